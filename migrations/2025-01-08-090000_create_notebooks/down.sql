@@ -1,0 +1,2 @@
+-- The index and the trigger go with the table.
+DROP TABLE notebooks;

@@ -1,0 +1,3 @@
+-- The trigger belongs to notes, so it does not go with the table.
+DROP TRIGGER notes_keep_revision;
+DROP TABLE note_revisions;

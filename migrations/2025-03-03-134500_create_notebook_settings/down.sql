@@ -1,0 +1,3 @@
+-- The trigger belongs to notebooks, so it does not go with the table.
+DROP TRIGGER notebooks_default_settings;
+DROP TABLE notebook_settings;

@@ -1,0 +1,292 @@
+//! [`Backend`]: what the engine needs of a database.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::dialect::{Dialect, TableName};
+use crate::fault::{Fault, FaultKind};
+use crate::history::{Head, Record};
+use crate::id::MigrationId;
+use crate::step::{Atomicity, ForeignKeys};
+
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "sqlite")]
+mod table;
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
+
+/// A database the engine can migrate. It is implemented by a *marker*, a type without values, so that the
+/// connection stays the driver's own and `runner.run(&conn)` reads as one expects.
+///
+/// # How to write a backend
+///
+/// 1. Name the connection as the driver wants it borrowed: `&'c rusqlite::Connection`, `&'c mut postgres::Client`.
+///    [`lend`](Self::lend) passes it on for a while: `conn` where it is `Copy`, `&mut **conn` otherwise.
+/// 2. Say which files are meant for it ([`DIALECT`](Self::DIALECT)): a folder `toy/`, `up.toy.sql`.
+/// 3. Give it transactions: [`execute`](Self::execute) one statement; where it is not `BEGIN`, `COMMIT` and `ROLLBACK`,
+///    write those too. [`rollback`](Self::rollback) without a transaction is nothing to do, not an error.
+/// 4. Run a script ([`run_script`](Self::run_script)): call `progress` before each statement, and give a fault the
+///    byte offset and the statement it belongs to.
+/// 5. Keep records: [`head`](Self::head), [`read`](Self::read), [`create_table`](Self::create_table),
+///    [`insert`](Self::insert), [`update`](Self::update), [`delete`](Self::delete), [`stamp`](Self::stamp). A missing
+///    table is an empty history, and reading never creates it.
+/// 6. Everything else has a default. A database that is a file says where ([`locate`](Self::locate)), so that
+///    concurrent runs can wait for each other.
+///
+/// `examples/custom_backend.rs` is a whole one.
+pub trait Backend: Sized + 'static {
+    /// A connection, borrowed.
+    type Conn<'c>;
+
+    /// Which files are meant for this database.
+    const DIALECT: Dialect;
+
+    /// Whether a statement that fails has changed nothing. If so, a step outside a transaction that fails in its first
+    /// statement has not begun, and is not marked dirty.
+    const STATEMENTS_ARE_ATOMIC: bool = false;
+
+    /// The connection, borrowed for a shorter time.
+    fn lend<'s>(conn: &'s mut Self::Conn<'_>) -> Self::Conn<'s>;
+
+    /// Whether a transaction is open on the connection.
+    ///
+    /// # Errors
+    /// Whatever the database says; so for every method here.
+    fn in_transaction(conn: &mut Self::Conn<'_>) -> Result<bool, Fault>;
+
+    /// Runs one statement of the engine's own.
+    #[allow(missing_docs, clippy::missing_errors_doc)]
+    fn execute(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault>;
+
+    /// Begins a transaction that no other writer can enter.
+    #[allow(clippy::missing_errors_doc)]
+    fn begin(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
+        Self::execute(conn, "BEGIN")
+    }
+
+    /// Commits it.
+    #[allow(clippy::missing_errors_doc)]
+    fn commit(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
+        Self::execute(conn, "COMMIT")
+    }
+
+    /// Rolls it back; without a transaction there is nothing to do.
+    #[allow(clippy::missing_errors_doc)]
+    fn rollback(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
+        Self::execute(conn, "ROLLBACK")
+    }
+
+    /// Runs `body` in one transaction: committed if it succeeds, rolled back if it fails or unwinds.
+    /// A backend that has to do something around every transaction overrides this and calls [`atomically`].
+    #[allow(clippy::missing_errors_doc)]
+    fn transaction<R, E: From<Fault>>(
+        conn: &mut Self::Conn<'_>,
+        scope: &Scope,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        atomically::<Self, R, E>(conn, scope, body)
+    }
+
+    /// Runs `body`, which is a step outside a transaction, and leaves the connection's settings as they were.
+    #[allow(clippy::missing_errors_doc)]
+    fn outside_transaction<R, E: From<Fault>>(
+        conn: &mut Self::Conn<'_>,
+        _scope: &Scope,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        body(conn)
+    }
+
+    /// Runs a script, calling `progress` before each statement with its number, from 1.
+    #[allow(clippy::missing_errors_doc)]
+    fn run_script(
+        conn: &mut Self::Conn<'_>,
+        script: &Script<'_>,
+        progress: &mut dyn FnMut(&mut Self::Conn<'_>, u32) -> Result<(), Fault>,
+    ) -> Result<(), Fault>;
+
+    /// Runs `body`, which is code of a migration, in the step's transaction, and notices if it ended that.
+    #[allow(clippy::missing_errors_doc)]
+    fn run_code<R, E: From<Fault>>(
+        conn: &mut Self::Conn<'_>,
+        atomicity: Atomicity,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let done = body(conn)?;
+        match (atomicity, Self::in_transaction(conn)?) {
+            (Atomicity::Transaction, false) => Err(ended_transaction().into()),
+            _ => Ok(done),
+        }
+    }
+
+    /// One statement's worth of knowledge about the tracking table: the digest on its newest record and the count.
+    #[allow(clippy::missing_errors_doc)]
+    fn head(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault>;
+
+    /// Everything in the tracking table, oldest first.
+    #[allow(clippy::missing_errors_doc)]
+    fn read(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Ledger, Fault>;
+
+    /// Makes a tracking table of today's form that holds these records, in place of one of an older form if there is
+    /// one. Called inside a transaction.
+    #[allow(clippy::missing_errors_doc)]
+    fn create_table(conn: &mut Self::Conn<'_>, table: &TableName, records: &[Record]) -> Result<(), Fault>;
+
+    /// Adds a record; the database dates it if it has no date.
+    #[allow(clippy::missing_errors_doc)]
+    fn insert(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
+
+    /// Rewrites the record of the same id, but for its date.
+    #[allow(clippy::missing_errors_doc)]
+    fn update(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
+
+    /// Removes a record.
+    #[allow(clippy::missing_errors_doc)]
+    fn delete(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<(), Fault>;
+
+    /// Writes the digest of the whole history on the newest record, if there is a record.
+    #[allow(clippy::missing_errors_doc)]
+    fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: crate::history::Basis)
+    -> Result<(), Fault>;
+
+    /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
+    fn locate(_conn: &mut Self::Conn<'_>) -> Option<PathBuf> {
+        None
+    }
+}
+
+/// What surrounds a step.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Scope {
+    /// The enforcement of foreign keys it asks for.
+    pub foreign_keys: ForeignKeys,
+    /// How long to wait for another writer.
+    pub patience: Duration,
+}
+
+impl Scope {
+    pub(crate) const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
+        Self { foreign_keys, patience }
+    }
+}
+
+/// A script to run.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Script<'a> {
+    /// The text, without byte order mark.
+    pub text: &'a str,
+    /// Whether the engine has a transaction open around it.
+    pub atomicity: Atomicity,
+    /// The enforcement of foreign keys it runs under.
+    pub foreign_keys: ForeignKeys,
+    /// How long to try again a statement that finds the database busy.
+    pub patience: Duration,
+    /// Whether its author declared that rows of other tables go with what it deletes (`allow = ["cascade"]`).
+    pub cascade: Cascade,
+}
+
+/// Whether `ON DELETE` and `ON UPDATE` actions may change rows of other tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Cascade {
+    /// That is an error.
+    #[default]
+    Refused,
+    /// The author says it is meant.
+    Allowed,
+}
+
+/// The tracking table as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Whether the table exists, and in which form.
+    pub form: TableForm,
+    /// What [`Backend::head`] says of it at the same moment.
+    pub head: Head,
+    /// Its rows, oldest first. A table of an older form may have several for one migration.
+    pub records: Vec<Record>,
+}
+
+impl Ledger {
+    /// The ledger of a database without a tracking table.
+    pub const MISSING: Self = Self { form: TableForm::Missing, head: Head::EMPTY, records: Vec::new() };
+
+    /// What a table holds.
+    pub fn new(form: TableForm, head: Head, records: Vec<Record>) -> Self {
+        Self { form, head, records }
+    }
+}
+
+/// Which form a tracking table has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableForm {
+    /// There is none.
+    Missing,
+    /// An older form, to be brought up to date by the next run that may write.
+    Old,
+    /// Today's form.
+    Current,
+}
+
+/// What [`Backend::transaction`] does by default: begins, runs `body`, and commits if it succeeds or
+/// rolls back if it fails or unwinds. Beginning and committing are tried again while another writer is in the way,
+/// as long as the scope says.
+///
+/// # Errors
+/// What `body` returns, or the fault of beginning or committing.
+pub fn atomically<B: Backend, R, E: From<Fault>>(
+    conn: &mut B::Conn<'_>,
+    scope: &Scope,
+    body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
+) -> Result<R, E> {
+    struct Open<'a, 'c, B: Backend> {
+        conn: &'a mut B::Conn<'c>,
+        committed: bool,
+    }
+    impl<B: Backend> Drop for Open<'_, '_, B> {
+        fn drop(&mut self) {
+            if !self.committed {
+                // The error in flight says more than a failed rollback could, and closing the connection undoes
+                // the transaction in any case.
+                let _ = B::rollback(self.conn);
+            }
+        }
+    }
+
+    patiently(scope.patience, || B::begin(conn))?;
+    let mut open = Open::<B> { conn, committed: false };
+    let done = body(open.conn)?;
+    patiently(scope.patience, || B::commit(open.conn))?;
+    open.committed = true;
+    Ok(done)
+}
+
+/// Tries again while the database is busy, for so long.
+pub(crate) fn patiently<R>(
+    patience: Duration,
+    mut attempt: impl FnMut() -> Result<R, Fault>,
+) -> Result<R, Fault> {
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match attempt() {
+            Err(fault) if fault.kind() == FaultKind::Busy && began.elapsed() < patience => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The fault of a script or function that ended the engine's transaction.
+pub(crate) fn ended_transaction() -> Fault {
+    Fault::new(FaultKind::Other, "it ended the transaction that it runs in").remedy(
+        "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
+         or set run_in_transaction = false",
+    )
+}

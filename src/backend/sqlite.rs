@@ -1,0 +1,309 @@
+//! [`Sqlite`]: the backend over `rusqlite`.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use super::table::{Reading, Row, Values, recognise};
+use super::{Backend, Ledger, Scope, Script, atomically, ended_transaction};
+use crate::dialect::{Dialect, TableName};
+use crate::fault::{Fault, FaultKind};
+use crate::history::{Basis, Head, Record};
+use crate::id::MigrationId;
+use crate::step::Atomicity;
+
+mod keys;
+mod script;
+mod tripwire;
+
+/// SQLite, through `&rusqlite::Connection`. It is what [`MigrationRunner`](crate::MigrationRunner) means if no backend
+/// is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sqlite {}
+
+impl Backend for Sqlite {
+    type Conn<'c> = &'c Connection;
+    const DIALECT: Dialect = Dialect::Sqlite;
+    const STATEMENTS_ARE_ATOMIC: bool = true;
+
+    fn lend<'s>(conn: &'s mut &Connection) -> &'s Connection {
+        conn
+    }
+
+    fn in_transaction(conn: &mut &Connection) -> Result<bool, Fault> {
+        Ok(!conn.is_autocommit())
+    }
+
+    fn execute(conn: &mut &Connection, sql: &str) -> Result<(), Fault> {
+        conn.execute_batch(sql).map_err(fault)
+    }
+
+    /// `IMMEDIATE`: what is read afterwards is still true when it is written.
+    fn begin(conn: &mut &Connection) -> Result<(), Fault> {
+        Self::execute(conn, "BEGIN IMMEDIATE")
+    }
+
+    fn rollback(conn: &mut &Connection) -> Result<(), Fault> {
+        // SQLite ends the transaction itself on some errors (a full disk, an interrupt); a second ROLLBACK would fail.
+        if conn.is_autocommit() { Ok(()) } else { Self::execute(conn, "ROLLBACK") }
+    }
+
+    fn transaction<R, E: From<Fault>>(
+        conn: &mut &Connection,
+        scope: &Scope,
+        body: impl FnOnce(&mut &Connection) -> Result<R, E>,
+    ) -> Result<R, E> {
+        // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
+        keys::under(conn, scope.foreign_keys, |conn| {
+            atomically::<Self, R, E>(conn, scope, |conn| keys::checked(conn, scope.foreign_keys, body))
+        })
+    }
+
+    fn outside_transaction<R, E: From<Fault>>(
+        conn: &mut &Connection,
+        scope: &Scope,
+        body: impl FnOnce(&mut &Connection) -> Result<R, E>,
+    ) -> Result<R, E> {
+        keys::under(conn, scope.foreign_keys, |conn| {
+            let done = keys::checked(conn, scope.foreign_keys, body);
+            if conn.is_autocommit() {
+                return done;
+            }
+            Self::rollback(conn)?;
+            done?;
+            Err(Fault::new(FaultKind::Other, "it left a transaction open, which was rolled back")
+                .remedy("end it with COMMIT")
+                .into())
+        })
+    }
+
+    fn run_script(
+        conn: &mut &Connection,
+        script: &Script<'_>,
+        progress: &mut dyn FnMut(&mut &Connection, u32) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        script::run(conn, script, progress)
+    }
+
+    /// A savepoint tells a transaction that was ended and begun anew from the one the engine began.
+    fn run_code<R, E: From<Fault>>(
+        conn: &mut &Connection,
+        atomicity: Atomicity,
+        body: impl FnOnce(&mut &Connection) -> Result<R, E>,
+    ) -> Result<R, E> {
+        if atomicity == Atomicity::Guarded {
+            return body(conn);
+        }
+        Self::execute(conn, "SAVEPOINT __switchy_code")?;
+        let done = body(conn)?;
+        if conn.is_autocommit() || conn.execute_batch("RELEASE __switchy_code").is_err() {
+            return Err(ended_transaction().into());
+        }
+        Ok(done)
+    }
+
+    fn head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
+        let name = table.quoted();
+        let sql =
+            format!("SELECT basis, (SELECT count(*) FROM {name}) FROM {name} ORDER BY rowid DESC LIMIT 1");
+        let read = || -> rusqlite::Result<Option<Head>> {
+            conn.prepare_cached(&sql)?
+                .query_row([], |row| {
+                    let basis = row.get_ref(0)?.as_str().ok().and_then(|text| text.parse().ok());
+                    let count = usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+                    Ok(Head { basis, count })
+                })
+                .optional()
+        };
+        match read() {
+            Ok(head) => Ok(head.unwrap_or(Head::EMPTY)),
+            Err(error) if is_missing(&error, table) => Ok(Head::EMPTY),
+            Err(error) if begins(&error, "no such column: basis") => Ok(UNTOLD),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    fn read(conn: &mut &Connection, table: &TableName) -> Result<Ledger, Fault> {
+        let name = table.quoted();
+        let columns = match columns(conn, &name) {
+            Err(error) if is_missing(&error, table) => return Ok(Ledger::MISSING),
+            columns => columns.map_err(fault)?,
+        };
+        let reading = recognise(&columns).ok_or_else(|| {
+            let columns = columns.join(", ");
+            Fault::new(
+                FaultKind::ForeignTable,
+                format!("the table exists and is not a tracking table, its columns are {columns}"),
+            )
+        })?;
+        // One statement, so that the head and the records are of one moment.
+        let (records, basis) = records(conn, &name, &reading).map_err(fault)?;
+        let head = match (reading.basis, records.len()) {
+            (None, _) => UNTOLD,
+            (Some(_), 0) => Head::EMPTY,
+            (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
+        };
+        Ok(Ledger::new(reading.form, head, records))
+    }
+
+    fn create_table(conn: &mut &Connection, table: &TableName, records: &[Record]) -> Result<(), Fault> {
+        let name = table.quoted();
+        conn.execute_batch(&format!(
+            "DROP TABLE IF EXISTS {name};
+            CREATE TABLE {name} (
+                name TEXT NOT NULL UNIQUE,
+                run_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+                checksum TEXT,
+                dirty INTEGER NOT NULL DEFAULT 0,
+                duration_ms INTEGER,
+                basis TEXT,
+                statement INTEGER,
+                failure TEXT,
+                down_sql TEXT
+            )"
+        ))
+        .map_err(fault)?;
+        records.iter().try_for_each(|record| Self::insert(conn, table, record))
+    }
+
+    fn insert(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
+        write(
+            conn,
+            &format!(
+                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, failure, down_sql)
+                VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8)",
+                table.quoted()
+            ),
+            record,
+        )
+    }
+
+    fn update(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
+        write(
+            conn,
+            &format!(
+                "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
+                statement = ?6, failure = ?7, down_sql = ?8 WHERE name = ?1",
+                table.quoted()
+            ),
+            record,
+        )
+    }
+
+    fn delete(conn: &mut &Connection, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
+        let sql = format!("DELETE FROM {} WHERE name = ?1", table.quoted());
+        exactly_one(conn.execute(&sql, [id.as_str()]).map_err(fault)?, id)
+    }
+
+    fn stamp(conn: &mut &Connection, table: &TableName, basis: Basis) -> Result<(), Fault> {
+        let name = table.quoted();
+        let sql = format!("UPDATE {name} SET basis = ?1 WHERE rowid = (SELECT max(rowid) FROM {name})");
+        conn.execute(&sql, [basis.to_string()]).map(drop).map_err(fault)
+    }
+
+    fn locate(conn: &mut &Connection) -> Option<PathBuf> {
+        // In memory there is no path; a name that only a memory VFS knows is no file.
+        conn.path().map(PathBuf::from).filter(|path| path.is_file())
+    }
+}
+
+/// The head of a table of an older form: nothing can be said without reading it.
+const UNTOLD: Head = Head { basis: None, count: 0 };
+
+fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
+    let Values { name, run_on, checksum, dirty, duration_ms, statement, failure, down_sql } = record.into();
+    let params = params![name, run_on, checksum, dirty, duration_ms, statement, failure, down_sql];
+    exactly_one(conn.execute(sql, params).map_err(fault)?, &record.id)
+}
+
+/// A trigger or a rule on the tracking table could swallow a write; a record that is not written is an error.
+fn exactly_one(rows: usize, id: &MigrationId) -> Result<(), Fault> {
+    match rows {
+        1 => Ok(()),
+        rows => Err(Fault::new(
+            FaultKind::Other,
+            format!("writing the record of `{id}` changed {rows} rows, not one"),
+        )),
+    }
+}
+
+fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<String>> {
+    let statement = conn.prepare(&format!("SELECT * FROM {name} LIMIT 0"))?;
+    (0..statement.column_count()).map(|column| statement.column_name(column).map(str::to_owned)).collect()
+}
+
+/// The records, oldest first, and the digest on the newest of them.
+fn records(
+    conn: &Connection,
+    name: &str,
+    reading: &Reading,
+) -> rusqlite::Result<(Vec<Record>, Option<String>)> {
+    let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
+    let sql = format!(
+        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}
+        FROM {name} ORDER BY rowid",
+        reading.name,
+        or_null(reading.checksum),
+        reading.dirty.unwrap_or("0"),
+        or_null(reading.status),
+        or_null(reading.duration_ms),
+        or_null(reading.statement),
+        or_null(reading.failure),
+        or_null(reading.down_sql),
+        or_null(reading.basis),
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let (mut records, mut basis) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        // Columns have no fixed type in SQLite: what is not of the type we write is as good as absent.
+        let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
+        records.push(Record::from(Row {
+            name: text(0).unwrap_or_default(),
+            run_on: text(1).unwrap_or_default(),
+            checksum: text(2),
+            dirty: row.get::<_, i64>(3).unwrap_or(1) != 0,
+            status: text(4),
+            duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
+            statement: row.get(6).ok(),
+            failure: text(7),
+            down_sql: text(8),
+        }));
+        basis = text(9);
+    }
+    Ok((records, basis))
+}
+
+fn is_missing(error: &rusqlite::Error, table: &TableName) -> bool {
+    begins(error, &format!("no such table: {table}"))
+}
+
+/// Whether this is SQLite's message, also where rusqlite appends the SQL and a place to it.
+fn begins(error: &rusqlite::Error, message: &str) -> bool {
+    error.to_string().strip_prefix(message).is_some_and(|rest| rest.is_empty() || rest.starts_with(" in "))
+}
+
+/// SQLite's message alone: rusqlite appends all the rest of the script to that of a statement it cannot prepare.
+fn message(error: &rusqlite::Error) -> String {
+    match error {
+        #[cfg(feature = "bundled")]
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => {
+            let text = other.to_string();
+            let end = if text.contains(" at offset ") { text.find(" in ") } else { None };
+            text[..end.unwrap_or(text.len())].to_owned()
+        }
+    }
+}
+
+fn fault(error: rusqlite::Error) -> Fault {
+    let kind = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => FaultKind::Busy,
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => FaultKind::ReadOnly,
+        Some(ErrorCode::DiskFull) => FaultKind::Full,
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => FaultKind::NotADatabase,
+        Some(ErrorCode::OperationInterrupted) => FaultKind::Interrupted,
+        _ => FaultKind::Other,
+    };
+    Fault::new(kind, message(&error)).caused_by(error)
+}

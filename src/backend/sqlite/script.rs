@@ -1,0 +1,184 @@
+//! Running a script: SQLite itself cuts it into statements, we look at each before and after.
+
+// The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
+#[allow(unused_imports)]
+use fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, Statement};
+
+use super::{fault, message, tripwire};
+use crate::backend::{Cascade, Script, ended_transaction, patiently};
+use crate::fault::{Fault, FaultKind};
+use crate::sql::{Token, Tokens, statement_end, statement_start};
+use crate::step::{Atomicity, ForeignKeys};
+
+const OUTSIDE: &str = "set run_in_transaction = false in its metadata";
+
+pub(super) fn run(
+    conn: &mut &Connection,
+    script: &Script<'_>,
+    progress: &mut dyn FnMut(&mut &Connection, u32) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let text = script.text;
+    let mut batch = Batch::new(conn, text);
+    let (mut number, mut end) = (0, 0);
+    loop {
+        let start = statement_start(text, end);
+        let mut statement = match batch.next() {
+            Ok(Some(statement)) => statement,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                let offset = input_offset(&error, text).unwrap_or(start);
+                let whole = &text[start..statement_end(text, start)];
+                return Err(explained(error, script).at(offset).in_statement(number + 1, whole));
+            }
+        };
+        number += 1;
+        let own = statement.expanded_sql().unwrap_or_default();
+        end = end_of(&statement, &own, text, start);
+        progress(conn, number)?;
+        // A statement that finds the database busy has done nothing; inside our transaction nothing can be busy.
+        patiently(script.patience, || {
+            guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))
+        })
+        .map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
+    }
+}
+
+/// Where SQLite says a statement that cannot be prepared is wrong.
+#[cfg_attr(not(feature = "bundled"), allow(unused_variables, clippy::missing_const_for_fn))]
+fn input_offset(error: &rusqlite::Error, text: &str) -> Option<usize> {
+    #[cfg(feature = "bundled")]
+    if let rusqlite::Error::SqlInputError { sql, offset, .. } = error {
+        let rest = text.len().checked_sub(sql.len())?;
+        return usize::try_from(*offset).ok().map(|offset| rest + offset);
+    }
+    None
+}
+
+/// Where a statement ends in the script. Only its text tells, since the driver keeps the tail for itself; with parameters in
+/// it that text is not the script's, and our scanner has to do. It matters to messages only.
+fn end_of(statement: &Statement<'_>, own: &str, text: &str, start: usize) -> usize {
+    let own = &own[statement_start(own, 0)..];
+    if statement.parameter_count() == 0 && text[start..].starts_with(own) {
+        start + own.len()
+    } else {
+        statement_end(text, start)
+    }
+}
+
+/// Runs one statement under the guards.
+fn guarded(
+    conn: &Connection,
+    script: &Script<'_>,
+    own: &str,
+    run: impl FnOnce(&Connection) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    refuse(conn, script, own)?;
+    if script.foreign_keys == ForeignKeys::Enforced && script.cascade == Cascade::Refused {
+        tripwire::around(conn, own, run)?;
+    } else {
+        run(conn)?;
+    }
+    if script.atomicity == Atomicity::Transaction && conn.is_autocommit() {
+        return Err(ended_transaction());
+    }
+    Ok(())
+}
+
+/// Runs one statement to its last row.
+fn finish(
+    conn: &Connection,
+    script: &Script<'_>,
+    statement: &mut Statement<'_>,
+    own: &str,
+) -> Result<(), Fault> {
+    let mut rows = statement.raw_query();
+    let mut first = None;
+    while let Some(row) = rows.next().map_err(|error| explained(error, script))? {
+        first = first.or_else(|| row.get_ref(0).ok()?.as_str().ok().map(str::to_owned));
+    }
+    // Outside a transaction SQLite answers with the mode it is in now, whatever was asked for.
+    let is_file = conn.path().is_some_and(|path| !path.is_empty());
+    match (Pragma::of(own), first) {
+        (Some(Pragma { name, value: Some(wanted) }), Some(mode))
+            if name.eq_ignore_ascii_case("journal_mode") && is_file && !mode.eq_ignore_ascii_case(wanted) =>
+        {
+            Err(Fault::new(FaultKind::Other, format!("the journal mode is still `{mode}`, not `{wanted}`"))
+                .remedy("close other connections to the file, and check that its file system can do this"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn explained(error: rusqlite::Error, script: &Script<'_>) -> Fault {
+    let message = message(&error);
+    let fault = fault(error);
+    // "cannot VACUUM from within a transaction", "Safety level may not be changed inside a transaction", ...
+    let wants_outside = ["within a transaction", "inside a transaction", "within transaction"];
+    if script.atomicity == Atomicity::Transaction && wants_outside.iter().any(|text| message.contains(text)) {
+        fault.remedy(OUTSIDE)
+    } else {
+        fault
+    }
+}
+
+/// Refuses what would end our transaction, and what SQLite would ignore without a word.
+fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault> {
+    let off = |value: &str| ["off", "0", "false", "no"].iter().any(|off| value.eq_ignore_ascii_case(off));
+    let in_transaction = script.atomicity == Atomicity::Transaction;
+    match Pragma::of(own) {
+        Some(Pragma { name, value: Some(value) })
+            if name.eq_ignore_ascii_case("foreign_keys")
+                && script.foreign_keys == ForeignKeys::Enforced
+                && off(value) =>
+        {
+            Err(Fault::new(
+                FaultKind::Other,
+                "it switches off the enforcement of foreign keys that it asked for",
+            )
+            .remedy("remove the pragma, or remove foreign_keys = \"on\" from its metadata"))
+        }
+        Some(Pragma { name, value: Some(wanted) })
+            if in_transaction && name.eq_ignore_ascii_case("journal_mode") =>
+        {
+            let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(fault)?;
+            if mode.eq_ignore_ascii_case(wanted) {
+                return Ok(());
+            }
+            let what = format!("the journal mode cannot change from `{mode}` to `{wanted}` in a transaction");
+            Err(Fault::new(FaultKind::Other, what).remedy(OUTSIDE))
+        }
+        None if in_transaction && ends_transaction(own) => Err(ended_transaction()),
+        _ => Ok(()),
+    }
+}
+
+/// `BEGIN`, `COMMIT`, `END` and `ROLLBACK`, but not `ROLLBACK TO` a savepoint.
+fn ends_transaction(own: &str) -> bool {
+    let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
+    match tokens.next() {
+        Some(first) if first.is("begin") || first.is("commit") || first.is("end") => true,
+        Some(first) if first.is("rollback") => !tokens.any(|token| token.is("to")),
+        _ => false,
+    }
+}
+
+/// `PRAGMA schema.name = value` or `PRAGMA schema.name(value)`
+struct Pragma<'a> {
+    name: &'a str,
+    value: Option<&'a str>,
+}
+
+impl<'a> Pragma<'a> {
+    fn of(own: &'a str) -> Option<Self> {
+        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
+        tokens.next().filter(|first| first.is("pragma"))?;
+        let mut name = tokens.next()?.spelling()?;
+        if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
+            name = tokens.next()?.spelling()?;
+        }
+        let value =
+            tokens.next_if(|token| matches!(token, Token::Mark(b'=' | b'('))).and_then(|_| tokens.next());
+        Some(Self { name, value: value.and_then(Token::spelling) })
+    }
+}

@@ -1,0 +1,193 @@
+//! The tripwire of `foreign_keys = "on"`: a statement whose `ON DELETE` or `ON UPDATE` actions change rows of other tables.
+//!
+//! `total_changes()` counts those rows, and the rows that triggers change; `changes()` counts the statement's own. Where the
+//! two differ, the tables that have such actions are compared with what they were before the statement.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::fault;
+use crate::dialect::quote;
+use crate::fault::{Fault, FaultKind};
+use crate::sql::{Token, Tokens, statement_start};
+
+/// Runs a statement, and undoes and refuses it if it changed rows that it does not name.
+pub(super) fn around(
+    conn: &Connection,
+    own: &str,
+    run: impl FnOnce(&Connection) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let Some(target) = target(own) else { return run(conn) };
+    let before = dependents(conn).map_err(fault)?;
+    if before.is_empty() {
+        return run(conn);
+    }
+    // The savepoint undoes the statement also where no transaction surrounds it.
+    conn.execute_batch("SAVEPOINT __switchy_tripwire").map_err(fault)?;
+    let outcome = watched(conn, &target, &before, run);
+    if outcome.is_err() && !conn.is_autocommit() {
+        conn.execute_batch("ROLLBACK TO __switchy_tripwire").map_err(fault)?;
+    }
+    if !conn.is_autocommit() {
+        conn.execute_batch("RELEASE __switchy_tripwire").map_err(fault)?;
+    }
+    outcome
+}
+
+fn watched(
+    conn: &Connection,
+    target: &Target<'_>,
+    before: &BTreeMap<String, Keys>,
+    run: impl FnOnce(&Connection) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let total = conn.total_changes();
+    run(conn)?;
+    // DDL leaves `changes()` at what the last DML set it to.
+    let own_rows = if target.is_dropped { 0 } else { conn.changes() };
+    if conn.total_changes() - total <= own_rows {
+        return Ok(());
+    }
+    let after = dependents(conn).map_err(fault)?;
+    let changed = before.iter().find_map(|(table, before)| {
+        let after = after.get(table).copied().unwrap_or_default();
+        let lost = before.rows.saturating_sub(after.rows);
+        let is_target = table.eq_ignore_ascii_case(target.table);
+        let by_itself = is_target && (target.is_dropped || lost <= own_rows);
+        (after != *before && !by_itself).then_some((table, lost))
+    });
+    let Some((table, lost)) = changed else { return Ok(()) };
+    let what = match lost {
+        0 => format!("its foreign key actions change rows of `{table}`"),
+        1 => format!("its foreign key actions delete a row of `{table}`"),
+        lost => format!("its foreign key actions delete {lost} rows of `{table}`"),
+    };
+    Err(Fault::new(FaultKind::Other, what).remedy(
+        "remove foreign_keys = \"on\" from its metadata to keep them, or declare that it is meant with allow = [\"cascade\"]",
+    ))
+}
+
+/// What foreign key actions can change in a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Keys {
+    rows: u64,
+    /// Of all key values, whatever the order of the rows.
+    fingerprint: u64,
+}
+
+/// The tables with a key that has an action, and the values of these keys.
+fn dependents(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Keys>> {
+    let mut columns = BTreeMap::<String, Vec<String>>::new();
+    let mut statement = conn.prepare(
+        "SELECT t.name, k.\"from\" FROM sqlite_master AS t, pragma_foreign_key_list(t.name) AS k
+        WHERE t.type = 'table'
+        AND (k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
+          OR k.on_update IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        columns.entry(row.get(0)?).or_default().push(quote(&row.get::<_, String>(1)?));
+    }
+    let keys = |table: &str, columns: &[String]| -> rusqlite::Result<Keys> {
+        let mut statement = conn.prepare(&format!("SELECT {} FROM {}", columns.join(", "), quote(table)))?;
+        let mut rows = statement.query([])?;
+        let mut keys = Keys::default();
+        while let Some(row) = rows.next()? {
+            let mut hasher = DefaultHasher::new();
+            for column in 0..columns.len() {
+                match row.get_ref(column)? {
+                    ValueRef::Null => 0.hash(&mut hasher),
+                    ValueRef::Integer(value) => value.hash(&mut hasher),
+                    ValueRef::Real(value) => value.to_bits().hash(&mut hasher),
+                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.hash(&mut hasher),
+                }
+            }
+            keys.rows += 1;
+            keys.fingerprint = keys.fingerprint.wrapping_add(hasher.finish());
+        }
+        Ok(keys)
+    };
+    columns.into_iter().map(|(table, columns)| keys(&table, &columns).map(|keys| (table, keys))).collect()
+}
+
+/// The table a statement deletes from, updates, replaces in or drops.
+#[derive(Debug, PartialEq, Eq)]
+struct Target<'a> {
+    table: &'a str,
+    is_dropped: bool,
+}
+
+/// `None` for a statement that cannot fire a foreign key action.
+fn target(own: &str) -> Option<Target<'_>> {
+    let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
+    let (mut depth, mut verb) = (0, None);
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Mark(b'(') => depth += 1,
+            Token::Mark(b')') => depth -= 1,
+            _ if depth > 0 => {}
+            _ if token.is("create") && verb.is_none() => return None,
+            _ if verb.is_none()
+                && ["delete", "drop", "insert", "replace"].iter().any(|verb| token.is(verb)) =>
+            {
+                verb = Some(token);
+            }
+            _ if verb.is_none() && token.is("update") => {
+                if tokens.next_if(|token| token.is("or")).is_some() {
+                    tokens.next();
+                }
+                return table(&mut tokens, false);
+            }
+            _ => {
+                let Some(verb) = verb else { continue };
+                if verb.is("drop") && !token.is("table") {
+                    return None;
+                }
+                if verb.is("drop") && tokens.next_if(|token| token.is("if")).is_some() {
+                    tokens.next();
+                }
+                if token.is("table") || token.is("from") || token.is("into") {
+                    return table(&mut tokens, verb.is("drop"));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// `table` or `schema.table`
+fn table<'a>(tokens: &mut std::iter::Peekable<Tokens<'a>>, is_dropped: bool) -> Option<Target<'a>> {
+    let mut table = tokens.next()?.spelling()?;
+    if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
+        table = tokens.next()?.spelling()?;
+    }
+    Some(Target { table, is_dropped })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_a_statement_writes_is_found() {
+        let rows = [
+            ("DELETE FROM a WHERE b IN (SELECT c FROM d)", Some(("a", false))),
+            ("WITH x AS (DELETE FROM y) DELETE FROM main.\"a b\"", Some(("a b", false))),
+            ("UPDATE OR IGNORE a SET b = 1", Some(("a", false))),
+            ("/* c */ REPLACE INTO a VALUES (1)", Some(("a", false))),
+            ("INSERT OR REPLACE INTO a SELECT 1", Some(("a", false))),
+            ("DROP TABLE IF EXISTS a", Some(("a", true))),
+            ("DROP TABLE a", Some(("a", true))),
+            ("DROP VIEW a", None),
+            ("CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM b; END", None),
+            ("SELECT 1 FROM a", None),
+            ("ALTER TABLE a DROP COLUMN b", None),
+        ];
+        for (statement, expected) in rows {
+            let found = target(statement).map(|target| (target.table, target.is_dropped));
+            assert_eq!(found, expected, "{statement}");
+        }
+    }
+}

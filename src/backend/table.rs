@@ -1,0 +1,139 @@
+//! The tracking table of SQL databases: its columns, and the forms older programs gave it.
+
+use std::time::Duration;
+
+use super::TableForm;
+use crate::checksum::Checksum;
+use crate::history::{Dirty, Record};
+
+/// Today's columns. Only the first two are required; `docs/format.md` explains each.
+pub(super) const COLUMNS: [&str; 9] =
+    ["name", "run_on", "checksum", "dirty", "duration_ms", "basis", "statement", "failure", "down_sql"];
+
+/// The columns `moosicbox_schema` and early versions of `switchy_schema` gave the table, oldest first.
+const LEGACY: [&str; 7] =
+    ["id", "run_on", "finished_on", "status", "failure_reason", "up_checksum", "down_checksum"];
+
+/// How to read a table: for each thing a record needs, the column that has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) form: TableForm,
+    pub(super) name: &'static str,
+    pub(super) checksum: Option<&'static str>,
+    pub(super) dirty: Option<&'static str>,
+    pub(super) status: Option<&'static str>,
+    pub(super) duration_ms: Option<&'static str>,
+    pub(super) basis: Option<&'static str>,
+    pub(super) statement: Option<&'static str>,
+    pub(super) failure: Option<&'static str>,
+    pub(super) down_sql: Option<&'static str>,
+}
+
+/// Recognises a table by the set of its columns, never by the text of its definition.
+/// `None` if it is nothing of ours.
+pub(super) fn recognise(columns: &[String]) -> Option<Reading> {
+    let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let column = |name: &'static str| has(name).then_some(name);
+    let known = |list: &[&str]| {
+        columns.iter().all(|column| list.iter().any(|known| column.eq_ignore_ascii_case(known)))
+    };
+    let whole = COLUMNS.iter().all(|name| has(name));
+    if !has("run_on") {
+        return None;
+    }
+    // Columns that we do not know are a later version's if ours are all there, and somebody else's table if not.
+    if has("name") && (whole || known(&COLUMNS)) {
+        Some(Reading {
+            form: if whole { TableForm::Current } else { TableForm::Old },
+            name: "name",
+            checksum: column("checksum"),
+            dirty: column("dirty"),
+            status: None,
+            duration_ms: column("duration_ms"),
+            basis: column("basis"),
+            statement: column("statement"),
+            failure: column("failure"),
+            down_sql: column("down_sql"),
+        })
+    } else if has("id") && known(&LEGACY) {
+        Some(Reading {
+            form: TableForm::Old,
+            name: "id",
+            checksum: column("up_checksum"),
+            dirty: None,
+            status: column("status"),
+            duration_ms: None,
+            basis: None,
+            statement: None,
+            failure: column("failure_reason"),
+            down_sql: None,
+        })
+    } else {
+        None
+    }
+}
+
+/// A row, as any database gives it.
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) run_on: String,
+    pub(super) checksum: Option<String>,
+    pub(super) dirty: bool,
+    pub(super) status: Option<String>,
+    pub(super) duration_ms: Option<u64>,
+    pub(super) statement: Option<u32>,
+    pub(super) failure: Option<String>,
+    pub(super) down_sql: Option<String>,
+}
+
+impl From<Row> for Record {
+    fn from(row: Row) -> Self {
+        let dirty = match row.status.as_deref() {
+            Some("failed") => Some(Dirty {
+                statement: row.statement,
+                failure: Some(row.failure.unwrap_or_else(|| "no reason was recorded".to_owned())),
+            }),
+            Some("in_progress") => Some(Dirty::BEGUN),
+            _ => row.dirty.then_some(Dirty { statement: row.statement, failure: row.failure }),
+        };
+        Self {
+            run_on: row.run_on,
+            checksum: row.checksum.and_then(|text| text.parse().ok()).filter(|&sum| sum != UNKNOWN),
+            dirty,
+            duration: row.duration_ms.map(Duration::from_millis),
+            down_sql: row.down_sql,
+            ..Self::new(row.name, None)
+        }
+    }
+}
+
+/// What older programs wrote where they knew no checksum: 64 zeros.
+const UNKNOWN: Checksum = Checksum::from_bytes([0; 32]);
+
+/// A record's values, in the order of [`WRITTEN`].
+pub(super) struct Values<'a> {
+    pub(super) name: &'a str,
+    pub(super) run_on: Option<&'a str>,
+    pub(super) checksum: Option<String>,
+    pub(super) dirty: bool,
+    pub(super) duration_ms: Option<i64>,
+    pub(super) statement: Option<u32>,
+    pub(super) failure: Option<&'a str>,
+    pub(super) down_sql: Option<&'a str>,
+}
+
+impl<'a> From<&'a Record> for Values<'a> {
+    fn from(record: &'a Record) -> Self {
+        let dirty = record.dirty.as_ref();
+        Self {
+            name: record.id.as_str(),
+            run_on: Some(&*record.run_on).filter(|run_on| !run_on.is_empty()),
+            checksum: record.checksum.map(|checksum| checksum.to_string()),
+            dirty: dirty.is_some(),
+            duration_ms: record.duration.and_then(|duration| i64::try_from(duration.as_millis()).ok()),
+            statement: dirty.and_then(|dirty| dirty.statement),
+            failure: dirty.and_then(|dirty| dirty.failure.as_deref()),
+            down_sql: record.down_sql.as_deref(),
+        }
+    }
+}

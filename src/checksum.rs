@@ -1,0 +1,95 @@
+//! [`Checksum`]: how a script that changed after it was applied is noticed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a script, of its text without byte order mark and with `LF` line ends.
+///
+/// What is hashed is part of the format on disk (`docs/format.md`) and does not change. The normalisation is there
+/// because editors and `git` rewrite line ends without anybody having changed the script.
+///
+/// # A checkout on Windows has the same checksum
+///
+/// ```
+/// use switchy_schema::Checksum;
+///
+/// let unix = Checksum::of("CREATE TABLE a (b);\nCREATE TABLE c (d);\n");
+/// let windows = Checksum::of("\u{feff}CREATE TABLE a (b);\r\nCREATE TABLE c (d);\r\n");
+/// assert_eq!(unix, windows);
+/// assert_eq!(unix.to_string().parse(), Ok(unix));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Checksum([u8; 32]);
+
+impl Checksum {
+    /// The checksum of a script.
+    pub fn of(text: &str) -> Self {
+        let mut hash = Sha256::new();
+        let mut lines = without_bom(text).split("\r\n");
+        hash.update(lines.next().unwrap_or_default());
+        for line in lines {
+            hash.update("\n");
+            hash.update(line);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// Whether this, found in a database, is a hash of `text`: ours, or one that `moosicbox_schema` writes,
+    /// which hashes the raw bytes, in some versions behind `EXEC_RAW:`.
+    pub(crate) fn recognises(&self, text: &str) -> bool {
+        let raw = || Self(Sha256::digest(text).into());
+        let exec = || Self(Sha256::new().chain_update("EXEC_RAW:").chain_update(text).finalize().into());
+        *self == Self::of(text) || *self == raw() || *self == exec()
+    }
+
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// The script as it is executed and hashed: without the mark that some editors put first.
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Checksum({self})")
+    }
+}
+
+/// The text was not 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a checksum is 64 hexadecimal digits")]
+pub struct ParseChecksumError;
+
+impl FromStr for Checksum {
+    type Err = ParseChecksumError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let text = text.as_bytes();
+        let mut bytes = [0; 32];
+        if text.len() != 64 {
+            return Err(ParseChecksumError);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            let (high, low) =
+                (digit(pair[0]).ok_or(ParseChecksumError)?, digit(pair[1]).ok_or(ParseChecksumError)?);
+            *byte = high << 4 | low;
+        }
+        Ok(Self(bytes))
+    }
+}

@@ -1,0 +1,149 @@
+//! [`CodeMigration`] and [`CodeMigrations`]
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::MigrationSource;
+use crate::backend::Backend;
+#[cfg(feature = "sqlite")]
+use crate::backend::Sqlite;
+use crate::dialect::Dialect;
+use crate::error::{Failure, Result, defined_twice};
+use crate::fault::BoxError;
+use crate::id::MigrationId;
+use crate::migration::Migration;
+
+/// A migration that is a type of its own.
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{BoxError, CodeMigration, CodeMigrations, MigrationId, MigrationRunner};
+///
+/// struct Slugs;
+///
+/// impl CodeMigration for Slugs {
+///     fn id(&self) -> MigrationId {
+///         MigrationId::from_static("2026-03-01-090000_slugs")
+///     }
+///
+///     fn up(&self, conn: &Connection) -> Result<(), BoxError> {
+///         conn.execute_batch("CREATE TABLE slugs (slug TEXT)")?;
+///         Ok(())
+///     }
+/// }
+///
+/// let runner = MigrationRunner::new(CodeMigrations::new().with(Slugs))?;
+/// assert_eq!(runner.run(&Connection::open_in_memory()?)?.applied.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait CodeMigration<
+    #[cfg(feature = "sqlite")] B: Backend = Sqlite,
+    #[cfg(not(feature = "sqlite"))] B: Backend,
+>: Send + Sync + 'static
+{
+    /// Its name and identity.
+    fn id(&self) -> MigrationId;
+
+    /// Makes the change, inside the step's transaction.
+    ///
+    /// # Errors
+    /// Any error undoes the step.
+    fn up(&self, conn: B::Conn<'_>) -> Result<(), BoxError>;
+
+    /// Undoes it. Called only if [`reversible`](Self::reversible) says so.
+    ///
+    /// # Errors
+    /// Any error undoes the step.
+    fn down(&self, conn: B::Conn<'_>) -> Result<(), BoxError> {
+        let _ = conn;
+        Err("this migration cannot be undone".into())
+    }
+
+    /// Whether [`down`](Self::down) means anything. Say yes when you write a `down`.
+    fn reversible(&self) -> bool {
+        false
+    }
+
+    /// What it does, in a line.
+    fn description(&self) -> Option<&str> {
+        None
+    }
+
+    /// The migrations that must be applied before it.
+    fn depends_on(&self) -> Vec<MigrationId> {
+        Vec::new()
+    }
+
+    /// The databases it is for; empty means all.
+    fn supported_databases(&self) -> Vec<Dialect> {
+        Vec::new()
+    }
+}
+
+impl<B: Backend> Migration<B> {
+    /// A migration from a type of its own.
+    #[track_caller]
+    pub fn from_code(code: impl CodeMigration<B>) -> Self {
+        let code = Arc::new(code);
+        let up = Arc::clone(&code);
+        let mut migration = Self::function(code.id(), move |conn: B::Conn<'_>| up.up(conn));
+        migration.meta.description = code.description().map(|text| text.to_owned().into());
+        migration.meta.depends_on = code.depends_on();
+        migration.meta.databases = code.supported_databases();
+        if code.reversible() { migration.undo(move |conn: B::Conn<'_>| code.down(conn)) } else { migration }
+    }
+}
+
+/// A registry of migrations written in code, and of any others.
+#[derive(Debug, Clone)]
+pub struct CodeMigrations<
+    #[cfg(feature = "sqlite")] B: Backend = Sqlite,
+    #[cfg(not(feature = "sqlite"))] B: Backend,
+> {
+    migrations: Vec<(Migration<B>, &'static Location<'static>)>,
+}
+
+impl<B: Backend> CodeMigrations<B> {
+    /// An empty registry.
+    pub const fn new() -> Self {
+        Self { migrations: Vec::new() }
+    }
+
+    /// With one more migration that is a type of its own.
+    #[track_caller]
+    pub fn with(mut self, code: impl CodeMigration<B>) -> Self {
+        self.migrations.push((Migration::from_code(code), Location::caller()));
+        self
+    }
+
+    /// With one more migration.
+    #[track_caller]
+    pub fn add(mut self, migration: Migration<B>) -> Self {
+        self.migrations.push((migration, Location::caller()));
+        self
+    }
+}
+
+impl<B: Backend> Default for CodeMigrations<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B: Backend> MigrationSource<B> for CodeMigrations<B> {
+    /// # Errors
+    /// An id that is registered twice; the error names both places.
+    fn migrations(&self) -> Result<Vec<Migration<B>>> {
+        let mut seen = std::collections::HashMap::new();
+        let mut twice = Vec::new();
+        for (migration, place) in &self.migrations {
+            if let Some(first) = seen.insert(migration.id(), place) {
+                twice.push(defined_twice(migration.id(), first, place));
+            }
+        }
+        if !twice.is_empty() {
+            return Err(Failure::Set(twice).into());
+        }
+        Ok(self.migrations.iter().map(|(migration, _)| migration.clone()).collect())
+    }
+}

@@ -1,0 +1,383 @@
+//! The layout of a folder of migrations, as a pure function of its files: [`migrations`].
+//!
+//! ```text
+//! <id>/up.sql                        a migration; its folder may lie in folders, its own name is the id
+//! <id>/down.sql                      undoes it
+//! <id>/metadata.toml                 says what it needs; `docs/format.md` lists the keys
+//! <id>/up.sqlite.sql                 on SQLite, in place of up.sql; likewise down, postgres, mysql
+//! <id>.sql                           a migration in one file
+//! <id>.up.sql, <id>.down.sql         one in two
+//! <id>.toml                          what those need
+//! sqlite/..., postgres/..., mysql/... at the root: all of this, for one kind of database
+//! ```
+//!
+//! `up`, `down`, `.sql` and `metadata.toml` are recognised in any case. Names that begin with a dot are hidden, and
+//! files of other types are none of its business. Files that end in `.sql` beside an `up.sql` are not run, and are
+//! reported ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::metadata;
+use crate::backend::Backend;
+use crate::dialect::Dialect;
+use crate::error::{Failure, Location, MigrationError, Result, defined_twice};
+use crate::id::MigrationId;
+use crate::migration::{Action, Body, Meta, Migration, Origin};
+
+/// A file: its path from the root of the set, with `/` between the parts, and its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Entry {
+    /// The path from the root of the set.
+    pub path: String,
+    /// The content.
+    pub bytes: Cow<'static, [u8]>,
+}
+
+impl Entry {
+    /// A file with this content.
+    pub fn new(path: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { path: path.into(), bytes: bytes.into() }
+    }
+}
+
+/// The migrations that these files are, for the database of the backend `B`.
+///
+/// `root` stands in front of the paths in messages; it may be empty.
+///
+/// # A folder and an overlay
+///
+/// ```
+/// use switchy_schema::layout::{Entry, migrations};
+/// use switchy_schema::{Migration, Sqlite};
+///
+/// let files = [
+///     Entry::new("2026-01-05-120000_users/up.sql", b"CREATE TABLE users (id SERIAL)".as_slice()),
+///     Entry::new("2026-01-05-120000_users/up.sqlite.sql", b"CREATE TABLE users (id INTEGER)".as_slice()),
+///     Entry::new("2026-01-05-120000_users/README.md", b"why there are users".as_slice()),
+/// ];
+/// let set: Vec<Migration> = migrations::<Sqlite>("", files)?;
+/// assert_eq!(set[0].id(), &"2026-01-05-120000_users");
+/// assert_eq!(set[0].up_sql(), Some("CREATE TABLE users (id INTEGER)"));
+/// # Ok::<(), switchy_schema::MigrationError>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Source`](crate::ErrorKind::Source), with the path and, where there is one, line and column: text that is
+/// not UTF-8 or holds a NUL, a `down` or metadata without an `up`, an unknown key or a wrong type in metadata, an
+/// unknown database in `up.<database>.sql`. [`ErrorKind::Set`](crate::ErrorKind::Set): an id that is defined twice.
+pub fn migrations<B: Backend>(
+    root: &str,
+    entries: impl IntoIterator<Item = Entry>,
+) -> Result<Vec<Migration<B>>> {
+    let visible = |entry: &Entry| !entry.path.split('/').any(|part| part.starts_with('.'));
+    let files: Vec<File> = entries
+        .into_iter()
+        .filter(visible)
+        .map(|entry| File::new::<B>(root, entry))
+        .collect::<Result<_>>()?;
+    let folders: BTreeSet<String> = files
+        .iter()
+        .filter(|file| matches!(file.kind, Kind::InFolder(..)))
+        .map(|file| file.folder.clone())
+        .collect();
+
+    let mut drafts = BTreeMap::<Key, Draft>::new();
+    let mut unused = Vec::new();
+    let mut flat_metadata = Vec::new();
+    for file in files {
+        match file.kind {
+            Kind::Other => {}
+            Kind::FlatMetadata => flat_metadata.push(file),
+            Kind::Flat(..) if folders.contains(&file.folder) => unused.push(file),
+            Kind::InFolder(_) | Kind::Flat(_) => add(&mut drafts, file)?,
+        }
+    }
+    for file in flat_metadata {
+        // Any other .toml file is somebody else's.
+        match drafts.get_mut(&file.key()) {
+            Some(draft) if draft.place == file.place() => draft.put(Role::Metadata, file)?,
+            _ => {}
+        }
+    }
+    for file in unused {
+        if let Some(draft) = drafts.values_mut().find(|draft| draft.place == file.folder) {
+            draft.unused.push(file.origin);
+        }
+    }
+
+    let mut sets = BTreeMap::<String, Vec<(Option<Dialect>, Draft)>>::new();
+    for ((dialect, id), draft) in drafts {
+        sets.entry(id).or_default().push((dialect, draft));
+    }
+    sets.into_iter().map(|(id, drafts)| choose::<B>(id, drafts)).collect()
+}
+
+/// The database of the folder at the root, and an id: what may be defined only once.
+type Key = (Option<Dialect>, String);
+
+/// The database of this name, if a set may speak of it on the backend `B`.
+pub(super) fn dialect<B: Backend>(name: &str) -> Option<Dialect> {
+    Dialect::KNOWN.into_iter().chain([B::DIALECT]).find(|known| known.name() == name)
+}
+
+/// What a file is, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `up.sql`, `down.postgres.sql`, `metadata.toml`: part of the migration its folder is.
+    InFolder(Role),
+    /// `<id>.sql`, `<id>.down.sql`
+    Flat(Role),
+    /// `<id>.toml`, if there is such an id
+    FlatMetadata,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Up(Option<Dialect>),
+    Down(Option<Dialect>),
+    Metadata,
+}
+
+struct File {
+    origin: String,
+    database: Option<Dialect>,
+    /// The path of the folder it lies in, from the root.
+    folder: String,
+    /// Of a migration, its id; of another file, nothing of interest.
+    id: String,
+    kind: Kind,
+    bytes: Cow<'static, [u8]>,
+}
+
+impl File {
+    fn new<B: Backend>(root: &str, Entry { path, bytes }: Entry) -> Result<Self> {
+        let origin =
+            if root.is_empty() { path.clone() } else { format!("{}/{path}", root.trim_end_matches('/')) };
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let (kind, flat_id) =
+            classify::<B>(name).map_err(|what| malformed(&origin, what, "use sqlite, postgres or mysql"))?;
+        let top = path.split_once('/').and_then(|(top, _)| dialect::<B>(top));
+        let leaf = folder.rsplit('/').next().unwrap_or_default();
+        let is_root = folder.is_empty() || top.is_some_and(|top| top.name() == folder);
+        if is_root && matches!(kind, Kind::InFolder(_)) {
+            return Err(malformed(
+                &origin,
+                "it lies in no migration's folder",
+                "move it into a folder named like YYYY-MM-DD-HHMMSS_name",
+            ));
+        }
+        Ok(Self {
+            database: top,
+            folder: folder.to_owned(),
+            id: if matches!(kind, Kind::InFolder(_)) { leaf.to_owned() } else { flat_id.to_owned() },
+            kind,
+            bytes,
+            origin,
+        })
+    }
+
+    fn key(&self) -> Key {
+        (self.database, self.id.clone())
+    }
+
+    /// What all files of one migration have in common: its folder, or its path without extensions.
+    fn place(&self) -> String {
+        match self.kind {
+            Kind::InFolder(_) => self.folder.clone(),
+            _ => format!("{}/{}", self.folder, self.id),
+        }
+    }
+
+    fn text(self) -> Result<Text> {
+        let Self { bytes, origin, .. } = self;
+        let text = match bytes {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
+            Cow::Owned(bytes) => {
+                String::from_utf8(bytes.clone()).map(Cow::Owned).map_err(|error| error.utf8_error())
+            }
+        };
+        // Both are told with the place, counted in what could be read before it.
+        let place = |bytes: &[u8]| Location::in_text(&origin, &String::from_utf8_lossy(bytes), usize::MAX);
+        match text {
+            Err(error) => {
+                let what = format!("it is not UTF-8 text from byte {} on", error.valid_up_to());
+                Err(malformed(&origin, what, "save it as UTF-8"))
+            }
+            Ok(text) => match text.bytes().position(|byte| byte == 0) {
+                Some(nul) => {
+                    let at = place(&text.as_bytes()[..nul]);
+                    let what = "it holds a NUL byte, where SQL would end".to_owned();
+                    Err(Failure::Malformed { at, what, remedy: "remove it" }.into())
+                }
+                None => Ok(Text { origin, text }),
+            },
+        }
+    }
+}
+
+/// The kind of a file, and the id that its name would be.
+fn classify<B: Backend>(name: &str) -> Result<(Kind, &str), String> {
+    let Some((stem, extension)) = name.rsplit_once('.') else { return Ok((Kind::Other, "")) };
+    if name.eq_ignore_ascii_case("metadata.toml") {
+        return Ok((Kind::InFolder(Role::Metadata), ""));
+    }
+    if extension.eq_ignore_ascii_case("toml") {
+        return Ok((Kind::FlatMetadata, stem));
+    }
+    if !extension.eq_ignore_ascii_case("sql") {
+        return Ok((Kind::Other, ""));
+    }
+    let role = |word: &str| match () {
+        () if word.eq_ignore_ascii_case("up") => Some(Role::Up as fn(_) -> _),
+        () if word.eq_ignore_ascii_case("down") => Some(Role::Down as fn(_) -> _),
+        () => None,
+    };
+    let kind = |id, role| if id == "" { (Kind::InFolder(role), "") } else { (Kind::Flat(role), id) };
+    // `up`, `<id>.up`
+    let (id, last) = stem.rsplit_once('.').unwrap_or(("", stem));
+    if let Some(role) = role(last) {
+        return Ok(kind(id, role(None)));
+    }
+    // `up.sqlite`, `<id>.up.sqlite`
+    let (id, before) = id.rsplit_once('.').unwrap_or(("", id));
+    match (role(before), dialect::<B>(&last.to_ascii_lowercase())) {
+        (Some(role), Some(dialect)) => Ok(kind(id, role(Some(dialect)))),
+        (Some(_), None) => Err(format!("`{last}` is no database that it could be for")),
+        (None, _) => Ok((Kind::Flat(Role::Up(None)), stem)),
+    }
+}
+
+/// A script or metadata, decoded.
+struct Text {
+    origin: String,
+    text: Cow<'static, str>,
+}
+
+/// The files of one migration.
+struct Draft {
+    place: String,
+    texts: BTreeMap<Role, Text>,
+    unused: Vec<String>,
+}
+
+impl Draft {
+    fn put(&mut self, role: Role, file: File) -> Result<()> {
+        let (id, origin) = (file.id.clone(), file.origin.clone());
+        match self.texts.insert(role, file.text()?) {
+            None => Ok(()),
+            Some(other) => Err(twice(&id, &other.origin, &origin)),
+        }
+    }
+
+    fn origin(&self) -> &str {
+        self.texts.values().next().map_or("", |text| &text.origin)
+    }
+
+    fn has_up(&self) -> bool {
+        self.texts.keys().any(|role| matches!(role, Role::Up(_)))
+    }
+
+    /// Takes the script for a database: the overlay for it, or the plain one.
+    fn take(&mut self, role: fn(Option<Dialect>) -> Role, dialect: Dialect) -> Option<Text> {
+        let overlay = self.texts.remove(&role(Some(dialect)));
+        overlay.or_else(|| self.texts.remove(&role(None)))
+    }
+}
+
+fn add(drafts: &mut BTreeMap<Key, Draft>, file: File) -> Result<()> {
+    let (Kind::InFolder(role) | Kind::Flat(role)) = file.kind else { return Ok(()) };
+    let place = file.place();
+    let draft = drafts.entry(file.key()).or_insert_with(|| Draft {
+        place: place.clone(),
+        texts: BTreeMap::new(),
+        unused: Vec::new(),
+    });
+    if draft.place != place {
+        return Err(twice(&file.id, draft.origin(), &file.origin));
+    }
+    draft.put(role, file)
+}
+
+/// Of the files of one id, those for the database of `B`.
+fn choose<B: Backend>(id: String, mut drafts: Vec<(Option<Dialect>, Draft)>) -> Result<Migration<B>> {
+    for (_, draft) in drafts.iter().filter(|(_, draft)| !draft.has_up()) {
+        let what = if draft.texts.contains_key(&Role::Metadata) && draft.texts.len() == 1 {
+            "it describes no migration, there is no up.sql beside it"
+        } else {
+            "it undoes nothing, there is no script that applies"
+        };
+        return Err(malformed(draft.origin(), what, "add the script, or remove this file"));
+    }
+    // The database's own folder wins over the common one.
+    drafts.sort_by_key(|(folder, _)| *folder != Some(B::DIALECT));
+    let mut databases = Vec::new();
+    for (folder, draft) in &mut drafts {
+        if folder.is_some_and(|folder| folder != B::DIALECT) {
+            databases.extend(*folder);
+            continue;
+        }
+        match draft.take(Role::Up, B::DIALECT) {
+            None => databases.extend(draft.texts.keys().filter_map(|role| match role {
+                Role::Up(overlay) => *overlay,
+                _ => None,
+            })),
+            Some(up) => {
+                let down = draft.take(Role::Down, B::DIALECT);
+                return assemble(
+                    id,
+                    up,
+                    down,
+                    draft.texts.remove(&Role::Metadata),
+                    std::mem::take(&mut draft.unused),
+                    &[],
+                );
+            }
+        }
+    }
+    // It is for other databases only. It stays in the set, for the plan to say so, and never runs here.
+    let elsewhere = drafts.into_iter().find_map(|(_, mut draft)| {
+        let role = *draft.texts.keys().find(|role| matches!(role, Role::Up(_)))?;
+        let up = draft.texts.remove(&role)?;
+        Some((up, draft.texts.remove(&Role::Metadata), draft.unused))
+    });
+    match elsewhere {
+        Some((up, metadata, unused)) => assemble(id, up, None, metadata, unused, &databases),
+        None => Err(malformed(&id, "it has no script", "add one")),
+    }
+}
+
+fn assemble<B: Backend>(
+    id: String,
+    up: Text,
+    down: Option<Text>,
+    metadata: Option<Text>,
+    unused_files: Vec<String>,
+    databases: &[Dialect],
+) -> Result<Migration<B>> {
+    let mut migration = Migration::from_scripts(MigrationId::from(id), up.text, None);
+    migration.meta = Meta {
+        is_reversible: down.is_some(),
+        origin: Origin::File(Cow::Owned(up.origin.clone())),
+        unused_files,
+        databases: databases.to_vec(),
+        ..migration.meta
+    };
+    let (down, down_origin) = down.map(|down| (Action::Sql(down.text), down.origin)).unzip();
+    migration.body = Body { down, down_origin, up_origin: Some(up.origin), ..migration.body };
+    if let Some(Text { origin, text }) = metadata {
+        metadata::apply::<B>(&origin, &text, &mut migration.meta)?;
+    }
+    Ok(migration)
+}
+
+fn malformed(origin: &str, what: impl Into<String>, remedy: &'static str) -> MigrationError {
+    Failure::Malformed { at: Location::file(origin), what: what.into(), remedy }.into()
+}
+
+/// Two definitions of one id.
+fn twice(id: &str, first: &str, second: &str) -> MigrationError {
+    Failure::Set(vec![defined_twice(id, first, second)]).into()
+}

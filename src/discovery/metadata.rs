@@ -1,0 +1,88 @@
+//! `metadata.toml`
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::layout::dialect;
+use crate::backend::{Backend, Cascade};
+use crate::checksum::without_bom;
+use crate::error::{Failure, Location, MigrationError, Result};
+use crate::migration::Meta;
+use crate::step::{Atomicity, ForeignKeys};
+
+/// The file as its author writes it. A key that is not here is an error.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    description: Option<String>,
+    #[serde(default)]
+    depends_on: Vec<String>,
+    #[serde(default)]
+    depends_on_if_present: Vec<String>,
+    run_in_transaction: Option<bool>,
+    foreign_keys: Option<Keys>,
+    #[serde(default)]
+    environments: Vec<String>,
+    #[serde(default)]
+    databases: Vec<Spanned<String>>,
+    #[serde(default)]
+    accepted: Vec<Spanned<String>>,
+    #[serde(default)]
+    allow: Vec<Allowed>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Keys {
+    Checked,
+    On,
+    Off,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Allowed {
+    Cascade,
+}
+
+/// Adds what a metadata file says to what is known of its migration.
+pub(super) fn apply<B: Backend>(origin: &str, text: &str, meta: &mut Meta) -> Result<()> {
+    let text = without_bom(text);
+    let wrong = |what: String, span: Option<Range<usize>>| -> MigrationError {
+        let at =
+            span.map_or_else(|| Location::file(origin), |span| Location::in_text(origin, text, span.start));
+        Failure::Malformed { at, what, remedy: "docs/format.md lists the keys of metadata.toml" }.into()
+    };
+    let file: Metadata =
+        toml::from_str(text).map_err(|error| wrong(error.message().replace('\n', ", "), error.span()))?;
+    for name in file.databases {
+        let found = dialect::<B>(name.as_ref());
+        meta.databases.push(found.ok_or_else(|| {
+            wrong(format!("`{}` is no database that it could be for", name.as_ref()), Some(name.span()))
+        })?);
+    }
+    for hash in file.accepted {
+        meta.accepted
+            .push(hash.as_ref().parse().map_err(|error| wrong(format!("{error}"), Some(hash.span())))?);
+    }
+    meta.description = file.description.map(Cow::Owned);
+    meta.depends_on = file.depends_on.into_iter().map(Into::into).collect();
+    meta.depends_on_if_present = file.depends_on_if_present.into_iter().map(Into::into).collect();
+    meta.environments = file.environments;
+    meta.atomicity = match file.run_in_transaction {
+        Some(false) => Atomicity::Guarded,
+        Some(true) | None => Atomicity::Transaction,
+    };
+    meta.foreign_keys = match file.foreign_keys {
+        None | Some(Keys::Checked) => ForeignKeys::Checked,
+        Some(Keys::On) => ForeignKeys::Enforced,
+        Some(Keys::Off) => ForeignKeys::Unchecked,
+    };
+    if file.allow.iter().any(|Allowed::Cascade| true) {
+        meta.cascade = Cascade::Allowed;
+    }
+    Ok(())
+}

@@ -1,0 +1,441 @@
+//! [`MigrationError`]: a sentence for a person, and a kind for a program.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::dialect::{InvalidTableName, TableName};
+use crate::fault::{BoxError, Fault};
+use crate::id::MigrationId;
+use crate::problem::{Problem, ProblemKind};
+use crate::report::{Migrations, Report};
+use crate::sql::Position;
+use crate::step::{Atomicity, Direction};
+
+/// A result of this crate.
+pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
+
+/// Why something could not be done.
+///
+/// Its Display is one line: what is wrong, where, and what to do next; the alternate form `{:#}` adds the line of the
+/// script with a caret under the place. The text of the database's own error is part of the sentence, so
+/// [`source`](std::error::Error::source) does not give it again; [`cause`](Self::cause) does, for downcasting.
+///
+/// # The failing line of a script
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{ErrorKind, Migration, MigrationRunner};
+///
+/// let script = "CREATE TABLE a (b);\nINSERT INTO aa VALUES (1);";
+/// let runner = MigrationRunner::new([Migration::sql("1_a", script)])?;
+/// let error = runner.run(&Connection::open_in_memory()?).unwrap_err();
+///
+/// assert_eq!(error.kind(), ErrorKind::Step);
+/// assert_eq!(error.migration().unwrap(), &"1_a");
+/// let position = error.location().unwrap().position.unwrap();
+/// assert_eq!((position.line, position.column), (2, 13));
+/// assert!(error.to_string().contains("no such table: aa"));
+/// assert!(format!("{error:#}").contains("2 | INSERT INTO aa VALUES (1);"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct MigrationError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    failure: Failure,
+    report: Report,
+}
+
+/// What kind of error it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A folder or a file of migrations is missing, unreadable or malformed.
+    Source,
+    /// The migrations do not make a set: duplicate ids, missing dependencies, cycles.
+    Set,
+    /// The name given for the tracking table cannot be one.
+    TableName,
+    /// An id that neither the set nor the database knows.
+    UnknownMigration,
+    /// The plan has problems; [`problems`](MigrationError::problems) lists them all. Nothing was done.
+    Refused,
+    /// The plan was made for another state of the database. Nothing was done.
+    Stale,
+    /// The connection is inside a transaction. Nothing was done.
+    OpenTransaction,
+    /// A migration failed.
+    Step,
+    /// A hook failed or vetoed.
+    Hook,
+    /// Another run holds the lock, and the time to wait for it is over.
+    LockTimeout,
+    /// The lock file cannot be used.
+    LockFile,
+    /// The database could not be read, or the tracking table not be written.
+    Database,
+}
+
+/// Where a script or a metadata file is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Location {
+    /// The file, as its source names it; for a migration in code, the place of its definition.
+    pub origin: String,
+    /// The line and column in it.
+    pub position: Option<Position>,
+    /// The text of that line.
+    pub line: Option<String>,
+}
+
+impl Location {
+    /// A place in a text that came from `origin`.
+    pub(crate) fn in_text(origin: &str, text: &str, offset: usize) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            position: Some(Position::of(text, offset)),
+            line: Some(crate::sql::line_at(text, offset).to_owned()),
+        }
+    }
+
+    /// Somewhere in a file.
+    pub(crate) fn file(origin: impl Into<String>) -> Self {
+        Self { origin: origin.into(), position: None, line: None }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin)?;
+        self.position.iter().try_for_each(|position| write!(f, ":{position}"))
+    }
+}
+
+/// Which call a hook was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HookKind {
+    Before,
+    After,
+}
+
+/// Every way to fail, with its sentence.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("there is no folder {}; check the path, or create it", .0.display())]
+    MissingRoot(PathBuf),
+    #[error("cannot read {}: {cause}; check that it exists and that this user may read it", path.display())]
+    Unreadable { path: PathBuf, cause: std::io::Error },
+    #[error("{at}: {what}; {remedy}")]
+    Malformed { at: Location, what: String, remedy: &'static str },
+    #[error("{}", Sentences(.0))]
+    Set(Vec<String>),
+    #[error(transparent)]
+    TableName(#[from] InvalidTableName),
+    #[error(
+        "there is no migration `{id}`{}; nothing was done, `list` names those there are",
+        Nearest(nearest)
+    )]
+    Unknown { id: MigrationId, nearest: Option<MigrationId> },
+    #[error("nothing was done: {}", Sentences(.0))]
+    Refused(Vec<Problem>),
+    #[error("the database changed since the plan was made; nothing was done, make a new plan")]
+    Stale,
+    #[error(
+        "the migrations of this runner are not those of the plan (`{0}`); nothing was done, make a new plan"
+    )]
+    ForeignPlan(MigrationId),
+    #[error(
+        "the connection is inside a transaction; commit it or roll it back first, each migration needs its own"
+    )]
+    OpenTransaction,
+    #[error("{0}")]
+    Step(StepFailure),
+    #[error("the `{}` hook of migration `{migration}` refused: {cause}; {}", hook(*kind), Undone(*atomicity))]
+    Hook { kind: HookKind, migration: MigrationId, atomicity: Atomicity, cause: BoxError },
+    #[error(
+        "another run holds the lock {} {}; waited {waited:?}, start again when it has finished, \
+         or wait longer with `lock_timeout`",
+        path.display(),
+        Holder(holder)
+    )]
+    LockTimeout { path: PathBuf, holder: String, waited: Duration },
+    #[error(
+        "cannot use the lock file {}: {cause}; make its folder writable, \
+         or choose another place with `lock(Lock::File(path))`",
+        path.display()
+    )]
+    LockFile { path: PathBuf, cause: std::io::Error },
+    #[error("cannot {doing} of `{table}`: {fault}{}", Advice(fault))]
+    Database { doing: &'static str, table: TableName, fault: Fault },
+}
+
+fn hook(kind: HookKind) -> &'static str {
+    match kind {
+        HookKind::Before => "before",
+        HookKind::After => "after",
+    }
+}
+
+/// The sentence of an id with two definitions.
+pub(crate) fn defined_twice(
+    id: impl fmt::Display,
+    first: impl fmt::Display,
+    second: impl fmt::Display,
+) -> String {
+    format!("`{id}` is defined twice, in {first} and in {second}; rename one of them")
+}
+
+/// A script or a function that failed.
+#[derive(Debug)]
+pub(crate) struct StepFailure {
+    pub(crate) migration: MigrationId,
+    pub(crate) direction: Direction,
+    pub(crate) atomicity: Atomicity,
+    pub(crate) at: Location,
+    pub(crate) fault: Fault,
+    pub(crate) applied_before: usize,
+}
+
+impl fmt::Display for StepFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.direction {
+            Direction::Up => "migration",
+            Direction::Down => "rollback of",
+        };
+        write!(f, "{verb} `{}` failed at {}", self.migration, self.at)?;
+        if let Some((_, text)) = &self.fault.statement {
+            write!(f, " in `{}`", Abridged(text))?;
+        }
+        write!(f, ": {}; {}", self.fault, Undone(self.atomicity))?;
+        if self.applied_before > 0 {
+            write!(f, ", {} done before it", Migrations(self.applied_before))?;
+        }
+        write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again"))
+    }
+}
+
+/// What is left of a step that failed.
+struct Undone(Atomicity);
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Atomicity::Transaction => "nothing of it was kept",
+            Atomicity::Guarded => {
+                "it runs outside a transaction, so what it did before stays and it is marked dirty"
+            }
+        })
+    }
+}
+
+/// A statement on one line, cut where it gets long.
+struct Abridged<'a>(&'a str);
+
+impl fmt::Display for Abridged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 72;
+        let mut room = LONGEST;
+        for (place, word) in self.0.split_whitespace().enumerate() {
+            let length = word.chars().count() + 1;
+            if length > room {
+                return f.write_str(" ...");
+            }
+            room -= length;
+            write!(f, "{}{word}", if place == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+struct Sentences<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Sentences<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, sentence) in self.0.iter().enumerate() {
+            match (place, self.0.len()) {
+                (0, 1) => {}
+                (0, count) => write!(f, "{count} problems: (1) ")?,
+                (place, _) => write!(f, "; ({}) ", place + 1)?,
+            }
+            sentence.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+struct Nearest<'a>(&'a Option<MigrationId>);
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|id| write!(f, ", the nearest is `{id}`"))
+    }
+}
+
+struct Holder<'a>(&'a str);
+
+impl fmt::Display for Holder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("(it does not say who)") } else { write!(f, "({})", self.0) }
+    }
+}
+
+struct Advice<'a>(&'a Fault);
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.advice().iter().try_for_each(|advice| write!(f, "; {advice}"))
+    }
+}
+
+impl MigrationError {
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match &self.0.failure {
+            Failure::MissingRoot(_) | Failure::Unreadable { .. } | Failure::Malformed { .. } => {
+                ErrorKind::Source
+            }
+            Failure::Set(_) => ErrorKind::Set,
+            Failure::TableName(_) => ErrorKind::TableName,
+            Failure::Unknown { .. } => ErrorKind::UnknownMigration,
+            Failure::Refused(_) => ErrorKind::Refused,
+            Failure::Stale | Failure::ForeignPlan(_) => ErrorKind::Stale,
+            Failure::OpenTransaction => ErrorKind::OpenTransaction,
+            Failure::Step(_) => ErrorKind::Step,
+            Failure::Hook { .. } => ErrorKind::Hook,
+            Failure::LockTimeout { .. } => ErrorKind::LockTimeout,
+            Failure::LockFile { .. } => ErrorKind::LockFile,
+            Failure::Database { .. } => ErrorKind::Database,
+        }
+    }
+
+    /// The migration it is about, if it is about one.
+    pub fn migration(&self) -> Option<&MigrationId> {
+        match &self.0.failure {
+            Failure::Step(step) => Some(&step.migration),
+            Failure::Hook { migration, .. } => Some(migration),
+            Failure::Unknown { id, .. } | Failure::ForeignPlan(id) => Some(id),
+            Failure::Refused(problems) if problems.len() == 1 => Some(&problems[0].migration),
+            _ => None,
+        }
+    }
+
+    /// The file, line and column it is about.
+    pub fn location(&self) -> Option<&Location> {
+        match &self.0.failure {
+            Failure::Step(step) => Some(&step.at),
+            Failure::Malformed { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The statement that failed, whole.
+    pub fn statement(&self) -> Option<&str> {
+        match &self.0.failure {
+            Failure::Step(step) => step.fault.statement.as_ref().map(|(_, text)| &**text),
+            _ => None,
+        }
+    }
+
+    /// Everything that was wrong with the plan, if it was refused.
+    pub fn problems(&self) -> &[Problem] {
+        match &self.0.failure {
+            Failure::Refused(problems) => problems,
+            _ => &[],
+        }
+    }
+
+    /// What was done and committed before the error.
+    pub fn report(&self) -> &Report {
+        &self.0.report
+    }
+
+    /// Whether the database holds migrations that this program does not know: it was migrated by a newer version.
+    pub fn is_database_ahead(&self) -> bool {
+        self.problems().iter().any(|problem| problem.kind == ProblemKind::DatabaseAhead)
+    }
+
+    /// The error of the driver, the hook, the migration's own code or the file system, for downcasting.
+    ///
+    /// ```
+    /// # use switchy_schema::{Migration, MigrationRunner};
+    /// # let conn = rusqlite::Connection::open_in_memory()?;
+    /// let runner = MigrationRunner::new([Migration::sql("1_a", "SELECT nothing")])?;
+    /// let error = runner.run(&conn).unwrap_err();
+    /// assert!(error.cause().unwrap().is::<rusqlite::Error>());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        match &self.0.failure {
+            Failure::Step(StepFailure { fault, .. }) | Failure::Database { fault, .. } => {
+                fault.cause.as_deref()
+            }
+            Failure::Hook { cause, .. } => Some(&**cause),
+            Failure::Unreadable { cause, .. } | Failure::LockFile { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn failure(&self) -> &Failure {
+        &self.0.failure
+    }
+
+    /// Whether nothing is left of the step that failed.
+    pub(crate) fn is_undone(&self) -> bool {
+        match &self.0.failure {
+            Failure::Step(StepFailure { atomicity, .. }) | Failure::Hook { atomicity, .. } => {
+                *atomicity == Atomicity::Transaction
+            }
+            _ => false,
+        }
+    }
+
+    /// The error with what was done before it, in front of what it already carries.
+    pub(crate) fn after(mut self, mut report: Report) -> Self {
+        report.applied.append(&mut self.0.report.applied);
+        if let Failure::Step(step) = &mut self.0.failure {
+            step.applied_before = report.applied.len();
+        }
+        self.0.report = report;
+        self
+    }
+}
+
+impl From<Failure> for MigrationError {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(Inner { failure, report: Report::default() }))
+    }
+}
+
+impl From<InvalidTableName> for MigrationError {
+    fn from(error: InvalidTableName) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl fmt::Display for MigrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.failure.fmt(f)?;
+        if let (true, Some(Location { origin, position: Some(position), line: Some(line) })) =
+            (f.alternate(), self.location())
+        {
+            let number = position.line.to_string();
+            let margin = " ".repeat(number.len());
+            // Tabs stay tabs, so that the caret stands under its character.
+            let indent: String =
+                line.chars().take(position.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+            write!(
+                f,
+                "\n{margin}--> {origin}:{position}\n{margin} |\n{number} | {line}\n{margin} | {indent}^"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for MigrationError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause().and_then(std::error::Error::source)
+    }
+}

@@ -1,0 +1,458 @@
+//! Carries out an approved plan: one transaction a step, or a guarded step where there can be none.
+
+use std::time::{Duration, Instant};
+
+use crate::backend::{Backend, Ledger, Scope, Script, TableForm, patiently};
+use crate::dialect::TableName;
+use crate::error::{Failure, HookKind, Location, MigrationError, StepFailure};
+use crate::event::{Event, Observer};
+use crate::fault::{Fault, FaultKind};
+use crate::history::{Basis, Dirty, Head, History, Record};
+use crate::hooks::{Hooks, Vetoing};
+use crate::migration::{Action, Body, Meta};
+use crate::plan::TransactionMode;
+use crate::policy::Approved;
+use crate::report::{Applied, Report};
+use crate::sql::mentions;
+use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+
+/// What a plan is carried out with.
+pub(crate) struct Executor<'r, B: Backend> {
+    pub(crate) table: &'r TableName,
+    pub(crate) hooks: &'r Hooks<B>,
+    pub(crate) observer: Option<&'r Observer>,
+    pub(crate) patience: Duration,
+    /// Finds what a step runs.
+    pub(crate) find: &'r dyn Fn(&Step) -> Option<(&'r Meta, &'r Body<B>)>,
+    /// Called as a step begins, for those who wait.
+    pub(crate) announce: &'r dyn Fn(&Step),
+}
+
+/// Why the steps stopped.
+pub(crate) enum Stop {
+    /// The database is not as it was when the plan was made.
+    Moved,
+    Failed(MigrationError),
+    /// A fault that does not know yet which step it belongs to.
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<MigrationError> for Stop {
+    fn from(error: MigrationError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The tracking table as the executor knows it, and what it makes of it.
+#[derive(Debug, Clone)]
+struct Books {
+    form: TableForm,
+    head: Head,
+    basis: Basis,
+    count: usize,
+}
+
+impl Books {
+    /// With one record more or less.
+    fn toggled(&self, record: &Record, direction: Direction) -> Self {
+        let basis = self.basis.toggled(Basis::of_record(
+            &record.id,
+            record.checksum.as_ref(),
+            record.dirty.is_some(),
+        ));
+        let count = match direction {
+            Direction::Up => self.count + 1,
+            Direction::Down => self.count - 1,
+        };
+        Self { form: TableForm::Current, head: Head { basis: Some(basis), count }, basis, count }
+    }
+}
+
+/// One step with everything it takes.
+struct Work<'p, 'r, B: Backend> {
+    step: &'p Step,
+    number: usize,
+    of: usize,
+    meta: &'r Meta,
+    action: &'r Action<B>,
+    origin: String,
+    down_sql: Option<&'r str>,
+}
+
+impl<B: Backend> Work<'_, '_, B> {
+    fn record(&self, dirty: Option<Dirty>, duration: Option<Duration>) -> Record {
+        Record {
+            dirty,
+            duration,
+            down_sql: self.down_sql.map(str::to_owned),
+            ..Record::new(self.step.id.clone(), self.step.checksum)
+        }
+    }
+
+    fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
+        // Where a failing statement changes nothing, failing in the first one is as good as a transaction.
+        let is_first = matches!(fault.statement, Some((1, _)));
+        let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
+        let at = match (fault.offset, self.action.text()) {
+            (Some(offset), Some(text)) => Location::in_text(&self.origin, text, offset),
+            _ => Location::file(&*self.origin),
+        };
+        let (migration, direction) = (self.step.id.clone(), self.step.direction);
+        Failure::Step(StepFailure { migration, direction, atomicity, at, fault, applied_before: 0 }).into()
+    }
+}
+
+impl<'r, B: Backend> Executor<'r, B> {
+    /// Carries out a plan that was made for this ledger. What was committed stands in the report, also if it stopped.
+    pub(crate) fn execute(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: Approved,
+        ledger: &Ledger,
+        history: &History,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let plan = plan.into_plan();
+        let works = self.works(&plan.steps)?;
+        let mut books = Books {
+            form: ledger.form,
+            head: ledger.head,
+            basis: history.basis(),
+            count: history.records().len(),
+        };
+        let mut first = Some((ledger, history));
+        match plan.mode {
+            TransactionMode::Batch => self.atomic(conn, &works, &mut books, &mut first, report),
+            TransactionMode::PerMigration => works.iter().try_for_each(|work| match work.step.atomicity {
+                Atomicity::Transaction => {
+                    self.atomic(conn, std::slice::from_ref(work), &mut books, &mut first, report)
+                }
+                Atomicity::Guarded => self.guarded(conn, work, &mut books, &mut first, report),
+            }),
+        }
+    }
+
+    /// Brings a table of an older form up to date though nothing is pending.
+    pub(crate) fn upgrade(
+        &self,
+        conn: &mut B::Conn<'_>,
+        ledger: &Ledger,
+        history: &History,
+    ) -> Result<(), Stop> {
+        let (head, basis, count) = (ledger.head, history.basis(), history.records().len());
+        let mut books = Books { form: ledger.form, head, basis, count };
+        B::transaction(conn, &self.bookkeeping(), |conn| {
+            self.reconcile(conn, &mut books, &mut Some((ledger, history)))
+        })
+    }
+
+    fn works<'p>(&self, steps: &'p [Step]) -> Result<Vec<Work<'p, 'r, B>>, MigrationError> {
+        let work = |(number, step): (usize, &'p Step)| {
+            let unknown = || MigrationError::from(Failure::ForeignPlan(step.id.clone()));
+            let (meta, body) = (self.find)(step).ok_or_else(unknown)?;
+            let (action, origin) = match step.direction {
+                Direction::Up => (&body.up, body.up_origin.as_deref()),
+                Direction::Down => (body.down.as_ref().ok_or_else(unknown)?, body.down_origin.as_deref()),
+            };
+            let down_sql = body.down.as_ref().and_then(Action::text);
+            let origin = origin.map_or_else(|| meta.origin.to_string(), str::to_owned);
+            Ok(Work { step, number, of: steps.len(), meta, action, origin, down_sql })
+        };
+        (1..).zip(steps).map(work).collect()
+    }
+
+    fn bookkeeping(&self) -> Scope {
+        Scope::new(ForeignKeys::Unchecked, self.patience)
+    }
+
+    /// Steps and their records in one transaction.
+    fn atomic(
+        &self,
+        conn: &mut B::Conn<'_>,
+        works: &[Work<'_, '_, B>],
+        books: &mut Books,
+        first: &mut Option<(&Ledger, &History)>,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let Some(last) = works.last() else { return Ok(()) };
+        let scope = Scope::new(works[0].meta.foreign_keys, self.patience);
+        let (mut new_books, mut looked) = (books.clone(), *first);
+        let outcome = B::transaction(conn, &scope, |conn| {
+            self.reconcile(conn, &mut new_books, &mut looked)?;
+            let mut done = Vec::with_capacity(works.len());
+            for work in works {
+                let applied = self.within(conn, work, Atomicity::Transaction, &mut |_, _| Ok(()))?;
+                let record = work.record(None, Some(applied.duration));
+                self.keep(conn, work, &record, &mut new_books)?;
+                done.push(applied);
+            }
+            Ok(done)
+        });
+        match outcome {
+            Ok(done) => {
+                (*books, *first) = (new_books, looked);
+                report.applied.extend(done);
+                Ok(())
+            }
+            // Beginning, committing or checking failed: the last step is where a transaction of several ends.
+            Err(Stop::Fault(fault)) => {
+                let error = last.failed(fault, Atomicity::Transaction);
+                self.tell(&Event::Failed { step: last.step, error: &error });
+                Err(error.into())
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// A step that cannot be atomic: its record is dirty from before its first statement until after its last.
+    fn guarded(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        books: &mut Books,
+        first: &mut Option<(&Ledger, &History)>,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let fail = |stop| match stop {
+            Stop::Fault(fault) => Stop::Failed(work.failed(fault, Atomicity::Transaction)),
+            stop => stop,
+        };
+        let dirty = work.record(Some(Dirty::BEGUN), None);
+        let clean = work.record(None, None);
+        let (before, mut looked) = (books.clone(), *first);
+        *books = B::transaction(conn, &self.bookkeeping(), |conn| {
+            let mut books = before.clone();
+            self.reconcile(conn, &mut books, &mut looked)?;
+            if work.step.direction == Direction::Down {
+                B::update(conn, self.table, &dirty)?;
+                books = books.toggled(&clean, Direction::Down).toggled(&dirty, Direction::Up);
+            } else {
+                B::insert(conn, self.table, &dirty)?;
+                books = books.toggled(&dirty, Direction::Up);
+            }
+            B::stamp(conn, self.table, books.basis)?;
+            Ok(books)
+        })
+        .map_err(fail)?;
+        *first = looked;
+
+        let scope = Scope::new(work.meta.foreign_keys, self.patience);
+        let outcome = B::outside_transaction(conn, &scope, |conn| {
+            self.within(conn, work, Atomicity::Guarded, &mut |conn, number| {
+                let dirty = Dirty { statement: Some(number), failure: None };
+                let record = work.record(Some(dirty), None);
+                patiently(self.patience, || B::update(conn, self.table, &record))
+            })
+        });
+        let outcome = outcome.map_err(|stop| match stop {
+            Stop::Fault(fault) => Stop::Failed(work.failed(fault, Atomicity::Guarded)),
+            stop => stop,
+        });
+        let settled = B::transaction(conn, &self.bookkeeping(), |conn| {
+            self.settle(conn, work, &outcome, &before, books)
+        });
+        match (outcome, settled) {
+            (Ok(applied), Ok(())) => {
+                report.applied.push(applied);
+                Ok(())
+            }
+            (Ok(_), Err(stop)) => Err(match stop {
+                Stop::Fault(fault) => Stop::Failed(work.failed(fault, Atomicity::Guarded)),
+                stop => stop,
+            }),
+            // That it failed is in the record if it could be written; it is dirty in any case.
+            (Err(stop), _) => Err(stop),
+        }
+    }
+
+    /// Writes down how a guarded step ended.
+    fn settle(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        outcome: &Result<Applied, Stop>,
+        before: &Books,
+        books: &mut Books,
+    ) -> Result<(), Stop> {
+        let dirty = work.record(Some(Dirty::BEGUN), None);
+        let (record, unmarked) = match outcome {
+            Ok(applied) => (work.record(None, Some(applied.duration)), None),
+            Err(Stop::Failed(error)) if error.is_undone() => (work.record(None, None), Some(before)),
+            Err(Stop::Failed(error)) => {
+                let statement = match error.failure() {
+                    Failure::Step(step) => step.fault.statement.as_ref().map(|(number, _)| *number),
+                    _ => None,
+                };
+                let failure = Some(match error.failure() {
+                    Failure::Step(step) => step.fault.to_string(),
+                    _ => error.to_string(),
+                });
+                B::update(conn, self.table, &work.record(Some(Dirty { statement, failure }), None))?;
+                return Ok(());
+            }
+            Err(_) => return Ok(()),
+        };
+        let is_gone = match (work.step.direction, unmarked) {
+            (Direction::Up, None) | (Direction::Down, Some(_)) => false,
+            (Direction::Down, None) | (Direction::Up, Some(_)) => true,
+        };
+        let without = books.toggled(&dirty, Direction::Down);
+        let settled = if is_gone {
+            B::delete(conn, self.table, &work.step.id)?;
+            without
+        } else {
+            B::update(conn, self.table, &record)?;
+            without.toggled(&record, Direction::Up)
+        };
+        B::stamp(conn, self.table, settled.basis)?;
+        *books = settled;
+        Ok(())
+    }
+
+    /// Looks whether the tracking table is still what the plan was made for, and gives it today's form.
+    /// The first time everything is compared, afterwards the head.
+    fn reconcile(
+        &self,
+        conn: &mut B::Conn<'_>,
+        books: &mut Books,
+        first: &mut Option<(&Ledger, &History)>,
+    ) -> Result<(), Stop> {
+        let Some((ledger, history)) = first.take() else {
+            let is_same = B::head(conn, self.table)? == books.head;
+            return if is_same { Ok(()) } else { Err(Stop::Moved) };
+        };
+        if B::read(conn, self.table)? != *ledger {
+            return Err(Stop::Moved);
+        }
+        if books.form == TableForm::Current {
+            return Ok(());
+        }
+        B::create_table(conn, self.table, history.records())?;
+        B::stamp(conn, self.table, books.basis)?;
+        books.form = TableForm::Current;
+        books.head = Head { basis: Some(books.basis), count: books.count };
+        Ok(())
+    }
+
+    /// Adds or removes the record of a step that is done.
+    fn keep(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        record: &Record,
+        books: &mut Books,
+    ) -> Result<(), Stop> {
+        let fault = |fault| work.failed(fault, Atomicity::Transaction);
+        match work.step.direction {
+            Direction::Up => B::insert(conn, self.table, record),
+            Direction::Down => B::delete(conn, self.table, &record.id),
+        }
+        .map_err(fault)?;
+        *books = books.toggled(record, work.step.direction);
+        B::stamp(conn, self.table, books.basis).map_err(fault)?;
+        Ok(())
+    }
+
+    /// Runs the hooks and the script or code of a step, and tells everybody.
+    fn within(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+        progress: &mut dyn FnMut(&mut B::Conn<'_>, u32) -> Result<(), Fault>,
+    ) -> Result<Applied, Stop> {
+        (self.announce)(work.step);
+        self.tell(&Event::Started { step: work.step, number: work.number, of: work.of });
+        match self.run(conn, work, atomicity, progress) {
+            Ok(duration) => {
+                self.tell(&Event::Finished { step: work.step, duration });
+                Ok(Applied { id: work.step.id.clone(), direction: work.step.direction, duration })
+            }
+            Err(error) => {
+                for hook in &self.hooks.on_error {
+                    hook(work.step, &error, B::lend(conn));
+                }
+                self.tell(&Event::Failed { step: work.step, error: &error });
+                Err(error.into())
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+        progress: &mut dyn FnMut(&mut B::Conn<'_>, u32) -> Result<(), Fault>,
+    ) -> Result<Duration, MigrationError> {
+        let fault = |fault| work.failed(fault, atomicity);
+        let head = B::head(conn, self.table).map_err(fault)?;
+        let records = self.others(conn, work).map_err(fault)?;
+        self.call(&self.hooks.before, HookKind::Before, conn, work, atomicity)?;
+        let began = Instant::now();
+        match work.action {
+            Action::Sql(_) => {
+                let script = Script {
+                    text: work.action.text().unwrap_or_default(),
+                    atomicity,
+                    foreign_keys: work.meta.foreign_keys,
+                    patience: self.patience,
+                    cascade: work.meta.cascade,
+                };
+                B::run_script(conn, &script, progress)
+            }
+            Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of)),
+        }
+        .map_err(fault)?;
+        let duration = began.elapsed();
+        self.call(&self.hooks.after, HookKind::After, conn, work, atomicity)?;
+        let is_untouched = B::head(conn, self.table).map_err(fault)? == head
+            && self.others(conn, work).map_err(fault)? == records;
+        if is_untouched {
+            return Ok(duration);
+        }
+        let what = format!("it changes the tracking table `{}`", self.table);
+        Err(fault(Fault::new(FaultKind::Other, what).remedy("leave that table to the engine, and run again")))
+    }
+
+    /// The records of all other migrations, where the step might change them: where it is code, or has hooks, or names the table.
+    fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Option<Vec<Record>>, Fault> {
+        let hooks = self.hooks.before.len() + self.hooks.after.len();
+        let names_table = |text| mentions(text, self.table.as_str());
+        if hooks == 0 && !work.action.text().is_none_or(names_table) {
+            return Ok(None);
+        }
+        let mut records = B::read(conn, self.table)?.records;
+        records.retain(|record| record.id != work.step.id);
+        Ok(Some(records))
+    }
+
+    fn call(
+        &self,
+        hooks: &[Vetoing<B>],
+        kind: HookKind,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+    ) -> Result<(), MigrationError> {
+        hooks.iter().try_for_each(|hook| {
+            hook(work.step, B::lend(conn)).map_err(|cause| {
+                let migration = work.step.id.clone();
+                let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
+                Failure::Hook { kind, migration, atomicity, cause }.into()
+            })
+        })
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = self.observer {
+            observer(event);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! [`Fault`]: what a database said, before it is known what it means for a migration.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Any error of a driver, a hook or a migration written in code.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What a [`Backend`](crate::Backend) returns when its database refuses.
+///
+/// Any driver's error becomes one with [`Fault::of`]; a backend that knows more says it with [`Fault::new`] and the
+/// methods.
+#[derive(Debug)]
+pub struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) remedy: Option<Cow<'static, str>>,
+    pub(crate) offset: Option<usize>,
+    pub(crate) statement: Option<(u32, String)>,
+    pub(crate) cause: Option<BoxError>,
+}
+
+/// What the engine must tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Another connection holds what is needed; trying again may help.
+    Busy,
+    /// The database cannot be written.
+    ReadOnly,
+    /// The disk, or the database's own limit, is full.
+    Full,
+    /// It is not a database, or a damaged one.
+    NotADatabase,
+    /// Somebody interrupted the statement.
+    Interrupted,
+    /// A table of the tracking table's name exists and is something else.
+    ForeignTable,
+    /// Anything else.
+    Other,
+}
+
+impl Fault {
+    /// A fault in words: one line, lower case, no full stop.
+    pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        Self { kind, message, remedy: None, offset: None, statement: None, cause: None }
+    }
+
+    /// The fault an error is, when nothing more is known of it.
+    pub fn of(error: impl Into<BoxError>) -> Self {
+        let error = error.into();
+        Self::new(FaultKind::Other, error.to_string()).caused_by(error)
+    }
+
+    /// What a person should do about it, instead of what follows from the kind.
+    pub fn remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Where in the script, as a byte offset.
+    pub fn at(mut self, offset: usize) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Which statement of the script, from 1, and its text.
+    pub fn in_statement(mut self, number: u32, text: impl Into<String>) -> Self {
+        self.statement = Some((number, text.into()));
+        self
+    }
+
+    /// The driver's own error, to be found by [`MigrationError::cause`](crate::MigrationError::cause).
+    pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// What kind of fault it is.
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.remedy.as_deref().or(match self.kind {
+            FaultKind::Busy => Some("try again when the other connection has finished"),
+            FaultKind::ReadOnly => Some("make the file and its folder writable, or open it for writing"),
+            FaultKind::Full => Some("make room on the disk and run again"),
+            FaultKind::NotADatabase => Some("check the path, or restore the file from a backup"),
+            FaultKind::Interrupted => Some("run again when it may take its time"),
+            FaultKind::ForeignTable => Some("choose another name with `table_name`"),
+            FaultKind::Other => None,
+        })
+    }
+}
+
+/// The message; the remedy is told by the error that wraps it.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

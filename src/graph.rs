@@ -1,0 +1,208 @@
+//! [`Graph`]: migrations and what they need, in the one order in which they run.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+
+use crate::error::{Failure, Result, defined_twice};
+use crate::id::MigrationId;
+use crate::migration::Meta;
+
+/// A set of migrations in order: each after those it needs, and among those that could be next the one with the
+/// smallest id. The order does not depend on the order in which they were given.
+#[derive(Debug, Clone)]
+pub(crate) struct Graph {
+    metas: Vec<Meta>,
+    places: HashMap<MigrationId, usize>,
+    /// For each place the places it needs, in their order.
+    needs: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    /// Orders a set; what travels with each migration comes back in the same order.
+    ///
+    /// # Errors
+    /// Everything that keeps the migrations from being a set, all at once: ids that are empty, unprintable or defined twice,
+    /// needs that nobody fills, cycles.
+    pub(crate) fn build<T>(mut items: Vec<(Meta, T)>) -> Result<(Self, Vec<T>)> {
+        items.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+        let metas: Vec<&Meta> = items.iter().map(|(meta, _)| meta).collect();
+        let mut wrong = unusable(&metas);
+        let needs = resolve(&metas, &mut wrong);
+        let order = order(&needs);
+        if order.len() < metas.len() {
+            wrong.extend(cycles(&needs, &order).iter().map(|cycle| in_words(&metas, cycle)));
+        }
+        if !wrong.is_empty() {
+            return Err(Failure::Set(wrong).into());
+        }
+
+        let mut place_of = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(place, &index)| place_of[index] = place);
+        let mut ordered: Vec<Option<(Meta, T)>> = items.into_iter().map(Some).collect();
+        let (metas, payloads): (Vec<_>, Vec<_>) =
+            order.iter().filter_map(|&index| ordered[index].take()).unzip();
+        let needs = order
+            .iter()
+            .map(|&index| {
+                let mut places: Vec<usize> = needs[index].iter().map(|&need| place_of[need]).collect();
+                places.sort_unstable();
+                places
+            })
+            .collect();
+        let places = metas.iter().enumerate().map(|(place, meta)| (meta.id.clone(), place)).collect();
+        Ok((Self { metas, places, needs }, payloads))
+    }
+
+    /// The migrations in their order.
+    pub(crate) fn metas(&self) -> &[Meta] {
+        &self.metas
+    }
+
+    /// Where a migration stands in the order.
+    pub(crate) fn place(&self, id: &MigrationId) -> Option<usize> {
+        self.places.get(id).copied()
+    }
+
+    /// The migration of this id.
+    pub(crate) fn get(&self, id: &MigrationId) -> Option<&Meta> {
+        self.place(id).map(|place| &self.metas[place])
+    }
+
+    /// Where the migrations stand that the one at `place` needs.
+    pub(crate) fn needs(&self, place: usize) -> &[usize] {
+        &self.needs[place]
+    }
+
+    /// The id in the set that is spelled most like this one.
+    pub(crate) fn nearest(&self, id: &MigrationId) -> Option<MigrationId> {
+        nearest(id, self.metas.iter().map(|meta| &meta.id))
+    }
+}
+
+/// Ids that cannot be used, and ids that are used twice. The metas are sorted.
+fn unusable(metas: &[&Meta]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for meta in metas {
+        if meta.id.as_str().trim().is_empty() {
+            wrong.push(format!("a migration in {} has an empty id; name it", meta.origin));
+        } else if meta.id.as_str().chars().any(char::is_control) {
+            let id = meta.id.as_str().escape_debug();
+            wrong.push(format!("the id `{id}` in {} holds a control character; rename it", meta.origin));
+        }
+    }
+    for pair in metas.windows(2).filter(|pair| pair[0].id == pair[1].id) {
+        wrong.push(defined_twice(&pair[0].id, &pair[0].origin, &pair[1].origin));
+    }
+    wrong
+}
+
+/// For each migration the indexes of those it needs. The metas are sorted.
+fn resolve(metas: &[&Meta], wrong: &mut Vec<String>) -> Vec<Vec<usize>> {
+    let find = |id: &MigrationId| metas.binary_search_by(|meta| meta.id.cmp(id)).ok();
+    let mut needs = Vec::with_capacity(metas.len());
+    for meta in metas {
+        let mut found: Vec<usize> = meta.depends_on_if_present.iter().filter_map(find).collect();
+        for id in &meta.depends_on {
+            match find(id) {
+                Some(index) => found.push(index),
+                None => {
+                    let ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
+                    let hint =
+                        nearest(id, ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
+                    wrong.push(format!(
+                        "`{}` needs `{id}`, which is not in the set{hint}; add it, correct the name, \
+                         or use depends_on_if_present",
+                        meta.id
+                    ));
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        needs.push(found);
+    }
+    needs
+}
+
+/// Kahn's algorithm with a heap: of all that could be next, the smallest. What is in or behind a cycle is left out.
+fn order(needs: &[Vec<usize>]) -> Vec<usize> {
+    let mut waits_for: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut needed_by = vec![Vec::new(); needs.len()];
+    for (index, needs) in needs.iter().enumerate() {
+        needs.iter().for_each(|&need| needed_by[need].push(index));
+    }
+    let mut next: BinaryHeap<Reverse<usize>> =
+        (0..needs.len()).filter(|&index| waits_for[index] == 0).map(Reverse).collect();
+    let mut order = Vec::with_capacity(needs.len());
+    while let Some(Reverse(index)) = next.pop() {
+        order.push(index);
+        for &waiting in &needed_by[index] {
+            waits_for[waiting] -= 1;
+            if waits_for[waiting] == 0 {
+                next.push(Reverse(waiting));
+            }
+        }
+    }
+    order
+}
+
+/// A shortest cycle through each migration that is in one, each migration at most once.
+fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
+    let mut is_settled = vec![false; needs.len()];
+    ordered.iter().for_each(|&index| is_settled[index] = true);
+    let mut cycles = Vec::new();
+    for start in 0..needs.len() {
+        if is_settled[start] {
+            continue;
+        }
+        if let Some(cycle) = cycle_through(needs, start) {
+            cycle.iter().for_each(|&index| is_settled[index] = true);
+            cycles.push(cycle);
+        }
+    }
+    cycles
+}
+
+/// Breadth first from `start` back to `start`.
+fn cycle_through(needs: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
+    let mut came_from = HashMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(index) = queue.pop_front() {
+        for &need in &needs[index] {
+            if need == start {
+                let mut cycle = vec![index];
+                while let Some(&before) = came_from.get(&cycle[cycle.len() - 1]) {
+                    cycle.push(before);
+                }
+                cycle.reverse();
+                return Some(cycle);
+            }
+            came_from.entry(need).or_insert_with(|| {
+                queue.push_back(need);
+                index
+            });
+        }
+    }
+    None
+}
+
+fn in_words(metas: &[&Meta], cycle: &[usize]) -> String {
+    let mut path = String::new();
+    for &index in cycle {
+        path.push_str(metas[index].id.as_str());
+        path.push_str(" -> ");
+    }
+    format!("these need each other: `{path}{}`; remove one depends_on of them", metas[cycle[0]].id)
+}
+
+fn nearest<'a>(id: &MigrationId, ids: impl Iterator<Item = &'a MigrationId>) -> Option<MigrationId> {
+    let likeness = |other: &MigrationId| {
+        let whole = strsim::normalized_damerau_levenshtein(id.as_str(), other.as_str());
+        let named = !id.name().is_empty() && id.name() == other.name();
+        if named { whole.max(0.9) } else { whole }
+    };
+    ids.map(|other| (likeness(other), other))
+        .filter(|(likeness, _)| *likeness >= 0.5)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, other)| other.clone())
+}

@@ -1,0 +1,172 @@
+//! [`Record`], one row of the tracking table, and [`History`], all of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::checksum::Checksum;
+use crate::id::MigrationId;
+
+/// What the tracking table keeps of one migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// Which migration.
+    pub id: MigrationId,
+    /// When it was applied, in UTC, as the database wrote it (SQLite: `2026-11-22T19:09:07.132`).
+    /// Empty until the database has filled it in.
+    pub run_on: String,
+    /// The checksum of the script that was run; `None` if it was not known.
+    pub checksum: Option<Checksum>,
+    /// Whether it is unfinished, and how far it came.
+    pub dirty: Option<Dirty>,
+    /// How long it took, in whole milliseconds; `None` if it was not measured.
+    pub duration: Option<Duration>,
+    /// The script that undoes it, kept for programs that do not know this migration.
+    pub down_sql: Option<String>,
+}
+
+/// A step that could not be atomic, began, and did not finish.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dirty {
+    /// The statement of its script that was begun last, from 1; `None` if it is not known.
+    pub statement: Option<u32>,
+    /// What went wrong, if the program lived to write it down.
+    pub failure: Option<String>,
+}
+
+impl Dirty {
+    /// Begun, nothing known yet.
+    pub(crate) const BEGUN: Self = Self { statement: None, failure: None };
+}
+
+impl Record {
+    /// A record of a clean migration, to be dated by the database.
+    pub fn new(id: impl Into<MigrationId>, checksum: Option<Checksum>) -> Self {
+        Self { id: id.into(), run_on: String::new(), checksum, dirty: None, duration: None, down_sql: None }
+    }
+
+    fn digest(&self) -> Basis {
+        Basis::of_record(&self.id, self.checksum.as_ref(), self.dirty.is_some())
+    }
+}
+
+/// The digest of a history: the same for the same migrations, with the same checksums and the same dirty ones,
+/// in whatever order they were applied.
+///
+/// It is the exclusive or of one SHA-256 per record, so one more record costs one more hash, whatever the
+/// number of records. It tells histories apart that differ by accident; it is no defence against forgery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Basis(Checksum);
+
+impl Basis {
+    /// The digest of an empty history.
+    pub const EMPTY: Self = Self(Checksum::from_bytes([0; 32]));
+
+    pub(crate) fn of_record(id: &MigrationId, checksum: Option<&Checksum>, dirty: bool) -> Self {
+        let mut hash = Sha256::new();
+        hash.update([u8::from(checksum.is_some()), u8::from(dirty)]);
+        hash.update(checksum.map_or(&[][..], |checksum| checksum.bytes()));
+        hash.update(id.as_str());
+        Self(Checksum::from_bytes(hash.finalize().into()))
+    }
+
+    /// With one record more; or, the operation being its own inverse, with one record less.
+    pub(crate) fn toggled(self, other: Self) -> Self {
+        let mut bytes = *self.0.bytes();
+        bytes.iter_mut().zip(other.0.bytes()).for_each(|(byte, other)| *byte ^= other);
+        Self(Checksum::from_bytes(bytes))
+    }
+}
+
+impl std::fmt::Display for Basis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Basis {
+    type Err = crate::checksum::ParseChecksumError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// What one statement can tell of a tracking table: enough to know that nothing is pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The digest that the newest record carries; `None` if it carries none that we can read.
+    pub basis: Option<Basis>,
+    /// How many records there are.
+    pub count: usize,
+}
+
+impl Head {
+    /// The head of a table that has no record, or that does not exist.
+    pub const EMPTY: Self = Self { basis: Some(Basis::EMPTY), count: 0 };
+}
+
+/// Everything the tracking table says, oldest first, one record for each migration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    records: Vec<Record>,
+    places: HashMap<MigrationId, usize>,
+}
+
+impl History {
+    /// The records in the order in which they were written. Tables of older programs have no key, so a migration may
+    /// have several: the finished one is kept before an unfinished one without a failure, that before a failed
+    /// one, and among equals the first, with the earliest date of all of them that are like it.
+    pub(crate) fn new(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut history = Self::default();
+        for record in records {
+            let next = history.records.len();
+            let place = *history.places.entry(record.id.clone()).or_insert(next);
+            match history.records.get_mut(place) {
+                None => history.records.push(record),
+                Some(kept) => merge(kept, record),
+            }
+        }
+        history
+    }
+
+    /// The records, oldest first.
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The record of a migration.
+    pub(crate) fn get(&self, id: &MigrationId) -> Option<&Record> {
+        self.places.get(id).map(|&place| &self.records[place])
+    }
+
+    /// The digest of these records.
+    pub(crate) fn basis(&self) -> Basis {
+        self.records.iter().fold(Basis::EMPTY, |basis, record| basis.toggled(record.digest()))
+    }
+
+    pub(crate) fn records_mut(&mut self) -> impl Iterator<Item = &mut Record> {
+        self.records.iter_mut()
+    }
+}
+
+fn merge(kept: &mut Record, other: Record) {
+    let rank = |record: &Record| match &record.dirty {
+        None => 0,
+        Some(dirty) if dirty.failure.is_none() => 1,
+        Some(_) => 2,
+    };
+    if rank(&other) < rank(kept) {
+        *kept = other;
+    } else if rank(&other) == rank(kept) && moment(&other.run_on) < moment(&kept.run_on) {
+        kept.run_on = other.run_on;
+    }
+}
+
+/// A date comparable as text: `2026-01-02T03:04:05.678` and `2026-01-02 03:04:05` differ only in the tenth character.
+fn moment(run_on: &str) -> String {
+    run_on.replacen(' ', "T", 1)
+}

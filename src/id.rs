@@ -1,0 +1,149 @@
+//! [`MigrationId`]: the name of a migration, and the one order of names.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// The name of a migration, which is its identity: by convention `YYYY-MM-DD-HHMMSS_name`.
+///
+/// Ids have one total order, used wherever dependencies leave a choice. The *version* is the id up to its
+/// first `_` without dashes, as Diesel takes it. Versions that are numbers of at most nine digits (leading zeros not
+/// counted) are sequence numbers: they compare as numbers and come before all others. Other versions compare
+/// as text. Equal versions are ordered by the whole id.
+///
+/// # Sequence numbers and both habits of writing a time stamp
+///
+/// ```
+/// use switchy_schema::MigrationId;
+///
+/// let mut ids = ["10_index", "20170804120000_b", "2017-09-23-101500_c", "2_users", "2017-08-04-100000_a"]
+///     .map(MigrationId::from);
+/// ids.sort();
+/// assert_eq!(
+///     ids.map(|id| id.to_string()),
+///     ["2_users", "10_index", "2017-08-04-100000_a", "20170804120000_b", "2017-09-23-101500_c"],
+/// );
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MigrationId(Cow<'static, str>);
+
+impl MigrationId {
+    /// An id from a literal, in a `const` too, without allocating.
+    pub const fn from_static(id: &'static str) -> Self {
+        Self(Cow::Borrowed(id))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the id sorts by: everything before the first `_`, dashes included.
+    pub fn stamp(&self) -> &str {
+        self.0.split_once('_').map_or(&*self.0, |(stamp, _)| stamp)
+    }
+
+    /// The descriptive part: everything after the first `_`, or nothing.
+    pub fn name(&self) -> &str {
+        self.0.split_once('_').map_or("", |(_, name)| name)
+    }
+}
+
+/// The part of an id that is compared first.
+#[derive(PartialEq, Eq)]
+enum Version<'a> {
+    Sequence(u32),
+    Text(&'a str),
+}
+
+impl<'a> Version<'a> {
+    fn of(stamp: &'a str) -> Self {
+        let mut number = 0u32;
+        let mut digits = 0;
+        for byte in stamp.bytes().filter(|&byte| byte != b'-') {
+            if !byte.is_ascii_digit() {
+                return Self::Text(stamp);
+            }
+            digits += u32::from(digits > 0 || byte != b'0');
+            if digits > 9 {
+                return Self::Text(stamp);
+            }
+            number = number * 10 + u32::from(byte - b'0');
+        }
+        if stamp.bytes().all(|byte| byte == b'-') { Self::Text(stamp) } else { Self::Sequence(number) }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Sequence(a), Self::Sequence(b)) => a.cmp(b),
+            (Self::Sequence(_), Self::Text(_)) => Ordering::Less,
+            (Self::Text(_), Self::Sequence(_)) => Ordering::Greater,
+            (Self::Text(a), Self::Text(b)) => {
+                let undashed = |text: &'a str| text.bytes().filter(|&byte| byte != b'-');
+                undashed(a).cmp(undashed(b))
+            }
+        }
+    }
+}
+
+impl Ord for MigrationId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        Version::of(self.stamp())
+            .compare(&Version::of(other.stamp()))
+            .then_with(|| self.as_str().cmp(other.as_str()))
+    }
+}
+
+impl PartialOrd for MigrationId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for MigrationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for MigrationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl From<&str> for MigrationId {
+    fn from(id: &str) -> Self {
+        Self(Cow::Owned(id.to_owned()))
+    }
+}
+
+impl From<String> for MigrationId {
+    fn from(id: String) -> Self {
+        Self(Cow::Owned(id))
+    }
+}
+
+impl From<&MigrationId> for MigrationId {
+    fn from(id: &MigrationId) -> Self {
+        id.clone()
+    }
+}
+
+impl AsRef<str> for MigrationId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq<str> for MigrationId {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for MigrationId {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}

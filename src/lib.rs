@@ -1,0 +1,119 @@
+//! Schema migrations for databases that live inside an application: blocking, built on `rusqlite`.
+//!
+//! An application calls [`MigrationRunner::run`] at every start. Almost always nothing is pending, and the call is one
+//! `SELECT`. When something is pending, each migration is applied with its record in one transaction, completely or not at
+//! all, and no user loses a row.
+//!
+//! ```
+//! use include_dir::{Dir, include_dir};
+//! use rusqlite::Connection;
+//! use switchy_schema::{MigrationRunner, Report};
+//!
+//! static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
+//!
+//! pub fn migrate(conn: &Connection) -> switchy_schema::Result<Report> {
+//!     MigrationRunner::new_embedded(&MIGRATIONS)?.run(conn)
+//! }
+//!
+//! let conn = Connection::open_in_memory()?;
+//! println!("{}", migrate(&conn)?);
+//! assert!(migrate(&conn)?.is_up_to_date());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! * The folder: [`layout`]. Other places migrations come from: [`MigrationSource`]; one by itself: [`Migration`].
+//! * What a run would do: [`MigrationRunner::plan`]; where it should end: [`Target`].
+//! * What is the case: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
+//! * What went wrong: [`MigrationError`], [`Problem`].
+//! * Other databases: [`Backend`].
+//!
+//! # Features
+//!
+//! | feature | default | what it gives |
+//! |---|---|---|
+//! | `sqlite` | yes | the SQLite backend |
+//! | `bundled` | yes | SQLite itself, compiled in |
+//! | `embedded` | yes | `EmbeddedMigrations`, a folder inside the program |
+//! | `directory` | | `DirectoryMigrations`, a folder read at run time |
+//! | `code` | | `CodeMigration` and `CodeMigrations` |
+//! | `validation` | | `MigrationRunner::validate_source` |
+//! | `test-utils` | | `test_utils`, databases and folders for tests |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// Vocabulary.
+mod checksum;
+mod dialect;
+mod id;
+mod sql;
+
+// Facts.
+mod error;
+mod fault;
+mod history;
+mod problem;
+mod report;
+mod step;
+
+// The port and its adapters.
+mod backend;
+
+// Definitions.
+mod discovery;
+mod migration;
+
+// Reasoning.
+mod graph;
+mod plan;
+mod policy;
+mod status;
+mod target;
+#[cfg(feature = "validation")]
+mod validation;
+
+// Acting.
+mod event;
+mod execute;
+mod hooks;
+mod lock;
+
+// Front.
+mod runner;
+#[cfg(feature = "test-utils")]
+pub mod test_utils;
+
+#[cfg(feature = "sqlite")]
+pub use crate::backend::Sqlite;
+pub use crate::backend::{Backend, Cascade, Ledger, Scope, Script, TableForm, atomically};
+pub use crate::checksum::{Checksum, ParseChecksumError};
+pub use crate::dialect::{Dialect, InvalidTableName, TableName};
+#[cfg(feature = "directory")]
+pub use crate::discovery::DirectoryMigrations;
+#[cfg(feature = "embedded")]
+pub use crate::discovery::EmbeddedMigrations;
+#[cfg(any(feature = "embedded", feature = "directory"))]
+pub use crate::discovery::layout;
+#[cfg(feature = "code")]
+pub use crate::discovery::{CodeMigration, CodeMigrations};
+pub use crate::discovery::{Combined, MigrationSource};
+pub use crate::error::{ErrorKind, Location, MigrationError, Result};
+pub use crate::event::Event;
+pub use crate::fault::{BoxError, Fault, FaultKind};
+pub use crate::history::{Basis, Dirty, Head, Record};
+pub use crate::hooks::Hooks;
+pub use crate::id::MigrationId;
+pub use crate::lock::Lock;
+pub use crate::migration::{Meta, Migration, Origin};
+pub use crate::plan::{Plan, TransactionMode};
+pub use crate::problem::{Problem, ProblemKind};
+pub use crate::report::{Applied, Report};
+pub use crate::runner::MigrationRunner;
+pub use crate::sql::Position;
+pub use crate::status::{Entry, State, Status};
+pub use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+pub use crate::target::Target;
+
+#[cfg(feature = "sqlite")]
+pub use rusqlite;

@@ -1,0 +1,108 @@
+//! A lock file. Whether it is locked is the operating system's knowledge alone; its text is for messages.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fs2::FileExt;
+
+use crate::error::{Failure, Result};
+
+/// A locked file, unlocked when dropped.
+#[derive(Debug)]
+pub(super) struct Locked {
+    file: File,
+    since: u64,
+}
+
+impl Locked {
+    pub(super) fn acquire(
+        path: &Path,
+        timeout: Duration,
+        waiting: &mut dyn FnMut(&Path, &str),
+    ) -> Result<Self> {
+        let unusable = |cause| Failure::LockFile { path: path.to_owned(), cause };
+        let file = open(path).map_err(unusable)?;
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match file.try_lock_exclusive() {
+                Ok(()) => return Ok(Self { file, since: unix_now() }),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.raw_os_error() != fs2::lock_contended_error().raw_os_error() => {
+                    return Err(unusable(error).into());
+                }
+                Err(_) => {}
+            }
+            let (waited, holder) = (began.elapsed(), holder(path));
+            if waited >= timeout {
+                return Err(Failure::LockTimeout { path: path.to_owned(), holder, waited: timeout }.into());
+            }
+            waiting(path, &holder);
+            thread::sleep(pause.min(timeout - waited));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Writes down who holds the lock. If that fails, messages say less and nothing else is lost.
+    pub(super) fn announce(&self, migration: impl std::fmt::Display) {
+        let host = hostname().map_or_else(String::new, |host| format!(" on {host}"));
+        let text = format!("{}\npid {}{host}\napplying `{migration}`\n", self.since, std::process::id());
+        let _ = self.rewrite(&text);
+    }
+
+    fn rewrite(&self, text: &str) -> io::Result<()> {
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.rewrite("");
+        // Closing the file would do it too.
+        let _ = FileExt::unlock(&self.file);
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    match opened {
+        // Another user's lock file: it can be locked all the same.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && path.is_file() => {
+            File::open(path).map_err(|_| error)
+        }
+        opened => opened,
+    }
+}
+
+/// Who holds the lock, as far as the file says: "pid 4711 on desk, for 12 s, applying `x`".
+fn holder(path: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(1024).read_to_string(&mut text));
+    let mut lines = text.lines();
+    let (Ok(_), Some(since), Some(who), Some(what)) = (read, lines.next(), lines.next(), lines.next()) else {
+        return String::new();
+    };
+    match since.parse::<u64>() {
+        Ok(since) => format!("{who}, for {} s, {what}", unix_now().saturating_sub(since)),
+        Err(_) => String::new(),
+    }
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn hostname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("COMPUTERNAME").ok())
+        .or_else(|| std::env::var("HOSTNAME").ok())?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}

@@ -1,0 +1,362 @@
+//! [`Migration`]: one change of a schema, as data.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+#[cfg(feature = "sqlite")]
+use crate::backend::Sqlite;
+use crate::backend::{Backend, Cascade};
+use crate::checksum::{Checksum, without_bom};
+use crate::dialect::Dialect;
+use crate::fault::BoxError;
+use crate::id::MigrationId;
+use crate::step::{Atomicity, ForeignKeys};
+
+/// Everything the planner knows of a migration: all but its scripts.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Meta {
+    /// Its name and identity.
+    pub id: MigrationId,
+    /// What it does, in a line.
+    pub description: Option<Cow<'static, str>>,
+    /// Migrations that must be applied before it.
+    pub depends_on: Vec<MigrationId>,
+    /// Migrations that must be applied before it if the set has them.
+    pub depends_on_if_present: Vec<MigrationId>,
+    /// The databases it is for; empty means all.
+    pub databases: Vec<Dialect>,
+    /// The environments it is for; empty means all.
+    pub environments: Vec<String>,
+    /// Whether it runs in a transaction.
+    pub atomicity: Atomicity,
+    /// Which enforcement of foreign keys it runs under.
+    pub foreign_keys: ForeignKeys,
+    /// Whether foreign key actions may change rows of other tables.
+    pub cascade: Cascade,
+    /// Checksums of earlier texts of its script that are as good as this one.
+    pub accepted: Vec<Checksum>,
+    /// The checksum of its script; of code, that of its revision, if it has one.
+    pub checksum: Option<Checksum>,
+    /// Whether it can be undone.
+    pub is_reversible: bool,
+    /// Where it is defined.
+    pub origin: Origin,
+    /// Files that lie beside its script and that nothing reads.
+    pub unused_files: Vec<String>,
+}
+
+/// Where a migration is defined: a file, or a line of code.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A script, as its source names it.
+    File(Cow<'static, str>),
+    /// A line of a program.
+    Code(&'static Location<'static>),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Code(place) => write!(f, "{}:{}", place.file(), place.line()),
+        }
+    }
+}
+
+/// One change of a schema: a name, what it needs, a script or function that makes the change, perhaps one that undoes it.
+///
+/// It is data and not a trait, because a plan must *know* (is there a down script? what is its hash?) before anything
+/// is *called*. A type of your own becomes one through `CodeMigration` (feature `code`).
+///
+/// # A set in a `const`
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner};
+///
+/// const MIGRATIONS: [Migration; 2] = [
+///     Migration::reversible("1_users", "CREATE TABLE users (id INTEGER PRIMARY KEY)", "DROP TABLE users"),
+///     Migration::sql("2_names", "ALTER TABLE users ADD COLUMN name TEXT NOT NULL DEFAULT ''"),
+/// ];
+///
+/// let report = MigrationRunner::new(MIGRATIONS)?.run(&Connection::open_in_memory()?)?;
+/// assert_eq!(report.applied.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Migration<
+    #[cfg(feature = "sqlite")] B: Backend = Sqlite,
+    #[cfg(not(feature = "sqlite"))] B: Backend,
+> {
+    pub(crate) meta: Meta,
+    pub(crate) body: Body<B>,
+}
+
+/// What a migration runs.
+pub(crate) struct Body<B: Backend> {
+    pub(crate) up: Action<B>,
+    pub(crate) up_origin: Option<String>,
+    pub(crate) down: Option<Action<B>>,
+    pub(crate) down_origin: Option<String>,
+}
+
+type Code<B> = Arc<dyn for<'c> Fn(<B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
+
+/// A script, or a function of the connection.
+pub(crate) enum Action<B: Backend> {
+    Sql(Cow<'static, str>),
+    Code(Code<B>),
+}
+
+impl<B: Backend> Migration<B> {
+    /// A migration that runs a script, and that cannot be undone.
+    #[track_caller]
+    pub const fn sql(id: &'static str, up: &'static str) -> Self {
+        Self::defined(MigrationId::from_static(id), Action::Sql(Cow::Borrowed(up)), None, Location::caller())
+    }
+
+    /// A migration that runs a script, and the script that undoes it.
+    #[track_caller]
+    pub const fn reversible(id: &'static str, up: &'static str, down: &'static str) -> Self {
+        let down = Some(Action::Sql(Cow::Borrowed(down)));
+        Self::defined(MigrationId::from_static(id), Action::Sql(Cow::Borrowed(up)), down, Location::caller())
+    }
+
+    /// A migration made at run time, from texts that a program builds or fetches.
+    #[track_caller]
+    pub fn from_scripts(
+        id: impl Into<MigrationId>,
+        up: impl Into<Cow<'static, str>>,
+        down: Option<Cow<'static, str>>,
+    ) -> Self {
+        Self::defined(id.into(), Action::Sql(up.into()), down.map(Action::Sql), Location::caller())
+    }
+
+    /// A migration that runs a function of the connection, in its transaction. On [`Sqlite`](crate::Sqlite),
+    /// `Migration::code` spares naming the backend.
+    #[track_caller]
+    pub fn function<E: Into<BoxError>>(
+        id: impl Into<MigrationId>,
+        up: impl for<'c> Fn(B::Conn<'c>) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        Self::defined(id.into(), Action::code(up), None, Location::caller())
+    }
+
+    /// The function that undoes it.
+    pub fn undo<E: Into<BoxError>>(
+        mut self,
+        down: impl for<'c> Fn(B::Conn<'c>) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        self.body.down = Some(Action::code(down));
+        self.meta.is_reversible = true;
+        self
+    }
+
+    pub(crate) const fn defined(
+        id: MigrationId,
+        up: Action<B>,
+        down: Option<Action<B>>,
+        place: &'static Location<'static>,
+    ) -> Self {
+        Self {
+            meta: Meta {
+                id,
+                description: None,
+                depends_on: Vec::new(),
+                depends_on_if_present: Vec::new(),
+                databases: Vec::new(),
+                environments: Vec::new(),
+                atomicity: Atomicity::Transaction,
+                foreign_keys: ForeignKeys::Checked,
+                cascade: Cascade::Refused,
+                accepted: Vec::new(),
+                checksum: None,
+                is_reversible: down.is_some(),
+                origin: Origin::Code(place),
+                unused_files: Vec::new(),
+            },
+            body: Body { up, up_origin: None, down, down_origin: None },
+        }
+    }
+
+    /// Says in a line what it does.
+    pub fn describe(mut self, description: impl Into<Cow<'static, str>>) -> Self {
+        self.meta.description = Some(description.into());
+        self
+    }
+
+    /// Runs after another migration, which must be in the set.
+    pub fn depends_on(mut self, id: impl Into<MigrationId>) -> Self {
+        self.meta.depends_on.push(id.into());
+        self
+    }
+
+    /// Runs after another migration if the set has it.
+    pub fn depends_on_if_present(mut self, id: impl Into<MigrationId>) -> Self {
+        self.meta.depends_on_if_present.push(id.into());
+        self
+    }
+
+    /// Runs on these kinds of database only; elsewhere the plan shows it as not meant for it.
+    pub fn only_on(mut self, databases: impl IntoIterator<Item = Dialect>) -> Self {
+        self.meta.databases.extend(databases);
+        self
+    }
+
+    /// Runs in these environments only; see [`MigrationRunner::environment`](crate::MigrationRunner::environment).
+    pub fn environments<S: Into<String>>(mut self, environments: impl IntoIterator<Item = S>) -> Self {
+        self.meta.environments.extend(environments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Runs statement by statement without a transaction, as `VACUUM` and `PRAGMA journal_mode` need. While it runs
+    /// its record is dirty, and if it fails it stays so.
+    pub fn outside_transaction(mut self) -> Self {
+        self.meta.atomicity = Atomicity::Guarded;
+        self
+    }
+
+    /// Runs under another enforcement of foreign keys than the default, which is the safe one.
+    pub fn foreign_keys(mut self, foreign_keys: ForeignKeys) -> Self {
+        self.meta.foreign_keys = foreign_keys;
+        self
+    }
+
+    /// Declares that foreign key actions of its statements are meant to delete or change rows of other tables. It matters
+    /// under [`ForeignKeys::Enforced`] only.
+    pub fn allow_cascade(mut self) -> Self {
+        self.meta.cascade = Cascade::Allowed;
+        self
+    }
+
+    /// Accepts an earlier text of its script: where that was applied, the change since then is no error.
+    pub fn accept(mut self, checksum: Checksum) -> Self {
+        self.meta.accepted.push(checksum);
+        self
+    }
+
+    /// Gives code a version, whose change after it was applied is noticed like a script's. Scripts ignore it.
+    pub fn revision(mut self, revision: &str) -> Self {
+        if let Action::Code(_) = self.body.up {
+            self.meta.checksum = Some(Checksum::of(revision));
+        }
+        self
+    }
+
+    /// The name of the migration.
+    pub fn id(&self) -> &MigrationId {
+        &self.meta.id
+    }
+
+    /// What the planner knows of it.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The script it runs, or `None` if it runs code.
+    pub fn up_sql(&self) -> Option<&str> {
+        self.body.up.text()
+    }
+
+    /// The script that undoes it, if it has one.
+    pub fn down_sql(&self) -> Option<&str> {
+        self.body.down.as_ref().and_then(Action::text)
+    }
+
+    /// With the checksum of its script.
+    pub(crate) fn hashed(mut self) -> Self {
+        if let Some(text) = self.body.up.text() {
+            self.meta.checksum = Some(Checksum::of(text));
+        }
+        self
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Migration<Sqlite> {
+    /// A migration that runs a function of the connection, in its transaction: for what SQL cannot say.
+    ///
+    /// # Lower-casing with Unicode, which SQLite's `lower` cannot
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner};
+    ///
+    /// fn lower_names(conn: &Connection) -> rusqlite::Result<()> {
+    ///     let mut read = conn.prepare("SELECT id, name FROM users")?;
+    ///     let mut rows = read.query([])?;
+    ///     while let Some(row) = rows.next()? {
+    ///         let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
+    ///         conn.execute("UPDATE users SET name = ?1 WHERE id = ?2", (name.to_lowercase(), id))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let conn = Connection::open_in_memory()?;
+    /// conn.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users VALUES (1, 'ÄNNE')")?;
+    /// MigrationRunner::new([Migration::code("1_lower_names", lower_names)])?.run(&conn)?;
+    /// let name: String = conn.query_row("SELECT name FROM users", [], |row| row.get(0))?;
+    /// assert_eq!(name, "änne");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn code<E: Into<BoxError>>(
+        id: &'static str,
+        up: impl Fn(&rusqlite::Connection) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        Self::defined(MigrationId::from_static(id), Action::<Sqlite>::code(up), None, Location::caller())
+    }
+}
+
+impl<B: Backend> Action<B> {
+    fn code<E: Into<BoxError>>(
+        run: impl for<'c> Fn(B::Conn<'c>) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Code(Arc::new(move |conn| run(conn).map_err(Into::into)))
+    }
+
+    /// The script, without byte order mark.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Sql(text) => Some(without_bom(text)),
+            Self::Code(_) => None,
+        }
+    }
+}
+
+impl<B: Backend> Clone for Action<B> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Sql(text) => Self::Sql(text.clone()),
+            Self::Code(code) => Self::Code(Arc::clone(code)),
+        }
+    }
+}
+
+impl<B: Backend> Clone for Body<B> {
+    fn clone(&self) -> Self {
+        Self {
+            up: self.up.clone(),
+            up_origin: self.up_origin.clone(),
+            down: self.down.clone(),
+            down_origin: self.down_origin.clone(),
+        }
+    }
+}
+
+impl<B: Backend> Clone for Migration<B> {
+    fn clone(&self) -> Self {
+        Self { meta: self.meta.clone(), body: self.body.clone() }
+    }
+}
+
+impl<B: Backend> fmt::Debug for Migration<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Migration")
+            .field("meta", &self.meta)
+            .field("up", &self.up_sql())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,196 @@
+//! What can be wrong with a plan: each rule finds all its cases.
+
+use super::{Setting, TransactionMode};
+use crate::graph::Graph;
+use crate::history::{History, Record};
+use crate::migration::Meta;
+use crate::problem::{Problem, ProblemKind};
+use crate::report::Migrations;
+use crate::step::{Atomicity, ForeignKeys, Step};
+
+/// The findings about applying the migrations at these places.
+pub(super) fn up(
+    graph: &Graph,
+    history: &History,
+    places: &[usize],
+    steps: &[Step],
+    setting: Setting<'_>,
+) -> Vec<Problem> {
+    let mut found = Vec::new();
+    found.extend(history.records().iter().filter_map(|record| ahead(graph, record)));
+    found.extend(history.records().iter().filter_map(|record| dirty(record, setting)));
+    found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
+    found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
+    found.extend(batch(graph, steps, setting));
+    found.extend(out_of_order(graph, history, places));
+    found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
+    found.extend(places.iter().flat_map(|&place| unused(&graph.metas()[place])));
+    found
+}
+
+/// The findings about undoing the migrations of these records.
+pub(super) fn down(
+    graph: &Graph,
+    history: &History,
+    records: &[usize],
+    steps: &[Step],
+    setting: Setting<'_>,
+) -> Vec<Problem> {
+    let selected = || records.iter().map(|&record| &history.records()[record]);
+    let mut found = Vec::new();
+    found.extend(selected().filter_map(|record| ahead(graph, record)));
+    found.extend(history.records().iter().filter_map(|record| dirty(record, setting)));
+    found.extend(selected().filter_map(|record| changed(graph, record)));
+    found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
+    found.extend(batch(graph, steps, setting));
+    found
+}
+
+fn ahead(graph: &Graph, record: &Record) -> Option<Problem> {
+    graph.place(&record.id).is_none().then(|| {
+        Problem::new(
+            ProblemKind::DatabaseAhead,
+            &record.id,
+            format!("was applied to this database{} and this program does not know it", at(&record.run_on)),
+            "use the newer version of the program that applied it, or put its file back if it was removed",
+        )
+    })
+}
+
+fn at(run_on: &str) -> String {
+    if run_on.is_empty() { String::new() } else { format!(" at {run_on} UTC") }
+}
+
+fn dirty(record: &Record, setting: Setting<'_>) -> Option<Problem> {
+    let dirty = record.dirty.as_ref()?;
+    let place = match dirty.statement {
+        Some(number) => format!(", at statement {number} of its script"),
+        None => String::new(),
+    };
+    let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
+    let (table, name) = (setting.table.quoted(), record.id.as_str().replace('\'', "''"));
+    Some(Problem::new(
+        ProblemKind::Dirty,
+        &record.id,
+        format!("began{} outside a transaction and did not finish{place}{why}", at(&record.run_on)),
+        format!(
+            "see what its script did, then have it run again with \
+             DELETE FROM {table} WHERE name = '{name}' \
+             or count it as done with UPDATE {table} SET dirty = 0 WHERE name = '{name}'"
+        ),
+    ))
+}
+
+fn changed(graph: &Graph, record: &Record) -> Option<Problem> {
+    let meta = graph.get(&record.id)?;
+    let (was, is) = (record.checksum?, meta.checksum?);
+    (was != is && !meta.accepted.contains(&was)).then(|| {
+        Problem::new(
+            ProblemKind::Changed,
+            &record.id,
+            format!("was changed after it was applied: applied as {was}, now {is} in {}", meta.origin),
+            format!(
+                "put the applied text back and write a new migration, or, if the change means nothing, \
+                 accept the old text with accepted = [\"{was}\"] in its metadata"
+            ),
+        )
+    })
+}
+
+fn needs_excluded(graph: &Graph, history: &History, place: usize, setting: Setting<'_>) -> Option<Problem> {
+    let meta = &graph.metas()[place];
+    let need = meta
+        .depends_on
+        .iter()
+        .filter_map(|id| graph.get(id))
+        .find(|need| history.get(&need.id).is_none() && setting.excludes(need).is_some())?;
+    let home = here(setting);
+    Some(Problem::new(
+        ProblemKind::NeedsExcluded,
+        &meta.id,
+        format!("needs `{}`, which is not for {home}", need.id),
+        "limit both to the same databases and environments, or use depends_on_if_present",
+    ))
+}
+
+fn here(setting: Setting<'_>) -> String {
+    match setting.environment {
+        Some(environment) => format!("{} in the environment `{environment}`", setting.dialect),
+        None => format!("{} without an environment", setting.dialect),
+    }
+}
+
+fn batch(graph: &Graph, steps: &[Step], setting: Setting<'_>) -> Vec<Problem> {
+    if setting.mode == TransactionMode::PerMigration {
+        return Vec::new();
+    }
+    let metas: Vec<&Meta> = steps.iter().filter_map(|step| graph.get(&step.id)).collect();
+    let common = metas.first().map_or(ForeignKeys::Checked, |meta| meta.foreign_keys);
+    let wrong = |meta: &&Meta| {
+        if meta.atomicity == Atomicity::Guarded {
+            Some("runs outside a transaction, and this run is to be one")
+        } else if meta.foreign_keys != common {
+            Some("wants another enforcement of foreign keys than the first step, and a transaction has one")
+        } else {
+            None
+        }
+    };
+    let problem = |meta: &&Meta| {
+        let finding = wrong(meta)?;
+        let remedy = "run with TransactionMode::PerMigration, or up to it and past it on its own first";
+        Some(Problem::new(ProblemKind::NotInBatch, &meta.id, finding, remedy))
+    };
+    metas.iter().filter_map(problem).collect()
+}
+
+fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Problem> {
+    let newest = history.records().iter().filter_map(|record| graph.place(&record.id)).max();
+    let late = places.iter().filter(|&&place| newest.is_some_and(|newest| place < newest));
+    late.map(|&place| {
+        let after = graph.metas()[place + 1..].iter().filter(|meta| history.get(&meta.id).is_some()).count();
+        Problem::note(
+            ProblemKind::OutOfOrder,
+            &graph.metas()[place].id,
+            format!("comes before {} already applied; it runs now", Migrations(after)),
+        )
+    })
+    .collect()
+}
+
+fn excluded(history: &History, meta: &Meta, setting: Setting<'_>) -> Option<Problem> {
+    let kind = setting.excludes(meta).filter(|_| history.get(&meta.id).is_none())?;
+    let only = match kind {
+        ProblemKind::OtherDatabase => {
+            meta.databases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
+        _ => meta.environments.join(", "),
+    };
+    Some(Problem::note(kind, &meta.id, format!("is only for {only} and does not run on {}", here(setting))))
+}
+
+fn unused(meta: &Meta) -> impl Iterator<Item = Problem> {
+    meta.unused_files.iter().map(|file| {
+        Problem::note(
+            ProblemKind::UnusedFile,
+            &meta.id,
+            format!("has {file} beside its script, which is not run"),
+        )
+    })
+}
+
+fn irreversible(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<Problem> {
+    let meta = graph.get(&record.id)?;
+    let finding = if setting.excludes(meta) == Some(ProblemKind::OtherDatabase) {
+        format!("has no script for {}", setting.dialect)
+    } else if meta.is_reversible {
+        return None;
+    } else {
+        "has no script that undoes it".to_owned()
+    };
+    Some(Problem::new(
+        ProblemKind::Irreversible,
+        &meta.id,
+        finding,
+        "write one (an empty file says that there is nothing to undo), or go back less far",
+    ))
+}

@@ -1,0 +1,53 @@
+//! Which applied migrations a target selects.
+
+use std::collections::BinaryHeap;
+
+use crate::graph::Graph;
+use crate::history::History;
+use crate::target::Target;
+
+/// The places *in the history* of the migrations to undo, in order: the newest first, but none before those that need it.
+pub(super) fn select(graph: &Graph, history: &History, target: &Target) -> Vec<usize> {
+    let mut order = reversed(graph, history);
+    match target {
+        Target::Back(steps) => order.truncate(*steps),
+        Target::BackTo(id) => {
+            // What is not applied has nothing after it.
+            let stays = order.iter().position(|&record| history.records()[record].id == *id);
+            order.truncate(stays.unwrap_or(0));
+        }
+        _ => {}
+    }
+    order
+}
+
+fn reversed(graph: &Graph, history: &History) -> Vec<usize> {
+    let records = history.records();
+    let record_of_place: Vec<Option<usize>> = {
+        let mut places = vec![None; graph.metas().len()];
+        for (record, entry) in records.iter().enumerate() {
+            if let Some(place) = graph.place(&entry.id) {
+                places[place] = Some(record);
+            }
+        }
+        places
+    };
+    let needs = |record: usize| {
+        let place = graph.place(&records[record].id);
+        place.into_iter().flat_map(|place| graph.needs(place)).filter_map(|&need| record_of_place[need])
+    };
+    let mut needed_by = vec![0_usize; records.len()];
+    (0..records.len()).flat_map(needs).for_each(|need| needed_by[need] += 1);
+    let mut next: BinaryHeap<usize> = (0..records.len()).filter(|&record| needed_by[record] == 0).collect();
+    let mut order = Vec::with_capacity(records.len());
+    while let Some(record) = next.pop() {
+        order.push(record);
+        for need in needs(record) {
+            needed_by[need] -= 1;
+            if needed_by[need] == 0 {
+                next.push(need);
+            }
+        }
+    }
+    order
+}

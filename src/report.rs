@@ -1,0 +1,78 @@
+//! [`Report`]: what a run did.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::id::MigrationId;
+use crate::problem::Problem;
+use crate::step::Direction;
+
+/// What a run did. Its Display is for people.
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner};
+///
+/// let conn = Connection::open_in_memory()?;
+/// let runner = MigrationRunner::new([Migration::sql("1_users", "CREATE TABLE users (name TEXT)")])?;
+/// assert_eq!(runner.run(&conn)?.applied.len(), 1);
+/// assert_eq!(runner.run(&conn)?.to_string(), "nothing to do, 1 migration is applied");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The steps that were done and committed, in their order.
+    pub applied: Vec<Applied>,
+    /// How many migrations were applied before.
+    pub already: usize,
+    /// What the plan found and did not refuse.
+    pub notes: Vec<Problem>,
+}
+
+impl Report {
+    /// Whether the run found nothing to do.
+    pub fn is_up_to_date(&self) -> bool {
+        self.applied.is_empty()
+    }
+}
+
+/// A step that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// Which migration.
+    pub id: MigrationId,
+    /// Which way.
+    pub direction: Direction,
+    /// How long its script took.
+    pub duration: Duration,
+}
+
+/// `1 migration is`, `2 migrations are`
+pub(crate) struct Migrations(pub(crate) usize);
+
+impl fmt::Display for Migrations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 migration is"),
+            count => write!(f, "{count} migrations are"),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.applied.is_empty() {
+            write!(f, "nothing to do, {} applied", Migrations(self.already))?;
+        } else {
+            let steps = if self.applied.len() == 1 { "step" } else { "steps" };
+            write!(f, "{} {steps} done, {} applied before:", self.applied.len(), Migrations(self.already))?;
+            for step in &self.applied {
+                let milliseconds = step.duration.as_secs_f64() * 1e3;
+                write!(f, "\n  {:4} {} ({milliseconds:.1} ms)", step.direction, step.id)?;
+            }
+        }
+        self.notes.iter().try_for_each(|note| write!(f, "\n  note: {note}"))
+    }
+}

@@ -1,0 +1,216 @@
+//! A small scanner of SQL text: comments, strings, words and places. It serves messages and the guards that look at
+//! a statement's first words; no statement is ever rewritten, and on SQLite none is cut by it.
+
+use std::fmt;
+
+/// A place in a text, both counted from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+}
+
+impl Position {
+    /// The place of a byte offset; an offset behind the text is the place after its last character.
+    pub(crate) fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self {
+            line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// The line that holds a byte offset, without its end.
+pub(crate) fn line_at(text: &str, offset: usize) -> &str {
+    let offset = offset.min(text.len());
+    let start = text.as_bytes()[..offset].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    text[start..].lines().next().unwrap_or_default()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token<'a> {
+    /// A keyword, a bare identifier or a number.
+    Word(&'a str),
+    /// A string or quoted identifier, without its outer quotes.
+    Quoted(&'a str),
+    /// Anything else, a byte at a time.
+    Mark(u8),
+}
+
+impl<'a> Token<'a> {
+    pub(crate) fn is(self, keyword: &str) -> bool {
+        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    /// The name or value it spells, quoted or not.
+    pub(crate) fn spelling(self) -> Option<&'a str> {
+        match self {
+            Self::Word(text) | Self::Quoted(text) => Some(text),
+            Self::Mark(_) => None,
+        }
+    }
+}
+
+/// The tokens of a text, each with the byte offset behind it; comments and white space are passed over.
+pub(crate) struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Tokens<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// How far the text has been read.
+    pub(crate) const fn offset(&self) -> usize {
+        self.at
+    }
+
+    fn quoted(&mut self, close: u8) -> Token<'a> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let mut end = start;
+        while end < bytes.len() {
+            if bytes[end] != close {
+                end += 1;
+            } else if close != b']' && bytes.get(end + 1) == Some(&close) {
+                end += 2;
+            } else {
+                break;
+            }
+        }
+        let end = end.min(bytes.len());
+        self.at = (end + 1).min(bytes.len());
+        Token::Quoted(&self.text[start..end])
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.at += blank_len(&self.text[self.at..]);
+        let bytes = self.text.as_bytes();
+        let is_word =
+            |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || *byte >= 0x80;
+        match *bytes.get(self.at)? {
+            quote @ (b'\'' | b'"' | b'`') => Some(self.quoted(quote)),
+            b'[' => Some(self.quoted(b']')),
+            byte if is_word(&byte) => {
+                let start = self.at;
+                self.at += bytes[start..].iter().take_while(|byte| is_word(byte)).count();
+                Some(Token::Word(&self.text[start..self.at]))
+            }
+            mark => {
+                self.at += 1;
+                Some(Token::Mark(mark))
+            }
+        }
+    }
+}
+
+/// How many bytes of white space and comments a text begins with. An unclosed `/*` reaches to its end, as in SQLite.
+pub(crate) fn blank_len(text: &str) -> usize {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
+        rest = if rest.starts_with("--") {
+            rest.find('\n').map_or("", |newline| &rest[newline..])
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.find("*/").map_or("", |end| &comment[end + 2..])
+        } else {
+            return text.len() - rest.len();
+        };
+    }
+}
+
+/// Whether a name occurs in a text, quoted or not, in any case.
+pub(crate) fn mentions(text: &str, name: &str) -> bool {
+    // A name with a quote inside is doubled where it stands; comparing without quotes errs towards "yes".
+    let plain = |text: &str| text.replace(['"', '\'', '`', ']', '['], "");
+    let name = plain(name);
+    Tokens::new(text)
+        .filter_map(Token::spelling)
+        .any(|spelling| spelling.len() >= name.len() && plain(spelling).eq_ignore_ascii_case(&name))
+}
+
+/// Where the first statement at or after `from` begins: behind blanks and empty statements.
+pub(crate) fn statement_start(text: &str, from: usize) -> usize {
+    let mut at = from;
+    loop {
+        at += blank_len(&text[at..]);
+        if text.as_bytes().get(at) != Some(&b';') {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+/// Where the statement that begins at `start` ends, its semicolon included; a trigger's body is part of it.
+pub(crate) fn statement_end(text: &str, start: usize) -> usize {
+    let mut tokens = Tokens::new(&text[start..]);
+    let mut head = Tokens::new(&text[start..]).take(3);
+    let is_trigger =
+        head.next().is_some_and(|token| token.is("create")) && head.any(|token| token.is("trigger"));
+    let mut after_end = !is_trigger;
+    while let Some(token) = tokens.next() {
+        if token == Token::Mark(b';') && after_end {
+            break;
+        }
+        after_end = !is_trigger || token.is("end");
+    }
+    start + tokens.offset()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_however_they_are_written() {
+        let found = ["DROP TABLE t_x", "drop table \"T_X\"", "select * from [t_x]", "x(`t_x`)", "main.t_x"];
+        for text in found {
+            assert!(mentions(text, "t_x"), "{text}");
+        }
+        for text in ["-- t_x", "t_xy", "/* t_x */ 1", "at_x"] {
+            assert!(!mentions(text, "t_x"), "{text}");
+        }
+        assert!(mentions("DELETE FROM \"a\"\"b\"", "a\"b"));
+    }
+
+    #[test]
+    fn statements_end_where_sqlite_ends_them() {
+        let trigger = "CREATE TEMP TRIGGER a AFTER INSERT ON b BEGIN SELECT ';'; SELECT 2; END;";
+        let rows = [
+            ("SELECT 1; SELECT 2", "SELECT 1;"),
+            ("SELECT ';' -- ;\n; x", "SELECT ';' -- ;\n;"),
+            ("SELECT \"a;\"\"b\", [;], `;`; x", "SELECT \"a;\"\"b\", [;], `;`;"),
+            (trigger, trigger),
+            ("SELECT 'open; x", "SELECT 'open; x"),
+        ];
+        for (text, statement) in rows {
+            assert_eq!(&text[..statement_end(text, 0)], statement);
+        }
+        assert_eq!(statement_start(" ;; -- c;\n ; SELECT 1", 0), 13);
+    }
+
+    #[test]
+    fn places_count_characters() {
+        let text = "a\näö x\n";
+        assert_eq!(Position::of(text, text.find('x').unwrap()), Position { line: 2, column: 4 });
+        assert_eq!(Position::of(text, 99), Position { line: 3, column: 1 });
+        assert_eq!(line_at(text, text.find('x').unwrap()), "äö x");
+    }
+}

@@ -1,0 +1,113 @@
+//! [`Status`]: the set and the history side by side.
+
+use std::fmt;
+
+use crate::graph::Graph;
+use crate::history::{History, Record};
+use crate::id::MigrationId;
+use crate::plan::Setting;
+use crate::problem::ProblemKind;
+
+/// The set and the history side by side: what there is in the order of the set, then what only the database knows.
+/// Its Display has a line for each.
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner, State, Target};
+///
+/// let conn = Connection::open_in_memory()?;
+/// let runner = MigrationRunner::new([Migration::sql("1_a", ""), Migration::sql("2_b", "")])?;
+/// runner.run_to(&conn, Target::Steps(1))?;
+/// let status = runner.status(&conn)?;
+/// assert!(matches!(status.entries[0].state, State::Applied(_)));
+/// assert_eq!(status.entries[1].state, State::Pending);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// One for each migration of the set or the history.
+    pub entries: Vec<Entry>,
+}
+
+/// One migration of the set, of the history, or of both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Which migration.
+    pub id: MigrationId,
+    /// What its author says it does.
+    pub description: Option<String>,
+    /// What is the case with it.
+    pub state: State,
+}
+
+/// What is the case with a migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It is applied as the set has it.
+    Applied(Record),
+    /// It will run next time.
+    Pending,
+    /// It is applied, from another text than the set has now.
+    Changed(Record),
+    /// It began outside a transaction and did not finish.
+    Dirty(Record),
+    /// It is applied, and the set does not have it.
+    Unknown(Record),
+    /// It is for other databases.
+    OtherDatabase,
+    /// It is for other environments.
+    OtherEnvironment,
+}
+
+/// Joins the set and the history.
+pub(crate) fn status(graph: &Graph, history: &History, setting: Setting<'_>) -> Status {
+    let known = graph.metas().iter().map(|meta| {
+        let state = match (history.get(&meta.id), setting.excludes(meta)) {
+            (Some(record), _) if record.dirty.is_some() => State::Dirty(record.clone()),
+            (Some(record), _) => match (record.checksum, meta.checksum) {
+                (Some(was), Some(is)) if was != is && !meta.accepted.contains(&was) => {
+                    State::Changed(record.clone())
+                }
+                _ => State::Applied(record.clone()),
+            },
+            (None, Some(ProblemKind::OtherDatabase)) => State::OtherDatabase,
+            (None, Some(_)) => State::OtherEnvironment,
+            (None, None) => State::Pending,
+        };
+        Entry { id: meta.id.clone(), description: meta.description.as_deref().map(str::to_owned), state }
+    });
+    let unknown = history.records().iter().filter(|record| graph.place(&record.id).is_none()).map(|record| {
+        let state = match &record.dirty {
+            Some(_) => State::Dirty(record.clone()),
+            None => State::Unknown(record.clone()),
+        };
+        Entry { id: record.id.clone(), description: None, state }
+    });
+    Status { entries: known.chain(unknown).collect() }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.entries.iter().map(|entry| entry.id.as_str().chars().count()).max().unwrap_or(0);
+        for (number, entry) in self.entries.iter().enumerate() {
+            let (word, when) = match &entry.state {
+                State::Applied(record) => ("applied", &*record.run_on),
+                State::Pending => ("pending", ""),
+                State::Changed(record) => ("changed", &*record.run_on),
+                State::Dirty(record) => ("dirty", &*record.run_on),
+                State::Unknown(record) => ("unknown", &*record.run_on),
+                State::OtherDatabase => ("for another database", ""),
+                State::OtherEnvironment => ("for another environment", ""),
+            };
+            let end = if number == 0 { "" } else { "\n" };
+            write!(f, "{end}{:width$}  {word}", entry.id)?;
+            if !when.is_empty() {
+                write!(f, " {when}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! [`Step`]: one thing a plan does.
+
+use std::fmt;
+
+use crate::checksum::Checksum;
+use crate::id::MigrationId;
+
+/// Which script of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Apply it.
+    Up,
+    /// Undo it.
+    Down,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        })
+    }
+}
+
+/// Whether a step and its record are one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Atomicity {
+    /// The script and its record are committed together, or neither is.
+    Transaction,
+    /// The script runs outside a transaction (`run_in_transaction = false`); while it runs, its record is dirty.
+    Guarded,
+}
+
+/// What enforcement of foreign keys a step runs under, where the database lets it be chosen (SQLite).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ForeignKeys {
+    /// Enforcement is off while the step runs, so that rebuilding a table fires no `ON DELETE` action; rows that
+    /// point nowhere afterwards, and did not before, are an error.
+    #[default]
+    Checked,
+    /// `foreign_keys = "on"`: enforcement is on, and a statement whose `ON DELETE` or `ON UPDATE` actions change rows
+    /// of other tables is an error unless the migration says `allow = ["cascade"]`.
+    Enforced,
+    /// `foreign_keys = "off"`: enforcement is off and nothing is checked.
+    Unchecked,
+}
+
+/// One migration to run, in one direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// Which migration.
+    pub id: MigrationId,
+    /// Which way.
+    pub direction: Direction,
+    /// In a transaction or not.
+    pub atomicity: Atomicity,
+    /// What its author says it does.
+    pub description: Option<String>,
+    /// The migrations it needs before it, in their order.
+    pub needs: Vec<MigrationId>,
+    /// Where it is defined: a file, or a line of code.
+    pub origin: String,
+    /// The checksum of what will run, to be recorded.
+    pub checksum: Option<Checksum>,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.direction, self.id)?;
+        if let Some(description) = &self.description {
+            write!(f, ": {description}")?;
+        }
+        if let [first, rest @ ..] = &*self.needs {
+            write!(f, "; needs {first}")?;
+            rest.iter().try_for_each(|id| write!(f, ", {id}"))?;
+        }
+        if self.atomicity == Atomicity::Guarded {
+            write!(f, "; outside a transaction")?;
+        }
+        write!(f, " ({})", self.origin)
+    }
+}

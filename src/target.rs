@@ -1,0 +1,51 @@
+//! [`Target`]: where a run should end.
+
+use crate::id::MigrationId;
+
+/// Where a run should end.
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner, Target};
+///
+/// let conn = Connection::open_in_memory()?;
+/// let runner = MigrationRunner::new(["1_a", "2_b", "3_c"].map(|id| Migration::sql(id, "")))?;
+///
+/// assert_eq!(runner.run_to(&conn, Target::Before("3_c".into()))?.applied.len(), 2);
+/// assert!(runner.run_to(&conn, Target::Through("4_d".into())).is_err());
+/// assert_eq!(runner.run_to(&conn, Target::Steps(5))?.applied[0].id, "3_c");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// Everything is applied.
+    Latest,
+    /// Everything up to this migration, and it too.
+    Through(MigrationId),
+    /// Everything before this migration, which stays pending.
+    Before(MigrationId),
+    /// So many of the pending migrations, or all if there are fewer.
+    Steps(usize),
+    /// So many of the applied migrations are undone, newest first, or all if there are fewer.
+    Back(usize),
+    /// Everything applied after this migration is undone; it stays.
+    BackTo(MigrationId),
+    /// Everything is undone.
+    Empty,
+}
+
+impl Target {
+    /// Whether a run that did part of the way can simply start again: it ends at the same place.
+    pub(crate) const fn is_a_place(&self) -> bool {
+        !matches!(self, Self::Steps(_) | Self::Back(_))
+    }
+
+    /// The migration it names.
+    pub(crate) const fn migration(&self) -> Option<&MigrationId> {
+        match self {
+            Self::Through(id) | Self::Before(id) | Self::BackTo(id) => Some(id),
+            Self::Latest | Self::Steps(_) | Self::Back(_) | Self::Empty => None,
+        }
+    }
+}

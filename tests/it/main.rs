@@ -1,0 +1,17 @@
+//! Everything that is tested from outside, in one binary. Each module is about one promise.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod errors;
+mod execution;
+mod foreign_keys;
+mod fuzz;
+mod hooks;
+mod house;
+mod layout;
+mod locking;
+mod processes;
+mod properties;
+mod sample_set;
+mod start;
+mod tracking_table;

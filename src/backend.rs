@@ -283,10 +283,11 @@ pub(crate) fn patiently<R>(
     }
 }
 
+/// What to do about a script that handles transactions itself.
+pub(crate) const KEEP_OUT: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
+     or set run_in_transaction = false in its metadata";
+
 /// The fault of a script or function that ended the engine's transaction.
 pub(crate) fn ended_transaction() -> Fault {
-    Fault::new(FaultKind::Other, "it ended the transaction that it runs in").remedy(
-        "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
-         or set run_in_transaction = false",
-    )
+    Fault::new(FaultKind::Other, "it ended the transaction that it runs in").remedy(KEEP_OUT)
 }

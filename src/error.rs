@@ -8,7 +8,7 @@ use crate::dialect::{InvalidTableName, TableName};
 use crate::fault::{BoxError, Fault};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
-use crate::report::{Migrations, Report};
+use crate::report::Report;
 use crate::sql::Position;
 use crate::step::{Atomicity, Direction};
 
@@ -34,7 +34,7 @@ pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
 /// assert_eq!(error.kind(), ErrorKind::Step);
 /// assert_eq!(error.migration().unwrap(), &"1_a");
 /// let position = error.location().unwrap().position.unwrap();
-/// assert_eq!((position.line, position.column), (2, 13));
+/// assert_eq!((position.line, position.column), (2, 1));
 /// assert!(error.to_string().contains("no such table: aa"));
 /// assert!(format!("{error:#}").contains("2 | INSERT INTO aa VALUES (1);"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -210,7 +210,8 @@ impl fmt::Display for StepFailure {
         }
         write!(f, ": {}; {}", self.fault, Undone(self.atomicity))?;
         if self.applied_before > 0 {
-            write!(f, ", {} done before it", Migrations(self.applied_before))?;
+            let (steps, were) = if self.applied_before == 1 { ("step", "was") } else { ("steps", "were") };
+            write!(f, ", {} {steps} before it {were} done and stay", self.applied_before)?;
         }
         write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again"))
     }

@@ -1,6 +1,11 @@
 //! Everything that is tested from outside, in one binary. Each module is about one promise.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod errors;
 mod execution;

@@ -6,7 +6,7 @@ use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, Statement};
 
 use super::{fault, message, tripwire};
-use crate::backend::{Cascade, Script, ended_transaction, patiently};
+use crate::backend::{Cascade, KEEP_OUT, Script, ended_transaction, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
@@ -148,19 +148,29 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
             let what = format!("the journal mode cannot change from `{mode}` to `{wanted}` in a transaction");
             Err(Fault::new(FaultKind::Other, what).remedy(OUTSIDE))
         }
-        None if in_transaction && ends_transaction(own) => Err(ended_transaction()),
+        None if in_transaction => match transaction_control(own) {
+            Some(word) => Err(controls_transaction(word)),
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
 }
 
-/// `BEGIN`, `COMMIT`, `END` and `ROLLBACK`, but not `ROLLBACK TO` a savepoint.
-fn ends_transaction(own: &str) -> bool {
+/// `BEGIN`, `COMMIT`, `END` or `ROLLBACK`, but not `ROLLBACK TO` a savepoint.
+fn transaction_control(own: &str) -> Option<&'static str> {
     let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
-    match tokens.next() {
-        Some(first) if first.is("begin") || first.is("commit") || first.is("end") => true,
-        Some(first) if first.is("rollback") => !tokens.any(|token| token.is("to")),
-        _ => false,
-    }
+    let first = tokens.next()?;
+    let word = ["BEGIN", "COMMIT", "END", "ROLLBACK"].into_iter().find(|word| first.is(word))?;
+    (word != "ROLLBACK" || !tokens.any(|token| token.is("to"))).then_some(word)
+}
+
+fn controls_transaction(word: &str) -> Fault {
+    let what = if word == "BEGIN" {
+        "it begins a transaction, and it already runs in one"
+    } else {
+        "it would end the transaction that it runs in"
+    };
+    Fault::new(FaultKind::Other, what).remedy(KEEP_OUT)
 }
 
 /// `PRAGMA schema.name = value` or `PRAGMA schema.name(value)`

@@ -36,6 +36,10 @@ pub use sqlite::Sqlite;
 ///    concurrent runs can wait for each other.
 ///
 /// `examples/custom_backend.rs` is a whole one.
+///
+/// # Errors
+/// Every method returns what its database says, as a [`Fault`].
+#[allow(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Backend: Sized + 'static {
     /// A connection, borrowed.
     type Conn<'c>;
@@ -51,36 +55,28 @@ pub trait Backend: Sized + 'static {
     fn lend<'s>(conn: &'s mut Self::Conn<'_>) -> Self::Conn<'s>;
 
     /// Whether a transaction is open on the connection.
-    ///
-    /// # Errors
-    /// Whatever the database says; so for every method here.
     fn in_transaction(conn: &mut Self::Conn<'_>) -> Result<bool, Fault>;
 
     /// Runs one statement of the engine's own.
-    #[allow(missing_docs, clippy::missing_errors_doc)]
     fn execute(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault>;
 
     /// Begins a transaction that no other writer can enter.
-    #[allow(clippy::missing_errors_doc)]
     fn begin(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
         Self::execute(conn, "BEGIN")
     }
 
     /// Commits it.
-    #[allow(clippy::missing_errors_doc)]
     fn commit(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
         Self::execute(conn, "COMMIT")
     }
 
     /// Rolls it back; without a transaction there is nothing to do.
-    #[allow(clippy::missing_errors_doc)]
     fn rollback(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
         Self::execute(conn, "ROLLBACK")
     }
 
     /// Runs `body` in one transaction: committed if it succeeds, rolled back if it fails or unwinds.
     /// A backend that has to do something around every transaction overrides this and calls [`atomically`].
-    #[allow(clippy::missing_errors_doc)]
     fn transaction<R, E: From<Fault>>(
         conn: &mut Self::Conn<'_>,
         scope: &Scope,
@@ -90,7 +86,6 @@ pub trait Backend: Sized + 'static {
     }
 
     /// Runs `body`, which is a step outside a transaction, and leaves the connection's settings as they were.
-    #[allow(clippy::missing_errors_doc)]
     fn outside_transaction<R, E: From<Fault>>(
         conn: &mut Self::Conn<'_>,
         _scope: &Scope,
@@ -100,15 +95,13 @@ pub trait Backend: Sized + 'static {
     }
 
     /// Runs a script, calling `progress` before each statement with its number, from 1.
-    #[allow(clippy::missing_errors_doc)]
     fn run_script(
         conn: &mut Self::Conn<'_>,
         script: &Script<'_>,
-        progress: &mut dyn FnMut(&mut Self::Conn<'_>, u32) -> Result<(), Fault>,
+        progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault>;
 
     /// Runs `body`, which is code of a migration, in the step's transaction, and notices if it ended that.
-    #[allow(clippy::missing_errors_doc)]
     fn run_code<R, E: From<Fault>>(
         conn: &mut Self::Conn<'_>,
         atomicity: Atomicity,
@@ -122,32 +115,25 @@ pub trait Backend: Sized + 'static {
     }
 
     /// One statement's worth of knowledge about the tracking table: the digest on its newest record and the count.
-    #[allow(clippy::missing_errors_doc)]
     fn head(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault>;
 
     /// Everything in the tracking table, oldest first.
-    #[allow(clippy::missing_errors_doc)]
     fn read(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Ledger, Fault>;
 
     /// Makes a tracking table of today's form that holds these records, in place of one of an older form if there is
     /// one. Called inside a transaction.
-    #[allow(clippy::missing_errors_doc)]
     fn create_table(conn: &mut Self::Conn<'_>, table: &TableName, records: &[Record]) -> Result<(), Fault>;
 
     /// Adds a record; the database dates it if it has no date.
-    #[allow(clippy::missing_errors_doc)]
     fn insert(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
     /// Rewrites the record of the same id, but for its date.
-    #[allow(clippy::missing_errors_doc)]
     fn update(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
     /// Removes a record.
-    #[allow(clippy::missing_errors_doc)]
     fn delete(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<(), Fault>;
 
     /// Writes the digest of the whole history on the newest record, if there is a record.
-    #[allow(clippy::missing_errors_doc)]
     fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: crate::history::Basis)
     -> Result<(), Fault>;
 
@@ -156,6 +142,9 @@ pub trait Backend: Sized + 'static {
         None
     }
 }
+
+/// What a script calls before each statement, with the statement's number, from 1.
+pub type Progress<'p, B> = dyn FnMut(&mut <B as Backend>::Conn<'_>, u32) -> Result<(), Fault> + 'p;
 
 /// What surrounds a step.
 #[derive(Debug, Clone, Copy)]

@@ -18,9 +18,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialects whose names every set may use.
-    pub(crate) const KNOWN: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
-
     /// The name that folders, overlays and metadata use.
     pub const fn name(self) -> &'static str {
         match self {

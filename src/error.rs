@@ -121,6 +121,7 @@ pub(crate) enum HookKind {
 }
 
 /// Every way to fail, with its sentence.
+#[cfg_attr(not(feature = "directory"), allow(dead_code, reason = "only files can be missing or malformed"))]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("there is no folder {}; check the path, or create it", .0.display())]

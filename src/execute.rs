@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, Ledger, Scope, Script, TableForm, patiently};
+use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm, patiently};
 use crate::dialect::TableName;
 use crate::error::{Failure, HookKind, Location, MigrationError, StepFailure};
 use crate::event::{Event, Observer};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Dirty, Head, History, Record};
-use crate::hooks::{Hooks, Vetoing};
+use crate::hooks::Hooks;
 use crate::migration::{Action, Body, Meta};
 use crate::plan::TransactionMode;
 use crate::policy::Approved;
@@ -23,10 +23,13 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
     /// Finds what a step runs.
-    pub(crate) find: &'r dyn Fn(&Step) -> Option<(&'r Meta, &'r Body<B>)>,
+    pub(crate) find: &'r dyn Fn(&Step) -> Option<Found<'r, B>>,
     /// Called as a step begins, for those who wait.
     pub(crate) announce: &'r dyn Fn(&Step),
 }
+
+/// A migration of the set.
+pub(crate) type Found<'r, B> = (&'r Meta, &'r Body<B>);
 
 /// Why the steps stopped.
 pub(crate) enum Stop {
@@ -365,7 +368,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
-        progress: &mut dyn FnMut(&mut B::Conn<'_>, u32) -> Result<(), Fault>,
+        progress: &mut Progress<'_, B>,
     ) -> Result<Applied, Stop> {
         (self.announce)(work.step);
         self.tell(&Event::Started { step: work.step, number: work.number, of: work.of });
@@ -389,12 +392,12 @@ impl<'r, B: Backend> Executor<'r, B> {
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
-        progress: &mut dyn FnMut(&mut B::Conn<'_>, u32) -> Result<(), Fault>,
+        progress: &mut Progress<'_, B>,
     ) -> Result<Duration, MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
         let head = B::head(conn, self.table).map_err(fault)?;
         let records = self.others(conn, work).map_err(fault)?;
-        self.call(&self.hooks.before, HookKind::Before, conn, work, atomicity)?;
+        self.call(HookKind::Before, conn, work, atomicity)?;
         let began = Instant::now();
         match work.action {
             Action::Sql(_) => {
@@ -411,7 +414,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         }
         .map_err(fault)?;
         let duration = began.elapsed();
-        self.call(&self.hooks.after, HookKind::After, conn, work, atomicity)?;
+        self.call(HookKind::After, conn, work, atomicity)?;
         let is_untouched = B::head(conn, self.table).map_err(fault)? == head
             && self.others(conn, work).map_err(fault)? == records;
         if is_untouched {
@@ -435,12 +438,15 @@ impl<'r, B: Backend> Executor<'r, B> {
 
     fn call(
         &self,
-        hooks: &[Vetoing<B>],
         kind: HookKind,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
     ) -> Result<(), MigrationError> {
+        let hooks = match kind {
+            HookKind::Before => &self.hooks.before,
+            HookKind::After => &self.hooks.after,
+        };
         hooks.iter().try_for_each(|hook| {
             hook(work.step, B::lend(conn)).map_err(|cause| {
                 let migration = work.step.id.clone();

@@ -103,19 +103,17 @@ fn resolve(metas: &[&Meta], wrong: &mut Vec<String>) -> Vec<Vec<usize>> {
     for meta in metas {
         let mut found: Vec<usize> = meta.depends_on_if_present.iter().filter_map(find).collect();
         for id in &meta.depends_on {
-            match find(id) {
-                Some(index) => found.push(index),
-                None => {
-                    let ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
-                    let hint =
-                        nearest(id, ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
-                    wrong.push(format!(
-                        "`{}` needs `{id}`, which is not in the set{hint}; add it, correct the name, \
-                         or use depends_on_if_present",
-                        meta.id
-                    ));
-                }
+            if let Some(index) = find(id) {
+                found.push(index);
+                continue;
             }
+            let ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
+            let hint = nearest(id, ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
+            wrong.push(format!(
+                "`{}` needs `{id}`, which is not in the set{hint}; add it, correct the name, \
+                 or use depends_on_if_present",
+                meta.id
+            ));
         }
         found.sort_unstable();
         found.dedup();
@@ -129,7 +127,9 @@ fn order(needs: &[Vec<usize>]) -> Vec<usize> {
     let mut waits_for: Vec<usize> = needs.iter().map(Vec::len).collect();
     let mut needed_by = vec![Vec::new(); needs.len()];
     for (index, needs) in needs.iter().enumerate() {
-        needs.iter().for_each(|&need| needed_by[need].push(index));
+        for &need in needs {
+            needed_by[need].push(index);
+        }
     }
     let mut next: BinaryHeap<Reverse<usize>> =
         (0..needs.len()).filter(|&index| waits_for[index] == 0).map(Reverse).collect();
@@ -149,14 +149,18 @@ fn order(needs: &[Vec<usize>]) -> Vec<usize> {
 /// A shortest cycle through each migration that is in one, each migration at most once.
 fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
     let mut is_settled = vec![false; needs.len()];
-    ordered.iter().for_each(|&index| is_settled[index] = true);
+    for &index in ordered {
+        is_settled[index] = true;
+    }
     let mut cycles = Vec::new();
     for start in 0..needs.len() {
         if is_settled[start] {
             continue;
         }
         if let Some(cycle) = cycle_through(needs, start) {
-            cycle.iter().for_each(|&index| is_settled[index] = true);
+            for &index in &cycle {
+                is_settled[index] = true;
+            }
             cycles.push(cycle);
         }
     }

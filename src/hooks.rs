@@ -9,9 +9,9 @@ use crate::error::MigrationError;
 use crate::fault::BoxError;
 use crate::step::Step;
 
-pub(crate) type Vetoing<B> =
+type Vetoing<B> =
     Box<dyn for<'s, 'c> Fn(&'s Step, <B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
-pub(crate) type Failing<B> =
+type Failing<B> =
     Box<dyn for<'s, 'e, 'c> Fn(&'s Step, &'e MigrationError, <B as Backend>::Conn<'c>) + Send + Sync>;
 
 /// Code of the application that takes part in every step, inside its transaction if it has one. An error of a `before` or

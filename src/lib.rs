@@ -86,7 +86,7 @@ pub mod test_utils;
 
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
-pub use crate::backend::{Backend, Cascade, Ledger, Scope, Script, TableForm, atomically};
+pub use crate::backend::{Backend, Cascade, Ledger, Progress, Scope, Script, TableForm, atomically};
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};
 #[cfg(feature = "directory")]

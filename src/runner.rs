@@ -10,7 +10,7 @@ use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::{Event, Observer};
-use crate::execute::{Executor, Stop};
+use crate::execute::{Executor, Found, Stop};
 use crate::fault::{Fault, FaultKind};
 use crate::graph::Graph;
 use crate::history::{Basis, Head, History, Record};
@@ -371,16 +371,16 @@ impl<B: Backend> MigrationRunner<B> {
         head
     }
 
-    fn find(&self, step: &Step) -> Option<(&Meta, &Body<B>)> {
+    fn find(&self, step: &Step) -> Option<Found<'_, B>> {
         let place = self.graph.place(&step.id)?;
         Some((&self.graph.metas()[place], &self.bodies[place]))
     }
 
     fn refuse_open_transaction(&self, conn: &mut B::Conn<'_>) -> Result<()> {
-        match B::in_transaction(conn).map_err(self.reading())? {
-            true => Err(Failure::OpenTransaction.into()),
-            false => Ok(()),
+        if B::in_transaction(conn).map_err(self.reading())? {
+            return Err(Failure::OpenTransaction.into());
         }
+        Ok(())
     }
 
     /// The tracking table, and the history it tells. Checksums that other programs computed in another way from the text

@@ -1,6 +1,11 @@
 //! A small scanner of SQL text: comments, strings, words and places. It serves messages and the guards that look at
 //! a statement's first words; no statement is ever rewritten, and on SQLite none is cut by it.
 
+#![cfg_attr(
+    not(feature = "sqlite"),
+    allow(dead_code, reason = "the guards of the SQLite backend use it most")
+)]
+
 use std::fmt;
 
 /// A place in a text, both counted from 1, the column in characters.
@@ -165,7 +170,7 @@ pub(crate) fn statement_end(text: &str, start: usize) -> usize {
     let is_trigger =
         head.next().is_some_and(|token| token.is("create")) && head.any(|token| token.is("trigger"));
     let mut after_end = !is_trigger;
-    while let Some(token) = tokens.next() {
+    for token in tokens.by_ref() {
         if token == Token::Mark(b';') && after_end {
             break;
         }

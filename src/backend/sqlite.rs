@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::table::{Reading, Row, Values, recognise};
-use super::{Backend, Ledger, Scope, Script, atomically, ended_transaction};
+use super::{Backend, Ledger, Progress, Scope, Script, atomically, ended_transaction};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Head, Record};
@@ -80,7 +80,7 @@ impl Backend for Sqlite {
     fn run_script(
         conn: &mut &Connection,
         script: &Script<'_>,
-        progress: &mut dyn FnMut(&mut &Connection, u32) -> Result<(), Fault>,
+        progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault> {
         script::run(conn, script, progress)
     }

@@ -32,7 +32,7 @@ use crate::migration::Migration;
 ///     }
 /// }
 ///
-/// let runner = MigrationRunner::new(CodeMigrations::new().with(Slugs))?;
+/// let runner = MigrationRunner::new(CodeMigrations::new().register(Slugs))?;
 /// assert_eq!(runner.run(&Connection::open_in_memory()?)?.applied.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -111,14 +111,13 @@ impl<B: Backend> CodeMigrations<B> {
 
     /// With one more migration that is a type of its own.
     #[track_caller]
-    pub fn with(mut self, code: impl CodeMigration<B>) -> Self {
-        self.migrations.push((Migration::from_code(code), Location::caller()));
-        self
+    pub fn register(self, code: impl CodeMigration<B>) -> Self {
+        self.register_migration(Migration::from_code(code))
     }
 
     /// With one more migration.
     #[track_caller]
-    pub fn add(mut self, migration: Migration<B>) -> Self {
+    pub fn register_migration(mut self, migration: Migration<B>) -> Self {
         self.migrations.push((migration, Location::caller()));
         self
     }

@@ -119,7 +119,8 @@ type Key = (Option<Dialect>, String);
 
 /// The database of this name, if a set may speak of it on the backend `B`.
 pub(super) fn dialect<B: Backend>(name: &str) -> Option<Dialect> {
-    Dialect::KNOWN.into_iter().chain([B::DIALECT]).find(|known| known.name() == name)
+    let known = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql];
+    known.into_iter().chain([B::DIALECT]).find(|known| known.name() == name)
 }
 
 /// What a file is, by its name.
@@ -235,7 +236,7 @@ fn classify<B: Backend>(name: &str) -> Result<(Kind, &str), String> {
         () if word.eq_ignore_ascii_case("down") => Some(Role::Down as fn(_) -> _),
         () => None,
     };
-    let kind = |id, role| if id == "" { (Kind::InFolder(role), "") } else { (Kind::Flat(role), id) };
+    let kind = |id, role| if str::is_empty(id) { (Kind::InFolder(role), "") } else { (Kind::Flat(role), id) };
     // `up`, `<id>.up`
     let (id, last) = stem.rsplit_once('.').unwrap_or(("", stem));
     if let Some(role) = role(last) {
@@ -303,7 +304,7 @@ fn add(drafts: &mut BTreeMap<Key, Draft>, file: File) -> Result<()> {
 
 /// Of the files of one id, those for the database of `B`.
 fn choose<B: Backend>(id: String, mut drafts: Vec<(Option<Dialect>, Draft)>) -> Result<Migration<B>> {
-    for (_, draft) in drafts.iter().filter(|(_, draft)| !draft.has_up()) {
+    if let Some((_, draft)) = drafts.iter().find(|(_, draft)| !draft.has_up()) {
         let what = if draft.texts.contains_key(&Role::Metadata) && draft.texts.len() == 1 {
             "it describes no migration, there is no up.sql beside it"
         } else {

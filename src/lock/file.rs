@@ -41,7 +41,7 @@ impl Locked {
                 return Err(Failure::LockTimeout { path: path.to_owned(), holder, waited: timeout }.into());
             }
             waiting(path, &holder);
-            thread::sleep(pause.min(timeout - waited));
+            thread::sleep(pause.min(timeout.saturating_sub(waited)));
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }

@@ -5,8 +5,8 @@
 use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, Statement};
 
-use super::{fault, message, tripwire};
-use crate::backend::{Cascade, KEEP_OUT, Script, ended_transaction, patiently};
+use super::{Sqlite, fault, message, tripwire};
+use crate::backend::{Cascade, KEEP_OUT, Progress, Script, ended_transaction, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
@@ -16,7 +16,7 @@ const OUTSIDE: &str = "set run_in_transaction = false in its metadata";
 pub(super) fn run(
     conn: &mut &Connection,
     script: &Script<'_>,
-    progress: &mut dyn FnMut(&mut &Connection, u32) -> Result<(), Fault>,
+    progress: &mut Progress<'_, Sqlite>,
 ) -> Result<(), Fault> {
     let text = script.text;
     let mut batch = Batch::new(conn, text);

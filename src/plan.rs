@@ -14,6 +14,8 @@ use crate::target::Target;
 
 mod check;
 mod down;
+#[cfg(test)]
+mod tests;
 mod up;
 
 /// What a run would do, and what is wrong with that. Its Display is the dry run.

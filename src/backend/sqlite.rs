@@ -107,7 +107,7 @@ impl Backend for Sqlite {
         let sql =
             format!("SELECT basis, (SELECT count(*) FROM {name}) FROM {name} ORDER BY rowid DESC LIMIT 1");
         let read = || -> rusqlite::Result<Option<Head>> {
-            conn.prepare_cached(&sql)?
+            conn.prepare(&sql)?
                 .query_row([], |row| {
                     let basis = row.get_ref(0)?.as_str().ok().and_then(|text| text.parse().ok());
                     let count = usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default();

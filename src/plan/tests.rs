@@ -1,0 +1,544 @@
+//! The planner, in rows: a set, a history, a target, and what is to be done about them.
+
+use super::*;
+use crate::backend::Sqlite;
+use crate::checksum::Checksum;
+use crate::history::{Dirty, Record};
+use crate::id::MigrationId;
+use crate::migration::{Migration, Origin};
+use crate::step::ForeignKeys;
+use crate::target::Target::{Back, Empty, Latest, Steps};
+
+/// Plans and compares.
+///
+/// The set is a list of ids with what is special about each:
+///
+/// ```text
+/// a<-b,c      needs b and c                  a!   cannot be undone
+/// a<?b        needs b if the set has it      a~   runs outside a transaction
+/// a@postgres  is only for that database      a&   runs under enforced foreign keys
+/// a%prod      is only for that environment   a+   accepts the text before its change
+/// a$          is code without a checksum     a#   has a file beside it that nothing reads
+/// ```
+///
+/// Before it may stand `batch:`, for one transaction, or `prod:`, for that environment. The history is a list of ids in
+/// the order in which they were applied: `a*` did not finish, `a'` was another text, `a?` has no checksum.
+///
+/// Expected is what the steps do, then the problems; or why there is no plan.
+#[track_caller]
+fn check(set: &str, history: &str, target: Target, expected: &str) {
+    let found = outcome(set, history, &target);
+    assert_eq!(found, expected, "for the set `{set}` with `{history}` applied, to {target:?}");
+}
+
+fn through(id: &str) -> Target {
+    Target::Through(id.into())
+}
+
+fn before(id: &str) -> Target {
+    Target::Before(id.into())
+}
+
+fn back_to(id: &str) -> Target {
+    Target::BackTo(id.into())
+}
+
+fn outcome(set: &str, history: &str, target: &Target) -> String {
+    match plan_of(set, history, target) {
+        Ok(plan) => in_words(&plan),
+        Err(error) => match error.failure() {
+            Failure::Unknown { id, nearest: None } => format!("unknown {id}"),
+            Failure::Unknown { id, nearest: Some(nearest) } => format!("unknown {id}, like {nearest}"),
+            _ => error.to_string(),
+        },
+    }
+}
+
+fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
+    let (condition, set) =
+        set.split_once(": ").map_or((None, set), |(condition, set)| (Some(condition), set));
+    let metas = (1..).zip(words(set)).map(|(place, word)| (meta(place, word), ()));
+    let (graph, _) = Graph::build(metas.collect())?;
+    let history = History::new(words(history).map(record));
+    let setting = Setting {
+        dialect: Dialect::Sqlite,
+        environment: condition.filter(|condition| *condition != "batch"),
+        mode: if condition == Some("batch") { TransactionMode::Batch } else { TransactionMode::PerMigration },
+        table: &TableName::default(),
+    };
+    plan(&graph, &history, target, setting)
+}
+
+fn in_words(plan: &Plan) -> String {
+    let mut words = Vec::new();
+    if let Some(first) = plan.steps.first() {
+        assert!(plan.steps.iter().all(|step| step.direction == first.direction), "a plan goes one way");
+        let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+        words.push(format!("{} {}", first.direction, ids.join(" ")));
+    }
+    words.extend(plan.problems.iter().map(|problem| format!("{} {}", problem.kind, problem.migration)));
+    if words.is_empty() { "nothing".to_owned() } else { words.join("; ") }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(' ').filter(|word| !word.is_empty())
+}
+
+/// The migration of a word of the set. Its script is its id.
+fn meta(place: usize, word: &str) -> Meta {
+    let (id, mut rest) = split(word, &['<', '!', '~', '&', '+', '#', '$', '@', '%']);
+    let mut migration =
+        Migration::<Sqlite>::from_scripts(id.to_owned(), id.to_owned(), Some(String::new().into())).hashed();
+    migration.meta.origin = Origin::File(format!("{place}.sql").into());
+    while let Some(mark) = rest.chars().next() {
+        let (value, after) = split(&rest[1..], &['<', '!', '~', '&', '+', '#', '$', '@', '%']);
+        let mut values = value.split(',');
+        migration = match mark {
+            '<' if value.starts_with('?') => {
+                value[1..].split(',').fold(migration, Migration::depends_on_if_present)
+            }
+            '<' => value[1..].split(',').fold(migration, Migration::depends_on),
+            '@' => migration.only_on(values.map(|name| match name {
+                "sqlite" => Dialect::Sqlite,
+                "postgres" => Dialect::Postgres,
+                _ => Dialect::Mysql,
+            })),
+            '%' => migration.environments(values.by_ref()),
+            '~' => migration.outside_transaction(),
+            '&' => migration.foreign_keys(ForeignKeys::Enforced),
+            '+' => migration.accept(earlier(id)),
+            _ => migration,
+        };
+        match mark {
+            '!' => migration.meta.is_reversible = false,
+            '$' => migration.meta.checksum = None,
+            '#' => migration.meta.unused_files.push("notes.sql".to_owned()),
+            _ => {}
+        }
+        rest = after;
+    }
+    migration.meta
+}
+
+/// The record of a word of the history.
+fn record(word: &str) -> Record {
+    let (id, marks) = split(word, &['*', '\'', '?']);
+    let checksum = match () {
+        () if marks.contains('\'') => Some(earlier(id)),
+        () if marks.contains('?') => None,
+        () => Some(Checksum::of(id)),
+    };
+    Record { dirty: marks.contains('*').then_some(Dirty::BEGUN), ..Record::new(id, checksum) }
+}
+
+/// The checksum of the text that a migration had before it was changed.
+fn earlier(id: &str) -> Checksum {
+    Checksum::of(&format!("{id}, as it was"))
+}
+
+fn split<'a>(text: &'a str, marks: &[char]) -> (&'a str, &'a str) {
+    text.split_at(text.find(marks).unwrap_or(text.len()))
+}
+
+#[test]
+fn latest_applies_what_is_pending() {
+    check("", "", Latest, "nothing");
+    check("a b c", "", Latest, "up a b c");
+    check("a b c", "a b", Latest, "up c");
+    check("a b c<-a", "a b", Latest, "up c");
+    check("a b c", "a b c", Latest, "nothing");
+    check("a b c", "c b a", Latest, "nothing");
+    check("a!", "", Latest, "up a");
+    check("a~ b&", "", Latest, "up a b");
+}
+
+#[test]
+fn ids_decide_where_dependencies_leave_a_choice() {
+    check("c a b", "", Latest, "up a b c");
+    check("10_x 2_x 1_x", "", Latest, "up 1_x 2_x 10_x");
+    check("2_b 02_a 2_a", "", Latest, "up 02_a 2_a 2_b");
+    check(
+        "2017-09-23-1_c 201708041_b 2017-08-04-0_a",
+        "",
+        Latest,
+        "up 2017-08-04-0_a 201708041_b 2017-09-23-1_c",
+    );
+    check("name 20170804120000_b 1_c", "", Latest, "up 1_c 20170804120000_b name");
+}
+
+#[test]
+fn a_migration_runs_after_those_it_needs() {
+    check("a<-b b", "", Latest, "up b a");
+    check("a<-c b c", "", Latest, "up b c a");
+    check("a<-d b c d<-c", "", Latest, "up b c d a");
+    check("a<-b,c b<-d c<-d d", "", Latest, "up d b c a");
+    check("a<-b,b b", "", Latest, "up b a");
+    check("a<-c b c", "c", Latest, "up a b; out of order b");
+    check("d c<-d b<-c a<-b", "", Latest, "up d c b a");
+}
+
+#[test]
+fn a_dependency_on_what_may_be_present_orders_it_and_asks_for_nothing() {
+    check("a<?b b", "", Latest, "up b a");
+    check("a<?z b", "", Latest, "up a b");
+    check("a<-b<?c b c", "", Latest, "up b c a");
+    check("a<?b b@postgres", "", Latest, "up a; other database b");
+}
+
+#[test]
+fn through_ends_with_its_migration() {
+    check("a b c", "", through("b"), "up a b");
+    check("a b c", "a", through("b"), "up b");
+    check("a b c", "a b", through("b"), "nothing");
+    check("a b c", "a b c", through("a"), "nothing");
+    check("a<-c b c", "", through("c"), "up b c");
+    check("a<-c b c", "", through("a"), "up b c a");
+    check("a b c", "a c", through("b"), "up b; out of order b");
+    check("a b@postgres c", "", through("b"), "up a; other database b");
+}
+
+#[test]
+fn before_leaves_its_migration_pending() {
+    check("a b c", "", before("a"), "nothing");
+    check("a b c", "", before("c"), "up a b");
+    check("a b c", "a", before("c"), "up b");
+    check("a b c", "a b c", before("b"), "nothing");
+    check("a<-c b c", "", before("a"), "up b c");
+    check("a<-c b c", "", before("b"), "nothing");
+}
+
+#[test]
+fn steps_count_what_is_pending_and_runs_here() {
+    check("a b c", "", Steps(0), "nothing");
+    check("a b c", "", Steps(1), "up a");
+    check("a b c", "", Steps(2), "up a b");
+    check("a b c", "", Steps(usize::MAX), "up a b c");
+    check("a b c", "a", Steps(1), "up b");
+    check("a b c d", "a c", Steps(1), "up b; out of order b");
+    check("a b c d", "a c", Steps(2), "up b d; out of order b");
+    check("a@postgres b c", "", Steps(1), "up b; other database a");
+    check("a b c", "a b c", Steps(1), "nothing");
+}
+
+#[test]
+fn back_undoes_the_newest_first() {
+    check("a b c", "a b c", Back(0), "nothing");
+    check("a b c", "a b c", Back(1), "down c");
+    check("a b c", "a b c", Back(2), "down c b");
+    check("a b c", "a b c", Back(usize::MAX), "down c b a");
+    check("a b c", "a", Back(2), "down a");
+    check("a b c", "", Back(1), "nothing");
+    check("a b c", "a c b", Back(1), "down b");
+    check("a b c", "c b a", Back(3), "down a b c");
+}
+
+#[test]
+fn nothing_is_undone_before_those_that_need_it() {
+    check("a b<-a c<-b", "a b c", Back(3), "down c b a");
+    check("a<-b b", "a b", Back(1), "down a");
+    check("a<-b b", "a b", Back(2), "down a b");
+    check("a<-c b c", "a b c", Back(1), "down b");
+    check("a<-c b c", "a b c", Empty, "down b a c");
+    check("a<?b b", "a b", Back(1), "down a");
+    check("a b<-a", "a", Back(1), "down a");
+}
+
+#[test]
+fn back_to_keeps_its_migration() {
+    check("a b c", "a b c", back_to("a"), "down c b");
+    check("a b c", "a b c", back_to("c"), "nothing");
+    check("a b c", "a c b", back_to("c"), "down b");
+    check("a b c", "a b", back_to("c"), "nothing");
+    check("a b c", "", back_to("a"), "nothing");
+}
+
+#[test]
+fn empty_undoes_everything() {
+    check("a b c", "a b c", Empty, "down c b a");
+    check("a b c", "b", Empty, "down b");
+    check("a b", "", Empty, "nothing");
+    check("", "", Empty, "nothing");
+}
+
+#[test]
+fn a_target_that_the_set_does_not_have_is_an_error() {
+    check("a b", "a", through("x"), "unknown x");
+    check("a b", "a", before("x"), "unknown x");
+    check("a b", "a", back_to("x"), "unknown x");
+    check("", "", through("a"), "unknown a");
+    check("a", "a x", back_to("x"), "unknown x");
+    check("1_users 2_posts", "", through("2_post"), "unknown 2_post, like 2_posts");
+    check("2025-01-01-000000_users 2_b", "", before("users"), "unknown users");
+    check(
+        "2025-01-01-000000_users",
+        "",
+        back_to("2025_users"),
+        "unknown 2025_users, like 2025-01-01-000000_users",
+    );
+}
+
+#[test]
+fn what_comes_before_something_applied_runs_and_is_noted() {
+    check("a b c", "a c", Latest, "up b; out of order b");
+    check("a b c d", "d", Latest, "up a b c; out of order a; out of order b; out of order c");
+    check("a b c d", "b", Latest, "up a c d; out of order a");
+    check("a<-b b", "b", Latest, "up a");
+    check("a b<-c c", "b", Latest, "up a c; out of order a; out of order c");
+    check("a b", "x", Latest, "up a b; database ahead x");
+}
+
+#[test]
+fn a_database_with_unknown_migrations_is_ahead() {
+    check("a", "a x", Latest, "database ahead x");
+    check("a b", "a x", Latest, "up b; database ahead x");
+    check("a", "y a x", Latest, "database ahead y; database ahead x");
+    check("", "x", Latest, "database ahead x");
+    check("a", "x", Steps(0), "database ahead x");
+}
+
+#[test]
+fn the_way_back_stops_at_an_unknown_migration_only_if_it_leads_past_it() {
+    check("a", "a x", Back(1), "database ahead x");
+    check("a", "a x", Back(2), "down a; database ahead x");
+    check("a b", "x a b", Back(1), "down b");
+    check("a b", "a x b", back_to("a"), "down b; database ahead x");
+    check("a b", "x a b", back_to("a"), "down b");
+    check("a b", "x a b", Empty, "down b a; database ahead x");
+}
+
+#[test]
+fn a_dirty_migration_is_named_wherever_the_run_goes() {
+    check("a", "a*", Latest, "dirty a");
+    check("a b", "a*", Latest, "up b; dirty a");
+    check("a b", "a*", Steps(0), "dirty a");
+    check("a b", "a* b", Back(1), "down b; dirty a");
+    check("a", "a*", Back(1), "down a; dirty a");
+    check("a", "x*", Latest, "up a; database ahead x; dirty x");
+    check("a", "a*'", Latest, "dirty a; changed a");
+}
+
+#[test]
+fn a_text_that_changed_after_it_was_applied_is_found() {
+    check("a b", "a' b", Latest, "changed a");
+    check("a b c", "a' b'", Latest, "up c; changed a; changed b");
+    check("a b", "a b'", Back(1), "down b; changed b");
+    check("a b", "a' b", Back(1), "down b");
+    check("a b", "a' b", back_to("a"), "down b");
+}
+
+#[test]
+fn a_checksum_that_is_not_known_or_is_accepted_is_no_change() {
+    check("a", "a?", Latest, "nothing");
+    check("a$", "a'", Latest, "nothing");
+    check("a$", "a?", Latest, "nothing");
+    check("a+", "a'", Latest, "nothing");
+    check("a+", "a", Latest, "nothing");
+    check("a+ b", "a' b'", Latest, "changed b");
+    check("a+ b", "a' b", Empty, "down b a");
+}
+
+#[test]
+fn what_is_for_another_database_or_environment_does_not_run() {
+    check("a@postgres", "", Latest, "other database a");
+    check("a@postgres,mysql b", "", Latest, "up b; other database a");
+    check("a@postgres,sqlite", "", Latest, "up a");
+    check("a%prod", "", Latest, "other environment a");
+    check("prod: a%prod", "", Latest, "up a");
+    check("test: a%prod", "", Latest, "other environment a");
+    check("test: a%prod,test", "", Latest, "up a");
+    check("prod: a@mysql%prod", "", Latest, "other database a");
+    check("a@mysql%prod", "", Latest, "other database a");
+}
+
+#[test]
+fn what_does_not_run_here_and_is_applied_all_the_same_can_be_left_or_undone() {
+    check("a@postgres", "a", Latest, "nothing");
+    check("a%prod", "a", Latest, "nothing");
+    check("a%prod", "a", Back(1), "down a");
+    check("a@postgres", "a", Back(1), "down a; irreversible a");
+    check("a b@postgres", "a", Back(1), "down a");
+}
+
+#[test]
+fn what_needs_something_that_does_not_run_here_is_refused() {
+    check("a@postgres b<-a", "", Latest, "up b; needs excluded b; other database a");
+    check("a%prod b<-a", "", Latest, "up b; needs excluded b; other environment a");
+    check("prod: a%prod b<-a", "", Latest, "up a b");
+    check("a@postgres b<?a", "", Latest, "up b; other database a");
+    check("a@postgres b<-a", "a", Latest, "up b");
+    check("a@postgres b@postgres<-a", "", Latest, "other database a; other database b");
+    check("a@postgres b<-a c", "", before("b"), "other database a");
+    check("a@postgres b<-a c<-b", "", Latest, "up b c; needs excluded b; other database a");
+}
+
+#[test]
+fn a_batch_takes_what_one_transaction_can_hold() {
+    check("batch: a b", "", Latest, "up a b");
+    check("batch: a b~", "", Latest, "up a b; not in batch b");
+    check("batch: a~", "", Latest, "up a; not in batch a");
+    check("batch: a b~", "", Steps(1), "up a");
+    check("batch: a~ b", "a", Latest, "up b");
+    check("batch: a b& c", "", Latest, "up a b c; not in batch b");
+    check("batch: a& b c", "", Latest, "up a b c; not in batch b; not in batch c");
+    check("batch: a& b&", "", Latest, "up a b");
+    check("batch: a b~", "a b", Empty, "down b a; not in batch b");
+    check("batch: a b&", "a b", Empty, "down b a; not in batch a");
+}
+
+#[test]
+fn what_cannot_be_undone_is_named_if_it_is_to_be() {
+    check("a!", "a", Back(1), "down a; irreversible a");
+    check("a! b", "a b", Empty, "down b a; irreversible a");
+    check("a! b!", "a b", Empty, "down b a; irreversible b; irreversible a");
+    check("a! b", "a b", Back(1), "down b");
+    check("a! b", "a b", back_to("a"), "down b");
+}
+
+#[test]
+fn a_file_that_nothing_reads_is_noted_when_its_migration_runs() {
+    check("a# b", "", Latest, "up a b; unused file a");
+    check("a# b", "a", Latest, "up b");
+    check("a# b", "", Steps(0), "nothing");
+}
+
+#[test]
+fn every_kind_of_finding_is_listed_the_refused_ones_first() {
+    check(
+        "batch: a b c@postgres d<-c e~ f# g%prod",
+        "x b' y*",
+        Latest,
+        "up a d e f; database ahead x; database ahead y; dirty y; changed b; needs excluded d; not in batch e; \
+         out of order a; other database c; other environment g; unused file f",
+    );
+    check(
+        "batch: a! b~ c",
+        "a! b' c*",
+        Empty,
+        "down c b; database ahead a!; dirty c; changed b; not in batch b",
+    );
+}
+
+#[test]
+fn a_need_that_is_not_in_the_set_is_an_error() {
+    check(
+        "a<-z",
+        "",
+        Latest,
+        "`a` needs `z`, which is not in the set; add it, correct the name, or use depends_on_if_present",
+    );
+    check(
+        "1_users 2_posts<-1_user",
+        "",
+        Latest,
+        "`2_posts` needs `1_user`, which is not in the set, the nearest is `1_users`; \
+         add it, correct the name, or use depends_on_if_present",
+    );
+    check(
+        "a<-y,z",
+        "y z",
+        Empty,
+        "2 problems: \
+         (1) `a` needs `y`, which is not in the set; add it, correct the name, or use depends_on_if_present; \
+         (2) `a` needs `z`, which is not in the set; add it, correct the name, or use depends_on_if_present",
+    );
+}
+
+#[test]
+fn a_cycle_is_an_error_that_shows_the_way_round() {
+    let round = |path: &str| format!("these need each other: `{path}`; remove one depends_on of them");
+    check("a<-a", "", Latest, &round("a -> a"));
+    check("a<-b b<-a", "a b", Latest, &round("a -> b -> a"));
+    check("a<-b b<-c c<-a", "", Latest, &round("a -> b -> c -> a"));
+    check("a<?b b<-a", "", Latest, &round("a -> b -> a"));
+    check("a<-b b<-a c<-a d", "", Latest, &round("a -> b -> a"));
+    check("a<-b b<-c c<-b", "", Latest, &round("b -> c -> b"));
+    check(
+        "a<-b b<-a c<-d d<-c",
+        "",
+        Latest,
+        &format!("2 problems: (1) {}; (2) {}", round("a -> b -> a"), round("c -> d -> c")),
+    );
+}
+
+#[test]
+fn an_id_is_printable_and_defined_once() {
+    let twice = "`a` is defined twice, in 1.sql and in 2.sql; rename one of them";
+    check("a a", "", Latest, twice);
+    check("a b a", "a", Latest, &twice.replace('2', "3"));
+    check(
+        "a a a",
+        "",
+        Latest,
+        &format!("2 problems: (1) {twice}; (2) {}", twice.replace('2', "3").replace('1', "2")),
+    );
+    check("02_a 2_a", "", Latest, "up 02_a 2_a");
+    check("!", "", Latest, "a migration in 1.sql has an empty id; name it");
+    check("\u{a0}", "", Latest, "a migration in 1.sql has an empty id; name it");
+    check("a b\tc", "", Latest, "the id `b\\tc` in 2.sql holds a control character; rename it");
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_set_is_said_at_once() {
+    check(
+        "a a b<-z c<-c",
+        "",
+        Latest,
+        "3 problems: (1) `a` is defined twice, in 1.sql and in 2.sql; rename one of them; \
+         (2) `b` needs `z`, which is not in the set; add it, correct the name, or use depends_on_if_present; \
+         (3) these need each other: `c -> c`; remove one depends_on of them",
+    );
+}
+
+#[test]
+fn a_step_names_what_it_needs_in_its_order() {
+    let plan = plan_of("d<-c,b<?a,z c<-b b a", "", &Latest).unwrap();
+    let needs = |id: &str| {
+        let step = plan.steps.iter().find(|step| step.id == id).unwrap();
+        step.needs.iter().map(MigrationId::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(needs("d"), ["a", "b", "c"]);
+    assert_eq!(needs("c"), ["b"]);
+    assert!(needs("a").is_empty());
+}
+
+#[test]
+fn a_plan_knows_the_history_it_was_made_for() {
+    let basis = |history: &str| plan_of("a b c", history, &Latest).unwrap().basis;
+    assert_eq!(basis(""), Basis::EMPTY);
+    assert_eq!(basis("a b"), basis("b a"));
+    assert_ne!(basis("a b"), basis("a c"));
+    assert_ne!(basis("a"), basis("a'"));
+    assert_ne!(basis("a"), basis("a*"));
+    assert_ne!(basis("a"), basis("a?"));
+    assert_eq!(plan_of("a b c", "a b", &Latest).unwrap().already, 2);
+}
+
+#[test]
+fn the_dry_run_lists_steps_and_findings() {
+    let dry_run =
+        |set: &str, history: &str, target: Target| plan_of(set, history, &target).unwrap().to_string();
+    assert_eq!(dry_run("a", "a", Latest), "nothing to do, 1 migration is applied");
+    assert_eq!(dry_run("a b", "a", Latest), "1 step, 1 migration is applied:\n  1. up b (2.sql)");
+    assert_eq!(
+        dry_run("a c<-a,b b~", "", Latest),
+        "3 steps, 0 migrations are applied:\n  \
+         1. up a (1.sql)\n  \
+         2. up b; outside a transaction (3.sql)\n  \
+         3. up c; needs a, b (2.sql)"
+    );
+    assert_eq!(
+        dry_run("batch: a b c! d%prod,test", "b", Latest),
+        "2 steps in one transaction, 1 migration is applied:\n  \
+         1. up a (1.sql)\n  \
+         2. up c (3.sql)\n  \
+         note, out of order: `a` comes before 1 migration is already applied; it runs now\n  \
+         note, other environment: `d` is only for prod, test and does not run on sqlite without an environment"
+    );
+    assert_eq!(
+        dry_run("a!", "a", Back(1)),
+        "1 step, 1 migration is applied:\n  \
+         1. down a (1.sql)\n  \
+         refused, irreversible: `a` has no script that undoes it; \
+         write one (an empty file says that there is nothing to undo), or go back less far"
+    );
+}

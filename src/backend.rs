@@ -102,16 +102,16 @@ pub trait Backend: Sized + 'static {
     ) -> Result<(), Fault>;
 
     /// Runs `body`, which is code of a migration, in the step's transaction, and notices if it ended that.
-    fn run_code<R, E: From<Fault>>(
+    fn run_code<R>(
         conn: &mut Self::Conn<'_>,
         atomicity: Atomicity,
-        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, E>,
-    ) -> Result<R, E> {
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
         let done = body(conn)?;
-        match (atomicity, Self::in_transaction(conn)?) {
-            (Atomicity::Transaction, false) => Err(ended_transaction().into()),
-            _ => Ok(done),
+        if atomicity == Atomicity::Transaction && !Self::in_transaction(conn)? {
+            return Err(ended_transaction());
         }
+        Ok(done)
     }
 
     /// One statement's worth of knowledge about the tracking table: the digest on its newest record and the count.
@@ -278,5 +278,7 @@ pub(crate) const KEEP_OUT: &str = "remove its BEGIN, COMMIT and ROLLBACK, since 
 
 /// The fault of a script or function that ended the engine's transaction.
 pub(crate) fn ended_transaction() -> Fault {
-    Fault::new(FaultKind::Other, "it ended the transaction that it runs in").remedy(KEEP_OUT)
+    Fault::new(FaultKind::Other, "it ended the transaction that it runs in")
+        .remedy(KEEP_OUT)
+        .lost_transaction()
 }

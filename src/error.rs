@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dialect::{InvalidTableName, TableName};
-use crate::fault::{BoxError, Fault};
+use crate::fault::Fault;
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
@@ -153,8 +153,11 @@ pub(crate) enum Failure {
     OpenTransaction,
     #[error("{0}")]
     Step(StepFailure),
-    #[error("the `{}` hook of migration `{migration}` refused: {cause}; {}", hook(*kind), Undone(*atomicity))]
-    Hook { kind: HookKind, migration: MigrationId, atomicity: Atomicity, cause: BoxError },
+    #[error(
+        "the `{}` hook of migration `{migration}` refused: {fault}; {}{}",
+        hook(*kind), remains, Advice(fault)
+    )]
+    Hook { kind: HookKind, migration: MigrationId, remains: Remains, fault: Fault },
     #[error(
         "another run holds the lock {} {}; waited {waited:?}, start again when it has finished, \
          or wait longer with `lock_timeout`",
@@ -193,7 +196,7 @@ pub(crate) fn defined_twice(
 pub(crate) struct StepFailure {
     pub(crate) migration: MigrationId,
     pub(crate) direction: Direction,
-    pub(crate) atomicity: Atomicity,
+    pub(crate) remains: Remains,
     pub(crate) at: Location,
     pub(crate) fault: Fault,
     pub(crate) applied_before: usize,
@@ -209,25 +212,43 @@ impl fmt::Display for StepFailure {
         if let Some((_, text)) = &self.fault.statement {
             write!(f, " in `{}`", Abridged(text))?;
         }
-        write!(f, ": {}; {}", self.fault, Undone(self.atomicity))?;
+        write!(f, ": {}; {}", self.fault, self.remains)?;
         if self.applied_before > 0 {
             let (steps, were) = if self.applied_before == 1 { ("step", "was") } else { ("steps", "were") };
-            write!(f, ", {} {steps} before it {were} done and stay", self.applied_before)?;
+            write!(f, ", {} {steps} before it {were} done and kept", self.applied_before)?;
         }
         write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again"))
     }
 }
 
 /// What is left of a step that failed.
-struct Undone(Atomicity);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remains {
+    Nothing,
+    /// Of a step outside a transaction: its record, marked dirty, and what it did.
+    Dirty,
+    /// Of code that ended its transaction: perhaps what it did, and no record.
+    Perhaps,
+}
 
-impl fmt::Display for Undone {
+impl Remains {
+    pub(crate) fn of(atomicity: Atomicity, fault: &Fault) -> Self {
+        match atomicity {
+            Atomicity::Guarded => Self::Dirty,
+            Atomicity::Transaction if fault.has_lost_transaction => Self::Perhaps,
+            Atomicity::Transaction => Self::Nothing,
+        }
+    }
+}
+
+impl fmt::Display for Remains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Atomicity::Transaction => "nothing of it was kept",
-            Atomicity::Guarded => {
+        f.write_str(match self {
+            Self::Nothing => "nothing of it was kept",
+            Self::Dirty => {
                 "it runs outside a transaction, so what it did before stays and it is marked dirty"
             }
+            Self::Perhaps => "it is not recorded, but what it committed by itself stays",
         })
     }
 }
@@ -370,10 +391,9 @@ impl MigrationError {
     /// ```
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         match &self.0.failure {
-            Failure::Step(StepFailure { fault, .. }) | Failure::Database { fault, .. } => {
-                fault.cause.as_deref()
-            }
-            Failure::Hook { cause, .. } => Some(&**cause),
+            Failure::Step(StepFailure { fault, .. })
+            | Failure::Hook { fault, .. }
+            | Failure::Database { fault, .. } => fault.cause.as_deref(),
             Failure::Unreadable { cause, .. } | Failure::LockFile { cause, .. } => Some(cause),
             _ => None,
         }
@@ -386,8 +406,8 @@ impl MigrationError {
     /// Whether nothing is left of the step that failed.
     pub(crate) fn is_undone(&self) -> bool {
         match &self.0.failure {
-            Failure::Step(StepFailure { atomicity, .. }) | Failure::Hook { atomicity, .. } => {
-                *atomicity == Atomicity::Transaction
+            Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } => {
+                *remains == Remains::Nothing
             }
             _ => false,
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm, patiently};
 use crate::dialect::TableName;
-use crate::error::{Failure, HookKind, Location, MigrationError, StepFailure};
+use crate::error::{Failure, HookKind, Location, MigrationError, Remains, StepFailure};
 use crate::event::{Event, Observer};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Dirty, Head, History, Record};
@@ -107,7 +107,8 @@ impl<B: Backend> Work<'_, '_, B> {
             _ => Location::file(&*self.origin),
         };
         let (migration, direction) = (self.step.id.clone(), self.step.direction);
-        Failure::Step(StepFailure { migration, direction, atomicity, at, fault, applied_before: 0 }).into()
+        let remains = Remains::of(atomicity, &fault);
+        Failure::Step(StepFailure { migration, direction, remains, at, fault, applied_before: 0 }).into()
     }
 }
 
@@ -448,10 +449,13 @@ impl<'r, B: Backend> Executor<'r, B> {
             HookKind::After => &self.hooks.after,
         };
         hooks.iter().try_for_each(|hook| {
-            hook(work.step, B::lend(conn)).map_err(|cause| {
+            let outcome =
+                B::run_code(conn, atomicity, |conn| hook(work.step, B::lend(conn)).map_err(Fault::of));
+            outcome.map_err(|fault| {
                 let migration = work.step.id.clone();
                 let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
-                Failure::Hook { kind, migration, atomicity, cause }.into()
+                let remains = Remains::of(atomicity, &fault);
+                Failure::Hook { kind, migration, remains, fault }.into()
             })
         })
     }

@@ -18,6 +18,7 @@ pub struct Fault {
     pub(crate) offset: Option<usize>,
     pub(crate) statement: Option<(u32, String)>,
     pub(crate) cause: Option<BoxError>,
+    pub(crate) has_lost_transaction: bool,
 }
 
 /// What the engine must tell apart.
@@ -44,7 +45,15 @@ impl Fault {
     /// A fault in words: one line, lower case, no full stop.
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self { kind, message, remedy: None, offset: None, statement: None, cause: None }
+        Self {
+            kind,
+            message,
+            remedy: None,
+            offset: None,
+            statement: None,
+            cause: None,
+            has_lost_transaction: false,
+        }
     }
 
     /// The fault an error is, when nothing more is known of it.
@@ -74,6 +83,12 @@ impl Fault {
     /// The driver's own error, to be found by [`MigrationError::cause`](crate::MigrationError::cause).
     pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
         self.cause = Some(cause.into());
+        self
+    }
+
+    /// Says that the engine's transaction was ended by what ran in it, so that this may have been committed.
+    pub fn lost_transaction(mut self) -> Self {
+        self.has_lost_transaction = true;
         self
     }
 

@@ -73,7 +73,8 @@ impl<B: Backend> Hooks<B> {
         self
     }
 
-    /// Called when a step has failed, before it is undone: what it writes is undone too.
+    /// Called when a step has failed, before it is undone: what it writes is undone too, unless the database undid the
+    /// step by itself already, as SQLite does on a full disk.
     pub fn on_error(
         mut self,
         hook: impl for<'s, 'e, 'c> Fn(&'s Step, &'e MigrationError, B::Conn<'c>) + Send + Sync + 'static,

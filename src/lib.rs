@@ -117,3 +117,7 @@ pub use crate::target::Target;
 
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

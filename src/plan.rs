@@ -132,11 +132,13 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let already = Migrations(self.already);
         match (self.steps.len(), self.mode) {
-            (0, _) => write!(f, "nothing to do, {already} applied")?,
-            (1, _) => write!(f, "1 step, {already} applied:")?,
-            (steps, TransactionMode::PerMigration) => write!(f, "{steps} steps, {already} applied:")?,
+            (0, _) => write!(f, "nothing to do, with {already} applied")?,
+            (1, _) => write!(f, "1 step, with {already} applied before:")?,
+            (steps, TransactionMode::PerMigration) => {
+                write!(f, "{steps} steps, with {already} applied before:")?;
+            }
             (steps, TransactionMode::Batch) => {
-                write!(f, "{steps} steps in one transaction, {already} applied:")?;
+                write!(f, "{steps} steps in one transaction, with {already} applied before:")?;
             }
         }
         for (number, step) in (1..).zip(&self.steps) {

@@ -16,7 +16,7 @@ use crate::step::Direction;
 /// let conn = Connection::open_in_memory()?;
 /// let runner = MigrationRunner::new([Migration::sql("1_users", "CREATE TABLE users (name TEXT)")])?;
 /// assert_eq!(runner.run(&conn)?.applied.len(), 1);
-/// assert_eq!(runner.run(&conn)?.to_string(), "nothing to do, 1 migration is applied");
+/// assert_eq!(runner.run(&conn)?.to_string(), "nothing to do, with 1 migration applied");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,14 +49,14 @@ pub struct Applied {
     pub duration: Duration,
 }
 
-/// `1 migration is`, `2 migrations are`
+/// `1 migration`, `2 migrations`
 pub(crate) struct Migrations(pub(crate) usize);
 
 impl fmt::Display for Migrations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            1 => f.write_str("1 migration is"),
-            count => write!(f, "{count} migrations are"),
+            1 => f.write_str("1 migration"),
+            count => write!(f, "{count} migrations"),
         }
     }
 }
@@ -64,10 +64,15 @@ impl fmt::Display for Migrations {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.applied.is_empty() {
-            write!(f, "nothing to do, {} applied", Migrations(self.already))?;
+            write!(f, "nothing to do, with {} applied", Migrations(self.already))?;
         } else {
             let steps = if self.applied.len() == 1 { "step" } else { "steps" };
-            write!(f, "{} {steps} done, {} applied before:", self.applied.len(), Migrations(self.already))?;
+            write!(
+                f,
+                "{} {steps} done, with {} applied before:",
+                self.applied.len(),
+                Migrations(self.already)
+            )?;
             for step in &self.applied {
                 let milliseconds = step.duration.as_secs_f64() * 1e3;
                 write!(f, "\n  {:4} {} ({milliseconds:.1} ms)", step.direction, step.id)?;

@@ -86,20 +86,22 @@ impl Backend for Sqlite {
     }
 
     /// A savepoint tells a transaction that was ended and begun anew from the one the engine began.
-    fn run_code<R, E: From<Fault>>(
+    fn run_code<R>(
         conn: &mut &Connection,
         atomicity: Atomicity,
-        body: impl FnOnce(&mut &Connection) -> Result<R, E>,
-    ) -> Result<R, E> {
+        body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
         if atomicity == Atomicity::Guarded {
             return body(conn);
         }
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
-        let done = body(conn)?;
-        if conn.is_autocommit() || conn.execute_batch("RELEASE __switchy_code").is_err() {
-            return Err(ended_transaction().into());
+        let outcome = body(conn);
+        let is_ours = !conn.is_autocommit() && conn.execute_batch("RELEASE __switchy_code").is_ok();
+        match outcome {
+            Ok(_) if !is_ours => Err(ended_transaction()),
+            Err(fault) if !is_ours => Err(fault.lost_transaction()),
+            outcome => outcome,
         }
-        Ok(done)
     }
 
     fn head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
@@ -239,6 +241,10 @@ fn records(
     reading: &Reading,
 ) -> rusqlite::Result<(Vec<Record>, Option<String>)> {
     let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
+    let duration = match reading.finished_on {
+        Some(_) => "CAST(round((julianday(finished_on) - julianday(run_on)) * 86400000) AS INTEGER)",
+        None => or_null(reading.duration_ms),
+    };
     let sql = format!(
         "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}
         FROM {name} ORDER BY rowid",
@@ -246,7 +252,7 @@ fn records(
         or_null(reading.checksum),
         reading.dirty.unwrap_or("0"),
         or_null(reading.status),
-        or_null(reading.duration_ms),
+        duration,
         or_null(reading.statement),
         or_null(reading.failure),
         or_null(reading.down_sql),
@@ -296,14 +302,30 @@ fn message(error: &rusqlite::Error) -> String {
     }
 }
 
+/// <https://www.sqlite.org/rescode.html#locked_sharedcache>
+const LOCKED_SHAREDCACHE: i32 = 262;
+
 fn fault(error: rusqlite::Error) -> Fault {
     let kind = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => FaultKind::Busy,
+        Some(ErrorCode::DatabaseBusy) => FaultKind::Busy,
+        // Another connection to a shared cache can get out of the way, a statement open on this one cannot.
+        Some(ErrorCode::DatabaseLocked)
+            if error.sqlite_error().is_some_and(|error| error.extended_code == LOCKED_SHAREDCACHE) =>
+        {
+            FaultKind::Busy
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => FaultKind::ReadOnly,
         Some(ErrorCode::DiskFull) => FaultKind::Full,
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => FaultKind::NotADatabase,
         Some(ErrorCode::OperationInterrupted) => FaultKind::Interrupted,
         _ => FaultKind::Other,
     };
-    Fault::new(kind, message(&error)).caused_by(error)
+    let fault = Fault::new(kind, message(&error));
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseLocked) if kind == FaultKind::Other => {
+            fault.remedy("end the statements that are open on this connection, and run again")
+        }
+        _ => fault,
+    }
+    .caused_by(error)
 }

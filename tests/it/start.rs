@@ -1,1 +1,362 @@
-//! (to be written)
+//! A start with nothing pending: one `SELECT`, and nothing else.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
+use switchy_schema::{Dialect, ErrorKind, Lock, Migration, MigrationRunner, State, Target, TransactionMode};
+
+/// The set in `migrations/`, which ends in WAL mode.
+pub(crate) fn sample_set() -> MigrationRunner {
+    MigrationRunner::new_directory(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap()
+}
+
+/// A set of so many migrations that do nothing, in one transaction, for a file system is slow.
+fn numbered(count: usize) -> MigrationRunner {
+    let set: Vec<Migration> =
+        (0..count).map(|n| Migration::from_scripts(format!("{n:05}_nothing"), "SELECT 1", None)).collect();
+    MigrationRunner::new(set).unwrap().transaction(TransactionMode::Batch)
+}
+
+thread_local! {
+    static STATEMENTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Every statement that `work` has SQLite execute on the connection, those of the engine and of scripts.
+pub(crate) fn statements(conn: &mut Connection, work: impl FnOnce(&Connection)) -> Vec<String> {
+    STATEMENTS.take();
+    tracing::begin(conn, |statement| STATEMENTS.with_borrow_mut(|all| all.push(statement.to_owned())));
+    work(conn);
+    // Whatever comes later on this thread belongs to somebody else.
+    tracing::begin(conn, |_| ());
+    STATEMENTS.take()
+}
+
+/// `Connection::trace` is gone from rusqlite 0.41 on, and `trace_v2` is not there before 0.33. What the driver does not have
+/// is found here instead: an inherent method comes before one of a trait, the glob import of a block before the
+/// names around it.
+#[allow(dead_code, unused_imports, deprecated, clippy::let_unit_value)]
+mod tracing {
+    use std::cell::Cell;
+
+    use rusqlite::Connection;
+
+    thread_local! {
+        static TO: Cell<fn(&str)> = const { Cell::new(|_| ()) };
+    }
+
+    fn forward(statement: &str) {
+        TO.get()(statement);
+    }
+
+    pub(super) fn begin(conn: &mut Connection, to: fn(&str)) {
+        TO.set(to);
+        let _ = (*conn).trace(Some(forward));
+    }
+
+    struct TraceEventCodes;
+    impl TraceEventCodes {
+        const SQLITE_TRACE_STMT: Self = Self;
+    }
+
+    enum TraceEvent<'a> {
+        Stmt((), &'a str),
+    }
+
+    trait Missing {
+        fn trace(&mut self, to: Option<fn(&str)>);
+        fn trace_v2(&mut self, _: TraceEventCodes, _: Option<fn(TraceEvent<'_>)>) {
+            unreachable!("a rusqlite with neither `trace` nor `trace_v2`");
+        }
+    }
+
+    impl Missing for Connection {
+        fn trace(&mut self, _: Option<fn(&str)>) {
+            use rusqlite::trace::*;
+            fn statement(event: TraceEvent<'_>) {
+                #[allow(irrefutable_let_patterns)]
+                if let TraceEvent::Stmt(_, statement) = event {
+                    forward(statement);
+                }
+            }
+            let to: fn(TraceEvent<'_>) = statement;
+            let _ = (*self).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(to));
+        }
+    }
+}
+
+/// What lies in a folder: each file's name and content, and the name of each folder.
+pub(crate) fn content(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let bytes = std::fs::read(entry.path()).unwrap_or_default();
+            (entry.file_name().into_string().unwrap(), bytes)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    content(folder).into_iter().map(|(name, _)| name).collect()
+}
+
+/// What has to be the same before and after something that writes nothing.
+fn traces(database: &TestDatabase, conn: &Connection) -> (Vec<(String, Vec<u8>)>, i64) {
+    let changes = conn.query_row("SELECT total_changes()", [], |row| row.get(0)).unwrap();
+    (content(database.path().parent().unwrap()), changes)
+}
+
+#[test]
+fn nothing_pending_is_one_statement() {
+    let excluded = [
+        Migration::sql("1_a", "CREATE TABLE a (b)"),
+        Migration::sql("2_elsewhere", "SELECT 1").only_on([Dialect::Postgres]),
+        Migration::sql("3_staging", "SELECT 1").environments(["staging"]),
+    ];
+    let sets = [
+        ("the sample set", sample_set()),
+        ("one", numbered(1)),
+        ("a thousand", numbered(1000)),
+        ("some excluded", MigrationRunner::new(excluded).unwrap()),
+        ("code", MigrationRunner::new([Migration::code("1_a", |_| Ok::<_, rusqlite::Error>(()))]).unwrap()),
+        ("another table", numbered(3).table_name("my \"own\"").unwrap()),
+    ];
+    for (name, runner) in sets {
+        let database = TestDatabase::new();
+        runner.run(&database.connect()).unwrap();
+        for connection in ["a fresh one", "one that ran it before"] {
+            let mut conn = database.connect();
+            if connection != "a fresh one" {
+                runner.run(&conn).unwrap();
+            }
+            let executed = statements(&mut conn, |conn| {
+                assert!(runner.run(conn).unwrap().is_up_to_date(), "{name}");
+            });
+            assert_eq!(executed.len(), 1, "{name}, {connection}: {executed:#?}");
+            assert!(executed[0].starts_with("SELECT "), "{name}, {connection}: {executed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_finds_something_is_more_than_one_statement() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    let executed = statements(&mut conn, |conn| drop(numbered(1).run(conn).unwrap()));
+    assert!(executed.iter().any(|statement| statement.starts_with("BEGIN IMMEDIATE")), "{executed:#?}");
+}
+
+#[test]
+fn an_empty_set_on_an_empty_database_writes_nothing() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    let executed = statements(&mut conn, |conn| {
+        assert!(numbered(0).run(conn).unwrap().is_up_to_date());
+    });
+    assert_eq!(executed, Vec::<String>::new(), "there is not even a table to select from");
+    assert_eq!(schema(&conn), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_pending_writes_nothing() {
+    for runner in [sample_set(), numbered(100)] {
+        let database = TestDatabase::new();
+        runner.run(&database.connect()).unwrap();
+        let (conn, watcher) = (database.connect(), database.connect());
+        let version = || watcher.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+        // The first access makes the files of a WAL.
+        rows(&conn, "SELECT * FROM sqlite_master");
+        let (before, first) = (traces(&database, &conn), version());
+        for _ in 0..3 {
+            assert!(runner.run(&conn).unwrap().is_up_to_date());
+        }
+        assert_eq!(version(), first);
+        assert!(traces(&database, &conn) == before);
+    }
+}
+
+#[test]
+fn nothing_pending_takes_no_lock() {
+    let runner = numbered(3);
+    let database = TestDatabase::new();
+    runner.run(&database.connect()).unwrap();
+    let sidecar = database.path().with_file_name("test.db-migrate");
+    assert!(sidecar.is_file(), "the run that had something to do made it");
+
+    std::fs::remove_file(&sidecar).unwrap();
+    assert!(runner.run(&database.connect()).unwrap().is_up_to_date());
+    assert!(!sidecar.exists());
+
+    // Whoever wants this one fails.
+    std::fs::create_dir(&sidecar).unwrap();
+    assert!(runner.run(&database.connect()).unwrap().is_up_to_date());
+    assert_eq!(numbered(4).run(&database.connect()).unwrap_err().kind(), ErrorKind::LockFile);
+}
+
+#[test]
+fn nothing_pending_needs_no_permission_to_write() {
+    let writable = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    for mode in ["DELETE", "WAL"] {
+        let database = TestDatabase::new();
+        let conn = database.connect();
+        rows(&conn, &format!("PRAGMA journal_mode = {mode}"));
+        numbered(10).run(&conn).unwrap();
+        let sidecar = database.path().with_file_name("test.db-migrate");
+        std::fs::remove_file(&sidecar).unwrap();
+
+        let open = |flags: OpenFlags| Connection::open_with_flags(database.path(), flags).unwrap();
+        let reader = open(OpenFlags::SQLITE_OPEN_READ_ONLY);
+        assert!(numbered(10).run(&reader).unwrap().is_up_to_date(), "{mode}");
+        let reader = open(writable);
+        rows(&reader, "PRAGMA query_only = ON");
+        assert!(numbered(10).run(&reader).unwrap().is_up_to_date(), "{mode}");
+        assert!(!sidecar.exists(), "{mode}");
+
+        let error = numbered(11).run(&open(OpenFlags::SQLITE_OPEN_READ_ONLY)).unwrap_err();
+        assert!(error.to_string().contains("attempt to write a readonly database"), "{mode}: {error}");
+        assert!(numbered(10).run(&reader).unwrap().is_up_to_date(), "{mode}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_file_in_a_read_only_folder_starts() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let database = TestDatabase::new();
+    numbered(10).run(&database.connect()).unwrap();
+    let folder = database.path().parent().unwrap().to_owned();
+    let before = content(&folder);
+    set_permissions(database.path(), Permissions::from_mode(0o444)).unwrap();
+    set_permissions(&folder, Permissions::from_mode(0o555)).unwrap();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let immutable = format!("file:{}?immutable=1", database.path().display());
+    let outcome = Connection::open_with_flags(immutable, flags)
+        .map(|conn| numbered(10).run(&conn).map(|report| report.is_up_to_date()));
+    set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    assert!(outcome.unwrap().unwrap());
+    assert!(content(&folder) == before);
+}
+
+#[test]
+fn a_start_allocates_the_same_for_ten_migrations_and_a_thousand() {
+    let allocations = |count| {
+        let (runner, conn) = (numbered(count), Connection::open_in_memory().unwrap());
+        runner.run(&conn).unwrap();
+        // The first start prepares the statement, which the connection keeps.
+        runner.run(&conn).unwrap();
+        let start = || drop(runner.run(&conn).unwrap());
+        let (first, second) = (allocation_counter::measure(start), allocation_counter::measure(start));
+        assert_eq!(first.count_total, second.count_total);
+        assert_eq!(first.bytes_total, second.bytes_total);
+        (first.count_total, first.bytes_total)
+    };
+    let ten = allocations(10);
+    assert!(ten.0 > 0, "the counter counts: the statement's text is allocated");
+    assert_eq!(ten, allocations(1000));
+}
+
+#[test]
+fn asking_an_empty_file_leaves_it_empty() {
+    let asks: [(&str, fn(&MigrationRunner, &Connection)); 5] = [
+        ("plan", |runner, conn| assert_eq!(runner.plan(conn, Target::Latest).unwrap().steps.len(), 3)),
+        ("status", |runner, conn| {
+            let entries = runner.status(conn).unwrap().entries;
+            assert!(entries.iter().all(|entry| entry.state == State::Pending));
+        }),
+        ("pending", |runner, conn| assert_eq!(runner.pending(conn).unwrap().len(), 3)),
+        ("history", |runner, conn| assert!(runner.history(conn).unwrap().is_empty())),
+        ("is_applied", |runner, conn| assert!(!runner.is_applied(conn, "00001_nothing").unwrap())),
+    ];
+    for (name, ask) in asks {
+        let database = TestDatabase::new();
+        std::fs::write(database.path(), "").unwrap();
+        let conn = database.connect();
+        ask(&numbered(3), &conn);
+        assert_eq!(
+            content(database.path().parent().unwrap()),
+            [("test.db".to_owned(), Vec::new())],
+            "{name}"
+        );
+
+        conn.execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)").unwrap();
+        let before = traces(&database, &conn);
+        ask(&numbered(3), &conn);
+        assert!(traces(&database, &conn) == before, "{name}");
+        let reader = Connection::open_with_flags(database.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        ask(&numbered(3), &reader);
+        assert_eq!(names(database.path().parent().unwrap()), ["test.db"], "{name}");
+    }
+}
+
+#[test]
+fn a_plan_that_is_only_looked_at_and_a_target_already_reached_write_nothing() {
+    let database = TestDatabase::new();
+    let set = TestMigrationBuilder::new()
+        .reversible("1_a", "CREATE TABLE a (b)", "DROP TABLE a")
+        .migration("2_b", "CREATE TABLE b (c)");
+    set.runner().run_to(&database.connect(), Target::Steps(1)).unwrap();
+    let conn = database.connect();
+    let before = traces(&database, &conn);
+    for target in [Target::Latest, Target::Empty, Target::Back(1), Target::Steps(7)] {
+        assert_eq!(set.runner().plan(&conn, target).unwrap().steps.len(), 1);
+    }
+    for target in [
+        Target::Through("1_a".into()),
+        Target::Before("2_b".into()),
+        Target::BackTo("1_a".into()),
+        Target::Steps(0),
+        Target::Back(0),
+    ] {
+        assert!(set.runner().run_to(&conn, target).unwrap().is_up_to_date());
+    }
+    assert!(traces(&database, &conn) == before);
+}
+
+/// A missing tracking table is "nothing applied". Any other error taken for that would make a broken database look
+/// new, and make a start wait for the lock before it says so.
+#[test]
+fn a_broken_or_busy_database_is_not_taken_for_an_empty_one() {
+    let broken = TestDatabase::new();
+    std::fs::write(broken.path(), [b'x'; 4096]).unwrap();
+    let error = numbered(1).run(&broken.connect()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Database);
+    assert!(error.to_string().contains("file is not a database"), "{error}");
+    assert_eq!(names(broken.path().parent().unwrap()), ["test.db"]);
+
+    let busy = TestDatabase::new();
+    let other = busy.connect();
+    other.execute_batch("CREATE TABLE a (b); BEGIN EXCLUSIVE").unwrap();
+    let conn = busy.connect();
+    conn.busy_timeout(Duration::ZERO).unwrap();
+    let error = numbered(1).lock_timeout(Duration::from_millis(20)).run(&conn).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Database);
+    assert!(error.to_string().contains("database is locked"), "{error}");
+    assert!(!busy.path().with_file_name("test.db-migrate").exists());
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(numbered(1).run(&conn).unwrap().applied.len(), 1);
+}
+
+/// Two databases that share a lock file: a start of the second must not wait for a run of the first.
+#[test]
+fn nothing_pending_does_not_wait_for_a_run_elsewhere() {
+    let (first, second) = (TestDatabase::new(), TestDatabase::new());
+    let shared = first.path().with_file_name("shared.lock");
+    let with_lock = |runner: MigrationRunner| {
+        runner.lock(Lock::File(shared.clone())).lock_timeout(Duration::from_secs(3600))
+    };
+    let idle = with_lock(numbered(2));
+    idle.run(&second.connect()).unwrap();
+    let path = second.path();
+    let meanwhile = Migration::code("1_meanwhile", move |_| {
+        let conn = Connection::open(&path)?;
+        assert!(idle.run(&conn).unwrap().is_up_to_date());
+        Ok::<_, rusqlite::Error>(())
+    });
+    let busy = with_lock(MigrationRunner::new([meanwhile]).unwrap());
+    assert_eq!(busy.run(&first.connect()).unwrap().applied.len(), 1);
+}

@@ -1,5 +1,7 @@
 //! Running a script: SQLite itself cuts it into statements, we look at each before and after.
 
+use std::time::Duration;
+
 // The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
 #[allow(unused_imports)]
 use fallible_iterator::FallibleIterator;
@@ -36,8 +38,12 @@ pub(super) fn run(
         let own = statement.expanded_sql().unwrap_or_default();
         end = end_of(&statement, &own, text, start);
         progress(conn, number)?;
-        // A statement that finds the database busy has done nothing; inside our transaction nothing can be busy.
-        patiently(script.patience, || {
+        // Outside a transaction a statement that finds the database busy has done nothing.
+        let patience = match script.atomicity {
+            Atomicity::Transaction => Duration::ZERO,
+            Atomicity::Guarded => script.patience,
+        };
+        patiently(patience, || {
             guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))
         })
         .map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;

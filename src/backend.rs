@@ -137,6 +137,12 @@ pub trait Backend: Sized + 'static {
     fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: crate::history::Basis)
     -> Result<(), Fault>;
 
+    /// Whether something in the database itself, like a trigger, may write to the tracking table when a script writes elsewhere.
+    /// If so, the whole table is compared around each step.
+    fn has_triggers_on(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
     /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
     fn locate(_conn: &mut Self::Conn<'_>) -> Option<PathBuf> {
         None

@@ -1,5 +1,6 @@
 //! Carries out an approved plan: one transaction a step, or a guarded step where there can be none.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm, patiently};
@@ -24,6 +25,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) patience: Duration,
     /// Finds what a step runs.
     pub(crate) find: &'r dyn Fn(&Step) -> Option<Found<'r, B>>,
+    /// Whether all records are compared around each step, once that is known.
+    pub(crate) is_watched: Cell<Option<bool>>,
     /// Called as a step begins, for those who wait.
     pub(crate) announce: &'r dyn Fn(&Step),
 }
@@ -425,11 +428,20 @@ impl<'r, B: Backend> Executor<'r, B> {
         Err(fault(Fault::new(FaultKind::Other, what).remedy("leave that table to the engine, and run again")))
     }
 
-    /// The records of all other migrations, where the step might change them: where it is code, or has hooks, or names the table.
+    /// The records of all other migrations, where the step might change them: where it is code, or has hooks, or names the table, or
+    /// where a trigger does, which such a step may also have left behind.
     fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Option<Vec<Record>>, Fault> {
         let hooks = self.hooks.before.len() + self.hooks.after.len();
         let names_table = |text| mentions(text, self.table.as_str());
-        if hooks == 0 && !work.action.text().is_none_or(names_table) {
+        if hooks > 0 || work.action.text().is_none_or(names_table) {
+            self.is_watched.set(Some(true));
+        }
+        let is_watched = match self.is_watched.get() {
+            Some(is_watched) => is_watched,
+            None => B::has_triggers_on(conn, self.table)?,
+        };
+        self.is_watched.set(Some(is_watched));
+        if !is_watched {
             return Ok(None);
         }
         let mut records = B::read(conn, self.table)?.records;

@@ -429,6 +429,7 @@ impl<B: Backend> MigrationRunner<B> {
             hooks: &self.hooks,
             observer: self.observer.as_ref(),
             patience: self.lock_timeout,
+            is_watched: std::cell::Cell::new(None),
             find: &|step| self.find(step),
             announce: &|step| holding.announce(&step.id),
         };

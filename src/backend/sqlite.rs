@@ -203,6 +203,16 @@ impl Backend for Sqlite {
         conn.execute(&sql, [basis.to_string()]).map(drop).map_err(fault)
     }
 
+    fn has_triggers_on(conn: &mut &Connection, table: &TableName) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (
+            SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1))
+            UNION ALL
+            SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1)))";
+        // However it is quoted, a name without quotes in it stands in the text as it is.
+        let longest = table.as_str().split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len());
+        conn.query_row(sql, [longest.unwrap_or_default()], |row| row.get(0)).map_err(fault)
+    }
+
     fn locate(conn: &mut &Connection) -> Option<PathBuf> {
         // In memory there is no path; a name that only a memory VFS knows is no file.
         conn.path().map(PathBuf::from).filter(|path| path.is_file())

@@ -1,7 +1,6 @@
 //! The planner, in rows: a set, a history, a target, and what is to be done about them.
 
 use super::*;
-use crate::backend::Sqlite;
 use crate::checksum::Checksum;
 use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
@@ -88,8 +87,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// The migration of a word of the set. Its script is its id.
 fn meta(place: usize, word: &str) -> Meta {
     let (id, mut rest) = split(word, &['<', '!', '~', '&', '+', '#', '$', '@', '%']);
-    let mut migration =
-        Migration::<Sqlite>::from_scripts(id.to_owned(), id.to_owned(), Some(String::new().into())).hashed();
+    let mut migration: Migration =
+        Migration::from_scripts(id.to_owned(), id.to_owned(), Some(String::new().into())).hashed();
     migration.meta.origin = Origin::File(format!("{place}.sql").into());
     while let Some(mark) = rest.chars().next() {
         let (value, after) = split(&rest[1..], &['<', '!', '~', '&', '+', '#', '$', '@', '%']);

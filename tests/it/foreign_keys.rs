@@ -223,9 +223,10 @@ fn the_tripwire_stops_actions_that_change_other_tables() {
     for (script, said) in table {
         let conn = library(true);
         conn.execute_batch(MORE).unwrap();
-        let dump = |conn: &Connection| {
-            ["notebooks", "notes", "tags", "covers", "moving", "moved", "tree"]
-                .map(|table| rows(conn, &format!("SELECT * FROM {table}")))
+        let dump = |conn: &Connection| -> Vec<Vec<String>> {
+            let tables =
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '__switchy_migrations'";
+            rows(conn, tables).iter().map(|table| rows(conn, &format!("SELECT * FROM {table}"))).collect()
         };
         let before = dump(&conn);
         for guarded in [false, true] {

@@ -82,18 +82,24 @@ pub(super) fn checked<R, E: From<Fault>>(
 type Orphans = BTreeMap<(String, String), u64>;
 
 fn orphans(conn: &Connection) -> rusqlite::Result<Orphans> {
+    if let Ok(orphans) = orphans_of(conn, "pragma_foreign_key_check", []) {
+        return Ok(orphans);
+    }
+    // One key whose parent columns are not unique makes the check of all fail ("foreign key mismatch"), and later every write to
+    // its table. Such a schema is legal, so it is not ours to refuse: the tables that can be checked are.
     let mut orphans = Orphans::new();
     for child in children(conn)? {
-        // A key whose parent columns are not unique cannot be checked: SQLite answers with an error ("foreign key mismatch"),
-        // then and at every later write to the table. The schema is legal, so it is not ours to refuse.
-        let Ok(mut statement) = conn.prepare("SELECT \"parent\" FROM pragma_foreign_key_check(?1)") else {
-            continue;
-        };
-        let Ok(mut rows) = statement.query([&child]) else { continue };
-        while let Ok(Some(row)) = rows.next() {
-            let parent = row.get::<_, String>(0)?;
-            *orphans.entry((child.clone(), parent)).or_default() += 1;
-        }
+        orphans.extend(orphans_of(conn, "pragma_foreign_key_check(?1)", [child]).unwrap_or_default());
+    }
+    Ok(orphans)
+}
+
+fn orphans_of(conn: &Connection, check: &str, of: impl rusqlite::Params) -> rusqlite::Result<Orphans> {
+    let mut orphans = Orphans::new();
+    let mut statement = conn.prepare(&format!("SELECT \"table\", parent FROM {check}"))?;
+    let mut rows = statement.query(of)?;
+    while let Some(row) = rows.next()? {
+        *orphans.entry((row.get(0)?, row.get(1)?)).or_default() += 1;
     }
     Ok(orphans)
 }

@@ -86,8 +86,10 @@ fn unusable(metas: &[&Meta]) -> Vec<String> {
         if meta.id.as_str().trim().is_empty() {
             wrong.push(format!("a migration in {} has an empty id; name it", meta.origin));
         } else if meta.id.as_str().chars().any(char::is_control) {
-            let id = meta.id.as_str().escape_debug();
-            wrong.push(format!("the id `{id}` in {} holds a control character; rename it", meta.origin));
+            wrong.push(format!(
+                "the id `{}` in {} holds a control character; rename it",
+                meta.id, meta.origin
+            ));
         }
     }
     for pair in metas.windows(2).filter(|pair| pair[0].id == pair[1].id) {
@@ -191,12 +193,9 @@ fn cycle_through(needs: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
 }
 
 fn in_words(metas: &[&Meta], cycle: &[usize]) -> String {
-    let mut path = String::new();
-    for &index in cycle {
-        path.push_str(metas[index].id.as_str());
-        path.push_str(" -> ");
-    }
-    format!("these need each other: `{path}{}`; remove one depends_on of them", metas[cycle[0]].id)
+    let path: Vec<String> =
+        cycle.iter().chain(cycle.first()).map(|&index| metas[index].id.to_string()).collect();
+    format!("these need each other: `{}`; remove one depends_on of them", path.join(" -> "))
 }
 
 fn nearest<'a>(id: &MigrationId, ids: impl Iterator<Item = &'a MigrationId>) -> Option<MigrationId> {

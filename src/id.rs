@@ -100,9 +100,21 @@ impl PartialOrd for MigrationId {
     }
 }
 
+/// The id; control characters, which no set may have, are escaped, so that a message stays one line.
 impl fmt::Display for MigrationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        if !self.0.contains(char::is_control) {
+            return f.pad(&self.0);
+        }
+        let mut escaped = String::new();
+        for character in self.0.chars() {
+            if character.is_control() {
+                escaped.extend(character.escape_debug());
+            } else {
+                escaped.push(character);
+            }
+        }
+        f.pad(&escaped)
     }
 }
 

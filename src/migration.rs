@@ -267,7 +267,7 @@ impl<B: Backend> Migration<B> {
 
     /// With the checksum of its script.
     pub(crate) fn hashed(mut self) -> Self {
-        if let Some(text) = self.body.up.text() {
+        if let Action::Sql(text) = &self.body.up {
             self.meta.checksum = Some(Checksum::of(text));
         }
         self

@@ -123,6 +123,8 @@ fn step(graph: &Graph, place: usize, direction: Direction) -> Step {
         atomicity: meta.atomicity,
         description: meta.description.as_deref().map(str::to_owned),
         needs: graph.needs(place).iter().map(|&need| graph.metas()[need].id.clone()).collect(),
+        databases: meta.databases.clone(),
+        environments: meta.environments.clone(),
         origin: meta.origin.to_string(),
         checksum: meta.checksum,
     }

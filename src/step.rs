@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::checksum::Checksum;
+use crate::dialect::Dialect;
 use crate::id::MigrationId;
 
 /// Which script of a migration.
@@ -61,6 +62,10 @@ pub struct Step {
     pub description: Option<String>,
     /// The migrations it needs before it, in their order.
     pub needs: Vec<MigrationId>,
+    /// The databases it is limited to; empty means it is for all.
+    pub databases: Vec<Dialect>,
+    /// The environments it is limited to; empty means it is for all.
+    pub environments: Vec<String>,
     /// Where it is defined: a file, or a line of code.
     pub origin: String,
     /// The checksum of what will run, to be recorded.
@@ -73,13 +78,23 @@ impl fmt::Display for Step {
         if let Some(description) = &self.description {
             write!(f, ": {description}")?;
         }
-        if let [first, rest @ ..] = &*self.needs {
-            write!(f, "; needs {first}")?;
-            rest.iter().try_for_each(|id| write!(f, ", {id}"))?;
-        }
+        list(f, "needs", &self.needs)?;
+        list(f, "only on", &self.databases)?;
+        list(f, "only in", &self.environments)?;
         if self.atomicity == Atomicity::Guarded {
             write!(f, "; outside a transaction")?;
         }
         write!(f, " ({})", self.origin)
     }
+}
+
+/// `; needs a, b`, or nothing.
+fn list(f: &mut fmt::Formatter<'_>, what: &str, names: &[impl fmt::Display]) -> fmt::Result {
+    for (place, name) in names.iter().enumerate() {
+        match place {
+            0 => write!(f, "; {what} {name}")?,
+            _ => write!(f, ", {name}")?,
+        }
+    }
+    Ok(())
 }

@@ -130,7 +130,6 @@ fn real_names_load_however_they_are_written() {
         "sqlite3",
         "up",
         "-",
-        "a=b".trim_end_matches("=b"),
     ] {
         check(&format!("{id}/up.sql=A"), &format!("{id}: A"));
         check(&format!("x/{id}/up.sql=A"), &format!("{id}: A"));
@@ -149,6 +148,8 @@ fn a_file_may_be_a_migration() {
     check("1_a.sql=A | 1_a.toml=description = 'D'", "1_a: A \"D\"");
     check("x/1_a.up.sql=A | x/1_a.toml=depends_on = ['b']", "1_a: A <-b");
     check("1_a.sql=A | 1_b.toml=not even TOML", "1_a: A");
+    check("1_a/up.sql=A | 1_a.toml=not even TOML", "1_a: A");
+    check("x/1_a/up.sql=A | x/1_a.toml=not even TOML", "1_a: A");
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn metadata_says_what_there_is_to_say() {
     check_metadata("", "");
     check_metadata("# nothing yet\n", "");
     check_metadata("description = 'Who writes.'", " \"Who writes.\"");
-    check_metadata("depends_on = ['x', 'it\\'s']".replace("\\'", "’").as_str(), " <-x,it’s");
+    check_metadata("depends_on = ['x', \"it's\"]", " <-x,it's");
     check_metadata("depends_on = []", "");
     check_metadata("depends_on_if_present = ['x', 'y']", " <?x,y");
     check_metadata("run_in_transaction = false", " ~");
@@ -389,6 +390,8 @@ fn an_id_is_defined_once_in_a_folder() {
     check("1_a/up.sql=A | y/1_a/up.sql=B", &twice("1_a/up.sql", "y/1_a/up.sql"));
     check("1_a.sql=A | 1_a/up.sql=B", &twice("1_a.sql", "1_a/up.sql"));
     check("x/1_a.sql=A | x/1_a/up.sql=B", &twice("x/1_a.sql", "x/1_a/up.sql"));
+    check("1_a/up.sql=A | 1_a.down.sql=B", &twice("1_a/up.sql", "1_a.down.sql"));
+    check("x/1_a/up.sql=A | x/1_a.down.sql=B", &twice("x/1_a/up.sql", "x/1_a.down.sql"));
     check("1_a.sql=A | 1_a.up.sql=B", &twice("1_a.sql", "1_a.up.sql"));
     check("1_a/up.sql=A | 1_a/UP.sql=B", &twice("1_a/up.sql", "1_a/UP.sql"));
     check("1_a/up.sql=A | x/1_a/down.sql=B", &twice("1_a/up.sql", "x/1_a/down.sql"));
@@ -477,10 +480,6 @@ fn a_root_that_is_not_there_or_no_folder_is_an_error() {
     let missing = "there is no folder {root}; check the path, or create it";
     assert_eq!(refusal(&set.path().join("missing")), missing);
     assert_eq!(refusal(&set.path().join("file")), missing);
-    assert_eq!(
-        refusal(&set.path().join("file/inside")).split(';').next(),
-        refusal(&set.path().join("file/inside")).split(';').next()
-    );
     assert_eq!(ids(&DirectoryMigrations::from_path(TestMigrationBuilder::new().path())), [""; 0]);
 }
 
@@ -507,7 +506,7 @@ fn a_folder_says_the_whole_path_of_what_is_wrong() {
 
 #[test]
 fn names_with_spaces_quotes_and_other_alphabets_run() {
-    let ids = ["2020 it's \"quoted\"", "2021_größe", "2022_数据", "2023-; DROP TABLE x --", "2024_a%20b"];
+    let ids = ["2021_größe", "2022_数据", "2024_a%20b", "2020 it's \"quoted\"", "2023-; DROP TABLE x --"];
     let set = ids.iter().fold(TestMigrationBuilder::new(), |set, id| {
         set.reversible(
             &format!("some folder/{id}"),
@@ -568,6 +567,13 @@ mod links {
         std::fs::remove_file(&root).unwrap();
         symlink(folder.path().join("missing"), &root).unwrap();
         assert_eq!(refusal(&root), "there is no folder {root}; check the path, or create it");
+    }
+
+    #[test]
+    fn a_root_inside_a_file_is_an_error() {
+        let set = TestMigrationBuilder::new().file("file", "text");
+        let refusal = refusal(&set.path().join("file/inside"));
+        assert!(refusal.starts_with("cannot read {root}: "), "{refusal}");
     }
 
     #[test]

@@ -223,8 +223,17 @@ pub enum TableForm {
     Missing,
     /// An older form, to be brought up to date by the next run that may write.
     Old,
+    /// An older form that keeps a status for each id, to be brought up to date likewise.
+    OldWithStatus,
     /// Today's form.
     Current,
+}
+
+impl TableForm {
+    /// Whether the table is to be brought up to date.
+    pub const fn is_old(self) -> bool {
+        matches!(self, Self::Old | Self::OldWithStatus)
+    }
 }
 
 /// What [`Backend::transaction`] does by default: begins, runs `body`, and commits if it succeeds or

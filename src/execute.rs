@@ -1,6 +1,7 @@
 //! Carries out an approved plan: one transaction a step, or a guarded step where there can be none.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm, patiently};
@@ -24,15 +25,18 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
     /// Finds what a step runs.
-    pub(crate) find: &'r dyn Fn(&Step) -> Option<Found<'r, B>>,
+    pub(crate) find: Find<'r, B>,
     /// Whether all records are compared around each step, once that is known.
     pub(crate) is_watched: Cell<Option<bool>>,
     /// Called as a step begins, for those who wait.
-    pub(crate) announce: &'r dyn Fn(&Step),
+    pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
 }
 
 /// A migration of the set.
 pub(crate) type Found<'r, B> = (&'r Meta, &'r Body<B>);
+
+/// How the migration of a step is found.
+pub(crate) type Find<'r, B> = Box<dyn Fn(&Step) -> Option<Found<'r, B>> + 'r>;
 
 /// Why the steps stopped.
 pub(crate) enum Stop {
@@ -338,6 +342,10 @@ impl<'r, B: Backend> Executor<'r, B> {
             return Err(Stop::Moved);
         }
         if books.form == TableForm::Current {
+            // Records that are to be written differently, for example with a checksum where there was none.
+            let kept: HashMap<_, _> = ledger.records.iter().map(|record| (&record.id, record)).collect();
+            let mut changed = history.records().iter().filter(|record| kept.get(&record.id) != Some(record));
+            changed.try_for_each(|record| B::update(conn, self.table, record))?;
             return Ok(());
         }
         B::create_table(conn, self.table, history.records())?;

@@ -67,6 +67,17 @@ pub(crate) struct Setting<'a> {
     pub(crate) environment: Option<&'a str>,
     pub(crate) mode: TransactionMode,
     pub(crate) table: &'a TableName,
+    /// The columns of that table that say that a migration is finished.
+    pub(crate) finished: Finished,
+}
+
+/// How a tracking table says that a migration is finished: what a person has to write there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// `dirty = 0` for a `name`
+    NotDirty,
+    /// `status = 'completed'` for an `id`, in tables of older programs
+    Completed,
 }
 
 impl Setting<'_> {

@@ -21,10 +21,6 @@ impl Plan {
 }
 
 impl Approved {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.steps.is_empty()
-    }
-
     pub(crate) fn into_plan(self) -> Plan {
         self.0
     }

@@ -1,5 +1,6 @@
 //! [`MigrationRunner`]: a set of migrations, ready to be applied.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::backend::Sqlite;
 use crate::backend::{Backend, Ledger, TableForm, patiently};
 use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
-use crate::error::{Failure, MigrationError, Result};
+use crate::error::{ErrorKind, Failure, MigrationError, Result};
 use crate::event::{Event, Observer};
 use crate::execute::{Executor, Found, Stop};
 use crate::fault::{Fault, FaultKind};
@@ -18,7 +19,7 @@ use crate::hooks::Hooks;
 use crate::id::MigrationId;
 use crate::lock::{Holding, Lock};
 use crate::migration::{Action, Body, Meta};
-use crate::plan::{Plan, Setting, TransactionMode, plan};
+use crate::plan::{Finished, Plan, Setting, TransactionMode, plan};
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::status::{State, Status, status};
@@ -221,9 +222,13 @@ impl<B: Backend> MigrationRunner<B> {
             }
         }
         let (ledger, history) = self.books(conn)?;
-        let plan = self.plan_for(&history, &target)?;
-        if plan.steps.is_empty() && ledger.form != TableForm::Old {
-            return finished(plan);
+        let plan = self.plan_for(&ledger, &history, &target)?;
+        if plan.steps.is_empty() {
+            let report = finished(plan)?;
+            if ledger.form.is_old() {
+                self.upgrade(conn)?;
+            }
+            return Ok(report);
         }
         // What can be refused is refused before anybody has to wait.
         let first = plan.steps.first().map(|step| step.id.clone());
@@ -236,7 +241,7 @@ impl<B: Backend> MigrationRunner<B> {
             let mut report = Report::default();
             loop {
                 let (ledger, history) = self.books(conn)?;
-                let plan = self.plan_for(&history, &target)?;
+                let plan = self.plan_for(&ledger, &history, &target)?;
                 let started = report.applied.len();
                 report.already = if started == 0 { plan.already } else { report.already };
                 report.notes = notes(&plan);
@@ -257,8 +262,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// the plan from being carried out are no error here: they stand in the plan.
     #[allow(clippy::needless_pass_by_value)]
     pub fn plan(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Plan> {
-        let (_, history) = self.books(&mut conn)?;
-        self.plan_for(&history, &target)
+        let (ledger, history) = self.books(&mut conn)?;
+        self.plan_for(&ledger, &history, &target)
     }
 
     /// Carries out a plan, if the database is still as it was when the plan was made.
@@ -296,7 +301,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read.
     pub fn status(&self, mut conn: B::Conn<'_>) -> Result<Status> {
         let (_, history) = self.books(&mut conn)?;
-        Ok(status(&self.graph, &history, self.setting()))
+        Ok(status(&self.graph, &history, self.setting(TableForm::Current)))
     }
 
     /// The migrations of the set, in their order, without a database.
@@ -352,19 +357,23 @@ impl<B: Backend> MigrationRunner<B> {
         crate::validation::validate(&self.graph)
     }
 
-    fn setting(&self) -> Setting<'_> {
+    fn setting(&self, form: TableForm) -> Setting<'_> {
         Setting {
             dialect: B::DIALECT,
             environment: self.environment.as_deref(),
             mode: self.mode,
             table: &self.table,
+            finished: match form {
+                TableForm::OldWithStatus => Finished::Completed,
+                TableForm::Missing | TableForm::Old | TableForm::Current => Finished::NotDirty,
+            },
         }
     }
 
     /// The head of a table in which everything that runs here is applied.
     fn completion(&self) -> Head {
-        let mut head = Head::EMPTY;
-        for meta in self.graph.metas().iter().filter(|meta| self.setting().excludes(meta).is_none()) {
+        let (mut head, setting) = (Head::EMPTY, self.setting(TableForm::Current));
+        for meta in self.graph.metas().iter().filter(|meta| setting.excludes(meta).is_none()) {
             let record = Basis::of_record(&meta.id, meta.checksum.as_ref(), false);
             head = Head { basis: head.basis.map(|basis| basis.toggled(record)), count: head.count + 1 };
         }
@@ -398,8 +407,8 @@ impl<B: Backend> MigrationRunner<B> {
         Ok((ledger, history))
     }
 
-    fn plan_for(&self, history: &History, target: &Target) -> Result<Plan> {
-        plan(&self.graph, history, target, self.setting())
+    fn plan_for(&self, ledger: &Ledger, history: &History, target: &Target) -> Result<Plan> {
+        plan(&self.graph, history, target, self.setting(ledger.form))
     }
 
     fn locked<R>(
@@ -424,23 +433,53 @@ impl<B: Backend> MigrationRunner<B> {
         holding: &Holding,
     ) -> Result<(), Stop> {
         let approved = plan.approve()?;
-        let executor = Executor {
+        self.executor(holding).execute(conn, approved, ledger, &self.completed(history), report)
+    }
+
+    /// Brings a table of an older form up to date though nothing is pending. It is read just as well as it is, so a database
+    /// that cannot be written, or that others are busy with, keeps it.
+    fn upgrade(&self, conn: &mut B::Conn<'_>) -> Result<()> {
+        let upgraded = self.locked(conn, |conn, holding| {
+            let (ledger, history) = self.books(conn)?;
+            if !ledger.form.is_old() {
+                return Ok(());
+            }
+            let outcome = self.executor(holding).upgrade(conn, &ledger, &self.completed(&history));
+            match outcome {
+                Err(Stop::Moved) => Ok(()),
+                Err(Stop::Fault(fault)) if matches!(fault.kind(), FaultKind::ReadOnly | FaultKind::Busy) => {
+                    Ok(())
+                }
+                outcome => outcome.map_err(|stop| self.failure(stop)),
+            }
+        });
+        match upgraded {
+            Err(error) if matches!(error.kind(), ErrorKind::LockFile | ErrorKind::LockTimeout) => Ok(()),
+            upgraded => upgraded,
+        }
+    }
+
+    fn executor<'r>(&'r self, holding: &'r Holding) -> Executor<'r, B> {
+        Executor {
             table: &self.table,
             hooks: &self.hooks,
             observer: self.observer.as_ref(),
             patience: self.lock_timeout,
-            is_watched: std::cell::Cell::new(None),
-            find: &|step| self.find(step),
-            announce: &|step| holding.announce(&step.id),
-        };
-        if approved.is_empty() && ledger.form == TableForm::Old {
-            return match executor.upgrade(conn, ledger, history) {
-                // A file that cannot be written keeps its old form, which is read just as well.
-                Err(Stop::Fault(fault)) if fault.kind() == FaultKind::ReadOnly => Ok(()),
-                outcome => outcome,
-            };
+            is_watched: Cell::new(None),
+            find: Box::new(|step| self.find(step)),
+            announce: Box::new(|step| holding.announce(&step.id)),
         }
-        executor.execute(conn, approved, ledger, history, report)
+    }
+
+    /// The history as it is to be written: with the checksums of the scripts where older programs kept none, so that the digest
+    /// fits again, and changes from now on are noticed.
+    fn completed(&self, history: &History) -> History {
+        let mut history = history.clone();
+        for record in history.records_mut().filter(|record| record.dirty.is_none()) {
+            let meta = self.graph.get(&record.id);
+            record.checksum = record.checksum.or_else(|| meta.and_then(|meta| meta.checksum));
+        }
+        history
     }
 
     fn reading(&self) -> impl Fn(Fault) -> MigrationError {

@@ -59,7 +59,7 @@ pub(super) fn recognise(columns: &[String]) -> Option<Reading> {
         })
     } else if has("id") && known(&LEGACY) {
         Some(Reading {
-            form: TableForm::Old,
+            form: if has("status") { TableForm::OldWithStatus } else { TableForm::Old },
             name: "id",
             checksum: column("up_checksum"),
             dirty: None,

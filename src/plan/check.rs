@@ -1,6 +1,6 @@
 //! What can be wrong with a plan: each rule finds all its cases.
 
-use super::{Setting, TransactionMode};
+use super::{Finished, Setting, TransactionMode};
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::migration::Meta;
@@ -68,15 +68,19 @@ fn dirty(record: &Record, setting: Setting<'_>) -> Option<Problem> {
         None => String::new(),
     };
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
-    let (table, name) = (setting.table.quoted(), record.id.as_str().replace('\'', "''"));
+    let (key, done) = match setting.finished {
+        Finished::NotDirty => ("name", "dirty = 0"),
+        Finished::Completed => ("id", "status = 'completed'"),
+    };
+    let (table, id) = (setting.table.quoted(), record.id.as_str().replace('\'', "''"));
     Some(Problem::new(
         ProblemKind::Dirty,
         &record.id,
         format!("began{} outside a transaction and did not finish{place}{why}", at(&record.run_on)),
         format!(
             "see what its script did, then have it run again with \
-             DELETE FROM {table} WHERE name = '{name}' \
-             or count it as done with UPDATE {table} SET dirty = 0 WHERE name = '{name}'"
+             DELETE FROM {table} WHERE {key} = '{id}' \
+             or count it as done with UPDATE {table} SET {done} WHERE {key} = '{id}'"
         ),
     ))
 }

@@ -65,6 +65,7 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
         environment: condition.filter(|condition| *condition != "batch"),
         mode: if condition == Some("batch") { TransactionMode::Batch } else { TransactionMode::PerMigration },
         table: &TableName::default(),
+        finished: super::Finished::NotDirty,
     };
     plan(&graph, &history, target, setting)
 }

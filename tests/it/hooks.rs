@@ -1,1 +1,303 @@
-//! (to be written)
+//! Code of the application that takes part, and observers that only look.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use switchy_schema::test_utils::{TestDatabase, rows, schema};
+use switchy_schema::{
+    BoxError, Direction, ErrorKind, Event, Hooks, Migration, MigrationRunner, Step, Target, TransactionMode,
+};
+
+use crate::execution::{applied, memory, set};
+
+/// What was called, in order.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn note(&self, text: impl Into<String>) {
+        self.0.lock().unwrap().push(text.into());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// Hooks and an observer that write everything down. Hooks see how many tables there are.
+    fn on(&self, runner: MigrationRunner) -> MigrationRunner {
+        let [before, after, second, failed, seen] = [(); 5].map(|()| self.clone());
+        let tables = |conn: &Connection| {
+            rows(conn, "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '\\_\\_%' ESCAPE '\\' AND type = 'table'")
+                .remove(0)
+        };
+        let hooks = Hooks::new()
+            .before(move |step, conn| {
+                before.note(format!("before {} {}: {}", step.direction, step.id, tables(conn)));
+                Ok(())
+            })
+            .after(move |step, conn| {
+                after.note(format!("after {} {}: {}", step.direction, step.id, tables(conn)));
+                Ok(())
+            })
+            .after(move |step, _| {
+                second.note(format!("second after {}", step.id));
+                Ok(())
+            })
+            .on_error(move |step, error, conn| {
+                failed.note(format!("on_error {}, {:?}: {}", step.id, error.kind(), tables(conn)));
+            });
+        runner.hooks(hooks).observe(move |event| {
+            seen.note(match event {
+                Event::Started { step, number, of, .. } => format!("started {} {number}/{of}", step.id),
+                Event::Finished { step, .. } => format!("finished {}", step.id),
+                Event::Failed { step, error, .. } => format!("failed {}, {:?}", step.id, error.kind()),
+                event => format!("{event:?}"),
+            });
+        })
+    }
+}
+
+fn two(second: &'static str) -> MigrationRunner {
+    MigrationRunner::new([
+        Migration::reversible("1_a", "CREATE TABLE a (b)", "DROP TABLE a"),
+        Migration::reversible("2_b", second, "DROP TABLE b"),
+    ])
+    .unwrap()
+}
+
+#[test]
+fn hooks_surround_every_step_in_its_order() {
+    for mode in [TransactionMode::PerMigration, TransactionMode::Batch] {
+        let (log, conn) = (Log::default(), memory());
+        let runner = log.on(two("CREATE TABLE b (c)")).transaction(mode);
+        runner.run(&conn).unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "started 1_a 1/2",
+                "before up 1_a: 0",
+                "after up 1_a: 1",
+                "second after 1_a",
+                "finished 1_a",
+                "started 2_b 2/2",
+                "before up 2_b: 1",
+                "after up 2_b: 2",
+                "second after 2_b",
+                "finished 2_b",
+            ]
+        );
+        runner.run(&conn).unwrap();
+        assert_eq!(log.take(), Vec::<String>::new(), "nothing pending, nothing called");
+        runner.plan(&conn, Target::Empty).unwrap();
+        assert_eq!(log.take(), Vec::<String>::new(), "a plan calls nothing");
+        runner.run_to(&conn, Target::Back(1)).unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "started 2_b 1/1",
+                "before down 2_b: 2",
+                "after down 2_b: 1",
+                "second after 2_b",
+                "finished 2_b"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_step_that_fails_is_told_to_everybody_before_it_is_undone() {
+    for mode in [TransactionMode::PerMigration, TransactionMode::Batch] {
+        let (log, conn) = (Log::default(), memory());
+        log.on(two("CREATE TABLE b (c); SELEKT")).transaction(mode).run(&conn).unwrap_err();
+        assert_eq!(
+            log.take()[5..],
+            ["started 2_b 2/2", "before up 2_b: 1", "on_error 2_b, Step: 2", "failed 2_b, Step"]
+        );
+        let kept = if mode == TransactionMode::Batch { 0 } else { 1 };
+        assert_eq!((schema(&conn).len(), applied(&conn).len()), (kept, kept));
+    }
+}
+
+#[test]
+fn a_guarded_step_calls_the_same_hooks() {
+    let (log, conn) = (Log::default(), memory());
+    let it = |script| MigrationRunner::new([Migration::sql("1_a", script).outside_transaction()]).unwrap();
+    log.on(it("CREATE TABLE a (b)")).run(&conn).unwrap();
+    assert_eq!(
+        log.take(),
+        ["started 1_a 1/1", "before up 1_a: 0", "after up 1_a: 1", "second after 1_a", "finished 1_a"]
+    );
+    let conn = memory();
+    log.on(it("CREATE TABLE a (b); SELEKT")).run(&conn).unwrap_err();
+    assert_eq!(
+        log.take(),
+        ["started 1_a 1/1", "before up 1_a: 0", "on_error 1_a, Step: 1", "failed 1_a, Step"]
+    );
+    assert_eq!(applied(&conn), ["1_a (dirty)"]);
+}
+
+#[test]
+fn what_a_hook_writes_is_part_of_the_step() {
+    let writes = |text: &'static str| {
+        move |_: &Step, conn: &Connection| -> Result<(), BoxError> { Ok(conn.execute_batch(text)?) }
+    };
+    let hooks = || {
+        Hooks::new()
+            .before(writes("CREATE TABLE log (text); INSERT INTO log VALUES ('before')"))
+            .after(writes("INSERT INTO log SELECT 'after, with ' || count(*) FROM a"))
+    };
+    let conn = memory();
+    set([("1_a", "CREATE TABLE a (b)")]).hooks(hooks()).run(&conn).unwrap();
+    assert_eq!(rows(&conn, "SELECT text FROM log"), ["before", "after, with 0"]);
+
+    let conn = memory();
+    set([("1_a", "CREATE TABLE a (b); SELEKT")]).hooks(hooks()).run(&conn).unwrap_err();
+    assert_eq!(schema(&conn), Vec::<String>::new());
+}
+
+#[test]
+fn what_on_error_writes_is_undone_with_the_step() {
+    let hooks = Hooks::new().on_error(|_, _, conn| conn.execute_batch("CREATE TABLE log (text)").unwrap());
+    let conn = memory();
+    set([("1_a", "CREATE TABLE a (b); SELEKT")]).hooks(hooks).run(&conn).unwrap_err();
+    assert_eq!(schema(&conn), Vec::<String>::new());
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Veto(u8);
+
+impl std::fmt::Display for Veto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "reason {}", self.0)
+    }
+}
+
+impl std::error::Error for Veto {}
+
+#[test]
+fn a_veto_undoes_the_step_and_says_who_and_why() {
+    for (name, mode) in [("before", TransactionMode::PerMigration), ("after", TransactionMode::Batch)] {
+        for down in [false, true] {
+            let conn = memory();
+            if down {
+                two("CREATE TABLE b (c)").run(&conn).unwrap();
+            }
+            let start = applied(&conn);
+            let veto = |_: &Step, _: &Connection| -> Result<(), BoxError> { Err(Box::new(Veto(7))) };
+            let hooks = if name == "before" { Hooks::new().before(veto) } else { Hooks::new().after(veto) };
+            let (log, runner) = (Log::default(), two("CREATE TABLE b (c)").hooks(hooks).transaction(mode));
+            let seen = log.clone();
+            let runner = runner.observe(move |event| {
+                if let Event::Failed { step, error, .. } = event {
+                    seen.note(format!("{} {:?}", step.id, error.kind()));
+                }
+            });
+            let target = if down { Target::Empty } else { Target::Latest };
+            let error = runner.run_to(&conn, target).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Hook);
+            let id = if down { "2_b" } else { "1_a" };
+            assert_eq!(error.migration().unwrap(), &id);
+            assert_eq!(error.cause().unwrap().downcast_ref::<Veto>(), Some(&Veto(7)));
+            assert!(error.to_string().contains(&format!("`{name}` hook of migration `{id}`")), "{error}");
+            assert!(error.to_string().contains("reason 7"), "{error}");
+            assert!(error.report().applied.is_empty());
+            assert_eq!(applied(&conn), start);
+            assert_eq!(schema(&conn).len(), start.len());
+            assert_eq!(log.take(), [format!("{id} Hook")]);
+        }
+    }
+}
+
+#[test]
+fn a_veto_on_a_guarded_step_leaves_it_clean_before_and_dirty_after() {
+    let it =
+        || MigrationRunner::new([Migration::sql("1_a", "CREATE TABLE a (b)").outside_transaction()]).unwrap();
+    let veto = |_: &Step, _: &Connection| -> Result<(), BoxError> { Err("no".into()) };
+    let conn = memory();
+    it().hooks(Hooks::new().before(veto)).run(&conn).unwrap_err();
+    assert_eq!((applied(&conn).len(), schema(&conn).len()), (0, 0), "nothing was done yet");
+    it().hooks(Hooks::new().after(veto)).run(&conn).unwrap_err();
+    assert_eq!(applied(&conn), ["1_a (dirty)"]);
+    let dirty = it().history(&conn).unwrap()[0].dirty.clone().unwrap();
+    assert!(dirty.failure.unwrap().contains("no"));
+}
+
+#[test]
+fn a_second_hook_is_not_called_after_a_veto_of_the_first() {
+    let log = Log::default();
+    let [first, second] = [(); 2].map(|()| log.clone());
+    let hooks = Hooks::new()
+        .before(move |_, _| {
+            first.note("first");
+            Err("no".into())
+        })
+        .before(move |_, _| {
+            second.note("second");
+            Ok(())
+        });
+    set([("1_a", "SELECT 1")]).hooks(hooks).run(&memory()).unwrap_err();
+    assert_eq!(log.take(), ["first"]);
+}
+
+/// A hook that ends the transaction would leave the script without its record, or the other way round.
+#[test]
+fn a_hook_that_ends_the_transaction_is_caught() {
+    for when in ["before", "after"] {
+        for ending in ["COMMIT", "COMMIT; BEGIN IMMEDIATE", "ROLLBACK", "ROLLBACK; BEGIN"] {
+            for mode in [TransactionMode::PerMigration, TransactionMode::Batch] {
+                let context = format!("{ending} {when}");
+                let conn = memory();
+                let end = move |_: &Step, conn: &Connection| -> Result<(), BoxError> {
+                    Ok(conn.execute_batch(ending)?)
+                };
+                let hooks = if when == "before" { Hooks::new().before(end) } else { Hooks::new().after(end) };
+                let runner = set([("1_a", "CREATE TABLE a (b)")]).hooks(hooks).transaction(mode);
+                let error = runner.run(&conn).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Hook, "{context}: {error}");
+                assert!(error.to_string().contains("ended the transaction"), "{context}: {error}");
+                assert!(conn.is_autocommit(), "{context}");
+                assert_eq!(applied(&conn), Vec::<String>::new(), "no record of it: {context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hook_or_observer_that_panics_undoes_the_step() {
+    let runners: [MigrationRunner; 4] = [
+        set([("1_a", "CREATE TABLE a (b)")]).hooks(Hooks::new().before(|_, _| panic!("on purpose"))),
+        set([("1_a", "CREATE TABLE a (b)")]).hooks(Hooks::new().after(|_, _| panic!("on purpose"))),
+        set([("1_a", "SELEKT")]).hooks(Hooks::new().on_error(|_, _, _| panic!("on purpose"))),
+        set([("1_a", "CREATE TABLE a (b)")]).observe(|event| {
+            assert!(!matches!(event, Event::Finished { .. }), "on purpose");
+        }),
+    ];
+    for runner in runners {
+        let database = TestDatabase::new();
+        let conn = database.connect();
+        catch_unwind(AssertUnwindSafe(|| runner.run(&conn))).unwrap_err();
+        assert!(conn.is_autocommit());
+        assert_eq!((schema(&conn).len(), applied(&conn).len()), (0, 0));
+        let next = set([("1_a", "SELECT 1")]).lock_timeout(Duration::ZERO);
+        assert_eq!(next.run(&database.connect()).unwrap().applied.len(), 1);
+    }
+}
+
+#[test]
+fn a_step_tells_hooks_what_the_plan_says_of_it() {
+    let log = Log::default();
+    let seen = log.clone();
+    let it = Migration::reversible("2_b", "SELECT 1", "SELECT 2").describe("What it does").depends_on("1_a");
+    let hooks = Hooks::new().before(move |step, _| {
+        let direction = if step.direction == Direction::Up { "up" } else { "down" };
+        seen.note(format!("{direction} {:?} {:?} {}", step.description, step.needs, step.origin));
+        Ok(())
+    });
+    let runner = MigrationRunner::new([Migration::sql("1_a", ""), it]).unwrap().hooks(hooks);
+    runner.run(&memory()).unwrap();
+    let told = log.take().remove(1);
+    assert!(told.starts_with("up Some(\"What it does\") [\"1_a\"] "), "{told}");
+    assert!(told.contains("hooks.rs:"), "{told}");
+}

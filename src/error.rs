@@ -141,8 +141,8 @@ pub(crate) enum Failure {
     Unknown { id: MigrationId, nearest: Option<MigrationId> },
     #[error("nothing was done: {}", Sentences(.0))]
     Refused(Vec<Problem>),
-    #[error("the database changed since the plan was made; nothing was done, make a new plan")]
-    Stale,
+    #[error("the database changed since the plan was made; {}, make a new plan", Done(*.0))]
+    Stale(usize),
     #[error(
         "the migrations of this runner are not those of the plan (`{0}`); nothing was done, make a new plan"
     )]
@@ -180,6 +180,14 @@ fn hook(kind: HookKind) -> &'static str {
         HookKind::Before => "before",
         HookKind::After => "after",
     }
+}
+
+/// Refuses a script that the database would read to its first NUL only.
+pub(crate) fn refuse_nul(origin: &str, text: &str) -> Result<()> {
+    let Some(nul) = text.find('\0') else { return Ok(()) };
+    let at = Location { line: None, ..Location::in_text(origin, text, nul) };
+    let what = "it holds a NUL byte, where SQL would end".to_owned();
+    Err(Failure::Malformed { at, what, remedy: "remove it" }.into())
 }
 
 /// The sentence of an id with two definitions.
@@ -253,6 +261,19 @@ impl fmt::Display for Remains {
     }
 }
 
+/// How many steps stay.
+struct Done(usize);
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("nothing was done"),
+            1 => f.write_str("1 step was done and kept"),
+            steps => write!(f, "{steps} steps were done and kept"),
+        }
+    }
+}
+
 /// A statement on one line, cut where it gets long.
 struct Abridged<'a>(&'a str);
 
@@ -323,7 +344,7 @@ impl MigrationError {
             Failure::TableName(_) => ErrorKind::TableName,
             Failure::Unknown { .. } => ErrorKind::UnknownMigration,
             Failure::Refused(_) => ErrorKind::Refused,
-            Failure::Stale | Failure::ForeignPlan(_) => ErrorKind::Stale,
+            Failure::Stale(_) | Failure::ForeignPlan(_) => ErrorKind::Stale,
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
             Failure::Step(_) => ErrorKind::Step,
             Failure::Hook { .. } => ErrorKind::Hook,
@@ -416,8 +437,10 @@ impl MigrationError {
     /// The error with what was done before it, in front of what it already carries.
     pub(crate) fn after(mut self, mut report: Report) -> Self {
         report.applied.append(&mut self.0.report.applied);
-        if let Failure::Step(step) = &mut self.0.failure {
-            step.applied_before = report.applied.len();
+        match &mut self.0.failure {
+            Failure::Step(step) => step.applied_before = report.applied.len(),
+            Failure::Stale(done) => *done = report.applied.len(),
+            _ => {}
         }
         self.0.report = report;
         self

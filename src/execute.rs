@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm, patiently};
+use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm};
+use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::error::{Failure, HookKind, Location, MigrationError, Remains, StepFailure};
 use crate::event::{Event, Observer};
@@ -17,6 +18,8 @@ use crate::policy::Approved;
 use crate::report::{Applied, Report};
 use crate::sql::mentions;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+
+mod guarded;
 
 /// What a plan is carried out with.
 pub(crate) struct Executor<'r, B: Backend> {
@@ -92,6 +95,8 @@ struct Work<'p, 'r, B: Backend> {
     meta: &'r Meta,
     action: &'r Action<B>,
     origin: String,
+    /// Of what is applied, as its record has it; of what is not, the set's.
+    checksum: Option<Checksum>,
     down_sql: Option<&'r str>,
 }
 
@@ -101,13 +106,13 @@ impl<B: Backend> Work<'_, '_, B> {
             dirty,
             duration,
             down_sql: self.down_sql.map(str::to_owned),
-            ..Record::new(self.step.id.clone(), self.step.checksum)
+            ..Record::new(self.step.id.clone(), self.checksum)
         }
     }
 
     fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
         // Where a failing statement changes nothing, failing in the first one is as good as a transaction.
-        let is_first = matches!(fault.statement, Some((1, _)));
+        let is_first = matches!(fault.statement, Some((1, _))) && !fault.is_partial;
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
         let at = match (fault.offset, self.action.text()) {
             (Some(offset), Some(text)) => Location::in_text(&self.origin, text, offset),
@@ -130,7 +135,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         report: &mut Report,
     ) -> Result<(), Stop> {
         let plan = plan.into_plan();
-        let works = self.works(&plan.steps)?;
+        let works = self.works(plan.steps(), history)?;
         let mut books = Books {
             form: ledger.form,
             head: ledger.head,
@@ -138,7 +143,7 @@ impl<'r, B: Backend> Executor<'r, B> {
             count: history.records().len(),
         };
         let mut first = Some((ledger, history));
-        match plan.mode {
+        match plan.mode() {
             TransactionMode::Batch => self.atomic(conn, &works, &mut books, &mut first, report),
             TransactionMode::PerMigration => works.iter().try_for_each(|work| match work.step.atomicity {
                 Atomicity::Transaction => {
@@ -163,7 +168,11 @@ impl<'r, B: Backend> Executor<'r, B> {
         })
     }
 
-    fn works<'p>(&self, steps: &'p [Step]) -> Result<Vec<Work<'p, 'r, B>>, MigrationError> {
+    fn works<'p>(
+        &self,
+        steps: &'p [Step],
+        history: &History,
+    ) -> Result<Vec<Work<'p, 'r, B>>, MigrationError> {
         let work = |(number, step): (usize, &'p Step)| {
             let unknown = || MigrationError::from(Failure::ForeignPlan(step.id.clone()));
             let (meta, body) = (self.find)(step).ok_or_else(unknown)?;
@@ -173,7 +182,9 @@ impl<'r, B: Backend> Executor<'r, B> {
             };
             let down_sql = body.down.as_ref().and_then(Action::text);
             let origin = origin.map_or_else(|| meta.origin.to_string(), str::to_owned);
-            Ok(Work { step, number, of: steps.len(), meta, action, origin, down_sql })
+            let recorded = history.get(&step.id).filter(|_| step.direction == Direction::Down);
+            let checksum = recorded.map_or(step.checksum, |record| record.checksum);
+            Ok(Work { step, number, of: steps.len(), meta, action, origin, checksum, down_sql })
         };
         (1..).zip(steps).map(work).collect()
     }
@@ -212,118 +223,8 @@ impl<'r, B: Backend> Executor<'r, B> {
                 Ok(())
             }
             // Beginning, committing or checking failed: the last step is where a transaction of several ends.
-            Err(Stop::Fault(fault)) => {
-                let error = last.failed(fault, Atomicity::Transaction);
-                self.tell(&Event::Failed { step: last.step, error: &error });
-                Err(error.into())
-            }
-            Err(stop) => Err(stop),
+            Err(stop) => Err(self.told(conn, last, stop, Atomicity::Transaction)),
         }
-    }
-
-    /// A step that cannot be atomic: its record is dirty from before its first statement until after its last.
-    fn guarded(
-        &self,
-        conn: &mut B::Conn<'_>,
-        work: &Work<'_, '_, B>,
-        books: &mut Books,
-        first: &mut Option<(&Ledger, &History)>,
-        report: &mut Report,
-    ) -> Result<(), Stop> {
-        let fail = |stop| match stop {
-            Stop::Fault(fault) => Stop::Failed(work.failed(fault, Atomicity::Transaction)),
-            stop => stop,
-        };
-        let dirty = work.record(Some(Dirty::BEGUN), None);
-        let clean = work.record(None, None);
-        let (before, mut looked) = (books.clone(), *first);
-        *books = B::transaction(conn, &self.bookkeeping(), |conn| {
-            let mut books = before.clone();
-            self.reconcile(conn, &mut books, &mut looked)?;
-            if work.step.direction == Direction::Down {
-                B::update(conn, self.table, &dirty)?;
-                books = books.toggled(&clean, Direction::Down).toggled(&dirty, Direction::Up);
-            } else {
-                B::insert(conn, self.table, &dirty)?;
-                books = books.toggled(&dirty, Direction::Up);
-            }
-            B::stamp(conn, self.table, books.basis)?;
-            Ok(books)
-        })
-        .map_err(fail)?;
-        *first = looked;
-
-        let scope = Scope::new(work.meta.foreign_keys, self.patience);
-        let outcome = B::outside_transaction(conn, &scope, |conn| {
-            self.within(conn, work, Atomicity::Guarded, &mut |conn, number| {
-                let dirty = Dirty { statement: Some(number), failure: None };
-                let record = work.record(Some(dirty), None);
-                patiently(self.patience, || B::update(conn, self.table, &record))
-            })
-        });
-        let outcome = outcome.map_err(|stop| match stop {
-            Stop::Fault(fault) => Stop::Failed(work.failed(fault, Atomicity::Guarded)),
-            stop => stop,
-        });
-        let settled = B::transaction(conn, &self.bookkeeping(), |conn| {
-            self.settle(conn, work, &outcome, &before, books)
-        });
-        match (outcome, settled) {
-            (Ok(applied), Ok(())) => {
-                report.applied.push(applied);
-                Ok(())
-            }
-            (Ok(_), Err(stop)) => Err(match stop {
-                Stop::Fault(fault) => Stop::Failed(work.failed(fault, Atomicity::Guarded)),
-                stop => stop,
-            }),
-            // That it failed is in the record if it could be written; it is dirty in any case.
-            (Err(stop), _) => Err(stop),
-        }
-    }
-
-    /// Writes down how a guarded step ended.
-    fn settle(
-        &self,
-        conn: &mut B::Conn<'_>,
-        work: &Work<'_, '_, B>,
-        outcome: &Result<Applied, Stop>,
-        before: &Books,
-        books: &mut Books,
-    ) -> Result<(), Stop> {
-        let dirty = work.record(Some(Dirty::BEGUN), None);
-        let (record, unmarked) = match outcome {
-            Ok(applied) => (work.record(None, Some(applied.duration)), None),
-            Err(Stop::Failed(error)) if error.is_undone() => (work.record(None, None), Some(before)),
-            Err(Stop::Failed(error)) => {
-                let statement = match error.failure() {
-                    Failure::Step(step) => step.fault.statement.as_ref().map(|(number, _)| *number),
-                    _ => None,
-                };
-                let failure = Some(match error.failure() {
-                    Failure::Step(step) => step.fault.to_string(),
-                    _ => error.to_string(),
-                });
-                B::update(conn, self.table, &work.record(Some(Dirty { statement, failure }), None))?;
-                return Ok(());
-            }
-            Err(_) => return Ok(()),
-        };
-        let is_gone = match (work.step.direction, unmarked) {
-            (Direction::Up, None) | (Direction::Down, Some(_)) => false,
-            (Direction::Down, None) | (Direction::Up, Some(_)) => true,
-        };
-        let without = books.toggled(&dirty, Direction::Down);
-        let settled = if is_gone {
-            B::delete(conn, self.table, &work.step.id)?;
-            without
-        } else {
-            B::update(conn, self.table, &record)?;
-            without.toggled(&record, Direction::Up)
-        };
-        B::stamp(conn, self.table, settled.basis)?;
-        *books = settled;
-        Ok(())
     }
 
     /// Looks whether the tracking table is still what the plan was made for, and gives it today's form.
@@ -363,15 +264,22 @@ impl<'r, B: Backend> Executor<'r, B> {
         record: &Record,
         books: &mut Books,
     ) -> Result<(), Stop> {
-        let fault = |fault| work.failed(fault, Atomicity::Transaction);
         match work.step.direction {
             Direction::Up => B::insert(conn, self.table, record),
             Direction::Down => B::delete(conn, self.table, &record.id),
-        }
-        .map_err(fault)?;
+        }?;
         *books = books.toggled(record, work.step.direction);
-        B::stamp(conn, self.table, books.basis).map_err(fault)?;
-        Ok(())
+        B::stamp(conn, self.table, books.basis)?;
+        // A trigger on the table would have fired only now.
+        let is_as_written = self.is_watched.get() != Some(true)
+            || History::new(B::read(conn, self.table)?.records).basis() == books.basis;
+        if is_as_written { Ok(()) } else { Err(self.touched().into()) }
+    }
+
+    /// The fault of a step that wrote where only the engine may.
+    fn touched(&self) -> Fault {
+        Fault::new(FaultKind::Other, format!("it changes the tracking table `{}`", self.table))
+            .remedy("leave that table to the engine, and run again")
     }
 
     /// Runs the hooks and the script or code of a step, and tells everybody.
@@ -389,13 +297,7 @@ impl<'r, B: Backend> Executor<'r, B> {
                 self.tell(&Event::Finished { step: work.step, duration });
                 Ok(Applied { id: work.step.id.clone(), direction: work.step.direction, duration })
             }
-            Err(error) => {
-                for hook in &self.hooks.on_error {
-                    hook(work.step, &error, B::lend(conn));
-                }
-                self.tell(&Event::Failed { step: work.step, error: &error });
-                Err(error.into())
-            }
+            Err(error) => Err(self.failed(conn, work, error).into()),
         }
     }
 
@@ -432,13 +334,16 @@ impl<'r, B: Backend> Executor<'r, B> {
         if is_untouched {
             return Ok(duration);
         }
-        let what = format!("it changes the tracking table `{}`", self.table);
-        Err(fault(Fault::new(FaultKind::Other, what).remedy("leave that table to the engine, and run again")))
+        Err(fault(self.touched()))
     }
 
     /// The records of all other migrations, where the step might change them: where it is code, or has hooks, or names the table, or
     /// where a trigger does, which such a step may also have left behind.
-    fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Option<Vec<Record>>, Fault> {
+    fn others(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+    ) -> Result<Option<(TableForm, Vec<Record>)>, Fault> {
         let hooks = self.hooks.before.len() + self.hooks.after.len();
         let names_table = |text| mentions(text, self.table.as_str());
         if hooks > 0 || work.action.text().is_none_or(names_table) {
@@ -452,9 +357,9 @@ impl<'r, B: Backend> Executor<'r, B> {
         if !is_watched {
             return Ok(None);
         }
-        let mut records = B::read(conn, self.table)?.records;
+        let Ledger { form, mut records, .. } = B::read(conn, self.table)?;
         records.retain(|record| record.id != work.step.id);
-        Ok(Some(records))
+        Ok(Some((form, records)))
     }
 
     fn call(
@@ -478,6 +383,28 @@ impl<'r, B: Backend> Executor<'r, B> {
                 Failure::Hook { kind, migration, remains, fault }.into()
             })
         })
+    }
+
+    /// Tells hooks and observers that a step failed.
+    fn failed(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        error: MigrationError,
+    ) -> MigrationError {
+        for hook in &self.hooks.on_error {
+            hook(work.step, &error, B::lend(conn));
+        }
+        self.tell(&Event::Failed { step: work.step, error: &error });
+        error
+    }
+
+    /// A fault as the failure of a step, of which everybody is told.
+    fn told(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>, stop: Stop, atomicity: Atomicity) -> Stop {
+        match stop {
+            Stop::Fault(fault) => Stop::Failed(self.failed(conn, work, work.failed(fault, atomicity))),
+            stop => stop,
+        }
     }
 
     fn tell(&self, event: &Event<'_>) {

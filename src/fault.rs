@@ -19,6 +19,7 @@ pub struct Fault {
     pub(crate) statement: Option<(u32, String)>,
     pub(crate) cause: Option<BoxError>,
     pub(crate) has_lost_transaction: bool,
+    pub(crate) is_partial: bool,
 }
 
 /// What the engine must tell apart.
@@ -53,6 +54,7 @@ impl Fault {
             statement: None,
             cause: None,
             has_lost_transaction: false,
+            is_partial: false,
         }
     }
 
@@ -89,6 +91,12 @@ impl Fault {
     /// Says that the engine's transaction was ended by what ran in it, so that this may have been committed.
     pub fn lost_transaction(mut self) -> Self {
         self.has_lost_transaction = true;
+        self
+    }
+
+    /// Says that the failing statement left some of its work behind, though it failed (on SQLite: `OR FAIL`).
+    pub fn partial(mut self) -> Self {
+        self.is_partial = true;
         self
     }
 

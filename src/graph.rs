@@ -154,6 +154,7 @@ fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
     for &index in ordered {
         is_settled[index] = true;
     }
+    settle_behind_cycles(needs, &mut is_settled);
     let mut cycles = Vec::new();
     for start in 0..needs.len() {
         if is_settled[start] {
@@ -167,6 +168,28 @@ fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
         }
     }
     cycles
+}
+
+/// Settles what only waits for a cycle: what nobody unsettled needs.
+fn settle_behind_cycles(needs: &[Vec<usize>], is_settled: &mut [bool]) {
+    let mut needed_by = vec![0_usize; needs.len()];
+    let unsettled = |is_settled: &[bool]| -> Vec<usize> {
+        (0..needs.len()).filter(|&index| !is_settled[index]).collect()
+    };
+    for index in unsettled(is_settled) {
+        needs[index].iter().for_each(|&need| needed_by[need] += 1);
+    }
+    let mut last: Vec<usize> =
+        unsettled(is_settled).into_iter().filter(|&index| needed_by[index] == 0).collect();
+    while let Some(index) = last.pop() {
+        is_settled[index] = true;
+        for &need in &needs[index] {
+            needed_by[need] -= 1;
+            if needed_by[need] == 0 && !is_settled[need] {
+                last.push(need);
+            }
+        }
+    }
 }
 
 /// Breadth first from `start` back to `start`.

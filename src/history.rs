@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
+use crate::step::Direction;
 
 /// What the tracking table keeps of one migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +29,11 @@ pub struct Record {
 }
 
 /// A step that could not be atomic, began, and did not finish.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dirty {
+    /// Whether it was being applied or undone.
+    pub direction: Direction,
     /// The statement of its script that was begun last, from 1; `None` if it is not known.
     pub statement: Option<u32>,
     /// What went wrong, if the program lived to write it down.
@@ -39,7 +42,9 @@ pub struct Dirty {
 
 impl Dirty {
     /// Begun, nothing known yet.
-    pub(crate) const BEGUN: Self = Self { statement: None, failure: None };
+    pub fn begun(direction: Direction) -> Self {
+        Self { direction, statement: None, failure: None }
+    }
 }
 
 impl Record {

@@ -73,8 +73,9 @@ impl<B: Backend> Hooks<B> {
         self
     }
 
-    /// Called when a step has failed, before it is undone: what it writes is undone too, unless the database undid the
-    /// step by itself already, as SQLite does on a full disk.
+    /// Called when a step has failed. Where its script or a hook failed that is before it is undone, and what this hook writes is
+    /// undone too. Where the check of foreign keys or the commit failed, or the database undid the step by itself, as SQLite
+    /// does on a full disk, the step is gone already.
     pub fn on_error(
         mut self,
         hook: impl for<'s, 'e, 'c> Fn(&'s Step, &'e MigrationError, B::Conn<'c>) + Send + Sync + 'static,

@@ -10,6 +10,7 @@ use crate::backend::Sqlite;
 use crate::backend::{Backend, Cascade};
 use crate::checksum::{Checksum, without_bom};
 use crate::dialect::Dialect;
+use crate::error::{MigrationError, refuse_nul};
 use crate::fault::BoxError;
 use crate::id::MigrationId;
 use crate::step::{Atomicity, ForeignKeys};
@@ -263,6 +264,12 @@ impl<B: Backend> Migration<B> {
     /// The script that undoes it, if it has one.
     pub fn down_sql(&self) -> Option<&str> {
         self.body.down.as_ref().and_then(Action::text)
+    }
+
+    /// Refuses scripts that the database would not read to their end.
+    pub(crate) fn refuse_nul(&self) -> Result<(), MigrationError> {
+        let scripts = [self.up_sql(), self.down_sql()];
+        scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&self.meta.origin.to_string(), text))
     }
 
     /// With the checksum of its script.

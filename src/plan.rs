@@ -36,18 +36,39 @@ mod up;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Plan {
+    basis: Basis,
+    already: usize,
+    steps: Vec<Step>,
+    problems: Vec<Problem>,
+    mode: TransactionMode,
+}
+
+impl Plan {
     /// The digest of the history that the plan was made for.
-    pub basis: Basis,
+    pub fn basis(&self) -> Basis {
+        self.basis
+    }
+
     /// How many migrations that history has.
-    pub already: usize,
+    pub fn already(&self) -> usize {
+        self.already
+    }
+
     /// What is to be done, in this order.
-    pub steps: Vec<Step>,
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// Everything that was found. Some of it may keep the plan from being carried out.
-    pub problems: Vec<Problem>,
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
     /// How the steps are committed.
-    pub mode: TransactionMode,
+    pub fn mode(&self) -> TransactionMode {
+        self.mode
+    }
 }
 
 /// How the steps of a run are committed.

@@ -14,9 +14,21 @@ impl Plan {
     /// # Errors
     /// All findings that do.
     pub(crate) fn approve(self) -> Result<Approved> {
-        let (refused, _): (Vec<Problem>, Vec<Problem>) =
-            self.problems.iter().cloned().partition(|problem| problem.kind.is_refused());
-        if refused.is_empty() { Ok(Approved(self)) } else { Err(Failure::Refused(refused).into()) }
+        self.refuse_if(|_| true)?;
+        Ok(Approved(self))
+    }
+
+    /// Refuses the plan if one of the findings that forbid it is like this.
+    ///
+    /// # Errors
+    /// All findings that forbid it.
+    pub(crate) fn refuse_if(&self, counts: impl Fn(ProblemKind) -> bool) -> Result<()> {
+        let refused: Vec<Problem> =
+            self.problems().iter().filter(|problem| problem.kind.is_refused()).cloned().collect();
+        if refused.iter().any(|problem| counts(problem.kind)) {
+            return Err(Failure::Refused(refused).into());
+        }
+        Ok(())
     }
 }
 

@@ -9,22 +9,24 @@ use crate::backend::Sqlite;
 use crate::backend::{Backend, Ledger, TableForm, patiently};
 use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
-use crate::error::{ErrorKind, Failure, MigrationError, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::event::{Event, Observer};
 use crate::execute::{Executor, Found, Stop};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::graph::Graph;
-use crate::history::{Basis, Head, History, Record};
+use crate::history::{Head, History, Record};
 use crate::hooks::Hooks;
 use crate::id::MigrationId;
 use crate::lock::{Holding, Lock};
-use crate::migration::{Action, Body, Meta};
+use crate::migration::{Body, Meta, Migration};
 use crate::plan::{Finished, Plan, Setting, TransactionMode, plan};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
 use crate::status::{State, Status, status};
 use crate::step::Step;
 use crate::target::Target;
+
+mod books;
 
 /// A set of migrations, ready to be applied: made once, used on any number of connections.
 ///
@@ -115,6 +117,7 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn for_backend(source: impl MigrationSource<B>) -> Result<Self> {
         let migrations = source.migrations()?;
+        migrations.iter().try_for_each(Migration::refuse_nul)?;
         let parts = migrations.into_iter().map(|migration| {
             let migration = migration.hashed();
             (migration.meta, migration.body)
@@ -223,17 +226,18 @@ impl<B: Backend> MigrationRunner<B> {
         }
         let (ledger, history) = self.books(conn)?;
         let plan = self.plan_for(&ledger, &history, &target)?;
-        if plan.steps.is_empty() {
+        // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
+        // can be refused is refused before anybody has to wait.
+        plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
+        let is_dirty = plan.refuse_if(|_| true).is_err();
+        if plan.steps().is_empty() && !is_dirty {
             let report = finished(plan)?;
             if ledger.form.is_old() {
                 self.upgrade(conn)?;
             }
             return Ok(report);
         }
-        // What can be refused is refused before anybody has to wait.
-        let first = plan.steps.first().map(|step| step.id.clone());
-        plan.approve()?;
-
+        let first = plan.steps().first().map(|step| step.id.clone());
         self.locked(conn, |conn, holding| {
             if let Some(first) = &first {
                 holding.announce(first);
@@ -243,7 +247,7 @@ impl<B: Backend> MigrationRunner<B> {
                 let (ledger, history) = self.books(conn)?;
                 let plan = self.plan_for(&ledger, &history, &target)?;
                 let started = report.applied.len();
-                report.already = if started == 0 { plan.already } else { report.already };
+                report.already = if started == 0 { plan.already() } else { report.already };
                 report.notes = notes(&plan);
                 match self.carry_out(conn, plan, &ledger, &history, &mut report, holding) {
                     Ok(()) => return Ok(report),
@@ -276,18 +280,18 @@ impl<B: Backend> MigrationRunner<B> {
         self.refuse_open_transaction(conn)?;
         let is_foreign =
             |step: &&Step| self.find(step).is_none_or(|(meta, _)| meta.checksum != step.checksum);
-        if let Some(step) = plan.steps.iter().find(is_foreign) {
+        if let Some(step) = plan.steps().iter().find(is_foreign) {
             return Err(Failure::ForeignPlan(step.id.clone()).into());
         }
-        if plan.steps.is_empty() {
+        if plan.steps().is_empty() {
             return finished(plan);
         }
         self.locked(conn, |conn, holding| {
             let (ledger, history) = self.books(conn)?;
-            if history.basis() != plan.basis {
-                return Err(Failure::Stale.into());
+            if history.basis() != plan.basis() {
+                return Err(Failure::Stale(0).into());
             }
-            let mut report = Report { already: plan.already, notes: notes(&plan), ..Report::default() };
+            let mut report = Report { already: plan.already(), notes: notes(&plan), ..Report::default() };
             match self.carry_out(conn, plan, &ledger, &history, &mut report, holding) {
                 Ok(()) => Ok(report),
                 Err(stop) => Err(self.failure(stop).after(report)),
@@ -370,16 +374,6 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// The head of a table in which everything that runs here is applied.
-    fn completion(&self) -> Head {
-        let (mut head, setting) = (Head::EMPTY, self.setting(TableForm::Current));
-        for meta in self.graph.metas().iter().filter(|meta| setting.excludes(meta).is_none()) {
-            let record = Basis::of_record(&meta.id, meta.checksum.as_ref(), false);
-            head = Head { basis: head.basis.map(|basis| basis.toggled(record)), count: head.count + 1 };
-        }
-        head
-    }
-
     fn find(&self, step: &Step) -> Option<Found<'_, B>> {
         let place = self.graph.place(&step.id)?;
         Some((&self.graph.metas()[place], &self.bodies[place]))
@@ -390,21 +384,6 @@ impl<B: Backend> MigrationRunner<B> {
             return Err(Failure::OpenTransaction.into());
         }
         Ok(())
-    }
-
-    /// The tracking table, and the history it tells. Checksums that other programs computed in another way from the text
-    /// that the set has are replaced by ours.
-    fn books(&self, conn: &mut B::Conn<'_>) -> Result<(Ledger, History)> {
-        let ledger = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
-        let mut history = History::new(ledger.records.iter().cloned());
-        for record in history.records_mut() {
-            let Some(place) = self.graph.place(&record.id) else { continue };
-            if let (Some(was), Action::Sql(text)) = (record.checksum, &self.bodies[place].up) {
-                let ours = self.graph.metas()[place].checksum;
-                record.checksum = if was.recognises(text) { ours } else { Some(was) };
-            }
-        }
-        Ok((ledger, history))
     }
 
     fn plan_for(&self, ledger: &Ledger, history: &History, target: &Target) -> Result<Plan> {
@@ -436,29 +415,6 @@ impl<B: Backend> MigrationRunner<B> {
         self.executor(holding).execute(conn, approved, ledger, &self.completed(history), report)
     }
 
-    /// Brings a table of an older form up to date though nothing is pending. It is read just as well as it is, so a database
-    /// that cannot be written, or that others are busy with, keeps it.
-    fn upgrade(&self, conn: &mut B::Conn<'_>) -> Result<()> {
-        let upgraded = self.locked(conn, |conn, holding| {
-            let (ledger, history) = self.books(conn)?;
-            if !ledger.form.is_old() {
-                return Ok(());
-            }
-            let outcome = self.executor(holding).upgrade(conn, &ledger, &self.completed(&history));
-            match outcome {
-                Err(Stop::Moved) => Ok(()),
-                Err(Stop::Fault(fault)) if matches!(fault.kind(), FaultKind::ReadOnly | FaultKind::Busy) => {
-                    Ok(())
-                }
-                outcome => outcome.map_err(|stop| self.failure(stop)),
-            }
-        });
-        match upgraded {
-            Err(error) if matches!(error.kind(), ErrorKind::LockFile | ErrorKind::LockTimeout) => Ok(()),
-            upgraded => upgraded,
-        }
-    }
-
     fn executor<'r>(&'r self, holding: &'r Holding) -> Executor<'r, B> {
         Executor {
             table: &self.table,
@@ -471,17 +427,6 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// The history as it is to be written: with the checksums of the scripts where older programs kept none, so that the digest
-    /// fits again, and changes from now on are noticed.
-    fn completed(&self, history: &History) -> History {
-        let mut history = history.clone();
-        for record in history.records_mut().filter(|record| record.dirty.is_none()) {
-            let meta = self.graph.get(&record.id);
-            record.checksum = record.checksum.or_else(|| meta.and_then(|meta| meta.checksum));
-        }
-        history
-    }
-
     fn reading(&self) -> impl Fn(Fault) -> MigrationError {
         |fault| self.database("read the migrations", fault)
     }
@@ -492,7 +437,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     fn failure(&self, stop: Stop) -> MigrationError {
         match stop {
-            Stop::Moved => Failure::Stale.into(),
+            Stop::Moved => Failure::Stale(0).into(),
             Stop::Failed(error) => error,
             Stop::Fault(fault) => self.database("write the migrations", fault),
         }
@@ -501,12 +446,12 @@ impl<B: Backend> MigrationRunner<B> {
 
 /// The report of a plan without steps.
 fn finished(plan: Plan) -> Result<Report> {
-    let report = Report { already: plan.already, notes: notes(&plan), ..Report::default() };
+    let report = Report { already: plan.already(), notes: notes(&plan), ..Report::default() };
     plan.approve().map(|_| report)
 }
 
 fn notes(plan: &Plan) -> Vec<Problem> {
-    plan.problems.iter().filter(|problem| !problem.kind.is_refused()).cloned().collect()
+    plan.problems().iter().filter(|problem| !problem.kind.is_refused()).cloned().collect()
 }
 
 impl<B: Backend> fmt::Debug for MigrationRunner<B> {

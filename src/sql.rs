@@ -130,7 +130,8 @@ impl<'a> Iterator for Tokens<'a> {
 pub(crate) fn blank_len(text: &str) -> usize {
     let mut rest = text;
     loop {
-        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
+        // A byte order mark is white space to SQLite wherever a token could begin.
+        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', '\u{feff}']);
         rest = if rest.starts_with("--") {
             rest.find('\n').map_or("", |newline| &rest[newline..])
         } else if let Some(comment) = rest.strip_prefix("/*") {

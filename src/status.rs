@@ -91,7 +91,8 @@ pub(crate) fn status(graph: &Graph, history: &History, setting: Setting<'_>) -> 
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.entries.iter().map(|entry| entry.id.as_str().chars().count()).max().unwrap_or(0);
+        let width =
+            self.entries.iter().map(|entry| entry.id.as_str().chars().count()).max().unwrap_or(0).min(100);
         for (number, entry) in self.entries.iter().enumerate() {
             let (word, when) = match &entry.state {
                 State::Applied(record) => ("applied", &*record.run_on),

@@ -41,7 +41,7 @@ pub enum ForeignKeys {
     /// point nowhere afterwards, and did not before, are an error.
     #[default]
     Checked,
-    /// `foreign_keys = "on"`: enforcement is on, and a statement whose `ON DELETE` or `ON UPDATE` actions change rows
+    /// `foreign_keys = "on"`: enforcement is on, and a statement of its script whose `ON DELETE` or `ON UPDATE` actions change rows
     /// of other tables is an error unless the migration says `allow = ["cascade"]`.
     Enforced,
     /// `foreign_keys = "off"`: enforcement is off and nothing is checked.

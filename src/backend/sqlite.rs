@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::table::{Reading, Row, Values, recognise};
+use super::table::{Reading, Row, UP_BEGAN, Values, recognise};
 use super::{Backend, Ledger, Progress, Scope, Script, atomically, ended_transaction};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -95,17 +95,17 @@ impl Backend for Sqlite {
             return body(conn);
         }
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
-        let outcome = body(conn);
+        let outcome = body(conn).map_err(reclassified);
         let is_ours = !conn.is_autocommit() && conn.execute_batch("RELEASE __switchy_code").is_ok();
         match outcome {
             Ok(_) if !is_ours => Err(ended_transaction()),
-            Err(fault) if !is_ours => Err(fault.lost_transaction()),
+            Err(fault) if !is_ours && !ended_by_sqlite(&fault) => Err(fault.lost_transaction()),
             outcome => outcome,
         }
     }
 
     fn head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
-        let name = table.quoted();
+        let name = in_main(table);
         let sql =
             format!("SELECT basis, (SELECT count(*) FROM {name}) FROM {name} ORDER BY rowid DESC LIMIT 1");
         let read = || -> rusqlite::Result<Option<Head>> {
@@ -126,30 +126,38 @@ impl Backend for Sqlite {
     }
 
     fn read(conn: &mut &Connection, table: &TableName) -> Result<Ledger, Fault> {
-        let name = table.quoted();
-        let columns = match columns(conn, &name) {
-            Err(error) if is_missing(&error, table) => return Ok(Ledger::MISSING),
-            columns => columns.map_err(fault)?,
-        };
-        let reading = recognise(&columns).ok_or_else(|| {
-            let columns = columns.join(", ");
-            Fault::new(
-                FaultKind::ForeignTable,
-                format!("the table exists and is not a tracking table, its columns are {columns}"),
-            )
-        })?;
-        // One statement, so that the head and the records are of one moment.
-        let (records, basis) = records(conn, &name, &reading).map_err(fault)?;
-        let head = match (reading.basis, records.len()) {
-            (None, _) => UNTOLD,
-            (Some(_), 0) => Head::EMPTY,
-            (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
-        };
-        Ok(Ledger::new(reading.form, head, records))
+        let name = in_main(table);
+        loop {
+            let columns = match columns(conn, &name) {
+                Err(error) if is_missing(&error, table) => return Ok(Ledger::MISSING),
+                columns => columns.map_err(fault)?,
+            };
+            let reading = recognise(&columns).ok_or_else(|| {
+                let columns = columns.join(", ");
+                let what = format!("the table exists and is not a tracking table, its columns are {columns}");
+                Fault::new(FaultKind::ForeignTable, what)
+            })?;
+            let (records, basis) = match records(conn, &name, &reading) {
+                // Another program has brought the table up to date between the two statements.
+                Err(error)
+                    if message(&error).starts_with("no such column")
+                        && self::columns(conn, &name).is_ok_and(|now| now != columns) =>
+                {
+                    continue;
+                }
+                records => records.map_err(fault)?,
+            };
+            let head = match (reading.basis, records.len()) {
+                (None, _) => UNTOLD,
+                (Some(_), 0) => Head::EMPTY,
+                (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
+            };
+            return Ok(Ledger::new(reading.form, head, records));
+        }
     }
 
     fn create_table(conn: &mut &Connection, table: &TableName, records: &[Record]) -> Result<(), Fault> {
-        let name = table.quoted();
+        let name = in_main(table);
         conn.execute_batch(&format!(
             "DROP TABLE IF EXISTS {name};
             CREATE TABLE {name} (
@@ -174,7 +182,7 @@ impl Backend for Sqlite {
             &format!(
                 "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, failure, down_sql)
                 VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8)",
-                table.quoted()
+                in_main(table)
             ),
             record,
         )
@@ -186,26 +194,26 @@ impl Backend for Sqlite {
             &format!(
                 "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
                 statement = ?6, failure = ?7, down_sql = ?8 WHERE name = ?1",
-                table.quoted()
+                in_main(table)
             ),
             record,
         )
     }
 
     fn delete(conn: &mut &Connection, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
-        let sql = format!("DELETE FROM {} WHERE name = ?1", table.quoted());
+        let sql = format!("DELETE FROM {} WHERE name = ?1", in_main(table));
         exactly_one(conn.execute(&sql, [id.as_str()]).map_err(fault)?, id)
     }
 
     fn stamp(conn: &mut &Connection, table: &TableName, basis: Basis) -> Result<(), Fault> {
-        let name = table.quoted();
+        let name = in_main(table);
         let sql = format!("UPDATE {name} SET basis = ?1 WHERE rowid = (SELECT max(rowid) FROM {name})");
         conn.execute(&sql, [basis.to_string()]).map(drop).map_err(fault)
     }
 
     fn has_triggers_on(conn: &mut &Connection, table: &TableName) -> Result<bool, Fault> {
         let sql = "SELECT EXISTS (
-            SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1))
+            SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1))
             UNION ALL
             SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1)))";
         // However it is quoted, a name without quotes in it stands in the text as it is.
@@ -278,7 +286,7 @@ fn records(
             name: text(0).unwrap_or_default(),
             run_on: text(1).unwrap_or_default(),
             checksum: text(2),
-            dirty: row.get::<_, i64>(3).unwrap_or(1) != 0,
+            dirty: row.get(3).unwrap_or(UP_BEGAN),
             status: text(4),
             duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
             statement: row.get(6).ok(),
@@ -290,8 +298,13 @@ fn records(
     Ok((records, basis))
 }
 
+/// The table as SQL names it. Without the schema, one of an attached or the temporary database could be meant.
+fn in_main(table: &TableName) -> String {
+    format!("main.{}", table.quoted())
+}
+
 fn is_missing(error: &rusqlite::Error, table: &TableName) -> bool {
-    begins(error, &format!("no such table: {table}"))
+    begins(error, &format!("no such table: main.{table}"))
 }
 
 /// Whether this is SQLite's message, also where rusqlite appends the SQL and a place to it.
@@ -310,6 +323,30 @@ fn message(error: &rusqlite::Error) -> String {
             text[..end.unwrap_or(text.len())].to_owned()
         }
     }
+}
+
+/// The fault of code that passed on an error of SQLite.
+fn reclassified(mut given: Fault) -> Fault {
+    let Some(cause) = given.cause.take() else { return given };
+    match cause.downcast::<rusqlite::Error>() {
+        Ok(error) => fault(*error),
+        Err(cause) => given.caused_by(cause),
+    }
+}
+
+/// Whether SQLite itself rolls the transaction back on such an error (<https://www.sqlite.org/lang_transaction.html>, 2.1).
+fn ended_by_sqlite(fault: &Fault) -> bool {
+    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    matches!(
+        error.and_then(rusqlite::Error::sqlite_error_code),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::DatabaseBusy
+        )
+    )
 }
 
 /// <https://www.sqlite.org/rescode.html#locked_sharedcache>

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::TableForm;
 use crate::checksum::Checksum;
 use crate::history::{Dirty, Record};
+use crate::step::Direction;
 
 /// Today's columns. Only the first two are required; `docs/format.md` explains each.
 pub(super) const COLUMNS: [&str; 9] =
@@ -13,6 +14,11 @@ pub(super) const COLUMNS: [&str; 9] =
 /// The columns `moosicbox_schema` and early versions of `switchy_schema` gave the table, oldest first.
 const LEGACY: [&str; 7] =
     ["id", "run_on", "finished_on", "status", "failure_reason", "up_checksum", "down_checksum"];
+
+/// What stands in the column `dirty`.
+const CLEAN: i64 = 0;
+pub(super) const UP_BEGAN: i64 = 1;
+const DOWN_BEGAN: i64 = 2;
 
 /// How to read a table: for each thing a record needs, the column that has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +87,7 @@ pub(super) struct Row {
     pub(super) name: String,
     pub(super) run_on: String,
     pub(super) checksum: Option<String>,
-    pub(super) dirty: bool,
+    pub(super) dirty: i64,
     pub(super) status: Option<String>,
     pub(super) duration_ms: Option<u64>,
     pub(super) statement: Option<u32>,
@@ -91,13 +97,18 @@ pub(super) struct Row {
 
 impl From<Row> for Record {
     fn from(row: Row) -> Self {
+        let direction = if row.dirty == DOWN_BEGAN { Direction::Down } else { Direction::Up };
         let dirty = match row.status.as_deref() {
-            Some("failed") => Some(Dirty {
+            Some("failed") => {
+                let failure = row.failure.unwrap_or_else(|| "no reason was recorded".to_owned());
+                Some(Dirty { statement: row.statement, failure: Some(failure), direction })
+            }
+            Some("in_progress") => Some(Dirty::begun(direction)),
+            _ => (row.dirty != CLEAN).then_some(Dirty {
                 statement: row.statement,
-                failure: Some(row.failure.unwrap_or_else(|| "no reason was recorded".to_owned())),
+                failure: row.failure,
+                direction,
             }),
-            Some("in_progress") => Some(Dirty::BEGUN),
-            _ => row.dirty.then_some(Dirty { statement: row.statement, failure: row.failure }),
         };
         Self {
             run_on: row.run_on,
@@ -113,12 +124,12 @@ impl From<Row> for Record {
 /// What older programs wrote where they knew no checksum: 64 zeros.
 const UNKNOWN: Checksum = Checksum::from_bytes([0; 32]);
 
-/// A record's values, in the order of [`WRITTEN`].
+/// A record's values, as any database takes them.
 pub(super) struct Values<'a> {
     pub(super) name: &'a str,
     pub(super) run_on: Option<&'a str>,
     pub(super) checksum: Option<String>,
-    pub(super) dirty: bool,
+    pub(super) dirty: i64,
     pub(super) duration_ms: Option<i64>,
     pub(super) statement: Option<u32>,
     pub(super) failure: Option<&'a str>,
@@ -132,7 +143,10 @@ impl<'a> From<&'a Record> for Values<'a> {
             name: record.id.as_str(),
             run_on: Some(&*record.run_on).filter(|run_on| !run_on.is_empty()),
             checksum: record.checksum.map(|checksum| checksum.to_string()),
-            dirty: dirty.is_some(),
+            dirty: dirty.map_or(CLEAN, |dirty| match dirty.direction {
+                Direction::Up => UP_BEGAN,
+                Direction::Down => DOWN_BEGAN,
+            }),
             duration_ms: record.duration.and_then(|duration| i64::try_from(duration.as_millis()).ok()),
             statement: dirty.and_then(|dirty| dirty.statement),
             failure: dirty.and_then(|dirty| dirty.failure.as_deref()),

@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::error::{Failure, Result, defined_twice};
 use crate::fault::BoxError;
 use crate::id::MigrationId;
-use crate::migration::Migration;
+use crate::migration::{Migration, Origin};
 
 /// A migration that is a type of its own.
 ///
@@ -136,8 +136,8 @@ impl<B: Backend> MigrationSource<B> for CodeMigrations<B> {
         let mut seen = std::collections::HashMap::new();
         let mut twice = Vec::new();
         for (migration, place) in &self.migrations {
-            if let Some(first) = seen.insert(migration.id(), place) {
-                twice.push(defined_twice(migration.id(), first, place));
+            if let Some(first) = seen.insert(migration.id(), *place) {
+                twice.push(defined_twice(migration.id(), Origin::Code(first), Origin::Code(place)));
             }
         }
         if !twice.is_empty() {

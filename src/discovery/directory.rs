@@ -48,7 +48,14 @@ impl<B: Backend> MigrationSource<B> for DirectoryMigrations {
         let mut entries = Vec::new();
         let walk = WalkDir::new(&self.root).follow_links(true).min_depth(1);
         for entry in walk.into_iter().filter_entry(|entry| visible(entry.file_name())) {
-            let entry = entry.map_err(|error| unreadable(&self.root, error))?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                // Emacs keeps its locks as links that point nowhere, `.#up.sql`.
+                Err(error) if error.path().and_then(Path::file_name).is_some_and(|name| !visible(name)) => {
+                    continue;
+                }
+                Err(error) => return Err(unreadable(&self.root, error)),
+            };
             let path = entry.path();
             if entry.file_type().is_file() && is_ours(path) {
                 let bytes = std::fs::read(path)

@@ -6,14 +6,14 @@
 //! <id>/metadata.toml                 says what it needs; `docs/format.md` lists the keys
 //! <id>/up.sqlite.sql                 on SQLite, in place of up.sql; likewise down, postgres, mysql
 //! <id>.sql                           a migration in one file
-//! <id>.up.sql, <id>.down.sql         one in two
+//! <id>.up.sql, <id>.down.sql         one in two; each may name a database, <id>.up.sqlite.sql, <id>.sqlite.sql
 //! <id>.toml                          what those need
 //! sqlite/..., postgres/..., mysql/... at the root: all of this, for one kind of database
 //! ```
 //!
-//! `up`, `down`, `.sql` and `metadata.toml` are recognised in any case. Names that begin with a dot are hidden, and
-//! files of other types are none of its business. Files that end in `.sql` beside an `up.sql` are not run, and are
-//! reported ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
+//! `up`, `down`, `.sql`, `metadata.toml` and databases are recognised in any case; `sqlite3`, `postgresql` and `mariadb` are
+//! databases too. Names that begin with a dot are hidden, and files of other types are none of its business. Other `.sql` and
+//! `.toml` files beside an `up.sql`, and metadata that fits no script, are not read, and are reported ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::metadata;
 use crate::backend::Backend;
 use crate::dialect::Dialect;
-use crate::error::{Failure, Location, MigrationError, Result, defined_twice};
+use crate::error::{Failure, Location, MigrationError, Result, defined_twice, refuse_nul};
 use crate::id::MigrationId;
 use crate::migration::{Action, Body, Meta, Migration, Origin};
 
@@ -72,11 +72,15 @@ pub fn migrations<B: Backend>(
     entries: impl IntoIterator<Item = Entry>,
 ) -> Result<Vec<Migration<B>>> {
     let visible = |entry: &Entry| !entry.path.split('/').any(|part| part.starts_with('.'));
-    let files: Vec<File> = entries
-        .into_iter()
-        .filter(visible)
-        .map(|entry| File::new::<B>(root, entry))
-        .collect::<Result<_>>()?;
+    let relative = |entry: Entry| match entry.path.strip_prefix("./") {
+        Some(path) => Entry { path: path.to_owned(), ..entry },
+        None => entry,
+    };
+    // The order in which a file system lists its files must not decide anything.
+    let mut entries: Vec<Entry> = entries.into_iter().map(relative).filter(visible).collect();
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let files: Vec<File> =
+        entries.into_iter().map(|entry| File::new::<B>(root, entry)).collect::<Result<_>>()?;
     let folders: BTreeSet<String> = files
         .iter()
         .filter(|file| matches!(file.kind, Kind::InFolder(..)))
@@ -84,25 +88,24 @@ pub fn migrations<B: Backend>(
         .collect();
 
     let mut drafts = BTreeMap::<Key, Draft>::new();
-    let mut unused = Vec::new();
-    let mut flat_metadata = Vec::new();
+    let (mut unused, mut flat_metadata) = (Vec::new(), Vec::new());
     for file in files {
         match file.kind {
             Kind::Other => {}
+            Kind::Flat(_) | Kind::FlatMetadata if folders.contains(&file.folder) => unused.push(file),
             Kind::FlatMetadata => flat_metadata.push(file),
-            Kind::Flat(..) if folders.contains(&file.folder) => unused.push(file),
             Kind::InFolder(_) | Kind::Flat(_) => add(&mut drafts, file)?,
         }
     }
     for file in flat_metadata {
-        // Any other .toml file is somebody else's.
         match drafts.get_mut(&file.key()) {
             Some(draft) if draft.place == file.place() => draft.put(Role::Metadata, file)?,
-            _ => {}
+            _ => unused.push(file),
         }
     }
     for file in unused {
-        if let Some(draft) = drafts.values_mut().find(|draft| draft.place == file.folder) {
+        // Any other .toml file is somebody else's.
+        if let Some(draft) = drafts.iter_mut().find_map(|(key, draft)| file.seems_part_of(key, draft)) {
             draft.unused.push(file.origin);
         }
     }
@@ -119,9 +122,20 @@ type Key = (Option<Dialect>, String);
 
 /// The database of this name, if a set may speak of it on the backend `B`.
 pub(super) fn dialect<B: Backend>(name: &str) -> Option<Dialect> {
-    let known = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql];
-    known.into_iter().chain([B::DIALECT]).find(|known| known.name() == name)
+    let known = [
+        ("sqlite", Dialect::Sqlite),
+        ("sqlite3", Dialect::Sqlite),
+        ("postgres", Dialect::Postgres),
+        ("postgresql", Dialect::Postgres),
+        ("mysql", Dialect::Mysql),
+        ("mariadb", Dialect::Mysql),
+        (B::DIALECT.name(), B::DIALECT),
+    ];
+    known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, dialect)| dialect)
 }
+
+/// A folder, and an id if the migration is not all of the folder.
+type Place = (String, Option<String>);
 
 /// What a file is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,9 +174,10 @@ impl File {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let (kind, flat_id) =
             classify::<B>(name).map_err(|what| malformed(&origin, what, "use sqlite, postgres or mysql"))?;
-        let top = path.split_once('/').and_then(|(top, _)| dialect::<B>(top));
+        let (top, _) = path.split_once('/').unwrap_or_default();
+        let database = dialect::<B>(top);
         let leaf = folder.rsplit('/').next().unwrap_or_default();
-        let is_root = folder.is_empty() || top.is_some_and(|top| top.name() == folder);
+        let is_root = folder.is_empty() || (database.is_some() && top == folder);
         if is_root && matches!(kind, Kind::InFolder(_)) {
             return Err(malformed(
                 &origin,
@@ -171,7 +186,7 @@ impl File {
             ));
         }
         Ok(Self {
-            database: top,
+            database,
             folder: folder.to_owned(),
             id: if matches!(kind, Kind::InFolder(_)) { leaf.to_owned() } else { flat_id.to_owned() },
             kind,
@@ -184,38 +199,34 @@ impl File {
         (self.database, self.id.clone())
     }
 
-    /// What all files of one migration have in common: its folder, or its path without extensions.
-    fn place(&self) -> String {
+    /// What all files of one migration have in common: its folder, or its folder and id.
+    fn place(&self) -> Place {
         match self.kind {
-            Kind::InFolder(_) => self.folder.clone(),
-            _ => format!("{}/{}", self.folder, self.id),
+            Kind::InFolder(_) => (self.folder.clone(), None),
+            _ => (self.folder.clone(), Some(self.id.clone())),
         }
+    }
+
+    /// Whether an author could believe that this file, which nothing reads, belongs to a migration.
+    fn seems_part_of<'d>(&self, (_, id): &Key, draft: &'d mut Draft) -> Option<&'d mut Draft> {
+        let stem = self.id.to_lowercase();
+        let stem = stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).unwrap_or(&stem);
+        let is_in_its_folder = draft.place == (self.folder.clone(), None);
+        (is_in_its_folder || stem == id.to_lowercase()).then_some(draft)
     }
 
     fn text(self) -> Result<Text> {
         let Self { bytes, origin, .. } = self;
         let text = match bytes {
             Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
-            Cow::Owned(bytes) => {
-                String::from_utf8(bytes.clone()).map(Cow::Owned).map_err(|error| error.utf8_error())
-            }
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| error.utf8_error()),
         };
-        // Both are told with the place, counted in what could be read before it.
-        let place = |bytes: &[u8]| Location::in_text(&origin, &String::from_utf8_lossy(bytes), usize::MAX);
-        match text {
-            Err(error) => {
-                let what = format!("it is not UTF-8 text from byte {} on", error.valid_up_to());
-                Err(malformed(&origin, what, "save it as UTF-8"))
-            }
-            Ok(text) => match text.bytes().position(|byte| byte == 0) {
-                Some(nul) => {
-                    let at = place(&text.as_bytes()[..nul]);
-                    let what = "it holds a NUL byte, where SQL would end".to_owned();
-                    Err(Failure::Malformed { at, what, remedy: "remove it" }.into())
-                }
-                None => Ok(Text { origin, text }),
-            },
-        }
+        let text = text.map_err(|error| {
+            let what = format!("it is not UTF-8 text from byte {} on", error.valid_up_to());
+            malformed(&origin, what, "save it as UTF-8")
+        })?;
+        refuse_nul(&origin, &text)?;
+        Ok(Text { origin, text })
     }
 }
 
@@ -242,11 +253,12 @@ fn classify<B: Backend>(name: &str) -> Result<(Kind, &str), String> {
     if let Some(role) = role(last) {
         return Ok(kind(id, role(None)));
     }
-    // `up.sqlite`, `<id>.up.sqlite`
-    let (id, before) = id.rsplit_once('.').unwrap_or(("", id));
-    match (role(before), dialect::<B>(&last.to_ascii_lowercase())) {
-        (Some(role), Some(dialect)) => Ok(kind(id, role(Some(dialect)))),
+    // `up.sqlite`, `<id>.up.sqlite`, `<id>.sqlite`
+    let (before_last, before) = id.rsplit_once('.').unwrap_or(("", id));
+    match (role(before), dialect::<B>(last)) {
+        (Some(role), Some(dialect)) => Ok(kind(before_last, role(Some(dialect)))),
         (Some(_), None) => Err(format!("`{last}` is no database that it could be for")),
+        (None, Some(dialect)) if !id.is_empty() => Ok((Kind::Flat(Role::Up(Some(dialect))), id)),
         (None, _) => Ok((Kind::Flat(Role::Up(None)), stem)),
     }
 }
@@ -259,7 +271,7 @@ struct Text {
 
 /// The files of one migration.
 struct Draft {
-    place: String,
+    place: Place,
     texts: BTreeMap<Role, Text>,
     unused: Vec<String>,
 }
@@ -315,28 +327,34 @@ fn choose<B: Backend>(id: String, mut drafts: Vec<(Option<Dialect>, Draft)>) -> 
     // The database's own folder wins over the common one.
     drafts.sort_by_key(|(folder, _)| *folder != Some(B::DIALECT));
     let mut databases = Vec::new();
+    let mut own = None;
     for (folder, draft) in &mut drafts {
         if folder.is_some_and(|folder| folder != B::DIALECT) {
             databases.extend(*folder);
-            continue;
-        }
-        match draft.take(Role::Up, B::DIALECT) {
-            None => databases.extend(draft.texts.keys().filter_map(|role| match role {
+        } else if own.is_some() {
+            // The common folder, beside the database's own.
+        } else if let Some(up) = draft.take(Role::Up, B::DIALECT) {
+            let down = draft.take(Role::Down, B::DIALECT);
+            own = Some((up, down, draft.texts.remove(&Role::Metadata), std::mem::take(&mut draft.unused)));
+        } else {
+            databases.extend(draft.texts.keys().filter_map(|role| match role {
                 Role::Up(overlay) => *overlay,
                 _ => None,
-            })),
-            Some(up) => {
-                let down = draft.take(Role::Down, B::DIALECT);
-                return assemble(
-                    id,
-                    up,
-                    down,
-                    draft.texts.remove(&Role::Metadata),
-                    std::mem::take(&mut draft.unused),
-                    &[],
-                );
-            }
+            }));
         }
+    }
+    if let Some((up, down, metadata, mut unused)) = own {
+        let common = drafts.iter_mut().find(|(folder, _)| folder.is_none()).map(|(_, draft)| draft);
+        let metadata = metadata.or_else(|| common?.texts.remove(&Role::Metadata));
+        if down.is_none() {
+            // Half of a migration from each folder would be nobody's intention.
+            let left = drafts.iter_mut().find_map(|(folder, draft)| match folder {
+                None => draft.take(Role::Down, B::DIALECT),
+                Some(_) => None,
+            });
+            unused.extend(left.map(|down| down.origin));
+        }
+        return assemble(id, up, down, metadata, unused, &[]);
     }
     // It is for other databases only. It stays in the set, for the plan to say so, and never runs here.
     let elsewhere = drafts.into_iter().find_map(|(_, mut draft)| {
@@ -363,13 +381,16 @@ fn assemble<B: Backend>(
         is_reversible: down.is_some(),
         origin: Origin::File(Cow::Owned(up.origin.clone())),
         unused_files,
-        databases: databases.to_vec(),
         ..migration.meta
     };
     let (down, down_origin) = down.map(|down| (Action::Sql(down.text), down.origin)).unzip();
     migration.body = Body { down, down_origin, up_origin: Some(up.origin), ..migration.body };
     if let Some(Text { origin, text }) = metadata {
         metadata::apply::<B>(&origin, &text, &mut migration.meta)?;
+    }
+    if !databases.is_empty() {
+        // Whatever the metadata says: here is no script of it.
+        migration.meta.databases = databases.to_vec();
     }
     Ok(migration)
 }

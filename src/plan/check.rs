@@ -6,7 +6,7 @@ use crate::history::{History, Record};
 use crate::migration::Meta;
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Migrations;
-use crate::step::{Atomicity, ForeignKeys, Step};
+use crate::step::{Atomicity, Direction, ForeignKeys, Step};
 
 /// The findings about applying the migrations at these places.
 pub(super) fn up(
@@ -73,15 +73,22 @@ fn dirty(record: &Record, setting: Setting<'_>) -> Option<Problem> {
         Finished::Completed => ("id", "status = 'completed'"),
     };
     let (table, id) = (setting.table.quoted(), record.id.as_str().replace('\'', "''"));
+    let remove = format!("DELETE FROM {table} WHERE {key} = '{id}'");
+    let keep = format!("UPDATE {table} SET {done} WHERE {key} = '{id}'");
+    let (doing, remedy) = match dirty.direction {
+        Direction::Up => {
+            ("began", format!("have it run again with {remove} or count it as done with {keep}"))
+        }
+        Direction::Down => (
+            "began to be undone",
+            format!("have it undone again after {keep} or count it as undone with {remove}"),
+        ),
+    };
     Some(Problem::new(
         ProblemKind::Dirty,
         &record.id,
-        format!("began{} outside a transaction and did not finish{place}{why}", at(&record.run_on)),
-        format!(
-            "see what its script did, then have it run again with \
-             DELETE FROM {table} WHERE {key} = '{id}' \
-             or count it as done with UPDATE {table} SET {done} WHERE {key} = '{id}'"
-        ),
+        format!("{doing}{} outside a transaction and did not finish{place}{why}", at(&record.run_on)),
+        format!("see what its script did, then {remedy}"),
     ))
 }
 

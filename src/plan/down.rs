@@ -1,9 +1,10 @@
 //! Which applied migrations a target selects.
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 use crate::graph::Graph;
 use crate::history::History;
+use crate::id::MigrationId;
 use crate::target::Target;
 
 /// The places *in the history* of the migrations to undo, in order: the newest first, but none before those that need it.
@@ -12,9 +13,28 @@ pub(super) fn select(graph: &Graph, history: &History, target: &Target) -> Vec<u
     match target {
         Target::Back(steps) => order.truncate(*steps),
         Target::BackTo(id) => {
+            let records = history.records();
+            let needs = |id: &MigrationId| {
+                let place = graph.place(id).into_iter();
+                place.flat_map(|place| graph.needs(place)).map(|&need| &graph.metas()[need].id)
+            };
+            // It stays, and so does what it needs, even if that was applied after it.
+            let mut stays = HashSet::from([id]);
+            for &record in &order {
+                if stays.contains(&records[record].id) {
+                    stays.extend(needs(&records[record].id));
+                }
+            }
             // What is not applied has nothing after it.
-            let stays = order.iter().position(|&record| history.records()[record].id == *id);
-            order.truncate(stays.unwrap_or(0));
+            let newer = records.iter().skip_while(|record| record.id != *id).map(|record| &record.id);
+            let mut goes: HashSet<&MigrationId> = newer.filter(|id| !stays.contains(id)).collect();
+            // Older ones go too if they came to need one that goes.
+            for &record in order.iter().rev() {
+                if needs(&records[record].id).any(|need| goes.contains(need)) {
+                    goes.insert(&records[record].id);
+                }
+            }
+            order.retain(|&record| goes.contains(&records[record].id));
         }
         _ => {}
     }

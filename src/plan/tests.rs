@@ -65,7 +65,7 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
         environment: condition.filter(|condition| *condition != "batch"),
         mode: if condition == Some("batch") { TransactionMode::Batch } else { TransactionMode::PerMigration },
         table: &TableName::default(),
-        finished: super::Finished::NotDirty,
+        finished: Finished::NotDirty,
     };
     plan(&graph, &history, target, setting)
 }
@@ -129,7 +129,7 @@ fn record(word: &str) -> Record {
         () if marks.contains('?') => None,
         () => Some(Checksum::of(id)),
     };
-    Record { dirty: marks.contains('*').then_some(Dirty::BEGUN), ..Record::new(id, checksum) }
+    Record { dirty: marks.contains('*').then_some(Dirty::begun(Direction::Up)), ..Record::new(id, checksum) }
 }
 
 /// The checksum of the text that a migration had before it was changed.
@@ -251,6 +251,10 @@ fn back_to_keeps_its_migration() {
     check("a b c", "a c b", back_to("c"), "down b");
     check("a b c", "a b", back_to("c"), "nothing");
     check("a b c", "", back_to("a"), "nothing");
+    check("a<-b b c", "a b c", back_to("b"), "down c");
+    check("a<-c b c", "a b c", back_to("b"), "down a c");
+    check("a<-b b", "a b", back_to("a"), "nothing");
+    check("a b<-d c d", "a b c d", back_to("b"), "down c");
 }
 
 #[test]
@@ -518,26 +522,26 @@ fn a_plan_knows_the_history_it_was_made_for() {
 fn the_dry_run_lists_steps_and_findings() {
     let dry_run =
         |set: &str, history: &str, target: Target| plan_of(set, history, &target).unwrap().to_string();
-    assert_eq!(dry_run("a", "a", Latest), "nothing to do, 1 migration is applied");
-    assert_eq!(dry_run("a b", "a", Latest), "1 step, 1 migration is applied:\n  1. up b (2.sql)");
+    assert_eq!(dry_run("a", "a", Latest), "nothing to do, with 1 migration applied");
+    assert_eq!(dry_run("a b", "a", Latest), "1 step, with 1 migration applied before:\n  1. up b (2.sql)");
     assert_eq!(
-        dry_run("a c<-a,b b~", "", Latest),
-        "3 steps, 0 migrations are applied:\n  \
+        dry_run("a c@sqlite,mysql<-a,b b~", "", Latest),
+        "3 steps, with 0 migrations applied before:\n  \
          1. up a (1.sql)\n  \
          2. up b; outside a transaction (3.sql)\n  \
-         3. up c; needs a, b (2.sql)"
+         3. up c; needs a, b; only on sqlite, mysql (2.sql)"
     );
     assert_eq!(
         dry_run("batch: a b c! d%prod,test", "b", Latest),
-        "2 steps in one transaction, 1 migration is applied:\n  \
+        "2 steps in one transaction, with 1 migration applied before:\n  \
          1. up a (1.sql)\n  \
          2. up c (3.sql)\n  \
-         note, out of order: `a` comes before 1 migration is already applied; it runs now\n  \
+         note, out of order: `a` comes before 1 migration already applied; it runs now\n  \
          note, other environment: `d` is only for prod, test and does not run on sqlite without an environment"
     );
     assert_eq!(
         dry_run("a!", "a", Back(1)),
-        "1 step, 1 migration is applied:\n  \
+        "1 step, with 1 migration applied before:\n  \
          1. down a (1.sql)\n  \
          refused, irreversible: `a` has no script that undoes it; \
          write one (an empty file says that there is nothing to undo), or go back less far"

@@ -1,1 +1,610 @@
-//! (to be written)
+//! What errors say. Their texts are for people, and every one stands here.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OpenFlags};
+use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows};
+use switchy_schema::{
+    BoxError, Dialect, ErrorKind, ForeignKeys, Hooks, Migration, MigrationError, MigrationRunner, Target,
+    TransactionMode,
+};
+
+use crate::execution::{memory, set};
+
+/// The error of a folder with these files.
+fn source<const N: usize>(files: [(&str, &[u8]); N]) -> MigrationError {
+    let folder =
+        files.iter().fold(TestMigrationBuilder::new(), |folder, (path, bytes)| folder.file(path, bytes));
+    MigrationRunner::new_directory(folder.path()).unwrap_err()
+}
+
+/// The error of one `metadata.toml`.
+fn metadata(text: &str) -> MigrationError {
+    source([("1_it/up.sql", b""), ("1_it/metadata.toml", text.as_bytes())])
+}
+
+fn sets(migrations: impl Into<Vec<Migration>>) -> MigrationError {
+    MigrationRunner::new(migrations.into()).unwrap_err()
+}
+
+/// The error of a script in a file, on a connection, with its metadata.
+fn file(conn: &Connection, up: &str, metadata: &str) -> MigrationError {
+    let folder = TestMigrationBuilder::new().migration("1_it", up).metadata("1_it", metadata);
+    folder.runner().lock_timeout(Duration::ZERO).run(conn).unwrap_err()
+}
+
+/// The error of a script in a file.
+fn step(up: &str) -> MigrationError {
+    file(&memory(), up, "")
+}
+
+/// The error of a run whose first set was applied, and to whose database that was done.
+fn then<const N: usize>(
+    first: [(&'static str, &'static str); N],
+    sql: &str,
+    second: &MigrationRunner,
+) -> MigrationError {
+    let conn = memory();
+    set(first).run(&conn).unwrap();
+    conn.execute_batch(sql).unwrap();
+    second.run(&conn).unwrap_err()
+}
+
+const PARENT: &str = "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+    CREATE TABLE c (p REFERENCES p ON DELETE CASCADE ON UPDATE SET NULL); INSERT INTO c VALUES (1), (1), (2)";
+
+fn keys(up: &str, metadata: &str) -> MigrationError {
+    let conn = memory();
+    conn.execute_batch(PARENT).unwrap();
+    file(&conn, up, metadata)
+}
+
+fn in_batch(second: Migration) -> MigrationError {
+    let set = [Migration::sql("1_a", ""), second];
+    MigrationRunner::new(set).unwrap().transaction(TransactionMode::Batch).run(&memory()).unwrap_err()
+}
+
+fn hook(hooks: Hooks, guarded: bool) -> MigrationError {
+    let it = Migration::sql("1_it", "CREATE TABLE a (b)");
+    let it = if guarded { it.outside_transaction() } else { it };
+    MigrationRunner::new([it]).unwrap().hooks(hooks).run(&memory()).unwrap_err()
+}
+
+fn code<E: Into<BoxError> + 'static>(work: fn(&Connection) -> Result<(), E>) -> MigrationError {
+    MigrationRunner::new([Migration::code("1_it", work)]).unwrap().run(&memory()).unwrap_err()
+}
+
+fn failing(down: &'static str) -> MigrationError {
+    let conn = memory();
+    let folder = TestMigrationBuilder::new().reversible("1_it", "", down);
+    folder.runner().run(&conn).unwrap();
+    folder.runner().run_to(&conn, Target::Empty).unwrap_err()
+}
+
+fn locked(text: Option<&'static str>) -> MigrationError {
+    let database = TestDatabase::new();
+    let (path, (give, take)) = (database.path(), std::sync::mpsc::channel());
+    let give = std::sync::Mutex::new(give);
+    let holder = Migration::code("1_it", move |_| {
+        if let Some(text) = text {
+            std::fs::write(path.with_file_name("test.db-migrate"), text)?;
+        }
+        let second =
+            set([("1_it", "")]).lock_timeout(Duration::from_millis(20)).run(&Connection::open(&path)?);
+        give.lock().unwrap().send(second.unwrap_err()).unwrap();
+        Ok::<_, BoxError>(())
+    });
+    MigrationRunner::new([holder]).unwrap().run(&database.connect()).unwrap();
+    take.recv().unwrap()
+}
+
+fn busy() -> MigrationError {
+    let database = TestDatabase::new();
+    let other = database.connect();
+    other.execute_batch("CREATE TABLE theirs (a); BEGIN IMMEDIATE").unwrap();
+    let conn = database.connect();
+    conn.busy_timeout(Duration::ZERO).unwrap();
+    file(&conn, "CREATE TABLE a (b)", "")
+}
+
+fn unreadable(content: &[u8], begin: &str) -> MigrationError {
+    let database = TestDatabase::new();
+    std::fs::write(database.path(), content).unwrap();
+    let other = database.connect();
+    let _ = other.execute_batch(begin);
+    let conn = database.connect();
+    conn.busy_timeout(Duration::ZERO).unwrap();
+    set([("1_it", "")]).lock_timeout(Duration::ZERO).run(&conn).unwrap_err()
+}
+
+fn read_only() -> MigrationError {
+    let database = TestDatabase::new();
+    database.connect().execute_batch("CREATE TABLE a (b)").unwrap();
+    file(&Connection::open_with_flags(database.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap(), "", "")
+}
+
+fn full() -> MigrationError {
+    let conn = memory();
+    rows(&conn, "PRAGMA max_page_count = 5");
+    file(&conn, "CREATE TABLE a (b);\nINSERT INTO a SELECT randomblob(100000)", "")
+}
+
+fn interrupted() -> MigrationError {
+    let conn = memory();
+    let handle = conn.get_interrupt_handle();
+    conn.create_scalar_function("stop", 0, FunctionFlags::SQLITE_UTF8, move |_| {
+        handle.interrupt();
+        Ok(1)
+    })
+    .unwrap();
+    file(&conn, "CREATE TABLE a AS SELECT stop() UNION SELECT 2", "")
+}
+
+fn journal_mode_kept() -> MigrationError {
+    let conn = Connection::open("").unwrap();
+    conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE").unwrap();
+    let database = TestDatabase::new();
+    let conn_of_file = database.connect();
+    drop(conn);
+    file(&conn_of_file, "CREATE TABLE a (b);\nPRAGMA journal_mode = WAAL", "run_in_transaction = false")
+}
+
+fn swallowed() -> MigrationError {
+    let sql = "CREATE TRIGGER t BEFORE INSERT ON __switchy_migrations BEGIN SELECT RAISE(IGNORE); END";
+    let conn = memory();
+    set([("0_before", "")]).run(&conn).unwrap();
+    conn.execute_batch(sql).unwrap();
+    let folder = TestMigrationBuilder::new().migration("0_before", "").migration("1_it", "");
+    folder.runner().run(&conn).unwrap_err()
+}
+
+fn stale(second: &MigrationRunner) -> MigrationError {
+    let conn = memory();
+    let plan = set([("1_a", "SELECT 1"), ("2_b", "")]).plan(&conn, Target::Latest).unwrap();
+    if second.list().len() == 1 {
+        return second.apply(&conn, plan).unwrap_err();
+    }
+    second.run(&conn).unwrap();
+    second.apply(&conn, plan).unwrap_err()
+}
+
+fn open_transaction() -> MigrationError {
+    let conn = memory();
+    conn.execute_batch("BEGIN").unwrap();
+    set([("1_a", "")]).run(&conn).unwrap_err()
+}
+
+fn unknown(id: &str) -> MigrationError {
+    let runner = set([("2026-01-01-000000_users", ""), ("2026-02-01-000000_posts", "")]);
+    runner.run_to(&memory(), Target::Through(id.into())).unwrap_err()
+}
+
+fn lock_file() -> MigrationError {
+    let database = TestDatabase::new();
+    std::fs::create_dir(database.path().with_file_name("test.db-migrate")).unwrap();
+    set([("1_a", "")]).run(&database.connect()).unwrap_err()
+}
+
+fn table_name(name: &str) -> MigrationError {
+    set([]).table_name(name).unwrap_err()
+}
+
+fn needs(needed: Migration, environment: Option<&str>) -> MigrationError {
+    let runner = MigrationRunner::new([needed, Migration::sql("2_b", "").depends_on("1_a")]).unwrap();
+    let runner = if let Some(environment) = environment { runner.environment(environment) } else { runner };
+    runner.run(&memory()).unwrap_err()
+}
+
+fn irreversible(it: Migration) -> MigrationError {
+    let conn = memory();
+    set([("1_it", "")]).run(&conn).unwrap();
+    MigrationRunner::new([it]).unwrap().run_to(&conn, Target::Empty).unwrap_err()
+}
+
+/// Every kind of error in every variant, with its kind and its text.
+#[rustfmt::skip]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
+fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
+    use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, TableName, UnknownMigration};
+    let guarded = "run_in_transaction = false";
+    let (on, no) = ("foreign_keys = \"on\"", || -> BoxError { "no, never".into() });
+    vec![
+        (MigrationRunner::new_directory(TestDatabase::new().path()).unwrap_err(), Source,
+            "there is no folder FOLDER/test.db; check the path, or create it"),
+        (MigrationRunner::new_directory(file!()).unwrap_err(), Source,
+            "there is no folder tests/it/errors.rs; check the path, or create it"),
+        (source([("1_it/up.sql", b"SELECT '\xff'")]), Source,
+            "FOLDER/1_it/up.sql: it is not UTF-8 text from byte 8 on; save it as UTF-8"),
+        (source([("1_it/up.sql", b"SELECT\n 1 \0")]), Source,
+            "FOLDER/1_it/up.sql:2:4: it holds a NUL byte, where SQL would end; remove it"),
+        (source([("1_it/down.sql", b"")]), Source,
+            "FOLDER/1_it/down.sql: it undoes nothing, there is no script that applies; add the script, or remove this file"),
+        (source([("1_it/metadata.toml", b"")]), Source,
+            "FOLDER/1_it/metadata.toml: it describes no migration, there is no up.sql beside it; add the script, or remove this file"),
+        (source([("1_it/up.oracle.sql", b"")]), Source,
+            "FOLDER/1_it/up.oracle.sql: `oracle` is no database that it could be for; use sqlite, postgres or mysql"),
+        (metadata("descripton = \"x\""), Source,
+            "FOLDER/1_it/metadata.toml:1:1: unknown field `descripton`, expected one of `description`, `depends_on`, `depends_on_if_present`, `run_in_transaction`, `foreign_keys`, `environments`, `databases`, `accepted`, `allow`; docs/format.md lists the keys of metadata.toml"),
+        (metadata("description = 7"), Source,
+            "FOLDER/1_it/metadata.toml:1:15: invalid type: integer `7`, expected a string; docs/format.md lists the keys of metadata.toml"),
+        (metadata("description = \"x"), Source,
+            "FOLDER/1_it/metadata.toml:1:17: invalid basic string, expected `\"`; docs/format.md lists the keys of metadata.toml"),
+        (metadata("run_in_transaction = \"no\""), Source,
+            "FOLDER/1_it/metadata.toml:1:22: invalid type: string \"no\", expected a boolean; docs/format.md lists the keys of metadata.toml"),
+        (metadata("foreign_keys = \"maybe\""), Source,
+            "FOLDER/1_it/metadata.toml:1:16: unknown variant `maybe`, expected one of `checked`, `on`, `off`; docs/format.md lists the keys of metadata.toml"),
+        (metadata("databases = [\"sqlite\", \"oracle\"]"), Source,
+            "FOLDER/1_it/metadata.toml:1:24: `oracle` is no database that it could be for; docs/format.md lists the keys of metadata.toml"),
+        (metadata("accepted = [\"abc\"]"), Source,
+            "FOLDER/1_it/metadata.toml:1:13: a checksum is 64 hexadecimal digits; docs/format.md lists the keys of metadata.toml"),
+        (metadata("allow = [\"everything\"]"), Source,
+            "FOLDER/1_it/metadata.toml:1:10: unknown variant `everything`, expected `cascade`; docs/format.md lists the keys of metadata.toml"),
+        (source([("1_it/up.sql", b""), ("old/1_it/up.sql", b"")]), Set,
+            "`1_it` is defined twice, in FOLDER/1_it/up.sql and in FOLDER/old/1_it/up.sql; rename one of them"),
+        (source([("1_it/up.sql", b""), ("1_it.sql", b"")]), Set,
+            "`1_it` is defined twice, in FOLDER/1_it/up.sql and in FOLDER/1_it.sql; rename one of them"),
+        (sets([Migration::sql("1_a", ""), Migration::sql("1_a", "")]), Set,
+            "`1_a` is defined twice, in CODE and in CODE; rename one of them"),
+        (sets([Migration::sql("", "")]), Set,
+            "a migration in CODE has an empty id; name it"),
+        (sets([Migration::sql("1\n2", "")]), Set,
+            "the id `1\\n2` in CODE holds a control character; rename it"),
+        (sets([Migration::sql("1_users", ""), Migration::sql("2_posts", "").depends_on("1_user")]), Set,
+            "`2_posts` needs `1_user`, which is not in the set, the nearest is `1_users`; add it, correct the name, or use depends_on_if_present"),
+        (sets([Migration::sql("2_posts", "").depends_on("zzz")]), Set,
+            "`2_posts` needs `zzz`, which is not in the set; add it, correct the name, or use depends_on_if_present"),
+        (sets([Migration::sql("1_a", "").depends_on("2_b"), Migration::sql("2_b", "").depends_on("1_a")]), Set,
+            "these need each other: `1_a -> 2_b -> 1_a`; remove one depends_on of them"),
+        (sets([Migration::sql("1_a", "").depends_on("1_a")]), Set,
+            "these need each other: `1_a -> 1_a`; remove one depends_on of them"),
+        (sets([Migration::sql("1_a", "").depends_on("x"), Migration::sql(" ", "")]), Set,
+            "2 problems: (1) a migration in CODE has an empty id; name it; (2) `1_a` needs `x`, which is not in the set; add it, correct the name, or use depends_on_if_present"),
+        (table_name(""), TableName,
+            "`` cannot name the tracking table: it is empty; choose another name"),
+        (table_name("a\nb"), TableName,
+            "`a\\nb` cannot name the tracking table: it holds a control character; choose another name"),
+        (table_name("sqlite_mine"), TableName,
+            "`sqlite_mine` cannot name the tracking table: SQLite keeps names that begin with `sqlite_` for itself; choose another name"),
+        (table_name(&"x".repeat(64)), TableName,
+            "`xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` cannot name the tracking table: it is longer than 63 bytes; choose another name"),
+        (unknown("2026-01-01-000000_user"), UnknownMigration,
+            "there is no migration `2026-01-01-000000_user`, the nearest is `2026-01-01-000000_users`; nothing was done, `list` names those there are"),
+        (unknown("x"), UnknownMigration,
+            "there is no migration `x`; nothing was done, `list` names those there are"),
+        (then([("1_a", ""), ("2_newer", "")], "", &set([("1_a", "")])), Refused,
+            "nothing was done: `2_newer` was applied to this database at DATE UTC and this program does not know it; use the newer version of the program that applied it, or put its file back if it was removed"),
+        (then([("1_a", "SELECT 1")], "", &set([("1_a", "SELECT 2")])), Refused,
+            "nothing was done: `1_a` was changed after it was applied: applied as HASH, now HASH in CODE; put the applied text back and write a new migration, or, if the change means nothing, accept the old text with accepted = [\"HASH\"] in its metadata"),
+        (then([("1_a", "")], "UPDATE __switchy_migrations SET dirty = 1, basis = NULL", &set([("1_a", "")])), Refused,
+            "nothing was done: `1_a` began at DATE UTC outside a transaction and did not finish; see what its script did, then have it run again with DELETE FROM \"__switchy_migrations\" WHERE name = '1_a' or count it as done with UPDATE \"__switchy_migrations\" SET dirty = 0 WHERE name = '1_a'"),
+        (then([("1_a", "")], "UPDATE __switchy_migrations SET dirty = 1, statement = 3, failure = 'no such table: x', basis = NULL", &set([("1_a", "")])), Refused,
+            "nothing was done: `1_a` began at DATE UTC outside a transaction and did not finish, at statement 3 of its script: no such table: x; see what its script did, then have it run again with DELETE FROM \"__switchy_migrations\" WHERE name = '1_a' or count it as done with UPDATE \"__switchy_migrations\" SET dirty = 0 WHERE name = '1_a'"),
+        (then([("1_a", ""), ("2_b", "")], "", &set([("1_a", "changed")])), Refused,
+            "nothing was done: 2 problems: (1) `2_b` was applied to this database at DATE UTC and this program does not know it; use the newer version of the program that applied it, or put its file back if it was removed; (2) `1_a` was changed after it was applied: applied as HASH, now HASH in CODE; put the applied text back and write a new migration, or, if the change means nothing, accept the old text with accepted = [\"HASH\"] in its metadata"),
+        (needs(Migration::sql("1_a", "").only_on([Dialect::Postgres]), None), Refused,
+            "nothing was done: `2_b` needs `1_a`, which is not for sqlite without an environment; limit both to the same databases and environments, or use depends_on_if_present"),
+        (needs(Migration::sql("1_a", "").environments(["staging"]), Some("production")), Refused,
+            "nothing was done: `2_b` needs `1_a`, which is not for sqlite in the environment `production`; limit both to the same databases and environments, or use depends_on_if_present"),
+        (irreversible(Migration::sql("1_it", "")), Refused,
+            "nothing was done: `1_it` has no script that undoes it; write one (an empty file says that there is nothing to undo), or go back less far"),
+        (irreversible(Migration::sql("1_it", "").only_on([Dialect::Mysql])), Refused,
+            "nothing was done: `1_it` has no script for sqlite; write one (an empty file says that there is nothing to undo), or go back less far"),
+        (in_batch(Migration::sql("2_b", "").outside_transaction()), Refused,
+            "nothing was done: `2_b` runs outside a transaction, and this run is to be one; run with TransactionMode::PerMigration, or up to it and past it on its own first"),
+        (in_batch(Migration::sql("2_b", "").foreign_keys(ForeignKeys::Enforced)), Refused,
+            "nothing was done: `2_b` wants another enforcement of foreign keys than the first step, and a transaction has one; run with TransactionMode::PerMigration, or up to it and past it on its own first"),
+        (stale(&set([("1_a", "SELECT 1"), ("2_b", "")])), Stale,
+            "the database changed since the plan was made; nothing was done, make a new plan"),
+        (stale(&set([("1_a", "SELECT 2")])), Stale,
+            "the migrations of this runner are not those of the plan (`1_a`); nothing was done, make a new plan"),
+        (open_transaction(), OpenTransaction,
+            "the connection is inside a transaction; commit it or roll it back first, each migration needs its own"),
+        (step("CREATE TABLE a (b);\nSELEKT 1"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:2:1 in `SELEKT 1`: near \"SELEKT\": syntax error; nothing of it was kept; correct it and run again"),
+        (step("CREATE TABLE a (b);\nINSERT INTO aa\nVALUES (1);"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:2:1 in `INSERT INTO aa VALUES (1);`: no such table: aa; nothing of it was kept; correct it and run again"),
+        (step("CREATE TABLE a (b UNIQUE); INSERT INTO a VALUES (1), (1)"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:28 in `INSERT INTO a VALUES (1), (1)`: UNIQUE constraint failed: a.b; nothing of it was kept; correct it and run again"),
+        (step("SELECT 'open"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:8 in `SELECT 'open`: unrecognized token: \"'open\"; nothing of it was kept; correct it and run again"),
+        (step("BEGIN; CREATE TABLE a (b); COMMIT"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `BEGIN;`: it begins a transaction, and it already runs in one; nothing of it was kept; remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set run_in_transaction = false in its metadata"),
+        (step("CREATE TABLE a (b); COMMIT"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:21 in `COMMIT`: it would end the transaction that it runs in; nothing of it was kept; remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set run_in_transaction = false in its metadata"),
+        (step("CREATE TABLE a (b UNIQUE); INSERT OR ROLLBACK INTO a VALUES (1), (1)"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:28 in `INSERT OR ROLLBACK INTO a VALUES (1), (1)`: UNIQUE constraint failed: a.b; nothing of it was kept; correct it and run again"),
+        (step("VACUUM"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `VACUUM`: cannot VACUUM from within a transaction; nothing of it was kept; set run_in_transaction = false in its metadata"),
+        (file(&TestDatabase::new().connect(), "PRAGMA journal_mode = WAL", ""), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `PRAGMA journal_mode = WAL`: the journal mode cannot change from `delete` to `WAL` in a transaction; nothing of it was kept; set run_in_transaction = false in its metadata"),
+        (journal_mode_kept(), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:2:1 in `PRAGMA journal_mode = WAAL`: the journal mode is still `delete`, not `WAAL`; it runs outside a transaction, so what it did before stays and it is marked dirty; close other connections to the file, and check that its file system can do this"),
+        (file(&memory(), "CREATE TABLE a (b); SELEKT", guarded), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:21 in `SELEKT`: near \"SELEKT\": syntax error; it runs outside a transaction, so what it did before stays and it is marked dirty; correct it and run again"),
+        (file(&memory(), "SELEKT", guarded), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `SELEKT`: near \"SELEKT\": syntax error; nothing of it was kept; correct it and run again"),
+        (file(&memory(), "CREATE TABLE a (b); BEGIN", guarded), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: it left a transaction open, which was rolled back; it runs outside a transaction, so what it did before stays and it is marked dirty; end it with COMMIT"),
+        (then([], "", &set([("1_a", ""), ("2_b", "SELEKT")])), Step,
+            "migration `2_b` failed at CODE:1:1 in `SELEKT`: near \"SELEKT\": syntax error; nothing of it was kept, 1 step before it was done and kept; correct it and run again"),
+        (then([], "", &set([("1_a", ""), ("2_b", ""), ("3_c", "SELEKT")])), Step,
+            "migration `3_c` failed at CODE:1:1 in `SELEKT`: near \"SELEKT\": syntax error; nothing of it was kept, 2 steps before it were done and kept; correct it and run again"),
+        (failing("SELEKT"), Step,
+            "rollback of `1_it` failed at FOLDER/1_it/down.sql:1:1 in `SELEKT`: near \"SELEKT\": syntax error; nothing of it was kept; correct it and run again"),
+        (keys("DELETE FROM p WHERE id = 2", ""), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards 1 row of `c` would point to nothing in `p`; nothing of it was kept; delete or mend those rows in the script too, or accept them with foreign_keys = \"off\""),
+        (keys("DELETE FROM p", ""), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards 3 rows of `c` would point to nothing in `p`; nothing of it was kept; delete or mend those rows in the script too, or accept them with foreign_keys = \"off\""),
+        (keys("DELETE FROM p WHERE id = 2", on), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `DELETE FROM p WHERE id = 2`: its foreign key actions delete a row of `c`; nothing of it was kept; remove foreign_keys = \"on\" from its metadata to keep them, or declare that it is meant with allow = [\"cascade\"]"),
+        (keys("DROP TABLE p", on), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `DROP TABLE p`: its foreign key actions delete 3 rows of `c`; nothing of it was kept; remove foreign_keys = \"on\" from its metadata to keep them, or declare that it is meant with allow = [\"cascade\"]"),
+        (keys("UPDATE p SET id = 9 WHERE id = 1", on), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `UPDATE p SET id = 9 WHERE id = 1`: its foreign key actions change rows of `c`; nothing of it was kept; remove foreign_keys = \"on\" from its metadata to keep them, or declare that it is meant with allow = [\"cascade\"]"),
+        (keys("PRAGMA foreign_keys = OFF", on), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `PRAGMA foreign_keys = OFF`: it switches off the enforcement of foreign keys that it asked for; nothing of it was kept; remove the pragma, or remove foreign_keys = \"on\" from its metadata"),
+        (keys("INSERT INTO c VALUES (9)", on), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `INSERT INTO c VALUES (9)`: FOREIGN KEY constraint failed; nothing of it was kept; correct it and run again"),
+        (step("DELETE FROM __switchy_migrations; INSERT INTO __switchy_migrations (name) VALUES ('x')"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: it changes the tracking table `__switchy_migrations`; nothing of it was kept; leave that table to the engine, and run again"),
+        (swallowed(), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: writing the record of `1_it` changed 0 rows, not one; nothing of it was kept; correct it and run again"),
+        (busy(), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: database is locked; nothing of it was kept; try again when the other connection has finished"),
+        (read_only(), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: attempt to write a readonly database; nothing of it was kept; make the file and its folder writable, or open it for writing"),
+        (full(), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:2:1 in `INSERT INTO a SELECT randomblob(100000)`: database or disk is full; nothing of it was kept; make room on the disk and run again"),
+        (interrupted(), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `CREATE TABLE a AS SELECT stop() UNION SELECT 2`: interrupted; nothing of it was kept; run again when it may take its time"),
+        (code::<BoxError>(|_| Err("no, never".into())), Step,
+            "migration `1_it` failed at CODE: no, never; nothing of it was kept; correct it and run again"),
+        (code(|conn| conn.execute_batch("SELECT * FROM missing")), Step,
+            "migration `1_it` failed at CODE: no such table: missing; nothing of it was kept; correct it and run again"),
+        (code(|conn| conn.execute_batch("COMMIT")), Step,
+            "migration `1_it` failed at CODE: it ended the transaction that it runs in; it is not recorded, but what it committed by itself stays; remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set run_in_transaction = false in its metadata"),
+        (hook(Hooks::new().before(move |_, _| Err(no())), false), Hook,
+            "the `before` hook of migration `1_it` refused: no, never; nothing of it was kept"),
+        (hook(Hooks::new().after(move |_, _| Err(no())), false), Hook,
+            "the `after` hook of migration `1_it` refused: no, never; nothing of it was kept"),
+        (hook(Hooks::new().before(move |_, _| Err(no())), true), Hook,
+            "the `before` hook of migration `1_it` refused: no, never; nothing of it was kept"),
+        (hook(Hooks::new().after(move |_, _| Err(no())), true), Hook,
+            "the `after` hook of migration `1_it` refused: no, never; it runs outside a transaction, so what it did before stays and it is marked dirty"),
+        (hook(Hooks::new().after(|_, conn| Ok(conn.execute_batch("COMMIT")?)), false), Hook,
+            "the `after` hook of migration `1_it` refused: it ended the transaction that it runs in; it is not recorded, but what it committed by itself stays; remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set run_in_transaction = false in its metadata"),
+        (locked(None), LockTimeout,
+            "another run holds the lock FOLDER/test.db-migrate (PID, applying `1_it`); waited 20ms, start again when it has finished, or wait longer with `lock_timeout`"),
+        (locked(Some("")), LockTimeout,
+            "another run holds the lock FOLDER/test.db-migrate (it does not say who); waited 20ms, start again when it has finished, or wait longer with `lock_timeout`"),
+        (lock_file(), LockFile,
+            "cannot use the lock file FOLDER/test.db-migrate: Is a directory (os error 21); make its folder writable, or choose another place with `lock(Lock::File(path))`"),
+        (unreadable(&[b'x'; 4096], ""), Database,
+            "cannot read the migrations of `__switchy_migrations`: file is not a database; check the path, or restore the file from a backup"),
+        (unreadable(b"", "CREATE TABLE a (b); BEGIN EXCLUSIVE"), Database,
+            "cannot read the migrations of `__switchy_migrations`: database is locked; try again when the other connection has finished"),
+        (unreadable(b"", "CREATE TABLE __switchy_migrations (version, dirty)"), Database,
+            "cannot read the migrations of `__switchy_migrations`: the table exists and is not a tracking table, its columns are version, dirty; choose another name with `table_name`"),
+    ]
+}
+
+/// The text with what differs from run to run replaced: temporary folders, lines of tests, hashes, dates, processes.
+fn normal(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    let temporary = format!("{}/.tmp", std::env::temp_dir().display());
+    let run = |text: &str, is: fn(char) -> bool| text.find(|c| !is(c)).unwrap_or(text.len());
+    while let Some(first) = rest.chars().next() {
+        let hex = run(rest, |c| c.is_ascii_hexdigit());
+        let date = run(rest, |c| c.is_ascii_digit() || "-T:.".contains(c));
+        if let Some(after) = rest.strip_prefix(&*temporary) {
+            out.push_str("FOLDER");
+            rest = &after[run(after, |c| c.is_ascii_alphanumeric())..];
+        } else if let Some((_, after)) =
+            rest.strip_prefix("tests/it/").and_then(|rest| rest.split_once(".rs:"))
+        {
+            out.push_str("CODE");
+            rest = &after[run(after, |c| c.is_ascii_digit())..];
+        } else if rest.starts_with("(pid ") {
+            out.push_str("(PID, ");
+            rest = &rest[rest.find("applying").unwrap()..];
+        } else if hex == 64 {
+            out.push_str("HASH");
+            rest = &rest[hex..];
+        } else if date == 23 {
+            out.push_str("DATE");
+            rest = &rest[date..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    out
+}
+
+#[test]
+fn every_error_is_of_its_kind_and_says_what_it_should() {
+    let mut wrong = String::new();
+    for (error, kind, text) in all_errors() {
+        let said = normal(&error.to_string());
+        if (error.kind(), &*said) != (kind, text) {
+            write!(wrong, "\n{:?}: {said}\n  instead of\n{kind:?}: {text}\n", error.kind()).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_error_is_one_sentence_without_an_end() {
+    for (error, ..) in all_errors() {
+        let text = error.to_string();
+        let first = text.chars().next().unwrap();
+        assert!(first.is_lowercase() || first.is_ascii_digit() || "`/".contains(first), "{text}");
+        assert!(!text.contains(['\n', '\r', '\t']), "{text}");
+        assert!(!text.ends_with(['.', ' ', '!', ';', ',']), "{text}");
+        assert!(
+            !text.contains("  ") && !text.contains(" ;") && !text.contains(";;") && !text.contains(" ,"),
+            "{text}"
+        );
+        assert!(text.contains("; "), "it says what to do: {text}");
+        assert_eq!(text.matches('`').count() % 2, 0, "{text}");
+        assert!(!text.contains("Error") && !text.contains("error: "), "{text}");
+    }
+}
+
+/// Whoever prints an error with its sources must not read everything twice.
+#[test]
+fn no_source_repeats_what_the_error_says() {
+    for (error, ..) in all_errors() {
+        let text = error.to_string();
+        let mut source = error.source();
+        while let Some(deeper) = source {
+            assert!(!text.contains(&deeper.to_string()), "{text}: {deeper}");
+            source = deeper.source();
+        }
+    }
+}
+
+#[test]
+fn the_cause_is_the_error_that_the_driver_or_the_application_gave() {
+    let kinds = |error: &MigrationError| {
+        let cause = error.cause()?;
+        Some(if cause.is::<rusqlite::Error>() {
+            "driver"
+        } else if cause.is::<std::io::Error>() {
+            "file"
+        } else {
+            "own"
+        })
+    };
+    for (error, expected) in [
+        (step("SELEKT"), Some("driver")),
+        (step("SELECT * FROM missing"), Some("driver")),
+        (step("COMMIT"), None),
+        (code::<BoxError>(|_| Err("mine".into())), Some("own")),
+        (code(|conn| conn.execute_batch("SELEKT")), Some("driver")),
+        (hook(Hooks::new().before(|_, _| Err("mine".into())), false), Some("own")),
+        (lock_file(), Some("file")),
+        (busy(), Some("driver")),
+        (unreadable(&[b'x'; 4096], ""), Some("driver")),
+        (open_transaction(), None),
+        (unknown("x"), None),
+    ] {
+        assert_eq!(kinds(&error), expected, "{error}");
+    }
+}
+
+#[test]
+fn every_kind_of_error_is_in_the_table() {
+    let all = all_errors();
+    let mut kinds: Vec<String> = all.iter().map(|(_, kind, _)| format!("{kind:?}")).collect();
+    kinds.sort();
+    kinds.dedup();
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
+}
+
+#[test]
+fn a_caret_stands_under_the_place() {
+    let table = [
+        ("SELEKT 1", "1:1", "  |\n1 | SELEKT 1\n  | ^"),
+        ("SELECT 1;\nSELECT *\n  FROM missing", "2:1", "  |\n2 | SELECT *\n  | ^"),
+        ("SELECT 1; SELECT a FROM b", "1:11", "  |\n1 | SELECT 1; SELECT a FROM b\n  |           ^"),
+        ("\t\tSELECT 1;\tSELEKT", "1:13", "  |\n1 | \t\tSELECT 1;\tSELEKT\n  | \t\t         \t^"),
+        (
+            "SELECT 'äöü 🦀', 2; SELEKT",
+            "1:20",
+            "  |\n1 | SELECT 'äöü 🦀', 2; SELEKT\n  |                    ^",
+        ),
+        ("\u{feff}SELECT 1;\r\n  SELEKT\r\n", "2:3", "  |\n2 |   SELEKT\n  |   ^"),
+        ("-- so\n\n/* x\n */ SELEKT", "4:5", "  |\n4 |  */ SELEKT\n  |     ^"),
+        ("SELECT 1;\n\n\n\n\n\n\n\n\nSELEKT", "10:1", "   |\n10 | SELEKT\n   | ^"),
+        (
+            "CREATE TABLE ä (b);\nINSERT INTO ä VALUES ('ß', 1)",
+            "2:1",
+            "  |\n2 | INSERT INTO ä VALUES ('ß', 1)\n  | ^",
+        ),
+        (
+            "SELECT 'ß' FROM sqlite_master WHERE missing",
+            "1:37",
+            "  |\n1 | SELECT 'ß' FROM sqlite_master WHERE missing\n  |                                     ^",
+        ),
+    ];
+    for (script, place, shown) in table {
+        let error = step(script);
+        let (sentence, picture) = (format!("{error}"), format!("{error:#}"));
+        // Only SQLite's own place inside a statement is finer than its start, and only with the bundled one.
+        let line = picture.strip_prefix(&format!("{sentence}\n")).unwrap_or_else(|| panic!("{picture}"));
+        let (arrow, rest) = line.split_once('\n').unwrap();
+        assert_eq!(normal(arrow).trim_start(), format!("--> FOLDER/1_it/up.sql:{place}"), "{script:?}");
+        assert_eq!(rest, shown, "{script:?}\n{picture}");
+        assert!(sentence.contains(&format!("up.sql:{place} ")), "{sentence}");
+    }
+    let plain = open_transaction();
+    assert_eq!(format!("{plain:#}"), format!("{plain}"), "no place, no picture");
+}
+
+#[test]
+fn metadata_has_its_place_too() {
+    let error = metadata("description = \"ä\"\ndepend_on = [\"x\"]\n");
+    let position = error.location().unwrap().position.unwrap();
+    assert_eq!((position.line, position.column), (2, 1));
+    assert!(format!("{error:#}").ends_with("2 | depend_on = [\"x\"]\n  | ^"), "{error:#}");
+}
+
+#[test]
+fn a_statement_is_given_whole_and_shown_on_one_line() {
+    let columns: Vec<String> = (0..40).map(|n| format!("column_{n}")).collect();
+    let statement = format!("INSERT INTO missing\n    ({})\nVALUES (1)", columns.join(", "));
+    let error = step(&format!("SELECT 1;\n{statement};\nSELECT 2"));
+    assert_eq!(error.statement().unwrap().trim_end_matches(';'), statement);
+    let text = error.to_string();
+    assert!(text.contains("`INSERT INTO missing (column_0, column_1, "), "{text}");
+    assert!(text.contains(" ...`") && text.len() < 400, "{text}");
+    assert!(
+        step(&format!("SELEKT {}", "x".repeat(100_000))).to_string().len() < 100_400,
+        "the message of SQLite"
+    );
+}
+
+#[test]
+fn a_database_that_is_ahead_can_be_told_from_every_other_refusal() {
+    for (error, ..) in all_errors() {
+        assert_eq!(error.is_database_ahead(), error.to_string().contains("does not know it"), "{error}");
+        assert_eq!(error.problems().is_empty(), error.kind() != ErrorKind::Refused, "{error}");
+    }
+    let both = then([("1_a", "SELECT 1"), ("2_newer", "")], "", &set([("1_a", "SELECT 2")]));
+    assert!(both.is_database_ahead(), "also among others: {both}");
+    // Going back over what this program knows is not stopped by what it does not know.
+    let conn = memory();
+    set([("1_a", ""), ("2_newer", "")]).run(&conn).unwrap();
+    let back = set([("1_a", "")]).run_to(&conn, Target::Back(1)).unwrap_err();
+    assert!(back.is_database_ahead(), "{back}");
+}
+
+#[test]
+fn an_error_is_one_word_wide_and_can_be_sent() {
+    fn sent<T: Error + Send + Sync + 'static>() {}
+    sent::<MigrationError>();
+    assert_eq!(size_of::<MigrationError>(), size_of::<usize>());
+    assert_eq!(size_of::<switchy_schema::Result<()>>(), size_of::<usize>());
+    let boxed: BoxError = open_transaction().into();
+    assert!(boxed.is::<MigrationError>());
+}
+
+#[test]
+fn an_error_names_its_migration_where_it_is_about_one() {
+    for (error, id) in [
+        (step("SELEKT"), Some("1_it")),
+        (hook(Hooks::new().before(|_, _| Err("no".into())), false), Some("1_it")),
+        (unknown("3_x"), Some("3_x")),
+        (then([("1_a", "")], "", &set([])), Some("1_a")),
+        (then([("1_a", ""), ("2_b", "")], "", &set([])), None),
+        (open_transaction(), None),
+        (lock_file(), None),
+    ] {
+        assert_eq!(error.migration().map(switchy_schema::MigrationId::as_str), id, "{error}");
+    }
+}

@@ -50,6 +50,9 @@ fn line(error: &MigrationError) -> usize {
 
 #[test]
 fn a_script_fails_as_a_whole_in_whichever_statement_it_fails() {
+    const OPENING: &str = "CREATE TABLE before (a UNIQUE); INSERT INTO before VALUES (1);
+        CREATE TABLE raising (a);
+        CREATE TRIGGER r BEFORE INSERT ON raising BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
     let failures = [
         "SELECT * FROM missing",
         "SELEKT 1",
@@ -60,9 +63,6 @@ fn a_script_fails_as_a_whole_in_whichever_statement_it_fails() {
         "SELECT abs(-9223372036854775808)",
         "INSERT INTO raising VALUES (1)",
     ];
-    const OPENING: &str = "CREATE TABLE before (a UNIQUE); INSERT INTO before VALUES (1);
-        CREATE TABLE raising (a);
-        CREATE TRIGGER r BEFORE INSERT ON raising BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
     for failure in failures {
         for k in 0..4 {
             let mut lines =
@@ -392,7 +392,7 @@ fn a_guarded_step_that_failed_is_refused_until_somebody_followed_the_remedy() {
             assert_eq!(conn.execute(&remedies(&refused)[choice], []).unwrap(), 1);
             let steps = runner.run(&conn).unwrap().applied.len();
             assert_eq!(steps, if choice == 0 { 2 } else { 1 });
-            assert_eq!(rows(&conn, "SELECT * FROM missing").len(), if choice == 0 { 1 } else { 0 });
+            assert_eq!(rows(&conn, "SELECT * FROM missing").len(), usize::from(choice == 0));
             assert!(runner.is_applied(&conn, id).unwrap());
             assert!(runner.run(&conn).unwrap().is_up_to_date());
         }
@@ -412,6 +412,17 @@ fn a_guarded_step_that_failed_before_it_did_anything_is_not_dirty() {
         assert_untouched(&conn, script);
         assert_eq!(outside("CREATE TABLE a (b)").run(&conn).unwrap().applied.len(), 1);
     }
+}
+
+/// `OR FAIL` keeps the rows before the one that failed: such a statement has not changed nothing.
+#[test]
+fn a_guarded_step_that_did_half_of_its_first_statement_is_dirty() {
+    let conn = memory();
+    conn.execute_batch("CREATE TABLE a (b UNIQUE)").unwrap();
+    let error = outside("INSERT OR FAIL INTO a VALUES (1), (2), (1), (3)").run(&conn).unwrap_err();
+    assert_eq!(rows(&conn, "SELECT b FROM a"), ["1", "2"]);
+    assert_eq!(applied(&conn), ["1_it (dirty)"]);
+    assert!(!error.to_string().contains("nothing of it was kept"), "{error}");
 }
 
 #[test]
@@ -775,6 +786,17 @@ fn a_run_ends_where_its_target_says() {
 }
 
 #[test]
+fn nobody_is_told_of_an_id_that_does_not_exist_that_it_is_not_applied() {
+    let conn = memory();
+    let runner = set([("1_a", "SELECT 1"), ("2_b", "SELECT 1")]);
+    runner.run_to(&conn, Target::Steps(1)).unwrap();
+    let older = set([("2_b", "SELECT 1"), ("3_c", "SELECT 1")]);
+    assert!(older.is_applied(&conn, "1_a").unwrap(), "only the database knows it");
+    assert!(!older.is_applied(&conn, "2_b").unwrap());
+    assert_eq!(older.is_applied(&conn, "2_bb").unwrap_err().kind(), ErrorKind::UnknownMigration);
+}
+
+#[test]
 fn a_plan_for_another_state_or_another_set_is_refused() {
     let scripts = [("1_a", "CREATE TABLE a (b)"), ("2_b", "CREATE TABLE b (c)")];
     let runner = set(scripts);
@@ -809,7 +831,7 @@ fn a_plan_with_problems_is_shown_and_not_carried_out() {
     set([("1_a", "CREATE TABLE a (b)"), ("2_b", "CREATE TABLE b (c)")]).run(&conn).unwrap();
     let runner = set([("1_a", "CREATE TABLE a (changed)"), ("3_c", "CREATE TABLE c (d)")]);
     let plan = runner.plan(&conn, Target::Latest).unwrap();
-    let kinds: Vec<_> = plan.problems.iter().map(|problem| problem.kind).collect();
+    let kinds: Vec<_> = plan.problems().iter().map(|problem| problem.kind).collect();
     assert_eq!(kinds, [ProblemKind::DatabaseAhead, ProblemKind::Changed]);
     assert_eq!(runner.apply(&conn, plan).unwrap_err().problems().len(), 2);
     let error = runner.run(&conn).unwrap_err();

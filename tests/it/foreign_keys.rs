@@ -152,7 +152,7 @@ fn rows_that_pointed_nowhere_before_are_no_hindrance() {
         ("INSERT INTO tags VALUES (78, 'w')", Some("afterwards 1 row of `tags`")),
         (
             "DELETE FROM tags WHERE note = 77; INSERT INTO tags VALUES (78, 'w'), (79, 'w')",
-            Some("1 row of `tags`"),
+            Some("2 rows of `tags`"),
         ),
         ("DELETE FROM notes WHERE id = 3", Some("afterwards 1 row of `tags`")),
     ];
@@ -197,6 +197,12 @@ fn whoever_says_off_gets_no_check() {
 
 #[test]
 fn the_tripwire_stops_actions_that_change_other_tables() {
+    const MORE: &str = "
+        CREATE TABLE moving (id INTEGER PRIMARY KEY);
+        CREATE TABLE moved (id INTEGER REFERENCES moving (id) ON UPDATE CASCADE ON DELETE SET DEFAULT);
+        CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER REFERENCES tree (id) ON DELETE CASCADE);
+        INSERT INTO moving VALUES (1), (2); INSERT INTO moved VALUES (1);
+        INSERT INTO tree VALUES (1, NULL), (2, 1), (3, 2)";
     let table = [
         ("DELETE FROM notes WHERE id = 1", "delete a row of `tags`"),
         ("DELETE FROM notes", "delete 2 rows of `tags`"),
@@ -214,12 +220,6 @@ fn the_tripwire_stops_actions_that_change_other_tables() {
         ("UPDATE OR REPLACE notes SET id = 1 WHERE id = 2", "delete a row of `tags`"),
         ("CREATE TABLE fine (a); SELECT 1; DELETE FROM tree WHERE id = 1", "delete 2 rows of `tree`"),
     ];
-    const MORE: &str = "
-        CREATE TABLE moving (id INTEGER PRIMARY KEY);
-        CREATE TABLE moved (id INTEGER REFERENCES moving (id) ON UPDATE CASCADE ON DELETE SET DEFAULT);
-        CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER REFERENCES tree (id) ON DELETE CASCADE);
-        INSERT INTO moving VALUES (1), (2); INSERT INTO moved VALUES (1);
-        INSERT INTO tree VALUES (1, NULL), (2, 1), (3, 2)";
     for (script, said) in table {
         let conn = library(true);
         conn.execute_batch(MORE).unwrap();
@@ -351,7 +351,8 @@ fn whoever_asks_for_enforcement_cannot_switch_it_off() {
 
 #[test]
 fn the_callers_setting_is_back_however_a_step_ends() {
-    let endings: [(&str, fn(&Connection) -> rusqlite::Result<()>); 5] = [
+    type Ending = fn(&Connection) -> rusqlite::Result<()>;
+    let endings: [(&str, Ending); 5] = [
         ("success", |_| Ok(())),
         ("failure", |conn| conn.execute_batch("SELEKT")),
         ("orphans", |conn| conn.execute_batch("DELETE FROM notebooks")),

@@ -115,7 +115,7 @@ fn a_step_that_fails_is_told_to_everybody_before_it_is_undone() {
             log.take()[5..],
             ["started 2_b 2/2", "before up 2_b: 1", "on_error 2_b, Step: 2", "failed 2_b, Step"]
         );
-        let kept = if mode == TransactionMode::Batch { 0 } else { 1 };
+        let kept = usize::from(mode != TransactionMode::Batch);
         assert_eq!((schema(&conn).len(), applied(&conn).len()), (kept, kept));
     }
 }

@@ -85,7 +85,7 @@ fn arrows_point_down_only() {
 fn reasoning_touches_nothing() {
     let sources = sources().into_iter().filter(|path| !path.ends_with("tests.rs"));
     for path in sources.filter(|path| FLOORS[PURE_FLOOR].contains(&&*module(path))) {
-        let code = code(path);
+        let code = code(&path);
         for acting in ACTING {
             assert!(!code.contains(acting), "{} uses {acting}", path.display());
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -133,17 +134,18 @@ fn whoever_waits_goes_on_when_the_lock_is_free() {
     let path = database.path();
     let (waiting, waits) = channel();
     let (holds, held) = channel();
-    let (waits, waiting) = (Mutex::new(waits), Mutex::new(waiting));
+    let (waits, waiting, holds) = (Mutex::new(waits), Mutex::new(waiting), Mutex::new(holds));
     let first = holding(move || {
-        holds.send(()).unwrap();
+        holds.lock().unwrap().send(()).unwrap();
         waits.lock().unwrap().recv().unwrap();
     });
+    let looked = AtomicBool::new(false);
     let second = set([("1_slow", "SELECT must_not_run()")]).lock_timeout(LONG).observe(move |event| {
-        if let Event::Waiting { lock, holder } = event {
+        // By a second look the first one may be gone.
+        if let (Event::Waiting { lock, holder }, false) = (event, looked.swap(true, Ordering::Relaxed)) {
             assert!(lock.to_string_lossy().ends_with("test.db-migrate"));
             assert!(holder.contains("applying `1_slow`"), "{holder}");
-            // The first one may be gone by the time of a second look.
-            let _ = waiting.lock().unwrap().send(());
+            waiting.lock().unwrap().send(()).unwrap();
         }
     });
     std::thread::scope(|scope| {
@@ -153,6 +155,66 @@ fn whoever_waits_goes_on_when_the_lock_is_free() {
         assert_eq!((second.applied.len(), second.already), (0, 1), "it looked again");
         assert_eq!(first.join().unwrap().applied.len(), 1);
     });
+}
+
+/// A migration outside a transaction is marked dirty while it runs. Whoever started in that moment was refused, as if
+/// it had failed, and the program did not come up.
+#[test]
+fn a_start_during_a_guarded_step_waits_for_it() {
+    for more in ["", "CREATE TABLE more (a)"] {
+        let database = TestDatabase::new();
+        let path = database.path();
+        let (release, released) = channel();
+        let released = Mutex::new(released);
+        let outside = |id: &'static str, work: Box<dyn Fn() + Send + Sync>| {
+            let code = Migration::code(id, move |_| {
+                work();
+                Ok::<_, BoxError>(())
+            });
+            code.outside_transaction()
+        };
+        let impatient = Arc::new(Mutex::new(None));
+        let (keep, its) = (Arc::clone(&impatient), path.clone());
+        let (holds, held) = channel();
+        let holds = Mutex::new(holds);
+        let work = Box::new(move || {
+            let other = Migration::sql("1_it", "SELECT 1").outside_transaction();
+            let other = MigrationRunner::new([other]).unwrap().lock_timeout(Duration::ZERO);
+            *keep.lock().unwrap() = Some(other.run(&Connection::open(&its).unwrap()).unwrap_err().kind());
+            holds.lock().unwrap().send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        });
+        let first = MigrationRunner::new([outside("1_it", work)]).unwrap();
+        let mut set = vec![outside("1_it", Box::new(|| panic!("it must not run again")))];
+        set.extend((!more.is_empty()).then(|| Migration::from_scripts("2_more", more, None)));
+        let (pending, looked) = (set.len() - 1, AtomicBool::new(false));
+        let release = Mutex::new(release);
+        let again = move || {
+            // Waiting or not, the first one goes on.
+            if !looked.swap(true, Ordering::Relaxed) {
+                release.lock().unwrap().send(()).unwrap();
+            }
+        };
+        let again = Arc::new(again);
+        let waited = Arc::clone(&again);
+        let second = MigrationRunner::new(set).unwrap().lock_timeout(LONG).observe(move |event| {
+            if let Event::Waiting { .. } = event {
+                waited();
+            }
+        });
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| first.run(&Connection::open(&path).unwrap()));
+            held.recv().unwrap();
+            let second = second.run(&Connection::open(&path).unwrap());
+            again();
+            assert_eq!(first.join().unwrap().unwrap().applied.len(), 1);
+            match second {
+                Ok(report) => assert_eq!((report.applied.len(), report.already), (pending, 1)),
+                Err(error) => panic!("{error}"),
+            }
+        });
+        assert_eq!(*impatient.lock().unwrap(), Some(ErrorKind::LockTimeout));
+    }
 }
 
 #[test]
@@ -234,7 +296,7 @@ fn a_uri_means_the_file_it_names() {
     let database = TestDatabase::new();
     database.connect().execute_batch("CREATE TABLE a (b)").unwrap();
     let path = database.path();
-    let uri = format!("file:{}?cache=private&mode=rwc", path.display());
+    let uri = format!("file:{}?cache=private&mode=rw", path.display());
     let open = move || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
         Connection::open_with_flags(&uri, flags).unwrap()
@@ -291,7 +353,7 @@ fn what_a_dead_process_left_behind_is_no_lock() {
         b"1700000000\npid 999999 on desk\napplying `1_slow`\n",
         b"99999999999999999999999\n\n\n\n",
         b"\xff\xfe\0\0",
-        &[b'x'; 100_000],
+        &vec![b'x'; 100_000],
     ];
     for text in texts {
         let database = TestDatabase::new();
@@ -336,6 +398,15 @@ fn an_error_and_a_panic_free_the_lock() {
         assert!(!matches!(outcome, Ok(Ok(_))));
         // The first connection is still open.
         assert_eq!(impatient().run(&database.connect()).unwrap().applied.len(), 1);
+    }
+}
+
+#[test]
+fn any_time_to_wait_can_be_given() {
+    for timeout in [Duration::MAX, Duration::from_nanos(1), Duration::ZERO] {
+        let database = TestDatabase::new();
+        let runner = set([("1_a", "SELECT 1")]).lock_timeout(timeout);
+        assert_eq!(runner.run(&database.connect()).unwrap().applied.len(), 1);
     }
 }
 

@@ -72,7 +72,7 @@ fn a_table_of_any_older_form_is_read_as_it_is() {
         assert_eq!(history(&runner, &conn), HISTORY, "{name}");
         assert_eq!(runner.pending(&conn).unwrap().len(), 0, "{name}");
         let plan = runner.plan(&conn, Target::Latest).unwrap();
-        assert_eq!((plan.steps.len(), plan.problems.len()), (0, 0), "{name}: {plan}");
+        assert_eq!((plan.steps().len(), plan.problems().len()), (0, 0), "{name}: {plan}");
         let status = runner.status(&conn).unwrap();
         assert!(status.entries.iter().all(|entry| matches!(entry.state, State::Applied(_))), "{name}");
         assert_eq!(table(&conn), before, "reading changed nothing: {name}");
@@ -147,7 +147,8 @@ fn the_remedy_of_an_unfinished_migration_fits_the_table_it_stands_in() {
     };
     for choice in [0, 1] {
         let runner = set([USERS, POSTS, TAGS]);
-        let conn = legacy(UNFINISHED).connect();
+        let database = legacy(UNFINISHED);
+        let conn = database.connect();
         let error = runner.run(&conn).unwrap_err();
         for problem in error.problems() {
             let statement = &remedies(problem)[choice];
@@ -305,9 +306,7 @@ fn what_hands_did_to_the_table_is_noticed_by_the_next_start() {
         conn.execute_batch(statement).unwrap();
         conn.execute_batch("DROP TABLE users; DROP TABLE tags").unwrap();
         assert_eq!(runner.pending(&conn).unwrap().len(), ran, "{statement}");
-        for table in schema(&conn) {
-            panic!("{table} is in the way");
-        }
+        assert_eq!(schema(&conn), Vec::<String>::new(), "{statement}");
         assert_eq!(runner.run(&conn).unwrap().applied.len(), ran, "{statement}");
         assert_eq!(applied(&conn).len(), 2, "{statement}");
         assert!(runner.run(&conn).unwrap().is_up_to_date(), "{statement}");

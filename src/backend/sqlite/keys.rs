@@ -1,14 +1,15 @@
-//! Foreign keys while a step runs: enforcement set outside its transaction, orphans counted inside.
+//! Foreign keys while a step runs: enforcement set outside its transaction, orphans looked for inside.
 //!
 //! Rebuilding a table the documented way (<https://www.sqlite.org/lang_altertable.html#otheralter>) drops the old one. With
 //! enforcement on, the drop deletes its rows first, `ON DELETE CASCADE` takes the child rows with them, and no check
 //! finds anything wrong afterwards. Switching enforcement off inside the transaction is a no-op.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
-use super::fault;
+use super::{fault, message};
+use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::step::ForeignKeys;
 
@@ -44,6 +45,11 @@ pub(super) fn under<R, E: From<Fault>>(
     body(conn)
 }
 
+/// Puts enforcement back to what a step runs under, after a pragma of its script outside a transaction.
+pub(super) fn keep(conn: &Connection, wanted: ForeignKeys) -> rusqlite::Result<()> {
+    enforce(conn, wanted == ForeignKeys::Enforced)
+}
+
 fn is_enforced(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row("PRAGMA foreign_keys", [], |row| row.get(0))
 }
@@ -61,74 +67,133 @@ pub(super) fn checked<R, E: From<Fault>>(
     if wanted != ForeignKeys::Checked {
         return body(conn);
     }
-    let before = orphans(conn).map_err(fault)?;
+    let before = Findings::of(conn).map_err(fault)?;
     let done = body(conn)?;
-    let after = orphans(conn).map_err(fault)?;
-    match grown(conn, &before, &after).map_err(fault)? {
-        None => Ok(done),
-        Some(((child, parent), count)) => {
-            let rows = if count == 1 { "row" } else { "rows" };
-            let what = format!("afterwards {count} {rows} of `{child}` would point to nothing in `{parent}`");
-            Err(Fault::new(FaultKind::Other, what)
-                .remedy(
-                    "delete or mend those rows in the script too, or accept them with foreign_keys = \"off\"",
-                )
-                .into())
+    let after = Findings::of(conn).map_err(fault)?;
+    if let Some(child) = after.newly_unchecked(&before, conn).map_err(fault)? {
+        let what = format!("afterwards the rows of `{child}` point to columns that are not unique any more");
+        return Err(Fault::new(FaultKind::Other, what)
+            .remedy("give these columns of the parent table a PRIMARY KEY or UNIQUE constraint")
+            .into());
+    }
+    if let Some((Pair { child, parent }, count)) = after.new_orphans(&before) {
+        let rows = if count == 1 { "row" } else { "rows" };
+        let what = format!("afterwards {count} {rows} of `{child}` would point to nothing in `{parent}`");
+        return Err(Fault::new(FaultKind::Other, what)
+            .remedy("delete or mend those rows in the script too, or accept them with foreign_keys = \"off\"")
+            .into());
+    }
+    Ok(done)
+}
+
+/// A child table and a parent table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    child: String,
+    parent: String,
+}
+
+/// The values of a row's keys. Unlike its `rowid`, a rebuild of the table keeps them.
+type KeyValues = String;
+
+/// What is wrong with the foreign keys of a database.
+#[derive(Debug, Default)]
+struct Findings {
+    tables: BTreeSet<String>,
+    /// Rows that point nowhere. Rows without a `rowid` are told apart by their number only.
+    orphans: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
+    /// Tables with keys that SQLite cannot check, since the columns they point to are not unique.
+    unchecked: BTreeSet<String>,
+}
+
+impl Findings {
+    fn of(conn: &Connection) -> rusqlite::Result<Self> {
+        let mut findings = Self::default();
+        let mut tables = conn.prepare(
+            "SELECT name, instr(lower(sql), 'references') FROM main.sqlite_master WHERE type = 'table'",
+        )?;
+        let mut rows = tables.query([])?;
+        let mut children = Vec::new();
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            if row.get::<_, Option<i64>>(1)?.unwrap_or(0) > 0 {
+                children.push(name.clone());
+            }
+            findings.tables.insert(name.to_ascii_lowercase());
         }
+        for child in children {
+            match findings.look_at(conn, &child) {
+                // The schema is legal, only every later write to the table will fail.
+                Err(error) if message(&error).starts_with("foreign key mismatch") => {
+                    findings.unchecked.insert(child.to_ascii_lowercase());
+                }
+                looked => looked?,
+            }
+        }
+        Ok(findings)
+    }
+
+    fn look_at(&mut self, conn: &Connection, child: &str) -> rusqlite::Result<()> {
+        let mut check =
+            conn.prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')")?;
+        let mut rows = check.query([child])?;
+        while let Some(row) = rows.next()? {
+            let (rowid, parent, key): (Option<i64>, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let values = match rowid {
+                Some(rowid) => key_values(conn, child, key, rowid)?,
+                None => KeyValues::new(),
+            };
+            let pair = Pair { child: child.to_ascii_lowercase(), parent: parent.to_ascii_lowercase() };
+            *self.orphans.entry(pair).or_default().entry(values).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// The first table whose keys could be checked before and cannot be now, if it has rows.
+    fn newly_unchecked(&self, before: &Self, conn: &Connection) -> rusqlite::Result<Option<&str>> {
+        for child in &self.unchecked {
+            if before.tables.contains(child) && !before.unchecked.contains(child) {
+                let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(child));
+                if conn.query_row(&sql, [], |row| row.get(0))? {
+                    return Ok(Some(child));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first pair of tables with orphans that were not there before, and their number. Those that a table brought along
+    /// when it was renamed are not new.
+    fn new_orphans(&self, before: &Self) -> Option<(Pair, u64)> {
+        let mut moved = BTreeMap::<&KeyValues, u64>::new();
+        for (_, orphans) in before.orphans.iter().filter(|(pair, _)| !self.tables.contains(&pair.child)) {
+            for (values, count) in orphans {
+                *moved.entry(values).or_default() += count;
+            }
+        }
+        self.orphans.iter().find_map(|(pair, orphans)| {
+            let is_new_table = !before.tables.contains(&pair.child);
+            let known = |values: &KeyValues| -> u64 {
+                if is_new_table {
+                    return moved.get(values).copied().unwrap_or(0);
+                }
+                let same_child = before.orphans.iter().filter(|(other, _)| other.child == pair.child);
+                same_child.filter_map(|(_, orphans)| orphans.get(values)).sum()
+            };
+            let news: u64 = orphans.iter().map(|(values, count)| count.saturating_sub(known(values))).sum();
+            (news > 0).then(|| (pair.clone(), news))
+        })
     }
 }
 
-/// How many rows of a child table point to no row of a parent table.
-type Orphans = BTreeMap<(String, String), u64>;
-
-fn orphans(conn: &Connection) -> rusqlite::Result<Orphans> {
-    if let Ok(orphans) = orphans_of(conn, "pragma_foreign_key_check", []) {
-        return Ok(orphans);
-    }
-    // One key whose parent columns are not unique makes the check of all fail ("foreign key mismatch"), and later every write to
-    // its table. Such a schema is legal, so it is not ours to refuse: the tables that can be checked are.
-    let mut orphans = Orphans::new();
-    for child in children(conn)? {
-        orphans.extend(orphans_of(conn, "pragma_foreign_key_check(?1)", [child]).unwrap_or_default());
-    }
-    Ok(orphans)
-}
-
-fn orphans_of(conn: &Connection, check: &str, of: impl rusqlite::Params) -> rusqlite::Result<Orphans> {
-    let mut orphans = Orphans::new();
-    let mut statement = conn.prepare(&format!("SELECT \"table\", parent FROM {check}"))?;
-    let mut rows = statement.query(of)?;
-    while let Some(row) = rows.next()? {
-        *orphans.entry((row.get(0)?, row.get(1)?)).or_default() += 1;
-    }
-    Ok(orphans)
-}
-
-/// The tables that have a foreign key, and perhaps some that only speak of one: those have no orphans.
-fn children(conn: &Connection) -> rusqlite::Result<Vec<String>> {
-    conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND instr(lower(sql), 'references')")?
-        .query_map([], |row| row.get(0))?
-        .collect()
-}
-
-/// The first pair of tables with more orphans than before. Orphans that moved with a renamed table are not new.
-fn grown(
-    conn: &Connection,
-    before: &Orphans,
-    after: &Orphans,
-) -> rusqlite::Result<Option<((String, String), u64)>> {
-    let mut renamed = 0;
-    for ((child, parent), count) in before {
-        let mut exists =
-            conn.prepare("SELECT count(*) FROM sqlite_master WHERE name IN (?1, ?2) COLLATE NOCASE")?;
-        let present: i64 = exists.query_row([child, parent], |row| row.get(0))?;
-        renamed += if present < 2 && child != parent { *count } else { 0 };
-    }
-    let news = after.iter().map(|(key, count)| {
-        let old = before.get(key).copied().unwrap_or(0);
-        (key.clone(), count.saturating_sub(old))
-    });
-    let news: Vec<_> = news.filter(|(_, count)| *count > 0).collect();
-    let total: u64 = news.iter().map(|(_, count)| count).sum();
-    Ok(news.into_iter().next().filter(|_| total > renamed))
+/// The values of one key of a row, as one text.
+fn key_values(conn: &Connection, child: &str, key: i64, rowid: i64) -> rusqlite::Result<KeyValues> {
+    let mut list =
+        conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;
+    let columns: Vec<String> =
+        list.query_map((child, key), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let values: Vec<String> = columns.iter().map(|column| format!("quote({})", quote(column))).collect();
+    let sql = format!("SELECT {} FROM main.{} WHERE rowid = ?1", values.join(" || ',' || "), quote(child));
+    let found = conn.query_row(&sql, [rowid], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or_default())
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 // The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
 #[allow(unused_imports)]
 use fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection, Statement};
+use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
-use super::{Sqlite, fault, message, tripwire};
+use super::{Sqlite, fault, keys, message, tripwire};
 use crate::backend::{Cascade, KEEP_OUT, Progress, Script, ended_transaction, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, statement_end, statement_start};
@@ -22,32 +22,55 @@ pub(super) fn run(
 ) -> Result<(), Fault> {
     let text = script.text;
     let mut batch = Batch::new(conn, text);
-    let (mut number, mut end) = (0, 0);
+    let (mut number, mut end) = (1, 0);
     loop {
         let start = statement_start(text, end);
-        let mut statement = match batch.next() {
-            Ok(Some(statement)) => statement,
-            Ok(None) => return Ok(()),
-            Err(error) => {
+        let whole = || &text[start..statement_end(text, start)];
+        let next = patiently(patience(script), || {
+            batch.next().map_err(|error| {
                 let offset = input_offset(&error, text).unwrap_or(start);
-                let whole = &text[start..statement_end(text, start)];
-                return Err(explained(error, script).at(offset).in_statement(number + 1, whole));
-            }
+                explained(error, script, whole()).at(offset)
+            })
+        });
+        let Some(mut statement) = next.map_err(|fault| fault.in_statement(number, whole()))? else {
+            return Ok(());
         };
-        number += 1;
-        let own = statement.expanded_sql().unwrap_or_default();
-        end = end_of(&statement, &own, text, start);
+        let own = own_text(&statement).map_err(|fault| fault.at(start).in_statement(number, whole()))?;
+        let stripped = &own[statement_start(&own, 0)..];
+        end = if text[start..].starts_with(stripped) {
+            start + stripped.len()
+        } else {
+            statement_end(text, start)
+        };
         progress(conn, number)?;
-        // Outside a transaction a statement that finds the database busy has done nothing.
-        let patience = match script.atomicity {
-            Atomicity::Transaction => Duration::ZERO,
-            Atomicity::Guarded => script.patience,
-        };
-        patiently(patience, || {
-            guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))
-        })
-        .map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
+        let changes = conn.total_changes();
+        guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))
+            .map_err(|fault| if conn.total_changes() > changes { fault.partial() } else { fault })
+            .map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
+        number += 1;
     }
+}
+
+/// How long to try a statement again that finds the database busy. Outside a transaction it has done nothing then; inside one, the
+/// transaction has all that it needs already.
+fn patience(script: &Script<'_>) -> Duration {
+    match script.atomicity {
+        Atomicity::Transaction => Duration::ZERO,
+        Atomicity::Guarded => script.patience,
+    }
+}
+
+/// The statement as SQLite cut it.
+fn own_text(statement: &Statement<'_>) -> Result<String, Fault> {
+    if statement.parameter_count() > 0 {
+        return Err(Fault::new(FaultKind::Other, "it has a parameter, and a script has no values for one")
+            .remedy("write the value, or put quotes around it if it is text"));
+    }
+    // Without parameters there is nothing to expand: it is the text, from the end of the statement before to its own.
+    let text = statement.expanded_sql();
+    text.ok_or_else(|| {
+        Fault::new(FaultKind::Other, "SQLite does not tell the statement's text, so it cannot be guarded")
+    })
 }
 
 /// Where SQLite says a statement that cannot be prepared is wrong.
@@ -61,17 +84,6 @@ fn input_offset(error: &rusqlite::Error, text: &str) -> Option<usize> {
     None
 }
 
-/// Where a statement ends in the script. Only its text tells, since the driver keeps the tail for itself; with parameters in
-/// it that text is not the script's, and our scanner has to do. It matters to messages only.
-fn end_of(statement: &Statement<'_>, own: &str, text: &str, start: usize) -> usize {
-    let own = &own[statement_start(own, 0)..];
-    if statement.parameter_count() == 0 && text[start..].starts_with(own) {
-        start + own.len()
-    } else {
-        statement_end(text, start)
-    }
-}
-
 /// Runs one statement under the guards.
 fn guarded(
     conn: &Connection,
@@ -81,7 +93,7 @@ fn guarded(
 ) -> Result<(), Fault> {
     refuse(conn, script, own)?;
     if script.foreign_keys == ForeignKeys::Enforced && script.cascade == Cascade::Refused {
-        tripwire::around(conn, own, run)?;
+        tripwire::around(conn, own, patience(script), run)?;
     } else {
         run(conn)?;
     }
@@ -98,14 +110,20 @@ fn finish(
     statement: &mut Statement<'_>,
     own: &str,
 ) -> Result<(), Fault> {
-    let mut rows = statement.raw_query();
-    let mut first = None;
-    while let Some(row) = rows.next().map_err(|error| explained(error, script))? {
-        first = first.or_else(|| row.get_ref(0).ok()?.as_str().ok().map(str::to_owned));
-    }
+    let first = patiently(patience(script), || {
+        let mut rows = statement.raw_query();
+        let mut first = None;
+        while let Some(row) = rows.next().map_err(|error| explained(error, script, own))? {
+            first = first.or_else(|| row.get_ref(0).ok()?.as_str().ok().map(str::to_owned));
+        }
+        Ok(first)
+    })?;
     // Outside a transaction SQLite answers with the mode it is in now, whatever was asked for.
     let is_file = conn.path().is_some_and(|path| !path.is_empty());
     match (Pragma::of(own), first) {
+        (Some(Pragma { name, value: Some(_) }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
+            keys::keep(conn, script.foreign_keys).map_err(fault)
+        }
         (Some(Pragma { name, value: Some(wanted) }), Some(mode))
             if name.eq_ignore_ascii_case("journal_mode") && is_file && !mode.eq_ignore_ascii_case(wanted) =>
         {
@@ -116,15 +134,18 @@ fn finish(
     }
 }
 
-fn explained(error: rusqlite::Error, script: &Script<'_>) -> Fault {
+fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
     let message = message(&error);
+    let is_locked = error.sqlite_error_code() == Some(ErrorCode::DatabaseLocked);
     let fault = fault(error);
-    // "cannot VACUUM from within a transaction", "Safety level may not be changed inside a transaction", ...
+    // "cannot VACUUM from within a transaction", "Safety level may not be changed inside a transaction", ...; a checkpoint only
+    // finds the table locked.
     let wants_outside = ["within a transaction", "inside a transaction", "within transaction"];
-    if script.atomicity == Atomicity::Transaction && wants_outside.iter().any(|text| message.contains(text)) {
-        fault.remedy(OUTSIDE)
-    } else {
-        fault
+    let is_refused =
+        wants_outside.iter().any(|text| message.contains(text)) || (is_locked && Pragma::of(own).is_some());
+    match script.atomicity {
+        Atomicity::Transaction if is_refused => fault.remedy(OUTSIDE),
+        _ => fault,
     }
 }
 

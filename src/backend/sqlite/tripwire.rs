@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::fault;
+use crate::backend::patiently;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, statement_start};
@@ -18,6 +20,7 @@ use crate::sql::{Token, Tokens, statement_start};
 pub(super) fn around(
     conn: &Connection,
     own: &str,
+    patience: Duration,
     run: impl FnOnce(&Connection) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let Some(target) = target(own) else { return run(conn) };
@@ -25,14 +28,14 @@ pub(super) fn around(
     if before.is_empty() {
         return run(conn);
     }
-    // The savepoint undoes the statement also where no transaction surrounds it.
+    // The savepoint undoes the statement also where no transaction surrounds it. Releasing it commits there.
     conn.execute_batch("SAVEPOINT __switchy_tripwire").map_err(fault)?;
-    let outcome = watched(conn, &target, &before, run);
+    let release = || conn.execute_batch("RELEASE __switchy_tripwire").map_err(fault);
+    let outcome = watched(conn, &target, &before, run)
+        .and_then(|()| if conn.is_autocommit() { Ok(()) } else { patiently(patience, release) });
     if outcome.is_err() && !conn.is_autocommit() {
         conn.execute_batch("ROLLBACK TO __switchy_tripwire").map_err(fault)?;
-    }
-    if !conn.is_autocommit() {
-        conn.execute_batch("RELEASE __switchy_tripwire").map_err(fault)?;
+        release()?;
     }
     outcome
 }
@@ -46,17 +49,24 @@ fn watched(
     let total = conn.total_changes();
     run(conn)?;
     // DDL leaves `changes()` at what the last DML set it to.
-    let own_rows = if target.is_dropped { 0 } else { conn.changes() };
+    let own_rows = if target.verb == Verb::Drops { 0 } else { conn.changes() };
     if conn.total_changes() - total <= own_rows {
         return Ok(());
     }
     let after = dependents(conn).map_err(fault)?;
     let changed = before.iter().find_map(|(table, before)| {
         let after = after.get(table).copied().unwrap_or_default();
-        let lost = before.rows.saturating_sub(after.rows);
         let is_target = table.eq_ignore_ascii_case(target.table);
-        let by_itself = is_target && (target.is_dropped || lost <= own_rows);
-        (after != *before && !by_itself).then_some((table, lost))
+        let expected = match target.verb {
+            _ if !is_target => before.rows,
+            Verb::Drops => 0,
+            Verb::Deletes => before.rows.saturating_sub(own_rows),
+            Verb::Inserts => before.rows + own_rows,
+            // What these replace and what they add cannot be told apart.
+            Verb::Replaces | Verb::Updates => after.rows.min(before.rows),
+        };
+        let lost = expected.saturating_sub(after.rows);
+        (lost > 0 || (!is_target && after != *before)).then_some((table, lost))
     });
     let Some((table, lost)) = changed else { return Ok(()) };
     let what = match lost {
@@ -81,7 +91,7 @@ struct Keys {
 fn dependents(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Keys>> {
     let mut columns = BTreeMap::<String, Vec<String>>::new();
     let mut statement = conn.prepare(
-        "SELECT t.name, k.\"from\" FROM sqlite_master AS t, pragma_foreign_key_list(t.name) AS k
+        "SELECT t.name, k.\"from\" FROM main.sqlite_master AS t, pragma_foreign_key_list(t.name, 'main') AS k
         WHERE t.type = 'table'
         AND (k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
           OR k.on_update IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))",
@@ -91,7 +101,8 @@ fn dependents(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Keys>> {
         columns.entry(row.get(0)?).or_default().push(quote(&row.get::<_, String>(1)?));
     }
     let keys = |table: &str, columns: &[String]| -> rusqlite::Result<Keys> {
-        let mut statement = conn.prepare(&format!("SELECT {} FROM {}", columns.join(", "), quote(table)))?;
+        let mut statement =
+            conn.prepare(&format!("SELECT {} FROM main.{}", columns.join(", "), quote(table)))?;
         let mut rows = statement.query([])?;
         let mut keys = Keys::default();
         while let Some(row) = rows.next()? {
@@ -112,58 +123,67 @@ fn dependents(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Keys>> {
     columns.into_iter().map(|(table, columns)| keys(&table, &columns).map(|keys| (table, keys))).collect()
 }
 
-/// The table a statement deletes from, updates, replaces in or drops.
+/// The table a statement writes to.
 #[derive(Debug, PartialEq, Eq)]
 struct Target<'a> {
     table: &'a str,
-    is_dropped: bool,
+    verb: Verb,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Deletes,
+    Updates,
+    Inserts,
+    /// `REPLACE`, `INSERT OR REPLACE`, `INSERT ... ON CONFLICT`
+    Replaces,
+    Drops,
 }
 
 /// `None` for a statement that cannot fire a foreign key action.
 fn target(own: &str) -> Option<Target<'_>> {
     let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
-    let (mut depth, mut verb) = (0, None);
-    while let Some(token) = tokens.next() {
+    let mut depth = 0;
+    let verb = loop {
+        let token = tokens.next()?;
         match token {
             Token::Mark(b'(') => depth += 1,
             Token::Mark(b')') => depth -= 1,
             _ if depth > 0 => {}
-            _ if token.is("create") && verb.is_none() => return None,
-            _ if verb.is_none()
-                && ["delete", "drop", "insert", "replace"].iter().any(|verb| token.is(verb)) =>
-            {
-                verb = Some(token);
-            }
-            _ if verb.is_none() && token.is("update") => {
-                if tokens.next_if(|token| token.is("or")).is_some() {
-                    tokens.next();
-                }
-                return table(&mut tokens, false);
-            }
-            _ => {
-                let Some(verb) = verb else { continue };
-                if verb.is("drop") && !token.is("table") {
-                    return None;
-                }
-                if verb.is("drop") && tokens.next_if(|token| token.is("if")).is_some() {
-                    tokens.next();
-                }
-                if token.is("table") || token.is("from") || token.is("into") {
-                    return table(&mut tokens, verb.is("drop"));
-                }
+            _ if token.is("create") => return None,
+            _ if token.is("delete") => break Verb::Deletes,
+            _ if token.is("update") => break Verb::Updates,
+            _ if token.is("insert") => break Verb::Inserts,
+            _ if token.is("replace") => break Verb::Replaces,
+            _ if token.is("drop") => break Verb::Drops,
+            _ => {}
+        }
+    };
+    let mut is_replacing = verb == Verb::Replaces;
+    if tokens.next_if(|token| token.is("or")).is_some() {
+        is_replacing |= tokens.next()?.is("replace");
+    }
+    match verb {
+        Verb::Drops => {
+            tokens.next().filter(|token| token.is("table"))?;
+            if tokens.next_if(|token| token.is("if")).is_some() {
+                tokens.next();
             }
         }
+        Verb::Deletes | Verb::Inserts | Verb::Replaces => {
+            tokens.next().filter(|token| token.is("from") || token.is("into"))?;
+        }
+        Verb::Updates => {}
     }
-    None
-}
-
-/// `table` or `schema.table`
-fn table<'a>(tokens: &mut std::iter::Peekable<Tokens<'a>>, is_dropped: bool) -> Option<Target<'a>> {
     let mut table = tokens.next()?.spelling()?;
     if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
         table = tokens.next()?.spelling()?;
     }
-    Some(Target { table, is_dropped })
+    let verb = match verb {
+        Verb::Inserts if is_replacing || tokens.any(|token| token.is("conflict")) => Verb::Replaces,
+        verb => verb,
+    };
+    Some(Target { table, verb })
 }
 
 #[cfg(test)]
@@ -173,20 +193,22 @@ mod tests {
     #[test]
     fn the_table_a_statement_writes_is_found() {
         let rows = [
-            ("DELETE FROM a WHERE b IN (SELECT c FROM d)", Some(("a", false))),
-            ("WITH x AS (DELETE FROM y) DELETE FROM main.\"a b\"", Some(("a b", false))),
-            ("UPDATE OR IGNORE a SET b = 1", Some(("a", false))),
-            ("/* c */ REPLACE INTO a VALUES (1)", Some(("a", false))),
-            ("INSERT OR REPLACE INTO a SELECT 1", Some(("a", false))),
-            ("DROP TABLE IF EXISTS a", Some(("a", true))),
-            ("DROP TABLE a", Some(("a", true))),
+            ("DELETE FROM a WHERE b IN (SELECT c FROM d)", Some(("a", Verb::Deletes))),
+            ("WITH x AS (SELECT 1 FROM y) DELETE FROM main.\"a b\"", Some(("a b", Verb::Deletes))),
+            ("UPDATE OR IGNORE a SET b = 1", Some(("a", Verb::Updates))),
+            ("/* c */ REPLACE INTO a VALUES (1)", Some(("a", Verb::Replaces))),
+            ("INSERT OR REPLACE INTO a SELECT 1", Some(("a", Verb::Replaces))),
+            ("INSERT INTO a VALUES (1) ON CONFLICT DO UPDATE SET b = 1", Some(("a", Verb::Replaces))),
+            ("INSERT OR IGNORE INTO a VALUES (1)", Some(("a", Verb::Inserts))),
+            ("DROP TABLE IF EXISTS a", Some(("a", Verb::Drops))),
+            ("DROP TABLE a", Some(("a", Verb::Drops))),
             ("DROP VIEW a", None),
             ("CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM b; END", None),
             ("SELECT 1 FROM a", None),
             ("ALTER TABLE a DROP COLUMN b", None),
         ];
         for (statement, expected) in rows {
-            let found = target(statement).map(|target| (target.table, target.is_dropped));
+            let found = target(statement).map(|target| (target.table, target.verb));
             assert_eq!(found, expected, "{statement}");
         }
     }

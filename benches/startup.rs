@@ -1,0 +1,93 @@
+//! A start with nothing pending, on a file, beside the least that asking a database anything costs: one row by a statement
+//! that is already prepared. And what making the runner costs before it, beside hashing its scripts.
+//!
+//! `cargo bench --bench startup`. What counts are the ratios, not the times of one machine.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use include_dir::{Dir, DirEntry, File};
+use switchy_schema::test_utils::TestDatabase;
+use switchy_schema::{Checksum, MigrationRunner};
+
+fn main() {
+    // `cargo test --all-targets` runs it too, without this argument: then it only has to work.
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let (sizes, rounds): (&[usize], usize) = if is_bench { (&[10, 1_000, 10_000], 301) } else { (&[10], 1) };
+
+    println!(
+        "{:>10} {:>12} {:>12} {:>7} {:>14} {:>12} {:>7}",
+        "migrations", "one row", "start", "ratio", "hash scripts", "make runner", "ratio"
+    );
+    for &size in sizes {
+        let root = embedded(size);
+        let database = TestDatabase::new();
+        let runner = MigrationRunner::new_embedded(root).unwrap();
+        fill(&runner, &database);
+
+        let conn = database.connect();
+        let mut statement =
+            conn.prepare("SELECT basis FROM __switchy_migrations ORDER BY rowid DESC LIMIT 1").unwrap();
+        let mut row = || drop(black_box(statement.query_row([], |row| row.get::<_, String>(0)).unwrap()));
+        let mut start = || assert!(runner.run(&conn).unwrap().is_up_to_date());
+        let [row, start] = medians(rounds, 20, [&mut row, &mut start]);
+
+        let scripts: Vec<&str> =
+            root.dirs().flat_map(Dir::files).filter_map(|file| file.contents_utf8()).collect();
+        let mut hash = || scripts.iter().for_each(|script| _ = black_box(Checksum::of(script)));
+        let mut make = || drop(black_box(MigrationRunner::new_embedded(root).unwrap()));
+        let [hash, make] = medians(rounds.min(41), 1, [&mut hash, &mut make]);
+        println!(
+            "{size:>10} {row:>12.2?} {start:>12.2?} {:>6.1}x {hash:>14.1?} {make:>12.1?} {:>6.1}x",
+            start.as_secs_f64() / row.as_secs_f64(),
+            make.as_secs_f64() / hash.as_secs_f64(),
+        );
+    }
+}
+
+/// A folder inside the program, as `include_dir!` would make it.
+fn embedded(size: usize) -> &'static Dir<'static> {
+    let entries: Vec<DirEntry<'static>> = (0..size)
+        .map(|number| {
+            let folder = format!("20{:02}-01-01-{number:06}_change_{number}", number % 100);
+            let script =
+                format!("SELECT {number}; -- about as long as a small script, say the column of a table");
+            let file = File::new(leak(format!("{folder}/up.sql")), leak(script).as_bytes());
+            DirEntry::Dir(Dir::new(leak(folder), Box::leak(Box::new([DirEntry::File(file)]))))
+        })
+        .collect();
+    Box::leak(Box::new(Dir::new("", entries.leak())))
+}
+
+fn leak(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+/// Applies everything.
+fn fill(runner: &MigrationRunner, database: &TestDatabase) {
+    let conn = database.connect();
+    conn.execute_batch("PRAGMA synchronous = OFF").unwrap();
+    let started = Instant::now();
+    assert!(!runner.run(&conn).unwrap().is_up_to_date());
+    let count = runner.list().len();
+    eprintln!("(applied {count} in {:.1?})", started.elapsed());
+}
+
+/// The median time of each body, in turns, so that whatever slows the machine slows all of them. Each turn calls a body so
+/// many times.
+fn medians<const N: usize>(rounds: usize, calls: u32, mut bodies: [&mut dyn FnMut(); N]) -> [Duration; N] {
+    let mut times = [const { Vec::<Duration>::new() }; N];
+    for _ in 0..rounds {
+        for (body, times) in bodies.iter_mut().zip(&mut times) {
+            let start = Instant::now();
+            (0..calls).for_each(|_| body());
+            times.push(start.elapsed() / calls);
+        }
+    }
+    times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2]
+    })
+}

@@ -1,0 +1,70 @@
+//! The tracking table as a runner reads it, expects it, and brings it up to date.
+
+use super::MigrationRunner;
+use crate::backend::{Backend, Ledger, TableForm, patiently};
+use crate::error::{ErrorKind, Result};
+use crate::execute::Stop;
+use crate::fault::FaultKind;
+use crate::history::{Basis, Head, History};
+use crate::migration::Action;
+
+impl<B: Backend> MigrationRunner<B> {
+    /// The head of a table in which everything that runs here is applied.
+    pub(super) fn completion(&self) -> Head {
+        let (mut head, setting) = (Head::EMPTY, self.setting(TableForm::Current));
+        for meta in self.graph.metas().iter().filter(|meta| setting.excludes(meta).is_none()) {
+            let record = Basis::of_record(&meta.id, meta.checksum.as_ref(), false);
+            head = Head { basis: head.basis.map(|basis| basis.toggled(record)), count: head.count + 1 };
+        }
+        head
+    }
+
+    /// The tracking table, and the history it tells. Checksums that other programs computed in another way from the text
+    /// that the set has are replaced by ours.
+    pub(super) fn books(&self, conn: &mut B::Conn<'_>) -> Result<(Ledger, History)> {
+        let ledger = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
+        let mut history = History::new(ledger.records.iter().cloned());
+        for record in history.records_mut() {
+            let Some(place) = self.graph.place(&record.id) else { continue };
+            if let (Some(was), Action::Sql(text)) = (record.checksum, &self.bodies[place].up) {
+                let ours = self.graph.metas()[place].checksum;
+                record.checksum = if was.recognises(text) { ours } else { Some(was) };
+            }
+        }
+        Ok((ledger, history))
+    }
+
+    /// Brings a table of an older form up to date though nothing is pending. It is read just as well as it is, so a database
+    /// that cannot be written, or that others are busy with, keeps it.
+    pub(super) fn upgrade(&self, conn: &mut B::Conn<'_>) -> Result<()> {
+        let upgraded = self.locked(conn, |conn, holding| {
+            let (ledger, history) = self.books(conn)?;
+            if !ledger.form.is_old() {
+                return Ok(());
+            }
+            let outcome = self.executor(holding).upgrade(conn, &ledger, &self.completed(&history));
+            match outcome {
+                Err(Stop::Moved) => Ok(()),
+                Err(Stop::Fault(fault)) if matches!(fault.kind(), FaultKind::ReadOnly | FaultKind::Busy) => {
+                    Ok(())
+                }
+                outcome => outcome.map_err(|stop| self.failure(stop)),
+            }
+        });
+        match upgraded {
+            Err(error) if matches!(error.kind(), ErrorKind::LockFile | ErrorKind::LockTimeout) => Ok(()),
+            upgraded => upgraded,
+        }
+    }
+
+    /// The history as it is to be written: with the checksums of the scripts where older programs kept none, so that the digest
+    /// fits again, and changes from now on are noticed.
+    pub(super) fn completed(&self, history: &History) -> History {
+        let mut history = history.clone();
+        for record in history.records_mut().filter(|record| record.dirty.is_none()) {
+            let meta = self.graph.get(&record.id);
+            record.checksum = record.checksum.or_else(|| meta.and_then(|meta| meta.checksum));
+        }
+        history
+    }
+}

@@ -245,7 +245,7 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
         (source([("1_it/up.sql", b""), ("old/1_it/up.sql", b"")]), Set,
             "`1_it` is defined twice, in FOLDER/1_it/up.sql and in FOLDER/old/1_it/up.sql; rename one of them"),
         (source([("1_it/up.sql", b""), ("1_it.sql", b"")]), Set,
-            "`1_it` is defined twice, in FOLDER/1_it/up.sql and in FOLDER/1_it.sql; rename one of them"),
+            "`1_it` is defined twice, in FOLDER/1_it.sql and in FOLDER/1_it/up.sql; rename one of them"),
         (sets([Migration::sql("1_a", ""), Migration::sql("1_a", "")]), Set,
             "`1_a` is defined twice, in CODE and in CODE; rename one of them"),
         (sets([Migration::sql("", "")]), Set,

@@ -71,6 +71,7 @@ pub(super) fn checked<R, E: From<Fault>>(
     let done = body(conn)?;
     let after = Findings::of(conn).map_err(fault)?;
     if let Some(child) = after.newly_unchecked(&before, conn).map_err(fault)? {
+        let child = after.spelling(child);
         let what = format!("afterwards the rows of `{child}` point to columns that are not unique any more");
         return Err(Fault::new(FaultKind::Other, what)
             .remedy("give these columns of the parent table a PRIMARY KEY or UNIQUE constraint")
@@ -78,6 +79,7 @@ pub(super) fn checked<R, E: From<Fault>>(
     }
     if let Some((Pair { child, parent }, count)) = after.new_orphans(&before) {
         let rows = if count == 1 { "row" } else { "rows" };
+        let child = after.spelling(&child);
         let what = format!("afterwards {count} {rows} of `{child}` would point to nothing in `{parent}`");
         return Err(Fault::new(FaultKind::Other, what)
             .remedy("delete or mend those rows in the script too, or accept them with foreign_keys = \"off\"")
@@ -99,7 +101,8 @@ type KeyValues = String;
 /// What is wrong with the foreign keys of a database.
 #[derive(Debug, Default)]
 struct Findings {
-    tables: BTreeSet<String>,
+    /// As they are compared, and as they are written.
+    tables: BTreeMap<String, String>,
     /// Rows that point nowhere. Rows without a `rowid` are told apart by their number only.
     orphans: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
     /// Tables with keys that SQLite cannot check, since the columns they point to are not unique.
@@ -119,7 +122,7 @@ impl Findings {
             if row.get::<_, Option<i64>>(1)?.unwrap_or(0) > 0 {
                 children.push(name.clone());
             }
-            findings.tables.insert(name.to_ascii_lowercase());
+            findings.tables.insert(name.to_ascii_lowercase(), name);
         }
         for child in children {
             match findings.look_at(conn, &child) {
@@ -143,16 +146,21 @@ impl Findings {
                 Some(rowid) => key_values(conn, child, key, rowid)?,
                 None => KeyValues::new(),
             };
-            let pair = Pair { child: child.to_ascii_lowercase(), parent: parent.to_ascii_lowercase() };
+            let pair = Pair { child: child.to_ascii_lowercase(), parent };
             *self.orphans.entry(pair).or_default().entry(values).or_default() += 1;
         }
         Ok(())
     }
 
+    /// A table as the schema writes it.
+    fn spelling<'a>(&'a self, table: &'a str) -> &'a str {
+        self.tables.get(table).map_or(table, |table| table)
+    }
+
     /// The first table whose keys could be checked before and cannot be now, if it has rows.
     fn newly_unchecked(&self, before: &Self, conn: &Connection) -> rusqlite::Result<Option<&str>> {
         for child in &self.unchecked {
-            if before.tables.contains(child) && !before.unchecked.contains(child) {
+            if before.tables.contains_key(child) && !before.unchecked.contains(child) {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(child));
                 if conn.query_row(&sql, [], |row| row.get(0))? {
                     return Ok(Some(child));
@@ -166,13 +174,13 @@ impl Findings {
     /// when it was renamed are not new.
     fn new_orphans(&self, before: &Self) -> Option<(Pair, u64)> {
         let mut moved = BTreeMap::<&KeyValues, u64>::new();
-        for (_, orphans) in before.orphans.iter().filter(|(pair, _)| !self.tables.contains(&pair.child)) {
+        for (_, orphans) in before.orphans.iter().filter(|(pair, _)| !self.tables.contains_key(&pair.child)) {
             for (values, count) in orphans {
                 *moved.entry(values).or_default() += count;
             }
         }
         self.orphans.iter().find_map(|(pair, orphans)| {
-            let is_new_table = !before.tables.contains(&pair.child);
+            let is_new_table = !before.tables.contains_key(&pair.child);
             let known = |values: &KeyValues| -> u64 {
                 if is_new_table {
                     return moved.get(values).copied().unwrap_or(0);

@@ -171,6 +171,39 @@ fn stale(second: &MigrationRunner) -> MigrationError {
     second.apply(&conn, plan).unwrap_err()
 }
 
+fn failing_in_the_middle(down: &'static str) -> MigrationError {
+    let conn = memory();
+    let folder = TestMigrationBuilder::new()
+        .reversible("1_it", "CREATE TABLE a (b)", down)
+        .metadata("1_it", "run_in_transaction = false");
+    folder.runner().run(&conn).unwrap();
+    folder.runner().run_to(&conn, Target::Empty).unwrap_err();
+    folder.runner().run(&conn).unwrap_err()
+}
+
+fn open_statement() -> MigrationError {
+    let conn = memory();
+    conn.execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1), (2)").unwrap();
+    let mut open = conn.prepare("SELECT b FROM a").unwrap();
+    let mut open = open.query([]).unwrap();
+    open.next().unwrap();
+    file(&conn, "DROP TABLE a", "")
+}
+
+fn legacy_and_unfinished() -> MigrationError {
+    let conn = memory();
+    conn.execute_batch(include_str!("../fixtures/legacy/unfinished.sql")).unwrap();
+    conn.execute_batch("DELETE FROM __switchy_migrations WHERE id LIKE '%posts'").unwrap();
+    set([("2024-01-05-120000_users", ""), ("2024-03-01-080000_tags", "")]).run(&conn).unwrap_err()
+}
+
+#[cfg(unix)]
+fn looping() -> MigrationError {
+    let folder = TestMigrationBuilder::new().migration("1_it", "");
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("1_it/again")).unwrap();
+    MigrationRunner::new_directory(folder.path()).unwrap_err()
+}
+
 fn open_transaction() -> MigrationError {
     let conn = memory();
     conn.execute_batch("BEGIN").unwrap();
@@ -211,7 +244,8 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
     use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, TableName, UnknownMigration};
     let guarded = "run_in_transaction = false";
     let (on, no) = ("foreign_keys = \"on\"", || -> BoxError { "no, never".into() });
-    vec![
+    #[allow(unused_mut)]
+    let mut all = vec![
         (MigrationRunner::new_directory(TestDatabase::new().path()).unwrap_err(), Source,
             "there is no folder FOLDER/test.db; check the path, or create it"),
         (MigrationRunner::new_directory(file!()).unwrap_err(), Source,
@@ -282,6 +316,10 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "nothing was done: `1_a` began at DATE UTC outside a transaction and did not finish; see what its script did, then have it run again with DELETE FROM \"__switchy_migrations\" WHERE name = '1_a' or count it as done with UPDATE \"__switchy_migrations\" SET dirty = 0 WHERE name = '1_a'"),
         (then([("1_a", "")], "UPDATE __switchy_migrations SET dirty = 1, statement = 3, failure = 'no such table: x', basis = NULL", &set([("1_a", "")])), Refused,
             "nothing was done: `1_a` began at DATE UTC outside a transaction and did not finish, at statement 3 of its script: no such table: x; see what its script did, then have it run again with DELETE FROM \"__switchy_migrations\" WHERE name = '1_a' or count it as done with UPDATE \"__switchy_migrations\" SET dirty = 0 WHERE name = '1_a'"),
+        (failing_in_the_middle("DROP TABLE a; SELEKT"), Refused,
+            "nothing was done: `1_it` began to be undone at DATE UTC outside a transaction and did not finish, at statement 2 of its script: near \"SELEKT\": syntax error; see what its script did, then have it undone again after UPDATE \"__switchy_migrations\" SET dirty = 0 WHERE name = '1_it' or count it as undone with DELETE FROM \"__switchy_migrations\" WHERE name = '1_it'"),
+        (legacy_and_unfinished(), Refused,
+            "nothing was done: `2024-03-01-080000_tags` began at DATE UTC outside a transaction and did not finish; see what its script did, then have it run again with DELETE FROM \"__switchy_migrations\" WHERE id = '2024-03-01-080000_tags' or count it as done with UPDATE \"__switchy_migrations\" SET status = 'completed' WHERE id = '2024-03-01-080000_tags'"),
         (then([("1_a", ""), ("2_b", "")], "", &set([("1_a", "changed")])), Refused,
             "nothing was done: 2 problems: (1) `2_b` was applied to this database at DATE UTC and this program does not know it; use the newer version of the program that applied it, or put its file back if it was removed; (2) `1_a` was changed after it was applied: applied as HASH, now HASH in CODE; put the applied text back and write a new migration, or, if the change means nothing, accept the old text with accepted = [\"HASH\"] in its metadata"),
         (needs(Migration::sql("1_a", "").only_on([Dialect::Postgres]), None), Refused,
@@ -310,6 +348,10 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:28 in `INSERT INTO a VALUES (1), (1)`: UNIQUE constraint failed: a.b; nothing of it was kept; correct it and run again"),
         (step("SELECT 'open"), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:8 in `SELECT 'open`: unrecognized token: \"'open\"; nothing of it was kept; correct it and run again"),
+        (step("CREATE TABLE a (b);\nINSERT INTO a VALUES (:b)"), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:2:1 in `INSERT INTO a VALUES (:b)`: it has a parameter, and a script has no values for one; nothing of it was kept; write the value, or put quotes around it if it is text"),
+        (open_statement(), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `DROP TABLE a`: database table is locked; nothing of it was kept; end the statements that are open on this connection, and run again"),
         (step("BEGIN; CREATE TABLE a (b); COMMIT"), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `BEGIN;`: it begins a transaction, and it already runs in one; nothing of it was kept; remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set run_in_transaction = false in its metadata"),
         (step("CREATE TABLE a (b); COMMIT"), Step,
@@ -338,6 +380,8 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards 1 row of `c` would point to nothing in `p`; nothing of it was kept; delete or mend those rows in the script too, or accept them with foreign_keys = \"off\""),
         (keys("DELETE FROM p", ""), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards 3 rows of `c` would point to nothing in `p`; nothing of it was kept; delete or mend those rows in the script too, or accept them with foreign_keys = \"off\""),
+        (keys("DROP TABLE p; CREATE TABLE p (id); INSERT INTO p VALUES (1), (2)", ""), Step,
+            "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards the rows of `c` point to columns that are not unique any more; nothing of it was kept; give these columns of the parent table a PRIMARY KEY or UNIQUE constraint"),
         (keys("DELETE FROM p WHERE id = 2", on), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `DELETE FROM p WHERE id = 2`: its foreign key actions delete a row of `c`; nothing of it was kept; remove foreign_keys = \"on\" from its metadata to keep them, or declare that it is meant with allow = [\"cascade\"]"),
         (keys("DROP TABLE p", on), Step,
@@ -388,7 +432,11 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "cannot read the migrations of `__switchy_migrations`: database is locked; try again when the other connection has finished"),
         (unreadable(b"", "CREATE TABLE __switchy_migrations (version, dirty)"), Database,
             "cannot read the migrations of `__switchy_migrations`: the table exists and is not a tracking table, its columns are version, dirty; choose another name with `table_name`"),
-    ]
+    ];
+    #[cfg(unix)]
+    all.push((looping(), Source,
+            "cannot read FOLDER/1_it/again: it is a link back to FOLDER; check that it exists and that this user may read it"));
+    all
 }
 
 /// The text with what differs from run to run replaced: temporary folders, lines of tests, hashes, dates, processes.

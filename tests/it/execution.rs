@@ -1109,6 +1109,44 @@ fn a_guarded_step_back_is_dirty_until_it_is_done() {
 }
 
 #[test]
+fn a_step_back_that_stopped_in_the_middle_goes_on_after_the_remedy() {
+    for choice in [0, 1] {
+        let down = "DROP TABLE IF EXISTS a; DELETE FROM missing";
+        let it = Migration::reversible("1_it", "CREATE TABLE a (b)", down).outside_transaction();
+        let runner = MigrationRunner::new([it]).unwrap();
+        let conn = memory();
+        runner.run(&conn).unwrap();
+        runner.run_to(&conn, Target::Empty).unwrap_err();
+        let refused = runner.run(&conn).unwrap_err();
+        let remedy = refused.problems()[0].remedy.clone().unwrap();
+        let (again, done) = remedy.split_once(" or count it as undone with ").unwrap();
+        let again = again.split_once(" have it undone again after ").unwrap().1;
+        conn.execute_batch("CREATE TABLE missing (a)").unwrap();
+        assert_eq!(conn.execute([again, done][choice], []).unwrap(), 1);
+        let steps = runner.run_to(&conn, Target::Empty).unwrap().applied.len();
+        assert_eq!(steps, usize::from(choice == 0));
+        assert_eq!(applied(&conn), Vec::<String>::new());
+    }
+}
+
+/// An application may have a query open on the connection that it migrates.
+#[test]
+fn a_statement_of_the_caller_that_is_open_goes_on() {
+    let conn = memory();
+    conn.execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1), (2), (3)").unwrap();
+    let mut statement = conn.prepare("SELECT b FROM a").unwrap();
+    let mut open = statement.query([]).unwrap();
+    assert_eq!(open.next().unwrap().unwrap().get::<_, i64>(0).unwrap(), 1);
+    let error = set([("1_it", "CREATE TABLE c (d); DROP TABLE a")]).run(&conn).unwrap_err();
+    assert!(error.to_string().contains("end the statements that are open on this connection"), "{error}");
+    assert_eq!(applied(&conn), Vec::<String>::new());
+    set([("1_it", "INSERT INTO a VALUES (4)")]).run(&conn).unwrap();
+    assert_eq!(applied(&conn), ["1_it"]);
+    drop(open);
+    assert_eq!(rows(&conn, "SELECT count(*) FROM a"), ["4"]);
+}
+
+#[test]
 fn code_is_undone_by_its_own_code() {
     let undone = Arc::new(AtomicBool::new(false));
     let note = Arc::clone(&undone);

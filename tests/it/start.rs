@@ -335,6 +335,7 @@ fn a_broken_or_busy_database_is_not_taken_for_an_empty_one() {
     let error = numbered(1).run(&broken.connect()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Database);
     assert!(error.to_string().contains("file is not a database"), "{error}");
+    assert!(numbered(0).run(&broken.connect()).is_err(), "it does not take what it cannot read for empty");
     assert_eq!(names(broken.path().parent().unwrap()), ["test.db"]);
 
     let busy = TestDatabase::new();

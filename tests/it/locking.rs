@@ -329,7 +329,6 @@ fn a_lock_file_that_cannot_be_had_is_named_with_the_way_out() {
 fn a_database_without_a_file_has_no_lock_file() {
     let shared = OpenFlags::default() | OpenFlags::SQLITE_OPEN_URI;
     let open = |uri: &str| Connection::open_with_flags(uri, shared).unwrap();
-    let before = fs::read_dir(".").unwrap().count();
     for conn in [
         memory(),
         Connection::open("").unwrap(),
@@ -339,10 +338,10 @@ fn a_database_without_a_file_has_no_lock_file() {
     ] {
         assert_eq!(set([("1_a", "SELECT 1")]).run(&conn).unwrap().applied.len(), 1);
     }
-    for name in [":memory:-migrate", "-migrate", "locking-migrate", "/locking-migrate"] {
-        assert!(!Path::new(name).exists(), "{name}");
+    for folder in [".", "/"] {
+        let mut names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.find(|name| name.to_string_lossy().ends_with("-migrate")), None, "in {folder}");
     }
-    assert_eq!(fs::read_dir(".").unwrap().count(), before);
 }
 
 /// A lock *row* or an existing file taken for a lock would keep the program out for ever after a crash.

@@ -17,6 +17,7 @@ mod layout;
 mod locking;
 mod processes;
 mod properties;
+mod regressions;
 mod sample_set;
 mod start;
 mod tracking_table;

@@ -1,0 +1,315 @@
+//! What once went wrong, each with its story.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
+use switchy_schema::{
+    Dialect, ErrorKind, ForeignKeys, Hooks, Migration, MigrationRunner, ProblemKind, Target, TransactionMode,
+};
+
+use crate::execution::{applied, memory};
+
+const NOTHING: [&str; 0] = [];
+
+fn only(script: &'static str) -> MigrationRunner {
+    MigrationRunner::new([Migration::sql("1_it", script)]).unwrap()
+}
+
+fn with(setup: &str) -> Connection {
+    let conn = memory();
+    conn.execute_batch(setup).unwrap();
+    conn
+}
+
+/// A table name without a schema found the tracking table of an attached or the temporary database: the main one counted as
+/// migrated, and an attached table of an older form was dropped.
+#[test]
+fn the_tracking_table_of_an_attached_database_is_not_ours() {
+    for other in ["aux", "temp"] {
+        for theirs in [
+            "(name TEXT NOT NULL, run_on TEXT NOT NULL)",
+            "(id TEXT NOT NULL, run_on TEXT NOT NULL, finished_on TEXT, status TEXT NOT NULL, failure_reason TEXT)",
+        ] {
+            let conn = with("ATTACH ':memory:' AS aux");
+            conn.execute_batch(&format!("CREATE TABLE {other}.__switchy_migrations {theirs}")).unwrap();
+            assert_eq!(only("CREATE TABLE main.a (b)").run(&conn).unwrap().applied.len(), 1);
+            assert_eq!(rows(&conn, "SELECT name FROM main.__switchy_migrations"), ["1_it"]);
+            assert_eq!(rows(&conn, &format!("SELECT * FROM {other}.__switchy_migrations")), NOTHING);
+            assert!(only("CREATE TABLE main.a (b)").run(&conn).unwrap().is_up_to_date());
+        }
+    }
+}
+
+/// Every error of the check counted as "no orphans", an interrupt (a cancel button) too: orphans were committed.
+#[test]
+fn an_interrupt_during_the_check_of_foreign_keys_commits_nothing() {
+    let mut conn = with(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id));
+        WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO p SELECT i FROM n;
+        INSERT INTO c SELECT id FROM p",
+    );
+    let mut interrupted = 0;
+    for after in 1..40 {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (counter, limit) = (Arc::clone(&calls), after);
+        progress_handler(&mut conn, move || counter.fetch_add(1, Ordering::Relaxed) >= limit);
+        let outcome = only("DELETE FROM p WHERE id > 10").run(&conn);
+        progress_handler(&mut conn, || false);
+        assert!(outcome.is_err());
+        interrupted += usize::from(outcome.unwrap_err().to_string().contains("interrupted"));
+        assert_eq!(rows(&conn, "SELECT count(*) FROM p"), ["5000"], "interrupted after {after} calls");
+        assert_eq!(applied(&conn), NOTHING);
+    }
+    assert!(interrupted > 10, "only {interrupted} runs were interrupted");
+}
+
+/// `progress_handler` returns a result from rusqlite 0.41 on.
+fn progress_handler(conn: &mut Connection, handler: impl FnMut() -> bool + Send + 'static) {
+    let _ = conn.progress_handler(1_000, Some(handler));
+}
+
+/// `CREATE TABLE ... AS SELECT` forgets the primary key. The keys of the children could not be checked afterwards, so their orphans
+/// went unseen, and every later write to them failed in the application.
+#[test]
+fn a_rebuild_that_forgets_the_key_of_the_parent_is_refused() {
+    let setup = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id));
+        INSERT INTO p VALUES (1), (2), (3); INSERT INTO c VALUES (1), (3)";
+    let conn = with(setup);
+    let rebuild = "CREATE TABLE p2 AS SELECT * FROM p WHERE id < 3; DROP TABLE p; ALTER TABLE p2 RENAME TO p";
+    let error = only(rebuild).run(&conn).unwrap_err();
+    assert!(
+        error.to_string().contains("the rows of `c` point to columns that are not unique any more"),
+        "{error}"
+    );
+    assert_eq!(rows(&conn, "SELECT id FROM p"), ["1", "2", "3"]);
+}
+
+/// Orphans were compared by number: a script that mended one could leave another, and orphans of a table that was dropped made room
+/// for new ones anywhere, in a schema of mixed case without dropping anything.
+#[test]
+fn old_orphans_do_not_hide_new_ones() {
+    let setup = "PRAGMA foreign_keys = OFF; CREATE TABLE Users (id INTEGER PRIMARY KEY);
+        CREATE TABLE c (u REFERENCES users (id)); CREATE TABLE junk (u REFERENCES users (id));
+        INSERT INTO Users VALUES (1), (2); INSERT INTO c VALUES (1), (2), (77); INSERT INTO junk VALUES (8), (9)";
+    for script in [
+        "DELETE FROM c WHERE u = 77; DELETE FROM Users WHERE id = 1",
+        "DROP TABLE junk; DELETE FROM Users WHERE id = 1",
+        "DELETE FROM Users WHERE id = 1",
+        "ALTER TABLE junk RENAME TO old_junk; DELETE FROM Users WHERE id = 1",
+    ] {
+        let conn = with(setup);
+        let error = only(script).run(&conn).unwrap_err();
+        assert!(
+            error.to_string().contains("1 row of `c` would point to nothing in `users`"),
+            "{script}: {error}"
+        );
+    }
+}
+
+/// SQLite takes a byte order mark for white space wherever a token could begin; files joined on Windows have them. The guards saw one
+/// word, `\u{feff}COMMIT`, and let it pass.
+#[test]
+fn a_byte_order_mark_inside_a_script_hides_nothing() {
+    let conn = memory();
+    let error = only("CREATE TABLE a (b);\r\n\u{feff}COMMIT;\r\nCREATE TABLE c (d)").run(&conn).unwrap_err();
+    assert!(error.to_string().contains(":2:2 in `COMMIT;`"), "{error}");
+    assert_eq!(schema(&conn), NOTHING);
+
+    let conn = with(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE);
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)",
+    );
+    let script =
+        Migration::sql("1_it", "SELECT 1;\n\u{feff}DELETE FROM p").foreign_keys(ForeignKeys::Enforced);
+    assert_eq!(MigrationRunner::new([script]).unwrap().run(&conn).unwrap_err().kind(), ErrorKind::Step);
+    assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"]);
+}
+
+/// SQL ends at a NUL: the rest was not run, and the migration recorded.
+#[test]
+fn a_nul_in_a_script_from_code_is_refused() {
+    let script = Migration::sql("1_it", "CREATE TABLE a (b);\n\0CREATE TABLE c (d)");
+    let error = MigrationRunner::new([script]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Source);
+    assert!(error.to_string().contains(":2:1: it holds a NUL byte"), "{error}");
+}
+
+/// A checkpoint in a transaction finds "the table locked"; the way out was said to be ending statements that nobody had begun.
+#[test]
+fn a_checkpoint_belongs_outside_a_transaction() {
+    let database = TestDatabase::new();
+    let conn = database.connect();
+    conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE a (b)").unwrap();
+    let error = only("INSERT INTO a VALUES (1); PRAGMA wal_checkpoint(TRUNCATE)").run(&conn).unwrap_err();
+    assert!(error.to_string().ends_with("set run_in_transaction = false in its metadata"), "{error}");
+}
+
+/// The columns and the rows of the tracking table are two statements. Another program that brought the table up to date in between
+/// made a start fail with "no such column".
+#[test]
+fn starts_survive_the_upgrade_of_the_table_by_another() {
+    for _ in 0..20 {
+        let database = TestDatabase::new();
+        database
+            .connect()
+            .execute_batch(
+                "CREATE TABLE __switchy_migrations (id TEXT NOT NULL, run_on TEXT NOT NULL);
+                INSERT INTO __switchy_migrations VALUES ('1_it', '2024-01-01 00:00:00')",
+            )
+            .unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let conn = database.connect();
+                    only("SELECT nothing").status(&conn).unwrap();
+                    assert!(only("SELECT nothing").run(&conn).unwrap().is_up_to_date());
+                });
+            }
+        });
+        assert_eq!(
+            database.rows("SELECT name, run_on FROM __switchy_migrations"),
+            ["1_it|2024-01-01 00:00:00"]
+        );
+    }
+}
+
+/// Outside a transaction the habitual `PRAGMA foreign_keys = ON` at the end of one rebuild took the child rows of the next.
+#[test]
+fn a_pragma_of_a_step_outside_a_transaction_does_not_arm_a_cascade() {
+    let conn = with(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE);
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)",
+    );
+    let script = "PRAGMA foreign_keys = OFF; SELECT 1; PRAGMA foreign_keys = ON;
+        CREATE TABLE p2 (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p2 (id) SELECT id FROM p;
+        DROP TABLE p; ALTER TABLE p2 RENAME TO p";
+    let runner = MigrationRunner::new([Migration::sql("1_it", script).outside_transaction()]).unwrap();
+    runner.run(&conn).unwrap();
+    assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"]);
+}
+
+/// The savepoint of the tripwire is released by a commit where no transaction surrounds it. When a reader kept that busy, the statement
+/// was run a second time inside the savepoint of the first.
+#[test]
+fn a_busy_commit_under_the_tripwire_is_waited_for() {
+    let database = TestDatabase::new();
+    let conn = database.connect();
+    conn.busy_timeout(Duration::ZERO).unwrap();
+    conn.execute_batch(
+        "PRAGMA journal_mode = DELETE; CREATE TABLE p (id INTEGER PRIMARY KEY);
+        CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1)",
+    )
+    .unwrap();
+    // The reader comes while the statement runs and stays over its end.
+    let reader = Mutex::new(database.connect());
+    conn.create_scalar_function("meanwhile", 0, FunctionFlags::SQLITE_UTF8, move |_| {
+        let reader = std::mem::replace(&mut *reader.lock().unwrap(), Connection::open_in_memory()?);
+        reader.execute_batch("BEGIN; SELECT * FROM p")?;
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            reader.execute_batch("COMMIT").unwrap();
+        });
+        Ok(10)
+    })
+    .unwrap();
+    let script = Migration::sql("1_it", "UPDATE p SET id = id + meanwhile() WHERE id = 2")
+        .outside_transaction()
+        .foreign_keys(ForeignKeys::Enforced);
+    let runner = MigrationRunner::new([script]).unwrap();
+    runner.run(&conn).unwrap();
+    assert_eq!(rows(&conn, "SELECT id FROM p"), ["1", "12"]);
+    assert!(runner.is_applied(&conn, "1_it").unwrap());
+}
+
+/// The way out of a step that was being undone was that of one being applied, and following it ran the script again over what was
+/// half undone.
+#[test]
+fn the_way_out_of_an_unfinished_undoing_fits_it() {
+    let set = || {
+        MigrationRunner::new([Migration::reversible(
+            "1_it",
+            "CREATE TABLE a (b); CREATE TABLE c (d)",
+            "DROP TABLE a; DROP TABLE x; DROP TABLE c",
+        )
+        .outside_transaction()])
+        .unwrap()
+    };
+    for (remedy, is_applied) in [("DELETE FROM", false), ("UPDATE", true)] {
+        let conn = memory();
+        set().run(&conn).unwrap();
+        set().run_to(&conn, Target::Empty).unwrap_err();
+        let error = set().run(&conn).unwrap_err();
+        let text = error.problems()[0].remedy.clone().unwrap();
+        assert!(text.contains("have it undone again after UPDATE"), "{text}");
+        assert!(text.contains("or count it as undone with DELETE FROM"), "{text}");
+        let statement = &text[text.find(remedy).unwrap()..];
+        conn.execute_batch(statement.split(" or ").next().unwrap()).unwrap();
+        assert_eq!(set().is_applied(&conn, "1_it").unwrap(), is_applied);
+    }
+}
+
+/// `on_error` hooks did not hear of rows left pointing nowhere, nor of a commit that failed.
+#[test]
+fn hooks_hear_of_what_fails_behind_the_script() {
+    let conn = with("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id))");
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&heard);
+    let hooks = Hooks::new().on_error(move |step, error, _| {
+        assert_eq!((step.id.as_str(), error.kind()), ("1_it", ErrorKind::Step));
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    only("INSERT INTO c VALUES (1)").hooks(hooks).run(&conn).unwrap_err();
+    assert_eq!(heard.load(Ordering::Relaxed), 1);
+}
+
+/// A trigger that a script puts on the tracking table fires when the engine writes its record, behind all checks of the script.
+#[test]
+fn a_trigger_on_the_tracking_table_is_noticed_at_once() {
+    let conn = memory();
+    let set = || {
+        [
+            Migration::sql("0_z", "CREATE TABLE z (a)"),
+            Migration::sql(
+                "1_it",
+                "
+        CREATE TRIGGER t AFTER INSERT ON __switchy_migrations
+        BEGIN UPDATE __switchy_migrations SET checksum = NULL WHERE name = '0_z'; END",
+            ),
+        ]
+    };
+    for mode in [TransactionMode::PerMigration, TransactionMode::Batch] {
+        let error = MigrationRunner::new(set()).unwrap().transaction(mode).run(&conn).unwrap_err();
+        assert!(error.to_string().contains("it changes the tracking table"), "{error}");
+    }
+    assert_eq!(rows(&conn, "SELECT name FROM sqlite_master WHERE type = 'trigger'"), NOTHING);
+}
+
+/// An interrupt inside code was told as work that the code had committed by itself.
+#[test]
+fn an_interrupt_inside_code_is_no_commit() {
+    let mut conn = memory();
+    progress_handler(&mut conn, || true);
+    let endless = |conn: &Connection| {
+        conn.execute_batch("CREATE TABLE a AS WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n")
+    };
+    let error = MigrationRunner::new([Migration::code("1_it", endless)]).unwrap().run(&conn).unwrap_err();
+    assert!(error.to_string().contains("interrupted; nothing of it was kept"), "{error}");
+}
+
+/// Where metadata named SQLite, the script for PostgreSQL ran on it.
+#[test]
+fn metadata_brings_no_script_of_another_database() {
+    let set = TestMigrationBuilder::new()
+        .file("1_it/up.postgres.sql", "CREATE TABLE a (b)")
+        .metadata("1_it", "databases = ['sqlite', 'postgres']");
+    let conn = memory();
+    assert!(set.runner().run(&conn).unwrap().is_up_to_date());
+    let plan = set.runner().plan(&conn, Target::Latest).unwrap();
+    assert_eq!(plan.problems()[0].kind, ProblemKind::OtherDatabase);
+    assert_eq!(set.runner().list()[0].databases, [Dialect::Postgres]);
+}

@@ -88,6 +88,8 @@ pub struct Location {
     pub position: Option<Position>,
     /// The text of that line.
     pub line: Option<String>,
+    /// Whether the script stands in code, so that the position is one in the script and not in the file.
+    pub is_inline: bool,
 }
 
 impl Location {
@@ -97,19 +99,23 @@ impl Location {
             origin: origin.to_owned(),
             position: Some(Position::of(text, offset)),
             line: Some(crate::sql::line_at(text, offset).to_owned()),
+            is_inline: false,
         }
     }
 
     /// Somewhere in a file.
     pub(crate) fn file(origin: impl Into<String>) -> Self {
-        Self { origin: origin.into(), position: None, line: None }
+        Self { origin: origin.into(), position: None, line: None, is_inline: false }
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin)?;
-        self.position.iter().try_for_each(|position| write!(f, ":{position}"))
+        match self.position {
+            None => f.write_str(&self.origin),
+            Some(position) if self.is_inline => write!(f, "{}, in its script at {position}", self.origin),
+            Some(position) => write!(f, "{}:{position}", self.origin),
+        }
     }
 }
 
@@ -183,9 +189,9 @@ fn hook(kind: HookKind) -> &'static str {
 }
 
 /// Refuses a script that the database would read to its first NUL only.
-pub(crate) fn refuse_nul(origin: &str, text: &str) -> Result<()> {
+pub(crate) fn refuse_nul(origin: &str, is_inline: bool, text: &str) -> Result<()> {
     let Some(nul) = text.find('\0') else { return Ok(()) };
-    let at = Location { line: None, ..Location::in_text(origin, text, nul) };
+    let at = Location { line: None, is_inline, ..Location::in_text(origin, text, nul) };
     let what = "it holds a NUL byte, where SQL would end".to_owned();
     Err(Failure::Malformed { at, what, remedy: "remove it" }.into())
 }
@@ -462,7 +468,7 @@ impl From<InvalidTableName> for MigrationError {
 impl fmt::Display for MigrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.failure.fmt(f)?;
-        if let (true, Some(Location { origin, position: Some(position), line: Some(line) })) =
+        if let (true, Some(at @ Location { position: Some(position), line: Some(line), .. })) =
             (f.alternate(), self.location())
         {
             let number = position.line.to_string();
@@ -470,10 +476,7 @@ impl fmt::Display for MigrationError {
             // Tabs stay tabs, so that the caret stands under its character.
             let indent: String =
                 line.chars().take(position.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-            write!(
-                f,
-                "\n{margin}--> {origin}:{position}\n{margin} |\n{number} | {line}\n{margin} | {indent}^"
-            )?;
+            write!(f, "\n{margin}--> {at}\n{margin} |\n{number} | {line}\n{margin} | {indent}^")?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::event::{Event, Observer};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Dirty, Head, History, Record};
 use crate::hooks::Hooks;
-use crate::migration::{Action, Body, Meta};
+use crate::migration::{Action, Body, Meta, Origin};
 use crate::plan::TransactionMode;
 use crate::policy::Approved;
 use crate::report::{Applied, Report};
@@ -115,7 +115,10 @@ impl<B: Backend> Work<'_, '_, B> {
         let is_first = matches!(fault.statement, Some((1, _))) && !fault.is_partial;
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
         let at = match (fault.offset, self.action.text()) {
-            (Some(offset), Some(text)) => Location::in_text(&self.origin, text, offset),
+            (Some(offset), Some(text)) => {
+                let is_inline = matches!(self.meta.origin, Origin::Code(_));
+                Location { is_inline, ..Location::in_text(&self.origin, text, offset) }
+            }
             _ => Location::file(&*self.origin),
         };
         let (migration, direction) = (self.step.id.clone(), self.step.direction);

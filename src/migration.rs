@@ -269,7 +269,9 @@ impl<B: Backend> Migration<B> {
     /// Refuses scripts that the database would not read to their end.
     pub(crate) fn refuse_nul(&self) -> Result<(), MigrationError> {
         let scripts = [self.up_sql(), self.down_sql()];
-        scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&self.meta.origin.to_string(), text))
+        let is_inline = matches!(self.meta.origin, Origin::Code(_));
+        let origin = self.meta.origin.to_string();
+        scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&origin, is_inline, text))
     }
 
     /// With the checksum of its script.

@@ -225,7 +225,7 @@ impl File {
             let what = format!("it is not UTF-8 text from byte {} on", error.valid_up_to());
             malformed(&origin, what, "save it as UTF-8")
         })?;
-        refuse_nul(&origin, &text)?;
+        refuse_nul(&origin, false, &text)?;
         Ok(Text { origin, text })
     }
 }

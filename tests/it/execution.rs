@@ -899,7 +899,7 @@ fn a_parameter_in_a_script_is_an_error() {
         let script = format!("CREATE TABLE a (b);\nINSERT INTO a VALUES ({parameter})");
         let runner = MigrationRunner::new([Migration::from_scripts("1_it", script, None)]).unwrap();
         let error = runner.run(&conn).unwrap_err();
-        assert!(error.to_string().contains(":2:1 in `INSERT INTO a VALUES ("), "{error}");
+        assert!(error.to_string().contains("script at 2:1 in `INSERT INTO a VALUES ("), "{error}");
         assert!(error.to_string().contains("it has a parameter"), "{error}");
         assert_eq!(rows(&conn, "SELECT name FROM sqlite_master"), Vec::<String>::new());
     }

@@ -117,7 +117,7 @@ fn old_orphans_do_not_hide_new_ones() {
 fn a_byte_order_mark_inside_a_script_hides_nothing() {
     let conn = memory();
     let error = only("CREATE TABLE a (b);\r\n\u{feff}COMMIT;\r\nCREATE TABLE c (d)").run(&conn).unwrap_err();
-    assert!(error.to_string().contains(":2:2 in `COMMIT;`"), "{error}");
+    assert!(error.to_string().contains("script at 2:2 in `COMMIT;`"), "{error}");
     assert_eq!(schema(&conn), NOTHING);
 
     let conn = with(
@@ -136,7 +136,7 @@ fn a_nul_in_a_script_from_code_is_refused() {
     let script = Migration::sql("1_it", "CREATE TABLE a (b);\n\0CREATE TABLE c (d)");
     let error = MigrationRunner::new([script]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);
-    assert!(error.to_string().contains(":2:1: it holds a NUL byte"), "{error}");
+    assert!(error.to_string().contains("script at 2:1: it holds a NUL byte"), "{error}");
 }
 
 /// A checkpoint in a transaction finds "the table locked"; the way out was said to be ending statements that nobody had begun.

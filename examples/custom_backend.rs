@@ -12,15 +12,27 @@ use switchy_schema::{
 
 /// The database: settings, the records of its migrations, and a copy of both while a transaction is open.
 #[derive(Clone, Default)]
-struct Settings {
+pub struct Settings {
     values: BTreeMap<String, String>,
     records: Option<Vec<Record>>,
     basis: Option<Basis>,
     before: Option<Box<Settings>>,
 }
 
+impl Settings {
+    /// One setting.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+
+    /// Changes one setting.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.values.insert(key.to_owned(), value.to_owned());
+    }
+}
+
 /// The marker that stands for it.
-enum Toy {}
+pub enum Toy {}
 
 impl Backend for Toy {
     type Conn<'c> = &'c mut Settings;
@@ -58,7 +70,7 @@ impl Backend for Toy {
             let (key, value) = line.split_once('=').ok_or_else(|| {
                 Fault::new(FaultKind::Other, "expected `key = value`").at(offset).in_statement(number, line)
             })?;
-            conn.values.insert(key.trim().to_owned(), value.trim().to_owned());
+            conn.set(key.trim(), value.trim());
             offset += line.len();
         }
         Ok(())
@@ -114,10 +126,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut settings = Settings::default();
     println!("{}", runner.run_to(&mut settings, Target::Before("3_broken".into()))?);
-    println!("{:?}", settings.values);
+    println!("theme: {:?}", settings.value("theme"));
     if let Err(error) = runner.run(&mut settings) {
         println!("{error:#}");
     }
-    println!("{:?}", settings.values);
+    println!("size: {:?}", settings.value("size"));
     Ok(())
 }

@@ -15,6 +15,7 @@ mod hooks;
 mod house;
 mod layout;
 mod locking;
+mod other_backends;
 mod processes;
 mod properties;
 mod regressions;

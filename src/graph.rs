@@ -23,9 +23,12 @@ impl Graph {
     /// # Errors
     /// Everything that keeps the migrations from being a set, all at once: ids that are empty, unprintable or defined twice,
     /// needs that nobody fills, cycles.
-    pub(crate) fn build<T>(mut items: Vec<(Meta, T)>) -> Result<(Self, Vec<T>)> {
-        items.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
-        let metas: Vec<&Meta> = items.iter().map(|(meta, _)| meta).collect();
+    pub(crate) fn build<T>(items: Vec<(Meta, T)>) -> Result<(Self, Vec<T>)> {
+        // References are sorted: the migrations themselves are moved once, when all is known. A stable sort names the definitions
+        // of an id in the order in which they were given.
+        let mut by_id: Vec<(usize, &Meta)> = items.iter().map(|(meta, _)| meta).enumerate().collect();
+        by_id.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+        let (given, metas): (Vec<usize>, Vec<&Meta>) = by_id.into_iter().unzip();
         let mut wrong = unusable(&metas);
         let needs = resolve(&metas, &mut wrong);
         let order = order(&needs);
@@ -40,7 +43,7 @@ impl Graph {
         order.iter().enumerate().for_each(|(place, &index)| place_of[index] = place);
         let mut ordered: Vec<Option<(Meta, T)>> = items.into_iter().map(Some).collect();
         let (metas, payloads): (Vec<_>, Vec<_>) =
-            order.iter().filter_map(|&index| ordered[index].take()).unzip();
+            order.iter().filter_map(|&index| ordered[given[index]].take()).unzip();
         let needs = order
             .iter()
             .map(|&index| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::table::{Reading, Row, UP_BEGAN, Values, recognise};
-use super::{Backend, Ledger, Progress, Scope, Script, atomically, ended_transaction};
+use super::{Backend, Ledger, Progress, Scope, Script, atomically, ended_transaction, patiently};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Head, Record};
@@ -55,7 +55,7 @@ impl Backend for Sqlite {
     ) -> Result<R, E> {
         // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
         keys::under(conn, scope.foreign_keys, |conn| {
-            atomically::<Self, R, E>(conn, scope, |conn| keys::checked(conn, scope.foreign_keys, body))
+            atomically::<Self, R, E>(conn, scope, |conn| keys::checked(conn, scope, body))
         })
     }
 
@@ -65,7 +65,7 @@ impl Backend for Sqlite {
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
         keys::under(conn, scope.foreign_keys, |conn| {
-            let done = keys::checked(conn, scope.foreign_keys, body);
+            let done = keys::checked(conn, scope, body);
             if conn.is_autocommit() {
                 return done;
             }

@@ -1,5 +1,7 @@
 //! A step outside a transaction.
 
+use std::cell::Cell;
+
 use super::{Books, Executor, Stop, Work};
 use crate::backend::{Backend, Ledger, Scope, patiently};
 use crate::error::Failure;
@@ -37,14 +39,18 @@ impl<B: Backend> Executor<'_, B> {
         *first = looked;
 
         let scope = Scope::new(work.meta.foreign_keys, self.patience);
+        let has_begun = Cell::new(false);
         let outcome = B::outside_transaction(conn, &scope, |conn| {
+            has_begun.set(work.action.text().is_none());
             self.within(conn, work, Atomicity::Guarded, &mut |conn, number| {
+                has_begun.set(true);
                 let dirty = Dirty { direction: work.step.direction, statement: Some(number), failure: None };
                 let record = work.record(Some(dirty), None);
                 patiently(self.patience, || B::update(conn, self.table, &record))
             })
         });
-        let outcome = outcome.map_err(|stop| self.told(conn, work, stop, Atomicity::Guarded));
+        let atomicity = if has_begun.get() { Atomicity::Guarded } else { Atomicity::Transaction };
+        let outcome = outcome.map_err(|stop| self.told(conn, work, stop, atomicity));
         let settled =
             B::transaction(conn, &self.bookkeeping(), |conn| self.settle(conn, work, &outcome, books));
         match (outcome, settled) {

@@ -87,7 +87,7 @@ fn dirty(record: &Record, setting: Setting<'_>) -> Option<Problem> {
     Some(Problem::new(
         ProblemKind::Dirty,
         &record.id,
-        format!("{doing}{} outside a transaction and did not finish{place}{why}", at(&record.run_on)),
+        format!("{doing}{} and did not finish{place}{why}", at(&record.run_on)),
         format!("see what its script did, then {remedy}"),
     ))
 }

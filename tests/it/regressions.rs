@@ -313,3 +313,51 @@ fn metadata_brings_no_script_of_another_database() {
     assert_eq!(plan.problems()[0].kind, ProblemKind::OtherDatabase);
     assert_eq!(set.runner().list()[0].databases, [Dialect::Postgres]);
 }
+
+/// Orphans that a rebuild gave other row numbers or another type, or copied aside, counted as new, and the start was refused.
+#[test]
+fn old_orphans_stay_known_through_a_rebuild() {
+    let setup = "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (u INT REFERENCES p (id), n);
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 'a'), (8, 'b'), (9, 'c'); DELETE FROM c WHERE n = 'a'";
+    for script in [
+        "CREATE TABLE c2 (u INT REFERENCES p (id), n); INSERT INTO c2 SELECT * FROM c ORDER BY n DESC;
+            DROP TABLE c; ALTER TABLE c2 RENAME TO c",
+        "CREATE TABLE c2 (u TEXT REFERENCES p (id), n); INSERT INTO c2 SELECT * FROM c;
+            DROP TABLE c; ALTER TABLE c2 RENAME TO c",
+        "CREATE TABLE c2 (u INT REFERENCES p (id), n PRIMARY KEY) WITHOUT ROWID; INSERT INTO c2 SELECT * FROM c;
+            DROP TABLE c; ALTER TABLE c2 RENAME TO c",
+        "ALTER TABLE c RENAME TO c_old; CREATE TABLE c (u INT REFERENCES p (id), n); INSERT INTO c SELECT * FROM c_old",
+        "CREATE TABLE copy (u INT REFERENCES p (id)); INSERT INTO copy SELECT u FROM c",
+    ] {
+        let conn = with(setup);
+        only(script).run(&conn).unwrap();
+        let more = Migration::from_scripts("1_it", format!("{script}; INSERT INTO c VALUES (77, 'new')"), None);
+        let error = MigrationRunner::new([more]).unwrap().run(&with(setup)).unwrap_err();
+        assert!(error.to_string().contains("1 row of `c` would point to nothing"), "{script}: {error}");
+    }
+}
+
+/// A hook, or a pragma in a spelling of its own, switched enforcement on in a step outside a transaction, and the rebuild took the child rows.
+#[test]
+fn nothing_arms_a_cascade_in_a_step_outside_a_transaction() {
+    let rebuild = "CREATE TABLE p2 (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p2 (id) SELECT id FROM p;
+        DROP TABLE p; ALTER TABLE p2 RENAME TO p";
+    for (by_hook, pragma) in
+        [(true, ""), (false, "PRAGMA foreign_keys = +1;"), (false, "PRAGMA main.foreign_keys(yes);")]
+    {
+        let conn = with(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE);
+            INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)",
+        );
+        let script =
+            Migration::from_scripts("1_it", format!("{pragma} {rebuild}"), None).outside_transaction();
+        let hooks = Hooks::new().before(move |_, conn| {
+            if by_hook {
+                conn.execute_batch("PRAGMA foreign_keys = ON")?;
+            }
+            Ok(())
+        });
+        MigrationRunner::new([script]).unwrap().hooks(hooks).run(&conn).unwrap();
+        assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"], "{pragma}");
+    }
+}

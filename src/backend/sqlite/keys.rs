@@ -4,11 +4,12 @@
 //! enforcement on, the drop deletes its rows first, `ON DELETE CASCADE` takes the child rows with them, and no check
 //! finds anything wrong afterwards. Switching enforcement off inside the transaction is a no-op.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Statement};
 
-use super::{fault, message};
+use super::{Scope, fault, message, patiently};
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::step::ForeignKeys;
@@ -61,15 +62,16 @@ fn enforce(conn: &Connection, on: bool) -> rusqlite::Result<()> {
 /// Runs `body`, and refuses rows that point nowhere and did not before. Under enforcement SQLite itself sees to that.
 pub(super) fn checked<R, E: From<Fault>>(
     conn: &mut &Connection,
-    wanted: ForeignKeys,
+    scope: &Scope,
     body: impl FnOnce(&mut &Connection) -> Result<R, E>,
 ) -> Result<R, E> {
-    if wanted != ForeignKeys::Checked {
+    if scope.foreign_keys != ForeignKeys::Checked {
         return body(conn);
     }
-    let before = Findings::of(conn).map_err(fault)?;
+    let look = |conn| patiently(scope.patience, || Findings::of(conn).map_err(fault));
+    let before = look(conn)?;
     let done = body(conn)?;
-    let after = Findings::of(conn).map_err(fault)?;
+    let after = look(conn)?;
     if let Some(child) = after.newly_unchecked(&before, conn).map_err(fault)? {
         let child = after.spelling(child);
         let what = format!("afterwards the rows of `{child}` point to columns that are not unique any more");
@@ -82,7 +84,10 @@ pub(super) fn checked<R, E: From<Fault>>(
         let child = after.spelling(&child);
         let what = format!("afterwards {count} {rows} of `{child}` would point to nothing in `{parent}`");
         return Err(Fault::new(FaultKind::Other, what)
-            .remedy("delete or mend those rows in the script too, or accept them with foreign_keys = \"off\"")
+            .remedy(
+                "delete or mend those rows in the script too, leave that to foreign_keys = \"on\" with \
+                 allow = [\"cascade\"], or accept them with foreign_keys = \"off\"",
+            )
             .into());
     }
     Ok(done)
@@ -96,14 +101,15 @@ struct Pair {
 }
 
 /// The values of a row's keys. Unlike its `rowid`, a rebuild of the table keeps them.
-type KeyValues = String;
+/// `None` for a row without a `rowid`.
+type KeyValues = Option<String>;
 
 /// What is wrong with the foreign keys of a database.
 #[derive(Debug, Default)]
 struct Findings {
     /// As they are compared, and as they are written.
     tables: BTreeMap<String, String>,
-    /// Rows that point nowhere. Rows without a `rowid` are told apart by their number only.
+    /// Rows that point nowhere.
     orphans: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
     /// Tables with keys that SQLite cannot check, since the columns they point to are not unique.
     unchecked: BTreeSet<String>,
@@ -140,11 +146,15 @@ impl Findings {
         let mut check =
             conn.prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')")?;
         let mut rows = check.query([child])?;
+        let mut keys = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let (rowid, parent, key): (Option<i64>, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let values = match rowid {
-                Some(rowid) => key_values(conn, child, key, rowid)?,
-                None => KeyValues::new(),
+            let values = match (rowid, keys.entry(key)) {
+                (None, _) => None,
+                (Some(rowid), Entry::Occupied(mut key)) => values_of(key.get_mut(), rowid)?,
+                (Some(rowid), Entry::Vacant(slot)) => {
+                    values_of(slot.insert(key_of(conn, child, key)?), rowid)?
+                }
             };
             let pair = Pair { child: child.to_ascii_lowercase(), parent };
             *self.orphans.entry(pair).or_default().entry(values).or_default() += 1;
@@ -170,38 +180,42 @@ impl Findings {
         Ok(None)
     }
 
-    /// The first pair of tables with orphans that were not there before, and their number. Those that a table brought along
-    /// when it was renamed are not new.
+    /// The first pair of tables with orphans that were not there before, and their number. Those that were there are not new in
+    /// another table: where theirs was renamed, or copied.
     fn new_orphans(&self, before: &Self) -> Option<(Pair, u64)> {
-        let mut moved = BTreeMap::<&KeyValues, u64>::new();
-        for (_, orphans) in before.orphans.iter().filter(|(pair, _)| !self.tables.contains_key(&pair.child)) {
-            for (values, count) in orphans {
-                *moved.entry(values).or_default() += count;
-            }
-        }
         self.orphans.iter().find_map(|(pair, orphans)| {
             let is_new_table = !before.tables.contains_key(&pair.child);
-            let known = |values: &KeyValues| -> u64 {
-                if is_new_table {
-                    return moved.get(values).copied().unwrap_or(0);
-                }
-                let same_child = before.orphans.iter().filter(|(other, _)| other.child == pair.child);
-                same_child.filter_map(|(_, orphans)| orphans.get(values)).sum()
+            let old = || before.orphans.iter().filter(|(old, _)| is_new_table || old.child == pair.child);
+            // What cannot be told apart is counted.
+            let is_counted =
+                orphans.contains_key(&None) || old().any(|(_, orphans)| orphans.contains_key(&None));
+            let news: u64 = if is_counted {
+                let known: u64 = old().flat_map(|(_, orphans)| orphans.values()).sum();
+                orphans.values().sum::<u64>().saturating_sub(known)
+            } else {
+                let known = |values| old().filter_map(|(_, orphans)| orphans.get(values)).sum();
+                orphans.iter().map(|(values, count)| count.saturating_sub(known(values))).sum()
             };
-            let news: u64 = orphans.iter().map(|(values, count)| count.saturating_sub(known(values))).sum();
             (news > 0).then(|| (pair.clone(), news))
         })
     }
 }
 
-/// The values of one key of a row, as one text.
-fn key_values(conn: &Connection, child: &str, key: i64, rowid: i64) -> rusqlite::Result<KeyValues> {
+/// What reads the values of one key of a row. As text, since a rebuild may change their type.
+fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<Statement<'c>> {
     let mut list =
         conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;
     let columns: Vec<String> =
         list.query_map((child, key), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    let values: Vec<String> = columns.iter().map(|column| format!("quote({})", quote(column))).collect();
-    let sql = format!("SELECT {} FROM main.{} WHERE rowid = ?1", values.join(" || ',' || "), quote(child));
-    let found = conn.query_row(&sql, [rowid], |row| row.get(0)).optional()?;
-    Ok(found.unwrap_or_default())
+    let values: Vec<String> =
+        columns.iter().map(|column| format!("quote(CAST({} AS TEXT))", quote(column))).collect();
+    conn.prepare(&format!(
+        "SELECT {} FROM main.{} WHERE rowid = ?1",
+        values.join(" || ',' || "),
+        quote(child)
+    ))
+}
+
+fn values_of(key: &mut Statement<'_>, rowid: i64) -> rusqlite::Result<KeyValues> {
+    key.query_row([rowid], |row| row.get(0)).optional()
 }

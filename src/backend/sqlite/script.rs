@@ -21,6 +21,10 @@ pub(super) fn run(
     progress: &mut Progress<'_, Sqlite>,
 ) -> Result<(), Fault> {
     let text = script.text;
+    if script.atomicity == Atomicity::Guarded {
+        // A hook may have set it; in a transaction it could not.
+        keys::keep(conn, script.foreign_keys).map_err(fault)?;
+    }
     let mut batch = Batch::new(conn, text);
     let (mut number, mut end) = (1, 0);
     loop {
@@ -121,7 +125,7 @@ fn finish(
     // Outside a transaction SQLite answers with the mode it is in now, whatever was asked for.
     let is_file = conn.path().is_some_and(|path| !path.is_empty());
     match (Pragma::of(own), first) {
-        (Some(Pragma { name, value: Some(_) }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
+        (Some(Pragma { name, .. }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
             keys::keep(conn, script.foreign_keys).map_err(fault)
         }
         (Some(Pragma { name, value: Some(wanted) }), Some(mode))

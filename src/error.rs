@@ -39,7 +39,6 @@ pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
 /// assert!(format!("{error:#}").contains("2 | INSERT INTO aa VALUES (1);"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct MigrationError(Box<Inner>);
 
 #[derive(Debug)]
@@ -430,6 +429,16 @@ impl MigrationError {
         &self.0.failure
     }
 
+    /// Says that what ran for the step ended its transaction.
+    pub(crate) fn has_lost_transaction(mut self) -> Self {
+        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
+            &mut self.0.failure
+        {
+            *remains = Remains::Perhaps;
+        }
+        self
+    }
+
     /// Whether nothing is left of the step that failed.
     pub(crate) fn is_undone(&self) -> bool {
         match &self.0.failure {
@@ -462,6 +471,13 @@ impl From<Failure> for MigrationError {
 impl From<InvalidTableName> for MigrationError {
     fn from(error: InvalidTableName) -> Self {
         Failure::from(error).into()
+    }
+}
+
+/// As `{:#}`: it is what `main` and `unwrap` print.
+impl fmt::Debug for MigrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
     }
 }
 

@@ -179,12 +179,12 @@ impl<'r, B: Backend> Executor<'r, B> {
         let work = |(number, step): (usize, &'p Step)| {
             let unknown = || MigrationError::from(Failure::ForeignPlan(step.id.clone()));
             let (meta, body) = (self.find)(step).ok_or_else(unknown)?;
-            let (action, origin) = match step.direction {
-                Direction::Up => (&body.up, body.up_origin.as_deref()),
-                Direction::Down => (body.down.as_ref().ok_or_else(unknown)?, body.down_origin.as_deref()),
+            let action = match step.direction {
+                Direction::Up => &body.up,
+                Direction::Down => body.down.as_ref().ok_or_else(unknown)?,
             };
             let down_sql = body.down.as_ref().and_then(Action::text);
-            let origin = origin.map_or_else(|| meta.origin.to_string(), str::to_owned);
+            let origin = meta.origin_of(step.direction).to_string();
             let recorded = history.get(&step.id).filter(|_| step.direction == Direction::Down);
             let checksum = recorded.map_or(step.checksum, |record| record.checksum);
             Ok(Work { step, number, of: steps.len(), meta, action, origin, checksum, down_sql })
@@ -226,7 +226,13 @@ impl<'r, B: Backend> Executor<'r, B> {
                 Ok(())
             }
             // Beginning, committing or checking failed: the last step is where a transaction of several ends.
-            Err(stop) => Err(self.told(conn, last, stop, Atomicity::Transaction)),
+            Err(stop) => {
+                let stop = match stop {
+                    Stop::Fault(fault) if works.len() > 1 => Stop::Fault(fault.of_all(works.len())),
+                    stop => stop,
+                };
+                Err(self.told(conn, last, stop, Atomicity::Transaction))
+            }
         }
     }
 
@@ -300,7 +306,12 @@ impl<'r, B: Backend> Executor<'r, B> {
                 self.tell(&Event::Finished { step: work.step, duration });
                 Ok(Applied { id: work.step.id.clone(), direction: work.step.direction, duration })
             }
-            Err(error) => Err(self.failed(conn, work, error).into()),
+            Err(error) => {
+                let was_open = B::in_transaction(conn)?;
+                let error = self.failed(conn, work, error);
+                let is_lost = atomicity == Atomicity::Transaction && was_open && !B::in_transaction(conn)?;
+                Err(if is_lost { error.has_lost_transaction() } else { error }.into())
+            }
         }
     }
 

@@ -100,6 +100,12 @@ impl Fault {
         self
     }
 
+    /// The fault of a transaction of several steps, when it is not known which of them is to blame.
+    pub(crate) fn of_all(mut self, steps: usize) -> Self {
+        self.message = format!("after all {steps} steps of the batch: {}", self.message).into();
+        self
+    }
+
     /// What kind of fault it is.
     pub fn kind(&self) -> FaultKind {
         self.kind

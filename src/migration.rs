@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::error::{MigrationError, refuse_nul};
 use crate::fault::BoxError;
 use crate::id::MigrationId;
-use crate::step::{Atomicity, ForeignKeys};
+use crate::step::{Atomicity, Direction, ForeignKeys};
 
 /// Everything the planner knows of a migration: all but its scripts.
 #[derive(Debug, Clone)]
@@ -45,8 +45,20 @@ pub struct Meta {
     pub is_reversible: bool,
     /// Where it is defined.
     pub origin: Origin,
+    /// Where the script that undoes it is, if that is another place.
+    pub down_origin: Option<Origin>,
     /// Files that lie beside its script and that nothing reads.
     pub unused_files: Vec<String>,
+}
+
+impl Meta {
+    /// Where the script of a direction is.
+    pub(crate) fn origin_of(&self, direction: Direction) -> &Origin {
+        match direction {
+            Direction::Up => &self.origin,
+            Direction::Down => self.down_origin.as_ref().unwrap_or(&self.origin),
+        }
+    }
 }
 
 /// Where a migration is defined: a file, or a line of code.
@@ -98,9 +110,7 @@ pub struct Migration<
 /// What a migration runs.
 pub(crate) struct Body<B: Backend> {
     pub(crate) up: Action<B>,
-    pub(crate) up_origin: Option<String>,
     pub(crate) down: Option<Action<B>>,
-    pub(crate) down_origin: Option<String>,
 }
 
 type Code<B> = Arc<dyn for<'c> Fn(<B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
@@ -130,9 +140,10 @@ impl<B: Backend> Migration<B> {
     pub fn from_scripts(
         id: impl Into<MigrationId>,
         up: impl Into<Cow<'static, str>>,
-        down: Option<Cow<'static, str>>,
+        down: Option<String>,
     ) -> Self {
-        Self::defined(id.into(), Action::Sql(up.into()), down.map(Action::Sql), Location::caller())
+        let down = down.map(|down| Action::Sql(down.into()));
+        Self::defined(id.into(), Action::Sql(up.into()), down, Location::caller())
     }
 
     /// A migration that runs a function of the connection, in its transaction. On [`Sqlite`](crate::Sqlite),
@@ -176,9 +187,10 @@ impl<B: Backend> Migration<B> {
                 checksum: None,
                 is_reversible: down.is_some(),
                 origin: Origin::Code(place),
+                down_origin: None,
                 unused_files: Vec::new(),
             },
-            body: Body { up, up_origin: None, down, down_origin: None },
+            body: Body { up, down },
         }
     }
 
@@ -346,12 +358,7 @@ impl<B: Backend> Clone for Action<B> {
 
 impl<B: Backend> Clone for Body<B> {
     fn clone(&self) -> Self {
-        Self {
-            up: self.up.clone(),
-            up_origin: self.up_origin.clone(),
-            down: self.down.clone(),
-            down_origin: self.down_origin.clone(),
-        }
+        Self { up: self.up.clone(), down: self.down.clone() }
     }
 }
 

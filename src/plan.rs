@@ -154,10 +154,13 @@ fn step(graph: &Graph, place: usize, direction: Direction) -> Step {
         direction,
         atomicity: meta.atomicity,
         description: meta.description.as_deref().map(str::to_owned),
-        needs: graph.needs(place).iter().map(|&need| graph.metas()[need].id.clone()).collect(),
+        needs: match direction {
+            Direction::Up => graph.needs(place).iter().map(|&need| graph.metas()[need].id.clone()).collect(),
+            Direction::Down => Vec::new(),
+        },
         databases: meta.databases.clone(),
         environments: meta.environments.clone(),
-        origin: meta.origin.to_string(),
+        origin: meta.origin_of(direction).to_string(),
         checksum: meta.checksum,
     }
 }

@@ -60,7 +60,7 @@ pub struct Step {
     pub atomicity: Atomicity,
     /// What its author says it does.
     pub description: Option<String>,
-    /// The migrations it needs before it, in their order.
+    /// The migrations it needs before it, in their order; going back, none.
     pub needs: Vec<MigrationId>,
     /// The databases it is limited to; empty means it is for all.
     pub databases: Vec<Dialect>,

@@ -377,14 +377,16 @@ fn assemble<B: Backend>(
     databases: &[Dialect],
 ) -> Result<Migration<B>> {
     let mut migration = Migration::from_scripts(MigrationId::from(id), up.text, None);
+    let (down, down_origin) =
+        down.map(|down| (Action::Sql(down.text), Origin::File(down.origin.into()))).unzip();
     migration.meta = Meta {
         is_reversible: down.is_some(),
-        origin: Origin::File(Cow::Owned(up.origin.clone())),
+        origin: Origin::File(up.origin.into()),
+        down_origin,
         unused_files,
         ..migration.meta
     };
-    let (down, down_origin) = down.map(|down| (Action::Sql(down.text), down.origin)).unzip();
-    migration.body = Body { down, down_origin, up_origin: Some(up.origin), ..migration.body };
+    migration.body = Body { down, ..migration.body };
     if let Some(Text { origin, text }) = metadata {
         metadata::apply::<B>(&origin, &text, &mut migration.meta)?;
     }

@@ -3,7 +3,7 @@
 use super::{Finished, Setting, TransactionMode};
 use crate::graph::Graph;
 use crate::history::{History, Record};
-use crate::migration::Meta;
+use crate::migration::{Meta, Origin};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
@@ -202,6 +202,11 @@ fn irreversible(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<
         ProblemKind::Irreversible,
         &meta.id,
         finding,
-        "write one (an empty file says that there is nothing to undo), or go back less far",
+        match meta.origin {
+            Origin::File(_) => {
+                "write one (an empty file says that there is nothing to undo), or go back less far"
+            }
+            Origin::Code(_) => "give it one with `Migration::reversible` or `undo`, or go back less far",
+        },
     ))
 }

@@ -89,7 +89,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn meta(place: usize, word: &str) -> Meta {
     let (id, mut rest) = split(word, &['<', '!', '~', '&', '+', '#', '$', '@', '%']);
     let mut migration: Migration =
-        Migration::from_scripts(id.to_owned(), id.to_owned(), Some(String::new().into())).hashed();
+        Migration::from_scripts(id.to_owned(), id.to_owned(), Some(String::new())).hashed();
     migration.meta.origin = Origin::File(format!("{place}.sql").into());
     while let Some(mark) = rest.chars().next() {
         let (value, after) = split(&rest[1..], &['<', '!', '~', '&', '+', '#', '$', '@', '%']);

@@ -758,7 +758,7 @@ fn a_run_ends_where_its_target_says() {
     let migrations = |ids: &str| -> Vec<Migration> {
         let migration = |id: &str| {
             let (up, down) = (format!("CREATE TABLE t{id} (a)"), format!("DROP TABLE t{id}"));
-            Migration::from_scripts(id, up, Some(down.into()))
+            Migration::from_scripts(id, up, Some(down))
         };
         ids.split_whitespace().map(migration).collect()
     };
@@ -912,7 +912,7 @@ fn a_script_without_a_statement_is_recorded() {
     for script in scripts {
         for mode in [Atomicity::Transaction, Atomicity::Guarded] {
             let conn = memory();
-            let it = Migration::from_scripts("1_it", script, Some("".into()));
+            let it = Migration::from_scripts("1_it", script, Some(String::new()));
             let it = if mode == Atomicity::Guarded { it.outside_transaction() } else { it };
             let runner = MigrationRunner::new([it]).unwrap();
             assert_eq!(runner.run(&conn).unwrap().applied.len(), 1, "{script:?}");

@@ -122,7 +122,7 @@ fn runner(nodes: &[Node]) -> MigrationRunner {
         let touch: String = node.needs.iter().map(touch).collect();
         let up = format!("CREATE TABLE {own} (x);\n{touch}");
         let down = format!("{touch}DROP TABLE {own};");
-        let migration = Migration::from_scripts(node.id.clone(), up, Some(down.into()));
+        let migration = Migration::from_scripts(node.id.clone(), up, Some(down));
         let migration = node.needs.iter().fold(migration, Migration::depends_on);
         node.needs_if_present.iter().fold(migration, Migration::depends_on_if_present)
     };

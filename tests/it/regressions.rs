@@ -361,3 +361,44 @@ fn nothing_arms_a_cascade_in_a_step_outside_a_transaction() {
         assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"], "{pragma}");
     }
 }
+
+/// An error hook that committed kept half of a step, of which "nothing was kept", and no later start could succeed.
+#[test]
+fn an_error_hook_that_commits_is_told_of() {
+    let conn = memory();
+    let hooks = Hooks::new().on_error(|_, _, conn| conn.execute_batch("COMMIT").unwrap());
+    let error = only("CREATE TABLE a (b); SELECT nothing").hooks(hooks).run(&conn).unwrap_err();
+    assert!(error.to_string().contains("what it committed by itself stays"), "{error}");
+}
+
+/// `main` prints `Debug`, and it was the whole structure.
+#[test]
+fn what_main_prints_is_the_sentence_and_the_line() {
+    let error = only("SELECT nothing").run(&memory()).unwrap_err();
+    assert_eq!(format!("{error:?}"), format!("{error:#}"));
+}
+
+/// For each statement SQLite copied all the rest of the script: four times as long was sixteen times the work. What shows is that
+/// errors at the very end are still placed right, behind a script that is terminated in another way.
+#[test]
+fn the_end_of_a_long_script_is_placed_right() {
+    let script = format!("CREATE TABLE a (b);\n{}SELECT 1 +", "INSERT INTO a VALUES (1);\n".repeat(2_000));
+    let runner = MigrationRunner::new([Migration::from_scripts("1_it", script, None)]).unwrap();
+    let error = runner.run(&memory()).unwrap_err();
+    assert!(error.to_string().contains("in its script at 2002:"), "{error}");
+    assert!(error.to_string().contains("incomplete input"), "{error}");
+}
+
+/// A collation that only the application has, and has not registered on this connection, failed every step.
+#[test]
+fn a_key_whose_collation_is_not_there_does_not_stop_others() {
+    let database = TestDatabase::new();
+    let conn = database.connect();
+    conn.create_collation("mine", |a: &str, b: &str| a.cmp(b)).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE p (id TEXT COLLATE mine PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id));
+        INSERT INTO p VALUES ('a'); INSERT INTO c VALUES ('a')",
+    )
+    .unwrap();
+    only("CREATE TABLE other (a)").run(&database.connect()).unwrap();
+}

@@ -66,7 +66,9 @@ fn watched(
             Verb::Replaces | Verb::Updates => after.rows.min(before.rows),
         };
         let lost = expected.saturating_sub(after.rows);
-        (lost > 0 || (!is_target && after != *before)).then_some((table, lost))
+        // Actions add no rows; where there are more, it was a trigger.
+        let is_changed = !is_target && after.rows == before.rows && after != *before;
+        (lost > 0 || is_changed).then_some((table, lost))
     });
     let Some((table, lost)) = changed else { return Ok(()) };
     let what = match lost {

@@ -45,7 +45,7 @@ impl fmt::Display for Dialect {
 /// assert!(TableName::new("").is_err());
 /// assert!(TableName::new("sqlite_stat").is_err());
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TableName(Cow<'static, str>);
 
 impl TableName {

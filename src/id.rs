@@ -136,6 +136,21 @@ impl From<String> for MigrationId {
     }
 }
 
+impl From<MigrationId> for String {
+    fn from(id: MigrationId) -> Self {
+        id.0.into_owned()
+    }
+}
+
+/// Any text is an id; whether a set may have it is found when the set is made.
+impl std::str::FromStr for MigrationId {
+    type Err = std::convert::Infallible;
+
+    fn from_str(id: &str) -> Result<Self, Self::Err> {
+        Ok(Self::from(id))
+    }
+}
+
 impl From<&MigrationId> for MigrationId {
     fn from(id: &MigrationId) -> Self {
         id.clone()

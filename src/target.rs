@@ -16,7 +16,7 @@ use crate::id::MigrationId;
 /// assert_eq!(runner.run_to(&conn, Target::Steps(5))?.applied[0].id, "3_c");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
     /// Everything is applied.

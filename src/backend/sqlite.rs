@@ -92,7 +92,7 @@ impl Backend for Sqlite {
         body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
         if atomicity == Atomicity::Guarded {
-            return body(conn);
+            return keys::kept(conn, body);
         }
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
         let outcome = body(conn).map_err(reclassified);

@@ -402,3 +402,46 @@ fn a_key_whose_collation_is_not_there_does_not_stop_others() {
     .unwrap();
     only("CREATE TABLE other (a)").run(&database.connect()).unwrap();
 }
+
+/// An old orphan of one key hid a new one of another key with the same value; a column named `rowid` hid all.
+#[test]
+fn orphans_are_told_apart_by_parent_and_row() {
+    for (setup, script, said) in [
+        (
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE q (id INTEGER PRIMARY KEY);
+            CREATE TABLE c (p REFERENCES p (id), q REFERENCES q (id)); INSERT INTO p VALUES (7);
+            INSERT INTO c VALUES (7, 7)",
+            "DELETE FROM p",
+            "1 row of `c` would point to nothing in `p`",
+        ),
+        (
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (rowid TEXT, p REFERENCES p (id));
+            INSERT INTO p VALUES (1); INSERT INTO c VALUES ('x', 1), ('y', 8)",
+            "DELETE FROM p; DELETE FROM c WHERE p = 8",
+            "1 row of `c` would point to nothing in `p`",
+        ),
+    ] {
+        let conn = with(&format!("PRAGMA foreign_keys = OFF; {setup}"));
+        let error = MigrationRunner::new([Migration::sql("1_it", script)]).unwrap().run(&conn).unwrap_err();
+        assert!(error.to_string().contains(said), "{script}: {error}");
+    }
+}
+
+/// The same arming by a hook, of a step that is code.
+#[test]
+fn a_hook_does_not_arm_a_cascade_in_code_outside_a_transaction() {
+    let conn = with(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE);
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)",
+    );
+    let rebuild = |conn: &Connection| {
+        conn.execute_batch(
+            "CREATE TABLE p2 (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p2 (id) SELECT id FROM p;
+            DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        )
+    };
+    let hooks = Hooks::new().before(|_, conn| Ok(conn.execute_batch("PRAGMA foreign_keys = ON")?));
+    let step = Migration::code("1_it", rebuild).outside_transaction();
+    MigrationRunner::new([step]).unwrap().hooks(hooks).run(&conn).unwrap();
+    assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"]);
+}

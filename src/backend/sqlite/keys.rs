@@ -51,6 +51,17 @@ pub(super) fn keep(conn: &Connection, wanted: ForeignKeys) -> rusqlite::Result<(
     enforce(conn, wanted == ForeignKeys::Enforced)
 }
 
+/// Runs `body`, which is a hook or code outside a transaction, and puts enforcement back to what it was: what comes next relies on it.
+pub(super) fn kept<R>(
+    conn: &mut &Connection,
+    body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
+) -> Result<R, Fault> {
+    let was = is_enforced(conn).map_err(fault)?;
+    let outcome = body(conn);
+    enforce(conn, was).map_err(fault)?;
+    outcome
+}
+
 fn is_enforced(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row("PRAGMA foreign_keys", [], |row| row.get(0))
 }
@@ -164,6 +175,10 @@ impl Findings {
         Ok(())
     }
 
+    fn has(&self, table: &str) -> bool {
+        self.tables.contains_key(&table.to_ascii_lowercase())
+    }
+
     /// A table as the schema writes it.
     fn spelling<'a>(&'a self, table: &'a str) -> &'a str {
         self.tables.get(table).map_or(table, |table| table)
@@ -183,11 +198,17 @@ impl Findings {
     }
 
     /// The first pair of tables with orphans that were not there before, and their number. Those that were there are not new in
-    /// another table: where theirs was renamed, or copied.
+    /// another table, where theirs was renamed or copied, nor under the new name of their parent.
     fn new_orphans(&self, before: &Self) -> Option<(Pair, u64)> {
         self.orphans.iter().find_map(|(pair, orphans)| {
             let is_new_table = !before.tables.contains_key(&pair.child);
-            let old = || before.orphans.iter().filter(|(old, _)| is_new_table || old.child == pair.child);
+            let is_new_parent = !before.has(&pair.parent);
+            let is_same = |old: &Pair| {
+                let same_parent = old.parent.eq_ignore_ascii_case(&pair.parent);
+                (is_new_table || old.child == pair.child)
+                    && (same_parent || is_new_parent || !self.has(&old.parent))
+            };
+            let old = || before.orphans.iter().filter(|(old, _)| is_same(old));
             // What cannot be told apart is counted.
             let is_counted =
                 orphans.contains_key(&None) || old().any(|(_, orphans)| orphans.contains_key(&None));
@@ -203,7 +224,8 @@ impl Findings {
     }
 }
 
-/// What reads the values of one key of a row. As text, since a rebuild may change their type.
+/// What reads the values of one key of a row: as text, since a rebuild may change their type, and by `_rowid_`, since `rowid` may
+/// be a column.
 fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<Statement<'c>> {
     let mut list =
         conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;
@@ -212,7 +234,7 @@ fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<S
     let values: Vec<String> =
         columns.iter().map(|column| format!("quote(CAST({} AS TEXT))", quote(column))).collect();
     conn.prepare(&format!(
-        "SELECT {} FROM main.{} WHERE rowid = ?1",
+        "SELECT {} FROM main.{} WHERE _rowid_ = ?1",
         values.join(" || ',' || "),
         quote(child)
     ))

@@ -21,10 +21,6 @@ pub(super) fn run(
     progress: &mut Progress<'_, Sqlite>,
 ) -> Result<(), Fault> {
     let text = script.text;
-    if script.atomicity == Atomicity::Guarded {
-        // A hook may have set it; in a transaction it could not.
-        keys::keep(conn, script.foreign_keys).map_err(fault)?;
-    }
     // SQLite copies all the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c): with
     // one, a long script takes time in proportion to its length and not to its square.
     let terminated = format!("{text}\0");

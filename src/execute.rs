@@ -72,6 +72,11 @@ struct Books {
 }
 
 impl Books {
+    fn of(ledger: &Ledger, history: &History) -> Self {
+        let (basis, count) = (history.basis(), history.records().len());
+        Self { form: ledger.form, head: ledger.head, basis, count }
+    }
+
     /// With one record more or less.
     fn toggled(&self, record: &Record, direction: Direction) -> Self {
         let basis = self.basis.toggled(Basis::of_record(
@@ -139,12 +144,7 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(), Stop> {
         let plan = plan.into_plan();
         let works = self.works(plan.steps(), history)?;
-        let mut books = Books {
-            form: ledger.form,
-            head: ledger.head,
-            basis: history.basis(),
-            count: history.records().len(),
-        };
+        let mut books = Books::of(ledger, history);
         let mut first = Some((ledger, history));
         match plan.mode() {
             TransactionMode::Batch => self.atomic(conn, &works, &mut books, &mut first, report),
@@ -164,8 +164,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         ledger: &Ledger,
         history: &History,
     ) -> Result<(), Stop> {
-        let (head, basis, count) = (ledger.head, history.basis(), history.records().len());
-        let mut books = Books { form: ledger.form, head, basis, count };
+        let mut books = Books::of(ledger, history);
         B::transaction(conn, &self.bookkeeping(), |conn| {
             self.reconcile(conn, &mut books, &mut Some((ledger, history)))
         })
@@ -323,8 +322,13 @@ impl<'r, B: Backend> Executor<'r, B> {
         progress: &mut Progress<'_, B>,
     ) -> Result<Duration, MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
-        let head = B::head(conn, self.table).map_err(fault)?;
-        let records = self.others(conn, work).map_err(fault)?;
+        let is_watched = self.watches(conn, work).map_err(fault)?;
+        let tracked = |conn: &mut B::Conn<'_>| -> Result<_, MigrationError> {
+            let head = B::head(conn, self.table).map_err(fault)?;
+            let others = is_watched.then(|| self.others(conn, work)).transpose().map_err(fault)?;
+            Ok((head, others))
+        };
+        let before = tracked(conn)?;
         self.call(HookKind::Before, conn, work, atomicity)?;
         let began = Instant::now();
         match work.action {
@@ -343,37 +347,33 @@ impl<'r, B: Backend> Executor<'r, B> {
         .map_err(fault)?;
         let duration = began.elapsed();
         self.call(HookKind::After, conn, work, atomicity)?;
-        let is_untouched = B::head(conn, self.table).map_err(fault)? == head
-            && self.others(conn, work).map_err(fault)? == records;
-        if is_untouched {
-            return Ok(duration);
-        }
-        Err(fault(self.touched()))
+        if tracked(conn)? == before { Ok(duration) } else { Err(fault(self.touched())) }
     }
 
-    /// The records of all other migrations, where the step might change them: where it is code, or has hooks, or names the table, or
-    /// where a trigger does, which such a step may also have left behind.
+    /// Whether a step might change the records of others: where it is code, or has hooks, or names the table, or where a trigger does,
+    /// which such a step may also have left behind.
+    fn watches(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<bool, Fault> {
+        let hooks = self.hooks.before.len() + self.hooks.after.len();
+        let names_table = |text| mentions(text, self.table.as_str());
+        let is_watched = match self.is_watched.get() {
+            Some(true) => true,
+            _ if hooks > 0 || work.action.text().is_none_or(names_table) => true,
+            Some(false) => false,
+            None => B::has_triggers_on(conn, self.table)?,
+        };
+        self.is_watched.set(Some(is_watched));
+        Ok(is_watched)
+    }
+
+    /// The form of the tracking table, and the records of all other migrations.
     fn others(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-    ) -> Result<Option<(TableForm, Vec<Record>)>, Fault> {
-        let hooks = self.hooks.before.len() + self.hooks.after.len();
-        let names_table = |text| mentions(text, self.table.as_str());
-        if hooks > 0 || work.action.text().is_none_or(names_table) {
-            self.is_watched.set(Some(true));
-        }
-        let is_watched = match self.is_watched.get() {
-            Some(is_watched) => is_watched,
-            None => B::has_triggers_on(conn, self.table)?,
-        };
-        self.is_watched.set(Some(is_watched));
-        if !is_watched {
-            return Ok(None);
-        }
+    ) -> Result<(TableForm, Vec<Record>), Fault> {
         let Ledger { form, mut records, .. } = B::read(conn, self.table)?;
         records.retain(|record| record.id != work.step.id);
-        Ok(Some((form, records)))
+        Ok((form, records))
     }
 
     fn call(

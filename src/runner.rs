@@ -229,7 +229,7 @@ impl<B: Backend> MigrationRunner<B> {
         // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
         // can be refused is refused before anybody has to wait.
         plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
-        let is_dirty = plan.refuse_if(|_| true).is_err();
+        let is_dirty = plan.problems().iter().any(|problem| problem.kind == ProblemKind::Dirty);
         if plan.steps().is_empty() && !is_dirty {
             let report = finished(plan)?;
             if ledger.form.is_old() {

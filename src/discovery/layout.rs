@@ -344,14 +344,11 @@ fn choose<B: Backend>(id: String, mut drafts: Vec<(Option<Dialect>, Draft)>) -> 
         }
     }
     if let Some((up, down, metadata, mut unused)) = own {
-        let common = drafts.iter_mut().find(|(folder, _)| folder.is_none()).map(|(_, draft)| draft);
-        let metadata = metadata.or_else(|| common?.texts.remove(&Role::Metadata));
+        let mut common = drafts.into_iter().find(|(folder, _)| folder.is_none()).map(|(_, draft)| draft);
+        let metadata = metadata.or_else(|| common.as_mut()?.texts.remove(&Role::Metadata));
         if down.is_none() {
             // Half of a migration from each folder would be nobody's intention.
-            let left = drafts.iter_mut().find_map(|(folder, draft)| match folder {
-                None => draft.take(Role::Down, B::DIALECT),
-                Some(_) => None,
-            });
+            let left = common.and_then(|mut draft| draft.take(Role::Down, B::DIALECT));
             unused.extend(left.map(|down| down.origin));
         }
         return assemble(id, up, down, metadata, unused, &[]);

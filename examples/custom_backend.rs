@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::{
     Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner, Progress, Record,
-    Script, TableForm, TableName, Target,
+    Script, TableForm, TableName, Target, Trace,
 };
 
 /// The database: settings, the records of its migrations, and a copy of both while a transaction is open.
@@ -15,6 +15,7 @@ use switchy_schema::{
 pub struct Settings {
     values: BTreeMap<String, String>,
     records: Option<Vec<Record>>,
+    log: Vec<Trace>,
     basis: Option<Basis>,
     before: Option<Box<Settings>>,
 }
@@ -113,6 +114,15 @@ impl Backend for Toy {
     fn stamp(conn: &mut &mut Settings, _: &TableName, basis: Basis) -> Result<(), Fault> {
         conn.basis = Some(basis);
         Ok(())
+    }
+
+    fn log(conn: &mut &mut Settings, _: &TableName, trace: &Trace) -> Result<(), Fault> {
+        conn.log.push(trace.clone());
+        Ok(())
+    }
+
+    fn traces(conn: &mut &mut Settings, _: &TableName) -> Result<Vec<Trace>, Fault> {
+        Ok(conn.log.clone())
     }
 }
 

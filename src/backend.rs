@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::dialect::{Dialect, TableName};
-use crate::fault::{Fault, FaultKind};
+use crate::effect::{Foreseen, Outlook, Trust, scan};
+use crate::fault::{BoxError, Fault, FaultKind};
 use crate::history::{Head, Record};
 use crate::id::MigrationId;
-use crate::step::{Atomicity, ForeignKeys};
+use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::trace::Trace;
 
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -30,8 +32,9 @@ pub use sqlite::Sqlite;
 /// 4. Run a script ([`run_script`](Self::run_script)): call `progress` before each statement, and give a fault the
 ///    byte offset and the statement it belongs to.
 /// 5. Keep records: [`head`](Self::head), [`read`](Self::read), [`create_table`](Self::create_table),
-///    [`insert`](Self::insert), [`update`](Self::update), [`delete`](Self::delete), [`stamp`](Self::stamp). A missing
-///    table is an empty history, and reading never creates it.
+///    [`insert`](Self::insert), [`update`](Self::update), [`delete`](Self::delete), [`stamp`](Self::stamp); and a log of what
+///    was undone: [`log`](Self::log), [`traces`](Self::traces). A missing table is an empty history, and reading never creates
+///    it.
 /// 6. Everything else has a default. A database that is a file says where ([`locate`](Self::locate)), so that
 ///    concurrent runs can wait for each other.
 ///
@@ -137,10 +140,42 @@ pub trait Backend: Sized + 'static {
     fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: crate::history::Basis)
     -> Result<(), Fault>;
 
+    /// Adds a line to the log, which is a table of its own and is made if it does not exist. The database dates it.
+    fn log(conn: &mut Self::Conn<'_>, log: &TableName, trace: &Trace) -> Result<(), Fault>;
+
+    /// Everything in the log, oldest first. A missing table is an empty log, and reading never creates it.
+    fn traces(conn: &mut Self::Conn<'_>, log: &TableName) -> Result<Vec<Trace>, Fault>;
+
     /// Whether something in the database itself, like a trigger, may write to the tracking table when a script writes elsewhere.
     /// If so, the whole table is compared around each step.
     fn has_triggers_on(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<bool, Fault> {
         Ok(true)
+    }
+
+    /// Runs `body` on an empty database of our own, which is gone afterwards; `None` if there can be none.
+    fn scratch<R>(
+        _prepare: Option<&Prepare<Self>>,
+        _body: impl FnOnce(&mut Self::Conn<'_>) -> R,
+    ) -> Result<Option<R>, Fault> {
+        Ok(None)
+    }
+
+    /// Whether the database has no tables but these of the engine.
+    fn is_blank(_conn: &mut Self::Conn<'_>, _tables: &[TableName]) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// What is to be expected of scripts that would run one after the other, found out without changing anything. Where the database
+    /// has no better way, their text is read; then a script out of the database cannot be vouched for.
+    fn foresee(_conn: &mut Self::Conn<'_>, rehearsal: &Rehearsal<'_, Self>) -> Result<Vec<Outlook>, Fault> {
+        let outlook = |script: &Foreseen<'_>| Outlook {
+            effects: script.text.map(scan).unwrap_or_default(),
+            failure: (script.trust == Trust::Database).then(|| {
+                let what = format!("{} has no way to try it out on a copy", Self::DIALECT);
+                Fault::new(FaultKind::Other, what)
+            }),
+        };
+        Ok(rehearsal.scripts.iter().map(outlook).collect())
     }
 
     /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
@@ -184,14 +219,28 @@ pub struct Script<'a> {
     pub cascade: Cascade,
 }
 
-/// Whether `ON DELETE` and `ON UPDATE` actions may change rows of other tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Cascade {
-    /// That is an error.
-    #[default]
-    Refused,
-    /// The author says it is meant.
-    Allowed,
+/// Code of the application that makes a connection of ours like its own.
+pub type Prepare<B> = dyn for<'c> Fn(<B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync;
+
+/// Scripts to be tried out.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Rehearsal<'a, B: Backend> {
+    /// The scripts, in the order in which they would run.
+    pub scripts: &'a [Foreseen<'a>],
+    /// The tables of the engine, which no script out of the database may touch.
+    pub tables: &'a [TableName],
+    /// Makes a connection of ours like the application's.
+    pub prepare: Option<&'a Prepare<B>>,
+}
+
+impl<B: Backend> std::fmt::Debug for Rehearsal<'_, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rehearsal")
+            .field("scripts", &self.scripts)
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The tracking table as it was found.
@@ -223,17 +272,8 @@ pub enum TableForm {
     Missing,
     /// An older form, to be brought up to date by the next run that may write.
     Old,
-    /// An older form that keeps a status for each id, to be brought up to date likewise.
-    OldWithStatus,
     /// Today's form.
     Current,
-}
-
-impl TableForm {
-    /// Whether the table is to be brought up to date.
-    pub const fn is_old(self) -> bool {
-        matches!(self, Self::Old | Self::OldWithStatus)
-    }
 }
 
 /// What [`Backend::transaction`] does by default: begins, runs `body`, and commits if it succeeds or

@@ -74,6 +74,16 @@ impl TableName {
         Err(InvalidTableName { name, reason })
     }
 
+    /// The name of the log that belongs to a tracking table: its own with `_log` behind it, cut before that where it is too long.
+    pub(crate) fn log(&self) -> Self {
+        const END: &str = "_log";
+        let mut longest = self.0.len().min(Self::MAX_BYTES - END.len());
+        while !self.0.is_char_boundary(longest) {
+            longest -= 1;
+        }
+        Self(Cow::Owned(format!("{}{END}", &self.0[..longest])))
+    }
+
     /// The name as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0

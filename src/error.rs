@@ -12,6 +12,11 @@ use crate::report::Report;
 use crate::sql::Position;
 use crate::step::{Atomicity, Direction};
 
+mod words;
+
+pub(crate) use words::Abridged;
+use words::{Advice, Done, Holder, Nearest, Sentences};
+
 /// A result of this crate.
 pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
 
@@ -61,6 +66,8 @@ pub enum ErrorKind {
     UnknownMigration,
     /// The plan has problems; [`problems`](MigrationError::problems) lists them all. Nothing was done.
     Refused,
+    /// A recovery makes no sense here. Nothing was done.
+    Recovery,
     /// The plan was made for another state of the database. Nothing was done.
     Stale,
     /// The connection is inside a transaction. Nothing was done.
@@ -136,7 +143,9 @@ pub(crate) enum Failure {
     #[error("{at}: {what}; {remedy}")]
     Malformed { at: Location, what: String, remedy: &'static str },
     #[error("{}", Sentences(.0))]
-    Set(Vec<String>),
+    Several(Vec<MigrationError>),
+    #[error("{}", Sentences(.0))]
+    Set(Vec<Problem>),
     #[error(transparent)]
     TableName(#[from] InvalidTableName),
     #[error(
@@ -146,6 +155,8 @@ pub(crate) enum Failure {
     Unknown { id: MigrationId, nearest: Option<MigrationId> },
     #[error("nothing was done: {}", Sentences(.0))]
     Refused(Vec<Problem>),
+    #[error("cannot {verb} `{id}`: {finding}; nothing was done, {remedy}")]
+    Recovery { verb: &'static str, id: MigrationId, finding: String, remedy: &'static str },
     #[error("the database changed since the plan was made; {}, make a new plan", Done(*.0))]
     Stale(usize),
     #[error(
@@ -195,13 +206,14 @@ pub(crate) fn refuse_nul(origin: &str, is_inline: bool, text: &str) -> Result<()
     Err(Failure::Malformed { at, what, remedy: "remove it" }.into())
 }
 
-/// The sentence of an id with two definitions.
+/// The finding about an id with two definitions.
 pub(crate) fn defined_twice(
-    id: impl fmt::Display,
+    id: &MigrationId,
     first: impl fmt::Display,
     second: impl fmt::Display,
-) -> String {
-    format!("`{id}` is defined twice, in {first} and in {second}; rename one of them")
+) -> Problem {
+    let finding = format!("is defined twice, in {first} and in {second}");
+    Problem::new(ProblemKind::Duplicate, id, finding, "rename one of them")
 }
 
 /// A script or a function that failed.
@@ -266,78 +278,6 @@ impl fmt::Display for Remains {
     }
 }
 
-/// How many steps stay.
-struct Done(usize);
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => f.write_str("nothing was done"),
-            1 => f.write_str("1 step was done and kept"),
-            steps => write!(f, "{steps} steps were done and kept"),
-        }
-    }
-}
-
-/// A statement on one line, cut where it gets long.
-struct Abridged<'a>(&'a str);
-
-impl fmt::Display for Abridged<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 72;
-        let mut room = LONGEST;
-        for (place, word) in self.0.split_whitespace().enumerate() {
-            let length = word.chars().count() + 1;
-            if length > room {
-                return f.write_str(" ...");
-            }
-            room -= length;
-            write!(f, "{}{word}", if place == 0 { "" } else { " " })?;
-        }
-        Ok(())
-    }
-}
-
-struct Sentences<'a, T>(&'a [T]);
-
-impl<T: fmt::Display> fmt::Display for Sentences<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, sentence) in self.0.iter().enumerate() {
-            match (place, self.0.len()) {
-                (0, 1) => {}
-                (0, count) => write!(f, "{count} problems: (1) ")?,
-                (place, _) => write!(f, "; ({}) ", place + 1)?,
-            }
-            sentence.fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
-struct Nearest<'a>(&'a Option<MigrationId>);
-
-impl fmt::Display for Nearest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|id| write!(f, ", the nearest is `{id}`"))
-    }
-}
-
-struct Holder<'a>(&'a str);
-
-impl fmt::Display for Holder<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("(it does not say who)") } else { write!(f, "({})", self.0) }
-    }
-}
-
-struct Advice<'a>(&'a Fault);
-
-impl fmt::Display for Advice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.advice().iter().try_for_each(|advice| write!(f, "; {advice}"))
-    }
-}
-
 impl MigrationError {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
@@ -345,10 +285,12 @@ impl MigrationError {
             Failure::MissingRoot(_) | Failure::Unreadable { .. } | Failure::Malformed { .. } => {
                 ErrorKind::Source
             }
+            Failure::Several(errors) => errors.first().map_or(ErrorKind::Source, Self::kind),
             Failure::Set(_) => ErrorKind::Set,
             Failure::TableName(_) => ErrorKind::TableName,
             Failure::Unknown { .. } => ErrorKind::UnknownMigration,
             Failure::Refused(_) => ErrorKind::Refused,
+            Failure::Recovery { .. } => ErrorKind::Recovery,
             Failure::Stale(_) | Failure::ForeignPlan(_) => ErrorKind::Stale,
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
             Failure::Step(_) => ErrorKind::Step,
@@ -364,8 +306,10 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(step) => Some(&step.migration),
             Failure::Hook { migration, .. } => Some(migration),
-            Failure::Unknown { id, .. } | Failure::ForeignPlan(id) => Some(id),
-            Failure::Refused(problems) if problems.len() == 1 => Some(&problems[0].migration),
+            Failure::Unknown { id, .. } | Failure::Recovery { id, .. } | Failure::ForeignPlan(id) => Some(id),
+            Failure::Set(problems) | Failure::Refused(problems) if problems.len() == 1 => {
+                Some(&problems[0].migration)
+            }
             _ => None,
         }
     }
@@ -375,6 +319,7 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(step) => Some(&step.at),
             Failure::Malformed { at, .. } => Some(at),
+            Failure::Several(errors) => errors.first().and_then(Self::location),
             _ => None,
         }
     }
@@ -387,10 +332,10 @@ impl MigrationError {
         }
     }
 
-    /// Everything that was wrong with the plan, if it was refused.
+    /// Everything that was wrong with the set, or with the plan if it was refused.
     pub fn problems(&self) -> &[Problem] {
         match &self.0.failure {
-            Failure::Refused(problems) => problems,
+            Failure::Set(problems) | Failure::Refused(problems) => problems,
             _ => &[],
         }
     }
@@ -423,6 +368,20 @@ impl MigrationError {
             Failure::Unreadable { cause, .. } | Failure::LockFile { cause, .. } => Some(cause),
             _ => None,
         }
+    }
+
+    /// One error of several, of which there must be one.
+    #[cfg(any(feature = "embedded", feature = "directory"))]
+    pub(crate) fn of_all(mut errors: Vec<Self>) -> Self {
+        match errors.len() {
+            1 => errors.remove(0),
+            _ => Failure::Several(errors).into(),
+        }
+    }
+
+    #[cfg(feature = "validation")]
+    pub(crate) fn into_failure(self) -> Failure {
+        self.0.failure
     }
 
     pub(crate) fn failure(&self) -> &Failure {
@@ -493,6 +452,11 @@ impl fmt::Display for MigrationError {
             let indent: String =
                 line.chars().take(position.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
             write!(f, "\n{margin}--> {at}\n{margin} |\n{number} | {line}\n{margin} | {indent}^")?;
+        }
+        for problem in self.problems() {
+            if let (true, Some(detail)) = (f.alternate(), &problem.detail) {
+                write!(f, "\n`{}` as it was applied (-) and as it is (+):\n{detail}", problem.migration)?;
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::MigrationError;
+use crate::problem::Problem;
 use crate::step::Step;
 
 /// What an observer is told while a run goes on: see [`MigrationRunner::observe`](crate::MigrationRunner::observe).
@@ -16,6 +17,11 @@ pub enum Event<'a> {
         lock: &'a Path,
         /// Who holds it, as far as the file says; empty if it does not.
         holder: &'a str,
+    },
+    /// The plan has a finding that the policy reports and does not refuse.
+    Warning {
+        /// What was found.
+        problem: &'a Problem,
     },
     /// A step begins.
     Started {

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm};
-use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::error::{Failure, HookKind, Location, MigrationError, Remains, StepFailure};
 use crate::event::{Event, Observer};
@@ -18,12 +17,17 @@ use crate::policy::Approved;
 use crate::report::{Applied, Report};
 use crate::sql::mentions;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+use crate::trace::{Trace, TraceKind};
 
+mod amend;
 mod guarded;
 
 /// What a plan is carried out with.
 pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) table: &'r TableName,
+    pub(crate) log: TableName,
+    /// The program, for the log.
+    pub(crate) program: Option<&'r str>,
     pub(crate) hooks: &'r Hooks<B>,
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
@@ -100,19 +104,13 @@ struct Work<'p, 'r, B: Backend> {
     meta: &'r Meta,
     action: &'r Action<B>,
     origin: String,
-    /// Of what is applied, as its record has it; of what is not, the set's.
-    checksum: Option<Checksum>,
-    down_sql: Option<&'r str>,
+    /// Of what is applied, its record; of what is not, the record it is to have.
+    record: Record,
 }
 
 impl<B: Backend> Work<'_, '_, B> {
     fn record(&self, dirty: Option<Dirty>, duration: Option<Duration>) -> Record {
-        Record {
-            dirty,
-            duration,
-            down_sql: self.down_sql.map(str::to_owned),
-            ..Record::new(self.step.id.clone(), self.checksum)
-        }
+        Record { dirty, duration: duration.or(self.record.duration), ..self.record.clone() }
     }
 
     fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
@@ -182,11 +180,10 @@ impl<'r, B: Backend> Executor<'r, B> {
                 Direction::Up => &body.up,
                 Direction::Down => body.down.as_ref().ok_or_else(unknown)?,
             };
-            let down_sql = body.down.as_ref().and_then(Action::text);
             let origin = meta.origin_of(step.direction).to_string();
             let recorded = history.get(&step.id).filter(|_| step.direction == Direction::Down);
-            let checksum = recorded.map_or(step.checksum, |record| record.checksum);
-            Ok(Work { step, number, of: steps.len(), meta, action, origin, checksum, down_sql })
+            let record = recorded.cloned().unwrap_or_else(|| body.record(meta));
+            Ok(Work { step, number, of: steps.len(), meta, action, origin, record })
         };
         (1..).zip(steps).map(work).collect()
     }
@@ -274,7 +271,10 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(), Stop> {
         match work.step.direction {
             Direction::Up => B::insert(conn, self.table, record),
-            Direction::Down => B::delete(conn, self.table, &record.id),
+            Direction::Down => {
+                B::delete(conn, self.table, &record.id)?;
+                B::log(conn, &self.log, &self.undone(work))
+            }
         }?;
         *books = books.toggled(record, work.step.direction);
         B::stamp(conn, self.table, books.basis)?;
@@ -282,6 +282,12 @@ impl<'r, B: Backend> Executor<'r, B> {
         let is_as_written = self.is_watched.get() != Some(true)
             || History::new(B::read(conn, self.table)?.records).basis() == books.basis;
         if is_as_written { Ok(()) } else { Err(self.touched().into()) }
+    }
+
+    /// The line in the log of a step that is undone.
+    fn undone(&self, work: &Work<'_, '_, B>) -> Trace {
+        let kind = if work.step.is_stored { TraceKind::Downgraded } else { TraceKind::RolledBack };
+        Trace { program: self.program.map(str::to_owned), ..work.record.traced(kind) }
     }
 
     /// The fault of a step that wrote where only the engine may.

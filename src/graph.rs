@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use crate::error::{Failure, Result, defined_twice};
 use crate::id::MigrationId;
 use crate::migration::Meta;
+use crate::problem::{Problem, ProblemKind};
 
 /// A set of migrations in order: each after those it needs, and among those that could be next the one with the
 /// smallest id. The order does not depend on the order in which they were given.
@@ -83,17 +84,16 @@ impl Graph {
 }
 
 /// Ids that cannot be used, and ids that are used twice. The metas are sorted.
-fn unusable(metas: &[&Meta]) -> Vec<String> {
+fn unusable(metas: &[&Meta]) -> Vec<Problem> {
     let mut wrong = Vec::new();
     for meta in metas {
-        if meta.id.as_str().trim().is_empty() {
-            wrong.push(format!("a migration in {} has an empty id; name it", meta.origin));
-        } else if meta.id.as_str().chars().any(char::is_control) {
-            wrong.push(format!(
-                "the id `{}` in {} holds a control character; rename it",
-                meta.id, meta.origin
-            ));
-        }
+        let (finding, remedy) = match meta.id.as_str() {
+            id if id.trim().is_empty() => ("is no id", "name it"),
+            id if id.chars().any(char::is_control) => ("holds a control character", "rename it"),
+            _ => continue,
+        };
+        let finding = format!("{finding}, in {}", meta.origin);
+        wrong.push(Problem::new(ProblemKind::InvalidId, &meta.id, finding, remedy));
     }
     for pair in metas.windows(2).filter(|pair| pair[0].id == pair[1].id) {
         wrong.push(defined_twice(&pair[0].id, &pair[0].origin, &pair[1].origin));
@@ -102,7 +102,7 @@ fn unusable(metas: &[&Meta]) -> Vec<String> {
 }
 
 /// For each migration the indexes of those it needs. The metas are sorted.
-fn resolve(metas: &[&Meta], wrong: &mut Vec<String>) -> Vec<Vec<usize>> {
+fn resolve(metas: &[&Meta], wrong: &mut Vec<Problem>) -> Vec<Vec<usize>> {
     let find = |id: &MigrationId| metas.binary_search_by(|meta| meta.id.cmp(id)).ok();
     let mut needs = Vec::with_capacity(metas.len());
     for meta in metas {
@@ -114,10 +114,11 @@ fn resolve(metas: &[&Meta], wrong: &mut Vec<String>) -> Vec<Vec<usize>> {
             }
             let ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
             let hint = nearest(id, ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
-            wrong.push(format!(
-                "`{}` needs `{id}`, which is not in the set{hint}; add it, correct the name, \
-                 or use depends_on_if_present",
-                meta.id
+            wrong.push(Problem::new(
+                ProblemKind::MissingDependency,
+                &meta.id,
+                format!("needs `{id}`, which is not in the set{hint}"),
+                "add it, correct the name, or use depends_on_if_present",
             ));
         }
         found.sort_unstable();
@@ -218,10 +219,12 @@ fn cycle_through(needs: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
     None
 }
 
-fn in_words(metas: &[&Meta], cycle: &[usize]) -> String {
+fn in_words(metas: &[&Meta], cycle: &[usize]) -> Problem {
     let path: Vec<String> =
         cycle.iter().chain(cycle.first()).map(|&index| metas[index].id.to_string()).collect();
-    format!("these need each other: `{}`; remove one depends_on of them", path.join(" -> "))
+    let id = cycle.first().map_or_else(|| MigrationId::from(""), |&index| metas[index].id.clone());
+    let finding = format!("needs itself: `{}`", path.join(" -> "));
+    Problem::new(ProblemKind::Cycle, &id, finding, "remove one depends_on of these")
 }
 
 fn nearest<'a>(id: &MigrationId, ids: impl Iterator<Item = &'a MigrationId>) -> Option<MigrationId> {

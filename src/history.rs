@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
 use crate::step::Direction;
+use crate::stored::StoredDown;
+use crate::trace::{Trace, TraceKind};
 
 /// What the tracking table keeps of one migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +26,10 @@ pub struct Record {
     pub dirty: Option<Dirty>,
     /// How long it took, in whole milliseconds; `None` if it was not measured.
     pub duration: Option<Duration>,
-    /// The script that undoes it, kept for programs that do not know this migration.
-    pub down_sql: Option<String>,
+    /// The script that was run, kept to show what changed if it is changed later. Long ones are not kept.
+    pub up_sql: Option<String>,
+    /// The way back, kept for programs that do not know this migration.
+    pub down: Option<StoredDown>,
 }
 
 /// A step that could not be atomic, began, and did not finish.
@@ -50,7 +54,21 @@ impl Dirty {
 impl Record {
     /// A record of a clean migration, to be dated by the database.
     pub fn new(id: impl Into<MigrationId>, checksum: Option<Checksum>) -> Self {
-        Self { id: id.into(), run_on: String::new(), checksum, dirty: None, duration: None, down_sql: None }
+        Self {
+            id: id.into(),
+            run_on: String::new(),
+            checksum,
+            dirty: None,
+            duration: None,
+            up_sql: None,
+            down: None,
+        }
+    }
+
+    /// A line of the log about it.
+    pub(crate) fn traced(&self, kind: TraceKind) -> Trace {
+        let applied_on = Some(self.run_on.clone()).filter(|run_on| !run_on.is_empty());
+        Trace { applied_on, checksum: self.checksum, ..Trace::new(self.id.clone(), kind) }
     }
 
     fn digest(&self) -> Basis {
@@ -114,11 +132,13 @@ impl Head {
     pub const EMPTY: Self = Self { basis: Some(Basis::EMPTY), count: 0 };
 }
 
-/// Everything the tracking table says, oldest first, one record for each migration.
+/// Everything a database says of its migrations: the records of those that are applied now, and the log of what was undone or
+/// corrected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct History {
+pub struct History {
     records: Vec<Record>,
     places: HashMap<MigrationId, usize>,
+    traces: Vec<Trace>,
 }
 
 impl History {
@@ -138,14 +158,25 @@ impl History {
         history
     }
 
-    /// The records, oldest first.
-    pub(crate) fn records(&self) -> &[Record] {
+    /// With the log.
+    pub(crate) fn with_traces(mut self, traces: Vec<Trace>) -> Self {
+        self.traces = traces;
+        self
+    }
+
+    /// The migrations that are applied now, in the order in which they were; one of them may be unfinished.
+    pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// The record of a migration.
-    pub(crate) fn get(&self, id: &MigrationId) -> Option<&Record> {
+    /// The record of a migration, if it is applied.
+    pub fn get(&self, id: &MigrationId) -> Option<&Record> {
         self.places.get(id).map(|&place| &self.records[place])
+    }
+
+    /// What was rolled back or corrected, oldest first.
+    pub fn traces(&self) -> &[Trace] {
+        &self.traces
     }
 
     /// The digest of these records.

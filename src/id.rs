@@ -47,6 +47,25 @@ impl MigrationId {
     pub fn name(&self) -> &str {
         self.0.split_once('_').map_or("", |(_, name)| name)
     }
+
+    /// Whether it is `YYYY-MM-DD-HHMMSS_name`, with a month, a day, an hour, a minute and a second that exist.
+    pub fn is_conventional(&self) -> bool {
+        let parts: Vec<&str> = self.stamp().split('-').collect();
+        let [year, month, day, time] = parts[..] else { return false };
+        let number = |text: &str, digits: usize| {
+            let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| text.parse::<u32>().ok()).flatten()
+        };
+        let pair = |from: usize| time.get(from..from + 2).and_then(|text| number(text, 2));
+        !self.name().is_empty()
+            && time.len() == 6
+            && number(year, 4).is_some()
+            && number(month, 2).is_some_and(|month| (1..=12).contains(&month))
+            && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
+            && pair(0).is_some_and(|hour| hour < 24)
+            && pair(2).is_some_and(|minute| minute < 60)
+            && pair(4).is_some_and(|second| second < 60)
+    }
 }
 
 /// The part of an id that is compared first.
@@ -172,5 +191,27 @@ impl PartialEq<str> for MigrationId {
 impl PartialEq<&str> for MigrationId {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_convention_knows_the_calendar() {
+        for (id, expected) in [
+            ("2026-11-22-190907_notes", true),
+            ("2026-11-22-190982_notes", false),
+            ("2026-13-22-190907_notes", false),
+            ("2020-12-7-190800_notes", false),
+            ("2026-11-22-190907", false),
+            ("2026-11-22-190907_", false),
+            ("20261122190907_notes", false),
+            ("2026-11-22-äb0907_notes", false),
+            ("1_notes", false),
+        ] {
+            assert_eq!(MigrationId::from(id).is_conventional(), expected, "{id}");
+        }
     }
 }

@@ -36,6 +36,7 @@
 //! | `sqlite` | yes | the SQLite backend |
 //! | `bundled` | yes | SQLite itself, compiled in |
 //! | `embedded` | yes | `EmbeddedMigrations`, a folder inside the program |
+//! | `diff` | yes | the changed lines in an error about a changed script |
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
 //! | `validation` | | `MigrationRunner::validate_source` |
@@ -46,16 +47,21 @@
 // Vocabulary.
 mod checksum;
 mod dialect;
+#[cfg(feature = "diff")]
+mod diff;
 mod id;
 mod sql;
 
 // Facts.
+mod effect;
 mod error;
 mod fault;
 mod history;
 mod problem;
 mod report;
 mod step;
+mod stored;
+mod trace;
 
 // The port and its adapters.
 mod backend;
@@ -68,6 +74,7 @@ mod migration;
 mod graph;
 mod plan;
 mod policy;
+mod recovery;
 mod status;
 mod target;
 #[cfg(feature = "validation")]
@@ -86,7 +93,9 @@ pub mod test_utils;
 
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
-pub use crate::backend::{Backend, Cascade, Ledger, Progress, Scope, Script, TableForm, atomically};
+pub use crate::backend::{
+    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, TableForm, atomically,
+};
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};
 #[cfg(feature = "directory")]
@@ -98,22 +107,27 @@ pub use crate::discovery::layout;
 #[cfg(feature = "code")]
 pub use crate::discovery::{CodeMigration, CodeMigrations};
 pub use crate::discovery::{Combined, MigrationSource};
+pub use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust};
 pub use crate::error::{ErrorKind, Location, MigrationError, Result};
 pub use crate::event::Event;
 pub use crate::fault::{BoxError, Fault, FaultKind};
-pub use crate::history::{Basis, Dirty, Head, Record};
+pub use crate::history::{Basis, Dirty, Head, History, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
 pub use crate::lock::Lock;
 pub use crate::migration::{Meta, Migration, Origin};
 pub use crate::plan::{Plan, TransactionMode};
-pub use crate::problem::{Problem, ProblemKind};
+pub use crate::policy::Policy;
+pub use crate::problem::{Problem, ProblemKind, Verdict};
+pub use crate::recovery::Recovery;
 pub use crate::report::{Applied, Report};
 pub use crate::runner::MigrationRunner;
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
-pub use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+pub use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys, Step};
+pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
+pub use crate::trace::{Signature, Trace, TraceKind};
 
 #[cfg(feature = "sqlite")]
 pub use rusqlite;

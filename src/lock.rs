@@ -54,6 +54,12 @@ impl Lock {
 pub(crate) struct Holding(Option<file::Locked>);
 
 impl Holding {
+    /// Nothing is held, since nobody else can come.
+    #[cfg(feature = "validation")]
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// Lets those who wait know what they wait for.
     pub(crate) fn announce(&self, migration: impl std::fmt::Display) {
         if let Some(locked) = &self.0 {

@@ -5,15 +5,17 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::backend::Backend;
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
-use crate::backend::{Backend, Cascade};
 use crate::checksum::{Checksum, without_bom};
 use crate::dialect::Dialect;
 use crate::error::{MigrationError, refuse_nul};
 use crate::fault::BoxError;
+use crate::history::Record;
 use crate::id::MigrationId;
-use crate::step::{Atomicity, Direction, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys};
+use crate::stored::{Manner, StoredDown, StoredScript};
 
 /// Everything the planner knows of a migration: all but its scripts.
 #[derive(Debug, Clone)]
@@ -37,6 +39,8 @@ pub struct Meta {
     pub foreign_keys: ForeignKeys,
     /// Whether foreign key actions may change rows of other tables.
     pub cascade: Cascade,
+    /// Whether its author says that what it takes away is meant to go.
+    pub data_loss: DataLoss,
     /// Checksums of earlier texts of its script that are as good as this one.
     pub accepted: Vec<Checksum>,
     /// The checksum of its script; of code, that of its revision, if it has one.
@@ -52,6 +56,11 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// How its scripts run.
+    pub(crate) fn manner(&self) -> Manner {
+        Manner { atomicity: self.atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
+    }
+
     /// Where the script of a direction is.
     pub(crate) fn origin_of(&self, direction: Direction) -> &Origin {
         match direction {
@@ -183,6 +192,7 @@ impl<B: Backend> Migration<B> {
                 atomicity: Atomicity::Transaction,
                 foreign_keys: ForeignKeys::Checked,
                 cascade: Cascade::Refused,
+                data_loss: DataLoss::Undeclared,
                 accepted: Vec::new(),
                 checksum: None,
                 is_reversible: down.is_some(),
@@ -241,6 +251,12 @@ impl<B: Backend> Migration<B> {
     /// under [`ForeignKeys::Enforced`] only.
     pub fn allow_cascade(mut self) -> Self {
         self.meta.cascade = Cascade::Allowed;
+        self
+    }
+
+    /// Declares that what it drops and deletes is meant to go, so that a [`Policy`](crate::Policy) has nothing to say about it.
+    pub fn allow_destructive(mut self) -> Self {
+        self.meta.data_loss = DataLoss::Declared;
         self
     }
 
@@ -352,6 +368,27 @@ impl<B: Backend> Clone for Action<B> {
         match self {
             Self::Sql(text) => Self::Sql(text.clone()),
             Self::Code(code) => Self::Code(Arc::clone(code)),
+        }
+    }
+}
+
+impl<B: Backend> Body<B> {
+    /// The longest script that is kept with its record, in bytes. A seed of megabytes is not to be stored twice in each database.
+    const LONGEST_KEPT: usize = 64 * 1024;
+
+    /// The record that the migration is to have.
+    pub(crate) fn record(&self, meta: &Meta) -> Record {
+        let short = self.up.text().filter(|text| text.len() <= Self::LONGEST_KEPT);
+        Record {
+            up_sql: short.map(str::to_owned),
+            down: self.down.as_ref().map(|down| match down {
+                Action::Sql(text) => {
+                    let script = StoredScript::new(&meta.id, without_bom(text), meta.manner());
+                    StoredDown::Script(script)
+                }
+                Action::Code(_) => StoredDown::Code,
+            }),
+            ..Record::new(meta.id.clone(), meta.checksum)
         }
     }
 }

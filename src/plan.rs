@@ -2,21 +2,26 @@
 
 use std::fmt;
 
-use crate::dialect::{Dialect, TableName};
+use crate::dialect::Dialect;
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::history::{Basis, History};
 use crate::migration::Meta;
-use crate::problem::{Problem, ProblemKind};
+use crate::policy::Policy;
+use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::Migrations;
-use crate::step::{Direction, Step};
+use crate::step::{Atomicity, Direction, Step};
 use crate::target::Target;
 
-mod check;
+pub(crate) mod check;
 mod down;
+mod prospect;
+pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
 mod up;
+
+pub(crate) use prospect::Prospect;
 
 /// What a run would do, and what is wrong with that. Its Display is the dry run.
 ///
@@ -65,6 +70,21 @@ impl Plan {
         &self.problems
     }
 
+    #[cfg(feature = "diff")]
+    pub(crate) fn problems_mut(&mut self) -> &mut [Problem] {
+        &mut self.problems
+    }
+
+    /// Whether it runs scripts out of the database.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.steps.iter().any(|step| step.is_stored)
+    }
+
+    /// Whether it goes back, wholly or first of all.
+    pub(crate) fn direction(&self) -> Direction {
+        self.steps.first().map_or(Direction::Up, |step| step.direction)
+    }
+
     /// How the steps are committed.
     pub fn mode(&self) -> TransactionMode {
         self.mode
@@ -87,21 +107,15 @@ pub(crate) struct Setting<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) environment: Option<&'a str>,
     pub(crate) mode: TransactionMode,
-    pub(crate) table: &'a TableName,
-    /// The columns of that table that say that a migration is finished.
-    pub(crate) finished: Finished,
-}
-
-/// How a tracking table says that a migration is finished: what a person has to write there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finished {
-    /// `dirty = 0` for a `name`
-    NotDirty,
-    /// `status = 'completed'` for an `id`, in tables of older programs
-    Completed,
+    pub(crate) policy: &'a Policy,
 }
 
 impl Setting<'_> {
+    /// Whether a kind of finding about applying is worth a word.
+    fn speaks_of(&self, kind: ProblemKind) -> bool {
+        self.policy.verdict(kind, Direction::Up) > Verdict::Allow
+    }
+
     /// Why a migration does not run here, if it does not.
     pub(crate) fn excludes(&self, meta: &Meta) -> Option<ProblemKind> {
         let is_for_database = meta.databases.is_empty() || meta.databases.contains(&self.dialect);
@@ -124,27 +138,36 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     if let Some(id) = target.migration().filter(|id| graph.place(id).is_none()) {
         return Err(Failure::Unknown { id: id.clone(), nearest: graph.nearest(id) }.into());
     }
-    let (direction, places) = match target {
+    let (steps, mut problems, direction) = match target {
         Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_) => {
-            (Direction::Up, up::select(graph, history, target, setting))
+            let places = up::select(graph, history, target, setting);
+            let steps: Vec<Step> = places.iter().map(|&place| step(graph, place, Direction::Up)).collect();
+            let problems = check::up(graph, history, &places, &steps, setting);
+            (steps, problems, Direction::Up)
         }
-        Target::Back(_) | Target::BackTo(_) | Target::Empty => {
-            (Direction::Down, down::select(graph, history, target))
+        Target::Back(_) | Target::BackTo(_) | Target::Empty | Target::Redo => {
+            let records = down::select(graph, history, target);
+            let places = records.iter().filter_map(|&record| graph.place(&history.records()[record].id));
+            let ways = if *target == Target::Redo {
+                &[Direction::Down, Direction::Up][..]
+            } else {
+                &[Direction::Down]
+            };
+            let steps: Vec<Step> =
+                places.flat_map(|place| ways.iter().map(move |&way| step(graph, place, way))).collect();
+            let problems = check::down(graph, history, &records, &steps, setting);
+            (steps, problems, Direction::Down)
+        }
+        Target::Known => {
+            let (steps, problems) = stored::plan(graph, history, setting);
+            (steps, problems, Direction::Down)
         }
     };
-    let steps: Vec<Step> = match direction {
-        Direction::Up => places.iter().map(|&place| step(graph, place, direction)).collect(),
-        Direction::Down => places
-            .iter()
-            .filter_map(|&record| graph.place(&history.records()[record].id))
-            .map(|place| step(graph, place, direction))
-            .collect(),
-    };
-    let problems = match direction {
-        Direction::Up => check::up(graph, history, &places, &steps, setting),
-        Direction::Down => check::down(graph, history, &places, &steps, setting),
-    };
-    Ok(Plan { basis: history.basis(), already: history.records().len(), steps, problems, mode: setting.mode })
+    problems = setting.policy.judge(problems, direction);
+    // What is undone to be applied again is not to be found undone in between.
+    let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
+    let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
+    Ok(Plan { basis: history.basis(), already: history.records().len(), steps, problems, mode })
 }
 
 fn step(graph: &Graph, place: usize, direction: Direction) -> Step {
@@ -162,6 +185,8 @@ fn step(graph: &Graph, place: usize, direction: Direction) -> Step {
         environments: meta.environments.clone(),
         origin: meta.origin_of(direction).to_string(),
         checksum: meta.checksum,
+        is_stored: false,
+        effects: None,
     }
 }
 
@@ -182,8 +207,7 @@ impl fmt::Display for Plan {
             write!(f, "\n  {number}. {step}")?;
         }
         for problem in &self.problems {
-            let mark = if problem.kind.is_refused() { "refused" } else { "note" };
-            write!(f, "\n  {mark}, {}: {problem}", problem.kind)?;
+            write!(f, "\n  {}, {}: {problem}", problem.verdict, problem.kind)?;
         }
         Ok(())
     }

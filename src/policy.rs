@@ -1,21 +1,172 @@
-//! [`Approved`]: a plan that may be carried out.
+//! [`Policy`]: what is made of each finding; and [`Approved`]: a plan that may be carried out.
 
 use crate::error::{Failure, Result};
 use crate::plan::Plan;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemKind, Verdict};
+use crate::step::Direction;
+
+/// What is made of each finding about a plan: it is allowed, reported, or the plan is refused.
+///
+/// | finding | default | `STRICT` | `DEVELOPMENT` |
+/// |---|---|---|---|
+/// | [`DatabaseAhead`](ProblemKind::DatabaseAhead) | deny | deny | warn |
+/// | [`Changed`](ProblemKind::Changed) | deny | deny | warn |
+/// | [`OutOfOrder`](ProblemKind::OutOfOrder) | warn | deny | allow |
+/// | [`Irreversible`](ProblemKind::Irreversible), applying | allow | warn | allow |
+/// | [`Destructive`](ProblemKind::Destructive) | allow | deny | allow |
+/// | [`Opaque`](ProblemKind::Opaque) | allow | warn | allow |
+/// | [`OtherDatabase`](ProblemKind::OtherDatabase), [`OtherEnvironment`](ProblemKind::OtherEnvironment) | warn | warn | allow |
+/// | [`Unconventional`](ProblemKind::Unconventional) | allow | deny | allow |
+/// | [`UnusedFile`](ProblemKind::UnusedFile) | warn | deny | warn |
+/// | everything else | deny | deny | deny |
+///
+/// What cannot be carried out, or would leave a schema that nobody knows, no policy lets pass: the last line, and going back
+/// also `Irreversible` and `DatabaseAhead`.
+///
+/// # A program that starts with a database newer than itself
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner, Policy, ProblemKind, Verdict};
+///
+/// let conn = Connection::open_in_memory()?;
+/// MigrationRunner::new(["1_a", "2_b"].map(|id| Migration::sql(id, "")))?.run(&conn)?;
+///
+/// let older = MigrationRunner::new([Migration::sql("1_a", "")])?;
+/// assert!(older.run(&conn).unwrap_err().is_database_ahead());
+///
+/// let tolerant = older.policy(Policy::default().with(ProblemKind::DatabaseAhead, Verdict::Warn));
+/// assert_eq!(tolerant.run(&conn)?.notes[0].migration, "2_b");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    verdicts: [Verdict; ProblemKind::ALL.len()],
+}
+
+impl Policy {
+    /// For a program at its users': what harms nobody does not keep it from starting.
+    pub const DEFAULT: Self = Self { verdicts: [Verdict::Deny; ProblemKind::ALL.len()] }
+        .with(ProblemKind::OutOfOrder, Verdict::Warn)
+        .with(ProblemKind::Irreversible, Verdict::Allow)
+        .with(ProblemKind::Destructive, Verdict::Allow)
+        .with(ProblemKind::Opaque, Verdict::Allow)
+        .with(ProblemKind::OtherDatabase, Verdict::Warn)
+        .with(ProblemKind::OtherEnvironment, Verdict::Warn)
+        .with(ProblemKind::Unconventional, Verdict::Allow)
+        .with(ProblemKind::UnusedFile, Verdict::Warn);
+
+    /// For continuous integration: whatever an author could still correct is refused.
+    pub const STRICT: Self = Self::DEFAULT
+        .with(ProblemKind::OutOfOrder, Verdict::Deny)
+        .with(ProblemKind::Irreversible, Verdict::Warn)
+        .with(ProblemKind::Destructive, Verdict::Deny)
+        .with(ProblemKind::Opaque, Verdict::Warn)
+        .with(ProblemKind::Unconventional, Verdict::Deny)
+        .with(ProblemKind::UnusedFile, Verdict::Deny);
+
+    /// For a developer's own database, where branches come and go and a script is written in several tries.
+    pub const DEVELOPMENT: Self = Self::DEFAULT
+        .with(ProblemKind::DatabaseAhead, Verdict::Warn)
+        .with(ProblemKind::Changed, Verdict::Warn)
+        .with(ProblemKind::OutOfOrder, Verdict::Allow)
+        .with(ProblemKind::OtherDatabase, Verdict::Allow)
+        .with(ProblemKind::OtherEnvironment, Verdict::Allow);
+
+    /// With another verdict on one kind of finding. On a finding that no policy lets pass it changes nothing;
+    /// [`verdict`](Self::verdict) tells what holds.
+    pub const fn with(mut self, kind: ProblemKind, verdict: Verdict) -> Self {
+        self.verdicts[kind as usize] = verdict;
+        self
+    }
+
+    /// What is made of a kind of finding, applying or going back.
+    pub const fn verdict(&self, kind: ProblemKind, direction: Direction) -> Verdict {
+        match (kind, direction) {
+            (ProblemKind::Irreversible | ProblemKind::DatabaseAhead, Direction::Down) => Verdict::Deny,
+            (
+                ProblemKind::DatabaseAhead
+                | ProblemKind::Changed
+                | ProblemKind::OutOfOrder
+                | ProblemKind::Irreversible
+                | ProblemKind::Destructive
+                | ProblemKind::Opaque
+                | ProblemKind::OtherDatabase
+                | ProblemKind::OtherEnvironment
+                | ProblemKind::Unconventional
+                | ProblemKind::UnusedFile,
+                _,
+            ) => self.verdicts[kind as usize],
+            _ => Verdict::Deny,
+        }
+    }
+
+    /// The same policy, but what it allows is mentioned.
+    #[cfg(feature = "validation")]
+    pub(crate) fn outspoken(&self) -> Self {
+        Self { verdicts: self.verdicts.map(|verdict| verdict.max(Verdict::Warn)) }
+    }
+
+    /// The findings that are worth a word, with the verdict on each.
+    pub(crate) fn judge(&self, found: impl IntoIterator<Item = Problem>, way: Direction) -> Vec<Problem> {
+        let judged = found.into_iter().map(|problem| {
+            let verdict = self.verdict(problem.kind, way);
+            problem.judged(verdict)
+        });
+        judged.filter(|problem| problem.verdict > Verdict::Allow).collect()
+    }
+
+    /// Whether a plan in this direction has to be looked at before anything can be said.
+    pub(crate) fn wants_effects(&self, direction: Direction) -> bool {
+        let kinds = [ProblemKind::Destructive, ProblemKind::Opaque];
+        direction == Direction::Up && kinds.iter().any(|&kind| self.verdict(kind, direction) > Verdict::Allow)
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
 
 /// A plan that nothing forbids. It is all that the executor takes, so the check cannot be forgotten.
 #[derive(Debug)]
 pub(crate) struct Approved(Plan);
+
+/// What keeps a plan from being carried out unseen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent<'a> {
+    /// The environment is nobody's concern.
+    NotNeeded,
+    /// This environment is protected, and nobody has been asked yet.
+    Missing {
+        environment: &'a str,
+    },
+    /// Somebody was asked about this environment.
+    Given,
+    Withheld {
+        environment: &'a str,
+    },
+}
 
 impl Plan {
     /// Lets the plan pass if no finding forbids it.
     ///
     /// # Errors
     /// All findings that do.
-    pub(crate) fn approve(self) -> Result<Approved> {
+    pub(crate) fn approve(self, consent: Consent<'_>) -> Result<Approved> {
         self.refuse_if(|_| true)?;
+        self.refuse_unconfirmed(consent)?;
         Ok(Approved(self))
+    }
+
+    /// Refuses the plan if it needs a yes that nobody gave.
+    ///
+    /// # Errors
+    /// The steps that need it.
+    pub(crate) fn refuse_unconfirmed(&self, consent: Consent<'_>) -> Result<()> {
+        let unconfirmed = self.unconfirmed(consent);
+        if unconfirmed.is_empty() { Ok(()) } else { Err(Failure::Refused(unconfirmed).into()) }
     }
 
     /// Refuses the plan if one of the findings that forbid it is like this.
@@ -24,11 +175,32 @@ impl Plan {
     /// All findings that forbid it.
     pub(crate) fn refuse_if(&self, counts: impl Fn(ProblemKind) -> bool) -> Result<()> {
         let refused: Vec<Problem> =
-            self.problems().iter().filter(|problem| problem.kind.is_refused()).cloned().collect();
+            self.problems().iter().filter(|problem| problem.verdict == Verdict::Deny).cloned().collect();
         if refused.iter().any(|problem| counts(problem.kind)) {
             return Err(Failure::Refused(refused).into());
         }
         Ok(())
+    }
+
+    /// The steps that need a yes which nobody gave.
+    fn unconfirmed(&self, consent: Consent<'_>) -> Vec<Problem> {
+        let (environment, what, remedy) = match consent {
+            Consent::NotNeeded | Consent::Given => return Vec::new(),
+            Consent::Missing { environment } => (
+                environment,
+                "nobody was asked",
+                "say yes to the plan with `confirm`, or run where it is not protected",
+            ),
+            Consent::Withheld { environment } => {
+                (environment, "`confirm` said no", "run again and say yes if it is meant")
+            }
+        };
+        let problem = |step: &crate::step::Step| {
+            let reason = step.reason_to_ask()?;
+            let finding = format!("{reason}, `{environment}` is protected and {what}");
+            Some(Problem::new(ProblemKind::Unconfirmed, &step.id, finding, remedy))
+        };
+        self.steps().iter().filter_map(problem).collect()
     }
 }
 
@@ -38,24 +210,68 @@ impl Approved {
     }
 }
 
-impl ProblemKind {
-    /// Whether a plan with this finding is refused; the other findings are reported.
-    ///
-    /// A start at a customer's must not fail for something that harms nobody, and nothing that could lose data or leave
-    /// the schema half known may pass.
-    pub const fn is_refused(self) -> bool {
-        match self {
-            Self::DatabaseAhead
-            | Self::Changed
-            | Self::Dirty
-            | Self::NeedsExcluded
-            | Self::Irreversible
-            | Self::NotInBatch => true,
-            Self::OutOfOrder
-            | Self::OtherDatabase
-            | Self::OtherEnvironment
-            | Self::Unconventional
-            | Self::UnusedFile => false,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ProblemKind as Kind;
+
+    /// Each kind under each policy in each direction: `a`llow, `w`arn, `d`eny, applying and going back.
+    #[test]
+    fn every_kind_has_its_verdict() {
+        let rows = [
+            // kind, default, strict, development
+            (Kind::DatabaseAhead, "dd dd wd"),
+            (Kind::Changed, "dd dd ww"),
+            (Kind::Dirty, "dd dd dd"),
+            (Kind::OutOfOrder, "ww dd aa"),
+            (Kind::NeedsExcluded, "dd dd dd"),
+            (Kind::Irreversible, "ad wd ad"),
+            (Kind::NotInBatch, "dd dd dd"),
+            (Kind::Destructive, "aa dd aa"),
+            (Kind::Opaque, "aa ww aa"),
+            (Kind::Unconfirmed, "dd dd dd"),
+            (Kind::Untrusted, "dd dd dd"),
+            (Kind::OtherDatabase, "ww ww aa"),
+            (Kind::OtherEnvironment, "ww ww aa"),
+            (Kind::Unconventional, "aa dd aa"),
+            (Kind::UnusedFile, "ww dd ww"),
+            (Kind::InvalidId, "dd dd dd"),
+            (Kind::Duplicate, "dd dd dd"),
+            (Kind::MissingDependency, "dd dd dd"),
+            (Kind::Cycle, "dd dd dd"),
+            (Kind::Unreadable, "dd dd dd"),
+            (Kind::Fails, "dd dd dd"),
+        ];
+        assert_eq!(rows.map(|(kind, _)| kind), Kind::ALL);
+        for (kind, expected) in rows {
+            let found = [Policy::DEFAULT, Policy::STRICT, Policy::DEVELOPMENT].map(|policy| {
+                [Direction::Up, Direction::Down]
+                    .map(|direction| match policy.verdict(kind, direction) {
+                        Verdict::Allow => "a",
+                        Verdict::Warn => "w",
+                        Verdict::Deny => "d",
+                    })
+                    .concat()
+            });
+            assert_eq!(found.join(" "), expected, "{kind}");
         }
+    }
+
+    #[test]
+    fn what_no_policy_lets_pass_stays_denied() {
+        let lenient =
+            Kind::ALL.iter().fold(Policy::DEFAULT, |policy, &kind| policy.with(kind, Verdict::Allow));
+        let denied = |way| -> Vec<Kind> {
+            let is_denied = |kind: &Kind| lenient.verdict(*kind, way) == Verdict::Deny;
+            Kind::ALL.into_iter().filter(is_denied).collect()
+        };
+        let mut always =
+            vec![Kind::Dirty, Kind::NeedsExcluded, Kind::NotInBatch, Kind::Unconfirmed, Kind::Untrusted];
+        always.extend([Kind::InvalidId, Kind::Duplicate, Kind::MissingDependency, Kind::Cycle]);
+        always.extend([Kind::Unreadable, Kind::Fails]);
+        assert_eq!(denied(Direction::Up), always);
+        always.extend([Kind::DatabaseAhead, Kind::Irreversible]);
+        always.sort_unstable();
+        assert_eq!(denied(Direction::Down), always);
     }
 }

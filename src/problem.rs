@@ -1,11 +1,14 @@
-//! [`Problem`]: something a plan found, and what to do about it.
+//! [`Problem`]: something that was found, and what to do about it.
 
 use std::fmt;
 
+use crate::error::Location;
 use crate::id::MigrationId;
 
 /// What kind of finding it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// What a [`Policy`](crate::Policy) makes of each stands in the table of its documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ProblemKind {
     /// The database holds a migration that this program does not know: the database is newer than the program.
@@ -18,10 +21,19 @@ pub enum ProblemKind {
     OutOfOrder,
     /// It needs a migration that this database or environment does not get.
     NeedsExcluded,
-    /// It has no script that undoes it.
+    /// It has nothing that undoes it.
     Irreversible,
     /// It cannot be part of one transaction with the others.
     NotInBatch,
+    /// It takes something away, and its author does not say that this is meant.
+    Destructive,
+    /// It is code, and what code does is not known before it runs.
+    Opaque,
+    /// It needs a yes in this environment, and there was none.
+    Unconfirmed,
+    /// The script that would undo it came out of the database and is damaged, does what no such script may, or fails on a copy of
+    /// the schema.
+    Untrusted,
     /// It is for another kind of database and does not run here.
     OtherDatabase,
     /// It is for other environments and does not run here.
@@ -30,9 +42,46 @@ pub enum ProblemKind {
     Unconventional,
     /// A file lies beside its script that nothing reads.
     UnusedFile,
+    /// Its id cannot be one.
+    InvalidId,
+    /// It is defined twice.
+    Duplicate,
+    /// It needs a migration that the set does not have.
+    MissingDependency,
+    /// It needs itself, by way of others.
+    Cycle,
+    /// Its folder or one of its files is missing, unreadable or malformed.
+    Unreadable,
+    /// Its script fails when the whole set is replayed in an empty database, or against a copy of this one's schema.
+    Fails,
 }
 
 impl ProblemKind {
+    /// All kinds.
+    pub const ALL: [Self; 21] = [
+        Self::DatabaseAhead,
+        Self::Changed,
+        Self::Dirty,
+        Self::OutOfOrder,
+        Self::NeedsExcluded,
+        Self::Irreversible,
+        Self::NotInBatch,
+        Self::Destructive,
+        Self::Opaque,
+        Self::Unconfirmed,
+        Self::Untrusted,
+        Self::OtherDatabase,
+        Self::OtherEnvironment,
+        Self::Unconventional,
+        Self::UnusedFile,
+        Self::InvalidId,
+        Self::Duplicate,
+        Self::MissingDependency,
+        Self::Cycle,
+        Self::Unreadable,
+        Self::Fails,
+    ];
+
     /// The kind as one word or two.
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,10 +92,20 @@ impl ProblemKind {
             Self::NeedsExcluded => "needs excluded",
             Self::Irreversible => "irreversible",
             Self::NotInBatch => "not in batch",
+            Self::Destructive => "destructive",
+            Self::Opaque => "opaque",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Untrusted => "untrusted",
             Self::OtherDatabase => "other database",
             Self::OtherEnvironment => "other environment",
             Self::Unconventional => "unconventional",
             Self::UnusedFile => "unused file",
+            Self::InvalidId => "invalid id",
+            Self::Duplicate => "duplicate",
+            Self::MissingDependency => "missing dependency",
+            Self::Cycle => "cycle",
+            Self::Unreadable => "unreadable",
+            Self::Fails => "fails",
         }
     }
 }
@@ -57,18 +116,46 @@ impl fmt::Display for ProblemKind {
     }
 }
 
-/// A finding about one migration. Its Display is one line: what is wrong, then the remedy.
+/// What is made of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing: it is not mentioned.
+    Allow,
+    /// It is reported, and the run goes on.
+    Warn,
+    /// The run is refused.
+    Deny,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Allow => "allowed",
+            Self::Warn => "note",
+            Self::Deny => "refused",
+        })
+    }
+}
+
+/// A finding about one migration. Its Display is one line: what is wrong, then the remedy; the alternate form `{:#}` adds what is
+/// known in detail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
     /// What kind of finding.
     pub kind: ProblemKind,
-    /// The migration it is about.
+    /// What is made of it.
+    pub verdict: Verdict,
+    /// The migration it is about; of a whole folder, the folder.
     pub migration: MigrationId,
     /// What is the case.
     pub finding: String,
     /// What a person can do, if there is anything to be done.
     pub remedy: Option<String>,
+    /// The place in a file, if it is about one.
+    pub at: Option<Location>,
+    /// More lines: of a changed script, the lines that changed.
+    pub detail: Option<String>,
 }
 
 impl Problem {
@@ -79,19 +166,44 @@ impl Problem {
         finding: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        let (finding, remedy) = (finding.into(), Some(remedy.into()));
-        Self { kind, migration: migration.clone(), finding, remedy }
+        let remedy = Some(remedy.into());
+        Self { remedy, ..Self::note(kind, migration, finding) }
     }
 
     /// A finding that is good to know.
     pub(crate) fn note(kind: ProblemKind, migration: &MigrationId, finding: impl Into<String>) -> Self {
-        Self { kind, migration: migration.clone(), finding: finding.into(), remedy: None }
+        Self {
+            kind,
+            verdict: Verdict::Deny,
+            migration: migration.clone(),
+            finding: finding.into(),
+            remedy: None,
+            at: None,
+            detail: None,
+        }
+    }
+
+    /// With its place.
+    #[cfg(feature = "validation")]
+    pub(crate) fn at(mut self, at: Location) -> Self {
+        self.at = Some(at);
+        self
+    }
+
+    /// With the verdict on it.
+    pub(crate) fn judged(mut self, verdict: Verdict) -> Self {
+        self.verdict = verdict;
+        self
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.migration, self.finding)?;
-        self.remedy.iter().try_for_each(|remedy| write!(f, "; {remedy}"))
+        self.remedy.iter().try_for_each(|remedy| write!(f, "; {remedy}"))?;
+        match &self.detail {
+            Some(detail) if f.alternate() => write!(f, "\n{detail}"),
+            _ => Ok(()),
+        }
     }
 }

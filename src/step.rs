@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
+use crate::effect::Effect;
 use crate::id::MigrationId;
 
 /// Which script of a migration.
@@ -25,9 +26,10 @@ impl fmt::Display for Direction {
 }
 
 /// Whether a step and its record are one transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Atomicity {
     /// The script and its record are committed together, or neither is.
+    #[default]
     Transaction,
     /// The script runs outside a transaction (`run_in_transaction = false`); while it runs, its record is dirty.
     Guarded,
@@ -46,6 +48,26 @@ pub enum ForeignKeys {
     Enforced,
     /// `foreign_keys = "off"`: enforcement is off and nothing is checked.
     Unchecked,
+}
+
+/// Whether `ON DELETE` and `ON UPDATE` actions may change rows of other tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Cascade {
+    /// That is an error.
+    #[default]
+    Refused,
+    /// The author says it is meant.
+    Allowed,
+}
+
+/// Whether the author of a migration says that what it takes away is meant to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DataLoss {
+    /// Nothing is said, so it is a finding ([`ProblemKind::Destructive`](crate::ProblemKind::Destructive)).
+    #[default]
+    Undeclared,
+    /// It is meant (`allow = ["destructive"]`).
+    Declared,
 }
 
 /// One migration to run, in one direction.
@@ -70,6 +92,29 @@ pub struct Step {
     pub origin: String,
     /// The checksum of what will run, to be recorded.
     pub checksum: Option<Checksum>,
+    /// Whether its script is the one stored in the database, since the program does not know the migration.
+    pub is_stored: bool,
+    /// What it takes away; `None` if nobody looked.
+    pub effects: Option<Vec<Effect>>,
+}
+
+impl Step {
+    /// Why somebody should be asked before it runs in a protected environment.
+    pub(crate) fn reason_to_ask(&self) -> Option<String> {
+        let effects = self.effects.as_deref();
+        match (self.direction, effects) {
+            (Direction::Up, None) => Some("may take something away".to_owned()),
+            (Direction::Up, Some(effects)) => {
+                let lost: Vec<String> = effects
+                    .iter()
+                    .filter(|effect| effect.kind.is_destructive())
+                    .map(ToString::to_string)
+                    .collect();
+                (!lost.is_empty()).then(|| lost.join(", "))
+            }
+            (Direction::Down, _) => Some("would be undone".to_owned()),
+        }
+    }
 }
 
 impl fmt::Display for Step {
@@ -84,7 +129,8 @@ impl fmt::Display for Step {
         if self.atomicity == Atomicity::Guarded {
             write!(f, "; outside a transaction")?;
         }
-        write!(f, " ({})", self.origin)
+        write!(f, " ({})", self.origin)?;
+        self.effects.iter().flatten().try_for_each(|effect| write!(f, "\n     {effect}"))
     }
 }
 

@@ -33,19 +33,24 @@ pub enum Target {
     BackTo(MigrationId),
     /// Everything is undone.
     Empty,
+    /// The newest applied migration is undone and applied again, in one transaction if it runs in one.
+    Redo,
+    /// Everything that the program does not know is undone, newest first, with the scripts that were stored in the database when it
+    /// was applied: the way back of an older program. Each script is first tried out on a copy of the schema.
+    Known,
 }
 
 impl Target {
     /// Whether a run that did part of the way can simply start again: it ends at the same place.
     pub(crate) const fn is_a_place(&self) -> bool {
-        !matches!(self, Self::Steps(_) | Self::Back(_))
+        !matches!(self, Self::Steps(_) | Self::Back(_) | Self::Redo)
     }
 
     /// The migration it names.
     pub(crate) const fn migration(&self) -> Option<&MigrationId> {
         match self {
             Self::Through(id) | Self::Before(id) | Self::BackTo(id) => Some(id),
-            Self::Latest | Self::Steps(_) | Self::Back(_) | Self::Empty => None,
+            _ => None,
         }
     }
 }

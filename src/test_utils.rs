@@ -60,7 +60,7 @@ impl TestDatabase {
         Connection::open(self.path()).expect("a database in the temporary folder")
     }
 
-    /// The definitions of everything in it but the tracking table and SQLite's own, sorted.
+    /// The definitions of everything in it but the engine's tables and SQLite's own, sorted.
     ///
     /// # Panics
     /// If it cannot be read.
@@ -77,14 +77,15 @@ impl TestDatabase {
     }
 }
 
-/// The definitions of everything in a database but the tracking table and SQLite's own, sorted.
+/// The definitions of everything in a database but the engine's tables and SQLite's own, sorted.
 ///
 /// # Panics
 /// If it cannot be read.
 pub fn schema(conn: &Connection) -> Vec<String> {
     rows(
         conn,
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> '__switchy_migrations' ORDER BY type, name",
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL
+        AND tbl_name NOT IN ('__switchy_migrations', '__switchy_migrations_log') ORDER BY type, name",
     )
 }
 

@@ -1,78 +1,107 @@
 //! What an author should know about a set before shipping it.
 
-use crate::graph::Graph;
-use crate::id::MigrationId;
-use crate::problem::{Problem, ProblemKind};
+use std::collections::HashMap;
 
-/// Findings about a set by itself. None of them keeps it from running.
-pub(crate) fn validate(graph: &Graph) -> Vec<Problem> {
+use crate::error::{Failure, Location, MigrationError};
+use crate::id::MigrationId;
+use crate::migration::{Meta, Origin};
+use crate::plan::check::unconventional;
+use crate::policy::Policy;
+use crate::problem::{Problem, ProblemKind};
+use crate::step::Direction;
+
+/// What can be said of each migration by itself.
+pub(crate) fn lints<'m>(metas: impl IntoIterator<Item = &'m Meta>) -> Vec<Problem> {
     let mut found = Vec::new();
-    for meta in graph.metas() {
-        if !is_conventional(&meta.id) {
-            found.push(Problem::new(
-                ProblemKind::Unconventional,
-                &meta.id,
-                "is not named YYYY-MM-DD-HHMMSS_name",
-                "name new migrations so; keep this name once it is applied anywhere",
-            ));
-        }
-        if !meta.is_reversible {
-            found.push(Problem::new(
+    for meta in metas {
+        found.extend(unconventional(meta));
+        found.extend((!meta.is_reversible).then(|| {
+            Problem::new(
                 ProblemKind::Irreversible,
                 &meta.id,
-                "has no script that undoes it",
-                "write one, or leave it if there is no way back",
-            ));
-        }
-        for file in &meta.unused_files {
-            found.push(Problem::new(
+                "has nothing that undoes it",
+                "write a script that does, or leave it if there is no way back",
+            )
+        }));
+        found.extend(meta.unused_files.iter().map(|file| {
+            Problem::new(
                 ProblemKind::UnusedFile,
                 &meta.id,
                 format!("has {file} beside its script, which is not run"),
                 "move it away, or make it a migration of its own",
-            ));
-        }
+            )
+        }));
     }
     found
 }
 
-/// `YYYY-MM-DD-HHMMSS_name` with a month, a day, an hour, a minute and a second that exist.
-fn is_conventional(id: &MigrationId) -> bool {
-    let parts: Vec<&str> = id.stamp().split('-').collect();
-    let [year, month, day, time] = parts[..] else { return false };
-    let number = |text: &str, digits: usize| {
-        let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| text.parse::<u32>().ok()).flatten()
+/// The finding that a migration failed where nothing is at stake.
+pub(crate) fn fails(place: &str, error: &MigrationError) -> Option<Problem> {
+    let id = error.migration()?;
+    let problem = match error.failure() {
+        Failure::Step(step) => {
+            let statement = match &step.fault.statement {
+                Some((_, text)) => format!(" in `{}`", crate::error::Abridged(text)),
+                None => String::new(),
+            };
+            let finding = format!("fails {place}, at {}{statement}: {}", step.at, step.fault);
+            let remedy = step.fault.advice().unwrap_or("correct it before anybody has it").to_owned();
+            Problem::new(ProblemKind::Fails, id, finding, remedy).at(step.at.clone())
+        }
+        _ => Problem::new(ProblemKind::Fails, id, format!("fails {place}: {error}"), "correct it"),
     };
-    let pair = |from: usize| time.get(from..from + 2).and_then(|text| number(text, 2));
-    !id.name().is_empty()
-        && time.len() == 6
-        && number(year, 4).is_some()
-        && number(month, 2).is_some_and(|month| (1..=12).contains(&month))
-        && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
-        && pair(0).is_some_and(|hour| hour < 24)
-        && pair(2).is_some_and(|minute| minute < 60)
-        && pair(4).is_some_and(|second| second < 60)
+    Some(problem)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An error about a source or a set as findings, each with its place.
+pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
+    let unreadable = |origin: &str, finding: String, remedy: &str| {
+        vec![Problem::new(ProblemKind::Unreadable, &origin.into(), finding, remedy)]
+    };
+    match error.into_failure() {
+        Failure::Set(problems) | Failure::Refused(problems) => problems,
+        Failure::Several(errors) => errors.into_iter().flat_map(findings).collect(),
+        Failure::Malformed { at, what, remedy } => {
+            let place = at.position.map_or_else(String::new, |position| format!(", at {position}"));
+            let finding = format!("is malformed{place}: {what}");
+            let found = unreadable(&at.origin, finding, remedy);
+            found.into_iter().map(|problem| problem.at(at.clone())).collect()
+        }
+        Failure::MissingRoot(path) => {
+            let finding = "is no folder that there is".to_owned();
+            unreadable(&path.to_string_lossy(), finding, "check the path, or create it")
+        }
+        Failure::Unreadable { path, cause } => {
+            let remedy = "check that it exists and that this user may read it";
+            unreadable(&path.to_string_lossy(), format!("cannot be read: {cause}"), remedy)
+        }
+        other => unreadable("", format!("could not be examined: {other}"), "see what it says"),
+    }
+}
 
-    #[test]
-    fn the_convention_knows_the_calendar() {
-        for (id, expected) in [
-            ("2026-11-22-190907_notes", true),
-            ("2026-11-22-190982_notes", false),
-            ("2026-13-22-190907_notes", false),
-            ("2020-12-7-190800_notes", false),
-            ("2026-11-22-190907", false),
-            ("2026-11-22-190907_", false),
-            ("20261122190907_notes", false),
-            ("2026-11-22-äb0907_notes", false),
-            ("1_notes", false),
-        ] {
-            assert_eq!(is_conventional(&MigrationId::from(id)), expected, "{id}");
+/// Findings as a validation gives them: each once, with the verdict that a run would pass on it, and none left out because it is
+/// allowed. Where nothing closer is known, the place of a finding is where its migration is defined.
+pub(crate) fn judged<'m>(
+    found: impl IntoIterator<Item = Problem>,
+    policy: &Policy,
+    metas: impl IntoIterator<Item = &'m Meta>,
+) -> Vec<Problem> {
+    let origins: HashMap<&MigrationId, &Origin> =
+        metas.into_iter().map(|meta| (&meta.id, &meta.origin)).collect();
+    let mut findings: Vec<Problem> = Vec::new();
+    for mut problem in policy.outspoken().judge(found, Direction::Up) {
+        let origin = || origins.get(&problem.migration).map(|origin| Location::file(origin.to_string()));
+        problem.at = problem.at.take().or_else(origin);
+        // A plan and a lint may say the same; the lint comes with a remedy.
+        let is_same = |known: &&mut Problem| {
+            known.kind == problem.kind
+                && known.migration == problem.migration
+                && known.finding == problem.finding
+        };
+        match findings.iter_mut().find(is_same) {
+            Some(known) => known.remedy = known.remedy.take().or(problem.remedy),
+            None => findings.push(problem),
         }
     }
+    findings
 }

@@ -5,14 +5,20 @@ use std::path::PathBuf;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::table::{Reading, Row, UP_BEGAN, Values, recognise};
-use super::{Backend, Ledger, Progress, Scope, Script, atomically, ended_transaction, patiently};
+use super::{
+    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, ended_transaction, patiently,
+};
 use crate::dialect::{Dialect, TableName};
+use crate::effect::Outlook;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Head, Record};
 use crate::id::MigrationId;
 use crate::step::Atomicity;
+use crate::trace::Trace;
 
 mod keys;
+mod log;
+mod rehearsal;
 mod script;
 mod tripwire;
 
@@ -169,7 +175,10 @@ impl Backend for Sqlite {
                 basis TEXT,
                 statement INTEGER,
                 failure TEXT,
-                down_sql TEXT
+                up_sql TEXT,
+                down_sql TEXT,
+                down_options TEXT,
+                down_checksum TEXT
             )"
         ))
         .map_err(fault)?;
@@ -180,8 +189,9 @@ impl Backend for Sqlite {
         write(
             conn,
             &format!(
-                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, failure, down_sql)
-                VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, failure, up_sql,
+                down_sql, down_options, down_checksum)
+                VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 in_main(table)
             ),
             record,
@@ -193,7 +203,8 @@ impl Backend for Sqlite {
             conn,
             &format!(
                 "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
-                statement = ?6, failure = ?7, down_sql = ?8 WHERE name = ?1",
+                statement = ?6, failure = ?7, up_sql = ?8, down_sql = ?9, down_options = ?10,
+                down_checksum = ?11 WHERE name = ?1",
                 in_main(table)
             ),
             record,
@@ -211,6 +222,14 @@ impl Backend for Sqlite {
         conn.execute(&sql, [basis.to_string()]).map(drop).map_err(fault)
     }
 
+    fn log(conn: &mut &Connection, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+        log::write(conn, log, trace)
+    }
+
+    fn traces(conn: &mut &Connection, log: &TableName) -> Result<Vec<Trace>, Fault> {
+        log::read(conn, log)
+    }
+
     fn has_triggers_on(conn: &mut &Connection, table: &TableName) -> Result<bool, Fault> {
         let sql = "SELECT EXISTS (
             SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1))
@@ -219,6 +238,38 @@ impl Backend for Sqlite {
         // However it is quoted, a name without quotes in it stands in the text as it is.
         let longest = table.as_str().split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len());
         conn.query_row(sql, [longest.unwrap_or_default()], |row| row.get(0)).map_err(fault)
+    }
+
+    fn scratch<R>(
+        prepare: Option<&Prepare<Self>>,
+        body: impl FnOnce(&mut &Connection) -> R,
+    ) -> Result<Option<R>, Fault> {
+        let conn = Connection::open_in_memory().map_err(fault)?;
+        if let Some(prepare) = prepare {
+            prepare(&conn).map_err(Fault::of)?;
+        }
+        Ok(Some(body(&mut &conn)))
+    }
+
+    fn is_blank(conn: &mut &Connection, tables: &[TableName]) -> Result<bool, Fault> {
+        let sql =
+            "SELECT name FROM main.sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
+        let read = || -> rusqlite::Result<bool> {
+            let mut statement = conn.prepare(sql)?;
+            let mut names = statement.query([])?;
+            while let Some(row) = names.next()? {
+                let name: String = row.get(0)?;
+                if !tables.iter().any(|table| table.as_str().eq_ignore_ascii_case(&name)) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        read().map_err(fault)
+    }
+
+    fn foresee(conn: &mut &Connection, rehearsal: &Rehearsal<'_, Self>) -> Result<Vec<Outlook>, Fault> {
+        rehearsal::foresee(conn, rehearsal)
     }
 
     fn locate(conn: &mut &Connection) -> Option<PathBuf> {
@@ -231,8 +282,20 @@ impl Backend for Sqlite {
 const UNTOLD: Head = Head { basis: None, count: 0 };
 
 fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
-    let Values { name, run_on, checksum, dirty, duration_ms, statement, failure, down_sql } = record.into();
-    let params = params![name, run_on, checksum, dirty, duration_ms, statement, failure, down_sql];
+    let values = Values::from(record);
+    let params = params![
+        values.name,
+        values.run_on,
+        values.checksum,
+        values.dirty,
+        values.duration_ms,
+        values.statement,
+        values.failure,
+        values.up_sql,
+        values.down_sql,
+        values.down_options,
+        values.down_checksum
+    ];
     exactly_one(conn.execute(sql, params).map_err(fault)?, &record.id)
 }
 
@@ -264,7 +327,7 @@ fn records(
         None => or_null(reading.duration_ms),
     };
     let sql = format!(
-        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}
+        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
         FROM {name} ORDER BY rowid",
         reading.name,
         or_null(reading.checksum),
@@ -273,8 +336,11 @@ fn records(
         duration,
         or_null(reading.statement),
         or_null(reading.failure),
-        or_null(reading.down_sql),
         or_null(reading.basis),
+        or_null(reading.up_sql),
+        or_null(reading.down_sql),
+        or_null(reading.down_options),
+        or_null(reading.down_checksum),
     );
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query([])?;
@@ -291,9 +357,12 @@ fn records(
             duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
             statement: row.get(6).ok(),
             failure: text(7),
-            down_sql: text(8),
+            up_sql: text(9),
+            down_sql: text(10),
+            down_options: text(11),
+            down_checksum: text(12),
         }));
-        basis = text(9);
+        basis = text(8);
     }
     Ok((records, basis))
 }

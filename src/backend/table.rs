@@ -6,10 +6,27 @@ use super::TableForm;
 use crate::checksum::Checksum;
 use crate::history::{Dirty, Record};
 use crate::step::Direction;
+use crate::stored::{StoredDown, StoredScript};
 
 /// Today's columns. Only the first two are required; `docs/format.md` explains each.
-pub(super) const COLUMNS: [&str; 9] =
-    ["name", "run_on", "checksum", "dirty", "duration_ms", "basis", "statement", "failure", "down_sql"];
+pub(super) const COLUMNS: [&str; 12] = [
+    "name",
+    "run_on",
+    "checksum",
+    "dirty",
+    "duration_ms",
+    "basis",
+    "statement",
+    "failure",
+    "up_sql",
+    "down_sql",
+    "down_options",
+    "down_checksum",
+];
+
+/// The columns of the log.
+pub(super) const LOG_COLUMNS: [&str; 8] =
+    ["name", "event", "logged_on", "applied_on", "checksum", "program", "who", "why"];
 
 /// The columns `moosicbox_schema` and early versions of `switchy_schema` gave the table, oldest first.
 const LEGACY: [&str; 7] =
@@ -33,7 +50,10 @@ pub(super) struct Reading {
     pub(super) basis: Option<&'static str>,
     pub(super) statement: Option<&'static str>,
     pub(super) failure: Option<&'static str>,
+    pub(super) up_sql: Option<&'static str>,
     pub(super) down_sql: Option<&'static str>,
+    pub(super) down_options: Option<&'static str>,
+    pub(super) down_checksum: Option<&'static str>,
 }
 
 /// Recognises a table by the set of its columns, never by the text of its definition.
@@ -61,11 +81,14 @@ pub(super) fn recognise(columns: &[String]) -> Option<Reading> {
             basis: column("basis"),
             statement: column("statement"),
             failure: column("failure"),
+            up_sql: column("up_sql"),
             down_sql: column("down_sql"),
+            down_options: column("down_options"),
+            down_checksum: column("down_checksum"),
         })
     } else if has("id") && known(&LEGACY) {
         Some(Reading {
-            form: if has("status") { TableForm::OldWithStatus } else { TableForm::Old },
+            form: TableForm::Old,
             name: "id",
             checksum: column("up_checksum"),
             dirty: None,
@@ -75,7 +98,10 @@ pub(super) fn recognise(columns: &[String]) -> Option<Reading> {
             basis: None,
             statement: None,
             failure: column("failure_reason"),
+            up_sql: None,
             down_sql: None,
+            down_options: None,
+            down_checksum: None,
         })
     } else {
         None
@@ -92,7 +118,10 @@ pub(super) struct Row {
     pub(super) duration_ms: Option<u64>,
     pub(super) statement: Option<u32>,
     pub(super) failure: Option<String>,
+    pub(super) up_sql: Option<String>,
     pub(super) down_sql: Option<String>,
+    pub(super) down_options: Option<String>,
+    pub(super) down_checksum: Option<String>,
 }
 
 impl From<Row> for Record {
@@ -115,9 +144,25 @@ impl From<Row> for Record {
             checksum: row.checksum.and_then(|text| text.parse().ok()).filter(|&sum| sum != UNKNOWN),
             dirty,
             duration: row.duration_ms.map(Duration::from_millis),
-            down_sql: row.down_sql,
+            up_sql: row.up_sql,
+            down: down(row.down_sql, row.down_options, row.down_checksum.as_deref()),
             ..Self::new(row.name, None)
         }
+    }
+}
+
+/// What stands in `down_options` where code undoes a migration.
+const CODE: &str = "code";
+
+fn down(text: Option<String>, options: Option<String>, checksum: Option<&str>) -> Option<StoredDown> {
+    match (text, options) {
+        (None, Some(options)) if options == CODE => Some(StoredDown::Code),
+        (None, _) => None,
+        (Some(text), options) => Some(StoredDown::Script(StoredScript {
+            text,
+            options: options.unwrap_or_default(),
+            checksum: checksum.and_then(|text| text.parse().ok()),
+        })),
     }
 }
 
@@ -133,12 +178,24 @@ pub(super) struct Values<'a> {
     pub(super) duration_ms: Option<i64>,
     pub(super) statement: Option<u32>,
     pub(super) failure: Option<&'a str>,
+    pub(super) up_sql: Option<&'a str>,
     pub(super) down_sql: Option<&'a str>,
+    pub(super) down_options: Option<&'a str>,
+    pub(super) down_checksum: Option<String>,
 }
 
 impl<'a> From<&'a Record> for Values<'a> {
     fn from(record: &'a Record) -> Self {
         let dirty = record.dirty.as_ref();
+        let script = match &record.down {
+            Some(StoredDown::Script(script)) => Some(script),
+            _ => None,
+        };
+        let options = match &record.down {
+            Some(StoredDown::Code) => CODE,
+            Some(StoredDown::Script(script)) => &script.options,
+            None => "",
+        };
         Self {
             name: record.id.as_str(),
             run_on: Some(&*record.run_on).filter(|run_on| !run_on.is_empty()),
@@ -150,7 +207,10 @@ impl<'a> From<&'a Record> for Values<'a> {
             duration_ms: record.duration.and_then(|duration| i64::try_from(duration.as_millis()).ok()),
             statement: dirty.and_then(|dirty| dirty.statement),
             failure: dirty.and_then(|dirty| dirty.failure.as_deref()),
-            down_sql: record.down_sql.as_deref(),
+            up_sql: record.up_sql.as_deref(),
+            down_sql: script.map(|script| &*script.text),
+            down_options: Some(options).filter(|options| !options.is_empty()),
+            down_checksum: script.and_then(|script| script.checksum).map(|checksum| checksum.to_string()),
         }
     }
 }

@@ -79,8 +79,9 @@ pub fn migrations<B: Backend>(
     // The order in which a file system lists its files must not decide anything.
     let mut entries: Vec<Entry> = entries.into_iter().map(relative).filter(visible).collect();
     entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut wrong = Vec::new();
     let files: Vec<File> =
-        entries.into_iter().map(|entry| File::new::<B>(root, entry)).collect::<Result<_>>()?;
+        entries.into_iter().filter_map(|entry| kept(File::new::<B>(root, entry), &mut wrong)).collect();
     let folders: BTreeSet<String> = files
         .iter()
         .filter(|file| matches!(file.kind, Kind::InFolder(..)))
@@ -94,12 +95,14 @@ pub fn migrations<B: Backend>(
             Kind::Other => {}
             Kind::Flat(_) | Kind::FlatMetadata if folders.contains(&file.folder) => unused.push(file),
             Kind::FlatMetadata => flat_metadata.push(file),
-            Kind::InFolder(_) | Kind::Flat(_) => add(&mut drafts, file)?,
+            Kind::InFolder(_) | Kind::Flat(_) => _ = kept(add(&mut drafts, file), &mut wrong),
         }
     }
     for file in flat_metadata {
         match drafts.get_mut(&file.key()) {
-            Some(draft) if draft.place == file.place() => draft.put(Role::Metadata, file)?,
+            Some(draft) if draft.place == file.place() => {
+                _ = kept(draft.put(Role::Metadata, file), &mut wrong);
+            }
             _ => unused.push(file),
         }
     }
@@ -114,7 +117,18 @@ pub fn migrations<B: Backend>(
     for ((dialect, id), draft) in drafts {
         sets.entry(id).or_default().push((dialect, draft));
     }
-    sets.into_iter().map(|(id, drafts)| choose::<B>(id, drafts)).collect()
+    // Where a file is malformed, what is missing may be in it.
+    if !wrong.is_empty() {
+        return Err(MigrationError::of_all(wrong));
+    }
+    let chosen = sets.into_iter().filter_map(|(id, drafts)| kept(choose::<B>(id, drafts), &mut wrong));
+    let migrations = chosen.collect();
+    if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
+}
+
+/// What came of a file; what is wrong with it is kept with all that is wrong with others.
+fn kept<T>(outcome: Result<T>, wrong: &mut Vec<MigrationError>) -> Option<T> {
+    outcome.map_err(|error| wrong.push(error)).ok()
 }
 
 /// The database of the folder at the root, and an id: what may be defined only once.
@@ -400,5 +414,5 @@ fn malformed(origin: &str, what: impl Into<String>, remedy: &'static str) -> Mig
 
 /// Two definitions of one id.
 fn twice(id: &str, first: &str, second: &str) -> MigrationError {
-    Failure::Set(vec![defined_twice(id, first, second)]).into()
+    Failure::Set(vec![defined_twice(&id.into(), first, second)]).into()
 }

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::layout::dialect;
-use crate::backend::{Backend, Cascade};
+use crate::backend::Backend;
 use crate::checksum::without_bom;
 use crate::error::{Failure, Location, MigrationError, Result};
 use crate::migration::Meta;
-use crate::step::{Atomicity, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
 /// The file as its author writes it. A key that is not here is an error.
 #[derive(Debug, Deserialize)]
@@ -46,6 +46,7 @@ enum Keys {
 #[serde(rename_all = "lowercase")]
 enum Allowed {
     Cascade,
+    Destructive,
 }
 
 /// Adds what a metadata file says to what is known of its migration.
@@ -81,8 +82,11 @@ pub(super) fn apply<B: Backend>(origin: &str, text: &str, meta: &mut Meta) -> Re
         Some(Keys::On) => ForeignKeys::Enforced,
         Some(Keys::Off) => ForeignKeys::Unchecked,
     };
-    if file.allow.iter().any(|Allowed::Cascade| true) {
-        meta.cascade = Cascade::Allowed;
+    for allowed in file.allow {
+        match allowed {
+            Allowed::Cascade => meta.cascade = Cascade::Allowed,
+            Allowed::Destructive => meta.data_loss = DataLoss::Declared,
+        }
     }
     Ok(())
 }

@@ -96,6 +96,9 @@ impl<B: Backend> Executor<'_, B> {
         let without = books.toggled(&dirty, Direction::Down);
         let settled = if is_gone {
             B::delete(conn, self.table, &work.step.id)?;
+            if work.step.direction == Direction::Down {
+                B::log(conn, &self.log, &self.undone(work))?;
+            }
             without
         } else {
             B::update(conn, self.table, &record)?;

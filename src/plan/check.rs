@@ -1,12 +1,14 @@
 //! What can be wrong with a plan: each rule finds all its cases.
 
-use super::{Finished, Setting, TransactionMode};
+use super::{Setting, TransactionMode};
 use crate::graph::Graph;
 use crate::history::{History, Record};
+use crate::id::MigrationId;
 use crate::migration::{Meta, Origin};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+use crate::stored::{Manner, StoredDown};
 
 /// The findings about applying the migrations at these places.
 pub(super) fn up(
@@ -17,15 +19,38 @@ pub(super) fn up(
     setting: Setting<'_>,
 ) -> Vec<Problem> {
     let mut found = Vec::new();
-    found.extend(history.records().iter().filter_map(|record| ahead(graph, record)));
-    found.extend(history.records().iter().filter_map(|record| dirty(record, setting)));
+    found.extend(history.records().iter().filter_map(|record| ahead(graph, record, Direction::Up)));
+    found.extend(all_dirty(history));
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
     found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
-    found.extend(batch(graph, steps, setting));
+    found.extend(batch(&manners(graph, steps), setting));
     found.extend(out_of_order(graph, history, places));
     found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
     found.extend(places.iter().flat_map(|&place| unused(&graph.metas()[place])));
+    let pending = || places.iter().map(|&place| &graph.metas()[place]);
+    if setting.speaks_of(ProblemKind::Irreversible) {
+        found.extend(
+            pending()
+                .filter(|meta| !meta.is_reversible)
+                .map(|meta| Problem::note(ProblemKind::Irreversible, &meta.id, "has nothing that undoes it")),
+        );
+    }
+    if setting.speaks_of(ProblemKind::Unconventional) {
+        found.extend(pending().filter_map(unconventional));
+    }
     found
+}
+
+/// A name that does not say when the migration was made.
+pub(crate) fn unconventional(meta: &Meta) -> Option<Problem> {
+    (!meta.id.is_conventional()).then(|| {
+        Problem::new(
+            ProblemKind::Unconventional,
+            &meta.id,
+            "is not named YYYY-MM-DD-HHMMSS_name",
+            "name new migrations so; keep this name once it is applied anywhere",
+        )
+    })
 }
 
 /// The findings about undoing the migrations of these records.
@@ -38,21 +63,32 @@ pub(super) fn down(
 ) -> Vec<Problem> {
     let selected = || records.iter().map(|&record| &history.records()[record]);
     let mut found = Vec::new();
-    found.extend(selected().filter_map(|record| ahead(graph, record)));
-    found.extend(history.records().iter().filter_map(|record| dirty(record, setting)));
+    found.extend(selected().filter_map(|record| ahead(graph, record, Direction::Down)));
+    found.extend(all_dirty(history));
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
-    found.extend(batch(graph, steps, setting));
+    found.extend(steps.iter().filter_map(|step| gone_for_good(graph, step, setting)));
+    found.extend(batch(&manners(graph, steps), setting));
     found
 }
 
-fn ahead(graph: &Graph, record: &Record) -> Option<Problem> {
+fn ahead(graph: &Graph, record: &Record, direction: Direction) -> Option<Problem> {
     graph.place(&record.id).is_none().then(|| {
+        let remedy = match (direction, &record.down) {
+            (Direction::Down, _) => "undo it first, with `downgrade` or with the version of the program that applied it",
+            (Direction::Up, Some(StoredDown::Script(_))) => {
+                "use the newer version of the program that applied it, put its file back if it was removed, or undo it \
+                 with `downgrade`"
+            }
+            (Direction::Up, _) => {
+                "use the newer version of the program that applied it, or put its file back if it was removed"
+            }
+        };
         Problem::new(
             ProblemKind::DatabaseAhead,
             &record.id,
             format!("was applied to this database{} and this program does not know it", at(&record.run_on)),
-            "use the newer version of the program that applied it, or put its file back if it was removed",
+            remedy,
         )
     })
 }
@@ -61,34 +97,30 @@ fn at(run_on: &str) -> String {
     if run_on.is_empty() { String::new() } else { format!(" at {run_on} UTC") }
 }
 
-fn dirty(record: &Record, setting: Setting<'_>) -> Option<Problem> {
+/// The steps that began and did not finish.
+pub(super) fn all_dirty(history: &History) -> Vec<Problem> {
+    history.records().iter().filter_map(dirty).collect()
+}
+
+fn dirty(record: &Record) -> Option<Problem> {
     let dirty = record.dirty.as_ref()?;
     let place = match dirty.statement {
         Some(number) => format!(", at statement {number} of its script"),
         None => String::new(),
     };
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
-    let (key, done) = match setting.finished {
-        Finished::NotDirty => ("name", "dirty = 0"),
-        Finished::Completed => ("id", "status = 'completed'"),
-    };
-    let (table, id) = (setting.table.quoted(), record.id.as_str().replace('\'', "''"));
-    let remove = format!("DELETE FROM {table} WHERE {key} = '{id}'");
-    let keep = format!("UPDATE {table} SET {done} WHERE {key} = '{id}'");
-    let (doing, remedy) = match dirty.direction {
-        Direction::Up => {
-            ("began", format!("have it run again with {remove} or count it as done with {keep}"))
-        }
-        Direction::Down => (
-            "began to be undone",
-            format!("have it undone again after {keep} or count it as undone with {remove}"),
-        ),
+    let (doing, done) = match dirty.direction {
+        Direction::Up => ("began", "done"),
+        Direction::Down => ("began to be undone", "undone"),
     };
     Some(Problem::new(
         ProblemKind::Dirty,
         &record.id,
         format!("{doing}{} and did not finish{place}{why}", at(&record.run_on)),
-        format!("see what its script did, then {remedy}"),
+        format!(
+            "see what its script did, then call `recover` with `Recovery::Retry` to have it run again, \
+             or with `Recovery::MarkDone` to count it as {done}"
+        ),
     ))
 }
 
@@ -102,7 +134,8 @@ fn changed(graph: &Graph, record: &Record) -> Option<Problem> {
             format!("was changed after it was applied: applied as {was}, now {is} in {}", meta.origin),
             format!(
                 "put the applied text back and write a new migration, or, if the change means nothing, \
-                 accept the old text with accepted = [\"{was}\"] in its metadata"
+                 accept the old text with accepted = [\"{was}\"] in its metadata, or in this database alone with \
+                 `recover` and `Recovery::Accept`"
             ),
         )
     })
@@ -131,27 +164,29 @@ fn here(setting: Setting<'_>) -> String {
     }
 }
 
-fn batch(graph: &Graph, steps: &[Step], setting: Setting<'_>) -> Vec<Problem> {
+/// What cannot be part of one transaction, if the run is to be one.
+pub(super) fn batch(items: &[(&MigrationId, Manner)], setting: Setting<'_>) -> Vec<Problem> {
     if setting.mode == TransactionMode::PerMigration {
         return Vec::new();
     }
-    let metas: Vec<&Meta> = steps.iter().filter_map(|step| graph.get(&step.id)).collect();
-    let common = metas.first().map_or(ForeignKeys::Checked, |meta| meta.foreign_keys);
-    let wrong = |meta: &&Meta| {
-        if meta.atomicity == Atomicity::Guarded {
-            Some("runs outside a transaction, and this run is to be one")
-        } else if meta.foreign_keys != common {
-            Some("wants another enforcement of foreign keys than the first step, and a transaction has one")
+    let common = items.first().map_or(ForeignKeys::Checked, |(_, manner)| manner.foreign_keys);
+    let problem = |(id, manner): &(&MigrationId, Manner)| {
+        let finding = if manner.atomicity == Atomicity::Guarded {
+            "runs outside a transaction, and this run is to be one"
+        } else if manner.foreign_keys != common {
+            "wants another enforcement of foreign keys than the first step, and a transaction has one"
         } else {
-            None
-        }
-    };
-    let problem = |meta: &&Meta| {
-        let finding = wrong(meta)?;
+            return None;
+        };
         let remedy = "run with TransactionMode::PerMigration, or up to it and past it on its own first";
-        Some(Problem::new(ProblemKind::NotInBatch, &meta.id, finding, remedy))
+        Some(Problem::new(ProblemKind::NotInBatch, id, finding, remedy))
     };
-    metas.iter().filter_map(problem).collect()
+    items.iter().filter_map(problem).collect()
+}
+
+fn manners<'g>(graph: &'g Graph, steps: &[Step]) -> Vec<(&'g MigrationId, Manner)> {
+    let metas = steps.iter().filter_map(|step| graph.get(&step.id));
+    metas.map(|meta| (&meta.id, meta.manner())).collect()
 }
 
 fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Problem> {
@@ -189,6 +224,18 @@ fn unused(meta: &Meta) -> impl Iterator<Item = Problem> {
     })
 }
 
+/// What is to be undone and applied again, and would not be applied.
+fn gone_for_good(graph: &Graph, step: &Step, setting: Setting<'_>) -> Option<Problem> {
+    let meta = graph.get(&step.id).filter(|_| step.direction == Direction::Up)?;
+    setting.excludes(meta)?;
+    Some(Problem::new(
+        ProblemKind::NeedsExcluded,
+        &meta.id,
+        format!("is not for {}, so it would not be applied again", here(setting)),
+        "run in the environment it was applied in, or only roll it back",
+    ))
+}
+
 fn irreversible(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<Problem> {
     let meta = graph.get(&record.id)?;
     let finding = if setting.excludes(meta) == Some(ProblemKind::OtherDatabase) {
@@ -196,7 +243,7 @@ fn irreversible(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<
     } else if meta.is_reversible {
         return None;
     } else {
-        "has no script that undoes it".to_owned()
+        "has nothing that undoes it".to_owned()
     };
     Some(Problem::new(
         ProblemKind::Irreversible,

@@ -12,6 +12,7 @@ pub(super) fn select(graph: &Graph, history: &History, target: &Target) -> Vec<u
     let mut order = reversed(graph, history);
     match target {
         Target::Back(steps) => order.truncate(*steps),
+        Target::Redo => order.truncate(1),
         Target::BackTo(id) => {
             let records = history.records();
             let needs = |id: &MigrationId| {

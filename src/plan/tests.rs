@@ -6,7 +6,10 @@ use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
 use crate::migration::{Migration, Origin};
 use crate::step::ForeignKeys;
-use crate::target::Target::{Back, Empty, Latest, Steps};
+use crate::stored::{Manner, StoredDown, StoredScript};
+use crate::target::Target::{Back, Empty, Known, Latest, Redo, Steps};
+
+mod policies;
 
 /// Plans and compares.
 ///
@@ -20,8 +23,10 @@ use crate::target::Target::{Back, Empty, Latest, Steps};
 /// a$          is code without a checksum     a#   has a file beside it that nothing reads
 /// ```
 ///
-/// Before it may stand `batch:`, for one transaction, or `prod:`, for that environment. The history is a list of ids in
-/// the order in which they were applied: `a*` did not finish, `a'` was another text, `a?` has no checksum.
+/// Before it may stand `batch:`, for one transaction, `strict:` or `dev:`, for that policy, or `prod:`, for that environment. The
+/// history is a list of ids in the order in which they were applied: `a*` did not finish, `a'` was another text, `a?` has no
+/// checksum; `a^` has a stored script, `a^~` one to run outside a transaction, `a^!` a damaged one, `a^+` one to run in a way of
+/// later versions, and `a$` is undone by code.
 ///
 /// Expected is what the steps do, then the problems; or why there is no plan.
 #[track_caller]
@@ -62,10 +67,13 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
     let history = History::new(words(history).map(record));
     let setting = Setting {
         dialect: Dialect::Sqlite,
-        environment: condition.filter(|condition| *condition != "batch"),
+        environment: condition.filter(|condition| !["batch", "strict", "dev"].contains(condition)),
         mode: if condition == Some("batch") { TransactionMode::Batch } else { TransactionMode::PerMigration },
-        table: &TableName::default(),
-        finished: Finished::NotDirty,
+        policy: match condition {
+            Some("strict") => &Policy::STRICT,
+            Some("dev") => &Policy::DEVELOPMENT,
+            _ => &Policy::DEFAULT,
+        },
     };
     plan(&graph, &history, target, setting)
 }
@@ -73,9 +81,17 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
 fn in_words(plan: &Plan) -> String {
     let mut words = Vec::new();
     if let Some(first) = plan.steps.first() {
-        assert!(plan.steps.iter().all(|step| step.direction == first.direction), "a plan goes one way");
-        let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
-        words.push(format!("{} {}", first.direction, ids.join(" ")));
+        let mut way = first.direction;
+        words.push(format!("{way}"));
+        for step in &plan.steps {
+            if step.direction != way {
+                way = step.direction;
+                words.push(format!("{way}"));
+            }
+            if let Some(last) = words.last_mut() {
+                *last = format!("{last} {}", step.id);
+            }
+        }
     }
     words.extend(plan.problems.iter().map(|problem| format!("{} {}", problem.kind, problem.migration)));
     if words.is_empty() { "nothing".to_owned() } else { words.join("; ") }
@@ -123,13 +139,28 @@ fn meta(place: usize, word: &str) -> Meta {
 
 /// The record of a word of the history.
 fn record(word: &str) -> Record {
-    let (id, marks) = split(word, &['*', '\'', '?']);
+    let (id, marks) = split(word, &['*', '\'', '?', '^', '~', '!', '+', '$']);
     let checksum = match () {
         () if marks.contains('\'') => Some(earlier(id)),
         () if marks.contains('?') => None,
         () => Some(Checksum::of(id)),
     };
-    Record { dirty: marks.contains('*').then_some(Dirty::begun(Direction::Up)), ..Record::new(id, checksum) }
+    let atomicity = if marks.contains('~') { Atomicity::Guarded } else { Atomicity::Transaction };
+    let mut script = StoredScript::new(&id.into(), "", Manner { atomicity, ..Manner::default() });
+    if marks.contains('!') {
+        script.text.push_str("DROP TABLE everything");
+    }
+    if marks.contains('+') {
+        let later = StoredScript { options: "backwards".to_owned(), ..script.clone() };
+        script = StoredScript { checksum: Some(later.expected(&id.into())), ..later };
+    }
+    let down = match () {
+        () if marks.contains('^') => Some(StoredDown::Script(script)),
+        () if marks.contains('$') => Some(StoredDown::Code),
+        () => None,
+    };
+    let dirty = marks.contains('*').then_some(Dirty::begun(Direction::Up));
+    Record { dirty, down, ..Record::new(id, checksum) }
 }
 
 /// The checksum of the text that a migration had before it was changed.
@@ -417,9 +448,9 @@ fn every_kind_of_finding_is_listed_the_refused_ones_first() {
     );
     check(
         "batch: a! b~ c",
-        "a! b' c*",
+        "z b' c*",
         Empty,
-        "down c b; database ahead a!; dirty c; changed b; not in batch b",
+        "down c b; database ahead z; dirty c; changed b; not in batch b",
     );
 }
 
@@ -450,7 +481,10 @@ fn a_need_that_is_not_in_the_set_is_an_error() {
 
 #[test]
 fn a_cycle_is_an_error_that_shows_the_way_round() {
-    let round = |path: &str| format!("these need each other: `{path}`; remove one depends_on of them");
+    let round = |path: &str| {
+        let (id, _) = path.split_once(' ').unwrap_or_default();
+        format!("`{id}` needs itself: `{path}`; remove one depends_on of these")
+    };
     check("a<-a", "", Latest, &round("a -> a"));
     check("a<-b b<-a", "a b", Latest, &round("a -> b -> a"));
     check("a<-b b<-c c<-a", "", Latest, &round("a -> b -> c -> a"));
@@ -477,9 +511,9 @@ fn an_id_is_printable_and_defined_once() {
         &format!("2 problems: (1) {twice}; (2) {}", twice.replace('2', "3").replace('1', "2")),
     );
     check("02_a 2_a", "", Latest, "up 02_a 2_a");
-    check("!", "", Latest, "a migration in 1.sql has an empty id; name it");
-    check("\u{a0}", "", Latest, "a migration in 1.sql has an empty id; name it");
-    check("a b\tc", "", Latest, "the id `b\\tc` in 2.sql holds a control character; rename it");
+    check("!", "", Latest, "`` is no id, in 1.sql; name it");
+    check("\u{a0}", "", Latest, "`\u{a0}` is no id, in 1.sql; name it");
+    check("a b\tc", "", Latest, "`b\\tc` holds a control character, in 2.sql; rename it");
 }
 
 #[test]
@@ -490,7 +524,7 @@ fn everything_that_is_wrong_with_a_set_is_said_at_once() {
         Latest,
         "3 problems: (1) `a` is defined twice, in 1.sql and in 2.sql; rename one of them; \
          (2) `b` needs `z`, which is not in the set; add it, correct the name, or use depends_on_if_present; \
-         (3) these need each other: `c -> c`; remove one depends_on of them",
+         (3) `c` needs itself: `c -> c`; remove one depends_on of these",
     );
 }
 
@@ -543,7 +577,7 @@ fn the_dry_run_lists_steps_and_findings() {
         dry_run("a!", "a", Back(1)),
         "1 step, with 1 migration applied before:\n  \
          1. down a (1.sql)\n  \
-         refused, irreversible: `a` has no script that undoes it; \
+         refused, irreversible: `a` has nothing that undoes it; \
          write one (an empty file says that there is nothing to undo), or go back less far"
     );
 }

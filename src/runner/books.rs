@@ -1,5 +1,7 @@
 //! The tracking table as a runner reads it, expects it, and brings it up to date.
 
+use std::collections::HashMap;
+
 use super::MigrationRunner;
 use crate::backend::{Backend, Ledger, TableForm, patiently};
 use crate::error::{ErrorKind, Result};
@@ -11,7 +13,7 @@ use crate::migration::Action;
 impl<B: Backend> MigrationRunner<B> {
     /// The head of a table in which everything that runs here is applied.
     pub(super) fn completion(&self) -> Head {
-        let (mut head, setting) = (Head::EMPTY, self.setting(TableForm::Current));
+        let (mut head, setting) = (Head::EMPTY, self.setting());
         for meta in self.graph.metas().iter().filter(|meta| setting.excludes(meta).is_none()) {
             let record = Basis::of_record(&meta.id, meta.checksum.as_ref(), false);
             head = Head { basis: head.basis.map(|basis| basis.toggled(record)), count: head.count + 1 };
@@ -39,10 +41,11 @@ impl<B: Backend> MigrationRunner<B> {
     pub(super) fn upgrade(&self, conn: &mut B::Conn<'_>) -> Result<()> {
         let upgraded = self.locked(conn, |conn, holding| {
             let (ledger, history) = self.books(conn)?;
-            if !ledger.form.is_old() {
+            if ledger.form != TableForm::Old {
                 return Ok(());
             }
-            let outcome = self.executor(holding).upgrade(conn, &ledger, &self.completed(&history));
+            let stored = HashMap::new();
+            let outcome = self.executor(holding, &stored).upgrade(conn, &ledger, &self.completed(&history));
             match outcome {
                 Err(Stop::Moved) => Ok(()),
                 Err(Stop::Fault(fault)) if matches!(fault.kind(), FaultKind::ReadOnly | FaultKind::Busy) => {

@@ -10,8 +10,8 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
-    Atomicity, Dirty, ErrorKind, ForeignKeys, Hooks, Lock, Migration, MigrationError, MigrationRunner,
-    ProblemKind, Target, TransactionMode,
+    Atomicity, Dirty, ErrorKind, ForeignKeys, Hooks, Lock, Migration, MigrationError, MigrationId,
+    MigrationRunner, ProblemKind, Recovery, Signature, Target, TransactionMode,
 };
 
 /// A runner for scripts that cannot be undone.
@@ -30,9 +30,9 @@ pub(crate) fn memory() -> Connection {
 
 /// The ids in the history, dirty ones marked.
 pub(crate) fn applied(conn: &Connection) -> Vec<String> {
-    let records = set([]).history(conn).unwrap();
+    let history = set([]).history(conn).unwrap();
     let text = |dirty: &Option<Dirty>| if dirty.is_some() { " (dirty)" } else { "" };
-    records.iter().map(|record| format!("{}{}", record.id, text(&record.dirty))).collect()
+    history.records().iter().map(|record| format!("{}{}", record.id, text(&record.dirty))).collect()
 }
 
 /// That nothing is left of a step: no table, no record, no transaction, and the connection works.
@@ -346,13 +346,8 @@ fn a_guarded_step_is_dirty_while_it_runs() {
     assert_eq!(rows(&conn, "SELECT sum(dirty), count(failure) FROM __switchy_migrations"), ["0|0"]);
 }
 
-/// The two statements that the remedy of a dirty migration offers: for running it again, and for counting it as done.
-fn remedies(error: &MigrationError) -> [String; 2] {
-    let remedy = error.problems()[0].remedy.clone().unwrap();
-    let (again, done) = remedy.split_once(" or count it as done with ").unwrap();
-    let again = again.split_once(" have it run again with ").unwrap().1;
-    [again.to_owned(), done.to_owned()]
-}
+/// The two ways out that the remedy of a dirty migration names: having it run again, and counting it as done.
+pub(crate) const WAYS_OUT: [fn(MigrationId) -> Recovery; 2] = [Recovery::Retry, Recovery::MarkDone];
 
 #[test]
 fn a_guarded_step_that_failed_is_refused_until_somebody_followed_the_remedy() {
@@ -374,7 +369,7 @@ fn a_guarded_step_that_failed_is_refused_until_somebody_followed_the_remedy() {
             assert_eq!((error.kind(), line(&error)), (ErrorKind::Step, 2));
             assert!(error.to_string().contains("it is marked dirty"), "{error}");
             assert_eq!(error.report().applied.len(), 1);
-            let dirty = runner.history(&conn).unwrap()[1].dirty.clone().unwrap();
+            let dirty = runner.history(&conn).unwrap().records()[1].dirty.clone().unwrap();
             assert_eq!(dirty.statement, Some(2));
             assert_eq!(dirty.failure.as_deref(), Some("no such table: missing"));
             assert!(!runner.is_applied(&conn, id).unwrap());
@@ -389,7 +384,7 @@ fn a_guarded_step_that_failed_is_refused_until_somebody_followed_the_remedy() {
             assert_eq!(rows(&conn, "SELECT * FROM sqlite_master"), before, "nothing ran");
 
             conn.execute_batch("CREATE TABLE missing (a)").unwrap();
-            assert_eq!(conn.execute(&remedies(&refused)[choice], []).unwrap(), 1);
+            runner.recover(&conn, WAYS_OUT[choice](id.into()), Signature::of("ada")).unwrap();
             let steps = runner.run(&conn).unwrap().applied.len();
             assert_eq!(steps, if choice == 0 { 2 } else { 1 });
             assert_eq!(rows(&conn, "SELECT * FROM missing").len(), usize::from(choice == 0));
@@ -1094,7 +1089,7 @@ fn a_guarded_step_back_is_dirty_until_it_is_done() {
     runner.run(&conn).unwrap();
     runner.run_to(&conn, Target::Empty).unwrap_err();
     assert_eq!(applied(&conn), ["1_it (dirty)"]);
-    assert_eq!(runner.history(&conn).unwrap()[0].dirty.clone().unwrap().statement, Some(3));
+    assert_eq!(runner.history(&conn).unwrap().records()[0].dirty.clone().unwrap().statement, Some(3));
     assert_eq!(runner.run_to(&conn, Target::Empty).unwrap_err().problems()[0].kind, ProblemKind::Dirty);
 
     // Failing in its first statement, it is as applied as before.
@@ -1118,11 +1113,9 @@ fn a_step_back_that_stopped_in_the_middle_goes_on_after_the_remedy() {
         runner.run(&conn).unwrap();
         runner.run_to(&conn, Target::Empty).unwrap_err();
         let refused = runner.run(&conn).unwrap_err();
-        let remedy = refused.problems()[0].remedy.clone().unwrap();
-        let (again, done) = remedy.split_once(" or count it as undone with ").unwrap();
-        let again = again.split_once(" have it undone again after ").unwrap().1;
+        assert!(refused.to_string().contains("`Recovery::MarkDone` to count it as undone"), "{refused}");
         conn.execute_batch("CREATE TABLE missing (a)").unwrap();
-        assert_eq!(conn.execute([again, done][choice], []).unwrap(), 1);
+        runner.recover(&conn, WAYS_OUT[choice]("1_it".into()), Signature::of("ada")).unwrap();
         let steps = runner.run_to(&conn, Target::Empty).unwrap().applied.len();
         assert_eq!(steps, usize::from(choice == 0));
         assert_eq!(applied(&conn), Vec::<String>::new());

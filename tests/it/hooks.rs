@@ -220,7 +220,7 @@ fn a_veto_on_a_guarded_step_leaves_it_clean_before_and_dirty_after() {
     assert_eq!((applied(&conn).len(), schema(&conn).len()), (0, 0), "nothing was done yet");
     it().hooks(Hooks::new().after(veto)).run(&conn).unwrap_err();
     assert_eq!(applied(&conn), ["1_a (dirty)"]);
-    let dirty = it().history(&conn).unwrap()[0].dirty.clone().unwrap();
+    let dirty = it().history(&conn).unwrap().records()[0].dirty.clone().unwrap();
     assert!(dirty.failure.unwrap().contains("no"));
 }
 

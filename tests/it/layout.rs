@@ -327,7 +327,10 @@ fn malformed_metadata_is_an_error_with_line_and_column() {
         &at("1:16", "unknown variant `maybe`, expected one of `checked`, `on`, `off`"),
     );
     check_metadata("foreign_keys = true", &at("1:16", "wanted string or table"));
-    check_metadata("allow = ['drop']", &at("1:10", "unknown variant `drop`, expected `cascade`"));
+    check_metadata(
+        "allow = ['drop']",
+        &at("1:10", "unknown variant `drop`, expected `cascade` or `destructive`"),
+    );
     check_metadata(
         "databases = ['sqlite', 'oracle']",
         &at("1:24", "`oracle` is no database that it could be for"),

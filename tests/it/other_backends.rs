@@ -47,7 +47,7 @@ fn what_fails_or_panics_is_undone() {
         assert_eq!(error.kind(), ErrorKind::Step);
         assert_eq!(error.location().unwrap().position.unwrap().line, 2);
         assert_eq!(settings.value("theme"), theme);
-        assert_eq!(runner(&broken).history(&mut settings).unwrap().len(), count);
+        assert_eq!(runner(&broken).history(&mut settings).unwrap().records().len(), count);
     }
 
     let mut settings = Settings::default();

@@ -134,7 +134,7 @@ fn memory() -> Connection {
 }
 
 fn applied(runner: &MigrationRunner, conn: &Connection) -> Vec<MigrationId> {
-    runner.history(conn).unwrap().into_iter().map(|record| record.id).collect()
+    runner.history(conn).unwrap().records().iter().map(|record| record.id.clone()).collect()
 }
 
 /// The part of a set that an older version of the program has: closed under needs.
@@ -477,7 +477,7 @@ proptest! {
             let names: Vec<String> = history.iter().map(ToString::to_string).collect();
             prop_assert_eq!(rows(&conn, "SELECT name FROM __switchy_migrations ORDER BY rowid"), names);
         }
-        let dates: Vec<String> = runner.history(&conn).unwrap().into_iter().map(|record| record.run_on).collect();
+        let dates: Vec<String> = runner.history(&conn).unwrap().records().iter().map(|record| record.run_on.clone()).collect();
         prop_assert!(dates.is_sorted(), "{dates:?}");
     }
 }

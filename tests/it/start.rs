@@ -278,7 +278,7 @@ fn asking_an_empty_file_leaves_it_empty() {
             assert!(entries.iter().all(|entry| entry.state == State::Pending));
         }),
         ("pending", |runner, conn| assert_eq!(runner.pending(conn).unwrap().len(), 3)),
-        ("history", |runner, conn| assert!(runner.history(conn).unwrap().is_empty())),
+        ("history", |runner, conn| assert!(runner.history(conn).unwrap().records().is_empty())),
         ("is_applied", |runner, conn| assert!(!runner.is_applied(conn, "00001_nothing").unwrap())),
     ];
     for (name, ask) in asks {

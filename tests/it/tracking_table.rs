@@ -4,10 +4,11 @@ use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
-    Checksum, ErrorKind, Migration, MigrationRunner, ProblemKind, State, TableName, Target, TransactionMode,
+    Checksum, ErrorKind, Migration, MigrationRunner, ProblemKind, Signature, State, TableName, Target,
+    TransactionMode,
 };
 
-use crate::execution::{applied, memory, outside, set};
+use crate::execution::{WAYS_OUT, applied, memory, outside, set};
 use crate::start::statements;
 
 const USERS: (&str, &str) =
@@ -43,9 +44,9 @@ fn legacy(dump: &str) -> TestDatabase {
 }
 
 fn history(runner: &MigrationRunner, conn: &Connection) -> Vec<String> {
-    let records = runner.history(conn).unwrap();
-    assert!(records.iter().all(|record| record.dirty.is_none()));
-    records.iter().map(|record| format!("{} {}", record.id, record.run_on)).collect()
+    let history = runner.history(conn).unwrap();
+    assert!(history.records().iter().all(|record| record.dirty.is_none()));
+    history.records().iter().map(|record| format!("{} {}", record.id, record.run_on)).collect()
 }
 
 /// The definition of the table, and everything in it.
@@ -140,21 +141,14 @@ fn unfinished_migrations_of_older_programs_are_refused_with_what_is_known() {
 /// What the error says to do has to work on the table that there is, which has neither `name` nor `dirty`.
 #[test]
 fn the_remedy_of_an_unfinished_migration_fits_the_table_it_stands_in() {
-    let remedies = |problem: &switchy_schema::Problem| {
-        let remedy = problem.remedy.clone().unwrap();
-        let (again, done) = remedy.split_once(" or count it as done with ").unwrap();
-        [again.split_once(" have it run again with ").unwrap().1.to_owned(), done.to_owned()]
-    };
     for choice in [0, 1] {
         let runner = set([USERS, POSTS, TAGS]);
         let database = legacy(UNFINISHED);
         let conn = database.connect();
         let error = runner.run(&conn).unwrap_err();
         for problem in error.problems() {
-            let statement = &remedies(problem)[choice];
-            if let Err(error) = conn.execute_batch(statement) {
-                panic!("{statement}: {error}");
-            }
+            let way_out = WAYS_OUT[choice](problem.migration.clone());
+            runner.recover(&conn, way_out, Signature::of("ada")).unwrap();
         }
         if choice == 0 {
             conn.execute_batch("DROP TABLE posts; DROP TABLE tags").unwrap();
@@ -192,7 +186,7 @@ fn hashes_that_older_programs_computed_are_recognised_and_replaced_by_ours() {
             match folder.runner().run(&conn) {
                 Ok(report) => {
                     assert!(is_known && report.is_up_to_date(), "{text:?} {hash}");
-                    let stored = folder.runner().history(&conn).unwrap()[0].checksum;
+                    let stored = folder.runner().history(&conn).unwrap().records()[0].checksum;
                     assert!(stored.is_none_or(|stored| stored == Checksum::of(text)), "{text:?} {hash}");
                     if hash == raw {
                         assert!(stored.is_some(), "{text:?}");
@@ -392,7 +386,7 @@ fn any_name_that_sqlite_stores_can_name_the_table() {
         assert!(rows(&conn, "SELECT name FROM sqlite_master").contains(&name.to_owned()), "{name}");
         assert_eq!(runner([USERS, TAGS]).run(&conn).unwrap().applied.len(), 1, "{name}");
         assert!(runner([USERS, TAGS]).run(&conn).unwrap().is_up_to_date(), "{name}");
-        assert_eq!(runner([USERS, TAGS]).history(&conn).unwrap().len(), 2, "{name}");
+        assert_eq!(runner([USERS, TAGS]).history(&conn).unwrap().records().len(), 2, "{name}");
         // Whoever writes another case means the same table.
         let upper = set([USERS, TAGS]).table_name(&name.to_ascii_uppercase()).unwrap();
         assert!(upper.run(&conn).unwrap().is_up_to_date(), "{name}");
@@ -483,7 +477,7 @@ fn whatever_stands_in_the_columns_nothing_panics() {
             assert!(!status.is_empty(), "{context}");
             let plan = runner.plan(&conn, Target::Latest).unwrap().to_string();
             assert!(!plan.is_empty(), "{context}");
-            assert_eq!(runner.history(&conn).unwrap().len(), 1, "{context}");
+            assert_eq!(runner.history(&conn).unwrap().records().len(), 1, "{context}");
             let up = runner.run(&conn);
             match column {
                 // It is applied, whatever else is not known of it.

@@ -8,10 +8,10 @@ use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::{Sqlite, fault, keys, message, tripwire};
-use crate::backend::{Cascade, KEEP_OUT, Progress, Script, ended_transaction, patiently};
+use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, statement_end, statement_start};
-use crate::step::{Atomicity, ForeignKeys};
+use crate::step::{Atomicity, Cascade, ForeignKeys};
 
 const OUTSIDE: &str = "set run_in_transaction = false in its metadata";
 
@@ -64,7 +64,7 @@ fn patience(script: &Script<'_>) -> Duration {
 }
 
 /// The statement as SQLite cut it.
-fn own_text(statement: &Statement<'_>) -> Result<String, Fault> {
+pub(super) fn own_text(statement: &Statement<'_>) -> Result<String, Fault> {
     if statement.parameter_count() > 0 {
         return Err(Fault::new(FaultKind::Other, "it has a parameter, and a script has no values for one")
             .remedy("write the value, or put quotes around it if it is text"));
@@ -78,7 +78,7 @@ fn own_text(statement: &Statement<'_>) -> Result<String, Fault> {
 
 /// Where SQLite says a statement that cannot be prepared is wrong.
 #[cfg_attr(not(feature = "bundled"), allow(unused_variables, clippy::missing_const_for_fn))]
-fn input_offset(error: &rusqlite::Error, text: &str) -> Option<usize> {
+pub(super) fn input_offset(error: &rusqlite::Error, text: &str) -> Option<usize> {
     #[cfg(feature = "bundled")]
     if let rusqlite::Error::SqlInputError { sql, offset, .. } = error {
         let rest = text.len().checked_sub(sql.len())?;

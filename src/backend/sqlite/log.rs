@@ -1,0 +1,77 @@
+//! The log beside the tracking table.
+
+use rusqlite::{Connection, params};
+
+use super::{columns, fault, in_main, is_missing};
+use crate::backend::table::LOG_COLUMNS;
+use crate::dialect::TableName;
+use crate::fault::{Fault, FaultKind};
+use crate::trace::{Trace, TraceKind};
+
+pub(super) fn write(conn: &Connection, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+    let name = in_main(log);
+    conn.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {name} (
+            name TEXT NOT NULL,
+            event TEXT NOT NULL,
+            logged_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+            applied_on TEXT,
+            checksum TEXT,
+            program TEXT,
+            who TEXT,
+            why TEXT
+        )"
+    ))
+    .map_err(fault)?;
+    refuse_foreign(conn, log)?;
+    let sql = format!(
+        "INSERT INTO {name} (name, event, applied_on, checksum, program, who, why)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    );
+    let checksum = trace.checksum.map(|checksum| checksum.to_string());
+    let Trace { id, kind, applied_on, program, who, why, .. } = trace;
+    let params = params![id.as_str(), kind.name(), applied_on, checksum, program, who, why];
+    conn.execute(&sql, params).map(drop).map_err(fault)
+}
+
+pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<Trace>, Fault> {
+    let name = in_main(log);
+    match columns(conn, &name) {
+        Err(error) if is_missing(&error, log) => return Ok(Vec::new()),
+        found => drop(found.map_err(fault)?),
+    }
+    refuse_foreign(conn, log)?;
+    let read = || -> rusqlite::Result<Vec<Trace>> {
+        let sql = format!("SELECT {} FROM {name} ORDER BY rowid", LOG_COLUMNS.join(", "));
+        let mut statement = conn.prepare(&sql)?;
+        let rows = statement.query_map([], |row| {
+            // What is not of the type we write is as good as absent.
+            let text =
+                |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
+            let kind = TraceKind::from(&*text(1).unwrap_or_default());
+            Ok(Trace {
+                logged_on: text(2).unwrap_or_default(),
+                applied_on: text(3),
+                checksum: text(4).and_then(|text| text.parse().ok()),
+                program: text(5),
+                who: text(6),
+                why: text(7),
+                ..Trace::new(text(0).unwrap_or_default(), kind)
+            })
+        })?;
+        rows.collect()
+    };
+    read().map_err(fault)
+}
+
+fn refuse_foreign(conn: &Connection, log: &TableName) -> Result<(), Fault> {
+    let found = columns(conn, &in_main(log)).map_err(fault)?;
+    let has = |name: &&str| found.iter().any(|column| column.eq_ignore_ascii_case(name));
+    if LOG_COLUMNS.iter().all(has) {
+        return Ok(());
+    }
+    let columns = found.join(", ");
+    let what =
+        format!("the table `{log}` exists and is not the log of migrations, its columns are {columns}");
+    Err(Fault::new(FaultKind::ForeignTable, what))
+}

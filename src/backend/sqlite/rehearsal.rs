@@ -1,0 +1,273 @@
+//! Trying scripts out on a copy of the live schema, in memory and without rows: what they take away, and whether they work.
+//!
+//! The live database is only read. What each statement does, SQLite's authorizer says ([`watch`]); what became of each table,
+//! the copy's schema ([`objects`]).
+
+use std::ops::ControlFlow;
+
+// The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
+#[allow(unused_imports)]
+use fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, ErrorCode, Statement};
+
+use self::copy::{Copy, Lacking, defend};
+use self::objects::{Entry, Objects, entries, in_order};
+use self::watch::{Rule, Seen};
+use super::script::{input_offset, own_text};
+use super::{Sqlite, fault};
+use crate::backend::Rehearsal;
+use crate::dialect::{TableName, quote};
+use crate::effect::{Effect, EffectKind, Foreseen, Outlook, Trust, scan};
+use crate::fault::{Fault, FaultKind};
+use crate::sql::{Token, Tokens, mentions, statement_end, statement_start};
+
+mod copy;
+mod objects;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+/// What is to be expected of each script, if they run one after the other.
+pub(super) fn foresee<'c>(
+    live: &'c Connection,
+    rehearsal: &Rehearsal<'c, Sqlite>,
+) -> Result<Vec<Outlook>, Fault> {
+    if rehearsal.scripts.iter().all(|script| script.text.is_none()) {
+        return Ok(rehearsal.scripts.iter().map(|_| Outlook::new()).collect());
+    }
+    let copy = Copy::of(live, rehearsal)?;
+    let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
+    let mut stage = Stage { live, tables: rehearsal.tables, copy, objects, is_over: false };
+    rehearsal.scripts.iter().map(|script| stage.try_out(script)).collect()
+}
+
+/// Where the scripts are tried out, one after the other.
+struct Stage<'c> {
+    live: &'c Connection,
+    tables: &'c [TableName],
+    copy: Copy,
+    objects: Objects,
+    /// Whether a script out of the database failed: what comes behind it is not tried.
+    is_over: bool,
+}
+
+impl Stage<'_> {
+    fn try_out(&mut self, script: &Foreseen<'_>) -> Result<Outlook, Fault> {
+        let Some(text) = script.text else { return Ok(Outlook::new()) };
+        if self.is_over {
+            return Ok(failed(Fault::new(FaultKind::Other, "not tried, since the script before it failed")));
+        }
+        let rule = match script.trust {
+            Trust::Program => Rule::Program,
+            Trust::Database => Rule::Database,
+        };
+        if let (Rule::Database, Some(doubt)) = (rule, &self.copy.doubt) {
+            self.is_over = true;
+            return Ok(failed(Fault::new(FaultKind::Other, doubt.clone())));
+        }
+        if rule == Rule::Database {
+            defend(&self.copy.conn);
+        }
+        let tracking = self.tracking()?;
+        self.copy.watch.rule(rule);
+        let mut outlook = self.play(text, rule);
+        self.copy.watch.rule(Rule::Ours);
+        if rule == Rule::Database && outlook.failure.is_none() && self.tracking()? != tracking {
+            // The authorizer is not told the name that a table gets.
+            let what = "it takes the name of a tracking table";
+            outlook.failure = Some(Fault::new(FaultKind::Other, what));
+        }
+        self.end_transaction()?;
+        self.objects.follow(&self.copy.conn, None).map_err(fault)?;
+        self.is_over = rule == Rule::Database && outlook.failure.is_some();
+        let mut effects = self.objects.finish(&self.copy.conn).map_err(fault)?;
+        effects.append(&mut outlook.effects);
+        outlook.effects = in_order(effects);
+        for effect in &mut outlook.effects {
+            effect.rows = rows(self.live, effect);
+        }
+        Ok(outlook)
+    }
+
+    /// What has the name of one of the engine's tables.
+    fn tracking(&self) -> Result<Vec<Entry>, Fault> {
+        let mut entries = entries(&self.copy.conn).map_err(fault)?;
+        entries.retain(|entry| self.tables.iter().any(|table| entry.is_named(table.as_str())));
+        Ok(entries)
+    }
+
+    /// Steps through a script. The outlook has what only the text of a failing statement says.
+    fn play(&mut self, text: &str, rule: Rule) -> Outlook {
+        let mut outlook = Outlook::new();
+        // See `script::run` for the NUL.
+        let terminated = format!("{text}\0");
+        let (mut number, mut start) = (1, statement_start(text, 0));
+        while start < text.len() {
+            let whole = || &text[start..statement_end(text, start)];
+            // rusqlite's error has a copy of all that it was given: from the first one on, statements are given one by one.
+            let given = if outlook.failure.is_some() { whole() } else { &terminated[start..] };
+            let step = self.step(given, rule);
+            let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
+            if let Some((failure, offset)) = step.failure {
+                if rule == Rule::Program {
+                    let told = scan(&text[start..end]);
+                    outlook.effects.extend(self.copy.watch.ours(|| self.objects.read(&self.copy.conn, told)));
+                }
+                let offset = start + offset.min(end - start);
+                let failure = explained(failure, &self.copy.lacking, &text[start..end]);
+                outlook.failure.get_or_insert(failure.at(offset).in_statement(number, &text[start..end]));
+            }
+            if step.flow.is_break() || end <= start {
+                break;
+            }
+            self.copy.lacking.extend(attached(&text[start..end]));
+            (number, start) = (number + 1, statement_start(text, end));
+        }
+        outlook
+    }
+
+    /// Prepares the first statement of a text, which begins with it, and runs it if that tells more.
+    fn step(&mut self, given: &str, rule: Rule) -> Step {
+        let Copy { conn, watch, .. } = &self.copy;
+        let is_strict = rule == Rule::Database;
+        let mut step = Step { len: None, failure: None, flow: ControlFlow::Continue(()) };
+        let mut statement = match watch.prepare(|| Batch::new(conn, given).next()) {
+            Ok(Some(statement)) => statement,
+            Ok(None) => return Step { flow: ControlFlow::Break(()), ..step },
+            Err(error) => {
+                let offset = input_offset(&error, given).unwrap_or_default();
+                return step.failed(denied(&watch.seen()).unwrap_or_else(|| fault(error)), offset, is_strict);
+            }
+        };
+        let seen = watch.seen();
+        let own = match own_text(&statement) {
+            Ok(own) => own,
+            Err(fault) if is_strict => return step.failed(fault, 0, true),
+            // It has a parameter: nothing is cut off where SQLite cut it, so by our own scanner.
+            Err(_) => given[..statement_end(given, 0)].to_owned(),
+        };
+        let stripped = &own[statement_start(&own, 0)..];
+        step.len = given.starts_with(stripped).then_some(stripped.len());
+        if !begins_with(stripped, &["explain"]) {
+            seen.deletes.iter().for_each(|table| self.objects.delete(table, stripped));
+        }
+        if begins_with(stripped, &["vacuum"])
+            && Tokens::new(stripped).any(|token| token.is("into"))
+            && is_strict
+        {
+            return step.failed(
+                Fault::new(FaultKind::Other, "it writes the database to another file"),
+                0,
+                true,
+            );
+        }
+        let outcome = if is_to_run(stripped, rule) { finish(&mut statement) } else { Ok(()) };
+        drop(statement);
+        let problem = match outcome {
+            _ if is_strict && watch.seen().denied.is_some() => denied(&watch.seen()),
+            // The copy has no rows, and what its rows violate there says nothing.
+            Err(error) if !is_strict && (!seen.is_schema || is_violation(&error)) => None,
+            Err(error) => Some(denied(&watch.seen()).unwrap_or_else(|| fault(error))),
+            Ok(()) => None,
+        };
+        let step = match problem {
+            Some(problem) => step.failed(problem, 0, is_strict),
+            None => step,
+        };
+        match seen.is_schema.then(|| watch.ours(|| self.objects.follow(conn, seen.altered.as_deref()))) {
+            Some(Err(error)) if step.failure.is_none() => step.failed(fault(error), 0, true),
+            _ => step,
+        }
+    }
+
+    /// Keeps what a script did that leaves a transaction open.
+    fn end_transaction(&self) -> Result<(), Fault> {
+        let conn = &self.copy.conn;
+        if conn.is_autocommit() || conn.execute_batch("COMMIT").is_ok() {
+            return Ok(());
+        }
+        conn.execute_batch("ROLLBACK").map_err(fault)
+    }
+}
+
+/// What became of a statement.
+struct Step {
+    /// How long it is, if SQLite says.
+    len: Option<usize>,
+    /// What went wrong, and how far into it.
+    failure: Option<(Fault, usize)>,
+    flow: ControlFlow<()>,
+}
+
+impl Step {
+    fn failed(self, failure: Fault, offset: usize, is_end: bool) -> Self {
+        let flow = if is_end { ControlFlow::Break(()) } else { self.flow };
+        Self { failure: Some((failure, offset)), flow, ..self }
+    }
+}
+
+fn failed(failure: Fault) -> Outlook {
+    Outlook { effects: Vec::new(), failure: Some(failure) }
+}
+
+fn denied(seen: &Seen) -> Option<Fault> {
+    seen.denied.clone().map(|denied| Fault::new(FaultKind::Other, denied))
+}
+
+/// Says which part of the schema the copy lacks, if that may be why a statement failed.
+fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
+    let Some(Lacking { name, why }) = lacking.iter().find(|lacking| mentions(own, &lacking.name)) else {
+        return failure;
+    };
+    Fault { message: format!("{failure}; the copy of the schema lacks `{name}`: {why}").into(), ..failure }
+}
+
+/// The database that a statement attaches, which it does not in a rehearsal.
+fn attached(own: &str) -> Option<Lacking> {
+    if !begins_with(own, &["attach"]) {
+        return None;
+    }
+    let name = Tokens::new(own).filter_map(Token::spelling).last()?.to_owned();
+    Some(Lacking { name, why: "no other database is attached to it".to_owned() })
+}
+
+fn begins_with(own: &str, words: &[&str]) -> bool {
+    Tokens::new(own).next().is_some_and(|first| words.iter().any(|word| first.is(word)))
+}
+
+/// Whether running a statement tells more than preparing it did, and reaches nothing but the copy.
+fn is_to_run(own: &str, rule: Rule) -> bool {
+    // These would move the tables or reach files, so they are not run even where they are allowed.
+    let reaching = ["vacuum", "attach", "detach"];
+    let rows = ["insert", "update", "delete", "replace", "select", "with", "values", "explain"];
+    match rule {
+        _ if begins_with(own, &reaching) => false,
+        Rule::Program => !begins_with(own, &rows),
+        _ => true,
+    }
+}
+
+/// Runs a statement to its last row.
+fn finish(statement: &mut Statement<'_>) -> rusqlite::Result<()> {
+    let mut rows = statement.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+fn is_violation(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+/// Counts what an effect concerns in the live database.
+fn rows(live: &Connection, effect: &Effect) -> Option<u64> {
+    let table = quote(&effect.object);
+    let counted = match (effect.kind, &effect.column) {
+        (EffectKind::DropsTable | EffectKind::ReplacesTable | EffectKind::DeletesRows, _) => "*".to_owned(),
+        // Qualified, since SQLite takes a name in double quotes that it does not know for a string.
+        (EffectKind::DropsColumn, Some(column)) => format!("{table}.{}", quote(column)),
+        _ => return None,
+    };
+    let sql = format!("SELECT count({counted}) FROM main.{table}");
+    let count: i64 = live.query_row(&sql, [], |row| row.get(0)).ok()?;
+    u64::try_from(count).ok()
+}

@@ -1,0 +1,272 @@
+//! The copy: the schema of the live database, without its rows, in memory.
+
+use std::collections::BTreeMap;
+
+// The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
+#[allow(unused_imports)]
+use fallible_iterator::FallibleIterator;
+use rusqlite::config::DbConfig;
+use rusqlite::{Batch, Connection};
+
+use super::objects;
+use super::watch::{Rule, Watch, is_internal};
+use crate::backend::sqlite::{Sqlite, fault, message};
+use crate::backend::{Prepare, Rehearsal};
+use crate::dialect::quote;
+use crate::fault::{Fault, FaultKind};
+use crate::sql::{Token, Tokens};
+
+/// How large the copy may become, in pages of 4 KiB: a script may fill tables.
+const MAX_PAGES: u32 = 65_536;
+
+/// Something that the copy lacks, and why.
+#[derive(Debug)]
+pub(super) struct Lacking {
+    pub(super) name: String,
+    pub(super) why: String,
+}
+
+/// A copy of the live schema.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) conn: Connection,
+    pub(super) watch: Watch,
+    pub(super) lacking: Vec<Lacking>,
+    /// The tables of the modules of virtual tables, in lower case, and the virtual table each belongs to.
+    pub(super) shadows: BTreeMap<String, String>,
+    /// Why nothing can be vouched for, if so.
+    pub(super) doubt: Option<String>,
+}
+
+impl Copy {
+    pub(super) fn of(live: &Connection, rehearsal: &Rehearsal<'_, Sqlite>) -> Result<Self, Fault> {
+        let schema = schema(live).map_err(fault)?;
+        let mut conn = Connection::open_in_memory().map_err(fault)?;
+        let lacking = furnish(live, &conn, rehearsal.prepare)?;
+        let watch = Watch::over(&mut conn, rehearsal.tables);
+        let mut copy = Self { conn, watch, lacking, shadows: BTreeMap::new(), doubt: None };
+        copy.watch.rule(Rule::Copying);
+        copy.create(schema)?;
+        copy.watch.rule(Rule::Ours);
+        copy.has_foreign_key(rehearsal)?;
+        Ok(copy)
+    }
+
+    /// Creates everything, virtual tables first: they create their own shadow tables.
+    fn create(&mut self, schema: Vec<Item>) -> Result<(), Fault> {
+        let (virtuals, rest) = schema.into_iter().partition::<Vec<_>, _>(|item| item.kind == Kind::Virtual);
+        let (mut late, mut statistics) = (Vec::new(), Vec::new());
+        for item in virtuals {
+            if self.create_virtual(&item).is_err() {
+                late.push(item);
+            }
+        }
+        // A virtual table can need the table whose content it shows; what may be a shadow table of its own must wait for it.
+        let is_shadow = |item: &Item| late.iter().any(|late| item.is_shadow_of(late));
+        let (shadows, rest) = rest.into_iter().partition::<Vec<_>, _>(is_shadow);
+        let (tables, others) = rest.into_iter().partition::<Vec<_>, _>(|item| item.kind == Kind::Table);
+        for item in tables {
+            if is_internal(&item.name) {
+                statistics.push(item.name);
+            } else {
+                self.create_unless_there(item)?;
+            }
+        }
+        for item in late {
+            if let Err(why) = self.create_virtual(&item) {
+                self.leave_out(item, why);
+            }
+        }
+        for item in shadows.into_iter().chain(others) {
+            self.create_unless_there(item)?;
+        }
+        self.watch.ours(|| internal_tables(&self.conn, &statistics)).map_err(fault)
+    }
+
+    fn create_virtual(&mut self, item: &Item) -> Result<(), String> {
+        let tables = || self.watch.ours(|| objects::tables(&self.conn)).map_err(|error| message(&error));
+        let before = tables()?;
+        self.execute(item)?;
+        let shadows = tables()?.into_iter().filter(|name| !before.contains(name) && *name != item.name);
+        let owned: Vec<_> = shadows.map(|name| (name.to_lowercase(), item.name.clone())).collect();
+        self.shadows.extend(owned);
+        Ok(())
+    }
+
+    fn create_unless_there(&mut self, item: Item) -> Result<(), Fault> {
+        if item.kind == Kind::Table && self.shadows.contains_key(&item.name.to_lowercase()) {
+            return Ok(());
+        }
+        if let Err(why) = self.execute(&item) {
+            let tables = self.watch.ours(|| objects::tables(&self.conn)).map_err(fault)?;
+            // The hook can have made it.
+            if item.kind != Kind::Table || !tables.contains(&item.name) {
+                self.leave_out(item, why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the first statement of the item's text, as SQLite does when it reads a schema.
+    fn execute(&self, item: &Item) -> Result<(), String> {
+        let denied = || self.watch.seen().denied;
+        let run = || -> rusqlite::Result<()> {
+            let prepared = self.watch.prepare(|| Batch::new(&self.conn, &item.sql).next())?;
+            let Some(mut statement) = prepared else { return Ok(()) };
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            Ok(())
+        };
+        if item.kind == Kind::Unknown {
+            return Err("its text is not one that creates something".to_owned());
+        }
+        run().map_err(|error| denied().unwrap_or_else(|| message(&error)))
+    }
+
+    fn leave_out(&mut self, item: Item, why: String) {
+        if matches!(item.kind, Kind::Trigger | Kind::Unknown) {
+            // What it would do when another statement fires it, nobody sees.
+            let what = format!("`{}` in the schema of the database cannot be copied: {why}", item.name);
+            self.doubt.get_or_insert(what);
+        }
+        self.lacking.push(Lacking { name: item.name, why });
+    }
+
+    /// A tracking table of ours has none. With one, SQLite could write to it without asking the authorizer.
+    fn has_foreign_key(&mut self, rehearsal: &Rehearsal<'_, Sqlite>) -> Result<(), Fault> {
+        for table in rehearsal.tables {
+            let sql = "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1, 'main'))";
+            if self.conn.query_row(sql, [table.as_str()], |row| row.get(0)).map_err(fault)? {
+                self.doubt.get_or_insert(format!("the tracking table `{table}` has a foreign key"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What kind of thing a schema's text creates: the text decides for SQLite, not the column beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Virtual,
+    Table,
+    Index,
+    View,
+    Trigger,
+    Unknown,
+}
+
+impl Kind {
+    fn of(sql: &str) -> Self {
+        let mut tokens = Tokens::new(sql);
+        if !tokens.next().is_some_and(|first| first.is("create")) {
+            return Self::Unknown;
+        }
+        let qualifiers = ["unique", "temp", "temporary"];
+        let made = tokens.find(|token| !qualifiers.iter().any(|word| token.is(word)));
+        let kinds = [
+            ("virtual", Self::Virtual),
+            ("table", Self::Table),
+            ("index", Self::Index),
+            ("view", Self::View),
+            ("trigger", Self::Trigger),
+        ];
+        let is_made = |word: &str| made.is_some_and(|token: Token<'_>| token.is(word));
+        kinds.into_iter().find(|(word, _)| is_made(word)).map_or(Self::Unknown, |(_, kind)| kind)
+    }
+}
+
+/// Something in the live schema.
+#[derive(Debug)]
+struct Item {
+    kind: Kind,
+    name: String,
+    sql: String,
+}
+
+impl Item {
+    fn is_shadow_of(&self, other: &Self) -> bool {
+        let prefix = format!("{}_", other.name.to_lowercase());
+        self.kind == Kind::Table && self.name.to_lowercase().starts_with(&prefix)
+    }
+}
+
+/// Everything in the live `main` that has a text, in the order in which it can be created.
+fn schema(live: &Connection) -> rusqlite::Result<Vec<Item>> {
+    let mut statement =
+        live.prepare("SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")?;
+    let mut rows = statement.query([])?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        // What is not UTF-8 is left out, so that only what is copied faithfully is copied.
+        let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
+        let (name, sql) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
+        items.push(Item { kind: Kind::of(&sql), name, sql });
+    }
+    items.sort_by_key(|item| item.kind);
+    Ok(items)
+}
+
+/// Makes a connection of ours like the live one, as far as that matters to a schema, and shuts off what it must not reach.
+fn furnish(
+    live: &Connection,
+    conn: &Connection,
+    prepare: Option<&Prepare<Sqlite>>,
+) -> Result<Vec<Lacking>, Fault> {
+    // The temporary tables of the hook go if this is set after it.
+    conn.execute_batch("PRAGMA temp_store = MEMORY").map_err(fault)?;
+    if let Some(prepare) = prepare {
+        prepare(conn).map_err(|error| {
+            let what = format!("the hook that prepares our connection failed: {error}");
+            Fault::new(FaultKind::Other, what).caused_by(error)
+        })?;
+    }
+    if !conn.is_autocommit() {
+        conn.execute_batch("COMMIT").map_err(fault)?;
+    }
+    let lacking = detach(conn).map_err(fault)?;
+    conn.execute_batch(&format!(
+        "PRAGMA foreign_keys = OFF; PRAGMA auto_vacuum = NONE; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF;
+        PRAGMA max_page_count = {MAX_PAGES}"
+    ))
+    .map_err(fault)?;
+    for pragma in ["legacy_alter_table", "trusted_schema"] {
+        // An older SQLite does not know it and answers nothing.
+        if let Ok(value) = live.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)) {
+            conn.execute_batch(&format!("PRAGMA {pragma} = {value}")).map_err(fault)?;
+        }
+    }
+    Ok(lacking)
+}
+
+/// Lets go of the databases that the hook attached: they are files, and no rehearsal writes to one.
+fn detach(conn: &Connection) -> rusqlite::Result<Vec<Lacking>> {
+    let sql = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
+    let names =
+        conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let mut lacking = Vec::new();
+    for name in names {
+        conn.execute_batch(&format!("DETACH {}", quote(&name)))?;
+        lacking.push(Lacking { name, why: "no other database is attached to it".to_owned() });
+    }
+    Ok(lacking)
+}
+
+/// Makes the tables that SQLite keeps for itself, if the live database has them.
+fn internal_tables(conn: &Connection, names: &[String]) -> rusqlite::Result<()> {
+    let has = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    if has("sqlite_sequence") {
+        let name = quote("__switchy_sequence");
+        conn.execute_batch(&format!(
+            "CREATE TABLE {name} (a INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE {name}"
+        ))?;
+    }
+    if has("sqlite_stat1") {
+        conn.execute_batch("ANALYZE")?;
+    }
+    Ok(())
+}
+
+/// Shuts what only the program may use: `writable_schema`, and writing to the shadow tables of virtual tables.
+pub(super) fn defend(conn: &Connection) {
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true);
+}

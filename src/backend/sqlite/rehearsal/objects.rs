@@ -1,0 +1,291 @@
+//! [`Objects`]: what the live database holds, followed through the scripts by what stays the same.
+//!
+//! A table is known by its root page, which no statement changes, so that a rebuilt table is told apart from a renamed one. A
+//! virtual table has none and is known by its name; a trigger, view or index too, since nothing renames them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+use super::watch::is_internal;
+use crate::effect::{Effect, EffectKind, Evidence};
+use crate::sql::mentions;
+
+/// A row of `sqlite_master` in the copy.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    kind: String,
+    name: String,
+    table: String,
+    /// 0 of everything that is no ordinary table or index.
+    root: i64,
+    sql: String,
+}
+
+impl Entry {
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    fn is_table(&self) -> bool {
+        self.kind == "table" && !is_internal(&self.name)
+    }
+
+    /// The kind of effect it is when this is gone; `None` of tables and of what SQLite makes itself.
+    fn loss(&self) -> Option<EffectKind> {
+        match &*self.kind {
+            _ if is_internal(&self.name) => None,
+            "view" => Some(EffectKind::DropsView),
+            "trigger" => Some(EffectKind::DropsTrigger),
+            "index" => Some(EffectKind::DropsIndex),
+            _ => None,
+        }
+    }
+}
+
+/// Everything in the copy's `main`.
+pub(super) fn entries(conn: &Connection) -> rusqlite::Result<Vec<Entry>> {
+    let mut statement = conn.prepare(
+        "SELECT type, name, tbl_name, coalesce(rootpage, 0), coalesce(sql, '') FROM main.sqlite_master ORDER BY rowid",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Entry {
+            kind: row.get(0)?,
+            name: row.get(1)?,
+            table: row.get(2)?,
+            root: row.get(3)?,
+            sql: row.get(4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// The names of the tables in the copy.
+pub(super) fn tables(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    Ok(entries(conn)?.into_iter().filter(Entry::is_table).map(|entry| entry.name).collect())
+}
+
+/// The columns of a table or view, in their order; none if they cannot be told.
+fn columns(conn: &Connection, table: &str) -> Vec<String> {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        // 1 is a hidden column of a virtual table, 2 and 3 are generated columns.
+        let sql = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1 ORDER BY cid";
+        conn.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()
+    };
+    read().unwrap_or_default()
+}
+
+#[derive(Debug)]
+struct Column {
+    /// Its name in the live database; `None` if a script added it.
+    live: Option<String>,
+    name: String,
+}
+
+/// A table of the live database.
+#[derive(Debug)]
+struct Table {
+    live: String,
+    name: String,
+    /// The name it had before the script that runs now.
+    before: String,
+    root: i64,
+    sql: String,
+    columns: Vec<Column>,
+}
+
+impl Table {
+    /// Takes over the columns it has now. A column keeps its place when it is renamed, and a new one comes last.
+    fn take_columns(&mut self, names: Vec<String>) -> Option<String> {
+        let mut lost = None;
+        if names.len() + 1 == self.columns.len() {
+            let same =
+                self.columns.iter().zip(&names).take_while(|(column, name)| column.name == **name).count();
+            lost = self.columns.remove(same).live;
+        }
+        let mut lives = std::mem::take(&mut self.columns).into_iter().map(|column| column.live);
+        self.columns = names.into_iter().map(|name| Column { live: lives.next().flatten(), name }).collect();
+        lost
+    }
+}
+
+/// The tables, views, triggers and indexes of the live database that are still there, and what became of the others in the
+/// script that runs now.
+#[derive(Debug)]
+pub(super) struct Objects {
+    tables: Vec<Table>,
+    /// By kind and name in lower case.
+    others: BTreeMap<(EffectKind, String), String>,
+    /// The tables of the modules of virtual tables, in lower case, and the virtual table each belongs to.
+    shadows: BTreeMap<String, String>,
+    /// The names that virtual tables have.
+    virtuals: BTreeSet<String>,
+    gone: Vec<Table>,
+    /// Table and column.
+    lost: Vec<(String, String)>,
+    emptied: BTreeSet<String>,
+}
+
+impl Objects {
+    /// What the copy holds before any script.
+    pub(super) fn of(conn: &Connection, shadows: BTreeMap<String, String>) -> rusqlite::Result<Self> {
+        let is_shadow = |name: &str| shadows.contains_key(&name.to_lowercase());
+        let (mut tables, mut others) = (Vec::new(), BTreeMap::new());
+        for entry in entries(conn)?.into_iter().filter(|entry| !is_shadow(&entry.table)) {
+            if let Some(kind) = entry.loss() {
+                others.insert((kind, entry.name.to_lowercase()), entry.name);
+            } else if entry.is_table() {
+                let columns = columns(conn, &entry.name).into_iter();
+                tables.push(Table {
+                    live: entry.name.clone(),
+                    before: entry.name.clone(),
+                    columns: columns.map(|name| Column { live: Some(name.clone()), name }).collect(),
+                    name: entry.name,
+                    root: entry.root,
+                    sql: entry.sql,
+                });
+            }
+        }
+        let virtuals =
+            tables.iter().filter(|table| table.root == 0).map(|table| table.name.clone()).collect();
+        let (gone, lost, emptied) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Ok(Self { tables, others, shadows, virtuals, gone, lost, emptied })
+    }
+
+    /// Notes that the statement deletes from what has this name now. The modules of virtual tables prepare statements on their
+    /// own tables when they please, so of these only what the statement itself names counts.
+    pub(super) fn delete(&mut self, name: &str, statement: &str) {
+        let name = match self.shadows.get(&name.to_lowercase()) {
+            Some(owner) if mentions(statement, name) => owner,
+            _ => name,
+        };
+        if let Some(table) = self.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name)) {
+            self.emptied.insert(table.live.clone());
+        }
+    }
+
+    /// What the text of a statement says, with the names that tables had in the live database, and without the tables that the
+    /// scripts have made.
+    pub(super) fn read(&self, conn: &Connection, told: Vec<Effect>) -> Vec<Effect> {
+        let made = if told.is_empty() { BTreeSet::new() } else { tables(conn).unwrap_or_default() };
+        let resolve = |mut effect: Effect| {
+            let is_same = |name: &str| effect.object.eq_ignore_ascii_case(name);
+            let of_table = [EffectKind::DropsTable, EffectKind::DropsColumn, EffectKind::DeletesRows];
+            if of_table.contains(&effect.kind) {
+                match self.tables.iter().find(|table| is_same(&table.name)) {
+                    Some(table) => effect.object.clone_from(&table.live),
+                    None if made.iter().any(|name| is_same(name)) => return None,
+                    None => {}
+                }
+            }
+            Some(effect)
+        };
+        told.into_iter().filter_map(resolve).collect()
+    }
+
+    /// Looks what has become of everything after a statement that changed the schema.
+    pub(super) fn follow(&mut self, conn: &Connection, altered: Option<&str>) -> rusqlite::Result<()> {
+        let entries = entries(conn)?;
+        let virtuals: BTreeSet<String> = entries
+            .iter()
+            .filter(|entry| entry.is_table() && entry.root == 0)
+            .map(|entry| entry.name.clone())
+            .collect();
+        let appeared = virtuals.iter().find(|name| !self.virtuals.contains(*name));
+        let roots: BTreeMap<i64, &Entry> =
+            entries.iter().filter(|entry| entry.is_table()).map(|entry| (entry.root, entry)).collect();
+        for mut table in std::mem::take(&mut self.tables) {
+            let is_renamed = altered.is_some_and(|name| table.name.eq_ignore_ascii_case(name));
+            let entry = match table.root {
+                0 if virtuals.contains(&table.name) => entries.iter().find(|entry| entry.name == table.name),
+                0 if is_renamed => entries.iter().find(|entry| Some(&entry.name) == appeared),
+                0 => None,
+                root => roots.get(&root).copied(),
+            };
+            let Some(entry) = entry else {
+                self.gone.push(table);
+                continue;
+            };
+            table.name.clone_from(&entry.name);
+            if table.sql != entry.sql {
+                table.sql.clone_from(&entry.sql);
+                let lost = table.take_columns(columns(conn, &table.name));
+                self.lost.extend(lost.map(|column| (table.live.clone(), column)));
+            }
+            self.tables.push(table);
+        }
+        self.virtuals = virtuals;
+        Ok(())
+    }
+
+    /// What the script that ends here has taken away, in a stable order.
+    pub(super) fn finish(&mut self, conn: &Connection) -> rusqlite::Result<Vec<Effect>> {
+        let entries = entries(conn)?;
+        let mut effects: Vec<Effect> = Vec::new();
+        for table in std::mem::take(&mut self.gone) {
+            let names = [&table.live, &table.before];
+            let heir = entries.iter().find(|entry| {
+                (entry.is_table() || entry.kind == "view") && names.iter().any(|name| entry.is_named(name))
+            });
+            self.lost.retain(|(live, _)| heir.is_some() || *live != table.live);
+            let kind = match heir {
+                Some(heir) => {
+                    self.lost.extend(missing(&table, &columns(conn, &heir.name)));
+                    EffectKind::ReplacesTable
+                }
+                None => EffectKind::DropsTable,
+            };
+            effects.push(Effect::new(kind, table.live, Evidence::Rehearsal));
+        }
+        for (table, column) in std::mem::take(&mut self.lost) {
+            let effect = Effect::new(EffectKind::DropsColumn, table, Evidence::Rehearsal);
+            effects.push(effect.column(column));
+        }
+        for table in std::mem::take(&mut self.emptied) {
+            effects.push(Effect::new(EffectKind::DeletesRows, table, Evidence::Rehearsal));
+        }
+        let left: BTreeSet<_> = entries
+            .into_iter()
+            .filter_map(|entry| Some((entry.loss()?, entry.name.to_lowercase())))
+            .collect();
+        self.others.retain(|other, name| {
+            let is_left = left.contains(other);
+            if !is_left {
+                effects.push(Effect::new(other.0, std::mem::take(name), Evidence::Rehearsal));
+            }
+            is_left
+        });
+        for table in &mut self.tables {
+            table.before.clone_from(&table.name);
+        }
+        Ok(in_order(effects))
+    }
+}
+
+/// The columns of the live table that are not among these.
+fn missing(table: &Table, names: &[String]) -> Vec<(String, String)> {
+    let is_missing =
+        |name: &str| !names.is_empty() && !names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    let lost = table.columns.iter().filter(|column| is_missing(&column.name));
+    lost.filter_map(|column| Some((table.live.clone(), column.live.clone()?))).collect()
+}
+
+/// Tables, columns, rows, views, triggers, indexes; each by name and once.
+pub(super) fn in_order(mut effects: Vec<Effect>) -> Vec<Effect> {
+    let place = |kind| match kind {
+        EffectKind::DropsTable | EffectKind::ReplacesTable => 0,
+        EffectKind::DropsColumn => 1,
+        EffectKind::DeletesRows => 2,
+        EffectKind::DropsView => 3,
+        EffectKind::DropsTrigger => 4,
+        EffectKind::DropsIndex => 5,
+    };
+    let key = |effect: &Effect| {
+        let name = |name: &str| name.to_lowercase();
+        (place(effect.kind), name(&effect.object), effect.column.as_deref().map(name))
+    };
+    // The sort is stable: of two that are the same, what the database said comes before what the text says.
+    effects.sort_by_cached_key(key);
+    effects.dedup_by_key(|effect| key(effect));
+    effects
+}

@@ -1,0 +1,520 @@
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+
+use super::super::Sqlite;
+use super::foresee;
+use crate::backend::{Prepare, Rehearsal};
+use crate::dialect::TableName;
+use crate::effect::{Foreseen, Outlook, Trust};
+use crate::fault::BoxError;
+
+const TRACKING: &str = "CREATE TABLE __switchy_migrations (name TEXT NOT NULL UNIQUE, down_sql TEXT)";
+
+/// A live database with a tracking table and this schema.
+fn live(schema: &str) -> Connection {
+    let live = Connection::open_in_memory().unwrap();
+    live.execute_batch(TRACKING).unwrap();
+    live.execute_batch(schema).unwrap();
+    live
+}
+
+fn outlooks(live: &Connection, scripts: &[Foreseen<'_>], prepare: Option<&Prepare<Sqlite>>) -> Vec<Outlook> {
+    let tables = [TableName::default()];
+    let dump = |live: &Connection| {
+        let sql = "SELECT group_concat(type || name || tbl_name || rootpage || coalesce(sql, '')) FROM sqlite_master";
+        (live.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), live.total_changes())
+    };
+    let before = dump(live);
+    let outlooks = foresee(live, &Rehearsal { scripts, tables: &tables, prepare }).unwrap();
+    assert_eq!(dump(live), before);
+    assert_eq!(outlooks.len(), scripts.len());
+    outlooks
+}
+
+/// The effects and the failure of an outlook as one text.
+fn told(outlook: &Outlook) -> String {
+    let effects = outlook.effects.iter().map(ToString::to_string);
+    let failure = outlook.failure.as_ref().map(|fault| {
+        let place = fault.offset.map(|offset| format!(" at {offset}")).unwrap_or_default();
+        let statement =
+            fault.statement.as_ref().map(|(number, _)| format!(" in {number}")).unwrap_or_default();
+        format!("FAILS {fault}{place}{statement}")
+    });
+    effects.chain(failure).collect::<Vec<_>>().join("; ")
+}
+
+fn one(schema: &str, script: &str, trust: Trust) -> String {
+    told(&outlooks(&live(schema), &[Foreseen::new(Some(script), trust)], None)[0])
+}
+
+const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, tag TEXT);
+    INSERT INTO notes VALUES (1, 'a', NULL), (2, 'b', 'x');
+    CREATE INDEX by_tag ON notes (tag);
+    CREATE TABLE log (x);
+    INSERT INTO log VALUES (1);
+    CREATE TRIGGER logged AFTER DELETE ON notes BEGIN DELETE FROM log; END;
+    CREATE VIEW texts AS SELECT text FROM notes;";
+
+#[test]
+fn what_goes_is_told_by_its_live_name() {
+    let gone = "drops the trigger `logged`; drops the index `by_tag`";
+    let rows = [
+        ("", ""),
+        ("-- nothing\n;;", ""),
+        ("DROP TABLE notes", &*format!("drops the table `notes` with 2 rows; {gone}")),
+        (
+            "drop table main.NOTES; DROP VIEW Texts",
+            &*format!("drops the table `notes` with 2 rows; drops the view `texts`; {gone}"),
+        ),
+        (
+            "DROP INDEX by_tag; ALTER TABLE notes DROP COLUMN tag",
+            "drops the column `notes.tag` with 1 value; drops the index `by_tag`",
+        ),
+        ("DROP INDEX by_tag; CREATE INDEX BY_TAG ON notes (tag, id)", ""),
+        (
+            "ALTER TABLE notes RENAME COLUMN text TO body; ALTER TABLE notes ADD COLUMN z; \
+                ALTER TABLE notes DROP COLUMN z",
+            "",
+        ),
+        (
+            "DROP VIEW texts; ALTER TABLE notes RENAME COLUMN text TO body; \
+                ALTER TABLE notes DROP COLUMN body",
+            "drops the column `notes.text` with 2 values; drops the view `texts`",
+        ),
+        (
+            "DELETE FROM notes WHERE id = 1; DELETE FROM notes",
+            "deletes rows of `log`, which has 1 row; deletes rows of `notes`, which has 2 rows",
+        ),
+        ("EXPLAIN DELETE FROM notes", ""),
+        ("UPDATE notes SET tag = 1; INSERT INTO log SELECT 1; SELECT * FROM texts", ""),
+        (
+            "CREATE TABLE a (b); DELETE FROM a; DROP TABLE a; CREATE TEMP TABLE log2 (x); DELETE FROM log2; \
+                DROP TABLE log2",
+            "",
+        ),
+        ("CREATE TEMP TABLE log (x); DELETE FROM log", ""),
+        ("BEGIN; DROP TABLE log", "drops the table `log` with 1 row"),
+        ("DROP TABLE IF EXISTS log; DROP TABLE IF EXISTS absent", "drops the table `log` with 1 row"),
+    ];
+    for trust in [Trust::Program, Trust::Database] {
+        for (script, expected) in rows {
+            if trust == Trust::Program || !script.starts_with("BEGIN") {
+                assert_eq!(one(NOTES, script, trust), expected, "{script}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rebuilt_table_is_told_apart_from_a_renamed_one() {
+    // The view goes in all of them, since it would stand in the way of the rest.
+    let rows = [
+        (
+            "CREATE TABLE new (id INTEGER PRIMARY KEY, Text TEXT); INSERT INTO new SELECT id, text FROM notes;
+            DROP TABLE notes; ALTER TABLE new RENAME TO notes",
+            "replaces the table `notes` with 2 rows; drops the column `notes.tag` with 1 value; \
+             drops the view `texts`; drops the trigger `logged`; drops the index `by_tag`",
+        ),
+        (
+            "ALTER TABLE notes RENAME TO old; CREATE TABLE notes (id, text, tag);
+            INSERT INTO notes SELECT * FROM old; DROP TABLE old; CREATE INDEX by_tag ON notes (tag)",
+            "replaces the table `notes` with 2 rows; drops the view `texts`; drops the trigger `logged`",
+        ),
+        (
+            "ALTER TABLE notes RENAME TO old; CREATE VIEW notes AS SELECT * FROM old",
+            "drops the view `texts`",
+        ),
+        (
+            "ALTER TABLE notes RENAME TO entries; DELETE FROM entries",
+            "deletes rows of `log`, which has 1 row; deletes rows of `notes`, which has 2 rows; \
+             drops the view `texts`",
+        ),
+        (
+            "DROP TABLE log; CREATE TABLE takes_its_page (x)",
+            "drops the table `log` with 1 row; drops the view `texts`",
+        ),
+        (
+            "ALTER TABLE log RENAME TO swap; ALTER TABLE notes RENAME TO log;
+            ALTER TABLE swap RENAME TO notes; DROP TABLE notes",
+            "replaces the table `log` with 1 row; drops the column `log.x` with 1 value; drops the view `texts`",
+        ),
+    ];
+    for (script, expected) in rows {
+        let script = format!("PRAGMA legacy_alter_table = ON; DROP VIEW texts; {script}");
+        assert_eq!(one(NOTES, &script, Trust::Database), expected, "{script}");
+        assert_eq!(one(NOTES, &script, Trust::Program), expected, "{script}");
+    }
+}
+
+#[test]
+fn scripts_follow_each_other() {
+    let live = live(NOTES);
+    let program = |text| Foreseen::new(Some(text), Trust::Program);
+    let scripts = [
+        program(
+            "DROP VIEW texts; ALTER TABLE notes RENAME TO entries; \
+                ALTER TABLE entries RENAME COLUMN tag TO label",
+        ),
+        Foreseen::new(None, Trust::Program),
+        program("CREATE TABLE n (id); DROP TABLE entries; ALTER TABLE n RENAME TO entries"),
+        program("DROP TABLE entries; CREATE VIEW texts AS SELECT 1; DROP VIEW texts"),
+    ];
+    let told: Vec<_> = outlooks(&live, &scripts, None).iter().map(told).collect();
+    let replaced = "replaces the table `notes` with 2 rows; drops the column `notes.tag` with 1 value; \
+        drops the column `notes.text` with 2 values; drops the trigger `logged`; drops the index `by_tag`";
+    assert_eq!(told, ["drops the view `texts`", "", replaced, ""]);
+}
+
+#[test]
+fn a_failing_statement_of_the_program_is_read_and_passed_over() {
+    let rows = [
+        (
+            "DROP TABLE log; DROP TABLE absent; DROP VIEW texts",
+            "drops the table `absent` (as its text reads); drops the table `log` with 1 row; \
+                drops the view `texts`; FAILS no such table: absent at 16 in 2",
+        ),
+        (
+            "DELETE FROM log WHERE f(x); DELETE FROM log2",
+            "deletes rows of `log`, which has 1 row (as its text reads); \
+                deletes rows of `log2` (as its text reads); FAILS no such function: f at 22 in 1",
+        ),
+        (
+            "ALTER TABLE log RENAME TO l; CREATE TABLE m (x); DELETE FROM l WHERE f(x); \
+                DELETE FROM m WHERE f(x)",
+            "deletes rows of `log`, which has 1 row (as its text reads); \
+                FAILS no such function: f at 69 in 3",
+        ),
+        ("é; DROP VIEW texts; 'ü", "drops the view `texts`; FAILS near \"é\": syntax error at 0 in 1"),
+        ("DROP VIEW texts;\0 DROP TABLE log", "drops the view `texts`"),
+        ("SELEC 1; DROP VIEW texts", "drops the view `texts`; FAILS near \"SELEC\": syntax error at 0 in 1"),
+        ("INSERT INTO notes (id) VALUES ('x'); SELECT 1", ""),
+        (
+            "CREATE TABLE a (b); ATTACH 'nowhere.db' AS aux; DROP TABLE aux.c",
+            "drops the table `c` (as its text reads); FAILS no such table: aux.c; \
+                the copy of the schema lacks `aux`: no other database is attached to it at 48 in 3",
+        ),
+        ("VACUUM INTO 'nowhere.db'; VACUUM; DETACH absent", ""),
+        ("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = WAL; PRAGMA user_version = 3", ""),
+        (
+            "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'x'; DELETE FROM sqlite_master; \
+                PRAGMA writable_schema = OFF",
+            "",
+        ),
+        ("SELECT load_extension('x'); CREATE TABLE z AS SELECT load_extension('x') AS y", ""),
+        ("ROLLBACK; COMMIT; DROP TABLE log", "drops the table `log` with 1 row"),
+        (
+            "CREATE TABLE z AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT \
+                max(x) AS x FROM n; DROP VIEW texts",
+            "drops the view `texts`; FAILS it does not end at 0 in 1",
+        ),
+    ];
+    for (script, expected) in rows {
+        assert_eq!(one(NOTES, script, Trust::Program), expected, "{script}");
+    }
+    assert!(!std::path::Path::new("nowhere.db").exists());
+}
+
+#[test]
+fn a_script_out_of_the_database_does_nothing_but_its_work() {
+    let rows = [
+        ("ATTACH 'nowhere.db' AS x", "it attaches a database at 0 in 1"),
+        ("SELECT 1; ATTACH 'no' || 'where.db' AS x", "it attaches a database at 10 in 2"),
+        ("DETACH main", "it detaches a database at 0 in 1"),
+        ("SELECT load_extension('x')", "it loads an extension at 7 in 1"),
+        ("SELECT fts3_tokenizer('x')", "it calls the function `fts3_tokenizer` at 7 in 1"),
+        ("PRAGMA writable_schema = ON", "it changes the pragma `writable_schema` at 0 in 1"),
+        ("PRAGMA journal_mode = OFF", "it changes the pragma `journal_mode` at 0 in 1"),
+        ("PRAGMA temp_store_directory = '/'", "it changes the pragma `temp_store_directory` at 0 in 1"),
+        ("PRAGMA shrink_memory", "it uses the pragma `shrink_memory` at 0 in 1"),
+        ("BEGIN", "it ends or begins a transaction at 0 in 1"),
+        ("COMMIT", "it ends or begins a transaction at 0 in 1"),
+        ("SAVEPOINT x", "it sets or ends a savepoint at 0 in 1"),
+        (
+            "DELETE FROM __Switchy_Migrations",
+            "it writes to the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        (
+            "EXPLAIN INSERT INTO main.__switchy_migrations DEFAULT VALUES",
+            "it writes to the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        (
+            "WITH x AS (SELECT 1) UPDATE __switchy_migrations SET name = 1",
+            "it writes to the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        (
+            "CREATE TRIGGER z AFTER INSERT ON log BEGIN DELETE FROM __switchy_migrations; END; \
+                INSERT INTO log VALUES (1)",
+            "it writes to the tracking table `__switchy_migrations` at 82 in 2",
+        ),
+        (
+            "INSERT INTO innocent VALUES (1)",
+            "it writes to the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        ("DROP TABLE __switchy_migrations", "it drops the tracking table `__switchy_migrations` at 0 in 1"),
+        (
+            "ALTER TABLE __switchy_migrations RENAME TO x",
+            "it alters the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        (
+            "ALTER TABLE __switchy_migrations DROP COLUMN down_sql",
+            "it alters the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        (
+            "CREATE INDEX x ON __switchy_migrations (name)",
+            "it creates an index on the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        (
+            "CREATE TRIGGER x AFTER INSERT ON __switchy_migrations BEGIN SELECT 1; END",
+            "it creates a trigger on the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        (
+            "CREATE TEMP TABLE __switchy_migrations (x)",
+            "it takes the name of the tracking table `__switchy_migrations` at 0 in 1",
+        ),
+        ("CREATE TEMP VIEW x AS SELECT 1", "it creates the temporary view `x` at 0 in 1"),
+        (
+            "CREATE TEMP TRIGGER x AFTER INSERT ON log BEGIN SELECT 1; END",
+            "it creates the temporary trigger `x` at 0 in 1",
+        ),
+        (
+            "CREATE VIRTUAL TABLE x USING dbstat",
+            "it creates a virtual table of the module `dbstat` at 0 in 1",
+        ),
+        (
+            "CREATE VIRTUAL TABLE x USING csv(filename='/etc/passwd')",
+            "it creates a virtual table of the module `csv` at 0 in 1",
+        ),
+        ("VACUUM main INTO 'nowhere.db'", "it writes the database to another file at 0 in 1"),
+        (
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n",
+            "it does not end at 0 in 1",
+        ),
+        ("DELETE FROM sqlite_master", "table sqlite_master may not be modified at 0 in 1"),
+        ("INSERT INTO docs_content VALUES (1, 2)", "table docs_content may not be modified at 0 in 1"),
+        ("SELECT ?", "it has a parameter, and a script has no values for one at 0 in 1"),
+        ("SELECT 1; SELECT y FROM log", "no such column: y at 17 in 2"),
+    ];
+    let schema =
+        "CREATE TABLE log (x); CREATE VIRTUAL TABLE docs USING fts5(text); CREATE TABLE innocent (x);
+        CREATE TRIGGER deep AFTER INSERT ON innocent BEGIN UPDATE __switchy_migrations SET name = 'x'; END;";
+    for (script, expected) in rows {
+        assert_eq!(one(schema, script, Trust::Database), format!("FAILS {expected}"), "{script}");
+    }
+    assert!(!std::path::Path::new("nowhere.db").exists());
+}
+
+#[test]
+fn no_table_is_renamed_to_a_tracking_table() {
+    let live = Connection::open_in_memory().unwrap();
+    live.execute_batch("CREATE TABLE log (x)").unwrap();
+    let scripts = [Foreseen::new(Some("ALTER TABLE log RENAME TO __SWITCHY_migrations"), Trust::Database)];
+    assert_eq!(told_first(&live, &scripts), "FAILS it takes the name of a tracking table");
+}
+
+#[test]
+fn a_script_out_of_the_database_does_its_work() {
+    let rows = [
+        "VACUUM; PRAGMA user_version = 4; PRAGMA foreign_keys = OFF; PRAGMA foreign_key_check; \
+            PRAGMA journal_mode = WAL",
+        "PRAGMA optimize; ANALYZE; REINDEX; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA integrity_check",
+        "SELECT count(*) FROM __switchy_migrations; SELECT * FROM pragma_table_info('log')",
+        "CREATE VIRTUAL TABLE a USING fts3(x); INSERT INTO a VALUES ('x'); \
+            INSERT INTO a(a) VALUES ('optimize'); DROP TABLE a",
+        "CREATE VIRTUAL TABLE a USING rtree(id, x, y); INSERT INTO a VALUES (1, 2, 3); DELETE FROM a; \
+            DROP TABLE a",
+        "INSERT INTO docs VALUES ('x'); INSERT INTO docs(docs) VALUES ('rebuild'); \
+            INSERT INTO docs(docs) VALUES ('optimize')",
+        "ALTER TABLE docs RENAME TO papers; INSERT INTO papers VALUES ('x')",
+        "CREATE VIRTUAL TABLE words USING fts5vocab(docs, row); SELECT * FROM words; DROP TABLE words",
+        "CREATE TABLE t (a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t DEFAULT VALUES; \
+            DELETE FROM sqlite_sequence",
+        "CREATE TEMP TABLE t AS SELECT * FROM log; DROP TABLE t",
+    ];
+    for script in rows {
+        let schema = "CREATE TABLE log (x); CREATE VIRTUAL TABLE docs USING fts5(text)";
+        assert_eq!(one(schema, script, Trust::Database), "", "{script}");
+    }
+}
+
+#[test]
+fn nothing_is_tried_behind_a_script_that_failed() {
+    let live = live(NOTES);
+    let scripts = [
+        Foreseen::new(Some("DROP VIEW texts; BEGIN; DROP TABLE log"), Trust::Database),
+        Foreseen::new(None, Trust::Program),
+        Foreseen::new(Some("DROP TABLE notes"), Trust::Database),
+    ];
+    let told: Vec<_> = outlooks(&live, &scripts, None).iter().map(told).collect();
+    assert_eq!(
+        told,
+        [
+            "drops the view `texts`; FAILS it ends or begins a transaction at 17 in 2",
+            "",
+            "FAILS not tried, since the script before it failed"
+        ]
+    );
+}
+
+#[test]
+fn virtual_tables_come_with_their_own() {
+    let schema = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a');
+        CREATE VIRTUAL TABLE docs USING fts5(text, content='notes', content_rowid='id');
+        CREATE TRIGGER synced AFTER DELETE ON notes BEGIN
+            INSERT INTO docs(docs, rowid, text) VALUES ('delete', old.id, old.text); END;
+        CREATE VIRTUAL TABLE old USING fts4(content='notes');
+        CREATE VIRTUAL TABLE places USING rtree(id, x, y);
+        INSERT INTO places VALUES (1, 2, 3);";
+    let rows = [
+        ("DROP TABLE docs", "drops the table `docs` with 1 row"),
+        (
+            "DROP TABLE docs; CREATE VIRTUAL TABLE docs USING fts5(text, tag)",
+            "replaces the table `docs` with 1 row",
+        ),
+        (
+            "DROP TABLE old; DROP TABLE places",
+            "drops the table `old` with 1 row; drops the table `places` with 1 row",
+        ),
+        ("DELETE FROM notes", "deletes rows of `notes`, which has 1 row"),
+        ("DELETE FROM places; SELECT * FROM places", "deletes rows of `places`, which has 1 row"),
+        (
+            "SELECT * FROM places; INSERT INTO places VALUES (9, 1, 2); DELETE FROM docs WHERE rowid = 1",
+            "deletes rows of `docs`, which has 1 row",
+        ),
+        ("ALTER TABLE docs RENAME TO papers; DELETE FROM papers", "deletes rows of `docs`, which has 1 row"),
+        ("ALTER TABLE docs RENAME TO papers; DROP TABLE papers", "drops the table `docs` with 1 row"),
+        ("DROP TABLE notes", "drops the table `notes` with 1 row; drops the trigger `synced`"),
+    ];
+    for trust in [Trust::Program, Trust::Database] {
+        for (script, expected) in rows {
+            assert_eq!(one(schema, script, trust), expected, "{script}");
+        }
+    }
+    let stored = "CREATE VIRTUAL TABLE docs USING fts5(text); INSERT INTO docs VALUES ('a')";
+    assert_eq!(
+        one(stored, "DELETE FROM docs_content", Trust::Program),
+        "deletes rows of `docs`, which has 1 row"
+    );
+}
+
+fn with_function(conn: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_UTF8;
+    conn.create_scalar_function("fold", 1, flags, |context| context.get::<String>(0))?;
+    conn.create_collation("german", |a: &str, b: &str| a.cmp(b))
+}
+
+#[test]
+fn what_only_the_application_has_is_left_out_or_prepared() {
+    let live = Connection::open_in_memory().unwrap();
+    with_function(&live).unwrap();
+    let schema = "CREATE TABLE notes (text COLLATE german); CREATE TABLE log (x); CREATE INDEX folded ON log (fold(x));
+        CREATE TRIGGER t AFTER INSERT ON log BEGIN SELECT fold(new.x); END";
+    live.execute_batch(schema).unwrap();
+    let script = "DELETE FROM log WHERE fold(x) = 1; DROP INDEX folded; DROP TABLE notes";
+    let scripts = [Foreseen::new(Some(script), Trust::Program)];
+    assert_eq!(
+        told(&outlooks(&live, &scripts, None)[0]),
+        "drops the table `notes` with 0 rows (as its text reads); deletes rows of `log`, which has 0 rows (as its text reads); \
+         drops the index `folded` (as its text reads); FAILS no such function: fold at 22 in 1"
+    );
+    let scripts = [Foreseen::new(Some("DROP INDEX folded"), Trust::Program)];
+    assert_eq!(
+        told(&outlooks(&live, &scripts, None)[0]),
+        "drops the index `folded` (as its text reads); FAILS no such index: folded; the copy of the schema lacks `folded`: \
+         no such function: fold at 0 in 1"
+    );
+    let prepare: &Prepare<Sqlite> = &|conn: &Connection| Ok(with_function(conn)?);
+    let scripts = [Foreseen::new(Some(script), Trust::Database)];
+    assert_eq!(
+        told(&outlooks(&live, &scripts, Some(prepare))[0]),
+        "drops the table `notes` with 0 rows; deletes rows of `log`, which has 0 rows; drops the index `folded`"
+    );
+}
+
+#[test]
+fn the_hook_may_fail_and_may_attach() {
+    let live = live(NOTES);
+    let scripts = [Foreseen::new(Some("DROP TABLE aux.a"), Trust::Program)];
+    let tables = [TableName::default()];
+    let failing: &Prepare<Sqlite> = &|_: &Connection| Err(BoxError::from("no key"));
+    let fault = foresee(&live, &Rehearsal { scripts: &scripts, tables: &tables, prepare: Some(failing) });
+    assert_eq!(fault.unwrap_err().to_string(), "the hook that prepares our connection failed: no key");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("aux.db").display().to_string();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE a (b)").unwrap();
+    let attaching = move |conn: &Connection| {
+        conn.execute("ATTACH ?1 AS aux", [&path])?;
+        Ok(conn.execute_batch("BEGIN; CREATE TABLE notes (x)")?)
+    };
+    let told = told(&outlooks(&live, &scripts, Some(&attaching))[0]);
+    assert!(told.contains("FAILS no such table: aux.a; the copy of the schema lacks `aux`"), "{told}");
+    other.execute_batch("SELECT * FROM a").unwrap();
+}
+
+#[test]
+fn a_crafted_schema_does_nothing() {
+    let forged = |sql: &str| {
+        let live = live("CREATE TABLE log (x)");
+        live.execute_batch("PRAGMA writable_schema = ON").unwrap();
+        let insert = "INSERT INTO sqlite_master VALUES ('trigger', 'sqlite_x', 'log', 0, ?1)";
+        live.execute(insert, [sql]).unwrap();
+        live.execute_batch("PRAGMA writable_schema = OFF").unwrap();
+        let scripts = [Foreseen::new(Some("INSERT INTO log VALUES (1)"), Trust::Database)];
+        told(&outlooks(&live, &scripts, None)[0])
+    };
+    let rows = [
+        ("ATTACH 'nowhere.db' AS x", "its text is not one that creates something"),
+        (
+            "CREATE TRIGGER sqlite_x AFTER INSERT ON log BEGIN DELETE FROM __switchy_migrations; END",
+            "object name reserved for internal use: sqlite_x",
+        ),
+        (
+            "CREATE TEMP TRIGGER sqlite_x AFTER INSERT ON log BEGIN SELECT 1; END",
+            "object name reserved for internal use: sqlite_x",
+        ),
+    ];
+    for (sql, why) in rows {
+        assert_eq!(
+            forged(sql),
+            format!("FAILS `sqlite_x` in the schema of the database cannot be copied: {why}")
+        );
+    }
+    let fired = "CREATE TRIGGER y AFTER INSERT ON log BEGIN DELETE FROM __switchy_migrations; END";
+    let told = forged(&format!("{fired}; ATTACH 'nowhere.db' AS x"));
+    assert_eq!(told, "FAILS it writes to the tracking table `__switchy_migrations` at 0 in 1");
+    assert_eq!(forged("CREATE TABLE sqlite_y AS SELECT load_extension('x')"), "");
+    assert!(!std::path::Path::new("nowhere.db").exists());
+    let live = live("CREATE TABLE a (b PRIMARY KEY)");
+    live.execute_batch(
+        "DROP TABLE __switchy_migrations; \
+        CREATE TABLE __switchy_migrations (name REFERENCES a ON DELETE CASCADE)",
+    )
+    .unwrap();
+    let scripts = [Foreseen::new(Some("DELETE FROM a"), Trust::Database)];
+    let told = told_first(&live, &scripts);
+    assert_eq!(told, "FAILS the tracking table `__switchy_migrations` has a foreign key");
+}
+
+fn told_first(live: &Connection, scripts: &[Foreseen<'_>]) -> String {
+    told(&outlooks(live, scripts, None)[0])
+}
+
+#[test]
+fn a_long_script_takes_no_longer_than_its_length() {
+    for (table, trust) in [("log", Trust::Program), ("missing", Trust::Program), ("log", Trust::Database)] {
+        let script =
+            format!("INSERT INTO {table} VALUES ('some text');\n").repeat(20_000) + "DROP VIEW texts";
+        let told = one(NOTES, &script, trust);
+        assert!(told.starts_with("drops the view `texts`"), "{told}");
+    }
+}
+
+#[test]
+fn sqlite_s_own_tables_are_there() {
+    let schema = "CREATE TABLE a (b INTEGER PRIMARY KEY AUTOINCREMENT, c); CREATE INDEX d ON a (c);
+        INSERT INTO a (c) VALUES (1); ANALYZE; DROP TABLE a; CREATE TABLE e (f UNIQUE);";
+    for trust in [Trust::Program, Trust::Database] {
+        assert_eq!(one(schema, "DELETE FROM sqlite_sequence; DELETE FROM sqlite_stat1", trust), "");
+    }
+    assert_eq!(one(schema, "DROP TABLE e", Trust::Program), "drops the table `e` with 0 rows");
+}

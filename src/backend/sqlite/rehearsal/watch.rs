@@ -1,0 +1,424 @@
+//! [`Watch`]: SQLite's authorizer on the copy. It notes what each statement does, and denies what a script must not do.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, ffi};
+
+use crate::dialect::TableName;
+
+/// How many steps of SQLite's virtual machine a script may take: some seconds.
+const PATIENCE: u64 = 50_000_000;
+
+/// After how many of them we look.
+const STRIDE: i32 = 10_000;
+
+/// What may be done at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Everything: the statement is ours.
+    Ours,
+    /// To create what the schema of the live database says, which anybody can have written.
+    Copying,
+    /// What the program's scripts do, but nothing outside of the copy.
+    Program,
+    /// What a script out of the database may do.
+    Database,
+}
+
+/// What a statement does.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Seen {
+    /// The tables and views that it deletes from, itself or by a trigger, by the names they have now.
+    pub(super) deletes: Vec<String>,
+    /// Whether it changes the schema.
+    pub(super) is_schema: bool,
+    /// The table that it alters.
+    pub(super) altered: Option<String>,
+    /// What it must not do, as a clause.
+    pub(super) denied: Option<String>,
+}
+
+#[derive(Debug)]
+struct State {
+    rule: Rule,
+    /// Whether a statement is being prepared. While one runs, it is the modules of virtual tables that prepare others.
+    is_preparing: bool,
+    /// Whether the statement drops something: what it deletes then is part of that.
+    is_drop: bool,
+    seen: Seen,
+    tables: Vec<String>,
+    steps: u64,
+}
+
+/// The authorizer, and what it has seen.
+#[derive(Debug, Clone)]
+pub(super) struct Watch(Arc<Mutex<State>>);
+
+impl Watch {
+    /// Watches a connection from now on. Nothing but our own statements runs on it before a [rule](Self::rule) is set.
+    pub(super) fn over(conn: &mut Connection, tables: &[TableName]) -> Self {
+        let tables = tables.iter().map(|table| table.as_str().to_owned()).collect();
+        let state = State {
+            rule: Rule::Ours,
+            is_preparing: false,
+            is_drop: false,
+            seen: Seen::default(),
+            tables,
+            steps: 0,
+        };
+        let watch = Self(Arc::new(Mutex::new(state)));
+        let (authorizer, progress) = (watch.clone(), watch.clone());
+        install(conn, move |context| authorizer.lock().judge(&context), move || progress.lock().is_over());
+        watch
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is done from now on is judged by this rule, and may take its time anew.
+    pub(super) fn rule(&self, rule: Rule) {
+        let mut state = self.lock();
+        state.rule = rule;
+        state.steps = 0;
+    }
+
+    /// Runs something of our own.
+    pub(super) fn ours<R>(&self, body: impl FnOnce() -> R) -> R {
+        let rule = std::mem::replace(&mut self.lock().rule, Rule::Ours);
+        let done = body();
+        self.lock().rule = rule;
+        done
+    }
+
+    /// Prepares a statement, and notes what it does.
+    pub(super) fn prepare<R>(&self, prepare: impl FnOnce() -> R) -> R {
+        {
+            let mut state = self.lock();
+            state.seen = Seen::default();
+            state.is_drop = false;
+            state.is_preparing = true;
+        }
+        let prepared = prepare();
+        self.lock().is_preparing = false;
+        prepared
+    }
+
+    /// What the statement does that was prepared last.
+    pub(super) fn seen(&self) -> Seen {
+        let state = self.lock();
+        let mut seen = state.seen.clone();
+        if state.is_drop {
+            seen.deletes.clear();
+        }
+        if state.steps > PATIENCE {
+            seen.denied.get_or_insert_with(|| "it does not end".to_owned());
+        }
+        seen
+    }
+}
+
+/// Installs the hooks. They return nothing up to rusqlite 0.40 and a `Result` from 0.41 on.
+#[allow(clippy::let_unit_value, reason = "it is a unit in some versions")]
+#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions")]
+fn install(
+    conn: &mut Connection,
+    authorizer: impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static,
+    progress: impl FnMut() -> bool + Send + 'static,
+) {
+    // A connection that is not our own is the one case in which it fails.
+    let _ = conn.authorizer(Some(authorizer));
+    let _ = conn.progress_handler(STRIDE, Some(progress));
+}
+
+impl State {
+    fn is_over(&mut self) -> bool {
+        self.steps += u64::from(STRIDE.unsigned_abs());
+        self.rule != Rule::Ours && self.steps > PATIENCE
+    }
+
+    fn judge(&mut self, context: &AuthContext<'_>) -> Authorization {
+        if self.is_preparing {
+            self.note(context);
+        }
+        let denied = match self.rule {
+            Rule::Ours => return Authorization::Allow,
+            Rule::Program => return in_program(&context.action, self.is_preparing),
+            Rule::Copying => (!is_copying(&context.action, self.is_preparing))
+                .then(|| "the copy of the schema takes no such statement".to_owned()),
+            Rule::Database => on_tables(&context.action, &self.tables)
+                .or_else(|| forbidden(&context.action, self.is_preparing)),
+        };
+        let Some(denied) = denied else { return Authorization::Allow };
+        self.seen.denied.get_or_insert(denied);
+        Authorization::Deny
+    }
+
+    fn note(&mut self, context: &AuthContext<'_>) {
+        match context.action {
+            AuthAction::Delete { table_name } if context.database_name == Some("main") => {
+                self.seen.deletes.push(table_name.to_owned());
+            }
+            AuthAction::DropTable { .. }
+            | AuthAction::DropVtable { .. }
+            | AuthAction::DropView { .. }
+            | AuthAction::DropIndex { .. }
+            | AuthAction::DropTrigger { .. } => {
+                self.is_drop = true;
+                self.seen.is_schema = true;
+            }
+            AuthAction::AlterTable { table_name, .. } => {
+                self.seen.is_schema = true;
+                self.seen.altered = Some(table_name.to_owned());
+            }
+            AuthAction::CreateTable { .. }
+            | AuthAction::CreateVtable { .. }
+            | AuthAction::CreateView { .. }
+            | AuthAction::CreateIndex { .. }
+            | AuthAction::CreateTrigger { .. }
+            | AuthAction::CreateTempTable { .. }
+            | AuthAction::CreateTempView { .. }
+            | AuthAction::CreateTempIndex { .. }
+            | AuthAction::CreateTempTrigger { .. }
+            | AuthAction::DropTempTable { .. }
+            | AuthAction::DropTempView { .. }
+            | AuthAction::DropTempIndex { .. }
+            | AuthAction::DropTempTrigger { .. } => self.seen.is_schema = true,
+            _ => {}
+        }
+    }
+}
+
+/// The pragmas that tell something, whatever their argument.
+const TELLING: [&str; 16] = [
+    "collation_list",
+    "compile_options",
+    "database_list",
+    "foreign_key_check",
+    "foreign_key_list",
+    "function_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "module_list",
+    "pragma_list",
+    "quick_check",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+];
+
+/// The pragmas that a script out of the database may use with any value.
+const FREE: [&str; 8] = [
+    "application_id",
+    "defer_foreign_keys",
+    "foreign_keys",
+    "legacy_alter_table",
+    "optimize",
+    "recursive_triggers",
+    "user_version",
+    "wal_checkpoint",
+];
+
+/// The pragmas that tell something if they have no value. The modules of virtual tables ask for some of them.
+const ASKED: [&str; 8] = [
+    "auto_vacuum",
+    "data_version",
+    "encoding",
+    "freelist_count",
+    "journal_mode",
+    "page_count",
+    "page_size",
+    "schema_version",
+];
+
+/// The modules that keep everything in the database, or only read it.
+const MODULES: [&str; 8] = ["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly", "fts4aux", "fts5vocab"];
+
+/// The functions that reach outside of the database.
+const REACHING: [&str; 2] = ["load_extension", "fts3_tokenizer"];
+
+fn among(names: &[&str], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// A script of the program may do what it likes, but in a rehearsal nothing comes of what would reach outside of the copy. To
+/// ignore it keeps the statement whole: the pragma does nothing, the function returns NULL.
+fn in_program(action: &AuthAction<'_>, is_preparing: bool) -> Authorization {
+    match *action {
+        // A prepared `ATTACH` has opened nothing yet, and we run none.
+        AuthAction::Attach { .. } if !is_preparing => Authorization::Deny,
+        AuthAction::Function { function_name } if among(&REACHING, function_name) => Authorization::Ignore,
+        AuthAction::Pragma { pragma_name, pragma_value: Some(_) }
+            if !among(&TELLING, pragma_name)
+                && !among(&["legacy_alter_table", "writable_schema"], pragma_name) =>
+        {
+            Authorization::Ignore
+        }
+        _ => Authorization::Allow,
+    }
+}
+
+/// Whether an action belongs to creating what a schema holds.
+fn is_copying(action: &AuthAction<'_>, is_preparing: bool) -> bool {
+    match *action {
+        AuthAction::CreateTable { .. }
+        | AuthAction::CreateVtable { .. }
+        | AuthAction::CreateIndex { .. }
+        | AuthAction::CreateView { .. }
+        | AuthAction::CreateTrigger { .. }
+        | AuthAction::Insert { .. }
+        | AuthAction::Update { .. }
+        | AuthAction::Delete { .. }
+        | AuthAction::Read { .. }
+        | AuthAction::Reindex { .. } => true,
+        // No schema holds a `CREATE TABLE ... AS SELECT`; the modules of virtual tables read what they have created.
+        AuthAction::Select => !is_preparing,
+        AuthAction::Function { function_name } => !among(&REACHING, function_name),
+        AuthAction::Pragma { pragma_name, pragma_value } => pragma(pragma_name, pragma_value).is_none(),
+        _ => false,
+    }
+}
+
+/// What an action does to one of the engine's tables, other than reading it.
+fn on_tables(action: &AuthAction<'_>, tables: &[String]) -> Option<String> {
+    let (verb, names) = match *action {
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name } => ("writes to", [table_name, ""]),
+        AuthAction::DropTable { table_name }
+        | AuthAction::DropTempTable { table_name }
+        | AuthAction::DropVtable { table_name, .. } => ("drops", [table_name, ""]),
+        AuthAction::DropView { view_name } | AuthAction::DropTempView { view_name } => {
+            ("drops", [view_name, ""])
+        }
+        AuthAction::AlterTable { table_name, .. } => ("alters", [table_name, ""]),
+        AuthAction::CreateTable { table_name }
+        | AuthAction::CreateTempTable { table_name }
+        | AuthAction::CreateVtable { table_name, .. } => ("takes the name of", [table_name, ""]),
+        AuthAction::CreateView { view_name } => ("takes the name of", [view_name, ""]),
+        AuthAction::CreateIndex { index_name, table_name }
+        | AuthAction::CreateTempIndex { index_name, table_name } => {
+            ("creates an index on", [table_name, index_name])
+        }
+        AuthAction::DropIndex { table_name, .. } | AuthAction::DropTempIndex { table_name, .. } => {
+            ("drops an index of", [table_name, ""])
+        }
+        AuthAction::CreateTrigger { trigger_name, table_name } => {
+            ("creates a trigger on", [table_name, trigger_name])
+        }
+        AuthAction::DropTrigger { table_name, .. } => ("drops a trigger of", [table_name, ""]),
+        _ => return None,
+    };
+    let table = tables.iter().find(|table| among(&names, table))?;
+    Some(format!("it {verb} the tracking table `{table}`"))
+}
+
+/// What a script out of the database must not do. Everything that is not known to be harmless is among it.
+fn forbidden(action: &AuthAction<'_>, is_preparing: bool) -> Option<String> {
+    let words = match *action {
+        // SQLite names the file only where it is written as a plain string.
+        AuthAction::Attach { .. } | AuthAction::Unknown { code: ffi::SQLITE_ATTACH, .. } => {
+            "attaches a database".to_owned()
+        }
+        AuthAction::Detach { .. } | AuthAction::Unknown { code: ffi::SQLITE_DETACH, .. } => {
+            "detaches a database".to_owned()
+        }
+        AuthAction::Transaction { .. } if is_preparing => "ends or begins a transaction".to_owned(),
+        AuthAction::Savepoint { .. } if is_preparing => "sets or ends a savepoint".to_owned(),
+        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
+            "loads an extension".to_owned()
+        }
+        AuthAction::Function { function_name } if among(&REACHING, function_name) => {
+            format!("calls the function `{function_name}`")
+        }
+        AuthAction::Pragma { pragma_name, pragma_value } => return pragma(pragma_name, pragma_value),
+        AuthAction::CreateTempTrigger { trigger_name, .. } => {
+            format!("creates the temporary trigger `{trigger_name}`")
+        }
+        AuthAction::CreateTempView { view_name } => format!("creates the temporary view `{view_name}`"),
+        AuthAction::CreateVtable { module_name, .. } if !among(&MODULES, module_name) => {
+            format!("creates a virtual table of the module `{module_name}`")
+        }
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }
+            if !is_writable(table_name) =>
+        {
+            format!("writes to the internal table `{table_name}`")
+        }
+        _ if is_plain(action) => return None,
+        _ => "does something that we do not know".to_owned(),
+    };
+    Some(format!("it {words}"))
+}
+
+/// Whether an action is of a kind that is known, and belongs to what a script may do. A later version of SQLite may add kinds.
+fn is_plain(action: &AuthAction<'_>) -> bool {
+    matches!(
+        action,
+        AuthAction::Select
+            | AuthAction::Read { .. }
+            | AuthAction::Recursive
+            | AuthAction::Function { .. }
+            | AuthAction::Insert { .. }
+            | AuthAction::Update { .. }
+            | AuthAction::Delete { .. }
+            | AuthAction::CreateTable { .. }
+            | AuthAction::CreateTempTable { .. }
+            | AuthAction::CreateVtable { .. }
+            | AuthAction::CreateIndex { .. }
+            | AuthAction::CreateTempIndex { .. }
+            | AuthAction::CreateView { .. }
+            | AuthAction::CreateTrigger { .. }
+            | AuthAction::AlterTable { .. }
+            | AuthAction::DropTable { .. }
+            | AuthAction::DropTempTable { .. }
+            | AuthAction::DropVtable { .. }
+            | AuthAction::DropIndex { .. }
+            | AuthAction::DropTempIndex { .. }
+            | AuthAction::DropView { .. }
+            | AuthAction::DropTempView { .. }
+            | AuthAction::DropTrigger { .. }
+            | AuthAction::DropTempTrigger { .. }
+            | AuthAction::Reindex { .. }
+            | AuthAction::Analyze { .. }
+            // Of the modules of virtual tables, while a statement runs.
+            | AuthAction::Savepoint { .. }
+    )
+}
+
+/// Of SQLite's own tables, those that hold the schema: it writes to them itself for DDL, and lets nobody else while
+/// `writable_schema` is off. And those that hold what everybody may change.
+fn is_writable(table: &str) -> bool {
+    let own = [
+        "sqlite_master",
+        "sqlite_schema",
+        "sqlite_temp_master",
+        "sqlite_temp_schema",
+        "sqlite_sequence",
+        "sqlite_stat1",
+        "sqlite_stat3",
+        "sqlite_stat4",
+    ];
+    !is_internal(table) || among(&own, table)
+}
+
+/// Whether SQLite keeps a name for itself.
+pub(super) fn is_internal(name: &str) -> bool {
+    name.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"sqlite_"))
+}
+
+/// What is wrong with a pragma in a script out of the database.
+fn pragma(name: &str, value: Option<&str>) -> Option<String> {
+    let is_mode = |value: &str| among(&["wal", "delete", "truncate", "persist"], value);
+    let is_allowed = match value {
+        _ if among(&TELLING, name) || among(&FREE, name) => true,
+        None => among(&ASKED, name),
+        Some(value) => name.eq_ignore_ascii_case("journal_mode") && is_mode(value),
+    };
+    let verb = if value.is_some() { "changes" } else { "uses" };
+    (!is_allowed).then(|| format!("it {verb} the pragma `{name}`"))
+}

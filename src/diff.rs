@@ -1,0 +1,31 @@
+//! What changed between two texts, line by line.
+
+/// The lines that changed, with a few around them: `-` stood there before, `+` stands there now.
+#[cfg(feature = "diff")]
+pub(crate) fn lines(before: &str, after: &str) -> String {
+    const AROUND: usize = 2;
+    // Line ends are not hashed, so they are no change.
+    let (before, after) = (before.replace("\r\n", "\n"), after.replace("\r\n", "\n"));
+    let diff = similar::TextDiff::from_lines(&before, &after);
+    let mut lines = Vec::new();
+    for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
+        lines.push(hunk.header().to_string());
+        let line = |change: &str| change.trim_end_matches('\n').to_owned();
+        lines.extend(hunk.iter_changes().map(|change| format!("{}{}", change.tag(), line(change.value()))));
+    }
+    lines.join("\n")
+}
+
+#[cfg(all(test, feature = "diff"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_shown() {
+        let before = "CREATE TABLE a (\n    b TEXT,\n    c TEXT\n);\n";
+        let after = "CREATE TABLE a (\r\n    b TEXT NOT NULL,\r\n    c TEXT\r\n);";
+        let shown = lines(before, after);
+        assert!(shown.contains("\n-    b TEXT,\n+    b TEXT NOT NULL,\n     c TEXT"), "{shown}");
+        assert_eq!(lines("a\n", "a\r\n"), "");
+    }
+}

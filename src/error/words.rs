@@ -1,0 +1,78 @@
+//! Parts of sentences.
+
+use std::fmt;
+
+use crate::fault::Fault;
+use crate::id::MigrationId;
+
+/// How many steps stay.
+pub(super) struct Done(pub(super) usize);
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("nothing was done"),
+            1 => f.write_str("1 step was done and kept"),
+            steps => write!(f, "{steps} steps were done and kept"),
+        }
+    }
+}
+
+/// A statement on one line, cut where it gets long.
+pub(crate) struct Abridged<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Abridged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 72;
+        let mut room = LONGEST;
+        for (place, word) in self.0.split_whitespace().enumerate() {
+            let length = word.chars().count() + 1;
+            if length > room {
+                return f.write_str(" ...");
+            }
+            room -= length;
+            write!(f, "{}{word}", if place == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Sentences<'a, T>(pub(super) &'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Sentences<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, sentence) in self.0.iter().enumerate() {
+            match (place, self.0.len()) {
+                (0, 1) => {}
+                (0, count) => write!(f, "{count} problems: (1) ")?,
+                (place, _) => write!(f, "; ({}) ", place + 1)?,
+            }
+            sentence.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Nearest<'a>(pub(super) &'a Option<MigrationId>);
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|id| write!(f, ", the nearest is `{id}`"))
+    }
+}
+
+pub(super) struct Holder<'a>(pub(super) &'a str);
+
+impl fmt::Display for Holder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("(it does not say who)") } else { write!(f, "({})", self.0) }
+    }
+}
+
+pub(super) struct Advice<'a>(pub(super) &'a Fault);
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.advice().iter().try_for_each(|advice| write!(f, "; {advice}"))
+    }
+}

@@ -1,0 +1,53 @@
+//! Carries out a recovery.
+
+use super::{Books, Executor, Stop};
+use crate::backend::{Backend, Ledger};
+use crate::history::{History, Record};
+use crate::recovery::{Amendment, Change};
+use crate::step::Direction;
+use crate::trace::Trace;
+
+impl<B: Backend> Executor<'_, B> {
+    /// Changes records in one transaction, and gives the lines that it left in the log.
+    pub(crate) fn amend(
+        &self,
+        conn: &mut B::Conn<'_>,
+        amendments: &[Amendment],
+        ledger: &Ledger,
+        history: &History,
+    ) -> Result<Vec<Trace>, Stop> {
+        B::transaction(conn, &self.bookkeeping(), |conn| {
+            let mut books = Books::of(ledger, history);
+            self.reconcile(conn, &mut books, &mut Some((ledger, history)))?;
+            for Amendment { change, trace } in amendments {
+                self.change(conn, change, &mut books)?;
+                let program = self.program.map(str::to_owned);
+                B::log(conn, &self.log, &Trace { program, ..trace.clone() })?;
+            }
+            B::stamp(conn, self.table, books.basis)?;
+            let mut traces = B::traces(conn, &self.log)?;
+            Ok(traces.split_off(traces.len().saturating_sub(amendments.len())))
+        })
+    }
+
+    fn change(&self, conn: &mut B::Conn<'_>, change: &Change, books: &mut Books) -> Result<(), Stop> {
+        let toggle =
+            |books: &mut Books, record: &Record, direction| *books = books.toggled(record, direction);
+        match change {
+            Change::Insert(record) => {
+                B::insert(conn, self.table, record)?;
+                toggle(books, record, Direction::Up);
+            }
+            Change::Update { from, to } => {
+                B::update(conn, self.table, to)?;
+                toggle(books, from, Direction::Down);
+                toggle(books, to, Direction::Up);
+            }
+            Change::Delete(record) => {
+                B::delete(conn, self.table, &record.id)?;
+                toggle(books, record, Direction::Down);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Undoing what the program does not know, with the scripts that the database keeps.
+
+use super::{Setting, check};
+use crate::graph::Graph;
+use crate::history::{History, Record};
+use crate::id::MigrationId;
+use crate::problem::{Problem, ProblemKind};
+use crate::step::{Direction, Step};
+use crate::stored::{Manner, StoredDown};
+
+/// Where such a script is.
+pub(crate) const ORIGIN: &str = "the script stored in the database";
+
+/// The steps, the newest migration first, and what is wrong with them. The order of application reversed is an order in which
+/// nothing is undone before what needs it.
+pub(super) fn plan(graph: &Graph, history: &History, setting: Setting<'_>) -> (Vec<Step>, Vec<Problem>) {
+    let unknown = history.records().iter().rev().filter(|record| graph.place(&record.id).is_none());
+    let mut found = check::all_dirty(history);
+    let mut undone: Vec<(&MigrationId, Manner)> = Vec::new();
+    let mut steps = Vec::new();
+    for record in unknown {
+        let manner = manner(record).unwrap_or_else(|problem| {
+            found.push(*problem);
+            Manner::default()
+        });
+        undone.push((&record.id, manner));
+        steps.push(step(record, manner));
+    }
+    found.extend(check::batch(&undone, setting));
+    (steps, found)
+}
+
+fn step(record: &Record, manner: Manner) -> Step {
+    Step {
+        id: record.id.clone(),
+        direction: Direction::Down,
+        atomicity: manner.atomicity,
+        description: None,
+        needs: Vec::new(),
+        databases: Vec::new(),
+        environments: Vec::new(),
+        origin: ORIGIN.to_owned(),
+        checksum: record.checksum,
+        is_stored: true,
+        effects: None,
+    }
+}
+
+/// How the stored script of a migration runs, or why it cannot.
+fn manner(record: &Record) -> Result<Manner, Box<Problem>> {
+    let (kind, finding) = match &record.down {
+        None => (ProblemKind::Irreversible, "has no stored script that undoes it".to_owned()),
+        Some(StoredDown::Code) => {
+            (ProblemKind::Irreversible, "is undone by code, which cannot be stored".to_owned())
+        }
+        Some(StoredDown::Script(script)) if !script.is_intact(&record.id) => {
+            (ProblemKind::Untrusted, "has a stored script that is not the one that was stored".to_owned())
+        }
+        Some(StoredDown::Script(script)) => match script.manner() {
+            Ok(manner) => return Ok(manner),
+            Err(word) => (
+                ProblemKind::Untrusted,
+                format!("has a stored script that is to run with `{word}`, which this version does not know"),
+            ),
+        },
+    };
+    let remedy = "undo it with the version of the program that applied it, or use that version";
+    Err(Box::new(Problem::new(kind, &record.id, finding, remedy)))
+}

@@ -1,0 +1,284 @@
+//! [`Recovery`]: how a person corrects what the tracking table says.
+
+use crate::error::{Failure, Result};
+use crate::graph::Graph;
+use crate::history::{History, Record};
+use crate::id::MigrationId;
+use crate::plan::Setting;
+use crate::report::Migrations;
+use crate::step::Direction;
+use crate::trace::{Signature, Trace, TraceKind};
+
+/// How a person corrects what the tracking table says, where no program can know what is right. Nothing of it runs a script.
+///
+/// `RECOVERY.md` says what to check before, for each error.
+///
+/// # A database that is older than its migrations
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner, Recovery, Signature};
+///
+/// let conn = Connection::open_in_memory()?;
+/// conn.execute_batch("CREATE TABLE users (name TEXT)")?;
+///
+/// let runner = MigrationRunner::new([
+///     Migration::sql("1_users", "CREATE TABLE users (name TEXT)"),
+///     Migration::sql("2_email", "ALTER TABLE users ADD COLUMN email TEXT"),
+/// ])?;
+/// runner.recover(&conn, Recovery::Baseline("1_users".into()), Signature::of("ada").because("made by hand in 2019"))?;
+/// assert_eq!(runner.run(&conn)?.applied[0].id, "2_email");
+/// assert_eq!(runner.history(&conn)?.traces()[0].who.as_deref(), Some("ada"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// A step that did not finish is to run again from its first statement, by the next run or rollback. For a script that can be
+    /// run over what it left, or after its leftovers were removed.
+    Retry(MigrationId),
+    /// A step that did not finish counts as done. For a script whose remaining statements were run by hand.
+    MarkDone(MigrationId),
+    /// The record is removed, whatever its state, and nothing is undone: the next run applies the migration again if the program
+    /// has it.
+    Forget(MigrationId),
+    /// A migration whose script changed after it was applied counts as applied with its present script. For a change that means
+    /// nothing, in this database alone.
+    Accept(MigrationId),
+    /// A pending migration counts as applied. If it was not, what needs it will fail.
+    AssumeApplied(MigrationId),
+    /// All that are pending from one migration through another, in the order of the set, count as applied.
+    AssumeRangeApplied {
+        /// The first.
+        from: MigrationId,
+        /// The last.
+        through: MigrationId,
+    },
+    /// All that are pending count as applied.
+    AssumeAllApplied,
+    /// A database that has tables and no migrations has everything through this one. It is how a database that existed before its
+    /// migrations comes under them.
+    Baseline(MigrationId),
+}
+
+impl Recovery {
+    const fn verb(&self) -> &'static str {
+        match self {
+            Self::Retry(_) => "retry",
+            Self::MarkDone(_) => "mark as done",
+            Self::Forget(_) => "forget",
+            Self::Accept(_) => "accept",
+            Self::AssumeApplied(_) | Self::AssumeRangeApplied { .. } | Self::AssumeAllApplied => {
+                "assume applied"
+            }
+            Self::Baseline(_) => "baseline at",
+        }
+    }
+}
+
+/// One record to be changed, and the line about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Amendment {
+    pub(crate) change: Change,
+    pub(crate) trace: Trace,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a recovery makes a few of them and drops them")]
+pub(crate) enum Change {
+    Insert(Record),
+    Update { from: Record, to: Record },
+    Delete(Record),
+}
+
+/// Decides what a recovery changes.
+///
+/// # Errors
+/// It makes no sense for this set and this history.
+pub(crate) fn decide(recovery: &Recovery, signature: &Signature, known: Known<'_>) -> Result<Vec<Amendment>> {
+    let amendments = match recovery {
+        Recovery::Retry(id) => vec![known.unfinished(recovery, id, &TraceKind::Retried)?],
+        Recovery::MarkDone(id) => vec![known.unfinished(recovery, id, &TraceKind::MarkedDone)?],
+        Recovery::Forget(id) => {
+            let record = known.applied(recovery, id)?;
+            vec![Amendment {
+                trace: record.traced(TraceKind::Forgotten),
+                change: Change::Delete(record.clone()),
+            }]
+        }
+        Recovery::Accept(id) => vec![known.accepted(recovery, id)?],
+        Recovery::AssumeApplied(id) => {
+            let place = known.place(id)?;
+            known.assumed(recovery, place, place, &TraceKind::AssumedApplied)?
+        }
+        Recovery::AssumeRangeApplied { from, through } => {
+            let (first, last) = (known.place(from)?, known.place(through)?);
+            if first > last {
+                let finding = format!("it comes after `{through}`, which is to be the last");
+                return Err(nonsense(recovery, from, finding, "name the earlier one first"));
+            }
+            known.assumed(recovery, first, last, &TraceKind::AssumedApplied)?
+        }
+        Recovery::AssumeAllApplied => match known.graph.metas().len().checked_sub(1) {
+            Some(last) => known.assumed(recovery, 0, last, &TraceKind::AssumedApplied)?,
+            None => return Err(nonsense(recovery, "all", "the set is empty", "add migrations to it")),
+        },
+        Recovery::Baseline(id) => known.baseline(recovery, id)?,
+    };
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let signed = amendments.into_iter().map(|Amendment { change, trace }| Amendment {
+        change,
+        trace: Trace { who: text(&signature.who), why: text(&signature.why), ..trace },
+    });
+    Ok(signed.collect())
+}
+
+/// What a recovery is decided from.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) history: &'a History,
+    pub(crate) setting: Setting<'a>,
+    /// The record that the migration at a place is to have.
+    pub(crate) record_of: &'a dyn Fn(usize) -> Record,
+    pub(crate) contents: Contents,
+}
+
+/// Whether there is anything in a database besides the engine's own tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    Tables,
+    Nothing,
+}
+
+impl Known<'_> {
+    fn place(&self, id: &MigrationId) -> Result<usize> {
+        let unknown = || Failure::Unknown { id: id.clone(), nearest: self.graph.nearest(id) }.into();
+        self.graph.place(id).ok_or_else(unknown)
+    }
+
+    /// The record of a migration, which the program need not know.
+    fn applied(&self, recovery: &Recovery, id: &MigrationId) -> Result<&Record> {
+        if let Some(record) = self.history.get(id) {
+            return Ok(record);
+        }
+        self.place(id)?;
+        Err(nonsense(
+            recovery,
+            id,
+            "it is not applied, so there is no record of it",
+            "`status` shows what is",
+        ))
+    }
+
+    /// Settles a step that began and did not finish.
+    fn unfinished(&self, recovery: &Recovery, id: &MigrationId, kind: &TraceKind) -> Result<Amendment> {
+        let record = self.applied(recovery, id)?;
+        let Some(dirty) = &record.dirty else {
+            let remedy = "to have it run again all the same, use Recovery::Forget or a rollback";
+            return Err(nonsense(recovery, id, "it is applied and finished", remedy));
+        };
+        let trace = record.traced(kind.clone());
+        // Done is the opposite of to be done again, and undone of done.
+        let stays = (dirty.direction == Direction::Up) == (*kind == TraceKind::MarkedDone);
+        let change = if stays {
+            let meta = self.graph.get(id);
+            let checksum = record.checksum.or_else(|| meta.and_then(|meta| meta.checksum));
+            Change::Update { from: record.clone(), to: Record { dirty: None, checksum, ..record.clone() } }
+        } else {
+            Change::Delete(record.clone())
+        };
+        Ok(Amendment { change, trace })
+    }
+
+    fn accepted(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
+        let record = self.applied(recovery, id)?;
+        let place = self.place(id)?;
+        if record.dirty.is_some() {
+            let remedy = "use Recovery::Retry or Recovery::MarkDone first";
+            return Err(nonsense(recovery, id, "it did not finish", remedy));
+        }
+        match (record.checksum, self.graph.metas()[place].checksum) {
+            (Some(was), Some(is)) if was != is => {}
+            _ => return Err(nonsense(recovery, id, "it is not changed", "there is nothing to accept")),
+        }
+        let to =
+            Record { run_on: record.run_on.clone(), duration: record.duration, ..(self.record_of)(place) };
+        let trace = record.traced(TraceKind::Accepted);
+        Ok(Amendment { change: Change::Update { from: record.clone(), to }, trace })
+    }
+
+    /// Records what is pending from a place through another.
+    fn assumed(
+        &self,
+        recovery: &Recovery,
+        first: usize,
+        last: usize,
+        kind: &TraceKind,
+    ) -> Result<Vec<Amendment>> {
+        let metas = self.graph.metas();
+        let is_pending = |place: &usize| self.history.get(&metas[*place].id).is_none();
+        let runs_here = |place: &usize| self.setting.excludes(&metas[*place]).is_none();
+        let pending: Vec<usize> = (first..=last).filter(is_pending).collect();
+        let assumed: Vec<usize> = pending.iter().copied().filter(runs_here).collect();
+        if assumed.is_empty() {
+            let finding = match (pending.is_empty(), first == last) {
+                (true, true) => "it is applied already",
+                (true, false) => "everything there is applied already",
+                (false, true) => "it is not for this database or environment",
+                (false, false) => "nothing there is pending for this database and environment",
+            };
+            return Err(nonsense(recovery, &metas[last].id, finding, "`status` shows what is pending"));
+        }
+        for &place in &assumed {
+            let is_missing = |need: &&usize| is_pending(need) && !assumed.contains(need);
+            if let Some(&need) = self.graph.needs(place).iter().find(is_missing) {
+                let finding = format!("it needs `{}`, which is not applied", metas[need].id);
+                let remedy = "assume that first, or apply it";
+                return Err(nonsense(recovery, &metas[place].id, finding, remedy));
+            }
+        }
+        let amend = |place: usize| {
+            let record = (self.record_of)(place);
+            Amendment { trace: record.traced(kind.clone()), change: Change::Insert(record) }
+        };
+        Ok(assumed.into_iter().map(amend).collect())
+    }
+
+    fn baseline(&self, recovery: &Recovery, id: &MigrationId) -> Result<Vec<Amendment>> {
+        let last = self.place(id)?;
+        let count = self.history.records().len();
+        if count > 0 {
+            let finding = format!("{} recorded already", Recorded(count));
+            return Err(nonsense(recovery, id, finding, "use Recovery::AssumeApplied for single ones"));
+        }
+        if self.contents == Contents::Nothing {
+            let remedy = "call `run`, which makes them";
+            return Err(nonsense(recovery, id, "the database has no tables", remedy));
+        }
+        if self.setting.excludes(&self.graph.metas()[last]).is_some() {
+            let remedy = "name one that is";
+            return Err(nonsense(recovery, id, "it is not for this database or environment", remedy));
+        }
+        self.assumed(recovery, 0, last, &TraceKind::Baselined)
+    }
+}
+
+/// `1 migration is`, `2 migrations are`
+struct Recorded(usize);
+
+impl std::fmt::Display for Recorded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", Migrations(self.0), if self.0 == 1 { "is" } else { "are" })
+    }
+}
+
+fn nonsense(
+    recovery: &Recovery,
+    id: impl Into<MigrationId>,
+    finding: impl Into<String>,
+    remedy: &'static str,
+) -> crate::error::MigrationError {
+    let (verb, id, finding) = (recovery.verb(), id.into(), finding.into());
+    Failure::Recovery { verb, id, finding, remedy }.into()
+}

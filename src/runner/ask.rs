@@ -1,0 +1,59 @@
+//! What is the case.
+
+use super::MigrationRunner;
+use crate::backend::{Backend, patiently};
+use crate::error::{Failure, Result};
+use crate::history::History;
+use crate::id::MigrationId;
+use crate::migration::Meta;
+use crate::status::{State, Status, status};
+
+impl<B: Backend> MigrationRunner<B> {
+    /// The set and the history side by side.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn status(&self, mut conn: B::Conn<'_>) -> Result<Status> {
+        let (_, history) = self.books(&mut conn)?;
+        Ok(status(&self.graph, &history, self.setting()))
+    }
+
+    /// The migrations of the set, in their order, without a database.
+    pub fn list(&self) -> &[Meta] {
+        self.graph.metas()
+    }
+
+    /// Whether a migration is applied, and finished.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or neither the set nor the history knows the migration.
+    pub fn is_applied(&self, mut conn: B::Conn<'_>, id: impl Into<MigrationId>) -> Result<bool> {
+        let id = id.into();
+        let (_, history) = self.books(&mut conn)?;
+        match (history.get(&id), self.graph.place(&id)) {
+            (Some(record), _) => Ok(record.dirty.is_none()),
+            (None, Some(_)) => Ok(false),
+            (None, None) => Err(Failure::Unknown { nearest: self.graph.nearest(&id), id }.into()),
+        }
+    }
+
+    /// The migrations that [`run`](Self::run) would apply, in their order.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn pending(&self, conn: B::Conn<'_>) -> Result<Vec<MigrationId>> {
+        let entries = self.status(conn)?.entries.into_iter();
+        Ok(entries.filter(|entry| entry.state == State::Pending).map(|entry| entry.id).collect())
+    }
+
+    /// The records of what is applied now, and the log of what was rolled back or corrected.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn history(&self, mut conn: B::Conn<'_>) -> Result<History> {
+        let conn = &mut conn;
+        let (_, history) = self.books(conn)?;
+        let traces = patiently(self.lock_timeout, || B::traces(conn, &self.table.log()));
+        Ok(history.with_traces(traces.map_err(self.reading())?))
+    }
+}

@@ -1,0 +1,141 @@
+//! Plans, and what is to be expected of their scripts.
+
+use super::MigrationRunner;
+use super::run::Stored;
+use crate::backend::{Backend, Rehearsal};
+use crate::effect::{Foreseen, Outlook, Trust};
+use crate::error::Result;
+use crate::history::{History, Record};
+use crate::migration::{Action, Body, Meta, Migration, Origin};
+use crate::plan::stored::ORIGIN;
+use crate::plan::{Plan, Prospect, Setting, plan};
+use crate::policy::Policy;
+#[cfg(feature = "diff")]
+use crate::problem::ProblemKind;
+use crate::step::{DataLoss, Direction};
+use crate::stored::{StoredDown, StoredScript};
+use crate::target::Target;
+
+impl<B: Backend> MigrationRunner<B> {
+    /// What [`run_to`](Self::run_to) would do, and what it would take away. It reads the database and nothing else.
+    ///
+    /// What goes is found by trying the scripts out on a copy of the schema in memory, and the rows in what goes are counted.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or the target names a migration that the set does not have. Problems that would keep
+    /// the plan from being carried out are no error here: they stand in the plan.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn plan(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Plan> {
+        let conn = &mut conn;
+        let (_, history) = self.books(conn)?;
+        let plan = plan(&self.graph, &history, &target, self.setting())?;
+        self.foreseeing(conn, self.explained(plan, &history), &history)
+    }
+
+    pub(super) fn setting(&self) -> Setting<'_> {
+        self.setting_under(&self.policy)
+    }
+
+    pub(super) fn setting_under<'s>(&'s self, policy: &'s Policy) -> Setting<'s> {
+        Setting { dialect: B::DIALECT, environment: self.environment.as_deref(), mode: self.mode, policy }
+    }
+
+    /// A plan with everything that has to be known before it is carried out.
+    pub(super) fn judged(&self, conn: &mut B::Conn<'_>, history: &History, target: &Target) -> Result<Plan> {
+        let plan = plan(&self.graph, history, target, self.setting())?;
+        let plan = self.explained(plan, history);
+        let is_concern = plan.is_stored()
+            || self.policy.wants_effects(plan.direction())
+            || self.protected_environment().is_some();
+        // What is refused anyway needs no closer look.
+        if plan.steps().is_empty() || !is_concern || plan.refuse_if(|_| true).is_err() {
+            return Ok(plan);
+        }
+        self.foreseeing(conn, plan, history)
+    }
+
+    fn foreseeing(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
+        let outlooks = self.outlooks(conn, &plan, history)?;
+        Ok(self.with_prospects(plan, outlooks, &self.policy))
+    }
+
+    pub(super) fn with_prospects(&self, plan: Plan, outlooks: Vec<Outlook>, policy: &Policy) -> Plan {
+        let prospects = plan.steps().iter().zip(outlooks).map(|(step, outlook)| {
+            let found = self.find(step).filter(|_| !step.is_stored);
+            Prospect {
+                outlook,
+                is_code: found.is_some_and(|(_, body)| matches!(body.up, Action::Code(_))),
+                data_loss: found.map_or(DataLoss::Undeclared, |(meta, _)| meta.data_loss),
+            }
+        });
+        let prospects = prospects.collect();
+        plan.foreseeing(prospects, policy)
+    }
+
+    /// What is to be expected of each step.
+    pub(super) fn outlooks(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: &Plan,
+        history: &History,
+    ) -> Result<Vec<Outlook>> {
+        let stored = Self::stored(plan, history);
+        let foreseen = |step: &crate::step::Step| {
+            let own = stored.get(&step.id).filter(|_| step.is_stored).map(|(_, body)| body);
+            let body = own.or_else(|| Some(self.find(step)?.1));
+            let action = match step.direction {
+                Direction::Up => body.map(|body| &body.up),
+                Direction::Down => body.and_then(|body| body.down.as_ref()),
+            };
+            let trust = if step.is_stored { Trust::Database } else { Trust::Program };
+            Foreseen::new(action.and_then(Action::text), trust)
+        };
+        let scripts: Vec<Foreseen<'_>> = plan.steps().iter().map(foreseen).collect();
+        let tables = [self.table.clone(), self.table.log()];
+        let rehearsal = Rehearsal { scripts: &scripts, tables: &tables, prepare: self.prepare.as_deref() };
+        let failed = |fault| self.database("try out the migrations", fault);
+        B::foresee(conn, &rehearsal).map_err(failed)
+    }
+
+    /// The migrations of a plan that only the database knows.
+    pub(super) fn stored(plan: &Plan, history: &History) -> Stored<B> {
+        let steps = plan.steps().iter().filter(|step| step.is_stored);
+        let records = steps.filter_map(|step| history.get(&step.id));
+        let scripts = records.filter_map(|record| match &record.down {
+            Some(StoredDown::Script(script)) => Some((record.id.clone(), parts(record, script))),
+            _ => None,
+        });
+        scripts.collect()
+    }
+
+    /// Shows what changed in the scripts that changed, where both texts are known.
+    #[cfg(feature = "diff")]
+    pub(super) fn explained(&self, mut plan: Plan, history: &History) -> Plan {
+        for problem in plan.problems_mut().iter_mut().filter(|problem| problem.kind == ProblemKind::Changed) {
+            let before = history.get(&problem.migration).and_then(|record| record.up_sql.as_deref());
+            let after = self.graph.place(&problem.migration).and_then(|place| self.bodies[place].up.text());
+            problem.detail = before.zip(after).map(|(before, after)| crate::diff::lines(before, after));
+        }
+        plan
+    }
+
+    #[cfg(not(feature = "diff"))]
+    pub(super) fn explained(&self, plan: Plan, _history: &History) -> Plan {
+        plan
+    }
+}
+
+/// A migration as the database keeps it.
+fn parts<B: Backend>(record: &Record, script: &StoredScript) -> (Meta, Body<B>) {
+    let migration = Migration::from_scripts(record.id.clone(), "", Some(script.text.clone()));
+    let manner = script.manner().unwrap_or_default();
+    let meta = Meta {
+        atomicity: manner.atomicity,
+        foreign_keys: manner.foreign_keys,
+        cascade: manner.cascade,
+        checksum: record.checksum,
+        origin: Origin::File(ORIGIN.into()),
+        ..migration.meta
+    };
+    (meta, migration.body)
+}

@@ -1,0 +1,66 @@
+//! Correcting what the tracking table says.
+
+use std::collections::HashMap;
+
+use super::MigrationRunner;
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::execute::Stop;
+use crate::history::History;
+use crate::recovery::{Amendment, Contents, Known, Recovery, decide};
+use crate::trace::{Signature, Trace};
+
+impl<B: Backend> MigrationRunner<B> {
+    /// Corrects what the tracking table says, in one transaction, and gives the lines that this left in the log. No script is run.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Recovery`](crate::ErrorKind::Recovery) if it makes no sense: nothing is done then.
+    /// [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) for an id that neither the set nor the database knows. And
+    /// whatever keeps the database from being read or written.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn recover(
+        &self,
+        mut conn: B::Conn<'_>,
+        recovery: Recovery,
+        signature: Signature,
+    ) -> Result<Vec<Trace>> {
+        let conn = &mut conn;
+        self.refuse_open_transaction(conn)?;
+        let (_, history) = self.books(conn)?;
+        self.amendments(conn, &self.completed(&history), &recovery, &signature)?;
+        self.locked(conn, |conn, holding| {
+            loop {
+                // A step that is dirty now has nobody who works on it: that would hold the lock.
+                let (ledger, history) = self.books(conn)?;
+                // As it is going to be written.
+                let history = self.completed(&history);
+                let amendments = self.amendments(conn, &history, &recovery, &signature)?;
+                let stored = HashMap::new();
+                match self.executor(holding, &stored).amend(conn, &amendments, &ledger, &history) {
+                    Err(Stop::Moved) => {}
+                    amended => return amended.map_err(|stop| self.failure(stop)),
+                }
+            }
+        })
+    }
+
+    fn amendments(
+        &self,
+        conn: &mut B::Conn<'_>,
+        history: &History,
+        recovery: &Recovery,
+        signature: &Signature,
+    ) -> Result<Vec<Amendment>> {
+        let tables = [self.table.clone(), self.table.log()];
+        let is_blank = B::is_blank(conn, &tables).map_err(self.reading())?;
+        let record_of = |place: usize| self.bodies[place].record(&self.graph.metas()[place]);
+        let known = Known {
+            graph: &self.graph,
+            history,
+            setting: self.setting(),
+            record_of: &record_of,
+            contents: if is_blank { Contents::Nothing } else { Contents::Tables },
+        };
+        decide(recovery, signature, known)
+    }
+}

@@ -1,0 +1,315 @@
+//! Going somewhere.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::MigrationRunner;
+use crate::backend::{Backend, Ledger, TableForm, patiently};
+use crate::error::{Failure, MigrationError, Result};
+use crate::event::Event;
+use crate::execute::{Executor, Found, Stop};
+use crate::fault::Fault;
+use crate::history::{Basis, History};
+use crate::id::MigrationId;
+use crate::lock::Holding;
+use crate::migration::{Body, Meta};
+use crate::plan::Plan;
+use crate::policy::Consent;
+use crate::problem::{Problem, ProblemKind, Verdict};
+use crate::report::Report;
+use crate::step::Step;
+use crate::target::Target;
+
+/// Migrations that only the database knows, made from what it keeps of them.
+pub(super) type Stored<B> = HashMap<MigrationId, (Meta, Body<B>)>;
+
+impl<B: Backend> MigrationRunner<B> {
+    /// Applies everything that is pending.
+    ///
+    /// # Errors
+    /// Anything of [`ErrorKind`](crate::ErrorKind) but those of making a runner. What was committed before the error stands in its
+    /// [`report`](MigrationError::report).
+    pub fn run(&self, conn: B::Conn<'_>) -> Result<Report> {
+        self.run_to(conn, Target::Latest)
+    }
+
+    /// Undoes so many of the applied migrations, newest first, or all if there are fewer.
+    ///
+    /// The whole way is checked before the first step. Each migration and its record go in one transaction, and a line in the log
+    /// ([`history`](Self::history)) remains.
+    ///
+    /// # A change of mind
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner, TraceKind};
+    ///
+    /// let conn = Connection::open_in_memory()?;
+    /// let runner = MigrationRunner::new([
+    ///     Migration::reversible("1_a", "CREATE TABLE a (x)", "DROP TABLE a"),
+    ///     Migration::reversible("2_b", "CREATE TABLE b (x)", "DROP TABLE b"),
+    /// ])?
+    /// .program("notes 1.2");
+    /// runner.run(&conn)?;
+    ///
+    /// assert_eq!(runner.rollback(&conn, 1)?.applied[0].id, "2_b");
+    /// let history = runner.history(&conn)?;
+    /// assert_eq!(history.records().len(), 1);
+    /// assert_eq!(history.traces()[0].kind, TraceKind::RolledBack);
+    /// assert_eq!(history.traces()[0].program.as_deref(), Some("notes 1.2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run_to`](Self::run_to).
+    pub fn rollback(&self, conn: B::Conn<'_>, count: usize) -> Result<Report> {
+        self.run_to(conn, Target::Back(count))
+    }
+
+    /// Undoes everything that was applied after a migration, which stays. If it is not applied, nothing is done.
+    ///
+    /// # Errors
+    /// As [`run_to`](Self::run_to).
+    pub fn rollback_to(&self, conn: B::Conn<'_>, id: impl Into<MigrationId>) -> Result<Report> {
+        self.run_to(conn, Target::BackTo(id.into()))
+    }
+
+    /// Undoes the newest applied migration and applies it again: for its author, while it is being written. If it runs in a
+    /// transaction, both do together, so a script that fails leaves it applied.
+    ///
+    /// # Errors
+    /// As [`run_to`](Self::run_to).
+    pub fn redo(&self, conn: B::Conn<'_>) -> Result<Report> {
+        self.run_to(conn, Target::Redo)
+    }
+
+    /// Undoes what this program does not know, newest first, with the scripts that were stored in the database when it was applied. It
+    /// is for a program that meets a database newer than itself ([`is_database_ahead`](MigrationError::is_database_ahead)), when its
+    /// user decides to stay with it.
+    ///
+    /// Only if every unknown migration has an undamaged script is anything done. A database file can come from anywhere, so each script
+    /// is first run on a copy of the schema, where SQLite refuses it whatever is not about the application's own tables.
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner};
+    ///
+    /// const USERS: Migration = Migration::reversible("1_users", "CREATE TABLE users (name)", "DROP TABLE users");
+    /// const EMAIL: Migration =
+    ///     Migration::reversible("2_email", "ALTER TABLE users ADD email", "ALTER TABLE users DROP COLUMN email");
+    /// let conn = Connection::open_in_memory()?;
+    /// MigrationRunner::new([USERS, EMAIL])?.run(&conn)?;
+    ///
+    /// let older = MigrationRunner::new([USERS])?;
+    /// assert!(older.run(&conn).unwrap_err().is_database_ahead());
+    /// assert_eq!(older.downgrade(&conn)?.applied[0].id, "2_email");
+    /// assert!(older.run(&conn)?.is_up_to_date());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run_to`](Self::run_to). [`ErrorKind::Refused`](crate::ErrorKind::Refused) if one of the migrations has no script, if a
+    /// script is not what was stored, or if it did not pass.
+    pub fn downgrade(&self, conn: B::Conn<'_>) -> Result<Report> {
+        self.run_to(conn, Target::Known)
+    }
+
+    /// Goes to a target.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) if the target names a migration that
+    /// the set does not have.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn run_to(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Report> {
+        let conn = &mut conn;
+        self.refuse_open_transaction(conn)?;
+        if target == Target::Latest {
+            let head = patiently(self.lock_timeout, || B::head(conn, &self.table));
+            if head.map_err(self.reading())? == self.complete {
+                return Ok(Report { already: self.complete.count, ..Report::default() });
+            }
+        }
+        let (ledger, history) = self.books(conn)?;
+        let plan = self.judged(conn, &history, &target)?;
+        // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
+        // can be refused is refused before anybody has to wait.
+        plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
+        let is_dirty = plan.problems().iter().any(|problem| problem.kind == ProblemKind::Dirty);
+        if plan.steps().is_empty() && !is_dirty {
+            let report = self.report(&plan);
+            if ledger.form == TableForm::Old {
+                self.upgrade(conn)?;
+            }
+            return Ok(report);
+        }
+        let mut asked = if is_dirty { None } else { Some(self.ask(&plan)?) };
+        let first = plan.steps().first().map(|step| step.id.clone());
+        self.locked(conn, |conn, holding| {
+            if let Some(first) = &first {
+                holding.announce(first);
+            }
+            let mut report = Report::default();
+            loop {
+                let (ledger, history) = self.books(conn)?;
+                let plan = self.judged(conn, &history, &target)?;
+                plan.refuse_if(|_| true)?;
+                if asked.is_none_or(|(basis, _)| basis != plan.basis()) {
+                    asked = Some(self.ask(&plan).map_err(|error| error.after(report.clone()))?);
+                }
+                let started = report.applied.len();
+                report = Report { applied: report.applied, ..self.report(&plan) };
+                let consent = asked.map_or(Consent::NotNeeded, |(_, consent)| consent);
+                match self.carry_out(conn, plan, consent, &ledger, &history, &mut report, holding) {
+                    Ok(()) => return Ok(report),
+                    // Somebody without the lock was faster. A place is reached from wherever one stands.
+                    Err(Stop::Moved) if target.is_a_place() || report.applied.len() == started => {}
+                    Err(stop) => return Err(self.failure(stop).after(report)),
+                }
+            }
+        })
+    }
+
+    /// Carries out a plan, if the database is still as it was when the plan was made.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database has changed, or if the plan was made
+    /// with other migrations.
+    pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
+        let conn = &mut conn;
+        self.refuse_open_transaction(conn)?;
+        let is_foreign = |step: &&Step| {
+            !step.is_stored && self.find(step).is_none_or(|(meta, _)| meta.checksum != step.checksum)
+        };
+        if let Some(step) = plan.steps().iter().find(is_foreign) {
+            return Err(Failure::ForeignPlan(step.id.clone()).into());
+        }
+        plan.refuse_if(|_| true)?;
+        if plan.steps().is_empty() {
+            return Ok(self.report(&plan));
+        }
+        let (_, consent) = self.ask(&plan)?;
+        self.locked(conn, |conn, holding| {
+            let (ledger, history) = self.books(conn)?;
+            if history.basis() != plan.basis() {
+                return Err(Failure::Stale(0).into());
+            }
+            // Whoever made it, a script out of the database is tried before it runs.
+            let plan = if plan.is_stored() { self.judged(conn, &history, &Target::Known)? } else { plan };
+            let mut report = self.report(&plan);
+            match self.carry_out(conn, plan, consent, &ledger, &history, &mut report, holding) {
+                Ok(()) => Ok(report),
+                Err(stop) => Err(self.failure(stop).after(report)),
+            }
+        })
+    }
+
+    /// Asks whoever has to be asked about a plan, and gives the digest of the history it was made for with the answer.
+    ///
+    /// # Errors
+    /// It needs a yes, and there is none.
+    fn ask(&self, plan: &Plan) -> Result<(Basis, Consent<'_>)> {
+        let is_concern = plan.steps().iter().any(|step| step.reason_to_ask().is_some());
+        let consent = match (self.protected_environment().filter(|_| is_concern), &self.confirm) {
+            (None, _) => Consent::NotNeeded,
+            (Some(environment), None) => Consent::Missing { environment },
+            (Some(_), Some(confirm)) if confirm(plan) => Consent::Given,
+            (Some(environment), Some(_)) => Consent::Withheld { environment },
+        };
+        plan.refuse_unconfirmed(consent)?;
+        Ok((plan.basis(), consent))
+    }
+
+    pub(super) fn protected_environment(&self) -> Option<&str> {
+        let environment = self.environment.as_deref()?;
+        self.protected.iter().any(|name| name == environment).then_some(environment)
+    }
+
+    pub(super) fn find(&self, step: &Step) -> Option<Found<'_, B>> {
+        let place = self.graph.place(&step.id)?;
+        Some((&self.graph.metas()[place], &self.bodies[place]))
+    }
+
+    pub(super) fn refuse_open_transaction(&self, conn: &mut B::Conn<'_>) -> Result<()> {
+        if B::in_transaction(conn).map_err(self.reading())? {
+            return Err(Failure::OpenTransaction.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn locked<R>(
+        &self,
+        conn: &mut B::Conn<'_>,
+        body: impl FnOnce(&mut B::Conn<'_>, &Holding) -> Result<R>,
+    ) -> Result<R> {
+        let mut waiting = |lock: &std::path::Path, holder: &str| self.tell(&Event::Waiting { lock, holder });
+        let database = B::locate(conn);
+        self.lock.held(database, self.lock_timeout, &mut waiting, |holding| body(conn, holding))
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        self.observer.iter().for_each(|observer| observer(event));
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "all of it is about one run, and nothing else needs it together"
+    )]
+    fn carry_out(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: Plan,
+        consent: Consent<'_>,
+        ledger: &Ledger,
+        history: &History,
+        report: &mut Report,
+        holding: &Holding,
+    ) -> Result<(), Stop> {
+        let stored = Self::stored(&plan, history);
+        let approved = plan.approve(consent)?;
+        let executor = self.executor(holding, &stored);
+        executor.execute(conn, approved, ledger, &self.completed(history), report)
+    }
+
+    pub(super) fn executor<'r>(&'r self, holding: &'r Holding, stored: &'r Stored<B>) -> Executor<'r, B> {
+        Executor {
+            table: &self.table,
+            log: self.table.log(),
+            program: self.program.as_deref(),
+            hooks: &self.hooks,
+            observer: self.observer.as_ref(),
+            patience: self.lock_timeout,
+            is_watched: Cell::new(None),
+            find: Box::new(|step| match stored.get(&step.id) {
+                Some((meta, body)) if step.is_stored => Some((meta, body)),
+                _ => self.find(step),
+            }),
+            announce: Box::new(|step| holding.announce(&step.id)),
+        }
+    }
+
+    pub(super) fn reading(&self) -> impl Fn(Fault) -> MigrationError {
+        |fault| self.database("read the migrations", fault)
+    }
+
+    pub(super) fn database(&self, doing: &'static str, fault: Fault) -> MigrationError {
+        Failure::Database { doing, table: self.table.clone(), fault }.into()
+    }
+
+    pub(super) fn failure(&self, stop: Stop) -> MigrationError {
+        match stop {
+            Stop::Moved => Failure::Stale(0).into(),
+            Stop::Failed(error) => error,
+            Stop::Fault(fault) => self.database("write the migrations", fault),
+        }
+    }
+
+    /// The report of a plan that is about to be carried out; observers hear its warnings.
+    fn report(&self, plan: &Plan) -> Report {
+        let warnings = plan.problems().iter().filter(|problem| problem.verdict == Verdict::Warn);
+        let notes: Vec<Problem> = warnings.cloned().collect();
+        for problem in &notes {
+            self.tell(&Event::Warning { problem });
+        }
+        Report { already: plan.already(), notes, ..Report::default() }
+    }
+}

@@ -1,0 +1,166 @@
+//! Everything that is wrong, at once.
+
+use std::collections::HashMap;
+
+use super::MigrationRunner;
+use crate::backend::{Backend, Ledger};
+use crate::discovery::MigrationSource;
+use crate::effect::Outlook;
+use crate::error::{Failure, Location, MigrationError, Remains, Result, StepFailure};
+use crate::execute::Executor;
+use crate::fault::Fault;
+use crate::history::History;
+use crate::hooks::Hooks;
+use crate::lock::Holding;
+use crate::migration::{Action, Meta, Origin};
+use crate::plan::{Plan, Setting, TransactionMode, plan};
+use crate::policy::{Consent, Policy};
+use crate::problem::Problem;
+use crate::report::Report;
+use crate::step::Step;
+use crate::target::Target;
+use crate::validation::{fails, findings, judged, lints};
+
+impl<B: Backend> MigrationRunner<B> {
+    /// Everything that is wrong with a database, its history and the set, at once: what a run would find, what
+    /// [`validate_source`](Self::validate_source) finds, and pending scripts that fail on a copy of this database's schema.
+    ///
+    /// Nothing is changed. The verdict on each finding is the one that a run would pass; what the policy allows is a note.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or cannot be copied.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn validate(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
+        let conn = &mut conn;
+        let (_, history) = self.books(conn)?;
+        let outspoken = self.policy.outspoken();
+        let plan = plan(&self.graph, &history, &Target::Latest, self.setting_under(&outspoken))?;
+        let plan = self.explained(plan, &history);
+        let outlooks = self.outlooks(conn, &plan, &history)?;
+        let mut found: Vec<Problem> = Vec::new();
+        let failing =
+            plan.steps().iter().zip(&outlooks).filter_map(|(step, outlook)| self.failing(step, outlook));
+        let failing: Vec<Problem> = failing.take(1).collect();
+        let plan = self.with_prospects(plan, outlooks, &outspoken);
+        found.extend(plan.problems().iter().cloned());
+        found.extend(failing);
+        found.extend(self.examined()?);
+        Ok(judged(found, &self.policy, self.graph.metas()))
+    }
+
+    /// What the author should know about the set before shipping it: names against the convention, missing ways back, files that
+    /// nothing reads, needs that cannot be filled here, and the first migration whose script fails when the whole set is replayed in an
+    /// empty database in memory. None of the lints keeps the set from running.
+    ///
+    /// Code of migrations runs in the replay too, hooks do not.
+    ///
+    /// ```
+    /// use switchy_schema::{Migration, MigrationRunner, ProblemKind};
+    ///
+    /// let runner = MigrationRunner::new([
+    ///     Migration::reversible("2026-11-22-190907_notes", "CREATE TABLE notes (text)", "DROP TABLE notes"),
+    ///     Migration::reversible("2026-11-23-080000_index", "CREATE INDEX i ON note (text)", "DROP INDEX i"),
+    /// ])?;
+    /// let found = runner.validate_source();
+    /// assert_eq!(found.len(), 1);
+    /// assert_eq!(found[0].kind, ProblemKind::Fails);
+    /// assert_eq!(found[0].migration, "2026-11-23-080000_index");
+    /// assert_eq!(found[0].at.as_ref().unwrap().position.unwrap().line, 1);
+    /// assert!(found[0].finding.contains("no such table: main.note"));
+    /// # Ok::<(), switchy_schema::MigrationError>(())
+    /// ```
+    pub fn validate_source(&self) -> Vec<Problem> {
+        let examined = self.examined();
+        let found = examined.unwrap_or_else(findings);
+        judged(found, &self.policy, self.graph.metas())
+    }
+
+    /// What is wrong with a source: why it cannot be read, why its migrations are no set, or else what
+    /// [`validate_source`](Self::validate_source) finds; and the lints in any case.
+    ///
+    /// ```
+    /// use switchy_schema::{Migration, MigrationRunner, ProblemKind, Sqlite};
+    ///
+    /// let found = MigrationRunner::<Sqlite>::examine([
+    ///     Migration::reversible("2026-11-22-190907_a", "", "").depends_on("b"),
+    ///     Migration::reversible("b", "", "").depends_on("2026-11-22-190907_a"),
+    /// ]);
+    /// assert_eq!(
+    ///     found.iter().map(|problem| (problem.migration.as_str(), problem.kind)).collect::<Vec<_>>(),
+    ///     [("b", ProblemKind::Unconventional), ("2026-11-22-190907_a", ProblemKind::Cycle)],
+    /// );
+    /// ```
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn examine(source: impl MigrationSource<B>) -> Vec<Problem> {
+        let migrations = match source.migrations() {
+            Ok(migrations) => migrations,
+            Err(error) => return judged(findings(error), &Policy::DEFAULT, []),
+        };
+        let metas: Vec<Meta> = migrations.iter().map(|migration| migration.meta.clone()).collect();
+        match Self::for_backend(migrations) {
+            Ok(runner) => runner.validate_source(),
+            Err(error) => {
+                let mut found = lints(&metas);
+                found.extend(findings(error));
+                judged(found, &Policy::DEFAULT, &metas)
+            }
+        }
+    }
+
+    /// The findings about the set by itself.
+    fn examined(&self) -> Result<Vec<Problem>> {
+        let mut found = lints(self.graph.metas());
+        let outspoken = self.policy.outspoken();
+        let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&outspoken) };
+        let plan = plan(&self.graph, &History::default(), &Target::Latest, setting)?;
+        found.extend(plan.problems().iter().cloned());
+        if let Some(error) = self.replayed(plan) {
+            found.extend(fails("when the set is replayed in an empty database", &error));
+        }
+        Ok(found)
+    }
+
+    /// Carries out a plan in an empty database in memory, and gives the error it ended with.
+    fn replayed(&self, plan: Plan) -> Option<MigrationError> {
+        let (holding, stored, hooks) = (Holding::none(), HashMap::new(), Hooks::for_backend());
+        let executor = Executor { hooks: &hooks, observer: None, ..self.executor(&holding, &stored) };
+        let approved = plan.approve(Consent::NotNeeded).ok()?;
+        let mut report = Report::default();
+        let replayed = B::scratch(self.prepare.as_deref(), |conn| {
+            executor.execute(conn, approved, &Ledger::MISSING, &History::default(), &mut report)
+        });
+        match replayed {
+            Ok(None | Some(Ok(()))) => None,
+            Ok(Some(Err(stop))) => Some(self.failure(stop)),
+            Err(fault) => Some(self.database("replay the migrations", fault)),
+        }
+    }
+
+    /// The finding that a pending script failed on a copy of the schema.
+    fn failing(&self, step: &Step, outlook: &Outlook) -> Option<Problem> {
+        let fault = outlook.failure.as_ref()?;
+        let (meta, body) = self.find(step)?;
+        let Action::Sql(text) = &body.up else { return None };
+        let at = fault.offset.map_or_else(
+            || Location::file(&*step.origin),
+            |offset| {
+                let is_inline = matches!(meta.origin, Origin::Code(_));
+                Location { is_inline, ..Location::in_text(&step.origin, text, offset) }
+            },
+        );
+        let fault = Fault {
+            statement: fault.statement.clone(),
+            remedy: fault.remedy.clone(),
+            ..Fault::new(fault.kind, fault.message.clone())
+        };
+        let failure = StepFailure {
+            migration: step.id.clone(),
+            direction: step.direction,
+            remains: Remains::Nothing,
+            at,
+            fault,
+            applied_before: 0,
+        };
+        fails("on a copy of this database's schema", &Failure::Step(failure).into())
+    }
+}

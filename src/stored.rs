@@ -1,0 +1,137 @@
+//! [`StoredDown`]: the way back of a migration, kept in the database for programs that do not know the migration.
+
+use sha2::{Digest, Sha256};
+
+use crate::checksum::Checksum;
+use crate::id::MigrationId;
+use crate::step::{Atomicity, Cascade, ForeignKeys};
+
+/// The way back of a migration, kept with its record for programs that do not know the migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoredDown {
+    /// Code undoes it, which only a program that knows the migration has.
+    Code,
+    /// A script undoes it.
+    Script(StoredScript),
+}
+
+/// A script with everything it takes to run it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredScript {
+    /// The script, without byte order mark.
+    pub text: String,
+    /// How it runs, in words with a space between them: `guarded`, `foreign_keys=on`, `foreign_keys=off`, `cascade`. Without
+    /// any it runs in a transaction and foreign keys are checked.
+    pub options: String,
+    /// SHA-256 of the id, the options and the text, as `docs/format.md` says; `None` if the database has none that can be read.
+    pub checksum: Option<Checksum>,
+}
+
+/// How a script runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Manner {
+    pub(crate) atomicity: Atomicity,
+    pub(crate) foreign_keys: ForeignKeys,
+    pub(crate) cascade: Cascade,
+}
+
+impl StoredScript {
+    /// A script as it is to be stored.
+    pub(crate) fn new(id: &MigrationId, text: &str, manner: Manner) -> Self {
+        let options = manner.in_words();
+        Self { text: text.to_owned(), checksum: Some(digest(id, &options, text)), options }
+    }
+
+    /// Whether it is what was stored with this migration.
+    pub fn is_intact(&self, id: &MigrationId) -> bool {
+        self.checksum == Some(self.expected(id))
+    }
+
+    /// The checksum that it has if nothing happened to it.
+    pub(crate) fn expected(&self, id: &MigrationId) -> Checksum {
+        digest(id, &self.options, &self.text)
+    }
+
+    /// How it runs, or the word that only a later version knows.
+    pub(crate) fn manner(&self) -> Result<Manner, &str> {
+        let mut manner = Manner::default();
+        for word in self.options.split_whitespace() {
+            match word {
+                "guarded" => manner.atomicity = Atomicity::Guarded,
+                "foreign_keys=on" => manner.foreign_keys = ForeignKeys::Enforced,
+                "foreign_keys=off" => manner.foreign_keys = ForeignKeys::Unchecked,
+                "cascade" => manner.cascade = Cascade::Allowed,
+                unknown => return Err(unknown),
+            }
+        }
+        Ok(manner)
+    }
+}
+
+impl Manner {
+    fn in_words(self) -> String {
+        let atomicity = match self.atomicity {
+            Atomicity::Guarded => Some("guarded"),
+            Atomicity::Transaction => None,
+        };
+        let foreign_keys = match self.foreign_keys {
+            ForeignKeys::Enforced => Some("foreign_keys=on"),
+            ForeignKeys::Unchecked => Some("foreign_keys=off"),
+            ForeignKeys::Checked => None,
+        };
+        let cascade = match self.cascade {
+            Cascade::Allowed => Some("cascade"),
+            Cascade::Refused => None,
+        };
+        let words: Vec<&str> = [atomicity, foreign_keys, cascade].into_iter().flatten().collect();
+        words.join(" ")
+    }
+}
+
+/// It notices damage, not malice: who can write the script can write its checksum.
+fn digest(id: &MigrationId, options: &str, text: &str) -> Checksum {
+    let mut hash = Sha256::new();
+    for part in [id.as_str(), options, text] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    Checksum::from_bytes(hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_comes_back() {
+        let id = MigrationId::from("1_a");
+        for atomicity in [Atomicity::Transaction, Atomicity::Guarded] {
+            for foreign_keys in [ForeignKeys::Checked, ForeignKeys::Enforced, ForeignKeys::Unchecked] {
+                for cascade in [Cascade::Refused, Cascade::Allowed] {
+                    let manner = Manner { atomicity, foreign_keys, cascade };
+                    let stored = StoredScript::new(&id, "DROP TABLE a", manner);
+                    assert_eq!(stored.manner(), Ok(manner));
+                    assert!(stored.is_intact(&id));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed_wherever_it_is() {
+        let id = MigrationId::from("1_a");
+        let stored = StoredScript::new(&id, "DROP TABLE a", Manner::default());
+        let damaged = [
+            StoredScript { text: "DROP TABLE b".to_owned(), ..stored.clone() },
+            StoredScript { options: "guarded".to_owned(), ..stored.clone() },
+            StoredScript { checksum: None, ..stored.clone() },
+            StoredScript { checksum: Some(Checksum::of("")), ..stored.clone() },
+        ];
+        assert!(damaged.iter().all(|damaged| !damaged.is_intact(&id)));
+        assert!(!stored.is_intact(&"2_b".into()), "a row that was copied to another name");
+        let later = StoredScript { options: "guarded in_a_new_way".to_owned(), ..stored };
+        assert_eq!(later.manner(), Err("in_a_new_way"));
+    }
+}

@@ -1,0 +1,151 @@
+//! [`Trace`]: what was done to the records of a database, besides applying migrations.
+
+use std::fmt;
+
+use crate::checksum::Checksum;
+use crate::id::MigrationId;
+
+/// One line of a database's log: a migration was rolled back, or somebody corrected its record.
+///
+/// The log is a table of its own, so a line in it never says that a migration is applied now. A database where neither ever
+/// happened has no such table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Trace {
+    /// Which migration.
+    pub id: MigrationId,
+    /// What was done.
+    pub kind: TraceKind,
+    /// When, in UTC, as the database wrote it (SQLite: `2026-11-22T19:09:07.132`). Empty until the database has filled it in.
+    pub logged_on: String,
+    /// When the migration had been applied, if it was.
+    pub applied_on: Option<String>,
+    /// The checksum that its record had, if it had one.
+    pub checksum: Option<Checksum>,
+    /// The program that did it, as [`MigrationRunner::program`](crate::MigrationRunner::program) names it.
+    pub program: Option<String>,
+    /// Who asked for it.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl Trace {
+    /// Something that is being done, to be dated by the database.
+    pub fn new(id: impl Into<MigrationId>, kind: TraceKind) -> Self {
+        Self {
+            id: id.into(),
+            kind,
+            logged_on: String::new(),
+            applied_on: None,
+            checksum: None,
+            program: None,
+            who: None,
+            why: None,
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TraceKind {
+    /// It was undone, with the script or code of the program.
+    RolledBack,
+    /// It was undone by a program that does not know it, with the script stored in the database.
+    Downgraded,
+    /// Its unfinished record was cleared, to have the step run again.
+    Retried,
+    /// Its unfinished step was declared done.
+    MarkedDone,
+    /// Its record was removed, without undoing anything.
+    Forgotten,
+    /// Its changed script was accepted.
+    Accepted,
+    /// It was recorded without having been run.
+    AssumedApplied,
+    /// It was recorded without having been run, as part of what a database had before its first migration.
+    Baselined,
+    /// Something that a later version does.
+    Other(String),
+}
+
+impl TraceKind {
+    /// The word in the table.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::RolledBack => "rolled back",
+            Self::Downgraded => "downgraded",
+            Self::Retried => "retried",
+            Self::MarkedDone => "marked done",
+            Self::Forgotten => "forgotten",
+            Self::Accepted => "accepted",
+            Self::AssumedApplied => "assumed applied",
+            Self::Baselined => "baselined",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<&str> for TraceKind {
+    fn from(name: &str) -> Self {
+        use TraceKind::{
+            Accepted, AssumedApplied, Baselined, Downgraded, Forgotten, MarkedDone, Retried, RolledBack,
+        };
+        let known =
+            [RolledBack, Downgraded, Retried, MarkedDone, Forgotten, Accepted, AssumedApplied, Baselined];
+        known.into_iter().find(|kind| kind.name() == name).unwrap_or_else(|| Self::Other(name.to_owned()))
+    }
+}
+
+impl fmt::Display for TraceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One line: what was done to which migration, when, by which program, by whom and why.
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` was {}", self.id, self.kind)?;
+        if !self.logged_on.is_empty() {
+            write!(f, " at {} UTC", self.logged_on)?;
+        }
+        if let Some(applied_on) = &self.applied_on {
+            write!(f, ", applied at {applied_on} UTC")?;
+        }
+        self.program.iter().try_for_each(|program| write!(f, ", by {program}"))?;
+        self.who.iter().try_for_each(|who| write!(f, ", for {who}"))?;
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))
+    }
+}
+
+/// Who asks for something, and why: it stays in the database's log.
+///
+/// ```
+/// use switchy_schema::Signature;
+///
+/// let signature = Signature::of("ada").because("only the comments of the script were changed");
+/// assert_eq!(signature.who, "ada");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signature {
+    /// Who asks.
+    pub who: String,
+    /// Why; empty if nothing was said.
+    pub why: String,
+}
+
+impl Signature {
+    /// Somebody who asks.
+    pub fn of(who: impl Into<String>) -> Self {
+        Self { who: who.into(), why: String::new() }
+    }
+
+    /// The reason.
+    pub fn because(mut self, why: impl Into<String>) -> Self {
+        self.why = why.into();
+        self
+    }
+}

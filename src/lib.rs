@@ -26,7 +26,9 @@
 //! * The folder: [`layout`]. Other places migrations come from: [`MigrationSource`]; one by itself: [`Migration`].
 //! * What a run would do: [`MigrationRunner::plan`]; where it should end: [`Target`].
 //! * What is the case: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
-//! * What went wrong: [`MigrationError`], [`Problem`].
+//! * Going back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
+//!   [`MigrationRunner::confirm`]. Correcting what is recorded: [`Recovery`].
+//! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: `RECOVERY.md`.
 //! * Other databases: [`Backend`].
 //!
 //! # Features
@@ -39,7 +41,7 @@
 //! | `diff` | yes | the changed lines in an error about a changed script |
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
-//! | `validation` | | `MigrationRunner::validate_source` |
+//! | `validation` | | `MigrationRunner::validate`, `validate_source` and `examine` |
 //! | `test-utils` | | `test_utils`, databases and folders for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -95,6 +95,22 @@ struct Table {
 }
 
 impl Table {
+    /// The table that has taken its place, with these columns.
+    fn heir(&self, entry: &Entry, names: Vec<String>) -> Self {
+        let live = |name: &str| {
+            let same = self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+            same.and_then(|column| column.live.clone())
+        };
+        Self {
+            live: self.live.clone(),
+            name: entry.name.clone(),
+            before: entry.name.clone(),
+            root: entry.root,
+            sql: entry.sql.clone(),
+            columns: names.into_iter().map(|name| Column { live: live(&name), name }).collect(),
+        }
+    }
+
     /// Takes over the columns it has now. A column keeps its place when it is renamed, and a new one comes last.
     fn take_columns(&mut self, names: Vec<String>) -> Option<String> {
         let mut lost = None;
@@ -221,7 +237,7 @@ impl Objects {
     /// What the script that ends here has taken away, in a stable order.
     pub(super) fn finish(&mut self, conn: &Connection) -> rusqlite::Result<Vec<Effect>> {
         let entries = entries(conn)?;
-        let mut effects: Vec<Effect> = Vec::new();
+        let (mut effects, mut heirs) = (Vec::<Effect>::new(), Vec::new());
         for table in std::mem::take(&mut self.gone) {
             let names = [&table.live, &table.before];
             let heir = entries.iter().find(|entry| {
@@ -230,7 +246,10 @@ impl Objects {
             self.lost.retain(|(live, _)| heir.is_some() || *live != table.live);
             let kind = match heir {
                 Some(heir) => {
-                    self.lost.extend(missing(&table, &columns(conn, &heir.name)));
+                    let names = columns(conn, &heir.name);
+                    self.lost.extend(missing(&table, &names));
+                    // What becomes of it in a later script becomes of the rows that went over.
+                    heirs.extend(heir.is_table().then(|| table.heir(heir, names)));
                     EffectKind::ReplacesTable
                 }
                 None => EffectKind::DropsTable,
@@ -255,6 +274,7 @@ impl Objects {
             }
             is_left
         });
+        self.tables.append(&mut heirs);
         for table in &mut self.tables {
             table.before.clone_from(&table.name);
         }

@@ -162,7 +162,37 @@ fn scripts_follow_each_other() {
     let told: Vec<_> = outlooks(&live, &scripts, None).iter().map(told).collect();
     let replaced = "replaces the table `notes` with 2 rows; drops the column `notes.tag` with 1 value; \
         drops the column `notes.text` with 2 values; drops the trigger `logged`; drops the index `by_tag`";
-    assert_eq!(told, ["drops the view `texts`", "", replaced, ""]);
+    assert_eq!(told, ["drops the view `texts`", "", replaced, "drops the table `notes` with 2 rows"]);
+}
+
+#[test]
+fn what_becomes_of_a_rebuilt_table_later_is_told_too() {
+    let rebuild = "CREATE TABLE new (id INTEGER PRIMARY KEY, text TEXT, more);
+        INSERT INTO new (id, text) SELECT id, text FROM notes; DROP VIEW texts; DROP TABLE notes;
+        ALTER TABLE new RENAME TO notes";
+    let scripts = [
+        rebuild,
+        "ALTER TABLE notes DROP COLUMN more",
+        "ALTER TABLE notes RENAME TO old; ALTER TABLE old DROP COLUMN text",
+        "DELETE FROM old",
+        "DROP TABLE old",
+    ];
+    let told: Vec<String> =
+        outlooks(&live(NOTES), &scripts.map(|text| Foreseen::new(Some(text), Trust::Program)), None)
+            .iter()
+            .map(told)
+            .collect();
+    assert_eq!(
+        told,
+        [
+            "replaces the table `notes` with 2 rows; drops the column `notes.tag` with 1 value; \
+             drops the view `texts`; drops the trigger `logged`; drops the index `by_tag`",
+            "",
+            "drops the column `notes.text` with 2 values",
+            "deletes rows of `notes`, which has 2 rows",
+            "drops the table `notes` with 2 rows",
+        ]
+    );
 }
 
 #[test]

@@ -408,4 +408,42 @@ mod tests {
             assert_eq!(told(text), expected, "{text}");
         }
     }
+
+    proptest::proptest! {
+        /// Text of any kind, and pieces of SQL in any order.
+        #[test]
+        fn no_text_is_too_strange(text in ".*", pieces in proptest::collection::vec(0..PIECES.len(), 0..12)) {
+            scan(&text);
+            let pieces: Vec<&str> = pieces.into_iter().map(|piece| PIECES[piece]).collect();
+            scan(&pieces.join(" "));
+            scan(&pieces.concat());
+        }
+    }
+
+    const PIECES: [&str; 24] = [
+        "DROP",
+        "TABLE",
+        "ALTER",
+        "COLUMN",
+        "DELETE",
+        "FROM",
+        "TRUNCATE",
+        "CREATE",
+        "TRIGGER",
+        "BEGIN",
+        "END",
+        ";",
+        ",",
+        ".",
+        "(",
+        ")",
+        "a",
+        "'ä",
+        "\"b",
+        "$$",
+        "/*",
+        "--",
+        "\n",
+        "RENAME TO",
+    ];
 }

@@ -61,12 +61,18 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// The history as it is to be written: with the checksums of the scripts where older programs kept none, so that the digest
-    /// fits again, and changes from now on are noticed.
+    /// fits again, and changes from now on are noticed; and with the scripts, where they are those that were applied.
     pub(super) fn completed(&self, history: &History) -> History {
         let mut history = history.clone();
         for record in history.records_mut().filter(|record| record.dirty.is_none()) {
-            let meta = self.graph.get(&record.id);
-            record.checksum = record.checksum.or_else(|| meta.and_then(|meta| meta.checksum));
+            let Some(place) = self.graph.place(&record.id) else { continue };
+            let meta = &self.graph.metas()[place];
+            record.checksum = record.checksum.or(meta.checksum);
+            if record.checksum == meta.checksum && (record.up_sql.is_none() || record.down.is_none()) {
+                let known = self.bodies[place].record(meta);
+                record.up_sql = record.up_sql.take().or(known.up_sql);
+                record.down = record.down.take().or(known.down);
+            }
         }
         history
     }

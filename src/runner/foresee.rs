@@ -2,7 +2,7 @@
 
 use super::MigrationRunner;
 use super::run::Stored;
-use crate::backend::{Backend, Rehearsal};
+use crate::backend::{Backend, Rehearsal, patiently};
 use crate::effect::{Foreseen, Outlook, Trust};
 use crate::error::Result;
 use crate::history::{History, Record};
@@ -94,7 +94,7 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let rehearsal = Rehearsal { scripts: &scripts, tables: &tables, prepare: self.prepare.as_deref() };
         let failed = |fault| self.database("try out the migrations", fault);
-        B::foresee(conn, &rehearsal).map_err(failed)
+        patiently(self.lock_timeout, || B::foresee(conn, &rehearsal)).map_err(failed)
     }
 
     /// The migrations of a plan that only the database knows.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::MigrationRunner;
-use crate::backend::Backend;
+use crate::backend::{Backend, patiently};
 use crate::error::Result;
 use crate::execute::Stop;
 use crate::history::History;
@@ -52,7 +52,8 @@ impl<B: Backend> MigrationRunner<B> {
         signature: &Signature,
     ) -> Result<Vec<Amendment>> {
         let tables = [self.table.clone(), self.table.log()];
-        let is_blank = B::is_blank(conn, &tables).map_err(self.reading())?;
+        let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
+        let is_blank = is_blank.map_err(self.reading())?;
         let record_of = |place: usize| self.bodies[place].record(&self.graph.metas()[place]);
         let known = Known {
             graph: &self.graph,

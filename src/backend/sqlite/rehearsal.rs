@@ -72,10 +72,8 @@ impl Stage<'_> {
         self.copy.watch.rule(rule);
         let mut outlook = self.play(text, rule);
         self.copy.watch.rule(Rule::Ours);
-        if rule == Rule::Database && outlook.failure.is_none() && self.tracking()? != tracking {
-            // The authorizer is not told the name that a table gets.
-            let what = "it takes the name of a tracking table";
-            outlook.failure = Some(Fault::new(FaultKind::Other, what));
+        if rule == Rule::Database && outlook.failure.is_none() {
+            outlook.failure = self.tampered(&tracking)?;
         }
         self.end_transaction()?;
         self.objects.follow(&self.copy.conn, None).map_err(fault)?;
@@ -89,11 +87,28 @@ impl Stage<'_> {
         Ok(outlook)
     }
 
-    /// What has the name of one of the engine's tables.
+    /// What has the name of one of the engine's tables, and the triggers that speak of one.
     fn tracking(&self) -> Result<Vec<Entry>, Fault> {
         let mut entries = entries(&self.copy.conn).map_err(fault)?;
-        entries.retain(|entry| self.tables.iter().any(|table| entry.is_named(table.as_str())));
+        entries.retain(|entry| {
+            self.tables.iter().any(|table| entry.is_named(table.as_str()) || entry.is_trigger_about(table))
+        });
         Ok(entries)
+    }
+
+    /// What a script did to the engine's tables that the authorizer is not told: the name that a table gets, and what a trigger will
+    /// do when it fires.
+    fn tampered(&self, before: &[Entry]) -> Result<Option<Fault>, Fault> {
+        let now = self.tracking()?;
+        let is_trap = |entry: &Entry| {
+            self.tables.iter().any(|table| entry.is_trigger_about(table)) && !before.contains(entry)
+        };
+        let what = match () {
+            () if now == before => return Ok(None),
+            () if now.iter().any(is_trap) => "it creates a trigger that names the tracking table",
+            () => "it takes the name of a tracking table",
+        };
+        Ok(Some(Fault::new(FaultKind::Other, what)))
     }
 
     /// Steps through a script. The outlook has what only the text of a failing statement says.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use super::watch::is_internal;
+use crate::dialect::TableName;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::sql::mentions;
 
@@ -25,6 +26,10 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
+    }
+
+    pub(super) fn is_trigger_about(&self, table: &TableName) -> bool {
+        self.kind == "trigger" && mentions(&self.sql, table.as_str())
     }
 
     fn is_table(&self) -> bool {

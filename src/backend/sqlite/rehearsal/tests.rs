@@ -334,6 +334,20 @@ fn a_script_out_of_the_database_does_nothing_but_its_work() {
 }
 
 #[test]
+fn no_trap_is_left_for_the_tracking_table() {
+    for trigger in [
+        "CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM __switchy_migrations; END",
+        "CREATE TRIGGER t AFTER INSERT ON log BEGIN UPDATE [__SWITCHY_migrations] SET name = 'x'; END",
+        "CREATE TABLE y (a); CREATE TRIGGER t INSERT ON y BEGIN INSERT INTO '__switchy_migrations' (name) VALUES ('x'); END",
+    ] {
+        let expected = "FAILS it creates a trigger that names the tracking table";
+        assert_eq!(one(NOTES, trigger, Trust::Database), expected, "{trigger}");
+    }
+    let harmless = "CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM notes; END";
+    assert_eq!(one(NOTES, harmless, Trust::Database), "");
+}
+
+#[test]
 fn no_table_is_renamed_to_a_tracking_table() {
     let live = Connection::open_in_memory().unwrap();
     live.execute_batch("CREATE TABLE log (x)").unwrap();

@@ -49,21 +49,21 @@ impl fmt::Display for Dialect {
 pub struct TableName(Cow<'static, str>);
 
 impl TableName {
-    /// The longest name: what PostgreSQL stores without cutting it, in bytes.
-    pub const MAX_BYTES: usize = 63;
+    /// The longest name, in bytes: with `_log` behind it, PostgreSQL stores it without cutting it.
+    pub const MAX_BYTES: usize = 59;
 
     /// A checked name.
     ///
     /// # Errors
     ///
-    /// [`InvalidTableName`] if it is empty, longer than 63 bytes, holds a control character, or begins with
+    /// [`InvalidTableName`] if it is empty, longer than 59 bytes, holds a control character, or begins with
     /// `sqlite_`, which SQLite keeps for itself.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidTableName> {
         let name = name.into();
         let reason = if name.trim().is_empty() {
             "it is empty"
         } else if name.len() > Self::MAX_BYTES {
-            "it is longer than 63 bytes"
+            "it is longer than 59 bytes"
         } else if name.chars().any(char::is_control) {
             "it holds a control character"
         } else if name.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"sqlite_")) {
@@ -74,14 +74,9 @@ impl TableName {
         Err(InvalidTableName { name, reason })
     }
 
-    /// The name of the log that belongs to a tracking table: its own with `_log` behind it, cut before that where it is too long.
+    /// The name of the log that belongs to a tracking table.
     pub(crate) fn log(&self) -> Self {
-        const END: &str = "_log";
-        let mut longest = self.0.len().min(Self::MAX_BYTES - END.len());
-        while !self.0.is_char_boundary(longest) {
-            longest -= 1;
-        }
-        Self(Cow::Owned(format!("{}{END}", &self.0[..longest])))
+        Self(Cow::Owned(format!("{}_log", self.0)))
     }
 
     /// The name as it is stored.

@@ -62,7 +62,7 @@ pub enum ErrorKind {
     Set,
     /// The name given for the tracking table cannot be one.
     TableName,
-    /// An id that neither the set nor the database knows.
+    /// An id that the set does not have.
     UnknownMigration,
     /// The plan has problems; [`problems`](MigrationError::problems) lists them all. Nothing was done.
     Refused,
@@ -242,7 +242,17 @@ impl fmt::Display for StepFailure {
             let (steps, were) = if self.applied_before == 1 { ("step", "was") } else { ("steps", "were") };
             write!(f, ", {} {steps} before it {were} done and kept", self.applied_before)?;
         }
-        write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again"))
+        match self.remains {
+            Remains::Dirty => {
+                let remedy = self.fault.remedy.as_deref().unwrap_or("correct it");
+                write!(
+                    f,
+                    "; {remedy}; then finish it by hand and call `recover` with `Recovery::MarkDone`, or undo what it did and call it \
+                     with `Recovery::Retry`"
+                )
+            }
+            _ => write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again")),
+        }
     }
 }
 

@@ -137,3 +137,7 @@ pub use rusqlite;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../RECOVERY.md")]
+struct RecoveryGuide;

@@ -108,11 +108,11 @@ pub(crate) fn decide(recovery: &Recovery, signature: &Signature, known: Known<'_
         }
         Recovery::Accept(id) => vec![known.accepted(recovery, id)?],
         Recovery::AssumeApplied(id) => {
-            let place = known.place(id)?;
+            let place = known.place(recovery, id)?;
             known.assumed(recovery, place, place, &TraceKind::AssumedApplied)?
         }
         Recovery::AssumeRangeApplied { from, through } => {
-            let (first, last) = (known.place(from)?, known.place(through)?);
+            let (first, last) = (known.place(recovery, from)?, known.place(recovery, through)?);
             if first > last {
                 let finding = format!("it comes after `{through}`, which is to be the last");
                 return Err(nonsense(recovery, from, finding, "name the earlier one first"));
@@ -152,9 +152,15 @@ pub(crate) enum Contents {
 }
 
 impl Known<'_> {
-    fn place(&self, id: &MigrationId) -> Result<usize> {
-        let unknown = || Failure::Unknown { id: id.clone(), nearest: self.graph.nearest(id) }.into();
-        self.graph.place(id).ok_or_else(unknown)
+    fn place(&self, recovery: &Recovery, id: &MigrationId) -> Result<usize> {
+        if let Some(place) = self.graph.place(id) {
+            return Ok(place);
+        }
+        if self.history.get(id).is_some() {
+            let remedy = "use a version of the program that does";
+            return Err(nonsense(recovery, id, "this program does not know it", remedy));
+        }
+        Err(Failure::Unknown { id: id.clone(), nearest: self.graph.nearest(id) }.into())
     }
 
     /// The record of a migration, which the program need not know.
@@ -162,7 +168,7 @@ impl Known<'_> {
         if let Some(record) = self.history.get(id) {
             return Ok(record);
         }
-        self.place(id)?;
+        self.place(recovery, id)?;
         Err(nonsense(
             recovery,
             id,
@@ -193,7 +199,7 @@ impl Known<'_> {
 
     fn accepted(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
         let record = self.applied(recovery, id)?;
-        let place = self.place(id)?;
+        let place = self.place(recovery, id)?;
         if record.dirty.is_some() {
             let remedy = "use Recovery::Retry or Recovery::MarkDone first";
             return Err(nonsense(recovery, id, "it did not finish", remedy));
@@ -219,6 +225,12 @@ impl Known<'_> {
         let metas = self.graph.metas();
         let is_pending = |place: &usize| self.history.get(&metas[*place].id).is_none();
         let runs_here = |place: &usize| self.setting.excludes(&metas[*place]).is_none();
+        let is_dirty =
+            |place: &usize| self.history.get(&metas[*place].id).is_some_and(|record| record.dirty.is_some());
+        if let Some(place) = (first..=last).find(is_dirty) {
+            let remedy = "use Recovery::MarkDone or Recovery::Retry for it";
+            return Err(nonsense(recovery, &metas[place].id, "it did not finish", remedy));
+        }
         let pending: Vec<usize> = (first..=last).filter(is_pending).collect();
         let assumed: Vec<usize> = pending.iter().copied().filter(runs_here).collect();
         if assumed.is_empty() {
@@ -231,7 +243,10 @@ impl Known<'_> {
             return Err(nonsense(recovery, &metas[last].id, finding, "`status` shows what is pending"));
         }
         for &place in &assumed {
-            let is_missing = |need: &&usize| is_pending(need) && !assumed.contains(need);
+            let is_missing = |need: &&usize| {
+                let is_needed = runs_here(need) || metas[place].depends_on.contains(&metas[**need].id);
+                is_needed && is_pending(need) && !assumed.contains(need)
+            };
             if let Some(&need) = self.graph.needs(place).iter().find(is_missing) {
                 let finding = format!("it needs `{}`, which is not applied", metas[need].id);
                 let remedy = "assume that first, or apply it";
@@ -246,7 +261,7 @@ impl Known<'_> {
     }
 
     fn baseline(&self, recovery: &Recovery, id: &MigrationId) -> Result<Vec<Amendment>> {
-        let last = self.place(id)?;
+        let last = self.place(recovery, id)?;
         let count = self.history.records().len();
         if count > 0 {
             let finding = format!("{} recorded already", Recorded(count));

@@ -2,6 +2,7 @@
 
 use super::{Books, Executor, Stop};
 use crate::backend::{Backend, Ledger};
+use crate::fault::{Fault, FaultKind};
 use crate::history::{History, Record};
 use crate::recovery::{Amendment, Change};
 use crate::step::Direction;
@@ -25,6 +26,11 @@ impl<B: Backend> Executor<'_, B> {
                 B::log(conn, &self.log, &Trace { program, ..trace.clone() })?;
             }
             B::stamp(conn, self.table, books.basis)?;
+            // A trigger on the table would have fired by now.
+            if History::new(B::read(conn, self.table)?.records).basis() != books.basis {
+                let what = "something in the database changed other records as well, a trigger perhaps";
+                return Err(Fault::new(FaultKind::Other, what).remedy("remove it, and try again").into());
+            }
             let mut traces = B::traces(conn, &self.log)?;
             Ok(traces.split_off(traces.len().saturating_sub(amendments.len())))
         })

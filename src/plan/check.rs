@@ -110,13 +110,13 @@ fn dirty(record: &Record) -> Option<Problem> {
     };
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
     let (doing, done) = match dirty.direction {
-        Direction::Up => ("began", "done"),
-        Direction::Down => ("began to be undone", "undone"),
+        Direction::Up => (format!("began{}", at(&record.run_on)), "done"),
+        Direction::Down => ("began to be undone".to_owned(), "undone"),
     };
     Some(Problem::new(
         ProblemKind::Dirty,
         &record.id,
-        format!("{doing}{} and did not finish{place}{why}", at(&record.run_on)),
+        format!("{doing} and did not finish{place}{why}"),
         format!(
             "see what its script did, then call `recover` with `Recovery::Retry` to have it run again, \
              or with `Recovery::MarkDone` to count it as {done}"

@@ -15,7 +15,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// # Errors
     /// [`ErrorKind::Recovery`](crate::ErrorKind::Recovery) if it makes no sense: nothing is done then.
-    /// [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) for an id that neither the set nor the database knows. And
+    /// [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) for an id that neither the set nor the database has. And
     /// whatever keeps the database from being read or written.
     #[allow(clippy::needless_pass_by_value)]
     pub fn recover(
@@ -27,14 +27,13 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
         let (_, history) = self.books(conn)?;
-        self.amendments(conn, &self.completed(&history), &recovery, &signature)?;
+        self.amendments(conn, &history, &recovery, &signature)?;
         self.locked(conn, |conn, holding| {
             loop {
                 // A step that is dirty now has nobody who works on it: that would hold the lock.
                 let (ledger, history) = self.books(conn)?;
-                // As it is going to be written.
-                let history = self.completed(&history);
                 let amendments = self.amendments(conn, &history, &recovery, &signature)?;
+                let history = self.completed(&history);
                 let stored = HashMap::new();
                 match self.executor(holding, &stored).amend(conn, &amendments, &ledger, &history) {
                     Err(Stop::Moved) => {}
@@ -57,11 +56,19 @@ impl<B: Backend> MigrationRunner<B> {
         let record_of = |place: usize| self.bodies[place].record(&self.graph.metas()[place]);
         let known = Known {
             graph: &self.graph,
-            history,
+            // As it is going to be written.
+            history: &self.completed(history),
             setting: self.setting(),
             record_of: &record_of,
             contents: if is_blank { Contents::Nothing } else { Contents::Tables },
         };
-        decide(recovery, signature, known)
+        let mut amendments = decide(recovery, signature, known)?;
+        for trace in amendments.iter_mut().map(|amendment| &mut amendment.trace) {
+            // The log says what the record had.
+            if let Some(record) = history.get(&trace.id) {
+                trace.checksum = record.checksum;
+            }
+        }
+        Ok(amendments)
     }
 }

@@ -18,6 +18,7 @@ mod locking;
 mod other_backends;
 mod processes;
 mod properties;
+mod recovery;
 mod regressions;
 mod sample_set;
 mod start;

@@ -1,6 +1,6 @@
 //! What once went wrong, each with its story.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
-    Dialect, ErrorKind, ForeignKeys, Hooks, Migration, MigrationRunner, ProblemKind, Signature, Target,
-    TransactionMode,
+    Dialect, ErrorKind, ForeignKeys, Hooks, Migration, MigrationRunner, ProblemKind, Recovery, Signature,
+    Target, TransactionMode,
 };
 
-use crate::execution::{WAYS_OUT, applied, memory};
+use crate::execution::{WAYS_OUT, applied, memory, outside};
 
 const NOTHING: [&str; 0] = [];
 
@@ -442,4 +442,165 @@ fn a_hook_does_not_arm_a_cascade_in_code_outside_a_transaction() {
     let step = Migration::code("1_it", rebuild).outside_transaction();
     MigrationRunner::new([step]).unwrap().hooks(hooks).run(&conn).unwrap();
     assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"]);
+}
+
+fn ada() -> Signature {
+    Signature::of("ada")
+}
+
+/// `run` lets a need that is there "if present" and excluded here pass; a baseline does not.
+#[test]
+fn what_runs_here_can_be_assumed_here() {
+    let set = || {
+        MigrationRunner::new([
+            Migration::sql("1_pg", "SELECT 1").only_on([Dialect::Postgres]),
+            Migration::sql("2_it", "CREATE TABLE it (x)").depends_on_if_present("1_pg"),
+        ])
+        .unwrap()
+    };
+    assert_eq!(set().run(&memory()).unwrap().applied.len(), 1);
+    for recovery in [
+        Recovery::Baseline("2_it".into()),
+        Recovery::AssumeApplied("2_it".into()),
+        Recovery::AssumeAllApplied,
+    ] {
+        let conn = memory();
+        conn.execute_batch("CREATE TABLE it (x)").unwrap();
+        let outcome = set().recover(&conn, recovery, ada());
+        assert_eq!(outcome.unwrap().len(), 1);
+    }
+}
+
+/// Looking for tables (`is_blank`) gives up at once where everything else waits.
+#[test]
+fn a_recovery_waits_for_a_writer_wherever_it_meets_one() {
+    let database = TestDatabase::new();
+    let conn = database.connect();
+    conn.busy_timeout(Duration::ZERO).unwrap();
+    let runner = MigrationRunner::new([Migration::sql("1_a", "SELECT 1")]).unwrap();
+    runner.run(&conn).unwrap();
+    let stop = AtomicBool::new(false);
+    let failed: Vec<String> = thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = database.connect();
+            while !stop.load(Ordering::Relaxed) {
+                other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+                thread::sleep(Duration::from_micros(300));
+                other.execute_batch("COMMIT").unwrap();
+                thread::sleep(Duration::from_micros(300));
+            }
+        });
+        // Refused in any case, so all it does is read.
+        let attempts =
+            (0..3000).map(|_| runner.recover(&conn, Recovery::Retry("1_a".into()), ada()).unwrap_err());
+        let failed = attempts
+            .filter(|error| error.kind() == ErrorKind::Database)
+            .map(|error| error.to_string())
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        failed
+    });
+    assert_eq!(failed, Vec::<String>::new());
+}
+
+/// A trigger on the tracking table makes a recovery change records that nobody named, and `recover` says all is well.
+#[test]
+fn a_recovery_changes_no_other_record() {
+    let conn = memory();
+    let runner =
+        MigrationRunner::new(["1_a", "2_b", "3_c"].map(|id| Migration::sql(id, "SELECT 1"))).unwrap();
+    runner.run(&conn).unwrap();
+    conn.execute_batch(
+        "CREATE TRIGGER t AFTER DELETE ON __switchy_migrations BEGIN DELETE FROM __switchy_migrations WHERE name = '1_a'; END",
+    )
+    .unwrap();
+    let outcome = runner.recover(&conn, Recovery::Forget("2_b".into()), ada());
+    assert!(
+        outcome.is_err() || rows(&conn, "SELECT name FROM __switchy_migrations") == ["1_a", "3_c"],
+        "{outcome:?}"
+    );
+}
+
+/// A line that is not written is no error, and `recover` gives back the line before it, of another migration.
+#[test]
+fn a_recovery_whose_line_is_not_written_is_not_done() {
+    let conn = memory();
+    let runner =
+        MigrationRunner::new(["1_a", "2_b"].map(|id| Migration::reversible(id, "SELECT 1", ""))).unwrap();
+    runner.run(&conn).unwrap();
+    runner.rollback(&conn, 1).unwrap();
+    conn.execute_batch(
+        "CREATE TRIGGER t BEFORE INSERT ON __switchy_migrations_log BEGIN SELECT RAISE(IGNORE); END",
+    )
+    .unwrap();
+    let outcome = runner.recover(&conn, Recovery::Forget("1_a".into()), ada());
+    assert!(outcome.is_err(), "{outcome:?}");
+}
+
+/// Of a step that began to be undone, the sentence gives the date at which it was applied.
+#[test]
+fn nobody_is_told_that_a_step_began_to_be_undone_when_it_was_applied() {
+    let conn = memory();
+    let it =
+        Migration::reversible("1_it", "CREATE TABLE a (x)", "DROP TABLE a; SELEKT").outside_transaction();
+    let runner = MigrationRunner::new([it]).unwrap();
+    runner.run(&conn).unwrap();
+    conn.execute_batch("UPDATE __switchy_migrations SET run_on = '2001-01-01T00:00:00.000'").unwrap();
+    runner.rollback(&conn, 1).unwrap_err();
+    let error = runner.run(&conn).unwrap_err().to_string();
+    assert!(!error.contains("began to be undone at 2001"), "{error}");
+}
+
+/// "It is applied already" is said of one that did not finish.
+#[test]
+fn what_did_not_finish_is_not_called_applied() {
+    let conn = memory();
+    let runner = outside("CREATE TABLE a (x); SELEKT");
+    runner.run(&conn).unwrap_err();
+    let error = runner.recover(&conn, Recovery::AssumeApplied("1_it".into()), ada()).unwrap_err().to_string();
+    assert!(!error.contains("it is applied already"), "{error}");
+}
+
+/// "There is no migration" is said of one that the database knows; the kind is documented as "neither the set nor the database".
+#[test]
+fn what_the_database_knows_is_not_said_not_to_be_there() {
+    let conn = memory();
+    MigrationRunner::new(["1_a", "2_b"].map(|id| Migration::sql(id, "SELECT 1")))
+        .unwrap()
+        .run(&conn)
+        .unwrap();
+    let older = MigrationRunner::new([Migration::sql("1_a", "SELECT 1")]).unwrap();
+    for recovery in [
+        Recovery::Accept("2_b".into()),
+        Recovery::AssumeApplied("2_b".into()),
+        Recovery::Baseline("2_b".into()),
+    ] {
+        let error = older.recover(&conn, recovery, ada()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Recovery, "{error}");
+    }
+}
+
+/// A record of an older table without a checksum leaves a line that says it had one.
+#[test]
+fn a_line_says_what_the_record_had() {
+    let conn = memory();
+    conn.execute_batch(
+        "CREATE TABLE __switchy_migrations (name TEXT NOT NULL, run_on TEXT NOT NULL);
+        INSERT INTO __switchy_migrations VALUES ('1_a', '2024')",
+    )
+    .unwrap();
+    let runner = MigrationRunner::new([Migration::sql("1_a", "SELECT 1")]).unwrap();
+    assert_eq!(runner.history(&conn).unwrap().records()[0].checksum, None);
+    assert_eq!(runner.recover(&conn, Recovery::Forget("1_a".into()), ada()).unwrap()[0].checksum, None);
+}
+
+/// A table's name can be its own log's: 59 bytes and `_log`.
+#[test]
+fn a_table_is_not_its_own_log() {
+    let conn = memory();
+    let name = format!("{}_log", "x".repeat(59));
+    let it = Migration::reversible("1_a", "SELECT 1", "SELECT 1");
+    let Ok(runner) = MigrationRunner::new([it]).unwrap().table_name(&name) else { return };
+    runner.run(&conn).unwrap();
+    assert_eq!(runner.rollback(&conn, 1).unwrap().applied.len(), 1);
 }

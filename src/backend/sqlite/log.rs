@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{columns, fault, in_main, is_missing};
+use super::{columns, exactly_one, fault, in_main, is_missing};
 use crate::backend::table::LOG_COLUMNS;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
@@ -31,7 +31,7 @@ pub(super) fn write(conn: &Connection, log: &TableName, trace: &Trace) -> Result
     let checksum = trace.checksum.map(|checksum| checksum.to_string());
     let Trace { id, kind, applied_on, program, who, why, .. } = trace;
     let params = params![id.as_str(), kind.name(), applied_on, checksum, program, who, why];
-    conn.execute(&sql, params).map(drop).map_err(fault)
+    exactly_one(conn.execute(&sql, params).map_err(fault)?, &trace.id)
 }
 
 pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<Trace>, Fault> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::fault::Fault;
+use crate::step::ForeignKeys;
 
 mod scan;
 
@@ -42,6 +43,8 @@ pub enum EffectKind {
     DropsView,
     /// Some or all rows of a table go, perhaps none.
     DeletesRows,
+    /// Something may go that is not known: a statement could not be tried out. `object` says why.
+    Unknown,
 }
 
 impl EffectKind {
@@ -62,6 +65,12 @@ pub enum Evidence {
 }
 
 impl Effect {
+    /// Whether it loses something that nothing in the database could bring back. Deleting from an empty table does not.
+    pub fn is_destructive(&self) -> bool {
+        let is_vain = self.kind == EffectKind::DeletesRows && self.rows == Some(0);
+        self.kind.is_destructive() && !is_vain
+    }
+
     /// An effect on a whole object, nothing counted.
     pub fn new(kind: EffectKind, object: impl Into<String>, evidence: Evidence) -> Self {
         Self { kind, object: object.into(), column: None, rows: None, evidence }
@@ -87,6 +96,7 @@ impl fmt::Display for Effect {
             EffectKind::DropsTrigger => write!(f, "drops the trigger `{object}`")?,
             EffectKind::DropsView => write!(f, "drops the view `{object}`")?,
             EffectKind::DeletesRows => write!(f, "deletes rows of `{object}`")?,
+            EffectKind::Unknown => return write!(f, "may take something away: {object}"),
         }
         let (one, many) = match kind {
             EffectKind::DropsColumn => ("value", "values"),
@@ -103,6 +113,13 @@ impl fmt::Display for Effect {
             Evidence::Text => f.write_str(" (as its text reads)"),
         }
     }
+}
+
+/// What is lost, in words, if something is.
+pub(crate) fn losses(effects: &[Effect]) -> Option<String> {
+    let lost: Vec<String> =
+        effects.iter().filter(|effect| effect.is_destructive()).map(ToString::to_string).collect();
+    (!lost.is_empty()).then(|| lost.join(", "))
 }
 
 /// What is to be expected of a script.
@@ -125,6 +142,7 @@ impl Outlook {
 
 /// Where a script comes from, and so what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Trust {
     /// From the program: whatever it does, its author means it.
     Program,
@@ -141,11 +159,18 @@ pub struct Foreseen<'a> {
     pub text: Option<&'a str>,
     /// Where it comes from.
     pub trust: Trust,
+    /// The enforcement of foreign keys it runs under.
+    pub foreign_keys: ForeignKeys,
 }
 
 impl<'a> Foreseen<'a> {
     /// A script, or code.
     pub fn new(text: Option<&'a str>, trust: Trust) -> Self {
-        Self { text, trust }
+        Self { text, trust, foreign_keys: ForeignKeys::Checked }
+    }
+
+    /// Under another enforcement of foreign keys than the default.
+    pub fn under(self, foreign_keys: ForeignKeys) -> Self {
+        Self { foreign_keys, ..self }
     }
 }

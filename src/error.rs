@@ -15,7 +15,7 @@ use crate::step::{Atomicity, Direction};
 mod words;
 
 pub(crate) use words::Abridged;
-use words::{Advice, Done, Holder, Nearest, Sentences};
+use words::{Advice, Done, Holder, Named, Nearest, Sentences};
 
 /// A result of this crate.
 pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
@@ -155,8 +155,8 @@ pub(crate) enum Failure {
     Unknown { id: MigrationId, nearest: Option<MigrationId> },
     #[error("nothing was done: {}", Sentences(.0))]
     Refused(Vec<Problem>),
-    #[error("cannot {verb} `{id}`: {finding}; nothing was done, {remedy}")]
-    Recovery { verb: &'static str, id: MigrationId, finding: String, remedy: &'static str },
+    #[error("cannot {verb}{}: {finding}; nothing was done, {remedy}", Named(id))]
+    Recovery { verb: &'static str, id: Option<MigrationId>, finding: String, remedy: &'static str },
     #[error("the database changed since the plan was made; {}, make a new plan", Done(*.0))]
     Stale(usize),
     #[error(
@@ -316,7 +316,8 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(step) => Some(&step.migration),
             Failure::Hook { migration, .. } => Some(migration),
-            Failure::Unknown { id, .. } | Failure::Recovery { id, .. } | Failure::ForeignPlan(id) => Some(id),
+            Failure::Unknown { id, .. } | Failure::ForeignPlan(id) => Some(id),
+            Failure::Recovery { id, .. } => id.as_ref(),
             Failure::Set(problems) | Failure::Refused(problems) if problems.len() == 1 => {
                 Some(&problems[0].migration)
             }

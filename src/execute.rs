@@ -209,7 +209,10 @@ impl<'r, B: Backend> Executor<'r, B> {
             let mut done = Vec::with_capacity(works.len());
             for work in works {
                 let applied = self.within(conn, work, Atomicity::Transaction, &mut |_, _| Ok(()))?;
-                let record = work.record(None, Some(applied.duration));
+                let record = match work.step.direction {
+                    Direction::Up => work.record(None, Some(applied.duration)),
+                    Direction::Down => work.record.clone(),
+                };
                 self.keep(conn, work, &record, &mut new_books)?;
                 done.push(applied);
             }

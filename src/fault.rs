@@ -118,7 +118,9 @@ impl Fault {
             FaultKind::Full => Some("make room on the disk and run again"),
             FaultKind::NotADatabase => Some("check the path, or restore the file from a backup"),
             FaultKind::Interrupted => Some("run again when it may take its time"),
-            FaultKind::ForeignTable => Some("choose another name with `table_name`"),
+            FaultKind::ForeignTable => {
+                Some("choose another name with `table_name`, under which nothing is applied yet")
+            }
             FaultKind::Other => None,
         })
     }

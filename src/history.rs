@@ -42,12 +42,15 @@ pub struct Dirty {
     pub statement: Option<u32>,
     /// What went wrong, if the program lived to write it down.
     pub failure: Option<String>,
+    /// Whether it is half undone and somebody said that it is to be undone again
+    /// ([`Recovery::Retry`](crate::Recovery::Retry)): then a rollback may begin with it.
+    pub is_to_be_undone: bool,
 }
 
 impl Dirty {
     /// Begun, nothing known yet.
     pub fn begun(direction: Direction) -> Self {
-        Self { direction, statement: None, failure: None }
+        Self { direction, statement: None, failure: None, is_to_be_undone: false }
     }
 }
 

@@ -376,6 +376,15 @@ impl<B: Backend> Body<B> {
     /// The longest script that is kept with its record, in bytes. A seed of megabytes is not to be stored twice in each database.
     const LONGEST_KEPT: usize = 64 * 1024;
 
+    /// Whether code does it.
+    pub(crate) fn is_code(&self, direction: Direction) -> bool {
+        let action = match direction {
+            Direction::Up => Some(&self.up),
+            Direction::Down => self.down.as_ref(),
+        };
+        matches!(action, Some(Action::Code(_)))
+    }
+
     /// The record that the migration is to have.
     pub(crate) fn record(&self, meta: &Meta) -> Record {
         let short = self.up.text().filter(|text| text.len() <= Self::LONGEST_KEPT);

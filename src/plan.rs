@@ -47,6 +47,7 @@ pub struct Plan {
     steps: Vec<Step>,
     problems: Vec<Problem>,
     mode: TransactionMode,
+    target: Target,
 }
 
 impl Plan {
@@ -83,6 +84,11 @@ impl Plan {
     /// Whether it goes back, wholly or first of all.
     pub(crate) fn direction(&self) -> Direction {
         self.steps.first().map_or(Direction::Up, |step| step.direction)
+    }
+
+    /// Where it goes.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// How the steps are committed.
@@ -167,7 +173,8 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     // What is undone to be applied again is not to be found undone in between.
     let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
-    Ok(Plan { basis: history.basis(), already: history.records().len(), steps, problems, mode })
+    let (basis, already) = (history.basis(), history.records().len());
+    Ok(Plan { basis, already, steps, problems, mode, target: target.clone() })
 }
 
 fn step(graph: &Graph, place: usize, direction: Direction) -> Step {

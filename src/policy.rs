@@ -116,10 +116,11 @@ impl Policy {
         judged.filter(|problem| problem.verdict > Verdict::Allow).collect()
     }
 
-    /// Whether a plan in this direction has to be looked at before anything can be said.
-    pub(crate) fn wants_effects(&self, direction: Direction) -> bool {
+    /// Whether a plan has to be looked at before anything can be said.
+    pub(crate) fn wants_effects(&self, plan: &Plan) -> bool {
         let kinds = [ProblemKind::Destructive, ProblemKind::Opaque];
-        direction == Direction::Up && kinds.iter().any(|&kind| self.verdict(kind, direction) > Verdict::Allow)
+        let says = |kind: &ProblemKind| self.verdict(*kind, plan.direction()) > Verdict::Allow;
+        plan.steps().iter().any(|step| step.direction == Direction::Up) && kinds.iter().any(says)
     }
 }
 

@@ -1,8 +1,8 @@
 //! [`Recovery`]: how a person corrects what the tracking table says.
 
-use crate::error::{Failure, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::graph::Graph;
-use crate::history::{History, Record};
+use crate::history::{Dirty, History, Record};
 use crate::id::MigrationId;
 use crate::plan::Setting;
 use crate::report::Migrations;
@@ -34,8 +34,9 @@ use crate::trace::{Signature, Trace, TraceKind};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// A step that did not finish is to run again from its first statement, by the next run or rollback. For a script that can be
-    /// run over what it left, or after its leftovers were removed.
+    /// A step that did not finish is to run again from its first statement: one that was being applied by the next run, one that was
+    /// being undone by the next rollback that reaches it; until then runs are refused. For a script that can be run over what it
+    /// left, or after its leftovers were removed.
     Retry(MigrationId),
     /// A step that did not finish counts as done. For a script whose remaining statements were run by hand.
     MarkDone(MigrationId),
@@ -97,8 +98,7 @@ pub(crate) enum Change {
 /// It makes no sense for this set and this history.
 pub(crate) fn decide(recovery: &Recovery, signature: &Signature, known: Known<'_>) -> Result<Vec<Amendment>> {
     let amendments = match recovery {
-        Recovery::Retry(id) => vec![known.unfinished(recovery, id, &TraceKind::Retried)?],
-        Recovery::MarkDone(id) => vec![known.unfinished(recovery, id, &TraceKind::MarkedDone)?],
+        Recovery::Retry(id) | Recovery::MarkDone(id) => vec![known.unfinished(recovery, id)?],
         Recovery::Forget(id) => {
             let record = known.applied(recovery, id)?;
             vec![Amendment {
@@ -119,10 +119,11 @@ pub(crate) fn decide(recovery: &Recovery, signature: &Signature, known: Known<'_
             }
             known.assumed(recovery, first, last, &TraceKind::AssumedApplied)?
         }
-        Recovery::AssumeAllApplied => match known.graph.metas().len().checked_sub(1) {
-            Some(last) => known.assumed(recovery, 0, last, &TraceKind::AssumedApplied)?,
-            None => return Err(nonsense(recovery, "all", "the set is empty", "add migrations to it")),
-        },
+        Recovery::AssumeAllApplied => {
+            let empty = || nonsense(recovery, None, "the set is empty", "add migrations to it");
+            let last = known.graph.metas().len().checked_sub(1).ok_or_else(empty)?;
+            known.assumed(recovery, 0, last, &TraceKind::AssumedApplied)?
+        }
         Recovery::Baseline(id) => known.baseline(recovery, id)?,
     };
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -178,23 +179,32 @@ impl Known<'_> {
     }
 
     /// Settles a step that began and did not finish.
-    fn unfinished(&self, recovery: &Recovery, id: &MigrationId, kind: &TraceKind) -> Result<Amendment> {
+    fn unfinished(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
         let record = self.applied(recovery, id)?;
         let Some(dirty) = &record.dirty else {
             let remedy = "to have it run again all the same, use Recovery::Forget or a rollback";
             return Err(nonsense(recovery, id, "it is applied and finished", remedy));
         };
-        let trace = record.traced(kind.clone());
-        // Done is the opposite of to be done again, and undone of done.
-        let stays = (dirty.direction == Direction::Up) == (*kind == TraceKind::MarkedDone);
-        let change = if stays {
-            let meta = self.graph.get(id);
-            let checksum = record.checksum.or_else(|| meta.and_then(|meta| meta.checksum));
-            Change::Update { from: record.clone(), to: Record { dirty: None, checksum, ..record.clone() } }
-        } else {
-            Change::Delete(record.clone())
+        let is_done = matches!(recovery, Recovery::MarkDone(_));
+        let update = |dirty| {
+            let checksum = record.checksum.or_else(|| self.graph.get(id).and_then(|meta| meta.checksum));
+            Change::Update { from: record.clone(), to: Record { checksum, dirty, ..record.clone() } }
         };
-        Ok(Amendment { change, trace })
+        let (kind, change) = match (dirty.direction, is_done) {
+            (Direction::Up, false) => (TraceKind::Retried, Change::Delete(record.clone())),
+            (Direction::Up, true) => (TraceKind::MarkedDone, update(None)),
+            (Direction::Down, false) if dirty.is_to_be_undone => {
+                let remedy = "roll it back, or downgrade";
+                return Err(nonsense(recovery, id, "it is to be undone again already", remedy));
+            }
+            // It stays dirty: a start must not take what is half undone for whole.
+            (Direction::Down, false) => {
+                let again = Dirty { is_to_be_undone: true, ..Dirty::begun(Direction::Down) };
+                (TraceKind::Retried, update(Some(again)))
+            }
+            (Direction::Down, true) => (TraceKind::MarkedUndone, Change::Delete(record.clone())),
+        };
+        Ok(Amendment { change, trace: record.traced(kind) })
     }
 
     fn accepted(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
@@ -288,12 +298,12 @@ impl std::fmt::Display for Recorded {
     }
 }
 
-fn nonsense(
+fn nonsense<'i>(
     recovery: &Recovery,
-    id: impl Into<MigrationId>,
+    id: impl Into<Option<&'i MigrationId>>,
     finding: impl Into<String>,
     remedy: &'static str,
-) -> crate::error::MigrationError {
-    let (verb, id, finding) = (recovery.verb(), id.into(), finding.into());
+) -> MigrationError {
+    let (verb, id, finding) = (recovery.verb(), id.into().cloned(), finding.into());
     Failure::Recovery { verb, id, finding, remedy }.into()
 }

@@ -26,7 +26,7 @@ pub struct Report {
     pub applied: Vec<Applied>,
     /// How many migrations were applied before.
     pub already: usize,
-    /// What the plan found and did not refuse.
+    /// What the plan found and the policy reports. A run that finds everything applied looks no further, and has none.
     pub notes: Vec<Problem>,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
-use crate::effect::Effect;
+use crate::effect::{Effect, losses};
 use crate::id::MigrationId;
 
 /// Which script of a migration.
@@ -99,20 +99,27 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether two plans mean the same by it, whatever they know of its effects.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let parts = |step: &Self| (step.direction, step.atomicity, step.checksum, step.is_stored);
+        self.id == other.id && self.origin == other.origin && parts(self) == parts(other)
+    }
+
+    /// Whether another plan's look at it found the same, but for the number of rows; or nobody looked.
+    pub(crate) fn has_same_effects(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (&self.effects, &other.effects) else { return true };
+        let parts = |effect: &Effect| (effect.kind, effect.object.clone(), effect.column.clone());
+        own.iter().map(parts).eq(others.iter().map(parts))
+    }
+
     /// Why somebody should be asked before it runs in a protected environment.
     pub(crate) fn reason_to_ask(&self) -> Option<String> {
-        let effects = self.effects.as_deref();
-        match (self.direction, effects) {
-            (Direction::Up, None) => Some("may take something away".to_owned()),
-            (Direction::Up, Some(effects)) => {
-                let lost: Vec<String> = effects
-                    .iter()
-                    .filter(|effect| effect.kind.is_destructive())
-                    .map(ToString::to_string)
-                    .collect();
-                (!lost.is_empty()).then(|| lost.join(", "))
-            }
+        match (self.direction, self.effects.as_deref()) {
             (Direction::Down, _) => Some("would be undone".to_owned()),
+            (Direction::Up, Some(effects)) => losses(effects),
+            (Direction::Up, None) => {
+                Some("may take anything away, which is not known before it runs".to_owned())
+            }
         }
     }
 }

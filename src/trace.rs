@@ -58,6 +58,8 @@ pub enum TraceKind {
     Retried,
     /// Its unfinished step was declared done.
     MarkedDone,
+    /// Its unfinished undoing was declared done.
+    MarkedUndone,
     /// Its record was removed, without undoing anything.
     Forgotten,
     /// Its changed script was accepted.
@@ -78,6 +80,7 @@ impl TraceKind {
             Self::Downgraded => "downgraded",
             Self::Retried => "retried",
             Self::MarkedDone => "marked done",
+            Self::MarkedUndone => "marked undone",
             Self::Forgotten => "forgotten",
             Self::Accepted => "accepted",
             Self::AssumedApplied => "assumed applied",
@@ -89,11 +92,17 @@ impl TraceKind {
 
 impl From<&str> for TraceKind {
     fn from(name: &str) -> Self {
-        use TraceKind::{
-            Accepted, AssumedApplied, Baselined, Downgraded, Forgotten, MarkedDone, Retried, RolledBack,
-        };
-        let known =
-            [RolledBack, Downgraded, Retried, MarkedDone, Forgotten, Accepted, AssumedApplied, Baselined];
+        let known = [
+            Self::RolledBack,
+            Self::Downgraded,
+            Self::Retried,
+            Self::MarkedDone,
+            Self::MarkedUndone,
+            Self::Forgotten,
+            Self::Accepted,
+            Self::AssumedApplied,
+            Self::Baselined,
+        ];
         known.into_iter().find(|kind| kind.name() == name).unwrap_or_else(|| Self::Other(name.to_owned()))
     }
 }

@@ -36,6 +36,7 @@ const LEGACY: [&str; 7] =
 const CLEAN: i64 = 0;
 pub(super) const UP_BEGAN: i64 = 1;
 const DOWN_BEGAN: i64 = 2;
+const DOWN_AGAIN: i64 = 3;
 
 /// How to read a table: for each thing a record needs, the column that has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,17 +127,20 @@ pub(super) struct Row {
 
 impl From<Row> for Record {
     fn from(row: Row) -> Self {
-        let direction = if row.dirty == DOWN_BEGAN { Direction::Down } else { Direction::Up };
+        let is_to_be_undone = row.dirty == DOWN_AGAIN;
+        let direction =
+            if row.dirty == DOWN_BEGAN || is_to_be_undone { Direction::Down } else { Direction::Up };
         let dirty = match row.status.as_deref() {
             Some("failed") => {
                 let failure = row.failure.unwrap_or_else(|| "no reason was recorded".to_owned());
-                Some(Dirty { statement: row.statement, failure: Some(failure), direction })
+                Some(Dirty { statement: row.statement, failure: Some(failure), ..Dirty::begun(direction) })
             }
             Some("in_progress") => Some(Dirty::begun(direction)),
             _ => (row.dirty != CLEAN).then_some(Dirty {
                 statement: row.statement,
                 failure: row.failure,
                 direction,
+                is_to_be_undone,
             }),
         };
         Self {
@@ -202,6 +206,7 @@ impl<'a> From<&'a Record> for Values<'a> {
             checksum: record.checksum.map(|checksum| checksum.to_string()),
             dirty: dirty.map_or(CLEAN, |dirty| match dirty.direction {
                 Direction::Up => UP_BEGAN,
+                Direction::Down if dirty.is_to_be_undone => DOWN_AGAIN,
                 Direction::Down => DOWN_BEGAN,
             }),
             duration_ms: record.duration.and_then(|duration| i64::try_from(duration.as_millis()).ok()),

@@ -117,13 +117,21 @@ pub fn migrations<B: Backend>(
     for ((dialect, id), draft) in drafts {
         sets.entry(id).or_default().push((dialect, draft));
     }
-    // Where a file is malformed, what is missing may be in it.
-    if !wrong.is_empty() {
-        return Err(MigrationError::of_all(wrong));
-    }
+    // Of a migration with a malformed file, what is missing may be in that.
+    let folders: BTreeSet<String> = wrong.iter().filter_map(|error| folder_of(error, root)).collect();
+    let twice =
+        |id: &str| wrong.iter().flat_map(MigrationError::problems).any(|problem| problem.migration == *id);
+    sets.retain(|id, drafts| !twice(id) && !drafts.iter().any(|(_, draft)| folders.contains(&draft.place.0)));
     let chosen = sets.into_iter().filter_map(|(id, drafts)| kept(choose::<B>(id, drafts), &mut wrong));
     let migrations = chosen.collect();
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
+}
+
+/// The folder of the file that an error is about, from the root of the set.
+fn folder_of(error: &MigrationError, root: &str) -> Option<String> {
+    let origin = &error.location()?.origin;
+    let path = origin.strip_prefix(root.trim_end_matches('/')).unwrap_or(origin).trim_start_matches('/');
+    Some(path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned())
 }
 
 /// What came of a file; what is wrong with it is kept with all that is wrong with others.

@@ -61,6 +61,15 @@ impl fmt::Display for Nearest<'_> {
     }
 }
 
+/// A migration, if it is about one.
+pub(super) struct Named<'a>(pub(super) &'a Option<MigrationId>);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|id| write!(f, " `{id}`"))
+    }
+}
+
 pub(super) struct Holder<'a>(pub(super) &'a str);
 
 impl fmt::Display for Holder<'_> {

@@ -20,14 +20,13 @@ impl<B: Backend> Executor<'_, B> {
         report: &mut Report,
     ) -> Result<(), Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
-        let clean = work.record(None, None);
         let mut looked = *first;
         *books = B::transaction(conn, &self.bookkeeping(), |conn| {
             let mut books = books.clone();
             self.reconcile(conn, &mut books, &mut looked)?;
             if work.step.direction == Direction::Down {
                 B::update(conn, self.table, &dirty)?;
-                books = books.toggled(&clean, Direction::Down).toggled(&dirty, Direction::Up);
+                books = books.toggled(&work.record, Direction::Down).toggled(&dirty, Direction::Up);
             } else {
                 B::insert(conn, self.table, &dirty)?;
                 books = books.toggled(&dirty, Direction::Up);
@@ -44,7 +43,7 @@ impl<B: Backend> Executor<'_, B> {
             has_begun.set(work.action.text().is_none());
             self.within(conn, work, Atomicity::Guarded, &mut |conn, number| {
                 has_begun.set(true);
-                let dirty = Dirty { direction: work.step.direction, statement: Some(number), failure: None };
+                let dirty = Dirty { statement: Some(number), ..Dirty::begun(work.step.direction) };
                 let record = work.record(Some(dirty), None);
                 patiently(self.patience, || B::update(conn, self.table, &record))
             })
@@ -81,16 +80,20 @@ impl<B: Backend> Executor<'_, B> {
                     _ => (None, error.to_string()),
                 };
                 let dirty = Dirty {
-                    direction: work.step.direction,
                     statement: statement.map(|(number, _)| *number),
                     failure: Some(failure),
+                    ..Dirty::begun(work.step.direction)
                 };
                 return Ok(B::update(conn, self.table, &work.record(Some(dirty), None))?);
             }
             Err(_) => return Ok(()),
         };
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
-        let record = work.record(None, outcome.as_ref().ok().map(|applied| applied.duration));
+        let record = match outcome {
+            Ok(applied) => work.record(None, Some(applied.duration)),
+            // As it was before.
+            Err(_) => work.record.clone(),
+        };
         // A record is gone after what was undone, and after what was to be applied and was not.
         let is_gone = (work.step.direction == Direction::Up) == is_undone;
         let without = books.toggled(&dirty, Direction::Down);

@@ -20,7 +20,7 @@ pub(super) fn up(
 ) -> Vec<Problem> {
     let mut found = Vec::new();
     found.extend(history.records().iter().filter_map(|record| ahead(graph, record, Direction::Up)));
-    found.extend(all_dirty(history));
+    found.extend(unfinished(history, steps));
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
     found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
     found.extend(batch(&manners(graph, steps), setting));
@@ -64,7 +64,7 @@ pub(super) fn down(
     let selected = || records.iter().map(|&record| &history.records()[record]);
     let mut found = Vec::new();
     found.extend(selected().filter_map(|record| ahead(graph, record, Direction::Down)));
-    found.extend(all_dirty(history));
+    found.extend(unfinished(history, steps));
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
     found.extend(steps.iter().filter_map(|step| gone_for_good(graph, step, setting)));
@@ -97,9 +97,15 @@ fn at(run_on: &str) -> String {
     if run_on.is_empty() { String::new() } else { format!(" at {run_on} UTC") }
 }
 
-/// The steps that began and did not finish.
-pub(super) fn all_dirty(history: &History) -> Vec<Problem> {
-    history.records().iter().filter_map(dirty).collect()
+/// The steps that began and did not finish, but for those that this plan undoes, as somebody said it should.
+pub(super) fn unfinished(history: &History, steps: &[Step]) -> Vec<Problem> {
+    let goes =
+        |id: &MigrationId| steps.iter().any(|step| step.id == *id && step.direction == Direction::Down);
+    let records = history.records().iter().filter(|record| {
+        let is_to_be_undone = record.dirty.as_ref().is_some_and(|dirty| dirty.is_to_be_undone);
+        !(is_to_be_undone && goes(&record.id))
+    });
+    records.filter_map(dirty).collect()
 }
 
 fn dirty(record: &Record) -> Option<Problem> {
@@ -109,6 +115,15 @@ fn dirty(record: &Record) -> Option<Problem> {
         None => String::new(),
     };
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
+    if dirty.is_to_be_undone {
+        return Some(Problem::new(
+            ProblemKind::Dirty,
+            &record.id,
+            "is half undone, and is to be undone again",
+            "do that with `rollback`, `rollback_to` or `downgrade`, or call `recover` with `Recovery::MarkDone` to count it \
+             as undone",
+        ));
+    }
     let (doing, done) = match dirty.direction {
         Direction::Up => (format!("began{}", at(&record.run_on)), "done"),
         Direction::Down => ("began to be undone".to_owned(), "undone"),

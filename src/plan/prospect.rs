@@ -1,7 +1,7 @@
 //! What a plan's steps take away, as the planner uses it.
 
 use super::Plan;
-use crate::effect::{Effect, Outlook};
+use crate::effect::{Effect, EffectKind, Evidence, Outlook, losses};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::{DataLoss, Direction, Step};
@@ -15,12 +15,25 @@ pub(crate) struct Prospect {
 }
 
 impl Plan {
+    /// The plan for a database that has nothing to be taken away.
+    pub(crate) fn without_effects(mut self) -> Self {
+        for step in &mut self.steps {
+            step.effects = Some(Vec::new());
+        }
+        self
+    }
+
     /// The plan with what its steps take away, and with the findings about that.
     pub(crate) fn foreseeing(mut self, prospects: Vec<Prospect>, policy: &Policy) -> Self {
         let direction = self.direction();
         let mut found = Vec::new();
         for (step, prospect) in self.steps.iter_mut().zip(prospects) {
-            let Prospect { outlook, is_code, data_loss } = prospect;
+            let Prospect { mut outlook, is_code, data_loss } = prospect;
+            let is_told = step.is_stored || losses(&outlook.effects).is_some();
+            if let Some(fault) = outlook.failure.as_ref().filter(|_| !is_told) {
+                let why = format!("a statement could not be tried out: {fault}");
+                outlook.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::Rehearsal));
+            }
             if step.direction == Direction::Up {
                 found.extend(destructive(step, &outlook.effects, data_loss));
                 found.extend(is_code.then(|| opaque(step)));
@@ -28,7 +41,8 @@ impl Plan {
             if step.is_stored {
                 found.extend(untrusted(step, &outlook));
             }
-            step.effects = Some(outlook.effects);
+            // What code takes away is known to nobody.
+            step.effects = (!is_code).then_some(outlook.effects);
         }
         self.problems.extend(policy.judge(found, direction));
         self
@@ -36,17 +50,9 @@ impl Plan {
 }
 
 fn destructive(step: &Step, effects: &[Effect], data_loss: DataLoss) -> Option<Problem> {
-    let lost: Vec<String> =
-        effects.iter().filter(|effect| effect.kind.is_destructive()).map(ToString::to_string).collect();
-    let is_finding = !lost.is_empty() && data_loss == DataLoss::Undeclared;
-    is_finding.then(|| {
-        Problem::new(
-            ProblemKind::Destructive,
-            &step.id,
-            lost.join(", "),
-            "if that is meant, declare it with allow = [\"destructive\"] in its metadata",
-        )
-    })
+    let lost = losses(effects).filter(|_| data_loss == DataLoss::Undeclared)?;
+    let remedy = "if that is meant, declare it with allow = [\"destructive\"] in its metadata";
+    Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy))
 }
 
 fn opaque(step: &Step) -> Problem {

@@ -15,7 +15,7 @@ pub(crate) const ORIGIN: &str = "the script stored in the database";
 /// nothing is undone before what needs it.
 pub(super) fn plan(graph: &Graph, history: &History, setting: Setting<'_>) -> (Vec<Step>, Vec<Problem>) {
     let unknown = history.records().iter().rev().filter(|record| graph.place(&record.id).is_none());
-    let mut found = check::all_dirty(history);
+    let mut found = Vec::new();
     let mut undone: Vec<(&MigrationId, Manner)> = Vec::new();
     let mut steps = Vec::new();
     for record in unknown {
@@ -26,6 +26,7 @@ pub(super) fn plan(graph: &Graph, history: &History, setting: Setting<'_>) -> (V
         undone.push((&record.id, manner));
         steps.push(step(record, manner));
     }
+    found.extend(check::unfinished(history, &steps));
     found.extend(check::batch(&undone, setting));
     (steps, found)
 }
@@ -54,7 +55,10 @@ fn manner(record: &Record) -> Result<Manner, Box<Problem>> {
             (ProblemKind::Irreversible, "is undone by code, which cannot be stored".to_owned())
         }
         Some(StoredDown::Script(script)) if !script.is_intact(&record.id) => {
-            (ProblemKind::Untrusted, "has a stored script that is not the one that was stored".to_owned())
+            (ProblemKind::Untrusted, "has a stored script that is damaged".to_owned())
+        }
+        Some(StoredDown::Script(script)) if script.text.contains('\0') => {
+            (ProblemKind::Untrusted, "has a stored script with a NUL in it, where SQL would end".to_owned())
         }
         Some(StoredDown::Script(script)) => match script.manner() {
             Ok(manner) => return Ok(manner),

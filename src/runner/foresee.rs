@@ -44,12 +44,17 @@ impl<B: Backend> MigrationRunner<B> {
     pub(super) fn judged(&self, conn: &mut B::Conn<'_>, history: &History, target: &Target) -> Result<Plan> {
         let plan = plan(&self.graph, history, target, self.setting())?;
         let plan = self.explained(plan, history);
-        let is_concern = plan.is_stored()
-            || self.policy.wants_effects(plan.direction())
-            || self.protected_environment().is_some();
+        let is_concern =
+            plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
         // What is refused anyway needs no closer look.
         if plan.steps().is_empty() || !is_concern || plan.refuse_if(|_| true).is_err() {
             return Ok(plan);
+        }
+        let tables = [self.table.clone(), self.table.log()];
+        let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
+        if is_blank.map_err(self.reading())? && !plan.is_stored() {
+            // Nothing can be taken from it.
+            return Ok(plan.without_effects());
         }
         self.foreseeing(conn, plan, history)
     }
@@ -64,7 +69,7 @@ impl<B: Backend> MigrationRunner<B> {
             let found = self.find(step).filter(|_| !step.is_stored);
             Prospect {
                 outlook,
-                is_code: found.is_some_and(|(_, body)| matches!(body.up, Action::Code(_))),
+                is_code: found.is_some_and(|(_, body)| body.is_code(step.direction)),
                 data_loss: found.map_or(DataLoss::Undeclared, |(meta, _)| meta.data_loss),
             }
         });
@@ -81,14 +86,16 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Vec<Outlook>> {
         let stored = Self::stored(plan, history);
         let foreseen = |step: &crate::step::Step| {
-            let own = stored.get(&step.id).filter(|_| step.is_stored).map(|(_, body)| body);
-            let body = own.or_else(|| Some(self.find(step)?.1));
+            let own = stored.get(&step.id).filter(|_| step.is_stored).map(|(meta, body)| (meta, body));
+            let found = own.or_else(|| self.find(step));
+            let body = found.map(|(_, body)| body);
+            let foreign_keys = found.map_or_else(Default::default, |(meta, _)| meta.foreign_keys);
             let action = match step.direction {
                 Direction::Up => body.map(|body| &body.up),
                 Direction::Down => body.and_then(|body| body.down.as_ref()),
             };
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
-            Foreseen::new(action.and_then(Action::text), trust)
+            Foreseen::new(action.and_then(Action::text), trust).under(foreign_keys)
         };
         let scripts: Vec<Foreseen<'_>> = plan.steps().iter().map(foreseen).collect();
         let tables = [self.table.clone(), self.table.log()];

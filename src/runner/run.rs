@@ -17,11 +17,18 @@ use crate::plan::Plan;
 use crate::policy::Consent;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::Report;
-use crate::step::Step;
+use crate::step::{Direction, Step};
 use crate::target::Target;
 
 /// Migrations that only the database knows, made from what it keeps of them.
 pub(super) type Stored<B> = HashMap<MigrationId, (Meta, Body<B>)>;
+
+/// How far a run came under the lock.
+enum Way {
+    Arrived,
+    /// Somebody has to be asked about this plan before it goes on.
+    Asks(Plan),
+}
 
 impl<B: Backend> MigrationRunner<B> {
     /// Applies everything that is pending.
@@ -142,38 +149,61 @@ impl<B: Backend> MigrationRunner<B> {
             }
             return Ok(report);
         }
+        self.refuse_foreign_log(conn, &plan)?;
         let mut asked = if is_dirty { None } else { Some(self.ask(&plan)?) };
-        let first = plan.steps().first().map(|step| step.id.clone());
-        self.locked(conn, |conn, holding| {
-            if let Some(first) = &first {
-                holding.announce(first);
-            }
-            let mut report = Report::default();
-            loop {
-                let (ledger, history) = self.books(conn)?;
-                let plan = self.judged(conn, &history, &target)?;
-                plan.refuse_if(|_| true)?;
-                if asked.is_none_or(|(basis, _)| basis != plan.basis()) {
+        let mut report = Report::default();
+        loop {
+            let way = self.locked(conn, |conn, holding| {
+                if let Some(first) = plan.steps().first() {
+                    holding.announce(&first.id);
+                }
+                self.go(conn, &target, asked, holding, &mut report)
+            })?;
+            match way {
+                Way::Arrived => return Ok(report),
+                // A person takes minutes to answer, and nobody is to wait for that.
+                Way::Asks(plan) => {
                     asked = Some(self.ask(&plan).map_err(|error| error.after(report.clone()))?);
                 }
-                let started = report.applied.len();
-                report = Report { applied: report.applied, ..self.report(&plan) };
-                let consent = asked.map_or(Consent::NotNeeded, |(_, consent)| consent);
-                match self.carry_out(conn, plan, consent, &ledger, &history, &mut report, holding) {
-                    Ok(()) => return Ok(report),
-                    // Somebody without the lock was faster. A place is reached from wherever one stands.
-                    Err(Stop::Moved) if target.is_a_place() || report.applied.len() == started => {}
-                    Err(stop) => return Err(self.failure(stop).after(report)),
-                }
             }
-        })
+        }
     }
 
-    /// Carries out a plan, if the database is still as it was when the plan was made.
+    /// Goes to a target under the lock, as far as an answer reaches.
+    fn go(
+        &self,
+        conn: &mut B::Conn<'_>,
+        target: &Target,
+        asked: Option<(Basis, Consent<'_>)>,
+        holding: &Holding,
+        report: &mut Report,
+    ) -> Result<Way> {
+        loop {
+            let (ledger, history) = self.books(conn)?;
+            let plan = self.judged(conn, &history, target)?;
+            plan.refuse_if(|_| true).map_err(|error| error.after(report.clone()))?;
+            let consent = match asked {
+                Some((basis, consent)) if basis == plan.basis() => consent,
+                _ if self.is_concern(&plan) => return Ok(Way::Asks(plan)),
+                _ => Consent::NotNeeded,
+            };
+            let started = report.applied.len();
+            *report = Report { applied: std::mem::take(&mut report.applied), ..self.report(&plan) };
+            match self.carry_out(conn, plan, consent, &ledger, &history, report, holding) {
+                Ok(()) => return Ok(Way::Arrived),
+                // Somebody without the lock was faster. A place is reached from wherever one stands.
+                Err(Stop::Moved) if target.is_a_place() || report.applied.len() == started => {}
+                Err(stop) => return Err(self.failure(stop).after(report.clone())),
+            }
+        }
+    }
+
+    /// Carries out a plan, if the database is still as it was when the plan was made. It is judged by this runner, whoever made it.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database has changed, or if the plan was made
     /// with other migrations.
+    #[allow(clippy::needless_pass_by_value, reason = "a plan is carried out once")]
     pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
@@ -187,20 +217,51 @@ impl<B: Backend> MigrationRunner<B> {
         if plan.steps().is_empty() {
             return Ok(self.report(&plan));
         }
+        self.refuse_foreign_log(conn, &plan)?;
         let (_, consent) = self.ask(&plan)?;
         self.locked(conn, |conn, holding| {
             let (ledger, history) = self.books(conn)?;
-            if history.basis() != plan.basis() {
-                return Err(Failure::Stale(0).into());
-            }
-            // Whoever made it, a script out of the database is tried before it runs.
-            let plan = if plan.is_stored() { self.judged(conn, &history, &Target::Known)? } else { plan };
-            let mut report = self.report(&plan);
-            match self.carry_out(conn, plan, consent, &ledger, &history, &mut report, holding) {
+            let fresh = self.same(conn, &history, &plan)?;
+            let mut report = self.report(&fresh);
+            match self.carry_out(conn, fresh, consent, &ledger, &history, &mut report, holding) {
                 Ok(()) => Ok(report),
                 Err(stop) => Err(self.failure(stop).after(report)),
             }
         })
+    }
+
+    /// The plan as this runner makes it now, if that is still the same.
+    fn same(&self, conn: &mut B::Conn<'_>, history: &History, plan: &Plan) -> Result<Plan> {
+        if history.basis() != plan.basis() {
+            return Err(Failure::Stale(0).into());
+        }
+        let fresh = self.judged(conn, history, plan.target())?;
+        fresh.refuse_if(|_| true)?;
+        let (steps, planned) = (fresh.steps(), plan.steps());
+        let differs = |(step, planned): &(&Step, &Step)| !step.is_same(planned);
+        if let Some((_, step)) = steps.iter().zip(planned).find(differs) {
+            return Err(Failure::ForeignPlan(step.id.clone()).into());
+        }
+        let mut pairs = steps.iter().zip(planned);
+        let is_same = fresh.mode() == plan.mode()
+            && steps.len() == planned.len()
+            && pairs.all(|(step, planned)| step.has_same_effects(planned));
+        if is_same { Ok(fresh) } else { Err(Failure::Stale(0).into()) }
+    }
+
+    /// Looks whether a plan can leave its lines in the log, before anything is done.
+    fn refuse_foreign_log(&self, conn: &mut B::Conn<'_>, plan: &Plan) -> Result<()> {
+        if plan.direction() == Direction::Up {
+            return Ok(());
+        }
+        let log = self.table.log();
+        patiently(self.lock_timeout, || B::traces(conn, &log)).map(drop).map_err(self.reading())
+    }
+
+    /// Whether somebody has to be asked about a plan.
+    fn is_concern(&self, plan: &Plan) -> bool {
+        self.protected_environment().is_some()
+            && plan.steps().iter().any(|step| step.reason_to_ask().is_some())
     }
 
     /// Asks whoever has to be asked about a plan, and gives the digest of the history it was made for with the answer.
@@ -208,8 +269,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Errors
     /// It needs a yes, and there is none.
     fn ask(&self, plan: &Plan) -> Result<(Basis, Consent<'_>)> {
-        let is_concern = plan.steps().iter().any(|step| step.reason_to_ask().is_some());
-        let consent = match (self.protected_environment().filter(|_| is_concern), &self.confirm) {
+        let environment = self.protected_environment().filter(|_| self.is_concern(plan));
+        let consent = match (environment, &self.confirm) {
             (None, _) => Consent::NotNeeded,
             (Some(environment), None) => Consent::Missing { environment },
             (Some(_), Some(confirm)) if confirm(plan) => Consent::Given,
@@ -221,7 +282,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     pub(super) fn protected_environment(&self) -> Option<&str> {
         let environment = self.environment.as_deref()?;
-        self.protected.iter().any(|name| name == environment).then_some(environment)
+        self.protected.iter().any(|name| name.eq_ignore_ascii_case(environment)).then_some(environment)
     }
 
     pub(super) fn find(&self, step: &Step) -> Option<Found<'_, B>> {

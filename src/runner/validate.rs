@@ -41,6 +41,8 @@ impl<B: Backend> MigrationRunner<B> {
         let failing =
             plan.steps().iter().zip(&outlooks).filter_map(|(step, outlook)| self.failing(step, outlook));
         let failing: Vec<Problem> = failing.take(1).collect();
+        // What fails is a finding of its own.
+        let outlooks = outlooks.into_iter().map(|outlook| Outlook { failure: None, ..outlook }).collect();
         let plan = self.with_prospects(plan, outlooks, &outspoken);
         found.extend(plan.problems().iter().cloned());
         found.extend(failing);

@@ -431,7 +431,7 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
         (unreadable(b"", "CREATE TABLE a (b); BEGIN EXCLUSIVE"), Database,
             "cannot read the migrations of `__switchy_migrations`: database is locked; try again when the other connection has finished"),
         (unreadable(b"", "CREATE TABLE __switchy_migrations (version, dirty)"), Database,
-            "cannot read the migrations of `__switchy_migrations`: the table exists and is not a tracking table, its columns are version, dirty; choose another name with `table_name`"),
+            "cannot read the migrations of `__switchy_migrations`: the table exists and is not a tracking table, its columns are version, dirty; choose another name with `table_name`, under which nothing is applied yet"),
     ];
     #[cfg(unix)]
     all.push((looping(), Source,

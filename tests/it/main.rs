@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod downgrade;
 mod errors;
 mod execution;
 mod foreign_keys;
@@ -20,6 +21,8 @@ mod processes;
 mod properties;
 mod recovery;
 mod regressions;
+mod safety;
 mod sample_set;
 mod start;
 mod tracking_table;
+mod validation;

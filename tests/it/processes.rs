@@ -33,7 +33,7 @@ fn start(job: &str, database: &TestDatabase, moment: &str) -> Child {
 }
 
 /// Reads what a child says until it says this.
-fn wait_for(child: &mut Child, word: &str) {
+pub(crate) fn wait_for(child: &mut Child, word: &str) {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut said = String::new();
     while !said.trim_end().ends_with(word) {
@@ -46,7 +46,7 @@ fn wait_for(child: &mut Child, word: &str) {
     child.stdout = Some(output.into_inner());
 }
 
-fn say(word: &str) {
+pub(crate) fn say(word: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n{word}").unwrap();
     out.flush().unwrap();
@@ -170,7 +170,7 @@ fn ticking(outside: bool) -> Vec<Migration> {
     if outside { set.map(Migration::outside_transaction).collect() } else { set.collect() }
 }
 
-fn die() -> ! {
+pub(crate) fn die() -> ! {
     say("dying");
     loop {
         std::thread::park();

@@ -240,14 +240,15 @@ fn the_way_out_of_an_unfinished_undoing_fits_it() {
         .outside_transaction()])
         .unwrap()
     };
-    for (way_out, is_applied) in WAYS_OUT.into_iter().zip([true, false]) {
+    for (way_out, is_left) in WAYS_OUT.into_iter().zip([true, false]) {
         let conn = memory();
         set().run(&conn).unwrap();
         set().run_to(&conn, Target::Empty).unwrap_err();
         let error = set().run(&conn).unwrap_err();
         assert!(error.to_string().contains("to count it as undone"), "{error}");
         set().recover(&conn, way_out("1_it".into()), Signature::of("ada")).unwrap();
-        assert_eq!(set().is_applied(&conn, "1_it").unwrap(), is_applied);
+        assert!(!set().is_applied(&conn, "1_it").unwrap());
+        assert_eq!(applied(&conn).len(), usize::from(is_left));
     }
 }
 

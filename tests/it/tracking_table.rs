@@ -329,7 +329,12 @@ fn somebody_elses_table_of_that_name_is_named_with_its_columns_and_left_alone() 
         for error in errors {
             assert_eq!(error.kind(), ErrorKind::Database, "{definition}");
             assert!(error.to_string().contains(&format!("its columns are {columns}; ")), "{error}");
-            assert!(error.to_string().ends_with("choose another name with `table_name`"), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .ends_with("choose another name with `table_name`, under which nothing is applied yet"),
+                "{error}"
+            );
         }
         assert_eq!(table(&conn), before, "{definition}");
         assert_eq!(schema(&conn), Vec::<String>::new(), "{definition}");

@@ -73,5 +73,6 @@ fn refuse_foreign(conn: &Connection, log: &TableName) -> Result<(), Fault> {
     let columns = found.join(", ");
     let what =
         format!("the table `{log}` exists and is not the log of migrations, its columns are {columns}");
-    Err(Fault::new(FaultKind::ForeignTable, what))
+    Err(Fault::new(FaultKind::Other, what)
+        .remedy("rename that table, since the migrations keep their log under its name"))
 }

@@ -17,9 +17,10 @@ use super::script::{input_offset, own_text};
 use super::{Sqlite, fault};
 use crate::backend::Rehearsal;
 use crate::dialect::{TableName, quote};
-use crate::effect::{Effect, EffectKind, Foreseen, Outlook, Trust, scan};
+use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust, scan};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, mentions, statement_end, statement_start};
+use crate::step::ForeignKeys;
 
 mod copy;
 mod objects;
@@ -37,6 +38,9 @@ pub(super) fn foresee<'c>(
     }
     let copy = Copy::of(live, rehearsal)?;
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
+    if rehearsal.scripts.iter().any(|script| script.trust == Trust::Database) {
+        copy.stand_in(rehearsal.tables)?;
+    }
     let mut stage = Stage { live, tables: rehearsal.tables, copy, objects, is_over: false };
     rehearsal.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
@@ -68,12 +72,14 @@ impl Stage<'_> {
         if rule == Rule::Database {
             defend(&self.copy.conn);
         }
-        let tracking = self.tracking()?;
+        let enforced = if script.foreign_keys == ForeignKeys::Enforced { "ON" } else { "OFF" };
+        self.copy.conn.execute_batch(&format!("PRAGMA foreign_keys = {enforced}")).map_err(fault)?;
+        let (tracking, traces) = (self.tracking()?, self.copy.traces()?);
         self.copy.watch.rule(rule);
         let mut outlook = self.play(text, rule);
         self.copy.watch.rule(Rule::Ours);
         if rule == Rule::Database && outlook.failure.is_none() {
-            outlook.failure = self.tampered(&tracking)?;
+            outlook.failure = self.tampered(&tracking)?.or(self.left(&traces)?);
         }
         self.end_transaction()?;
         self.objects.follow(&self.copy.conn, None).map_err(fault)?;
@@ -111,6 +117,37 @@ impl Stage<'_> {
         Ok(Some(Fault::new(FaultKind::Other, what)))
     }
 
+    /// What a script leaves behind on the connection.
+    fn left(&self, before: &[String]) -> Result<Option<Fault>, Fault> {
+        let now = self.copy.traces()?;
+        let left = now.iter().find(|trace| !before.contains(trace));
+        Ok(left.map(|trace| Fault::new(FaultKind::Other, format!("it leaves {trace}"))))
+    }
+
+    /// Something of a name that a statement drops, which the live connection has and the copy has not: there SQLite finds it.
+    fn elsewhere(&self, own: &str) -> rusqlite::Result<Option<String>> {
+        let databases = "SELECT name FROM pragma_database_list";
+        let names: Vec<String> = self
+            .live
+            .prepare(databases)?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for effect in scan(own) {
+            let is_copied = self.copy.copied.contains(&effect.object.to_lowercase());
+            for database in names.iter().filter(|name| *name != "main" || !is_copied) {
+                let master = if database == "temp" { "sqlite_temp_master" } else { "sqlite_master" };
+                let sql = format!(
+                    "SELECT EXISTS (SELECT 1 FROM {}.{master} WHERE name = ?1 COLLATE NOCASE)",
+                    quote(database)
+                );
+                if self.live.query_row(&sql, [&effect.object], |row| row.get(0))? {
+                    return Ok(Some(effect.object));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Steps through a script. The outlook has what only the text of a failing statement says.
     fn play(&mut self, text: &str, rule: Rule) -> Outlook {
         let mut outlook = Outlook::new();
@@ -123,6 +160,14 @@ impl Stage<'_> {
             let given = if outlook.failure.is_some() { whole() } else { &terminated[start..] };
             let step = self.step(given, rule);
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
+            let mut step = step;
+            if step.failure.is_none() && begins_with(&text[start..end], &["drop"]) && !step.seen.is_schema {
+                step = self.found_nothing(step, &text[start..end], rule, &mut outlook);
+            }
+            if step.seen.writes_schema && !step.seen.is_schema {
+                let what = "it writes to the table of the schema itself";
+                outlook.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::Rehearsal));
+            }
             if let Some((failure, offset)) = step.failure {
                 if rule == Rule::Program {
                     let told = scan(&text[start..end]);
@@ -141,11 +186,27 @@ impl Stage<'_> {
         outlook
     }
 
+    /// Looks at a `DROP ... IF EXISTS` that found nothing on the copy: what it finds live, it drops.
+    fn found_nothing(&self, step: Step, own: &str, rule: Rule, outlook: &mut Outlook) -> Step {
+        let found = match self.elsewhere(own) {
+            Ok(Some(found)) => found,
+            Ok(None) => return step,
+            Err(error) => return step.failed(fault(error), 0, true),
+        };
+        if rule == Rule::Database {
+            let what = format!("it drops `{found}`, which is not of this database or could not be copied");
+            return step.failed(Fault::new(FaultKind::Other, what), 0, true);
+        }
+        outlook.effects.extend(scan(own));
+        step
+    }
+
     /// Prepares the first statement of a text, which begins with it, and runs it if that tells more.
     fn step(&mut self, given: &str, rule: Rule) -> Step {
         let Copy { conn, watch, .. } = &self.copy;
         let is_strict = rule == Rule::Database;
-        let mut step = Step { len: None, failure: None, flow: ControlFlow::Continue(()) };
+        let mut step =
+            Step { len: None, failure: None, flow: ControlFlow::Continue(()), seen: Seen::default() };
         let mut statement = match watch.prepare(|| Batch::new(conn, given).next()) {
             Ok(Some(statement)) => statement,
             Ok(None) => return Step { flow: ControlFlow::Break(()), ..step },
@@ -155,6 +216,7 @@ impl Stage<'_> {
             }
         };
         let seen = watch.seen();
+        step.seen = seen.clone();
         let own = match own_text(&statement) {
             Ok(own) => own,
             Err(fault) if is_strict => return step.failed(fault, 0, true),
@@ -212,6 +274,8 @@ struct Step {
     /// What went wrong, and how far into it.
     failure: Option<(Fault, usize)>,
     flow: ControlFlow<()>,
+    /// What it does, as SQLite prepared it.
+    seen: Seen,
 }
 
 impl Step {
@@ -250,14 +314,16 @@ fn begins_with(own: &str, words: &[&str]) -> bool {
     Tokens::new(own).next().is_some_and(|first| words.iter().any(|word| first.is(word)))
 }
 
+/// What statements begin with that read or write rows.
+const ROWS: [&str; 8] = ["insert", "update", "delete", "replace", "select", "with", "values", "explain"];
+
 /// Whether running a statement tells more than preparing it did, and reaches nothing but the copy.
 fn is_to_run(own: &str, rule: Rule) -> bool {
     // These would move the tables or reach files, so they are not run even where they are allowed.
     let reaching = ["vacuum", "attach", "detach"];
-    let rows = ["insert", "update", "delete", "replace", "select", "with", "values", "explain"];
     match rule {
         _ if begins_with(own, &reaching) => false,
-        Rule::Program => !begins_with(own, &rows),
+        Rule::Program => !begins_with(own, &ROWS),
         _ => true,
     }
 }

@@ -127,7 +127,7 @@ fn one_transaction() {
 fn what_is_unknown_goes_newest_first() {
     check("a b", "a b", Known, "nothing");
     check("a b", "a x^ b y^ z^", Known, "down z y x");
-    check("a", "x^ y^ z*", Known, "down z y x; dirty z; irreversible z");
+    check("a", "x^ y^ z*", Known, "down z y x; irreversible z; dirty z");
 }
 
 #[test]

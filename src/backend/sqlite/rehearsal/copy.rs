@@ -1,23 +1,27 @@
 //! The copy: the schema of the live database, without its rows, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 // The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
 #[allow(unused_imports)]
 use fallible_iterator::FallibleIterator;
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Batch, Connection};
 
 use super::objects;
 use super::watch::{Rule, Watch, is_internal};
 use crate::backend::sqlite::{Sqlite, fault, message};
 use crate::backend::{Prepare, Rehearsal};
-use crate::dialect::quote;
+use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens};
 
 /// How large the copy may become, in pages of 4 KiB: a script may fill tables.
 const MAX_PAGES: u32 = 65_536;
+
+/// The longest text or blob that a script out of the database may make on the copy, in bytes.
+const LONGEST_VALUE: i32 = 4 * 1024 * 1024;
 
 /// Something that the copy lacks, and why.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub(super) struct Copy {
     pub(super) lacking: Vec<Lacking>,
     /// The tables of the modules of virtual tables, in lower case, and the virtual table each belongs to.
     pub(super) shadows: BTreeMap<String, String>,
+    /// The names of everything that was copied, in lower case.
+    pub(super) copied: BTreeSet<String>,
     /// Why nothing can be vouched for, if so.
     pub(super) doubt: Option<String>,
 }
@@ -44,11 +50,15 @@ impl Copy {
         let mut conn = Connection::open_in_memory().map_err(fault)?;
         let lacking = furnish(live, &conn, rehearsal.prepare)?;
         let watch = Watch::over(&mut conn, rehearsal.tables);
-        let mut copy = Self { conn, watch, lacking, shadows: BTreeMap::new(), doubt: None };
+        let (shadows, copied) = (BTreeMap::new(), BTreeSet::new());
+        let mut copy = Self { conn, watch, lacking, shadows, copied, doubt: None };
         copy.watch.rule(Rule::Copying);
         copy.create(schema)?;
+        copy.copied = objects::names(&copy.conn).map_err(fault)?;
         copy.watch.rule(Rule::Ours);
-        copy.has_foreign_key(rehearsal)?;
+        copy.is_free_to_be_written(rehearsal)?;
+        copy.is_in_sight(live)?;
+        copy.is_sound(live)?;
         Ok(copy)
     }
 
@@ -132,15 +142,66 @@ impl Copy {
         self.lacking.push(Lacking { name: item.name, why });
     }
 
-    /// A tracking table of ours has none. With one, SQLite could write to it without asking the authorizer.
-    fn has_foreign_key(&mut self, rehearsal: &Rehearsal<'_, Sqlite>) -> Result<(), Fault> {
+    /// Tables of the engine have no foreign keys and no triggers. With one, SQLite would write to them, or the engine's own writes
+    /// elsewhere, and nobody would have tried that.
+    fn is_free_to_be_written(&mut self, rehearsal: &Rehearsal<'_, Sqlite>) -> Result<(), Fault> {
+        let has = |sql: &str, table: &TableName| {
+            self.conn.query_row(sql, [table.as_str()], |row| row.get::<_, bool>(0)).map_err(fault)
+        };
         for table in rehearsal.tables {
-            let sql = "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1, 'main'))";
-            if self.conn.query_row(sql, [table.as_str()], |row| row.get(0)).map_err(fault)? {
+            if has("SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1, 'main'))", table)? {
                 self.doubt.get_or_insert(format!("the tracking table `{table}` has a foreign key"));
+            }
+            let triggers = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master
+                WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE)";
+            if has(triggers, table)? {
+                self.doubt.get_or_insert(format!("the tracking table `{table}` has a trigger"));
             }
         }
         Ok(())
+    }
+
+    /// Two tables on the same pages are one in the database and two on the copy.
+    fn is_sound(&mut self, live: &Connection) -> Result<(), Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE rootpage > 0 GROUP BY rootpage HAVING count(*) > 1)";
+        if live.query_row(sql, [], |row| row.get(0)).map_err(fault)? {
+            self.doubt.get_or_insert("two tables of the database have the same pages".to_owned());
+        }
+        Ok(())
+    }
+
+    /// A temporary object of the application's hides what has its name in the database, and a script would mean that one.
+    fn is_in_sight(&mut self, live: &Connection) -> Result<(), Fault> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let sql = "SELECT name FROM sqlite_temp_master";
+            live.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        let names = read().map_err(fault)?;
+        if let Some(name) = names.iter().find(|name| self.copied.contains(&name.to_lowercase())) {
+            let what = format!("a temporary table or view of the connection hides `{name}`");
+            self.doubt.get_or_insert(what);
+        }
+        Ok(())
+    }
+
+    /// Makes the tables of the engine that the live database does not have yet, so that a script that speaks of them is noticed.
+    pub(super) fn stand_in(&self, tables: &[TableName]) -> Result<(), Fault> {
+        let sql =
+            tables.iter().map(|table| format!("CREATE TABLE IF NOT EXISTS main.{} (name);", table.quoted()));
+        self.conn.execute_batch(&sql.collect::<String>()).map_err(fault)
+    }
+
+    /// What a script may change on the connection that runs it, and must leave as it was: some settings, and temporary objects,
+    /// which would hide those of the application.
+    pub(super) fn traces(&self) -> Result<Vec<String>, Fault> {
+        let mut traces = Vec::new();
+        for pragma in ["recursive_triggers", "legacy_alter_table"] {
+            let value: i64 =
+                self.conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).map_err(fault)?;
+            traces.push(format!("the pragma `{pragma}` changed to {value}"));
+        }
+        traces.extend(temporary(&self.conn).map_err(fault)?);
+        Ok(traces)
     }
 }
 
@@ -223,19 +284,46 @@ fn furnish(
     if !conn.is_autocommit() {
         conn.execute_batch("COMMIT").map_err(fault)?;
     }
+    if let Some(object) = temporary(conn).map_err(fault)?.first() {
+        let what = format!(
+            "the hook that prepares our connection leaves {object}, which would hide what it is to try"
+        );
+        return Err(Fault::new(FaultKind::Other, what)
+            .remedy("register functions, collations and modules in it only"));
+    }
     let lacking = detach(conn).map_err(fault)?;
     conn.execute_batch(&format!(
         "PRAGMA foreign_keys = OFF; PRAGMA auto_vacuum = NONE; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF;
-        PRAGMA max_page_count = {MAX_PAGES}"
+        PRAGMA main.max_page_count = {MAX_PAGES}; PRAGMA temp.max_page_count = {MAX_PAGES}"
     ))
     .map_err(fault)?;
-    for pragma in ["legacy_alter_table", "trusted_schema"] {
+    // How names and triggers are understood.
+    for config in [
+        DbConfig::SQLITE_DBCONFIG_DQS_DDL,
+        DbConfig::SQLITE_DBCONFIG_DQS_DML,
+        DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
+    ] {
+        if let Ok(value) = live.db_config(config) {
+            conn.set_db_config(config, value).map_err(fault)?;
+        }
+    }
+    for pragma in ["legacy_alter_table", "trusted_schema", "recursive_triggers"] {
         // An older SQLite does not know it and answers nothing.
         if let Ok(value) = live.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)) {
             conn.execute_batch(&format!("PRAGMA {pragma} = {value}")).map_err(fault)?;
         }
     }
     Ok(lacking)
+}
+
+/// The temporary objects on a connection, in words.
+fn temporary(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT type, name FROM sqlite_temp_master WHERE type <> 'index' ORDER BY rowid";
+    let in_words = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
+        Ok(format!("the temporary {} `{}`", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    };
+    conn.prepare(sql)?.query_map([], in_words)?.collect()
 }
 
 /// Lets go of the databases that the hook attached: they are files, and no rehearsal writes to one.
@@ -266,7 +354,10 @@ fn internal_tables(conn: &Connection, names: &[String]) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Shuts what only the program may use: `writable_schema`, and writing to the shadow tables of virtual tables.
+/// Shuts what only the program may use: `writable_schema`, writing to the shadow tables of virtual tables, and values that fill the
+/// memory. There are no rows, so what a script needs is not long.
+#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions of rusqlite")]
 pub(super) fn defend(conn: &Connection) {
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true);
+    let _ = conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE);
 }

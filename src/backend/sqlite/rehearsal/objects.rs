@@ -65,6 +65,11 @@ pub(super) fn entries(conn: &Connection) -> rusqlite::Result<Vec<Entry>> {
     rows.collect()
 }
 
+/// The names of everything in the copy, in lower case.
+pub(super) fn names(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    Ok(entries(conn)?.into_iter().map(|entry| entry.name.to_lowercase()).collect())
+}
+
 /// The names of the tables in the copy.
 pub(super) fn tables(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
     Ok(entries(conn)?.into_iter().filter(Entry::is_table).map(|entry| entry.name).collect())
@@ -304,6 +309,7 @@ pub(super) fn in_order(mut effects: Vec<Effect>) -> Vec<Effect> {
         EffectKind::DropsView => 3,
         EffectKind::DropsTrigger => 4,
         EffectKind::DropsIndex => 5,
+        EffectKind::Unknown => 6,
     };
     let key = |effect: &Effect| {
         let name = |name: &str| name.to_lowercase();

@@ -92,7 +92,7 @@ fn what_goes_is_told_by_its_live_name() {
                 DROP TABLE log2",
             "",
         ),
-        ("CREATE TEMP TABLE log (x); DELETE FROM log", ""),
+        ("CREATE TEMP TABLE log (x); DELETE FROM log; DROP TABLE temp.log", ""),
         ("BEGIN; DROP TABLE log", "drops the table `log` with 1 row"),
         ("DROP TABLE IF EXISTS log; DROP TABLE IF EXISTS absent", "drops the table `log` with 1 row"),
     ];
@@ -140,7 +140,9 @@ fn a_rebuilt_table_is_told_apart_from_a_renamed_one() {
         ),
     ];
     for (script, expected) in rows {
-        let script = format!("PRAGMA legacy_alter_table = ON; DROP VIEW texts; {script}");
+        let script = format!(
+            "PRAGMA legacy_alter_table = ON; DROP VIEW texts; {script}; PRAGMA legacy_alter_table = OFF"
+        );
         assert_eq!(one(NOTES, &script, Trust::Database), expected, "{script}");
         assert_eq!(one(NOTES, &script, Trust::Program), expected, "{script}");
     }
@@ -228,7 +230,7 @@ fn a_failing_statement_of_the_program_is_read_and_passed_over() {
         (
             "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'x'; DELETE FROM sqlite_master; \
                 PRAGMA writable_schema = OFF",
-            "",
+            "may take something away: it writes to the table of the schema itself",
         ),
         ("SELECT load_extension('x'); CREATE TABLE z AS SELECT load_extension('x') AS y", ""),
         ("ROLLBACK; COMMIT; DROP TABLE log", "drops the table `log` with 1 row"),
@@ -352,7 +354,15 @@ fn no_table_is_renamed_to_a_tracking_table() {
     let live = Connection::open_in_memory().unwrap();
     live.execute_batch("CREATE TABLE log (x)").unwrap();
     let scripts = [Foreseen::new(Some("ALTER TABLE log RENAME TO __SWITCHY_migrations"), Trust::Database)];
-    assert_eq!(told_first(&live, &scripts), "FAILS it takes the name of a tracking table");
+    let taken =
+        "FAILS there is already another table or index with this name: __SWITCHY_migrations at 0 in 1";
+    assert_eq!(told_first(&live, &scripts), taken);
+    let scripts = [Foreseen::new(
+        Some("ALTER TABLE log RENAME TO x; ALTER TABLE __switchy_migrations RENAME TO y"),
+        Trust::Database,
+    )];
+    let altered = "FAILS it alters the tracking table `__switchy_migrations` at 29 in 2";
+    assert_eq!(told_first(&live, &scripts), altered);
 }
 
 #[test]

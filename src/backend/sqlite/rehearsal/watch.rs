@@ -33,6 +33,8 @@ pub(super) struct Seen {
     pub(super) deletes: Vec<String>,
     /// Whether it changes the schema.
     pub(super) is_schema: bool,
+    /// Whether it writes to the table of the schema, as DDL does, and otherwise only who changes the schema by hand.
+    pub(super) writes_schema: bool,
     /// The table that it alters.
     pub(super) altered: Option<String>,
     /// What it must not do, as a clause.
@@ -156,6 +158,12 @@ impl State {
     }
 
     fn note(&mut self, context: &AuthContext<'_>) {
+        if let AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name } = context.action
+        {
+            self.seen.writes_schema |= among(&["sqlite_master", "sqlite_schema"], table_name);
+        }
         match context.action {
             AuthAction::Delete { table_name } if context.database_name == Some("main") => {
                 self.seen.deletes.push(table_name.to_owned());

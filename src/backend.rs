@@ -160,7 +160,7 @@ pub trait Backend: Sized + 'static {
         Ok(None)
     }
 
-    /// Whether the database has no tables but these of the engine.
+    /// Whether the database is known to have no tables but these of the engine, so that there is nothing to be lost.
     fn is_blank(_conn: &mut Self::Conn<'_>, _tables: &[TableName]) -> Result<bool, Fault> {
         Ok(false)
     }

@@ -15,6 +15,8 @@ use crate::step::{Atomicity, Direction};
 mod words;
 
 pub(crate) use words::Abridged;
+#[cfg(feature = "diff")]
+pub(crate) use words::Printable;
 use words::{Advice, Done, Holder, Named, Nearest, Sentences};
 
 /// A result of this crate.

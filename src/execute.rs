@@ -42,6 +42,9 @@ pub(crate) struct Executor<'r, B: Backend> {
 /// A migration of the set.
 pub(crate) type Found<'r, B> = (&'r Meta, &'r Body<B>);
 
+/// What no step may change.
+type Others = (TableForm, Vec<Record>, Vec<Trace>);
+
 /// How the migration of a step is found.
 pub(crate) type Find<'r, B> = Box<dyn Fn(&Step) -> Option<Found<'r, B>> + 'r>;
 
@@ -359,14 +362,14 @@ impl<'r, B: Backend> Executor<'r, B> {
         if tracked(conn)? == before { Ok(duration) } else { Err(fault(self.touched())) }
     }
 
-    /// Whether a step might change the records of others: where it is code, or has hooks, or names the table, or where a trigger does,
+    /// Whether a step might change the records of others or the log: where it is code, or came out of the database, or has hooks, or names the table, or where a trigger does,
     /// which such a step may also have left behind.
     fn watches(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<bool, Fault> {
         let hooks = self.hooks.before.len() + self.hooks.after.len();
         let names_table = |text| mentions(text, self.table.as_str());
         let is_watched = match self.is_watched.get() {
             Some(true) => true,
-            _ if hooks > 0 || work.action.text().is_none_or(names_table) => true,
+            _ if hooks > 0 || work.step.is_stored || work.action.text().is_none_or(names_table) => true,
             Some(false) => false,
             None => B::has_triggers_on(conn, self.table)?,
         };
@@ -374,15 +377,11 @@ impl<'r, B: Backend> Executor<'r, B> {
         Ok(is_watched)
     }
 
-    /// The form of the tracking table, and the records of all other migrations.
-    fn others(
-        &self,
-        conn: &mut B::Conn<'_>,
-        work: &Work<'_, '_, B>,
-    ) -> Result<(TableForm, Vec<Record>), Fault> {
+    /// The form of the tracking table, the records of all other migrations, and the log.
+    fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Others, Fault> {
         let Ledger { form, mut records, .. } = B::read(conn, self.table)?;
         records.retain(|record| record.id != work.step.id);
-        Ok((form, records))
+        Ok((form, records, B::traces(conn, &self.log)?))
     }
 
     fn call(

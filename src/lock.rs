@@ -20,7 +20,8 @@ pub enum Lock {
     Sidecar,
     /// This file, for a database whose folder cannot be written. All programs that migrate it must name the same.
     File(PathBuf),
-    /// None. Only for a database that no other program opens.
+    /// None. Only for a database that no other program opens, not even to recover it: a recovery would meddle with steps that are
+    /// still running.
     Off,
 }
 

@@ -176,7 +176,12 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Asks before a plan that takes something away, or goes back, is carried out in a protected environment. The plan's steps tell
-    /// what goes, and how many rows. Without this, or if it says no, the plan is refused.
+    /// what goes, and how many rows. Without this, or if it says no, the plan is refused. An empty database has nothing to lose, and
+    /// nobody is asked.
+    ///
+    /// What goes is what is dropped and deleted, by scripts, by triggers and by foreign key actions. Values that an `UPDATE` or a
+    /// `REPLACE` overwrites are not counted, nor what hooks, temporary triggers and the commands of full-text tables delete. Of code
+    /// nothing is known, so it is asked about.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -218,7 +223,8 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Makes a connection of ours like the application's: registers its SQL functions, collations and modules. Such connections are to
-    /// databases in memory, in which scripts are tried out.
+    /// databases in memory, in which scripts are tried out; so what is registered is called there too, also by
+    /// [`plan`](Self::plan), and should do nothing outside the database.
     pub fn prepare_connection(
         mut self,
         prepare: impl for<'c> Fn(B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,

@@ -255,6 +255,12 @@ impl Backend for Sqlite {
         let sql =
             "SELECT name FROM main.sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
         let read = || -> rusqlite::Result<bool> {
+            // Of what belongs to an attached database nobody can say whose it is.
+            let attached =
+                "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
+            if conn.query_row(attached, [], |row| row.get(0))? {
+                return Ok(false);
+            }
             let mut statement = conn.prepare(sql)?;
             let mut names = statement.query([])?;
             while let Some(row) = names.next()? {

@@ -18,6 +18,19 @@ impl fmt::Display for Done {
     }
 }
 
+/// A text with its control characters escaped.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            '\t' => f.write_str("\t"),
+            control if control.is_control() => write!(f, "{}", control.escape_debug()),
+            character => write!(f, "{character}"),
+        })
+    }
+}
+
 /// A statement on one line, cut where it gets long.
 pub(crate) struct Abridged<'a>(pub(crate) &'a str);
 
@@ -31,7 +44,9 @@ impl fmt::Display for Abridged<'_> {
                 return f.write_str(" ...");
             }
             room -= length;
-            write!(f, "{}{word}", if place == 0 { "" } else { " " })?;
+            f.write_str(if place == 0 { "" } else { " " })?;
+            // A script can come out of a database, and a message goes to a terminal.
+            write!(f, "{}", Printable(word))?;
         }
         Ok(())
     }

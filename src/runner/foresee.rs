@@ -4,6 +4,8 @@ use super::MigrationRunner;
 use super::run::Stored;
 use crate::backend::{Backend, Rehearsal, patiently};
 use crate::effect::{Foreseen, Outlook, Trust};
+#[cfg(feature = "diff")]
+use crate::error::Printable;
 use crate::error::Result;
 use crate::history::{History, Record};
 use crate::migration::{Action, Body, Meta, Migration, Origin};
@@ -46,8 +48,7 @@ impl<B: Backend> MigrationRunner<B> {
         let plan = self.explained(plan, history);
         let is_concern =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
-        // What is refused anyway needs no closer look.
-        if plan.steps().is_empty() || !is_concern || plan.refuse_if(|_| true).is_err() {
+        if plan.steps().is_empty() || !is_concern {
             return Ok(plan);
         }
         let tables = [self.table.clone(), self.table.log()];
@@ -60,6 +61,10 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     fn foreseeing(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
+        // What follows a stored script that cannot be used would only seem to fail.
+        if plan.is_stored() && plan.refuse_if(|_| true).is_err() {
+            return Ok(plan);
+        }
         let outlooks = self.outlooks(conn, &plan, history)?;
         Ok(self.with_prospects(plan, outlooks, &self.policy))
     }
@@ -121,7 +126,12 @@ impl<B: Backend> MigrationRunner<B> {
         for problem in plan.problems_mut().iter_mut().filter(|problem| problem.kind == ProblemKind::Changed) {
             let before = history.get(&problem.migration).and_then(|record| record.up_sql.as_deref());
             let after = self.graph.place(&problem.migration).and_then(|place| self.bodies[place].up.text());
-            problem.detail = before.zip(after).map(|(before, after)| crate::diff::lines(before, after));
+            let lines = |(before, after)| {
+                let lines = crate::diff::lines(before, after);
+                let printable = lines.lines().map(|line| Printable(line).to_string());
+                printable.collect::<Vec<_>>().join("\n")
+            };
+            problem.detail = before.zip(after).map(lines);
         }
         plan
     }

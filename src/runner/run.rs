@@ -40,7 +40,8 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_to(conn, Target::Latest)
     }
 
-    /// Undoes so many of the applied migrations, newest first, or all if there are fewer.
+    /// Undoes so many of the applied migrations, newest first, or all if there are fewer. Two programs that do so at once undo twice as
+    /// many; [`rollback_to`](Self::rollback_to) names the place instead.
     ///
     /// The whole way is checked before the first step. Each migration and its record go in one transaction, and a line in the log
     /// ([`history`](Self::history)) remains.

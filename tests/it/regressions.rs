@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
-    Dialect, ErrorKind, ForeignKeys, Hooks, Migration, MigrationRunner, ProblemKind, Recovery, Signature,
-    Target, TransactionMode,
+    Dialect, ErrorKind, ForeignKeys, Hooks, Migration, MigrationRunner, Policy, ProblemKind, Recovery,
+    Signature, Target, TransactionMode,
 };
 
 use crate::execution::{WAYS_OUT, applied, memory, outside};
@@ -604,4 +604,86 @@ fn a_table_is_not_its_own_log() {
     let Ok(runner) = MigrationRunner::new([it]).unwrap().table_name(&name) else { return };
     runner.run(&conn).unwrap();
     assert_eq!(runner.rollback(&conn, 1).unwrap().applied.len(), 1);
+}
+
+/// A plan that an older program confirmed was replaced by a larger one of its own making: rows went that nobody was asked about.
+#[test]
+fn a_plan_is_carried_out_as_it_was_confirmed_or_not_at_all() {
+    let table = |id: &'static str, up: &'static str, down: &'static str| Migration::reversible(id, up, down);
+    let all = || {
+        [
+            table("1_a", "CREATE TABLE a (x)", "DROP TABLE a"),
+            table("2_b", "CREATE TABLE b (x); INSERT INTO b VALUES ('letter')", "DROP TABLE b"),
+            table("3_c", "CREATE TABLE c (x)", "DROP TABLE c"),
+        ]
+    };
+    let conn = memory();
+    MigrationRunner::new(all()).unwrap().run(&conn).unwrap();
+    let runner =
+        |count: usize| MigrationRunner::new(all().into_iter().take(count).collect::<Vec<_>>()).unwrap();
+    let small = runner(2).plan(&conn, Target::Known).unwrap();
+    let error = runner(1).environment("production").confirm(|_| true).apply(&conn, small).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
+    assert_eq!(rows(&conn, "SELECT * FROM b"), ["letter"]);
+
+    // What would go is part of what was confirmed.
+    let drops = || only("DROP TABLE IF EXISTS late").environment("production").confirm(|_| true);
+    let conn = memory();
+    conn.execute_batch("CREATE TABLE x (y)").unwrap();
+    let plan = drops().plan(&conn, Target::Latest).unwrap();
+    conn.execute_batch("CREATE TABLE late (x)").unwrap();
+    let error = drops().apply(&conn, plan).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
+
+    // And it is judged by whoever carries it out.
+    let lenient = only("DROP TABLE late").plan(&conn, Target::Latest).unwrap();
+    let error = only("DROP TABLE late").policy(Policy::STRICT).apply(&conn, lenient).unwrap_err();
+    assert!(error.problems().iter().any(|problem| problem.kind == ProblemKind::Destructive), "{error}");
+}
+
+/// A table of the application's under the name of the log was noticed only after a guarded script had run, which left a dirty record that
+/// nothing could clear.
+#[test]
+fn a_log_that_cannot_be_written_is_noticed_before_anything_is_undone() {
+    let conn = with("CREATE TABLE __switchy_migrations_log (mine)");
+    let down = "DELETE FROM a; DROP TABLE a";
+    let set = || {
+        let it = Migration::reversible("1_it", "CREATE TABLE a (b)", down).outside_transaction();
+        MigrationRunner::new([it]).unwrap()
+    };
+    set().run(&conn).unwrap();
+    let plan = set().plan(&conn, Target::Empty).unwrap();
+    let errors = [
+        set().rollback(&conn, 1).unwrap_err(),
+        set().apply(&conn, plan).unwrap_err(),
+        set().recover(&conn, Recovery::Forget("1_it".into()), ada()).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.to_string().contains("rename that table"), "{error}");
+        assert_eq!(rows(&conn, "SELECT name, dirty FROM __switchy_migrations"), ["1_it|0"]);
+        assert_eq!(schema(&conn), ["CREATE TABLE a (b)"]);
+    }
+}
+
+/// `production` was protected, `Production` was not; and a table of an attached database went without a question.
+#[test]
+fn protection_has_no_gaps() {
+    for environment in ["production", "Production", "PRODUCTION"] {
+        let conn = with("CREATE TABLE a (b)");
+        conn.execute_batch("ATTACH ':memory:' AS vault; CREATE TABLE vault.secret (x)").unwrap();
+        for script in ["DROP TABLE a", "DROP TABLE IF EXISTS vault.secret", "DROP TABLE IF EXISTS secret"] {
+            let error = only(script).environment(environment).run(&conn).unwrap_err();
+            assert_eq!(error.problems()[0].kind, ProblemKind::Unconfirmed, "{script}: {error}");
+        }
+        let harmless = only("DROP TABLE IF EXISTS nowhere; CREATE TABLE c (d)");
+        harmless.environment(environment).run(&conn).unwrap();
+    }
+}
+
+/// A control character of a stored script reached the terminal.
+#[test]
+fn a_message_is_printable() {
+    let text = "SELECT '\u{1b}[2J' FROM nowhere";
+    let error = only(text).run(&memory()).unwrap_err().to_string();
+    assert!(!error.contains('\u{1b}') && error.contains("\\u{1b}[2J"), "{error}");
 }

@@ -295,6 +295,12 @@ fn denied(seen: &Seen) -> Option<Fault> {
 
 /// Says which part of the schema the copy lacks, if that may be why a statement failed.
 fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
+    let foreign = ["no such function", "no such module", "no such collation"];
+    let failure = if foreign.iter().any(|what| failure.message.starts_with(what)) {
+        failure.remedy("if the application has it, give it to our connection with `prepare_connection`")
+    } else {
+        failure
+    };
     let Some(Lacking { name, why }) = lacking.iter().find(|lacking| mentions(own, &lacking.name)) else {
         return failure;
     };

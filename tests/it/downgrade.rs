@@ -890,7 +890,8 @@ fn the_job_of_a_process_that_is_killed_while_it_downgrades() {
         }
     };
     let (tick, commit, started, finished) = (at("tick"), at("commit"), at("started"), at("finished"));
-    let conn = Connection::open(path).unwrap();
+    #[allow(unused_mut, reason = "hooks need it from rusqlite 0.41 on")]
+    let mut conn = Connection::open(path).unwrap();
     with_tick(&conn, tick).unwrap();
     #[allow(clippy::let_unit_value, reason = "it returns nothing in older versions of the driver")]
     let _ = conn.commit_hook(Some(move || {

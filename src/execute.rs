@@ -362,8 +362,8 @@ impl<'r, B: Backend> Executor<'r, B> {
         if tracked(conn)? == before { Ok(duration) } else { Err(fault(self.touched())) }
     }
 
-    /// Whether a step might change the records of others or the log: where it is code, or came out of the database, or has hooks, or names the table, or where a trigger does,
-    /// which such a step may also have left behind.
+    /// Whether a step might change the records of others: where it is code, or came out of the database, or has hooks, or names the
+    /// table, or where a trigger does, which such a step may also have left behind.
     fn watches(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<bool, Fault> {
         let hooks = self.hooks.before.len() + self.hooks.after.len();
         let names_table = |text| mentions(text, self.table.as_str());
@@ -377,11 +377,12 @@ impl<'r, B: Backend> Executor<'r, B> {
         Ok(is_watched)
     }
 
-    /// The form of the tracking table, the records of all other migrations, and the log.
+    /// The form of the tracking table, the records of all other migrations, and, for a script out of the database, the log.
     fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Others, Fault> {
         let Ledger { form, mut records, .. } = B::read(conn, self.table)?;
         records.retain(|record| record.id != work.step.id);
-        Ok((form, records, B::traces(conn, &self.log)?))
+        let traces = if work.step.is_stored { B::traces(conn, &self.log)? } else { Vec::new() };
+        Ok((form, records, traces))
     }
 
     fn call(

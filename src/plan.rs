@@ -76,6 +76,13 @@ impl Plan {
         &mut self.problems
     }
 
+    /// Whether a plan made at another time, perhaps by somebody else, does the same to the same database, and takes the same away.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let mut pairs = self.steps.iter().zip(&other.steps);
+        (self.basis, self.mode, self.steps.len()) == (other.basis, other.mode, other.steps.len())
+            && pairs.all(|(own, others)| own.is_same(others) && own.has_same_effects(others))
+    }
+
     /// Whether it runs scripts out of the database.
     pub(crate) fn is_stored(&self) -> bool {
         self.steps.iter().any(|step| step.is_stored)

@@ -9,7 +9,7 @@ use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
 use crate::execute::{Executor, Found, Stop};
 use crate::fault::Fault;
-use crate::history::{Basis, History};
+use crate::history::History;
 use crate::id::MigrationId;
 use crate::lock::Holding;
 use crate::migration::{Body, Meta};
@@ -151,20 +151,21 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(report);
         }
         self.refuse_foreign_log(conn, &plan)?;
-        let mut asked = if is_dirty { None } else { Some(self.ask(&plan)?) };
+        let mut asked = if is_dirty { None } else { Some((plan.clone(), self.ask(&plan)?)) };
         let mut report = Report::default();
         loop {
             let way = self.locked(conn, |conn, holding| {
                 if let Some(first) = plan.steps().first() {
                     holding.announce(&first.id);
                 }
-                self.go(conn, &target, asked, holding, &mut report)
+                self.go(conn, &target, asked.as_ref(), holding, &mut report)
             })?;
             match way {
                 Way::Arrived => return Ok(report),
                 // A person takes minutes to answer, and nobody is to wait for that.
                 Way::Asks(plan) => {
-                    asked = Some(self.ask(&plan).map_err(|error| error.after(report.clone()))?);
+                    let consent = self.ask(&plan).map_err(|error| error.after(report.clone()))?;
+                    asked = Some((plan, consent));
                 }
             }
         }
@@ -175,7 +176,7 @@ impl<B: Backend> MigrationRunner<B> {
         &self,
         conn: &mut B::Conn<'_>,
         target: &Target,
-        asked: Option<(Basis, Consent<'_>)>,
+        asked: Option<&(Plan, Consent<'_>)>,
         holding: &Holding,
         report: &mut Report,
     ) -> Result<Way> {
@@ -184,12 +185,13 @@ impl<B: Backend> MigrationRunner<B> {
             let plan = self.judged(conn, &history, target)?;
             plan.refuse_if(|_| true).map_err(|error| error.after(report.clone()))?;
             let consent = match asked {
-                Some((basis, consent)) if basis == plan.basis() => consent,
+                Some((asked, consent)) if asked.is_same(&plan) => *consent,
                 _ if self.is_concern(&plan) => return Ok(Way::Asks(plan)),
                 _ => Consent::NotNeeded,
             };
             let started = report.applied.len();
-            *report = Report { applied: std::mem::take(&mut report.applied), ..self.report(&plan) };
+            let already = if started == 0 { plan.already() } else { report.already };
+            *report = Report { applied: std::mem::take(&mut report.applied), already, ..self.report(&plan) };
             match self.carry_out(conn, plan, consent, &ledger, &history, report, holding) {
                 Ok(()) => return Ok(Way::Arrived),
                 // Somebody without the lock was faster. A place is reached from wherever one stands.
@@ -219,7 +221,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(self.report(&plan));
         }
         self.refuse_foreign_log(conn, &plan)?;
-        let (_, consent) = self.ask(&plan)?;
+        let consent = self.ask(&plan)?;
         self.locked(conn, |conn, holding| {
             let (ledger, history) = self.books(conn)?;
             let fresh = self.same(conn, &history, &plan)?;
@@ -243,11 +245,7 @@ impl<B: Backend> MigrationRunner<B> {
         if let Some((_, step)) = steps.iter().zip(planned).find(differs) {
             return Err(Failure::ForeignPlan(step.id.clone()).into());
         }
-        let mut pairs = steps.iter().zip(planned);
-        let is_same = fresh.mode() == plan.mode()
-            && steps.len() == planned.len()
-            && pairs.all(|(step, planned)| step.has_same_effects(planned));
-        if is_same { Ok(fresh) } else { Err(Failure::Stale(0).into()) }
+        if fresh.is_same(plan) { Ok(fresh) } else { Err(Failure::Stale(0).into()) }
     }
 
     /// Looks whether a plan can leave its lines in the log, before anything is done.
@@ -265,11 +263,11 @@ impl<B: Backend> MigrationRunner<B> {
             && plan.steps().iter().any(|step| step.reason_to_ask().is_some())
     }
 
-    /// Asks whoever has to be asked about a plan, and gives the digest of the history it was made for with the answer.
+    /// Asks whoever has to be asked about a plan.
     ///
     /// # Errors
     /// It needs a yes, and there is none.
-    fn ask(&self, plan: &Plan) -> Result<(Basis, Consent<'_>)> {
+    fn ask(&self, plan: &Plan) -> Result<Consent<'_>> {
         let environment = self.protected_environment().filter(|_| self.is_concern(plan));
         let consent = match (environment, &self.confirm) {
             (None, _) => Consent::NotNeeded,
@@ -278,7 +276,7 @@ impl<B: Backend> MigrationRunner<B> {
             (Some(environment), Some(_)) => Consent::Withheld { environment },
         };
         plan.refuse_unconfirmed(consent)?;
-        Ok((plan.basis(), consent))
+        Ok(consent)
     }
 
     pub(super) fn protected_environment(&self) -> Option<&str> {

@@ -164,9 +164,11 @@ fn model(nodes: &[Node], mut applied: Vec<MigrationId>, target: &Target) -> Vec<
             // Itself, what it needs, and what is older and needs nothing that goes.
             let goes = |other: &MigrationId| {
                 let goes = |id: &MigrationId| applied[..].iter().skip(stays + 1).any(|later| later == id);
-                let needed = all_needs(nodes, id);
+                let needed = all_needs(nodes, &applied, id);
                 !needed.contains(other)
-                    && all_needs(nodes, other).iter().any(|need| goes(need) && !needed.contains(need))
+                    && all_needs(nodes, &applied, other)
+                        .iter()
+                        .any(|need| goes(need) && !needed.contains(need))
             };
             let goes: Vec<MigrationId> = applied.iter().filter(|id| goes(id)).cloned().collect();
             return undone(nodes, applied, usize::MAX, |id| goes.contains(id));
@@ -184,12 +186,13 @@ fn needs<'a>(nodes: &'a [Node], id: &MigrationId) -> impl Iterator<Item = &'a Mi
     node.into_iter().flat_map(|node| node.needs.iter().chain(&node.needs_if_present))
 }
 
-/// A migration and all that it needs, directly or through others.
-fn all_needs(nodes: &[Node], id: &MigrationId) -> Vec<MigrationId> {
+/// A migration and all applied ones that it needs, directly or through others. One that is not applied needs nothing: what seems to
+/// need it got along without.
+fn all_needs(nodes: &[Node], applied: &[MigrationId], id: &MigrationId) -> Vec<MigrationId> {
     let mut found = vec![id.clone()];
     let mut next = 0;
     while let Some(id) = found.get(next).cloned() {
-        found.extend(needs(nodes, &id).cloned());
+        found.extend(needs(nodes, &id).filter(|need| applied.contains(need)).cloned());
         next += 1;
     }
     found

@@ -21,6 +21,7 @@ mod processes;
 mod properties;
 mod recovery;
 mod regressions;
+mod rollback;
 mod safety;
 mod sample_set;
 mod start;

@@ -217,6 +217,8 @@ pub struct Script<'a> {
     pub patience: Duration,
     /// Whether its author declared that rows of other tables go with what it deletes (`allow = ["cascade"]`).
     pub cascade: Cascade,
+    /// Where it comes from: what a script out of the database sets on the connection is set back.
+    pub trust: Trust,
 }
 
 /// Code of the application that makes a connection of ours like its own.

@@ -65,12 +65,6 @@ pub enum Evidence {
 }
 
 impl Effect {
-    /// Whether it loses something that nothing in the database could bring back. Deleting from an empty table does not.
-    pub fn is_destructive(&self) -> bool {
-        let is_vain = self.kind == EffectKind::DeletesRows && self.rows == Some(0);
-        self.kind.is_destructive() && !is_vain
-    }
-
     /// An effect on a whole object, nothing counted.
     pub fn new(kind: EffectKind, object: impl Into<String>, evidence: Evidence) -> Self {
         Self { kind, object: object.into(), column: None, rows: None, evidence }
@@ -118,7 +112,7 @@ impl fmt::Display for Effect {
 /// What is lost, in words, if something is.
 pub(crate) fn losses(effects: &[Effect]) -> Option<String> {
     let lost: Vec<String> =
-        effects.iter().filter(|effect| effect.is_destructive()).map(ToString::to_string).collect();
+        effects.iter().filter(|effect| effect.kind.is_destructive()).map(ToString::to_string).collect();
     (!lost.is_empty()).then(|| lost.join(", "))
 }
 

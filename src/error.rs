@@ -155,8 +155,8 @@ pub(crate) enum Failure {
         Nearest(nearest)
     )]
     Unknown { id: MigrationId, nearest: Option<MigrationId> },
-    #[error("nothing was done: {}", Sentences(.0))]
-    Refused(Vec<Problem>),
+    #[error("{}: {}", Done(*.1), Sentences(.0))]
+    Refused(Vec<Problem>, usize),
     #[error("cannot {verb}{}: {finding}; nothing was done, {remedy}", Named(id))]
     Recovery { verb: &'static str, id: Option<MigrationId>, finding: String, remedy: &'static str },
     #[error("the database changed since the plan was made; {}, make a new plan", Done(*.0))]
@@ -301,7 +301,7 @@ impl MigrationError {
             Failure::Set(_) => ErrorKind::Set,
             Failure::TableName(_) => ErrorKind::TableName,
             Failure::Unknown { .. } => ErrorKind::UnknownMigration,
-            Failure::Refused(_) => ErrorKind::Refused,
+            Failure::Refused(..) => ErrorKind::Refused,
             Failure::Recovery { .. } => ErrorKind::Recovery,
             Failure::Stale(_) | Failure::ForeignPlan(_) => ErrorKind::Stale,
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
@@ -320,7 +320,7 @@ impl MigrationError {
             Failure::Hook { migration, .. } => Some(migration),
             Failure::Unknown { id, .. } | Failure::ForeignPlan(id) => Some(id),
             Failure::Recovery { id, .. } => id.as_ref(),
-            Failure::Set(problems) | Failure::Refused(problems) if problems.len() == 1 => {
+            Failure::Set(problems) | Failure::Refused(problems, _) if problems.len() == 1 => {
                 Some(&problems[0].migration)
             }
             _ => None,
@@ -348,7 +348,7 @@ impl MigrationError {
     /// Everything that was wrong with the set, or with the plan if it was refused.
     pub fn problems(&self) -> &[Problem] {
         match &self.0.failure {
-            Failure::Set(problems) | Failure::Refused(problems) => problems,
+            Failure::Set(problems) | Failure::Refused(problems, _) => problems,
             _ => &[],
         }
     }
@@ -426,7 +426,7 @@ impl MigrationError {
         report.applied.append(&mut self.0.report.applied);
         match &mut self.0.failure {
             Failure::Step(step) => step.applied_before = report.applied.len(),
-            Failure::Stale(done) => *done = report.applied.len(),
+            Failure::Stale(done) | Failure::Refused(_, done) => *done = report.applied.len(),
             _ => {}
         }
         self.0.report = report;

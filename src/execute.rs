@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm};
 use crate::dialect::TableName;
+use crate::effect::Trust;
 use crate::error::{Failure, HookKind, Location, MigrationError, Remains, StepFailure};
 use crate::event::{Event, Observer};
 use crate::fault::{Fault, FaultKind};
@@ -351,6 +352,7 @@ impl<'r, B: Backend> Executor<'r, B> {
                     foreign_keys: work.meta.foreign_keys,
                     patience: self.patience,
                     cascade: work.meta.cascade,
+                    trust: if work.step.is_stored { Trust::Database } else { Trust::Program },
                 };
                 B::run_script(conn, &script, progress)
             }

@@ -167,7 +167,7 @@ impl Plan {
     /// The steps that need it.
     pub(crate) fn refuse_unconfirmed(&self, consent: Consent<'_>) -> Result<()> {
         let unconfirmed = self.unconfirmed(consent);
-        if unconfirmed.is_empty() { Ok(()) } else { Err(Failure::Refused(unconfirmed).into()) }
+        if unconfirmed.is_empty() { Ok(()) } else { Err(Failure::Refused(unconfirmed, 0).into()) }
     }
 
     /// Refuses the plan if one of the findings that forbid it is like this.
@@ -178,7 +178,7 @@ impl Plan {
         let refused: Vec<Problem> =
             self.problems().iter().filter(|problem| problem.verdict == Verdict::Deny).cloned().collect();
         if refused.iter().any(|problem| counts(problem.kind)) {
-            return Err(Failure::Refused(refused).into());
+            return Err(Failure::Refused(refused, 0).into());
         }
         Ok(())
     }

@@ -211,7 +211,7 @@ impl Known<'_> {
         let record = self.applied(recovery, id)?;
         let place = self.place(recovery, id)?;
         if record.dirty.is_some() {
-            let remedy = "use Recovery::Retry or Recovery::MarkDone first";
+            let remedy = "settle that first, with Recovery::MarkDone, Recovery::Retry or a rollback";
             return Err(nonsense(recovery, id, "it did not finish", remedy));
         }
         match (record.checksum, self.graph.metas()[place].checksum) {
@@ -238,7 +238,7 @@ impl Known<'_> {
         let is_dirty =
             |place: &usize| self.history.get(&metas[*place].id).is_some_and(|record| record.dirty.is_some());
         if let Some(place) = (first..=last).find(is_dirty) {
-            let remedy = "use Recovery::MarkDone or Recovery::Retry for it";
+            let remedy = "settle that first, with Recovery::MarkDone, Recovery::Retry or a rollback";
             return Err(nonsense(recovery, &metas[place].id, "it did not finish", remedy));
         }
         let pending: Vec<usize> = (first..=last).filter(is_pending).collect();

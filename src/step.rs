@@ -102,7 +102,7 @@ impl Step {
     /// Whether two plans mean the same by it, whatever they know of its effects.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let parts = |step: &Self| (step.direction, step.atomicity, step.checksum, step.is_stored);
-        self.id == other.id && self.origin == other.origin && parts(self) == parts(other)
+        self.id == other.id && parts(self) == parts(other)
     }
 
     /// Whether another plan's look at it found the same, but for the number of rows; or nobody looked.

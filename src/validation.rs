@@ -59,7 +59,7 @@ pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
         vec![Problem::new(ProblemKind::Unreadable, &origin.into(), finding, remedy)]
     };
     match error.into_failure() {
-        Failure::Set(problems) | Failure::Refused(problems) => problems,
+        Failure::Set(problems) | Failure::Refused(problems, _) => problems,
         Failure::Several(errors) => errors.into_iter().flat_map(findings).collect(),
         Failure::Malformed { at, what, remedy } => {
             let place = at.position.map_or_else(String::new, |position| format!(", at {position}"));

@@ -9,7 +9,7 @@ use super::{
     Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, ended_transaction, patiently,
 };
 use crate::dialect::{Dialect, TableName};
-use crate::effect::Outlook;
+use crate::effect::{Outlook, Trust};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Head, Record};
 use crate::id::MigrationId;
@@ -20,6 +20,7 @@ mod keys;
 mod log;
 mod rehearsal;
 mod script;
+mod settings;
 mod tripwire;
 
 /// SQLite, through `&rusqlite::Connection`. It is what [`MigrationRunner`](crate::MigrationRunner) means if no backend
@@ -88,6 +89,10 @@ impl Backend for Sqlite {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault> {
+        if script.trust == Trust::Program {
+            return script::run(conn, script, progress);
+        }
+        let _restored = settings::Restored::of(conn).map_err(fault)?;
         script::run(conn, script, progress)
     }
 

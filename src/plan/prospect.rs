@@ -26,41 +26,50 @@ impl Plan {
     /// The plan with what its steps take away, and with the findings about that.
     pub(crate) fn foreseeing(mut self, prospects: Vec<Prospect>, policy: &Policy) -> Self {
         let direction = self.direction();
-        let mut found = Vec::new();
+        let (mut found, mut follows_code) = (Vec::new(), false);
         for (step, prospect) in self.steps.iter_mut().zip(prospects) {
             let Prospect { mut outlook, is_code, data_loss } = prospect;
-            let is_told = step.is_stored || losses(&outlook.effects).is_some();
-            if let Some(fault) = outlook.failure.as_ref().filter(|_| !is_told) {
+            let is_untold = outlook.failure.is_some() && losses(&outlook.effects).is_none();
+            // The copy does not have what code makes, so what follows it may fail there and nowhere else.
+            let is_opaque = is_code || (follows_code && is_untold);
+            follows_code |= is_code;
+            if let Some(fault) =
+                outlook.failure.as_ref().filter(|_| is_untold && !is_opaque && !step.is_stored)
+            {
                 let why = format!("a statement could not be tried out: {fault}");
                 outlook.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::Rehearsal));
             }
             if step.direction == Direction::Up {
-                found.extend(destructive(step, &outlook.effects, data_loss));
-                found.extend(is_code.then(|| opaque(step)));
+                found.extend(destructive(step, &outlook, data_loss));
+                found.extend(is_opaque.then(|| opaque(step, is_code)));
             }
             if step.is_stored {
                 found.extend(untrusted(step, &outlook));
             }
             // What code takes away is known to nobody.
-            step.effects = (!is_code).then_some(outlook.effects);
+            step.effects = (!is_opaque).then_some(outlook.effects);
         }
         self.problems.extend(policy.judge(found, direction));
         self
     }
 }
 
-fn destructive(step: &Step, effects: &[Effect], data_loss: DataLoss) -> Option<Problem> {
-    let lost = losses(effects).filter(|_| data_loss == DataLoss::Undeclared)?;
-    let remedy = "if that is meant, declare it with allow = [\"destructive\"] in its metadata";
-    Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy))
+fn destructive(step: &Step, outlook: &Outlook, data_loss: DataLoss) -> Option<Problem> {
+    let lost = losses(&outlook.effects).filter(|_| data_loss == DataLoss::Undeclared)?;
+    let is_unknown = |effect: &Effect| !effect.kind.is_destructive() || effect.kind == EffectKind::Unknown;
+    let told = outlook.failure.as_ref().and_then(|fault| fault.remedy.as_deref());
+    let remedy = told.filter(|_| outlook.effects.iter().all(is_unknown));
+    let declare = "if that is meant, declare it with allow = [\"destructive\"] in its metadata";
+    Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy.unwrap_or(declare)))
 }
 
-fn opaque(step: &Step) -> Problem {
-    Problem::note(
-        ProblemKind::Opaque,
-        &step.id,
-        "is code, and what it takes away is not known before it runs",
-    )
+fn opaque(step: &Step, is_code: bool) -> Problem {
+    let finding = if is_code {
+        "is code, and what it takes away is not known before it runs"
+    } else {
+        "follows code, and what it takes away is not known before that has run"
+    };
+    Problem::note(ProblemKind::Opaque, &step.id, finding)
 }
 
 fn untrusted(step: &Step, outlook: &Outlook) -> Option<Problem> {

@@ -51,16 +51,16 @@ impl<B: Backend> MigrationRunner<B> {
         if plan.steps().is_empty() || !is_concern {
             return Ok(plan);
         }
+        self.foreseeing(conn, plan, history)
+    }
+
+    fn foreseeing(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         if is_blank.map_err(self.reading())? && !plan.is_stored() {
             // Nothing can be taken from it.
             return Ok(plan.without_effects());
         }
-        self.foreseeing(conn, plan, history)
-    }
-
-    fn foreseeing(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
         // What follows a stored script that cannot be used would only seem to fail.
         if plan.is_stored() && plan.refuse_if(|_| true).is_err() {
             return Ok(plan);

@@ -15,7 +15,7 @@ use crate::lock::Holding;
 use crate::migration::{Body, Meta};
 use crate::plan::Plan;
 use crate::policy::Consent;
-use crate::problem::{Problem, ProblemKind, Verdict};
+use crate::problem::{ProblemKind, Verdict};
 use crate::report::Report;
 use crate::step::{Direction, Step};
 use crate::target::Target;
@@ -159,15 +159,17 @@ impl<B: Backend> MigrationRunner<B> {
                     holding.announce(&first.id);
                 }
                 self.go(conn, &target, asked.as_ref(), holding, &mut report)
-            })?;
-            match way {
-                Way::Arrived => return Ok(report),
-                // A person takes minutes to answer, and nobody is to wait for that.
-                Way::Asks(plan) => {
-                    let consent = self.ask(&plan).map_err(|error| error.after(report.clone()))?;
-                    asked = Some((plan, consent));
-                }
-            }
+            });
+            // A person takes minutes to answer, and nobody is to wait for that.
+            let answered = way.and_then(|way| match way {
+                Way::Arrived => Ok(None),
+                Way::Asks(plan) => self.ask(&plan).map(|consent| Some((plan, consent))),
+            });
+            asked = match answered {
+                Ok(None) => return Ok(report),
+                Ok(answered) => answered,
+                Err(error) => return Err(error.after(report)),
+            };
         }
     }
 
@@ -183,20 +185,20 @@ impl<B: Backend> MigrationRunner<B> {
         loop {
             let (ledger, history) = self.books(conn)?;
             let plan = self.judged(conn, &history, target)?;
-            plan.refuse_if(|_| true).map_err(|error| error.after(report.clone()))?;
+            plan.refuse_if(|_| true)?;
             let consent = match asked {
-                Some((asked, consent)) if asked.is_same(&plan) => *consent,
+                Some((asked, consent @ Consent::Given)) if asked.is_same(&plan) => *consent,
                 _ if self.is_concern(&plan) => return Ok(Way::Asks(plan)),
                 _ => Consent::NotNeeded,
             };
             let started = report.applied.len();
-            let already = if started == 0 { plan.already() } else { report.already };
-            *report = Report { applied: std::mem::take(&mut report.applied), already, ..self.report(&plan) };
+            report.already = if started == 0 { plan.already() } else { report.already };
+            self.warn(&plan, report);
             match self.carry_out(conn, plan, consent, &ledger, &history, report, holding) {
                 Ok(()) => return Ok(Way::Arrived),
                 // Somebody without the lock was faster. A place is reached from wherever one stands.
                 Err(Stop::Moved) if target.is_a_place() || report.applied.len() == started => {}
-                Err(stop) => return Err(self.failure(stop).after(report.clone())),
+                Err(stop) => return Err(self.failure(stop)),
             }
         }
     }
@@ -225,6 +227,9 @@ impl<B: Backend> MigrationRunner<B> {
         self.locked(conn, |conn, holding| {
             let (ledger, history) = self.books(conn)?;
             let fresh = self.same(conn, &history, &plan)?;
+            if consent == Consent::NotNeeded && self.is_concern(&fresh) {
+                return Err(Failure::Stale(0).into());
+            }
             let mut report = self.report(&fresh);
             match self.carry_out(conn, fresh, consent, &ledger, &history, &mut report, holding) {
                 Ok(()) => Ok(report),
@@ -363,13 +368,20 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// The report of a plan that is about to be carried out; observers hear its warnings.
+    /// The report of a plan that is about to be carried out.
     fn report(&self, plan: &Plan) -> Report {
-        let warnings = plan.problems().iter().filter(|problem| problem.verdict == Verdict::Warn);
-        let notes: Vec<Problem> = warnings.cloned().collect();
-        for problem in &notes {
-            self.tell(&Event::Warning { problem });
+        let mut report = Report { already: plan.already(), ..Report::default() };
+        self.warn(plan, &mut report);
+        report
+    }
+
+    /// Notes the warnings of a plan, each once, and lets observers hear them.
+    fn warn(&self, plan: &Plan, report: &mut Report) {
+        for problem in plan.problems().iter().filter(|problem| problem.verdict == Verdict::Warn) {
+            if !report.notes.contains(problem) {
+                self.tell(&Event::Warning { problem });
+                report.notes.push(problem.clone());
+            }
         }
-        Report { already: plan.already(), notes, ..Report::default() }
     }
 }

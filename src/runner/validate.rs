@@ -38,8 +38,10 @@ impl<B: Backend> MigrationRunner<B> {
         let plan = self.explained(plan, &history);
         let outlooks = self.outlooks(conn, &plan, &history)?;
         let mut found: Vec<Problem> = Vec::new();
-        let failing =
-            plan.steps().iter().zip(&outlooks).filter_map(|(step, outlook)| self.failing(step, outlook));
+        // What follows code may need what that makes, which the copy does not have.
+        let is_script = |step: &&Step| self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction));
+        let scripts = plan.steps().iter().take_while(is_script).zip(&outlooks);
+        let failing = scripts.filter_map(|(step, outlook)| self.failing(step, outlook));
         let failing: Vec<Problem> = failing.take(1).collect();
         // What fails is a finding of its own.
         let outlooks = outlooks.into_iter().map(|outlook| Outlook { failure: None, ..outlook }).collect();

@@ -430,11 +430,11 @@ fn a_script_that_touches_the_records_is_refused() {
         ("CREATE TEMP TABLE __switchy_migrations (name, run_on)", "it takes the name of the tracking table"),
         (
             "CREATE TRIGGER t AFTER INSERT ON notes BEGIN DELETE FROM __switchy_migrations; END; INSERT INTO notes (text) VALUES (1)",
-            writes,
+            "it creates a trigger that names the tracking table",
         ),
         (
             "CREATE VIEW v AS SELECT * FROM notes; CREATE TRIGGER t INSTEAD OF DELETE ON v BEGIN DELETE FROM __switchy_migrations; END; DELETE FROM v",
-            writes,
+            "it creates a trigger that names the tracking table",
         ),
         ("DROP TABLE __switchy_migrations_log", log),
         ("INSERT INTO __switchy_migrations_log (name, event) VALUES ('1_app', 'forgotten')", log),

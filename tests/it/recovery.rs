@@ -497,7 +497,12 @@ fn a_script_that_is_repaired_before_the_way_out_is_the_one_that_counts() {
     let conn = memory();
     with(broken).run(&conn).unwrap_err();
     let error = with(repaired).recover(&conn, Recovery::Accept("1_it".into()), signature()).unwrap_err();
-    assert!(error.to_string().contains("use Recovery::Retry or Recovery::MarkDone first"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("settle that first, with Recovery::MarkDone, Recovery::Retry or a rollback"),
+        "{error}"
+    );
     with(repaired).recover(&conn, Recovery::MarkDone("1_it".into()), signature()).unwrap();
     let error = with(repaired).run(&conn).unwrap_err();
     assert_eq!(error.problems()[0].kind, ProblemKind::Changed, "{error}");

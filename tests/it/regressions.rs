@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
-    Dialect, ErrorKind, ForeignKeys, Hooks, Migration, MigrationRunner, Policy, ProblemKind, Recovery,
+    Dialect, ErrorKind, Event, ForeignKeys, Hooks, Migration, MigrationRunner, Policy, ProblemKind, Recovery,
     Signature, Target, TransactionMode,
 };
 
@@ -686,4 +686,154 @@ fn a_message_is_printable() {
     let text = "SELECT '\u{1b}[2J' FROM nowhere";
     let error = only(text).run(&memory()).unwrap_err().to_string();
     assert!(!error.contains('\u{1b}') && error.contains("\\u{1b}[2J"), "{error}");
+}
+
+/// "0 rows" was no reason to ask, and the answer that nobody had to give held for the rows that came afterwards.
+#[test]
+fn rows_that_come_after_the_plan_are_asked_about() {
+    let careful = || only("DELETE FROM a").environment("production").confirm(|_| false);
+    let conn = with("CREATE TABLE a (b)");
+    let plan = careful().plan(&conn, Target::Latest).unwrap();
+    conn.execute_batch("INSERT INTO a VALUES (1), (2)").unwrap();
+    careful().apply(&conn, plan).unwrap_err();
+    careful().run(&conn).unwrap_err();
+    assert_eq!(rows(&conn, "SELECT b FROM a"), ["1", "2"]);
+
+    let moved = "INSERT INTO archive SELECT * FROM a; DELETE FROM a";
+    let conn = with("CREATE TABLE a (b); INSERT INTO a VALUES (1); CREATE TABLE archive (b)");
+    let set = [
+        Migration::reversible("2026-11-22-190907_move", moved, "").allow_destructive(),
+        Migration::reversible("2026-11-22-190908_clear", "DELETE FROM archive", ""),
+    ];
+    let error = MigrationRunner::new(set).unwrap().policy(Policy::STRICT).run(&conn).unwrap_err();
+    assert_eq!(error.problems()[0].migration, "2026-11-22-190908_clear");
+}
+
+/// A table that could not be copied was taken for one that the script makes: `IF NOT EXISTS` made it on the copy.
+#[test]
+fn a_table_that_cannot_be_copied_is_not_taken_for_a_new_one() {
+    let conn = memory();
+    conn.create_collation("app", |a: &str, b: &str| a.cmp(b)).unwrap();
+    conn.execute_batch("CREATE TABLE people (name TEXT COLLATE app); INSERT INTO people VALUES ('Ada')")
+        .unwrap();
+    let script = "CREATE TABLE IF NOT EXISTS people (name TEXT); DELETE FROM people";
+    let error = only(script).environment("production").run(&conn).unwrap_err();
+    assert!(error.to_string().contains("deletes rows of `people`, which has 1 row"), "{error}");
+    assert_eq!(rows(&conn, "SELECT name FROM people"), ["Ada"]);
+}
+
+/// A plan for a new database was looked at when it was made and not when it was applied, so it never seemed the same.
+#[test]
+fn an_honest_plan_for_a_new_database_is_applied() {
+    let it = || only("UPDATE nowhere SET a = slug(b)").environment("production").confirm(|_| true);
+    let conn = memory();
+    let plan = it().plan(&conn, Target::Latest).unwrap();
+    assert_eq!(it().apply(&conn, plan).unwrap_err().kind(), ErrorKind::Step, "it fails for itself");
+}
+
+/// What follows code cannot be tried before that has run: the author was told to declare a loss that there is not.
+#[test]
+fn what_follows_code_is_no_loss() {
+    let set = || {
+        MigrationRunner::new([
+            Migration::code("2026-11-22-190907_a", |conn| conn.execute_batch("CREATE TABLE made (x)"))
+                .undo(|conn| conn.execute_batch("DROP TABLE made")),
+            Migration::reversible("2026-11-22-190908_b", "INSERT INTO made VALUES (1)", "DELETE FROM made"),
+        ])
+        .unwrap()
+    };
+    let conn = with("CREATE TABLE other (x)");
+    assert_eq!(
+        set().validate(&conn).unwrap().iter().filter(|found| found.kind == ProblemKind::Fails).count(),
+        0
+    );
+    assert_eq!(set().policy(Policy::STRICT).run(&conn).unwrap().applied.len(), 2);
+}
+
+/// The authorizer speaks of the schema's table before it looks whether a virtual table is there already.
+#[test]
+fn a_virtual_table_that_is_there_already_is_no_loss() {
+    let conn = with("CREATE VIRTUAL TABLE f USING fts5(t)");
+    let script = "CREATE VIRTUAL TABLE IF NOT EXISTS f USING fts5(t)";
+    assert_eq!(only(script).environment("production").run(&conn).unwrap().applied.len(), 1);
+}
+
+/// Dropping a parent under enforced foreign keys takes its children along, which the plan did not say.
+#[test]
+fn children_that_go_with_a_dropped_parent_are_told() {
+    let conn = with(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p ON DELETE CASCADE);
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1), (1)",
+    );
+    let it = Migration::sql("1_it", "DROP TABLE p").foreign_keys(ForeignKeys::Enforced).allow_cascade();
+    let plan = MigrationRunner::new([it]).unwrap().plan(&conn, Target::Latest).unwrap().to_string();
+    assert!(plan.contains("drops the table `p` with 1 row"), "{plan}");
+    assert!(plan.contains("deletes rows of `c`, which has 2 rows"), "{plan}");
+}
+
+/// A stored script that fails only where there are rows ended between the trap that it set and the statement that removed it.
+#[test]
+fn a_stored_script_leaves_nothing_wherever_it_ends() {
+    let fails_with_rows = "SELECT abs(-9223372036854775807 - 1) FROM a";
+    for (trap, undo) in [
+        (
+            "CREATE TRIGGER evil AFTER INSERT ON a BEGIN DELETE FROM __switchy_migrations; END",
+            "DROP TRIGGER evil",
+        ),
+        ("CREATE TEMP TABLE a (x)", "DROP TABLE temp.a"),
+        ("CREATE TEMP TABLE IF NOT EXISTS scratch (x)", "DROP TABLE temp.scratch"),
+    ] {
+        let conn = with("CREATE TABLE a (x); INSERT INTO a VALUES (1); CREATE TEMP TABLE scratch (x)");
+        let down = format!("{trap}; {fails_with_rows}; {undo}");
+        let it = Migration::from_scripts("1_it", "SELECT 1", Some(down)).outside_transaction();
+        MigrationRunner::new([it]).unwrap().run(&conn).unwrap();
+        let older = MigrationRunner::new(Vec::<Migration>::new()).unwrap();
+        let error = older.downgrade(&conn).unwrap_err();
+        assert_eq!(error.problems()[0].kind, ProblemKind::Untrusted, "{trap}: {error}");
+        conn.execute_batch("INSERT INTO a VALUES (2)").unwrap();
+        assert_eq!(applied(&conn), ["1_it"], "{trap}");
+        assert_eq!(rows(&conn, "SELECT name FROM sqlite_temp_master"), ["scratch"], "{trap}");
+    }
+    // Settings are set back, also where the transaction that changed them is rolled back.
+    let conn = with("CREATE TABLE a (x); INSERT INTO a VALUES (1)");
+    let down = format!("PRAGMA legacy_alter_table = ON; {fails_with_rows}");
+    MigrationRunner::new([Migration::from_scripts("1_it", "SELECT 1", Some(down))])
+        .unwrap()
+        .run(&conn)
+        .unwrap();
+    MigrationRunner::new(Vec::<Migration>::new()).unwrap().downgrade(&conn).unwrap_err();
+    assert_eq!(rows(&conn, "PRAGMA legacy_alter_table"), ["0"]);
+}
+
+/// Once steps were committed, an error of the rest said "nothing was done", or came without a report.
+#[test]
+fn an_error_behind_committed_steps_says_what_is_done() {
+    for (row, told) in [("9_x", "this program does not know it"), ("2_b", "`confirm` said no")] {
+        let database = TestDatabase::new();
+        let conn = database.connect();
+        conn.execute_batch("CREATE TABLE old (x); INSERT INTO old VALUES (1)").unwrap();
+        let (path, asked) = (database.path(), AtomicUsize::new(0));
+        let set = [
+            Migration::sql("1_a", "CREATE TABLE a (x)").outside_transaction(),
+            Migration::sql("2_b", "CREATE TABLE b (x)"),
+            Migration::sql("3_c", "DROP TABLE old"),
+        ];
+        // Somebody without the lock writes a record between two steps.
+        let insert = format!("INSERT INTO __switchy_migrations (name) VALUES ('{row}')");
+        let runner = MigrationRunner::new(set)
+            .unwrap()
+            .environment("production")
+            .observe(move |event| match event {
+                Event::Finished { step, .. } if step.id == "1_a" => {
+                    Connection::open(&path).unwrap().execute_batch(&insert).unwrap();
+                }
+                _ => {}
+            })
+            .confirm(move |_| asked.fetch_add(1, Ordering::Relaxed) == 0);
+        let error = runner.run(&conn).unwrap_err();
+        assert!(error.to_string().starts_with("1 step was done and kept: "), "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(error.report().applied.len(), 1);
+        assert_eq!(rows(&conn, "SELECT x FROM old"), ["1"]);
+    }
 }

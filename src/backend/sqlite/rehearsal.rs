@@ -70,16 +70,16 @@ impl Stage<'_> {
             return Ok(failed(Fault::new(FaultKind::Other, doubt.clone())));
         }
         if rule == Rule::Database {
-            defend(&self.copy.conn);
+            defend(&self.copy.conn, text.len());
         }
         let enforced = if script.foreign_keys == ForeignKeys::Enforced { "ON" } else { "OFF" };
         self.copy.conn.execute_batch(&format!("PRAGMA foreign_keys = {enforced}")).map_err(fault)?;
-        let (tracking, traces) = (self.tracking()?, self.copy.traces()?);
+        let before = (self.tracking()?, self.copy.temporary()?);
         self.copy.watch.rule(rule);
-        let mut outlook = self.play(text, rule);
+        let mut outlook = self.play(text, rule, &before);
         self.copy.watch.rule(Rule::Ours);
         if rule == Rule::Database && outlook.failure.is_none() {
-            outlook.failure = self.tampered(&tracking)?.or(self.left(&traces)?);
+            outlook.failure = self.left(&before.1, |_| true)?;
         }
         self.end_transaction()?;
         self.objects.follow(&self.copy.conn, None).map_err(fault)?;
@@ -112,16 +112,30 @@ impl Stage<'_> {
         let what = match () {
             () if now == before => return Ok(None),
             () if now.iter().any(is_trap) => "it creates a trigger that names the tracking table",
+            () if now.len() < before.len() => "it drops a trigger that names the tracking table",
             () => "it takes the name of a tracking table",
         };
         Ok(Some(Fault::new(FaultKind::Other, what)))
     }
 
-    /// What a script leaves behind on the connection.
-    fn left(&self, before: &[String]) -> Result<Option<Fault>, Fault> {
-        let now = self.copy.traces()?;
-        let left = now.iter().find(|trace| !before.contains(trace));
-        Ok(left.map(|trace| Fault::new(FaultKind::Other, format!("it leaves {trace}"))))
+    /// What a script leaves behind on the connection, of what counts.
+    fn left(&self, before: &[String], counts: impl Fn(&str) -> bool) -> Result<Option<Fault>, Fault> {
+        let now = self.copy.temporary()?;
+        let left = now.iter().find(|object| !before.contains(object) && counts(object));
+        Ok(left.map(|object| Fault::new(FaultKind::Other, format!("it leaves {object}"))))
+    }
+
+    /// What a statement out of the database did that no later one may make good: live, the script can end behind it.
+    fn trapped(&self, (tracking, temporary): &(Vec<Entry>, Vec<String>)) -> Option<Fault> {
+        let is_trap = |object: &str| !object.starts_with("the temporary table");
+        let look = || Ok(self.tampered(tracking)?.or(self.left(temporary, is_trap)?));
+        self.copy.watch.ours(look).unwrap_or_else(Some)
+    }
+
+    /// What a statement speaks of that could not be copied, so that what it does live was not seen.
+    fn unseen(&self, own: &str) -> Option<String> {
+        let Lacking { name, why } = self.copy.lacking.iter().find(|lacking| mentions(own, &lacking.name))?;
+        (!begins_with(own, &["attach", "detach"])).then(|| format!("`{name}` could not be copied, {why}"))
     }
 
     /// Something of a name that a statement drops, which the live connection has and the copy has not: there SQLite finds it.
@@ -132,9 +146,13 @@ impl Stage<'_> {
             .prepare(databases)?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
+        let is_qualified = Tokens::new(own)
+            .zip(Tokens::new(own).skip(1))
+            .any(|(name, dot)| name.spelling() == Some("main") && dot == Token::Mark(b'.'));
         for effect in scan(own) {
             let is_copied = self.copy.copied.contains(&effect.object.to_lowercase());
-            for database in names.iter().filter(|name| *name != "main" || !is_copied) {
+            let is_meant = |name: &&String| if *name == "main" { !is_copied } else { !is_qualified };
+            for database in names.iter().filter(is_meant) {
                 let master = if database == "temp" { "sqlite_temp_master" } else { "sqlite_master" };
                 let sql = format!(
                     "SELECT EXISTS (SELECT 1 FROM {}.{master} WHERE name = ?1 COLLATE NOCASE)",
@@ -149,7 +167,7 @@ impl Stage<'_> {
     }
 
     /// Steps through a script. The outlook has what only the text of a failing statement says.
-    fn play(&mut self, text: &str, rule: Rule) -> Outlook {
+    fn play(&mut self, text: &str, rule: Rule, before: &(Vec<Entry>, Vec<String>)) -> Outlook {
         let mut outlook = Outlook::new();
         // See `script::run` for the NUL.
         let terminated = format!("{text}\0");
@@ -164,9 +182,26 @@ impl Stage<'_> {
             if step.failure.is_none() && begins_with(&text[start..end], &["drop"]) && !step.seen.is_schema {
                 step = self.found_nothing(step, &text[start..end], rule, &mut outlook);
             }
-            if step.seen.writes_schema && !step.seen.is_schema {
+            let own = &text[start..end];
+            if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
                 let what = "it writes to the table of the schema itself";
                 outlook.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::Rehearsal));
+            }
+            if step.failure.is_none() && rule == Rule::Database && step.seen.is_schema {
+                step = match self.trapped(before) {
+                    Some(trap) => step.failed(trap, 0, true),
+                    None => step,
+                };
+            }
+            match (step.failure.is_none().then(|| self.unseen(own)).flatten(), rule) {
+                (Some(unseen), Rule::Database) => {
+                    step = step.failed(Fault::new(FaultKind::Other, unseen), 0, true);
+                }
+                (Some(unseen), _) => {
+                    outlook.effects.extend(scan(own));
+                    outlook.effects.push(Effect::new(EffectKind::Unknown, unseen, Evidence::Rehearsal));
+                }
+                (None, _) => {}
             }
             if let Some((failure, offset)) = step.failure {
                 if rule == Rule::Program {

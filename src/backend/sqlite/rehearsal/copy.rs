@@ -59,6 +59,7 @@ impl Copy {
         copy.is_free_to_be_written(rehearsal)?;
         copy.is_in_sight(live)?;
         copy.is_sound(live)?;
+        copy.take_names(live)?;
         Ok(copy)
     }
 
@@ -191,17 +192,18 @@ impl Copy {
         self.conn.execute_batch(&sql.collect::<String>()).map_err(fault)
     }
 
-    /// What a script may change on the connection that runs it, and must leave as it was: some settings, and temporary objects,
-    /// which would hide those of the application.
-    pub(super) fn traces(&self) -> Result<Vec<String>, Fault> {
-        let mut traces = Vec::new();
-        for pragma in ["recursive_triggers", "legacy_alter_table"] {
-            let value: i64 =
-                self.conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).map_err(fault)?;
-            traces.push(format!("the pragma `{pragma}` changed to {value}"));
-        }
-        traces.extend(temporary(&self.conn).map_err(fault)?);
-        Ok(traces)
+    /// The temporary objects, in words: what a script out of the database must not leave behind.
+    pub(super) fn temporary(&self) -> Result<Vec<String>, Fault> {
+        temporary(&self.conn).map_err(fault)
+    }
+
+    /// The names that a temporary table of such a script must not have: live, it would hide a table of the application, or be one.
+    fn take_names(&mut self, live: &Connection) -> Result<(), Fault> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            live.prepare("SELECT name FROM sqlite_temp_master")?.query_map([], |row| row.get(0))?.collect()
+        };
+        self.watch.take(read().map_err(fault)?.into_iter().chain(self.copied.iter().cloned()).collect());
+        Ok(())
     }
 }
 
@@ -357,7 +359,9 @@ fn internal_tables(conn: &Connection, names: &[String]) -> rusqlite::Result<()> 
 /// Shuts what only the program may use: `writable_schema`, writing to the shadow tables of virtual tables, and values that fill the
 /// memory. There are no rows, so what a script needs is not long.
 #[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions of rusqlite")]
-pub(super) fn defend(conn: &Connection) {
+pub(super) fn defend(conn: &Connection, script: usize) {
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true);
-    let _ = conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE);
+    // A statement is a value too, where SQLite gives its text back.
+    let longest = i32::try_from(script.saturating_mul(2)).unwrap_or(i32::MAX).max(LONGEST_VALUE);
+    let _ = conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest);
 }

@@ -46,10 +46,12 @@ struct State {
     rule: Rule,
     /// Whether a statement is being prepared. While one runs, it is the modules of virtual tables that prepare others.
     is_preparing: bool,
-    /// Whether the statement drops something: what it deletes then is part of that.
-    is_drop: bool,
     seen: Seen,
     tables: Vec<String>,
+    /// The names that temporary tables must not have.
+    taken: Vec<String>,
+    /// What the statement drops.
+    dropped: Vec<String>,
     steps: u64,
 }
 
@@ -64,9 +66,10 @@ impl Watch {
         let state = State {
             rule: Rule::Ours,
             is_preparing: false,
-            is_drop: false,
             seen: Seen::default(),
             tables,
+            taken: Vec::new(),
+            dropped: Vec::new(),
             steps: 0,
         };
         let watch = Self(Arc::new(Mutex::new(state)));
@@ -86,6 +89,11 @@ impl Watch {
         state.steps = 0;
     }
 
+    /// Names that no temporary table of a script out of the database may have.
+    pub(super) fn take(&self, names: Vec<String>) {
+        self.lock().taken = names;
+    }
+
     /// Runs something of our own.
     pub(super) fn ours<R>(&self, body: impl FnOnce() -> R) -> R {
         let rule = std::mem::replace(&mut self.lock().rule, Rule::Ours);
@@ -99,7 +107,7 @@ impl Watch {
         {
             let mut state = self.lock();
             state.seen = Seen::default();
-            state.is_drop = false;
+            state.dropped.clear();
             state.is_preparing = true;
         }
         let prepared = prepare();
@@ -111,8 +119,10 @@ impl Watch {
     pub(super) fn seen(&self) -> Seen {
         let state = self.lock();
         let mut seen = state.seen.clone();
-        if state.is_drop {
-            seen.deletes.clear();
+        // Dropping a table deletes from it, and from the table of the schema; what foreign keys and triggers delete besides is lost.
+        let is_part = |table: &str| among_all(&state.dropped, table) || is_internal(table);
+        if !state.dropped.is_empty() {
+            seen.deletes.retain(|table| !is_part(table));
         }
         if state.steps > PATIENCE {
             seen.denied.get_or_insert_with(|| "it does not end".to_owned());
@@ -150,6 +160,7 @@ impl State {
             Rule::Copying => (!is_copying(&context.action, self.is_preparing))
                 .then(|| "the copy of the schema takes no such statement".to_owned()),
             Rule::Database => on_tables(&context.action, &self.tables)
+                .or_else(|| taken(&context.action, &self.taken))
                 .or_else(|| forbidden(&context.action, self.is_preparing)),
         };
         let Some(denied) = denied else { return Authorization::Allow };
@@ -168,12 +179,12 @@ impl State {
             AuthAction::Delete { table_name } if context.database_name == Some("main") => {
                 self.seen.deletes.push(table_name.to_owned());
             }
-            AuthAction::DropTable { .. }
-            | AuthAction::DropVtable { .. }
-            | AuthAction::DropView { .. }
-            | AuthAction::DropIndex { .. }
-            | AuthAction::DropTrigger { .. } => {
-                self.is_drop = true;
+            AuthAction::DropTable { table_name: name }
+            | AuthAction::DropVtable { table_name: name, .. }
+            | AuthAction::DropView { view_name: name }
+            | AuthAction::DropIndex { index_name: name, .. }
+            | AuthAction::DropTrigger { trigger_name: name, .. } => {
+                self.dropped.push(name.to_owned());
                 self.seen.is_schema = true;
             }
             AuthAction::AlterTable { table_name, .. } => {
@@ -287,6 +298,20 @@ fn is_copying(action: &AuthAction<'_>, is_preparing: bool) -> bool {
         AuthAction::Function { function_name } => !among(&REACHING, function_name),
         AuthAction::Pragma { pragma_name, pragma_value } => pragma(pragma_name, pragma_value).is_none(),
         _ => false,
+    }
+}
+
+fn among_all(names: &[String], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether a temporary table gets the name of a table that the connection has.
+fn taken(action: &AuthAction<'_>, names: &[String]) -> Option<String> {
+    match action {
+        AuthAction::CreateTempTable { table_name } if among_all(names, table_name) => {
+            Some(format!("it creates a temporary table of the name `{table_name}`, which the connection has"))
+        }
+        _ => None,
     }
 }
 

@@ -1,0 +1,31 @@
+//! Settings of the connection that a script out of the database may change while it runs.
+
+use rusqlite::Connection;
+
+/// Sets back what a script changed, on every path: a transaction that is rolled back leaves pragmas as they are.
+pub(super) struct Restored<'c> {
+    conn: &'c Connection,
+    were: Vec<(&'static str, i64)>,
+}
+
+impl<'c> Restored<'c> {
+    /// The settings as they are.
+    pub(super) fn of(conn: &'c Connection) -> rusqlite::Result<Self> {
+        let read = |name: &'static str| -> rusqlite::Result<(&'static str, i64)> {
+            Ok((name, conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?))
+        };
+        let were = ["recursive_triggers", "legacy_alter_table"]
+            .into_iter()
+            .map(read)
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Self { conn, were })
+    }
+}
+
+impl Drop for Restored<'_> {
+    fn drop(&mut self) {
+        for (name, was) in &self.were {
+            let _ = self.conn.execute_batch(&format!("PRAGMA {name} = {was}"));
+        }
+    }
+}

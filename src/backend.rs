@@ -11,11 +11,15 @@ use crate::id::MigrationId;
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::trace::Trace;
 
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod table;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 
@@ -178,6 +182,21 @@ pub trait Backend: Sized + 'static {
         Ok(rehearsal.scripts.iter().map(outlook).collect())
     }
 
+    /// Tries to take the database's own lock of a tracking table for this session, without waiting.
+    fn try_lock(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<Attempt, Fault> {
+        Ok(Attempt::Impossible)
+    }
+
+    /// Gives that lock back.
+    fn unlock(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Keeps others from writing to the tracking table until the transaction that is open ends, if beginning it did not.
+    fn enter(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
     fn locate(_conn: &mut Self::Conn<'_>) -> Option<PathBuf> {
         None
@@ -219,6 +238,17 @@ pub struct Script<'a> {
     pub cascade: Cascade,
     /// Where it comes from: what a script out of the database sets on the connection is set back.
     pub trust: Trust,
+}
+
+/// What came of trying to take a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// This session has it.
+    Held,
+    /// Another session has it; who that is, as far as the database says.
+    HeldBy(String),
+    /// The database has no such lock.
+    Impossible,
 }
 
 /// Code of the application that makes a connection of ours like its own.

@@ -177,12 +177,11 @@ pub(crate) enum Failure {
     )]
     Hook { kind: HookKind, migration: MigrationId, remains: Remains, fault: Fault },
     #[error(
-        "another run holds the lock {} {}; waited {waited:?}, start again when it has finished, \
+        "another run holds the lock {lock} {}; waited {waited:?}, start again when it has finished, \
          or wait longer with `lock_timeout`",
-        path.display(),
         Holder(holder)
     )]
-    LockTimeout { path: PathBuf, holder: String, waited: Duration },
+    LockTimeout { lock: String, holder: String, waited: Duration },
     #[error(
         "cannot use the lock file {}: {cause}; make its folder writable, \
          or choose another place with `lock(Lock::File(path))`",

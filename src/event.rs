@@ -1,6 +1,5 @@
 //! [`Event`]: what an observer is told while a run goes on.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::error::MigrationError;
@@ -13,8 +12,8 @@ use crate::step::Step;
 pub enum Event<'a> {
     /// Another run holds the lock. Told again at every look.
     Waiting {
-        /// The lock file.
-        lock: &'a Path,
+        /// The lock: a file, or one of the database's own.
+        lock: &'a str,
         /// Who holds it, as far as the file says; empty if it does not.
         holder: &'a str,
     },

@@ -247,6 +247,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         books: &mut Books,
         first: &mut Option<(&Ledger, &History)>,
     ) -> Result<(), Stop> {
+        B::enter(conn, self.table)?;
         let Some((ledger, history)) = first.take() else {
             let is_same = B::head(conn, self.table)? == books.head;
             return if is_same { Ok(()) } else { Err(Stop::Moved) };

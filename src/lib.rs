@@ -41,6 +41,7 @@
 //! | `diff` | yes | the changed lines in an error about a changed script |
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
+//! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
 //! | `validation` | | `MigrationRunner::validate`, `validate_source` and `examine` |
 //! | `test-utils` | | `test_utils`, databases and folders for tests |
 
@@ -93,10 +94,12 @@ mod runner;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
 
+#[cfg(feature = "postgres")]
+pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
 pub use crate::backend::{
-    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, TableForm, atomically,
+    Attempt, Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, TableForm, atomically,
 };
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};
@@ -131,6 +134,8 @@ pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
 pub use crate::trace::{Signature, Trace, TraceKind};
 
+#[cfg(feature = "postgres")]
+pub use postgres;
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
 

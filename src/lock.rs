@@ -1,9 +1,12 @@
 //! [`Lock`]: how concurrent runs keep out of each other's way.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use crate::error::Result;
+use crate::backend::{Attempt, Backend};
+use crate::dialect::TableName;
+use crate::error::{Failure, MigrationError, Result};
+use crate::fault::Fault;
 
 mod file;
 
@@ -14,7 +17,8 @@ mod file;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lock {
-    /// A file beside the database: its path with `-migrate` appended. A database in memory has none.
+    /// The database's own, where it has one, as PostgreSQL has; it ends with the session. Of a database that is a file, another file
+    /// beside it: its path with `-migrate` appended. A database in memory has none.
     /// The operating system frees the lock when the program ends, however it ends; the file stays, and means nothing by itself.
     #[default]
     Sidecar,
@@ -34,7 +38,7 @@ impl Lock {
         &self,
         database: Option<PathBuf>,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&Path, &str),
+        waiting: &mut dyn FnMut(&str, &str),
         body: impl FnOnce(&Holding) -> Result<R>,
     ) -> Result<R> {
         let path = match (self, database) {
@@ -50,13 +54,59 @@ impl Lock {
     }
 }
 
+/// Takes the database's own lock of a tracking table for this session, and says whether it has one. It is looked at again and again and
+/// never waited for inside the database, which could wait for us.
+///
+/// # Errors
+/// It could not be had in time, or the database failed.
+pub(crate) fn taken<B: Backend>(
+    conn: &mut B::Conn<'_>,
+    table: &TableName,
+    timeout: Duration,
+    waiting: &mut dyn FnMut(&str, &str),
+) -> Result<bool, Taking> {
+    let (lock, began) = (format!("of `{table}`"), Instant::now());
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match B::try_lock(conn, table).map_err(Taking::Fault)? {
+            Attempt::Impossible => return Ok(false),
+            Attempt::Held => return Ok(true),
+            Attempt::HeldBy(holder) if began.elapsed() >= timeout => {
+                let failure = Failure::LockTimeout { lock, holder, waited: timeout };
+                return Err(Taking::Failed(failure.into()));
+            }
+            Attempt::HeldBy(holder) => waiting(&lock, &holder),
+        }
+        std::thread::sleep(pause.min(timeout.saturating_sub(began.elapsed())));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Why the database's own lock could not be taken.
+pub(crate) enum Taking {
+    Fault(Fault),
+    Failed(MigrationError),
+}
+
+/// The database's own lock, given back when this is dropped.
+pub(crate) struct Held<'a, 'c, B: Backend> {
+    pub(crate) conn: &'a mut B::Conn<'c>,
+    pub(crate) table: &'a TableName,
+}
+
+impl<B: Backend> Drop for Held<'_, '_, B> {
+    fn drop(&mut self) {
+        // It ends with the session in any case.
+        let _ = B::unlock(self.conn, self.table);
+    }
+}
+
 /// A lock that is held, or the absence of one.
 #[derive(Debug)]
 pub(crate) struct Holding(Option<file::Locked>);
 
 impl Holding {
     /// Nothing is held, since nobody else can come.
-    #[cfg(feature = "validation")]
     pub(crate) fn none() -> Self {
         Self(None)
     }

@@ -6,6 +6,11 @@
     allow(dead_code, reason = "the guards of the SQLite backend use it most")
 )]
 
+#[cfg(feature = "postgres")]
+pub(crate) mod pieces;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+
 use std::fmt;
 
 /// A place in a text, both counted from 1, the column in characters.

@@ -21,7 +21,7 @@ impl Locked {
     pub(super) fn acquire(
         path: &Path,
         timeout: Duration,
-        waiting: &mut dyn FnMut(&Path, &str),
+        waiting: &mut dyn FnMut(&str, &str),
     ) -> Result<Self> {
         let unusable = |cause| Failure::LockFile { path: path.to_owned(), cause };
         let file = open(path).map_err(unusable)?;
@@ -38,9 +38,10 @@ impl Locked {
             }
             let (waited, holder) = (began.elapsed(), holder(path));
             if waited >= timeout {
-                return Err(Failure::LockTimeout { path: path.to_owned(), holder, waited: timeout }.into());
+                let lock = path.display().to_string();
+                return Err(Failure::LockTimeout { lock, holder, waited: timeout }.into());
             }
-            waiting(path, &holder);
+            waiting(&path.to_string_lossy(), &holder);
             thread::sleep(pause.min(timeout.saturating_sub(waited)));
             pause = (pause * 2).min(Duration::from_millis(50));
         }

@@ -11,7 +11,7 @@ use crate::execute::{Executor, Found, Stop};
 use crate::fault::Fault;
 use crate::history::History;
 use crate::id::MigrationId;
-use crate::lock::Holding;
+use crate::lock::{Held, Holding, Lock, Taking, taken};
 use crate::migration::{Body, Meta};
 use crate::plan::Plan;
 use crate::policy::Consent;
@@ -306,9 +306,20 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         body: impl FnOnce(&mut B::Conn<'_>, &Holding) -> Result<R>,
     ) -> Result<R> {
-        let mut waiting = |lock: &std::path::Path, holder: &str| self.tell(&Event::Waiting { lock, holder });
+        let mut waiting = |lock: &str, holder: &str| self.tell(&Event::Waiting { lock, holder });
+        let timeout = self.lock_timeout;
+        if self.lock == Lock::Sidecar {
+            let taken = taken::<B>(conn, &self.table, timeout, &mut waiting).map_err(|taking| match taking {
+                Taking::Failed(error) => error,
+                Taking::Fault(fault) => self.database("take the lock", fault),
+            });
+            if taken? {
+                let held = Held::<B> { conn, table: &self.table };
+                return body(held.conn, &Holding::none());
+            }
+        }
         let database = B::locate(conn);
-        self.lock.held(database, self.lock_timeout, &mut waiting, |holding| body(conn, holding))
+        self.lock.held(database, timeout, &mut waiting, |holding| body(conn, holding))
     }
 
     fn tell(&self, event: &Event<'_>) {

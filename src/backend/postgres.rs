@@ -1,0 +1,398 @@
+//! [`Postgres`]: the backend over the blocking `postgres` driver.
+
+use std::error::Error as _;
+
+use postgres::error::SqlState;
+use postgres::{Client, SimpleQueryMessage};
+
+use super::table::{Reading, Row, UP_BEGAN, Values, recognise};
+use super::{Attempt, Backend, Ledger, Progress, Script, TableForm};
+use crate::dialect::{Dialect, TableName};
+use crate::fault::{Fault, FaultKind};
+use crate::history::{Basis, Head, Record};
+use crate::id::MigrationId;
+use crate::trace::Trace;
+
+mod log;
+mod script;
+mod settings;
+
+/// PostgreSQL, through `&mut postgres::Client`.
+///
+/// Scripts run statement by statement, so that an error has its line and column. What a script sets on the session (`search_path`, a
+/// role) is set back after it. The lock against concurrent runs is an advisory one, which the server frees with the session.
+///
+/// ```no_run
+/// use postgres::{Client, NoTls};
+/// use switchy_schema::{Migration, MigrationRunner, Postgres};
+///
+/// let mut client = Client::connect("host=localhost user=app", NoTls)?;
+/// let runner = MigrationRunner::<Postgres>::for_backend([
+///     Migration::reversible("1_users", "CREATE TABLE users (name TEXT)", "DROP TABLE users"),
+/// ])?;
+/// println!("{}", runner.run(&mut client)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Postgres {}
+
+impl Backend for Postgres {
+    type Conn<'c> = &'c mut Client;
+    const DIALECT: Dialect = Dialect::Postgres;
+    const STATEMENTS_ARE_ATOMIC: bool = true;
+
+    fn lend<'s>(conn: &'s mut &mut Client) -> &'s mut Client {
+        conn
+    }
+
+    /// The server tells only who asks for something that needs a transaction.
+    fn in_transaction(conn: &mut &mut Client) -> Result<bool, Fault> {
+        match conn.batch_execute("SAVEPOINT __switchy_transaction; RELEASE SAVEPOINT __switchy_transaction") {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == Some(&SqlState::NO_ACTIVE_SQL_TRANSACTION) => Ok(false),
+            Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => Ok(true),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    fn execute(conn: &mut &mut Client, sql: &str) -> Result<(), Fault> {
+        conn.batch_execute(sql).map_err(fault)
+    }
+
+    /// Without a transaction the server warns, and does nothing.
+    fn rollback(conn: &mut &mut Client) -> Result<(), Fault> {
+        Self::execute(conn, "ROLLBACK")
+    }
+
+    fn run_script(
+        conn: &mut &mut Client,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+    ) -> Result<(), Fault> {
+        let before = settings::read(conn)?;
+        let outcome = script::run(conn, script, progress);
+        // In a transaction that failed nothing can be set, and its end sets everything back.
+        let restored = if outcome.is_err() && Self::in_transaction(conn)? {
+            Ok(())
+        } else {
+            settings::restore(conn, &before)
+        };
+        outcome.and(restored)
+    }
+
+    fn head(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
+        let name = table.quoted();
+        let sql =
+            format!("SELECT basis, (SELECT count(*) FROM {name}) FROM {name} ORDER BY place DESC LIMIT 1");
+        // The simple protocol takes one round trip; a prepared statement takes two.
+        let rows = match conn.simple_query(&sql) {
+            Ok(rows) => rows,
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(Head::EMPTY),
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNTOLD),
+            Err(error) => return Err(fault(error)),
+        };
+        let row = rows.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        Ok(row.map_or(Head::EMPTY, |row| Head {
+            basis: row.get(0).and_then(|text| text.parse().ok()),
+            count: row.get(1).and_then(|text| text.parse().ok()).unwrap_or_default(),
+        }))
+    }
+
+    fn read(conn: &mut &mut Client, table: &TableName) -> Result<Ledger, Fault> {
+        let columns = columns(conn, table)?;
+        if columns.is_empty() {
+            return Ok(Ledger::MISSING);
+        }
+        let reading = recognise(&columns).ok_or_else(|| {
+            let columns = columns.join(", ");
+            let what = format!("the table exists and is not a tracking table, its columns are {columns}");
+            Fault::new(FaultKind::ForeignTable, what)
+        })?;
+        // The place of a row is told by a column of ours; a table of an older form has the order in which it was written.
+        let has_places = columns.iter().any(|column| column == PLACE);
+        let (records, basis) = records(conn, table, &reading, has_places).map_err(fault)?;
+        let head = match (reading.basis, records.len()) {
+            (None, _) => UNTOLD,
+            (Some(_), 0) => Head::EMPTY,
+            (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
+        };
+        let form = if has_places { reading.form } else { TableForm::Old };
+        Ok(Ledger::new(form, head, records))
+    }
+
+    fn create_table(conn: &mut &mut Client, table: &TableName, records: &[Record]) -> Result<(), Fault> {
+        let name = table.quoted();
+        Self::execute(
+            conn,
+            &format!(
+                "DROP TABLE IF EXISTS {name};
+                CREATE TABLE {name} (
+                    name TEXT NOT NULL UNIQUE,
+                    run_on TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+                    checksum TEXT,
+                    dirty INTEGER NOT NULL DEFAULT 0,
+                    duration_ms BIGINT,
+                    basis TEXT,
+                    statement INTEGER,
+                    failure TEXT,
+                    up_sql TEXT,
+                    down_sql TEXT,
+                    down_options TEXT,
+                    down_checksum TEXT,
+                    {PLACE} BIGINT GENERATED BY DEFAULT AS IDENTITY
+                )"
+            ),
+        )?;
+        records.iter().try_for_each(|record| Self::insert(conn, table, record))
+    }
+
+    fn insert(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
+        write(
+            conn,
+            &format!(
+                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, failure, up_sql, down_sql,
+                down_options, down_checksum)
+                VALUES ($1, coalesce($2::text::timestamp AT TIME ZONE 'UTC', clock_timestamp()), $3, $4::bigint::integer, $5,
+                $6::bigint::integer, $7, $8, $9, $10, $11)",
+                table.quoted()
+            ),
+            record,
+        )
+    }
+
+    fn update(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
+        write(
+            conn,
+            &format!(
+                "UPDATE {} SET run_on = coalesce($2::text::timestamp AT TIME ZONE 'UTC', run_on), checksum = $3,
+                dirty = $4::bigint::integer, duration_ms = $5, statement = $6::bigint::integer, failure = $7, up_sql = $8,
+                down_sql = $9, down_options = $10, down_checksum = $11 WHERE name = $1",
+                table.quoted()
+            ),
+            record,
+        )
+    }
+
+    fn delete(conn: &mut &mut Client, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
+        let sql = format!("DELETE FROM {} WHERE name = $1", table.quoted());
+        exactly_one(conn.execute(&sql, &[&id.as_str()]).map_err(fault)?, id)
+    }
+
+    fn stamp(conn: &mut &mut Client, table: &TableName, basis: Basis) -> Result<(), Fault> {
+        let name = table.quoted();
+        let sql = format!("UPDATE {name} SET basis = $1 WHERE {PLACE} = (SELECT max({PLACE}) FROM {name})");
+        conn.execute(&sql, &[&basis.to_string()]).map(drop).map_err(fault)
+    }
+
+    fn log(conn: &mut &mut Client, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+        log::write(conn, log, trace)
+    }
+
+    fn traces(conn: &mut &mut Client, log: &TableName) -> Result<Vec<Trace>, Fault> {
+        log::read(conn, log)
+    }
+
+    fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
+        let is_held = conn.query_one(&format!("SELECT pg_try_advisory_lock({KEY})"), &[&table.as_str()]);
+        if is_held.map_err(fault)?.get(0) {
+            return Ok(Attempt::Held);
+        }
+        let holder = conn.query_opt(
+            &format!(
+                "SELECT format('pid %s%s, since %s', pid, coalesce(' (' || nullif(application_name, '') || ')', ''), query_start)
+                FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                AND (classid::bigint << 32) | objid::bigint = {KEY}
+                AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1"
+            ),
+            &[&table.as_str()],
+        );
+        let holder = holder.map_err(fault)?.and_then(|row| row.get::<_, Option<String>>(0));
+        Ok(Attempt::HeldBy(holder.unwrap_or_default()))
+    }
+
+    fn unlock(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
+        let sql = format!("SELECT pg_advisory_unlock({KEY})");
+        conn.query_one(&sql, &[&table.as_str()]).map(drop).map_err(fault)
+    }
+
+    fn enter(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
+        if columns(conn, table)?.is_empty() {
+            return Ok(());
+        }
+        Self::execute(conn, &format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()))
+    }
+}
+
+/// The key of the advisory lock: one for each schema and table; locks are of one database in any case.
+const KEY: &str =
+    "hashtextextended('switchy_schema ' || coalesce(current_schema(), '') || '.' || $1::text, 0)";
+
+/// The column that says in which order rows were written.
+const PLACE: &str = "place";
+
+/// The head of a table of an older form: nothing can be said without reading it.
+const UNTOLD: Head = Head { basis: None, count: 0 };
+
+/// The columns of a table, in their order; none if there is no such table.
+fn columns(conn: &mut Client, table: &TableName) -> Result<Vec<String>, Fault> {
+    let sql = "SELECT attname::text FROM pg_attribute
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    let rows = conn.query(sql, &[&table.quoted()]).map_err(fault)?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn write(conn: &mut Client, sql: &str, record: &Record) -> Result<(), Fault> {
+    let values = Values::from(record);
+    let statement = values.statement.map(i64::from);
+    let rows = conn.execute(
+        sql,
+        &[
+            &values.name,
+            &values.run_on,
+            &values.checksum,
+            &values.dirty,
+            &values.duration_ms,
+            &statement,
+            &values.failure,
+            &values.up_sql,
+            &values.down_sql,
+            &values.down_options,
+            &values.down_checksum,
+        ],
+    );
+    exactly_one(rows.map_err(fault)?, &record.id)
+}
+
+/// A trigger or a rule on the tracking table could swallow a write; a record that is not written is an error.
+fn exactly_one(rows: u64, id: &MigrationId) -> Result<(), Fault> {
+    match rows {
+        1 => Ok(()),
+        rows => Err(Fault::new(
+            FaultKind::Other,
+            format!("writing the record of `{id}` changed {rows} rows, not one"),
+        )),
+    }
+}
+
+/// A date as the records have it: UTC, with milliseconds.
+fn date(column: &str, is_local: bool) -> String {
+    let moment = if is_local { column.to_owned() } else { format!("{column} AT TIME ZONE 'UTC'") };
+    format!("to_char({moment}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')")
+}
+
+/// The records, oldest first, and the digest on the newest of them.
+fn records(
+    conn: &mut Client,
+    table: &TableName,
+    reading: &Reading,
+    has_places: bool,
+) -> Result<(Vec<Record>, Option<String>), postgres::Error> {
+    let text = |column: Option<&'static str>| {
+        column.map_or("NULL::text".to_owned(), |column| format!("{column}::text"))
+    };
+    let sql = "SELECT atttypid = 'timestamptz'::regtype FROM pg_attribute
+        WHERE attrelid = to_regclass($1) AND attname = 'run_on'";
+    let is_local = !conn.query_one(sql, &[&table.quoted()])?.get::<_, bool>(0);
+    let duration = match reading.finished_on {
+        Some(finished) => {
+            format!("(extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint")
+        }
+        None => reading.duration_ms.map_or("NULL::bigint".to_owned(), |column| format!("{column}::bigint")),
+    };
+    let sql = format!(
+        "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {} FROM {} ORDER BY {}",
+        text(Some(reading.name)),
+        date("run_on", is_local),
+        text(reading.checksum),
+        reading.dirty.unwrap_or("0"),
+        text(reading.status),
+        reading.statement.unwrap_or("NULL"),
+        text(reading.failure),
+        text(reading.up_sql),
+        text(reading.down_sql),
+        text(reading.down_options),
+        text(reading.down_checksum),
+        text(reading.basis),
+        table.quoted(),
+        if has_places { PLACE } else { "run_on, ctid" },
+    );
+    let mut basis = None;
+    let rows = conn.query(&sql, &[])?;
+    let record = |row: &postgres::Row| {
+        basis = row.get(11);
+        Record::from(Row {
+            name: row.get(0),
+            run_on: row.get::<_, Option<String>>(1).unwrap_or_default(),
+            checksum: row.get(2),
+            dirty: row.get::<_, Option<i64>>(3).unwrap_or(UP_BEGAN),
+            status: row.get(4),
+            duration_ms: row.get::<_, Option<i64>>(5).and_then(|ms| u64::try_from(ms).ok()),
+            statement: row.get::<_, Option<i64>>(6).and_then(|number| u32::try_from(number).ok()),
+            failure: row.get(7),
+            up_sql: row.get(8),
+            down_sql: row.get(9),
+            down_options: row.get(10),
+            down_checksum: row.get(11),
+        })
+    };
+    let records = rows.iter().map(record).collect();
+    basis = rows.last().and_then(|row| row.get(12));
+    Ok((records, basis))
+}
+
+/// What the server said, with its detail and hint.
+fn fault(error: postgres::Error) -> Fault {
+    let kind = match error.code() {
+        Some(code)
+            if [
+                SqlState::LOCK_NOT_AVAILABLE,
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+            ]
+            .contains(code) =>
+        {
+            FaultKind::Busy
+        }
+        Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => FaultKind::ReadOnly,
+        Some(code) if *code == SqlState::DISK_FULL => FaultKind::Full,
+        Some(code) if *code == SqlState::QUERY_CANCELED => FaultKind::Interrupted,
+        _ => FaultKind::Other,
+    };
+    let message = match error.as_db_error() {
+        Some(told) => {
+            let detail = told.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+            format!("{}{detail}", told.message())
+        }
+        None => match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+    };
+    let hint = error.as_db_error().and_then(|told| told.hint()).map(lower);
+    let fault = Fault::new(kind, one_line(&message)).caused_by(error);
+    match hint {
+        Some(hint) => fault.remedy(hint),
+        None => fault,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A hint of the server as part of our sentences.
+fn lower(hint: &str) -> String {
+    let hint = one_line(hint);
+    let hint = hint.trim_end_matches('.');
+    let mut characters = hint.chars();
+    match (characters.next(), characters.as_str()) {
+        (Some(first), rest) if rest.starts_with(char::is_lowercase) => {
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => hint.to_owned(),
+    }
+}

@@ -1,0 +1,335 @@
+//! The engine on a real PostgreSQL server.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use postgres::Client;
+use switchy_schema::layout::{Entry, migrations};
+use switchy_schema::{
+    ErrorKind, Migration, MigrationRunner, Postgres, ProblemKind, Recovery, Signature, Target, TraceKind,
+    TransactionMode,
+};
+
+use crate::servers::{self, PostgresDatabase};
+
+type Runner = MigrationRunner<Postgres>;
+
+fn runner(set: impl IntoIterator<Item = Migration<Postgres>>) -> Runner {
+    Runner::for_backend(set.into_iter().collect::<Vec<_>>()).unwrap()
+}
+
+fn users() -> Migration<Postgres> {
+    Migration::reversible("1_users", "CREATE TABLE users (name TEXT)", "DROP TABLE users")
+}
+
+fn email() -> Migration<Postgres> {
+    Migration::reversible(
+        "2_email",
+        "ALTER TABLE users ADD email TEXT",
+        "ALTER TABLE users DROP COLUMN email",
+    )
+}
+
+/// What a query gives: a text for each row, its values separated by `|`.
+fn rows(client: &mut Client, sql: &str) -> Vec<String> {
+    let messages = client.simple_query(sql).unwrap();
+    let row = |message: &postgres::SimpleQueryMessage| match message {
+        postgres::SimpleQueryMessage::Row(row) => {
+            let values: Vec<&str> = (0..row.len()).map(|column| row.get(column).unwrap_or("NULL")).collect();
+            Some(values.join("|"))
+        }
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect()
+}
+
+fn tables(client: &mut Client) -> Vec<String> {
+    rows(
+        client,
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_\\_switchy%' ORDER BY 1",
+    )
+}
+
+/// Runs a test with a database of its own, if there is a server.
+fn with(test: impl FnOnce(&PostgresDatabase, &mut Client)) {
+    if let Some(database) = servers::postgres() {
+        test(&database, &mut database.connect());
+    }
+}
+
+#[test]
+fn migrations_are_applied_once_and_undone_with_a_line_in_the_log() {
+    with(|_, client| {
+        let it = runner([users(), email()]).program("notes 1.2");
+        assert_eq!(it.run(&mut *client).unwrap().applied.len(), 2);
+        assert!(it.run(&mut *client).unwrap().is_up_to_date());
+        assert_eq!(it.redo(&mut *client).unwrap().applied.len(), 2);
+        assert_eq!(it.rollback(&mut *client, 2).unwrap().applied.len(), 2);
+        assert_eq!(tables(client), Vec::<String>::new());
+        let history = it.history(&mut *client).unwrap();
+        assert_eq!(history.records(), []);
+        let lines: Vec<_> = history.traces().iter().map(|trace| (trace.id.as_str(), &trace.kind)).collect();
+        let undone = &TraceKind::RolledBack;
+        assert_eq!(lines, [("2_email", undone), ("2_email", undone), ("1_users", undone)]);
+        assert_eq!(history.traces()[0].program.as_deref(), Some("notes 1.2"));
+        assert_eq!(history.traces()[0].logged_on.len(), "2026-11-22T19:09:07.132".len());
+        assert_eq!(it.run(&mut *client).unwrap().applied.len(), 2);
+    });
+}
+
+#[test]
+fn a_script_that_fails_names_line_and_column_and_leaves_nothing() {
+    // (script, line, column, what the server says)
+    let table = [
+        ("CREATE TABLE a (b int);\nSELEKT 1;", 2, 1, "syntax error at or near \"SELEKT\""),
+        (
+            "CREATE TABLE a (b int);\n\nSELECT 'ä', nothing\n  FROM a;",
+            3,
+            13,
+            "column \"nothing\" does not exist",
+        ),
+        (
+            "CREATE TABLE a (b int UNIQUE);\nINSERT INTO a VALUES (1);\n INSERT INTO a VALUES (1);",
+            3,
+            2,
+            "duplicate key",
+        ),
+        ("CREATE TABLE a (b int); COMMIT;", 1, 25, "it would end the transaction that it runs in"),
+        ("CREATE TABLE a (b int);\nDO $$ BEGIN RAISE 'no; way'; END $$;", 2, 1, "no; way"),
+    ];
+    with(|_, client| {
+        for (script, line, column, told) in table {
+            let error = runner([users(), Migration::sql("2_it", script)]).run(&mut *client).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Step, "{script}");
+            let position = error.location().unwrap().position.unwrap();
+            assert_eq!((position.line, position.column), (line, column), "{script}: {error}");
+            assert!(error.to_string().contains(told), "{error}");
+            assert_eq!(tables(client), ["users"], "{script}");
+        }
+        assert_eq!(rows(client, "SELECT name FROM __switchy_migrations"), ["1_users"]);
+    });
+}
+
+#[test]
+fn what_cannot_run_in_a_transaction_says_so_and_runs_outside() {
+    with(|_, client| {
+        runner([users()]).run(&mut *client).unwrap();
+        let index = || {
+            Migration::reversible("2_index", "CREATE INDEX CONCURRENTLY i ON users (name)", "DROP INDEX i")
+        };
+        let error = runner([users(), index()]).run(&mut *client).unwrap_err();
+        assert!(error.to_string().ends_with("set run_in_transaction = false in its metadata"), "{error}");
+        let outside = || runner([users(), index().outside_transaction()]);
+        assert_eq!(outside().run(&mut *client).unwrap().applied.len(), 1);
+        assert_eq!(outside().rollback(&mut *client, 1).unwrap().applied.len(), 1);
+    });
+}
+
+#[test]
+fn a_step_outside_a_transaction_is_dirty_where_it_stopped() {
+    with(|_, client| {
+        let script = "CREATE TABLE a (b int);\nINSERT INTO missing VALUES (1);\nCREATE TABLE c (d int)";
+        let it = runner([Migration::sql("1_it", script).outside_transaction()]);
+        let error = it.run(&mut *client).unwrap_err();
+        assert_eq!(error.location().unwrap().position.unwrap().line, 2);
+        assert_eq!(it.run(&mut *client).unwrap_err().problems()[0].kind, ProblemKind::Dirty);
+        let dirty = it.history(&mut *client).unwrap().records()[0].dirty.clone().unwrap();
+        assert_eq!(dirty.statement, Some(2));
+        client.batch_execute("CREATE TABLE missing (x int); DROP TABLE a").unwrap();
+        it.recover(&mut *client, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+        assert_eq!(it.run(&mut *client).unwrap().applied.len(), 1);
+        assert_eq!(tables(client), ["a", "c", "missing"]);
+    });
+}
+
+#[test]
+fn a_batch_is_all_or_nothing() {
+    with(|_, client| {
+        let batch =
+            |script| runner([users(), Migration::sql("2_it", script)]).transaction(TransactionMode::Batch);
+        batch("SELEKT").run(&mut *client).unwrap_err();
+        assert_eq!(tables(client), Vec::<String>::new());
+        assert_eq!(batch("SELECT 1").run(&mut *client).unwrap().applied.len(), 2);
+    });
+}
+
+#[test]
+fn what_a_script_sets_is_set_back() {
+    with(|_, client| {
+        client
+            .batch_execute("CREATE ROLE other; SET application_name = 'tests'; SET search_path = public")
+            .unwrap();
+        let script = "CREATE SCHEMA s; SET search_path = s; SET application_name = 'script'; SET statement_timeout = '9s';
+            CREATE TABLE here (x int); SET ROLE other;";
+        let settings = "SELECT current_setting('search_path'), current_setting('application_name'),
+            current_setting('statement_timeout'), current_setting('role')";
+        for migration in [
+            Migration::sql("1_it", script),
+            Migration::sql("2_it", "SET search_path = s").outside_transaction(),
+        ] {
+            let before = rows(client, settings);
+            runner([migration])
+                .table_name("t")
+                .unwrap()
+                .policy(switchy_schema::Policy::DEVELOPMENT)
+                .run(&mut *client)
+                .unwrap();
+            assert_eq!(rows(client, settings), before);
+        }
+        assert_eq!(rows(client, "SELECT name FROM public.t ORDER BY place"), ["1_it", "2_it"]);
+        assert_eq!(rows(client, "SELECT schemaname FROM pg_tables WHERE tablename = 'here'"), ["s"]);
+    });
+}
+
+#[test]
+fn programs_that_start_at_once_apply_each_migration_once() {
+    with(|database, client| {
+        let set = || {
+            let number = |number: usize| {
+                let script = format!("CREATE TABLE t{number} (x int); SELECT pg_sleep(0.01)");
+                Migration::from_scripts(format!("{number}_t"), script, None)
+            };
+            runner((0..6).map(number))
+        };
+        let applied: Vec<usize> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..12)
+                .map(|_| scope.spawn(|| set().run(&mut database.connect()).unwrap().applied.len()))
+                .collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(applied.iter().sum::<usize>(), 6);
+        assert_eq!(tables(client).len(), 6);
+    });
+}
+
+#[test]
+fn without_the_lock_a_migration_runs_once_too() {
+    with(|database, client| {
+        let set = || {
+            let number = |number: usize| {
+                Migration::from_scripts(
+                    format!("{number}_t"),
+                    format!("CREATE TABLE t{number} (x int)"),
+                    None,
+                )
+            };
+            runner((0..6).map(number)).lock(switchy_schema::Lock::Off)
+        };
+        // The table is there, so that all of them see it.
+        set().run_to(&mut *client, Target::Steps(1)).unwrap();
+        let applied: Vec<usize> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| set().run(&mut database.connect()).unwrap().applied.len()))
+                .collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(applied.iter().sum::<usize>(), 5);
+    });
+}
+
+#[test]
+fn whoever_waits_for_the_lock_is_told_who_holds_it() {
+    with(|database, client| {
+        client.batch_execute("SET application_name = 'the other one'").unwrap();
+        client
+            .batch_execute(
+                "SELECT pg_advisory_lock(hashtextextended('switchy_schema public.__switchy_migrations', 0))",
+            )
+            .unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&heard);
+        let it = runner([users()]).lock_timeout(Duration::from_millis(200)).observe(move |event| {
+            if let switchy_schema::Event::Waiting { holder, .. } = event {
+                notes.lock().unwrap().push((*holder).to_owned());
+            }
+        });
+        let error = it.run(&mut database.connect()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LockTimeout);
+        assert!(error.to_string().contains("(the other one), since "), "{error}");
+        assert!(heard.lock().unwrap()[0].contains("pid "), "{heard:?}");
+        client.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
+        assert_eq!(it.run(&mut database.connect()).unwrap().applied.len(), 1);
+    });
+}
+
+#[test]
+fn the_lock_is_given_back_on_every_path() {
+    with(|database, _| {
+        let mut client = database.connect();
+        let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+        runner([Migration::sql("1_it", "SELEKT")]).run(&mut client).unwrap_err();
+        assert_eq!(rows(&mut client, locks), ["0"]);
+        let panics: Migration<Postgres> =
+            Migration::function("1_it", |_: &mut Client| -> Result<(), std::fmt::Error> {
+                panic!("on purpose")
+            });
+        let panicked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runner([panics]).run(&mut client)));
+        assert!(panicked.is_err());
+        assert_eq!(rows(&mut client, locks), ["0"]);
+        assert_eq!(runner([users()]).run(&mut client).unwrap().applied.len(), 1);
+    });
+}
+
+#[test]
+fn a_table_that_an_older_program_left_is_brought_up_to_date() {
+    let forms = [
+        "CREATE TABLE __switchy_migrations (name TEXT NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT NOW());
+        INSERT INTO __switchy_migrations VALUES ('1_users', '2024-03-04 05:06:07.89')",
+        "CREATE TABLE __switchy_migrations (id TEXT NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT NOW());
+        INSERT INTO __switchy_migrations VALUES ('1_users', '2024-03-04 05:06:07.89'), ('1_users', '2024-03-05 00:00:00')",
+        "CREATE TABLE __switchy_migrations (id TEXT NOT NULL, run_on TIMESTAMPTZ NOT NULL, finished_on TIMESTAMPTZ,
+            up_checksum VARCHAR(64) NOT NULL, down_checksum VARCHAR(64) NOT NULL, status TEXT NOT NULL, failure_reason TEXT);
+        INSERT INTO __switchy_migrations VALUES ('1_users', '2024-03-04 06:06:07.89+01', '2024-03-04 06:06:08.14+01',
+            repeat('0', 64), repeat('0', 64), 'completed', NULL)",
+    ];
+    for form in forms {
+        with(|_, client| {
+            client.batch_execute(form).unwrap();
+            client.batch_execute("CREATE TABLE users (name TEXT)").unwrap();
+            let it = runner([users(), email()]);
+            assert!(it.is_applied(&mut *client, "1_users").unwrap());
+            assert_eq!(it.run(&mut *client).unwrap().applied.len(), 1, "{form}");
+            let history = it.history(&mut *client).unwrap();
+            assert_eq!(history.records()[0].run_on, "2024-03-04T05:06:07.890", "{form}");
+            assert!(history.records()[0].checksum.is_some());
+            assert!(it.run(&mut *client).unwrap().is_up_to_date());
+        });
+    }
+}
+
+#[test]
+fn a_folder_has_its_scripts_for_this_database() {
+    with(|_, client| {
+        let files = [
+            Entry::new("1_it/up.sql", b"CREATE TABLE common (x int)".as_slice()),
+            Entry::new("1_it/up.postgres.sql", b"CREATE TABLE own (x int)".as_slice()),
+            Entry::new("2_it/up.sqlite.sql", b"CREATE TABLE elsewhere (x)".as_slice()),
+        ];
+        let it = Runner::for_backend(migrations::<Postgres>("", files).unwrap()).unwrap();
+        assert_eq!(it.run(&mut *client).unwrap().applied.len(), 1);
+        assert_eq!(tables(client), ["own"]);
+    });
+}
+
+#[test]
+fn a_plan_reads_what_goes_from_the_text() {
+    with(|_, client| {
+        let it = runner([users(), email()]);
+        it.run(&mut *client).unwrap();
+        let plan = it.plan(&mut *client, Target::Empty).unwrap().to_string();
+        assert!(plan.contains("drops the column `users.email` (as its text reads)"), "{plan}");
+        assert!(plan.contains("drops the table `users` (as its text reads)"), "{plan}");
+    });
+}
+
+#[test]
+fn a_transaction_of_the_caller_is_refused() {
+    with(|_, client| {
+        client.batch_execute("BEGIN").unwrap();
+        assert_eq!(runner([users()]).run(&mut *client).unwrap_err().kind(), ErrorKind::OpenTransaction);
+        client.batch_execute("ROLLBACK").unwrap();
+        assert_eq!(runner([users()]).run(&mut *client).unwrap().applied.len(), 1);
+    });
+}

@@ -54,8 +54,8 @@ pub trait Backend: Sized + 'static {
     /// Which files are meant for this database.
     const DIALECT: Dialect;
 
-    /// Whether a statement that fails has changed nothing, unless its [fault](Fault::partial) says so. If so, a step outside a transaction that fails in its first
-    /// statement has not begun, and is not marked dirty.
+    /// Whether a statement that fails has changed nothing, unless its [fault](Fault::partial) says so. If so, a step outside a
+    /// transaction that fails in its first statement has not begun, and is not marked dirty.
     const STATEMENTS_ARE_ATOMIC: bool = false;
 
     /// The connection, borrowed for a shorter time.

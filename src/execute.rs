@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm};
 use crate::dialect::TableName;
 use crate::effect::Trust;
-use crate::error::{Failure, HookKind, Location, MigrationError, Remains, StepFailure};
+use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
 use crate::event::{Event, Observer};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Dirty, Head, History, Record};
 use crate::hooks::Hooks;
-use crate::migration::{Action, Body, Meta, Origin};
+use crate::migration::{Action, Body, Meta};
 use crate::plan::TransactionMode;
 use crate::policy::Approved;
 use crate::report::{Applied, Report};
@@ -107,7 +107,6 @@ struct Work<'p, 'r, B: Backend> {
     of: usize,
     meta: &'r Meta,
     action: &'r Action<B>,
-    origin: String,
     /// Of what is applied, its record; of what is not, the record it is to have.
     record: Record,
 }
@@ -121,13 +120,7 @@ impl<B: Backend> Work<'_, '_, B> {
         // Where a failing statement changes nothing, failing in the first one is as good as a transaction.
         let is_first = matches!(fault.statement, Some((1, _))) && !fault.is_partial;
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
-        let at = match (fault.offset, self.action.text()) {
-            (Some(offset), Some(text)) => {
-                let is_inline = matches!(self.meta.origin, Origin::Code(_));
-                Location { is_inline, ..Location::in_text(&self.origin, text, offset) }
-            }
-            _ => Location::file(&*self.origin),
-        };
+        let at = self.meta.located(self.step.direction, self.action.text(), fault.offset);
         let (migration, direction) = (self.step.id.clone(), self.step.direction);
         let remains = Remains::of(atomicity, &fault);
         Failure::Step(StepFailure { migration, direction, remains, at, fault, applied_before: 0 }).into()
@@ -180,14 +173,10 @@ impl<'r, B: Backend> Executor<'r, B> {
         let work = |(number, step): (usize, &'p Step)| {
             let unknown = || MigrationError::from(Failure::ForeignPlan(step.id.clone()));
             let (meta, body) = (self.find)(step).ok_or_else(unknown)?;
-            let action = match step.direction {
-                Direction::Up => &body.up,
-                Direction::Down => body.down.as_ref().ok_or_else(unknown)?,
-            };
-            let origin = meta.origin_of(step.direction).to_string();
+            let action = body.action(step.direction).ok_or_else(unknown)?;
             let recorded = history.get(&step.id).filter(|_| step.direction == Direction::Down);
             let record = recorded.cloned().unwrap_or_else(|| body.record(meta));
-            Ok(Work { step, number, of: steps.len(), meta, action, origin, record })
+            Ok(Work { step, number, of: steps.len(), meta, action, record })
         };
         (1..).zip(steps).map(work).collect()
     }

@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::backend::Sqlite;
 use crate::checksum::{Checksum, without_bom};
 use crate::dialect::Dialect;
-use crate::error::{MigrationError, refuse_nul};
+use crate::error::{Location as Place, MigrationError, refuse_nul};
 use crate::fault::BoxError;
 use crate::history::Record;
 use crate::id::MigrationId;
@@ -59,6 +59,18 @@ impl Meta {
     /// How its scripts run.
     pub(crate) fn manner(&self) -> Manner {
         Manner { atomicity: self.atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
+    }
+
+    /// A place in the script of a direction, as far as it is known.
+    pub(crate) fn located(&self, direction: Direction, text: Option<&str>, offset: Option<usize>) -> Place {
+        let origin = self.origin_of(direction).to_string();
+        match (text, offset) {
+            (Some(text), Some(offset)) => {
+                let is_inline = matches!(self.origin, Origin::Code(_));
+                Place { is_inline, ..Place::in_text(&origin, text, offset) }
+            }
+            _ => Place::file(origin),
+        }
     }
 
     /// Where the script of a direction is.
@@ -376,13 +388,17 @@ impl<B: Backend> Body<B> {
     /// The longest script that is kept with its record, in bytes. A seed of megabytes is not to be stored twice in each database.
     const LONGEST_KEPT: usize = 64 * 1024;
 
-    /// Whether code does it.
-    pub(crate) fn is_code(&self, direction: Direction) -> bool {
-        let action = match direction {
+    /// What it runs in a direction, if there is a way.
+    pub(crate) fn action(&self, direction: Direction) -> Option<&Action<B>> {
+        match direction {
             Direction::Up => Some(&self.up),
             Direction::Down => self.down.as_ref(),
-        };
-        matches!(action, Some(Action::Code(_)))
+        }
+    }
+
+    /// Whether code does it.
+    pub(crate) fn is_code(&self, direction: Direction) -> bool {
+        matches!(self.action(direction), Some(Action::Code(_)))
     }
 
     /// The record that the migration is to have.

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
-use super::table::{Reading, Row, UP_BEGAN, Values, recognise};
+use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
 use super::{Attempt, Backend, Ledger, Progress, Script, TableForm};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -106,19 +106,11 @@ impl Backend for Postgres {
         if columns.is_empty() {
             return Ok(Ledger::MISSING);
         }
-        let reading = recognise(&columns).ok_or_else(|| {
-            let columns = columns.join(", ");
-            let what = format!("the table exists and is not a tracking table, its columns are {columns}");
-            Fault::new(FaultKind::ForeignTable, what)
-        })?;
+        let reading = recognised(&columns)?;
         // The place of a row is told by a column of ours; a table of an older form has the order in which it was written.
         let has_places = columns.iter().any(|column| column == PLACE);
         let (records, basis) = records(conn, table, &reading, has_places).map_err(fault)?;
-        let head = match (reading.basis, records.len()) {
-            (None, _) => UNTOLD,
-            (Some(_), 0) => Head::EMPTY,
-            (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
-        };
+        let head = reading.head(records.len(), basis.as_deref());
         let form = if has_places { reading.form } else { TableForm::Old };
         Ok(Ledger::new(form, head, records))
     }
@@ -234,9 +226,6 @@ const KEY: &str =
 /// The column that says in which order rows were written.
 const PLACE: &str = "place";
 
-/// The head of a table of an older form: nothing can be said without reading it.
-const UNTOLD: Head = Head { basis: None, count: 0 };
-
 /// The columns of a table, in their order; none if there is no such table.
 fn columns(conn: &mut Client, table: &TableName) -> Result<Vec<String>, Fault> {
     let sql = "SELECT attname::text FROM pg_attribute
@@ -265,17 +254,6 @@ fn write(conn: &mut Client, sql: &str, record: &Record) -> Result<(), Fault> {
         ],
     );
     exactly_one(rows.map_err(fault)?, &record.id)
-}
-
-/// A trigger or a rule on the tracking table could swallow a write; a record that is not written is an error.
-fn exactly_one(rows: u64, id: &MigrationId) -> Result<(), Fault> {
-    match rows {
-        1 => Ok(()),
-        rows => Err(Fault::new(
-            FaultKind::Other,
-            format!("writing the record of `{id}` changed {rows} rows, not one"),
-        )),
-    }
 }
 
 /// A date as the records have it: UTC, with milliseconds.
@@ -320,10 +298,8 @@ fn records(
         table.quoted(),
         if has_places { PLACE } else { "run_on, ctid" },
     );
-    let mut basis = None;
     let rows = conn.query(&sql, &[])?;
     let record = |row: &postgres::Row| {
-        basis = row.get(11);
         Record::from(Row {
             name: row.get(0),
             run_on: row.get::<_, Option<String>>(1).unwrap_or_default(),
@@ -340,7 +316,7 @@ fn records(
         })
     };
     let records = rows.iter().map(record).collect();
-    basis = rows.last().and_then(|row| row.get(12));
+    let basis = rows.last().and_then(|row| row.get(12));
     Ok((records, basis))
 }
 

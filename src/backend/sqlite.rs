@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::table::{Reading, Row, UP_BEGAN, Values, recognise};
+use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
 use super::{
     Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, ended_transaction, patiently,
 };
@@ -143,11 +143,7 @@ impl Backend for Sqlite {
                 Err(error) if is_missing(&error, table) => return Ok(Ledger::MISSING),
                 columns => columns.map_err(fault)?,
             };
-            let reading = recognise(&columns).ok_or_else(|| {
-                let columns = columns.join(", ");
-                let what = format!("the table exists and is not a tracking table, its columns are {columns}");
-                Fault::new(FaultKind::ForeignTable, what)
-            })?;
+            let reading = recognised(&columns)?;
             let (records, basis) = match records(conn, &name, &reading) {
                 // Another program has brought the table up to date between the two statements.
                 Err(error)
@@ -158,11 +154,7 @@ impl Backend for Sqlite {
                 }
                 records => records.map_err(fault)?,
             };
-            let head = match (reading.basis, records.len()) {
-                (None, _) => UNTOLD,
-                (Some(_), 0) => Head::EMPTY,
-                (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
-            };
+            let head = reading.head(records.len(), basis.as_deref());
             return Ok(Ledger::new(reading.form, head, records));
         }
     }
@@ -289,9 +281,6 @@ impl Backend for Sqlite {
     }
 }
 
-/// The head of a table of an older form: nothing can be said without reading it.
-const UNTOLD: Head = Head { basis: None, count: 0 };
-
 fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
     let values = Values::from(record);
     let params = params![
@@ -308,17 +297,6 @@ fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
         values.down_checksum
     ];
     exactly_one(conn.execute(sql, params).map_err(fault)?, &record.id)
-}
-
-/// A trigger or a rule on the tracking table could swallow a write; a record that is not written is an error.
-fn exactly_one(rows: usize, id: &MigrationId) -> Result<(), Fault> {
-    match rows {
-        1 => Ok(()),
-        rows => Err(Fault::new(
-            FaultKind::Other,
-            format!("writing the record of `{id}` changed {rows} rows, not one"),
-        )),
-    }
 }
 
 fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<String>> {

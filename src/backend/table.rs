@@ -1,10 +1,14 @@
 //! The tracking table of SQL databases: its columns, and the forms older programs gave it.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::TableForm;
 use crate::checksum::Checksum;
-use crate::history::{Dirty, Record};
+use crate::dialect::TableName;
+use crate::fault::{Fault, FaultKind};
+use crate::history::{Dirty, Head, Record};
+use crate::id::MigrationId;
 use crate::step::Direction;
 use crate::stored::{StoredDown, StoredScript};
 
@@ -59,7 +63,7 @@ pub(super) struct Reading {
 
 /// Recognises a table by the set of its columns, never by the text of its definition.
 /// `None` if it is nothing of ours.
-pub(super) fn recognise(columns: &[String]) -> Option<Reading> {
+fn recognise(columns: &[String]) -> Option<Reading> {
     let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     let column = |name: &'static str| has(name).then_some(name);
     let known = |list: &[&str]| {
@@ -107,6 +111,53 @@ pub(super) fn recognise(columns: &[String]) -> Option<Reading> {
     } else {
         None
     }
+}
+
+/// What a table is read as.
+///
+/// # Errors
+/// It is nothing of ours.
+pub(super) fn recognised(columns: &[String]) -> Result<Reading, Fault> {
+    recognise(columns).ok_or_else(|| {
+        let columns = columns.join(", ");
+        let what = format!("the table exists and is not a tracking table, its columns are {columns}");
+        Fault::new(FaultKind::ForeignTable, what)
+    })
+}
+
+/// The fault of a table that has the name of the log and is something else.
+pub(super) fn foreign_log(log: &TableName, columns: &[String]) -> Fault {
+    let columns = columns.join(", ");
+    let what =
+        format!("the table `{log}` exists and is not the log of migrations, its columns are {columns}");
+    Fault::new(FaultKind::Other, what)
+        .remedy("rename that table, since the migrations keep their log under its name")
+}
+
+/// The head of a table of an older form: nothing can be said without reading it.
+pub(super) const UNTOLD: Head = Head { basis: None, count: 0 };
+
+impl Reading {
+    /// The head of a table that was read whole, with the digest on its newest row.
+    pub(super) fn head(&self, count: usize, basis: Option<&str>) -> Head {
+        match (self.basis, count) {
+            (None, _) => UNTOLD,
+            (Some(_), 0) => Head::EMPTY,
+            (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
+        }
+    }
+}
+
+/// A trigger or a rule on one of our tables could swallow a write; a record that is not written is an error.
+pub(super) fn exactly_one<N: From<u8> + PartialEq + Display + Copy>(
+    rows: N,
+    id: &MigrationId,
+) -> Result<(), Fault> {
+    if rows == N::from(1) {
+        return Ok(());
+    }
+    let what = format!("writing the record of `{id}` changed {rows} rows, not one");
+    Err(Fault::new(FaultKind::Other, what))
 }
 
 /// A row, as any database gives it.

@@ -14,7 +14,7 @@ use crate::plan::{Plan, Prospect, Setting, plan};
 use crate::policy::Policy;
 #[cfg(feature = "diff")]
 use crate::problem::ProblemKind;
-use crate::step::{DataLoss, Direction};
+use crate::step::DataLoss;
 use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 
@@ -91,14 +91,9 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Vec<Outlook>> {
         let stored = Self::stored(plan, history);
         let foreseen = |step: &crate::step::Step| {
-            let own = stored.get(&step.id).filter(|_| step.is_stored).map(|(meta, body)| (meta, body));
-            let found = own.or_else(|| self.find(step));
-            let body = found.map(|(_, body)| body);
+            let found = self.find_with(&stored, step);
             let foreign_keys = found.map_or_else(Default::default, |(meta, _)| meta.foreign_keys);
-            let action = match step.direction {
-                Direction::Up => body.map(|body| &body.up),
-                Direction::Down => body.and_then(|body| body.down.as_ref()),
-            };
+            let action = found.and_then(|(_, body)| body.action(step.direction));
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
             Foreseen::new(action.and_then(Action::text), trust).under(foreign_keys)
         };

@@ -294,6 +294,14 @@ impl<B: Backend> MigrationRunner<B> {
         Some((&self.graph.metas()[place], &self.bodies[place]))
     }
 
+    /// The migration of a step, out of the database if it is a stored one.
+    pub(super) fn find_with<'r>(&'r self, stored: &'r Stored<B>, step: &Step) -> Option<Found<'r, B>> {
+        match stored.get(&step.id) {
+            Some((meta, body)) if step.is_stored => Some((meta, body)),
+            _ => self.find(step),
+        }
+    }
+
     pub(super) fn refuse_open_transaction(&self, conn: &mut B::Conn<'_>) -> Result<()> {
         if B::in_transaction(conn).map_err(self.reading())? {
             return Err(Failure::OpenTransaction.into());
@@ -355,10 +363,7 @@ impl<B: Backend> MigrationRunner<B> {
             observer: self.observer.as_ref(),
             patience: self.lock_timeout,
             is_watched: Cell::new(None),
-            find: Box::new(|step| match stored.get(&step.id) {
-                Some((meta, body)) if step.is_stored => Some((meta, body)),
-                _ => self.find(step),
-            }),
+            find: Box::new(|step| self.find_with(stored, step)),
             announce: Box::new(|step| holding.announce(&step.id)),
         }
     }

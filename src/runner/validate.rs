@@ -6,13 +6,13 @@ use super::MigrationRunner;
 use crate::backend::{Backend, Ledger};
 use crate::discovery::MigrationSource;
 use crate::effect::Outlook;
-use crate::error::{Failure, Location, MigrationError, Remains, Result, StepFailure};
+use crate::error::{Failure, MigrationError, Remains, Result, StepFailure};
 use crate::execute::Executor;
 use crate::fault::Fault;
 use crate::history::History;
 use crate::hooks::Hooks;
 use crate::lock::Holding;
-use crate::migration::{Action, Meta, Origin};
+use crate::migration::Meta;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::{Consent, Policy};
 use crate::problem::Problem;
@@ -144,14 +144,7 @@ impl<B: Backend> MigrationRunner<B> {
     fn failing(&self, step: &Step, outlook: &Outlook) -> Option<Problem> {
         let fault = outlook.failure.as_ref()?;
         let (meta, body) = self.find(step)?;
-        let Action::Sql(text) = &body.up else { return None };
-        let at = fault.offset.map_or_else(
-            || Location::file(&*step.origin),
-            |offset| {
-                let is_inline = matches!(meta.origin, Origin::Code(_));
-                Location { is_inline, ..Location::in_text(&step.origin, text, offset) }
-            },
-        );
+        let at = meta.located(step.direction, body.up.text(), fault.offset);
         let fault = Fault {
             statement: fault.statement.clone(),
             remedy: fault.remedy.clone(),

@@ -2,8 +2,6 @@
 
 use std::panic::UnwindSafe;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -17,7 +15,7 @@ use switchy_schema::{
 };
 
 use crate::execution::{applied, memory};
-use crate::processes::{die, wait_for};
+use crate::processes::{dying_at, wait_for};
 use crate::safety::{differing, files, runner, without_lock_file};
 
 fn users() -> Migration {
@@ -879,16 +877,7 @@ fn older() -> MigrationRunner {
 fn the_job_of_a_process_that_is_killed_while_it_downgrades() {
     let Some(path) = std::env::var_os(DATABASE) else { return };
     let moment = std::env::var(MOMENT).unwrap();
-    let (kind, number) = moment.split_once(' ').unwrap();
-    let number: usize = number.parse().unwrap();
-    let at = |which: &str| {
-        let (left, is_it) = (Arc::new(AtomicUsize::new(number)), which == kind);
-        move || {
-            if is_it && left.fetch_sub(1, Ordering::Relaxed) == 1 {
-                die();
-            }
-        }
-    };
+    let at = |which: &str| dying_at(&moment, which);
     let (tick, commit, started, finished) = (at("tick"), at("commit"), at("started"), at("finished"));
     #[allow(unused_mut, reason = "hooks need it from rusqlite 0.41 on")]
     let mut conn = Connection::open(path).unwrap();

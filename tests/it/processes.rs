@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::Connection;
@@ -170,26 +169,28 @@ fn ticking(outside: bool) -> Vec<Migration> {
     if outside { set.map(Migration::outside_transaction).collect() } else { set.collect() }
 }
 
-pub(crate) fn die() -> ! {
+fn die() -> ! {
     say("dying");
     loop {
         std::thread::park();
     }
 }
 
+/// What is called whenever something of a kind happens, and stops the process at a moment like `tick 7`.
+pub(crate) fn dying_at(moment: &str, which: &str) -> impl Fn() + Send + Sync + use<> {
+    let (kind, number) = moment.split_once(' ').unwrap_or(("never", "0"));
+    let (left, is_it) = (AtomicUsize::new(number.parse().unwrap()), which == kind);
+    move || {
+        if is_it && left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            die();
+        }
+    }
+}
+
 /// The runner, and the connection with its functions, such that the process stops at a moment, to be killed there:
 /// `tick 7` is the seventh tick, `commit 2` the second commit, `after 3` the third call of that hook.
 fn dying(set: Vec<Migration>, conn: &mut Connection, moment: &str) -> MigrationRunner {
-    let (kind, number) = moment.split_once(' ').unwrap_or(("never", "0"));
-    let number: usize = number.parse().unwrap();
-    let at = |which: &str| {
-        let (left, is_it) = (Arc::new(AtomicUsize::new(number)), which == kind);
-        move || {
-            if is_it && left.fetch_sub(1, Ordering::Relaxed) == 1 {
-                die();
-            }
-        }
-    };
+    let at = |which: &str| dying_at(moment, which);
     let (tick, commit, before, after) = (at("tick"), at("commit"), at("before"), at("after"));
     let (started, finished) = (at("started"), at("finished"));
     conn.create_scalar_function("tick", 0, FunctionFlags::SQLITE_UTF8, move |_| {

@@ -19,6 +19,7 @@ use switchy_schema::{
 use crate::execution::{WAYS_OUT, memory, set};
 use crate::rollback::five;
 use crate::start::statements;
+use crate::tracking_table::{FORMS, LATER, POSTS, TAGS, USERS};
 
 pub(crate) const NOTHING: [&str; 0] = [];
 const ODD: &str = "their \"own\" 'table'";
@@ -955,23 +956,6 @@ fn a_database_that_cannot_be_written_is_an_error_that_says_so() {
 
 // ---- tables of older programs, and their writers ----------------------------------------------------------------
 
-const USERS: (&str, &str) =
-    ("2024-01-05-120000_users", "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n");
-const POSTS: (&str, &str) =
-    ("2024-02-01-090000_posts", "CREATE TABLE posts (\r\n    author INTEGER REFERENCES users (id)\r\n);\r\n");
-const TAGS: (&str, &str) = ("2024-03-01-080000_tags", "CREATE TABLE tags (tag TEXT);\n");
-const LATER: (&str, &str) = ("2024-04-01-070000_later", "CREATE TABLE later (a)");
-
-const FIXTURES: [(&str, &str); 7] = [
-    ("name", include_str!("../fixtures/legacy/name.sql")),
-    ("id", include_str!("../fixtures/legacy/id.sql")),
-    ("status", include_str!("../fixtures/legacy/status.sql")),
-    ("checksums", include_str!("../fixtures/legacy/checksums.sql")),
-    ("upgraded", include_str!("../fixtures/legacy/upgraded.sql")),
-    ("duplicates", include_str!("../fixtures/legacy/duplicates.sql")),
-    ("attempts", include_str!("../fixtures/legacy/attempts.sql")),
-];
-
 #[test]
 fn a_table_that_an_older_program_left_is_corrected_and_brought_up_to_date_in_one_go() {
     let table: [(Recovery, TraceKind, &[&str]); 4] = [
@@ -984,7 +968,7 @@ fn a_table_that_an_older_program_left_is_corrected_and_brought_up_to_date_in_one
         ),
         (Recovery::AssumeAllApplied, TraceKind::AssumedApplied, &[USERS.0, POSTS.0, TAGS.0, LATER.0]),
     ];
-    for (name, dump) in FIXTURES {
+    for (name, dump) in FORMS {
         for (recovery, kind, expected) in table.clone() {
             let context = format!("{name} {recovery:?}");
             let database = TestDatabase::new();
@@ -1048,7 +1032,7 @@ fn what_an_older_program_applied_can_be_rolled_back_and_redone() {
 
 #[test]
 fn a_baseline_of_a_table_that_an_older_program_left_is_refused() {
-    for (name, dump) in FIXTURES {
+    for (name, dump) in FORMS {
         let conn = memory();
         conn.execute_batch(dump).unwrap();
         let before = content(&conn, PLAIN);

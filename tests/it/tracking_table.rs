@@ -11,15 +11,15 @@ use switchy_schema::{
 use crate::execution::{WAYS_OUT, applied, memory, outside, set};
 use crate::start::statements;
 
-const USERS: (&str, &str) =
+pub(crate) const USERS: (&str, &str) =
     ("2024-01-05-120000_users", "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n");
-const POSTS: (&str, &str) =
+pub(crate) const POSTS: (&str, &str) =
     ("2024-02-01-090000_posts", "CREATE TABLE posts (\r\n    author INTEGER REFERENCES users (id)\r\n);\r\n");
-const TAGS: (&str, &str) = ("2024-03-01-080000_tags", "CREATE TABLE tags (tag TEXT);\n");
-const LATER: (&str, &str) = ("2024-04-01-070000_later", "CREATE TABLE later (a)");
+pub(crate) const TAGS: (&str, &str) = ("2024-03-01-080000_tags", "CREATE TABLE tags (tag TEXT);\n");
+pub(crate) const LATER: (&str, &str) = ("2024-04-01-070000_later", "CREATE TABLE later (a)");
 
 /// Tables as older programs left them: the application's tables and rows, and everything applied.
-const FORMS: [(&str, &str); 7] = [
+pub(crate) const FORMS: [(&str, &str); 7] = [
     ("name", include_str!("../fixtures/legacy/name.sql")),
     ("id", include_str!("../fixtures/legacy/id.sql")),
     ("status", include_str!("../fixtures/legacy/status.sql")),

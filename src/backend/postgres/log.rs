@@ -2,15 +2,16 @@
 
 use postgres::Client;
 
-use super::{PLACE, columns, date, exactly_one, fault};
-use crate::backend::table::LOG_COLUMNS;
+use super::{PLACE, columns, date, fault};
+use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::trace::{Trace, TraceKind};
 
 pub(super) fn write(conn: &mut Client, log: &TableName, trace: &Trace) -> Result<(), Fault> {
     let name = log.quoted();
-    if columns(conn, log)?.is_empty() {
+    let found = columns(conn, log)?;
+    if found.is_empty() {
         let sql = format!(
             "CREATE TABLE {name} (
                 name TEXT NOT NULL,
@@ -25,8 +26,9 @@ pub(super) fn write(conn: &mut Client, log: &TableName, trace: &Trace) -> Result
             )"
         );
         conn.batch_execute(&sql).map_err(fault)?;
+    } else {
+        refuse_foreign(log, &found)?;
     }
-    refuse_foreign(conn, log)?;
     let sql = format!(
         "INSERT INTO {name} (name, event, applied_on, checksum, program, who, why) VALUES ($1, $2, $3, $4, $5, $6, $7)"
     );
@@ -37,10 +39,11 @@ pub(super) fn write(conn: &mut Client, log: &TableName, trace: &Trace) -> Result
 }
 
 pub(super) fn read(conn: &mut Client, log: &TableName) -> Result<Vec<Trace>, Fault> {
-    if columns(conn, log)?.is_empty() {
+    let found = columns(conn, log)?;
+    if found.is_empty() {
         return Ok(Vec::new());
     }
-    refuse_foreign(conn, log)?;
+    refuse_foreign(log, &found)?;
     let sql = format!(
         "SELECT name, event, {}, applied_on, checksum, program, who, why FROM {} ORDER BY {PLACE}",
         date("logged_on", false),
@@ -58,15 +61,7 @@ pub(super) fn read(conn: &mut Client, log: &TableName) -> Result<Vec<Trace>, Fau
     Ok(conn.query(&sql, &[]).map_err(fault)?.iter().map(trace).collect())
 }
 
-fn refuse_foreign(conn: &mut Client, log: &TableName) -> Result<(), Fault> {
-    let found = columns(conn, log)?;
-    let has = |name: &&str| *name == PLACE || found.iter().any(|column| column == name);
-    if LOG_COLUMNS.iter().all(has) {
-        return Ok(());
-    }
-    let columns = found.join(", ");
-    let what =
-        format!("the table `{log}` exists and is not the log of migrations, its columns are {columns}");
-    Err(Fault::new(FaultKind::Other, what)
-        .remedy("rename that table, since the migrations keep their log under its name"))
+fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
+    let has = |name: &&str| found.iter().any(|column| column == name);
+    if LOG_COLUMNS.iter().all(has) { Ok(()) } else { Err(foreign_log(log, found)) }
 }

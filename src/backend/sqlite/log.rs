@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, params};
 
-use super::{columns, exactly_one, fault, in_main, is_missing};
-use crate::backend::table::LOG_COLUMNS;
+use super::{columns, fault, in_main, is_missing};
+use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::trace::{Trace, TraceKind};
 
 pub(super) fn write(conn: &Connection, log: &TableName, trace: &Trace) -> Result<(), Fault> {
@@ -23,7 +23,7 @@ pub(super) fn write(conn: &Connection, log: &TableName, trace: &Trace) -> Result
         )"
     ))
     .map_err(fault)?;
-    refuse_foreign(conn, log)?;
+    refuse_foreign(log, &columns(conn, &name).map_err(fault)?)?;
     let sql = format!(
         "INSERT INTO {name} (name, event, applied_on, checksum, program, who, why)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
@@ -38,9 +38,8 @@ pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<Trace>, Fau
     let name = in_main(log);
     match columns(conn, &name) {
         Err(error) if is_missing(&error, log) => return Ok(Vec::new()),
-        found => drop(found.map_err(fault)?),
+        found => refuse_foreign(log, &found.map_err(fault)?)?,
     }
-    refuse_foreign(conn, log)?;
     let read = || -> rusqlite::Result<Vec<Trace>> {
         let sql = format!("SELECT {} FROM {name} ORDER BY rowid", LOG_COLUMNS.join(", "));
         let mut statement = conn.prepare(&sql)?;
@@ -64,15 +63,7 @@ pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<Trace>, Fau
     read().map_err(fault)
 }
 
-fn refuse_foreign(conn: &Connection, log: &TableName) -> Result<(), Fault> {
-    let found = columns(conn, &in_main(log)).map_err(fault)?;
+fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
     let has = |name: &&str| found.iter().any(|column| column.eq_ignore_ascii_case(name));
-    if LOG_COLUMNS.iter().all(has) {
-        return Ok(());
-    }
-    let columns = found.join(", ");
-    let what =
-        format!("the table `{log}` exists and is not the log of migrations, its columns are {columns}");
-    Err(Fault::new(FaultKind::Other, what)
-        .remedy("rename that table, since the migrations keep their log under its name"))
+    if LOG_COLUMNS.iter().all(has) { Ok(()) } else { Err(foreign_log(log, found)) }
 }

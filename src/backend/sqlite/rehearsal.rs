@@ -176,13 +176,12 @@ impl Stage<'_> {
             let whole = || &text[start..statement_end(text, start)];
             // rusqlite's error has a copy of all that it was given: from the first one on, statements are given one by one.
             let given = if outlook.failure.is_some() { whole() } else { &terminated[start..] };
-            let step = self.step(given, rule);
+            let mut step = self.step(given, rule);
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
-            let mut step = step;
-            if step.failure.is_none() && begins_with(&text[start..end], &["drop"]) && !step.seen.is_schema {
-                step = self.found_nothing(step, &text[start..end], rule, &mut outlook);
-            }
             let own = &text[start..end];
+            if step.failure.is_none() && begins_with(own, &["drop"]) && !step.seen.is_schema {
+                step = self.found_nothing(step, own, rule, &mut outlook);
+            }
             if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
                 let what = "it writes to the table of the schema itself";
                 outlook.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::Rehearsal));
@@ -205,17 +204,17 @@ impl Stage<'_> {
             }
             if let Some((failure, offset)) = step.failure {
                 if rule == Rule::Program {
-                    let told = scan(&text[start..end]);
+                    let told = scan(own);
                     outlook.effects.extend(self.copy.watch.ours(|| self.objects.read(&self.copy.conn, told)));
                 }
                 let offset = start + offset.min(end - start);
-                let failure = explained(failure, &self.copy.lacking, &text[start..end]);
-                outlook.failure.get_or_insert(failure.at(offset).in_statement(number, &text[start..end]));
+                let failure = explained(failure, &self.copy.lacking, own);
+                outlook.failure.get_or_insert(failure.at(offset).in_statement(number, own));
             }
             if step.flow.is_break() || end <= start {
                 break;
             }
-            self.copy.lacking.extend(attached(&text[start..end]));
+            self.copy.lacking.extend(attached(own));
             (number, start) = (number + 1, statement_start(text, end));
         }
         outlook

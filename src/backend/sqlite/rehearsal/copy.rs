@@ -57,9 +57,8 @@ impl Copy {
         copy.copied = objects::names(&copy.conn).map_err(fault)?;
         copy.watch.rule(Rule::Ours);
         copy.is_free_to_be_written(rehearsal)?;
-        copy.is_in_sight(live)?;
+        copy.mind_names(live)?;
         copy.is_sound(live)?;
-        copy.take_names(live)?;
         Ok(copy)
     }
 
@@ -171,17 +170,18 @@ impl Copy {
         Ok(())
     }
 
-    /// A temporary object of the application's hides what has its name in the database, and a script would mean that one.
-    fn is_in_sight(&mut self, live: &Connection) -> Result<(), Fault> {
+    /// A temporary object of the application's hides what has its name in the database, and a script would mean that one. And a
+    /// temporary table of a script out of the database must have none of these names: live, it would hide a table, or be one.
+    fn mind_names(&mut self, live: &Connection) -> Result<(), Fault> {
         let read = || -> rusqlite::Result<Vec<String>> {
-            let sql = "SELECT name FROM sqlite_temp_master";
-            live.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+            live.prepare("SELECT name FROM sqlite_temp_master")?.query_map([], |row| row.get(0))?.collect()
         };
         let names = read().map_err(fault)?;
         if let Some(name) = names.iter().find(|name| self.copied.contains(&name.to_lowercase())) {
             let what = format!("a temporary table or view of the connection hides `{name}`");
             self.doubt.get_or_insert(what);
         }
+        self.watch.take(names.into_iter().chain(self.copied.iter().cloned()).collect());
         Ok(())
     }
 
@@ -195,15 +195,6 @@ impl Copy {
     /// The temporary objects, in words: what a script out of the database must not leave behind.
     pub(super) fn temporary(&self) -> Result<Vec<String>, Fault> {
         temporary(&self.conn).map_err(fault)
-    }
-
-    /// The names that a temporary table of such a script must not have: live, it would hide a table of the application, or be one.
-    fn take_names(&mut self, live: &Connection) -> Result<(), Fault> {
-        let read = || -> rusqlite::Result<Vec<String>> {
-            live.prepare("SELECT name FROM sqlite_temp_master")?.query_map([], |row| row.get(0))?.collect()
-        };
-        self.watch.take(read().map_err(fault)?.into_iter().chain(self.copied.iter().cloned()).collect());
-        Ok(())
     }
 }
 

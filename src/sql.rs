@@ -6,7 +6,9 @@
     allow(dead_code, reason = "the guards of the SQLite backend use it most")
 )]
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) mod pieces;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;

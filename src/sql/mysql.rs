@@ -1,0 +1,82 @@
+//! The statements of a MySQL or MariaDB script, cut as the client cuts it (`add_line` in `client/mysql.cc`), with two
+//! differences: the body of a routine and the inside of `/*! ... */` are not cut, with or without `DELIMITER`, and behind a
+//! `DELIMITER` line a semicolon still ends a statement that has no body, since a server takes one statement at a time.
+//!
+//! Strings are read with backslashes, as in every `sql_mode` but `NO_BACKSLASH_ESCAPES`. Every command of the client but
+//! `DELIMITER` is refused, `\G` and `\g` among them: a migration has nobody to show rows to.
+
+mod body;
+mod client;
+mod lexer;
+#[cfg(test)]
+mod tests;
+
+use self::body::Body;
+use self::lexer::{Lexeme, Lexer};
+use super::Token;
+use super::pieces::{Extent, Piece, Refused};
+
+/// The statements of a script, in its order; or what in it is meant for the client alone.
+pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
+    let mut reader = Reader {
+        lexer: Lexer::new(text),
+        extent: Extent::default(),
+        body: Body::default(),
+        pieces: Vec::new(),
+    };
+    while let Some((start, lexeme)) = reader.lexer.next(reader.extent.start().is_none()) {
+        reader.take(start, lexeme)?;
+    }
+    reader.finish();
+    Ok(reader.pieces)
+}
+
+struct Reader<'a> {
+    lexer: Lexer<'a>,
+    extent: Extent,
+    body: Body<'a>,
+    pieces: Vec<Piece<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, start: usize, lexeme: Lexeme<'a>) -> Result<(), Refused> {
+        match lexeme {
+            Lexeme::Delimiter => self.finish(),
+            Lexeme::Version => self.extent.reach(start, self.lexer.offset()),
+            Lexeme::Token(Token::Mark(b'\\')) => return Err(client::short_command(self.lexer.text(), start)),
+            Lexeme::Token(Token::Mark(b';')) if self.semicolon_ends() => self.finish(),
+            // A semicolon before the delimiter, as in `END; //`, need not belong to the text.
+            Lexeme::Token(token @ Token::Mark(b';')) => self.body.take(token),
+            Lexeme::Token(Token::Word(word)) if self.extent.start().is_none() => self.begin(start, word)?,
+            Lexeme::Token(token) => {
+                self.extent.reach(start, self.lexer.offset());
+                self.body.take(token);
+            }
+        }
+        Ok(())
+    }
+
+    /// Behind a `DELIMITER` line what has a body is left to the delimiter alone: its author said where it ends.
+    fn semicolon_ends(&self) -> bool {
+        let is_trusted = self.lexer.has_own_delimiter() && self.body.is_compound();
+        !(is_trusted || self.body.is_open() || self.lexer.is_in_version())
+    }
+
+    /// Takes the first word of a statement, which may be a command of the client.
+    fn begin(&mut self, start: usize, word: &'a str) -> Result<(), Refused> {
+        if word.eq_ignore_ascii_case("delimiter") {
+            return self.lexer.take_delimiter(start);
+        }
+        if let Some(refused) = client::command(word, start) {
+            return Err(refused);
+        }
+        self.extent.reach(start, self.lexer.offset());
+        self.body.take(Token::Word(word));
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.body = Body::default();
+        self.pieces.extend(std::mem::take(&mut self.extent).piece(self.lexer.text()));
+    }
+}

@@ -1,0 +1,102 @@
+//! The commands of the client: which are refused, and what `DELIMITER` says.
+
+use super::lexer::blank_len;
+use crate::sql::pieces::Refused;
+
+/// The commands of MySQL's and MariaDB's client that begin no statement of any server. `help` and `use` do.
+const COMMANDS: [&str; 27] = [
+    "charset",
+    "clear",
+    "connect",
+    "costs",
+    "edit",
+    "ego",
+    "exit",
+    "go",
+    "nocosts",
+    "nopager",
+    "notee",
+    "nowarning",
+    "pager",
+    "print",
+    "prompt",
+    "query_attributes",
+    "quit",
+    "rehash",
+    "resetconnection",
+    "sandbox",
+    "source",
+    "ssl_session_data_print",
+    "status",
+    "system",
+    "tee",
+    "unset",
+    "warnings",
+];
+
+/// The refusal of a statement's first word, if it is a command.
+pub(super) fn command(word: &str, offset: usize) -> Option<Refused> {
+    let is_command = COMMANDS.iter().any(|command| word.eq_ignore_ascii_case(command));
+    is_command.then(|| refused(word, offset))
+}
+
+/// The refusal of `\. file`, `\G` and their like: outside quotes a server takes no backslash but that of `\N`.
+pub(super) fn short_command(text: &str, offset: usize) -> Refused {
+    let command: String = text[offset..].chars().take(2).filter(|c| !c.is_whitespace()).collect();
+    refused(&command, offset)
+}
+
+fn refused(command: &str, offset: usize) -> Refused {
+    let ends = ["go", "ego", "\\g", "\\G"].contains(&command);
+    Refused {
+        offset,
+        what: format!("`{command}` is a command of the mysql client and not SQL"),
+        remedy: if ends {
+            "end the statement with its delimiter"
+        } else {
+            "leave it out, or write what it does as SQL"
+        },
+    }
+}
+
+/// What a `DELIMITER` line says: the delimiter, and how far behind the word it has been read.
+///
+/// The client takes what stands up to a blank, or between quotes, and passes over the rest of the line without a word; here
+/// only a comment may stand there. If the line has nothing, a delimiter alone on the next line that is not blank counts.
+pub(super) fn delimiter(behind: &str) -> Result<(&str, usize), &'static str> {
+    let line = behind.split('\n').next().unwrap_or_default();
+    if line.trim().is_empty() {
+        return delimiter_below(behind);
+    }
+    let start = line.len() - line.trim_start().len();
+    if start == 0 {
+        return Err("write a blank between DELIMITER and the delimiter");
+    }
+    let (delimiter, rest) = argument(&line[start..])?;
+    if delimiter.is_empty() || delimiter.starts_with(char::is_whitespace) || delimiter.contains('\\') {
+        return Err("write a delimiter without backslashes and blanks, such as DELIMITER //");
+    }
+    if blank_len(rest, true) < rest.len() {
+        return Err("move what follows to a line of its own: the client passes over it");
+    }
+    Ok((delimiter, line.len()))
+}
+
+fn delimiter_below(behind: &str) -> Result<(&str, usize), &'static str> {
+    let below = behind.trim_start();
+    let delimiter = below.split('\n').next().unwrap_or_default().trim_end();
+    // Not the first word of a statement.
+    if delimiter.is_empty() || !delimiter.bytes().all(|byte| byte.is_ascii_punctuation() && byte != b'\\') {
+        return Err("write the delimiter behind DELIMITER");
+    }
+    Ok((delimiter, behind.len() - below.len() + delimiter.len()))
+}
+
+/// The argument that a line begins with, and what is behind it.
+fn argument(line: &str) -> Result<(&str, &str), &'static str> {
+    let quote = line.chars().next().filter(|first| "'\"`".contains(*first));
+    match quote {
+        Some(quote) => line[1..].split_once(quote).ok_or("close the quote of the delimiter"),
+        None => Ok(line.split_at(line.find(char::is_whitespace).unwrap_or(line.len()))),
+    }
+}

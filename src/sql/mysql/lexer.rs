@@ -1,0 +1,188 @@
+//! The tokens of MySQL and MariaDB as far as cutting needs them (`sql/sql_lex.cc`), and the delimiters between them.
+
+use super::client;
+use crate::sql::Token;
+use crate::sql::pieces::{Refused, trim_blanks};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lexeme<'a> {
+    Token(Token<'a>),
+    /// The beginning or the end of a comment whose inside a server reads: `/*!50003`, `/*M!`, `*/`.
+    Version,
+    /// The delimiter, if it is not the semicolon.
+    Delimiter,
+}
+
+/// The tokens of a text, each with its offset. Quoted things are handed out with their quotes.
+pub(super) struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+    delimiter: &'a str,
+    /// How many `/*!` are open.
+    versions: usize,
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0, delimiter: ";", versions: 0 }
+    }
+
+    pub(super) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// How far the text has been read.
+    pub(super) const fn offset(&self) -> usize {
+        self.at
+    }
+
+    pub(super) const fn is_in_version(&self) -> bool {
+        self.versions > 0
+    }
+
+    pub(super) fn has_own_delimiter(&self) -> bool {
+        self.delimiter != ";"
+    }
+
+    /// Reads on behind the word `DELIMITER`, which stands at `start`.
+    pub(super) fn take_delimiter(&mut self, start: usize) -> Result<(), Refused> {
+        let what = "DELIMITER is not followed by a delimiter alone".to_owned();
+        let behind = start + "delimiter".len();
+        let (delimiter, len) = client::delimiter(&self.text[behind..]).map_err(|remedy| Refused {
+            offset: start,
+            what,
+            remedy,
+        })?;
+        self.delimiter = delimiter;
+        self.at = behind + len;
+        Ok(())
+    }
+
+    /// The next one. At the start of a statement two dashes begin a comment even without a blank behind them.
+    pub(super) fn next(&mut self, is_at_start: bool) -> Option<(usize, Lexeme<'a>)> {
+        self.pass_blanks(is_at_start);
+        let start = self.at;
+        let rest = &self.text[start..];
+        let first = *rest.as_bytes().first()?;
+        let (lexeme, len) = if self.is_at_delimiter(start) {
+            (Lexeme::Delimiter, self.delimiter.len())
+        } else if let Some(len) = version_len(rest) {
+            self.versions += 1;
+            (Lexeme::Version, len)
+        } else if self.versions > 0 && rest.starts_with("*/") {
+            self.versions -= 1;
+            (Lexeme::Version, 2)
+        } else {
+            let (token, len) = self.token(rest, first);
+            (Lexeme::Token(token), len)
+        };
+        self.at += len;
+        Some((start, lexeme))
+    }
+
+    /// The client looks for the delimiter before it looks for comments: some write `DELIMITER #`, and mysqlbinlog
+    /// writes `DELIMITER /*!*/;`.
+    fn pass_blanks(&mut self, is_at_start: bool) {
+        loop {
+            let rest = &self.text[self.at..];
+            self.at += rest.len() - trim_blanks(rest, is_at_start).len();
+            let len = comment_len(&self.text[self.at..], is_at_start);
+            if len == 0 || self.is_at_delimiter(self.at) {
+                return;
+            }
+            self.at += len;
+        }
+    }
+
+    fn is_at_delimiter(&self, at: usize) -> bool {
+        self.versions == 0 && self.has_own_delimiter() && self.text[at..].starts_with(self.delimiter)
+    }
+
+    fn token(&self, rest: &'a str, first: u8) -> (Token<'a>, usize) {
+        if let Some(len) = quoted_len(rest) {
+            (Token::Quoted(&rest[..len]), len)
+        } else if is_word(first) {
+            let len = self.word_len(rest);
+            (Token::Word(&rest[..len]), len)
+        } else if rest.starts_with("\\N") {
+            // NULL.
+            (Token::Quoted(&rest[..2]), 2)
+        } else {
+            (Token::Mark(first), 1)
+        }
+    }
+
+    /// A word ends before a delimiter: `END$$`. Any byte beyond ASCII belongs to a word.
+    fn word_len(&self, text: &str) -> usize {
+        let len = text.bytes().take_while(|&byte| is_word(byte)).count();
+        let is_cut = |at: &usize| {
+            self.versions == 0
+                && self.has_own_delimiter()
+                && text.get(*at..).is_some_and(|rest| rest.starts_with(self.delimiter))
+        };
+        (1..len).find(is_cut).unwrap_or(len)
+    }
+}
+
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
+/// How many bytes of white space and comments a text begins with.
+pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
+    let mut rest = text;
+    loop {
+        rest = trim_blanks(rest, is_at_start);
+        match comment_len(rest, is_at_start) {
+            0 => return text.len() - rest.len(),
+            len => rest = &rest[len..],
+        }
+    }
+}
+
+/// How long the comment is that a text begins with. What is never closed is none: the server shall see it.
+fn comment_len(text: &str, is_at_start: bool) -> usize {
+    let is_line =
+        text.starts_with('#') || text.strip_prefix("--").is_some_and(|rest| is_at_start || is_apart(rest));
+    if is_line {
+        text.find('\n').unwrap_or(text.len())
+    } else if text.starts_with("/*") && version_len(text).is_none() {
+        text[2..].find("*/").map_or(0, |end| end + 4)
+    } else {
+        0
+    }
+}
+
+/// Whether two dashes before it would begin a comment: `5--1` is 6.
+fn is_apart(text: &str) -> bool {
+    text.bytes().next().is_none_or(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control())
+}
+
+/// How long the beginning of a comment is whose inside a server reads. No server has the version 999999, with which
+/// mariadb-dump writes what is for the client: `/*!999999\- enable the sandbox mode */`.
+fn version_len(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("/*!").or_else(|| text.strip_prefix("/*M!"))?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    (&rest[..digits] != "999999").then_some(text.len() - rest.len() + digits)
+}
+
+/// How long the string or quoted name is that a text begins with. One that is never closed reaches to the end, and so does
+/// a comment.
+fn quoted_len(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let quote = match bytes[0] {
+        quote @ (b'\'' | b'"' | b'`') => quote,
+        _ if text.starts_with("/*") => return Some(text.len()),
+        _ => return None,
+    };
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        at += match byte {
+            b'\\' if quote != b'`' => 2,
+            _ if byte != quote => 1,
+            _ if bytes.get(at + 1) == Some(&quote) => 2,
+            _ => return Some(at + 1),
+        };
+    }
+    Some(text.len())
+}

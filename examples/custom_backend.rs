@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::{
-    Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner, Progress, Record,
-    Script, TableForm, TableName, Target, Trace,
+    Atomicity, Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner,
+    Progress, Reached, Record, Script, TableForm, TableName, Target, Trace,
 };
 
 /// The database: settings, the records of its migrations, and a copy of both while a transaction is open.
@@ -67,11 +67,16 @@ impl Backend for Toy {
     ) -> Result<(), Fault> {
         let mut offset = 0;
         for (number, line) in (1..).zip(script.text.split_inclusive('\n')) {
-            progress(conn, number)?;
-            let (key, value) = line.split_once('=').ok_or_else(|| {
-                Fault::new(FaultKind::Other, "expected `key = value`").at(offset).in_statement(number, line)
-            })?;
-            conn.set(key.trim(), value.trim());
+            if number >= script.from {
+                let (key, value) = line.split_once('=').ok_or_else(|| {
+                    let fault = Fault::new(FaultKind::Other, "expected `key = value`");
+                    fault.at(offset).in_statement(number, line)
+                })?;
+                conn.set(key.trim(), value.trim());
+                if script.atomicity == Atomicity::Guarded {
+                    progress(conn, Reached::statement(number + 1))?;
+                }
+            }
             offset += line.len();
         }
         Ok(())
@@ -102,6 +107,20 @@ impl Backend for Toy {
         let mut records = conn.records.iter_mut().flatten();
         if let Some(kept) = records.find(|kept| kept.id == record.id) {
             kept.clone_from(record);
+        }
+        Ok(())
+    }
+
+    fn advance(
+        conn: &mut &mut Settings,
+        _: &TableName,
+        id: &MigrationId,
+        reached: &Reached,
+    ) -> Result<(), Fault> {
+        let mut records = conn.records.iter_mut().flatten();
+        let dirty = records.find(|kept| kept.id == *id).and_then(|record| record.dirty.as_mut());
+        if let Some(dirty) = dirty {
+            dirty.statement = Some(reached.statement);
         }
         Ok(())
     }

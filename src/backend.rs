@@ -8,6 +8,7 @@ use crate::effect::{Foreseen, Outlook, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
 use crate::history::{Head, Record};
 use crate::id::MigrationId;
+use crate::reached::{Reached, Standing};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::trace::Trace;
 
@@ -15,8 +16,10 @@ use crate::trace::Trace;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod table;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod walk;
 
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
@@ -33,12 +36,12 @@ pub use sqlite::Sqlite;
 /// 2. Say which files are meant for it ([`DIALECT`](Self::DIALECT)): a folder `toy/`, `up.toy.sql`.
 /// 3. Give it transactions: [`execute`](Self::execute) one statement; where it is not `BEGIN`, `COMMIT` and `ROLLBACK`,
 ///    write those too. [`rollback`](Self::rollback) without a transaction is nothing to do, not an error.
-/// 4. Run a script ([`run_script`](Self::run_script)): call `progress` before each statement, and give a fault the
-///    byte offset and the statement it belongs to.
+/// 4. Run a script ([`run_script`](Self::run_script)), from the statement it is to begin with: call `progress` behind each, and give
+///    a fault the byte offset and the statement it belongs to.
 /// 5. Keep records: [`head`](Self::head), [`read`](Self::read), [`create_table`](Self::create_table),
-///    [`insert`](Self::insert), [`update`](Self::update), [`delete`](Self::delete), [`stamp`](Self::stamp); and a log of what
-///    was undone: [`log`](Self::log), [`traces`](Self::traces). A missing table is an empty history, and reading never creates
-///    it.
+///    [`insert`](Self::insert), [`update`](Self::update), [`advance`](Self::advance), [`delete`](Self::delete),
+///    [`stamp`](Self::stamp); and a log of what was undone: [`log`](Self::log), [`traces`](Self::traces). A missing table is an
+///    empty history, and reading never creates it.
 /// 6. Everything else has a default. A database that is a file says where ([`locate`](Self::locate)), so that
 ///    concurrent runs can wait for each other.
 ///
@@ -98,15 +101,44 @@ pub trait Backend: Sized + 'static {
         _scope: &Scope,
         body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        body(conn)
+        closed::<Self, R, E>(conn, body)
     }
 
-    /// Runs a script, calling `progress` before each statement with its number, from 1.
+    /// Whether a script runs in a transaction if one is begun before it. Where a statement commits what was done before it, as those
+    /// that change a schema do on MySQL, such a script runs outside a transaction whatever its author asked for.
+    fn can_be_atomic(_script: &str) -> bool {
+        true
+    }
+
+    /// Whether code of a migration can be trusted to leave a transaction open.
+    const CODE_CAN_BE_ATOMIC: bool = true;
+
+    /// Runs a script from the statement [`Script::from`] on.
+    ///
+    /// Outside a transaction `progress` is called each time a statement is done, if possible in one transaction with it. Where
+    /// that is not possible, it is called before the statement too, with a [mark](Reached::mark). Statements before the first that
+    /// only change the session are run again, since the session that they changed is gone.
     fn run_script(
         conn: &mut Self::Conn<'_>,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault>;
+
+    /// Whether a statement is done that began with a mark, and whose end nobody saw.
+    fn stands(
+        _conn: &mut Self::Conn<'_>,
+        _script: &str,
+        _statement: u32,
+        _mark: &str,
+    ) -> Result<Standing, Fault> {
+        Ok(Standing::Unknown("it ran by itself".to_owned()))
+    }
+
+    /// Where a statement of a script begins, in bytes; one behind the last is where the script ends. `None` if that cannot be told:
+    /// then a script that was changed cannot go on where it stopped.
+    fn offset_of(_script: &str, _statement: u32) -> Option<usize> {
+        None
+    }
 
     /// Runs `body`, which is code of a migration, in the step's transaction, and notices if it ended that.
     fn run_code<R>(
@@ -136,6 +168,14 @@ pub trait Backend: Sized + 'static {
 
     /// Rewrites the record of the same id, but for its date.
     fn update(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
+
+    /// Writes how far the unfinished step of a record came: its statement, how many there are, and the mark.
+    fn advance(
+        conn: &mut Self::Conn<'_>,
+        table: &TableName,
+        id: &MigrationId,
+        reached: &Reached,
+    ) -> Result<(), Fault>;
 
     /// Removes a record.
     fn delete(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<(), Fault>;
@@ -182,6 +222,12 @@ pub trait Backend: Sized + 'static {
         Ok(rehearsal.scripts.iter().map(outlook).collect())
     }
 
+    /// The table with the schema it is in, or would be made in, so that a script which changes where names are looked up changes
+    /// nothing of where the records are.
+    fn resolve(_conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TableName, Fault> {
+        Ok(table.clone())
+    }
+
     /// Tries to take the database's own lock of a tracking table for this session, without waiting.
     fn try_lock(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<Attempt, Fault> {
         Ok(Attempt::Impossible)
@@ -197,14 +243,24 @@ pub trait Backend: Sized + 'static {
         Ok(())
     }
 
+    /// Makes the row that [`Lock::Row`](crate::Lock::Row) locks, if it is not there.
+    fn prepare_row(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<Attempt, Fault> {
+        Ok(Attempt::Impossible)
+    }
+
+    /// Locks that row until the transaction that is open ends. If others have it for longer than this, it is a [`FaultKind::Busy`].
+    fn enter_row(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
     fn locate(_conn: &mut Self::Conn<'_>) -> Option<PathBuf> {
         None
     }
 }
 
-/// What a script calls before each statement, with the statement's number, from 1.
-pub type Progress<'p, B> = dyn FnMut(&mut <B as Backend>::Conn<'_>, u32) -> Result<(), Fault> + 'p;
+/// What a script calls as it goes on.
+pub type Progress<'p, B> = dyn FnMut(&mut <B as Backend>::Conn<'_>, Reached) -> Result<(), Fault> + 'p;
 
 /// What surrounds a step.
 #[derive(Debug, Clone, Copy)]
@@ -228,6 +284,8 @@ impl Scope {
 pub struct Script<'a> {
     /// The text, without byte order mark.
     pub text: &'a str,
+    /// The statement to begin with, from 1: those before it are done.
+    pub from: u32,
     /// Whether the engine has a transaction open around it.
     pub atomicity: Atomicity,
     /// The enforcement of foreign keys it runs under.
@@ -341,6 +399,23 @@ pub fn atomically<B: Backend, R, E: From<Fault>>(
     Ok(done)
 }
 
+/// Runs `body`, which is to leave no transaction open; if it does, that is rolled back and is an error.
+pub(crate) fn closed<B: Backend, R, E: From<Fault>>(
+    conn: &mut B::Conn<'_>,
+    body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
+) -> Result<R, E> {
+    let done = body(conn);
+    // Where the connection is gone, what was said first says why.
+    if !B::in_transaction(conn).unwrap_or(false) {
+        return done;
+    }
+    B::rollback(conn)?;
+    done?;
+    Err(Fault::new(FaultKind::Other, "it left a transaction open, which was rolled back")
+        .remedy("end it with COMMIT")
+        .into())
+}
+
 /// Tries again while the database is busy, for so long.
 pub(crate) fn patiently<R>(
     patience: Duration,
@@ -362,6 +437,15 @@ pub(crate) fn patiently<R>(
 /// What to do about a script that handles transactions itself.
 pub(crate) const KEEP_OUT: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
      or set run_in_transaction = false in its metadata";
+
+/// The fault of a script that cannot go on, because what one of its statements made has ended with the session.
+pub(crate) fn lost_with_session(statement: u32) -> Fault {
+    let what = format!("it cannot go on here: what statement {statement} made ended with the session");
+    Fault::new(FaultKind::Other, what).remedy(
+        "finish it by hand and call `recover` with `Recovery::MarkDone`, or undo what it did and call it with \
+         `Recovery::RetryFrom` and statement 1",
+    )
+}
 
 /// The fault of a script or function that ended the engine's transaction.
 pub(crate) fn ended_transaction() -> Fault {

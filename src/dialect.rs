@@ -46,7 +46,10 @@ impl fmt::Display for Dialect {
 /// assert!(TableName::new("sqlite_stat").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct TableName(Cow<'static, str>);
+pub struct TableName {
+    schema: Option<String>,
+    name: Cow<'static, str>,
+}
 
 impl TableName {
     /// The longest name, in bytes: with `_log` behind it, PostgreSQL stores it without cutting it.
@@ -69,48 +72,95 @@ impl TableName {
         } else if name.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"sqlite_")) {
             "SQLite keeps names that begin with `sqlite_` for itself"
         } else {
-            return Ok(Self(Cow::Owned(name)));
+            return Ok(Self { schema: None, name: Cow::Owned(name) });
         };
         Err(InvalidTableName { name, reason })
     }
 
+    /// The same name in a schema.
+    ///
+    /// # Errors
+    /// [`InvalidTableName`] if the schema's name is empty, longer than 63 bytes, or holds a control character.
+    pub fn in_schema(self, schema: impl Into<String>) -> Result<Self, InvalidTableName> {
+        let schema = schema.into();
+        let reason = if schema.trim().is_empty() {
+            "the schema's name is empty"
+        } else if schema.len() > 63 {
+            "the schema's name is longer than 63 bytes"
+        } else if schema.chars().any(char::is_control) {
+            "the schema's name holds a control character"
+        } else {
+            return Ok(Self { schema: Some(schema), ..self });
+        };
+        Err(InvalidTableName { name: format!("{schema}.{}", self.name), reason })
+    }
+
     /// The name of the log that belongs to a tracking table.
     pub(crate) fn log(&self) -> Self {
-        Self(Cow::Owned(format!("{}_log", self.0)))
+        Self { schema: self.schema.clone(), name: Cow::Owned(format!("{}_log", self.name)) }
     }
 
-    /// The name as it is stored.
+    /// Another table of the engine beside it.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "only servers need one")
+    )]
+    pub(crate) fn beside(&self, name: &'static str) -> Self {
+        Self { schema: self.schema.clone(), name: Cow::Borrowed(name) }
+    }
+
+    /// The name as it is stored, without its schema.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
-    /// The name as SQL writes it: in double quotes, those inside doubled.
+    /// The schema it is in, if that was said.
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// The name as SQL writes it, with its schema: in double quotes, those inside doubled.
     pub fn quoted(&self) -> String {
-        quote(&self.0)
+        self.quoted_in('"')
+    }
+
+    /// The name as a database writes it whose names stand in these quotes.
+    pub fn quoted_in(&self, mark: char) -> String {
+        let name = quote_in(&self.name, mark);
+        self.schema.as_ref().map_or(name.clone(), |schema| format!("{}.{name}", quote_in(schema, mark)))
     }
 }
 
 /// An identifier as standard SQL writes it.
+#[cfg(feature = "postgres")]
 pub(crate) fn quote(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
+    quote_in(identifier, '"')
+}
+
+/// An identifier in these quotes, those inside doubled.
+pub(crate) fn quote_in(identifier: &str, mark: char) -> String {
+    format!("{mark}{}{mark}", identifier.replace(mark, &format!("{mark}{mark}")))
 }
 
 impl Default for TableName {
     /// `__switchy_migrations`
     fn default() -> Self {
-        Self(Cow::Borrowed("__switchy_migrations"))
+        Self { schema: None, name: Cow::Borrowed("__switchy_migrations") }
     }
 }
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        match &self.schema {
+            Some(schema) => f.pad(&format!("{schema}.{}", self.name)),
+            None => f.pad(&self.name),
+        }
     }
 }
 
 impl fmt::Debug for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        write!(f, "{:?}", self.to_string())
     }
 }
 

@@ -1,10 +1,11 @@
 //! [`MigrationError`]: a sentence for a person, and a kind for a program.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::dialect::{InvalidTableName, TableName};
+use crate::dialect::{Dialect, InvalidTableName, TableName};
 use crate::fault::Fault;
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
@@ -80,7 +81,7 @@ pub enum ErrorKind {
     Hook,
     /// Another run holds the lock, and the time to wait for it is over.
     LockTimeout,
-    /// The lock file cannot be used.
+    /// The lock file, or the lock that was chosen, cannot be used.
     LockFile,
     /// The database could not be read, or the tracking table not be written.
     Database,
@@ -158,7 +159,7 @@ pub(crate) enum Failure {
     #[error("{}: {}", Done(*.1), Sentences(.0))]
     Refused(Vec<Problem>, usize),
     #[error("cannot {verb}{}: {finding}; nothing was done, {remedy}", Named(id))]
-    Recovery { verb: &'static str, id: Option<MigrationId>, finding: String, remedy: &'static str },
+    Recovery { verb: &'static str, id: Option<MigrationId>, finding: String, remedy: Cow<'static, str> },
     #[error("the database changed since the plan was made; {}, make a new plan", Done(*.0))]
     Stale(usize),
     #[error(
@@ -182,6 +183,8 @@ pub(crate) enum Failure {
         Holder(holder)
     )]
     LockTimeout { lock: String, holder: String, waited: Duration },
+    #[error("{0} has no row to be locked; use another lock than Lock::Row, the default for example")]
+    NoSuchLock(Dialect),
     #[error(
         "cannot use the lock file {}: {cause}; make its folder writable, \
          or choose another place with `lock(Lock::File(path))`",
@@ -261,6 +264,8 @@ impl fmt::Display for StepFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remains {
     Nothing,
+    /// Of a step that was to go on: what was done before.
+    Before,
     /// Of a step outside a transaction: its record, marked dirty, and what it did.
     Dirty,
     /// Of code that ended its transaction: perhaps what it did, and no record.
@@ -281,6 +286,7 @@ impl fmt::Display for Remains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing of it was kept",
+            Self::Before => "what was done of it before stays, and it is to go on here",
             Self::Dirty => {
                 "it runs outside a transaction, so what it did before stays and it is marked dirty"
             }
@@ -307,7 +313,7 @@ impl MigrationError {
             Failure::Step(_) => ErrorKind::Step,
             Failure::Hook { .. } => ErrorKind::Hook,
             Failure::LockTimeout { .. } => ErrorKind::LockTimeout,
-            Failure::LockFile { .. } => ErrorKind::LockFile,
+            Failure::LockFile { .. } | Failure::NoSuchLock(_) => ErrorKind::LockFile,
             Failure::Database { .. } => ErrorKind::Database,
         }
     }
@@ -414,7 +420,7 @@ impl MigrationError {
     pub(crate) fn is_undone(&self) -> bool {
         match &self.0.failure {
             Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } => {
-                *remains == Remains::Nothing
+                matches!(remains, Remains::Nothing | Remains::Before)
             }
             _ => false,
         }

@@ -32,6 +32,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) hooks: &'r Hooks<B>,
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
+    /// Whether each transaction locks the row of [`Lock::Row`](crate::Lock::Row).
+    pub(crate) is_row: bool,
     /// Finds what a step runs.
     pub(crate) find: Find<'r, B>,
     /// Whether all records are compared around each step, once that is known.
@@ -107,7 +109,9 @@ struct Work<'p, 'r, B: Backend> {
     of: usize,
     meta: &'r Meta,
     action: &'r Action<B>,
-    /// Of what is applied, its record; of what is not, the record it is to have.
+    /// The record in the database, if there is one.
+    before: Option<Record>,
+    /// The record of the migration when it is applied.
     record: Record,
 }
 
@@ -116,13 +120,22 @@ impl<B: Backend> Work<'_, '_, B> {
         Record { dirty, duration: duration.or(self.record.duration), ..self.record.clone() }
     }
 
+    /// The statement it begins with.
+    fn first(&self) -> u32 {
+        self.step.from.unwrap_or(1)
+    }
+
     fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
         // Where a failing statement changes nothing, failing in the first one is as good as a transaction.
-        let is_first = matches!(fault.statement, Some((1, _))) && !fault.is_partial;
+        let is_first =
+            fault.statement.as_ref().is_some_and(|(number, _)| *number == self.first()) && !fault.is_partial;
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
         let at = self.meta.located(self.step.direction, self.action.text(), fault.offset);
         let (migration, direction) = (self.step.id.clone(), self.step.direction);
-        let remains = Remains::of(atomicity, &fault);
+        let remains = match Remains::of(atomicity, &fault) {
+            Remains::Nothing if self.first() > 1 => Remains::Before,
+            remains => remains,
+        };
         Failure::Step(StepFailure { migration, direction, remains, at, fault, applied_before: 0 }).into()
     }
 }
@@ -174,9 +187,17 @@ impl<'r, B: Backend> Executor<'r, B> {
             let unknown = || MigrationError::from(Failure::ForeignPlan(step.id.clone()));
             let (meta, body) = (self.find)(step).ok_or_else(unknown)?;
             let action = body.action(step.direction).ok_or_else(unknown)?;
-            let recorded = history.get(&step.id).filter(|_| step.direction == Direction::Down);
-            let record = recorded.cloned().unwrap_or_else(|| body.record(meta));
-            Ok(Work { step, number, of: steps.len(), meta, action, record })
+            // To be applied is what has no record, or one of a beginning.
+            let is_there = |record: &&Record| {
+                step.direction == Direction::Down
+                    || record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up))
+            };
+            let before = history.get(&step.id).filter(is_there).cloned();
+            let record = match &before {
+                Some(before) if step.direction == Direction::Down => before.clone(),
+                _ => body.record(meta),
+            };
+            Ok(Work { step, number, of: steps.len(), meta, action, before, record })
         };
         (1..).zip(steps).map(work).collect()
     }
@@ -236,7 +257,11 @@ impl<'r, B: Backend> Executor<'r, B> {
         books: &mut Books,
         first: &mut Option<(&Ledger, &History)>,
     ) -> Result<(), Stop> {
-        B::enter(conn, self.table)?;
+        if self.is_row {
+            B::enter_row(conn, self.table, self.patience).map_err(|fault| self.kept_out(fault))?;
+        } else {
+            B::enter(conn, self.table)?;
+        }
         let Some((ledger, history)) = first.take() else {
             let is_same = B::head(conn, self.table)? == books.head;
             return if is_same { Ok(()) } else { Err(Stop::Moved) };
@@ -258,6 +283,16 @@ impl<'r, B: Backend> Executor<'r, B> {
         Ok(())
     }
 
+    /// Why the row could not be locked.
+    fn kept_out(&self, fault: Fault) -> Stop {
+        if fault.kind() != FaultKind::Busy {
+            return fault.into();
+        }
+        let lock = format!("of `{}`", self.table);
+        MigrationError::from(Failure::LockTimeout { lock, holder: fault.to_string(), waited: self.patience })
+            .into()
+    }
+
     /// Adds or removes the record of a step that is done.
     fn keep(
         &self,
@@ -266,19 +301,39 @@ impl<'r, B: Backend> Executor<'r, B> {
         record: &Record,
         books: &mut Books,
     ) -> Result<(), Stop> {
-        match work.step.direction {
-            Direction::Up => B::insert(conn, self.table, record),
-            Direction::Down => {
-                B::delete(conn, self.table, &record.id)?;
-                B::log(conn, &self.log, &self.undone(work))
-            }
-        }?;
-        *books = books.toggled(record, work.step.direction);
+        let kept = (work.step.direction == Direction::Up).then_some(record);
+        self.replace(conn, work, work.before.as_ref(), kept, books)?;
         B::stamp(conn, self.table, books.basis)?;
         // A trigger on the table would have fired only now.
         let is_as_written = self.is_watched.get() != Some(true)
             || History::new(B::read(conn, self.table)?.records).basis() == books.basis;
         if is_as_written { Ok(()) } else { Err(self.touched().into()) }
+    }
+
+    /// Writes, rewrites or removes the record of a step. One that goes leaves a line in the log.
+    fn replace(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        from: Option<&Record>,
+        to: Option<&Record>,
+        books: &mut Books,
+    ) -> Result<(), Fault> {
+        match (from, to) {
+            (None, None) => {}
+            (None, Some(to)) => B::insert(conn, self.table, to)?,
+            (Some(_), Some(to)) => B::update(conn, self.table, to)?,
+            (Some(_), None) => {
+                B::delete(conn, self.table, &work.step.id)?;
+                if work.step.direction == Direction::Down {
+                    B::log(conn, &self.log, &self.undone(work))?;
+                }
+            }
+        }
+        for (record, direction) in [(from, Direction::Down), (to, Direction::Up)] {
+            *books = record.map_or_else(|| books.clone(), |record| books.toggled(record, direction));
+        }
+        Ok(())
     }
 
     /// The line in the log of a step that is undone.
@@ -338,6 +393,7 @@ impl<'r, B: Backend> Executor<'r, B> {
             Action::Sql(_) => {
                 let script = Script {
                     text: work.action.text().unwrap_or_default(),
+                    from: work.first(),
                     atomicity,
                     foreign_keys: work.meta.foreign_keys,
                     patience: self.patience,

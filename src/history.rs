@@ -38,19 +38,35 @@ pub struct Record {
 pub struct Dirty {
     /// Whether it was being applied or undone.
     pub direction: Direction,
-    /// The statement of its script that was begun last, from 1; `None` if it is not known.
+    /// The statement of its script that it came to, from 1: those before it are done. One more than there are if all are. `None`
+    /// if nothing is known, as of code.
     pub statement: Option<u32>,
+    /// How many statements the script has.
+    pub of: Option<u32>,
+    /// What the database was like before that statement, as the backend notes it
+    /// ([`Reached::mark`](crate::Reached)), if the statement began and may be done or not.
+    pub mark: Option<String>,
     /// What went wrong, if the program lived to write it down.
     pub failure: Option<String>,
-    /// Whether it is half undone and somebody said that it is to be undone again
-    /// ([`Recovery::Retry`](crate::Recovery::Retry)): then a rollback may begin with it.
-    pub is_to_be_undone: bool,
+    /// Whether somebody said that it is to go on ([`Recovery::Retry`](crate::Recovery::Retry)): the next run does so with what was
+    /// to be applied, the next rollback with what was to be undone.
+    pub is_to_resume: bool,
 }
 
 impl Dirty {
     /// Begun, nothing known yet.
     pub fn begun(direction: Direction) -> Self {
-        Self { direction, statement: None, failure: None, is_to_be_undone: false }
+        Self { direction, statement: None, of: None, mark: None, failure: None, is_to_resume: false }
+    }
+
+    /// To go on at a statement.
+    pub(crate) fn to_resume(&self, statement: Option<u32>) -> Self {
+        Self { statement, of: self.of, is_to_resume: true, ..Self::begun(self.direction) }
+    }
+
+    /// Where to go on, if somebody said that it is to, in this direction.
+    pub(crate) fn resumes(&self, direction: Direction) -> bool {
+        self.is_to_resume && self.direction == direction
     }
 }
 
@@ -66,6 +82,20 @@ impl Record {
             up_sql: None,
             down: None,
         }
+    }
+
+    /// The script that ran in a direction, if it was kept.
+    pub(crate) fn script(&self, direction: Direction) -> Option<&str> {
+        match (direction, &self.down) {
+            (Direction::Up, _) => self.up_sql.as_deref(),
+            (Direction::Down, Some(StoredDown::Script(script))) => Some(&script.text),
+            (Direction::Down, _) => None,
+        }
+    }
+
+    /// The statement at which its step goes on, if it is to.
+    pub(crate) fn resumed(&self, direction: Direction) -> Option<u32> {
+        self.dirty.as_ref().filter(|dirty| dirty.resumes(direction)).and_then(|dirty| dirty.statement)
     }
 
     /// A line of the log about it.

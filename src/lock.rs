@@ -24,6 +24,11 @@ pub enum Lock {
     Sidecar,
     /// This file, for a database whose folder cannot be written. All programs that migrate it must name the same.
     File(PathBuf),
+    /// A row in the table `__switchy_locks`, locked in each transaction of a run and by nothing else. It is for servers behind a proxy that
+    /// gives each transaction another session (pgbouncer in transaction mode), for clusters (Galera), and for servers that have no lock of
+    /// their own. Each step is on its own then: one that runs outside a transaction is kept for itself by its record, which is dirty
+    /// while it runs, so a run that finds one waits whether it ends. Databases that are files have no such lock.
+    Row,
     /// None. Only for a database that no other program opens, not even to recover it: a recovery would meddle with steps that are
     /// still running.
     Off,
@@ -39,6 +44,7 @@ impl Lock {
         database: Option<PathBuf>,
         timeout: Duration,
         waiting: &mut dyn FnMut(&str, &str),
+        table: &TableName,
         body: impl FnOnce(&Holding) -> Result<R>,
     ) -> Result<R> {
         let path = match (self, database) {
@@ -47,10 +53,10 @@ impl Lock {
                 path
             }
             (Self::File(path), _) => path.clone(),
-            (Self::Sidecar, None) | (Self::Off, _) => return body(&Holding(None)),
+            (Self::Sidecar, None) | (Self::Row | Self::Off, _) => return body(&Holding::of(table)),
         };
-        let locked = file::Locked::acquire(&path, timeout, waiting)?;
-        body(&Holding(Some(locked)))
+        let file = Some(file::Locked::acquire(&path, timeout, waiting)?);
+        body(&Holding { file, ..Holding::of(table) })
     }
 }
 
@@ -103,17 +109,21 @@ impl<B: Backend> Drop for Held<'_, '_, B> {
 
 /// A lock that is held, or the absence of one.
 #[derive(Debug)]
-pub(crate) struct Holding(Option<file::Locked>);
+pub(crate) struct Holding {
+    file: Option<file::Locked>,
+    /// The tracking table that is worked on, with its schema.
+    pub(crate) table: TableName,
+}
 
 impl Holding {
-    /// Nothing is held, since nobody else can come.
-    pub(crate) fn none() -> Self {
-        Self(None)
+    /// What is held, if anything, needs nothing to be kept.
+    pub(crate) fn of(table: &TableName) -> Self {
+        Self { file: None, table: table.clone() }
     }
 
     /// Lets those who wait know what they wait for.
     pub(crate) fn announce(&self, migration: impl std::fmt::Display) {
-        if let Some(locked) = &self.0 {
+        if let Some(locked) = &self.file {
             locked.announce(migration);
         }
     }

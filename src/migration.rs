@@ -33,8 +33,10 @@ pub struct Meta {
     pub databases: Vec<Dialect>,
     /// The environments it is for; empty means all.
     pub environments: Vec<String>,
-    /// Whether it runs in a transaction.
+    /// Whether it runs in a transaction, as far as its author says.
     pub atomicity: Atomicity,
+    /// The directions in which it cannot run in a transaction, whatever its author says.
+    pub(crate) commits: Vec<Direction>,
     /// Which enforcement of foreign keys it runs under.
     pub foreign_keys: ForeignKeys,
     /// Whether foreign key actions may change rows of other tables.
@@ -56,9 +58,10 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// How its scripts run.
-    pub(crate) fn manner(&self) -> Manner {
-        Manner { atomicity: self.atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
+    /// How it runs in a direction.
+    pub(crate) fn manner(&self, direction: Direction) -> Manner {
+        let atomicity = if self.commits.contains(&direction) { Atomicity::Guarded } else { self.atomicity };
+        Manner { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
     }
 
     /// A place in the script of a direction, as far as it is known.
@@ -202,6 +205,7 @@ impl<B: Backend> Migration<B> {
                 databases: Vec::new(),
                 environments: Vec::new(),
                 atomicity: Atomicity::Transaction,
+                commits: Vec::new(),
                 foreign_keys: ForeignKeys::Checked,
                 cascade: Cascade::Refused,
                 data_loss: DataLoss::Undeclared,
@@ -388,6 +392,17 @@ impl<B: Backend> Body<B> {
     /// The longest script that is kept with its record, in bytes. A seed of megabytes is not to be stored twice in each database.
     const LONGEST_KEPT: usize = 64 * 1024;
 
+    /// The directions in which it commits what it does as it goes, since the database does.
+    pub(crate) fn commits(&self) -> Vec<Direction> {
+        let commits = |direction: &Direction| {
+            self.action(*direction).is_some_and(|action| match action {
+                Action::Sql(text) => !B::can_be_atomic(without_bom(text)),
+                Action::Code(_) => !B::CODE_CAN_BE_ATOMIC,
+            })
+        };
+        [Direction::Up, Direction::Down].into_iter().filter(commits).collect()
+    }
+
     /// What it runs in a direction, if there is a way.
     pub(crate) fn action(&self, direction: Direction) -> Option<&Action<B>> {
         match direction {
@@ -408,7 +423,7 @@ impl<B: Backend> Body<B> {
             up_sql: short.map(str::to_owned),
             down: self.down.as_ref().map(|down| match down {
                 Action::Sql(text) => {
-                    let script = StoredScript::new(&meta.id, without_bom(text), meta.manner());
+                    let script = StoredScript::new(&meta.id, without_bom(text), meta.manner(Direction::Down));
                     StoredDown::Script(script)
                 }
                 Action::Code(_) => StoredDown::Code,

@@ -154,7 +154,8 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     let (steps, mut problems, direction) = match target {
         Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_) => {
             let places = up::select(graph, history, target, setting);
-            let steps: Vec<Step> = places.iter().map(|&place| step(graph, place, Direction::Up)).collect();
+            let steps: Vec<Step> =
+                places.iter().map(|&place| step(graph, history, place, Direction::Up)).collect();
             let problems = check::up(graph, history, &places, &steps, setting);
             (steps, problems, Direction::Up)
         }
@@ -166,8 +167,9 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
             } else {
                 &[Direction::Down]
             };
-            let steps: Vec<Step> =
-                places.flat_map(|place| ways.iter().map(move |&way| step(graph, place, way))).collect();
+            let steps: Vec<Step> = places
+                .flat_map(|place| ways.iter().map(move |&way| step(graph, history, place, way)))
+                .collect();
             let problems = check::down(graph, history, &records, &steps, setting);
             (steps, problems, Direction::Down)
         }
@@ -184,12 +186,13 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     Ok(Plan { basis, already, steps, problems, mode, target: target.clone() })
 }
 
-fn step(graph: &Graph, place: usize, direction: Direction) -> Step {
+fn step(graph: &Graph, history: &History, place: usize, direction: Direction) -> Step {
     let meta = &graph.metas()[place];
     Step {
         id: meta.id.clone(),
         direction,
-        atomicity: meta.atomicity,
+        atomicity: meta.manner(direction).atomicity,
+        from: history.get(&meta.id).and_then(|record| record.resumed(direction)),
         description: meta.description.as_deref().map(str::to_owned),
         needs: match direction {
             Direction::Up => graph.needs(place).iter().map(|&need| graph.metas()[need].id.clone()).collect(),

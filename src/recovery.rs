@@ -1,10 +1,13 @@
 //! [`Recovery`]: how a person corrects what the tracking table says.
 
+use std::borrow::Cow;
+
 use crate::error::{Failure, MigrationError, Result};
 use crate::graph::Graph;
 use crate::history::{Dirty, History, Record};
 use crate::id::MigrationId;
 use crate::plan::Setting;
+use crate::reached::Standing;
 use crate::report::Migrations;
 use crate::step::Direction;
 use crate::trace::{Signature, Trace, TraceKind};
@@ -34,10 +37,17 @@ use crate::trace::{Signature, Trace, TraceKind};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// A step that did not finish is to run again from its first statement: one that was being applied by the next run, one that was
-    /// being undone by the next rollback that reaches it; until then runs are refused. For a script that can be run over what it
-    /// left, or after its leftovers were removed.
+    /// A step that did not finish is to go on where it stopped: one that was being applied by the next run, one that was
+    /// being undone by the next rollback that reaches it; until then runs are refused. The statements that are done do not run again;
+    /// the others may have been corrected meanwhile. Code begins at its beginning.
     Retry(MigrationId),
+    /// As [`Retry`](Self::Retry), from a statement that you name, because you looked what is done, or undid it.
+    RetryFrom {
+        /// Which migration.
+        migration: MigrationId,
+        /// The statement to go on with, from 1.
+        statement: u32,
+    },
     /// A step that did not finish counts as done. For a script whose remaining statements were run by hand.
     MarkDone(MigrationId),
     /// The record is removed, whatever its state, and nothing is undone: the next run applies the migration again if the program
@@ -65,7 +75,7 @@ pub enum Recovery {
 impl Recovery {
     const fn verb(&self) -> &'static str {
         match self {
-            Self::Retry(_) => "retry",
+            Self::Retry(_) | Self::RetryFrom { .. } => "retry",
             Self::MarkDone(_) => "mark as done",
             Self::Forget(_) => "forget",
             Self::Accept(_) => "accept",
@@ -96,9 +106,15 @@ pub(crate) enum Change {
 ///
 /// # Errors
 /// It makes no sense for this set and this history.
-pub(crate) fn decide(recovery: &Recovery, signature: &Signature, known: Known<'_>) -> Result<Vec<Amendment>> {
+pub(crate) fn decide(
+    recovery: &Recovery,
+    signature: &Signature,
+    known: &Known<'_>,
+) -> Result<Vec<Amendment>> {
     let amendments = match recovery {
-        Recovery::Retry(id) | Recovery::MarkDone(id) => vec![known.unfinished(recovery, id)?],
+        Recovery::Retry(id) | Recovery::RetryFrom { migration: id, .. } | Recovery::MarkDone(id) => {
+            vec![known.unfinished(recovery, id)?]
+        }
         Recovery::Forget(id) => {
             let record = known.applied(recovery, id)?;
             vec![Amendment {
@@ -135,7 +151,7 @@ pub(crate) fn decide(recovery: &Recovery, signature: &Signature, known: Known<'_
 }
 
 /// What a recovery is decided from.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Known<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) history: &'a History,
@@ -143,6 +159,8 @@ pub(crate) struct Known<'a> {
     /// The record that the migration at a place is to have.
     pub(crate) record_of: &'a dyn Fn(usize) -> Record,
     pub(crate) contents: Contents,
+    /// Whether the statement is done that an unfinished step began by itself.
+    pub(crate) standing: Option<Standing>,
 }
 
 /// Whether there is anything in a database besides the engine's own tables.
@@ -191,20 +209,70 @@ impl Known<'_> {
             Change::Update { from: record.clone(), to: Record { checksum, dirty, ..record.clone() } }
         };
         let (kind, change) = match (dirty.direction, is_done) {
-            (Direction::Up, false) => (TraceKind::Retried, Change::Delete(record.clone())),
             (Direction::Up, true) => (TraceKind::MarkedDone, update(None)),
-            (Direction::Down, false) if dirty.is_to_be_undone => {
-                let remedy = "roll it back, or downgrade";
-                return Err(nonsense(recovery, id, "it is to be undone again already", remedy));
-            }
-            // It stays dirty: a start must not take what is half undone for whole.
-            (Direction::Down, false) => {
-                let again = Dirty { is_to_be_undone: true, ..Dirty::begun(Direction::Down) };
-                (TraceKind::Retried, update(Some(again)))
-            }
             (Direction::Down, true) => (TraceKind::MarkedUndone, Change::Delete(record.clone())),
+            (direction, false) => {
+                let statement = self.resumption(recovery, id, dirty)?;
+                let is_begun = statement.is_some_and(|statement| statement > 1);
+                (
+                    TraceKind::Retried,
+                    match direction {
+                        Direction::Up if !is_begun => Change::Delete(record.clone()),
+                        // It stays dirty: a start must not take what is half there for whole.
+                        _ => self.again(recovery, record, dirty.to_resume(statement)),
+                    },
+                )
+            }
         };
         Ok(Amendment { change, trace: record.traced(kind) })
+    }
+
+    /// The record of a step that is to go on. From a statement that somebody names it does so with the script of today.
+    fn again(&self, recovery: &Recovery, record: &Record, dirty: Dirty) -> Change {
+        let place = self.graph.place(&record.id).filter(|_| matches!(recovery, Recovery::RetryFrom { .. }));
+        let kept = match place {
+            Some(place) => Record { run_on: record.run_on.clone(), ..(self.record_of)(place) },
+            None => record.clone(),
+        };
+        let checksum = kept.checksum.or_else(|| self.graph.get(&record.id).and_then(|meta| meta.checksum));
+        Change::Update { from: record.clone(), to: Record { checksum, dirty: Some(dirty), ..kept } }
+    }
+
+    /// The statement with which an unfinished step goes on; `None` if it has none.
+    fn resumption(&self, recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> Result<Option<u32>> {
+        if let Recovery::RetryFrom { statement, .. } = *recovery {
+            let last = dirty.of.map_or(u32::MAX, |of| of + 1);
+            if !(1..=last).contains(&statement) {
+                let finding = format!("it has no statement {statement}");
+                return Err(nonsense(recovery, id, finding, "count its statements from 1"));
+            }
+            if dirty.statement.is_none() && statement > 1 {
+                let finding =
+                    "none of its statements is known to be done, since it is code or never began one";
+                return Err(nonsense(recovery, id, finding, "use Recovery::Retry"));
+            }
+            return Ok(Some(statement));
+        }
+        if dirty.is_to_resume {
+            let (finding, remedy) = match dirty.direction {
+                Direction::Up => ("it is to go on already", "call `run`"),
+                Direction::Down => ("it is to be undone again already", "roll it back, or downgrade"),
+            };
+            return Err(nonsense(recovery, id, finding, remedy));
+        }
+        let Some(statement) = dirty.statement else { return Ok(None) };
+        match &self.standing {
+            None | Some(Standing::NotDone) => Ok(Some(statement)),
+            Some(Standing::Done) => Ok(Some(statement + 1)),
+            Some(Standing::Half { what, remedy }) => {
+                Err(nonsense(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
+            }
+            Some(Standing::Unknown(why)) => {
+                let finding = format!("it is not known whether statement {statement} is done, since {why}");
+                let remedy = "look, and use Recovery::RetryFrom with the statement that is to be next";
+                Err(nonsense(recovery, id, finding, remedy))
+            }
+        }
     }
 
     fn accepted(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
@@ -302,8 +370,8 @@ fn nonsense<'i>(
     recovery: &Recovery,
     id: impl Into<Option<&'i MigrationId>>,
     finding: impl Into<String>,
-    remedy: &'static str,
+    remedy: impl Into<Cow<'static, str>>,
 ) -> MigrationError {
-    let (verb, id, finding) = (recovery.verb(), id.into().cloned(), finding.into());
+    let (verb, id, finding, remedy) = (recovery.verb(), id.into().cloned(), finding.into(), remedy.into());
     Failure::Recovery { verb, id, finding, remedy }.into()
 }

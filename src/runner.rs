@@ -15,7 +15,7 @@ use crate::graph::Graph;
 use crate::history::Head;
 use crate::hooks::Hooks;
 use crate::lock::Lock;
-use crate::migration::{Body, Migration};
+use crate::migration::{Body, Meta, Migration};
 use crate::plan::{Plan, TransactionMode};
 use crate::policy::Policy;
 
@@ -127,7 +127,8 @@ impl<B: Backend> MigrationRunner<B> {
         migrations.iter().try_for_each(Migration::refuse_nul)?;
         let parts = migrations.into_iter().map(|migration| {
             let migration = migration.hashed();
-            (migration.meta, migration.body)
+            let commits = migration.body.commits();
+            (Meta { commits, ..migration.meta }, migration.body)
         });
         let (graph, bodies) = Graph::build(parts.collect())?;
         let mut runner = Self {

@@ -187,6 +187,28 @@ pub(crate) fn statement_end(text: &str, start: usize) -> usize {
     start + tokens.offset()
 }
 
+/// Where the statement of a number begins, counted from 1; one behind the last is where the text ends.
+pub(crate) fn statement_at(text: &str, number: u32) -> Option<usize> {
+    let mut start = statement_start(text, 0);
+    for _ in 1..number {
+        if start == text.len() {
+            return None;
+        }
+        start = statement_start(text, statement_end(text, start));
+    }
+    Some(start)
+}
+
+/// How many statements a text has.
+pub(crate) fn statement_count(text: &str) -> u32 {
+    let (mut start, mut count) = (statement_start(text, 0), 0);
+    while start < text.len() {
+        start = statement_start(text, statement_end(text, start));
+        count += 1;
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

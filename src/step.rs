@@ -80,6 +80,8 @@ pub struct Step {
     pub direction: Direction,
     /// In a transaction or not.
     pub atomicity: Atomicity,
+    /// The statement of its script at which it goes on, if it began before and did not finish.
+    pub from: Option<u32>,
     /// What its author says it does.
     pub description: Option<String>,
     /// The migrations it needs before it, in their order; going back, none.
@@ -101,7 +103,7 @@ pub struct Step {
 impl Step {
     /// Whether two plans mean the same by it, whatever they know of its effects.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let parts = |step: &Self| (step.direction, step.atomicity, step.checksum, step.is_stored);
+        let parts = |step: &Self| (step.direction, step.atomicity, step.from, step.checksum, step.is_stored);
         self.id == other.id && parts(self) == parts(other)
     }
 
@@ -135,6 +137,9 @@ impl fmt::Display for Step {
         list(f, "only in", &self.environments)?;
         if self.atomicity == Atomicity::Guarded {
             write!(f, "; outside a transaction")?;
+        }
+        if let Some(statement) = self.from {
+            write!(f, "; goes on at statement {statement}")?;
         }
         write!(f, " ({})", self.origin)?;
         self.effects.iter().flatten().try_for_each(|effect| write!(f, "\n     {effect}"))

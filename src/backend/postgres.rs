@@ -2,7 +2,10 @@
 
 use std::error::Error as _;
 
+use std::time::Duration;
+
 use postgres::error::SqlState;
+use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
@@ -11,6 +14,9 @@ use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Head, Record};
 use crate::id::MigrationId;
+use crate::reached::{Reached, Standing};
+use crate::sql::pieces;
+use crate::sql::postgres::statements;
 use crate::trace::Trace;
 
 mod log;
@@ -72,11 +78,8 @@ impl Backend for Postgres {
         let before = settings::read(conn)?;
         let outcome = script::run(conn, script, progress);
         // In a transaction that failed nothing can be set, and its end sets everything back.
-        let restored = if outcome.is_err() && Self::in_transaction(conn)? {
-            Ok(())
-        } else {
-            settings::restore(conn, &before)
-        };
+        let has_failed = outcome.is_err() && Self::in_transaction(conn).unwrap_or(true);
+        let restored = if has_failed { Ok(()) } else { settings::restore(conn, &before) };
         outcome.and(restored)
     }
 
@@ -129,6 +132,8 @@ impl Backend for Postgres {
                     duration_ms BIGINT,
                     basis TEXT,
                     statement INTEGER,
+                    statements INTEGER,
+                    mark TEXT,
                     failure TEXT,
                     up_sql TEXT,
                     down_sql TEXT,
@@ -142,41 +147,50 @@ impl Backend for Postgres {
     }
 
     fn insert(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
-        write(
-            conn,
-            &format!(
-                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, failure, up_sql, down_sql,
-                down_options, down_checksum)
-                VALUES ($1, coalesce($2::text::timestamp AT TIME ZONE 'UTC', clock_timestamp()), $3, $4::bigint::integer, $5,
-                $6::bigint::integer, $7, $8, $9, $10, $11)",
-                table.quoted()
-            ),
-            record,
-        )
+        let sql = format!(
+            "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
+            down_options, down_checksum)
+            VALUES ($1, coalesce($2::timestamp AT TIME ZONE 'UTC', clock_timestamp()), $3, $4::integer, $5::bigint, $6::integer,
+            $7::integer, $8, $9, $10, $11, $12, $13)",
+            table.quoted()
+        );
+        write(conn, &sql, record)
     }
 
     fn update(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
-        write(
-            conn,
-            &format!(
-                "UPDATE {} SET run_on = coalesce($2::text::timestamp AT TIME ZONE 'UTC', run_on), checksum = $3,
-                dirty = $4::bigint::integer, duration_ms = $5, statement = $6::bigint::integer, failure = $7, up_sql = $8,
-                down_sql = $9, down_options = $10, down_checksum = $11 WHERE name = $1",
-                table.quoted()
-            ),
-            record,
-        )
+        let sql = format!(
+            "UPDATE {} SET run_on = coalesce($2::timestamp AT TIME ZONE 'UTC', run_on), checksum = $3, dirty = $4::integer,
+            duration_ms = $5::bigint, statement = $6::integer, statements = $7::integer, mark = $8, failure = $9, up_sql = $10,
+            down_sql = $11, down_options = $12, down_checksum = $13 WHERE name = $1",
+            table.quoted()
+        );
+        write(conn, &sql, record)
+    }
+
+    fn advance(
+        conn: &mut &mut Client,
+        table: &TableName,
+        id: &MigrationId,
+        reached: &Reached,
+    ) -> Result<(), Fault> {
+        let sql = format!(
+            "UPDATE {} SET statement = $2::integer, statements = $3::integer, mark = $4 WHERE name = $1",
+            table.quoted()
+        );
+        let (statement, of) = (reached.statement.to_string(), reached.of.map(|of| of.to_string()));
+        let values = [Some(id.as_str()), Some(&statement), of.as_deref(), reached.mark.as_deref()];
+        exactly_one(execute(conn, &sql, &values).map_err(fault)?, id)
     }
 
     fn delete(conn: &mut &mut Client, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
         let sql = format!("DELETE FROM {} WHERE name = $1", table.quoted());
-        exactly_one(conn.execute(&sql, &[&id.as_str()]).map_err(fault)?, id)
+        exactly_one(execute(conn, &sql, &[Some(id.as_str())]).map_err(fault)?, id)
     }
 
     fn stamp(conn: &mut &mut Client, table: &TableName, basis: Basis) -> Result<(), Fault> {
         let name = table.quoted();
         let sql = format!("UPDATE {name} SET basis = $1 WHERE {PLACE} = (SELECT max({PLACE}) FROM {name})");
-        conn.execute(&sql, &[&basis.to_string()]).map(drop).map_err(fault)
+        execute(conn, &sql, &[Some(&basis.to_string())]).map(drop).map_err(fault)
     }
 
     fn log(conn: &mut &mut Client, log: &TableName, trace: &Trace) -> Result<(), Fault> {
@@ -187,28 +201,51 @@ impl Backend for Postgres {
         log::read(conn, log)
     }
 
+    fn stands(conn: &mut &mut Client, script: &str, statement: u32, _mark: &str) -> Result<Standing, Fault> {
+        script::stands(conn, script, statement)
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        pieces::offset_of(&statements(script).ok()?, script, statement)
+    }
+
+    /// Where the table is, or would be made.
+    fn resolve(conn: &mut &mut Client, table: &TableName) -> Result<TableName, Fault> {
+        if table.schema().is_some() {
+            return Ok(table.clone());
+        }
+        let sql = "SELECT coalesce(
+            (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE pg_class.oid = to_regclass($1)), current_schema())::text";
+        let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
+        match rows.first().and_then(|row| row.get::<_, Option<String>>(0)) {
+            Some(schema) => table.clone().in_schema(schema).map_err(Fault::of),
+            None => Ok(table.clone()),
+        }
+    }
+
     fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
-        let is_held = conn.query_one(&format!("SELECT pg_try_advisory_lock({KEY})"), &[&table.as_str()]);
-        if is_held.map_err(fault)?.get(0) {
+        let name = table.to_string();
+        let rows =
+            query(conn, &format!("SELECT pg_try_advisory_lock({KEY})"), &[Some(&name)]).map_err(fault)?;
+        if rows.first().is_some_and(|row| row.get(0)) {
             return Ok(Attempt::Held);
         }
-        let holder = conn.query_opt(
-            &format!(
-                "SELECT format('pid %s%s, since %s', pid, coalesce(' (' || nullif(application_name, '') || ')', ''), query_start)
-                FROM pg_locks JOIN pg_stat_activity USING (pid)
-                WHERE locktype = 'advisory' AND granted AND objsubid = 1
-                AND (classid::bigint << 32) | objid::bigint = {KEY}
-                AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1"
-            ),
-            &[&table.as_str()],
+        let sql = format!(
+            "SELECT format('pid %s%s, since %s', pid, coalesce(' (' || nullif(application_name, '') || ')', ''), query_start)
+            FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE locktype = 'advisory' AND granted AND objsubid = 1
+            AND (classid::bigint << 32) | objid::bigint = {KEY}
+            AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1"
         );
-        let holder = holder.map_err(fault)?.and_then(|row| row.get::<_, Option<String>>(0));
+        let holder = query(conn, &sql, &[Some(&name)]).map_err(fault)?;
+        let holder = holder.first().and_then(|row| row.get::<_, Option<String>>(0));
         Ok(Attempt::HeldBy(holder.unwrap_or_default()))
     }
 
     fn unlock(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
         let sql = format!("SELECT pg_advisory_unlock({KEY})");
-        conn.query_one(&sql, &[&table.as_str()]).map(drop).map_err(fault)
+        query(conn, &sql, &[Some(&table.to_string())]).map(drop).map_err(fault)
     }
 
     fn enter(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
@@ -217,11 +254,66 @@ impl Backend for Postgres {
         }
         Self::execute(conn, &format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()))
     }
+
+    fn prepare_row(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
+        let locks = table.beside(LOCKS).quoted();
+        let insert = format!("INSERT INTO {locks} (name) VALUES ($1) ON CONFLICT DO NOTHING");
+        let name = [Some(table.as_str())];
+        match execute(conn, &insert, &name) {
+            Ok(_) => return Ok(Attempt::Held),
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
+            Err(error) => return Err(fault(error)),
+        }
+        let create = format!("CREATE TABLE IF NOT EXISTS {locks} (name TEXT NOT NULL PRIMARY KEY)");
+        match conn.batch_execute(&create) {
+            Ok(()) => {}
+            // Two that make it at once meet in the catalog.
+            Err(error)
+                if [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT]
+                    .iter()
+                    .any(|state| error.code() == Some(state)) => {}
+            Err(error) => return Err(fault(error)),
+        }
+        execute(conn, &insert, &name).map(|_| Attempt::Held).map_err(fault)
+    }
+
+    fn enter_row(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        // Zero would mean for ever.
+        let limit = patience.as_millis().clamp(1, i32::MAX as u128);
+        let before = query(conn, "SELECT current_setting('lock_timeout')", &[]).map_err(fault)?;
+        let before: Option<String> = before.first().map(|row| row.get(0));
+        Self::execute(conn, &format!("SET LOCAL lock_timeout = {limit}"))?;
+        let sql = format!("SELECT 1 FROM {} WHERE name = $1 FOR UPDATE", table.beside(LOCKS).quoted());
+        query(conn, &sql, &[Some(table.as_str())]).map_err(fault)?;
+        let back = "SELECT set_config('lock_timeout', $1, true)";
+        query(conn, back, &[before.as_deref()]).map(drop).map_err(fault)
+    }
 }
 
+/// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
+const LOCKS: &str = "__switchy_locks";
+
 /// The key of the advisory lock: one for each schema and table; locks are of one database in any case.
-const KEY: &str =
-    "hashtextextended('switchy_schema ' || coalesce(current_schema(), '') || '.' || $1::text, 0)";
+const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
+
+/// Runs a query whose parameters are texts. It is one round trip and leaves no prepared statement behind, so each may go through a
+/// proxy to another session.
+fn query(
+    conn: &mut Client,
+    sql: &str,
+    values: &[Option<&str>],
+) -> Result<Vec<postgres::Row>, postgres::Error> {
+    conn.query_typed(sql, &typed(values))
+}
+
+/// Runs a statement likewise, and says how many rows it changed.
+fn execute(conn: &mut Client, sql: &str, values: &[Option<&str>]) -> Result<u64, postgres::Error> {
+    conn.execute_typed(sql, &typed(values))
+}
+
+fn typed<'v>(values: &'v [Option<&str>]) -> Vec<(&'v (dyn ToSql + Sync), Type)> {
+    values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)).collect()
+}
 
 /// The column that says in which order rows were written.
 const PLACE: &str = "place";
@@ -230,27 +322,32 @@ const PLACE: &str = "place";
 fn columns(conn: &mut Client, table: &TableName) -> Result<Vec<String>, Fault> {
     let sql = "SELECT attname::text FROM pg_attribute
         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-    let rows = conn.query(sql, &[&table.quoted()]).map_err(fault)?;
+    let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 fn write(conn: &mut Client, sql: &str, record: &Record) -> Result<(), Fault> {
     let values = Values::from(record);
-    let statement = values.statement.map(i64::from);
-    let rows = conn.execute(
+    let (dirty, duration) = (values.dirty.to_string(), values.duration_ms.map(|ms| ms.to_string()));
+    let [statement, statements] =
+        [values.statement, values.statements].map(|number| number.map(|number| number.to_string()));
+    let rows = execute(
+        conn,
         sql,
         &[
-            &values.name,
-            &values.run_on,
-            &values.checksum,
-            &values.dirty,
-            &values.duration_ms,
-            &statement,
-            &values.failure,
-            &values.up_sql,
-            &values.down_sql,
-            &values.down_options,
-            &values.down_checksum,
+            Some(values.name),
+            values.run_on,
+            values.checksum.as_deref(),
+            Some(&dirty),
+            duration.as_deref(),
+            statement.as_deref(),
+            statements.as_deref(),
+            values.mark,
+            values.failure,
+            values.up_sql,
+            values.down_sql,
+            values.down_options,
+            values.down_checksum.as_deref(),
         ],
     );
     exactly_one(rows.map_err(fault)?, &record.id)
@@ -274,7 +371,8 @@ fn records(
     };
     let sql = "SELECT atttypid = 'timestamptz'::regtype FROM pg_attribute
         WHERE attrelid = to_regclass($1) AND attname = 'run_on'";
-    let is_local = !conn.query_one(sql, &[&table.quoted()])?.get::<_, bool>(0);
+    let is_local =
+        query(conn, sql, &[Some(&table.quoted())])?.first().is_none_or(|row| !row.get::<_, bool>(0));
     let duration = match reading.finished_on {
         Some(finished) => {
             format!("(extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint")
@@ -282,7 +380,8 @@ fn records(
         None => reading.duration_ms.map_or("NULL::bigint".to_owned(), |column| format!("{column}::bigint")),
     };
     let sql = format!(
-        "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {} FROM {} ORDER BY {}",
+        "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {}, {}::bigint, {}
+        FROM {} ORDER BY {}",
         text(Some(reading.name)),
         date("run_on", is_local),
         text(reading.checksum),
@@ -295,10 +394,12 @@ fn records(
         text(reading.down_options),
         text(reading.down_checksum),
         text(reading.basis),
+        reading.statements.unwrap_or("NULL"),
+        text(reading.mark),
         table.quoted(),
         if has_places { PLACE } else { "run_on, ctid" },
     );
-    let rows = conn.query(&sql, &[])?;
+    let rows = query(conn, &sql, &[])?;
     let record = |row: &postgres::Row| {
         Record::from(Row {
             name: row.get(0),
@@ -308,6 +409,8 @@ fn records(
             status: row.get(4),
             duration_ms: row.get::<_, Option<i64>>(5).and_then(|ms| u64::try_from(ms).ok()),
             statement: row.get::<_, Option<i64>>(6).and_then(|number| u32::try_from(number).ok()),
+            statements: row.get::<_, Option<i64>>(13).and_then(|number| u32::try_from(number).ok()),
+            mark: row.get(14),
             failure: row.get(7),
             up_sql: row.get(8),
             down_sql: row.get(9),

@@ -6,13 +6,16 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
 use super::{
-    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, ended_transaction, patiently,
+    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, closed, ended_transaction,
+    patiently,
 };
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Outlook, Trust};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Head, Record};
 use crate::id::MigrationId;
+use crate::reached::Reached;
+use crate::sql::statement_at;
 use crate::step::Atomicity;
 use crate::trace::Trace;
 
@@ -72,15 +75,7 @@ impl Backend for Sqlite {
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
         keys::under(conn, scope.foreign_keys, |conn| {
-            let done = keys::checked(conn, scope, body);
-            if conn.is_autocommit() {
-                return done;
-            }
-            Self::rollback(conn)?;
-            done?;
-            Err(Fault::new(FaultKind::Other, "it left a transaction open, which was rolled back")
-                .remedy("end it with COMMIT")
-                .into())
+            closed::<Self, R, E>(conn, |conn| keys::checked(conn, scope, body))
         })
     }
 
@@ -171,6 +166,8 @@ impl Backend for Sqlite {
                 duration_ms INTEGER,
                 basis TEXT,
                 statement INTEGER,
+                statements INTEGER,
+                mark TEXT,
                 failure TEXT,
                 up_sql TEXT,
                 down_sql TEXT,
@@ -186,9 +183,9 @@ impl Backend for Sqlite {
         write(
             conn,
             &format!(
-                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, failure, up_sql,
-                down_sql, down_options, down_checksum)
-                VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure,
+                up_sql, down_sql, down_options, down_checksum)
+                VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 in_main(table)
             ),
             record,
@@ -200,12 +197,30 @@ impl Backend for Sqlite {
             conn,
             &format!(
                 "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
-                statement = ?6, failure = ?7, up_sql = ?8, down_sql = ?9, down_options = ?10,
-                down_checksum = ?11 WHERE name = ?1",
+                statement = ?6, statements = ?7, mark = ?8, failure = ?9, up_sql = ?10, down_sql = ?11,
+                down_options = ?12, down_checksum = ?13 WHERE name = ?1",
                 in_main(table)
             ),
             record,
         )
+    }
+
+    fn advance(
+        conn: &mut &Connection,
+        table: &TableName,
+        id: &MigrationId,
+        reached: &Reached,
+    ) -> Result<(), Fault> {
+        let sql = format!(
+            "UPDATE {} SET statement = ?2, statements = ?3, mark = ?4 WHERE name = ?1",
+            in_main(table)
+        );
+        let Reached { statement, of, mark } = reached;
+        exactly_one(conn.execute(&sql, params![id.as_str(), statement, of, mark]).map_err(fault)?, id)
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        statement_at(script, statement)
     }
 
     fn delete(conn: &mut &Connection, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
@@ -290,6 +305,8 @@ fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
         values.dirty,
         values.duration_ms,
         values.statement,
+        values.statements,
+        values.mark,
         values.failure,
         values.up_sql,
         values.down_sql,
@@ -316,7 +333,7 @@ fn records(
         None => or_null(reading.duration_ms),
     };
     let sql = format!(
-        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
         FROM {name} ORDER BY rowid",
         reading.name,
         or_null(reading.checksum),
@@ -330,6 +347,8 @@ fn records(
         or_null(reading.down_sql),
         or_null(reading.down_options),
         or_null(reading.down_checksum),
+        or_null(reading.statements),
+        or_null(reading.mark),
     );
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query([])?;
@@ -345,6 +364,8 @@ fn records(
             status: text(4),
             duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
             statement: row.get(6).ok(),
+            statements: row.get(13).ok(),
+            mark: text(14),
             failure: text(7),
             up_sql: text(9),
             down_sql: text(10),

@@ -13,7 +13,7 @@ use crate::step::Direction;
 use crate::stored::{StoredDown, StoredScript};
 
 /// Today's columns. Only the first two are required; `docs/format.md` explains each.
-pub(super) const COLUMNS: [&str; 12] = [
+pub(super) const COLUMNS: [&str; 14] = [
     "name",
     "run_on",
     "checksum",
@@ -21,6 +21,8 @@ pub(super) const COLUMNS: [&str; 12] = [
     "duration_ms",
     "basis",
     "statement",
+    "statements",
+    "mark",
     "failure",
     "up_sql",
     "down_sql",
@@ -41,6 +43,7 @@ const CLEAN: i64 = 0;
 pub(super) const UP_BEGAN: i64 = 1;
 const DOWN_BEGAN: i64 = 2;
 const DOWN_AGAIN: i64 = 3;
+const UP_AGAIN: i64 = 4;
 
 /// How to read a table: for each thing a record needs, the column that has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub(super) struct Reading {
     pub(super) finished_on: Option<&'static str>,
     pub(super) basis: Option<&'static str>,
     pub(super) statement: Option<&'static str>,
+    pub(super) statements: Option<&'static str>,
+    pub(super) mark: Option<&'static str>,
     pub(super) failure: Option<&'static str>,
     pub(super) up_sql: Option<&'static str>,
     pub(super) down_sql: Option<&'static str>,
@@ -85,6 +90,8 @@ fn recognise(columns: &[String]) -> Option<Reading> {
             finished_on: None,
             basis: column("basis"),
             statement: column("statement"),
+            statements: column("statements"),
+            mark: column("mark"),
             failure: column("failure"),
             up_sql: column("up_sql"),
             down_sql: column("down_sql"),
@@ -102,6 +109,8 @@ fn recognise(columns: &[String]) -> Option<Reading> {
             finished_on: column("finished_on"),
             basis: None,
             statement: None,
+            statements: None,
+            mark: None,
             failure: column("failure_reason"),
             up_sql: None,
             down_sql: None,
@@ -169,6 +178,8 @@ pub(super) struct Row {
     pub(super) status: Option<String>,
     pub(super) duration_ms: Option<u64>,
     pub(super) statement: Option<u32>,
+    pub(super) statements: Option<u32>,
+    pub(super) mark: Option<String>,
     pub(super) failure: Option<String>,
     pub(super) up_sql: Option<String>,
     pub(super) down_sql: Option<String>,
@@ -178,9 +189,9 @@ pub(super) struct Row {
 
 impl From<Row> for Record {
     fn from(row: Row) -> Self {
-        let is_to_be_undone = row.dirty == DOWN_AGAIN;
+        let is_to_resume = matches!(row.dirty, DOWN_AGAIN | UP_AGAIN);
         let direction =
-            if row.dirty == DOWN_BEGAN || is_to_be_undone { Direction::Down } else { Direction::Up };
+            if matches!(row.dirty, DOWN_BEGAN | DOWN_AGAIN) { Direction::Down } else { Direction::Up };
         let dirty = match row.status.as_deref() {
             Some("failed") => {
                 let failure = row.failure.unwrap_or_else(|| "no reason was recorded".to_owned());
@@ -188,10 +199,12 @@ impl From<Row> for Record {
             }
             Some("in_progress") => Some(Dirty::begun(direction)),
             _ => (row.dirty != CLEAN).then_some(Dirty {
-                statement: row.statement,
-                failure: row.failure,
                 direction,
-                is_to_be_undone,
+                statement: row.statement,
+                of: row.statements,
+                mark: row.mark,
+                failure: row.failure,
+                is_to_resume,
             }),
         };
         Self {
@@ -224,6 +237,16 @@ fn down(text: Option<String>, options: Option<String>, checksum: Option<&str>) -
 /// What older programs wrote where they knew no checksum: 64 zeros.
 const UNKNOWN: Checksum = Checksum::from_bytes([0; 32]);
 
+/// What the column `dirty` says of an unfinished step.
+const fn state(dirty: &Dirty) -> i64 {
+    match (dirty.direction, dirty.is_to_resume) {
+        (Direction::Up, false) => UP_BEGAN,
+        (Direction::Up, true) => UP_AGAIN,
+        (Direction::Down, false) => DOWN_BEGAN,
+        (Direction::Down, true) => DOWN_AGAIN,
+    }
+}
+
 /// A record's values, as any database takes them.
 pub(super) struct Values<'a> {
     pub(super) name: &'a str,
@@ -232,6 +255,8 @@ pub(super) struct Values<'a> {
     pub(super) dirty: i64,
     pub(super) duration_ms: Option<i64>,
     pub(super) statement: Option<u32>,
+    pub(super) statements: Option<u32>,
+    pub(super) mark: Option<&'a str>,
     pub(super) failure: Option<&'a str>,
     pub(super) up_sql: Option<&'a str>,
     pub(super) down_sql: Option<&'a str>,
@@ -255,13 +280,11 @@ impl<'a> From<&'a Record> for Values<'a> {
             name: record.id.as_str(),
             run_on: Some(&*record.run_on).filter(|run_on| !run_on.is_empty()),
             checksum: record.checksum.map(|checksum| checksum.to_string()),
-            dirty: dirty.map_or(CLEAN, |dirty| match dirty.direction {
-                Direction::Up => UP_BEGAN,
-                Direction::Down if dirty.is_to_be_undone => DOWN_AGAIN,
-                Direction::Down => DOWN_BEGAN,
-            }),
+            dirty: dirty.map_or(CLEAN, state),
             duration_ms: record.duration.and_then(|duration| i64::try_from(duration.as_millis()).ok()),
             statement: dirty.and_then(|dirty| dirty.statement),
+            statements: dirty.and_then(|dirty| dirty.of),
+            mark: dirty.and_then(|dirty| dirty.mark.as_deref()),
             failure: dirty.and_then(|dirty| dirty.failure.as_deref()),
             up_sql: record.up_sql.as_deref(),
             down_sql: script.map(|script| &*script.text),

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use super::{Books, Executor, Stop, Work};
-use crate::backend::{Backend, Ledger, Scope, patiently};
-use crate::error::Failure;
+use crate::backend::{Backend, Ledger, Scope};
+use crate::error::{Failure, MigrationError, StepFailure};
 use crate::history::{Dirty, History};
 use crate::report::{Applied, Report};
 use crate::step::{Atomicity, Direction};
@@ -19,20 +19,15 @@ impl<B: Backend> Executor<'_, B> {
         first: &mut Option<(&Ledger, &History)>,
         report: &mut Report,
     ) -> Result<(), Stop> {
-        let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
+        let begun = Dirty { statement: work.step.from, ..Dirty::begun(work.step.direction) };
+        let dirty = work.record(Some(begun), None);
         let mut looked = *first;
         *books = B::transaction(conn, &self.bookkeeping(), |conn| {
             let mut books = books.clone();
             self.reconcile(conn, &mut books, &mut looked)?;
-            if work.step.direction == Direction::Down {
-                B::update(conn, self.table, &dirty)?;
-                books = books.toggled(&work.record, Direction::Down).toggled(&dirty, Direction::Up);
-            } else {
-                B::insert(conn, self.table, &dirty)?;
-                books = books.toggled(&dirty, Direction::Up);
-            }
+            self.replace(conn, work, work.before.as_ref(), Some(&dirty), &mut books)?;
             B::stamp(conn, self.table, books.basis)?;
-            Ok(books)
+            Ok::<_, Stop>(books)
         })
         .map_err(|stop| self.told(conn, work, stop, Atomicity::Transaction))?;
         *first = looked;
@@ -41,11 +36,9 @@ impl<B: Backend> Executor<'_, B> {
         let has_begun = Cell::new(false);
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             has_begun.set(work.action.text().is_none());
-            self.within(conn, work, Atomicity::Guarded, &mut |conn, number| {
+            self.within(conn, work, Atomicity::Guarded, &mut |conn, reached| {
                 has_begun.set(true);
-                let dirty = Dirty { statement: Some(number), ..Dirty::begun(work.step.direction) };
-                let record = work.record(Some(dirty), None);
-                patiently(self.patience, || B::update(conn, self.table, &record))
+                B::advance(conn, self.table, &work.step.id, &reached)
             })
         });
         let atomicity = if has_begun.get() { Atomicity::Guarded } else { Atomicity::Transaction };
@@ -71,44 +64,55 @@ impl<B: Backend> Executor<'_, B> {
         outcome: &Result<Applied, Stop>,
         books: &mut Books,
     ) -> Result<(), Stop> {
-        let is_undone = match outcome {
-            Ok(_) => false,
-            Err(Stop::Failed(error)) if error.is_undone() => true,
-            Err(Stop::Failed(error)) => {
-                let (statement, failure) = match error.failure() {
-                    Failure::Step(step) => (step.fault.statement.as_ref(), step.fault.to_string()),
-                    _ => (None, error.to_string()),
-                };
-                let dirty = Dirty {
-                    statement: statement.map(|(number, _)| *number),
-                    failure: Some(failure),
-                    ..Dirty::begun(work.step.direction)
-                };
-                return Ok(B::update(conn, self.table, &work.record(Some(dirty), None))?);
-            }
-            Err(_) => return Ok(()),
-        };
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
-        let record = match outcome {
-            Ok(applied) => work.record(None, Some(applied.duration)),
-            // As it was before.
-            Err(_) => work.record.clone(),
-        };
-        // A record is gone after what was undone, and after what was to be applied and was not.
-        let is_gone = (work.step.direction == Direction::Up) == is_undone;
-        let without = books.toggled(&dirty, Direction::Down);
-        let settled = if is_gone {
-            B::delete(conn, self.table, &work.step.id)?;
-            if work.step.direction == Direction::Down {
-                B::log(conn, &self.log, &self.undone(work))?;
+        let finished;
+        let settled = match (outcome, work.step.direction) {
+            (Ok(applied), Direction::Up) => {
+                finished = work.record(None, Some(applied.duration));
+                Some(&finished)
             }
-            without
-        } else {
-            B::update(conn, self.table, &record)?;
-            without.toggled(&record, Direction::Up)
+            (Ok(_), Direction::Down) => None,
+            // As it was before.
+            (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
+            (Err(Stop::Failed(error)), _) => return self.note(conn, work, error),
+            (Err(_), _) => return Ok(()),
         };
-        B::stamp(conn, self.table, settled.basis)?;
-        *books = settled;
+        let mut settled_books = books.clone();
+        self.replace(conn, work, Some(&dirty), settled, &mut settled_books)?;
+        B::stamp(conn, self.table, settled_books.basis)?;
+        *books = settled_books;
         Ok(())
+    }
+
+    /// Notes on the record of a step why it stopped. How far it came stands there already.
+    fn note(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        error: &MigrationError,
+    ) -> Result<(), Stop> {
+        let records = B::read(conn, self.table)?.records;
+        let Some(mut record) = records.into_iter().find(|record| record.id == work.step.id) else {
+            return Ok(());
+        };
+        let Some(dirty) = &mut record.dirty else { return Ok(()) };
+        let (statement, failure, is_partial) = match error.failure() {
+            Failure::Step(StepFailure { fault, .. }) => {
+                (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)
+            }
+            _ => (None, error.to_string(), true),
+        };
+        // What failed is not done, and has left nothing.
+        if B::STATEMENTS_ARE_ATOMIC && !is_partial && statement == dirty.statement {
+            dirty.mark = None;
+        }
+        dirty.failure = Some(match statement {
+            // Its transaction took back what was done before it.
+            Some(number) if dirty.statement.is_some_and(|reached| reached != number) => {
+                format!("statement {number} failed: {failure}")
+            }
+            _ => failure,
+        });
+        Ok(B::update(conn, self.table, &record)?)
     }
 }

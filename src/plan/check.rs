@@ -97,32 +97,37 @@ fn at(run_on: &str) -> String {
     if run_on.is_empty() { String::new() } else { format!(" at {run_on} UTC") }
 }
 
-/// The steps that began and did not finish, but for those that this plan undoes, as somebody said it should.
+/// The steps that began and did not finish, but for those that go on in this plan, as somebody said they should.
 pub(super) fn unfinished(history: &History, steps: &[Step]) -> Vec<Problem> {
-    let goes =
-        |id: &MigrationId| steps.iter().any(|step| step.id == *id && step.direction == Direction::Down);
-    let records = history.records().iter().filter(|record| {
-        let is_to_be_undone = record.dirty.as_ref().is_some_and(|dirty| dirty.is_to_be_undone);
-        !(is_to_be_undone && goes(&record.id))
-    });
-    records.filter_map(dirty).collect()
+    let goes_on = |record: &Record| {
+        let resumes = |direction| record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(direction));
+        steps.iter().any(|step| step.id == record.id && resumes(step.direction))
+    };
+    history.records().iter().filter(|record| !goes_on(record)).filter_map(dirty).collect()
 }
 
 fn dirty(record: &Record) -> Option<Problem> {
     let dirty = record.dirty.as_ref()?;
-    let place = match dirty.statement {
-        Some(number) => format!(", at statement {number} of its script"),
-        None => String::new(),
+    let place = match (dirty.statement, dirty.of) {
+        (Some(number), Some(of)) if number > of => ", behind the last statement of its script".to_owned(),
+        (Some(number), Some(of)) => format!(", at statement {number} of {of} of its script"),
+        (Some(number), None) => format!(", at statement {number} of its script"),
+        (None, _) => String::new(),
     };
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
-    if dirty.is_to_be_undone {
-        return Some(Problem::new(
-            ProblemKind::Dirty,
-            &record.id,
-            "is half undone, and is to be undone again",
-            "do that with `rollback`, `rollback_to` or `downgrade`, or call `recover` with `Recovery::MarkDone` to count it \
-             as undone",
-        ));
+    if dirty.is_to_resume {
+        let (finding, remedy) = match dirty.direction {
+            Direction::Up => (
+                "is half applied, and is to go on",
+                "do that with `run`, or call `recover` with `Recovery::MarkDone` to count it as applied",
+            ),
+            Direction::Down => (
+                "is half undone, and is to be undone again",
+                "do that with `rollback`, `rollback_to` or `downgrade`, or call `recover` with `Recovery::MarkDone` to count it \
+                 as undone",
+            ),
+        };
+        return Some(Problem::new(ProblemKind::Dirty, &record.id, finding, remedy));
     }
     let (doing, done) = match dirty.direction {
         Direction::Up => (format!("began{}", at(&record.run_on)), "done"),
@@ -133,7 +138,7 @@ fn dirty(record: &Record) -> Option<Problem> {
         &record.id,
         format!("{doing} and did not finish{place}{why}"),
         format!(
-            "see what its script did, then call `recover` with `Recovery::Retry` to have it run again, \
+            "see what its script did, then call `recover` with `Recovery::Retry` to have it go on where it stopped, \
              or with `Recovery::MarkDone` to count it as {done}"
         ),
     ))
@@ -143,6 +148,14 @@ fn changed(graph: &Graph, record: &Record) -> Option<Problem> {
     let meta = graph.get(&record.id)?;
     let (was, is) = (record.checksum?, meta.checksum?);
     (was != is && !meta.accepted.contains(&was)).then(|| {
+        if record.resumed(Direction::Up).is_some_and(|statement| statement > 1) {
+            return Problem::new(
+                ProblemKind::Changed,
+                &record.id,
+                "is half applied, and the part of its script that is done was changed",
+                "put that part back as it was, or call `recover` with `Recovery::RetryFrom` to say where it goes on",
+            );
+        }
         Problem::new(
             ProblemKind::Changed,
             &record.id,
@@ -200,8 +213,8 @@ pub(super) fn batch(items: &[(&MigrationId, Manner)], setting: Setting<'_>) -> V
 }
 
 fn manners<'g>(graph: &'g Graph, steps: &[Step]) -> Vec<(&'g MigrationId, Manner)> {
-    let metas = steps.iter().filter_map(|step| graph.get(&step.id));
-    metas.map(|meta| (&meta.id, meta.manner())).collect()
+    let metas = steps.iter().filter_map(|step| Some((graph.get(&step.id)?, step.direction)));
+    metas.map(|(meta, direction)| (&meta.id, meta.manner(direction))).collect()
 }
 
 fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Problem> {

@@ -36,6 +36,7 @@ fn step(record: &Record, manner: Manner) -> Step {
         id: record.id.clone(),
         direction: Direction::Down,
         atomicity: manner.atomicity,
+        from: record.resumed(Direction::Down),
         description: None,
         needs: Vec::new(),
         databases: Vec::new(),

@@ -2,7 +2,8 @@
 
 use super::Setting;
 use crate::graph::Graph;
-use crate::history::History;
+use crate::history::{History, Record};
+use crate::step::Direction;
 use crate::target::Target;
 
 /// The places of the migrations to apply, in order.
@@ -16,7 +17,9 @@ pub(super) fn select(graph: &Graph, history: &History, target: &Target, setting:
     (0..end.unwrap_or(graph.metas().len()))
         .filter(|&place| {
             let meta = &graph.metas()[place];
-            history.get(&meta.id).is_none() && setting.excludes(meta).is_none()
+            let resumes =
+                |record: &Record| record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up));
+            history.get(&meta.id).is_none_or(resumes) && setting.excludes(meta).is_none()
         })
         .take(limit)
         .collect()

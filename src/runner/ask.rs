@@ -6,7 +6,8 @@ use crate::error::{Failure, Result};
 use crate::history::History;
 use crate::id::MigrationId;
 use crate::migration::Meta;
-use crate::status::{State, Status, status};
+use crate::status::{Entry, State, Status, status};
+use crate::step::Direction;
 
 impl<B: Backend> MigrationRunner<B> {
     /// The set and the history side by side.
@@ -43,7 +44,12 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read.
     pub fn pending(&self, conn: B::Conn<'_>) -> Result<Vec<MigrationId>> {
         let entries = self.status(conn)?.entries.into_iter();
-        Ok(entries.filter(|entry| entry.state == State::Pending).map(|entry| entry.id).collect())
+        // What is to go on is pending too.
+        let is_pending = |entry: &Entry| match &entry.state {
+            State::Dirty(record) => record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up)),
+            state => *state == State::Pending,
+        };
+        Ok(entries.filter(is_pending).map(|entry| entry.id).collect())
     }
 
     /// The records of what is applied now, and the log of what was rolled back or corrected.

@@ -7,8 +7,9 @@ use crate::backend::{Backend, Ledger, TableForm, patiently};
 use crate::error::{ErrorKind, Result};
 use crate::execute::Stop;
 use crate::fault::FaultKind;
-use crate::history::{Basis, Head, History};
+use crate::history::{Basis, Dirty, Head, History, Record};
 use crate::migration::Action;
+use crate::step::Direction;
 
 impl<B: Backend> MigrationRunner<B> {
     /// The head of a table in which everything that runs here is applied.
@@ -32,8 +33,29 @@ impl<B: Backend> MigrationRunner<B> {
                 let ours = self.graph.metas()[place].checksum;
                 record.checksum = if was.recognises(text) { ours } else { Some(was) };
             }
+            self.reconsider(record, place);
         }
         Ok((ledger, history))
+    }
+
+    /// A step that is to go on does so with the script of today, if that begins as what is done did.
+    fn reconsider(&self, record: &mut Record, place: usize) {
+        let Some(dirty) = record.dirty.as_ref().filter(|dirty| dirty.is_to_resume) else { return };
+        let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
+        let now = self.bodies[place].action(direction).and_then(Action::text);
+        let was = record.script(direction);
+        let is_as_done = was == now
+            || was.zip(now).is_some_and(|(was, now)| {
+                B::offset_of(was, statement).is_some_and(|end| now.get(..end) == was.get(..end))
+            });
+        match direction {
+            Direction::Up if is_as_done => record.checksum = self.graph.metas()[place].checksum,
+            Direction::Down if !is_as_done => {
+                // Somebody has to say where it goes on.
+                record.dirty = record.dirty.take().map(|dirty| Dirty { is_to_resume: false, ..dirty });
+            }
+            _ => {}
+        }
     }
 
     /// Brings a table of an older form up to date though nothing is pending. It is read just as well as it is, so a database

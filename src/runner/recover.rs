@@ -7,6 +7,8 @@ use crate::backend::{Backend, patiently};
 use crate::error::Result;
 use crate::execute::Stop;
 use crate::history::History;
+use crate::id::MigrationId;
+use crate::reached::Standing;
 use crate::recovery::{Amendment, Contents, Known, Recovery, decide};
 use crate::trace::{Signature, Trace};
 
@@ -53,6 +55,10 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         let is_blank = is_blank.map_err(self.reading())?;
+        let standing = match &recovery {
+            Recovery::Retry(id) => self.standing(conn, history, id)?,
+            _ => None,
+        };
         let record_of = |place: usize| self.bodies[place].record(&self.graph.metas()[place]);
         let known = Known {
             graph: &self.graph,
@@ -61,8 +67,9 @@ impl<B: Backend> MigrationRunner<B> {
             setting: self.setting(),
             record_of: &record_of,
             contents: if is_blank { Contents::Nothing } else { Contents::Tables },
+            standing,
         };
-        let mut amendments = decide(recovery, signature, known)?;
+        let mut amendments = decide(recovery, signature, &known)?;
         for trace in amendments.iter_mut().map(|amendment| &mut amendment.trace) {
             // The log says what the record had.
             if let Some(record) = history.get(&trace.id) {
@@ -70,5 +77,31 @@ impl<B: Backend> MigrationRunner<B> {
             }
         }
         Ok(amendments)
+    }
+
+    /// Whether the statement is done that an unfinished step began by itself, if it is one that did.
+    fn standing(
+        &self,
+        conn: &mut B::Conn<'_>,
+        history: &History,
+        id: &MigrationId,
+    ) -> Result<Option<Standing>> {
+        let Some(record) = history.get(id) else { return Ok(None) };
+        let Some((dirty, statement, mark)) =
+            record.dirty.as_ref().and_then(|dirty| Some((dirty, dirty.statement?, dirty.mark.as_deref()?)))
+        else {
+            return Ok(None);
+        };
+        // A long script is not kept with its record; it is the program's, if that has the same.
+        let of_set = || {
+            let place = self.graph.place(id)?;
+            let is_same = self.graph.metas()[place].checksum == record.checksum;
+            self.bodies[place].action(dirty.direction).filter(|_| is_same)?.text()
+        };
+        let Some(script) = record.script(dirty.direction).or_else(of_set) else {
+            return Ok(Some(Standing::Unknown("its script was not kept".to_owned())));
+        };
+        let standing = patiently(self.lock_timeout, || B::stands(conn, script, statement, mark));
+        standing.map(Some).map_err(self.reading())
     }
 }

@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
-use crate::backend::{Backend, Ledger, TableForm, patiently};
+use crate::backend::{Attempt, Backend, Ledger, TableForm, patiently};
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
 use crate::execute::{Executor, Found, Stop};
 use crate::fault::Fault;
-use crate::history::History;
+use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::lock::{Held, Holding, Lock, Taking, taken};
 use crate::migration::{Body, Meta};
@@ -130,12 +131,15 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn run_to(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Report> {
         let conn = &mut conn;
-        self.refuse_open_transaction(conn)?;
         if target == Target::Latest {
             let head = patiently(self.lock_timeout, || B::head(conn, &self.table));
-            if head.map_err(self.reading())? == self.complete {
+            if matches!(head, Ok(head) if head == self.complete) {
                 return Ok(Report { already: self.complete.count, ..Report::default() });
             }
+            self.refuse_open_transaction(conn)?;
+            head.map_err(self.reading())?;
+        } else {
+            self.refuse_open_transaction(conn)?;
         }
         let (ledger, history) = self.books(conn)?;
         let plan = self.judged(conn, &history, &target)?;
@@ -182,9 +186,13 @@ impl<B: Backend> MigrationRunner<B> {
         holding: &Holding,
         report: &mut Report,
     ) -> Result<Way> {
+        let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         loop {
             let (ledger, history) = self.books(conn)?;
             let plan = self.judged(conn, &history, target)?;
+            if self.lock == Lock::Row && self.waits_for(&history, began, &mut pause) {
+                continue;
+            }
             plan.refuse_if(|_| true)?;
             let consent = match asked {
                 Some((asked, consent @ Consent::Given)) if asked.is_same(&plan) => *consent,
@@ -201,6 +209,23 @@ impl<B: Backend> MigrationRunner<B> {
                 Err(stop) => return Err(self.failure(stop)),
             }
         }
+    }
+
+    /// Waits a little if another run may be in the middle of a step, and says whether it did. Nothing but the record of such a step
+    /// keeps it from others where only a row is locked, so whether that run still goes on is known when the time to wait is over.
+    fn waits_for(&self, history: &History, began: Instant, pause: &mut Duration) -> bool {
+        let is_running = |record: &&Record| {
+            record.dirty.as_ref().is_some_and(|dirty| dirty.failure.is_none() && !dirty.is_to_resume)
+        };
+        let Some(record) = history.records().iter().find(is_running) else { return false };
+        if began.elapsed() >= self.lock_timeout {
+            return false;
+        }
+        let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
+        self.tell(&Event::Waiting { lock: &format!("of `{}`", self.table), holder: &holder });
+        std::thread::sleep(*pause);
+        *pause = (*pause * 2).min(Duration::from_millis(50));
+        true
     }
 
     /// Carries out a plan, if the database is still as it was when the plan was made. It is judged by this runner, whoever made it.
@@ -316,18 +341,27 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<R> {
         let mut waiting = |lock: &str, holder: &str| self.tell(&Event::Waiting { lock, holder });
         let timeout = self.lock_timeout;
+        let table = B::resolve(conn, &self.table).map_err(self.reading())?;
         if self.lock == Lock::Sidecar {
-            let taken = taken::<B>(conn, &self.table, timeout, &mut waiting).map_err(|taking| match taking {
+            let taken = taken::<B>(conn, &table, timeout, &mut waiting).map_err(|taking| match taking {
                 Taking::Failed(error) => error,
                 Taking::Fault(fault) => self.database("take the lock", fault),
             });
             if taken? {
-                let held = Held::<B> { conn, table: &self.table };
-                return body(held.conn, &Holding::none());
+                let held = Held::<B> { conn, table: &table };
+                return body(held.conn, &Holding::of(&table));
+            }
+        }
+        if self.lock == Lock::Row {
+            let made = patiently(timeout, || B::prepare_row(conn, &table));
+            if made.map_err(|fault| self.database("make the row that is locked", fault))?
+                == Attempt::Impossible
+            {
+                return Err(Failure::NoSuchLock(B::DIALECT).into());
             }
         }
         let database = B::locate(conn);
-        self.lock.held(database, timeout, &mut waiting, |holding| body(conn, holding))
+        self.lock.held(database, timeout, &mut waiting, &table, |holding| body(conn, holding))
     }
 
     fn tell(&self, event: &Event<'_>) {
@@ -356,12 +390,13 @@ impl<B: Backend> MigrationRunner<B> {
 
     pub(super) fn executor<'r>(&'r self, holding: &'r Holding, stored: &'r Stored<B>) -> Executor<'r, B> {
         Executor {
-            table: &self.table,
-            log: self.table.log(),
+            table: &holding.table,
+            log: holding.table.log(),
             program: self.program.as_deref(),
             hooks: &self.hooks,
             observer: self.observer.as_ref(),
             patience: self.lock_timeout,
+            is_row: self.lock == Lock::Row,
             is_watched: Cell::new(None),
             find: Box::new(|step| self.find_with(stored, step)),
             announce: Box::new(|step| holding.announce(&step.id)),

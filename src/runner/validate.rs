@@ -126,7 +126,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Carries out a plan in an empty database in memory, and gives the error it ended with.
     fn replayed(&self, plan: Plan) -> Option<MigrationError> {
-        let (holding, stored, hooks) = (Holding::none(), HashMap::new(), Hooks::for_backend());
+        let (holding, stored, hooks) = (Holding::of(&self.table), HashMap::new(), Hooks::for_backend());
         let executor = Executor { hooks: &hooks, observer: None, ..self.executor(&holding, &stored) };
         let approved = plan.approve(Consent::NotNeeded).ok()?;
         let mut report = Report::default();

@@ -9,6 +9,12 @@ pub(crate) struct Piece<'a> {
     pub(crate) text: &'a str,
 }
 
+/// Where a statement begins, its number counted from 1; one behind the last is where the script ends.
+pub(crate) fn offset_of(pieces: &[Piece<'_>], script: &str, statement: u32) -> Option<usize> {
+    let place = usize::try_from(statement.checked_sub(1)?).ok()?;
+    if place == pieces.len() { Some(script.len()) } else { pieces.get(place).map(|piece| piece.offset) }
+}
+
 /// Something in a script that no server understands, because it is meant for a command line client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {

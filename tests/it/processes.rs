@@ -321,7 +321,7 @@ fn a_process_killed_outside_a_transaction_leaves_a_dirty_record_or_a_whole_migra
             assert_eq!(done.len(), n, "{moment}, {mode}");
             assert_eq!(statements_done(&conn, n), statement - 1, "{moment}, {mode}");
             // Code has no statements that anybody counts.
-            let said = format!("at statement {statement} of its script");
+            let said = format!("at statement {statement} of 5 of its script");
             assert_eq!(error.to_string().contains(&said), n != 3, "{moment}, {mode}: {error}");
         }
     }

@@ -244,7 +244,7 @@ fn every_recovery() -> [(&'static str, Ask, TraceKind, [&'static str; 9]); 7] {
     const MANY: &str = "migrations are recorded already";
     [
         ("retry", Recovery::Retry, TraceKind::Retried,
-            [FINISHED, "dirty -> pending", FINISHED, "dirty -> dirty", NOT, NOT, NOT, FINISHED, NONE]),
+            [FINISHED, "dirty -> dirty", FINISHED, "dirty -> dirty", NOT, NOT, NOT, FINISHED, NONE]),
         ("mark done", Recovery::MarkDone, TraceKind::MarkedDone,
             [FINISHED, "dirty -> applied", FINISHED, "dirty -> pending", NOT, NOT, NOT, FINISHED, NONE]),
         ("forget", Recovery::Forget, TraceKind::Forgotten,
@@ -291,7 +291,8 @@ fn check(place: Place, template: &Path, ask: Ask, kind: &TraceKind, id: &'static
         assert_eq!(answer.is_ok_and(|is_applied| is_applied), to == "applied", "{context}");
         assert_eq!(now.get(&id.into()).is_some(), ["applied", "dirty"].contains(&to), "{context}");
         let is_pending = runner.pending(&conn).unwrap().iter().any(|pending| pending == id);
-        assert_eq!(is_pending, to == "pending", "{context}");
+        let goes_on = (id, to) == ("2_dirty", "dirty");
+        assert_eq!(is_pending, to == "pending" || goes_on, "{context}");
         // All others are as they were, but that an older form keeps less.
         let others = |history: &History| -> Vec<String> {
             let others = history.records().iter().filter(|record| record.id != *id);
@@ -323,6 +324,9 @@ fn every_recovery_of_every_state_does_what_it_says_or_says_why_not() {
         let template = in_every_state(place);
         for (_, ask, kind, expectations) in every_recovery() {
             for (id, expected) in TARGETS.into_iter().zip(expectations) {
+                // An older form does not tell how far it came: it begins again.
+                let begins_again = place.form.is_some() && (&kind, id) == (&TraceKind::Retried, "2_dirty");
+                let expected = if begins_again { "dirty -> pending" } else { expected };
                 if id != "4_back" || place.form.is_none() {
                     check(place, &template.path(), ask, &kind, id, expected);
                 }
@@ -486,7 +490,7 @@ fn a_guarded_step_that_failed_is_tried_again_or_counts_as_done_in_its_direction(
 #[test]
 fn a_script_that_is_repaired_before_the_way_out_is_the_one_that_counts() {
     let with = |up: &'static str| PLAIN.runner([Migration::sql("1_it", up).outside_transaction()]);
-    let (broken, repaired) = ("CREATE TABLE a (x); SELEKT", "CREATE TABLE IF NOT EXISTS a (x); SELECT 1");
+    let (broken, repaired) = ("CREATE TABLE a (x); SELEKT", "CREATE TABLE a (x); SELECT 1");
     let conn = memory();
     with(broken).run(&conn).unwrap_err();
     with(repaired).recover(&conn, Recovery::Retry("1_it".into()), signature()).unwrap();

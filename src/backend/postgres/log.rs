@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-use super::{PLACE, columns, date, fault};
+use super::{PLACE, columns, date, execute, fault, query};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -34,7 +34,16 @@ pub(super) fn write(conn: &mut Client, log: &TableName, trace: &Trace) -> Result
     );
     let checksum = trace.checksum.map(|checksum| checksum.to_string());
     let Trace { id, kind, applied_on, program, who, why, .. } = trace;
-    let rows = conn.execute(&sql, &[&id.as_str(), &kind.name(), applied_on, &checksum, program, who, why]);
+    let values = [
+        Some(id.as_str()),
+        Some(kind.name()),
+        applied_on.as_deref(),
+        checksum.as_deref(),
+        program.as_deref(),
+        who.as_deref(),
+        why.as_deref(),
+    ];
+    let rows = execute(conn, &sql, &values);
     exactly_one(rows.map_err(fault)?, id)
 }
 
@@ -58,7 +67,7 @@ pub(super) fn read(conn: &mut Client, log: &TableName) -> Result<Vec<Trace>, Fau
         why: row.get(7),
         ..Trace::new(row.get::<_, String>(0), TraceKind::from(row.get::<_, &str>(1)))
     };
-    Ok(conn.query(&sql, &[]).map_err(fault)?.iter().map(trace).collect())
+    Ok(query(conn, &sql, &[]).map_err(fault)?.iter().map(trace).collect())
 }
 
 fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {

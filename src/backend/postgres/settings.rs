@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use postgres::Client;
 
-use super::fault;
+use super::{fault, query};
 use crate::fault::Fault;
 
 /// The settings of the session that are not the server's defaults, with their values. `role` is not among those the server lists.
@@ -15,7 +15,7 @@ pub(super) fn read(conn: &mut Client) -> Result<Settings, Fault> {
         "SELECT name, setting FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser')
         UNION ALL SELECT 'role', current_setting('role')
         UNION ALL SELECT 'search_path', current_setting('search_path')";
-    let rows = conn.query(sql, &[]).map_err(fault)?;
+    let rows = query(conn, sql, &[]).map_err(fault)?;
     Ok(Settings(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
 }
 
@@ -31,10 +31,10 @@ pub(super) fn restore(conn: &mut Client, before: &Settings) -> Result<(), Fault>
     for (name, value) in
         before.0.iter().filter(|(name, value)| *name != "role" && now.0.get(*name) != Some(value))
     {
-        conn.execute("SELECT set_config($1, $2, false)", &[name, value]).map_err(fault)?;
+        query(conn, "SELECT set_config($1, $2, false)", &[Some(name), Some(value)]).map_err(fault)?;
     }
     if role != "none" {
-        conn.execute("SELECT set_config('role', $1, false)", &[&role]).map_err(fault)?;
+        query(conn, "SELECT set_config('role', $1, false)", &[Some(&role)]).map_err(fault)?;
     }
     Ok(())
 }

@@ -8,9 +8,10 @@ use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::{Sqlite, fault, keys, message, tripwire};
-use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, patiently};
+use crate::backend::walk::{Manner, Walk};
+use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
-use crate::sql::{Token, Tokens, statement_end, statement_start};
+use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 
 const OUTSIDE: &str = "set run_in_transaction = false in its metadata";
@@ -21,11 +22,15 @@ pub(super) fn run(
     progress: &mut Progress<'_, Sqlite>,
 ) -> Result<(), Fault> {
     let text = script.text;
+    let begin = statement_at(text, script.from).unwrap_or(text.len());
+    prepare_session(conn, script, begin)?;
     // SQLite copies all the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c): with
     // one, a long script takes time in proportion to its length and not to its square.
     let terminated = format!("{text}\0");
-    let mut batch = Batch::new(conn, &terminated);
-    let (mut number, mut end) = (1, 0);
+    let mut batch = Batch::new(conn, &terminated[begin..]);
+    let (mut number, mut end) = (script.from, begin);
+    let mut walk = (script.atomicity == Atomicity::Guarded)
+        .then(|| Walk::<Sqlite>::new(progress, statement_count(text), script.patience));
     loop {
         let start = statement_start(text, end);
         let whole = || &text[start..statement_end(text, start)];
@@ -45,12 +50,57 @@ pub(super) fn run(
         } else {
             statement_end(text, start)
         };
-        progress(conn, number)?;
-        let changes = conn.total_changes();
-        guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))
-            .map_err(|fault| if conn.total_changes() > changes { fault.partial() } else { fault })
-            .map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
+        let mut run = |conn: &mut &Connection| {
+            guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))
+        };
+        let outcome = match &mut walk {
+            None => run(conn),
+            Some(walk) => walk.take(conn, number, manner(&own), &mut run),
+        };
+        outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
         number += 1;
+    }
+}
+
+/// Runs again what the statements that are done changed of the session, which has ended since.
+fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Result<(), Fault> {
+    let text = script.text;
+    let (mut number, mut start) = (1, statement_start(text, 0));
+    while start < begin {
+        let end = statement_end(text, start);
+        let own = &text[start..end];
+        let located = |fault: Fault| fault.at(start).in_statement(script.from, own);
+        let mut tokens = Tokens::new(own);
+        let (first, second) = (tokens.next(), tokens.next());
+        let is = |token: Option<Token<'_>>, words: &[&str]| {
+            token.is_some_and(|token| words.iter().any(|word| token.is(word)))
+        };
+        if is(first, &["create"]) && is(second, &["temp", "temporary"]) {
+            return Err(located(lost_with_session(number)));
+        }
+        if is(first, &["pragma", "attach", "detach"]) {
+            let run = |conn: &Connection| conn.execute_batch(own).map_err(fault);
+            guarded(conn, script, own, run).map_err(located)?;
+        }
+        (number, start) = (number + 1, statement_start(text, end));
+    }
+    Ok(())
+}
+
+/// How a statement goes that runs outside our transaction. Pragmas and `VACUUM` refuse to be in one, and do no harm if they run again.
+fn manner(own: &str) -> Manner {
+    let first = Tokens::new(&own[statement_start(own, 0)..]).next();
+    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    if is(&["pragma", "vacuum", "attach", "detach"]) {
+        Manner::Repeatable
+    } else if is(&["begin", "savepoint"]) {
+        Manner::Begins
+    } else if is(&["commit", "end", "release"]) {
+        Manner::Commits
+    } else if is(&["rollback"]) {
+        Manner::RollsBack
+    } else {
+        Manner::Plain
     }
 }
 

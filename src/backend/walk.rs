@@ -1,0 +1,92 @@
+//! Running a script outside a transaction, so that it can go on where it stopped.
+
+use std::time::Duration;
+
+use super::{Backend, Progress, Scope, atomically, patiently};
+use crate::fault::Fault;
+use crate::reached::Reached;
+use crate::step::ForeignKeys;
+
+/// What can be done so that it is known of a statement whether it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// It is one transaction with the note that it is done.
+    Plain,
+    /// It cannot be, and does no harm if it runs again: a setting of the session, `VACUUM`.
+    Repeatable,
+    /// It cannot be, and must not run again; what to compare with if nobody sees its end.
+    Alone(String),
+    /// It begins a transaction.
+    Begins,
+    /// It ends that, and keeps what was done.
+    Commits,
+    /// It ends that, and takes back what was done.
+    RollsBack,
+}
+
+/// A script on its way.
+pub(super) struct Walk<'w, 'p, B: Backend> {
+    progress: &'w mut Progress<'p, B>,
+    of: u32,
+    patience: Duration,
+    /// Whether a transaction is open that the script began. Then what is noted is part of it, and taken back with it.
+    has_own: bool,
+}
+
+impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
+    pub(super) fn new(progress: &'w mut Progress<'p, B>, of: u32, patience: Duration) -> Self {
+        Self { progress, of, patience, has_own: false }
+    }
+
+    /// Runs a statement, and notes that it is done.
+    pub(super) fn take(
+        &mut self,
+        conn: &mut B::Conn<'_>,
+        number: u32,
+        manner: Manner,
+        run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let reached = |statement, mark| Reached { statement, of: Some(self.of), mark };
+        let next = reached(number + 1, None);
+        match manner {
+            Manner::Plain if !self.has_own => {
+                let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
+                atomically::<B, _, _>(conn, &scope, |conn| {
+                    run(conn)?;
+                    (self.progress)(conn, next.clone())
+                })
+            }
+            Manner::Plain | Manner::Repeatable => {
+                run(conn)?;
+                self.note(conn, &next)
+            }
+            Manner::Alone(mark) => {
+                let begins = reached(number, Some(mark));
+                self.note(conn, &begins)?;
+                run(conn)?;
+                self.has_own = false;
+                self.note(conn, &next)
+            }
+            Manner::Begins => {
+                run(conn)?;
+                self.has_own = true;
+                self.note(conn, &next)
+            }
+            Manner::Commits if self.has_own => {
+                (self.progress)(conn, next)?;
+                run(conn)?;
+                self.has_own = B::in_transaction(conn)?;
+                Ok(())
+            }
+            Manner::Commits | Manner::RollsBack => {
+                run(conn)?;
+                self.has_own = B::in_transaction(conn)?;
+                self.note(conn, &next)
+            }
+        }
+    }
+
+    fn note(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
+        patiently(self.patience, || (self.progress)(conn, reached.clone()))
+    }
+}

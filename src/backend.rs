@@ -12,6 +12,8 @@ use crate::reached::{Reached, Standing};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::trace::Trace;
 
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -21,6 +23,8 @@ mod table;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod walk;
 
+#[cfg(feature = "mysql")]
+pub use self::mysql::Mysql;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 #[cfg(feature = "sqlite")]
@@ -60,6 +64,12 @@ pub trait Backend: Sized + 'static {
     /// Whether a statement that fails has changed nothing, unless its [fault](Fault::partial) says so. If so, a step outside a
     /// transaction that fails in its first statement has not begun, and is not marked dirty.
     const STATEMENTS_ARE_ATOMIC: bool = false;
+
+    /// Whether code of a migration runs in a transaction. On MySQL it cannot be known whether code commits.
+    const CODE_CAN_BE_ATOMIC: bool = true;
+
+    /// Whether making a table leaves a transaction open. Where it does not, as on MySQL, the engine makes its tables before it begins one.
+    const SCHEMA_CAN_BE_ATOMIC: bool = true;
 
     /// The connection, borrowed for a shorter time.
     fn lend<'s>(conn: &'s mut Self::Conn<'_>) -> Self::Conn<'s>;
@@ -109,9 +119,6 @@ pub trait Backend: Sized + 'static {
     fn can_be_atomic(_script: &str) -> bool {
         true
     }
-
-    /// Whether code of a migration can be trusted to leave a transaction open.
-    const CODE_CAN_BE_ATOMIC: bool = true;
 
     /// Runs a script from the statement [`Script::from`] on.
     ///
@@ -183,6 +190,11 @@ pub trait Backend: Sized + 'static {
     /// Writes the digest of the whole history on the newest record, if there is a record.
     fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: crate::history::Basis)
     -> Result<(), Fault>;
+
+    /// Makes the log, if it does not exist and making it commits: see [`SCHEMA_CAN_BE_ATOMIC`](Self::SCHEMA_CAN_BE_ATOMIC).
+    fn create_log(_conn: &mut Self::Conn<'_>, _log: &TableName) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Adds a line to the log, which is a table of its own and is made if it does not exist. The database dates it.
     fn log(conn: &mut Self::Conn<'_>, log: &TableName, trace: &Trace) -> Result<(), Fault>;
@@ -273,6 +285,12 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// A transaction of ours for which nobody is to be waited.
+    #[cfg(feature = "mysql")]
+    pub(crate) const fn immediate() -> Self {
+        Self::new(ForeignKeys::Unchecked, Duration::ZERO)
+    }
+
     pub(crate) const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
         Self { foreign_keys, patience }
     }

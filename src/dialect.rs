@@ -100,6 +100,12 @@ impl TableName {
         Self { schema: self.schema.clone(), name: Cow::Owned(format!("{}_log", self.name)) }
     }
 
+    /// A table that takes its place.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn suffixed(&self, suffix: &str) -> Self {
+        Self { schema: self.schema.clone(), name: Cow::Owned(format!("{}_{suffix}", self.name)) }
+    }
+
     /// Another table of the engine beside it.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql")),

@@ -251,8 +251,8 @@ impl fmt::Display for StepFailure {
                 let remedy = self.fault.remedy.as_deref().unwrap_or("correct it");
                 write!(
                     f,
-                    "; {remedy}; then finish it by hand and call `recover` with `Recovery::MarkDone`, or undo what it did and call it \
-                     with `Recovery::Retry`"
+                    "; {remedy}; then call `recover` with `Recovery::Retry` to have it go on where it stopped, or finish it by hand and \
+                     call it with `Recovery::MarkDone`"
                 )
             }
             _ => write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again")),

@@ -218,6 +218,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         let Some(last) = works.last() else { return Ok(()) };
         let scope = Scope::new(works[0].meta.foreign_keys, self.patience);
         let (mut new_books, mut looked) = (books.clone(), *first);
+        self.prepare_log(conn, works.iter().any(|work| work.step.direction == Direction::Down))?;
         let outcome = B::transaction(conn, &scope, |conn| {
             self.reconcile(conn, &mut new_books, &mut looked)?;
             let mut done = Vec::with_capacity(works.len());
@@ -281,6 +282,11 @@ impl<'r, B: Backend> Executor<'r, B> {
         books.form = TableForm::Current;
         books.head = Head { basis: Some(books.basis), count: books.count };
         Ok(())
+    }
+
+    /// Makes the log before a transaction that writes to it, where making it would end that.
+    fn prepare_log(&self, conn: &mut B::Conn<'_>, is_needed: bool) -> Result<(), Fault> {
+        if is_needed && !B::SCHEMA_CAN_BE_ATOMIC { B::create_log(conn, &self.log) } else { Ok(()) }
     }
 
     /// Why the row could not be locked.

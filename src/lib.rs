@@ -42,6 +42,7 @@
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
 //! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
+//! | `mysql` | | the MySQL and MariaDB backend, over the blocking `mysql` driver |
 //! | `validation` | | `MigrationRunner::validate`, `validate_source` and `examine` |
 //! | `test-utils` | | `test_utils`, databases and folders for tests |
 
@@ -95,6 +96,8 @@ mod runner;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
 
+#[cfg(feature = "mysql")]
+pub use crate::backend::Mysql;
 #[cfg(feature = "postgres")]
 pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
@@ -136,6 +139,8 @@ pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
 pub use crate::trace::{Signature, Trace, TraceKind};
 
+#[cfg(feature = "mysql")]
+pub use mysql;
 #[cfg(feature = "postgres")]
 pub use postgres;
 #[cfg(feature = "sqlite")]

@@ -22,6 +22,18 @@ pub(super) enum Manner {
     Commits,
     /// It ends that, and takes back what was done.
     RollsBack,
+    /// From here on each transaction begins when the one before it ends.
+    #[cfg(feature = "mysql")]
+    Chains,
+    /// No longer.
+    #[cfg(feature = "mysql")]
+    Unchains,
+    /// It keeps us from our own table until it is unlocked, so that nothing can be noted.
+    #[cfg(feature = "mysql")]
+    Locks,
+    /// It unlocks what was locked.
+    #[cfg(feature = "mysql")]
+    Unlocks,
 }
 
 /// A script on its way.
@@ -31,11 +43,13 @@ pub(super) struct Walk<'w, 'p, B: Backend> {
     patience: Duration,
     /// Whether a transaction is open that the script began. Then what is noted is part of it, and taken back with it.
     has_own: bool,
+    is_chained: bool,
+    is_mute: bool,
 }
 
 impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     pub(super) fn new(progress: &'w mut Progress<'p, B>, of: u32, patience: Duration) -> Self {
-        Self { progress, of, patience, has_own: false }
+        Self { progress, of, patience, has_own: false, is_chained: false, is_mute: false }
     }
 
     /// Runs a statement, and notes that it is done.
@@ -49,6 +63,38 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         let reached = |statement, mark| Reached { statement, of: Some(self.of), mark };
         let next = reached(number + 1, None);
         match manner {
+            #[cfg(feature = "mysql")]
+            Manner::Unlocks => {
+                run(conn)?;
+                self.is_mute = false;
+                self.note(conn, &next)
+            }
+            _ if self.is_mute => run(conn),
+            #[cfg(feature = "mysql")]
+            Manner::Locks => {
+                let begins = reached(number, Some(String::new()));
+                self.note(conn, &begins)?;
+                run(conn)?;
+                self.is_mute = true;
+                Ok(())
+            }
+            #[cfg(feature = "mysql")]
+            Manner::Chains => {
+                run(conn)?;
+                (self.has_own, self.is_chained) = (true, true);
+                Ok(())
+            }
+            #[cfg(feature = "mysql")]
+            Manner::Unchains => {
+                if self.has_own {
+                    (self.progress)(conn, next.clone())?;
+                }
+                run(conn)?;
+                (self.has_own, self.is_chained) = (false, false);
+                self.note(conn, &next)
+            }
+            // What would be noted behind the last commit would be left open; it does no harm to run again.
+            Manner::Repeatable if self.is_chained => run(conn),
             Manner::Plain if !self.has_own => {
                 let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
                 atomically::<B, _, _>(conn, &scope, |conn| {
@@ -64,8 +110,12 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 let begins = reached(number, Some(mark));
                 self.note(conn, &begins)?;
                 run(conn)?;
-                self.has_own = false;
-                self.note(conn, &next)
+                self.note(conn, &next)?;
+                if self.is_chained {
+                    B::commit(conn)?;
+                }
+                self.has_own = self.is_chained;
+                Ok(())
             }
             Manner::Begins => {
                 run(conn)?;
@@ -75,15 +125,21 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             Manner::Commits if self.has_own => {
                 (self.progress)(conn, next)?;
                 run(conn)?;
-                self.has_own = B::in_transaction(conn)?;
+                self.has_own = self.is_chained || B::in_transaction(conn)?;
                 Ok(())
             }
             Manner::Commits | Manner::RollsBack => {
                 run(conn)?;
-                self.has_own = B::in_transaction(conn)?;
+                self.has_own = self.is_chained || B::in_transaction(conn)?;
                 self.note(conn, &next)
             }
         }
+    }
+
+    /// Whether the session still has locks that the script took.
+    #[cfg(feature = "mysql")]
+    pub(super) fn has_locks(&self) -> bool {
+        self.is_mute
     }
 
     fn note(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {

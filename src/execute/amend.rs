@@ -17,6 +17,7 @@ impl<B: Backend> Executor<'_, B> {
         ledger: &Ledger,
         history: &History,
     ) -> Result<Vec<Trace>, Stop> {
+        self.prepare_log(conn, true)?;
         B::transaction(conn, &self.bookkeeping(), |conn| {
             let mut books = Books::of(ledger, history);
             self.reconcile(conn, &mut books, &mut Some((ledger, history)))?;

@@ -22,6 +22,7 @@ impl<B: Backend> Executor<'_, B> {
         let begun = Dirty { statement: work.step.from, ..Dirty::begun(work.step.direction) };
         let dirty = work.record(Some(begun), None);
         let mut looked = *first;
+        self.prepare_log(conn, work.step.direction == Direction::Down)?;
         *books = B::transaction(conn, &self.bookkeeping(), |conn| {
             let mut books = books.clone();
             self.reconcile(conn, &mut books, &mut looked)?;

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use super::MigrationRunner;
 use crate::backend::{Backend, Ledger, TableForm, patiently};
+use crate::dialect::TableName;
 use crate::error::{ErrorKind, Result};
 use crate::execute::Stop;
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Dirty, Head, History, Record};
+use crate::lock::Lock;
 use crate::migration::Action;
 use crate::step::Direction;
 
@@ -80,6 +82,29 @@ impl<B: Backend> MigrationRunner<B> {
             Err(error) if matches!(error.kind(), ErrorKind::LockFile | ErrorKind::LockTimeout) => Ok(()),
             upgraded => upgraded,
         }
+    }
+
+    /// Makes the tracking table, or gives it today's form, where that cannot be part of a transaction.
+    pub(super) fn make_table(&self, conn: &mut B::Conn<'_>, table: &TableName) -> Result<()> {
+        if B::SCHEMA_CAN_BE_ATOMIC {
+            return Ok(());
+        }
+        let (ledger, history) = self.books(conn)?;
+        if ledger.form == TableForm::Current {
+            return Ok(());
+        }
+        let history = self.completed(&history);
+        let made = match (ledger.form, &self.lock) {
+            (TableForm::Old, Lock::Row | Lock::Off) => Err(Fault::new(
+                FaultKind::Other,
+                "it has an older form, which can be brought up to date only by one program at a time",
+            )
+            .remedy("run one program with the default lock first")),
+            (TableForm::Old, _) => B::create_table(conn, table, history.records())
+                .and_then(|()| B::stamp(conn, table, history.basis())),
+            _ => B::create_table(conn, table, &[]),
+        };
+        made.map_err(|fault| self.database("make the table", fault))
     }
 
     /// The history as it is to be written: with the checksums of the scripts where older programs kept none, so that the digest

@@ -342,6 +342,10 @@ impl<B: Backend> MigrationRunner<B> {
         let mut waiting = |lock: &str, holder: &str| self.tell(&Event::Waiting { lock, holder });
         let timeout = self.lock_timeout;
         let table = B::resolve(conn, &self.table).map_err(self.reading())?;
+        let body = |conn: &mut B::Conn<'_>, holding: &Holding| {
+            self.make_table(conn, &holding.table)?;
+            body(conn, holding)
+        };
         if self.lock == Lock::Sidecar {
             let taken = taken::<B>(conn, &table, timeout, &mut waiting).map_err(|taking| match taking {
                 Taking::Failed(error) => error,

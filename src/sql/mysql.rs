@@ -7,11 +7,13 @@
 
 mod body;
 mod client;
+mod kind;
 mod lexer;
 #[cfg(test)]
 mod tests;
 
 use self::body::Body;
+pub(crate) use self::kind::{Kind, Subject, computes_variable, kind};
 use self::lexer::{Lexeme, Lexer};
 use super::Token;
 use super::pieces::{Extent, Piece, Refused};

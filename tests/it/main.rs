@@ -15,7 +15,9 @@ mod fuzz;
 mod hooks;
 mod house;
 mod layout;
+
 mod locking;
+mod mysql;
 mod other_backends;
 mod postgres;
 mod processes;

@@ -132,3 +132,26 @@ fn guard(server: &str, folder: &Path) -> (Child, Option<ChildStdin>) {
     let stdin = child.stdin.take();
     (child, stdin)
 }
+
+/// A database of its own on a MySQL server.
+pub(crate) fn mysql() -> Option<MysqlDatabase> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let url = std::env::var("SWITCHY_TEST_MYSQL_URL").ok()?;
+    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let options = mysql::Opts::from_url(&url).unwrap();
+    use mysql::prelude::Queryable;
+    mysql::Conn::new(options.clone()).unwrap().query_drop(format!("CREATE DATABASE {name}")).unwrap();
+    let options = mysql::OptsBuilder::from_opts(options).db_name(Some(name)).into();
+    Some(MysqlDatabase { options })
+}
+
+/// A database that nobody else uses.
+pub(crate) struct MysqlDatabase {
+    options: mysql::Opts,
+}
+
+impl MysqlDatabase {
+    pub(crate) fn connect(&self) -> mysql::Conn {
+        mysql::Conn::new(self.options.clone()).unwrap()
+    }
+}

@@ -14,6 +14,7 @@ pub(super) enum Lexeme<'a> {
 }
 
 /// The tokens of a text, each with its offset. Quoted things are handed out with their quotes.
+#[derive(Clone)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,

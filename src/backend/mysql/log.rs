@@ -1,0 +1,90 @@
+//! The log beside the tracking table.
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::query::{fault, get, run, text};
+use super::{PLACE, columns, iso, quoted};
+use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
+use crate::dialect::TableName;
+use crate::fault::Fault;
+use crate::trace::{Trace, TraceKind};
+
+pub(super) fn create(conn: &mut Conn, log: &TableName) -> Result<(), Fault> {
+    if !found(conn, log)? {
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE IF NOT EXISTS {} (
+                    {PLACE} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+                    name VARCHAR(700) NOT NULL,
+                    event VARCHAR(64) NOT NULL,
+                    logged_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+                    applied_on TEXT,
+                    checksum CHAR(64),
+                    program TEXT,
+                    who TEXT,
+                    why TEXT
+                ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                quoted(log)
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn write(conn: &mut Conn, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+    let checksum = trace.checksum.map(|checksum| checksum.to_string());
+    let values = [
+        Some(trace.id.as_str()),
+        Some(trace.kind.name()),
+        trace.applied_on.as_deref(),
+        checksum.as_deref(),
+        trace.program.as_deref(),
+        trace.who.as_deref(),
+        trace.why.as_deref(),
+    ];
+    let sql = format!(
+        "INSERT INTO {} (name, event, applied_on, checksum, program, who, why, logged_on) VALUES ({}, UTC_TIMESTAMP(3))",
+        quoted(log),
+        values.map(text).join(", ")
+    );
+    run(conn, &sql)?;
+    exactly_one(conn.affected_rows(), &trace.id)
+}
+
+pub(super) fn read(conn: &mut Conn, log: &TableName) -> Result<Vec<Trace>, Fault> {
+    if !found(conn, log)? {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT name, event, {}, applied_on, checksum, program, who, why FROM {} ORDER BY {PLACE}",
+        iso("logged_on"),
+        quoted(log)
+    );
+    let trace = |row: mysql::Row| {
+        let text = |column| get::<String>(&row, column);
+        let kind = text(1).unwrap_or_default();
+        Trace {
+            logged_on: text(2).unwrap_or_default(),
+            applied_on: text(3),
+            checksum: text(4).and_then(|text| text.parse().ok()),
+            program: text(5),
+            who: text(6),
+            why: text(7),
+            ..Trace::new(text(0).unwrap_or_default(), TraceKind::from(&*kind))
+        }
+    };
+    conn.query_map(sql, trace).map_err(fault)
+}
+
+/// Whether there is a log.
+fn found(conn: &mut Conn, log: &TableName) -> Result<bool, Fault> {
+    let found: Vec<String> = columns(conn, log)?.into_iter().map(|(name, _)| name).collect();
+    let has = |name: &&str| found.iter().any(|column| column == name);
+    if found.is_empty() || LOG_COLUMNS.iter().all(has) {
+        Ok(!found.is_empty())
+    } else {
+        Err(foreign_log(log, &found))
+    }
+}

@@ -1,0 +1,186 @@
+//! Running a script, statement by statement.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Row};
+
+use super::query::{self, code, fault, get};
+use super::{Mysql, settings, standing};
+use crate::backend::walk::{Manner, Walk};
+use crate::backend::{KEEP_OUT, Progress, Script, lost_with_session};
+use crate::fault::{Fault, FaultKind};
+use crate::sql::mysql::{Kind, computes_variable, kind, statements};
+use crate::sql::pieces::Piece;
+use crate::step::Atomicity;
+
+pub(super) fn run(
+    conn: &mut &mut Conn,
+    script: &Script<'_>,
+    progress: &mut Progress<'_, Mysql>,
+) -> Result<(), Fault> {
+    let pieces = statements(script.text).map_err(|refused| {
+        Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
+    })?;
+    // Definitions and rows leave the session alone.
+    let is_quiet = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Data | Kind::Defines(_));
+    if pieces.iter().all(is_quiet) {
+        return walked(conn, script, &pieces, progress);
+    }
+    let before = settings::read(conn)?;
+    let outcome = walked(conn, script, &pieces, progress);
+    let restored = settings::restore(conn, &before);
+    outcome.and(restored)
+}
+
+fn walked(
+    conn: &mut &mut Conn,
+    script: &Script<'_>,
+    pieces: &[Piece<'_>],
+    progress: &mut Progress<'_, Mysql>,
+) -> Result<(), Fault> {
+    let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+    let mut walk = Walk::<Mysql>::new(progress, of, script.patience);
+    let mut outcome = Ok(());
+    for (number, piece) in (1..).zip(pieces) {
+        outcome = match script.atomicity {
+            _ if number < script.from => again(conn, number, piece),
+            Atomicity::Transaction => together(conn, piece),
+            Atomicity::Guarded => guarded(conn, &mut walk, number, piece),
+        }
+        .map_err(|fault| {
+            let at = fault.offset.unwrap_or(piece.offset);
+            fault.at(at).in_statement(number.max(script.from), piece.text)
+        });
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if walk.has_locks() {
+        outcome = outcome.and(query::run(conn, "UNLOCK TABLES"));
+    }
+    outcome
+}
+
+/// Runs a statement again that is done, if it only changed the session, which has ended since.
+fn again(conn: &mut Conn, number: u32, piece: &Piece<'_>) -> Result<(), Fault> {
+    match kind(piece.text) {
+        _ if computes_variable(piece.text) => Err(lost_with_session(number)),
+        Kind::Temporary => Err(lost_with_session(number)),
+        Kind::Setting => send(conn, piece),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a statement in our transaction.
+fn together(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
+    let what = match kind(piece.text) {
+        Kind::Begins | Kind::Chains => "it begins a transaction, and it already runs in one",
+        Kind::Commits | Kind::RollsBack | Kind::Unchains => "it would end the transaction that it runs in",
+        Kind::ReadsClient => return Err(reads_client()),
+        _ => {
+            return send(conn, piece)
+                .map_err(|fault| if is_rolled_back(conn) { fault } else { fault.lost_transaction() });
+        }
+    };
+    Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT))
+}
+
+/// Rolls back, and says whether the server could: tables that are not transactional keep what was done.
+fn is_rolled_back(conn: &mut Conn) -> bool {
+    if query::read_all(conn, "ROLLBACK").is_err() || conn.warnings() == 0 {
+        return true;
+    }
+    let codes = conn.query_map("SHOW WARNINGS", |row: Row| get::<u16>(&row, 1));
+    !codes.is_ok_and(|codes| codes.contains(&Some(query::NOT_ROLLED_BACK)))
+}
+
+/// Runs a statement outside our transaction.
+fn guarded(
+    conn: &mut &mut Conn,
+    walk: &mut Walk<'_, '_, Mysql>,
+    number: u32,
+    piece: &Piece<'_>,
+) -> Result<(), Fault> {
+    let kind = kind(piece.text);
+    // Of several that are to go some may be gone when one is missing.
+    let is_partial = match &kind {
+        Kind::Defines(subjects) => subjects.len() > 1,
+        Kind::Other => true,
+        _ => false,
+    };
+    let manner = match kind {
+        Kind::Data | Kind::Temporary => Manner::Plain,
+        Kind::Setting | Kind::Repeatable => Manner::Repeatable,
+        Kind::Chains => Manner::Chains,
+        Kind::Unchains => Manner::Unchains,
+        Kind::Begins => Manner::Begins,
+        Kind::Commits => Manner::Commits,
+        Kind::RollsBack => Manner::RollsBack,
+        Kind::Locks => Manner::Locks,
+        Kind::Unlocks => Manner::Unlocks,
+        Kind::Defines(subjects) => Manner::Alone(standing::mark(conn, &subjects)?),
+        Kind::Other => Manner::Alone(String::new()),
+        Kind::ReadsClient => return Err(reads_client()),
+    };
+    walk.take(conn, number, manner, &mut |conn| {
+        // What the server could not read has done nothing.
+        let is_partial = |fault: &Fault| is_partial && fault.kind() == FaultKind::Other && !is_syntax(fault);
+        send(conn, piece).map_err(|fault| if is_partial(&fault) { fault.partial() } else { fault })
+    })
+}
+
+fn is_syntax(fault: &Fault) -> bool {
+    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
+    error.and_then(code) == Some(query::SYNTAX)
+}
+
+fn reads_client() -> Fault {
+    Fault::new(FaultKind::Other, "it reads a file of the client, and a migration has none")
+        .remedy("write the rows as INSERT statements, or load them in code")
+}
+
+fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
+    query::read_all(conn, piece.text).map_err(|error| {
+        let place = syntax_error_at(piece.text, &error);
+        let fault = fault(error);
+        match place {
+            Some(place) => fault.at(piece.offset + place),
+            None => fault,
+        }
+    })
+}
+
+/// Where the server found an error of syntax: it tells the text that it did not expect, and the line.
+/// `You have an error in your SQL syntax; ... near 'SELEKT 1' at line 2`
+fn syntax_error_at(text: &str, error: &mysql::Error) -> Option<usize> {
+    let mysql::Error::MySqlError(told) = error else { return None };
+    let (_, behind) = told.message.split_once(" near '").filter(|_| code(error) == Some(query::SYNTAX))?;
+    let (near, line) = behind.rsplit_once("' at line ")?;
+    let line: usize = line.trim().parse().ok()?;
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let found = if near.is_empty() { None } else { text.get(start..)?.find(near) };
+    Some(found.map_or(start, |found| start + found).min(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_syntax_error_is_what_the_server_quotes() {
+        let told = |message: &str| {
+            let message = format!("You have an error in your SQL syntax; check the manual to use {message}");
+            mysql::Error::MySqlError(mysql::MySqlError { state: "42000".to_owned(), message, code: 1064 })
+        };
+        let text = "CREATE TABLE a (\n  b INT,\n  c IN)";
+        let rows = [
+            ("near 'IN)' at line 3", "IN)"),
+            ("near 'b INT,\n  c IN)' at line 2", "b INT"),
+            ("near '' at line 3", "  c IN)"),
+            ("near 'nowhere' at line 2", "  b INT"),
+        ];
+        for (message, expected) in rows {
+            let place = syntax_error_at(text, &told(message)).unwrap();
+            assert!(text[place..].starts_with(expected), "{message}: {}", &text[place..]);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Whether a statement is done whose end nobody saw: the definitions that it changes are compared with those before it.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Row};
+
+use super::query::{code, column, fault, get};
+use crate::checksum::Checksum;
+use crate::dialect::quote_in;
+use crate::fault::Fault;
+use crate::reached::Standing;
+use crate::sql::mysql::{Kind, Subject, kind, statements};
+
+/// What the definitions are that a statement changes, in few characters: the database, then one word for each.
+pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>]) -> Result<String, Fault> {
+    let database = column::<String>(conn, "SELECT DATABASE()").map_err(fault)?.unwrap_or_default();
+    let words = words(conn, subjects, &database)?;
+    Ok(format!("{} {database}", words.join(" ")))
+}
+
+/// One word for each definition.
+fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Vec<String>, Fault> {
+    subjects.iter().map(|subject| Ok(word(definition(conn, subject, database)?.as_deref()))).collect()
+}
+
+fn word(definition: Option<&str>) -> String {
+    let Some(definition) = definition else { return "-".to_owned() };
+    Checksum::of(definition).to_string()[..16].to_owned()
+}
+
+/// The definition of something; `None` if it does not exist.
+fn definition(conn: &mut Conn, subject: &Subject<'_>, database: &str) -> Result<Option<String>, Fault> {
+    let Subject { class, name } = *subject;
+    let is_qualified = class == "DATABASE" || name.contains('.') || database.is_empty();
+    let place = if is_qualified { String::new() } else { format!("{}.", quote_in(database, '`')) };
+    // Where each puts the text.
+    let at = match class {
+        "PROCEDURE" | "FUNCTION" | "TRIGGER" => 2,
+        "EVENT" => 3,
+        _ => 1,
+    };
+    match conn.query_first::<Row, _>(format!("SHOW CREATE {class} {place}{name}")) {
+        Ok(row) => Ok(row.and_then(|row| get::<String>(&row, at)).map(|text| without_counter(&text))),
+        // No such table, view, routine, trigger, event, database, sequence.
+        Err(error) if matches!(code(&error), Some(1146 | 1051 | 1347 | 1305 | 1360 | 1539 | 1049 | 4091)) => {
+            Ok(None)
+        }
+        Err(error) => Err(fault(error)),
+    }
+}
+
+/// The definition of a table without the number that its next row gets.
+fn without_counter(definition: &str) -> String {
+    let Some((before, behind)) = definition.split_once(" AUTO_INCREMENT=") else {
+        return definition.to_owned();
+    };
+    format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
+}
+
+pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
+    let unknown = || Standing::Unknown("it commits as it goes".to_owned());
+    let pieces = statements(script).unwrap_or_default();
+    let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
+    let Some(Kind::Defines(subjects)) = pieces.get(place).map(|piece| kind(piece.text)) else {
+        return Ok(unknown());
+    };
+    let mut parts = mark.splitn(subjects.len() + 1, ' ');
+    let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
+    let Some(database) = parts.next() else { return Ok(unknown()) };
+    let now = words(conn, &subjects, database)?;
+    let changed = before.iter().zip(&now).filter(|(before, now)| **before != now.as_str()).count();
+    Ok(match changed {
+        0 => Standing::NotDone,
+        all if all == subjects.len() => Standing::Done,
+        _ => Standing::Unknown("a part of it is done".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_of_a_table_is_no_part_of_it() {
+        let [a, b] = ["ENGINE=InnoDB AUTO_INCREMENT=7 DEFAULT", "ENGINE=InnoDB DEFAULT"].map(without_counter);
+        assert_eq!(a, b);
+    }
+}

@@ -1,0 +1,331 @@
+//! What a statement of MySQL or MariaDB is: whether it commits what was done before it, and what it changes.
+
+use super::lexer::{Lexeme, Lexer};
+use crate::sql::Token;
+
+/// What a statement is, as far as it matters for knowing whether it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind<'a> {
+    /// It reads or writes rows, and can be part of a transaction.
+    Data,
+    /// It makes something that ends with the session, and can be part of a transaction.
+    Temporary,
+    /// It sets variables of the session, or chooses the database.
+    Setting,
+    /// `SET autocommit = 0`.
+    Chains,
+    /// `SET autocommit = 1`.
+    Unchains,
+    /// It begins a transaction.
+    Begins,
+    /// It ends one, and keeps what was done.
+    Commits,
+    /// It ends one, and takes back what was done.
+    RollsBack,
+    /// `LOCK TABLES`.
+    Locks,
+    /// `UNLOCK TABLES`.
+    Unlocks,
+    /// It commits what was done before it, and does no harm if it runs again: `ANALYZE`.
+    Repeatable,
+    /// It commits what was done before it, and changes these definitions.
+    Defines(Vec<Subject<'a>>),
+    /// It reads a file of the client.
+    ReadsClient,
+    /// It may commit, and nobody knows what it does: `CALL`, `TRUNCATE`.
+    Other,
+}
+
+/// Something that has a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subject<'a> {
+    /// As `SHOW CREATE` names it.
+    pub(crate) class: &'static str,
+    /// Its name as the statement writes it, with its database if that is there.
+    pub(crate) name: &'a str,
+}
+
+impl Kind<'_> {
+    /// Whether it leaves alone the transaction that it runs in.
+    pub(crate) const fn is_transactional(&self) -> bool {
+        !matches!(
+            self,
+            Self::Locks
+                | Self::Unlocks
+                | Self::Repeatable
+                | Self::Defines(_)
+                | Self::ReadsClient
+                | Self::Other
+        )
+    }
+}
+
+/// The kind of a statement.
+pub(crate) fn kind(statement: &str) -> Kind<'_> {
+    let mut words = Words::new(statement);
+    let Some(first) = words.next() else { return Kind::Data };
+    let first = match first {
+        Token::Word(word) => word.to_ascii_lowercase(),
+        // `(SELECT 1) UNION (SELECT 2)`
+        _ => return Kind::Data,
+    };
+    let second = words.clone().next();
+    let second_is = |words: &[&str]| second.is_some_and(|second| words.iter().any(|word| second.is(word)));
+    match first.as_str() {
+        "select" | "insert" | "update" | "delete" | "replace" | "with" | "values" | "table" | "do"
+        | "explain" | "describe" | "desc" | "show" | "handler" | "savepoint" | "release" | "signal" => {
+            Kind::Data
+        }
+        "load" if second_is(&["data", "xml"]) => load(words),
+        "begin" if second_is(&["not"]) => Kind::Other,
+        "begin" => Kind::Begins,
+        "start" if second_is(&["transaction"]) => Kind::Begins,
+        "commit" => Kind::Commits,
+        "rollback" if words.any(|token| token.is("to")) => Kind::Data,
+        "rollback" => Kind::RollsBack,
+        "set" => setting(words),
+        "use" | "prepare" | "deallocate" => Kind::Setting,
+        "lock" if second_is(&["tables", "table"]) => Kind::Locks,
+        "unlock" if second_is(&["tables", "table"]) => Kind::Unlocks,
+        "analyze" | "optimize" | "check" | "checksum" | "repair" | "flush" | "grant" => Kind::Repeatable,
+        "create" | "alter" | "drop" => definition(&first, words),
+        "rename" if second_is(&["table", "tables"]) => renaming(words),
+        _ => Kind::Other,
+    }
+}
+
+fn load(mut words: Words<'_>) -> Kind<'_> {
+    if words.by_ref().take(4).any(|token| token.is("local")) { Kind::ReadsClient } else { Kind::Data }
+}
+
+fn setting(mut words: Words<'_>) -> Kind<'_> {
+    let mut before = words.clone();
+    if before.next().is_some_and(|token| token.is("statement") || token.is("password")) {
+        return Kind::Other;
+    }
+    if !words.any(|token| token.is("autocommit")) {
+        return Kind::Setting;
+    }
+    let value = words.find(|token| matches!(token, Token::Word(_) | Token::Quoted(_)));
+    let is_off = value.and_then(Token::spelling).is_some_and(|value| {
+        let value = value.trim_matches(['\'', '"']);
+        ["0", "off", "false"].iter().any(|off| value.eq_ignore_ascii_case(off))
+    });
+    if is_off { Kind::Chains } else { Kind::Unchains }
+}
+
+/// Whether a statement gives a user variable a value that may be another one the next time: `SET @x = (SELECT ...)`.
+pub(crate) fn computes_variable(statement: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Words::new(statement).collect();
+    let sets = tokens.first().is_some_and(|first| first.is("set"));
+    // `@@sql_mode` is one of the server's.
+    let at = Token::Mark(b'@');
+    let names = |three: &[Token<'_>]| three[0] != at && three[1] == at && three[2] != at;
+    let computes = tokens.contains(&Token::Mark(b'('));
+    // `SELECT count(*) INTO @x`
+    let selects = !sets && tokens.windows(2).any(|pair| pair[0].is("into") && pair[1] == Token::Mark(b'@'));
+    selects || (sets && computes && tokens.windows(3).any(names))
+}
+
+fn definition<'a>(verb: &str, mut words: Words<'a>) -> Kind<'a> {
+    // What stands before says how it is made: OR REPLACE, DEFINER = a@b, UNIQUE, ...
+    let Some(class) = words.by_ref().take(16).find_map(class) else { return Kind::Other };
+    let subject = |class, name| Subject { class, name };
+    match class {
+        Class::Temporary => Kind::Temporary,
+        Class::Index => {
+            words.by_ref().find(|token| token.is("on"));
+            words.name().map_or(Kind::Other, |name| Kind::Defines(vec![subject("TABLE", name)]))
+        }
+        Class::Shown(class) => {
+            let Some(name) = words.name() else { return Kind::Other };
+            let mut subjects = vec![subject(class, name)];
+            if verb == "drop" {
+                while words.next() == Some(Token::Mark(b',')) {
+                    let Some(name) = words.name() else { return Kind::Other };
+                    subjects.push(subject(class, name));
+                }
+            }
+            // What these do does not show in the definition.
+            let hidden = ["truncate", "discard", "import", "exchange", "force"];
+            let hides = verb == "alter" && words.any(|token| hidden.iter().any(|word| token.is(word)));
+            if hides { Kind::Other } else { Kind::Defines(subjects) }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Class {
+    Temporary,
+    Index,
+    Shown(&'static str),
+}
+
+fn class(token: Token<'_>) -> Option<Class> {
+    let Token::Word(word) = token else { return None };
+    Some(match word.to_ascii_lowercase().as_str() {
+        "temporary" => Class::Temporary,
+        "index" => Class::Index,
+        "table" => Class::Shown("TABLE"),
+        "sequence" => Class::Shown("SEQUENCE"),
+        "view" => Class::Shown("VIEW"),
+        "procedure" => Class::Shown("PROCEDURE"),
+        "function" => Class::Shown("FUNCTION"),
+        "trigger" => Class::Shown("TRIGGER"),
+        "event" => Class::Shown("EVENT"),
+        "database" | "schema" => Class::Shown("DATABASE"),
+        _ => return None,
+    })
+}
+
+/// Of a renaming what it takes a name from is looked at; where a name stands twice, as in a swap, that says nothing.
+fn renaming(mut words: Words<'_>) -> Kind<'_> {
+    words.next();
+    let (mut subjects, mut names) = (Vec::new(), Vec::new());
+    loop {
+        let Some(from) = words.name() else { return Kind::Other };
+        if !words.by_ref().take(4).any(|token| token.is("to")) {
+            return Kind::Other;
+        }
+        let Some(to) = words.name() else { return Kind::Other };
+        subjects.push(Subject { class: "TABLE", name: from });
+        names.extend([from, to]);
+        if words.next() != Some(Token::Mark(b',')) {
+            break;
+        }
+    }
+    let is_again = |(place, name): (usize, &&str)| names[..place].contains(name);
+    if names.iter().enumerate().any(is_again) { Kind::Other } else { Kind::Defines(subjects) }
+}
+
+/// The tokens of a statement, those inside `/*! ... */` among them.
+#[derive(Clone)]
+struct Words<'a> {
+    lexer: Lexer<'a>,
+}
+
+impl<'a> Words<'a> {
+    const fn new(statement: &'a str) -> Self {
+        Self { lexer: Lexer::new(statement) }
+    }
+
+    /// A name, with its database if that is there, behind the words `IF NOT EXISTS`.
+    fn name(&mut self) -> Option<&'a str> {
+        let mut next = self.placed()?;
+        if next.1.is("if") {
+            self.by_ref().find(|token| token.is("exists"))?;
+            next = self.placed()?;
+        }
+        let (start, token) = next;
+        if !matches!(token, Token::Word(_) | Token::Quoted(_)) {
+            return None;
+        }
+        let mut end = self.lexer.offset();
+        while self.clone().next() == Some(Token::Mark(b'.')) {
+            self.next();
+            self.next()?;
+            end = self.lexer.offset();
+        }
+        Some(&self.lexer.text()[start..end])
+    }
+
+    fn placed(&mut self) -> Option<(usize, Token<'a>)> {
+        loop {
+            if let (start, Lexeme::Token(token)) = self.lexer.next(false)? {
+                return Some((start, token));
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.placed().map(|(_, token)| token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_what_they_begin_with() {
+        let rows = [
+            ("SELECT 1", Kind::Data),
+            ("(SELECT 1) UNION (SELECT 2)", Kind::Data),
+            ("/*!40101 SET NAMES utf8 */", Kind::Setting),
+            ("SET @OLD_SQL_MODE=@@SQL_MODE", Kind::Setting),
+            ("SET AUTOCOMMIT = 0", Kind::Chains),
+            ("set @@session.autocommit=OFF", Kind::Chains),
+            ("SET autocommit=1", Kind::Unchains),
+            ("SET PASSWORD FOR a = 'b'", Kind::Other),
+            ("BEGIN", Kind::Begins),
+            ("begin work", Kind::Begins),
+            ("START TRANSACTION READ ONLY", Kind::Begins),
+            ("BEGIN NOT ATOMIC SELECT 1; END", Kind::Other),
+            ("START SLAVE", Kind::Other),
+            ("ROLLBACK", Kind::RollsBack),
+            ("ROLLBACK TO SAVEPOINT a", Kind::Data),
+            ("CALL p()", Kind::Other),
+            ("TRUNCATE t", Kind::Other),
+            ("CREATE TEMPORARY TABLE t (a INT)", Kind::Temporary),
+            ("DROP TEMPORARY TABLE t", Kind::Temporary),
+            ("LOCK TABLES `t` WRITE", Kind::Locks),
+            ("LOAD DATA LOCAL INFILE 'x' INTO TABLE t", Kind::ReadsClient),
+            ("LOAD DATA INFILE 'x' INTO TABLE t", Kind::Data),
+            ("CREATE USER a", Kind::Other),
+            ("ALTER TABLE t TRUNCATE PARTITION p", Kind::Other),
+            ("RENAME TABLE a TO c, b TO a, c TO b", Kind::Other),
+        ];
+        for (statement, expected) in rows {
+            assert_eq!(kind(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_changes_a_definition_says_which() {
+        let rows = [
+            ("CREATE TABLE t (a INT)", "TABLE t"),
+            ("create table if not exists `my db` . `t;` (a INT)", "TABLE `my db` . `t;`"),
+            (
+                "CREATE OR REPLACE ALGORITHM=MERGE DEFINER=`a`@`b` SQL SECURITY DEFINER VIEW v AS SELECT 1",
+                "VIEW v",
+            ),
+            (
+                "CREATE /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1 */",
+                "TRIGGER tr",
+            ),
+            ("CREATE UNIQUE INDEX i ON t (a)", "TABLE t"),
+            ("DROP INDEX i ON db.t", "TABLE db.t"),
+            ("ALTER TABLE t ADD COLUMN b INT, ADD INDEX (b)", "TABLE t"),
+            ("ALTER IGNORE TABLE t ENGINE=InnoDB", "TABLE t"),
+            ("DROP TABLE IF EXISTS a, `b`, c.d", "TABLE a, TABLE `b`, TABLE c.d"),
+            ("DROP PROCEDURE IF EXISTS p", "PROCEDURE p"),
+            ("RENAME TABLE a TO b, c TO d.e", "TABLE a, TABLE c"),
+            ("CREATE DATABASE IF NOT EXISTS x", "DATABASE x"),
+            ("CREATE FUNCTION f() RETURNS INT RETURN 1", "FUNCTION f"),
+        ];
+        for (statement, expected) in rows {
+            let Kind::Defines(subjects) = kind(statement) else {
+                panic!("{statement}: {:?}", kind(statement))
+            };
+            let found: Vec<_> =
+                subjects.iter().map(|subject| format!("{} {}", subject.class, subject.name)).collect();
+            assert_eq!(found.join(", "), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_variable_is_computed_or_copied() {
+        for statement in ["SET @a = (SELECT 1)", "SELECT count(*) INTO @a FROM t", "SET @now = NOW()"] {
+            assert!(computes_variable(statement), "{statement}");
+        }
+        for statement in
+            ["SET @a = 1", "SET @OLD=@@SQL_MODE, SQL_MODE='x'", "SET sql_mode = CONCAT(@@sql_mode, ',x')"]
+        {
+            assert!(!computes_variable(statement), "{statement}");
+        }
+    }
+}

@@ -274,6 +274,9 @@ pub trait Backend: Sized + 'static {
 /// What a script calls as it goes on.
 pub type Progress<'p, B> = dyn FnMut(&mut <B as Backend>::Conn<'_>, Reached) -> Result<(), Fault> + 'p;
 
+/// A backend whose tables lie in schemas, so that [`MigrationRunner::schema`](crate::MigrationRunner::schema) can name one.
+pub trait Schemas: Backend {}
+
 /// What surrounds a step.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -412,8 +415,16 @@ pub fn atomically<B: Backend, R, E: From<Fault>>(
     patiently(scope.patience, || B::begin(conn))?;
     let mut open = Open::<B> { conn, committed: false };
     let done = body(open.conn)?;
-    patiently(scope.patience, || B::commit(open.conn))?;
-    open.committed = true;
+    let mut is_open = true;
+    patiently(scope.patience, || match B::commit(open.conn) {
+        // A server that could not commit has rolled back, and there is nothing to be tried again.
+        Err(fault) if fault.kind() == FaultKind::Busy && !B::in_transaction(open.conn)? => {
+            is_open = false;
+            Ok(Err(fault))
+        }
+        outcome => outcome.map(Ok),
+    })??;
+    open.committed = is_open;
     Ok(done)
 }
 

@@ -239,6 +239,7 @@ impl<'r, B: Backend> Executor<'r, B> {
                 report.applied.extend(done);
                 Ok(())
             }
+            Err(Stop::Fault(fault)) if self.has_lost_to_other(conn, &fault) => Err(Stop::Moved),
             // Beginning, committing or checking failed: the last step is where a transaction of several ends.
             Err(stop) => {
                 let stop = match stop {
@@ -259,7 +260,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         first: &mut Option<(&Ledger, &History)>,
     ) -> Result<(), Stop> {
         if self.is_row {
-            B::enter_row(conn, self.table, self.patience).map_err(|fault| self.kept_out(fault))?;
+            B::enter_row(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
         } else {
             B::enter(conn, self.table)?;
         }
@@ -284,13 +285,22 @@ impl<'r, B: Backend> Executor<'r, B> {
         Ok(())
     }
 
+    /// Whether the transaction was taken back because another program's went first, as between the nodes of a cluster, where the row
+    /// that is locked here is not locked there. Then it can be tried again.
+    fn has_lost_to_other(&self, conn: &mut B::Conn<'_>, fault: &Fault) -> bool {
+        self.is_row && fault.kind() == FaultKind::Busy && !B::in_transaction(conn).unwrap_or(true)
+    }
+
     /// Makes the log before a transaction that writes to it, where making it would end that.
     fn prepare_log(&self, conn: &mut B::Conn<'_>, is_needed: bool) -> Result<(), Fault> {
         if is_needed && !B::SCHEMA_CAN_BE_ATOMIC { B::create_log(conn, &self.log) } else { Ok(()) }
     }
 
     /// Why the row could not be locked.
-    fn kept_out(&self, fault: Fault) -> Stop {
+    fn kept_out(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
+        if self.has_lost_to_other(conn, &fault) {
+            return Stop::Moved;
+        }
         if fault.kind() != FaultKind::Busy {
             return fault.into();
         }
@@ -370,6 +380,14 @@ impl<'r, B: Backend> Executor<'r, B> {
                 Ok(Applied { id: work.step.id.clone(), direction: work.step.direction, duration })
             }
             Err(error) => {
+                match error.failure() {
+                    Failure::Step(StepFailure { fault, .. })
+                        if atomicity == Atomicity::Transaction && self.has_lost_to_other(conn, fault) =>
+                    {
+                        return Err(Stop::Moved);
+                    }
+                    _ => {}
+                }
                 let was_open = B::in_transaction(conn)?;
                 let error = self.failed(conn, work, error);
                 let is_lost = atomicity == Atomicity::Transaction && was_open && !B::in_transaction(conn)?;

@@ -103,7 +103,7 @@ pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
 pub use crate::backend::{
-    Attempt, Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, TableForm, atomically,
+    Attempt, Backend, Ledger, Prepare, Progress, Rehearsal, Schemas, Scope, Script, TableForm, atomically,
 };
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
-use crate::backend::{Backend, Prepare};
+use crate::backend::{Backend, Prepare, Schemas};
 use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
 use crate::error::Result;
@@ -157,7 +157,24 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Errors
     /// [`ErrorKind::TableName`](crate::ErrorKind::TableName) if it cannot be a table's name; see [`TableName::new`].
     pub fn table_name(mut self, name: &str) -> Result<Self> {
-        self.table = TableName::new(name)?;
+        let table = TableName::new(name)?;
+        self.table = match self.table.schema() {
+            Some(schema) => table.in_schema(schema)?,
+            None => table,
+        };
+        Ok(self)
+    }
+
+    /// Keeps the records in a schema, which has to exist, and not where names without one are looked up first. On MySQL that is a
+    /// database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TableName`](crate::ErrorKind::TableName) if it cannot be a schema's name; see [`TableName::in_schema`].
+    pub fn schema(mut self, name: &str) -> Result<Self>
+    where
+        B: Schemas,
+    {
+        self.table = self.table.in_schema(name)?;
         Ok(self)
     }
 

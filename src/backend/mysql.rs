@@ -6,7 +6,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
-use super::{Attempt, Backend, Ledger, Progress, Scope, Script, TableForm, closed};
+use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm, closed};
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -322,6 +322,9 @@ impl Backend for Mysql {
         taken
     }
 }
+
+/// A schema is a database here.
+impl Schemas for Mysql {}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";

@@ -9,7 +9,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
-use super::{Attempt, Backend, Ledger, Progress, Script, TableForm};
+use super::{Attempt, Backend, Ledger, Progress, Schemas, Script, TableForm, closed};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Head, Record};
@@ -17,6 +17,7 @@ use crate::id::MigrationId;
 use crate::reached::{Reached, Standing};
 use crate::sql::pieces;
 use crate::sql::postgres::statements;
+use crate::step::Atomicity;
 use crate::trace::Trace;
 
 mod log;
@@ -76,11 +77,14 @@ impl Backend for Postgres {
         progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault> {
         let before = settings::read(conn)?;
-        let outcome = script::run(conn, script, progress);
+        if script.atomicity == Atomicity::Guarded {
+            // The end of a transaction would set back what is set in it.
+            let outcome = closed::<Self, _, _>(conn, |conn| script::run(conn, script, progress));
+            return outcome.and(settings::restore(conn, &before));
+        }
         // In a transaction that failed nothing can be set, and its end sets everything back.
-        let has_failed = outcome.is_err() && Self::in_transaction(conn).unwrap_or(true);
-        let restored = if has_failed { Ok(()) } else { settings::restore(conn, &before) };
-        outcome.and(restored)
+        script::run(conn, script, progress)?;
+        settings::restore(conn, &before)
     }
 
     fn head(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
@@ -224,6 +228,15 @@ impl Backend for Postgres {
         }
     }
 
+    fn is_blank(conn: &mut &mut Client, tables: &[TableName]) -> Result<bool, Fault> {
+        let sql = "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE relkind IN ('r', 'p', 'm', 'f') AND nspname NOT IN ('pg_catalog', 'information_schema')
+            AND nspname !~ '^pg_(toast|temp)'";
+        let rows = query(conn, sql, &[]).map_err(fault)?;
+        let is_own = |name: &str| name == LOCKS || tables.iter().any(|table| table.as_str() == name);
+        Ok(rows.iter().all(|row| is_own(row.get(0))))
+    }
+
     fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
         let name = table.to_string();
         let rows =
@@ -289,6 +302,8 @@ impl Backend for Postgres {
         query(conn, back, &[before.as_deref()]).map(drop).map_err(fault)
     }
 }
+
+impl Schemas for Postgres {}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";

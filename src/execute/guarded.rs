@@ -30,7 +30,10 @@ impl<B: Backend> Executor<'_, B> {
             B::stamp(conn, self.table, books.basis)?;
             Ok::<_, Stop>(books)
         })
-        .map_err(|stop| self.told(conn, work, stop, Atomicity::Transaction))?;
+        .map_err(|stop| match stop {
+            Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
+            stop => self.told(conn, work, stop, Atomicity::Transaction),
+        })?;
         *first = looked;
 
         let scope = Scope::new(work.meta.foreign_keys, self.patience);

@@ -200,12 +200,16 @@ impl<B: Backend> MigrationRunner<B> {
                 _ => Consent::NotNeeded,
             };
             let started = report.applied.len();
+            let again = |report: &Report| target.is_a_place() || report.applied.len() == started;
             report.already = if started == 0 { plan.already() } else { report.already };
             self.warn(&plan, report);
             match self.carry_out(conn, plan, consent, &ledger, &history, report, holding) {
                 Ok(()) => return Ok(Way::Arrived),
                 // Somebody without the lock was faster. A place is reached from wherever one stands.
-                Err(Stop::Moved) if target.is_a_place() || report.applied.len() == started => {}
+                Err(Stop::Moved) if again(report) && self.lock != Lock::Row => {}
+                Err(Stop::Moved) if again(report) && began.elapsed() < self.lock_timeout => {
+                    std::thread::sleep(pause);
+                }
                 Err(stop) => return Err(self.failure(stop)),
             }
         }

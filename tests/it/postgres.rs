@@ -325,6 +325,136 @@ fn a_plan_reads_what_goes_from_the_text() {
 }
 
 #[test]
+fn the_records_are_in_the_schema_that_was_chosen() {
+    with(|_, client| {
+        client.batch_execute("CREATE SCHEMA \"The \"\"Audit\"\"\"; CREATE SCHEMA s").unwrap();
+        let set = || {
+            let moves = "SET search_path = s; CREATE TABLE here (x int); CREATE TABLE there (x int)";
+            runner([users(), Migration::sql("2_moves", moves).outside_transaction()])
+        };
+        let it = set().table_name("My Table").unwrap().schema("The \"Audit\"").unwrap();
+        it.run(&mut *client).unwrap();
+        it.rollback(&mut *client, 0).unwrap();
+        let found = "SELECT schemaname, tablename FROM pg_tables WHERE tablename IN ('My Table', 'here', 'there') ORDER BY 2";
+        assert_eq!(rows(client, found), ["The \"Audit\"|My Table", "s|here", "s|there"]);
+        assert!(it.run(&mut *client).unwrap().is_up_to_date());
+
+        // Where none was chosen, it is the one that the session looks in first, wherever the script looks.
+        client.batch_execute("DROP SCHEMA s CASCADE; CREATE SCHEMA s; DROP TABLE users").unwrap();
+        set().run(&mut *client).unwrap();
+        assert_eq!(
+            rows(client, "SELECT name FROM public.__switchy_migrations ORDER BY place"),
+            ["1_users", "2_moves"]
+        );
+        let error = runner([users()]).schema("missing").unwrap().run(&mut *client).unwrap_err();
+        assert!(error.to_string().contains("schema \"missing\" does not exist"), "{error}");
+    });
+}
+
+#[test]
+fn a_step_outside_a_transaction_goes_on_behind_what_is_done() {
+    let script = "SET search_path = s; CREATE TABLE a (b int);
+        BEGIN; INSERT INTO a VALUES (1); INSERT INTO missing VALUES (1); COMMIT;
+        CREATE INDEX CONCURRENTLY i ON a (b); ALTER TABLE a ADD c int; INSERT INTO a VALUES (2, 2)";
+    with(|_, client| {
+        client.batch_execute("CREATE SCHEMA s").unwrap();
+        let it = runner([Migration::sql("1_it", script).outside_transaction()]);
+        let retry = || Recovery::Retry("1_it".into());
+        let error = it.run(&mut *client).unwrap_err();
+        assert!(error.to_string().contains("\"missing\" does not exist"), "{error}");
+        // What its own transaction did is taken back, so it goes on where that began.
+        let dirty = it.history(&mut *client).unwrap().records()[0].dirty.clone().unwrap();
+        assert_eq!((dirty.statement, dirty.of), (Some(3), Some(9)));
+        assert!(dirty.failure.unwrap().starts_with("statement 5 failed: "));
+        assert_eq!(rows(client, "SELECT b FROM s.a"), Vec::<String>::new());
+
+        client.batch_execute("CREATE TABLE s.missing (x int)").unwrap();
+        it.recover(&mut *client, retry(), Signature::of("ada")).unwrap();
+        assert_eq!(it.run(&mut *client).unwrap().applied.len(), 1);
+        assert_eq!(rows(client, "SELECT b, c FROM s.a ORDER BY b"), ["1|NULL", "2|2"]);
+        assert_eq!(rows(client, "SHOW search_path"), ["\"$user\", public"]);
+    });
+}
+
+#[test]
+fn an_index_that_was_left_invalid_is_named() {
+    with(|_, client| {
+        client.batch_execute("CREATE TABLE \"T\" (x int); INSERT INTO \"T\" VALUES (1), (1)").unwrap();
+        let script = "SELECT 1; CREATE UNIQUE INDEX CONCURRENTLY \"I\" ON \"T\" (x); CREATE TABLE u (x int)";
+        let it = runner([Migration::sql("1_it", script).outside_transaction()]);
+        let error = it.run(&mut *client).unwrap_err().to_string();
+        assert!(error.contains("with DROP INDEX CONCURRENTLY \"I\""), "{error}");
+        let retry = || Recovery::Retry("1_it".into());
+        let error = it.recover(&mut *client, retry(), Signature::of("ada")).unwrap_err().to_string();
+        assert!(error.contains("statement 2 left the invalid index \"I\""), "{error}");
+        client.batch_execute("DROP INDEX CONCURRENTLY \"I\"").unwrap();
+        client.batch_execute("DELETE FROM \"T\"").unwrap();
+        it.recover(&mut *client, retry(), Signature::of("ada")).unwrap();
+        assert_eq!(it.run(&mut *client).unwrap().applied.len(), 1);
+        assert_eq!(
+            rows(client, "SELECT count(*) FROM pg_index WHERE indexrelid = '\"I\"'::regclass AND indisvalid"),
+            ["1"]
+        );
+    });
+}
+
+#[test]
+fn a_transaction_that_a_script_leaves_open_is_an_error() {
+    with(|_, client| {
+        let script = "CREATE TABLE a (b int); BEGIN; INSERT INTO a VALUES (1)";
+        let it = runner([Migration::sql("1_it", script).outside_transaction()]);
+        let error = it.run(&mut *client).unwrap_err();
+        assert!(error.to_string().contains("it left a transaction open, which was rolled back"), "{error}");
+        assert_eq!(rows(client, "SELECT b FROM a"), Vec::<String>::new());
+        let dirty = it.history(&mut *client).unwrap().records()[0].dirty.clone().unwrap();
+        assert_eq!(dirty.statement, Some(2));
+    });
+}
+
+#[test]
+fn statements_that_refuse_a_transaction_need_no_list() {
+    with(|_, client| {
+        let script = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE a (b mood);
+            ALTER TYPE mood ADD VALUE 'glad'; INSERT INTO a VALUES ('glad');
+            VACUUM a; ALTER SYSTEM SET log_min_messages = 'warning'; ALTER SYSTEM RESET log_min_messages;
+            CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO a VALUES ('sad'); COMMIT; END $$;
+            CALL p(); DO $$ BEGIN INSERT INTO a VALUES ('sad'); COMMIT; END $$;
+            REINDEX TABLE CONCURRENTLY a";
+        runner([Migration::sql("1_it", script).outside_transaction()]).run(&mut *client).unwrap();
+        assert_eq!(rows(client, "SELECT b FROM a ORDER BY 1"), ["sad", "sad", "glad"]);
+    });
+}
+
+#[test]
+fn a_row_can_be_the_lock() {
+    with(|database, client| {
+        let set = || {
+            let number = |number: usize| {
+                let script = format!("CREATE TABLE t{number} (x int); SELECT pg_sleep(0.01)");
+                let step = Migration::from_scripts(format!("{number}_t"), script, None);
+                if number % 2 == 0 { step } else { step.outside_transaction() }
+            };
+            runner((0..6).map(number)).lock(switchy_schema::Lock::Row)
+        };
+        let applied: Vec<usize> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..12)
+                .map(|_| scope.spawn(|| set().run(&mut database.connect()).unwrap().applied.len()))
+                .collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(applied.iter().sum::<usize>(), 6);
+
+        // Whoever finds the row locked says so when its time is over.
+        client.batch_execute("BEGIN; SELECT * FROM __switchy_locks FOR UPDATE").unwrap();
+        let late =
+            runner([users()]).policy(switchy_schema::Policy::DEVELOPMENT).lock(switchy_schema::Lock::Row);
+        let error = late.lock_timeout(Duration::from_millis(100)).run(&mut database.connect()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LockTimeout, "{error}");
+        client.batch_execute("ROLLBACK").unwrap();
+    });
+}
+
+#[test]
 fn a_transaction_of_the_caller_is_refused() {
     with(|_, client| {
         client.batch_execute("BEGIN").unwrap();

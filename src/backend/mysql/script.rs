@@ -6,7 +6,7 @@ use mysql::{Conn, Row};
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, standing};
 use crate::backend::walk::{Manner, Walk};
-use crate::backend::{KEEP_OUT, Progress, Script, lost_with_session};
+use crate::backend::{KEEP_OUT, Progress, Script, closed, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{Kind, computes_variable, kind, statements};
 use crate::sql::pieces::Piece;
@@ -26,7 +26,11 @@ pub(super) fn run(
         return walked(conn, script, &pieces, progress);
     }
     let before = settings::read(conn)?;
-    let outcome = walked(conn, script, &pieces, progress);
+    let outcome = match script.atomicity {
+        Atomicity::Transaction => walked(conn, script, &pieces, progress),
+        // Setting `autocommit` back would commit what is open.
+        Atomicity::Guarded => closed::<Mysql, _, _>(conn, |conn| walked(conn, script, &pieces, progress)),
+    };
     let restored = settings::restore(conn, &before);
     outcome.and(restored)
 }

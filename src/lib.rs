@@ -29,7 +29,7 @@
 //! * Going back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting what is recorded: [`Recovery`].
 //! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: `RECOVERY.md`.
-//! * Other databases: [`Backend`].
+//! * Other databases: [`Backend`]; servers: `docs/servers.md`.
 //!
 //! # Features
 //!
@@ -153,3 +153,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../RECOVERY.md")]
 struct RecoveryGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/servers.md")]
+struct Servers;

@@ -77,6 +77,11 @@ pub trait Backend: Sized + 'static {
     /// Whether a transaction is open on the connection.
     fn in_transaction(conn: &mut Self::Conn<'_>) -> Result<bool, Fault>;
 
+    /// Whether a transaction of ours can begin on the connection: none is open.
+    fn is_free(conn: &mut Self::Conn<'_>) -> Result<bool, Fault> {
+        Ok(!Self::in_transaction(conn)?)
+    }
+
     /// Runs one statement of the engine's own.
     fn execute(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault>;
 
@@ -467,6 +472,7 @@ pub(crate) fn patiently<R>(
 pub(crate) const KEEP_OUT: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
      or set run_in_transaction = false in its metadata";
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 /// The fault of a script that cannot go on, because what one of its statements made has ended with the session.
 pub(crate) fn lost_with_session(statement: u32) -> Fault {
     let what = format!("it cannot go on here: what statement {statement} made ended with the session");

@@ -138,7 +138,7 @@ impl TableName {
 }
 
 /// An identifier as standard SQL writes it.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn quote(identifier: &str) -> String {
     quote_in(identifier, '"')
 }

@@ -6,7 +6,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
-use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm, closed};
+use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm};
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -76,17 +76,17 @@ impl Backend for Mysql {
         run(conn, sql)
     }
 
-    fn begin(conn: &mut &mut Conn) -> Result<(), Fault> {
-        run(conn, "START TRANSACTION")
+    /// Without `autocommit` whatever is asked is part of a transaction that somebody else has to end.
+    fn is_free(conn: &mut &mut Conn) -> Result<bool, Fault> {
+        if column::<u8>(conn, "SELECT @@autocommit").map_err(fault)? == Some(0) {
+            return Err(Fault::new(FaultKind::Other, "autocommit is off on this connection")
+                .remedy("switch it on with SET autocommit = 1"));
+        }
+        Ok(!Self::in_transaction(conn)?)
     }
 
-    /// With `autocommit` off, what is noted outside a transaction would be part of one that nobody ends.
-    fn outside_transaction<R, E: From<Fault>>(
-        conn: &mut &mut Conn,
-        _scope: &Scope,
-        body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
-    ) -> Result<R, E> {
-        settings::committing(conn, |conn| closed::<Self, R, E>(conn, body))
+    fn begin(conn: &mut &mut Conn) -> Result<(), Fault> {
+        run(conn, "START TRANSACTION")
     }
 
     fn can_be_atomic(script: &str) -> bool {

@@ -15,6 +15,7 @@ pub(super) enum Manner {
     /// It cannot be, and does no harm if it runs again: a setting of the session, `VACUUM`.
     Repeatable,
     /// It cannot be, and must not run again; what to compare with if nobody sees its end.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     Alone(String),
     /// It begins a transaction.
     Begins,
@@ -106,6 +107,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 run(conn)?;
                 self.note(conn, &next)
             }
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
             Manner::Alone(mark) => {
                 let begins = reached(number, Some(mark));
                 self.note(conn, &begins)?;

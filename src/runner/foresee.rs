@@ -93,9 +93,11 @@ impl<B: Backend> MigrationRunner<B> {
         let foreseen = |step: &crate::step::Step| {
             let found = self.find_with(&stored, step);
             let foreign_keys = found.map_or_else(Default::default, |(meta, _)| meta.foreign_keys);
-            let action = found.and_then(|(_, body)| body.action(step.direction));
+            let text = found.and_then(|(_, body)| body.action(step.direction)).and_then(Action::text);
+            // What is done of it is not to be expected.
+            let rest = step.from.zip(text).and_then(|(from, text)| text.get(B::offset_of(text, from)?..));
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
-            Foreseen::new(action.and_then(Action::text), trust).under(foreign_keys)
+            Foreseen::new(rest.or(text), trust).under(foreign_keys)
         };
         let scripts: Vec<Foreseen<'_>> = plan.steps().iter().map(foreseen).collect();
         let tables = [self.table.clone(), self.table.log()];

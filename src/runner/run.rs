@@ -332,7 +332,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     pub(super) fn refuse_open_transaction(&self, conn: &mut B::Conn<'_>) -> Result<()> {
-        if B::in_transaction(conn).map_err(self.reading())? {
+        if !B::is_free(conn).map_err(self.reading())? {
             return Err(Failure::OpenTransaction.into());
         }
         Ok(())

@@ -62,19 +62,3 @@ pub(super) fn restore(conn: &mut Conn, before: &Settings) -> Result<(), Fault> {
     }
     Ok(())
 }
-
-/// Runs `body` with `autocommit` on.
-pub(super) fn committing<R, E: From<Fault>>(
-    conn: &mut &mut Conn,
-    body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
-) -> Result<R, E> {
-    if column::<u8>(conn, "SELECT @@autocommit").map_err(fault)? != Some(0) {
-        return body(conn);
-    }
-    run(conn, "SET autocommit = 1")?;
-    let outcome = body(conn);
-    let restored = run(conn, "SET autocommit = 0");
-    let done = outcome?;
-    restored?;
-    Ok(done)
-}

@@ -32,7 +32,7 @@ fn start(job: &str, database: &TestDatabase, moment: &str) -> Child {
 }
 
 /// Reads what a child says until it says this.
-pub(crate) fn wait_for(child: &mut Child, word: &str) {
+pub(crate) fn wait_for(child: &mut Child, word: &str) -> String {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut said = String::new();
     while !said.trim_end().ends_with(word) {
@@ -43,6 +43,7 @@ pub(crate) fn wait_for(child: &mut Child, word: &str) {
         }
     }
     child.stdout = Some(output.into_inner());
+    said
 }
 
 pub(crate) fn say(word: &str) {

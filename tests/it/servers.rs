@@ -1,157 +1,265 @@
-//! Private database servers for the tests: started once per test run from the installed programs, in a temporary folder, and stopped
-//! when the process of the tests ends, however it ends.
+//! Private database servers for the tests: started from the installed programs, in a temporary folder, and gone when the process of the
+//! tests ends, however it ends.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+mod galera;
+mod mysql;
+mod pgbouncer;
+mod postgres;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
 
-use postgres::{Client, NoTls};
+pub(crate) use galera::galera;
+pub(crate) use mysql::{MysqlDatabase, mysql, own_mysql};
+pub(crate) use pgbouncer::pgbouncer;
+pub(crate) use postgres::{PostgresDatabase, own_postgres, postgres};
 
-/// A server that ends with this process: a shell beside it waits for the end of its standard input, which we hold.
-struct Server {
-    /// How to connect to its first database.
+/// How long anything of a server may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a test connects to.
+pub(crate) trait Database {
+    type Client;
+
+    fn try_connect(&self) -> Result<Self::Client, String>;
+}
+
+/// A server that a test can kill and start again. It ends with its owner.
+pub(crate) struct OwnServer<D> {
+    guard: Mutex<Guard>,
+    run: String,
+    pub(crate) database: D,
+}
+
+impl<D: Database> OwnServer<D> {
+    /// A server that is up, from the line of shell that runs it.
+    fn start(guard: Guard, run: String, database: D) -> Result<Self, String> {
+        let server = Self::launch(guard, run, database)?;
+        server.wait_until(|_| true)?;
+        Ok(server)
+    }
+
+    /// A server that may need a while, and others of its kind, to be up.
+    fn launch(guard: Guard, run: String, database: D) -> Result<Self, String> {
+        let server = Self { guard: Mutex::new(guard), run, database };
+        server.run()?;
+        Ok(server)
+    }
+
+    fn run(&self) -> Result<(), String> {
+        self.order(&format!("{} & server=$!", self.run))
+    }
+
+    fn order(&self, order: &str) -> Result<(), String> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).order(order)
+    }
+
+    /// Returns when the server can be used, or has ended.
+    fn wait_until(&self, is_ready: impl Fn(&mut D::Client) -> bool) -> Result<(), String> {
+        let attempt = || {
+            let mut client = self.database.try_connect()?;
+            if is_ready(&mut client) { Ok(()) } else { Err("it is not ready".to_owned()) }
+        };
+        patiently(attempt, || self.order("is_alive"))
+    }
+
+    /// A connection, as soon as the server is up.
+    pub(crate) fn connect(&self) -> D::Client {
+        patiently(|| self.database.try_connect(), || Ok(())).unwrap()
+    }
+
+    /// Ends the server as a power failure would: SIGKILL for all its processes. What it wrote stays.
+    pub(crate) fn kill(&self) {
+        self.order("kill_all").unwrap();
+    }
+
+    /// Starts the server again where it was, and returns when it is up.
+    pub(crate) fn restart(&self) {
+        self.kill();
+        self.run().unwrap();
+        self.wait_until(|_| true).unwrap();
+    }
+}
+
+/// A shell that looks after one server and its folder; `guard.sh` says how.
+struct Guard {
+    shell: Child,
+    answers: BufReader<ChildStdout>,
+    folder: PathBuf,
+}
+
+impl Guard {
+    fn new() -> Result<Self, String> {
+        const SCRIPT: &str = include_str!("servers/guard.sh");
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "guard", SCRIPT]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // What ends all processes of the tests at once, as Ctrl-C does, lets it do its work.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut shell = command.spawn().map_err(|error| format!("there is no shell: {error}"))?;
+        let answers = BufReader::new(shell.stdout.take().unwrap());
+        let mut guard = Self { shell, answers, folder: PathBuf::new() };
+        guard.folder = PathBuf::from(guard.answer());
+        if guard.folder.is_dir() { Ok(guard) } else { Err("there is no folder for a server".to_owned()) }
+    }
+
+    /// Does a line of shell in the folder; the error has the end of the server's log.
+    fn order(&mut self, order: &str) -> Result<(), String> {
+        let orders = self.shell.stdin.as_mut().unwrap();
+        orders.write_all(format!("{order}\n").as_bytes()).map_err(|error| error.to_string())?;
+        let answer = self.answer();
+        if answer == "0" { Ok(()) } else { Err(format!("`{order}` gave {answer}:\n{}", self.log())) }
+    }
+
+    /// Writes a file that belongs to whom the server runs as.
+    fn write(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let lines: Vec<String> = text.lines().map(|line| format!("'{line}'")).collect();
+        self.order(&format!("printf '%s\\n' {} >{name}", lines.join(" ")))
+    }
+
+    fn answer(&mut self) -> String {
+        let mut answer = String::new();
+        let _ = self.answers.read_line(&mut answer);
+        answer.trim_end().to_owned()
+    }
+
+    fn log(&self) -> String {
+        let log = fs::read(self.folder.join("log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Its input ends here, and so it does.
+        let _ = self.shell.wait();
+    }
+}
+
+/// A server that all tests of this process share.
+struct SharedServer<D> {
     url: String,
-    _guard: Mutex<(Child, Option<ChildStdin>)>,
+    /// `None` where somebody gave us the server.
+    _own: Option<OwnServer<D>>,
 }
 
-/// A database of its own on the PostgreSQL server of the tests; `None`, and said so, where there is no server.
-pub(crate) fn postgres() -> Option<PostgresDatabase> {
-    static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+/// The server at the address in an environment variable, or else one of our own.
+fn given_or<D>(
+    variable: &str,
+    start: impl FnOnce() -> Result<SharedServer<D>, String>,
+) -> Result<SharedServer<D>, String> {
+    env::var(variable).map_or_else(|_| start(), |url| Ok(SharedServer { url, _own: None }))
+}
+
+/// A name for a database that no other test uses.
+fn fresh_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let server = match SERVER.get_or_init(start_postgres) {
-        Ok(server) => server,
+    format!("test_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What could be started; a test that needs anything else says so and does nothing, unless the environment asks for all servers.
+fn or_say<T>(started: Result<T, impl std::fmt::Display>) -> Option<T> {
+    let is_required = env::var("SWITCHY_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
+    match started {
+        Ok(started) => Some(started),
+        Err(missing) if is_required => panic!("{missing}"),
         Err(missing) => {
-            let is_required = std::env::var("SWITCHY_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
-            assert!(!is_required, "{missing}");
             eprintln!("not run: {missing}");
-            return None;
+            None
         }
-    };
-    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut first = Client::connect(&format!("{} dbname=postgres", server.url), NoTls).unwrap();
-    first.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-    Some(PostgresDatabase { url: format!("{} dbname={name}", server.url) })
-}
-
-/// A database that nobody else uses.
-pub(crate) struct PostgresDatabase {
-    pub(crate) url: String,
-}
-
-impl PostgresDatabase {
-    pub(crate) fn connect(&self) -> Client {
-        Client::connect(&self.url, NoTls).unwrap()
     }
 }
 
-fn start_postgres() -> Result<Server, String> {
-    if let Ok(url) = std::env::var("SWITCHY_TEST_POSTGRES_URL") {
-        let (child, stdin) = guard("true", Path::new("/"));
-        return Ok(Server { url, _guard: Mutex::new((child, stdin)) });
-    }
-    let bin = programs("/usr/lib/postgresql", "postgres")
-        .ok_or("there is no PostgreSQL server; install the package `postgresql`")?;
-    let folder =
-        tempfile::Builder::new().prefix("switchy-pg").tempdir().map_err(|error| error.to_string())?.keep();
-    let user = unprivileged(&folder);
-    let data = folder.join("data");
-    let initdb = format!(
-        "{user} {} -D {} -U app -A trust -E UTF8 --locale=C --no-sync >{}/initdb.log 2>&1",
-        bin.join("initdb").display(),
-        data.display(),
-        folder.display()
-    );
-    let done = Command::new("sh").arg("-c").arg(&initdb).status().map_err(|error| error.to_string())?;
-    if !done.success() {
-        return Err(format!("initdb failed, see {}/initdb.log", folder.display()));
-    }
-    let run = format!(
-        "{user} {} -D {} -k {} -c listen_addresses='' -c fsync=off -c max_connections=200",
-        bin.join("postgres").display(),
-        data.display(),
-        folder.display()
-    );
-    let (child, stdin) = guard(&run, &folder);
-    let url = format!("host={} user=app", folder.display());
-    let server = Server { url: format!("{url} dbname=postgres"), _guard: Mutex::new((child, stdin)) };
+/// Tries until it works, while there is reason to hope.
+fn patiently<T>(
+    mut attempt: impl FnMut() -> Result<T, String>,
+    hope: impl Fn() -> Result<(), String>,
+) -> Result<T, String> {
     let began = Instant::now();
-    while Client::connect(&server.url, NoTls).is_err() {
-        if began.elapsed() > Duration::from_secs(60) {
-            return Err(format!("PostgreSQL did not start, see {}/server.log", folder.display()));
+    loop {
+        match attempt() {
+            Ok(done) => return Ok(done),
+            Err(error) if began.elapsed() > PATIENCE => return Err(error),
+            Err(_) => hope()?,
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(20));
     }
-    Ok(Server { url: server.url.replace(" dbname=postgres", ""), ..server })
 }
 
-/// The newest folder of programs under a root, or that on the path, which has this one.
-fn programs(root: &str, program: &str) -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir(root)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .filter(|bin| bin.join(program).exists())
-        .collect();
-    versions.sort();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).find(|bin| bin.join(program).exists());
-    versions.pop().or(on_path)
+/// Where a program is; those of servers are often beside the path.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = ["/usr/sbin", "/usr/bin", "/usr/libexec"].map(PathBuf::from).into_iter();
+    folders.chain(env::split_paths(&path)).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// What makes a command run as somebody whom the server accepts: it refuses root. The folder becomes theirs.
-fn unprivileged(folder: &Path) -> &'static str {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    if id.stdout.trim_ascii() != b"0" {
-        return "";
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+    use crate::processes::{say, wait_for};
+
+    /// What says which of its tests this binary is started again for.
+    const JOB: &str = "SWITCHY_SCHEMA_TEST_SERVERS";
+
+    #[test]
+    fn nothing_is_left_of_a_server_when_its_test_panics() {
+        let mut folder = PathBuf::new();
+        if let Some(server) = own_postgres() {
+            folder.clone_from(&server.guard.lock().unwrap().folder);
+            assert!(folder.join("data/postmaster.pid").exists());
+            catch_unwind(move || {
+                let _server = server;
+                panic!("on purpose");
+            })
+            .unwrap_err();
+        }
+        assert!(!folder.exists());
     }
-    let owned = Command::new("chown").arg("nobody").arg(folder).status().unwrap();
-    assert!(owned.success());
-    "runuser -u nobody --"
-}
 
-/// Runs a server until this process ends, and removes its folder.
-fn guard(server: &str, folder: &Path) -> (Child, Option<ChildStdin>) {
-    let folder = folder.display();
-    let log = if server == "true" { "/dev/null".to_owned() } else { format!("{folder}/server.log") };
-    let remove = if server == "true" { String::new() } else { format!("rm -rf {folder}") };
-    // Signals do not pass through `runuser`; the server itself says who it is.
-    let stop = format!("kill -INT $(head -n 1 {folder}/data/postmaster.pid)");
-    let script =
-        format!("{server} >{log} 2>&1 </dev/null & server=$!; read -r _; {stop}; wait $server; {remove}");
-    let mut child = Command::new("sh")
-        .arg("-c")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let stdin = child.stdin.take();
-    (child, stdin)
-}
+    #[test]
+    fn nothing_is_left_of_a_server_when_its_process_is_killed() {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "servers::tests::a_process_that_another_test_kills", "--nocapture"])
+            .env(JOB, "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let folders: Vec<PathBuf> = wait_for(&mut child, "ready")
+            .lines()
+            .filter(|line| line.contains("switchy-"))
+            .map(PathBuf::from)
+            .collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let are_gone =
+            || if folders.iter().any(|folder| folder.exists()) { Err("left".to_owned()) } else { Ok(()) };
+        patiently(are_gone, || Ok(())).unwrap();
+    }
 
-/// A database of its own on a MySQL server.
-pub(crate) fn mysql() -> Option<MysqlDatabase> {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let url = std::env::var("SWITCHY_TEST_MYSQL_URL").ok()?;
-    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let options = mysql::Opts::from_url(&url).unwrap();
-    use mysql::prelude::Queryable;
-    mysql::Conn::new(options.clone()).unwrap().query_drop(format!("CREATE DATABASE {name}")).unwrap();
-    let options = mysql::OptsBuilder::from_opts(options).db_name(Some(name)).into();
-    Some(MysqlDatabase { options })
-}
-
-/// A database that nobody else uses.
-pub(crate) struct MysqlDatabase {
-    options: mysql::Opts,
-}
-
-impl MysqlDatabase {
-    pub(crate) fn connect(&self) -> mysql::Conn {
-        mysql::Conn::new(self.options.clone()).unwrap()
+    #[test]
+    fn a_process_that_another_test_kills() {
+        if env::var_os(JOB).is_none() {
+            return;
+        }
+        let (postgres, mysql) = (own_postgres(), own_mysql());
+        let folders = [
+            postgres.as_ref().map(|server| server.guard.lock().unwrap().folder.clone()),
+            mysql.as_ref().map(|server| server.guard.lock().unwrap().folder.clone()),
+        ];
+        for folder in folders.into_iter().flatten() {
+            say(folder.to_str().unwrap());
+        }
+        say("ready");
+        thread::sleep(PATIENCE);
     }
 }

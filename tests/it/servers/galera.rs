@@ -1,0 +1,135 @@
+//! Galera: three nodes of MariaDB, each of which takes writes for all.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::mysql::{database, install, run};
+use super::{Guard, MysqlDatabase, OwnServer, or_say};
+
+/// How many nodes there are.
+const NODES: usize = 3;
+
+/// A cluster of three nodes with one database.
+pub(crate) fn galera() -> Option<Cluster> {
+    // Somebody else may have taken one of the free ports meanwhile.
+    or_say(start().or_else(|_| start()))
+}
+
+/// Three nodes, from 0.
+pub(crate) struct Cluster {
+    nodes: Vec<OwnServer<MysqlDatabase>>,
+}
+
+impl Cluster {
+    /// A connection to the common database by way of a node.
+    pub(crate) fn connect(&self, node: usize) -> Conn {
+        self.nodes[node].connect()
+    }
+
+    /// Ends a node as a power failure would. The others notice within a few seconds, and wait until then; the node cannot come back.
+    pub(crate) fn kill(&self, node: usize) {
+        self.nodes[node].kill();
+    }
+}
+
+/// Where the library is, on Debian and on Fedora.
+const PROVIDERS: [&str; 2] = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib64/galera/libgalera_smm.so"];
+
+fn start() -> Result<Cluster, String> {
+    let provider = PROVIDERS.into_iter().find(|path| Path::new(path).exists());
+    let provider = provider.ok_or("there is no Galera; install the package `galera-4`")?;
+    let ports = free_ports()?;
+    let mut nodes = Vec::new();
+    for (node, mut guard) in guards()?.into_iter().enumerate() {
+        guard.write("data/grastate.dat", STATE)?;
+        guard.write("data/gvwstate.dat", &view(node + 1))?;
+        let run = format!("{} {}", run()?, options(provider, &ports, node));
+        let database = database(&guard);
+        nodes.push(OwnServer::launch(guard, run, database)?);
+    }
+    for node in &nodes {
+        node.wait_until(is_complete)?;
+    }
+    Ok(Cluster { nodes })
+}
+
+/// Three folders with the same data.
+fn guards() -> Result<Vec<Guard>, String> {
+    let mut guards = vec![Guard::new()?];
+    install(&mut guards[0])?;
+    let data = guards[0].folder.join("data");
+    for _ in 1..NODES {
+        let mut guard = Guard::new()?;
+        guard.order(&format!("cp -a '{}' data", data.display()))?;
+        guards.push(guard);
+    }
+    Ok(guards)
+}
+
+/// Ports that nobody listens at.
+fn free_ports() -> Result<Vec<u16>, String> {
+    let listeners: Result<Vec<_>, _> = (0..NODES).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
+    let ports = listeners.and_then(|all| all.iter().map(|one| Ok(one.local_addr()?.port())).collect());
+    ports.map_err(|error: std::io::Error| error.to_string())
+}
+
+/// All nodes have the same data and have seen each other before, or so they read. Thus they need nobody to begin, and no transfer.
+const STATE: &str =
+    "version: 2.1\nuuid: 00000001-0000-11f0-8000-000000000000\nseqno: 0\nsafe_to_bootstrap: 0";
+
+/// What a node remembers of the cluster; here the nodes count from 1.
+fn view(node: usize) -> String {
+    let id = |node| format!("0000000{node}-0000-11f0-8000-00000000000{node}");
+    let members: Vec<String> = (1..=NODES).map(|node| format!("member: {} 0\n", id(node))).collect();
+    format!("my_uuid: {}\n#vwbeg\nview_id: 3 {} 3\nbootstrap: 0\n{}#vwend", id(node), id(1), members.concat())
+}
+
+/// What makes a server of MariaDB a node. The ports are in the name of the cluster, so that nodes of another one that find a port of ours
+/// are turned away.
+fn options(provider: &str, ports: &[u16], node: usize) -> String {
+    let peers: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let own = &peers[node];
+    format!(
+        "--wsrep-on=ON --wsrep-provider={provider} --wsrep-cluster-name=tests_{} --wsrep-cluster-address=gcomm://{} \
+         --wsrep-node-address={own} --wsrep-sst-method=skip --binlog-format=ROW --innodb-autoinc-lock-mode=2 \
+         --wsrep-provider-options='gmcast.listen_addr=tcp://{own};gcache.size=4M;evs.keepalive_period=PT0.3S;\
+         evs.inactive_check_period=PT0.1S;evs.suspect_timeout=PT3S;evs.inactive_timeout=PT6S;evs.install_timeout=PT6S;\
+         evs.join_retrans_period=PT0.2S'",
+        ports[0],
+        peers.join(",")
+    )
+}
+
+/// A node that takes writes and sees all the others.
+fn is_complete(conn: &mut Conn) -> bool {
+    status(conn, "wsrep_ready") == "ON" && status(conn, "wsrep_cluster_size") == NODES.to_string()
+}
+
+fn status(conn: &mut Conn, name: &str) -> String {
+    let row: Option<(String, String)> =
+        conn.query_first(format!("SHOW STATUS LIKE '{name}'")).unwrap_or(None);
+    row.map_or_else(String::new, |(_, value)| value)
+}
+
+#[test]
+fn what_one_node_writes_the_others_read_and_two_go_on_without_the_third() {
+    let Some(cluster) = super::galera() else { return };
+    let read = |node| -> Vec<i32> {
+        let mut conn = cluster.connect(node);
+        conn.query_drop("SET SESSION wsrep_sync_wait = 1").unwrap();
+        conn.query("SELECT x FROM t ORDER BY x").unwrap()
+    };
+    cluster.connect(0).query_drop("CREATE TABLE t (x int PRIMARY KEY)").unwrap();
+    for node in 0..NODES {
+        cluster.connect(node).query_drop(format!("INSERT INTO t VALUES ({node})")).unwrap();
+    }
+    for node in 0..NODES {
+        assert_eq!(read(node), [0, 1, 2]);
+    }
+    cluster.kill(2);
+    cluster.connect(0).query_drop("INSERT INTO t VALUES (3)").unwrap();
+    assert_eq!(read(1), [0, 1, 2, 3]);
+}

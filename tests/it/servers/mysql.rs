@@ -1,0 +1,124 @@
+//! MariaDB. A server of MySQL is used where its address is given.
+
+use std::sync::OnceLock;
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::{Database, Guard, OwnServer, SharedServer, fresh_name, given_or, or_say, program};
+
+/// A database of its own on the MariaDB server of the tests; `None`, and said so, where there is no server.
+pub(crate) fn mysql() -> Option<MysqlDatabase> {
+    static SERVER: OnceLock<Result<SharedServer<MysqlDatabase>, String>> = OnceLock::new();
+    let server = or_say(SERVER.get_or_init(|| given_or("SWITCHY_TEST_MYSQL_URL", start_shared)).as_ref())?;
+    let name = fresh_name();
+    let mut first = Conn::new(&*server.url).unwrap();
+    first.query_drop(format!("CREATE DATABASE {name}")).unwrap();
+    Some(MysqlDatabase { url: within(&server.url, &name) })
+}
+
+/// A MariaDB server of its own, for a test that kills it.
+pub(crate) fn own_mysql() -> Option<OwnServer<MysqlDatabase>> {
+    or_say(start())
+}
+
+/// A database that nobody else uses.
+pub(crate) struct MysqlDatabase {
+    pub(crate) url: String,
+}
+
+impl MysqlDatabase {
+    pub(crate) fn connect(&self) -> Conn {
+        self.try_connect().unwrap()
+    }
+}
+
+impl Database for MysqlDatabase {
+    type Client = Conn;
+
+    fn try_connect(&self) -> Result<Conn, String> {
+        Conn::new(&*self.url).map_err(|error| error.to_string())
+    }
+}
+
+fn start_shared() -> Result<SharedServer<MysqlDatabase>, String> {
+    let own = start()?;
+    let url = address(&own.guard.lock().unwrap());
+    Ok(SharedServer { url, _own: Some(own) })
+}
+
+fn start() -> Result<OwnServer<MysqlDatabase>, String> {
+    let mut guard = Guard::new()?;
+    install(&mut guard)?;
+    let database = database(&guard);
+    OwnServer::start(guard, run()?, database)
+}
+
+/// Makes the data folder of a server, with an empty database `test`.
+pub(super) fn install(guard: &mut Guard) -> Result<(), String> {
+    let install = found("mariadb-install-db")?;
+    guard.write("databases.sql", "CREATE DATABASE test;")?;
+    guard.order(&format!(
+        "{install} --no-defaults --auth-root-authentication-method=normal --skip-test-db \
+         --extra-file=\"$folder/databases.sql\" {OPTIONS}"
+    ))
+}
+
+/// The line of shell that runs a server.
+pub(super) fn run() -> Result<String, String> {
+    Ok(format!(
+        "{} --no-defaults --socket=\"$folder/socket\" --skip-networking {OPTIONS}",
+        found("mariadbd")?
+    ))
+}
+
+/// The database `test` of the server beside a guard.
+pub(super) fn database(guard: &Guard) -> MysqlDatabase {
+    MysqlDatabase { url: within(&address(guard), "test") }
+}
+
+/// Small files, no waiting for disks, and the texts that Debian's own configuration has.
+const OPTIONS: &str = "--datadir=\"$folder/data\" --tmpdir=\"$folder\" --max-connections=200 --skip-log-bin \
+     --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci \
+     --innodb-flush-method=nosync --debug-no-sync --innodb-use-native-aio=0 --innodb-log-file-size=4M \
+     --innodb-buffer-pool-size=16M --skip-innodb-buffer-pool-dump-at-shutdown";
+
+fn found(name: &str) -> Result<String, String> {
+    let missing = "there is no MariaDB server; install the package `mariadb-server`";
+    Ok(format!("'{}'", program(name).ok_or(missing)?.display()))
+}
+
+fn address(guard: &Guard) -> String {
+    format!("mysql://root@localhost?socket={}/socket", guard.folder.display())
+}
+
+/// The address of a database, from that of its server.
+fn within(server: &str, database: &str) -> String {
+    let (host, options) = server.split_once('?').unwrap_or((server, ""));
+    format!("{}/{database}?{options}", host.trim_end_matches('/'))
+}
+
+#[test]
+fn each_database_is_for_one_test() {
+    let (Some(one), Some(other)) = (super::mysql(), super::mysql()) else { return };
+    one.connect().query_drop("CREATE TABLE t (x int)").unwrap();
+    other.connect().query_drop("CREATE TABLE t (x int)").unwrap();
+}
+
+#[test]
+fn a_killed_server_comes_back_with_its_committed_rows() {
+    let Some(server) = super::own_mysql() else { return };
+    let mut conn = server.connect();
+    conn.query_drop("CREATE TABLE t (x int)").unwrap();
+    conn.query_drop("INSERT INTO t VALUES (1)").unwrap();
+    conn.query_drop("BEGIN").unwrap();
+    conn.query_drop("INSERT INTO t VALUES (2)").unwrap();
+    for _ in 0..2 {
+        server.kill();
+        assert!(conn.query_drop("COMMIT").is_err());
+        assert!(server.database.try_connect().is_err());
+        server.restart();
+        conn = server.connect();
+        assert_eq!(conn.query::<i32, _>("SELECT x FROM t").unwrap(), [1]);
+    }
+}

@@ -1,0 +1,93 @@
+//! PostgreSQL.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use postgres::{Client, NoTls};
+
+use super::{Database, Guard, OwnServer, SharedServer, fresh_name, given_or, or_say, program};
+
+/// A database of its own on the PostgreSQL server of the tests; `None`, and said so, where there is no server.
+pub(crate) fn postgres() -> Option<PostgresDatabase> {
+    static SERVER: OnceLock<Result<SharedServer<PostgresDatabase>, String>> = OnceLock::new();
+    let server = or_say(SERVER.get_or_init(|| given_or("SWITCHY_TEST_POSTGRES_URL", start_shared)).as_ref())?;
+    let name = fresh_name();
+    let mut first = Client::connect(&format!("{} dbname=postgres", server.url), NoTls).unwrap();
+    first.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+    Some(PostgresDatabase { url: format!("{} dbname={name}", server.url) })
+}
+
+/// A PostgreSQL server of its own, for a test that kills it.
+pub(crate) fn own_postgres() -> Option<OwnServer<PostgresDatabase>> {
+    or_say(start())
+}
+
+/// A database that nobody else uses.
+pub(crate) struct PostgresDatabase {
+    pub(crate) url: String,
+}
+
+impl PostgresDatabase {
+    pub(crate) fn connect(&self) -> Client {
+        self.try_connect().unwrap()
+    }
+}
+
+impl Database for PostgresDatabase {
+    type Client = Client;
+
+    fn try_connect(&self) -> Result<Client, String> {
+        Client::connect(&self.url, NoTls).map_err(|error| format!("{error:?}"))
+    }
+}
+
+fn start_shared() -> Result<SharedServer<PostgresDatabase>, String> {
+    let own = start()?;
+    let url = own.database.url.replace(" dbname=postgres", "");
+    Ok(SharedServer { url, _own: Some(own) })
+}
+
+fn start() -> Result<OwnServer<PostgresDatabase>, String> {
+    let bin = programs().ok_or("there is no PostgreSQL server; install the package `postgresql`")?;
+    let bin = bin.display();
+    let mut guard = Guard::new()?;
+    guard.order(&format!("'{bin}/initdb' -D data -U app -A trust -E UTF8 --locale=C --no-sync"))?;
+    // The segments of shared memory are files in the folder, so that those of a killed server go with it.
+    let run = format!(
+        "'{bin}/postgres' -D data -k \"$folder\" -c listen_addresses='' -c fsync=off -c max_connections=200 \
+         -c dynamic_shared_memory_type=mmap"
+    );
+    let url = format!("host={} user=app dbname=postgres", guard.folder.display());
+    OwnServer::start(guard, run, PostgresDatabase { url })
+}
+
+/// The folder of the newest programs that Debian installed, or of those on the path.
+fn programs() -> Option<PathBuf> {
+    let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("postgres").exists())
+        .collect();
+    versions.sort();
+    versions.pop().or_else(|| Some(program("postgres")?.parent()?.to_owned()))
+}
+
+#[test]
+fn a_killed_server_comes_back_with_its_committed_rows() {
+    let Some(server) = own_postgres() else { return };
+    let mut client = server.connect();
+    client.batch_execute("CREATE TABLE t (x int); INSERT INTO t VALUES (1)").unwrap();
+    client.batch_execute("BEGIN; INSERT INTO t VALUES (2)").unwrap();
+    for _ in 0..2 {
+        server.kill();
+        assert!(client.batch_execute("COMMIT").is_err());
+        assert!(server.database.try_connect().is_err());
+        server.restart();
+        client = server.connect();
+        let rows: Vec<i32> =
+            client.query("SELECT x FROM t", &[]).unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(rows, [1]);
+    }
+}

@@ -65,7 +65,9 @@ impl<D: Database> OwnServer<D> {
             let mut client = self.database.try_connect()?;
             if is_ready(&mut client) { Ok(()) } else { Err("it is not ready".to_owned()) }
         };
-        patiently(attempt, || self.order("is_alive"))
+        patiently(attempt, || {
+            self.order("is_alive $server").map_err(|error| format!("the server ended: {error}"))
+        })
     }
 
     /// A connection, as soon as the server is up.
@@ -178,20 +180,21 @@ fn or_say<T>(started: Result<T, impl std::fmt::Display>) -> Option<T> {
     }
 }
 
-/// Tries until it works, while there is reason to hope.
+/// Tries until it works; asks now and then whether there is reason to hope.
 fn patiently<T>(
     mut attempt: impl FnMut() -> Result<T, String>,
     hope: impl Fn() -> Result<(), String>,
 ) -> Result<T, String> {
     let began = Instant::now();
-    loop {
+    for number in 1_usize.. {
         match attempt() {
             Ok(done) => return Ok(done),
             Err(error) if began.elapsed() > PATIENCE => return Err(error),
-            Err(_) => hope()?,
+            Err(_) if number % 50 == 0 => hope()?,
+            Err(_) => thread::sleep(Duration::from_millis(20)),
         }
-        thread::sleep(Duration::from_millis(20));
     }
+    unreachable!("the numbers do not end")
 }
 
 /// Where a program is; those of servers are often beside the path.

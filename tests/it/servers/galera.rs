@@ -41,12 +41,13 @@ const PROVIDERS: [&str; 2] = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib64/ga
 fn start() -> Result<Cluster, String> {
     let provider = PROVIDERS.into_iter().find(|path| Path::new(path).exists());
     let provider = provider.ok_or("there is no Galera; install the package `galera-4`")?;
+    let run = run()?;
     let ports = free_ports()?;
     let mut nodes = Vec::new();
     for (node, mut guard) in guards()?.into_iter().enumerate() {
         guard.write("data/grastate.dat", STATE)?;
         guard.write("data/gvwstate.dat", &view(node + 1))?;
-        let run = format!("{} {}", run()?, options(provider, &ports, node));
+        let run = format!("{run} {}", options(provider, &ports, node));
         let database = database(&guard);
         nodes.push(OwnServer::launch(guard, run, database)?);
     }

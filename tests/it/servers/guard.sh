@@ -9,26 +9,25 @@ trap : HUP INT PIPE TERM
 folder=$(mktemp -d "${TMPDIR:-/tmp}/switchy-XXXXXX") && cd "$folder" || exit
 server=
 
-# Waits until a process is gone, or in a state like the second word.
-gone() {
-    while :; do
-        case $(ps -o stat= -p "$1") in "" | Z* | $2) return ;; esac
-    done
-}
-
 is_alive() {
-    case $(ps -o stat= -p "${server:-0}") in "" | Z*) return 1 ;; esac
+    case $(ps -o stat= -p "${1:-0}") in "" | Z*) return 1 ;; esac
 }
 
-# SIGKILL for the server and its children. It is stopped first, so that it starts no more of them and tells them nothing.
+is_running() {
+    case $(ps -o stat= -p "$1") in "" | [TZ]*) return 1 ;; esac
+}
+
+# SIGKILL for the server and its children. It is stopped first, so that it starts no more of them and tells them nothing; and stopped
+# again, since the system wakes whoever is stopped when the process of the tests ends.
 kill_all() {
     [ "$server" ] || return 0
-    kill -STOP "$server"
-    gone "$server" "T*"
+    while is_running "$server"; do kill -STOP "$server"; done
     all="$server $(ps -A -o ppid= -o pid= | sed -n "s/^ *$server  *//p")"
     kill -KILL $all
     wait "$server"
-    for one in $all; do gone "$one"; done
+    for one in $all; do
+        while is_alive "$one"; do :; done
+    done
     server=
 }
 

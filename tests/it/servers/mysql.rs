@@ -48,10 +48,11 @@ fn start_shared() -> Result<SharedServer<MysqlDatabase>, String> {
 }
 
 fn start() -> Result<OwnServer<MysqlDatabase>, String> {
+    let run = run()?;
     let mut guard = Guard::new()?;
     install(&mut guard)?;
     let database = database(&guard);
-    OwnServer::start(guard, run()?, database)
+    OwnServer::start(guard, run, database)
 }
 
 /// Makes the data folder of a server, with an empty database `test`.

@@ -15,7 +15,6 @@ mod fuzz;
 mod hooks;
 mod house;
 mod layout;
-
 mod locking;
 mod mysql;
 mod other_backends;
@@ -25,6 +24,8 @@ mod properties;
 mod recovery;
 mod regressions;
 mod rollback;
+#[cfg(unix)]
+mod round_trips;
 mod safety;
 mod sample_set;
 mod servers;

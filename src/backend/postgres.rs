@@ -228,6 +228,15 @@ impl Backend for Postgres {
         }
     }
 
+    /// Triggers and rules run functions, whose text may name a table or make up its name; so it is asked whether there are any.
+    fn has_triggers_on(conn: &mut &mut Client, _: &TableName) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE NOT tgisinternal)
+            OR EXISTS (SELECT 1 FROM pg_event_trigger)
+            OR EXISTS (SELECT 1 FROM pg_rewrite WHERE rulename <> '_RETURN' AND oid >= 16384)";
+        let rows = query(conn, sql, &[]).map_err(fault)?;
+        Ok(rows.first().is_none_or(|row| row.get(0)))
+    }
+
     fn is_blank(conn: &mut &mut Client, tables: &[TableName]) -> Result<bool, Fault> {
         let sql = "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
             WHERE relkind IN ('r', 'p', 'm', 'f') AND nspname NOT IN ('pg_catalog', 'information_schema')

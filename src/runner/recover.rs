@@ -29,12 +29,17 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
         let (_, history) = self.books(conn)?;
-        self.amendments(conn, &history, &recovery, &signature)?;
+        // Whether a statement is done that somebody may be working on is not known before that ends.
+        self.amendments(conn, &history, &recovery, &signature, None)?;
         self.locked(conn, |conn, holding| {
             loop {
                 // A step that is dirty now has nobody who works on it: that would hold the lock.
                 let (ledger, history) = self.books(conn)?;
-                let amendments = self.amendments(conn, &history, &recovery, &signature)?;
+                let standing = match &recovery {
+                    Recovery::Retry(id) => self.standing(conn, &history, id)?,
+                    _ => None,
+                };
+                let amendments = self.amendments(conn, &history, &recovery, &signature, standing)?;
                 let history = self.completed(&history);
                 let stored = HashMap::new();
                 match self.executor(holding, &stored).amend(conn, &amendments, &ledger, &history) {
@@ -51,14 +56,11 @@ impl<B: Backend> MigrationRunner<B> {
         history: &History,
         recovery: &Recovery,
         signature: &Signature,
+        standing: Option<Standing>,
     ) -> Result<Vec<Amendment>> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         let is_blank = is_blank.map_err(self.reading())?;
-        let standing = match &recovery {
-            Recovery::Retry(id) => self.standing(conn, history, id)?,
-            _ => None,
-        };
         let record_of = |place: usize| self.bodies[place].record(&self.graph.metas()[place]);
         let known = Known {
             graph: &self.graph,

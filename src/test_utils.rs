@@ -20,6 +20,8 @@
 //! assert_eq!(database.rows("SELECT name FROM users"), ["Ada"]);
 //! assert_eq!(database.schema().len(), 2);
 //! ```
+//!
+//! A backend of your own has its tests in [`conformance`].
 
 #![allow(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
@@ -30,6 +32,8 @@ use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 
 use crate::runner::MigrationRunner;
+
+pub mod conformance;
 
 /// A database file in a temporary folder of its own.
 #[derive(Debug)]

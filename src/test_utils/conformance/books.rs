@@ -1,0 +1,270 @@
+//! Records, the head and the log, as the methods of a backend keep them.
+
+use std::time::Duration;
+
+use super::check::{Outcome, equal, holds, recent};
+use super::ground::{Ground, committed};
+use super::{Behaviour, Testbed};
+use crate::backend::{Backend, Ledger, TableForm};
+use crate::checksum::Checksum;
+use crate::dialect::TableName;
+use crate::fault::Fault;
+use crate::history::{Basis, Dirty, Head, Record};
+use crate::id::MigrationId;
+use crate::step::{Direction, ForeignKeys};
+use crate::stored::{Manner, StoredDown, StoredScript};
+use crate::trace::{Trace, TraceKind};
+
+pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
+    vec![
+        ("a missing table is an empty history, and reading makes none", a_missing_table_is_empty),
+        ("a record comes back as it was written, oldest first", records_come_back),
+        ("an update rewrites a record but for its date", an_update_keeps_the_date),
+        ("a record is removed and the others stay", a_record_is_removed),
+        ("a record that cannot be written is a fault", what_cannot_be_written_is_a_fault),
+        ("the head tells what the newest record carries", the_head_is_told),
+        ("a line of the log comes back as it was written, oldest first", lines_come_back),
+        ("tables of any name are apart from each other", tables_are_apart),
+    ]
+}
+
+fn a_missing_table_is_empty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    for _ in 0..2 {
+        equal("the head of no table", &it.with(|conn| B::head(conn, &table))?, &Head::EMPTY)?;
+        equal("the ledger of no table", &it.with(|conn| B::read(conn, &table))?, &Ledger::MISSING)?;
+        equal("the log of no table", &it.with(|conn| B::traces(conn, &table.log()))?, &Vec::new())?;
+    }
+    it.has(&[])
+}
+
+/// One record for each thing that can be recorded. The order is neither that of the ids nor that of the dates.
+fn samples() -> Vec<Record> {
+    let dirty = |direction, statement, failure: Option<&str>, is_to_be_undone| {
+        Some(Dirty { direction, statement, failure: failure.map(str::to_owned), is_to_be_undone })
+    };
+    let checksum = |text| Some(Checksum::of(text));
+    let id = MigrationId::from("5_whole");
+    let manner = Manner { foreign_keys: ForeignKeys::Unchecked, ..Manner::default() };
+    let script = StoredScript::new(&id, "DROP TABLE \"it's\";\r\n\t-- 100 % ü \\n \\\\ $1 ?1 🦀", manner);
+    let damaged =
+        StoredScript { checksum: None, options: "guarded in_a_new_way".to_owned(), ..script.clone() };
+    let bare = StoredScript { text: String::new(), options: String::new(), ..script.clone() };
+    vec![
+        Record {
+            run_on: "2024-03-04T05:06:07.089".to_owned(),
+            checksum: checksum("5"),
+            duration: Some(Duration::from_millis(3_000_000_007)),
+            up_sql: Some("CREATE TABLE \"it's\" (x);\r\n\t-- 100 % ü \\n \\\\ $1 ?1 🦀\n".to_owned()),
+            down: Some(StoredDown::Script(script)),
+            ..Record::new(id, None)
+        },
+        Record::new("3_bare", None),
+        Record { dirty: dirty(Direction::Up, None, None, false), ..Record::new("4_begun", checksum("4")) },
+        Record {
+            run_on: "2023-12-31T23:59:59.999".to_owned(),
+            dirty: dirty(Direction::Up, Some(70_000), Some("it's \"odd\",\n100 % \\ ü"), false),
+            duration: Some(Duration::ZERO),
+            ..Record::new("1_stopped", None)
+        },
+        Record {
+            dirty: dirty(Direction::Down, Some(1), None, false),
+            ..Record::new("2_undone", checksum(""))
+        },
+        Record { dirty: dirty(Direction::Down, None, None, true), ..Record::new("9_again", checksum("9")) },
+        Record { down: Some(StoredDown::Code), up_sql: Some(String::new()), ..Record::new("8_code", None) },
+        Record { down: Some(StoredDown::Script(damaged)), ..Record::new("7_damaged", None) },
+        Record { down: Some(StoredDown::Script(bare)), ..Record::new("6_empty", None) },
+    ]
+}
+
+/// Looks whether records are these, with dates where they had none.
+#[track_caller]
+fn are(found: &[Record], expected: &[Record]) -> Outcome {
+    let ids = |records: &[Record]| records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>();
+    equal("the records", &ids(found), &ids(expected))?;
+    for (found, expected) in found.iter().zip(expected) {
+        let mut plain = found.clone();
+        if expected.run_on.is_empty() {
+            recent(&format!("the date of `{}`", found.id), &found.run_on)?;
+            plain.run_on.clear();
+        }
+        equal("the record", &plain, expected)?;
+    }
+    Ok(())
+}
+
+/// Makes a tracking table of these records.
+fn with_records<B: Backend, T: Testbed<B>>(
+    it: &Ground<'_, B, T>,
+    table: &TableName,
+    records: &[Record],
+) -> Result<Ledger, Fault> {
+    it.with(|conn| committed::<B, _>(conn, |conn| B::create_table(conn, table, records)))?;
+    it.with(|conn| B::read(conn, table))
+}
+
+fn records_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let (table, samples) = (TableName::default(), samples());
+    let ledger = with_records(it, &table, &[])?;
+    equal("the form of a table that was made", &ledger.form, &TableForm::Current)?;
+    are(&ledger.records, &[])?;
+    for record in &samples {
+        it.with(|conn| committed::<B, _>(conn, |conn| B::insert(conn, &table, record)))?;
+    }
+    let inserted = it.with(|conn| B::read(conn, &table))?;
+    are(&inserted.records, &samples)?;
+    // In place of the one that is there, as an older form is replaced.
+    let ledger = with_records(it, &table, &samples)?;
+    equal("the form of a table that was made", &ledger.form, &TableForm::Current)?;
+    are(&ledger.records, &samples)
+}
+
+fn an_update_keeps_the_date<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    let mut expected = with_records(it, &table, &samples())?.records;
+    // Each record becomes what the next one is.
+    for (place, sample) in (0..expected.len()).zip(samples().into_iter().cycle().skip(1)) {
+        let Record { id, run_on, .. } = expected[place].clone();
+        let update = Record { id: id.clone(), run_on: String::new(), ..sample };
+        it.with(|conn| committed::<B, _>(conn, |conn| B::update(conn, &table, &update)))?;
+        expected[place] = Record { run_on, ..update };
+        are(&it.with(|conn| B::read(conn, &table))?.records, &expected)?;
+        let as_read = &expected[place];
+        it.with(|conn| committed::<B, _>(conn, |conn| B::update(conn, &table, as_read)))?;
+        are(&it.with(|conn| B::read(conn, &table))?.records, &expected)?;
+    }
+    Ok(())
+}
+
+fn a_record_is_removed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    let mut expected = with_records(it, &table, &samples())?.records;
+    for place in [3, 0, 6, 2] {
+        let gone = expected.remove(place);
+        it.with(|conn| committed::<B, _>(conn, |conn| B::delete(conn, &table, &gone.id)))?;
+        are(&it.with(|conn| B::read(conn, &table))?.records, &expected)?;
+    }
+    // What was removed and comes again is the newest.
+    let again = Record::new("1_stopped", None);
+    it.with(|conn| committed::<B, _>(conn, |conn| B::insert(conn, &table, &again)))?;
+    expected.push(again);
+    are(&it.with(|conn| B::read(conn, &table))?.records, &expected)
+}
+
+fn what_cannot_be_written_is_a_fault<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    let before = with_records(it, &table, &samples())?;
+    let missing = Record::new("10_missing", None);
+    let known = Record::new("3_bare", Some(Checksum::of("other")));
+    let fails = |what: &str, write: &dyn Fn(&mut B::Conn<'_>) -> Result<(), Fault>| -> Outcome {
+        let outcome = it.with(|conn| committed::<B, _>(conn, write));
+        holds(&format!("{what} is a fault"), outcome.is_err())?;
+        equal(&format!("the table after {what}"), &it.with(|conn| B::read(conn, &table))?, &before)
+    };
+    fails("inserting a record twice", &|conn| B::insert(conn, &table, &known))?;
+    fails("updating a record that is not there", &|conn| B::update(conn, &table, &missing))?;
+    fails("deleting a record that is not there", &|conn| B::delete(conn, &table, &missing.id))
+}
+
+fn the_head_is_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    let basis = |text: &str| Basis::EMPTY.toggled(Basis::of_record(&text.into(), None, false));
+    let told = |what: &str, write: &dyn Fn(&mut B::Conn<'_>) -> Result<(), Fault>| -> Outcome<Head> {
+        it.with(|conn| committed::<B, _>(conn, write))?;
+        let head = it.with(|conn| B::head(conn, &table))?;
+        let ledger = it.with(|conn| B::read(conn, &table))?;
+        equal(&format!("the head, as `read` tells it after {what},"), &ledger.head, &head)?;
+        Ok(head)
+    };
+    let (first, second) = (Record::new("1_a", None), Record::new("2_b", None));
+    let dirty = Record { dirty: Some(Dirty::begun(Direction::Down)), ..first.clone() };
+    let unsettled = Record { dirty: Some(Dirty::begun(Direction::Up)), ..second.clone() };
+    let head = told("making the table", &|conn| B::create_table(conn, &table, &[]))?;
+    equal("the head of an empty table", &head, &Head::EMPTY)?;
+    let head = told("stamping an empty table", &|conn| B::stamp(conn, &table, basis("none")))?;
+    equal("the head of an empty table that was stamped", &head, &Head::EMPTY)?;
+    let head = told("an insert", &|conn| B::insert(conn, &table, &first))?;
+    equal("the head of a record that was never stamped", &head, &Head { basis: None, count: 1 })?;
+    let head = told("a stamp", &|conn| B::stamp(conn, &table, basis("one")))?;
+    equal("the head", &head, &Head { basis: Some(basis("one")), count: 1 })?;
+    let head = told("an update", &|conn| B::update(conn, &table, &dirty))?;
+    equal("the head after an update", &head, &Head { basis: Some(basis("one")), count: 1 })?;
+    let head = told("a second insert", &|conn| B::insert(conn, &table, &second))?;
+    equal("the head of a newest record that was never stamped", &head, &Head { basis: None, count: 2 })?;
+    let head = told("a second stamp", &|conn| B::stamp(conn, &table, basis("two")))?;
+    equal("the head of two", &head, &Head { basis: Some(basis("two")), count: 2 })?;
+    let head = told("an update of the newest", &|conn| B::update(conn, &table, &unsettled))?;
+    equal("the head after an update of the newest", &head, &Head { basis: Some(basis("two")), count: 2 })?;
+    told("deleting the newest", &|conn| B::delete(conn, &table, &second.id))?;
+    let head = told("a third stamp", &|conn| B::stamp(conn, &table, basis("three")))?;
+    equal("the head of one", &head, &Head { basis: Some(basis("three")), count: 1 })?;
+    let head = told("deleting the last", &|conn| B::delete(conn, &table, &first.id))?;
+    equal("the head of a table that became empty", &head, &Head::EMPTY)
+}
+
+fn lines_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let log = TableName::default().log();
+    let text = |text: &str| Some(text.to_owned());
+    let lines = [
+        Trace::new("2_b", TraceKind::RolledBack),
+        Trace {
+            applied_on: text("2024-03-04T05:06:07.089"),
+            checksum: Some(Checksum::of("1")),
+            program: text("notes \"1.2\""),
+            who: text("ada 🦀"),
+            why: text("it's said,\n100 % \\ ü"),
+            ..Trace::new("1_a", TraceKind::Forgotten)
+        },
+        Trace::new("2_b", TraceKind::Other("made better".to_owned())),
+        Trace::new("2_b", TraceKind::RolledBack),
+    ];
+    for line in &lines {
+        it.with(|conn| committed::<B, _>(conn, |conn| B::log(conn, &log, line)))?;
+    }
+    let found = it.with(|conn| B::traces(conn, &log))?;
+    for trace in &found {
+        recent("the date of a line", &trace.logged_on)?;
+    }
+    let undated = found.into_iter().map(|trace| Trace { logged_on: String::new(), ..trace });
+    equal("the lines of the log", &undated.collect::<Vec<_>>(), &lines)?;
+    let table = TableName::default();
+    equal("the tracking table beside a log", &it.with(|conn| B::read(conn, &table))?, &Ledger::MISSING)
+}
+
+/// Names that make trouble where they are not quoted, or cut.
+pub(super) const NAMES: [&str; 9] = [
+    "it's \"quoted\"",
+    "`back` [and] forth",
+    "100 % \\ $1 ?1 :x {}",
+    "ünïcødé 表",
+    "select",
+    "a.b; --",
+    "Mixed Case",
+    "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
+    "üüüüüüüüüüüüüüüüüüüüüüüüüüüüüx",
+];
+
+fn tables_are_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let tables: Vec<TableName> = NAMES.into_iter().filter_map(|name| TableName::new(name).ok()).collect();
+    equal("the number of names that are good", &tables.len(), &NAMES.len())?;
+    let id = |table: &TableName| MigrationId::from(format!("1 of {table}"));
+    for table in &tables {
+        equal("the ledger of no table", &it.with(|conn| B::read(conn, table))?, &Ledger::MISSING)?;
+        it.with(|conn| {
+            committed::<B, _>(conn, |conn| {
+                B::create_table(conn, table, &[])?;
+                B::insert(conn, table, &Record::new(id(table), None))?;
+                B::log(conn, &table.log(), &Trace::new(id(table), TraceKind::RolledBack))
+            })
+        })?;
+    }
+    for table in &tables {
+        are(&it.with(|conn| B::read(conn, table))?.records, &[Record::new(id(table), None)])?;
+        equal("the count in the head", &it.with(|conn| B::head(conn, table))?.count, &1)?;
+        let traces = it.with(|conn| B::traces(conn, &table.log()))?;
+        let found: Vec<&MigrationId> = traces.iter().map(|trace| &trace.id).collect();
+        equal("the lines of the log", &found, &[&id(table)])?;
+    }
+    Ok(())
+}

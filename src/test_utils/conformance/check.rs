@@ -1,0 +1,130 @@
+//! What a behaviour looks with, and what it says where something is otherwise.
+
+use std::fmt::{self, Debug};
+use std::panic::Location;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::{ErrorKind, MigrationError};
+use crate::fault::Fault;
+
+pub(super) type Outcome<T = ()> = Result<T, Unmet>;
+
+/// Something is not as it must be: a sentence, and the line that looked.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    what: String,
+    at: &'static Location<'static>,
+}
+
+impl Unmet {
+    #[track_caller]
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), at: Location::caller() }
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (looked at in {}:{})", self.what, self.at.file(), self.at.line())
+    }
+}
+
+impl From<MigrationError> for Unmet {
+    #[track_caller]
+    fn from(error: MigrationError) -> Self {
+        Self::new(format!("expected no error, found: {error}"))
+    }
+}
+
+impl From<Fault> for Unmet {
+    #[track_caller]
+    fn from(fault: Fault) -> Self {
+        Self::new(format!("expected no fault, found: {fault}"))
+    }
+}
+
+#[track_caller]
+pub(super) fn equal<F, E>(what: &str, found: &F, expected: &E) -> Outcome
+where
+    F: PartialEq<E> + Debug + ?Sized,
+    E: Debug + ?Sized,
+{
+    if found == expected {
+        return Ok(());
+    }
+    Err(Unmet::new(format!("expected {what} to be {expected:?}, found {found:?}")))
+}
+
+#[track_caller]
+pub(super) fn holds(what: &str, is_so: bool) -> Outcome {
+    if is_so { Ok(()) } else { Err(Unmet::new(format!("expected that {what}"))) }
+}
+
+/// The error of something that must fail in this way.
+#[track_caller]
+pub(super) fn fails<R: Debug>(
+    what: &str,
+    outcome: Result<R, MigrationError>,
+    kind: ErrorKind,
+) -> Outcome<MigrationError> {
+    match outcome {
+        Ok(done) => Err(Unmet::new(format!("expected {what} to fail ({kind:?}), found {done:?}"))),
+        Err(error) if error.kind() == kind => Ok(error),
+        Err(error) => {
+            let found = error.kind();
+            Err(Unmet::new(format!("expected {what} to fail as {kind:?}, found {found:?}: {error}")))
+        }
+    }
+}
+
+/// Looks whether a text is a date in UTC with milliseconds, `2026-11-22T19:09:07.132`, of the last minutes.
+#[track_caller]
+pub(super) fn recent(what: &str, date: &str) -> Outcome {
+    let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    equal(&format!("{what} (digits as 0)"), &shape, &"0000-00-00T00:00:00.000")?;
+    // The clock of a server may go a little differently.
+    let (earliest, latest) = (moment(-300), moment(2));
+    let what = format!("{what} `{date}` is UTC and of now, between {earliest} and {latest}");
+    holds(&what, *earliest <= *date && *date <= *latest)
+}
+
+/// The date so many seconds from now.
+fn moment(seconds: i64) -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(since.as_secs()).unwrap_or_default() + seconds;
+    let (days, second) = (now.div_euclid(86_400), now.rem_euclid(86_400));
+    // Days are counted in eras of 400 years that begin in March, so that the leap day is the last of its year.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hours, minutes, seconds) = (second / 3_600, second / 60 % 60, second % 60);
+    let millis = since.subsec_millis();
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn now_is_recent_and_other_dates_are_not() {
+        recent("it", &moment(0)).unwrap();
+        let now = moment(0);
+        for other in
+            [moment(3_600), moment(-3_600), now.replace('T', " "), now[..19].to_owned(), String::new()]
+        {
+            recent("it", &other).unwrap_err();
+        }
+        assert_eq!(&moment(-i64::try_from(seconds()).unwrap())[..19], "1970-01-01T00:00:00");
+        assert_eq!(&moment(951_782_400 - i64::try_from(seconds()).unwrap())[..19], "2000-02-29T00:00:00");
+    }
+
+    fn seconds() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    }
+}

@@ -1,0 +1,183 @@
+//! Transactions and scripts, as the methods of a backend have them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::check::{Outcome, equal, holds};
+use super::ground::{Ground, PATIENCE, committed, perform, script};
+use super::{Behaviour, Testbed};
+use crate::backend::{Backend, Scope};
+use crate::dialect::TableName;
+use crate::fault::{Fault, FaultKind};
+use crate::history::Record;
+use crate::step::{Atomicity, ForeignKeys};
+
+pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
+    vec![
+        ("a connection tells whether a transaction is open", transactions_are_told),
+        ("a transaction is committed if its body succeeds", a_transaction_is_committed),
+        ("a transaction is rolled back if its body fails or unwinds", a_transaction_is_rolled_back),
+        ("a script tells each statement before it runs", a_script_tells_its_statements),
+        ("a script stops where it is told to", a_script_stops),
+        ("a fault of a script has its statement and its place", a_fault_has_its_place),
+    ]
+}
+
+fn transactions_are_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    it.with(|conn| {
+        equal("`in_transaction` at first", &B::in_transaction(conn)?, &false)?;
+        B::rollback(conn)?;
+        equal("`in_transaction` after a rollback of nothing", &B::in_transaction(conn)?, &false)?;
+        B::begin(conn)?;
+        equal("`in_transaction` after `begin`", &B::in_transaction(conn)?, &true)?;
+        B::commit(conn)?;
+        equal("`in_transaction` after `commit`", &B::in_transaction(conn)?, &false)?;
+        B::begin(conn)?;
+        B::rollback(conn)?;
+        equal("`in_transaction` after `rollback`", &B::in_transaction(conn)?, &false)
+    })
+}
+
+/// Makes an empty tracking table.
+fn with_table<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Result<TableName, Fault> {
+    let table = TableName::default();
+    it.with(|conn| committed::<B, _>(conn, |conn| B::create_table(conn, &table, &[])))?;
+    Ok(table)
+}
+
+fn recorded<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, table: &TableName) -> Result<usize, Fault> {
+    it.with(|conn| Ok(B::read(conn, table)?.records.len()))
+}
+
+fn a_transaction_is_committed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = with_table(it)?;
+    let given = it.with(|conn| {
+        let given = committed::<B, _>(conn, |conn| {
+            equal("`in_transaction` inside it", &B::in_transaction(conn)?, &true).map_err(said)?;
+            B::insert(conn, &table, &Record::new("1_a", None))?;
+            perform::<B>(conn, &it.bed.make("thing_a"))?;
+            Ok(7)
+        })?;
+        equal("`in_transaction` after it", &B::in_transaction(conn)?, &false)?;
+        Outcome::Ok(given)
+    })?;
+    equal("what its body returned", &given, &7)?;
+    equal("the number of records on another connection", &recorded(it, &table)?, &1)?;
+    it.has(&["thing_a"])
+}
+
+fn said(unmet: impl ToString) -> Fault {
+    Fault::new(FaultKind::Other, unmet.to_string())
+}
+
+fn a_transaction_is_rolled_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = with_table(it)?;
+    for unwinds in [false, true] {
+        it.with(|conn| {
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                committed::<B, ()>(conn, |conn| {
+                    B::insert(conn, &table, &Record::new("1_a", None))?;
+                    if it.can().rollback {
+                        perform::<B>(conn, &it.bed.make("thing_a"))?;
+                    }
+                    if unwinds {
+                        resume_unwind(Box::new("on purpose"));
+                    }
+                    Err(said("on purpose"))
+                })
+            }));
+            match outcome {
+                Ok(outcome) => {
+                    let found = outcome.map_err(|fault| fault.to_string());
+                    equal("the outcome", &found, &Err("on purpose".to_owned()))?;
+                }
+                Err(_) => holds("nothing unwinds that did not unwind before", unwinds)?,
+            }
+            equal("`in_transaction` after it", &B::in_transaction(conn)?, &false)?;
+            equal("the number of records", &B::read(conn, &table)?.records.len(), &0)
+        })?;
+        equal("the number of records on another connection", &recorded(it, &table)?, &0)?;
+        it.has(&[])?;
+    }
+    Ok(())
+}
+
+/// Runs a script in a step's surroundings, and gives the numbers of its statements as it told them.
+fn told<B: Backend, T: Testbed<B>>(
+    it: &Ground<'_, B, T>,
+    text: &str,
+    atomicity: Atomicity,
+    veto: Option<u32>,
+) -> (Vec<u32>, Result<(), Fault>) {
+    let mut numbers = Vec::new();
+    let mut progress = |_: &mut B::Conn<'_>, number: u32| {
+        numbers.push(number);
+        if veto == Some(number) { Err(said("on purpose")) } else { Ok(()) }
+    };
+    let scope = Scope::new(ForeignKeys::Checked, PATIENCE);
+    let script = script(text, atomicity);
+    let outcome = it.with(|conn| match atomicity {
+        Atomicity::Transaction => {
+            B::transaction(conn, &scope, |conn| B::run_script(conn, &script, &mut progress))
+        }
+        Atomicity::Guarded => {
+            B::outside_transaction(conn, &scope, |conn| B::run_script(conn, &script, &mut progress))
+        }
+    });
+    (numbers, outcome)
+}
+
+fn a_script_tells_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let make = |things: &[&str]| {
+        let statements: Vec<String> = things.iter().map(|thing| it.bed.make(thing)).collect();
+        it.bed.script(&statements)
+    };
+    let scripts = [
+        (Atomicity::Transaction, make(&["thing_a", "thing_b", "thing_c"]), vec![1, 2, 3]),
+        (Atomicity::Guarded, make(&["thing_d", "thing_e"]), vec![1, 2]),
+        (Atomicity::Transaction, String::new(), Vec::new()),
+        (Atomicity::Guarded, format!("\n{}\n \n", it.bed.comment("nothing")), Vec::new()),
+        (Atomicity::Transaction, format!("{}\n{}\n", it.bed.comment("one"), make(&["thing_f"])), vec![1]),
+    ];
+    for (atomicity, text, expected) in scripts {
+        let (numbers, outcome) = told(it, &text, atomicity, None);
+        outcome?;
+        equal(&format!("the statements of {text:?}"), &numbers, &expected)?;
+    }
+    it.has(&["thing_a", "thing_b", "thing_c", "thing_d", "thing_e", "thing_f"])
+}
+
+fn a_script_stops<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let text = it.bed.script(&["thing_a", "thing_b", "thing_c"].map(|thing| it.bed.make(thing)));
+    let (numbers, outcome) = told(it, &text, Atomicity::Guarded, Some(2));
+    let found = outcome.map_err(|fault| fault.to_string());
+    equal("the outcome of a script that was stopped", &found, &Err("on purpose".to_owned()))?;
+    equal("the statements that were told", &*numbers, &[1, 2])?;
+    it.has(&["thing_a"])
+}
+
+fn a_fault_has_its_place<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let fails = it.bed.fails();
+    for atomicity in [Atomicity::Transaction, Atomicity::Guarded] {
+        // Characters of several bytes stand before it, so that a place in characters is another one than a place in bytes.
+        let first = format!("thing_ü_{}", u8::from(atomicity == Atomicity::Guarded));
+        let text = it.bed.script(&[it.bed.make(&first), fails.clone(), it.bed.make("thing_c")]);
+        let (numbers, outcome) = told(it, &text, atomicity, None);
+        let Err(fault) = outcome else { return holds("a statement that fails is a fault", false) };
+        // A statement that cannot even be prepared need not be told.
+        let are_told = numbers == [1] || numbers == [1, 2];
+        holds(&format!("the statements are told up to the one that failed, {numbers:?}"), are_told)?;
+        let number = fault.statement.as_ref().map(|(number, _)| *number);
+        equal("the number of the statement that failed", &number, &Some(2))?;
+        let told = fault.statement.as_ref().map_or("", |(_, text)| text);
+        holds(
+            &format!("{told:?} is the statement that failed, {fails:?}"),
+            told.contains(fails.trim_end_matches(';')),
+        )?;
+        let start = text.find(&fails).unwrap_or_default();
+        let offset = fault.offset.unwrap_or(usize::MAX);
+        let what =
+            format!("the place of the fault, {:?}, is in its statement, from {start} on", fault.offset);
+        holds(&what, (start..start + fails.len()).contains(&offset))?;
+    }
+    Ok(())
+}

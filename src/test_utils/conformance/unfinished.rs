@@ -1,0 +1,258 @@
+//! Steps outside a transaction, and what a person says of records.
+
+use super::check::{Outcome, equal, fails, holds};
+use super::forward::refused;
+use super::ground::{Ground, committed, ids};
+use super::{Behaviour, Testbed};
+use crate::backend::Backend;
+use crate::dialect::TableName;
+use crate::error::ErrorKind;
+use crate::history::Record;
+use crate::migration::Migration;
+use crate::problem::ProblemKind;
+use crate::recovery::Recovery;
+use crate::status::State;
+use crate::step::Direction;
+use crate::target::Target;
+use crate::trace::{Trace, TraceKind};
+
+pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
+    vec![
+        ("a step outside a transaction is clean when it is done", a_guarded_step_is_clean),
+        ("a step outside a transaction is dirty where it stopped", a_guarded_step_is_dirty),
+        ("a step that fails in its first statement is as the backend says", the_first_statement_fails),
+        ("undoing outside a transaction is dirty where it stopped", a_guarded_way_back_is_dirty),
+        ("a step is marked done, and its line says by whom", a_step_is_marked_done),
+        ("a record is forgotten, and what it did stays", a_record_is_forgotten),
+        ("migrations are assumed applied, and do not run", migrations_are_assumed),
+        ("a database that was there before is baselined", a_database_is_baselined),
+        ("a correction that makes no sense is refused", nonsense_is_refused),
+        ("a record that was deleted by hand is noticed", a_deleted_record_is_noticed),
+        ("a record that was added by hand is noticed", an_added_record_is_noticed),
+    ]
+}
+
+/// A migration outside a transaction, with a way back.
+fn guarded<B: Backend, T: Testbed<B>>(
+    it: &Ground<'_, B, T>,
+    id: &str,
+    up: &[String],
+    down: &[String],
+) -> Migration<B> {
+    let (up, down) = (it.bed.script(up), it.bed.script(down));
+    it.bed.adapt(Migration::from_scripts(id, up, Some(down)).outside_transaction())
+}
+
+fn a_guarded_step_is_clean<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let bed = it.bed;
+    let up = [bed.make("thing_b"), bed.make("thing_c")];
+    let down = [bed.unmake("thing_c"), bed.unmake("thing_b")];
+    let set = it.runner([it.makes("1_a", "thing_a"), guarded(it, "2_b", &up, &down)])?;
+    equal("what was applied", &*ids(&it.run(&set)?.applied), &["1_a", "2_b"])?;
+    it.has(&["thing_a", "thing_b", "thing_c"])?;
+    let record = it.records(&["1_a", "2_b"])?.records()[1].clone();
+    equal("whether it is dirty", &record.dirty, &None)?;
+    holds("its duration was measured", record.duration.is_some())?;
+    holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())?;
+    equal("what was undone", &*ids(&it.go(&set, Target::Back(1))?.applied), &["2_b"])?;
+    it.has(&["thing_a"])?;
+    it.records(&["1_a"])?;
+    equal("the lines in the log", &it.history(&set)?.traces().len(), &1)
+}
+
+/// Leaves a step dirty at its second statement.
+fn stopped<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome<crate::runner::MigrationRunner<B>> {
+    let bed = it.bed;
+    let up = [bed.make("thing_b"), bed.fails(), bed.make("thing_c")];
+    let down = [bed.unmake("thing_c"), bed.unmake("thing_b")];
+    let set =
+        it.runner([it.makes("1_a", "thing_a"), guarded(it, "2_b", &up, &down), it.makes("3_d", "thing_d")])?;
+    let error = fails("the run", it.run(&set), ErrorKind::Step)?;
+    equal("the report of the error", &*ids(&error.report().applied), &["1_a"])?;
+    Ok(set)
+}
+
+fn a_guarded_step_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set = stopped(it)?;
+    it.has(&["thing_a", "thing_b"])?;
+    it.records(&["1_a", "2_b"])?;
+    let dirty = it.dirty("2_b")?;
+    equal("what is dirty", &(dirty.direction, dirty.statement), &(Direction::Up, Some(2)))?;
+    holds("what went wrong is recorded", dirty.failure.is_some_and(|failure| !failure.is_empty()))?;
+    equal("is_applied", &it.with(|conn| set.is_applied(B::lend(conn), "2_b"))?, &false)?;
+    let status = it.with(|conn| set.status(B::lend(conn)))?;
+    holds("the status says so", matches!(status.entries[1].state, State::Dirty(_)))?;
+    refused(it, &set, ProblemKind::Dirty)?;
+    fails("a rollback over it", it.go(&set, Target::Empty), ErrorKind::Refused)?;
+    it.has(&["thing_a", "thing_b"])
+}
+
+fn the_first_statement_fails<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set = it.runner([guarded(it, "1_a", &[it.bed.fails(), it.bed.make("thing_a")], &[])])?;
+    fails("the run", it.run(&set), ErrorKind::Step)?;
+    it.has(&[])?;
+    if B::STATEMENTS_ARE_ATOMIC {
+        it.records(&[])?;
+        return fails("the next run", it.run(&set), ErrorKind::Step).map(drop);
+    }
+    equal("the statement that is recorded", &it.dirty("1_a")?.statement, &Some(1))?;
+    refused(it, &set, ProblemKind::Dirty)
+}
+
+fn a_guarded_way_back_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let bed = it.bed;
+    let down = [bed.unmake("thing_a"), bed.fails(), bed.unmake("thing_b")];
+    let set = it.runner([guarded(it, "1_a", &[bed.make("thing_a"), bed.make("thing_b")], &down)])?;
+    it.run(&set)?;
+    let before = it.ledger()?.records.remove(0);
+    fails("the rollback", it.go(&set, Target::Back(1)), ErrorKind::Step)?;
+    it.has(&["thing_b"])?;
+    let dirty = it.dirty("1_a")?;
+    equal("what is dirty", &(dirty.direction, dirty.statement), &(Direction::Down, Some(2)))?;
+    equal("the date of what is dirty", &it.ledger()?.records[0].run_on, &before.run_on)?;
+    equal("the lines in the log", &it.history(&set)?.traces().len(), &0)?;
+    refused(it, &set, ProblemKind::Dirty)?;
+
+    it.by_hand(&bed.unmake("thing_b"))?;
+    let lines = it.recover(&set, Recovery::MarkDone("1_a".into()))?;
+    equal("what the line in the log says", &kinds(&lines), &[("1_a", TraceKind::MarkedUndone)])?;
+    it.records(&[]).map(drop)
+}
+
+fn kinds(lines: &[Trace]) -> Vec<(&str, TraceKind)> {
+    lines.iter().map(|trace| (trace.id.as_str(), trace.kind.clone())).collect()
+}
+
+fn a_step_is_marked_done<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set = stopped(it)?.program("notes 1.2");
+    it.by_hand(&it.bed.make("thing_c"))?;
+    let before = it.ledger()?.records.remove(1);
+    let lines = it.recover(&set, Recovery::MarkDone("2_b".into()))?;
+    equal("what the line in the log says", &kinds(&lines), &[("2_b", TraceKind::MarkedDone)])?;
+    equal("the log", &it.history(&set)?.traces(), &&*lines)?;
+    let trace = &lines[0];
+    equal("who asked", &trace.who.as_deref(), &Some("ada"))?;
+    equal("why", &trace.why.as_deref(), &Some("it's \"so\", 100 %"))?;
+    equal("with what", &trace.program.as_deref(), &Some("notes 1.2"))?;
+    let expected = Record { dirty: None, ..before };
+    equal("the record", &it.ledger()?.records[1], &expected)?;
+    equal("what is left to apply", &*ids(&it.run(&set)?.applied), &["3_d"])?;
+    it.has(&["thing_a", "thing_b", "thing_c", "thing_d"])
+}
+
+fn a_record_is_forgotten<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set = stopped(it)?;
+    let lines = it.recover(&set, Recovery::Forget("2_b".into()))?;
+    equal("what the line in the log says", &kinds(&lines), &[("2_b", TraceKind::Forgotten)])?;
+    it.records(&["1_a"])?;
+    it.has(&["thing_a", "thing_b"])?;
+    // A record that is clean goes too, also of a migration that the program does not know.
+    let other = it.runner([it.makes("9_other", "thing_e")])?;
+    it.recover(&other, Recovery::Forget("1_a".into()))?;
+    it.records(&[])?;
+    equal("what is applied then", &*ids(&it.run(&other)?.applied), &["9_other"])?;
+    equal("the lines in the log", &it.history(&set)?.traces().len(), &2)
+}
+
+fn migrations_are_assumed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let names =
+        [("1_a", "thing_a"), ("2_b", "thing_b"), ("3_c", "thing_c"), ("4_d", "thing_d"), ("5_e", "thing_e")];
+    let set = it.runner(names.map(|(id, thing)| it.makes(id, thing)))?;
+    let assumed = TraceKind::AssumedApplied;
+    let lines = it.recover(&set, Recovery::AssumeApplied("2_b".into()))?;
+    equal("the line in the log", &kinds(&lines), &[("2_b", assumed.clone())])?;
+    let range = Recovery::AssumeRangeApplied { from: "2_b".into(), through: "4_d".into() };
+    let lines = it.recover(&set, range)?;
+    equal("the lines in the log", &kinds(&lines), &[("3_c", assumed.clone()), ("4_d", assumed.clone())])?;
+    equal("what is applied", &*ids(&it.go(&set, Target::Through("4_d".into()))?.applied), &["1_a"])?;
+    let lines = it.recover(&set, Recovery::AssumeAllApplied)?;
+    equal("the line in the log", &kinds(&lines), &[("5_e", assumed)])?;
+    it.has(&["thing_a"])?;
+    let history = it.records(&["2_b", "3_c", "4_d", "1_a", "5_e"])?;
+    let record = &history.records()[0];
+    equal(
+        "the checksum of what is assumed",
+        &Some(record.checksum),
+        &set.list().get(1).map(|meta| meta.checksum),
+    )?;
+    equal("the script of what is assumed", &record.up_sql, &Some(it.bed.make("thing_b")))?;
+    holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())
+}
+
+fn a_database_is_baselined<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    it.by_hand(&it.bed.make("thing_a"))?;
+    it.by_hand(&it.bed.make("thing_b"))?;
+    let set =
+        it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
+    let lines = it.recover(&set, Recovery::Baseline("2_b".into()))?;
+    let baselined = TraceKind::Baselined;
+    equal("the lines in the log", &kinds(&lines), &[("1_a", baselined.clone()), ("2_b", baselined)])?;
+    equal("what is left to apply", &*ids(&it.run(&set)?.applied), &["3_c"])?;
+    it.has(&["thing_a", "thing_b", "thing_c"])?;
+    it.records(&["1_a", "2_b", "3_c"])?;
+    let again = it.recover(&set, Recovery::Baseline("3_c".into()));
+    fails("a second baseline", again, ErrorKind::Recovery).map(drop)
+}
+
+fn nonsense_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set = it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b").depends_on("1_a")])?;
+    let nonsense = |recovery: Recovery, kind| {
+        let before = it.ledger()?;
+        fails(&format!("{recovery:?}"), it.recover(&set, recovery), kind)?;
+        equal("the ledger", &it.ledger()?, &before)?;
+        equal("the lines in the log", &it.history(&set)?.traces().len(), &0)
+    };
+    nonsense(Recovery::Forget("1_a".into()), ErrorKind::Recovery)?;
+    nonsense(Recovery::AssumeApplied("2_b".into()), ErrorKind::Recovery)?;
+    it.go(&set, Target::Steps(1))?;
+    nonsense(Recovery::MarkDone("1_a".into()), ErrorKind::Recovery)?;
+    nonsense(Recovery::Accept("1_a".into()), ErrorKind::Recovery)?;
+    nonsense(Recovery::AssumeApplied("1_a".into()), ErrorKind::Recovery)?;
+    nonsense(Recovery::Forget("3_c".into()), ErrorKind::UnknownMigration)?;
+    it.with(|conn| {
+        B::begin(conn)?;
+        let recovery = Recovery::Forget("1_a".into());
+        let outcome = set.recover(B::lend(conn), recovery, crate::trace::Signature::of("ada"));
+        fails("a correction inside a transaction", outcome, ErrorKind::OpenTransaction)?;
+        equal("`in_transaction` after the refusal", &B::in_transaction(conn)?, &true)?;
+        Outcome::Ok(B::rollback(conn)?)
+    })
+}
+
+fn a_deleted_record_is_noticed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    let set = it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
+    for id in ["1_a", "2_b"] {
+        it.run(&set)?;
+        it.with(|conn| committed::<B, _>(conn, |conn| B::delete(conn, &table, &id.into())))?;
+        equal("what is pending", &it.with(|conn| set.pending(B::lend(conn)))?, &[id])?;
+        it.by_hand(&it.bed.unmake(if id == "1_a" { "thing_a" } else { "thing_b" }))?;
+        equal("what is applied again", &*ids(&it.run(&set)?.applied), &[id])?;
+        it.ledger()?;
+    }
+    it.has(&["thing_a", "thing_b"])
+}
+
+fn an_added_record_is_noticed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    let add = |id: &str| {
+        let record = Record::new(id, None);
+        it.with(|conn| committed::<B, _>(conn, |conn| B::insert(conn, &table, &record)))
+    };
+    let set =
+        it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
+    it.go(&set, Target::Steps(1))?;
+    // As a program does that knows names only.
+    add("2_b")?;
+    equal("what is applied", &*ids(&it.run(&set)?.applied), &["3_c"])?;
+    it.has(&["thing_a", "thing_c"])?;
+    let history = it.records(&["1_a", "2_b", "3_c"])?;
+    holds("the checksum that was missing is filled in", history.records()[1].checksum.is_some())?;
+    holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())?;
+
+    // One is removed and another one added: there are as many as before.
+    it.with(|conn| committed::<B, _>(conn, |conn| B::delete(conn, &table, &"3_c".into())))?;
+    add("4_d")?;
+    let error = fails("the run after that", it.run(&set), ErrorKind::Refused)?;
+    holds("the database is ahead", error.is_database_ahead())
+}

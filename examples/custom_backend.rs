@@ -1,23 +1,33 @@
-//! A backend for a database of one's own: a toy that keeps settings, whose scripts are lines of `key = value`.
+//! A backend for a database of one's own: a toy that keeps settings, whose scripts are lines of `key = value`; and the suite that says
+//! whether it is one.
 //!
 //! `cargo run --example custom_backend`
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use switchy_schema::layout::{Entry, migrations};
+use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
     Atomicity, Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner,
     Progress, Reached, Record, Script, TableForm, TableName, Target, Trace,
 };
 
-/// The database: settings, the records of its migrations, and a copy of both while a transaction is open.
+/// The database: settings, the tables and logs of the engine, and a copy of it all while a transaction is open.
 #[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
-    records: Option<Vec<Record>>,
-    log: Vec<Trace>,
-    basis: Option<Basis>,
+    tables: BTreeMap<String, Vec<Row>>,
+    logs: BTreeMap<String, Vec<Trace>>,
     before: Option<Box<Settings>>,
+}
+
+/// A record, and the digest it carries if it was stamped.
+#[derive(Clone)]
+struct Row {
+    record: Record,
+    basis: Option<Basis>,
 }
 
 impl Settings {
@@ -29,6 +39,29 @@ impl Settings {
     /// Changes one setting.
     pub fn set(&mut self, key: &str, value: &str) {
         self.values.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// Carries out a line; a key without a value is removed.
+    fn change(&mut self, line: &str) -> Result<(), Fault> {
+        let setting = line.split_once('=');
+        let (key, value) = setting.ok_or_else(|| Fault::new(FaultKind::Other, "expected `key = value`"))?;
+        if value.trim().is_empty() {
+            self.values.remove(key.trim());
+        } else {
+            self.set(key.trim(), value.trim());
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, table: &TableName) -> Result<&mut Vec<Row>, Fault> {
+        let missing = || Fault::new(FaultKind::Other, format!("there is no table `{table}`"));
+        self.tables.get_mut(table.as_str()).ok_or_else(missing)
+    }
+
+    /// Where the record of a migration stands.
+    fn place(&mut self, table: &TableName, id: &MigrationId) -> Result<usize, Fault> {
+        let place = self.rows(table)?.iter().position(|row| row.record.id == *id);
+        place.ok_or_else(|| Fault::new(FaultKind::Other, format!("there is no record of `{id}`")))
     }
 }
 
@@ -65,83 +98,176 @@ impl Backend for Toy {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault> {
-        let mut offset = 0;
-        for (number, line) in (1..).zip(script.text.split_inclusive('\n')) {
-            if number >= script.from {
-                let (key, value) = line.split_once('=').ok_or_else(|| {
-                    let fault = Fault::new(FaultKind::Other, "expected `key = value`");
-                    fault.at(offset).in_statement(number, line)
-                })?;
-                conn.set(key.trim(), value.trim());
-                if script.atomicity == Atomicity::Guarded {
-                    progress(conn, Reached::statement(number + 1))?;
+        let (mut number, mut offset) = (1, 0);
+        for line in script.text.split_inclusive('\n') {
+            let statement = line.trim();
+            if !statement.is_empty() && !statement.starts_with('#') {
+                if number >= script.from {
+                    let run = conn.change(statement);
+                    run.map_err(|fault| fault.at(offset).in_statement(number, statement))?;
+                    if script.atomicity == Atomicity::Guarded {
+                        progress(conn, Reached::statement(number + 1))?;
+                    }
                 }
+                number += 1;
             }
             offset += line.len();
         }
         Ok(())
     }
 
-    fn head(conn: &mut &mut Settings, _: &TableName) -> Result<Head, Fault> {
-        let count = conn.records.as_ref().map_or(0, Vec::len);
-        Ok(if count == 0 { Head::EMPTY } else { Head { basis: conn.basis, count } })
+    fn head(conn: &mut &mut Settings, table: &TableName) -> Result<Head, Fault> {
+        let rows = conn.tables.get(table.as_str()).map_or(&[][..], |rows| rows);
+        Ok(rows.last().map_or(Head::EMPTY, |row| Head { basis: row.basis, count: rows.len() }))
     }
 
     fn read(conn: &mut &mut Settings, table: &TableName) -> Result<Ledger, Fault> {
         let head = Self::head(conn, table)?;
-        let ledger = |records: &Vec<Record>| Ledger::new(TableForm::Current, head, records.clone());
-        Ok(conn.records.as_ref().map_or(Ledger::MISSING, ledger))
+        Ok(conn.tables.get(table.as_str()).map_or(Ledger::MISSING, |rows| {
+            let records = rows.iter().map(|row| row.record.clone());
+            Ledger::new(TableForm::Current, head, records.collect())
+        }))
     }
 
-    fn create_table(conn: &mut &mut Settings, _: &TableName, records: &[Record]) -> Result<(), Fault> {
-        conn.records = Some(records.to_vec());
-        Ok(())
+    fn create_table(conn: &mut &mut Settings, table: &TableName, records: &[Record]) -> Result<(), Fault> {
+        conn.tables.insert(table.as_str().to_owned(), Vec::new());
+        records.iter().try_for_each(|record| Self::insert(conn, table, record))
     }
 
-    fn insert(conn: &mut &mut Settings, _: &TableName, record: &Record) -> Result<(), Fault> {
-        conn.records.get_or_insert_default().push(record.clone());
-        Ok(())
-    }
-
-    fn update(conn: &mut &mut Settings, _: &TableName, record: &Record) -> Result<(), Fault> {
-        let mut records = conn.records.iter_mut().flatten();
-        if let Some(kept) = records.find(|kept| kept.id == record.id) {
-            kept.clone_from(record);
+    fn insert(conn: &mut &mut Settings, table: &TableName, record: &Record) -> Result<(), Fault> {
+        if conn.place(table, &record.id).is_ok() {
+            return Err(Fault::new(FaultKind::Other, format!("there is a record of `{}`", record.id)));
         }
+        let mut record = record.clone();
+        if record.run_on.is_empty() {
+            record.run_on = now();
+        }
+        conn.rows(table)?.push(Row { record, basis: None });
         Ok(())
     }
 
     fn advance(
         conn: &mut &mut Settings,
-        _: &TableName,
+        table: &TableName,
         id: &MigrationId,
         reached: &Reached,
     ) -> Result<(), Fault> {
-        let mut records = conn.records.iter_mut().flatten();
-        let dirty = records.find(|kept| kept.id == *id).and_then(|record| record.dirty.as_mut());
-        if let Some(dirty) = dirty {
-            dirty.statement = Some(reached.statement);
+        let place = conn.place(table, id)?;
+        if let Some(dirty) = &mut conn.rows(table)?[place].record.dirty {
+            (dirty.statement, dirty.of) = (Some(reached.statement), reached.of);
+            dirty.mark.clone_from(&reached.mark);
         }
         Ok(())
     }
 
-    fn delete(conn: &mut &mut Settings, _: &TableName, id: &MigrationId) -> Result<(), Fault> {
-        conn.records.iter_mut().for_each(|records| records.retain(|record| record.id != *id));
+    fn update(conn: &mut &mut Settings, table: &TableName, record: &Record) -> Result<(), Fault> {
+        let place = conn.place(table, &record.id)?;
+        let kept = &mut conn.rows(table)?[place].record;
+        let run_on = std::mem::take(&mut kept.run_on);
+        kept.clone_from(record);
+        kept.run_on = run_on;
         Ok(())
     }
 
-    fn stamp(conn: &mut &mut Settings, _: &TableName, basis: Basis) -> Result<(), Fault> {
-        conn.basis = Some(basis);
+    fn delete(conn: &mut &mut Settings, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
+        let place = conn.place(table, id)?;
+        conn.rows(table)?.remove(place);
         Ok(())
     }
 
-    fn log(conn: &mut &mut Settings, _: &TableName, trace: &Trace) -> Result<(), Fault> {
-        conn.log.push(trace.clone());
+    fn stamp(conn: &mut &mut Settings, table: &TableName, basis: Basis) -> Result<(), Fault> {
+        conn.rows(table)?.last_mut().into_iter().for_each(|row| row.basis = Some(basis));
         Ok(())
     }
 
-    fn traces(conn: &mut &mut Settings, _: &TableName) -> Result<Vec<Trace>, Fault> {
-        Ok(conn.log.clone())
+    fn log(conn: &mut &mut Settings, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+        let mut trace = trace.clone();
+        trace.logged_on = now();
+        conn.logs.entry(log.as_str().to_owned()).or_default().push(trace);
+        Ok(())
+    }
+
+    fn traces(conn: &mut &mut Settings, log: &TableName) -> Result<Vec<Trace>, Fault> {
+        Ok(conn.logs.get(log.as_str()).cloned().unwrap_or_default())
+    }
+
+    /// Only scripts and code change anything here.
+    fn has_triggers_on(_: &mut &mut Settings, _: &TableName) -> Result<bool, Fault> {
+        Ok(false)
+    }
+}
+
+/// The time as records have it, `2026-11-22T19:09:07.132`.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (mut days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    let (hour, minute, second, milli) =
+        (second / 3_600, second / 60 % 60, second % 60, since.subsec_millis());
+    format!("{year:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}", month + 1, days + 1)
+}
+
+/// What the suite needs to know of it. A thing is a setting.
+pub struct Toys;
+
+impl Testbed<Toy> for Toys {
+    type Database = Mutex<Settings>;
+
+    fn create(&self) -> Mutex<Settings> {
+        Mutex::default()
+    }
+
+    fn connect<R>(&self, database: &Mutex<Settings>, body: impl FnOnce(&mut Settings) -> R) -> R {
+        body(&mut database.lock().expect("nobody panics here"))
+    }
+
+    fn make(&self, name: &str) -> String {
+        format!("{name} = made")
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        format!("{name} =")
+    }
+
+    fn fails(&self) -> String {
+        "no setting".to_owned()
+    }
+
+    fn things(&self, settings: &mut Settings) -> Vec<String> {
+        settings.values.keys().cloned().collect()
+    }
+
+    fn script(&self, statements: &[String]) -> String {
+        statements.join("\n")
+    }
+
+    fn comment(&self, text: &str) -> String {
+        format!("# {text}\n")
+    }
+
+    /// The tables of the engine are no settings.
+    fn tampers(&self, _: &TableName) -> Option<String> {
+        None
+    }
+
+    fn commits(&self) -> Option<String> {
+        None
+    }
+
+    /// There is one connection, which nobody has to be kept from.
+    fn abilities(&self) -> Abilities {
+        Abilities { connections: false, lock: false, rehearsal: false, ..Abilities::default() }
     }
 }
 
@@ -160,5 +286,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{error:#}");
     }
     println!("size: {:?}", settings.value("size"));
+
+    conformance::<Toy>(&Toys);
+    println!("it does all that a backend must do");
     Ok(())
 }

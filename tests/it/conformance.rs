@@ -1,4 +1,4 @@
-//! The suite that every backend runs, on each of them; and that it notices where one does not do as it must.
+//! The suite that every backend runs, on each of them.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,6 +8,7 @@ use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::test_utils::{TestDatabase, rows};
 use switchy_schema::{Migration, Postgres, Sqlite};
 
+use crate::other_backends::toy::{Toy, Toys};
 use crate::servers::{self, PostgresDatabase};
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'thing%'";
@@ -195,4 +196,9 @@ fn postgres() {
     if servers::postgres().is_some() {
         conformance::<Postgres>(&Server);
     }
+}
+
+#[test]
+fn the_backend_of_the_examples() {
+    conformance::<Toy>(&Toys);
 }

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod broken_backends;
 mod conformance;
 mod downgrade;
 mod errors;

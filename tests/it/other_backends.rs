@@ -9,7 +9,7 @@ use toy::{Settings, Toy};
 
 #[allow(dead_code, unreachable_pub, reason = "it is a program of its own")]
 #[path = "../../examples/custom_backend.rs"]
-mod toy;
+pub(crate) mod toy;
 
 fn runner(files: &[(&str, &str)]) -> MigrationRunner<Toy> {
     let entries = files.iter().map(|(path, text)| Entry::new(*path, text.as_bytes().to_vec()));

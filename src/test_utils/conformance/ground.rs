@@ -25,7 +25,7 @@ use crate::trace::{Signature, Trace};
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// So many steps no behaviour takes: what comes this far goes round in circles.
-const ENDLESS: usize = 5_000;
+const ENDLESS: usize = 2_000;
 
 /// A database with nothing in it but what a behaviour puts there.
 pub(super) struct Ground<'b, B: Backend, T: Testbed<B>> {

@@ -1,0 +1,417 @@
+//! The suite of the backends is itself put to the test: it names what each of these broken ones does wrong.
+
+use std::cell::Cell;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+
+use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
+use switchy_schema::{
+    Atomicity, Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, Progress, Record, Scope,
+    Script, StoredDown, TableName, Trace,
+};
+
+use crate::other_backends::toy::{Settings, Toy, Toys};
+
+/// What a backend can do wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Defect {
+    BeginsNothing,
+    CommitsNothing,
+    RollsNothingBack,
+    FailsToRollBackNothing,
+    NeverInTransaction,
+    CommitsWhatFails,
+    CommitsWhatUnwinds,
+    LetsCodeEndTheTransaction,
+    MakesATableByReading,
+    ReadsBackwards,
+    SortsByName,
+    ForgetsRecordsOfANewTable,
+    ForgetsDirt,
+    ForgetsTheStatement,
+    ForgetsWhatIsToBeUndone,
+    ForgetsFailures,
+    ForgetsOptions,
+    ForgetsTheDate,
+    WritesNoDate,
+    WritesLocalDates,
+    DatesAnew,
+    RoundsDurations,
+    CutsScripts,
+    TrimsScripts,
+    TrimsNames,
+    FoldsNames,
+    InsertsTwice,
+    UpdatesNothing,
+    UpdatesWhatIsNotThere,
+    DeletesNothing,
+    DeletesAll,
+    DeletesWhatIsNotThere,
+    StampsNothing,
+    CountsWrong,
+    KnowsNoHead,
+    HasOneTable,
+    HasOneLog,
+    LogsNothing,
+    LogsWithoutReason,
+    LogsBackwards,
+    RunsNothing,
+    RunsSilently,
+    RunsOn,
+    FailsSilently,
+    FailsNowhere,
+    CountsStatementsFromZero,
+}
+
+thread_local! {
+    static DEFECT: Cell<Option<Defect>> = const { Cell::new(None) };
+}
+
+fn has(defect: Defect) -> bool {
+    DEFECT.get() == Some(defect)
+}
+
+/// The toy of the examples, with a defect.
+enum Broken {}
+
+type Conn<'a, 'c> = &'a mut &'c mut Settings;
+
+fn changed(record: &Record) -> Record {
+    let mut record = record.clone();
+    match DEFECT.get() {
+        Some(Defect::ForgetsDirt) => record.dirty = None,
+        Some(Defect::ForgetsTheStatement) => record.dirty.iter_mut().for_each(|dirty| dirty.statement = None),
+        Some(Defect::ForgetsWhatIsToBeUndone) => {
+            record.dirty.iter_mut().for_each(|dirty| dirty.is_to_be_undone = false);
+        }
+        Some(Defect::ForgetsFailures) => record.dirty.iter_mut().for_each(|dirty| dirty.failure = None),
+        Some(Defect::ForgetsOptions) => {
+            if let Some(StoredDown::Script(script)) = &mut record.down {
+                script.options.clear();
+            }
+        }
+        Some(Defect::ForgetsTheDate) => record.run_on.clear(),
+        Some(Defect::WritesNoDate) if record.run_on.is_empty() => " ".clone_into(&mut record.run_on),
+        Some(Defect::WritesLocalDates) if record.run_on.is_empty() => {
+            "2026-01-01T00:00:00.000".clone_into(&mut record.run_on);
+        }
+        Some(Defect::RoundsDurations) => {
+            let seconds = |duration: std::time::Duration| std::time::Duration::from_secs(duration.as_secs());
+            record.duration = record.duration.map(seconds);
+        }
+        Some(Defect::CutsScripts) => {
+            if let Some(StoredDown::Script(script)) = &mut record.down {
+                script.text.truncate(65_535);
+            }
+        }
+        Some(Defect::TrimsScripts) => {
+            record.up_sql = record.up_sql.map(|text| text.trim_end().to_owned());
+        }
+        _ => {}
+    }
+    record.id = folded(&record.id);
+    record
+}
+
+fn folded(id: &MigrationId) -> MigrationId {
+    match DEFECT.get() {
+        Some(Defect::TrimsNames) => id.as_str().trim_end().into(),
+        Some(Defect::FoldsNames) => id.as_str().to_lowercase().into(),
+        _ => id.clone(),
+    }
+}
+
+fn table(name: &TableName) -> TableName {
+    if has(Defect::HasOneTable) { TableName::default() } else { name.clone() }
+}
+
+fn log(name: &TableName) -> TableName {
+    if has(Defect::HasOneLog) { TableName::default() } else { name.clone() }
+}
+
+impl Backend for Broken {
+    type Conn<'c> = &'c mut Settings;
+    const DIALECT: Dialect = Dialect::Other("broken");
+
+    fn lend<'s>(conn: &'s mut &mut Settings) -> &'s mut Settings {
+        conn
+    }
+
+    fn in_transaction(conn: Conn<'_, '_>) -> Result<bool, Fault> {
+        Ok(Toy::in_transaction(conn)? && !has(Defect::NeverInTransaction))
+    }
+
+    fn execute(conn: Conn<'_, '_>, sql: &str) -> Result<(), Fault> {
+        match (sql, DEFECT.get()) {
+            ("BEGIN", Some(Defect::BeginsNothing)) | ("COMMIT", Some(Defect::CommitsNothing)) => Ok(()),
+            ("ROLLBACK", Some(Defect::RollsNothingBack)) => Toy::commit(conn),
+            ("ROLLBACK", Some(Defect::FailsToRollBackNothing)) if !Toy::in_transaction(conn)? => {
+                Err(Fault::new(FaultKind::Other, "there is no transaction"))
+            }
+            _ => Toy::execute(conn, sql),
+        }
+    }
+
+    fn transaction<R, E: From<Fault>>(
+        conn: Conn<'_, '_>,
+        scope: &Scope,
+        body: impl FnOnce(Conn<'_, '_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        if has(Defect::CommitsWhatFails) {
+            Self::begin(conn)?;
+            let done = body(conn);
+            Self::commit(conn)?;
+            return done;
+        }
+        if has(Defect::CommitsWhatUnwinds) {
+            Self::begin(conn)?;
+            let done = body(conn);
+            if done.is_ok() { Self::commit(conn) } else { Self::rollback(conn) }?;
+            return done;
+        }
+        switchy_schema::atomically::<Self, R, E>(conn, scope, body)
+    }
+
+    fn run_code<R>(
+        conn: Conn<'_, '_>,
+        atomicity: Atomicity,
+        body: impl FnOnce(Conn<'_, '_>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        if has(Defect::LetsCodeEndTheTransaction) { body(conn) } else { Toy::run_code(conn, atomicity, body) }
+    }
+
+    fn run_script(
+        conn: Conn<'_, '_>,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+    ) -> Result<(), Fault> {
+        match DEFECT.get() {
+            Some(Defect::RunsNothing) => Ok(()),
+            Some(Defect::RunsSilently) => Toy::run_script(conn, script, &mut |_, _| Ok(())),
+            Some(Defect::RunsOn) => Toy::run_script(conn, script, &mut |conn, number| {
+                let _ = progress(conn, number);
+                Ok(())
+            }),
+            Some(Defect::FailsSilently) => {
+                let _ = Toy::run_script(conn, script, progress);
+                Ok(())
+            }
+            Some(Defect::FailsNowhere) => Toy::run_script(conn, script, progress)
+                .map_err(|fault| Fault::new(FaultKind::Other, fault.to_string())),
+            Some(Defect::CountsStatementsFromZero) => {
+                Toy::run_script(conn, script, &mut |conn, number| progress(conn, number - 1))
+            }
+            _ => Toy::run_script(conn, script, progress),
+        }
+    }
+
+    fn head(conn: Conn<'_, '_>, name: &TableName) -> Result<Head, Fault> {
+        let head = Toy::head(conn, &table(name))?;
+        Ok(match DEFECT.get() {
+            Some(Defect::CountsWrong) => Head { count: head.count + 1, ..head },
+            Some(Defect::KnowsNoHead) => Head { basis: None, ..head },
+            _ => head,
+        })
+    }
+
+    fn read(conn: Conn<'_, '_>, name: &TableName) -> Result<Ledger, Fault> {
+        let mut ledger = Toy::read(conn, &table(name))?;
+        ledger.head = Self::head(conn, name)?;
+        match DEFECT.get() {
+            Some(Defect::MakesATableByReading) if ledger == Ledger::MISSING => {
+                Toy::create_table(conn, &table(name), &[])?;
+            }
+            Some(Defect::ReadsBackwards) => ledger.records.reverse(),
+            Some(Defect::SortsByName) => ledger.records.sort_by(|one, other| one.id.cmp(&other.id)),
+            _ => {}
+        }
+        Ok(ledger)
+    }
+
+    fn create_table(conn: Conn<'_, '_>, name: &TableName, records: &[Record]) -> Result<(), Fault> {
+        let records = if has(Defect::ForgetsRecordsOfANewTable) { &[] } else { records };
+        Toy::create_table(conn, &table(name), &[])?;
+        records.iter().try_for_each(|record| Self::insert(conn, name, record))
+    }
+
+    fn insert(conn: Conn<'_, '_>, name: &TableName, record: &Record) -> Result<(), Fault> {
+        if has(Defect::InsertsTwice) && Toy::delete(conn, &table(name), &record.id).is_ok() {
+            return Toy::insert(conn, &table(name), record);
+        }
+        Toy::insert(conn, &table(name), &changed(record))
+    }
+
+    fn update(conn: Conn<'_, '_>, name: &TableName, record: &Record) -> Result<(), Fault> {
+        match DEFECT.get() {
+            Some(Defect::UpdatesNothing) => Ok(()),
+            Some(Defect::UpdatesWhatIsNotThere) => {
+                let _ = Toy::update(conn, &table(name), record);
+                Ok(())
+            }
+            Some(Defect::DatesAnew) => {
+                let mut record = record.clone();
+                record.run_on.clear();
+                Toy::delete(conn, &table(name), &record.id)?;
+                Toy::insert(conn, &table(name), &record)
+            }
+            _ => Toy::update(conn, &table(name), &changed(record)),
+        }
+    }
+
+    fn delete(conn: Conn<'_, '_>, name: &TableName, id: &MigrationId) -> Result<(), Fault> {
+        match DEFECT.get() {
+            Some(Defect::DeletesNothing) => Ok(()),
+            Some(Defect::DeletesAll) => Toy::create_table(conn, &table(name), &[]),
+            Some(Defect::DeletesWhatIsNotThere) => {
+                let _ = Toy::delete(conn, &table(name), id);
+                Ok(())
+            }
+            _ => Toy::delete(conn, &table(name), &folded(id)),
+        }
+    }
+
+    fn has_triggers_on(conn: Conn<'_, '_>, name: &TableName) -> Result<bool, Fault> {
+        Toy::has_triggers_on(conn, name)
+    }
+
+    fn stamp(conn: Conn<'_, '_>, name: &TableName, basis: Basis) -> Result<(), Fault> {
+        if has(Defect::StampsNothing) { Ok(()) } else { Toy::stamp(conn, &table(name), basis) }
+    }
+
+    fn log(conn: Conn<'_, '_>, name: &TableName, trace: &Trace) -> Result<(), Fault> {
+        let mut trace = trace.clone();
+        match DEFECT.get() {
+            Some(Defect::LogsNothing) => return Ok(()),
+            Some(Defect::LogsWithoutReason) => trace.why = None,
+            _ => {}
+        }
+        Toy::log(conn, &log(name), &trace)
+    }
+
+    fn traces(conn: Conn<'_, '_>, name: &TableName) -> Result<Vec<Trace>, Fault> {
+        let mut traces = Toy::traces(conn, &log(name))?;
+        if has(Defect::LogsBackwards) {
+            traces.reverse();
+        }
+        Ok(traces)
+    }
+}
+
+impl Testbed<Broken> for Toys {
+    type Database = Mutex<Settings>;
+
+    fn create(&self) -> Mutex<Settings> {
+        <Self as Testbed<Toy>>::create(self)
+    }
+
+    fn connect<R>(&self, database: &Mutex<Settings>, body: impl FnOnce(&mut Settings) -> R) -> R {
+        <Self as Testbed<Toy>>::connect(self, database, body)
+    }
+
+    fn make(&self, name: &str) -> String {
+        <Self as Testbed<Toy>>::make(self, name)
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        <Self as Testbed<Toy>>::unmake(self, name)
+    }
+
+    fn fails(&self) -> String {
+        <Self as Testbed<Toy>>::fails(self)
+    }
+
+    fn things(&self, settings: &mut Settings) -> Vec<String> {
+        <Self as Testbed<Toy>>::things(self, settings)
+    }
+
+    fn script(&self, statements: &[String]) -> String {
+        <Self as Testbed<Toy>>::script(self, statements)
+    }
+
+    fn comment(&self, text: &str) -> String {
+        <Self as Testbed<Toy>>::comment(self, text)
+    }
+
+    fn tampers(&self, table: &TableName) -> Option<String> {
+        <Self as Testbed<Toy>>::tampers(self, table)
+    }
+
+    fn commits(&self) -> Option<String> {
+        <Self as Testbed<Toy>>::commits(self)
+    }
+
+    fn abilities(&self) -> Abilities {
+        <Self as Testbed<Toy>>::abilities(self)
+    }
+}
+
+/// What the suite says of a backend with a defect; nothing if it finds none.
+fn told(defect: Option<Defect>) -> String {
+    DEFECT.set(defect);
+    let outcome = catch_unwind(|| conformance::<Broken>(&Toys));
+    DEFECT.set(None);
+    outcome.err().map(|panic| panic.downcast_ref::<String>().unwrap().clone()).unwrap_or_default()
+}
+
+#[test]
+fn what_is_whole_is_found_whole() {
+    assert_eq!(told(None), "");
+}
+
+#[test]
+fn what_is_broken_is_named() {
+    // (what is broken, one of the behaviours that name it)
+    let table = [
+        (Defect::BeginsNothing, "a connection tells whether a transaction is open"),
+        (Defect::CommitsNothing, "a connection tells whether a transaction is open"),
+        (Defect::RollsNothingBack, "a transaction is rolled back if its body fails or unwinds"),
+        (Defect::FailsToRollBackNothing, "a connection tells whether a transaction is open"),
+        (Defect::NeverInTransaction, "a transaction of the caller's is refused and left open"),
+        (Defect::CommitsWhatFails, "a transaction is rolled back if its body fails or unwinds"),
+        (Defect::CommitsWhatUnwinds, "a panic in code leaves what it must"),
+        (Defect::LetsCodeEndTheTransaction, "code that ends its transaction is an error"),
+        (Defect::MakesATableByReading, "looking creates nothing"),
+        (Defect::ReadsBackwards, "what is undone is gone, newest first, with a line in the log"),
+        (Defect::SortsByName, "a late migration runs, and is the newest"),
+        (Defect::ForgetsRecordsOfANewTable, "a record comes back as it was written, oldest first"),
+        (Defect::ForgetsDirt, "a step outside a transaction is dirty where it stopped"),
+        (Defect::ForgetsTheStatement, "undoing outside a transaction is dirty where it stopped"),
+        (Defect::ForgetsWhatIsToBeUndone, "a record comes back as it was written, oldest first"),
+        (Defect::ForgetsFailures, "a step outside a transaction is dirty where it stopped"),
+        (Defect::ForgetsOptions, "a script is run and kept to the last character"),
+        (Defect::ForgetsTheDate, "a record comes back as it was written, oldest first"),
+        (Defect::WritesNoDate, "dates are UTC with milliseconds, and follow each other"),
+        (Defect::WritesLocalDates, "dates are UTC with milliseconds, and follow each other"),
+        (Defect::DatesAnew, "an update rewrites a record but for its date"),
+        (Defect::RoundsDurations, "a duration is that of the script"),
+        (Defect::CutsScripts, "a long script is run and not kept, but its way back is"),
+        (Defect::TrimsScripts, "a script is run and kept to the last character"),
+        (Defect::TrimsNames, "migrations of any name are told apart"),
+        (Defect::FoldsNames, "migrations of any name are told apart"),
+        (Defect::InsertsTwice, "a record that cannot be written is a fault"),
+        (Defect::UpdatesNothing, "an update rewrites a record but for its date"),
+        (Defect::UpdatesWhatIsNotThere, "a record that cannot be written is a fault"),
+        (Defect::DeletesNothing, "a record is removed and the others stay"),
+        (Defect::DeletesAll, "a record is removed and the others stay"),
+        (Defect::DeletesWhatIsNotThere, "a record that cannot be written is a fault"),
+        (Defect::StampsNothing, "the head tells what the newest record carries"),
+        (Defect::CountsWrong, "a missing table is an empty history, and reading makes none"),
+        (Defect::KnowsNoHead, "the head tells what the newest record carries"),
+        (Defect::HasOneTable, "runners of different tables do not disturb each other"),
+        (Defect::HasOneLog, "tables of any name are apart from each other"),
+        (Defect::LogsNothing, "what is undone is gone, newest first, with a line in the log"),
+        (Defect::LogsWithoutReason, "a step is marked done, and its line says by whom"),
+        (Defect::LogsBackwards, "a line of the log comes back as it was written, oldest first"),
+        (Defect::RunsNothing, "a migration is applied once"),
+        (Defect::RunsSilently, "a script tells each statement before it runs"),
+        (Defect::RunsOn, "a script stops where it is told to"),
+        (Defect::FailsSilently, "a script that fails leaves what it must, and says where"),
+        (Defect::FailsNowhere, "a fault of a script has its statement and its place"),
+        (Defect::CountsStatementsFromZero, "a script tells each statement before it runs"),
+    ];
+    for (defect, name) in table {
+        let told = told(Some(defect));
+        let line = format!("\n`{name}`: ");
+        assert!(told.contains(&line), "{defect:?}: {told}");
+    }
+}

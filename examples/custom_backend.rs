@@ -4,7 +4,7 @@
 //! `cargo run --example custom_backend`
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use switchy_schema::layout::{Entry, migrations};
@@ -229,7 +229,7 @@ impl Testbed<Toy> for Toys {
     }
 
     fn connect<R>(&self, database: &Mutex<Settings>, body: impl FnOnce(&mut Settings) -> R) -> R {
-        body(&mut database.lock().expect("nobody panics here"))
+        body(&mut database.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn make(&self, name: &str) -> String {

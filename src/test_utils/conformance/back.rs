@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::check::{Outcome, equal, fails, holds};
 use super::forward::refused;
-use super::ground::{Ground, committed, ids};
+use super::ground::{Ground, committed, ids, perform};
 use super::{Behaviour, Testbed};
 use crate::backend::Backend;
 use crate::dialect::TableName;
@@ -14,8 +14,9 @@ use crate::history::Record;
 use crate::migration::Migration;
 use crate::plan::TransactionMode;
 use crate::problem::ProblemKind;
+use crate::report::Report;
 use crate::step::Direction;
-use crate::stored::{StoredDown, StoredScript};
+use crate::stored::{Manner, StoredDown, StoredScript};
 use crate::target::Target;
 use crate::trace::TraceKind;
 
@@ -94,7 +95,7 @@ fn without_a_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
 /// A migration that makes a thing, and whose way back removes it and fails then.
 fn stays<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, id: &str, thing: &str) -> Migration<B> {
     let down = it.bed.script(&[it.bed.unmake(thing), it.bed.fails()]);
-    it.bed.adapt(Migration::from_scripts(id, it.bed.make(thing), Some(down)))
+    Migration::from_scripts(id, it.bed.make(thing), Some(down))
 }
 
 fn a_failing_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -128,9 +129,9 @@ fn a_batch_comes_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
 }
 
 fn code_can_be_undone<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
-    let (make, unmake) = (it.bed.make("thing_a"), it.bed.unmake("thing_a"));
-    let code = it.code("1_a", make, || Ok(())).undo(move |mut conn: B::Conn<'_>| {
-        super::ground::perform::<B>(&mut conn, &unmake).map_err(|fault| fault.to_string())
+    let unmake = it.bed.unmake("thing_a");
+    let code = it.code("1_a", Some("thing_a"), || Ok(())).undo(move |mut conn: B::Conn<'_>| {
+        perform::<B>(&mut conn, &unmake).map_err(|fault| fault.to_string())
     });
     let set = it.runner([code])?;
     it.run(&set)?;
@@ -157,11 +158,11 @@ fn a_redo_undoes_and_applies<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
 fn a_failing_redo<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let fails_now = Arc::new(AtomicBool::new(false));
     let (told, unmake) = (Arc::clone(&fails_now), it.bed.unmake("thing_a"));
-    let code = it.code("1_a", it.bed.make("thing_a"), move || {
+    let code = it.code("1_a", Some("thing_a"), move || {
         if told.load(Ordering::Relaxed) { Err("not again".into()) } else { Ok(()) }
     });
     let code = code.undo(move |mut conn: B::Conn<'_>| {
-        super::ground::perform::<B>(&mut conn, &unmake).map_err(|fault| fault.to_string())
+        perform::<B>(&mut conn, &unmake).map_err(|fault| fault.to_string())
     });
     let set = it.runner([code])?;
     it.run(&set)?;
@@ -227,7 +228,7 @@ fn an_older_program_goes_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
 }
 
 #[track_caller]
-fn untrusted(back: Result<crate::report::Report, MigrationError>) -> Outcome {
+fn untrusted(back: Result<Report, MigrationError>) -> Outcome {
     let error = fails("going back by what is stored", back, ErrorKind::Refused)?;
     let kinds: Vec<ProblemKind> = error.problems().iter().map(|problem| problem.kind).collect();
     holds(
@@ -242,7 +243,7 @@ fn what_cannot_be_trusted_is_not_run<B: Backend, T: Testbed<B>>(it: &Ground<'_, 
     it.run(&it.runner([known(), it.makes("2_b", "thing_b")])?)?;
     let whole = it.ledger()?.records.remove(1);
     let older = it.runner([known()])?;
-    let stored = |text: String| StoredScript::new(&whole.id, &text, crate::stored::Manner::default());
+    let stored = |text: String| StoredScript::new(&whole.id, &text, Manner::default());
     let mut odd = vec![StoredScript { checksum: None, ..stored(it.bed.unmake("thing_b")) }];
     odd.push(StoredScript { text: it.bed.unmake("thing_a"), ..stored(it.bed.unmake("thing_b")) });
     // It undoes what it should, and then what it must not.

@@ -62,13 +62,13 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
 
     /// A migration that runs these statements, and that cannot be undone.
     pub(super) fn script(&self, id: &str, statements: &[String]) -> Migration<B> {
-        self.bed.adapt(Migration::from_scripts(id, self.bed.script(statements), None))
+        Migration::from_scripts(id, self.bed.script(statements), None)
     }
 
     /// A migration that makes a thing, and that can be undone.
     pub(super) fn makes(&self, id: &str, thing: &str) -> Migration<B> {
         let (up, down) = (self.bed.make(thing), self.bed.unmake(thing));
-        self.bed.adapt(Migration::from_scripts(id, up, Some(down)))
+        Migration::from_scripts(id, up, Some(down))
     }
 
     /// A migration that makes a thing, and then fails.
@@ -76,21 +76,22 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         self.script(id, &[self.bed.make(thing), self.bed.fails()])
     }
 
-    /// A migration in code, which runs a script and then does something else.
+    /// A migration in code, which makes a thing, if it is to, and then does something else.
     pub(super) fn code(
         &self,
         id: &str,
-        script: String,
+        thing: Option<&str>,
         then: impl Fn() -> Result<(), BoxError> + Send + Sync + 'static,
     ) -> Migration<B> {
-        self.bed.adapt(Migration::function(id, move |mut conn| {
+        let script = thing.map(|thing| self.bed.make(thing)).unwrap_or_default();
+        Migration::function(id, move |mut conn| {
             perform::<B>(&mut conn, &script).map_err(|fault| BoxError::from(fault.to_string()))?;
             then()
-        }))
+        })
     }
 
     pub(super) fn runner(&self, set: impl IntoIterator<Item = Migration<B>>) -> Outcome<MigrationRunner<B>> {
-        let set: Vec<Migration<B>> = set.into_iter().collect();
+        let set: Vec<Migration<B>> = set.into_iter().map(|migration| self.bed.adapt(migration)).collect();
         let steps = AtomicUsize::new(0);
         let runner = MigrationRunner::for_backend(set)?.lock_timeout(PATIENCE).observe(move |event| {
             if matches!(event, Event::Started { .. }) {

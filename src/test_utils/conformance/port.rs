@@ -52,7 +52,8 @@ fn a_transaction_is_committed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     let table = with_table(it)?;
     let given = it.with(|conn| {
         let given = committed::<B, _>(conn, |conn| {
-            equal("`in_transaction` inside it", &B::in_transaction(conn)?, &true).map_err(said)?;
+            equal("`in_transaction` inside it", &B::in_transaction(conn)?, &true)
+                .map_err(|unmet| said(&unmet.to_string()))?;
             B::insert(conn, &table, &Record::new("1_a", None))?;
             perform::<B>(conn, &it.bed.make("thing_a"))?;
             Ok(7)
@@ -65,8 +66,8 @@ fn a_transaction_is_committed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     it.has(&["thing_a"])
 }
 
-fn said(unmet: impl ToString) -> Fault {
-    Fault::new(FaultKind::Other, unmet.to_string())
+fn said(what: &str) -> Fault {
+    Fault::new(FaultKind::Other, what.to_owned())
 }
 
 fn a_transaction_is_rolled_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {

@@ -35,9 +35,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
 
 fn an_empty_script_is_a_migration<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let comments = format!("{}\n\n{}", it.bed.comment("nothing"), it.bed.comment("at all"));
-    let empty = |id: &str, text: &str| {
-        it.bed.adapt(Migration::from_scripts(id, text.to_owned(), Some(text.to_owned())))
-    };
+    let empty = |id: &str, text: &str| Migration::from_scripts(id, text.to_owned(), Some(text.to_owned()));
     let set = it.runner([empty("1_a", ""), empty("2_b", "\n \r\n"), empty("3_c", &comments)])?;
     equal("what was applied", &*ids(&it.run(&set)?.applied), &["1_a", "2_b", "3_c"])?;
     let history = it.records(&["1_a", "2_b", "3_c"])?;
@@ -52,7 +50,7 @@ fn scripts_are_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let up = format!("{}\r\n{made}\n\t ", it.bed.comment("it's \"odd\", 100 % \\ ü 🦀"));
     let down = it.bed.script(&things.map(|thing| it.bed.unmake(thing)));
     let migration = Migration::from_scripts("1_a", format!("\u{feff}{up}"), Some(down.clone()));
-    let set = it.runner([it.bed.adapt(migration.foreign_keys(ForeignKeys::Unchecked))])?;
+    let set = it.runner([migration.foreign_keys(ForeignKeys::Unchecked)])?;
     it.run(&set)?;
     it.has(&things)?;
     let record = it.ledger()?.records.remove(0);
@@ -72,7 +70,7 @@ fn long_scripts_are_not_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
     let long = |text: String, length: usize| format!("{text}{}", "\n".repeat(length - text.len()));
     let sized = |id: &str, thing: &str, length: usize| {
         let down = long(it.bed.unmake(thing), 100_000);
-        it.bed.adapt(Migration::from_scripts(id, long(it.bed.make(thing), length), Some(down)))
+        Migration::from_scripts(id, long(it.bed.make(thing), length), Some(down))
     };
     let set = it.runner([sized("1_a", "thing_a", 65_536), sized("2_b", "thing_b", 65_537)])?;
     it.run(&set)?;
@@ -95,7 +93,7 @@ fn a_nul_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     for (up, down) in
         [(format!("{}\0", it.bed.make("thing_a")), None), (String::new(), Some("\0".to_owned()))]
     {
-        let set = [it.bed.adapt(Migration::from_scripts("1_a", up, down))];
+        let set = [Migration::<B>::from_scripts("1_a", up, down)];
         fails("a set with a NUL in a script", MigrationRunner::for_backend(set), ErrorKind::Source)?;
     }
     Ok(())
@@ -115,8 +113,7 @@ fn ids_are_told_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
         "6_a ",
     ];
     let all: Vec<&str> = odd.into_iter().chain([&*long, &*longer]).collect();
-    let set =
-        it.runner(all.iter().map(|id| it.bed.adapt(Migration::from_scripts(*id, "", Some(String::new())))))?;
+    let set = it.runner(all.iter().map(|id| Migration::from_scripts(*id, "", Some(String::new()))))?;
     let mut sorted: Vec<String> = set.list().iter().map(|meta| meta.id.to_string()).collect();
     let report = it.run(&set)?;
     equal("what was applied", &*ids(&report.applied), &*sorted)?;
@@ -135,7 +132,7 @@ fn ids_are_told_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
 
 fn a_changed_script_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let text = format!("{}\n\n", it.bed.make("thing_a"));
-    let set = |text: String| it.runner([it.bed.adapt(Migration::from_scripts("1_a", text, None))]);
+    let set = |text: String| it.runner([Migration::from_scripts("1_a", text, None)]);
     it.run(&set(text.clone())?)?;
     let same = set(text.replace('\n', "\r\n"))?;
     holds("other line ends are no change", it.run(&same)?.is_up_to_date())?;
@@ -187,7 +184,7 @@ fn dates_follow_each_other<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
 }
 
 fn durations_are_measured<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
-    let sleeps = it.code("2_b", String::new(), || {
+    let sleeps = it.code("2_b", None, || {
         thread::sleep(Duration::from_millis(30));
         Ok(())
     });

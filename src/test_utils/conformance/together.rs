@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::check::{Outcome, Unmet, equal, fails, holds};
 use super::ground::{Ground, PATIENCE, ids, perform};
 use super::{Behaviour, Testbed, books};
-use crate::backend::Backend;
+use crate::backend::{Backend, Ledger};
 use crate::dialect::TableName;
 use crate::error::ErrorKind;
 use crate::event::Event;
@@ -16,6 +16,7 @@ use crate::hooks::Hooks;
 use crate::lock::Lock;
 use crate::migration::Migration;
 use crate::runner::MigrationRunner;
+use crate::step::Step;
 use crate::target::Target;
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
@@ -58,7 +59,7 @@ fn hooks_are_called<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
             after.add(format!("after {} {}", step.direction, step.id));
             Ok(())
         });
-    let code = it.code("1_a", String::new(), move || {
+    let code = it.code("1_a", None, move || {
         during.add("code");
         Ok(())
     });
@@ -82,7 +83,7 @@ fn a_failing_hook<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let notes = Notes::default();
     let told = notes.clone();
     let vetoes = |id: &'static str| {
-        move |step: &crate::step::Step, _: B::Conn<'_>| -> Result<(), BoxError> {
+        move |step: &Step, _: B::Conn<'_>| -> Result<(), BoxError> {
             if step.id == id { Err("not today".into()) } else { Ok(()) }
         }
     };
@@ -152,7 +153,7 @@ fn tables_have_any_name<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Out
         };
         whole().map_err(is_named)?;
     }
-    equal("the ledger of the usual name", &it.ledger()?, &crate::backend::Ledger::MISSING)
+    equal("the ledger of the usual name", &it.ledger()?, &Ledger::MISSING)
 }
 
 /// Something that happens once, and that others wait for.
@@ -189,7 +190,7 @@ fn a_run_waits<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let folder = a_folder()?;
     let (inside, goes_on) = (Gate::default(), Gate::default());
     let (entered, leaves) = (inside.clone(), goes_on.clone());
-    let code = it.code("1_a", String::new(), move || {
+    let code = it.code("1_a", None, move || {
         entered.open();
         if leaves.pass() { Ok(()) } else { Err("nobody let it go on".into()) }
     });
@@ -231,7 +232,7 @@ fn a_run_inside_another<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Out
         told.add(if inner.run(conn).is_err() { "refused" } else { "done" });
         Ok::<(), BoxError>(())
     });
-    let set = it.runner([it.makes("1_a", "thing_a").depends_on("2_b"), it.bed.adapt(outer)])?;
+    let set = it.runner([it.makes("1_a", "thing_a").depends_on("2_b"), outer])?;
     equal("what was applied", &*ids(&it.run(&set)?.applied), &["2_b", "1_a"])?;
     equal("the run inside another one", &notes.take(), &["refused"])?;
     it.has(&["thing_a"])

@@ -11,10 +11,11 @@ use crate::history::Record;
 use crate::migration::Migration;
 use crate::problem::ProblemKind;
 use crate::recovery::Recovery;
+use crate::runner::MigrationRunner;
 use crate::status::State;
 use crate::step::Direction;
 use crate::target::Target;
-use crate::trace::{Trace, TraceKind};
+use crate::trace::{Signature, Trace, TraceKind};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
@@ -40,7 +41,7 @@ fn guarded<B: Backend, T: Testbed<B>>(
     down: &[String],
 ) -> Migration<B> {
     let (up, down) = (it.bed.script(up), it.bed.script(down));
-    it.bed.adapt(Migration::from_scripts(id, up, Some(down)).outside_transaction())
+    Migration::from_scripts(id, up, Some(down)).outside_transaction()
 }
 
 fn a_guarded_step_is_clean<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -61,7 +62,7 @@ fn a_guarded_step_is_clean<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
 }
 
 /// Leaves a step dirty at its second statement.
-fn stopped<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome<crate::runner::MigrationRunner<B>> {
+fn stopped<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome<MigrationRunner<B>> {
     let bed = it.bed;
     let up = [bed.make("thing_b"), bed.fails(), bed.make("thing_c")];
     let down = [bed.unmake("thing_c"), bed.unmake("thing_b")];
@@ -212,7 +213,7 @@ fn nonsense_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outc
     it.with(|conn| {
         B::begin(conn)?;
         let recovery = Recovery::Forget("1_a".into());
-        let outcome = set.recover(B::lend(conn), recovery, crate::trace::Signature::of("ada"));
+        let outcome = set.recover(B::lend(conn), recovery, Signature::of("ada"));
         fails("a correction inside a transaction", outcome, ErrorKind::OpenTransaction)?;
         equal("`in_transaction` after the refusal", &B::in_transaction(conn)?, &true)?;
         Outcome::Ok(B::rollback(conn)?)

@@ -65,12 +65,23 @@ impl Settings {
     }
 }
 
+/// The lines of a script that are statements, each with its place.
+fn statements(script: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = script.split_inclusive('\n').scan(0, |next, line| {
+        let offset = *next;
+        *next += line.len();
+        Some((offset, line.trim()))
+    });
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
 /// The marker that stands for it.
 pub enum Toy {}
 
 impl Backend for Toy {
     type Conn<'c> = &'c mut Settings;
     const DIALECT: Dialect = Dialect::Other("toy");
+    const STATEMENTS_ARE_ATOMIC: bool = true;
 
     fn lend<'s>(conn: &'s mut &mut Settings) -> &'s mut Settings {
         conn
@@ -98,22 +109,21 @@ impl Backend for Toy {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault> {
-        let (mut number, mut offset) = (1, 0);
-        for line in script.text.split_inclusive('\n') {
-            let statement = line.trim();
-            if !statement.is_empty() && !statement.starts_with('#') {
-                if number >= script.from {
-                    let run = conn.change(statement);
-                    run.map_err(|fault| fault.at(offset).in_statement(number, statement))?;
-                    if script.atomicity == Atomicity::Guarded {
-                        progress(conn, Reached::statement(number + 1))?;
-                    }
-                }
-                number += 1;
+        for (number, (offset, statement)) in (1..).zip(statements(script.text)) {
+            if number < script.from {
+                continue;
             }
-            offset += line.len();
+            conn.change(statement).map_err(|fault| fault.at(offset).in_statement(number, statement))?;
+            if script.atomicity == Atomicity::Guarded {
+                progress(conn, Reached::statement(number + 1))?;
+            }
         }
         Ok(())
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        let offsets = statements(script).map(|(offset, _)| offset).chain([script.len()]);
+        offsets.zip(1..).find(|(_, number)| *number == statement).map(|(offset, _)| offset)
     }
 
     fn head(conn: &mut &mut Settings, table: &TableName) -> Result<Head, Fault> {

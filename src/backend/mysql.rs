@@ -147,14 +147,16 @@ impl Backend for Mysql {
             return Ok(());
         }
         if found.is_empty() {
-            run(conn, &format!("CREATE TABLE IF NOT EXISTS {name} {TABLE}"))?;
+            let definition = definition(conn)?;
+            run(conn, &format!("CREATE TABLE IF NOT EXISTS {name} {definition}"))?;
             return Self::transaction(conn, &Scope::immediate(), |conn| {
                 records.iter().try_for_each(|record| Self::insert(conn, table, record))
             });
         }
         let [new, old] = ["new", "old"].map(|which| table.suffixed(which));
         run(conn, &format!("DROP TABLE IF EXISTS {}, {}", quoted(&new), quoted(&old)))?;
-        run(conn, &format!("CREATE TABLE {} {TABLE}", quoted(&new)))?;
+        let definition = definition(conn)?;
+        run(conn, &format!("CREATE TABLE {} {definition}", quoted(&new)))?;
         Self::transaction(conn, &Scope::immediate(), |conn| {
             records.iter().try_for_each(|record| Self::insert(conn, &new, record))
         })?;
@@ -332,8 +334,17 @@ const LOCKS: &str = "__switchy_locks";
 /// The column that says in which order rows were written.
 const PLACE: &str = "place";
 
-/// The table's columns, all in one character set whatever the database's own is, and compared byte by byte.
-const TABLE: &str = "(
+/// The table's columns, all in one character set whatever the database's own is, and compared byte by byte, a blank at the end included
+/// where the server can do that.
+fn definition(conn: &mut Conn) -> Result<String, Fault> {
+    let sql = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS
+        WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')";
+    let collation = column::<String>(conn, sql).map_err(fault)?;
+    let collation = collation.unwrap_or_else(|| "utf8mb4_bin".to_owned());
+    Ok(format!("{COLUMNS} ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}"))
+}
+
+const COLUMNS: &str = "(
     place BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     name VARCHAR(700) NOT NULL UNIQUE,
     run_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
@@ -349,7 +360,7 @@ const TABLE: &str = "(
     down_sql LONGTEXT,
     down_options TEXT,
     down_checksum CHAR(64)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+)";
 
 fn quoted(table: &TableName) -> String {
     table.quoted_in('`')

@@ -106,9 +106,15 @@ impl<B: Backend> Executor<'_, B> {
             }
             _ => (None, error.to_string(), true),
         };
-        // What failed is not done, and has left nothing.
-        if B::STATEMENTS_ARE_ATOMIC && !is_partial && statement == dirty.statement {
-            dirty.mark = None;
+        if statement.is_some() {
+            dirty.statement.get_or_insert(work.first());
+        }
+        if statement.is_some() && statement == dirty.statement {
+            // What failed is not done. Whether it has left something nobody knows, where it may have.
+            match B::STATEMENTS_ARE_ATOMIC && !is_partial {
+                true => dirty.mark = None,
+                false => drop(dirty.mark.get_or_insert_default()),
+            }
         }
         dirty.failure = Some(match statement {
             // Its transaction took back what was done before it.

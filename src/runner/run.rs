@@ -187,8 +187,13 @@ impl<B: Backend> MigrationRunner<B> {
         report: &mut Report,
     ) -> Result<Way> {
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+        let mut last = None;
         loop {
             let (ledger, history) = self.books(conn)?;
+            // Steps that change nothing in the books would be taken for ever.
+            if last == Some(history.basis()) {
+                return Err(Failure::Stale(0).into());
+            }
             let plan = self.judged(conn, &history, target)?;
             if self.lock == Lock::Row && self.waits_for(&history, began, &mut pause) {
                 continue;
@@ -201,6 +206,7 @@ impl<B: Backend> MigrationRunner<B> {
             };
             let started = report.applied.len();
             let again = |report: &Report| target.is_a_place() || report.applied.len() == started;
+            let basis = history.basis();
             report.already = if started == 0 { plan.already() } else { report.already };
             self.warn(&plan, report);
             match self.carry_out(conn, plan, consent, &ledger, &history, report, holding) {
@@ -212,6 +218,7 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 Err(stop) => return Err(self.failure(stop)),
             }
+            last = (report.applied.len() > started).then_some(basis);
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    Atomicity, Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, Progress, Record, Scope,
-    Script, StoredDown, TableName, Trace,
+    Atomicity, Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, Progress, Reached,
+    Record, Scope, Script, StoredDown, TableName, Trace,
 };
 
 use crate::other_backends::toy::{Settings, Toy, Toys};
@@ -29,7 +29,7 @@ enum Defect {
     ForgetsRecordsOfANewTable,
     ForgetsDirt,
     ForgetsTheStatement,
-    ForgetsWhatIsToBeUndone,
+    ForgetsWhatIsToGoOn,
     ForgetsFailures,
     ForgetsOptions,
     ForgetsTheDate,
@@ -61,6 +61,10 @@ enum Defect {
     FailsSilently,
     FailsNowhere,
     CountsStatementsFromZero,
+    ForgetsTheMark,
+    AdvancesNothing,
+    RepeatsWhatIsDone,
+    PlacesWrong,
 }
 
 thread_local! {
@@ -74,6 +78,13 @@ fn has(defect: Defect) -> bool {
 /// The toy of the examples, with a defect.
 enum Broken {}
 
+/// The script as if nothing of it were done.
+fn whole<'s>(script: &Script<'s>) -> Script<'s> {
+    let mut script = *script;
+    script.from = 1;
+    script
+}
+
 type Conn<'a, 'c> = &'a mut &'c mut Settings;
 
 fn changed(record: &Record) -> Record {
@@ -81,9 +92,10 @@ fn changed(record: &Record) -> Record {
     match DEFECT.get() {
         Some(Defect::ForgetsDirt) => record.dirty = None,
         Some(Defect::ForgetsTheStatement) => record.dirty.iter_mut().for_each(|dirty| dirty.statement = None),
-        Some(Defect::ForgetsWhatIsToBeUndone) => {
-            record.dirty.iter_mut().for_each(|dirty| dirty.is_to_be_undone = false);
+        Some(Defect::ForgetsWhatIsToGoOn) => {
+            record.dirty.iter_mut().for_each(|dirty| dirty.is_to_resume = false);
         }
+        Some(Defect::ForgetsTheMark) => record.dirty.iter_mut().for_each(|dirty| dirty.mark = None),
         Some(Defect::ForgetsFailures) => record.dirty.iter_mut().for_each(|dirty| dirty.failure = None),
         Some(Defect::ForgetsOptions) => {
             if let Some(StoredDown::Script(script)) = &mut record.down {
@@ -132,6 +144,7 @@ fn log(name: &TableName) -> TableName {
 impl Backend for Broken {
     type Conn<'c> = &'c mut Settings;
     const DIALECT: Dialect = Dialect::Other("broken");
+    const STATEMENTS_ARE_ATOMIC: bool = true;
 
     fn lend<'s>(conn: &'s mut &mut Settings) -> &'s mut Settings {
         conn
@@ -188,19 +201,22 @@ impl Backend for Broken {
         match DEFECT.get() {
             Some(Defect::RunsNothing) => Ok(()),
             Some(Defect::RunsSilently) => Toy::run_script(conn, script, &mut |_, _| Ok(())),
-            Some(Defect::RunsOn) => Toy::run_script(conn, script, &mut |conn, number| {
-                let _ = progress(conn, number);
+            Some(Defect::RunsOn) => Toy::run_script(conn, script, &mut |conn, reached| {
+                let _ = progress(conn, reached);
                 Ok(())
             }),
+            Some(Defect::RepeatsWhatIsDone) => {
+                Toy::run_script(conn, &whole(script), &mut |conn, reached| progress(conn, reached))
+            }
             Some(Defect::FailsSilently) => {
                 let _ = Toy::run_script(conn, script, progress);
                 Ok(())
             }
             Some(Defect::FailsNowhere) => Toy::run_script(conn, script, progress)
                 .map_err(|fault| Fault::new(FaultKind::Other, fault.to_string())),
-            Some(Defect::CountsStatementsFromZero) => {
-                Toy::run_script(conn, script, &mut |conn, number| progress(conn, number - 1))
-            }
+            Some(Defect::CountsStatementsFromZero) => Toy::run_script(conn, script, &mut |conn, reached| {
+                progress(conn, Reached::statement(reached.statement - 1))
+            }),
             _ => Toy::run_script(conn, script, progress),
         }
     }
@@ -256,6 +272,23 @@ impl Backend for Broken {
             }
             _ => Toy::update(conn, &table(name), &changed(record)),
         }
+    }
+
+    fn advance(
+        conn: Conn<'_, '_>,
+        name: &TableName,
+        id: &MigrationId,
+        reached: &Reached,
+    ) -> Result<(), Fault> {
+        if has(Defect::AdvancesNothing) {
+            Ok(())
+        } else {
+            Toy::advance(conn, &table(name), &folded(id), reached)
+        }
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        if has(Defect::PlacesWrong) { Some(0) } else { Toy::offset_of(script, statement) }
     }
 
     fn delete(conn: Conn<'_, '_>, name: &TableName, id: &MigrationId) -> Result<(), Fault> {
@@ -376,7 +409,7 @@ fn what_is_broken_is_named() {
         (Defect::ForgetsRecordsOfANewTable, "a record comes back as it was written, oldest first"),
         (Defect::ForgetsDirt, "a step outside a transaction is dirty where it stopped"),
         (Defect::ForgetsTheStatement, "undoing outside a transaction is dirty where it stopped"),
-        (Defect::ForgetsWhatIsToBeUndone, "a record comes back as it was written, oldest first"),
+        (Defect::ForgetsWhatIsToGoOn, "a record comes back as it was written, oldest first"),
         (Defect::ForgetsFailures, "a step outside a transaction is dirty where it stopped"),
         (Defect::ForgetsOptions, "a script is run and kept to the last character"),
         (Defect::ForgetsTheDate, "a record comes back as it was written, oldest first"),
@@ -403,11 +436,18 @@ fn what_is_broken_is_named() {
         (Defect::LogsWithoutReason, "a step is marked done, and its line says by whom"),
         (Defect::LogsBackwards, "a line of the log comes back as it was written, oldest first"),
         (Defect::RunsNothing, "a migration is applied once"),
-        (Defect::RunsSilently, "a script tells each statement before it runs"),
+        (Defect::RunsSilently, "a script outside a transaction tells each statement that is done"),
         (Defect::RunsOn, "a script stops where it is told to"),
         (Defect::FailsSilently, "a script that fails leaves what it must, and says where"),
         (Defect::FailsNowhere, "a fault of a script has its statement and its place"),
-        (Defect::CountsStatementsFromZero, "a script tells each statement before it runs"),
+        (
+            Defect::CountsStatementsFromZero,
+            "a script outside a transaction tells each statement that is done",
+        ),
+        (Defect::ForgetsTheMark, "a record comes back as it was written, oldest first"),
+        (Defect::AdvancesNothing, "a step outside a transaction is dirty where it stopped"),
+        (Defect::RepeatsWhatIsDone, "a rollback goes on where it stopped"),
+        (Defect::PlacesWrong, "a step goes on where it stopped, with the rest of its script corrected"),
     ];
     for (defect, name) in table {
         let told = told(Some(defect));

@@ -40,8 +40,11 @@ fn a_missing_table_is_empty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) ->
 
 /// One record for each thing that can be recorded. The order is neither that of the ids nor that of the dates.
 fn samples() -> Vec<Record> {
-    let dirty = |direction, statement, failure: Option<&str>, is_to_be_undone| {
-        Some(Dirty { direction, statement, failure: failure.map(str::to_owned), is_to_be_undone })
+    let dirty = |direction, statement: Option<u32>, failure: Option<&str>, is_to_resume| {
+        let failure = failure.map(str::to_owned);
+        let of = statement.map(|statement| statement + 1);
+        let mark = failure.as_ref().map(|failure| failure.repeat(2));
+        Some(Dirty { direction, statement, of, mark, failure, is_to_resume })
     };
     let checksum = |text| Some(Checksum::of(text));
     let id = MigrationId::from("5_whole");
@@ -72,6 +75,7 @@ fn samples() -> Vec<Record> {
             ..Record::new("2_undone", checksum(""))
         },
         Record { dirty: dirty(Direction::Down, None, None, true), ..Record::new("9_again", checksum("9")) },
+        Record { dirty: dirty(Direction::Up, Some(3), None, true), ..Record::new("0_again", checksum("0")) },
         Record { down: Some(StoredDown::Code), up_sql: Some(String::new()), ..Record::new("8_code", None) },
         Record { down: Some(StoredDown::Script(damaged)), ..Record::new("7_damaged", None) },
         Record { down: Some(StoredDown::Script(bare)), ..Record::new("6_empty", None) },
@@ -219,6 +223,7 @@ fn lines_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome 
         Trace::new("2_b", TraceKind::Other("made better".to_owned())),
         Trace::new("2_b", TraceKind::RolledBack),
     ];
+    it.with(|conn| B::create_log(conn, &log))?;
     for line in &lines {
         it.with(|conn| committed::<B, _>(conn, |conn| B::log(conn, &log, line)))?;
     }
@@ -251,6 +256,7 @@ fn tables_are_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let id = |table: &TableName| MigrationId::from(format!("1 of {table}"));
     for table in &tables {
         equal("the ledger of no table", &it.with(|conn| B::read(conn, table))?, &Ledger::MISSING)?;
+        it.with(|conn| B::create_log(conn, &table.log()))?;
         it.with(|conn| {
             committed::<B, _>(conn, |conn| {
                 B::create_table(conn, table, &[])?;

@@ -191,6 +191,7 @@ pub(super) fn perform<B: Backend>(conn: &mut B::Conn<'_>, text: &str) -> Result<
 pub(super) fn script(text: &str, atomicity: Atomicity) -> Script<'_> {
     Script {
         text,
+        from: 1,
         atomicity,
         foreign_keys: ForeignKeys::Checked,
         patience: PATIENCE,

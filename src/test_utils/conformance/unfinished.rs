@@ -23,6 +23,9 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
         ("a step outside a transaction is dirty where it stopped", a_guarded_step_is_dirty),
         ("a step that fails in its first statement is as the backend says", the_first_statement_fails),
         ("undoing outside a transaction is dirty where it stopped", a_guarded_way_back_is_dirty),
+        ("a step goes on where it stopped, with the rest of its script corrected", a_step_goes_on),
+        ("a step goes on from the statement that somebody names", a_step_goes_on_from_a_statement),
+        ("a rollback goes on where it stopped", a_rollback_goes_on),
         ("a step is marked done, and its line says by whom", a_step_is_marked_done),
         ("a record is forgotten, and what it did stays", a_record_is_forgotten),
         ("migrations are assumed applied, and do not run", migrations_are_assumed),
@@ -117,6 +120,78 @@ fn a_guarded_way_back_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
     it.by_hand(&bed.unmake("thing_b"))?;
     let lines = it.recover(&set, Recovery::MarkDone("1_a".into()))?;
     equal("what the line in the log says", &kinds(&lines), &[("1_a", TraceKind::MarkedUndone)])?;
+    it.records(&[]).map(drop)
+}
+
+/// The set of `stopped`, with another script.
+fn corrected<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, up: &[&str]) -> Outcome<MigrationRunner<B>> {
+    let up: Vec<String> = up.iter().map(|thing| it.bed.make(thing)).collect();
+    let down = [it.bed.unmake("thing_c"), it.bed.unmake("thing_b")];
+    it.runner([it.makes("1_a", "thing_a"), guarded(it, "2_b", &up, &down), it.makes("3_d", "thing_d")])
+}
+
+fn a_step_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    stopped(it)?;
+    let set = corrected(it, &["thing_b", "thing_x", "thing_c"])?;
+    if !B::STATEMENTS_ARE_ATOMIC {
+        let retry = it.recover(&set, Recovery::Retry("2_b".into()));
+        return fails("going on behind what may be half done", retry, ErrorKind::Recovery).map(drop);
+    }
+    let lines = it.recover(&set, Recovery::Retry("2_b".into()))?;
+    equal("what the line in the log says", &kinds(&lines), &[("2_b", TraceKind::Retried)])?;
+    let again = it.recover(&set, Recovery::Retry("2_b".into()));
+    fails("asking for it twice", again, ErrorKind::Recovery)?;
+    equal("what is pending", &it.with(|conn| set.pending(B::lend(conn)))?, &["2_b", "3_d"])?;
+    // What is done has to stand in the script as it did, and not every backend can tell.
+    let other = corrected(it, &["thing_y", "thing_x", "thing_c"])?;
+    refused(it, &other, ProblemKind::Changed)?;
+    if B::offset_of("", 1).is_none() {
+        refused(it, &set, ProblemKind::Changed)?;
+        it.recover(&set, Recovery::RetryFrom { migration: "2_b".into(), statement: 2 })?;
+    }
+    let plan = it.with(|conn| set.plan(B::lend(conn), Target::Latest))?;
+    equal("where it goes on", &plan.steps()[0].from, &Some(2))?;
+    equal("what was applied", &*ids(&it.run(&set)?.applied), &["2_b", "3_d"])?;
+    it.has(&["thing_a", "thing_b", "thing_c", "thing_d", "thing_x"])?;
+    let history = it.records(&["1_a", "2_b", "3_d"])?;
+    equal("whether it is dirty", &history.records()[1].dirty, &None)?;
+    equal("its checksum", &history.records()[1].checksum, &set.list().get(1).and_then(|meta| meta.checksum))?;
+    holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())
+}
+
+fn a_step_goes_on_from_a_statement<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    stopped(it)?;
+    let from = |statement| Recovery::RetryFrom { migration: "2_b".into(), statement };
+    // Done by hand, and another beginning.
+    it.by_hand(&it.bed.make("thing_x"))?;
+    let set = corrected(it, &["thing_y", "thing_x", "thing_c"])?;
+    fails("a statement that there is not", it.recover(&set, from(0)), ErrorKind::Recovery)?;
+    it.recover(&set, from(3))?;
+    equal("what was applied", &*ids(&it.run(&set)?.applied), &["2_b", "3_d"])?;
+    it.has(&["thing_a", "thing_b", "thing_c", "thing_d", "thing_x"])?;
+    holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())
+}
+
+fn a_rollback_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let bed = it.bed;
+    let up = [bed.make("thing_a"), bed.make("thing_b")];
+    let set = |middle: String| {
+        it.runner([guarded(it, "1_a", &up, &[bed.unmake("thing_a"), middle, bed.unmake("thing_b")])])
+    };
+    let broken = set(bed.fails())?;
+    it.run(&broken)?;
+    fails("the rollback", it.go(&broken, Target::Back(1)), ErrorKind::Step)?;
+    it.has(&["thing_b"])?;
+    let whole = set(bed.make("thing_x"))?;
+    if B::STATEMENTS_ARE_ATOMIC {
+        it.recover(&whole, Recovery::Retry("1_a".into()))?;
+    }
+    if !B::STATEMENTS_ARE_ATOMIC || B::offset_of("", 1).is_none() {
+        it.recover(&whole, Recovery::RetryFrom { migration: "1_a".into(), statement: 2 })?;
+    }
+    refused(it, &whole, ProblemKind::Dirty)?;
+    equal("what was undone", &*ids(&it.go(&whole, Target::Back(1))?.applied), &["1_a"])?;
+    it.has(&["thing_x"])?;
     it.records(&[]).map(drop)
 }
 

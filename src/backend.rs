@@ -45,11 +45,12 @@ pub use sqlite::Sqlite;
 /// 5. Keep records: [`head`](Self::head), [`read`](Self::read), [`create_table`](Self::create_table),
 ///    [`insert`](Self::insert), [`update`](Self::update), [`advance`](Self::advance), [`delete`](Self::delete),
 ///    [`stamp`](Self::stamp); and a log of what was undone: [`log`](Self::log), [`traces`](Self::traces). A missing table is an
-///    empty history, and reading never creates it.
+///    empty history, and reading never creates it. A record that is there already cannot be inserted, and one that is not there
+///    neither be changed nor deleted: that is a fault. What is inserted carries no digest until it is stamped.
 /// 6. Everything else has a default. A database that is a file says where ([`locate`](Self::locate)), so that
 ///    concurrent runs can wait for each other.
 ///
-/// `examples/custom_backend.rs` is a whole one.
+/// `examples/custom_backend.rs` is a whole one, and `test_utils::conformance` (feature `test-utils`) looks whether one does what it must.
 ///
 /// # Errors
 /// Every method returns what its database says, as a [`Fault`].
@@ -178,7 +179,7 @@ pub trait Backend: Sized + 'static {
     /// Adds a record; the database dates it if it has no date.
     fn insert(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
-    /// Rewrites the record of the same id, but for its date.
+    /// Rewrites the record of the same id, its date only if it is given one.
     fn update(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
     /// Writes how far the unfinished step of a record came: its statement, how many there are, and the mark.

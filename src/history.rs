@@ -24,7 +24,7 @@ pub struct Record {
     pub checksum: Option<Checksum>,
     /// Whether it is unfinished, and how far it came.
     pub dirty: Option<Dirty>,
-    /// How long it took, in whole milliseconds; `None` if it was not measured.
+    /// How long it took, of which databases keep whole milliseconds; `None` if it was not measured.
     pub duration: Option<Duration>,
     /// The script that was run, kept to show what changed if it is changed later. Long ones are not kept.
     pub up_sql: Option<String>,

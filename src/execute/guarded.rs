@@ -111,9 +111,10 @@ impl<B: Backend> Executor<'_, B> {
         }
         if statement.is_some() && statement == dirty.statement {
             // What failed is not done. Whether it has left something nobody knows, where it may have.
-            match B::STATEMENTS_ARE_ATOMIC && !is_partial {
-                true => dirty.mark = None,
-                false => drop(dirty.mark.get_or_insert_default()),
+            if B::STATEMENTS_ARE_ATOMIC && !is_partial {
+                dirty.mark = None;
+            } else {
+                dirty.mark.get_or_insert_default();
             }
         }
         dirty.failure = Some(match statement {

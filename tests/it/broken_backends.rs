@@ -446,7 +446,7 @@ fn what_is_broken_is_named() {
         ),
         (Defect::ForgetsTheMark, "a record comes back as it was written, oldest first"),
         (Defect::AdvancesNothing, "a step outside a transaction is dirty where it stopped"),
-        (Defect::RepeatsWhatIsDone, "a rollback goes on where it stopped"),
+        (Defect::RepeatsWhatIsDone, "a step goes on where it stopped, with the rest of its script corrected"),
         (Defect::PlacesWrong, "a step goes on where it stopped, with the rest of its script corrected"),
     ];
     for (defect, name) in table {

@@ -151,8 +151,10 @@ fn a_step_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     }
     let plan = it.with(|conn| set.plan(B::lend(conn), Target::Latest))?;
     equal("where it goes on", &plan.steps()[0].from, &Some(2))?;
+    // Done again it would be there again.
+    it.by_hand(&it.bed.unmake("thing_b"))?;
     equal("what was applied", &*ids(&it.run(&set)?.applied), &["2_b", "3_d"])?;
-    it.has(&["thing_a", "thing_b", "thing_c", "thing_d", "thing_x"])?;
+    it.has(&["thing_a", "thing_c", "thing_d", "thing_x"])?;
     let history = it.records(&["1_a", "2_b", "3_d"])?;
     equal("whether it is dirty", &history.records()[1].dirty, &None)?;
     equal("its checksum", &history.records()[1].checksum, &set.list().get(1).and_then(|meta| meta.checksum))?;

@@ -20,6 +20,7 @@ mod layout;
 mod locking;
 mod mysql;
 mod other_backends;
+mod overlays;
 mod postgres;
 mod processes;
 mod properties;

@@ -33,7 +33,7 @@ fn email() -> Migration<Mysql> {
 }
 
 /// What a query gives: a text for each row, its values separated by `|`.
-fn rows(conn: &mut Conn, sql: &str) -> Vec<String> {
+pub(crate) fn rows(conn: &mut Conn, sql: &str) -> Vec<String> {
     let row = |row: mysql::Row| {
         let value = |value: mysql::Value| match value {
             mysql::Value::NULL => "NULL".to_owned(),

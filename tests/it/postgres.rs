@@ -32,7 +32,7 @@ fn email() -> Migration<Postgres> {
 }
 
 /// What a query gives: a text for each row, its values separated by `|`.
-fn rows(client: &mut Client, sql: &str) -> Vec<String> {
+pub(crate) fn rows(client: &mut Client, sql: &str) -> Vec<String> {
     let messages = client.simple_query(sql).unwrap();
     let row = |message: &postgres::SimpleQueryMessage| match message {
         postgres::SimpleQueryMessage::Row(row) => {

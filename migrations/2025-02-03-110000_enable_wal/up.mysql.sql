@@ -1,0 +1,1 @@
+-- Nothing to do: InnoDB always writes ahead, and readers never wait for writers.

@@ -1,0 +1,3 @@
+ALTER TABLE notes
+    DROP INDEX notes_position_idx,
+    DROP COLUMN position;

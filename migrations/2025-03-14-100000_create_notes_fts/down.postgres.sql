@@ -1,0 +1,2 @@
+-- The index goes with the column.
+ALTER TABLE notes DROP COLUMN search;

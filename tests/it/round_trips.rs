@@ -51,7 +51,7 @@ impl Listener {
 
 /// Passes on what comes, until one side ends.
 fn pass_on(mut from: UnixStream, mut to: UnixStream, mut heard: impl FnMut()) {
-    let mut buffer = [0; 65536];
+    let mut buffer = [0; 8192];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         heard();
         if to.write_all(&buffer[..length]).is_err() {

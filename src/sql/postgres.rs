@@ -11,8 +11,8 @@ mod settings;
 mod tests;
 
 use self::lexer::Lexer;
+use super::Token;
 use super::pieces::{Extent, Piece, Refused};
-use super::{Token, Tokens};
 
 /// The statements of a script, in its order; or what in it is meant for `psql` alone.
 pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         if token != Token::Mark(b';') {
             self.statement.extent.reach(start, self.lexer.offset());
         }
-        self.statement.take(token, self.lexer.text());
+        self.statement.take(token);
         match self.statement.extent.start() {
             Some(offset) if self.statement.copies_from_client => Err(copy(offset)),
             _ => Ok(()),
@@ -71,6 +71,10 @@ impl<'a> Reader<'a> {
 struct Statement<'a> {
     extent: Extent,
     first: Option<Token<'a>>,
+    /// How many tokens it has.
+    len: usize,
+    /// Whether it began with `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`: nothing else has such a body.
+    makes_routine: bool,
     previous: Option<Token<'a>>,
     /// How many parentheses are open: `CREATE RULE ... DO (a; b)`.
     depth: usize,
@@ -84,11 +88,11 @@ impl<'a> Statement<'a> {
         self.depth == 0 && !self.is_in_body
     }
 
-    fn take(&mut self, token: Token<'a>, text: &str) {
+    fn take(&mut self, token: Token<'a>) {
         match token {
             Token::Mark(b'(') => self.depth += 1,
             Token::Mark(b')') => self.depth = self.depth.saturating_sub(1),
-            Token::Word(_) if token.is("atomic") && self.was("begin") && self.makes_routine(text) => {
+            Token::Word(_) if token.is("atomic") && self.was("begin") && self.makes_routine => {
                 self.is_in_body = true;
             }
             Token::Word(_) if token.is("end") && self.is_in_body => {
@@ -98,22 +102,18 @@ impl<'a> Statement<'a> {
             Token::Word(_) if (token.is("stdin") || token.is("stdout")) && self.was("from") => {
                 self.copies_from_client = self.depth == 0 && self.first.is_some_and(|first| first.is("copy"));
             }
+            Token::Word(_) if (token.is("function") || token.is("procedure")) && self.len < 4 => {
+                self.makes_routine = self.first.is_some_and(|first| first.is("create"));
+            }
             _ => {}
         }
         self.first.get_or_insert(token);
+        self.len += 1;
         self.previous = Some(token);
     }
 
     fn was(&self, word: &str) -> bool {
         self.previous.is_some_and(|token| token.is(word))
-    }
-
-    /// Whether it began with `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`: nothing else has such a body.
-    fn makes_routine(&self, text: &str) -> bool {
-        let Some(start) = self.extent.start() else { return false };
-        let mut head = Tokens::new(&text[start..]).take(4);
-        head.next().is_some_and(|token| token.is("create"))
-            && head.any(|token| token.is("function") || token.is("procedure"))
     }
 }
 

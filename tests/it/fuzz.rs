@@ -7,9 +7,18 @@ use std::path::{Path, PathBuf};
 #[path = "../../fuzz/src/layout.rs"]
 #[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
 pub(crate) mod layout;
+#[path = "../../fuzz/src/mysql.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod mysql;
 #[path = "../../fuzz/src/ordering.rs"]
 #[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
 pub(crate) mod ordering;
+#[path = "../../fuzz/src/postgres.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod postgres;
+#[path = "../../fuzz/src/scripts.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod scripts;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder);
@@ -59,6 +68,12 @@ fn every_seed_of_the_order_holds() {
 #[test]
 fn every_seed_of_the_layout_holds() {
     replay("layout", layout::check);
+}
+
+#[test]
+fn every_seed_of_the_scripts_holds() {
+    replay("postgres", postgres::check);
+    replay("mysql", mysql::check);
 }
 
 #[test]
@@ -139,6 +154,54 @@ fn random_folders_are_sets_or_errors() {
 }
 
 #[test]
+fn random_scripts_are_cut_alike_from_each_statement_on() {
+    let pieces = [
+        "CREATE ",
+        "FUNCTION f() ",
+        "PROCEDURE p() ",
+        "TRIGGER t BEFORE INSERT ON u FOR EACH ROW ",
+        "BEGIN ",
+        "ATOMIC ",
+        "IF a THEN ",
+        "CASE ",
+        "WHILE 1 DO ",
+        " END",
+        " END IF",
+        "SELECT 1",
+        "x",
+        " ",
+        "\n",
+        ";",
+        ";",
+        "'",
+        "''",
+        "\"",
+        "`",
+        "E'",
+        "\\'",
+        "$$",
+        "$a$",
+        "/*",
+        "*/",
+        "/*!50003 ",
+        "-- ",
+        "#",
+        "(",
+        ")",
+        "\nDELIMITER //\n",
+        "//",
+        "é",
+        "\u{feff}",
+    ];
+    let mut numbers = Numbers(4);
+    for number in 0..2000 {
+        let input = numbers.text(&pieces, 40);
+        named(&format!("random script {number}"), &input, postgres::check);
+        named(&format!("random script {number}"), &input, mysql::check);
+    }
+}
+
+#[test]
 fn random_bytes_are_survived() {
     let mut numbers = Numbers(3);
     for number in 0..2000 {
@@ -146,5 +209,7 @@ fn random_bytes_are_survived() {
             (0..numbers.below(64)).map(|_| u8::try_from(numbers.below(256)).unwrap()).collect();
         named(&format!("random bytes {number}"), &input, ordering::check);
         named(&format!("random bytes {number}"), &input, layout::check);
+        named(&format!("random bytes {number}"), &input, postgres::check);
+        named(&format!("random bytes {number}"), &input, mysql::check);
     }
 }

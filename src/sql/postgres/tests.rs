@@ -6,7 +6,7 @@ use super::{lexer, statements};
 use crate::sql::pieces::Piece;
 
 /// Scripts and their statements.
-const ROWS: [(&str, &[&str]); 74] = [
+const ROWS: [(&str, &[&str]); 75] = [
     // Nothing.
     ("", &[]),
     (" \t\r\n\x0c", &[]),
@@ -101,6 +101,10 @@ const ROWS: [(&str, &[&str]); 74] = [
     (
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC ; ; RETURN 1; END; x",
         &["CREATE FUNCTION f() RETURNS int BEGIN ATOMIC ; ; RETURN 1; END", "x"],
+    ),
+    (
+        "CREATE /* /* a */ ; */ FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; x",
+        &["CREATE /* /* a */ ; */ FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", "x"],
     ),
     ("CREATE FUNCTION f() RETURNS int RETURN 1; x", &["CREATE FUNCTION f() RETURNS int RETURN 1", "x"]),
     (

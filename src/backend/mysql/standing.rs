@@ -3,7 +3,7 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
-use super::query::{code, column, fault, get};
+use super::query::{code, column, fault, get, run, text};
 use crate::checksum::Checksum;
 use crate::dialect::quote_in;
 use crate::fault::Fault;
@@ -17,9 +17,33 @@ pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>]) -> Result<String, 
     Ok(format!("{} {database}", words.join(" ")))
 }
 
-/// One word for each definition.
+/// What changes the way in which a definition is shown. Under this mode names may be quoted in both ways.
+const SHOWN_BY: [(&str, &str); 4] = [
+    ("sql_mode", "'ANSI_QUOTES'"),
+    ("sql_quote_show_create", "1"),
+    ("time_zone", "'+00:00'"),
+    ("character_set_results", "utf8mb4"),
+];
+
+/// One word for each definition. The session that looks later need not have the settings of the one that runs the script.
 fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Vec<String>, Fault> {
-    subjects.iter().map(|subject| Ok(word(definition(conn, subject, database)?.as_deref()))).collect()
+    let set = |conn: &mut Conn, values: [String; SHOWN_BY.len()]| {
+        let sets = SHOWN_BY.iter().zip(values).map(|((name, _), value)| format!("SESSION {name} = {value}"));
+        run(conn, &format!("SET {}", sets.collect::<Vec<_>>().join(", ")))
+    };
+    let names = SHOWN_BY.map(|(name, _)| format!("@@{name}")).join(", ");
+    let row = conn.query_first::<Row, _>(format!("SELECT {names}")).map_err(fault)?;
+    let before = std::array::from_fn(|place| match SHOWN_BY[place].0 {
+        "sql_quote_show_create" => {
+            row.as_ref().and_then(|row| get::<u8>(row, place)).unwrap_or(1).to_string()
+        }
+        _ => text(row.as_ref().and_then(|row| get::<String>(row, place)).as_deref()),
+    });
+    set(conn, SHOWN_BY.map(|(_, value)| value.to_owned()))?;
+    let words = subjects.iter().map(|subject| Ok(word(definition(conn, subject, database)?.as_deref())));
+    let words = words.collect();
+    set(conn, before)?;
+    words
 }
 
 fn word(definition: Option<&str>) -> String {

@@ -75,6 +75,7 @@ impl<'a> Token<'a> {
 }
 
 /// The tokens of a text, each with the byte offset behind it; comments and white space are passed over.
+#[derive(Clone)]
 pub(crate) struct Tokens<'a> {
     text: &'a str,
     at: usize,

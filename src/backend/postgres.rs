@@ -23,6 +23,7 @@ use crate::trace::Trace;
 mod log;
 mod script;
 mod settings;
+mod standing;
 
 /// PostgreSQL, through `&mut postgres::Client`.
 ///
@@ -205,8 +206,8 @@ impl Backend for Postgres {
         log::read(conn, log)
     }
 
-    fn stands(conn: &mut &mut Client, script: &str, statement: u32, _mark: &str) -> Result<Standing, Fault> {
-        script::stands(conn, script, statement)
+    fn stands(conn: &mut &mut Client, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
+        standing::stands(conn, script, statement, mark)
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

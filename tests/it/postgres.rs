@@ -383,10 +383,10 @@ fn an_index_that_was_left_invalid_is_named() {
         let script = "SELECT 1; CREATE UNIQUE INDEX CONCURRENTLY \"I\" ON \"T\" (x); CREATE TABLE u (x int)";
         let it = runner([Migration::sql("1_it", script).outside_transaction()]);
         let error = it.run(&mut *client).unwrap_err().to_string();
-        assert!(error.contains("with DROP INDEX CONCURRENTLY \"I\""), "{error}");
+        assert!(error.contains("with DROP INDEX CONCURRENTLY public.\"I\""), "{error}");
         let retry = || Recovery::Retry("1_it".into());
         let error = it.recover(&mut *client, retry(), Signature::of("ada")).unwrap_err().to_string();
-        assert!(error.contains("statement 2 left the invalid index \"I\""), "{error}");
+        assert!(error.contains("statement 2 left the invalid index public.\"I\""), "{error}");
         client.batch_execute("DROP INDEX CONCURRENTLY \"I\"").unwrap();
         client.batch_execute("DELETE FROM \"T\"").unwrap();
         it.recover(&mut *client, retry(), Signature::of("ada")).unwrap();

@@ -3,11 +3,10 @@
 use postgres::Client;
 use postgres::error::{ErrorPosition, SqlState};
 
-use super::{Postgres, fault, query};
+use super::{Postgres, fault, standing};
 use crate::backend::walk::{Manner, Walk};
 use crate::backend::{KEEP_OUT, Progress, Script, lost_with_session};
 use crate::fault::{Fault, FaultKind};
-use crate::reached::Standing;
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
 use crate::sql::{Token, Tokens};
@@ -68,7 +67,11 @@ fn guarded(
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
     let mut run = |conn: &mut &mut Client| send(conn, script, piece);
-    match walk.take(conn, number, manner(piece.text), &mut run) {
+    let manner = match manner(piece.text) {
+        Manner::Alone(_) => Manner::Alone(standing::mark(conn, piece.text)),
+        manner => manner,
+    };
+    match walk.take(conn, number, manner, &mut run) {
         // What a statement is that refuses a transaction, or ends it, only the server knows: `DO` and `CALL` may or may not.
         Err(refused) if wants_outside(&refused) => {
             walk.take(conn, number, Manner::Alone(String::new()), &mut run)
@@ -150,89 +153,10 @@ fn explained(conn: &mut Client, fault: Fault, script: &Script<'_>, text: &str) -
             fault.remedy("set run_in_transaction = false in its metadata")
         }
         // What a failed one leaves is an index that is kept up to date and never used.
-        Atomicity::Guarded => match built_concurrently(text).map(|index| left_invalid(conn, index)) {
-            Some(Ok(Some(index))) => fault.partial().remedy(drop_invalid(&index)),
-            _ => fault,
+        Atomicity::Guarded => match standing::remedy(conn, text) {
+            Some(remedy) => fault.partial().remedy(remedy),
+            None => fault,
         },
         Atomicity::Transaction => fault,
     }
-}
-
-/// The name of an index as it stands in a text, perhaps with its schema.
-type Name<'a> = &'a str;
-
-/// The index that a statement builds beside running writes, if it names one.
-fn built_concurrently(text: &str) -> Option<Name<'_>> {
-    let mut tokens = Tokens::new(text);
-    tokens.next().filter(|token| token.is("create"))?;
-    tokens.by_ref().find(|token| !token.is("unique")).filter(|token| token.is("index"))?;
-    tokens.next().filter(|token| token.is("concurrently"))?;
-    named(text, tokens, "exists")
-}
-
-/// The one index that a statement drops beside running writes.
-fn dropped_concurrently(text: &str) -> Option<Name<'_>> {
-    let mut tokens = Tokens::new(text);
-    let is = |token: Option<Token<'_>>, word: &str| token.is_some_and(|token| token.is(word));
-    let drops = is(tokens.next(), "drop") && is(tokens.next(), "index") && is(tokens.next(), "concurrently");
-    let has_several = text.contains(',');
-    if drops && !has_several { named(text, tokens, "exists") } else { None }
-}
-
-/// The name behind the words `IF NOT EXISTS` or `IF EXISTS`, which need not be there.
-fn named<'a>(text: &'a str, mut tokens: Tokens<'a>, last_word: &str) -> Option<Name<'a>> {
-    let mut start = tokens.offset();
-    let mut next = tokens.next()?;
-    if next.is("if") {
-        tokens.find(|token| token.is(last_word))?;
-        start = tokens.offset();
-        next = tokens.next()?;
-    }
-    // `CREATE INDEX CONCURRENTLY ON t (c)` leaves the name to the server.
-    if next.is("on") {
-        return None;
-    }
-    let mut end = tokens.offset();
-    while tokens.next() == Some(Token::Mark(b'.')) {
-        tokens.next()?;
-        end = tokens.offset();
-    }
-    Some(text[start..end].trim())
-}
-
-/// An index that is not valid, as SQL names it.
-fn left_invalid(conn: &mut Client, index: Name<'_>) -> Result<Option<String>, postgres::Error> {
-    let sql = "SELECT indexrelid::regclass::text FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid";
-    Ok(query(conn, sql, &[Some(index)])?.first().map(|row| row.get(0)))
-}
-
-fn drop_invalid(index: &str) -> String {
-    format!(
-        "remove the invalid index that it left, with DROP INDEX CONCURRENTLY {index}, and correct what is wrong"
-    )
-}
-
-/// Whether a statement is done that nobody saw end.
-pub(super) fn stands(conn: &mut Client, script: &str, statement: u32) -> Result<Standing, Fault> {
-    let unknown = || Standing::Unknown("it cannot be in a transaction".to_owned());
-    let pieces = statements(script).unwrap_or_default();
-    let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
-    let Some(piece) = pieces.get(place) else { return Ok(unknown()) };
-    let exists = |conn: &mut Client, index: Name<'_>| {
-        let rows = query(conn, "SELECT to_regclass($1) IS NOT NULL", &[Some(index)]).map_err(fault)?;
-        Ok::<bool, Fault>(rows.first().is_some_and(|row| row.get(0)))
-    };
-    if let Some(index) = built_concurrently(piece.text) {
-        return Ok(match left_invalid(conn, index).map_err(fault)? {
-            Some(index) => {
-                Standing::Half { what: format!("the invalid index {index}"), remedy: drop_invalid(&index) }
-            }
-            None if exists(conn, index)? => Standing::Done,
-            None => Standing::NotDone,
-        });
-    }
-    if let Some(index) = dropped_concurrently(piece.text) {
-        return Ok(if exists(conn, index)? { Standing::NotDone } else { Standing::Done });
-    }
-    Ok(unknown())
 }

@@ -423,12 +423,16 @@ pub fn atomically<B: Backend, R, E: From<Fault>>(
     let done = body(open.conn)?;
     let mut is_open = true;
     patiently(scope.patience, || match B::commit(open.conn) {
-        // A server that could not commit has rolled back, and there is nothing to be tried again.
-        Err(fault) if fault.kind() == FaultKind::Busy && !B::in_transaction(open.conn)? => {
-            is_open = false;
-            Ok(Err(fault))
-        }
-        outcome => outcome.map(Ok),
+        Err(fault) => match B::in_transaction(open.conn) {
+            // A server that could not commit has rolled back, and there is nothing to be tried again.
+            Ok(false) if fault.kind() == FaultKind::Busy => {
+                is_open = false;
+                Ok(Err(fault))
+            }
+            Ok(_) => Err(fault),
+            Err(_) => Err(fault.in_doubt()),
+        },
+        Ok(()) => Ok(Ok(())),
     })??;
     open.committed = is_open;
     Ok(done)

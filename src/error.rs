@@ -255,6 +255,7 @@ impl fmt::Display for StepFailure {
                      call it with `Recovery::MarkDone`"
                 )
             }
+            Remains::InDoubt => f.write_str("; run again, which finds out"),
             _ => write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again")),
         }
     }
@@ -270,6 +271,8 @@ pub(crate) enum Remains {
     Dirty,
     /// Of code that ended its transaction: perhaps what it did, and no record.
     Perhaps,
+    /// All that was to be committed, or nothing.
+    InDoubt,
 }
 
 impl Remains {
@@ -277,6 +280,7 @@ impl Remains {
         match atomicity {
             Atomicity::Guarded => Self::Dirty,
             Atomicity::Transaction if fault.has_lost_transaction => Self::Perhaps,
+            Atomicity::Transaction if fault.is_in_doubt => Self::InDoubt,
             Atomicity::Transaction => Self::Nothing,
         }
     }
@@ -291,6 +295,9 @@ impl fmt::Display for Remains {
                 "it runs outside a transaction, so what it did before stays and it is marked dirty"
             }
             Self::Perhaps => "it is not recorded, but what it committed by itself stays",
+            Self::InDoubt => {
+                "the connection was lost during a commit, and whether that was done is not known"
+            }
         })
     }
 }
@@ -412,6 +419,16 @@ impl MigrationError {
             &mut self.0.failure
         {
             *remains = Remains::Perhaps;
+        }
+        self
+    }
+
+    /// Says that the record of the step could not be set back.
+    pub(crate) fn stays_dirty(mut self) -> Self {
+        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
+            &mut self.0.failure
+        {
+            *remains = Remains::Dirty;
         }
         self
     }

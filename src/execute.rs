@@ -388,9 +388,12 @@ impl<'r, B: Backend> Executor<'r, B> {
                     }
                     _ => {}
                 }
-                let was_open = B::in_transaction(conn)?;
+                // Where the connection is gone, what was said first says why.
+                let was_open = B::in_transaction(conn).unwrap_or(false);
                 let error = self.failed(conn, work, error);
-                let is_lost = atomicity == Atomicity::Transaction && was_open && !B::in_transaction(conn)?;
+                let is_lost = atomicity == Atomicity::Transaction
+                    && was_open
+                    && !B::in_transaction(conn).unwrap_or(true);
                 Err(if is_lost { error.has_lost_transaction() } else { error }.into())
             }
         }

@@ -20,6 +20,8 @@ pub struct Fault {
     pub(crate) cause: Option<BoxError>,
     pub(crate) has_lost_transaction: bool,
     pub(crate) is_partial: bool,
+    /// Whether it is about a commit whose end nobody saw.
+    pub(crate) is_in_doubt: bool,
 }
 
 /// What the engine must tell apart.
@@ -55,6 +57,7 @@ impl Fault {
             cause: None,
             has_lost_transaction: false,
             is_partial: false,
+            is_in_doubt: false,
         }
     }
 
@@ -97,6 +100,12 @@ impl Fault {
     /// Says that the failing statement left some of its work behind, though it failed (on SQLite: `OR FAIL`).
     pub fn partial(mut self) -> Self {
         self.is_partial = true;
+        self
+    }
+
+    /// Says that the connection was lost while the transaction was committed.
+    pub(crate) fn in_doubt(mut self) -> Self {
+        self.is_in_doubt = true;
         self
     }
 

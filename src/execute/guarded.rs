@@ -54,8 +54,12 @@ impl<B: Backend> Executor<'_, B> {
                 report.applied.push(applied);
                 Ok(())
             }
+            (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {
+                Err(self.told(conn, work, Stop::Fault(fault), Atomicity::Transaction))
+            }
             (Ok(_), Err(stop)) => Err(self.told(conn, work, stop, Atomicity::Guarded)),
-            // That it failed is in the record if it could be written; it is dirty in any case.
+            // That it failed is in the record if it could be written; if not, it is dirty in any case.
+            (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(stop), _) => Err(stop),
         }
     }

@@ -9,6 +9,7 @@
 
 mod broken_backends;
 mod conformance;
+mod crashes;
 mod downgrade;
 mod errors;
 mod execution;

@@ -1,0 +1,174 @@
+//! Crashes on servers: programs and servers are killed at many moments, and what the records say afterwards is compared with what is there.
+//!
+//! Each statement of these migrations leaves a trace that can be counted, so it is known which have run, and how often.
+
+mod kills;
+mod program;
+mod server_kind;
+
+use switchy_schema::{Direction, Lock, Migration, MigrationRunner, ProblemKind, Record, Recovery, Signature};
+
+use program::Program;
+use server_kind::Kind;
+
+/// A statement, and what is there once it is done; nothing of one that changes only the session.
+#[derive(Debug, Clone)]
+struct Statement {
+    sql: String,
+    trace: String,
+}
+
+impl Statement {
+    /// Reads `CREATE TABLE a (b int) => table a`, or `row 3` for a statement that adds that row to the table `trace`.
+    fn of<B: Kind>(line: &str) -> Self {
+        match (line.strip_prefix("row "), line.split_once("=>")) {
+            (Some(number), _) => Self { sql: B::insertion(number), trace: line.to_owned() },
+            (_, Some((sql, trace))) => Self { sql: sql.trim().to_owned(), trace: trace.trim().to_owned() },
+            (_, None) => Self { sql: line.to_owned(), trace: String::new() },
+        }
+    }
+
+    /// How often it has run, as far as a picture of the database shows.
+    fn times(&self, picture: &[String]) -> Option<usize> {
+        let count = |trace: &str| picture.iter().filter(|line| *line == trace).count();
+        match self.trace.strip_prefix("no ") {
+            _ if self.trace.is_empty() => None,
+            Some(gone) => Some(usize::from(count(gone) == 0)),
+            None => Some(count(&self.trace)),
+        }
+    }
+}
+
+/// A migration whose statements leave traces.
+#[derive(Debug, Clone)]
+struct Script {
+    id: &'static str,
+    is_outside: bool,
+    up: Vec<Statement>,
+    down: Vec<Statement>,
+}
+
+impl Script {
+    fn atomic<B: Kind>(id: &'static str, up: &[&str], down: &[&str]) -> Self {
+        let [up, down] = [up, down].map(|lines| lines.iter().map(|line| Statement::of::<B>(line)).collect());
+        Self { id, is_outside: false, up, down }
+    }
+
+    fn outside<B: Kind>(id: &'static str, up: &[&str], down: &[&str]) -> Self {
+        Self { is_outside: true, ..Self::atomic::<B>(id, up, down) }
+    }
+
+    fn statements(&self, direction: Direction) -> &[Statement] {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+
+    fn text(&self, direction: Direction) -> String {
+        let lines: Vec<&str> = self.statements(direction).iter().map(|statement| &*statement.sql).collect();
+        lines.join(";\n")
+    }
+
+    /// Whether what its record says is so, while all migrations are applied or all are undone.
+    fn check(&self, record: Option<&Record>, direction: Direction, picture: &[String], context: &str) {
+        let dirty = record.and_then(|record| record.dirty.as_ref());
+        let is_done = record.is_some() == (direction == Direction::Up);
+        let context = format!("{context}: {}, {dirty:?}", self.id);
+        assert!(dirty.is_none_or(|dirty| dirty.direction == direction), "{context}");
+        for (number, statement) in (1..).zip(self.statements(direction)) {
+            let Some(times) = statement.times(picture) else { continue };
+            let expected = match dirty {
+                None => [usize::from(is_done); 2],
+                Some(dirty) => match dirty.statement.unwrap_or(1) {
+                    reached if number < reached => [1, 1],
+                    // It began, and nobody saw its end.
+                    reached if number == reached && dirty.mark.is_some() => [0, 1],
+                    _ => [0, 0],
+                },
+            };
+            let is_so = expected.contains(&times);
+            assert!(is_so, "{context}: statement {number}, {statement:?} {times} times, in {picture:#?}");
+        }
+    }
+}
+
+/// A runner of such migrations.
+fn runner<B: Kind>(set: &[Script], lock: Lock) -> MigrationRunner<B> {
+    let migration = |script: &Script| {
+        let [up, down] = [Direction::Up, Direction::Down].map(|direction| script.text(direction));
+        let migration = Migration::from_scripts(script.id, up, Some(down));
+        if script.is_outside { migration.outside_transaction() } else { migration }
+    };
+    MigrationRunner::for_backend(set.iter().map(migration).collect::<Vec<_>>()).unwrap().lock(lock)
+}
+
+/// Goes one way, as far as it goes.
+fn go<B: Kind>(
+    it: &MigrationRunner<B>,
+    client: &mut B::Client,
+    direction: Direction,
+) -> switchy_schema::Result<usize> {
+    let report = match direction {
+        Direction::Up => it.run(B::conn(client)),
+        Direction::Down => it.rollback(B::conn(client), usize::MAX),
+    };
+    report.map(|report| report.applied.len())
+}
+
+/// Compares the records with what is there, and gives the unfinished one.
+fn check<B: Kind>(
+    set: &[Script],
+    client: &mut B::Client,
+    direction: Direction,
+    context: &str,
+) -> Option<Record> {
+    let picture = B::picture(client);
+    let history = runner::<B>(set, Lock::default()).history(B::conn(client)).unwrap();
+    for script in set {
+        script.check(history.get(&script.id.into()), direction, &picture, context);
+    }
+    let mut unfinished = history.records().iter().filter(|record| record.dirty.is_some());
+    let first = unfinished.next().cloned();
+    assert!(unfinished.next().is_none(), "{context}");
+    first
+}
+
+/// Goes on after a crash as a person would who is told what to do, and says what the unfinished record was.
+fn finish<B: Kind>(
+    set: &[Script],
+    client: &mut B::Client,
+    direction: Direction,
+    context: &str,
+) -> Option<Record> {
+    let it = runner::<B>(set, Lock::default());
+    let unfinished = check::<B>(set, client, direction, context);
+    if let Some(record) = &unfinished {
+        let error = go(&it, client, direction).unwrap_err();
+        let problem = &error.problems()[0];
+        assert_eq!(
+            (problem.kind, problem.migration.as_str()),
+            (ProblemKind::Dirty, record.id.as_str()),
+            "{context}"
+        );
+        assert_eq!(check::<B>(set, client, direction, context).as_ref(), Some(record), "{context}");
+        retry(&it, client, record, context);
+    }
+    go(&it, client, direction).unwrap_or_else(|error| panic!("{context}, {unfinished:?}: {error:#}"));
+    assert_eq!(check::<B>(set, client, direction, context), None);
+    assert_eq!(go(&it, client, direction).unwrap(), 0, "{context}");
+    unfinished
+}
+
+/// Has an unfinished step go on, and before that does what it is told to do.
+fn retry<B: Kind>(it: &MigrationRunner<B>, client: &mut B::Client, record: &Record, context: &str) {
+    let mut retried =
+        || it.recover(B::conn(client), Recovery::Retry(record.id.clone()), Signature::of("ada"));
+    let Err(refused) = retried() else { return };
+    let refused = refused.to_string();
+    let (_, remedy) = refused.split_once(", with ").unwrap_or_else(|| panic!("{context}: {refused}"));
+    let (sql, _) = remedy.split_once(", and").unwrap();
+    B::run(client, sql);
+    it.recover(B::conn(client), Recovery::Retry(record.id.clone()), Signature::of("ada"))
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
+}

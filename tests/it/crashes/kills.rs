@@ -1,0 +1,427 @@
+//! Programs and servers killed at many moments of a run, back and forth.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchy_schema::{Direction, Lock, Mysql, Postgres, Record};
+
+use super::{Kind, Program, Script, check, finish, go, runner};
+use crate::servers::OwnServer;
+
+/// Who is killed.
+pub(super) enum Victim<'s, D> {
+    Programs,
+    Server(&'s OwnServer<D>),
+}
+
+/// A run that is disturbed.
+pub(super) struct Run<'s, B: Kind> {
+    pub(super) set: &'s [Script],
+    pub(super) direction: Direction,
+    pub(super) victim: Victim<'s, B::Database>,
+}
+
+/// How a run ends that nobody disturbs.
+struct End {
+    picture: Vec<String>,
+    duration: Duration,
+}
+
+/// A run that came to the moment at which it is killed.
+struct Doomed<'d, B: Kind> {
+    context: String,
+    expected: &'d str,
+    database: &'d B::Database,
+    program: Program,
+    /// What keeps it there.
+    gate: Option<B::Client>,
+}
+
+/// How many runs are killed at once, each on a database of its own.
+const AT_ONCE: usize = 4;
+
+impl<B: Kind> Run<'_, B> {
+    fn databases(&self) -> Option<Vec<B::Database>> {
+        let one = || match self.victim {
+            Victim::Programs => B::shared(),
+            Victim::Server(server) => Some(B::fresh(&server.database)),
+        };
+        (0..AT_ONCE).map(|_| one()).collect()
+    }
+
+    /// Empties a database such that this run can begin, and starts a program for it.
+    fn start(&self, database: &B::Database, lock: &Lock, moment: &str) -> Program {
+        B::prepare(database);
+        if self.direction == Direction::Down {
+            go(&runner::<B>(self.set, Lock::default()), &mut B::connect(database), Direction::Up).unwrap();
+        }
+        Program::start::<B>(database, self.set, self.direction, lock, moment)
+    }
+
+    fn undisturbed(&self, database: &B::Database) -> End {
+        let mut program = self.start(database, &Lock::default(), "never");
+        program.hear("ready").unwrap();
+        let began = Instant::now();
+        program.go_on();
+        assert_eq!(program.outcome(), Ok(self.set.len()));
+        let duration = began.elapsed();
+        let mut client = B::connect(database);
+        assert_eq!(check::<B>(self.set, &mut client, self.direction, "undisturbed"), None);
+        End { picture: B::picture(&mut client), duration }
+    }
+
+    /// Kills at each of these moments: (moment, what is unfinished then, or `*` where that is not known). A moment between others is so
+    /// much of the time of a run.
+    pub(super) fn kill_at(&self, moments: &[(&str, &str)]) {
+        let Some(databases) = self.databases() else { return };
+        let end = self.undisturbed(&databases[0]);
+        let mut count = 0;
+        for (round, moments) in moments.chunks(AT_ONCE - 1).enumerate() {
+            // The last is wherever it happens to be.
+            let random = format!("after {} percent", round * 14);
+            let moments = moments.iter().copied().chain([(&*random, "*")]);
+            let mut doomed: Vec<Doomed<'_, B>> = databases
+                .iter()
+                .zip(moments)
+                .map(|(database, (moment, expected))| {
+                    count += 1;
+                    let lock = if count % 3 == 0 { Lock::Row } else { Lock::default() };
+                    let context = format!("{}, {moment}, {lock:?}", B::NAME);
+                    let program = self.start(database, &lock, moment);
+                    Doomed { context, expected, database, program, gate: None }
+                })
+                .collect();
+            for one in &mut doomed {
+                one.reach(end.duration);
+            }
+            let said = self.kill(&mut doomed);
+            for (one, said) in doomed.into_iter().zip(said) {
+                self.finish(one, &said, &end);
+            }
+        }
+    }
+
+    /// Kills, and gives what the programs said that were not killed themselves.
+    fn kill(&self, doomed: &mut [Doomed<'_, B>]) -> Vec<String> {
+        let Victim::Server(server) = self.victim else {
+            doomed.iter_mut().for_each(|one| one.program.kill());
+            return vec![String::new(); doomed.len()];
+        };
+        server.kill();
+        let outcome = |one: &mut Doomed<'_, B>| {
+            one.program.go_on();
+            one.program.outcome().err().unwrap_or_default()
+        };
+        let said = doomed.iter_mut().map(outcome).collect();
+        server.restart();
+        said
+    }
+
+    /// Looks what is left, goes on, and compares the end with that of an undisturbed run.
+    fn finish(&self, doomed: Doomed<'_, B>, said: &str, end: &End) {
+        let Doomed { context, expected, database, gate, .. } = doomed;
+        drop(gate);
+        let mut client = B::connect(database);
+        wait_until(&context, || B::rows(&mut client, B::OTHERS) == ["0"]);
+        if !said.is_empty() {
+            self.check_said(said, &mut client, &context);
+        }
+        let unfinished = finish::<B>(self.set, &mut client, self.direction, &context);
+        let left = left(unfinished.as_ref());
+        assert!(expected == "*" || left == expected, "{context}: {left:?}");
+        assert_eq!(B::picture(&mut client), end.picture, "{context}");
+    }
+
+    /// Whether what a program said is so, whose server was killed.
+    fn check_said(&self, said: &str, client: &mut B::Client, context: &str) {
+        // That it could not read or make its table is always so.
+        if said.starts_with("cannot ") {
+            return;
+        }
+        let id = said.split('`').nth(1).unwrap_or_else(|| panic!("{context}: {said}"));
+        let history = runner::<B>(self.set, Lock::default()).history(B::conn(client)).unwrap();
+        let record = history.get(&id.into());
+        let is_dirty = record.is_some_and(|record| record.dirty.is_some());
+        let is_as_before = !is_dirty && record.is_none() == (self.direction == Direction::Up);
+        let is_so = if said.contains("nothing of it was kept") {
+            is_as_before
+        } else {
+            said.contains("whether that was done is not known")
+                || (said.contains("it is marked dirty") && is_dirty)
+        };
+        assert!(is_so, "{context}: {record:?} and {said}");
+    }
+}
+
+impl<B: Kind> Doomed<'_, B> {
+    /// Lets the program go on, until it is in the middle of what its moment says.
+    fn reach(&mut self, duration: Duration) {
+        let moment = self.context.split(", ").nth(1).unwrap();
+        let (kind, what) = moment.split_once(' ').unwrap();
+        self.program.hear("ready").unwrap();
+        match kind {
+            "started" | "finished" => {
+                self.program.go_on();
+                self.program.hear("now").unwrap_or_else(|| panic!("{}", self.context));
+            }
+            // `inside row 3`, `inside big: ALTER TABLE`
+            "inside" => {
+                let (gate, part) = closed::<B>(self.database, what);
+                self.gate = Some(gate);
+                self.program.go_on();
+                let is_inside = B::BUSY.replace("{}", &part);
+                let mut client = B::connect(self.database);
+                wait_until(&self.context, || B::rows(&mut client, &is_inside) != ["0"]);
+            }
+            // `after 30 percent`
+            _ => {
+                let percent: u32 = what.split_once(' ').unwrap().0.parse().unwrap();
+                self.program.go_on();
+                thread::sleep(duration * percent / 100);
+            }
+        }
+    }
+}
+
+/// Locks what a statement needs until this is dropped, and gives a part of its text.
+pub(super) fn closed<B: Kind>(database: &B::Database, what: &str) -> (B::Client, String) {
+    let (sql, part) = match what.split_once(": ") {
+        Some((table, part)) => (format!("UPDATE {table} SET n = n WHERE n = 1"), part.to_owned()),
+        None => {
+            let number = what.strip_prefix("row ").unwrap();
+            let sql = format!("SELECT n FROM gate WHERE n IN ({number}) FOR UPDATE");
+            (sql, format!("gate WHERE n = {number} "))
+        }
+    };
+    let mut gate = B::connect(database);
+    B::run(&mut gate, "BEGIN");
+    B::rows(&mut gate, &sql);
+    (gate, part)
+}
+
+/// Looks again and again until it is so.
+pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What is left unfinished: `2_mixed 3`, and `2_mixed 4?` if it is not known whether that statement is done.
+pub(super) fn left(record: Option<&Record>) -> String {
+    let Some(record) = record else { return String::new() };
+    let dirty = record.dirty.as_ref().unwrap();
+    let is_unknown = if dirty.mark.is_some() { "?" } else { "" };
+    format!("{} {}{is_unknown}", record.id, dirty.statement.unwrap_or(0))
+}
+
+fn of_postgres() -> Vec<Script> {
+    vec![
+        Script::atomic::<Postgres>(
+            "1_rows",
+            &["row 1", "CREATE TABLE a (n int) => table a", "row 2"],
+            &["row 21", "DROP TABLE a => no table a", "row 22"],
+        ),
+        Script::outside::<Postgres>(
+            "2_mixed",
+            &[
+                "SET search_path = s, public",
+                "CREATE TABLE here (n int) => table s.here",
+                "row 3",
+                "CREATE INDEX CONCURRENTLY of_big ON big (n) => index of_big",
+                "BEGIN",
+                "row 4",
+                "CREATE TABLE also_here (n int) => table s.also_here",
+                "row 5",
+                "COMMIT",
+                "ALTER TABLE x ADD more int => column x.more integer",
+                "CREATE INDEX CONCURRENTLY of_inner ON \"inner\" (n) => index s.of_inner",
+                "row 6",
+            ],
+            &[
+                "SET search_path = s, public",
+                "DROP INDEX CONCURRENTLY of_inner => no index s.of_inner",
+                "row 23",
+                "BEGIN",
+                "row 24",
+                "DROP TABLE here => no table s.here",
+                "COMMIT",
+                "DROP TABLE also_here => no table s.also_here",
+                "ALTER TABLE x DROP more => no column x.more integer",
+                "DROP INDEX CONCURRENTLY of_big => no index of_big",
+            ],
+        ),
+        Script::atomic::<Postgres>("3_rows", &["row 7", "row 8"], &["row 25"]),
+        Script::outside::<Postgres>(
+            "4_outside",
+            &["row 9", "CREATE TABLE b AS SELECT n FROM gate WHERE n = 10 FOR SHARE => table b", "row 11"],
+            &["DROP TABLE b => no table b", "row 26"],
+        ),
+        Script::atomic::<Postgres>("5_rows", &["row 12"], &["row 27"]),
+    ]
+}
+
+const UP_POSTGRES: [(&str, &str); 19] = [
+    ("started 1", ""),
+    ("inside row 2", ""),
+    ("finished 1", ""),
+    ("started 2", "2_mixed 0"),
+    ("inside row 3", "2_mixed 3"),
+    ("inside big: INDEX CONCURRENTLY of_big", "2_mixed 4?"),
+    ("inside row 4", "2_mixed 5"),
+    ("inside row 5", "2_mixed 5"),
+    ("inside x: ALTER TABLE", "2_mixed 10"),
+    ("inside s.inner: INDEX CONCURRENTLY of_inner", "2_mixed 11?"),
+    ("inside row 6", "2_mixed 12"),
+    ("finished 2", "2_mixed 13"),
+    ("started 3", ""),
+    ("inside row 8", ""),
+    ("started 4", "4_outside 0"),
+    ("inside row 10", "4_outside 2"),
+    ("inside row 11", "4_outside 3"),
+    ("finished 4", "4_outside 4"),
+    ("finished 5", ""),
+];
+
+const DOWN_POSTGRES: [(&str, &str); 13] = [
+    ("started 1", ""),
+    ("inside row 27", ""),
+    ("started 2", "4_outside 0"),
+    ("inside b: DROP TABLE b", "4_outside 0"),
+    ("inside row 26", "4_outside 2"),
+    ("finished 2", "4_outside 3"),
+    ("started 4", "2_mixed 0"),
+    ("inside s.inner: INDEX CONCURRENTLY of_inner", "2_mixed 2?"),
+    ("inside row 23", "2_mixed 3"),
+    ("inside row 24", "2_mixed 4"),
+    ("inside s.also_here: DROP TABLE also_here", "2_mixed 8"),
+    ("finished 4", "2_mixed 11"),
+    ("inside row 22", ""),
+];
+
+fn of_mysql() -> Vec<Script> {
+    vec![
+        Script::atomic::<Mysql>("1_rows", &["row 1", "row 2"], &["row 21", "row 22"]),
+        Script::atomic::<Mysql>(
+            "2_mixed",
+            &[
+                "SET sql_mode = 'ANSI_QUOTES'",
+                "CREATE TABLE \"here\" (n int) => table here",
+                "row 3",
+                "ALTER TABLE big ADD more int => column big.more int(11)",
+                "START TRANSACTION",
+                "row 4",
+                "row 5",
+                "COMMIT",
+                "CREATE TABLE \"copy\" AS SELECT n FROM gate WHERE n = 6 LOCK IN SHARE MODE => table copy",
+                "RENAME TABLE x TO x2, \"y\" TO y2 => table x2",
+                "CREATE INDEX of_w ON w (n) => index w.of_w n",
+                "row 7",
+            ],
+            &[
+                "row 23",
+                "DROP INDEX of_w ON w => no index w.of_w n",
+                "ALTER TABLE big DROP more => no column big.more int(11)",
+                "row 24",
+                "DROP TABLE here, copy => no table copy",
+                "RENAME TABLE x2 TO x, y2 TO y => no table x2",
+            ],
+        ),
+        Script::atomic::<Mysql>("3_rows", &["row 8", "row 9"], &["row 25"]),
+        Script::atomic::<Mysql>(
+            "4_dropping",
+            &["row 10", "DROP TABLE z => no table z", "row 11", "ALTER TABLE big ENGINE=InnoDB", "row 12"],
+            &["CREATE TABLE z (n int) => table z", "row 26"],
+        ),
+        Script::atomic::<Mysql>("5_rows", &["row 13"], &["row 27"]),
+    ]
+}
+
+const UP_MYSQL: [(&str, &str); 20] = [
+    ("started 1", ""),
+    ("inside row 2", ""),
+    ("finished 1", ""),
+    ("started 2", "2_mixed 0"),
+    ("inside row 3", "2_mixed 3"),
+    ("inside big: ALTER TABLE", "2_mixed 4?"),
+    ("inside row 4", "2_mixed 5"),
+    ("inside row 5", "2_mixed 5"),
+    ("inside row 6", "2_mixed 9?"),
+    ("inside x: RENAME TABLE", "2_mixed 10?"),
+    ("inside w: CREATE INDEX", "2_mixed 11?"),
+    ("inside row 7", "2_mixed 12"),
+    ("finished 2", "2_mixed 13"),
+    ("started 3", ""),
+    ("inside row 9", ""),
+    ("started 4", "4_dropping 0"),
+    ("inside z: DROP TABLE", "4_dropping 2?"),
+    ("inside row 12", "4_dropping 5"),
+    ("finished 4", "4_dropping 6"),
+    ("finished 5", ""),
+];
+
+const DOWN_MYSQL: [(&str, &str); 13] = [
+    ("started 1", ""),
+    ("inside row 27", ""),
+    ("started 2", "4_dropping 0"),
+    ("inside row 26", "4_dropping 2"),
+    ("finished 2", "4_dropping 3"),
+    ("inside row 25", ""),
+    ("started 4", "2_mixed 0"),
+    ("inside row 23", "2_mixed 0"),
+    ("inside w: DROP INDEX", "2_mixed 2?"),
+    ("inside big: ALTER TABLE", "2_mixed 3?"),
+    ("inside copy: DROP TABLE", "2_mixed 5?"),
+    ("inside y2: RENAME TABLE", "2_mixed 6?"),
+    ("inside row 22", ""),
+];
+
+fn kill_programs<B: Kind>(set: &[Script], direction: Direction, moments: &[(&str, &str)]) {
+    Run::<B> { set, direction, victim: Victim::Programs }.kill_at(moments);
+}
+
+fn kill_servers<B: Kind>(set: &[Script], direction: Direction, moments: &[(&str, &str)]) {
+    let Some(server) = B::own() else { return };
+    Run::<B> { set, direction, victim: Victim::Server(&server) }.kill_at(moments);
+}
+
+#[test]
+fn a_killed_program_leaves_records_that_are_true_on_postgres() {
+    kill_programs::<Postgres>(&of_postgres(), Direction::Up, &UP_POSTGRES);
+}
+
+#[test]
+fn a_killed_program_leaves_records_that_are_true_on_mysql() {
+    kill_programs::<Mysql>(&of_mysql(), Direction::Up, &UP_MYSQL);
+}
+
+#[test]
+fn a_killed_server_leaves_records_that_are_true_on_postgres() {
+    kill_servers::<Postgres>(&of_postgres(), Direction::Up, &UP_POSTGRES);
+}
+
+#[test]
+fn a_killed_server_leaves_records_that_are_true_on_mysql() {
+    kill_servers::<Mysql>(&of_mysql(), Direction::Up, &UP_MYSQL);
+}
+
+#[test]
+fn a_rollback_whose_program_is_killed_goes_on_where_it_was_on_postgres() {
+    kill_programs::<Postgres>(&of_postgres(), Direction::Down, &DOWN_POSTGRES);
+}
+
+#[test]
+fn a_rollback_whose_program_is_killed_goes_on_where_it_was_on_mysql() {
+    kill_programs::<Mysql>(&of_mysql(), Direction::Down, &DOWN_MYSQL);
+}
+
+#[test]
+fn a_rollback_whose_server_is_killed_goes_on_where_it_was_on_postgres() {
+    kill_servers::<Postgres>(&of_postgres(), Direction::Down, &DOWN_POSTGRES);
+}
+
+#[test]
+fn a_rollback_whose_server_is_killed_goes_on_where_it_was_on_mysql() {
+    kill_servers::<Mysql>(&of_mysql(), Direction::Down, &DOWN_MYSQL);
+}

@@ -1,0 +1,220 @@
+//! The two kinds of servers, so that a test says once what holds for both.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mysql::prelude::Queryable;
+use switchy_schema::{Backend, Mysql, Postgres};
+
+use crate::servers::{self, Database, MysqlDatabase, OwnServer, PostgresDatabase};
+
+/// A kind of server.
+pub(super) trait Kind: Backend {
+    type Client;
+    type Database: Database<Client = Self::Client> + Send + Sync;
+    const NAME: &'static str;
+    /// What each database of these tests has before its migrations.
+    const GROUND: &'static str;
+    /// How many others are connected to the database.
+    const OTHERS: &'static str;
+    /// How many others run a statement of which this is a part.
+    const BUSY: &'static str;
+
+    fn shared() -> Option<Self::Database>;
+    fn own() -> Option<OwnServer<Self::Database>>;
+    /// Another database on a server.
+    fn fresh(server: &Self::Database) -> Self::Database;
+    fn at(url: &str) -> Self::Database;
+    fn url(database: &Self::Database) -> &str;
+    fn conn(client: &mut Self::Client) -> Self::Conn<'_>;
+    /// The first values of what a query gives; `None` if it fails.
+    fn try_rows(client: &mut Self::Client, sql: &str) -> Option<Vec<String>>;
+    fn run(client: &mut Self::Client, sql: &str);
+    /// A statement that adds a row to the table `trace`, and waits while somebody has locked that of the table `gate`.
+    fn insertion(number: &str) -> String;
+    /// Everything that is there, a line each, but what the engine keeps.
+    fn picture(client: &mut Self::Client) -> Vec<String>;
+
+    fn rows(client: &mut Self::Client, sql: &str) -> Vec<String> {
+        Self::try_rows(client, sql).unwrap_or_else(|| panic!("{sql}"))
+    }
+
+    fn connect(database: &Self::Database) -> Self::Client {
+        database.try_connect().unwrap()
+    }
+
+    /// Empties a database, but for what the migrations of these tests find there.
+    fn prepare(database: &Self::Database) {
+        let mut client = Self::connect(database);
+        Self::GROUND.split(';').for_each(|sql| Self::run(&mut client, sql));
+    }
+}
+
+/// A name that no other database has.
+fn name() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("crash_{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Kind for Postgres {
+    type Client = postgres::Client;
+    type Database = PostgresDatabase;
+    const NAME: &'static str = "PostgreSQL";
+    const GROUND: &'static str = "DROP SCHEMA IF EXISTS s CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+        CREATE SCHEMA s; CREATE TABLE trace (n int); CREATE TABLE gate (n int PRIMARY KEY);
+        INSERT INTO gate SELECT * FROM generate_series(1, 40); CREATE TABLE big (n int);
+        INSERT INTO big SELECT * FROM generate_series(1, 300); CREATE TABLE s.inner (n int);
+        INSERT INTO s.inner SELECT * FROM generate_series(1, 300); CREATE TABLE x (n int); CREATE TABLE y (n int);
+        CREATE TABLE z (n int)";
+    const OTHERS: &'static str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'";
+    const BUSY: &'static str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid() AND state = 'active' AND strpos(query, '{}') > 0";
+
+    fn shared() -> Option<PostgresDatabase> {
+        servers::postgres()
+    }
+
+    fn own() -> Option<OwnServer<PostgresDatabase>> {
+        servers::own_postgres()
+    }
+
+    fn fresh(server: &PostgresDatabase) -> PostgresDatabase {
+        let name = name();
+        Self::run(&mut server.connect(), &format!("CREATE DATABASE {name}"));
+        let kept = server.url.split(' ').filter(|word| !word.starts_with("dbname="));
+        PostgresDatabase { url: format!("{} dbname={name}", kept.collect::<Vec<_>>().join(" ")) }
+    }
+
+    fn at(url: &str) -> PostgresDatabase {
+        PostgresDatabase { url: url.to_owned() }
+    }
+
+    fn url(database: &PostgresDatabase) -> &str {
+        &database.url
+    }
+
+    fn conn(client: &mut postgres::Client) -> &mut postgres::Client {
+        client
+    }
+
+    fn try_rows(client: &mut postgres::Client, sql: &str) -> Option<Vec<String>> {
+        let messages = client.simple_query(sql).ok()?;
+        let row = |message: &postgres::SimpleQueryMessage| match message {
+            postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        Some(messages.iter().filter_map(row).collect())
+    }
+
+    fn run(client: &mut postgres::Client, sql: &str) {
+        client.batch_execute(sql).unwrap();
+    }
+
+    fn insertion(number: &str) -> String {
+        format!("INSERT INTO public.trace SELECT n FROM public.gate WHERE n = {number} FOR SHARE")
+    }
+
+    fn picture(client: &mut postgres::Client) -> Vec<String> {
+        let tables = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r'
+            AND relnamespace IN ('public'::regnamespace, 's'::regnamespace) AND relname !~ '^__switchy' ORDER BY 1";
+        let mut picture = Self::rows(
+            client,
+            "SELECT CASE relkind WHEN 'i' THEN 'index ' WHEN 'r' THEN 'table ' ELSE 'other ' END || c.oid::regclass
+                || CASE indisvalid WHEN false THEN ' (invalid)' ELSE '' END
+            FROM pg_class c LEFT JOIN pg_index ON indexrelid = c.oid
+            WHERE relnamespace IN ('public'::regnamespace, 's'::regnamespace) AND relname !~ '^__switchy'
+            UNION ALL SELECT 'column ' || attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod)
+            FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+            WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
+            AND relnamespace IN ('public'::regnamespace, 's'::regnamespace) AND relname !~ '^__switchy'
+            UNION ALL SELECT 'row ' || n FROM trace ORDER BY 1",
+        );
+        for table in Self::rows(client, tables) {
+            let sql = format!(
+                "SELECT '{table} has ' || count(*) || ' rows, ' || coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '')
+                FROM {table} t"
+            );
+            picture.extend(Self::rows(client, &sql));
+        }
+        picture
+    }
+}
+
+impl Kind for Mysql {
+    type Client = mysql::Conn;
+    type Database = MysqlDatabase;
+    const NAME: &'static str = "MariaDB";
+    const GROUND: &'static str = "SET @name = DATABASE(); EXECUTE IMMEDIATE CONCAT('DROP DATABASE ', @name);
+        EXECUTE IMMEDIATE CONCAT('CREATE DATABASE ', @name); EXECUTE IMMEDIATE CONCAT('USE ', @name);
+        CREATE TABLE trace (n int); CREATE TABLE gate (n int PRIMARY KEY);
+        INSERT INTO gate SELECT seq FROM seq_1_to_40; CREATE TABLE big (n int);
+        INSERT INTO big SELECT seq FROM seq_1_to_300; CREATE TABLE w (n int); CREATE TABLE x (n int);
+        CREATE TABLE y (n int); CREATE TABLE z (n int)";
+    const OTHERS: &'static str = "SELECT count(*) FROM information_schema.processlist
+        WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+    const BUSY: &'static str = "SELECT count(*) FROM information_schema.processlist
+        WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command = 'Query' AND INSTR(info, '{}') > 0";
+
+    fn shared() -> Option<MysqlDatabase> {
+        servers::mysql()
+    }
+
+    fn own() -> Option<OwnServer<MysqlDatabase>> {
+        servers::own_mysql()
+    }
+
+    fn fresh(server: &MysqlDatabase) -> MysqlDatabase {
+        let name = name();
+        Self::run(&mut server.connect(), &format!("CREATE DATABASE {name}"));
+        let (host, options) = server.url.split_once('?').unwrap_or((&server.url, ""));
+        let (host, _) = host.rsplit_once('/').unwrap();
+        MysqlDatabase { url: format!("{host}/{name}?{options}") }
+    }
+
+    fn at(url: &str) -> MysqlDatabase {
+        MysqlDatabase { url: url.to_owned() }
+    }
+
+    fn url(database: &MysqlDatabase) -> &str {
+        &database.url
+    }
+
+    fn conn(client: &mut mysql::Conn) -> &mut mysql::Conn {
+        client
+    }
+
+    fn try_rows(client: &mut mysql::Conn, sql: &str) -> Option<Vec<String>> {
+        client.query(sql).ok()
+    }
+
+    fn run(client: &mut mysql::Conn, sql: &str) {
+        client.query_drop(sql).unwrap();
+    }
+
+    fn insertion(number: &str) -> String {
+        format!("INSERT INTO trace SELECT n FROM gate WHERE n = {number} LOCK IN SHARE MODE")
+    }
+
+    fn picture(client: &mut mysql::Conn) -> Vec<String> {
+        let tables = Self::rows(
+            client,
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()
+            AND table_name NOT LIKE '\\_\\_switchy%' ORDER BY 1",
+        );
+        let mut picture = Self::rows(
+            client,
+            "SELECT CONCAT('column ', table_name, '.', column_name, ' ', column_type) AS line
+            FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name NOT LIKE '\\_\\_switchy%'
+            UNION ALL SELECT CONCAT('index ', table_name, '.', index_name, ' ', column_name) FROM information_schema.statistics
+            WHERE table_schema = DATABASE() AND table_name NOT LIKE '\\_\\_switchy%'
+            UNION ALL SELECT CONCAT('routine ', routine_name) FROM information_schema.routines WHERE routine_schema = DATABASE()
+            UNION ALL SELECT CONCAT('row ', n) FROM trace ORDER BY 1",
+        );
+        for table in &tables {
+            let sums: Vec<(String, String)> = client.query(format!("CHECKSUM TABLE `{table}`")).unwrap();
+            picture.push(format!("table {table}"));
+            picture.push(format!("{table} has rows {}", sums[0].1));
+        }
+        picture
+    }
+}

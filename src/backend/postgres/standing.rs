@@ -111,7 +111,7 @@ pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str
     };
     Ok(match (index, now) {
         (Index::Built { .. }, Some((_, false))) => {
-            Standing::Half { what: format!("the invalid index {name}"), remedy: drop_invalid(name).into() }
+            Standing::Half { what: format!("the invalid index {name}"), remedy: drop_invalid(name) }
         }
         (Index::Built { .. }, None) => Standing::NotDone,
         _ if is_as_before => Standing::NotDone,

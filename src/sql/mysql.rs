@@ -13,7 +13,7 @@ mod lexer;
 mod tests;
 
 use self::body::Body;
-pub(crate) use self::kind::{Kind, Subject, computes_variable, kind};
+pub(crate) use self::kind::{Kind, Subject, computes_variable, creates, kind};
 use self::lexer::{Lexeme, Lexer};
 use super::Token;
 use super::pieces::{Extent, Piece, Refused};

@@ -8,7 +8,7 @@ use crate::checksum::Checksum;
 use crate::dialect::quote_in;
 use crate::fault::Fault;
 use crate::reached::Standing;
-use crate::sql::mysql::{Kind, Subject, kind, statements};
+use crate::sql::mysql::{Kind, Subject, creates, kind, statements};
 
 /// What the definitions are that a statement changes, in few characters: the database, then one word for each.
 pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>]) -> Result<String, Fault> {
@@ -46,8 +46,11 @@ fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Ve
     words
 }
 
+/// The word for what does not exist.
+const MISSING: &str = "-";
+
 fn word(definition: Option<&str>) -> String {
-    let Some(definition) = definition else { return "-".to_owned() };
+    let Some(definition) = definition else { return MISSING.to_owned() };
     Checksum::of(definition).to_string()[..16].to_owned()
 }
 
@@ -84,13 +87,16 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     let unknown = || Standing::Unknown("it commits as it goes".to_owned());
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
-    let Some(Kind::Defines(subjects)) = pieces.get(place).map(|piece| kind(piece.text)) else {
-        return Ok(unknown());
-    };
+    let Some(piece) = pieces.get(place) else { return Ok(unknown()) };
+    let Kind::Defines(subjects) = kind(piece.text) else { return Ok(unknown()) };
     let mut parts = mark.splitn(subjects.len() + 1, ' ');
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
     let Some(database) = parts.next() else { return Ok(unknown()) };
     let now = words(conn, &subjects, database)?;
+    // `CREATE OR REPLACE` that did not come to its end may have removed what was there.
+    if creates(piece.text) && now.iter().any(|word| word == MISSING) {
+        return Ok(Standing::NotDone);
+    }
     let changed = before.iter().zip(&now).filter(|(before, now)| **before != now.as_str()).count();
     Ok(match changed {
         0 => Standing::NotDone,

@@ -127,6 +127,11 @@ pub(crate) fn computes_variable(statement: &str) -> bool {
     selects || (sets && computes && tokens.windows(3).any(names))
 }
 
+/// Whether a statement makes what it defines, as `CREATE TABLE` and `CREATE INDEX` do.
+pub(crate) fn creates(statement: &str) -> bool {
+    Words::new(statement).next().is_some_and(|first| first.is("create"))
+}
+
 fn definition<'a>(verb: &str, mut words: Words<'a>) -> Kind<'a> {
     // What stands before says how it is made: OR REPLACE, DEFINER = a@b, UNIQUE, ...
     let Some(class) = words.by_ref().take(16).find_map(class) else { return Kind::Other };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Backend, Progress, Scope, atomically, patiently};
 use crate::fault::Fault;
 use crate::reached::Reached;
+use crate::sql::{Token, Tokens};
 use crate::step::ForeignKeys;
 
 /// What can be done so that it is known of a statement whether it is done.
@@ -37,6 +38,12 @@ pub(super) enum Manner {
     Unlocks,
 }
 
+/// Whether a statement that ends a transaction begins the next one: `COMMIT AND CHAIN`.
+pub(super) fn chains(text: &str) -> bool {
+    let words: Vec<Token<'_>> = Tokens::new(text).collect();
+    words.windows(2).any(|two| two[0].is("and") && two[1].is("chain"))
+}
+
 /// A script on its way.
 pub(super) struct Walk<'w, 'p, B: Backend> {
     progress: &'w mut Progress<'p, B>,
@@ -51,6 +58,11 @@ pub(super) struct Walk<'w, 'p, B: Backend> {
 impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     pub(super) fn new(progress: &'w mut Progress<'p, B>, of: u32, patience: Duration) -> Self {
         Self { progress, of, patience, has_own: false, is_chained: false, is_mute: false }
+    }
+
+    /// Takes it that a transaction of the script's is open where it goes on, and whether another begins when it ends.
+    pub(super) fn goes_on_inside(&mut self, is_inside: bool, is_chained: bool) {
+        (self.has_own, self.is_chained) = (is_inside, is_chained);
     }
 
     /// Runs a statement, and notes that it is done.
@@ -136,6 +148,12 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 self.note(conn, &next)
             }
         }
+    }
+
+    /// Whether each transaction begins when the one before it ends.
+    #[cfg(feature = "mysql")]
+    pub(super) fn is_chained(&self) -> bool {
+        self.is_chained
     }
 
     /// Whether the session still has locks that the script took.

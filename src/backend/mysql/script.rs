@@ -5,8 +5,8 @@ use mysql::{Conn, Row};
 
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, standing};
-use crate::backend::walk::{Manner, Walk};
-use crate::backend::{KEEP_OUT, Progress, Script, closed, lost_with_session};
+use crate::backend::walk::{Manner, Walk, chains};
+use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{Kind, computes_variable, kind, statements};
 use crate::sql::pieces::Piece;
@@ -46,7 +46,7 @@ fn walked(
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
         outcome = match script.atomicity {
-            _ if number < script.from => again(conn, number, piece),
+            _ if number < script.from => again(conn, &mut walk, script.from, number, piece),
             Atomicity::Transaction => together(conn, piece),
             Atomicity::Guarded => guarded(conn, &mut walk, number, piece),
         }
@@ -64,12 +64,27 @@ fn walked(
     outcome
 }
 
-/// Runs a statement again that is done, if it only changed the session, which has ended since.
-fn again(conn: &mut Conn, number: u32, piece: &Piece<'_>) -> Result<(), Fault> {
+/// Runs a statement again that is done, if it only changed the session, which has ended since, or began what is not done.
+fn again(
+    conn: &mut &mut Conn,
+    walk: &mut Walk<'_, '_, Mysql>,
+    from: u32,
+    number: u32,
+    piece: &Piece<'_>,
+) -> Result<(), Fault> {
     match kind(piece.text) {
         _ if computes_variable(piece.text) => Err(lost_with_session(number)),
         Kind::Temporary => Err(lost_with_session(number)),
         Kind::Setting => send(conn, piece),
+        kind @ (Kind::Chains | Kind::Unchains) => {
+            let is_chained = kind == Kind::Chains;
+            walk.goes_on_inside(is_chained, is_chained);
+            send(conn, piece)
+        }
+        Kind::Commits if number + 1 == from && chains(piece.text) && !walk.is_chained() => {
+            walk.goes_on_inside(true, false);
+            Mysql::begin(conn)
+        }
         _ => Ok(()),
     }
 }

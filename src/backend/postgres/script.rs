@@ -4,8 +4,8 @@ use postgres::Client;
 use postgres::error::{ErrorPosition, SqlState};
 
 use super::{Postgres, fault, standing};
-use crate::backend::walk::{Manner, Walk};
-use crate::backend::{KEEP_OUT, Progress, Script, lost_with_session};
+use crate::backend::walk::{Manner, Walk, chains};
+use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
@@ -29,7 +29,7 @@ pub(super) fn run(
             fault.at(at).in_statement(number.max(script.from), piece.text)
         };
         let outcome = match script.atomicity {
-            _ if number < script.from => again(conn, script, number, piece),
+            _ if number < script.from => again(conn, &mut walk, script, number, piece),
             Atomicity::Transaction => refuse_control(piece.text).and_then(|()| send(conn, script, piece)),
             Atomicity::Guarded => guarded(conn, &mut walk, script, number, piece),
         };
@@ -38,8 +38,18 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Runs a statement again that is done, if it only changed the session, which has ended since.
-fn again(conn: &mut Client, script: &Script<'_>, number: u32, piece: &Piece<'_>) -> Result<(), Fault> {
+/// Runs a statement again that is done, if it only changed the session, which has ended since, or began what is not done.
+fn again(
+    conn: &mut &mut Client,
+    walk: &mut Walk<'_, '_, Postgres>,
+    script: &Script<'_>,
+    number: u32,
+    piece: &Piece<'_>,
+) -> Result<(), Fault> {
+    if number + 1 == script.from && manner(piece.text) == Manner::Commits && chains(piece.text) {
+        walk.goes_on_inside(true, false);
+        return Postgres::begin(conn);
+    }
     let mut tokens = Tokens::new(piece.text);
     let Some(first) = tokens.next() else { return Ok(()) };
     let makes_temporary =

@@ -257,7 +257,8 @@ pub trait Backend: Sized + 'static {
     }
 
     /// Keeps others from writing to the tracking table until the transaction that is open ends, if beginning it did not.
-    fn enter(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<(), Fault> {
+    /// Others are waited for no longer than this.
+    fn enter(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
         Ok(())
     }
 
@@ -443,12 +444,22 @@ pub(crate) fn closed<B: Backend, R, E: From<Fault>>(
     conn: &mut B::Conn<'_>,
     body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
 ) -> Result<R, E> {
-    let done = body(conn);
+    struct Unwinding<'a, 'c, B: Backend>(&'a mut B::Conn<'c>);
+    impl<B: Backend> Drop for Unwinding<'_, '_, B> {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                let _ = B::rollback(self.0);
+            }
+        }
+    }
+
+    let open = Unwinding::<B>(conn);
+    let done = body(open.0);
     // Where the connection is gone, what was said first says why.
-    if !B::in_transaction(conn).unwrap_or(false) {
+    if !B::in_transaction(open.0).unwrap_or(false) {
         return done;
     }
-    B::rollback(conn)?;
+    B::rollback(open.0)?;
     done?;
     Err(Fault::new(FaultKind::Other, "it left a transaction open, which was rolled back")
         .remedy("end it with COMMIT")

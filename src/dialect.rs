@@ -100,10 +100,10 @@ impl TableName {
         Self { schema: self.schema.clone(), name: Cow::Owned(format!("{}_log", self.name)) }
     }
 
-    /// A table that takes its place.
+    /// A table of another name in its schema.
     #[cfg(feature = "mysql")]
-    pub(crate) fn suffixed(&self, suffix: &str) -> Self {
-        Self { schema: self.schema.clone(), name: Cow::Owned(format!("{}_{suffix}", self.name)) }
+    pub(crate) fn named(&self, name: String) -> Self {
+        Self { schema: self.schema.clone(), name: Cow::Owned(name) }
     }
 
     /// Another table of the engine beside it.

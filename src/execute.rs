@@ -262,7 +262,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         if self.is_row {
             B::enter_row(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
         } else {
-            B::enter(conn, self.table)?;
+            B::enter(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
         }
         let Some((ledger, history)) = first.take() else {
             let is_same = B::head(conn, self.table)? == books.head;

@@ -153,7 +153,9 @@ impl Backend for Mysql {
                 records.iter().try_for_each(|record| Self::insert(conn, table, record))
             });
         }
-        let [new, old] = ["new", "old"].map(|which| table.suffixed(which));
+        // Names that nobody else has.
+        let hash = &Checksum::of(&table.to_string()).to_string()[..12];
+        let [new, old] = ["new", "old"].map(|which| table.named(format!("__switchy_{which}_{hash}")));
         run(conn, &format!("DROP TABLE IF EXISTS {}, {}", quoted(&new), quoted(&old)))?;
         let definition = definition(conn)?;
         run(conn, &format!("CREATE TABLE {} {definition}", quoted(&new)))?;
@@ -280,11 +282,13 @@ impl Backend for Mysql {
         column::<u8>(conn, &format!("SELECT RELEASE_LOCK('{}')", lock_key(table))).map(drop).map_err(fault)
     }
 
-    fn enter(conn: &mut &mut Conn, table: &TableName) -> Result<(), Fault> {
-        match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {} FOR UPDATE", quoted(table))) {
-            Err(error) if code(&error) != Some(query::NO_SUCH_TABLE) => Err(fault(error)),
-            _ => Ok(()),
-        }
+    fn enter(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        waiting(conn, patience, |conn| {
+            match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {} FOR UPDATE", quoted(table))) {
+                Err(error) if code(&error) != Some(query::NO_SUCH_TABLE) => Err(fault(error)),
+                _ => Ok(()),
+            }
+        })
     }
 
     fn prepare_row(conn: &mut &mut Conn, table: &TableName) -> Result<Attempt, Fault> {
@@ -311,18 +315,32 @@ impl Backend for Mysql {
 
     /// The row is changed and not only locked: nodes of a cluster compare what was changed.
     fn enter_row(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
-        let before = column::<u64>(conn, "SELECT @@innodb_lock_wait_timeout").map_err(fault)?;
-        run(conn, &format!("SET SESSION innodb_lock_wait_timeout = {}", patience.as_secs().max(1)))?;
         let name = text(Some(table.as_str()));
-        let taken = run(
-            conn,
-            &format!("UPDATE {} SET turn = turn + 1 WHERE name = {name}", quoted(&table.beside(LOCKS))),
-        );
-        if let Some(before) = before {
-            run(conn, &format!("SET SESSION innodb_lock_wait_timeout = {before}"))?;
-        }
-        taken
+        let sql = format!("UPDATE {} SET turn = turn + 1 WHERE name = {name}", quoted(&table.beside(LOCKS)));
+        waiting(conn, patience, |conn| run(conn, &sql))
     }
+}
+
+/// Asks for a lock for so long, be it one of rows or of the table.
+fn waiting(
+    conn: &mut Conn,
+    patience: Duration,
+    lock: impl FnOnce(&mut Conn) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let set = |conn: &mut Conn, rows: u64, table: u64| {
+        run(
+            conn,
+            &format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}"),
+        )
+    };
+    let before = conn.query_first("SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").map_err(fault)?;
+    let limit = patience.as_secs().max(1);
+    set(conn, limit, limit)?;
+    let locked = lock(conn);
+    if let Some((rows, table)) = before {
+        set(conn, rows, table)?;
+    }
+    locked
 }
 
 /// A schema is a database here.

@@ -67,6 +67,11 @@ impl Backend for Postgres {
         conn.batch_execute(sql).map_err(fault)
     }
 
+    /// What was read before a lock was had must not hide what was committed meanwhile, whatever the session's default is.
+    fn begin(conn: &mut &mut Client) -> Result<(), Fault> {
+        Self::execute(conn, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+    }
+
     /// Without a transaction the server warns, and does nothing.
     fn rollback(conn: &mut &mut Client) -> Result<(), Fault> {
         Self::execute(conn, "ROLLBACK")
@@ -271,11 +276,13 @@ impl Backend for Postgres {
         query(conn, &sql, &[Some(&table.to_string())]).map(drop).map_err(fault)
     }
 
-    fn enter(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
+    fn enter(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
         if columns(conn, table)?.is_empty() {
             return Ok(());
         }
-        Self::execute(conn, &format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()))
+        waiting(conn, patience, |conn| {
+            Self::execute(conn, &format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()))
+        })
     }
 
     fn prepare_row(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
@@ -301,16 +308,25 @@ impl Backend for Postgres {
     }
 
     fn enter_row(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
-        // Zero would mean for ever.
-        let limit = patience.as_millis().clamp(1, i32::MAX as u128);
-        let before = query(conn, "SELECT current_setting('lock_timeout')", &[]).map_err(fault)?;
-        let before: Option<String> = before.first().map(|row| row.get(0));
-        Self::execute(conn, &format!("SET LOCAL lock_timeout = {limit}"))?;
         let sql = format!("SELECT 1 FROM {} WHERE name = $1 FOR UPDATE", table.beside(LOCKS).quoted());
-        query(conn, &sql, &[Some(table.as_str())]).map_err(fault)?;
-        let back = "SELECT set_config('lock_timeout', $1, true)";
-        query(conn, back, &[before.as_deref()]).map(drop).map_err(fault)
+        waiting(conn, patience, |conn| query(conn, &sql, &[Some(table.as_str())]).map(drop).map_err(fault))
     }
+}
+
+/// Asks for a lock in the transaction that is open, for so long.
+fn waiting(
+    conn: &mut Client,
+    patience: Duration,
+    lock: impl FnOnce(&mut &mut Client) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    // Zero would mean for ever.
+    let limit = patience.as_millis().clamp(1, i32::MAX as u128);
+    let before = query(conn, "SELECT current_setting('lock_timeout')", &[]).map_err(fault)?;
+    let before: Option<String> = before.first().map(|row| row.get(0));
+    conn.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).map_err(fault)?;
+    lock(&mut &mut *conn)?;
+    let back = "SELECT set_config('lock_timeout', $1, true)";
+    query(conn, back, &[before.as_deref()]).map(drop).map_err(fault)
 }
 
 impl Schemas for Postgres {}
@@ -480,6 +496,7 @@ fn fault(error: postgres::Error) -> Fault {
     let fault = Fault::new(kind, one_line(&message)).caused_by(error);
     match hint {
         Some(hint) => fault.remedy(hint),
+        None if kind == FaultKind::ReadOnly => fault.remedy("connect to a server that may be written"),
         None => fault,
     }
 }

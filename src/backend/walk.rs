@@ -15,6 +15,12 @@ pub(super) enum Manner {
     Plain,
     /// It cannot be, and does no harm if it runs again: a setting of the session, `VACUUM`.
     Repeatable,
+    /// It is about the next transaction, or the next statement of this one, and a note would be that.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    Unnoted,
+    /// It commits what was done before it, and does no harm if it runs again.
+    #[cfg(feature = "mysql")]
+    Settles,
     /// It cannot be, and must not run again; what to compare with if nobody sees its end.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     Alone(String),
@@ -80,9 +86,17 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             Manner::Unlocks => {
                 run(conn)?;
                 self.is_mute = false;
-                self.note(conn, &next)
+                self.note_behind(conn, &next)
             }
             _ if self.is_mute => run(conn),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Manner::Unnoted => run(conn),
+            #[cfg(feature = "mysql")]
+            Manner::Settles => {
+                run(conn)?;
+                self.has_own = self.is_chained;
+                if self.is_chained { Ok(()) } else { self.note(conn, &next) }
+            }
             #[cfg(feature = "mysql")]
             Manner::Locks => {
                 let begins = reached(number, Some(String::new()));
@@ -97,6 +111,12 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 (self.has_own, self.is_chained) = (true, true);
                 Ok(())
             }
+            // It is so already.
+            #[cfg(feature = "mysql")]
+            Manner::Unchains if !self.is_chained => {
+                run(conn)?;
+                self.note(conn, &next)
+            }
             #[cfg(feature = "mysql")]
             Manner::Unchains => {
                 if self.has_own {
@@ -104,7 +124,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 }
                 run(conn)?;
                 (self.has_own, self.is_chained) = (false, false);
-                self.note(conn, &next)
+                self.note_behind(conn, &next)
             }
             // What would be noted behind the last commit would be left open; it does no harm to run again.
             Manner::Repeatable if self.is_chained => run(conn),
@@ -124,7 +144,9 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 let begins = reached(number, Some(mark));
                 self.note(conn, &begins)?;
                 run(conn)?;
-                self.note(conn, &next)?;
+                // Whatever transaction was open, it is no longer.
+                self.has_own = false;
+                self.note_behind(conn, &next)?;
                 if self.is_chained {
                     B::commit(conn)?;
                 }
@@ -132,9 +154,10 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 Ok(())
             }
             Manner::Begins => {
+                // Where it goes on stands in the record already: here, as long as this transaction is not committed.
                 run(conn)?;
                 self.has_own = true;
-                self.note(conn, &next)
+                Ok(())
             }
             Manner::Commits if self.has_own => {
                 (self.progress)(conn, next)?;
@@ -145,9 +168,15 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             Manner::Commits | Manner::RollsBack => {
                 run(conn)?;
                 self.has_own = self.is_chained || B::in_transaction(conn)?;
-                self.note(conn, &next)
+                self.note_behind(conn, &next)
             }
         }
+    }
+
+    /// Whether a transaction of the script's is open.
+    #[cfg(feature = "postgres")]
+    pub(super) fn has_own(&self) -> bool {
+        self.has_own
     }
 
     /// Whether each transaction begins when the one before it ends.
@@ -163,6 +192,13 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     }
 
     fn note(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
-        patiently(self.patience, || (self.progress)(conn, reached.clone()))
+        // In a transaction of the script's, a note that is tried again could outlive what it is about.
+        let patience = if self.has_own { Duration::ZERO } else { self.patience };
+        patiently(patience, || (self.progress)(conn, reached.clone()))
+    }
+
+    /// Notes that a statement is done that must not run again. If that fails, the statement is done all the same.
+    fn note_behind(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
+        self.note(conn, reached).map_err(Fault::partial)
     }
 }

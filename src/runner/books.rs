@@ -46,9 +46,10 @@ impl<B: Backend> MigrationRunner<B> {
         let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
         let now = self.bodies[place].action(direction).and_then(Action::text);
         let was = record.script(direction);
+        let [was, now] = [was, now].map(|text| text.map(|text| text.replace("\r\n", "\n")));
         let is_as_done = was == now
             || was.zip(now).is_some_and(|(was, now)| {
-                B::offset_of(was, statement).is_some_and(|end| now.get(..end) == was.get(..end))
+                B::offset_of(&was, statement).is_some_and(|end| now.get(..end) == was.get(..end))
             });
         match direction {
             Direction::Up if is_as_done => record.checksum = self.graph.metas()[place].checksum,

@@ -13,7 +13,9 @@ mod lexer;
 mod tests;
 
 use self::body::Body;
-pub(crate) use self::kind::{Kind, Subject, computes_variable, creates, kind};
+pub(crate) use self::kind::{
+    Kind, Subject, asks_for_counts, computes_variable, creates, is_about_next, kind,
+};
 use self::lexer::{Lexeme, Lexer};
 use super::Token;
 use super::pieces::{Extent, Piece, Refused};

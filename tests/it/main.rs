@@ -27,6 +27,7 @@ mod processes;
 mod properties;
 mod recovery;
 mod regressions;
+mod review;
 mod rollback;
 #[cfg(unix)]
 mod round_trips;

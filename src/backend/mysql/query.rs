@@ -10,6 +10,7 @@ pub(super) const SYNTAX: u16 = 1064;
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 pub(super) const UNKNOWN_VARIABLE: u16 = 1193;
 pub(super) const NO_SUCH_ROUTINE_OR_SAVEPOINT: u16 = 1305;
+pub(super) const GLOBAL_VARIABLE: u16 = 1229;
 pub(super) const READ_ONLY_VARIABLE: u16 = 1238;
 /// `Some non-transactional changed tables couldn't be rolled back`
 pub(super) const NOT_ROLLED_BACK: u16 = 1196;
@@ -68,7 +69,8 @@ pub(super) fn fault(error: Error) -> Fault {
         // Lock wait timeout, deadlock.
         Some(1205 | 1213) => FaultKind::Busy,
         // `--read-only`, a transaction that is, InnoDB that is.
-        Some(1290 | 1792 | 1836 | 1874) => FaultKind::ReadOnly,
+        Some(1290) if error.to_string().contains("read") => FaultKind::ReadOnly,
+        Some(1792 | 1836 | 1874) => FaultKind::ReadOnly,
         // Disk full, table full.
         Some(1021 | 1114) => FaultKind::Full,
         // `KILL QUERY`, `max_statement_time`, `max_execution_time`.
@@ -79,5 +81,9 @@ pub(super) fn fault(error: Error) -> Fault {
         Error::MySqlError(told) => told.message.clone(),
         other => other.to_string(),
     };
-    Fault::new(kind, message.split_whitespace().collect::<Vec<_>>().join(" ")).caused_by(error)
+    let fault = Fault::new(kind, message.split_whitespace().collect::<Vec<_>>().join(" ")).caused_by(error);
+    match kind {
+        FaultKind::ReadOnly => fault.remedy("connect to a server that may be written"),
+        _ => fault,
+    }
 }

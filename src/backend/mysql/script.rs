@@ -8,7 +8,7 @@ use super::{Mysql, settings, standing};
 use crate::backend::walk::{Manner, Walk, chains};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session};
 use crate::fault::{Fault, FaultKind};
-use crate::sql::mysql::{Kind, computes_variable, kind, statements};
+use crate::sql::mysql::{Kind, asks_for_counts, computes_variable, is_about_next, kind, statements};
 use crate::sql::pieces::Piece;
 use crate::step::Atomicity;
 
@@ -95,6 +95,7 @@ fn together(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
         Kind::Begins | Kind::Chains => "it begins a transaction, and it already runs in one",
         Kind::Commits | Kind::RollsBack | Kind::Unchains => "it would end the transaction that it runs in",
         Kind::ReadsClient => return Err(reads_client()),
+        Kind::Distributed => return Err(distributed()),
         _ => {
             return send(conn, piece)
                 .map_err(|fault| if is_rolled_back(conn) { fault } else { fault.lost_transaction() });
@@ -126,9 +127,18 @@ fn guarded(
         Kind::Other => true,
         _ => false,
     };
+    let is_rows = matches!(kind, Kind::Data | Kind::Temporary);
+    if asks_for_counts(piece.text) {
+        let what = "it asks how many rows the statement before it found or changed, and outside a transaction a note of the \
+                    engine stands between them";
+        return Err(Fault::new(FaultKind::Other, what).remedy("ask in the same statement, or do it in code"));
+    }
     let manner = match kind {
         Kind::Data | Kind::Temporary => Manner::Plain,
-        Kind::Setting | Kind::Repeatable => Manner::Repeatable,
+        Kind::Setting if is_about_next(piece.text) => Manner::Unnoted,
+        Kind::Setting => Manner::Repeatable,
+        Kind::Repeatable => Manner::Settles,
+        Kind::Distributed => return Err(distributed()),
         Kind::Chains => Manner::Chains,
         Kind::Unchains => Manner::Unchains,
         Kind::Begins => Manner::Begins,
@@ -142,14 +152,24 @@ fn guarded(
     };
     walk.take(conn, number, manner, &mut |conn| {
         // What the server could not read has done nothing.
-        let is_partial = |fault: &Fault| is_partial && fault.kind() == FaultKind::Other && !is_syntax(fault);
-        send(conn, piece).map_err(|fault| if is_partial(&fault) { fault.partial() } else { fault })
+        send(conn, piece).map_err(|fault| {
+            let leaves = (is_partial && !is_syntax(&fault)) || (is_rows && !is_rolled_back(conn));
+            if leaves { fault.partial() } else { fault }
+        })
     })
 }
 
 fn is_syntax(fault: &Fault) -> bool {
     let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
     error.and_then(code) == Some(query::SYNTAX)
+}
+
+fn distributed() -> Fault {
+    Fault::new(
+        FaultKind::Other,
+        "it is part of a transaction of several databases, which only their manager can end",
+    )
+    .remedy("do it in code, outside the migrations")
 }
 
 fn reads_client() -> Fault {

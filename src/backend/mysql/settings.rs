@@ -55,8 +55,9 @@ pub(super) fn restore(conn: &mut Conn, before: &Settings) -> Result<(), Fault> {
         let is_number = !value.is_empty() && value.parse::<f64>().is_ok();
         let literal = if is_number { value.clone() } else { text(Some(value)) };
         match query::read_all(conn, &format!("SET SESSION {name} = {literal}")) {
-            // What a session cannot set, it has not set.
-            Err(error) if code(&error) == Some(query::READ_ONLY_VARIABLE) => {}
+            // What a session cannot set, it has not set: the list has the server's own too, which others may have changed.
+            Err(error)
+                if matches!(code(&error), Some(query::READ_ONLY_VARIABLE | query::GLOBAL_VARIABLE)) => {}
             outcome => outcome.map_err(fault)?,
         }
     }

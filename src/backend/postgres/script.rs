@@ -52,12 +52,22 @@ fn again(
     }
     let mut tokens = Tokens::new(piece.text);
     let Some(first) = tokens.next() else { return Ok(()) };
-    let makes_temporary =
-        first.is("create") && tokens.take(3).any(|token| token.is("temp") || token.is("temporary"));
+    let temporary = ["temp", "temporary", "pg_temp"];
+    let makes_temporary = (first.is("create") || first.is("select"))
+        && tokens.any(|token| temporary.iter().any(|word| token.is(word)));
     if makes_temporary {
         return Err(lost_with_session(number));
     }
-    if is_setting(piece.text) || first.is("prepare") { send(conn, script, piece) } else { Ok(()) }
+    let is_local =
+        first.is("set") && Tokens::new(piece.text).nth(1).is_some_and(|token| token.is("transaction"));
+    if is_local {
+        return Ok(());
+    }
+    if is_setting(piece.text) || first.is("prepare") || first.is("discard") {
+        send(conn, script, piece)
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether a statement changes nothing but settings of the session.
@@ -83,8 +93,11 @@ fn guarded(
     };
     match walk.take(conn, number, manner, &mut run) {
         // What a statement is that refuses a transaction, or ends it, only the server knows: `DO` and `CALL` may or may not.
-        Err(refused) if wants_outside(&refused) => {
-            walk.take(conn, number, Manner::Alone(String::new()), &mut run)
+        Err(refused) if wants_outside(&refused) && !walk.has_own() => {
+            // What it committed before it failed stays.
+            walk.take(conn, number, Manner::Alone(String::new()), &mut |conn| {
+                run(conn).map_err(Fault::partial)
+            })
         }
         outcome => outcome,
     }
@@ -103,6 +116,8 @@ fn manner(text: &str) -> Manner {
         Manner::Commits
     } else if is(&["abort"]) || (is(&["rollback"]) && !rest.iter().any(|token| token.is("to"))) {
         Manner::RollsBack
+    } else if is(&["set"]) && second("transaction") {
+        Manner::Unnoted
     } else if is_setting(text) || is(&["vacuum"]) {
         Manner::Repeatable
     } else if rest.iter().any(|token| token.is("concurrently")) {

@@ -75,11 +75,18 @@ fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Resu
         let is = |token: Option<Token<'_>>, words: &[&str]| {
             token.is_some_and(|token| words.iter().any(|word| token.is(word)))
         };
-        if is(first, &["create"]) && is(second, &["temp", "temporary"]) {
+        let in_temp = own
+            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+            .any(|word| word.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("temp.")));
+        if is(first, &["create"]) && (is(second, &["temp", "temporary"]) || in_temp) {
             return Err(located(lost_with_session(number)));
         }
         if is(first, &["pragma", "attach", "detach"]) {
-            let run = |conn: &Connection| conn.execute_batch(own).map_err(fault);
+            let run = |conn: &Connection| match conn.execute_batch(own) {
+                // The connection is still the one that attached it.
+                Err(error) if message(&error).contains("is already in use") => Ok(()),
+                outcome => outcome.map_err(fault),
+            };
             guarded(conn, script, own, run).map_err(located)?;
         }
         (number, start) = (number + 1, statement_start(text, end));

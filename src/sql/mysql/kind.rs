@@ -32,6 +32,8 @@ pub(crate) enum Kind<'a> {
     Defines(Vec<Subject<'a>>),
     /// It reads a file of the client.
     ReadsClient,
+    /// `XA`.
+    Distributed,
     /// It may commit, and nobody knows what it does: `CALL`, `TRUNCATE`.
     Other,
 }
@@ -87,7 +89,10 @@ pub(crate) fn kind(statement: &str) -> Kind<'_> {
         "use" | "prepare" | "deallocate" => Kind::Setting,
         "lock" if second_is(&["tables", "table"]) => Kind::Locks,
         "unlock" if second_is(&["tables", "table"]) => Kind::Unlocks,
-        "analyze" | "optimize" | "check" | "checksum" | "repair" | "flush" | "grant" => Kind::Repeatable,
+        "xa" => Kind::Distributed,
+        "flush" if words.clone().any(|token| token.is("lock") || token.is("export")) => Kind::Locks,
+        "analyze" => analysis(words),
+        "optimize" | "check" | "checksum" | "repair" | "flush" | "grant" => Kind::Repeatable,
         "create" | "alter" | "drop" => definition(&first, words),
         "rename" if second_is(&["table", "tables"]) => renaming(words),
         _ => Kind::Other,
@@ -98,20 +103,65 @@ fn load(mut words: Words<'_>) -> Kind<'_> {
     if words.by_ref().take(4).any(|token| token.is("local")) { Kind::ReadsClient } else { Kind::Data }
 }
 
-fn setting(mut words: Words<'_>) -> Kind<'_> {
-    let mut before = words.clone();
-    if before.next().is_some_and(|token| token.is("statement") || token.is("password")) {
+/// `ANALYZE` runs the statement behind it, if that is no table.
+fn analysis(mut words: Words<'_>) -> Kind<'_> {
+    let runs = ["select", "insert", "update", "delete", "replace", "with"];
+    let is_run = words.by_ref().take(4).any(|token| runs.iter().any(|word| token.is(word)));
+    if is_run { Kind::Data } else { Kind::Repeatable }
+}
+
+fn setting(words: Words<'_>) -> Kind<'_> {
+    if words.clone().next().is_some_and(|token| token.is("statement") || token.is("password")) {
         return Kind::Other;
     }
-    if !words.any(|token| token.is("autocommit")) {
-        return Kind::Setting;
-    }
-    let value = words.find(|token| matches!(token, Token::Word(_) | Token::Quoted(_)));
-    let is_off = value.and_then(Token::spelling).is_some_and(|value| {
-        let value = value.trim_matches(['\'', '"']);
-        ["0", "off", "false"].iter().any(|off| value.eq_ignore_ascii_case(off))
+    let tokens: Vec<Token<'_>> = words.collect();
+    let mut depth = 0_usize;
+    let assignments = tokens.split(|token| {
+        match token {
+            Token::Mark(b'(') => depth += 1,
+            Token::Mark(b')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && *token == Token::Mark(b',')
     });
-    if is_off { Kind::Chains } else { Kind::Unchains }
+    // The last one counts.
+    assignments
+        .filter_map(switches)
+        .last()
+        .map_or(Kind::Setting, |is_off| if is_off { Kind::Chains } else { Kind::Unchains })
+}
+
+/// Whether an assignment switches `autocommit` of the session off or on, if that is what it sets.
+fn switches(assignment: &[Token<'_>]) -> Option<bool> {
+    let at = assignment.iter().position(|token| *token == Token::Mark(b'='))?;
+    let (left, right) = assignment.split_at(at);
+    let is_variable = left.first() == Some(&Token::Mark(b'@')) && left.get(1) != Some(&Token::Mark(b'@'));
+    let is = |word| left.iter().any(|token| token.is(word));
+    if is_variable || is("global") || !is("autocommit") {
+        return None;
+    }
+    let value = right.get(1).and_then(|token| token.spelling())?;
+    let value = value.trim_matches(['\'', '"']);
+    Some(["0", "off", "false"].iter().any(|off| value.eq_ignore_ascii_case(off)))
+}
+
+/// `SET TRANSACTION ...`, which is about the next transaction alone.
+pub(crate) fn is_about_next(statement: &str) -> bool {
+    let mut words = Words::new(statement);
+    words.next().is_some_and(|first| first.is("set"))
+        && words.next().is_some_and(|second| second.is("transaction"))
+}
+
+/// Whether a statement asks how many rows the one before it found or changed.
+pub(crate) fn asks_for_counts(statement: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Words::new(statement).collect();
+    let asks = |word: &str| {
+        let is_call = |pair: &[Token<'_>]| pair[0].is(word) && pair[1] == Token::Mark(b'(');
+        tokens.windows(2).any(is_call)
+    };
+    // Inside a routine it asks about the statements of the routine.
+    let makes = tokens.first().is_some_and(|first| first.is("create") || first.is("alter"));
+    !makes && (asks("row_count") || asks("found_rows"))
 }
 
 /// Whether a statement gives a user variable a value that may be another one the next time: `SET @x = (SELECT ...)`.
@@ -122,9 +172,14 @@ pub(crate) fn computes_variable(statement: &str) -> bool {
     let at = Token::Mark(b'@');
     let names = |three: &[Token<'_>]| three[0] != at && three[1] == at && three[2] != at;
     let computes = tokens.contains(&Token::Mark(b'('));
-    // `SELECT count(*) INTO @x`
-    let selects = !sets && tokens.windows(2).any(|pair| pair[0].is("into") && pair[1] == Token::Mark(b'@'));
-    selects || (sets && computes && tokens.windows(3).any(names))
+    // `SELECT count(*) INTO @x`, `SELECT @x := 1`
+    let pair = |first: Token<'_>, second: Token<'_>| tokens.windows(2).any(|pair| pair == [first, second]);
+    let into = tokens.windows(2).any(|pair| pair[0].is("into") && pair[1] == at);
+    let assigns = into || pair(Token::Mark(b':'), Token::Mark(b'='));
+    // `CALL p(@x)`
+    let calls = tokens.first().is_some_and(|first| first.is("call")) && tokens.contains(&at);
+    let asks = tokens.iter().any(|token| token.is("last_insert_id") || token.is("identity"));
+    (!sets && assigns) || calls || (sets && (computes || asks) && tokens.windows(3).any(names))
 }
 
 /// Whether a statement makes what it defines, as `CREATE TABLE` and `CREATE INDEX` do.
@@ -133,11 +188,18 @@ pub(crate) fn creates(statement: &str) -> bool {
 }
 
 fn definition<'a>(verb: &str, mut words: Words<'a>) -> Kind<'a> {
+    let others =
+        ["server", "user", "role", "tablespace", "logfile", "undo", "resource", "package", "instance"];
+    if words.clone().next().is_some_and(|next| others.iter().any(|other| next.is(other))) {
+        return Kind::Other;
+    }
     // What stands before says how it is made: OR REPLACE, DEFINER = a@b, UNIQUE, ...
     let Some(class) = words.by_ref().take(16).find_map(class) else { return Kind::Other };
     let subject = |class, name| Subject { class, name };
     match class {
         Class::Temporary => Kind::Temporary,
+        // A character set and the like, perhaps of the database that is chosen.
+        Class::Shown("DATABASE") if verb == "alter" => Kind::Repeatable,
         Class::Index => {
             words.by_ref().find(|token| token.is("on"));
             words.name().map_or(Kind::Other, |name| Kind::Defines(vec![subject("TABLE", name)]))
@@ -265,6 +327,15 @@ mod tests {
             ("SET AUTOCOMMIT = 0", Kind::Chains),
             ("set @@session.autocommit=OFF", Kind::Chains),
             ("SET autocommit=1", Kind::Unchains),
+            ("SET @OLD_AUTOCOMMIT = @@AUTOCOMMIT, autocommit = 0", Kind::Chains),
+            ("SET @OLD_AUTOCOMMIT = @@AUTOCOMMIT", Kind::Setting),
+            ("SET GLOBAL autocommit = 0", Kind::Setting),
+            ("ANALYZE FORMAT=JSON UPDATE t SET a = 1", Kind::Data),
+            ("ANALYZE TABLE t", Kind::Repeatable),
+            ("FLUSH TABLES WITH READ LOCK", Kind::Locks),
+            ("XA START 'a'", Kind::Distributed),
+            ("ALTER DATABASE CHARACTER SET utf8mb4", Kind::Repeatable),
+            ("CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (DATABASE 'x')", Kind::Other),
             ("SET PASSWORD FOR a = 'b'", Kind::Other),
             ("BEGIN", Kind::Begins),
             ("begin work", Kind::Begins),

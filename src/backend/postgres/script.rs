@@ -87,19 +87,25 @@ fn guarded(
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
     let mut run = |conn: &mut &mut Client| send(conn, script, piece);
-    let manner = match manner(piece.text) {
-        Manner::Alone(_) => Manner::Alone(standing::mark(conn, piece.text)),
-        manner => manner,
-    };
-    match walk.take(conn, number, manner, &mut run) {
-        // What a statement is that refuses a transaction, or ends it, only the server knows: `DO` and `CALL` may or may not.
-        Err(refused) if wants_outside(&refused) && !walk.has_own() => {
-            // What it committed before it failed stays.
-            walk.take(conn, number, Manner::Alone(String::new()), &mut |conn| {
-                run(conn).map_err(Fault::partial)
-            })
+    let alone = |mark: &str| Manner::Alone(mark.to_owned());
+    match manner(piece.text) {
+        Manner::Alone(_) => {
+            let mark = standing::mark(conn, piece.text);
+            walk.take(conn, number, alone(&mark), &mut run)
+                .map_err(|fault| standing::failed(conn, piece.text, &mark, fault))
         }
-        outcome => outcome,
+        manner => match walk.take(conn, number, manner, &mut run) {
+            // What a statement is that refuses a transaction, or ends it, only the server knows: `DO` and `CALL` may or may not.
+            Err(refused) if walk.has_own() => Err(refused),
+            Err(refused) if refused_as(&refused, &SqlState::ACTIVE_SQL_TRANSACTION) => {
+                walk.take(conn, number, alone(""), &mut run)
+            }
+            // What it commits stays, also when it fails.
+            Err(refused) if refused_as(&refused, &SqlState::INVALID_TRANSACTION_TERMINATION) => {
+                walk.take(conn, number, alone(""), &mut run).map_err(Fault::partial)
+            }
+            outcome => outcome,
+        },
     }
 }
 
@@ -120,17 +126,16 @@ fn manner(text: &str) -> Manner {
         Manner::Unnoted
     } else if is_setting(text) || is(&["vacuum"]) {
         Manner::Repeatable
-    } else if rest.iter().any(|token| token.is("concurrently")) {
+    } else if !is(&["refresh"]) && rest.iter().any(|token| token.is("concurrently")) {
         Manner::Alone(String::new())
     } else {
         Manner::Plain
     }
 }
 
-fn wants_outside(fault: &Fault) -> bool {
+pub(super) fn refused_as(fault: &Fault, state: &SqlState) -> bool {
     let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<postgres::Error>());
-    let states = [SqlState::ACTIVE_SQL_TRANSACTION, SqlState::INVALID_TRANSACTION_TERMINATION];
-    error.and_then(postgres::Error::code).is_some_and(|code| states.contains(code))
+    error.and_then(postgres::Error::code) == Some(state)
 }
 
 fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(), Fault> {
@@ -141,7 +146,7 @@ fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(),
         Some(ErrorPosition::Original(place)) => Some(byte_of(text, *place as usize)),
         _ => None,
     };
-    let explained = explained(conn, fault(error), script, text);
+    let explained = explained(fault(error), script);
     Err(match place {
         Some(place) => explained.at(offset + place),
         None => explained,
@@ -151,6 +156,7 @@ fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(),
 fn byte_of(text: &str, character: usize) -> usize {
     text.char_indices().nth(character.saturating_sub(1)).map_or(0, |(offset, _)| offset)
 }
+
 /// Refuses what would end the transaction that carries the record.
 fn refuse_control(text: &str) -> Result<(), Fault> {
     let mut tokens = Tokens::new(text);
@@ -170,18 +176,12 @@ fn refuse_control(text: &str) -> Result<(), Fault> {
     Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT))
 }
 
-fn explained(conn: &mut Client, fault: Fault, script: &Script<'_>, text: &str) -> Fault {
+fn explained(fault: Fault, script: &Script<'_>) -> Fault {
     let needs_outside = fault.message.contains("cannot run inside a transaction block")
         || fault.message.contains("unsafe use of new value");
-    match script.atomicity {
-        Atomicity::Transaction if needs_outside => {
-            fault.remedy("set run_in_transaction = false in its metadata")
-        }
-        // What a failed one leaves is an index that is kept up to date and never used.
-        Atomicity::Guarded => match standing::remedy(conn, text) {
-            Some(remedy) => fault.partial().remedy(remedy),
-            None => fault,
-        },
-        Atomicity::Transaction => fault,
+    if needs_outside && script.atomicity == Atomicity::Transaction {
+        fault.remedy("set run_in_transaction = false in its metadata")
+    } else {
+        fault
     }
 }

@@ -1,7 +1,9 @@
 //! Whether a statement is done whose end nobody saw: the index that it builds or drops beside running writes is looked at.
 
 use postgres::Client;
+use postgres::error::SqlState;
 
+use super::script::refused_as;
 use super::{fault, query};
 use crate::fault::Fault;
 use crate::reached::Standing;
@@ -13,15 +15,15 @@ type Name<'a> = &'a str;
 
 /// An index that a statement is about which runs beside writes.
 enum Index<'a> {
-    /// It lies in the schema of its table, wherever names are looked up.
+    /// It lies in the schema of its table, wherever names are looked up. `CREATE INDEX CONCURRENTLY ON t (c)` leaves its name to the server.
     Built {
         table: Name<'a>,
-        name: Name<'a>,
+        name: Option<Name<'a>>,
     },
     Dropped(Name<'a>),
 }
 
-/// The index of a statement, if it names one.
+/// The index of a statement, if it is about one.
 fn index(text: &str) -> Option<Index<'_>> {
     let mut tokens = Tokens::new(text);
     let verb = tokens.next()?;
@@ -31,13 +33,13 @@ fn index(text: &str) -> Option<Index<'_>> {
     if !(builds || verb.is("drop")) || !object.is("index") || !is_concurrent {
         return None;
     }
-    let name = named(text, &mut tokens, "if", "exists")?;
     if !builds {
-        return Some(Index::Dropped(name))
-            .filter(|_| tokens.next().is_none_or(|next| next != Token::Mark(b',')));
+        let name = named(text, &mut tokens, "if", "exists")?;
+        return Some(Index::Dropped(name)).filter(|_| tokens.next() != Some(Token::Mark(b',')));
     }
-    // `CREATE INDEX CONCURRENTLY ON t (c)` leaves the name to the server.
-    tokens.next().filter(|token| token.is("on") && !name.eq_ignore_ascii_case("on"))?;
+    let is_named = !tokens.clone().next()?.is("on");
+    let name = if is_named { Some(named(text, &mut tokens, "if", "exists")?) } else { None };
+    tokens.next().filter(|token| token.is("on"))?;
     Some(Index::Built { table: named(text, &mut tokens, "only", "only")?, name })
 }
 
@@ -54,17 +56,25 @@ fn named<'a>(text: &'a str, tokens: &mut Tokens<'a>, first: &str, last: &str) ->
     Some(&text[start..tokens.offset()])
 }
 
-/// What the index of a statement is before it: its number, 0 where there is none, and its name with its schema. Nothing of a
-/// statement that is about none.
+/// What is there before a statement, in two words: the numbers of the index that it is about, 0 where there is none, or of all that its
+/// table has; and the name of that index or table with its schema. Nothing of a statement that is about none.
 pub(super) fn mark(conn: &mut Client, text: &str) -> String {
     let found = match index(text) {
         None => return String::new(),
-        Some(Index::Built { table, name }) => query(
+        Some(Index::Built { table, name: Some(name) }) => query(
             conn,
             "SELECT coalesce(to_regclass(name)::oid, 0::oid) || ' ' || name FROM (
                 SELECT format('%I.%s', nspname, $2) AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE pg_class.oid = to_regclass($1)) AS it",
             &[Some(table), Some(name)],
+        ),
+        Some(Index::Built { table, name: None }) => query(
+            conn,
+            "SELECT (SELECT string_agg(indexrelid::text, ',') FROM (
+                    SELECT 0::oid AS indexrelid UNION SELECT indexrelid FROM pg_index WHERE indrelid = pg_class.oid) AS its)
+                || ' ' || format('%I.%I', nspname, relname)
+            FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)",
+            &[Some(table)],
         ),
         Some(Index::Dropped(name)) => query(
             conn,
@@ -77,12 +87,43 @@ pub(super) fn mark(conn: &mut Client, text: &str) -> String {
     found.ok().and_then(|rows| rows.first().map(|row| row.get(0))).unwrap_or_default()
 }
 
-/// What to do about the index that a statement left which failed, if it left one.
-pub(super) fn remedy(conn: &mut Client, text: &str) -> Option<String> {
-    let mark = mark(conn, text);
-    let (_, name) = mark.split_once(' ')?;
-    let (_, is_valid) = found(conn, name).ok()??;
-    (!is_valid).then(|| drop_invalid(name))
+/// An index as it is now.
+struct Found {
+    number: String,
+    name: String,
+    is_valid: bool,
+}
+
+/// The index that a statement is about; one that its table did not have before where it has no name.
+fn found(conn: &mut Client, index: &Index<'_>, mark: &str) -> Result<Option<Found>, postgres::Error> {
+    let Some((before, name)) = mark.split_once(' ') else { return Ok(None) };
+    let which = match index {
+        Index::Built { name: None, .. } => {
+            "indrelid = to_regclass($1) AND indexrelid <> ALL (string_to_array($2, ',')::oid[])"
+        }
+        _ => "indexrelid = to_regclass($1) AND $2 <> ''",
+    };
+    let sql = format!(
+        "SELECT indexrelid::text, format('%I.%I', nspname, relname), indisvalid
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE {which} ORDER BY indisvalid LIMIT 1"
+    );
+    let rows = query(conn, &sql, &[Some(name), Some(before)])?;
+    Ok(rows.first().map(|row| Found { number: row.get(0), name: row.get(1), is_valid: row.get(2) }))
+}
+
+/// What is to be said of a statement outside a transaction that failed: what it left.
+pub(super) fn failed(conn: &mut Client, text: &str, mark: &str, fault: Fault) -> Fault {
+    match index(text) {
+        _ if refused_as(&fault, &SqlState::SYNTAX_ERROR) => fault,
+        None => fault.partial(),
+        Some(Index::Dropped(_)) => fault,
+        // An index that is kept up to date and never used.
+        Some(index) => match found(conn, &index, mark) {
+            Ok(Some(found)) if !found.is_valid => fault.partial().remedy(drop_invalid(&found.name)),
+            _ => fault,
+        },
+    }
 }
 
 fn drop_invalid(index: &str) -> String {
@@ -91,30 +132,24 @@ fn drop_invalid(index: &str) -> String {
     )
 }
 
-/// The number of an index, and whether it is valid.
-fn found(conn: &mut Client, name: &str) -> Result<Option<(String, bool)>, postgres::Error> {
-    let sql = "SELECT indexrelid::text, indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)";
-    Ok(query(conn, sql, &[Some(name)])?.first().map(|row| (row.get(0), row.get(1))))
-}
-
 /// Whether a statement is done that nobody saw end.
 pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
-    let unknown = || Ok(Standing::Unknown("it cannot be in a transaction".to_owned()));
+    let unknown = |why: String| Ok(Standing::Unknown(why));
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
-    let Some(index) = pieces.get(place).and_then(|piece| index(piece.text)) else { return unknown() };
-    let Some((before, name)) = mark.split_once(' ') else { return unknown() };
-    let now = found(conn, name).map_err(fault)?;
-    let is_as_before = match &now {
-        Some((number, _)) => number == before,
-        None => before == "0",
+    let index = pieces.get(place).and_then(|piece| index(piece.text));
+    let (Some(index), Some((before, _))) = (index, mark.split_once(' ')) else {
+        return unknown("it cannot be in a transaction".to_owned());
     };
-    Ok(match (index, now) {
-        (Index::Built { .. }, Some((_, false))) => {
-            Standing::Half { what: format!("the invalid index {name}"), remedy: drop_invalid(name) }
+    Ok(match (found(conn, &index, mark).map_err(fault)?, index) {
+        (Some(Found { name, is_valid: false, .. }), Index::Built { .. }) => {
+            Standing::Half { what: format!("the invalid index {name}"), remedy: drop_invalid(&name) }
         }
-        (Index::Built { .. }, None) => Standing::NotDone,
-        _ if is_as_before => Standing::NotDone,
+        (Some(found), Index::Built { name: None, .. }) => {
+            return unknown(format!("somebody else may have made the index {}", found.name));
+        }
+        (None, Index::Built { .. }) => Standing::NotDone,
+        (Some(found), _) if found.number == before => Standing::NotDone,
         _ => Standing::Done,
     })
 }
@@ -133,7 +168,8 @@ mod tests {
             ),
             ("DROP INDEX CONCURRENTLY IF EXISTS s.i CASCADE", "s.i"),
             ("DROP INDEX CONCURRENTLY i, j", ""),
-            ("CREATE INDEX CONCURRENTLY ON t (a)", ""),
+            ("CREATE INDEX CONCURRENTLY ON t (a)", "t"),
+            ("CREATE INDEX CONCURRENTLY IF NOT EXISTS ON t (a)", ""),
             ("CREATE INDEX i ON t (a)", ""),
             ("REINDEX INDEX CONCURRENTLY i", ""),
             ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", ""),
@@ -141,11 +177,11 @@ mod tests {
         ];
         for (text, expected) in rows {
             let found = match index(text) {
-                Some(Index::Built { table, name }) => format!("{table} {name}"),
+                Some(Index::Built { table, name }) => format!("{table} {}", name.unwrap_or_default()),
                 Some(Index::Dropped(name)) => name.to_owned(),
                 None => String::new(),
             };
-            assert_eq!(found, expected, "{text}");
+            assert_eq!(found.trim_end(), expected, "{text}");
         }
     }
 }

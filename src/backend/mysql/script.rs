@@ -151,9 +151,10 @@ fn guarded(
         Kind::ReadsClient => return Err(reads_client()),
     };
     walk.take(conn, number, manner, &mut |conn| {
-        // What the server could not read has done nothing.
+        // What the server could not read, or may not write, has done nothing.
         send(conn, piece).map_err(|fault| {
-            let leaves = (is_partial && !is_syntax(&fault)) || (is_rows && !is_rolled_back(conn));
+            let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);
+            let leaves = (is_partial && !did_nothing) || (is_rows && !is_rolled_back(conn));
             if leaves { fault.partial() } else { fault }
         })
     })

@@ -2,9 +2,11 @@
 //!
 //! Each statement of these migrations leaves a trace that can be counted, so it is known which have run, and how often.
 
+mod crowd;
 mod kills;
 mod program;
 mod server_kind;
+mod statements;
 
 use switchy_schema::{Direction, Lock, Migration, MigrationRunner, ProblemKind, Record, Recovery, Signature};
 
@@ -76,6 +78,11 @@ impl Script {
         let is_done = record.is_some() == (direction == Direction::Up);
         let context = format!("{context}: {}, {dirty:?}", self.id);
         assert!(dirty.is_none_or(|dirty| dirty.direction == direction), "{context}");
+        let is_locked = |number: u32, reached: u32| {
+            let mut from = self.statements(direction).iter().skip(reached as usize - 1);
+            from.next().is_some_and(|first| first.sql.starts_with("LOCK TABLES"))
+                && from.take((number - reached) as usize).all(|statement| statement.sql != "UNLOCK TABLES")
+        };
         for (number, statement) in (1..).zip(self.statements(direction)) {
             let Some(times) = statement.times(picture) else { continue };
             let expected = match dirty {
@@ -83,7 +90,9 @@ impl Script {
                 Some(dirty) => match dirty.statement.unwrap_or(1) {
                     reached if number < reached => [1, 1],
                     // It began, and nobody saw its end.
-                    reached if number == reached && dirty.mark.is_some() => [0, 1],
+                    reached if dirty.mark.is_some() && (number == reached || is_locked(number, reached)) => {
+                        [0, 1]
+                    }
                     _ => [0, 0],
                 },
             };
@@ -134,41 +143,73 @@ fn check<B: Kind>(
     first
 }
 
-/// Goes on after a crash as a person would who is told what to do, and says what the unfinished record was.
+/// Goes on after a crash as a person would who is told what to do. Gives the unfinished record, and why a retry was refused.
 fn finish<B: Kind>(
     set: &[Script],
     client: &mut B::Client,
     direction: Direction,
+    by_hand: &str,
     context: &str,
-) -> Option<Record> {
+) -> (Option<Record>, String) {
     let it = runner::<B>(set, Lock::default());
     let unfinished = check::<B>(set, client, direction, context);
+    let mut told = String::new();
     if let Some(record) = &unfinished {
         let error = go(&it, client, direction).unwrap_err();
         let problem = &error.problems()[0];
-        assert_eq!(
-            (problem.kind, problem.migration.as_str()),
-            (ProblemKind::Dirty, record.id.as_str()),
-            "{context}"
-        );
+        assert_eq!(problem.kind, ProblemKind::Dirty, "{context}");
+        assert_eq!(problem.migration, record.id, "{context}");
         assert_eq!(check::<B>(set, client, direction, context).as_ref(), Some(record), "{context}");
-        retry(&it, client, record, context);
+        told = retry(&it, client, record, by_hand, context);
     }
     go(&it, client, direction).unwrap_or_else(|error| panic!("{context}, {unfinished:?}: {error:#}"));
     assert_eq!(check::<B>(set, client, direction, context), None);
     assert_eq!(go(&it, client, direction).unwrap(), 0, "{context}");
-    unfinished
+    (unfinished, told)
 }
 
-/// Has an unfinished step go on, and before that does what it is told to do.
-fn retry<B: Kind>(it: &MigrationRunner<B>, client: &mut B::Client, record: &Record, context: &str) {
-    let mut retried =
-        || it.recover(B::conn(client), Recovery::Retry(record.id.clone()), Signature::of("ada"));
-    let Err(refused) = retried() else { return };
-    let refused = refused.to_string();
-    let (_, remedy) = refused.split_once(", with ").unwrap_or_else(|| panic!("{context}: {refused}"));
-    let (sql, _) = remedy.split_once(", and").unwrap();
-    B::run(client, sql);
-    it.recover(B::conn(client), Recovery::Retry(record.id.clone()), Signature::of("ada"))
-        .unwrap_or_else(|error| panic!("{context}: {error}"));
+/// Has an unfinished step go on. If that is refused, does what the refusal says, or else what is to be done by hand, like
+/// `DELETE FROM trace; from 2`, and tells why.
+fn retry<B: Kind>(
+    it: &MigrationRunner<B>,
+    client: &mut B::Client,
+    record: &Record,
+    by_hand: &str,
+    context: &str,
+) -> String {
+    let recover = |client: &mut B::Client, recovery| {
+        it.recover(B::conn(client), recovery, Signature::of("ada")).map_err(|error| error.to_string())
+    };
+    let migration = record.id.clone();
+    let Err(told) = recover(client, Recovery::Retry(migration.clone())) else { return String::new() };
+    let remedied = if let Some((_, remedy)) = told.split_once(", with ") {
+        B::run(client, remedy.split_once(", and ").unwrap().0);
+        recover(client, Recovery::Retry(migration))
+    } else {
+        let (sql, statement) = by_hand.rsplit_once("from ").unwrap_or_else(|| panic!("{context}: {told}"));
+        sql.split(';').filter(|sql| !sql.trim().is_empty()).for_each(|sql| B::run(client, sql));
+        recover(client, Recovery::RetryFrom { migration, statement: statement.parse().unwrap() })
+    };
+    remedied.unwrap_or_else(|error| panic!("{context}: {error}"));
+    told
+}
+
+/// Whether what a program said is so, if it lived to say something.
+fn check_said<B: Kind>(said: &str, client: &mut B::Client, direction: Direction, context: &str) {
+    // That it could not read or make its table is always so.
+    if said.is_empty() || said.starts_with("cannot ") {
+        return;
+    }
+    let id = said.split('`').nth(1).unwrap_or_else(|| panic!("{context}: {said}"));
+    let history = runner::<B>(&[], Lock::default()).history(B::conn(client)).unwrap();
+    let record = history.get(&id.into());
+    let is_dirty = record.is_some_and(|record| record.dirty.is_some());
+    let is_as_before = !is_dirty && record.is_none() == (direction == Direction::Up);
+    let is_so = if said.contains("nothing of it was kept") {
+        is_as_before
+    } else {
+        said.contains("whether that was done is not known")
+            || (said.contains("it is marked dirty") && is_dirty)
+    };
+    assert!(is_so, "{context}: {record:?} and {said}");
 }

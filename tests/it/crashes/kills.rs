@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use switchy_schema::{Direction, Lock, Mysql, Postgres, Record};
 
-use super::{Kind, Program, Script, check, finish, go, runner};
+use super::{Kind, Program, Script, check, check_said, finish, go, runner};
 use crate::servers::OwnServer;
 
 /// Who is killed.
@@ -123,33 +123,11 @@ impl<B: Kind> Run<'_, B> {
         drop(gate);
         let mut client = B::connect(database);
         wait_until(&context, || B::rows(&mut client, B::OTHERS) == ["0"]);
-        if !said.is_empty() {
-            self.check_said(said, &mut client, &context);
-        }
-        let unfinished = finish::<B>(self.set, &mut client, self.direction, &context);
+        check_said::<B>(said, &mut client, self.direction, &context);
+        let (unfinished, _) = finish::<B>(self.set, &mut client, self.direction, "", &context);
         let left = left(unfinished.as_ref());
         assert!(expected == "*" || left == expected, "{context}: {left:?}");
         assert_eq!(B::picture(&mut client), end.picture, "{context}");
-    }
-
-    /// Whether what a program said is so, whose server was killed.
-    fn check_said(&self, said: &str, client: &mut B::Client, context: &str) {
-        // That it could not read or make its table is always so.
-        if said.starts_with("cannot ") {
-            return;
-        }
-        let id = said.split('`').nth(1).unwrap_or_else(|| panic!("{context}: {said}"));
-        let history = runner::<B>(self.set, Lock::default()).history(B::conn(client)).unwrap();
-        let record = history.get(&id.into());
-        let is_dirty = record.is_some_and(|record| record.dirty.is_some());
-        let is_as_before = !is_dirty && record.is_none() == (self.direction == Direction::Up);
-        let is_so = if said.contains("nothing of it was kept") {
-            is_as_before
-        } else {
-            said.contains("whether that was done is not known")
-                || (said.contains("it is marked dirty") && is_dirty)
-        };
-        assert!(is_so, "{context}: {record:?} and {said}");
     }
 }
 
@@ -166,12 +144,7 @@ impl<B: Kind> Doomed<'_, B> {
             }
             // `inside row 3`, `inside big: ALTER TABLE`
             "inside" => {
-                let (gate, part) = closed::<B>(self.database, what);
-                self.gate = Some(gate);
-                self.program.go_on();
-                let is_inside = B::BUSY.replace("{}", &part);
-                let mut client = B::connect(self.database);
-                wait_until(&self.context, || B::rows(&mut client, &is_inside) != ["0"]);
+                self.gate = Some(hold::<B>(&mut self.program, self.database, what).0);
             }
             // `after 30 percent`
             _ => {
@@ -183,20 +156,35 @@ impl<B: Kind> Doomed<'_, B> {
     }
 }
 
-/// Locks what a statement needs until this is dropped, and gives a part of its text.
-pub(super) fn closed<B: Kind>(database: &B::Database, what: &str) -> (B::Client, String) {
-    let (sql, part) = match what.split_once(": ") {
-        Some((table, part)) => (format!("UPDATE {table} SET n = n WHERE n = 1"), part.to_owned()),
-        None => {
-            let number = what.strip_prefix("row ").unwrap();
-            let sql = format!("SELECT n FROM gate WHERE n IN ({number}) FOR UPDATE");
-            (sql, format!("gate WHERE n = {number} "))
+/// Lets a program go on until it is inside a statement, and holds it there until what this gives is dropped: `row 3` for the one that
+/// adds it, otherwise a table that the statement needs, or a query for the same lock, and a part of its text. With the number of the
+/// program's session.
+pub(super) fn hold<B: Kind>(
+    program: &mut Program,
+    database: &B::Database,
+    what: &str,
+) -> (B::Client, String) {
+    let (needs, part) = what.split_once(": ").unwrap_or((what, ""));
+    let (sql, part) = match needs.strip_prefix("row ") {
+        None if needs.contains(' ') => (needs.to_owned(), part.to_owned()),
+        None => (format!("UPDATE {needs} SET n = n WHERE n = 1"), part.to_owned()),
+        Some(number) => {
+            let own = if part.is_empty() { format!("gate WHERE n = {number} ") } else { part.to_owned() };
+            (format!("SELECT n FROM gate WHERE n IN ({number}) FOR UPDATE"), own)
         }
     };
     let mut gate = B::connect(database);
     B::run(&mut gate, "BEGIN");
     B::rows(&mut gate, &sql);
-    (gate, part)
+    program.go_on();
+    let is_inside = B::BUSY.replace("{}", &part);
+    let mut client = B::connect(database);
+    let mut sessions = Vec::new();
+    wait_until(what, || {
+        sessions = B::rows(&mut client, &is_inside);
+        !sessions.is_empty()
+    });
+    (gate, sessions.remove(0))
 }
 
 /// Looks again and again until it is so.
@@ -214,52 +202,6 @@ pub(super) fn left(record: Option<&Record>) -> String {
     let dirty = record.dirty.as_ref().unwrap();
     let is_unknown = if dirty.mark.is_some() { "?" } else { "" };
     format!("{} {}{is_unknown}", record.id, dirty.statement.unwrap_or(0))
-}
-
-fn of_postgres() -> Vec<Script> {
-    vec![
-        Script::atomic::<Postgres>(
-            "1_rows",
-            &["row 1", "CREATE TABLE a (n int) => table a", "row 2"],
-            &["row 21", "DROP TABLE a => no table a", "row 22"],
-        ),
-        Script::outside::<Postgres>(
-            "2_mixed",
-            &[
-                "SET search_path = s, public",
-                "CREATE TABLE here (n int) => table s.here",
-                "row 3",
-                "CREATE INDEX CONCURRENTLY of_big ON big (n) => index of_big",
-                "BEGIN",
-                "row 4",
-                "CREATE TABLE also_here (n int) => table s.also_here",
-                "row 5",
-                "COMMIT",
-                "ALTER TABLE x ADD more int => column x.more integer",
-                "CREATE INDEX CONCURRENTLY of_inner ON \"inner\" (n) => index s.of_inner",
-                "row 6",
-            ],
-            &[
-                "SET search_path = s, public",
-                "DROP INDEX CONCURRENTLY of_inner => no index s.of_inner",
-                "row 23",
-                "BEGIN",
-                "row 24",
-                "DROP TABLE here => no table s.here",
-                "COMMIT",
-                "DROP TABLE also_here => no table s.also_here",
-                "ALTER TABLE x DROP more => no column x.more integer",
-                "DROP INDEX CONCURRENTLY of_big => no index of_big",
-            ],
-        ),
-        Script::atomic::<Postgres>("3_rows", &["row 7", "row 8"], &["row 25"]),
-        Script::outside::<Postgres>(
-            "4_outside",
-            &["row 9", "CREATE TABLE b AS SELECT n FROM gate WHERE n = 10 FOR SHARE => table b", "row 11"],
-            &["DROP TABLE b => no table b", "row 26"],
-        ),
-        Script::atomic::<Postgres>("5_rows", &["row 12"], &["row 27"]),
-    ]
 }
 
 const UP_POSTGRES: [(&str, &str); 19] = [
@@ -300,44 +242,6 @@ const DOWN_POSTGRES: [(&str, &str); 13] = [
     ("inside row 22", ""),
 ];
 
-fn of_mysql() -> Vec<Script> {
-    vec![
-        Script::atomic::<Mysql>("1_rows", &["row 1", "row 2"], &["row 21", "row 22"]),
-        Script::atomic::<Mysql>(
-            "2_mixed",
-            &[
-                "SET sql_mode = 'ANSI_QUOTES'",
-                "CREATE TABLE \"here\" (n int) => table here",
-                "row 3",
-                "ALTER TABLE big ADD more int => column big.more int(11)",
-                "START TRANSACTION",
-                "row 4",
-                "row 5",
-                "COMMIT",
-                "CREATE TABLE \"copy\" AS SELECT n FROM gate WHERE n = 6 LOCK IN SHARE MODE => table copy",
-                "RENAME TABLE x TO x2, \"y\" TO y2 => table x2",
-                "CREATE INDEX of_w ON w (n) => index w.of_w n",
-                "row 7",
-            ],
-            &[
-                "row 23",
-                "DROP INDEX of_w ON w => no index w.of_w n",
-                "ALTER TABLE big DROP more => no column big.more int(11)",
-                "row 24",
-                "DROP TABLE here, copy => no table copy",
-                "RENAME TABLE x2 TO x, y2 TO y => no table x2",
-            ],
-        ),
-        Script::atomic::<Mysql>("3_rows", &["row 8", "row 9"], &["row 25"]),
-        Script::atomic::<Mysql>(
-            "4_dropping",
-            &["row 10", "DROP TABLE z => no table z", "row 11", "ALTER TABLE big ENGINE=InnoDB", "row 12"],
-            &["CREATE TABLE z (n int) => table z", "row 26"],
-        ),
-        Script::atomic::<Mysql>("5_rows", &["row 13"], &["row 27"]),
-    ]
-}
-
 const UP_MYSQL: [(&str, &str); 20] = [
     ("started 1", ""),
     ("inside row 2", ""),
@@ -377,51 +281,51 @@ const DOWN_MYSQL: [(&str, &str); 13] = [
     ("inside row 22", ""),
 ];
 
-fn kill_programs<B: Kind>(set: &[Script], direction: Direction, moments: &[(&str, &str)]) {
-    Run::<B> { set, direction, victim: Victim::Programs }.kill_at(moments);
+fn kill_programs<B: Kind>(direction: Direction, moments: &[(&str, &str)]) {
+    Run::<B> { set: &B::set(), direction, victim: Victim::Programs }.kill_at(moments);
 }
 
-fn kill_servers<B: Kind>(set: &[Script], direction: Direction, moments: &[(&str, &str)]) {
+fn kill_servers<B: Kind>(direction: Direction, moments: &[(&str, &str)]) {
     let Some(server) = B::own() else { return };
-    Run::<B> { set, direction, victim: Victim::Server(&server) }.kill_at(moments);
+    Run::<B> { set: &B::set(), direction, victim: Victim::Server(&server) }.kill_at(moments);
 }
 
 #[test]
 fn a_killed_program_leaves_records_that_are_true_on_postgres() {
-    kill_programs::<Postgres>(&of_postgres(), Direction::Up, &UP_POSTGRES);
+    kill_programs::<Postgres>(Direction::Up, &UP_POSTGRES);
 }
 
 #[test]
 fn a_killed_program_leaves_records_that_are_true_on_mysql() {
-    kill_programs::<Mysql>(&of_mysql(), Direction::Up, &UP_MYSQL);
+    kill_programs::<Mysql>(Direction::Up, &UP_MYSQL);
 }
 
 #[test]
 fn a_killed_server_leaves_records_that_are_true_on_postgres() {
-    kill_servers::<Postgres>(&of_postgres(), Direction::Up, &UP_POSTGRES);
+    kill_servers::<Postgres>(Direction::Up, &UP_POSTGRES);
 }
 
 #[test]
 fn a_killed_server_leaves_records_that_are_true_on_mysql() {
-    kill_servers::<Mysql>(&of_mysql(), Direction::Up, &UP_MYSQL);
+    kill_servers::<Mysql>(Direction::Up, &UP_MYSQL);
 }
 
 #[test]
 fn a_rollback_whose_program_is_killed_goes_on_where_it_was_on_postgres() {
-    kill_programs::<Postgres>(&of_postgres(), Direction::Down, &DOWN_POSTGRES);
+    kill_programs::<Postgres>(Direction::Down, &DOWN_POSTGRES);
 }
 
 #[test]
 fn a_rollback_whose_program_is_killed_goes_on_where_it_was_on_mysql() {
-    kill_programs::<Mysql>(&of_mysql(), Direction::Down, &DOWN_MYSQL);
+    kill_programs::<Mysql>(Direction::Down, &DOWN_MYSQL);
 }
 
 #[test]
 fn a_rollback_whose_server_is_killed_goes_on_where_it_was_on_postgres() {
-    kill_servers::<Postgres>(&of_postgres(), Direction::Down, &DOWN_POSTGRES);
+    kill_servers::<Postgres>(Direction::Down, &DOWN_POSTGRES);
 }
 
 #[test]
 fn a_rollback_whose_server_is_killed_goes_on_where_it_was_on_mysql() {
-    kill_servers::<Mysql>(&of_mysql(), Direction::Down, &DOWN_MYSQL);
+    kill_servers::<Mysql>(Direction::Down, &DOWN_MYSQL);
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mysql::prelude::Queryable;
 use switchy_schema::{Backend, Mysql, Postgres};
 
+use super::Script;
 use crate::servers::{self, Database, MysqlDatabase, OwnServer, PostgresDatabase};
 
 /// A kind of server.
@@ -16,8 +17,12 @@ pub(super) trait Kind: Backend {
     const GROUND: &'static str;
     /// How many others are connected to the database.
     const OTHERS: &'static str;
-    /// How many others run a statement of which this is a part.
+    /// Which other sessions are held inside a statement of which this is a part; it begins with `^`.
     const BUSY: &'static str;
+    /// Ends a session.
+    const TERMINATE: &'static str;
+    /// Ends what a session runs.
+    const CANCEL: &'static str;
 
     fn shared() -> Option<Self::Database>;
     fn own() -> Option<OwnServer<Self::Database>>;
@@ -31,6 +36,9 @@ pub(super) trait Kind: Backend {
     fn run(client: &mut Self::Client, sql: &str);
     /// A statement that adds a row to the table `trace`, and waits while somebody has locked that of the table `gate`.
     fn insertion(number: &str) -> String;
+    /// Migrations of all kinds: in and outside of a transaction, with rows and definitions, settings of the session and transactions of
+    /// their own.
+    fn set() -> Vec<Script>;
     /// Everything that is there, a line each, but what the engine keeps.
     fn picture(client: &mut Self::Client) -> Vec<String>;
 
@@ -67,8 +75,10 @@ impl Kind for Postgres {
         CREATE TABLE z (n int)";
     const OTHERS: &'static str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
         AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'";
-    const BUSY: &'static str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND pid <> pg_backend_pid() AND state = 'active' AND strpos(query, '{}') > 0";
+    const TERMINATE: &'static str = "SELECT pg_terminate_backend({})";
+    const CANCEL: &'static str = "SELECT pg_cancel_backend({})";
+    const BUSY: &'static str = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND strpos('^' || query, '{}') > 0";
 
     fn shared() -> Option<PostgresDatabase> {
         servers::postgres()
@@ -114,6 +124,56 @@ impl Kind for Postgres {
         format!("INSERT INTO public.trace SELECT n FROM public.gate WHERE n = {number} FOR SHARE")
     }
 
+    fn set() -> Vec<Script> {
+        vec![
+            Script::atomic::<Self>(
+                "1_rows",
+                &["row 1", "CREATE TABLE a (n int) => table a", "row 2"],
+                &["row 21", "DROP TABLE a => no table a", "row 22"],
+            ),
+            Script::outside::<Self>(
+                "2_mixed",
+                &[
+                    "SET search_path = s, public",
+                    "CREATE TABLE here (n int) => table s.here",
+                    "row 3",
+                    "CREATE INDEX CONCURRENTLY of_big ON big (n) => index of_big",
+                    "BEGIN",
+                    "row 4",
+                    "CREATE TABLE also_here (n int) => table s.also_here",
+                    "row 5",
+                    "COMMIT",
+                    "ALTER TABLE x ADD more int => column x.more integer",
+                    "CREATE INDEX CONCURRENTLY of_inner ON \"inner\" (n) => index s.of_inner",
+                    "row 6",
+                ],
+                &[
+                    "SET search_path = s, public",
+                    "DROP INDEX CONCURRENTLY of_inner => no index s.of_inner",
+                    "row 23",
+                    "BEGIN",
+                    "row 24",
+                    "DROP TABLE here => no table s.here",
+                    "COMMIT",
+                    "DROP TABLE also_here => no table s.also_here",
+                    "ALTER TABLE x DROP more => no column x.more integer",
+                    "DROP INDEX CONCURRENTLY of_big => no index of_big",
+                ],
+            ),
+            Script::atomic::<Self>("3_rows", &["row 7", "row 8"], &["row 25"]),
+            Script::outside::<Self>(
+                "4_outside",
+                &[
+                    "row 9",
+                    "CREATE TABLE b AS SELECT n FROM gate WHERE n = 10 FOR SHARE => table b",
+                    "row 11",
+                ],
+                &["DROP TABLE b => no table b", "row 26"],
+            ),
+            Script::atomic::<Self>("5_rows", &["row 12"], &["row 27"]),
+        ]
+    }
+
     fn picture(client: &mut postgres::Client) -> Vec<String> {
         let tables = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r'
             AND relnamespace IN ('public'::regnamespace, 's'::regnamespace) AND relname !~ '^__switchy' ORDER BY 1";
@@ -148,12 +208,14 @@ impl Kind for Mysql {
         EXECUTE IMMEDIATE CONCAT('CREATE DATABASE ', @name); EXECUTE IMMEDIATE CONCAT('USE ', @name);
         CREATE TABLE trace (n int); CREATE TABLE gate (n int PRIMARY KEY);
         INSERT INTO gate SELECT seq FROM seq_1_to_40; CREATE TABLE big (n int);
-        INSERT INTO big SELECT seq FROM seq_1_to_300; CREATE TABLE w (n int); CREATE TABLE x (n int);
+        INSERT INTO big SELECT seq FROM seq_1_to_300; CREATE TABLE w (n int COMMENT 'ä', at TIMESTAMP NOT NULL DEFAULT '2020-01-01 00:00:00'); CREATE TABLE x (n int);
         CREATE TABLE y (n int); CREATE TABLE z (n int)";
     const OTHERS: &'static str = "SELECT count(*) FROM information_schema.processlist
         WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-    const BUSY: &'static str = "SELECT count(*) FROM information_schema.processlist
-        WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command = 'Query' AND INSTR(info, '{}') > 0";
+    const TERMINATE: &'static str = "KILL {}";
+    const CANCEL: &'static str = "KILL QUERY {}";
+    const BUSY: &'static str = "SELECT id FROM information_schema.processlist
+        WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command = 'Query' AND INSTR(CONCAT('^', info), '{}') > 0";
 
     fn shared() -> Option<MysqlDatabase> {
         servers::mysql()
@@ -195,6 +257,50 @@ impl Kind for Mysql {
         format!("INSERT INTO trace SELECT n FROM gate WHERE n = {number} LOCK IN SHARE MODE")
     }
 
+    fn set() -> Vec<Script> {
+        vec![
+            Script::atomic::<Self>("1_rows", &["row 1", "row 2"], &["row 21", "row 22"]),
+            Script::atomic::<Self>(
+                "2_mixed",
+                &[
+                    "SET sql_mode = 'ANSI_QUOTES'",
+                    "CREATE TABLE \"here\" (n int) => table here",
+                    "row 3",
+                    "ALTER TABLE big ADD more int => column big.more int(11)",
+                    "START TRANSACTION",
+                    "row 4",
+                    "row 5",
+                    "COMMIT",
+                    "CREATE TABLE \"copy\" AS SELECT n FROM gate WHERE n = 6 LOCK IN SHARE MODE => table copy",
+                    "RENAME TABLE x TO x2, \"y\" TO y2 => table x2",
+                    "CREATE INDEX of_w ON w (n) => index w.of_w n",
+                    "row 7",
+                ],
+                &[
+                    "row 23",
+                    "DROP INDEX of_w ON w => no index w.of_w n",
+                    "ALTER TABLE big DROP more => no column big.more int(11)",
+                    "row 24",
+                    "DROP TABLE here, copy => no table copy",
+                    "RENAME TABLE x2 TO x, y2 TO y => no table x2",
+                ],
+            ),
+            Script::atomic::<Self>("3_rows", &["row 8", "row 9"], &["row 25"]),
+            Script::atomic::<Self>(
+                "4_dropping",
+                &[
+                    "row 10",
+                    "DROP TABLE z => no table z",
+                    "row 11",
+                    "ALTER TABLE big ENGINE=InnoDB",
+                    "row 12",
+                ],
+                &["CREATE TABLE z (n int) => table z", "row 26"],
+            ),
+            Script::atomic::<Self>("5_rows", &["row 13"], &["row 27"]),
+        ]
+    }
+
     fn picture(client: &mut mysql::Conn) -> Vec<String> {
         let tables = Self::rows(
             client,
@@ -207,6 +313,7 @@ impl Kind for Mysql {
             FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name NOT LIKE '\\_\\_switchy%'
             UNION ALL SELECT CONCAT('index ', table_name, '.', index_name, ' ', column_name) FROM information_schema.statistics
             WHERE table_schema = DATABASE() AND table_name NOT LIKE '\\_\\_switchy%'
+            UNION ALL SELECT CONCAT('trigger ', trigger_name) FROM information_schema.triggers WHERE trigger_schema = DATABASE()
             UNION ALL SELECT CONCAT('routine ', routine_name) FROM information_schema.routines WHERE routine_schema = DATABASE()
             UNION ALL SELECT CONCAT('row ', n) FROM trace ORDER BY 1",
         );

@@ -69,7 +69,7 @@ impl Backend for Postgres {
 
     /// What was read before a lock was had must not hide what was committed meanwhile, whatever the session's default is.
     fn begin(conn: &mut &mut Client) -> Result<(), Fault> {
-        Self::execute(conn, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        Self::execute(conn, "BEGIN ISOLATION LEVEL READ COMMITTED")
     }
 
     /// Without a transaction the server warns, and does nothing.
@@ -82,7 +82,7 @@ impl Backend for Postgres {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<(), Fault> {
-        let before = settings::read(conn)?;
+        let before = settings::read(conn, script.text)?;
         if script.atomicity == Atomicity::Guarded {
             // The end of a transaction would set back what is set in it.
             let outcome = closed::<Self, _, _>(conn, |conn| script::run(conn, script, progress));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Backend, Progress, Scope, atomically, patiently};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::reached::Reached;
 use crate::sql::{Token, Tokens};
 use crate::step::ForeignKeys;
@@ -201,4 +201,28 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     fn note_behind(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
         self.note(conn, reached).map_err(Fault::partial)
     }
+}
+
+/// Whether one of these statements asks for the row that was inserted last, before one of them inserts another: what it means ended with
+/// the session.
+pub(super) fn asks_for_last_row<'t>(statements: impl Iterator<Item = &'t str>) -> bool {
+    let asks = ["last_insert_id", "last_insert_rowid", "identity", "lastval", "currval"];
+    for statement in statements {
+        if Tokens::new(statement).any(|token| asks.iter().any(|word| token.is(word))) {
+            return true;
+        }
+        let first = Tokens::new(statement).next();
+        if first.is_some_and(|first| first.is("insert") || first.is("replace")) {
+            return false;
+        }
+    }
+    false
+}
+
+/// The fault of a statement that asks about the one before it, where a note of ours stands between them.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) fn asks_over_note() -> Fault {
+    let what = "it asks how many rows the statement before it found or changed, and outside a transaction a note of the engine stands \
+                between them";
+    Fault::new(FaultKind::Other, what).remedy("ask in the same statement, or do it in code")
 }

@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
 
     /// Behind a `DELIMITER` line what has a body is left to the delimiter alone: its author said where it ends.
     fn semicolon_ends(&self) -> bool {
-        let is_trusted = self.lexer.has_own_delimiter() && self.body.is_compound();
+        let is_trusted = self.lexer.has_own_delimiter() && self.body.is_compound() && !self.body.has_closed();
         !(is_trusted || self.body.is_open() || self.lexer.is_in_version())
     }
 

@@ -27,12 +27,13 @@ mod processes;
 mod properties;
 mod recovery;
 mod regressions;
-mod review;
+
 mod rollback;
 #[cfg(unix)]
 mod round_trips;
 mod safety;
 mod sample_set;
+mod server_regressions;
 mod servers;
 mod start;
 mod tracking_table;

@@ -5,7 +5,7 @@ use mysql::{Conn, Row};
 
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, standing};
-use crate::backend::walk::{Manner, Walk, chains};
+use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{Kind, asks_for_counts, computes_variable, is_about_next, kind, statements};
@@ -20,12 +20,13 @@ pub(super) fn run(
     let pieces = statements(script.text).map_err(|refused| {
         Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
     })?;
+    refuse_backslashes(conn, script.text)?;
     // Definitions and rows leave the session alone.
     let is_quiet = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Data | Kind::Defines(_));
     if pieces.iter().all(is_quiet) {
         return walked(conn, script, &pieces, progress);
     }
-    let before = settings::read(conn)?;
+    let before = settings::read(conn, script.text)?;
     let outcome = match script.atomicity {
         Atomicity::Transaction => walked(conn, script, &pieces, progress),
         // Setting `autocommit` back would commit what is open.
@@ -33,6 +34,21 @@ pub(super) fn run(
     };
     let restored = settings::restore(conn, &before);
     outcome.and(restored)
+}
+
+/// Scripts are cut with backslashes that escape, as in every mode but one. Under that one a quote behind a backslash would be another.
+fn refuse_backslashes(conn: &mut Conn, text: &str) -> Result<(), Fault> {
+    const MODE: &str = "NO_BACKSLASH_ESCAPES";
+    let Some(at) = ["\\'", "\\\""].iter().filter_map(|quote| text.find(quote)).min() else { return Ok(()) };
+    let is_set = text.to_ascii_uppercase().contains(MODE) || {
+        let modes = query::column::<String>(conn, "SELECT @@sql_mode").map_err(fault)?;
+        modes.is_some_and(|modes| modes.contains(MODE))
+    };
+    if !is_set {
+        return Ok(());
+    }
+    let what = format!("it has a backslash before a quote, which means another thing under the mode {MODE}");
+    Err(Fault::new(FaultKind::Other, what).remedy("write the text without a backslash before its end").at(at))
 }
 
 fn walked(
@@ -43,6 +59,9 @@ fn walked(
 ) -> Result<(), Fault> {
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
     let mut walk = Walk::<Mysql>::new(progress, of, script.patience);
+    if script.from > 1 {
+        refuse_lost(script, pieces)?;
+    }
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
         outcome = match script.atomicity {
@@ -62,6 +81,19 @@ fn walked(
         outcome = outcome.and(query::run(conn, "UNLOCK TABLES"));
     }
     outcome
+}
+
+/// Refuses to go on where the rest asks for what ended with the session.
+fn refuse_lost(script: &Script<'_>, pieces: &[Piece<'_>]) -> Result<(), Fault> {
+    let rest = || pieces.iter().skip(script.from as usize - 1);
+    if !asks_for_last_row(rest().map(|piece| piece.text)) {
+        return Ok(());
+    }
+    let fault = lost_with_session(script.from - 1);
+    Err(match rest().next() {
+        Some(piece) => fault.at(piece.offset).in_statement(script.from, piece.text),
+        None => fault,
+    })
 }
 
 /// Runs a statement again that is done, if it only changed the session, which has ended since, or began what is not done.
@@ -129,9 +161,7 @@ fn guarded(
     };
     let is_rows = matches!(kind, Kind::Data | Kind::Temporary);
     if asks_for_counts(piece.text) {
-        let what = "it asks how many rows the statement before it found or changed, and outside a transaction a note of the \
-                    engine stands between them";
-        return Err(Fault::new(FaultKind::Other, what).remedy("ask in the same statement, or do it in code"));
+        return Err(asks_over_note());
     }
     let manner = match kind {
         Kind::Data | Kind::Temporary => Manner::Plain,

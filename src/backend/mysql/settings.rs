@@ -8,11 +8,16 @@ use mysql::prelude::Queryable;
 use super::query::{self, code, column, fault, get, run, text};
 use crate::dialect::quote_in;
 use crate::fault::Fault;
+use crate::sql::mentions;
 
 /// The variables of a session, and its database.
 pub(super) struct Settings {
     variables: BTreeMap<String, String>,
     database: Option<String>,
+    /// The statement that chooses the role, if the script chooses one.
+    role: Option<String>,
+    /// Whether the script stops the clock: `SET timestamp = ...`.
+    has_clock: bool,
 }
 
 /// Variables that change by themselves, or with the database.
@@ -33,18 +38,32 @@ const VOLATILE: [&str; 14] = [
     "warning_count",
 ];
 
-pub(super) fn read(conn: &mut Conn) -> Result<Settings, Fault> {
+pub(super) fn read(conn: &mut Conn, script: &str) -> Result<Settings, Fault> {
     let variables = conn.query_map("SHOW SESSION VARIABLES", |row: mysql::Row| {
         Some((get::<String>(&row, 0)?, get::<String>(&row, 1).unwrap_or_default()))
     });
     let variables = variables.map_err(fault)?.into_iter().flatten();
     let variables = variables.filter(|(name, _)| !VOLATILE.contains(&name.as_str())).collect();
-    Ok(Settings { variables, database: column(conn, "SELECT DATABASE()").map_err(fault)? })
+    let role = if mentions(script, "role") {
+        let role = column::<String>(conn, "SELECT CURRENT_ROLE()").map_err(fault)?;
+        let role = role.filter(|role| role != "NONE").map(|role| quote_in(&role, '`'));
+        Some(format!("SET ROLE {}", role.as_deref().unwrap_or("NONE")))
+    } else {
+        None
+    };
+    let database = column(conn, "SELECT DATABASE()").map_err(fault)?;
+    Ok(Settings { variables, database, role, has_clock: mentions(script, "timestamp") })
 }
 
 /// Sets back what differs from before.
 pub(super) fn restore(conn: &mut Conn, before: &Settings) -> Result<(), Fault> {
-    let now = read(conn)?;
+    let now = read(conn, "")?;
+    if before.has_clock {
+        run(conn, "SET SESSION timestamp = DEFAULT")?;
+    }
+    if let Some(role) = &before.role {
+        run(conn, role)?;
+    }
     if let Some(database) = before.database.as_ref().filter(|_| now.database != before.database) {
         run(conn, &format!("USE {}", quote_in(database, '`')))?;
     }

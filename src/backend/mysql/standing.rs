@@ -50,8 +50,14 @@ fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Ve
         _ => text(row.as_ref().and_then(|row| get::<String>(row, place)).as_deref()),
     });
     set(conn, SHOWN_BY.map(|(_, value)| value.to_owned()))?;
+    // A view names its database where that is not the one that is chosen.
+    let chosen = column::<String>(conn, "SELECT DATABASE()").map_err(fault)?;
+    run(conn, "USE information_schema")?;
     let words = subjects.iter().map(|subject| Ok(word(definition(conn, subject, database)?.as_deref())));
     let words = words.collect();
+    if let Some(chosen) = chosen {
+        run(conn, &format!("USE {}", quote_in(&chosen, '`')))?;
+    }
     set(conn, before)?;
     words
 }
@@ -103,6 +109,10 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
     let Some(database) = parts.next() else { return Ok(unknown()) };
     let now = words(conn, &subjects, database)?;
+    let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
+    if is_event && Tokens::new(piece.text).any(|token| token.is("at")) {
+        return Ok(Standing::Unknown("an event is gone when it has happened".to_owned()));
+    }
     // `CREATE OR REPLACE` that did not come to its end may have removed what was there.
     if creates(piece.text) && now.iter().any(|word| word == MISSING) {
         return Ok(Standing::NotDone);
@@ -114,10 +124,9 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
         return Ok(Standing::Done);
     }
     let changed = before.iter().zip(&now).filter(|(before, now)| **before != now.as_str()).count();
-    // A swap of two columns leaves the same definition, and an event that has happened leaves none.
-    let hides = ["change", "modify", "rename", "order", "at"];
-    let may_hide = (is("alter") || subjects.iter().any(|subject| subject.class == "EVENT"))
-        && tokens.any(|token| hides.iter().any(|word| token.is(word)));
+    // A swap of two columns leaves the same definition.
+    let hides = ["change", "modify", "rename", "order"];
+    let may_hide = is("alter") && tokens.any(|token| hides.iter().any(|word| token.is(word)));
     Ok(match changed {
         0 if may_hide => Standing::Unknown("it leaves the definition as it was".to_owned()),
         0 => Standing::NotDone,

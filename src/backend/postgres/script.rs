@@ -4,7 +4,7 @@ use postgres::Client;
 use postgres::error::{ErrorPosition, SqlState};
 
 use super::{Postgres, fault, standing};
-use crate::backend::walk::{Manner, Walk, chains};
+use crate::backend::walk::{Manner, Walk, asks_for_last_row, chains};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::pieces::Piece;
@@ -22,6 +22,10 @@ pub(super) fn run(
     })?;
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
     let mut walk = Walk::<Postgres>::new(progress, of, script.patience);
+    let rest = pieces.iter().skip(script.from as usize - 1);
+    if script.from > 1 && asks_for_last_row(rest.map(|piece| piece.text)) {
+        return Err(lost_with_session(script.from - 1));
+    }
     for (number, piece) in (1..).zip(&pieces) {
         let located = |fault: Fault| {
             // What has no place in the statement is about all of it.

@@ -5,36 +5,91 @@ use std::collections::BTreeMap;
 use postgres::Client;
 
 use super::{fault, query};
+use crate::dialect::quote;
 use crate::fault::Fault;
+use crate::sql::{Token, Tokens};
 
-/// The settings of the session that are not the server's defaults, with their values. `role` is not among those the server lists.
-pub(super) struct Settings(BTreeMap<String, String>);
+/// The settings of the session that are not the server's defaults, with their values, and those that the server does not list: who it is,
+/// and what the script names of the application's own.
+pub(super) struct Settings {
+    listed: BTreeMap<String, String>,
+    own: Vec<(String, String)>,
+    user: String,
+    role: String,
+}
 
-pub(super) fn read(conn: &mut Client) -> Result<Settings, Fault> {
+pub(super) fn read(conn: &mut Client, script: &str) -> Result<Settings, Fault> {
+    let own = own_settings(script).into_iter().map(|name| {
+        let rows =
+            query(conn, "SELECT coalesce(current_setting($1, true), '')", &[Some(&name)]).map_err(fault)?;
+        Ok((name, rows.first().map(|row| row.get(0)).unwrap_or_default()))
+    });
+    let own = own.collect::<Result<Vec<_>, Fault>>()?;
+    let rows = query(conn, "SELECT session_user::text, current_setting('role')", &[]).map_err(fault)?;
+    let (user, role) = rows.first().map(|row| (row.get(0), row.get(1))).unwrap_or_default();
+    Ok(Settings { listed: listed(conn)?, own, user, role })
+}
+
+fn listed(conn: &mut Client) -> Result<BTreeMap<String, String>, Fault> {
     let sql =
         "SELECT name, setting FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser')
-        UNION ALL SELECT 'role', current_setting('role')
         UNION ALL SELECT 'search_path', current_setting('search_path')";
     let rows = query(conn, sql, &[]).map_err(fault)?;
-    Ok(Settings(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// The settings with a dot in their names, which are the application's, as far as a script spells them: `SET app.tenant = 7`,
+/// `set_config('app.tenant', ...)`.
+fn own_settings(script: &str) -> Vec<String> {
+    let tokens: Vec<Token<'_>> = Tokens::new(script).collect();
+    let dotted = |place: usize| match tokens.get(place..place + 3) {
+        Some([Token::Word(first), Token::Mark(b'.'), Token::Word(second)]) => {
+            Some(format!("{first}.{second}"))
+        }
+        _ => None,
+    };
+    let at = |(place, token): (usize, &Token<'_>)| match token {
+        Token::Word(_) if token.is("set") => {
+            let skips = tokens.get(place + 1).is_some_and(|next| next.is("session"));
+            dotted(place + 1 + usize::from(skips))
+        }
+        Token::Word(_) if token.is("set_config") => match tokens.get(place + 2) {
+            Some(Token::Quoted(name)) if name.contains('.') => Some((*name).to_owned()),
+            _ => None,
+        },
+        _ => None,
+    };
+    tokens.iter().enumerate().filter_map(at).collect()
 }
 
 /// Sets back what differs from before.
 pub(super) fn restore(conn: &mut Client, before: &Settings) -> Result<(), Fault> {
     // A script may have given up the right to look.
     conn.batch_execute("RESET ROLE").map_err(fault)?;
-    let role = before.0.get("role").cloned().unwrap_or_else(|| "none".to_owned());
-    let now = read(conn)?;
-    for name in now.0.keys().filter(|name| !before.0.contains_key(*name)) {
-        conn.batch_execute(&format!("RESET {}", crate::dialect::quote(name))).map_err(fault)?;
+    let user: String = query(conn, "SELECT session_user::text", &[])
+        .map_err(fault)?
+        .first()
+        .map(|row| row.get(0))
+        .unwrap_or_default();
+    if user != before.user {
+        let back = format!("RESET SESSION AUTHORIZATION; SET SESSION AUTHORIZATION {}", quote(&before.user));
+        conn.batch_execute(&back).map_err(fault)?;
     }
-    for (name, value) in
-        before.0.iter().filter(|(name, value)| *name != "role" && now.0.get(*name) != Some(value))
-    {
-        query(conn, "SELECT set_config($1, $2, false)", &[Some(name), Some(value)]).map_err(fault)?;
+    let set = |conn: &mut Client, name: &str, value: &str| {
+        query(conn, "SELECT set_config($1, $2, false)", &[Some(name), Some(value)]).map(drop).map_err(fault)
+    };
+    let now = listed(conn)?;
+    for name in now.keys().filter(|name| !before.listed.contains_key(*name)) {
+        conn.batch_execute(&format!("RESET {}", quote(name))).map_err(fault)?;
     }
-    if role != "none" {
-        query(conn, "SELECT set_config('role', $1, false)", &[Some(&role)]).map_err(fault)?;
+    for (name, value) in before.listed.iter().filter(|(name, value)| now.get(*name) != Some(value)) {
+        set(conn, name, value)?;
+    }
+    for (name, value) in &before.own {
+        set(conn, name, value)?;
+    }
+    if before.role != "none" {
+        set(conn, "role", &before.role)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::{Sqlite, fault, keys, message, tripwire};
-use crate::backend::walk::{Manner, Walk};
+use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note};
 use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};
@@ -23,6 +23,9 @@ pub(super) fn run(
 ) -> Result<(), Fault> {
     let text = script.text;
     let begin = statement_at(text, script.from).unwrap_or(text.len());
+    if script.from > 1 && asks_for_last_row([&text[begin..]].into_iter()) {
+        return Err(lost_with_session(script.from - 1).at(begin));
+    }
     prepare_session(conn, script, begin)?;
     // SQLite copies all the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c): with
     // one, a long script takes time in proportion to its length and not to its square.
@@ -55,6 +58,7 @@ pub(super) fn run(
         };
         let outcome = match &mut walk {
             None => run(conn),
+            Some(_) if asks_for_changes(&own) => Err(asks_over_note()),
             Some(walk) => walk.take(conn, number, manner(&own), &mut run),
         };
         outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
@@ -92,6 +96,15 @@ fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Resu
         (number, start) = (number + 1, statement_start(text, end));
     }
     Ok(())
+}
+
+/// Whether a statement asks how many rows others changed.
+fn asks_for_changes(own: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::new(own).collect();
+    let makes =
+        tokens.iter().find(|token| **token != Token::Mark(b';')).is_some_and(|first| first.is("create"));
+    let is_call = |pair: &[Token<'_>]| pair[0].is("changes") && pair[1] == Token::Mark(b'(');
+    !makes && tokens.windows(2).any(is_call)
 }
 
 /// How a statement goes that runs outside our transaction. Pragmas and `VACUUM` refuse to be in one, and do no harm if they run again.

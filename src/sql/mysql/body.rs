@@ -55,6 +55,7 @@ enum Place {
 pub(super) struct Body<'a> {
     place: Place,
     blocks: Vec<Block>,
+    was_open: bool,
     parentheses: usize,
     previous: Option<Token<'a>>,
     /// Whether the previous token began a statement, and a colon would make it a label.
@@ -62,6 +63,11 @@ pub(super) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
+    /// Whether the body was in a block, and that has ended.
+    pub(super) fn has_closed(&self) -> bool {
+        self.was_open && self.blocks.is_empty()
+    }
+
     /// Whether a semicolon belongs to the body.
     pub(super) fn is_open(&self) -> bool {
         !self.blocks.is_empty()
@@ -198,6 +204,7 @@ impl<'a> Body<'a> {
     }
 
     fn open(&mut self, block: Block, place: Place) -> Place {
+        self.was_open = true;
         self.blocks.push(block);
         place
     }

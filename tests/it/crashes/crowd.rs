@@ -10,7 +10,9 @@ const PROGRAMS: usize = 32;
 /// Lets so many programs begin at once, and says how many steps they did together.
 pub(super) fn begin(programs: impl IntoIterator<Item = Program>) -> usize {
     let mut programs: Vec<Program> = programs.into_iter().collect();
-    programs.iter_mut().for_each(|program| assert!(program.hear("ready").is_some()));
+    for program in &mut programs {
+        assert!(program.hear("ready").is_some());
+    }
     programs.iter_mut().for_each(Program::go_on);
     programs.iter_mut().map(|program| program.outcome().unwrap_or_else(|error| panic!("{error}"))).sum()
 }

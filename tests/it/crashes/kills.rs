@@ -104,7 +104,9 @@ impl<B: Kind> Run<'_, B> {
     /// Kills, and gives what the programs said that were not killed themselves.
     fn kill(&self, doomed: &mut [Doomed<'_, B>]) -> Vec<String> {
         let Victim::Server(server) = self.victim else {
-            doomed.iter_mut().for_each(|one| one.program.kill());
+            for one in &mut doomed {
+                one.program.kill();
+            }
             return vec![String::new(); doomed.len()];
         };
         server.kill();

@@ -12,6 +12,8 @@ mod code;
 mod directory;
 #[cfg(feature = "embedded")]
 mod embedded;
+#[cfg(feature = "directory")]
+mod folder;
 #[cfg(any(feature = "embedded", feature = "directory"))]
 pub mod layout;
 #[cfg(any(feature = "embedded", feature = "directory"))]

@@ -1,0 +1,71 @@
+//! The files of a folder: [`entries`]
+
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+use super::layout::Entry;
+use crate::error::{Failure, Location, MigrationError, Result};
+
+/// The scripts and metadata in a folder, in no order. Links are followed, hidden names are not looked at.
+pub(super) fn entries(root: &Path) -> Result<Vec<Entry>> {
+    if !root.is_dir() {
+        return Err(match std::fs::metadata(root) {
+            Ok(_) => Failure::MissingRoot(root.to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Failure::MissingRoot(root.to_owned())
+            }
+            Err(cause) => Failure::Unreadable { path: root.to_owned(), cause },
+        }
+        .into());
+    }
+    let visible = |name: &std::ffi::OsStr| !name.as_encoded_bytes().starts_with(b".");
+    let mut entries = Vec::new();
+    let walk = WalkDir::new(root).follow_links(true).min_depth(1);
+    for entry in walk.into_iter().filter_entry(|entry| visible(entry.file_name())) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // Emacs keeps its locks as links that point nowhere, `.#up.sql`.
+            Err(error) if error.path().and_then(Path::file_name).is_some_and(|name| !visible(name)) => {
+                continue;
+            }
+            Err(error) => return Err(unreadable(root, error)),
+        };
+        let path = entry.path();
+        if entry.file_type().is_file() && is_ours(path) {
+            let bytes =
+                std::fs::read(path).map_err(|cause| Failure::Unreadable { path: path.to_owned(), cause })?;
+            entries.push(Entry::new(relative(root, path)?, bytes));
+        }
+    }
+    Ok(entries)
+}
+
+/// Only these are read: a folder may hold anything else, of any size.
+fn is_ours(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("sql") || extension.eq_ignore_ascii_case("toml")
+    })
+}
+
+fn relative(root: &Path, path: &Path) -> Result<String> {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    match relative.to_str() {
+        Some(relative) => Ok(relative.replace(std::path::MAIN_SEPARATOR, "/")),
+        None => Err(Failure::Malformed {
+            at: Location::file(path.to_string_lossy()),
+            what: "its name is not Unicode, and an id must be".to_owned(),
+            remedy: "rename it",
+        }
+        .into()),
+    }
+}
+
+fn unreadable(root: &Path, error: walkdir::Error) -> MigrationError {
+    let path = error.path().unwrap_or(root).to_owned();
+    let cause = match error.loop_ancestor() {
+        Some(ancestor) => std::io::Error::other(format!("it is a link back to {}", ancestor.display())),
+        None => error.into_io_error().unwrap_or_else(|| std::io::Error::other("it cannot be walked")),
+    };
+    Failure::Unreadable { path, cause }.into()
+}

@@ -44,6 +44,12 @@ impl Checksum {
         *self == Self::of(text) || *self == raw() || *self == exec()
     }
 
+    /// The SHA-256 of bytes as they are.
+    #[cfg(feature = "remote")]
+    pub(crate) fn of_bytes(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
     pub(crate) const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -12,12 +12,14 @@ mod code;
 mod directory;
 #[cfg(feature = "embedded")]
 mod embedded;
-#[cfg(feature = "directory")]
+#[cfg(any(feature = "directory", feature = "remote"))]
 mod folder;
-#[cfg(any(feature = "embedded", feature = "directory"))]
+#[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
 pub mod layout;
-#[cfg(any(feature = "embedded", feature = "directory"))]
+#[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
 mod metadata;
+#[cfg(feature = "remote")]
+mod remote;
 
 #[cfg(feature = "code")]
 pub use code::{CodeMigration, CodeMigrations};
@@ -25,6 +27,8 @@ pub use code::{CodeMigration, CodeMigrations};
 pub use directory::DirectoryMigrations;
 #[cfg(feature = "embedded")]
 pub use embedded::EmbeddedMigrations;
+#[cfg(feature = "remote")]
+pub use remote::{Manifest, ManifestFile, RemoteMigrations};
 
 /// Somewhere migrations come from: a folder, a registry, a list, anything that can make [`Migration`]s.
 ///

@@ -16,7 +16,7 @@ use crate::step::{Atomicity, Direction};
 mod words;
 
 pub(crate) use words::Abridged;
-#[cfg(feature = "diff")]
+#[cfg(any(feature = "diff", feature = "remote"))]
 pub(crate) use words::Printable;
 use words::{Advice, Done, Holder, Named, Nearest, Sentences};
 
@@ -61,6 +61,8 @@ struct Inner {
 pub enum ErrorKind {
     /// A folder or a file of migrations is missing, unreadable or malformed.
     Source,
+    /// The server of a remote folder cannot be reached, or cannot answer for now. It may pass; nothing was done.
+    Unreachable,
     /// The migrations do not make a set: duplicate ids, missing dependencies, cycles.
     Set,
     /// The name given for the tracking table cannot be one.
@@ -136,7 +138,10 @@ pub(crate) enum HookKind {
 }
 
 /// Every way to fail, with its sentence.
-#[cfg_attr(not(feature = "directory"), allow(dead_code, reason = "only files can be missing or malformed"))]
+#[cfg_attr(
+    not(any(feature = "directory", feature = "remote")),
+    allow(dead_code, reason = "only files can be missing or malformed")
+)]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("there is no folder {}; check the path, or create it", .0.display())]
@@ -145,6 +150,16 @@ pub(crate) enum Failure {
     Unreadable { path: PathBuf, cause: std::io::Error },
     #[error("{at}: {what}; {remedy}")]
     Malformed { at: Location, what: String, remedy: &'static str },
+    /// Of a server; whether it can pass is what a program wants to know of it.
+    #[cfg(feature = "remote")]
+    #[error("{at}: {what}; {remedy}")]
+    Remote {
+        at: Location,
+        what: String,
+        remedy: Cow<'static, str>,
+        can_pass: bool,
+        cause: Option<std::io::Error>,
+    },
     #[error("{}", Sentences(.0))]
     Several(Vec<MigrationError>),
     #[error("{}", Sentences(.0))]
@@ -309,6 +324,10 @@ impl MigrationError {
             Failure::MissingRoot(_) | Failure::Unreadable { .. } | Failure::Malformed { .. } => {
                 ErrorKind::Source
             }
+            #[cfg(feature = "remote")]
+            Failure::Remote { can_pass: true, .. } => ErrorKind::Unreachable,
+            #[cfg(feature = "remote")]
+            Failure::Remote { .. } => ErrorKind::Source,
             Failure::Several(errors) => errors.first().map_or(ErrorKind::Source, Self::kind),
             Failure::Set(_) => ErrorKind::Set,
             Failure::TableName(_) => ErrorKind::TableName,
@@ -344,6 +363,8 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(step) => Some(&step.at),
             Failure::Malformed { at, .. } => Some(at),
+            #[cfg(feature = "remote")]
+            Failure::Remote { at, .. } => Some(at),
             Failure::Several(errors) => errors.first().and_then(Self::location),
             _ => None,
         }
@@ -391,12 +412,14 @@ impl MigrationError {
             | Failure::Hook { fault, .. }
             | Failure::Database { fault, .. } => fault.cause.as_deref(),
             Failure::Unreadable { cause, .. } | Failure::LockFile { cause, .. } => Some(cause),
+            #[cfg(feature = "remote")]
+            Failure::Remote { cause: Some(cause), .. } => Some(cause),
             _ => None,
         }
     }
 
     /// One error of several, of which there must be one.
-    #[cfg(any(feature = "embedded", feature = "directory"))]
+    #[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
     pub(crate) fn of_all(mut errors: Vec<Self>) -> Self {
         match errors.len() {
             1 => errors.remove(0),
@@ -404,7 +427,7 @@ impl MigrationError {
         }
     }
 
-    #[cfg(feature = "validation")]
+    #[cfg(any(feature = "validation", feature = "remote"))]
     pub(crate) fn into_failure(self) -> Failure {
         self.0.failure
     }

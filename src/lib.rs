@@ -41,6 +41,7 @@
 //! | `diff` | yes | the changed lines in an error about a changed script |
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
+//! | `remote` | | `RemoteMigrations`, a folder behind a URL, and `Manifest` |
 //! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
 //! | `mysql` | | the MySQL and MariaDB backend, over the blocking `mysql` driver |
 //! | `validation` | | `MigrationRunner::validate`, `validate_source` and `examine` |
@@ -111,11 +112,13 @@ pub use crate::dialect::{Dialect, InvalidTableName, TableName};
 pub use crate::discovery::DirectoryMigrations;
 #[cfg(feature = "embedded")]
 pub use crate::discovery::EmbeddedMigrations;
-#[cfg(any(feature = "embedded", feature = "directory"))]
+#[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
 pub use crate::discovery::layout;
 #[cfg(feature = "code")]
 pub use crate::discovery::{CodeMigration, CodeMigrations};
 pub use crate::discovery::{Combined, MigrationSource};
+#[cfg(feature = "remote")]
+pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
 pub use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust};
 pub use crate::error::{ErrorKind, Location, MigrationError, Result};
 pub use crate::event::Event;

@@ -488,19 +488,23 @@ fn every_error_is_of_its_kind_and_says_what_it_should() {
 #[test]
 fn every_error_is_one_sentence_without_an_end() {
     for (error, ..) in all_errors() {
-        let text = error.to_string();
-        let first = text.chars().next().unwrap();
-        assert!(first.is_lowercase() || first.is_ascii_digit() || "`/".contains(first), "{text}");
-        assert!(!text.contains(['\n', '\r', '\t']), "{text}");
-        assert!(!text.ends_with(['.', ' ', '!', ';', ',']), "{text}");
-        assert!(
-            !text.contains("  ") && !text.contains(" ;") && !text.contains(";;") && !text.contains(" ,"),
-            "{text}"
-        );
-        assert!(text.contains("; "), "it says what to do: {text}");
-        assert_eq!(text.matches('`').count() % 2, 0, "{text}");
-        assert!(!text.contains("Error") && !text.contains("error: "), "{text}");
+        is_one_sentence(&error.to_string());
     }
+}
+
+#[track_caller]
+pub(crate) fn is_one_sentence(text: &str) {
+    let first = text.chars().next().unwrap();
+    assert!(first.is_lowercase() || first.is_ascii_digit() || "`/".contains(first), "{text}");
+    assert!(!text.contains(['\n', '\r', '\t']), "{text}");
+    assert!(!text.ends_with(['.', ' ', '!', ';', ',']), "{text}");
+    assert!(
+        !text.contains("  ") && !text.contains(" ;") && !text.contains(";;") && !text.contains(" ,"),
+        "{text}"
+    );
+    assert!(text.contains("; "), "it says what to do: {text}");
+    assert_eq!(text.matches('`').count() % 2, 0, "{text}");
+    assert!(!text.contains("Error") && !text.contains("error: "), "{text}");
 }
 
 /// Whoever prints an error with its sources must not read everything twice.

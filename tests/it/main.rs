@@ -28,6 +28,7 @@ mod properties;
 mod recovery;
 mod regressions;
 
+mod remote;
 mod rollback;
 #[cfg(unix)]
 mod round_trips;

@@ -1,0 +1,304 @@
+//! [`Client`]: one file over HTTP, however the server behaves.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+
+use ureq::http::{HeaderName, HeaderValue, Response, StatusCode};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+use super::address::{Address, presentable};
+use super::manifest::Shown;
+use super::trouble::{Trouble, what_failed};
+use super::{DAY, RemoteMigrations};
+
+/// A server may send us on so often.
+const MOST_REDIRECTS: usize = 5;
+
+/// What a client may be told.
+pub(super) struct Client<'a> {
+    agent: Agent,
+    settings: &'a RemoteMigrations,
+    /// The server that may know the credentials.
+    home: Address,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    until: Option<Instant>,
+}
+
+/// What is asked for.
+pub(super) struct Wanted<'a> {
+    pub(super) address: &'a Address,
+    /// How many bytes there may be.
+    pub(super) most: u64,
+    /// What to do if there are more.
+    pub(super) too_large: &'static str,
+    /// The one that is known already.
+    pub(super) etag: Option<&'a str>,
+    /// What to do if it is not there.
+    pub(super) missing: &'static str,
+}
+
+/// What the server has.
+pub(super) enum Answer {
+    Bytes {
+        bytes: Vec<u8>,
+        etag: Option<String>,
+    },
+    /// The one that is known already.
+    Unchanged,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(
+        settings: &'a RemoteMigrations,
+        home: Address,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        authorities: Vec<Certificate<'static>>,
+    ) -> Self {
+        let roots = if authorities.is_empty() { RootCerts::WebPki } else { RootCerts::from(authorities) };
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            // They are followed here, so that each is looked at first.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .accept_encoding("identity")
+            .user_agent(concat!("switchy_schema/", env!("CARGO_PKG_VERSION")))
+            .tls_config(TlsConfig::builder().root_certs(roots).build());
+        if home.is_loopback() {
+            config = config.proxy(None);
+        }
+        let until = Instant::now().checked_add(settings.deadline.min(DAY));
+        Self { agent: config.build().into(), settings, home, headers, until }
+    }
+
+    /// A file, after so many attempts as are allowed.
+    pub(super) fn get(&self, wanted: &Wanted<'_>) -> Result<Answer, Trouble> {
+        let mut wait = self.settings.retry_wait;
+        let mut attempts = 1;
+        loop {
+            let mut trouble = match self.follow(wanted) {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            let pause = trouble.retry_after.unwrap_or_else(|| scattered(wait)).min(DAY);
+            if !trouble.is_worth_retrying || attempts > self.settings.retries || self.left() <= pause {
+                if attempts > 1 {
+                    trouble.what = format!("{}, tried {attempts} times", trouble.what);
+                }
+                return Err(trouble);
+            }
+            std::thread::sleep(pause);
+            wait = wait.saturating_mul(2);
+            attempts += 1;
+        }
+    }
+
+    /// How much time there is for all of it.
+    fn left(&self) -> Duration {
+        self.until.map_or(DAY, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// A file, wherever the server sends us.
+    fn follow(&self, wanted: &Wanted<'_>) -> Result<Answer, Trouble> {
+        let mut way = vec![wanted.address.clone()];
+        loop {
+            let (place, at) = match &way[..] {
+                [first, .., last] => (format!("{first}, redirected to {last}"), last.clone()),
+                _ => (wanted.address.to_string(), wanted.address.clone()),
+            };
+            let mut response = self.ask(&place, &at, wanted.etag)?;
+            match response.status() {
+                StatusCode::OK => return self.bytes(&place, &mut response, wanted),
+                StatusCode::NOT_MODIFIED if wanted.etag.is_some() => return Ok(Answer::Unchanged),
+                StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT => way.push(self.redirected(&place, &way, &response)?),
+                status => return Err(self.refused(&place, &at, status, &response, wanted)),
+            }
+        }
+    }
+
+    fn ask(&self, place: &str, at: &Address, etag: Option<&str>) -> Result<Response<Body>, Trouble> {
+        let left = self.left();
+        if left.is_zero() {
+            let deadline = self.settings.deadline;
+            return Err(Trouble {
+                can_pass: true,
+                ..Trouble::new(
+                    place,
+                    format!("everything together did not come within {deadline:?}"),
+                    "try again later, or wait longer with `deadline`",
+                )
+            });
+        }
+        let mut request = self.agent.get(at.uri());
+        // Nothing is told to another server, to whoever controls it.
+        if at.is_server_of(&self.home) {
+            for (name, value) in &self.headers {
+                request = request.header(name, value);
+            }
+        }
+        if let Some(etag) = etag {
+            request = request.header("if-none-match", etag);
+        }
+        let timeout = self.settings.timeout.min(DAY).min(left);
+        let request = request
+            .config()
+            .timeout_global(Some(timeout))
+            .timeout_connect(Some(timeout.min(self.settings.connect_timeout)))
+            .build();
+        request.call().map_err(|error| what_failed(place, at, error, self.settings))
+    }
+
+    /// Where the answer sends us, if we go there.
+    fn redirected(
+        &self,
+        place: &str,
+        way: &[Address],
+        response: &Response<Body>,
+    ) -> Result<Address, Trouble> {
+        let publish = "give the address where the files are";
+        let location =
+            response.headers().get("location").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let from = way.last().unwrap_or(&self.home);
+        let Some(location) = location else {
+            return Err(Trouble::new(place, "it redirects without saying where to".to_owned(), publish));
+        };
+        let next = from.join(location).map_err(|why| {
+            let shown = presentable(location);
+            Trouble::new(
+                place,
+                format!("it redirects to `{}`, which cannot be followed: {why}", Shown(&shown)),
+                publish,
+            )
+        })?;
+        let next_shown = next.to_string();
+        let next_shown = Shown(&next_shown);
+        if way.contains(&next) {
+            let what = format!("it redirects in a circle, back to {next_shown}");
+            return Err(Trouble::new(
+                place,
+                what,
+                "correct the server, or give the address where the files are",
+            ));
+        }
+        if way.len() > MOST_REDIRECTS {
+            let what = format!("it redirects more than {MOST_REDIRECTS} times, at last to {next_shown}");
+            return Err(Trouble::new(place, what, publish));
+        }
+        if next.is_plain && !(from.is_plain && self.settings.may_be_plain(&next)) {
+            let what =
+                format!("it redirects to {next_shown}, where anybody on the way could change what runs");
+            return Err(Trouble::new(place, what, "have it redirect to https"));
+        }
+        Ok(next)
+    }
+
+    /// What an answer without a file means.
+    fn refused(
+        &self,
+        place: &str,
+        at: &Address,
+        status: StatusCode,
+        response: &Response<Body>,
+        wanted: &Wanted<'_>,
+    ) -> Trouble {
+        let code = status.as_u16();
+        let is_home = at.is_server_of(&self.home);
+        let has_credentials = self.headers.iter().any(|(name, _)| name == "authorization");
+        match code {
+            401 | 403 if !is_home => Trouble::new(
+                place,
+                format!("the server redirects to another one, which wants to know who asks ({code})"),
+                "credentials go to the given server only; give the address where the files are",
+            ),
+            401 if has_credentials => Trouble::new(
+                place,
+                "the server does not accept the credentials (401)".to_owned(),
+                "check them, and whether they have expired",
+            ),
+            401 => Trouble::new(
+                place,
+                "the server wants credentials (401)".to_owned(),
+                "give some with `bearer`, `basic_auth` or `header`",
+            ),
+            403 => Trouble::new(
+                place,
+                "the server does not let these credentials read it (403)".to_owned(),
+                "check what they may read, or give others",
+            ),
+            404 | 410 => Trouble::new(place, format!("it is not there ({code})"), wanted.missing),
+            408 | 429 | 500..=599 => {
+                let seconds = response
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+                let what = match (code, seconds) {
+                    (_, Some(seconds)) => {
+                        format!("the server cannot answer now ({code}), and asks to wait {seconds}s")
+                    }
+                    (500..=599, None) => format!("the server fails ({code})"),
+                    (_, None) => format!("the server has no time ({code})"),
+                };
+                Trouble {
+                    can_pass: true,
+                    is_worth_retrying: !matches!(code, 501 | 505),
+                    retry_after: seconds.map(Duration::from_secs),
+                    ..Trouble::new(place, what, "try again later")
+                }
+            }
+            _ => Trouble::new(
+                place,
+                format!("the server answers {code} where a file was expected"),
+                "check the address",
+            ),
+        }
+    }
+
+    fn bytes(
+        &self,
+        place: &str,
+        response: &mut Response<Body>,
+        wanted: &Wanted<'_>,
+    ) -> Result<Answer, Trouble> {
+        let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        if let Some(encoding) =
+            text("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+        {
+            let what = format!("it comes compressed (`{}`), which nobody asked for", Shown(encoding));
+            return Err(Trouble::new(place, what, "have the server send files as they are"));
+        }
+        let etag = text("etag").filter(|etag| etag.len() <= 1024).map(str::to_owned);
+        let declared = text("content-length").and_then(|length| length.parse::<u64>().ok());
+        if let Some(declared) = declared.filter(|&declared| declared > wanted.most) {
+            let what =
+                format!("the server is about to send {declared} bytes, and there may be {}", wanted.most);
+            return Err(Trouble::new(place, what, wanted.too_large));
+        }
+        let mut bytes = Vec::new();
+        let read =
+            response.body_mut().as_reader().take(wanted.most.saturating_add(1)).read_to_end(&mut bytes);
+        if let Err(error) = read {
+            let trouble = what_failed(place, &self.home, error.into(), self.settings);
+            let came = match declared {
+                Some(declared) => format!("{} of {declared} bytes came", bytes.len()),
+                None => format!("{} bytes came", bytes.len()),
+            };
+            return Err(Trouble { what: format!("{}, {came}", trouble.what), ..trouble });
+        }
+        if bytes.len() as u64 > wanted.most {
+            let what = format!("the server sends more than the {} bytes that there may be", wanted.most);
+            return Err(Trouble::new(place, what, wanted.too_large));
+        }
+        Ok(Answer::Bytes { bytes, etag })
+    }
+}
+
+/// Between a half and all of it, so that programs that failed together do not come back together.
+fn scattered(wait: Duration) -> Duration {
+    let chance = u8::try_from(RandomState::new().build_hasher().finish() % 128).unwrap_or(0);
+    (wait / 2).saturating_add((wait / 256).saturating_mul(u32::from(chance)))
+}

@@ -1,0 +1,190 @@
+//! Manifest and files together: from the server, from the cache, and what both must be.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::address::Address;
+use super::cache::{Cache, Kept};
+use super::fetch::{Answer, Client, Wanted};
+use super::trouble::Trouble;
+use super::{Manifest, ManifestFile, RemoteMigrations};
+use crate::backend::Backend;
+use crate::checksum::Checksum;
+use crate::discovery::layout::{self, Entry};
+use crate::error::{ErrorKind, Failure, MigrationError, Result};
+use crate::migration::Migration;
+
+impl RemoteMigrations {
+    /// All migrations, from the server or, where that may be, from the cache.
+    pub(super) fn gather<B: Backend>(&self) -> Result<Vec<Migration<B>>> {
+        let address = self.address()?;
+        let client = self.client(&address)?;
+        let cache = self.cache.as_ref().map(|folder| Cache::new(folder, &address));
+        let error = match self.online(&client, &address, cache.as_ref()) {
+            Err(error) if error.kind() == ErrorKind::Unreachable => error,
+            result => return result,
+        };
+        let Some(cache) = cache.filter(|_| self.is_offline_allowed) else { return Err(error) };
+        match (self.offline(&address, &cache), error.into_failure()) {
+            (Ok(migrations), _) => Ok(migrations),
+            (Err(Offline::Wrong(error)), _) => Err(error),
+            (Err(Offline::Incomplete), Failure::Remote { at, what, remedy, can_pass, cause }) => {
+                let what = format!("{what}, and the cache {} has not all of it", cache.folder().display());
+                Err(Failure::Remote { at, what, remedy, can_pass, cause }.into())
+            }
+            (Err(Offline::Incomplete), failure) => Err(failure.into()),
+        }
+    }
+
+    /// Says no to another manifest than the one.
+    fn check_pin(&self, address: &Address, bytes: &[u8]) -> Result<(), Trouble> {
+        let Some(pin) = &self.pin else { return Ok(()) };
+        let place = address.to_string();
+        let found = Checksum::of_bytes(bytes);
+        match pin.trim().parse::<Checksum>() {
+            Ok(pin) if pin == found => Ok(()),
+            Ok(pin) => Err(Trouble::new(
+                &place,
+                format!("it is not the manifest that is pinned: its SHA-256 is {found} and not {pin}"),
+                "find out who changed it; pin the new one only if you know why it changed",
+            )),
+            Err(error) => Err(Trouble::new(
+                &place,
+                format!("`pin` was given no SHA-256: {error}"),
+                "give that of the manifest",
+            )),
+        }
+    }
+
+    /// What the server has now, and the manifest, if it is to be kept.
+    fn online<B: Backend>(
+        &self,
+        client: &Client<'_>,
+        address: &Address,
+        cache: Option<&Cache<'_>>,
+    ) -> Result<Vec<Migration<B>>> {
+        let most = self.limits.manifest_size();
+        let known = cache.and_then(|cache| cache.manifest(most));
+        let answer = client.get(&Wanted {
+            address,
+            most,
+            too_large: "allow a larger one with `max_files`, if that can be",
+            etag: known.as_ref().and_then(|known| known.etag.as_deref()),
+            missing: "check the address, and publish a manifest there with `Manifest::write`",
+        })?;
+        let (kept, is_new) = match (answer, known) {
+            (Answer::Unchanged, Some(known)) => (known, false),
+            (Answer::Bytes { bytes, etag }, known) => {
+                let kept = Kept { bytes, etag };
+                let is_new = known.as_ref() != Some(&kept);
+                (kept, is_new)
+            }
+            (Answer::Unchanged, None) => {
+                let what = "the server says that nothing changed, and nothing was known".to_owned();
+                return Err(Trouble::new(&address.to_string(), what, "correct the server").into());
+            }
+        };
+        let fetch = |wanted: &File<'_>| -> Result<Vec<u8>> {
+            if let Some(bytes) = cache.and_then(|cache| cache.file(wanted.sha256, wanted.size)) {
+                return Ok(bytes);
+            }
+            let bytes = wanted.fetch(client, address)?;
+            if let Some(cache) = cache {
+                cache.keep_file(wanted.sha256, &bytes)?;
+            }
+            Ok(bytes)
+        };
+        let migrations = self.assembled(address, &kept.bytes, fetch)?;
+        if let (true, Some(cache)) = (is_new, cache) {
+            cache.keep_manifest(&kept)?;
+        }
+        Ok(migrations)
+    }
+
+    /// What was used last, if all of it is there.
+    fn offline<B: Backend>(
+        &self,
+        address: &Address,
+        cache: &Cache<'_>,
+    ) -> Result<Vec<Migration<B>>, Offline> {
+        let kept = cache.manifest(self.limits.manifest_size()).ok_or(Offline::Incomplete)?;
+        let fetch = |wanted: &File<'_>| cache.file(wanted.sha256, wanted.size).ok_or(Offline::Incomplete);
+        self.assembled(address, &kept.bytes, fetch)
+    }
+
+    /// The migrations of a manifest, whose files come from somewhere. All that can be said without them is said first.
+    fn assembled<B: Backend, E: From<MigrationError>>(
+        &self,
+        address: &Address,
+        manifest: &[u8],
+        mut fetch: impl FnMut(&File<'_>) -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<Migration<B>>, E> {
+        self.check_pin(address, manifest).map_err(MigrationError::from)?;
+        let manifest = Manifest::parse_within(&address.to_string(), manifest, &self.limits)?;
+        let root = address.root();
+        let empty = |file: &ManifestFile| Entry::new(file.path.clone(), Cow::Borrowed(&[][..]));
+        layout::migrations::<B>(&root, manifest.files().iter().map(empty))?;
+        let mut entries = Vec::new();
+        let mut fetched = BTreeMap::<Checksum, usize>::new();
+        for file in manifest.files() {
+            // It was checked with the manifest.
+            let sha256 = file.sha256.parse().unwrap_or(Checksum::from_bytes([0; 32]));
+            let bytes = match fetched.get(&sha256).and_then(|&place| entries.get(place)) {
+                Some(Entry { bytes, .. }) => bytes.to_vec(),
+                None => fetch(&File { path: &file.path, size: file.size, sha256 })?,
+            };
+            fetched.entry(sha256).or_insert(entries.len());
+            entries.push(Entry::new(file.path.clone(), bytes));
+        }
+        Ok(layout::migrations(&root, entries)?)
+    }
+}
+
+/// Why there are no migrations without the server.
+enum Offline {
+    Incomplete,
+    Wrong(MigrationError),
+}
+
+impl From<MigrationError> for Offline {
+    fn from(error: MigrationError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+/// A file of a manifest.
+struct File<'a> {
+    path: &'a str,
+    size: u64,
+    sha256: Checksum,
+}
+
+impl File<'_> {
+    /// The file from the server, if it is the one.
+    fn fetch(&self, client: &Client<'_>, manifest: &Address) -> Result<Vec<u8>, Trouble> {
+        const TOGETHER: &str =
+            "publish the files and then their manifest; if nobody did, find out who changed the file";
+        let address = &manifest.beside(self.path);
+        let answer = client.get(&Wanted {
+            address,
+            most: self.size,
+            too_large: TOGETHER,
+            etag: None,
+            missing: "publish it beside the manifest, which lists it, or make the manifest anew",
+        })?;
+        let place = address.to_string();
+        let Answer::Bytes { bytes, .. } = answer else {
+            return Err(Trouble::new(&place, "the server sends no file".to_owned(), "correct the server"));
+        };
+        if bytes.len() as u64 != self.size {
+            let what = format!("it has {} bytes, and the manifest says {}", bytes.len(), self.size);
+            return Err(Trouble::new(&place, what, TOGETHER));
+        }
+        let found = Checksum::of_bytes(&bytes);
+        if found != self.sha256 {
+            let what = format!("its SHA-256 is {found}, and the manifest says {}", self.sha256);
+            return Err(Trouble::new(&place, what, TOGETHER));
+        }
+        Ok(bytes)
+    }
+}

@@ -27,7 +27,6 @@ mod processes;
 mod properties;
 mod recovery;
 mod regressions;
-
 mod remote;
 mod rollback;
 #[cfg(unix)]

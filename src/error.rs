@@ -81,6 +81,8 @@ pub enum ErrorKind {
     Step,
     /// A hook failed or vetoed.
     Hook,
+    /// The run was told to end before its next step.
+    Stopped,
     /// Another run holds the lock, and the time to wait for it is over.
     LockTimeout,
     /// The lock file, or the lock that was chosen, cannot be used.
@@ -192,6 +194,8 @@ pub(crate) enum Failure {
         hook(*kind), remains, Advice(fault)
     )]
     Hook { kind: HookKind, migration: MigrationId, remains: Remains, fault: Fault },
+    #[error("the run was stopped; {}, run again to go on", Done(*.0))]
+    Stopped(usize),
     #[error(
         "another run holds the lock {lock} {}; waited {waited:?}, start again when it has finished, \
          or wait longer with `lock_timeout`",
@@ -338,6 +342,7 @@ impl MigrationError {
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
             Failure::Step(_) => ErrorKind::Step,
             Failure::Hook { .. } => ErrorKind::Hook,
+            Failure::Stopped(_) => ErrorKind::Stopped,
             Failure::LockTimeout { .. } => ErrorKind::LockTimeout,
             Failure::LockFile { .. } | Failure::NoSuchLock(_) => ErrorKind::LockFile,
             Failure::Database { .. } => ErrorKind::Database,
@@ -471,7 +476,9 @@ impl MigrationError {
         report.applied.append(&mut self.0.report.applied);
         match &mut self.0.failure {
             Failure::Step(step) => step.applied_before = report.applied.len(),
-            Failure::Stale(done) | Failure::Refused(_, done) => *done = report.applied.len(),
+            Failure::Stale(done) | Failure::Refused(_, done) | Failure::Stopped(done) => {
+                *done = report.applied.len();
+            }
             _ => {}
         }
         self.0.report = report;

@@ -22,6 +22,7 @@ use crate::trace::{Trace, TraceKind};
 
 mod amend;
 mod guarded;
+mod tell;
 
 /// What a plan is carried out with.
 pub(crate) struct Executor<'r, B: Backend> {
@@ -34,6 +35,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) patience: Duration,
     /// Whether each transaction locks the row of [`Lock::Row`](crate::Lock::Row).
     pub(crate) is_row: bool,
+    /// Whether no other step is to begin.
+    pub(crate) is_stopped: Option<&'r Stopped>,
     /// Finds what a step runs.
     pub(crate) find: Find<'r, B>,
     /// Whether all records are compared around each step, once that is known.
@@ -41,6 +44,9 @@ pub(crate) struct Executor<'r, B: Backend> {
     /// Called as a step begins, for those who wait.
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
 }
+
+/// Says whether a run is to end before its next step.
+pub(crate) type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// A migration of the set.
 pub(crate) type Found<'r, B> = (&'r Meta, &'r Body<B>);
@@ -156,11 +162,14 @@ impl<'r, B: Backend> Executor<'r, B> {
         let mut first = Some((ledger, history));
         match plan.mode() {
             TransactionMode::Batch => self.atomic(conn, &works, &mut books, &mut first, report),
-            TransactionMode::PerMigration => works.iter().try_for_each(|work| match work.step.atomicity {
-                Atomicity::Transaction => {
-                    self.atomic(conn, std::slice::from_ref(work), &mut books, &mut first, report)
+            TransactionMode::PerMigration => works.iter().try_for_each(|work| {
+                self.go_on()?;
+                match work.step.atomicity {
+                    Atomicity::Transaction => {
+                        self.atomic(conn, std::slice::from_ref(work), &mut books, &mut first, report)
+                    }
+                    Atomicity::Guarded => self.guarded(conn, work, &mut books, &mut first, report),
                 }
-                Atomicity::Guarded => self.guarded(conn, work, &mut books, &mut first, report),
             }),
         }
     }
@@ -223,6 +232,7 @@ impl<'r, B: Backend> Executor<'r, B> {
             self.reconcile(conn, &mut new_books, &mut looked)?;
             let mut done = Vec::with_capacity(works.len());
             for work in works {
+                self.go_on()?;
                 let applied = self.within(conn, work, Atomicity::Transaction, &mut |_, _| Ok(()))?;
                 let record = match work.step.direction {
                     Direction::Up => work.record(None, Some(applied.duration)),
@@ -481,33 +491,5 @@ impl<'r, B: Backend> Executor<'r, B> {
                 Failure::Hook { kind, migration, remains, fault }.into()
             })
         })
-    }
-
-    /// Tells hooks and observers that a step failed.
-    fn failed(
-        &self,
-        conn: &mut B::Conn<'_>,
-        work: &Work<'_, '_, B>,
-        error: MigrationError,
-    ) -> MigrationError {
-        for hook in &self.hooks.on_error {
-            hook(work.step, &error, B::lend(conn));
-        }
-        self.tell(&Event::Failed { step: work.step, error: &error });
-        error
-    }
-
-    /// A fault as the failure of a step, of which everybody is told.
-    fn told(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>, stop: Stop, atomicity: Atomicity) -> Stop {
-        match stop {
-            Stop::Fault(fault) => Stop::Failed(self.failed(conn, work, work.failed(fault, atomicity))),
-            stop => stop,
-        }
-    }
-
-    fn tell(&self, event: &Event<'_>) {
-        if let Some(observer) = self.observer {
-            observer(event);
-        }
     }
 }

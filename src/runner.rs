@@ -10,6 +10,7 @@ use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
 use crate::error::Result;
 use crate::event::{Event, Observer};
+use crate::execute::Stopped;
 use crate::fault::BoxError;
 use crate::graph::Graph;
 use crate::history::Head;
@@ -73,6 +74,7 @@ pub struct MigrationRunner<
     lock_timeout: Duration,
     hooks: Hooks<B>,
     observer: Option<Observer>,
+    is_stopped: Option<Stopped>,
 }
 
 #[cfg(feature = "sqlite")]
@@ -147,6 +149,7 @@ impl<B: Backend> MigrationRunner<B> {
             lock_timeout: Duration::from_secs(60),
             hooks: Hooks::for_backend(),
             observer: None,
+            is_stopped: None,
         };
         runner.complete = runner.completion();
         Ok(runner)
@@ -292,6 +295,33 @@ impl<B: Backend> MigrationRunner<B> {
     /// ```
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Is asked before each step. Once it says yes, no other step begins, and the run ends with
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped): for a program that is told to end. It does not end the step in hand; for that
+    /// there is the driver's own way, as `rusqlite::InterruptHandle`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{ErrorKind, Event, Migration, MigrationRunner};
+    ///
+    /// let is_over = Arc::new(AtomicBool::new(false));
+    /// let (tell, ask) = (Arc::clone(&is_over), is_over);
+    /// let runner = MigrationRunner::new([Migration::sql("1_a", ""), Migration::sql("2_b", "")])?
+    ///     .observe(move |event| tell.store(matches!(event, Event::Finished { .. }), Ordering::Relaxed))
+    ///     .stop_when(move || ask.load(Ordering::Relaxed));
+    ///
+    /// let error = runner.run(&Connection::open_in_memory()?).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Stopped);
+    /// assert_eq!(error.report().applied.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stop_when(mut self, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_stopped = Some(Box::new(is_stopped));
         self
     }
 }

@@ -413,6 +413,7 @@ impl<B: Backend> MigrationRunner<B> {
             patience: self.lock_timeout,
             is_row: self.lock == Lock::Row,
             is_watched: Cell::new(None),
+            is_stopped: self.is_stopped.as_ref(),
             find: Box::new(|step| self.find_with(stored, step)),
             announce: Box::new(|step| holding.announce(&step.id)),
         }

@@ -127,7 +127,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// Carries out a plan in an empty database in memory, and gives the error it ended with.
     fn replayed(&self, plan: Plan) -> Option<MigrationError> {
         let (holding, stored, hooks) = (Holding::of(&self.table), HashMap::new(), Hooks::for_backend());
-        let executor = Executor { hooks: &hooks, observer: None, ..self.executor(&holding, &stored) };
+        let executor =
+            Executor { hooks: &hooks, observer: None, is_stopped: None, ..self.executor(&holding, &stored) };
         let approved = plan.approve(Consent::NotNeeded).ok()?;
         let mut report = Report::default();
         let replayed = B::scratch(self.prepare.as_deref(), |conn| {

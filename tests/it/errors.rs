@@ -241,7 +241,7 @@ fn irreversible(it: Migration) -> MigrationError {
 #[rustfmt::skip]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
-    use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, TableName, UnknownMigration};
+    use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, Stopped, TableName, UnknownMigration};
     let guarded = "run_in_transaction = false";
     let (on, no) = ("foreign_keys = \"on\"", || -> BoxError { "no, never".into() });
     #[allow(unused_mut)]
@@ -420,6 +420,8 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "the `after` hook of migration `1_it` refused: no, never; it runs outside a transaction, so what it did before stays and it is marked dirty"),
         (hook(Hooks::new().after(|_, conn| Ok(conn.execute_batch("COMMIT")?)), false), Hook,
             "the `after` hook of migration `1_it` refused: it ended the transaction that it runs in; it is not recorded, but what it committed by itself stays; remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set run_in_transaction = false in its metadata"),
+        (set([("1_a", "")]).stop_when(|| true).run(&memory()).unwrap_err(), Stopped,
+            "the run was stopped; nothing was done, run again to go on"),
         (locked(None), LockTimeout,
             "another run holds the lock FOLDER/test.db-migrate (PID, applying `1_it`); waited 20ms, start again when it has finished, or wait longer with `lock_timeout`"),
         (locked(Some("")), LockTimeout,
@@ -555,7 +557,7 @@ fn every_kind_of_error_is_in_the_table() {
     let mut kinds: Vec<String> = all.iter().map(|(_, kind, _)| format!("{kind:?}")).collect();
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds.len(), 12, "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
 }
 
 #[test]

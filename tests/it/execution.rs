@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
-    Atomicity, Dirty, ErrorKind, ForeignKeys, Hooks, Lock, Migration, MigrationError, MigrationId,
+    Atomicity, Dirty, ErrorKind, Event, ForeignKeys, Hooks, Lock, Migration, MigrationError, MigrationId,
     MigrationRunner, ProblemKind, Recovery, Signature, Target, TransactionMode,
 };
 
@@ -1174,4 +1174,35 @@ fn code_that_fails_gives_its_own_error_back() {
     assert_eq!(error.cause().unwrap().downcast_ref::<Mine>(), Some(&Mine(7)));
     assert!(error.to_string().contains("reason 7"), "{error}");
     assert_untouched(&conn, "code");
+}
+
+/// Nothing that is begun is broken off, and nothing else begins.
+#[test]
+fn a_run_that_is_stopped_ends_between_two_steps() {
+    let guarded = Migration::sql("2_b", "CREATE TABLE b (x)").outside_transaction();
+    for (mode, kept) in [(TransactionMode::PerMigration, 1), (TransactionMode::Batch, 0)] {
+        for second in [Migration::sql("2_b", "CREATE TABLE b (x)"), guarded.clone()] {
+            if mode == TransactionMode::Batch && second.meta().atomicity != Atomicity::Transaction {
+                continue;
+            }
+            let done = Arc::new(AtomicBool::new(false));
+            let (tell, ask) = (Arc::clone(&done), Arc::clone(&done));
+            let conn = memory();
+            let error = MigrationRunner::new([Migration::sql("1_a", "CREATE TABLE a (x)"), second])
+                .unwrap()
+                .transaction(mode)
+                .observe(move |event| {
+                    if let Event::Finished { .. } = event {
+                        tell.store(true, Ordering::Relaxed);
+                    }
+                })
+                .stop_when(move || ask.load(Ordering::Relaxed))
+                .run(&conn)
+                .unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Stopped);
+            assert_eq!(error.report().applied.len(), kept);
+            assert_eq!(applied(&conn).len(), kept);
+            assert!(conn.is_autocommit());
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dialect::{Dialect, InvalidTableName, TableName};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
@@ -399,6 +399,14 @@ impl MigrationError {
     /// Whether the database holds migrations that this program does not know: it was migrated by a newer version.
     pub fn is_database_ahead(&self) -> bool {
         self.problems().iter().any(|problem| problem.kind == ProblemKind::DatabaseAhead)
+    }
+
+    /// What kind of fault the database had, if it was the database.
+    pub fn fault(&self) -> Option<FaultKind> {
+        match &self.0.failure {
+            Failure::Step(StepFailure { fault, .. }) | Failure::Database { fault, .. } => Some(fault.kind),
+            _ => None,
+        }
     }
 
     /// The error of the driver, the hook, the migration's own code or the file system, for downcasting.

@@ -47,16 +47,29 @@ impl Lock {
         table: &TableName,
         body: impl FnOnce(&Holding) -> Result<R>,
     ) -> Result<R> {
-        let path = match (self, database) {
-            (Self::Sidecar, Some(mut path)) => {
-                path.as_mut_os_string().push("-migrate");
-                path
-            }
-            (Self::File(path), _) => path.clone(),
-            (Self::Sidecar, None) | (Self::Row | Self::Off, _) => return body(&Holding::of(table)),
-        };
+        let Some(path) = self.path(database) else { return body(&Holding::of(table)) };
         let file = Some(file::Locked::acquire(&path, timeout, waiting)?);
         body(&Holding { file, ..Holding::of(table) })
+    }
+
+    /// Who holds the file that is locked, if it is one and somebody does.
+    ///
+    /// # Errors
+    /// The file cannot be looked at.
+    pub(crate) fn holder(&self, database: Option<PathBuf>) -> Result<Option<String>> {
+        self.path(database).map_or(Ok(None), |path| file::look(&path))
+    }
+
+    /// The file that is locked, if it is one.
+    fn path(&self, database: Option<PathBuf>) -> Option<PathBuf> {
+        match (self, database) {
+            (Self::Sidecar, Some(mut path)) => {
+                path.as_mut_os_string().push("-migrate");
+                Some(path)
+            }
+            (Self::File(path), _) => Some(path.clone()),
+            (Self::Sidecar, None) | (Self::Row | Self::Off, _) => None,
+        }
     }
 }
 

@@ -70,6 +70,24 @@ impl Drop for Locked {
     }
 }
 
+/// Who holds the lock of a file, if somebody does. The file is not made for it.
+pub(super) fn look(path: &Path) -> Result<Option<String>> {
+    let unusable = |cause| Failure::LockFile { path: path.to_owned(), cause };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error).into()),
+    };
+    // Shared, so that two who look do not see each other.
+    match FileExt::try_lock_shared(&file) {
+        Ok(()) => Ok(None),
+        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+            Ok(Some(holder(path)))
+        }
+        Err(error) => Err(unusable(error).into()),
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
     match opened {

@@ -1,11 +1,12 @@
 //! What is the case.
 
 use super::MigrationRunner;
-use crate::backend::{Backend, patiently};
+use crate::backend::{Attempt, Backend, patiently};
 use crate::error::{Failure, Result};
 use crate::history::History;
 use crate::id::MigrationId;
-use crate::migration::Meta;
+use crate::lock::Lock;
+use crate::migration::{Action, Meta};
 use crate::status::{Entry, State, Status, status};
 use crate::step::Direction;
 
@@ -50,6 +51,34 @@ impl<B: Backend> MigrationRunner<B> {
             state => *state == State::Pending,
         };
         Ok(entries.filter(is_pending).map(|entry| entry.id).collect())
+    }
+
+    /// Who holds the lock that a run takes, as far as that is told: empty if it is not. `None` if nobody does, and where there is no lock
+    /// between transactions ([`Lock::Row`], [`Lock::Off`]). Nothing is waited for, made or taken away.
+    ///
+    /// # Errors
+    /// If the lock cannot be looked at.
+    pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
+        let conn = &mut conn;
+        if self.lock == Lock::Sidecar {
+            let table = B::resolve(conn, &self.table).map_err(self.reading())?;
+            let looking = |fault| self.database("look at the lock", fault);
+            match B::try_lock(conn, &table).map_err(looking)? {
+                Attempt::Held => {
+                    B::unlock(conn, &table).map_err(looking)?;
+                    return Ok(None);
+                }
+                Attempt::HeldBy(holder) => return Ok(Some(holder)),
+                Attempt::Impossible => {}
+            }
+        }
+        self.lock.holder(B::locate(conn))
+    }
+
+    /// The script that a migration of the set runs in a direction; `None` if it has none, or runs code.
+    pub fn script(&self, id: impl Into<MigrationId>, direction: Direction) -> Option<&str> {
+        let place = self.graph.place(&id.into())?;
+        self.bodies[place].action(direction).and_then(Action::text)
     }
 
     /// The records of what is applied now, and the log of what was rolled back or corrected.

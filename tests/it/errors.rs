@@ -663,3 +663,19 @@ fn an_error_names_its_migration_where_it_is_about_one() {
         assert_eq!(error.migration().map(switchy_schema::MigrationId::as_str), id, "{error}");
     }
 }
+
+#[test]
+fn an_error_tells_what_the_database_had() {
+    use switchy_schema::FaultKind;
+    for (error, fault) in [
+        (busy(), Some(FaultKind::Busy)),
+        (read_only(), Some(FaultKind::ReadOnly)),
+        (interrupted(), Some(FaultKind::Interrupted)),
+        (unreadable(&[b'x'; 4096], ""), Some(FaultKind::NotADatabase)),
+        (step("SELEKT"), Some(FaultKind::Other)),
+        (open_transaction(), None),
+        (lock_file(), None),
+    ] {
+        assert_eq!(error.fault(), fault, "{error}");
+    }
+}

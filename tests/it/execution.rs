@@ -10,8 +10,8 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows, schema};
 use switchy_schema::{
-    Atomicity, Dirty, ErrorKind, Event, ForeignKeys, Hooks, Lock, Migration, MigrationError, MigrationId,
-    MigrationRunner, ProblemKind, Recovery, Signature, Target, TransactionMode,
+    Atomicity, Direction, Dirty, ErrorKind, Event, ForeignKeys, Hooks, Lock, Migration, MigrationError,
+    MigrationId, MigrationRunner, ProblemKind, Recovery, Signature, Target, TransactionMode,
 };
 
 /// A runner for scripts that cannot be undone.
@@ -1205,4 +1205,17 @@ fn a_run_that_is_stopped_ends_between_two_steps() {
             assert!(conn.is_autocommit());
         }
     }
+}
+
+#[test]
+fn a_runner_gives_the_scripts_of_its_set() {
+    let runner = MigrationRunner::new([
+        Migration::reversible("1_a", "\u{feff}SELECT 1", "SELECT 2"),
+        Migration::code("2_b", |_| Ok::<_, rusqlite::Error>(())),
+    ])
+    .unwrap();
+    assert_eq!(runner.script("1_a", Direction::Up), Some("SELECT 1"));
+    assert_eq!(runner.script("1_a", Direction::Down), Some("SELECT 2"));
+    assert_eq!(runner.script("2_b", Direction::Up), None);
+    assert_eq!(runner.script("3_c", Direction::Up), None);
 }

@@ -471,3 +471,24 @@ fn a_reader_in_the_way_of_the_commit_undoes_the_step() {
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(set([("1_a", "CREATE TABLE a (b)")]).run(&conn).unwrap().applied.len(), 1);
 }
+
+#[test]
+fn whoever_asks_is_told_who_holds_the_lock_and_takes_nothing() {
+    let database = TestDatabase::new();
+    let path = database.path();
+    assert_eq!(impatient().lock_holder(&database.connect()).unwrap(), None);
+    assert!(!sidecar(&path).exists(), "looking makes no file");
+
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let (keep, its) = (Arc::clone(&said), path.clone());
+    let work = move || {
+        let conn = Connection::open(&its).unwrap();
+        keep.lock().unwrap().push(impatient().lock_holder(&conn).unwrap().unwrap());
+    };
+    holding(work).run(&database.connect()).unwrap();
+    let said = said.lock().unwrap();
+    assert!(said[0].starts_with(&format!("pid {}", std::process::id())), "{said:?}");
+    assert!(said[0].ends_with("applying `1_slow`"), "{said:?}");
+    assert_eq!(impatient().lock_holder(&database.connect()).unwrap(), None);
+    assert_eq!(impatient().lock(Lock::Off).lock_holder(&database.connect()).unwrap(), None);
+}

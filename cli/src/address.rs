@@ -1,0 +1,215 @@
+//! [`Address`]: where a database is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::failure::{Failure, Result};
+
+/// Where a database is. Its Display hides passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    Sqlite(SqliteFile),
+    Postgres(Server),
+    Mysql(Server),
+}
+
+/// A SQLite database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SqliteFile {
+    Memory,
+    At(PathBuf),
+}
+
+/// A database on a server.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    scheme: &'static str,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) database: Option<String>,
+    pub(crate) options: Vec<(String, String)>,
+}
+
+const KNOWN: &str = "use sqlite:PATH, a path that ends in .db, .sqlite or .sqlite3, postgres://HOST/NAME or mysql://HOST/NAME";
+
+impl Address {
+    /// The address that a text is.
+    ///
+    /// # Errors
+    /// It is none. What it says is not repeated: it may hold a password.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        if text.is_empty() {
+            return Err(Failure::usage(format!("the address of the database is empty; {KNOWN}")));
+        }
+        if let Some(rest) = text.strip_prefix("sqlite:") {
+            return Self::sqlite(rest.strip_prefix("//").unwrap_or(rest));
+        }
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        match scheme {
+            Some("postgres" | "postgresql") => Ok(Self::Postgres(Server::parse("postgres", text)?)),
+            Some("mysql" | "mariadb") => Ok(Self::Mysql(Server::parse("mysql", text)?)),
+            _ if is_sqlite_file(text) => Self::sqlite(text),
+            Some(scheme) if scheme.len() < 20 && scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
+                Err(Failure::usage(format!("`{scheme}:` is no kind of database that is known; {KNOWN}")))
+            }
+            _ => {
+                Err(Failure::usage(format!("the address of the database is not one that is known; {KNOWN}")))
+            }
+        }
+    }
+
+    fn sqlite(path: &str) -> Result<Self> {
+        match path {
+            ":memory:" => Ok(Self::Sqlite(SqliteFile::Memory)),
+            "" => Err(Failure::usage(format!("the address of the database names no file; {KNOWN}"))),
+            path => Ok(Self::Sqlite(SqliteFile::At(path.into()))),
+        }
+    }
+
+    /// With the path of a file taken from a folder.
+    pub(crate) fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Sqlite(SqliteFile::At(path)) => Self::Sqlite(SqliteFile::At(folder.join(path))),
+            other => other,
+        }
+    }
+}
+
+fn is_sqlite_file(text: &str) -> bool {
+    let extension = Path::new(text).extension().and_then(|extension| extension.to_str());
+    !text.contains("://") && matches!(extension, Some("db" | "sqlite" | "sqlite3"))
+}
+
+impl Server {
+    /// The options that are shown as they are.
+    const HARMLESS: [&str; 8] = [
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-ca",
+        "connect_timeout",
+        "application_name",
+        "options",
+        "socket",
+    ];
+
+    fn parse(scheme: &'static str, text: &str) -> Result<Self> {
+        let url = Url::parse(text).map_err(|error| {
+            let what = format!("the address of the {scheme} database cannot be understood: {error}");
+            Failure::usage(format!(
+                "{what}; what is special in a URL must be percent-encoded in its password"
+            ))
+        })?;
+        let decoded = |part: &str| -> Result<String> {
+            let text = percent_decode_str(part).decode_utf8().map_err(|_| {
+                Failure::usage(format!(
+                    "the address of the {scheme} database is not UTF-8 where it is encoded"
+                ))
+            })?;
+            Ok(text.into_owned())
+        };
+        let filled = |part: &str| -> Result<Option<String>> {
+            if part.is_empty() { Ok(None) } else { decoded(part).map(Some) }
+        };
+        let database = filled(url.path().trim_start_matches('/'))?;
+        if url.cannot_be_a_base() {
+            return Err(Failure::usage(format!(
+                "the address of a {scheme} database begins with {scheme}://"
+            )));
+        }
+        let host = match url.host_str() {
+            Some(host) => filled(host.trim_start_matches('[').trim_end_matches(']'))?,
+            None => None,
+        };
+        let mut server = Self {
+            scheme,
+            user: filled(url.username())?,
+            password: url.password().map(decoded).transpose()?,
+            host,
+            port: url.port(),
+            database,
+            options: Vec::new(),
+        };
+        for (name, value) in url.query_pairs() {
+            let value = value.into_owned();
+            match &*name {
+                "user" => server.user = Some(value),
+                "password" => server.password = Some(value),
+                "host" => server.host = Some(value),
+                "port" => {
+                    let port =
+                        value.parse().map_err(|_| Failure::usage("`port` in the address is no port"))?;
+                    server.port = Some(port);
+                }
+                "dbname" => server.database = Some(value),
+                _ => server.options.push((name.into_owned(), value)),
+            }
+        }
+        Ok(server)
+    }
+
+    /// A text of the driver or the server without the password, as it is and as it was written.
+    pub(crate) fn hidden_in(&self, text: &str) -> String {
+        match self.password.as_deref() {
+            None | Some("") => text.to_owned(),
+            Some(password) => text.replace(password, "***"),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(SqliteFile::Memory) => f.write_str("sqlite::memory:"),
+            Self::Sqlite(SqliteFile::At(path)) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(server) | Self::Mysql(server) => server.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://", self.scheme)?;
+        if let Some(user) = &self.user {
+            write!(f, "{user}")?;
+        }
+        if self.password.is_some() {
+            f.write_str(":***")?;
+        }
+        if self.user.is_some() || self.password.is_some() {
+            f.write_str("@")?;
+        }
+        f.write_str(self.host.as_deref().unwrap_or_default())?;
+        self.port.iter().try_for_each(|port| write!(f, ":{port}"))?;
+        write!(f, "/{}", self.database.as_deref().unwrap_or_default())?;
+        for (place, (name, value)) in self.options.iter().enumerate() {
+            let value = if Self::HARMLESS.contains(&name.as_str()) { value } else { "***" };
+            write!(f, "{}{name}={value}", if place == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+/// As Display: a password has no business in any output.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A text without what stands between `://` and the last `@` behind it in the same line, which may be a password.
+pub(crate) fn without_userinfo(text: &str) -> String {
+    let hidden = |line: &str| match line.split_once("://") {
+        Some((before, rest)) => match rest.rsplit_once('@') {
+            Some((_, after)) => format!("{before}://***@{after}"),
+            None => line.to_owned(),
+        },
+        None => line.to_owned(),
+    };
+    text.split('\n').map(hidden).collect::<Vec<_>>().join("\n")
+}

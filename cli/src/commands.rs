@@ -1,0 +1,103 @@
+//! What each command does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Command as Clap;
+use switchy_schema::MigrationRunner;
+
+use crate::args::{Command, Global};
+use crate::failure::Result;
+use crate::output::{Outcome, Output};
+use crate::session::{Access, Database};
+use crate::settings::Settings;
+
+mod config;
+mod create;
+mod graph;
+mod history;
+mod init;
+mod list;
+mod plan;
+mod repair;
+mod run;
+mod shell;
+mod status;
+mod unlock;
+mod validate;
+
+pub(crate) use run::asks_about;
+
+/// What every command has.
+pub(crate) struct Context<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) settings: &'a Settings,
+    pub(crate) output: &'a Output,
+    /// The folder that the process is in.
+    pub(crate) folder: PathBuf,
+}
+
+/// What commands have that look at migrations.
+pub(crate) struct Work<'a, B: Database> {
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) runner: MigrationRunner<B>,
+}
+
+impl<B: Database> Work<'_, B> {
+    /// Opens the database.
+    fn open(&self, access: Access) -> Result<B::Session> {
+        let address = self.context.settings.address()?;
+        self.context.output.detail(&format!("database: {address}"));
+        let patience = self
+            .context
+            .settings
+            .lock_timeout
+            .as_ref()
+            .map_or(Duration::from_secs(60), |setting| setting.value);
+        let opened = B::open(address, access, patience)?;
+        if let Some(note) = opened.note {
+            self.context.output.say(&note);
+        }
+        Ok(opened.session)
+    }
+
+    fn output(&self) -> &Output {
+        self.context.output
+    }
+}
+
+/// Does a command that looks at no migrations; `None` if it is another one.
+pub(crate) fn without_set(context: &Context<'_>, command: &Command, clap: &Clap) -> Option<Result<Outcome>> {
+    Some(match command {
+        Command::Init => init::init(context),
+        Command::Create(create) => create::create(context, create),
+        Command::Config => Ok(config::config(context)),
+        Command::Completions { shell } => Ok(shell::completions(*shell, clap)),
+        Command::Man { command } => shell::man(command.as_deref(), clap),
+        _ => return None,
+    })
+}
+
+/// Does a command that looks at migrations.
+pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Result<Outcome> {
+    match command {
+        Command::List => Ok(list::list(&work)),
+        Command::Status { exit_code } => status::status(&work, *exit_code),
+        Command::Plan(plan) => plan::plan(&work, plan.target(), plan.sql),
+        Command::Migrate(migrate) => run::migrate(work, migrate),
+        Command::Rollback(rollback) => run::rollback(work, rollback),
+        Command::Redo(dry_run) => run::redo(work, *dry_run),
+        Command::Downgrade(dry_run) => run::downgrade(work, *dry_run),
+        Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
+        Command::Repair(repair) => repair::repair(&work, repair),
+        Command::Validate { strict } => validate::validate(work, *strict),
+        Command::History => history::history(&work),
+        Command::Graph { format } => graph::graph(&work, *format),
+        Command::Unlock => unlock::unlock(&work),
+        Command::Init
+        | Command::Create(_)
+        | Command::Config
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(Outcome::new("", serde_json::Value::Null)),
+    }
+}

@@ -1,0 +1,49 @@
+//! `config`
+
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use crate::output::Outcome;
+use crate::settings::{Setting, Source};
+use crate::table::{Field, table};
+
+/// Which settings are in force, and where they come from. Passwords are hidden.
+pub(super) fn config(context: &Context<'_>) -> Outcome {
+    let settings = context.settings;
+    let all = [
+        ("database-url", settings.database.as_ref().map(|setting| shown(setting, ToString::to_string))),
+        ("dir", Some(shown(&settings.dir, |dir| dir.display().to_string()))),
+        ("table", settings.table.as_ref().map(|setting| shown(setting, Clone::clone))),
+        ("env", settings.environment.as_ref().map(|setting| shown(setting, Clone::clone))),
+        (
+            "lock-timeout",
+            settings
+                .lock_timeout
+                .as_ref()
+                .map(|setting| shown(setting, |time| time.as_secs_f64().to_string())),
+        ),
+    ];
+    let otherwise = |name: &str| match name {
+        "table" => "__switchy_migrations",
+        "lock-timeout" => "60",
+        _ => "",
+    };
+    let (mut rows, mut json): (Vec<Vec<Field>>, Map<String, Value>) = (Vec::new(), Map::new());
+    for (name, setting) in all {
+        let (value, source) = setting.unwrap_or_else(|| (otherwise(name).to_owned(), Source::Default));
+        let value_json = if value.is_empty() { Value::Null } else { json!(value) };
+        let source = if value.is_empty() { "not set".to_owned() } else { source.to_string() };
+        json.insert(name.replace('-', "_"), json!({ "value": value_json, "source": source }));
+        rows.push(vec![name.into(), value.into(), source.into()]);
+    }
+    let file = settings.file.as_ref().map(|file| file.display().to_string());
+    context.output.say(&match &file {
+        Some(file) => format!("configuration file: {file}"),
+        None => "no configuration file".to_owned(),
+    });
+    Outcome::new(table(&["SETTING", "VALUE", "FROM"], rows), json!({ "file": file, "settings": json }))
+}
+
+fn shown<T>(setting: &Setting<T>, show: impl Fn(&T) -> String) -> (String, Source) {
+    (show(&setting.value), setting.source.clone())
+}

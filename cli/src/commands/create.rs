@@ -1,0 +1,160 @@
+//! `create`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+
+use super::Context;
+use crate::args::Create;
+use crate::failure::{Failure, Result};
+use crate::output::Outcome;
+
+/// A new migration, with scripts that have no statement yet.
+pub(super) fn create(context: &Context<'_>, create: &Create) -> Result<Outcome> {
+    let dir = &context.settings.dir.value;
+    if !dir.is_dir() {
+        let what = format!("there is no folder {}", dir.display());
+        return Err(Failure::file(format!("{what}; make one with `init`, or check the path")));
+    }
+    let layout = if create.flat { Layout::Flat } else { Layout::Folder };
+    let down = if create.no_down { Down::Without } else { Down::With };
+    let files = write(dir, &safe(&create.name)?, layout, down, "")?;
+    Ok(outcome(&files))
+}
+
+/// Whether a migration is a folder or files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    Folder,
+    Flat,
+}
+
+/// Whether it has a script that undoes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Down {
+    With,
+    Without,
+}
+
+/// What was made.
+pub(super) fn outcome(files: &[PathBuf]) -> Outcome {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    Outcome::new(names.join("\n"), json!({ "files": names }))
+}
+
+/// Writes the files of a new migration, and gives their names.
+pub(super) fn write(
+    dir: &Path,
+    name: &str,
+    layout: Layout,
+    down: Down,
+    example: &str,
+) -> Result<Vec<PathBuf>> {
+    let id = format!("{}_{name}", stamp(dir)?);
+    let (up_file, down_file) = match layout {
+        Layout::Folder => {
+            let folder = dir.join(&id);
+            fs::create_dir(&folder).map_err(|error| cannot("make the folder", &folder, &error))?;
+            (folder.join("up.sql"), folder.join("down.sql"))
+        }
+        Layout::Flat => (dir.join(format!("{id}.up.sql")), dir.join(format!("{id}.down.sql"))),
+    };
+    let up = format!("-- {name}: write here what changes the schema.\n{example}");
+    let mut files = vec![(up_file, up)];
+    if down == Down::With {
+        let text = format!(
+            "-- {name}: write here what undoes up.sql. As long as nothing is written, undoing it does nothing.\n"
+        );
+        files.push((down_file, text));
+    }
+    for (file, text) in &files {
+        new_file(file, text)?;
+    }
+    Ok(files.into_iter().map(|(file, _)| file).collect())
+}
+
+/// Writes a file that must not be there yet.
+pub(super) fn new_file(path: &Path, text: &str) -> Result<()> {
+    let written = fs::OpenOptions::new().write(true).create_new(true).open(path);
+    written
+        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(|error| cannot("write", path, &error))
+}
+
+pub(super) fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::file(format!("cannot {verb} {}: {error}; check that this user may do so", path.display()))
+}
+
+/// The time in UTC, moved on by seconds until no migration has it: of two with the same, the name would decide which comes first.
+fn stamp(dir: &Path) -> Result<String> {
+    let entries = fs::read_dir(dir).map_err(|error| cannot("read", dir, &error))?;
+    let taken: Vec<String> =
+        entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
+    let mut time = Timestamp::now();
+    loop {
+        let stamp = time.strftime("%Y-%m-%d-%H%M%S").to_string();
+        if !taken.iter().any(|name| name.starts_with(&stamp)) {
+            return Ok(stamp);
+        }
+        time = time.saturating_add(1.second()).unwrap_or(Timestamp::MAX);
+    }
+}
+
+/// A name that is good in every file system.
+fn safe(name: &str) -> Result<String> {
+    let refused = |why: &str| {
+        Failure::usage(format!("a migration cannot have this name: {why}; say in a few words what it does"))
+    };
+    if name.chars().any(|c| c.is_control() || "/\\:*?\"<>|".contains(c)) {
+        return Err(refused("it has a character that no file name has everywhere"));
+    }
+    if name.trim_start().starts_with(['.', '-', '~']) {
+        return Err(refused("it begins with a dot, a dash or a tilde"));
+    }
+    let mut safe = String::new();
+    for c in name.trim().chars() {
+        if c.is_alphanumeric() {
+            safe.extend(c.to_lowercase());
+        } else if !safe.ends_with('_') && !safe.is_empty() {
+            safe.push('_');
+        }
+    }
+    let safe = safe.trim_end_matches('_');
+    match safe.len() {
+        0 => Err(refused("it has no letter and no digit")),
+        length if length > 100 => Err(refused("it is longer than 100 bytes")),
+        _ => Ok(safe.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_made_safe_or_refused() {
+        let table = [
+            ("users", Some("users")),
+            ("  Add E-Mail  to users! ", Some("add_e_mail_to_users")),
+            ("Straße 2", Some("straße_2")),
+            ("a__b", Some("a_b")),
+            ("", None),
+            ("   ", None),
+            ("!!!", None),
+            ("../../etc/passwd", None),
+            ("a/b", None),
+            ("a\\b", None),
+            ("a\nb", None),
+            ("a\0b", None),
+            (".hidden", None),
+            ("-rf", None),
+            ("c:evil", None),
+        ];
+        for (name, expected) in table {
+            assert_eq!(safe(name).ok().as_deref(), expected, "{name:?}");
+        }
+        assert!(safe(&"x".repeat(101)).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! `history`
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use switchy_schema::{History, MigrationId, Trace, TraceKind};
+
+use super::Work;
+use crate::failure::Result;
+use crate::output::Outcome;
+use crate::session::{Access, Database};
+use crate::table::{Field, table};
+use crate::words;
+
+/// What happened, newest first.
+pub(super) fn history<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
+    let mut session = work.open(Access::Read)?;
+    let history = work.runner.history(B::conn(&mut session))?;
+    let happened = happened(&history);
+    let rows = happened.iter().map(Happening::row).collect();
+    let text = table(&["WHEN (UTC)", "MIGRATION", "WHAT", "PROGRAM", "WHO", "WHY"], rows);
+    if happened.is_empty() {
+        work.output().say("nothing happened yet");
+    }
+    Ok(Outcome::new(text, json!({ "events": happened.iter().map(Happening::fact).collect::<Vec<_>>() })))
+}
+
+/// Something that happened to a migration.
+#[derive(Default)]
+struct Happening {
+    when: String,
+    id: String,
+    what: String,
+    program: Option<String>,
+    who: Option<String>,
+    why: Option<String>,
+}
+
+/// The records and the log, put together.
+fn happened(history: &History) -> Vec<Happening> {
+    let is_removal = |trace: &Trace| {
+        matches!(
+            trace.kind,
+            TraceKind::RolledBack | TraceKind::Downgraded | TraceKind::Forgotten | TraceKind::MarkedUndone
+        )
+    };
+    let applied = |when: &str, id: &MigrationId| Happening {
+        when: when.to_owned(),
+        id: id.to_string(),
+        what: "applied".to_owned(),
+        ..Happening::default()
+    };
+    // Whose record says only that somebody said so.
+    let mut assumed: HashSet<&MigrationId> = HashSet::new();
+    let mut all: Vec<Happening> = Vec::new();
+    for trace in history.traces() {
+        if matches!(trace.kind, TraceKind::AssumedApplied | TraceKind::Baselined) {
+            assumed.insert(&trace.id);
+        } else if is_removal(trace) && !assumed.remove(&trace.id) {
+            all.extend(trace.applied_on.as_deref().map(|when| applied(when, &trace.id)));
+        }
+        all.push(Happening {
+            when: trace.logged_on.clone(),
+            id: trace.id.to_string(),
+            what: trace.kind.name().to_owned(),
+            program: trace.program.clone(),
+            who: trace.who.clone(),
+            why: trace.why.clone(),
+        });
+    }
+    for record in history.records().iter().filter(|record| !assumed.contains(&record.id)) {
+        let what = if record.dirty.is_some() { "begun, and not finished" } else { "applied" };
+        all.push(Happening { what: what.to_owned(), ..applied(&record.run_on, &record.id) });
+    }
+    // Of one moment, what was undone was undone before anything was applied, as a redo does it; the log has its own order.
+    let order = |a: &Happening| (a.when.clone(), a.is_applied().then(|| MigrationId::from(a.id.as_str())));
+    all.sort_by_key(order);
+    all.reverse();
+    all
+}
+
+impl Happening {
+    fn is_applied(&self) -> bool {
+        self.who.is_none() && self.program.is_none() && self.what == "applied"
+    }
+
+    fn row(&self) -> Vec<Field> {
+        let text = |text: &Option<String>| words::printable(text.as_deref().unwrap_or_default());
+        vec![
+            words::time(&self.when).into(),
+            self.id.as_str().into(),
+            words::printable(&self.what).into(),
+            text(&self.program).into(),
+            text(&self.who).into(),
+            text(&self.why).into(),
+        ]
+    }
+
+    fn fact(&self) -> Value {
+        json!({
+            "when": self.when,
+            "id": self.id,
+            "event": self.what,
+            "program": self.program,
+            "who": self.who,
+            "why": self.why,
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! `init`
+
+use std::fs;
+
+use serde_json::json;
+
+use super::Context;
+use super::create::{self, Down, Layout};
+use crate::address::Address;
+use crate::failure::Result;
+use crate::output::Outcome;
+use crate::settings::FILE;
+
+/// What a first migration could do, for whoever sees one for the first time.
+const EXAMPLE: &str = "--\n-- CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);\n";
+
+/// A folder with a first migration, and a configuration file. What is there already stays as it is.
+pub(super) fn init(context: &Context<'_>) -> Result<Outcome> {
+    let (settings, mut made) = (context.settings, Vec::new());
+    let dir = &settings.dir.value;
+    fs::create_dir_all(dir).map_err(|error| create::cannot("make the folder", dir, &error))?;
+    let is_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+    if is_empty {
+        made.extend(create::write(dir, "first", Layout::Folder, Down::With, EXAMPLE)?);
+    } else {
+        context.output.say(&format!("{} has something in it already, and stays as it is", dir.display()));
+    }
+    if let Some(file) = &settings.file {
+        context.output.say(&format!("{} is there already, and stays as it is", file.display()));
+    } else {
+        create::new_file(&context.folder.join(FILE), &configuration(context))?;
+        made.push(FILE.into());
+    }
+    let outcome = create::outcome(&made);
+    let line = format!("println!(\"cargo::rerun-if-changed={}\");", dir.display());
+    context.output.say(&format!("for a program that embeds them, build.rs needs the line\n    {line}"));
+    let mut json = outcome.json;
+    json.insert("build_rs".into(), json!(line));
+    Ok(Outcome { json, ..outcome })
+}
+
+/// The configuration file. No address of a server is written: it may have a password.
+fn configuration(context: &Context<'_>) -> String {
+    let settings = context.settings;
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let database = match settings.database.as_ref().map(|setting| &setting.value) {
+        None => "database-url = \"sqlite:app.db\"".to_owned(),
+        Some(address @ Address::Sqlite(_)) => format!("database-url = {}", quoted(&address.to_string())),
+        Some(_) => {
+            "# database-url: in SWITCHY_DATABASE_URL, since a password has no business in a file".to_owned()
+        }
+    };
+    let dir = quoted(&settings.dir.value.display().to_string());
+    format!(
+        "# `switchy-schema config` says what is in force. Flags and the environment override this.\n{database}\ndir = {dir}\n"
+    )
+}

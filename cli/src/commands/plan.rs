@@ -1,0 +1,53 @@
+//! `plan`, and every other dry run
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+use switchy_schema::{Direction, Plan, Step, StoredDown, Target, Verdict};
+
+use super::Work;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::output::Outcome;
+use crate::session::{Access, Database};
+use crate::{facts, words};
+
+/// What would be done, what that takes away, and what is wrong with it.
+pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target, with_sql: bool) -> Result<Outcome> {
+    let mut session = work.open(Access::Read)?;
+    let plan = work.runner.plan(B::conn(&mut session), target)?;
+    let mut json = facts::plan(&plan);
+    let mut text = words::of_command_line(&plan.to_string());
+    if with_sql {
+        let mut scripts = Map::new();
+        for step in plan.steps() {
+            let script = script(work, &mut session, step)?;
+            let shown = script.as_deref().unwrap_or("-- code, which is not shown");
+            let _ = write!(text, "\n\n-- {} {}\n{}", step.direction, step.id, shown.trim_end());
+            scripts.insert(step.id.to_string(), json!(script));
+        }
+        json.insert("scripts".into(), Value::Object(scripts));
+    }
+    Ok(Outcome::new(text, Value::Object(json)).exiting(exit(&plan)))
+}
+
+/// What a run that follows this plan would end with at once.
+fn exit(plan: &Plan) -> Exit {
+    let denied = plan.problems().iter().filter(|problem| problem.verdict == Verdict::Deny);
+    Exit::of_problems(denied)
+}
+
+/// The script of a step, which may be stored in the database.
+fn script<B: Database>(work: &Work<'_, B>, session: &mut B::Session, step: &Step) -> Result<Option<String>> {
+    if !step.is_stored {
+        return Ok(work.runner.script(step.id.clone(), step.direction).map(str::to_owned));
+    }
+    let history = work.runner.history(B::conn(session))?;
+    let stored = history.records().iter().find(|record| record.id == step.id);
+    Ok(match (step.direction, stored.and_then(|record| record.down.as_ref())) {
+        (Direction::Down, Some(StoredDown::Script(script))) => {
+            Some(script.text.lines().map(words::printable).collect::<Vec<_>>().join("\n"))
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,51 @@
+//! `repair` and `baseline`
+
+use serde_json::json;
+use switchy_schema::{Recovery, Trace};
+
+use super::Work;
+use crate::args::{Repair, Signing};
+use crate::facts;
+use crate::failure::Result;
+use crate::output::Outcome;
+use crate::session::{Access, Database};
+
+/// Corrects the records of migrations, one after the other.
+pub(super) fn repair<B: Database>(work: &Work<'_, B>, repair: &Repair) -> Result<Outcome> {
+    let access = if let Repair::Assume(_) = repair { Access::Make } else { Access::Change };
+    let mut session = work.open(access)?;
+    let which = repair.which();
+    let mut traces = Vec::new();
+    for id in &which.ids {
+        let recovered =
+            work.runner.recover(B::conn(&mut session), repair.recovery(id), which.signing.signature());
+        let left = match recovered {
+            Ok(left) => left,
+            Err(error) => {
+                // What was corrected before stays.
+                for trace in &traces {
+                    work.output().say(&line(trace));
+                }
+                return Err(error.into());
+            }
+        };
+        traces.extend(left);
+    }
+    Ok(outcome(&traces))
+}
+
+/// Records that a database has everything through a migration.
+pub(super) fn baseline<B: Database>(work: &Work<'_, B>, id: &str, signing: &Signing) -> Result<Outcome> {
+    let mut session = work.open(Access::Change)?;
+    let recovery = Recovery::Baseline(id.into());
+    Ok(outcome(&work.runner.recover(B::conn(&mut session), recovery, signing.signature())?))
+}
+
+fn outcome(traces: &[Trace]) -> Outcome {
+    let text = traces.iter().map(line).collect::<Vec<_>>().join("\n");
+    Outcome::new(text, json!({ "log": traces.iter().map(facts::trace).collect::<Vec<_>>() }))
+}
+
+fn line(trace: &Trace) -> String {
+    format!("{} {}", trace.kind, trace.id)
+}

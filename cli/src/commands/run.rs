@@ -1,0 +1,152 @@
+//! `migrate`, `rollback`, `redo`, `downgrade`
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use switchy_schema::{Direction, Event, MigrationId, Plan, Report, Target, TransactionMode};
+
+use super::{Work, plan};
+use crate::args::{DryRun, Migrate, Rollback};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
+use crate::output::{self, Outcome};
+use crate::progress::Progress;
+use crate::session::{Access, Database};
+use crate::{facts, words};
+
+/// Applies what is pending.
+pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> Result<Outcome> {
+    if migrate.batch {
+        work.runner = work.runner.transaction(TransactionMode::Batch);
+    }
+    go(work, migrate.target(), Access::Make, migrate.dry_run, Asking::AsTheEngine)
+}
+
+/// Undoes what was applied last.
+pub(super) fn rollback<B: Database>(work: Work<'_, B>, rollback: &Rollback) -> Result<Outcome> {
+    let target = rollback.target();
+    let asking = if target == Target::Empty { Asking::Always } else { Asking::AsTheEngine };
+    go(work, target, Access::Change, rollback.dry_run, asking)
+}
+
+/// Undoes the newest migration and applies it again.
+pub(super) fn redo<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Outcome> {
+    go(work, Target::Redo, Access::Change, dry_run, Asking::AsTheEngine)
+}
+
+/// Undoes what the set does not have.
+pub(super) fn downgrade<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Outcome> {
+    go(work, Target::Known, Access::Change, dry_run, Asking::Always)
+}
+
+/// Who decides whether somebody is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// The engine: in a protected environment, about what takes something away.
+    AsTheEngine,
+    Always,
+}
+
+fn go<B: Database>(
+    mut work: Work<'_, B>,
+    target: Target,
+    access: Access,
+    dry_run: DryRun,
+    asking: Asking,
+) -> Result<Outcome> {
+    if dry_run.dry_run {
+        return plan::plan(&work, target, false);
+    }
+    let mut session = work.open(access)?;
+    let approved = match asking {
+        Asking::AsTheEngine => None,
+        Asking::Always => agreed(&work, &mut session, &target)?,
+    };
+    let interrupt = Interrupt::listen(B::interrupter(&mut session), work.output());
+    let progress = Arc::new(Progress::new(work.output()));
+    let (listening, showing, asked) = (interrupt.clone(), Arc::clone(&progress), interrupt.clone());
+    let (hollow, output) = (hollow(&work), work.output().clone());
+    work.runner = work
+        .runner
+        .observe(move |event| {
+            listening.observe(event);
+            showing.observe(event);
+            if let Event::Finished { step, .. } = event
+                && step.direction == Direction::Down
+                && hollow.contains(&step.id)
+            {
+                output.note(&format!("`{}` has a script to undo it that does nothing", step.id));
+            }
+        })
+        .stop_when(move || asked.is_asked());
+    let result = match approved {
+        Some(plan) => work.runner.confirm(|_| true).apply(B::conn(&mut session), plan),
+        None => work.runner.run_to(B::conn(&mut session), target),
+    };
+    interrupt.end();
+    progress.end();
+    match result {
+        Ok(report) => Ok(outcome(work.context.output, &report)),
+        Err(error) => {
+            let failure = Failure::from(error);
+            Err(if interrupt.is_asked() { failure.after_interrupt() } else { failure })
+        }
+    }
+}
+
+/// Which migrations have a script that undoes them and does nothing, though the other one does something: most likely it was never
+/// written.
+fn hollow<B: Database>(work: &Work<'_, B>) -> HashSet<MigrationId> {
+    let script = |id: &MigrationId, way| work.runner.script(id.clone(), way);
+    let is_hollow = |id: &&MigrationId| {
+        script(id, Direction::Down).is_some_and(words::is_blank)
+            && !script(id, Direction::Up).is_some_and(words::is_blank)
+    };
+    work.runner.list().iter().map(|meta| &meta.id).filter(is_hollow).cloned().collect()
+}
+
+/// The plan that somebody said yes to; `None` if it does nothing, or the engine refuses it in any case.
+fn agreed<B: Database>(
+    work: &Work<'_, B>,
+    session: &mut B::Session,
+    target: &Target,
+) -> Result<Option<Plan>> {
+    let plan = work.runner.plan(B::conn(session), target.clone())?;
+    if plan.steps().is_empty() || Exit::of_problems(plan.problems()) != Exit::Done {
+        return Ok(None);
+    }
+    if work.context.global.yes {
+        return Ok(Some(plan));
+    }
+    if !output::can_ask() {
+        let what = format!(
+            "nothing was done: {} to be undone, and nobody can be asked",
+            words::counted(plan.steps().len(), "migration")
+        );
+        return Err(Failure::unconfirmed(format!(
+            "{what}; look at it with --dry-run, and say yes with --yes"
+        )));
+    }
+    if asks_about(&plan) {
+        Ok(Some(plan))
+    } else {
+        Err(Failure::unconfirmed("nothing was done: the answer was no"))
+    }
+}
+
+/// Shows a plan, and asks whether it is to be carried out.
+pub(crate) fn asks_about(plan: &Plan) -> bool {
+    output::ask(&format!("{}\nDo this?", words::of_command_line(&plan.to_string())))
+}
+
+fn outcome(output: &output::Output, report: &Report) -> Outcome {
+    let text = if report.is_up_to_date() {
+        output.say(&format!("nothing to do, with {} applied", words::counted(report.already, "migration")));
+        String::new()
+    } else {
+        words::done(report)
+    };
+    Outcome::new(text, Value::Object(facts::report(report)))
+}

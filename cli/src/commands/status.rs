@@ -1,0 +1,145 @@
+//! `status`
+
+use comfy_table::Color;
+use serde_json::{Value, json};
+use switchy_schema::{Direction, Entry, Record, State};
+
+use super::Work;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::output::Outcome;
+use crate::session::{Access, Database};
+use crate::table::{Field, table};
+use crate::words;
+
+/// One row for each migration of the set or the database.
+pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Result<Outcome> {
+    let mut session = work.open(Access::Read)?;
+    let entries = work.runner.status(B::conn(&mut session))?.entries;
+    let late = late(&entries);
+    let all_said: Vec<Said> =
+        entries.iter().zip(&late).map(|(entry, late)| Said::of(&entry.state, *late)).collect();
+
+    let rows = entries.iter().zip(&all_said).map(|(entry, said)| {
+        let when = record(&entry.state).map_or_else(String::new, |record| words::time(&record.run_on));
+        vec![
+            entry.id.to_string().into(),
+            Field::colored(said.word, said.color),
+            when.into(),
+            entry.description.as_deref().map(words::printable).unwrap_or_default().into(),
+        ]
+    });
+    let text = table(&["MIGRATION", "STATE", "APPLIED (UTC)", "DESCRIPTION"], rows.collect());
+    say(work, &entries, &all_said);
+
+    let facts: Vec<Value> = entries.iter().zip(&all_said).zip(late).map(fact).collect();
+    let exit = all_said.iter().map(|said| said.exit).max().unwrap_or(Exit::Done);
+    let outcome = Outcome::new(text, json!({ "migrations": facts }));
+    Ok(if wants_code { outcome.exiting(exit) } else { outcome })
+}
+
+/// Which are pending although later ones are applied.
+fn late(entries: &[Entry]) -> Vec<bool> {
+    let is_applied =
+        |entry: &Entry| record(&entry.state).is_some() && !matches!(entry.state, State::Unknown(_));
+    let newest = entries.iter().rposition(is_applied);
+    let is_late = |(place, entry): (usize, &Entry)| {
+        entry.state == State::Pending && newest.is_some_and(|newest| place < newest)
+    };
+    entries.iter().enumerate().map(is_late).collect()
+}
+
+/// What the database has of a migration.
+pub(super) fn record(state: &State) -> Option<&Record> {
+    match state {
+        State::Applied(record) | State::Changed(record) | State::Dirty(record) | State::Unknown(record) => {
+            Some(record)
+        }
+        _ => None,
+    }
+}
+
+/// What is said of a state.
+pub(super) struct Said {
+    pub(super) word: &'static str,
+    color: Color,
+    exit: Exit,
+}
+
+impl Said {
+    pub(super) fn of(state: &State, is_late: bool) -> Self {
+        let (word, color, exit) = match state {
+            State::Applied(_) => ("applied", Color::Green, Exit::Done),
+            State::Pending if is_late => ("pending, out of order", Color::Yellow, Exit::Pending),
+            State::Pending => ("pending", Color::Yellow, Exit::Pending),
+            State::Changed(_) => ("changed", Color::Red, Exit::Refused),
+            State::Dirty(record) if goes_on(record) => ("dirty, to go on", Color::Yellow, Exit::Pending),
+            State::Dirty(_) => ("dirty", Color::Red, Exit::Dirty),
+            State::Unknown(_) => ("missing", Color::Red, Exit::DatabaseAhead),
+            State::OtherDatabase => ("for another database", Color::DarkGrey, Exit::Done),
+            State::OtherEnvironment => ("for another environment", Color::DarkGrey, Exit::Done),
+            _ => ("unknown", Color::Red, Exit::Failed),
+        };
+        Self { word, color, exit }
+    }
+}
+
+/// Whether the next run goes on with it.
+fn goes_on(record: &Record) -> bool {
+    record.dirty.as_ref().is_some_and(|dirty| dirty.is_to_resume && dirty.direction == Direction::Up)
+}
+
+fn say<B: Database>(work: &Work<'_, B>, entries: &[Entry], states: &[Said]) {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for said in states {
+        match counts.iter_mut().find(|(word, _)| *word == said.word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((said.word, 1)),
+        }
+    }
+    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let counts = if counts.is_empty() { "no migrations".to_owned() } else { counts.join("; ") };
+    work.output().say(&counts);
+    for entry in entries {
+        let Some(dirty) = record(&entry.state).and_then(|record| record.dirty.as_ref()) else { continue };
+        let doing = match dirty.direction {
+            Direction::Up => "applied",
+            Direction::Down => "undone",
+        };
+        let place = match (dirty.statement, dirty.of) {
+            (Some(statement), Some(of)) if statement <= of => format!(" at statement {statement} of {of}"),
+            _ => String::new(),
+        };
+        let why =
+            dirty.failure.as_deref().map_or_else(String::new, |why| format!(": {}", words::printable(why)));
+        work.output().say(&format!("`{}` began to be {doing} and stopped{place}{why}", entry.id));
+    }
+}
+
+fn fact(((entry, said), is_late): ((&Entry, &Said), bool)) -> Value {
+    let record = record(&entry.state);
+    let dirty = record.and_then(|record| record.dirty.as_ref());
+    let state = match &entry.state {
+        State::Dirty(_) => "dirty",
+        State::Pending => "pending",
+        State::OtherDatabase => "other_database",
+        State::OtherEnvironment => "other_environment",
+        _ => said.word,
+    };
+    json!({
+        "id": entry.id.to_string(),
+        "description": entry.description,
+        "state": state,
+        "is_out_of_order": is_late,
+        "applied_on": record.map(|record| &record.run_on),
+        "duration_ms": record.and_then(|record| record.duration).map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        "checksum": record.and_then(|record| record.checksum).map(|checksum| checksum.to_string()),
+        "dirty": dirty.map(|dirty| json!({
+            "direction": dirty.direction.to_string(),
+            "statement": dirty.statement,
+            "of": dirty.of,
+            "failure": dirty.failure,
+            "is_to_go_on": dirty.is_to_resume,
+        })),
+    })
+}

@@ -1,0 +1,27 @@
+//! `unlock`
+
+use serde_json::json;
+
+use super::Work;
+use crate::failure::Result;
+use crate::output::Outcome;
+use crate::session::{Access, Database};
+use crate::words;
+
+/// Who holds the lock. Nobody takes it from them: the system frees it when their process ends.
+pub(super) fn unlock<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
+    let mut session = work.open(Access::Read)?;
+    let holder = work.runner.lock_holder(B::conn(&mut session))?;
+    let json = json!({ "is_held": holder.is_some(), "holder": holder });
+    let text = match holder.as_deref() {
+        None => "nobody holds the lock".to_owned(),
+        Some("") => "another run holds the lock, and does not say who it is".to_owned(),
+        Some(holder) => format!("another run holds the lock: {}", words::printable(holder)),
+    };
+    if holder.is_some() {
+        work.output().say(
+            "it is free when that run ends; if it hangs, end its process, and the system frees the lock",
+        );
+    }
+    Ok(Outcome::new(text, json))
+}

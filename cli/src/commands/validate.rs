@@ -1,0 +1,42 @@
+//! `validate`
+
+use serde_json::json;
+use switchy_schema::{Policy, Problem, Verdict};
+
+use super::Work;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::output::Outcome;
+use crate::session::{Access, Database};
+use crate::{facts, words};
+
+/// Everything that is wrong with the set, and with the database if one is named.
+pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> Result<Outcome> {
+    if is_strict {
+        work.runner = work.runner.policy(Policy::STRICT);
+    }
+    let found = if work.context.settings.database.is_some() {
+        let mut session = work.open(Access::Read)?;
+        work.runner.validate(B::conn(&mut session))?
+    } else {
+        work.output().say("no database is named, so the migrations are looked at by themselves");
+        work.runner.validate_source()
+    };
+    let text = found.iter().map(line).collect::<Vec<_>>().join("\n");
+    let refused = found.iter().filter(|problem| problem.verdict == Verdict::Deny).count();
+    work.output().say(&match found.len() {
+        0 => "nothing is wrong".to_owned(),
+        all => format!("{}, {refused} of them refused", words::counted(all, "finding")),
+    });
+    let json = json!({ "problems": found.iter().map(facts::problem).collect::<Vec<_>>() });
+    Ok(Outcome::new(text, json).exiting(Exit::of_problems(&found)))
+}
+
+fn line(problem: &Problem) -> String {
+    let mut text = words::of_command_line(&format!("{}, {}: {problem}", problem.verdict, problem.kind));
+    if let Some(detail) = &problem.detail {
+        text.push('\n');
+        text.push_str(detail);
+    }
+    text
+}

@@ -1,0 +1,53 @@
+//! [`Exit`]: what a process tells by its code.
+
+use std::process::ExitCode;
+
+use switchy_schema::{ErrorKind, FaultKind, MigrationError, Problem, ProblemKind, Verdict};
+
+/// What a process tells by its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// It was done, or there was nothing to do.
+    Done = 0,
+    Failed = 1,
+    /// The command line or the configuration cannot be understood.
+    Usage = 2,
+    Pending = 3,
+    /// A policy refuses it, or what is applied is not what the set has.
+    Refused = 4,
+    /// The database has migrations that the set does not have.
+    DatabaseAhead = 5,
+    /// Another run holds the lock, or another connection the database.
+    Locked = 6,
+    /// A step began and did not finish.
+    Dirty = 7,
+}
+
+impl Exit {
+    /// What findings mean that keep something from being done; the gravest counts.
+    pub(crate) fn of_problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
+        let denied = problems.into_iter().filter(|problem| problem.verdict == Verdict::Deny);
+        let exits = denied.map(|problem| match problem.kind {
+            ProblemKind::Dirty => Self::Dirty,
+            ProblemKind::DatabaseAhead => Self::DatabaseAhead,
+            _ => Self::Refused,
+        });
+        exits.max().unwrap_or(Self::Done)
+    }
+
+    /// What an error means.
+    pub(crate) fn of(error: &MigrationError) -> Self {
+        match (error.kind(), error.fault()) {
+            (ErrorKind::Refused, _) => Self::of_problems(error.problems()),
+            (ErrorKind::TableName, _) => Self::Usage,
+            (ErrorKind::LockTimeout, _) | (_, Some(FaultKind::Busy)) => Self::Locked,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

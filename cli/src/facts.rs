@@ -1,0 +1,104 @@
+//! What the engine knows, as JSON.
+
+use serde_json::{Map, Value, json};
+use switchy_schema::{
+    Applied, Atomicity, Effect, EffectKind, Evidence, Location, Plan, Problem, Report, Step, Trace,
+};
+
+use crate::words;
+
+/// A place in a file.
+pub(crate) fn location(at: &Location) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("file".into(), json!(at.origin));
+    map.insert("line".into(), json!(at.position.map(|position| position.line)));
+    map.insert("column".into(), json!(at.position.map(|position| position.column)));
+    map
+}
+
+/// A finding.
+pub(crate) fn problem(problem: &Problem) -> Value {
+    let mut map = Map::new();
+    map.insert("kind".into(), json!(problem.kind.name().replace(' ', "_")));
+    map.insert("verdict".into(), json!(problem.verdict.to_string()));
+    map.insert("migration".into(), json!(problem.migration.to_string()));
+    map.insert("finding".into(), json!(words::of_command_line(&problem.finding)));
+    map.insert("remedy".into(), json!(problem.remedy.as_deref().map(words::of_command_line)));
+    if let Some(at) = &problem.at {
+        map.extend(location(at));
+    }
+    map.insert("detail".into(), json!(problem.detail));
+    Value::Object(map)
+}
+
+/// What a run would do.
+pub(crate) fn plan(plan: &Plan) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("already".into(), json!(plan.already()));
+    map.insert("steps".into(), plan.steps().iter().map(step).collect());
+    map.insert("problems".into(), plan.problems().iter().map(problem).collect());
+    map
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "id": step.id.to_string(),
+        "direction": step.direction.to_string(),
+        "description": step.description,
+        "in_transaction": step.atomicity == Atomicity::Transaction,
+        "from_statement": step.from,
+        "needs": step.needs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "file": step.origin,
+        "is_stored": step.is_stored,
+        "effects": step.effects.as_ref().map(|effects| effects.iter().map(effect).collect::<Vec<_>>()),
+    })
+}
+
+fn effect(effect: &Effect) -> Value {
+    json!({
+        "kind": match effect.kind {
+            EffectKind::DropsTable => "drops_table",
+            EffectKind::ReplacesTable => "replaces_table",
+            EffectKind::DropsColumn => "drops_column",
+            EffectKind::DropsIndex => "drops_index",
+            EffectKind::DropsTrigger => "drops_trigger",
+            EffectKind::DropsView => "drops_view",
+            EffectKind::DeletesRows => "deletes_rows",
+            _ => "unknown",
+        },
+        "object": effect.object,
+        "column": effect.column,
+        "rows": effect.rows,
+        "is_certain": effect.evidence == Evidence::Rehearsal,
+    })
+}
+
+/// What a run did.
+pub(crate) fn report(report: &Report) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("already".into(), json!(report.already));
+    map.insert("done".into(), report.applied.iter().map(applied).collect());
+    map.insert("notes".into(), report.notes.iter().map(problem).collect());
+    map
+}
+
+fn applied(step: &Applied) -> Value {
+    json!({
+        "id": step.id.to_string(),
+        "direction": step.direction.to_string(),
+        "duration_ms": u64::try_from(step.duration.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// A line of the log.
+pub(crate) fn trace(trace: &Trace) -> Value {
+    json!({
+        "when": trace.logged_on,
+        "id": trace.id.to_string(),
+        "event": trace.kind.name(),
+        "applied_on": trace.applied_on,
+        "program": trace.program,
+        "who": trace.who,
+        "why": trace.why,
+    })
+}

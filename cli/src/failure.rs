@@ -1,0 +1,113 @@
+//! [`Failure`]: why a command did not do what it was asked for.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use switchy_schema::{ErrorKind, MigrationError};
+
+use crate::exit::Exit;
+use crate::{facts, words};
+
+/// Why a command did not do what it was asked for: a sentence, a kind for programs, and a code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    kind: &'static str,
+    message: String,
+    /// The error of the engine, if it is one.
+    pub(crate) error: Option<Box<MigrationError>>,
+}
+
+/// A result of a command.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, kind, message: message.into(), error: None }
+    }
+
+    /// The command line or the configuration cannot be understood.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// The database cannot be reached or opened.
+    pub(crate) fn connection(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, "connection", message)
+    }
+
+    /// A file cannot be read or written.
+    pub(crate) fn file(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, "file", message)
+    }
+
+    /// Somebody was asked and said no, or nobody could be asked.
+    pub(crate) fn unconfirmed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "unconfirmed", message)
+    }
+
+    /// Somebody told us to end before anything was done, or insisted.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, "interrupted", message)
+    }
+
+    /// As the end of a run that somebody told to end.
+    pub(crate) fn after_interrupt(self) -> Self {
+        Self {
+            exit: Exit::Failed,
+            kind: "interrupted",
+            message: format!("interrupted: {}", self.message),
+            ..self
+        }
+    }
+
+    /// As JSON, as `docs/cli-json.md` has it.
+    pub(crate) fn to_json(&self) -> Map<String, Value> {
+        let mut map = Map::new();
+        map.insert("kind".into(), json!(self.kind));
+        map.insert("message".into(), json!(self.message));
+        let Some(error) = &self.error else { return map };
+        map.insert("migration".into(), json!(error.migration().map(ToString::to_string)));
+        if let Some(at) = error.location() {
+            map.extend(facts::location(at));
+        }
+        map.insert("statement".into(), json!(error.statement()));
+        map.insert("problems".into(), error.problems().iter().map(facts::problem).collect());
+        map
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<MigrationError> for Failure {
+    fn from(error: MigrationError) -> Self {
+        let message = words::of_command_line(&error.to_string());
+        let failure = Self::new(Exit::of(&error), kind(error.kind()), message);
+        Self { error: Some(Box::new(error)), ..failure }
+    }
+}
+
+/// The kind of an error as a word.
+fn kind(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Source => "source",
+        ErrorKind::Set => "set",
+        ErrorKind::TableName => "table_name",
+        ErrorKind::UnknownMigration => "unknown_migration",
+        ErrorKind::Refused => "refused",
+        ErrorKind::Recovery => "recovery",
+        ErrorKind::Stale => "stale",
+        ErrorKind::OpenTransaction => "open_transaction",
+        ErrorKind::Step => "step",
+        ErrorKind::Hook => "hook",
+        ErrorKind::Stopped => "stopped",
+        ErrorKind::LockTimeout => "lock_timeout",
+        ErrorKind::LockFile => "lock_file",
+        ErrorKind::Database => "database",
+        _ => "other",
+    }
+}

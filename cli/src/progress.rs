@@ -1,0 +1,82 @@
+//! [`Progress`]: what goes on, while it goes on.
+
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use switchy_schema::{Direction, Event};
+
+use crate::output::Output;
+use crate::words;
+
+/// What goes on: a bar on a terminal, lines elsewhere.
+pub(crate) struct Progress {
+    output: Output,
+    bar: Option<ProgressBar>,
+    /// Who was waited for last, to be named once.
+    holder: Mutex<String>,
+}
+
+impl Progress {
+    pub(crate) fn new(output: &Output) -> Self {
+        let bar = (io::stderr().is_terminal() && !output.is_quiet()).then(|| {
+            let bar = ProgressBar::new(0);
+            if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { output: output.clone(), bar, holder: Mutex::default() }
+    }
+
+    /// What an observer of a run does.
+    pub(crate) fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::Waiting { lock, holder } => self.wait(lock, holder),
+            Event::Warning { problem } => self.above_bar(|| self.output.warn(problem)),
+            Event::Started { step, number, of } => {
+                let verb = match step.direction {
+                    Direction::Up => "applying",
+                    Direction::Down => "undoing",
+                };
+                match &self.bar {
+                    Some(bar) => {
+                        bar.set_length(*of as u64);
+                        bar.set_position(*number as u64 - 1);
+                        bar.set_message(format!("{verb} {}", step.id));
+                        bar.enable_steady_tick(Duration::from_millis(100));
+                    }
+                    None => self.output.say(&format!("{number}/{of} {verb} {}", step.id)),
+                }
+            }
+            Event::Finished { .. } => self.bar.iter().for_each(|bar| bar.inc(1)),
+            _ => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&self) {
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+    }
+
+    fn wait(&self, lock: &str, holder: &str) {
+        // How long it has been held changes all the time.
+        let who = holder.split(", for ").next().unwrap_or_default().to_owned();
+        let mut last = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = if who.is_empty() { "who does not say who it is" } else { &who };
+        let said =
+            format!("waiting for the lock {lock}, which another run holds ({})", words::printable(said));
+        if *last != said {
+            self.above_bar(|| self.output.say(&said));
+            *last = said;
+        }
+    }
+
+    fn above_bar(&self, say: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+}

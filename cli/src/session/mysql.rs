@@ -1,0 +1,107 @@
+//! MySQL and MariaDB.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder, SslOpts};
+use switchy_schema::Mysql;
+
+use super::{Access, Database, Interrupter, Opened};
+use crate::address::{Address, Server};
+use crate::failure::{Failure, Result};
+
+/// An open connection, and what another one to the same server takes.
+pub struct Session {
+    conn: Conn,
+    opts: Opts,
+}
+
+#[allow(private_interfaces, reason = "as the trait has it")]
+impl Database for Mysql {
+    type Session = Session;
+
+    fn open(address: &Address, _access: Access, _patience: Duration) -> Result<Opened<Session>> {
+        let Address::Mysql(server) = address else {
+            let what = format!("{address} is no MySQL database, and these migrations are for MySQL");
+            return Err(Failure::usage(what));
+        };
+        let opts = opts(server)?;
+        let conn = Conn::new(opts.clone()).map_err(|error| {
+            let text = server.hidden_in(&said(&error));
+            Failure::connection(format!(
+                "cannot connect to {address}: {text}; check the address, and that the server runs"
+            ))
+        })?;
+        Ok(Opened { session: Session { conn, opts }, note: None })
+    }
+
+    fn conn(session: &mut Session) -> &mut Conn {
+        &mut session.conn
+    }
+
+    fn interrupter(session: &mut Session) -> Interrupter {
+        let (id, opts) = (session.conn.connection_id(), session.opts.clone());
+        // If it cannot be told, the statement goes on to its end.
+        Box::new(move || {
+            drop(Conn::new(opts.clone()).and_then(|mut other| other.query_drop(format!("KILL QUERY {id}"))));
+        })
+    }
+}
+
+/// The connection that an address means.
+fn opts(server: &Server) -> Result<Opts> {
+    let mut opts = OptsBuilder::new()
+        .user(server.user.clone())
+        .pass(server.password.clone())
+        .ip_or_hostname(server.host.clone().or_else(|| Some("localhost".to_owned())))
+        .tcp_port(server.port.unwrap_or(3306))
+        .tcp_connect_timeout(Some(Duration::from_secs(30)))
+        // To the server that was named, not to another one beside it.
+        .prefer_socket(false)
+        .db_name(server.database.clone());
+    let (mut mode, mut roots) = (None, None);
+    for (name, value) in &server.options {
+        match name.as_str() {
+            "socket" => opts = opts.socket(Some(value.clone())),
+            "ssl-mode" | "sslmode" => mode = Some(value.to_ascii_lowercase().replace('-', "_")),
+            "ssl-ca" | "sslrootcert" => roots = Some(PathBuf::from(value)),
+            "connect_timeout" => {
+                let seconds = value.parse().map_err(|_| {
+                    Failure::usage("`connect_timeout` in the address is no number of seconds")
+                })?;
+                opts = opts.tcp_connect_timeout(Some(Duration::from_secs(seconds)));
+            }
+            name => {
+                return Err(Failure::usage(format!(
+                    "`{name}` in the address of the mysql database is not known"
+                )));
+            }
+        }
+    }
+    let ssl = SslOpts::default().with_root_cert_path(roots);
+    let ssl = match mode.as_deref() {
+        None | Some("disabled" | "disable") => None,
+        Some("required" | "require") => {
+            Some(ssl.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
+        }
+        Some("verify_ca") => Some(ssl.with_danger_skip_domain_validation(true)),
+        Some("verify_identity" | "verify_full") => Some(ssl),
+        Some(_) => {
+            let what =
+                "`ssl-mode` in the address is none of disabled, required, verify_ca and verify_identity";
+            return Err(Failure::usage(what));
+        }
+    };
+    Ok(opts.ssl_opts(ssl).into())
+}
+
+/// What the driver says, without its own names.
+fn said(error: &mysql::Error) -> String {
+    match error {
+        mysql::Error::DriverError(error) => error.to_string(),
+        mysql::Error::MySqlError(error) => error.to_string(),
+        mysql::Error::IoError(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,81 @@
+//! SQLite.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use switchy_schema::Sqlite;
+
+use super::{Access, Database, Interrupter, Opened};
+use crate::address::{Address, SqliteFile};
+use crate::failure::{Failure, Result};
+
+#[allow(private_interfaces, reason = "as the trait has it")]
+impl Database for Sqlite {
+    type Session = Connection;
+
+    fn open(address: &Address, access: Access, patience: Duration) -> Result<Opened<Connection>> {
+        let Address::Sqlite(file) = address else {
+            return Err(Failure::usage(format!(
+                "{address} is no SQLite database, and these migrations are for SQLite"
+            )));
+        };
+        let opened = match file {
+            SqliteFile::Memory => Opened { session: memory()?, note: None },
+            SqliteFile::At(path) => at(path, access)?,
+        };
+        // The engine waits by itself; this is for what waits inside of SQLite.
+        let wait = patience.min(Duration::from_secs(5));
+        opened.session.busy_timeout(wait).map_err(|error| Failure::connection(error.to_string()))?;
+        Ok(opened)
+    }
+
+    fn conn(session: &mut Connection) -> &Connection {
+        session
+    }
+
+    fn interrupter(session: &mut Connection) -> Interrupter {
+        let handle = session.get_interrupt_handle();
+        Box::new(move || handle.interrupt())
+    }
+}
+
+fn memory() -> Result<Connection> {
+    Connection::open_in_memory().map_err(|error| Failure::connection(error.to_string()))
+}
+
+fn at(path: &Path, access: Access) -> Result<Opened<Connection>> {
+    if !path.exists() && access != Access::Make {
+        let note = format!("there is no file {} yet, so nothing is applied", path.display());
+        return Ok(Opened { session: memory()?, note: Some(note) });
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        let what = format!("there is no folder {} for the database", folder.display());
+        return Err(Failure::connection(format!("{what}; make it, or check the path")));
+    }
+    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // Who only reads a database in WAL mode leaves two files behind, and who may write takes them away. But who may write also moves what
+    // a crash left in the WAL into the database, so where there is one it is only read.
+    let is_read_only = access == Access::Read && beside(path, "-wal").exists();
+    flags |= match access {
+        Access::Read if is_read_only => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Read | Access::Change => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Make => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    };
+    let session = Connection::open_with_flags(path, flags).map_err(|error| {
+        let what = format!("cannot open the database {}: {error}", path.display());
+        Failure::connection(format!("{what}; check that it is a file that this user may use"))
+    })?;
+    if access == Access::Read {
+        session
+            .pragma_update(None, "query_only", true)
+            .map_err(|error| Failure::connection(error.to_string()))?;
+    }
+    Ok(Opened { session, note: None })
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}

@@ -1,0 +1,162 @@
+//! [`Settings`]: what is in force, and where it comes from.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::address::Address;
+use crate::args::Global;
+use crate::failure::{Failure, Result};
+
+/// The name of the configuration file.
+pub(crate) const FILE: &str = "switchy-schema.toml";
+
+/// A value, and where it comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Flag(&'static str),
+    Variable(&'static str),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// What is in force: flags before the environment before the file before what holds otherwise.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The configuration file, if there is one.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) database: Option<Setting<Address>>,
+    pub(crate) dir: Setting<PathBuf>,
+    pub(crate) table: Option<Setting<String>>,
+    pub(crate) environment: Option<Setting<String>>,
+    pub(crate) lock_timeout: Option<Setting<Duration>>,
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    database_url: Option<String>,
+    dir: Option<PathBuf>,
+    table: Option<String>,
+    env: Option<String>,
+    lock_timeout: Option<f64>,
+}
+
+impl Settings {
+    /// The settings for a process in this folder.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something is not what it should be.
+    pub(crate) fn gather(global: &Global, folder: &Path) -> Result<Self> {
+        let (path, file) = match found(folder) {
+            Some(path) => (Some(path.clone()), read(&path)?),
+            None => (None, File::default()),
+        };
+        let of_file = || Source::File(path.clone().unwrap_or_default());
+        // What stands in the file is meant from where the file is.
+        let base = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let base = base.strip_prefix(folder).unwrap_or(base);
+
+        let url = flag("database-url", global.database_url.as_ref())
+            .or_else(|| variable("SWITCHY_DATABASE_URL"))
+            .or_else(|| variable("DATABASE_URL"))
+            .or_else(|| file.database_url.map(|value| Setting { value, source: of_file() }));
+        let database = match url {
+            Some(Setting { value, source }) => {
+                let address = Address::parse(&value)?;
+                let value = if matches!(source, Source::File(_)) { address.within(base) } else { address };
+                Some(Setting { value, source })
+            }
+            None => None,
+        };
+        let dir = global.dir.clone().map(|value| Setting { value, source: Source::Flag("dir") });
+        let dir = dir
+            .or_else(|| path_of(variable("SWITCHY_MIGRATIONS_DIR")))
+            .or_else(|| file.dir.map(|dir| Setting { value: base.join(dir), source: of_file() }))
+            .unwrap_or_else(|| Setting { value: base.join("migrations"), source: Source::Default });
+        let table = flag("table", global.table.as_ref())
+            .or_else(|| variable("SWITCHY_MIGRATION_TABLE"))
+            .or_else(|| file.table.map(|value| Setting { value, source: of_file() }));
+        let environment = flag("env", global.env.as_ref())
+            .or_else(|| variable("SWITCHY_ENV"))
+            .or_else(|| file.env.map(|value| Setting { value, source: of_file() }));
+        let seconds =
+            global.lock_timeout.map(|value| Setting { value, source: Source::Flag("lock-timeout") });
+        let seconds = seconds.or_else(|| file.lock_timeout.map(|value| Setting { value, source: of_file() }));
+        let lock_timeout = seconds.map(duration).transpose()?;
+        Ok(Self { file: path, database, dir, table, environment, lock_timeout })
+    }
+
+    /// The database that a command needs.
+    ///
+    /// # Errors
+    /// None was named.
+    pub(crate) fn address(&self) -> Result<&Address> {
+        self.database.as_ref().map(|setting| &setting.value).ok_or_else(|| {
+            let ways = format!("name it with --database-url, with SWITCHY_DATABASE_URL, or in {FILE}");
+            Failure::usage(format!("it is not said which database is meant; {ways}"))
+        })
+    }
+}
+
+fn flag(name: &'static str, value: Option<&String>) -> Option<Setting<String>> {
+    value.cloned().map(|value| Setting { value, source: Source::Flag(name) })
+}
+
+/// An environment variable; an empty one is as good as none.
+fn variable(name: &'static str) -> Option<Setting<String>> {
+    let value = env::var(name).ok().filter(|value| !value.is_empty())?;
+    Some(Setting { value, source: Source::Variable(name) })
+}
+
+fn path_of(setting: Option<Setting<String>>) -> Option<Setting<PathBuf>> {
+    setting.map(|Setting { value, source }| Setting { value: value.into(), source })
+}
+
+fn duration(seconds: Setting<f64>) -> Result<Setting<Duration>> {
+    let Setting { value, source } = seconds;
+    match Duration::try_from_secs_f64(value) {
+        Ok(value) => Ok(Setting { value, source }),
+        Err(_) => Err(Failure::usage(format!(
+            "a lock cannot be waited for {value} seconds; give a number from 0 on"
+        ))),
+    }
+}
+
+/// The file in this folder or above.
+fn found(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file())
+}
+
+fn read(path: &Path) -> Result<File> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = line.map_or_else(String::new, |line| format!(":{line}"));
+        // The line itself is not shown: the address of a database may have a password.
+        Failure::usage(format!("{}{line}: {}", path.display(), error.message()))
+    })
+}

@@ -1,0 +1,189 @@
+//! What cannot be done: a sentence each, the right code, and nothing changed.
+
+use std::fs;
+
+use crate::shell::Shell;
+
+#[test]
+fn a_command_line_that_cannot_be_understood() {
+    let mut shell = Shell::with_set();
+    shell.runs(&[
+        "migrat",
+        "migrate --nonsense",
+        "migrate --steps -1",
+        "migrate --steps 1 --to x",
+        "status --lock-timeout x",
+        "status --lock-timeout -1",
+        "status --lock-timeout inf",
+        "status --color blue",
+        "status -q -v",
+        "plan --back",
+        "graph --format",
+        "migrate --nonsense --json",
+        "status --lock-timeout -1 --json",
+    ]);
+    shell.assert("usage");
+}
+
+#[test]
+fn an_address_that_is_none() {
+    let mut shell = Shell::with_set();
+    for url in [
+        "oracle://db/app",
+        "nothing",
+        "''",
+        "sqlite:",
+        "u:hunter2@db",
+        "postgres:u:hunter2@db",
+        "postgres://u:hun/ter2@db/app",
+        "postgres://db/app?port=x",
+        "postgres://db/app?nonsense=hunter2",
+        "postgres://db/app?sslmode=maybe",
+        "postgres://db/app?connect_timeout=x",
+        "mysql://db/app?nonsense=hunter2",
+        "mysql://db/app?ssl-mode=maybe",
+        "postgres://u:%ff@db/app",
+    ] {
+        shell.run(&format!("migrate --database-url {url}"));
+    }
+    shell.remove("switchy-schema.toml");
+    shell.runs(&["migrate", "status --json"]);
+    assert!(!shell.log.replace("hunter2@", "").replace("=hunter2", "").contains("hunter2"));
+    shell.assert("address");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_understood() {
+    let mut shell = Shell::with_set();
+    for text in [
+        "database-url = ",
+        "database = 'x'",
+        "lock-timeout = 'long'",
+        "lock-timeout = -1",
+        "dir = ['a']",
+        "database-url = 'oracle:x'",
+    ] {
+        shell.write("switchy-schema.toml", &format!("# mine\n{text}\n"));
+        shell.log.push_str(text);
+        shell.log.push('\n');
+        shell.run("status");
+    }
+    shell.assert("configuration");
+}
+
+#[test]
+fn a_folder_that_cannot_be_read() {
+    let mut shell = Shell::with_set();
+    shell.write("file", "");
+    shell.runs(&[
+        "migrate --dir nowhere",
+        "migrate --dir file",
+        "migrate --dir nowhere --json",
+        "list --dir nowhere",
+        "validate --dir nowhere",
+    ]);
+    fs::write(shell.path().join("migrations/2025-01-01-000000_users/up.sql"), b"\xff").unwrap();
+    shell.write("migrations/2025-01-02-000000_email/metadata.toml", "description = 7\n");
+    shell.runs(&["migrate", "migrate --json"]);
+    assert!(!shell.path().join("app.db").exists());
+    shell.assert("folder");
+}
+
+#[test]
+fn a_database_that_is_none() {
+    let mut shell = Shell::with_set();
+    shell.write("app.db", &"this is a letter to my aunt".repeat(100));
+    fs::create_dir(shell.path().join("folder.db")).unwrap();
+    let before = shell.files();
+    shell.runs(&[
+        "migrate",
+        "status",
+        "migrate --json",
+        "migrate --database-url folder.db",
+        "migrate --database-url no/such/x.db",
+        "status --database-url folder.db",
+    ]);
+    assert!(shell.files() == before, "{}", shell.log);
+    shell.assert("not_a_database");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    let mut shell = Shell::with_set();
+    shell.run("migrate -q --steps 1");
+    let (folder, file) = (shell.path().to_owned(), shell.path().join("app.db"));
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    let before = shell.files();
+    for args in [&["migrate"][..], &["migrate", "--json"], &["rollback"], &["status", "--exit-code"]] {
+        let mut command = shell.command(args);
+        if fs::OpenOptions::new().write(true).open(&file).is_ok() {
+            // This user may write everything; that one may not.
+            command.uid(65534);
+        }
+        let output = command.output().unwrap();
+        shell.note(&args.join(" "), &output);
+    }
+    assert!(shell.files() == before);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    shell.assert("read_only");
+}
+
+#[test]
+fn a_database_that_is_locked() {
+    let mut shell = Shell::with_set();
+    let conn = shell.database();
+    conn.execute_batch("CREATE TABLE mine (x); BEGIN EXCLUSIVE").unwrap();
+    shell.runs(&["migrate --lock-timeout 0", "migrate --lock-timeout 0.1 --json", "status --lock-timeout 0"]);
+    drop(conn);
+    shell.assert("busy");
+}
+
+#[test]
+fn a_run_that_another_run_keeps_out() {
+    use switchy_schema::{Migration, MigrationRunner};
+    let mut shell = Shell::with_set();
+    shell.run("unlock");
+    let (begun, has_begun) = std::sync::mpsc::channel::<()>();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (conn, ended) = (shell.database(), std::sync::Mutex::new(ended));
+    let slow = Migration::code("2025-01-01-000000_users", move |_| {
+        begun.send(()).unwrap();
+        ended.lock().unwrap().recv().unwrap();
+        Ok::<_, rusqlite::Error>(())
+    });
+    let runner = MigrationRunner::new([slow]).unwrap();
+    let holding = std::thread::spawn(move || runner.run(&conn).map(drop));
+    has_begun.recv().unwrap();
+    shell.runs(&[
+        "migrate --lock-timeout 0",
+        "migrate --lock-timeout 0.2",
+        "migrate --lock-timeout 0 --json",
+        "unlock",
+        "unlock --json",
+    ]);
+    end.send(()).unwrap();
+    holding.join().unwrap().unwrap();
+    shell.run("unlock");
+    shell.assert("locked");
+}
+
+#[test]
+fn a_table_that_is_somebody_elses_or_newer() {
+    let mut shell = Shell::with_set();
+    shell.sql("CREATE TABLE __switchy_migrations (version INTEGER)");
+    let before = shell.files();
+    shell.runs(&["migrate", "status"]);
+    assert!(shell.files() == before);
+
+    // A later version of the table is used as it is.
+    shell.sql("DROP TABLE __switchy_migrations");
+    shell.run("migrate -q --steps 1");
+    shell.sql("ALTER TABLE __switchy_migrations ADD COLUMN mood TEXT");
+    shell.runs(&["migrate", "status --exit-code"]);
+    shell.assert("other_table");
+}

@@ -35,6 +35,7 @@ mod safety;
 mod sample_set;
 mod server_regressions;
 mod servers;
+mod serving;
 mod start;
 mod tracking_table;
 mod validation;

@@ -1,9 +1,14 @@
 //! Private database servers for the tests: started from the installed programs, in a temporary folder, and gone when the process of the
 //! tests ends, however it ends.
 
+// Named, so that the tests of the command line can have this file too.
+#[path = "servers/galera.rs"]
 mod galera;
+#[path = "servers/mysql.rs"]
 mod mysql;
+#[path = "servers/pgbouncer.rs"]
 mod pgbouncer;
+#[path = "servers/postgres.rs"]
 mod postgres;
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,13 +19,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-pub(crate) use galera::galera;
+pub(crate) use galera::{NODES, galera};
 pub(crate) use mysql::{MysqlDatabase, mysql, own_mysql};
-pub(crate) use pgbouncer::pgbouncer;
+pub(crate) use pgbouncer::{POOL_SIZE, pgbouncer};
 pub(crate) use postgres::{PostgresDatabase, own_postgres, postgres};
 
 /// How long anything of a server may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a test connects to.
 pub(crate) trait Database {
@@ -68,6 +73,11 @@ impl<D: Database> OwnServer<D> {
         patiently(attempt, || {
             self.order("is_alive $server").map_err(|error| format!("the server ended: {error}"))
         })
+    }
+
+    /// Where everything of it is.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).folder.clone()
     }
 
     /// A connection, as soon as the server is up.
@@ -181,7 +191,7 @@ fn or_say<T>(started: Result<T, impl std::fmt::Display>) -> Option<T> {
 }
 
 /// Tries until it works; asks now and then whether there is reason to hope.
-fn patiently<T>(
+pub(crate) fn patiently<T>(
     mut attempt: impl FnMut() -> Result<T, String>,
     hope: impl Fn() -> Result<(), String>,
 ) -> Result<T, String> {
@@ -202,67 +212,4 @@ fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = ["/usr/sbin", "/usr/bin", "/usr/libexec"].map(PathBuf::from).into_iter();
     folders.chain(env::split_paths(&path)).map(|folder| folder.join(name)).find(|program| program.is_file())
-}
-
-mod tests {
-    use std::panic::catch_unwind;
-
-    use super::*;
-    use crate::processes::{say, wait_for};
-
-    /// What says which of its tests this binary is started again for.
-    const JOB: &str = "SWITCHY_SCHEMA_TEST_SERVERS";
-
-    #[test]
-    fn nothing_is_left_of_a_server_when_its_test_panics() {
-        let mut folder = PathBuf::new();
-        if let Some(server) = own_postgres() {
-            folder.clone_from(&server.guard.lock().unwrap().folder);
-            assert!(folder.join("data/postmaster.pid").exists());
-            catch_unwind(move || {
-                let _server = server;
-                panic!("on purpose");
-            })
-            .unwrap_err();
-        }
-        assert!(!folder.exists());
-    }
-
-    #[test]
-    fn nothing_is_left_of_a_server_when_its_process_is_killed() {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "servers::tests::a_process_that_another_test_kills", "--nocapture"])
-            .env(JOB, "1")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let folders: Vec<PathBuf> = wait_for(&mut child, "ready")
-            .lines()
-            .filter(|line| line.contains("switchy-"))
-            .map(PathBuf::from)
-            .collect();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let are_gone =
-            || if folders.iter().any(|folder| folder.exists()) { Err("left".to_owned()) } else { Ok(()) };
-        patiently(are_gone, || Ok(())).unwrap();
-    }
-
-    #[test]
-    fn a_process_that_another_test_kills() {
-        if env::var_os(JOB).is_none() {
-            return;
-        }
-        let (postgres, mysql) = (own_postgres(), own_mysql());
-        let folders = [
-            postgres.as_ref().map(|server| server.guard.lock().unwrap().folder.clone()),
-            mysql.as_ref().map(|server| server.guard.lock().unwrap().folder.clone()),
-        ];
-        for folder in folders.into_iter().flatten() {
-            say(folder.to_str().unwrap());
-        }
-        say("ready");
-        thread::sleep(PATIENCE);
-    }
 }

@@ -98,28 +98,3 @@ fn within(server: &str, database: &str) -> String {
     let (host, options) = server.split_once('?').unwrap_or((server, ""));
     format!("{}/{database}?{options}", host.trim_end_matches('/'))
 }
-
-#[test]
-fn each_database_is_for_one_test() {
-    let (Some(one), Some(other)) = (super::mysql(), super::mysql()) else { return };
-    one.connect().query_drop("CREATE TABLE t (x int)").unwrap();
-    other.connect().query_drop("CREATE TABLE t (x int)").unwrap();
-}
-
-#[test]
-fn a_killed_server_comes_back_with_its_committed_rows() {
-    let Some(server) = super::own_mysql() else { return };
-    let mut conn = server.connect();
-    conn.query_drop("CREATE TABLE t (x int)").unwrap();
-    conn.query_drop("INSERT INTO t VALUES (1)").unwrap();
-    conn.query_drop("BEGIN").unwrap();
-    conn.query_drop("INSERT INTO t VALUES (2)").unwrap();
-    for _ in 0..2 {
-        server.kill();
-        assert!(conn.query_drop("COMMIT").is_err());
-        assert!(server.database.try_connect().is_err());
-        server.restart();
-        conn = server.connect();
-        assert_eq!(conn.query::<i32, _>("SELECT x FROM t").unwrap(), [1]);
-    }
-}

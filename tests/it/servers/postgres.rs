@@ -73,21 +73,3 @@ fn programs() -> Option<PathBuf> {
     versions.sort();
     versions.pop().or_else(|| Some(program("postgres")?.parent()?.to_owned()))
 }
-
-#[test]
-fn a_killed_server_comes_back_with_its_committed_rows() {
-    let Some(server) = own_postgres() else { return };
-    let mut client = server.connect();
-    client.batch_execute("CREATE TABLE t (x int); INSERT INTO t VALUES (1)").unwrap();
-    client.batch_execute("BEGIN; INSERT INTO t VALUES (2)").unwrap();
-    for _ in 0..2 {
-        server.kill();
-        assert!(client.batch_execute("COMMIT").is_err());
-        assert!(server.database.try_connect().is_err());
-        server.restart();
-        client = server.connect();
-        let rows: Vec<i32> =
-            client.query("SELECT x FROM t", &[]).unwrap().iter().map(|row| row.get(0)).collect();
-        assert_eq!(rows, [1]);
-    }
-}

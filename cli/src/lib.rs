@@ -150,11 +150,25 @@ fn misunderstood(error: &clap::Error, args: &[OsString]) -> Exit {
     }
     let is_json = args.iter().any(|arg| arg == "--json");
     if is_json {
-        let text = without_userinfo(&error.render().to_string());
+        let text = discreet(&error.render().to_string(), args);
         let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
         let global = args::Global::for_usage_errors();
         return Output::new(&global, "").finish(Err(Failure::usage(text)));
     }
-    anstream::eprint!("{}", without_userinfo(&error.render().ansi().to_string()));
+    anstream::eprint!("{}", discreet(&error.render().ansi().to_string(), args));
     Exit::Usage
+}
+
+/// A text that repeats arguments, without those that may be the address of a database.
+fn discreet(text: &str, args: &[OsString]) -> String {
+    let mut text = text.to_owned();
+    for arg in args.iter().map(|arg| arg.to_string_lossy()) {
+        let value = arg.split_once('=').filter(|(name, _)| name.starts_with('-')).map(|(_, value)| value);
+        for part in [Some(&*arg), value].into_iter().flatten() {
+            if part.contains("://") || part.contains('@') {
+                text = text.replace(part, "***");
+            }
+        }
+    }
+    without_userinfo(&text)
 }

@@ -8,8 +8,16 @@
 )]
 
 mod shell;
+// The private servers that the tests of the engine start.
+#[allow(dead_code, unused_imports, reason = "those tests use more of it")]
+#[path = "../../../tests/it/servers.rs"]
+mod servers;
 
 mod commands;
 mod errors;
 mod help;
+#[cfg(unix)]
+mod interrupts;
+mod on_servers;
+mod passwords;
 mod reading;

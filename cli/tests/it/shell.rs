@@ -16,6 +16,8 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_switchy-schema");
 pub(crate) struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
+    /// Addresses that differ from run to run, in any form.
+    hidden: Vec<String>,
     pub(crate) log: String,
 }
 
@@ -23,7 +25,7 @@ impl Shell {
     /// An empty folder.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, variables: Vec::new(), log: String::new() }
+        Self { folder, variables: Vec::new(), hidden: Vec::new(), log: String::new() }
     }
 
     /// A folder with three migrations and a database to be.
@@ -55,6 +57,14 @@ impl Shell {
     /// Sets an environment variable for what is typed from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Hides what an address has of one run: the folder of the server and the name of the database.
+    pub(crate) fn hide(&mut self, url: &str) {
+        let parts = url
+            .split(['/', '?', '&', '='])
+            .filter(|part| part.starts_with("test_") || part.starts_with("switchy-"));
+        self.hidden.extend(parts.map(str::to_owned));
     }
 
     /// Writes a file, and the folders it is in.
@@ -157,8 +167,12 @@ impl Shell {
             (r"\b[0-9a-f]{64}\b", "HASH"),
             (r"pid \d+( on [\w.-]+)?", "pid 1 on HOST"),
             (r", for \d+ s,", ", for 0 s,"),
+            (r"connection \d+ of", "connection 1 of"),
         ] {
             settings.add_filter(pattern, normal);
+        }
+        for hidden in &self.hidden {
+            settings.add_filter(hidden, "HIDDEN");
         }
         settings.bind(check);
     }

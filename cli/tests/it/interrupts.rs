@@ -1,0 +1,171 @@
+//! Ctrl-C: the step in hand is taken back, those before it stay, and none begins.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::on_servers::{mysql_url, postgres_url};
+use crate::servers;
+use crate::shell::Shell;
+
+/// A run in another process.
+struct Run {
+    child: Child,
+    errors: BufReader<std::process::ChildStderr>,
+    said: String,
+}
+
+impl Run {
+    fn start(shell: &Shell, args: &[&str]) -> Self {
+        let mut child = shell.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        Self { child, errors, said: String::new() }
+    }
+
+    /// Reads what it says until it says this.
+    fn until(&mut self, word: &str) {
+        while !self.said.contains(word) {
+            assert!(self.errors.read_line(&mut self.said).unwrap() > 0, "it ended: {}", self.said);
+        }
+        // What it says of a step it says before the statement has reached the database.
+        thread::sleep(Duration::from_millis(300));
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// How it ended, and everything it said.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let (mut results, began) = (String::new(), Instant::now());
+        self.child.stdout.take().unwrap().read_to_string(&mut results).unwrap();
+        self.errors.read_to_string(&mut self.said).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", self.said);
+        (status.code(), results, self.said)
+    }
+}
+
+const SLOW: &str = "2025-01-02-000000_slow";
+
+/// A folder whose second migration takes for ever.
+fn slow(statement: &str) -> Shell {
+    let shell = Shell::new();
+    shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
+    shell.migration("2025-01-01-000000_first", "CREATE TABLE first (a INT);", Some("DROP TABLE first;"));
+    shell.migration(SLOW, statement, Some(""));
+    shell.migration("2025-01-03-000000_third", "CREATE TABLE third (a INT);", Some("DROP TABLE third;"));
+    shell
+}
+
+/// Interrupts the second step, and looks at what is left.
+fn check(shell: &mut Shell, signal: &str, state: &str) {
+    let mut run = Run::start(shell, &["migrate"]);
+    run.until(&format!("2/3 applying {SLOW}"));
+    run.signal(signal);
+    let (code, results, said) = run.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        results.starts_with("applied 2025-01-01-000000_first (") && results.lines().count() == 1,
+        "{results}"
+    );
+    assert!(said.contains("interrupting the step in hand"), "{said}");
+    assert!(said.contains(&format!("error: interrupted: migration `{SLOW}` failed")), "{said}");
+    assert!(said.contains("1 step before it was done and kept"), "{said}");
+    assert!(!said.contains("3/3"), "{said}");
+
+    let status = String::from_utf8(shell.run("status -q").stdout).unwrap();
+    let states: Vec<&str> =
+        status.lines().skip(1).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(states, ["applied", state, "pending"], "{status}{said}");
+}
+
+/// Rows without end.
+const COUNTING: &str = "CREATE TABLE n (a INT);\nINSERT INTO n WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x < 0;";
+
+#[test]
+fn an_interrupted_step_is_taken_back_on_sqlite() {
+    for signal in ["INT", "TERM"] {
+        let mut shell = slow(COUNTING);
+        check(&mut shell, signal, "pending");
+        let tables: i64 = shell
+            .database()
+            .query_row("SELECT count(*) FROM sqlite_master WHERE name IN ('n', 'third')", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(tables, 0);
+        shell.migration(SLOW, "CREATE TABLE n (a INT);", None);
+        assert!(shell.run("migrate").status.success(), "{}", shell.log);
+    }
+}
+
+#[test]
+fn an_interrupted_step_is_taken_back_on_postgres() {
+    let Some(database) = servers::postgres() else { return };
+    let mut shell = slow("CREATE TABLE n (a INT);\nSELECT pg_sleep(600);");
+    shell.set("SWITCHY_DATABASE_URL", &postgres_url(&database));
+    check(&mut shell, "INT", "pending");
+    shell.migration(SLOW, "CREATE TABLE n (a INT);", None);
+    assert!(shell.run("migrate").status.success(), "{}", shell.log);
+}
+
+/// What changes a schema stays there, so it is dirty, and knows where it stopped.
+#[test]
+fn an_interrupted_step_knows_where_it_stopped_on_mariadb() {
+    let Some(database) = servers::mysql() else { return };
+    let mut shell = slow(
+        "CREATE TABLE n (a BIGINT);\nINSERT INTO n SELECT count(*) FROM information_schema.columns a, information_schema.columns b, information_schema.columns c;",
+    );
+    shell.set("SWITCHY_DATABASE_URL", &mysql_url(&database));
+    check(&mut shell, "INT", "dirty");
+    shell.migration(SLOW, "CREATE TABLE n (a BIGINT);\nINSERT INTO n VALUES (1);", None);
+    shell.runs(&[&format!("repair retry {SLOW}")]);
+    assert!(shell.run("migrate").status.success(), "{}", shell.log);
+}
+
+#[test]
+fn json_says_that_it_was_interrupted() {
+    let shell = slow(COUNTING);
+    let mut run = Run::start(&shell, &["migrate", "--json"]);
+    run.until("2/3 applying");
+    run.signal("INT");
+    let (code, results, _) = run.end();
+    assert_eq!(code, Some(1));
+    assert!(
+        results.contains("\"kind\": \"interrupted\"") && results.contains("2025-01-01-000000_first"),
+        "{results}"
+    );
+}
+
+#[test]
+fn who_waits_for_the_lock_ends_at_once() {
+    let shell = slow(COUNTING);
+    let mut first = Run::start(&shell, &["migrate"]);
+    first.until("2/3 applying");
+    let mut second = Run::start(&shell, &["migrate"]);
+    second.until("waiting for the lock");
+    second.signal("INT");
+    let (code, results, said) = second.end();
+    assert_eq!((code, &*results), (Some(1), ""), "{said}");
+    assert!(said.contains("error: interrupted: nothing was done"), "{said}");
+    first.signal("INT");
+    assert_eq!(first.end().0, Some(1));
+}
+
+/// The process ends, and the next run finds what a crash leaves.
+#[test]
+fn who_insists_ends_the_process() {
+    let mut shell = slow("SELECT 1;");
+    // Busy between two statements of code nothing can be interrupted; here it is a statement that looks at nothing.
+    shell.migration(SLOW, COUNTING, None);
+    let mut run = Run::start(&shell, &["migrate"]);
+    run.until("2/3 applying");
+    run.signal("INT");
+    run.signal("INT");
+    let (code, ..) = run.end();
+    assert_eq!(code, Some(1));
+    assert_eq!(shell.run("status --exit-code").status.code(), Some(3), "{}", shell.log);
+}

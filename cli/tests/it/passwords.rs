@@ -1,0 +1,161 @@
+//! A password is nobody's business: not in results, not in errors, not in JSON, not with `-v`.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
+
+use crate::servers;
+use crate::shell::Shell;
+
+const COMMANDS: [&[&str]; 20] = [
+    &["init"],
+    &["create", "x"],
+    &["status"],
+    &["list"],
+    &["plan"],
+    &["migrate"],
+    &["rollback"],
+    &["redo"],
+    &["downgrade"],
+    &["baseline", "1_a"],
+    &["validate"],
+    &["repair", "retry", "1_a"],
+    &["repair", "forget", "1_a"],
+    &["history"],
+    &["graph"],
+    &["unlock"],
+    &["config"],
+    &["completions", "bash"],
+    &["man"],
+    &["nonsense"],
+];
+
+/// What a password may look like that somebody wants to make trouble with. It ends in a way that nothing else does.
+fn password() -> impl Strategy<Value = String> {
+    "[ -~äß€]{0,12}".prop_map(|start| format!("{start}hunter2"))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// Runs a command, and looks whether it tells the password, in part or encoded.
+fn check(shell: &Shell, args: &[&str], password: &str) {
+    let output = shell.command(args).output().unwrap();
+    for text in [&output.stdout, &output.stderr] {
+        let text = String::from_utf8_lossy(text);
+        for secret in [password.to_owned(), encoded(password), "hunter2".to_owned()] {
+            assert!(!text.contains(&secret), "{args:?} tells {secret:?}:\n{text}");
+        }
+    }
+}
+
+/// Every way to write the address, also those that cannot be understood.
+fn urls(password: &str) -> Vec<String> {
+    let (plain, encoded) = (password, encoded(password));
+    let mut urls = Vec::new();
+    for scheme in ["postgres", "postgresql", "mysql", "mariadb"] {
+        urls.push(format!("{scheme}://u:{encoded}@127.0.0.1:1/app"));
+        urls.push(format!("{scheme}://u:{plain}@127.0.0.1:1/app"));
+        urls.push(format!("{scheme}://127.0.0.1:1/app?password={encoded}&user=u"));
+        urls.push(format!("{scheme}://127.0.0.1:1/app?pasword={encoded}"));
+    }
+    urls.push(format!("oracle://u:{encoded}@127.0.0.1/app"));
+    urls.push(format!("postgres:u:{plain}@127.0.0.1/app"));
+    urls.push(format!("u:{plain}@127.0.0.1/app"));
+    urls
+}
+
+#[test]
+fn no_command_tells_a_password() {
+    let hostile = [
+        "hunter2",
+        "a b'c\"d@e/f?g#h:i%41hunter2",
+        "://@hunter2",
+        "%hunter2",
+        "\\$(id)`hunter2",
+        "***hunter2",
+    ];
+    for password in hostile {
+        for url in urls(password) {
+            let shell = Shell::new();
+            shell.write("migrations/1_a/up.sql", "SELECT 1");
+            for command in [&["migrate", "-v"][..], &["status", "--json", "-v"], &["config"]] {
+                check(&shell, &[command, &["--database-url", &url]].concat(), password);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_command_tells_a_password_wherever_it_comes_from() {
+    let password = "a b'c\"d@e?hunter2";
+    let url = format!("postgres://u:{}@127.0.0.1:1/app", encoded(password));
+    for extra in [&["-vv"][..], &["--json"]] {
+        for command in COMMANDS {
+            let mut of_environment = Shell::new();
+            of_environment.write("migrations/1_a/up.sql", "SELECT 1");
+            of_environment.set("DATABASE_URL", &url);
+            check(&of_environment, &[command, extra].concat(), password);
+
+            let of_file = Shell::new();
+            of_file.write("migrations/1_a/up.sql", "SELECT 1");
+            of_file.write("switchy-schema.toml", &format!("database-url = \"{url}\"\n"));
+            check(&of_file, &[command, extra].concat(), password);
+            of_file.write("switchy-schema.toml", &format!("database-url = \"{url}\nnonsense"));
+            check(&of_file, &[command, extra].concat(), password);
+            of_file.write("switchy-schema.toml", &format!("database-url = [\"{url}\"]"));
+            check(&of_file, &[command, extra].concat(), password);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_error_tells_a_password(password in password(), which in any::<prop::sample::Index>(), command in 0..COMMANDS.len()) {
+        let urls = urls(&password);
+        let url = which.get(&urls);
+        let shell = Shell::new();
+        shell.write("migrations/1_a/up.sql", "SELECT 1");
+        let args = [COMMANDS[command], &["--database-url", url, "-v"]].concat();
+        check(&shell, &args, &password);
+        // In the wrong place it is repeated by who reads arguments.
+        check(&shell, &[url], &password);
+        check(&shell, &["status", url, "--json"], &password);
+        check(&shell, &["status", &format!("--nonsense={url}")], &password);
+        check(&shell, &["graph", "--format", url], &password);
+        check(&shell, &["status", "--lock-timeout", url], &password);
+    }
+}
+
+/// The password reaches the server as it is, and a wrong one is not told either.
+#[test]
+fn hostile_passwords_open_a_database() {
+    use mysql::prelude::Queryable;
+    let Some(database) = servers::mysql() else { return };
+    let (base, options) = database.url.split_once('?').unwrap();
+    let name = base.rsplit_once('/').unwrap().1;
+    let mut conn = database.connect();
+    for (number, password) in
+        ["a b'c\"d@e/f?g#h:i%41hunter2", "://@hunter2", "%hunter2", "ä€hunter2", "\\hunter2"]
+            .iter()
+            .enumerate()
+    {
+        let user = format!("{name}_{number}");
+        let quoted = password.replace('\\', "\\\\").replace('\'', "\\'");
+        conn.query_drop(format!("CREATE USER {user} IDENTIFIED BY '{quoted}'")).unwrap();
+        conn.query_drop(format!("GRANT ALL ON {name}.* TO {user}")).unwrap();
+        let shell = Shell::new();
+        shell.write("migrations/1_a/up.sql", "SELECT 1");
+        let url = format!("mysql://{user}:{}@localhost/{name}?{options}", encoded(password));
+        let output = shell.command(&["migrate", "--database-url", &url, "-v"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        check(&shell, &["migrate", "--database-url", &url, "-v"], password);
+        let wrong = format!("mysql://{user}:{}x@localhost/{name}?{options}", encoded(password));
+        let output = shell.command(&["migrate", "--database-url", &wrong]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        check(&shell, &["migrate", "--database-url", &wrong, "-v"], password);
+        conn.query_drop(format!("DROP USER {user}")).unwrap();
+    }
+}

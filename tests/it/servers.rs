@@ -23,6 +23,8 @@ pub(crate) use galera::{NODES, galera};
 pub(crate) use mysql::{MysqlDatabase, mysql, own_mysql};
 pub(crate) use pgbouncer::{POOL_SIZE, pgbouncer};
 pub(crate) use postgres::{PostgresDatabase, own_postgres, postgres};
+#[allow(unused_imports, reason = "the tests of the command line need them")]
+pub(crate) use {mysql::tls_mysql, postgres::tls_postgres};
 
 /// How long anything of a server may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -135,6 +137,14 @@ impl Guard {
         self.order(&format!("printf '%s\\n' {} >{name}", lines.join(" ")))
     }
 
+    /// Writes a certificate and its key, which nobody else may read.
+    #[allow(dead_code, reason = "the tests of the command line need it")]
+    fn write_certificate(&mut self, certificate: &str, key: &str) -> Result<(), String> {
+        self.write("cert.pem", certificate)?;
+        self.write("key.pem", key)?;
+        self.order("chmod 600 key.pem")
+    }
+
     fn answer(&mut self) -> String {
         let mut answer = String::new();
         let _ = self.answers.read_line(&mut answer);
@@ -169,6 +179,12 @@ fn given_or<D>(
     start: impl FnOnce() -> Result<SharedServer<D>, String>,
 ) -> Result<SharedServer<D>, String> {
     env::var(variable).map_or_else(|_| start(), |url| Ok(SharedServer { url, _own: None }))
+}
+
+/// A port of this machine that nobody listens at.
+#[allow(dead_code, reason = "the tests of the command line need it")]
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A name for a database that no other test uses.

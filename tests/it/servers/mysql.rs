@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::{Database, Guard, OwnServer, SharedServer, fresh_name, given_or, or_say, program};
+use super::{Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program};
 
 /// A database of its own on the MariaDB server of the tests; `None`, and said so, where there is no server.
 pub(crate) fn mysql() -> Option<MysqlDatabase> {
@@ -45,6 +45,24 @@ fn start_shared() -> Result<SharedServer<MysqlDatabase>, String> {
     let own = start()?;
     let url = address(&own.guard.lock().unwrap());
     Ok(SharedServer { url, _own: Some(own) })
+}
+
+/// A server of its own that speaks TLS with this certificate, and its port on this machine.
+#[allow(dead_code, reason = "the tests of the command line need it")]
+pub(crate) fn tls_mysql(certificate: &str, key: &str) -> Option<(OwnServer<MysqlDatabase>, u16)> {
+    let port = free_port();
+    let start = || {
+        let options = format!(
+            "--bind-address=127.0.0.1 --port={port} --ssl-cert=\"$folder/cert.pem\" --ssl-key=\"$folder/key.pem\""
+        );
+        let run = run()?.replace("--skip-networking", &options);
+        let mut guard = Guard::new()?;
+        install(&mut guard)?;
+        guard.write_certificate(certificate, key)?;
+        let database = database(&guard);
+        OwnServer::start(guard, run, database)
+    };
+    or_say(start().map(|server| (server, port)))
 }
 
 fn start() -> Result<OwnServer<MysqlDatabase>, String> {

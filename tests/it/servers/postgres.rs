@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use postgres::{Client, NoTls};
 
-use super::{Database, Guard, OwnServer, SharedServer, fresh_name, given_or, or_say, program};
+use super::{Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program};
 
 /// A database of its own on the PostgreSQL server of the tests; `None`, and said so, where there is no server.
 pub(crate) fn postgres() -> Option<PostgresDatabase> {
@@ -48,17 +48,38 @@ fn start_shared() -> Result<SharedServer<PostgresDatabase>, String> {
     Ok(SharedServer { url, _own: Some(own) })
 }
 
+/// A server of its own that speaks TLS with this certificate, and its port on this machine.
+#[allow(dead_code, reason = "the tests of the command line need it")]
+pub(crate) fn tls_postgres(certificate: &str, key: &str) -> Option<(OwnServer<PostgresDatabase>, u16)> {
+    let port = free_port();
+    let options = format!(
+        "-c listen_addresses=127.0.0.1 -c port={port} -c ssl=on -c ssl_cert_file=\"$folder/cert.pem\" \
+         -c ssl_key_file=\"$folder/key.pem\""
+    );
+    let server = start_with(&options, |guard| guard.write_certificate(certificate, key));
+    or_say(server.map(|server| (server, port)))
+}
+
 fn start() -> Result<OwnServer<PostgresDatabase>, String> {
+    start_with("-c listen_addresses=''", |_| Ok(()))
+}
+
+fn start_with(
+    options: &str,
+    prepare: impl FnOnce(&mut Guard) -> Result<(), String>,
+) -> Result<OwnServer<PostgresDatabase>, String> {
     let bin = programs().ok_or("there is no PostgreSQL server; install the package `postgresql`")?;
     let bin = bin.display();
     let mut guard = Guard::new()?;
     guard.order(&format!("'{bin}/initdb' -D data -U app -A trust -E UTF8 --locale=C --no-sync"))?;
+    prepare(&mut guard)?;
     // The segments of shared memory are files in the folder, so that those of a killed server go with it.
     let run = format!(
-        "'{bin}/postgres' -D data -k \"$folder\" -c listen_addresses='' -c fsync=off -c max_connections=200 \
+        "'{bin}/postgres' -D data -k \"$folder\" {options} -c fsync=off -c max_connections=200 \
          -c dynamic_shared_memory_type=mmap"
     );
-    let url = format!("host={} user=app dbname=postgres", guard.folder.display());
+    let port = options.split("port=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("5432");
+    let url = format!("host={} port={port} user=app dbname=postgres", guard.folder.display());
     OwnServer::start(guard, run, PostgresDatabase { url })
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Server {
 
 const KNOWN: &str = "use sqlite:PATH, a path that ends in .db, .sqlite or .sqlite3, postgres://HOST/NAME or mysql://HOST/NAME";
 
+const ENCODE: &str = "what is special in a URL must be percent-encoded in its password";
+
 impl Address {
     /// The address that a text is.
     ///
@@ -99,11 +101,17 @@ impl Server {
     ];
 
     fn parse(scheme: &'static str, text: &str) -> Result<Self> {
+        // A password with a `/` in it would end up in the name of the database, and be shown.
+        let behind_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+        if behind_host.is_some_and(|(_, rest)| rest.contains('@')) {
+            let what = format!(
+                "the address of the {scheme} database cannot be understood: it has a `@` behind its host"
+            );
+            return Err(Failure::usage(format!("{what}; {ENCODE}")));
+        }
         let url = Url::parse(text).map_err(|error| {
             let what = format!("the address of the {scheme} database cannot be understood: {error}");
-            Failure::usage(format!(
-                "{what}; what is special in a URL must be percent-encoded in its password"
-            ))
+            Failure::usage(format!("{what}; {ENCODE}"))
         })?;
         let decoded = |part: &str| -> Result<String> {
             let text = percent_decode_str(part).decode_utf8().map_err(|_| {

@@ -172,3 +172,7 @@ fn discreet(text: &str, args: &[OsString]) -> String {
     }
     without_userinfo(&text)
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

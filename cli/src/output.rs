@@ -23,13 +23,21 @@ pub(crate) struct Outcome {
     pub(crate) text: String,
     /// For programs.
     pub(crate) json: Map<String, Value>,
+    /// For people too, but no result.
+    remarks: Vec<String>,
 }
 
 impl Outcome {
     /// It was done.
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
         let json = if let Value::Object(map) = json { map } else { Map::new() };
-        Self { exit: Exit::Done, text: text.into(), json }
+        Self { exit: Exit::Done, text: text.into(), json, remarks: Vec::new() }
+    }
+
+    /// Says something behind the result.
+    pub(crate) fn remarking(mut self, remark: impl Into<String>) -> Self {
+        self.remarks.push(remark.into());
+        self
     }
 
     pub(crate) fn exiting(self, exit: Exit) -> Self {
@@ -96,6 +104,9 @@ impl Output {
                     self.object(outcome.exit, outcome.json);
                 } else {
                     result_text(&outcome.text);
+                }
+                for remark in &outcome.remarks {
+                    self.say(remark);
                 }
                 outcome.exit
             }

@@ -31,12 +31,11 @@ pub(super) fn init(context: &Context<'_>) -> Result<Outcome> {
         create::new_file(&context.folder.join(FILE), &configuration(context))?;
         made.push(FILE.into());
     }
-    let outcome = create::outcome(&made);
+    let mut outcome = create::outcome(&made);
     let line = format!("println!(\"cargo::rerun-if-changed={}\");", dir.display());
-    context.output.say(&format!("for a program that embeds them, build.rs needs the line\n    {line}"));
-    let mut json = outcome.json;
-    json.insert("build_rs".into(), json!(line));
-    Ok(Outcome { json, ..outcome })
+    outcome.json.insert("build_rs".into(), json!(line));
+    let remark = format!("for a program that embeds them, build.rs needs the line\n    {line}");
+    Ok(outcome.remarking(remark))
 }
 
 /// The configuration file. No address of a server is written: it may have a password.

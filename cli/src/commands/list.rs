@@ -14,8 +14,8 @@ pub(super) fn list<B: Database>(work: &Work<'_, B>) -> Outcome {
     let metas = work.runner.list();
     let rows = metas.iter().map(row).collect();
     let text = table(&["MIGRATION", "UNDONE BY", "NEEDS", "ONLY FOR", "DESCRIPTION"], rows);
-    work.output().say(&words::counted(metas.len(), "migration"));
     Outcome::new(text, json!({ "migrations": metas.iter().map(fact).collect::<Vec<_>>() }))
+        .remarking(words::counted(metas.len(), "migration"))
 }
 
 fn row(meta: &Meta) -> Vec<Field> {

@@ -30,11 +30,11 @@ pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Resul
         ]
     });
     let text = table(&["MIGRATION", "STATE", "APPLIED (UTC)", "DESCRIPTION"], rows.collect());
-    say(work, &entries, &all_said);
 
     let facts: Vec<Value> = entries.iter().zip(&all_said).zip(late).map(fact).collect();
     let exit = all_said.iter().map(|said| said.exit).max().unwrap_or(Exit::Done);
     let outcome = Outcome::new(text, json!({ "migrations": facts }));
+    let outcome = remarks(&entries, &all_said).into_iter().fold(outcome, Outcome::remarking);
     Ok(if wants_code { outcome.exiting(exit) } else { outcome })
 }
 
@@ -89,7 +89,8 @@ fn goes_on(record: &Record) -> bool {
     record.dirty.as_ref().is_some_and(|dirty| dirty.is_to_resume && dirty.direction == Direction::Up)
 }
 
-fn say<B: Database>(work: &Work<'_, B>, entries: &[Entry], states: &[Said]) {
+/// How many there are of each state, and where dirty ones stopped.
+fn remarks(entries: &[Entry], states: &[Said]) -> Vec<String> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for said in states {
         match counts.iter_mut().find(|(word, _)| *word == said.word) {
@@ -99,7 +100,7 @@ fn say<B: Database>(work: &Work<'_, B>, entries: &[Entry], states: &[Said]) {
     }
     let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let counts = if counts.is_empty() { "no migrations".to_owned() } else { counts.join("; ") };
-    work.output().say(&counts);
+    let mut remarks = vec![counts];
     for entry in entries {
         let Some(dirty) = record(&entry.state).and_then(|record| record.dirty.as_ref()) else { continue };
         let doing = match dirty.direction {
@@ -112,8 +113,9 @@ fn say<B: Database>(work: &Work<'_, B>, entries: &[Entry], states: &[Said]) {
         };
         let why =
             dirty.failure.as_deref().map_or_else(String::new, |why| format!(": {}", words::printable(why)));
-        work.output().say(&format!("`{}` began to be {doing} and stopped{place}{why}", entry.id));
+        remarks.push(format!("`{}` began to be {doing} and stopped{place}{why}", entry.id));
     }
+    remarks
 }
 
 fn fact(((entry, said), is_late): ((&Entry, &Said), bool)) -> Value {

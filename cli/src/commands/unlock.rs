@@ -18,10 +18,12 @@ pub(super) fn unlock<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
         Some("") => "another run holds the lock, and does not say who it is".to_owned(),
         Some(holder) => format!("another run holds the lock: {}", words::printable(holder)),
     };
-    if holder.is_some() {
-        work.output().say(
+    let outcome = Outcome::new(text, json);
+    Ok(if holder.is_none() {
+        outcome
+    } else {
+        outcome.remarking(
             "it is free when that run ends; if it hangs, end its process, and the system frees the lock",
-        );
-    }
-    Ok(Outcome::new(text, json))
+        )
+    })
 }

@@ -24,12 +24,12 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
     };
     let text = found.iter().map(line).collect::<Vec<_>>().join("\n");
     let refused = found.iter().filter(|problem| problem.verdict == Verdict::Deny).count();
-    work.output().say(&match found.len() {
+    let remark = match found.len() {
         0 => "nothing is wrong".to_owned(),
         all => format!("{}, {refused} of them refused", words::counted(all, "finding")),
-    });
+    };
     let json = json!({ "problems": found.iter().map(facts::problem).collect::<Vec<_>>() });
-    Ok(Outcome::new(text, json).exiting(Exit::of_problems(&found)))
+    Ok(Outcome::new(text, json).remarking(remark).exiting(Exit::of_problems(&found)))
 }
 
 fn line(problem: &Problem) -> String {

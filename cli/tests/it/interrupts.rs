@@ -76,10 +76,10 @@ fn check(shell: &mut Shell, signal: &str, state: &str) {
     assert!(said.contains("1 step before it was done and kept"), "{said}");
     assert!(!said.contains("3/3"), "{said}");
 
-    let status = String::from_utf8(shell.run("status -q").stdout).unwrap();
+    let printed = String::from_utf8(shell.run("status -q").stdout).unwrap();
     let states: Vec<&str> =
-        status.lines().skip(1).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
-    assert_eq!(states, ["applied", state, "pending"], "{status}{said}");
+        printed.lines().skip(1).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(states, ["applied", state, "pending"], "{printed}{said}");
 }
 
 /// Rows without end.

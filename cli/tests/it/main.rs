@@ -14,10 +14,16 @@ mod shell;
 mod servers;
 
 mod commands;
+mod encryption;
 mod errors;
 mod help;
 #[cfg(unix)]
 mod interrupts;
 mod on_servers;
+mod own_binary;
 mod passwords;
 mod reading;
+#[cfg(unix)]
+mod terminals;
+#[cfg(unix)]
+mod transcript;

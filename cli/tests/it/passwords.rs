@@ -69,11 +69,12 @@ fn urls(password: &str) -> Vec<String> {
 fn no_command_tells_a_password() {
     let hostile = [
         "hunter2",
+        "/hunter2",
+        "\\/hunter2",
+        "?hunter2",
+        "#hunter2",
         "a b'c\"d@e/f?g#h:i%41hunter2",
         "://@hunter2",
-        "%hunter2",
-        "\\$(id)`hunter2",
-        "***hunter2",
     ];
     for password in hostile {
         for url in urls(password) {
@@ -109,8 +110,13 @@ fn no_command_tells_a_password_wherever_it_comes_from() {
     }
 }
 
+/// As many as the environment says, for who has time.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(16)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_error_tells_a_password(password in password(), which in any::<prop::sample::Index>(), command in 0..COMMANDS.len()) {

@@ -1,0 +1,29 @@
+//! An application's own binary with the commands of `switchy-schema`, for migrations of which one is code:
+//! `cargo run -p switchy_schema_cli --example own_binary -- migrate --database-url notes.db`
+
+use std::process::ExitCode;
+
+use switchy_schema::{Migration, MigrationRunner, rusqlite};
+
+fn lower_names(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
+    let mut names = conn.prepare("SELECT rowid, name FROM users")?;
+    let mut rows = names.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
+        conn.execute("UPDATE users SET name = ?1 WHERE rowid = ?2", (name.to_lowercase(), id))?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let runner = MigrationRunner::new([
+        Migration::reversible(
+            "2025-01-01-000000_users",
+            "CREATE TABLE users (name TEXT)",
+            "DROP TABLE users",
+        ),
+        Migration::code("2025-01-02-000000_lower_names", lower_names)
+            .describe("What SQLite cannot do by itself."),
+    ]);
+    switchy_schema_cli::run(runner.map(|runner| runner.program("notes 1.2")), std::env::args_os())
+}

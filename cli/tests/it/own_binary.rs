@@ -1,0 +1,49 @@
+//! An application's own binary, with migrations in code.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::shell::Shell;
+
+/// The example, which `cargo test` builds beside the tests.
+fn binary() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples")
+        .join(format!("own_binary{}", std::env::consts::EXE_SUFFIX))
+}
+
+#[test]
+fn it_has_the_same_commands() {
+    let mut shell = Shell::new();
+    shell.set("DATABASE_URL", "notes.db");
+    for args in [
+        &["status", "--exit-code"][..],
+        &["list"],
+        &["plan", "--sql"],
+        &["validate"],
+        &["migrate", "--table", "t"],
+        &["status", "--exit-code", "--table", "t"],
+        &["rollback", "--table", "t"],
+        &["repair", "forget", "2025-01-02-000000_lower_names", "--table", "t"],
+        &["rollback", "--table", "t"],
+        &["history", "--table", "t"],
+        &["migrate", "--database-url", "postgres://127.0.0.1:1/app"],
+        &["migrate", "--nonsense"],
+    ] {
+        let mut command = Command::new(binary());
+        command
+            .current_dir(shell.path())
+            .args(args)
+            .env_clear()
+            .env("USER", "ada")
+            .env("DATABASE_URL", "notes.db");
+        let output = command.output().expect("the example, which `cargo test` without `--test` builds");
+        shell.note(&args.join(" "), &output);
+    }
+    shell.assert("own_binary");
+}

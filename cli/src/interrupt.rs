@@ -1,8 +1,8 @@
 //! [`Interrupt`]: being told to end, by Ctrl-C or otherwise.
 
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +26,19 @@ struct State {
     over: AtomicBool,
 }
 
+impl State {
+    /// Interrupts the statement in hand until the step has failed.
+    fn interrupt(&self, interrupter: &Interrupter) {
+        for _ in 0..TRIES {
+            if self.over.load(Ordering::SeqCst) {
+                break;
+            }
+            interrupter();
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
 /// How often the statement in hand is interrupted: what comes between two of them reaches neither.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -35,24 +48,19 @@ impl Interrupt {
     pub(crate) fn listen(interrupter: Interrupter, output: &Output) -> Self {
         let interrupt = Self::default();
         let (state, output) = (Arc::clone(&interrupt.0), output.clone());
+        let interrupter = Mutex::new(Some(interrupter));
         let heard = move || {
             let is_first = !state.asked.swap(true, Ordering::SeqCst);
             if !is_first || !state.running.load(Ordering::SeqCst) {
                 let done = if is_first { "nothing was done" } else { "the step in hand was broken off" };
-                let failure = Failure::interrupted(format!("interrupted: {done}"));
-                output.finish(Err(failure));
+                output.finish(Err(Failure::interrupted(format!("interrupted: {done}"))));
                 process::exit(Exit::Failed as i32);
             }
             output.say("interrupting the step in hand; once more ends at once");
+            let interrupter = interrupter.lock().unwrap_or_else(PoisonError::into_inner).take();
             let state = Arc::clone(&state);
-            let is_over = move || state.over.load(Ordering::SeqCst);
-            for _ in 0..TRIES {
-                if is_over() {
-                    break;
-                }
-                interrupter();
-                thread::sleep(PAUSE);
-            }
+            // Elsewhere, so that the next one is heard.
+            thread::spawn(move || interrupter.iter().for_each(|interrupter| state.interrupt(interrupter)));
         };
         // Where the application listens already, it keeps doing so.
         let _ = ctrlc::try_set_handler(heard);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::shell::Shell;
+use crate::shell::{BINARY, Shell};
 
 #[test]
 fn a_command_line_that_cannot_be_understood() {
@@ -112,17 +112,24 @@ fn a_database_that_is_none() {
 fn a_database_that_cannot_be_written() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
+    use std::process::Command;
 
     let mut shell = Shell::with_set();
     shell.run("migrate -q --steps 1");
     let (folder, file) = (shell.path().to_owned(), shell.path().join("app.db"));
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let binary = elsewhere.path().join("switchy-schema");
+    fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(BINARY, &binary).unwrap();
     let before = shell.files();
     for args in [&["migrate"][..], &["migrate", "--json"], &["rollback"], &["status", "--exit-code"]] {
         let mut command = shell.command(args);
         if fs::OpenOptions::new().write(true).open(&file).is_ok() {
-            // This user may write everything; that one may not.
+            // This user may write everything; that one may not, and must find the binary.
+            let found = Command::new(&binary);
+            command = shell.like(found, args);
             command.uid(65534);
         }
         let output = command.output().unwrap();

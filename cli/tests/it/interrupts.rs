@@ -155,17 +155,23 @@ fn who_waits_for_the_lock_ends_at_once() {
     assert_eq!(first.end().0, Some(1));
 }
 
+/// A search that goes on for ever inside of one function of SQLite, where nothing is interrupted.
+const DEAF: &str = "CREATE TABLE n (a INT);\nSELECT instr(printf('%.*c', 20000000, 'a'), printf('%.*c', 10000000, 'a') || 'b');";
+
 /// The process ends, and the next run finds what a crash leaves.
 #[test]
 fn who_insists_ends_the_process() {
-    let mut shell = slow("SELECT 1;");
-    // Busy between two statements of code nothing can be interrupted; here it is a statement that looks at nothing.
-    shell.migration(SLOW, COUNTING, None);
+    let mut shell = slow(DEAF);
     let mut run = Run::start(&shell, &["migrate"]);
-    run.until("2/3 applying");
+    run.until(&format!("2/3 applying {SLOW}"));
     run.signal("INT");
+    run.until("once more ends at once");
+    assert_eq!(run.child.try_wait().unwrap(), None, "it is deaf");
     run.signal("INT");
-    let (code, ..) = run.end();
-    assert_eq!(code, Some(1));
-    assert_eq!(shell.run("status --exit-code").status.code(), Some(3), "{}", shell.log);
+    let (code, _, said) = run.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("error: interrupted: the step in hand was broken off"), "{said}");
+    shell.migration(SLOW, "CREATE TABLE n (a INT);", None);
+    assert!(shell.run("migrate").status.success(), "{}", shell.log);
+    assert_eq!(shell.run("status --exit-code").status.code(), Some(0), "{}", shell.log);
 }

@@ -19,6 +19,7 @@ mod errors;
 mod help;
 #[cfg(unix)]
 mod interrupts;
+mod json;
 mod on_servers;
 mod own_binary;
 mod passwords;

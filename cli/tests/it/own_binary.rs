@@ -35,13 +35,7 @@ fn it_has_the_same_commands() {
         &["migrate", "--database-url", "postgres://127.0.0.1:1/app"],
         &["migrate", "--nonsense"],
     ] {
-        let mut command = Command::new(binary());
-        command
-            .current_dir(shell.path())
-            .args(args)
-            .env_clear()
-            .env("USER", "ada")
-            .env("DATABASE_URL", "notes.db");
+        let mut command = shell.like(Command::new(binary()), args);
         let output = command.output().expect("the example, which `cargo test` without `--test` builds");
         shell.note(&args.join(" "), &output);
     }

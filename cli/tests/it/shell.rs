@@ -104,7 +104,11 @@ impl Shell {
 
     /// The binary, to be started here.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        self.like(Command::new(BINARY), args)
+    }
+
+    /// Another binary, to be started here.
+    pub(crate) fn like(&self, mut command: Command, args: &[&str]) -> Command {
         command.current_dir(self.path()).args(args).env_clear().env("USER", "ada").stdin(Stdio::null());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command

@@ -91,7 +91,7 @@ impl<B: Kind> Run<'_, B> {
                     Doomed { context, expected, database, program, gate: None }
                 })
                 .collect();
-            for one in &mut doomed {
+            for one in doomed.iter_mut() {
                 one.reach(end.duration);
             }
             let said = self.kill(&mut doomed);
@@ -104,7 +104,7 @@ impl<B: Kind> Run<'_, B> {
     /// Kills, and gives what the programs said that were not killed themselves.
     fn kill(&self, doomed: &mut [Doomed<'_, B>]) -> Vec<String> {
         let Victim::Server(server) = self.victim else {
-            for one in &mut doomed {
+            for one in doomed.iter_mut() {
                 one.program.kill();
             }
             return vec![String::new(); doomed.len()];

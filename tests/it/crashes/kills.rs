@@ -91,7 +91,7 @@ impl<B: Kind> Run<'_, B> {
                     Doomed { context, expected, database, program, gate: None }
                 })
                 .collect();
-            for one in doomed.iter_mut() {
+            for one in &mut doomed {
                 one.reach(end.duration);
             }
             let said = self.kill(&mut doomed);

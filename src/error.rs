@@ -10,10 +10,12 @@ use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
-use crate::sql::Position;
 use crate::step::{Atomicity, Direction};
 
+mod location;
 mod words;
+
+pub use location::Location;
 
 pub(crate) use words::Abridged;
 #[cfg(any(feature = "diff", feature = "remote"))]
@@ -89,47 +91,6 @@ pub enum ErrorKind {
     LockFile,
     /// The database could not be read, or the tracking table not be written.
     Database,
-}
-
-/// Where a script or a metadata file is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Location {
-    /// The file, as its source names it; for a migration in code, the place of its definition.
-    pub origin: String,
-    /// The line and column in it.
-    pub position: Option<Position>,
-    /// The text of that line.
-    pub line: Option<String>,
-    /// Whether the script stands in code, so that the position is one in the script and not in the file.
-    pub is_inline: bool,
-}
-
-impl Location {
-    /// A place in a text that came from `origin`.
-    pub(crate) fn in_text(origin: &str, text: &str, offset: usize) -> Self {
-        Self {
-            origin: origin.to_owned(),
-            position: Some(Position::of(text, offset)),
-            line: Some(crate::sql::line_at(text, offset).to_owned()),
-            is_inline: false,
-        }
-    }
-
-    /// Somewhere in a file.
-    pub(crate) fn file(origin: impl Into<String>) -> Self {
-        Self { origin: origin.into(), position: None, line: None, is_inline: false }
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.position {
-            None => f.write_str(&self.origin),
-            Some(position) if self.is_inline => write!(f, "{}, in its script at {position}", self.origin),
-            Some(position) => write!(f, "{}:{position}", self.origin),
-        }
-    }
 }
 
 /// Which call a hook was.

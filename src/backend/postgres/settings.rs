@@ -32,8 +32,7 @@ pub(super) fn read(conn: &mut Client, script: &str) -> Result<Settings, Fault> {
 
 fn listed(conn: &mut Client) -> Result<BTreeMap<String, String>, Fault> {
     let sql =
-        "SELECT name, setting FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser')
-        UNION ALL SELECT 'search_path', current_setting('search_path')";
+        "SELECT name, setting FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser')";
     let rows = query(conn, sql, &[]).map_err(fault)?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -4,6 +4,8 @@
 
 mod crowd;
 mod kills;
+mod pooler;
+mod postgres;
 mod program;
 mod server_kind;
 mod statements;

@@ -2,6 +2,7 @@
 //!
 //! Each statement of these migrations leaves a trace that can be counted, so it is known which have run, and how often.
 
+mod cluster;
 mod crowd;
 mod kills;
 mod pooler;

@@ -6,7 +6,7 @@ use std::path::Path;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::mysql::{database, install, run};
+use super::mysql::{address, database, install, run, within};
 use super::{Guard, MysqlDatabase, OwnServer, or_say};
 
 /// How many nodes there are.
@@ -24,6 +24,17 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// The common database by way of a node.
+    pub(crate) fn database(&self, node: usize) -> &MysqlDatabase {
+        &self.nodes[node].database
+    }
+
+    /// A database by way of another node.
+    pub(crate) fn beside(&self, node: usize, database: &MysqlDatabase) -> MysqlDatabase {
+        let name = database.url.split('?').next().unwrap().rsplit('/').next().unwrap();
+        MysqlDatabase { url: within(&address(&self.nodes[node].guard.lock().unwrap()), name) }
+    }
+
     /// A connection to the common database by way of a node.
     pub(crate) fn connect(&self, node: usize) -> Conn {
         self.nodes[node].connect()

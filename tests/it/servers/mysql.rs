@@ -107,12 +107,12 @@ fn found(name: &str) -> Result<String, String> {
     Ok(format!("'{}'", program(name).ok_or(missing)?.display()))
 }
 
-fn address(guard: &Guard) -> String {
+pub(super) fn address(guard: &Guard) -> String {
     format!("mysql://root@localhost?socket={}/socket", guard.folder.display())
 }
 
 /// The address of a database, from that of its server.
-fn within(server: &str, database: &str) -> String {
+pub(super) fn within(server: &str, database: &str) -> String {
     let (host, options) = server.split_once('?').unwrap_or((server, ""));
     format!("{}/{database}?{options}", host.trim_end_matches('/'))
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Backend, Progress, Scope, atomically, patiently};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::reached::Reached;
-use crate::sql::{Token, Tokens};
+use crate::sql::Tokens;
 use crate::step::ForeignKeys;
 
 /// What can be done so that it is known of a statement whether it is done.
@@ -45,8 +45,9 @@ pub(super) enum Manner {
 }
 
 /// Whether a statement that ends a transaction begins the next one: `COMMIT AND CHAIN`.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn chains(text: &str) -> bool {
-    let words: Vec<Token<'_>> = Tokens::new(text).collect();
+    let words: Vec<crate::sql::Token<'_>> = Tokens::new(text).collect();
     words.windows(2).any(|two| two[0].is("and") && two[1].is("chain"))
 }
 
@@ -67,6 +68,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     }
 
     /// Takes it that a transaction of the script's is open where it goes on, and whether another begins when it ends.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn goes_on_inside(&mut self, is_inside: bool, is_chained: bool) {
         (self.has_own, self.is_chained) = (is_inside, is_chained);
     }
@@ -224,5 +226,5 @@ pub(super) fn asks_for_last_row<'t>(statements: impl Iterator<Item = &'t str>) -
 pub(super) fn asks_over_note() -> Fault {
     let what = "it asks how many rows the statement before it found or changed, and outside a transaction a note of the engine stands \
                 between them";
-    Fault::new(FaultKind::Other, what).remedy("ask in the same statement, or do it in code")
+    Fault::new(crate::fault::FaultKind::Other, what).remedy("ask in the same statement, or do it in code")
 }

@@ -42,7 +42,9 @@ fn set() -> Vec<Script> {
 /// What each session of the server has that programs share.
 fn sessions(pooler: &OwnServer<PostgresDatabase>) -> Vec<Vec<String>> {
     let mut clients = [pooler.connect(), pooler.connect()];
-    clients.iter_mut().for_each(|client| client.batch_execute("BEGIN").unwrap());
+    for client in &mut clients {
+        client.batch_execute("BEGIN").unwrap();
+    }
     let look = |client: &mut Client| {
         Postgres::rows(
             client,

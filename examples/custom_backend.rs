@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    Atomicity, Backend, Basis, Dialect, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner,
+    Atomicity, Backend, Basis, Dialect, Dirty, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner,
     Progress, Reached, Record, Script, TableForm, TableName, Target, Trace,
 };
 
@@ -160,14 +160,23 @@ impl Backend for Toy {
         conn: &mut &mut Settings,
         table: &TableName,
         id: &MigrationId,
-        reached: &Reached,
-    ) -> Result<(), Fault> {
-        let place = conn.place(table, id)?;
-        if let Some(dirty) = &mut conn.rows(table)?[place].record.dirty {
-            (dirty.statement, dirty.of) = (Some(reached.statement), reached.of);
-            dirty.mark.clone_from(&reached.mark);
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault> {
+        let Some(kept) = conn.rows(table)?.iter_mut().find(|row| row.record.id == *id) else {
+            return Ok(false);
+        };
+        let state =
+            |dirty: &Dirty| (dirty.direction, dirty.is_to_resume, dirty.statement, dirty.mark.clone());
+        match &mut kept.record.dirty {
+            Some(dirty) if state(dirty) == state(from) => {
+                (dirty.statement, dirty.of) = (to.statement, to.of);
+                dirty.mark.clone_from(&to.mark);
+                dirty.failure.clone_from(&to.failure);
+                Ok(true)
+            }
+            _ => Ok(false),
         }
-        Ok(())
     }
 
     fn update(conn: &mut &mut Settings, table: &TableName, record: &Record) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Foreseen, Outlook, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
-use crate::history::{Head, Record};
+use crate::history::{Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::reached::{Reached, Standing};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
@@ -182,13 +182,16 @@ pub trait Backend: Sized + 'static {
     /// Rewrites the record of the same id, its date only if it is given one.
     fn update(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
-    /// Writes how far the unfinished step of a record came: its statement, how many there are, and the mark.
+    /// Writes how far the unfinished step of a record came, and why it failed if it did: `statement`, `of`, `mark` and `failure` of `to`. Only if
+    /// the record still says what `from` says but for `of` and `failure`, since another run may have taken the step over: else it changes
+    /// nothing, and is `false`. No other transaction may change the record between that look and the end of this one.
     fn advance(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
         id: &MigrationId,
-        reached: &Reached,
-    ) -> Result<(), Fault>;
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault>;
 
     /// Removes a record.
     fn delete(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<(), Fault>;

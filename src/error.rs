@@ -253,11 +253,14 @@ pub(crate) enum Remains {
     Perhaps,
     /// All that was to be committed, or nothing.
     InDoubt,
+    /// What is another run's by now.
+    Theirs,
 }
 
 impl Remains {
     pub(crate) fn of(atomicity: Atomicity, fault: &Fault) -> Self {
         match atomicity {
+            _ if fault.is_taken_over => Self::Theirs,
             Atomicity::Guarded => Self::Dirty,
             Atomicity::Transaction if fault.has_lost_transaction => Self::Perhaps,
             Atomicity::Transaction if fault.is_in_doubt => Self::InDoubt,
@@ -278,6 +281,7 @@ impl fmt::Display for Remains {
             Self::InDoubt => {
                 "the connection was lost during a commit, and whether that was done is not known"
             }
+            Self::Theirs => "this run does nothing more",
         })
     }
 }
@@ -428,6 +432,11 @@ impl MigrationError {
             *remains = Remains::Dirty;
         }
         self
+    }
+
+    /// Whether the record of the step is another run's by now.
+    pub(crate) fn is_taken_over(&self) -> bool {
+        matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.is_taken_over)
     }
 
     /// Whether nothing is left of the step that failed.

@@ -418,12 +418,10 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<Duration, MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
         let is_watched = self.watches(conn, work).map_err(fault)?;
-        let tracked = |conn: &mut B::Conn<'_>| -> Result<_, MigrationError> {
-            let head = B::head(conn, self.table).map_err(fault)?;
-            let others = is_watched.then(|| self.others(conn, work)).transpose().map_err(fault)?;
-            Ok((head, others))
-        };
-        let before = tracked(conn)?;
+        let head = |conn: &mut B::Conn<'_>| B::head(conn, self.table).map_err(fault);
+        let others =
+            |conn: &mut B::Conn<'_>| is_watched.then(|| self.others(conn, work)).transpose().map_err(fault);
+        let before = (head(conn)?, others(conn)?);
         self.call(HookKind::Before, conn, work, atomicity)?;
         let began = Instant::now();
         match work.action {
@@ -444,7 +442,9 @@ impl<'r, B: Backend> Executor<'r, B> {
         .map_err(fault)?;
         let duration = began.elapsed();
         self.call(HookKind::After, conn, work, atomicity)?;
-        if tracked(conn)? == before { Ok(duration) } else { Err(fault(self.touched())) }
+        // Where the table is gone, nothing else can be asked in this transaction.
+        let is_as_before = head(conn)? == before.0 && others(conn)? == before.1;
+        if is_as_before { Ok(duration) } else { Err(fault(self.touched())) }
     }
 
     /// Whether a step might change the records of others: where it is code, or came out of the database, or has hooks, or names the

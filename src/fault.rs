@@ -11,6 +11,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// Any driver's error becomes one with [`Fault::of`]; a backend that knows more says it with [`Fault::new`] and the
 /// methods.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a question that is answered by yes or no")]
 pub struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) message: Cow<'static, str>,
@@ -22,6 +23,8 @@ pub struct Fault {
     pub(crate) is_partial: bool,
     /// Whether it is about a commit whose end nobody saw.
     pub(crate) is_in_doubt: bool,
+    /// Whether the record of the step is another run's by now.
+    pub(crate) is_taken_over: bool,
 }
 
 /// What the engine must tell apart.
@@ -58,6 +61,7 @@ impl Fault {
             has_lost_transaction: false,
             is_partial: false,
             is_in_doubt: false,
+            is_taken_over: false,
         }
     }
 
@@ -107,6 +111,14 @@ impl Fault {
     pub(crate) fn in_doubt(mut self) -> Self {
         self.is_in_doubt = true;
         self
+    }
+
+    /// The fault of a run whose step somebody else took over.
+    pub(crate) fn taken_over() -> Self {
+        let what =
+            "its record is not as this run left it: somebody had it go on elsewhere, or changed the record";
+        let fault = Self::new(FaultKind::Other, what).remedy("let the other run finish, then run again");
+        Self { is_taken_over: true, ..fault }
     }
 
     /// The fault of a transaction of several steps, when it is not known which of them is to blame.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
+use crate::reached::Reached;
 use crate::step::Direction;
 use crate::stored::StoredDown;
 use crate::trace::{Trace, TraceKind};
@@ -57,6 +58,12 @@ impl Dirty {
     /// Begun, nothing known yet.
     pub fn begun(direction: Direction) -> Self {
         Self { direction, statement: None, of: None, mark: None, failure: None, is_to_resume: false }
+    }
+
+    /// As far as a script came.
+    pub(crate) fn reaching(&self, reached: Reached) -> Self {
+        let Reached { statement, of, mark } = reached;
+        Self { statement: Some(statement), of, mark, ..Self::begun(self.direction) }
     }
 
     /// To go on at a statement.

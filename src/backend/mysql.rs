@@ -5,14 +5,14 @@ use std::time::Duration;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
+use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised, state};
 use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm};
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
-use crate::history::{Basis, Head, Record};
+use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
-use crate::reached::{Reached, Standing};
+use crate::reached::Standing;
 use crate::sql::mysql::{kind, statements};
 use crate::sql::pieces;
 use crate::trace::Trace;
@@ -189,24 +189,30 @@ impl Backend for Mysql {
             dated(values.run_on, "run_on"),
             text(Some(values.name))
         );
-        changed(conn, &sql, &record.id)
+        exactly_one(matched(conn, &sql)?, &record.id)
     }
 
     fn advance(
         conn: &mut &mut Conn,
         table: &TableName,
         id: &MigrationId,
-        reached: &Reached,
-    ) -> Result<(), Fault> {
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault> {
         let sql = format!(
-            "UPDATE {} SET statement = {}, statements = {}, mark = {} WHERE name = {}",
+            "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {}
+            WHERE name = {} AND dirty = {} AND statement <=> {} AND mark <=> {}",
             quoted(table),
-            reached.statement,
-            number(reached.of),
-            text(reached.mark.as_deref()),
-            text(Some(id.as_str()))
+            number(to.statement),
+            number(to.of),
+            text(to.mark.as_deref()),
+            text(to.failure.as_deref()),
+            text(Some(id.as_str())),
+            state(from),
+            number(from.statement),
+            text(from.mark.as_deref())
         );
-        changed(conn, &sql, id)
+        Ok(matched(conn, &sql)? > 0)
     }
 
     fn delete(conn: &mut &mut Conn, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
@@ -415,13 +421,12 @@ fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
     ]
 }
 
-/// Runs an update of one row, which need not change anything in it.
-fn changed(conn: &mut Conn, sql: &str, id: &MigrationId) -> Result<(), Fault> {
+/// Runs an update, and says how many rows it found, whether or not they were so before.
+fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
     run(conn, sql)?;
     // `Rows matched: 1  Changed: 0  Warnings: 0`; how many were changed is what the number of rows tells.
     let matched = conn.info_str().split_whitespace().nth(2).and_then(|number| number.parse().ok());
-    let rows: u64 = matched.unwrap_or_else(|| conn.affected_rows());
-    exactly_one(rows, id)
+    Ok(matched.unwrap_or_else(|| conn.affected_rows()))
 }
 
 /// The columns of a table with their types, in their order; none if there is no such table.

@@ -12,9 +12,9 @@ use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognis
 use super::{Attempt, Backend, Ledger, Progress, Schemas, Script, TableForm, closed};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
-use crate::history::{Basis, Head, Record};
+use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
-use crate::reached::{Reached, Standing};
+use crate::reached::Standing;
 use crate::sql::pieces;
 use crate::sql::postgres::statements;
 use crate::step::Atomicity;
@@ -85,11 +85,11 @@ impl Backend for Postgres {
         let before = settings::read(conn, script.text)?;
         if script.atomicity == Atomicity::Guarded {
             // The end of a transaction would set back what is set in it.
-            let outcome = closed::<Self, _, _>(conn, |conn| script::run(conn, script, progress));
+            let outcome = closed::<Self, _, _>(conn, |conn| script::run(conn, script, &before, progress));
             return outcome.and(settings::restore(conn, &before));
         }
         // In a transaction that failed nothing can be set, and its end sets everything back.
-        script::run(conn, script, progress)?;
+        script::run(conn, script, &before, progress)?;
         settings::restore(conn, &before)
     }
 
@@ -181,15 +181,10 @@ impl Backend for Postgres {
         conn: &mut &mut Client,
         table: &TableName,
         id: &MigrationId,
-        reached: &Reached,
-    ) -> Result<(), Fault> {
-        let sql = format!(
-            "UPDATE {} SET statement = $2::integer, statements = $3::integer, mark = $4 WHERE name = $1",
-            table.quoted()
-        );
-        let (statement, of) = (reached.statement.to_string(), reached.of.map(|of| of.to_string()));
-        let values = [Some(id.as_str()), Some(&statement), of.as_deref(), reached.mark.as_deref()];
-        exactly_one(execute(conn, &sql, &values).map_err(fault)?, id)
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault> {
+        standing::advance(conn, table, id, from, to)
     }
 
     fn delete(conn: &mut &mut Client, table: &TableName, id: &MigrationId) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
+use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised, state};
 use super::{
     Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, closed, ended_transaction,
     patiently,
@@ -12,9 +12,8 @@ use super::{
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Outlook, Trust};
 use crate::fault::{Fault, FaultKind};
-use crate::history::{Basis, Head, Record};
+use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
-use crate::reached::Reached;
 use crate::sql::statement_at;
 use crate::step::Atomicity;
 use crate::trace::Trace;
@@ -209,14 +208,17 @@ impl Backend for Sqlite {
         conn: &mut &Connection,
         table: &TableName,
         id: &MigrationId,
-        reached: &Reached,
-    ) -> Result<(), Fault> {
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault> {
         let sql = format!(
-            "UPDATE {} SET statement = ?2, statements = ?3, mark = ?4 WHERE name = ?1",
+            "UPDATE {} SET statement = ?2, statements = ?3, mark = ?4, failure = ?5
+            WHERE name = ?1 AND dirty = ?6 AND statement IS ?7 AND mark IS ?8",
             in_main(table)
         );
-        let Reached { statement, of, mark } = reached;
-        exactly_one(conn.execute(&sql, params![id.as_str(), statement, of, mark]).map_err(fault)?, id)
+        let (Dirty { statement, of, mark, failure, .. }, state) = (to, state(from));
+        let values = params![id.as_str(), statement, of, mark, failure, state, from.statement, from.mark];
+        Ok(conn.execute(&sql, values).map_err(fault)? > 0)
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

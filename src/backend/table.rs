@@ -238,7 +238,7 @@ fn down(text: Option<String>, options: Option<String>, checksum: Option<&str>) -
 const UNKNOWN: Checksum = Checksum::from_bytes([0; 32]);
 
 /// What the column `dirty` says of an unfinished step.
-const fn state(dirty: &Dirty) -> i64 {
+pub(super) const fn state(dirty: &Dirty) -> i64 {
     match (dirty.direction, dirty.is_to_resume) {
         (Direction::Up, false) => UP_BEGAN,
         (Direction::Up, true) => UP_AGAIN,

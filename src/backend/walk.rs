@@ -88,13 +88,14 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             Manner::Unlocks => {
                 run(conn)?;
                 self.is_mute = false;
-                self.note_behind(conn, &next)
+                self.note_committed(conn, &next)
             }
             _ if self.is_mute => run(conn),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Manner::Unnoted => run(conn),
             #[cfg(feature = "mysql")]
             Manner::Settles => {
+                self.note_own(conn, number)?;
                 run(conn)?;
                 self.has_own = self.is_chained;
                 if self.is_chained { Ok(()) } else { self.note(conn, &next) }
@@ -128,16 +129,17 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 (self.has_own, self.is_chained) = (false, false);
                 self.note_behind(conn, &next)
             }
-            // What would be noted behind the last commit would be left open; it does no harm to run again.
-            Manner::Repeatable if self.is_chained => run(conn),
-            Manner::Plain if !self.has_own => {
+            // What is noted in a transaction of the script's goes with it: the note before its end is the one that counts. And what would
+            // be noted behind the last commit would be left open; it does no harm to run again.
+            Manner::Plain | Manner::Repeatable if self.has_own => run(conn),
+            Manner::Plain => {
                 let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
                 atomically::<B, _, _>(conn, &scope, |conn| {
                     run(conn)?;
                     (self.progress)(conn, next.clone())
                 })
             }
-            Manner::Plain | Manner::Repeatable => {
+            Manner::Repeatable => {
                 run(conn)?;
                 self.note(conn, &next)
             }
@@ -146,16 +148,11 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 let begins = reached(number, Some(mark));
                 self.note(conn, &begins)?;
                 run(conn)?;
-                // Whatever transaction was open, it is no longer.
-                self.has_own = false;
-                self.note_behind(conn, &next)?;
-                if self.is_chained {
-                    B::commit(conn)?;
-                }
-                self.has_own = self.is_chained;
-                Ok(())
+                self.note_committed(conn, &next)
             }
             Manner::Begins => {
+                // On MySQL it commits the one that is open.
+                self.note_own(conn, number)?;
                 // Where it goes on stands in the record already: here, as long as this transaction is not committed.
                 run(conn)?;
                 self.has_own = true;
@@ -193,10 +190,30 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         self.is_mute
     }
 
+    /// Notes, in a transaction of the script's, what is done as soon as that is committed: everything before this statement.
+    fn note_own(&mut self, conn: &mut B::Conn<'_>, number: u32) -> Result<(), Fault> {
+        if !self.has_own {
+            return Ok(());
+        }
+        (self.progress)(conn, Reached { statement: number, of: Some(self.of), mark: None })
+    }
+
     fn note(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
         // In a transaction of the script's, a note that is tried again could outlive what it is about.
         let patience = if self.has_own { Duration::ZERO } else { self.patience };
         patiently(patience, || (self.progress)(conn, reached.clone()))
+    }
+
+    /// Notes that a statement is done which ended whatever transaction was open.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    fn note_committed(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
+        self.has_own = false;
+        self.note_behind(conn, reached)?;
+        if self.is_chained {
+            B::commit(conn)?;
+        }
+        self.has_own = self.is_chained;
+        Ok(())
     }
 
     /// Notes that a statement is done that must not run again. If that fails, the statement is done all the same.

@@ -46,15 +46,25 @@ impl<B: Backend> Executor<'_, B> {
                 toggle(books, record, Direction::Up);
             }
             Change::Update { from, to } => {
+                self.hold(conn, from)?;
                 B::update(conn, self.table, to)?;
                 toggle(books, from, Direction::Down);
                 toggle(books, to, Direction::Up);
             }
             Change::Delete(record) => {
+                self.hold(conn, record)?;
                 B::delete(conn, self.table, &record.id)?;
                 toggle(books, record, Direction::Down);
             }
         }
         Ok(())
+    }
+
+    /// Keeps the run of an unfinished step, if it lives, from moving its record on before this transaction ends.
+    fn hold(&self, conn: &mut B::Conn<'_>, record: &Record) -> Result<(), Stop> {
+        match &record.dirty {
+            Some(dirty) if !B::advance(conn, self.table, &record.id, dirty, dirty)? => Err(Stop::Moved),
+            _ => Ok(()),
+        }
     }
 }

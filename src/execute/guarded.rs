@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::{Books, Executor, Stop, Work};
 use crate::backend::{Backend, Ledger, Scope};
 use crate::error::{Failure, MigrationError, StepFailure};
+use crate::fault::Fault;
 use crate::history::{Dirty, History};
 use crate::report::{Applied, Report};
 use crate::step::{Atomicity, Direction};
@@ -20,7 +21,7 @@ impl<B: Backend> Executor<'_, B> {
         report: &mut Report,
     ) -> Result<(), Stop> {
         let begun = Dirty { statement: work.step.from, ..Dirty::begun(work.step.direction) };
-        let dirty = work.record(Some(begun), None);
+        let dirty = work.record(Some(begun.clone()), None);
         let mut looked = *first;
         self.prepare_log(conn, work.step.direction == Direction::Down)?;
         *books = B::transaction(conn, &self.bookkeeping(), |conn| {
@@ -38,17 +39,26 @@ impl<B: Backend> Executor<'_, B> {
 
         let scope = Scope::new(work.meta.foreign_keys, self.patience);
         let has_begun = Cell::new(false);
+        let mut left = Left::at(begun);
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             has_begun.set(work.action.text().is_none());
             self.within(conn, work, Atomicity::Guarded, &mut |conn, reached| {
                 has_begun.set(true);
-                B::advance(conn, self.table, &work.step.id, &reached)
+                let next = left.now.reaching(reached);
+                self.advance(conn, work, &left, |_| next.clone())?;
+                left.moves_on(next);
+                Ok(())
             })
         });
         let atomicity = if has_begun.get() { Atomicity::Guarded } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.told(conn, work, stop, atomicity));
-        let settled =
-            B::transaction(conn, &self.bookkeeping(), |conn| self.settle(conn, work, &outcome, books));
+        let settled = match &outcome {
+            // What is not ours is not touched.
+            Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
+            _ => B::transaction(conn, &self.bookkeeping(), |conn| {
+                self.settle(conn, work, &left, &outcome, books)
+            }),
+        };
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
                 report.applied.push(applied);
@@ -56,6 +66,9 @@ impl<B: Backend> Executor<'_, B> {
             }
             (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {
                 Err(self.told(conn, work, Stop::Fault(fault), Atomicity::Transaction))
+            }
+            (Err(_), Err(Stop::Fault(fault))) if fault.is_taken_over => {
+                Err(Stop::Failed(work.failed(fault, Atomicity::Guarded)))
             }
             (Ok(_), Err(stop)) => Err(self.told(conn, work, stop, Atomicity::Guarded)),
             // That it failed is in the record if it could be written; if not, it is dirty in any case.
@@ -69,6 +82,7 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
+        left: &Left,
         outcome: &Result<Applied, Stop>,
         books: &mut Books,
     ) -> Result<(), Stop> {
@@ -82,9 +96,12 @@ impl<B: Backend> Executor<'_, B> {
             (Ok(_), Direction::Down) => None,
             // As it was before.
             (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
-            (Err(Stop::Failed(error)), _) => return self.note(conn, work, error),
+            (Err(Stop::Failed(error)), _) => {
+                return Ok(self.advance(conn, work, left, |at| noted::<B>(work, at.clone(), error))?);
+            }
             (Err(_), _) => return Ok(()),
         };
+        self.advance(conn, work, left, Dirty::clone)?;
         let mut settled_books = books.clone();
         self.replace(conn, work, Some(&dirty), settled, &mut settled_books)?;
         B::stamp(conn, self.table, settled_books.basis)?;
@@ -92,42 +109,65 @@ impl<B: Backend> Executor<'_, B> {
         Ok(())
     }
 
-    /// Notes on the record of a step why it stopped. How far it came stands there already.
-    fn note(
+    /// Rewrites how far the step came, if that is still this run's to say.
+    fn advance(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        error: &MigrationError,
-    ) -> Result<(), Stop> {
-        let records = B::read(conn, self.table)?.records;
-        let Some(mut record) = records.into_iter().find(|record| record.id == work.step.id) else {
-            return Ok(());
-        };
-        let Some(dirty) = &mut record.dirty else { return Ok(()) };
-        let (statement, failure, is_partial) = match error.failure() {
-            Failure::Step(StepFailure { fault, .. }) => {
-                (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)
-            }
-            _ => (None, error.to_string(), true),
-        };
-        if statement.is_some() {
-            dirty.statement.get_or_insert(work.first());
-        }
-        if statement.is_some() && statement == dirty.statement {
-            // What failed is not done. Whether it has left something nobody knows, where it may have.
-            if B::STATEMENTS_ARE_ATOMIC && !is_partial {
-                dirty.mark = None;
-            } else {
-                dirty.mark.get_or_insert_default();
+        left: &Left,
+        to: impl Fn(&Dirty) -> Dirty,
+    ) -> Result<(), Fault> {
+        for at in [&left.now, &left.before] {
+            if B::advance(conn, self.table, &work.step.id, at, &to(at))? {
+                return Ok(());
             }
         }
-        dirty.failure = Some(match statement {
-            // Its transaction took back what was done before it.
-            Some(number) if dirty.statement.is_some_and(|reached| reached != number) => {
-                format!("statement {number} failed: {failure}")
-            }
-            _ => failure,
-        });
-        Ok(B::update(conn, self.table, &record)?)
+        Err(Fault::taken_over())
     }
+}
+
+/// Where a run left the record of its step.
+struct Left {
+    now: Dirty,
+    /// Where that is if the transaction of the last note was taken back.
+    before: Dirty,
+}
+
+impl Left {
+    fn at(now: Dirty) -> Self {
+        Self { before: now.clone(), now }
+    }
+
+    fn moves_on(&mut self, next: Dirty) {
+        self.before = std::mem::replace(&mut self.now, next);
+    }
+}
+
+/// What is noted of a step that failed: why it stopped. How far it came stands there already.
+fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
+    let (statement, failure, is_partial) = match error.failure() {
+        Failure::Step(StepFailure { fault, .. }) => {
+            (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)
+        }
+        _ => (None, error.to_string(), true),
+    };
+    if statement.is_some() {
+        dirty.statement.get_or_insert(work.first());
+    }
+    if statement.is_some() && statement == dirty.statement {
+        // What failed is not done. Whether it has left something nobody knows, where it may have.
+        if B::STATEMENTS_ARE_ATOMIC && !is_partial {
+            dirty.mark = None;
+        } else {
+            dirty.mark.get_or_insert_default();
+        }
+    }
+    dirty.failure = Some(match statement {
+        // Its transaction took back what was done before it.
+        Some(number) if dirty.statement.is_some_and(|reached| reached != number) => {
+            format!("statement {number} failed: {failure}")
+        }
+        _ => failure,
+    });
+    dirty
 }

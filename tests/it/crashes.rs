@@ -5,6 +5,7 @@
 mod cluster;
 mod crowd;
 mod kills;
+mod mysql;
 mod pooler;
 mod postgres;
 mod program;

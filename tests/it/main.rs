@@ -34,6 +34,7 @@ mod round_trips;
 mod safety;
 mod sample_set;
 mod server_regressions;
+mod server_scripts;
 mod servers;
 mod serving;
 mod start;

@@ -1100,3 +1100,89 @@ fn a_server_that_cannot_be_written_is_not_a_file() {
         assert!(!error.contains("make the file"), "{error}");
     });
 }
+
+#[test]
+fn my_whoever_was_given_up_cannot_finish_behind_a_retry() {
+    with_my(|database, conn| {
+        conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+        let script = "SELECT 1; INSERT INTO t SELECT 1 + SLEEP(1)";
+        let slow = my(script).lock(Lock::Row);
+        let it = my(script).lock(Lock::Row).lock_timeout(Duration::from_millis(50));
+        let outcomes = thread::scope(|scope| {
+            let slow = scope
+                .spawn(|| slow.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
+            session(conn, "INSERT INTO t SELECT%");
+            it.run(&mut *conn).unwrap_err();
+            let outcome =
+                it.recover(&mut *conn, retry(), ada()).map(drop).and_then(|()| it.run(&mut *conn).map(drop));
+            (slow.join().unwrap(), outcome.map_err(|error| error.to_string()))
+        });
+        assert_eq!(my_rows(conn, "SELECT COUNT(*) FROM t"), ["1"], "{outcomes:?}");
+    });
+}
+
+#[test]
+fn pg_whoever_was_given_up_cannot_finish_behind_a_retry() {
+    with_pg(|database, client| {
+        client.batch_execute("CREATE TABLE t (x int); CREATE TABLE begun (x int)").unwrap();
+        // The first run stops between two statements, in a procedure that commits; the second goes on from there.
+        let script = "SELECT 1; SELECT pg_sleep(1); INSERT INTO t VALUES (1)";
+        let slow = pg(script).lock(Lock::Row);
+        let it = pg(script).lock(Lock::Row).lock_timeout(Duration::from_millis(50));
+        let outcomes = thread::scope(|scope| {
+            let slow = scope
+                .spawn(|| slow.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
+            let sleeps =
+                "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)' AND state = 'active'";
+            while pg_rows(client, sleeps).is_empty() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            it.run(&mut *client).unwrap_err();
+            let recovery = Recovery::RetryFrom { migration: "1_it".into(), statement: 2 };
+            let outcome = it
+                .recover(&mut *client, recovery, ada())
+                .map(drop)
+                .and_then(|()| it.run(&mut *client).map(drop));
+            (slow.join().unwrap(), outcome.map_err(|error| error.to_string()))
+        });
+        assert_eq!(pg_rows(client, "SELECT count(*) FROM t"), ["1"], "{outcomes:?}");
+        assert!(outcomes.0.is_err() || outcomes.1.is_err(), "{outcomes:?}");
+        println!("{outcomes:?}");
+        let _ = it.recover(&mut *client, retry(), ada());
+        it.run(&mut *client).unwrap();
+        assert_eq!(pg_rows(client, "SELECT count(*) FROM t"), ["1"], "{outcomes:?}");
+    });
+}
+
+#[test]
+fn lite_a_step_that_was_taken_over_is_left_to_the_other_run() {
+    let (begun, taken) = ("1", "4");
+    for (state, is_ours) in [(begun, true), (taken, false)] {
+        for fails in [false, true] {
+            let code = Migration::code("1_it", move |conn: &rusqlite::Connection| {
+                conn.execute_batch(&format!(
+                    "CREATE TABLE a (b); UPDATE __switchy_migrations SET dirty = {state} WHERE name = '1_it'"
+                ))?;
+                if fails { conn.execute_batch("INSERT INTO missing VALUES (1)") } else { Ok(()) }
+            });
+            let conn = rusqlite::Connection::open_in_memory().unwrap();
+            let set = vec![Migration::sql("0_it", "SELECT 1"), code.outside_transaction()];
+            let outcome = MigrationRunner::new(set).unwrap().run(&conn);
+            let dirty: String = conn
+                .query_row("SELECT dirty FROM __switchy_migrations WHERE name = '1_it'", [], |row| {
+                    row.get::<_, i64>(0)
+                })
+                .unwrap()
+                .to_string();
+            match (is_ours, fails) {
+                (true, false) => assert_eq!((outcome.is_ok(), &*dirty), (true, "0")),
+                (true, true) => assert_eq!((outcome.is_ok(), &*dirty), (false, begun)),
+                (false, _) => {
+                    let error = outcome.unwrap_err().to_string();
+                    assert!(error.contains("somebody had it go on elsewhere"), "{error}");
+                    assert_eq!(dirty, taken, "{error}");
+                }
+            }
+        }
+    }
+}

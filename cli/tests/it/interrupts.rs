@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::on_servers::{mysql_url, postgres_url};
 use crate::servers;
-use crate::shell::Shell;
+use crate::shell::{BINARY, Shell};
 
 /// A run in another process.
 struct Run {
@@ -18,7 +18,7 @@ struct Run {
 
 impl Run {
     fn start(shell: &Shell, args: &[&str]) -> Self {
-        let mut child = shell.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = listening(shell, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         Self { child, errors, said: String::new() }
     }
@@ -45,6 +45,18 @@ impl Run {
         let status = self.child.wait().unwrap();
         assert!(began.elapsed() < Duration::from_secs(20), "{}", self.said);
         (status.code(), results, self.said)
+    }
+}
+
+/// The binary in a process that hears signals: one that a script started behind its back (`&`, `nohup`) ignores them, and so does what it
+/// starts.
+fn listening(shell: &Shell, args: &[&str]) -> Command {
+    if cfg!(target_os = "linux") {
+        let mut command = Command::new("/usr/bin/env");
+        command.args(["--default-signal=INT,TERM,HUP", BINARY]);
+        shell.like(command, args)
+    } else {
+        shell.command(args)
     }
 }
 

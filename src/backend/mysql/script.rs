@@ -17,10 +17,10 @@ pub(super) fn run(
     script: &Script<'_>,
     progress: &mut Progress<'_, Mysql>,
 ) -> Result<(), Fault> {
+    refuse_backslashes(conn, script.text)?;
     let pieces = statements(script.text).map_err(|refused| {
         Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
     })?;
-    refuse_backslashes(conn, script.text)?;
     // Definitions and rows leave the session alone.
     let is_quiet = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Data | Kind::Defines(_));
     if pieces.iter().all(is_quiet) {

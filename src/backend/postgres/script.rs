@@ -3,6 +3,7 @@
 use postgres::Client;
 use postgres::error::{ErrorPosition, SqlState};
 
+use super::settings::{self, Settings};
 use super::{Postgres, fault, standing};
 use crate::backend::walk::{Manner, Walk, asks_for_last_row, chains};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
@@ -15,8 +16,17 @@ use crate::step::Atomicity;
 pub(super) fn run(
     conn: &mut &mut Client,
     script: &Script<'_>,
+    before: &Settings,
     progress: &mut Progress<'_, Postgres>,
 ) -> Result<(), Fault> {
+    let changes_who = script.atomicity == Atomicity::Guarded && settings::changes_who(script.text);
+    let progress: &mut Progress<'_, Postgres> = &mut |conn, reached| {
+        if changes_who {
+            settings::as_before(conn, before, |conn| progress(conn, reached))
+        } else {
+            progress(conn, reached)
+        }
+    };
     let pieces = statements(script.text).map_err(|refused| {
         Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
     })?;
@@ -93,6 +103,11 @@ fn guarded(
     let mut run = |conn: &mut &mut Client| send(conn, script, piece);
     let alone = |mark: &str| Manner::Alone(mark.to_owned());
     match manner(piece.text) {
+        // What it did does no harm if it is done again, and nothing can be noted in it.
+        Manner::Commits if walk.has_own() && settings::is_read_only(conn)? => {
+            let manner = if chains(piece.text) { Manner::Unnoted } else { Manner::RollsBack };
+            walk.take(conn, number, manner, &mut run)
+        }
         Manner::Alone(_) => {
             let mark = standing::mark(conn, piece.text);
             walk.take(conn, number, alone(&mark), &mut run)
@@ -107,6 +122,10 @@ fn guarded(
             // What it commits stays, also when it fails.
             Err(refused) if refused_as(&refused, &SqlState::INVALID_TRANSACTION_TERMINATION) => {
                 walk.take(conn, number, alone(""), &mut run).map_err(Fault::partial)
+            }
+            Err(refused) if refused.kind() == FaultKind::ReadOnly && is_setting(piece.text) => {
+                let why = "leave default_transaction_read_only as it is, since it is written down after each statement how far a script is";
+                Err(refused.remedy(why))
             }
             outcome => outcome,
         },

@@ -1,13 +1,16 @@
 //! What a script sets on the session, and what is set back after it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use postgres::Client;
 
-use super::{fault, query};
+use super::{Postgres, fault, query};
+use crate::backend::{Backend, Scope, atomically};
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::sql::{Token, Tokens};
+use crate::step::ForeignKeys;
 
 /// The settings of the session that are not the server's defaults, with their values, and those that the server does not list: who it is,
 /// and what the script names of the application's own.
@@ -28,6 +31,48 @@ pub(super) fn read(conn: &mut Client, script: &str) -> Result<Settings, Fault> {
     let rows = query(conn, "SELECT session_user::text, current_setting('role')", &[]).map_err(fault)?;
     let (user, role) = rows.first().map(|row| (row.get(0), row.get(1))).unwrap_or_default();
     Ok(Settings { listed: listed(conn)?, own, user, role })
+}
+
+/// Whether a script may change who the session is, or how it is spoken to.
+pub(super) fn changes_who(script: &str) -> bool {
+    let words = ["role", "authorization", "session_authorization", "client_encoding", "names"];
+    let mut spellings =
+        Tokens::new(script).filter_map(Token::spelling).map(|name| name.trim_matches(['"', '\'']));
+    spellings.any(|name| words.iter().any(|word| name.eq_ignore_ascii_case(word)))
+}
+
+/// Whether the transaction that is open changes nothing.
+pub(super) fn is_read_only(conn: &mut Client) -> Result<bool, Fault> {
+    let rows = query(conn, "SELECT current_setting('transaction_read_only') = 'on'", &[]).map_err(fault)?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
+}
+
+/// Writes in a transaction as who the session was before the script, in the encoding of the driver.
+pub(super) fn as_before(
+    conn: &mut &mut Client,
+    before: &Settings,
+    write: impl FnOnce(&mut &mut Client) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    if !Postgres::in_transaction(conn)? {
+        let scope = Scope::new(ForeignKeys::Unchecked, Duration::ZERO);
+        return atomically::<Postgres, _, _>(conn, &scope, |conn| as_before(conn, before, write));
+    }
+    let become_local = |conn: &mut Client, encoding: &str, user: &str, role: &str| {
+        let sql =
+            "SELECT set_config('client_encoding', $1, true), set_config('session_authorization', $2, true),
+            set_config('role', $3, true)";
+        query(conn, sql, &[Some(encoding), Some(user), Some(role)]).map(drop).map_err(fault)
+    };
+    // The driver could not read a name in another encoding.
+    let sql = "SELECT current_setting('client_encoding'), session_user::text, current_setting('role'),
+        set_config('client_encoding', 'UTF8', true)";
+    let now = query(conn, sql, &[]).map_err(fault)?;
+    become_local(conn, "UTF8", &before.user, &before.role)?;
+    write(conn)?;
+    match now.first() {
+        Some(now) => become_local(conn, now.get(0), now.get(1), now.get(2)),
+        None => Ok(()),
+    }
 }
 
 fn listed(conn: &mut Client) -> Result<BTreeMap<String, String>, Fault> {

@@ -4,8 +4,12 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 use super::script::refused_as;
-use super::{fault, query};
+use super::{execute, fault, query};
+use crate::backend::table::state;
+use crate::dialect::TableName;
 use crate::fault::Fault;
+use crate::history::Dirty;
+use crate::id::MigrationId;
 use crate::reached::Standing;
 use crate::sql::postgres::statements;
 use crate::sql::{Token, Tokens, blank_len};
@@ -152,6 +156,34 @@ pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str
         (Some(found), _) if found.number == before => Standing::NotDone,
         _ => Standing::Done,
     })
+}
+
+/// Moves a record on, if it is as it was left.
+pub(super) fn advance(
+    conn: &mut Client,
+    table: &TableName,
+    id: &MigrationId,
+    from: &Dirty,
+    to: &Dirty,
+) -> Result<bool, Fault> {
+    let sql = format!(
+        "UPDATE {} SET statement = $2::integer, statements = $3::integer, mark = $4, failure = $5
+        WHERE name = $1 AND dirty = $6::integer AND statement IS NOT DISTINCT FROM $7::integer AND mark IS NOT DISTINCT FROM $8",
+        table.quoted()
+    );
+    let [statement, of, from_statement] =
+        [to.statement, to.of, from.statement].map(|number| number.map(|number| number.to_string()));
+    let values = [
+        Some(id.as_str()),
+        statement.as_deref(),
+        of.as_deref(),
+        to.mark.as_deref(),
+        to.failure.as_deref(),
+        Some(&*state(from).to_string()),
+        from_statement.as_deref(),
+        from.mark.as_deref(),
+    ];
+    Ok(execute(conn, &sql, &values).map_err(fault)? > 0)
 }
 
 #[cfg(test)]

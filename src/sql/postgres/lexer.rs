@@ -68,10 +68,23 @@ pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
             rest = rest.find(['\n', '\r']).map_or("", |end| &rest[end..]);
         } else if let Some(len) = comment_len(rest) {
             rest = &rest[len..];
+        } else if is_at_start && is_restriction(rest) {
+            rest = rest.find('\n').map_or("", |end| &rest[end..]);
         } else {
             return text.len() - rest.len();
         }
     }
+}
+
+/// Whether a text begins with a line that keeps `psql` from taking what follows for commands of its own. `pg_dump` writes them since 2025
+/// ([release notes of 17.6](https://www.postgresql.org/docs/release/17.6/)), and here there are no such commands.
+fn is_restriction(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    let mut words = line.split_ascii_whitespace();
+    let is_command = words.next().is_some_and(|word| matches!(word, "\\restrict" | "\\unrestrict"));
+    is_command
+        && words.next().is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && words.next().is_none()
 }
 
 /// How long the comment is that a text begins with, if it is closed. Comments nest.

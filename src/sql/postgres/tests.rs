@@ -6,7 +6,7 @@ use super::{lexer, statements};
 use crate::sql::pieces::Piece;
 
 /// Scripts and their statements.
-const ROWS: [(&str, &[&str]); 75] = [
+const ROWS: [(&str, &[&str]); 76] = [
     // Nothing.
     ("", &[]),
     (" \t\r\n\x0c", &[]),
@@ -15,6 +15,8 @@ const ROWS: [(&str, &[&str]); 75] = [
     ("/* ; */ -- ;\n;", &[]),
     ("\u{feff}", &[]),
     ("\u{feff}-- c\nSELECT 1;\n\u{feff}SELECT 2", &["SELECT 1", "SELECT 2"]),
+    // What `pg_dump` writes for `psql`.
+    ("--\n\\restrict aB3\nSELECT 1;\r\n\\unrestrict aB3\r\n", &["SELECT 1"]),
     // Ends.
     ("SELECT 1", &["SELECT 1"]),
     ("SELECT 1;SELECT 2;", &["SELECT 1", "SELECT 2"]),

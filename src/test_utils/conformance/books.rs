@@ -21,6 +21,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
         ("a record comes back as it was written, oldest first", records_come_back),
         ("an update rewrites a record but for its date", an_update_keeps_the_date),
         ("a record is removed and the others stay", a_record_is_removed),
+        ("how far a step came is rewritten only where its run left it", a_step_of_another_run_is_kept),
         ("a record that cannot be written is a fault", what_cannot_be_written_is_a_fault),
         ("the head tells what the newest record carries", the_head_is_told),
         ("a line of the log comes back as it was written, oldest first", lines_come_back),
@@ -154,6 +155,72 @@ fn a_record_is_removed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outc
     it.with(|conn| committed::<B, _>(conn, |conn| B::insert(conn, &table, &again)))?;
     expected.push(again);
     are(&it.with(|conn| B::read(conn, &table))?.records, &expected)
+}
+
+fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let table = TableName::default();
+    it.with(|conn| {
+        committed::<B, _>(conn, |conn| B::create_table(conn, &table, &[Record::new("2_b", None)]))
+    })?;
+    let at = |direction, statement: Option<u32>, mark: Option<&str>| Dirty {
+        statement,
+        of: statement.map(|_| 9),
+        mark: mark.map(str::to_owned),
+        ..Dirty::begun(direction)
+    };
+    let (up, down) = (Direction::Up, Direction::Down);
+    let failed = |dirty: Dirty| Dirty { failure: Some("it's full".to_owned()), ..dirty };
+    let goes_on = |dirty: Dirty| Dirty { is_to_resume: true, ..dirty };
+    // What stands in the record, where a run left it, and where it is now.
+    let rows = [
+        (at(up, None, None), at(up, None, None), at(up, Some(1), None), true),
+        (at(up, Some(1), None), at(up, Some(1), None), at(up, Some(2), Some("x")), true),
+        (at(up, Some(2), Some("x")), at(up, Some(2), Some("x")), at(up, Some(3), None), true),
+        (at(down, Some(2), Some("")), at(down, Some(2), Some("")), failed(at(down, Some(2), None)), true),
+        (failed(at(down, Some(2), None)), at(down, Some(2), None), at(down, Some(2), None), true),
+        (at(up, Some(2), None), at(up, Some(2), None), at(up, Some(2), None), true),
+        (
+            goes_on(at(up, Some(2), None)),
+            goes_on(at(up, Some(2), None)),
+            goes_on(at(up, Some(2), None)),
+            true,
+        ),
+        (at(up, Some(2), None), at(up, Some(1), None), at(up, Some(2), None), false),
+        (at(up, Some(2), None), at(up, None, None), at(up, Some(3), None), false),
+        (at(up, None, None), at(up, Some(1), None), at(up, Some(2), None), false),
+        (at(up, Some(2), Some("x")), at(up, Some(2), None), at(up, Some(3), None), false),
+        (at(up, Some(2), Some("x")), at(up, Some(2), Some("y")), at(up, Some(3), None), false),
+        (at(up, Some(2), None), at(up, Some(2), Some("x")), at(up, Some(3), None), false),
+        (at(up, Some(2), None), at(down, Some(2), None), at(down, Some(3), None), false),
+        (goes_on(at(up, Some(2), None)), at(up, Some(2), None), at(up, Some(3), None), false),
+    ];
+    for (stands, from, to, is_ours) in rows {
+        let record = Record { dirty: Some(stands.clone()), ..Record::new("1_a", None) };
+        let (advanced, found) = it.with(|conn| {
+            committed::<B, _>(conn, |conn| {
+                B::insert(conn, &table, &record)?;
+                let advanced = B::advance(conn, &table, &"1_a".into(), &from, &to)?;
+                let found = B::read(conn, &table)?.records;
+                B::delete(conn, &table, &"1_a".into())?;
+                Ok((advanced, found))
+            })
+        })?;
+        let what = format!("from {from:?} to {to:?}, where {stands:?} stands");
+        equal(&what, &advanced, &is_ours)?;
+        let expected = if is_ours { to } else { stands };
+        equal("the other record", &found[0].dirty, &None)?;
+        equal(&what, &found[1].dirty, &Some(expected))?;
+    }
+    let missing = it.with(|conn| {
+        committed::<B, _>(conn, |conn| {
+            let begun = at(up, None, None);
+            Ok((
+                B::advance(conn, &table, &"1_a".into(), &begun, &begun)?,
+                B::advance(conn, &table, &"2_b".into(), &begun, &begun)?,
+            ))
+        })
+    })?;
+    equal("of a record that is not there, and of one that is clean", &missing, &(false, false))
 }
 
 fn what_cannot_be_written_is_a_fault<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {

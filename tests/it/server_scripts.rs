@@ -1,0 +1,181 @@
+//! Scripts as public sets have them, with what `psql` and the `mariadb` client make of them.
+
+use mysql::prelude::Queryable;
+use switchy_schema::{
+    Backend, ErrorKind, Migration, MigrationError, MigrationRunner, Mysql, Postgres, Recovery, Signature,
+};
+
+use crate::mysql::rows as my_rows;
+use crate::postgres::rows as pg_rows;
+use crate::servers;
+
+/// Where a script runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    Inside,
+    Outside,
+    Both,
+}
+use Where::{Both, Inside, Outside};
+
+impl Where {
+    fn each(self) -> Vec<bool> {
+        match self {
+            Inside => vec![true],
+            Outside => vec![false],
+            Both => vec![true, false],
+        }
+    }
+}
+
+fn migration<B: Backend>(script: &str, is_inside: bool) -> Migration<B> {
+    let it = Migration::from_scripts("1_größe", script.to_owned(), None);
+    if is_inside { it } else { it.outside_transaction() }
+}
+
+/// Line and column of an error.
+fn place_of(error: &MigrationError) -> String {
+    let position = error.location().and_then(|at| at.position);
+    position.map_or_else(String::new, |at| format!("{}:{}", at.line, at.column))
+}
+
+#[test]
+fn postgres_runs_what_psql_runs() {
+    let rows = [
+        (Outside, "BEGIN READ ONLY; SELECT 1; COMMIT; INSERT INTO a VALUES (1)", "1"),
+        (Outside, "BEGIN; SET TRANSACTION READ ONLY; SELECT 1; END; BEGIN; INSERT INTO a VALUES (1); COMMIT", "1"),
+        (Outside, "START TRANSACTION READ ONLY; SELECT 1; COMMIT AND CHAIN; SELECT 2; COMMIT; INSERT INTO a VALUES (2)", "2"),
+        (Both, "INSERT INTO a VALUES (1); SET ROLE pg_monitor; SELECT 1; RESET ROLE; INSERT INTO a VALUES (2)", "1 2"),
+        (Both, "INSERT INTO a VALUES (1); SET ROLE 'pg_monitor'; SELECT 1", "1"),
+        (Both, "SET SESSION AUTHORIZATION pg_monitor; SELECT 1", ""),
+        (Both, "SELECT set_config('role', 'pg_monitor', false); SELECT 1", ""),
+        (
+            Outside,
+            "BEGIN; SET LOCAL ROLE pg_monitor; SELECT 1; COMMIT; INSERT INTO a VALUES (3); BEGIN; SET ROLE pg_monitor; COMMIT;
+            INSERT INTO a SELECT 4 WHERE current_user <> 'pg_monitor'",
+            "denied",
+        ),
+        (Both, "SET client_encoding = 'LATIN1'; INSERT INTO a VALUES (1); SET NAMES 'SQL_ASCII'; INSERT INTO a VALUES (2)", "1 2"),
+        (Both, "\\restrict 5uJzR\nINSERT INTO a VALUES (1);\n\n--\n\\unrestrict 5uJzR\n", "1"),
+    ];
+    for (places, script, expected) in rows {
+        for is_inside in places.each() {
+            let Some(database) = servers::postgres() else { return };
+            let mut client = database.connect();
+            client.batch_execute("CREATE TABLE a (b int)").unwrap();
+            let it = MigrationRunner::<Postgres>::for_backend([migration(script, is_inside)]).unwrap();
+            let outcome = it.run(&mut client).map_err(|error| error.to_string());
+            if expected == "denied" {
+                let error = outcome.unwrap_err();
+                assert!(error.contains("permission denied for table a"), "{script}: {error}");
+                continue;
+            }
+            outcome.unwrap_or_else(|error| panic!("{script}: {error}"));
+            assert_eq!(pg_rows(&mut client, "SELECT b FROM a ORDER BY b").join(" "), expected, "{script}");
+            let who = "SELECT current_user = session_user AND current_setting('client_encoding') = 'UTF8'";
+            assert_eq!(pg_rows(&mut client, who), ["t"], "{script}");
+            assert!(it.run(&mut client).unwrap().is_up_to_date(), "{script}");
+        }
+    }
+}
+
+#[test]
+fn postgres_says_where_and_why_a_script_is_refused() {
+    let rows = [
+        (
+            Outside,
+            "SELECT 1;\nSET default_transaction_read_only = on; SELECT 1",
+            "2:1",
+            "leave default_transaction_read_only",
+        ),
+        (
+            Inside,
+            "CREATE TABLE a (b int);\nDROP TABLE __switchy_migrations",
+            "",
+            "it changes the tracking table",
+        ),
+        (Outside, "CREATE TABLE a (b int);\nDROP TABLE __switchy_migrations", "2:1", "__switchy_migrations"),
+    ];
+    for (places, script, place, word) in rows {
+        for is_inside in places.each() {
+            let Some(database) = servers::postgres() else { return };
+            let mut client = database.connect();
+            let before =
+                MigrationRunner::<Postgres>::for_backend([Migration::sql("0_it", "SELECT 1")]).unwrap();
+            before.run(&mut client).unwrap();
+            let set = vec![Migration::sql("0_it", "SELECT 1"), migration(script, is_inside)];
+            let it = MigrationRunner::<Postgres>::for_backend(set).unwrap();
+            let error = it.run(&mut client).unwrap_err();
+            let told = place_of(&error);
+            assert!(error.to_string().contains(word), "{script}: {error}");
+            assert_eq!(told, place, "{script}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_transaction_of_a_script_on_postgres_is_noted_once() {
+    let Some(database) = servers::postgres() else { return };
+    let mut client = database.connect();
+    let notes = "INSERT INTO notes SELECT pg_stat_get_xact_tuples_updated('__switchy_migrations'::regclass);";
+    let script = format!("CREATE TABLE notes (n int); BEGIN; {} COMMIT", notes.repeat(20));
+    let it = MigrationRunner::<Postgres>::for_backend([migration(&script, false)]).unwrap();
+    it.run(&mut client).unwrap();
+    let most = "SELECT count(DISTINCT n), count(*) FROM notes";
+    assert_eq!(pg_rows(&mut client, most), ["1|20"]);
+}
+
+#[test]
+fn what_a_statement_commits_on_mysql_is_not_done_again() {
+    let ends = [
+        "START TRANSACTION",
+        "ANALYZE TABLE a",
+        "CREATE TABLE b (n INT)",
+        "COMMIT",
+        "LOCK TABLES a WRITE; UNLOCK TABLES",
+    ];
+    for begin in ["BEGIN", "SET autocommit = 0"] {
+        for end in ends {
+            let Some(database) = servers::mysql() else { return };
+            let mut conn = database.connect();
+            conn.query_drop("CREATE TABLE a (n INT)").unwrap();
+            let script =
+                format!("{begin}; INSERT INTO a VALUES (1); {end}; INSERT INTO missing VALUES (2); COMMIT");
+            let it = MigrationRunner::<Mysql>::for_backend([migration(&script, false)]).unwrap();
+            assert_eq!(it.run(&mut conn).unwrap_err().kind(), ErrorKind::Step, "{script}");
+            conn.query_drop("CREATE TABLE missing (n INT)").unwrap();
+            it.recover(&mut conn, Recovery::Retry("1_größe".into()), Signature::of("ada")).unwrap();
+            it.run(&mut conn).unwrap_or_else(|error| panic!("{script}: {error}"));
+            assert_eq!(my_rows(&mut conn, "SELECT n FROM a"), ["1"], "{script}");
+            assert_eq!(my_rows(&mut conn, "SELECT n FROM missing"), ["2"], "{script}");
+        }
+    }
+}
+
+#[test]
+fn mysql_says_where_and_why_a_script_is_refused() {
+    let rows = [
+        (
+            Outside,
+            "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('\\'); INSERT INTO a VALUES ('y;\\')",
+            "2:24",
+            "NO_BACKSLASH_ESCAPES",
+        ),
+        (
+            Outside,
+            "CREATE TABLE a (b INT);\nXA START 'q'; XA END 'q'; XA PREPARE 'q'; XA COMMIT 'q'",
+            "2:1",
+            "several databases",
+        ),
+    ];
+    for (places, script, place, word) in rows {
+        for is_inside in places.each() {
+            let Some(database) = servers::mysql() else { return };
+            let it = MigrationRunner::<Mysql>::for_backend([migration(script, is_inside)]).unwrap();
+            let error = it.run(&mut database.connect()).unwrap_err();
+            let told = place_of(&error);
+            assert!(error.to_string().contains(word), "{script}: {error}");
+            assert_eq!(told, place, "{script}: {error}");
+        }
+    }
+}

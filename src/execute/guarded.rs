@@ -45,7 +45,7 @@ impl<B: Backend> Executor<'_, B> {
             self.within(conn, work, Atomicity::Guarded, &mut |conn, reached| {
                 has_begun.set(true);
                 let next = left.now.reaching(reached);
-                self.advance(conn, work, &left, |_| next.clone())?;
+                self.advance(conn, work, &[&left.now], |_| next.clone())?;
                 left.moves_on(next);
                 Ok(())
             })
@@ -87,6 +87,7 @@ impl<B: Backend> Executor<'_, B> {
         books: &mut Books,
     ) -> Result<(), Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
+        let places = [&left.now, &left.before];
         let finished;
         let settled = match (outcome, work.step.direction) {
             (Ok(applied), Direction::Up) => {
@@ -97,11 +98,11 @@ impl<B: Backend> Executor<'_, B> {
             // As it was before.
             (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
             (Err(Stop::Failed(error)), _) => {
-                return Ok(self.advance(conn, work, left, |at| noted::<B>(work, at.clone(), error))?);
+                return Ok(self.advance(conn, work, &places, |at| noted::<B>(work, at.clone(), error))?);
             }
             (Err(_), _) => return Ok(()),
         };
-        self.advance(conn, work, left, Dirty::clone)?;
+        self.advance(conn, work, &places, Dirty::clone)?;
         let mut settled_books = books.clone();
         self.replace(conn, work, Some(&dirty), settled, &mut settled_books)?;
         B::stamp(conn, self.table, settled_books.basis)?;
@@ -109,15 +110,15 @@ impl<B: Backend> Executor<'_, B> {
         Ok(())
     }
 
-    /// Rewrites how far the step came, if that is still this run's to say.
+    /// Rewrites how far the step came, if it is at one of these places and so still this run's.
     fn advance(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        left: &Left,
+        places: &[&Dirty],
         to: impl Fn(&Dirty) -> Dirty,
     ) -> Result<(), Fault> {
-        for at in [&left.now, &left.before] {
+        for at in places {
             if B::advance(conn, self.table, &work.step.id, at, &to(at))? {
                 return Ok(());
             }

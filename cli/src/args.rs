@@ -92,6 +92,12 @@ pub(crate) enum Command {
     },
     /// Lists the migrations, without a database
     List,
+    /// Writes the manifest of the folder, for programs that fetch it from a server
+    Manifest {
+        /// Writes nothing, and ends with 4 if the manifest is not that of the folder: for continuous integration
+        #[arg(long)]
+        check: bool,
+    },
     /// Says what would be done, and what that takes away
     Plan(Plan),
     /// Applies what is pending
@@ -278,6 +284,7 @@ impl Command {
             Self::Create(_) => "create",
             Self::Status { .. } => "status",
             Self::List => "list",
+            Self::Manifest { .. } => "manifest",
             Self::Plan(_) => "plan",
             Self::Migrate(_) => "migrate",
             Self::Rollback(_) => "rollback",

@@ -18,6 +18,7 @@ mod graph;
 mod history;
 mod init;
 mod list;
+mod manifest;
 mod plan;
 mod repair;
 mod run;
@@ -71,6 +72,8 @@ pub(crate) fn without_set(context: &Context<'_>, command: &Command, clap: &Clap)
     Some(match command {
         Command::Init => init::init(context),
         Command::Create(create) => create::create(context, create),
+        Command::Manifest { check: true } => manifest::check(context),
+        Command::Manifest { check: false } => manifest::write(context),
         Command::Config => Ok(config::config(context)),
         Command::Completions { shell } => Ok(shell::completions(*shell, clap)),
         Command::Man { command } => shell::man(command.as_deref(), clap),
@@ -96,6 +99,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Unlock => unlock::unlock(&work),
         Command::Init
         | Command::Create(_)
+        | Command::Manifest { .. }
         | Command::Config
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(Outcome::new("", serde_json::Value::Null)),

@@ -3,7 +3,7 @@
 use switchy_schema::{Direction, Report};
 
 /// What the engine says, and what it is called here. The longer ones come first.
-const WORDS: [(&str, &str); 24] = [
+const WORDS: [(&str, &str); 25] = [
     ("call it with `Recovery::RetryFrom` and statement 1", "run `repair retry --from 1`"),
     ("call `recover` with `Recovery::", "run `Recovery::"),
     ("call it with `Recovery::", "run `Recovery::"),
@@ -31,6 +31,7 @@ const WORDS: [(&str, &str); 24] = [
     ("`confirm` said no", "the answer was no"),
     ("say yes to the plan with `confirm`", "say yes to the plan, on a terminal or with `--yes`"),
     ("do that with `rollback`, `rollback_to` or `downgrade`", "do that with `rollback` or `downgrade`"),
+    ("make it with `Manifest::write`, docs/format.md has the format", "make it anew with `manifest`"),
     ("call `run`", "run `migrate`"),
     ("do that with `run`", "do that with `migrate`"),
     ("; check the path, or create it", "; check the path, or make one with `init`"),

@@ -2,11 +2,12 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "init",
     "create",
     "status",
     "list",
+    "manifest",
     "plan",
     "migrate",
     "rollback",

@@ -20,6 +20,7 @@ mod help;
 #[cfg(unix)]
 mod interrupts;
 mod json;
+mod manifest;
 mod on_servers;
 mod own_binary;
 mod passwords;

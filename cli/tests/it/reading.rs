@@ -2,10 +2,11 @@
 
 use crate::shell::Shell;
 
-const READING: [&str; 14] = [
+const READING: [&str; 15] = [
     "status",
     "status --exit-code",
     "list",
+    "manifest --check",
     "plan",
     "plan --sql",
     "plan --back 1",

@@ -142,7 +142,7 @@ impl Backend for Mysql {
     fn create_table(conn: &mut &mut Conn, table: &TableName, records: &[Record]) -> Result<(), Fault> {
         let name = quoted(table);
         let found = columns(conn, table)?;
-        if found.iter().any(|(name, _)| name == PLACE) {
+        if [PLACE, "name"].iter().all(|ours| found.iter().any(|(name, _)| name == ours)) {
             // Somebody who does not know our lock made it since it was looked for.
             return Ok(());
         }
@@ -455,10 +455,8 @@ fn records(
     let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
     // What has the type of a time stamp is shown in the zone of the session.
     let utc = if is_stamp { "CONVERT_TZ(run_on, @@session.time_zone, '+00:00')" } else { "run_on" };
-    let duration = match reading.finished_on {
-        Some(finished) => format!("TIMESTAMPDIFF(MICROSECOND, run_on, {finished}) DIV 1000"),
-        None => or_null(reading.duration_ms).to_owned(),
-    };
+    let (measured, finished) = (or_null(reading.duration_ms), or_null(reading.finished_on));
+    let duration = format!("COALESCE({measured}, TIMESTAMPDIFF(MICROSECOND, run_on, {finished}) DIV 1000)");
     let sql = format!(
         "SELECT {}, {}, {}, {}, {}, {duration}, {}, {}, {}, {}, {}, {}, {}, {}, {} FROM {} ORDER BY {}",
         reading.name,

@@ -409,12 +409,11 @@ fn records(
         WHERE attrelid = to_regclass($1) AND attname = 'run_on'";
     let is_local =
         query(conn, sql, &[Some(&table.quoted())])?.first().is_none_or(|row| !row.get::<_, bool>(0));
-    let duration = match reading.finished_on {
-        Some(finished) => {
-            format!("(extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint")
-        }
-        None => reading.duration_ms.map_or("NULL::bigint".to_owned(), |column| format!("{column}::bigint")),
-    };
+    let measured = reading.duration_ms.unwrap_or("NULL");
+    let finished = reading.finished_on.unwrap_or("NULL");
+    let duration = format!(
+        "coalesce({measured}::bigint, (extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint)"
+    );
     let sql = format!(
         "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {}, {}::bigint, {}
         FROM {} ORDER BY {}",

@@ -330,9 +330,12 @@ fn records(
     reading: &Reading,
 ) -> rusqlite::Result<(Vec<Record>, Option<String>)> {
     let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
+    let measured = or_null(reading.duration_ms);
     let duration = match reading.finished_on {
-        Some(_) => "CAST(round((julianday(finished_on) - julianday(run_on)) * 86400000) AS INTEGER)",
-        None => or_null(reading.duration_ms),
+        Some(finished) => format!(
+            "coalesce({measured}, CAST(round((julianday({finished}) - julianday(run_on)) * 86400000) AS INTEGER))"
+        ),
+        None => measured.to_owned(),
     };
     let sql = format!(
         "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}

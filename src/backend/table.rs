@@ -38,6 +38,9 @@ pub(super) const LOG_COLUMNS: [&str; 8] =
 const LEGACY: [&str; 7] =
     ["id", "run_on", "finished_on", "status", "failure_reason", "up_checksum", "down_checksum"];
 
+/// The column in which servers have the order of application.
+const PLACE: &str = "place";
+
 /// What stands in the column `dirty`.
 const CLEAN: i64 = 0;
 pub(super) const UP_BEGAN: i64 = 1;
@@ -45,7 +48,7 @@ const DOWN_BEGAN: i64 = 2;
 const DOWN_AGAIN: i64 = 3;
 const UP_AGAIN: i64 = 4;
 
-/// How to read a table: for each thing a record needs, the column that has it.
+/// How to read a table: for each thing a record needs, the column that has it, or an expression of two that may.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) form: TableForm,
@@ -75,6 +78,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
         columns.iter().all(|column| list.iter().any(|known| column.eq_ignore_ascii_case(known)))
     };
     let whole = COLUMNS.iter().all(|name| has(name));
+    let is_renamed = !has("name") && COLUMNS[1..].iter().chain(&LEGACY).all(|name| has(name));
     if !has("run_on") {
         return None;
     }
@@ -116,6 +120,27 @@ fn recognise(columns: &[String]) -> Option<Reading> {
             down_sql: None,
             down_options: None,
             down_checksum: None,
+        })
+    } else if is_renamed && known(&[&COLUMNS[1..], &LEGACY, &[PLACE]].concat()) {
+        // switchy_schema 0.5 takes today's table for one of the oldest form: it renames `name`, and adds what it misses. Its own rows
+        // have nothing in our columns, and ours have in its columns what it takes for unknown.
+        Some(Reading {
+            form: TableForm::Old,
+            name: "id",
+            checksum: Some("coalesce(checksum, up_checksum)"),
+            dirty: Some("dirty"),
+            status: Some("status"),
+            duration_ms: Some("duration_ms"),
+            finished_on: Some("finished_on"),
+            basis: Some("basis"),
+            statement: Some("statement"),
+            statements: Some("statements"),
+            mark: Some("mark"),
+            failure: Some("coalesce(failure, failure_reason)"),
+            up_sql: Some("up_sql"),
+            down_sql: Some("down_sql"),
+            down_options: Some("down_options"),
+            down_checksum: Some("down_checksum"),
         })
     } else {
         None

@@ -19,7 +19,7 @@ pub(crate) const TAGS: (&str, &str) = ("2024-03-01-080000_tags", "CREATE TABLE t
 pub(crate) const LATER: (&str, &str) = ("2024-04-01-070000_later", "CREATE TABLE later (a)");
 
 /// Tables as older programs left them: the application's tables and rows, and everything applied.
-pub(crate) const FORMS: [(&str, &str); 7] = [
+pub(crate) const FORMS: [(&str, &str); 8] = [
     ("name", include_str!("../fixtures/legacy/name.sql")),
     ("id", include_str!("../fixtures/legacy/id.sql")),
     ("status", include_str!("../fixtures/legacy/status.sql")),
@@ -27,6 +27,7 @@ pub(crate) const FORMS: [(&str, &str); 7] = [
     ("upgraded", include_str!("../fixtures/legacy/upgraded.sql")),
     ("duplicates", include_str!("../fixtures/legacy/duplicates.sql")),
     ("attempts", include_str!("../fixtures/legacy/attempts.sql")),
+    ("renamed", include_str!("../fixtures/legacy/renamed.sql")),
 ];
 const UNFINISHED: &str = include_str!("../fixtures/legacy/unfinished.sql");
 
@@ -261,6 +262,45 @@ fn an_old_table_in_a_folder_that_cannot_be_written_starts() {
     let conn = Connection::open_with_flags(database.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let report = set([USERS, POSTS, TAGS]).run(&conn);
     assert!(report.is_ok_and(|report| report.is_up_to_date()));
+}
+
+/// A program of 0.5 takes today's table for one of the oldest form, renames `name`, and goes on; whoever comes back from it was told that
+/// the table is no tracking table. Found with the published program, 2026-11.
+#[test]
+fn what_a_program_of_0_5_left_in_todays_table_is_told_apart() {
+    let renamed = FORMS.iter().find(|(name, _)| *name == "renamed").unwrap().1;
+    let database = legacy(renamed);
+    let conn = database.connect();
+    let runner = set([USERS, POSTS, TAGS]);
+    let durations = |runner: &MigrationRunner| -> Vec<u128> {
+        let history = runner.history(&conn).unwrap();
+        history.records().iter().filter_map(|record| Some(record.duration?.as_millis())).collect()
+    };
+    assert_eq!(durations(&runner), [3, 4, 110], "ours measured it, the other one wrote when it ended");
+
+    for (change, problem) in [
+        ("status = 'failed', failure_reason = 'disk I/O error'", "disk I/O error"),
+        (
+            "status = 'in_progress', finished_on = NULL",
+            "began at 2024-03-04T05:06:07.890 UTC and did not finish",
+        ),
+        ("status = 'completed', dirty = 1, failure = 'interrupted'", "interrupted"),
+        (
+            "status = 'completed', dirty = 0, up_checksum = printf('%.*c', 64, 'a')",
+            "was changed after it was applied",
+        ),
+    ] {
+        conn.execute_batch(&format!("UPDATE __switchy_migrations SET {change} WHERE id = '{}'", TAGS.0))
+            .unwrap();
+        let error = runner.run(&conn).unwrap_err();
+        let found: Vec<&str> = error.problems().iter().map(|problem| problem.migration.as_str()).collect();
+        assert_eq!(found, [TAGS.0], "{change}: {error}");
+        assert!(error.to_string().contains(problem), "{change}: {error}");
+    }
+    // With a column less it is nobody's.
+    conn.execute_batch("ALTER TABLE __switchy_migrations DROP COLUMN mark").unwrap();
+    let error = runner.run(&conn).unwrap_err();
+    assert!(error.to_string().contains("is not a tracking table"), "{error}");
 }
 
 #[test]

@@ -60,6 +60,14 @@ fn listening(shell: &Shell, args: &[&str]) -> Command {
     }
 }
 
+/// What would run for ever does not outlive its test.
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 const SLOW: &str = "2025-01-02-000000_slow";
 
 /// A folder whose second migration takes for ever.

@@ -118,7 +118,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             #[cfg(feature = "mysql")]
             Manner::Unchains if !self.is_chained => {
                 run(conn)?;
-                self.note(conn, &next)
+                if self.has_own { Ok(()) } else { self.note(conn, &next) }
             }
             #[cfg(feature = "mysql")]
             Manner::Unchains => {
@@ -167,7 +167,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             Manner::Commits | Manner::RollsBack => {
                 run(conn)?;
                 self.has_own = self.is_chained || B::in_transaction(conn)?;
-                self.note_behind(conn, &next)
+                if self.has_own { Ok(()) } else { self.note_behind(conn, &next) }
             }
         }
     }

@@ -344,6 +344,7 @@ fn whoever_waits_for_the_lock_is_told_who_holds_it() {
         thread::scope(|scope| {
             let slow = scope.spawn(|| slow.run(&mut database.connect()).unwrap());
             while !rows(conn, "SHOW PROCESSLIST").iter().any(|line| line.contains("SLEEP(2)")) {
+                assert!(!slow.is_finished(), "{:?}", slow.join());
                 thread::sleep(Duration::from_millis(10));
             }
             let error = it.run(&mut *conn).unwrap_err();

@@ -56,6 +56,12 @@ fn postgres_runs_what_psql_runs() {
             "denied",
         ),
         (Both, "SET client_encoding = 'LATIN1'; INSERT INTO a VALUES (1); SET NAMES 'SQL_ASCII'; INSERT INTO a VALUES (2)", "1 2"),
+        (
+            Outside,
+            "BEGIN; INSERT INTO a VALUES (1); ROLLBACK AND CHAIN; INSERT INTO a VALUES (2); COMMIT AND CHAIN; INSERT INTO a VALUES (3);
+            ROLLBACK; INSERT INTO a VALUES (4)",
+            "2 4",
+        ),
         (Both, "\\restrict 5uJzR\nINSERT INTO a VALUES (1);\n\n--\n\\unrestrict 5uJzR\n", "1"),
     ];
     for (places, script, expected) in rows {
@@ -123,6 +129,39 @@ fn a_transaction_of_a_script_on_postgres_is_noted_once() {
     it.run(&mut client).unwrap();
     let most = "SELECT count(DISTINCT n), count(*) FROM notes";
     assert_eq!(pg_rows(&mut client, most), ["1|20"]);
+}
+
+#[test]
+fn mysql_runs_what_its_client_runs() {
+    let rows = [
+        ("BEGIN; INSERT INTO a VALUES (1); SET autocommit = 1; INSERT INTO a VALUES (2); ROLLBACK", ""),
+        ("COMMIT AND CHAIN; INSERT INTO a VALUES (1); ROLLBACK; INSERT INTO a VALUES (2)", "2"),
+        (
+            "BEGIN; INSERT INTO a VALUES (1); ROLLBACK AND CHAIN; INSERT INTO a VALUES (2); ROLLBACK; INSERT INTO a VALUES (3)",
+            "3",
+        ),
+        ("BEGIN; INSERT INTO a VALUES (1); LOCK TABLES a WRITE; INSERT INTO a VALUES (2); UNLOCK TABLES; INSERT INTO a VALUES (3)", "1 2 3"),
+        (
+            "SET autocommit = 0; INSERT INTO a VALUES (1); ROLLBACK; INSERT INTO a VALUES (2); ROLLBACK; INSERT INTO a VALUES (3);
+            COMMIT; SET autocommit = 1",
+            "3",
+        ),
+        (
+            "SET autocommit = 0; INSERT INTO a VALUES (1); ANALYZE TABLE a; INSERT INTO a VALUES (2); ROLLBACK; CREATE TABLE b (n INT);
+            INSERT INTO a VALUES (3); ROLLBACK; INSERT INTO a VALUES (4); SET autocommit = 1; INSERT INTO a VALUES (5)",
+            "1 4 5",
+        ),
+        ("BEGIN; INSERT INTO a VALUES (1); BEGIN; INSERT INTO a VALUES (2); ROLLBACK", "1"),
+    ];
+    for (script, expected) in rows {
+        let Some(database) = servers::mysql() else { return };
+        let mut conn = database.connect();
+        conn.query_drop("CREATE TABLE a (n INT)").unwrap();
+        let it = MigrationRunner::<Mysql>::for_backend([migration(script, false)]).unwrap();
+        it.run(&mut conn).unwrap_or_else(|error| panic!("{script}: {error}"));
+        assert_eq!(my_rows(&mut conn, "SELECT n FROM a ORDER BY n").join(" "), expected, "{script}");
+        assert!(it.run(&mut conn).unwrap().is_up_to_date(), "{script}");
+    }
 }
 
 #[test]

@@ -181,6 +181,14 @@ fn given_or<D>(
     env::var(variable).map_or_else(|_| start(), |url| Ok(SharedServer { url, _own: None }))
 }
 
+/// A URL with another database in it.
+fn to_database(url: &str, database: &str) -> String {
+    let (address, options) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let host = rest.split('/').next().unwrap_or_default();
+    format!("{scheme}://{host}/{database}?{options}")
+}
+
 /// A port of this machine that nobody listens at.
 #[allow(dead_code, reason = "the tests of the command line need it")]
 fn free_port() -> u16 {

@@ -11,6 +11,9 @@ use crate::shell::Shell;
 
 /// The address of a database of the tests, as a URL.
 pub(crate) fn postgres_url(database: &PostgresDatabase) -> String {
+    if database.url.contains("://") {
+        return database.url.clone();
+    }
     let word = |name: &str| {
         let words = database.url.split_whitespace().filter_map(|word| word.split_once('='));
         words.filter(|(key, _)| *key == name).map(|(_, value)| value).next_back().unwrap().to_owned()

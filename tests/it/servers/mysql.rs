@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::{Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program};
+use super::{
+    Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program, to_database,
+};
 
 /// A database of its own on the MariaDB server of the tests; `None`, and said so, where there is no server.
 pub(crate) fn mysql() -> Option<MysqlDatabase> {
@@ -113,6 +115,5 @@ pub(super) fn address(guard: &Guard) -> String {
 
 /// The address of a database, from that of its server.
 pub(super) fn within(server: &str, database: &str) -> String {
-    let (host, options) = server.split_once('?').unwrap_or((server, ""));
-    format!("{}/{database}?{options}", host.trim_end_matches('/'))
+    to_database(server, database)
 }

@@ -6,16 +6,23 @@ use std::sync::OnceLock;
 
 use postgres::{Client, NoTls};
 
-use super::{Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program};
+use super::{
+    Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program, to_database,
+};
 
 /// A database of its own on the PostgreSQL server of the tests; `None`, and said so, where there is no server.
 pub(crate) fn postgres() -> Option<PostgresDatabase> {
     static SERVER: OnceLock<Result<SharedServer<PostgresDatabase>, String>> = OnceLock::new();
     let server = or_say(SERVER.get_or_init(|| given_or("SWITCHY_TEST_POSTGRES_URL", start_shared)).as_ref())?;
     let name = fresh_name();
-    let mut first = Client::connect(&format!("{} dbname=postgres", server.url), NoTls).unwrap();
+    let mut first = Client::connect(&within(&server.url, "postgres"), NoTls).unwrap();
     first.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-    Some(PostgresDatabase { url: format!("{} dbname={name}", server.url) })
+    Some(PostgresDatabase { url: within(&server.url, &name) })
+}
+
+/// The address of a database, from that of its server: a URL, or words as libpq has them.
+fn within(server: &str, database: &str) -> String {
+    if server.contains("://") { to_database(server, database) } else { format!("{server} dbname={database}") }
 }
 
 /// A PostgreSQL server of its own, for a test that kills it.

@@ -8,6 +8,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchy_schema::Target;
 
+use crate::import::Tool;
+
 mod repair;
 
 pub(crate) use repair::{Repair, Signing};
@@ -84,6 +86,8 @@ pub(crate) enum Command {
     Init,
     /// Adds a migration to the folder
     Create(Create),
+    /// Makes a folder of migrations of those of another tool
+    Import(Import),
     /// Says of each migration whether it is applied
     Status {
         /// Ends with 3 if something is pending, 4 if a script was changed, 5 if the database is newer, 7 if it is dirty
@@ -163,6 +167,19 @@ pub(crate) struct Create {
     /// Files instead of a folder
     #[arg(long)]
     pub(crate) flat: bool,
+}
+
+/// Whose migrations become ours.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Whose they are
+    #[arg(long, value_name = "TOOL")]
+    pub(crate) from: Tool,
+    /// The folder that has them; the new one is that of --dir, which must not be there yet
+    #[arg(value_name = "FOLDER")]
+    pub(crate) source: PathBuf,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
 }
 
 /// Where to go, forth or back.
@@ -282,6 +299,7 @@ impl Command {
         match self {
             Self::Init => "init",
             Self::Create(_) => "create",
+            Self::Import(_) => "import",
             Self::Status { .. } => "status",
             Self::List => "list",
             Self::Manifest { .. } => "manifest",

@@ -16,6 +16,7 @@ mod config;
 mod create;
 mod graph;
 mod history;
+mod import;
 mod init;
 mod list;
 mod manifest;
@@ -72,6 +73,7 @@ pub(crate) fn without_set(context: &Context<'_>, command: &Command, clap: &Clap)
     Some(match command {
         Command::Init => init::init(context),
         Command::Create(create) => create::create(context, create),
+        Command::Import(import) => import::import(context, import),
         Command::Manifest { check: true } => manifest::check(context),
         Command::Manifest { check: false } => manifest::write(context),
         Command::Config => Ok(config::config(context)),
@@ -99,6 +101,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Unlock => unlock::unlock(&work),
         Command::Init
         | Command::Create(_)
+        | Command::Import(_)
         | Command::Manifest { .. }
         | Command::Config
         | Command::Completions { .. }

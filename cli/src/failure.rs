@@ -41,6 +41,11 @@ impl Failure {
         Self::new(Exit::Failed, "file", message)
     }
 
+    /// Files of another tool cannot become ours.
+    pub(crate) fn import(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, "import", message)
+    }
+
     /// Somebody was asked and said no, or nobody could be asked.
     pub(crate) fn unconfirmed(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "unconfirmed", message)

@@ -31,6 +31,7 @@ mod commands;
 mod exit;
 mod facts;
 mod failure;
+mod import;
 mod interrupt;
 mod output;
 mod picture;

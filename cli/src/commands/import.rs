@@ -1,0 +1,172 @@
+//! `import`
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use switchy_schema::layout::{self, Entry};
+use switchy_schema::{Backend, MigrationRunner, Mysql, Postgres, Sqlite};
+use walkdir::WalkDir;
+
+use super::{Context, create};
+use crate::args::Import;
+use crate::failure::{Failure, Result};
+use crate::import::{self, File, Set, Tool, Wrong};
+use crate::output::Outcome;
+use crate::table::{Field, table};
+use crate::words;
+
+/// Makes a folder of migrations of those of another tool, which stay as they are.
+pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcome> {
+    let (tool, source, dir) = (arguments.from, &arguments.source, &context.settings.dir.value);
+    if let Some(language) = tool.code() {
+        return Err(Failure::usage(without_sql(tool, language)));
+    }
+    refuse_what_is_there(dir)?;
+    let set = import::convert(tool, &files(source)?).map_err(|wrong| refused(source, wrong))?;
+    fits::<Sqlite>(dir, &set)?;
+    fits::<Postgres>(dir, &set)?;
+    fits::<Mysql>(dir, &set)?;
+    if !arguments.dry_run.dry_run {
+        write(dir, &set)?;
+    }
+    for migration in &set.migrations {
+        for note in &migration.notes {
+            context.output.note(&words::printable(&format!("{}: {note}", migration.id)));
+        }
+    }
+    for left in &set.left {
+        context.output.say(&words::printable(&format!("left {}: {}", left.file, left.why)));
+    }
+    let count = words::counted(set.migrations.len(), "migration");
+    let remark = if arguments.dry_run.dry_run {
+        format!("{count} of {} would be made in {}; nothing was written", tool.name(), dir.display())
+    } else {
+        let looked_at = dir.display();
+        format!("{count} of {} in {looked_at}; `validate` says whether they run here", tool.name())
+    };
+    let rows = set.migrations.iter().map(|migration| -> Vec<Field> {
+        vec![words::printable(&migration.id).into(), words::printable(&migration.from.join(", ")).into()]
+    });
+    let text = table(&["MIGRATION", "MADE OF"], rows.collect());
+    Ok(Outcome::new(text, fact(&set, !arguments.dry_run.dry_run)).remarking(remark))
+}
+
+fn fact(set: &Set, is_written: bool) -> serde_json::Value {
+    let migrations = set.migrations.iter().map(|migration| {
+        let files: Vec<&str> = migration.files.iter().map(|file| file.path.as_str()).collect();
+        json!({ "id": migration.id, "from": migration.from, "files": files, "remarks": migration.notes })
+    });
+    let left = set.left.iter().map(|left| json!({ "file": left.file, "why": left.why }));
+    json!({
+        "is_written": is_written,
+        "migrations": migrations.collect::<Vec<_>>(),
+        "left": left.collect::<Vec<_>>(),
+    })
+}
+
+fn without_sql(tool: Tool, language: &str) -> String {
+    format!(
+        "the migrations of {} are written in {language}, so there is no SQL to import; make a first migration of the schema that \
+         they leave, and record it with `baseline` where they ran",
+        tool.name()
+    )
+}
+
+/// Everything that is wrong, a line for each.
+fn refused(source: &Path, wrong: Vec<Wrong>) -> Failure {
+    let line = |Wrong { file, why }: Wrong| {
+        let file = if file.is_empty() { source.to_owned() } else { source.join(file) };
+        words::printable(&format!("{}: {why}", file.display()))
+    };
+    let mut lines: Vec<String> = wrong.into_iter().map(line).collect();
+    match &mut lines[..] {
+        [line] => Failure::import(std::mem::take(line)),
+        _ => Failure::import(format!("nothing was imported, because of\n  - {}", lines.join("\n  - "))),
+    }
+}
+
+/// What is there already could belong to somebody, or be the folder that is imported.
+fn refuse_what_is_there(dir: &Path) -> Result<()> {
+    let is_empty = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(create::cannot("read", dir, &error)),
+    };
+    if is_empty {
+        return Ok(());
+    }
+    let what = format!("{} has something in it already, and stays as it is", dir.display());
+    Err(Failure::file(format!("{what}; name a new folder with --dir")))
+}
+
+/// Whether programs can read the set, as far as that shows without running it.
+fn fits<B: Backend>(dir: &Path, set: &Set) -> Result<()> {
+    let entries: Vec<Entry> = set.migrations.iter().flat_map(|migration| migration.files.clone()).collect();
+    let migrations = layout::migrations::<B>(&dir.to_string_lossy(), entries)?;
+    Ok(MigrationRunner::for_backend(migrations).map(drop)?)
+}
+
+/// The files in a folder and in those in it, with the content of those that may say something. Hidden ones are not looked at.
+fn files(source: &Path) -> Result<Vec<File>> {
+    if !source.is_dir() {
+        let what = format!("there is no folder {}", source.display());
+        return Err(Failure::file(format!("{what}; check the path")));
+    }
+    let mut files = Vec::new();
+    let is_visible = |entry: &walkdir::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let walk = WalkDir::new(source).follow_links(true).min_depth(1).sort_by_file_name();
+    for entry in walk.into_iter().filter_entry(is_visible) {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(source).to_owned();
+            let loops = || io::Error::other("it is a link back to a folder that it is in");
+            create::cannot("read", &path, &error.into_io_error().unwrap_or_else(loops))
+        })?;
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let relative = entry.path().strip_prefix(source).unwrap_or(entry.path());
+        let Some(path) = relative.to_str() else {
+            let shown = words::printable(&entry.path().display().to_string());
+            return Err(Failure::import(format!(
+                "{shown}: its name is not Unicode, and an id must be; rename it"
+            )));
+        };
+        let path = path.replace(std::path::MAIN_SEPARATOR, "/");
+        let is_text = ["sql", "toml", "json", "conf"].iter().any(|end| path.ends_with(&format!(".{end}")));
+        let bytes = if is_text { fs::read(entry.path()) } else { Ok(Vec::new()) };
+        let bytes = bytes.map_err(|error| create::cannot("read", entry.path(), &error))?;
+        files.push(File { path, bytes });
+    }
+    Ok(files)
+}
+
+/// Writes the set beside the folder it is to be, and gives it that name when it is whole.
+fn write(dir: &Path, set: &Set) -> Result<()> {
+    // `migrations` is beside nothing that has a name; it is in this folder.
+    let beside = match dir.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&beside).map_err(|error| create::cannot("make the folder", &beside, &error))?;
+    let draft = tempfile::Builder::new().prefix(".switchy-schema-import-").tempdir_in(&beside);
+    let draft = draft.map_err(|error| create::cannot("make a folder in", &beside, &error))?;
+    // The draft is for this user only; what is in it is as other folders are.
+    let root = draft.path().join("set");
+    for file in set.migrations.iter().flat_map(|migration| &migration.files) {
+        let path = root.join(&file.path);
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+            let mut new = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+            io::Write::write_all(&mut new, &file.bytes)
+        });
+        written.map_err(|error| create::cannot("write", &dir.join(&file.path), &error))?;
+    }
+    // Only an empty folder can be taken away, so nothing of anybody is lost if something came meanwhile.
+    match fs::remove_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(create::cannot("replace", dir, &error));
+        }
+        _ => fs::rename(&root, dir).map_err(|error| create::cannot("make", dir, &error)),
+    }
+}

@@ -1,0 +1,324 @@
+//! The files of other tools as files of ours: [`convert`]. Nothing here reads or writes.
+//!
+//! A script that is a whole file keeps its bytes, so that whoever has its hash still knows it.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use switchy_schema::MigrationId;
+use switchy_schema::layout::Entry;
+
+use crate::words;
+
+mod drizzle;
+mod folders;
+mod marked;
+mod named;
+#[cfg(test)]
+mod tests;
+
+/// Whose files they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    Goose,
+    Dbmate,
+    Refinery,
+    Flyway,
+    GolangMigrate,
+    Sqlx,
+    Diesel,
+    Prisma,
+    Drizzle,
+    #[value(hide = true)]
+    Rails,
+    #[value(hide = true)]
+    Django,
+    #[value(hide = true)]
+    Alembic,
+    #[value(hide = true)]
+    SeaOrm,
+    #[value(hide = true)]
+    Grdb,
+}
+
+impl Tool {
+    /// What people call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Goose => "goose",
+            Self::Dbmate => "dbmate",
+            Self::Refinery => "refinery",
+            Self::Flyway => "Flyway",
+            Self::GolangMigrate => "golang-migrate",
+            Self::Sqlx => "sqlx",
+            Self::Diesel => "Diesel",
+            Self::Prisma => "Prisma",
+            Self::Drizzle => "Drizzle",
+            Self::Rails => "Rails",
+            Self::Django => "Django",
+            Self::Alembic => "Alembic",
+            Self::SeaOrm => "SeaORM",
+            Self::Grdb => "GRDB",
+        }
+    }
+
+    /// The language of its migrations, if that is not SQL.
+    pub(crate) const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Rails => Some("Ruby"),
+            Self::Django | Self::Alembic => Some("Python"),
+            Self::SeaOrm => Some("Rust"),
+            Self::Grdb => Some("Swift"),
+            _ => None,
+        }
+    }
+}
+
+/// A file: its path from the folder of the other tool, with `/` between the parts, and its content if that can matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What became of a folder.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Set {
+    /// In the order in which they are applied.
+    pub(crate) migrations: Vec<Imported>,
+    pub(crate) left: Vec<Left>,
+}
+
+/// A migration.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Imported {
+    pub(crate) id: String,
+    /// What it was made of.
+    pub(crate) from: Vec<String>,
+    /// What it consists of, in a folder with its id as the name.
+    pub(crate) files: Vec<Entry>,
+    /// What its author should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A file of which nothing became, and why that does no harm.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) file: String,
+    pub(crate) why: String,
+}
+
+/// A file of which nothing can be made, though something has to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) file: String,
+    pub(crate) why: String,
+}
+
+/// The migrations of another tool as ours.
+///
+/// # Errors
+/// Everything that keeps it from being done without losing something.
+pub(crate) fn convert(tool: Tool, files: &[File]) -> Result<Set, Vec<Wrong>> {
+    let found = match tool {
+        Tool::Diesel => folders::diesel(files),
+        Tool::Prisma => folders::prisma(files),
+        Tool::Drizzle => drizzle::found(files),
+        _ => named::found(tool, files),
+    };
+    found.finished(tool)
+}
+
+/// Where a migration stands among those of its tool.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    /// The parts of a version, each as its length without leading zeros and its digits.
+    Number(Vec<(usize, String)>),
+    Text(String),
+    Place(usize),
+}
+
+impl Order {
+    /// Of digits, or of several parts of digits. Missing parts are zeros.
+    fn number<'d>(parts: impl IntoIterator<Item = &'d str>) -> Self {
+        let digits = parts.into_iter().map(|part| part.trim_start_matches('0'));
+        let mut parts: Vec<_> = digits.map(|digits| (digits.len(), digits.to_owned())).collect();
+        while parts.last().is_some_and(|(length, _)| *length == 0) {
+            parts.pop();
+        }
+        Self::Number(parts)
+    }
+}
+
+/// What is known of a migration.
+#[derive(Debug)]
+struct Draft {
+    order: Order,
+    /// What no other migration has, in words.
+    version: String,
+    id: String,
+    up: String,
+    down: Option<String>,
+    way: Way,
+    from: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// Whether its tool runs a script in a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Transaction,
+    Guarded,
+}
+
+impl Way {
+    const fn guarded_if(is_guarded: bool) -> Self {
+        if is_guarded { Self::Guarded } else { Self::Transaction }
+    }
+
+    /// The way of a migration whose scripts have ways of their own. Here it has one.
+    fn of_both(up: Self, down: Option<Self>, notes: &mut Vec<String>) -> Self {
+        match down {
+            Some(down) if down != up => {
+                let (inside, outside) = if up == Self::Guarded { ("down", "up") } else { ("up", "down") };
+                notes.push(format!(
+                    "only its {outside} script asks to run outside a transaction; here its {inside} script does so too"
+                ));
+                Self::Guarded
+            }
+            _ => up,
+        }
+    }
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Found {
+    drafts: Vec<Draft>,
+    left: Vec<Left>,
+    wrong: Vec<Wrong>,
+}
+
+impl Found {
+    fn leave(&mut self, file: &str, why: impl Into<String>) {
+        self.left.push(Left { file: file.to_owned(), why: why.into() });
+    }
+
+    fn refuse(&mut self, file: &str, why: impl Into<String>) {
+        self.wrong.push(Wrong { file: file.to_owned(), why: why.into() });
+    }
+
+    /// The text of a script, or what is wrong with it.
+    fn text<'f>(&mut self, file: &'f File) -> Option<&'f str> {
+        match text(&file.bytes) {
+            Ok(text) => Some(text),
+            Err(why) => {
+                self.refuse(&file.path, why);
+                None
+            }
+        }
+    }
+
+    fn finished(mut self, tool: Tool) -> Result<Set, Vec<Wrong>> {
+        self.drafts.sort_by(|a, b| a.order.cmp(&b.order));
+        let (mut versions, mut ids) = (BTreeMap::<String, String>::new(), BTreeMap::<String, String>::new());
+        for draft in &self.drafts {
+            let file = draft.from.first().cloned().unwrap_or_default();
+            let wrong = if let Some(other) = versions.insert(draft.version.clone(), file.clone()) {
+                Some(format!(
+                    "it has the version of {other}; {} would not know which comes first",
+                    tool.name()
+                ))
+            } else if let Some(other) = ids.insert(draft.id.to_lowercase(), file.clone()) {
+                Some(format!("it would have the name of {other}; rename one of them"))
+            } else {
+                id_problem(&draft.id)
+                    .map(|why| format!("`{}` cannot be the name of a migration: {why}", draft.id))
+            };
+            self.wrong.extend(wrong.map(|why| Wrong { file, why }));
+        }
+        if self.drafts.is_empty() && self.wrong.is_empty() {
+            let why =
+                format!("nothing in it is a migration of {}; check the folder, and the tool", tool.name());
+            self.refuse("", why);
+        }
+        if !self.wrong.is_empty() {
+            return Err(self.wrong);
+        }
+        self.left.sort_by(|a, b| a.file.cmp(&b.file));
+        let (mut migrations, mut newest) = (Vec::<Imported>::new(), None::<MigrationId>);
+        for draft in self.drafts {
+            let id = MigrationId::from(draft.id.clone());
+            // Our order is that of the names. Where it is not the tool's, it is said what comes before.
+            let is_in_order = newest.as_ref().is_none_or(|newest| id > *newest);
+            let after = migrations.last().map(|before| before.id.clone()).filter(|_| !is_in_order);
+            if is_in_order {
+                newest = Some(id);
+            }
+            migrations.push(draft.imported(tool, after.as_deref()));
+        }
+        Ok(Set { migrations, left: self.left })
+    }
+}
+
+impl Draft {
+    fn imported(self, tool: Tool, after: Option<&str>) -> Imported {
+        let Self { id, up, down, way, from, mut notes, .. } = self;
+        let mut files = vec![Entry::new(format!("{id}/up.sql"), up.into_bytes())];
+        match down {
+            Some(down) if words::is_blank(without_bom(&down)) => {
+                notes.push("its down script does nothing, so it is left out: it cannot be undone".to_owned());
+            }
+            Some(down) => files.push(Entry::new(format!("{id}/down.sql"), down.into_bytes())),
+            None => {}
+        }
+        let mut metadata = String::new();
+        if way == Way::Guarded {
+            metadata.push_str("run_in_transaction = false\n");
+        }
+        if let Some(after) = after {
+            let after = serde_json::Value::from(after);
+            metadata
+                .push_str(&format!("# {} applies it after that one.\ndepends_on = [{after}]\n", tool.name()));
+        }
+        if !metadata.is_empty() {
+            files.push(Entry::new(format!("{id}/metadata.toml"), metadata.into_bytes()));
+        }
+        Imported { id, from, files, notes }
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        format!("it is not UTF-8 text from byte {} on; save it as UTF-8", error.valid_up_to())
+    })?;
+    if text.contains('\0') {
+        return Err("it holds a NUL byte, where SQL would end; remove it".to_owned());
+    }
+    Ok(text)
+}
+
+fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Why a name cannot be that of a folder in a set.
+fn id_problem(id: &str) -> Option<&'static str> {
+    const DATABASES: [&str; 6] = ["sqlite", "sqlite3", "postgres", "postgresql", "mysql", "mariadb"];
+    match id {
+        "" => Some("it is empty"),
+        id if id.starts_with('.') => Some("it begins with a dot, so it would be hidden"),
+        id if id.chars().any(|c| c.is_control() || "/\\:".contains(c)) => {
+            Some("it has a character that separates folders, or none that can be seen")
+        }
+        id if DATABASES.iter().any(|name| id.eq_ignore_ascii_case(name)) => {
+            Some("here a folder of this name is for all migrations of one database")
+        }
+        _ => None,
+    }
+}
+
+/// The file and the folders it is in.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}

@@ -1,0 +1,97 @@
+//! Drizzle: a journal, and a file for each of its entries.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Draft, File, Found, Order, Way, without_bom};
+
+const JOURNAL: &str = "meta/_journal.json";
+const MARK: &str = "--> statement-breakpoint";
+
+/// What is read of the journal; it has more.
+#[derive(Deserialize)]
+struct Journal {
+    dialect: Option<String>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    tag: String,
+}
+
+/// `meta/_journal.json` and `<tag>.sql` (<https://orm.drizzle.team/docs/drizzle-kit-generate>, and `readMigrationFiles` in its
+/// `migrator.ts`): the entries in their order.
+pub(super) fn found(files: &[File]) -> Found {
+    let mut found = Found::default();
+    let mut files: BTreeMap<&str, &File> = files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let Some(file) = files.remove(JOURNAL) else {
+        found.refuse(
+            JOURNAL,
+            "it is missing, and says which files are migrations, in which order; name the folder that has it",
+        );
+        return found;
+    };
+    let Some(text) = found.text(file) else { return found };
+    let journal: Journal = match serde_json::from_str(without_bom(text)) {
+        Ok(journal) => journal,
+        Err(error) => {
+            found.refuse(JOURNAL, format!("it is no journal of Drizzle: {error}; generate it again"));
+            return found;
+        }
+    };
+    for (place, Entry { tag }) in journal.entries.into_iter().enumerate() {
+        let path = format!("{tag}.sql");
+        let Some(file) = files.remove(path.as_str()) else {
+            let tag = crate::words::printable(&tag);
+            found.refuse(
+                JOURNAL,
+                format!("there is no file for its entry `{tag}`, or two entries for one file; correct it"),
+            );
+            continue;
+        };
+        let Some(text) = found.text(file) else { continue };
+        let (up, notes) = scripts(text, journal.dialect.as_deref());
+        found.drafts.push(Draft {
+            order: Order::Place(place),
+            version: tag.clone(),
+            id: tag,
+            up,
+            down: None,
+            way: Way::Transaction,
+            from: vec![path],
+            notes,
+        });
+    }
+    for path in files.into_keys() {
+        let is_snapshot = path.starts_with("meta/");
+        let why = if is_snapshot {
+            "it is Drizzle's picture of the schema"
+        } else {
+            "the journal does not have it"
+        };
+        found.leave(path, why);
+    }
+    found
+}
+
+/// The script of a file. Drizzle cuts it at its marks and sends the pieces, so a piece need not end with a semicolon; and the mark
+/// is a comment to SQLite and PostgreSQL, but not to MySQL, where one needs a space behind its dashes.
+fn scripts(text: &str, dialect: Option<&str>) -> (String, Vec<String>) {
+    let mark =
+        if matches!(dialect, Some("mysql" | "singlestore")) { "-- statement-breakpoint" } else { MARK };
+    let pieces: Vec<&str> = text.split(MARK).collect();
+    let mut script = String::new();
+    for (number, piece) in (1..).zip(&pieces) {
+        script.push_str(piece);
+        if number < pieces.len() {
+            let ends = piece.trim_end().ends_with(';') || piece.trim().is_empty();
+            script.push_str(if ends { "" } else { "\n;" });
+            script.push_str(mark);
+        }
+    }
+    let note = "its statement breakpoints were changed into what the database understands, so its hash is another than Drizzle's";
+    let notes = if script == text { Vec::new() } else { vec![note.to_owned()] };
+    (script, notes)
+}

@@ -1,0 +1,171 @@
+//! Up and down in one file, with comments that say where each begins: goose and dbmate.
+
+use super::{Way, without_bom};
+
+/// What a file has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sections {
+    pub(super) up: String,
+    pub(super) down: Option<String>,
+    pub(super) way: Way,
+    pub(super) notes: Vec<String>,
+}
+
+/// Where a reader of goose's files is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Head,
+    Up,
+    UpStatement,
+    Down,
+    DownStatement,
+}
+
+/// The sections of a file of goose (<https://pressly.github.io/goose/documentation/annotations>; its parser goes line by line, and knows
+/// neither strings nor comments of several lines).
+///
+/// Comments before the first annotation go with the up script. The annotations themselves mean nothing here and go.
+pub(super) fn goose(text: &str) -> Result<Sections, String> {
+    let (mut place, mut head, mut up, mut down) = (Place::Head, String::new(), String::new(), None);
+    let (mut way, mut notes) = (Way::Transaction, Vec::new());
+    let mut statement_from = 0;
+    for (number, line) in (1..).zip(without_bom(text).split_inclusive('\n')) {
+        let no = |what: &str| Err(format!("line {number}: {what}"));
+        let Some(words) = annotation(line) else {
+            match place {
+                Place::Head if is_comment_or_blank(line) => head.push_str(line),
+                Place::Head => return no("it comes before `-- +goose Up`; move it behind"),
+                Place::Up | Place::UpStatement => up.push_str(line),
+                Place::Down | Place::DownStatement => down.get_or_insert_with(String::new).push_str(line),
+            }
+            continue;
+        };
+        if line.starts_with([' ', '\t']) {
+            return no("an annotation of goose cannot be indented; move it to the start of its line");
+        }
+        place = match (&*words, place) {
+            ("up", Place::Head) => Place::Up,
+            ("up", _) => return no("`-- +goose Up` is there twice; remove one"),
+            ("down", Place::Up) => {
+                down = Some(String::new());
+                Place::Down
+            }
+            ("down", Place::Head) => {
+                return no("`-- +goose Down` comes before `-- +goose Up`; put it behind");
+            }
+            ("down", Place::Down) => return no("`-- +goose Down` is there twice; remove one"),
+            ("down", Place::UpStatement | Place::DownStatement) => {
+                return no("`-- +goose Down` is inside a statement; add `-- +goose StatementEnd` before it");
+            }
+            ("statementbegin", Place::Up) => {
+                statement_from = up.len();
+                Place::UpStatement
+            }
+            ("statementbegin", Place::Down) => {
+                statement_from = down.as_ref().map_or(0, String::len);
+                Place::DownStatement
+            }
+            ("statementbegin", _) => return no("`-- +goose StatementBegin` is out of place; remove it"),
+            ("statementend", Place::UpStatement) => {
+                end_statement(&mut up, statement_from);
+                Place::Up
+            }
+            ("statementend", Place::DownStatement) => {
+                end_statement(down.get_or_insert_with(String::new), statement_from);
+                Place::Down
+            }
+            ("statementend", _) => return no("`-- +goose StatementEnd` is out of place; remove it"),
+            ("no transaction", place) => {
+                way = Way::Guarded;
+                place
+            }
+            ("envsub on" | "envsubst on", place) => {
+                notes.push("goose fills in variables of the environment (`ENVSUB`), and here nobody does; write what they stand for".to_owned());
+                place
+            }
+            ("envsub off" | "envsubst off", place) => place,
+            _ => return no("goose has no such annotation; correct it"),
+        };
+    }
+    match place {
+        Place::Head => Err("it has no `-- +goose Up`; add it".to_owned()),
+        Place::UpStatement | Place::DownStatement => {
+            Err("a `-- +goose StatementBegin` has no `-- +goose StatementEnd`; add it".to_owned())
+        }
+        Place::Up | Place::Down => {
+            let head = if head.trim().is_empty() { "" } else { &*head };
+            Ok(Sections { up: format!("{head}{up}"), down, way, notes })
+        }
+    }
+}
+
+/// What is behind `-- +goose`, in lower case and with single spaces.
+fn annotation(line: &str) -> Option<String> {
+    let rest = line.trim_start().strip_prefix("--")?.trim_start();
+    let (mark, words) = rest.split_once(char::is_whitespace)?;
+    let words: Vec<_> = words.split_whitespace().map(str::to_ascii_lowercase).collect();
+    mark.eq_ignore_ascii_case("+goose").then(|| words.join(" "))
+}
+
+/// goose sends what is between the annotations, so it need not end with a semicolon.
+fn end_statement(script: &mut String, from: usize) {
+    let statement = script[from..].trim_end();
+    if !statement.is_empty() && !statement.ends_with(';') {
+        script.push_str(";\n");
+    }
+}
+
+fn is_comment_or_blank(line: &str) -> bool {
+    line.trim().is_empty() || line.trim_start().starts_with("--")
+}
+
+/// The sections of a file of dbmate (<https://github.com/amacneil/dbmate#creating-migrations>; its parser looks for the first line of each
+/// kind, and knows neither strings nor comments of several lines).
+pub(super) fn dbmate(text: &str) -> Result<Sections, String> {
+    let text = without_bom(text);
+    let (mut head, mut up, mut down) = (String::new(), None, None);
+    let mut notes = Vec::new();
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let no = |what: &str| Err(format!("line {number}: {what}"));
+        match (mark(line, "migrate:up"), mark(line, "migrate:down")) {
+            (Some(_), _) if up.is_some() || down.is_some() => {
+                return no(
+                    "`-- migrate:up` is there twice, or behind `-- migrate:down`; leave one, before it",
+                );
+            }
+            (_, Some(_)) if down.is_some() => return no("`-- migrate:down` is there twice; remove one"),
+            (_, Some(_)) if up.is_none() => {
+                return no("`-- migrate:down` comes before `-- migrate:up`; put it behind");
+            }
+            (Some(options), _) => up = Some((String::new(), way(options, &mut notes))),
+            (_, Some(options)) => down = Some((String::new(), way(options, &mut notes))),
+            (None, None) => match down.as_mut().or(up.as_mut()) {
+                Some((section, _)) => section.push_str(line),
+                None if is_comment_or_blank(line) => head.push_str(line),
+                None => return no("it comes before `-- migrate:up`; move it behind"),
+            },
+        }
+    }
+    let Some((up, up_way)) = up else { return Err("it has no `-- migrate:up`; add it".to_owned()) };
+    let way = Way::of_both(up_way, down.as_ref().map(|(_, way)| *way), &mut notes);
+    let head = if head.trim().is_empty() { "" } else { &*head };
+    Ok(Sections { up: format!("{head}{up}"), down: down.map(|(down, _)| down), way, notes })
+}
+
+/// The options behind a mark of dbmate.
+fn mark<'l>(line: &'l str, mark: &str) -> Option<&'l str> {
+    let rest = line.strip_prefix("--")?.trim_start().strip_prefix(mark)?;
+    (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some(rest.trim())
+}
+
+fn way(options: &str, notes: &mut Vec<String>) -> Way {
+    let mut way = Way::Transaction;
+    for option in options.split_whitespace() {
+        match option {
+            "transaction:false" => way = Way::Guarded,
+            "transaction:true" => {}
+            other => notes.push(format!("the option `{other}` means nothing here")),
+        }
+    }
+    way
+}

@@ -2,6 +2,8 @@
 //!
 //! A script that is a whole file keeps its bytes, so that whoever has its hash still knows it.
 
+#![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the other tools make that difference")]
+
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
@@ -111,6 +113,7 @@ pub(crate) struct Left {
 /// A file of which nothing can be made, though something has to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
+    /// With the line behind a colon, if it is about one.
     pub(crate) file: String,
     pub(crate) why: String,
 }
@@ -243,6 +246,7 @@ impl Found {
             self.refuse("", why);
         }
         if !self.wrong.is_empty() {
+            self.wrong.sort_by(|a, b| a.file.cmp(&b.file));
             return Err(self.wrong);
         }
         self.left.sort_by(|a, b| a.file.cmp(&b.file));
@@ -266,23 +270,22 @@ impl Draft {
         let Self { id, up, down, way, from, mut notes, .. } = self;
         let mut files = vec![Entry::new(format!("{id}/up.sql"), up.into_bytes())];
         match down {
-            Some(down) if words::is_blank(without_bom(&down)) => {
+            Some(down) if is_idle(&down) => {
                 notes.push("its down script does nothing, so it is left out: it cannot be undone".to_owned());
             }
             Some(down) => files.push(Entry::new(format!("{id}/down.sql"), down.into_bytes())),
             None => {}
         }
-        let mut metadata = String::new();
+        let mut metadata = Vec::new();
         if way == Way::Guarded {
-            metadata.push_str("run_in_transaction = false\n");
+            metadata.push("run_in_transaction = false\n".to_owned());
         }
         if let Some(after) = after {
-            let after = serde_json::Value::from(after);
-            metadata
-                .push_str(&format!("# {} applies it after that one.\ndepends_on = [{after}]\n", tool.name()));
+            let (tool, after) = (tool.name(), serde_json::Value::from(after));
+            metadata.push(format!("# {tool} applies it after that one.\ndepends_on = [{after}]\n"));
         }
         if !metadata.is_empty() {
-            files.push(Entry::new(format!("{id}/metadata.toml"), metadata.into_bytes()));
+            files.push(Entry::new(format!("{id}/metadata.toml"), metadata.concat().into_bytes()));
         }
         Imported { id, from, files, notes }
     }
@@ -296,6 +299,11 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
         return Err("it holds a NUL byte, where SQL would end; remove it".to_owned());
     }
     Ok(text)
+}
+
+/// Whether a script does nothing.
+fn is_idle(script: &str) -> bool {
+    words::is_blank(without_bom(script))
 }
 
 fn without_bom(text: &str) -> &str {

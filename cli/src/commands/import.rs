@@ -164,9 +164,7 @@ fn write(dir: &Path, set: &Set) -> Result<()> {
     }
     // Only an empty folder can be taken away, so nothing of anybody is lost if something came meanwhile.
     match fs::remove_dir(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(create::cannot("replace", dir, &error));
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(create::cannot("replace", dir, &error)),
         _ => fs::rename(&root, dir).map_err(|error| create::cannot("make", dir, &error)),
     }
 }

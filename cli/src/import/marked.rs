@@ -1,6 +1,6 @@
 //! Up and down in one file, with comments that say where each begins: goose and dbmate.
 
-use super::{Way, without_bom};
+use super::{Way, is_idle, without_bom};
 
 /// What a file has.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,6 +9,17 @@ pub(super) struct Sections {
     pub(super) down: Option<String>,
     pub(super) way: Way,
     pub(super) notes: Vec<String>,
+}
+
+/// What is wrong with a file, and in which of its lines.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Misplaced {
+    pub(super) line: Option<usize>,
+    pub(super) why: String,
+}
+
+fn misplaced<T>(line: impl Into<Option<usize>>, why: &str) -> Result<T, Misplaced> {
+    Err(Misplaced { line: line.into(), why: why.to_owned() })
 }
 
 /// Where a reader of goose's files is.
@@ -25,12 +36,12 @@ enum Place {
 /// neither strings nor comments of several lines).
 ///
 /// Comments before the first annotation go with the up script. The annotations themselves mean nothing here and go.
-pub(super) fn goose(text: &str) -> Result<Sections, String> {
+pub(super) fn goose(text: &str) -> Result<Sections, Misplaced> {
     let (mut place, mut head, mut up, mut down) = (Place::Head, String::new(), String::new(), None);
     let (mut way, mut notes) = (Way::Transaction, Vec::new());
     let mut statement_from = 0;
     for (number, line) in (1..).zip(without_bom(text).split_inclusive('\n')) {
-        let no = |what: &str| Err(format!("line {number}: {what}"));
+        let no = |why: &str| misplaced(number, why);
         let Some(words) = annotation(line) else {
             match place {
                 Place::Head if is_comment_or_blank(line) => head.push_str(line),
@@ -88,9 +99,9 @@ pub(super) fn goose(text: &str) -> Result<Sections, String> {
         };
     }
     match place {
-        Place::Head => Err("it has no `-- +goose Up`; add it".to_owned()),
+        Place::Head => misplaced(None, "it has no `-- +goose Up`; add it"),
         Place::UpStatement | Place::DownStatement => {
-            Err("a `-- +goose StatementBegin` has no `-- +goose StatementEnd`; add it".to_owned())
+            misplaced(None, "a `-- +goose StatementBegin` has no `-- +goose StatementEnd`; add it")
         }
         Place::Up | Place::Down => {
             let head = if head.trim().is_empty() { "" } else { &*head };
@@ -121,12 +132,12 @@ fn is_comment_or_blank(line: &str) -> bool {
 
 /// The sections of a file of dbmate (<https://github.com/amacneil/dbmate#creating-migrations>; its parser looks for the first line of each
 /// kind, and knows neither strings nor comments of several lines).
-pub(super) fn dbmate(text: &str) -> Result<Sections, String> {
+pub(super) fn dbmate(text: &str) -> Result<Sections, Misplaced> {
     let text = without_bom(text);
     let (mut head, mut up, mut down) = (String::new(), None, None);
     let mut notes = Vec::new();
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        let no = |what: &str| Err(format!("line {number}: {what}"));
+        let no = |why: &str| misplaced(number, why);
         match (mark(line, "migrate:up"), mark(line, "migrate:down")) {
             (Some(_), _) if up.is_some() || down.is_some() => {
                 return no(
@@ -146,8 +157,12 @@ pub(super) fn dbmate(text: &str) -> Result<Sections, String> {
             },
         }
     }
-    let Some((up, up_way)) = up else { return Err("it has no `-- migrate:up`; add it".to_owned()) };
-    let way = Way::of_both(up_way, down.as_ref().map(|(_, way)| *way), &mut notes);
+    let Some((up, up_way)) = up else { return misplaced(None, "it has no `-- migrate:up`; add it") };
+    let way = Way::of_both(
+        up_way,
+        down.as_ref().filter(|(down, _)| !is_idle(down)).map(|(_, way)| *way),
+        &mut notes,
+    );
     let head = if head.trim().is_empty() { "" } else { &*head };
     Ok(Sections { up: format!("{head}{up}"), down: down.map(|(down, _)| down), way, notes })
 }

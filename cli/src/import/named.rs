@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::marked::{self, Sections};
-use super::{Draft, File, Found, Order, Tool, Way, split};
+use super::marked::{self, Misplaced, Sections};
+use super::{Draft, File, Found, Order, Tool, Way, is_idle, split};
 
 /// What the name of a file says.
 #[derive(Debug, PartialEq, Eq)]
@@ -273,8 +273,11 @@ fn scripts(
             };
             let mut notes = Vec::new();
             let way_of = |text: &str| Way::guarded_if(asks_for_no_transaction(tool, text));
-            let mut way =
-                Way::of_both(way_of(text), down.filter(|_| tool == Tool::Sqlx).map(way_of), &mut notes);
+            let mut way = Way::of_both(
+                way_of(text),
+                down.filter(|down| tool == Tool::Sqlx && !is_idle(down)).map(way_of),
+                &mut notes,
+            );
             if let Some(settings) = settings {
                 let set = flyway_settings(found.text(settings)?, &mut notes);
                 way = set.unwrap_or(way);
@@ -289,7 +292,11 @@ fn scripts(
             Ok(Sections { up: text.to_owned(), down: down.map(str::to_owned), way, notes })
         }
     };
-    sections.map_err(|why| found.refuse(&file.path, why)).ok()
+    let refuse = |Misplaced { line, why }: Misplaced| match line {
+        Some(line) => found.refuse(&format!("{}:{line}", file.path), why),
+        None => found.refuse(&file.path, why),
+    };
+    sections.map_err(refuse).ok()
 }
 
 /// What sqlx (the first bytes of a file) and refinery (a line) take for a wish to run outside a transaction.

@@ -2,8 +2,10 @@ use std::fmt::Write as _;
 
 use super::*;
 
-/// Files from rows of a path and a text.
-fn files(rows: &[(&str, &str)]) -> Vec<File> {
+/// Paths and texts.
+type Rows<'r> = &'r [(&'r str, &'r str)];
+
+fn files(rows: Rows<'_>) -> Vec<File> {
     let file =
         |(path, text): &(&str, &str)| File { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() };
     rows.iter().map(file).collect()
@@ -17,8 +19,8 @@ fn of_names(tool: Tool, names: &str) -> String {
         Ok(set) => {
             let mut line = String::new();
             for migration in set.migrations {
-                let named = |file: &&Entry| file.path.ends_with("down.sql");
-                let down = if migration.files.iter().any(|file| named(&file)) { "/down" } else { "" };
+                let is_down = |file: &Entry| file.path.ends_with("down.sql");
+                let down = if migration.files.iter().any(is_down) { "/down" } else { "" };
                 let after =
                     migration.files.iter().find(|file| file.path.ends_with(".toml")).map_or("", |_| "!");
                 write!(line, "{}{down}{after}={} ", migration.id, migration.from.join("+")).unwrap();
@@ -45,10 +47,16 @@ fn content(tool: Tool) -> &'static str {
     }
 }
 
+fn check_names(table: &[(Tool, &str, &str)]) {
+    for (tool, names, expected) in table {
+        assert_eq!(of_names(*tool, names), *expected, "{tool:?}: {names}");
+    }
+}
+
 #[test]
-fn names_become_ids() {
-    use Tool::{Dbmate, Diesel, Flyway, GolangMigrate, Goose, Prisma, Refinery, Sqlx};
-    let table: &[(Tool, &str, &str)] = &[
+fn names_with_a_number_become_ids() {
+    use Tool::{Dbmate, GolangMigrate, Goose, Sqlx};
+    check_names(&[
         (
             Goose,
             "00002_b.sql 00010_c.sql 00001_a.sql",
@@ -100,7 +108,14 @@ fn names_become_ids() {
         (GolangMigrate, "1_a.up.json", "wrong 1_a.up.json"),
         (GolangMigrate, "1_a.sql", "wrong "),
         (GolangMigrate, "1_a.up.sql 1_a.down.sql 1_b.down.sql", "wrong 1_b.down.sql"),
-        // `U` is a migration that may come late there, and the way back for Flyway.
+    ]);
+}
+
+/// `U` is a migration that may come late for refinery, and the way back for Flyway.
+#[test]
+fn names_with_a_prefix_become_ids() {
+    use Tool::{Flyway, Refinery};
+    check_names(&[
         (Refinery, "V1__a.sql U2__b.sql V10__c.sql", "1_a=V1__a.sql 2_b=U2__b.sql 10_c=V10__c.sql"),
         (
             Refinery,
@@ -130,6 +145,13 @@ fn names_become_ids() {
         (Flyway, "V1__a.sql B1__base.sql V2__b.sql", "1_a=V1__a.sql 2_b=V2__b.sql left B1__base.sql"),
         (Flyway, "B1__base.sql V2__b.sql", "wrong B1__base.sql"),
         (Flyway, "V1__a.sql U2__b.sql", "wrong U2__b.sql"),
+    ]);
+}
+
+#[test]
+fn names_of_folders_become_ids() {
+    use Tool::{Diesel, Prisma};
+    check_names(&[
         (
             Diesel,
             "2024-01-01-000000_a/up.sql 2024-01-01-000000_a/down.sql 2024-01-02-000000_b/up.sql .keep.sql",
@@ -146,10 +168,7 @@ fn names_become_ids() {
         ),
         (Prisma, "1_a/migration.sql 2_b/steps.json", "wrong 2_b/steps.json"),
         (Prisma, "A/migration.sql a/migration.sql", "wrong a/migration.sql"),
-    ];
-    for (tool, names, expected) in table {
-        assert_eq!(of_names(*tool, names), *expected, "{tool:?}: {names}");
-    }
+    ]);
 }
 
 /// The migrations of a set are applied in the order of their tool, whatever their names: what would not follow from the names stands in
@@ -184,7 +203,11 @@ fn the_order_is_that_of_the_tool() {
 
 /// The files of the only migration, each as `name: content`, and its notes.
 fn parts(tool: Tool, rows: &[(&str, &str)]) -> Result<String, String> {
-    let set = convert(tool, &files(rows)).map_err(|wrong| wrong[0].why.clone())?;
+    let set = convert(tool, &files(rows)).map_err(|wrong| {
+        let line =
+            wrong[0].file.split_once(".sql:").map_or(String::new(), |(_, line)| format!("line {line}: "));
+        format!("{line}{}", wrong[0].why)
+    })?;
     let [migration] = &set.migrations[..] else { panic!("{set:?}") };
     let part = |file: &Entry| {
         let name = file.path.rsplit('/').next().unwrap_or_default();
@@ -315,6 +338,56 @@ fn a_file_of_dbmate_is_cut_at_its_marks() {
     );
 }
 
+mod properties {
+    use proptest::prelude::*;
+
+    use super::super::marked::{dbmate, goose};
+
+    /// What files of both tools are made of.
+    fn lines() -> impl Strategy<Value = String> {
+        let line = prop::sample::select(vec![
+            "-- +goose Up",
+            "-- +goose Down",
+            "-- +goose StatementBegin",
+            "-- +goose StatementEnd",
+            "-- migrate:up",
+            "-- migrate:down transaction:false",
+            "CREATE TABLE t (x);",
+            "SELECT '",
+            "-- é",
+            "",
+            "/* -- +goose Down",
+            ";",
+        ]);
+        let end = prop::sample::select(vec!["\n", "\n", "\r\n", ""]);
+        let start = prop::sample::select(vec!["", "-- +goose Up\n", "-- migrate:up\n"]);
+        let lines = prop::collection::vec((line, end), 0..12);
+        (start, lines).prop_map(|(start, lines)| {
+            lines.into_iter().fold(start.to_owned(), |text, (line, end)| text + line + end)
+        })
+    }
+
+    /// The lines that say something, but for marks and the semicolons that are added.
+    fn said<'t>(text: &'t str, mark: &'t str) -> Vec<&'t str> {
+        text.split('\n')
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && *line != ";" && !line.starts_with(mark))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_lost_and_none_changes_its_place(text in lines()) {
+            for (sections, mark) in [(goose(&text), "-- +goose"), (dbmate(&text), "-- migrate:")] {
+                if let Ok(sections) = sections {
+                    let whole = format!("{}\n{}", sections.up, sections.down.unwrap_or_default());
+                    prop_assert_eq!(said(&whole, mark), said(&text, mark));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn whole_files_keep_their_bytes_and_wishes() {
     let kept = "\u{feff}-- no-transaction\r\nA;\r\n";
@@ -342,7 +415,7 @@ fn whole_files_keep_their_bytes_and_wishes() {
             ("A '${x}';", Ok("up.sql: A '${x}';")),
         ],
     );
-    let table: &[(Tool, &[(&str, &str)], &str)] = &[
+    let table: &[(Tool, Rows<'_>, &str)] = &[
         (Tool::Flyway, &[("V1__a.sql", "A '${x}';\r\n")], "up.sql: A '${x}';\r\n|note: Flyway fills in what"),
         (
             Tool::Flyway,

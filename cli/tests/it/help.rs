@@ -2,9 +2,10 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "init",
     "create",
+    "import",
     "status",
     "list",
     "manifest",

@@ -17,6 +17,7 @@ mod commands;
 mod encryption;
 mod errors;
 mod help;
+mod import;
 #[cfg(unix)]
 mod interrupts;
 mod json;

@@ -1,0 +1,294 @@
+//! Folders of other tools become folders of ours, which then run.
+
+use std::fs;
+use std::path::Path;
+
+use switchy_schema::{DirectoryMigrations, MigrationRunner};
+
+use crate::shell::Shell;
+
+/// A folder of each tool: two migrations, of which the first makes the table `t` and the second its trigger.
+const THEIRS: [(&str, &[(&str, &str)]); 9] = [
+    (
+        "goose",
+        &[
+            ("1_t.sql", "-- +goose Up\r\nCREATE TABLE t (x);\r\n-- +goose Down\r\nDROP TABLE t;\r\n"),
+            (
+                "2_log.sql",
+                "-- +goose Up\n-- +goose StatementBegin\nCREATE TRIGGER log AFTER INSERT ON t BEGIN\n  UPDATE t SET x = ';';\nEND\n\
+                 -- +goose StatementEnd\nCREATE INDEX i ON t (x);\n-- +goose Down\nDROP INDEX i;\nDROP TRIGGER log;\n",
+            ),
+        ],
+    ),
+    (
+        "dbmate",
+        &[
+            ("20240101000000_t.sql", "-- migrate:up\nCREATE TABLE t (x);\n-- migrate:down\nDROP TABLE t;\n"),
+            (
+                "20240102000000_log.sql",
+                "-- migrate:up transaction:false\nPRAGMA journal_mode = WAL;\n-- migrate:down\n",
+            ),
+        ],
+    ),
+    ("refinery", &[("V1__t.sql", "CREATE TABLE t (x);"), ("U2__log.sql", "CREATE INDEX i ON t (x)")]),
+    (
+        "flyway",
+        &[
+            ("V1.9__t.sql", "CREATE TABLE t (x);"),
+            ("U1.9__t.sql", "DROP TABLE t;"),
+            ("V1.10__log.sql", "\u{feff}CREATE INDEX i ON t (x);\r\n"),
+            ("R__views.sql", "CREATE VIEW v AS SELECT 1;"),
+        ],
+    ),
+    (
+        "golang-migrate",
+        &[
+            ("000001_t.up.sql", "CREATE TABLE t (x);"),
+            ("000001_t.down.sql", "DROP TABLE t;"),
+            ("000002_log.up.sql", "CREATE INDEX i ON t (x);"),
+        ],
+    ),
+    (
+        "sqlx",
+        &[
+            ("9_t.sql", "CREATE TABLE t (x);\r\n"),
+            ("10_log.up.sql", "CREATE INDEX i ON t (x);"),
+            ("10_log.down.sql", "DROP INDEX i;"),
+        ],
+    ),
+    (
+        "diesel",
+        &[
+            ("2024-01-01-000000_t/up.sql", "CREATE TABLE t (x);"),
+            ("2024-01-01-000000_t/down.sql", "DROP TABLE t;"),
+            ("2024-01-02-000000_log/up.sql", "PRAGMA journal_mode = WAL;"),
+            ("2024-01-02-000000_log/down.sql", "-- nothing"),
+            ("2024-01-02-000000_log/metadata.toml", "run_in_transaction = false\n"),
+        ],
+    ),
+    (
+        "prisma",
+        &[
+            ("20240101000000_t/migration.sql", "CREATE TABLE \"t\" (x);"),
+            ("20240102000000_log/migration.sql", "CREATE INDEX i ON t (x);"),
+            ("migration_lock.toml", "provider = \"sqlite\""),
+        ],
+    ),
+    (
+        "drizzle",
+        &[
+            (
+                "meta/_journal.json",
+                r#"{"dialect": "sqlite", "entries": [{"tag": "0001_t"}, {"tag": "0000_log"}]}"#,
+            ),
+            ("meta/0000_snapshot.json", "{}"),
+            ("0001_t.sql", "CREATE TABLE t (x);\n--> statement-breakpoint\nINSERT INTO t VALUES (1);"),
+            ("0000_log.sql", "CREATE INDEX i ON t (x)\n--> statement-breakpoint\nDELETE FROM t"),
+        ],
+    ),
+];
+
+fn theirs(shell: &Shell, tool: &str, rows: &[(&str, &str)]) {
+    for (path, text) in rows {
+        shell.write(&format!("{tool}/{path}"), text);
+    }
+}
+
+#[test]
+fn the_folders_of_all_tools_become_folders_that_run() {
+    let mut shell = Shell::new();
+    for (tool, rows) in THEIRS {
+        theirs(&shell, tool, rows);
+        let others = || -> Vec<_> {
+            let new = shell.path().join("new");
+            shell.files().into_iter().filter(|(path, _)| !path.starts_with(&new)).collect()
+        };
+        let before = others();
+        let output = shell
+            .command(&["import", "--from", tool, tool, "--dir", "planned", "--dry-run"])
+            .output()
+            .unwrap();
+        assert!(others() == before, "a dry run wrote something");
+        shell.note(&format!("import --from {tool} {tool} --dir planned --dry-run"), &output);
+        shell.run(&format!("import --from {tool} {tool} --dir new/{tool}"));
+        let kept = shell.files().into_iter().filter(|(path, _)| !path.starts_with(shell.path().join("new")));
+        assert!(kept.collect::<Vec<_>>() == before, "something else was written");
+        let at = format!("--dir new/{tool} --database-url {tool}.db");
+        shell.run(&format!("list --dir new/{tool}"));
+        let output = shell.run(&format!("migrate -q {at}"));
+        assert!(output.status.success(), "{}", shell.log);
+        shell.run(&format!("status --exit-code {at}"));
+        for path in [format!("{tool}.db"), format!("{tool}.db-migrate")] {
+            shell.remove(&path);
+        }
+    }
+    shell.assert("import");
+    shell.log.clear();
+    for (tool, _) in THEIRS {
+        shell.remove(tool);
+    }
+    shell.show_files();
+    shell.assert("import_files");
+}
+
+/// Whoever has the hash of a file must know it again.
+#[test]
+fn a_script_that_is_a_whole_file_keeps_its_bytes() {
+    let scripts = [
+        "CREATE TABLE t (x);",
+        "CREATE TABLE t (x);\r\n\r\n",
+        "\u{feff}CREATE TABLE t (x);\n",
+        "-- é 🦀\n\tCREATE TABLE t (x); -- end",
+        "",
+        "\n\n\n",
+    ];
+    let names = [
+        ("refinery", "V1__t.sql", "1_t"),
+        ("flyway", "V1__t.sql", "1_t"),
+        ("golang-migrate", "1_t.up.sql", "1_t"),
+        ("sqlx", "1_t.sql", "1_t"),
+        ("diesel", "1_t/up.sql", "1_t"),
+        ("prisma", "1_t/migration.sql", "1_t"),
+        ("drizzle", "1_t.sql", "1_t"),
+    ];
+    for script in scripts {
+        let mut shell = Shell::new();
+        shell.write("drizzle/meta/_journal.json", r#"{"entries": [{"tag": "1_t"}]}"#);
+        for (tool, name, id) in names {
+            theirs(&shell, tool, &[(name, script)]);
+            shell.run(&format!("import --from {tool} {tool} --dir new-{tool}"));
+            let made = fs::read(shell.path().join(format!("new-{tool}/{id}/up.sql")));
+            assert_eq!(made.ok().as_deref(), Some(script.as_bytes()), "{}", shell.log);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_imported_is_told_at_once_and_nothing_is_made() {
+    let mut shell = Shell::new();
+    for (path, text) in [
+        ("goose/1_a.sql", "CREATE TABLE a (x);"),
+        ("goose/2_b.go", ""),
+        ("goose/02_c.sql", "-- +goose Up\nA;\n-- +goose Down\nB;\n-- +goose Down\n"),
+        ("goose/2_d.sql", "-- +goose Up\nA;\n"),
+        ("goose/README.md", ""),
+        ("sqlx/x_a.sql", ""),
+        ("drizzle/0000_a.sql", ""),
+        ("diesel/mysql/up.sql", ""),
+        ("empty/README.md", ""),
+        ("file", ""),
+    ] {
+        shell.write(path, text);
+    }
+    let before = shell.files();
+    shell.runs(&[
+        "import --from goose goose",
+        "import --from goose goose --json",
+        "import --from goose goose --dry-run",
+        "import --from sqlx sqlx --dir new/new",
+        "import --from drizzle drizzle",
+        "import --from diesel diesel",
+        "import --from dbmate empty",
+        "import --from dbmate nowhere",
+        "import --from dbmate file",
+        "import --from sqlx sqlx --dir file",
+        "import --from rails goose",
+        "import --from django goose",
+        "import --from alembic goose",
+        "import --from sea-orm goose",
+        "import --from grdb goose --json",
+        "import --from liquibase goose",
+        "import goose",
+        "import --from goose",
+    ]);
+    assert!(shell.files() == before);
+    assert!(!shell.path().join("migrations").exists() && !shell.path().join("new").exists());
+    shell.assert("import_refused");
+}
+
+#[test]
+fn what_is_there_already_stays_as_it_is() {
+    let mut shell = Shell::with_set();
+    theirs(&shell, "sqlx", &[("1_t.sql", "CREATE TABLE t (x);")]);
+    shell.write("hidden/.gitkeep", "");
+    let before = shell.files();
+    shell.runs(&[
+        "import --from sqlx sqlx",
+        "import --from sqlx sqlx --dir sqlx",
+        "import --from sqlx sqlx --dir hidden",
+        "import --from sqlx sqlx --dir hidden --dry-run",
+    ]);
+    assert!(shell.files() == before);
+    fs::create_dir(shell.path().join("empty")).unwrap();
+    shell.runs(&["import --from sqlx sqlx --dir empty", "import --from sqlx sqlx --dir empty"]);
+    assert!(shell.path().join("empty/1_t/up.sql").exists(), "{}", shell.log);
+    shell.assert("import_there");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The name of the second migration fits a file and, with its zeros, no folder.
+#[test]
+fn nothing_is_left_of_an_import_that_fails_half_way() {
+    let mut shell = Shell::new();
+    let long = format!("V1.1__{}.sql", "x".repeat(245));
+    theirs(&shell, "flyway", &[("V0.1__t.sql", ""), (&long, ""), ("V1.10000000000__z.sql", "")]);
+    let before = names(shell.path());
+    for dir in ["a", "new/a"] {
+        let output = shell.run(&format!("import --from flyway flyway --dir {dir}"));
+        assert_eq!(output.status.code(), Some(1), "{}", shell.log);
+        assert!(!shell.path().join(dir).exists());
+    }
+    assert_eq!(names(&shell.path().join("new")), Vec::<String>::new());
+    shell.remove("new");
+    assert_eq!(names(shell.path()), before);
+    shell.remove(&format!("flyway/{long}"));
+    assert!(shell.run("import --from flyway flyway --dir a").status.success(), "{}", shell.log);
+    // A link that leads nowhere is somebody's too.
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", shell.path().join("link")).unwrap();
+        assert_eq!(
+            shell.run("import --from flyway flyway --dir link").status.code(),
+            Some(1),
+            "{}",
+            shell.log
+        );
+        assert!(!shell.path().join("nowhere").exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn names_and_links_that_no_folder_should_have() {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let mut shell = Shell::new();
+    theirs(&shell, "flyway", &[("V1__t.sql", "CREATE TABLE t (x);")]);
+    symlink("..", shell.path().join("flyway/sub")).unwrap();
+    shell.run("import --from flyway flyway --dir a");
+    fs::remove_file(shell.path().join("flyway/sub")).unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"V2__\xff.sql");
+    fs::write(shell.path().join("flyway").join(name), "").unwrap();
+    shell.run("import --from flyway flyway --dir a");
+    fs::remove_file(shell.path().join("flyway").join(name)).unwrap();
+    shell.write("flyway/V2__a \u{1b}[2J\n b.sql", "");
+    shell.run("import --from flyway flyway --dir a");
+    fs::remove_file(shell.path().join("flyway/V2__a \u{1b}[2J\n b.sql")).unwrap();
+    shell.write("flyway/V2__it's a 'name' é.sql", "CREATE TABLE u (x);");
+    shell.run("import --from flyway flyway --dir a");
+    // Others may read it as they read what `create` makes.
+    fs::create_dir(shell.path().join("usual")).unwrap();
+    let mode = |name: &str| fs::metadata(shell.path().join(name)).unwrap().permissions().mode();
+    assert_eq!(mode("a"), mode("usual"));
+    shell.assert("import_names");
+    let runner = MigrationRunner::new(DirectoryMigrations::from_path(shell.path().join("a"))).unwrap();
+    assert_eq!(runner.list().len(), 2);
+}

@@ -112,10 +112,11 @@ pub(super) fn goose(text: &str) -> Result<Sections, Misplaced> {
 
 /// What is behind `-- +goose`, in lower case and with single spaces.
 fn annotation(line: &str) -> Option<String> {
-    let rest = line.trim_start().strip_prefix("--")?.trim_start();
-    let (mark, words) = rest.split_once(char::is_whitespace)?;
-    let words: Vec<_> = words.split_whitespace().map(str::to_ascii_lowercase).collect();
-    mark.eq_ignore_ascii_case("+goose").then(|| words.join(" "))
+    let rest = line.trim_start().strip_prefix("--")?.trim_start().to_ascii_lowercase();
+    let words = rest.strip_prefix("+goose")?;
+    // What sticks to the mark is no annotation, and is no comment that anybody meant.
+    let stuck = if words.starts_with(|c: char| !c.is_whitespace()) { "+goose" } else { "" };
+    Some(format!("{stuck}{}", words.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
 /// goose sends what is between the annotations, so it need not end with a semicolon.
@@ -150,6 +151,12 @@ pub(super) fn dbmate(text: &str) -> Result<Sections, Misplaced> {
             }
             (Some(options), _) => up = Some((String::new(), way(options, &mut notes))),
             (_, Some(options)) => down = Some((String::new(), way(options, &mut notes))),
+            // Were it a comment, what undoes would become part of what applies.
+            (None, None) if seems_a_mark(line) => {
+                return no(
+                    "dbmate would not take this for a mark; write `-- migrate:down` at the start of the line, or reword it",
+                );
+            }
             (None, None) => match down.as_mut().or(up.as_mut()) {
                 Some((section, _)) => section.push_str(line),
                 None if is_comment_or_blank(line) => head.push_str(line),
@@ -171,6 +178,11 @@ pub(super) fn dbmate(text: &str) -> Result<Sections, Misplaced> {
 fn mark<'l>(line: &'l str, mark: &str) -> Option<&'l str> {
     let rest = line.strip_prefix("--")?.trim_start().strip_prefix(mark)?;
     (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some(rest.trim())
+}
+
+fn seems_a_mark(line: &str) -> bool {
+    let comment = line.trim_start().strip_prefix("--").map(|rest| rest.trim_start().to_ascii_lowercase());
+    comment.is_some_and(|comment| comment.starts_with("migrate:"))
 }
 
 fn way(options: &str, notes: &mut Vec<String>) -> Way {

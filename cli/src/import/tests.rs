@@ -289,6 +289,8 @@ fn a_file_of_goose_is_cut_at_its_annotations() {
             ),
             ("-- +goose Up\n  -- +goose Down\n", Err("line 2: an annotation of goose cannot be indented")),
             ("-- +goose Up\n-- +goose Dwon\n", Err("line 2: goose has no such annotation")),
+            ("-- +goose Up\n-- +gooseDown\n", Err("line 2: goose has no such annotation")),
+            ("-- +goose Up\n-- +goose\n", Err("line 2: goose has no such annotation")),
             ("-- +goose Up\nA\0;\n", Err("it holds a NUL byte")),
         ],
     );
@@ -304,7 +306,10 @@ fn a_file_of_dbmate_is_cut_at_its_marks() {
             ("-- migrate:up\r\nA;\r\n-- migrate:down\r\nB;\r\n", Ok("up.sql: A;\r\n|down.sql: B;\r\n")),
             ("-- migrate:up\nA;\n-- migrate:down\n\n", Ok("up.sql: A;\n|note: its down script does")),
             ("-- migrate:up\nA;\n", Ok("up.sql: A;\n")),
-            ("--migrate:up\nA;\n-- migrate:downwards\n", Ok("up.sql: A;\n-- migrate:downwards\n")),
+            ("--migrate:up\nA;\n--migrate:down\nB;\n", Ok("up.sql: A;\n|down.sql: B;\n")),
+            ("-- migrate:up\nA;\n-- migrate:downwards\n", Err("line 3: dbmate would not take this")),
+            ("-- migrate:up\nA;\n -- migrate:down\n", Err("line 3: dbmate would not take this")),
+            ("-- migrate:up\nA;\n-- Migrate:Down\n", Err("line 3: dbmate would not take this")),
             (
                 "-- migrate:up transaction:false\nA;\n-- migrate:down transaction:false\nB;\n",
                 Ok("up.sql: A;\n|down.sql: B;\n|metadata.toml: run_in_transaction = false\n"),
@@ -333,7 +338,8 @@ fn a_file_of_dbmate_is_cut_at_its_marks() {
                 "-- migrate:up\n-- migrate:down\n-- migrate:down\n",
                 Err("line 3: `-- migrate:down` is there twice"),
             ),
-            ("-- Migrate:Up\n", Err("it has no `-- migrate:up`")),
+            ("-- nothing\n", Err("it has no `-- migrate:up`")),
+            ("-- Migrate:Up\n", Err("line 1: dbmate would not take this")),
         ],
     );
 }

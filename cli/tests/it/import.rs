@@ -5,6 +5,8 @@ use std::path::Path;
 
 use switchy_schema::{DirectoryMigrations, MigrationRunner};
 
+use crate::on_servers::{mysql_url, postgres_url};
+use crate::servers;
 use crate::shell::Shell;
 
 /// A folder of each tool: two migrations, of which the first makes the table `t` and the second its trigger.
@@ -291,4 +293,37 @@ fn names_and_links_that_no_folder_should_have() {
     shell.assert("import_names");
     let runner = MigrationRunner::new(DirectoryMigrations::from_path(shell.path().join("a"))).unwrap();
     assert_eq!(runner.list().len(), 2);
+}
+
+/// What other tools send in pieces, the engine cuts for itself.
+#[test]
+fn what_other_tools_send_in_pieces_runs_on_servers() {
+    let goose = "-- +goose Up\n-- +goose StatementBegin\nCREATE TABLE t (x INT)\n-- +goose StatementEnd\n-- +goose StatementBegin\n\
+        INSERT INTO t VALUES (1);\n-- +goose StatementEnd\nUPDATE t SET x = 2;\n-- +goose Down\nDROP TABLE t;\n";
+    let pieces = "CREATE TABLE u (x INT)\n--> statement-breakpoint\nINSERT INTO u VALUES (1);--> statement-breakpoint\nDELETE FROM u";
+    let check = |url: &str, dialect: &str, procedure: &str| {
+        let mut shell = Shell::new();
+        shell.set("SWITCHY_DATABASE_URL", url);
+        let procedure = format!(
+            "-- +goose Up\n-- +goose StatementBegin\n{procedure}\n-- +goose StatementEnd\nINSERT INTO t VALUES (3);\n"
+        );
+        theirs(&shell, "goose", &[("1_t.sql", goose), ("2_p.sql", &procedure)]);
+        let journal = format!(r#"{{"dialect": "{dialect}", "entries": [{{"tag": "0000_u"}}]}}"#);
+        theirs(&shell, "drizzle", &[("meta/_journal.json", &journal), ("0000_u.sql", pieces)]);
+        for (tool, done) in [("goose", 2), ("drizzle", 1)] {
+            shell.run(&format!("import --from {tool} {tool} --dir new-{tool}"));
+            let output = shell.run(&format!("migrate -q --table of_{tool} --dir new-{tool}"));
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.matches("applied").count(), done, "{}", shell.log);
+        }
+        assert!(shell.run("rollback -q --table of_goose --dir new-goose --to 1_t").status.code() == Some(4));
+    };
+    if let Some(database) = servers::postgres() {
+        let body = "CREATE FUNCTION p() RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET x = 3; UPDATE t SET x = 4; END $$";
+        check(&postgres_url(&database), "postgresql", body);
+    }
+    if let Some(database) = servers::mysql() {
+        let body = "CREATE PROCEDURE p() BEGIN UPDATE t SET x = 3; UPDATE t SET x = 4; END";
+        check(&mysql_url(&database), "mysql", body);
+    }
 }

@@ -44,7 +44,7 @@ impl Run {
         self.errors.read_to_string(&mut self.said).unwrap();
         let status = self.child.wait().unwrap();
         assert!(began.elapsed() < Duration::from_secs(20), "{}", self.said);
-        (status.code(), results, self.said)
+        (status.code(), results, std::mem::take(&mut self.said))
     }
 }
 

@@ -17,6 +17,9 @@ use crate::output::Outcome;
 use crate::table::{Field, table};
 use crate::words;
 
+/// How many files of which nothing became are named without being asked for.
+const MOST_LEFT: usize = 20;
+
 /// Makes a folder of migrations of those of another tool, which stay as they are.
 pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcome> {
     let (tool, source, dir) = (arguments.from, &arguments.source, &context.settings.dir.value);
@@ -36,8 +39,12 @@ pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcom
             context.output.note(&words::printable(&format!("{}: {note}", migration.id)));
         }
     }
-    for left in &set.left {
+    let most = if context.global.verbose > 0 { usize::MAX } else { MOST_LEFT };
+    for left in set.left.iter().take(most) {
         context.output.say(&words::printable(&format!("left {}: {}", left.file, left.why)));
+    }
+    if let Some(more) = set.left.len().checked_sub(most).filter(|more| *more > 0) {
+        context.output.say(&format!("left {} more; -v names them", words::counted(more, "file")));
     }
     let count = words::counted(set.migrations.len(), "migration");
     let remark = if arguments.dry_run.dry_run {
@@ -134,8 +141,9 @@ fn files(source: &Path) -> Result<Vec<File>> {
             )));
         };
         let path = path.replace(std::path::MAIN_SEPARATOR, "/");
-        let is_text = ["sql", "toml", "json", "conf"].iter().any(|end| path.ends_with(&format!(".{end}")));
-        let bytes = if is_text { fs::read(entry.path()) } else { Ok(Vec::new()) };
+        let may_matter = [".sql", ".sql.conf", "metadata.toml", "_journal.json"];
+        let is_read = may_matter.iter().any(|end| path.ends_with(end));
+        let bytes = if is_read { fs::read(entry.path()) } else { Ok(Vec::new()) };
         let bytes = bytes.map_err(|error| create::cannot("read", entry.path(), &error))?;
         files.push(File { path, bytes });
     }

@@ -295,6 +295,28 @@ fn names_and_links_that_no_folder_should_have() {
     assert_eq!(runner.list().len(), 2);
 }
 
+#[test]
+fn files_that_are_left_are_named_and_do_not_bury_the_rest() {
+    let mut shell = Shell::new();
+    theirs(&shell, "flyway", &[("V1__t.sql", "CREATE TABLE t (x);")]);
+    for number in 10..40 {
+        shell.write(&format!("flyway/notes/{number}.md"), "");
+    }
+    let mut named = |line: &str| {
+        let text = String::from_utf8(shell.run(line).stderr).unwrap();
+        (text.matches("left notes/").count(), text.contains("left 10 files more; -v names them"))
+    };
+    assert_eq!(named("import --from flyway flyway --dry-run"), (20, true));
+    assert_eq!(named("import --from flyway flyway --dry-run -v"), (30, false));
+    assert_eq!(named("import --from flyway flyway --dry-run -q"), (0, false));
+    shell.remove("flyway/notes");
+    for number in 10..30 {
+        shell.write(&format!("flyway/notes/{number}.md"), "");
+    }
+    let text = String::from_utf8(shell.run("import --from flyway flyway --dry-run").stderr).unwrap();
+    assert!(text.contains("left notes/29.md") && !text.contains("more;"), "{text}");
+}
+
 /// What other tools send in pieces, the engine cuts for itself.
 #[test]
 fn what_other_tools_send_in_pieces_runs_on_servers() {

@@ -1,0 +1,1 @@
+//! Nothing: only the place of a package is asked for.

@@ -1,0 +1,14 @@
+//! [`MigrateError`]
+
+use switchy_schema::{Fault, MigrationError};
+
+/// Why a database could not be migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The tracking table could not be dropped.
+    #[error("`MOOSICBOX_DROP_MIGRATIONS_TABLE` is set, and the table cannot be dropped: {0}")]
+    Database(Fault),
+    /// The engine says why, and what to do; its [`report`](MigrationError::report) has what was committed before.
+    #[error(transparent)]
+    Schema(#[from] MigrationError),
+}

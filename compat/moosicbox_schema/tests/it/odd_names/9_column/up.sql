@@ -1,0 +1,1 @@
+ALTER TABLE odd ADD COLUMN b;

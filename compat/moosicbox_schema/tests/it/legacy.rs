@@ -107,7 +107,7 @@ fn legacy() -> PathBuf {
 
 /// A published program.
 pub(crate) struct Writer {
-    version: Version,
+    pub(crate) version: Version,
     program: PathBuf,
 }
 

@@ -1,14 +1,24 @@
 //! The same on PostgreSQL, where there is a server.
 
 use moosicbox_schema::{
-    get_postgres_config_migrations, get_postgres_library_migrations, migrate_config_postgres,
-    migrate_library_postgres, migrate_library_postgres_until,
+    MigrateError, get_postgres_library_migrations, migrate_config_postgres, migrate_library_postgres,
+    migrate_library_postgres_until,
 };
 use postgres::{Client, SimpleQueryMessage};
+use switchy_schema::ProblemKind;
 
-use crate::servers;
+use crate::legacy::{VERSIONS, Version};
+use crate::servers::{self, PostgresDatabase};
 
-const LAST: &str = "2024-09-15-222802_add_download_locations_table";
+/// Where the programs are stopped: three are pending then.
+const STOP: &str = "2024-08-13-200823_add_playback_target_connection_id_and_output_id_to_sessions";
+
+/// What a user has stored by then.
+const ROWS: &str = "
+    INSERT INTO artists (id, title) VALUES (1, 'Ada');
+    INSERT INTO albums (id, artist_id, title, date_added) VALUES (1, 1, 'Notes', '2024-08-01 00:00:00');
+    INSERT INTO download_tasks (id, type, file_path, created, updated, artist_id)
+        VALUES (1, 'TRACK', '/d', '2024-09-02', '2024-09-02', 77)";
 
 /// What a query gives: a text for each row, its values separated by `|`.
 fn rows(client: &mut Client, sql: &str) -> Vec<String> {
@@ -38,39 +48,144 @@ fn content(client: &mut Client) -> Vec<String> {
     all
 }
 
-fn names(client: &mut Client, column: &str) -> Vec<String> {
-    rows(client, &format!("SELECT {column} FROM __moosicbox_schema_migrations ORDER BY run_on, {column}"))
+/// The records with their dates, oldest first. The old programs have one date for each, and a column `id` in the place of `name`.
+fn dated() -> String {
+    "SELECT coalesce(to_jsonb(t) ->> 'name', to_jsonb(t) ->> 'id') || ' ' || to_char(run_on, 'YYYY-MM-DD HH24:MI:SS.MS')
+    FROM __moosicbox_schema_migrations t ORDER BY 1"
+        .to_owned()
 }
 
-/// The names of both sets.
-fn ids() -> [Vec<String>; 2] {
-    let sets = [get_postgres_config_migrations().unwrap(), get_postgres_library_migrations().unwrap()];
-    sets.map(|set| set.iter().map(|it| it.id().to_string()).collect())
+fn names(client: &mut Client) -> Vec<String> {
+    rows(client, &dated()).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
 }
 
-/// Runs the scripts as they are, one after the other.
-fn run_scripts(client: &mut Client) {
-    for set in [get_postgres_config_migrations().unwrap(), get_postgres_library_migrations().unwrap()] {
-        for migration in set {
-            client.batch_execute(migration.up_sql().unwrap()).unwrap();
+/// The names of the library.
+fn ids() -> Vec<String> {
+    get_postgres_library_migrations().unwrap().iter().map(|it| it.id().to_string()).collect()
+}
+
+/// A database in which the scripts of the library have run as they are, one after the other, with these rows stored before the last ones.
+fn expected(stored: &str) -> Option<PostgresDatabase> {
+    let database = servers::postgres()?;
+    let mut client = database.connect();
+    for migration in get_postgres_library_migrations().unwrap() {
+        if migration.id() == STOP {
+            client.batch_execute(stored).unwrap();
         }
+        client.batch_execute(migration.up_sql().unwrap()).unwrap();
+    }
+    Some(database)
+}
+
+#[test]
+fn the_library_is_what_its_scripts_make() {
+    let (Some(ours), Some(expected)) = (servers::postgres(), expected(ROWS)) else { return };
+    let mut client = ours.connect();
+    migrate_library_postgres_until(&mut client, Some(STOP)).unwrap();
+    assert_eq!(names(&mut client), ids()[..ids().len() - 3]);
+    client.batch_execute(ROWS).unwrap();
+    for _ in 0..2 {
+        migrate_library_postgres_until(&mut client, Some("2024-09-99-no_such")).unwrap();
+    }
+    assert_eq!(content(&mut client), content(&mut expected.connect()));
+    assert_eq!(names(&mut client), ids());
+}
+
+/// A published script has quotes that PostgreSQL does not know. The old programs say that in the log, and start.
+#[test]
+fn the_config_stops_at_the_script_that_no_server_understands() {
+    let Some(database) = servers::postgres() else { return };
+    let mut client = database.connect();
+    for count in [4, 0] {
+        let MigrateError::Schema(error) = migrate_config_postgres(&mut client).unwrap_err() else { panic!() };
+        let place = "2024-09-18-151352_add_audio_output_id_to_players/up.sql:";
+        assert!(
+            error.to_string().contains(place) && error.to_string().contains("syntax error at or near \"`\""),
+            "{error}"
+        );
+        assert_eq!(error.report().applied.len(), count, "{error}");
+        assert_eq!(rows(&mut client, "SELECT count(*) FROM __moosicbox_schema_migrations"), ["4"]);
     }
 }
 
 #[test]
-fn both_sets_make_what_their_scripts_make() {
-    let (Some(ours), Some(scripts)) = (servers::postgres(), servers::postgres()) else { return };
-    run_scripts(&mut scripts.connect());
-    let mut client = ours.connect();
-    migrate_library_postgres_until(&mut client, Some(LAST)).unwrap();
-    assert_eq!(
-        names(&mut client, "name").last().map(String::as_str),
-        Some("2024-08-13-200823_add_playback_target_connection_id_and_output_id_to_sessions")
-    );
-    for _ in 0..2 {
+fn databases_of_published_programs_go_on_where_they_are() {
+    for writer in VERSIONS.into_iter().filter_map(Version::writer) {
+        let (Some(database), Some(expected)) = (servers::postgres(), expected(ROWS)) else { return };
+        let mut client = database.connect();
+        let outcome = writer.migrate("library", &database.url, Some((STOP, &ids())));
+        if writer.version == Version::V0_1_4 {
+            // Here it takes no script with several statements, and gets no further than to the first.
+            outcome.unwrap_err();
+            let known = ids()[..3].to_vec();
+            assert_eq!(names(&mut client), known);
+            migrate_library_postgres_until(&mut client, Some(STOP)).unwrap();
+        } else {
+            outcome.unwrap();
+        }
+        assert_eq!(names(&mut client), ids()[..ids().len() - 3]);
+        let dates = rows(&mut client, &dated());
+        client.batch_execute(ROWS).unwrap();
         migrate_library_postgres(&mut client).unwrap();
-        migrate_config_postgres(&mut client).unwrap();
+        assert_eq!(content(&mut client), content(&mut expected.connect()), "{:?}", writer.version);
+        assert_eq!(names(&mut client), ids(), "{:?}", writer.version);
+        assert_eq!(rows(&mut client, &dated())[..dates.len()], dates, "{:?}", writer.version);
     }
-    assert_eq!(content(&mut client), content(&mut scripts.connect()));
-    assert_eq!(names(&mut client, "name").len(), ids().concat().len());
+}
+
+#[test]
+fn the_published_programs_open_what_ours_has_migrated_as_far_as_it_is_said() {
+    for writer in VERSIONS.into_iter().filter_map(Version::writer) {
+        for is_complete in [true, false] {
+            let (Some(database), Some(expected)) = (servers::postgres(), expected(ROWS)) else { return };
+            let mut client = database.connect();
+            migrate_library_postgres_until(&mut client, Some(STOP)).unwrap();
+            client.batch_execute(ROWS).unwrap();
+            if is_complete {
+                migrate_library_postgres(&mut client).unwrap();
+            }
+            let (ours, dates) = (content(&mut client), rows(&mut client, &dated()));
+            let outcome = writer.migrate("library", &database.url, None);
+            let context = format!("{:?}, complete: {is_complete}", writer.version);
+            let refusal = match writer.version {
+                Version::V0_1_4 if !is_complete => Some("db error"),
+                Version::V0_4_0 => Some("column \"id\" does not exist"),
+                _ => None,
+            };
+            match refusal {
+                Some(refusal) => {
+                    assert!(
+                        outcome.as_ref().is_err_and(|said| said.contains(refusal)),
+                        "{context}: {outcome:?}"
+                    );
+                    assert_eq!(content(&mut client), ours, "{context}");
+                }
+                None => assert_eq!(outcome, Ok(()), "{context}"),
+            }
+            migrate_library_postgres(&mut client).unwrap();
+            assert_eq!(content(&mut client), content(&mut expected.connect()), "{context}");
+            assert_eq!(names(&mut client), ids(), "{context}");
+            assert_eq!(rows(&mut client, &dated())[..dates.len()], dates, "{context}");
+        }
+    }
+}
+
+/// What fails under 0.5 in our table stays for whoever comes next; its own tables took a row for each attempt.
+#[test]
+fn what_failed_under_a_published_program_is_told_by_ours() {
+    let Some(writer) = Version::V0_5_0.writer() else { return };
+    let Some(database) = servers::postgres() else { return };
+    let mut client = database.connect();
+    migrate_config_postgres(&mut client).unwrap_err();
+    for said in ["syntax error at or near \"`\"", "duplicate key value"] {
+        let refused = writer.migrate("config", &database.url, None).unwrap_err();
+        assert!(refused.contains(said), "{refused}");
+    }
+    let MigrateError::Schema(error) = migrate_config_postgres(&mut client).unwrap_err() else { panic!() };
+    let [problem] = error.problems() else { panic!("{error}") };
+    assert_eq!(
+        (problem.kind, &*problem.migration.to_string()),
+        (ProblemKind::Dirty, "2024-09-18-151352_add_audio_output_id_to_players")
+    );
+    assert!(error.to_string().contains("syntax error at or near \"`\""), "{error}");
 }

@@ -377,6 +377,15 @@ fn the_lock_is_given_back_on_every_path() {
     });
 }
 
+/// Today's table after a program that knows `id` renamed `name` and applied a migration.
+const TAKEN_OVER: &str = "CREATE TABLE __switchy_migrations (place BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        id VARCHAR(700) NOT NULL, run_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), checksum CHAR(64), dirty INT NOT NULL DEFAULT 0,
+        duration_ms BIGINT, basis CHAR(64), statement INT UNSIGNED, statements INT UNSIGNED, mark TEXT, failure MEDIUMTEXT,
+        up_sql MEDIUMTEXT, down_sql LONGTEXT, down_options TEXT, down_checksum CHAR(64), finished_on DATETIME(3),
+        up_checksum VARCHAR(64) NOT NULL, status VARCHAR(20) NOT NULL, failure_reason TEXT);
+    INSERT INTO __switchy_migrations (id, run_on, finished_on, up_checksum, status)
+        VALUES ('1_users', '2024-03-04 05:06:07', '2024-03-04 05:06:08', REPEAT('0', 64), 'completed')";
+
 #[test]
 fn a_table_that_an_older_program_left_is_brought_up_to_date() {
     let forms = [
@@ -384,6 +393,7 @@ fn a_table_that_an_older_program_left_is_brought_up_to_date() {
         INSERT INTO __switchy_migrations VALUES ('1_users', '2024-03-04 05:06:07')",
         "CREATE TABLE __switchy_migrations (id VARCHAR(255) NOT NULL, run_on TIMESTAMP(3) NOT NULL);
         SET time_zone = '+01:00'; INSERT INTO __switchy_migrations VALUES ('1_users', '2024-03-04 06:06:07'), ('1_users', '2024-03-05 00:00:00')",
+        TAKEN_OVER,
     ];
     for form in forms {
         with(|database, conn| {

@@ -3,7 +3,7 @@
 use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 /// Names a folder with `config` and `library` in it, and no package is asked for.
 const GIVEN: &str = "MOOSICBOX_SCHEMA_SCRIPTS";
@@ -11,7 +11,17 @@ const GIVEN: &str = "MOOSICBOX_SCHEMA_SCRIPTS";
 /// What the folder has to have.
 const SETS: [&str; 4] = ["config/sqlite", "config/postgres", "library/sqlite", "library/postgres"];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match locate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn locate() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={GIVEN}");
     println!("cargo::rerun-if-changed=scripts");
     let folder = match env::var_os(GIVEN) {

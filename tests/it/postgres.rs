@@ -272,7 +272,7 @@ fn the_lock_is_given_back_on_every_path() {
     });
 }
 
-/// Today's table after switchy_schema 0.5 renamed `name` and applied a migration.
+/// Today's table after `switchy_schema` 0.5 renamed `name` and applied a migration.
 const TAKEN_OVER: &str = "CREATE TABLE __switchy_migrations (id TEXT NOT NULL UNIQUE, run_on TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
         checksum TEXT, dirty INTEGER NOT NULL DEFAULT 0, duration_ms BIGINT, basis TEXT, statement INTEGER, statements INTEGER,
         mark TEXT, failure TEXT, up_sql TEXT, down_sql TEXT, down_options TEXT, down_checksum TEXT,

@@ -1,7 +1,9 @@
 //! [`Migrations`]: a folder of scripts, as `moosicbox_schema` read and ran it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use include_dir::Dir;
 use switchy_schema::{
@@ -43,6 +45,7 @@ impl<B: Backend> Migrations<B> {
     }
 
     /// The same, in a database that may have another folder's tables too.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) const fn beside(self, other: &'static Dir<'static>) -> Self {
         Self { beside: Some(other), ..self }
     }
@@ -84,10 +87,20 @@ impl<B: Backend> Migrations<B> {
         list: Vec<Migration<B>>,
         beside: Option<&'static Dir<'static>>,
     ) -> Result<MigrationRunner<B>, MigrateError> {
+        let others = OnceLock::new();
         let is_of_other = move |id: &MigrationId| {
-            let others = beside
-                .and_then(|folder| MigrationSource::<B>::migrations(&EmbeddedMigrations::new(folder)).ok());
-            others.is_some_and(|others| others.iter().any(|other| other.id() == id))
+            let read = || {
+                let others =
+                    beside.map(|folder| MigrationSource::<B>::migrations(&EmbeddedMigrations::new(folder)));
+                others
+                    .and_then(Result::ok)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|other| other.id().clone())
+                    .collect()
+            };
+            let others: &HashSet<MigrationId> = others.get_or_init(read);
+            others.contains(id)
         };
         let observer = move |event: &Event<'_>| match event {
             Event::Started { step, .. } => log::info!("{TABLE}: running `{}`", step.id),

@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use moosicbox_schema::{MigrateError, SQLITE_LIBRARY_MIGRATIONS};
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};
+use switchy_schema::{ErrorKind, ProblemKind, Recovery, Signature};
 
 use crate::content::{content, names, open, records};
 use crate::scripts::{Script, Set, run};
@@ -316,6 +318,55 @@ fn the_published_programs_open_what_ours_has_migrated_as_far_as_it_is_said() {
             assert_eq!(names(&conn), ids(&set.scripts()), "{context}");
             assert_eq!(records(&conn)[..known.len()], known, "{context}");
         });
+    }
+}
+
+/// The published programs run a script outside a transaction, so one that fails leaves half of itself behind. From 0.4 on there is a record
+/// of that; before, there is none, and nobody can know.
+#[test]
+fn a_script_that_failed_half_way_under_a_published_program_is_not_run_over_that() {
+    const STOP: &str = "2025-05-31-110603_update_api_source_id_structure";
+    const IN_THE_WAY: &str =
+        "CREATE TABLE aside (entity_type); CREATE INDEX idx_api_sources_source ON aside (entity_type)";
+    for writer in VERSIONS.into_iter().filter_map(Version::writer) {
+        let database = TestDatabase::new();
+        writer.migrate_file(Set::Library, &database.path(), Some(STOP)).unwrap();
+        let conn = open(&database);
+        conn.execute_batch(LATE).unwrap();
+        conn.execute_batch(IN_THE_WAY).unwrap();
+        let failed = writer.migrate_file(Set::Library, &database.path(), None).unwrap_err();
+        assert!(failed.contains("index idx_api_sources_source already exists"), "{failed}");
+        conn.execute_batch("DROP TABLE aside").unwrap();
+        let (half, known) = (content(&conn), records(&conn));
+
+        let MigrateError::Schema(error) = Set::Library.migrate(&conn).unwrap_err() else { panic!() };
+        assert_eq!((content(&conn), records(&conn)), (half.clone(), known), "{error}");
+        let runner = SQLITE_LIBRARY_MIGRATIONS.runner().unwrap();
+        if writer.version == Version::V0_1_4 {
+            assert_eq!(
+                (error.kind(), error.migration().unwrap().as_str()),
+                (ErrorKind::Step, STOP),
+                "{error}"
+            );
+            assert!(
+                error.to_string().contains("no such column: tidal_id; nothing of it was kept"),
+                "{error}"
+            );
+        } else {
+            let [problem] = error.problems() else { panic!("{error}") };
+            assert_eq!((problem.kind, problem.migration.as_str()), (ProblemKind::Dirty, STOP));
+            assert!(error.to_string().contains("index idx_api_sources_source already exists"), "{error}");
+        }
+        // Somebody looks, does the rest by hand, and says so.
+        conn.execute_batch("CREATE INDEX idx_api_sources_source ON api_sources (source, source_id)").unwrap();
+        let settled = match writer.version {
+            Version::V0_1_4 => Recovery::AssumeApplied(STOP.into()),
+            _ => Recovery::MarkDone(STOP.into()),
+        };
+        runner.recover(&conn, settled, Signature::of("the test")).unwrap();
+        Set::Library.migrate(&conn).unwrap();
+        assert_eq!(names(&conn), ids(&Set::Library.scripts()));
+        assert_eq!(rows(&conn, "SELECT count(*) FROM tracks"), ["3"], "one was there twice");
     }
 }
 

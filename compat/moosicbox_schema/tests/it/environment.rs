@@ -14,6 +14,8 @@ use crate::content::{content, names, open, records};
 /// The database that this test is started again for; without it there is nothing to do.
 const DATABASE: &str = "MOOSICBOX_SCHEMA_TEST_DATABASE";
 const UNTIL: &str = "MOOSICBOX_SCHEMA_TEST_UNTIL";
+/// Stands for the config in the place of a migration.
+const CONFIG: &str = "the config";
 const DROP: (&str, &str) = ("MOOSICBOX_DROP_MIGRATIONS_TABLE", "1");
 const SKIP: (&str, &str) = ("MOOSICBOX_SKIP_MIGRATION_EXECUTION", "1");
 const LAST: &str = "2025-06-03-211603_cache_api_sources_on_tables";
@@ -24,7 +26,11 @@ fn the_job_of_a_process_that_another_test_started() {
     let until = std::env::var(UNTIL).ok();
     let conn = Connection::open(Path::new(&path)).unwrap();
     conn.execute_batch("PRAGMA synchronous = OFF").unwrap();
-    if let Err(error) = migrate_library_until(&conn, until.as_deref()) {
+    let outcome = match until.as_deref() {
+        Some(CONFIG) => migrate_config(&conn),
+        until => migrate_library_until(&conn, until),
+    };
+    if let Err(error) = outcome {
         println!("failed: {error}");
         std::process::exit(3);
     }
@@ -105,10 +111,17 @@ fn a_table_that_is_dropped_is_made_again() {
     migrate(&database, &[DROP, SKIP], None).unwrap();
     assert_eq!(names(&conn).len(), 43);
 
-    // It is one table for both.
+    // It is one table for both: the library's start drops what the config's has recorded.
     migrate_config(&conn).unwrap();
-    migrate(&database, &[DROP, SKIP], None).unwrap();
-    assert_eq!(names(&conn).len(), 43);
+    let before = content(&conn);
+    for (variables, count) in [(&[DROP, SKIP][..], 43), (&[SKIP], 43 + 10 - 1)] {
+        migrate(&database, variables, Some(CONFIG)).unwrap();
+        migrate(&database, variables, None).unwrap();
+        assert_eq!((content(&conn), names(&conn).len()), (before.clone(), count));
+    }
+    migrate_config(&conn).unwrap();
+    migrate_library(&conn).unwrap();
+    assert_eq!(content(&conn), before);
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Set {
     }
 }
 
-/// Runs all scripts but those of these migrations.
+/// Runs these scripts.
 pub(crate) fn run<'s>(conn: &Connection, scripts: impl IntoIterator<Item = &'s Script>) {
     for script in scripts {
         conn.execute_batch(&script.up).unwrap_or_else(|error| panic!("{}: {error}", script.id));

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Foreseen, Outlook, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
+use crate::foreign::{Definition, ForeignTable};
 use crate::history::{Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::reached::{Reached, Standing};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::trace::Trace;
 
+mod ledger;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -23,6 +25,7 @@ mod table;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod walk;
 
+pub use self::ledger::{Ledger, TableForm};
 #[cfg(feature = "mysql")]
 pub use self::mysql::Mysql;
 #[cfg(feature = "postgres")]
@@ -230,6 +233,27 @@ pub trait Backend: Sized + 'static {
         Ok(false)
     }
 
+    /// A table that another tool made, with these of its columns in its rows, and nothing where it has no such column; `None` if there is no
+    /// such table. At most one row more than [`ForeignTable::MOST_ROWS`] is read.
+    fn foreign(
+        _conn: &mut Self::Conn<'_>,
+        table: &TableName,
+        _columns: &[&str],
+    ) -> Result<Option<ForeignTable>, Fault> {
+        let what = format!("{} has no way to read `{table}`, which is not the engine's", Self::DIALECT);
+        Err(Fault::new(FaultKind::Other, what).remedy("write `Backend::foreign` for it"))
+    }
+
+    /// The number that a database keeps for applications, if it has one, as SQLite's `user_version`.
+    fn user_version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
+        Ok(None)
+    }
+
+    /// Everything in the schema but these tables, sorted; `None` where definitions cannot be compared.
+    fn definitions(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Vec<Definition>>, Fault> {
+        Ok(None)
+    }
+
     /// What is to be expected of scripts that would run one after the other, found out without changing anything. Where the database
     /// has no better way, their text is read; then a script out of the database cannot be vouched for.
     fn foresee(_conn: &mut Self::Conn<'_>, rehearsal: &Rehearsal<'_, Self>) -> Result<Vec<Outlook>, Fault> {
@@ -364,39 +388,6 @@ impl<B: Backend> std::fmt::Debug for Rehearsal<'_, B> {
     }
 }
 
-/// The tracking table as it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Ledger {
-    /// Whether the table exists, and in which form.
-    pub form: TableForm,
-    /// What [`Backend::head`] says of it at the same moment.
-    pub head: Head,
-    /// Its rows, oldest first. A table of an older form may have several for one migration.
-    pub records: Vec<Record>,
-}
-
-impl Ledger {
-    /// The ledger of a database without a tracking table.
-    pub const MISSING: Self = Self { form: TableForm::Missing, head: Head::EMPTY, records: Vec::new() };
-
-    /// What a table holds.
-    pub fn new(form: TableForm, head: Head, records: Vec<Record>) -> Self {
-        Self { form, head, records }
-    }
-}
-
-/// Which form a tracking table has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TableForm {
-    /// There is none.
-    Missing,
-    /// An older form, to be brought up to date by the next run that may write.
-    Old,
-    /// Today's form.
-    Current,
-}
-
 /// What [`Backend::transaction`] does by default: begins, runs `body`, and commits if it succeeds or
 /// rolls back if it fails or unwinds. Beginning and committing are tried again while another writer is in the way,
 /// as long as the scope says.
@@ -490,6 +481,13 @@ pub(crate) fn patiently<R>(
 /// What to do about a script that handles transactions itself.
 pub(crate) const KEEP_OUT: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
      or set run_in_transaction = false in its metadata";
+
+/// The bytes that hexadecimal digits spell.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 /// The fault of a script that cannot go on, because what one of its statements made has ended with the session.

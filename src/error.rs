@@ -75,6 +75,8 @@ pub enum ErrorKind {
     Refused,
     /// A recovery makes no sense here. Nothing was done.
     Recovery,
+    /// The history of another tool cannot be taken over as it is. Nothing was done.
+    Adoption,
     /// The plan was made for another state of the database. Nothing was done.
     Stale,
     /// The connection is inside a transaction. Nothing was done.
@@ -138,6 +140,9 @@ pub(crate) enum Failure {
     Refused(Vec<Problem>, usize),
     #[error("cannot {verb}{}: {finding}; nothing was done, {remedy}", Named(id))]
     Recovery { verb: &'static str, id: Option<MigrationId>, finding: String, remedy: Cow<'static, str> },
+    #[cfg(feature = "adopt")]
+    #[error("nothing was adopted: {}", Sentences(.0))]
+    Adoption(Vec<crate::foreign::Objection>),
     #[error("the database changed since the plan was made; {}, make a new plan", Done(*.0))]
     Stale(usize),
     #[error(
@@ -303,6 +308,8 @@ impl MigrationError {
             Failure::Unknown { .. } => ErrorKind::UnknownMigration,
             Failure::Refused(..) => ErrorKind::Refused,
             Failure::Recovery { .. } => ErrorKind::Recovery,
+            #[cfg(feature = "adopt")]
+            Failure::Adoption(_) => ErrorKind::Adoption,
             Failure::Stale(_) | Failure::ForeignPlan(_) => ErrorKind::Stale,
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
             Failure::Step(_) => ErrorKind::Step,

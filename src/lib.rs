@@ -29,6 +29,7 @@
 //! * Going back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting what is recorded: [`Recovery`].
 //! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: `RECOVERY.md`.
+//! * Coming from another tool: `docs/adopt.md`.
 //! * Other databases: [`Backend`]; servers: `docs/servers.md`.
 //!
 //! # Features
@@ -44,6 +45,7 @@
 //! | `remote` | | `RemoteMigrations`, a folder behind a URL, and `Manifest` |
 //! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
 //! | `mysql` | | the MySQL and MariaDB backend, over the blocking `mysql` driver |
+//! | `adopt` | | taking over databases that another tool migrated: `MigrationRunner::plan_adoption` |
 //! | `validation` | | `MigrationRunner::validate`, `validate_source` and `examine` |
 //! | `test-utils` | | `test_utils`, databases and folders for tests |
 
@@ -61,6 +63,7 @@ mod sql;
 mod effect;
 mod error;
 mod fault;
+mod foreign;
 mod history;
 mod problem;
 mod reached;
@@ -77,6 +80,8 @@ mod discovery;
 mod migration;
 
 // Reasoning.
+#[cfg(feature = "adopt")]
+mod adopt;
 mod graph;
 mod plan;
 mod policy;
@@ -97,6 +102,8 @@ mod runner;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
 
+#[cfg(feature = "adopt")]
+pub use crate::adopt::{Adopt, Adopted, Adoption, Finding, Proof, Tool, UnknownTool};
 #[cfg(feature = "mysql")]
 pub use crate::backend::Mysql;
 #[cfg(feature = "postgres")]
@@ -123,6 +130,9 @@ pub use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust};
 pub use crate::error::{ErrorKind, Location, MigrationError, Result};
 pub use crate::event::Event;
 pub use crate::fault::{BoxError, Fault, FaultKind};
+pub use crate::foreign::{Cell, Definition, ForeignTable};
+#[cfg(feature = "adopt")]
+pub use crate::foreign::{Doubt, Objection};
 pub use crate::history::{Basis, Dirty, Head, History, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
@@ -160,3 +170,7 @@ struct RecoveryGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/servers.md")]
 struct Servers;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/adopt.md")]
+struct AdoptionGuide;

@@ -20,6 +20,8 @@ use crate::migration::{Body, Meta, Migration};
 use crate::plan::{Plan, TransactionMode};
 use crate::policy::Policy;
 
+#[cfg(feature = "adopt")]
+mod adopt;
 mod ask;
 mod books;
 mod foresee;

@@ -68,6 +68,8 @@ pub enum TraceKind {
     AssumedApplied,
     /// It was recorded without having been run, as part of what a database had before its first migration.
     Baselined,
+    /// It was recorded because another tool had applied it.
+    Adopted,
     /// Something that a later version does.
     Other(String),
 }
@@ -85,6 +87,7 @@ impl TraceKind {
             Self::Accepted => "accepted",
             Self::AssumedApplied => "assumed applied",
             Self::Baselined => "baselined",
+            Self::Adopted => "adopted",
             Self::Other(name) => name,
         }
     }
@@ -102,6 +105,7 @@ impl From<&str> for TraceKind {
             Self::Accepted,
             Self::AssumedApplied,
             Self::Baselined,
+            Self::Adopted,
         ];
         known.into_iter().find(|kind| kind.name() == name).unwrap_or_else(|| Self::Other(name.to_owned()))
     }

@@ -10,6 +10,7 @@ use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableFor
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::ForeignTable;
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::reached::Standing;
@@ -17,6 +18,7 @@ use crate::sql::mysql::{kind, statements};
 use crate::sql::pieces;
 use crate::trace::Trace;
 
+mod foreign;
 mod log;
 mod query;
 mod script;
@@ -105,6 +107,14 @@ impl Backend for Mysql {
 
     fn stands(conn: &mut &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
         standing::stands(conn, script, statement, mark)
+    }
+
+    fn foreign(
+        conn: &mut &mut Conn,
+        table: &TableName,
+        columns: &[&str],
+    ) -> Result<Option<ForeignTable>, Fault> {
+        foreign::table(conn, table, columns)
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

@@ -1,17 +1,15 @@
 //! [`Postgres`]: the backend over the blocking `postgres` driver.
 
-use std::error::Error as _;
-
 use std::time::Duration;
 
 use postgres::error::SqlState;
-use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
 use super::{Attempt, Backend, Ledger, Progress, Schemas, Script, TableForm, closed};
 use crate::dialect::{Dialect, TableName};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
+use crate::foreign::ForeignTable;
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::reached::Standing;
@@ -20,10 +18,14 @@ use crate::sql::postgres::statements;
 use crate::step::Atomicity;
 use crate::trace::Trace;
 
+mod foreign;
 mod log;
+mod query;
 mod script;
 mod settings;
 mod standing;
+
+use query::{execute, fault, query};
 
 /// PostgreSQL, through `&mut postgres::Client`.
 ///
@@ -210,6 +212,14 @@ impl Backend for Postgres {
         standing::stands(conn, script, statement, mark)
     }
 
+    fn foreign(
+        conn: &mut &mut Client,
+        table: &TableName,
+        columns: &[&str],
+    ) -> Result<Option<ForeignTable>, Fault> {
+        foreign::table(conn, table, columns)
+    }
+
     fn offset_of(script: &str, statement: u32) -> Option<usize> {
         pieces::offset_of(&statements(script).ok()?, script, statement)
     }
@@ -332,25 +342,6 @@ const LOCKS: &str = "__switchy_locks";
 /// The key of the advisory lock: one for each schema and table; locks are of one database in any case.
 const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
 
-/// Runs a query whose parameters are texts. It is one round trip and leaves no prepared statement behind, so each may go through a
-/// proxy to another session.
-fn query(
-    conn: &mut Client,
-    sql: &str,
-    values: &[Option<&str>],
-) -> Result<Vec<postgres::Row>, postgres::Error> {
-    conn.query_typed(sql, &typed(values))
-}
-
-/// Runs a statement likewise, and says how many rows it changed.
-fn execute(conn: &mut Client, sql: &str, values: &[Option<&str>]) -> Result<u64, postgres::Error> {
-    conn.execute_typed(sql, &typed(values))
-}
-
-fn typed<'v>(values: &'v [Option<&str>]) -> Vec<(&'v (dyn ToSql + Sync), Type)> {
-    values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)).collect()
-}
-
 /// The column that says in which order rows were written.
 const PLACE: &str = "place";
 
@@ -456,58 +447,4 @@ fn records(
     let records = rows.iter().map(record).collect();
     let basis = rows.last().and_then(|row| row.get(12));
     Ok((records, basis))
-}
-
-/// What the server said, with its detail and hint.
-fn fault(error: postgres::Error) -> Fault {
-    let kind = match error.code() {
-        Some(code)
-            if [
-                SqlState::LOCK_NOT_AVAILABLE,
-                SqlState::T_R_SERIALIZATION_FAILURE,
-                SqlState::T_R_DEADLOCK_DETECTED,
-            ]
-            .contains(code) =>
-        {
-            FaultKind::Busy
-        }
-        Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => FaultKind::ReadOnly,
-        Some(code) if *code == SqlState::DISK_FULL => FaultKind::Full,
-        Some(code) if *code == SqlState::QUERY_CANCELED => FaultKind::Interrupted,
-        _ => FaultKind::Other,
-    };
-    let message = match error.as_db_error() {
-        Some(told) => {
-            let detail = told.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-            format!("{}{detail}", told.message())
-        }
-        None => match error.source() {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        },
-    };
-    let hint = error.as_db_error().and_then(|told| told.hint()).map(lower);
-    let fault = Fault::new(kind, one_line(&message)).caused_by(error);
-    match hint {
-        Some(hint) => fault.remedy(hint),
-        None if kind == FaultKind::ReadOnly => fault.remedy("connect to a server that may be written"),
-        None => fault,
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A hint of the server as part of our sentences.
-fn lower(hint: &str) -> String {
-    let hint = one_line(hint);
-    let hint = hint.trim_end_matches('.');
-    let mut characters = hint.chars();
-    match (characters.next(), characters.as_str()) {
-        (Some(first), rest) if rest.starts_with(char::is_lowercase) => {
-            format!("{}{rest}", first.to_lowercase())
-        }
-        _ => hint.to_owned(),
-    }
 }

@@ -12,12 +12,14 @@ use super::{
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Outlook, Trust};
 use crate::fault::{Fault, FaultKind};
+use crate::foreign::{Definition, ForeignTable};
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::sql::statement_at;
 use crate::step::Atomicity;
 use crate::trace::Trace;
 
+mod foreign;
 mod keys;
 mod log;
 mod rehearsal;
@@ -286,6 +288,22 @@ impl Backend for Sqlite {
             Ok(true)
         };
         read().map_err(fault)
+    }
+
+    fn foreign(
+        conn: &mut &Connection,
+        table: &TableName,
+        columns: &[&str],
+    ) -> Result<Option<ForeignTable>, Fault> {
+        foreign::table(conn, table, columns)
+    }
+
+    fn user_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
+        foreign::user_version(conn)
+    }
+
+    fn definitions(conn: &mut &Connection, without: &[&str]) -> Result<Option<Vec<Definition>>, Fault> {
+        foreign::definitions(conn, without).map(Some)
     }
 
     fn foresee(conn: &mut &Connection, rehearsal: &Rehearsal<'_, Self>) -> Result<Vec<Outlook>, Fault> {

@@ -9,16 +9,19 @@ use crate::step::Direction;
 use crate::trace::Trace;
 
 impl<B: Backend> Executor<'_, B> {
-    /// Changes records in one transaction, and gives the lines that it left in the log.
+    /// Changes records in one transaction, and gives the lines that it left in the log. `look` has the last word, inside of it and before
+    /// anything is changed.
     pub(crate) fn amend(
         &self,
         conn: &mut B::Conn<'_>,
         amendments: &[Amendment],
         ledger: &Ledger,
         history: &History,
+        look: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Stop>,
     ) -> Result<Vec<Trace>, Stop> {
         self.prepare_log(conn, true)?;
         B::transaction(conn, &self.bookkeeping(), |conn| {
+            look(conn)?;
             let mut books = Books::of(ledger, history);
             self.reconcile(conn, &mut books, &mut Some((ledger, history)))?;
             for Amendment { change, trace } in amendments {

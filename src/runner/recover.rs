@@ -42,7 +42,8 @@ impl<B: Backend> MigrationRunner<B> {
                 let amendments = self.amendments(conn, &history, &recovery, &signature, standing)?;
                 let history = self.completed(&history);
                 let stored = HashMap::new();
-                match self.executor(holding, &stored).amend(conn, &amendments, &ledger, &history) {
+                let executor = self.executor(holding, &stored);
+                match executor.amend(conn, &amendments, &ledger, &history, &mut |_| Ok(())) {
                     Err(Stop::Moved) => {}
                     amended => return amended.map_err(|stop| self.failure(stop)),
                 }

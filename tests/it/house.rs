@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 /// The floors of `DESIGN.md`, the lowest first. A module may use its own floor and those below.
 const FLOORS: [&[&str]; 7] = [
     &["id", "checksum", "dialect", "sql", "diff"],
-    &["history", "step", "stored", "trace", "effect", "problem", "reached", "report", "fault", "error"],
+    &[
+        "history", "step", "stored", "trace", "effect", "problem", "reached", "report", "fault", "foreign",
+        "error",
+    ],
     &["backend"],
     &["migration", "discovery"],
-    &["graph", "target", "plan", "policy", "recovery", "status", "validation"],
+    &["graph", "target", "plan", "policy", "recovery", "adopt", "status", "validation"],
     &["lock", "event", "hooks", "execute"],
     &["runner", "test_utils"],
 ];

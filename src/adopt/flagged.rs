@@ -1,0 +1,197 @@
+//! Tools that keep how it went: what failed is in their tables too, and what was undone.
+
+use super::Finding;
+use super::facts::{Fact, Link, Order, Reading, Row, Sheet, Through, quoted};
+use super::moment::{Unit, moment};
+use super::sums::Sum;
+use super::versions::{applied, is_sha256, named};
+use crate::foreign::{Cell, Objection};
+
+/// A migration that began and did not finish.
+fn unfinished(what: &str, name: &str, remedy: impl Into<String>) -> Objection {
+    Objection::new(format!("{} {what}", quoted(name)), remedy)
+}
+
+pub(super) fn sqlx(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading::default();
+    for row in sheet.rows() {
+        let Some(version) = row.number("version") else {
+            reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+            continue;
+        };
+        let description = row.text("description").unwrap_or_default();
+        let name = format!("{version} {description}").trim_end().to_owned();
+        if row.truth("success") != Some(true) {
+            let remedy = format!(
+                "look what it did, finish it or undo it by hand, and set `success` of its row in `{}` or delete that",
+                sheet.place
+            );
+            reading.objections.push(unfinished("began in sqlx and did not finish", &name, remedy));
+            continue;
+        }
+        let Cell::Bytes(sum) = row.cell("checksum") else {
+            let what = format!("{} as the checksum of {}", row.shown("checksum"), quoted(&name));
+            reading.objections.push(sheet.strange(&what));
+            continue;
+        };
+        let id = format!("{version}_{}", description.replace(' ', "_"));
+        reading.facts.push(Fact {
+            applied_on: moment(row.cell("installed_on"), Unit::Seconds),
+            sum: Some(Sum::Sha384(sum.clone())),
+            ..applied(name, Link::Named { id: Some(id), version: Some(version.to_string()) })
+        });
+    }
+    reading
+}
+
+/// A row is added for each time that a migration was applied or undone; the newest one of each version decides. Version 0 is the
+/// table itself.
+pub(super) fn goose(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+    for row in sheet.rows_by("id") {
+        let (Some(version), Some(is_applied)) = (row.number("version_id"), row.truth("is_applied")) else {
+            let what = format!(
+                "a row with {} as version_id and {} as is_applied",
+                row.shown("version_id"),
+                row.shown("is_applied")
+            );
+            reading.objections.push(sheet.strange(&what));
+            continue;
+        };
+        let name = version.to_string();
+        reading.facts.retain(|fact| fact.name != name);
+        if is_applied && version != 0 {
+            let applied_on = moment(row.cell("tstamp"), Unit::Seconds);
+            let link = named(sheet, &name);
+            reading.facts.push(Fact { applied_on, ..applied(name, link) });
+        }
+    }
+    reading
+}
+
+/// One row: the version that was applied last.
+pub(super) fn golang_migrate(sheet: &Sheet<'_>) -> Reading {
+    let rows: Vec<Row<'_>> = sheet.rows().collect();
+    let row = match &*rows {
+        [] => return Reading::default(),
+        [row] => row,
+        rows => {
+            let what = format!("`{}` has {} rows, and golang-migrate keeps one", sheet.place, rows.len());
+            return Reading::refused(what, "look which one is true, and delete the others");
+        }
+    };
+    let (Some(version), Some(is_dirty)) = (row.number("version"), row.truth("dirty")) else {
+        let what = format!("the version {} with {} as dirty", row.shown("version"), row.shown("dirty"));
+        return Reading { objections: vec![sheet.strange(&what)], ..Reading::default() };
+    };
+    let name = version.to_string();
+    if is_dirty {
+        let remedy = "look what it did, finish it or undo it by hand, and set the version that holds with `migrate force`";
+        let objection = unfinished("began in golang-migrate and did not finish", &name, remedy);
+        return Reading { objections: vec![objection], ..Reading::default() };
+    }
+    if version < 0 {
+        // Its way to say that nothing is applied.
+        return Reading::default();
+    }
+    let link = named(sheet, &name);
+    Reading {
+        order: Order::Applied,
+        through: Some(Through::Before(name.clone())),
+        facts: vec![applied(name, link)],
+        objections: Vec::new(),
+    }
+}
+
+/// The newest row of a version decides, since `undo` and `repair` add rows too.
+pub(super) fn flyway(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+    for row in sheet.rows_by("installed_rank") {
+        let (script, version) = (row.text("script").unwrap_or_default(), row.text("version"));
+        let kind = row.text("type").unwrap_or_default().to_ascii_uppercase();
+        let name = if script.is_empty() { version.clone().unwrap_or_default() } else { script.clone() };
+        if row.truth("success") != Some(true) {
+            let remedy = "undo what it did by hand, and run `flyway repair`, which removes its row";
+            reading.objections.push(unfinished("failed in Flyway", &name, remedy));
+            continue;
+        }
+        let key = version.as_deref().and_then(sheet.form.version);
+        let stem = script.rsplit(['/', '\\']).next().unwrap_or_default();
+        let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem).to_owned();
+        let link = Link::Named { id: Some(stem).filter(|stem| !stem.is_empty()), version: key.clone() };
+        let is_same = |fact: &Fact| match (&fact.link, &link) {
+            (Link::Named { version: Some(one), .. }, Link::Named { version: Some(other), .. }) => {
+                one == other
+            }
+            (one, other) => one == other,
+        };
+        match kind.as_str() {
+            "SCHEMA" => continue,
+            // Of the baseline it is only known that everything up to it is there.
+            "BASELINE" | "SQL_BASELINE" | "JDBC_BASELINE" => {
+                reading.through = key.map(Through::Version);
+                continue;
+            }
+            "DELETE" => {
+                reading.facts.retain(|fact| !is_same(fact));
+                continue;
+            }
+            kind if kind.starts_with("UNDO") => {
+                reading.facts.retain(|fact| !is_same(fact));
+                continue;
+            }
+            _ => {}
+        }
+        if version.is_some() && key.is_none() || version.is_none() && script.is_empty() {
+            reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+            continue;
+        }
+        let sum = row.number("checksum").and_then(|sum| i32::try_from(sum).ok());
+        // One that is repeatable has a row for each time it ran, and one with a version has one.
+        if version.is_none() {
+            reading.facts.retain(|fact| !is_same(fact));
+        }
+        reading.facts.push(Fact {
+            applied_on: moment(row.cell("installed_on"), Unit::Seconds),
+            sum: sum.map(Sum::Crc32),
+            ..applied(name, link)
+        });
+    }
+    reading
+}
+
+/// One that failed has no end, and can have been rolled back and applied again.
+pub(super) fn prisma(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+    let mut rows: Vec<(Option<String>, Row<'_>)> =
+        sheet.rows().map(|row| (moment(row.cell("started_at"), Unit::Milliseconds), row)).collect();
+    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (_, row) in rows {
+        let Some(name) = row.text("migration_name") else {
+            let what = format!("a row with {} as migration_name", row.shown("migration_name"));
+            reading.objections.push(sheet.strange(&what));
+            continue;
+        };
+        if *row.cell("rolled_back_at") != Cell::Null {
+            continue;
+        }
+        if *row.cell("finished_at") == Cell::Null {
+            let remedy = "look what it did, and tell Prisma with `prisma migrate resolve --applied` or `--rolled-back`";
+            reading.objections.push(unfinished("began in Prisma and did not finish", &name, remedy));
+            continue;
+        }
+        let Some(sum) = row.text("checksum").filter(|sum| is_sha256(sum)) else {
+            let what = format!("the checksum {} of {}", row.shown("checksum"), quoted(&name));
+            reading.objections.push(sheet.strange(&what));
+            continue;
+        };
+        let link = named(sheet, &name);
+        reading.facts.push(Fact {
+            applied_on: moment(row.cell("finished_at"), Unit::Milliseconds),
+            sum: Some(Sum::Sha256(sum)),
+            finding: Finding::Matched,
+            ..applied(name, link)
+        });
+    }
+    reading
+}

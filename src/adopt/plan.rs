@@ -1,0 +1,329 @@
+//! Facts and the set, joined: which migration each fact is, and what that means for the records.
+
+use std::collections::{HashMap, HashSet};
+
+use super::choose::Chosen;
+use super::facts::{Fact, Link, Order, Reading, Sheet, Through, quoted};
+use super::names;
+use super::{Adopt, Adopted, Adoption, Finding, Proof, Tool};
+use crate::foreign::{Doubt, ForeignTable, Objection};
+use crate::history::History;
+use crate::id::MigrationId;
+use crate::migration::Meta;
+
+/// A migration of the set.
+pub(crate) struct Local<'a> {
+    pub(crate) meta: &'a Meta,
+    /// Its script, unless it is code.
+    pub(crate) text: Option<&'a str>,
+    /// Whether it is for this database and environment.
+    pub(crate) runs_here: bool,
+}
+
+/// What is known here.
+pub(crate) struct Known<'a> {
+    /// The set, in its order.
+    pub(crate) locals: &'a [Local<'a>],
+    pub(crate) history: &'a History,
+    /// Those that were undone here, and have not been applied since.
+    pub(crate) undone: &'a HashSet<MigrationId>,
+}
+
+/// What becomes of a history.
+pub(crate) fn decide(chosen: &Chosen, table: &ForeignTable, how: &Adopt, known: &Known<'_>) -> Adoption {
+    let place = chosen.place();
+    let sheet = Sheet { form: chosen.form, place: &place, table, how };
+    let reading = if table.rows.len() > ForeignTable::MOST_ROWS {
+        let what = format!("`{place}` has more than {} rows, which is no history", ForeignTable::MOST_ROWS);
+        Reading::refused(what, "look what wrote them")
+    } else {
+        (chosen.form.read)(&sheet)
+    };
+    let mut join = Join { sheet: &sheet, known, entries: Vec::new(), objections: reading.objections };
+    join.all(reading.facts, reading.order, reading.through.as_ref());
+    join.criticise();
+    let Join { entries, objections, .. } = join;
+    let mentioned: HashSet<&MigrationId> =
+        entries.iter().filter_map(|(entry, _)| entry.migration.as_ref()).collect();
+    let is_pending = |local: &&Local<'_>| {
+        local.runs_here && known.history.get(&local.meta.id).is_none() && !mentioned.contains(&local.meta.id)
+    };
+    let pending = known.locals.iter().filter(is_pending).map(|local| local.meta.id.clone()).collect();
+    Adoption {
+        tool: chosen.form.tool,
+        entries: entries.into_iter().map(|(entry, _)| entry).collect(),
+        pending,
+        proof: Proof::NotNeeded,
+        objections,
+        how: how.clone(),
+        place,
+    }
+}
+
+struct Join<'j> {
+    sheet: &'j Sheet<'j>,
+    known: &'j Known<'j>,
+    /// Each with the place of its migration in the set.
+    entries: Vec<(Adopted, Option<usize>)>,
+    objections: Vec<Objection>,
+}
+
+impl Join<'_> {
+    fn all(&mut self, facts: Vec<Fact>, order: Order, through: Option<&Through>) {
+        let hashed = self.hashed(&facts);
+        for (fact, hashed) in facts.into_iter().zip(hashed) {
+            let places = match &fact.link {
+                Link::Named { id, version } => self.named(id.as_deref(), version.as_deref()),
+                Link::Hashed => hashed,
+            };
+            self.entry(fact, &places);
+        }
+        if order == Order::Unknown {
+            self.entries.sort_by_key(|(_, place)| place.unwrap_or(usize::MAX));
+        }
+        if let Some(through) = through {
+            self.assume(through);
+        }
+    }
+
+    /// The places of the migrations that a name or version may mean.
+    fn named(&self, id: Option<&str>, version: Option<&str>) -> Vec<usize> {
+        let places = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let locals = self.known.locals.iter().enumerate();
+            locals.filter(|(_, local)| is(local.meta.id.as_str())).map(|(place, _)| place).collect()
+        };
+        let exact = places(&|own| Some(own) == id);
+        if !exact.is_empty() {
+            return exact;
+        }
+        let of = self.sheet.form.version;
+        version.map_or_else(Vec::new, |version| places(&|own| of(own).as_deref() == Some(version)))
+    }
+
+    /// For each fact that has only a checksum, the migrations it may be. Where as many facts as scripts are alike, each has its own.
+    fn hashed(&self, facts: &[Fact]) -> Vec<Vec<usize>> {
+        let (mut fitting, mut taken) = (HashMap::new(), HashMap::new());
+        let alike = |fact: &Fact| {
+            facts.iter().filter(|other| other.link == Link::Hashed && other.sum == fact.sum).count()
+        };
+        let mut all = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let Some(sum) = fact.sum.as_ref().filter(|_| fact.link == Link::Hashed) else {
+                all.push(Vec::new());
+                continue;
+            };
+            let key = format!("{sum:?}");
+            let fits = |local: &super::Local<'_>| local.text.is_some_and(|text| sum.fits(text));
+            let places: &Vec<usize> = fitting.entry(key.clone()).or_insert_with(|| {
+                let locals = self.known.locals.iter().enumerate();
+                locals.filter(|(_, local)| fits(local)).map(|(place, _)| place).collect()
+            });
+            let number: &mut usize = taken.entry(key).or_insert(0);
+            all.push(match places.get(*number) {
+                Some(&place) if places.len() > 1 && places.len() == alike(fact) => vec![place],
+                _ => places.clone(),
+            });
+            *number += 1;
+        }
+        all
+    }
+
+    fn entry(&mut self, fact: Fact, places: &[usize]) {
+        let Fact { name, sum, applied_on, finding, .. } = fact;
+        let shown = quoted(&name);
+        let (finding, place) = match *places {
+            [] => (Finding::Orphaned, None),
+            [place] => {
+                let local = &self.known.locals[place];
+                let finding = match (&sum, local.text) {
+                    (Some(sum), Some(text)) if sum.fits(text) => Finding::Verified,
+                    (Some(_), Some(_)) => Finding::Changed,
+                    _ => finding,
+                };
+                (finding, Some(place))
+            }
+            ref several => {
+                let ids: Vec<String> =
+                    several.iter().map(|&place| format!("`{}`", self.known.locals[place].meta.id)).collect();
+                let what = format!("{shown} may be {}", ids.join(" or "));
+                let remedy = "rename those that it is not, so that one is left";
+                self.objections.push(Objection::new(what, remedy));
+                (Finding::Ambiguous, None)
+            }
+        };
+        let migration = place.map(|place| self.known.locals[place].meta.id.clone());
+        let is_recorded = migration.as_ref().is_some_and(|id| self.known.history.get(id).is_some());
+        self.entries.push((Adopted { name, migration, finding, applied_on, is_recorded }, place));
+    }
+
+    /// Adds what must have been applied, in the order of the set, before the facts.
+    fn assume(&mut self, through: &Through) {
+        let locals = self.known.locals;
+        let here = |place: &usize| locals[*place].runs_here;
+        let places: Vec<usize> = match through {
+            Through::Position(number) => match self.first(*number) {
+                Some(places) => places,
+                None => return,
+            },
+            Through::Before(limit) | Through::Version(limit) => {
+                let is_in = |place: &usize| {
+                    let version = (self.sheet.form.version)(locals[*place].meta.id.as_str());
+                    version.is_some_and(|version| match names::compare(&version, limit) {
+                        std::cmp::Ordering::Less => true,
+                        std::cmp::Ordering::Equal => matches!(through, Through::Version(_)),
+                        std::cmp::Ordering::Greater => false,
+                    })
+                };
+                (0..locals.len()).filter(here).filter(is_in).collect()
+            }
+        };
+        let is_known = |place: &usize| self.entries.iter().any(|(_, other)| *other == Some(*place));
+        let assumed: Vec<usize> = places.into_iter().filter(|place| !is_known(place)).collect();
+        let entries = assumed.iter().map(|&place| {
+            let id = locals[place].meta.id.clone();
+            let is_recorded = self.known.history.get(&id).is_some();
+            let (name, finding) = (id.to_string(), Finding::Assumed);
+            (Adopted { name, migration: Some(id), finding, applied_on: None, is_recorded }, Some(place))
+        });
+        let entries: Vec<_> = entries.collect();
+        self.entries.splice(0..0, entries);
+    }
+
+    /// The first so many that are for this database and environment; `None` if that cannot be said.
+    fn first(&mut self, number: i64) -> Option<Vec<usize>> {
+        let locals = self.known.locals;
+        let here: Vec<usize> = (0..locals.len()).filter(|&place| locals[place].runs_here).collect();
+        let count = usize::try_from(number).unwrap_or(usize::MAX);
+        if count > here.len() {
+            let what = format!(
+                "`user_version` is {number}, and the set has {} for this database",
+                crate::report::Migrations(here.len())
+            );
+            let remedy = "use the program that is as new as the database";
+            self.objections.push(Objection::doubting(Doubt::Orphaned, what, remedy));
+            return Some(here);
+        }
+        // A set whose names are numbers may mean these, and not how many there are.
+        let numbers: Option<Vec<String>> = here
+            .iter()
+            .map(|&place| names::number(locals[place].meta.id.as_str()).filter(|number| number.len() < 10))
+            .collect();
+        let by_number = numbers.map(|numbers| {
+            let limit = number.to_string();
+            numbers.iter().filter(|number| names::compare(number, &limit).is_le()).count()
+        });
+        if let Some(by_number) = by_number.filter(|by_number| *by_number != count) {
+            let what = format!(
+                "`user_version` is {number}, which may count {} or name the number of the last of {by_number}",
+                crate::report::Migrations(count)
+            );
+            let remedy = "find out which one the application means, and use `Recovery::Baseline` with the last that is applied";
+            self.objections.push(Objection::new(what, remedy));
+            return None;
+        }
+        Some(here[..count].to_vec())
+    }
+
+    /// Everything that speaks against what was found.
+    fn criticise(&mut self) {
+        let mut found = Vec::new();
+        self.losses(&mut found);
+        self.orphans(&mut found);
+        self.doubles(&mut found);
+        for (entry, place) in &self.entries {
+            let Some(local) = place.map(|place| &self.known.locals[place]) else { continue };
+            found.extend(self.contradiction(entry, local));
+        }
+        self.objections.append(&mut found);
+    }
+
+    fn losses(&self, found: &mut Vec<Objection>) {
+        let assumed = |(entry, _): &&(Adopted, _)| entry.finding == Finding::Assumed && !entry.is_recorded;
+        let count = self.entries.iter().filter(assumed).count();
+        if count == 0 {
+            return;
+        }
+        let what = match self.sheet.form.tool {
+            Tool::UserVersion => {
+                "`user_version` is a number and says neither which migrations it counts nor what their scripts were"
+            }
+            Tool::Flyway => {
+                "the baseline of Flyway says neither which migrations it stands for nor that they ran"
+            }
+            _ => "golang-migrate keeps only the highest version",
+        };
+        let what = format!("{what}: that {count} before it are applied is assumed",);
+        let remedy = "look whether all of them are, in order";
+        found.push(Objection::doubting(Doubt::Lost, what, remedy));
+    }
+
+    fn orphans(&self, found: &mut Vec<Objection>) {
+        let orphans: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|(entry, _)| entry.finding == Finding::Orphaned)
+            .map(|(entry, _)| quoted(&entry.name))
+            .collect();
+        if orphans.is_empty() {
+            return;
+        }
+        let shown = orphans.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+        let more = if orphans.len() > 10 { ", ..." } else { "" };
+        let is = if orphans.len() == 1 { "is" } else { "are" };
+        let what = format!("{shown}{more} {is} applied, and the set has nothing of that name or version");
+        let remedy = "add what is missing, or use the program that is as new as the database";
+        found.push(Objection::doubting(Doubt::Orphaned, what, remedy));
+    }
+
+    /// Two facts that are one migration.
+    fn doubles(&self, found: &mut Vec<Objection>) {
+        let mut names: HashMap<usize, Vec<String>> = HashMap::new();
+        for (entry, place) in &self.entries {
+            place.map(|place| names.entry(place).or_default().push(quoted(&entry.name)));
+        }
+        let mut doubles: Vec<(usize, Vec<String>)> =
+            names.into_iter().filter(|(_, names)| names.len() > 1).collect();
+        doubles.sort_unstable();
+        for (place, names) in doubles {
+            let id = &self.known.locals[place].meta.id;
+            let what = format!("{} are all `{id}`", names.join(" and "));
+            found.push(Objection::new(what, "look which of them is true, and correct the others there"));
+        }
+    }
+
+    /// What the records, the log or the set say against an entry.
+    fn contradiction(&self, entry: &Adopted, local: &Local<'_>) -> Option<Objection> {
+        let (id, tool) = (&local.meta.id, self.sheet.form.tool);
+        if let Some(record) = self.known.history.get(id) {
+            if record.dirty.is_some() {
+                let what = format!("`{id}` is recorded already and did not finish");
+                return Some(Objection::new(
+                    what,
+                    "settle that first, with `Recovery::MarkDone` or `Recovery::Retry`",
+                ));
+            }
+            let is_other = |sum| Some(sum) != local.meta.checksum && !local.meta.accepted.contains(&sum);
+            if record.checksum.is_some_and(is_other) {
+                let what = format!("`{id}` is recorded already, with another script than the set has");
+                let remedy = "restore the script, or accept it with `Recovery::Accept`";
+                return Some(Objection::new(what, remedy));
+            }
+            return None;
+        }
+        if !local.runs_here {
+            let what =
+                format!("{} is `{id}`, which is not for this database or environment", quoted(&entry.name));
+            return Some(Objection::new(what, "correct its metadata, or name the environment"));
+        }
+        if self.known.undone.contains(id) {
+            let what = format!("`{id}` was undone or forgotten here, and {tool} still has it");
+            let remedy = "remove it from the history of the other tool, or use `Recovery::AssumeApplied` if it is applied";
+            return Some(Objection::new(what, remedy));
+        }
+        if entry.finding == Finding::Changed {
+            let what = format!("the script of `{id}` is not the one that {tool} applied");
+            return Some(Objection::doubting(Doubt::Changed, what, "restore it as it was"));
+        }
+        None
+    }
+}

@@ -1,0 +1,194 @@
+//! Tools that keep a row for each migration that is applied, and nothing about how it went.
+
+use super::Finding;
+use super::facts::{Fact, Link, Order, Reading, Row, Sheet, Through, quoted};
+use super::moment::{Unit, moment};
+use super::sums::Sum;
+use crate::foreign::{Cell, Objection};
+
+/// A fact of a row that says no more than that something is applied.
+pub(super) fn applied(name: String, link: Link) -> Fact {
+    Fact { name, link, sum: None, applied_on: None, finding: Finding::Matched }
+}
+
+/// How a migration is found by the name that a tool has of it.
+pub(super) fn named(sheet: &Sheet<'_>, name: &str) -> Link {
+    Link::Named { id: Some(name.to_owned()), version: (sheet.form.version)(name) }
+}
+
+/// Diesel, SeaORM, dbmate, Rails, Ecto, GRDB: the name or version in the first column, the time perhaps in the next.
+pub(super) fn plain(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading::default();
+    let (column, time) = (sheet.form.columns[0], sheet.form.reads().nth(1));
+    for row in sheet.rows() {
+        let Some(name) = row.text(column) else {
+            reading.objections.push(sheet.strange(&format!("a row with {} as {column}", row.shown(column))));
+            continue;
+        };
+        let applied_on = time.and_then(|time| moment(row.cell(time), Unit::Seconds));
+        let link = named(sheet, &name);
+        reading.facts.push(Fact { applied_on, ..applied(name, link) });
+    }
+    reading
+}
+
+pub(super) fn refinery(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading::default();
+    for row in sheet.rows() {
+        let Some(version) = row.number("version") else {
+            reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+            continue;
+        };
+        let name = row.text("name").unwrap_or_default();
+        let Some(sum) = row.text("checksum").and_then(|sum| sum.parse().ok()) else {
+            let what = format!("the checksum {} of version {version}", row.shown("checksum"));
+            reading.objections.push(sheet.strange(&what));
+            continue;
+        };
+        let link =
+            Link::Named { id: Some(format!("V{version}__{name}")), version: Some(version.to_string()) };
+        reading.facts.push(Fact {
+            applied_on: moment(row.cell("applied_on"), Unit::Seconds),
+            sum: Some(Sum::Sip { sum, name: name.clone(), version }),
+            ..applied(format!("V{version}__{name}"), link)
+        });
+    }
+    reading
+}
+
+pub(super) fn django(sheet: &Sheet<'_>) -> Reading {
+    let rows = sheet.rows_by("id");
+    let mut apps: Vec<String> = rows.iter().filter_map(|row| row.text("app")).collect();
+    apps.sort();
+    apps.dedup();
+    let app = match (&sheet.how.app, &*apps) {
+        (Some(app), _) => app.clone(),
+        (None, []) => return Reading::default(),
+        (None, [only]) => only.clone(),
+        (None, several) => {
+            let several: Vec<String> = several.iter().map(|app| quoted(app)).collect();
+            let what = format!("`{}` has the migrations of {}", sheet.place, several.join(", "));
+            return Reading::refused(what, "name the one whose migrations the set has, with `Adopt::app`");
+        }
+    };
+    if !apps.is_empty() && !apps.contains(&app) {
+        let apps: Vec<String> = apps.iter().map(|app| quoted(app)).collect();
+        let what = format!("`{}` has no application {}, but {}", sheet.place, quoted(&app), apps.join(", "));
+        return Reading::refused(what, "name one of these with `Adopt::app`");
+    }
+    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+    for row in rows.iter().filter(|row| row.text("app").as_ref() == Some(&app)) {
+        let Some(name) = row.text("name") else {
+            reading.objections.push(sheet.strange(&format!("a row with {} as name", row.shown("name"))));
+            continue;
+        };
+        let link = named(sheet, &name);
+        let applied_on = moment(row.cell("applied"), Unit::Seconds);
+        reading.facts.push(Fact { applied_on, ..applied(name, link) });
+    }
+    reading
+}
+
+/// By its hash alone, since the names are in a journal beside the scripts. Newer versions have a name too.
+pub(super) fn drizzle(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+    for row in sheet.rows_by("id") {
+        let hash = row.text("hash").filter(|hash| is_sha256(hash));
+        let name = row.text("name");
+        let ((Some(_), _) | (None, Some(_))) = (&hash, &name) else {
+            let what = format!("the hash {} in the row {}", row.shown("hash"), row.shown("id"));
+            reading.objections.push(sheet.strange(&what));
+            continue;
+        };
+        let link = name.as_deref().map_or(Link::Hashed, |name| named(sheet, name));
+        let shown = name.unwrap_or_else(|| {
+            let hash: String = hash.iter().flat_map(|hash| hash.chars().take(12)).collect();
+            format!("{hash}...")
+        });
+        let applied_on = moment(row.cell("created_at"), Unit::Milliseconds);
+        reading.facts.push(Fact { applied_on, sum: hash.map(Sum::Sha256), ..applied(shown, link) });
+    }
+    reading
+}
+
+pub(super) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+pub(super) fn alembic(sheet: &Sheet<'_>) -> Reading {
+    let heads: Vec<String> =
+        sheet.rows().filter_map(|row| row.text("version_num")).map(|head| quoted(&head)).collect();
+    let what = if heads.is_empty() {
+        format!("`{}` is empty", sheet.place)
+    } else {
+        format!(
+            "`{}` has only the newest revision, {}: what came before it stands in the Python scripts",
+            sheet.place,
+            heads.join(" and ")
+        )
+    };
+    Reading::refused(
+        what,
+        "bring the database to its newest revision, and use `Recovery::Baseline` with the migration that makes its schema",
+    )
+}
+
+/// Several rows for one migration are one that failed and was tried again.
+pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
+    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+    let column = sheet.form.columns[0];
+    let mut rows: Vec<Row<'_>> = sheet.rows().collect();
+    rows.sort_by_key(|row| row.text("run_on"));
+    let is_done = |row: &Row<'_>| {
+        let status = row.text("status");
+        status.is_none_or(|status| status == "completed") && !row.truth("dirty").unwrap_or(false)
+    };
+    let mut done: Vec<String> = Vec::new();
+    for row in &rows {
+        let Some(name) = row.text(column) else {
+            reading.objections.push(sheet.strange(&format!("a row with {} as {column}", row.shown(column))));
+            continue;
+        };
+        if !is_done(row) || done.contains(&name) {
+            continue;
+        }
+        let sum = row.text("checksum").or_else(|| row.text("up_checksum"));
+        // 64 zeros were written where no checksum was known.
+        let sum = sum.filter(|sum| sum.bytes().any(|byte| byte != b'0')).and_then(|sum| sum.parse().ok());
+        let applied_on = moment(row.cell("run_on"), Unit::Seconds);
+        let link = named(sheet, &name);
+        done.push(name.clone());
+        reading.facts.push(Fact { applied_on, sum: sum.map(Sum::Ours), ..applied(name, link) });
+    }
+    let mut unfinished: Vec<String> = rows.iter().filter_map(|row| row.text(column)).collect();
+    unfinished.retain(|name| !done.contains(name));
+    unfinished.dedup();
+    for name in unfinished {
+        let finding = format!("{} began and did not finish", quoted(&name));
+        let remedy = format!(
+            "use the table itself with `table_name(\"{}\")`, which says what to do about it",
+            sheet.place
+        );
+        reading.objections.push(Objection::new(finding, remedy));
+    }
+    reading
+}
+
+/// What is applied is told by its number: the first so many.
+pub(super) fn user_version(sheet: &Sheet<'_>) -> Reading {
+    match sheet.table.rows.first().and_then(|row| row.first()) {
+        Some(Cell::Number(number)) if *number < 0 => {
+            let what = format!("`user_version` is {number}, which counts no migrations");
+            Reading::refused(
+                what,
+                "find out what the application means by it, and use `Recovery::Baseline` instead",
+            )
+        }
+        Some(Cell::Number(number)) => Reading {
+            order: Order::Applied,
+            through: (*number > 0).then_some(Through::Position(*number)),
+            ..Reading::default()
+        },
+        _ => Reading::default(),
+    }
+}

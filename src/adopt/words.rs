@@ -1,0 +1,86 @@
+//! What a dry run shows.
+
+use std::fmt;
+
+use super::facts::quoted;
+use super::{Adopted, Adoption, Finding, Proof};
+use crate::foreign::{Doubt, Objection};
+use crate::report::Migrations;
+
+impl fmt::Display for Adoption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let new = self.to_record().count();
+        write!(f, "{} in `{}`: {} to be recorded", self.tool, self.place, Migrations(new))?;
+        let recorded = self.entries.iter().filter(|entry| entry.is_recorded).count();
+        if recorded > 0 {
+            write!(f, ", {recorded} recorded already")?;
+        }
+        self.entries.iter().try_for_each(|entry| write!(f, "\n  {entry}"))?;
+        if !self.pending.is_empty() {
+            write!(f, "\npending after that: ")?;
+            for (place, id) in self.pending.iter().enumerate() {
+                write!(f, "{}`{id}`", if place == 0 { "" } else { ", " })?;
+            }
+        }
+        if let Some(proof) = self.proof.in_words() {
+            write!(f, "\n{proof}")?;
+        }
+        for objection in &self.objections {
+            let verdict = if self.is_accepted(objection) { "accepted" } else { "refused" };
+            write!(f, "\n{verdict}: {objection}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One line: how it is known, what the tool calls it, which migration it is, and when it was applied.
+impl fmt::Display for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finding = if self.is_recorded { "recorded".to_owned() } else { self.finding.to_string() };
+        write!(f, "{finding:9} ")?;
+        match &self.migration {
+            Some(id) if *id == *self.name => write!(f, "`{id}`")?,
+            Some(id) => write!(f, "{} is `{id}`", quoted(&self.name))?,
+            None => write!(f, "{}", quoted(&self.name))?,
+        }
+        match (&self.applied_on, self.finding) {
+            (_, Finding::Assumed) => f.write_str(", nobody knows when"),
+            (Some(applied_on), _) => write!(f, ", applied at {applied_on} UTC"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl Proof {
+    fn in_words(&self) -> Option<String> {
+        match self {
+            Self::Same(count) => Some(format!(
+                "proven: replayed in memory, {} make the schema of this database",
+                Migrations(*count)
+            )),
+            Self::Impossible => Some("not proven: scripts can be replayed on SQLite only".to_owned()),
+            Self::NotNeeded | Self::Different(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// What a proof that failed has to say.
+pub(super) fn doubted(proof: &Proof) -> Option<Objection> {
+    let (what, remedy) = match proof {
+        Proof::Different(differences) => {
+            let shown: Vec<&str> = differences.iter().take(10).map(String::as_str).collect();
+            let more = if differences.len() > 10 { ", ..." } else { "" };
+            let what = format!(
+                "the migrations make another schema than this database has: {}{more}",
+                shown.join(", ")
+            );
+            (what, "look where the difference comes from and remove it")
+        }
+        Proof::Failed(why) => {
+            let what = format!("the migrations cannot be replayed in an empty database: {why}");
+            (what, "correct that")
+        }
+        Proof::NotNeeded | Proof::Same(_) | Proof::Impossible => return None,
+    };
+    Some(Objection::doubting(Doubt::Unproven, what, remedy))
+}

@@ -1,0 +1,36 @@
+//! [`Ledger`]: a tracking table as it was found.
+
+use crate::history::{Head, Record};
+
+/// The tracking table as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Whether the table exists, and in which form.
+    pub form: TableForm,
+    /// What [`Backend::head`] says of it at the same moment.
+    pub head: Head,
+    /// Its rows, oldest first. A table of an older form may have several for one migration.
+    pub records: Vec<Record>,
+}
+
+impl Ledger {
+    /// The ledger of a database without a tracking table.
+    pub const MISSING: Self = Self { form: TableForm::Missing, head: Head::EMPTY, records: Vec::new() };
+
+    /// What a table holds.
+    pub fn new(form: TableForm, head: Head, records: Vec<Record>) -> Self {
+        Self { form, head, records }
+    }
+}
+
+/// Which form a tracking table has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableForm {
+    /// There is none.
+    Missing,
+    /// An older form, to be brought up to date by the next run that may write.
+    Old,
+    /// Today's form.
+    Current,
+}

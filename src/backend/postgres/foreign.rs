@@ -1,0 +1,92 @@
+//! Reading tables of other tools.
+
+use postgres::Client;
+
+use super::query::{fault, query};
+use crate::dialect::{TableName, quote};
+use crate::fault::Fault;
+use crate::foreign::{Cell, ForeignTable};
+
+/// A table, as the search path or its schema finds it: no view, which could do anything when it is read.
+pub(super) fn table(
+    conn: &mut Client,
+    table: &TableName,
+    wanted: &[&str],
+) -> Result<Option<ForeignTable>, Fault> {
+    let sql = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE attrelid = to_regclass($1) AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    let columns: Vec<(String, String)> = query(conn, sql, &[Some(&table.quoted())])
+        .map_err(fault)?
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let forms: Vec<Option<(&str, Form)>> = wanted
+        .iter()
+        .map(|wanted| {
+            let found = columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(name, of)| (name.as_str(), Form::of(of)))
+        })
+        .collect();
+    let mut rows = Vec::new();
+    if !wanted.is_empty() {
+        let list: Vec<String> = forms
+            .iter()
+            .map(|form| form.as_ref().map_or("NULL::text".to_owned(), |(name, form)| form.read(name)))
+            .collect();
+        let most = ForeignTable::MOST_ROWS + 1;
+        let sql = format!("SELECT {} FROM {} LIMIT {most}", list.join(", "), table.quoted());
+        for row in query(conn, &sql, &[]).map_err(fault)? {
+            let cell = |(place, form): (usize, &Option<(&str, Form)>)| match (
+                row.get::<_, Option<String>>(place),
+                form,
+            ) {
+                (Some(text), Some((_, form))) => form.cell(text),
+                _ => Cell::Null,
+            };
+            rows.push(forms.iter().enumerate().map(cell).collect());
+        }
+    }
+    Ok(Some(ForeignTable::new(columns.into_iter().map(|(name, _)| name).collect(), rows)))
+}
+
+/// How the values of a column are read, as texts.
+enum Form {
+    Bytes,
+    Number,
+    Truth,
+    Moment,
+    Text,
+}
+
+impl Form {
+    fn of(of: &str) -> Self {
+        match of {
+            "bytea" => Self::Bytes,
+            "smallint" | "integer" | "bigint" => Self::Number,
+            "boolean" => Self::Truth,
+            "timestamp with time zone" => Self::Moment,
+            _ => Self::Text,
+        }
+    }
+
+    fn read(&self, column: &str) -> String {
+        let column = quote(column);
+        match self {
+            Self::Bytes => format!("encode({column}, 'hex')"),
+            Self::Moment => format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"),
+            Self::Truth => format!("{column}::integer::text"),
+            Self::Number | Self::Text => format!("{column}::text"),
+        }
+    }
+
+    fn cell(&self, text: String) -> Cell {
+        match self {
+            Self::Bytes => crate::backend::unhex(&text).map_or(Cell::Text(text), Cell::Bytes),
+            Self::Number | Self::Truth => text.parse().map_or(Cell::Text(text), Cell::Number),
+            Self::Moment | Self::Text => Cell::Text(text),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Asking the server, and understanding what it says.
+
+use std::error::Error as _;
+
+use postgres::Client;
+use postgres::error::SqlState;
+use postgres::types::{ToSql, Type};
+
+use crate::fault::{Fault, FaultKind};
+
+/// Runs a query whose parameters are texts. It is one round trip and leaves no prepared statement behind, so each may go through a
+/// proxy to another session.
+pub(super) fn query(
+    conn: &mut Client,
+    sql: &str,
+    values: &[Option<&str>],
+) -> Result<Vec<postgres::Row>, postgres::Error> {
+    conn.query_typed(sql, &typed(values))
+}
+
+/// Runs a statement likewise, and says how many rows it changed.
+pub(super) fn execute(conn: &mut Client, sql: &str, values: &[Option<&str>]) -> Result<u64, postgres::Error> {
+    conn.execute_typed(sql, &typed(values))
+}
+
+fn typed<'v>(values: &'v [Option<&str>]) -> Vec<(&'v (dyn ToSql + Sync), Type)> {
+    values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)).collect()
+}
+
+/// What the server said, with its detail and hint.
+pub(super) fn fault(error: postgres::Error) -> Fault {
+    let kind = match error.code() {
+        Some(code)
+            if [
+                SqlState::LOCK_NOT_AVAILABLE,
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+            ]
+            .contains(code) =>
+        {
+            FaultKind::Busy
+        }
+        Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => FaultKind::ReadOnly,
+        Some(code) if *code == SqlState::DISK_FULL => FaultKind::Full,
+        Some(code) if *code == SqlState::QUERY_CANCELED => FaultKind::Interrupted,
+        _ => FaultKind::Other,
+    };
+    let message = match error.as_db_error() {
+        Some(told) => {
+            let detail = told.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+            format!("{}{detail}", told.message())
+        }
+        None => match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+    };
+    let hint = error.as_db_error().and_then(|told| told.hint()).map(lower);
+    let fault = Fault::new(kind, one_line(&message)).caused_by(error);
+    match hint {
+        Some(hint) => fault.remedy(hint),
+        None if kind == FaultKind::ReadOnly => fault.remedy("connect to a server that may be written"),
+        None => fault,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A hint of the server as part of our sentences.
+fn lower(hint: &str) -> String {
+    let hint = one_line(hint);
+    let hint = hint.trim_end_matches('.');
+    let mut characters = hint.chars();
+    match (characters.next(), characters.as_str()) {
+        (Some(first), rest) if rest.starts_with(char::is_lowercase) => {
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => hint.to_owned(),
+    }
+}

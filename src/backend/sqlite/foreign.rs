@@ -1,0 +1,128 @@
+//! Reading what is not the engine's: tables of other tools, and the schema as a whole.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::{columns, fault, in_main};
+use crate::dialect::{TableName, quote};
+use crate::fault::{Fault, FaultKind};
+use crate::foreign::{Cell, Definition, ForeignTable};
+use crate::sql::{Token, Tokens};
+
+/// A table of `main`: no view, and nothing that only looks like a table and runs code when it is read.
+pub(super) fn table(
+    conn: &Connection,
+    table: &TableName,
+    wanted: &[&str],
+) -> Result<Option<ForeignTable>, Fault> {
+    let sql = "SELECT name, coalesce(sql, '') FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    let found: Option<(String, String)> = conn
+        .query_row(sql, [table.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(fault)?;
+    let Some((_, sql)) = found else { return Ok(None) };
+    if Tokens::new(&sql).nth(1).is_some_and(|token| token.is("virtual")) {
+        let what = format!("`{table}` is a virtual table, which no tool keeps its history in");
+        return Err(Fault::new(FaultKind::Other, what).remedy("look where it comes from, and remove it"));
+    }
+    let name = in_main(table);
+    let columns = columns(conn, &name).map_err(fault)?;
+    let mut found = ForeignTable::new(columns, Vec::new());
+    if wanted.is_empty() {
+        return Ok(Some(found));
+    }
+    let list: Vec<String> = wanted
+        .iter()
+        .map(|column| if found.has(column) { quote(column) } else { "NULL".to_owned() })
+        .collect();
+    let sql = format!("SELECT {} FROM {name} LIMIT {}", list.join(", "), ForeignTable::MOST_ROWS + 1);
+    let rows = || -> rusqlite::Result<Vec<Vec<Cell>>> {
+        let cells = |row: &Row<'_>| (0..wanted.len()).map(|column| row.get_ref(column).map(cell)).collect();
+        conn.prepare(&sql)?.query_map([], cells)?.collect()
+    };
+    found.rows = rows().map_err(fault)?;
+    Ok(Some(found))
+}
+
+fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Number(number),
+        ValueRef::Real(number) => Cell::Text(number.to_string()),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cell::Text(text.to_owned()),
+            Err(_) => Cell::Bytes(bytes.to_owned()),
+        },
+        ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_owned()),
+    }
+}
+
+pub(super) fn user_version(conn: &Connection) -> Result<Option<i64>, Fault> {
+    conn.query_row("PRAGMA main.user_version", [], |row| row.get(0)).map(Some).map_err(fault)
+}
+
+/// Everything in `main` but SQLite's own and these tables, and what belongs to them.
+pub(super) fn definitions(conn: &Connection, without: &[&str]) -> Result<Vec<Definition>, Fault> {
+    let is_left_out = |name: &str| without.iter().any(|without| without.eq_ignore_ascii_case(name));
+    let read = || -> rusqlite::Result<Vec<Definition>> {
+        let sql = "SELECT type, name, tbl_name, sql FROM main.sqlite_master
+            WHERE sql IS NOT NULL AND substr(name, 1, 7) <> 'sqlite_'";
+        let mut statement = conn.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let text =
+                |column| row.get_ref(column).map(|value| value.as_bytes().map(String::from_utf8_lossy));
+            let (kind, name, table, sql) =
+                (text(0)?.unwrap_or_default(), text(1)?.unwrap_or_default(), text(2)?, text(3)?);
+            if !is_left_out(&name) && !is_left_out(&table.unwrap_or_default()) {
+                found.push(Definition::new(kind, name, essence(&sql.unwrap_or_default())));
+            }
+        }
+        found.sort();
+        Ok(found)
+    };
+    read().map_err(fault)
+}
+
+/// A statement without what does not matter. Texts in single quotes stay as they are, names lose their quotes and their case.
+fn essence(sql: &str) -> String {
+    let mut tokens = Tokens::new(sql);
+    let mut words = Vec::new();
+    while let Some(token) = tokens.next() {
+        words.push(match token {
+            Token::Word(word) => word.to_ascii_lowercase(),
+            // What an unclosed quote holds is no statement that SQLite would keep.
+            Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
+                format!("'{text}'")
+            }
+            Token::Quoted(name) => name.to_ascii_lowercase(),
+            Token::Mark(mark) => char::from(mark).to_string(),
+        });
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_matters_tells_two_definitions_apart() {
+        let same = [
+            ("CREATE TABLE a (b TEXT)", "create table \"a\"(\n  b text -- the b\n)"),
+            ("CREATE INDEX i ON a([b])", "CREATE INDEX `i` ON a (b)"),
+        ];
+        for (one, other) in same {
+            assert_eq!(essence(one), essence(other));
+        }
+        let different = [
+            ("CREATE TABLE a (b TEXT)", "CREATE TABLE a (b TEXT NOT NULL)"),
+            ("CREATE TABLE a (b DEFAULT 'X')", "CREATE TABLE a (b DEFAULT 'x')"),
+            ("CREATE TABLE a (b CHECK (b > 1))", "CREATE TABLE a (b CHECK (b > 11))"),
+        ];
+        for (one, other) in different {
+            assert_ne!(essence(one), essence(other));
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Taking over what another tool has applied.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::MigrationRunner;
+use crate::adopt::{
+    Adopt, Adopted, Adoption, Chosen, Known, Local, Proof, Seen, Tool, candidates, choose, companions, decide,
+};
+use crate::backend::{Backend, Ledger, TableForm, patiently};
+use crate::error::{Failure, Result};
+use crate::execute::Stop;
+use crate::fault::Fault;
+use crate::foreign::{Cell, Definition, ForeignTable};
+use crate::history::{History, Record};
+use crate::id::MigrationId;
+use crate::lock::Lock;
+use crate::migration::{Action, Meta, Migration};
+use crate::recovery::{Amendment, Change};
+use crate::trace::{Signature, Trace, TraceKind};
+
+impl<B: Backend> MigrationRunner<B> {
+    /// What becomes of the history that another tool has kept in this database: which migrations of the set its rows are, how that is
+    /// known, and what speaks against it. Nothing is changed.
+    ///
+    /// The tool is found by the names and columns of its table. Checksums are compared where the tool has them; and on SQLite the
+    /// migrations are replayed in memory, and must make the schema that the database has. `docs/adopt.md` has a page for each tool.
+    ///
+    /// # A database of sqlx
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Adopt, Finding, Migration, MigrationRunner, Signature, Tool};
+    ///
+    /// let conn = Connection::open_in_memory()?;
+    /// # conn.execute_batch("CREATE TABLE users (name TEXT);
+    /// #     CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+    /// #     installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL,
+    /// #     execution_time BIGINT NOT NULL);
+    /// #     INSERT INTO _sqlx_migrations VALUES (20260105120000, 'users', '2026-01-05 12:00:00', 1,
+    /// #     x'63ef048bee17e9e719ad3fc13962b09b5da61fffedc0f65a0cea99107e84aaa3d911cafa9a25c15d2f52bb68763d940f', 0)")?;
+    /// let runner = MigrationRunner::new([
+    ///     Migration::sql("20260105120000_users", "CREATE TABLE users (name TEXT)"),
+    ///     Migration::sql("20260201093000_email", "ALTER TABLE users ADD email TEXT"),
+    /// ])?;
+    ///
+    /// let adoption = runner.plan_adoption(&conn, &Adopt::new())?;
+    /// assert_eq!(adoption.tool, Tool::Sqlx);
+    /// assert_eq!(adoption.entries[0].finding, Finding::Verified);
+    /// println!("{adoption}");
+    ///
+    /// runner.adopt(&conn, adoption, Signature::of("ada"))?;
+    /// assert_eq!(runner.run(&conn)?.applied[0].id, "20260201093000_email");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Adoption`](crate::ErrorKind::Adoption) if there is no history, or more than one. If the database cannot be read.
+    /// What speaks against a history that was found is no error here: it stands in [`Adoption::objections`].
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn plan_adoption(&self, mut conn: B::Conn<'_>, how: &Adopt) -> Result<Adoption> {
+        let conn = &mut conn;
+        let (ledger, history) = self.books(conn)?;
+        self.considered(conn, how, &ledger, &history)
+    }
+
+    /// Records what another tool has applied, as [`plan_adoption`](Self::plan_adoption) found it, and gives the lines that this left in
+    /// the log. The other tool's table is not touched. All of it is one transaction, and if all is recorded already, none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Adoption`](crate::ErrorKind::Adoption) if something speaks against it that was not accepted.
+    /// [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database is not as it was when the plan was made. And whatever keeps it from
+    /// being read or written. Nothing is done then.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn adopt(
+        &self,
+        mut conn: B::Conn<'_>,
+        adoption: Adoption,
+        signature: Signature,
+    ) -> Result<Vec<Trace>> {
+        let conn = &mut conn;
+        adoption.refuse()?;
+        self.refuse_open_transaction(conn)?;
+        if adoption.to_record().next().is_none() {
+            let (ledger, history) = self.books(conn)?;
+            self.refuse_other(conn, &adoption, &ledger, &history)?;
+            if ledger.form == TableForm::Old {
+                self.upgrade(conn)?;
+            }
+            return Ok(Vec::new());
+        }
+        self.locked(conn, |conn, holding| {
+            loop {
+                let (ledger, history) = self.books(conn)?;
+                let amendments: Vec<Amendment> = adoption
+                    .to_record()
+                    .filter_map(|entry| self.amendment(&adoption, entry, &signature))
+                    .collect();
+                let completed = self.completed(&history);
+                let mut look = |conn: &mut B::Conn<'_>| {
+                    self.refuse_other(conn, &adoption, &ledger, &history).map_err(Stop::Failed)
+                };
+                let stored = HashMap::new();
+                let executor = self.executor(holding, &stored);
+                match executor.amend(conn, &amendments, &ledger, &completed, &mut look) {
+                    Err(Stop::Moved) => {}
+                    amended => return amended.map_err(|stop| self.failure(stop)),
+                }
+            }
+        })
+    }
+
+    /// Looks whether everything is still as it was when the adoption was planned.
+    fn refuse_other(
+        &self,
+        conn: &mut B::Conn<'_>,
+        adoption: &Adoption,
+        ledger: &Ledger,
+        history: &History,
+    ) -> Result<()> {
+        let fresh = self.considered(conn, adoption.how(), ledger, history)?;
+        fresh.refuse()?;
+        if fresh == *adoption { Ok(()) } else { Err(Failure::Stale(0).into()) }
+    }
+
+    fn considered(
+        &self,
+        conn: &mut B::Conn<'_>,
+        how: &Adopt,
+        ledger: &Ledger,
+        history: &History,
+    ) -> Result<Adoption> {
+        let chosen = self.chosen(conn, how, ledger)?;
+        let table = self.foreign(conn, &chosen)?;
+        let log = self.table.log();
+        let traces = patiently(self.lock_timeout, || B::traces(conn, &log)).map_err(self.reading())?;
+        let setting = self.setting();
+        let locals: Vec<Local<'_>> = self
+            .graph
+            .metas()
+            .iter()
+            .zip(&self.bodies)
+            .map(|(meta, body)| Local {
+                meta,
+                text: match &body.up {
+                    Action::Sql(text) => Some(&**text),
+                    Action::Code(_) => None,
+                },
+                runs_here: setting.excludes(meta).is_none(),
+            })
+            .collect();
+        let known = Known { locals: &locals, history, undone: &undone(&traces) };
+        let adoption = decide(&chosen, &table, how, &known);
+        let is_settled = adoption.objections.iter().any(|objection| objection.doubt.is_none());
+        if is_settled || adoption.to_record().next().is_none() {
+            return Ok(adoption);
+        }
+        let proof = self.proof(conn, &chosen, &adoption, history)?;
+        Ok(adoption.proven(proof))
+    }
+
+    /// Finds out whose history it is.
+    fn chosen(&self, conn: &mut B::Conn<'_>, how: &Adopt, ledger: &Ledger) -> Result<Chosen> {
+        let (candidates, besides) = candidates(how, B::DIALECT, self.table.schema());
+        let mut seen: Vec<Seen> = Vec::new();
+        for table in candidates.iter().map(|chosen| &chosen.table).chain(&besides) {
+            let is_own = *table == self.table && ledger.form != TableForm::Old;
+            if is_own || seen.iter().any(|seen| seen.table == *table) {
+                continue;
+            }
+            let found = patiently(self.lock_timeout, || B::foreign(conn, table, &[]));
+            if let Some(found) = found.map_err(|fault| self.reading_foreign(fault))? {
+                seen.push(Seen { table: table.clone(), columns: found.columns });
+            }
+        }
+        let number = patiently(self.lock_timeout, || B::user_version(conn)).map_err(self.reading())?;
+        choose(how, &candidates, &seen, number).map_err(|objection| Failure::Adoption(vec![objection]).into())
+    }
+
+    fn foreign(&self, conn: &mut B::Conn<'_>, chosen: &Chosen) -> Result<ForeignTable> {
+        if chosen.form.tool == Tool::UserVersion {
+            let number = patiently(self.lock_timeout, || B::user_version(conn)).map_err(self.reading())?;
+            let rows = number.map(|number| vec![Cell::Number(number)]).into_iter().collect();
+            return Ok(ForeignTable::new(vec![chosen.form.table.to_owned()], rows));
+        }
+        let columns: Vec<&str> = chosen.form.reads().collect();
+        let table = patiently(self.lock_timeout, || B::foreign(conn, &chosen.table, &columns));
+        let table = table.map_err(|fault| self.reading_foreign(fault))?;
+        table.ok_or_else(|| Failure::Stale(0).into())
+    }
+
+    fn reading_foreign(&self, fault: Fault) -> crate::error::MigrationError {
+        self.database("look for the history of another tool beside that", fault)
+    }
+
+    /// Replays what would be recorded, with what is, and compares the schemas.
+    fn proof(
+        &self,
+        conn: &mut B::Conn<'_>,
+        chosen: &Chosen,
+        adoption: &Adoption,
+        history: &History,
+    ) -> Result<Proof> {
+        let log = self.table.log();
+        let mut without = vec![self.table.as_str(), log.as_str(), chosen.table.as_str()];
+        without.extend(companions());
+        let live = patiently(self.lock_timeout, || B::definitions(conn, &without)).map_err(self.reading())?;
+        let Some(live) = live else { return Ok(Proof::Impossible) };
+        let recorded = history.records().iter().map(|record| &record.id);
+        let applied: HashSet<&MigrationId> =
+            adoption.entries.iter().filter_map(|entry| entry.migration.as_ref()).chain(recorded).collect();
+        let subset: Vec<Migration<B>> = self
+            .graph
+            .metas()
+            .iter()
+            .zip(&self.bodies)
+            .filter(|(meta, _)| applied.contains(&meta.id))
+            .map(|(meta, body)| Migration { meta: needing(meta, &applied), body: body.clone() })
+            .collect();
+        let count = subset.len();
+        let replay = |conn: &mut B::Conn<'_>| -> Result<Option<Vec<Definition>>> {
+            let mut runner = Self::for_backend(subset)?
+                .table_name(self.table.as_str())?
+                .lock(Lock::Off)
+                .protect::<&str>([]);
+            if let Some(environment) = &self.environment {
+                runner = runner.environment(environment);
+            }
+            runner.run(B::lend(conn))?;
+            B::definitions(conn, &without).map_err(self.reading())
+        };
+        let replayed = B::scratch(self.prepare.as_deref(), replay).map_err(self.reading())?;
+        Ok(match replayed {
+            None | Some(Ok(None)) => Proof::Impossible,
+            Some(Err(error)) => Proof::Failed(error.to_string()),
+            Some(Ok(Some(made))) => {
+                let differences = differences(&live, &made, chosen.form.tool);
+                if differences.is_empty() { Proof::Same(count) } else { Proof::Different(differences) }
+            }
+        })
+    }
+
+    /// The record that an entry becomes, and the line about it.
+    fn amendment(&self, adoption: &Adoption, entry: &Adopted, signature: &Signature) -> Option<Amendment> {
+        let place = self.graph.place(entry.migration.as_ref()?)?;
+        let record = self.bodies[place].record(&self.graph.metas()[place]);
+        let record = Record { run_on: entry.applied_on.clone().unwrap_or_default(), ..record };
+        let from = format!("{} in {}, {}", adoption.tool, adoption.place, entry.finding);
+        let why = if signature.why.is_empty() { from } else { format!("{from}: {}", signature.why) };
+        let trace = Trace {
+            who: Some(signature.who.clone()).filter(|who| !who.is_empty()),
+            why: Some(why),
+            ..record.traced(TraceKind::Adopted)
+        };
+        Some(Amendment { change: Change::Insert(record), trace })
+    }
+}
+
+/// What was undone or forgotten here, and not adopted or recorded since.
+fn undone(traces: &[Trace]) -> HashSet<MigrationId> {
+    let mut undone = HashSet::new();
+    for trace in traces {
+        match trace.kind {
+            TraceKind::RolledBack
+            | TraceKind::Downgraded
+            | TraceKind::MarkedUndone
+            | TraceKind::Forgotten => {
+                undone.insert(trace.id.clone());
+            }
+            _ => {
+                undone.remove(&trace.id);
+            }
+        }
+    }
+    undone
+}
+
+/// A migration that needs, of what it needs, only what is there.
+fn needing(meta: &Meta, applied: &HashSet<&MigrationId>) -> Meta {
+    let mut meta = meta.clone();
+    meta.depends_on.retain(|id| applied.contains(id));
+    meta
+}
+
+/// The differences of two schemas, in words. A project of Django has the tables of other applications beside.
+fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<String> {
+    let keyed = |definitions: &[Definition]| -> BTreeMap<(String, String), String> {
+        let key = |it: &Definition| ((it.kind.clone(), it.name.to_lowercase()), it.text.clone());
+        definitions.iter().map(key).collect()
+    };
+    let (live, made) = (keyed(live), keyed(made));
+    let mut words = Vec::new();
+    for (key @ (kind, name), text) in &made {
+        match live.get(key) {
+            None => words.push(format!("the {kind} `{name}` is missing here")),
+            Some(other) if other != text => words.push(format!("the {kind} `{name}` is another one here")),
+            Some(_) => {}
+        }
+    }
+    let extra = live.keys().filter(|key| tool != Tool::Django && !made.contains_key(*key));
+    words.extend(extra.map(|(kind, name)| format!("the {kind} `{name}` is made by none of them")));
+    words
+}

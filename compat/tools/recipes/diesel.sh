@@ -1,0 +1,2 @@
+prepare() { writer diesel diesel_writer; }
+apply() { "$writer" "$1" "$2"; }

@@ -1,0 +1,2 @@
+prepare() { writer rusqlite refinery_writer; }
+apply() { "$writer" "$1" "$2"; }

@@ -1,0 +1,2 @@
+prepare() { writer sqlx sqlx_writer; }
+apply() { "$writer" "$1" "$2"; }

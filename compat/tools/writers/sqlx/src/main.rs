@@ -1,0 +1,21 @@
+//! `sqlx_writer <migrations> <database>`: what `sqlx::migrate!` does at the start of a program.
+
+use std::error::Error;
+use std::path::Path;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [migrations, database] = &arguments[..] else {
+        return Err("two arguments are needed: a folder of migrations and a database".into());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut conn = SqliteConnectOptions::new().filename(database).connect().await?;
+        Migrator::new(Path::new(migrations)).await?.run(&mut conn).await?;
+        Ok(conn.close().await?)
+    })
+}

@@ -237,7 +237,8 @@ impl Adoption {
         &self.how
     }
 
-    fn is_accepted(&self, objection: &Objection) -> bool {
+    /// Whether somebody has said yes to an objection.
+    pub fn is_accepted(&self, objection: &Objection) -> bool {
         objection.doubt.is_some_and(|doubt| self.how.accepted.contains(&doubt))
     }
 

@@ -10,8 +10,10 @@ use switchy_schema::Target;
 
 use crate::import::Tool;
 
+mod adopt;
 mod repair;
 
+pub(crate) use adopt::Adopt;
 pub(crate) use repair::{Repair, Signing};
 
 /// Migrates the schema of a SQLite, PostgreSQL or MySQL database.
@@ -119,6 +121,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         signing: Signing,
     },
+    /// Takes over what another tool has applied: sqlx, refinery, Diesel, Flyway, Prisma and others
+    Adopt(Adopt),
     /// Says everything that is wrong with the migrations, and with the database if there is one
     Validate {
         /// Refuses what an author could still correct: for continuous integration
@@ -309,6 +313,7 @@ impl Command {
             Self::Redo(_) => "redo",
             Self::Downgrade(_) => "downgrade",
             Self::Baseline { .. } => "baseline",
+            Self::Adopt(_) => "adopt",
             Self::Validate { .. } => "validate",
             Self::Repair(_) => "repair",
             Self::History => "history",

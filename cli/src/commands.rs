@@ -12,6 +12,7 @@ use crate::output::{Outcome, Output};
 use crate::session::{Access, Database};
 use crate::settings::Settings;
 
+mod adopt;
 mod config;
 mod create;
 mod graph;
@@ -94,6 +95,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Redo(dry_run) => run::redo(work, *dry_run),
         Command::Downgrade(dry_run) => run::downgrade(work, *dry_run),
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
+        Command::Adopt(adopt) => adopt::adopt(&work, adopt),
         Command::Repair(repair) => repair::repair(&work, repair),
         Command::Validate { strict } => validate::validate(work, *strict),
         Command::History => history::history(&work),

@@ -39,6 +39,7 @@ impl Exit {
     pub(crate) fn of(error: &MigrationError) -> Self {
         match (error.kind(), error.fault()) {
             (ErrorKind::Refused, _) => Self::of_problems(error.problems()),
+            (ErrorKind::Adoption, _) => Self::Refused,
             (ErrorKind::TableName, _) => Self::Usage,
             (ErrorKind::LockTimeout, _) | (_, Some(FaultKind::Busy)) => Self::Locked,
             _ => Self::Failed,

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Applied, Atomicity, Effect, EffectKind, Evidence, Location, Plan, Problem, Report, Step, Trace,
+    Adoption, Applied, Atomicity, Effect, EffectKind, Evidence, Location, Plan, Problem, Proof, Report, Step,
+    Trace,
 };
 
 use crate::words;
@@ -71,6 +72,44 @@ fn effect(effect: &Effect) -> Value {
         "rows": effect.rows,
         "is_certain": effect.evidence == Evidence::Rehearsal,
     })
+}
+
+/// What would become of the history of another tool.
+pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
+    let entries = adoption.entries.iter().map(|entry| {
+        json!({
+            "name": entry.name,
+            "id": entry.migration.as_ref().map(ToString::to_string),
+            "finding": entry.finding.to_string(),
+            "applied_on": entry.applied_on,
+            "is_recorded": entry.is_recorded,
+        })
+    });
+    let objections = adoption.objections.iter().map(|objection| {
+        json!({
+            "doubt": objection.doubt.map(|doubt| doubt.name()),
+            "finding": words::of_command_line(&objection.finding),
+            "remedy": words::of_command_line(&objection.remedy),
+            "is_accepted": adoption.is_accepted(objection),
+        })
+    });
+    let mut map = Map::new();
+    map.insert("tool".into(), json!(adoption.tool.name()));
+    map.insert("place".into(), json!(adoption.place));
+    map.insert("entries".into(), entries.collect());
+    map.insert("pending".into(), adoption.pending.iter().map(ToString::to_string).collect());
+    map.insert(
+        "proof".into(),
+        json!(match adoption.proof {
+            Proof::NotNeeded => "not_needed",
+            Proof::Same(_) => "same",
+            Proof::Different(_) => "different",
+            Proof::Failed(_) => "failed",
+            _ => "impossible",
+        }),
+    );
+    map.insert("objections".into(), objections.collect());
+    map
 }
 
 /// What a run did.

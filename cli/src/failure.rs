@@ -105,6 +105,7 @@ fn kind(kind: ErrorKind) -> &'static str {
         ErrorKind::UnknownMigration => "unknown_migration",
         ErrorKind::Refused => "refused",
         ErrorKind::Recovery => "recovery",
+        ErrorKind::Adoption => "adoption",
         ErrorKind::Stale => "stale",
         ErrorKind::OpenTransaction => "open_transaction",
         ErrorKind::Step => "step",

@@ -3,7 +3,7 @@
 use switchy_schema::{Direction, Report};
 
 /// What the engine says, and what it is called here. The longer ones come first.
-const WORDS: [(&str, &str); 25] = [
+const WORDS: [(&str, &str); 35] = [
     ("call it with `Recovery::RetryFrom` and statement 1", "run `repair retry --from 1`"),
     ("call `recover` with `Recovery::", "run `Recovery::"),
     ("call it with `Recovery::", "run `Recovery::"),
@@ -17,6 +17,16 @@ const WORDS: [(&str, &str); 25] = [
         "Recovery::RetryFrom with the statement that is to be next",
         "`repair retry --from` with the statement that is to be next",
     ),
+    (", and accept `Doubt::Lost`", ", and say yes, on a terminal or with `--yes`"),
+    ("accept `Doubt::Orphaned`", "go on with `--accept orphaned`"),
+    ("accept `Doubt::Changed`", "go on with `--accept changed`"),
+    ("accept `Doubt::Unproven`", "go on with `--accept unproven`"),
+    ("`Adopt::tool`", "`--from`"),
+    ("`Adopt::table`", "`--from-table`"),
+    ("`Adopt::app`", "`--app`"),
+    ("read that table itself with `table_name`", "read that table itself with `--table`"),
+    ("`Recovery::AssumeApplied`", "`repair assume`"),
+    ("`Recovery::Baseline`", "`baseline`"),
     ("`Recovery::RetryFrom`", "`repair retry --from`"),
     ("`Recovery::Retry`", "`repair retry`"),
     ("`Recovery::MarkDone`", "`repair done`"),

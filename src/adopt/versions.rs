@@ -165,10 +165,7 @@ pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
     unfinished.dedup();
     for name in unfinished {
         let finding = format!("{} began and did not finish", quoted(&name));
-        let remedy = format!(
-            "use the table itself with `table_name(\"{}\")`, which says what to do about it",
-            sheet.place
-        );
+        let remedy = "read that table itself with `table_name`, which says what to do about it";
         reading.objections.push(Objection::new(finding, remedy));
     }
     reading

@@ -53,6 +53,8 @@ fn every_key_is_documented_and_every_object_has_its_head() {
         "rollback --steps 2",
         "rollback -y --all",
         "migrate --to nothing",
+        "adopt --from sqlx",
+        "adopt --dry-run",
         "history",
         "graph",
         "unlock",

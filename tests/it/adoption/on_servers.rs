@@ -1,0 +1,1 @@
+//! The tables of tools that are mostly used with servers, on real ones.

@@ -27,10 +27,13 @@ all_but_last() {
     echo "$to"
 }
 
-rows() { sqlite3 "$1" < rows.sql; }
+# sql <database>: runs what it is given, up to the first error.
+sql() { sqlite3 -bail "$1"; }
+
+rows() { sql "$1" < rows.sql; }
 
 # What stands between the migrations and their newest one: an index of its name, made by hand.
-obstacle() { sqlite3 "$1" 'CREATE INDEX pinned_notes ON notes (body)'; }
+obstacle() { sql "$1" <<< 'CREATE INDEX pinned_notes ON notes (body)'; }
 
 # close <database>: nothing of it may be in another file.
 close() {

@@ -14,11 +14,13 @@ apply() {
     )
 }
 
-# After a failure: `resolve --rolled-back`, which needs the other engine and is done here by hand, and then it went well.
+# After a failure: its first half taken back by hand, `resolve --rolled-back`, which needs the other engine and is here the update
+# that it makes, and then it went well.
 resolved() {
     cp "$out/failed.db" "$out/resolved.db"
     sql "$out/resolved.db" <<'SQL'
 DROP INDEX pinned_notes;
+ALTER TABLE notes DROP COLUMN pinned;
 UPDATE _prisma_migrations SET rolled_back_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now') WHERE finished_at IS NULL;
 SQL
     apply "$out/migrations" "$out/resolved.db"

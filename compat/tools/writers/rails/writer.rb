@@ -1,0 +1,24 @@
+# ruby writer.rb <migrations> <database> [folder]: what `rails db:migrate` does. Into the folder go the statements of each migration.
+
+require "active_record"
+
+migrations, database, folder = ARGV
+ActiveRecord::Base.establish_connection(adapter: "sqlite3", database: database)
+
+if folder
+  running = nil
+  announce = Module.new do
+    define_method(:announce) do |message|
+      running = "#{version}_#{name.underscore}" if message == "migrating"
+      running = nil if message.start_with?("migrated")
+      super(message)
+    end
+  end
+  ActiveRecord::Migration.prepend(announce)
+  ActiveSupport::Notifications.subscribe("sql.active_record") do |*, payload|
+    next if running.nil? || payload[:name] == "SCHEMA" || payload[:sql].match?(/\A(begin|commit|SELECT)/i)
+    File.write("#{folder}/#{running}.sql", payload[:sql] + ";\n", mode: "a")
+  end
+end
+
+ActiveRecord::MigrationContext.new(migrations, ActiveRecord::SchemaMigration).migrate

@@ -18,7 +18,7 @@ mod words;
 pub use location::Location;
 
 pub(crate) use words::Abridged;
-#[cfg(any(feature = "diff", feature = "remote"))]
+#[cfg(any(feature = "diff", feature = "remote", feature = "adopt"))]
 pub(crate) use words::Printable;
 use words::{Advice, Done, Holder, Named, Nearest, Sentences};
 

@@ -174,7 +174,7 @@ pub(crate) static FORMS: [Form; 19] = [
         table: "__drizzle_migrations",
         schema: Some("drizzle"),
         columns: &["id", "hash", "created_at"],
-        optional: &["name"],
+        optional: &["name", "applied_at"],
         read: versions::drizzle,
         ..BASE
     },

@@ -89,23 +89,23 @@ pub(super) fn django(sheet: &Sheet<'_>) -> Reading {
     reading
 }
 
-/// By its hash alone, since the names are in a journal beside the scripts. Newer versions have a name too.
+/// By its hash alone, since the names are in a journal beside the scripts; newer versions have a name too. The time is that at which
+/// the script was made, and orders them: on SQLite the column `id` is empty.
 pub(super) fn drizzle(sheet: &Sheet<'_>) -> Reading {
     let mut reading = Reading { order: Order::Applied, ..Reading::default() };
-    for row in sheet.rows_by("id") {
+    for row in sheet.rows_by("created_at") {
         let hash = row.text("hash").filter(|hash| is_sha256(hash));
         let name = row.text("name");
-        let ((Some(_), _) | (None, Some(_))) = (&hash, &name) else {
-            let what = format!("the hash {} in the row {}", row.shown("hash"), row.shown("id"));
-            reading.objections.push(sheet.strange(&what));
+        if hash.is_none() && (name.is_none() || row.text("hash").is_some()) {
+            reading.objections.push(sheet.strange(&format!("the hash {}", row.shown("hash"))));
             continue;
-        };
+        }
         let link = name.as_deref().map_or(Link::Hashed, |name| named(sheet, name));
         let shown = name.unwrap_or_else(|| {
             let hash: String = hash.iter().flat_map(|hash| hash.chars().take(12)).collect();
             format!("{hash}...")
         });
-        let applied_on = moment(row.cell("created_at"), Unit::Milliseconds);
+        let applied_on = moment(row.cell("applied_at"), Unit::Milliseconds);
         reading.facts.push(Fact { applied_on, sum: hash.map(Sum::Sha256), ..applied(shown, link) });
     }
     reading

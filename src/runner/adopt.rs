@@ -7,7 +7,7 @@ use crate::adopt::{
     Adopt, Adopted, Adoption, Chosen, Known, Local, Proof, Seen, Tool, candidates, choose, companions, decide,
 };
 use crate::backend::{Backend, Ledger, TableForm, patiently};
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Printable, Result};
 use crate::execute::Stop;
 use crate::fault::Fault;
 use crate::foreign::{Cell, Definition, ForeignTable};
@@ -206,15 +206,20 @@ impl<B: Backend> MigrationRunner<B> {
         let live = patiently(self.lock_timeout, || B::definitions(conn, &without)).map_err(self.reading())?;
         let Some(live) = live else { return Ok(Proof::Impossible) };
         let recorded = history.records().iter().map(|record| &record.id);
-        let applied: HashSet<&MigrationId> =
-            adoption.entries.iter().filter_map(|entry| entry.migration.as_ref()).chain(recorded).collect();
-        let subset: Vec<Migration<B>> = self
-            .graph
-            .metas()
-            .iter()
-            .zip(&self.bodies)
-            .filter(|(meta, _)| applied.contains(&meta.id))
-            .map(|(meta, body)| Migration { meta: needing(meta, &applied), body: body.clone() })
+        let new = adoption.to_record().filter_map(|entry| entry.migration.as_ref());
+        let places: Vec<usize> = recorded.chain(new).filter_map(|id| self.graph.place(id)).collect();
+        let subset: Vec<Migration<B>> = (0..places.len())
+            .map(|at| {
+                let (place, before) = (places[at], at.checked_sub(1).map(|before| places[before]));
+                let needs = before.map(|before| self.graph.metas()[before].id.clone());
+                let meta = Meta {
+                    // As they were applied, whatever their names and needs say.
+                    depends_on: needs.into_iter().collect(),
+                    depends_on_if_present: Vec::new(),
+                    ..self.graph.metas()[place].clone()
+                };
+                Migration { meta, body: self.bodies[place].clone() }
+            })
             .collect();
         let count = subset.len();
         let replay = |conn: &mut B::Conn<'_>| -> Result<Option<Vec<Definition>>> {
@@ -274,13 +279,6 @@ fn undone(traces: &[Trace]) -> HashSet<MigrationId> {
     undone
 }
 
-/// A migration that needs, of what it needs, only what is there.
-fn needing(meta: &Meta, applied: &HashSet<&MigrationId>) -> Meta {
-    let mut meta = meta.clone();
-    meta.depends_on.retain(|id| applied.contains(id));
-    meta
-}
-
 /// The differences of two schemas, in words. A project of Django has the tables of other applications beside.
 fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<String> {
     let keyed = |definitions: &[Definition]| -> BTreeMap<(String, String), String> {
@@ -292,11 +290,31 @@ fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<Stri
     for (key @ (kind, name), text) in &made {
         match live.get(key) {
             None => words.push(format!("the {kind} `{name}` is missing here")),
-            Some(other) if other != text => words.push(format!("the {kind} `{name}` is another one here")),
+            Some(other) if other != text => {
+                words.push(format!(
+                    "the {kind} `{name}` is another one here{}",
+                    where_it_differs(other, text)
+                ));
+            }
             Some(_) => {}
         }
     }
     let extra = live.keys().filter(|key| tool != Tool::Django && !made.contains_key(*key));
     words.extend(extra.map(|(kind, name)| format!("the {kind} `{name}` is made by none of them")));
     words
+}
+
+/// The first words in which two definitions differ.
+fn where_it_differs(here: &str, made: &str) -> String {
+    const SHOWN: usize = 5;
+    let (here, made): (Vec<&str>, Vec<&str>) = (here.split(' ').collect(), made.split(' ').collect());
+    let same = here.iter().zip(&made).take_while(|(here, made)| here == made).count();
+    let shown = |words: &[&str]| match words.get(same..).unwrap_or_default() {
+        [] => "nothing".to_owned(),
+        rest => {
+            let words = rest[..rest.len().min(SHOWN)].join(" ").replace('`', "'");
+            format!("`{}`", Printable(&words))
+        }
+    };
+    format!(" (it has {} where they make {})", shown(&here), shown(&made))
 }

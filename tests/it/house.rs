@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 7] = [
 
 /// Where reasoning happens nothing acts: no database, no file, no clock.
 const PURE_FLOOR: usize = 4;
-const ACTING: [&str; 5] = ["crate::backend", "std::fs", "std::time", "std::env", "rusqlite"];
+const ACTING: [&str; 5] = ["crate::backend", "std::fs", "std::time", "std::env", "rusqlite::"];
 
 fn sources() -> Vec<PathBuf> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

@@ -90,7 +90,7 @@ fn each_wrong_table_gets_a_sentence_of_its_own() {
         (PRISMA, "('1_users', 'short', 1, 2, NULL, '')", "the checksum `short` of `1_users`"),
         (PRISMA, "(NULL, 'short', 1, 2, NULL, '')", "a row with no value as migration_name"),
         (FLYWAY, "(1, 'one', 'SQL', 'Vone__users.sql', 7, 1)", "the version `one`"),
-        (DRIZZLE, "(1, 'x', 1)", "the hash `x` in the row `1`"),
+        (DRIZZLE, "(1, 'x', 1)", "the hash `x`, which drizzle does not write"),
         (
             "CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ",
             "('ae1027a6acf')",

@@ -312,7 +312,7 @@ fn where_it_differs(here: &str, made: &str) -> String {
     let shown = |words: &[&str]| match words.get(same..).unwrap_or_default() {
         [] => "nothing".to_owned(),
         rest => {
-            let words = rest[..rest.len().min(SHOWN)].join(" ").replace('`', "'");
+            let words = rest[..rest.len().min(SHOWN)].join(" ").replace('`', "'").replace(" ,", ",");
             format!("`{}`", Printable(&words))
         }
     };

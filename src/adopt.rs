@@ -23,9 +23,9 @@ mod words;
 pub(crate) use choose::{Chosen, Seen, candidates, choose};
 pub(crate) use plan::{Known, Local, decide};
 
-/// Tables that are in no migration, whatever tool made them.
-pub(crate) fn companions() -> [&'static str; 3] {
-    tools::COMPANIONS
+/// Tables that are in no migration: what tools keep for themselves.
+pub(crate) fn companions() -> impl Iterator<Item = &'static str> {
+    tools::COMPANIONS.into_iter().chain(tools::FORMS.iter().map(|form| form.table))
 }
 
 /// A tool whose history can be taken over. `docs/adopt.md` has a page for each.
@@ -112,6 +112,18 @@ impl Tool {
             Self::Switchy => "switchy",
         }
     }
+
+    /// Programs that keep the same history.
+    pub const fn also(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlx => &["tauri-plugin-sql", "tauri"],
+            Self::UserVersion => &["rusqlite_migration", "sqldelight", "room"],
+            Self::GolangMigrate => &["migrate"],
+            Self::Rails => &["activerecord"],
+            Self::Switchy => &["moosicbox"],
+            _ => &[],
+        }
+    }
 }
 
 impl fmt::Display for Tool {
@@ -134,18 +146,10 @@ impl FromStr for Tool {
 
     /// The name, or that of a program that keeps the same history.
     fn from_str(name: &str) -> Result<Self, UnknownTool> {
-        let also = [
-            ("tauri", Self::Sqlx),
-            ("tauri-plugin-sql", Self::Sqlx),
-            ("rusqlite_migration", Self::UserVersion),
-            ("sqldelight", Self::UserVersion),
-            ("migrate", Self::GolangMigrate),
-            ("moosicbox", Self::Switchy),
-        ];
-        let named = Self::ALL.into_iter().find(|tool| tool.name().eq_ignore_ascii_case(name));
-        let also =
-            || also.into_iter().find(|(also, _)| also.eq_ignore_ascii_case(name)).map(|(_, tool)| tool);
-        named.or_else(also).ok_or_else(|| UnknownTool(name.to_owned()))
+        let is_it = |own: &str| own.eq_ignore_ascii_case(name);
+        let known =
+            Self::ALL.into_iter().find(|tool| is_it(tool.name()) || tool.also().iter().copied().any(is_it));
+        known.ok_or_else(|| UnknownTool(name.to_owned()))
     }
 }
 

@@ -30,7 +30,7 @@ pub struct ForeignTable {
 
 impl ForeignTable {
     /// So many rows are read and no more: no history is so long.
-    pub const MOST_ROWS: usize = 100_000;
+    pub const MOST_ROWS: usize = 20_000;
 
     /// What a table holds.
     pub fn new(columns: Vec<String>, rows: Vec<Vec<Cell>>) -> Self {

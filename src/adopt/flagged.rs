@@ -1,5 +1,7 @@
 //! Tools that keep how it went: what failed is in their tables too, and what was undone.
 
+use std::collections::HashMap;
+
 use super::Finding;
 use super::facts::{Fact, Link, Order, Reading, Row, Sheet, Through, quoted};
 use super::moment::{Unit, moment};
@@ -48,19 +50,24 @@ pub(super) fn sqlx(sheet: &Sheet<'_>) -> Reading {
 /// table itself.
 pub(super) fn goose(sheet: &Sheet<'_>) -> Reading {
     let mut reading = Reading { order: Order::Applied, ..Reading::default() };
-    for row in sheet.rows_by("id") {
-        let (Some(version), Some(is_applied)) = (row.number("version_id"), row.truth("is_applied")) else {
-            let what = format!(
-                "a row with {} as version_id and {} as is_applied",
-                row.shown("version_id"),
-                row.shown("is_applied")
-            );
-            reading.objections.push(sheet.strange(&what));
+    let mut newest: HashMap<i64, (usize, bool)> = HashMap::new();
+    let rows = sheet.rows_by("id");
+    for (place, row) in rows.iter().enumerate() {
+        if let (Some(version), Some(is_applied)) = (row.number("version_id"), row.truth("is_applied")) {
+            newest.insert(version, (place, is_applied));
             continue;
-        };
-        let name = version.to_string();
-        reading.facts.retain(|fact| fact.name != name);
-        if is_applied && version != 0 {
+        }
+        let what = format!(
+            "a row with {} as version_id and {} as is_applied",
+            row.shown("version_id"),
+            row.shown("is_applied")
+        );
+        reading.objections.push(sheet.strange(&what));
+    }
+    for (place, row) in rows.iter().enumerate() {
+        let Some(version) = row.number("version_id").filter(|version| *version != 0) else { continue };
+        if newest.get(&version) == Some(&(place, true)) {
+            let name = version.to_string();
             let applied_on = moment(row.cell("tstamp"), Unit::Seconds);
             let link = named(sheet, &name);
             reading.facts.push(Fact { applied_on, ..applied(name, link) });
@@ -103,10 +110,18 @@ pub(super) fn golang_migrate(sheet: &Sheet<'_>) -> Reading {
     }
 }
 
+/// What a row of Flyway is about: a version, or a script that is run whenever it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Subject {
+    Version(String),
+    Script(String),
+}
+
 /// The newest row of a version decides, since `undo` and `repair` add rows too.
 pub(super) fn flyway(sheet: &Sheet<'_>) -> Reading {
     let mut reading = Reading { order: Order::Applied, ..Reading::default() };
-    for row in sheet.rows_by("installed_rank") {
+    let mut known: HashMap<Subject, Vec<(usize, Fact)>> = HashMap::new();
+    for (place, row) in sheet.rows_by("installed_rank").into_iter().enumerate() {
         let (script, version) = (row.text("script").unwrap_or_default(), row.text("version"));
         let kind = row.text("type").unwrap_or_default().to_ascii_uppercase();
         let name = if script.is_empty() { version.clone().unwrap_or_default() } else { script.clone() };
@@ -118,45 +133,39 @@ pub(super) fn flyway(sheet: &Sheet<'_>) -> Reading {
         let key = version.as_deref().and_then(sheet.form.version);
         let stem = script.rsplit(['/', '\\']).next().unwrap_or_default();
         let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem).to_owned();
-        let link = Link::Named { id: Some(stem).filter(|stem| !stem.is_empty()), version: key.clone() };
-        let is_same = |fact: &Fact| match (&fact.link, &link) {
-            (Link::Named { version: Some(one), .. }, Link::Named { version: Some(other), .. }) => {
-                one == other
+        let subject = match (&version, &key) {
+            _ if kind == "SCHEMA" => continue,
+            (Some(_), Some(key)) => Subject::Version(key.clone()),
+            (None, _) if !stem.is_empty() => Subject::Script(stem.clone()),
+            _ => {
+                reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+                continue;
             }
-            (one, other) => one == other,
         };
-        match kind.as_str() {
-            "SCHEMA" => continue,
-            // Of the baseline it is only known that everything up to it is there.
-            "BASELINE" | "SQL_BASELINE" | "JDBC_BASELINE" => {
-                reading.through = key.map(Through::Version);
-                continue;
-            }
-            "DELETE" => {
-                reading.facts.retain(|fact| !is_same(fact));
-                continue;
-            }
-            kind if kind.starts_with("UNDO") => {
-                reading.facts.retain(|fact| !is_same(fact));
-                continue;
-            }
-            _ => {}
+        if kind.contains("BASELINE") {
+            // It is only known that everything up to it is there.
+            reading.through = key.map(Through::Version);
+            continue;
         }
-        if version.is_some() && key.is_none() || version.is_none() && script.is_empty() {
-            reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+        if kind == "DELETE" || kind.starts_with("UNDO") {
+            known.remove(&subject);
             continue;
         }
         let sum = row.number("checksum").and_then(|sum| i32::try_from(sum).ok());
-        // One that is repeatable has a row for each time it ran, and one with a version has one.
-        if version.is_none() {
-            reading.facts.retain(|fact| !is_same(fact));
-        }
-        reading.facts.push(Fact {
+        let fact = Fact {
             applied_on: moment(row.cell("installed_on"), Unit::Seconds),
             sum: sum.map(Sum::Crc32),
-            ..applied(name, link)
-        });
+            ..applied(name, Link::Named { id: Some(stem).filter(|stem| !stem.is_empty()), version: key })
+        };
+        // A script that runs whenever it changes has a row for each time.
+        if let Subject::Script(_) = subject {
+            known.remove(&subject);
+        }
+        known.entry(subject).or_default().push((place, fact));
     }
+    let mut facts: Vec<(usize, Fact)> = known.into_values().flatten().collect();
+    facts.sort_by_key(|(place, _)| *place);
+    reading.facts = facts.into_iter().map(|(_, fact)| fact).collect();
     reading
 }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::choose::Chosen;
 use super::facts::{Fact, Link, Order, Reading, Sheet, Through, quoted};
 use super::names;
+use super::sums::{Sum, sha256_forms};
 use super::{Adopt, Adopted, Adoption, Finding, Proof, Tool};
 use crate::foreign::{Doubt, ForeignTable, Objection};
 use crate::history::History;
@@ -39,10 +40,17 @@ pub(crate) fn decide(chosen: &Chosen, table: &ForeignTable, how: &Adopt, known: 
     } else {
         (chosen.form.read)(&sheet)
     };
-    let mut join = Join { sheet: &sheet, known, entries: Vec::new(), objections: reading.objections };
+    let mut join = Join {
+        sheet: &sheet,
+        known,
+        names: Names::of(known, chosen.form.version),
+        entries: Vec::new(),
+        objections: reading.objections,
+    };
     join.all(reading.facts, reading.order, reading.through.as_ref());
     join.criticise();
     let Join { entries, objections, .. } = join;
+    let objections = not_too_many(objections);
     let mentioned: HashSet<&MigrationId> =
         entries.iter().filter_map(|(entry, _)| entry.migration.as_ref()).collect();
     let is_pending = |local: &&Local<'_>| {
@@ -60,9 +68,58 @@ pub(crate) fn decide(chosen: &Chosen, table: &ForeignTable, how: &Adopt, known: 
     }
 }
 
+/// A table that somebody wrote who means harm may have any number of rows that are wrong.
+fn not_too_many(mut objections: Vec<Objection>) -> Vec<Objection> {
+    const MOST: usize = 20;
+    if objections.len() > MOST {
+        let rest = objections.len() - MOST;
+        objections.truncate(MOST);
+        objections.push(Objection::new(format!("{rest} more speak against it"), "correct these first"));
+    }
+    objections
+}
+
+/// So many names stand in a sentence.
+const MOST_NAMED: usize = 10;
+
+/// Names in a sentence, as many as it holds.
+pub(super) fn listed(names: &[String]) -> String {
+    let more = if names.len() > MOST_NAMED { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(MOST_NAMED)].join(", "))
+}
+
+/// The places of migrations, by everything that may name one.
+struct Names {
+    by_id: HashMap<String, usize>,
+    by_version: HashMap<String, Vec<usize>>,
+}
+
+impl Names {
+    fn of(known: &Known<'_>, version: fn(&str) -> Option<String>) -> Self {
+        let (mut by_id, mut by_version) = (HashMap::new(), HashMap::<String, Vec<usize>>::new());
+        for (place, local) in known.locals.iter().enumerate() {
+            let id = local.meta.id.as_str();
+            by_id.insert(id.to_owned(), place);
+            if let Some(version) = version(id) {
+                by_version.entry(version).or_default().push(place);
+            }
+        }
+        Self { by_id, by_version }
+    }
+
+    /// What a name or version may mean.
+    fn find(&self, id: Option<&str>, version: Option<&str>) -> Vec<usize> {
+        if let Some(&place) = id.and_then(|id| self.by_id.get(id)) {
+            return vec![place];
+        }
+        version.and_then(|version| self.by_version.get(version)).cloned().unwrap_or_default()
+    }
+}
+
 struct Join<'j> {
     sheet: &'j Sheet<'j>,
     known: &'j Known<'j>,
+    names: Names,
     /// Each with the place of its migration in the set.
     entries: Vec<(Adopted, Option<usize>)>,
     objections: Vec<Objection>,
@@ -73,7 +130,7 @@ impl Join<'_> {
         let hashed = self.hashed(&facts);
         for (fact, hashed) in facts.into_iter().zip(hashed) {
             let places = match &fact.link {
-                Link::Named { id, version } => self.named(id.as_deref(), version.as_deref()),
+                Link::Named { id, version } => self.names.find(id.as_deref(), version.as_deref()),
                 Link::Hashed => hashed,
             };
             self.entry(fact, &places);
@@ -86,46 +143,42 @@ impl Join<'_> {
         }
     }
 
-    /// The places of the migrations that a name or version may mean.
-    fn named(&self, id: Option<&str>, version: Option<&str>) -> Vec<usize> {
-        let places = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
-            let locals = self.known.locals.iter().enumerate();
-            locals.filter(|(_, local)| is(local.meta.id.as_str())).map(|(place, _)| place).collect()
-        };
-        let exact = places(&|own| Some(own) == id);
-        if !exact.is_empty() {
-            return exact;
-        }
-        let of = self.sheet.form.version;
-        version.map_or_else(Vec::new, |version| places(&|own| of(own).as_deref() == Some(version)))
-    }
-
     /// For each fact that has only a checksum, the migrations it may be. Where as many facts as scripts are alike, each has its own.
     fn hashed(&self, facts: &[Fact]) -> Vec<Vec<usize>> {
-        let (mut fitting, mut taken) = (HashMap::new(), HashMap::new());
-        let alike = |fact: &Fact| {
-            facts.iter().filter(|other| other.link == Link::Hashed && other.sum == fact.sum).count()
+        let sum = |fact: &Fact| match (&fact.link, &fact.sum) {
+            (Link::Hashed, Some(Sum::Sha256(sum))) => Some(sum.to_ascii_lowercase()),
+            _ => None,
         };
-        let mut all = Vec::with_capacity(facts.len());
-        for fact in facts {
-            let Some(sum) = fact.sum.as_ref().filter(|_| fact.link == Link::Hashed) else {
-                all.push(Vec::new());
-                continue;
-            };
-            let key = format!("{sum:?}");
-            let fits = |local: &super::Local<'_>| local.text.is_some_and(|text| sum.fits(text));
-            let places: &Vec<usize> = fitting.entry(key.clone()).or_insert_with(|| {
-                let locals = self.known.locals.iter().enumerate();
-                locals.filter(|(_, local)| fits(local)).map(|(place, _)| place).collect()
-            });
-            let number: &mut usize = taken.entry(key).or_insert(0);
-            all.push(match places.get(*number) {
-                Some(&place) if places.len() > 1 && places.len() == alike(fact) => vec![place],
-                _ => places.clone(),
-            });
-            *number += 1;
+        let (mut scripts, mut alike) =
+            (HashMap::<String, Vec<usize>>::new(), HashMap::<String, usize>::new());
+        for sum in facts.iter().filter_map(sum) {
+            *alike.entry(sum).or_default() += 1;
         }
-        all
+        if alike.is_empty() {
+            return vec![Vec::new(); facts.len()];
+        }
+        for (place, text) in
+            self.known.locals.iter().enumerate().filter_map(|(place, local)| Some((place, local.text?)))
+        {
+            for sum in sha256_forms(text) {
+                let places = scripts.entry(sum).or_default();
+                if places.last() != Some(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        let mut taken = HashMap::<String, usize>::new();
+        let places = |fact: &Fact| {
+            let Some(sum) = sum(fact) else { return Vec::new() };
+            let places = scripts.get(&sum).cloned().unwrap_or_default();
+            let number = taken.entry(sum.clone()).or_default();
+            *number += 1;
+            match places.get(*number - 1) {
+                Some(&place) if alike.get(&sum) == Some(&places.len()) => vec![place],
+                _ => places,
+            }
+        };
+        facts.iter().map(places).collect()
     }
 
     fn entry(&mut self, fact: Fact, places: &[usize]) {
@@ -145,7 +198,7 @@ impl Join<'_> {
             ref several => {
                 let ids: Vec<String> =
                     several.iter().map(|&place| format!("`{}`", self.known.locals[place].meta.id)).collect();
-                let what = format!("{shown} may be {}", ids.join(" or "));
+                let what = format!("{shown} may be any of {}", listed(&ids));
                 let remedy = "rename those that it is not, so that one is left";
                 self.objections.push(Objection::new(what, remedy));
                 (Finding::Ambiguous, None)
@@ -177,8 +230,8 @@ impl Join<'_> {
                 (0..locals.len()).filter(here).filter(is_in).collect()
             }
         };
-        let is_known = |place: &usize| self.entries.iter().any(|(_, other)| *other == Some(*place));
-        let assumed: Vec<usize> = places.into_iter().filter(|place| !is_known(place)).collect();
+        let told: HashSet<usize> = self.entries.iter().filter_map(|(_, place)| *place).collect();
+        let assumed: Vec<usize> = places.into_iter().filter(|place| !told.contains(place)).collect();
         let entries = assumed.iter().map(|&place| {
             let id = locals[place].meta.id.clone();
             let is_recorded = self.known.history.get(&id).is_some();
@@ -267,10 +320,9 @@ impl Join<'_> {
         if orphans.is_empty() {
             return;
         }
-        let shown = orphans.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-        let more = if orphans.len() > 10 { ", ..." } else { "" };
         let is = if orphans.len() == 1 { "is" } else { "are" };
-        let what = format!("{shown}{more} {is} applied, and the set has nothing of that name or version");
+        let what =
+            format!("{} {is} applied, and the set has nothing of that name or version", listed(&orphans));
         let remedy = "add what is missing, or use the program that is as new as the database";
         found.push(Objection::doubting(Doubt::Orphaned, what, remedy));
     }
@@ -286,7 +338,7 @@ impl Join<'_> {
         doubles.sort_unstable();
         for (place, names) in doubles {
             let id = &self.known.locals[place].meta.id;
-            let what = format!("{} are all `{id}`", names.join(" and "));
+            let what = format!("{} are all `{id}`", listed(&names));
             found.push(Objection::new(what, "look which of them is true, and correct the others there"));
         }
     }

@@ -27,10 +27,7 @@ impl Sum {
     pub(super) fn fits(&self, script: &str) -> bool {
         match self {
             Self::Sha384(bytes) => variants(script).any(|text| *bytes == Sha384::digest(text)[..]),
-            Self::Sha256(digits) => variants(script).any(|text| {
-                let sum = Checksum::from_bytes(Sha256::digest(text).into()).to_string();
-                sum.eq_ignore_ascii_case(digits)
-            }),
+            Self::Sha256(digits) => sha256_forms(script).any(|sum| sum.eq_ignore_ascii_case(digits)),
             Self::Sip { sum, name, version } => {
                 // With the feature `int8-versions` a version has eight bytes, and else four.
                 let wide = version.to_le_bytes();
@@ -44,6 +41,11 @@ impl Sum {
             Self::Ours(sum) => variants(script).any(|text| sum.recognises(&text)),
         }
     }
+}
+
+/// The SHA-256 of a script in each of its forms, as hexadecimal digits in lower case.
+pub(super) fn sha256_forms(script: &str) -> impl Iterator<Item = String> {
+    variants(script).map(|text| Checksum::from_bytes(Sha256::digest(text).into()).to_string())
 }
 
 /// A text as it may have been when it was hashed.

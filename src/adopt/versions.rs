@@ -1,8 +1,11 @@
 //! Tools that keep a row for each migration that is applied, and nothing about how it went.
 
+use std::collections::HashSet;
+
 use super::Finding;
 use super::facts::{Fact, Link, Order, Reading, Row, Sheet, Through, quoted};
 use super::moment::{Unit, moment};
+use super::plan::listed;
 use super::sums::Sum;
 use crate::foreign::{Cell, Objection};
 
@@ -67,13 +70,13 @@ pub(super) fn django(sheet: &Sheet<'_>) -> Reading {
         (None, [only]) => only.clone(),
         (None, several) => {
             let several: Vec<String> = several.iter().map(|app| quoted(app)).collect();
-            let what = format!("`{}` has the migrations of {}", sheet.place, several.join(", "));
+            let what = format!("`{}` has the migrations of {}", sheet.place, listed(&several));
             return Reading::refused(what, "name the one whose migrations the set has, with `Adopt::app`");
         }
     };
     if !apps.is_empty() && !apps.contains(&app) {
         let apps: Vec<String> = apps.iter().map(|app| quoted(app)).collect();
-        let what = format!("`{}` has no application {}, but {}", sheet.place, quoted(&app), apps.join(", "));
+        let what = format!("`{}` has no application {}, but {}", sheet.place, quoted(&app), listed(&apps));
         return Reading::refused(what, "name one of these with `Adopt::app`");
     }
     let mut reading = Reading { order: Order::Applied, ..Reading::default() };
@@ -143,7 +146,7 @@ pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
         let status = row.text("status");
         status.is_none_or(|status| status == "completed") && !row.truth("dirty").unwrap_or(false)
     };
-    let mut done: Vec<String> = Vec::new();
+    let mut done: HashSet<String> = HashSet::new();
     for row in &rows {
         let Some(name) = row.text(column) else {
             reading.objections.push(sheet.strange(&format!("a row with {} as {column}", row.shown(column))));
@@ -157,13 +160,14 @@ pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
         let sum = sum.filter(|sum| sum.bytes().any(|byte| byte != b'0')).and_then(|sum| sum.parse().ok());
         let applied_on = moment(row.cell("run_on"), Unit::Seconds);
         let link = named(sheet, &name);
-        done.push(name.clone());
+        done.insert(name.clone());
         reading.facts.push(Fact { applied_on, sum: sum.map(Sum::Ours), ..applied(name, link) });
     }
-    let mut unfinished: Vec<String> = rows.iter().filter_map(|row| row.text(column)).collect();
-    unfinished.retain(|name| !done.contains(name));
-    unfinished.dedup();
-    for name in unfinished {
+    for name in rows.iter().filter_map(|row| row.text(column)) {
+        // Each is named once.
+        if !done.insert(name.clone()) {
+            continue;
+        }
         let finding = format!("{} began and did not finish", quoted(&name));
         let remedy = "read that table itself with `table_name`, which says what to do about it";
         reading.objections.push(Objection::new(finding, remedy));

@@ -201,8 +201,8 @@ impl<B: Backend> MigrationRunner<B> {
         history: &History,
     ) -> Result<Proof> {
         let log = self.table.log();
-        let mut without = vec![self.table.as_str(), log.as_str(), chosen.table.as_str()];
-        without.extend(companions());
+        let mut without: Vec<&str> = companions().collect();
+        without.extend_from_slice(&[self.table.as_str(), log.as_str(), chosen.table.as_str()]);
         let live = patiently(self.lock_timeout, || B::definitions(conn, &without)).map_err(self.reading())?;
         let Some(live) = live else { return Ok(Proof::Impossible) };
         let recorded = history.records().iter().map(|record| &record.id);

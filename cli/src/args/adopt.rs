@@ -1,6 +1,6 @@
 //! `adopt`
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use switchy_schema::{Doubt, Tool};
 
@@ -54,7 +54,8 @@ impl From<Accepted> for Doubt {
 
 /// The names of the tools.
 fn tools() -> impl TypedValueParser<Value = Tool> {
-    PossibleValuesParser::new(Tool::ALL.map(Tool::name)).try_map(|name| name.parse::<Tool>())
+    let names = Tool::ALL.map(|tool| PossibleValue::new(tool.name()).aliases(tool.also().iter().copied()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Tool>())
 }
 
 impl Adopt {

@@ -284,7 +284,7 @@ fn scripts_that_are_alike_are_told_apart_by_their_number_only() {
         database(&format!("{DRIZZLE} INSERT INTO __drizzle_migrations (hash) VALUES {hashes}"))
     };
     let error = refused(&twice, &with(&format!("('{hash}')")), &Adopt::new());
-    assert!(error.contains("may be `0000_a` or `0001_b`"), "{error}");
+    assert!(error.contains("may be any of `0000_a`, `0001_b`"), "{error}");
     let conn = with(&format!("('{hash}'), ('{hash}')"));
     let adoption = adopted(&twice, &conn, &Adopt::new());
     assert_eq!(adoption.to_record().count(), 2, "{adoption}");

@@ -237,11 +237,22 @@ fn irreversible(it: Migration) -> MigrationError {
     MigrationRunner::new([it]).unwrap().run_to(&conn, Target::Empty).unwrap_err()
 }
 
+/// What keeps a history from being adopted.
+fn adoption(sql: &str) -> MigrationError {
+    let conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(sql).unwrap();
+    let runner = MigrationRunner::new([Migration::sql("1_it", "CREATE TABLE a (b)")]).unwrap();
+    let planned = runner.plan_adoption(&conn, &switchy_schema::Adopt::new());
+    planned
+        .and_then(|adoption| runner.adopt(&conn, adoption, switchy_schema::Signature::of("ada")))
+        .unwrap_err()
+}
+
 /// Every kind of error in every variant, with its kind and its text.
 #[rustfmt::skip]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
-    use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, Stopped, TableName, UnknownMigration};
+    use ErrorKind::{Adoption, Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, Stopped, TableName, UnknownMigration};
     let guarded = "run_in_transaction = false";
     let (on, no) = ("foreign_keys = \"on\"", || -> BoxError { "no, never".into() });
     #[allow(unused_mut)]
@@ -396,6 +407,10 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "migration `1_it` failed at FOLDER/1_it/up.sql: it changes the tracking table `__switchy_migrations`; nothing of it was kept; leave that table to the engine, and run again"),
         (swallowed(), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql: writing the record of `1_it` changed 0 rows, not one; nothing of it was kept; correct it and run again"),
+        (adoption(""), Adoption,
+            "nothing was adopted: there is no history of a tool that is known; check which database this is, name the table with `Adopt::table` if the tool was told another name, or use `Recovery::Baseline`, which needs no history"),
+        (adoption("CREATE TABLE grdb_migrations (identifier); INSERT INTO grdb_migrations VALUES ('1_it'), ('2_it')"), Adoption,
+            "nothing was adopted: 2 problems: (1) `2_it` is applied, and the set has nothing of that name or version; add what is missing, or use the program that is as new as the database, or accept `Doubt::Orphaned`; (2) the migrations make another schema than this database has: the table `a` is missing here; look where the difference comes from and remove it, or accept `Doubt::Unproven`"),
         (busy(), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql: database is locked; nothing of it was kept; try again when the other connection has finished"),
         (read_only(), Step,
@@ -557,7 +572,7 @@ fn every_kind_of_error_is_in_the_table() {
     let mut kinds: Vec<String> = all.iter().map(|(_, kind, _)| format!("{kind:?}")).collect();
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds.len(), 13, "{kinds:?}");
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
 }
 
 #[test]

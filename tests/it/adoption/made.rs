@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use switchy_schema::{Adopt, Doubt, Finding, Migration, MigrationRunner, Proof, Tool};
+use switchy_schema::{Adopt, Doubt, Finding, Migration, MigrationRunner, Proof, Recovery, Signature, Tool};
 
 use super::{adopted, content, refused};
 
@@ -129,6 +129,16 @@ const MADE: &[Made] = &[
         said: Some("`django_migrations` has the migrations of `contenttypes`, `notes`; name the one"),
     },
     Made { folder: "rails", tool: Tool::Rails, findings: MATCHED, how: Adopt::new, said: None },
+    Made { folder: "sea-orm", tool: Tool::SeaOrm, findings: MATCHED, how: Adopt::new, said: None },
+    Made { folder: "ecto", tool: Tool::Ecto, findings: MATCHED, how: Adopt::new, said: None },
+    Made { folder: "grdb", tool: Tool::Grdb, findings: MATCHED, how: Adopt::new, said: None },
+    Made {
+        folder: "room",
+        tool: Tool::UserVersion,
+        findings: ASSUMED,
+        how: || Adopt::new().accept(Doubt::Lost),
+        said: Some("`user_version` is a number and says neither which migrations it counts"),
+    },
 ];
 
 fn made(folder: &str) -> &'static Made {
@@ -142,7 +152,7 @@ fn every_database_that_is_there_is_tried() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     folders.sort();
-    let mut tried: Vec<&str> = MADE.iter().map(|made| made.folder).collect();
+    let mut tried: Vec<&str> = MADE.iter().map(|made| made.folder).chain(["alembic"]).collect();
     tried.sort_unstable();
     assert_eq!(folders, tried);
 }
@@ -199,6 +209,8 @@ fn databases_of_the_tools_themselves_are_adopted() {
 #[test]
 fn the_names_of_the_migrations_need_not_be_those_of_the_tool() {
     let ours = |id: &str| {
+        let of_sea = id.strip_prefix('m').map(|id| id.replacen('_', "", 1));
+        let id = of_sea.as_deref().unwrap_or(id);
         let id = id.strip_prefix('V').unwrap_or(id);
         if id.starts_with('R') {
             return id.to_owned();
@@ -218,7 +230,8 @@ fn the_names_of_the_migrations_need_not_be_those_of_the_tool() {
             format!("000{digits}_{name}")
         }
     };
-    for it in MADE {
+    // GRDB has no versions, only names.
+    for it in MADE.iter().filter(|it| it.tool != Tool::Grdb) {
         println!("{}", it.folder);
         let runner = it.set(ours);
         let Opened { home: _home, conn, .. } = it.open("partial.db");
@@ -310,4 +323,23 @@ fn failures_and_what_came_of_them_are_told_apart() {
         "? V1__create_users; ? V2__create_notes; = V3__email_of_users.sql is V3__email_of_users; \
          = R__view_of_authors.sql is R__view_of_authors; + V4__pinned_notes"
     );
+}
+
+/// Alembic keeps only where it is, and what that is made of stands in scripts of Python.
+#[test]
+fn a_history_that_is_none_is_explained() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("app.db");
+    fs::copy(fixtures().join("alembic/partial.db"), &path).unwrap();
+    let conn = Connection::open(&path).unwrap();
+    let runner = made("sqlx").set(str::to_owned);
+    let error = refused(&runner, &conn, &Adopt::new());
+    assert!(
+        error.contains("`alembic_version` has only the newest revision, `07d5e8c43fa1`: what came before it"),
+        "{error}"
+    );
+    // What the error says to do.
+    let last = runner.list()[2].id.clone();
+    runner.recover(&conn, Recovery::Baseline(last), Signature::of("ada")).unwrap();
+    assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
 }

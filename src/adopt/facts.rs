@@ -53,7 +53,7 @@ pub(crate) struct Reading {
 pub(super) enum Order {
     /// That in which they were applied.
     Applied,
-    /// None: the set knows a better one.
+    /// None, but the tool applies by version.
     #[default]
     Unknown,
 }

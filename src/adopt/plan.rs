@@ -126,7 +126,14 @@ struct Join<'j> {
 }
 
 impl Join<'_> {
-    fn all(&mut self, facts: Vec<Fact>, order: Order, through: Option<&Through>) {
+    fn all(&mut self, mut facts: Vec<Fact>, order: Order, through: Option<&Through>) {
+        if order == Order::Unknown {
+            let version = |fact: &Fact| match &fact.link {
+                Link::Named { version, .. } => version.clone().unwrap_or_default(),
+                Link::Hashed => String::new(),
+            };
+            facts.sort_by(|one, other| names::compare(&version(one), &version(other)));
+        }
         let hashed = self.hashed(&facts);
         for (fact, hashed) in facts.into_iter().zip(hashed) {
             let places = match &fact.link {
@@ -134,9 +141,6 @@ impl Join<'_> {
                 Link::Hashed => hashed,
             };
             self.entry(fact, &places);
-        }
-        if order == Order::Unknown {
-            self.entries.sort_by_key(|(_, place)| place.unwrap_or(usize::MAX));
         }
         if let Some(through) = through {
             self.assume(through);

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::Finding;
 use super::facts::{Fact, Link, Order, Reading, Row, Sheet, Through, quoted};
 use super::moment::{Unit, moment};
 use super::plan::listed;
 use super::sums::Sum;
+use super::{Finding, Tool};
 use crate::foreign::{Cell, Objection};
 
 /// A fact of a row that says no more than that something is applied.
@@ -21,7 +21,9 @@ pub(super) fn named(sheet: &Sheet<'_>, name: &str) -> Link {
 
 /// Diesel, SeaORM, dbmate, Rails, Ecto, GRDB: the name or version in the first column, the time perhaps in the next.
 pub(super) fn plain(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading::default();
+    // Without versions only the order of the rows is left.
+    let order = if sheet.form.tool == Tool::Grdb { Order::Applied } else { Order::Unknown };
+    let mut reading = Reading { order, ..Reading::default() };
     let (column, time) = (sheet.form.columns[0], sheet.form.reads().nth(1));
     for row in sheet.rows() {
         let Some(name) = row.text(column) else {

@@ -13,6 +13,7 @@ mod shell;
 #[path = "../../../tests/it/servers.rs"]
 mod servers;
 
+mod adoption;
 mod commands;
 mod encryption;
 mod errors;

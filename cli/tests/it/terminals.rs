@@ -68,3 +68,23 @@ fn a_terminal_has_colors_and_no_lines_of_progress() {
     let (seen, _) = typed(&shell, "status --color never", "").unwrap();
     assert!(!seen.contains("\u{1b}["), "{seen}");
 }
+
+/// What another tool does not keep is believed only if somebody says so.
+#[test]
+fn somebody_is_asked_what_to_believe() {
+    for (answer, code, left) in [("n\n", 4, 0), ("y\n", 0, 2)] {
+        let mut shell = Shell::with_set();
+        shell
+            .sql("CREATE TABLE users (name TEXT); ALTER TABLE users ADD email TEXT; PRAGMA user_version = 2");
+        let Some((seen, ended)) = typed(&shell, "adopt", answer) else { return };
+        assert_eq!(ended, code, "{answer:?}: {seen}");
+        assert!(
+            seen.contains("Believe it? [y/N]") && seen.contains("assumed   `2025-01-02-000000_email`"),
+            "{seen}"
+        );
+        let status = shell.run("status -q").stdout;
+        let applied =
+            String::from_utf8(status).unwrap().lines().filter(|line| line.contains(" applied ")).count();
+        assert_eq!(applied, left, "{seen}");
+    }
+}

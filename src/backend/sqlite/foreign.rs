@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{columns, fault, in_main};
+use super::{columns, fault, in_main, message};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, Definition, ForeignTable};
@@ -35,12 +35,17 @@ pub(super) fn table(
         .iter()
         .map(|column| if found.has(column) { quote(column) } else { "NULL".to_owned() })
         .collect();
-    let sql = format!("SELECT {} FROM {name} LIMIT {}", list.join(", "), ForeignTable::MOST_ROWS + 1);
-    let rows = || -> rusqlite::Result<Vec<Vec<Cell>>> {
-        let cells = |row: &Row<'_>| (0..wanted.len()).map(|column| row.get_ref(column).map(cell)).collect();
+    let cells = |row: &Row<'_>| (0..wanted.len()).map(|column| row.get_ref(column).map(cell)).collect();
+    let rows = |order: &str| -> rusqlite::Result<Vec<Vec<Cell>>> {
+        let most = ForeignTable::MOST_ROWS + 1;
+        let sql = format!("SELECT {} FROM {name}{order} LIMIT {most}", list.join(", "));
         conn.prepare(&sql)?.query_map([], cells)?.collect()
     };
-    found.rows = rows().map_err(fault)?;
+    found.rows = match rows(" ORDER BY rowid") {
+        // It is `WITHOUT ROWID`.
+        Err(error) if message(&error).starts_with("no such column") => rows("").map_err(fault)?,
+        rows => rows.map_err(fault)?,
+    };
     Ok(Some(found))
 }
 

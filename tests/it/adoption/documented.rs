@@ -305,3 +305,26 @@ fn a_name_beside_the_hash_is_used() {
         "= 20240101000000_a is 2024-01-01-000000_a; ! 20240102000000_b is 2024-01-02-000000_b; + 2024-01-03-000000_c"
     );
 }
+
+/// Ten comes after two, whatever the set makes of their names, and what was applied first is replayed first.
+#[test]
+fn the_order_is_that_of_the_tool() {
+    let conn = database(
+        "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), checksum VARCHAR(255));
+        INSERT INTO refinery_schema_history VALUES (10, 'more', '', '1'), (2, 'a', '', '1'); CREATE TABLE a (x, y)",
+    );
+    let runner = set(&[("V2__a", A), ("V10__more", "ALTER TABLE a ADD y")]);
+    assert_eq!(runner.list()[0].id, "V10__more");
+    let adoption = adopted(&runner, &conn, &Adopt::new().accept(Doubt::Changed));
+    assert_eq!(shape(&adoption), "! V2__a; ! V10__more");
+    // GRDB registers its migrations in any order, and writes them down as it goes.
+    for form in ["", " WITHOUT ROWID"] {
+        let conn = database(&format!(
+            "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY){form}; INSERT INTO grdb_migrations VALUES ('users'), ('email');
+            CREATE TABLE users (x, y)"
+        ));
+        let runner = set(&[("users", "CREATE TABLE users (x)"), ("email", "ALTER TABLE users ADD y")]);
+        let planned = runner.plan_adoption(&conn, &Adopt::new()).unwrap();
+        assert_eq!(shape(&planned), if form.is_empty() { "~ users; ~ email" } else { "~ email; ~ users" });
+    }
+}

@@ -116,7 +116,7 @@ fn each_wrong_table_gets_a_sentence_of_its_own() {
         (
             PLAIN,
             "('1'), ('3'), ('zwei')",
-            "`3`, `zwei` are applied, and the set has nothing of that name or version",
+            "`zwei`, `3` are applied, and the set has nothing of that name or version",
         ),
         (PLAIN, "('1'), ('01')", "`1`, `01` are all `1_users`; look which of them is true"),
         (PLAIN, "('1'), (1)", "`1`, `1` are all `1_users`"),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::dialect::TableName;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::foreign::{Doubt, Objection};
 use crate::id::MigrationId;
 
@@ -258,6 +258,16 @@ impl Adoption {
     pub(crate) fn refuse(&self) -> Result<()> {
         let refusals: Vec<Objection> = self.refusals().cloned().collect();
         if refusals.is_empty() { Ok(()) } else { Err(Failure::Adoption(refusals).into()) }
+    }
+}
+
+impl MigrationError {
+    /// What keeps the history of another tool from being adopted.
+    pub fn objections(&self) -> &[Objection] {
+        match self.failure() {
+            Failure::Adoption(objections) => objections,
+            _ => &[],
+        }
     }
 }
 

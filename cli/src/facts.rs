@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Adoption, Applied, Atomicity, Effect, EffectKind, Evidence, Location, Plan, Problem, Proof, Report, Step,
-    Trace,
+    Adoption, Applied, Atomicity, Effect, EffectKind, Evidence, Location, Objection, Plan, Problem, Proof,
+    Report, Step, Trace,
 };
 
 use crate::words;
@@ -74,6 +74,16 @@ fn effect(effect: &Effect) -> Value {
     })
 }
 
+/// What speaks against the history of another tool.
+pub(crate) fn objection(objection: &Objection, is_accepted: bool) -> Value {
+    json!({
+        "doubt": objection.doubt.map(|doubt| doubt.name()),
+        "finding": words::of_command_line(&objection.finding),
+        "remedy": words::of_command_line(&objection.remedy),
+        "is_accepted": is_accepted,
+    })
+}
+
 /// What would become of the history of another tool.
 pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
     let entries = adoption.entries.iter().map(|entry| {
@@ -85,14 +95,7 @@ pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
             "is_recorded": entry.is_recorded,
         })
     });
-    let objections = adoption.objections.iter().map(|objection| {
-        json!({
-            "doubt": objection.doubt.map(|doubt| doubt.name()),
-            "finding": words::of_command_line(&objection.finding),
-            "remedy": words::of_command_line(&objection.remedy),
-            "is_accepted": adoption.is_accepted(objection),
-        })
-    });
+    let objections = adoption.objections.iter().map(|it| objection(it, adoption.is_accepted(it)));
     let mut map = Map::new();
     map.insert("tool".into(), json!(adoption.tool.name()));
     map.insert("place".into(), json!(adoption.place));

@@ -78,6 +78,10 @@ impl Failure {
         }
         map.insert("statement".into(), json!(error.statement()));
         map.insert("problems".into(), error.problems().iter().map(facts::problem).collect());
+        if error.kind() == ErrorKind::Adoption {
+            let objections = error.objections().iter().map(|it| facts::objection(it, false));
+            map.insert("objections".into(), objections.collect());
+        }
         map
     }
 }

@@ -156,7 +156,9 @@ impl Output {
 /// The sentence of a failure; of several findings, one on each line.
 fn sentence(failure: &Failure) -> String {
     let text = failure.to_string();
-    let problems = failure.error.as_ref().map_or(&[][..], |error| error.problems());
+    let Some(error) = &failure.error else { return text };
+    let problems = error.problems().iter().map(ToString::to_string);
+    let problems: Vec<String> = problems.chain(error.objections().iter().map(ToString::to_string)).collect();
     if problems.len() < 2 {
         return text;
     }
@@ -164,7 +166,7 @@ fn sentence(failure: &Failure) -> String {
     let mut lines = text[..start].trim_end().to_owned();
     for problem in problems {
         lines.push_str("\n  - ");
-        lines.push_str(&words::of_command_line(&problem.to_string()));
+        lines.push_str(&words::of_command_line(&problem));
     }
     lines
 }
@@ -178,7 +180,9 @@ pub(crate) fn can_ask() -> bool {
 pub(crate) fn ask(question: &str) -> bool {
     let mut err = anstream::stderr();
     let mut answer = String::new();
-    let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+    // In one piece, so that what is typed meanwhile does not stand in it.
+    let question = format!("{question} [y/N] ");
+    let asked = err.write_all(question.as_bytes()).and_then(|()| err.flush());
     asked.and_then(|()| io::stdin().read_line(&mut answer)).is_ok()
         && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }

@@ -11,6 +11,7 @@ use crate::foreign::{Doubt, ForeignTable, Objection};
 use crate::history::History;
 use crate::id::MigrationId;
 use crate::migration::Meta;
+use crate::report::Migrations;
 
 /// A migration of the set.
 pub(crate) struct Local<'a> {
@@ -254,7 +255,7 @@ impl Join<'_> {
         if count > here.len() {
             let what = format!(
                 "`user_version` is {number}, and the set has {} for this database",
-                crate::report::Migrations(here.len())
+                Migrations(here.len())
             );
             let remedy = "use the program that is as new as the database";
             self.objections.push(Objection::doubting(Doubt::Orphaned, what, remedy));
@@ -272,7 +273,7 @@ impl Join<'_> {
         if let Some(by_number) = by_number.filter(|by_number| *by_number != count) {
             let what = format!(
                 "`user_version` is {number}, which may count {} or name the number of the last of {by_number}",
-                crate::report::Migrations(count)
+                Migrations(count)
             );
             let remedy = "find out which one the application means, and use `Recovery::Baseline` with the last that is applied";
             self.objections.push(Objection::new(what, remedy));
@@ -300,17 +301,21 @@ impl Join<'_> {
         if count == 0 {
             return;
         }
+        let (some, are) = (Migrations(count), if count == 1 { "is" } else { "are" });
         let what = match self.sheet.form.tool {
-            Tool::UserVersion => {
-                "`user_version` is a number and says neither which migrations it counts nor what their scripts were"
-            }
+            Tool::UserVersion => format!(
+                "`user_version` says neither which migrations it counts nor what their scripts were, so the first {some} {are} assumed to be meant"
+            ),
             Tool::Flyway => {
-                "the baseline of Flyway says neither which migrations it stands for nor that they ran"
+                format!(
+                    "the baseline of Flyway does not say what it stands for, so {some} before it {are} assumed to be applied"
+                )
             }
-            _ => "golang-migrate keeps only the highest version",
+            _ => format!(
+                "golang-migrate keeps only the highest version, so {some} before it {are} assumed to be applied"
+            ),
         };
-        let what = format!("{what}: that {count} before it are applied is assumed",);
-        let remedy = "look whether all of them are, in order";
+        let remedy = "look whether that is so";
         found.push(Objection::doubting(Doubt::Lost, what, remedy));
     }
 

@@ -106,7 +106,7 @@ const MADE: &[Made] = &[
         tool: Tool::UserVersion,
         findings: ASSUMED,
         how: || Adopt::new().accept(Doubt::Lost),
-        said: Some("`user_version` is a number and says neither which migrations it counts"),
+        said: Some("`user_version` says neither which migrations it counts"),
     },
     Made { folder: "diesel", tool: Tool::Diesel, findings: MATCHED, how: Adopt::new, said: None },
     Made { folder: "dbmate", tool: Tool::Dbmate, findings: MATCHED, how: Adopt::new, said: None },
@@ -137,7 +137,7 @@ const MADE: &[Made] = &[
         tool: Tool::UserVersion,
         findings: ASSUMED,
         how: || Adopt::new().accept(Doubt::Lost),
-        said: Some("`user_version` is a number and says neither which migrations it counts"),
+        said: Some("`user_version` says neither which migrations it counts"),
     },
 ];
 
@@ -316,7 +316,7 @@ fn failures_and_what_came_of_them_are_told_apart() {
     let Opened { home: _home, conn, .. } = it.open("baseline.db");
     let runner = it.set(str::to_owned);
     let error = refused(&runner, &conn, &Adopt::new());
-    assert!(error.contains("the baseline of Flyway says neither which migrations it stands for"), "{error}");
+    assert!(error.contains("the baseline of Flyway does not say what it stands for"), "{error}");
     let adoption = adopted(&runner, &conn, &Adopt::new().accept(Doubt::Lost));
     assert_eq!(
         super::shape(&adoption),

@@ -36,7 +36,7 @@ pub enum Tool {
     Sqlx,
     /// refinery
     Refinery,
-    /// A number in the header of a SQLite file, `PRAGMA user_version`: rusqlite_migration, SQLDelight, Room, many made by hand.
+    /// A number in the header of a SQLite file, `PRAGMA user_version`: `rusqlite_migration`, SQLDelight, Room, many made by hand.
     UserVersion,
     /// Diesel
     Diesel,

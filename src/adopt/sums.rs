@@ -70,7 +70,7 @@ fn sip(name: &str, version: &[u8], script: &str) -> u64 {
 fn crc32(script: &str) -> i32 {
     let mut hasher = crc32fast::Hasher::new();
     without_bom(script).split(['\r', '\n']).for_each(|line| hasher.update(line.as_bytes()));
-    hasher.finalize().cast_signed()
+    i32::from_ne_bytes(hasher.finalize().to_ne_bytes())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "init",
     "create",
     "import",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 20] = [
     "redo",
     "downgrade",
     "baseline",
+    "adopt",
     "validate",
     "repair",
     "history",

@@ -1,5 +1,6 @@
 //! Histories that say one thing, and records that say another.
 
+use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::{Adopt, Doubt, ErrorKind, Migration, MigrationRunner, Recovery, Signature, Target};
 
 use super::{adopted, content, database, refused, set, shape};
@@ -187,4 +188,56 @@ fn our_own_older_form_is_brought_up_to_date() {
     );
     assert_eq!(columns, ["14"]);
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 2);
+}
+
+/// Two who adopt at once: one of them does, and the other is told so or finds everything recorded.
+#[test]
+fn two_can_adopt_at_once() {
+    for _ in 0..10 {
+        let database = TestDatabase::new();
+        database
+            .connect()
+            .execute_batch(&format!("{PLAIN} CREATE TABLE a (x); CREATE TABLE b (x);"))
+            .unwrap();
+        let barrier = std::sync::Barrier::new(4);
+        let lines: Vec<usize> = std::thread::scope(|scope| {
+            let adopt = || {
+                let (runner, conn) = (three(), database.connect());
+                let adoption = runner.plan_adoption(&conn, &Adopt::new()).unwrap();
+                barrier.wait();
+                match runner.adopt(&conn, adoption, Signature::of("ada")) {
+                    Ok(lines) => lines.len(),
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
+                        0
+                    }
+                }
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(adopt)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(lines.iter().sum::<usize>(), 2, "{lines:?}");
+        assert_eq!(database.rows("SELECT name FROM __switchy_migrations"), ["1_a", "2_b"]);
+        assert_eq!(database.rows("SELECT count(*) FROM __switchy_migrations_log"), ["2"]);
+        assert_eq!(three().run(&database.connect()).unwrap().applied.len(), 1);
+    }
+}
+
+/// A file that nobody may write is looked at all the same, and adopting again needs no right to write either.
+#[test]
+fn what_cannot_be_written_can_be_looked_at() {
+    let database = TestDatabase::new();
+    database.connect().execute_batch(&format!("{PLAIN} CREATE TABLE a (x); CREATE TABLE b (x);")).unwrap();
+    let reading = || {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        rusqlite::Connection::open_with_flags(database.path(), flags).unwrap()
+    };
+    let runner = three();
+    let adoption = runner.plan_adoption(&reading(), &Adopt::new()).unwrap();
+    assert_eq!(adoption.to_record().count(), 2);
+    let error = runner.adopt(&reading(), adoption, Signature::of("ada")).unwrap_err();
+    assert_eq!(error.fault(), Some(switchy_schema::FaultKind::ReadOnly), "{error}");
+    adopted(&runner, &database.connect(), &Adopt::new());
+    let again = runner.plan_adoption(&reading(), &Adopt::new()).unwrap();
+    assert_eq!(runner.adopt(&reading(), again, Signature::of("ada")).unwrap(), []);
 }

@@ -46,6 +46,7 @@ fn three(a: &str, b: &str, c: &str) -> MigrationRunner {
 
 /// The table of a tool, its rows, the names of three migrations that make the tables `a`, `b` and `c`, and what is found.
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn rows_mean_what_the_tool_means_by_them() {
     let row = |tool: Tool, ddl: &str, rows: &str, names: [&str; 3], doubt: Option<Doubt>, found: &str| {
         let runner = three(names[0], names[1], names[2]);
@@ -53,7 +54,7 @@ fn rows_mean_what_the_tool_means_by_them() {
         // Those that are said to be applied are.
         for (name, script) in names.iter().zip([A, B, C]) {
             if !found.contains(&format!("+ {name}")) {
-                sql += &format!("{script};");
+                sql.extend([script, ";"]);
             }
         }
         let conn = database(&sql);

@@ -22,6 +22,7 @@ const DRIZZLE: &str =
 
 /// What is in the database, and what is said about it.
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn each_wrong_table_gets_a_sentence_of_its_own() {
     let rows: &[(&str, &str, &str)] = &[
         ("", "", "there is no history of a tool that is known; check which database this is"),

@@ -29,10 +29,10 @@ fn cut(text: &str) -> (String, Option<String>) {
 }
 
 /// The migrations in a folder as a tool wants it, under the names they have there, or other ones.
-fn set(folder: PathBuf, rename: impl Fn(&str) -> String) -> MigrationRunner {
+fn set(folder: &Path, rename: impl Fn(&str) -> String) -> MigrationRunner {
     let mut migrations = Vec::new();
     let read = |path: &Path| fs::read_to_string(path).ok();
-    for entry in fs::read_dir(&folder).unwrap() {
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         let (id, up, down) = if path.is_dir() {
@@ -73,7 +73,7 @@ impl Made {
     /// Its migrations in SQL: some tools have them in other languages, and what they make of them beside.
     fn set(&self, rename: impl Fn(&str) -> String) -> MigrationRunner {
         let sql = self.folder().join("sql");
-        set(if sql.is_dir() { sql } else { self.folder().join("migrations") }, rename)
+        set(&if sql.is_dir() { sql } else { self.folder().join("migrations") }, rename)
     }
 
     /// A copy of one of its databases.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # make.sh <set>...: makes fixtures/<set>/*.db anew, each by the tool itself. What it installs goes into work/ beside it.
+# make.sh --servers <set>...: the same on PostgreSQL and MariaDB, as fixtures/<set>/postgres.sql and mysql.sql; see servers.sh.
 #
 # A recipe is recipes/<set>.sh. It says how the tool is got (`prepare`) and how it is run (`apply <migrations> <database>`),
 # and may replace anything else that stands here.
@@ -33,7 +34,7 @@ sql() { sqlite3 -bail "$1"; }
 rows() { sql "$1" < rows.sql; }
 
 # What stands between the migrations and their newest one: an index of its name, made by hand.
-obstacle() { sql "$1" <<< 'CREATE INDEX pinned_notes ON notes (body)'; }
+obstacle() { sql "$1" <<< 'CREATE INDEX pinned_notes ON notes (user_id)'; }
 
 # close <database>: nothing of it may be in another file.
 close() {
@@ -75,6 +76,13 @@ writer() {
     writer="${CARGO_TARGET_DIR:-writers/$1/target}/debug/$2"
 }
 
+main() { databases; }
+if [ "${1:-}" = --servers ]; then
+    shift
+    # shellcheck source=servers.sh
+    . ./servers.sh
+fi
+
 [ $# -gt 0 ] || fail "which of: $(cd recipes && echo *.sh | sed 's/\.sh//g')"
 for set in "$@"; do
     [ -f "recipes/$set.sh" ] || fail "there is no recipes/$set.sh"
@@ -84,7 +92,7 @@ for set in "$@"; do
         . "recipes/$set.sh"
         scratch
         prepare
-        databases
+        main
     )
-    echo "$set: $(cd "fixtures/$set" && ls -x -- *.db | tr -s ' \n' ' ')"
+    echo "$set: $(cd "fixtures/$set" && find . -maxdepth 1 -name '*.db' -o -maxdepth 1 -name '*.sql' | sort | tr '\n' ' ')"
 done

@@ -1,2 +1,4 @@
-prepare() { writer diesel diesel_writer; }
-apply() { "$writer" "$1" "$2"; }
+# On a server it is linked with the C libraries of the machine: Debian's packages libpq-dev and libmariadb-dev.
+prepare() { writer diesel diesel_writer ${kinds:+--features servers}; }
+apply() { serve "$1" "$2"; }
+serve() { "$writer" "$1" "$2"; }

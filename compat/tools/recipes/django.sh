@@ -1,18 +1,21 @@
+# For the servers it builds a driver, with Debian's packages libmariadb-dev and pkg-config.
 prepare() {
     python3 -m venv "work/$set/venv"
     "work/$set/venv/bin/pip" install --quiet --requirement writers/django/requirements.txt
+    if [ -n "${kinds:-}" ]; then "work/$set/venv/bin/pip" install --quiet --requirement writers/django/requirements-servers.txt; fi
     cp writers/django/manage.py "work/$set"
     mkdir "work/$set/notes"
     touch "work/$set/notes/__init__.py"
 }
 
-# manage <migrations> <database> <command>...
+# manage <migrations> <url> <command>...
 manage() {
     rm -rf "work/$set/notes/migrations"
     cp -r "$1" "work/$set/notes/migrations"
     PYTHONDONTWRITEBYTECODE=1 "work/$set/venv/bin/python" "work/$set/manage.py" "${@:2}"
 }
-apply() { manage "$1" "$2" migrate --no-color; }
+apply() { serve "$1" "sqlite:$2"; }
+serve() { manage "$1" "$2" migrate --no-color; }
 
 # What the migrations are in SQL, as Django itself says it, without the lines that begin and end a transaction.
 scripts() {
@@ -25,5 +28,5 @@ scripts() {
         script "$name" --backwards > "$out/sql/$name.down.sql"
     done
 }
-script() { manage "$out/migrations" :memory: sqlmigrate notes "$@" | grep -vx -e 'BEGIN;' -e 'COMMIT;'; }
+script() { manage "$out/migrations" sqlite::memory: sqlmigrate notes "$@" | grep -vx -e 'BEGIN;' -e 'COMMIT;'; }
 databases() { complete; partial; scripts; }

@@ -2,7 +2,8 @@ prepare() {
     cp writers/drizzle/* "work/$set"
     npm ci --silent --ignore-scripts --prefix "work/$set"
 }
-apply() { node "work/$set/writer.js" "$1" "$2"; }
+apply() { serve "$1" "file:$2"; }
+serve() { node "work/$set/writer.js" "$1" "$2"; }
 
 # What runs is what the journal says.
 all_but_last() {

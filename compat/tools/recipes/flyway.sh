@@ -64,3 +64,42 @@ SQL
     close "$out/baseline.db"
 }
 databases() { complete; partial; baseline; }
+
+# On a server: the same. MySQL keeps what was done before a statement failed, and so Flyway keeps a row of the failure.
+serve() {
+    local file success
+    say "$kind" <<SQL
+CREATE TABLE IF NOT EXISTS flyway_schema_history (
+    installed_rank INT NOT NULL,
+    version VARCHAR(50),
+    description VARCHAR(200) NOT NULL,
+    type VARCHAR(20) NOT NULL,
+    script VARCHAR(1000) NOT NULL,
+    checksum INT,
+    installed_by VARCHAR(100) NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    execution_time INT NOT NULL,
+    success BOOLEAN NOT NULL,
+    CONSTRAINT flyway_schema_history_pk PRIMARY KEY (installed_rank)
+);
+CREATE INDEX IF NOT EXISTS flyway_schema_history_s_idx ON flyway_schema_history (success);
+SQL
+    for file in "$1"/V*.sql "$1"/R*.sql; do
+        if [ "$(served "script = '$(basename "$file")'")" != 0 ]; then continue; fi
+        success=true
+        { echo 'BEGIN;'; cat "$file"; echo 'COMMIT;'; } | say "$kind" || success=false
+        row "$file" "$success"
+        if [ $success = false ]; then return 1; fi
+    done
+}
+served() { say "$kind" <<< "SELECT count(*) FROM flyway_schema_history WHERE $1"; }
+row() {
+    local script version=NULL
+    script=$(basename "$1")
+    case $script in V*) version="'$(sed -E 's/^V(.*)__.*/\1/' <<< "$script")'" ;; esac
+    say "$kind" <<SQL
+INSERT INTO flyway_schema_history (installed_rank, version, description, type, script, checksum, installed_by, execution_time, success)
+VALUES ($(($(served 'installed_rank > 0') + 1)), $version, '$(sed -E 's/^[VR].*__(.*)\.sql/\1/; y/_/ /' <<< "$script")', 'SQL', '$script', $(checksum "$1"), 'app', 3, $2);
+SQL
+}
+traces=mysql

@@ -17,3 +17,19 @@ SQL
 }
 set_version() { sql "$1" <<< "BEGIN; DELETE FROM schema_migrations; INSERT INTO schema_migrations (version, dirty) VALUES ($2, $3); COMMIT"; }
 databases() { complete; partial; failed; }
+
+# On a server: the same, and MySQL keeps what was done before a statement failed.
+serve() {
+    say "$kind" <<< 'CREATE TABLE IF NOT EXISTS schema_migrations (version bigint not null primary key, dirty boolean not null)'
+    local file version done
+    done=$(say "$kind" <<< 'SELECT version FROM schema_migrations')
+    for file in "$1"/*.up.sql; do
+        version=$(basename "$file" | sed -E 's/^0*([0-9]+)_.*/\1/')
+        if [ "$version" -le "${done:-0}" ]; then continue; fi
+        set_version_on_server "$version" true
+        { echo 'BEGIN;'; cat "$file"; echo 'COMMIT;'; } | say "$kind" || return 1
+        set_version_on_server "$version" false
+    done
+}
+set_version_on_server() { say "$kind" <<< "BEGIN; DELETE FROM schema_migrations; INSERT INTO schema_migrations (version, dirty) VALUES ($1, $2); COMMIT"; }
+traces='postgres mysql'

@@ -37,3 +37,52 @@ SQL
     close "$out/milliseconds.db"
 }
 databases() { complete; partial; failed; resolved; milliseconds; }
+
+# On a server: not the tool itself, whose engine inside the package cannot speak to one (6.19.3). The table is that of its source, and each
+# migration runs between its row and the end of it.
+serve() {
+    case $kind in
+    postgres)
+        say postgres <<'SQL'
+CREATE TABLE IF NOT EXISTS _prisma_migrations (
+    id                      VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum                VARCHAR(64) NOT NULL,
+    finished_at             TIMESTAMPTZ,
+    migration_name          VARCHAR(255) NOT NULL,
+    logs                    TEXT,
+    rolled_back_at          TIMESTAMPTZ,
+    started_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count     INTEGER NOT NULL DEFAULT 0
+)
+SQL
+        ;;
+    mysql)
+        say mysql <<'SQL'
+CREATE TABLE IF NOT EXISTS _prisma_migrations (
+    id                      VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum                VARCHAR(64) NOT NULL,
+    finished_at             DATETIME(3),
+    migration_name          VARCHAR(255) NOT NULL,
+    logs                    TEXT,
+    rolled_back_at          DATETIME(3),
+    started_at              DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    applied_steps_count     INTEGER UNSIGNED NOT NULL DEFAULT 0
+)
+SQL
+        ;;
+    esac
+    local script name id message
+    for script in "$1"/*/migration.sql; do
+        name=$(basename "$(dirname "$script")")
+        if [ "$(say "$kind" <<< "SELECT count(*) FROM _prisma_migrations WHERE migration_name = '$name'")" != 0 ]; then continue; fi
+        id=$(python3 -c 'import uuid; print(uuid.uuid4())')
+        say "$kind" <<< "INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('$id', '$(sha256sum < "$script" | cut -c1-64)', '$name')"
+        if message=$({ echo 'BEGIN;'; cat "$script"; echo 'COMMIT;'; } | say "$kind" 2>&1); then
+            say "$kind" <<< "UPDATE _prisma_migrations SET finished_at = CURRENT_TIMESTAMP(3), applied_steps_count = 1 WHERE id = '$id'"
+        else
+            say "$kind" <<< "UPDATE _prisma_migrations SET logs = '$(grep -o 'ERROR.*' <<< "$message" | sed "s/'/''/g")' WHERE id = '$id'"
+            return 1
+        fi
+    done
+}
+traces='postgres mysql'

@@ -1,2 +1,3 @@
 prepare() { writer rusqlite refinery_writer; }
-apply() { "$writer" "$1" "$2"; }
+apply() { serve "$1" "sqlite://$PWD/$2"; }
+serve() { "$writer" "$1" "$2"; }

@@ -1,2 +1,4 @@
 prepare() { writer sqlx sqlx_writer; }
-apply() { "$writer" "$1" "$2"; }
+apply() { serve "$1" "sqlite:$2"; }
+serve() { "$writer" "$1" "$2"; }
+traces=mysql

@@ -1,6 +1,9 @@
-// node writer.js <migrations> <database>: what a program with drizzle-orm does at its start.
-import { drizzle } from "drizzle-orm/libsql";
-import { migrate } from "drizzle-orm/libsql/migrator";
+// node writer.js <migrations> <url>: what a program with drizzle-orm does at its start.
+const [migrationsFolder, url] = process.argv.slice(2);
+const driver = { "file:": "libsql", "postgres:": "node-postgres", "mysql:": "mysql2" }[new URL(url).protocol];
+const { drizzle } = await import(`drizzle-orm/${driver}`);
+const { migrate } = await import(`drizzle-orm/${driver}/migrator`);
 
-const [migrationsFolder, database] = process.argv.slice(2);
-await migrate(drizzle(`file:${database}`), { migrationsFolder });
+const db = drizzle(url);
+await migrate(db, { migrationsFolder });
+await db.$client.end?.();

@@ -1,4 +1,4 @@
-//! `seaorm_writer <count> <database>`: applies the first so many migrations of the fixtures, as a program does at its start.
+//! `seaorm_writer <count> <url>`: applies the first so many migrations of the fixtures, as a program does at its start.
 
 use std::error::Error;
 
@@ -29,12 +29,12 @@ impl MigratorTrait for Migrator {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [count, database] = &arguments[..] else {
-        return Err("two arguments are needed: a number of migrations and a database".into());
+    let [count, url] = &arguments[..] else {
+        return Err("two arguments are needed: a number of migrations and a URL".into());
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let db = Database::connect(format!("sqlite:{database}")).await?;
+        let db = Database::connect(url).await?;
         Migrator::up(&db, Some(count.parse()?)).await?;
         Ok(db.close().await?)
     })

@@ -77,7 +77,7 @@ fn effect(effect: &Effect) -> Value {
 /// What speaks against the history of another tool.
 pub(crate) fn objection(objection: &Objection, is_accepted: bool) -> Value {
     json!({
-        "doubt": objection.doubt.map(|doubt| doubt.name()),
+        "doubt": objection.doubt.map(switchy_schema::Doubt::name),
         "finding": words::of_command_line(&objection.finding),
         "remedy": words::of_command_line(&objection.remedy),
         "is_accepted": is_accepted,

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Adoption, Applied, Atomicity, Effect, EffectKind, Evidence, Location, Objection, Plan, Problem, Proof,
-    Report, Step, Trace,
+    Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Location, Objection, Plan, Problem,
+    Proof, Report, Step, Trace,
 };
 
 use crate::words;
@@ -77,7 +77,7 @@ fn effect(effect: &Effect) -> Value {
 /// What speaks against the history of another tool.
 pub(crate) fn objection(objection: &Objection, is_accepted: bool) -> Value {
     json!({
-        "doubt": objection.doubt.map(switchy_schema::Doubt::name),
+        "doubt": objection.doubt.map(Doubt::name),
         "finding": words::of_command_line(&objection.finding),
         "remedy": words::of_command_line(&objection.remedy),
         "is_accepted": is_accepted,

@@ -200,9 +200,11 @@ impl<B: Backend> MigrationRunner<B> {
         adoption: &Adoption,
         history: &History,
     ) -> Result<Proof> {
-        let log = self.table.log();
+        let (log, foreign_log) = (self.table.log(), chosen.table.log());
         let mut without: Vec<&str> = companions().collect();
-        without.extend_from_slice(&[self.table.as_str(), log.as_str(), chosen.table.as_str()]);
+        let (own, foreign) =
+            ([self.table.as_str(), log.as_str()], [chosen.table.as_str(), foreign_log.as_str()]);
+        without.extend(own.iter().chain(&foreign));
         let live = patiently(self.lock_timeout, || B::definitions(conn, &without)).map_err(self.reading())?;
         let Some(live) = live else { return Ok(Proof::Impossible) };
         let recorded = history.records().iter().map(|record| &record.id);

@@ -241,3 +241,18 @@ fn what_cannot_be_written_can_be_looked_at() {
     let again = runner.plan_adoption(&reading(), &Adopt::new()).unwrap();
     assert_eq!(runner.adopt(&reading(), again, Signature::of("ada")).unwrap(), []);
 }
+
+/// The table was given another name, and the history is still under the old one.
+#[test]
+fn our_own_history_under_another_name_is_verified() {
+    let conn = database("");
+    three().run(&conn).unwrap();
+    three().rollback(&conn, 1).unwrap();
+    let renamed = || three().table_name("migrations_of_notes").unwrap();
+    let adoption = renamed().plan_adoption(&conn, &Adopt::new()).unwrap();
+    assert_eq!(shape(&adoption), "= 1_a; = 2_b; + 3_c");
+    assert_eq!(adoption.objections, [], "the old log is no part of the schema");
+    assert_eq!(renamed().adopt(&conn, adoption, Signature::of("ada")).unwrap().len(), 2);
+    assert_eq!(renamed().run(&conn).unwrap().applied.len(), 1);
+    assert_eq!(renamed().rollback(&conn, 3).unwrap().applied.len(), 3);
+}

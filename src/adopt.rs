@@ -21,6 +21,7 @@ mod versions;
 mod words;
 
 pub(crate) use choose::{Chosen, Seen, candidates, choose};
+pub(crate) use facts::quoted;
 pub(crate) use plan::{Known, Local, decide};
 
 /// Tables that are in no migration: what tools keep for themselves.

@@ -8,7 +8,7 @@ use crate::history::{Head, Record};
 pub struct Ledger {
     /// Whether the table exists, and in which form.
     pub form: TableForm,
-    /// What [`Backend::head`] says of it at the same moment.
+    /// What [`Backend::head`](crate::Backend::head) says of it at the same moment.
     pub head: Head,
     /// Its rows, oldest first. A table of an older form may have several for one migration.
     pub records: Vec<Record>,

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::MigrationRunner;
 use crate::adopt::{
-    Adopt, Adopted, Adoption, Chosen, Known, Local, Proof, Seen, Tool, candidates, choose, companions, decide,
+    Adopt, Adopted, Adoption, Chosen, Known, Local, Proof, Seen, Tool, candidates, choose, companions,
+    decide, quoted,
 };
 use crate::backend::{Backend, Ledger, TableForm, patiently};
-use crate::error::{Failure, Printable, Result};
+use crate::error::{Failure, Result};
 use crate::execute::Stop;
 use crate::fault::Fault;
 use crate::foreign::{Cell, Definition, ForeignTable};
@@ -235,11 +236,11 @@ impl<B: Backend> MigrationRunner<B> {
             runner.run(B::lend(conn))?;
             B::definitions(conn, &without).map_err(self.reading())
         };
-        let replayed = B::scratch(self.prepare.as_deref(), replay).map_err(self.reading())?;
-        Ok(match replayed {
-            None | Some(Ok(None)) => Proof::Impossible,
-            Some(Err(error)) => Proof::Failed(error.to_string()),
-            Some(Ok(Some(made))) => {
+        Ok(match B::scratch(self.prepare.as_deref(), replay) {
+            Ok(None | Some(Ok(None))) => Proof::Impossible,
+            Ok(Some(Err(error))) => Proof::Failed(error.to_string()),
+            Err(fault) => Proof::Failed(fault.to_string()),
+            Ok(Some(Ok(Some(made)))) => {
                 let differences = differences(&live, &made, chosen.form.tool);
                 if differences.is_empty() { Proof::Same(count) } else { Proof::Different(differences) }
             }
@@ -291,10 +292,11 @@ fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<Stri
     let mut words = Vec::new();
     for (key @ (kind, name), text) in &made {
         match live.get(key) {
-            None => words.push(format!("the {kind} `{name}` is missing here")),
+            None => words.push(format!("the {kind} {} is missing here", quoted(name))),
             Some(other) if other != text => {
                 words.push(format!(
-                    "the {kind} `{name}` is another one here{}",
+                    "the {kind} {} is another one here{}",
+                    quoted(name),
                     where_it_differs(other, text)
                 ));
             }
@@ -302,7 +304,7 @@ fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<Stri
         }
     }
     let extra = live.keys().filter(|key| tool != Tool::Django && !made.contains_key(*key));
-    words.extend(extra.map(|(kind, name)| format!("the {kind} `{name}` is made by none of them")));
+    words.extend(extra.map(|(kind, name)| format!("the {kind} {} is made by none of them", quoted(name))));
     words
 }
 
@@ -313,10 +315,7 @@ fn where_it_differs(here: &str, made: &str) -> String {
     let same = here.iter().zip(&made).take_while(|(here, made)| here == made).count();
     let shown = |words: &[&str]| match words.get(same..).unwrap_or_default() {
         [] => "nothing".to_owned(),
-        rest => {
-            let words = rest[..rest.len().min(SHOWN)].join(" ").replace('`', "'").replace(" ,", ",");
-            format!("`{}`", Printable(&words))
-        }
+        rest => quoted(&rest[..rest.len().min(SHOWN)].join(" ").replace(" ,", ",").replace(" ;", ";")),
     };
     format!(" (it has {} where they make {})", shown(&here), shown(&made))
 }

@@ -279,3 +279,16 @@ fn many_rows_are_answered_with_few_words() {
         assert!(error.len() < 8000, "{table}: {} bytes", error.len());
     }
 }
+
+/// Whatever a database has for names, a sentence stays one.
+#[test]
+fn names_out_of_a_database_do_not_get_out_of_a_sentence() {
+    let conn = database(&format!(
+        "{PLAIN} ('1'), ('x; `rm`\u{1b}[2J\n{}'); CREATE TABLE \"a`b\u{1b}[2J\" (x)",
+        "y".repeat(500)
+    ));
+    let error = refused(&set(&[("1_a", "")]), &conn, &Adopt::new());
+    assert!(error.contains("`x; rm\\u{1b}[2J\\ny") || error.contains("`x;  rm \\u{1b}[2J\\ny"), "{error}");
+    assert!(error.contains("the table `a b\\u{1b}[2J` is made by none of them"), "{error}");
+    assert!(error.len() < 1000 && !error.contains('\u{1b}'), "{error}");
+}

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Of make.sh: private servers, and the dumps of what a tool made on them. A server of each kind is started once, in a folder of its
 # own, and stopped when make.sh ends. As the superuser of the machine it needs `runuser`, because PostgreSQL refuses to be run by him.
 
@@ -93,6 +94,14 @@ dump() {
     esac
 }
 
+# keep <file>: the dump, once it is known that it can be loaded and is then the same.
+keep() {
+    dump "$kind" > "$1"
+    fresh "$kind"
+    say "$kind" < "$1" > "$folder/answers"
+    dump "$kind" | cmp - "$1" || fail "$1 is not what was dumped"
+}
+
 # A recipe says how its tool is run with an address (`serve <migrations> <url>`), and on which kinds of server a failure leaves a trace.
 kinds='postgres mysql'
 traces=''
@@ -103,11 +112,11 @@ main() {
         fresh "$kind"
         serve "$(all_but_last)" "$url"
         say "$kind" < rows.sql
-        dump "$kind" > "$out/$kind.sql"
+        keep "$out/$kind.sql"
         if [[ " $traces " == *" $kind "* ]]; then
             say "$kind" <<< 'CREATE INDEX pinned_notes ON notes (user_id)'
             if serve "fixtures/$set/migrations" "$url"; then fail "$set: the obstacle was none"; fi
-            dump "$kind" > "$out/$kind-failed.sql"
+            keep "$out/$kind-failed.sql"
         fi
     done
 }

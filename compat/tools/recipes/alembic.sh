@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 prepare() {
     python3 -m venv "work/$set/venv"
     "work/$set/venv/bin/pip" install --quiet --requirement writers/alembic/requirements.txt

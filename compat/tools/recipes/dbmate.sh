@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 prepare() { npm install --silent --no-save --prefix "work/$set" dbmate@2.36.0; }
 apply() { serve "$1" "sqlite:$2"; }
 serve() {

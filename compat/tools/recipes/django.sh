@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # For the servers it builds a driver, with Debian's packages libmariadb-dev and pkg-config.
 prepare() {
     python3 -m venv "work/$set/venv"

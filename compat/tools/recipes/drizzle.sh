@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 prepare() {
     cp writers/drizzle/* "work/$set"
     npm ci --silent --ignore-scripts --prefix "work/$set"

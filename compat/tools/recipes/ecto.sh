@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Not the tool itself: each migration, then its row, as `Ecto.Migrator` does it with `ecto_sqlite3`.
 apply() {
     local file version

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Not the tool itself: its table, the row of version 0, and each migration in one transaction with its row.
 apply() {
     if [ -z "$(sqlite3 "$2" "SELECT 1 FROM sqlite_schema WHERE name = 'goose_db_version'")" ]; then

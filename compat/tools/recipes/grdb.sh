@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Not the tool itself: each migration in one transaction with its identifier, as `DatabaseMigrator` does it.
 apply() {
     local identifier

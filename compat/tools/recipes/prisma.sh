@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 prepare() {
     cp writers/prisma/* "work/$set"
     npm ci --silent --ignore-scripts --prefix "work/$set"
@@ -9,7 +10,7 @@ apply() {
         MIGRATIONS=$(realpath "$1") DATABASE=$(realpath "$2")
         # The engine in machine code is in no registry, and this command does not start it: a name is enough.
         export PRISMA_QUERY_ENGINE_LIBRARY=/dev/null
-        cd "work/$set"
+        cd "work/$set" || exit
         npx --no-install prisma migrate deploy
     )
 }

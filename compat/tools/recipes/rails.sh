@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Needs Debian's packages ruby-activerecord and ruby-sqlite3.
 apply() { RAILS_ENV=production ruby writers/rails/writer.rb "$1" "$2"; }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Not the tool itself: the number in the header of the file, and the two tables that Room and Android make.
 apply() {
     local file

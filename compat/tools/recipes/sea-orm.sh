@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Its migrations are compiled in, so a part of them is a number.
 prepare() { writer seaorm seaorm_writer; }
 apply() { serve "$1" "sqlite:$2"; }

@@ -1,9 +1,9 @@
-# ruby writer.rb <migrations> <database> [folder]: what `rails db:migrate` does. Into the folder go the statements of each migration.
+# ruby writer.rb <migrations> <url> [folder]: what `rails db:migrate` does. Into the folder go the statements of each migration.
 
 require "active_record"
 
-migrations, database, folder = ARGV
-ActiveRecord::Base.establish_connection(adapter: "sqlite3", database: database)
+migrations, url, folder = ARGV
+ActiveRecord::Base.establish_connection(url)
 
 if folder
   running = nil

@@ -57,14 +57,15 @@ partial() {
     close "$out/partial.db"
 }
 
-# Only of tools that leave a trace of a failure.
+# failed [name]: only of tools that leave a trace of a failure.
 failed() {
-    new "$out/failed.db"
-    apply "$(all_but_last)" "$out/failed.db"
-    rows "$out/failed.db"
-    obstacle "$out/failed.db"
-    if apply "fixtures/$set/migrations" "$out/failed.db"; then fail "$set: the obstacle was none"; fi
-    close "$out/failed.db"
+    local db="$out/${1:-failed}.db"
+    new "$db"
+    apply "$(all_but_last)" "$db"
+    rows "$db"
+    obstacle "$db"
+    if apply "fixtures/$set/migrations" "$db"; then fail "$set: the obstacle was none"; fi
+    close "$db"
 }
 
 prepare() { :; }

@@ -151,7 +151,7 @@ impl<'t> Row<'t> {
 /// A text out of a database in a message: one line, in back-ticks, cut where it gets long.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
-    let line: String = text.chars().map(|c| if "`\t".contains(c) { ' ' } else { c }).collect();
+    let line = text.replace('`', "'").replace('\t', " ");
     let cut: String = line.chars().take(LONGEST).collect();
     let dots = if cut.len() < line.len() { "..." } else { "" };
     format!("`{}{dots}`", Printable(&cut))

@@ -38,7 +38,7 @@ fn each_wrong_table_gets_a_sentence_of_its_own() {
             "",
             "`_sqlx_migrations` has the columns `id`, which is not what sqlx makes",
         ),
-        ("CREATE TABLE \"schema_migrations\" (\"a`b\x1b[2J\")", "", "has the columns `a b\\u{1b}[2J`"),
+        ("CREATE TABLE \"schema_migrations\" (\"a`b\x1b[2J\")", "", "has the columns `a'b\\u{1b}[2J`"),
         (
             "CREATE VIEW _sqlx_migrations AS SELECT 1 AS version, 1 AS success, x'00' AS checksum",
             "",
@@ -288,7 +288,7 @@ fn names_out_of_a_database_do_not_get_out_of_a_sentence() {
         "y".repeat(500)
     ));
     let error = refused(&set(&[("1_a", "")]), &conn, &Adopt::new());
-    assert!(error.contains("`x; rm\\u{1b}[2J\\ny") || error.contains("`x;  rm \\u{1b}[2J\\ny"), "{error}");
-    assert!(error.contains("the table `a b\\u{1b}[2J` is made by none of them"), "{error}");
+    assert!(error.contains("`x; 'rm'\\u{1b}[2J\\ny"), "{error}");
+    assert!(error.contains("the table `a'b\\u{1b}[2j` is made by none of them"), "{error}");
     assert!(error.len() < 1000 && !error.contains('\u{1b}'), "{error}");
 }

@@ -3,10 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mysql::prelude::Queryable;
 use rusqlite::Connection;
-use switchy_schema::{Adopt, Doubt, Finding, Migration, MigrationRunner, Proof, Recovery, Signature, Tool};
+use switchy_schema::{
+    Adopt, Adoption, Backend, Doubt, ErrorKind, Finding, Migration, MigrationRunner, Mysql, Postgres, Proof,
+    Recovery, Signature, Tool,
+};
 
 use super::{adopted, content, refused};
+use crate::servers;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("compat/tools/fixtures")
@@ -29,8 +34,8 @@ fn cut(text: &str) -> (String, Option<String>) {
 }
 
 /// The migrations in a folder as a tool wants it, under the names they have there, or other ones.
-fn set(folder: &Path, rename: impl Fn(&str) -> String) -> MigrationRunner {
-    let mut migrations = Vec::new();
+fn set<B: Backend>(folder: &Path, rename: impl Fn(&str) -> String) -> MigrationRunner<B> {
+    let mut migrations: Vec<Migration<B>> = Vec::new();
     let read = |path: &Path| fs::read_to_string(path).ok();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -51,7 +56,7 @@ fn set(folder: &Path, rename: impl Fn(&str) -> String) -> MigrationRunner {
         migrations.push(Migration::from_scripts(rename(&id), up, down));
     }
     assert!(migrations.len() >= 4, "{}", folder.display());
-    MigrationRunner::new(migrations).unwrap()
+    MigrationRunner::for_backend(migrations).unwrap()
 }
 
 /// A folder with what a tool has made.
@@ -72,8 +77,17 @@ impl Made {
 
     /// Its migrations in SQL: some tools have them in other languages, and what they make of them beside.
     fn set(&self, rename: impl Fn(&str) -> String) -> MigrationRunner {
+        self.set_for(rename)
+    }
+
+    fn set_for<B: Backend>(&self, rename: impl Fn(&str) -> String) -> MigrationRunner<B> {
         let sql = self.folder().join("sql");
         set(&if sql.is_dir() { sql } else { self.folder().join("migrations") }, rename)
+    }
+
+    /// Whether what its migrations run was written down on SQLite, and is something else elsewhere.
+    fn is_in_sql_of_sqlite(&self) -> bool {
+        [Tool::Django, Tool::Rails].contains(&self.tool)
     }
 
     /// A copy of one of its databases.
@@ -121,6 +135,7 @@ const MADE: &[Made] = &[
     Made { folder: "flyway", tool: Tool::Flyway, findings: VERIFIED, how: Adopt::new, said: None },
     Made { folder: "prisma", tool: Tool::Prisma, findings: VERIFIED, how: Adopt::new, said: None },
     Made { folder: "drizzle", tool: Tool::Drizzle, findings: VERIFIED, how: Adopt::new, said: None },
+    Made { folder: "drizzle-1", tool: Tool::Drizzle, findings: VERIFIED, how: Adopt::new, said: None },
     Made {
         folder: "django",
         tool: Tool::Django,
@@ -303,6 +318,14 @@ fn failures_and_what_came_of_them_are_told_apart() {
         let error = refused(&it.set(str::to_owned), &opened.conn, &(it.how)());
         assert!(error.contains(said), "{error}");
     }
+    // Nothing but the schema tells of this one.
+    let it = made("sea-orm");
+    let opened = it.open("half.db");
+    let error = refused(&it.set(str::to_owned), &opened.conn, &(it.how)());
+    assert!(error.contains("the table `notes` is another one here"), "{error}");
+    let it = made("drizzle-1");
+    let opened = it.open("upgraded.db");
+    assert_eq!(adopted(&it.set(str::to_owned), &opened.conn, &(it.how)()).to_record().count(), 4);
     for (folder, name, pending) in
         [("goose", "undone.db", 1), ("prisma", "resolved.db", 0), ("prisma", "milliseconds.db", 0)]
     {
@@ -342,4 +365,94 @@ fn a_history_that_is_none_is_explained() {
     let last = runner.list()[2].id.clone();
     runner.recover(&conn, Recovery::Baseline(last), Signature::of("ada")).unwrap();
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
+}
+
+/// What is found in a dump, and what has to hold whatever the server is. Gives the plan, and how many it is to record.
+fn planned<B: Backend>(it: &Made, runner: &MigrationRunner<B>, conn: B::Conn<'_>) -> (Adoption, usize) {
+    let adoption = runner.plan_adoption(conn, &(it.how)()).unwrap();
+    let count = runner.list().len() - 1;
+    assert_eq!((adoption.tool, adoption.proof.clone()), (it.tool, Proof::Impossible), "{adoption}");
+    assert_eq!(adoption.refusals().count(), 0, "{adoption}");
+    let is_highest = |place: usize| it.tool == Tool::GolangMigrate && place + 1 == count;
+    for (place, entry) in adoption.to_record().enumerate() {
+        let expected = if is_highest(place) { Finding::Matched } else { it.findings[place] };
+        assert_eq!(entry.finding, expected, "{adoption}");
+    }
+    assert_eq!(adoption.to_record().count(), count, "{adoption}");
+    (adoption, count)
+}
+
+const ROWS: [&str; 2] =
+    ["SELECT name, email FROM users ORDER BY id", "SELECT user_id, body FROM notes ORDER BY id"];
+
+#[test]
+fn histories_that_the_tools_made_on_postgres_are_adopted() {
+    let mut tried = 0;
+    for it in MADE {
+        let Ok(dump) = fs::read_to_string(it.folder().join("postgres.sql")) else { continue };
+        let Some(database) = servers::postgres() else { return };
+        database.connect().batch_execute(&dump).unwrap();
+        let client = &mut database.connect();
+        println!("{}", it.folder);
+        let runner = it.set_for::<Postgres>(str::to_owned);
+        let (adoption, count) = planned(it, &runner, &mut *client);
+        let before = ROWS.map(|sql| crate::postgres::rows(client, sql));
+        assert_eq!(runner.adopt(&mut *client, adoption, Signature::of("ada")).unwrap().len(), count);
+        if !it.is_in_sql_of_sqlite() {
+            assert_eq!(runner.run(&mut *client).unwrap().applied.len(), 1);
+        }
+        assert_eq!(ROWS.map(|sql| crate::postgres::rows(client, sql)), before);
+        if let Ok(failed) = fs::read_to_string(it.folder().join("postgres-failed.sql")) {
+            let Some(database) = servers::postgres() else { return };
+            database.connect().batch_execute(&failed).unwrap();
+            let adoption = runner.plan_adoption(&mut database.connect(), &(it.how)()).unwrap();
+            let error = runner.adopt(&mut database.connect(), adoption, Signature::of("ada")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Adoption);
+            assert!(error.to_string().contains("did not finish; look what it did"), "{error}");
+        }
+        tried += 1;
+    }
+    assert!(tried >= 10, "only {tried} were tried");
+}
+
+/// Runs a dump, which has many statements.
+fn load(conn: &mut mysql::Conn, dump: &str) {
+    let mut results = conn.query_iter(dump).unwrap();
+    while let Some(rows) = results.iter() {
+        rows.for_each(|row| drop(row.unwrap()));
+    }
+}
+
+#[test]
+fn histories_that_the_tools_made_on_mariadb_are_adopted() {
+    let mut tried = 0;
+    for it in MADE {
+        let Ok(dump) = fs::read_to_string(it.folder().join("mysql.sql")) else { continue };
+        let Some(database) = servers::mysql() else { return };
+        load(&mut database.connect(), &dump);
+        let conn = &mut database.connect();
+        println!("{}", it.folder);
+        let runner = it.set_for::<Mysql>(str::to_owned);
+        let (adoption, count) = planned(it, &runner, &mut *conn);
+        let before = ROWS.map(|sql| crate::mysql::rows(conn, sql));
+        assert_eq!(runner.adopt(&mut *conn, adoption, Signature::of("ada")).unwrap().len(), count);
+        if !it.is_in_sql_of_sqlite() {
+            assert_eq!(runner.run(&mut *conn).unwrap().applied.len(), 1);
+        }
+        assert_eq!(ROWS.map(|sql| crate::mysql::rows(conn, sql)), before);
+        if let Ok(failed) = fs::read_to_string(it.folder().join("mysql-failed.sql")) {
+            let Some(database) = servers::mysql() else { return };
+            load(&mut database.connect(), &failed);
+            let adoption = runner.plan_adoption(&mut database.connect(), &(it.how)()).unwrap();
+            let error = runner.adopt(&mut database.connect(), adoption, Signature::of("ada")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Adoption);
+            let text = error.to_string();
+            assert!(
+                text.contains("did not finish; look what it did") || text.contains("failed in Flyway"),
+                "{text}"
+            );
+        }
+        tried += 1;
+    }
+    assert!(tried >= 10, "only {tried} were tried");
 }

@@ -141,7 +141,7 @@ fn files(source: &Path) -> Result<Vec<File>> {
             )));
         };
         let path = path.replace(std::path::MAIN_SEPARATOR, "/");
-        let may_matter = [".sql", ".sql.conf", "metadata.toml", "_journal.json"];
+        let may_matter = [".sql", ".sql.conf", "metadata.toml", "_journal.json", "snapshot.json"];
         let is_read = may_matter.iter().any(|end| path.ends_with(end));
         let bytes = if is_read { fs::read(entry.path()) } else { Ok(Vec::new()) };
         let bytes = bytes.map_err(|error| create::cannot("read", entry.path(), &error))?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::folders::folders;
 use super::{Draft, File, Found, Order, Way, without_bom};
 
 const JOURNAL: &str = "meta/_journal.json";
@@ -23,10 +24,13 @@ struct Entry {
 
 /// `meta/_journal.json` and `<tag>.sql` (<https://orm.drizzle.team/docs/drizzle-kit-generate>, and `readMigrationFiles` in its
 /// `migrator.ts`): the entries in their order.
-pub(super) fn found(files: &[File]) -> Found {
+pub(super) fn found(all: &[File]) -> Found {
     let mut found = Found::default();
-    let mut files: BTreeMap<&str, &File> = files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let mut files: BTreeMap<&str, &File> = all.iter().map(|file| (file.path.as_str(), file)).collect();
     let Some(file) = files.remove(JOURNAL) else {
+        if files.keys().any(|path| path.ends_with("/migration.sql")) {
+            return in_folders(all);
+        }
         found.refuse(
             JOURNAL,
             "it is missing, and says which files are migrations, in which order; name the folder that has it",
@@ -72,6 +76,50 @@ pub(super) fn found(files: &[File]) -> Found {
             "the journal does not have it"
         };
         found.leave(path, why);
+    }
+    found
+}
+
+/// What a folder has beside its script, of which only the dialect is read.
+#[derive(Deserialize)]
+struct Snapshot {
+    dialect: Option<String>,
+}
+
+/// `<time>_<name>/migration.sql` and `snapshot.json`, as Drizzle 1 has them
+/// (<https://orm.drizzle.team/docs/upgrade-v1>).
+fn in_folders(files: &[File]) -> Found {
+    let mut found = Found::default();
+    for (folder, mut names) in folders(files, &mut found) {
+        let (script, snapshot) = (names.remove("migration.sql"), names.remove("snapshot.json"));
+        for file in names.values() {
+            found.leave(&file.path, "Drizzle does not look at it");
+        }
+        let Some(script) = script else {
+            if let Some(file) = snapshot {
+                found.refuse(
+                    &file.path,
+                    "there is no migration.sql beside it; add that, or remove the folder",
+                );
+            }
+            continue;
+        };
+        let dialect = snapshot.and_then(|file| {
+            found.leave(&file.path, "it is Drizzle's picture of the schema");
+            serde_json::from_slice::<Snapshot>(&file.bytes).ok()?.dialect
+        });
+        let Some(text) = found.text(script) else { continue };
+        let (up, notes) = scripts(text, dialect.as_deref());
+        found.drafts.push(Draft {
+            order: Order::Text(folder.to_owned()),
+            version: folder.to_owned(),
+            id: folder.to_owned(),
+            up,
+            down: None,
+            way: Way::Transaction,
+            from: vec![script.path.clone()],
+            notes,
+        });
     }
     found
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use super::{Draft, File, Found, Order, Way, without_bom};
 
 /// The files of each folder, by name. What is not in a folder of the folder is left.
-fn folders<'f>(files: &'f [File], found: &mut Found) -> BTreeMap<&'f str, BTreeMap<&'f str, &'f File>> {
+pub(super) fn folders<'f>(
+    files: &'f [File],
+    found: &mut Found,
+) -> BTreeMap<&'f str, BTreeMap<&'f str, &'f File>> {
     let mut folders = BTreeMap::<_, BTreeMap<_, _>>::new();
     for file in files {
         match file.path.split_once('/') {

@@ -516,3 +516,23 @@ fn drizzle_says_in_its_journal_what_is_there() {
     let left: Vec<_> = left.unwrap().left.into_iter().map(|left| left.file).collect();
     assert_eq!(left, ["0001_b.sql", "meta/0000_snapshot.json"]);
 }
+
+#[test]
+fn drizzle_1_has_folders() {
+    let text = "A;\n--> statement-breakpoint\nB;";
+    let rows = [
+        ("{\"dialect\": \"sqlite\"}", Ok("up.sql: A;\n--> statement-breakpoint\nB;")),
+        (
+            "{\"dialect\": \"mysql\"}",
+            Ok("up.sql: A;\n-- statement-breakpoint\nB;|note: its statement breakpoints were"),
+        ),
+        ("no JSON", Ok("up.sql: A;\n--> statement-breakpoint\nB;")),
+    ];
+    for (snapshot, expected) in rows {
+        let found = parts(Tool::Drizzle, &[("1_a/migration.sql", text), ("1_a/snapshot.json", snapshot)]);
+        assert_eq!(found.as_deref().map_err(String::as_str), expected);
+    }
+    let hollow =
+        parts(Tool::Drizzle, &[("1_a/migration.sql", text), ("2_b/snapshot.json", "{}")]).unwrap_err();
+    assert!(hollow.starts_with("there is no migration.sql beside it"), "{hollow}");
+}

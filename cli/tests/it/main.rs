@@ -23,6 +23,7 @@ mod import;
 mod interrupts;
 mod json;
 mod manifest;
+mod moves;
 mod on_servers;
 mod own_binary;
 mod passwords;

@@ -1,0 +1,124 @@
+//! A project that comes from another tool: its files are imported, its database is adopted, and the next migration runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::shell::Shell;
+
+/// Whose files they are, the folder of files and databases that the tool has made, and what `adopt` needs to be told.
+const MOVES: [(&str, &str, &str); 12] = [
+    ("goose", "goose", ""),
+    ("dbmate", "dbmate", ""),
+    ("refinery", "refinery", ""),
+    ("refinery", "refinery-int8", ""),
+    ("flyway", "flyway", "--accept orphaned,unproven"),
+    ("golang-migrate", "golang-migrate", "--yes"),
+    ("sqlx", "sqlx", ""),
+    ("sqlx", "sqlx-reversible", ""),
+    ("diesel", "diesel", ""),
+    ("prisma", "prisma", ""),
+    ("drizzle", "drizzle", ""),
+    ("drizzle", "drizzle-1", ""),
+];
+
+fn fixture(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat/tools/fixtures").join(folder)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = {
+            let entry = entry.unwrap();
+            (entry.path(), to.join(entry.file_name()))
+        };
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).unwrap();
+        }
+    }
+}
+
+/// Everything in a database but what tells how it came to be: definitions and rows.
+fn picture(path: &Path) -> Vec<String> {
+    let conn = Connection::open(path).unwrap();
+    let list = |sql: &str| -> Vec<String> {
+        let mut statement = conn.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| {
+            let cells = (0..columns).map(|column| format!("{:?}", row.get_ref(column).unwrap()));
+            Ok(cells.collect::<Vec<_>>().join(" "))
+        };
+        statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let own = "name NOT LIKE '%switchy%' AND tbl_name NOT LIKE '%switchy%' AND name <> 'sqlite_sequence'";
+    let mut picture = list(&format!("SELECT type, name, sql FROM sqlite_master WHERE {own} ORDER BY name"));
+    for table in ["users", "notes"] {
+        picture.extend(list(&format!("SELECT '{table}', * FROM {table} ORDER BY 2")));
+    }
+    picture
+}
+
+#[test]
+fn a_project_moves_with_its_files_and_its_database() {
+    for (tool, folder, how) in MOVES {
+        for (database, pending) in [("complete.db", 0), ("partial.db", 1)] {
+            let mut shell = Shell::new();
+            shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
+            copy(&fixture(folder).join("migrations"), &shell.path().join("theirs"));
+            fs::copy(fixture(folder).join(database), shell.path().join("app.db")).unwrap();
+            let app = shell.path().join("app.db");
+            let before = picture(&app);
+            let mut does = |line: &str| {
+                let output = shell.run(line);
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success(), "{tool} {folder} {database}: {line}: {said}");
+                String::from_utf8(output.stdout).unwrap()
+            };
+            does(&format!("import --from {tool} theirs"));
+            does(&format!("adopt --from {tool} --dry-run {how}"));
+            assert_eq!(picture(&app), before, "{folder}");
+            does(&format!("adopt --from {tool} {how}"));
+            assert_eq!(picture(&app), before, "{folder}");
+            let applied = does("migrate --json");
+            let applied: serde_json::Value = serde_json::from_str(&applied).unwrap();
+            assert_eq!(
+                applied["done"].as_array().map(Vec::len),
+                Some(pending),
+                "{folder} {database}: {applied}"
+            );
+            does("status --exit-code");
+            does("validate");
+            if pending == 0 {
+                assert_eq!(picture(&app), before, "{folder}");
+            }
+            let users = |picture: &[String]| picture.iter().filter(|line| line.contains("users")).count();
+            assert!(users(&picture(&app)) >= users(&before), "{folder}: rows are gone");
+        }
+    }
+}
+
+#[test]
+fn what_is_pending_makes_what_the_tool_would_have_made() {
+    for (tool, folder, how) in MOVES {
+        let mut shell = Shell::new();
+        shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
+        copy(&fixture(folder).join("migrations"), &shell.path().join("theirs"));
+        fs::copy(fixture(folder).join("partial.db"), shell.path().join("app.db")).unwrap();
+        for line in [
+            format!("import --from {tool} theirs"),
+            format!("adopt --from {tool} {how}"),
+            "migrate".to_owned(),
+        ] {
+            let output = shell.run(&line);
+            assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let of_tool = fixture(folder).join("complete.db");
+        let copied = shell.path().join("complete.db");
+        fs::copy(of_tool, &copied).unwrap();
+        assert_eq!(picture(&shell.path().join("app.db")), picture(&copied), "{folder}");
+    }
+}

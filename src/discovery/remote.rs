@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
@@ -13,7 +15,7 @@ use self::manifest::Shown;
 use self::trouble::Trouble;
 use super::MigrationSource;
 use crate::backend::Backend;
-use crate::error::Result;
+use crate::error::{MigrationError, Result};
 use crate::migration::Migration;
 
 mod address;
@@ -57,6 +59,9 @@ impl Limits {
         (self.files as u64).saturating_add(4).saturating_mul(1024)
     }
 }
+
+/// Is told why the server was out of reach.
+type Told = dyn Fn(&MigrationError) + Send + Sync;
 
 /// A folder of SQL files behind a URL, read when the migrations are asked for: first its [`Manifest`], then what the cache
 /// lacks. [`layout`](super::layout) says how the folder looks.
@@ -102,6 +107,7 @@ pub struct RemoteMigrations {
     pin: Option<String>,
     cache: Option<PathBuf>,
     is_offline_allowed: bool,
+    on_offline: Option<Arc<Told>>,
     timeout: Duration,
     connect_timeout: Duration,
     deadline: Duration,
@@ -128,6 +134,7 @@ impl RemoteMigrations {
             pin: None,
             cache: None,
             is_offline_allowed: false,
+            on_offline: None,
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             deadline: Duration::from_secs(5 * 60),
@@ -148,7 +155,7 @@ impl RemoteMigrations {
             self.wrong = Some("a name with a colon cannot be sent with `basic_auth`");
         }
         let both = format!("{}:{}", name.as_ref(), password.as_ref());
-        self.header("authorization", format!("Basic {}", base64(both.as_bytes())))
+        self.header("authorization", format!("Basic {}", BASE64_STANDARD.encode(both)))
     }
 
     /// Sends a header with each request to the server of the URL. Its value is treated as a secret: it is never logged, is in no error,
@@ -174,6 +181,22 @@ impl RemoteMigrations {
     /// last, if all its files are there. What does not pass by itself, wrong credentials for example, stays an error.
     pub fn allow_offline(mut self) -> Self {
         self.is_offline_allowed = true;
+        self
+    }
+
+    /// Calls this each time the cache is used because the server was out of reach, with the error that says why. The migrations may
+    /// then be older than those of the server.
+    ///
+    /// ```
+    /// use switchy_schema::RemoteMigrations;
+    ///
+    /// let source = RemoteMigrations::new("https://schema.example.org/notes/")
+    ///     .cache("/var/cache/notes/schema")
+    ///     .allow_offline()
+    ///     .on_offline(|why| eprintln!("{why}; going on with what is cached"));
+    /// ```
+    pub fn on_offline(mut self, told: impl Fn(&MigrationError) + Send + Sync + 'static) -> Self {
+        self.on_offline = Some(Arc::new(told));
         self
     }
 
@@ -326,19 +349,4 @@ fn certificates(pem: &[u8]) -> Option<Vec<Certificate<'static>>> {
         }
     }
     (!found.is_empty()).then_some(found)
-}
-
-/// As `Authorization: Basic` wants it.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in bytes.chunks(3) {
-        let at = |place: usize| u32::from(three.get(place).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            out.push(if place > three.len() { '=' } else { char::from(digit) });
-        }
-    }
-    out
 }

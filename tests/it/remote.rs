@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -721,7 +722,10 @@ fn without_the_server_a_whole_cache_will_do_if_that_is_allowed() {
     let server = Server::new();
     let (source, folder) = cached(&server);
     let schema = folder.path().join("schema");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
     let offline = source.clone().allow_offline().retries(0);
+    let offline = offline.on_offline(move |why| heard.lock().unwrap().push(why.to_string()));
     server.on(MANIFEST, [Reply::new(503, "")]);
     let incomplete = format!(
         "http://127.0.0.1:PORT/set/manifest.json: the server fails (503), and the cache {} has not all of it; try again later",
@@ -745,6 +749,12 @@ fn without_the_server_a_whole_cache_will_do_if_that_is_allowed() {
             ErrorKind::Unreachable
         );
     }
+    assert_eq!(told.lock().unwrap().len(), 5, "each time, and only where the cache was used");
+    assert!(told.lock().unwrap()[0].contains("the server fails (503)"), "{told:?}");
+    ids(&source).unwrap_err();
+    server.publish(&[USERS, POSTS]);
+    ids(&offline).unwrap();
+    assert_eq!(told.lock().unwrap().len(), 5, "the server was there");
     for no in [Reply::new(401, ""), Reply::new(404, ""), Reply::ok("<html>"), Reply::to("/set/manifest.json")]
     {
         server.on(MANIFEST, [no]);

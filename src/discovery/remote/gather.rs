@@ -25,14 +25,20 @@ impl RemoteMigrations {
             result => return result,
         };
         let Some(cache) = cache.filter(|_| self.is_offline_allowed) else { return Err(error) };
-        match (self.offline(&address, &cache), error.into_failure()) {
-            (Ok(migrations), _) => Ok(migrations),
-            (Err(Offline::Wrong(error)), _) => Err(error),
-            (Err(Offline::Incomplete), Failure::Remote { at, what, remedy, can_pass, cause }) => {
-                let what = format!("{what}, and the cache {} has not all of it", cache.folder().display());
-                Err(Failure::Remote { at, what, remedy, can_pass, cause }.into())
+        match self.offline(&address, &cache) {
+            Ok(migrations) => {
+                self.on_offline.iter().for_each(|told| told(&error));
+                Ok(migrations)
             }
-            (Err(Offline::Incomplete), failure) => Err(failure.into()),
+            Err(Offline::Wrong(error)) => Err(error),
+            Err(Offline::Incomplete) => Err(match error.into_failure() {
+                Failure::Remote { at, what, remedy, can_pass, cause } => {
+                    let what =
+                        format!("{what}, and the cache {} has not all of it", cache.folder().display());
+                    Failure::Remote { at, what, remedy, can_pass, cause }.into()
+                }
+                failure => failure.into(),
+            }),
         }
     }
 

@@ -51,7 +51,10 @@ pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcom
         format!("{count} of {} would be made in {}; nothing was written", tool.name(), dir.display())
     } else {
         let looked_at = dir.display();
-        format!("{count} of {} in {looked_at}; `validate` says whether they run here", tool.name())
+        format!(
+            "{count} of {} in {looked_at}; `validate` says whether they run, and `adopt` takes over a database where they did",
+            tool.name()
+        )
     };
     let rows = set.migrations.iter().map(|migration| -> Vec<Field> {
         vec![words::printable(&migration.id).into(), words::printable(&migration.from.join(", ")).into()]

@@ -317,6 +317,31 @@ fn files_that_are_left_are_named_and_do_not_bury_the_rest() {
     assert!(text.contains("left notes/29.md") && !text.contains("more;"), "{text}");
 }
 
+/// Whoever has kept a hash of a script finds the script that was imported to be the same.
+#[test]
+fn what_was_imported_has_the_hashes_that_the_tool_has_written() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat/tools/fixtures");
+    for (tool, folder) in [
+        ("refinery", "refinery"),
+        ("refinery", "refinery-int8"),
+        ("flyway", "flyway"),
+        ("sqlx", "sqlx"),
+        ("sqlx", "sqlx-reversible"),
+        ("prisma", "prisma"),
+        ("drizzle", "drizzle"),
+        ("drizzle", "drizzle-1"),
+    ] {
+        let mut shell = Shell::new();
+        fs::copy(fixtures.join(folder).join("complete.db"), shell.path().join("app.db")).unwrap();
+        let theirs = fixtures.join(folder).join("migrations");
+        let import = ["import", "--from", tool, theirs.to_str().unwrap()];
+        assert!(shell.command(&import).output().unwrap().status.success(), "{folder}");
+        let told = shell.run("adopt --accept orphaned,unproven --database-url app.db");
+        let text = String::from_utf8(told.stdout).unwrap();
+        assert_eq!(text.matches("(verified)").count(), 4, "{folder}: {}", shell.log);
+    }
+}
+
 /// What other tools send in pieces, the engine cuts for itself.
 #[test]
 fn what_other_tools_send_in_pieces_runs_on_servers() {

@@ -23,6 +23,7 @@ mod foreign;
 mod keys;
 mod log;
 mod rehearsal;
+mod scratch;
 mod script;
 mod settings;
 mod tripwire;
@@ -260,10 +261,7 @@ impl Backend for Sqlite {
         prepare: Option<&Prepare<Self>>,
         body: impl FnOnce(&mut &Connection) -> R,
     ) -> Result<Option<R>, Fault> {
-        let conn = Connection::open_in_memory().map_err(fault)?;
-        if let Some(prepare) = prepare {
-            prepare(&conn).map_err(Fault::of)?;
-        }
+        let conn = scratch::open(prepare)?;
         Ok(Some(body(&mut &conn)))
     }
 

@@ -1,0 +1,48 @@
+//! An empty database in memory, from which no script reaches a file.
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use super::fault;
+use crate::backend::Prepare;
+use crate::dialect::quote;
+use crate::fault::Fault;
+
+/// Opens it, as the program prepares its connections.
+pub(super) fn open(prepare: Option<&Prepare<super::Sqlite>>) -> Result<Connection, Fault> {
+    let conn = Connection::open_in_memory().map_err(fault)?;
+    if let Some(prepare) = prepare {
+        prepare(&conn).map_err(Fault::of)?;
+    }
+    empty_attached(&conn).map_err(fault)?;
+    forbid_files(&conn);
+    Ok(conn)
+}
+
+/// What the program attaches is a file of somebody's, so an empty database takes its name.
+fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
+    let names =
+        conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    for name in names {
+        conn.execute_batch(&format!("DETACH {0}; ATTACH ':memory:' AS {0}", quote(&name)))?;
+    }
+    Ok(())
+}
+
+/// `ATTACH` and `VACUUM INTO` open files, `VACUUM` itself a nameless one. It returns nothing up to rusqlite 0.40 and a `Result` from
+/// 0.41 on.
+#[allow(clippy::let_unit_value, reason = "it is a unit in some versions")]
+#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions")]
+fn forbid_files(conn: &Connection) {
+    let judge = |context: AuthContext<'_>| match context.action {
+        AuthAction::Attach { filename: "" | ":memory:" } => Authorization::Allow,
+        // SQLite names the file only where it is written as a plain string.
+        AuthAction::Attach { .. } | AuthAction::Unknown { code: rusqlite::ffi::SQLITE_ATTACH, .. } => {
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    };
+    // A connection that is not our own is the one case in which it fails.
+    let _ = conn.authorizer(Some(judge));
+}

@@ -33,9 +33,14 @@ impl Seen {
     }
 
     fn fits(&self, form: &Form) -> bool {
-        let is_known = |column: &String| form.reads().any(|known| column.eq_ignore_ascii_case(known));
         form.columns.iter().all(|column| self.has(column))
-            && (form.others == Others::Allowed || self.columns.iter().all(is_known))
+            && (form.others == Others::Allowed || self.is_all(form))
+    }
+
+    /// Whether it has no column that is not known.
+    fn is_all(&self, form: &Form) -> bool {
+        let is_known = |column: &String| form.reads().any(|known| column.eq_ignore_ascii_case(known));
+        self.columns.iter().all(is_known)
     }
 }
 
@@ -81,6 +86,13 @@ pub(crate) fn choose(
         find(&chosen.table).is_some_and(|seen| seen.fits(chosen.form)) && is_beside(chosen.form)
     };
     let mut found: Vec<&Chosen> = candidates.iter().filter(fits).collect();
+    if how.table.is_some() && how.tool.is_none() {
+        // The name says nothing, so the columns have to: one with a column more than a tool makes is another's.
+        found.retain(|chosen| {
+            chosen.form.columns.len() > 1 || find(&chosen.table).is_some_and(|seen| seen.is_all(chosen.form))
+        });
+        found.sort_by_key(|chosen| std::cmp::Reverse(chosen.form.columns.len()));
+    }
     // The forms of one table stand in the order in which they are tried.
     found = found.iter().enumerate().fold(Vec::new(), |mut kept: Vec<&Chosen>, (_, &chosen)| {
         if !kept.iter().any(|other| other.table == chosen.table) {

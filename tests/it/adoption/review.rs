@@ -4,6 +4,24 @@ use switchy_schema::{Adopt, Doubt, Migration, MigrationRunner, Recovery, Signatu
 
 use super::{adopted, database, refused, set, shape};
 #[test]
+fn a_table_of_another_name_is_known_by_its_columns() {
+    let runner = set(&[("1_a", "CREATE TABLE a (x)"), ("2_b", "CREATE TABLE b (x)")]);
+    let how = || Adopt::new().table("theirs").unwrap();
+    let conn = database(
+        "CREATE TABLE theirs (version uint64, dirty bool); INSERT INTO theirs VALUES (2, 1); CREATE TABLE b (x)",
+    );
+    let error = refused(&runner, &conn, &how());
+    assert!(error.contains("`2` began in golang-migrate and did not finish"), "{error}");
+
+    let conn = database(
+        "CREATE TABLE theirs (installed_rank INT, version, description, type, script, checksum INT, installed_by, installed_on,
+        execution_time, success); INSERT INTO theirs VALUES (1, '1', 'a', 'SQL', 'V1__a.sql', NULL, '', '', 0, 1)",
+    );
+    let adoption = runner.plan_adoption(&conn, &how()).unwrap();
+    assert_eq!(adoption.tool, switchy_schema::Tool::Flyway, "{adoption}");
+}
+
+#[test]
 fn looking_touches_no_file() {
     let folder = switchy_schema::test_utils::TestDatabase::new();
     let beside = folder.path().with_file_name("beside.db");

@@ -6,7 +6,9 @@ use std::cmp::Ordering;
 pub(super) fn number(name: &str) -> Option<String> {
     let stamp = name.split_once('_').map_or(name, |(stamp, _)| stamp);
     let undashed: String = stamp.chars().filter(|&c| c != '-').collect();
-    let is_number = !undashed.is_empty() && undashed.bytes().all(|byte| byte.is_ascii_digit());
+    // Below zero is no number of a name.
+    let is_number =
+        stamp.starts_with(|c: char| c.is_ascii_digit()) && undashed.bytes().all(|byte| byte.is_ascii_digit());
     let digits = if is_number { undashed } else { stamp.chars().take_while(char::is_ascii_digit).collect() };
     (!digits.is_empty()).then(|| trimmed(&digits))
 }
@@ -19,11 +21,13 @@ pub(super) fn prefixed(name: &str) -> Option<String> {
 /// The version of Flyway: `V1.2__x`, `V1_2__x` and `1.2_x` are `1.2`, and so is `1.2.0`.
 pub(super) fn dotted(name: &str) -> Option<String> {
     let bare = without_prefix(name);
+    let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || b"._".contains(&byte));
     let version = match bare.split_once("__") {
-        Some((version, _)) => version,
+        // `1_a__b` is an id of ours.
+        Some((version, _)) if is_version(version) => version,
         // `1.2_x` is an id of ours, and `1_2` a version of theirs, if nothing else is behind it.
-        None if bare.bytes().all(|byte| byte.is_ascii_digit() || b"._".contains(&byte)) => bare,
-        None => bare.split_once('_').map_or(bare, |(version, _)| version),
+        None if is_version(bare) => bare,
+        _ => bare.split_once('_').map_or(bare, |(version, _)| version),
     };
     let mut parts = Vec::new();
     for part in version.replace('-', "").split(['.', '_']) {
@@ -36,6 +40,13 @@ pub(super) fn dotted(name: &str) -> Option<String> {
         parts.pop();
     }
     Some(parts.join("."))
+}
+
+/// What Django tells migrations apart by: the number without leading zeros, and the rest of the name. Two may have one number.
+pub(super) fn whole(name: &str) -> Option<String> {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = name.split_at(digits);
+    (digits > 0).then(|| format!("{}{rest}", trimmed(number)))
 }
 
 /// The version of SeaORM: `m20260105_120000_users` is the time that `2026-01-05-120000_users` is.
@@ -89,7 +100,7 @@ mod tests {
     #[test]
     fn each_tool_has_its_own_notion_of_a_version() {
         type Of = fn(&str) -> Option<String>;
-        let rows: [(Of, &str, Option<&str>); 25] = [
+        let rows: [(Of, &str, Option<&str>); 30] = [
             (number, "20260105120000_users", Some("20260105120000")),
             (number, "2026-01-05-120000_users", Some("20260105120000")),
             (number, "0007_x", Some("7")),
@@ -99,6 +110,7 @@ mod tests {
             (number, "users", None),
             (number, "", None),
             (number, "-_x", None),
+            (number, "-1", None),
             (number, "V1__x", None),
             (prefixed, "V1__x", Some("1")),
             (prefixed, "1_x", Some("1")),
@@ -110,8 +122,12 @@ mod tests {
             (dotted, "1.2.0", Some("1.2")),
             (dotted, "1.2_x", Some("1.2")),
             (dotted, "2026-01-05-120000_x", Some("20260105120000")),
+            (dotted, "1_a__b", Some("1")),
+            (dotted, "V1_2__a__b", Some("1.2")),
             (dotted, "R__view", None),
             (dotted, "1..2", None),
+            (whole, "0001_initial", Some("1_initial")),
+            (whole, "initial", None),
             (moment, "m20260105_120000_users", Some("20260105120000")),
             (moment, "2026-01-05-120000_users", Some("20260105120000")),
             (moment, "mist_x", None),

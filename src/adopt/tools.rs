@@ -159,6 +159,7 @@ pub(crate) static FORMS: [Form; 19] = [
         table: "django_migrations",
         columns: &["id", "app", "name"],
         optional: &["applied"],
+        version: names::whole,
         read: versions::django,
         ..BASE
     },

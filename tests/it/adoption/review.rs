@@ -22,6 +22,33 @@ fn a_table_of_another_name_is_known_by_its_columns() {
 }
 
 #[test]
+fn a_number_below_zero_is_no_version_of_the_set() {
+    let runner = set(&[("1_a", "")]);
+    for sql in [
+        "CREATE TABLE goose_db_version (id, version_id, is_applied, tstamp); INSERT INTO goose_db_version VALUES (1, -1, 1, '')",
+        "CREATE TABLE __diesel_schema_migrations (version, run_on); INSERT INTO __diesel_schema_migrations VALUES ('-1', '')",
+        "CREATE TABLE schema_migrations (version, inserted_at); INSERT INTO schema_migrations VALUES (-1, '')",
+    ] {
+        let error = refused(&runner, &database(sql), &Adopt::new());
+        assert!(
+            error.contains("`-1` is applied, and the set has nothing of that name or version"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn two_migrations_of_django_may_have_one_number() {
+    let runner = set(&[("0001_initial", ""), ("0002_notes", "")]);
+    let conn = database(
+        "CREATE TABLE django_migrations (id integer, app, name, applied);
+        INSERT INTO django_migrations VALUES (1, 'notes', '0001_initial', ''), (2, 'notes', '0002_tags', '')",
+    );
+    let adoption = runner.plan_adoption(&conn, &Adopt::new()).unwrap();
+    assert_eq!(shape(&adoption), "~ 0001_initial; - 0002_tags; + 0002_notes");
+}
+
+#[test]
 fn looking_touches_no_file() {
     let folder = switchy_schema::test_utils::TestDatabase::new();
     let beside = folder.path().with_file_name("beside.db");
@@ -55,4 +82,16 @@ fn looking_touches_no_file() {
     let before = std::fs::read(&beside).unwrap();
     adopted(&runner, &conn(), &Adopt::new());
     assert_eq!(std::fs::read(&beside).unwrap(), before);
+}
+
+#[test]
+fn versions_of_flyway_are_found_whatever_the_description() {
+    let conn = database(
+        "CREATE TABLE flyway_schema_history (installed_rank, version, type, script, checksum, success);
+        INSERT INTO flyway_schema_history VALUES (1, '1', 'SQL', 'V1__a__b.sql', NULL, 1)",
+    );
+    let adoption = set(&[("1_a__b", "")]).plan_adoption(&conn, &Adopt::new()).unwrap();
+    assert_eq!(shape(&adoption), "~ V1__a__b.sql is 1_a__b");
+    let adoption = set(&[("2026-01-05-120000_a__b", "")]).plan_adoption(&conn, &Adopt::new()).unwrap();
+    assert_eq!(shape(&adoption), "- V1__a__b.sql; + 2026-01-05-120000_a__b");
 }

@@ -274,9 +274,11 @@ fn undone(traces: &[Trace]) -> HashSet<MigrationId> {
             | TraceKind::Forgotten => {
                 undone.insert(trace.id.clone());
             }
-            _ => {
+            TraceKind::MarkedDone | TraceKind::AssumedApplied | TraceKind::Baselined | TraceKind::Adopted => {
                 undone.remove(&trace.id);
             }
+            // Neither a failed attempt nor a changed script applies anything.
+            _ => {}
         }
     }
     undone

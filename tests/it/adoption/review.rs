@@ -49,6 +49,31 @@ fn two_migrations_of_django_may_have_one_number() {
 }
 
 #[test]
+fn what_was_undone_stays_so_when_an_attempt_to_do_it_again_failed() {
+    let first = MigrationRunner::new([Migration::reversible(
+        "1_a",
+        "CREATE TABLE a (x); CREATE TABLE b (x)",
+        "DROP TABLE a; DROP TABLE b",
+    )
+    .outside_transaction()])
+    .unwrap();
+    let conn = database(
+        "CREATE TABLE schema_migrations (version); INSERT INTO schema_migrations VALUES ('1'); CREATE TABLE a (x); CREATE TABLE b (x)",
+    );
+    let adoption = first.plan_adoption(&conn, &Adopt::new()).unwrap();
+    first.adopt(&conn, adoption, Signature::of("ada")).unwrap();
+    first.rollback(&conn, 1).unwrap();
+    conn.execute_batch("CREATE TABLE b (y)").unwrap();
+    first.run(&conn).unwrap_err();
+    first
+        .recover(&conn, Recovery::RetryFrom { migration: "1_a".into(), statement: 1 }, Signature::of("ada"))
+        .unwrap();
+    let how = Adopt::new().accept(Doubt::Unproven);
+    let error = refused(&first, &conn, &how);
+    assert!(error.contains("`1_a` was undone or forgotten here"), "{error}");
+}
+
+#[test]
 fn looking_touches_no_file() {
     let folder = switchy_schema::test_utils::TestDatabase::new();
     let beside = folder.path().with_file_name("beside.db");

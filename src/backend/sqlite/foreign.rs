@@ -25,6 +25,14 @@ pub(super) fn table(
         let what = format!("`{table}` is a virtual table, which no tool keeps its history in");
         return Err(Fault::new(FaultKind::Other, what).remedy("look where it comes from, and remove it"));
     }
+    // SQLite has computed columns from 3.31 on.
+    let computed = "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 0)";
+    if rusqlite::version_number() >= 3_031_000
+        && conn.query_row(computed, [table.as_str()], |row| row.get(0)).map_err(fault)?
+    {
+        let what = format!("`{table}` has columns that are computed, which no tool keeps its history in");
+        return Err(Fault::new(FaultKind::Other, what).remedy("look where they come from, and remove them"));
+    }
     let name = in_main(table);
     let columns = columns(conn, &name).map_err(fault)?;
     let mut found = ForeignTable::new(columns, Vec::new());
@@ -92,6 +100,7 @@ pub(super) fn definitions(conn: &Connection, without: &[&str]) -> Result<Vec<Def
 
 /// A statement without what does not matter. Texts in single quotes stay as they are, names lose their quotes and their case.
 fn essence(sql: &str) -> String {
+    let is_word = |name: &str| Tokens::new(name).eq([Token::Word(name)]);
     let mut tokens = Tokens::new(sql);
     let mut words = Vec::new();
     while let Some(token) = tokens.next() {
@@ -101,6 +110,7 @@ fn essence(sql: &str) -> String {
             Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
                 format!("'{text}'")
             }
+            Token::Quoted(name) if !is_word(name) => format!("\"{}\"", name.to_ascii_lowercase()),
             Token::Quoted(name) => name.to_ascii_lowercase(),
             Token::Mark(mark) => char::from(mark).to_string(),
         });
@@ -123,6 +133,7 @@ mod tests {
         }
         let different = [
             ("CREATE TABLE a (b TEXT)", "CREATE TABLE a (b TEXT NOT NULL)"),
+            ("CREATE TABLE a (b c)", "CREATE TABLE a (\"b c\")"),
             ("CREATE TABLE a (b DEFAULT 'X')", "CREATE TABLE a (b DEFAULT 'x')"),
             ("CREATE TABLE a (b CHECK (b > 1))", "CREATE TABLE a (b CHECK (b > 11))"),
         ];

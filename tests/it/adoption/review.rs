@@ -74,6 +74,16 @@ fn what_was_undone_stays_so_when_an_attempt_to_do_it_again_failed() {
 }
 
 #[test]
+fn a_name_with_a_space_is_not_a_name_and_a_type() {
+    let runner = set(&[("1_a", "CREATE TABLE t (a b)")]);
+    let conn = database(
+        "CREATE TABLE schema_migrations (version); INSERT INTO schema_migrations VALUES ('1'); CREATE TABLE t (\"a b\")",
+    );
+    let error = refused(&runner, &conn, &Adopt::new());
+    assert!(error.contains("the table `t` is another one here"), "{error}");
+}
+
+#[test]
 fn looking_touches_no_file() {
     let folder = switchy_schema::test_utils::TestDatabase::new();
     let beside = folder.path().with_file_name("beside.db");
@@ -107,6 +117,17 @@ fn looking_touches_no_file() {
     let before = std::fs::read(&beside).unwrap();
     adopted(&runner, &conn(), &Adopt::new());
     assert_eq!(std::fs::read(&beside).unwrap(), before);
+}
+
+#[test]
+fn a_table_that_computes_is_not_read() {
+    let conn = database(
+        "CREATE TABLE goose_db_version (id, version_id, is_applied AS (length(printf('%.*c', 900000000, 'x')) > 0), tstamp);
+        INSERT INTO goose_db_version VALUES (1, 1, '')",
+    );
+    let error = set(&[("1_a", "")]).plan_adoption(&conn, &Adopt::new()).unwrap_err().to_string();
+    assert!(error.contains("`goose_db_version` has columns that are computed"), "{error}");
+    crate::errors::is_one_sentence(&error);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use switchy_schema::{Adopt, Doubt, Migration, MigrationRunner, Recovery, Signature};
 
 use super::{adopted, database, refused, set, shape};
+
+/// The tool is told by all columns of a table, since its name says nothing.
 #[test]
 fn a_table_of_another_name_is_known_by_its_columns() {
     let runner = set(&[("1_a", "CREATE TABLE a (x)"), ("2_b", "CREATE TABLE b (x)")]);
@@ -83,6 +85,7 @@ fn a_name_with_a_space_is_not_a_name_and_a_type() {
     assert!(error.contains("the table `t` is another one here"), "{error}");
 }
 
+/// What a dry run replays may name files.
 #[test]
 fn looking_touches_no_file() {
     let folder = switchy_schema::test_utils::TestDatabase::new();

@@ -306,6 +306,14 @@ fn is_idle(script: &str) -> bool {
     words::is_blank(without_bom(script))
 }
 
+/// Whether a piece of a script ends its last statement: a semicolon in a comment behind it does not.
+fn is_ended(piece: &str) -> bool {
+    let piece = piece.trim_end();
+    let line = piece.lines().next_back().unwrap_or_default();
+    let statement = line.split_once("--").map_or(line, |(statement, _)| statement.trim_end());
+    piece.ends_with(';') && statement.ends_with(';')
+}
+
 fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }

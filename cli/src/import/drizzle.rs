@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::folders::folders;
-use super::{Draft, File, Found, Order, Way, without_bom};
+use super::{Draft, File, Found, Order, Way, is_ended, without_bom};
 
 const JOURNAL: &str = "meta/_journal.json";
 const MARK: &str = "--> statement-breakpoint";
@@ -133,10 +133,13 @@ fn scripts(text: &str, dialect: Option<&str>) -> (String, Vec<String>) {
     let mut script = String::new();
     for (number, piece) in (1..).zip(&pieces) {
         script.push_str(piece);
-        if number < pieces.len() {
-            let ends = piece.trim_end().ends_with(';') || piece.trim().is_empty();
+        if let Some(next) = pieces.get(number) {
+            let ends = is_ended(piece) || piece.trim().is_empty();
             script.push_str(if ends { "" } else { "\n;" });
             script.push_str(mark);
+            // What is behind a mark in its line is a statement to Drizzle, and would be a comment here.
+            let is_alone = next.lines().next().is_none_or(|line| line.trim().is_empty());
+            script.push_str(if is_alone { "" } else { "\n" });
         }
     }
     let note = "its statement breakpoints were changed into what the database understands, so its hash is another than Drizzle's";

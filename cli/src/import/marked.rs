@@ -1,6 +1,6 @@
 //! Up and down in one file, with comments that say where each begins: goose and dbmate.
 
-use super::{Way, is_idle, without_bom};
+use super::{Way, is_ended, is_idle, without_bom};
 
 /// What a file has.
 #[derive(Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn annotation(line: &str) -> Option<String> {
 /// goose sends what is between the annotations, so it need not end with a semicolon.
 fn end_statement(script: &mut String, from: usize) {
     let statement = script[from..].trim_end();
-    if !statement.is_empty() && !statement.ends_with(';') {
+    if !statement.is_empty() && !is_ended(statement) {
         script.push_str(";\n");
     }
 }

@@ -279,8 +279,13 @@ fn scripts(
                 &mut notes,
             );
             if let Some(settings) = settings {
-                let set = flyway_settings(found.text(settings)?, &mut notes);
-                way = set.unwrap_or(way);
+                match flyway_settings(found.text(settings)?, &mut notes) {
+                    Ok(set) => way = set.unwrap_or(way),
+                    Err(why) => {
+                        found.refuse(&settings.path, why);
+                        return None;
+                    }
+                }
             }
             if tool == Tool::Flyway
                 && [Some(text), down].into_iter().flatten().any(|text| text.contains("${"))
@@ -312,7 +317,7 @@ fn asks_for_no_transaction(tool: Tool, text: &str) -> bool {
 }
 
 /// `executeInTransaction`, if Flyway's settings of a script have it.
-fn flyway_settings(text: &str, notes: &mut Vec<String>) -> Option<Way> {
+fn flyway_settings(text: &str, notes: &mut Vec<String>) -> Result<Option<Way>, &'static str> {
     let mut way = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
@@ -320,10 +325,15 @@ fn flyway_settings(text: &str, notes: &mut Vec<String>) -> Option<Way> {
             ("executeInTransaction", value) => {
                 way = Some(Way::guarded_if(value.eq_ignore_ascii_case("false")));
             }
+            ("shouldExecute", value) if !value.eq_ignore_ascii_case("true") => {
+                return Err(
+                    "by its `shouldExecute` Flyway may leave the script out, and here it would run; remove the setting, or the script",
+                );
+            }
             (key, _) => notes.push(format!("its setting `{key}` means nothing here")),
         }
     }
-    way
+    Ok(way)
 }
 
 /// The widths of the parts of versions that have several, so that their order as text is that of their numbers. Four digits of the

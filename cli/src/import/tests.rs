@@ -255,6 +255,10 @@ fn a_file_of_goose_is_cut_at_its_annotations() {
                 Ok("up.sql: A; B\n;\nC;\n"),
             ),
             (
+                "-- +goose Up\n-- +goose StatementBegin\nA; B -- b;\n-- +goose StatementEnd\nC;\n",
+                Ok("up.sql: A; B -- b;\n;\nC;\n"),
+            ),
+            (
                 "-- +goose Up\n-- +goose StatementBegin\nA;\nEND;\n-- +goose StatementEnd\n",
                 Ok("up.sql: A;\nEND;\n"),
             ),
@@ -430,8 +434,11 @@ fn whole_files_keep_their_bytes_and_wishes() {
         ),
         (
             Tool::Flyway,
-            &[("V1__a.sql", "A;"), ("V1__a.sql.conf", "executeInTransaction=true\nshouldExecute=x\n")],
-            "up.sql: A;|note: its setting `shouldExecute` means",
+            &[
+                ("V1__a.sql", "A;"),
+                ("V1__a.sql.conf", "executeInTransaction=true\nshouldExecute=true\nencoding=x\n"),
+            ],
+            "up.sql: A;|note: its setting `shouldExecute` means|note: its setting `encoding` means",
         ),
         (
             Tool::Sqlx,
@@ -465,6 +472,8 @@ fn whole_files_keep_their_bytes_and_wishes() {
     }
     let wrong = [("1_a/up.sql", "A;"), ("1_a/metadata.toml", "run_in_transaction = 1\n")];
     assert!(parts(Tool::Diesel, &wrong).unwrap_err().starts_with("`run_in_transaction` is neither"));
+    let skipped = [("V1__a.sql", "A;"), ("V1__a.sql.conf", "shouldExecute=${env}==test\n")];
+    assert!(parts(Tool::Flyway, &skipped).unwrap_err().starts_with("by its `shouldExecute` Flyway may"));
     let utf16 = File { path: "1_a.sql".into(), bytes: b"\xff\xfeA\0;\0".to_vec() };
     assert!(
         convert(Tool::Sqlx, &[utf16]).unwrap_err()[0].why.starts_with("it is not UTF-8 text from byte 0 on")
@@ -488,6 +497,22 @@ fn drizzle_says_in_its_journal_what_is_there() {
         sqlite,
         "A\n--> statement-breakpoint\nB",
         Ok("up.sql: A\n\n;--> statement-breakpoint\nB|note: its statement breakpoints were"),
+    );
+    // What is behind a mark is a statement, and a semicolon in a comment ends none.
+    check(
+        sqlite,
+        "A;\n--> statement-breakpoint B;",
+        Ok("up.sql: A;\n--> statement-breakpoint\n B;|note: its statement breakpoints were"),
+    );
+    check(
+        sqlite,
+        "A -- a;\n--> statement-breakpoint\nB;",
+        Ok("up.sql: A -- a;\n\n;--> statement-breakpoint\nB;|note: its statement breakpoints were"),
+    );
+    check(
+        sqlite,
+        "A; -- a;\n--> statement-breakpoint\nB;",
+        Ok("up.sql: A; -- a;\n--> statement-breakpoint\nB;"),
     );
     check(
         &mysql,

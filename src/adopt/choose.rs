@@ -1,6 +1,7 @@
 //! Which tool's history it is: told by the names of tables and by their columns.
 
 use super::facts::quoted;
+use super::plan::listed;
 use super::tools::{FORMS, Form, Others, USER_VERSION};
 use super::{Adopt, Tool};
 use crate::dialect::{Dialect, TableName};
@@ -140,7 +141,7 @@ fn nothing(how: &Adopt, candidates: &[Chosen], seen: &[Seen]) -> Objection {
         let what = format!(
             "`{}` has the columns {}, which is not what {tools} makes",
             strange.table,
-            columns.join(", ")
+            listed(&columns)
         );
         return Objection::new(what, "look whose table it is; `Recovery::Baseline` needs no history");
     }

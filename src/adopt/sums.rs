@@ -43,9 +43,14 @@ impl Sum {
     }
 }
 
-/// The SHA-256 of a script in each of its forms, as hexadecimal digits in lower case.
+/// The SHA-256 of a script in each of its forms, as hexadecimal digits in lower case. One of Drizzle may have got marks that are
+/// comments to MySQL.
 pub(super) fn sha256_forms(script: &str) -> impl Iterator<Item = String> {
-    variants(script).map(|text| Checksum::from_bytes(Sha256::digest(text).into()).to_string())
+    const OURS: &str = "-- statement-breakpoint";
+    let theirs = script.contains(OURS).then(|| script.replace(OURS, "--> statement-breakpoint"));
+    let variants =
+        variants(script).chain(theirs.into_iter().flat_map(|script| variants(&script).collect::<Vec<_>>()));
+    variants.map(|text| Checksum::from_bytes(Sha256::digest(text).into()).to_string())
 }
 
 /// A text as it may have been when it was hashed.

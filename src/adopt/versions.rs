@@ -129,7 +129,7 @@ pub(super) fn alembic(sheet: &Sheet<'_>) -> Reading {
         format!(
             "`{}` has only the newest revision, {}: what came before it stands in the Python scripts",
             sheet.place,
-            heads.join(" and ")
+            listed(&heads)
         )
     };
     Reading::refused(

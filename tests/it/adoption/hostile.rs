@@ -264,6 +264,7 @@ fn many_rows_are_answered_with_few_words() {
         ("__drizzle_migrations (id, hash, created_at)", &format!("NULL, {hash}, i")),
         ("__moosicbox_schema_migrations (id, run_on, status)", "i, i, 'failed'"),
         ("schema_migrations (version)", "i"),
+        ("alembic_version (version_num)", "i"),
         ("django_migrations (id, app, name)", "i, 'app' || i, i"),
         (
             "_prisma_migrations (migration_name, checksum, started_at, finished_at, rolled_back_at)",

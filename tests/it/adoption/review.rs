@@ -144,3 +144,24 @@ fn versions_of_flyway_are_found_whatever_the_description() {
     let adoption = set(&[("2026-01-05-120000_a__b", "")]).plan_adoption(&conn, &Adopt::new()).unwrap();
     assert_eq!(shape(&adoption), "- V1__a__b.sql; + 2026-01-05-120000_a__b");
 }
+
+#[test]
+fn a_table_of_many_columns_is_answered_with_few_words() {
+    let columns: Vec<String> = (0..1500).map(|number| format!("{number:_>60}")).collect();
+    let conn = database(&format!("CREATE TABLE goose_db_version ({})", columns.join(", ")));
+    let error = refused(&set(&[("1_a", "")]), &conn, &Adopt::new());
+    assert!(error.len() < 8000, "{}", error.len());
+}
+
+/// To MySQL the marks of Drizzle are no comments, and `import` writes them so that they are.
+#[test]
+fn a_script_of_drizzle_is_known_whatever_its_marks_became() {
+    let hash = "9ce83b383a02be682932e26bd3162be8cde691090d89c3168e8acf7f873f2416";
+    let runner = set(&[("0000_a", "CREATE TABLE a (x);\n-- statement-breakpoint\nCREATE TABLE b (x);")]);
+    let conn = database(&format!(
+        "CREATE TABLE __drizzle_migrations (id, hash, created_at); INSERT INTO __drizzle_migrations VALUES (1, '{hash}', 1);
+        CREATE TABLE a (x); CREATE TABLE b (x)"
+    ));
+    let adoption = adopted(&runner, &conn, &Adopt::new());
+    assert_eq!(adoption.entries[0].finding, switchy_schema::Finding::Verified, "{adoption}");
+}

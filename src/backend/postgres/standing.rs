@@ -173,13 +173,14 @@ pub(super) fn advance(
     );
     let [statement, of, from_statement] =
         [to.statement, to.of, from.statement].map(|number| number.map(|number| number.to_string()));
+    let state = state(from).to_string();
     let values = [
         Some(id.as_str()),
         statement.as_deref(),
         of.as_deref(),
         to.mark.as_deref(),
         to.failure.as_deref(),
-        Some(&*state(from).to_string()),
+        Some(&state),
         from_statement.as_deref(),
         from.mark.as_deref(),
     ];

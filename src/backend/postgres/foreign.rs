@@ -4,7 +4,7 @@ use postgres::Client;
 
 use super::query::{fault, query};
 use crate::dialect::{TableName, quote};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, ForeignTable};
 
 /// A table, as the search path or its schema finds it: no view, which could do anything when it is read.
@@ -13,13 +13,26 @@ pub(super) fn table(
     table: &TableName,
     wanted: &[&str],
 ) -> Result<Option<ForeignTable>, Fault> {
-    let sql = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    let sql = "SELECT attname::text, atttypid::regtype::text, typnamespace = 'pg_catalog'::regnamespace,
+        CASE WHEN relrowsecurity THEN row_security_active(pg_class.oid) ELSE false END
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_type ON pg_type.oid = atttypid
         WHERE attrelid = to_regclass($1) AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-    let columns: Vec<(String, String)> = query(conn, sql, &[Some(&table.quoted())])
-        .map_err(fault)?
-        .iter()
-        .map(|row| (row.get(0), row.get(1)))
-        .collect();
+    let found = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
+    if !wanted.is_empty() && found.iter().any(|row| row.get(3)) {
+        let what = format!("`{table}` may hide rows from this user, since it has row level security");
+        return Err(Fault::new(FaultKind::Other, what).remedy("connect as a role that sees all of them"));
+    }
+    let columns: Vec<(String, String)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+    // The cast of any other type may be a function of somebody's.
+    let is_own = |(row, (name, _)): &(&postgres::Row, &(String, String))| {
+        !row.get::<_, bool>(2) && wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
+    };
+    if let Some((_, (name, _))) = found.iter().zip(&columns).find(is_own) {
+        let what = format!("the column `{name}` of `{table}` has a type that is not PostgreSQL's own");
+        return Err(
+            Fault::new(FaultKind::Other, what).remedy("look who made the table, and correct it there")
+        );
+    }
     if columns.is_empty() {
         return Ok(None);
     }

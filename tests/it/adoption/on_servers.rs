@@ -214,3 +214,39 @@ fn what_a_server_does_not_have_is_said() {
         assert!(error.to_string().contains(said), "{error}");
     }
 }
+
+/// Rows that a policy hides would be taken for what was never applied, and what a policy or a cast calls would be run by who looks.
+#[test]
+fn a_table_that_hides_rows_or_runs_code_is_not_read() {
+    let spy = "CREATE TABLE seen (x INT);
+        CREATE FUNCTION spy() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'INSERT INTO public.seen VALUES (1); SELECT true'";
+    let rows = "id INT, is_applied BOOLEAN, tstamp TIMESTAMP, version_id";
+    let hiding = format!(
+        "{spy}; CREATE TABLE goose_db_version ({rows} INT);
+        INSERT INTO goose_db_version VALUES (1, true, now(), 1), (2, true, now(), 2);
+        ALTER TABLE goose_db_version ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY p ON goose_db_version USING (version_id < 2 AND spy());
+        DO $$ BEGIN CREATE ROLE somebody; EXCEPTION WHEN OTHERS THEN NULL; END $$;
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO somebody; GRANT ALL ON SCHEMA public TO somebody; SET ROLE somebody"
+    );
+    let casting = format!(
+        "{spy}; CREATE TYPE evil AS (x INT);
+        CREATE FUNCTION cast_of(evil) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN spy() THEN '1' END $$;
+        CREATE CAST (evil AS text) WITH FUNCTION cast_of(evil); CREATE TABLE goose_db_version ({rows} evil);
+        INSERT INTO goose_db_version VALUES (1, true, now(), ROW(1))"
+    );
+    for (sql, said) in [
+        (hiding, "`goose_db_version` may hide rows from this user"),
+        (casting, "`version_id` of `goose_db_version` has a type that is not PostgreSQL's own"),
+    ] {
+        let Some(database) = servers::postgres() else { return };
+        let client = &mut database.connect();
+        client.batch_execute(&sql).unwrap();
+        let found = set::<Postgres>(NUMBERS).plan_adoption(&mut *client, &Adopt::new());
+        println!("{found:?}");
+        assert_eq!(pg::rows(&mut database.connect(), "SELECT * FROM seen"), Vec::<String>::new());
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+        crate::errors::is_one_sentence(&error);
+    }
+}

@@ -58,7 +58,7 @@ pub(crate) fn candidates(
     let (mut candidates, mut besides) = (Vec::new(), Vec::new());
     for form in FORMS.iter().filter(|form| how.tool.is_none_or(|tool| tool == form.tool)) {
         let Some(table) = how.table.clone().or_else(|| TableName::new(form.table).ok()) else { continue };
-        let own = form.schema.filter(|_| dialect == Dialect::Postgres && how.table.is_none());
+        let own = form.schema.filter(|_| dialect == Dialect::Postgres);
         for schema in [schema, own].into_iter().take(if own.is_some() { 2 } else { 1 }) {
             candidates.extend(in_schema(table.clone(), schema).map(|table| Chosen { form, table }));
         }

@@ -250,3 +250,21 @@ fn a_table_that_hides_rows_or_runs_code_is_not_read() {
         crate::errors::is_one_sentence(&error);
     }
 }
+
+/// Drizzle keeps it in a schema of its own whatever its name is.
+#[test]
+fn a_table_of_another_name_may_be_in_the_schema_of_its_tool() {
+    let Some(database) = servers::postgres() else { return };
+    let client = &mut database.connect();
+    client
+        .batch_execute(&format!(
+            "CREATE SCHEMA drizzle; CREATE TABLE drizzle.theirs (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint);
+            INSERT INTO drizzle.theirs (hash, created_at) VALUES ('{SHA256}', 1)"
+        ))
+        .unwrap();
+    let runner = set::<Postgres>(NUMBERS);
+    for how in [Adopt::new(), Adopt::new().tool(Tool::Drizzle)] {
+        let adoption = runner.plan_adoption(&mut *client, &how.table("theirs").unwrap()).unwrap();
+        assert_eq!((adoption.tool, adoption.entries[0].finding), (Tool::Drizzle, Finding::Verified));
+    }
+}

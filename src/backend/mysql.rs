@@ -434,9 +434,11 @@ fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
 /// Runs an update, and says how many rows it found, whether or not they were so before.
 fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
     run(conn, sql)?;
-    // `Rows matched: 1  Changed: 0  Warnings: 0`; how many were changed is what the number of rows tells.
-    let matched = conn.info_str().split_whitespace().nth(2).and_then(|number| number.parse().ok());
-    Ok(matched.unwrap_or_else(|| conn.affected_rows()))
+    // `Rows matched: 1  Changed: 0  Warnings: 0`, in the language of the server: `匹配行：1已更改：0警告：0`. How many were changed is what the
+    // number of rows tells.
+    let info = conn.info_str();
+    let matched = info.split(|c: char| !c.is_ascii_digit()).find(|number| !number.is_empty());
+    Ok(matched.and_then(|number| number.parse().ok()).unwrap_or_else(|| conn.affected_rows()))
 }
 
 /// The columns of a table with their types, in their order; none if there is no such table.

@@ -218,3 +218,17 @@ fn mysql_says_where_and_why_a_script_is_refused() {
         }
     }
 }
+
+#[test]
+fn records_are_kept_in_every_language_of_the_server() {
+    for language in ["pt_BR", "sv_SE", "hu_HU", "zh_CN", "ko_KR", "ja_JP", "de_DE"] {
+        let Some(database) = servers::mysql() else { return };
+        let mut conn = database.connect();
+        // A server that has not all its files says nothing in this language.
+        if conn.query_drop(format!("SET lc_messages = '{language}'")).is_err() {
+            continue;
+        }
+        let it = MigrationRunner::<Mysql>::for_backend([migration("CREATE TABLE a (n INT)", false)]).unwrap();
+        it.run(&mut conn).unwrap_or_else(|error| panic!("{language}: {error}"));
+    }
+}

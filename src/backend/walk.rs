@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Backend, Progress, Scope, atomically, patiently};
+use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::reached::Reached;
 use crate::sql::Tokens;
@@ -150,8 +151,9 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 run(conn)?;
                 self.note_committed(conn, &next)
             }
+            // On MySQL it commits the one that is open. Elsewhere it does nothing, or marks a place to which that can go back.
+            Manner::Begins if self.has_own && B::DIALECT != Dialect::Mysql => run(conn),
             Manner::Begins => {
-                // On MySQL it commits the one that is open.
                 self.note_own(conn, number)?;
                 // Where it goes on stands in the record already: here, as long as this transaction is not committed.
                 run(conn)?;
@@ -173,7 +175,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     }
 
     /// Whether a transaction of the script's is open.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn has_own(&self) -> bool {
         self.has_own
     }

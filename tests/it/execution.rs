@@ -426,6 +426,19 @@ fn a_guarded_script_may_handle_transactions_and_must_end_them() {
         ("CREATE TABLE a (b); BEGIN; CREATE TABLE c (d);", Some("left a transaction open"), 1),
         ("CREATE TABLE a (b); SAVEPOINT s; CREATE TABLE c (d);", Some("left a transaction open"), 1),
         ("BEGIN; CREATE TABLE a (b); SELECT * FROM missing; COMMIT", Some("no such table: missing"), 0),
+        ("BEGIN; SAVEPOINT s; RELEASE s; SELECT * FROM missing; COMMIT", Some("no such table: missing"), 0),
+        ("BEGIN; SAVEPOINT s; CREATE TABLE a (b); RELEASE s; ROLLBACK; CREATE TABLE c (d)", None, 1),
+        (
+            "BEGIN; SAVEPOINT s; SAVEPOINT t; CREATE TABLE a (b); ROLLBACK TO s; CREATE TABLE c (d); COMMIT",
+            None,
+            1,
+        ),
+        (
+            "SAVEPOINT s; SAVEPOINT t; CREATE TABLE a (b); RELEASE t; ROLLBACK TO s; CREATE TABLE c (d);
+            RELEASE SAVEPOINT \"S\"; CREATE TABLE e (f)",
+            None,
+            2,
+        ),
     ];
     for (script, failure, tables) in table {
         let conn = memory();

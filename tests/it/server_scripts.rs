@@ -62,6 +62,7 @@ fn postgres_runs_what_psql_runs() {
             ROLLBACK; INSERT INTO a VALUES (4)",
             "2 4",
         ),
+        (Outside, "BEGIN; INSERT INTO a VALUES (1); BEGIN; INSERT INTO a VALUES (2); ROLLBACK; INSERT INTO a VALUES (3)", "3"),
         (Both, "\\restrict 5uJzR\nINSERT INTO a VALUES (1);\n\n--\n\\unrestrict 5uJzR\n", "1"),
     ];
     for (places, script, expected) in rows {

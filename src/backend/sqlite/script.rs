@@ -34,6 +34,7 @@ pub(super) fn run(
     let (mut number, mut end) = (script.from, begin);
     let mut walk = (script.atomicity == Atomicity::Guarded)
         .then(|| Walk::<Sqlite>::new(progress, statement_count(text), script.patience));
+    let mut savepoints = Savepoints::default();
     loop {
         let start = statement_start(text, end);
         let whole = || &text[start..statement_end(text, start)];
@@ -59,7 +60,10 @@ pub(super) fn run(
         let outcome = match &mut walk {
             None => run(conn),
             Some(_) if asks_for_changes(&own) => Err(asks_over_note()),
-            Some(walk) => walk.take(conn, number, manner(&own), &mut run),
+            Some(walk) => {
+                let manner = manner(&own, &mut savepoints, walk.has_own());
+                walk.take(conn, number, manner, &mut run)
+            }
         };
         outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
         number += 1;
@@ -108,19 +112,64 @@ fn asks_for_changes(own: &str) -> bool {
 }
 
 /// How a statement goes that runs outside our transaction. Pragmas and `VACUUM` refuse to be in one, and do no harm if they run again.
-fn manner(own: &str) -> Manner {
-    let first = Tokens::new(&own[statement_start(own, 0)..]).next();
+fn manner(own: &str, savepoints: &mut Savepoints, has_own: bool) -> Manner {
+    let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
+    let first = tokens.next();
     let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
     if is(&["pragma", "vacuum", "attach", "detach"]) {
         Manner::Repeatable
-    } else if is(&["begin", "savepoint"]) {
+    } else if is(&["begin"]) {
+        *savepoints = Savepoints::default();
         Manner::Begins
-    } else if is(&["commit", "end", "release"]) {
+    } else if is(&["savepoint"]) {
+        savepoints.add(name_of(own), has_own);
+        Manner::Begins
+    } else if is(&["release"]) {
+        if savepoints.release(&name_of(own)) { Manner::Commits } else { Manner::Plain }
+    } else if is(&["commit", "end"]) {
         Manner::Commits
+    } else if is(&["rollback"]) && tokens.any(|token| token.is("to")) {
+        savepoints.go_back_to(&name_of(own));
+        Manner::Plain
     } else if is(&["rollback"]) {
         Manner::RollsBack
     } else {
         Manner::Plain
+    }
+}
+
+/// The savepoint that a statement is about, which stands at its end.
+fn name_of(own: &str) -> String {
+    let name = Tokens::new(own).filter_map(Token::spelling).last().unwrap_or_default();
+    name.trim_matches(['"', '\'', '`', '[', ']']).to_ascii_lowercase()
+}
+
+/// The savepoints that are open in a transaction of the script's, the outermost first.
+#[derive(Default)]
+struct Savepoints {
+    names: Vec<String>,
+    /// Whether the outermost began the transaction, and so ends it.
+    is_transaction: bool,
+}
+
+impl Savepoints {
+    fn add(&mut self, name: String, has_own: bool) {
+        if !has_own {
+            *self = Self { names: Vec::new(), is_transaction: true };
+        }
+        self.names.push(name);
+    }
+
+    /// Takes one away with those inside it, and says whether the transaction is committed with it.
+    fn release(&mut self, name: &str) -> bool {
+        let place = self.names.iter().rposition(|open| open == name).unwrap_or_default();
+        self.names.truncate(place);
+        self.is_transaction && place == 0
+    }
+
+    fn go_back_to(&mut self, name: &str) {
+        let place = self.names.iter().rposition(|open| open == name).unwrap_or_default();
+        self.names.truncate(place + 1);
     }
 }
 

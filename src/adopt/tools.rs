@@ -60,7 +60,7 @@ const fn switchy(table: &'static str, name: &'static [&'static str]) -> Form {
         tool: Tool::Switchy,
         table,
         columns: name,
-        optional: &["checksum", "up_checksum", "status", "dirty"],
+        optional: &["checksum", "up_checksum", "status", "dirty", "place"],
         version: names::none,
         read: versions::switchy,
         ..BASE

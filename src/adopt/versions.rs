@@ -143,7 +143,12 @@ pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
     let mut reading = Reading { order: Order::Applied, ..Reading::default() };
     let column = sheet.form.columns[0];
     let mut rows: Vec<Row<'_>> = sheet.rows().collect();
-    rows.sort_by_key(|row| row.text("run_on"));
+    if sheet.table.has("place") {
+        rows.sort_by_key(|row| row.number("place"));
+    } else if !sheet.table.has("mark") {
+        // An older form, which holds nothing that another tool applied. The newest is in order on SQLite.
+        rows.sort_by_key(|row| row.text("run_on"));
+    }
     let is_done = |row: &Row<'_>| {
         let status = row.text("status");
         status.is_none_or(|status| status == "completed") && !row.truth("dirty").unwrap_or(false)

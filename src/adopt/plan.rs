@@ -138,7 +138,7 @@ impl Join<'_> {
         let hashed = self.hashed(&facts);
         for (fact, hashed) in facts.into_iter().zip(hashed) {
             let places = match &fact.link {
-                Link::Named { id, version } => self.names.find(id.as_deref(), version.as_deref()),
+                Link::Named { id, version } => self.here(self.names.find(id.as_deref(), version.as_deref())),
                 Link::Hashed => hashed,
             };
             self.entry(fact, &places);
@@ -146,6 +146,13 @@ impl Join<'_> {
         if let Some(through) = through {
             self.assume(through);
         }
+    }
+
+    /// Of several, the one that is for this database and environment.
+    fn here(&self, places: Vec<usize>) -> Vec<usize> {
+        let here: Vec<usize> =
+            places.iter().copied().filter(|&place| self.known.locals[place].runs_here).collect();
+        if here.len() == 1 { here } else { places }
     }
 
     /// For each fact that has only a checksum, the migrations it may be. Where as many facts as scripts are alike, each has its own.

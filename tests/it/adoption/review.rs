@@ -165,3 +165,38 @@ fn a_script_of_drizzle_is_known_whatever_its_marks_became() {
     let adoption = adopted(&runner, &conn, &Adopt::new());
     assert_eq!(adoption.entries[0].finding, switchy_schema::Finding::Verified, "{adoption}");
 }
+
+#[test]
+fn of_two_with_one_version_the_one_for_this_environment_is_meant() {
+    let runner = MigrationRunner::new([
+        Migration::sql("1_a", "CREATE TABLE a (x)").environments(["staging"]),
+        Migration::sql("1_a_elsewhere", "CREATE TABLE a (x INT)").environments(["production"]),
+    ])
+    .unwrap();
+    let conn = database(
+        "CREATE TABLE schema_migrations (version); INSERT INTO schema_migrations VALUES ('1'); CREATE TABLE a (x)",
+    );
+    assert!(refused(&runner, &conn, &Adopt::new()).contains("`1` may be any of `1_a`, `1_a_elsewhere`"));
+    let runner = runner.environment("staging");
+    assert_eq!(shape(&adopted(&runner, &conn, &Adopt::new())), "~ 1 is 1_a");
+}
+
+/// The order of our own records is that of the rows: when another tool applied something says nothing about it.
+#[test]
+fn our_own_history_under_another_name_keeps_its_order() {
+    let three = || {
+        set(&[("1_a", "CREATE TABLE a (x)"), ("2_b", "ALTER TABLE a ADD y"), ("3_c", "ALTER TABLE a ADD z")])
+    };
+    let conn = database(
+        "CREATE TABLE flyway_schema_history (installed_rank, version, type, script, checksum, success, installed_on);
+        INSERT INTO flyway_schema_history VALUES (1, '1', 'BASELINE', '<< Flyway Baseline >>', NULL, 1, '2024-01-01 00:00:00'),
+            (2, '2', 'SQL', 'V2__b.sql', NULL, 1, '2024-01-02 00:00:00'), (3, '3', 'SQL', 'V3__c.sql', NULL, 1, '2024-01-03 00:00:00');
+        CREATE TABLE a (x); ALTER TABLE a ADD y; ALTER TABLE a ADD z",
+    );
+    adopted(&three(), &conn, &Adopt::new().accept(Doubt::Lost));
+    conn.execute_batch("DROP TABLE flyway_schema_history").unwrap();
+    let renamed = three().table_name("migrations_of_notes").unwrap();
+    let adoption = renamed.plan_adoption(&conn, &Adopt::new()).unwrap();
+    assert_eq!(shape(&adoption), "= 1_a; = 2_b; = 3_c", "{adoption}");
+    assert_eq!(adoption.objections, []);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Backend, Progress, Scope, atomically, patiently};
 use crate::dialect::Dialect;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::reached::Reached;
 use crate::sql::Tokens;
 use crate::step::ForeignKeys;
@@ -19,9 +19,12 @@ pub(super) enum Manner {
     /// It is about the next transaction, or the next statement of this one, and a note would be that.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     Unnoted,
-    /// It commits what was done before it, and does no harm if it runs again.
+    /// It commits what was done before it or not, and does no harm if it runs again.
     #[cfg(feature = "mysql")]
     Settles,
+    /// Nobody knows whether it commits, and it must not run again.
+    #[cfg(feature = "mysql")]
+    Opaque,
     /// It cannot be, and must not run again; what to compare with if nobody sees its end.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     Alone(String),
@@ -60,12 +63,34 @@ pub(super) struct Walk<'w, 'p, B: Backend> {
     /// Whether a transaction is open that the script began. Then what is noted is part of it, and taken back with it.
     has_own: bool,
     is_chained: bool,
+    #[cfg(feature = "mysql")]
     is_mute: bool,
+    /// What was noted last. Between the statements of a transaction of the script's, that is what the record says if it is taken back.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        allow(dead_code, reason = "elsewhere nothing is noted that may be taken back")
+    )]
+    last: Option<Reached>,
 }
 
 impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     pub(super) fn new(progress: &'w mut Progress<'p, B>, of: u32, patience: Duration) -> Self {
-        Self { progress, of, patience, has_own: false, is_chained: false, is_mute: false }
+        Self {
+            progress,
+            of,
+            patience,
+            has_own: false,
+            is_chained: false,
+            #[cfg(feature = "mysql")]
+            is_mute: false,
+            last: None,
+        }
+    }
+
+    /// Notes where the script begins, so that it can be said of a transaction that begins before anything else is noted.
+    #[cfg(feature = "mysql")]
+    pub(super) fn begins_at(&mut self, conn: &mut B::Conn<'_>, number: u32) -> Result<(), Fault> {
+        self.note(conn, &Reached { statement: number, of: Some(self.of), mark: None })
     }
 
     /// Takes it that a transaction of the script's is open where it goes on, and whether another begins when it ends.
@@ -86,18 +111,25 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         let next = reached(number + 1, None);
         match manner {
             #[cfg(feature = "mysql")]
-            Manner::Unlocks => {
-                run(conn)?;
-                self.is_mute = false;
-                self.note_committed(conn, &next)
-            }
-            _ if self.is_mute => run(conn),
+            manner if self.is_mute => self.take_under_locks(conn, &manner, &next, run),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Manner::Unnoted => run(conn),
             #[cfg(feature = "mysql")]
-            Manner::Settles => {
-                self.note_own(conn, number)?;
-                run(conn)?;
+            Manner::Opaque if self.has_own => {
+                let begins = reached(number, Some(String::new()));
+                if self.goes_on_behind(conn, begins, run)? {
+                    Ok(())
+                } else {
+                    self.note_committed(conn, &next)
+                }
+            }
+            #[cfg(feature = "mysql")]
+            Manner::Opaque => self.take(conn, number, Manner::Alone(String::new()), run),
+            #[cfg(feature = "mysql")]
+            Manner::Settles if self.has_own => {
+                if self.goes_on_behind(conn, reached(number, None), run)? {
+                    return Ok(());
+                }
                 self.has_own = self.is_chained;
                 if self.is_chained { Ok(()) } else { self.note(conn, &next) }
             }
@@ -124,7 +156,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             #[cfg(feature = "mysql")]
             Manner::Unchains => {
                 if self.has_own {
-                    (self.progress)(conn, next.clone())?;
+                    self.tell(conn, next.clone())?;
                 }
                 run(conn)?;
                 (self.has_own, self.is_chained) = (false, false);
@@ -133,12 +165,20 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             // What is noted in a transaction of the script's goes with it: the note before its end is the one that counts. And what would
             // be noted behind the last commit would be left open; it does no harm to run again.
             Manner::Plain | Manner::Repeatable if self.has_own => run(conn),
+            // Without locks there is nothing that it does.
+            #[cfg(feature = "mysql")]
+            Manner::Unlocks if self.has_own => run(conn),
             Manner::Plain => {
                 let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
                 atomically::<B, _, _>(conn, &scope, |conn| {
                     run(conn)?;
-                    (self.progress)(conn, next.clone())
+                    self.tell(conn, next.clone())
                 })
+            }
+            #[cfg(feature = "mysql")]
+            Manner::Settles | Manner::Unlocks => {
+                run(conn)?;
+                self.note(conn, &next)
             }
             Manner::Repeatable => {
                 run(conn)?;
@@ -161,16 +201,41 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 Ok(())
             }
             Manner::Commits if self.has_own => {
-                (self.progress)(conn, next)?;
+                let is_noted = self.tell_own(conn, next.clone())?;
                 run(conn)?;
                 self.has_own = self.is_chained || B::in_transaction(conn)?;
-                Ok(())
+                if is_noted || self.has_own { Ok(()) } else { self.note_behind(conn, &next) }
             }
             Manner::Commits | Manner::RollsBack => {
                 run(conn)?;
                 self.has_own = self.is_chained || B::in_transaction(conn)?;
                 if self.has_own { Ok(()) } else { self.note_behind(conn, &next) }
             }
+        }
+    }
+
+    /// Runs a statement while nothing can be noted.
+    #[cfg(feature = "mysql")]
+    fn take_under_locks(
+        &mut self,
+        conn: &mut B::Conn<'_>,
+        manner: &Manner,
+        next: &Reached,
+        run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        run(conn)?;
+        match manner {
+            Manner::Unlocks => {
+                self.is_mute = false;
+                // A transaction that began behind the locks took them away, and goes on.
+                self.has_own = !self.is_chained && B::in_transaction(conn)?;
+                if self.has_own { Ok(()) } else { self.note_committed(conn, next) }
+            }
+            Manner::Chains | Manner::Unchains => {
+                self.is_chained = *manner == Manner::Chains;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -197,13 +262,51 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         if !self.has_own {
             return Ok(());
         }
-        (self.progress)(conn, Reached { statement: number, of: Some(self.of), mark: None })
+        self.tell_own(conn, Reached { statement: number, of: Some(self.of), mark: None }).map(drop)
+    }
+
+    /// Notes something in a transaction of the script's, and says whether it could: one that only reads has changed nothing, and may be done
+    /// again. Elsewhere than on MySQL an error would have ended it.
+    fn tell_own(&mut self, conn: &mut B::Conn<'_>, reached: Reached) -> Result<bool, Fault> {
+        match self.tell(conn, reached) {
+            Err(fault) if fault.kind() == FaultKind::ReadOnly && B::DIALECT == Dialect::Mysql => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
+    }
+
+    fn tell(&mut self, conn: &mut B::Conn<'_>, reached: Reached) -> Result<(), Fault> {
+        (self.progress)(conn, reached.clone())?;
+        self.last = Some(reached);
+        Ok(())
+    }
+
+    /// Runs a statement in a transaction of the script's that it may end, behind a note of what is done if it does, and says whether that
+    /// goes on. Then the note is set back, since it may be taken back.
+    #[cfg(feature = "mysql")]
+    fn goes_on_behind(
+        &mut self,
+        conn: &mut B::Conn<'_>,
+        reached: Reached,
+        run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
+    ) -> Result<bool, Fault> {
+        let before = self.last.clone();
+        self.tell_own(conn, reached)?;
+        // Savepoints end with the transaction.
+        B::execute(conn, "SAVEPOINT __switchy_own")?;
+        run(conn)?;
+        if B::execute(conn, "RELEASE SAVEPOINT __switchy_own").is_err() {
+            return Ok(false);
+        }
+        if let Some(before) = before {
+            self.tell_own(conn, before)?;
+        }
+        Ok(true)
     }
 
     fn note(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
         // In a transaction of the script's, a note that is tried again could outlive what it is about.
         let patience = if self.has_own { Duration::ZERO } else { self.patience };
-        patiently(patience, || (self.progress)(conn, reached.clone()))
+        patiently(patience, || self.tell(conn, reached.clone()))
     }
 
     /// Notes that a statement is done which ended whatever transaction was open.

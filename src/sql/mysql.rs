@@ -14,7 +14,7 @@ mod tests;
 
 use self::body::Body;
 pub(crate) use self::kind::{
-    Kind, Subject, asks_for_counts, computes_variable, creates, is_about_next, kind,
+    Kind, Subject, asks_for_counts, autocommit_variable, computes_variable, creates, is_about_next, kind,
 };
 use self::lexer::{Lexeme, Lexer};
 use super::Token;

@@ -153,11 +153,37 @@ fn mysql_runs_what_its_client_runs() {
             "1 4 5",
         ),
         ("BEGIN; INSERT INTO a VALUES (1); BEGIN; INSERT INTO a VALUES (2); ROLLBACK", "1"),
+        ("BEGIN; INSERT INTO a VALUES (1); CHECKSUM TABLE a; INSERT INTO a VALUES (2); ROLLBACK", ""),
+        ("BEGIN; INSERT INTO a VALUES (1); CHECK TABLE a; INSERT INTO a VALUES (2); ROLLBACK", "1 2"),
+        ("BEGIN; INSERT INTO a VALUES (1); UNLOCK TABLES; INSERT INTO a VALUES (2); ROLLBACK", ""),
+        ("UNLOCK TABLES; LOCK TABLES a WRITE; START TRANSACTION; INSERT INTO a VALUES (1); UNLOCK TABLES; ROLLBACK", ""),
+        ("BEGIN; INSERT INTO a VALUES (1); CALL p(); INSERT INTO a VALUES (2); ROLLBACK", ""),
+        ("BEGIN; CALL p(); CALL p(); ROLLBACK; INSERT INTO a VALUES (2)", "2"),
+        ("BEGIN; CALL p(); COMMIT; CALL p(); INSERT INTO a VALUES (2)", "2 9 9"),
+        ("BEGIN; INSERT INTO a VALUES (1); CALL ends(); INSERT INTO a VALUES (2); ROLLBACK", "1 2"),
+        ("PREPARE s FROM 'INSERT INTO a VALUES (2)'; BEGIN; INSERT INTO a VALUES (1); EXECUTE s; ROLLBACK; EXECUTE s", "2"),
+        ("SET autocommit = 0; INSERT INTO a VALUES (1); CALL p(); ROLLBACK; INSERT INTO a VALUES (2); COMMIT", "2"),
+        ("START TRANSACTION READ ONLY; SELECT 1; COMMIT AND CHAIN; SELECT 2; COMMIT; INSERT INTO a VALUES (1)", "1"),
+        // As `mariadb-dump --no-autocommit` writes it.
+        (
+            "LOCK TABLES a WRITE; set autocommit=0; INSERT INTO a VALUES (1); UNLOCK TABLES; commit;
+            LOCK TABLES a WRITE; set autocommit=0; INSERT INTO a VALUES (2); UNLOCK TABLES; commit",
+            "1 2",
+        ),
+        (
+            "SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, @@AUTOCOMMIT=0; INSERT INTO a VALUES (1); SET AUTOCOMMIT=@OLD_AUTOCOMMIT;
+            INSERT INTO a VALUES (2); ROLLBACK",
+            "1 2",
+        ),
+        ("SET @it = 'ON', autocommit = 0; INSERT INTO a VALUES (1); SET autocommit = @it; ROLLBACK", "1"),
+        ("SET @it = 0, autocommit = 0; INSERT INTO a VALUES (1); SET autocommit = @it; ROLLBACK; SET autocommit = 1", ""),
     ];
     for (script, expected) in rows {
         let Some(database) = servers::mysql() else { return };
         let mut conn = database.connect();
         conn.query_drop("CREATE TABLE a (n INT)").unwrap();
+        conn.query_drop("CREATE PROCEDURE p() INSERT INTO a VALUES (9)").unwrap();
+        conn.query_drop("CREATE PROCEDURE ends() COMMIT").unwrap();
         let it = MigrationRunner::<Mysql>::for_backend([migration(script, false)]).unwrap();
         it.run(&mut conn).unwrap_or_else(|error| panic!("{script}: {error}"));
         assert_eq!(my_rows(&mut conn, "SELECT n FROM a ORDER BY n").join(" "), expected, "{script}");
@@ -173,12 +199,20 @@ fn what_a_statement_commits_on_mysql_is_not_done_again() {
         "CREATE TABLE b (n INT)",
         "COMMIT",
         "LOCK TABLES a WRITE; UNLOCK TABLES",
+        "LOCK TABLES a WRITE; SET autocommit = 0; UNLOCK TABLES",
+        "SET DEFAULT ROLE NONE",
+        "CHECKSUM TABLE a",
+        "SET @on = 1; SET autocommit = 0; SET autocommit = @on",
+        "CALL ends()",
+        "CALL nothing(); CALL nothing()",
     ];
     for begin in ["BEGIN", "SET autocommit = 0"] {
         for end in ends {
             let Some(database) = servers::mysql() else { return };
             let mut conn = database.connect();
             conn.query_drop("CREATE TABLE a (n INT)").unwrap();
+            conn.query_drop("CREATE PROCEDURE ends() COMMIT").unwrap();
+            conn.query_drop("CREATE PROCEDURE nothing() SET @a = 1").unwrap();
             let script =
                 format!("{begin}; INSERT INTO a VALUES (1); {end}; INSERT INTO missing VALUES (2); COMMIT");
             let it = MigrationRunner::<Mysql>::for_backend([migration(&script, false)]).unwrap();

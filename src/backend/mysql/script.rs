@@ -8,7 +8,9 @@ use super::{Mysql, settings, standing};
 use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session};
 use crate::fault::{Fault, FaultKind};
-use crate::sql::mysql::{Kind, asks_for_counts, computes_variable, is_about_next, kind, statements};
+use crate::sql::mysql::{
+    Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,
+};
 use crate::sql::pieces::Piece;
 use crate::step::Atomicity;
 
@@ -62,6 +64,11 @@ fn walked(
     if script.from > 1 {
         refuse_lost(script, pieces)?;
     }
+    let is_open = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Begins | Kind::Chains);
+    let may_end = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Other | Kind::Repeatable);
+    if script.atomicity == Atomicity::Guarded && pieces.iter().any(is_open) && pieces.iter().any(may_end) {
+        walk.begins_at(conn, script.from)?;
+    }
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
         outcome = match script.atomicity {
@@ -104,7 +111,7 @@ fn again(
     number: u32,
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
-    match kind(piece.text) {
+    match switched(conn, piece.text)? {
         _ if computes_variable(piece.text) => Err(lost_with_session(number)),
         Kind::Temporary => Err(lost_with_session(number)),
         Kind::Setting => send(conn, piece),
@@ -152,7 +159,7 @@ fn guarded(
     number: u32,
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
-    let kind = kind(piece.text);
+    let kind = switched(conn, piece.text)?;
     // Of several that are to go some may be gone when one is missing.
     let is_partial = match &kind {
         Kind::Defines(subjects) => subjects.len() > 1,
@@ -177,7 +184,7 @@ fn guarded(
         Kind::Locks => Manner::Locks,
         Kind::Unlocks => Manner::Unlocks,
         Kind::Defines(subjects) => Manner::Alone(standing::mark(conn, &subjects)?),
-        Kind::Other => Manner::Alone(String::new()),
+        Kind::Other => Manner::Opaque,
         Kind::ReadsClient => return Err(reads_client()),
     };
     walk.take(conn, number, manner, &mut |conn| {
@@ -188,6 +195,14 @@ fn guarded(
             if leaves { fault.partial() } else { fault }
         })
     })
+}
+
+/// The kind of a statement, where `autocommit` is set to a variable by what that says: `SET autocommit = @OLD_AUTOCOMMIT`.
+fn switched<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> {
+    let Some(variable) = autocommit_variable(text) else { return Ok(kind(text)) };
+    let sql = format!("SELECT UPPER(CAST(@{variable} AS CHAR)) IN ('0', 'OFF', 'FALSE')");
+    let is_off = query::column::<bool>(conn, &sql).map_err(fault)?;
+    Ok(if is_off == Some(true) { Kind::Chains } else { Kind::Unchains })
 }
 
 fn is_syntax(fault: &Fault) -> bool {

@@ -26,7 +26,7 @@ pub(crate) enum Kind<'a> {
     Locks,
     /// `UNLOCK TABLES`.
     Unlocks,
-    /// It commits what was done before it, and does no harm if it runs again: `ANALYZE`.
+    /// It commits what was done before it, as `ANALYZE`, or not, as `CHECKSUM`, and does no harm if it runs again.
     Repeatable,
     /// It commits what was done before it, and changes these definitions.
     Defines(Vec<Subject<'a>>),
@@ -114,25 +114,32 @@ fn setting(words: Words<'_>) -> Kind<'_> {
     if words.clone().next().is_some_and(|token| token.is("statement") || token.is("password")) {
         return Kind::Other;
     }
+    let mut start = words.clone();
+    if start.next().is_some_and(|token| token.is("default"))
+        && start.next().is_some_and(|token| token.is("role"))
+    {
+        return Kind::Repeatable;
+    }
     let tokens: Vec<Token<'_>> = words.collect();
+    // The last one counts.
+    let last = assignments(&tokens).filter_map(switches).last();
+    last.map_or(Kind::Setting, |value| if is_off(value) { Kind::Chains } else { Kind::Unchains })
+}
+
+fn assignments<'t, 'a>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Token<'a>]> {
     let mut depth = 0_usize;
-    let assignments = tokens.split(|token| {
+    tokens.split(move |token| {
         match token {
             Token::Mark(b'(') => depth += 1,
             Token::Mark(b')') => depth = depth.saturating_sub(1),
             _ => {}
         }
         depth == 0 && *token == Token::Mark(b',')
-    });
-    // The last one counts.
-    assignments
-        .filter_map(switches)
-        .last()
-        .map_or(Kind::Setting, |is_off| if is_off { Kind::Chains } else { Kind::Unchains })
+    })
 }
 
-/// Whether an assignment switches `autocommit` of the session off or on, if that is what it sets.
-fn switches(assignment: &[Token<'_>]) -> Option<bool> {
+/// What an assignment sets `autocommit` of the session to, if that is what it sets.
+fn switches<'t, 'a>(assignment: &'t [Token<'a>]) -> Option<&'t [Token<'a>]> {
     let at = assignment.iter().position(|token| *token == Token::Mark(b'='))?;
     let (left, right) = assignment.split_at(at);
     let is_variable = left.first() == Some(&Token::Mark(b'@')) && left.get(1) != Some(&Token::Mark(b'@'));
@@ -140,9 +147,24 @@ fn switches(assignment: &[Token<'_>]) -> Option<bool> {
     if is_variable || is("global") || !is("autocommit") {
         return None;
     }
-    let value = right.get(1).and_then(|token| token.spelling())?;
+    right.get(1..)
+}
+
+fn is_off(value: &[Token<'_>]) -> bool {
+    let value = value.first().and_then(|token| token.spelling()).unwrap_or_default();
     let value = value.trim_matches(['\'', '"']);
-    Some(["0", "off", "false"].iter().any(|off| value.eq_ignore_ascii_case(off)))
+    ["0", "off", "false"].iter().any(|off| value.eq_ignore_ascii_case(off))
+}
+
+/// The variable of the script's own that `autocommit` is set to.
+pub(crate) fn autocommit_variable(statement: &str) -> Option<&str> {
+    let mut words = Words::new(statement);
+    words.next().filter(|first| first.is("set"))?;
+    let tokens: Vec<Token<'_>> = words.collect();
+    match assignments(&tokens).filter_map(switches).last()? {
+        [Token::Mark(b'@'), Token::Word(name) | Token::Quoted(name), ..] => Some(name),
+        _ => None,
+    }
 }
 
 /// `SET TRANSACTION ...`, which is about the next transaction alone.
@@ -330,6 +352,8 @@ mod tests {
             ("SET @OLD_AUTOCOMMIT = @@AUTOCOMMIT, autocommit = 0", Kind::Chains),
             ("SET @OLD_AUTOCOMMIT = @@AUTOCOMMIT", Kind::Setting),
             ("SET GLOBAL autocommit = 0", Kind::Setting),
+            ("SET AUTOCOMMIT=@OLD_AUTOCOMMIT", Kind::Unchains),
+            ("SET DEFAULT ROLE NONE", Kind::Repeatable),
             ("ANALYZE FORMAT=JSON UPDATE t SET a = 1", Kind::Data),
             ("ANALYZE TABLE t", Kind::Repeatable),
             ("FLUSH TABLES WITH READ LOCK", Kind::Locks),

@@ -120,6 +120,25 @@ fn postgres_says_where_and_why_a_script_is_refused() {
     }
 }
 
+/// `DISCARD ALL` gives up the role that the application took.
+#[test]
+fn notes_are_written_as_who_the_application_is() {
+    let Some(database) = servers::postgres() else { return };
+    let mut client = database.connect();
+    let [login, owner] = ["login", "owner"].map(|role| format!("{role}_{}", std::process::id()));
+    let roles = format!(
+        "CREATE ROLE {owner}; CREATE ROLE {login} LOGIN NOINHERIT IN ROLE {owner}; GRANT CREATE ON SCHEMA public TO {owner}"
+    );
+    client.batch_execute(&roles).unwrap();
+    let mut config: ::postgres::Config = database.url.parse().unwrap();
+    // A server that is not of the tests may want a password.
+    let Ok(mut theirs) = config.user(&login).connect(::postgres::NoTls) else { return };
+    theirs.batch_execute(&format!("SET ROLE {owner}")).unwrap();
+    let it = MigrationRunner::<Postgres>::for_backend([migration("DISCARD ALL; SELECT 1", false)]).unwrap();
+    it.run(&mut theirs).unwrap();
+    assert_eq!(pg_rows(&mut theirs, "SELECT current_user::text"), [owner]);
+}
+
 #[test]
 fn a_transaction_of_a_script_on_postgres_is_noted_once() {
     let Some(database) = servers::postgres() else { return };

@@ -35,7 +35,7 @@ pub(super) fn read(conn: &mut Client, script: &str) -> Result<Settings, Fault> {
 
 /// Whether a script may change who the session is, or how it is spoken to.
 pub(super) fn changes_who(script: &str) -> bool {
-    let words = ["role", "authorization", "session_authorization", "client_encoding", "names"];
+    let words = ["role", "authorization", "session_authorization", "client_encoding", "names", "discard"];
     let mut spellings =
         Tokens::new(script).filter_map(Token::spelling).map(|name| name.trim_matches(['"', '\'']));
     spellings.any(|name| words.iter().any(|word| name.eq_ignore_ascii_case(word)))

@@ -350,3 +350,10 @@ pub(super) fn asks_over_note() -> Fault {
                 between them";
     Fault::new(crate::fault::FaultKind::Other, what).remedy("ask in the same statement, or do it in code")
 }
+
+/// The fault of a statement after which nobody can tell when a transaction ends, and the record with it.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn distributed() -> Fault {
+    let what = "it is part of a transaction of several databases, which only their manager can end";
+    Fault::new(FaultKind::Other, what).remedy("do it in code, outside the migrations")
+}

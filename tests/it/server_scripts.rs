@@ -95,6 +95,7 @@ fn postgres_says_where_and_why_a_script_is_refused() {
             "2:1",
             "leave default_transaction_read_only",
         ),
+        (Outside, "BEGIN;\nPREPARE TRANSACTION 'q'; COMMIT PREPARED 'q'", "2:1", "several databases"),
         (
             Inside,
             "CREATE TABLE a (b int);\nDROP TABLE __switchy_migrations",

@@ -5,7 +5,7 @@ use mysql::{Conn, Row};
 
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, standing};
-use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains};
+use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains, distributed};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{
@@ -208,14 +208,6 @@ fn switched<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> {
 fn is_syntax(fault: &Fault) -> bool {
     let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
     error.and_then(code) == Some(query::SYNTAX)
-}
-
-fn distributed() -> Fault {
-    Fault::new(
-        FaultKind::Other,
-        "it is part of a transaction of several databases, which only their manager can end",
-    )
-    .remedy("do it in code, outside the migrations")
 }
 
 fn reads_client() -> Fault {

@@ -5,7 +5,7 @@ use postgres::error::{ErrorPosition, SqlState};
 
 use super::settings::{self, Settings};
 use super::{Postgres, fault, standing};
-use crate::backend::walk::{Manner, Walk, asks_for_last_row, chains};
+use crate::backend::walk::{Manner, Walk, asks_for_last_row, chains, distributed};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::pieces::Piece;
@@ -103,6 +103,8 @@ fn guarded(
     let mut run = |conn: &mut &mut Client| send(conn, script, piece);
     let alone = |mark: &str| Manner::Alone(mark.to_owned());
     match manner(piece.text) {
+        // It would keep the record locked, with the note in it.
+        _ if prepares_transaction(piece.text) => Err(distributed()),
         // What it did does no harm if it is done again, and nothing can be noted in it.
         Manner::Commits if walk.has_own() && settings::is_read_only(conn)? => {
             let manner = if chains(piece.text) { Manner::Unnoted } else { Manner::RollsBack };
@@ -141,7 +143,7 @@ fn manner(text: &str) -> Manner {
     let second = |word| rest.first().is_some_and(|token| token.is(word));
     if is(&["begin"]) || (is(&["start"]) && second("transaction")) {
         Manner::Begins
-    } else if is(&["commit", "end"]) || (is(&["prepare"]) && second("transaction")) {
+    } else if is(&["commit", "end"]) {
         Manner::Commits
     } else if is(&["abort"]) || (is(&["rollback"]) && !rest.iter().any(|token| token.is("to"))) {
         Manner::RollsBack
@@ -154,6 +156,12 @@ fn manner(text: &str) -> Manner {
     } else {
         Manner::Plain
     }
+}
+
+fn prepares_transaction(text: &str) -> bool {
+    let mut tokens = Tokens::new(text);
+    let mut next_is = |word| tokens.next().is_some_and(|token| token.is(word));
+    next_is("prepare") && next_is("transaction")
 }
 
 pub(super) fn refused_as(fault: &Fault, state: &SqlState) -> bool {
@@ -190,7 +198,7 @@ fn refuse_control(text: &str) -> Result<(), Fault> {
         "it begins a transaction, and it already runs in one"
     } else if is(&["commit", "end", "abort"])
         || (is(&["rollback"]) && !rest.iter().any(|token| token.is("to")))
-        || (is(&["prepare"]) && rest.first().is_some_and(|token| token.is("transaction")))
+        || prepares_transaction(text)
     {
         "it would end the transaction that it runs in"
     } else {

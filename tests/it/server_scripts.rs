@@ -97,6 +97,12 @@ fn postgres_says_where_and_why_a_script_is_refused() {
         ),
         (Outside, "BEGIN;\nPREPARE TRANSACTION 'q'; COMMIT PREPARED 'q'", "2:1", "several databases"),
         (
+            Outside,
+            "CREATE TABLE a (b int); BEGIN; INSERT INTO a VALUES (1); SET TRANSACTION READ ONLY;\nCOMMIT AND CHAIN",
+            "2:1",
+            "read-only transaction",
+        ),
+        (
             Inside,
             "CREATE TABLE a (b int);\nDROP TABLE __switchy_migrations",
             "",

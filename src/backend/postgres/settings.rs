@@ -41,9 +41,10 @@ pub(super) fn changes_who(script: &str) -> bool {
     spellings.any(|name| words.iter().any(|word| name.eq_ignore_ascii_case(word)))
 }
 
-/// Whether the transaction that is open changes nothing.
+/// Whether the transaction that is open may change nothing, and has not.
 pub(super) fn is_read_only(conn: &mut Client) -> Result<bool, Fault> {
-    let rows = query(conn, "SELECT current_setting('transaction_read_only') = 'on'", &[]).map_err(fault)?;
+    let sql = "SELECT current_setting('transaction_read_only') = 'on' AND txid_current_if_assigned() IS NULL";
+    let rows = query(conn, sql, &[]).map_err(fault)?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 

@@ -105,7 +105,7 @@ pub(crate) fn choose(
         let table = TableName::new(USER_VERSION.table).unwrap_or_default();
         Chosen { form: &USER_VERSION, table }
     };
-    match (&*found, how.tool) {
+    let chosen = match (&*found, how.tool) {
         (_, Some(Tool::UserVersion)) if user_version.is_some() => Ok(header()),
         (_, Some(Tool::UserVersion)) => Err(Objection::new(
             "this database has no `user_version`, which is SQLite's",
@@ -120,7 +120,19 @@ pub(crate) fn choose(
             let what = format!("there are the histories of several tools: {}", several.join(", "));
             Err(Objection::new(what, "say which of them the set is from, with `Adopt::tool`"))
         }
+    }?;
+    misplaced(how, chosen.form.tool).map_or(Ok(chosen), Err)
+}
+
+/// What was said that means nothing for this tool.
+fn misplaced(how: &Adopt, tool: Tool) -> Option<Objection> {
+    if how.app.is_some() && tool != Tool::Django {
+        let what = format!("an application of Django was named, and this is the history of {tool}");
+        return Some(Objection::new(what, "leave out `Adopt::app`, or name the tool with `Adopt::tool`"));
     }
+    let table = how.table.as_ref().filter(|_| tool == Tool::UserVersion)?;
+    let what = format!("the table `{table}` was named, and `user_version` is a number and no table");
+    Some(Objection::new(what, "leave out `Adopt::table`, or name the tool whose table it is"))
 }
 
 /// Why no history was found.

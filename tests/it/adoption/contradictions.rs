@@ -1,7 +1,9 @@
 //! Histories that say one thing, and records that say another.
 
 use switchy_schema::test_utils::TestDatabase;
-use switchy_schema::{Adopt, Doubt, ErrorKind, Migration, MigrationRunner, Recovery, Signature, Target};
+use switchy_schema::{
+    Adopt, Doubt, ErrorKind, Migration, MigrationRunner, Recovery, Signature, Target, Tool,
+};
 
 use super::{adopted, content, database, refused, set, shape};
 
@@ -255,4 +257,19 @@ fn our_own_history_under_another_name_is_verified() {
     assert_eq!(renamed().adopt(&conn, adoption, Signature::of("ada")).unwrap().len(), 2);
     assert_eq!(renamed().run(&conn).unwrap().applied.len(), 1);
     assert_eq!(renamed().rollback(&conn, 3).unwrap().applied.len(), 3);
+}
+
+/// Nothing that is said is passed over.
+#[test]
+fn what_means_nothing_for_the_tool_is_refused() {
+    let conn = database(&format!("{PLAIN} PRAGMA user_version = 1"));
+    let rows = [
+        (Adopt::new().app("notes"), "leave out `Adopt::app`"),
+        (Adopt::new().tool(Tool::UserVersion).table("versions").unwrap(), "leave out `Adopt::table`"),
+    ];
+    for (how, remedy) in rows {
+        let error = three().plan_adoption(&conn, &how).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Adoption);
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
 }

@@ -472,6 +472,10 @@ fn fault(error: rusqlite::Error) -> Fault {
         Some(ErrorCode::DatabaseLocked) if kind == FaultKind::Other => {
             fault.remedy("end the statements that are open on this connection, and run again")
         }
+        Some(ErrorCode::AuthorizationForStatementDenied) => fault.remedy(
+            "an authorizer forbids it; that of a replay in memory lets no script open a file, so attach what it needs with \
+             `prepare_connection`",
+        ),
         _ => fault,
     }
     .caused_by(error)

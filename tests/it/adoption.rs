@@ -9,9 +9,9 @@ mod contradictions;
 mod documented;
 mod hostile;
 mod made;
+mod mistaken;
 mod on_servers;
 mod proofs;
-mod review;
 
 /// What was found, in few words: `= 20240102_users 2024-01-02_users; + 3_notes`. `=` is verified, `~` matched, `?` assumed, `!` changed,
 /// `-` orphaned, `&` ambiguous; `.` is recorded already and `+` pending.

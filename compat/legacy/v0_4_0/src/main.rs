@@ -1,4 +1,4 @@
-//! Migrates a database with moosicbox_schema 0.4.0, as it was published.
+//! Migrates a database with moosicbox_schema 0.4.0 or 0.5.0, as they were published.
 
 #[path = "../../common.rs"]
 mod common;

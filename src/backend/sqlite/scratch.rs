@@ -10,12 +10,12 @@ use crate::fault::Fault;
 
 /// Opens it, as the program prepares its connections.
 pub(super) fn open(prepare: Option<&Prepare<super::Sqlite>>) -> Result<Connection, Fault> {
-    let conn = Connection::open_in_memory().map_err(fault)?;
+    let mut conn = Connection::open_in_memory().map_err(fault)?;
     if let Some(prepare) = prepare {
         prepare(&conn).map_err(Fault::of)?;
     }
     empty_attached(&conn).map_err(fault)?;
-    forbid_files(&conn);
+    forbid_files(&mut conn);
     Ok(conn)
 }
 
@@ -34,7 +34,7 @@ fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
 /// 0.41 on.
 #[allow(clippy::let_unit_value, reason = "it is a unit in some versions")]
 #[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions")]
-fn forbid_files(conn: &Connection) {
+fn forbid_files(conn: &mut Connection) {
     let judge = |context: AuthContext<'_>| match context.action {
         AuthAction::Attach { filename: "" | ":memory:" } => Authorization::Allow,
         // SQLite names the file only where it is written as a plain string.

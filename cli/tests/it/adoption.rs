@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::Shell;
 
-fn fixture(folder: &str) -> PathBuf {
+/// A folder of files and databases that a tool has made.
+pub(crate) fn fixture(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat/tools/fixtures").join(folder)
 }
 

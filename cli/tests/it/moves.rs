@@ -1,10 +1,11 @@
 //! A project that comes from another tool: its files are imported, its database is adopted, and the next migration runs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::adoption::fixture;
 use crate::shell::Shell;
 
 /// Whose files they are, the folder of files and databases that the tool has made, and what `adopt` needs to be told.
@@ -23,10 +24,6 @@ const MOVES: [(&str, &str, &str); 12] = [
     ("drizzle", "drizzle-1", ""),
 ];
 
-fn fixture(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat/tools/fixtures").join(folder)
-}
-
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -40,6 +37,15 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(&from, &to).unwrap();
         }
     }
+}
+
+/// The files of a tool in `theirs`, and one of its databases.
+fn of(folder: &str, database: &str) -> Shell {
+    let shell = Shell::new();
+    shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
+    copy(&fixture(folder).join("migrations"), &shell.path().join("theirs"));
+    fs::copy(fixture(folder).join(database), shell.path().join("app.db")).unwrap();
+    shell
 }
 
 /// Everything in a database but what tells how it came to be: definitions and rows.
@@ -66,10 +72,7 @@ fn picture(path: &Path) -> Vec<String> {
 fn a_project_moves_with_its_files_and_its_database() {
     for (tool, folder, how) in MOVES {
         for (database, pending) in [("complete.db", 0), ("partial.db", 1)] {
-            let mut shell = Shell::new();
-            shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
-            copy(&fixture(folder).join("migrations"), &shell.path().join("theirs"));
-            fs::copy(fixture(folder).join(database), shell.path().join("app.db")).unwrap();
+            let mut shell = of(folder, database);
             let app = shell.path().join("app.db");
             let before = picture(&app);
             let mut does = |line: &str| {
@@ -104,10 +107,7 @@ fn a_project_moves_with_its_files_and_its_database() {
 #[test]
 fn what_is_pending_makes_what_the_tool_would_have_made() {
     for (tool, folder, how) in MOVES {
-        let mut shell = Shell::new();
-        shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
-        copy(&fixture(folder).join("migrations"), &shell.path().join("theirs"));
-        fs::copy(fixture(folder).join("partial.db"), shell.path().join("app.db")).unwrap();
+        let mut shell = of(folder, "partial.db");
         for line in [
             format!("import --from {tool} theirs"),
             format!("adopt --from {tool} {how}"),

@@ -13,6 +13,8 @@ use crate::reached::{Reached, Standing};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::trace::Trace;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod foreign;
 mod ledger;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -481,13 +483,6 @@ pub(crate) fn patiently<R>(
 /// What to do about a script that handles transactions itself.
 pub(crate) const KEEP_OUT: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
      or set run_in_transaction = false in its metadata";
-
-/// The bytes that hexadecimal digits spell.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    (0..digits.len()).step_by(2).map(pair).collect()
-}
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 /// The fault of a script that cannot go on, because what one of its statements made has ended with the session.

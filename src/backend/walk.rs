@@ -125,8 +125,15 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             }
             #[cfg(feature = "mysql")]
             Manner::Opaque => self.take(conn, number, Manner::Alone(String::new()), run),
+            // It is so already; there are no locks; nothing is open that it could commit.
             #[cfg(feature = "mysql")]
-            Manner::Settles if self.has_own => {
+            Manner::Unchains if !self.is_chained => self.take(conn, number, Manner::Repeatable, run),
+            #[cfg(feature = "mysql")]
+            Manner::Unlocks => self.take(conn, number, Manner::Repeatable, run),
+            #[cfg(feature = "mysql")]
+            Manner::Settles if !self.has_own => self.take(conn, number, Manner::Repeatable, run),
+            #[cfg(feature = "mysql")]
+            Manner::Settles => {
                 if self.goes_on_behind(conn, reached(number, None), run)? {
                     return Ok(());
                 }
@@ -147,12 +154,6 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 (self.has_own, self.is_chained) = (true, true);
                 Ok(())
             }
-            // It is so already.
-            #[cfg(feature = "mysql")]
-            Manner::Unchains if !self.is_chained => {
-                run(conn)?;
-                if self.has_own { Ok(()) } else { self.note(conn, &next) }
-            }
             #[cfg(feature = "mysql")]
             Manner::Unchains => {
                 if self.has_own {
@@ -165,20 +166,12 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             // What is noted in a transaction of the script's goes with it: the note before its end is the one that counts. And what would
             // be noted behind the last commit would be left open; it does no harm to run again.
             Manner::Plain | Manner::Repeatable if self.has_own => run(conn),
-            // Without locks there is nothing that it does.
-            #[cfg(feature = "mysql")]
-            Manner::Unlocks if self.has_own => run(conn),
             Manner::Plain => {
                 let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
                 atomically::<B, _, _>(conn, &scope, |conn| {
                     run(conn)?;
                     self.tell(conn, next.clone())
                 })
-            }
-            #[cfg(feature = "mysql")]
-            Manner::Settles | Manner::Unlocks => {
-                run(conn)?;
-                self.note(conn, &next)
             }
             Manner::Repeatable => {
                 run(conn)?;
@@ -200,16 +193,12 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 self.has_own = true;
                 Ok(())
             }
-            Manner::Commits if self.has_own => {
-                let is_noted = self.tell_own(conn, next.clone())?;
+            manner @ (Manner::Commits | Manner::RollsBack) => {
+                let keeps_own = self.has_own && manner == Manner::Commits;
+                let is_noted = keeps_own && self.tell_own(conn, next.clone())?;
                 run(conn)?;
                 self.has_own = self.is_chained || B::in_transaction(conn)?;
                 if is_noted || self.has_own { Ok(()) } else { self.note_behind(conn, &next) }
-            }
-            Manner::Commits | Manner::RollsBack => {
-                run(conn)?;
-                self.has_own = self.is_chained || B::in_transaction(conn)?;
-                if self.has_own { Ok(()) } else { self.note_behind(conn, &next) }
             }
         }
     }

@@ -5,7 +5,7 @@ use mysql::{Conn, Row};
 
 use super::query::{column, fault, get};
 use super::{columns, quoted, text};
-use crate::backend::unhex;
+use crate::backend::foreign;
 use crate::dialect::{TableName, quote_in};
 use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};
@@ -26,32 +26,11 @@ pub(super) fn table(
         return Ok(None);
     }
     let columns = columns(conn, table)?;
-    let forms: Vec<Option<(&str, Form)>> = wanted
-        .iter()
-        .map(|wanted| {
-            let found = columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.map(|(name, of)| (name.as_str(), Form::of(of)))
-        })
-        .collect();
-    let mut rows = Vec::new();
-    if !wanted.is_empty() {
-        let list: Vec<String> = forms
-            .iter()
-            .map(|form| form.as_ref().map_or("NULL".to_owned(), |(name, form)| form.read(name)))
-            .collect();
-        let most = ForeignTable::MOST_ROWS + 1;
-        let sql = format!("SELECT {} FROM {} LIMIT {most}", list.join(", "), quoted(table));
-        let found: Vec<Row> = conn.query(sql).map_err(fault)?;
-        for row in &found {
-            let cell = |(place, form): (usize, &Option<(&str, Form)>)| match (get::<String>(row, place), form)
-            {
-                (Some(text), Some((_, form))) => form.cell(text),
-                _ => Cell::Null,
-            };
-            rows.push(forms.iter().enumerate().map(cell).collect());
-        }
-    }
-    Ok(Some(ForeignTable::new(columns.into_iter().map(|(name, _)| name).collect(), rows)))
+    let read = foreign::table::<Form>(columns, wanted, &quoted(table), |sql| {
+        let rows: Vec<Row> = conn.query(sql).map_err(fault)?;
+        Ok(rows.iter().map(|row| (0..row.len()).map(|place| get(row, place)).collect()).collect())
+    });
+    read.map(Some)
 }
 
 /// How the values of a column are read, as texts.
@@ -62,7 +41,7 @@ enum Form {
     Text,
 }
 
-impl Form {
+impl foreign::Form for Form {
     /// By its type, as `SHOW COLUMNS` has it: `bigint(20) unsigned`.
     fn of(of: &str) -> Self {
         let of = of.to_ascii_lowercase();
@@ -92,7 +71,7 @@ impl Form {
 
     fn cell(&self, text: String) -> Cell {
         match self {
-            Self::Bytes => unhex(&text).map_or(Cell::Text(text), Cell::Bytes),
+            Self::Bytes => foreign::unhex(&text).map_or(Cell::Text(text), Cell::Bytes),
             Self::Number => text.parse().map_or(Cell::Text(text), Cell::Number),
             Self::Moment | Self::Text => Cell::Text(text),
         }

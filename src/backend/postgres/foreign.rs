@@ -3,6 +3,7 @@
 use postgres::Client;
 
 use super::query::{fault, query};
+use crate::backend::foreign;
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, ForeignTable};
@@ -36,33 +37,11 @@ pub(super) fn table(
     if columns.is_empty() {
         return Ok(None);
     }
-    let forms: Vec<Option<(&str, Form)>> = wanted
-        .iter()
-        .map(|wanted| {
-            let found = columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.map(|(name, of)| (name.as_str(), Form::of(of)))
-        })
-        .collect();
-    let mut rows = Vec::new();
-    if !wanted.is_empty() {
-        let list: Vec<String> = forms
-            .iter()
-            .map(|form| form.as_ref().map_or("NULL::text".to_owned(), |(name, form)| form.read(name)))
-            .collect();
-        let most = ForeignTable::MOST_ROWS + 1;
-        let sql = format!("SELECT {} FROM {} LIMIT {most}", list.join(", "), table.quoted());
-        for row in query(conn, &sql, &[]).map_err(fault)? {
-            let cell = |(place, form): (usize, &Option<(&str, Form)>)| match (
-                row.get::<_, Option<String>>(place),
-                form,
-            ) {
-                (Some(text), Some((_, form))) => form.cell(text),
-                _ => Cell::Null,
-            };
-            rows.push(forms.iter().enumerate().map(cell).collect());
-        }
-    }
-    Ok(Some(ForeignTable::new(columns.into_iter().map(|(name, _)| name).collect(), rows)))
+    let read = foreign::table::<Form>(columns, wanted, &table.quoted(), |sql| {
+        let rows = query(conn, sql, &[]).map_err(fault)?;
+        Ok(rows.iter().map(|row| (0..row.len()).map(|place| row.get(place)).collect()).collect())
+    });
+    read.map(Some)
 }
 
 /// How the values of a column are read, as texts.
@@ -74,7 +53,7 @@ enum Form {
     Text,
 }
 
-impl Form {
+impl foreign::Form for Form {
     fn of(of: &str) -> Self {
         match of {
             "bytea" => Self::Bytes,
@@ -97,7 +76,7 @@ impl Form {
 
     fn cell(&self, text: String) -> Cell {
         match self {
-            Self::Bytes => crate::backend::unhex(&text).map_or(Cell::Text(text), Cell::Bytes),
+            Self::Bytes => foreign::unhex(&text).map_or(Cell::Text(text), Cell::Bytes),
             Self::Number | Self::Truth => text.parse().map_or(Cell::Text(text), Cell::Number),
             Self::Moment | Self::Text => Cell::Text(text),
         }

@@ -1,0 +1,54 @@
+//! Reading tables of other tools on servers, each value as a text.
+
+use crate::fault::Fault;
+use crate::foreign::{Cell, ForeignTable};
+
+/// How the values of a column are read.
+pub(super) trait Form {
+    /// By the type of the column, as the server names it.
+    fn of(of: &str) -> Self;
+
+    /// The expression that gives the value of a column as a text.
+    fn read(&self, column: &str) -> String;
+
+    /// What that text says.
+    fn cell(&self, text: String) -> Cell;
+}
+
+/// A table with these columns, each with its type, whose rows `fetch` gets with a query.
+pub(super) fn table<F: Form>(
+    columns: Vec<(String, String)>,
+    wanted: &[&str],
+    name: &str,
+    fetch: impl FnOnce(&str) -> Result<Vec<Vec<Option<String>>>, Fault>,
+) -> Result<ForeignTable, Fault> {
+    let forms: Vec<Option<(&str, F)>> = wanted
+        .iter()
+        .map(|wanted| {
+            let found = columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(name, of)| (name.as_str(), F::of(of)))
+        })
+        .collect();
+    let mut rows = Vec::new();
+    if !wanted.is_empty() {
+        let list: Vec<String> = forms
+            .iter()
+            .map(|form| form.as_ref().map_or("NULL".to_owned(), |(name, form)| form.read(name)))
+            .collect();
+        let most = ForeignTable::MOST_ROWS + 1;
+        let cell = |(text, form): (Option<String>, &Option<(&str, F)>)| match (text, form) {
+            (Some(text), Some((_, form))) => form.cell(text),
+            _ => Cell::Null,
+        };
+        for row in fetch(&format!("SELECT {} FROM {name} LIMIT {most}", list.join(", ")))? {
+            rows.push(row.into_iter().zip(&forms).map(cell).collect());
+        }
+    }
+    Ok(ForeignTable::new(columns.into_iter().map(|(name, _)| name).collect(), rows))
+}
+
+/// The bytes that hexadecimal digits spell.
+pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}

@@ -99,6 +99,17 @@ fn without_counter(definition: &str) -> String {
     format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
 }
 
+/// Looks when a node of a cluster has done all that was written before, also by a node that is gone: the change of a definition that it
+/// ordered goes on here. Where there is no cluster there is nothing to wait for.
+fn caught_up<R>(conn: &mut Conn, look: impl FnOnce(&mut Conn) -> Result<R, Fault>) -> Result<R, Fault> {
+    let before = conn.query_first::<(String, u32), _>("SHOW SESSION VARIABLES LIKE 'wsrep_sync_wait'");
+    let Some((_, before)) = before.map_err(fault)? else { return look(conn) };
+    run(conn, "SET SESSION wsrep_sync_wait = 15")?;
+    let found = look(conn);
+    run(conn, &format!("SET SESSION wsrep_sync_wait = {before}"))?;
+    found
+}
+
 pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
     let unknown = || Standing::Unknown("it commits as it goes".to_owned());
     let pieces = statements(script).unwrap_or_default();
@@ -108,7 +119,7 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     let mut parts = mark.splitn(subjects.len() + 1, ' ');
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
     let Some(database) = parts.next() else { return Ok(unknown()) };
-    let now = words(conn, &subjects, database)?;
+    let now = caught_up(conn, |conn| words(conn, &subjects, database))?;
     let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
     if is_event && Tokens::new(piece.text).any(|token| token.is("at")) {
         return Ok(Standing::Unknown("an event is gone when it has happened".to_owned()));

@@ -52,7 +52,9 @@ fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Ve
     set(conn, SHOWN_BY.map(|(_, value)| value.to_owned()))?;
     // A view names its database where that is not the one that is chosen.
     let chosen = column::<String>(conn, "SELECT DATABASE()").map_err(fault)?;
-    run(conn, "USE information_schema")?;
+    if chosen.is_some() {
+        run(conn, "USE information_schema")?;
+    }
     let words = subjects.iter().map(|subject| Ok(word(definition(conn, subject, database)?.as_deref())));
     let words = words.collect();
     if let Some(chosen) = chosen {

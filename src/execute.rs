@@ -271,7 +271,9 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(), Stop> {
         if self.is_row {
             B::enter_row(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
-        } else {
+        }
+        // Beside the row too: the session of a killed program may still commit how far it came.
+        if !self.is_row || first.is_some() {
             B::enter(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
         }
         let Some((ledger, history)) = first.take() else {

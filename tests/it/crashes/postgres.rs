@@ -4,11 +4,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use postgres::Client;
-use switchy_schema::{Direction, Event, Lock, Postgres};
+use switchy_schema::{Direction, Event, Lock, Postgres, Recovery, Signature};
 
 use super::kills::{hold, left, wait_until};
 use super::{Kind, Program, Script, check, finish, go, runner};
-use crate::servers::{own_postgres, postgres};
+use crate::servers::{PostgresDatabase, own_postgres, postgres};
 
 /// A build waits for every snapshot that is older, so whoever waits for the lock must have none.
 #[test]
@@ -54,6 +54,17 @@ fn at_commit(client: &mut Client, end: &str) {
     wait_until("its end", || Postgres::rows(client, waiting) != since);
 }
 
+/// Lets commits wait for a standby that there is not, in sessions that ask for it.
+fn wait_for_standby(client: &mut Client) {
+    for sql in [
+        "ALTER ROLE app SET synchronous_commit = local",
+        "ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
+        "SELECT pg_reload_conf()",
+    ] {
+        client.batch_execute(sql).unwrap();
+    }
+}
+
 #[test]
 fn a_commit_whose_end_nobody_saw_is_not_said_to_be_taken_back() {
     let Some(server) = own_postgres() else { return };
@@ -63,13 +74,7 @@ fn a_commit_whose_end_nobody_saw_is_not_said_to_be_taken_back() {
         Script::outside::<Postgres>("2_outside", &["row 2", "row 3"], &[]),
     ];
     let mut client = database.connect();
-    for sql in [
-        "ALTER ROLE app SET synchronous_commit = local",
-        "ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
-        "SELECT pg_reload_conf()",
-    ] {
-        client.batch_execute(sql).unwrap();
-    }
+    wait_for_standby(&mut client);
     let unsure = "whether that was done is not known";
     let dirty = "it is marked dirty";
     // What the commit is of; what is unfinished then; what the error says.
@@ -96,4 +101,43 @@ fn a_commit_whose_end_nobody_saw_is_not_said_to_be_taken_back() {
         let (record, _) = finish::<Postgres>(&set, &mut client, Direction::Up, "", what);
         assert_eq!(left(record.as_ref()), unfinished, "{what}");
     }
+}
+
+/// Where only a row is locked, a recovery may come while the session of a killed program still commits.
+#[test]
+fn a_recovery_waits_for_a_commit_that_is_under_way() {
+    let Some(server) = own_postgres() else { return };
+    let database = &server.database;
+    let mut client = database.connect();
+    wait_for_standby(&mut client);
+    let set = [Script::outside::<Postgres>("1_it", &["row 1", "row 2"], &[])];
+    Postgres::prepare(database);
+    let on = PostgresDatabase { url: format!("{} options='-c synchronous_commit=on'", database.url) };
+    let mut program = Program::start::<Postgres>(&on, &set, Direction::Up, &Lock::Row, "never");
+    program.hear("ready").unwrap();
+    program.go_on();
+    // The row that is locked, the record, and then the first statement.
+    let is_first = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+        AND EXISTS (SELECT 1 FROM __switchy_migrations WHERE dirty <> 0 AND statement IS NULL)";
+    while Postgres::try_rows(&mut client, is_first).is_none_or(|rows| rows == ["0"]) {
+        Postgres::try_rows(
+            &mut client,
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+            AND NOT EXISTS (SELECT 1 FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+                WHERE relname = 'trace' AND pg_locks.pid = pg_stat_activity.pid)",
+        );
+    }
+    program.kill();
+    let it = runner::<Postgres>(&set, Lock::Row);
+    thread::scope(|scope| {
+        let recovery = Recovery::Retry("1_it".into());
+        let retried = scope.spawn(|| it.recover(&mut database.connect(), recovery, Signature::of("ada")));
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        wait_until("the recovery", || Postgres::rows(&mut client, waits) == ["1"]);
+        at_commit(&mut client, "pg_cancel_backend");
+        retried.join().unwrap().unwrap();
+    });
+    let mut client = database.connect();
+    assert_eq!(go(&it, &mut client, Direction::Up).unwrap(), 1);
+    assert_eq!(check::<Postgres>(&set, &mut client, Direction::Up, "retried"), None);
 }

@@ -36,3 +36,12 @@ pub enum Standing {
     /// Nobody can tell; why.
     Unknown(String),
 }
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl Standing {
+    /// Another session runs it still.
+    pub(crate) fn at_work(session: &str) -> Self {
+        let remedy = "wait until that has ended, and try again".to_owned();
+        Self::Half { what: format!("a session that is at work on it ({session})"), remedy }
+    }
+}

@@ -112,6 +112,17 @@ fn caught_up<R>(conn: &mut Conn, look: impl FnOnce(&mut Conn) -> Result<R, Fault
     found
 }
 
+/// The session that runs a statement. Those of others are shown only to who may see them.
+fn worker(conn: &mut Conn, statement: &str, database: &str) -> Option<String> {
+    let sql = format!(
+        "SELECT CONCAT('connection ', id) FROM information_schema.PROCESSLIST
+        WHERE id <> CONNECTION_ID() AND db = {} AND info = {}",
+        text(Some(database)),
+        text(Some(statement))
+    );
+    column::<String>(conn, &sql).ok()?
+}
+
 pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
     let unknown = || Standing::Unknown("it commits as it goes".to_owned());
     let pieces = statements(script).unwrap_or_default();
@@ -121,6 +132,9 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     let mut parts = mark.splitn(subjects.len() + 1, ' ');
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
     let Some(database) = parts.next() else { return Ok(unknown()) };
+    if let Some(worker) = worker(conn, piece.text, database) {
+        return Ok(Standing::at_work(&worker));
+    }
     let now = caught_up(conn, |conn| words(conn, &subjects, database))?;
     let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
     if is_event && Tokens::new(piece.text).any(|token| token.is("at")) {

@@ -136,11 +136,21 @@ fn drop_invalid(index: &str) -> String {
     )
 }
 
+/// The session that runs a statement. Of long ones the server shows the beginning, and of those of others nothing to who may not see them.
+fn worker(conn: &mut Client, text: &str) -> Option<String> {
+    let sql = "SELECT 'pid ' || pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND state = 'active' AND query <> '' AND strpos($1, query) = 1";
+    query(conn, sql, &[Some(text)]).ok()?.first().map(|row| row.get(0))
+}
+
 /// Whether a statement is done that nobody saw end.
 pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
     let unknown = |why: String| Ok(Standing::Unknown(why));
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
+    if let Some(worker) = pieces.get(place).and_then(|piece| worker(conn, piece.text)) {
+        return Ok(Standing::at_work(&worker));
+    }
     let index = pieces.get(place).and_then(|piece| index(piece.text));
     let (Some(index), Some((before, _))) = (index, mark.split_once(' ')) else {
         return unknown("it cannot be in a transaction".to_owned());

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use switchy_schema::{Direction, Event, Lock, Mysql, Postgres};
+use switchy_schema::{Direction, Event, Lock, Mysql, Postgres, Recovery, Signature};
 
 use super::kills::{hold, left, wait_until};
 use super::{Kind, Program, Script, check, check_said, finish, go, runner};
@@ -413,4 +413,38 @@ fn a_run_right_after_a_kill_waits_and_says_what_is_so_on_mysql() {
         ("big: ALTER TABLE", Err("2_mixed 4?")),
         ("row 9", Ok(3)),
     ]);
+}
+
+/// Where only a row is locked, a retry may come while the session of a killed program still works.
+fn a_retry_right_after_a_kill_is_refused<B: Kind>(statement: &str, inside: &str) {
+    let Some(database) = B::shared() else { return };
+    B::prepare(&database);
+    let set = [Script::outside::<B>("1_it", &["row 1", statement, "row 2"], &[])];
+    let mut program = Program::start::<B>(&database, &set, Direction::Up, &Lock::Row, "never");
+    program.hear("ready").unwrap();
+    let (gate, session) = hold::<B>(&mut program, &database, inside);
+    program.kill();
+    let mut client = B::connect(&database);
+    let it = runner::<B>(&set, Lock::Row);
+    let mut retry = || it.recover(B::conn(&mut client), Recovery::Retry("1_it".into()), Signature::of("ada"));
+    let refused = retry().unwrap_err().to_string();
+    assert!(refused.contains("statement 2 left a session that is at work on it ("), "{refused}");
+    assert!(refused.contains(&format!("{session})")), "{refused}");
+    drop(gate);
+    wait_until(inside, || retry().is_ok());
+    assert_eq!(go(&it, &mut client, Direction::Up).unwrap(), 1);
+    assert_eq!(check::<B>(&set, &mut client, Direction::Up, inside), None);
+    assert!(!B::picture(&mut client).iter().any(|line| line.contains("n_2") || line.contains("idx1")));
+}
+
+#[test]
+fn a_retry_right_after_a_kill_is_refused_on_postgres() {
+    let statement = "CREATE INDEX CONCURRENTLY i ON big (n) => index i";
+    a_retry_right_after_a_kill_is_refused::<Postgres>(statement, "big: INDEX CONCURRENTLY");
+}
+
+#[test]
+fn a_retry_right_after_a_kill_is_refused_on_mysql() {
+    let statement = "ALTER TABLE big ADD INDEX (n) => index big.n n";
+    a_retry_right_after_a_kill_is_refused::<Mysql>(statement, "big: ^ALTER TABLE");
 }

@@ -33,15 +33,8 @@ pub enum Standing {
         /// What to do before it can run again.
         remedy: String,
     },
+    /// A session is still at work on it; which, as the database names it.
+    AtWork(String),
     /// Nobody can tell; why.
     Unknown(String),
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-impl Standing {
-    /// Another session runs it still.
-    pub(crate) fn at_work(session: &str) -> Self {
-        let remedy = "wait until that has ended, and try again".to_owned();
-        Self::Half { what: format!("a session that is at work on it ({session})"), remedy }
-    }
 }

@@ -267,6 +267,10 @@ impl Known<'_> {
             Some(Standing::Half { what, remedy }) => {
                 Err(nonsense(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
             }
+            Some(Standing::AtWork(session)) => {
+                let finding = format!("{session} is still at work on statement {statement}");
+                Err(nonsense(recovery, id, finding, "wait until that has ended, and try again"))
+            }
             Some(Standing::Unknown(why)) => {
                 let finding = format!("it is not known whether statement {statement} is done, since {why}");
                 let remedy = "look, and use Recovery::RetryFrom with the statement that is to be next";

@@ -5,9 +5,6 @@ use crate::foreign::{Cell, ForeignTable};
 
 /// How the values of a column are read.
 pub(super) trait Form {
-    /// By the type of the column, as the server names it.
-    fn of(of: &str) -> Self;
-
     /// The expression that gives the value of a column as a text.
     fn read(&self, column: &str) -> String;
 
@@ -15,33 +12,26 @@ pub(super) trait Form {
     fn cell(&self, text: String) -> Cell;
 }
 
-/// A table with these columns, each with its type, whose rows `fetch` gets with a query.
+/// A table with these columns, whose rows `fetch` gets with a query.
 pub(super) fn table<F: Form>(
-    columns: Vec<(String, String)>,
+    columns: Vec<(String, F)>,
     wanted: &[&str],
     name: &str,
     fetch: impl FnOnce(&str) -> Result<Vec<Vec<Option<String>>>, Fault>,
 ) -> Result<ForeignTable, Fault> {
-    let forms: Vec<Option<(&str, F)>> = wanted
-        .iter()
-        .map(|wanted| {
-            let found = columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.map(|(name, of)| (name.as_str(), F::of(of)))
-        })
-        .collect();
+    let found = |wanted: &&str| columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let forms: Vec<Option<&(String, F)>> = wanted.iter().map(found).collect();
     let mut rows = Vec::new();
     if !wanted.is_empty() {
-        let list: Vec<String> = forms
-            .iter()
-            .map(|form| form.as_ref().map_or("NULL".to_owned(), |(name, form)| form.read(name)))
-            .collect();
+        let list: Vec<String> =
+            forms.iter().map(|form| form.map_or("NULL".to_owned(), |(name, form)| form.read(name))).collect();
         let most = ForeignTable::MOST_ROWS + 1;
-        let cell = |(text, form): (Option<String>, &Option<(&str, F)>)| match (text, form) {
+        let cell = |(text, form): (Option<String>, Option<&(String, F)>)| match (text, form) {
             (Some(text), Some((_, form))) => form.cell(text),
             _ => Cell::Null,
         };
         for row in fetch(&format!("SELECT {} FROM {name} LIMIT {most}", list.join(", ")))? {
-            rows.push(row.into_iter().zip(&forms).map(cell).collect());
+            rows.push(row.into_iter().zip(forms.iter().copied()).map(cell).collect());
         }
     }
     Ok(ForeignTable::new(columns.into_iter().map(|(name, _)| name).collect(), rows))

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use mysql::Conn;
+use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
+use mysql::{Column, Conn};
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised, state};
 use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm};
@@ -139,9 +140,12 @@ impl Backend for Mysql {
         if columns.is_empty() {
             return Ok(Ledger::MISSING);
         }
-        let reading = recognised(&columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
-        let has_places = columns.iter().any(|(name, _)| name == PLACE);
-        let is_stamp = columns.iter().any(|(name, of)| name == "run_on" && of.starts_with("timestamp"));
+        let reading =
+            recognised(&columns.iter().map(|column| column.name_str().into_owned()).collect::<Vec<_>>())?;
+        let has_places = columns.iter().any(|column| column.name_str() == PLACE);
+        let is_stamp = columns.iter().any(|column| {
+            column.name_str() == "run_on" && column.column_type() == ColumnType::MYSQL_TYPE_TIMESTAMP
+        });
         let (records, basis) = records(conn, table, &reading, has_places, is_stamp)?;
         let head = reading.head(records.len(), basis.as_deref());
         let form = if has_places { reading.form } else { TableForm::Old };
@@ -152,7 +156,7 @@ impl Backend for Mysql {
     fn create_table(conn: &mut &mut Conn, table: &TableName, records: &[Record]) -> Result<(), Fault> {
         let name = quoted(table);
         let found = columns(conn, table)?;
-        if [PLACE, "name"].iter().all(|ours| found.iter().any(|(name, _)| name == ours)) {
+        if [PLACE, "name"].iter().all(|ours| found.iter().any(|column| column.name_str() == *ours)) {
             // Somebody who does not know our lock made it since it was looked for.
             return Ok(());
         }
@@ -441,11 +445,13 @@ fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
     Ok(matched.and_then(|number| number.parse().ok()).unwrap_or_else(|| conn.affected_rows()))
 }
 
-/// The columns of a table with their types, in their order; none if there is no such table.
-fn columns(conn: &mut Conn, table: &TableName) -> Result<Vec<(String, String)>, Fault> {
-    let sql = format!("SHOW COLUMNS FROM {}", quoted(table));
-    match conn.query_map(sql, |row: mysql::Row| (row.get(0), row.get(1))) {
-        Ok(columns) => Ok(columns.into_iter().filter_map(|(name, of)| Some((name?, of?))).collect()),
+/// The columns of a table in their order; none if there is no such table.
+///
+/// `SHOW COLUMNS` can break the connection on a cluster: where the change of another node interrupts it, MariaDB begins it again in the
+/// middle of its result. A SELECT it ends as a deadlock.
+fn columns(conn: &mut Conn, table: &TableName) -> Result<Vec<Column>, Fault> {
+    match conn.query_iter(format!("SELECT * FROM {} LIMIT 0", quoted(table))) {
+        Ok(result) => Ok(result.columns().as_ref().to_vec()),
         Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Vec::new()),
         Err(error) => Err(fault(error)),
     }

@@ -292,10 +292,13 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         Ok(true)
     }
 
+    /// How long something of ours is tried again. In a transaction of the script's it could outlive what it is about.
+    pub(super) fn patience(&self) -> Duration {
+        if self.has_own { Duration::ZERO } else { self.patience }
+    }
+
     fn note(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
-        // In a transaction of the script's, a note that is tried again could outlive what it is about.
-        let patience = if self.has_own { Duration::ZERO } else { self.patience };
-        patiently(patience, || self.tell(conn, reached.clone()))
+        patiently(self.patience(), || self.tell(conn, reached.clone()))
     }
 
     /// Notes that a statement is done which ended whatever transaction was open.

@@ -1,6 +1,7 @@
 //! Correcting what the tracking table says.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
 use crate::backend::{Backend, patiently};
@@ -104,7 +105,14 @@ impl<B: Backend> MigrationRunner<B> {
         let Some(script) = record.script(dirty.direction).or_else(of_set) else {
             return Ok(Some(Standing::Unknown("its script was not kept".to_owned())));
         };
-        let standing = patiently(self.lock_timeout, || B::stands(conn, script, statement, mark));
-        standing.map(Some).map_err(self.reading())
+        let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+        loop {
+            let standing = patiently(self.lock_timeout, || B::stands(conn, script, statement, mark));
+            let standing = standing.map_err(self.reading())?;
+            match &standing {
+                Standing::AtWork(session) if self.waits(session, began, &mut pause) => {}
+                _ => return Ok(Some(standing)),
+            }
+        }
     }
 }

@@ -229,11 +229,16 @@ impl<B: Backend> MigrationRunner<B> {
             record.dirty.as_ref().is_some_and(|dirty| dirty.failure.is_none() && !dirty.is_to_resume)
         };
         let Some(record) = history.records().iter().find(is_running) else { return false };
+        let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
+        self.waits(&holder, began, pause)
+    }
+
+    /// Waits a little for somebody, and says whether there was time left for it.
+    pub(super) fn waits(&self, holder: &str, began: Instant, pause: &mut Duration) -> bool {
         if began.elapsed() >= self.lock_timeout {
             return false;
         }
-        let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
-        self.tell(&Event::Waiting { lock: &format!("of `{}`", self.table), holder: &holder });
+        self.tell(&Event::Waiting { lock: &format!("of `{}`", self.table), holder });
         std::thread::sleep(*pause);
         *pause = (*pause * 2).min(Duration::from_millis(50));
         true

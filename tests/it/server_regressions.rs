@@ -640,6 +640,15 @@ fn my_the_clock_of_the_session_is_set_back() {
 }
 
 #[test]
+fn my_results_stay_as_they_are_for_who_has_them_so() {
+    with_my(|_, conn| {
+        conn.query_drop("SET character_set_results = NULL").unwrap();
+        my("SET NAMES latin1; CREATE TABLE t (x INT)").run(&mut *conn).unwrap();
+        assert_eq!(my_rows(conn, "SELECT @@character_set_results"), ["NULL"]);
+    });
+}
+
+#[test]
 fn my_a_role_is_set_back() {
     with_my(|_, conn| {
         conn.query_drop("CREATE ROLE IF NOT EXISTS reviewer; GRANT ALL ON *.* TO reviewer").unwrap();

@@ -1,7 +1,8 @@
 //! Reading tables of other tools.
 
+use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Row};
+use mysql::{Column, Conn, Row};
 
 use super::query::{column, fault, get};
 use super::{columns, quoted, text};
@@ -26,6 +27,7 @@ pub(super) fn table(
         return Ok(None);
     }
     let columns = columns(conn, table)?;
+    let columns = columns.iter().map(|column| (column.name_str().into_owned(), Form::of(column))).collect();
     let read = foreign::table::<Form>(columns, wanted, &quoted(table), |sql| {
         let rows: Vec<Row> = conn.query(sql).map_err(fault)?;
         Ok(rows.iter().map(|row| (0..row.len()).map(|place| get(row, place)).collect()).collect())
@@ -41,19 +43,32 @@ enum Form {
     Text,
 }
 
-impl foreign::Form for Form {
-    /// By its type, as `SHOW COLUMNS` has it: `bigint(20) unsigned`.
-    fn of(of: &str) -> Self {
-        let of = of.to_ascii_lowercase();
-        let word = of.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        match word {
-            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "bit" => Self::Number,
-            "timestamp" => Self::Moment,
-            _ if word.ends_with("blob") || word.ends_with("binary") => Self::Bytes,
+impl Form {
+    /// Numbers and dates have the character set of bytes, too.
+    fn of(column: &Column) -> Self {
+        /// The character set `binary`.
+        const BYTES: u16 = 63;
+        match column.column_type() {
+            ColumnType::MYSQL_TYPE_TINY
+            | ColumnType::MYSQL_TYPE_SHORT
+            | ColumnType::MYSQL_TYPE_INT24
+            | ColumnType::MYSQL_TYPE_LONG
+            | ColumnType::MYSQL_TYPE_LONGLONG
+            | ColumnType::MYSQL_TYPE_BIT => Self::Number,
+            ColumnType::MYSQL_TYPE_TIMESTAMP => Self::Moment,
+            ColumnType::MYSQL_TYPE_STRING
+            | ColumnType::MYSQL_TYPE_VAR_STRING
+            | ColumnType::MYSQL_TYPE_BLOB
+                if column.character_set() == BYTES =>
+            {
+                Self::Bytes
+            }
             _ => Self::Text,
         }
     }
+}
 
+impl foreign::Form for Form {
     fn read(&self, column: &str) -> String {
         let column = quote_in(column, '`');
         match self {

@@ -6,7 +6,7 @@ use mysql::{Conn, Row};
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, standing};
 use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains, distributed};
-use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session};
+use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{
     Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,
@@ -183,7 +183,9 @@ fn guarded(
         Kind::RollsBack => Manner::RollsBack,
         Kind::Locks => Manner::Locks,
         Kind::Unlocks => Manner::Unlocks,
-        Kind::Defines(subjects) => Manner::Alone(standing::mark(conn, &subjects)?),
+        Kind::Defines(subjects) => {
+            Manner::Alone(patiently(walk.patience(), || standing::mark(conn, &subjects))?)
+        }
         Kind::Other => Manner::Opaque,
         Kind::ReadsClient => return Err(reads_client()),
     };

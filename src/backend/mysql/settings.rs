@@ -39,11 +39,8 @@ const VOLATILE: [&str; 14] = [
 ];
 
 pub(super) fn read(conn: &mut Conn, script: &str) -> Result<Settings, Fault> {
-    let variables = conn.query_map("SHOW SESSION VARIABLES", |row: mysql::Row| {
-        Some((get::<String>(&row, 0)?, get::<String>(&row, 1).unwrap_or_default()))
-    });
-    let variables = variables.map_err(fault)?.into_iter().flatten();
-    let variables = variables.filter(|(name, _)| !VOLATILE.contains(&name.as_str())).collect();
+    let mut variables = variables(conn, "")?;
+    variables.retain(|name, _| !VOLATILE.contains(&name.as_str()));
     let role = if mentions(script, "role") {
         let role = column::<String>(conn, "SELECT CURRENT_ROLE()").map_err(fault)?;
         let role = role.filter(|role| role != "NONE").map(|role| quote_in(&role, '`'));
@@ -53,6 +50,25 @@ pub(super) fn read(conn: &mut Conn, script: &str) -> Result<Settings, Fault> {
     };
     let database = column(conn, "SELECT DATABASE()").map_err(fault)?;
     Ok(Settings { variables, database, role, has_clock: mentions(script, "timestamp") })
+}
+
+/// The variables of a session as the server lists them, which need not know all that another one does.
+pub(super) fn variables(conn: &mut Conn, which: &str) -> Result<BTreeMap<String, String>, Fault> {
+    let variables = conn.query_map(format!("SHOW SESSION VARIABLES {which}"), |row: mysql::Row| {
+        Some((get::<String>(&row, 0)?, get::<String>(&row, 1).unwrap_or_default()))
+    });
+    Ok(variables.map_err(fault)?.into_iter().flatten().collect())
+}
+
+/// What gives a variable of a session a value that the list has.
+pub(super) fn assignment(name: &str, value: &str) -> String {
+    let is_number = !value.is_empty() && value.parse::<f64>().is_ok();
+    match value {
+        _ if is_number => format!("SESSION {name} = {value}"),
+        // Results are not converted.
+        "" if name == "character_set_results" => format!("SESSION {name} = NULL"),
+        _ => format!("SESSION {name} = {}", text(Some(value))),
+    }
 }
 
 /// Sets back what differs from before.
@@ -71,9 +87,7 @@ pub(super) fn restore(conn: &mut Conn, before: &Settings) -> Result<(), Fault> {
         if now.variables.get(name) == Some(value) {
             continue;
         }
-        let is_number = !value.is_empty() && value.parse::<f64>().is_ok();
-        let literal = if is_number { value.clone() } else { text(Some(value)) };
-        match query::read_all(conn, &format!("SET SESSION {name} = {literal}")) {
+        match query::read_all(conn, &format!("SET {}", assignment(name, value))) {
             // What a session cannot set, it has not set: the list has the server's own too, which others may have changed.
             Err(error)
                 if matches!(code(&error), Some(query::READ_ONLY_VARIABLE | query::GLOBAL_VARIABLE)) => {}

@@ -4,6 +4,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
 use super::query::{code, column, fault, get, run, text};
+use super::settings;
 use crate::checksum::Checksum;
 use crate::dialect::quote_in;
 use crate::fault::{BoxError, Fault};
@@ -27,29 +28,32 @@ fn is_told(cause: &BoxError) -> bool {
     cause.downcast_ref::<mysql::Error>().is_some_and(|error| code(error).is_some())
 }
 
-/// What changes the way in which a definition is shown. Under this mode names may be quoted in both ways.
-const SHOWN_BY: [(&str, &str); 4] = [
+/// What a look at definitions is done under, as far as the server knows it.
+const LOOK: [(&str, &str); 6] = [
+    // What changes the way in which a definition is shown. Under this mode names may be quoted in both ways.
     ("sql_mode", "'ANSI_QUOTES'"),
     ("sql_quote_show_create", "1"),
     ("time_zone", "'+00:00'"),
     ("character_set_results", "utf8mb4"),
+    // A node of a cluster first does all that was written before, also by a node that is gone: the change of a definition that it
+    // ordered goes on here. And it does not begin again what another one interrupts: that breaks the connection, as with `columns`.
+    ("wsrep_sync_wait", "15"),
+    ("wsrep_retry_autocommit", "0"),
 ];
 
 /// One word for each definition. The session that looks later need not have the settings of the one that runs the script.
 fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Vec<String>, Fault> {
-    let set = |conn: &mut Conn, values: [String; SHOWN_BY.len()]| {
-        let sets = SHOWN_BY.iter().zip(values).map(|((name, _), value)| format!("SESSION {name} = {value}"));
-        run(conn, &format!("SET {}", sets.collect::<Vec<_>>().join(", ")))
-    };
-    let names = SHOWN_BY.map(|(name, _)| format!("@@{name}")).join(", ");
-    let row = conn.query_first::<Row, _>(format!("SELECT {names}")).map_err(fault)?;
-    let before = std::array::from_fn(|place| match SHOWN_BY[place].0 {
-        "sql_quote_show_create" => {
-            row.as_ref().and_then(|row| get::<u8>(row, place)).unwrap_or(1).to_string()
-        }
-        _ => text(row.as_ref().and_then(|row| get::<String>(row, place)).as_deref()),
-    });
-    set(conn, SHOWN_BY.map(|(_, value)| value.to_owned()))?;
+    let names = LOOK.map(|(name, _)| format!("'{name}'")).join(", ");
+    let known = settings::variables(conn, &format!("WHERE Variable_name IN ({names})"))?;
+    let set = |conn: &mut Conn, sets: Vec<String>| run(conn, &format!("SET {}", sets.join(", ")));
+    let looks = LOOK.iter().filter(|(name, _)| known.contains_key(*name));
+    set(conn, looks.map(|(name, value)| format!("SESSION {name} = {value}")).collect())?;
+    let words = words_of(conn, subjects, database);
+    set(conn, known.iter().map(|(name, value)| settings::assignment(name, value)).collect())?;
+    words
+}
+
+fn words_of(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Vec<String>, Fault> {
     // A view names its database where that is not the one that is chosen.
     let chosen = column::<String>(conn, "SELECT DATABASE()").map_err(fault)?;
     if chosen.is_some() {
@@ -60,7 +64,6 @@ fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Ve
     if let Some(chosen) = chosen {
         run(conn, &format!("USE {}", quote_in(&chosen, '`')))?;
     }
-    set(conn, before)?;
     words
 }
 
@@ -101,17 +104,6 @@ fn without_counter(definition: &str) -> String {
     format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
 }
 
-/// Looks when a node of a cluster has done all that was written before, also by a node that is gone: the change of a definition that it
-/// ordered goes on here. Where there is no cluster there is nothing to wait for.
-fn caught_up<R>(conn: &mut Conn, look: impl FnOnce(&mut Conn) -> Result<R, Fault>) -> Result<R, Fault> {
-    let before = conn.query_first::<(String, u32), _>("SHOW SESSION VARIABLES LIKE 'wsrep_sync_wait'");
-    let Some((_, before)) = before.map_err(fault)? else { return look(conn) };
-    run(conn, "SET SESSION wsrep_sync_wait = 15")?;
-    let found = look(conn);
-    run(conn, &format!("SET SESSION wsrep_sync_wait = {before}"))?;
-    found
-}
-
 /// The session that runs a statement. Those of others are shown only to who may see them.
 fn worker(conn: &mut Conn, statement: &str, database: &str) -> Option<String> {
     let sql = format!(
@@ -133,9 +125,9 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
     let Some(database) = parts.next() else { return Ok(unknown()) };
     if let Some(worker) = worker(conn, piece.text, database) {
-        return Ok(Standing::at_work(&worker));
+        return Ok(Standing::AtWork(worker));
     }
-    let now = caught_up(conn, |conn| words(conn, &subjects, database))?;
+    let now = words(conn, &subjects, database)?;
     let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
     if is_event && Tokens::new(piece.text).any(|token| token.is("at")) {
         return Ok(Standing::Unknown("an event is gone when it has happened".to_owned()));

@@ -23,9 +23,9 @@ pub(super) fn table(
         let what = format!("`{table}` may hide rows from this user, since it has row level security");
         return Err(Fault::new(FaultKind::Other, what).remedy("connect as a role that sees all of them"));
     }
-    let columns: Vec<(String, String)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let columns: Vec<(String, Form)> = found.iter().map(|row| (row.get(0), Form::of(row.get(1)))).collect();
     // The cast of any other type may be a function of somebody's.
-    let is_own = |(row, (name, _)): &(&postgres::Row, &(String, String))| {
+    let is_own = |(row, (name, _)): &(&postgres::Row, &(String, Form))| {
         !row.get::<_, bool>(2) && wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
     };
     if let Some((_, (name, _))) = found.iter().zip(&columns).find(is_own) {
@@ -53,7 +53,8 @@ enum Form {
     Text,
 }
 
-impl foreign::Form for Form {
+impl Form {
+    /// By the type of the column, as the server names it.
     fn of(of: &str) -> Self {
         match of {
             "bytea" => Self::Bytes,
@@ -63,7 +64,9 @@ impl foreign::Form for Form {
             _ => Self::Text,
         }
     }
+}
 
+impl foreign::Form for Form {
     fn read(&self, column: &str) -> String {
         let column = quote(column);
         match self {

@@ -149,7 +149,7 @@ pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
     if let Some(worker) = pieces.get(place).and_then(|piece| worker(conn, piece.text)) {
-        return Ok(Standing::at_work(&worker));
+        return Ok(Standing::AtWork(worker));
     }
     let index = pieces.get(place).and_then(|piece| index(piece.text));
     let (Some(index), Some((before, _))) = (index, mark.split_once(' ')) else {

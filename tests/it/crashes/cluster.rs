@@ -1,5 +1,7 @@
 //! Programs and nodes of a cluster.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use mysql::Conn;
@@ -35,6 +37,28 @@ fn programs_that_start_at_once_through_different_nodes_apply_each_migration_once
         let context = format!("node {node}");
         assert_eq!(check::<Mysql>(&set, &mut connect(cluster.database(node)), Direction::Up, &context), None);
     }
+}
+
+#[test]
+fn what_another_node_interrupts_is_begun_again_on_the_same_connection() {
+    let Some(cluster) = galera() else { return };
+    let it = runner::<Mysql>(&Mysql::set(), Lock::Row);
+    Mysql::prepare(cluster.database(0));
+    let (mut conn, mut other) = (cluster.connect(0), cluster.connect(1));
+    it.run(&mut conn).unwrap();
+    let is_done = AtomicBool::new(false);
+    let looked = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                // It may be interrupted, too.
+                let _ = other.query_drop("ALTER TABLE __switchy_migrations COMMENT = 'it'");
+            }
+        });
+        let looked = (0..500).try_for_each(|_| it.status(&mut conn).map(drop));
+        is_done.store(true, Ordering::Relaxed);
+        looked
+    });
+    looked.unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

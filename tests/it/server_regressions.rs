@@ -649,6 +649,20 @@ fn my_results_stay_as_they_are_for_who_has_them_so() {
 }
 
 #[test]
+fn a_session_that_only_reads_is_told_how_to_write() {
+    with_my(|_, conn| {
+        conn.query_drop("SET SESSION TRANSACTION READ ONLY").unwrap();
+        let told = my("INSERT INTO t VALUES (1)").run(&mut *conn).unwrap_err().to_string();
+        assert!(told.contains("; switch that off with SET SESSION TRANSACTION READ WRITE"), "{told}");
+    });
+    with_pg(|_, client| {
+        client.batch_execute("SET default_transaction_read_only = on").unwrap();
+        let told = pg("INSERT INTO t VALUES (1)").run(&mut *client).unwrap_err().to_string();
+        assert!(told.contains("or switch off default_transaction_read_only"), "{told}");
+    });
+}
+
+#[test]
 fn my_a_role_is_set_back() {
     with_my(|_, conn| {
         conn.query_drop("CREATE ROLE IF NOT EXISTS reviewer; GRANT ALL ON *.* TO reviewer").unwrap();

@@ -12,6 +12,7 @@ pub(super) const UNKNOWN_VARIABLE: u16 = 1193;
 pub(super) const NO_SUCH_ROUTINE_OR_SAVEPOINT: u16 = 1305;
 pub(super) const GLOBAL_VARIABLE: u16 = 1229;
 pub(super) const READ_ONLY_VARIABLE: u16 = 1238;
+pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
 /// `Some non-transactional changed tables couldn't be rolled back`
 pub(super) const NOT_ROLLED_BACK: u16 = 1196;
 
@@ -70,19 +71,23 @@ pub(super) fn fault(error: Error) -> Fault {
         Some(1205 | 1213) => FaultKind::Busy,
         // `--read-only`, a transaction that is, InnoDB that is.
         Some(1290) if error.to_string().contains("read") => FaultKind::ReadOnly,
-        Some(1792 | 1836 | 1874) => FaultKind::ReadOnly,
+        Some(READ_ONLY_TRANSACTION | 1836 | 1874) => FaultKind::ReadOnly,
         // Disk full, table full.
         Some(1021 | 1114) => FaultKind::Full,
         // `KILL QUERY`, `max_statement_time`, `max_execution_time`.
         Some(1317 | 1969 | 3024) => FaultKind::Interrupted,
         _ => FaultKind::Other,
     };
+    let is_transaction = code(&error) == Some(READ_ONLY_TRANSACTION);
     let message = match &error {
         Error::MySqlError(told) => told.message.clone(),
         other => other.to_string(),
     };
     let fault = Fault::new(kind, message.split_whitespace().collect::<Vec<_>>().join(" ")).caused_by(error);
     match kind {
+        FaultKind::ReadOnly if is_transaction => {
+            fault.remedy("switch that off with SET SESSION TRANSACTION READ WRITE")
+        }
         FaultKind::ReadOnly => fault.remedy("connect to a server that may be written"),
         _ => fault,
     }

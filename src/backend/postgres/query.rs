@@ -59,7 +59,9 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
     let fault = Fault::new(kind, one_line(&message)).caused_by(error);
     match hint {
         Some(hint) => fault.remedy(hint),
-        None if kind == FaultKind::ReadOnly => fault.remedy("connect to a server that may be written"),
+        None if kind == FaultKind::ReadOnly => fault.remedy(
+            "connect to a server that may be written, or switch off default_transaction_read_only if it is set",
+        ),
         None => fault,
     }
 }

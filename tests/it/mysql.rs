@@ -61,7 +61,7 @@ fn reached(it: &Runner, conn: &mut Conn) -> (Option<u32>, Option<u32>) {
 }
 
 /// Runs a test with a database of its own, if there is a server.
-fn with(test: impl FnOnce(&MysqlDatabase, &mut Conn)) {
+pub(crate) fn with(test: impl FnOnce(&MysqlDatabase, &mut Conn)) {
     if let Some(database) = servers::mysql() {
         test(&database, &mut database.connect());
     }

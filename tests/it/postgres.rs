@@ -52,7 +52,7 @@ fn tables(client: &mut Client) -> Vec<String> {
 }
 
 /// Runs a test with a database of its own, if there is a server.
-fn with(test: impl FnOnce(&PostgresDatabase, &mut Client)) {
+pub(crate) fn with(test: impl FnOnce(&PostgresDatabase, &mut Client)) {
     if let Some(database) = servers::postgres() {
         test(&database, &mut database.connect());
     }

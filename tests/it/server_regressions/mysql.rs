@@ -1,0 +1,695 @@
+//! On MySQL and MariaDB.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use switchy_schema::{Lock, Migration, MigrationRunner, Mysql};
+
+use super::{ada, retry};
+use crate::mysql::{rows, with};
+use crate::servers;
+
+fn outside(script: &str) -> MigrationRunner<Mysql> {
+    let set = vec![Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction()];
+    MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
+}
+
+fn inside(script: &str) -> MigrationRunner<Mysql> {
+    let set = vec![Migration::from_scripts("1_it", script.to_owned(), None)];
+    MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
+}
+
+/// Waits for a session of the database whose line of the process list has a text, and gives its number.
+fn session(conn: &mut Conn, text: &str) -> u64 {
+    let began = Instant::now();
+    loop {
+        let found: Option<u64> = conn
+            .query_first(format!(
+                "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()
+                AND (STATE LIKE '{text}' OR INFO LIKE '{text}')"
+            ))
+            .unwrap();
+        match found {
+            Some(id) => return id,
+            None if began.elapsed() > Duration::from_secs(10) => {
+                panic!("{text}: {:?}", rows(conn, "SHOW FULL PROCESSLIST"))
+            }
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn wait_until_gone(conn: &mut Conn, id: u64) {
+    while !rows(conn, &format!("SELECT ID FROM information_schema.PROCESSLIST WHERE ID = {id}")).is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn whether_a_change_is_done_does_not_depend_on_the_mode_of_the_session() {
+    for setting in ["SET sql_mode = 'ANSI_QUOTES'", "SET NAMES latin1", "SET sql_quote_show_create = 0"] {
+        with(|database, conn| {
+            conn.query_drop("CREATE TABLE t (a INT COMMENT 'größer ž')").unwrap();
+            let it = outside(&format!("{setting}; ALTER TABLE t ADD b INT; SELECT 1"));
+            let mut other = database.connect();
+            other.query_drop("START TRANSACTION; SELECT * FROM t").unwrap();
+            thread::scope(|scope| {
+                let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
+                let id = session(conn, "Waiting for table metadata lock");
+                conn.query_drop(format!("KILL {id}")).unwrap();
+                run.join().unwrap();
+                wait_until_gone(conn, id);
+            });
+            other.query_drop("ROLLBACK").unwrap();
+            it.recover(&mut *conn, retry(), ada()).unwrap();
+            it.run(&mut *conn).unwrap();
+            assert_eq!(
+                rows(
+                    conn,
+                    "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_NAME = 't' AND TABLE_SCHEMA = DATABASE()"
+                ),
+                ["a", "b"],
+                "{setting}: recorded as applied, and not done"
+            );
+        });
+    }
+}
+
+#[test]
+fn a_note_that_is_tried_again_does_not_outlive_its_transaction() {
+    with(|database, conn| {
+        conn.query_drop(
+            "CREATE TABLE t (id INT PRIMARY KEY, n INT); INSERT INTO t VALUES (1, 0);
+            CREATE TABLE heavy (id INT PRIMARY KEY); INSERT INTO heavy SELECT seq FROM seq_1_to_2000",
+        )
+        .unwrap();
+        let it = outside("SET autocommit = 0; UPDATE t SET n = 1 WHERE id = 1 AND SLEEP(3) = 0; COMMIT");
+        thread::scope(|scope| {
+            let run = scope
+                .spawn(|| it.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
+            session(conn, "UPDATE t SET n%");
+            // An administrator looks at the record, and at the row.
+            conn.query_drop(
+                "START TRANSACTION; DELETE FROM heavy; SELECT * FROM __switchy_migrations FOR UPDATE",
+            )
+            .unwrap();
+            let mut third = database.connect();
+            session(&mut third, "UPDATE%__switchy_migrations%");
+            thread::sleep(Duration::from_millis(100));
+            conn.query_drop("SELECT * FROM t WHERE id = 1 FOR UPDATE").unwrap();
+            conn.query_drop("ROLLBACK").unwrap();
+            let outcome = run.join().unwrap();
+            let n = rows(conn, "SELECT n FROM t");
+            // Either it failed, or the row is changed.
+            assert!(outcome.is_err() || n == ["1"], "it was recorded as applied, and the row is {n:?}");
+        });
+    });
+}
+
+#[test]
+fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
+    for lead in ["", "SELECT 1; "] {
+        with(|database, conn| {
+            conn.query_drop("CREATE TABLE t (x INT); CREATE PROCEDURE p() BEGIN INSERT INTO t VALUES (1); DO SLEEP(0.5); END").unwrap();
+            let it = outside(&format!("{lead}CALL p()"));
+            thread::scope(|scope| {
+                let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
+                session(conn, "%SLEEP(0.5)%");
+                conn.query_drop("START TRANSACTION; SELECT * FROM __switchy_migrations FOR UPDATE").unwrap();
+                let mut third = database.connect();
+                let id = session(&mut third, "UPDATE%__switchy_migrations%");
+                third.query_drop(format!("KILL QUERY {id}")).unwrap();
+                thread::sleep(Duration::from_millis(100));
+                conn.query_drop("ROLLBACK").unwrap();
+                run.join().unwrap();
+            });
+            if !lead.is_empty() && it.recover(&mut *conn, retry(), ada()).is_err() {
+                return; // A person is asked, as it should be.
+            }
+            let again = it.run(&mut *conn);
+            assert_eq!(rows(conn, "SELECT x FROM t"), ["1"], "{lead}: {again:?}");
+        });
+    }
+}
+
+#[test]
+fn autocommit_is_off_again_when_a_script_goes_on() {
+    with(|_, conn| {
+        let script = "CREATE TABLE t (x INT); SET autocommit = 0; INSERT INTO t VALUES (1); COMMIT;
+            INSERT INTO t VALUES (2); INSERT INTO missing VALUES (1); ROLLBACK; INSERT INTO t VALUES (3); COMMIT";
+        let it = outside(script);
+        it.run(&mut *conn).unwrap_err();
+        conn.query_drop("CREATE TABLE missing (x INT)").unwrap();
+        it.recover(&mut *conn, retry(), ada()).unwrap();
+        it.run(&mut *conn).unwrap();
+        assert_eq!(rows(conn, "SELECT x FROM t ORDER BY 1"), ["1", "3"]);
+    });
+}
+
+#[test]
+fn what_statements_before_left_in_the_session_is_not_forgotten_silently() {
+    let scripts = [
+        "CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY); CREATE TABLE b (a INT);
+        INSERT INTO a VALUES (7); INSERT INTO a VALUES (NULL); SELECT 1 FROM missing; INSERT INTO b VALUES (LAST_INSERT_ID() - 1)",
+        "CREATE TABLE a (id INT); CREATE TABLE b (a INT);
+        INSERT INTO a VALUES (7); SELECT @id := MAX(id) FROM a; SELECT 1 FROM missing; INSERT INTO b VALUES (@id)",
+        "CREATE TABLE a (id INT); CREATE TABLE b (a INT);
+        CREATE PROCEDURE p(OUT n INT) SET n = 7; CALL p(@id); SELECT 1 FROM missing; INSERT INTO b VALUES (@id)",
+        "CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY); CREATE TABLE b (a INT);
+        INSERT INTO a VALUES (6); INSERT INTO a VALUES (NULL); SET @id = @@last_insert_id; SELECT 1 FROM missing; INSERT INTO b VALUES (@id)",
+    ];
+    let mut found = Vec::new();
+    for script in scripts {
+        with(|database, conn| {
+            let it = outside(script);
+            it.run(&mut database.connect()).unwrap_err();
+            conn.query_drop("CREATE TABLE missing (x INT)").unwrap();
+            it.recover(&mut *conn, retry(), ada()).unwrap();
+            if it.run(&mut *conn).is_ok() {
+                found.push((script.to_owned(), rows(conn, "SELECT a FROM b")));
+            }
+        });
+    }
+    found.retain(|(_, rows)| *rows != ["7"]);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn what_a_note_would_change_is_not_asked_for() {
+    with(|_, conn| {
+        let script = "CREATE TABLE t (x INT); CREATE TABLE said (n INT); INSERT INTO t VALUES (1), (2), (3);
+            INSERT INTO said VALUES (ROW_COUNT())";
+        let error = inside(script).run(&mut *conn).unwrap_err();
+        assert!(error.to_string().contains("a note of the engine stands between them"), "{error}");
+    });
+}
+
+#[test]
+fn a_statement_that_commits_ends_a_transaction_of_the_script() {
+    for commits in ["ANALYZE TABLE t", "GRANT SELECT ON t TO CURRENT_USER"] {
+        with(|database, conn| {
+            conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+            let it = outside(&format!(
+                "BEGIN; INSERT INTO t VALUES (1); {commits}; INSERT INTO t VALUES (2); COMMIT"
+            ));
+            // The connection dies between the statement and its note.
+            conn.query_drop("CREATE TABLE __switchy_migrations (name VARCHAR(700) NOT NULL)").unwrap();
+            conn.query_drop("DROP TABLE __switchy_migrations").unwrap();
+            let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
+                .unwrap()
+                .run(&mut *conn);
+            conn.query_drop(
+                "CREATE TRIGGER stops BEFORE UPDATE ON __switchy_migrations FOR EACH ROW
+                IF NEW.statement = 5 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'gone'; END IF",
+            )
+            .unwrap();
+            let it = it.policy(switchy_schema::Policy::DEVELOPMENT);
+            let first = it.run(&mut database.connect()).unwrap_err();
+            conn.query_drop("DROP TRIGGER stops").unwrap();
+            it.recover(&mut *conn, retry(), ada()).unwrap();
+            it.run(&mut *conn).unwrap();
+            assert_eq!(rows(conn, "SELECT x FROM t ORDER BY 1"), ["1", "2"], "{commits}: {first}");
+        });
+    }
+}
+
+#[test]
+fn an_analyzed_update_is_an_update() {
+    with(|database, conn| {
+        conn.query_drop("CREATE TABLE t (x INT); INSERT INTO t VALUES (0)").unwrap();
+        let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
+            .unwrap()
+            .run(&mut *conn);
+        conn.query_drop(
+            "CREATE TRIGGER stops BEFORE UPDATE ON __switchy_migrations FOR EACH ROW
+            IF NEW.statement = 3 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'gone'; END IF",
+        )
+        .unwrap();
+        let it = outside("SELECT 1; ANALYZE UPDATE t SET x = x + 1; SELECT 1")
+            .policy(switchy_schema::Policy::DEVELOPMENT);
+        it.run(&mut database.connect()).unwrap_err();
+        conn.query_drop("DROP TRIGGER stops").unwrap();
+        it.recover(&mut *conn, retry(), ada()).unwrap();
+        it.run(&mut *conn).unwrap();
+        assert_eq!(rows(conn, "SELECT x FROM t"), ["1"]);
+    });
+}
+
+#[test]
+fn rows_that_a_failed_statement_left_in_a_table_without_transactions_are_not_written_twice() {
+    with(|_, conn| {
+        conn.query_drop("CREATE TABLE old (x INT, UNIQUE u (x)) ENGINE=MyISAM").unwrap();
+        let it = outside("INSERT INTO old VALUES (1), (2), (2)");
+        let error = it.run(&mut *conn).unwrap_err();
+        assert_eq!(rows(conn, "SELECT x FROM old"), ["1", "2"], "{error}");
+        conn.query_drop("DROP INDEX u ON old").unwrap();
+        let again = it.run(&mut *conn);
+        assert_eq!(rows(conn, "SELECT x FROM old WHERE x = 1"), ["1"], "{again:?}");
+    });
+}
+
+#[test]
+fn a_backslash_is_a_backslash_where_the_session_says_so() {
+    with(|_, conn| {
+        conn.query_drop("CREATE TABLE t (x VARCHAR(50))").unwrap();
+        // The engine takes the two statements for one, and for one that changes rows; the server runs both.
+        let script = "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; INSERT INTO t VALUES ('C:\\'); CREATE TABLE u (x INT COMMENT 'y');
+            INSERT INTO missing VALUES (1)";
+        let it = inside(script);
+        let error = it.run(&mut *conn).unwrap_err();
+        assert!(error.to_string().contains("a backslash before a quote"), "{error}");
+        assert_eq!(rows(conn, "SELECT COUNT(*) FROM t"), ["0"], "{error}");
+    });
+}
+
+#[test]
+fn two_statements_before_a_delimiter_are_not_one() {
+    with(|_, conn| {
+        let script =
+            "DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; END; INSERT INTO missing VALUES (1);\n//\n";
+        let it = inside(script);
+        let error = it.run(&mut *conn).unwrap_err().to_string();
+        assert!(!error.contains("nothing of it was kept"), "the procedure is there: {error}");
+    });
+}
+
+#[test]
+fn statements_without_the_expected_name_run() {
+    let mut failed = Vec::new();
+    for statement in [
+        "ALTER DATABASE CHARACTER SET utf8mb4",
+        "ALTER DATABASE DEFAULT CHARACTER SET = utf8mb4 COLLATE utf8mb4_unicode_ci",
+        "ALTER SCHEMA COLLATE utf8mb4_unicode_ci",
+        "CREATE SERVER reviewed FOREIGN DATA WRAPPER mysql OPTIONS (USER 'Remote', HOST '198.51.100.106', DATABASE 'test')",
+        "CREATE TABLE x (a INT); CREATE VIEW v AS SELECT a FROM x; DROP TABLE x; DROP VIEW v",
+        "CREATE SEQUENCE s; ALTER SEQUENCE s RESTART 5; DROP SEQUENCE s",
+        "CREATE TEMPORARY TABLE tt (a INT); ALTER TABLE tt ADD b INT; CREATE INDEX i ON tt (b); DROP TABLE tt",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1; ALTER EVENT e DISABLE; DROP EVENT e",
+        "SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, AUTOCOMMIT=0; CREATE TABLE y (a INT); INSERT INTO y VALUES (1); COMMIT; CREATE TABLE z (a INT); SET AUTOCOMMIT=@OLD_AUTOCOMMIT",
+        "DROP SERVER IF EXISTS reviewed",
+        "CREATE OR REPLACE TABLE w (a INT); ALTER TABLE w RENAME TO ww; RENAME TABLE ww TO www; DROP TABLE www",
+    ] {
+        with(|_, conn| {
+            if let Err(error) = inside(statement).run(&mut *conn) {
+                failed.push(format!("{statement}\n    {error}"));
+            }
+        });
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn rows_with_a_saved_autocommit_are_one_transaction() {
+    with(|_, conn| {
+        conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+        inside("SET @OLD_AUTOCOMMIT = @@AUTOCOMMIT; INSERT INTO t VALUES (1)").run(&mut *conn).unwrap();
+    });
+}
+
+#[test]
+fn a_read_lock_on_everything_does_not_outlive_a_script() {
+    // A server of its own: nobody else could write meanwhile.
+    let Some(server) = servers::own_mysql() else { return };
+    let (database, conn) = (&server.database, &mut server.connect());
+    {
+        let outcome = outside("FLUSH TABLES WITH READ LOCK; SELECT 1; UNLOCK TABLES").run(&mut *conn);
+        let free = thread::scope(|scope| {
+            let write = scope.spawn(|| database.connect().query_drop("CREATE TABLE t (x INT)"));
+            let began = Instant::now();
+            while !write.is_finished() && began.elapsed() < Duration::from_secs(2) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            let free = write.is_finished();
+            conn.query_drop("UNLOCK TABLES").unwrap();
+            write.join().unwrap().unwrap();
+            free
+        });
+        assert!(free, "nobody can write to the server any more: {outcome:?}");
+        outcome.unwrap();
+    }
+}
+
+#[test]
+fn the_clock_of_the_session_is_set_back() {
+    with(|_, conn| {
+        outside("SET timestamp = 1000000000; CREATE TABLE t (x INT)").run(&mut *conn).unwrap();
+        assert_eq!(rows(conn, "SELECT YEAR(NOW()) > 2001"), ["1"]);
+        assert_eq!(rows(conn, "SELECT YEAR(run_on) > 2001 FROM __switchy_migrations"), ["1"]);
+    });
+}
+
+#[test]
+fn results_stay_as_they_are_for_who_has_them_so() {
+    with(|_, conn| {
+        conn.query_drop("SET character_set_results = NULL").unwrap();
+        outside("SET NAMES latin1; CREATE TABLE t (x INT)").run(&mut *conn).unwrap();
+        assert_eq!(rows(conn, "SELECT @@character_set_results"), ["NULL"]);
+    });
+}
+
+#[test]
+fn a_role_is_set_back() {
+    with(|_, conn| {
+        conn.query_drop("CREATE ROLE IF NOT EXISTS reviewer; GRANT ALL ON *.* TO reviewer").unwrap();
+        outside("SET ROLE reviewer; CREATE TABLE t (x INT)").run(&mut *conn).unwrap();
+        assert_eq!(rows(conn, "SELECT CURRENT_ROLE()"), ["NULL"]);
+    });
+}
+
+#[test]
+fn a_script_may_set_a_global_variable() {
+    // A server of its own: a global variable disturbs the runs of others.
+    let Some(server) = servers::own_mysql() else { return };
+    let conn = &mut server.connect();
+    {
+        let before = rows(conn, "SELECT @@GLOBAL.slow_launch_time").remove(0);
+        let outcome = outside("SET GLOBAL slow_launch_time = 7; CREATE TABLE t (x INT)").run(&mut *conn);
+        conn.query_drop(format!("SET GLOBAL slow_launch_time = {before}")).unwrap();
+        outcome.unwrap();
+    }
+}
+
+#[test]
+fn a_procedure_that_was_stopped_by_a_lock_does_not_run_again_by_itself() {
+    with(|database, conn| {
+        conn.query_drop(
+            "CREATE TABLE t (x INT); CREATE TABLE u (x INT); INSERT INTO u VALUES (1);
+            CREATE PROCEDURE p() BEGIN INSERT INTO t VALUES (1); UPDATE u SET x = 2; END;
+            SET SESSION innodb_lock_wait_timeout = 1",
+        )
+        .unwrap();
+        let it = outside("CALL p()");
+        let mut other = database.connect();
+        other.query_drop("START TRANSACTION; SELECT * FROM u FOR UPDATE").unwrap();
+        let first = it.run(&mut *conn).unwrap_err();
+        other.query_drop("ROLLBACK").unwrap();
+        let _ = it.run(&mut *conn);
+        assert_eq!(rows(conn, "SELECT x FROM t"), ["1"], "{first}");
+    });
+}
+
+#[test]
+fn a_chained_transaction_is_kept_whole_when_it_goes_on() {
+    with(|_, conn| {
+        let script = "CREATE TABLE t (x INT); BEGIN; INSERT INTO t VALUES (1); COMMIT AND CHAIN;
+            INSERT INTO t VALUES (2); INSERT INTO missing VALUES (1); ROLLBACK; INSERT INTO t VALUES (3)";
+        let it = outside(script);
+        it.run(&mut *conn).unwrap_err();
+        conn.query_drop("CREATE TABLE missing (x INT)").unwrap();
+        if it.recover(&mut *conn, retry(), ada()).is_ok() && it.run(&mut *conn).is_ok() {
+            assert_eq!(rows(conn, "SELECT x FROM t ORDER BY 1"), ["1", "3"]);
+        }
+    });
+}
+
+#[test]
+fn looking_at_autocommit_does_not_end_a_transaction_of_the_script() {
+    for look in ["SET @OLD_AUTOCOMMIT = @@autocommit", "SET autocommit = 1"] {
+        with(|_, conn| {
+            conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+            let script =
+                format!("BEGIN; INSERT INTO t VALUES (1); {look}; INSERT INTO t VALUES (2); ROLLBACK");
+            conn.query_drop(&script).unwrap();
+            assert_eq!(rows(conn, "SELECT x FROM t"), Vec::<String>::new(), "the server itself");
+            outside(&script).run(&mut *conn).unwrap();
+            assert_eq!(rows(conn, "SELECT x FROM t"), Vec::<String>::new(), "{look}");
+        });
+    }
+}
+
+#[test]
+fn a_retry_understands_names_in_double_quotes() {
+    with(|database, conn| {
+        conn.query_drop("CREATE TABLE t (a INT)").unwrap();
+        let it = outside("SET sql_mode = 'ANSI_QUOTES'; ALTER TABLE \"t\" ADD b INT; SELECT 1");
+        let mut other = database.connect();
+        other.query_drop("START TRANSACTION; SELECT * FROM t").unwrap();
+        thread::scope(|scope| {
+            let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
+            let id = session(conn, "Waiting for table metadata lock");
+            conn.query_drop(format!("KILL {id}")).unwrap();
+            run.join().unwrap();
+            wait_until_gone(conn, id);
+        });
+        other.query_drop("ROLLBACK").unwrap();
+        it.recover(&mut *conn, retry(), ada()).unwrap();
+    });
+}
+
+#[test]
+fn waiting_for_the_tracking_table_has_an_end() {
+    with(|database, conn| {
+        outside("CREATE TABLE a (x INT)").run(&mut *conn).unwrap();
+        // As mysqldump does.
+        conn.query_drop("LOCK TABLES __switchy_migrations READ").unwrap();
+        let set = vec![
+            Migration::sql("1_it", "CREATE TABLE a (x INT)").outside_transaction(),
+            Migration::sql("2_it", "CREATE TABLE b (x INT)"),
+        ];
+        let it = MigrationRunner::<Mysql>::for_backend(set).unwrap().lock_timeout(Duration::from_millis(300));
+        thread::scope(|scope| {
+            let run = scope
+                .spawn(|| it.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
+            let began = Instant::now();
+            while !run.is_finished() && began.elapsed() < Duration::from_secs(5) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            let has_ended = run.is_finished();
+            conn.query_drop("UNLOCK TABLES").unwrap();
+            let outcome = run.join().unwrap();
+            assert!(has_ended, "it waits for a day where lock_timeout is 300 ms: {outcome:?}");
+        });
+    });
+}
+
+#[test]
+fn line_ends_do_not_keep_a_rollback_from_going_on() {
+    with(|_, conn| {
+        let set = |down: &str| {
+            let set = vec![Migration::from_scripts(
+                "1_it",
+                "CREATE TABLE a (b INT); CREATE TABLE c (b INT)",
+                Some(down.to_owned()),
+            )];
+            MigrationRunner::<Mysql>::for_backend(set).unwrap()
+        };
+        let it = set("DROP TABLE a;\nDROP TABLE missing;\nDROP TABLE c;\n");
+        it.run(&mut *conn).unwrap();
+        it.rollback(&mut *conn, 1).unwrap_err();
+        conn.query_drop("CREATE TABLE missing (x INT)").unwrap();
+        let it = set("DROP TABLE a;\r\nDROP TABLE missing;\r\nDROP TABLE c;\r\n");
+        it.recover(&mut *conn, retry(), ada()).unwrap();
+        it.rollback(&mut *conn, 1).unwrap();
+    });
+}
+
+#[test]
+fn a_swap_of_columns_is_seen() {
+    with(|database, conn| {
+        conn.query_drop("CREATE TABLE t (a INT, b INT); INSERT INTO t VALUES (1, 2)").unwrap();
+        let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
+            .unwrap()
+            .run(&mut *conn);
+        // The program dies when the statement is done and its note is not: nothing else can be written either.
+        conn.query_drop(
+            "CREATE TRIGGER stops BEFORE UPDATE ON __switchy_migrations FOR EACH ROW
+            IF (NEW.statement = 3 OR NEW.failure IS NOT NULL) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'gone'; END IF",
+        )
+        .unwrap();
+        let it = outside("SELECT 1; ALTER TABLE t CHANGE b a INT FIRST, CHANGE a b INT AFTER a; SELECT 1")
+            .policy(switchy_schema::Policy::DEVELOPMENT);
+        it.run(&mut database.connect()).unwrap_err();
+        let state = rows(conn, "SELECT a, b FROM t");
+        assert_eq!(state, ["2|1"]);
+        conn.query_drop("DROP TRIGGER stops").unwrap();
+        if it.recover(&mut *conn, retry(), ada()).is_ok() {
+            it.run(&mut *conn).unwrap();
+        }
+        assert_eq!(rows(conn, "SELECT a, b FROM t"), ["2|1"]);
+    });
+}
+
+#[test]
+fn a_table_that_was_not_there_does_not_make_a_drop_half_done() {
+    with(|database, conn| {
+        conn.query_drop("CREATE TABLE a (x INT)").unwrap();
+        let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
+            .unwrap()
+            .run(&mut *conn);
+        conn.query_drop(
+            "CREATE TRIGGER stops BEFORE UPDATE ON __switchy_migrations FOR EACH ROW
+            IF (NEW.statement = 3 OR NEW.failure IS NOT NULL) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'gone'; END IF",
+        )
+        .unwrap();
+        let it = outside("SELECT 1; DROP TABLE IF EXISTS a, b; SELECT 1")
+            .policy(switchy_schema::Policy::DEVELOPMENT);
+        it.run(&mut database.connect()).unwrap_err();
+        conn.query_drop("DROP TRIGGER stops").unwrap();
+        it.recover(&mut *conn, retry(), ada()).unwrap();
+    });
+}
+
+#[test]
+fn a_view_is_the_same_whatever_database_is_chosen() {
+    with(|database, conn| {
+        let name = rows(conn, "SELECT DATABASE()").remove(0);
+        conn.query_drop("CREATE DATABASE IF NOT EXISTS review_elsewhere; CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a FROM t").unwrap();
+        // `SHOW CREATE VIEW` names the database only of what is elsewhere.
+        let it = outside(&format!(
+            "USE review_elsewhere; CREATE OR REPLACE VIEW `{name}`.v AS SELECT a, a + 1 AS b FROM `{name}`.t; SELECT 1"
+        ));
+        let mut other = database.connect();
+        other.query_drop("START TRANSACTION; SELECT * FROM v").unwrap();
+        thread::scope(|scope| {
+            let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
+            let began = Instant::now();
+            let id = loop {
+                let found: Option<u64> = conn.query_first("SELECT ID FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock'
+                    AND INFO LIKE 'CREATE OR REPLACE VIEW%'").unwrap();
+                if let Some(id) = found {
+                    break id;
+                }
+                assert!(
+                    began.elapsed() < Duration::from_secs(10),
+                    "{:?}",
+                    rows(conn, "SHOW FULL PROCESSLIST")
+                );
+                thread::sleep(Duration::from_millis(5));
+            };
+            conn.query_drop(format!("KILL {id}")).unwrap();
+            run.join().unwrap();
+            wait_until_gone(conn, id);
+        });
+        other.query_drop("ROLLBACK").unwrap();
+        it.recover(&mut *conn, retry(), ada()).unwrap();
+        it.run(&mut *conn).unwrap();
+        assert_eq!(
+            rows(
+                conn,
+                "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_NAME = 'v' AND TABLE_SCHEMA = DATABASE()"
+            ),
+            ["a", "b"]
+        );
+    });
+}
+
+#[test]
+fn an_xa_transaction_that_fails_leaves_a_connection_that_can_be_used() {
+    with(|_, conn| {
+        conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+        let outcome = outside("XA START 'x'; INSERT INTO t VALUES (1); XA END 'x'; XA COMMIT 'x' ONE PHASE")
+            .run(&mut *conn);
+        let usable = conn.query_drop("START TRANSACTION; ROLLBACK").map_err(|error| error.to_string());
+        assert!(usable.is_ok(), "{usable:?} after {outcome:?}");
+    });
+}
+
+#[test]
+fn who_may_not_see_a_view_can_still_drop_it() {
+    with(|database, conn| {
+        let name = rows(conn, "SELECT DATABASE()").remove(0);
+        conn.query_drop("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a FROM t").unwrap();
+        conn.query_drop(format!("CREATE OR REPLACE USER limited; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, CREATE VIEW ON `{name}`.* TO limited")).unwrap();
+        let url = database.url.replace("root@", "limited@");
+        let mut limited = Conn::new(&*url).unwrap();
+        inside("CREATE OR REPLACE VIEW v AS SELECT a + 1 AS a FROM t; DROP VIEW v")
+            .run(&mut limited)
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_one_time_event_that_has_happened_is_not_made_again() {
+    // A server of its own: a global variable disturbs the runs of others.
+    let Some(server) = servers::own_mysql() else { return };
+    let (database, conn) = (&server.database, &mut server.connect());
+    {
+        conn.query_drop("SET GLOBAL event_scheduler = ON; CREATE TABLE t (x INT)").unwrap();
+        let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
+            .unwrap()
+            .run(&mut *conn);
+        conn.query_drop(
+            "CREATE TRIGGER stops BEFORE UPDATE ON __switchy_migrations FOR EACH ROW
+            IF (NEW.statement = 3 OR NEW.failure IS NOT NULL) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'gone'; END IF",
+        )
+        .unwrap();
+        let it = outside("SELECT 1; CREATE EVENT once ON SCHEDULE AT CURRENT_TIMESTAMP DO INSERT INTO t VALUES (1); SELECT 1")
+            .policy(switchy_schema::Policy::DEVELOPMENT);
+        it.run(&mut database.connect()).unwrap_err();
+        conn.query_drop("DROP TRIGGER stops").unwrap();
+        thread::sleep(Duration::from_millis(1500));
+        if it.recover(&mut *conn, retry(), ada()).is_ok() {
+            it.run(&mut *conn).unwrap();
+        }
+        thread::sleep(Duration::from_millis(1500));
+        assert_eq!(rows(conn, "SELECT x FROM t"), ["1"]);
+    }
+}
+
+#[test]
+fn taking_over_an_older_table_drops_no_table_of_the_user() {
+    with(|_, conn| {
+        conn.query_drop(
+            "CREATE TABLE migrations (name TEXT NOT NULL, run_on DATETIME NOT NULL DEFAULT NOW());
+            INSERT INTO migrations VALUES ('1_it', '2024-03-04 05:06:07');
+            CREATE TABLE migrations_old AS SELECT * FROM migrations;
+            CREATE TABLE migrations_new (x INT); INSERT INTO migrations_new VALUES (1)",
+        )
+        .unwrap();
+        let set = vec![Migration::sql("1_it", "SELECT 1"), Migration::sql("2_it", "SELECT 2")];
+        let it = MigrationRunner::<Mysql>::for_backend(set).unwrap().table_name("migrations").unwrap();
+        let outcome = it.run(&mut *conn);
+        assert_eq!(
+            rows(conn, "SHOW TABLES LIKE 'migrations\\_%'"),
+            ["migrations_new", "migrations_old"],
+            "{outcome:?}"
+        );
+    });
+}
+
+#[test]
+fn code_that_panics_leaves_no_transaction_open() {
+    with(|_, conn| {
+        conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+        let panics: Migration<Mysql> =
+            Migration::function("1_it", |conn: &mut Conn| -> Result<(), std::fmt::Error> {
+                conn.query_drop("START TRANSACTION; INSERT INTO t VALUES (1)").unwrap();
+                panic!("on purpose")
+            });
+        let it = MigrationRunner::<Mysql>::for_backend(vec![panics]).unwrap();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| it.run(&mut *conn)));
+        assert!(panicked.is_err());
+        assert_eq!(rows(conn, "SELECT @@in_transaction"), ["0"]);
+    });
+}
+
+#[test]
+fn whoever_was_given_up_cannot_finish_behind_a_retry() {
+    with(|database, conn| {
+        conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+        let script = "SELECT 1; INSERT INTO t SELECT 1 + SLEEP(1)";
+        let slow = outside(script).lock(Lock::Row);
+        let it = outside(script).lock(Lock::Row).lock_timeout(Duration::from_millis(50));
+        let outcomes = thread::scope(|scope| {
+            let slow = scope
+                .spawn(|| slow.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
+            session(conn, "INSERT INTO t SELECT%");
+            it.run(&mut *conn).unwrap_err();
+            let outcome =
+                it.recover(&mut *conn, retry(), ada()).map(drop).and_then(|()| it.run(&mut *conn).map(drop));
+            (slow.join().unwrap(), outcome.map_err(|error| error.to_string()))
+        });
+        assert_eq!(rows(conn, "SELECT COUNT(*) FROM t"), ["1"], "{outcomes:?}");
+    });
+}
+
+#[test]
+fn a_session_that_only_reads_is_told_how_to_write() {
+    with(|_, conn| {
+        conn.query_drop("SET SESSION TRANSACTION READ ONLY").unwrap();
+        let told = outside("INSERT INTO t VALUES (1)").run(&mut *conn).unwrap_err().to_string();
+        assert!(told.contains("; switch that off with SET SESSION TRANSACTION READ WRITE"), "{told}");
+    });
+}

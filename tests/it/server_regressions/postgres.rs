@@ -1,0 +1,389 @@
+//! On PostgreSQL.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchy_schema::{Lock, Migration, MigrationRunner, Postgres, Recovery};
+
+use super::{ada, retry};
+use crate::postgres::{rows, with};
+
+fn outside(script: &str) -> MigrationRunner<Postgres> {
+    let set = vec![Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction()];
+    MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
+}
+
+#[test]
+fn a_procedure_that_committed_and_then_failed_does_not_run_again_by_itself() {
+    with(|_, client| {
+        client
+            .batch_execute(
+                "CREATE TABLE t (x int); CREATE PROCEDURE p() LANGUAGE plpgsql AS
+                $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM 1/0; END $$",
+            )
+            .unwrap();
+        let it = outside("CALL p()");
+        let first = it.run(&mut *client).unwrap_err();
+        let second = it.run(&mut *client).unwrap_err();
+        assert_eq!(rows(client, "SELECT x FROM t"), ["1"], "\n1st: {first}\n2nd: {second}");
+    });
+}
+
+#[test]
+fn a_retry_asks_a_person_about_a_procedure_that_committed_and_then_failed() {
+    with(|_, client| {
+        client.batch_execute("CREATE TABLE t (x int)").unwrap();
+        let it = outside(
+            "SELECT 1; DO $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM 1/(SELECT count(*) - 1 FROM t); END $$",
+        );
+        it.run(&mut *client).unwrap_err();
+        if it.recover(&mut *client, retry(), ada()).is_ok() {
+            it.run(&mut *client).ok();
+        }
+        assert_eq!(rows(client, "SELECT x FROM t"), ["1"]);
+    });
+}
+
+#[test]
+fn an_index_that_failed_in_another_schema_is_not_taken_for_nothing() {
+    with(|_, client| {
+        client
+            .batch_execute(
+                "CREATE SCHEMA other; CREATE TABLE other.t (x int); INSERT INTO other.t VALUES (1), (1)",
+            )
+            .unwrap();
+        let it = outside("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS u ON other.t (x)");
+        let first = it.run(&mut *client).unwrap_err();
+        let second = it.run(&mut *client);
+        assert!(
+            second.is_err(),
+            "the second start says that all is well with an invalid index: {:?}\n1st: {first}",
+            rows(client, "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE NOT indisvalid")
+        );
+    });
+}
+
+#[test]
+fn an_index_of_the_same_name_elsewhere_is_not_taken_for_ours() {
+    with(|database, client| {
+        client
+            .batch_execute(
+                "CREATE TABLE public.o (x int); CREATE INDEX i ON public.o (x);
+                CREATE SCHEMA other; CREATE TABLE other.t (x int)",
+            )
+            .unwrap();
+        let it = outside("SELECT 1; CREATE INDEX CONCURRENTLY i ON other.t (x); SELECT 2");
+        let mut other = database.connect();
+        other.batch_execute("BEGIN; INSERT INTO other.t VALUES (1)").unwrap();
+        thread::scope(|scope| {
+            let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
+            let waiting = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' AND wait_event_type = 'Lock'
+                AND datname = current_database()";
+            while rows(client, waiting).is_empty() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            client.batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%'
+                AND datname = current_database()").unwrap();
+            run.join().unwrap();
+        });
+        other.batch_execute("ROLLBACK").unwrap();
+        thread::sleep(Duration::from_millis(100));
+        // Either a person is asked, or the index is made.
+        if it.recover(&mut *client, retry(), ada()).is_ok() && it.run(&mut *client).is_ok() {
+            assert_eq!(
+                rows(
+                    client,
+                    "SELECT count(*) FROM pg_index WHERE indrelid = 'other.t'::regclass AND indisvalid"
+                ),
+                ["1"]
+            );
+        }
+    });
+}
+
+#[test]
+fn a_chained_transaction_is_kept_whole_when_it_goes_on() {
+    with(|_, client| {
+        let script = "CREATE TABLE t (x int); BEGIN; INSERT INTO t VALUES (1); COMMIT AND CHAIN;
+            INSERT INTO t VALUES (2); INSERT INTO missing VALUES (1); ROLLBACK; INSERT INTO t VALUES (3)";
+        let it = outside(script);
+        it.run(&mut *client).unwrap_err();
+        client.batch_execute("CREATE TABLE missing (x int)").unwrap();
+        if it.recover(&mut *client, retry(), ada()).is_ok() && it.run(&mut *client).is_ok() {
+            assert_eq!(rows(client, "SELECT x FROM t ORDER BY 1"), ["1", "3"]);
+        }
+    });
+}
+
+#[test]
+fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
+    with(|database, client| {
+        // Its procedure commits, so it is a statement by itself.
+        client
+            .batch_execute(
+                "CREATE TABLE t (x int); CREATE PROCEDURE p() LANGUAGE plpgsql AS
+                $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM pg_sleep(0.5); END $$",
+            )
+            .unwrap();
+        let it = outside("CALL p()").lock_timeout(Duration::from_secs(5));
+        thread::scope(|scope| {
+            let run = scope.spawn(|| it.run(&mut database.connect()));
+            while rows(client, "SELECT x FROM t").is_empty() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            client.batch_execute("BEGIN; SELECT * FROM __switchy_migrations FOR UPDATE").unwrap();
+            let mut third = database.connect();
+            let waiting =
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE%' AND wait_event_type = 'Lock'
+                AND datname = current_database()";
+            while rows(&mut third, waiting).is_empty() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            third
+                .batch_execute(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'
+                AND wait_event_type = 'Lock' AND datname = current_database()",
+                )
+                .unwrap();
+            thread::sleep(Duration::from_millis(100));
+            client.batch_execute("ROLLBACK").unwrap();
+            run.join().unwrap().unwrap_err();
+        });
+        let again = it.run(&mut *client);
+        assert_eq!(rows(client, "SELECT x FROM t"), ["1"], "{again:?}");
+    });
+}
+
+#[test]
+fn a_setting_of_the_application_is_set_back() {
+    with(|_, client| {
+        client.batch_execute("SET app.tenant = '3'").unwrap();
+        outside("SET app.tenant = '7'; CREATE TABLE t (x int)").run(&mut *client).unwrap();
+        assert_eq!(rows(client, "SHOW app.tenant"), ["3"]);
+    });
+}
+
+#[test]
+fn session_authorization_is_set_back() {
+    with(|_, client| {
+        client.batch_execute("DO $$ BEGIN CREATE ROLE somebody; EXCEPTION WHEN OTHERS THEN NULL; END $$; CREATE SCHEMA s; GRANT ALL ON SCHEMA s TO somebody").unwrap();
+        let set = vec![
+            Migration::sql("1_it", "GRANT ALL ON ALL TABLES IN SCHEMA public TO somebody"),
+            Migration::sql("2_it", "SET SESSION AUTHORIZATION somebody; CREATE TABLE s.t (x int)"),
+        ];
+        let it = MigrationRunner::<Postgres>::for_backend(set).unwrap().lock(Lock::Row);
+        let _ = it.run_to(&mut *client, switchy_schema::Target::Through("1_it".into()));
+        client.batch_execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO somebody; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO somebody").unwrap();
+        let outcome = it.run(&mut *client);
+        assert_eq!(rows(client, "SELECT session_user = 'somebody'"), ["f"], "{outcome:?}");
+        outcome.unwrap();
+    });
+}
+
+#[test]
+fn a_transaction_of_the_script_can_say_how_it_is_isolated() {
+    with(|_, client| {
+        let script = "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; CREATE TABLE t (x int); COMMIT";
+        outside(script).run(&mut *client).unwrap();
+    });
+}
+
+#[test]
+fn waiting_for_the_tracking_table_has_an_end() {
+    with(|database, client| {
+        outside("CREATE TABLE a (x int)").run(&mut *client).unwrap();
+        client.batch_execute("BEGIN; UPDATE __switchy_migrations SET failure = failure").unwrap();
+        let set = vec![
+            Migration::sql("1_it", "CREATE TABLE a (x int)").outside_transaction(),
+            Migration::sql("2_it", "CREATE TABLE b (x int)"),
+        ];
+        let it =
+            MigrationRunner::<Postgres>::for_backend(set).unwrap().lock_timeout(Duration::from_millis(300));
+        thread::scope(|scope| {
+            let run = scope
+                .spawn(|| it.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
+            let began = Instant::now();
+            while !run.is_finished() && began.elapsed() < Duration::from_secs(5) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            let has_ended = run.is_finished();
+            client.batch_execute("ROLLBACK").unwrap();
+            let outcome = run.join().unwrap();
+            assert!(has_ended, "it waits for ever where lock_timeout is 300 ms: {outcome:?}");
+        });
+    });
+}
+
+#[test]
+fn programs_at_once_with_a_stricter_isolation_apply_each_once() {
+    with(|database, client| {
+        let name = rows(client, "SELECT current_database()").remove(0);
+        client
+            .batch_execute(&format!(
+                "ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"
+            ))
+            .unwrap();
+        let set = || {
+            let number = |number: usize| {
+                Migration::from_scripts(
+                    format!("{number}_t"),
+                    format!("CREATE TABLE t{number} (x int); SELECT pg_sleep(0.02)"),
+                    None,
+                )
+            };
+            MigrationRunner::<Postgres>::for_backend((0..4).map(number).collect::<Vec<_>>())
+                .unwrap()
+                .lock(Lock::Row)
+        };
+        let outcomes: Vec<Result<usize, String>> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..6)
+                .map(|_| {
+                    scope.spawn(|| {
+                        set()
+                            .run(&mut database.connect())
+                            .map(|it| it.applied.len())
+                            .map_err(|error| error.to_string())
+                    })
+                })
+                .collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:#?}");
+    });
+}
+
+#[test]
+fn what_discarded_the_settings_is_done_again_too() {
+    with(|_, client| {
+        let script =
+            "SET search_path = s; CREATE TABLE a (x int); DISCARD ALL; SELECT 1/count(*) FROM public.missing;
+            CREATE TABLE b (x int)";
+        client.batch_execute("CREATE SCHEMA s; CREATE TABLE missing (x int)").unwrap();
+        let it = outside(script).lock(Lock::Off);
+        let first = it.run(&mut *client).unwrap_err();
+        client.batch_execute("INSERT INTO missing VALUES (1)").unwrap();
+        it.recover(&mut *client, retry(), ada()).unwrap();
+        it.run(&mut *client).unwrap();
+        assert_eq!(
+            rows(client, "SELECT schemaname FROM pg_tables WHERE tablename = 'b'"),
+            ["public"],
+            "{first}"
+        );
+    });
+}
+
+#[test]
+fn rows_of_a_real_table_are_not_taken_for_those_of_a_temporary_one() {
+    for temporary in ["SELECT 9 AS x INTO TEMP t", "CREATE TABLE pg_temp.t AS SELECT 9 AS x"] {
+        with(|database, client| {
+            client.batch_execute("CREATE TABLE t (x int); INSERT INTO t VALUES (1)").unwrap();
+            let it = outside(&format!("{temporary}; SELECT 1 FROM missing; DELETE FROM t"));
+            it.run(&mut database.connect()).unwrap_err();
+            client.batch_execute("CREATE TABLE missing (x int)").unwrap();
+            it.recover(&mut *client, retry(), ada()).unwrap();
+            let _ = it.run(&mut *client);
+            assert_eq!(rows(client, "SELECT x FROM public.t"), ["1"], "{temporary}");
+        });
+    }
+}
+
+#[test]
+fn what_a_statement_is_refused_for_in_its_transaction_is_said() {
+    with(|_, client| {
+        let error =
+            outside("BEGIN; CREATE DATABASE reviewed; COMMIT").run(&mut *client).unwrap_err().to_string();
+        assert!(error.contains("cannot run inside a transaction block"), "{error}");
+    });
+}
+
+#[test]
+fn an_index_without_a_name_that_failed_is_not_taken_for_nothing() {
+    with(|_, client| {
+        client.batch_execute("CREATE TABLE t (x int); INSERT INTO t VALUES (1), (1)").unwrap();
+        let it = outside("CREATE UNIQUE INDEX CONCURRENTLY ON t (x)");
+        let error = it.run(&mut *client).unwrap_err().to_string();
+        assert!(!error.contains("nothing of it was kept"), "{error}");
+    });
+}
+
+#[test]
+fn a_retry_of_an_index_that_is_done_elsewhere_goes_on() {
+    with(|database, client| {
+        client
+            .batch_execute("CREATE SCHEMA other; CREATE TABLE other.t (x int); CREATE TABLE u (x int)")
+            .unwrap();
+        let it = outside("SELECT 1; CREATE INDEX CONCURRENTLY i ON other.t (x); SELECT 2");
+        let blocker = &mut database.connect();
+        // The index is built; the program dies while the note waits.
+        blocker.batch_execute("BEGIN; INSERT INTO other.t VALUES (1)").unwrap();
+        thread::scope(|scope| {
+            let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
+            let waiting = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' AND wait_event_type = 'Lock'
+                AND datname = current_database()";
+            while rows(client, waiting).is_empty() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            client.batch_execute("BEGIN; SELECT * FROM __switchy_migrations FOR UPDATE").unwrap();
+            blocker.batch_execute("COMMIT").unwrap();
+            let noting =
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE%' AND wait_event_type = 'Lock'
+                AND datname = current_database()";
+            while rows(blocker, noting).is_empty() {
+                client.batch_execute("COMMIT; BEGIN; SELECT * FROM __switchy_migrations FOR UPDATE").unwrap();
+                thread::sleep(Duration::from_millis(20));
+            }
+            blocker
+                .batch_execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'
+                AND wait_event_type = 'Lock' AND datname = current_database()",
+                )
+                .unwrap();
+            run.join().unwrap();
+            client.batch_execute("ROLLBACK").unwrap();
+        });
+        thread::sleep(Duration::from_millis(100));
+        it.recover(&mut *client, retry(), ada()).unwrap();
+        it.run(&mut *client).unwrap();
+    });
+}
+
+#[test]
+fn whoever_was_given_up_cannot_finish_behind_a_retry() {
+    with(|database, client| {
+        client.batch_execute("CREATE TABLE t (x int); CREATE TABLE begun (x int)").unwrap();
+        // The first run stops between two statements, in a procedure that commits; the second goes on from there.
+        let script = "SELECT 1; SELECT pg_sleep(1); INSERT INTO t VALUES (1)";
+        let slow = outside(script).lock(Lock::Row);
+        let it = outside(script).lock(Lock::Row).lock_timeout(Duration::from_millis(50));
+        let outcomes = thread::scope(|scope| {
+            let slow = scope
+                .spawn(|| slow.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
+            let sleeps =
+                "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)' AND state = 'active'";
+            while rows(client, sleeps).is_empty() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            it.run(&mut *client).unwrap_err();
+            let recovery = Recovery::RetryFrom { migration: "1_it".into(), statement: 2 };
+            let outcome = it
+                .recover(&mut *client, recovery, ada())
+                .map(drop)
+                .and_then(|()| it.run(&mut *client).map(drop));
+            (slow.join().unwrap(), outcome.map_err(|error| error.to_string()))
+        });
+        assert_eq!(rows(client, "SELECT count(*) FROM t"), ["1"], "{outcomes:?}");
+        assert!(outcomes.0.is_err() || outcomes.1.is_err(), "{outcomes:?}");
+        let _ = it.recover(&mut *client, retry(), ada());
+        it.run(&mut *client).unwrap();
+        assert_eq!(rows(client, "SELECT count(*) FROM t"), ["1"], "{outcomes:?}");
+    });
+}
+
+#[test]
+fn a_session_that_only_reads_is_told_how_to_write() {
+    with(|_, client| {
+        client.batch_execute("SET default_transaction_read_only = on").unwrap();
+        let told = outside("CREATE TABLE t (x int)").run(&mut *client).unwrap_err().to_string();
+        assert!(told.contains("or switch off default_transaction_read_only"), "{told}");
+    });
+}

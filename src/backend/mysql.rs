@@ -140,9 +140,9 @@ impl Backend for Mysql {
         if columns.is_empty() {
             return Ok(Ledger::MISSING);
         }
-        let reading =
-            recognised(&columns.iter().map(|column| column.name_str().into_owned()).collect::<Vec<_>>())?;
-        let has_places = columns.iter().any(|column| column.name_str() == PLACE);
+        let names: Vec<String> = columns.iter().map(|column| column.name_str().into_owned()).collect();
+        let reading = recognised(&names)?;
+        let has_places = names.iter().any(|name| name == PLACE);
         let is_stamp = columns.iter().any(|column| {
             column.name_str() == "run_on" && column.column_type() == ColumnType::MYSQL_TYPE_TIMESTAMP
         });

@@ -301,6 +301,12 @@ pub trait Backend: Sized + 'static {
         Ok(())
     }
 
+    /// Waits until nobody else is changing records in a transaction, and keeps others from it until the one that is open ends. This comes
+    /// behind [`enter_row`](Self::enter_row), since how far a step outside a transaction came is written without that row.
+    fn outwait(conn: &mut Self::Conn<'_>, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        Self::enter(conn, table, patience)
+    }
+
     /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
     fn locate(_conn: &mut Self::Conn<'_>) -> Option<PathBuf> {
         None

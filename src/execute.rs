@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm};
+use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm, patiently};
 use crate::dialect::TableName;
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
@@ -64,6 +64,17 @@ pub(crate) enum Stop {
     Failed(MigrationError),
     /// A fault that does not know yet which step it belongs to.
     Fault(Fault),
+}
+
+impl Stop {
+    /// Whether it can be done again as it is, since others were only in the way.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Moved => true,
+            Self::Failed(_) => false,
+            Self::Fault(fault) => fault.kind() == FaultKind::Busy && !fault.is_in_doubt,
+        }
+    }
 }
 
 impl From<Fault> for Stop {
@@ -269,12 +280,15 @@ impl<'r, B: Backend> Executor<'r, B> {
         books: &mut Books,
         first: &mut Option<(&Ledger, &History)>,
     ) -> Result<(), Stop> {
-        if self.is_row {
-            B::enter_row(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
-        }
-        // Beside the row too: the session of a killed program may still commit how far it came.
-        if !self.is_row || first.is_some() {
-            B::enter(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
+        let entered = if self.is_row {
+            B::enter_row(conn, self.table, self.patience)
+        } else {
+            B::enter(conn, self.table, self.patience)
+        };
+        entered.map_err(|fault| self.kept_out(conn, fault))?;
+        if self.is_row && first.is_some() {
+            // The session of a killed program may still commit how far it came, and does that without the row.
+            B::outwait(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
         }
         let Some((ledger, history)) = first.take() else {
             let is_same = B::head(conn, self.table)? == books.head;
@@ -305,7 +319,11 @@ impl<'r, B: Backend> Executor<'r, B> {
 
     /// Makes the log before a transaction that writes to it, where making it would end that.
     fn prepare_log(&self, conn: &mut B::Conn<'_>, is_needed: bool) -> Result<(), Fault> {
-        if is_needed && !B::SCHEMA_CAN_BE_ATOMIC { B::create_log(conn, &self.log) } else { Ok(()) }
+        if is_needed && !B::SCHEMA_CAN_BE_ATOMIC {
+            patiently(self.patience, || B::create_log(conn, &self.log))
+        } else {
+            Ok(())
+        }
     }
 
     /// Why the row could not be locked.

@@ -240,6 +240,11 @@ impl Known<'_> {
 
     /// The statement with which an unfinished step goes on; `None` if it has none.
     fn resumption(&self, recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> Result<Option<u32>> {
+        let at_work = |session: &str| {
+            let what = dirty.statement.map_or("it".to_owned(), |number| format!("statement {number}"));
+            let finding = format!("{session} is still at work on {what}");
+            Err(nonsense(recovery, id, finding, "wait until that has ended, and try again"))
+        };
         if let Recovery::RetryFrom { statement, .. } = *recovery {
             let last = dirty.of.map_or(u32::MAX, |of| of + 1);
             if !(1..=last).contains(&statement) {
@@ -251,7 +256,10 @@ impl Known<'_> {
                     "none of its statements is known to be done, since it is code or never began one";
                 return Err(nonsense(recovery, id, finding, "use Recovery::Retry"));
             }
-            return Ok(Some(statement));
+            return match &self.standing {
+                Some(Standing::AtWork(session)) => at_work(session),
+                _ => Ok(Some(statement)),
+            };
         }
         if dirty.is_to_resume {
             let (finding, remedy) = match dirty.direction {
@@ -267,10 +275,7 @@ impl Known<'_> {
             Some(Standing::Half { what, remedy }) => {
                 Err(nonsense(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
             }
-            Some(Standing::AtWork(session)) => {
-                let finding = format!("{session} is still at work on statement {statement}");
-                Err(nonsense(recovery, id, finding, "wait until that has ended, and try again"))
-            }
+            Some(Standing::AtWork(session)) => at_work(session),
             Some(Standing::Unknown(why)) => {
                 let finding = format!("it is not known whether statement {statement} is done, since {why}");
                 let remedy = "look, and use Recovery::RetryFrom with the statement that is to be next";

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use mysql::Conn;
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
-use mysql::{Column, Conn};
 
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised, state};
 use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm};
@@ -12,7 +12,7 @@ use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::ForeignTable;
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Basis, Dirty, Head, History, Record};
 use crate::id::MigrationId;
 use crate::reached::Standing;
 use crate::sql::mysql::{kind, statements};
@@ -26,7 +26,7 @@ mod script;
 mod settings;
 mod standing;
 
-use query::{code, column, fault, run, text};
+use query::{code, column, columns, fault, first, get, run, text};
 
 /// MySQL and MariaDB, through `&mut mysql::Conn`.
 ///
@@ -68,7 +68,7 @@ impl Backend for Mysql {
             Err(error) => return Err(fault(error)),
         }
         run(conn, "SAVEPOINT __switchy_transaction")?;
-        match conn.query_drop("RELEASE SAVEPOINT __switchy_transaction") {
+        match query::read_all(conn, "RELEASE SAVEPOINT __switchy_transaction") {
             Ok(()) => Ok(true),
             Err(error) if code(&error) == Some(query::NO_SUCH_ROUTINE_OR_SAVEPOINT) => Ok(false),
             Err(error) => Err(fault(error)),
@@ -126,9 +126,12 @@ impl Backend for Mysql {
         let name = quoted(table);
         let sql =
             format!("SELECT basis, (SELECT COUNT(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1");
-        match conn.query_first::<(Option<String>, usize), _>(sql) {
+        match first(conn, &sql) {
             Ok(None) => Ok(Head::EMPTY),
-            Ok(Some((basis, count))) => Ok(Head { basis: basis.and_then(|text| text.parse().ok()), count }),
+            Ok(Some(row)) => Ok(Head {
+                basis: get::<String>(&row, 0).and_then(|text| text.parse().ok()),
+                count: get(&row, 1).unwrap_or_default(),
+            }),
             Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Head::EMPTY),
             Err(error) if code(&error) == Some(query::UNKNOWN_COLUMN) => Ok(UNTOLD),
             Err(error) => Err(fault(error)),
@@ -140,12 +143,9 @@ impl Backend for Mysql {
         if columns.is_empty() {
             return Ok(Ledger::MISSING);
         }
-        let names: Vec<String> = columns.iter().map(|column| column.name_str().into_owned()).collect();
-        let reading = recognised(&names)?;
-        let has_places = names.iter().any(|name| name == PLACE);
-        let is_stamp = columns.iter().any(|column| {
-            column.name_str() == "run_on" && column.column_type() == ColumnType::MYSQL_TYPE_TIMESTAMP
-        });
+        let reading = recognised(&columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
+        let has_places = columns.iter().any(|(name, _)| name == PLACE);
+        let is_stamp = columns.contains(&("run_on".to_owned(), ColumnType::MYSQL_TYPE_TIMESTAMP));
         let (records, basis) = records(conn, table, &reading, has_places, is_stamp)?;
         let head = reading.head(records.len(), basis.as_deref());
         let form = if has_places { reading.form } else { TableForm::Old };
@@ -156,7 +156,7 @@ impl Backend for Mysql {
     fn create_table(conn: &mut &mut Conn, table: &TableName, records: &[Record]) -> Result<(), Fault> {
         let name = quoted(table);
         let found = columns(conn, table)?;
-        if [PLACE, "name"].iter().all(|ours| found.iter().any(|column| column.name_str() == *ours)) {
+        if [PLACE, "name"].iter().all(|ours| found.iter().any(|(name, _)| name == ours)) {
             // Somebody who does not know our lock made it since it was looked for.
             return Ok(());
         }
@@ -177,6 +177,12 @@ impl Backend for Mysql {
             records.iter().try_for_each(|record| Self::insert(conn, &new, record))
         })?;
         run(conn, &format!("RENAME TABLE {name} TO {}, {} TO {name}", quoted(&old), quoted(&new)))?;
+        // What a program that knows no lock of ours has written since it was read.
+        let mut late = History::new(Self::read(conn, &old)?.records).records().to_vec();
+        late.retain(|record| records.iter().all(|known| known.id != record.id));
+        Self::transaction(conn, &Scope::immediate(), |conn| {
+            late.iter().try_for_each(|record| Self::insert(conn, table, record))
+        })?;
         run(conn, &format!("DROP TABLE {}", quoted(&old)))
     }
 
@@ -353,7 +359,8 @@ fn waiting(
             &format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}"),
         )
     };
-    let before = conn.query_first("SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").map_err(fault)?;
+    let before = first(conn, "SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").map_err(fault)?;
+    let before = before.and_then(|row| Some((get(&row, 0)?, get(&row, 1)?)));
     let limit = patience.as_secs().max(1);
     set(conn, limit, limit)?;
     let locked = lock(conn);
@@ -443,18 +450,6 @@ fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
     let info = conn.info_str();
     let matched = info.split(|c: char| !c.is_ascii_digit()).find(|number| !number.is_empty());
     Ok(matched.and_then(|number| number.parse().ok()).unwrap_or_else(|| conn.affected_rows()))
-}
-
-/// The columns of a table in their order; none if there is no such table.
-///
-/// `SHOW COLUMNS` can break the connection on a cluster: where the change of another node interrupts it, MariaDB begins it again in the
-/// middle of its result. A SELECT it ends as a deadlock.
-fn columns(conn: &mut Conn, table: &TableName) -> Result<Vec<Column>, Fault> {
-    match conn.query_iter(format!("SELECT * FROM {} LIMIT 0", quoted(table))) {
-        Ok(result) => Ok(result.columns().as_ref().to_vec()),
-        Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Vec::new()),
-        Err(error) => Err(fault(error)),
-    }
 }
 
 /// A date as the records have it: UTC, with milliseconds.

@@ -38,10 +38,6 @@ impl<B: Backend> Executor<'_, B> {
             let mut traces = B::traces(conn, &self.log)?;
             Ok(traces.split_off(traces.len().saturating_sub(amendments.len())))
         })
-        .map_err(|stop| match stop {
-            Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
-            stop => stop,
-        })
     }
 
     fn change(&self, conn: &mut B::Conn<'_>, change: &Change, books: &mut Books) -> Result<(), Stop> {

@@ -101,10 +101,9 @@ impl<B: Backend> MigrationRunner<B> {
                 "it has an older form, which can be brought up to date only by one program at a time",
             )
             .remedy("run one program with the default lock first")),
-            (TableForm::Old, _) => patiently(self.lock_timeout, || {
-                B::create_table(conn, table, history.records())
-                    .and_then(|()| B::stamp(conn, table, history.basis()))
-            }),
+            // Not tried again with what was read before.
+            (TableForm::Old, _) => B::create_table(conn, table, history.records())
+                .and_then(|()| B::stamp(conn, table, history.basis())),
             _ => patiently(self.lock_timeout, || B::create_table(conn, table, &[])),
         };
         made.map_err(|fault| self.database("make the table", fault))

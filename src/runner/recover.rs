@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::MigrationRunner;
 use crate::backend::{Backend, patiently};
 use crate::error::Result;
-use crate::execute::Stop;
 use crate::history::History;
 use crate::id::MigrationId;
 use crate::reached::Standing;
@@ -33,11 +32,14 @@ impl<B: Backend> MigrationRunner<B> {
         // Whether a statement is done that somebody may be working on is not known before that ends.
         self.amendments(conn, &history, &recovery, &signature, None)?;
         self.locked(conn, |conn, holding| {
+            let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
             loop {
                 // A step that is dirty now has nobody who works on it: that would hold the lock.
                 let (ledger, history) = self.books(conn)?;
                 let standing = match &recovery {
-                    Recovery::Retry(id) => self.standing(conn, &history, id)?,
+                    Recovery::Retry(id) | Recovery::RetryFrom { migration: id, .. } => {
+                        self.standing(conn, &history, id, began)?
+                    }
                     _ => None,
                 };
                 let amendments = self.amendments(conn, &history, &recovery, &signature, standing)?;
@@ -45,7 +47,11 @@ impl<B: Backend> MigrationRunner<B> {
                 let stored = HashMap::new();
                 let executor = self.executor(holding, &stored);
                 match executor.amend(conn, &amendments, &ledger, &history, &mut |_| Ok(())) {
-                    Err(Stop::Moved) => {}
+                    // Somebody was faster, or is at it. Nothing of this is kept.
+                    Err(stop) if stop.may_pass() && began.elapsed() < self.lock_timeout => {
+                        std::thread::sleep(pause);
+                        pause = (pause * 2).min(Duration::from_millis(50));
+                    }
                     amended => return amended.map_err(|stop| self.failure(stop)),
                 }
             }
@@ -89,6 +95,7 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         history: &History,
         id: &MigrationId,
+        began: Instant,
     ) -> Result<Option<Standing>> {
         let Some(record) = history.get(id) else { return Ok(None) };
         let Some((dirty, statement, mark)) =
@@ -105,12 +112,13 @@ impl<B: Backend> MigrationRunner<B> {
         let Some(script) = record.script(dirty.direction).or_else(of_set) else {
             return Ok(Some(Standing::Unknown("its script was not kept".to_owned())));
         };
-        let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+        let mut pause = Duration::from_millis(1);
         loop {
             let standing = patiently(self.lock_timeout, || B::stands(conn, script, statement, mark));
             let standing = standing.map_err(self.reading())?;
             match &standing {
-                Standing::AtWork(session) if self.waits(session, began, &mut pause) => {}
+                Standing::AtWork(session)
+                    if self.waits(&format!("of migration `{id}`"), session, began, &mut pause) => {}
                 _ => return Ok(Some(standing)),
             }
         }

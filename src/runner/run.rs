@@ -230,15 +230,15 @@ impl<B: Backend> MigrationRunner<B> {
         };
         let Some(record) = history.records().iter().find(is_running) else { return false };
         let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
-        self.waits(&holder, began, pause)
+        self.waits(&format!("of `{}`", self.table), &holder, began, pause)
     }
 
     /// Waits a little for somebody, and says whether there was time left for it.
-    pub(super) fn waits(&self, holder: &str, began: Instant, pause: &mut Duration) -> bool {
+    pub(super) fn waits(&self, lock: &str, holder: &str, began: Instant, pause: &mut Duration) -> bool {
         if began.elapsed() >= self.lock_timeout {
             return false;
         }
-        self.tell(&Event::Waiting { lock: &format!("of `{}`", self.table), holder });
+        self.tell(&Event::Waiting { lock, holder });
         std::thread::sleep(*pause);
         *pause = (*pause * 2).min(Duration::from_millis(50));
         true

@@ -102,3 +102,14 @@ fn no_source_file_has_outgrown_its_noun() {
         assert!(lines <= 520, "{} has {lines} lines", path.display());
     }
 }
+
+/// They pass over errors behind the first row, and behind the first answer.
+#[test]
+fn answers_of_mysql_are_read_to_their_end() {
+    for path in sources().iter().filter(|path| path.to_string_lossy().contains("mysql")) {
+        let code = code(path);
+        for hasty in [".query_first", ".query_drop", ".exec_"] {
+            assert!(!code.contains(hasty), "{} uses {hasty}", path.display());
+        }
+    }
+}

@@ -1,11 +1,10 @@
 //! Reading tables of other tools.
 
-use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
-use mysql::{Column, Conn, Row};
+use mysql::{Conn, Row};
 
 use super::query::{column, fault, get};
-use super::{columns, quoted, text};
+use super::{quoted, text};
 use crate::backend::foreign;
 use crate::dialect::{TableName, quote_in};
 use crate::fault::Fault;
@@ -18,16 +17,18 @@ pub(super) fn table(
     wanted: &[&str],
 ) -> Result<Option<ForeignTable>, Fault> {
     let schema = table.schema().map_or("DATABASE()".to_owned(), |schema| text(Some(schema)));
-    let sql = format!(
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema = {schema}
-        AND table_name = {}",
-        text(Some(table.as_str()))
-    );
+    let place = format!("table_schema = {schema} AND table_name = {}", text(Some(table.as_str())));
+    let sql =
+        format!("SELECT COUNT(*) FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND {place}");
     if column::<u64>(conn, &sql).map_err(fault)? != Some(1) {
         return Ok(None);
     }
-    let columns = columns(conn, table)?;
-    let columns = columns.iter().map(|column| (column.name_str().into_owned(), Form::of(column))).collect();
+    let sql = format!(
+        "SELECT column_name, column_type FROM information_schema.columns WHERE {place} ORDER BY ordinal_position"
+    );
+    let columns = conn.query::<Row, _>(sql).map_err(fault)?;
+    let columns = columns.iter().filter_map(|row| Some((get(row, 0)?, Form::of(&get::<String>(row, 1)?))));
+    let columns = columns.collect();
     let read = foreign::table::<Form>(columns, wanted, &quoted(table), |sql| {
         let rows: Vec<Row> = conn.query(sql).map_err(fault)?;
         Ok(rows.iter().map(|row| (0..row.len()).map(|place| get(row, place)).collect()).collect())
@@ -44,25 +45,14 @@ enum Form {
 }
 
 impl Form {
-    /// Numbers and dates have the character set of bytes, too.
-    fn of(column: &Column) -> Self {
-        /// The character set `binary`.
-        const BYTES: u16 = 63;
-        match column.column_type() {
-            ColumnType::MYSQL_TYPE_TINY
-            | ColumnType::MYSQL_TYPE_SHORT
-            | ColumnType::MYSQL_TYPE_INT24
-            | ColumnType::MYSQL_TYPE_LONG
-            | ColumnType::MYSQL_TYPE_LONGLONG
-            | ColumnType::MYSQL_TYPE_BIT => Self::Number,
-            ColumnType::MYSQL_TYPE_TIMESTAMP => Self::Moment,
-            ColumnType::MYSQL_TYPE_STRING
-            | ColumnType::MYSQL_TYPE_VAR_STRING
-            | ColumnType::MYSQL_TYPE_BLOB
-                if column.character_set() == BYTES =>
-            {
-                Self::Bytes
-            }
+    /// By its type, as the server has it: `bigint(20) unsigned`.
+    fn of(of: &str) -> Self {
+        let of = of.to_ascii_lowercase();
+        let word = of.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        match word {
+            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "bit" => Self::Number,
+            "timestamp" => Self::Moment,
+            _ if word.ends_with("blob") || word.ends_with("binary") => Self::Bytes,
             _ => Self::Text,
         }
     }

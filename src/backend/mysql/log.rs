@@ -80,8 +80,7 @@ pub(super) fn read(conn: &mut Conn, log: &TableName) -> Result<Vec<Trace>, Fault
 
 /// Whether there is a log.
 fn found(conn: &mut Conn, log: &TableName) -> Result<bool, Fault> {
-    let found: Vec<String> =
-        columns(conn, log)?.iter().map(|column| column.name_str().into_owned()).collect();
+    let found: Vec<String> = columns(conn, log)?.into_iter().map(|(name, _)| name).collect();
     let has = |name: &&str| found.iter().any(|column| column == name);
     if found.is_empty() || LOG_COLUMNS.iter().all(has) {
         Ok(!found.is_empty())

@@ -3,11 +3,11 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
-use super::query::{code, column, fault, get, run, text};
+use super::query::{code, column, fault, first, get, run};
 use super::settings;
 use crate::checksum::Checksum;
 use crate::dialect::quote_in;
-use crate::fault::{BoxError, Fault};
+use crate::fault::{BoxError, Fault, FaultKind};
 use crate::reached::Standing;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, Subject, creates, kind, statements};
@@ -18,7 +18,9 @@ pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>]) -> Result<String, 
     match words(conn, subjects, &database) {
         Ok(words) => Ok(format!("{} {database}", words.join(" "))),
         // Who may change something need not be allowed to see it. Then nobody can tell afterwards.
-        Err(fault) if fault.cause.as_ref().is_some_and(is_told) => Ok(String::new()),
+        Err(fault) if fault.kind() == FaultKind::Other && fault.cause.as_ref().is_some_and(is_told) => {
+            Ok(String::new())
+        }
         Err(fault) => Err(fault),
     }
 }
@@ -86,7 +88,7 @@ fn definition(conn: &mut Conn, subject: &Subject<'_>, database: &str) -> Result<
         "EVENT" => 3,
         _ => 1,
     };
-    match conn.query_first::<Row, _>(format!("SHOW CREATE {class} {place}{name}")) {
+    match first(conn, &format!("SHOW CREATE {class} {place}{name}")) {
         Ok(row) => Ok(row.and_then(|row| get::<String>(&row, at)).map(|text| without_counter(&text))),
         // No such table, view, routine, trigger, event, database, sequence.
         Err(error) if matches!(code(&error), Some(1146 | 1051 | 1347 | 1305 | 1360 | 1539 | 1049 | 4091)) => {
@@ -104,15 +106,27 @@ fn without_counter(definition: &str) -> String {
     format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
 }
 
-/// The session that runs a statement. Those of others are shown only to who may see them.
-fn worker(conn: &mut Conn, statement: &str, database: &str) -> Option<String> {
-    let sql = format!(
-        "SELECT CONCAT('connection ', id) FROM information_schema.PROCESSLIST
-        WHERE id <> CONNECTION_ID() AND db = {} AND info = {}",
-        text(Some(database)),
-        text(Some(statement))
-    );
-    column::<String>(conn, &sql).ok()?
+/// The session that runs a statement in a database. The server shows those of other users to who has the privilege `PROCESS`; and of what
+/// a procedure does, the statement inside it.
+fn worker(conn: &mut Conn, statement: &str, database: &str) -> Result<Option<String>, Fault> {
+    let sql = "SELECT id, db, info FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND info IS NOT NULL";
+    let sessions = conn.query::<Row, _>(sql).map_err(fault)?;
+    let runs_it = |row: &&Row| {
+        get::<String>(row, 1).unwrap_or_default() == database
+            && get::<Vec<u8>>(row, 2).is_some_and(|shown| is_shown_as(statement, &shown))
+    };
+    Ok(sessions.iter().find(runs_it).and_then(|row| get::<u64>(row, 0)).map(|id| format!("connection {id}")))
+}
+
+/// Whether the list of sessions shows a statement so: without what its character set does not have, and no more of a long one than its
+/// column holds.
+fn is_shown_as(statement: &str, shown: &[u8]) -> bool {
+    const MOST: usize = 65_535;
+    let plain = |text: &[u8]| -> Vec<u8> {
+        text.iter().copied().filter(|byte| byte.is_ascii() && *byte != b'?').collect()
+    };
+    let (whole, part) = (plain(statement.as_bytes()), plain(shown));
+    if shown.len() < MOST { whole == part } else { whole.starts_with(&part) }
 }
 
 pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
@@ -120,14 +134,23 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
     let Some(piece) = pieces.get(place) else { return Ok(unknown()) };
-    let Kind::Defines(subjects) = kind(piece.text) else { return Ok(unknown()) };
+    let subjects = match kind(piece.text) {
+        Kind::Defines(subjects) => subjects,
+        _ => Vec::new(),
+    };
     let mut parts = mark.splitn(subjects.len() + 1, ' ');
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
-    let Some(database) = parts.next() else { return Ok(unknown()) };
-    if let Some(worker) = worker(conn, piece.text, database) {
+    let database = match parts.next().filter(|_| !mark.is_empty()) {
+        Some(database) => database.to_owned(),
+        None => column::<String>(conn, "SELECT DATABASE()").map_err(fault)?.unwrap_or_default(),
+    };
+    if let Some(worker) = worker(conn, piece.text, &database)? {
         return Ok(Standing::AtWork(worker));
     }
-    let now = words(conn, &subjects, database)?;
+    if subjects.is_empty() || mark.is_empty() {
+        return Ok(unknown());
+    }
+    let now = words(conn, &subjects, &database)?;
     let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
     if is_event && Tokens::new(piece.text).any(|token| token.is("at")) {
         return Ok(Standing::Unknown("an event is gone when it has happened".to_owned()));
@@ -157,6 +180,21 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_is_known_by_what_the_list_of_sessions_shows_of_it() {
+        let long = format!("ALTER TABLE big /* {} */ ADD INDEX (n)", "x".repeat(70_000));
+        for (statement, shown, is_it) in [
+            ("ALTER TABLE big ADD INDEX (n)", "ALTER TABLE big ADD INDEX (n)", true),
+            ("ALTER TABLE big ADD INDEX (n)", "ALTER TABLE big ADD INDEX (m)", false),
+            ("ALTER TABLE big ADD INDEX (n)", "ALTER TABLE big", false),
+            ("DROP TABLE größe -- 😀", "DROP TABLE gr??e -- ????", true),
+            (&long, &long[..65_535], true),
+            (&long, &long[..65_534], false),
+        ] {
+            assert_eq!(is_shown_as(statement, shown.as_bytes()), is_it, "{shown}");
+        }
+    }
 
     #[test]
     fn the_counter_of_a_table_is_no_part_of_it() {

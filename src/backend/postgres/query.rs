@@ -60,7 +60,8 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
     match hint {
         Some(hint) => fault.remedy(hint),
         None if kind == FaultKind::ReadOnly => fault.remedy(
-            "connect to a server that may be written, or switch off default_transaction_read_only if it is set",
+            "connect to a server that may be written, take READ ONLY out of the script, or switch off \
+             default_transaction_read_only, whichever it is",
         ),
         None => fault,
     }

@@ -136,11 +136,20 @@ fn drop_invalid(index: &str) -> String {
     )
 }
 
-/// The session that runs a statement. Of long ones the server shows the beginning, and of those of others nothing to who may not see them.
-fn worker(conn: &mut Client, text: &str) -> Option<String> {
-    let sql = "SELECT 'pid ' || pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-        AND state = 'active' AND query <> '' AND strpos($1, query) = 1";
-    query(conn, sql, &[Some(text)]).ok()?.first().map(|row| row.get(0))
+/// The session that runs a statement. The server shows nothing of those of others to who may not see them.
+fn worker(conn: &mut Client, text: &str) -> Result<Option<String>, Fault> {
+    let sql = "SELECT 'pid ' || pid, query FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'";
+    let sessions = query(conn, sql, &[]).map_err(fault)?;
+    let runs_it = |row: &&postgres::Row| is_shown_as(text, row.get::<_, Option<&str>>(1).unwrap_or_default());
+    Ok(sessions.iter().find(runs_it).map(|row| row.get(0)))
+}
+
+/// Whether the list of sessions shows a statement so: of a long one the beginning, which is at least as long as the lowest
+/// `track_activity_query_size` leaves room for, but for a part of a character.
+fn is_shown_as(statement: &str, shown: &str) -> bool {
+    const LEAST: usize = 96;
+    statement == shown || (shown.len() >= LEAST && statement.starts_with(shown))
 }
 
 /// Whether a statement is done that nobody saw end.
@@ -148,8 +157,10 @@ pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str
     let unknown = |why: String| Ok(Standing::Unknown(why));
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
-    if let Some(worker) = pieces.get(place).and_then(|piece| worker(conn, piece.text)) {
-        return Ok(Standing::AtWork(worker));
+    if let Some(piece) = pieces.get(place) {
+        if let Some(worker) = worker(conn, piece.text)? {
+            return Ok(Standing::AtWork(worker));
+        }
     }
     let index = pieces.get(place).and_then(|piece| index(piece.text));
     let (Some(index), Some((before, _))) = (index, mark.split_once(' ')) else {
@@ -225,6 +236,21 @@ mod tests {
                 None => String::new(),
             };
             assert_eq!(found.trim_end(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_statement_is_known_by_what_the_list_of_sessions_shows_of_it() {
+        let long = format!("CREATE INDEX CONCURRENTLY i ON t ({})", "x".repeat(2_000));
+        for (statement, shown, is_it) in [
+            ("DROP INDEX CONCURRENTLY i2", "DROP INDEX CONCURRENTLY i2", true),
+            ("DROP INDEX CONCURRENTLY i2", "DROP INDEX CONCURRENTLY i", false),
+            (&long, &long[..1_023], true),
+            (&long, &long[..99], true),
+            (&long, &long[1..1_023], false),
+            (&long, "", false),
+        ] {
+            assert_eq!(is_shown_as(statement, shown), is_it, "{shown}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
-use switchy_schema::{Direction, Lock, Mysql, Recovery, Signature};
+use switchy_schema::{Direction, Lock, Migration, MigrationRunner, Mysql, Recovery, Signature};
 
 use super::crowd::begin;
 use super::kills::{hold, left, wait_until};
@@ -39,26 +39,68 @@ fn programs_that_start_at_once_through_different_nodes_apply_each_migration_once
     }
 }
 
+/// Another node changes the definition of the tracking table again and again, which interrupts whatever is done there.
 #[test]
-fn what_another_node_interrupts_is_begun_again_on_the_same_connection() {
+fn what_another_node_interrupts_is_done_once() {
     let Some(cluster) = galera() else { return };
-    let it = runner::<Mysql>(&Mysql::set(), Lock::Row);
-    Mysql::prepare(cluster.database(0));
+    let set = [
+        Migration::sql("1_it", "CREATE TABLE a (n INT)"),
+        Migration::sql("2_it", "INSERT INTO a VALUES (1)"),
+    ];
+    let it = MigrationRunner::<Mysql>::for_backend(set).unwrap().lock(Lock::Row);
     let (mut conn, mut other) = (cluster.connect(0), cluster.connect(1));
     it.run(&mut conn).unwrap();
     let is_done = AtomicBool::new(false);
-    let looked = thread::scope(|scope| {
-        scope.spawn(|| {
+    let (told, changes) = thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            let mut changes = 0;
             while !is_done.load(Ordering::Relaxed) {
                 // It may be interrupted, too.
-                let _ = other.query_drop("ALTER TABLE __switchy_migrations COMMENT = 'it'");
+                changes +=
+                    u32::from(other.query_drop("ALTER TABLE __switchy_migrations COMMENT = 'it'").is_ok());
+                thread::sleep(Duration::from_millis(5));
+            }
+            changes
+        });
+        let again = |conn: &mut Conn| {
+            it.status(conn)?;
+            it.recover(conn, Recovery::Forget("2_it".into()), Signature::of("ada"))?;
+            it.run(conn).map(|report| report.applied.len())
+        };
+        let told: Vec<_> = (0..100).map(|_| again(&mut conn).map_err(|error| error.to_string())).collect();
+        is_done.store(true, Ordering::Relaxed);
+        (told, changes.join().unwrap())
+    });
+    assert!(changes > 20, "{changes}");
+    assert!(told.iter().all(|told| *told == Ok(1)), "{told:?}");
+    assert_eq!(Mysql::rows(&mut conn, "SELECT COUNT(*) FROM a"), ["101"]);
+}
+
+/// Who comes second in a transaction is told so behind the rows of some answer.
+#[test]
+fn programs_at_different_nodes_do_each_of_many_migrations_once() {
+    let Some(cluster) = galera() else { return };
+    cluster.connect(0).query_drop("CREATE TABLE a (n INT)").unwrap();
+    let rows: Vec<_> = (1..=150)
+        .map(|number| (format!("{number:03}_it"), format!("INSERT INTO a VALUES ({number})")))
+        .collect();
+    for until in 1..=rows.len() {
+        thread::scope(|scope| {
+            for node in 0..NODES {
+                let (mut conn, rows) = (cluster.connect(node), &rows[..until]);
+                scope.spawn(move || {
+                    let set: Vec<_> = rows
+                        .iter()
+                        .map(|(id, sql)| Migration::from_scripts(&**id, sql.clone(), None))
+                        .collect();
+                    let it = MigrationRunner::<Mysql>::for_backend(set).unwrap().lock(Lock::Row);
+                    it.run(&mut conn).unwrap_or_else(|error| panic!("{until}: {error}"));
+                });
             }
         });
-        let looked = (0..500).try_for_each(|_| it.status(&mut conn).map(drop));
-        is_done.store(true, Ordering::Relaxed);
-        looked
-    });
-    looked.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let counts = "SELECT COUNT(*), COUNT(DISTINCT n) FROM a";
+    assert_eq!(crate::mysql::rows(&mut connect(cluster.database(0)), counts), ["150|150"]);
 }
 
 #[test]

@@ -119,14 +119,16 @@ fn a_recovery_waits_for_a_commit_that_is_under_way() {
     // The row that is locked, the record, and then the first statement.
     let is_first = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
         AND EXISTS (SELECT 1 FROM __switchy_migrations WHERE dirty <> 0 AND statement IS NULL)";
-    while Postgres::try_rows(&mut client, is_first).is_none_or(|rows| rows == ["0"]) {
-        Postgres::try_rows(
-            &mut client,
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
-            AND NOT EXISTS (SELECT 1 FROM pg_locks JOIN pg_class ON pg_class.oid = relation
-                WHERE relname = 'trace' AND pg_locks.pid = pg_stat_activity.pid)",
-        );
-    }
+    let others = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+        AND NOT EXISTS (SELECT 1 FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+            WHERE relname = 'trace' AND pg_locks.pid = pg_stat_activity.pid)";
+    wait_until(is_first, || {
+        let is_so = Postgres::try_rows(&mut client, is_first).is_some_and(|rows| rows != ["0"]);
+        if !is_so {
+            Postgres::try_rows(&mut client, others);
+        }
+        is_so
+    });
     program.kill();
     let it = runner::<Postgres>(&set, Lock::Row);
     thread::scope(|scope| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
-use switchy_schema::{Lock, Migration, MigrationRunner, Mysql};
+use switchy_schema::{Backend, Lock, Migration, MigrationRunner, Mysql, Recovery, TableName};
 
 use super::{ada, retry};
 use crate::mysql::{rows, with};
@@ -690,6 +690,132 @@ fn a_session_that_only_reads_is_told_how_to_write() {
     with(|_, conn| {
         conn.query_drop("SET SESSION TRANSACTION READ ONLY").unwrap();
         let told = outside("INSERT INTO t VALUES (1)").run(&mut *conn).unwrap_err().to_string();
-        assert!(told.contains("; switch that off with SET SESSION TRANSACTION READ WRITE"), "{told}");
+        assert!(
+            told.contains("or switch it off for the session with SET SESSION TRANSACTION READ WRITE"),
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn a_recovery_that_is_kept_out_of_the_log_ends() {
+    with(|database, conn| {
+        let it = outside("CREATE TABLE a (x INT)").lock(Lock::Row);
+        it.run(&mut *conn).unwrap();
+        it.recover(&mut *conn, Recovery::Forget("1_it".into()), ada()).unwrap();
+        conn.query_drop("START TRANSACTION; SELECT * FROM __switchy_migrations_log FOR UPDATE").unwrap();
+        let mut other = database.connect();
+        other.query_drop("SET SESSION innodb_lock_wait_timeout = 1").unwrap();
+        let error = it.recover(&mut other, Recovery::AssumeApplied("1_it".into()), ada()).unwrap_err();
+        assert!(error.to_string().contains("Lock wait timeout exceeded"), "{error}");
+    });
+}
+
+/// A program that knows only names and no lock writes while its table is exchanged for today's.
+#[test]
+fn what_an_older_program_writes_during_the_upgrade_is_kept() {
+    with(|database, conn| {
+        conn.query_drop(
+            "CREATE TABLE __switchy_migrations (name VARCHAR(255) NOT NULL, run_on DATETIME NOT NULL DEFAULT NOW());
+            INSERT INTO __switchy_migrations (name) VALUES ('1_a'); CREATE TABLE a (x INT)",
+        )
+        .unwrap();
+        let set = [
+            Migration::sql("1_a", "CREATE TABLE a (x INT)"),
+            Migration::sql("2_b", "INSERT INTO a VALUES (1)"),
+            Migration::sql("3_c", "CREATE TABLE c (x INT)"),
+        ];
+        let it = MigrationRunner::<Mysql>::for_backend(set).unwrap();
+        let mut older = database.connect();
+        older
+            .query_drop("START TRANSACTION; INSERT INTO a VALUES (1); INSERT INTO __switchy_migrations (name) VALUES ('2_b')")
+            .unwrap();
+        let applied = thread::scope(|scope| {
+            let run = scope.spawn(|| it.run(&mut database.connect()).unwrap().applied.len());
+            session(conn, "RENAME TABLE%");
+            older.query_drop("COMMIT").unwrap();
+            run.join().unwrap()
+        });
+        assert_eq!((applied, rows(conn, "SELECT x FROM a")), (1, vec!["1".to_owned()]));
+        assert!(it.run(&mut *conn).unwrap().is_up_to_date());
+    });
+}
+
+#[test]
+fn a_retry_waits_for_whatever_session_is_at_work() {
+    with(|database, conn| {
+        let (address, options) = database.url.split_once('?').unwrap();
+        let (server, name) = address.rsplit_once('/').unwrap();
+        let elsewhere = format!("{server}?{options}");
+        let far = format!("ALTER TABLE {name}.big ADD INDEX (x)");
+        let long = format!("ALTER TABLE big /* {} */ ADD INDEX (x)", "x".repeat(70_000));
+        let from_first = Recovery::RetryFrom { migration: "1_it".into(), statement: 1 };
+        for (url, script, recovery) in [
+            (&database.url, "ALTER TABLE big ADD INDEX (x) COMMENT '😀'", retry()),
+            (&database.url, &long, retry()),
+            (&elsewhere, &far, retry()),
+            (&database.url, "TRUNCATE TABLE big", retry()),
+            (&database.url, "ALTER TABLE big ADD INDEX (x)", from_first),
+        ] {
+            conn.query_drop("DROP TABLE IF EXISTS __switchy_migrations, big; CREATE TABLE big (x INT)")
+                .unwrap();
+            let it = |script: &str| outside(script).lock(Lock::Row).schema(name).unwrap();
+            let mut reader = database.connect();
+            reader.query_drop("START TRANSACTION; SELECT * FROM big").unwrap();
+            thread::scope(|scope| {
+                let run = scope.spawn(|| it(script).run(&mut Conn::new(&**url).unwrap()).map(drop));
+                while rows(conn, "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table metadata%'")
+                    .is_empty()
+                {
+                    assert!(!run.is_finished(), "{script}");
+                }
+                let retried = it(script).lock_timeout(Duration::from_millis(100)).recover(
+                    &mut Conn::new(&**url).unwrap(),
+                    recovery,
+                    ada(),
+                );
+                let told = retried.unwrap_err().to_string();
+                assert!(told.contains(" is still at work on statement 1;"), "{script:.60}: {told}");
+                reader.query_drop("ROLLBACK").unwrap();
+                run.join().unwrap().unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn a_look_that_has_to_wait_too_long_is_no_look() {
+    with(|database, conn| {
+        conn.query_drop("CREATE TABLE t (x INT)").unwrap();
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                database.connect().query_drop("CREATE OR REPLACE TABLE t AS SELECT SLEEP(3) AS x").unwrap();
+            });
+            session(conn, "CREATE OR REPLACE%");
+            conn.query_drop("SET SESSION lock_wait_timeout = 1").unwrap();
+            let it = outside("ALTER TABLE t ADD y INT").lock_timeout(Duration::from_secs(20));
+            // It looks again until the other is done; the statement itself then meets nobody.
+            it.run(&mut *conn).unwrap();
+            other.join().unwrap();
+        });
+    });
+}
+
+#[test]
+fn tables_of_others_are_read_whatever_the_session_has_set() {
+    with(|_, conn| {
+        conn.query_drop(
+            "CREATE TABLE k (a VARCHAR(9), b VARBINARY(9), c INT INVISIBLE DEFAULT 7, d UUID);
+            INSERT INTO k (a, b, d) VALUES ('abc', 'abc', '123e4567-e89b-12d3-a456-426614174000')",
+        )
+        .unwrap();
+        let read = |conn: &mut Conn| {
+            let table = Mysql::foreign(&mut &mut *conn, &TableName::new("k").unwrap(), &["a", "b", "c", "d"]);
+            format!("{:?}", table.unwrap().unwrap())
+        };
+        let before = read(conn);
+        assert!(before.contains("Number(7)") && before.contains("Text(\"abc\")"), "{before}");
+        conn.query_drop("SET NAMES binary").unwrap();
+        assert_eq!(read(conn), before);
     });
 }

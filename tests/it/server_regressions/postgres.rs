@@ -387,3 +387,17 @@ fn a_session_that_only_reads_is_told_how_to_write() {
         assert!(told.contains("or switch off default_transaction_read_only"), "{told}");
     });
 }
+
+#[test]
+fn a_recovery_that_is_kept_out_of_the_log_ends() {
+    with(|database, client| {
+        let it = outside("CREATE TABLE a (x int)").lock(Lock::Row);
+        it.run(&mut *client).unwrap();
+        it.recover(&mut *client, Recovery::Forget("1_it".into()), ada()).unwrap();
+        client.batch_execute("BEGIN; LOCK TABLE __switchy_migrations_log IN SHARE MODE").unwrap();
+        let mut other = database.connect();
+        other.batch_execute("SET lock_timeout = '100ms'").unwrap();
+        let error = it.recover(&mut other, Recovery::AssumeApplied("1_it".into()), ada()).unwrap_err();
+        assert!(error.to_string().contains("lock timeout"), "{error}");
+    });
+}

@@ -231,9 +231,9 @@ fn programs_at_once_with_a_stricter_isolation_apply_each_once() {
                     None,
                 )
             };
-            MigrationRunner::<Postgres>::for_backend((0..4).map(number).collect::<Vec<_>>())
-                .unwrap()
-                .lock(Lock::Row)
+            let outside = |place: usize| number(place).outside_transaction();
+            let set = (0..4).map(number).chain((4..8).map(outside));
+            MigrationRunner::<Postgres>::for_backend(set.collect::<Vec<_>>()).unwrap().lock(Lock::Row)
         };
         let outcomes: Vec<Result<usize, String>> = thread::scope(|scope| {
             let starts: Vec<_> = (0..6)
@@ -399,5 +399,27 @@ fn a_recovery_that_is_kept_out_of_the_log_ends() {
         other.batch_execute("SET lock_timeout = '100ms'").unwrap();
         let error = it.recover(&mut other, Recovery::AssumeApplied("1_it".into()), ada()).unwrap_err();
         assert!(error.to_string().contains("lock timeout"), "{error}");
+    });
+}
+
+#[test]
+fn a_record_that_changed_since_the_snapshot_is_read_again() {
+    with(|database, client| {
+        outside("SELECT 1").lock(Lock::Row).run(&mut *client).unwrap();
+        let set = ["1_it", "2_it"].map(|id| Migration::sql(id, "SELECT 1").outside_transaction());
+        let it = MigrationRunner::<Postgres>::for_backend(set).unwrap().lock(Lock::Row);
+        client.batch_execute("BEGIN; SELECT 1 FROM __switchy_locks FOR UPDATE").unwrap();
+        thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                let mut other = database.connect();
+                other.batch_execute("SET default_transaction_isolation = 'repeatable read'").unwrap();
+                it.run(&mut other).map(|report| report.applied.len()).map_err(|error| error.to_string())
+            });
+            while rows(client, "SELECT 1 FROM pg_locks WHERE NOT granted").is_empty() {
+                assert!(!run.is_finished());
+            }
+            client.batch_execute("UPDATE __switchy_migrations SET failure = failure; COMMIT").unwrap();
+            assert_eq!(run.join().unwrap(), Ok(1));
+        });
     });
 }

@@ -12,13 +12,14 @@ use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::ForeignTable;
-use crate::history::{Basis, Dirty, Head, History, Record};
+use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::reached::Standing;
 use crate::sql::mysql::{kind, statements};
 use crate::sql::pieces;
 use crate::trace::Trace;
 
+mod exchange;
 mod foreign;
 mod log;
 mod query;
@@ -167,23 +168,7 @@ impl Backend for Mysql {
                 records.iter().try_for_each(|record| Self::insert(conn, table, record))
             });
         }
-        // Names that nobody else has.
-        let hash = &Checksum::of(&table.to_string()).to_string()[..12];
-        let [new, old] = ["new", "old"].map(|which| table.named(format!("__switchy_{which}_{hash}")));
-        run(conn, &format!("DROP TABLE IF EXISTS {}, {}", quoted(&new), quoted(&old)))?;
-        let definition = definition(conn)?;
-        run(conn, &format!("CREATE TABLE {} {definition}", quoted(&new)))?;
-        Self::transaction(conn, &Scope::immediate(), |conn| {
-            records.iter().try_for_each(|record| Self::insert(conn, &new, record))
-        })?;
-        run(conn, &format!("RENAME TABLE {name} TO {}, {} TO {name}", quoted(&old), quoted(&new)))?;
-        // What a program that knows no lock of ours has written since it was read.
-        let mut late = History::new(Self::read(conn, &old)?.records).records().to_vec();
-        late.retain(|record| records.iter().all(|known| known.id != record.id));
-        Self::transaction(conn, &Scope::immediate(), |conn| {
-            late.iter().try_for_each(|record| Self::insert(conn, table, record))
-        })?;
-        run(conn, &format!("DROP TABLE {}", quoted(&old)))
+        exchange::exchange(conn, table, records)
     }
 
     fn insert(conn: &mut &mut Conn, table: &TableName, record: &Record) -> Result<(), Fault> {

@@ -317,13 +317,16 @@ impl Backend for Postgres {
         waiting(conn, patience, |conn| query(conn, &sql, &[Some(table.as_str())]).map(drop).map_err(fault))
     }
 
-    /// By the records, since not every engine that speaks this protocol can lock a table.
+    /// Not every engine that speaks this protocol can lock a table. There the records are locked, which nobody adds without the row.
     fn outwait(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
-        if columns(conn, table)?.is_empty() {
-            return Ok(());
+        Self::execute(conn, "SAVEPOINT __switchy_outwait")?;
+        match Self::enter(conn, table, patience) {
+            Err(fault) if standing::is_unknown_to_engine(&fault) => {
+                Self::execute(conn, "ROLLBACK TO SAVEPOINT __switchy_outwait")?;
+                Self::execute(conn, &format!("SELECT 1 FROM {} ORDER BY name FOR UPDATE", table.quoted()))
+            }
+            outcome => outcome,
         }
-        let sql = format!("SELECT 1 FROM {} FOR UPDATE", table.quoted());
-        waiting(conn, patience, |conn| query(conn, &sql, &[]).map(drop).map_err(fault))
     }
 }
 

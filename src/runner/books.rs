@@ -64,6 +64,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// Brings a table of an older form up to date though nothing is pending. It is read just as well as it is, so a database
     /// that cannot be written, or that others are busy with, keeps it.
     pub(super) fn upgrade(&self, conn: &mut B::Conn<'_>) -> Result<()> {
+        let passes = |kind: FaultKind| matches!(kind, FaultKind::ReadOnly | FaultKind::Busy);
         let upgraded = self.locked(conn, |conn, holding| {
             let (ledger, history) = self.books(conn)?;
             if ledger.form != TableForm::Old {
@@ -73,14 +74,13 @@ impl<B: Backend> MigrationRunner<B> {
             let outcome = self.executor(holding, &stored).upgrade(conn, &ledger, &self.completed(&history));
             match outcome {
                 Err(Stop::Moved) => Ok(()),
-                Err(Stop::Fault(fault)) if matches!(fault.kind(), FaultKind::ReadOnly | FaultKind::Busy) => {
-                    Ok(())
-                }
+                Err(Stop::Fault(fault)) if passes(fault.kind()) => Ok(()),
                 outcome => outcome.map_err(|stop| self.failure(stop)),
             }
         });
         match upgraded {
             Err(error) if matches!(error.kind(), ErrorKind::LockFile | ErrorKind::LockTimeout) => Ok(()),
+            Err(error) if error.fault().is_some_and(passes) => Ok(()),
             upgraded => upgraded,
         }
     }
@@ -102,8 +102,13 @@ impl<B: Backend> MigrationRunner<B> {
             )
             .remedy("run one program with the default lock first")),
             // Not tried again with what was read before.
-            (TableForm::Old, _) => B::create_table(conn, table, history.records())
-                .and_then(|()| B::stamp(conn, table, history.basis())),
+            (TableForm::Old, _) => B::create_table(conn, table, history.records()).and_then(|()| {
+                let made = History::new(B::read(conn, table)?.records);
+                let written = self.completed(&made);
+                let changed = written.records().iter().filter(|record| made.get(&record.id) != Some(*record));
+                changed.into_iter().try_for_each(|record| B::update(conn, table, record))?;
+                B::stamp(conn, table, written.basis())
+            }),
             _ => patiently(self.lock_timeout, || B::create_table(conn, table, &[])),
         };
         made.map_err(|fault| self.database("make the table", fault))

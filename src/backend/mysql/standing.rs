@@ -7,7 +7,7 @@ use super::query::{code, column, fault, first, get, run};
 use super::settings;
 use crate::checksum::Checksum;
 use crate::dialect::quote_in;
-use crate::fault::{BoxError, Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 use crate::reached::Standing;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, Subject, creates, kind, statements};
@@ -18,16 +18,15 @@ pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>]) -> Result<String, 
     match words(conn, subjects, &database) {
         Ok(words) => Ok(format!("{} {database}", words.join(" "))),
         // Who may change something need not be allowed to see it. Then nobody can tell afterwards.
-        Err(fault) if fault.kind() == FaultKind::Other && fault.cause.as_ref().is_some_and(is_told) => {
-            Ok(String::new())
-        }
+        Err(fault) if is_refused(&fault) => Ok(String::new()),
         Err(fault) => Err(fault),
     }
 }
 
-/// Whether it is the server that says so.
-fn is_told(cause: &BoxError) -> bool {
-    cause.downcast_ref::<mysql::Error>().is_some_and(|error| code(error).is_some())
+/// Whether it is the server that says so, and would say it again.
+fn is_refused(fault: &Fault) -> bool {
+    let cause = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
+    fault.kind() == FaultKind::Other && cause.is_some_and(|error| code(error).is_some())
 }
 
 /// What a look at definitions is done under, as far as the server knows it.
@@ -106,13 +105,14 @@ fn without_counter(definition: &str) -> String {
     format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
 }
 
-/// The session that runs a statement in a database. The server shows those of other users to who has the privilege `PROCESS`; and of what
+/// The session that runs a statement, in a database if that is known. The server shows those of other users to who has the privilege `PROCESS`; and of what
 /// a procedure does, the statement inside it.
-fn worker(conn: &mut Conn, statement: &str, database: &str) -> Result<Option<String>, Fault> {
-    let sql = "SELECT id, db, info FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND info IS NOT NULL";
+fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Option<String>, Fault> {
+    let sql = "SELECT id, CAST(db AS BINARY), CAST(info AS BINARY) FROM information_schema.PROCESSLIST
+        WHERE id <> CONNECTION_ID() AND info IS NOT NULL";
     let sessions = conn.query::<Row, _>(sql).map_err(fault)?;
     let runs_it = |row: &&Row| {
-        get::<String>(row, 1).unwrap_or_default() == database
+        database.is_none_or(|database| get::<Vec<u8>>(row, 1).unwrap_or_default() == database.as_bytes())
             && get::<Vec<u8>>(row, 2).is_some_and(|shown| is_shown_as(statement, &shown))
     };
     Ok(sessions.iter().find(runs_it).and_then(|row| get::<u64>(row, 0)).map(|id| format!("connection {id}")))
@@ -140,17 +140,17 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     };
     let mut parts = mark.splitn(subjects.len() + 1, ' ');
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
-    let database = match parts.next().filter(|_| !mark.is_empty()) {
-        Some(database) => database.to_owned(),
-        None => column::<String>(conn, "SELECT DATABASE()").map_err(fault)?.unwrap_or_default(),
-    };
-    if let Some(worker) = worker(conn, piece.text, &database)? {
+    let database = parts.next().filter(|_| !mark.is_empty());
+    if let Some(worker) = worker(conn, piece.text, database)? {
         return Ok(Standing::AtWork(worker));
     }
-    if subjects.is_empty() || mark.is_empty() {
-        return Ok(unknown());
-    }
-    let now = words(conn, &subjects, &database)?;
+    let Some(database) = database.filter(|_| !subjects.is_empty()) else { return Ok(unknown()) };
+    let now = match words(conn, &subjects, database) {
+        Err(fault) if is_refused(&fault) => {
+            return Ok(Standing::Unknown(format!("nobody may look here: {fault}")));
+        }
+        outcome => outcome?,
+    };
     let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
     if is_event && Tokens::new(piece.text).any(|token| token.is("at")) {
         return Ok(Standing::Unknown("an event is gone when it has happened".to_owned()));

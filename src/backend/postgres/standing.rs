@@ -130,6 +130,11 @@ pub(super) fn failed(conn: &mut Client, text: &str, mark: &str, fault: Fault) ->
     }
 }
 
+/// Whether the server does not know a statement, as another engine that speaks its protocol may not.
+pub(super) fn is_unknown_to_engine(fault: &Fault) -> bool {
+    [SqlState::SYNTAX_ERROR, SqlState::FEATURE_NOT_SUPPORTED].iter().any(|state| refused_as(fault, state))
+}
+
 fn drop_invalid(index: &str) -> String {
     format!(
         "remove the invalid index that it left, with DROP INDEX CONCURRENTLY {index}, and correct what is wrong"

@@ -317,13 +317,14 @@ impl Backend for Postgres {
         waiting(conn, patience, |conn| query(conn, &sql, &[Some(table.as_str())]).map(drop).map_err(fault))
     }
 
-    /// Not every engine that speaks this protocol can lock a table. There the records are locked, which nobody adds without the row.
+    /// Not every engine that speaks this protocol can lock a table. There the records are locked.
     fn outwait(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
         Self::execute(conn, "SAVEPOINT __switchy_outwait")?;
         match Self::enter(conn, table, patience) {
             Err(fault) if standing::is_unknown_to_engine(&fault) => {
                 Self::execute(conn, "ROLLBACK TO SAVEPOINT __switchy_outwait")?;
-                Self::execute(conn, &format!("SELECT 1 FROM {} ORDER BY name FOR UPDATE", table.quoted()))
+                let records = format!("SELECT 1 FROM {} ORDER BY name FOR UPDATE", table.quoted());
+                waiting(conn, patience, |conn| Self::execute(conn, &records))
             }
             outcome => outcome,
         }

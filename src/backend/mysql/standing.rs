@@ -105,8 +105,8 @@ fn without_counter(definition: &str) -> String {
     format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
 }
 
-/// The session that runs a statement, in a database if that is known. The server shows those of other users to who has the privilege `PROCESS`; and of what
-/// a procedure does, the statement inside it.
+/// The session that runs a statement, in a database if that is known. The server shows those of other users to who has the privilege
+/// `PROCESS`; and of what a procedure does, the statement inside it.
 fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Option<String>, Fault> {
     let sql = "SELECT id, CAST(db AS BINARY), CAST(info AS BINARY) FROM information_schema.PROCESSLIST
         WHERE id <> CONNECTION_ID() AND info IS NOT NULL";

@@ -25,6 +25,8 @@ pub(super) trait Kind: Backend {
     const TERMINATE: &'static str;
     /// Ends what a session runs.
     const CANCEL: &'static str;
+    /// What a person does, and with which statement the rollback of [`set`](Self::set) goes on, where a killed server has done a part of one.
+    const HALF: &'static str;
 
     fn shared() -> Option<Self::Database>;
     fn own() -> Option<OwnServer<Self::Database>>;
@@ -82,6 +84,7 @@ impl Kind for Postgres {
         AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'";
     const TERMINATE: &'static str = "SELECT pg_terminate_backend({})";
     const CANCEL: &'static str = "SELECT pg_cancel_backend({})";
+    const HALF: &'static str = "";
     const BUSY: &'static str = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
         AND pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND strpos('^' || query, '{}') > 0";
 
@@ -220,6 +223,7 @@ impl Kind for Mysql {
         WHERE db = DATABASE() AND id <> CONNECTION_ID()";
     const TERMINATE: &'static str = "KILL {}";
     const CANCEL: &'static str = "KILL QUERY {}";
+    const HALF: &'static str = "DROP TABLE IF EXISTS here, copy; from 6";
     const BUSY: &'static str = "SELECT id FROM information_schema.processlist
         WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command = 'Query' AND INSTR(CONCAT('^', info), '{}') > 0";
 

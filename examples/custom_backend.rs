@@ -11,7 +11,7 @@ use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
     Atomicity, Backend, Basis, Dialect, Dirty, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner,
-    Progress, Reached, Record, Script, TableForm, TableName, Target, Trace,
+    Progress, Reached, Record, Script, TableForm, TableName, Target, Touched, Trace,
 };
 
 /// The database: settings, the tables and logs of the engine, and a copy of it all while a transaction is open.
@@ -108,7 +108,7 @@ impl Backend for Toy {
         conn: &mut &mut Settings,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Touched, Fault> {
         for (number, (offset, statement)) in (1..).zip(statements(script.text)) {
             if number < script.from {
                 continue;
@@ -118,7 +118,7 @@ impl Backend for Toy {
                 progress(conn, Reached::statement(number + 1))?;
             }
         }
-        Ok(())
+        Ok(Touched::anything())
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

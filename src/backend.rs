@@ -1,18 +1,23 @@
 //! [`Backend`]: what the engine needs of a database.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Foreseen, Outlook, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
+use crate::fit::Fit;
 use crate::foreign::{Definition, ForeignTable};
 use crate::history::{Dirty, Head, Record};
 use crate::id::MigrationId;
+use crate::orphans::Orphans;
 use crate::reached::{Reached, Standing};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::touched::Touched;
 use crate::trace::Trace;
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod fit;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod foreign;
 mod ledger;
@@ -24,6 +29,7 @@ mod postgres;
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod table;
+mod transaction;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod walk;
 
@@ -32,6 +38,8 @@ pub use self::ledger::{Ledger, TableForm};
 pub use self::mysql::Mysql;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
+pub use self::transaction::atomically;
+pub(crate) use self::transaction::{closed, patiently};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 
@@ -125,13 +133,13 @@ pub trait Backend: Sized + 'static {
         closed::<Self, R, E>(conn, body)
     }
 
-    /// Whether a script runs in a transaction if one is begun before it. Where a statement commits what was done before it, as those
-    /// that change a schema do on MySQL, such a script runs outside a transaction whatever its author asked for.
-    fn can_be_atomic(_script: &str) -> bool {
-        true
+    /// Whether a script runs in a transaction if one is begun before it, as far as its text says. Where a statement commits what was
+    /// done before it, as those that change a schema do on MySQL, or where no statement can run in a transaction, it does not.
+    fn fit(_script: &str) -> Fit {
+        Fit::Inside
     }
 
-    /// Runs a script from the statement [`Script::from`] on.
+    /// Runs a script from the statement [`Script::from`] on, and tells what it touched.
     ///
     /// Outside a transaction `progress` is called each time a statement is done, if possible in one transaction with it. Where
     /// that is not possible, it is called before the statement too, with a [mark](Reached::mark). Statements before the first that
@@ -140,7 +148,18 @@ pub trait Backend: Sized + 'static {
         conn: &mut Self::Conn<'_>,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<(), Fault>;
+    ) -> Result<Touched, Fault>;
+
+    /// Whether a script may touch anything whose keys could be broken by it, without running it.
+    fn may_touch(_script: &str) -> bool {
+        true
+    }
+
+    /// Rows that reference a missing row, among what was touched and what references that. Asked only where enforcement is off
+    /// while a step runs ([`ForeignKeys::Checked`]), which is a matter of [`transaction`](Self::transaction).
+    fn orphans(_conn: &mut Self::Conn<'_>, _touched: &Touched) -> Result<Orphans, Fault> {
+        Ok(Orphans::default())
+    }
 
     /// Whether a statement is done that began with a mark, and whose end nobody saw.
     fn stands(
@@ -158,17 +177,17 @@ pub trait Backend: Sized + 'static {
         None
     }
 
-    /// Runs `body`, which is code of a migration, in the step's transaction, and notices if it ended that.
+    /// Runs `body`, which is code of a migration, in the step's transaction, and notices if it ended that. Tells what it touched.
     fn run_code<R>(
         conn: &mut Self::Conn<'_>,
         atomicity: Atomicity,
         body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, Fault>,
-    ) -> Result<R, Fault> {
+    ) -> Result<(R, Touched), Fault> {
         let done = body(conn)?;
         if atomicity == Atomicity::Transaction && !Self::in_transaction(conn)? {
             return Err(ended_transaction());
         }
-        Ok(done)
+        Ok((done, Touched::anything()))
     }
 
     /// One statement's worth of knowledge about the tracking table: the digest on its newest record and the count.
@@ -265,6 +284,7 @@ pub trait Backend: Sized + 'static {
                 let what = format!("{} has no way to try it out on a copy", Self::DIALECT);
                 Fault::new(FaultKind::Other, what)
             }),
+            ..Outlook::new()
         };
         Ok(rehearsal.scripts.iter().map(outlook).collect())
     }
@@ -396,99 +416,9 @@ impl<B: Backend> std::fmt::Debug for Rehearsal<'_, B> {
     }
 }
 
-/// What [`Backend::transaction`] does by default: begins, runs `body`, and commits if it succeeds or
-/// rolls back if it fails or unwinds. Beginning and committing are tried again while another writer is in the way,
-/// as long as the scope says.
-///
-/// # Errors
-/// What `body` returns, or the fault of beginning or committing.
-pub fn atomically<B: Backend, R, E: From<Fault>>(
-    conn: &mut B::Conn<'_>,
-    scope: &Scope,
-    body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
-) -> Result<R, E> {
-    struct Open<'a, 'c, B: Backend> {
-        conn: &'a mut B::Conn<'c>,
-        committed: bool,
-    }
-    impl<B: Backend> Drop for Open<'_, '_, B> {
-        fn drop(&mut self) {
-            if !self.committed {
-                // The error in flight says more than a failed rollback could, and closing the connection undoes
-                // the transaction in any case.
-                let _ = B::rollback(self.conn);
-            }
-        }
-    }
-
-    patiently(scope.patience, || B::begin(conn))?;
-    let mut open = Open::<B> { conn, committed: false };
-    let done = body(open.conn)?;
-    let mut is_open = true;
-    patiently(scope.patience, || match B::commit(open.conn) {
-        Err(fault) => match B::in_transaction(open.conn) {
-            // A server that could not commit has rolled back, and there is nothing to be tried again.
-            Ok(false) if fault.kind() == FaultKind::Busy => {
-                is_open = false;
-                Ok(Err(fault))
-            }
-            Ok(_) => Err(fault),
-            Err(_) => Err(fault.in_doubt()),
-        },
-        Ok(()) => Ok(Ok(())),
-    })??;
-    open.committed = is_open;
-    Ok(done)
-}
-
-/// Runs `body`, which is to leave no transaction open; if it does, that is rolled back and is an error.
-pub(crate) fn closed<B: Backend, R, E: From<Fault>>(
-    conn: &mut B::Conn<'_>,
-    body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
-) -> Result<R, E> {
-    struct Unwinding<'a, 'c, B: Backend>(&'a mut B::Conn<'c>);
-    impl<B: Backend> Drop for Unwinding<'_, '_, B> {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                let _ = B::rollback(self.0);
-            }
-        }
-    }
-
-    let open = Unwinding::<B>(conn);
-    let done = body(open.0);
-    // Where the connection is gone, what was said first says why.
-    if !B::in_transaction(open.0).unwrap_or(false) {
-        return done;
-    }
-    B::rollback(open.0)?;
-    done?;
-    Err(Fault::new(FaultKind::Other, "it left a transaction open, which was rolled back")
-        .remedy("end it with COMMIT")
-        .into())
-}
-
-/// Tries again while the database is busy, for so long.
-pub(crate) fn patiently<R>(
-    patience: Duration,
-    mut attempt: impl FnMut() -> Result<R, Fault>,
-) -> Result<R, Fault> {
-    let began = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match attempt() {
-            Err(fault) if fault.kind() == FaultKind::Busy && began.elapsed() < patience => {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(50));
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
 /// What to do about a script that handles transactions itself.
-pub(crate) const KEEP_OUT: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, \
-     or set run_in_transaction = false in its metadata";
+pub(crate) const KEEP_OUT: &str =
+    "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction";
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 /// The fault of a script that cannot go on, because what one of its statements made has ended with the session.
@@ -503,6 +433,8 @@ pub(crate) fn lost_with_session(statement: u32) -> Fault {
 /// The fault of a script or function that ended the engine's transaction.
 pub(crate) fn ended_transaction() -> Fault {
     Fault::new(FaultKind::Other, "it ended the transaction that it runs in")
-        .remedy(KEEP_OUT)
+        .remedy(
+            "leave BEGIN, COMMIT and ROLLBACK to the engine, since each migration already is one transaction",
+        )
         .lost_transaction()
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::fault::Fault;
-use crate::step::ForeignKeys;
+use crate::step::{Atomicity, ForeignKeys};
 
 mod scan;
 
@@ -125,6 +125,20 @@ pub struct Outlook {
     /// The first thing that went wrong on the copy of the schema; of a script that came out of the database, also what it must
     /// not do.
     pub failure: Option<Fault>,
+    /// The rows that would reference a table which is not there when it has run, and was there before all of them.
+    pub orphans: Vec<Unparented>,
+}
+
+/// Rows that would reference a missing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a backend makes them")]
+pub struct Unparented {
+    /// Their table, by the name it has before the plan is carried out.
+    pub child: String,
+    /// The table that is missing.
+    pub parent: String,
+    /// How many.
+    pub rows: u64,
 }
 
 impl Outlook {
@@ -155,12 +169,19 @@ pub struct Foreseen<'a> {
     pub trust: Trust,
     /// The enforcement of foreign keys it runs under.
     pub foreign_keys: ForeignKeys,
+    /// Whether it runs in a transaction of the engine's.
+    pub atomicity: Atomicity,
 }
 
 impl<'a> Foreseen<'a> {
     /// A script, or code.
     pub fn new(text: Option<&'a str>, trust: Trust) -> Self {
-        Self { text, trust, foreign_keys: ForeignKeys::Checked }
+        Self { text, trust, foreign_keys: ForeignKeys::Checked, atomicity: Atomicity::Transaction }
+    }
+
+    /// Outside a transaction, where it does not run in one.
+    pub fn running(self, atomicity: Atomicity) -> Self {
+        Self { atomicity, ..self }
     }
 
     /// Under another enforcement of foreign keys than the default.

@@ -18,9 +18,13 @@ use crate::policy::Approved;
 use crate::report::{Applied, Report};
 use crate::sql::mentions;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+use crate::touched::Touched;
 use crate::trace::{Trace, TraceKind};
 
+use self::atomic::Run;
+
 mod amend;
+mod atomic;
 mod guarded;
 mod tell;
 
@@ -130,6 +134,8 @@ struct Work<'p, 'r, B: Backend> {
     before: Option<Record>,
     /// The record of the migration when it is applied.
     record: Record,
+    /// Whether everybody has heard that it is done, though it is done again.
+    is_told: Cell<bool>,
 }
 
 impl<B: Backend> Work<'_, '_, B> {
@@ -153,7 +159,16 @@ impl<B: Backend> Work<'_, '_, B> {
             Remains::Nothing if self.first() > 1 => Remains::Before,
             remains => remains,
         };
-        Failure::Step(StepFailure { migration, direction, remains, at, fault, applied_before: 0 }).into()
+        Failure::Step(StepFailure {
+            migration,
+            direction,
+            remains,
+            at,
+            fault,
+            applied_before: 0,
+            undone_before: Vec::new(),
+        })
+        .into()
     }
 }
 
@@ -171,18 +186,32 @@ impl<'r, B: Backend> Executor<'r, B> {
         let works = self.works(plan.steps(), history)?;
         let mut books = Books::of(ledger, history);
         let mut first = Some((ledger, history));
-        match plan.mode() {
-            TransactionMode::Batch => self.atomic(conn, &works, &mut books, &mut first, report),
-            TransactionMode::PerMigration => works.iter().try_for_each(|work| {
-                self.go_on()?;
-                match work.step.atomicity {
-                    Atomicity::Transaction => {
-                        self.atomic(conn, std::slice::from_ref(work), &mut books, &mut first, report)
-                    }
-                    Atomicity::Guarded => self.guarded(conn, work, &mut books, &mut first, report),
+        let mode = plan.mode();
+        let mut left = &*works;
+        while let Some(work) = left.first() {
+            self.go_on()?;
+            let done = match (mode, work.step.atomicity) {
+                (TransactionMode::PerMigration, Atomicity::Guarded) => {
+                    self.guarded(conn, work, &mut books, &mut first, report)?;
+                    1
                 }
-            }),
+                (TransactionMode::PerMigration, Atomicity::Transaction) => {
+                    let may_join = |other: &&Work<'_, '_, B>| {
+                        other.step.atomicity == Atomicity::Transaction
+                            && other.meta.foreign_keys == work.meta.foreign_keys
+                    };
+                    let (joining, behind) = left.split_at(left.iter().take_while(may_join).count());
+                    let run = Run { works: joining, mode, blocked_by: behind.first() };
+                    self.atomic(conn, &run, &mut books, &mut first, report)?
+                }
+                (TransactionMode::Batch, _) => {
+                    let run = Run { works: left, mode, blocked_by: None };
+                    self.atomic(conn, &run, &mut books, &mut first, report)?
+                }
+            };
+            left = &left[done..];
         }
+        Ok(())
     }
 
     /// Brings a table of an older form up to date though nothing is pending.
@@ -217,59 +246,22 @@ impl<'r, B: Backend> Executor<'r, B> {
                 Some(before) if step.direction == Direction::Down => before.clone(),
                 _ => body.record(meta),
             };
-            Ok(Work { step, number, of: steps.len(), meta, action, before, record })
+            Ok(Work {
+                step,
+                number,
+                of: steps.len(),
+                meta,
+                action,
+                before,
+                record,
+                is_told: Cell::new(false),
+            })
         };
         (1..).zip(steps).map(work).collect()
     }
 
     fn bookkeeping(&self) -> Scope {
         Scope::new(ForeignKeys::Unchecked, self.patience)
-    }
-
-    /// Steps and their records in one transaction.
-    fn atomic(
-        &self,
-        conn: &mut B::Conn<'_>,
-        works: &[Work<'_, '_, B>],
-        books: &mut Books,
-        first: &mut Option<(&Ledger, &History)>,
-        report: &mut Report,
-    ) -> Result<(), Stop> {
-        let Some(last) = works.last() else { return Ok(()) };
-        let scope = Scope::new(works[0].meta.foreign_keys, self.patience);
-        let (mut new_books, mut looked) = (books.clone(), *first);
-        self.prepare_log(conn, works.iter().any(|work| work.step.direction == Direction::Down))?;
-        let outcome = B::transaction(conn, &scope, |conn| {
-            self.reconcile(conn, &mut new_books, &mut looked)?;
-            let mut done = Vec::with_capacity(works.len());
-            for work in works {
-                self.go_on()?;
-                let applied = self.within(conn, work, Atomicity::Transaction, &mut |_, _| Ok(()))?;
-                let record = match work.step.direction {
-                    Direction::Up => work.record(None, Some(applied.duration)),
-                    Direction::Down => work.record.clone(),
-                };
-                self.keep(conn, work, &record, &mut new_books)?;
-                done.push(applied);
-            }
-            Ok(done)
-        });
-        match outcome {
-            Ok(done) => {
-                (*books, *first) = (new_books, looked);
-                report.applied.extend(done);
-                Ok(())
-            }
-            Err(Stop::Fault(fault)) if self.has_lost_to_other(conn, &fault) => Err(Stop::Moved),
-            // Beginning, committing or checking failed: the last step is where a transaction of several ends.
-            Err(stop) => {
-                let stop = match stop {
-                    Stop::Fault(fault) if works.len() > 1 => Stop::Fault(fault.of_all(works.len())),
-                    stop => stop,
-                };
-                Err(self.told(conn, last, stop, Atomicity::Transaction))
-            }
-        }
     }
 
     /// Looks whether the tracking table is still what the plan was made for, and gives it today's form.
@@ -401,13 +393,19 @@ impl<'r, B: Backend> Executor<'r, B> {
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
         progress: &mut Progress<'_, B>,
-    ) -> Result<Applied, Stop> {
+    ) -> Result<(Applied, Touched), Stop> {
         (self.announce)(work.step);
-        self.tell(&Event::Started { step: work.step, number: work.number, of: work.of });
+        let is_told = work.is_told.get();
+        if !is_told {
+            self.tell(&Event::Started { step: work.step, number: work.number, of: work.of });
+        }
         match self.run(conn, work, atomicity, progress) {
-            Ok(duration) => {
-                self.tell(&Event::Finished { step: work.step, duration });
-                Ok(Applied { id: work.step.id.clone(), direction: work.step.direction, duration })
+            Ok((duration, touched)) => {
+                if !is_told {
+                    self.tell(&Event::Finished { step: work.step, duration });
+                }
+                let applied = Applied { id: work.step.id.clone(), direction: work.step.direction, duration };
+                Ok((applied, touched))
             }
             Err(error) => {
                 match error.failure() {
@@ -435,16 +433,16 @@ impl<'r, B: Backend> Executor<'r, B> {
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
         progress: &mut Progress<'_, B>,
-    ) -> Result<Duration, MigrationError> {
+    ) -> Result<(Duration, Touched), MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
         let is_watched = self.watches(conn, work).map_err(fault)?;
         let head = |conn: &mut B::Conn<'_>| B::head(conn, self.table).map_err(fault);
         let others =
             |conn: &mut B::Conn<'_>| is_watched.then(|| self.others(conn, work)).transpose().map_err(fault);
         let before = (head(conn)?, others(conn)?);
-        self.call(HookKind::Before, conn, work, atomicity)?;
+        let mut touched = self.call(HookKind::Before, conn, work, atomicity)?;
         let began = Instant::now();
-        match work.action {
+        let by_step = match work.action {
             Action::Sql(_) => {
                 let script = Script {
                     text: work.action.text().unwrap_or_default(),
@@ -457,14 +455,15 @@ impl<'r, B: Backend> Executor<'r, B> {
                 };
                 B::run_script(conn, &script, progress)
             }
-            Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of)),
-        }
-        .map_err(fault)?;
+            Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of))
+                .map(|((), touched)| touched),
+        };
+        touched.extend(by_step.map_err(fault)?);
         let duration = began.elapsed();
-        self.call(HookKind::After, conn, work, atomicity)?;
+        touched.extend(self.call(HookKind::After, conn, work, atomicity)?);
         // Where the table is gone, nothing else can be asked in this transaction.
         let is_as_before = head(conn)? == before.0 && others(conn)? == before.1;
-        if is_as_before { Ok(duration) } else { Err(fault(self.touched())) }
+        if is_as_before { Ok((duration, touched)) } else { Err(fault(self.touched())) }
     }
 
     /// Whether a step might change the records of others: where it is code, or came out of the database, or has hooks, or names the
@@ -496,20 +495,23 @@ impl<'r, B: Backend> Executor<'r, B> {
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
-    ) -> Result<(), MigrationError> {
+    ) -> Result<Touched, MigrationError> {
         let hooks = match kind {
             HookKind::Before => &self.hooks.before,
             HookKind::After => &self.hooks.after,
         };
+        let mut touched = Touched::nothing();
         hooks.iter().try_for_each(|hook| {
             let outcome =
                 B::run_code(conn, atomicity, |conn| hook(work.step, B::lend(conn)).map_err(Fault::of));
+            let outcome = outcome.map(|((), by_hook)| touched.extend(by_hook));
             outcome.map_err(|fault| {
                 let migration = work.step.id.clone();
                 let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
                 let remains = Remains::of(atomicity, &fault);
-                Failure::Hook { kind, migration, remains, fault }.into()
+                MigrationError::from(Failure::Hook { kind, migration, remains, fault })
             })
-        })
+        })?;
+        Ok(touched)
     }
 }

@@ -7,9 +7,9 @@ use std::fmt;
 /// The name of a migration, which is its identity: by convention `YYYY-MM-DD-HHMMSS_name`.
 ///
 /// Ids have one total order, used wherever dependencies leave a choice. The *version* is the id up to its
-/// first `_` without dashes, as Diesel takes it. Versions that are numbers of at most nine digits (leading zeros not
-/// counted) are sequence numbers: they compare as numbers and come before all others. Other versions compare
-/// as text. Equal versions are ordered by the whole id.
+/// first `_`. A version of at most nine digits (leading zeros not counted), written without dashes, is a sequence number, unless it
+/// reads as a date, `20260105`. Sequence numbers compare as numbers and come before all other versions. These compare as text,
+/// without their dashes, as in Diesel. Equal versions are ordered by the whole id.
 ///
 /// # Sequence numbers and both habits of writing a time stamp
 ///
@@ -48,6 +48,13 @@ impl MigrationId {
         self.0.split_once('_').map_or("", |(_, name)| name)
     }
 
+    /// Whether it begins with a version: a digit, perhaps behind one letter, as in `V2__users` or `m20260105_users`.
+    #[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
+    pub(crate) fn has_version(&self) -> bool {
+        let digits = self.0.strip_prefix(|first: char| first.is_ascii_alphabetic()).unwrap_or(&self.0);
+        digits.starts_with(|first: char| first.is_ascii_digit())
+    }
+
     /// Whether it is `YYYY-MM-DD-HHMMSS_name`, with a month, a day, an hour, a minute and a second that exist.
     pub fn is_conventional(&self) -> bool {
         let parts: Vec<&str> = self.stamp().split('-').collect();
@@ -70,26 +77,19 @@ impl MigrationId {
 
 /// The part of an id that is compared first.
 #[derive(PartialEq, Eq)]
-enum Version<'a> {
+pub(crate) enum Version<'a> {
     Sequence(u32),
     Text(&'a str),
 }
 
 impl<'a> Version<'a> {
-    fn of(stamp: &'a str) -> Self {
-        let mut number = 0u32;
-        let mut digits = 0;
-        for byte in stamp.bytes().filter(|&byte| byte != b'-') {
-            if !byte.is_ascii_digit() {
-                return Self::Text(stamp);
-            }
-            digits += u32::from(digits > 0 || byte != b'0');
-            if digits > 9 {
-                return Self::Text(stamp);
-            }
-            number = number * 10 + u32::from(byte - b'0');
+    pub(crate) fn of(stamp: &'a str) -> Self {
+        let is_number = !stamp.is_empty() && stamp.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = stamp.trim_start_matches('0');
+        if !is_number || digits.len() > 9 || is_date(stamp) {
+            return Self::Text(stamp);
         }
-        if stamp.bytes().all(|byte| byte == b'-') { Self::Text(stamp) } else { Self::Sequence(number) }
+        Self::Sequence(digits.bytes().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
     }
 
     fn compare(&self, other: &Self) -> Ordering {
@@ -103,6 +103,15 @@ impl<'a> Version<'a> {
             }
         }
     }
+}
+
+/// Whether a number reads as a date of our time, `20260105`, or as one with a digit behind it.
+fn is_date(digits: &str) -> bool {
+    let part = |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse::<u32>().ok());
+    matches!(digits.len(), 8 | 9)
+        && part(0, 4).is_some_and(|year| (1900..2200).contains(&year))
+        && part(4, 6).is_some_and(|month| (1..=12).contains(&month))
+        && part(6, 8).is_some_and(|day| (1..=31).contains(&day))
 }
 
 impl Ord for MigrationId {

@@ -63,13 +63,16 @@ mod sql;
 mod effect;
 mod error;
 mod fault;
+mod fit;
 mod foreign;
 mod history;
+mod orphans;
 mod problem;
 mod reached;
 mod report;
 mod step;
 mod stored;
+mod touched;
 mod trace;
 
 // The port and its adapters.
@@ -130,6 +133,7 @@ pub use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust};
 pub use crate::error::{ErrorKind, Location, MigrationError, Result};
 pub use crate::event::Event;
 pub use crate::fault::{BoxError, Fault, FaultKind};
+pub use crate::fit::{Fit, Misfit};
 pub use crate::foreign::{Cell, Definition, ForeignTable};
 #[cfg(feature = "adopt")]
 pub use crate::foreign::{Doubt, Objection};
@@ -137,19 +141,21 @@ pub use crate::history::{Basis, Dirty, Head, History, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
 pub use crate::lock::Lock;
-pub use crate::migration::{Meta, Migration, Origin};
+pub use crate::migration::{Meta, Migration, Origin, Unread};
+pub use crate::orphans::{KeyValues, Orphans};
 pub use crate::plan::{Plan, TransactionMode};
 pub use crate::policy::Policy;
 pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::reached::{Reached, Standing};
 pub use crate::recovery::Recovery;
-pub use crate::report::{Applied, Report};
+pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
 pub use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys, Step};
 pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
+pub use crate::touched::{Touch, Touched};
 pub use crate::trace::{Signature, Trace, TraceKind};
 
 #[cfg(feature = "mysql")]

@@ -12,6 +12,7 @@ use crate::checksum::{Checksum, without_bom};
 use crate::dialect::Dialect;
 use crate::error::{Location as Place, MigrationError, refuse_nul};
 use crate::fault::BoxError;
+use crate::fit::Fit;
 use crate::history::Record;
 use crate::id::MigrationId;
 use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys};
@@ -35,8 +36,6 @@ pub struct Meta {
     pub environments: Vec<String>,
     /// Whether it runs in a transaction, as far as its author says.
     pub atomicity: Atomicity,
-    /// The directions in which it cannot run in a transaction, whatever its author says.
-    pub(crate) commits: Vec<Direction>,
     /// Which enforcement of foreign keys it runs under.
     pub foreign_keys: ForeignKeys,
     /// Whether foreign key actions may change rows of other tables.
@@ -55,12 +54,26 @@ pub struct Meta {
     pub down_origin: Option<Origin>,
     /// Files that lie beside its script and that nothing reads.
     pub unused_files: Vec<String>,
+    /// Why the files that have its name are no migration. Then it does not run; it is in the set to be reported.
+    pub unread: Option<Unread>,
+}
+
+/// Why files of a folder are no migration, though their names could be those of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unread {
+    /// There is a script that undoes it, and none that applies it.
+    NothingToUndo,
+    /// It is a file without a version in its name, and the migrations beside it are folders with versions.
+    FileBesideFolders,
+    /// It is a folder without a version in its name, and the migrations beside it are files with versions.
+    FolderBesideFiles,
 }
 
 impl Meta {
-    /// How it runs in a direction.
-    pub(crate) fn manner(&self, direction: Direction) -> Manner {
-        let atomicity = if self.commits.contains(&direction) { Atomicity::Guarded } else { self.atomicity };
+    /// How a script or code of it runs that fits into a transaction so.
+    pub(crate) fn manner(&self, fit: &Fit) -> Manner {
+        let atomicity = if *fit == Fit::Outside { Atomicity::Guarded } else { self.atomicity };
         Manner { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
     }
 
@@ -205,7 +218,6 @@ impl<B: Backend> Migration<B> {
                 databases: Vec::new(),
                 environments: Vec::new(),
                 atomicity: Atomicity::Transaction,
-                commits: Vec::new(),
                 foreign_keys: ForeignKeys::Checked,
                 cascade: Cascade::Refused,
                 data_loss: DataLoss::Undeclared,
@@ -215,6 +227,7 @@ impl<B: Backend> Migration<B> {
                 origin: Origin::Code(place),
                 down_origin: None,
                 unused_files: Vec::new(),
+                unread: None,
             },
             body: Body { up, down },
         }
@@ -318,9 +331,9 @@ impl<B: Backend> Migration<B> {
         scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&origin, is_inline, text))
     }
 
-    /// With the checksum of its script.
+    /// With the checksum of its script, if it has one.
     pub(crate) fn hashed(mut self) -> Self {
-        if let Action::Sql(text) = &self.body.up {
+        if let (Action::Sql(text), None) = (&self.body.up, &self.meta.unread) {
             self.meta.checksum = Some(Checksum::of(text));
         }
         self
@@ -392,15 +405,13 @@ impl<B: Backend> Body<B> {
     /// The longest script that is kept with its record, in bytes. A seed of megabytes is not to be stored twice in each database.
     const LONGEST_KEPT: usize = 64 * 1024;
 
-    /// The directions in which it commits what it does as it goes, since the database does.
-    pub(crate) fn commits(&self) -> Vec<Direction> {
-        let commits = |direction: &Direction| {
-            self.action(*direction).is_some_and(|action| match action {
-                Action::Sql(text) => !B::can_be_atomic(without_bom(text)),
-                Action::Code(_) => !B::CODE_CAN_BE_ATOMIC,
-            })
-        };
-        [Direction::Up, Direction::Down].into_iter().filter(commits).collect()
+    /// Whether it fits into a transaction in a direction.
+    pub(crate) fn fit(&self, direction: Direction) -> Fit {
+        match self.action(direction) {
+            Some(Action::Sql(text)) => B::fit(without_bom(text)),
+            Some(Action::Code(_)) if !B::CODE_CAN_BE_ATOMIC => Fit::Outside,
+            _ => Fit::Inside,
+        }
     }
 
     /// What it runs in a direction, if there is a way.
@@ -423,7 +434,11 @@ impl<B: Backend> Body<B> {
             up_sql: short.map(str::to_owned),
             down: self.down.as_ref().map(|down| match down {
                 Action::Sql(text) => {
-                    let script = StoredScript::new(&meta.id, without_bom(text), meta.manner(Direction::Down));
+                    let script = StoredScript::new(
+                        &meta.id,
+                        without_bom(text),
+                        meta.manner(&self.fit(Direction::Down)),
+                    );
                     StoredDown::Script(script)
                 }
                 Action::Code(_) => StoredDown::Code,

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::dialect::Dialect;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Location, Result};
+use crate::fit::Fit;
 use crate::graph::Graph;
 use crate::history::{Basis, History};
 use crate::migration::Meta;
@@ -11,6 +12,7 @@ use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, Step};
+use crate::stored::Manner;
 use crate::target::Target;
 
 pub(crate) mod check;
@@ -19,6 +21,7 @@ mod prospect;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
+mod together;
 mod up;
 
 pub(crate) use prospect::Prospect;
@@ -114,6 +117,15 @@ pub enum TransactionMode {
     Batch,
 }
 
+/// What a plan has to know of the scripts of a set, which it does not have.
+pub(crate) trait Scripts: fmt::Debug {
+    /// Whether the migration at a place fits into a transaction in a direction.
+    fn fit(&self, place: usize, direction: Direction) -> &Fit;
+
+    /// Where a byte of its script is, and the statement that begins there.
+    fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String);
+}
+
 /// What surrounds a plan, besides the set and the history.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting<'a> {
@@ -121,12 +133,18 @@ pub(crate) struct Setting<'a> {
     pub(crate) environment: Option<&'a str>,
     pub(crate) mode: TransactionMode,
     pub(crate) policy: &'a Policy,
+    pub(crate) scripts: &'a dyn Scripts,
 }
 
 impl Setting<'_> {
     /// Whether a kind of finding about applying is worth a word.
     fn speaks_of(&self, kind: ProblemKind) -> bool {
         self.policy.verdict(kind, Direction::Up) > Verdict::Allow
+    }
+
+    /// How the migration at a place runs in a direction.
+    fn manner(&self, graph: &Graph, place: usize, direction: Direction) -> Manner {
+        graph.metas()[place].manner(self.scripts.fit(place, direction))
     }
 
     /// Why a migration does not run here, if it does not.
@@ -136,6 +154,7 @@ impl Setting<'_> {
         let is_for_environment =
             meta.environments.is_empty() || environments.any(|name| Some(&**name) == self.environment);
         match (is_for_database, is_for_environment) {
+            _ if meta.unread.is_some() => Some(ProblemKind::UnusedFile),
             (false, _) => Some(ProblemKind::OtherDatabase),
             (true, false) => Some(ProblemKind::OtherEnvironment),
             (true, true) => None,
@@ -155,7 +174,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_) => {
             let places = up::select(graph, history, target, setting);
             let steps: Vec<Step> =
-                places.iter().map(|&place| step(graph, history, place, Direction::Up)).collect();
+                places.iter().map(|&place| step(graph, history, place, Direction::Up, setting)).collect();
             let problems = check::up(graph, history, &places, &steps, setting);
             (steps, problems, Direction::Up)
         }
@@ -168,7 +187,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
                 &[Direction::Down]
             };
             let steps: Vec<Step> = places
-                .flat_map(|place| ways.iter().map(move |&way| step(graph, history, place, way)))
+                .flat_map(|place| ways.iter().map(move |&way| step(graph, history, place, way, setting)))
                 .collect();
             let problems = check::down(graph, history, &records, &steps, setting);
             (steps, problems, Direction::Down)
@@ -186,12 +205,12 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     Ok(Plan { basis, already, steps, problems, mode, target: target.clone() })
 }
 
-fn step(graph: &Graph, history: &History, place: usize, direction: Direction) -> Step {
+fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {
     let meta = &graph.metas()[place];
     Step {
         id: meta.id.clone(),
         direction,
-        atomicity: meta.manner(direction).atomicity,
+        atomicity: setting.manner(graph, place, direction).atomicity,
         from: history.get(&meta.id).and_then(|record| record.resumed(direction)),
         description: meta.description.as_deref().map(str::to_owned),
         needs: match direction {

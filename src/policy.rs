@@ -13,10 +13,12 @@ use crate::step::Direction;
 /// | [`Changed`](ProblemKind::Changed) | deny | deny | warn |
 /// | [`OutOfOrder`](ProblemKind::OutOfOrder) | warn | deny | allow |
 /// | [`Irreversible`](ProblemKind::Irreversible), applying | allow | warn | allow |
+/// | [`Together`](ProblemKind::Together) | warn | warn | allow |
 /// | [`Destructive`](ProblemKind::Destructive) | allow | deny | allow |
 /// | [`Opaque`](ProblemKind::Opaque) | allow | warn | allow |
 /// | [`OtherDatabase`](ProblemKind::OtherDatabase), [`OtherEnvironment`](ProblemKind::OtherEnvironment) | warn | warn | allow |
 /// | [`Unconventional`](ProblemKind::Unconventional) | allow | deny | allow |
+/// | [`OddVersion`](ProblemKind::OddVersion) | allow | warn | allow |
 /// | [`UnusedFile`](ProblemKind::UnusedFile) | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
@@ -49,11 +51,13 @@ impl Policy {
     pub const DEFAULT: Self = Self { verdicts: [Verdict::Deny; ProblemKind::ALL.len()] }
         .with(ProblemKind::OutOfOrder, Verdict::Warn)
         .with(ProblemKind::Irreversible, Verdict::Allow)
+        .with(ProblemKind::Together, Verdict::Warn)
         .with(ProblemKind::Destructive, Verdict::Allow)
         .with(ProblemKind::Opaque, Verdict::Allow)
         .with(ProblemKind::OtherDatabase, Verdict::Warn)
         .with(ProblemKind::OtherEnvironment, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Allow)
+        .with(ProblemKind::OddVersion, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn);
 
     /// For continuous integration: whatever an author could still correct is refused.
@@ -63,6 +67,7 @@ impl Policy {
         .with(ProblemKind::Destructive, Verdict::Deny)
         .with(ProblemKind::Opaque, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Deny)
+        .with(ProblemKind::OddVersion, Verdict::Warn)
         .with(ProblemKind::UnusedFile, Verdict::Deny);
 
     /// For a developer's own database, where branches come and go and a script is written in several tries.
@@ -70,6 +75,7 @@ impl Policy {
         .with(ProblemKind::DatabaseAhead, Verdict::Warn)
         .with(ProblemKind::Changed, Verdict::Warn)
         .with(ProblemKind::OutOfOrder, Verdict::Allow)
+        .with(ProblemKind::Together, Verdict::Allow)
         .with(ProblemKind::OtherDatabase, Verdict::Allow)
         .with(ProblemKind::OtherEnvironment, Verdict::Allow);
 
@@ -89,11 +95,13 @@ impl Policy {
                 | ProblemKind::Changed
                 | ProblemKind::OutOfOrder
                 | ProblemKind::Irreversible
+                | ProblemKind::Together
                 | ProblemKind::Destructive
                 | ProblemKind::Opaque
                 | ProblemKind::OtherDatabase
                 | ProblemKind::OtherEnvironment
                 | ProblemKind::Unconventional
+                | ProblemKind::OddVersion
                 | ProblemKind::UnusedFile,
                 _,
             ) => self.verdicts[kind as usize],
@@ -120,7 +128,8 @@ impl Policy {
     pub(crate) fn wants_effects(&self, plan: &Plan) -> bool {
         let kinds = [ProblemKind::Destructive, ProblemKind::Opaque];
         let says = |kind: &ProblemKind| self.verdict(*kind, plan.direction()) > Verdict::Allow;
-        plan.steps().iter().any(|step| step.direction == Direction::Up) && kinds.iter().any(says)
+        let refuses = self.verdict(ProblemKind::Together, plan.direction()) == Verdict::Deny;
+        plan.steps().iter().any(|step| step.direction == Direction::Up) && (refuses || kinds.iter().any(says))
     }
 }
 
@@ -228,6 +237,8 @@ mod tests {
             (Kind::NeedsExcluded, "dd dd dd"),
             (Kind::Irreversible, "ad wd ad"),
             (Kind::NotInBatch, "dd dd dd"),
+            (Kind::NotInTransaction, "dd dd dd"),
+            (Kind::Together, "ww ww aa"),
             (Kind::Destructive, "aa dd aa"),
             (Kind::Opaque, "aa ww aa"),
             (Kind::Unconfirmed, "dd dd dd"),
@@ -235,6 +246,7 @@ mod tests {
             (Kind::OtherDatabase, "ww ww aa"),
             (Kind::OtherEnvironment, "ww ww aa"),
             (Kind::Unconventional, "aa dd aa"),
+            (Kind::OddVersion, "aa ww aa"),
             (Kind::UnusedFile, "ww dd ww"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),
@@ -266,8 +278,8 @@ mod tests {
             let is_denied = |kind: &Kind| lenient.verdict(*kind, way) == Verdict::Deny;
             Kind::ALL.into_iter().filter(is_denied).collect()
         };
-        let mut always =
-            vec![Kind::Dirty, Kind::NeedsExcluded, Kind::NotInBatch, Kind::Unconfirmed, Kind::Untrusted];
+        let mut always = vec![Kind::Dirty, Kind::NeedsExcluded, Kind::NotInBatch, Kind::NotInTransaction];
+        always.extend([Kind::Unconfirmed, Kind::Untrusted]);
         always.extend([Kind::InvalidId, Kind::Duplicate, Kind::MissingDependency, Kind::Cycle]);
         always.extend([Kind::Unreadable, Kind::Fails]);
         assert_eq!(denied(Direction::Up), always);

@@ -25,6 +25,10 @@ pub enum ProblemKind {
     Irreversible,
     /// It cannot be part of one transaction with the others.
     NotInBatch,
+    /// A statement of its script cannot run in its transaction, or would end it.
+    NotInTransaction,
+    /// It is committed together with steps behind it, since in between rows would reference missing ones.
+    Together,
     /// It takes something away, and its author does not say that this is meant.
     Destructive,
     /// It is code, and what code does is not known before it runs.
@@ -40,7 +44,9 @@ pub enum ProblemKind {
     OtherEnvironment,
     /// Its name is not `YYYY-MM-DD-HHMMSS_name`.
     Unconventional,
-    /// A file lies beside its script that nothing reads.
+    /// Its version sorts far from those of the others, or elsewhere than the date that it is.
+    OddVersion,
+    /// A file that nothing reads: it lies beside its script, or is no migration ([`Unread`](crate::Unread)).
     UnusedFile,
     /// Its id cannot be one.
     InvalidId,
@@ -52,13 +58,14 @@ pub enum ProblemKind {
     Cycle,
     /// Its folder or one of its files is missing, unreadable or malformed.
     Unreadable,
-    /// Its script fails when the whole set is replayed in an empty database, or against a copy of this one's schema.
+    /// Its script fails when the whole set is replayed in an empty database, or against a copy of this one's schema; or what it leaves
+    /// behind cannot be committed.
     Fails,
 }
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::Dirty,
@@ -66,6 +73,8 @@ impl ProblemKind {
         Self::NeedsExcluded,
         Self::Irreversible,
         Self::NotInBatch,
+        Self::NotInTransaction,
+        Self::Together,
         Self::Destructive,
         Self::Opaque,
         Self::Unconfirmed,
@@ -73,6 +82,7 @@ impl ProblemKind {
         Self::OtherDatabase,
         Self::OtherEnvironment,
         Self::Unconventional,
+        Self::OddVersion,
         Self::UnusedFile,
         Self::InvalidId,
         Self::Duplicate,
@@ -92,6 +102,8 @@ impl ProblemKind {
             Self::NeedsExcluded => "needs excluded",
             Self::Irreversible => "irreversible",
             Self::NotInBatch => "not in batch",
+            Self::NotInTransaction => "not in transaction",
+            Self::Together => "together",
             Self::Destructive => "destructive",
             Self::Opaque => "opaque",
             Self::Unconfirmed => "unconfirmed",
@@ -99,6 +111,7 @@ impl ProblemKind {
             Self::OtherDatabase => "other database",
             Self::OtherEnvironment => "other environment",
             Self::Unconventional => "unconventional",
+            Self::OddVersion => "odd version",
             Self::UnusedFile => "unused file",
             Self::InvalidId => "invalid id",
             Self::Duplicate => "duplicate",
@@ -184,7 +197,6 @@ impl Problem {
     }
 
     /// With its place.
-    #[cfg(feature = "validation")]
     pub(crate) fn at(mut self, at: Location) -> Self {
         self.at = Some(at);
         self

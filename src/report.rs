@@ -26,6 +26,8 @@ pub struct Report {
     pub applied: Vec<Applied>,
     /// How many migrations were applied before.
     pub already: usize,
+    /// Steps that were committed together though each could be committed by itself.
+    pub together: Vec<Together>,
     /// What the plan found and the policy reports. A run that finds everything applied looks no further, and has none.
     pub notes: Vec<Problem>,
 }
@@ -34,6 +36,27 @@ impl Report {
     /// Whether the run found nothing to do.
     pub fn is_up_to_date(&self) -> bool {
         self.applied.is_empty()
+    }
+}
+
+/// Steps that were committed together, because rows would have referenced missing ones between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Together {
+    /// Which migrations, in the order in which they ran.
+    pub steps: Vec<MigrationId>,
+    /// What would have been wrong after the first: "2 rows of `leg` point to nothing in `trip`".
+    pub why: String,
+}
+
+impl fmt::Display for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else { return Ok(()) };
+        let others = match self.steps.len() {
+            2 => format!("`{first}` and `{last}`"),
+            all => format!("`{first}` and the {} steps behind it", all - 1),
+        };
+        write!(f, "{others} are one transaction, since in between {} until `{last}` is done", self.why)
     }
 }
 
@@ -78,6 +101,7 @@ impl fmt::Display for Report {
                 write!(f, "\n  {:4} {} ({milliseconds:.1} ms)", step.direction, step.id)?;
             }
         }
+        self.together.iter().try_for_each(|together| write!(f, "\n  {together}"))?;
         self.notes.iter().try_for_each(|note| write!(f, "\n  note: {note}"))
     }
 }

@@ -1,6 +1,7 @@
 //! [`MigrationRunner`]: a set of migrations, ready to be applied.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
@@ -8,17 +9,20 @@ use crate::backend::Sqlite;
 use crate::backend::{Backend, Prepare, Schemas};
 use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
-use crate::error::Result;
+use crate::error::{Location, Result};
 use crate::event::{Event, Observer};
 use crate::execute::Stopped;
 use crate::fault::BoxError;
+use crate::fit::Fit;
 use crate::graph::Graph;
 use crate::history::Head;
 use crate::hooks::Hooks;
 use crate::lock::Lock;
-use crate::migration::{Body, Meta, Migration};
-use crate::plan::{Plan, TransactionMode};
+use crate::migration::{Action, Body, Migration};
+use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
+use crate::sql::statement_end;
+use crate::step::Direction;
 
 #[cfg(feature = "adopt")]
 mod adopt;
@@ -62,6 +66,8 @@ pub struct MigrationRunner<
 > {
     graph: Graph,
     bodies: Vec<Body<B>>,
+    /// Whether each migration fits into a transaction, up and down, where somebody has looked.
+    fits: Vec<[OnceLock<Fit>; 2]>,
     /// What the tracking table says where everything is applied.
     complete: Head,
     table: TableName,
@@ -131,11 +137,11 @@ impl<B: Backend> MigrationRunner<B> {
         migrations.iter().try_for_each(Migration::refuse_nul)?;
         let parts = migrations.into_iter().map(|migration| {
             let migration = migration.hashed();
-            let commits = migration.body.commits();
-            (Meta { commits, ..migration.meta }, migration.body)
+            (migration.meta, migration.body)
         });
         let (graph, bodies) = Graph::build(parts.collect())?;
         let mut runner = Self {
+            fits: bodies.iter().map(|_| Default::default()).collect(),
             graph,
             bodies,
             complete: Head::EMPTY,
@@ -325,6 +331,21 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn stop_when(mut self, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.is_stopped = Some(Box::new(is_stopped));
         self
+    }
+}
+
+impl<B: Backend> Scripts for MigrationRunner<B> {
+    fn fit(&self, place: usize, direction: Direction) -> &Fit {
+        let [up, down] = &self.fits[place];
+        let fit = if direction == Direction::Up { up } else { down };
+        fit.get_or_init(|| self.bodies[place].fit(direction))
+    }
+
+    fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String) {
+        let text = self.bodies[place].action(direction).and_then(Action::text);
+        let at = self.graph.metas()[place].located(direction, text, Some(offset));
+        let statement = text.and_then(|text| text.get(offset..statement_end(text, offset)));
+        (at, statement.unwrap_or_default().to_owned())
     }
 }
 

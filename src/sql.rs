@@ -12,6 +12,8 @@ pub(crate) mod mysql;
 pub(crate) mod pieces;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub(crate) mod transactions;
 
 use std::fmt;
 
@@ -175,17 +177,24 @@ pub(crate) fn statement_start(text: &str, from: usize) -> usize {
 /// Where the statement that begins at `start` ends, its semicolon included; a trigger's body is part of it.
 pub(crate) fn statement_end(text: &str, start: usize) -> usize {
     let mut tokens = Tokens::new(&text[start..]);
-    let mut head = Tokens::new(&text[start..]).take(3);
-    let is_trigger =
-        head.next().is_some_and(|token| token.is("create")) && head.any(|token| token.is("trigger"));
-    let mut after_end = !is_trigger;
+    let is_trigger = makes_trigger(tokens.clone());
+    let semicolon = Token::Mark(b';');
+    // The `END` of a trigger stands behind a semicolon, that of a `CASE` does not.
+    let (mut previous, mut after_end) = (semicolon, !is_trigger);
     for token in tokens.by_ref() {
-        if token == Token::Mark(b';') && after_end {
+        if token == semicolon && after_end {
             break;
         }
-        after_end = !is_trigger || token.is("end");
+        after_end = !is_trigger || (token.is("end") && previous == semicolon);
+        previous = token;
     }
     start + tokens.offset()
+}
+
+fn makes_trigger(tokens: Tokens<'_>) -> bool {
+    let before = ["explain", "query", "plan", "create", "temp", "temporary"];
+    let mut behind = tokens.skip_while(|token| before.iter().any(|word| token.is(word)));
+    behind.next().is_some_and(|token| token.is("trigger"))
 }
 
 /// Where the statement of a number begins, counted from 1; one behind the last is where the text ends.
@@ -229,11 +238,14 @@ mod tests {
     #[test]
     fn statements_end_where_sqlite_ends_them() {
         let trigger = "CREATE TEMP TRIGGER a AFTER INSERT ON b BEGIN SELECT ';'; SELECT 2; END;";
+        let by_case =
+            "CREATE TRIGGER a AFTER INSERT ON b BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM c; END;";
         let rows = [
             ("SELECT 1; SELECT 2", "SELECT 1;"),
             ("SELECT ';' -- ;\n; x", "SELECT ';' -- ;\n;"),
             ("SELECT \"a;\"\"b\", [;], `;`; x", "SELECT \"a;\"\"b\", [;], `;`;"),
             (trigger, trigger),
+            (by_case, by_case),
             ("SELECT 'open; x", "SELECT 'open; x"),
         ];
         for (text, statement) in rows {

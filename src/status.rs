@@ -60,6 +60,8 @@ pub enum State {
     OtherDatabase,
     /// It is for other environments.
     OtherEnvironment,
+    /// Its files are no migration ([`Meta::unread`](crate::Meta::unread) says why).
+    Unread,
 }
 
 /// Joins the set and the history.
@@ -74,6 +76,7 @@ pub(crate) fn status(graph: &Graph, history: &History, setting: Setting<'_>) -> 
                 _ => State::Applied(record.clone()),
             },
             (None, Some(ProblemKind::OtherDatabase)) => State::OtherDatabase,
+            (None, Some(ProblemKind::UnusedFile)) => State::Unread,
             (None, Some(_)) => State::OtherEnvironment,
             (None, None) => State::Pending,
         };
@@ -102,6 +105,7 @@ impl fmt::Display for Status {
                 State::Unknown(record) => ("unknown", &*record.run_on),
                 State::OtherDatabase => ("for another database", ""),
                 State::OtherEnvironment => ("for another environment", ""),
+                State::Unread => ("not read", ""),
             };
             let end = if number == 0 { "" } else { "\n" };
             write!(f, "{end}{:width$}  {word}", entry.id)?;

@@ -5,15 +5,21 @@ use std::collections::HashMap;
 use crate::error::{Failure, Location, MigrationError};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Origin};
-use crate::plan::check::unconventional;
+use crate::plan::check::{unconventional, unread};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::Direction;
 
-/// What can be said of each migration by itself.
-pub(crate) fn lints<'m>(metas: impl IntoIterator<Item = &'m Meta>) -> Vec<Problem> {
-    let mut found = Vec::new();
+mod versions;
+
+/// What can be said of a set without planning it.
+pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
+    let mut found = versions::odd(metas.iter().filter(|meta| meta.unread.is_none()).map(|meta| &meta.id));
     for meta in metas {
+        if let Some(unread) = unread(meta) {
+            found.push(unread);
+            continue;
+        }
         found.extend(unconventional(meta));
         found.extend((!meta.is_reversible).then(|| {
             Problem::new(

@@ -11,12 +11,14 @@ use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableFor
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
+use crate::fit::Fit;
 use crate::foreign::ForeignTable;
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::reached::Standing;
-use crate::sql::mysql::{kind, statements};
+use crate::sql::mysql::statements;
 use crate::sql::pieces;
+use crate::touched::Touched;
 use crate::trace::Trace;
 
 mod exchange;
@@ -26,6 +28,7 @@ mod query;
 mod script;
 mod settings;
 mod standing;
+mod transactions;
 
 use query::{code, column, columns, fault, first, get, run, text};
 
@@ -93,18 +96,16 @@ impl Backend for Mysql {
         run(conn, "START TRANSACTION")
     }
 
-    fn can_be_atomic(script: &str) -> bool {
-        // What cannot be cut is refused when it runs.
-        statements(script)
-            .map_or(true, |pieces| pieces.iter().all(|piece| kind(piece.text).is_transactional()))
+    fn fit(script: &str) -> Fit {
+        transactions::fits(script)
     }
 
     fn run_script(
         conn: &mut &mut Conn,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<(), Fault> {
-        script::run(conn, script, progress)
+    ) -> Result<Touched, Fault> {
+        script::run(conn, script, progress).map(|()| Touched::anything())
     }
 
     fn stands(conn: &mut &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {

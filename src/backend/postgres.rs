@@ -9,6 +9,7 @@ use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognis
 use super::{Attempt, Backend, Ledger, Progress, Schemas, Script, TableForm, closed};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::Fault;
+use crate::fit::Fit;
 use crate::foreign::ForeignTable;
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
@@ -16,6 +17,7 @@ use crate::reached::Standing;
 use crate::sql::pieces;
 use crate::sql::postgres::statements;
 use crate::step::Atomicity;
+use crate::touched::Touched;
 use crate::trace::Trace;
 
 mod foreign;
@@ -24,6 +26,7 @@ mod query;
 mod script;
 mod settings;
 mod standing;
+mod transactions;
 
 use query::{execute, fault, query};
 
@@ -79,20 +82,26 @@ impl Backend for Postgres {
         Self::execute(conn, "ROLLBACK")
     }
 
+    fn fit(script: &str) -> Fit {
+        transactions::fits(script)
+    }
+
     fn run_script(
         conn: &mut &mut Client,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Touched, Fault> {
         let before = settings::read(conn, script.text)?;
         if script.atomicity == Atomicity::Guarded {
             // The end of a transaction would set back what is set in it.
             let outcome = closed::<Self, _, _>(conn, |conn| script::run(conn, script, &before, progress));
-            return outcome.and(settings::restore(conn, &before));
+            outcome.and(settings::restore(conn, &before))?;
+        } else {
+            // In a transaction that failed nothing can be set, and its end sets everything back.
+            script::run(conn, script, &before, progress)?;
+            settings::restore(conn, &before)?;
         }
-        // In a transaction that failed nothing can be set, and its end sets everything back.
-        script::run(conn, script, &before, progress)?;
-        settings::restore(conn, &before)
+        Ok(Touched::anything())
     }
 
     fn head(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {

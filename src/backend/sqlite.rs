@@ -7,25 +7,31 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised, state};
 use super::{
     Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, closed, ended_transaction,
-    patiently,
 };
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Outlook, Trust};
 use crate::fault::{Fault, FaultKind};
+use crate::fit::Fit;
 use crate::foreign::{Definition, ForeignTable};
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
+use crate::orphans::Orphans;
 use crate::sql::statement_at;
 use crate::step::Atomicity;
+use crate::touched::Touched;
 use crate::trace::Trace;
 
 mod foreign;
 mod keys;
 mod log;
+mod orphans;
 mod rehearsal;
 mod scratch;
 mod script;
 mod settings;
+mod target;
+mod tracker;
+mod transactions;
 mod tripwire;
 
 /// SQLite, through `&rusqlite::Connection`. It is what [`MigrationRunner`](crate::MigrationRunner) means if no backend
@@ -66,9 +72,7 @@ impl Backend for Sqlite {
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
         // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
-        keys::under(conn, scope.foreign_keys, |conn| {
-            atomically::<Self, R, E>(conn, scope, |conn| keys::checked(conn, scope, body))
-        })
+        keys::under(conn, scope.foreign_keys, |conn| atomically::<Self, R, E>(conn, scope, body))
     }
 
     fn outside_transaction<R, E: From<Fault>>(
@@ -76,16 +80,26 @@ impl Backend for Sqlite {
         scope: &Scope,
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
-        keys::under(conn, scope.foreign_keys, |conn| {
-            closed::<Self, R, E>(conn, |conn| keys::checked(conn, scope, body))
-        })
+        keys::under(conn, scope.foreign_keys, |conn| closed::<Self, R, E>(conn, body))
+    }
+
+    fn may_touch(script: &str) -> bool {
+        tracker::may_touch(script)
+    }
+
+    fn orphans(conn: &mut &Connection, touched: &Touched) -> Result<Orphans, Fault> {
+        orphans::of(conn, touched).map_err(fault)
+    }
+
+    fn fit(script: &str) -> Fit {
+        transactions::fits(script)
     }
 
     fn run_script(
         conn: &mut &Connection,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Touched, Fault> {
         if script.trust == Trust::Program {
             return script::run(conn, script, progress);
         }
@@ -98,12 +112,16 @@ impl Backend for Sqlite {
         conn: &mut &Connection,
         atomicity: Atomicity,
         body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
-    ) -> Result<R, Fault> {
+    ) -> Result<(R, Touched), Fault> {
         if atomicity == Atomicity::Guarded {
-            return keys::kept(conn, body);
+            return keys::kept(conn, body).map(|done| (done, Touched::anything()));
         }
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
-        let outcome = body(conn).map_err(reclassified);
+        let before = counters(conn).map_err(fault)?;
+        let outcome = body(conn).map_err(reclassified).and_then(|done| {
+            let is_same = counters(conn).map_err(fault)? == before;
+            Ok((done, if is_same { Touched::nothing() } else { Touched::anything() }))
+        });
         let is_ours = !conn.is_autocommit() && conn.execute_batch("RELEASE __switchy_code").is_ok();
         match outcome {
             Ok(_) if !is_ours => Err(ended_transaction()),
@@ -312,6 +330,11 @@ impl Backend for Sqlite {
         // In memory there is no path; a name that only a memory VFS knows is no file.
         conn.path().map(PathBuf::from).filter(|path| path.is_file())
     }
+}
+
+/// What changes when a row or the schema does.
+fn counters(conn: &Connection) -> rusqlite::Result<(u64, i64)> {
+    Ok((conn.total_changes(), conn.query_row("PRAGMA main.schema_version", [], |row| row.get(0))?))
 }
 
 fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {

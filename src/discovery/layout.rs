@@ -14,8 +14,13 @@
 //! `up`, `down`, `.sql`, `metadata.toml` and databases are recognised in any case; `sqlite3`, `postgresql` and `mariadb` are
 //! databases too. Names that begin with a dot are hidden, and files of other types are none of its business. Other `.sql` and
 //! `.toml` files beside an `up.sql`, and metadata that fits no script, are not read, and are reported ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
+//!
+//! So are scripts that undo something and have none beside them that applies it, and what is laid out otherwise than most of the set and has
+//! no version: a `seed.sql` beside folders like `2026-01-05-120000_users`, a folder `archive` beside files like `1_users.sql`
+//! ([`Unread`]).
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::metadata;
@@ -23,7 +28,7 @@ use crate::backend::Backend;
 use crate::dialect::Dialect;
 use crate::error::{Failure, Location, MigrationError, Result, defined_twice, refuse_nul};
 use crate::id::MigrationId;
-use crate::migration::{Action, Body, Meta, Migration, Origin};
+use crate::migration::{Action, Body, Meta, Migration, Origin, Unread};
 
 /// A file: its path from the root of the set, with `/` between the parts, and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl Entry {
 ///
 /// # Errors
 /// [`ErrorKind::Source`](crate::ErrorKind::Source), with the path and, where there is one, line and column: text that is
-/// not UTF-8 or holds a NUL, a `down` or metadata without an `up`, an unknown key or a wrong type in metadata, an
+/// not UTF-8 or holds a NUL, metadata without a script, an unknown key or a wrong type in metadata, an
 /// unknown database in `up.<database>.sql`. [`ErrorKind::Set`](crate::ErrorKind::Set): an id that is defined twice.
 pub fn migrations<B: Backend>(
     root: &str,
@@ -87,13 +92,21 @@ pub fn migrations<B: Backend>(
         .filter(|file| matches!(file.kind, Kind::InFolder(..)))
         .map(|file| file.folder.clone())
         .collect();
+    let shapes = shapes(&files, &folders);
 
     let mut drafts = BTreeMap::<Key, Draft>::new();
     let (mut unused, mut flat_metadata) = (Vec::new(), Vec::new());
+    let mut strays = Vec::new();
     for file in files {
         match file.kind {
             Kind::Other => {}
             Kind::Flat(_) | Kind::FlatMetadata if folders.contains(&file.folder) => unused.push(file),
+            Kind::InFolder(role) if file.is_stray(shapes.get(&file.database)) => {
+                strays.push((file.id, role, Unread::FolderBesideFiles, file.origin));
+            }
+            Kind::Flat(role) if file.is_stray(shapes.get(&file.database)) => {
+                strays.push((file.id, role, Unread::FileBesideFolders, file.origin));
+            }
             Kind::FlatMetadata => flat_metadata.push(file),
             Kind::InFolder(_) | Kind::Flat(_) => _ = kept(add(&mut drafts, file), &mut wrong),
         }
@@ -122,9 +135,48 @@ pub fn migrations<B: Backend>(
     let twice =
         |id: &str| wrong.iter().flat_map(MigrationError::problems).any(|problem| problem.migration == *id);
     sets.retain(|id, drafts| !twice(id) && !drafts.iter().any(|(_, draft)| folders.contains(&draft.place.0)));
+    // Of several files of one name, the script that applies is told about.
+    strays.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    strays.dedup_by(|b, a| a.0 == b.0);
+    strays.retain(|(id, ..)| !sets.contains_key(id));
     let chosen = sets.into_iter().filter_map(|(id, drafts)| kept(choose::<B>(id, drafts), &mut wrong));
-    let migrations = chosen.collect();
+    let mut migrations: Vec<Migration<B>> = chosen.collect();
+    migrations.extend(strays.into_iter().map(|(id, _, why, origin)| not_read(id, why, origin)));
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
+}
+
+/// How the migrations of a set are laid out that have a version in their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Folders,
+    Files,
+}
+
+/// How most migrations with a version are laid out, in each folder for one kind of database. None where there are as many of both.
+fn shapes(files: &[File], folders: &BTreeSet<String>) -> BTreeMap<Option<Dialect>, Shape> {
+    let mut places = BTreeMap::<_, [BTreeSet<&str>; 2]>::new();
+    for file in files.iter().filter(|file| MigrationId::from(file.id.as_str()).has_version()) {
+        let [in_folders, flat] = places.entry(file.database).or_default();
+        match file.kind {
+            Kind::InFolder(Role::Up(_)) => _ = in_folders.insert(&file.id),
+            Kind::Flat(Role::Up(_)) if !folders.contains(&file.folder) => _ = flat.insert(&file.id),
+            _ => {}
+        }
+    }
+    let shape = |[in_folders, flat]: [BTreeSet<&str>; 2]| match in_folders.len().cmp(&flat.len()) {
+        Ordering::Greater => Some(Shape::Folders),
+        Ordering::Less => Some(Shape::Files),
+        Ordering::Equal => None,
+    };
+    places.into_iter().filter_map(|(database, ids)| Some((database, shape(ids)?))).collect()
+}
+
+/// Files that are reported and not run.
+fn not_read<B: Backend>(id: String, why: Unread, origin: String) -> Migration<B> {
+    let mut migration = Migration::from_scripts(id, "", None);
+    migration.meta.unread = Some(why);
+    migration.meta.origin = Origin::File(origin.into());
+    migration
 }
 
 /// The folder of the file that an error is about, from the root of the set.
@@ -227,6 +279,15 @@ impl File {
             Kind::InFolder(_) => (self.folder.clone(), None),
             _ => (self.folder.clone(), Some(self.id.clone())),
         }
+    }
+
+    /// Whether it has no version, and is laid out otherwise than the migrations around it that have one.
+    fn is_stray(&self, shape: Option<&Shape>) -> bool {
+        let is_other = matches!(
+            (&self.kind, shape),
+            (Kind::Flat(_), Some(Shape::Folders)) | (Kind::InFolder(_), Some(Shape::Files))
+        );
+        is_other && !MigrationId::from(self.id.as_str()).has_version()
     }
 
     /// Whether an author could believe that this file, which nothing reads, belongs to a migration.
@@ -337,14 +398,16 @@ fn add(drafts: &mut BTreeMap<Key, Draft>, file: File) -> Result<()> {
 }
 
 /// Of the files of one id, those for the database of `B`.
-fn choose<B: Backend>(id: String, mut drafts: Vec<(Option<Dialect>, Draft)>) -> Result<Migration<B>> {
-    if let Some((_, draft)) = drafts.iter().find(|(_, draft)| !draft.has_up()) {
-        let what = if draft.texts.contains_key(&Role::Metadata) && draft.texts.len() == 1 {
-            "it describes no migration, there is no up.sql beside it"
-        } else {
-            "it undoes nothing, there is no script that applies"
-        };
+fn choose<B: Backend>(id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Result<Migration<B>> {
+    let is_metadata = |draft: &Draft| draft.texts.keys().all(|role| *role == Role::Metadata);
+    if let Some((_, draft)) = drafts.iter().find(|(_, draft)| is_metadata(draft)) {
+        let what = "it describes no migration, there is no up.sql beside it";
         return Err(malformed(draft.origin(), what, "add the script, or remove this file"));
+    }
+    let (mut drafts, undoing): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|(_, draft)| draft.has_up());
+    let undoing: Vec<String> = undoing.iter().map(|(_, draft)| draft.origin().to_owned()).collect();
+    if drafts.is_empty() {
+        return Ok(not_read(id, Unread::NothingToUndo, undoing.into_iter().next().unwrap_or_default()));
     }
     // The database's own folder wins over the common one.
     drafts.sort_by_key(|(folder, _)| *folder != Some(B::DIALECT));
@@ -373,6 +436,7 @@ fn choose<B: Backend>(id: String, mut drafts: Vec<(Option<Dialect>, Draft)>) -> 
             let left = common.and_then(|mut draft| draft.take(Role::Down, B::DIALECT));
             unused.extend(left.map(|down| down.origin));
         }
+        unused.extend(undoing);
         return assemble(id, up, down, metadata, unused, &[]);
     }
     // It is for other databases only. It stays in the set, for the plan to say so, and never runs here.

@@ -8,7 +8,8 @@ use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
 use crate::history::{Dirty, History};
 use crate::report::{Applied, Report};
-use crate::step::{Atomicity, Direction};
+use crate::step::{Atomicity, Direction, ForeignKeys};
+use crate::touched::Touched;
 
 impl<B: Backend> Executor<'_, B> {
     /// A step that cannot be atomic: its record is dirty from before its first statement until after its last.
@@ -41,14 +42,24 @@ impl<B: Backend> Executor<'_, B> {
         let has_begun = Cell::new(false);
         let mut left = Left::at(begun);
         let outcome = B::outside_transaction(conn, &scope, |conn| {
+            // Nothing could be taken back to see what was there before.
+            let is_checked = work.meta.foreign_keys == ForeignKeys::Checked && self.may_touch(work);
+            let before = is_checked.then(|| self.orphans(conn, &Touched::anything())).transpose()?;
             has_begun.set(work.action.text().is_none());
-            self.within(conn, work, Atomicity::Guarded, &mut |conn, reached| {
+            let (applied, _) = self.within(conn, work, Atomicity::Guarded, &mut |conn, reached| {
                 has_begun.set(true);
                 let next = left.now.reaching(reached);
                 self.advance(conn, work, &[&left.now], |_| next.clone())?;
                 left.moves_on(next);
                 Ok(())
-            })
+            })?;
+            if let Some(before) = before {
+                let broken = self.orphans(conn, &Touched::anything())?.since(&before);
+                if !broken.is_nothing() {
+                    return Err(broken.fault("", Atomicity::Guarded).into());
+                }
+            }
+            Ok(applied)
         });
         let atomicity = if has_begun.get() { Atomicity::Guarded } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.told(conn, work, stop, atomicity));
@@ -75,6 +86,11 @@ impl<B: Backend> Executor<'_, B> {
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(stop), _) => Err(stop),
         }
+    }
+
+    /// Whether a step may break a key.
+    fn may_touch(&self, work: &Work<'_, '_, B>) -> bool {
+        self.hooks.before.len() + self.hooks.after.len() > 0 || work.action.text().is_none_or(B::may_touch)
     }
 
     /// Writes down how a guarded step ended.

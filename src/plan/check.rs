@@ -1,10 +1,11 @@
 //! What can be wrong with a plan: each rule finds all its cases.
 
 use super::{Setting, TransactionMode};
+use crate::fit::Fit;
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
-use crate::migration::{Meta, Origin};
+use crate::migration::{Meta, Origin, Unread};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
@@ -23,7 +24,8 @@ pub(super) fn up(
     found.extend(unfinished(history, steps));
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
     found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
-    found.extend(batch(&manners(graph, steps), setting));
+    found.extend(steps.iter().filter_map(|step| misfit(graph, step, setting)));
+    found.extend(batch(&manners(graph, steps, setting), setting));
     found.extend(out_of_order(graph, history, places));
     found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
     found.extend(places.iter().flat_map(|&place| unused(&graph.metas()[place])));
@@ -68,7 +70,8 @@ pub(super) fn down(
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
     found.extend(steps.iter().filter_map(|step| gone_for_good(graph, step, setting)));
-    found.extend(batch(&manners(graph, steps), setting));
+    found.extend(steps.iter().filter_map(|step| misfit(graph, step, setting)));
+    found.extend(batch(&manners(graph, steps, setting), setting));
     found
 }
 
@@ -176,13 +179,14 @@ fn needs_excluded(graph: &Graph, history: &History, place: usize, setting: Setti
         .iter()
         .filter_map(|id| graph.get(id))
         .find(|need| history.get(&need.id).is_none() && setting.excludes(need).is_some())?;
-    let home = here(setting);
-    Some(Problem::new(
-        ProblemKind::NeedsExcluded,
-        &meta.id,
-        format!("needs `{}`, which is not for {home}", need.id),
-        "limit both to the same databases and environments, or use depends_on_if_present",
-    ))
+    let (why, remedy) = if need.unread.is_some() {
+        ("not run".to_owned(), "see what is said about that one")
+    } else {
+        let remedy = "limit both to the same databases and environments, or use depends_on_if_present";
+        (format!("not for {}", here(setting)), remedy)
+    };
+    let finding = format!("needs `{}`, which is {why}", need.id);
+    Some(Problem::new(ProblemKind::NeedsExcluded, &meta.id, finding, remedy))
 }
 
 fn here(setting: Setting<'_>) -> String {
@@ -212,9 +216,22 @@ pub(super) fn batch(items: &[(&MigrationId, Manner)], setting: Setting<'_>) -> V
     items.iter().filter_map(problem).collect()
 }
 
-fn manners<'g>(graph: &'g Graph, steps: &[Step]) -> Vec<(&'g MigrationId, Manner)> {
-    let metas = steps.iter().filter_map(|step| Some((graph.get(&step.id)?, step.direction)));
-    metas.map(|(meta, direction)| (&meta.id, meta.manner(direction))).collect()
+fn manners<'g>(graph: &'g Graph, steps: &[Step], setting: Setting<'_>) -> Vec<(&'g MigrationId, Manner)> {
+    let places = steps.iter().filter_map(|step| Some((graph.place(&step.id)?, step.direction)));
+    places
+        .map(|(place, direction)| (&graph.metas()[place].id, setting.manner(graph, place, direction)))
+        .collect()
+}
+
+/// A statement that does not fit into the transaction of its step.
+fn misfit(graph: &Graph, step: &Step, setting: Setting<'_>) -> Option<Problem> {
+    let place = graph.place(&step.id).filter(|_| step.from.is_none_or(|from| from == 1))?;
+    let Fit::Divided(misfit) = setting.scripts.fit(place, step.direction) else { return None };
+    (step.atomicity == Atomicity::Transaction || misfit.is_hopeless).then(|| {
+        let (at, statement) = setting.scripts.located(place, step.direction, misfit.offset);
+        let finding = format!("{}, at {at} in `{}`", misfit.finding, crate::error::Abridged(&statement));
+        Problem::new(ProblemKind::NotInTransaction, &step.id, finding, misfit.remedy.clone()).at(at)
+    })
 }
 
 fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Problem> {
@@ -233,6 +250,9 @@ fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Probl
 
 fn excluded(history: &History, meta: &Meta, setting: Setting<'_>) -> Option<Problem> {
     let kind = setting.excludes(meta).filter(|_| history.get(&meta.id).is_none())?;
+    if let Some(unread) = unread(meta) {
+        return Some(unread);
+    }
     let only = match kind {
         ProblemKind::OtherDatabase => {
             meta.databases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -240,6 +260,30 @@ fn excluded(history: &History, meta: &Meta, setting: Setting<'_>) -> Option<Prob
         _ => meta.environments.join(", "),
     };
     Some(Problem::note(kind, &meta.id, format!("is only for {only} and does not run on {}", here(setting))))
+}
+
+/// Files of a folder that are no migration.
+pub(crate) fn unread(meta: &Meta) -> Option<Problem> {
+    let place = &meta.origin;
+    let (finding, remedy) = match meta.unread.as_ref()? {
+        Unread::NothingToUndo => (
+            format!("is not read: it has {place} and no script that applies what that would undo"),
+            "add that script, or remove this one",
+        ),
+        Unread::FileBesideFolders => (
+            format!(
+                "is not read: {place} has no version in its name, and the migrations beside it are folders that have one"
+            ),
+            "begin its name with a version if it is a migration, or move it somewhere else",
+        ),
+        Unread::FolderBesideFiles => (
+            format!(
+                "is not read: the folder of {place} has no version in its name, and the migrations beside it are files that have one"
+            ),
+            "begin its name with a version if it is a migration, or move it somewhere else",
+        ),
+    };
+    Some(Problem::new(ProblemKind::UnusedFile, &meta.id, finding, remedy))
 }
 
 fn unused(meta: &Meta) -> impl Iterator<Item = Problem> {

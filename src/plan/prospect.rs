@@ -1,10 +1,10 @@
 //! What a plan's steps take away, as the planner uses it.
 
-use super::Plan;
+use super::{Plan, together};
 use crate::effect::{Effect, EffectKind, Evidence, Outlook, losses};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
-use crate::step::{DataLoss, Direction, Step};
+use crate::step::{DataLoss, Direction, ForeignKeys, Step};
 
 /// What is to be expected of a step.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(crate) struct Prospect {
     pub(crate) outlook: Outlook,
     pub(crate) is_code: bool,
     pub(crate) data_loss: DataLoss,
+    pub(crate) foreign_keys: ForeignKeys,
 }
 
 impl Plan {
@@ -27,8 +28,14 @@ impl Plan {
     pub(crate) fn foreseeing(mut self, prospects: Vec<Prospect>, policy: &Policy) -> Self {
         let direction = self.direction();
         let (mut found, mut follows_code) = (Vec::new(), false);
+        let left = self.steps.iter().zip(&prospects).map(|(step, prospect)| together::Left {
+            step,
+            foreign_keys: prospect.foreign_keys,
+            orphans: prospect.outlook.orphans.clone(),
+        });
+        found.extend(together::findings(&left.collect::<Vec<_>>(), self.mode));
         for (step, prospect) in self.steps.iter_mut().zip(prospects) {
-            let Prospect { mut outlook, is_code, data_loss } = prospect;
+            let Prospect { mut outlook, is_code, data_loss, .. } = prospect;
             let is_untold = outlook.failure.is_some() && losses(&outlook.effects).is_none();
             // The copy does not have what code makes, so what follows it may fail there and nowhere else.
             let is_opaque = is_code || (follows_code && is_untold);

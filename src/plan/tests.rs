@@ -1,10 +1,13 @@
 //! The planner, in rows: a set, a history, a target, and what is to be done about them.
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::checksum::Checksum;
+use crate::fit::Misfit;
 use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
-use crate::migration::{Migration, Origin};
+use crate::migration::{Migration, Origin, Unread};
 use crate::step::ForeignKeys;
 use crate::stored::{Manner, StoredDown, StoredScript};
 use crate::target::Target::{Back, Empty, Known, Latest, Redo, Steps};
@@ -21,7 +24,10 @@ mod policies;
 /// a@postgres  is only for that database      a&   runs under enforced foreign keys
 /// a%prod      is only for that environment   a+   accepts the text before its change
 /// a$          is code without a checksum     a#   has a file beside it that nothing reads
+/// a=          is not read
 /// ```
+///
+/// `vacuum` runs outside a transaction, `mixed` has a statement that cannot run in one, and `broken` can run neither way.
 ///
 /// Before it may stand `batch:`, for one transaction, `strict:` or `dev:`, for that policy, or `prod:`, for that environment. The
 /// history is a list of ids in the order in which they were applied: `a*` did not finish, `a'` was another text, `a?` has no
@@ -69,6 +75,7 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
         dialect: Dialect::Sqlite,
         environment: condition.filter(|condition| !["batch", "strict", "dev"].contains(condition)),
         mode: if condition == Some("batch") { TransactionMode::Batch } else { TransactionMode::PerMigration },
+        scripts: &Named(&graph),
         policy: match condition {
             Some("strict") => &Policy::STRICT,
             Some("dev") => &Policy::DEVELOPMENT,
@@ -76,6 +83,28 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
         },
     };
     plan(&graph, &history, target, setting)
+}
+
+/// Scripts that fit into a transaction as their names say.
+#[derive(Debug)]
+struct Named<'g>(&'g Graph);
+
+impl Scripts for Named<'_> {
+    fn fit(&self, place: usize, _direction: Direction) -> &Fit {
+        static MIXED: LazyLock<Fit> = LazyLock::new(|| Fit::Divided(Misfit::new(0, "does not fit", "do")));
+        static BROKEN: LazyLock<Fit> =
+            LazyLock::new(|| Fit::Divided(Misfit::new(0, "does not fit", "do").hopeless()));
+        match self.0.metas()[place].id.as_str() {
+            "vacuum" => &Fit::Outside,
+            "mixed" => &MIXED,
+            "broken" => &BROKEN,
+            _ => &Fit::Inside,
+        }
+    }
+
+    fn located(&self, _place: usize, _direction: Direction, _offset: usize) -> (Location, String) {
+        (Location::file("file"), "STATEMENT".to_owned())
+    }
 }
 
 fn in_words(plan: &Plan) -> String {
@@ -103,12 +132,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// The migration of a word of the set. Its script is its id.
 fn meta(place: usize, word: &str) -> Meta {
-    let (id, mut rest) = split(word, &['<', '!', '~', '&', '+', '#', '$', '@', '%']);
+    let (id, mut rest) = split(word, &['<', '!', '~', '&', '+', '#', '$', '@', '%', '=']);
     let mut migration: Migration =
         Migration::from_scripts(id.to_owned(), id.to_owned(), Some(String::new())).hashed();
     migration.meta.origin = Origin::File(format!("{place}.sql").into());
     while let Some(mark) = rest.chars().next() {
-        let (value, after) = split(&rest[1..], &['<', '!', '~', '&', '+', '#', '$', '@', '%']);
+        let (value, after) = split(&rest[1..], &['<', '!', '~', '&', '+', '#', '$', '@', '%', '=']);
         let mut values = value.split(',');
         migration = match mark {
             '<' if value.starts_with('?') => {
@@ -130,6 +159,7 @@ fn meta(place: usize, word: &str) -> Meta {
             '!' => migration.meta.is_reversible = false,
             '$' => migration.meta.checksum = None,
             '#' => migration.meta.unused_files.push("notes.sql".to_owned()),
+            '=' => migration.meta.unread = Some(Unread::FileBesideFolders),
             _ => {}
         }
         rest = after;
@@ -409,6 +439,7 @@ fn what_needs_something_that_does_not_run_here_is_refused() {
 
 #[test]
 fn a_batch_takes_what_one_transaction_can_hold() {
+    check("batch: a vacuum", "", Latest, "up a vacuum; not in batch vacuum");
     check("batch: a b", "", Latest, "up a b");
     check("batch: a b~", "", Latest, "up a b; not in batch b");
     check("batch: a~", "", Latest, "up a; not in batch a");
@@ -580,4 +611,25 @@ fn the_dry_run_lists_steps_and_findings() {
          refused, irreversible: `a` has nothing that undoes it; \
          write one (an empty file says that there is nothing to undo), or go back less far"
     );
+}
+
+#[test]
+fn what_does_not_fit_into_a_transaction_is_found_before_the_first_step() {
+    check("a mixed", "", Latest, "up a mixed; not in transaction mixed");
+    check("a mixed~", "", Latest, "up a mixed");
+    check("a mixed", "mixed", Latest, "up a; out of order a");
+    check("a mixed", "", Steps(1), "up a");
+    check("broken mixed", "", Latest, "up broken mixed; not in transaction broken; not in transaction mixed");
+    check("broken~", "", Latest, "up broken; not in transaction broken");
+    check("a vacuum", "", Latest, "up a vacuum");
+    check("a mixed", "a mixed", Empty, "down mixed a; not in transaction mixed");
+    let plan = plan_of("vacuum", "", &Latest).unwrap();
+    assert!(plan.to_string().contains("vacuum; outside a transaction"), "{plan}");
+}
+
+#[test]
+fn what_is_not_read_does_not_run_and_is_known() {
+    check("a b=", "", Latest, "up a; unused file b");
+    check("a b=", "a b", Latest, "nothing");
+    check("a b= c<-b", "", Latest, "up a c; needs excluded c; unused file b");
 }

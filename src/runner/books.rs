@@ -121,6 +121,9 @@ impl<B: Backend> MigrationRunner<B> {
         for record in history.records_mut().filter(|record| record.dirty.is_none()) {
             let Some(place) = self.graph.place(&record.id) else { continue };
             let meta = &self.graph.metas()[place];
+            if meta.unread.is_some() {
+                continue;
+            }
             record.checksum = record.checksum.or(meta.checksum);
             if record.checksum == meta.checksum && (record.up_sql.is_none() || record.down.is_none()) {
                 let known = self.bodies[place].record(meta);

@@ -14,7 +14,7 @@ use crate::plan::{Plan, Prospect, Setting, plan};
 use crate::policy::Policy;
 #[cfg(feature = "diff")]
 use crate::problem::ProblemKind;
-use crate::step::DataLoss;
+use crate::step::{DataLoss, ForeignKeys};
 use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 
@@ -39,7 +39,13 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     pub(super) fn setting_under<'s>(&'s self, policy: &'s Policy) -> Setting<'s> {
-        Setting { dialect: B::DIALECT, environment: self.environment.as_deref(), mode: self.mode, policy }
+        Setting {
+            dialect: B::DIALECT,
+            environment: self.environment.as_deref(),
+            mode: self.mode,
+            policy,
+            scripts: self,
+        }
     }
 
     /// A plan with everything that has to be known before it is carried out.
@@ -73,6 +79,7 @@ impl<B: Backend> MigrationRunner<B> {
         let prospects = plan.steps().iter().zip(outlooks).map(|(step, outlook)| {
             let found = self.find(step).filter(|_| !step.is_stored);
             Prospect {
+                foreign_keys: found.map_or(ForeignKeys::Unchecked, |(meta, _)| meta.foreign_keys),
                 outlook,
                 is_code: found.is_some_and(|(_, body)| body.is_code(step.direction)),
                 data_loss: found.map_or(DataLoss::Undeclared, |(meta, _)| meta.data_loss),
@@ -97,7 +104,7 @@ impl<B: Backend> MigrationRunner<B> {
             // What is done of it is not to be expected.
             let rest = step.from.zip(text).and_then(|(from, text)| text.get(B::offset_of(text, from)?..));
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
-            Foreseen::new(rest.or(text), trust).under(foreign_keys)
+            Foreseen::new(rest.or(text), trust).under(foreign_keys).running(step.atomicity)
         };
         let scripts: Vec<Foreseen<'_>> = plan.steps().iter().map(foreseen).collect();
         let tables = [self.table.clone(), self.table.log()];

@@ -158,6 +158,7 @@ impl<B: Backend> MigrationRunner<B> {
             at,
             fault,
             applied_before: 0,
+            undone_before: Vec::new(),
         };
         fails("on a copy of this database's schema", &Failure::Step(failure).into())
     }

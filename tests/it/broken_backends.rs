@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
     Atomicity, Backend, Basis, Dialect, Dirty, Fault, FaultKind, Head, Ledger, MigrationId, Progress,
-    Reached, Record, Scope, Script, StoredDown, TableName, Trace,
+    Reached, Record, Scope, Script, StoredDown, TableName, Touched, Trace,
 };
 
 use crate::other_backends::toy::{Settings, Toy, Toys};
@@ -190,17 +190,20 @@ impl Backend for Broken {
         conn: Conn<'_, '_>,
         atomicity: Atomicity,
         body: impl FnOnce(Conn<'_, '_>) -> Result<R, Fault>,
-    ) -> Result<R, Fault> {
-        if has(Defect::LetsCodeEndTheTransaction) { body(conn) } else { Toy::run_code(conn, atomicity, body) }
+    ) -> Result<(R, Touched), Fault> {
+        if has(Defect::LetsCodeEndTheTransaction) {
+            return body(conn).map(|done| (done, Touched::anything()));
+        }
+        Toy::run_code(conn, atomicity, body)
     }
 
     fn run_script(
         conn: Conn<'_, '_>,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Touched, Fault> {
         match DEFECT.get() {
-            Some(Defect::RunsNothing) => Ok(()),
+            Some(Defect::RunsNothing) => Ok(Touched::nothing()),
             Some(Defect::RunsSilently) => Toy::run_script(conn, script, &mut |_, _| Ok(())),
             Some(Defect::RunsOn) => Toy::run_script(conn, script, &mut |conn, reached| {
                 let _ = progress(conn, reached);
@@ -211,7 +214,7 @@ impl Backend for Broken {
             }
             Some(Defect::FailsSilently) => {
                 let _ = Toy::run_script(conn, script, progress);
-                Ok(())
+                Ok(Touched::anything())
             }
             Some(Defect::FailsNowhere) => Toy::run_script(conn, script, progress)
                 .map_err(|fault| Fault::new(FaultKind::Other, fault.to_string())),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["id", "checksum", "dialect", "sql", "diff"],
     &[
-        "history", "step", "stored", "trace", "effect", "problem", "reached", "report", "fault", "foreign",
-        "error",
+        "history", "orphans", "step", "touched", "stored", "trace", "effect", "problem", "reached", "report",
+        "fault", "fit", "foreign", "error",
     ],
     &["backend"],
     &["migration", "discovery"],

@@ -8,7 +8,7 @@ use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::test_utils::{TestDatabase, TestMigrationBuilder, rows};
 use switchy_schema::{
     Atomicity, BoxError, Checksum, CodeMigration, CodeMigrations, DirectoryMigrations, ErrorKind,
-    ForeignKeys, Meta, Migration, MigrationId, MigrationRunner, MigrationSource, Result, Sqlite,
+    ForeignKeys, Meta, Migration, MigrationId, MigrationRunner, MigrationSource, Result, Sqlite, Unread,
 };
 
 /// Reads files and compares what they are.
@@ -24,7 +24,7 @@ use switchy_schema::{
 /// <?b        needs b if present      ~          outside a transaction    ?file        is not read
 /// ```
 ///
-/// or the sentence of the error.
+/// or, of what is reported and does not run, `id not read (why, place)`; or the sentence of the error.
 #[track_caller]
 fn check(files: &str, expected: &str) {
     let entries = entries(files);
@@ -91,6 +91,16 @@ fn in_words(migration: &Migration) -> String {
     }
     words += &list("accepts ", &migration.meta().accepted);
     words += &list("?", unused_files);
+    if let Some(unread) = &migration.meta().unread {
+        let why = match unread {
+            Unread::NothingToUndo => "nothing to undo",
+            Unread::FileBesideFolders => "file beside folders",
+            Unread::FolderBesideFiles => "folder beside files",
+            _ => unreachable!(),
+        };
+        assert_eq!(migration.up_sql(), Some(""));
+        words = format!("{} not read ({why}, {})", migration.id(), migration.meta().origin);
+    }
     words
 }
 
@@ -225,7 +235,11 @@ fn scripts_beside_an_up_script_are_reported() {
     check("1_a/up.sql=A | 1_a/fix.sql=÷", "1_a: A ?m/1_a/fix.sql");
     check("1_a/up.sql=A | 1_a/meta.toml=÷", "1_a: A ?m/1_a/meta.toml");
     check("1_a/up.sql=A | Cargo.toml=÷ | x/1_b.toml=÷", "1_a: A");
-    check("1_a/up.sql=A | 1_a/parts/fix.sql=B", "1_a: A; fix: B");
+    check("1_a/up.sql=A | 1_a/parts/2_fix.sql=B", "1_a: A; 2_fix: B");
+    check(
+        "1_a/up.sql=A | 1_a/parts/fix.sql=B",
+        "1_a: A; fix not read (file beside folders, m/1_a/parts/fix.sql)",
+    );
     check("sqlite/1_a/up.sql=A | sqlite/1_a/fix.sql=B", "1_a: A ?m/sqlite/1_a/fix.sql");
     check("1_a/y.sql=C | 1_a/up.sql=A | 1_a/x.sql=B", "1_a: A ?m/1_a/x.sql,m/1_a/y.sql");
 }
@@ -294,8 +308,8 @@ fn metadata_goes_with_the_scripts_beside_it() {
     check("1_a/up.postgres.sql=A | 1_a/metadata.toml=description = 'D'", "1_a: A \"D\" @postgres");
     check("postgres/1_a/up.sql=A | postgres/1_a/metadata.toml=description = 'D'", "1_a: A \"D\" @postgres");
     check(
-        "x/1_a/up.sql=A | x/1_a/metadata.toml=description = 'D' | x/metadata.sql=B",
-        "1_a: A \"D\"; metadata: B",
+        "x/1_a/up.sql=A | x/1_a/metadata.toml=description = 'D' | x/2_metadata.sql=B",
+        "1_a: A \"D\"; 2_metadata: B",
     );
 }
 
@@ -418,14 +432,55 @@ fn an_id_is_defined_once_in_a_folder() {
     assert_eq!(error.kind(), ErrorKind::Set);
 }
 
+/// One such folder kept a set of hundreds from running at all.
 #[test]
-fn what_belongs_to_no_migration_is_an_error() {
-    let undoes = "it undoes nothing, there is no script that applies; add the script, or remove this file";
-    check("1_a/down.sql=B", &format!("m/1_a/down.sql: {undoes}"));
-    check("x/1_a.down.sql=B | 2_b.sql=B", &format!("m/x/1_a.down.sql: {undoes}"));
-    check("1_a/down.postgres.sql=B", &format!("m/1_a/down.postgres.sql: {undoes}"));
-    check("1_a/down.sql=B | 1_a/metadata.toml=", &format!("m/1_a/down.sql: {undoes}"));
-    check("1_a/up.sql=A | sqlite/1_a/down.sql=B", &format!("m/sqlite/1_a/down.sql: {undoes}"));
+fn a_script_that_undoes_nothing_is_reported_and_the_rest_is_a_set() {
+    let unread = |place: &str| format!("1_a not read (nothing to undo, m/{place})");
+    check("1_a/down.sql=B", &unread("1_a/down.sql"));
+    check("1_a/down.sql=B | 2_b/up.sql=B", &format!("{}; 2_b: B", unread("1_a/down.sql")));
+    check("x/1_a.down.sql=B | 2_b.sql=B", &format!("{}; 2_b: B", unread("x/1_a.down.sql")));
+    check("1_a/down.postgres.sql=B", &unread("1_a/down.postgres.sql"));
+    check("1_a/down.sql=B | 1_a/metadata.toml=", &unread("1_a/down.sql"));
+    check("1_a/up.sql=A | sqlite/1_a/down.sql=B", "1_a: A ?m/sqlite/1_a/down.sql");
+    check("1_a/down.sql=B | sqlite/1_a/up.sql=A", "1_a: A ?m/1_a/down.sql");
+}
+
+/// A `data_oauth_github.sql` beside 285 folders was taken for migration 286.
+#[test]
+fn what_has_no_version_and_another_shape_than_the_set_is_reported() {
+    let file = |place: &str, id: &str| format!("{id} not read (file beside folders, m/{place})");
+    let folders = "1_a/up.sql=A | 2024-01-01-000000_b/up.sql=B";
+    let set = "1_a: A; 2024-01-01-000000_b: B";
+    for (place, id) in [
+        ("data_oauth_github.sql", "data_oauth_github"),
+        ("seed.up.sql", "seed"),
+        ("x/views.sqlite.sql", "views"),
+        ("V.sql", "V"),
+    ] {
+        check(&format!("{folders} | {place}=C"), &format!("{set}; {}", file(place, id)));
+    }
+    check(&format!("{folders} | seed.sql=÷"), &format!("{set}; {}", file("seed.sql", "seed")));
+    check(
+        &format!("{folders} | seed.up.sql=C | seed.down.sql=D"),
+        &format!("{set}; {}", file("seed.up.sql", "seed")),
+    );
+    check(&format!("{folders} | 3_c.sql=C"), &format!("{set}; 3_c: C"));
+    check(&format!("{folders} | V3__c.sql=C"), &format!("{set}; V3__c: C"));
+    let folder = "archive not read (folder beside files, m/archive/up.sql)";
+    check("1_a.sql=A | 2_b.sql=B | archive/up.sql=C", &format!("1_a: A; 2_b: B; {folder}"));
+    check("1_a.sql=A | archive/up.sql=C | archive/metadata.toml=÷", &format!("1_a: A; {}", folder));
+    // Where neither has more versions than the other, each name is as good as any other.
+    check("a/up.sql=A | b.sql=B", "a: A; b: B");
+    check("1_a/up.sql=A | 2_b.sql=B | c.sql=C | d/up.sql=D", "1_a: A; 2_b: B; c: C; d: D");
+    // Folders for one kind of database are sets of their own.
+    check(
+        "sqlite/1_a/up.sql=A | postgres/1_a.sql=B | sqlite/x.sql=C",
+        "1_a: A; x not read (file beside folders, m/sqlite/x.sql)",
+    );
+}
+
+#[test]
+fn metadata_without_a_script_is_an_error() {
     let describes =
         "it describes no migration, there is no up.sql beside it; add the script, or remove this file";
     check("1_a/metadata.toml=", &format!("m/1_a/metadata.toml: {describes}"));
@@ -465,12 +520,12 @@ fn a_script_at_the_root_is_an_error() {
 #[test]
 fn a_root_without_a_name_is_left_out_of_messages() {
     let message = |root: &str| {
-        let error = migrations::<Sqlite>(root, entries("1_a/down.sql=A")).unwrap_err().to_string();
+        let error = migrations::<Sqlite>(root, entries("1_a/metadata.toml=")).unwrap_err().to_string();
         error.split(": ").next().unwrap().to_owned()
     };
-    assert_eq!(message(""), "1_a/down.sql");
-    assert_eq!(message("m/"), "m/1_a/down.sql");
-    assert_eq!(message("a b/m"), "a b/m/1_a/down.sql");
+    assert_eq!(message(""), "1_a/metadata.toml");
+    assert_eq!(message("m/"), "m/1_a/metadata.toml");
+    assert_eq!(message("a b/m"), "a b/m/1_a/metadata.toml");
 }
 
 // ---- a folder on disk -------------------------------------------------------------------------------------------

@@ -39,5 +39,6 @@ mod server_scripts;
 mod servers;
 mod serving;
 mod start;
+mod together;
 mod tracking_table;
 mod validation;

@@ -220,7 +220,16 @@ fn undone(
 fn key(id: &str) -> (bool, u64, String, String) {
     let stamp: String = id.split('_').next().unwrap().chars().filter(|&c| c != '-').collect();
     let digits = stamp.trim_start_matches('0').len();
-    let is_number = !stamp.is_empty() && stamp.chars().all(|c| c.is_ascii_digit()) && digits <= 9;
+    let is_dashed = id.split('_').next().unwrap().contains('-');
+    // From 1900-01-01 on, perhaps with a digit behind it.
+    let is_date = matches!(stamp.len(), 8 | 9)
+        && stamp.parse().is_ok_and(|_: u64| {
+            let [year, month, day] =
+                [&stamp[..4], &stamp[4..6], &stamp[6..8]].map(|part| part.parse::<u64>().unwrap());
+            (1900..2200).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
+        });
+    let is_all_digits = !stamp.is_empty() && stamp.chars().all(|c| c.is_ascii_digit());
+    let is_number = is_all_digits && digits <= 9 && !is_dashed && !is_date;
     let number = if is_number { stamp.parse().unwrap() } else { 0 };
     (!is_number, number, if is_number { String::new() } else { stamp }, id.to_owned())
 }

@@ -229,8 +229,8 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
             ":1:55: it is no manifest: invalid value: integer `-1`, expected u64; make it with `Manifest::write`, docs/format.md has the format",
         ),
         (
-            of("1_a/down.sql"),
-            "/1_a/down.sql: it undoes nothing, there is no script that applies; add the script, or remove this file",
+            of("1_a/metadata.toml"),
+            "/1_a/metadata.toml: it describes no migration, there is no up.sql beside it; add the script, or remove this file",
         ),
         (
             of("1_a/up.oracle.sql"),

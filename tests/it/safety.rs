@@ -399,6 +399,34 @@ fn refusals() -> Vec<Refusal> {
             latest(),
         ),
         (
+            ProblemKind::NotInTransaction,
+            runner([a(), sql("2_b", "CREATE TABLE b (x); VACUUM")]),
+            vec![],
+            "",
+            latest(),
+        ),
+        (
+            ProblemKind::NotInTransaction,
+            runner([Migration::reversible("1_a", "CREATE TABLE a (x)", "DROP TABLE a; COMMIT")]),
+            vec![Migration::reversible("1_a", "CREATE TABLE a (x)", "DROP TABLE a; COMMIT")],
+            "",
+            Target::Back(1),
+        ),
+        (
+            ProblemKind::Together,
+            deny(
+                vec![
+                    sql("1_a", "DROP TABLE p"),
+                    sql("2_b", "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1)"),
+                ],
+                ProblemKind::Together,
+            ),
+            vec![],
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p);
+            INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)",
+            latest(),
+        ),
+        (
             ProblemKind::Destructive,
             strict(vec![conventional("2025-01-01-000000_it", "DROP TABLE log")]),
             vec![],
@@ -477,8 +505,9 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         assert_eq!(differing(&before, &after), Vec::<String>::new(), "{kind}");
         seen.push(kind);
     }
-    // The rest is about sources, and no runner comes of it.
+    // The rest is about sources: no runner comes of it, or no plan speaks of it.
     let of_sources = [
+        ProblemKind::OddVersion,
         ProblemKind::InvalidId,
         ProblemKind::Duplicate,
         ProblemKind::MissingDependency,

@@ -155,8 +155,9 @@ fn every_malformed_metadata_is_named_with_its_place() {
         .metadata(A, "allow = [\"destruction\"]")
         .migration(B, "")
         .metadata(B, "description = \"b\"\ndepend_on = []")
-        .file(format!("{C}/down.sql"), "");
-    let (a, b, c) = (format!("{A}/metadata.toml"), format!("{B}/metadata.toml"), format!("{C}/down.sql"));
+        .file(format!("{C}/metadata.toml"), "");
+    let (a, b, c) =
+        (format!("{A}/metadata.toml"), format!("{B}/metadata.toml"), format!("{C}/metadata.toml"));
     let unreadable = ProblemKind::Unreadable;
     check(
         &folder,

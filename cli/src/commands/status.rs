@@ -78,6 +78,7 @@ impl Said {
             State::Unknown(_) => ("missing", Color::Red, Exit::DatabaseAhead),
             State::OtherDatabase => ("for another database", Color::DarkGrey, Exit::Done),
             State::OtherEnvironment => ("for another environment", Color::DarkGrey, Exit::Done),
+            State::Unread => ("not read", Color::DarkGrey, Exit::Done),
             _ => ("unknown", Color::Red, Exit::Failed),
         };
         Self { word, color, exit }
@@ -126,6 +127,7 @@ fn fact(((entry, said), is_late): ((&Entry, &Said), bool)) -> Value {
         State::Pending => "pending",
         State::OtherDatabase => "other_database",
         State::OtherEnvironment => "other_environment",
+        State::Unread => "not_read",
         _ => said.word,
     };
     json!({

@@ -4,7 +4,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
 use super::query::{self, code, fault, get};
-use super::{Mysql, settings, standing};
+use super::{Mysql, settings, standing, transactions};
 use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains, distributed};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
@@ -69,10 +69,14 @@ fn walked(
     if script.atomicity == Atomicity::Guarded && pieces.iter().any(is_open) && pieces.iter().any(may_end) {
         walk.begins_at(conn, script.from)?;
     }
+    let passed = transactions::passed(pieces, script.atomicity);
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
+        let is_passed = passed.is_some_and(|ends| ends.has(number));
         outcome = match script.atomicity {
             _ if number < script.from => again(conn, &mut walk, script.from, number, piece),
+            Atomicity::Transaction if is_passed => Ok(()),
+            Atomicity::Guarded if is_passed => walk.take(conn, number, Manner::Repeatable, &mut |_| Ok(())),
             Atomicity::Transaction => together(conn, piece),
             Atomicity::Guarded => guarded(conn, &mut walk, number, piece),
         }

@@ -4,7 +4,7 @@ use postgres::Client;
 use postgres::error::{ErrorPosition, SqlState};
 
 use super::settings::{self, Settings};
-use super::{Postgres, fault, standing};
+use super::{Postgres, fault, standing, transactions};
 use crate::backend::walk::{Manner, Walk, asks_for_last_row, chains, distributed};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
 use crate::fault::{Fault, FaultKind};
@@ -36,7 +36,9 @@ pub(super) fn run(
     if script.from > 1 && asks_for_last_row(rest.map(|piece| piece.text)) {
         return Err(lost_with_session(script.from - 1));
     }
+    let passed = transactions::passed(&pieces, script.atomicity);
     for (number, piece) in (1..).zip(&pieces) {
+        let is_passed = passed.is_some_and(|ends| ends.has(number));
         let located = |fault: Fault| {
             // What has no place in the statement is about all of it.
             let at = fault.offset.unwrap_or(piece.offset);
@@ -44,6 +46,8 @@ pub(super) fn run(
         };
         let outcome = match script.atomicity {
             _ if number < script.from => again(conn, &mut walk, script, number, piece),
+            Atomicity::Transaction if is_passed => Ok(()),
+            Atomicity::Guarded if is_passed => walk.take(conn, number, Manner::Repeatable, &mut |_| Ok(())),
             Atomicity::Transaction => refuse_control(piece.text).and_then(|()| send(conn, script, piece)),
             Atomicity::Guarded => guarded(conn, &mut walk, script, number, piece),
         };

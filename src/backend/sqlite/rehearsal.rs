@@ -12,18 +12,20 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use self::copy::{Copy, Lacking, defend};
 use self::objects::{Entry, Objects, entries, in_order};
+use self::parents::Parents;
 use self::watch::{Rule, Seen};
 use super::script::{input_offset, own_text};
-use super::{Sqlite, fault};
+use super::{Sqlite, fault, transactions};
 use crate::backend::Rehearsal;
 use crate::dialect::{TableName, quote};
-use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust, scan};
+use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust, Unparented, scan};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, mentions, statement_end, statement_start};
-use crate::step::ForeignKeys;
+use crate::step::{Atomicity, ForeignKeys};
 
 mod copy;
 mod objects;
+mod parents;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -41,7 +43,9 @@ pub(super) fn foresee<'c>(
     if rehearsal.scripts.iter().any(|script| script.trust == Trust::Database) {
         copy.stand_in(rehearsal.tables)?;
     }
-    let mut stage = Stage { live, tables: rehearsal.tables, copy, objects, is_over: false };
+    let parents = Parents::of(&copy.conn, &objects).map_err(fault)?;
+    let mut stage =
+        Stage { live, tables: rehearsal.tables, copy, objects, parents, orphans: Vec::new(), is_over: false };
     rehearsal.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
 
@@ -51,6 +55,9 @@ struct Stage<'c> {
     tables: &'c [TableName],
     copy: Copy,
     objects: Objects,
+    parents: Parents,
+    /// What the scripts so far leave behind.
+    orphans: Vec<Unparented>,
     /// Whether a script out of the database failed: what comes behind it is not tried.
     is_over: bool,
 }
@@ -76,7 +83,7 @@ impl Stage<'_> {
         self.copy.conn.execute_batch(&format!("PRAGMA foreign_keys = {enforced}")).map_err(fault)?;
         let before = (self.tracking()?, self.copy.temporary()?);
         self.copy.watch.rule(rule);
-        let mut outlook = self.play(text, rule, &before);
+        let mut outlook = self.play(text, script.atomicity, rule, &before);
         self.copy.watch.rule(Rule::Ours);
         if rule == Rule::Database && outlook.failure.is_none() {
             outlook.failure = self.left(&before.1, |_| true)?;
@@ -90,6 +97,10 @@ impl Stage<'_> {
         for effect in &mut outlook.effects {
             effect.rows = rows(self.live, effect);
         }
+        if parents::may_leave(text) || !self.orphans.is_empty() {
+            self.orphans = self.parents.left(self.live, &self.copy.conn, &self.objects).map_err(fault)?;
+        }
+        outlook.orphans.clone_from(&self.orphans);
         Ok(outlook)
     }
 
@@ -167,12 +178,23 @@ impl Stage<'_> {
     }
 
     /// Steps through a script. The outlook has what only the text of a failing statement says.
-    fn play(&mut self, text: &str, rule: Rule, before: &(Vec<Entry>, Vec<String>)) -> Outlook {
+    fn play(
+        &mut self,
+        text: &str,
+        atomicity: Atomicity,
+        rule: Rule,
+        before: &(Vec<Entry>, Vec<String>),
+    ) -> Outlook {
         let mut outlook = Outlook::new();
         // See `script::run` for the NUL.
         let terminated = format!("{text}\0");
         let (mut number, mut start) = (1, statement_start(text, 0));
+        let passed = transactions::passed(text, atomicity);
         while start < text.len() {
+            if passed.is_some_and(|ends| ends.has(number)) {
+                (number, start) = (number + 1, statement_start(text, statement_end(text, start)));
+                continue;
+            }
             let whole = || &text[start..statement_end(text, start)];
             // rusqlite's error has a copy of all that it was given: from the first one on, statements are given one by one.
             let given = if outlook.failure.is_some() { whole() } else { &terminated[start..] };
@@ -320,7 +342,7 @@ impl Step {
 }
 
 fn failed(failure: Fault) -> Outlook {
-    Outlook { effects: Vec::new(), failure: Some(failure) }
+    Outlook { failure: Some(failure), ..Outlook::new() }
 }
 
 fn denied(seen: &Seen) -> Option<Fault> {

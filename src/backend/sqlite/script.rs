@@ -7,12 +7,15 @@ use std::time::Duration;
 use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
-use super::{Sqlite, fault, keys, message, tripwire};
+use super::tracker::Tracker;
+use super::{Sqlite, fault, keys, message, transactions, tripwire};
 use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note};
 use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
+use crate::sql::transactions::Control;
 use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::touched::Touched;
 
 const OUTSIDE: &str = "set run_in_transaction = false in its metadata";
 
@@ -20,7 +23,7 @@ pub(super) fn run(
     conn: &mut &Connection,
     script: &Script<'_>,
     progress: &mut Progress<'_, Sqlite>,
-) -> Result<(), Fault> {
+) -> Result<Touched, Fault> {
     let text = script.text;
     let begin = statement_at(text, script.from).unwrap_or(text.len());
     if script.from > 1 && asks_for_last_row([&text[begin..]].into_iter()) {
@@ -35,6 +38,9 @@ pub(super) fn run(
     let mut walk = (script.atomicity == Atomicity::Guarded)
         .then(|| Walk::<Sqlite>::new(progress, statement_count(text), script.patience));
     let mut savepoints = Savepoints::default();
+    let passed = transactions::passed(text, script.atomicity);
+    let mut left_to_pass = if passed.is_some() { 2 } else { 0 };
+    let mut tracker = Tracker::new();
     loop {
         let start = statement_start(text, end);
         let whole = || &text[start..statement_end(text, start)];
@@ -45,7 +51,7 @@ pub(super) fn run(
             })
         });
         let Some(mut statement) = next.map_err(|fault| fault.in_statement(number, whole()))? else {
-            return Ok(());
+            break;
         };
         let own = own_text(&statement).map_err(|fault| fault.at(start).in_statement(number, whole()))?;
         let stripped = &own[statement_start(&own, 0)..];
@@ -54,20 +60,38 @@ pub(super) fn run(
         } else {
             statement_end(text, start)
         };
+        let is_passed = passed.is_some_and(|ends| ends.has(number))
+            && matches!(transactions::control(&own), Control::Begins | Control::Commits);
+        left_to_pass -= i32::from(is_passed);
         let mut run = |conn: &mut &Connection| {
-            guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))
+            if is_passed {
+                return Ok(());
+            }
+            let sighted = tracker.sight(conn, stripped)?;
+            guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
+            tracker.note(conn, stripped, &sighted)
         };
         let outcome = match &mut walk {
             None => run(conn),
             Some(_) if asks_for_changes(&own) => Err(asks_over_note()),
             Some(walk) => {
-                let manner = manner(&own, &mut savepoints, walk.has_own());
+                let manner = if is_passed {
+                    Manner::Repeatable
+                } else {
+                    manner(&own, &mut savepoints, walk.has_own())
+                };
                 walk.take(conn, number, manner, &mut run)
             }
         };
         outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
         number += 1;
     }
+    // SQLite and we cut the script differently, so one of the two stands somewhere else.
+    if script.from == 1 && left_to_pass > 0 {
+        let what = "it begins a transaction and does not end it, or ends one that it did not begin";
+        return Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT));
+    }
+    Ok(tracker.touched())
 }
 
 /// Runs again what the statements that are done changed of the session, which has ended since.
@@ -323,13 +347,13 @@ fn controls_transaction(word: &str) -> Fault {
 }
 
 /// `PRAGMA schema.name = value` or `PRAGMA schema.name(value)`
-struct Pragma<'a> {
-    name: &'a str,
-    value: Option<&'a str>,
+pub(super) struct Pragma<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: Option<&'a str>,
 }
 
 impl<'a> Pragma<'a> {
-    fn of(own: &'a str) -> Option<Self> {
+    pub(super) fn of(own: &'a str) -> Option<Self> {
         let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
         tokens.next().filter(|first| first.is("pragma"))?;
         let mut name = tokens.next()?.spelling()?;

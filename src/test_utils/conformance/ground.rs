@@ -185,7 +185,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
 pub(super) fn perform<B: Backend>(conn: &mut B::Conn<'_>, text: &str) -> Result<(), Fault> {
     let is_open = B::in_transaction(conn)?;
     let atomicity = if is_open { Atomicity::Transaction } else { Atomicity::Guarded };
-    B::run_script(conn, &script(text, atomicity), &mut |_, _| Ok(()))
+    B::run_script(conn, &script(text, atomicity), &mut |_, _| Ok(())).map(drop)
 }
 
 pub(super) fn script(text: &str, atomicity: Atomicity) -> Script<'_> {

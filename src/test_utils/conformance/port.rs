@@ -129,7 +129,7 @@ fn told<B: Backend, T: Testbed<B>>(
             B::outside_transaction(conn, &scope, |conn| B::run_script(conn, &script, &mut progress))
         }
     });
-    (numbers, outcome)
+    (numbers, outcome.map(drop))
 }
 
 fn a_script_tells_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {

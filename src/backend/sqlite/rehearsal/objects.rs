@@ -178,6 +178,14 @@ impl Objects {
         Ok(Self { tables, others, shadows, virtuals, gone, lost, emptied })
     }
 
+    /// What the table that has this name now is called in the live database.
+    pub(super) fn live(&self, name: &str) -> Option<&str> {
+        self.tables
+            .iter()
+            .find(|table| table.name.eq_ignore_ascii_case(name))
+            .map(|table| table.live.as_str())
+    }
+
     /// Notes that the statement deletes from what has this name now. The modules of virtual tables prepare statements on their
     /// own tables when they please, so of these only what the statement itself names counts.
     pub(super) fn delete(&mut self, name: &str, statement: &str) {

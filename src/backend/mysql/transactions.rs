@@ -1,0 +1,42 @@
+//! What the statements of a script do to a transaction.
+
+use crate::backend::fit::{Unmatched, fit, passed_over};
+use crate::backend::walk::chains;
+use crate::fit::Fit;
+use crate::sql::Tokens;
+use crate::sql::mysql::{Kind, kind, statements};
+use crate::sql::pieces::Piece;
+use crate::sql::transactions::{Control, Ends};
+use crate::step::Atomicity;
+
+/// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
+pub(super) fn fits(script: &str) -> Fit {
+    let Ok(pieces) = statements(script) else { return Fit::Inside };
+    if pieces.iter().any(|piece| !kind(piece.text).is_transactional()) {
+        return Fit::Outside;
+    }
+    let controls: Vec<_> = pieces.iter().map(|piece| (control(piece.text), piece.offset)).collect();
+    fit(&controls, Unmatched::MayBeEnded)
+}
+
+/// The two statements that are passed over when these run so, by their numbers. Outside a transaction an end without a beginning does no
+/// harm, and what is open at the end of a script is not lost.
+pub(super) fn passed(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
+    let controls: Vec<_> = pieces.iter().map(|piece| control(piece.text)).collect();
+    passed_over(&controls, atomicity)
+}
+
+/// What a statement does to a transaction.
+fn control(text: &str) -> Control {
+    let words =
+        |allowed: &[&str]| Tokens::new(text).skip(1).all(|token| allowed.iter().any(|word| token.is(word)));
+    match kind(text) {
+        Kind::Begins if words(&["work", "transaction", "read", "write"]) => Control::Begins,
+        // `SET autocommit = 0`
+        Kind::Begins | Kind::Chains => Control::BeginsOwn,
+        Kind::Commits if words(&["work", "and", "no", "chain"]) && !chains(text) => Control::Commits,
+        Kind::Commits | Kind::RollsBack | Kind::Unchains | Kind::Distributed => Control::Ends,
+        Kind::Setting => Control::Sets,
+        _ => Control::Other,
+    }
+}

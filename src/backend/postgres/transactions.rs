@@ -1,0 +1,123 @@
+//! What the statements of a script do to a transaction.
+
+use crate::backend::fit::{Unmatched, fit, passed_over};
+use crate::fit::Fit;
+use crate::sql::pieces::Piece;
+use crate::sql::postgres::statements;
+use crate::sql::transactions::{Control, Ends};
+use crate::sql::{Token, Tokens};
+use crate::step::Atomicity;
+
+/// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
+pub(super) fn fits(script: &str) -> Fit {
+    let Ok(pieces) = statements(script) else { return Fit::Inside };
+    let controls: Vec<_> = pieces.iter().map(|piece| (control(piece.text), piece.offset)).collect();
+    fit(&controls, Unmatched::EndDoesNothing)
+}
+
+/// The two statements that are passed over when these run so, by their numbers.
+pub(super) fn passed(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
+    let controls: Vec<_> = pieces.iter().map(|piece| control(piece.text)).collect();
+    passed_over(&controls, atomicity)
+}
+
+/// What a statement does to a transaction.
+pub(super) fn control(text: &str) -> Control {
+    let mut tokens = Tokens::new(text);
+    let first = tokens.next();
+    let rest: Vec<Token<'_>> = tokens.take(8).collect();
+    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    let second = |words: &[&str]| rest.first().is_some_and(|token| words.iter().any(|word| token.is(word)));
+    let has = |word: &str| rest.iter().any(|token| token.is(word));
+    let only = |words: &[&str]| rest.iter().all(|token| words.iter().any(|word| token.is(word)));
+    if is(&["begin"]) || (is(&["start"]) && second(&["transaction"])) {
+        // The engine's are READ COMMITTED and may write.
+        if only(&["work", "transaction", "read", "write"]) { Control::Begins } else { Control::BeginsOwn }
+    } else if is(&["commit"]) && second(&["prepared"]) {
+        Control::Refuses
+    } else if is(&["commit", "end"]) {
+        let is_plain = only(&["work", "transaction"]) || (has("no") && has("chain"));
+        if is_plain { Control::Commits } else { Control::Ends }
+    } else if is(&["abort"]) || (is(&["rollback"]) && !has("to")) {
+        Control::Ends
+    } else if is(&["prepare"]) && second(&["transaction"]) {
+        Control::Ends
+    } else if is(&["set"]) && second(&["transaction"]) {
+        Control::BeginsOwn
+    } else if is(&["set", "reset"]) && !second(&["local", "constraints"]) {
+        Control::Sets
+    } else if is(&["select"]) && has("set_config") && !has("from") {
+        Control::Sets
+    } else if refuses(first, &rest) {
+        Control::Refuses
+    } else {
+        Control::Other
+    }
+}
+
+/// Whether the server refuses a statement in a transaction, whatever it is about (`PreventInTransactionBlock` in its source). `REFRESH
+/// MATERIALIZED VIEW CONCURRENTLY` is not among them.
+fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
+    let is = |word: &str| first.is_some_and(|first| first.is(word));
+    let at = |place: usize, words: &[&str]| {
+        rest.get(place).is_some_and(|token| words.iter().any(|word| token.is(word)))
+    };
+    let has = |word: &str| rest.iter().any(|token| token.is(word));
+    let is_index = at(0, &["index"]) || (at(0, &["unique"]) && at(1, &["index"]));
+    match () {
+        () if is("vacuum") => true,
+        () if is("create") => {
+            at(0, &["database", "tablespace"])
+                || (is_index && rest.iter().take(3).any(|token| token.is("concurrently")))
+        }
+        () if is("drop") => at(0, &["database", "tablespace"]) || (is_index && at(1, &["concurrently"])),
+        () if is("reindex") => at(0, &["database", "system", "schema"]) || has("concurrently"),
+        () if is("alter") => at(0, &["system"]) || (has("detach") && has("concurrently")),
+        () => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_fit_into_a_transaction_or_do_not() {
+        let rows = [
+            ("CREATE TABLE a (b INT)", "inside"),
+            ("BEGIN; CREATE TABLE a (b INT); COMMIT;", "inside"),
+            ("START TRANSACTION READ WRITE; SELECT 1; END WORK", "inside"),
+            ("SET search_path = a; -- so\nBEGIN; SELECT 1; COMMIT AND NO CHAIN; RESET ALL", "inside"),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END", "inside"),
+            ("DO $$ BEGIN PERFORM 1; END $$", "inside"),
+            ("REFRESH MATERIALIZED VIEW CONCURRENTLY a", "inside"),
+            ("ALTER TYPE a ADD VALUE 'b'", "inside"),
+            ("CREATE INDEX i ON t (concurrently)", "inside"),
+            ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)", "outside"),
+            ("SET lock_timeout = '1s'; CREATE INDEX CONCURRENTLY i ON t (a)", "outside"),
+            ("DROP INDEX CONCURRENTLY i; DROP INDEX CONCURRENTLY j", "outside"),
+            ("REINDEX (VERBOSE) TABLE CONCURRENTLY t", "outside"),
+            ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", "outside"),
+            ("VACUUM (ANALYZE) t", "outside"),
+            ("CREATE TABLE t (a INT); CREATE INDEX CONCURRENTLY i ON t (a)", "24 has"),
+            ("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT", "0 begins"),
+            ("BEGIN; SET TRANSACTION READ ONLY; SELECT 1; COMMIT", "7 begins"),
+            ("BEGIN; SELECT 1; COMMIT; SELECT 2", "0 begins"),
+            ("BEGIN; SELECT 1; COMMIT AND CHAIN; SELECT 2; COMMIT", "45 would"),
+            ("BEGIN; SELECT 1", "0 begins, hopeless"),
+            ("SELECT 1; COMMIT; SELECT 2", "10 would"),
+            ("COMMIT; CREATE INDEX CONCURRENTLY i ON t (a); BEGIN", "0 would"),
+        ];
+        for (script, expected) in rows {
+            let found = match fits(script) {
+                Fit::Inside => "inside".to_owned(),
+                Fit::Outside => "outside".to_owned(),
+                Fit::Divided(misfit) => {
+                    let verb = misfit.finding.split(' ').next().unwrap_or_default();
+                    format!("{} {verb}{}", misfit.offset, if misfit.is_hopeless { ", hopeless" } else { "" })
+                }
+            };
+            assert_eq!(found, expected, "{script}");
+        }
+    }
+}

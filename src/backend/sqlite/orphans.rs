@@ -1,0 +1,110 @@
+//! Looks for rows that reference a missing row, among the tables that a step touched and those that reference them.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use rusqlite::{Connection, OptionalExtension, Statement};
+
+use super::message;
+use crate::dialect::quote;
+use crate::orphans::{KeyValues, Orphans};
+use crate::touched::{Touch, Touched};
+
+/// What is wrong with the keys of what was touched, and of what references that.
+pub(super) fn of(conn: &Connection, touched: &Touched) -> rusqlite::Result<Orphans> {
+    let mut found = Orphans::default();
+    if touched.is_nothing() {
+        return Ok(found);
+    }
+    for child in children(conn, touched, &mut found)? {
+        match look_at(conn, &child, &mut found) {
+            // The schema is legal, only every later write to the table will fail.
+            Err(error) if message(&error).starts_with("foreign key mismatch") => {
+                let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(&child));
+                found.add_unchecked(&child, conn.query_row(&sql, [], |row| row.get(0))?);
+            }
+            // A collation, function or module that this connection does not have: then nobody can check, and nobody could write.
+            Err(error) if message(&error).starts_with("no such ") => {}
+            looked => looked?,
+        }
+    }
+    Ok(found)
+}
+
+/// The tables with keys that can have been broken.
+fn children(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqlite::Result<Vec<String>> {
+    let is_filled = |(_, touch): (&str, Touch)| touch == Touch::Filled;
+    if !touched.is_anything() && touched.tables().all(is_filled) {
+        // A row that is added can have no parent, and leaves no other row without one.
+        let mut keys = conn.prepare("SELECT 1 FROM pragma_foreign_key_list(?1, 'main')")?;
+        let mut children = Vec::new();
+        for (table, _) in touched.tables() {
+            if keys.exists([table])? {
+                children.push(table.to_owned());
+            }
+        }
+        return Ok(children);
+    }
+    let mut tables =
+        conn.prepare("SELECT name, sql LIKE '%references%' FROM main.sqlite_master WHERE type = 'table'")?;
+    let mut parents = conn.prepare("SELECT \"table\" FROM pragma_foreign_key_list(?1, 'main')")?;
+    let is_touched = |name: &str| touched.tables().any(|(table, _)| table.eq_ignore_ascii_case(name));
+    let (mut rows, mut children) = (tables.query([])?, Vec::new());
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        found.add_table(&name);
+        if !row.get::<_, Option<bool>>(1)?.unwrap_or(false) {
+            continue;
+        }
+        let mut is_child = touched.is_anything() || is_touched(&name);
+        if !is_child {
+            let mut parents = parents.query([&name])?;
+            while let Some(parent) = parents.next()? {
+                is_child |= is_touched(parent.get_ref(0)?.as_str().unwrap_or_default());
+            }
+        }
+        if is_child {
+            children.push(name);
+        }
+    }
+    Ok(children)
+}
+
+fn look_at(conn: &Connection, child: &str, found: &mut Orphans) -> rusqlite::Result<()> {
+    let mut check = conn.prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')")?;
+    let mut rows = check.query([child])?;
+    let mut keys = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (rowid, parent, key): (Option<i64>, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let values = match (rowid, keys.entry(key)) {
+            (None, _) => None,
+            (Some(rowid), Entry::Occupied(mut key)) => values_of(key.get_mut(), rowid)?,
+            (Some(rowid), Entry::Vacant(slot)) => values_of(slot.insert(key_of(conn, child, key)?), rowid)?,
+        };
+        found.add_row(child, &parent, values);
+    }
+    Ok(())
+}
+
+/// What reads the values of one key of a row: as text, since a rebuild may change their type, and by `_rowid_`, since `rowid` may
+/// be a column.
+fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<Statement<'c>> {
+    let mut list =
+        conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;
+    let columns: Vec<String> =
+        list.query_map((child, key), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let values: Vec<String> =
+        columns.iter().map(|column| format!("quote(CAST({} AS TEXT))", quote(column))).collect();
+    conn.prepare(&format!(
+        "SELECT {} FROM main.{} WHERE _rowid_ = ?1",
+        values.join(" || ',' || "),
+        quote(child)
+    ))
+}
+
+fn values_of(key: &mut Statement<'_>, rowid: i64) -> rusqlite::Result<KeyValues> {
+    key.query_row([rowid], |row| row.get(0)).optional()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Looking only where a script touched something finds whatever looking everywhere would find.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+use crate::backend::Script;
+use crate::backend::sqlite::{Sqlite, script};
+use crate::effect::Trust;
+use crate::step::{Atomicity, Cascade, ForeignKeys};
+
+const TABLES: [&str; 5] = ["a", "b", "\"C c\"", "d", "e"];
+
+/// What a table is, by numbers: whether its key has a rowid, and which tables its two other columns reference, if they do.
+type Table = (bool, [Option<usize>; 2]);
+
+fn create((number, (has_rowid, references)): (usize, &Table)) -> String {
+    let column = |(name, references): (&str, &Option<usize>)| match references {
+        Some(parent) => format!(", {name} REFERENCES {} ON DELETE CASCADE", TABLES[*parent]),
+        None => format!(", {name}"),
+    };
+    let columns: String = ["x", "y"].into_iter().zip(references).map(column).collect();
+    let suffix = if *has_rowid { "" } else { " WITHOUT ROWID" };
+    format!("CREATE TABLE {} (id INTEGER PRIMARY KEY{columns}){suffix};", TABLES[number])
+}
+
+fn schema() -> impl Strategy<Value = String> {
+    let table = (any::<bool>(), [proptest::option::of(0..5_usize), proptest::option::of(0..5_usize)]);
+    let trigger = (0..5_usize, 0..3_usize, 0..5_usize, 0..4_usize, 0..6_i64);
+    let tables = proptest::collection::vec(table, 5);
+    let triggers = proptest::collection::vec(trigger, 0..3);
+    let rows = proptest::collection::vec((0..5_usize, 0..6_i64, value(), value()), 0..12);
+    (tables, rows, triggers).prop_map(|(tables, rows, triggers)| {
+        let mut text: String = tables.iter().enumerate().map(create).collect();
+        for (table, id, x, y) in rows {
+            text += &format!("INSERT OR IGNORE INTO {} VALUES ({id}, {x}, {y});", TABLES[table]);
+        }
+        for (number, (on, event, table, verb, id)) in triggers.into_iter().enumerate() {
+            let event = ["INSERT", "UPDATE", "DELETE"][event];
+            let does = [
+                format!("DELETE FROM {} WHERE id = {id}", TABLES[table]),
+                format!("INSERT OR IGNORE INTO {} VALUES ({id}, {id}, NULL)", TABLES[table]),
+                format!("UPDATE OR IGNORE {} SET x = {id}", TABLES[table]),
+                format!("REPLACE INTO {} VALUES ({id}, 1, 2)", TABLES[table]),
+            ];
+            text += &format!(
+                "CREATE TRIGGER t{number} AFTER {event} ON {} BEGIN {}; END;",
+                TABLES[on], does[verb]
+            );
+        }
+        text += "CREATE VIEW v AS SELECT id, x FROM a; CREATE UNIQUE INDEX ux ON b (x, id);
+            CREATE TRIGGER vi INSTEAD OF INSERT ON v BEGIN DELETE FROM b WHERE id = new.id; END;";
+        text
+    })
+}
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![Just("NULL".to_owned()), (0..6_i64).prop_map(|number| number.to_string())]
+}
+
+fn statement() -> impl Strategy<Value = String> {
+    let table = || (0..5_usize).prop_map(|number| TABLES[number]);
+    prop_oneof![
+        4 => (table(), 0..8_i64, value(), value())
+            .prop_map(|(table, id, x, y)| format!("INSERT OR IGNORE INTO {table} (id, x, y) VALUES ({id}, {x}, {y})")),
+        2 => (table(), 0..8_i64, value()).prop_map(|(table, id, x)| format!("REPLACE INTO {table} (id, x) VALUES ({id}, {x})")),
+        3 => (table(), 0..6_i64).prop_map(|(table, id)| format!("DELETE FROM {table} WHERE id = {id}")),
+        1 => table().prop_map(|table| format!("DELETE FROM {table}")),
+        3 => (table(), value(), 0..6_i64).prop_map(|(table, x, id)| format!("UPDATE {table} SET x = {x} WHERE id = {id}")),
+        2 => table().prop_map(|table| format!("UPDATE OR IGNORE {table} SET id = id + 1")),
+        1 => (table(), 0..6_i64).prop_map(|(table, id)| format!("WITH w AS (SELECT {id} AS i) DELETE FROM {table} WHERE id IN (SELECT i FROM w)")),
+        2 => table().prop_map(|table| format!("DROP TABLE {table}")),
+        2 => table().prop_map(|table| format!("CREATE TABLE n AS SELECT * FROM {table}")),
+        1 => (table(), table()).prop_map(|(child, parent)| format!("CREATE TABLE IF NOT EXISTS {child} (id INTEGER PRIMARY KEY, x REFERENCES {parent}, y)")),
+        1 => table().prop_map(|table| format!("CREATE TABLE IF NOT EXISTS {table} (id, x, y)")),
+        2 => (table(), table()).prop_map(|(from, to)| format!("ALTER TABLE {from} RENAME TO {to}")),
+        1 => table().prop_map(|table| format!("ALTER TABLE n RENAME TO {table}")),
+        1 => (table(), table()).prop_map(|(child, parent)| format!("ALTER TABLE {child} ADD COLUMN z REFERENCES {parent}")),
+        1 => (table(), table()).prop_map(|(child, parent)| format!("ALTER TABLE {child} ADD COLUMN w DEFAULT 3 REFERENCES {parent}")),
+        1 => table().prop_map(|table| format!("ALTER TABLE {table} RENAME COLUMN x TO x2")),
+        1 => table().prop_map(|table| format!("ALTER TABLE {table} DROP COLUMN y")),
+        1 => (0..6_i64).prop_map(|id| format!("INSERT INTO v VALUES ({id}, 1)")),
+        1 => Just("DROP INDEX IF EXISTS ux".to_owned()),
+        1 => Just("PRAGMA legacy_alter_table = ON".to_owned()),
+        1 => Just("SELECT 1".to_owned()),
+    ]
+}
+
+/// Runs the statements that can run, and compares. Says whether anything was new, and whether the narrow look found nothing.
+fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
+    let open = || {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        conn.execute_batch(schema).unwrap();
+        conn.execute_batch("BEGIN").unwrap();
+        conn
+    };
+    let trial = open();
+    let works = |text: &&String| trial.execute_batch(text).is_ok();
+    let text: Vec<&str> = statements.iter().filter(works).map(String::as_str).collect();
+    let owned = open();
+    let mut conn = &owned;
+    let before = of(conn, &Touched::anything()).unwrap();
+    let script = Script {
+        text: &text.join(";\n"),
+        from: 1,
+        atomicity: Atomicity::Transaction,
+        foreign_keys: ForeignKeys::Checked,
+        patience: std::time::Duration::ZERO,
+        cascade: Cascade::Refused,
+        trust: Trust::Program,
+    };
+    let touched =
+        script::run(&mut conn, &script, &mut |_: &mut <Sqlite as crate::Backend>::Conn<'_>, _| Ok(()))
+            .unwrap();
+    let narrow = of(conn, &touched).unwrap();
+    let broken = of(conn, &Touched::anything()).unwrap().since(&before);
+    assert!(
+        broken.is_nothing() || !narrow.is_empty(),
+        "{schema}\n{statements:#?}\n{touched:?}\nmissed: {broken:?}"
+    );
+    (!broken.is_nothing(), narrow.is_empty())
+}
+
+/// `SWITCHY_CASES` makes it more.
+#[test]
+fn looking_where_something_was_touched_finds_what_looking_everywhere_finds() {
+    let cases = std::env::var("SWITCHY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let (mut new, mut clean) = (0_u32, 0_u32);
+    let counted = std::cell::RefCell::new((&mut new, &mut clean));
+    let outcome =
+        runner.run(&(schema(), proptest::collection::vec(statement(), 1..6)), |(schema, statements)| {
+            let (is_new, is_clean) = compare(&schema, &statements);
+            let mut counted = counted.borrow_mut();
+            *counted.0 += u32::from(is_new);
+            *counted.1 += u32::from(is_clean);
+            Ok(())
+        });
+    outcome.unwrap();
+    assert!(new > cases / 10 && clean > cases / 10, "of {cases} {new} are broken, and {clean} clean");
+}

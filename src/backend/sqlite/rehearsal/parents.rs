@@ -1,0 +1,92 @@
+//! Which rows of the live database would reference a table that is not there any more, when a script has run.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use super::objects::Objects;
+use crate::dialect::quote;
+use crate::effect::Unparented;
+use crate::sql::Tokens;
+
+/// Keys of the copy that reference a table which the copy does not have.
+#[derive(Debug, Default)]
+pub(super) struct Parents {
+    /// Child, as it is called in the live database, and parent, both in lower case: what was so before any script.
+    before: BTreeSet<(String, String)>,
+}
+
+impl Parents {
+    pub(super) fn of(copy: &Connection, objects: &Objects) -> rusqlite::Result<Self> {
+        let keys = missing(copy)?.into_iter();
+        Ok(Self { before: keys.filter_map(|key| Some(key.pair(objects.live(&key.child)?))).collect() })
+    }
+
+    /// What a script leaves behind that was not so before all of them.
+    pub(super) fn left(
+        &self,
+        live: &Connection,
+        copy: &Connection,
+        objects: &Objects,
+    ) -> rusqlite::Result<Vec<Unparented>> {
+        let mut left = Vec::new();
+        for key in missing(copy)? {
+            let Some(child) =
+                objects.live(&key.child).filter(|child| !self.before.contains(&key.pair(child)))
+            else {
+                continue;
+            };
+            let rows = rows(live, child, &key.columns).unwrap_or_default();
+            if rows > 0 {
+                left.push(Unparented { child: child.to_owned(), parent: key.parent, rows });
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Whether a script can take a table out from under those that reference it.
+pub(super) fn may_leave(script: &str) -> bool {
+    Tokens::new(script).any(|token| token.is("drop") || token.is("rename"))
+}
+
+struct Key {
+    child: String,
+    parent: String,
+    columns: Vec<String>,
+}
+
+impl Key {
+    fn pair(&self, child: &str) -> (String, String) {
+        (child.to_lowercase(), self.parent.to_lowercase())
+    }
+}
+
+fn missing(copy: &Connection) -> rusqlite::Result<Vec<Key>> {
+    let mut statement = copy.prepare(
+        "SELECT child.name, key.seq, key.\"table\", key.\"from\"
+        FROM main.sqlite_master AS child, pragma_foreign_key_list(child.name, 'main') AS key
+        WHERE child.type = 'table' AND child.sql LIKE '%references%' AND NOT EXISTS (
+            SELECT 1 FROM main.sqlite_master AS parent
+            WHERE parent.type = 'table' AND parent.name = key.\"table\" COLLATE NOCASE)
+        ORDER BY child.rowid, key.id, key.seq",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut keys: Vec<Key> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let column = row.get(3)?;
+        match (row.get(1)?, keys.last_mut()) {
+            (1_i64.., Some(key)) => key.columns.push(column),
+            _ => keys.push(Key { child: row.get(0)?, parent: row.get(2)?, columns: vec![column] }),
+        }
+    }
+    Ok(keys)
+}
+
+/// How many rows reference something. A column that the live table does not have yet references nothing.
+fn rows(live: &Connection, child: &str, columns: &[String]) -> rusqlite::Result<u64> {
+    let table = quote(child);
+    let has = columns.iter().map(|column| format!("{table}.{} NOT NULL", quote(column))).collect::<Vec<_>>();
+    let sql = format!("SELECT count(*) FROM main.{table} WHERE {}", has.join(" AND "));
+    live.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|count| u64::try_from(count).unwrap_or_default())
+}

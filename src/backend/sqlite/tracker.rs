@@ -1,0 +1,328 @@
+//! [`Tracker`]: which tables the statements of a script touch.
+//!
+//! It needs no hook on the connection, which may have the application's own. What a statement names is read off its first words. What
+//! else its triggers write shows in the counters: `total_changes()` counts the rows that triggers change, and `changes()` does not.
+//! Only where the two differ is the statement explained, and `EXPLAIN` lists the root pages that it and its triggers write
+//! (<https://www.sqlite.org/opcode.html>).
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::fault;
+use super::target::{Target, Verb, target};
+use crate::fault::Fault;
+use crate::sql::{Token, Tokens};
+use crate::touched::{Touch, Touched};
+
+/// Follows a script, statement by statement.
+pub(super) struct Tracker {
+    touched: Touched,
+    /// Tables without a key that the script has made: rows that are added to them are nobody's children.
+    plain: BTreeSet<String>,
+    /// What was explained since the schema changed last.
+    explained: BTreeSet<(String, Touch)>,
+}
+
+/// What a statement does, as far as its words tell, and the counter of changes before it.
+pub(super) struct Sighted<'a> {
+    does: Does<'a>,
+    changes: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Does<'a> {
+    /// It touches no row and no table.
+    Nothing,
+    /// It makes a table.
+    Makes { table: &'a str, has_keys: bool },
+    /// It does this to a table; where it is renamed, to two.
+    Touches(Vec<(&'a str, Touch)>),
+    /// It writes rows of a table.
+    Writes(&'a str, Touch),
+    /// It drops an index.
+    DropsIndex(&'a str),
+    /// Nobody knows.
+    Anything,
+}
+
+impl Tracker {
+    pub(super) fn new() -> Self {
+        Self { touched: Touched::nothing(), plain: BTreeSet::new(), explained: BTreeSet::new() }
+    }
+
+    pub(super) fn touched(self) -> Touched {
+        self.touched
+    }
+
+    /// Looks at a statement before it runs.
+    pub(super) fn sight<'a>(&mut self, conn: &Connection, own: &'a str) -> Result<Sighted<'a>, Fault> {
+        let does = does(own);
+        if let Does::DropsIndex(index) = does {
+            // It may be what makes the key of a parent unique.
+            let sql =
+                "SELECT tbl_name FROM main.sqlite_master WHERE type = 'index' AND name = ?1 COLLATE NOCASE
+                AND sql LIKE 'create unique%'";
+            let table: Option<String> =
+                conn.query_row(sql, [index], |row| row.get(0)).optional().map_err(fault)?;
+            table.iter().for_each(|table| self.touched.touch(table, Touch::Changed));
+        }
+        Ok(Sighted { does, changes: conn.total_changes() })
+    }
+
+    /// Notes what it did when it has run.
+    pub(super) fn note(&mut self, conn: &Connection, own: &str, sighted: &Sighted<'_>) -> Result<(), Fault> {
+        let changed = conn.total_changes() - sighted.changes;
+        if !matches!(sighted.does, Does::Writes(..)) {
+            self.explained.clear();
+        }
+        match &sighted.does {
+            Does::Makes { table, has_keys: false } => _ = self.plain.insert(table.to_ascii_lowercase()),
+            Does::Makes { table, has_keys: true } => self.touched.touch(table, Touch::Filled),
+            Does::Touches(tables) => {
+                tables.iter().for_each(|(table, touch)| self.touched.touch(table, *touch))
+            }
+            Does::Writes(..) if changed == 0 => {}
+            Does::Writes(table, touch) if changed == conn.changes() => self.write(table, *touch),
+            Does::Writes(table, touch) => {
+                self.write(table, *touch);
+                if self.explained.insert((table.to_ascii_lowercase(), *touch)) {
+                    self.explain(conn, own).map_err(fault)?;
+                }
+            }
+            // A function of the application's may write.
+            Does::Nothing | Does::DropsIndex(_) if changed == 0 => {}
+            Does::Nothing | Does::DropsIndex(_) | Does::Anything => self.touched.touch_anything(),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, table: &str, touch: Touch) {
+        if ["sqlite_master", "sqlite_schema"].iter().any(|schema| table.eq_ignore_ascii_case(schema)) {
+            self.touched.touch_anything();
+        } else if touch == Touch::Changed || !self.plain.contains(&table.to_ascii_lowercase()) {
+            self.touched.touch(table, touch);
+        }
+    }
+
+    /// Notes every table that a statement and its triggers can write.
+    fn explain(&mut self, conn: &Connection, own: &str) -> rusqlite::Result<()> {
+        let mut explain = conn.prepare(&format!("EXPLAIN {own}"))?;
+        let mut rows = explain.query([])?;
+        let mut roots = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            let numbers: (Option<i64>, Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+            match (row.get_ref(1)?.as_str().unwrap_or_default(), numbers) {
+                ("OpenWrite", (_, Some(root), Some(0))) | ("Clear", (Some(root), Some(0), _)) => {
+                    roots.insert(root);
+                }
+                _ => {}
+            }
+        }
+        let mut table =
+            conn.prepare("SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage = ?1")?;
+        for root in roots {
+            match table.query_row([root], |row| row.get::<_, String>(0)).optional()? {
+                Some(name) => self.touched.touch(&name, Touch::Changed),
+                // The root of the schema has no name; that of an index is none of a table.
+                None if root == 1 => self.touched.touch_anything(),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a script may touch a row or a table with a key, without running it.
+pub(super) fn may_touch(script: &str) -> bool {
+    use crate::sql::{statement_end, statement_start};
+    let mut start = statement_start(script, 0);
+    while start < script.len() {
+        let end = statement_end(script, start);
+        if !matches!(does(&script[start..end]), Does::Nothing | Does::Makes { has_keys: false, .. }) {
+            return true;
+        }
+        start = statement_start(script, end);
+    }
+    false
+}
+
+/// What a statement does, by its words.
+fn does(own: &str) -> Does<'_> {
+    let mut words = Words(Tokens::new(own));
+    let Some(first) = words.next() else { return Does::Nothing };
+    let is = |names: &[&str]| names.iter().any(|name| first.is(name));
+    let harmless = [
+        "select",
+        "values",
+        "explain",
+        "pragma",
+        "analyze",
+        "reindex",
+        "vacuum",
+        "attach",
+        "detach",
+        "begin",
+        "commit",
+        "end",
+        "rollback",
+        "savepoint",
+        "release",
+    ];
+    if is(&harmless) {
+        return Does::Nothing;
+    }
+    if is(&["create"]) {
+        return creates(own, words);
+    }
+    if is(&["drop"]) {
+        return drops(words);
+    }
+    if is(&["alter"]) {
+        return alters(words);
+    }
+    match target(own) {
+        Some(Target { table, .. }) if !is_plain(table) => Does::Anything,
+        Some(Target { table, verb: Verb::Inserts }) => Does::Writes(table, Touch::Filled),
+        Some(Target { table, .. }) => Does::Writes(table, Touch::Changed),
+        // `WITH ... SELECT`
+        None if is(&["with"]) => Does::Nothing,
+        None => Does::Anything,
+    }
+}
+
+fn creates<'a>(own: &'a str, mut words: Words<'a>) -> Does<'a> {
+    if words.skip_if("temp") || words.skip_if("temporary") || !words.skip_if("table") {
+        return Does::Nothing;
+    }
+    let has_keys = Tokens::new(own).any(|token| token.is("references"));
+    let (may_exist, table) = (words.skip_exists(), words.qualified());
+    match table {
+        // There may be another one of that name.
+        Some((table, is_qualified)) if !has_keys && (may_exist || is_qualified) => {
+            Does::Touches(vec![(table, Touch::Filled)])
+        }
+        Some((table, _)) => Does::Makes { table, has_keys },
+        None => Does::Anything,
+    }
+}
+
+fn drops(mut words: Words<'_>) -> Does<'_> {
+    let (is_table, is_index) = (words.skip_if("table"), words.skip_if("index"));
+    words.skip_exists();
+    match words.name() {
+        Some(table) if is_table => Does::Touches(vec![(table, Touch::Changed)]),
+        Some(index) if is_index => Does::DropsIndex(index),
+        Some(_) => Does::Nothing,
+        None => Does::Anything,
+    }
+}
+
+fn alters(mut words: Words<'_>) -> Does<'_> {
+    let Some(table) = words.skip_if("table").then(|| words.name()).flatten() else { return Does::Anything };
+    if words.skip_if("add") {
+        let has_keys = words.any(|token| token.is("references"));
+        return if has_keys { Does::Touches(vec![(table, Touch::Filled)]) } else { Does::Nothing };
+    }
+    let renamed = if words.skip_if("rename") && words.skip_if("to") { words.name() } else { None };
+    let tables = [Some(table), renamed].into_iter().flatten();
+    Does::Touches(tables.map(|table| (table, Touch::Changed)).collect())
+}
+
+/// Whether a name is spelled as it is. A quote in it may be there twice.
+fn is_plain(name: &str) -> bool {
+    !name.contains(['"', '\'', '`'])
+}
+
+/// The tokens of a statement, read one by one.
+#[derive(Clone)]
+struct Words<'a>(Tokens<'a>);
+
+impl<'a> Words<'a> {
+    /// Passes over a word, if it is the next one.
+    fn skip_if(&mut self, word: &str) -> bool {
+        let is_next = self.0.clone().next().is_some_and(|token| token.is(word));
+        if is_next {
+            self.0.next();
+        }
+        is_next
+    }
+
+    /// Passes over `IF EXISTS` and `IF NOT EXISTS`.
+    fn skip_exists(&mut self) -> bool {
+        let is_next = self.skip_if("if");
+        if is_next {
+            self.skip_if("not");
+            self.skip_if("exists");
+        }
+        is_next
+    }
+
+    /// A name, without its schema.
+    fn name(&mut self) -> Option<&'a str> {
+        self.qualified().map(|(name, _)| name)
+    }
+
+    /// A name, and whether a schema stands before it.
+    fn qualified(&mut self) -> Option<(&'a str, bool)> {
+        let name = self.0.next()?.spelling().filter(|name| is_plain(name))?;
+        if self.0.clone().next() != Some(Token::Mark(b'.')) {
+            return Some((name, false));
+        }
+        self.0.next();
+        Some((self.0.next()?.spelling().filter(|name| is_plain(name))?, true))
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.0.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_statement_tell_what_it_touches() {
+        let changed = |table| Does::Touches(vec![(table, Touch::Changed)]);
+        let rows = [
+            ("INSERT INTO a VALUES (1)", Does::Writes("a", Touch::Filled)),
+            ("insert or replace into main.\"a b\" select 1", Does::Writes("a b", Touch::Changed)),
+            ("INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING", Does::Writes("a", Touch::Changed)),
+            ("REPLACE INTO a VALUES (1)", Does::Writes("a", Touch::Changed)),
+            ("UPDATE OR IGNORE a SET b = 1", Does::Writes("a", Touch::Changed)),
+            ("DELETE FROM [a]", Does::Writes("a", Touch::Changed)),
+            ("WITH x AS (SELECT 1) DELETE FROM a", Does::Writes("a", Touch::Changed)),
+            ("WITH x AS (SELECT 1) SELECT * FROM x", Does::Nothing),
+            ("COMPLETELY new", Does::Anything),
+            ("DELETE FROM \"a \"\"b\"", Does::Anything),
+            ("DROP TABLE \"a \"\"b\"", Does::Anything),
+            ("CREATE TABLE a (b)", Does::Makes { table: "a", has_keys: false }),
+            ("CREATE TABLE IF NOT EXISTS a (b)", Does::Touches(vec![("a", Touch::Filled)])),
+            ("CREATE TABLE other.a (b)", Does::Touches(vec![("a", Touch::Filled)])),
+            ("CREATE TABLE a (b REFERENCES c)", Does::Makes { table: "a", has_keys: true }),
+            ("CREATE TABLE a (b TEXT DEFAULT 'references')", Does::Makes { table: "a", has_keys: false }),
+            ("CREATE TEMP TABLE a (b)", Does::Nothing),
+            ("CREATE UNIQUE INDEX i ON a (b)", Does::Nothing),
+            ("CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM b; END", Does::Nothing),
+            ("DROP TABLE IF EXISTS main . a", changed("a")),
+            ("DROP INDEX i", Does::DropsIndex("i")),
+            ("DROP VIEW v", Does::Nothing),
+            ("ALTER TABLE a ADD COLUMN b TEXT", Does::Nothing),
+            ("ALTER TABLE a ADD b REFERENCES c", Does::Touches(vec![("a", Touch::Filled)])),
+            ("ALTER TABLE a RENAME TO b", Does::Touches(vec![("a", Touch::Changed), ("b", Touch::Changed)])),
+            ("ALTER TABLE a RENAME COLUMN b TO c", changed("a")),
+            ("ALTER TABLE a DROP COLUMN b", changed("a")),
+            ("PRAGMA foreign_keys = ON", Does::Nothing),
+            ("VACUUM", Does::Nothing),
+            ("SELECT 1", Does::Nothing),
+        ];
+        for (statement, expected) in rows {
+            assert_eq!(does(statement), expected, "{statement}");
+        }
+    }
+}

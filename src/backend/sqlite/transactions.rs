@@ -1,0 +1,119 @@
+//! What the statements of a script do to a transaction.
+
+use super::script::Pragma;
+use crate::backend::fit::{Unmatched, fit, passed_over};
+use crate::fit::Fit;
+use crate::sql::transactions::{Control, Ends};
+use crate::sql::{Token, Tokens, statement_end, statement_start};
+use crate::step::Atomicity;
+
+/// Whether a script fits into a transaction.
+pub(super) fn fits(script: &str) -> Fit {
+    fit(&controls(script), Unmatched::Fails)
+}
+
+/// The two statements of a script that are passed over when it runs so, by their numbers.
+pub(super) fn passed(script: &str, atomicity: Atomicity) -> Option<Ends> {
+    let controls: Vec<Control> = controls(script).into_iter().map(|(control, _)| control).collect();
+    passed_over(&controls, atomicity)
+}
+
+fn controls(script: &str) -> Vec<(Control, usize)> {
+    let mut controls = Vec::new();
+    let mut start = statement_start(script, 0);
+    while start < script.len() {
+        let end = statement_end(script, start);
+        controls.push((control(&script[start..end]), start));
+        start = statement_start(script, end);
+    }
+    controls
+}
+
+/// What a statement does to a transaction.
+pub(super) fn control(statement: &str) -> Control {
+    let mut tokens = Tokens::new(statement);
+    let Some(first) = tokens.next() else { return Control::Other };
+    let is = |words: &[&str]| words.iter().any(|word| first.is(word));
+    // `BEGIN IMMEDIATE TRANSACTION name`; whatever is longer SQLite refuses.
+    let is_whole = tokens.clone().filter(|token| *token != Token::Mark(b';')).count() <= 3;
+    if is(&["begin"]) && is_whole {
+        Control::Begins
+    } else if is(&["commit", "end"]) && is_whole {
+        Control::Commits
+    } else if is(&["rollback"]) {
+        if tokens.any(|token| token.is("to")) { Control::Other } else { Control::Ends }
+    } else if is(&["savepoint"]) {
+        Control::Saves
+    } else if is(&["vacuum"]) {
+        Control::Refuses
+    } else if is(&["pragma"]) {
+        pragma(statement)
+    } else {
+        Control::Other
+    }
+}
+
+/// "Safety level may not be changed inside a transaction" (`PragTyp_SYNCHRONOUS` in pragma.c). A journal mode that is in force already may be
+/// set, and a checkpoint does nothing where there is no WAL.
+fn pragma(statement: &str) -> Control {
+    let Some(Pragma { name, value }) = Pragma::of(statement) else { return Control::Other };
+    let is = |word: &str| name.eq_ignore_ascii_case(word);
+    match value {
+        Some(_) if is("synchronous") => Control::Refuses,
+        Some(_) if is("journal_mode") => Control::SetsOutside,
+        _ if is("wal_checkpoint") => Control::SetsOutside,
+        _ => Control::Sets,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_fit_into_a_transaction_or_do_not() {
+        let rows = [
+            ("CREATE TABLE a (b)", "inside"),
+            ("", "inside"),
+            ("-- nothing", "inside"),
+            ("BEGIN; CREATE TABLE a (b); COMMIT;", "inside"),
+            ("/* a */ begin immediate transaction;\r\nSELECT 1;\r\n-- b\r\nEND TRANSACTION -- c", "inside"),
+            ("PRAGMA foreign_keys = OFF; BEGIN; SELECT 1; COMMIT; PRAGMA foreign_keys = ON", "inside"),
+            ("SAVEPOINT a; SELECT 1; ROLLBACK TO a; RELEASE a", "inside"),
+            (
+                "CREATE TRIGGER a AFTER INSERT ON b BEGIN SELECT CASE WHEN 1 THEN 2 END; SELECT 3; END;",
+                "inside",
+            ),
+            ("CREATE TABLE t (begin, commit); SELECT 'COMMIT; BEGIN'", "inside"),
+            ("PRAGMA foreign_keys = ON", "inside"),
+            ("PRAGMA journal_mode = WAL; CREATE TABLE a (b)", "inside"),
+            ("VACUUM", "outside"),
+            ("VACUUM INTO 'x'; -- done", "outside"),
+            ("PRAGMA journal_mode = WAL", "outside"),
+            (
+                "PRAGMA main.journal_mode(wal); PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON",
+                "outside",
+            ),
+            ("CREATE TABLE a (b); VACUUM", "20 has"),
+            ("PRAGMA synchronous = OFF; CREATE TABLE a (b)", "0 has"),
+            ("BEGIN; VACUUM; COMMIT", "7 has"),
+            ("SELECT 1; BEGIN; SELECT 2; COMMIT", "10 begins"),
+            ("BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT", "0 begins"),
+            ("BEGIN; SELECT 1", "0 begins, hopeless"),
+            ("SELECT 1; COMMIT; SELECT 2", "10 would, hopeless"),
+            ("SAVEPOINT a; SELECT 1; COMMIT", "23 would"),
+            ("COMMIT; PRAGMA foreign_keys = OFF; BEGIN", "0 would"),
+        ];
+        for (script, expected) in rows {
+            let found = match fits(script) {
+                Fit::Inside => "inside".to_owned(),
+                Fit::Outside => "outside".to_owned(),
+                Fit::Divided(misfit) => {
+                    let verb = misfit.finding.split(' ').next().unwrap_or_default();
+                    format!("{} {verb}{}", misfit.offset, if misfit.is_hopeless { ", hopeless" } else { "" })
+                }
+            };
+            assert_eq!(found, expected, "{script}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! [`Orphans`]: rows that reference a missing row, and which of them a step is to blame for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fault::{Fault, FaultKind};
+use crate::step::Atomicity;
+
+/// The values of a row's keys. Unlike its row number, a rebuild of the table keeps them. `None` where they cannot be told.
+pub type KeyValues = Option<String>;
+
+/// What is wrong with the foreign keys of a database, or of a part of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orphans {
+    /// All tables: as they are compared, and as they are written.
+    tables: BTreeMap<String, String>,
+    rows: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
+    /// Tables with a key that cannot be checked, since what it references is not unique, and whether they have rows.
+    unchecked: BTreeMap<String, bool>,
+}
+
+/// A child table and a parent table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    child: String,
+    parent: String,
+}
+
+impl Orphans {
+    /// Notes that a table exists.
+    pub fn add_table(&mut self, name: &str) {
+        self.tables.insert(name.to_ascii_lowercase(), name.to_owned());
+    }
+
+    /// Notes a row of `child` that references a row of `parent` which does not exist.
+    pub fn add_row(&mut self, child: &str, parent: &str, values: KeyValues) {
+        let pair = Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() };
+        *self.rows.entry(pair).or_default().entry(values).or_default() += 1;
+    }
+
+    /// Notes that a key of `child` cannot be checked.
+    pub fn add_unchecked(&mut self, child: &str, has_rows: bool) {
+        self.unchecked.insert(child.to_ascii_lowercase(), has_rows);
+    }
+
+    /// Whether there is nothing that anybody could be blamed for.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && !self.unchecked.values().any(|has_rows| *has_rows)
+    }
+
+    /// What was not there before.
+    pub(crate) fn since(&self, before: &Self) -> Broken {
+        let mut broken = Broken::default();
+        for (child, has_rows) in &self.unchecked {
+            let is_new = before.tables.contains_key(child) && !before.unchecked.contains_key(child);
+            if is_new && *has_rows {
+                broken.unchecked.insert(self.spelling(child).to_owned());
+            }
+        }
+        for (pair, rows) in &self.rows {
+            let count = self.new_rows(pair, rows, before);
+            if count > 0 {
+                broken.rows.push((self.spelling(&pair.child).to_owned(), pair.parent.clone(), count));
+            }
+        }
+        broken
+    }
+
+    /// How many rows of a pair of tables were no orphans before. Those that were are not new in another table, where theirs was renamed or
+    /// copied, nor under the new name of their parent.
+    fn new_rows(&self, pair: &Pair, rows: &BTreeMap<KeyValues, u64>, before: &Self) -> u64 {
+        let is_new_table = !before.tables.contains_key(&pair.child);
+        let is_new_parent = !before.has(&pair.parent);
+        let is_same = |old: &Pair| {
+            let same_parent = old.parent.eq_ignore_ascii_case(&pair.parent);
+            (is_new_table || old.child == pair.child)
+                && (same_parent || is_new_parent || !self.has(&old.parent))
+        };
+        let old = || before.rows.iter().filter(|(old, _)| is_same(old));
+        // What cannot be told apart is counted.
+        let is_counted = rows.contains_key(&None) || old().any(|(_, rows)| rows.contains_key(&None));
+        if is_counted {
+            let known: u64 = old().flat_map(|(_, rows)| rows.values()).sum();
+            rows.values().sum::<u64>().saturating_sub(known)
+        } else {
+            let known = |values| old().filter_map(|(_, rows)| rows.get(values)).sum();
+            rows.iter().map(|(values, count)| count.saturating_sub(known(values))).sum()
+        }
+    }
+
+    fn has(&self, table: &str) -> bool {
+        self.tables.contains_key(&table.to_ascii_lowercase())
+    }
+
+    /// A table as the schema writes it.
+    fn spelling<'a>(&'a self, table: &'a str) -> &'a str {
+        self.tables.get(table).map_or(table, |table| table)
+    }
+}
+
+/// What steps would do to foreign keys if they were committed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Broken {
+    unchecked: BTreeSet<String>,
+    /// Child, parent, and how many rows.
+    rows: Vec<(String, String, u64)>,
+}
+
+impl Broken {
+    /// Rows of one table that would reference missing rows of another one.
+    pub(crate) fn rows(found: impl IntoIterator<Item = (String, String, u64)>) -> Self {
+        Self { rows: found.into_iter().collect(), ..Self::default() }
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.unchecked.is_empty() && self.rows.is_empty()
+    }
+
+    /// The fault of what would be committed with this, and why nothing behind it helps.
+    pub(crate) fn fault(&self, why_not_mended: &str, atomicity: Atomicity) -> Fault {
+        let remedy = match (self.rows.first(), atomicity) {
+            (None, _) => {
+                "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint".to_owned()
+            }
+            (Some((_, parent, _)), Atomicity::Transaction) => format!(
+                "to keep these rows, give `{parent}` its rows back in this script or in a later one, which then is one transaction \
+                 with it, or accept them as they are with foreign_keys = \"off\"; if they may go, delete them in this script"
+            ),
+            (Some((_, parent, _)), Atomicity::Guarded) => format!(
+                "to keep these rows, give `{parent}` its rows back, or accept them as they are with foreign_keys = \"off\""
+            ),
+        };
+        Fault::new(FaultKind::Other, format!("afterwards {}{why_not_mended}", self.said("would point")))
+            .remedy(remedy)
+    }
+
+    /// What is wrong as long as nothing mends it.
+    pub(crate) fn reason(&self) -> String {
+        self.said("point")
+    }
+
+    fn said(&self, point: &str) -> String {
+        let unchecked = self
+            .unchecked
+            .iter()
+            .map(|child| format!("the rows of `{child}` point to columns that are not unique any more"));
+        let rows = self.rows.iter().enumerate().map(|(place, (child, parent, count))| {
+            let rows = if *count == 1 { "row" } else { "rows" };
+            match place {
+                0 => format!("{count} {rows} of `{child}` {point} to nothing in `{parent}`"),
+                _ => format!("{count} {rows} of `{child}` in `{parent}`"),
+            }
+        });
+        unchecked.chain(rows).collect::<Vec<_>>().join(", and ")
+    }
+}

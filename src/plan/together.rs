@@ -1,0 +1,76 @@
+//! Which steps will be committed together, and which cannot be committed at all, because rows would reference missing ones.
+
+use super::TransactionMode;
+use crate::effect::Unparented;
+use crate::error::Location;
+use crate::orphans::Broken;
+use crate::problem::{Problem, ProblemKind};
+use crate::step::{Atomicity, ForeignKeys, Step};
+
+/// What is known of a step: how it runs, and the rows that would reference missing ones if it was committed.
+pub(super) struct Left<'a> {
+    pub(super) step: &'a Step,
+    pub(super) foreign_keys: ForeignKeys,
+    pub(super) orphans: Vec<Unparented>,
+}
+
+impl Left<'_> {
+    fn broken(&self) -> Broken {
+        let rows = self.orphans.iter().map(|left| (left.child.clone(), left.parent.clone(), left.rows));
+        Broken::rows(rows)
+    }
+
+    fn is_checked(&self) -> bool {
+        self.foreign_keys == ForeignKeys::Checked
+    }
+
+    /// Whether it can be one transaction with a step that is like it.
+    fn may_join(&self) -> bool {
+        self.is_checked() && self.step.atomicity == Atomicity::Transaction
+    }
+}
+
+/// A finding for each step that is not committed by itself.
+pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem> {
+    if mode == TransactionMode::Batch {
+        let last = steps.last().filter(|last| last.is_checked() && !last.orphans.is_empty());
+        return last.map(|last| fails(last, "")).into_iter().collect();
+    }
+    let (mut found, mut place) = (Vec::new(), 0);
+    while let Some(first) = steps.get(place) {
+        place += 1;
+        if !first.is_checked() || first.orphans.is_empty() {
+            continue;
+        }
+        let behind = if first.may_join() { &steps[place..] } else { &[] };
+        let joining = &behind[..behind.iter().take_while(|left| left.may_join()).count()];
+        match joining.iter().position(|left| left.orphans.is_empty()) {
+            Some(mends) => {
+                let last = &joining[mends].step.id;
+                let with = match mends {
+                    0 => format!("`{last}`"),
+                    between => format!("the {} steps behind it", between + 1),
+                };
+                let why = first.broken().reason();
+                let finding = format!(
+                    "will be one transaction with {with}, since in between {why} until `{last}` is done"
+                );
+                found.push(Problem::note(ProblemKind::Together, &first.step.id, finding));
+                place += mends + 1;
+            }
+            None => {
+                found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
+                break;
+            }
+        }
+    }
+    found
+}
+
+fn fails(left: &Left<'_>, why_not_mended: &str) -> Problem {
+    let fault = left.broken().fault(why_not_mended, left.step.atomicity);
+    let remedy = fault.advice().unwrap_or_default().to_owned();
+    let finding = format!("will fail here: {fault}");
+    Problem::new(ProblemKind::Fails, &left.step.id, finding, remedy)
+        .at(Location::file(left.step.origin.clone()))
+}

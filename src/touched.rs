@@ -1,0 +1,68 @@
+//! [`Touched`]: the tables that a step wrote to or changed.
+
+use std::collections::BTreeMap;
+
+/// The tables that a step wrote to or changed: what has to be looked at when it is done. Tables that are not among them are as they were.
+///
+/// Names are kept in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    tables: BTreeMap<String, Touch>,
+    is_anything: bool,
+}
+
+/// What a step did to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Touch {
+    /// It added rows.
+    Filled,
+    /// It changed or deleted rows, or it made, changed, renamed or dropped the table.
+    Changed,
+}
+
+impl Touched {
+    /// Nothing.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// Perhaps anything, as of code.
+    pub fn anything() -> Self {
+        Self { is_anything: true, ..Self::default() }
+    }
+
+    /// Notes what was done to a table.
+    pub fn touch(&mut self, table: &str, touch: Touch) {
+        let known = self.tables.entry(table.to_ascii_lowercase()).or_insert(touch);
+        *known = touch.max(*known);
+    }
+
+    /// Notes that anything may have been touched.
+    pub fn touch_anything(&mut self) {
+        self.is_anything = true;
+    }
+
+    /// What another step touched, too.
+    pub fn extend(&mut self, other: Self) {
+        self.is_anything |= other.is_anything;
+        for (table, touch) in other.tables {
+            self.touch(&table, touch);
+        }
+    }
+
+    /// Whether it is nothing.
+    pub fn is_nothing(&self) -> bool {
+        self.tables.is_empty() && !self.is_anything
+    }
+
+    /// Whether it may be anything.
+    pub fn is_anything(&self) -> bool {
+        self.is_anything
+    }
+
+    /// The tables, in lower case and by name, unless it may be anything.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, Touch)> {
+        self.tables.iter().map(|(table, touch)| (table.as_str(), *touch))
+    }
+}

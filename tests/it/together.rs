@@ -1,0 +1,256 @@
+//! Steps between which rows would reference missing ones are committed together, or not at all.
+
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+use switchy_schema::test_utils::rows;
+use switchy_schema::{
+    ErrorKind, Event, ForeignKeys, Migration, MigrationRunner, ProblemKind, Target, Verdict,
+};
+
+use crate::execution::{applied, memory};
+
+/// A trip with two legs and a photo, as a customer has it.
+const CUSTOMER: &str = "
+    CREATE TABLE trip (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE leg (id INTEGER PRIMARY KEY, trip INTEGER REFERENCES trip (id) ON DELETE CASCADE);
+    CREATE TABLE photo (trip INTEGER NOT NULL REFERENCES trip (id));
+    INSERT INTO trip VALUES (1, 'a'), (2, 'b');
+    INSERT INTO leg VALUES (1, 1), (2, 2), (3, NULL);
+    INSERT INTO photo VALUES (1)";
+
+const COUNTS: &str =
+    "SELECT (SELECT count(*) FROM trip), (SELECT count(trip) FROM leg), (SELECT count(*) FROM photo)";
+
+const COPY: &str = "CREATE TABLE trip_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL); INSERT INTO trip_new SELECT * FROM trip";
+const DROP: &str = "DROP TABLE trip";
+const RENAME: &str = "ALTER TABLE trip_new RENAME TO trip";
+
+fn customer() -> Connection {
+    let conn = memory();
+    conn.execute_batch(CUSTOMER).unwrap();
+    conn
+}
+
+fn set<const N: usize>(scripts: [&'static str; N]) -> Vec<Migration> {
+    (1..)
+        .zip(scripts)
+        .map(|(number, script)| Migration::from_scripts(format!("{number}_it"), script, None))
+        .collect()
+}
+
+fn runner(set: impl Into<Vec<Migration>>) -> MigrationRunner {
+    MigrationRunner::new(set.into()).unwrap()
+}
+
+/// Twelve public sets drop a table in one file and give its rebuilt twin the name in the next; one does so 25 files later. On an empty
+/// database nobody sees that the rows of other tables reference nothing in between, and each customer's start failed.
+#[test]
+fn a_rebuild_over_several_files_is_one_transaction() {
+    let sets: [(Vec<Migration>, usize); 5] = [
+        (set([COPY, DROP, RENAME]), 2),
+        (set([COPY, DROP, "CREATE TABLE a (b)", "CREATE INDEX i ON leg (trip)", RENAME, "SELECT 1"]), 4),
+        (
+            set([
+                "CREATE TABLE keep AS SELECT * FROM trip; DELETE FROM trip",
+                "INSERT INTO trip SELECT * FROM keep",
+            ]),
+            2,
+        ),
+        (
+            set([
+                "UPDATE trip SET id = id + 10",
+                "UPDATE leg SET trip = trip + 10; UPDATE photo SET trip = trip + 10",
+            ]),
+            2,
+        ),
+        (
+            vec![
+                Migration::sql("1_it", "UPDATE trip SET id = -id"),
+                Migration::code("2_it", |conn: &Connection| {
+                    conn.execute_batch("UPDATE leg SET trip = -trip")
+                }),
+                Migration::sql("3_it", "UPDATE photo SET trip = -trip"),
+            ],
+            3,
+        ),
+    ];
+    for (migrations, together) in sets {
+        let conn = customer();
+        let count = migrations.len();
+        let report = runner(migrations.clone()).run(&conn).unwrap();
+        assert_eq!(report.applied.len(), count);
+        assert_eq!(rows(&conn, COUNTS), ["2|2|1"], "{report}");
+        assert_eq!(rows(&conn, "PRAGMA foreign_key_check"), Vec::<String>::new(), "{report}");
+        assert_eq!(report.together.len(), 1, "{report}");
+        assert_eq!(report.together[0].steps.len(), together, "{report}");
+        assert!(report.to_string().contains("are one transaction, since in between"), "{report}");
+        assert!(report.together[0].why.contains("rows of `leg` point to nothing in `trip`"), "{report}");
+        assert!(runner(migrations).run(&conn).unwrap().is_up_to_date());
+
+        // On an empty database each is committed by itself, as it always was.
+        let empty = memory();
+        empty.execute_batch(CUSTOMER).unwrap();
+        empty.execute_batch("DELETE FROM leg; DELETE FROM photo; DELETE FROM trip").unwrap();
+        assert_eq!(runner(set([COPY, DROP, RENAME])).run(&empty).unwrap().together, []);
+    }
+}
+
+#[test]
+fn what_stays_broken_is_refused_by_the_first_step_and_nothing_of_it_is_kept() {
+    let twins: [(Vec<Migration>, &str); 6] = [
+        (set([COPY, DROP]), "point to nothing in `trip`, and 1 row of `photo` in `trip`; nothing"),
+        (set([COPY, DROP, "SELECT 1"]), "in `trip`, and the step behind it does not mend that; nothing"),
+        (
+            set([COPY, DROP, "SELECT 1", "SELECT 2"]),
+            "in `trip`, and the 2 steps behind it do not mend that; nothing",
+        ),
+        (
+            set([COPY, "DELETE FROM trip_new WHERE id = 2; DROP TABLE trip", RENAME]),
+            "1 row of `leg` would point to nothing in `trip`, and the step behind it does not mend that",
+        ),
+        (
+            set([COPY, DROP, "VACUUM", RENAME]),
+            "in `trip`, and `3_it` cannot be in one transaction with it; nothing",
+        ),
+        (
+            [set([COPY, DROP]), vec![Migration::sql("3_it", RENAME).foreign_keys(ForeignKeys::Unchecked)]]
+                .concat(),
+            "in `trip`, and `3_it` cannot be in one transaction with it; nothing",
+        ),
+    ];
+    for (migrations, said) in twins {
+        let conn = customer();
+        let error = runner(migrations.clone()).run(&conn).unwrap_err();
+        assert_eq!((error.kind(), error.migration().unwrap().as_str()), (ErrorKind::Step, "2_it"), "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(error.to_string().contains("to keep these rows, give `trip` its rows back"), "{error}");
+        assert_eq!(applied(&conn), ["1_it"]);
+        assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
+        assert!(conn.is_autocommit());
+        // With what was missing it goes on.
+        if migrations.len() == 2 {
+            runner(set([COPY, DROP, RENAME])).run(&conn).unwrap();
+            assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
+        }
+    }
+}
+
+#[test]
+fn a_later_step_that_fails_takes_the_earlier_ones_with_it_and_says_so() {
+    let conn = customer();
+    let migrations = set([COPY, DROP, "SELECT 1", "INSERT INTO missing VALUES (1)", RENAME]);
+    let error = runner(migrations).run(&conn).unwrap_err();
+    assert_eq!(error.migration().unwrap(), &"4_it");
+    let said = "no such table: missing; nothing of it was kept, `2_it` and those behind it are one transaction with it and undone too, \
+                1 step before it was done and kept";
+    assert!(error.to_string().contains(said), "{error}");
+    assert_eq!(error.report().applied.len(), 1);
+    assert_eq!(applied(&conn), ["1_it"]);
+    assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
+}
+
+#[test]
+fn going_back_is_no_different() {
+    let up = || {
+        runner([
+            Migration::reversible("1_it", "CREATE TABLE a (b)", "ALTER TABLE trip_new RENAME TO trip"),
+            Migration::reversible("2_it", COPY, DROP),
+        ])
+    };
+    let conn = customer();
+    up().run(&conn).unwrap();
+    let report = up().rollback(&conn, 2).unwrap();
+    assert_eq!(report.together[0].steps, ["2_it", "1_it"]);
+    assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
+    up().run(&conn).unwrap_err();
+    let conn = customer();
+    up().run(&conn).unwrap();
+    assert_eq!(up().rollback(&conn, 1).unwrap_err().migration().unwrap(), &"2_it");
+    assert_eq!(applied(&conn), ["1_it", "2_it"]);
+}
+
+/// It has to be seen which rows were orphans before, so a step is done twice then; nobody hears of it twice.
+#[test]
+fn rows_that_were_orphans_before_neither_hinder_nor_hide_others() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let observed = |migrations: Vec<Migration>| {
+        heard.lock().unwrap().clear();
+        let heard = Arc::clone(&heard);
+        runner(migrations).observe(move |event| {
+            let said = match event {
+                Event::Started { step, .. } => format!("begin {}", step.id),
+                Event::Finished { step, .. } => format!("end {}", step.id),
+                _ => return,
+            };
+            heard.lock().unwrap().push(said);
+        })
+    };
+    let conn = customer();
+    conn.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO leg VALUES (9, 99)").unwrap();
+    let report =
+        observed(set(["UPDATE leg SET id = id + 10", COPY, DROP, "SELECT 1", RENAME])).run(&conn).unwrap();
+    assert_eq!(report.together[0].steps, ["3_it", "4_it", "5_it"]);
+    assert!(report.together[0].why.starts_with("2 rows of `leg`"), "{report}");
+    let expected: Vec<String> =
+        (1..=5).flat_map(|n| [format!("begin {n}_it"), format!("end {n}_it")]).collect();
+    assert_eq!(*heard.lock().unwrap(), expected);
+    assert_eq!(rows(&conn, "SELECT trip FROM leg WHERE id = 19"), ["99"]);
+    let error = observed(set(["", "", "", "", "", "INSERT INTO leg VALUES (7, 77)"])).run(&conn).unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Refused,
+        "the scripts before are not those that were applied: {error}"
+    );
+}
+
+#[test]
+fn a_run_with_one_step_pending_may_not_leave_it_half_done() {
+    let conn = customer();
+    let migrations = || runner(set([COPY, DROP, RENAME]));
+    let error = migrations().run_to(&conn, Target::Steps(2)).unwrap_err();
+    assert!(error.to_string().contains("1 row of `photo` in `trip`"), "{error}");
+    assert_eq!(migrations().run(&conn).unwrap().together.len(), 1);
+}
+
+#[test]
+fn a_plan_and_a_validation_foresee_it() {
+    // A set that makes it all, since a validation replays it.
+    let (tables, customers_rows) = CUSTOMER.split_at(CUSTOMER.find("INSERT").unwrap());
+    let runner = |set: Vec<Migration>| {
+        let set: Vec<Migration> = [vec![Migration::from_scripts("0_it", tables, None)], set].concat();
+        runner(set)
+    };
+    let conn = memory();
+    let together = runner(set([COPY, DROP, "SELECT 1", RENAME]));
+    together.run_to(&conn, Target::Steps(1)).unwrap();
+    conn.execute_batch(customers_rows).unwrap();
+    let plan = together.plan(&conn, Target::Latest).unwrap();
+    let said = "note, together: `2_it` will be one transaction with the 2 steps behind it, since in between 2 rows of `leg` point to nothing \
+                in `trip`, and 1 row of `photo` in `trip` until `4_it` is done";
+    assert!(plan.to_string().contains(said), "{plan}");
+    let found = together.validate(&conn).unwrap();
+    assert!(found.iter().any(|problem| problem.kind == ProblemKind::Together), "{found:#?}");
+    assert!(found.iter().all(|problem| problem.verdict == Verdict::Warn), "{found:#?}");
+    assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
+
+    for broken in [set([COPY, DROP]), set([COPY, DROP, "VACUUM", RENAME])] {
+        let plan = runner(broken.clone()).plan(&conn, Target::Latest).unwrap();
+        let problem = &plan.problems()[0];
+        assert_eq!((problem.kind, problem.migration.as_str()), (ProblemKind::Fails, "2_it"), "{plan}");
+        assert!(problem.finding.contains("2 rows of `leg` would point to nothing in `trip`"), "{plan}");
+        let found = runner(broken.clone()).validate(&conn).unwrap();
+        assert!(found.iter().any(|problem| problem.verdict == Verdict::Deny), "{found:#?}");
+        // It is as foreseen.
+        runner(broken).run(&conn).unwrap_err();
+        conn.execute_batch("DELETE FROM __switchy_migrations WHERE name <> '0_it'; DROP TABLE trip_new")
+            .unwrap();
+    }
+    // An empty table references nothing, and a table that was missing before is nobody's fault.
+    conn.execute_batch(
+        "DELETE FROM leg; DELETE FROM photo; CREATE TABLE old (gone REFERENCES gone); PRAGMA foreign_keys = OFF;
+        INSERT INTO old VALUES (1)",
+    )
+    .unwrap();
+    assert_eq!(runner(set([COPY, DROP, RENAME])).plan(&conn, Target::Latest).unwrap().problems(), []);
+}

@@ -99,6 +99,11 @@ pub trait Backend: Sized + 'static {
     /// Runs one statement of the engine's own.
     fn execute(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault>;
 
+    /// Runs what the application wants of the session: one statement or several.
+    fn prepare_session(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault> {
+        Self::execute(conn, sql)
+    }
+
     /// Begins a transaction that no other writer can enter.
     fn begin(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
         Self::execute(conn, "BEGIN")

@@ -93,7 +93,7 @@ pub enum ErrorKind {
     LockTimeout,
     /// The lock file, or the lock that was chosen, cannot be used.
     LockFile,
-    /// The database could not be read, or the tracking table not be written.
+    /// The database could not be read, or the tracking table not be written, or a statement for the session failed.
     Database,
 }
 
@@ -178,6 +178,8 @@ pub(crate) enum Failure {
         path.display()
     )]
     LockFile { path: PathBuf, cause: std::io::Error },
+    #[error("the session statement `{}` failed: {fault}; nothing was done{}", Abridged(sql), Advice(fault))]
+    Session { sql: String, fault: Fault },
     #[error("cannot {doing} of `{table}`: {fault}{}", Advice(fault))]
     Database { doing: &'static str, table: TableName, fault: Fault },
 }
@@ -233,7 +235,7 @@ impl MigrationError {
             Failure::Stopped(_) => ErrorKind::Stopped,
             Failure::LockTimeout { .. } => ErrorKind::LockTimeout,
             Failure::LockFile { .. } | Failure::NoSuchLock(_) => ErrorKind::LockFile,
-            Failure::Database { .. } => ErrorKind::Database,
+            Failure::Session { .. } | Failure::Database { .. } => ErrorKind::Database,
         }
     }
 
@@ -295,7 +297,9 @@ impl MigrationError {
     /// What kind of fault the database had, if it was the database.
     pub fn fault(&self) -> Option<FaultKind> {
         match &self.0.failure {
-            Failure::Step(StepFailure { fault, .. }) | Failure::Database { fault, .. } => Some(fault.kind),
+            Failure::Step(StepFailure { fault, .. })
+            | Failure::Session { fault, .. }
+            | Failure::Database { fault, .. } => Some(fault.kind),
             _ => None,
         }
     }
@@ -314,6 +318,7 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(StepFailure { fault, .. })
             | Failure::Hook { fault, .. }
+            | Failure::Session { fault, .. }
             | Failure::Database { fault, .. } => fault.cause.as_deref(),
             Failure::Unreadable { cause, .. } | Failure::LockFile { cause, .. } => Some(cause),
             #[cfg(feature = "remote")]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
-use crate::backend::{Backend, Prepare, Schemas};
+use crate::backend::{Backend, Prepare, Schemas, patiently};
 use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
-use crate::error::{Location, Result};
+use crate::error::{Failure, Location, Result};
 use crate::event::{Event, Observer};
 use crate::execute::Stopped;
 use crate::fault::BoxError;
@@ -81,6 +81,7 @@ pub struct MigrationRunner<
     lock: Lock,
     lock_timeout: Duration,
     hooks: Hooks<B>,
+    session_sql: Vec<String>,
     observer: Option<Observer>,
     is_stopped: Option<Stopped>,
 }
@@ -156,6 +157,7 @@ impl<B: Backend> MigrationRunner<B> {
             lock: Lock::default(),
             lock_timeout: Duration::from_secs(60),
             hooks: Hooks::for_backend(),
+            session_sql: Vec::new(),
             observer: None,
             is_stopped: None,
         };
@@ -279,6 +281,34 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
         self
+    }
+
+    /// Runs statements on the connection before anything else, each time it is given one: settings that a set relies on, which its own tool
+    /// gave. They stay set. A start with nothing pending then takes these statements more.
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner};
+    ///
+    /// let script = "CREATE TABLE a AS SELECT 'A' LIKE 'a' AS is_like";
+    /// let runner = MigrationRunner::new([Migration::sql("1_a", script)])?.session_sql("PRAGMA case_sensitive_like = ON");
+    /// let conn = Connection::open_in_memory()?;
+    /// runner.run(&conn)?;
+    /// assert_eq!(conn.query_row("SELECT is_like FROM a", [], |row| row.get(0)), Ok(false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn session_sql(mut self, sql: impl Into<String>) -> Self {
+        self.session_sql.push(sql.into());
+        self
+    }
+
+    /// Runs the statements of [`session_sql`](Self::session_sql).
+    fn enter(&self, conn: &mut B::Conn<'_>) -> Result<()> {
+        for sql in &self.session_sql {
+            let run = patiently(self.lock_timeout, || B::prepare_session(conn, sql));
+            run.map_err(|fault| Failure::Session { sql: sql.clone(), fault })?;
+        }
+        Ok(())
     }
 
     /// Takes part in every step.

@@ -1,5 +1,6 @@
 //! [`Address`]: where a database is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,9 @@ pub(crate) struct Server {
 }
 
 const KNOWN: &str = "use sqlite:PATH, a path that ends in .db, .sqlite or .sqlite3, postgres://HOST/NAME or mysql://HOST/NAME";
+
+/// Stands for a host that is not there.
+const NOWHERE: &str = "switchy-nowhere.invalid";
 
 const ENCODE: &str = "what is special in a URL must be percent-encoded in its password";
 
@@ -109,7 +113,7 @@ impl Server {
             );
             return Err(Failure::usage(format!("{what}; {ENCODE}")));
         }
-        let url = Url::parse(text).map_err(|error| {
+        let url = Url::parse(&with_host(text)).map_err(|error| {
             let what = format!("the address of the {scheme} database cannot be understood: {error}");
             Failure::usage(format!("{what}; {ENCODE}"))
         })?;
@@ -130,7 +134,7 @@ impl Server {
                 "the address of a {scheme} database begins with {scheme}://"
             )));
         }
-        let host = match url.host_str() {
+        let host = match url.host_str().filter(|host| *host != NOWHERE) {
             Some(host) => filled(host.trim_start_matches('[').trim_end_matches(']'))?,
             None => None,
         };
@@ -168,6 +172,17 @@ impl Server {
             Some(password) => text.replace(password, "***"),
         }
     }
+}
+
+/// An address with a host, if it has a user or a port and none: `postgres://user@/name?host=/folder` is no URL, and libpq takes it.
+fn with_host(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
+    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@').map_or(("", authority), |(user, host)| (user, host));
+    if authority.is_empty() || !(host.is_empty() || host.starts_with(':')) {
+        return text.into();
+    }
+    format!("{scheme}://{user}@{NOWHERE}{host}{behind}").into()
 }
 
 impl fmt::Display for Address {

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchy_schema::Target;
 
+use crate::dialect::Name;
 use crate::import::Tool;
 
 mod adopt;
@@ -44,6 +45,12 @@ pub(crate) struct Global {
     /// [env: SWITCHY_DATABASE_URL, DATABASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+    /// Which database the migrations are for, where no database is named
+    #[arg(long, global = true, value_name = "NAME", hide_possible_values = false)]
+    pub(crate) dialect: Option<Name>,
+    /// A statement for the session before anything else, such as SET search_path = app; may be given several times
+    #[arg(long, global = true, value_name = "SQL")]
+    pub(crate) session_sql: Vec<String>,
     /// The folder of migrations [env: SWITCHY_MIGRATIONS_DIR] [default: migrations]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -331,6 +338,8 @@ impl Global {
     pub(crate) fn for_usage_errors() -> Self {
         Self {
             database_url: None,
+            dialect: None,
+            session_sql: Vec::new(),
             dir: None,
             table: None,
             env: None,

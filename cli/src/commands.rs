@@ -7,6 +7,7 @@ use clap::Command as Clap;
 use switchy_schema::MigrationRunner;
 
 use crate::args::{Command, Global};
+use crate::dialect::Known;
 use crate::failure::Result;
 use crate::output::{Outcome, Output};
 use crate::session::{Access, Database};
@@ -44,6 +45,8 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Work<'a, B: Database> {
     pub(crate) context: &'a Context<'a>,
     pub(crate) runner: MigrationRunner<B>,
+    /// Which database the migrations are for, where that has to be found out.
+    pub(crate) known: Option<Known>,
 }
 
 impl<B: Database> Work<'_, B> {

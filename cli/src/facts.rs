@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use switchy_schema::{
     Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Location, Objection, Plan, Problem,
-    Proof, Report, Step, Trace,
+    Proof, Report, Step, Together, Trace,
 };
 
 use crate::words;
@@ -120,8 +120,13 @@ pub(crate) fn report(report: &Report) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("already".into(), json!(report.already));
     map.insert("done".into(), report.applied.iter().map(applied).collect());
+    map.insert("together".into(), report.together.iter().map(together).collect());
     map.insert("notes".into(), report.notes.iter().map(problem).collect());
     map
+}
+
+fn together(together: &Together) -> Value {
+    json!({ "ids": together.steps.iter().map(ToString::to_string).collect::<Vec<_>>(), "why": together.why })
 }
 
 fn applied(step: &Applied) -> Value {

@@ -23,11 +23,12 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use switchy_schema::{MigrationRunner, Mysql, Postgres, Sqlite};
+use switchy_schema::{Dialect, MigrationRunner, Mysql, Postgres, Sqlite};
 
 mod address;
 mod args;
 mod commands;
+mod dialect;
 mod exit;
 mod facts;
 mod failure;
@@ -41,9 +42,10 @@ mod settings;
 mod table;
 mod words;
 
-use address::{Address, without_userinfo};
+use address::without_userinfo;
 use args::{Arguments, Command};
 use commands::{Context, Work};
+use dialect::Known;
 use exit::Exit;
 use failure::{Failure, Result};
 use output::{Outcome, Output};
@@ -53,10 +55,13 @@ use settings::Settings;
 /// Does what the arguments say with the migrations of a folder, on the database that they name. The first argument is the name of the
 /// program.
 pub fn run_folder<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> ExitCode {
-    main(args, |context, command| match context.settings.database.as_ref().map(|setting| &setting.value) {
-        Some(Address::Postgres(_)) => of_folder::<Postgres>(context, command),
-        Some(Address::Mysql(_)) => of_folder::<Mysql>(context, command),
-        Some(Address::Sqlite(_)) | None => of_folder::<Sqlite>(context, command),
+    main(args, |context, command| {
+        let known = dialect::of(context)?;
+        match known.dialect {
+            Dialect::Postgres => of_folder::<Postgres>(context, command, known),
+            Dialect::Mysql => of_folder::<Mysql>(context, command, known),
+            _ => of_folder::<Sqlite>(context, command, known),
+        }
     })
 }
 
@@ -70,14 +75,14 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
 ) -> ExitCode {
     main(args, |context, command| {
-        let work = Work { context, runner: prepared(context, runner)? };
+        let work = Work { context, runner: prepared(context, runner)?, known: None };
         commands::with_set(work, command)
     })
 }
 
-fn of_folder<B: Database>(context: &Context<'_>, command: &Command) -> Result<Outcome> {
+fn of_folder<B: Database>(context: &Context<'_>, command: &Command, known: Known) -> Result<Outcome> {
     let runner = B::folder(&context.settings.dir.value).map(|runner| runner.program(PROGRAM));
-    commands::with_set(Work { context, runner: prepared(context, runner)? }, command)
+    commands::with_set(Work { context, runner: prepared(context, runner)?, known: Some(known) }, command)
 }
 
 /// The program, as the log of a database names it.
@@ -97,6 +102,9 @@ fn prepared<B: Database>(
     }
     if let Some(timeout) = &settings.lock_timeout {
         runner = runner.lock_timeout(timeout.value);
+    }
+    for sql in settings.session_sql.iter().flat_map(|setting| &setting.value) {
+        runner = runner.session_sql(sql.as_str());
     }
     if context.global.yes {
         runner = runner.confirm(|_| true);

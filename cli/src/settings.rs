@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::address::Address;
 use crate::args::Global;
+use crate::dialect::Name;
 use crate::failure::{Failure, Result};
 
 /// The name of the configuration file.
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     /// The configuration file, if there is one.
     pub(crate) file: Option<PathBuf>,
     pub(crate) database: Option<Setting<Address>>,
+    pub(crate) dialect: Option<Setting<Name>>,
+    pub(crate) session_sql: Option<Setting<Vec<String>>>,
     pub(crate) dir: Setting<PathBuf>,
     pub(crate) table: Option<Setting<String>>,
     pub(crate) environment: Option<Setting<String>>,
@@ -58,10 +61,20 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     database_url: Option<String>,
+    dialect: Option<Name>,
+    session_sql: Option<OneOrMore>,
     dir: Option<PathBuf>,
     table: Option<String>,
     env: Option<String>,
     lock_timeout: Option<f64>,
+}
+
+/// A text, or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 impl Settings {
@@ -91,6 +104,16 @@ impl Settings {
             }
             None => None,
         };
+        let dialect = global.dialect.map(|value| Setting { value, source: Source::Flag("dialect") });
+        let dialect = dialect.or_else(|| file.dialect.map(|value| Setting { value, source: of_file() }));
+        let session_sql = match file.session_sql {
+            _ if !global.session_sql.is_empty() => {
+                Some(Setting { value: global.session_sql.clone(), source: Source::Flag("session-sql") })
+            }
+            Some(OneOrMore::One(sql)) => Some(Setting { value: vec![sql], source: of_file() }),
+            Some(OneOrMore::More(value)) => Some(Setting { value, source: of_file() }),
+            None => None,
+        };
         let dir = global.dir.clone().map(|value| Setting { value, source: Source::Flag("dir") });
         let dir = dir
             .or_else(|| path_of(variable("SWITCHY_MIGRATIONS_DIR")))
@@ -106,7 +129,7 @@ impl Settings {
             global.lock_timeout.map(|value| Setting { value, source: Source::Flag("lock-timeout") });
         let seconds = seconds.or_else(|| file.lock_timeout.map(|value| Setting { value, source: of_file() }));
         let lock_timeout = seconds.map(duration).transpose()?;
-        Ok(Self { file: path, database, dir, table, environment, lock_timeout })
+        Ok(Self { file: path, database, dialect, session_sql, dir, table, environment, lock_timeout })
     }
 
     /// The database that a command needs.

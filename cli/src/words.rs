@@ -77,7 +77,8 @@ pub(crate) fn done(report: &Report) -> String {
         };
         format!("{verb} {} ({:.1} ms)", step.id, step.duration.as_secs_f64() * 1e3)
     };
-    report.applied.iter().map(line).collect::<Vec<_>>().join("\n")
+    let together = report.together.iter().map(ToString::to_string);
+    report.applied.iter().map(line).chain(together).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a script has nothing but comments, as far as can be seen without reading SQL.

@@ -92,6 +92,13 @@ impl Backend for Mysql {
         Ok(!Self::in_transaction(conn)?)
     }
 
+    /// The server takes one statement at a time.
+    fn prepare_session(conn: &mut &mut Conn, sql: &str) -> Result<(), Fault> {
+        let pieces = statements(sql)
+            .map_err(|refused| Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy))?;
+        pieces.iter().try_for_each(|piece| run(conn, piece.text))
+    }
+
     fn begin(conn: &mut &mut Conn) -> Result<(), Fault> {
         run(conn, "START TRANSACTION")
     }

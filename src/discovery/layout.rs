@@ -3,6 +3,7 @@
 //! ```text
 //! <id>/up.sql                        a migration; its folder may lie in folders, its own name is the id
 //! <id>/down.sql                      undoes it
+//! <id>/migration.sql                 the same as up.sql, as Prisma has it, if the id begins with a version
 //! <id>/metadata.toml                 says what it needs; `docs/format.md` lists the keys
 //! <id>/up.sqlite.sql                 on SQLite, in place of up.sql; likewise down, postgres, mysql
 //! <id>.sql                           a migration in one file
@@ -85,8 +86,9 @@ pub fn migrations<B: Backend>(
     let mut entries: Vec<Entry> = entries.into_iter().map(relative).filter(visible).collect();
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     let mut wrong = Vec::new();
-    let files: Vec<File> =
+    let mut files: Vec<File> =
         entries.into_iter().filter_map(|entry| kept(File::new::<B>(root, entry), &mut wrong)).collect();
+    adopt_names(&mut files);
     let folders: BTreeSet<String> = files
         .iter()
         .filter(|file| matches!(file.kind, Kind::InFolder(..)))
@@ -143,6 +145,19 @@ pub fn migrations<B: Backend>(
     let mut migrations: Vec<Migration<B>> = chosen.collect();
     migrations.extend(strays.into_iter().map(|(id, _, why, origin)| not_read(id, why, origin)));
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
+}
+
+/// Takes `<id>/migration.sql` for `<id>/up.sql` where that is not there.
+fn adopt_names(files: &mut [File]) {
+    let is_up = |file: &&File| matches!(file.kind, Kind::InFolder(Role::Up(_)));
+    let taken: BTreeSet<String> = files.iter().filter(is_up).map(|file| file.folder.clone()).collect();
+    for file in files.iter_mut().filter(|file| file.kind == Kind::Flat(Role::Up(None))) {
+        let folder = MigrationId::from(file.folder.rsplit('/').next().unwrap_or_default());
+        if file.id.eq_ignore_ascii_case("migration") && folder.has_version() && !taken.contains(&file.folder)
+        {
+            (file.kind, file.id) = (Kind::InFolder(Role::Up(None)), folder.into());
+        }
+    }
 }
 
 /// How the migrations of a set are laid out that have a version in their name.

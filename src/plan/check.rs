@@ -24,7 +24,7 @@ pub(super) fn up(
     found.extend(unfinished(history, steps));
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
     found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
-    found.extend(steps.iter().filter_map(|step| misfit(graph, step, setting)));
+    found.extend(misfits(graph, steps, setting));
     found.extend(batch(&manners(graph, steps, setting), setting));
     found.extend(out_of_order(graph, history, places));
     found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
@@ -70,7 +70,7 @@ pub(super) fn down(
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
     found.extend(steps.iter().filter_map(|step| gone_for_good(graph, step, setting)));
-    found.extend(steps.iter().filter_map(|step| misfit(graph, step, setting)));
+    found.extend(misfits(graph, steps, setting));
     found.extend(batch(&manners(graph, steps, setting), setting));
     found
 }
@@ -224,14 +224,25 @@ fn manners<'g>(graph: &'g Graph, steps: &[Step], setting: Setting<'_>) -> Vec<(&
 }
 
 /// A statement that does not fit into the transaction of its step.
-fn misfit(graph: &Graph, step: &Step, setting: Setting<'_>) -> Option<Problem> {
-    let place = graph.place(&step.id).filter(|_| step.from.is_none_or(|from| from == 1))?;
-    let Fit::Divided(misfit) = setting.scripts.fit(place, step.direction) else { return None };
-    (step.atomicity == Atomicity::Transaction || misfit.is_hopeless).then(|| {
-        let (at, statement) = setting.scripts.located(place, step.direction, misfit.offset);
+pub(crate) fn misfit(
+    graph: &Graph,
+    place: usize,
+    direction: Direction,
+    setting: Setting<'_>,
+) -> Option<Problem> {
+    let Fit::Divided(misfit) = setting.scripts.fit(place, direction) else { return None };
+    let meta = &graph.metas()[place];
+    (meta.atomicity == Atomicity::Transaction || misfit.is_hopeless).then(|| {
+        let (at, statement) = setting.scripts.located(place, direction, misfit.offset);
         let finding = format!("{}, at {at} in `{}`", misfit.finding, crate::error::Abridged(&statement));
-        Problem::new(ProblemKind::NotInTransaction, &step.id, finding, misfit.remedy.clone()).at(at)
+        Problem::new(ProblemKind::NotInTransaction, &meta.id, finding, misfit.remedy.clone()).at(at)
     })
+}
+
+/// The steps that do not fit into their transactions. What is to go on stands where it got.
+fn misfits(graph: &Graph, steps: &[Step], setting: Setting<'_>) -> Vec<Problem> {
+    let begin = steps.iter().filter(|step| step.from.is_none_or(|from| from == 1));
+    begin.filter_map(|step| misfit(graph, graph.place(&step.id)?, step.direction, setting)).collect()
 }
 
 fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Problem> {

@@ -44,25 +44,20 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         }
         let behind = if first.may_join() { &steps[place..] } else { &[] };
         let joining = &behind[..behind.iter().take_while(|left| left.may_join()).count()];
-        match joining.iter().position(|left| left.orphans.is_empty()) {
-            Some(mends) => {
-                let last = &joining[mends].step.id;
-                let with = match mends {
-                    0 => format!("`{last}`"),
-                    between => format!("the {} steps behind it", between + 1),
-                };
-                let why = first.broken().reason();
-                let finding = format!(
-                    "will be one transaction with {with}, since in between {why} until `{last}` is done"
-                );
-                found.push(Problem::note(ProblemKind::Together, &first.step.id, finding));
-                place += mends + 1;
-            }
-            None => {
-                found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
-                break;
-            }
-        }
+        let Some(mends) = joining.iter().position(|left| left.orphans.is_empty()) else {
+            found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
+            break;
+        };
+        let last = &joining[mends].step.id;
+        let with = match mends {
+            0 => format!("`{last}`"),
+            between => format!("the {} steps behind it", between + 1),
+        };
+        let why = first.broken().reason();
+        let finding =
+            format!("will be one transaction with {with}, since in between {why} until `{last}` is done");
+        found.push(Problem::note(ProblemKind::Together, &first.step.id, finding));
+        place += mends + 1;
     }
     found
 }

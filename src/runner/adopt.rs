@@ -60,6 +60,7 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn plan_adoption(&self, mut conn: B::Conn<'_>, how: &Adopt) -> Result<Adoption> {
         let conn = &mut conn;
+        self.enter(conn)?;
         let (ledger, history) = self.books(conn)?;
         self.considered(conn, how, &ledger, &history)
     }
@@ -81,6 +82,7 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         adoption.refuse()?;
         self.refuse_open_transaction(conn)?;
+        self.enter(conn)?;
         if adoption.to_record().next().is_none() {
             let (ledger, history) = self.books(conn)?;
             self.refuse_other(conn, &adoption, &ledger, &history)?;

@@ -16,6 +16,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Errors
     /// If the database cannot be read.
     pub fn status(&self, mut conn: B::Conn<'_>) -> Result<Status> {
+        self.enter(&mut conn)?;
         let (_, history) = self.books(&mut conn)?;
         Ok(status(&self.graph, &history, self.setting()))
     }
@@ -31,6 +32,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read, or neither the set nor the history knows the migration.
     pub fn is_applied(&self, mut conn: B::Conn<'_>, id: impl Into<MigrationId>) -> Result<bool> {
         let id = id.into();
+        self.enter(&mut conn)?;
         let (_, history) = self.books(&mut conn)?;
         match (history.get(&id), self.graph.place(&id)) {
             (Some(record), _) => Ok(record.dirty.is_none()),
@@ -60,6 +62,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the lock cannot be looked at.
     pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
         let conn = &mut conn;
+        self.enter(conn)?;
         if self.lock == Lock::Sidecar {
             let table = B::resolve(conn, &self.table).map_err(self.reading())?;
             let looking = |fault| self.database("look at the lock", fault);
@@ -87,6 +90,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read.
     pub fn history(&self, mut conn: B::Conn<'_>) -> Result<History> {
         let conn = &mut conn;
+        self.enter(conn)?;
         let (_, history) = self.books(conn)?;
         let traces = patiently(self.lock_timeout, || B::traces(conn, &self.table.log()));
         Ok(history.with_traces(traces.map_err(self.reading())?))

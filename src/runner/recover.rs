@@ -28,6 +28,7 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Vec<Trace>> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
+        self.enter(conn)?;
         let (_, history) = self.books(conn)?;
         // Whether a statement is done that somebody may be working on is not known before that ends.
         self.amendments(conn, &history, &recovery, &signature, None)?;

@@ -131,6 +131,7 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn run_to(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Report> {
         let conn = &mut conn;
+        self.enter(conn)?;
         if target == Target::Latest {
             let head = patiently(self.lock_timeout, || B::head(conn, &self.table));
             if matches!(head, Ok(head) if head == self.complete) {
@@ -253,6 +254,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
+        self.enter(conn)?;
         let is_foreign = |step: &&Step| {
             !step.is_stored && self.find(step).is_none_or(|(meta, _)| meta.checksum != step.checksum)
         };

@@ -13,11 +13,12 @@ use crate::history::History;
 use crate::hooks::Hooks;
 use crate::lock::Holding;
 use crate::migration::Meta;
+use crate::plan::check::misfit;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::{Consent, Policy};
 use crate::problem::Problem;
 use crate::report::Report;
-use crate::step::Step;
+use crate::step::{Direction, Step};
 use crate::target::Target;
 use crate::validation::{fails, findings, judged, lints};
 
@@ -32,6 +33,7 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn validate(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
         let conn = &mut conn;
+        self.enter(conn)?;
         let (_, history) = self.books(conn)?;
         let outspoken = self.policy.outspoken();
         let plan = plan(&self.graph, &history, &Target::Latest, self.setting_under(&outspoken))?;
@@ -114,6 +116,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// The findings about the set by itself.
     fn examined(&self) -> Result<Vec<Problem>> {
         let mut found = lints(self.graph.metas());
+        found.extend(self.misfits_going_back());
         let outspoken = self.policy.outspoken();
         let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&outspoken) };
         let plan = plan(&self.graph, &History::default(), &Target::Latest, setting)?;
@@ -122,6 +125,14 @@ impl<B: Backend> MigrationRunner<B> {
             found.extend(fails("when the set is replayed in an empty database", &error));
         }
         Ok(found)
+    }
+
+    /// The scripts that undo something and do not fit into their transactions. A plan says it of those that apply.
+    fn misfits_going_back(&self) -> Vec<Problem> {
+        let setting = self.setting();
+        let runs_here = |place: &usize| setting.excludes(&self.graph.metas()[*place]).is_none();
+        let places = (0..self.graph.metas().len()).filter(runs_here);
+        places.filter_map(|place| misfit(&self.graph, place, Direction::Down, setting)).collect()
     }
 
     /// Carries out a plan in an empty database in memory, and gives the error it ended with.

@@ -143,6 +143,20 @@ fn real_names_load_however_they_are_written() {
     }
 }
 
+/// Prisma's folders were one migration of the name `migration` in several places.
+#[test]
+fn a_folder_may_have_its_script_by_the_name_of_another_tool() {
+    check(
+        "20240101120000_a/migration.sql=A | 20240102120000_b/migration.sql=B",
+        "20240101120000_a: A; 20240102120000_b: B",
+    );
+    check("1_a/Migration.SQL=A | 1_a/down.sql=B | 1_a/metadata.toml=description = 'D'", "1_a: A / B \"D\"");
+    check("x/1_a/migration.sql=A | 1_b/up.sql=B", "1_a: A; 1_b: B");
+    check("1_a/migration.sql=A | 1_a/up.sql=B", "1_a: B ?m/1_a/migration.sql");
+    check("a/migration.sql=A", "migration: A");
+    check("1_a/migration.sql=A | 1_a/seed.sql=B", "1_a: A ?m/1_a/seed.sql");
+}
+
 #[test]
 fn a_file_may_be_a_migration() {
     check("1_a.sql=A", "1_a: A");
@@ -468,7 +482,7 @@ fn what_has_no_version_and_another_shape_than_the_set_is_reported() {
     check(&format!("{folders} | V3__c.sql=C"), &format!("{set}; V3__c: C"));
     let folder = "archive not read (folder beside files, m/archive/up.sql)";
     check("1_a.sql=A | 2_b.sql=B | archive/up.sql=C", &format!("1_a: A; 2_b: B; {folder}"));
-    check("1_a.sql=A | archive/up.sql=C | archive/metadata.toml=÷", &format!("1_a: A; {}", folder));
+    check("1_a.sql=A | archive/up.sql=C | archive/metadata.toml=÷", &format!("1_a: A; {folder}"));
     // Where neither has more versions than the other, each name is as good as any other.
     check("a/up.sql=A | b.sql=B", "a: A; b: B");
     check("1_a/up.sql=A | 2_b.sql=B | c.sql=C | d/up.sql=D", "1_a: A; 2_b: B; c: C; d: D");

@@ -34,6 +34,7 @@ mod rollback;
 mod round_trips;
 mod safety;
 mod sample_set;
+mod script_transactions;
 mod server_regressions;
 mod server_scripts;
 mod servers;

@@ -357,6 +357,7 @@ fn a_plan_of_another_runner_is_asked_about_too() {
 /// A runner, the migrations applied before, SQL to run after that, and where to go.
 type Refusal = (ProblemKind, MigrationRunner, Vec<Migration>, &'static str, Target);
 
+#[allow(clippy::too_many_lines, reason = "a row for each kind")]
 fn refusals() -> Vec<Refusal> {
     let sql = |id, up| Migration::sql(id, up);
     let a = || sql("1_a", "CREATE TABLE a (x)");

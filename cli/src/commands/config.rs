@@ -12,6 +12,11 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
     let settings = context.settings;
     let all = [
         ("database-url", settings.database.as_ref().map(|setting| shown(setting, ToString::to_string))),
+        (
+            "dialect",
+            settings.dialect.as_ref().map(|setting| shown(setting, |name| name.dialect().to_string())),
+        ),
+        ("session-sql", settings.session_sql.as_ref().map(|setting| shown(setting, |sql| sql.join("; ")))),
         ("dir", Some(shown(&settings.dir, |dir| dir.display().to_string()))),
         ("table", settings.table.as_ref().map(|setting| shown(setting, Clone::clone))),
         ("env", settings.environment.as_ref().map(|setting| shown(setting, Clone::clone))),

@@ -1,9 +1,10 @@
 //! `validate`
 
 use serde_json::json;
-use switchy_schema::{Policy, Problem, Verdict};
+use switchy_schema::{Dialect, Policy, Problem, Verdict};
 
 use super::Work;
+use crate::dialect::{Known, spelled};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::Outcome;
@@ -20,6 +21,13 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
         work.runner.validate(B::conn(&mut session))?
     } else {
         work.output().say("no database is named, so the migrations are looked at by themselves");
+        work.known.iter().for_each(|known| work.output().say(&known.remark()));
+        if B::DIALECT != Dialect::Sqlite {
+            let name = spelled(B::DIALECT);
+            work.output().say(&format!(
+                "their scripts are not run, since that takes a {name} server; name one to try them"
+            ));
+        }
         work.runner.validate_source()
     };
     let text = found.iter().map(line).collect::<Vec<_>>().join("\n");
@@ -28,7 +36,11 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
         0 => "nothing is wrong".to_owned(),
         all => format!("{}, {refused} of them refused", words::counted(all, "finding")),
     };
-    let json = json!({ "problems": found.iter().map(facts::problem).collect::<Vec<_>>() });
+    let json = json!({
+        "problems": found.iter().map(facts::problem).collect::<Vec<_>>(),
+        "dialect": B::DIALECT.to_string(),
+        "dialect_from": work.known.as_ref().map_or("program", Known::word),
+    });
     Ok(Outcome::new(text, json).remarking(remark).exiting(Exit::of_problems(&found)))
 }
 

@@ -15,6 +15,7 @@ mod servers;
 
 mod adoption;
 mod commands;
+mod dialects;
 mod encryption;
 mod errors;
 mod help;

@@ -81,7 +81,7 @@ fn a_manifest_is_written_and_compared() {
 fn a_folder_that_no_program_could_read_is_not_published() {
     let mut shell = Shell::with_set();
     shell.run("manifest --dir nowhere");
-    shell.write("migrations/2025-01-04-000000_half/down.sql", "");
+    shell.write("migrations/2025-01-04-000000_half/metadata.toml", "");
     shell.run("manifest");
     shell.remove("migrations/2025-01-04-000000_half");
     // It is wrong for one kind of database alone.

@@ -184,3 +184,78 @@ fn whoever_only_reads_makes_no_table_on_a_server() {
         assert_eq!(tables, [""; 0], "{}", shell.log);
     }
 }
+
+/// What psql takes: a user, no host, and the folder of the socket behind the name of the database.
+#[test]
+fn the_folder_of_a_socket_may_stand_behind_a_user_without_a_host() {
+    let Some(database) = servers::postgres() else { return };
+    let url = postgres_url(&database);
+    let Some((name, options)) = url.strip_prefix("postgres:///").and_then(|rest| rest.split_once('?')) else {
+        return;
+    };
+    let option = |key: &str| {
+        let pairs = options.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(found, _)| *found == key).map(|(_, value)| value).next_back().unwrap().to_owned()
+    };
+    let (host, user) = (option("host"), option("user"));
+    for (place, url) in [
+        format!("postgres://{user}@/{name}?host={host}"),
+        format!("postgresql://{user}:@/{name}?host={host}"),
+        format!("postgres://{}/{name}?user={user}", host.replace('/', "%2F")),
+        format!("postgres://{user}@{}/{name}", host.replace('/', "%2F")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut shell = Shell::new();
+        shell.hide(&url);
+        shell.migration("2025-01-01-000000_it", "CREATE TABLE a (b INT)", None);
+        let output = shell.run(&format!("status --database-url {url} --table t{place}"));
+        assert!(output.status.success(), "{url}: {}", shell.log);
+    }
+}
+
+/// Public sets rely on what their own tool sets on the session before it runs them.
+#[test]
+fn statements_for_the_session_run_before_anything_else() {
+    if let Some(database) = servers::mysql() {
+        let url = mysql_url(&database);
+        let mut shell = Shell::new();
+        shell.hide(&url);
+        shell.set("SWITCHY_DATABASE_URL", &url);
+        let script = "CREATE TABLE c (p INT, FOREIGN KEY (p) REFERENCES p (id)) ENGINE=InnoDB;
+            INSERT INTO c VALUES (1); CREATE TABLE p (id INT PRIMARY KEY) ENGINE=InnoDB;";
+        shell.migration("2025-01-01-000000_it", script, None);
+        assert!(!shell.run("migrate").status.success(), "{}", shell.log);
+        let mut shell = Shell::new();
+        shell.hide(&url);
+        shell.set("SWITCHY_DATABASE_URL", &url);
+        shell.migration("2025-01-01-000000_it", script, None);
+        let line = "migrate --table other --session-sql 'SET FOREIGN_KEY_CHECKS = 0; SET UNIQUE_CHECKS = 0'";
+        assert!(shell.run(line).status.success(), "{}", shell.log);
+    }
+    if let Some(database) = servers::postgres() {
+        let url = postgres_url(&database);
+        let mut shell = Shell::new();
+        shell.hide(&url);
+        shell.write(
+            "switchy-schema.toml",
+            &format!(
+                "database-url = \"{url}\"\nsession-sql = [\"CREATE SCHEMA IF NOT EXISTS app\", \"SET search_path = app\"]\n"
+            ),
+        );
+        shell.migration("2025-01-01-000000_it", "CREATE TABLE a (b INT)", Some("DROP TABLE app.a"));
+        assert!(shell.run("migrate").status.success(), "{}", shell.log);
+        let output = shell.run("status --exit-code");
+        assert!(output.status.success(), "the records are looked for in the same place: {}", shell.log);
+        assert!(shell.run("rollback -y").status.success(), "the table is in the schema: {}", shell.log);
+        let output = shell.run("status --session-sql 'SELEKT 1'");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("the session statement `SELEKT 1` failed: "), "{said}");
+        // In the address, as psql takes it.
+        let options = "options=-c%20search_path%3Dapp";
+        let output = shell.run(&format!("migrate --database-url {url}&{options}"));
+        assert!(output.status.success(), "{}", shell.log);
+        assert!(shell.run("rollback -y").status.success(), "{}", shell.log);
+    }
+}

@@ -38,15 +38,16 @@ pub(super) fn control(text: &str) -> Control {
     } else if is(&["commit", "end"]) {
         let is_plain = only(&["work", "transaction"]) || (has("no") && has("chain"));
         if is_plain { Control::Commits } else { Control::Ends }
-    } else if is(&["abort"]) || (is(&["rollback"]) && !has("to")) {
-        Control::Ends
-    } else if is(&["prepare"]) && second(&["transaction"]) {
+    } else if is(&["abort"])
+        || (is(&["rollback"]) && !has("to"))
+        || (is(&["prepare"]) && second(&["transaction"]))
+    {
         Control::Ends
     } else if is(&["set"]) && second(&["transaction"]) {
         Control::BeginsOwn
-    } else if is(&["set", "reset"]) && !second(&["local", "constraints"]) {
-        Control::Sets
-    } else if is(&["select"]) && has("set_config") && !has("from") {
+    } else if (is(&["set", "reset"]) && !second(&["local", "constraints"]))
+        || (is(&["select"]) && has("set_config") && !has("from"))
+    {
         Control::Sets
     } else if refuses(first, &rest) {
         Control::Refuses

@@ -65,7 +65,9 @@ impl Tracker {
                 AND sql LIKE 'create unique%'";
             let table: Option<String> =
                 conn.query_row(sql, [index], |row| row.get(0)).optional().map_err(fault)?;
-            table.iter().for_each(|table| self.touched.touch(table, Touch::Changed));
+            if let Some(table) = table {
+                self.touched.touch(&table, Touch::Changed);
+            }
         }
         Ok(Sighted { does, changes: conn.total_changes() })
     }
@@ -80,9 +82,12 @@ impl Tracker {
             Does::Makes { table, has_keys: false } => _ = self.plain.insert(table.to_ascii_lowercase()),
             Does::Makes { table, has_keys: true } => self.touched.touch(table, Touch::Filled),
             Does::Touches(tables) => {
-                tables.iter().for_each(|(table, touch)| self.touched.touch(table, *touch))
+                for (table, touch) in tables {
+                    self.touched.touch(table, *touch);
+                }
             }
-            Does::Writes(..) if changed == 0 => {}
+            // A function of the application's may have written.
+            Does::Writes(..) | Does::Nothing | Does::DropsIndex(_) if changed == 0 => {}
             Does::Writes(table, touch) if changed == conn.changes() => self.write(table, *touch),
             Does::Writes(table, touch) => {
                 self.write(table, *touch);
@@ -90,8 +95,6 @@ impl Tracker {
                     self.explain(conn, own).map_err(fault)?;
                 }
             }
-            // A function of the application's may write.
-            Does::Nothing | Does::DropsIndex(_) if changed == 0 => {}
             Does::Nothing | Does::DropsIndex(_) | Does::Anything => self.touched.touch_anything(),
         }
         Ok(())

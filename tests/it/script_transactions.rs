@@ -1,0 +1,345 @@
+//! Scripts that begin and end transactions themselves, and statements that cannot be in one: what runs as it is, and what is refused
+//! with a remedy that works.
+
+use mysql::prelude::Queryable;
+use rusqlite::Connection;
+use switchy_schema::test_utils::{TestDatabase, rows};
+use switchy_schema::{
+    Atomicity, Backend, Checksum, ErrorKind, Migration, MigrationError, MigrationRunner, Mysql, Postgres,
+    ProblemKind, Sqlite, Target, TransactionMode,
+};
+
+use crate::execution::{applied, memory};
+use crate::{mysql as my, postgres as pg};
+
+fn it<B: Backend>(script: &str) -> Migration<B> {
+    Migration::from_scripts("1_it", script.to_owned(), None)
+}
+
+fn runner<B: Backend>(set: impl Into<Vec<Migration<B>>>) -> MigrationRunner<B> {
+    MigrationRunner::for_backend(set.into()).unwrap()
+}
+
+/// 342 files of 94 public sets say BEGIN and COMMIT themselves.
+#[test]
+fn a_script_that_is_one_transaction_is_the_engines() {
+    let spellings = [
+        ("BEGIN;", "COMMIT;"),
+        ("begin transaction;", "end transaction"),
+        ("BEGIN IMMEDIATE;", "END;"),
+        ("-- a dump\n;;\nBEGIN EXCLUSIVE TRANSACTION;\r\n", "\r\n/* done */ COMMIT TRANSACTION; -- so\r\n;"),
+        ("PRAGMA foreign_keys = OFF;\nBEGIN;", "COMMIT;\nPRAGMA foreign_keys = ON;"),
+        ("\u{feff}BEGIN\n;", "COMMIT\n;"),
+    ];
+    for (begin, commit) in spellings {
+        let body = "CREATE TABLE a (b); CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; END;
+            SAVEPOINT s; INSERT INTO a VALUES (1); RELEASE s;";
+        let script = format!("{begin} {body} {commit}");
+        for mode in [TransactionMode::PerMigration, TransactionMode::Batch] {
+            let conn = memory();
+            let set = runner::<Sqlite>([it(&script), Migration::sql("2_more", "INSERT INTO a VALUES (2)")]);
+            let set = set.transaction(mode);
+            set.run(&conn).unwrap_or_else(|error| panic!("{script}: {error}"));
+            assert_eq!(rows(&conn, "SELECT b FROM a"), ["1", "2"], "{script}");
+            assert_eq!(applied(&conn), ["1_it", "2_more"]);
+            let history = set.history(&conn).unwrap();
+            assert_eq!(
+                history.records()[0].checksum,
+                Some(Checksum::of(&script)),
+                "the text is hashed as it is"
+            );
+            assert!(set.run(&conn).unwrap().is_up_to_date());
+        }
+        // What fails in it leaves nothing, and is where it is in the file.
+        let conn = memory();
+        let broken = format!("{begin}\n{body}\nINSERT INTO missing VALUES (1);\n{commit}");
+        let error = runner::<Sqlite>([it(&broken)]).run(&conn).unwrap_err();
+        let line =
+            broken.trim_start_matches('\u{feff}').lines().position(|line| line.contains("missing")).unwrap()
+                + 1;
+        assert_eq!(error.location().unwrap().position.unwrap().line, line, "{error}");
+        assert!(error.to_string().contains("nothing of it was kept"), "{error}");
+        assert!(
+            conn.is_autocommit()
+                && applied(&conn).is_empty()
+                && rows(&conn, "SELECT * FROM sqlite_master").is_empty()
+        );
+        // Outside a transaction it is its own.
+        runner::<Sqlite>([it(&script).outside_transaction()]).run(&memory()).unwrap();
+    }
+}
+
+#[test]
+fn a_script_that_undoes_may_be_one_transaction_too_also_for_an_older_program() {
+    let it = || {
+        Migration::<Sqlite>::reversible(
+            "2_it",
+            "BEGIN; CREATE TABLE b (c); COMMIT;",
+            "BEGIN; DROP TABLE b; COMMIT;",
+        )
+    };
+    let first = || Migration::sql("1_a", "CREATE TABLE a (b)");
+    let conn = memory();
+    runner([first(), it()]).run(&conn).unwrap();
+    runner([first(), it()]).rollback(&conn, 1).unwrap();
+    assert_eq!(applied(&conn), ["1_a"]);
+    runner([first(), it()]).run(&conn).unwrap();
+    assert_eq!(runner([first()]).downgrade(&conn).unwrap().applied.len(), 1);
+    assert_eq!(rows(&conn, "SELECT name FROM sqlite_master WHERE name = 'b'"), Vec::<String>::new());
+    // It gets no further than that: what ends its transaction is refused as it always was.
+    for down in ["DROP TABLE b; COMMIT", "BEGIN; DROP TABLE b; COMMIT; DROP TABLE a", "BEGIN; DROP TABLE b"] {
+        let newer = Migration::from_scripts("2_it", "CREATE TABLE b (c)", Some(down.to_owned()));
+        let conn = memory();
+        runner([first(), newer]).run(&conn).unwrap();
+        let error = runner([first()]).downgrade(&conn).unwrap_err();
+        assert_eq!(error.problems()[0].kind, ProblemKind::Untrusted, "{down}: {error}");
+        assert_eq!(applied(&conn), ["1_a", "2_it"]);
+    }
+}
+
+/// What is refused, and that its remedies work: with the metadata, and without the lines.
+#[test]
+fn every_remedy_that_is_offered_works() {
+    let own = "BEGIN; CREATE TABLE a (b); COMMIT; INSERT INTO a VALUES (1); BEGIN; INSERT INTO a VALUES (2); COMMIT";
+    // (script, whether `run_in_transaction = false` is offered, whether to remove lines is)
+    let table = [
+        (own, true, true),
+        (
+            "CREATE TABLE a (b); BEGIN; INSERT INTO a VALUES (1); COMMIT; INSERT INTO a VALUES (2);",
+            true,
+            true,
+        ),
+        (
+            "CREATE TABLE a (b); BEGIN; INSERT INTO a VALUES (1); ROLLBACK; INSERT INTO a VALUES (2);",
+            true,
+            true,
+        ),
+        (
+            "CREATE TABLE a (b); INSERT INTO a VALUES (1); COMMIT; PRAGMA foreign_keys = OFF; BEGIN; INSERT INTO a VALUES (2)",
+            true,
+            true,
+        ),
+        ("COMMIT; CREATE TABLE a (b); INSERT INTO a VALUES (1), (2); BEGIN;", true, true),
+        (
+            "COMMIT; VACUUM; BEGIN; CREATE TABLE a (b); INSERT INTO a VALUES (1); INSERT INTO a VALUES (2)",
+            true,
+            false,
+        ),
+        (
+            "COMMIT; PRAGMA journal_mode = MEMORY; BEGIN; CREATE TABLE a (b); COMMIT; INSERT INTO a VALUES (1), (2); BEGIN",
+            true,
+            false,
+        ),
+        ("CREATE TABLE a (b); INSERT INTO a VALUES (1), (2); VACUUM", true, false),
+        ("BEGIN; CREATE TABLE a (b); COMMIT; VACUUM; INSERT INTO a VALUES (1), (2)", true, false),
+        ("PRAGMA synchronous = OFF; CREATE TABLE a (b); INSERT INTO a VALUES (1), (2)", true, false),
+        ("BEGIN; CREATE TABLE a (b); INSERT INTO a VALUES (1), (2)", false, true),
+        ("CREATE TABLE a (b); COMMIT; INSERT INTO a VALUES (1), (2)", false, true),
+        ("COMMIT; CREATE TABLE a (b); INSERT INTO a VALUES (1), (2)", false, true),
+        ("CREATE TABLE a (b); BEGIN; BEGIN; INSERT INTO a VALUES (1), (2); COMMIT; COMMIT", false, true),
+    ];
+    for (script, outside, removing) in table {
+        let database = TestDatabase::new();
+        let conn = database.connect();
+        let refused = |error: MigrationError| {
+            assert_eq!(error.kind(), ErrorKind::Refused, "{script}: {error}");
+            assert_eq!(error.problems()[0].kind, ProblemKind::NotInTransaction, "{script}");
+            assert_eq!(rows(&conn, "SELECT name FROM sqlite_master"), Vec::<String>::new(), "{script}");
+            error.to_string()
+        };
+        let said = refused(runner::<Sqlite>([it(script)]).run(&conn).unwrap_err());
+        assert_eq!(said.contains("run_in_transaction = false"), outside, "{script}: {said}");
+        assert_eq!(said.contains("remove its"), removing, "{script}: {said}");
+        let plan = runner::<Sqlite>([it(script)]).plan(&conn, Target::Latest).unwrap();
+        assert_eq!(plan.problems()[0].kind, ProblemKind::NotInTransaction, "{plan}");
+
+        let counts = |conn: &Connection| rows(conn, "SELECT count(*) > 0 FROM a");
+        if removing {
+            let control = |statement: &&str| {
+                let first = statement.split_whitespace().next().unwrap_or_default();
+                !["BEGIN", "COMMIT", "ROLLBACK"].contains(&first)
+            };
+            let without: Vec<&str> = script.split("; ").filter(control).collect();
+            let without = without.join("; ").replace("BEGIN;", "");
+            let conn = memory();
+            runner::<Sqlite>([it(&without)]).run(&conn).unwrap_or_else(|error| panic!("{without}: {error}"));
+            assert_eq!(counts(&conn), ["1"], "{script}");
+        }
+        let run = runner::<Sqlite>([it(script).outside_transaction()]).run(&conn);
+        if outside {
+            run.unwrap_or_else(|error| panic!("{script}: {error}"));
+            assert_eq!(
+                (counts(&conn), applied(&conn)),
+                (vec!["1".to_owned()], vec!["1_it".to_owned()]),
+                "{script}"
+            );
+            assert!(conn.is_autocommit(), "{script}");
+        } else {
+            // It is not offered, and it would not work: nothing is left dirty.
+            refused(run.unwrap_err());
+        }
+    }
+}
+
+/// What had to be found out file by file, with the ones before it applied, is said at once and before anything is done.
+#[test]
+fn everything_that_does_not_fit_is_listed_before_the_first_step() {
+    let set = || {
+        runner::<Sqlite>([
+            Migration::sql("1_a", "CREATE TABLE a (b)"),
+            Migration::sql("2_b", "CREATE TABLE b (c); VACUUM"),
+            Migration::sql("3_c", "VACUUM"),
+            Migration::sql("4_d", "BEGIN; CREATE TABLE d (e)"),
+            Migration::reversible("5_e", "CREATE TABLE e (f)", "DROP TABLE e; COMMIT"),
+        ])
+    };
+    let conn = memory();
+    let error = set().run(&conn).unwrap_err();
+    let ids: Vec<_> = error.problems().iter().map(|problem| problem.migration.as_str()).collect();
+    assert_eq!((error.kind(), ids), (ErrorKind::Refused, vec!["2_b", "4_d"]), "{error}");
+    assert_eq!(applied(&conn), Vec::<String>::new());
+    let found = |problems: Vec<switchy_schema::Problem>| -> Vec<String> {
+        let problems = problems.into_iter().filter(|problem| problem.kind == ProblemKind::NotInTransaction);
+        problems.map(|problem| problem.migration.to_string()).collect()
+    };
+    assert_eq!(found(set().validate_source()), ["5_e", "2_b", "4_d"], "and what would undo");
+    let plan = set().plan(&conn, Target::Latest).unwrap();
+    assert_eq!(found(plan.problems().to_vec()), ["2_b", "4_d"]);
+    assert_eq!(plan.steps()[2].atomicity, Atomicity::Guarded);
+    assert!(plan.to_string().contains("3. up 3_c; outside a transaction"), "{plan}");
+}
+
+#[test]
+fn what_cannot_be_in_a_transaction_and_is_alone_needs_no_metadata() {
+    for (script, check, expected) in [
+        ("VACUUM", "SELECT 1", "1"),
+        ("-- once\nvacuum main;\n", "SELECT 1", "1"),
+        ("PRAGMA journal_mode = WAL", "PRAGMA journal_mode", "wal"),
+        (
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
+            "PRAGMA journal_mode",
+            "wal",
+        ),
+    ] {
+        let database = TestDatabase::new();
+        let conn = database.connect();
+        runner::<Sqlite>([it(script)]).run(&conn).unwrap_or_else(|error| panic!("{script}: {error}"));
+        assert_eq!(
+            (rows(&conn, check), applied(&conn)),
+            (vec![expected.to_owned()], vec!["1_it".to_owned()])
+        );
+    }
+}
+
+#[test]
+fn postgres_scripts_may_be_transactions() {
+    // (script, what is left of it, what is said of it)
+    let table = [
+        ("BEGIN; CREATE TABLE a (b int); INSERT INTO a VALUES (1); COMMIT;", "1", ""),
+        (
+            "-- x\nSTART TRANSACTION READ WRITE;\nCREATE TABLE a (b int);\nINSERT INTO a VALUES (1);\nEND WORK",
+            "1",
+            "",
+        ),
+        (
+            "SET search_path = public;\nBEGIN;\nCREATE TABLE a (b int); INSERT INTO a VALUES (1);\nCOMMIT AND NO CHAIN;",
+            "1",
+            "",
+        ),
+        ("BEGIN; CREATE TABLE a (b int); DO $$ BEGIN INSERT INTO a VALUES (1); END $$; COMMIT", "1", ""),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE a (b int); INSERT INTO a VALUES (1); COMMIT",
+            "1",
+            "run_in_transaction = false",
+        ),
+        (
+            "CREATE TABLE a (b int); BEGIN; INSERT INTO a VALUES (1); COMMIT",
+            "1",
+            "run_in_transaction = false",
+        ),
+        (
+            "COMMIT; CREATE TABLE a (b int); INSERT INTO a VALUES (1); BEGIN",
+            "1",
+            "run_in_transaction = false",
+        ),
+        (
+            "CREATE TABLE a (b int); INSERT INTO a VALUES (1); CREATE INDEX CONCURRENTLY i ON a (b)",
+            "1",
+            "run_in_transaction = false",
+        ),
+        ("CREATE TABLE a (b int); BEGIN; INSERT INTO a VALUES (1)", "", "does not end it"),
+    ];
+    pg::with(|_, client| {
+        for (script, left, said) in table {
+            let run = runner::<Postgres>([it(script)]).run(&mut *client);
+            if said.is_empty() {
+                run.unwrap_or_else(|error| panic!("{script}: {error}"));
+            } else {
+                let error = run.unwrap_err();
+                assert_eq!(error.problems()[0].kind, ProblemKind::NotInTransaction, "{script}: {error}");
+                assert!(error.to_string().contains(said), "{script}: {error}");
+                assert_eq!(pg::rows(client, "SELECT to_regclass('a')::text IS NULL"), ["t"], "{script}");
+                let outside = runner::<Postgres>([it(script).outside_transaction()]).run(&mut *client);
+                assert_eq!(outside.is_ok(), !left.is_empty(), "{script}: {outside:?}");
+            }
+            if !left.is_empty() {
+                assert_eq!(pg::rows(client, "SELECT b::text FROM a"), [left], "{script}");
+            }
+            client.batch_execute("DROP TABLE IF EXISTS a, __switchy_migrations").unwrap();
+        }
+        client.batch_execute("CREATE TABLE a (b int)").unwrap();
+        for (number, alone) in [
+            "CREATE INDEX CONCURRENTLY i ON a (b)",
+            "SET lock_timeout = '5s';\nCREATE UNIQUE INDEX CONCURRENTLY j ON a (b);\nDROP INDEX CONCURRENTLY i;",
+            "VACUUM ANALYZE a",
+            "REINDEX TABLE CONCURRENTLY a",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let id = format!("{number}_alone");
+            let it = runner::<Postgres>([Migration::from_scripts(id, alone, None)]).table_name(&format!("t{number}"));
+            it.unwrap().run(&mut *client).unwrap_or_else(|error| panic!("{alone}: {error}"));
+        }
+    });
+}
+
+#[test]
+fn mysql_scripts_may_be_transactions() {
+    let table = [
+        ("BEGIN; INSERT INTO a VALUES (1); COMMIT;", "1", ""),
+        (
+            "/*!40101 SET NAMES utf8mb4 */;\nSTART TRANSACTION;\nINSERT INTO a VALUES (1);\nCOMMIT WORK;",
+            "1",
+            "",
+        ),
+        ("START TRANSACTION READ WRITE; INSERT INTO a VALUES (1); COMMIT", "1", ""),
+        ("START TRANSACTION; CREATE TABLE b (c INT); INSERT INTO a VALUES (1); COMMIT", "1", ""),
+        (
+            "INSERT INTO a VALUES (1); BEGIN; INSERT INTO a VALUES (2); COMMIT",
+            "1 2",
+            "run_in_transaction = false",
+        ),
+        ("COMMIT; INSERT INTO a VALUES (1); BEGIN", "1", "run_in_transaction = false"),
+        ("SET autocommit = 0; INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1", "1", ""),
+        ("INSERT INTO a VALUES (1); COMMIT; INSERT INTO a VALUES (2)", "1 2", "remove its"),
+    ];
+    my::with(|_, conn| {
+        for (script, left, said) in table {
+            conn.query_drop("CREATE TABLE a (b INT) ENGINE=InnoDB").unwrap();
+            let run = runner::<Mysql>([it(script)]).run(&mut *conn);
+            match run {
+                Ok(_) => assert_eq!(said, "", "{script}"),
+                Err(error) => {
+                    assert!(!said.is_empty() || script.contains("autocommit"), "{script}: {error}");
+                    assert_eq!(error.problems()[0].kind, ProblemKind::NotInTransaction, "{script}: {error}");
+                    assert!(error.to_string().contains(said), "{script}: {error}");
+                    assert_eq!(my::rows(conn, "SELECT b FROM a"), Vec::<String>::new(), "{script}");
+                    runner::<Mysql>([it(script).outside_transaction()]).run(&mut *conn).unwrap();
+                }
+            }
+            assert_eq!(my::rows(conn, "SELECT b FROM a ORDER BY b").join(" "), left, "{script}");
+            conn.query_drop("DROP TABLE IF EXISTS a, b, __switchy_migrations").unwrap();
+        }
+    });
+}

@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use crate::shell::Shell;
 
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// What is found in a folder with these files, and what is said of that.
 #[track_caller]
-fn validate(files: &[(&str, &str)], line: &str) -> (Value, String, Output) {
+fn validate(files: Files<'_>, line: &str) -> (Value, String, Output) {
     let mut shell = Shell::new();
     for (path, text) in files {
         shell.write(path, text);
@@ -31,7 +33,6 @@ fn a_set_for_a_server_is_not_judged_by_sqlite() {
     let down = ("migrations/2025-01-01-000000_a/down.sql", "DROP TABLE a");
     let meta = |text| ("migrations/2025-01-01-000000_a/metadata.toml", text);
     let config = |text| ("switchy-schema.toml", text);
-    type Files<'a> = &'a [(&'a str, &'a str)];
     let table: [(Files<'_>, &str, &str, &str); 13] = [
         (&[(up, POSTGRES), down], "validate", "postgres", "script"),
         (&[(up, MYSQL), down], "validate", "mysql", "script"),

@@ -8,7 +8,7 @@ use crate::effect::{Foreseen, Outlook, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
 use crate::fit::Fit;
 use crate::foreign::{Definition, ForeignTable};
-use crate::history::{Dirty, Head, Record};
+use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::orphans::Orphans;
 use crate::reached::{Reached, Standing};
@@ -198,6 +198,36 @@ pub trait Backend: Sized + 'static {
     /// One statement's worth of knowledge about the tracking table: the digest on its newest record and the count.
     fn head(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault>;
 
+    /// The same for a start, which must not pass over an unfinished step: without a digest if a record is dirty, whoever made it so. One
+    /// statement, where the database can.
+    fn settled(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault> {
+        let Ledger { head, records, .. } = Self::read(conn, table)?;
+        let is_dirty = records.iter().any(|record| record.dirty.is_some());
+        Ok(if is_dirty { Head { basis: None, ..head } } else { head })
+    }
+
+    /// Which form the tracking table has.
+    fn form(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TableForm, Fault> {
+        Self::read(conn, table).map(|ledger| ledger.form)
+    }
+
+    /// Adds a record, and writes the digest of the whole history on it.
+    fn append(
+        conn: &mut Self::Conn<'_>,
+        table: &TableName,
+        record: &Record,
+        basis: Basis,
+    ) -> Result<(), Fault> {
+        Self::insert(conn, table, record)?;
+        Self::stamp(conn, table, basis)
+    }
+
+    /// A number that is another one after another connection has changed the database, and the same otherwise, within a transaction of
+    /// ours; `None` if there is none. While it is the same, nobody has moved the tracking table.
+    fn version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
+        Ok(None)
+    }
+
     /// Everything in the tracking table, oldest first.
     fn read(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Ledger, Fault>;
 
@@ -226,8 +256,7 @@ pub trait Backend: Sized + 'static {
     fn delete(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<(), Fault>;
 
     /// Writes the digest of the whole history on the newest record, if there is a record.
-    fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: crate::history::Basis)
-    -> Result<(), Fault>;
+    fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: Basis) -> Result<(), Fault>;
 
     /// Makes the log, if it does not exist and making it commits: see [`SCHEMA_CAN_BE_ATOMIC`](Self::SCHEMA_CAN_BE_ATOMIC).
     fn create_log(_conn: &mut Self::Conn<'_>, _log: &TableName) -> Result<(), Fault> {
@@ -422,11 +451,12 @@ impl<B: Backend> std::fmt::Debug for Rehearsal<'_, B> {
 }
 
 /// What to do about a script that handles transactions itself.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) const KEEP_OUT: &str =
     "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction";
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 /// The fault of a script that cannot go on, because what one of its statements made has ended with the session.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) fn lost_with_session(statement: u32) -> Fault {
     let what = format!("it cannot go on here: what statement {statement} made ended with the session");
     Fault::new(FaultKind::Other, what).remedy(

@@ -10,6 +10,8 @@ pub enum Fit {
     Inside,
     /// It runs outside a transaction, whatever its author asks for.
     Outside,
+    /// It may fit and may not, and can run outside a transaction without harm: a setting that may be in force already.
+    Either,
     /// One of its statements does not fit, and its author has to say what is to become of the others.
     Divided(Misfit),
 }

@@ -179,6 +179,8 @@ pub struct History {
     records: Vec<Record>,
     places: HashMap<MigrationId, usize>,
     traces: Vec<Trace>,
+    /// What the head of a table says whose records were not read: that they are those of the first migrations of the set.
+    unread: Option<Head>,
 }
 
 impl History {
@@ -196,6 +198,21 @@ impl History {
             }
         }
         history
+    }
+
+    /// The history of which only the head was read, since that is the one after the first migrations of the set.
+    pub(crate) fn beginning(head: Head) -> Self {
+        Self { unread: Some(head), ..Self::default() }
+    }
+
+    /// How many migrations of the set are applied, if these are its first ones and nothing else is.
+    pub(crate) fn first_of_set(&self) -> Option<usize> {
+        self.unread.map(|head| head.count)
+    }
+
+    /// How many migrations are applied.
+    pub(crate) fn count(&self) -> usize {
+        self.unread.map_or(self.records.len(), |head| head.count)
     }
 
     /// With the log.
@@ -221,6 +238,9 @@ impl History {
 
     /// The digest of these records.
     pub(crate) fn basis(&self) -> Basis {
+        if let Some(basis) = self.unread.and_then(|head| head.basis) {
+            return basis;
+        }
         self.records.iter().fold(Basis::EMPTY, |basis, record| basis.toggled(record.digest()))
     }
 

@@ -71,9 +71,10 @@ pub enum Unread {
 }
 
 impl Meta {
-    /// How a script or code of it runs that fits into a transaction so.
+    /// How a script or code of it runs that fits into a transaction so, if it runs by itself.
     pub(crate) fn manner(&self, fit: &Fit) -> Manner {
-        let atomicity = if *fit == Fit::Outside { Atomicity::Guarded } else { self.atomicity };
+        let is_outside = matches!(fit, Fit::Outside | Fit::Either);
+        let atomicity = if is_outside { Atomicity::Guarded } else { self.atomicity };
         Manner { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
     }
 

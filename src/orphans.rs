@@ -122,29 +122,31 @@ impl Broken {
                 "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint".to_owned()
             }
             (Some((_, parent, _)), Atomicity::Transaction) => format!(
-                "to keep these rows, give `{parent}` its rows back in this script or in a later one, which then is one transaction \
-                 with it, or accept them as they are with foreign_keys = \"off\"; if they may go, delete them in this script"
+                "to keep these rows, give `{parent}` the rows that they need, in this script or in a later one, which then is one \
+                 transaction with it, or accept them as they are with foreign_keys = \"off\"; if they may go, delete them in this \
+                 script"
             ),
             (Some((_, parent, _)), Atomicity::Guarded) => format!(
-                "to keep these rows, give `{parent}` its rows back, or accept them as they are with foreign_keys = \"off\""
+                "to keep these rows, give `{parent}` the rows that they need, or accept them as they are with foreign_keys = \"off\""
             ),
         };
-        Fault::new(FaultKind::Other, format!("afterwards {}{why_not_mended}", self.said("would point")))
+        Fault::new(FaultKind::Other, format!("afterwards {}{why_not_mended}", self.said(["would point"; 2])))
             .remedy(remedy)
     }
 
     /// What is wrong as long as nothing mends it.
     pub(crate) fn reason(&self) -> String {
-        self.said("point")
+        self.said(["points", "point"])
     }
 
-    fn said(&self, point: &str) -> String {
+    /// With the verb for one row, and for several.
+    fn said(&self, verbs: [&str; 2]) -> String {
         let unchecked = self
             .unchecked
             .iter()
             .map(|child| format!("the rows of `{child}` point to columns that are not unique any more"));
         let rows = self.rows.iter().enumerate().map(|(place, (child, parent, count))| {
-            let rows = if *count == 1 { "row" } else { "rows" };
+            let (rows, point) = if *count == 1 { ("row", verbs[0]) } else { ("rows", verbs[1]) };
             match place {
                 0 => format!("{count} {rows} of `{child}` {point} to nothing in `{parent}`"),
                 _ => format!("{count} {rows} of `{child}` in `{parent}`"),

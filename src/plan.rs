@@ -144,7 +144,12 @@ impl Setting<'_> {
 
     /// How the migration at a place runs in a direction.
     fn manner(&self, graph: &Graph, place: usize, direction: Direction) -> Manner {
-        graph.metas()[place].manner(self.scripts.fit(place, direction))
+        let meta = &graph.metas()[place];
+        match self.scripts.fit(place, direction) {
+            // As part of one transaction it fails if it does not fit.
+            Fit::Either if self.mode == TransactionMode::Batch => meta.manner(&Fit::Inside),
+            fit => meta.manner(fit),
+        }
     }
 
     /// Why a migration does not run here, if it does not.
@@ -201,7 +206,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     // What is undone to be applied again is not to be found undone in between.
     let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
-    let (basis, already) = (history.basis(), history.records().len());
+    let (basis, already) = (history.basis(), history.count());
     Ok(Plan { basis, already, steps, problems, mode, target: target.clone() })
 }
 

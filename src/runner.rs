@@ -15,7 +15,7 @@ use crate::execute::Stopped;
 use crate::fault::BoxError;
 use crate::fit::Fit;
 use crate::graph::Graph;
-use crate::history::Head;
+use crate::history::{Basis, Head};
 use crate::hooks::Hooks;
 use crate::lock::Lock;
 use crate::migration::{Action, Body, Migration};
@@ -68,6 +68,8 @@ pub struct MigrationRunner<
     bodies: Vec<Body<B>>,
     /// Whether each migration fits into a transaction, up and down, where somebody has looked.
     fits: Vec<[OnceLock<Fit>; 2]>,
+    /// The digest of the history after none, one, two, ... of the migrations that run here.
+    beginnings: Vec<Basis>,
     /// What the tracking table says where everything is applied.
     complete: Head,
     table: TableName,
@@ -145,6 +147,7 @@ impl<B: Backend> MigrationRunner<B> {
             fits: bodies.iter().map(|_| Default::default()).collect(),
             graph,
             bodies,
+            beginnings: Vec::new(),
             complete: Head::EMPTY,
             table: TableName::default(),
             environment: None,
@@ -161,8 +164,14 @@ impl<B: Backend> MigrationRunner<B> {
             observer: None,
             is_stopped: None,
         };
-        runner.complete = runner.completion();
+        runner.counted();
         Ok(runner)
+    }
+
+    /// Finds out what runs here, and what the tracking table says then.
+    fn counted(&mut self) {
+        self.beginnings = self.digests();
+        self.complete = self.completion();
     }
 
     /// Keeps the records in another table than `__switchy_migrations`.
@@ -195,7 +204,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// an environment.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
-        self.complete = self.completion();
+        self.counted();
         self
     }
 

@@ -152,10 +152,23 @@ pub(crate) fn blank_len(text: &str) -> usize {
     }
 }
 
+/// Whether a text stands in another one, in any case of ASCII.
+fn contains(text: &str, part: &str) -> bool {
+    let (text, part) = (text.as_bytes(), part.as_bytes());
+    let Some(first) = part.first() else { return true };
+    let is_here =
+        |at: usize| text[at..].get(..part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part));
+    text.iter().enumerate().any(|(at, byte)| byte.eq_ignore_ascii_case(first) && is_here(at))
+}
+
 /// Whether a name occurs in a text, quoted or not, in any case.
 pub(crate) fn mentions(text: &str, name: &str) -> bool {
     // A name with a quote inside is doubled where it stands; comparing without quotes errs towards "yes".
     let plain = |text: &str| text.replace(['"', '\'', '`', ']', '['], "");
+    let has_quotes = name.contains(['"', '\'', '`', ']', '[']);
+    if !has_quotes && !contains(text, name) {
+        return false;
+    }
     let name = plain(name);
     Tokens::new(text)
         .filter_map(Token::spelling)
@@ -211,12 +224,17 @@ pub(crate) fn statement_at(text: &str, number: u32) -> Option<usize> {
 
 /// How many statements a text has.
 pub(crate) fn statement_count(text: &str) -> u32 {
-    let (mut start, mut count) = (statement_start(text, 0), 0);
-    while start < text.len() {
-        start = statement_start(text, statement_end(text, start));
-        count += 1;
-    }
-    count
+    u32::try_from(statements(text).count()).unwrap_or(u32::MAX)
+}
+
+/// The statements of a text, each with where it begins.
+pub(crate) fn statements(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        let start = statement_start(text, end);
+        end = statement_end(text, start);
+        (start < text.len()).then(|| (start, &text[start..end]))
+    })
 }
 
 #[cfg(test)]

@@ -51,6 +51,11 @@ impl Touched {
         }
     }
 
+    /// Whether a table may be among them.
+    pub fn may_have(&self, table: &str) -> bool {
+        self.is_anything || self.tables.contains_key(&table.to_ascii_lowercase())
+    }
+
     /// Whether it is nothing.
     pub fn is_nothing(&self) -> bool {
         self.tables.is_empty() && !self.is_anything

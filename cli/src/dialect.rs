@@ -108,7 +108,10 @@ pub(crate) fn of(context: &Context<'_>) -> Result<Known> {
         Address::Mysql(_) => Dialect::Mysql,
     });
     match (by_address, &settings.dialect) {
-        (Some(address), Some(said)) if address != said.value.dialect() => {
+        // One file may serve several databases; two words of one command line may not contradict each other.
+        (Some(address), Some(said))
+            if address != said.value.dialect() && matches!(said.source, Source::Flag(_)) =>
+        {
             let (address, said, source) = (spelled(address), spelled(said.value.dialect()), &said.source);
             let what = format!("the address is one of {address}, and the dialect is {said} ({source})");
             Err(Failure::usage(format!("{what}; leave one of the two out")))
@@ -146,12 +149,11 @@ fn guessed(set: &MigrationRunner<Sqlite>) -> Known {
     let mut seen: [BTreeSet<&str>; 3] = Default::default();
     let mut first: [Option<(String, &'static str)>; 3] = Default::default();
     for (file, script) in scripts() {
-        for word in words(&script) {
-            for (place, (_, telling)) in TELLING.iter().enumerate() {
-                if let Some(known) = telling.iter().find(|known| known.eq_ignore_ascii_case(word)) {
-                    seen[place].insert(known);
-                    first[place].get_or_insert_with(|| (file.clone(), known));
-                }
+        let script = bare(&script);
+        for (place, (_, telling)) in TELLING.iter().enumerate() {
+            for known in telling.iter().filter(|known| has(&script, &known.to_ascii_lowercase())) {
+                seen[place].insert(known);
+                first[place].get_or_insert_with(|| (file.clone(), known));
             }
         }
     }
@@ -173,62 +175,131 @@ fn most(counts: impl IntoIterator<Item = (Dialect, usize)>) -> Option<Dialect> {
     first.next().is_none().then_some(*dialect)
 }
 
-/// Words of scripts that only one of them has.
+/// What only scripts for one of them have. A single word is no name that people give to tables and columns.
 const TELLING: [(Dialect, &[&str]); 3] = [
     (
         Dialect::Sqlite,
         &[
             "AUTOINCREMENT",
             "PRAGMA",
-            "strftime",
+            "strftime(",
             "sqlite_master",
             "sqlite_schema",
             "sqlite_sequence",
-            "ROWID",
-            "fts5",
+            "WITHOUT ROWID",
+            "USING fts5",
+            "INSERT OR REPLACE",
+            "INSERT OR IGNORE",
         ],
     ),
     (
         Dialect::Postgres,
         &[
-            "SERIAL",
             "BIGSERIAL",
             "SMALLSERIAL",
+            "SERIAL PRIMARY KEY",
+            "SERIAL NOT NULL",
             "JSONB",
             "TIMESTAMPTZ",
+            "TIMESTAMP WITH TIME ZONE",
             "BYTEA",
-            "plpgsql",
+            "LANGUAGE plpgsql",
             "TSVECTOR",
-            "CONCURRENTLY",
-            "gen_random_uuid",
-            "uuid_generate_v4",
-            "EXTENSION",
-            "regclass",
+            "INDEX CONCURRENTLY",
+            "gen_random_uuid(",
+            "uuid_generate_v4(",
+            "CREATE EXTENSION",
+            "CREATE TYPE",
+            "ALTER TYPE",
             "pg_catalog",
-            "INET",
             "CITEXT",
-            "nextval",
+            "nextval(",
+            "USING gin",
+            "USING gist",
         ],
     ),
     (
         Dialect::Mysql,
         &[
             "AUTO_INCREMENT",
-            "ENGINE",
-            "InnoDB",
-            "UNSIGNED",
-            "TINYINT",
+            "ENGINE=",
+            "ENGINE =",
+            "INT UNSIGNED",
+            "BIGINT UNSIGNED",
             "MEDIUMTEXT",
             "LONGTEXT",
             "utf8mb4",
-            "utf8mb4_unicode_ci",
-            "MODIFY",
-            "DELIMITER",
+            "CHARACTER SET",
+            "MODIFY COLUMN",
+            "ON UPDATE CURRENT_TIMESTAMP",
+            "LOCK TABLES",
         ],
     ),
 ];
 
-/// The words of a script, those of comments and texts among them: it is a guess, and said to be one.
-fn words(script: &str) -> impl Iterator<Item = &str> {
-    script.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+/// Whether a text has these words, not as a part of longer ones. What a `(` follows is a function, and a word of a type is none.
+fn has(text: &str, words: &str) -> bool {
+    let is_in_word = |c: char| c.is_alphanumeric() || c == '_';
+    let ends_in_word = words.ends_with(is_in_word);
+    text.match_indices(words).any(|(start, _)| {
+        let behind = &text[start + words.len()..];
+        let goes_on = ends_in_word && behind.starts_with(|c| is_in_word(c) || c == '(');
+        !goes_on && !text[..start].ends_with(is_in_word)
+    })
+}
+
+/// A script in lower case without its comments, texts and quoted names, and with one space wherever there is any.
+fn bare(script: &str) -> String {
+    let mut bare = String::with_capacity(script.len());
+    let mut rest = script;
+    while let Some(first) = rest.chars().next() {
+        let until =
+            |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
+        let (length, is_kept) = match first {
+            '-' if rest.starts_with("--") => (until("\n", 2), false),
+            '/' if rest.starts_with("/*") => (until("*/", 2), false),
+            '\'' | '"' | '`' => (until(first.encode_utf8(&mut [0; 4]), 1), false),
+            _ => (first.len_utf8(), !first.is_whitespace()),
+        };
+        if is_kept {
+            bare.extend(first.to_lowercase());
+        } else if !bare.ends_with(' ') {
+            bare.push(' ');
+        }
+        rest = &rest[length..];
+    }
+    bare
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_tell_what_a_script_is_for_unless_they_are_names_texts_or_comments() {
+        let found = |script: &str| {
+            let script = bare(script);
+            let of = |(dialect, telling): &(Dialect, &'static [&'static str])| {
+                let found = telling.iter().filter(|known| has(&script, &known.to_ascii_lowercase()));
+                found.map(|known| format!("{dialect}: {known}")).collect::<Vec<_>>()
+            };
+            TELLING.iter().flat_map(of).collect::<Vec<_>>().join(", ")
+        };
+        let rows = [
+            ("CREATE TABLE car (engine TEXT, extension TEXT, serial TEXT, inet TEXT, modify TEXT)", ""),
+            ("CREATE TABLE `car` (id INTEGER PRIMARY KEY, \"jsonb\" TEXT DEFAULT 'engine=InnoDB')", ""),
+            ("-- PRAGMA\nSELECT 1 /* BIGSERIAL\n*/", ""),
+            ("SELECT jsonb(x), my_pragma, pragmatic FROM t", ""),
+            ("create table a (b integer primary key\n  autoincrement)", "sqlite: AUTOINCREMENT"),
+            ("CREATE TABLE a (b) WITHOUT\r\n\tROWID", "sqlite: WITHOUT ROWID"),
+            ("CREATE TABLE a (b serial -- it\n PRIMARY KEY)", "postgres: SERIAL PRIMARY KEY"),
+            ("CREATE TABLE a (b jsonb, c timestamptz)", "postgres: JSONB, postgres: TIMESTAMPTZ"),
+            ("CREATE TABLE `a` (b INT) ENGINE=InnoDB", "mysql: ENGINE="),
+            ("'never ended, ENGINE=", ""),
+            ("\u{feff}PRAGMA foreign_keys = ON; SELECT 'ä'", "sqlite: PRAGMA"),
+        ];
+        for (script, expected) in rows {
+            assert_eq!(found(script), expected, "{script}");
+        }
+    }
 }

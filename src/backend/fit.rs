@@ -20,18 +20,30 @@ pub(super) enum Unmatched {
 pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit {
     let controls: Vec<Control> = statements.iter().map(|(control, _)| *control).collect();
     let offset = |number: u32| statements[number as usize - 1].1;
-    let refusing = controls.iter().position(|control| *control == Control::Refuses);
-    let found = match (shape(&controls), refusing) {
-        (Shape::Plain, _) if is_for_outside(&controls) => return Fit::Outside,
+    let refuses = |control: &Control| matches!(control, Control::Refuses | Control::SetsOnlyOutside);
+    let refusing = controls.iter().position(refuses);
+    let kind = shape(&controls);
+    if let Some(place) = inside(&controls, refuses) {
+        let found = Misfit::new(statements[place].1, REFUSES, MOVE_OUT);
+        return Fit::Divided(found.hopeless());
+    }
+    let found = match (kind, refusing) {
+        (Shape::Plain, _) if is_for_outside(&controls) => {
+            return if refusing.is_some() { Fit::Outside } else { Fit::Either };
+        }
+        (Shape::Surrounded, _) => return Fit::Outside,
         (Shape::Plain | Shape::One(_), None) => return Fit::Inside,
-        (Shape::Plain, Some(place)) => Misfit::new(statements[place].1, REFUSES, DIVIDE),
-        (Shape::One(_), Some(place)) => {
-            Misfit::new(statements[place].1, REFUSES, "take it out of the transaction of its script")
+        (Shape::Plain | Shape::One(_), Some(place)) => {
+            let is_setting = controls[place] == Control::SetsOnlyOutside;
+            Misfit::new(statements[place].1, REFUSES, if is_setting { SET_ELSEWHERE } else { DIVIDE })
         }
         (Shape::Own, refusing) => {
             let begins =
-                controls.iter().position(|control| matches!(control, Control::Begins | Control::BeginsOwn));
-            let remedy = if refusing.is_some() { OUTSIDE } else { OWN };
+                |control: &Control| matches!(control, Control::Begins | Control::BeginsOwn | Control::Chains);
+            let begins = controls.iter().position(begins);
+            let takes_back = controls.contains(&Control::Ends) || controls.contains(&Control::Chains);
+            let is_isolated = controls.contains(&Control::Isolates) || controls.contains(&Control::BeginsOwn);
+            let remedy = if refusing.is_some() || takes_back || is_isolated { OUTSIDE } else { OWN };
             Misfit::new(begins.map_or(0, |place| statements[place].1), BEGINS, remedy)
         }
         (Shape::Escapes(Ends { first, .. }), refusing) => {
@@ -48,7 +60,12 @@ pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit 
                 Control::Begins | Control::BeginsOwn => "begins a transaction inside another one",
                 _ => ENDS,
             };
-            let remedy = if refusing.is_some() { REMOVE_AND_OUTSIDE } else { REMOVE };
+            let remedy = match refusing {
+                Some(_) => REMOVE_AND_OUTSIDE,
+                // A server only warns.
+                None if unmatched != Unmatched::Fails => REMOVE_OR_OUTSIDE,
+                None => REMOVE,
+            };
             let found = Misfit::new(offset(number), finding, remedy);
             // A savepoint may have begun it.
             let is_hopeless = unmatched == Unmatched::Fails && !controls.contains(&Control::Saves);
@@ -58,9 +75,24 @@ pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit 
     Fit::Divided(found)
 }
 
+/// The first statement like this between one that begins a transaction and the one that ends it.
+fn inside(controls: &[Control], is_meant: impl Fn(&Control) -> bool) -> Option<usize> {
+    let mut is_open = false;
+    controls.iter().position(|control| {
+        match control {
+            Control::Begins | Control::BeginsOwn => is_open = true,
+            Control::Commits | Control::Ends => is_open = false,
+            _ => {}
+        }
+        is_open && is_meant(control)
+    })
+}
+
 /// Whether it has nothing but statements that cannot run in a transaction, and settings.
 fn is_for_outside(controls: &[Control]) -> bool {
-    let wants = |control: &Control| matches!(control, Control::Refuses | Control::SetsOutside);
+    let wants = |control: &Control| {
+        matches!(control, Control::Refuses | Control::SetsOutside | Control::SetsOnlyOutside)
+    };
     controls.iter().any(wants) && controls.iter().all(|control| wants(control) || *control == Control::Sets)
 }
 
@@ -86,5 +118,10 @@ const ESCAPES: &str = "remove its COMMIT and BEGIN, since each migration already
                        in its metadata to run it without one, and these two are passed over";
 const ESCAPES_ONLY: &str = "set run_in_transaction = false in its metadata to run it without one, and its COMMIT and BEGIN are passed over";
 const REMOVE: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction";
+const SET_ELSEWHERE: &str = "set it where the connection is opened, or set run_in_transaction = false in its metadata to run all of its \
+                             statements outside a transaction";
+const MOVE_OUT: &str = "move it out of the transaction of its script, into a migration of its own";
+const REMOVE_OR_OUTSIDE: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set \
+                                 run_in_transaction = false in its metadata to run it without one";
 const REMOVE_AND_OUTSIDE: &str =
     "remove its BEGIN, COMMIT and ROLLBACK, and set run_in_transaction = false in its metadata";

@@ -132,19 +132,15 @@ impl Backend for Mysql {
     }
 
     fn head(conn: &mut &mut Conn, table: &TableName) -> Result<Head, Fault> {
-        let name = quoted(table);
-        let sql =
-            format!("SELECT basis, (SELECT COUNT(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1");
-        match first(conn, &sql) {
-            Ok(None) => Ok(Head::EMPTY),
-            Ok(Some(row)) => Ok(Head {
-                basis: get::<String>(&row, 0).and_then(|text| text.parse().ok()),
-                count: get(&row, 1).unwrap_or_default(),
-            }),
-            Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Head::EMPTY),
-            Err(error) if code(&error) == Some(query::UNKNOWN_COLUMN) => Ok(UNTOLD),
-            Err(error) => Err(fault(error)),
-        }
+        head(conn, table, "basis")
+    }
+
+    fn settled(conn: &mut &mut Conn, table: &TableName) -> Result<Head, Fault> {
+        let unless_dirty = format!(
+            "CASE WHEN EXISTS (SELECT 1 FROM {} WHERE dirty <> 0) THEN NULL ELSE basis END",
+            quoted(table)
+        );
+        head(conn, table, &unless_dirty)
     }
 
     fn read(conn: &mut &mut Conn, table: &TableName) -> Result<Ledger, Fault> {
@@ -365,6 +361,22 @@ fn waiting(
 
 /// A schema is a database here.
 impl Schemas for Mysql {}
+
+fn head(conn: &mut Conn, table: &TableName, basis: &str) -> Result<Head, Fault> {
+    let name = quoted(table);
+    let sql =
+        format!("SELECT {basis}, (SELECT COUNT(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1");
+    match first(conn, &sql) {
+        Ok(None) => Ok(Head::EMPTY),
+        Ok(Some(row)) => Ok(Head {
+            basis: get::<String>(&row, 0).and_then(|text| text.parse().ok()),
+            count: get(&row, 1).unwrap_or_default(),
+        }),
+        Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Head::EMPTY),
+        Err(error) if code(&error) == Some(query::UNKNOWN_COLUMN) => Ok(UNTOLD),
+        Err(error) => Err(fault(error)),
+    }
+}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";

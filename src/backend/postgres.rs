@@ -105,24 +105,24 @@ impl Backend for Postgres {
     }
 
     fn head(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
-        let name = table.quoted();
-        let sql =
-            format!("SELECT basis, (SELECT count(*) FROM {name}) FROM {name} ORDER BY place DESC LIMIT 1");
-        // The simple protocol takes one round trip; a prepared statement takes two.
-        let rows = match conn.simple_query(&sql) {
-            Ok(rows) => rows,
-            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(Head::EMPTY),
-            Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNTOLD),
-            Err(error) => return Err(fault(error)),
-        };
-        let row = rows.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        Ok(row.map_or(Head::EMPTY, |row| Head {
-            basis: row.get(0).and_then(|text| text.parse().ok()),
-            count: row.get(1).and_then(|text| text.parse().ok()).unwrap_or_default(),
-        }))
+        head(conn, &heading(table, "basis"))
+    }
+
+    fn settled(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
+        let unless_dirty = format!(
+            "CASE WHEN EXISTS (SELECT 1 FROM {} WHERE dirty <> 0) THEN NULL ELSE basis END",
+            table.quoted()
+        );
+        head(conn, &heading(table, &unless_dirty))
+    }
+
+    fn form(conn: &mut &mut Client, table: &TableName) -> Result<TableForm, Fault> {
+        let columns = columns(conn, table)?;
+        if columns.is_empty() {
+            return Ok(TableForm::Missing);
+        }
+        let has_places = columns.iter().any(|column| column == PLACE);
+        Ok(if has_places { recognised(&columns)?.form } else { TableForm::Old })
     }
 
     fn read(conn: &mut &mut Client, table: &TableName) -> Result<Ledger, Fault> {
@@ -357,6 +357,29 @@ fn waiting(
 }
 
 impl Schemas for Postgres {}
+
+fn heading(table: &TableName, basis: &str) -> String {
+    let name = table.quoted();
+    format!("SELECT {basis}, (SELECT count(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1")
+}
+
+fn head(conn: &mut Client, sql: &str) -> Result<Head, Fault> {
+    // The simple protocol takes one round trip; a prepared statement takes two.
+    let rows = match conn.simple_query(sql) {
+        Ok(rows) => rows,
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(Head::EMPTY),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNTOLD),
+        Err(error) => return Err(fault(error)),
+    };
+    let row = rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    Ok(row.map_or(Head::EMPTY, |row| Head {
+        basis: row.get(0).and_then(|text| text.parse().ok()),
+        count: row.get(1).and_then(|text| text.parse().ok()).unwrap_or_default(),
+    }))
+}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";

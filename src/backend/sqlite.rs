@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, params};
 
-use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised, state};
+use super::table::{exactly_one, recognised, state};
 use super::{
-    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, atomically, closed, ended_transaction,
+    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, TableForm, atomically, closed,
+    ended_transaction,
 };
-use crate::dialect::{Dialect, TableName};
+use crate::dialect::{Dialect, TableName, quote};
 use crate::effect::{Outlook, Trust};
 use crate::fault::{Fault, FaultKind};
 use crate::fit::Fit;
@@ -16,15 +17,17 @@ use crate::foreign::{Definition, ForeignTable};
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::orphans::Orphans;
-use crate::sql::statement_at;
+use crate::sql::{statement_at, statements};
 use crate::step::Atomicity;
 use crate::touched::Touched;
 use crate::trace::Trace;
 
+mod attached;
 mod foreign;
 mod keys;
 mod log;
 mod orphans;
+mod records;
 mod rehearsal;
 mod scratch;
 mod script;
@@ -33,6 +36,8 @@ mod target;
 mod tracker;
 mod transactions;
 mod tripwire;
+
+use records::{columns, head, inserting, records, write};
 
 /// SQLite, through `&rusqlite::Connection`. It is what [`MigrationRunner`](crate::MigrationRunner) means if no backend
 /// is named.
@@ -56,6 +61,14 @@ impl Backend for Sqlite {
         conn.execute_batch(sql).map_err(fault)
     }
 
+    /// What is attached already may be attached again: an application that keeps its connection runs this at every start.
+    fn prepare_session(conn: &mut &Connection, sql: &str) -> Result<(), Fault> {
+        statements(sql).try_for_each(|(_, statement)| match conn.execute_batch(statement) {
+            Err(error) if attached::is_already(&error) => Ok(()),
+            outcome => outcome.map_err(fault),
+        })
+    }
+
     /// `IMMEDIATE`: what is read afterwards is still true when it is written.
     fn begin(conn: &mut &Connection) -> Result<(), Fault> {
         Self::execute(conn, "BEGIN IMMEDIATE")
@@ -71,8 +84,14 @@ impl Backend for Sqlite {
         scope: &Scope,
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
+        let attached = attached::databases(conn).map_err(fault)?;
         // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
-        keys::under(conn, scope.foreign_keys, |conn| atomically::<Self, R, E>(conn, scope, body))
+        let outcome =
+            keys::under(conn, scope.foreign_keys, |conn| atomically::<Self, R, E>(conn, scope, body));
+        if outcome.is_err() {
+            attached::detach_others(conn, &attached);
+        }
+        outcome
     }
 
     fn outside_transaction<R, E: From<Fault>>(
@@ -134,21 +153,28 @@ impl Backend for Sqlite {
         let name = in_main(table);
         let sql =
             format!("SELECT basis, (SELECT count(*) FROM {name}) FROM {name} ORDER BY rowid DESC LIMIT 1");
-        let read = || -> rusqlite::Result<Option<Head>> {
-            conn.prepare(&sql)?
-                .query_row([], |row| {
-                    let basis = row.get_ref(0)?.as_str().ok().and_then(|text| text.parse().ok());
-                    let count = usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
-                    Ok(Head { basis, count })
-                })
-                .optional()
-        };
-        match read() {
-            Ok(head) => Ok(head.unwrap_or(Head::EMPTY)),
-            Err(error) if is_missing(&error, table) => Ok(Head::EMPTY),
-            Err(error) if begins(&error, "no such column: basis") => Ok(UNTOLD),
-            Err(error) => Err(fault(error)),
+        head(conn, table, &sql)
+    }
+
+    /// The partial index of [`create_table`](Self::create_table) has no entry almost always, so this is no longer than the head.
+    fn settled(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
+        let name = in_main(table);
+        let sql = format!(
+            "SELECT basis, (SELECT count(*) FROM {name}), EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) FROM {name} \
+             ORDER BY rowid DESC LIMIT 1"
+        );
+        head(conn, table, &sql)
+    }
+
+    fn form(conn: &mut &Connection, table: &TableName) -> Result<TableForm, Fault> {
+        match columns(conn, &in_main(table)) {
+            Err(error) if is_missing(&error, table) => Ok(TableForm::Missing),
+            columns => Ok(recognised(&columns.map_err(fault)?)?.form),
         }
+    }
+
+    fn version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
+        conn.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Some).map_err(fault)
     }
 
     fn read(conn: &mut &Connection, table: &TableName) -> Result<Ledger, Fault> {
@@ -196,20 +222,16 @@ impl Backend for Sqlite {
             )"
         ))
         .map_err(fault)?;
+        index_dirty(conn, table).map_err(fault)?;
         records.iter().try_for_each(|record| Self::insert(conn, table, record))
     }
 
     fn insert(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
-        write(
-            conn,
-            &format!(
-                "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure,
-                up_sql, down_sql, down_options, down_checksum)
-                VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-                in_main(table)
-            ),
-            record,
-        )
+        write(conn, &inserting(table, "NULL"), record)
+    }
+
+    fn append(conn: &mut &Connection, table: &TableName, record: &Record, basis: Basis) -> Result<(), Fault> {
+        write(conn, &inserting(table, &format!("'{basis}'")), record)
     }
 
     fn update(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
@@ -332,93 +354,21 @@ impl Backend for Sqlite {
     }
 }
 
+/// Has an index of the dirty records only, which is empty almost always, so that a start looks for them in no time. Where the program has
+/// something else under that name, the start reads the table.
+fn index_dirty(conn: &Connection, table: &TableName) -> rusqlite::Result<()> {
+    let name = format!("{}_dirty", table.as_str());
+    let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE)";
+    if conn.query_row(sql, [&name], |row| row.get(0))? {
+        return Ok(());
+    }
+    let index = quote(&name);
+    conn.execute_batch(&format!("CREATE INDEX main.{index} ON {} (dirty) WHERE dirty <> 0", table.quoted()))
+}
+
 /// What changes when a row or the schema does.
 fn counters(conn: &Connection) -> rusqlite::Result<(u64, i64)> {
     Ok((conn.total_changes(), conn.query_row("PRAGMA main.schema_version", [], |row| row.get(0))?))
-}
-
-fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
-    let values = Values::from(record);
-    let params = params![
-        values.name,
-        values.run_on,
-        values.checksum,
-        values.dirty,
-        values.duration_ms,
-        values.statement,
-        values.statements,
-        values.mark,
-        values.failure,
-        values.up_sql,
-        values.down_sql,
-        values.down_options,
-        values.down_checksum
-    ];
-    exactly_one(conn.execute(sql, params).map_err(fault)?, &record.id)
-}
-
-fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<String>> {
-    let statement = conn.prepare(&format!("SELECT * FROM {name} LIMIT 0"))?;
-    (0..statement.column_count()).map(|column| statement.column_name(column).map(str::to_owned)).collect()
-}
-
-/// The records, oldest first, and the digest on the newest of them.
-fn records(
-    conn: &Connection,
-    name: &str,
-    reading: &Reading,
-) -> rusqlite::Result<(Vec<Record>, Option<String>)> {
-    let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
-    let measured = or_null(reading.duration_ms);
-    let duration = match reading.finished_on {
-        Some(finished) => format!(
-            "coalesce({measured}, CAST(round((julianday({finished}) - julianday(run_on)) * 86400000) AS INTEGER))"
-        ),
-        None => measured.to_owned(),
-    };
-    let sql = format!(
-        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-        FROM {name} ORDER BY rowid",
-        reading.name,
-        or_null(reading.checksum),
-        reading.dirty.unwrap_or("0"),
-        or_null(reading.status),
-        duration,
-        or_null(reading.statement),
-        or_null(reading.failure),
-        or_null(reading.basis),
-        or_null(reading.up_sql),
-        or_null(reading.down_sql),
-        or_null(reading.down_options),
-        or_null(reading.down_checksum),
-        or_null(reading.statements),
-        or_null(reading.mark),
-    );
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    let (mut records, mut basis) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        // Columns have no fixed type in SQLite: what is not of the type we write is as good as absent.
-        let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
-        records.push(Record::from(Row {
-            name: text(0).unwrap_or_default(),
-            run_on: text(1).unwrap_or_default(),
-            checksum: text(2),
-            dirty: row.get(3).unwrap_or(UP_BEGAN),
-            status: text(4),
-            duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
-            statement: row.get(6).ok(),
-            statements: row.get(13).ok(),
-            mark: text(14),
-            failure: text(7),
-            up_sql: text(9),
-            down_sql: text(10),
-            down_options: text(11),
-            down_checksum: text(12),
-        }));
-        basis = text(8);
-    }
-    Ok((records, basis))
 }
 
 /// The table as SQL names it. Without the schema, one of an attached or the temporary database could be meant.

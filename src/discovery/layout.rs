@@ -21,15 +21,19 @@
 //! ([`Unread`]).
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::metadata;
 use crate::backend::Backend;
 use crate::dialect::Dialect;
-use crate::error::{Failure, Location, MigrationError, Result, defined_twice, refuse_nul};
+use crate::error::{Failure, MigrationError, Result, defined_twice};
 use crate::id::MigrationId;
 use crate::migration::{Action, Body, Meta, Migration, Origin, Unread};
+
+mod file;
+
+pub(super) use file::dialect;
+use file::{File, Key, Kind, Place, Role, Text, malformed};
 
 /// A file: its path from the root of the set, with `/` between the parts, and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +99,9 @@ pub fn migrations<B: Backend>(
         .map(|file| file.folder.clone())
         .collect();
     let shapes = shapes(&files, &folders);
+    // Whoever describes a file means it to be a migration.
+    let described: BTreeSet<Place> =
+        files.iter().filter(|file| file.kind == Kind::FlatMetadata).map(File::place).collect();
 
     let mut drafts = BTreeMap::<Key, Draft>::new();
     let (mut unused, mut flat_metadata) = (Vec::new(), Vec::new());
@@ -103,11 +110,10 @@ pub fn migrations<B: Backend>(
         match file.kind {
             Kind::Other => {}
             Kind::Flat(_) | Kind::FlatMetadata if folders.contains(&file.folder) => unused.push(file),
-            Kind::InFolder(role) if file.is_stray(shapes.get(&file.database)) => {
-                strays.push((file.id, role, Unread::FolderBesideFiles, file.origin));
-            }
-            Kind::Flat(role) if file.is_stray(shapes.get(&file.database)) => {
-                strays.push((file.id, role, Unread::FileBesideFolders, file.origin));
+            Kind::InFolder(_) | Kind::Flat(_)
+                if file.is_stray(shapes.get(&file.database)) && !described.contains(&file.place()) =>
+            {
+                strays.push(file);
             }
             Kind::FlatMetadata => flat_metadata.push(file),
             Kind::InFolder(_) | Kind::Flat(_) => _ = kept(add(&mut drafts, file), &mut wrong),
@@ -137,13 +143,9 @@ pub fn migrations<B: Backend>(
     let twice =
         |id: &str| wrong.iter().flat_map(MigrationError::problems).any(|problem| problem.migration == *id);
     sets.retain(|id, drafts| !twice(id) && !drafts.iter().any(|(_, draft)| folders.contains(&draft.place.0)));
-    // Of several files of one name, the script that applies is told about.
-    strays.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-    strays.dedup_by(|b, a| a.0 == b.0);
-    strays.retain(|(id, ..)| !sets.contains_key(id));
     let chosen = sets.into_iter().filter_map(|(id, drafts)| kept(choose::<B>(id, drafts), &mut wrong));
     let mut migrations: Vec<Migration<B>> = chosen.collect();
-    migrations.extend(strays.into_iter().map(|(id, _, why, origin)| not_read(id, why, origin)));
+    add_strays(&mut migrations, strays);
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
 }
 
@@ -167,23 +169,73 @@ enum Shape {
     Files,
 }
 
-/// How most migrations with a version are laid out, in each folder for one kind of database. None where there are as many of both.
+/// How a set is laid out, in each folder for one kind of database: if the migrations with a version that are laid out so are more than all
+/// that are laid out otherwise, with and without one.
 fn shapes(files: &[File], folders: &BTreeSet<String>) -> BTreeMap<Option<Dialect>, Shape> {
-    let mut places = BTreeMap::<_, [BTreeSet<&str>; 2]>::new();
-    for file in files.iter().filter(|file| MigrationId::from(file.id.as_str()).has_version()) {
+    let mut places = BTreeMap::<_, [BTreeMap<&str, bool>; 2]>::new();
+    for file in files {
         let [in_folders, flat] = places.entry(file.database).or_default();
+        let has_version = MigrationId::from(file.id.as_str()).has_version();
         match file.kind {
-            Kind::InFolder(Role::Up(_)) => _ = in_folders.insert(&file.id),
-            Kind::Flat(Role::Up(_)) if !folders.contains(&file.folder) => _ = flat.insert(&file.id),
+            Kind::InFolder(Role::Up(_)) => _ = in_folders.insert(&file.id, has_version),
+            Kind::Flat(Role::Up(_)) if !folders.contains(&file.folder) => {
+                _ = flat.insert(&file.id, has_version);
+            }
             _ => {}
         }
     }
-    let shape = |[in_folders, flat]: [BTreeSet<&str>; 2]| match in_folders.len().cmp(&flat.len()) {
-        Ordering::Greater => Some(Shape::Folders),
-        Ordering::Less => Some(Shape::Files),
-        Ordering::Equal => None,
+    let shape = |[in_folders, flat]: [BTreeMap<&str, bool>; 2]| {
+        let with_version = |ids: &BTreeMap<&str, bool>| ids.values().filter(|has| **has).count();
+        match () {
+            () if with_version(&in_folders) > flat.len() => Some(Shape::Folders),
+            () if with_version(&flat) > in_folders.len() => Some(Shape::Files),
+            () => None,
+        }
     };
     places.into_iter().filter_map(|(database, ids)| Some((database, shape(ids)?))).collect()
+}
+
+/// Adds what is laid out otherwise than the set: as a migration if another one needs it, else to be reported.
+fn add_strays<B: Backend>(migrations: &mut Vec<Migration<B>>, strays: Vec<File>) {
+    let mut groups = BTreeMap::<(String, Place), Vec<File>>::new();
+    for file in strays {
+        groups.entry((file.id.clone(), file.place())).or_default().push(file);
+    }
+    let needs = |meta: &Meta| [&meta.depends_on[..], &meta.depends_on_if_present[..]].concat();
+    let needed: Vec<MigrationId> = migrations.iter().flat_map(|migration| needs(&migration.meta)).collect();
+    for ((id, _), mut files) in groups {
+        files.sort_by_key(|file| match file.kind {
+            Kind::InFolder(role) | Kind::Flat(role) => Some(role),
+            _ => None,
+        });
+        let Some(first) = files.first() else { continue };
+        let why = match first.kind {
+            Kind::InFolder(_) => Unread::FolderBesideFiles,
+            _ => Unread::FileBesideFolders,
+        };
+        let (database, origin) = (first.database, first.origin.clone());
+        if let Some(known) = migrations.iter_mut().find(|migration| migration.meta.id == *id) {
+            match known.meta.unread {
+                None => known.meta.unused_files.push(origin),
+                // Another one of the same name is known by its place.
+                Some(_) => migrations.push(not_read(origin.clone(), why, origin)),
+            }
+            continue;
+        }
+        let mut drafts = BTreeMap::new();
+        let read = files.into_iter().try_for_each(|file| add(&mut drafts, file));
+        let drafts = drafts.into_values().map(|draft| (database, draft)).collect();
+        let is_needed = needed.iter().any(|needed| *needed == *id);
+        migrations.push(match read.and_then(|()| choose::<B>(id.clone(), drafts)) {
+            Ok(migration) if is_needed => migration,
+            // A database may have a record of it, and its way back is then still one.
+            Ok(mut migration) => {
+                migration.meta.unread = Some(why);
+                migration
+            }
+            Err(_) => not_read(id, why, origin),
+        });
+    }
 }
 
 /// Files that are reported and not run.
@@ -205,168 +257,6 @@ fn folder_of(error: &MigrationError, root: &str) -> Option<String> {
 fn kept<T>(outcome: Result<T>, wrong: &mut Vec<MigrationError>) -> Option<T> {
     outcome.map_err(|error| wrong.push(error)).ok()
 }
-
-/// The database of the folder at the root, and an id: what may be defined only once.
-type Key = (Option<Dialect>, String);
-
-/// The database of this name, if a set may speak of it on the backend `B`.
-pub(super) fn dialect<B: Backend>(name: &str) -> Option<Dialect> {
-    let known = [
-        ("sqlite", Dialect::Sqlite),
-        ("sqlite3", Dialect::Sqlite),
-        ("postgres", Dialect::Postgres),
-        ("postgresql", Dialect::Postgres),
-        ("mysql", Dialect::Mysql),
-        ("mariadb", Dialect::Mysql),
-        (B::DIALECT.name(), B::DIALECT),
-    ];
-    known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, dialect)| dialect)
-}
-
-/// A folder, and an id if the migration is not all of the folder.
-type Place = (String, Option<String>);
-
-/// What a file is, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// `up.sql`, `down.postgres.sql`, `metadata.toml`: part of the migration its folder is.
-    InFolder(Role),
-    /// `<id>.sql`, `<id>.down.sql`
-    Flat(Role),
-    /// `<id>.toml`, if there is such an id
-    FlatMetadata,
-    Other,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
-    Up(Option<Dialect>),
-    Down(Option<Dialect>),
-    Metadata,
-}
-
-struct File {
-    origin: String,
-    database: Option<Dialect>,
-    /// The path of the folder it lies in, from the root.
-    folder: String,
-    /// Of a migration, its id; of another file, nothing of interest.
-    id: String,
-    kind: Kind,
-    bytes: Cow<'static, [u8]>,
-}
-
-impl File {
-    fn new<B: Backend>(root: &str, Entry { path, bytes }: Entry) -> Result<Self> {
-        let origin =
-            if root.is_empty() { path.clone() } else { format!("{}/{path}", root.trim_end_matches('/')) };
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        let (kind, flat_id) =
-            classify::<B>(name).map_err(|what| malformed(&origin, what, "use sqlite, postgres or mysql"))?;
-        let (top, _) = path.split_once('/').unwrap_or_default();
-        let database = dialect::<B>(top);
-        let leaf = folder.rsplit('/').next().unwrap_or_default();
-        let is_root = folder.is_empty() || (database.is_some() && top == folder);
-        if is_root && matches!(kind, Kind::InFolder(_)) {
-            return Err(malformed(
-                &origin,
-                "it lies in no migration's folder",
-                "move it into a folder named like YYYY-MM-DD-HHMMSS_name",
-            ));
-        }
-        Ok(Self {
-            database,
-            folder: folder.to_owned(),
-            id: if matches!(kind, Kind::InFolder(_)) { leaf.to_owned() } else { flat_id.to_owned() },
-            kind,
-            bytes,
-            origin,
-        })
-    }
-
-    fn key(&self) -> Key {
-        (self.database, self.id.clone())
-    }
-
-    /// What all files of one migration have in common: its folder, or its folder and id.
-    fn place(&self) -> Place {
-        match self.kind {
-            Kind::InFolder(_) => (self.folder.clone(), None),
-            _ => (self.folder.clone(), Some(self.id.clone())),
-        }
-    }
-
-    /// Whether it has no version, and is laid out otherwise than the migrations around it that have one.
-    fn is_stray(&self, shape: Option<&Shape>) -> bool {
-        let is_other = matches!(
-            (&self.kind, shape),
-            (Kind::Flat(_), Some(Shape::Folders)) | (Kind::InFolder(_), Some(Shape::Files))
-        );
-        is_other && !MigrationId::from(self.id.as_str()).has_version()
-    }
-
-    /// Whether an author could believe that this file, which nothing reads, belongs to a migration.
-    fn seems_part_of<'d>(&self, (_, id): &Key, draft: &'d mut Draft) -> Option<&'d mut Draft> {
-        let stem = self.id.to_lowercase();
-        let stem = stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).unwrap_or(&stem);
-        let is_in_its_folder = draft.place == (self.folder.clone(), None);
-        (is_in_its_folder || stem == id.to_lowercase()).then_some(draft)
-    }
-
-    fn text(self) -> Result<Text> {
-        let Self { bytes, origin, .. } = self;
-        let text = match bytes {
-            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
-            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| error.utf8_error()),
-        };
-        let text = text.map_err(|error| {
-            let what = format!("it is not UTF-8 text from byte {} on", error.valid_up_to());
-            malformed(&origin, what, "save it as UTF-8")
-        })?;
-        refuse_nul(&origin, false, &text)?;
-        Ok(Text { origin, text })
-    }
-}
-
-/// The kind of a file, and the id that its name would be.
-fn classify<B: Backend>(name: &str) -> Result<(Kind, &str), String> {
-    let Some((stem, extension)) = name.rsplit_once('.') else { return Ok((Kind::Other, "")) };
-    if name.eq_ignore_ascii_case("metadata.toml") {
-        return Ok((Kind::InFolder(Role::Metadata), ""));
-    }
-    if extension.eq_ignore_ascii_case("toml") {
-        return Ok((Kind::FlatMetadata, stem));
-    }
-    if !extension.eq_ignore_ascii_case("sql") {
-        return Ok((Kind::Other, ""));
-    }
-    let role = |word: &str| match () {
-        () if word.eq_ignore_ascii_case("up") => Some(Role::Up as fn(_) -> _),
-        () if word.eq_ignore_ascii_case("down") => Some(Role::Down as fn(_) -> _),
-        () => None,
-    };
-    let kind = |id, role| if str::is_empty(id) { (Kind::InFolder(role), "") } else { (Kind::Flat(role), id) };
-    // `up`, `<id>.up`
-    let (id, last) = stem.rsplit_once('.').unwrap_or(("", stem));
-    if let Some(role) = role(last) {
-        return Ok(kind(id, role(None)));
-    }
-    // `up.sqlite`, `<id>.up.sqlite`, `<id>.sqlite`
-    let (before_last, before) = id.rsplit_once('.').unwrap_or(("", id));
-    match (role(before), dialect::<B>(last)) {
-        (Some(role), Some(dialect)) => Ok(kind(before_last, role(Some(dialect)))),
-        (Some(_), None) => Err(format!("`{last}` is no database that it could be for")),
-        (None, Some(dialect)) if !id.is_empty() => Ok((Kind::Flat(Role::Up(Some(dialect))), id)),
-        (None, _) => Ok((Kind::Flat(Role::Up(None)), stem)),
-    }
-}
-
-/// A script or metadata, decoded.
-struct Text {
-    origin: String,
-    text: Cow<'static, str>,
-}
-
 /// The files of one migration.
 struct Draft {
     place: Place,
@@ -395,6 +285,16 @@ impl Draft {
     fn take(&mut self, role: fn(Option<Dialect>) -> Role, dialect: Dialect) -> Option<Text> {
         let overlay = self.texts.remove(&role(Some(dialect)));
         overlay.or_else(|| self.texts.remove(&role(None)))
+    }
+}
+
+impl File {
+    /// Whether an author could believe that this file, which nothing reads, belongs to a migration.
+    fn seems_part_of<'d>(&self, (_, id): &Key, draft: &'d mut Draft) -> Option<&'d mut Draft> {
+        let stem = self.id.to_lowercase();
+        let stem = stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).unwrap_or(&stem);
+        let is_in_its_folder = draft.place == (self.folder.clone(), None);
+        (is_in_its_folder || stem == id.to_lowercase()).then_some(draft)
     }
 }
 
@@ -493,10 +393,6 @@ fn assemble<B: Backend>(
         migration.meta.databases = databases.to_vec();
     }
     Ok(migration)
-}
-
-fn malformed(origin: &str, what: impl Into<String>, remedy: &'static str) -> MigrationError {
-    Failure::Malformed { at: Location::file(origin), what: what.into(), remedy }.into()
 }
 
 /// Two definitions of one id.

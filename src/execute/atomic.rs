@@ -61,7 +61,7 @@ impl<B: Backend> Executor<'_, B> {
         self.prepare_log(conn, run.works.iter().any(|work| work.step.direction == Direction::Down))?;
         let mut is_suspect = false;
         loop {
-            let mut attempt = Try { books: books.clone(), first: *first, done: Vec::new(), together: None };
+            let mut attempt = Try { books: *books, first: *first, done: Vec::new(), together: None };
             let outcome = B::transaction(conn, &scope, |conn| {
                 let before = if is_suspect { Some(self.orphans(conn, &Touched::anything())?) } else { None };
                 self.attempt(conn, run, before.as_ref(), &mut attempt)
@@ -110,7 +110,9 @@ impl<B: Backend> Executor<'_, B> {
         let mut broken = Broken::default();
         for (place, work) in run.works.iter().enumerate() {
             self.go_on().map_err(Stop::from)?;
-            let (applied, by_step) = self.within(conn, work, Atomicity::Transaction, &mut |_, _| Ok(()))?;
+            let head = attempt.books.head;
+            let (applied, by_step) =
+                self.within(conn, work, Atomicity::Transaction, head, &mut |_, _| Ok(()))?;
             touched.extend(by_step);
             let record = match work.step.direction {
                 Direction::Up => work.record(None, Some(applied.duration)),

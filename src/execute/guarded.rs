@@ -26,7 +26,7 @@ impl<B: Backend> Executor<'_, B> {
         let mut looked = *first;
         self.prepare_log(conn, work.step.direction == Direction::Down)?;
         *books = B::transaction(conn, &self.bookkeeping(), |conn| {
-            let mut books = books.clone();
+            let mut books = *books;
             self.reconcile(conn, &mut books, &mut looked)?;
             self.replace(conn, work, work.before.as_ref(), Some(&dirty), &mut books)?;
             B::stamp(conn, self.table, books.basis)?;
@@ -41,12 +41,13 @@ impl<B: Backend> Executor<'_, B> {
         let scope = Scope::new(work.meta.foreign_keys, self.patience);
         let has_begun = Cell::new(false);
         let mut left = Left::at(begun);
+        let head = books.head;
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             // Nothing could be taken back to see what was there before.
             let is_checked = work.meta.foreign_keys == ForeignKeys::Checked && self.may_touch(work);
             let before = is_checked.then(|| self.orphans(conn, &Touched::anything())).transpose()?;
             has_begun.set(work.action.text().is_none());
-            let (applied, _) = self.within(conn, work, Atomicity::Guarded, &mut |conn, reached| {
+            let (applied, _) = self.within(conn, work, Atomicity::Guarded, head, &mut |conn, reached| {
                 has_begun.set(true);
                 let next = left.now.reaching(reached);
                 self.advance(conn, work, &[&left.now], |_| next.clone())?;
@@ -119,7 +120,7 @@ impl<B: Backend> Executor<'_, B> {
             (Err(_), _) => return Ok(()),
         };
         self.advance(conn, work, &places, Dirty::clone)?;
-        let mut settled_books = books.clone();
+        let mut settled_books = *books;
         self.replace(conn, work, Some(&dirty), settled, &mut settled_books)?;
         B::stamp(conn, self.table, settled_books.basis)?;
         *books = settled_books;

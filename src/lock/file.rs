@@ -1,5 +1,6 @@
 //! A lock file. Whether it is locked is the operating system's knowledge alone; its text is for messages.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::Path;
@@ -15,6 +16,8 @@ use crate::error::{Failure, Result};
 pub(super) struct Locked {
     file: File,
     since: u64,
+    /// When it was last written down who holds it.
+    announced: Cell<Option<Instant>>,
 }
 
 impl Locked {
@@ -29,7 +32,7 @@ impl Locked {
         let mut pause = Duration::from_millis(1);
         loop {
             match file.try_lock_exclusive() {
-                Ok(()) => return Ok(Self { file, since: unix_now() }),
+                Ok(()) => return Ok(Self { file, since: unix_now(), announced: Cell::new(None) }),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.raw_os_error() != fs2::lock_contended_error().raw_os_error() => {
                     return Err(unusable(error).into());
@@ -48,7 +51,13 @@ impl Locked {
     }
 
     /// Writes down who holds the lock. If that fails, messages say less and nothing else is lost.
+    /// Short steps are not worth a word each.
     pub(super) fn announce(&self, migration: impl std::fmt::Display) {
+        const OFTEN: Duration = Duration::from_millis(100);
+        if self.announced.get().is_some_and(|last| last.elapsed() < OFTEN) {
+            return;
+        }
+        self.announced.set(Some(Instant::now()));
         let host = hostname().map_or_else(String::new, |host| format!(" on {host}"));
         let text = format!("{}\npid {}{host}\napplying `{migration}`\n", self.since, std::process::id());
         let _ = self.rewrite(&text);

@@ -31,6 +31,7 @@ impl Plan {
         let left = self.steps.iter().zip(&prospects).map(|(step, prospect)| together::Left {
             step,
             foreign_keys: prospect.foreign_keys,
+            is_opaque: prospect.is_code,
             orphans: prospect.outlook.orphans.clone(),
         });
         found.extend(together::findings(&left.collect::<Vec<_>>(), self.mode));

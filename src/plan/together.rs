@@ -11,6 +11,8 @@ use crate::step::{Atomicity, ForeignKeys, Step};
 pub(super) struct Left<'a> {
     pub(super) step: &'a Step,
     pub(super) foreign_keys: ForeignKeys,
+    /// Whether nobody knows what it does, as of code.
+    pub(super) is_opaque: bool,
     pub(super) orphans: Vec<Unparented>,
 }
 
@@ -33,10 +35,15 @@ impl Left<'_> {
 /// A finding for each step that is not committed by itself.
 pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem> {
     if mode == TransactionMode::Batch {
-        let last = steps.last().filter(|last| last.is_checked() && !last.orphans.is_empty());
+        let is_known = !steps.iter().any(|left| left.is_opaque);
+        let last =
+            steps.last().filter(|_| is_known).filter(|last| last.is_checked() && !last.orphans.is_empty());
         return last.map(|last| fails(last, "")).into_iter().collect();
     }
     let (mut found, mut place) = (Vec::new(), 0);
+    // What follows code is not known either.
+    let has_code = steps.iter().any(|left| left.is_opaque);
+    let steps = &steps[..steps.iter().position(|left| left.is_opaque).unwrap_or(steps.len())];
     while let Some(first) = steps.get(place) {
         place += 1;
         if !first.is_checked() || first.orphans.is_empty() {
@@ -45,6 +52,9 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         let behind = if first.may_join() { &steps[place..] } else { &[] };
         let joining = &behind[..behind.iter().take_while(|left| left.may_join()).count()];
         let Some(mends) = joining.iter().position(|left| left.orphans.is_empty()) else {
+            if has_code && joining.len() == behind.len() {
+                break;
+            }
             found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
             break;
         };

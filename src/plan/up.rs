@@ -14,9 +14,15 @@ pub(super) fn select(graph: &Graph, history: &History, target: &Target, setting:
         _ => None,
     };
     let limit = if let Target::Steps(limit) = target { *limit } else { usize::MAX };
+    // Of what is applied without its records having been read, it is known that it is what comes first here.
+    let mut applied = history.first_of_set().unwrap_or_default();
     (0..end.unwrap_or(graph.metas().len()))
         .filter(|&place| {
             let meta = &graph.metas()[place];
+            if applied > 0 && setting.excludes(meta).is_none() {
+                applied -= 1;
+                return false;
+            }
             let resumes =
                 |record: &Record| record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up));
             history.get(&meta.id).is_none_or(resumes) && setting.excludes(meta).is_none()

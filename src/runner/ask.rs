@@ -17,7 +17,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read.
     pub fn status(&self, mut conn: B::Conn<'_>) -> Result<Status> {
         self.enter(&mut conn)?;
-        let (_, history) = self.books(&mut conn)?;
+        let history = self.read_history(&mut conn)?;
         Ok(status(&self.graph, &history, self.setting()))
     }
 
@@ -33,7 +33,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn is_applied(&self, mut conn: B::Conn<'_>, id: impl Into<MigrationId>) -> Result<bool> {
         let id = id.into();
         self.enter(&mut conn)?;
-        let (_, history) = self.books(&mut conn)?;
+        let history = self.read_history(&mut conn)?;
         match (history.get(&id), self.graph.place(&id)) {
             (Some(record), _) => Ok(record.dirty.is_none()),
             (None, Some(_)) => Ok(false),
@@ -91,7 +91,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn history(&self, mut conn: B::Conn<'_>) -> Result<History> {
         let conn = &mut conn;
         self.enter(conn)?;
-        let (_, history) = self.books(conn)?;
+        let history = self.read_history(conn)?;
         let traces = patiently(self.lock_timeout, || B::traces(conn, &self.table.log()));
         Ok(history.with_traces(traces.map_err(self.reading())?))
     }

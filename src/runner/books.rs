@@ -10,34 +10,83 @@ use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Dirty, Head, History, Record};
 use crate::lock::Lock;
-use crate::migration::Action;
+use crate::migration::{Action, Meta};
 use crate::step::Direction;
+use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
     /// The head of a table in which everything that runs here is applied.
     pub(super) fn completion(&self) -> Head {
-        let (mut head, setting) = (Head::EMPTY, self.setting());
-        for meta in self.graph.metas().iter().filter(|meta| setting.excludes(meta).is_none()) {
-            let record = Basis::of_record(&meta.id, meta.checksum.as_ref(), false);
-            head = Head { basis: head.basis.map(|basis| basis.toggled(record)), count: head.count + 1 };
+        let count = self.beginnings.len().saturating_sub(1);
+        Head { basis: self.beginnings.last().copied(), count }
+    }
+
+    /// The digest after none, one, two, ... of the migrations that run here.
+    pub(super) fn digests(&self) -> Vec<Basis> {
+        let setting = self.setting();
+        let runs_here = |meta: &&Meta| setting.excludes(meta).is_none();
+        let mut digests = vec![Basis::EMPTY];
+        let mut basis = Basis::EMPTY;
+        for meta in self.graph.metas().iter().filter(runs_here) {
+            basis = basis.toggled(Basis::of_record(&meta.id, meta.checksum.as_ref(), false));
+            digests.push(basis);
         }
-        head
+        digests
+    }
+
+    /// What has to be known to go to a target. If the head is the one after the first migrations of the set, the records need not be read:
+    /// these are applied, finished and unchanged, and nothing else is.
+    pub(super) fn known(
+        &self,
+        conn: &mut B::Conn<'_>,
+        target: &Target,
+        head: Option<Head>,
+    ) -> Result<(Ledger, History)> {
+        if matches!(target, Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_)) {
+            let head = match head {
+                Some(head) => head,
+                None => {
+                    patiently(self.lock_timeout, || B::settled(conn, &self.table)).map_err(self.reading())?
+                }
+            };
+            if head.basis.is_some() && self.beginnings.get(head.count).copied() == head.basis {
+                let form =
+                    patiently(self.lock_timeout, || B::form(conn, &self.table)).map_err(self.reading())?;
+                if form != TableForm::Old {
+                    return Ok((Ledger::new(form, head, Vec::new()), History::beginning(head)));
+                }
+            }
+        }
+        self.books(conn)
     }
 
     /// The tracking table, and the history it tells. Checksums that other programs computed in another way from the text
     /// that the set has are replaced by ours.
     pub(super) fn books(&self, conn: &mut B::Conn<'_>) -> Result<(Ledger, History)> {
         let ledger = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
-        let mut history = History::new(ledger.records.iter().cloned());
+        let history = self.told(ledger.records.clone());
+        Ok((ledger, history))
+    }
+
+    /// The history alone.
+    pub(super) fn read_history(&self, conn: &mut B::Conn<'_>) -> Result<History> {
+        let ledger = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
+        Ok(self.told(ledger.records))
+    }
+
+    fn told(&self, records: Vec<Record>) -> History {
+        let mut history = History::new(records);
         for record in history.records_mut() {
             let Some(place) = self.graph.place(&record.id) else { continue };
-            if let (Some(was), Action::Sql(text)) = (record.checksum, &self.bodies[place].up) {
-                let ours = self.graph.metas()[place].checksum;
-                record.checksum = if was.recognises(text) { ours } else { Some(was) };
+            let ours = self.graph.metas()[place].checksum;
+            match (record.checksum, &self.bodies[place].up) {
+                (was, _) if was == ours => {}
+                (Some(was), Action::Sql(text)) if was.recognises(text) => record.checksum = ours,
+                _ => {}
             }
             self.reconsider(record, place);
         }
-        Ok((ledger, history))
+        history
     }
 
     /// A step that is to go on does so with the script of today, if that begins as what is done did.

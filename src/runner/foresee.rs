@@ -30,7 +30,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn plan(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Plan> {
         let conn = &mut conn;
         self.enter(conn)?;
-        let (_, history) = self.books(conn)?;
+        let history = self.read_history(conn)?;
         let plan = plan(&self.graph, &history, &target, self.setting())?;
         self.foreseeing(conn, self.explained(plan, &history), &history)
     }

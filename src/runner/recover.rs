@@ -29,7 +29,7 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
         self.enter(conn)?;
-        let (_, history) = self.books(conn)?;
+        let history = self.read_history(conn)?;
         // Whether a statement is done that somebody may be working on is not known before that ends.
         self.amendments(conn, &history, &recovery, &signature, None)?;
         self.locked(conn, |conn, holding| {

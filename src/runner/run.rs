@@ -132,17 +132,18 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn run_to(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Report> {
         let conn = &mut conn;
         self.enter(conn)?;
+        let mut seen = None;
         if target == Target::Latest {
-            let head = patiently(self.lock_timeout, || B::head(conn, &self.table));
+            let head = patiently(self.lock_timeout, || B::settled(conn, &self.table));
             if matches!(head, Ok(head) if head == self.complete) {
                 return Ok(Report { already: self.complete.count, ..Report::default() });
             }
             self.refuse_open_transaction(conn)?;
-            head.map_err(self.reading())?;
+            seen = Some(head.map_err(self.reading())?);
         } else {
             self.refuse_open_transaction(conn)?;
         }
-        let (ledger, history) = self.books(conn)?;
+        let (ledger, history) = self.known(conn, &target, seen)?;
         let plan = self.judged(conn, &history, &target)?;
         // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
         // can be refused is refused before anybody has to wait.
@@ -190,7 +191,7 @@ impl<B: Backend> MigrationRunner<B> {
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let mut last = None;
         loop {
-            let (ledger, history) = self.books(conn)?;
+            let (ledger, history) = self.known(conn, target, None)?;
             // Steps that change nothing in the books would be taken for ever.
             if last == Some(history.basis()) {
                 return Err(Failure::Stale(0).into());

@@ -34,7 +34,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn validate(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
         let conn = &mut conn;
         self.enter(conn)?;
-        let (_, history) = self.books(conn)?;
+        let history = self.read_history(conn)?;
         let outspoken = self.policy.outspoken();
         let plan = plan(&self.graph, &history, &Target::Latest, self.setting_under(&outspoken))?;
         let plan = self.explained(plan, &history);
@@ -143,6 +143,8 @@ impl<B: Backend> MigrationRunner<B> {
         let approved = plan.approve(Consent::NotNeeded).ok()?;
         let mut report = Report::default();
         let replayed = B::scratch(self.prepare.as_deref(), |conn| {
+            // What cannot be had in memory, such as another file, is missed by the script that needs it.
+            let _ = self.enter(conn);
             executor.execute(conn, approved, &Ledger::MISSING, &History::default(), &mut report)
         });
         match replayed {

@@ -5,8 +5,12 @@
 pub(crate) enum Control {
     /// It begins a transaction.
     Begins,
-    /// It begins one that is not like the engine's, or is about how the one behind it is: an isolation level.
+    /// It begins one that is not like the engine's: with an isolation level.
     BeginsOwn,
+    /// It is about how the next transaction is, or the one it is in: an isolation level.
+    Isolates,
+    /// From here on transactions begin and end by themselves, or no longer do.
+    Chains,
     /// It ends one, and keeps what was done.
     Commits,
     /// It ends one in another way: it takes back what was done, or begins the next one.
@@ -17,6 +21,8 @@ pub(crate) enum Control {
     Sets,
     /// It sets something that cannot always be set in a transaction.
     SetsOutside,
+    /// It sets something that cannot be set in a transaction.
+    SetsOnlyOutside,
     /// It cannot run in a transaction.
     Refuses,
     /// Any other.
@@ -30,6 +36,8 @@ pub(crate) enum Shape {
     Plain,
     /// It is one transaction, which these two of its statements begin and end. Around them are at most settings of the session.
     One(Ends),
+    /// It is one transaction, and around it are settings that cannot be in one.
+    Surrounded,
     /// Each transaction that it begins it ends.
     Own,
     /// It ends a transaction that it did not begin, and at its end begins one that it does not end. So a script gets out of the transaction of
@@ -60,20 +68,28 @@ pub(crate) fn shape(statements: &[Control]) -> Shape {
     let controls: Vec<(u32, Control)> = (1..)
         .zip(statements.iter().copied())
         .filter(|(_, control)| {
-            matches!(control, Control::Begins | Control::BeginsOwn | Control::Commits | Control::Ends)
+            matches!(
+                control,
+                Control::Begins | Control::BeginsOwn | Control::Commits | Control::Ends | Control::Chains
+            )
         })
         .collect();
     let (Some(&(first, first_is)), Some(&(last, last_is))) = (controls.first(), controls.last()) else {
         return Shape::Plain;
     };
     let ends = Ends { first, last };
-    if let [(_, Control::Begins), (_, Control::Commits)] = controls[..] {
-        let around = statements.iter().zip(1..).filter(|(_, number)| *number < first || *number > last);
-        if around
-            .map(|(control, _)| control)
-            .all(|control| matches!(control, Control::Sets | Control::SetsOutside))
-        {
+    if statements.contains(&Control::Chains) {
+        return Shape::Own;
+    }
+    let isolates = statements.contains(&Control::Isolates);
+    if let ([(_, Control::Begins), (_, Control::Commits)], false) = (&controls[..], isolates) {
+        let around = || statements.iter().zip(1..).filter(|(_, number)| *number < first || *number > last);
+        let is = |kinds: &[Control]| around().all(|(control, _)| kinds.contains(control));
+        if is(&[Control::Sets]) {
             return Shape::One(ends);
+        }
+        if is(&[Control::Sets, Control::SetsOutside, Control::SetsOnlyOutside]) {
+            return Shape::Surrounded;
         }
     }
     let begins = |control| matches!(control, Control::Begins | Control::BeginsOwn);
@@ -107,7 +123,13 @@ mod tests {
             ("o s p", Shape::Plain),
             ("b c", Shape::One(ends(1, 2))),
             ("b o o c", Shape::One(ends(1, 4))),
-            ("s p b o c s", Shape::One(ends(3, 5))),
+            ("s s b o c s", Shape::One(ends(3, 5))),
+            ("s p b o c s", Shape::Surrounded),
+            ("b o c P", Shape::Surrounded),
+            ("i b o c", Shape::Own),
+            ("b i o c", Shape::Own),
+            ("i o", Shape::Plain),
+            ("a o c a", Shape::Own),
             ("o b o c", Shape::Own),
             ("b o c o", Shape::Own),
             ("b o c b o c", Shape::Own),
@@ -135,6 +157,9 @@ mod tests {
                     "r" => Control::Ends,
                     "s" => Control::Sets,
                     "p" => Control::SetsOutside,
+                    "P" => Control::SetsOnlyOutside,
+                    "i" => Control::Isolates,
+                    "a" => Control::Chains,
                     _ => Control::Other,
                 })
                 .collect();

@@ -98,7 +98,6 @@ fn in_words(migration: &Migration) -> String {
             Unread::FolderBesideFiles => "folder beside files",
             _ => unreachable!(),
         };
-        assert_eq!(migration.up_sql(), Some(""));
         words = format!("{} not read ({why}, {})", migration.id(), migration.meta().origin);
     }
     words
@@ -249,11 +248,7 @@ fn scripts_beside_an_up_script_are_reported() {
     check("1_a/up.sql=A | 1_a/fix.sql=÷", "1_a: A ?m/1_a/fix.sql");
     check("1_a/up.sql=A | 1_a/meta.toml=÷", "1_a: A ?m/1_a/meta.toml");
     check("1_a/up.sql=A | Cargo.toml=÷ | x/1_b.toml=÷", "1_a: A");
-    check("1_a/up.sql=A | 1_a/parts/2_fix.sql=B", "1_a: A; 2_fix: B");
-    check(
-        "1_a/up.sql=A | 1_a/parts/fix.sql=B",
-        "1_a: A; fix not read (file beside folders, m/1_a/parts/fix.sql)",
-    );
+    check("1_a/up.sql=A | 1_a/parts/fix.sql=B", "1_a: A; fix: B");
     check("sqlite/1_a/up.sql=A | sqlite/1_a/fix.sql=B", "1_a: A ?m/sqlite/1_a/fix.sql");
     check("1_a/y.sql=C | 1_a/up.sql=A | 1_a/x.sql=B", "1_a: A ?m/1_a/x.sql,m/1_a/y.sql");
 }
@@ -322,8 +317,8 @@ fn metadata_goes_with_the_scripts_beside_it() {
     check("1_a/up.postgres.sql=A | 1_a/metadata.toml=description = 'D'", "1_a: A \"D\" @postgres");
     check("postgres/1_a/up.sql=A | postgres/1_a/metadata.toml=description = 'D'", "1_a: A \"D\" @postgres");
     check(
-        "x/1_a/up.sql=A | x/1_a/metadata.toml=description = 'D' | x/2_metadata.sql=B",
-        "1_a: A \"D\"; 2_metadata: B",
+        "x/1_a/up.sql=A | x/1_a/metadata.toml=description = 'D' | x/metadata.sql=B",
+        "1_a: A \"D\"; metadata: B",
     );
 }
 
@@ -482,14 +477,32 @@ fn what_has_no_version_and_another_shape_than_the_set_is_reported() {
     check(&format!("{folders} | V3__c.sql=C"), &format!("{set}; V3__c: C"));
     let folder = "archive not read (folder beside files, m/archive/up.sql)";
     check("1_a.sql=A | 2_b.sql=B | archive/up.sql=C", &format!("1_a: A; 2_b: B; {folder}"));
-    check("1_a.sql=A | archive/up.sql=C | archive/metadata.toml=÷", &format!("1_a: A; {folder}"));
-    // Where neither has more versions than the other, each name is as good as any other.
+    check(
+        "1_a.sql=A | 2_b.sql=B | archive/up.sql=C | archive/metadata.toml=÷",
+        &format!("1_a: A; 2_b: B; {folder}"),
+    );
+    // Where most are not laid out so, each name is as good as any other.
     check("a/up.sql=A | b.sql=B", "a: A; b: B");
     check("1_a/up.sql=A | 2_b.sql=B | c.sql=C | d/up.sql=D", "1_a: A; 2_b: B; c: C; d: D");
+    check("a.sql=A | b.sql=B | 1_c/up.sql=C", "1_c: C; a: A; b: B");
+    check("a/up.sql=A | b/up.sql=B | 1_c.sql=C", "1_c: C; a: A; b: B");
+    // Who describes a file, or needs it, means it.
+    check(&format!("{folders} | seed.sql=C | seed.toml=description = 'D'"), &format!("{set}; seed: C \"D\""));
+    check(
+        &format!("{folders} | 3_c/up.sql=C | 3_c/metadata.toml=depends_on = ['seed'] | seed.sql=D"),
+        &format!("{set}; 3_c: C <-seed; seed: D"),
+    );
+    // Each is named, though two have one name.
+    check(
+        "1_a/migration.sql=A | 2_b/migration.sql=B | 3_c/migration.sql=C | x/migration.sql=D | y/migration.sql=E",
+        "1_a: A; 2_b: B; 3_c: C; migration not read (file beside folders, m/x/migration.sql); \
+         m/y/migration.sql not read (file beside folders, m/y/migration.sql)",
+    );
+    check("1_a/up.sql=A | 2_b/up.sql=B | init/up.sql=C | init.sql=D", "1_a: A; 2_b: B; init: C ?m/init.sql");
     // Folders for one kind of database are sets of their own.
     check(
-        "sqlite/1_a/up.sql=A | postgres/1_a.sql=B | sqlite/x.sql=C",
-        "1_a: A; x not read (file beside folders, m/sqlite/x.sql)",
+        "sqlite/1_a/up.sql=A | sqlite/2_b/up.sql=B | postgres/1_a.sql=B | sqlite/x.sql=C",
+        "1_a: A; 2_b: B; x not read (file beside folders, m/sqlite/x.sql)",
     );
 }
 

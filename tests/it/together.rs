@@ -124,7 +124,10 @@ fn what_stays_broken_is_refused_by_the_first_step_and_nothing_of_it_is_kept() {
         let error = runner(migrations.clone()).run(&conn).unwrap_err();
         assert_eq!((error.kind(), error.migration().unwrap().as_str()), (ErrorKind::Step, "2_it"), "{error}");
         assert!(error.to_string().contains(said), "{error}");
-        assert!(error.to_string().contains("to keep these rows, give `trip` its rows back"), "{error}");
+        assert!(
+            error.to_string().contains("to keep these rows, give `trip` the rows that they need"),
+            "{error}"
+        );
         assert_eq!(applied(&conn), ["1_it"]);
         assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
         assert!(conn.is_autocommit());
@@ -253,4 +256,78 @@ fn a_plan_and_a_validation_foresee_it() {
     )
     .unwrap();
     assert_eq!(runner(set([COPY, DROP, RENAME])).plan(&conn, Target::Latest).unwrap().problems(), []);
+}
+
+/// Ways to take away a row that a child references, which a look at a statement alone does not tell.
+#[test]
+fn a_row_that_goes_by_the_side_door_is_missed() {
+    let schema = "
+        CREATE TABLE p (id INTEGER PRIMARY KEY, u UNIQUE, r UNIQUE ON CONFLICT REPLACE);
+        CREATE TABLE c (p REFERENCES p (id));
+        CREATE TABLE other (id INTEGER PRIMARY KEY, n);
+        CREATE TABLE late (id INTEGER PRIMARY KEY, code TEXT);
+        CREATE TRIGGER other_n AFTER UPDATE OF n ON other BEGIN DELETE FROM p WHERE id = new.n; END;
+        INSERT INTO p VALUES (1, 'a', 'a'), (2, 'b', 'b'); INSERT INTO c VALUES (1); INSERT INTO other VALUES (1, 0)";
+    for script in [
+        "INSERT OR REPLACE INTO p VALUES (3, 'a', 'c')",
+        "REPLACE INTO p SELECT 3, 'a', 'c'",
+        "UPDATE OR REPLACE p SET u = 'a' WHERE id = 2",
+        "INSERT INTO p VALUES (3, 'c', 'a')",
+        "UPDATE p SET r = 'a' WHERE id = 2",
+        "UPDATE p SET u = 'c' WHERE id = 2; UPDATE p SET id = 9 WHERE id = 1",
+        "UPDATE other SET id = 2; UPDATE other SET n = 1",
+        "WITH gone AS (SELECT 1 AS id) DELETE FROM p WHERE id IN (SELECT id FROM gone)",
+        "PRAGMA case_sensitive_like = ON; DELETE FROM P WHERE id = 1",
+    ] {
+        let conn = memory();
+        conn.execute_batch(schema).unwrap();
+        let error = runner(set([script])).run(&conn).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Step, "{script}: {error}");
+        assert!(
+            error.to_string().contains("1 row of `c` would point to nothing in `p`"),
+            "{script}: {error}"
+        );
+        assert_eq!(rows(&conn, "SELECT count(*), min(u) FROM p"), ["2|a"], "{script}");
+    }
+    // What makes the key of a parent unique makes its children checkable.
+    let conn = memory();
+    conn.execute_batch(
+        "PRAGMA foreign_keys = OFF; CREATE TABLE p (u TEXT); CREATE TABLE c (p REFERENCES p (u)); INSERT INTO c VALUES ('x')",
+    )
+    .unwrap();
+    let error = runner(set(["CREATE UNIQUE INDEX p_u ON p (u)"])).run(&conn).unwrap_err();
+    assert!(error.to_string().contains("1 row of `c` would point to nothing in `p`"), "{error}");
+}
+
+/// `ROLLBACK` does not detach, and the corrected script would be told that the database is in use.
+#[test]
+fn what_a_failed_script_attached_is_detached() {
+    let conn = customer();
+    conn.execute_batch("ATTACH ':memory:' AS mine").unwrap();
+    let attach = "ATTACH ':memory:' AS other; CREATE TABLE other.x (y); INSERT INTO missing VALUES (1)";
+    runner(set([attach])).run(&conn).unwrap_err();
+    let databases = "SELECT name FROM pragma_database_list WHERE name <> 'temp'";
+    assert_eq!(rows(&conn, databases), ["main", "mine"]);
+    runner(set(["ATTACH ':memory:' AS other; CREATE TABLE other.x (y)"])).run(&conn).unwrap();
+    // A second look at a step that left rows without a parent runs it once more.
+    let conn = customer();
+    let again = "ATTACH ':memory:' AS other; CREATE TABLE trip_new AS SELECT * FROM trip; DROP TABLE trip";
+    runner(set([again, RENAME])).run(&conn).unwrap_err();
+    let keyed = "ATTACH ':memory:' AS other; CREATE TABLE trip_new (id INTEGER PRIMARY KEY, name); \
+                 INSERT INTO trip_new SELECT * FROM trip; DROP TABLE trip";
+    runner(set([keyed, RENAME])).run(&conn).unwrap();
+    assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
+}
+
+#[test]
+fn an_application_that_keeps_its_connection_attaches_at_every_start() {
+    let conn = memory();
+    let it = runner(set(["CREATE TABLE other.x (y)"]))
+        .session_sql("ATTACH ':memory:' AS other; PRAGMA recursive_triggers = ON");
+    it.run(&conn).unwrap();
+    conn.execute_batch("PRAGMA recursive_triggers = OFF").unwrap();
+    assert!(it.run(&conn).unwrap().is_up_to_date());
+    let more = runner(set(["CREATE TABLE other.x (y)", "INSERT INTO other.x VALUES (1)"]));
+    more.session_sql("ATTACH ':memory:' AS other; PRAGMA recursive_triggers = ON").run(&conn).unwrap();
+    assert_eq!(rows(&conn, "PRAGMA recursive_triggers"), ["1"]);
 }

@@ -424,7 +424,8 @@ fn any_name_that_sqlite_stores_can_name_the_table() {
         let runner = |scripts| -> MigrationRunner { set::<2>(scripts).table_name(name).unwrap() };
         runner([USERS, TAGS]).run_to(&conn, Target::Steps(1)).unwrap();
         assert_eq!(
-            rows(&conn, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").len(),
+            rows(&conn, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+                .len(),
             2,
             "{name}"
         );
@@ -446,6 +447,20 @@ fn any_name_that_sqlite_stores_can_name_the_table() {
         let error = MigrationRunner::new(scripts).unwrap().table_name(name).unwrap().run(&conn).unwrap_err();
         assert!(error.to_string().contains("changes the tracking table"), "{name}: {error}");
     }
+}
+
+#[test]
+fn a_table_of_the_program_under_the_name_of_the_index_is_no_obstacle() {
+    let conn = memory();
+    conn.execute_batch(
+        "CREATE TABLE __Switchy_migrations_dirty (x); INSERT INTO __switchy_migrations_dirty VALUES (1)",
+    )
+    .unwrap();
+    assert_eq!(set([USERS, TAGS]).run(&conn).unwrap().applied.len(), 2);
+    assert!(set([USERS, TAGS]).run(&conn).unwrap().is_up_to_date());
+    conn.execute_batch("UPDATE __switchy_migrations SET dirty = 1 WHERE name LIKE '%users'").unwrap();
+    assert_eq!(set([USERS, TAGS]).run(&conn).unwrap_err().problems()[0].kind, ProblemKind::Dirty);
+    assert_eq!(rows(&conn, "SELECT x FROM __switchy_migrations_dirty"), ["1"]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(super) fn list<B: Database>(work: &Work<'_, B>) -> Outcome {
 
 fn row(meta: &Meta) -> Vec<Field> {
     let only = meta.databases.iter().map(ToString::to_string).chain(meta.environments.iter().cloned());
-    let only: Vec<String> = only.collect();
+    let only: Vec<String> = if meta.unread.is_some() { vec!["not read".to_owned()] } else { only.collect() };
     let undone = if meta.is_reversible { "a script" } else { "nothing" };
     vec![
         meta.id.to_string().into(),
@@ -43,5 +43,6 @@ fn fact(meta: &Meta) -> Value {
         "environments": meta.environments,
         "checksum": meta.checksum.map(|checksum| checksum.to_string()),
         "file": meta.origin.to_string(),
+        "is_read": meta.unread.is_none(),
     })
 }

@@ -4,7 +4,7 @@ use crate::backend::fit::{Unmatched, fit, passed_over};
 use crate::backend::walk::chains;
 use crate::fit::Fit;
 use crate::sql::Tokens;
-use crate::sql::mysql::{Kind, kind, statements};
+use crate::sql::mysql::{Kind, is_about_next, kind, statements};
 use crate::sql::pieces::Piece;
 use crate::sql::transactions::{Control, Ends};
 use crate::step::Atomicity;
@@ -32,10 +32,12 @@ fn control(text: &str) -> Control {
         |allowed: &[&str]| Tokens::new(text).skip(1).all(|token| allowed.iter().any(|word| token.is(word)));
     match kind(text) {
         Kind::Begins if words(&["work", "transaction", "read", "write"]) => Control::Begins,
+        Kind::Begins => Control::BeginsOwn,
         // `SET autocommit = 0`
-        Kind::Begins | Kind::Chains => Control::BeginsOwn,
+        Kind::Chains | Kind::Unchains => Control::Chains,
         Kind::Commits if words(&["work", "and", "no", "chain"]) && !chains(text) => Control::Commits,
-        Kind::Commits | Kind::RollsBack | Kind::Unchains | Kind::Distributed => Control::Ends,
+        Kind::Commits | Kind::RollsBack | Kind::Distributed => Control::Ends,
+        Kind::Setting if is_about_next(text) => Control::Isolates,
         Kind::Setting => Control::Sets,
         _ => Control::Other,
     }

@@ -25,7 +25,7 @@ pub(super) fn passed(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends>
 pub(super) fn control(text: &str) -> Control {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();
-    let rest: Vec<Token<'_>> = tokens.take(8).collect();
+    let rest: Vec<Token<'_>> = tokens.take(16).collect();
     let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
     let second = |words: &[&str]| rest.first().is_some_and(|token| words.iter().any(|word| token.is(word)));
     let has = |word: &str| rest.iter().any(|token| token.is(word));
@@ -44,7 +44,7 @@ pub(super) fn control(text: &str) -> Control {
     {
         Control::Ends
     } else if is(&["set"]) && second(&["transaction"]) {
-        Control::BeginsOwn
+        Control::Isolates
     } else if (is(&["set", "reset"]) && !second(&["local", "constraints"]))
         || (is(&["select"]) && has("set_config") && !has("from"))
     {
@@ -72,7 +72,13 @@ fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
                 || (is_index && rest.iter().take(3).any(|token| token.is("concurrently")))
         }
         () if is("drop") => at(0, &["database", "tablespace"]) || (is_index && at(1, &["concurrently"])),
-        () if is("reindex") => at(0, &["database", "system", "schema"]) || has("concurrently"),
+        () if is("cluster") => rest.is_empty(),
+        () if is("reindex") => {
+            let is_off = |two: &[Token<'_>]| {
+                two[0].is("concurrently") && ["false", "off", "0"].iter().any(|off| two[1].is(off))
+            };
+            at(0, &["database", "system", "schema"]) || (has("concurrently") && !rest.windows(2).any(is_off))
+        }
         () if is("alter") => at(0, &["system"]) || (has("detach") && has("concurrently")),
         () => false,
     }
@@ -102,7 +108,11 @@ mod tests {
             ("VACUUM (ANALYZE) t", "outside"),
             ("CREATE TABLE t (a INT); CREATE INDEX CONCURRENTLY i ON t (a)", "24 has"),
             ("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT", "0 begins"),
-            ("BEGIN; SET TRANSACTION READ ONLY; SELECT 1; COMMIT", "7 begins"),
+            ("BEGIN; SET TRANSACTION READ ONLY; SELECT 1; COMMIT", "0 begins"),
+            ("SET TRANSACTION READ WRITE; CREATE TABLE a (b INT)", "inside"),
+            ("REINDEX (CONCURRENTLY false) TABLE t; SELECT 1", "inside"),
+            ("ALTER TABLE public.t DETACH PARTITION public.p CONCURRENTLY", "outside"),
+            ("CLUSTER", "outside"),
             ("BEGIN; SELECT 1; COMMIT; SELECT 2", "0 begins"),
             ("BEGIN; SELECT 1; COMMIT AND CHAIN; SELECT 2; COMMIT", "45 would"),
             ("BEGIN; SELECT 1", "0 begins, hopeless"),
@@ -113,6 +123,7 @@ mod tests {
             let found = match fits(script) {
                 Fit::Inside => "inside".to_owned(),
                 Fit::Outside => "outside".to_owned(),
+                Fit::Either => "either".to_owned(),
                 Fit::Divided(misfit) => {
                     let verb = misfit.finding.split(' ').next().unwrap_or_default();
                     format!("{} {verb}{}", misfit.offset, if misfit.is_hopeless { ", hopeless" } else { "" })

@@ -5,6 +5,7 @@
 //! finds anything wrong afterwards. Switching enforcement off inside the transaction is a no-op.
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::fault;
 use crate::fault::{Fault, FaultKind};
@@ -59,9 +60,13 @@ pub(super) fn kept<R>(
 }
 
 fn is_enforced(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.query_row("PRAGMA foreign_keys", [], |row| row.get(0))
+    conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)
 }
 
+/// As the pragma, which outside a transaction does the same, and which would have to be parsed.
 fn enforce(conn: &Connection, on: bool) -> rusqlite::Result<()> {
-    conn.execute_batch(if on { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" })
+    if is_enforced(conn)? != on {
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, on)?;
+    }
+    Ok(())
 }

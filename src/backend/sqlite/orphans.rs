@@ -45,8 +45,9 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqli
         }
         return Ok(children);
     }
-    let mut tables =
-        conn.prepare("SELECT name, sql LIKE '%references%' FROM main.sqlite_master WHERE type = 'table'")?;
+    let mut tables = conn.prepare(
+        "SELECT name, instr(lower(sql), 'references') > 0 FROM main.sqlite_master WHERE type = 'table'",
+    )?;
     let mut parents = conn.prepare("SELECT \"table\" FROM pragma_foreign_key_list(?1, 'main')")?;
     let is_touched = |name: &str| touched.tables().any(|(table, _)| table.eq_ignore_ascii_case(name));
     let (mut rows, mut children) = (tables.query([])?, Vec::new());

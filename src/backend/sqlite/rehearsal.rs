@@ -44,8 +44,16 @@ pub(super) fn foresee<'c>(
         copy.stand_in(rehearsal.tables)?;
     }
     let parents = Parents::of(&copy.conn, &objects).map_err(fault)?;
-    let mut stage =
-        Stage { live, tables: rehearsal.tables, copy, objects, parents, orphans: Vec::new(), is_over: false };
+    let mut stage = Stage {
+        live,
+        tables: rehearsal.tables,
+        copy,
+        objects,
+        parents,
+        orphans: Vec::new(),
+        takes: false,
+        is_over: false,
+    };
     rehearsal.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
 
@@ -58,6 +66,8 @@ struct Stage<'c> {
     parents: Parents,
     /// What the scripts so far leave behind.
     orphans: Vec<Unparented>,
+    /// Whether something of the schema may have gone or changed by the script that runs now.
+    takes: bool,
     /// Whether a script out of the database failed: what comes behind it is not tried.
     is_over: bool,
 }
@@ -81,7 +91,11 @@ impl Stage<'_> {
         }
         let enforced = if script.foreign_keys == ForeignKeys::Enforced { "ON" } else { "OFF" };
         self.copy.conn.execute_batch(&format!("PRAGMA foreign_keys = {enforced}")).map_err(fault)?;
-        let before = (self.tracking()?, self.copy.temporary()?);
+        let before = match rule {
+            Rule::Database => (self.tracking()?, self.copy.temporary()?),
+            _ => Default::default(),
+        };
+        self.takes = false;
         self.copy.watch.rule(rule);
         let mut outlook = self.play(text, script.atomicity, rule, &before);
         self.copy.watch.rule(Rule::Ours);
@@ -89,9 +103,13 @@ impl Stage<'_> {
             outlook.failure = self.left(&before.1, |_| true)?;
         }
         self.end_transaction()?;
-        self.objects.follow(&self.copy.conn, None).map_err(fault)?;
         self.is_over = rule == Rule::Database && outlook.failure.is_some();
-        let mut effects = self.objects.finish(&self.copy.conn).map_err(fault)?;
+        let mut effects = if self.takes {
+            self.objects.follow(&self.copy.conn, None).map_err(fault)?;
+            self.objects.finish(&self.copy.conn).map_err(fault)?
+        } else {
+            self.objects.emptied()
+        };
         effects.append(&mut outlook.effects);
         outlook.effects = in_order(effects);
         for effect in &mut outlook.effects {
@@ -204,6 +222,7 @@ impl Stage<'_> {
             if step.failure.is_none() && begins_with(own, &["drop"]) && !step.seen.is_schema {
                 step = self.found_nothing(step, own, rule, &mut outlook);
             }
+            self.takes |= step.seen.takes || step.seen.writes_schema && !step.seen.is_schema;
             if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
                 let what = "it writes to the table of the schema itself";
                 outlook.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::Rehearsal));
@@ -281,6 +300,10 @@ impl Stage<'_> {
         };
         let stripped = &own[statement_start(&own, 0)..];
         step.len = given.starts_with(stripped).then_some(stripped.len());
+        if !begins_with(stripped, &["explain"]) && !seen.takes {
+            let live = seen.writes.iter().filter_map(|table| self.objects.live(table));
+            self.parents.written(live);
+        }
         if !begins_with(stripped, &["explain"]) {
             seen.deletes.iter().for_each(|table| self.objects.delete(table, stripped));
         }
@@ -307,7 +330,7 @@ impl Stage<'_> {
             Some(problem) => step.failed(problem, 0, is_strict),
             None => step,
         };
-        match seen.is_schema.then(|| watch.ours(|| self.objects.follow(conn, seen.altered.as_deref()))) {
+        match seen.takes.then(|| watch.ours(|| self.objects.follow(conn, seen.altered.as_deref()))) {
             Some(Err(error)) if step.failure.is_none() => step.failed(fault(error), 0, true),
             _ => step,
         }

@@ -61,7 +61,7 @@ pub(super) fn run(
             statement_end(text, start)
         };
         let is_passed = passed.is_some_and(|ends| ends.has(number))
-            && matches!(transactions::control(&own), Control::Begins | Control::Commits);
+            && matches!(transactions::control(stripped), Control::Begins | Control::Commits);
         left_to_pass -= i32::from(is_passed);
         let mut run = |conn: &mut &Connection| {
             if is_passed {

@@ -7,6 +7,8 @@ use crate::sql::{Token, Tokens, statement_start};
 pub(super) struct Target<'a> {
     pub(super) table: &'a str,
     pub(super) verb: Verb,
+    /// The statement up to the name of the table, that included.
+    pub(super) head: &'a str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub(super) enum Verb {
 
 /// `None` for a statement that neither writes rows nor drops a table.
 pub(super) fn target(own: &str) -> Option<Target<'_>> {
-    let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
+    let own = &own[statement_start(own, 0)..];
+    let mut tokens = Ahead { tokens: Tokens::new(own) };
     let mut depth = 0;
     let verb = loop {
         let token = tokens.next()?;
@@ -55,14 +58,36 @@ pub(super) fn target(own: &str) -> Option<Target<'_>> {
         Verb::Updates => {}
     }
     let mut table = tokens.next()?.spelling()?;
-    if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
+    if tokens.next_if(|token| token == Token::Mark(b'.')).is_some() {
         table = tokens.next()?.spelling()?;
     }
+    let end = tokens.tokens.offset();
     let verb = match verb {
         Verb::Inserts if is_replacing || tokens.any(|token| token.is("conflict")) => Verb::Replaces,
         verb => verb,
     };
-    Some(Target { table, verb })
+    Some(Target { table, verb, head: &own[..end] })
+}
+
+/// Tokens, of which the next one can be looked at.
+struct Ahead<'a> {
+    tokens: Tokens<'a>,
+}
+
+impl<'a> Ahead<'a> {
+    fn next_if(&mut self, wanted: impl FnOnce(Token<'a>) -> bool) -> Option<Token<'a>> {
+        let next = self.tokens.clone().next().filter(|token| wanted(*token))?;
+        self.tokens.next();
+        Some(next)
+    }
+}
+
+impl<'a> Iterator for Ahead<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.tokens.next()
+    }
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub(super) struct Tracker {
     touched: Touched,
     /// Tables without a key that the script has made: rows that are added to them are nobody's children.
     plain: BTreeSet<String>,
-    /// What was explained since the schema changed last.
-    explained: BTreeSet<(String, Touch)>,
+    /// The beginnings of statements that were explained since the schema changed last.
+    explained: BTreeSet<String>,
 }
 
 /// What a statement does, as far as its words tell, and the counter of changes before it.
@@ -34,12 +34,12 @@ pub(super) struct Sighted<'a> {
 enum Does<'a> {
     /// It touches no row and no table.
     Nothing,
-    /// It makes a table.
+    /// It makes a table, perhaps one with keys.
     Makes { table: &'a str, has_keys: bool },
     /// It does this to a table; where it is renamed, to two.
     Touches(Vec<(&'a str, Touch)>),
-    /// It writes rows of a table.
-    Writes(&'a str, Touch),
+    /// It writes rows of a table. What its triggers write does not depend on what stands behind these words.
+    Writes { table: &'a str, touch: Touch, head: Option<&'a str> },
     /// It drops an index.
     DropsIndex(&'a str),
     /// Nobody knows.
@@ -75,7 +75,7 @@ impl Tracker {
     /// Notes what it did when it has run.
     pub(super) fn note(&mut self, conn: &Connection, own: &str, sighted: &Sighted<'_>) -> Result<(), Fault> {
         let changed = conn.total_changes() - sighted.changes;
-        if !matches!(sighted.does, Does::Writes(..)) {
+        if !matches!(sighted.does, Does::Writes { .. }) {
             self.explained.clear();
         }
         match &sighted.does {
@@ -87,12 +87,16 @@ impl Tracker {
                 }
             }
             // A function of the application's may have written.
-            Does::Writes(..) | Does::Nothing | Does::DropsIndex(_) if changed == 0 => {}
-            Does::Writes(table, touch) if changed == conn.changes() => self.write(table, *touch),
-            Does::Writes(table, touch) => {
+            Does::Writes { .. } | Does::Nothing | Does::DropsIndex(_) if changed == 0 => {}
+            Does::Writes { table, touch, head } => {
                 self.write(table, *touch);
-                if self.explained.insert((table.to_ascii_lowercase(), *touch)) {
-                    self.explain(conn, own).map_err(fault)?;
+                // Rows that a `REPLACE` in the definition of the table deletes are in no counter.
+                let is_seen = changed == conn.changes()
+                    && (*touch == Touch::Changed || self.plain.contains(&table.to_ascii_lowercase()));
+                let is_known = |head: &str| self.explained.contains(head);
+                if !is_seen && !head.is_some_and(is_known) {
+                    self.explain(conn, own, table).map_err(fault)?;
+                    self.explained.extend(head.map(str::to_owned));
                 }
             }
             Does::Nothing | Does::DropsIndex(_) | Does::Anything => self.touched.touch_anything(),
@@ -109,18 +113,36 @@ impl Tracker {
     }
 
     /// Notes every table that a statement and its triggers can write.
-    fn explain(&mut self, conn: &Connection, own: &str) -> rusqlite::Result<()> {
+    fn explain(&mut self, conn: &Connection, own: &str, table: &str) -> rusqlite::Result<()> {
         let mut explain = conn.prepare(&format!("EXPLAIN {own}"))?;
         let mut rows = explain.query([])?;
-        let mut roots = BTreeSet::new();
+        let (mut roots, mut runs_program, mut deletes, mut is_virtual) =
+            (BTreeSet::new(), false, false, false);
         while let Some(row) = rows.next()? {
             let numbers: (Option<i64>, Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?, row.get(4)?);
             match (row.get_ref(1)?.as_str().unwrap_or_default(), numbers) {
                 ("OpenWrite", (_, Some(root), Some(0))) | ("Clear", (Some(root), Some(0), _)) => {
-                    roots.insert(root);
+                    _ = roots.insert(root);
                 }
+                ("Delete", _) => deletes = true,
+                ("Program", _) => runs_program = true,
+                ("VUpdate", _) => is_virtual = true,
                 _ => {}
             }
+        }
+        if deletes {
+            self.touched.touch(table, Touch::Changed);
+        }
+        if is_virtual {
+            // Its module writes to tables that may have triggers of somebody's.
+            let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'
+                AND substr(lower(tbl_name), 1, length(?1) + 1) = lower(?1) || '_')";
+            if conn.query_row(sql, [table], |row| row.get(0))? {
+                self.touched.touch_anything();
+            }
+        }
+        if !runs_program {
+            return Ok(());
         }
         let mut table =
             conn.prepare("SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage = ?1")?;
@@ -149,6 +171,9 @@ pub(super) fn may_touch(script: &str) -> bool {
     }
     false
 }
+
+/// What a statement has to say to write rows.
+const WRITING: [&str; 4] = ["insert", "replace", "update", "delete"];
 
 /// What a statement does, by its words.
 fn does(own: &str) -> Does<'_> {
@@ -186,19 +211,33 @@ fn does(own: &str) -> Does<'_> {
     }
     match target(own) {
         Some(Target { table, .. }) if !is_plain(table) => Does::Anything,
-        Some(Target { table, verb: Verb::Inserts }) => Does::Writes(table, Touch::Filled),
-        Some(Target { table, .. }) => Does::Writes(table, Touch::Changed),
+        Some(Target { table, verb: Verb::Inserts, head }) => {
+            Does::Writes { table, touch: Touch::Filled, head: Some(head) }
+        }
+        Some(Target { table, verb: Verb::Deletes, head }) => {
+            Does::Writes { table, touch: Touch::Changed, head: Some(head) }
+        }
+        // Which triggers fire depends on what stands behind.
+        Some(Target { table, .. }) => Does::Writes { table, touch: Touch::Changed, head: None },
         // `WITH ... SELECT`
-        None if is(&["with"]) => Does::Nothing,
+        None if is(&["with"]) && !words.any(|token| WRITING.iter().any(|word| token.is(word))) => {
+            Does::Nothing
+        }
         None => Does::Anything,
     }
 }
 
 fn creates<'a>(own: &'a str, mut words: Words<'a>) -> Does<'a> {
+    if words.skip_if("unique") {
+        // It may make the key of a parent one that can be checked.
+        let table = words.find(|token| token.is("on")).and_then(|_| words.name());
+        return table.map_or(Does::Anything, |table| Does::Touches(vec![(table, Touch::Changed)]));
+    }
     if words.skip_if("temp") || words.skip_if("temporary") || !words.skip_if("table") {
         return Does::Nothing;
     }
-    let has_keys = Tokens::new(own).any(|token| token.is("references"));
+    // Nor is a table plain that deletes rows of its own where others are added.
+    let has_keys = Tokens::new(own).any(|token| token.is("references") || token.is("replace"));
     let (may_exist, table) = (words.skip_exists(), words.qualified());
     match table {
         // There may be another one of that name.
@@ -292,14 +331,15 @@ mod tests {
     #[test]
     fn the_words_of_a_statement_tell_what_it_touches() {
         let changed = |table| Does::Touches(vec![(table, Touch::Changed)]);
+        let writes = |table, touch| Does::Writes { table, touch, head: None };
         let rows = [
-            ("INSERT INTO a VALUES (1)", Does::Writes("a", Touch::Filled)),
-            ("insert or replace into main.\"a b\" select 1", Does::Writes("a b", Touch::Changed)),
-            ("INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING", Does::Writes("a", Touch::Changed)),
-            ("REPLACE INTO a VALUES (1)", Does::Writes("a", Touch::Changed)),
-            ("UPDATE OR IGNORE a SET b = 1", Does::Writes("a", Touch::Changed)),
-            ("DELETE FROM [a]", Does::Writes("a", Touch::Changed)),
-            ("WITH x AS (SELECT 1) DELETE FROM a", Does::Writes("a", Touch::Changed)),
+            ("INSERT INTO a VALUES (1)", writes("a", Touch::Filled)),
+            ("insert or replace into main.\"a b\" select 1", writes("a b", Touch::Changed)),
+            ("INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING", writes("a", Touch::Changed)),
+            ("REPLACE INTO a VALUES (1)", writes("a", Touch::Changed)),
+            ("UPDATE OR IGNORE a SET b = 1", writes("a", Touch::Changed)),
+            ("DELETE FROM [a]", writes("a", Touch::Changed)),
+            ("WITH x AS (SELECT 1) DELETE FROM a", writes("a", Touch::Changed)),
             ("WITH x AS (SELECT 1) SELECT * FROM x", Does::Nothing),
             ("COMPLETELY new", Does::Anything),
             ("DELETE FROM \"a \"\"b\"", Does::Anything),
@@ -310,7 +350,10 @@ mod tests {
             ("CREATE TABLE a (b REFERENCES c)", Does::Makes { table: "a", has_keys: true }),
             ("CREATE TABLE a (b TEXT DEFAULT 'references')", Does::Makes { table: "a", has_keys: false }),
             ("CREATE TEMP TABLE a (b)", Does::Nothing),
-            ("CREATE UNIQUE INDEX i ON a (b)", Does::Nothing),
+            ("CREATE UNIQUE INDEX i ON a (b)", changed("a")),
+            ("CREATE INDEX i ON a (b)", Does::Nothing),
+            ("WITH replace AS (SELECT 1 AS n) DELETE FROM a", Does::Anything),
+            ("CREATE TABLE a (b UNIQUE ON CONFLICT REPLACE)", Does::Makes { table: "a", has_keys: true }),
             ("CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM b; END", Does::Nothing),
             ("DROP TABLE IF EXISTS main . a", changed("a")),
             ("DROP INDEX i", Does::DropsIndex("i")),
@@ -325,7 +368,11 @@ mod tests {
             ("SELECT 1", Does::Nothing),
         ];
         for (statement, expected) in rows {
-            assert_eq!(does(statement), expected, "{statement}");
+            let found = match does(statement) {
+                Does::Writes { table, touch, .. } => writes(table, touch),
+                does => does,
+            };
+            assert_eq!(found, expected, "{statement}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::script::Pragma;
 use crate::backend::fit::{Unmatched, fit, passed_over};
 use crate::fit::Fit;
 use crate::sql::transactions::{Control, Ends};
-use crate::sql::{Token, Tokens, statement_end, statement_start};
+use crate::sql::{Token, Tokens, statements};
 use crate::step::Atomicity;
 
 /// Whether a script fits into a transaction.
@@ -19,14 +19,7 @@ pub(super) fn passed(script: &str, atomicity: Atomicity) -> Option<Ends> {
 }
 
 fn controls(script: &str) -> Vec<(Control, usize)> {
-    let mut controls = Vec::new();
-    let mut start = statement_start(script, 0);
-    while start < script.len() {
-        let end = statement_end(script, start);
-        controls.push((control(&script[start..end]), start));
-        start = statement_start(script, end);
-    }
-    controls
+    statements(script).map(|(start, statement)| (control(statement), start)).collect()
 }
 
 /// What a statement does to a transaction.
@@ -59,8 +52,8 @@ fn pragma(statement: &str) -> Control {
     let Some(Pragma { name, value }) = Pragma::of(statement) else { return Control::Other };
     let is = |word: &str| name.eq_ignore_ascii_case(word);
     match value {
-        Some(_) if is("synchronous") => Control::Refuses,
-        Some(_) if is("journal_mode") => Control::SetsOutside,
+        Some(_) if is("synchronous") => Control::SetsOnlyOutside,
+        Some(_) if is("journal_mode") || is("temp_store") => Control::SetsOutside,
         _ if is("wal_checkpoint") => Control::SetsOutside,
         _ => Control::Sets,
     }
@@ -89,14 +82,17 @@ mod tests {
             ("PRAGMA journal_mode = WAL; CREATE TABLE a (b)", "inside"),
             ("VACUUM", "outside"),
             ("VACUUM INTO 'x'; -- done", "outside"),
-            ("PRAGMA journal_mode = WAL", "outside"),
+            ("PRAGMA journal_mode = WAL", "either"),
+            ("PRAGMA journal_mode = WAL; BEGIN; CREATE TABLE a (b); COMMIT", "outside"),
+            ("BEGIN; CREATE TABLE a (b); COMMIT;; PRAGMA synchronous = FULL", "outside"),
             (
                 "PRAGMA main.journal_mode(wal); PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON",
                 "outside",
             ),
             ("CREATE TABLE a (b); VACUUM", "20 has"),
             ("PRAGMA synchronous = OFF; CREATE TABLE a (b)", "0 has"),
-            ("BEGIN; VACUUM; COMMIT", "7 has"),
+            ("BEGIN; VACUUM; COMMIT", "7 has, hopeless"),
+            ("BEGIN; SELECT 1; COMMIT; BEGIN; VACUUM; COMMIT", "32 has, hopeless"),
             ("SELECT 1; BEGIN; SELECT 2; COMMIT", "10 begins"),
             ("BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT", "0 begins"),
             ("BEGIN; SELECT 1", "0 begins, hopeless"),
@@ -108,6 +104,7 @@ mod tests {
             let found = match fits(script) {
                 Fit::Inside => "inside".to_owned(),
                 Fit::Outside => "outside".to_owned(),
+                Fit::Either => "either".to_owned(),
                 Fit::Divided(misfit) => {
                     let verb = misfit.finding.split(' ').next().unwrap_or_default();
                     format!("{} {verb}{}", misfit.offset, if misfit.is_hopeless { ", hopeless" } else { "" })

@@ -1,5 +1,7 @@
 //! Looking only where a script touched something finds whatever looking everywhere would find.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -11,13 +13,21 @@ use crate::step::{Atomicity, Cascade, ForeignKeys};
 
 const TABLES: [&str; 5] = ["a", "b", "\"C c\"", "d", "e"];
 
-/// What a table is, by numbers: whether its key has a rowid, and which tables its two other columns reference, if they do.
-type Table = (bool, [Option<usize>; 2]);
+/// What a table is, by numbers: whether its key has a rowid, how unique `y` is, and which tables its two other columns reference, if they do:
+/// their keys, or their `y`.
+type Table = (bool, usize, [Option<(usize, bool)>; 2]);
 
-fn create((number, (has_rowid, references)): (usize, &Table)) -> String {
-    let column = |(name, references): (&str, &Option<usize>)| match references {
-        Some(parent) => format!(", {name} REFERENCES {} ON DELETE CASCADE", TABLES[*parent]),
-        None => format!(", {name}"),
+fn create((number, (has_rowid, unique, references)): (usize, &Table)) -> String {
+    let unique = ["", "", " UNIQUE", " UNIQUE ON CONFLICT REPLACE"][*unique];
+    let column = |(name, references): (&str, &Option<(usize, bool)>)| {
+        let unique = if name == "y" { unique } else { "" };
+        match references {
+            Some((parent, of_key)) => {
+                let of = if *of_key { "" } else { " (y)" };
+                format!(", {name}{unique} REFERENCES {}{of} ON DELETE CASCADE", TABLES[*parent])
+            }
+            None => format!(", {name}{unique}"),
+        }
     };
     let columns: String = ["x", "y"].into_iter().zip(references).map(column).collect();
     let suffix = if *has_rowid { "" } else { " WITHOUT ROWID" };
@@ -25,28 +35,27 @@ fn create((number, (has_rowid, references)): (usize, &Table)) -> String {
 }
 
 fn schema() -> impl Strategy<Value = String> {
-    let table = (any::<bool>(), [proptest::option::of(0..5_usize), proptest::option::of(0..5_usize)]);
-    let trigger = (0..5_usize, 0..3_usize, 0..5_usize, 0..4_usize, 0..6_i64);
+    let references = || proptest::option::of((0..5_usize, proptest::bool::weighted(0.8)));
+    let table = (any::<bool>(), 0..4_usize, [references(), references()]);
+    let trigger = (0..5_usize, 0..5_usize, 0..5_usize, 0..4_usize, 0..6_i64);
     let tables = proptest::collection::vec(table, 5);
     let triggers = proptest::collection::vec(trigger, 0..3);
     let rows = proptest::collection::vec((0..5_usize, 0..6_i64, value(), value()), 0..12);
     (tables, rows, triggers).prop_map(|(tables, rows, triggers)| {
         let mut text: String = tables.iter().enumerate().map(create).collect();
         for (table, id, x, y) in rows {
-            text += &format!("INSERT OR IGNORE INTO {} VALUES ({id}, {x}, {y});", TABLES[table]);
+            write!(text, "INSERT OR IGNORE INTO {} VALUES ({id}, {x}, {y});", TABLES[table]).unwrap();
         }
         for (number, (on, event, table, verb, id)) in triggers.into_iter().enumerate() {
-            let event = ["INSERT", "UPDATE", "DELETE"][event];
+            let event = ["INSERT", "UPDATE", "DELETE", "UPDATE OF x", "UPDATE OF y"][event];
             let does = [
                 format!("DELETE FROM {} WHERE id = {id}", TABLES[table]),
                 format!("INSERT OR IGNORE INTO {} VALUES ({id}, {id}, NULL)", TABLES[table]),
                 format!("UPDATE OR IGNORE {} SET x = {id}", TABLES[table]),
                 format!("REPLACE INTO {} VALUES ({id}, 1, 2)", TABLES[table]),
             ];
-            text += &format!(
-                "CREATE TRIGGER t{number} AFTER {event} ON {} BEGIN {}; END;",
-                TABLES[on], does[verb]
-            );
+            let (on, does) = (TABLES[on], &does[verb]);
+            write!(text, "CREATE TRIGGER t{number} AFTER {event} ON {on} BEGIN {does}; END;").unwrap();
         }
         text += "CREATE VIEW v AS SELECT id, x FROM a; CREATE UNIQUE INDEX ux ON b (x, id);
             CREATE TRIGGER vi INSTEAD OF INSERT ON v BEGIN DELETE FROM b WHERE id = new.id; END;";
@@ -68,6 +77,14 @@ fn statement() -> impl Strategy<Value = String> {
         1 => table().prop_map(|table| format!("DELETE FROM {table}")),
         3 => (table(), value(), 0..6_i64).prop_map(|(table, x, id)| format!("UPDATE {table} SET x = {x} WHERE id = {id}")),
         2 => table().prop_map(|table| format!("UPDATE OR IGNORE {table} SET id = id + 1")),
+        2 => (table(), value(), 0..6_i64).prop_map(|(table, y, id)| format!("UPDATE {table} SET y = {y} WHERE id = {id}")),
+        1 => (table(), value(), 0..6_i64).prop_map(|(table, y, id)| format!("UPDATE OR REPLACE {table} SET y = {y} WHERE id = {id}")),
+        1 => (table(), 0..8_i64, value()).prop_map(|(table, id, y)| format!("INSERT INTO {table} (id, y) VALUES ({id}, {y})")),
+        1 => (table(), 0..8_i64, value())
+            .prop_map(|(table, id, y)| format!("INSERT INTO {table} (id, y) VALUES ({id}, {y}) ON CONFLICT (id) DO UPDATE SET y = excluded.y")),
+        1 => table().prop_map(|table| format!("CREATE UNIQUE INDEX IF NOT EXISTS uy ON {table} (y)")),
+        1 => Just("DROP INDEX IF EXISTS uy".to_owned()),
+        1 => Just("PRAGMA case_sensitive_like = ON".to_owned()),
         1 => (table(), 0..6_i64).prop_map(|(table, id)| format!("WITH w AS (SELECT {id} AS i) DELETE FROM {table} WHERE id IN (SELECT i FROM w)")),
         2 => table().prop_map(|table| format!("DROP TABLE {table}")),
         2 => table().prop_map(|table| format!("CREATE TABLE n AS SELECT * FROM {table}")),

@@ -52,8 +52,11 @@ impl Copy {
         let watch = Watch::over(&mut conn, rehearsal.tables);
         let (shadows, copied) = (BTreeMap::new(), BTreeSet::new());
         let mut copy = Self { conn, watch, lacking, shadows, copied, doubt: None };
+        // In one transaction, which spares the end of one for each.
+        copy.watch.ours(|| copy.conn.execute_batch("BEGIN")).map_err(fault)?;
         copy.watch.rule(Rule::Copying);
         copy.create(schema)?;
+        copy.watch.ours(|| copy.conn.execute_batch("COMMIT")).map_err(fault)?;
         copy.copied = objects::names(&copy.conn).map_err(fault)?;
         copy.watch.rule(Rule::Ours);
         copy.is_free_to_be_written(rehearsal)?;

@@ -252,6 +252,12 @@ impl Objects {
         Ok(())
     }
 
+    /// What the script that ends here has deleted rows of, where it has taken away nothing else.
+    pub(super) fn emptied(&mut self) -> Vec<Effect> {
+        let emptied = std::mem::take(&mut self.emptied).into_iter();
+        emptied.map(|table| Effect::new(EffectKind::DeletesRows, table, Evidence::Rehearsal)).collect()
+    }
+
     /// What the script that ends here has taken away, in a stable order.
     pub(super) fn finish(&mut self, conn: &Connection) -> rusqlite::Result<Vec<Effect>> {
         let entries = entries(conn)?;
@@ -278,9 +284,7 @@ impl Objects {
             let effect = Effect::new(EffectKind::DropsColumn, table, Evidence::Rehearsal);
             effects.push(effect.column(column));
         }
-        for table in std::mem::take(&mut self.emptied) {
-            effects.push(Effect::new(EffectKind::DeletesRows, table, Evidence::Rehearsal));
-        }
+        effects.extend(self.emptied());
         let left: BTreeSet<_> = entries
             .into_iter()
             .filter_map(|entry| Some((entry.loss()?, entry.name.to_lowercase())))

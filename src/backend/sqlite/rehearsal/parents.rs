@@ -14,12 +14,20 @@ use crate::sql::Tokens;
 pub(super) struct Parents {
     /// Child, as it is called in the live database, and parent, both in lower case: what was so before any script.
     before: BTreeSet<(String, String)>,
+    /// The tables whose rows scripts write, in lower case: what these reference afterwards is not known.
+    written: BTreeSet<String>,
 }
 
 impl Parents {
     pub(super) fn of(copy: &Connection, objects: &Objects) -> rusqlite::Result<Self> {
         let keys = missing(copy)?.into_iter();
-        Ok(Self { before: keys.filter_map(|key| Some(key.pair(objects.live(&key.child)?))).collect() })
+        let before = keys.filter_map(|key| Some(key.pair(objects.live(&key.child)?))).collect();
+        Ok(Self { before, written: BTreeSet::new() })
+    }
+
+    /// Notes that rows of these tables of the live database are written.
+    pub(super) fn written<'t>(&mut self, tables: impl Iterator<Item = &'t str>) {
+        self.written.extend(tables.map(str::to_lowercase));
     }
 
     /// What a script leaves behind that was not so before all of them.
@@ -31,11 +39,10 @@ impl Parents {
     ) -> rusqlite::Result<Vec<Unparented>> {
         let mut left = Vec::new();
         for key in missing(copy)? {
-            let Some(child) =
-                objects.live(&key.child).filter(|child| !self.before.contains(&key.pair(child)))
-            else {
-                continue;
+            let is_known = |child: &&str| {
+                !self.before.contains(&key.pair(child)) && !self.written.contains(&child.to_lowercase())
             };
+            let Some(child) = objects.live(&key.child).filter(is_known) else { continue };
             let rows = rows(live, child, &key.columns).unwrap_or_default();
             if rows > 0 {
                 left.push(Unparented { child: child.to_owned(), parent: key.parent, rows });
@@ -66,7 +73,7 @@ fn missing(copy: &Connection) -> rusqlite::Result<Vec<Key>> {
     let mut statement = copy.prepare(
         "SELECT child.name, key.seq, key.\"table\", key.\"from\"
         FROM main.sqlite_master AS child, pragma_foreign_key_list(child.name, 'main') AS key
-        WHERE child.type = 'table' AND child.sql LIKE '%references%' AND NOT EXISTS (
+        WHERE child.type = 'table' AND instr(lower(child.sql), 'references') AND NOT EXISTS (
             SELECT 1 FROM main.sqlite_master AS parent
             WHERE parent.type = 'table' AND parent.name = key.\"table\" COLLATE NOCASE)
         ORDER BY child.rowid, key.id, key.seq",

@@ -31,8 +31,12 @@ pub(super) enum Rule {
 pub(super) struct Seen {
     /// The tables and views that it deletes from, itself or by a trigger, by the names they have now.
     pub(super) deletes: Vec<String>,
+    /// The tables and views whose rows it writes in any way, itself or by a trigger.
+    pub(super) writes: Vec<String>,
     /// Whether it changes the schema.
     pub(super) is_schema: bool,
+    /// Whether something of the schema may go or change by it, or a virtual table is made, which has nothing but its name.
+    pub(super) takes: bool,
     /// Whether it writes to the table of the schema, as DDL does, and otherwise only who changes the schema by hand.
     pub(super) writes_schema: bool,
     /// The table that it alters.
@@ -174,6 +178,7 @@ impl State {
         | AuthAction::Delete { table_name } = context.action
         {
             self.seen.writes_schema |= among(&["sqlite_master", "sqlite_schema"], table_name);
+            self.seen.writes.push(table_name.to_owned());
         }
         match context.action {
             AuthAction::Delete { table_name } if context.database_name == Some("main") => {
@@ -185,25 +190,25 @@ impl State {
             | AuthAction::DropIndex { index_name: name, .. }
             | AuthAction::DropTrigger { trigger_name: name, .. } => {
                 self.dropped.push(name.to_owned());
-                self.seen.is_schema = true;
+                (self.seen.is_schema, self.seen.takes) = (true, true);
             }
             AuthAction::AlterTable { table_name, .. } => {
-                self.seen.is_schema = true;
+                (self.seen.is_schema, self.seen.takes) = (true, true);
                 self.seen.altered = Some(table_name.to_owned());
             }
             AuthAction::CreateTable { .. }
-            | AuthAction::CreateVtable { .. }
             | AuthAction::CreateView { .. }
             | AuthAction::CreateIndex { .. }
             | AuthAction::CreateTrigger { .. }
             | AuthAction::CreateTempTable { .. }
             | AuthAction::CreateTempView { .. }
             | AuthAction::CreateTempIndex { .. }
-            | AuthAction::CreateTempTrigger { .. }
+            | AuthAction::CreateTempTrigger { .. } => self.seen.is_schema = true,
+            AuthAction::CreateVtable { .. }
             | AuthAction::DropTempTable { .. }
             | AuthAction::DropTempView { .. }
             | AuthAction::DropTempIndex { .. }
-            | AuthAction::DropTempTrigger { .. } => self.seen.is_schema = true,
+            | AuthAction::DropTempTrigger { .. } => (self.seen.is_schema, self.seen.takes) = (true, true),
             _ => {}
         }
     }

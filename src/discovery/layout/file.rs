@@ -1,0 +1,166 @@
+//! A file of a set, and what it is by its name.
+
+use std::borrow::Cow;
+
+use super::{Entry, Shape};
+use crate::backend::Backend;
+use crate::dialect::Dialect;
+use crate::error::{Failure, Location, MigrationError, Result, refuse_nul};
+use crate::id::MigrationId;
+
+/// The database of this name, if a set may speak of it on the backend `B`.
+pub(in crate::discovery) fn dialect<B: Backend>(name: &str) -> Option<Dialect> {
+    let known = [
+        ("sqlite", Dialect::Sqlite),
+        ("sqlite3", Dialect::Sqlite),
+        ("postgres", Dialect::Postgres),
+        ("postgresql", Dialect::Postgres),
+        ("mysql", Dialect::Mysql),
+        ("mariadb", Dialect::Mysql),
+        (B::DIALECT.name(), B::DIALECT),
+    ];
+    known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, dialect)| dialect)
+}
+
+/// The database of the folder at the root, and an id: what may be defined only once.
+pub(super) type Key = (Option<Dialect>, String);
+
+/// A folder, and an id if the migration is not all of the folder.
+pub(super) type Place = (String, Option<String>);
+
+/// What a file is, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `up.sql`, `down.postgres.sql`, `metadata.toml`: part of the migration its folder is.
+    InFolder(Role),
+    /// `<id>.sql`, `<id>.down.sql`
+    Flat(Role),
+    /// `<id>.toml`, if there is such an id
+    FlatMetadata,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    Up(Option<Dialect>),
+    Down(Option<Dialect>),
+    Metadata,
+}
+
+pub(super) struct File {
+    pub(super) origin: String,
+    pub(super) database: Option<Dialect>,
+    /// The path of the folder it lies in, from the root.
+    pub(super) folder: String,
+    /// Of a migration, its id; of another file, nothing of interest.
+    pub(super) id: String,
+    pub(super) kind: Kind,
+    pub(super) bytes: Cow<'static, [u8]>,
+}
+
+impl File {
+    pub(super) fn new<B: Backend>(root: &str, Entry { path, bytes }: Entry) -> Result<Self> {
+        let origin =
+            if root.is_empty() { path.clone() } else { format!("{}/{path}", root.trim_end_matches('/')) };
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let (kind, flat_id) =
+            classify::<B>(name).map_err(|what| malformed(&origin, what, "use sqlite, postgres or mysql"))?;
+        let (top, _) = path.split_once('/').unwrap_or_default();
+        let database = dialect::<B>(top);
+        let leaf = folder.rsplit('/').next().unwrap_or_default();
+        let is_root = folder.is_empty() || (database.is_some() && top == folder);
+        if is_root && matches!(kind, Kind::InFolder(_)) {
+            return Err(malformed(
+                &origin,
+                "it lies in no migration's folder",
+                "move it into a folder named like YYYY-MM-DD-HHMMSS_name",
+            ));
+        }
+        Ok(Self {
+            database,
+            folder: folder.to_owned(),
+            id: if matches!(kind, Kind::InFolder(_)) { leaf.to_owned() } else { flat_id.to_owned() },
+            kind,
+            bytes,
+            origin,
+        })
+    }
+
+    pub(super) fn key(&self) -> Key {
+        (self.database, self.id.clone())
+    }
+
+    /// What all files of one migration have in common: its folder, or its folder and id.
+    pub(super) fn place(&self) -> Place {
+        match self.kind {
+            Kind::InFolder(_) => (self.folder.clone(), None),
+            _ => (self.folder.clone(), Some(self.id.clone())),
+        }
+    }
+
+    /// Whether it has no version, and is laid out otherwise than the migrations around it that have one.
+    pub(super) fn is_stray(&self, shape: Option<&Shape>) -> bool {
+        let is_other = matches!(
+            (&self.kind, shape),
+            (Kind::Flat(_), Some(Shape::Folders)) | (Kind::InFolder(_), Some(Shape::Files))
+        );
+        is_other && !MigrationId::from(self.id.as_str()).has_version()
+    }
+
+    pub(super) fn text(self) -> Result<Text> {
+        let Self { bytes, origin, .. } = self;
+        let text = match bytes {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| error.utf8_error()),
+        };
+        let text = text.map_err(|error| {
+            let what = format!("it is not UTF-8 text from byte {} on", error.valid_up_to());
+            malformed(&origin, what, "save it as UTF-8")
+        })?;
+        refuse_nul(&origin, false, &text)?;
+        Ok(Text { origin, text })
+    }
+}
+
+/// The kind of a file, and the id that its name would be.
+fn classify<B: Backend>(name: &str) -> Result<(Kind, &str), String> {
+    let Some((stem, extension)) = name.rsplit_once('.') else { return Ok((Kind::Other, "")) };
+    if name.eq_ignore_ascii_case("metadata.toml") {
+        return Ok((Kind::InFolder(Role::Metadata), ""));
+    }
+    if extension.eq_ignore_ascii_case("toml") {
+        return Ok((Kind::FlatMetadata, stem));
+    }
+    if !extension.eq_ignore_ascii_case("sql") {
+        return Ok((Kind::Other, ""));
+    }
+    let role = |word: &str| match () {
+        () if word.eq_ignore_ascii_case("up") => Some(Role::Up as fn(_) -> _),
+        () if word.eq_ignore_ascii_case("down") => Some(Role::Down as fn(_) -> _),
+        () => None,
+    };
+    let kind = |id, role| if str::is_empty(id) { (Kind::InFolder(role), "") } else { (Kind::Flat(role), id) };
+    // `up`, `<id>.up`
+    let (id, last) = stem.rsplit_once('.').unwrap_or(("", stem));
+    if let Some(role) = role(last) {
+        return Ok(kind(id, role(None)));
+    }
+    // `up.sqlite`, `<id>.up.sqlite`, `<id>.sqlite`
+    let (before_last, before) = id.rsplit_once('.').unwrap_or(("", id));
+    match (role(before), dialect::<B>(last)) {
+        (Some(role), Some(dialect)) => Ok(kind(before_last, role(Some(dialect)))),
+        (Some(_), None) => Err(format!("`{last}` is no database that it could be for")),
+        (None, Some(dialect)) if !id.is_empty() => Ok((Kind::Flat(Role::Up(Some(dialect))), id)),
+        (None, _) => Ok((Kind::Flat(Role::Up(None)), stem)),
+    }
+}
+
+/// A script or metadata, decoded.
+pub(super) struct Text {
+    pub(super) origin: String,
+    pub(super) text: Cow<'static, str>,
+}
+
+pub(super) fn malformed(origin: &str, what: impl Into<String>, remedy: &'static str) -> MigrationError {
+    Failure::Malformed { at: Location::file(origin), what: what.into(), remedy }.into()
+}

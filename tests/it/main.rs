@@ -42,4 +42,5 @@ mod serving;
 mod start;
 mod together;
 mod tracking_table;
+mod update;
 mod validation;

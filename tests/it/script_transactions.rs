@@ -253,6 +253,16 @@ fn postgres_scripts_may_be_transactions() {
             "run_in_transaction = false",
         ),
         (
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; CREATE TABLE a (b int); INSERT INTO a VALUES (1); COMMIT",
+            "1",
+            "run_in_transaction = false",
+        ),
+        (
+            "BEGIN; CREATE TABLE a (b int); COMMIT AND CHAIN; INSERT INTO a VALUES (1); COMMIT",
+            "1",
+            "run_in_transaction = false",
+        ),
+        (
             "CREATE TABLE a (b int); BEGIN; INSERT INTO a VALUES (1); COMMIT",
             "1",
             "run_in_transaction = false",
@@ -321,6 +331,12 @@ fn mysql_scripts_may_be_transactions() {
             "run_in_transaction = false",
         ),
         ("COMMIT; INSERT INTO a VALUES (1); BEGIN", "1", "run_in_transaction = false"),
+        (
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION; INSERT INTO a VALUES (1); COMMIT",
+            "1",
+            "run_in_transaction = false",
+        ),
+        ("BEGIN; INSERT INTO a VALUES (1); COMMIT AND CHAIN; COMMIT", "1", "run_in_transaction = false"),
         ("SET autocommit = 0; INSERT INTO a VALUES (1); COMMIT; SET autocommit = 1", "1", ""),
         ("INSERT INTO a VALUES (1); COMMIT; INSERT INTO a VALUES (2)", "1 2", "remove its"),
     ];

@@ -17,6 +17,10 @@ type Failing<B> =
 /// Code of the application that takes part in every step, inside its transaction if it has one. An error of a `before` or
 /// `after` hook is an error of the step, and undoes it.
 ///
+/// A step whose transaction is rolled back and begun anew, because it becomes one transaction with a later step
+/// ([`Report::together`](crate::Report::together)), calls them anew. So a hook should do nothing outside the database that may not be
+/// done twice.
+///
 /// # A veto
 ///
 /// ```

@@ -368,6 +368,8 @@ impl Migration<Sqlite> {
     /// assert_eq!(name, "änne");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// It may run a second time in one run, after its transaction was rolled back: see [`Hooks`](crate::Hooks).
     #[track_caller]
     pub fn code<E: Into<BoxError>>(
         id: &'static str,

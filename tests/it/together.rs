@@ -289,6 +289,15 @@ fn a_row_that_goes_by_the_side_door_is_missed() {
         );
         assert_eq!(rows(&conn, "SELECT count(*), min(u) FROM p"), ["2|a"], "{script}");
     }
+    // `LIKE` may have been made to tell cases apart.
+    let conn = memory();
+    conn.execute_batch(
+        "CREATE TABLE p (u TEXT); create unique index p_u ON p (u); CREATE TABLE c (p REFERENCES p (u)); INSERT INTO p VALUES ('x');
+        INSERT INTO c VALUES ('x'); PRAGMA case_sensitive_like = ON",
+    )
+    .unwrap();
+    let error = runner(set(["DROP INDEX p_u"])).run(&conn).unwrap_err();
+    assert!(error.to_string().contains("the rows of `c` point to columns that are not unique"), "{error}");
     // What makes the key of a parent unique makes its children checkable.
     let conn = memory();
     conn.execute_batch(

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::fault;
 use super::target::{Target, Verb, target};
 use crate::fault::Fault;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, statements};
 use crate::touched::{Touch, Touched};
 
 /// Follows a script, statement by statement.
@@ -62,7 +62,7 @@ impl Tracker {
             // It may be what makes the key of a parent unique.
             let sql =
                 "SELECT tbl_name FROM main.sqlite_master WHERE type = 'index' AND name = ?1 COLLATE NOCASE
-                AND sql LIKE 'create unique%'";
+                AND instr(lower(sql), 'create unique') = 1";
             let table: Option<String> =
                 conn.query_row(sql, [index], |row| row.get(0)).optional().map_err(fault)?;
             if let Some(table) = table {
@@ -160,16 +160,8 @@ impl Tracker {
 
 /// Whether a script may touch a row or a table with a key, without running it.
 pub(super) fn may_touch(script: &str) -> bool {
-    use crate::sql::{statement_end, statement_start};
-    let mut start = statement_start(script, 0);
-    while start < script.len() {
-        let end = statement_end(script, start);
-        if !matches!(does(&script[start..end]), Does::Nothing | Does::Makes { has_keys: false, .. }) {
-            return true;
-        }
-        start = statement_start(script, end);
-    }
-    false
+    let is_harmless = |own| matches!(does(own), Does::Nothing | Does::Makes { has_keys: false, .. });
+    !statements(script).all(|(_, own)| is_harmless(own))
 }
 
 /// What a statement has to say to write rows.

@@ -222,8 +222,8 @@ pub trait Backend: Sized + 'static {
         Self::stamp(conn, table, basis)
     }
 
-    /// A number that is another one after another connection has changed the database, and the same otherwise, within a transaction of
-    /// ours; `None` if there is none. While it is the same, nobody has moved the tracking table.
+    /// A number that changes when another connection changes the database, and stays the same otherwise, asked in a transaction of ours.
+    /// While it stays the same, no other program has changed the tracking table. `None` if the database has no such number.
     fn version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
         Ok(None)
     }

@@ -1,5 +1,6 @@
 //! Whether a script fits into a transaction, decided by what its statements do to one.
 
+use super::KEEP_OUT;
 use crate::fit::{Fit, Misfit};
 use crate::sql::transactions::{Control, Ends, Shape, shape};
 use crate::step::Atomicity;
@@ -51,7 +52,7 @@ pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit 
             Misfit::new(offset(first), ENDS, if is_outside { ESCAPES_ONLY } else { ESCAPES })
         }
         (Shape::Unfinished(number), refusing) => {
-            let remedy = if refusing.is_some() { REMOVE_AND_OUTSIDE } else { REMOVE };
+            let remedy = if refusing.is_some() { REMOVE_AND_OUTSIDE } else { KEEP_OUT };
             let found = Misfit::new(offset(number), "begins a transaction and does not end it", remedy);
             if unmatched == Unmatched::MayBeEnded { found } else { found.hopeless() }
         }
@@ -64,7 +65,7 @@ pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit 
                 Some(_) => REMOVE_AND_OUTSIDE,
                 // A server only warns.
                 None if unmatched != Unmatched::Fails => REMOVE_OR_OUTSIDE,
-                None => REMOVE,
+                None => KEEP_OUT,
             };
             let found = Misfit::new(offset(number), finding, remedy);
             // A savepoint may have begun it.
@@ -105,6 +106,20 @@ pub(super) fn passed_over(controls: &[Control], atomicity: Atomicity) -> Option<
     }
 }
 
+/// What a test compares: "inside", or where the statement is that does not fit and how its finding begins.
+#[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
+pub(super) fn in_short(fit: &Fit) -> String {
+    match fit {
+        Fit::Inside => "inside".to_owned(),
+        Fit::Outside => "outside".to_owned(),
+        Fit::Either => "either".to_owned(),
+        Fit::Divided(misfit) => {
+            let verb = misfit.finding.split(' ').next().unwrap_or_default();
+            format!("{} {verb}{}", misfit.offset, if misfit.is_hopeless { ", hopeless" } else { "" })
+        }
+    }
+}
+
 const BEGINS: &str = "begins a transaction, and it already runs in one";
 const ENDS: &str = "would end the transaction that it runs in";
 const REFUSES: &str = "has a statement that cannot run in a transaction";
@@ -117,7 +132,6 @@ const OWN: &str = "remove its BEGIN and COMMIT, since each migration already is 
 const ESCAPES: &str = "remove its COMMIT and BEGIN, since each migration already is one transaction, or set run_in_transaction = false \
                        in its metadata to run it without one, and these two are passed over";
 const ESCAPES_ONLY: &str = "set run_in_transaction = false in its metadata to run it without one, and its COMMIT and BEGIN are passed over";
-const REMOVE: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction";
 const SET_ELSEWHERE: &str = "set it where the connection is opened, or set run_in_transaction = false in its metadata to run all of its \
                              statements outside a transaction";
 const MOVE_OUT: &str = "move it out of the transaction of its script, into a migration of its own";

@@ -8,7 +8,7 @@ use crate::history::{Head, History};
 
 impl<B: Backend> Executor<'_, B> {
     /// Looks whether the tracking table is still what the plan was made for, and gives it today's form.
-    /// The first time everything is compared, afterwards the head.
+    /// The first time everything is compared, or the head alone if the plan was made from that; afterwards the head.
     pub(super) fn reconcile(
         &self,
         conn: &mut B::Conn<'_>,

@@ -62,6 +62,7 @@ fn pragma(statement: &str) -> Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::fit::in_short;
 
     #[test]
     fn scripts_fit_into_a_transaction_or_do_not() {
@@ -101,16 +102,7 @@ mod tests {
             ("COMMIT; PRAGMA foreign_keys = OFF; BEGIN", "0 would"),
         ];
         for (script, expected) in rows {
-            let found = match fits(script) {
-                Fit::Inside => "inside".to_owned(),
-                Fit::Outside => "outside".to_owned(),
-                Fit::Either => "either".to_owned(),
-                Fit::Divided(misfit) => {
-                    let verb = misfit.finding.split(' ').next().unwrap_or_default();
-                    format!("{} {verb}{}", misfit.offset, if misfit.is_hopeless { ", hopeless" } else { "" })
-                }
-            };
-            assert_eq!(found, expected, "{script}");
+            assert_eq!(in_short(&fits(script)), expected, "{script}");
         }
     }
 }

@@ -36,6 +36,7 @@ mod target;
 mod tracker;
 mod transactions;
 mod tripwire;
+mod words;
 
 use records::{columns, head, inserting, records, write};
 
@@ -156,7 +157,7 @@ impl Backend for Sqlite {
         head(conn, table, &sql)
     }
 
-    /// The partial index of [`create_table`](Self::create_table) has no entry almost always, so this is no longer than the head.
+    /// The partial index that [`create_table`](Self::create_table) makes is nearly always empty, so this takes little longer than the head.
     fn settled(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
         let name = in_main(table);
         let sql = format!(
@@ -354,8 +355,8 @@ impl Backend for Sqlite {
     }
 }
 
-/// Has an index of the dirty records only, which is empty almost always, so that a start looks for them in no time. Where the program has
-/// something else under that name, the start reads the table.
+/// Makes an index of the dirty records alone, so that a start finds them without reading the others. Where the application has something else
+/// under that name, there is no index, and the start reads the table.
 fn index_dirty(conn: &Connection, table: &TableName) -> rusqlite::Result<()> {
     let name = format!("{}_dirty", table.as_str());
     let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE)";

@@ -1,6 +1,7 @@
 //! [`target`]: the table that a statement writes to, read off its words.
 
-use crate::sql::{Token, Tokens, statement_start};
+use super::words::Words;
+use crate::sql::{Token, statement_start};
 
 /// The table a statement writes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(super) enum Verb {
 /// `None` for a statement that neither writes rows nor drops a table.
 pub(super) fn target(own: &str) -> Option<Target<'_>> {
     let own = &own[statement_start(own, 0)..];
-    let mut tokens = Ahead { tokens: Tokens::new(own) };
+    let mut tokens = Words::new(own);
     let mut depth = 0;
     let verb = loop {
         let token = tokens.next()?;
@@ -42,15 +43,13 @@ pub(super) fn target(own: &str) -> Option<Target<'_>> {
         }
     };
     let mut is_replacing = verb == Verb::Replaces;
-    if tokens.next_if(|token| token.is("or")).is_some() {
+    if tokens.skip_if("or") {
         is_replacing |= tokens.next()?.is("replace");
     }
     match verb {
         Verb::Drops => {
             tokens.next().filter(|token| token.is("table"))?;
-            if tokens.next_if(|token| token.is("if")).is_some() {
-                tokens.next();
-            }
+            tokens.skip_exists();
         }
         Verb::Deletes | Verb::Inserts | Verb::Replaces => {
             tokens.next().filter(|token| token.is("from") || token.is("into"))?;
@@ -58,36 +57,15 @@ pub(super) fn target(own: &str) -> Option<Target<'_>> {
         Verb::Updates => {}
     }
     let mut table = tokens.next()?.spelling()?;
-    if tokens.next_if(|token| token == Token::Mark(b'.')).is_some() {
+    if tokens.skip_dot() {
         table = tokens.next()?.spelling()?;
     }
-    let end = tokens.tokens.offset();
+    let end = tokens.offset();
     let verb = match verb {
         Verb::Inserts if is_replacing || tokens.any(|token| token.is("conflict")) => Verb::Replaces,
         verb => verb,
     };
     Some(Target { table, verb, head: &own[..end] })
-}
-
-/// Tokens, of which the next one can be looked at.
-struct Ahead<'a> {
-    tokens: Tokens<'a>,
-}
-
-impl<'a> Ahead<'a> {
-    fn next_if(&mut self, wanted: impl FnOnce(Token<'a>) -> bool) -> Option<Token<'a>> {
-        let next = self.tokens.clone().next().filter(|token| wanted(*token))?;
-        self.tokens.next();
-        Some(next)
-    }
-}
-
-impl<'a> Iterator for Ahead<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        self.tokens.next()
-    }
 }
 
 #[cfg(test)]

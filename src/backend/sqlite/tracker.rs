@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::fault;
 use super::target::{Target, Verb, target};
+use super::words::{Words, is_plain};
 use crate::fault::Fault;
-use crate::sql::{Token, Tokens, statements};
+use crate::sql::{Tokens, statements};
 use crate::touched::{Touch, Touched};
 
 /// Follows a script, statement by statement.
@@ -169,7 +170,7 @@ const WRITING: [&str; 4] = ["insert", "replace", "update", "delete"];
 
 /// What a statement does, by its words.
 fn does(own: &str) -> Does<'_> {
-    let mut words = Words(Tokens::new(own));
+    let mut words = Words::new(own);
     let Some(first) = words.next() else { return Does::Nothing };
     let is = |names: &[&str]| names.iter().any(|name| first.is(name));
     let harmless = [
@@ -261,59 +262,6 @@ fn alters(mut words: Words<'_>) -> Does<'_> {
     let renamed = if words.skip_if("rename") && words.skip_if("to") { words.name() } else { None };
     let tables = [Some(table), renamed].into_iter().flatten();
     Does::Touches(tables.map(|table| (table, Touch::Changed)).collect())
-}
-
-/// Whether a name is spelled as it is. A quote in it may be there twice.
-fn is_plain(name: &str) -> bool {
-    !name.contains(['"', '\'', '`'])
-}
-
-/// The tokens of a statement, read one by one.
-#[derive(Clone)]
-struct Words<'a>(Tokens<'a>);
-
-impl<'a> Words<'a> {
-    /// Passes over a word, if it is the next one.
-    fn skip_if(&mut self, word: &str) -> bool {
-        let is_next = self.0.clone().next().is_some_and(|token| token.is(word));
-        if is_next {
-            self.0.next();
-        }
-        is_next
-    }
-
-    /// Passes over `IF EXISTS` and `IF NOT EXISTS`.
-    fn skip_exists(&mut self) -> bool {
-        let is_next = self.skip_if("if");
-        if is_next {
-            self.skip_if("not");
-            self.skip_if("exists");
-        }
-        is_next
-    }
-
-    /// A name, without its schema.
-    fn name(&mut self) -> Option<&'a str> {
-        self.qualified().map(|(name, _)| name)
-    }
-
-    /// A name, and whether a schema stands before it.
-    fn qualified(&mut self) -> Option<(&'a str, bool)> {
-        let name = self.0.next()?.spelling().filter(|name| is_plain(name))?;
-        if self.0.clone().next() != Some(Token::Mark(b'.')) {
-            return Some((name, false));
-        }
-        self.0.next();
-        Some((self.0.next()?.spelling().filter(|name| is_plain(name))?, true))
-    }
-}
-
-impl<'a> Iterator for Words<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        self.0.next()
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,72 @@
+//! [`Words`]: reading what a statement says, word by word.
+
+use crate::sql::{Token, Tokens};
+
+/// The tokens of a statement, of which the next one can be passed over.
+pub(super) struct Words<'a>(Tokens<'a>);
+
+impl<'a> Words<'a> {
+    pub(super) fn new(statement: &'a str) -> Self {
+        Self(Tokens::new(statement))
+    }
+
+    /// Where the last one ends, in bytes.
+    pub(super) fn offset(&self) -> usize {
+        self.0.offset()
+    }
+
+    /// Passes over a word, if it is the next one, and tells whether it was.
+    pub(super) fn skip_if(&mut self, word: &str) -> bool {
+        self.skip(|token| token.is(word))
+    }
+
+    /// Passes over a dot, likewise.
+    pub(super) fn skip_dot(&mut self) -> bool {
+        self.skip(|token| token == Token::Mark(b'.'))
+    }
+
+    fn skip(&mut self, is_meant: impl FnOnce(Token<'a>) -> bool) -> bool {
+        let is_next = self.0.clone().next().is_some_and(is_meant);
+        if is_next {
+            self.0.next();
+        }
+        is_next
+    }
+
+    /// Passes over `IF EXISTS` or `IF NOT EXISTS`, if it is next, and tells whether it was.
+    pub(super) fn skip_exists(&mut self) -> bool {
+        let is_next = self.skip_if("if");
+        if is_next {
+            self.skip_if("not");
+            self.skip_if("exists");
+        }
+        is_next
+    }
+
+    /// A name, without its schema.
+    pub(super) fn name(&mut self) -> Option<&'a str> {
+        self.qualified().map(|(name, _)| name)
+    }
+
+    /// A name, and whether a schema stands before it.
+    pub(super) fn qualified(&mut self) -> Option<(&'a str, bool)> {
+        let name = self.0.next()?.spelling().filter(|name| is_plain(name))?;
+        if !self.skip_dot() {
+            return Some((name, false));
+        }
+        Some((self.0.next()?.spelling().filter(|name| is_plain(name))?, true))
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.0.next()
+    }
+}
+
+/// Whether a name is spelled as it is. A quote in it may be there twice.
+pub(super) fn is_plain(name: &str) -> bool {
+    !name.contains(['"', '\'', '`'])
+}

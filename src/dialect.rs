@@ -133,7 +133,10 @@ impl TableName {
     /// The name as a database writes it whose names stand in these quotes.
     pub fn quoted_in(&self, mark: char) -> String {
         let name = quote_in(&self.name, mark);
-        self.schema.as_ref().map_or(name.clone(), |schema| format!("{}.{name}", quote_in(schema, mark)))
+        match &self.schema {
+            Some(schema) => format!("{}.{name}", quote_in(schema, mark)),
+            None => name,
+        }
     }
 }
 
@@ -145,7 +148,30 @@ pub(crate) fn quote(identifier: &str) -> String {
 
 /// An identifier in these quotes, those inside doubled.
 pub(crate) fn quote_in(identifier: &str, mark: char) -> String {
-    format!("{mark}{}{mark}", identifier.replace(mark, &format!("{mark}{mark}")))
+    let mut quoted = String::with_capacity(identifier.len() + 2);
+    quote_onto(&mut quoted, identifier, mark);
+    quoted
+}
+
+/// An identifier behind a schema that needs no quotes. A start asks for it, so it allocates once.
+#[cfg(feature = "sqlite")]
+pub(crate) fn qualified(schema: &str, identifier: &str) -> String {
+    let mut name = String::with_capacity(schema.len() + identifier.len() + 3);
+    name.push_str(schema);
+    name.push('.');
+    quote_onto(&mut name, identifier, '"');
+    name
+}
+
+fn quote_onto(text: &mut String, identifier: &str, mark: char) {
+    text.push(mark);
+    for character in identifier.chars() {
+        if character == mark {
+            text.push(mark);
+        }
+        text.push(character);
+    }
+    text.push(mark);
 }
 
 impl Default for TableName {

@@ -1,8 +1,15 @@
 //! What changed between two texts, line by line.
 
+/// Without the feature `diff`, nothing is said.
+#[cfg(not(feature = "diff"))]
+pub(crate) fn lines(_: &str, _: &str) -> Option<String> {
+    None
+}
+
 /// The lines that changed, with a few around them: `-` stood there before, `+` stands there now.
 #[cfg(feature = "diff")]
-pub(crate) fn lines(before: &str, after: &str) -> String {
+#[allow(clippy::unnecessary_wraps, reason = "without the feature there is nothing")]
+pub(crate) fn lines(before: &str, after: &str) -> Option<String> {
     const AROUND: usize = 2;
     // Line ends are not hashed, so they are no change.
     let (before, after) = (before.replace("\r\n", "\n"), after.replace("\r\n", "\n"));
@@ -13,7 +20,7 @@ pub(crate) fn lines(before: &str, after: &str) -> String {
         let line = |change: &str| change.trim_end_matches('\n').to_owned();
         lines.extend(hunk.iter_changes().map(|change| format!("{}{}", change.tag(), line(change.value()))));
     }
-    lines.join("\n")
+    Some(lines.join("\n"))
 }
 
 #[cfg(all(test, feature = "diff"))]
@@ -24,8 +31,8 @@ mod tests {
     fn only_what_changed_is_shown() {
         let before = "CREATE TABLE a (\n    b TEXT,\n    c TEXT\n);\n";
         let after = "CREATE TABLE a (\r\n    b TEXT NOT NULL,\r\n    c TEXT\r\n);";
-        let shown = lines(before, after);
+        let shown = lines(before, after).unwrap_or_default();
         assert!(shown.contains("\n-    b TEXT,\n+    b TEXT NOT NULL,\n     c TEXT"), "{shown}");
-        assert_eq!(lines("a\n", "a\r\n"), "");
+        assert_eq!(lines("a\n", "a\r\n").as_deref(), Some(""));
     }
 }

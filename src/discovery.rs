@@ -8,21 +8,24 @@ use crate::migration::Migration;
 
 #[cfg(feature = "code")]
 mod code;
+pub(crate) mod compiled;
 #[cfg(feature = "directory")]
 mod directory;
 #[cfg(feature = "embedded")]
 mod embedded;
-#[cfg(any(feature = "directory", feature = "remote"))]
-mod folder;
-#[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
+#[cfg(any(feature = "directory", feature = "remote", feature = "build"))]
+pub(crate) mod folder;
+#[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
 pub mod layout;
-#[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
+#[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
 mod metadata;
 #[cfg(feature = "remote")]
 mod remote;
+mod stale;
 
 #[cfg(feature = "code")]
 pub use code::{CodeMigration, CodeMigrations};
+pub use compiled::CompiledMigrations;
 #[cfg(feature = "directory")]
 pub use directory::DirectoryMigrations;
 #[cfg(feature = "embedded")]
@@ -59,6 +62,12 @@ pub trait MigrationSource<
     /// # Errors
     /// If the source cannot be read, or something in it is malformed: an error that names the place.
     fn migrations(&self) -> Result<Vec<Migration<B>>>;
+
+    /// The set, if a build script has ordered and hashed it.
+    #[doc(hidden)]
+    fn compiled(&self) -> Option<CompiledMigrations> {
+        None
+    }
 
     /// This source and another, as one.
     fn and<S: MigrationSource<B>>(self, other: S) -> Combined<Self, S>
@@ -103,10 +112,18 @@ impl<B: Backend, S: MigrationSource<B> + ?Sized> MigrationSource<B> for &S {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
         (**self).migrations()
     }
+
+    fn compiled(&self) -> Option<CompiledMigrations> {
+        (**self).compiled()
+    }
 }
 
 impl<B: Backend, S: MigrationSource<B> + ?Sized> MigrationSource<B> for Box<S> {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
         (**self).migrations()
+    }
+
+    fn compiled(&self) -> Option<CompiledMigrations> {
+        (**self).compiled()
     }
 }

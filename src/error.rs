@@ -19,9 +19,7 @@ pub use location::Location;
 
 pub(crate) use step::{Remains, StepFailure};
 
-pub(crate) use words::Abridged;
-#[cfg(any(feature = "diff", feature = "remote", feature = "adopt"))]
-pub(crate) use words::Printable;
+pub(crate) use words::{Abridged, Printable};
 use words::{Advice, Done, Holder, Named, Nearest, Sentences};
 
 /// A result of this crate.
@@ -106,7 +104,7 @@ pub(crate) enum HookKind {
 
 /// Every way to fail, with its sentence.
 #[cfg_attr(
-    not(any(feature = "directory", feature = "remote")),
+    not(any(feature = "directory", feature = "remote", feature = "build")),
     allow(dead_code, reason = "only files can be missing or malformed")
 )]
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +113,10 @@ pub(crate) enum Failure {
     MissingRoot(PathBuf),
     #[error("cannot read {}: {cause}; check that it exists and that this user may read it", path.display())]
     Unreadable { path: PathBuf, cause: std::io::Error },
+    #[error(
+        "the migrations were built for {built}, and this is {own}; build them for {own} (`build::Embed::database`)"
+    )]
+    BuiltFor { built: Dialect, own: Dialect },
     #[error("{at}: {what}; {remedy}")]
     Malformed { at: Location, what: String, remedy: &'static str },
     /// Of a server; whether it can pass is what a program wants to know of it.
@@ -192,9 +194,9 @@ fn hook(kind: HookKind) -> &'static str {
 }
 
 /// Refuses a script that the database would read to its first NUL only.
-pub(crate) fn refuse_nul(origin: &str, is_inline: bool, text: &str) -> Result<()> {
+pub(crate) fn refuse_nul(origin: &impl fmt::Display, is_inline: bool, text: &str) -> Result<()> {
     let Some(nul) = text.find('\0') else { return Ok(()) };
-    let at = Location { line: None, is_inline, ..Location::in_text(origin, text, nul) };
+    let at = Location { line: None, is_inline, ..Location::in_text(&origin.to_string(), text, nul) };
     let what = "it holds a NUL byte, where SQL would end".to_owned();
     Err(Failure::Malformed { at, what, remedy: "remove it" }.into())
 }
@@ -213,9 +215,10 @@ impl MigrationError {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         match &self.0.failure {
-            Failure::MissingRoot(_) | Failure::Unreadable { .. } | Failure::Malformed { .. } => {
-                ErrorKind::Source
-            }
+            Failure::MissingRoot(_)
+            | Failure::Unreadable { .. }
+            | Failure::BuiltFor { .. }
+            | Failure::Malformed { .. } => ErrorKind::Source,
             #[cfg(feature = "remote")]
             Failure::Remote { can_pass: true, .. } => ErrorKind::Unreachable,
             #[cfg(feature = "remote")]
@@ -328,7 +331,7 @@ impl MigrationError {
     }
 
     /// One error of several, of which there must be one.
-    #[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
+    #[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
     pub(crate) fn of_all(mut errors: Vec<Self>) -> Self {
         match errors.len() {
             1 => errors.remove(0),

@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
+use crate::dialect::Dialect;
 use crate::error::{Failure, Result, defined_twice};
+use crate::history::Basis;
 use crate::id::MigrationId;
 use crate::migration::Meta;
 use crate::problem::{Problem, ProblemKind};
@@ -53,8 +55,24 @@ impl Graph {
                 places
             })
             .collect();
+        Ok((Self::ordered(metas, needs), payloads))
+    }
+
+    /// A set that is in order already, with the places that each needs.
+    pub(crate) fn ordered(metas: Vec<Meta>, needs: Vec<Vec<usize>>) -> Self {
         let places = metas.iter().enumerate().map(|(place, meta)| (meta.id.clone(), place)).collect();
-        Ok((Self { metas, places, needs }, payloads))
+        Self { metas, places, needs }
+    }
+
+    /// The digest of the history after none, one, two, ... of the migrations that run on a database in an environment.
+    pub(crate) fn beginnings(&self, database: Dialect, environment: Option<&str>) -> Vec<Basis> {
+        let mut basis = Basis::EMPTY;
+        let runs = self.metas.iter().filter(|meta| meta.excluded(database, environment).is_none());
+        let after = runs.map(|meta| {
+            basis = basis.toggled(Basis::of_record(&meta.id, meta.checksum.as_ref(), false));
+            basis
+        });
+        std::iter::once(Basis::EMPTY).chain(after).collect()
     }
 
     /// The migrations in their order.

@@ -128,6 +128,17 @@ impl Basis {
     /// The digest of an empty history.
     pub const EMPTY: Self = Self(Checksum::from_bytes([0; 32]));
 
+    /// As it was written down.
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Checksum::from_bytes(bytes))
+    }
+
+    #[cfg(feature = "build")]
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        self.0.bytes()
+    }
+
+    /// The digest of one record.
     pub(crate) fn of_record(id: &MigrationId, checksum: Option<&Checksum>, dirty: bool) -> Self {
         let mut hash = Sha256::new();
         hash.update([u8::from(checksum.is_some()), u8::from(dirty)]);

@@ -49,7 +49,7 @@ impl MigrationId {
     }
 
     /// Whether it begins with a version: a digit, perhaps behind one letter, as in `V2__users` or `m20260105_users`.
-    #[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
+    #[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
     pub(crate) fn has_version(&self) -> bool {
         let digits = self.0.strip_prefix(|first: char| first.is_ascii_alphabetic()).unwrap_or(&self.0);
         digits.starts_with(|first: char| first.is_ascii_digit())

@@ -40,6 +40,7 @@
 //! | `bundled` | yes | SQLite itself, compiled in |
 //! | `embedded` | yes | `EmbeddedMigrations`, a folder inside the program |
 //! | `diff` | yes | the changed lines in an error about a changed script |
+//! | `build` | | `build`, for build scripts: a folder that is checked, ordered and hashed when the program is built |
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
 //! | `remote` | | `RemoteMigrations`, a folder behind a URL, and `Manifest` |
@@ -54,7 +55,6 @@
 // Vocabulary.
 mod checksum;
 mod dialect;
-#[cfg(feature = "diff")]
 mod diff;
 mod id;
 mod sql;
@@ -101,6 +101,8 @@ mod hooks;
 mod lock;
 
 // Front.
+#[cfg(feature = "build")]
+pub mod build;
 mod runner;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
@@ -122,11 +124,11 @@ pub use crate::dialect::{Dialect, InvalidTableName, TableName};
 pub use crate::discovery::DirectoryMigrations;
 #[cfg(feature = "embedded")]
 pub use crate::discovery::EmbeddedMigrations;
-#[cfg(any(feature = "embedded", feature = "directory", feature = "remote"))]
+#[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
 pub use crate::discovery::layout;
 #[cfg(feature = "code")]
 pub use crate::discovery::{CodeMigration, CodeMigrations};
-pub use crate::discovery::{Combined, MigrationSource};
+pub use crate::discovery::{Combined, CompiledMigrations, MigrationSource};
 #[cfg(feature = "remote")]
 pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
 pub use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust};
@@ -164,6 +166,16 @@ pub use mysql;
 pub use postgres;
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+
+/// What [`embedded!`] needs.
+#[doc(hidden)]
+pub mod compiled {
+    pub use crate::dialect::Dialect;
+    pub use crate::discovery::CompiledMigrations;
+    pub use crate::discovery::compiled::{Compiled, Set};
+    pub use crate::migration::Unread;
+    pub use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -15,6 +15,7 @@ use crate::fault::BoxError;
 use crate::fit::Fit;
 use crate::history::Record;
 use crate::id::MigrationId;
+use crate::problem::ProblemKind;
 use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys};
 use crate::stored::{Manner, StoredDown, StoredScript};
 
@@ -71,6 +72,50 @@ pub enum Unread {
 }
 
 impl Meta {
+    /// What is known of a migration of which nothing is said.
+    pub(crate) const fn new(id: MigrationId, is_reversible: bool, origin: Origin) -> Self {
+        Self {
+            id,
+            description: None,
+            depends_on: Vec::new(),
+            depends_on_if_present: Vec::new(),
+            databases: Vec::new(),
+            environments: Vec::new(),
+            atomicity: Atomicity::Transaction,
+            foreign_keys: ForeignKeys::Checked,
+            cascade: Cascade::Refused,
+            data_loss: DataLoss::Undeclared,
+            accepted: Vec::new(),
+            checksum: None,
+            is_reversible,
+            origin,
+            down_origin: None,
+            unused_files: Vec::new(),
+            unread: None,
+        }
+    }
+
+    /// Notes the checksum of the script, unless it is known or nothing reads it.
+    fn hash(&mut self, script: &str) {
+        if self.checksum.is_none() && self.unread.is_none() {
+            self.checksum = Some(Checksum::of(script));
+        }
+    }
+
+    /// Why it does not run on a database in an environment, if it does not.
+    pub(crate) fn excluded(&self, database: Dialect, environment: Option<&str>) -> Option<ProblemKind> {
+        let is_for_database = self.databases.is_empty() || self.databases.contains(&database);
+        let mut environments = self.environments.iter();
+        let is_for_environment =
+            self.environments.is_empty() || environments.any(|name| Some(&**name) == environment);
+        match (is_for_database, is_for_environment) {
+            _ if self.unread.is_some() => Some(ProblemKind::UnusedFile),
+            (false, _) => Some(ProblemKind::OtherDatabase),
+            (true, false) => Some(ProblemKind::OtherEnvironment),
+            (true, true) => None,
+        }
+    }
+
     /// How a script or code of it runs that fits into a transaction so, if it runs by itself.
     pub(crate) fn manner(&self, fit: &Fit) -> Manner {
         let is_outside = matches!(fit, Fit::Outside | Fit::Either);
@@ -210,28 +255,7 @@ impl<B: Backend> Migration<B> {
         down: Option<Action<B>>,
         place: &'static Location<'static>,
     ) -> Self {
-        Self {
-            meta: Meta {
-                id,
-                description: None,
-                depends_on: Vec::new(),
-                depends_on_if_present: Vec::new(),
-                databases: Vec::new(),
-                environments: Vec::new(),
-                atomicity: Atomicity::Transaction,
-                foreign_keys: ForeignKeys::Checked,
-                cascade: Cascade::Refused,
-                data_loss: DataLoss::Undeclared,
-                accepted: Vec::new(),
-                checksum: None,
-                is_reversible: down.is_some(),
-                origin: Origin::Code(place),
-                down_origin: None,
-                unused_files: Vec::new(),
-                unread: None,
-            },
-            body: Body { up, down },
-        }
+        Self { meta: Meta::new(id, down.is_some(), Origin::Code(place)), body: Body { up, down } }
     }
 
     /// Says in a line what it does.
@@ -326,18 +350,40 @@ impl<B: Backend> Migration<B> {
 
     /// Refuses scripts that the database would not read to their end.
     pub(crate) fn refuse_nul(&self) -> Result<(), MigrationError> {
-        let scripts = [self.up_sql(), self.down_sql()];
         let is_inline = matches!(self.meta.origin, Origin::Code(_));
-        let origin = self.meta.origin.to_string();
-        scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&origin, is_inline, text))
+        let scripts = [self.up_sql(), self.down_sql()];
+        scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&self.meta.origin, is_inline, text))
     }
 
     /// With the checksum of its script, if it has one.
     pub(crate) fn hashed(mut self) -> Self {
-        if let (Action::Sql(text), None) = (&self.body.up, &self.meta.unread) {
-            self.meta.checksum = Some(Checksum::of(text));
+        if let Action::Sql(text) = &self.body.up {
+            self.meta.hash(text);
         }
         self
+    }
+}
+
+/// A migration of scripts, for whatever backend will run it.
+#[derive(Debug, Clone)]
+pub(crate) struct ScriptMigration {
+    pub(crate) meta: Meta,
+    pub(crate) up: Cow<'static, str>,
+    pub(crate) down: Option<Cow<'static, str>>,
+}
+
+#[cfg(any(feature = "build", feature = "embedded"))]
+impl ScriptMigration {
+    /// With the checksum of its script.
+    pub(crate) fn hashed(mut self) -> Self {
+        self.meta.hash(&self.up);
+        self
+    }
+}
+
+impl<B: Backend> From<ScriptMigration> for Migration<B> {
+    fn from(ScriptMigration { meta, up, down }: ScriptMigration) -> Self {
+        Self { meta, body: Body { up: Action::Sql(up), down: down.map(Action::Sql) } }
     }
 }
 

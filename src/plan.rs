@@ -74,7 +74,6 @@ impl Plan {
         &self.problems
     }
 
-    #[cfg(feature = "diff")]
     pub(crate) fn problems_mut(&mut self) -> &mut [Problem] {
         &mut self.problems
     }
@@ -154,16 +153,7 @@ impl Setting<'_> {
 
     /// Why a migration does not run here, if it does not.
     pub(crate) fn excludes(&self, meta: &Meta) -> Option<ProblemKind> {
-        let is_for_database = meta.databases.is_empty() || meta.databases.contains(&self.dialect);
-        let mut environments = meta.environments.iter();
-        let is_for_environment =
-            meta.environments.is_empty() || environments.any(|name| Some(&**name) == self.environment);
-        match (is_for_database, is_for_environment) {
-            _ if meta.unread.is_some() => Some(ProblemKind::UnusedFile),
-            (false, _) => Some(ProblemKind::OtherDatabase),
-            (true, false) => Some(ProblemKind::OtherEnvironment),
-            (true, true) => None,
-        }
+        meta.excluded(self.dialect, self.environment)
     }
 }
 

@@ -14,11 +14,10 @@ use crate::event::{Event, Observer};
 use crate::execute::Stopped;
 use crate::fault::BoxError;
 use crate::fit::Fit;
-use crate::graph::Graph;
 use crate::history::{Basis, Head};
 use crate::hooks::Hooks;
 use crate::lock::Lock;
-use crate::migration::{Action, Body, Migration};
+use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
 use crate::sql::statement_end;
@@ -31,8 +30,11 @@ mod books;
 mod foresee;
 mod recover;
 mod run;
+mod set;
 #[cfg(feature = "validation")]
 mod validate;
+
+use set::Set;
 
 /// Says yes or no to a plan.
 type Confirm = Box<dyn Fn(&Plan) -> bool + Send + Sync>;
@@ -64,17 +66,15 @@ pub struct MigrationRunner<
     #[cfg(feature = "sqlite")] B: Backend = Sqlite,
     #[cfg(not(feature = "sqlite"))] B: Backend,
 > {
-    graph: Graph,
-    bodies: Vec<Body<B>>,
-    /// Whether each migration fits into a transaction, up and down, where somebody has looked.
-    fits: Vec<[OnceLock<Fit>; 2]>,
+    set: Set<B>,
     /// The digest of the history after none, one, two, ... of the migrations that run here.
-    beginnings: Vec<Basis>,
+    beginnings: OnceLock<Vec<Basis>>,
     /// What the tracking table says where everything is applied.
     complete: Head,
     table: TableName,
     environment: Option<String>,
-    protected: Vec<String>,
+    /// The protected environments, if somebody named them.
+    protected: Option<Vec<String>>,
     confirm: Option<Confirm>,
     policy: Policy,
     program: Option<String>,
@@ -136,22 +136,13 @@ impl<B: Backend> MigrationRunner<B> {
     /// As `new`.
     #[allow(clippy::needless_pass_by_value)]
     pub fn for_backend(source: impl MigrationSource<B>) -> Result<Self> {
-        let migrations = source.migrations()?;
-        migrations.iter().try_for_each(Migration::refuse_nul)?;
-        let parts = migrations.into_iter().map(|migration| {
-            let migration = migration.hashed();
-            (migration.meta, migration.body)
-        });
-        let (graph, bodies) = Graph::build(parts.collect())?;
         let mut runner = Self {
-            fits: bodies.iter().map(|_| Default::default()).collect(),
-            graph,
-            bodies,
-            beginnings: Vec::new(),
+            set: Set::of(&source)?,
+            beginnings: OnceLock::new(),
             complete: Head::EMPTY,
             table: TableName::default(),
             environment: None,
-            protected: vec!["production".to_owned()],
+            protected: None,
             confirm: None,
             policy: Policy::default(),
             program: None,
@@ -170,7 +161,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Finds out what runs here, and what the tracking table says then.
     fn counted(&mut self) {
-        self.beginnings = self.digests();
+        self.beginnings = OnceLock::new();
         self.complete = self.completion();
     }
 
@@ -211,7 +202,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// Names the environments in which a plan that takes something away, or goes back, needs a yes from [`confirm`](Self::confirm).
     /// If not set, `production` is one.
     pub fn protect<S: Into<String>>(mut self, environments: impl IntoIterator<Item = S>) -> Self {
-        self.protected = environments.into_iter().map(Into::into).collect();
+        self.protected = Some(environments.into_iter().map(Into::into).collect());
         self
     }
 
@@ -375,14 +366,12 @@ impl<B: Backend> MigrationRunner<B> {
 
 impl<B: Backend> Scripts for MigrationRunner<B> {
     fn fit(&self, place: usize, direction: Direction) -> &Fit {
-        let [up, down] = &self.fits[place];
-        let fit = if direction == Direction::Up { up } else { down };
-        fit.get_or_init(|| self.bodies[place].fit(direction))
+        self.set.fit(place, direction)
     }
 
     fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String) {
-        let text = self.bodies[place].action(direction).and_then(Action::text);
-        let at = self.graph.metas()[place].located(direction, text, Some(offset));
+        let text = self.set.bodies()[place].action(direction).and_then(Action::text);
+        let at = self.set.graph().metas()[place].located(direction, text, Some(offset));
         let statement = text.and_then(|text| text.get(offset..statement_end(text, offset)));
         (at, statement.unwrap_or_default().to_owned())
     }
@@ -391,7 +380,7 @@ impl<B: Backend> Scripts for MigrationRunner<B> {
 impl<B: Backend> fmt::Debug for MigrationRunner<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MigrationRunner")
-            .field("migrations", &self.graph.metas().len())
+            .field("migrations", &self.set.graph().metas().len())
             .field("table", &self.table)
             .field("environment", &self.environment)
             .field("protected", &self.protected)

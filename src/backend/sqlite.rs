@@ -9,7 +9,7 @@ use super::{
     Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, TableForm, atomically, closed,
     ended_transaction,
 };
-use crate::dialect::{Dialect, TableName, quote};
+use crate::dialect::{Dialect, TableName, qualified, quote};
 use crate::effect::{Outlook, Trust};
 use crate::fault::{Fault, FaultKind};
 use crate::fit::Fit;
@@ -374,7 +374,7 @@ fn counters(conn: &Connection) -> rusqlite::Result<(u64, i64)> {
 
 /// The table as SQL names it. Without the schema, one of an attached or the temporary database could be meant.
 fn in_main(table: &TableName) -> String {
-    format!("main.{}", table.quoted())
+    qualified("main", table.as_str())
 }
 
 fn is_missing(error: &rusqlite::Error, table: &TableName) -> bool {

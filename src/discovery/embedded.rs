@@ -1,17 +1,29 @@
 //! [`EmbeddedMigrations`]
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use include_dir::{Dir, DirEntry};
 
-use super::MigrationSource;
-use super::layout::{Entry, migrations};
+use super::layout::{Entry, definitions};
+use super::{MigrationSource, stale};
 use crate::backend::Backend;
+use crate::checksum::Checksum;
+use crate::dialect::Dialect;
 use crate::error::Result;
-use crate::migration::Migration;
+use crate::migration::{Migration, ScriptMigration};
+
+/// Sets by the address of their folder, and the kind of database.
+type Read = HashMap<(usize, Dialect), Arc<Vec<ScriptMigration>>>;
+
+/// What was read before, with its checksums: a program may make a runner for each connection, and hashing is most of what that takes.
+static READ: LazyLock<Mutex<Read>> = LazyLock::new(Mutex::default);
 
 /// A folder of SQL files inside the program. [`layout`](super::layout) says how the folder looks.
 ///
 /// `cargo` does not notice by itself when a file is *added* to the folder: a `build.rs` that prints
-/// `cargo::rerun-if-changed=migrations` makes it.
+/// `cargo::rerun-if-changed=migrations` makes it, and [`compared_with`](Self::compared_with) notices if nothing did.
+/// [`CompiledMigrations`](crate::CompiledMigrations) spare a program the reading and hashing.
 ///
 /// ```
 /// use include_dir::{Dir, include_dir};
@@ -20,34 +32,64 @@ use crate::migration::Migration;
 ///
 /// static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 ///
-/// let runner = MigrationRunner::new(EmbeddedMigrations::new(&MIGRATIONS))?;
-/// assert_eq!(runner.run(&Connection::open_in_memory()?)?.applied.len(), 14);
+/// let set = EmbeddedMigrations::new(&MIGRATIONS).compared_with(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"));
+/// assert_eq!(MigrationRunner::new(set)?.run(&Connection::open_in_memory()?)?.applied.len(), 14);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct EmbeddedMigrations {
     root: &'static Dir<'static>,
+    compared: Option<&'static str>,
 }
 
 impl EmbeddedMigrations {
     /// The migrations in a folder that `include_dir!` embedded.
     pub const fn new(root: &'static Dir<'static>) -> Self {
-        Self { root }
+        Self { root, compared: None }
+    }
+
+    /// In a debug build, refuses what is embedded if it is not what lies in a folder now: then the program was not built again. A folder that is not
+    /// there says nothing, and a release build does not look.
+    pub const fn compared_with(mut self, folder: &'static str) -> Self {
+        self.compared = Some(folder);
+        self
+    }
+
+    /// The files, with their paths from the root of the set.
+    fn entries(&self, root: &str) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        collect(self.root, &mut entries);
+        for entry in &mut entries {
+            if let Some(inside) = entry.path.strip_prefix(root).filter(|_| !root.is_empty()) {
+                entry.path = inside.trim_start_matches('/').to_owned();
+            }
+        }
+        entries
     }
 }
 
 impl<B: Backend> MigrationSource<B> for EmbeddedMigrations {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
-        let mut entries = Vec::new();
-        collect(self.root, &mut entries);
         // `include_dir!` of a folder inside another one keeps the whole path; the set begins here.
-        let root = self.root.path().to_string_lossy().replace('\\', "/");
-        for entry in &mut entries {
-            if let Some(inside) = entry.path.strip_prefix(&root).filter(|_| !root.is_empty()) {
-                entry.path = inside.trim_start_matches('/').to_owned();
-            }
+        let root = || self.root.path().to_string_lossy().replace('\\', "/");
+        if let (Some(folder), true) = (self.compared, cfg!(debug_assertions)) {
+            let files = self.entries(&root()).into_iter();
+            let files = files.filter(|file| stale::is_ours(file.path.as_ref()));
+            stale::refuse(folder, files.map(|file| (file.path, *Checksum::of_bytes(file.bytes).bytes())))?;
         }
-        migrations(&root, entries)
+        let key = (std::ptr::from_ref(self.root).addr(), B::DIALECT);
+        let known = || READ.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known().get(&key).cloned();
+        let set = if let Some(set) = before {
+            set
+        } else {
+            let root = root();
+            let set = definitions(B::DIALECT, &root, self.entries(&root))?;
+            let set = Arc::new(set.into_iter().map(ScriptMigration::hashed).collect());
+            known().insert(key, Arc::clone(&set));
+            set
+        };
+        Ok(set.iter().cloned().map(Migration::from).collect())
     }
 }
 

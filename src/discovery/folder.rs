@@ -5,10 +5,11 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::layout::Entry;
+use super::stale::is_ours;
 use crate::error::{Failure, Location, MigrationError, Result};
 
 /// The scripts and metadata in a folder, in no order. Links are followed, hidden names are not looked at.
-pub(super) fn entries(root: &Path) -> Result<Vec<Entry>> {
+pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {
     if !root.is_dir() {
         return Err(match std::fs::metadata(root) {
             Ok(_) => Failure::MissingRoot(root.to_owned()),
@@ -39,13 +40,6 @@ pub(super) fn entries(root: &Path) -> Result<Vec<Entry>> {
         }
     }
     Ok(entries)
-}
-
-/// Only these are read: a folder may hold anything else, of any size.
-fn is_ours(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| {
-        extension.eq_ignore_ascii_case("sql") || extension.eq_ignore_ascii_case("toml")
-    })
 }
 
 fn relative(root: &Path, path: &Path) -> Result<String> {

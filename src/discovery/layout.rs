@@ -28,7 +28,7 @@ use crate::backend::Backend;
 use crate::dialect::Dialect;
 use crate::error::{Failure, MigrationError, Result, defined_twice};
 use crate::id::MigrationId;
-use crate::migration::{Action, Body, Meta, Migration, Origin, Unread};
+use crate::migration::{Meta, Migration, Origin, ScriptMigration, Unread};
 
 mod file;
 
@@ -81,6 +81,12 @@ pub fn migrations<B: Backend>(
     root: &str,
     entries: impl IntoIterator<Item = Entry>,
 ) -> Result<Vec<Migration<B>>> {
+    let entries = entries.into_iter().collect();
+    Ok(definitions(B::DIALECT, root, entries)?.into_iter().map(Migration::from).collect())
+}
+
+/// The migrations that these files are, for one kind of database.
+pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Result<Vec<ScriptMigration>> {
     let visible = |entry: &Entry| !entry.path.split('/').any(|part| part.starts_with('.'));
     let relative = |entry: Entry| match entry.path.strip_prefix("./") {
         Some(path) => Entry { path: path.to_owned(), ..entry },
@@ -91,7 +97,7 @@ pub fn migrations<B: Backend>(
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     let mut wrong = Vec::new();
     let mut files: Vec<File> =
-        entries.into_iter().filter_map(|entry| kept(File::new::<B>(root, entry), &mut wrong)).collect();
+        entries.into_iter().filter_map(|entry| kept(File::new(own, root, entry), &mut wrong)).collect();
     adopt_names(&mut files);
     let folders: BTreeSet<String> = files
         .iter()
@@ -143,9 +149,9 @@ pub fn migrations<B: Backend>(
     let twice =
         |id: &str| wrong.iter().flat_map(MigrationError::problems).any(|problem| problem.migration == *id);
     sets.retain(|id, drafts| !twice(id) && !drafts.iter().any(|(_, draft)| folders.contains(&draft.place.0)));
-    let chosen = sets.into_iter().filter_map(|(id, drafts)| kept(choose::<B>(id, drafts), &mut wrong));
-    let mut migrations: Vec<Migration<B>> = chosen.collect();
-    add_strays(&mut migrations, strays);
+    let chosen = sets.into_iter().filter_map(|(id, drafts)| kept(choose(own, id, drafts), &mut wrong));
+    let mut migrations: Vec<ScriptMigration> = chosen.collect();
+    add_strays(own, &mut migrations, strays);
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
 }
 
@@ -196,7 +202,7 @@ fn shapes(files: &[File], folders: &BTreeSet<String>) -> BTreeMap<Option<Dialect
 }
 
 /// Adds what is laid out otherwise than the set: as a migration if another one needs it, else to be reported.
-fn add_strays<B: Backend>(migrations: &mut Vec<Migration<B>>, strays: Vec<File>) {
+fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<File>) {
     let mut groups = BTreeMap::<(String, Place), Vec<File>>::new();
     for file in strays {
         groups.entry((file.id.clone(), file.place())).or_default().push(file);
@@ -226,7 +232,7 @@ fn add_strays<B: Backend>(migrations: &mut Vec<Migration<B>>, strays: Vec<File>)
         let read = files.into_iter().try_for_each(|file| add(&mut drafts, file));
         let drafts = drafts.into_values().map(|draft| (database, draft)).collect();
         let is_needed = needed.iter().any(|needed| *needed == *id);
-        migrations.push(match read.and_then(|()| choose::<B>(id.clone(), drafts)) {
+        migrations.push(match read.and_then(|()| choose(own, id.clone(), drafts)) {
             Ok(migration) if is_needed => migration,
             // A database may have a record of it, and its way back is then still one.
             Ok(mut migration) => {
@@ -239,11 +245,9 @@ fn add_strays<B: Backend>(migrations: &mut Vec<Migration<B>>, strays: Vec<File>)
 }
 
 /// Files that are reported and not run.
-fn not_read<B: Backend>(id: String, why: Unread, origin: String) -> Migration<B> {
-    let mut migration = Migration::from_scripts(id, "", None);
-    migration.meta.unread = Some(why);
-    migration.meta.origin = Origin::File(origin.into());
-    migration
+fn not_read(id: String, why: Unread, origin: String) -> ScriptMigration {
+    let meta = Meta::new(id.into(), false, Origin::File(origin.into()));
+    ScriptMigration { meta: Meta { unread: Some(why), ..meta }, up: Cow::Borrowed(""), down: None }
 }
 
 /// The folder of the file that an error is about, from the root of the set.
@@ -312,8 +316,8 @@ fn add(drafts: &mut BTreeMap<Key, Draft>, file: File) -> Result<()> {
     draft.put(role, file)
 }
 
-/// Of the files of one id, those for the database of `B`.
-fn choose<B: Backend>(id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Result<Migration<B>> {
+/// Of the files of one id, those for a kind of database.
+fn choose(own: Dialect, id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Result<ScriptMigration> {
     let is_metadata = |draft: &Draft| draft.texts.keys().all(|role| *role == Role::Metadata);
     if let Some((_, draft)) = drafts.iter().find(|(_, draft)| is_metadata(draft)) {
         let what = "it describes no migration, there is no up.sql beside it";
@@ -325,17 +329,17 @@ fn choose<B: Backend>(id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Resu
         return Ok(not_read(id, Unread::NothingToUndo, undoing.into_iter().next().unwrap_or_default()));
     }
     // The database's own folder wins over the common one.
-    drafts.sort_by_key(|(folder, _)| *folder != Some(B::DIALECT));
+    drafts.sort_by_key(|(folder, _)| *folder != Some(own));
     let mut databases = Vec::new();
-    let mut own = None;
+    let mut chosen = None;
     for (folder, draft) in &mut drafts {
-        if folder.is_some_and(|folder| folder != B::DIALECT) {
+        if folder.is_some_and(|folder| folder != own) {
             databases.extend(*folder);
-        } else if own.is_some() {
+        } else if chosen.is_some() {
             // The common folder, beside the database's own.
-        } else if let Some(up) = draft.take(Role::Up, B::DIALECT) {
-            let down = draft.take(Role::Down, B::DIALECT);
-            own = Some((up, down, draft.texts.remove(&Role::Metadata), std::mem::take(&mut draft.unused)));
+        } else if let Some(up) = draft.take(Role::Up, own) {
+            let down = draft.take(Role::Down, own);
+            chosen = Some((up, down, draft.texts.remove(&Role::Metadata), std::mem::take(&mut draft.unused)));
         } else {
             databases.extend(draft.texts.keys().filter_map(|role| match role {
                 Role::Up(overlay) => *overlay,
@@ -343,16 +347,16 @@ fn choose<B: Backend>(id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Resu
             }));
         }
     }
-    if let Some((up, down, metadata, mut unused)) = own {
+    if let Some((up, down, metadata, mut unused)) = chosen {
         let mut common = drafts.into_iter().find(|(folder, _)| folder.is_none()).map(|(_, draft)| draft);
         let metadata = metadata.or_else(|| common.as_mut()?.texts.remove(&Role::Metadata));
         if down.is_none() {
             // Half of a migration from each folder would be nobody's intention.
-            let left = common.and_then(|mut draft| draft.take(Role::Down, B::DIALECT));
+            let left = common.and_then(|mut draft| draft.take(Role::Down, own));
             unused.extend(left.map(|down| down.origin));
         }
         unused.extend(undoing);
-        return assemble(id, up, down, metadata, unused, &[]);
+        return assemble(own, id, up, down, metadata, unused);
     }
     // It is for other databases only. It stays in the set, for the plan to say so, and never runs here.
     let elsewhere = drafts.into_iter().find_map(|(_, mut draft)| {
@@ -361,38 +365,31 @@ fn choose<B: Backend>(id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Resu
         Some((up, draft.texts.remove(&Role::Metadata), draft.unused))
     });
     match elsewhere {
-        Some((up, metadata, unused)) => assemble(id, up, None, metadata, unused, &databases),
+        Some((up, metadata, unused)) => {
+            let mut migration = assemble(own, id, up, None, metadata, unused)?;
+            // Whatever the metadata says: here is no script of it.
+            migration.meta.databases = databases;
+            Ok(migration)
+        }
         None => Err(malformed(&id, "it has no script", "add one")),
     }
 }
 
-fn assemble<B: Backend>(
+fn assemble(
+    own: Dialect,
     id: String,
     up: Text,
     down: Option<Text>,
     metadata: Option<Text>,
     unused_files: Vec<String>,
-    databases: &[Dialect],
-) -> Result<Migration<B>> {
-    let mut migration = Migration::from_scripts(MigrationId::from(id), up.text, None);
-    let (down, down_origin) =
-        down.map(|down| (Action::Sql(down.text), Origin::File(down.origin.into()))).unzip();
-    migration.meta = Meta {
-        is_reversible: down.is_some(),
-        origin: Origin::File(up.origin.into()),
-        down_origin,
-        unused_files,
-        ..migration.meta
-    };
-    migration.body = Body { down, ..migration.body };
+) -> Result<ScriptMigration> {
+    let (down, down_origin) = down.map(|down| (down.text, Origin::File(down.origin.into()))).unzip();
+    let meta = Meta::new(id.into(), down.is_some(), Origin::File(up.origin.into()));
+    let mut meta = Meta { down_origin, unused_files, ..meta };
     if let Some(Text { origin, text }) = metadata {
-        metadata::apply::<B>(&origin, &text, &mut migration.meta)?;
+        metadata::apply(own, &origin, &text, &mut meta)?;
     }
-    if !databases.is_empty() {
-        // Whatever the metadata says: here is no script of it.
-        migration.meta.databases = databases.to_vec();
-    }
-    Ok(migration)
+    Ok(ScriptMigration { meta, up: up.text, down })
 }
 
 /// Two definitions of one id.

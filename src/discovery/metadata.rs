@@ -7,8 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::layout::dialect;
-use crate::backend::Backend;
 use crate::checksum::without_bom;
+use crate::dialect::Dialect;
 use crate::error::{Failure, Location, MigrationError, Result};
 use crate::migration::Meta;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
@@ -50,7 +50,7 @@ enum Allowed {
 }
 
 /// Adds what a metadata file says to what is known of its migration.
-pub(super) fn apply<B: Backend>(origin: &str, text: &str, meta: &mut Meta) -> Result<()> {
+pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> Result<()> {
     let text = without_bom(text);
     let wrong = |what: String, span: Option<Range<usize>>| -> MigrationError {
         let at =
@@ -60,7 +60,7 @@ pub(super) fn apply<B: Backend>(origin: &str, text: &str, meta: &mut Meta) -> Re
     let file: Metadata =
         toml::from_str(text).map_err(|error| wrong(error.message().replace('\n', ", "), error.span()))?;
     for name in file.databases {
-        let found = dialect::<B>(name.as_ref());
+        let found = dialect(own, name.as_ref());
         meta.databases.push(found.ok_or_else(|| {
             wrong(format!("`{}` is no database that it could be for", name.as_ref()), Some(name.span()))
         })?);

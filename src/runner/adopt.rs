@@ -138,10 +138,11 @@ impl<B: Backend> MigrationRunner<B> {
         let traces = patiently(self.lock_timeout, || B::traces(conn, &log)).map_err(self.reading())?;
         let setting = self.setting();
         let locals: Vec<Local<'_>> = self
-            .graph
+            .set
+            .graph()
             .metas()
             .iter()
-            .zip(&self.bodies)
+            .zip(self.set.bodies())
             .map(|(meta, body)| Local {
                 meta,
                 text: match &body.up {
@@ -212,18 +213,18 @@ impl<B: Backend> MigrationRunner<B> {
         let Some(live) = live else { return Ok(Proof::Impossible) };
         let recorded = history.records().iter().map(|record| &record.id);
         let new = adoption.to_record().filter_map(|entry| entry.migration.as_ref());
-        let places: Vec<usize> = recorded.chain(new).filter_map(|id| self.graph.place(id)).collect();
+        let places: Vec<usize> = recorded.chain(new).filter_map(|id| self.set.graph().place(id)).collect();
         let subset: Vec<Migration<B>> = (0..places.len())
             .map(|at| {
                 let (place, before) = (places[at], at.checked_sub(1).map(|before| places[before]));
-                let needs = before.map(|before| self.graph.metas()[before].id.clone());
+                let needs = before.map(|before| self.set.graph().metas()[before].id.clone());
                 let meta = Meta {
                     // As they were applied, whatever their names and needs say.
                     depends_on: needs.into_iter().collect(),
                     depends_on_if_present: Vec::new(),
-                    ..self.graph.metas()[place].clone()
+                    ..self.set.graph().metas()[place].clone()
                 };
-                Migration { meta, body: self.bodies[place].clone() }
+                Migration { meta, body: self.set.bodies()[place].clone() }
             })
             .collect();
         let count = subset.len();
@@ -251,8 +252,8 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The record that an entry becomes, and the line about it.
     fn amendment(&self, adoption: &Adoption, entry: &Adopted, signature: &Signature) -> Option<Amendment> {
-        let place = self.graph.place(entry.migration.as_ref()?)?;
-        let record = self.bodies[place].record(&self.graph.metas()[place]);
+        let place = self.set.graph().place(entry.migration.as_ref()?)?;
+        let record = self.set.bodies()[place].record(&self.set.graph().metas()[place]);
         let record = Record { run_on: entry.applied_on.clone().unwrap_or_default(), ..record };
         let from = format!("{} in {}, {}", adoption.tool, adoption.place, entry.finding);
         let why = if signature.why.is_empty() { from } else { format!("{from}: {}", signature.why) };

@@ -18,12 +18,12 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn status(&self, mut conn: B::Conn<'_>) -> Result<Status> {
         self.enter(&mut conn)?;
         let history = self.read_history(&mut conn)?;
-        Ok(status(&self.graph, &history, self.setting()))
+        Ok(status(self.set.graph(), &history, self.setting()))
     }
 
     /// The migrations of the set, in their order, without a database.
     pub fn list(&self) -> &[Meta] {
-        self.graph.metas()
+        self.set.graph().metas()
     }
 
     /// Whether a migration is applied, and finished.
@@ -34,10 +34,10 @@ impl<B: Backend> MigrationRunner<B> {
         let id = id.into();
         self.enter(&mut conn)?;
         let history = self.read_history(&mut conn)?;
-        match (history.get(&id), self.graph.place(&id)) {
+        match (history.get(&id), self.set.graph().place(&id)) {
             (Some(record), _) => Ok(record.dirty.is_none()),
             (None, Some(_)) => Ok(false),
-            (None, None) => Err(Failure::Unknown { nearest: self.graph.nearest(&id), id }.into()),
+            (None, None) => Err(Failure::Unknown { nearest: self.set.graph().nearest(&id), id }.into()),
         }
     }
 
@@ -80,8 +80,8 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The script that a migration of the set runs in a direction; `None` if it has none, or runs code.
     pub fn script(&self, id: impl Into<MigrationId>, direction: Direction) -> Option<&str> {
-        let place = self.graph.place(&id.into())?;
-        self.bodies[place].action(direction).and_then(Action::text)
+        let place = self.set.graph().place(&id.into())?;
+        self.set.bodies()[place].action(direction).and_then(Action::text)
     }
 
     /// The records of what is applied now, and the log of what was rolled back or corrected.

@@ -10,28 +10,28 @@ use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Basis, Dirty, Head, History, Record};
 use crate::lock::Lock;
-use crate::migration::{Action, Meta};
+use crate::migration::Action;
 use crate::step::Direction;
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
     /// The head of a table in which everything that runs here is applied.
     pub(super) fn completion(&self) -> Head {
-        let count = self.beginnings.len().saturating_sub(1);
-        Head { basis: self.beginnings.last().copied(), count }
+        let is_named = self.environment.is_some();
+        if let Some(head) = self.set.compiled().and_then(|set| set.completion(is_named)) {
+            return head;
+        }
+        let beginnings = self.beginnings();
+        Head { basis: beginnings.last().copied(), count: beginnings.len().saturating_sub(1) }
     }
 
     /// The digest after none, one, two, ... of the migrations that run here.
-    pub(super) fn digests(&self) -> Vec<Basis> {
-        let setting = self.setting();
-        let runs_here = |meta: &&Meta| setting.excludes(meta).is_none();
-        let mut digests = vec![Basis::EMPTY];
-        let mut basis = Basis::EMPTY;
-        for meta in self.graph.metas().iter().filter(runs_here) {
-            basis = basis.toggled(Basis::of_record(&meta.id, meta.checksum.as_ref(), false));
-            digests.push(basis);
-        }
-        digests
+    fn beginnings(&self) -> &[Basis] {
+        self.beginnings.get_or_init(|| {
+            let is_named = self.environment.is_some();
+            let compiled = self.set.compiled().and_then(|set| set.beginnings(is_named));
+            compiled.unwrap_or_else(|| self.set.graph().beginnings(B::DIALECT, self.environment.as_deref()))
+        })
     }
 
     /// What has to be known to go to a target. If the head is the one after the first migrations of the set, the records need not be read:
@@ -49,7 +49,7 @@ impl<B: Backend> MigrationRunner<B> {
                     patiently(self.lock_timeout, || B::settled(conn, &self.table)).map_err(self.reading())?
                 }
             };
-            if head.basis.is_some() && self.beginnings.get(head.count).copied() == head.basis {
+            if head.basis.is_some() && self.beginnings().get(head.count).copied() == head.basis {
                 let form =
                     patiently(self.lock_timeout, || B::form(conn, &self.table)).map_err(self.reading())?;
                 if form != TableForm::Old {
@@ -77,9 +77,9 @@ impl<B: Backend> MigrationRunner<B> {
     fn told(&self, records: Vec<Record>) -> History {
         let mut history = History::new(records);
         for record in history.records_mut() {
-            let Some(place) = self.graph.place(&record.id) else { continue };
-            let ours = self.graph.metas()[place].checksum;
-            match (record.checksum, &self.bodies[place].up) {
+            let Some(place) = self.set.graph().place(&record.id) else { continue };
+            let ours = self.set.graph().metas()[place].checksum;
+            match (record.checksum, &self.set.bodies()[place].up) {
                 (was, _) if was == ours => {}
                 (Some(was), Action::Sql(text)) if was.recognises(text) => record.checksum = ours,
                 _ => {}
@@ -93,7 +93,7 @@ impl<B: Backend> MigrationRunner<B> {
     fn reconsider(&self, record: &mut Record, place: usize) {
         let Some(dirty) = record.dirty.as_ref().filter(|dirty| dirty.is_to_resume) else { return };
         let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
-        let now = self.bodies[place].action(direction).and_then(Action::text);
+        let now = self.set.bodies()[place].action(direction).and_then(Action::text);
         let was = record.script(direction);
         let [was, now] = [was, now].map(|text| text.map(|text| text.replace("\r\n", "\n")));
         let is_as_done = was == now
@@ -101,7 +101,7 @@ impl<B: Backend> MigrationRunner<B> {
                 B::offset_of(&was, statement).is_some_and(|end| now.get(..end) == was.get(..end))
             });
         match direction {
-            Direction::Up if is_as_done => record.checksum = self.graph.metas()[place].checksum,
+            Direction::Up if is_as_done => record.checksum = self.set.graph().metas()[place].checksum,
             Direction::Down if !is_as_done => {
                 // Somebody has to say where it goes on.
                 record.dirty = record.dirty.take().map(|dirty| Dirty { is_to_resume: false, ..dirty });
@@ -168,14 +168,14 @@ impl<B: Backend> MigrationRunner<B> {
     pub(super) fn completed(&self, history: &History) -> History {
         let mut history = history.clone();
         for record in history.records_mut().filter(|record| record.dirty.is_none()) {
-            let Some(place) = self.graph.place(&record.id) else { continue };
-            let meta = &self.graph.metas()[place];
+            let Some(place) = self.set.graph().place(&record.id) else { continue };
+            let meta = &self.set.graph().metas()[place];
             if meta.unread.is_some() {
                 continue;
             }
             record.checksum = record.checksum.or(meta.checksum);
             if record.checksum == meta.checksum && (record.up_sql.is_none() || record.down.is_none()) {
-                let known = self.bodies[place].record(meta);
+                let known = self.set.bodies()[place].record(meta);
                 record.up_sql = record.up_sql.take().or(known.up_sql);
                 record.down = record.down.take().or(known.down);
             }

@@ -3,8 +3,8 @@
 use super::MigrationRunner;
 use super::run::Stored;
 use crate::backend::{Backend, Rehearsal, patiently};
+use crate::diff::lines;
 use crate::effect::{Foreseen, Outlook, Trust};
-#[cfg(feature = "diff")]
 use crate::error::Printable;
 use crate::error::Result;
 use crate::history::{History, Record};
@@ -12,7 +12,6 @@ use crate::migration::{Action, Body, Meta, Migration, Origin};
 use crate::plan::stored::ORIGIN;
 use crate::plan::{Plan, Prospect, Setting, plan};
 use crate::policy::Policy;
-#[cfg(feature = "diff")]
 use crate::problem::ProblemKind;
 use crate::step::{DataLoss, ForeignKeys};
 use crate::stored::{StoredDown, StoredScript};
@@ -31,7 +30,7 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.enter(conn)?;
         let history = self.read_history(conn)?;
-        let plan = plan(&self.graph, &history, &target, self.setting())?;
+        let plan = plan(self.set.graph(), &history, &target, self.setting())?;
         self.foreseeing(conn, self.explained(plan, &history), &history)
     }
 
@@ -51,7 +50,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// A plan with everything that has to be known before it is carried out.
     pub(super) fn judged(&self, conn: &mut B::Conn<'_>, history: &History, target: &Target) -> Result<Plan> {
-        let plan = plan(&self.graph, history, target, self.setting())?;
+        let plan = plan(self.set.graph(), history, target, self.setting())?;
         let plan = self.explained(plan, history);
         let is_concern =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
@@ -126,23 +125,18 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Shows what changed in the scripts that changed, where both texts are known.
-    #[cfg(feature = "diff")]
     pub(super) fn explained(&self, mut plan: Plan, history: &History) -> Plan {
         for problem in plan.problems_mut().iter_mut().filter(|problem| problem.kind == ProblemKind::Changed) {
             let before = history.get(&problem.migration).and_then(|record| record.up_sql.as_deref());
-            let after = self.graph.place(&problem.migration).and_then(|place| self.bodies[place].up.text());
-            let lines = |(before, after)| {
-                let lines = crate::diff::lines(before, after);
-                let printable = lines.lines().map(|line| Printable(line).to_string());
-                printable.collect::<Vec<_>>().join("\n")
-            };
-            problem.detail = before.zip(after).map(lines);
+            let after = self
+                .set
+                .graph()
+                .place(&problem.migration)
+                .and_then(|place| self.set.bodies()[place].up.text());
+            let lines = before.zip(after).and_then(|(before, after)| lines(before, after));
+            let printable = |line: &str| Printable(line).to_string();
+            problem.detail = lines.map(|lines| lines.lines().map(printable).collect::<Vec<_>>().join("\n"));
         }
-        plan
-    }
-
-    #[cfg(not(feature = "diff"))]
-    pub(super) fn explained(&self, plan: Plan, _history: &History) -> Plan {
         plan
     }
 }

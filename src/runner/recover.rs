@@ -70,9 +70,9 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         let is_blank = is_blank.map_err(self.reading())?;
-        let record_of = |place: usize| self.bodies[place].record(&self.graph.metas()[place]);
+        let record_of = |place: usize| self.set.bodies()[place].record(&self.set.graph().metas()[place]);
         let known = Known {
-            graph: &self.graph,
+            graph: self.set.graph(),
             // As it is going to be written.
             history: &self.completed(history),
             setting: self.setting(),
@@ -106,9 +106,9 @@ impl<B: Backend> MigrationRunner<B> {
         };
         // A long script is not kept with its record; it is the program's, if that has the same.
         let of_set = || {
-            let place = self.graph.place(id)?;
-            let is_same = self.graph.metas()[place].checksum == record.checksum;
-            self.bodies[place].action(dirty.direction).filter(|_| is_same)?.text()
+            let place = self.set.graph().place(id)?;
+            let is_same = self.set.graph().metas()[place].checksum == record.checksum;
+            self.set.bodies()[place].action(dirty.direction).filter(|_| is_same)?.text()
         };
         let Some(script) = record.script(dirty.direction).or_else(of_set) else {
             return Ok(Some(Standing::Unknown("its script was not kept".to_owned())));

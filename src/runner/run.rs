@@ -330,12 +330,17 @@ impl<B: Backend> MigrationRunner<B> {
 
     pub(super) fn protected_environment(&self) -> Option<&str> {
         let environment = self.environment.as_deref()?;
-        self.protected.iter().any(|name| name.eq_ignore_ascii_case(environment)).then_some(environment)
+        let is_this = |name: &str| name.eq_ignore_ascii_case(environment);
+        let is_protected = match &self.protected {
+            Some(protected) => protected.iter().any(|name| is_this(name)),
+            None => is_this("production"),
+        };
+        is_protected.then_some(environment)
     }
 
     pub(super) fn find(&self, step: &Step) -> Option<Found<'_, B>> {
-        let place = self.graph.place(&step.id)?;
-        Some((&self.graph.metas()[place], &self.bodies[place]))
+        let place = self.set.graph().place(&step.id)?;
+        Some((&self.set.graph().metas()[place], &self.set.bodies()[place]))
     }
 
     /// The migration of a step, out of the database if it is a stored one.

@@ -36,7 +36,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.enter(conn)?;
         let history = self.read_history(conn)?;
         let outspoken = self.policy.outspoken();
-        let plan = plan(&self.graph, &history, &Target::Latest, self.setting_under(&outspoken))?;
+        let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&outspoken))?;
         let plan = self.explained(plan, &history);
         let outlooks = self.outlooks(conn, &plan, &history)?;
         let mut found: Vec<Problem> = Vec::new();
@@ -51,7 +51,7 @@ impl<B: Backend> MigrationRunner<B> {
         found.extend(plan.problems().iter().cloned());
         found.extend(failing);
         found.extend(self.examined()?);
-        Ok(judged(found, &self.policy, self.graph.metas()))
+        Ok(judged(found, &self.policy, self.set.graph().metas()))
     }
 
     /// What the author should know about the set before shipping it: names against the convention, missing ways back, files that
@@ -78,7 +78,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn validate_source(&self) -> Vec<Problem> {
         let examined = self.examined();
         let found = examined.unwrap_or_else(findings);
-        judged(found, &self.policy, self.graph.metas())
+        judged(found, &self.policy, self.set.graph().metas())
     }
 
     /// What is wrong with a source: why it cannot be read, why its migrations are no set, or else what
@@ -115,11 +115,11 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The findings about the set by itself.
     fn examined(&self) -> Result<Vec<Problem>> {
-        let mut found = lints(self.graph.metas());
+        let mut found = lints(self.set.graph().metas());
         found.extend(self.misfits_going_back());
         let outspoken = self.policy.outspoken();
         let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&outspoken) };
-        let plan = plan(&self.graph, &History::default(), &Target::Latest, setting)?;
+        let plan = plan(self.set.graph(), &History::default(), &Target::Latest, setting)?;
         found.extend(plan.problems().iter().cloned());
         if let Some(error) = self.replayed(plan) {
             found.extend(fails("when the set is replayed in an empty database", &error));
@@ -130,9 +130,9 @@ impl<B: Backend> MigrationRunner<B> {
     /// The scripts that undo something and do not fit into their transactions. A plan says it of those that apply.
     fn misfits_going_back(&self) -> Vec<Problem> {
         let setting = self.setting();
-        let runs_here = |place: &usize| setting.excludes(&self.graph.metas()[*place]).is_none();
-        let places = (0..self.graph.metas().len()).filter(runs_here);
-        places.filter_map(|place| misfit(&self.graph, place, Direction::Down, setting)).collect()
+        let runs_here = |place: &usize| setting.excludes(&self.set.graph().metas()[*place]).is_none();
+        let places = (0..self.set.graph().metas().len()).filter(runs_here);
+        places.filter_map(|place| misfit(self.set.graph(), place, Direction::Down, setting)).collect()
     }
 
     /// Carries out a plan in an empty database in memory, and gives the error it ended with.

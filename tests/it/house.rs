@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 7] = [
     &["migration", "discovery"],
     &["graph", "target", "plan", "policy", "recovery", "adopt", "status", "validation"],
     &["lock", "event", "hooks", "execute"],
-    &["runner", "test_utils"],
+    &["build", "runner", "test_utils"],
 ];
 
 /// Where reasoning happens nothing acts: no database, no file, no clock.

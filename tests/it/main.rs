@@ -9,6 +9,7 @@
 
 mod adoption;
 mod broken_backends;
+mod compiled;
 mod conformance;
 mod crashes;
 mod downgrade;

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 
 use super::{Entry, Shape};
-use crate::backend::Backend;
 use crate::dialect::Dialect;
 use crate::error::{Failure, Location, MigrationError, Result, refuse_nul};
 use crate::id::MigrationId;
 
-/// The database of this name, if a set may speak of it on the backend `B`.
-pub(in crate::discovery) fn dialect<B: Backend>(name: &str) -> Option<Dialect> {
+/// The database of this name, if a set for a kind of database may speak of it.
+pub(in crate::discovery) fn dialect(own: Dialect, name: &str) -> Option<Dialect> {
     let known = [
         ("sqlite", Dialect::Sqlite),
         ("sqlite3", Dialect::Sqlite),
@@ -17,7 +16,7 @@ pub(in crate::discovery) fn dialect<B: Backend>(name: &str) -> Option<Dialect> {
         ("postgresql", Dialect::Postgres),
         ("mysql", Dialect::Mysql),
         ("mariadb", Dialect::Mysql),
-        (B::DIALECT.name(), B::DIALECT),
+        (own.name(), own),
     ];
     known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, dialect)| dialect)
 }
@@ -59,14 +58,14 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn new<B: Backend>(root: &str, Entry { path, bytes }: Entry) -> Result<Self> {
+    pub(super) fn new(own: Dialect, root: &str, Entry { path, bytes }: Entry) -> Result<Self> {
         let origin =
             if root.is_empty() { path.clone() } else { format!("{}/{path}", root.trim_end_matches('/')) };
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let (kind, flat_id) =
-            classify::<B>(name).map_err(|what| malformed(&origin, what, "use sqlite, postgres or mysql"))?;
+            classify(own, name).map_err(|what| malformed(&origin, what, "use sqlite, postgres or mysql"))?;
         let (top, _) = path.split_once('/').unwrap_or_default();
-        let database = dialect::<B>(top);
+        let database = dialect(own, top);
         let leaf = folder.rsplit('/').next().unwrap_or_default();
         let is_root = folder.is_empty() || (database.is_some() && top == folder);
         if is_root && matches!(kind, Kind::InFolder(_)) {
@@ -123,7 +122,7 @@ impl File {
 }
 
 /// The kind of a file, and the id that its name would be.
-fn classify<B: Backend>(name: &str) -> Result<(Kind, &str), String> {
+fn classify(own: Dialect, name: &str) -> Result<(Kind, &str), String> {
     let Some((stem, extension)) = name.rsplit_once('.') else { return Ok((Kind::Other, "")) };
     if name.eq_ignore_ascii_case("metadata.toml") {
         return Ok((Kind::InFolder(Role::Metadata), ""));
@@ -147,7 +146,7 @@ fn classify<B: Backend>(name: &str) -> Result<(Kind, &str), String> {
     }
     // `up.sqlite`, `<id>.up.sqlite`, `<id>.sqlite`
     let (before_last, before) = id.rsplit_once('.').unwrap_or(("", id));
-    match (role(before), dialect::<B>(last)) {
+    match (role(before), dialect(own, last)) {
         (Some(role), Some(dialect)) => Ok(kind(before_last, role(Some(dialect)))),
         (Some(_), None) => Err(format!("`{last}` is no database that it could be for")),
         (None, Some(dialect)) if !id.is_empty() => Ok((Kind::Flat(Role::Up(Some(dialect))), id)),

@@ -1,0 +1,200 @@
+//! For build scripts: a folder of migrations is read, checked, ordered and hashed when the program is built.
+//!
+//! The program then holds the finished set. Making a runner of it reads nothing and hashes nothing, and whatever is wrong with the folder is
+//! an error of the build, in the words that the program would have used. `toml` and `serde` stay out of the program.
+//!
+//! ```toml
+//! [dependencies]
+//! switchy_schema = { git = "…", default-features = false, features = ["sqlite", "bundled"] }
+//!
+//! [build-dependencies]
+//! switchy_schema = { git = "…", default-features = false, features = ["build"] }
+//! ```
+//!
+//! `build.rs`, for the folder `migrations` beside it:
+//!
+//! ```no_run
+//! switchy_schema::build::embed("migrations"); // in `main`
+//! ```
+//!
+//! And in the program, where [`embedded!`](crate::embedded) makes `MIGRATIONS` and `migrate`:
+//!
+//! ```ignore
+//! mod schema {
+//!     switchy_schema::embedded!();
+//! }
+//!
+//! schema::migrate(&conn)?;
+//! MigrationRunner::new(schema::MIGRATIONS)?.environment("production").run(&conn)?;
+//! ```
+//!
+//! Cargo runs the build script again when a file of the folder is added, changed or removed. A debug build compares the folder with what it
+//! holds whenever it makes a runner, so a program that was not built again says so.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::checksum::Checksum;
+use crate::dialect::Dialect;
+use crate::discovery::folder;
+use crate::discovery::layout::{Entry, definitions};
+use crate::error::{Failure, Result};
+use crate::graph::Graph;
+use crate::migration::{Meta, ScriptMigration};
+
+/// Reads a folder of migrations for SQLite, for [`embedded!()`](crate::embedded) in the program. [`layout`](crate::layout) says how the folder looks; its
+/// path begins at the package.
+///
+/// If something is wrong with the folder, the errors are cargo's, and the build ends.
+pub fn embed(folder: impl Into<PathBuf>) {
+    Embed::new(folder).write();
+}
+
+/// A folder that is read when the program is built, with options.
+///
+/// ```no_run
+/// use switchy_schema::Dialect;
+/// use switchy_schema::build::Embed;
+///
+/// Embed::new("migrations").write();
+/// Embed::new("server/migrations").database(Dialect::Postgres).named("server").write();
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until it is written"]
+pub struct Embed {
+    folder: PathBuf,
+    database: Dialect,
+    name: Option<String>,
+}
+
+impl Embed {
+    /// A folder of migrations for SQLite.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), database: Dialect::Sqlite, name: None }
+    }
+
+    /// Reads the folder for another kind of database.
+    pub fn database(mut self, database: Dialect) -> Self {
+        self.database = database;
+        self
+    }
+
+    /// Names the set, for `embedded!("name")`, where a program has more than one.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Writes the set where [`embedded!`](crate::embedded) finds it. If something is wrong, it prints that as cargo's errors, and ends the
+    /// build script.
+    pub fn write(self) {
+        println!("cargo::rerun-if-changed={}", self.folder.display());
+        let written = self.to_rust().map_err(|error| format!("{error:#}")).and_then(|text| {
+            let out = std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; call this in a build script")?;
+            let name = self.name.as_deref().map_or_else(String::new, |name| format!("_{name}"));
+            let path = Path::new(&out).join(format!("switchy_schema{name}.rs"));
+            std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        });
+        if let Err(error) = written {
+            error.lines().for_each(|line| println!("cargo::error={line}"));
+            std::process::exit(1);
+        }
+    }
+
+    /// The set as [`write`](Self::write) writes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Source`](crate::ErrorKind::Source) if the folder cannot be read or something in it is malformed,
+    /// [`ErrorKind::Set`](crate::ErrorKind::Set) if its migrations do not fit together.
+    pub fn to_rust(&self) -> Result<String> {
+        let entries = folder::entries(&self.folder)?;
+        let root = std::path::absolute(&self.folder)
+            .map_err(|cause| Failure::Unreadable { path: self.folder.clone(), cause })?;
+        // In an order that is not the file system's, so that a build can be repeated.
+        let files: BTreeMap<String, Checksum> =
+            entries.iter().map(|Entry { path, bytes }| (path.clone(), Checksum::of_bytes(bytes))).collect();
+        let set = definitions(self.database, &self.folder.to_string_lossy(), entries)?;
+        let set = set.into_iter().map(|one| {
+            let ScriptMigration { meta, up, down } = one.hashed();
+            (meta, (up, down))
+        });
+        let (graph, scripts) = Graph::build(set.collect())?;
+
+        let mut text = String::new();
+        let mut line = |args: fmt::Arguments<'_>| _ = text.write_fmt(args);
+        line(format_args!(
+            "Set {{\n    database: Dialect::{:?},\n    folder: if cfg!(debug_assertions) {{ {:?} }} else {{ \"\" }},\n    \
+             files: if cfg!(debug_assertions) {{\n        &[\n",
+            self.database,
+            root.to_string_lossy()
+        ));
+        for (path, hash) in files {
+            line(format_args!("            ({path:?}, {:?}),\n", hash.bytes()));
+        }
+        line(format_args!("        ]\n    }} else {{\n        &[]\n    }},\n    migrations: &[\n"));
+        for (place, (meta, (up, down))) in graph.metas().iter().zip(&scripts).enumerate() {
+            line(format_args!(
+                "{}",
+                Migration { meta, up, down: down.as_deref(), needs: graph.needs(place) }
+            ));
+        }
+        let is_limited = graph.metas().iter().any(|meta| !meta.environments.is_empty());
+        line(format_args!("    ],\n    is_limited: {is_limited},\n    beginnings: &[\n"));
+        for basis in graph.beginnings(self.database, None) {
+            line(format_args!("        {:?},\n", basis.bytes()));
+        }
+        line(format_args!("    ],\n}}\n"));
+        Ok(text)
+    }
+}
+
+/// A migration as the build script writes it down.
+struct Migration<'a> {
+    meta: &'a Meta,
+    up: &'a str,
+    down: Option<&'a str>,
+    needs: &'a [usize],
+}
+
+impl fmt::Display for Migration<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { meta, up, down, needs } = self;
+        let bytes = |hash: &Checksum| *hash.bytes();
+        let accepted: Vec<[u8; 32]> = meta.accepted.iter().map(bytes).collect();
+        let databases: Vec<String> = meta.databases.iter().map(|one| format!("Dialect::{one:?}")).collect();
+        let unread = meta.unread.as_ref().map_or("None".to_owned(), |why| format!("Some(Unread::{why:?})"));
+        let down_origin = meta.down_origin.as_ref().map(ToString::to_string);
+        writeln!(f, "        Compiled {{")?;
+        let mut field = |name: &str, value: fmt::Arguments<'_>| writeln!(f, "            {name}: {value},");
+        field("id", format_args!("{:?}", meta.id.as_str()))?;
+        field("up", format_args!("{up:?}"))?;
+        field("down", format_args!("{down:?}"))?;
+        field("checksum", format_args!("{:?}", meta.checksum.as_ref().map(bytes)))?;
+        field("description", format_args!("{:?}", meta.description))?;
+        field("depends_on", format_args!("&{:?}", Quoted(&meta.depends_on)))?;
+        field("depends_on_if_present", format_args!("&{:?}", Quoted(&meta.depends_on_if_present)))?;
+        field("needs", format_args!("&{needs:?}"))?;
+        field("databases", format_args!("&[{}]", databases.join(", ")))?;
+        field("environments", format_args!("&{:?}", meta.environments))?;
+        field("atomicity", format_args!("Atomicity::{:?}", meta.atomicity))?;
+        field("foreign_keys", format_args!("ForeignKeys::{:?}", meta.foreign_keys))?;
+        field("cascade", format_args!("Cascade::{:?}", meta.cascade))?;
+        field("data_loss", format_args!("DataLoss::{:?}", meta.data_loss))?;
+        field("accepted", format_args!("&{accepted:?}"))?;
+        field("origin", format_args!("{:?}", meta.origin.to_string()))?;
+        field("down_origin", format_args!("{down_origin:?}"))?;
+        field("unused_files", format_args!("&{:?}", meta.unused_files))?;
+        field("unread", format_args!("{unread}"))?;
+        writeln!(f, "        }},")
+    }
+}
+
+/// Ids as a list of literals.
+struct Quoted<'a>(&'a [crate::id::MigrationId]);
+
+impl fmt::Debug for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(crate::id::MigrationId::as_str)).finish()
+    }
+}

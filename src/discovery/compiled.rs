@@ -1,0 +1,198 @@
+//! [`CompiledMigrations`]: a folder that was read when the program was built.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::MigrationSource;
+use crate::backend::Backend;
+use crate::checksum::Checksum;
+use crate::dialect::Dialect;
+use crate::error::{Failure, Result};
+use crate::history::{Basis, Head};
+use crate::id::MigrationId;
+use crate::migration::{Meta, Migration, Origin, ScriptMigration, Unread};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+
+/// A folder of SQL files that the program's build script has read, ordered and hashed. [`embedded!`](crate::embedded) makes it;
+/// [`build`](crate::build) says how. A start with nothing pending then costs the same for ten migrations and for ten thousand.
+///
+/// Like any [`MigrationSource`] it goes into a [`MigrationRunner`](crate::MigrationRunner), which then has options.
+#[derive(Clone, Copy)]
+pub struct CompiledMigrations(&'static Set);
+
+/// What the build script writes down of a set.
+#[doc(hidden)]
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs, reason = "the build script writes one")]
+pub struct Set {
+    pub database: Dialect,
+    /// The folder on the machine that built the program, and its files with their hashes; nothing in a release build.
+    pub folder: &'static str,
+    pub files: &'static [(&'static str, [u8; 32])],
+    /// In the order in which they run.
+    pub migrations: &'static [Compiled],
+    /// Whether some of them run in certain environments only.
+    pub is_limited: bool,
+    /// The digest after none, one, two, ... of those that run where no environment is named.
+    pub beginnings: &'static [[u8; 32]],
+}
+
+/// What the build script writes down of a migration.
+#[doc(hidden)]
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs, reason = "the build script writes one")]
+pub struct Compiled {
+    pub id: &'static str,
+    pub up: &'static str,
+    pub down: Option<&'static str>,
+    pub checksum: Option<[u8; 32]>,
+    pub description: Option<&'static str>,
+    pub depends_on: &'static [&'static str],
+    pub depends_on_if_present: &'static [&'static str],
+    /// Where those stand that it needs.
+    pub needs: &'static [usize],
+    pub databases: &'static [Dialect],
+    pub environments: &'static [&'static str],
+    pub atomicity: Atomicity,
+    pub foreign_keys: ForeignKeys,
+    pub cascade: Cascade,
+    pub data_loss: DataLoss,
+    pub accepted: &'static [[u8; 32]],
+    pub origin: &'static str,
+    pub down_origin: Option<&'static str>,
+    pub unused_files: &'static [&'static str],
+    pub unread: Option<Unread>,
+}
+
+impl CompiledMigrations {
+    #[doc(hidden)]
+    pub const fn new(set: &'static Set) -> Self {
+        Self(set)
+    }
+
+    /// The migrations in their order, and for each the places of those it needs.
+    pub(crate) fn ordered(self) -> (Vec<ScriptMigration>, Vec<Vec<usize>>) {
+        self.0.migrations.iter().map(|migration| (migration.definition(), migration.needs.to_vec())).unzip()
+    }
+
+    /// The digest after none, one, two, ... of those that run, if that is known where an environment is named or not.
+    pub(crate) fn beginnings(self, is_named: bool) -> Option<Vec<Basis>> {
+        let known = || self.0.beginnings.iter().copied().map(Basis::from_bytes).collect();
+        self.is_known(is_named).then(known)
+    }
+
+    /// The head where all of them are applied that run, if that is known where an environment is named or not.
+    pub(crate) fn completion(self, is_named: bool) -> Option<Head> {
+        let basis = self.0.beginnings.last().copied().map(Basis::from_bytes);
+        self.is_known(is_named).then_some(Head { basis, count: self.0.beginnings.len().saturating_sub(1) })
+    }
+
+    /// The build script knows no environment.
+    fn is_known(self, is_named: bool) -> bool {
+        !is_named || !self.0.is_limited
+    }
+
+    /// Refuses a set that was built for another database, and in a debug build one whose folder has changed since.
+    ///
+    /// # Errors
+    /// It is one of these.
+    pub(crate) fn refuse_unfit(self, own: Dialect) -> Result<()> {
+        if self.0.database != own {
+            return Err(Failure::BuiltFor { built: self.0.database, own }.into());
+        }
+        super::stale::refuse(self.0.folder, self.0.files.iter().copied())
+    }
+}
+
+impl<B: Backend> MigrationSource<B> for CompiledMigrations {
+    fn migrations(&self) -> Result<Vec<Migration<B>>> {
+        self.refuse_unfit(B::DIALECT)?;
+        Ok(self.0.migrations.iter().map(|migration| migration.definition().into()).collect())
+    }
+
+    fn compiled(&self) -> Option<CompiledMigrations> {
+        Some(*self)
+    }
+}
+
+impl fmt::Debug for CompiledMigrations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.migrations.iter().map(|migration| migration.id)).finish()
+    }
+}
+
+impl Compiled {
+    fn definition(&self) -> ScriptMigration {
+        let ids = |ids: &[&'static str]| ids.iter().map(|id| MigrationId::from_static(id)).collect();
+        let texts = |texts: &[&'static str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let file = |path| Origin::File(Cow::Borrowed(path));
+        let id = MigrationId::from_static(self.id);
+        let meta = Meta {
+            description: self.description.map(Cow::Borrowed),
+            depends_on: ids(self.depends_on),
+            depends_on_if_present: ids(self.depends_on_if_present),
+            databases: self.databases.to_vec(),
+            environments: texts(self.environments),
+            atomicity: self.atomicity,
+            foreign_keys: self.foreign_keys,
+            cascade: self.cascade,
+            data_loss: self.data_loss,
+            accepted: self.accepted.iter().copied().map(Checksum::from_bytes).collect(),
+            checksum: self.checksum.map(Checksum::from_bytes),
+            down_origin: self.down_origin.map(file),
+            unused_files: texts(self.unused_files),
+            unread: self.unread.clone(),
+            ..Meta::new(id, self.down.is_some(), file(self.origin))
+        };
+        ScriptMigration { meta, up: Cow::Borrowed(self.up), down: self.down.map(Cow::Borrowed) }
+    }
+}
+
+/// Makes `MIGRATIONS`, the [`CompiledMigrations`] that the build script wrote (see the module `build`, feature `build`), and on SQLite
+/// `migrate(&conn)`, which applies what is pending. `embedded!("name")` takes the set of that name, and makes `MIGRATIONS` alone.
+#[macro_export]
+macro_rules! embedded {
+    () => {
+        $crate::__compiled!("/switchy_schema.rs");
+        $crate::__migrate!();
+    };
+    ($name:literal) => {
+        $crate::__compiled!("/switchy_schema_", $name, ".rs");
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __compiled {
+    ($($file:tt)*) => {
+        /// The migrations that the build script read.
+        pub const MIGRATIONS: $crate::CompiledMigrations = {
+            #[allow(unused_imports)]
+            use $crate::compiled::*;
+            static SET: Set = include!(concat!(env!("OUT_DIR"), $($file)*));
+            CompiledMigrations::new(&SET)
+        };
+    };
+}
+
+#[cfg(feature = "sqlite")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __migrate {
+    () => {
+        /// Applies everything that is pending.
+        ///
+        /// # Errors
+        /// As `MigrationRunner::run`.
+        pub fn migrate(conn: &$crate::rusqlite::Connection) -> $crate::Result<$crate::Report> {
+            $crate::MigrationRunner::new(MIGRATIONS)?.run(conn)
+        }
+    };
+}
+
+#[cfg(not(feature = "sqlite"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __migrate {
+    () => {};
+}

@@ -1,0 +1,83 @@
+//! [`Set`]: the migrations of a runner.
+
+use std::sync::OnceLock;
+
+use crate::backend::Backend;
+use crate::discovery::{CompiledMigrations, MigrationSource};
+use crate::error::Result;
+use crate::fit::Fit;
+use crate::graph::Graph;
+use crate::migration::{Body, Migration};
+use crate::step::Direction;
+
+/// The migrations of a runner, in their order. One that the build script has ordered is taken apart when it is first needed, which at a
+/// start with nothing pending is never.
+pub(super) struct Set<B: Backend> {
+    compiled: Option<CompiledMigrations>,
+    loaded: OnceLock<Loaded<B>>,
+}
+
+/// The migrations, taken apart: what is known of each, what it runs, and whether that fits into a transaction.
+struct Loaded<B: Backend> {
+    graph: Graph,
+    bodies: Vec<Body<B>>,
+    /// Up and down, where somebody has looked.
+    fits: Vec<[OnceLock<Fit>; 2]>,
+}
+
+impl<B: Backend> Set<B> {
+    /// The set of a source.
+    ///
+    /// # Errors
+    /// The source cannot be read, or its migrations do not fit together.
+    pub(super) fn of(source: &impl MigrationSource<B>) -> Result<Self> {
+        if let Some(compiled) = source.compiled() {
+            compiled.refuse_unfit(B::DIALECT)?;
+            return Ok(Self { compiled: Some(compiled), loaded: OnceLock::new() });
+        }
+        let migrations = source.migrations()?;
+        migrations.iter().try_for_each(Migration::refuse_nul)?;
+        let parts = migrations.into_iter().map(|migration| {
+            let migration = migration.hashed();
+            (migration.meta, migration.body)
+        });
+        let (graph, bodies) = Graph::build(parts.collect())?;
+        Ok(Self { compiled: None, loaded: OnceLock::from(Loaded::new(graph, bodies)) })
+    }
+
+    /// What the build script has found out, if one has.
+    pub(super) fn compiled(&self) -> Option<CompiledMigrations> {
+        self.compiled
+    }
+
+    pub(super) fn graph(&self) -> &Graph {
+        &self.loaded().graph
+    }
+
+    pub(super) fn bodies(&self) -> &[Body<B>] {
+        &self.loaded().bodies
+    }
+
+    /// Whether the migration at a place fits into a transaction.
+    pub(super) fn fit(&self, place: usize, direction: Direction) -> &Fit {
+        let loaded = self.loaded();
+        let [up, down] = &loaded.fits[place];
+        let fit = if direction == Direction::Up { up } else { down };
+        fit.get_or_init(|| loaded.bodies[place].fit(direction))
+    }
+
+    fn loaded(&self) -> &Loaded<B> {
+        self.loaded.get_or_init(|| {
+            let (migrations, needs) = self.compiled.map(CompiledMigrations::ordered).unwrap_or_default();
+            let parts = migrations.into_iter().map(Migration::from).map(|one| (one.meta, one.body));
+            let (metas, bodies) = parts.unzip();
+            Loaded::new(Graph::ordered(metas, needs), bodies)
+        })
+    }
+}
+
+impl<B: Backend> Loaded<B> {
+    fn new(graph: Graph, bodies: Vec<Body<B>>) -> Self {
+        Self { fits: bodies.iter().map(|_| Default::default()).collect(), graph, bodies }
+    }
+}

@@ -1,0 +1,183 @@
+//! Sets that a build script has read: what making a runner of one costs, and how a program notices that it was not built again.
+
+use std::fs;
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use rusqlite::Connection;
+use switchy_schema::build::Embed;
+use switchy_schema::compiled::{Compiled, Set};
+use switchy_schema::{
+    Atomicity, Cascade, Checksum, CompiledMigrations, DataLoss, Dialect, EmbeddedMigrations, ErrorKind,
+    ForeignKeys, Migration, MigrationError, MigrationRunner, MigrationSource, TransactionMode,
+};
+
+fn leak(text: impl Into<String>) -> &'static str {
+    Box::leak(text.into().into_boxed_str())
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    bytes(&Checksum::of(text).to_string())
+}
+
+fn bytes(hex: &str) -> [u8; 32] {
+    std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+}
+
+const SCRIPT: &str = "SELECT 1";
+
+/// So many migrations, as a build script writes them down, on a database where they are all applied.
+fn compiled(count: usize) -> (CompiledMigrations, Connection) {
+    let conn = Connection::open_in_memory().unwrap();
+    let ids: Vec<&'static str> = (0..count).map(|number| leak(format!("{number:05}_nothing"))).collect();
+    let set: Vec<Migration> = ids.iter().map(|id| Migration::sql(id, SCRIPT)).collect();
+    MigrationRunner::new(set).unwrap().transaction(TransactionMode::Batch).run(&conn).unwrap();
+    let last: String = conn
+        .query_row("SELECT basis FROM __switchy_migrations ORDER BY rowid DESC LIMIT 1", [], |row| row.get(0))
+        .unwrap();
+    // A start asks for the last one alone.
+    let mut beginnings = vec![[0; 32]; count];
+    beginnings.push(bytes(&last));
+    let set = Set {
+        database: Dialect::Sqlite,
+        folder: "",
+        files: &[],
+        migrations: Vec::leak(ids.into_iter().map(written).collect()),
+        is_limited: false,
+        beginnings: Vec::leak(beginnings),
+    };
+    (CompiledMigrations::new(Box::leak(Box::new(set))), conn)
+}
+
+fn written(id: &'static str) -> Compiled {
+    Compiled {
+        id,
+        up: SCRIPT,
+        down: None,
+        checksum: Some(hash(SCRIPT)),
+        description: None,
+        depends_on: &[],
+        depends_on_if_present: &[],
+        needs: &[],
+        databases: &[],
+        environments: &[],
+        atomicity: Atomicity::Transaction,
+        foreign_keys: ForeignKeys::Checked,
+        cascade: Cascade::Refused,
+        data_loss: DataLoss::Undeclared,
+        accepted: &[],
+        origin: "migrations/up.sql",
+        down_origin: None,
+        unused_files: &[],
+        unread: None,
+    }
+}
+
+#[test]
+fn making_a_runner_and_starting_allocates_the_same_for_ten_migrations_and_a_thousand() {
+    let allocations = |count| {
+        let (set, conn) = compiled(count);
+        let start = || assert!(MigrationRunner::new(set).unwrap().run(&conn).unwrap().is_up_to_date());
+        start();
+        let info = allocation_counter::measure(start);
+        (info.count_total, info.bytes_total)
+    };
+    let ten = allocations(10);
+    assert_eq!(ten, allocations(1000));
+    assert!((1..=2).contains(&ten.0), "{ten:?}");
+}
+
+#[test]
+fn what_is_taken_apart_is_the_set() {
+    let (set, conn) = compiled(20);
+    let runner = MigrationRunner::new(set).unwrap();
+    assert_eq!(runner.list().len(), 20);
+    assert_eq!(runner.status(&conn).unwrap().entries.len(), 20);
+    let read = MigrationSource::<switchy_schema::Sqlite>::migrations(&set).unwrap();
+    assert_eq!(MigrationRunner::new(read).unwrap().run(&conn).unwrap().already, 20);
+}
+
+/// A file is changed in the folder of a program that was not built again, and the program starts.
+fn after(change: impl Fn(&Path)) -> [Result<MigrationRunner, MigrationError>; 2] {
+    static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/compiled_set/limited");
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for entry in EMBEDDED.dirs().flat_map(Dir::files) {
+        let (path, text) = (entry.path().to_str().unwrap(), entry.contents_utf8().unwrap());
+        fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
+        fs::write(folder.path().join(path), text).unwrap();
+        files.push((path, hash(text)));
+    }
+    change(folder.path());
+    let place = leak(folder.path().to_str().unwrap());
+    let set = Set {
+        database: Dialect::Sqlite,
+        folder: place,
+        files: Vec::leak(files),
+        migrations: &[],
+        is_limited: false,
+        beginnings: &[[0; 32]],
+    };
+    let compiled = MigrationRunner::new(CompiledMigrations::new(Box::leak(Box::new(set))));
+    let embedded = MigrationRunner::new(EmbeddedMigrations::new(&EMBEDDED).compared_with(place));
+    folder.close().ok();
+    [compiled, embedded]
+}
+
+#[test]
+fn a_debug_build_notices_that_its_folder_has_changed() {
+    type Change = fn(&Path);
+    let changes: [(Change, Option<&str>); 7] = [
+        (|_| (), None),
+        (|folder| fs::write(folder.join("README.md"), "why").unwrap(), None),
+        (|folder| fs::write(folder.join("1_here/.up.sql.swp"), "?").unwrap(), None),
+        (|folder| fs::remove_dir_all(folder).unwrap(), None),
+        (
+            |folder| fs::write(folder.join("1_here/up.sql"), "CREATE TABLE elsewhere (x);").unwrap(),
+            Some("/1_here/up.sql: it was changed since the program was built; build it again"),
+        ),
+        (
+            |folder| fs::write(folder.join("1_here/down.sql"), "DROP TABLE here;").unwrap(),
+            Some("/1_here/down.sql: it was added since the program was built; build it again"),
+        ),
+        (
+            |folder| fs::remove_file(folder.join("2_there/metadata.toml")).unwrap(),
+            Some("/2_there/metadata.toml: it was removed since the program was built; build it again"),
+        ),
+    ];
+    for (change, expected) in changes {
+        for outcome in after(change) {
+            match (expected, outcome) {
+                (None, outcome) => drop(outcome.unwrap()),
+                (Some(expected), outcome) => {
+                    let error = outcome.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Source);
+                    assert!(error.to_string().ends_with(expected), "{error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_build_refuses_a_bad_folder_in_the_words_of_the_program() {
+    let bad: [&[(&str, &str)]; 5] = [
+        &[("1_a/up.sql", "SELECT 1"), ("1_a/metadata.toml", "depend_on = ['2_b']")],
+        &[("1_a/up.sql", "SELECT 1"), ("1_a.sql", "SELECT 2")],
+        &[("1_a/up.sql", "SELECT 1"), ("1_a/metadata.toml", "depends_on = ['2_b']")],
+        &[("1_a/up.sql", "SELECT \0")],
+        &[("up.sql", "SELECT 1")],
+    ];
+    for files in bad {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
+            fs::write(folder.path().join(path), text).unwrap();
+        }
+        let read = MigrationRunner::new_directory(folder.path()).map(drop);
+        let built = Embed::new(folder.path()).to_rust().map(drop);
+        assert_eq!(built.map_err(|error| format!("{error:#}")), read.map_err(|error| format!("{error:#}")));
+    }
+    let missing = Embed::new("no/such/folder").to_rust().unwrap_err();
+    assert!(missing.to_string().contains("there is no folder no/such/folder"), "{missing}");
+}

@@ -34,6 +34,7 @@ mod set;
 #[cfg(feature = "validation")]
 mod validate;
 
+use foresee::Foresight;
 use set::Set;
 
 /// Says yes or no to a plan.
@@ -77,6 +78,8 @@ pub struct MigrationRunner<
     protected: Option<Vec<String>>,
     confirm: Option<Confirm>,
     policy: Policy,
+    /// Set with a policy or an environment, which may ask for it.
+    foresight: Option<Foresight<B>>,
     program: Option<String>,
     prepare: Option<Box<Prepare<B>>>,
     mode: TransactionMode,
@@ -145,6 +148,7 @@ impl<B: Backend> MigrationRunner<B> {
             protected: None,
             confirm: None,
             policy: Policy::default(),
+            foresight: None,
             program: None,
             prepare: None,
             mode: TransactionMode::default(),
@@ -195,6 +199,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// an environment.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
+        self.foresight = Some(Self::foreseeing);
         self.counted();
         self
     }
@@ -244,6 +249,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// Says what is made of each kind of finding.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self.foresight = Some(Self::foreseeing);
         self
     }
 

@@ -17,6 +17,10 @@ use crate::step::{DataLoss, ForeignKeys};
 use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 
+/// Finds out what the steps of a plan take away. It is a value, so that a program that never asks for it does not hold its code.
+pub(super) type Foresight<B> =
+    fn(&MigrationRunner<B>, &mut <B as Backend>::Conn<'_>, Plan, &History) -> Result<Plan>;
+
 impl<B: Backend> MigrationRunner<B> {
     /// What [`run_to`](Self::run_to) would do, and what it would take away. It reads the database and nothing else.
     ///
@@ -48,19 +52,26 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// A plan with everything that has to be known before it is carried out.
-    pub(super) fn judged(&self, conn: &mut B::Conn<'_>, history: &History, target: &Target) -> Result<Plan> {
+    /// A plan with everything that has to be known before it is carried out. `foresight` is for a target that may need a stored script; what a
+    /// policy or an environment asks for is known where these were set.
+    pub(super) fn judged(
+        &self,
+        conn: &mut B::Conn<'_>,
+        history: &History,
+        target: &Target,
+        foresight: Option<Foresight<B>>,
+    ) -> Result<Plan> {
         let plan = plan(self.set.graph(), history, target, self.setting())?;
         let plan = self.explained(plan, history);
         let is_concern =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
-        if plan.steps().is_empty() || !is_concern {
-            return Ok(plan);
+        match self.foresight.or(foresight) {
+            Some(foresight) if is_concern && !plan.steps().is_empty() => foresight(self, conn, plan, history),
+            _ => Ok(plan),
         }
-        self.foreseeing(conn, plan, history)
     }
 
-    fn foreseeing(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
+    pub(super) fn foreseeing(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         if is_blank.map_err(self.reading())? && !plan.is_stored() {

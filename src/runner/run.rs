@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
+use super::foresee::Foresight;
 use crate::backend::{Attempt, Backend, Ledger, TableForm, patiently};
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
@@ -38,7 +39,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// Anything of [`ErrorKind`](crate::ErrorKind) but those of making a runner. What was committed before the error stands in its
     /// [`report`](MigrationError::report).
     pub fn run(&self, conn: B::Conn<'_>) -> Result<Report> {
-        self.run_to(conn, Target::Latest)
+        self.travel(conn, &Target::Latest, None)
     }
 
     /// Undoes so many of the applied migrations, newest first, or all if there are fewer. Two programs that do so at once undo twice as
@@ -129,11 +130,20 @@ impl<B: Backend> MigrationRunner<B> {
     /// As [`run`](Self::run); [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) if the target names a migration that
     /// the set does not have.
     #[allow(clippy::needless_pass_by_value)]
-    pub fn run_to(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Report> {
+    pub fn run_to(&self, conn: B::Conn<'_>, target: Target) -> Result<Report> {
+        self.travel(conn, &target, Some(Self::foreseeing))
+    }
+
+    fn travel(
+        &self,
+        mut conn: B::Conn<'_>,
+        target: &Target,
+        foresight: Option<Foresight<B>>,
+    ) -> Result<Report> {
         let conn = &mut conn;
         self.enter(conn)?;
         let mut seen = None;
-        if target == Target::Latest {
+        if *target == Target::Latest {
             let head = patiently(self.lock_timeout, || B::settled(conn, &self.table));
             if matches!(head, Ok(head) if head == self.complete) {
                 return Ok(Report { already: self.complete.count, ..Report::default() });
@@ -143,8 +153,8 @@ impl<B: Backend> MigrationRunner<B> {
         } else {
             self.refuse_open_transaction(conn)?;
         }
-        let (ledger, history) = self.known(conn, &target, seen)?;
-        let plan = self.judged(conn, &history, &target)?;
+        let (ledger, history) = self.known(conn, target, seen)?;
+        let plan = self.judged(conn, &history, target, foresight)?;
         // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
         // can be refused is refused before anybody has to wait.
         plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
@@ -164,7 +174,7 @@ impl<B: Backend> MigrationRunner<B> {
                 if let Some(first) = plan.steps().first() {
                     holding.announce(&first.id);
                 }
-                self.go(conn, &target, asked.as_ref(), holding, &mut report)
+                self.go(conn, (target, foresight), asked.as_ref(), holding, &mut report)
             });
             // A person takes minutes to answer, and nobody is to wait for that.
             let answered = way.and_then(|way| match way {
@@ -183,7 +193,7 @@ impl<B: Backend> MigrationRunner<B> {
     fn go(
         &self,
         conn: &mut B::Conn<'_>,
-        target: &Target,
+        (target, foresight): (&Target, Option<Foresight<B>>),
         asked: Option<&(Plan, Consent<'_>)>,
         holding: &Holding,
         report: &mut Report,
@@ -196,7 +206,7 @@ impl<B: Backend> MigrationRunner<B> {
             if last == Some(history.basis()) {
                 return Err(Failure::Stale(0).into());
             }
-            let plan = self.judged(conn, &history, target)?;
+            let plan = self.judged(conn, &history, target, foresight)?;
             if self.lock == Lock::Row && self.waits_for(&history, began, &mut pause) {
                 continue;
             }
@@ -287,7 +297,7 @@ impl<B: Backend> MigrationRunner<B> {
         if history.basis() != plan.basis() {
             return Err(Failure::Stale(0).into());
         }
-        let fresh = self.judged(conn, history, plan.target())?;
+        let fresh = self.judged(conn, history, plan.target(), Some(Self::foreseeing))?;
         fresh.refuse_if(|_| true)?;
         let (steps, planned) = (fresh.steps(), plan.steps());
         let differs = |(step, planned): &(&Step, &Step)| !step.is_same(planned);

@@ -201,11 +201,9 @@ fn large(rows: usize) {
         let by_hand = |_: &mut MigrationRunner| {
             let applied: i64 = conn.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
             conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-            conn.execute_batch(&script.replace(
-                "{}",
-                &format!("{}", applied % 900 + 1 + if script.contains("parent (id)") { 900_000 } else { 0 }),
-            ))
-            .unwrap();
+            // Names and keys of its own; a row among the children references one of the thousand parents.
+            let number = if script.contains("VALUES ({})") { applied % 900 + 1 } else { applied + 900_000 };
+            conn.execute_batch(&script.replace("{}", &number.to_string())).unwrap();
             conn.execute("INSERT INTO history (at) VALUES (datetime('now'))", []).unwrap();
             conn.execute_batch("COMMIT").unwrap();
         };

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -60,20 +61,15 @@ impl Locked {
         self.announced.set(Some(Instant::now()));
         let host = hostname().map_or_else(String::new, |host| format!(" on {host}"));
         let text = format!("{}\npid {}{host}\napplying `{migration}`\n", self.since, std::process::id());
-        let _ = self.rewrite(&text);
-    }
-
-    fn rewrite(&self, text: &str) -> io::Result<()> {
+        // The first lines are all that is read, so the file need not be cut first.
         let mut file = &self.file;
-        file.set_len(0)?;
-        file.rewind()?;
-        file.write_all(text.as_bytes())
+        let _ = file.rewind().and_then(|()| file.write_all(text.as_bytes()));
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        let _ = self.rewrite("");
+        let _ = self.file.set_len(0);
         // Closing the file would do it too.
         let _ = FileExt::unlock(&self.file);
     }
@@ -126,11 +122,14 @@ fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn hostname() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("COMPUTERNAME").ok())
-        .or_else(|| std::env::var("HOSTNAME").ok())?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
+/// The name of the machine, which is asked for once.
+fn hostname() -> Option<&'static str> {
+    static NAME: OnceLock<Option<String>> = OnceLock::new();
+    let read = || {
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .ok()
+            .or_else(|| std::env::var("COMPUTERNAME").ok())
+            .or_else(|| std::env::var("HOSTNAME").ok())
+    };
+    NAME.get_or_init(read).as_deref().map(str::trim).filter(|name| !name.is_empty())
 }

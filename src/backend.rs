@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::dialect::{Dialect, TableName};
 use crate::effect::{Foreseen, Outlook, Trust, scan};
-use crate::fault::{BoxError, Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 use crate::fit::Fit;
 use crate::foreign::{Definition, ForeignTable};
 use crate::history::{Basis, Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::orphans::Orphans;
 use crate::reached::{Reached, Standing};
-use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::step::Atomicity;
 use crate::touched::Touched;
 use crate::trace::Trace;
 
@@ -25,6 +25,8 @@ mod ledger;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod run;
+mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -38,7 +40,11 @@ pub use self::ledger::{Ledger, TableForm};
 pub use self::mysql::Mysql;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
+pub use self::run::{Attempt, Prepare, Rehearsal, Scope, Script};
+pub(crate) use self::session::Session;
 pub use self::transaction::atomically;
+#[cfg(feature = "mysql")]
+pub(crate) use self::transaction::closed_unless;
 pub(crate) use self::transaction::{closed, patiently};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
@@ -147,8 +153,8 @@ pub trait Backend: Sized + 'static {
     /// Runs a script from the statement [`Script::from`] on, and tells what it touched.
     ///
     /// Outside a transaction `progress` is called each time a statement is done, if possible in one transaction with it. Where
-    /// that is not possible, it is called before the statement too, with a [mark](Reached::mark). Statements before the first that
-    /// only change the session are run again, since the session that they changed is gone.
+    /// that is not possible, it is called before the statement too, with a [mark](Reached::mark), which also tells that those before it are
+    /// done. Statements before the first that only change the session are run again, since the session that they changed is gone.
     fn run_script(
         conn: &mut Self::Conn<'_>,
         script: &Script<'_>,
@@ -220,6 +226,31 @@ pub trait Backend: Sized + 'static {
     ) -> Result<(), Fault> {
         Self::insert(conn, table, record)?;
         Self::stamp(conn, table, basis)
+    }
+
+    /// Begins a step outside a transaction: adds its record as [`append`](Self::append) does if the tracking table still has this head, in a
+    /// transaction of its own and in one statement, and says whether it had it. `None`, and nothing done, if that takes several statements.
+    fn append_alone(
+        _conn: &mut Self::Conn<'_>,
+        _table: &TableName,
+        _head: Head,
+        _record: &Record,
+        _basis: Basis,
+        _patience: Duration,
+    ) -> Result<Option<bool>, Fault> {
+        Ok(None)
+    }
+
+    /// Ends a step outside a transaction: rewrites its record, which is the newest, if that still says what `from` says but for `of` and
+    /// `failure`, and writes the digest on it, likewise alone; and says whether it did.
+    fn finish_alone(
+        _conn: &mut Self::Conn<'_>,
+        _table: &TableName,
+        _from: &Dirty,
+        _record: &Record,
+        _basis: Basis,
+    ) -> Result<Option<bool>, Fault> {
+        Ok(None)
     }
 
     /// A number that changes when another connection changes the database, and stays the same otherwise, asked in a transaction of ours.
@@ -345,6 +376,16 @@ pub trait Backend: Sized + 'static {
         Ok(())
     }
 
+    /// The same where the table is known to be there; with its head, if the database tells it at once.
+    fn enter_looking(
+        conn: &mut Self::Conn<'_>,
+        table: &TableName,
+        patience: Duration,
+    ) -> Result<Option<Head>, Fault> {
+        Self::enter(conn, table, patience)?;
+        Ok(None)
+    }
+
     /// Makes the row that [`Lock::Row`](crate::Lock::Row) locks, if it is not there.
     fn prepare_row(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<Attempt, Fault> {
         Ok(Attempt::Impossible)
@@ -372,83 +413,6 @@ pub type Progress<'p, B> = dyn FnMut(&mut <B as Backend>::Conn<'_>, Reached) -> 
 
 /// A backend whose tables lie in schemas, so that [`MigrationRunner::schema`](crate::MigrationRunner::schema) can name one.
 pub trait Schemas: Backend {}
-
-/// What surrounds a step.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Scope {
-    /// The enforcement of foreign keys it asks for.
-    pub foreign_keys: ForeignKeys,
-    /// How long to wait for another writer.
-    pub patience: Duration,
-}
-
-impl Scope {
-    /// A transaction of ours for which nobody is to be waited.
-    #[cfg(feature = "mysql")]
-    pub(crate) const fn immediate() -> Self {
-        Self::new(ForeignKeys::Unchecked, Duration::ZERO)
-    }
-
-    pub(crate) const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
-        Self { foreign_keys, patience }
-    }
-}
-
-/// A script to run.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Script<'a> {
-    /// The text, without byte order mark.
-    pub text: &'a str,
-    /// The statement to begin with, from 1: those before it are done.
-    pub from: u32,
-    /// Whether the engine has a transaction open around it.
-    pub atomicity: Atomicity,
-    /// The enforcement of foreign keys it runs under.
-    pub foreign_keys: ForeignKeys,
-    /// How long to try again a statement that finds the database busy.
-    pub patience: Duration,
-    /// Whether its author declared that rows of other tables go with what it deletes (`allow = ["cascade"]`).
-    pub cascade: Cascade,
-    /// Where it comes from: what a script out of the database sets on the connection is set back.
-    pub trust: Trust,
-}
-
-/// What came of trying to take a lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attempt {
-    /// This session has it.
-    Held,
-    /// Another session has it; who that is, as far as the database says.
-    HeldBy(String),
-    /// The database has no such lock.
-    Impossible,
-}
-
-/// Code of the application that makes a connection of ours like its own.
-pub type Prepare<B> = dyn for<'c> Fn(<B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync;
-
-/// Scripts to be tried out.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct Rehearsal<'a, B: Backend> {
-    /// The scripts, in the order in which they would run.
-    pub scripts: &'a [Foreseen<'a>],
-    /// The tables of the engine, which no script out of the database may touch.
-    pub tables: &'a [TableName],
-    /// Makes a connection of ours like the application's.
-    pub prepare: Option<&'a Prepare<B>>,
-}
-
-impl<B: Backend> std::fmt::Debug for Rehearsal<'_, B> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rehearsal")
-            .field("scripts", &self.scripts)
-            .field("tables", &self.tables)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What to do about a script that handles transactions itself.
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

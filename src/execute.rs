@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, Ledger, Progress, Scope, Script, TableForm, patiently};
+use crate::backend::{Backend, Ledger, Progress, Scope, Script, Session, TableForm, patiently};
 use crate::dialect::TableName;
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
@@ -45,6 +45,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) find: Find<'r, B>,
     /// Whether all records are compared around each step, once that is known.
     pub(crate) is_watched: Cell<Option<bool>>,
+    /// What is known of the session between scripts, if the run has one for itself.
+    pub(crate) session: Option<Session>,
     /// Called as a step begins, for those who wait.
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
 }
@@ -148,6 +150,11 @@ impl<B: Backend> Work<'_, '_, B> {
     /// The statement it begins with.
     fn first(&self) -> u32 {
         self.step.from.unwrap_or(1)
+    }
+
+    /// Whether it adds its record, which is the newest then.
+    fn adds(&self) -> bool {
+        self.before.is_none() && self.step.direction == Direction::Up
     }
 
     fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
@@ -302,7 +309,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         record: &Record,
         books: &mut Books,
     ) -> Result<(), Stop> {
-        if let (None, Direction::Up) = (&work.before, work.step.direction) {
+        if work.adds() {
             *books = books.toggled(record, Direction::Up);
             B::append(conn, self.table, record, books.basis)?;
         } else {
@@ -406,6 +413,9 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(Duration, Touched), MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
         let is_watched = self.watches(conn, work).map_err(fault)?;
+        if let Some(session) = self.session.as_ref().filter(|_| !self.is_script(work)) {
+            session.forget();
+        }
         let others =
             |conn: &mut B::Conn<'_>| is_watched.then(|| self.others(conn, work)).transpose().map_err(fault);
         let before = others(conn)?;
@@ -421,6 +431,7 @@ impl<'r, B: Backend> Executor<'r, B> {
                     patience: self.patience,
                     cascade: work.meta.cascade,
                     trust: if work.step.is_stored { Trust::Database } else { Trust::Program },
+                    session: self.session.as_ref().filter(|_| self.is_script(work)),
                 };
                 B::run_script(conn, &script, progress)
             }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use mysql::Conn;
 use mysql::consts::ColumnType;
-use mysql::prelude::Queryable;
 
-use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised, state};
-use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm};
+use super::table::{exactly_one, recognised};
+use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm, closed_unless};
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -21,16 +20,19 @@ use crate::sql::pieces;
 use crate::touched::Touched;
 use crate::trace::Trace;
 
+mod alone;
 mod exchange;
 mod foreign;
 mod log;
 mod query;
+mod records;
 mod script;
 mod settings;
 mod standing;
 mod transactions;
 
-use query::{code, column, columns, fault, first, get, run, text};
+use query::{code, column, columns, fault, run, text, waiting};
+use records::{definition, head, matched, number, records};
 
 /// MySQL and MariaDB, through `&mut mysql::Conn`.
 ///
@@ -101,6 +103,14 @@ impl Backend for Mysql {
 
     fn begin(conn: &mut &mut Conn) -> Result<(), Fault> {
         run(conn, "START TRANSACTION")
+    }
+
+    fn outside_transaction<R, E: From<Fault>>(
+        conn: &mut &mut Conn,
+        scope: &Scope,
+        body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
+    ) -> Result<R, E> {
+        closed_unless::<Self, R, E>(conn, scope.is_script, body)
     }
 
     fn fit(script: &str) -> Fit {
@@ -176,27 +186,42 @@ impl Backend for Mysql {
     }
 
     fn insert(conn: &mut &mut Conn, table: &TableName, record: &Record) -> Result<(), Fault> {
-        let values = Values::from(record);
-        let sql = format!(
-            "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
-            down_options, down_checksum) VALUES ({}, {}, {})",
-            quoted(table),
-            text(Some(values.name)),
-            dated(values.run_on, "UTC_TIMESTAMP(3)"),
-            rest(&values).map(|(_, value)| value).join(", "),
-        );
-        run(conn, &sql)?;
+        run(conn, &records::insertion(table, record, None))?;
         exactly_one(conn.affected_rows(), &record.id)
     }
 
+    fn append(conn: &mut &mut Conn, table: &TableName, record: &Record, basis: Basis) -> Result<(), Fault> {
+        run(conn, &records::insertion(table, record, Some(basis)))?;
+        exactly_one(conn.affected_rows(), &record.id)
+    }
+
+    fn append_alone(
+        conn: &mut &mut Conn,
+        table: &TableName,
+        head: Head,
+        record: &Record,
+        basis: Basis,
+        patience: Duration,
+    ) -> Result<Option<bool>, Fault> {
+        alone::append(conn, table, head, record, basis, patience)
+    }
+
+    fn finish_alone(
+        conn: &mut &mut Conn,
+        table: &TableName,
+        from: &Dirty,
+        record: &Record,
+        basis: Basis,
+    ) -> Result<Option<bool>, Fault> {
+        alone::finish(conn, table, from, record, basis).map(Some)
+    }
+
     fn update(conn: &mut &mut Conn, table: &TableName, record: &Record) -> Result<(), Fault> {
-        let values = Values::from(record);
-        let sets = rest(&values).map(|(column, value)| format!("{column} = {value}")).join(", ");
         let sql = format!(
-            "UPDATE {} SET run_on = {}, {sets} WHERE name = {}",
+            "UPDATE {} SET {} WHERE name = {}",
             quoted(table),
-            dated(values.run_on, "run_on"),
-            text(Some(values.name))
+            records::sets(record),
+            text(Some(record.id.as_str()))
         );
         exactly_one(matched(conn, &sql)?, &record.id)
     }
@@ -209,17 +234,13 @@ impl Backend for Mysql {
         to: &Dirty,
     ) -> Result<bool, Fault> {
         let sql = format!(
-            "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {}
-            WHERE name = {} AND dirty = {} AND statement <=> {} AND mark <=> {}",
+            "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {} WHERE {}",
             quoted(table),
             number(to.statement),
             number(to.of),
             text(to.mark.as_deref()),
             text(to.failure.as_deref()),
-            text(Some(id.as_str())),
-            state(from),
-            number(from.statement),
-            text(from.mark.as_deref())
+            records::is_at(id, from)
         );
         Ok(matched(conn, &sql)? > 0)
     }
@@ -306,6 +327,17 @@ impl Backend for Mysql {
         })
     }
 
+    fn enter_looking(
+        conn: &mut &mut Conn,
+        table: &TableName,
+        patience: Duration,
+    ) -> Result<Option<Head>, Fault> {
+        match alone::locked_head(conn, table, patience)? {
+            Some(head) => Ok(Some(head)),
+            None => Self::enter(conn, table, patience).map(|()| None),
+        }
+    }
+
     fn prepare_row(conn: &mut &mut Conn, table: &TableName) -> Result<Attempt, Fault> {
         let (locks, name) = (quoted(&table.beside(LOCKS)), text(Some(table.as_str())));
         match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {locks} WHERE name = {name}")) {
@@ -336,81 +368,14 @@ impl Backend for Mysql {
     }
 }
 
-/// Asks for a lock for so long, be it one of rows or of the table.
-fn waiting(
-    conn: &mut Conn,
-    patience: Duration,
-    lock: impl FnOnce(&mut Conn) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let set = |conn: &mut Conn, rows: u64, table: u64| {
-        run(
-            conn,
-            &format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}"),
-        )
-    };
-    let before = first(conn, "SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").map_err(fault)?;
-    let before = before.and_then(|row| Some((get(&row, 0)?, get(&row, 1)?)));
-    let limit = patience.as_secs().max(1);
-    set(conn, limit, limit)?;
-    let locked = lock(conn);
-    if let Some((rows, table)) = before {
-        set(conn, rows, table)?;
-    }
-    locked
-}
-
 /// A schema is a database here.
 impl Schemas for Mysql {}
-
-fn head(conn: &mut Conn, table: &TableName, basis: &str) -> Result<Head, Fault> {
-    let name = quoted(table);
-    let sql =
-        format!("SELECT {basis}, (SELECT COUNT(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1");
-    match first(conn, &sql) {
-        Ok(None) => Ok(Head::EMPTY),
-        Ok(Some(row)) => Ok(Head {
-            basis: get::<String>(&row, 0).and_then(|text| text.parse().ok()),
-            count: get(&row, 1).unwrap_or_default(),
-        }),
-        Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Head::EMPTY),
-        Err(error) if code(&error) == Some(query::UNKNOWN_COLUMN) => Ok(UNTOLD),
-        Err(error) => Err(fault(error)),
-    }
-}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";
 
 /// The column that says in which order rows were written.
 const PLACE: &str = "place";
-
-/// The table's columns, all in one character set whatever the database's own is, and compared byte by byte, a blank at the end included
-/// where the server can do that.
-fn definition(conn: &mut Conn) -> Result<String, Fault> {
-    let sql = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS
-        WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')";
-    let collation = column::<String>(conn, sql).map_err(fault)?;
-    let collation = collation.unwrap_or_else(|| "utf8mb4_bin".to_owned());
-    Ok(format!("{COLUMNS} ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}"))
-}
-
-const COLUMNS: &str = "(
-    place BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    name VARCHAR(700) NOT NULL UNIQUE,
-    run_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
-    checksum CHAR(64),
-    dirty INT NOT NULL DEFAULT 0,
-    duration_ms BIGINT,
-    basis CHAR(64),
-    statement INT UNSIGNED,
-    statements INT UNSIGNED,
-    mark TEXT,
-    failure MEDIUMTEXT,
-    up_sql MEDIUMTEXT,
-    down_sql LONGTEXT,
-    down_options TEXT,
-    down_checksum CHAR(64)
-)";
 
 fn quoted(table: &TableName) -> String {
     table.quoted_in('`')
@@ -419,100 +384,4 @@ fn quoted(table: &TableName) -> String {
 /// A lock's name has at most 64 characters and is the same for all databases of a server.
 fn lock_key(table: &TableName) -> String {
     format!("switchy_schema {}", &Checksum::of(&table.to_string()).to_string()[..32])
-}
-
-fn number(value: Option<impl ToString>) -> String {
-    value.map_or("NULL".to_owned(), |value| value.to_string())
-}
-
-/// A date of ours in UTC, or what stands in its place.
-fn dated(date: Option<&str>, otherwise: &str) -> String {
-    format!("COALESCE(CAST({} AS DATETIME(3)), {otherwise})", text(date))
-}
-
-/// The columns of a record behind its name and date, with their values as SQL has them.
-fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
-    [
-        ("checksum", text(values.checksum.as_deref())),
-        ("dirty", values.dirty.to_string()),
-        ("duration_ms", number(values.duration_ms)),
-        ("statement", number(values.statement)),
-        ("statements", number(values.statements)),
-        ("mark", text(values.mark)),
-        ("failure", text(values.failure)),
-        ("up_sql", text(values.up_sql)),
-        ("down_sql", text(values.down_sql)),
-        ("down_options", text(values.down_options)),
-        ("down_checksum", text(values.down_checksum.as_deref())),
-    ]
-}
-
-/// Runs an update, and says how many rows it found, whether or not they were so before.
-fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
-    run(conn, sql)?;
-    // `Rows matched: 1  Changed: 0  Warnings: 0`, in the language of the server: `匹配行：1已更改：0警告：0`. How many were changed is what the
-    // number of rows tells.
-    let info = conn.info_str();
-    let matched = info.split(|c: char| !c.is_ascii_digit()).find(|number| !number.is_empty());
-    Ok(matched.and_then(|number| number.parse().ok()).unwrap_or_else(|| conn.affected_rows()))
-}
-
-/// A date as the records have it: UTC, with milliseconds.
-fn iso(moment: &str) -> String {
-    format!("LEFT(DATE_FORMAT({moment}, '%Y-%m-%dT%H:%i:%s.%f'), 23)")
-}
-
-/// The records, oldest first, and the digest on the newest of them.
-fn records(
-    conn: &mut Conn,
-    table: &TableName,
-    reading: &Reading,
-    has_places: bool,
-    is_stamp: bool,
-) -> Result<(Vec<Record>, Option<String>), Fault> {
-    let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
-    // What has the type of a time stamp is shown in the zone of the session.
-    let utc = if is_stamp { "CONVERT_TZ(run_on, @@session.time_zone, '+00:00')" } else { "run_on" };
-    let (measured, finished) = (or_null(reading.duration_ms), or_null(reading.finished_on));
-    let duration = format!("COALESCE({measured}, TIMESTAMPDIFF(MICROSECOND, run_on, {finished}) DIV 1000)");
-    let sql = format!(
-        "SELECT {}, {}, {}, {}, {}, {duration}, {}, {}, {}, {}, {}, {}, {}, {}, {} FROM {} ORDER BY {}",
-        reading.name,
-        iso(utc),
-        or_null(reading.checksum),
-        reading.dirty.unwrap_or("0"),
-        or_null(reading.status),
-        or_null(reading.statement),
-        or_null(reading.statements),
-        or_null(reading.mark),
-        or_null(reading.failure),
-        or_null(reading.up_sql),
-        or_null(reading.down_sql),
-        or_null(reading.down_options),
-        or_null(reading.down_checksum),
-        or_null(reading.basis),
-        quoted(table),
-        if has_places { PLACE } else { "run_on" },
-    );
-    let record = |row: &mysql::Row| {
-        Record::from(Row {
-            name: query::get(row, 0).unwrap_or_default(),
-            run_on: query::get(row, 1).unwrap_or_default(),
-            checksum: query::get(row, 2),
-            dirty: query::get(row, 3).unwrap_or(UP_BEGAN),
-            status: query::get(row, 4),
-            duration_ms: query::get(row, 5),
-            statement: query::get(row, 6),
-            statements: query::get(row, 7),
-            mark: query::get(row, 8),
-            failure: query::get(row, 9),
-            up_sql: query::get(row, 10),
-            down_sql: query::get(row, 11),
-            down_options: query::get(row, 12),
-            down_checksum: query::get(row, 13),
-        })
-    };
-    let rows: Vec<mysql::Row> = conn.query(sql).map_err(fault)?;
-    let basis = rows.last().and_then(|row| query::get(row, 14));
-    Ok((rows.iter().map(record).collect(), basis))
 }

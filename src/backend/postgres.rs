@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use postgres::Client;
 use postgres::error::SqlState;
-use postgres::{Client, SimpleQueryMessage};
 
-use super::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one, recognised};
+use super::table::{exactly_one, recognised};
 use super::{Attempt, Backend, Ledger, Progress, Schemas, Script, TableForm, closed};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::Fault;
@@ -23,12 +23,15 @@ use crate::trace::Trace;
 mod foreign;
 mod log;
 mod query;
+mod quiet;
+mod records;
 mod script;
 mod settings;
 mod standing;
 mod transactions;
 
 use query::{execute, fault, query};
+use records::{head, heading, records, write};
 
 /// PostgreSQL, through `&mut postgres::Client`.
 ///
@@ -91,15 +94,17 @@ impl Backend for Postgres {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<Touched, Fault> {
-        let before = settings::read(conn, script.text)?;
+        let before = settings::read(conn, script.text, script.session)?;
         if script.atomicity == Atomicity::Guarded {
             // The end of a transaction would set back what is set in it.
-            let outcome = closed::<Self, _, _>(conn, |conn| script::run(conn, script, &before, progress));
-            outcome.and(settings::restore(conn, &before))?;
+            let outcome =
+                closed::<Self, _, _>(conn, |conn| script::run(conn, script, before.as_ref(), progress));
+            let restored = settings::restore(conn, before, script.session);
+            outcome.and(restored)?;
         } else {
             // In a transaction that failed nothing can be set, and its end sets everything back.
-            script::run(conn, script, &before, progress)?;
-            settings::restore(conn, &before)?;
+            script::run(conn, script, before.as_ref(), progress)?;
+            settings::restore(conn, before, script.session)?;
         }
         Ok(Touched::anything())
     }
@@ -168,14 +173,11 @@ impl Backend for Postgres {
     }
 
     fn insert(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
-        let sql = format!(
-            "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
-            down_options, down_checksum)
-            VALUES ($1, coalesce($2::timestamp AT TIME ZONE 'UTC', clock_timestamp()), $3, $4::integer, $5::bigint, $6::integer,
-            $7::integer, $8, $9, $10, $11, $12, $13)",
-            table.quoted()
-        );
-        write(conn, &sql, record)
+        write(conn, &records::inserting(table, "NULL"), record, None)
+    }
+
+    fn append(conn: &mut &mut Client, table: &TableName, record: &Record, basis: Basis) -> Result<(), Fault> {
+        write(conn, &records::inserting(table, "$14"), record, Some(&basis.to_string()))
     }
 
     fn update(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
@@ -185,7 +187,7 @@ impl Backend for Postgres {
             down_sql = $11, down_options = $12, down_checksum = $13 WHERE name = $1",
             table.quoted()
         );
-        write(conn, &sql, record)
+        write(conn, &sql, record, None)
     }
 
     fn advance(
@@ -299,6 +301,27 @@ impl Backend for Postgres {
         })
     }
 
+    /// Where the lock is free, nobody has to be waited for, and nothing has to be set for that.
+    fn enter_looking(
+        conn: &mut &mut Client,
+        table: &TableName,
+        patience: Duration,
+    ) -> Result<Option<Head>, Fault> {
+        let sql = format!(
+            "SAVEPOINT __switchy_enter; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE NOWAIT; {}; RELEASE SAVEPOINT __switchy_enter",
+            table.quoted(),
+            heading(table, "basis")
+        );
+        match conn.simple_query(&sql) {
+            Ok(messages) => Ok(Some(records::told(&messages))),
+            Err(error) => {
+                let back = "ROLLBACK TO SAVEPOINT __switchy_enter; RELEASE SAVEPOINT __switchy_enter";
+                conn.batch_execute(back).map_err(|_| fault(error))?;
+                Self::enter(conn, table, patience).map(|()| None)
+            }
+        }
+    }
+
     fn prepare_row(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
         let locks = table.beside(LOCKS).quoted();
         let insert = format!("INSERT INTO {locks} (name) VALUES ($1) ON CONFLICT DO NOTHING");
@@ -358,29 +381,6 @@ fn waiting(
 
 impl Schemas for Postgres {}
 
-fn heading(table: &TableName, basis: &str) -> String {
-    let name = table.quoted();
-    format!("SELECT {basis}, (SELECT count(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1")
-}
-
-fn head(conn: &mut Client, sql: &str) -> Result<Head, Fault> {
-    // The simple protocol takes one round trip; a prepared statement takes two.
-    let rows = match conn.simple_query(sql) {
-        Ok(rows) => rows,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(Head::EMPTY),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNTOLD),
-        Err(error) => return Err(fault(error)),
-    };
-    let row = rows.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    Ok(row.map_or(Head::EMPTY, |row| Head {
-        basis: row.get(0).and_then(|text| text.parse().ok()),
-        count: row.get(1).and_then(|text| text.parse().ok()).unwrap_or_default(),
-    }))
-}
-
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";
 
@@ -396,100 +396,4 @@ fn columns(conn: &mut Client, table: &TableName) -> Result<Vec<String>, Fault> {
         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
     let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-fn write(conn: &mut Client, sql: &str, record: &Record) -> Result<(), Fault> {
-    let values = Values::from(record);
-    let (dirty, duration) = (values.dirty.to_string(), values.duration_ms.map(|ms| ms.to_string()));
-    let [statement, statements] =
-        [values.statement, values.statements].map(|number| number.map(|number| number.to_string()));
-    let rows = execute(
-        conn,
-        sql,
-        &[
-            Some(values.name),
-            values.run_on,
-            values.checksum.as_deref(),
-            Some(&dirty),
-            duration.as_deref(),
-            statement.as_deref(),
-            statements.as_deref(),
-            values.mark,
-            values.failure,
-            values.up_sql,
-            values.down_sql,
-            values.down_options,
-            values.down_checksum.as_deref(),
-        ],
-    );
-    exactly_one(rows.map_err(fault)?, &record.id)
-}
-
-/// A date as the records have it: UTC, with milliseconds.
-fn date(column: &str, is_local: bool) -> String {
-    let moment = if is_local { column.to_owned() } else { format!("{column} AT TIME ZONE 'UTC'") };
-    format!("to_char({moment}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')")
-}
-
-/// The records, oldest first, and the digest on the newest of them.
-fn records(
-    conn: &mut Client,
-    table: &TableName,
-    reading: &Reading,
-    has_places: bool,
-) -> Result<(Vec<Record>, Option<String>), postgres::Error> {
-    let text = |column: Option<&'static str>| {
-        column.map_or("NULL::text".to_owned(), |column| format!("{column}::text"))
-    };
-    let sql = "SELECT atttypid = 'timestamptz'::regtype FROM pg_attribute
-        WHERE attrelid = to_regclass($1) AND attname = 'run_on'";
-    let is_local =
-        query(conn, sql, &[Some(&table.quoted())])?.first().is_none_or(|row| !row.get::<_, bool>(0));
-    let measured = reading.duration_ms.unwrap_or("NULL");
-    let finished = reading.finished_on.unwrap_or("NULL");
-    let duration = format!(
-        "coalesce({measured}::bigint, (extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint)"
-    );
-    let sql = format!(
-        "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {}, {}::bigint, {}
-        FROM {} ORDER BY {}",
-        text(Some(reading.name)),
-        date("run_on", is_local),
-        text(reading.checksum),
-        reading.dirty.unwrap_or("0"),
-        text(reading.status),
-        reading.statement.unwrap_or("NULL"),
-        text(reading.failure),
-        text(reading.up_sql),
-        text(reading.down_sql),
-        text(reading.down_options),
-        text(reading.down_checksum),
-        text(reading.basis),
-        reading.statements.unwrap_or("NULL"),
-        text(reading.mark),
-        table.quoted(),
-        if has_places { PLACE } else { "run_on, ctid" },
-    );
-    let rows = query(conn, &sql, &[])?;
-    let record = |row: &postgres::Row| {
-        Record::from(Row {
-            name: row.get(0),
-            run_on: row.get::<_, Option<String>>(1).unwrap_or_default(),
-            checksum: row.get(2),
-            dirty: row.get::<_, Option<i64>>(3).unwrap_or(UP_BEGAN),
-            status: row.get(4),
-            duration_ms: row.get::<_, Option<i64>>(5).and_then(|ms| u64::try_from(ms).ok()),
-            statement: row.get::<_, Option<i64>>(6).and_then(|number| u32::try_from(number).ok()),
-            statements: row.get::<_, Option<i64>>(13).and_then(|number| u32::try_from(number).ok()),
-            mark: row.get(14),
-            failure: row.get(7),
-            up_sql: row.get(8),
-            down_sql: row.get(9),
-            down_options: row.get(10),
-            down_checksum: row.get(11),
-        })
-    };
-    let records = rows.iter().map(record).collect();
-    let basis = rows.last().and_then(|row| row.get(12));
-    Ok((records, basis))
 }

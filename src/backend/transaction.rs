@@ -55,6 +55,15 @@ pub(crate) fn closed<B: Backend, R, E: From<Fault>>(
     conn: &mut B::Conn<'_>,
     body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
 ) -> Result<R, E> {
+    closed_unless::<B, R, E>(conn, false, body)
+}
+
+/// The same, unless it is known to leave none open when it succeeds.
+pub(crate) fn closed_unless<B: Backend, R, E: From<Fault>>(
+    conn: &mut B::Conn<'_>,
+    is_closed: bool,
+    body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
+) -> Result<R, E> {
     struct Unwinding<'a, 'c, B: Backend>(&'a mut B::Conn<'c>);
     impl<B: Backend> Drop for Unwinding<'_, '_, B> {
         fn drop(&mut self) {
@@ -66,6 +75,9 @@ pub(crate) fn closed<B: Backend, R, E: From<Fault>>(
 
     let open = Unwinding::<B>(conn);
     let done = body(open.0);
+    if is_closed && done.is_ok() {
+        return done;
+    }
     // Where the connection is gone, what was said first says why.
     if !B::in_transaction(open.0).unwrap_or(false) {
         return done;

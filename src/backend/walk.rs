@@ -28,6 +28,9 @@ pub(super) enum Manner {
     /// It cannot be, and must not run again; what to compare with if nobody sees its end.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     Alone(String),
+    /// The same, where the comparison leaves no doubt. So its end can be noted with the mark of the statement behind it.
+    #[cfg(feature = "mysql")]
+    Owing(String),
     /// It begins a transaction.
     Begins,
     /// It ends that, and keeps what was done.
@@ -71,6 +74,9 @@ pub(super) struct Walk<'w, 'p, B: Backend> {
         allow(dead_code, reason = "elsewhere nothing is noted that may be taken back")
     )]
     last: Option<Reached>,
+    /// What is still to be noted of a statement that is done.
+    #[cfg(feature = "mysql")]
+    owed: Option<Reached>,
 }
 
 impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
@@ -84,7 +90,15 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             #[cfg(feature = "mysql")]
             is_mute: false,
             last: None,
+            #[cfg(feature = "mysql")]
+            owed: None,
         }
+    }
+
+    /// Notes what is still to be noted.
+    #[cfg(feature = "mysql")]
+    pub(super) fn catch_up(&mut self, conn: &mut B::Conn<'_>) -> Result<(), Fault> {
+        self.owed.take().map_or(Ok(()), |owed| self.note_behind(conn, &owed))
     }
 
     /// Notes where the script begins, so that it can be said of a transaction that begins before anything else is noted.
@@ -107,13 +121,20 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         manner: Manner,
         run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let reached = |statement, mark| Reached { statement, of: Some(self.of), mark };
+        let of = Some(self.of);
+        let reached = |statement, mark| Reached { statement, of, mark };
         let next = reached(number + 1, None);
+        #[cfg(feature = "mysql")]
+        if !matches!(manner, Manner::Alone(_) | Manner::Owing(_)) {
+            self.catch_up(conn)?;
+        }
         match manner {
             #[cfg(feature = "mysql")]
             manner if self.is_mute => self.take_under_locks(conn, &manner, &next, run),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Manner::Unnoted => run(conn),
+            #[cfg(feature = "mysql")]
+            Manner::Owing(mark) => self.take_owing(conn, number, mark, next, run),
             #[cfg(feature = "mysql")]
             Manner::Opaque if self.has_own => {
                 let begins = reached(number, Some(String::new()));
@@ -203,6 +224,25 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         }
     }
 
+    /// Runs a statement whose mark tells whether it is done, and leaves its end to the next note.
+    #[cfg(feature = "mysql")]
+    fn take_owing(
+        &mut self,
+        conn: &mut B::Conn<'_>,
+        number: u32,
+        mark: String,
+        next: Reached,
+        run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if mark.is_empty() || self.is_chained {
+            return self.take(conn, number, Manner::Alone(mark), run);
+        }
+        self.note(conn, &Reached { statement: number, of: Some(self.of), mark: Some(mark) })?;
+        run(conn)?;
+        (self.has_own, self.owed) = (false, Some(next));
+        Ok(())
+    }
+
     /// Runs a statement while nothing can be noted.
     #[cfg(feature = "mysql")]
     fn take_under_locks(
@@ -265,6 +305,9 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
 
     fn tell(&mut self, conn: &mut B::Conn<'_>, reached: Reached) -> Result<(), Fault> {
         (self.progress)(conn, reached.clone())?;
+        // It tells of all that is done.
+        #[cfg(feature = "mysql")]
+        drop(self.owed.take());
         self.last = Some(reached);
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::{Books, Executor, Stop, Work};
 use crate::backend::{Backend, Ledger, Scope};
 use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
-use crate::history::{Dirty, History};
+use crate::history::{Dirty, History, Record};
 use crate::report::{Applied, Report};
 use crate::step::{Atomicity, Direction, ForeignKeys};
 use crate::touched::Touched;
@@ -25,20 +25,14 @@ impl<B: Backend> Executor<'_, B> {
         let dirty = work.record(Some(begun.clone()), None);
         let mut looked = *first;
         self.prepare_log(conn, work.step.direction == Direction::Down)?;
-        *books = B::transaction(conn, &self.bookkeeping(), |conn| {
-            let mut books = *books;
-            self.reconcile(conn, &mut books, &mut looked)?;
-            self.replace(conn, work, work.before.as_ref(), Some(&dirty), &mut books)?;
-            B::stamp(conn, self.table, books.basis)?;
-            Ok::<_, Stop>(books)
-        })
-        .map_err(|stop| match stop {
+        *books = self.begin(conn, work, &dirty, *books, &mut looked).map_err(|stop| match stop {
             Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
             stop => self.told(conn, work, stop, Atomicity::Transaction),
         })?;
         *first = looked;
 
-        let scope = Scope::new(work.meta.foreign_keys, self.patience);
+        let scope =
+            Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };
         let has_begun = Cell::new(false);
         let mut left = Left::at(begun);
         let head = books.head;
@@ -67,9 +61,7 @@ impl<B: Backend> Executor<'_, B> {
         let settled = match &outcome {
             // What is not ours is not touched.
             Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
-            _ => B::transaction(conn, &self.bookkeeping(), |conn| {
-                self.settle(conn, work, &left, &outcome, books)
-            }),
+            _ => self.end(conn, work, &left, &outcome, books),
         };
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
@@ -89,12 +81,70 @@ impl<B: Backend> Executor<'_, B> {
         }
     }
 
+    /// Writes the record of a guarded step that begins, if the tracking table is what the plan was made for.
+    fn begin(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        dirty: &Record,
+        books: Books,
+        looked: &mut Option<(&Ledger, &History)>,
+    ) -> Result<Books, Stop> {
+        if looked.is_none() && !self.is_row && work.adds() {
+            let begun = books.toggled(dirty, Direction::Up);
+            match B::append_alone(conn, self.table, books.head, dirty, begun.basis, self.patience)? {
+                Some(true) => return Ok(begun),
+                Some(false) => return Err(Stop::Moved),
+                None => {}
+            }
+        }
+        B::transaction(conn, &self.bookkeeping(), |conn| {
+            let mut books = books;
+            self.reconcile(conn, &mut books, looked)?;
+            self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut books)?;
+            B::stamp(conn, self.table, books.basis)?;
+            Ok(books)
+        })
+    }
+
+    /// Writes down how a guarded step ended, in a transaction.
+    fn end(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        left: &Left,
+        outcome: &Result<Applied, Stop>,
+        books: &mut Books,
+    ) -> Result<(), Stop> {
+        if let (Ok(applied), true) = (outcome, work.adds()) {
+            let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
+            let finished = work.record(None, Some(applied.duration));
+            let settled = books.toggled(&dirty, Direction::Down).toggled(&finished, Direction::Up);
+            for at in [&left.now, &left.before] {
+                match B::finish_alone(conn, self.table, at, &finished, settled.basis)? {
+                    Some(true) => {
+                        *books = settled;
+                        return Ok(());
+                    }
+                    Some(false) => {}
+                    None => break,
+                }
+            }
+        }
+        B::transaction(conn, &self.bookkeeping(), |conn| self.settle(conn, work, left, outcome, books))
+    }
+
+    /// Whether nothing of a step runs but its script.
+    pub(super) fn is_script(&self, work: &Work<'_, '_, B>) -> bool {
+        self.hooks.before.is_empty() && self.hooks.after.is_empty() && work.action.text().is_some()
+    }
+
     /// Whether a step may break a key.
     fn may_touch(&self, work: &Work<'_, '_, B>) -> bool {
         self.hooks.before.len() + self.hooks.after.len() > 0 || work.action.text().is_none_or(B::may_touch)
     }
 
-    /// Writes down how a guarded step ended.
+    /// The same in the transaction that is open.
     fn settle(
         &self,
         conn: &mut B::Conn<'_>,

@@ -15,12 +15,12 @@ impl<B: Backend> Executor<'_, B> {
         books: &mut Books,
         first: &mut Option<(&Ledger, &History)>,
     ) -> Result<(), Stop> {
-        let entered = if self.is_row {
-            B::enter_row(conn, self.table, self.patience)
-        } else {
-            B::enter(conn, self.table, self.patience)
+        let entered = match first {
+            _ if self.is_row => B::enter_row(conn, self.table, self.patience).map(|()| None),
+            Some(_) => B::enter(conn, self.table, self.patience).map(|()| None),
+            None => B::enter_looking(conn, self.table, self.patience),
         };
-        entered.map_err(|fault| self.kept_out(conn, fault))?;
+        let seen = entered.map_err(|fault| self.kept_out(conn, fault))?;
         if self.is_row && first.is_some() {
             // The session of a killed program may still commit how far it came, and does that without the row.
             B::outwait(conn, self.table, self.patience).map_err(|fault| self.kept_out(conn, fault))?;
@@ -29,7 +29,10 @@ impl<B: Backend> Executor<'_, B> {
         let has_moved = version.is_none() || version != books.version;
         books.version = version;
         let Some((ledger, history)) = first.take() else {
-            let is_same = !has_moved || B::head(conn, self.table)? == books.head;
+            let is_same = match seen {
+                Some(head) => head == books.head,
+                None => !has_moved || B::head(conn, self.table)? == books.head,
+            };
             return if is_same { Ok(()) } else { Err(Stop::Moved) };
         };
         let is_same = match history.first_of_set() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
 use super::foresee::Foresight;
-use crate::backend::{Attempt, Backend, Ledger, TableForm, patiently};
+use crate::backend::{Attempt, Backend, Ledger, Session, TableForm, patiently};
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
 use crate::execute::{Executor, Found, Stop};
@@ -436,6 +436,7 @@ impl<B: Backend> MigrationRunner<B> {
             patience: self.lock_timeout,
             is_row: self.lock == Lock::Row,
             is_watched: Cell::new(None),
+            session: (self.lock == Lock::Sidecar).then(Session::default),
             is_stopped: self.is_stopped.as_ref(),
             find: Box::new(|step| self.find_with(stored, step)),
             announce: Box::new(|step| holding.announce(&step.id)),

@@ -38,6 +38,7 @@ mod sample_set;
 mod script_transactions;
 mod server_regressions;
 mod server_scripts;
+mod server_sessions;
 mod servers;
 mod serving;
 mod start;

@@ -4,7 +4,8 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::query::{fault, get, run, text};
-use super::{PLACE, columns, iso, quoted};
+use super::records::iso;
+use super::{PLACE, columns, quoted};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;

@@ -1,5 +1,7 @@
 //! Asking the server, and understanding what it says.
 
+use std::time::Duration;
+
 use mysql::consts::ColumnType;
 use mysql::prelude::{FromValue, Queryable};
 use mysql::{Conn, Error, Row};
@@ -76,6 +78,53 @@ pub(super) fn columns(conn: &mut Conn, table: &TableName) -> Result<Vec<(String,
     match read(conn) {
         Err(error) if code(&error) == Some(NO_SUCH_TABLE) => Ok(Vec::new()),
         outcome => outcome.map_err(fault),
+    }
+}
+
+/// Asks for a lock for so long, be it one of rows or of the table.
+pub(super) fn waiting(
+    conn: &mut Conn,
+    patience: Duration,
+    lock: impl FnOnce(&mut Conn) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let set = |conn: &mut Conn, rows: u64, table: u64| {
+        run(
+            conn,
+            &format!("SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}"),
+        )
+    };
+    let before = first(conn, "SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").map_err(fault)?;
+    let before = before.and_then(|row| Some((get(&row, 0)?, get(&row, 1)?)));
+    let limit = patience.as_secs().max(1);
+    set(conn, limit, limit)?;
+    let locked = lock(conn);
+    if let Some((rows, table)) = before {
+        set(conn, rows, table)?;
+    }
+    locked
+}
+
+/// Runs a statement that waits for locks no longer than this, and reads its rows, without statements around it. `None` where the server
+/// cannot.
+pub(super) fn waiting_rows(
+    conn: &mut Conn,
+    patience: Duration,
+    sql: &str,
+) -> Result<Option<Vec<Row>>, Error> {
+    let limit = patience.as_secs().max(1);
+    let sets = format!("innodb_lock_wait_timeout = {limit}, lock_wait_timeout = {limit}");
+    rows_under(conn, &sets, sql)
+}
+
+/// Runs a statement under variables that are set for it alone, and reads its rows. `None` where the server cannot, as MySQL.
+pub(super) fn rows_under(conn: &mut Conn, sets: &str, sql: &str) -> Result<Option<Vec<Row>>, Error> {
+    // MariaDB counts from 10 on, where MySQL has not come, and says 5.5.5 before that number to please old replicas.
+    if !matches!(conn.server_version(), (5, 5, 5) | (10.., _, _)) {
+        return Ok(None);
+    }
+    match conn.query(format!("SET STATEMENT {sets} FOR {sql}")) {
+        Err(error) if code(&error) == Some(SYNTAX) => Ok(None),
+        outcome => outcome.map(Some),
     }
 }
 

@@ -4,9 +4,10 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
 use super::query::{self, code, fault, get};
-use super::{Mysql, settings, standing, transactions};
+use super::standing::{self, Looks};
+use super::{Mysql, settings, transactions};
 use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains, distributed};
-use crate::backend::{Backend, KEEP_OUT, Progress, Script, closed, lost_with_session, patiently};
+use crate::backend::{Backend, KEEP_OUT, Progress, Script, Session, closed, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{
     Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,
@@ -25,14 +26,23 @@ pub(super) fn run(
     })?;
     // Definitions and rows leave the session alone.
     let is_quiet = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Data | Kind::Defines(_));
+    let known = script.session.and_then(Session::take);
     if pieces.iter().all(is_quiet) {
-        return walked(conn, script, &pieces, progress);
+        let mut looks: Looks = known.unwrap_or_default();
+        walked(conn, script, &pieces, &mut looks, progress)?;
+        if let Some(session) = script.session {
+            session.keep(looks);
+        }
+        return Ok(());
     }
+    let mut looks = Looks::default();
     let before = settings::read(conn, script.text)?;
     let outcome = match script.atomicity {
-        Atomicity::Transaction => walked(conn, script, &pieces, progress),
+        Atomicity::Transaction => walked(conn, script, &pieces, &mut looks, progress),
         // Setting `autocommit` back would commit what is open.
-        Atomicity::Guarded => closed::<Mysql, _, _>(conn, |conn| walked(conn, script, &pieces, progress)),
+        Atomicity::Guarded => {
+            closed::<Mysql, _, _>(conn, |conn| walked(conn, script, &pieces, &mut looks, progress))
+        }
     };
     let restored = settings::restore(conn, &before);
     outcome.and(restored)
@@ -57,6 +67,7 @@ fn walked(
     conn: &mut &mut Conn,
     script: &Script<'_>,
     pieces: &[Piece<'_>],
+    looks: &mut Looks,
     progress: &mut Progress<'_, Mysql>,
 ) -> Result<(), Fault> {
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
@@ -78,20 +89,28 @@ fn walked(
             Atomicity::Transaction if is_passed => Ok(()),
             Atomicity::Guarded if is_passed => walk.take(conn, number, Manner::Repeatable, &mut |_| Ok(())),
             Atomicity::Transaction => together(conn, piece),
-            Atomicity::Guarded => guarded(conn, &mut walk, number, piece),
+            Atomicity::Guarded => guarded(conn, &mut walk, looks, number, piece),
         }
-        .map_err(|fault| {
-            let at = fault.offset.unwrap_or(piece.offset);
-            fault.at(at).in_statement(number.max(script.from), piece.text)
-        });
+        .map_err(|fault| located(fault, number.max(script.from), piece));
         if outcome.is_err() {
             break;
         }
     }
+    // What failed says more than why that could not be noted.
+    let caught_up = walk.catch_up(conn);
+    outcome = outcome.and(match pieces.last() {
+        Some(last) => caught_up.map_err(|fault| located(fault, of, last)),
+        None => caught_up,
+    });
     if walk.has_locks() {
         outcome = outcome.and(query::run(conn, "UNLOCK TABLES"));
     }
     outcome
+}
+
+fn located(fault: Fault, number: u32, piece: &Piece<'_>) -> Fault {
+    let at = fault.offset.unwrap_or(piece.offset);
+    fault.at(at).in_statement(number, piece.text)
 }
 
 /// Refuses to go on where the rest asks for what ended with the session.
@@ -160,10 +179,12 @@ fn is_rolled_back(conn: &mut Conn) -> bool {
 fn guarded(
     conn: &mut &mut Conn,
     walk: &mut Walk<'_, '_, Mysql>,
+    looks: &mut Looks,
     number: u32,
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
     let kind = switched(conn, piece.text)?;
+    let stays = Looks::outlast(&kind);
     // Of several that are to go some may be gone when one is missing.
     let is_partial = match &kind {
         Kind::Defines(subjects) => subjects.len() > 1,
@@ -188,19 +209,25 @@ fn guarded(
         Kind::Locks => Manner::Locks,
         Kind::Unlocks => Manner::Unlocks,
         Kind::Defines(subjects) => {
-            Manner::Alone(patiently(walk.patience(), || standing::mark(conn, &subjects))?)
+            let mark = patiently(walk.patience(), || standing::mark(conn, &subjects, looks))?;
+            let is_telling = standing::is_telling(piece.text, &subjects);
+            if is_telling { Manner::Owing(mark) } else { Manner::Alone(mark) }
         }
         Kind::Other => Manner::Opaque,
         Kind::ReadsClient => return Err(reads_client()),
     };
-    walk.take(conn, number, manner, &mut |conn| {
+    let taken = walk.take(conn, number, manner, &mut |conn| {
         // What the server could not read, or may not write, has done nothing.
         send(conn, piece).map_err(|fault| {
             let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);
             let leaves = (is_partial && !did_nothing) || (is_rows && !is_rolled_back(conn));
             if leaves { fault.partial() } else { fault }
         })
-    })
+    });
+    if !stays {
+        *looks = Looks::default();
+    }
+    taken
 }
 
 /// The kind of a statement, where `autocommit` is set to a variable by what that says: `SET autocommit = @OLD_AUTOCOMMIT`.

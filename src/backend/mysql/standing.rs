@@ -1,9 +1,11 @@
 //! Whether a statement is done whose end nobody saw: the definitions that it changes are compared with those before it.
 
+use std::collections::BTreeMap;
+
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
-use super::query::{code, column, fault, first, get, run};
+use super::query::{code, column, fault, first, get, rows_under, run};
 use super::settings;
 use crate::checksum::Checksum;
 use crate::dialect::quote_in;
@@ -12,10 +14,50 @@ use crate::reached::Standing;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, Subject, creates, kind, statements};
 
+/// What has to be known of the session for a look at definitions. It stays so while statements only define things and write rows.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// Empty if none is chosen.
+    database: Option<String>,
+    /// The variables of a look that the server knows, with their values.
+    known: Option<BTreeMap<String, String>>,
+}
+
+impl Looks {
+    /// Whether a statement of this kind leaves it as it is.
+    pub(super) fn outlast(kind: &Kind<'_>) -> bool {
+        match kind {
+            Kind::Defines(subjects) => subjects.iter().all(|subject| subject.class != "DATABASE"),
+            kind => {
+                matches!(kind, Kind::Data | Kind::Temporary | Kind::Begins | Kind::Commits | Kind::RollsBack)
+            }
+        }
+    }
+
+    /// The database that is chosen, empty if none is.
+    fn database(&mut self, conn: &mut Conn) -> Result<String, Fault> {
+        if let Some(database) = &self.database {
+            return Ok(database.clone());
+        }
+        let database = column::<String>(conn, "SELECT DATABASE()").map_err(fault)?.unwrap_or_default();
+        Ok(self.database.insert(database).clone())
+    }
+
+    fn known(&mut self, conn: &mut Conn) -> Result<BTreeMap<String, String>, Fault> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        let names = LOOK.iter().map(|(name, _)| *name).chain([CLUSTER]);
+        let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
+        let which = format!("WHERE Variable_name IN ({})", names.join(", "));
+        Ok(self.known.insert(settings::variables(conn, &which)?).clone())
+    }
+}
+
 /// What the definitions are that a statement changes, in few characters: the database, then one word for each.
-pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>]) -> Result<String, Fault> {
-    let database = column::<String>(conn, "SELECT DATABASE()").map_err(fault)?.unwrap_or_default();
-    match words(conn, subjects, &database) {
+pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>], looks: &mut Looks) -> Result<String, Fault> {
+    let database = looks.database(conn)?;
+    match words(conn, subjects, &database, looks) {
         Ok(words) => Ok(format!("{} {database}", words.join(" "))),
         // Who may change something need not be allowed to see it. Then nobody can tell afterwards.
         Err(fault) if is_refused(&fault) => Ok(String::new()),
@@ -42,27 +84,75 @@ const LOOK: [(&str, &str); 6] = [
     ("wsrep_retry_autocommit", "0"),
 ];
 
+/// The variable that says whether a server is the node of a cluster.
+const CLUSTER: &str = "wsrep_on";
+
 /// One word for each definition. The session that looks later need not have the settings of the one that runs the script.
-fn words(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Vec<String>, Fault> {
-    let names = LOOK.map(|(name, _)| format!("'{name}'")).join(", ");
-    let known = settings::variables(conn, &format!("WHERE Variable_name IN ({names})"))?;
+fn words(
+    conn: &mut Conn,
+    subjects: &[Subject<'_>],
+    database: &str,
+    looks: &mut Looks,
+) -> Result<Vec<String>, Fault> {
+    let mut known = looks.known(conn)?;
+    let is_cluster = known.remove(CLUSTER).is_some_and(|value| value == "ON");
+    // The node of a cluster may begin a statement again when what was set for it alone is set back.
+    if !is_cluster {
+        let words = subjects.iter().map(|subject| word_at_once(conn, subject, database, &known));
+        if let Some(words) = words.collect::<Result<Option<_>, Fault>>()? {
+            return Ok(words);
+        }
+    }
     let set = |conn: &mut Conn, sets: Vec<String>| run(conn, &format!("SET {}", sets.join(", ")));
-    let looks = LOOK.iter().filter(|(name, _)| known.contains_key(*name));
-    set(conn, looks.map(|(name, value)| format!("SESSION {name} = {value}")).collect())?;
-    let words = words_of(conn, subjects, database);
+    let used = LOOK.iter().filter(|(name, _)| known.contains_key(*name));
+    set(conn, used.map(|(name, value)| format!("SESSION {name} = {value}")).collect())?;
+    let words = words_of(conn, subjects, database, looks);
     set(conn, known.iter().map(|(name, value)| settings::assignment(name, value)).collect())?;
     words
 }
 
-fn words_of(conn: &mut Conn, subjects: &[Subject<'_>], database: &str) -> Result<Vec<String>, Fault> {
+/// The word for a table, in one statement; `None` if it takes more, or is a view.
+fn word_at_once(
+    conn: &mut Conn,
+    subject: &Subject<'_>,
+    database: &str,
+    known: &BTreeMap<String, String>,
+) -> Result<Option<String>, Fault> {
+    // The statement is read before anything is set for it.
+    if subject.class != "TABLE" || subject.name.contains('"') {
+        return Ok(None);
+    }
+    let used = LOOK.iter().filter(|(name, _)| known.contains_key(*name) && !name.starts_with("wsrep_"));
+    let sets: Vec<String> = used.map(|(name, value)| format!("{name} = {value}")).collect();
+    let found = match rows_under(conn, &sets.join(", "), &show(subject, database)) {
+        Ok(None) => return Ok(None),
+        Ok(Some(rows)) => Ok(rows.into_iter().next()),
+        Err(error) => Err(error),
+    };
+    let is_view = |row: &Row| row.columns_ref().first().is_some_and(|column| column.name_str() == "View");
+    if matches!(&found, Ok(Some(row)) if is_view(row)) {
+        return Ok(None);
+    }
+    Ok(Some(word(definition(subject, found)?.as_deref())))
+}
+
+fn words_of(
+    conn: &mut Conn,
+    subjects: &[Subject<'_>],
+    database: &str,
+    looks: &mut Looks,
+) -> Result<Vec<String>, Fault> {
     // A view names its database where that is not the one that is chosen.
-    let chosen = column::<String>(conn, "SELECT DATABASE()").map_err(fault)?;
-    if chosen.is_some() {
+    let chosen = looks.database(conn)?;
+    if !chosen.is_empty() {
         run(conn, "USE information_schema")?;
     }
-    let words = subjects.iter().map(|subject| Ok(word(definition(conn, subject, database)?.as_deref())));
+    let words = subjects.iter().map(|subject| {
+        let found = first(conn, &show(subject, database));
+        Ok(word(definition(subject, found)?.as_deref()))
+    });
     let words = words.collect();
-    if let Some(chosen) = chosen {
+    if !chosen.is_empty() {
         run(conn, &format!("USE {}", quote_in(&chosen, '`')))?;
     }
     words
@@ -76,18 +166,26 @@ fn word(definition: Option<&str>) -> String {
     Checksum::of(definition).to_string()[..16].to_owned()
 }
 
-/// The definition of something; `None` if it does not exist.
-fn definition(conn: &mut Conn, subject: &Subject<'_>, database: &str) -> Result<Option<String>, Fault> {
+/// What asks for a definition.
+fn show(subject: &Subject<'_>, database: &str) -> String {
     let Subject { class, name } = *subject;
     let is_qualified = class == "DATABASE" || name.contains('.') || database.is_empty();
     let place = if is_qualified { String::new() } else { format!("{}.", quote_in(database, '`')) };
+    format!("SHOW CREATE {class} {place}{name}")
+}
+
+/// The definition of something, from what was answered; `None` if it does not exist.
+fn definition(
+    subject: &Subject<'_>,
+    found: Result<Option<Row>, mysql::Error>,
+) -> Result<Option<String>, Fault> {
     // Where each puts the text.
-    let at = match class {
+    let at = match subject.class {
         "PROCEDURE" | "FUNCTION" | "TRIGGER" => 2,
         "EVENT" => 3,
         _ => 1,
     };
-    match first(conn, &format!("SHOW CREATE {class} {place}{name}")) {
+    match found {
         Ok(row) => Ok(row.and_then(|row| get::<String>(&row, at)).map(|text| without_counter(&text))),
         // No such table, view, routine, trigger, event, database, sequence.
         Err(error) if matches!(code(&error), Some(1146 | 1051 | 1347 | 1305 | 1360 | 1539 | 1049 | 4091)) => {
@@ -129,6 +227,25 @@ fn is_shown_as(statement: &str, shown: &[u8]) -> bool {
     if shown.len() < MOST { whole == part } else { whole.starts_with(&part) }
 }
 
+/// Whether the definitions tell without a doubt if a statement is done that changes them.
+pub(super) fn is_telling(statement: &str, subjects: &[Subject<'_>]) -> bool {
+    subjects.len() == 1 && !may_hide(statement) && !may_be_gone(statement, subjects)
+}
+
+/// A swap of two columns leaves the same definition.
+fn may_hide(statement: &str) -> bool {
+    let hides = ["change", "modify", "rename", "order"];
+    let mut tokens = Tokens::new(statement);
+    tokens.next().is_some_and(|verb| verb.is("alter"))
+        && tokens.any(|token| hides.iter().any(|word| token.is(word)))
+}
+
+/// An event that happens once may be gone again.
+fn may_be_gone(statement: &str, subjects: &[Subject<'_>]) -> bool {
+    let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
+    is_event && Tokens::new(statement).any(|token| token.is("at"))
+}
+
 pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
     let unknown = || Standing::Unknown("it commits as it goes".to_owned());
     let pieces = statements(script).unwrap_or_default();
@@ -145,32 +262,26 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
         return Ok(Standing::AtWork(worker));
     }
     let Some(database) = database.filter(|_| !subjects.is_empty()) else { return Ok(unknown()) };
-    let now = match words(conn, &subjects, database) {
+    let now = match words(conn, &subjects, database, &mut Looks::default()) {
         Err(fault) if is_refused(&fault) => {
             return Ok(Standing::Unknown(format!("nobody may look here: {fault}")));
         }
         outcome => outcome?,
     };
-    let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
-    if is_event && Tokens::new(piece.text).any(|token| token.is("at")) {
+    if may_be_gone(piece.text, &subjects) {
         return Ok(Standing::Unknown("an event is gone when it has happened".to_owned()));
     }
     // `CREATE OR REPLACE` that did not come to its end may have removed what was there.
     if creates(piece.text) && now.iter().any(|word| word == MISSING) {
         return Ok(Standing::NotDone);
     }
-    let mut tokens = Tokens::new(piece.text);
-    let verb = tokens.next();
-    let is = |word: &str| verb.is_some_and(|verb| verb.is(word));
-    if is("drop") && now.iter().all(|word| word == MISSING) {
+    let is_drop = Tokens::new(piece.text).next().is_some_and(|verb| verb.is("drop"));
+    if is_drop && now.iter().all(|word| word == MISSING) {
         return Ok(Standing::Done);
     }
     let changed = before.iter().zip(&now).filter(|(before, now)| **before != now.as_str()).count();
-    // A swap of two columns leaves the same definition.
-    let hides = ["change", "modify", "rename", "order"];
-    let may_hide = is("alter") && tokens.any(|token| hides.iter().any(|word| token.is(word)));
     Ok(match changed {
-        0 if may_hide => Standing::Unknown("it leaves the definition as it was".to_owned()),
+        0 if may_hide(piece.text) => Standing::Unknown("it leaves the definition as it was".to_owned()),
         0 => Standing::NotDone,
         all if all == subjects.len() => Standing::Done,
         _ => Standing::Unknown("a part of it is done".to_owned()),

@@ -2,7 +2,8 @@
 
 use postgres::Client;
 
-use super::{PLACE, columns, date, execute, fault, query};
+use super::records::date;
+use super::{PLACE, columns, execute, fault, query};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;

@@ -16,16 +16,14 @@ use crate::step::Atomicity;
 pub(super) fn run(
     conn: &mut &mut Client,
     script: &Script<'_>,
-    before: &Settings,
+    before: Option<&Settings>,
     progress: &mut Progress<'_, Postgres>,
 ) -> Result<(), Fault> {
     let changes_who = script.atomicity == Atomicity::Guarded && settings::changes_who(script.text);
-    let progress: &mut Progress<'_, Postgres> = &mut |conn, reached| {
-        if changes_who {
-            settings::as_before(conn, before, |conn| progress(conn, reached))
-        } else {
-            progress(conn, reached)
-        }
+    let before = before.filter(|_| changes_who);
+    let progress: &mut Progress<'_, Postgres> = &mut |conn, reached| match before {
+        Some(before) => settings::as_before(conn, before, |conn| progress(conn, reached)),
+        None => progress(conn, reached),
     };
     let pieces = statements(script.text).map_err(|refused| {
         Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use postgres::Client;
+use postgres::{Client, SimpleQueryMessage};
 
-use super::{Postgres, fault, query};
-use crate::backend::{Backend, Scope, atomically};
+use super::{Postgres, fault, query, quiet};
+use crate::backend::{Backend, Scope, Session, atomically};
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::sql::{Token, Tokens};
@@ -15,22 +15,56 @@ use crate::step::ForeignKeys;
 /// The settings of the session that are not the server's defaults, with their values, and those that the server does not list: who it is,
 /// and what the script names of the application's own.
 pub(super) struct Settings {
-    listed: BTreeMap<String, String>,
+    common: Common,
     own: Vec<(String, String)>,
+}
+
+/// What does not depend on the script.
+struct Common {
+    listed: BTreeMap<String, String>,
     user: String,
     role: String,
 }
 
-pub(super) fn read(conn: &mut Client, script: &str) -> Result<Settings, Fault> {
+/// What is known of the session between scripts.
+#[derive(Default)]
+struct Known {
+    /// Whether only what a script says can change settings. It is asked once, and is not so any more when a script has made
+    /// something else.
+    is_inert: Option<bool>,
+    common: Option<Common>,
+}
+
+/// The settings before a script, if it may change some. Where the script before it set all back, they are what they were before that.
+pub(super) fn read(
+    conn: &mut Client,
+    script: &str,
+    session: Option<&Session>,
+) -> Result<Option<Settings>, Fault> {
+    let mut known: Known = session.and_then(Session::take).unwrap_or_default();
+    if let Some(session) = session {
+        let is_quiet = quiet::is_plain(script)
+            && match known.is_inert {
+                Some(is_inert) => is_inert,
+                None => quiet::is_inert(conn)?,
+            };
+        known.is_inert = Some(is_quiet);
+        if is_quiet {
+            session.keep(known);
+            return Ok(None);
+        }
+    }
     let own = own_settings(script).into_iter().map(|name| {
         let rows =
             query(conn, "SELECT coalesce(current_setting($1, true), '')", &[Some(&name)]).map_err(fault)?;
         Ok((name, rows.first().map(|row| row.get(0)).unwrap_or_default()))
     });
     let own = own.collect::<Result<Vec<_>, Fault>>()?;
-    let rows = query(conn, "SELECT session_user::text, current_setting('role')", &[]).map_err(fault)?;
-    let (user, role) = rows.first().map(|row| (row.get(0), row.get(1))).unwrap_or_default();
-    Ok(Settings { listed: listed(conn)?, own, user, role })
+    let common = match known.common {
+        Some(common) => common,
+        None => common(conn, "")?,
+    };
+    Ok(Some(Settings { common, own }))
 }
 
 /// Whether a script may change who the session is, or how it is spoken to.
@@ -68,7 +102,7 @@ pub(super) fn as_before(
     let sql = "SELECT current_setting('client_encoding'), session_user::text, current_setting('role'),
         set_config('client_encoding', 'UTF8', true)";
     let now = query(conn, sql, &[]).map_err(fault)?;
-    become_local(conn, "UTF8", &before.user, &before.role)?;
+    become_local(conn, "UTF8", &before.common.user, &before.common.role)?;
     write(conn)?;
     match now.first() {
         Some(now) => become_local(conn, now.get(0), now.get(1), now.get(2)),
@@ -76,11 +110,21 @@ pub(super) fn as_before(
     }
 }
 
-fn listed(conn: &mut Client) -> Result<BTreeMap<String, String>, Fault> {
-    let sql =
-        "SELECT name, setting FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser')";
-    let rows = query(conn, sql, &[]).map_err(fault)?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+/// What does not depend on the script, behind a statement that has no rows.
+fn common(conn: &mut Client, first: &str) -> Result<Common, Fault> {
+    let sql = format!(
+        "{first}; SELECT session_user, current_setting('role');
+        SELECT name, setting FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser')"
+    );
+    let mut rows = conn.simple_query(&sql).map_err(fault)?.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            let text = |column| row.try_get(column).ok().flatten().unwrap_or_default().to_owned();
+            Some((text(0), text(1)))
+        }
+        _ => None,
+    });
+    let (user, role) = rows.next().unwrap_or_default();
+    Ok(Common { listed: rows.collect(), user, role })
 }
 
 /// The settings with a dot in their names, which are the application's, as far as a script spells them: `SET app.tenant = 7`,
@@ -107,34 +151,36 @@ fn own_settings(script: &str) -> Vec<String> {
     tokens.iter().enumerate().filter_map(at).collect()
 }
 
-/// Sets back what differs from before.
-pub(super) fn restore(conn: &mut Client, before: &Settings) -> Result<(), Fault> {
+/// Sets back what differs from before, so that it need not be asked before the next script.
+pub(super) fn restore(
+    conn: &mut Client,
+    before: Option<Settings>,
+    session: Option<&Session>,
+) -> Result<(), Fault> {
+    let Some(Settings { common: before, own }) = before else { return Ok(()) };
     // A script may have given up the right to look.
-    conn.batch_execute("RESET ROLE").map_err(fault)?;
-    let user: String = query(conn, "SELECT session_user::text", &[])
-        .map_err(fault)?
-        .first()
-        .map(|row| row.get(0))
-        .unwrap_or_default();
-    if user != before.user {
+    let mut now = common(conn, "RESET ROLE")?;
+    if now.user != before.user {
         let back = format!("RESET SESSION AUTHORIZATION; SET SESSION AUTHORIZATION {}", quote(&before.user));
-        conn.batch_execute(&back).map_err(fault)?;
+        now = common(conn, &back)?;
     }
     let set = |conn: &mut Client, name: &str, value: &str| {
         query(conn, "SELECT set_config($1, $2, false)", &[Some(name), Some(value)]).map(drop).map_err(fault)
     };
-    let now = listed(conn)?;
-    for name in now.keys().filter(|name| !before.listed.contains_key(*name)) {
+    for name in now.listed.keys().filter(|name| !before.listed.contains_key(*name)) {
         conn.batch_execute(&format!("RESET {}", quote(name))).map_err(fault)?;
     }
-    for (name, value) in before.listed.iter().filter(|(name, value)| now.get(*name) != Some(value)) {
+    for (name, value) in before.listed.iter().filter(|(name, value)| now.listed.get(*name) != Some(value)) {
         set(conn, name, value)?;
     }
-    for (name, value) in &before.own {
+    for (name, value) in &own {
         set(conn, name, value)?;
     }
-    if before.role != "none" {
+    if before.role != now.role {
         set(conn, "role", &before.role)?;
+    }
+    if let Some(session) = session {
+        session.keep(Known { is_inert: Some(false), common: Some(before) });
     }
     Ok(())
 }

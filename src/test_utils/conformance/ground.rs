@@ -197,6 +197,7 @@ pub(super) fn script(text: &str, atomicity: Atomicity) -> Script<'_> {
         patience: PATIENCE,
         cascade: Cascade::Refused,
         trust: Trust::Program,
+        session: None,
     }
 }
 

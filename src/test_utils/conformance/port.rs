@@ -112,11 +112,12 @@ fn told<B: Backend, T: Testbed<B>>(
 ) -> (Vec<u32>, Result<(), Fault>) {
     let mut numbers = Vec::new();
     let mut progress = |_: &mut B::Conn<'_>, reached: Reached| {
-        // A statement that begins with a mark is not done.
-        if reached.mark.is_none() {
+        // A statement that begins with a mark is not done. Those before it are, which may be told with the mark alone.
+        let is_news = reached.mark.is_none() || reached.statement > 1;
+        if is_news && numbers.last() != Some(&reached.statement) {
             numbers.push(reached.statement);
         }
-        let is_vetoed = reached.mark.is_none() && veto == Some(reached.statement);
+        let is_vetoed = is_news && veto == Some(reached.statement);
         if is_vetoed { Err(said("on purpose")) } else { Ok(()) }
     };
     let scope = Scope::new(ForeignKeys::Checked, PATIENCE);

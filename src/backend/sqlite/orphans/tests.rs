@@ -126,6 +126,7 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
         patience: std::time::Duration::ZERO,
         cascade: Cascade::Refused,
         trust: Trust::Program,
+        session: None,
     };
     let touched =
         script::run(&mut conn, &script, &mut |_: &mut <Sqlite as crate::Backend>::Conn<'_>, _| Ok(()))

@@ -1,0 +1,95 @@
+//! What a backend is given to run, and what surrounds it.
+
+use std::time::Duration;
+
+use super::{Backend, Session};
+use crate::dialect::TableName;
+use crate::effect::{Foreseen, Trust};
+use crate::fault::BoxError;
+use crate::step::{Atomicity, Cascade, ForeignKeys};
+
+/// What surrounds a step.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Scope {
+    /// The enforcement of foreign keys it asks for.
+    pub foreign_keys: ForeignKeys,
+    /// How long to wait for another writer.
+    pub patience: Duration,
+    /// Whether nothing runs but a script, which leaves no transaction open.
+    #[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "elsewhere it is asked in any case"))]
+    pub(crate) is_script: bool,
+}
+
+impl Scope {
+    /// A transaction of ours for which nobody is to be waited.
+    #[cfg(feature = "mysql")]
+    pub(crate) const fn immediate() -> Self {
+        Self::new(ForeignKeys::Unchecked, Duration::ZERO)
+    }
+
+    pub(crate) const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
+        Self { foreign_keys, patience, is_script: false }
+    }
+}
+
+/// A script to run.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Script<'a> {
+    /// The text, without byte order mark.
+    pub text: &'a str,
+    /// The statement to begin with, from 1: those before it are done.
+    pub from: u32,
+    /// Whether the engine has a transaction open around it.
+    pub atomicity: Atomicity,
+    /// The enforcement of foreign keys it runs under.
+    pub foreign_keys: ForeignKeys,
+    /// How long to try again a statement that finds the database busy.
+    pub patience: Duration,
+    /// Whether its author declared that rows of other tables go with what it deletes (`allow = ["cascade"]`).
+    pub cascade: Cascade,
+    /// Where it comes from: what a script out of the database sets on the connection is set back.
+    pub trust: Trust,
+    /// What is known of the session, if it is that of the script before and nothing else ran on it.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "only servers have to be asked")
+    )]
+    pub(crate) session: Option<&'a Session>,
+}
+
+/// What came of trying to take a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// This session has it.
+    Held,
+    /// Another session has it; who that is, as far as the database says.
+    HeldBy(String),
+    /// The database has no such lock.
+    Impossible,
+}
+
+/// Code of the application that makes a connection of ours like its own.
+pub type Prepare<B> = dyn for<'c> Fn(<B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync;
+
+/// Scripts to be tried out.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Rehearsal<'a, B: Backend> {
+    /// The scripts, in the order in which they would run.
+    pub scripts: &'a [Foreseen<'a>],
+    /// The tables of the engine, which no script out of the database may touch.
+    pub tables: &'a [TableName],
+    /// Makes a connection of ours like the application's.
+    pub prepare: Option<&'a Prepare<B>>,
+}
+
+impl<B: Backend> std::fmt::Debug for Rehearsal<'_, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rehearsal")
+            .field("scripts", &self.scripts)
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
+    }
+}

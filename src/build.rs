@@ -17,16 +17,8 @@
 //! switchy_schema::build::embed("migrations"); // in `main`
 //! ```
 //!
-//! And in the program, where [`embedded!`](crate::embedded) makes `MIGRATIONS` and `migrate`:
-//!
-//! ```ignore
-//! mod schema {
-//!     switchy_schema::embedded!();
-//! }
-//!
-//! schema::migrate(&conn)?;
-//! MigrationRunner::new(schema::MIGRATIONS)?.environment("production").run(&conn)?;
-//! ```
+//! In the program, [`embedded!`](crate::embedded) inside a module `schema` makes `schema::MIGRATIONS`, which goes into a
+//! [`MigrationRunner`](crate::MigrationRunner), and `schema::migrate(&conn)`. `examples/compiled_set` is such a program.
 //!
 //! Cargo runs the build script again when a file of the folder is added, changed or removed. A debug build compares the folder with what it
 //! holds whenever it makes a runner, so a program that was not built again says so.

@@ -69,7 +69,7 @@ fn year(version: &str) -> Option<u32> {
     is_date.then(|| digits[..4].parse().ok()).flatten()
 }
 
-/// What is odd about a date whose month, day or time lacks a zero, if it sorts elsewhere with it.
+/// What is odd about a date whose month, day or time lacks a zero, if it sorts elsewhere with it. The ids are sorted.
 fn unpadded(id: &MigrationId, ids: &[&MigrationId]) -> Option<String> {
     let parts: Vec<&str> = id.stamp().split('-').collect();
     let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -81,9 +81,10 @@ fn unpadded(id: &MigrationId, ids: &[&MigrationId]) -> Option<String> {
         parts.iter().zip(widths).map(|(part, width)| format!("{part:0>width$}")).collect();
     let padded = padded.join("-");
     let meant = MigrationId::from(format!("{padded}_{}", id.name()));
-    let others = || ids.iter().filter(|other| **other != id);
-    let place = |id: &MigrationId| others().filter(|other| ***other < *id).count();
-    (place(id) != place(&meant)).then(|| {
+    let place = |of: &MigrationId| ids.partition_point(|other| **other < *of);
+    // Among the others, of which it is none itself.
+    let meant = place(&meant) - usize::from(*id < meant);
+    (place(id) != meant).then(|| {
         format!(
             "sorts as the text `{}` and not by its date, which would be `{padded}`",
             id.stamp().replace('-', "")

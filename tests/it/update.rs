@@ -1,7 +1,11 @@
 //! An update pays for what it touches: not for the applied migrations, and not for the size of the file.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rusqlite::Connection;
-use switchy_schema::{Migration, MigrationRunner};
+use switchy_schema::test_utils::TestDatabase;
+use switchy_schema::{Migration, MigrationRunner, TransactionMode};
 
 use crate::execution::memory;
 use crate::start::statements;
@@ -55,5 +59,69 @@ fn it_looks_at_no_rows_that_it_does_not_touch() {
         let all = update(3, LIBRARY, script);
         let looked = all.iter().filter(own).any(|statement| statement.contains("foreign_key_check"));
         assert_eq!(looked, looks, "{script}: {all:#?}");
+    }
+}
+
+/// How many instructions SQLite carries out for a script, above so many applied migrations and beside so many rows of a child.
+fn instructions(count: usize, rows: u32, script: &'static str) -> usize {
+    let conn = memory();
+    conn.execute_batch(LIBRARY).unwrap();
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n LIMIT ?1) INSERT INTO book SELECT i, 1 FROM n";
+    conn.execute(fill, [rows]).unwrap();
+    numbered(count, None).run(&conn).unwrap();
+    let runner = numbered(count, Some(script));
+    let counted = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&counted);
+    let count = move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    // It returns nothing in some versions of the driver.
+    #[allow(clippy::let_unit_value)]
+    let _ = conn.progress_handler(1, Some(count));
+    assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
+    counted.load(Ordering::Relaxed)
+}
+
+#[test]
+fn sqlite_does_the_same_work_beside_ten_rows_of_a_child_and_ten_thousand() {
+    for (script, looks) in [
+        ("CREATE TABLE more (x)", false),
+        ("ALTER TABLE book ADD COLUMN y", false),
+        ("INSERT INTO other VALUES (1)", false),
+        ("INSERT INTO author VALUES (2, 'b')", false),
+        // Its twin: the child's rows have to be looked at.
+        ("UPDATE author SET id = id", true),
+    ] {
+        let few = instructions(10, 10, script);
+        assert!(few > 100, "{few}");
+        assert_eq!(instructions(10, 10_000, script) > 10_000, looks, "{script}");
+        if !looks {
+            assert_eq!(few, instructions(10, 10_000, script), "{script}");
+            assert_eq!(few, instructions(1_000, 10, script), "{script}");
+        }
+    }
+}
+
+/// How many pages a script writes, above so many applied migrations.
+fn pages(count: usize, script: &'static str) -> u64 {
+    let database = TestDatabase::new();
+    let conn = database.connect();
+    conn.execute_batch(&format!("PRAGMA journal_mode = WAL; {LIBRARY}")).unwrap();
+    numbered(count, None).transaction(TransactionMode::Batch).run(&conn).unwrap();
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    numbered(count, Some(script)).run(&conn).unwrap();
+    let wal = std::fs::metadata(database.path().with_extension("db-wal")).unwrap().len();
+    // A header, and for each page its content behind a header of its own.
+    (wal - 32) / (4_096 + 24)
+}
+
+#[test]
+fn it_writes_the_pages_of_its_script_and_those_of_one_record() {
+    for (script, own) in [("CREATE TABLE more (x)", 2), ("INSERT INTO other VALUES (1)", 1)] {
+        // The table of the records, its index, and what the script writes; page 1 is the schema's in either case.
+        for count in [10, 1_000] {
+            assert_eq!(pages(count, script), own + 2, "{script} above {count}");
+        }
     }
 }

@@ -64,7 +64,8 @@ fn it_looks_at_no_rows_that_it_does_not_touch() {
 
 /// How many instructions SQLite carries out for a script, above so many applied migrations and beside so many rows of a child.
 fn instructions(count: usize, rows: u32, script: &'static str) -> usize {
-    let conn = memory();
+    #[allow(unused_mut, reason = "some versions of the driver ask for it, for `progress_handler`")]
+    let mut conn = memory();
     conn.execute_batch(LIBRARY).unwrap();
     let fill = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n LIMIT ?1) INSERT INTO book SELECT i, 1 FROM n";
     conn.execute(fill, [rows]).unwrap();

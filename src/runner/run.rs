@@ -169,12 +169,17 @@ impl<B: Backend> MigrationRunner<B> {
         self.refuse_foreign_log(conn, &plan)?;
         let mut asked = if is_dirty { None } else { Some((plan.clone(), self.ask(&plan)?)) };
         let mut report = Report::default();
+        let first = plan.steps().first().map(|step| step.id.clone());
+        // What the steps take away may be another thing by then.
+        let is_looked_into = plan.steps().iter().any(|step| step.effects.is_some());
+        let mut known =
+            (!is_looked_into && ledger.form == TableForm::Current).then_some((ledger, history, plan));
         loop {
             let way = self.locked(conn, |conn, holding| {
-                if let Some(first) = plan.steps().first() {
-                    holding.announce(&first.id);
+                if let Some(first) = &first {
+                    holding.announce(first);
                 }
-                self.go(conn, (target, foresight), asked.as_ref(), holding, &mut report)
+                self.go(conn, (target, foresight), known.take(), asked.as_ref(), holding, &mut report)
             });
             // A person takes minutes to answer, and nobody is to wait for that.
             let answered = way.and_then(|way| match way {
@@ -189,11 +194,12 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// Goes to a target under the lock, as far as an answer reaches.
+    /// Goes to a target under the lock, as far as an answer reaches. What was known before the lock was taken is used if the head is the same.
     fn go(
         &self,
         conn: &mut B::Conn<'_>,
         (target, foresight): (&Target, Option<Foresight<B>>),
+        mut known: Option<(Ledger, History, Plan)>,
         asked: Option<&(Plan, Consent<'_>)>,
         holding: &Holding,
         report: &mut Report,
@@ -201,12 +207,21 @@ impl<B: Backend> MigrationRunner<B> {
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let mut last = None;
         loop {
-            let (ledger, history) = self.known(conn, target, None)?;
-            // Steps that change nothing in the books would be taken for ever.
-            if last == Some(history.basis()) {
-                return Err(Failure::Stale(0).into());
-            }
-            let plan = self.judged(conn, &history, target, foresight)?;
+            let head = patiently(self.lock_timeout, || B::settled(conn, &self.table));
+            let head = head.map_err(self.reading())?;
+            let is_same =
+                |(ledger, ..): &(Ledger, History, Plan)| ledger.head == head && head.basis.is_some();
+            let (ledger, history, plan) = if let Some(known) = known.take().filter(is_same) {
+                known
+            } else {
+                let (ledger, history) = self.known(conn, target, Some(head))?;
+                // Steps that change nothing in the books would be taken for ever.
+                if last == Some(history.basis()) {
+                    return Err(Failure::Stale(0).into());
+                }
+                let plan = self.judged(conn, &history, target, foresight)?;
+                (ledger, history, plan)
+            };
             if self.lock == Lock::Row && self.waits_for(&history, began, &mut pause) {
                 continue;
             }

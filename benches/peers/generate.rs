@@ -17,7 +17,8 @@ fn main() {
     let _ = fs::remove_dir_all(&folder);
 
     // Two for the small program; and each count, and one more to be pending above it.
-    let counts: Vec<usize> = [2].into_iter().chain(COUNTS.into_iter().flat_map(|count| [count, count + 1])).collect();
+    let counts: Vec<usize> =
+        [2].into_iter().chain(COUNTS.into_iter().flat_map(|count| [count, count + 1])).collect();
     let mut list = String::from("&[");
     for &count in &counts {
         write!(list, "({count}, &[").unwrap();

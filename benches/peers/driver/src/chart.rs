@@ -6,22 +6,22 @@ use super::{ENTRIES, Medians, WORKS, ratio, time};
 
 /// The middle one of the counts.
 const COUNT: usize = 100;
-const NAME: f64 = 320.0;
-const BAR: f64 = 400.0;
+const NAME: f64 = 356.0;
+const BAR: f64 = 380.0;
 const LABEL: f64 = 160.0;
 const LINE: f64 = 24.0;
 
 const STYLE: &str = "<style>
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600; font-size: 14px }
-.faint { fill: #57606a; font-size: 12px }
+.faint { fill: #57606a; font-size: 12px; stroke: #ffffff; stroke-width: 4px; paint-order: stroke }
 .card { fill: #ffffff; stroke: #d0d7de }
 .grid { stroke: #d0d7de }
 .bar { fill: #8c959f }
 .ours { fill: #0969da }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 }
-.faint { fill: #9198a1 }
+.faint { fill: #9198a1; stroke: #0d1117 }
 .card { fill: #0d1117; stroke: #3d444d }
 .grid { stroke: #3d444d }
 .bar { fill: #6e7681 }
@@ -31,7 +31,9 @@ text { fill: #e6edf3 }
 ";
 
 pub fn draw(names: &[String], medians: &Medians) -> String {
-    let value = |work, place| medians.get(&(work, COUNT, place)).map(|this| (*this, this / medians[&(work, COUNT, 0)]));
+    let value = |work, place| {
+        medians.get(&(work, COUNT, place)).map(|this| (*this, this / medians[&(work, COUNT, 0)]))
+    };
     let largest = medians.iter().filter(|((_, count, _), _)| *count == COUNT);
     let largest = largest.map(|((work, _, place), _)| value(work, *place).unwrap().1).fold(10.0, f64::max);
     // From a tenth up to the power of ten above all of them.
@@ -48,16 +50,44 @@ pub fn draw(names: &[String], medians: &Medians) -> String {
         let bottom = y + LINE * bars.clone().count() as f64;
         for power in 0..=decades as i32 {
             let at = 10f64.powi(power - 1);
-            writeln!(body, r#"<line class="grid" x1="{0:.1}" x2="{0:.1}" y1="{y}" y2="{bottom}"/>"#, x(at)).unwrap();
-            writeln!(body, r#"<text class="faint" x="{:.1}" y="{}" text-anchor="middle">{at}×</text>"#, x(at), bottom + 14.0).unwrap();
+            writeln!(body, r#"<line class="grid" x1="{0:.1}" x2="{0:.1}" y1="{y}" y2="{bottom}"/>"#, x(at))
+                .unwrap();
+            writeln!(
+                body,
+                r#"<text class="faint" x="{:.1}" y="{}" text-anchor="middle">{at}×</text>"#,
+                x(at),
+                bottom + 14.0
+            )
+            .unwrap();
         }
         for place in bars {
             let (this, times) = value(work, place).unwrap();
-            let class = if ENTRIES[place].program == "ours" { "ours" } else { "bar" };
+            let class = if ENTRIES[place].program.starts_with("ours") { "ours" } else { "bar" };
             let (left, right) = (x(times.min(1.0)), x(times.max(1.0)));
-            writeln!(body, r#"<text x="{}" y="{}" text-anchor="end">{}</text>"#, NAME - 10.0, y + 16.0, names[place]).unwrap();
-            writeln!(body, r#"<rect class="{class}" x="{left:.1}" y="{}" width="{:.1}" height="16" rx="2"/>"#, y + 4.0, (right - left).max(1.0)).unwrap();
-            writeln!(body, r#"<text class="faint" x="{:.1}" y="{}">{}×, {}</text>"#, right + 6.0, y + 16.0, ratio(times), time(this)).unwrap();
+            writeln!(
+                body,
+                r#"<text x="{}" y="{}" text-anchor="end">{}</text>"#,
+                NAME - 10.0,
+                y + 16.0,
+                names[place]
+            )
+            .unwrap();
+            writeln!(
+                body,
+                r#"<rect class="{class}" x="{left:.1}" y="{}" width="{:.1}" height="16" rx="2"/>"#,
+                y + 4.0,
+                (right - left).max(1.0)
+            )
+            .unwrap();
+            writeln!(
+                body,
+                r#"<text class="faint" x="{:.1}" y="{}">{}×, {}</text>"#,
+                right + 6.0,
+                y + 16.0,
+                ratio(times),
+                time(this)
+            )
+            .unwrap();
             y += LINE;
         }
         y += 14.0;

@@ -19,10 +19,18 @@ pub struct Entry {
     note: &'static str,
 }
 
+impl Entry {
+    /// The floor, and this crate in whatever way.
+    fn is_known(&self) -> bool {
+        self.program == "floor" || self.program.starts_with("ours")
+    }
+}
+
 const fn entry(program: &'static str, krate: &'static str, note: &'static str) -> Entry {
     Entry { program, batch: false, krate, note }
 }
 
+/// One more is a folder, a line here, and its name in `run`.
 const ENTRIES: &[Entry] = &[
     entry("floor", "rusqlite", "by hand"),
     Entry { batch: true, ..entry("floor", "rusqlite", "by hand, one transaction") },
@@ -32,7 +40,7 @@ const ENTRIES: &[Entry] = &[
     entry("refinery", "refinery", ""),
     entry("diesel", "diesel_migrations", ""),
     entry("sqlx", "sqlx", ""),
-    entry("published", "switchy_schema", "published"),
+    entry("published", "switchy_schema", "as published"),
 ];
 
 const COUNTS: [usize; 3] = [10, 100, 1_000];
@@ -59,7 +67,7 @@ fn program(root: &Path, name: &str) -> PathBuf {
     root.join("target/release").join(name)
 }
 
-/// In turns, each round beginning with another, so that whatever slows the machine slows all of them.
+/// In turns, in an order that is random but the same in each call of the driver, so that whatever slows the machine slows all of them.
 fn measure(root: &Path, rounds: usize) -> Medians {
     let folder = |entry: &Entry| root.join("work").join(entry.program);
     let _ = fs::remove_dir_all(root.join("work"));
@@ -76,12 +84,11 @@ fn measure(root: &Path, rounds: usize) -> Medians {
         COUNTS.iter().for_each(|&count| drop(call(entry, "prepare", count)));
     }
     let mut times: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+    let mut seed = 1;
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         for ((work, _), count) in WORKS.into_iter().flat_map(|work| COUNTS.map(|count| (work, count))) {
-            for turn in 0..ENTRIES.len() {
-                let turn = if round % 2 == 0 { turn } else { ENTRIES.len() - 1 - turn };
-                let place = (turn + round / 2) % ENTRIES.len();
+            for place in shuffled(ENTRIES.len(), &mut seed) {
                 let entry = &ENTRIES[place];
                 if entry.batch && work != "fresh" {
                     continue;
@@ -97,31 +104,46 @@ fn measure(root: &Path, rounds: usize) -> Medians {
     times.into_iter().map(|(key, times)| (key, median(times))).collect()
 }
 
+fn shuffled(count: usize, seed: &mut u64) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..count).collect();
+    for end in (1..count).rev() {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        places.swap(end, (*seed >> 33) as usize % (end + 1));
+    }
+    places
+}
+
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }
 
 fn page(root: &Path, rounds: usize, names: &[String], medians: &Medians) -> String {
-    let mut page = include_str!("head.md").replace("{rounds}", &rounds.to_string()).replace("{machine}", &machine(root));
+    let mut page =
+        include_str!("head.md").replace("{rounds}", &rounds.to_string()).replace("{machine}", &machine(root));
     for (work, what) in WORKS {
         write!(page, "\n## {what}\n\n| `{work}` |").unwrap();
         COUNTS.iter().for_each(|count| write!(page, " {count} |").unwrap());
         write!(page, "\n|---|{}", "--:|".repeat(COUNTS.len())).unwrap();
-        let mut faster = vec![];
+        let mut faster: Vec<String> = vec![];
         for (place, name) in names.iter().enumerate() {
             let value = |place: usize, count| medians.get(&(work, count, place)).copied();
             if value(place, COUNTS[0]).is_none() {
                 continue;
             }
             write!(page, "\n| {name} |").unwrap();
+            let mut counts = vec![];
             for count in COUNTS {
                 let (this, floor) = (value(place, count).unwrap(), value(0, count).unwrap());
                 write!(page, " {} ({}×) |", time(this), ratio(this / floor)).unwrap();
-                let ours = value(ENTRIES.iter().position(|entry| entry.program == "ours").unwrap(), count).unwrap();
-                if !["floor", "ours"].contains(&ENTRIES[place].program) && this < ours {
-                    faster.push(format!("{} with {count}", ENTRIES[place].krate));
+                let ours =
+                    value(ENTRIES.iter().position(|entry| entry.program == "ours").unwrap(), count).unwrap();
+                if !ENTRIES[place].is_known() && this < ours {
+                    counts.push(count.to_string());
                 }
+            }
+            if !counts.is_empty() {
+                faster.push(format!("{name} ({})", counts.join(", ")));
             }
         }
         let faster = if faster.is_empty() { "nobody".into() } else { faster.join(", ") };
@@ -129,9 +151,14 @@ fn page(root: &Path, rounds: usize, names: &[String], medians: &Medians) -> Stri
     }
     page.push_str(include_str!("size.md"));
     let crates = |entry: &Entry| tree(root, entry).len();
-    let small = |entry: &Entry| fs::metadata(program(root, &format!("small_{}", entry.program))).unwrap().len();
+    let small =
+        |entry: &Entry| fs::metadata(program(root, &format!("small_{}", entry.program))).unwrap().len();
     for (entry, name) in ENTRIES.iter().zip(names).filter(|(entry, _)| !entry.batch) {
-        let sqlite = answer(Command::new(program(root, &format!("peer_{}", entry.program))).args(["sqlite", "1"]).arg(root));
+        let sqlite = answer(
+            Command::new(program(root, &format!("peer_{}", entry.program)))
+                .args(["sqlite", "1"])
+                .arg(root.join("target")),
+        );
         let more = (small(entry) as f64 - small(&ENTRIES[0]) as f64) / 1024.0;
         let crates = crates(entry) as i64 - crates(&ENTRIES[0]) as i64;
         writeln!(page, "| {name} | {more:.0} | {crates} | {} |", sqlite.trim()).unwrap();
@@ -153,7 +180,10 @@ fn tree(root: &Path, entry: &Entry) -> BTreeSet<String> {
     let mut cargo = Command::new("cargo");
     cargo.args(["tree", "--locked", "-e", "normal", "--prefix", "none", "--manifest-path"]);
     let tree = answer(cargo.arg(root.join(entry.program).join("Cargo.toml")));
-    tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).filter(|line| !line.is_empty()).collect()
+    tree.lines()
+        .map(|line| line.trim_end_matches(" (*)").to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
 }
 
 fn machine(root: &Path) -> String {

@@ -195,10 +195,15 @@ fn machine(root: &Path) -> String {
     let cpu = field(&read("/proc/cpuinfo"), "model name");
     let system = field(&read("/etc/os-release"), "PRETTY_NAME");
     let kernel = answer(Command::new("uname").arg("-sr"));
-    let disk = answer(Command::new("stat").args(["-f", "-c", "%T"]).arg(root));
+    let disk = answer(Command::new("df").arg("--output=fstype").arg(root));
     let rustc = answer(Command::new("rustc").arg("-V"));
     let cores = thread::available_parallelism().map_or(0, usize::from);
-    format!("{cpu}, {cores} cores; {system}, {}, {}; {}", kernel.trim(), disk.trim(), rustc.trim())
+    format!(
+        "{cpu}, {cores} cores; {system}, {}, {}; {}",
+        kernel.trim(),
+        disk.lines().last().unwrap_or_default(),
+        rustc.trim()
+    )
 }
 
 fn answer(command: &mut Command) -> String {

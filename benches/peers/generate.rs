@@ -9,18 +9,20 @@ mod work;
 
 use work::{COUNTS, id, script};
 
-fn main() {
+/// Two for the small program; and each count, and one more to be pending above it.
+pub fn counts() -> impl Iterator<Item = usize> {
+    [2].into_iter().chain(COUNTS.into_iter().flat_map(|count| [count, count + 1]))
+}
+
+pub fn main() {
     println!("cargo::rerun-if-changed=../work.rs");
     println!("cargo::rerun-if-changed=../generate.rs");
     let package = env::var("CARGO_PKG_NAME").unwrap();
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("generated");
     let _ = fs::remove_dir_all(&folder);
 
-    // Two for the small program; and each count, and one more to be pending above it.
-    let counts: Vec<usize> =
-        [2].into_iter().chain(COUNTS.into_iter().flat_map(|count| [count, count + 1])).collect();
     let mut list = String::from("&[");
-    for &count in &counts {
+    for count in counts() {
         write!(list, "({count}, &[").unwrap();
         for number in 0..count {
             match &*package {

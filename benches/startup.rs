@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use include_dir::{Dir, DirEntry, File};
 use rusqlite::Connection;
-use switchy_schema::compiled::Set;
+use switchy_schema::compiled::{FORMAT, Set};
 use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::{Checksum, CompiledMigrations, Dialect, MigrationRunner};
 
@@ -64,6 +64,7 @@ fn compiled(runner: &MigrationRunner, conn: &Connection) -> CompiledMigrations {
     // Making a runner looks at the last one alone, and at no migration.
     let beginnings = vec![bytes; runner.list().len() + 1].leak();
     let set = Set {
+        format: FORMAT,
         database: Dialect::Sqlite,
         folder: "",
         files: &[],

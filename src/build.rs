@@ -20,25 +20,31 @@
 //! In the program, [`embedded!`](crate::embedded) inside a module `schema` makes `schema::MIGRATIONS`, which goes into a
 //! [`MigrationRunner`](crate::MigrationRunner), and `schema::migrate(&conn)`. `examples/compiled_set` is such a program.
 //!
-//! Cargo runs the build script again when a file of the folder is added, changed or removed. A debug build compares the folder with what it
-//! holds whenever it makes a runner, so a program that was not built again says so.
+//! Cargo runs the build script again when a file of the folder is added, changed or removed. It goes by the time of the file, so it misses a
+//! file that was copied over with an older time. Whenever a debug build makes a runner, it compares the folder with the set
+//! inside the program, and refuses to go on if they differ.
+//!
+//! A build script that says what it reads is run again for nothing else: if yours reads other files too, it has to print a
+//! `cargo::rerun-if-changed` for them. A program that renames the dependency renames it among its build dependencies too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
+use crate::discovery::compiled::FORMAT;
 use crate::discovery::folder;
 use crate::discovery::layout::{Entry, definitions};
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::migration::{Meta, ScriptMigration};
 
-/// Reads a folder of migrations for SQLite, for [`embedded!()`](crate::embedded) in the program. [`layout`](crate::layout) says how the folder looks; its
-/// path begins at the package.
+/// Reads a folder of migrations for SQLite, for [`embedded!()`](crate::embedded) in the program. [`layout`](crate::layout) says how the folder looks. A
+/// relative path starts at the folder of `Cargo.toml`.
 ///
-/// If something is wrong with the folder, the errors are cargo's, and the build ends.
+/// If something is wrong with the folder, cargo shows it, and the build fails.
 pub fn embed(folder: impl Into<PathBuf>) {
     Embed::new(folder).write();
 }
@@ -53,7 +59,7 @@ pub fn embed(folder: impl Into<PathBuf>) {
 /// Embed::new("server/migrations").database(Dialect::Postgres).named("server").write();
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "it does nothing until it is written"]
+#[must_use = "call `write`, or nothing happens"]
 pub struct Embed {
     folder: PathBuf,
     database: Dialect,
@@ -72,26 +78,41 @@ impl Embed {
         self
     }
 
-    /// Names the set, for `embedded!("name")`, where a program has more than one.
+    /// Names the set, for `embedded!("name")`, where a program has more than one: letters, digits and `_`.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Writes the set where [`embedded!`](crate::embedded) finds it. If something is wrong, it prints that as cargo's errors, and ends the
-    /// build script.
+    /// Writes the set where [`embedded!`](crate::embedded) finds it. If something is wrong, cargo shows it, and the build fails.
     pub fn write(self) {
         println!("cargo::rerun-if-changed={}", self.folder.display());
-        let written = self.to_rust().map_err(|error| format!("{error:#}")).and_then(|text| {
-            let out = std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; call this in a build script")?;
-            let name = self.name.as_deref().map_or_else(String::new, |name| format!("_{name}"));
-            let path = Path::new(&out).join(format!("switchy_schema{name}.rs"));
-            std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
-        });
-        if let Err(error) = written {
+        if let Err(error) = self.written() {
             error.lines().for_each(|line| println!("cargo::error={line}"));
             std::process::exit(1);
         }
+    }
+
+    fn written(&self) -> Result<(), String> {
+        static WRITTEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        let name = self.name.as_deref().unwrap_or_default();
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(format!("the set cannot be named `{name}`; use letters, digits and `_`"));
+        }
+        if !WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned()) {
+            return Err(match name {
+                "" => "two sets have no name; give one of them a name with `named`".to_owned(),
+                name => format!("two sets are named `{name}`; rename one of them"),
+            });
+        }
+        let text = self.to_rust().map_err(|error| format!("{error:#}"))?;
+        let out = std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; call this in a build script")?;
+        let end = if name.is_empty() { String::new() } else { format!("_{name}") };
+        let path = Path::new(&out).join(format!("switchy_schema{end}.rs"));
+        std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        // Where the build script no longer writes a set, the program does not find the file of an earlier build.
+        println!("cargo::rustc-env=SWITCHY_SCHEMA{end}={}", path.display());
+        Ok(())
     }
 
     /// The set as [`write`](Self::write) writes it.
@@ -106,7 +127,9 @@ impl Embed {
         // In an order that is not the file system's, so that a build can be repeated.
         let files: BTreeMap<String, Checksum> =
             entries.iter().map(|Entry { path, bytes }| (path.clone(), Checksum::of_bytes(bytes))).collect();
-        let set = definitions(self.database, &self.folder.to_string_lossy(), entries)?;
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+        let shown = self.folder.strip_prefix(&package).unwrap_or(&self.folder);
+        let set = definitions(self.database, &shown.to_string_lossy(), entries)?;
         let set = set.into_iter().map(|one| {
             let ScriptMigration { meta, up, down } = one.hashed();
             (meta, (up, down))
@@ -116,7 +139,7 @@ impl Embed {
         let mut text = String::new();
         let mut line = |args: fmt::Arguments<'_>| _ = text.write_fmt(args);
         line(format_args!(
-            "Set {{\n    database: Dialect::{:?},\n    folder: if cfg!(debug_assertions) {{ {:?} }} else {{ \"\" }},\n    \
+            "Set {{\n    format: {FORMAT},\n    database: Dialect::{:?},\n    folder: if cfg!(debug_assertions) {{ {:?} }} else {{ \"\" }},\n    \
              files: if cfg!(debug_assertions) {{\n        &[\n",
             self.database,
             root.to_string_lossy()
@@ -188,5 +211,18 @@ struct Quoted<'a>(&'a [crate::id::MigrationId]);
 impl fmt::Debug for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(crate::id::MigrationId::as_str)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_set_has_a_name_of_its_own_that_a_file_can_have() {
+        let written = |name: &str| Embed::new("no/such/folder").named(name).written().unwrap_err();
+        assert_eq!(written("a/b"), "the set cannot be named `a/b`; use letters, digits and `_`");
+        assert!(written("server").starts_with("there is no folder no/such/folder"));
+        assert_eq!(written("server"), "two sets are named `server`; rename one of them");
     }
 }

@@ -172,7 +172,7 @@ pub use rusqlite;
 pub mod compiled {
     pub use crate::dialect::Dialect;
     pub use crate::discovery::CompiledMigrations;
-    pub use crate::discovery::compiled::{Compiled, Set};
+    pub use crate::discovery::compiled::{Compiled, FORMAT, Set};
     pub use crate::migration::Unread;
     pub use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 }

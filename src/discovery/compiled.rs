@@ -16,22 +16,27 @@ use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 /// A folder of SQL files that the program's build script has read, ordered and hashed. [`embedded!`](crate::embedded) makes it;
 /// [`build`](crate::build) says how. A start with nothing pending then costs the same for ten migrations and for ten thousand.
 ///
-/// Like any [`MigrationSource`] it goes into a [`MigrationRunner`](crate::MigrationRunner), which then has options.
+/// Give it to a [`MigrationRunner`](crate::MigrationRunner) to set options.
 #[derive(Clone, Copy)]
 pub struct CompiledMigrations(&'static Set);
+
+/// The form of what a build script writes. It changes with any change of that, of the order of ids, of checksums, or of the digest.
+#[doc(hidden)]
+pub const FORMAT: u32 = 1;
 
 /// What the build script writes down of a set.
 #[doc(hidden)]
 #[derive(Debug)]
 #[allow(clippy::exhaustive_structs, reason = "the build script writes one")]
 pub struct Set {
+    pub format: u32,
     pub database: Dialect,
     /// The folder on the machine that built the program, and its files with their hashes; nothing in a release build.
     pub folder: &'static str,
     pub files: &'static [(&'static str, [u8; 32])],
     /// In the order in which they run.
     pub migrations: &'static [Compiled],
-    /// Whether some of them run in certain environments only.
+    /// Whether any of them is for certain environments only.
     pub is_limited: bool,
     /// The digest after none, one, two, ... of those that run where no environment is named.
     pub beginnings: &'static [[u8; 32]],
@@ -67,6 +72,10 @@ pub struct Compiled {
 impl CompiledMigrations {
     #[doc(hidden)]
     pub const fn new(set: &'static Set) -> Self {
+        assert!(
+            set.format == FORMAT,
+            "the build dependency `switchy_schema` has another version than the dependency; give both the same"
+        );
         Self(set)
     }
 
@@ -75,13 +84,14 @@ impl CompiledMigrations {
         self.0.migrations.iter().map(|migration| (migration.definition(), migration.needs.to_vec())).unzip()
     }
 
-    /// The digest after none, one, two, ... of those that run, if that is known where an environment is named or not.
+    /// The digest after none, one, two, ... of those that run, or `None` if it depends on the environment that
+    /// is named.
     pub(crate) fn beginnings(self, is_named: bool) -> Option<Vec<Basis>> {
         let known = || self.0.beginnings.iter().copied().map(Basis::from_bytes).collect();
         self.is_known(is_named).then(known)
     }
 
-    /// The head where all of them are applied that run, if that is known where an environment is named or not.
+    /// The head where all of them are applied that run, or `None` if it depends on the environment that is named.
     pub(crate) fn completion(self, is_named: bool) -> Option<Head> {
         let basis = self.0.beginnings.last().copied().map(Basis::from_bytes);
         self.is_known(is_named).then_some(Head { basis, count: self.0.beginnings.len().saturating_sub(1) })
@@ -153,23 +163,23 @@ impl Compiled {
 #[macro_export]
 macro_rules! embedded {
     () => {
-        $crate::__compiled!("/switchy_schema.rs");
+        $crate::__compiled!("SWITCHY_SCHEMA");
         $crate::__migrate!();
     };
     ($name:literal) => {
-        $crate::__compiled!("/switchy_schema_", $name, ".rs");
+        $crate::__compiled!("SWITCHY_SCHEMA_", $name);
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __compiled {
-    ($($file:tt)*) => {
+    ($($variable:tt)*) => {
         /// The migrations that the build script read.
         pub const MIGRATIONS: $crate::CompiledMigrations = {
             #[allow(unused_imports)]
             use $crate::compiled::*;
-            static SET: Set = include!(concat!(env!("OUT_DIR"), $($file)*));
+            static SET: Set = include!(env!(concat!($($variable)*), "the build script wrote no such set; see `switchy_schema::build`"));
             CompiledMigrations::new(&SET)
         };
     };

@@ -48,8 +48,8 @@ impl EmbeddedMigrations {
         Self { root, compared: None }
     }
 
-    /// In a debug build, refuses what is embedded if it is not what lies in a folder now: then the program was not built again. A folder that is not
-    /// there says nothing, and a release build does not look.
+    /// In a debug build of this crate, refuses the embedded set if the folder has changed since the program was built. A folder that is not
+    /// there is no error, and a release build does not look.
     pub const fn compared_with(mut self, folder: &'static str) -> Self {
         self.compared = Some(folder);
         self

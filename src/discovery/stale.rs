@@ -6,10 +6,13 @@ use std::path::Path;
 use crate::checksum::Checksum;
 use crate::error::{Failure, Location, Result};
 
-/// Folders inside folders, after which nothing is looked for: a link may lead back.
+/// How many levels deep it looks: a link may lead back.
 const DEEPEST: usize = 16;
 
-/// Refuses a folder that holds other scripts or metadata than these. A folder that is not there, or cannot be read, says nothing: the
+/// Cargo compares times, and a file can be copied with its old time.
+const REMEDY: &str = "build it again, and if that changes nothing, `touch build.rs` first";
+
+/// Refuses a folder that holds other scripts or metadata than these. A folder that is not there, or cannot be read, is no error: the
 /// program may have been taken to another machine.
 ///
 /// # Errors
@@ -25,7 +28,7 @@ pub(super) fn refuse<P: AsRef<str>>(
     let differs = |(path, what)| {
         let at = Location::file(format!("{folder}/{path}"));
         let what = format!("it was {what} since the program was built");
-        Err(Failure::Malformed { at, what, remedy: "build it again" }.into())
+        Err(Failure::Malformed { at, what, remedy: REMEDY }.into())
     };
     for (path, hash) in files {
         let path = path.as_ref();
@@ -57,7 +60,10 @@ fn look(
         }
         let below = if inside.is_empty() { name.to_owned() } else { format!("{inside}/{name}") };
         let metadata = std::fs::metadata(&path)?;
-        if metadata.is_dir() && depth < DEEPEST {
+        if metadata.is_dir() {
+            if depth == DEEPEST {
+                return Err(std::io::Error::other("it is too deep to be looked at"));
+            }
             look(&path, &below, depth + 1, found)?;
         } else if metadata.is_file() && is_ours(&path) {
             found.insert(below, Checksum::of_bytes(std::fs::read(&path)?));

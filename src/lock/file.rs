@@ -61,7 +61,7 @@ impl Locked {
         self.announced.set(Some(Instant::now()));
         let host = hostname().map_or_else(String::new, |host| format!(" on {host}"));
         let text = format!("{}\npid {}{host}\napplying `{migration}`\n", self.since, std::process::id());
-        // The first lines are all that is read, so the file need not be cut first.
+        // Only the first lines are read, so leftovers behind them do no harm.
         let mut file = &self.file;
         let _ = file.rewind().and_then(|()| file.write_all(text.as_bytes()));
     }

@@ -52,8 +52,8 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// A plan with everything that has to be known before it is carried out. `foresight` is for a target that may need a stored script; what a
-    /// policy or an environment asks for is known where these were set.
+    /// A plan with everything that has to be known before it is carried out. `foresight` is for a target that may need a stored script; `policy`
+    /// and `environment` store the function themselves.
     pub(super) fn judged(
         &self,
         conn: &mut B::Conn<'_>,

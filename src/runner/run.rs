@@ -170,7 +170,7 @@ impl<B: Backend> MigrationRunner<B> {
         let mut asked = if is_dirty { None } else { Some((plan.clone(), self.ask(&plan)?)) };
         let mut report = Report::default();
         let first = plan.steps().first().map(|step| step.id.clone());
-        // What the steps take away may be another thing by then.
+        // What the steps would take away may have changed by the time the lock is taken, so such a plan is made again.
         let is_looked_into = plan.steps().iter().any(|step| step.effects.is_some());
         let mut known =
             (!is_looked_into && ledger.form == TableForm::Current).then_some((ledger, history, plan));
@@ -194,7 +194,8 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// Goes to a target under the lock, as far as an answer reaches. What was known before the lock was taken is used if the head is the same.
+    /// Goes to a target under the lock, as far as an answer reaches. If the head has not changed since
+    /// before the lock, the plan that was made then is used.
     fn go(
         &self,
         conn: &mut B::Conn<'_>,

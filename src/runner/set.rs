@@ -10,14 +10,14 @@ use crate::graph::Graph;
 use crate::migration::{Body, Migration};
 use crate::step::Direction;
 
-/// The migrations of a runner, in their order. One that the build script has ordered is taken apart when it is first needed, which at a
+/// The migrations of a runner, in their order. Those that a build script has ordered are made when they are first needed, which at a
 /// start with nothing pending is never.
 pub(super) struct Set<B: Backend> {
     compiled: Option<CompiledMigrations>,
     loaded: OnceLock<Loaded<B>>,
 }
 
-/// The migrations, taken apart: what is known of each, what it runs, and whether that fits into a transaction.
+/// The migrations themselves: what is known of each, what it runs, and whether that fits into a transaction.
 struct Loaded<B: Backend> {
     graph: Graph,
     bodies: Vec<Body<B>>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use include_dir::{Dir, include_dir};
 use rusqlite::Connection;
 use switchy_schema::build::Embed;
-use switchy_schema::compiled::{Compiled, Set};
+use switchy_schema::compiled::{Compiled, FORMAT, Set};
 use switchy_schema::{
     Atomicity, Cascade, Checksum, CompiledMigrations, DataLoss, Dialect, EmbeddedMigrations, ErrorKind,
     ForeignKeys, Migration, MigrationError, MigrationRunner, MigrationSource, TransactionMode,
@@ -39,6 +39,7 @@ fn compiled(count: usize) -> (CompiledMigrations, Connection) {
     let mut beginnings = vec![[0; 32]; count];
     beginnings.push(bytes(&last));
     let set = Set {
+        format: FORMAT,
         database: Dialect::Sqlite,
         folder: "",
         files: &[],
@@ -111,6 +112,7 @@ fn after(change: impl Fn(&Path)) -> [Result<MigrationRunner, MigrationError>; 2]
     change(folder.path());
     let place = leak(folder.path().to_str().unwrap());
     let set = Set {
+        format: FORMAT,
         database: Dialect::Sqlite,
         folder: place,
         files: Vec::leak(files),
@@ -134,15 +136,21 @@ fn a_debug_build_notices_that_its_folder_has_changed() {
         (|folder| fs::remove_dir_all(folder).unwrap(), None),
         (
             |folder| fs::write(folder.join("1_here/up.sql"), "CREATE TABLE elsewhere (x);").unwrap(),
-            Some("/1_here/up.sql: it was changed since the program was built; build it again"),
+            Some(
+                "/1_here/up.sql: it was changed since the program was built; build it again, and if that changes nothing, `touch build.rs` first",
+            ),
         ),
         (
             |folder| fs::write(folder.join("1_here/down.sql"), "DROP TABLE here;").unwrap(),
-            Some("/1_here/down.sql: it was added since the program was built; build it again"),
+            Some(
+                "/1_here/down.sql: it was added since the program was built; build it again, and if that changes nothing, `touch build.rs` first",
+            ),
         ),
         (
             |folder| fs::remove_file(folder.join("2_there/metadata.toml")).unwrap(),
-            Some("/2_there/metadata.toml: it was removed since the program was built; build it again"),
+            Some(
+                "/2_there/metadata.toml: it was removed since the program was built; build it again, and if that changes nothing, `touch build.rs` first",
+            ),
         ),
     ];
     for (change, expected) in changes {

@@ -71,8 +71,8 @@ fn instructions(count: usize, rows: u32, script: &'static str) -> usize {
     conn.execute(fill, [rows]).unwrap();
     numbered(count, None).run(&conn).unwrap();
     let runner = numbered(count, Some(script));
-    let counted = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&counted);
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&steps);
     let count = move || {
         counter.fetch_add(1, Ordering::Relaxed);
         false
@@ -81,7 +81,7 @@ fn instructions(count: usize, rows: u32, script: &'static str) -> usize {
     #[allow(clippy::let_unit_value)]
     let _ = conn.progress_handler(1, Some(count));
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
-    counted.load(Ordering::Relaxed)
+    steps.load(Ordering::Relaxed)
 }
 
 #[test]

@@ -167,7 +167,7 @@ pub trait Backend: Sized + 'static {
     }
 
     /// Rows that reference a missing row, among what was touched and what references that. Asked only where enforcement is off
-    /// while a step runs ([`ForeignKeys::Checked`]), which is a matter of [`transaction`](Self::transaction).
+    /// while a step runs ([`ForeignKeys::Checked`](crate::ForeignKeys::Checked)), which is a matter of [`transaction`](Self::transaction).
     fn orphans(_conn: &mut Self::Conn<'_>, _touched: &Touched) -> Result<Orphans, Fault> {
         Ok(Orphans::default())
     }

@@ -186,9 +186,13 @@ fn large(rows: usize) {
             script.replace("{}", &number.get().to_string())
         };
         let mut first = true;
+        let is_pending = Cell::new(false);
         let prepare = || {
-            let migration = Migration::from_scripts(id(number.get() + 1), next(), None);
-            applied.borrow_mut().push(migration);
+            // The turn by hand leaves it pending for ours.
+            if !is_pending.replace(true) {
+                let migration = Migration::from_scripts(id(number.get() + 1), next(), None);
+                applied.borrow_mut().push(migration);
+            }
             let runner = MigrationRunner::new(applied.borrow().clone()).unwrap();
             // The tracking table is made once, which is no part of an update.
             if std::mem::take(&mut first) && applied.borrow().len() == 1 {
@@ -207,7 +211,10 @@ fn large(rows: usize) {
             conn.execute("INSERT INTO history (at) VALUES (datetime('now'))", []).unwrap();
             conn.execute_batch("COMMIT").unwrap();
         };
-        let ours = |runner: &mut MigrationRunner| assert!(!runner.run(&conn).unwrap().is_up_to_date());
+        let ours = |runner: &mut MigrationRunner| {
+            assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
+            is_pending.set(false);
+        };
         let [hand, ours] = medians(if is_bench() { 15 } else { 1 }, prepare, [&by_hand, &ours]);
         line(&format!("{what} {rows} child rows"), hand, ours);
     }

@@ -54,7 +54,7 @@ pub struct Compiled {
     pub description: Option<&'static str>,
     pub depends_on: &'static [&'static str],
     pub depends_on_if_present: &'static [&'static str],
-    /// Where those stand that it needs.
+    /// The places of those that it needs.
     pub needs: &'static [usize],
     pub databases: &'static [Dialect],
     pub environments: &'static [&'static str],
@@ -84,22 +84,22 @@ impl CompiledMigrations {
         self.0.migrations.iter().map(|migration| (migration.definition(), migration.needs.to_vec())).unzip()
     }
 
-    /// The digest after none, one, two, ... of those that run, or `None` if it depends on the environment that
-    /// is named.
-    pub(crate) fn beginnings(self, is_named: bool) -> Option<Vec<Basis>> {
-        let known = || self.0.beginnings.iter().copied().map(Basis::from_bytes).collect();
-        self.is_known(is_named).then(known)
+    /// The digest after none, one, two, ... of those that run in an environment, or `None` if the build script could not know it.
+    pub(crate) fn beginnings(self, environment: Option<&str>) -> Option<Vec<Basis>> {
+        let written = || self.0.beginnings.iter().copied().map(Basis::from_bytes).collect();
+        self.is_written_for(environment).then(written)
     }
 
-    /// The head where all of them are applied that run, or `None` if it depends on the environment that is named.
-    pub(crate) fn completion(self, is_named: bool) -> Option<Head> {
+    /// The head where all of them are applied that run in an environment, or `None` if the build script could not know it.
+    pub(crate) fn completion(self, environment: Option<&str>) -> Option<Head> {
         let basis = self.0.beginnings.last().copied().map(Basis::from_bytes);
-        self.is_known(is_named).then_some(Head { basis, count: self.0.beginnings.len().saturating_sub(1) })
+        let count = self.0.beginnings.len().saturating_sub(1);
+        self.is_written_for(environment).then_some(Head { basis, count })
     }
 
-    /// The build script knows no environment.
-    fn is_known(self, is_named: bool) -> bool {
-        !is_named || !self.0.is_limited
+    /// Whether the digests hold in an environment. They were written for none, which is the same for all if no migration is limited.
+    fn is_written_for(self, environment: Option<&str>) -> bool {
+        environment.is_none() || !self.0.is_limited
     }
 
     /// Refuses a set that was built for another database, and in a debug build one whose folder has changed since.

@@ -66,30 +66,31 @@ impl EmbeddedMigrations {
         }
         entries
     }
+
+    /// The set for a kind of database, with its checksums. It is read the first time that it is asked for.
+    fn read(&self, database: Dialect, root: &str) -> Result<Arc<Vec<ScriptMigration>>> {
+        let key = (std::ptr::from_ref(self.root).addr(), database);
+        let sets = || READ.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = sets().get(&key) {
+            return Ok(Arc::clone(set));
+        }
+        let set = definitions(database, root, self.entries(root))?;
+        let set = Arc::new(set.into_iter().map(ScriptMigration::hashed).collect());
+        sets().insert(key, Arc::clone(&set));
+        Ok(set)
+    }
 }
 
 impl<B: Backend> MigrationSource<B> for EmbeddedMigrations {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
         // `include_dir!` of a folder inside another one keeps the whole path; the set begins here.
-        let root = || self.root.path().to_string_lossy().replace('\\', "/");
+        let root = self.root.path().to_string_lossy().replace('\\', "/");
         if let (Some(folder), true) = (self.compared, cfg!(debug_assertions)) {
-            let files = self.entries(&root()).into_iter();
+            let files = self.entries(&root).into_iter();
             let files = files.filter(|file| stale::is_ours(file.path.as_ref()));
             stale::refuse(folder, files.map(|file| (file.path, *Checksum::of_bytes(file.bytes).bytes())))?;
         }
-        let key = (std::ptr::from_ref(self.root).addr(), B::DIALECT);
-        let known = || READ.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known().get(&key).cloned();
-        let set = if let Some(set) = before {
-            set
-        } else {
-            let root = root();
-            let set = definitions(B::DIALECT, &root, self.entries(&root))?;
-            let set = Arc::new(set.into_iter().map(ScriptMigration::hashed).collect());
-            known().insert(key, Arc::clone(&set));
-            set
-        };
-        Ok(set.iter().cloned().map(Migration::from).collect())
+        Ok(self.read(B::DIALECT, &root)?.iter().cloned().map(Migration::from).collect())
     }
 }
 

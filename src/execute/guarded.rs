@@ -141,7 +141,7 @@ impl<B: Backend> Executor<'_, B> {
 
     /// Whether a step may break a key.
     fn may_touch(&self, work: &Work<'_, '_, B>) -> bool {
-        self.hooks.before.len() + self.hooks.after.len() > 0 || work.action.text().is_none_or(B::may_touch)
+        work.action.text().filter(|_| self.is_script(work)).is_none_or(B::may_touch)
     }
 
     /// The same in the transaction that is open.

@@ -17,8 +17,8 @@ use crate::target::Target;
 impl<B: Backend> MigrationRunner<B> {
     /// The head of a table in which everything that runs here is applied.
     pub(super) fn completion(&self) -> Head {
-        let is_named = self.environment.is_some();
-        if let Some(head) = self.set.compiled().and_then(|set| set.completion(is_named)) {
+        let environment = self.environment.as_deref();
+        if let Some(head) = self.set.compiled().and_then(|set| set.completion(environment)) {
             return head;
         }
         let beginnings = self.beginnings();
@@ -28,10 +28,15 @@ impl<B: Backend> MigrationRunner<B> {
     /// The digest after none, one, two, ... of the migrations that run here.
     fn beginnings(&self) -> &[Basis] {
         self.beginnings.get_or_init(|| {
-            let is_named = self.environment.is_some();
-            let compiled = self.set.compiled().and_then(|set| set.beginnings(is_named));
-            compiled.unwrap_or_else(|| self.set.graph().beginnings(B::DIALECT, self.environment.as_deref()))
+            let environment = self.environment.as_deref();
+            let compiled = self.set.compiled().and_then(|set| set.beginnings(environment));
+            compiled.unwrap_or_else(|| self.set.graph().beginnings(B::DIALECT, environment))
         })
+    }
+
+    /// The head of the tracking table, without a digest if a record is dirty.
+    pub(super) fn settled(&self, conn: &mut B::Conn<'_>) -> Result<Head> {
+        patiently(self.lock_timeout, || B::settled(conn, &self.table)).map_err(self.reading())
     }
 
     /// What has to be known to go to a target. If the head is the one after the first migrations of the set, the records need not be read:
@@ -45,9 +50,7 @@ impl<B: Backend> MigrationRunner<B> {
         if matches!(target, Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_)) {
             let head = match head {
                 Some(head) => head,
-                None => {
-                    patiently(self.lock_timeout, || B::settled(conn, &self.table)).map_err(self.reading())?
-                }
+                None => self.settled(conn)?,
             };
             if head.basis.is_some() && self.beginnings().get(head.count).copied() == head.basis {
                 let form =

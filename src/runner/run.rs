@@ -144,12 +144,12 @@ impl<B: Backend> MigrationRunner<B> {
         self.enter(conn)?;
         let mut seen = None;
         if *target == Target::Latest {
-            let head = patiently(self.lock_timeout, || B::settled(conn, &self.table));
+            let head = self.settled(conn);
             if matches!(head, Ok(head) if head == self.complete) {
                 return Ok(Report { already: self.complete.count, ..Report::default() });
             }
             self.refuse_open_transaction(conn)?;
-            seen = Some(head.map_err(self.reading())?);
+            seen = Some(head?);
         } else {
             self.refuse_open_transaction(conn)?;
         }
@@ -208,14 +208,15 @@ impl<B: Backend> MigrationRunner<B> {
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let mut last = None;
         loop {
-            let head = patiently(self.lock_timeout, || B::settled(conn, &self.table));
-            let head = head.map_err(self.reading())?;
-            let is_same =
-                |(ledger, ..): &(Ledger, History, Plan)| ledger.head == head && head.basis.is_some();
-            let (ledger, history, plan) = if let Some(known) = known.take().filter(is_same) {
-                known
+            let before = known.take();
+            let head = before.as_ref().map(|_| self.settled(conn)).transpose()?;
+            let is_same = |(ledger, ..): &(Ledger, History, Plan)| {
+                head.is_some_and(|head| head.basis.is_some() && head == ledger.head)
+            };
+            let (ledger, history, plan) = if let Some(before) = before.filter(is_same) {
+                before
             } else {
-                let (ledger, history) = self.known(conn, target, Some(head))?;
+                let (ledger, history) = self.known(conn, target, head)?;
                 // Steps that change nothing in the books would be taken for ever.
                 if last == Some(history.basis()) {
                     return Err(Failure::Stale(0).into());

@@ -10,8 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    Atomicity, Backend, Basis, Dialect, Dirty, Fault, FaultKind, Head, Ledger, MigrationId, MigrationRunner,
-    Progress, Reached, Record, Script, TableForm, TableName, Target, Touched, Trace,
+    Atomicity, Backend, Dialect, Dirty, Fault, FaultKind, Head, HistoryDigest, LogEntry, MigrationId,
+    MigrationRunner, Progress, Record, Script, ScriptProgress, TableForm, TableName, Target, Touched,
+    TrackingTable,
 };
 
 /// The database: settings, the tables and logs of the engine, and a copy of it all while a transaction is open.
@@ -19,7 +20,7 @@ use switchy_schema::{
 pub struct Settings {
     values: BTreeMap<String, String>,
     tables: BTreeMap<String, Vec<Row>>,
-    logs: BTreeMap<String, Vec<Trace>>,
+    logs: BTreeMap<String, Vec<LogEntry>>,
     before: Option<Box<Settings>>,
 }
 
@@ -27,7 +28,7 @@ pub struct Settings {
 #[derive(Clone)]
 struct Row {
     record: Record,
-    basis: Option<Basis>,
+    digest: Option<HistoryDigest>,
 }
 
 impl Settings {
@@ -114,8 +115,8 @@ impl Backend for Toy {
                 continue;
             }
             conn.change(statement).map_err(|fault| fault.at(offset).in_statement(number, statement))?;
-            if script.atomicity == Atomicity::Guarded {
-                progress(conn, Reached::statement(number + 1))?;
+            if script.atomicity == Atomicity::NonTransactional {
+                progress(conn, ScriptProgress::statement(number + 1))?;
             }
         }
         Ok(Touched::anything())
@@ -128,14 +129,14 @@ impl Backend for Toy {
 
     fn head(conn: &mut &mut Settings, table: &TableName) -> Result<Head, Fault> {
         let rows = conn.tables.get(table.as_str()).map_or(&[][..], |rows| rows);
-        Ok(rows.last().map_or(Head::EMPTY, |row| Head { basis: row.basis, count: rows.len() }))
+        Ok(rows.last().map_or(Head::EMPTY, |row| Head { digest: row.digest, count: rows.len() }))
     }
 
-    fn read(conn: &mut &mut Settings, table: &TableName) -> Result<Ledger, Fault> {
+    fn read(conn: &mut &mut Settings, table: &TableName) -> Result<TrackingTable, Fault> {
         let head = Self::head(conn, table)?;
-        Ok(conn.tables.get(table.as_str()).map_or(Ledger::MISSING, |rows| {
+        Ok(conn.tables.get(table.as_str()).map_or(TrackingTable::MISSING, |rows| {
             let records = rows.iter().map(|row| row.record.clone());
-            Ledger::new(TableForm::Current, head, records.collect())
+            TrackingTable::new(TableForm::Current, head, records.collect())
         }))
     }
 
@@ -152,7 +153,7 @@ impl Backend for Toy {
         if record.run_on.is_empty() {
             record.run_on = now();
         }
-        conn.rows(table)?.push(Row { record, basis: None });
+        conn.rows(table)?.push(Row { record, digest: None });
         Ok(())
     }
 
@@ -194,19 +195,19 @@ impl Backend for Toy {
         Ok(())
     }
 
-    fn stamp(conn: &mut &mut Settings, table: &TableName, basis: Basis) -> Result<(), Fault> {
-        conn.rows(table)?.last_mut().into_iter().for_each(|row| row.basis = Some(basis));
+    fn stamp(conn: &mut &mut Settings, table: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
+        conn.rows(table)?.last_mut().into_iter().for_each(|row| row.digest = Some(digest));
         Ok(())
     }
 
-    fn log(conn: &mut &mut Settings, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+    fn append_log(conn: &mut &mut Settings, log: &TableName, trace: &LogEntry) -> Result<(), Fault> {
         let mut trace = trace.clone();
         trace.logged_on = now();
         conn.logs.entry(log.as_str().to_owned()).or_default().push(trace);
         Ok(())
     }
 
-    fn traces(conn: &mut &mut Settings, log: &TableName) -> Result<Vec<Trace>, Fault> {
+    fn read_log(conn: &mut &mut Settings, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
         Ok(conn.logs.get(log.as_str()).cloned().unwrap_or_default())
     }
 
@@ -286,7 +287,7 @@ impl Testbed<Toy> for Toys {
 
     /// There is one connection, which nobody has to be kept from.
     fn abilities(&self) -> Abilities {
-        Abilities { connections: false, lock: false, rehearsal: false, ..Abilities::default() }
+        Abilities { connections: false, lock: false, forecast: false, ..Abilities::default() }
     }
 }
 

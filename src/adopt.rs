@@ -10,19 +10,19 @@ use crate::foreign::{Doubt, Objection};
 use crate::id::MigrationId;
 
 mod choose;
-mod facts;
+mod display;
 mod flagged;
 mod moment;
 mod names;
 mod plan;
 mod sums;
+mod tool_history;
 mod tools;
 mod versions;
-mod words;
 
 pub(crate) use choose::{Chosen, Seen, candidates, choose};
-pub(crate) use facts::quoted;
 pub(crate) use plan::{Known, Local, decide};
+pub(crate) use tool_history::quoted;
 
 /// Tables that are in no migration: what tools keep for themselves.
 pub(crate) fn companions() -> impl Iterator<Item = &'static str> {
@@ -249,7 +249,7 @@ impl Adoption {
 
     /// With what the schema says.
     pub(crate) fn proven(mut self, proof: Proof) -> Self {
-        self.objections.extend(words::doubted(&proof));
+        self.objections.extend(display::doubted(&proof));
         self.proof = proof;
         self
     }

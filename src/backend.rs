@@ -4,44 +4,44 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dialect::{Dialect, TableName};
-use crate::effect::{Foreseen, Outlook, Trust, scan};
+use crate::effect::{Forecast, PlannedScript, Trust, scan};
 use crate::fault::{Fault, FaultKind};
-use crate::fit::Fit;
 use crate::foreign::{Definition, ForeignTable};
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
+use crate::log_entry::LogEntry;
 use crate::orphans::Orphans;
-use crate::reached::{Reached, Standing};
+use crate::progress::{ScriptProgress, StatementOutcome};
 use crate::step::Atomicity;
 use crate::touched::Touched;
-use crate::trace::Trace;
+use crate::transaction_fit::TransactionFit;
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-mod fit;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod foreign;
-mod ledger;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod non_transactional;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod run;
+mod script;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod table;
+mod tracking_table;
 mod transaction;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-mod walk;
+mod transaction_fit;
 
-pub use self::ledger::{Ledger, TableForm};
 #[cfg(feature = "mysql")]
 pub use self::mysql::Mysql;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
-pub use self::run::{Attempt, Prepare, Rehearsal, Scope, Script};
+pub use self::script::{ForecastRequest, LockAttempt, Prepare, Scope, Script};
 pub(crate) use self::session::Session;
+pub use self::tracking_table::{TableForm, TrackingTable};
 pub use self::transaction::atomically;
 #[cfg(feature = "mysql")]
 pub(crate) use self::transaction::closed_unless;
@@ -63,7 +63,7 @@ pub use sqlite::Sqlite;
 ///    a fault the byte offset and the statement it belongs to.
 /// 5. Keep records: [`head`](Self::head), [`read`](Self::read), [`create_table`](Self::create_table),
 ///    [`insert`](Self::insert), [`update`](Self::update), [`advance`](Self::advance), [`delete`](Self::delete),
-///    [`stamp`](Self::stamp); and a log of what was undone: [`log`](Self::log), [`traces`](Self::traces). A missing table is an
+///    [`stamp`](Self::stamp); and a log of what was undone: [`log`](Self::log), [`traces`](Self::read_log). A missing table is an
 ///    empty history, and reading never creates it. A record that is there already cannot be inserted, and one that is not there
 ///    neither be changed nor deleted: that is a fault. What is inserted carries no digest until it is stamped.
 /// 6. Everything else has a default. A database that is a file says where ([`locate`](Self::locate)), so that
@@ -146,14 +146,14 @@ pub trait Backend: Sized + 'static {
 
     /// Whether a script runs in a transaction if one is begun before it, as far as its text says. Where a statement commits what was
     /// done before it, as those that change a schema do on MySQL, or where no statement can run in a transaction, it does not.
-    fn fit(_script: &str) -> Fit {
-        Fit::Inside
+    fn transaction_fit(_script: &str) -> TransactionFit {
+        TransactionFit::Inside
     }
 
     /// Runs a script from the statement [`Script::from`] on, and tells what it touched.
     ///
     /// Outside a transaction `progress` is called each time a statement is done, if possible in one transaction with it. Where
-    /// that is not possible, it is called before the statement too, with a [mark](Reached::mark), which also tells that those before it are
+    /// that is not possible, it is called before the statement too, with a [mark](ScriptProgress::mark), which also tells that those before it are
     /// done. Statements before the first that only change the session are run again, since the session that they changed is gone.
     fn run_script(
         conn: &mut Self::Conn<'_>,
@@ -173,13 +173,13 @@ pub trait Backend: Sized + 'static {
     }
 
     /// Whether a statement is done that began with a mark, and whose end nobody saw.
-    fn stands(
+    fn statement_outcome(
         _conn: &mut Self::Conn<'_>,
         _script: &str,
         _statement: u32,
         _mark: &str,
-    ) -> Result<Standing, Fault> {
-        Ok(Standing::Unknown("it ran by itself".to_owned()))
+    ) -> Result<StatementOutcome, Fault> {
+        Ok(StatementOutcome::Unknown("it ran by itself".to_owned()))
     }
 
     /// Where a statement of a script begins, in bytes; one behind the last is where the script ends. `None` if that cannot be told:
@@ -206,15 +206,15 @@ pub trait Backend: Sized + 'static {
 
     /// The same for a start, which must not pass over an unfinished step: without a digest if a record is dirty, whoever made it so. One
     /// statement, where the database can.
-    fn settled(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault> {
-        let Ledger { head, records, .. } = Self::read(conn, table)?;
+    fn clean_head(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault> {
+        let TrackingTable { head, records, .. } = Self::read(conn, table)?;
         let is_dirty = records.iter().any(|record| record.dirty.is_some());
-        Ok(if is_dirty { Head { basis: None, ..head } } else { head })
+        Ok(if is_dirty { Head { digest: None, ..head } } else { head })
     }
 
     /// Which form the tracking table has.
     fn form(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TableForm, Fault> {
-        Self::read(conn, table).map(|ledger| ledger.form)
+        Self::read(conn, table).map(|tracking| tracking.form)
     }
 
     /// Adds a record, and writes the digest of the whole history on it.
@@ -222,20 +222,20 @@ pub trait Backend: Sized + 'static {
         conn: &mut Self::Conn<'_>,
         table: &TableName,
         record: &Record,
-        basis: Basis,
+        digest: HistoryDigest,
     ) -> Result<(), Fault> {
         Self::insert(conn, table, record)?;
-        Self::stamp(conn, table, basis)
+        Self::stamp(conn, table, digest)
     }
 
     /// Begins a step outside a transaction: adds its record as [`append`](Self::append) does if the tracking table still has this head, in a
     /// transaction of its own and in one statement, and says whether it had it. `None`, and nothing done, if that takes several statements.
-    fn append_alone(
+    fn append_if_head(
         _conn: &mut Self::Conn<'_>,
         _table: &TableName,
         _head: Head,
         _record: &Record,
-        _basis: Basis,
+        _basis: HistoryDigest,
         _patience: Duration,
     ) -> Result<Option<bool>, Fault> {
         Ok(None)
@@ -243,24 +243,24 @@ pub trait Backend: Sized + 'static {
 
     /// Ends a step outside a transaction: rewrites its record, which is the newest, if that still says what `from` says but for `of` and
     /// `failure`, and writes the digest on it, likewise alone; and says whether it did.
-    fn finish_alone(
+    fn finish_if_unchanged(
         _conn: &mut Self::Conn<'_>,
         _table: &TableName,
         _from: &Dirty,
         _record: &Record,
-        _basis: Basis,
+        _basis: HistoryDigest,
     ) -> Result<Option<bool>, Fault> {
         Ok(None)
     }
 
     /// A number that changes when another connection changes the database, and stays the same otherwise, asked in a transaction of ours.
     /// While it stays the same, no other program has changed the tracking table. `None` if the database has no such number.
-    fn version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
+    fn data_version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
         Ok(None)
     }
 
     /// Everything in the tracking table, oldest first.
-    fn read(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Ledger, Fault>;
+    fn read(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TrackingTable, Fault>;
 
     /// Makes a tracking table of today's form that holds these records, in place of one of an older form if there is
     /// one. Called inside a transaction.
@@ -287,7 +287,7 @@ pub trait Backend: Sized + 'static {
     fn delete(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<(), Fault>;
 
     /// Writes the digest of the whole history on the newest record, if there is a record.
-    fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, basis: Basis) -> Result<(), Fault>;
+    fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, digest: HistoryDigest) -> Result<(), Fault>;
 
     /// Makes the log, if it does not exist and making it commits: see [`SCHEMA_CAN_BE_ATOMIC`](Self::SCHEMA_CAN_BE_ATOMIC).
     fn create_log(_conn: &mut Self::Conn<'_>, _log: &TableName) -> Result<(), Fault> {
@@ -295,10 +295,10 @@ pub trait Backend: Sized + 'static {
     }
 
     /// Adds a line to the log, which is a table of its own and is made if it does not exist. The database dates it.
-    fn log(conn: &mut Self::Conn<'_>, log: &TableName, trace: &Trace) -> Result<(), Fault>;
+    fn append_log(conn: &mut Self::Conn<'_>, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault>;
 
     /// Everything in the log, oldest first. A missing table is an empty log, and reading never creates it.
-    fn traces(conn: &mut Self::Conn<'_>, log: &TableName) -> Result<Vec<Trace>, Fault>;
+    fn read_log(conn: &mut Self::Conn<'_>, log: &TableName) -> Result<Vec<LogEntry>, Fault>;
 
     /// Whether something in the database itself, like a trigger, may write to the tracking table when a script writes elsewhere.
     /// If so, the whole table is compared around each step.
@@ -321,13 +321,13 @@ pub trait Backend: Sized + 'static {
 
     /// A table that another tool made, with these of its columns in its rows, and nothing where it has no such column; `None` if there is no
     /// such table. At most one row more than [`ForeignTable::MOST_ROWS`] is read.
-    fn foreign(
+    fn foreign_table(
         _conn: &mut Self::Conn<'_>,
         table: &TableName,
         _columns: &[&str],
     ) -> Result<Option<ForeignTable>, Fault> {
         let what = format!("{} has no way to read `{table}`, which is not the engine's", Self::DIALECT);
-        Err(Fault::new(FaultKind::Other, what).remedy("write `Backend::foreign` for it"))
+        Err(Fault::new(FaultKind::Other, what).remedy("write `Backend::foreign_table` for it"))
     }
 
     /// The number that a database keeps for applications, if it has one, as SQLite's `user_version`.
@@ -342,16 +342,19 @@ pub trait Backend: Sized + 'static {
 
     /// What is to be expected of scripts that would run one after the other, found out without changing anything. Where the database
     /// has no better way, their text is read; then a script out of the database cannot be vouched for.
-    fn foresee(_conn: &mut Self::Conn<'_>, rehearsal: &Rehearsal<'_, Self>) -> Result<Vec<Outlook>, Fault> {
-        let outlook = |script: &Foreseen<'_>| Outlook {
+    fn forecast(
+        _conn: &mut Self::Conn<'_>,
+        request: &ForecastRequest<'_, Self>,
+    ) -> Result<Vec<Forecast>, Fault> {
+        let forecast = |script: &PlannedScript<'_>| Forecast {
             effects: script.text.map(scan).unwrap_or_default(),
             failure: (script.trust == Trust::Database).then(|| {
                 let what = format!("{} has no way to try it out on a copy", Self::DIALECT);
                 Fault::new(FaultKind::Other, what)
             }),
-            ..Outlook::new()
+            ..Forecast::new()
         };
-        Ok(rehearsal.scripts.iter().map(outlook).collect())
+        Ok(request.scripts.iter().map(forecast).collect())
     }
 
     /// The table with the schema it is in, or would be made in, so that a script which changes where names are looked up changes
@@ -361,8 +364,8 @@ pub trait Backend: Sized + 'static {
     }
 
     /// Tries to take the database's own lock of a tracking table for this session, without waiting.
-    fn try_lock(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<Attempt, Fault> {
-        Ok(Attempt::Impossible)
+    fn try_lock(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<LockAttempt, Fault> {
+        Ok(LockAttempt::Unsupported)
     }
 
     /// Gives that lock back.
@@ -372,34 +375,38 @@ pub trait Backend: Sized + 'static {
 
     /// Keeps others from writing to the tracking table until the transaction that is open ends, if beginning it did not.
     /// Others are waited for no longer than this.
-    fn enter(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
+    fn lock_table(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
         Ok(())
     }
 
     /// The same where the table is known to be there; with its head, if the database tells it at once.
-    fn enter_looking(
+    fn lock_table_with_head(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
         patience: Duration,
     ) -> Result<Option<Head>, Fault> {
-        Self::enter(conn, table, patience)?;
+        Self::lock_table(conn, table, patience)?;
         Ok(None)
     }
 
     /// Makes the row that [`Lock::Row`](crate::Lock::Row) locks, if it is not there.
-    fn prepare_row(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<Attempt, Fault> {
-        Ok(Attempt::Impossible)
+    fn create_lock_row(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<LockAttempt, Fault> {
+        Ok(LockAttempt::Unsupported)
     }
 
     /// Locks that row until the transaction that is open ends. If others have it for longer than this, it is a [`FaultKind::Busy`].
-    fn enter_row(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
+    fn lock_row(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
         Ok(())
     }
 
     /// Waits until nobody else is changing records in a transaction, and keeps others from it until the one that is open ends. This comes
-    /// behind [`enter_row`](Self::enter_row), since how far a step outside a transaction came is written without that row.
-    fn outwait(conn: &mut Self::Conn<'_>, table: &TableName, patience: Duration) -> Result<(), Fault> {
-        Self::enter(conn, table, patience)
+    /// behind [`lock_row`](Self::lock_row), since how far a step outside a transaction came is written without that row.
+    fn wait_for_writers(
+        conn: &mut Self::Conn<'_>,
+        table: &TableName,
+        patience: Duration,
+    ) -> Result<(), Fault> {
+        Self::lock_table(conn, table, patience)
     }
 
     /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
@@ -409,7 +416,7 @@ pub trait Backend: Sized + 'static {
 }
 
 /// What a script calls as it goes on.
-pub type Progress<'p, B> = dyn FnMut(&mut <B as Backend>::Conn<'_>, Reached) -> Result<(), Fault> + 'p;
+pub type Progress<'p, B> = dyn FnMut(&mut <B as Backend>::Conn<'_>, ScriptProgress) -> Result<(), Fault> + 'p;
 
 /// A backend whose tables lie in schemas, so that [`MigrationRunner::schema`](crate::MigrationRunner::schema) can name one.
 pub trait Schemas: Backend {}

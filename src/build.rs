@@ -156,8 +156,8 @@ impl Embed {
         }
         let is_limited = graph.metas().iter().any(|meta| !meta.environments.is_empty());
         line(format_args!("    ],\n    is_limited: {is_limited},\n    beginnings: &[\n"));
-        for basis in graph.beginnings(self.database, None) {
-            line(format_args!("        {:?},\n", basis.bytes()));
+        for digest in graph.beginnings(self.database, None) {
+            line(format_args!("        {:?},\n", digest.bytes()));
         }
         line(format_args!("    ],\n}}\n"));
         Ok(text)

@@ -59,7 +59,7 @@ impl EffectKind {
 #[non_exhaustive]
 pub enum Evidence {
     /// The database said it, of a copy of the schema.
-    Rehearsal,
+    ForecastRequest,
     /// The text of the script says it. Names are not resolved, and what triggers and views do is not seen.
     Text,
 }
@@ -103,7 +103,7 @@ impl fmt::Display for Effect {
             Some(rows) => write!(f, "{with} {rows} {many}")?,
         }
         match evidence {
-            Evidence::Rehearsal => Ok(()),
+            Evidence::ForecastRequest => Ok(()),
             Evidence::Text => f.write_str(" (as its text reads)"),
         }
     }
@@ -119,7 +119,7 @@ pub(crate) fn losses(effects: &[Effect]) -> Option<String> {
 /// What is to be expected of a script.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Outlook {
+pub struct Forecast {
     /// What it takes away.
     pub effects: Vec<Effect>,
     /// The first thing that went wrong on the copy of the schema; of a script that came out of the database, also what it must
@@ -141,7 +141,7 @@ pub struct Unparented {
     pub rows: u64,
 }
 
-impl Outlook {
+impl Forecast {
     /// Nothing is known to go, and nothing went wrong.
     pub fn new() -> Self {
         Self::default()
@@ -162,7 +162,7 @@ pub enum Trust {
 /// A script whose effects are wanted.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Foreseen<'a> {
+pub struct PlannedScript<'a> {
     /// The script; `None` for code, whose effects nobody can know.
     pub text: Option<&'a str>,
     /// Where it comes from.
@@ -173,7 +173,7 @@ pub struct Foreseen<'a> {
     pub atomicity: Atomicity,
 }
 
-impl<'a> Foreseen<'a> {
+impl<'a> PlannedScript<'a> {
     /// A script, or code.
     pub fn new(text: Option<&'a str>, trust: Trust) -> Self {
         Self { text, trust, foreign_keys: ForeignKeys::Checked, atomicity: Atomicity::Transaction }

@@ -11,16 +11,16 @@ use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
 
+mod display;
 mod location;
 mod step;
-mod words;
 
 pub use location::Location;
 
 pub(crate) use step::{Remains, StepFailure};
 
-pub(crate) use words::{Abridged, Printable};
-use words::{Advice, Done, Holder, Named, Nearest, Sentences};
+pub(crate) use display::{Abridged, Printable};
+use display::{Advice, Done, Holder, Named, Nearest, Sentences};
 
 /// A result of this crate.
 pub type Result<T, E = MigrationError> = std::result::Result<T, E>;

@@ -1,16 +1,17 @@
-//! Carries out an approved plan: one transaction a step, or a guarded step where there can be none.
+//! Carries out an approved plan: one transaction a step, or a step outside a transaction where there can be none.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, Ledger, Progress, Scope, Script, Session, TableForm, patiently};
+use crate::backend::{Backend, Progress, Scope, Script, Session, TableForm, TrackingTable, patiently};
 use crate::dialect::TableName;
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
 use crate::event::{Event, Observer};
 use crate::fault::{Fault, FaultKind};
-use crate::history::{Basis, Dirty, Head, History, Record};
+use crate::history::{Dirty, Head, History, HistoryDigest, Record};
 use crate::hooks::Hooks;
+use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::migration::{Action, Body, Meta};
 use crate::plan::TransactionMode;
 use crate::policy::Approved;
@@ -18,15 +19,14 @@ use crate::report::{Applied, Report};
 use crate::sql::mentions;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
 use crate::touched::Touched;
-use crate::trace::{Trace, TraceKind};
 
 use self::atomic::Run;
 
 mod amend;
 mod atomic;
-mod guarded;
+mod non_transactional;
+mod notify;
 mod reconcile;
-mod tell;
 
 /// What a plan is carried out with.
 pub(crate) struct Executor<'r, B: Backend> {
@@ -58,7 +58,7 @@ pub(crate) type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 pub(crate) type Found<'r, B> = (&'r Meta, &'r Body<B>);
 
 /// What no step may change.
-type Others = (TableForm, Vec<Record>, Vec<Trace>);
+type Others = (TableForm, Vec<Record>, Vec<LogEntry>);
 
 /// How the migration of a step is found.
 pub(crate) type Find<'r, B> = Box<dyn Fn(&Step) -> Option<Found<'r, B>> + 'r>;
@@ -97,24 +97,24 @@ impl From<MigrationError> for Stop {
 
 /// The tracking table as the executor knows it, and what it makes of it.
 #[derive(Debug, Clone, Copy)]
-struct Books {
+struct TableState {
     form: TableForm,
     head: Head,
-    basis: Basis,
+    digest: HistoryDigest,
     count: usize,
     /// The version of the database when the table was last looked at.
     version: Option<i64>,
 }
 
-impl Books {
-    fn of(ledger: &Ledger, history: &History) -> Self {
-        let (basis, count) = (history.basis(), history.count());
-        Self { form: ledger.form, head: ledger.head, basis, count, version: None }
+impl TableState {
+    fn of(tracking: &TrackingTable, history: &History) -> Self {
+        let (digest, count) = (history.digest(), history.count());
+        Self { form: tracking.form, head: tracking.head, digest, count, version: None }
     }
 
     /// With one record more or less.
     fn toggled(&self, record: &Record, direction: Direction) -> Self {
-        let basis = self.basis.toggled(Basis::of_record(
+        let digest = self.digest.toggled(HistoryDigest::of_record(
             &record.id,
             record.checksum.as_ref(),
             record.dirty.is_some(),
@@ -123,7 +123,7 @@ impl Books {
             Direction::Up => self.count + 1,
             Direction::Down => self.count - 1,
         };
-        Self { form: TableForm::Current, head: Head { basis: Some(basis), count }, basis, count, ..*self }
+        Self { form: TableForm::Current, head: Head { digest: Some(digest), count }, digest, count, ..*self }
     }
 }
 
@@ -139,7 +139,7 @@ struct Work<'p, 'r, B: Backend> {
     /// The record of the migration when it is applied.
     record: Record,
     /// Whether everybody has heard that it is done, though it is done again.
-    is_told: Cell<bool>,
+    was_reported: Cell<bool>,
 }
 
 impl<B: Backend> Work<'_, '_, B> {
@@ -187,21 +187,21 @@ impl<'r, B: Backend> Executor<'r, B> {
         &self,
         conn: &mut B::Conn<'_>,
         plan: Approved,
-        ledger: &Ledger,
+        tracking: &TrackingTable,
         history: &History,
         report: &mut Report,
     ) -> Result<(), Stop> {
         let plan = plan.into_plan();
         let works = self.works(plan.steps(), history)?;
-        let mut books = Books::of(ledger, history);
-        let mut first = Some((ledger, history));
+        let mut state = TableState::of(tracking, history);
+        let mut first = Some((tracking, history));
         let mode = plan.mode();
         let mut left = &*works;
         while let Some(work) = left.first() {
             self.go_on()?;
             let done = match (mode, work.step.atomicity) {
-                (TransactionMode::PerMigration, Atomicity::Guarded) => {
-                    self.guarded(conn, work, &mut books, &mut first, report)?;
+                (TransactionMode::PerMigration, Atomicity::NonTransactional) => {
+                    self.non_transactional(conn, work, &mut state, &mut first, report)?;
                     1
                 }
                 (TransactionMode::PerMigration, Atomicity::Transaction) => {
@@ -211,11 +211,11 @@ impl<'r, B: Backend> Executor<'r, B> {
                     };
                     let (joining, behind) = left.split_at(left.iter().take_while(may_join).count());
                     let run = Run { works: joining, mode, blocked_by: behind.first() };
-                    self.atomic(conn, &run, &mut books, &mut first, report)?
+                    self.atomic(conn, &run, &mut state, &mut first, report)?
                 }
                 (TransactionMode::Batch, _) => {
                     let run = Run { works: left, mode, blocked_by: None };
-                    self.atomic(conn, &run, &mut books, &mut first, report)?
+                    self.atomic(conn, &run, &mut state, &mut first, report)?
                 }
             };
             left = &left[done..];
@@ -227,12 +227,12 @@ impl<'r, B: Backend> Executor<'r, B> {
     pub(crate) fn upgrade(
         &self,
         conn: &mut B::Conn<'_>,
-        ledger: &Ledger,
+        tracking: &TrackingTable,
         history: &History,
     ) -> Result<(), Stop> {
-        let mut books = Books::of(ledger, history);
-        B::transaction(conn, &self.bookkeeping(), |conn| {
-            self.reconcile(conn, &mut books, &mut Some((ledger, history)))
+        let mut state = TableState::of(tracking, history);
+        B::transaction(conn, &self.record_scope(), |conn| {
+            self.reconcile(conn, &mut state, &mut Some((tracking, history)))
         })
     }
 
@@ -263,13 +263,13 @@ impl<'r, B: Backend> Executor<'r, B> {
                 action,
                 before,
                 record,
-                is_told: Cell::new(false),
+                was_reported: Cell::new(false),
             })
         };
         (1..).zip(steps).map(work).collect()
     }
 
-    fn bookkeeping(&self) -> Scope {
+    fn record_scope(&self) -> Scope {
         Scope::new(ForeignKeys::Unchecked, self.patience)
     }
 
@@ -307,19 +307,19 @@ impl<'r, B: Backend> Executor<'r, B> {
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         record: &Record,
-        books: &mut Books,
+        state: &mut TableState,
     ) -> Result<(), Stop> {
         if work.adds() {
-            *books = books.toggled(record, Direction::Up);
-            B::append(conn, self.table, record, books.basis)?;
+            *state = state.toggled(record, Direction::Up);
+            B::append(conn, self.table, record, state.digest)?;
         } else {
             let kept = (work.step.direction == Direction::Up).then_some(record);
-            self.replace(conn, work, work.before.as_ref(), kept, books)?;
-            B::stamp(conn, self.table, books.basis)?;
+            self.replace(conn, work, work.before.as_ref(), kept, state)?;
+            B::stamp(conn, self.table, state.digest)?;
         }
         // A trigger on the table would have fired only now.
         let is_as_written = self.is_watched.get() != Some(true)
-            || History::new(B::read(conn, self.table)?.records).basis() == books.basis;
+            || History::new(B::read(conn, self.table)?.records).digest() == state.digest;
         if is_as_written { Ok(()) } else { Err(self.touched().into()) }
     }
 
@@ -330,7 +330,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         work: &Work<'_, '_, B>,
         from: Option<&Record>,
         to: Option<&Record>,
-        books: &mut Books,
+        state: &mut TableState,
     ) -> Result<(), Fault> {
         match (from, to) {
             (None, None) => {}
@@ -339,20 +339,20 @@ impl<'r, B: Backend> Executor<'r, B> {
             (Some(_), None) => {
                 B::delete(conn, self.table, &work.step.id)?;
                 if work.step.direction == Direction::Down {
-                    B::log(conn, &self.log, &self.undone(work))?;
+                    B::append_log(conn, &self.log, &self.undone(work))?;
                 }
             }
         }
         for (record, direction) in [(from, Direction::Down), (to, Direction::Up)] {
-            *books = record.map_or_else(|| *books, |record| books.toggled(record, direction));
+            *state = record.map_or_else(|| *state, |record| state.toggled(record, direction));
         }
         Ok(())
     }
 
     /// The line in the log of a step that is undone.
-    fn undone(&self, work: &Work<'_, '_, B>) -> Trace {
-        let kind = if work.step.is_stored { TraceKind::Downgraded } else { TraceKind::RolledBack };
-        Trace { program: self.program.map(str::to_owned), ..work.record.traced(kind) }
+    fn undone(&self, work: &Work<'_, '_, B>) -> LogEntry {
+        let kind = if work.step.is_stored { LogEntryKind::Downgraded } else { LogEntryKind::RolledBack };
+        LogEntry { program: self.program.map(str::to_owned), ..work.record.log_entry(kind) }
     }
 
     /// The fault of a step that wrote where only the engine may.
@@ -371,14 +371,14 @@ impl<'r, B: Backend> Executor<'r, B> {
         progress: &mut Progress<'_, B>,
     ) -> Result<(Applied, Touched), Stop> {
         (self.announce)(work.step);
-        let is_told = work.is_told.get();
-        if !is_told {
-            self.tell(&Event::Started { step: work.step, number: work.number, of: work.of });
+        let was_reported = work.was_reported.get();
+        if !was_reported {
+            self.notify(&Event::Started { step: work.step, number: work.number, of: work.of });
         }
         match self.run(conn, work, atomicity, head, progress) {
             Ok((duration, touched)) => {
-                if !is_told {
-                    self.tell(&Event::Finished { step: work.step, duration });
+                if !was_reported {
+                    self.notify(&Event::Finished { step: work.step, duration });
                 }
                 let applied = Applied { id: work.step.id.clone(), direction: work.step.direction, duration };
                 Ok((applied, touched))
@@ -465,10 +465,10 @@ impl<'r, B: Backend> Executor<'r, B> {
 
     /// The form of the tracking table, the records of all other migrations, and, for a script out of the database, the log.
     fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Others, Fault> {
-        let Ledger { form, mut records, .. } = B::read(conn, self.table)?;
+        let TrackingTable { form, mut records, .. } = B::read(conn, self.table)?;
         records.retain(|record| record.id != work.step.id);
-        let traces = if work.step.is_stored { B::traces(conn, &self.log)? } else { Vec::new() };
-        Ok((form, records, traces))
+        let log_entries = if work.step.is_stored { B::read_log(conn, &self.log)? } else { Vec::new() };
+        Ok((form, records, log_entries))
     }
 
     fn call(

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use crate::dialect::Dialect;
 use crate::error::{Failure, Result, defined_twice};
-use crate::history::Basis;
+use crate::history::HistoryDigest;
 use crate::id::MigrationId;
 use crate::migration::Meta;
 use crate::problem::{Problem, ProblemKind};
@@ -65,14 +65,14 @@ impl Graph {
     }
 
     /// The digest of the history after none, one, two, ... of the migrations that run on a database in an environment.
-    pub(crate) fn beginnings(&self, database: Dialect, environment: Option<&str>) -> Vec<Basis> {
-        let mut basis = Basis::EMPTY;
+    pub(crate) fn beginnings(&self, database: Dialect, environment: Option<&str>) -> Vec<HistoryDigest> {
+        let mut digest = HistoryDigest::EMPTY;
         let runs = self.metas.iter().filter(|meta| meta.excluded(database, environment).is_none());
         let after = runs.map(|meta| {
-            basis = basis.toggled(Basis::of_record(&meta.id, meta.checksum.as_ref(), false));
-            basis
+            digest = digest.toggled(HistoryDigest::of_record(&meta.id, meta.checksum.as_ref(), false));
+            digest
         });
-        std::iter::once(Basis::EMPTY).chain(after).collect()
+        std::iter::once(HistoryDigest::EMPTY).chain(after).collect()
     }
 
     /// The migrations in their order.

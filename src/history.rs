@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
-use crate::reached::Reached;
+use crate::log_entry::{LogEntry, LogEntryKind};
+use crate::progress::ScriptProgress;
 use crate::step::Direction;
 use crate::stored::StoredDown;
-use crate::trace::{Trace, TraceKind};
 
 /// What the tracking table keeps of one migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Dirty {
     /// How many statements the script has.
     pub of: Option<u32>,
     /// What the database was like before that statement, as the backend notes it
-    /// ([`Reached::mark`](crate::Reached)), if the statement began and may be done or not.
+    /// ([`ScriptProgress::mark`](crate::ScriptProgress)), if the statement began and may be done or not.
     pub mark: Option<String>,
     /// What went wrong, if the program lived to write it down.
     pub failure: Option<String>,
@@ -61,8 +61,8 @@ impl Dirty {
     }
 
     /// As far as a script came.
-    pub(crate) fn reaching(&self, reached: Reached) -> Self {
-        let Reached { statement, of, mark } = reached;
+    pub(crate) fn reaching(&self, reached: ScriptProgress) -> Self {
+        let ScriptProgress { statement, of, mark } = reached;
         Self { statement: Some(statement), of, mark, ..Self::begun(self.direction) }
     }
 
@@ -106,13 +106,13 @@ impl Record {
     }
 
     /// A line of the log about it.
-    pub(crate) fn traced(&self, kind: TraceKind) -> Trace {
+    pub(crate) fn log_entry(&self, kind: LogEntryKind) -> LogEntry {
         let applied_on = Some(self.run_on.clone()).filter(|run_on| !run_on.is_empty());
-        Trace { applied_on, checksum: self.checksum, ..Trace::new(self.id.clone(), kind) }
+        LogEntry { applied_on, checksum: self.checksum, ..LogEntry::new(self.id.clone(), kind) }
     }
 
-    fn digest(&self) -> Basis {
-        Basis::of_record(&self.id, self.checksum.as_ref(), self.dirty.is_some())
+    fn digest(&self) -> HistoryDigest {
+        HistoryDigest::of_record(&self.id, self.checksum.as_ref(), self.dirty.is_some())
     }
 }
 
@@ -122,9 +122,9 @@ impl Record {
 /// It is the exclusive or of one SHA-256 per record, so one more record costs one more hash, whatever the
 /// number of records. It tells histories apart that differ by accident; it is no defence against forgery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Basis(Checksum);
+pub struct HistoryDigest(Checksum);
 
-impl Basis {
+impl HistoryDigest {
     /// The digest of an empty history.
     pub const EMPTY: Self = Self(Checksum::from_bytes([0; 32]));
 
@@ -155,13 +155,13 @@ impl Basis {
     }
 }
 
-impl std::fmt::Display for Basis {
+impl std::fmt::Display for HistoryDigest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::str::FromStr for Basis {
+impl std::str::FromStr for HistoryDigest {
     type Err = crate::checksum::ParseChecksumError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -173,14 +173,14 @@ impl std::str::FromStr for Basis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// The digest that the newest record carries; `None` if it carries none that we can read.
-    pub basis: Option<Basis>,
+    pub digest: Option<HistoryDigest>,
     /// How many records there are.
     pub count: usize,
 }
 
 impl Head {
     /// The head of a table that has no record, or that does not exist.
-    pub const EMPTY: Self = Self { basis: Some(Basis::EMPTY), count: 0 };
+    pub const EMPTY: Self = Self { digest: Some(HistoryDigest::EMPTY), count: 0 };
 }
 
 /// Everything a database says of its migrations: the records of those that are applied now, and the log of what was undone or
@@ -189,7 +189,7 @@ impl Head {
 pub struct History {
     records: Vec<Record>,
     places: HashMap<MigrationId, usize>,
-    traces: Vec<Trace>,
+    log: Vec<LogEntry>,
     /// What the head of a table says whose records were not read: that they are those of the first migrations of the set.
     unread: Option<Head>,
 }
@@ -227,8 +227,8 @@ impl History {
     }
 
     /// With the log.
-    pub(crate) fn with_traces(mut self, traces: Vec<Trace>) -> Self {
-        self.traces = traces;
+    pub(crate) fn with_log(mut self, log: Vec<LogEntry>) -> Self {
+        self.log = log;
         self
     }
 
@@ -243,16 +243,16 @@ impl History {
     }
 
     /// What was rolled back or corrected, oldest first.
-    pub fn traces(&self) -> &[Trace] {
-        &self.traces
+    pub fn log(&self) -> &[LogEntry] {
+        &self.log
     }
 
     /// The digest of these records.
-    pub(crate) fn basis(&self) -> Basis {
-        if let Some(basis) = self.unread.and_then(|head| head.basis) {
-            return basis;
+    pub(crate) fn digest(&self) -> HistoryDigest {
+        if let Some(digest) = self.unread.and_then(|head| head.digest) {
+            return digest;
         }
-        self.records.iter().fold(Basis::EMPTY, |basis, record| basis.toggled(record.digest()))
+        self.records.iter().fold(HistoryDigest::EMPTY, |digest, record| digest.toggled(record.digest()))
     }
 
     pub(crate) fn records_mut(&mut self) -> impl Iterator<Item = &mut Record> {

@@ -63,17 +63,17 @@ mod sql;
 mod effect;
 mod error;
 mod fault;
-mod fit;
 mod foreign;
 mod history;
+mod log_entry;
 mod orphans;
 mod problem;
-mod reached;
+mod progress;
 mod report;
 mod step;
 mod stored;
 mod touched;
-mod trace;
+mod transaction_fit;
 
 // The port and its adapters.
 mod backend;
@@ -116,7 +116,8 @@ pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
 pub use crate::backend::{
-    Attempt, Backend, Ledger, Prepare, Progress, Rehearsal, Schemas, Scope, Script, TableForm, atomically,
+    Backend, ForecastRequest, LockAttempt, Prepare, Progress, Schemas, Scope, Script, TableForm,
+    TrackingTable, atomically,
 };
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};
@@ -131,24 +132,24 @@ pub use crate::discovery::{CodeMigration, CodeMigrations};
 pub use crate::discovery::{Combined, CompiledMigrations, MigrationSource};
 #[cfg(feature = "remote")]
 pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
-pub use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust};
+pub use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust};
 pub use crate::error::{ErrorKind, Location, MigrationError, Result};
 pub use crate::event::Event;
 pub use crate::fault::{BoxError, Fault, FaultKind};
-pub use crate::fit::{Fit, Misfit};
 pub use crate::foreign::{Cell, Definition, ForeignTable};
 #[cfg(feature = "adopt")]
 pub use crate::foreign::{Doubt, Objection};
-pub use crate::history::{Basis, Dirty, Head, History, Record};
+pub use crate::history::{Dirty, Head, History, HistoryDigest, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
 pub use crate::lock::Lock;
+pub use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 pub use crate::migration::{Meta, Migration, Origin, Unread};
 pub use crate::orphans::{KeyValues, Orphans};
 pub use crate::plan::{Plan, TransactionMode};
 pub use crate::policy::Policy;
 pub use crate::problem::{Problem, ProblemKind, Verdict};
-pub use crate::reached::{Reached, Standing};
+pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::recovery::Recovery;
 pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
@@ -158,7 +159,7 @@ pub use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys, Step
 pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
 pub use crate::touched::{Touch, Touched};
-pub use crate::trace::{Signature, Trace, TraceKind};
+pub use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 #[cfg(feature = "mysql")]
 pub use mysql;

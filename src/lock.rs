@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Attempt, Backend};
+use crate::backend::{Backend, LockAttempt};
 use crate::dialect::TableName;
 use crate::error::{Failure, MigrationError, Result};
 use crate::fault::Fault;
@@ -83,18 +83,18 @@ pub(crate) fn taken<B: Backend>(
     table: &TableName,
     timeout: Duration,
     waiting: &mut dyn FnMut(&str, &str),
-) -> Result<bool, Taking> {
+) -> Result<bool, LockError> {
     let (lock, began) = (format!("of `{table}`"), Instant::now());
     let mut pause = Duration::from_millis(1);
     loop {
-        match B::try_lock(conn, table).map_err(Taking::Fault)? {
-            Attempt::Impossible => return Ok(false),
-            Attempt::Held => return Ok(true),
-            Attempt::HeldBy(holder) if began.elapsed() >= timeout => {
+        match B::try_lock(conn, table).map_err(LockError::Fault)? {
+            LockAttempt::Unsupported => return Ok(false),
+            LockAttempt::Acquired => return Ok(true),
+            LockAttempt::HeldBy(holder) if began.elapsed() >= timeout => {
                 let failure = Failure::LockTimeout { lock, holder, waited: timeout };
-                return Err(Taking::Failed(failure.into()));
+                return Err(LockError::Failed(failure.into()));
             }
-            Attempt::HeldBy(holder) => waiting(&lock, &holder),
+            LockAttempt::HeldBy(holder) => waiting(&lock, &holder),
         }
         std::thread::sleep(pause.min(timeout.saturating_sub(began.elapsed())));
         pause = (pause * 2).min(Duration::from_millis(50));
@@ -102,7 +102,7 @@ pub(crate) fn taken<B: Backend>(
 }
 
 /// Why the database's own lock could not be taken.
-pub(crate) enum Taking {
+pub(crate) enum LockError {
     Fault(Fault),
     Failed(MigrationError),
 }

@@ -12,12 +12,12 @@ use crate::checksum::{Checksum, without_bom};
 use crate::dialect::Dialect;
 use crate::error::{Location as Place, MigrationError, refuse_nul};
 use crate::fault::BoxError;
-use crate::fit::Fit;
 use crate::history::Record;
 use crate::id::MigrationId;
 use crate::problem::ProblemKind;
 use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys};
-use crate::stored::{Manner, StoredDown, StoredScript};
+use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::transaction_fit::TransactionFit;
 
 /// Everything the planner knows of a migration: all but its scripts.
 #[derive(Debug, Clone)]
@@ -117,10 +117,10 @@ impl Meta {
     }
 
     /// How a script or code of it runs that fits into a transaction so, if it runs by itself.
-    pub(crate) fn manner(&self, fit: &Fit) -> Manner {
-        let is_outside = matches!(fit, Fit::Outside | Fit::Either);
-        let atomicity = if is_outside { Atomicity::Guarded } else { self.atomicity };
-        Manner { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
+    pub(crate) fn options(&self, fit: &TransactionFit) -> ScriptOptions {
+        let is_outside = matches!(fit, TransactionFit::Outside | TransactionFit::Either);
+        let atomicity = if is_outside { Atomicity::NonTransactional } else { self.atomicity };
+        ScriptOptions { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
     }
 
     /// A place in the script of a direction, as far as it is known.
@@ -291,7 +291,7 @@ impl<B: Backend> Migration<B> {
     /// Runs statement by statement without a transaction, as `VACUUM` and `PRAGMA journal_mode` need. While it runs
     /// its record is dirty, and if it fails it stays so.
     pub fn outside_transaction(mut self) -> Self {
-        self.meta.atomicity = Atomicity::Guarded;
+        self.meta.atomicity = Atomicity::NonTransactional;
         self
     }
 
@@ -455,11 +455,11 @@ impl<B: Backend> Body<B> {
     const LONGEST_KEPT: usize = 64 * 1024;
 
     /// Whether it fits into a transaction in a direction.
-    pub(crate) fn fit(&self, direction: Direction) -> Fit {
+    pub(crate) fn transaction_fit(&self, direction: Direction) -> TransactionFit {
         match self.action(direction) {
-            Some(Action::Sql(text)) => B::fit(without_bom(text)),
-            Some(Action::Code(_)) if !B::CODE_CAN_BE_ATOMIC => Fit::Outside,
-            _ => Fit::Inside,
+            Some(Action::Sql(text)) => B::transaction_fit(without_bom(text)),
+            Some(Action::Code(_)) if !B::CODE_CAN_BE_ATOMIC => TransactionFit::Outside,
+            _ => TransactionFit::Inside,
         }
     }
 
@@ -486,7 +486,7 @@ impl<B: Backend> Body<B> {
                     let script = StoredScript::new(
                         &meta.id,
                         without_bom(text),
-                        meta.manner(&self.fit(Direction::Down)),
+                        meta.options(&self.transaction_fit(Direction::Down)),
                     );
                     StoredDown::Script(script)
                 }

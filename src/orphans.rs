@@ -126,7 +126,7 @@ impl Broken {
                  transaction with it, or accept them as they are with foreign_keys = \"off\"; if they may go, delete them in this \
                  script"
             ),
-            (Some((_, parent, _)), Atomicity::Guarded) => format!(
+            (Some((_, parent, _)), Atomicity::NonTransactional) => format!(
                 "to keep these rows, give `{parent}` the rows that they need, or accept them as they are with foreign_keys = \"off\""
             ),
         };

@@ -4,27 +4,27 @@ use std::fmt;
 
 use crate::dialect::Dialect;
 use crate::error::{Failure, Location, Result};
-use crate::fit::Fit;
 use crate::graph::Graph;
-use crate::history::{Basis, History};
+use crate::history::{History, HistoryDigest};
 use crate::migration::Meta;
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, Step};
-use crate::stored::Manner;
+use crate::stored::ScriptOptions;
 use crate::target::Target;
+use crate::transaction_fit::TransactionFit;
 
 pub(crate) mod check;
 mod down;
-mod prospect;
+mod step_forecast;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
 mod together;
 mod up;
 
-pub(crate) use prospect::Prospect;
+pub(crate) use step_forecast::StepForecast;
 
 /// What a run would do, and what is wrong with that. Its Display is the dry run.
 ///
@@ -45,7 +45,7 @@ pub(crate) use prospect::Prospect;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    basis: Basis,
+    digest: HistoryDigest,
     already: usize,
     steps: Vec<Step>,
     problems: Vec<Problem>,
@@ -55,8 +55,8 @@ pub struct Plan {
 
 impl Plan {
     /// The digest of the history that the plan was made for.
-    pub fn basis(&self) -> Basis {
-        self.basis
+    pub fn digest(&self) -> HistoryDigest {
+        self.digest
     }
 
     /// How many migrations that history has.
@@ -81,7 +81,7 @@ impl Plan {
     /// Whether a plan made at another time, perhaps by somebody else, does the same to the same database, and takes the same away.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let mut pairs = self.steps.iter().zip(&other.steps);
-        (self.basis, self.mode, self.steps.len()) == (other.basis, other.mode, other.steps.len())
+        (self.digest, self.mode, self.steps.len()) == (other.digest, other.mode, other.steps.len())
             && pairs.all(|(own, others)| own.is_same(others) && own.has_same_effects(others))
     }
 
@@ -119,7 +119,7 @@ pub enum TransactionMode {
 /// What a plan has to know of the scripts of a set, which it does not have.
 pub(crate) trait Scripts: fmt::Debug {
     /// Whether the migration at a place fits into a transaction in a direction.
-    fn fit(&self, place: usize, direction: Direction) -> &Fit;
+    fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit;
 
     /// Where a byte of its script is, and the statement that begins there.
     fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String);
@@ -142,12 +142,14 @@ impl Setting<'_> {
     }
 
     /// How the migration at a place runs in a direction.
-    fn manner(&self, graph: &Graph, place: usize, direction: Direction) -> Manner {
+    fn options(&self, graph: &Graph, place: usize, direction: Direction) -> ScriptOptions {
         let meta = &graph.metas()[place];
-        match self.scripts.fit(place, direction) {
+        match self.scripts.transaction_fit(place, direction) {
             // As part of one transaction it fails if it does not fit.
-            Fit::Either if self.mode == TransactionMode::Batch => meta.manner(&Fit::Inside),
-            fit => meta.manner(fit),
+            TransactionFit::Either if self.mode == TransactionMode::Batch => {
+                meta.options(&TransactionFit::Inside)
+            }
+            fit => meta.options(fit),
         }
     }
 
@@ -196,8 +198,8 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     // What is undone to be applied again is not to be found undone in between.
     let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
-    let (basis, already) = (history.basis(), history.count());
-    Ok(Plan { basis, already, steps, problems, mode, target: target.clone() })
+    let (digest, already) = (history.digest(), history.count());
+    Ok(Plan { digest, already, steps, problems, mode, target: target.clone() })
 }
 
 fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {
@@ -205,7 +207,7 @@ fn step(graph: &Graph, history: &History, place: usize, direction: Direction, se
     Step {
         id: meta.id.clone(),
         direction,
-        atomicity: setting.manner(graph, place, direction).atomicity,
+        atomicity: setting.options(graph, place, direction).atomicity,
         from: history.get(&meta.id).and_then(|record| record.resumed(direction)),
         description: meta.description.as_deref().map(str::to_owned),
         needs: match direction {

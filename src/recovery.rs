@@ -6,11 +6,11 @@ use crate::error::{Failure, MigrationError, Result};
 use crate::graph::Graph;
 use crate::history::{Dirty, History, Record};
 use crate::id::MigrationId;
+use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 use crate::plan::Setting;
-use crate::reached::Standing;
+use crate::progress::StatementOutcome;
 use crate::report::Migrations;
 use crate::step::Direction;
-use crate::trace::{Signature, Trace, TraceKind};
 
 /// How a person corrects what the tracking table says, where no program can know what is right. Nothing of it runs a script.
 ///
@@ -31,7 +31,7 @@ use crate::trace::{Signature, Trace, TraceKind};
 /// ])?;
 /// runner.recover(&conn, Recovery::Baseline("1_users".into()), Signature::of("ada").because("made by hand in 2019"))?;
 /// assert_eq!(runner.run(&conn)?.applied[0].id, "2_email");
-/// assert_eq!(runner.history(&conn)?.traces()[0].who.as_deref(), Some("ada"));
+/// assert_eq!(runner.history(&conn)?.log()[0].who.as_deref(), Some("ada"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,7 +91,7 @@ impl Recovery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Amendment {
     pub(crate) change: Change,
-    pub(crate) trace: Trace,
+    pub(crate) log_entry: LogEntry,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,14 +118,14 @@ pub(crate) fn decide(
         Recovery::Forget(id) => {
             let record = known.applied(recovery, id)?;
             vec![Amendment {
-                trace: record.traced(TraceKind::Forgotten),
+                log_entry: record.log_entry(LogEntryKind::Forgotten),
                 change: Change::Delete(record.clone()),
             }]
         }
         Recovery::Accept(id) => vec![known.accepted(recovery, id)?],
         Recovery::AssumeApplied(id) => {
             let place = known.place(recovery, id)?;
-            known.assumed(recovery, place, place, &TraceKind::AssumedApplied)?
+            known.assumed(recovery, place, place, &LogEntryKind::AssumedApplied)?
         }
         Recovery::AssumeRangeApplied { from, through } => {
             let (first, last) = (known.place(recovery, from)?, known.place(recovery, through)?);
@@ -133,19 +133,19 @@ pub(crate) fn decide(
                 let finding = format!("it comes after `{through}`, which is to be the last");
                 return Err(nonsense(recovery, from, finding, "name the earlier one first"));
             }
-            known.assumed(recovery, first, last, &TraceKind::AssumedApplied)?
+            known.assumed(recovery, first, last, &LogEntryKind::AssumedApplied)?
         }
         Recovery::AssumeAllApplied => {
             let empty = || nonsense(recovery, None, "the set is empty", "add migrations to it");
             let last = known.graph.metas().len().checked_sub(1).ok_or_else(empty)?;
-            known.assumed(recovery, 0, last, &TraceKind::AssumedApplied)?
+            known.assumed(recovery, 0, last, &LogEntryKind::AssumedApplied)?
         }
         Recovery::Baseline(id) => known.baseline(recovery, id)?,
     };
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let signed = amendments.into_iter().map(|Amendment { change, trace }| Amendment {
+    let signed = amendments.into_iter().map(|Amendment { change, log_entry }| Amendment {
         change,
-        trace: Trace { who: text(&signature.who), why: text(&signature.why), ..trace },
+        log_entry: LogEntry { who: text(&signature.who), why: text(&signature.why), ..log_entry },
     });
     Ok(signed.collect())
 }
@@ -160,7 +160,7 @@ pub(crate) struct Known<'a> {
     pub(crate) record_of: &'a dyn Fn(usize) -> Record,
     pub(crate) contents: Contents,
     /// Whether the statement is done that an unfinished step began by itself.
-    pub(crate) standing: Option<Standing>,
+    pub(crate) outcome: Option<StatementOutcome>,
 }
 
 /// Whether there is anything in a database besides the engine's own tables.
@@ -209,13 +209,13 @@ impl Known<'_> {
             Change::Update { from: record.clone(), to: Record { checksum, dirty, ..record.clone() } }
         };
         let (kind, change) = match (dirty.direction, is_done) {
-            (Direction::Up, true) => (TraceKind::MarkedDone, update(None)),
-            (Direction::Down, true) => (TraceKind::MarkedUndone, Change::Delete(record.clone())),
+            (Direction::Up, true) => (LogEntryKind::MarkedDone, update(None)),
+            (Direction::Down, true) => (LogEntryKind::MarkedUndone, Change::Delete(record.clone())),
             (direction, false) => {
                 let statement = self.resumption(recovery, id, dirty)?;
                 let is_begun = statement.is_some_and(|statement| statement > 1);
                 (
-                    TraceKind::Retried,
+                    LogEntryKind::Retried,
                     match direction {
                         Direction::Up if !is_begun => Change::Delete(record.clone()),
                         // It stays dirty: a start must not take what is half there for whole.
@@ -224,7 +224,7 @@ impl Known<'_> {
                 )
             }
         };
-        Ok(Amendment { change, trace: record.traced(kind) })
+        Ok(Amendment { change, log_entry: record.log_entry(kind) })
     }
 
     /// The record of a step that is to go on. From a statement that somebody names it does so with the script of today.
@@ -256,8 +256,8 @@ impl Known<'_> {
                     "none of its statements is known to be done, since it is code or never began one";
                 return Err(nonsense(recovery, id, finding, "use Recovery::Retry"));
             }
-            return match &self.standing {
-                Some(Standing::AtWork(session)) => at_work(session),
+            return match &self.outcome {
+                Some(StatementOutcome::Running(session)) => at_work(session),
                 _ => Ok(Some(statement)),
             };
         }
@@ -269,14 +269,14 @@ impl Known<'_> {
             return Err(nonsense(recovery, id, finding, remedy));
         }
         let Some(statement) = dirty.statement else { return Ok(None) };
-        match &self.standing {
-            None | Some(Standing::NotDone) => Ok(Some(statement)),
-            Some(Standing::Done) => Ok(Some(statement + 1)),
-            Some(Standing::Half { what, remedy }) => {
+        match &self.outcome {
+            None | Some(StatementOutcome::NoEffect) => Ok(Some(statement)),
+            Some(StatementOutcome::Completed) => Ok(Some(statement + 1)),
+            Some(StatementOutcome::Partial { what, remedy }) => {
                 Err(nonsense(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
             }
-            Some(Standing::AtWork(session)) => at_work(session),
-            Some(Standing::Unknown(why)) => {
+            Some(StatementOutcome::Running(session)) => at_work(session),
+            Some(StatementOutcome::Unknown(why)) => {
                 let finding = format!("it is not known whether statement {statement} is done, since {why}");
                 let remedy = "look, and use Recovery::RetryFrom with the statement that is to be next";
                 Err(nonsense(recovery, id, finding, remedy))
@@ -297,8 +297,8 @@ impl Known<'_> {
         }
         let to =
             Record { run_on: record.run_on.clone(), duration: record.duration, ..(self.record_of)(place) };
-        let trace = record.traced(TraceKind::Accepted);
-        Ok(Amendment { change: Change::Update { from: record.clone(), to }, trace })
+        let log_entry = record.log_entry(LogEntryKind::Accepted);
+        Ok(Amendment { change: Change::Update { from: record.clone(), to }, log_entry })
     }
 
     /// Records what is pending from a place through another.
@@ -307,7 +307,7 @@ impl Known<'_> {
         recovery: &Recovery,
         first: usize,
         last: usize,
-        kind: &TraceKind,
+        kind: &LogEntryKind,
     ) -> Result<Vec<Amendment>> {
         let metas = self.graph.metas();
         let is_pending = |place: &usize| self.history.get(&metas[*place].id).is_none();
@@ -342,7 +342,7 @@ impl Known<'_> {
         }
         let amend = |place: usize| {
             let record = (self.record_of)(place);
-            Amendment { trace: record.traced(kind.clone()), change: Change::Insert(record) }
+            Amendment { log_entry: record.log_entry(kind.clone()), change: Change::Insert(record) }
         };
         Ok(assumed.into_iter().map(amend).collect())
     }
@@ -362,7 +362,7 @@ impl Known<'_> {
             let remedy = "name one that is";
             return Err(nonsense(recovery, id, "it is not for this database or environment", remedy));
         }
-        self.assumed(recovery, 0, last, &TraceKind::Baselined)
+        self.assumed(recovery, 0, last, &LogEntryKind::Baselined)
     }
 }
 

@@ -13,8 +13,7 @@ use crate::error::{Failure, Location, Result};
 use crate::event::{Event, Observer};
 use crate::execute::Stopped;
 use crate::fault::BoxError;
-use crate::fit::Fit;
-use crate::history::{Basis, Head};
+use crate::history::{Head, HistoryDigest};
 use crate::hooks::Hooks;
 use crate::lock::Lock;
 use crate::migration::Action;
@@ -22,19 +21,20 @@ use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
 use crate::sql::statement_end;
 use crate::step::Direction;
+use crate::transaction_fit::TransactionFit;
 
 #[cfg(feature = "adopt")]
 mod adopt;
-mod ask;
-mod books;
-mod foresee;
+mod forecast;
+mod queries;
 mod recover;
 mod run;
 mod set;
+mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
 
-use foresee::Foresight;
+use forecast::Forecaster;
 use set::Set;
 
 /// Says yes or no to a plan.
@@ -69,7 +69,7 @@ pub struct MigrationRunner<
 > {
     set: Set<B>,
     /// The digest of the history after none, one, two, ... of the migrations that run here.
-    beginnings: OnceLock<Vec<Basis>>,
+    beginnings: OnceLock<Vec<HistoryDigest>>,
     /// What the tracking table says where everything is applied.
     complete: Head,
     table: TableName,
@@ -79,7 +79,7 @@ pub struct MigrationRunner<
     confirm: Option<Confirm>,
     policy: Policy,
     /// Set with a policy or an environment, which may ask for it.
-    foresight: Option<Foresight<B>>,
+    forecaster: Option<Forecaster<B>>,
     program: Option<String>,
     prepare: Option<Box<Prepare<B>>>,
     mode: TransactionMode,
@@ -148,7 +148,7 @@ impl<B: Backend> MigrationRunner<B> {
             protected: None,
             confirm: None,
             policy: Policy::default(),
-            foresight: None,
+            forecaster: None,
             program: None,
             prepare: None,
             mode: TransactionMode::default(),
@@ -199,7 +199,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// an environment.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
-        self.foresight = Some(Self::foreseeing);
+        self.forecaster = Some(Self::with_forecast);
         self.counted();
         self
     }
@@ -249,7 +249,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// Says what is made of each kind of finding.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
-        self.foresight = Some(Self::foreseeing);
+        self.forecaster = Some(Self::with_forecast);
         self
     }
 
@@ -309,7 +309,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Runs the statements of [`session_sql`](Self::session_sql).
-    fn enter(&self, conn: &mut B::Conn<'_>) -> Result<()> {
+    fn run_session_sql(&self, conn: &mut B::Conn<'_>) -> Result<()> {
         for sql in &self.session_sql {
             let run = patiently(self.lock_timeout, || B::prepare_session(conn, sql));
             run.map_err(|fault| Failure::Session { sql: sql.clone(), fault })?;
@@ -371,8 +371,8 @@ impl<B: Backend> MigrationRunner<B> {
 }
 
 impl<B: Backend> Scripts for MigrationRunner<B> {
-    fn fit(&self, place: usize, direction: Direction) -> &Fit {
-        self.set.fit(place, direction)
+    fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit {
+        self.set.transaction_fit(place, direction)
     }
 
     fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String) {

@@ -32,7 +32,7 @@ pub enum Atomicity {
     #[default]
     Transaction,
     /// The script runs outside a transaction (`run_in_transaction = false`); while it runs, its record is dirty.
-    Guarded,
+    NonTransactional,
 }
 
 /// What enforcement of foreign keys a step runs under, where the database lets it be chosen (SQLite).
@@ -135,7 +135,7 @@ impl fmt::Display for Step {
         list(f, "needs", &self.needs)?;
         list(f, "only on", &self.databases)?;
         list(f, "only in", &self.environments)?;
-        if self.atomicity == Atomicity::Guarded {
+        if self.atomicity == Atomicity::NonTransactional {
             write!(f, "; outside a transaction")?;
         }
         if let Some(statement) = self.from {

@@ -31,7 +31,7 @@ pub struct StoredScript {
 
 /// How a script runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Manner {
+pub(crate) struct ScriptOptions {
     pub(crate) atomicity: Atomicity,
     pub(crate) foreign_keys: ForeignKeys,
     pub(crate) cascade: Cascade,
@@ -39,8 +39,8 @@ pub(crate) struct Manner {
 
 impl StoredScript {
     /// A script as it is to be stored.
-    pub(crate) fn new(id: &MigrationId, text: &str, manner: Manner) -> Self {
-        let options = manner.in_words();
+    pub(crate) fn new(id: &MigrationId, text: &str, options: ScriptOptions) -> Self {
+        let options = options.in_words();
         Self { text: text.to_owned(), checksum: Some(digest(id, &options, text)), options }
     }
 
@@ -55,25 +55,25 @@ impl StoredScript {
     }
 
     /// How it runs, or the word that only a later version knows.
-    pub(crate) fn manner(&self) -> Result<Manner, &str> {
-        let mut manner = Manner::default();
+    pub(crate) fn parsed_options(&self) -> Result<ScriptOptions, &str> {
+        let mut options = ScriptOptions::default();
         for word in self.options.split_whitespace() {
             match word {
-                "guarded" => manner.atomicity = Atomicity::Guarded,
-                "foreign_keys=on" => manner.foreign_keys = ForeignKeys::Enforced,
-                "foreign_keys=off" => manner.foreign_keys = ForeignKeys::Unchecked,
-                "cascade" => manner.cascade = Cascade::Allowed,
+                "guarded" => options.atomicity = Atomicity::NonTransactional,
+                "foreign_keys=on" => options.foreign_keys = ForeignKeys::Enforced,
+                "foreign_keys=off" => options.foreign_keys = ForeignKeys::Unchecked,
+                "cascade" => options.cascade = Cascade::Allowed,
                 unknown => return Err(unknown),
             }
         }
-        Ok(manner)
+        Ok(options)
     }
 }
 
-impl Manner {
+impl ScriptOptions {
     fn in_words(self) -> String {
         let atomicity = match self.atomicity {
-            Atomicity::Guarded => Some("guarded"),
+            Atomicity::NonTransactional => Some("guarded"),
             Atomicity::Transaction => None,
         };
         let foreign_keys = match self.foreign_keys {
@@ -107,12 +107,12 @@ mod tests {
     #[test]
     fn what_is_stored_comes_back() {
         let id = MigrationId::from("1_a");
-        for atomicity in [Atomicity::Transaction, Atomicity::Guarded] {
+        for atomicity in [Atomicity::Transaction, Atomicity::NonTransactional] {
             for foreign_keys in [ForeignKeys::Checked, ForeignKeys::Enforced, ForeignKeys::Unchecked] {
                 for cascade in [Cascade::Refused, Cascade::Allowed] {
-                    let manner = Manner { atomicity, foreign_keys, cascade };
-                    let stored = StoredScript::new(&id, "DROP TABLE a", manner);
-                    assert_eq!(stored.manner(), Ok(manner));
+                    let options = ScriptOptions { atomicity, foreign_keys, cascade };
+                    let stored = StoredScript::new(&id, "DROP TABLE a", options);
+                    assert_eq!(stored.parsed_options(), Ok(options));
                     assert!(stored.is_intact(&id));
                 }
             }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn damage_is_noticed_wherever_it_is() {
         let id = MigrationId::from("1_a");
-        let stored = StoredScript::new(&id, "DROP TABLE a", Manner::default());
+        let stored = StoredScript::new(&id, "DROP TABLE a", ScriptOptions::default());
         let damaged = [
             StoredScript { text: "DROP TABLE b".to_owned(), ..stored.clone() },
             StoredScript { options: "guarded".to_owned(), ..stored.clone() },
@@ -132,6 +132,6 @@ mod tests {
         assert!(damaged.iter().all(|damaged| !damaged.is_intact(&id)));
         assert!(!stored.is_intact(&"2_b".into()), "a row that was copied to another name");
         let later = StoredScript { options: "guarded in_a_new_way".to_owned(), ..stored };
-        assert_eq!(later.manner(), Err("in_a_new_way"));
+        assert_eq!(later.parsed_options(), Err("in_a_new_way"));
     }
 }

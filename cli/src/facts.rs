@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Location, Objection, Plan, Problem,
-    Proof, Report, Step, Together, Trace,
+    Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Location, LogEntry, Objection, Plan,
+    Problem, Proof, Report, Step, Together,
 };
 
 use crate::words;
@@ -70,7 +70,7 @@ fn effect(effect: &Effect) -> Value {
         "object": effect.object,
         "column": effect.column,
         "rows": effect.rows,
-        "is_certain": effect.evidence == Evidence::Rehearsal,
+        "is_certain": effect.evidence == Evidence::ForecastRequest,
     })
 }
 
@@ -138,7 +138,7 @@ fn applied(step: &Applied) -> Value {
 }
 
 /// A line of the log.
-pub(crate) fn trace(trace: &Trace) -> Value {
+pub(crate) fn trace(trace: &LogEntry) -> Value {
     json!({
         "when": trace.logged_on,
         "id": trace.id.to_string(),

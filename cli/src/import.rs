@@ -162,32 +162,32 @@ struct Draft {
     id: String,
     up: String,
     down: Option<String>,
-    way: Way,
+    way: TransactionUse,
     from: Vec<String>,
     notes: Vec<String>,
 }
 
 /// Whether its tool runs a script in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Transaction,
-    Guarded,
+enum TransactionUse {
+    Inside,
+    Outside,
 }
 
-impl Way {
-    const fn guarded_if(is_guarded: bool) -> Self {
-        if is_guarded { Self::Guarded } else { Self::Transaction }
+impl TransactionUse {
+    const fn outside_if(is_outside: bool) -> Self {
+        if is_outside { Self::Outside } else { Self::Inside }
     }
 
     /// The way of a migration whose scripts have ways of their own. Here it has one.
     fn of_both(up: Self, down: Option<Self>, notes: &mut Vec<String>) -> Self {
         match down {
             Some(down) if down != up => {
-                let (inside, outside) = if up == Self::Guarded { ("down", "up") } else { ("up", "down") };
+                let (inside, outside) = if up == Self::Outside { ("down", "up") } else { ("up", "down") };
                 notes.push(format!(
                     "only its {outside} script asks to run outside a transaction; here its {inside} script does so too"
                 ));
-                Self::Guarded
+                Self::Outside
             }
             _ => up,
         }
@@ -277,7 +277,7 @@ impl Draft {
             None => {}
         }
         let mut metadata = Vec::new();
-        if way == Way::Guarded {
+        if way == TransactionUse::Outside {
             metadata.push("run_in_transaction = false\n".to_owned());
         }
         if let Some(after) = after {

@@ -1,6 +1,6 @@
 //! The cutting of scripts for servers: whatever the text is, statements in their order, each the same alone, or none.
 
-use switchy_schema::{Backend, Fit};
+use switchy_schema::{Backend, TransactionFit};
 
 /// More bytes than this make it slow: each statement is looked for again and again.
 const MOST: usize = 4096;
@@ -28,12 +28,12 @@ pub fn cuts<B: Backend>(script: &str) -> Option<Vec<usize>> {
 /// If that breaks a promise.
 pub fn check<B: Backend>(data: &[u8], state: &str, blank: fn(&str) -> usize) {
     let script = &*String::from_utf8_lossy(&data[..data.len().min(MOST)]);
-    let fit = B::fit(script);
-    if let Fit::Divided(misfit) = &fit {
+    let fit = B::transaction_fit(script);
+    if let TransactionFit::Divided(misfit) = &fit {
         assert!(script.is_char_boundary(misfit.offset) && misfit.offset < script.len(), "{misfit:?}");
     }
     let Some(cuts) = cuts::<B>(script) else {
-        assert_eq!(fit, Fit::Inside, "what cannot be cut is refused when it runs");
+        assert_eq!(fit, TransactionFit::Inside, "what cannot be cut is refused when it runs");
         return;
     };
 
@@ -58,8 +58,11 @@ pub fn check<B: Backend>(data: &[u8], state: &str, blank: fn(&str) -> usize) {
     }
     let pieces = cuts.windows(2).map(|ends| &script[ends[0]..ends[1]]);
     // What no statement of it refuses, it does not refuse.
-    let is_inside = |piece| matches!(B::fit(piece), Fit::Inside);
-    assert!(fit == Fit::Inside || !pieces.clone().all(is_inside), "the whole is what its statements are");
+    let is_inside = |piece| matches!(B::transaction_fit(piece), TransactionFit::Inside);
+    assert!(
+        fit == TransactionFit::Inside || !pieces.clone().all(is_inside),
+        "the whole is what its statements are"
+    );
 
     // Before the first nothing is passed over that could be a statement, and none ends without an end.
     assert_eq!(blank(&script[..cuts[0]]), cuts[0], "passed over: {:?}", &script[..cuts[0]]);

@@ -1,7 +1,7 @@
 //! Which tool's history it is: told by the names of tables and by their columns.
 
-use super::facts::quoted;
 use super::plan::listed;
+use super::tool_history::quoted;
 use super::tools::{FORMS, Form, Others, USER_VERSION};
 use super::{Adopt, Tool};
 use crate::dialect::{Dialect, TableName};

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::Finding;
-use super::facts::{Fact, Link, Order, Reading, Row, Sheet, Through, quoted};
 use super::moment::{Unit, moment};
 use super::sums::Sum;
+use super::tool_history::{Link, Order, Row, Through, ToolHistory, ToolRecord, ToolTable, quoted};
 use super::versions::{applied, is_sha256, named};
 use crate::foreign::{Cell, Objection};
 
@@ -14,11 +14,13 @@ fn unfinished(what: &str, name: &str, remedy: impl Into<String>) -> Objection {
     Objection::new(format!("{} {what}", quoted(name)), remedy)
 }
 
-pub(super) fn sqlx(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading::default();
-    for row in sheet.rows() {
+pub(super) fn sqlx(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let mut tool_history = ToolHistory::default();
+    for row in tool_table.rows() {
         let Some(version) = row.number("version") else {
-            reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+            tool_history
+                .objections
+                .push(tool_table.strange(&format!("the version {}", row.shown("version"))));
             continue;
         };
         let description = row.text("description").unwrap_or_default();
@@ -26,32 +28,32 @@ pub(super) fn sqlx(sheet: &Sheet<'_>) -> Reading {
         if row.truth("success") != Some(true) {
             let remedy = format!(
                 "look what it did, finish it or undo it by hand, and set `success` of its row in `{}` or delete that",
-                sheet.place
+                tool_table.place
             );
-            reading.objections.push(unfinished("began in sqlx and did not finish", &name, remedy));
+            tool_history.objections.push(unfinished("began in sqlx and did not finish", &name, remedy));
             continue;
         }
         let Cell::Bytes(sum) = row.cell("checksum") else {
             let what = format!("{} as the checksum of {}", row.shown("checksum"), quoted(&name));
-            reading.objections.push(sheet.strange(&what));
+            tool_history.objections.push(tool_table.strange(&what));
             continue;
         };
         let id = format!("{version}_{}", description.replace(' ', "_"));
-        reading.facts.push(Fact {
+        tool_history.records.push(ToolRecord {
             applied_on: moment(row.cell("installed_on"), Unit::Seconds),
             sum: Some(Sum::Sha384(sum.clone())),
             ..applied(name, Link::Named { id: Some(id), version: Some(version.to_string()) })
         });
     }
-    reading
+    tool_history
 }
 
 /// A row is added for each time that a migration was applied or undone; the newest one of each version decides. Version 0 is the
 /// table itself.
-pub(super) fn goose(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+pub(super) fn goose(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     let mut newest: HashMap<i64, (usize, bool)> = HashMap::new();
-    let rows = sheet.rows_by("id");
+    let rows = tool_table.rows_by("id");
     for (place, row) in rows.iter().enumerate() {
         if let (Some(version), Some(is_applied)) = (row.number("version_id"), row.truth("is_applied")) {
             newest.insert(version, (place, is_applied));
@@ -62,50 +64,51 @@ pub(super) fn goose(sheet: &Sheet<'_>) -> Reading {
             row.shown("version_id"),
             row.shown("is_applied")
         );
-        reading.objections.push(sheet.strange(&what));
+        tool_history.objections.push(tool_table.strange(&what));
     }
     for (place, row) in rows.iter().enumerate() {
         let Some(version) = row.number("version_id").filter(|version| *version != 0) else { continue };
         if newest.get(&version) == Some(&(place, true)) {
             let name = version.to_string();
             let applied_on = moment(row.cell("tstamp"), Unit::Seconds);
-            let link = named(sheet, &name);
-            reading.facts.push(Fact { applied_on, ..applied(name, link) });
+            let link = named(tool_table, &name);
+            tool_history.records.push(ToolRecord { applied_on, ..applied(name, link) });
         }
     }
-    reading
+    tool_history
 }
 
 /// One row: the version that was applied last.
-pub(super) fn golang_migrate(sheet: &Sheet<'_>) -> Reading {
-    let rows: Vec<Row<'_>> = sheet.rows().collect();
+pub(super) fn golang_migrate(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let rows: Vec<Row<'_>> = tool_table.rows().collect();
     let row = match &*rows {
-        [] => return Reading::default(),
+        [] => return ToolHistory::default(),
         [row] => row,
         rows => {
-            let what = format!("`{}` has {} rows, and golang-migrate keeps one", sheet.place, rows.len());
-            return Reading::refused(what, "look which one is true, and delete the others");
+            let what =
+                format!("`{}` has {} rows, and golang-migrate keeps one", tool_table.place, rows.len());
+            return ToolHistory::refused(what, "look which one is true, and delete the others");
         }
     };
     let (Some(version), Some(is_dirty)) = (row.number("version"), row.truth("dirty")) else {
         let what = format!("the version {} with {} as dirty", row.shown("version"), row.shown("dirty"));
-        return Reading { objections: vec![sheet.strange(&what)], ..Reading::default() };
+        return ToolHistory { objections: vec![tool_table.strange(&what)], ..ToolHistory::default() };
     };
     let name = version.to_string();
     if is_dirty {
         let remedy = "look what it did, finish it or undo it by hand, and set the version that holds with `migrate force`";
         let objection = unfinished("began in golang-migrate and did not finish", &name, remedy);
-        return Reading { objections: vec![objection], ..Reading::default() };
+        return ToolHistory { objections: vec![objection], ..ToolHistory::default() };
     }
     if version < 0 {
         // Its way to say that nothing is applied.
-        return Reading::default();
+        return ToolHistory::default();
     }
-    let link = named(sheet, &name);
-    Reading {
+    let link = named(tool_table, &name);
+    ToolHistory {
         order: Order::Applied,
         through: Some(Through::Before(name.clone())),
-        facts: vec![applied(name, link)],
+        records: vec![applied(name, link)],
         objections: Vec::new(),
     }
 }
@@ -118,19 +121,19 @@ enum Subject {
 }
 
 /// The newest row of a version decides, since `undo` and `repair` add rows too.
-pub(super) fn flyway(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
-    let mut known: HashMap<Subject, Vec<(usize, Fact)>> = HashMap::new();
-    for (place, row) in sheet.rows_by("installed_rank").into_iter().enumerate() {
+pub(super) fn flyway(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
+    let mut known: HashMap<Subject, Vec<(usize, ToolRecord)>> = HashMap::new();
+    for (place, row) in tool_table.rows_by("installed_rank").into_iter().enumerate() {
         let (script, version) = (row.text("script").unwrap_or_default(), row.text("version"));
         let kind = row.text("type").unwrap_or_default().to_ascii_uppercase();
         let name = if script.is_empty() { version.clone().unwrap_or_default() } else { script.clone() };
         if row.truth("success") != Some(true) {
             let remedy = "undo what it did by hand, and run `flyway repair`, which removes its row";
-            reading.objections.push(unfinished("failed in Flyway", &name, remedy));
+            tool_history.objections.push(unfinished("failed in Flyway", &name, remedy));
             continue;
         }
-        let key = version.as_deref().and_then(sheet.form.version);
+        let key = version.as_deref().and_then(tool_table.form.version);
         let stem = script.rsplit(['/', '\\']).next().unwrap_or_default();
         let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem).to_owned();
         let subject = match (&version, &key) {
@@ -138,13 +141,15 @@ pub(super) fn flyway(sheet: &Sheet<'_>) -> Reading {
             (Some(_), Some(key)) => Subject::Version(key.clone()),
             (None, _) if !stem.is_empty() => Subject::Script(stem.clone()),
             _ => {
-                reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+                tool_history
+                    .objections
+                    .push(tool_table.strange(&format!("the version {}", row.shown("version"))));
                 continue;
             }
         };
         if kind.contains("BASELINE") {
             // It is only known that everything up to it is there.
-            reading.through = key.map(Through::Version);
+            tool_history.through = key.map(Through::Version);
             continue;
         }
         if kind == "DELETE" || kind.starts_with("UNDO") {
@@ -152,7 +157,7 @@ pub(super) fn flyway(sheet: &Sheet<'_>) -> Reading {
             continue;
         }
         let sum = row.number("checksum").and_then(|sum| i32::try_from(sum).ok());
-        let fact = Fact {
+        let record = ToolRecord {
             applied_on: moment(row.cell("installed_on"), Unit::Seconds),
             sum: sum.map(Sum::Crc32),
             ..applied(name, Link::Named { id: Some(stem).filter(|stem| !stem.is_empty()), version: key })
@@ -161,24 +166,24 @@ pub(super) fn flyway(sheet: &Sheet<'_>) -> Reading {
         if let Subject::Script(_) = subject {
             known.remove(&subject);
         }
-        known.entry(subject).or_default().push((place, fact));
+        known.entry(subject).or_default().push((place, record));
     }
-    let mut facts: Vec<(usize, Fact)> = known.into_values().flatten().collect();
-    facts.sort_by_key(|(place, _)| *place);
-    reading.facts = facts.into_iter().map(|(_, fact)| fact).collect();
-    reading
+    let mut records: Vec<(usize, ToolRecord)> = known.into_values().flatten().collect();
+    records.sort_by_key(|(place, _)| *place);
+    tool_history.records = records.into_iter().map(|(_, record)| record).collect();
+    tool_history
 }
 
 /// One that failed has no end, and can have been rolled back and applied again.
-pub(super) fn prisma(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+pub(super) fn prisma(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     let mut rows: Vec<(Option<String>, Row<'_>)> =
-        sheet.rows().map(|row| (moment(row.cell("started_at"), Unit::Milliseconds), row)).collect();
+        tool_table.rows().map(|row| (moment(row.cell("started_at"), Unit::Milliseconds), row)).collect();
     rows.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (_, row) in rows {
         let Some(name) = row.text("migration_name") else {
             let what = format!("a row with {} as migration_name", row.shown("migration_name"));
-            reading.objections.push(sheet.strange(&what));
+            tool_history.objections.push(tool_table.strange(&what));
             continue;
         };
         if *row.cell("rolled_back_at") != Cell::Null {
@@ -186,21 +191,21 @@ pub(super) fn prisma(sheet: &Sheet<'_>) -> Reading {
         }
         if *row.cell("finished_at") == Cell::Null {
             let remedy = "look what it did, and tell Prisma with `prisma migrate resolve --applied` or `--rolled-back`";
-            reading.objections.push(unfinished("began in Prisma and did not finish", &name, remedy));
+            tool_history.objections.push(unfinished("began in Prisma and did not finish", &name, remedy));
             continue;
         }
         let Some(sum) = row.text("checksum").filter(|sum| is_sha256(sum)) else {
             let what = format!("the checksum {} of {}", row.shown("checksum"), quoted(&name));
-            reading.objections.push(sheet.strange(&what));
+            tool_history.objections.push(tool_table.strange(&what));
             continue;
         };
-        let link = named(sheet, &name);
-        reading.facts.push(Fact {
+        let link = named(tool_table, &name);
+        tool_history.records.push(ToolRecord {
             applied_on: moment(row.cell("finished_at"), Unit::Milliseconds),
             sum: Some(Sum::Sha256(sum)),
             finding: Finding::Matched,
             ..applied(name, link)
         });
     }
-    reading
+    tool_history
 }

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::choose::Chosen;
-use super::facts::{Fact, Link, Order, Reading, Sheet, Through, quoted};
 use super::names;
 use super::sums::{Sum, sha256_forms};
+use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, ToolTable, quoted};
 use super::{Adopt, Adopted, Adoption, Finding, Proof, Tool};
 use crate::foreign::{Doubt, ForeignTable, Objection};
 use crate::history::History;
@@ -34,21 +34,21 @@ pub(crate) struct Known<'a> {
 /// What becomes of a history.
 pub(crate) fn decide(chosen: &Chosen, table: &ForeignTable, how: &Adopt, known: &Known<'_>) -> Adoption {
     let place = chosen.place();
-    let sheet = Sheet { form: chosen.form, place: &place, table, how };
-    let reading = if table.rows.len() > ForeignTable::MOST_ROWS {
+    let tool_table = ToolTable { form: chosen.form, place: &place, table, how };
+    let tool_history = if table.rows.len() > ForeignTable::MOST_ROWS {
         let what = format!("`{place}` has more than {} rows, which is no history", ForeignTable::MOST_ROWS);
-        Reading::refused(what, "look what wrote them")
+        ToolHistory::refused(what, "look what wrote them")
     } else {
-        (chosen.form.read)(&sheet)
+        (chosen.form.read)(&tool_table)
     };
     let mut join = Join {
-        sheet: &sheet,
+        tool_table: &tool_table,
         known,
         names: Names::of(known, chosen.form.version),
         entries: Vec::new(),
-        objections: reading.objections,
+        objections: tool_history.objections,
     };
-    join.all(reading.facts, reading.order, reading.through.as_ref());
+    join.all(tool_history.records, tool_history.order, tool_history.through.as_ref());
     join.criticise();
     let Join { entries, objections, .. } = join;
     let objections = not_too_many(objections);
@@ -118,7 +118,7 @@ impl Names {
 }
 
 struct Join<'j> {
-    sheet: &'j Sheet<'j>,
+    tool_table: &'j ToolTable<'j>,
     known: &'j Known<'j>,
     names: Names,
     /// Each with the place of its migration in the set.
@@ -127,21 +127,21 @@ struct Join<'j> {
 }
 
 impl Join<'_> {
-    fn all(&mut self, mut facts: Vec<Fact>, order: Order, through: Option<&Through>) {
+    fn all(&mut self, mut records: Vec<ToolRecord>, order: Order, through: Option<&Through>) {
         if order == Order::Unknown {
-            let version = |fact: &Fact| match &fact.link {
+            let version = |record: &ToolRecord| match &record.link {
                 Link::Named { version, .. } => version.clone().unwrap_or_default(),
                 Link::Hashed => String::new(),
             };
-            facts.sort_by(|one, other| names::compare(&version(one), &version(other)));
+            records.sort_by(|one, other| names::compare(&version(one), &version(other)));
         }
-        let hashed = self.hashed(&facts);
-        for (fact, hashed) in facts.into_iter().zip(hashed) {
-            let places = match &fact.link {
+        let hashed = self.hashed(&records);
+        for (record, hashed) in records.into_iter().zip(hashed) {
+            let places = match &record.link {
                 Link::Named { id, version } => self.here(self.names.find(id.as_deref(), version.as_deref())),
                 Link::Hashed => hashed,
             };
-            self.entry(fact, &places);
+            self.entry(record, &places);
         }
         if let Some(through) = through {
             self.assume(through);
@@ -156,18 +156,18 @@ impl Join<'_> {
     }
 
     /// For each fact that has only a checksum, the migrations it may be. Where as many facts as scripts are alike, each has its own.
-    fn hashed(&self, facts: &[Fact]) -> Vec<Vec<usize>> {
-        let sum = |fact: &Fact| match (&fact.link, &fact.sum) {
+    fn hashed(&self, records: &[ToolRecord]) -> Vec<Vec<usize>> {
+        let sum = |record: &ToolRecord| match (&record.link, &record.sum) {
             (Link::Hashed, Some(Sum::Sha256(sum))) => Some(sum.to_ascii_lowercase()),
             _ => None,
         };
         let (mut scripts, mut alike) =
             (HashMap::<String, Vec<usize>>::new(), HashMap::<String, usize>::new());
-        for sum in facts.iter().filter_map(sum) {
+        for sum in records.iter().filter_map(sum) {
             *alike.entry(sum).or_default() += 1;
         }
         if alike.is_empty() {
-            return vec![Vec::new(); facts.len()];
+            return vec![Vec::new(); records.len()];
         }
         for (place, text) in
             self.known.locals.iter().enumerate().filter_map(|(place, local)| Some((place, local.text?)))
@@ -180,8 +180,8 @@ impl Join<'_> {
             }
         }
         let mut taken = HashMap::<String, usize>::new();
-        let places = |fact: &Fact| {
-            let Some(sum) = sum(fact) else { return Vec::new() };
+        let places = |record: &ToolRecord| {
+            let Some(sum) = sum(record) else { return Vec::new() };
             let places = scripts.get(&sum).cloned().unwrap_or_default();
             let number = taken.entry(sum.clone()).or_default();
             *number += 1;
@@ -190,11 +190,11 @@ impl Join<'_> {
                 _ => places,
             }
         };
-        facts.iter().map(places).collect()
+        records.iter().map(places).collect()
     }
 
-    fn entry(&mut self, fact: Fact, places: &[usize]) {
-        let Fact { name, sum, applied_on, finding, .. } = fact;
+    fn entry(&mut self, record: ToolRecord, places: &[usize]) {
+        let ToolRecord { name, sum, applied_on, finding, .. } = record;
         let shown = quoted(&name);
         let (finding, place) = match *places {
             [] => (Finding::Orphaned, None),
@@ -232,7 +232,7 @@ impl Join<'_> {
             },
             Through::Before(limit) | Through::Version(limit) => {
                 let is_in = |place: &usize| {
-                    let version = (self.sheet.form.version)(locals[*place].meta.id.as_str());
+                    let version = (self.tool_table.form.version)(locals[*place].meta.id.as_str());
                     version.is_some_and(|version| match names::compare(&version, limit) {
                         std::cmp::Ordering::Less => true,
                         std::cmp::Ordering::Equal => matches!(through, Through::Version(_)),
@@ -309,7 +309,7 @@ impl Join<'_> {
             return;
         }
         let (some, are) = (Migrations(count), if count == 1 { "is" } else { "are" });
-        let what = match self.sheet.form.tool {
+        let what = match self.tool_table.form.tool {
             Tool::UserVersion => format!(
                 "`user_version` says neither which migrations it counts nor what their scripts were, so the first {some} {are} assumed to be meant"
             ),
@@ -361,7 +361,7 @@ impl Join<'_> {
 
     /// What the records, the log or the set say against an entry.
     fn contradiction(&self, entry: &Adopted, local: &Local<'_>) -> Option<Objection> {
-        let (id, tool) = (&local.meta.id, self.sheet.form.tool);
+        let (id, tool) = (&local.meta.id, self.tool_table.form.tool);
         if let Some(record) = self.known.history.get(id) {
             if record.dirty.is_some() {
                 let what = format!("`{id}` is recorded already and did not finish");

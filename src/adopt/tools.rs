@@ -1,6 +1,6 @@
 //! What the tools' tables are called, by which columns they are known, and what of them is read.
 
-use super::facts::{Reading, Sheet};
+use super::tool_history::{ToolHistory, ToolTable};
 use super::{Tool, flagged, names, versions};
 
 /// A form of a tool's table.
@@ -21,7 +21,7 @@ pub(crate) struct Form {
     pub(crate) beside: Option<&'static str>,
     /// The version in the name of a migration.
     pub(super) version: fn(&str) -> Option<String>,
-    pub(super) read: fn(&Sheet<'_>) -> Reading,
+    pub(super) read: fn(&ToolTable<'_>) -> ToolHistory,
 }
 
 /// Whether a table may have columns that are not known.

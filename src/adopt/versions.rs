@@ -2,150 +2,164 @@
 
 use std::collections::HashSet;
 
-use super::facts::{Fact, Link, Order, Reading, Row, Sheet, Through, quoted};
 use super::moment::{Unit, moment};
 use super::plan::listed;
 use super::sums::Sum;
+use super::tool_history::{Link, Order, Row, Through, ToolHistory, ToolRecord, ToolTable, quoted};
 use super::{Finding, Tool};
 use crate::foreign::{Cell, Objection};
 
 /// A fact of a row that says no more than that something is applied.
-pub(super) fn applied(name: String, link: Link) -> Fact {
-    Fact { name, link, sum: None, applied_on: None, finding: Finding::Matched }
+pub(super) fn applied(name: String, link: Link) -> ToolRecord {
+    ToolRecord { name, link, sum: None, applied_on: None, finding: Finding::Matched }
 }
 
 /// How a migration is found by the name that a tool has of it.
-pub(super) fn named(sheet: &Sheet<'_>, name: &str) -> Link {
-    Link::Named { id: Some(name.to_owned()), version: (sheet.form.version)(name) }
+pub(super) fn named(tool_table: &ToolTable<'_>, name: &str) -> Link {
+    Link::Named { id: Some(name.to_owned()), version: (tool_table.form.version)(name) }
 }
 
 /// Diesel, SeaORM, dbmate, Rails, Ecto, GRDB: the name or version in the first column, the time perhaps in the next.
-pub(super) fn plain(sheet: &Sheet<'_>) -> Reading {
+pub(super) fn plain(tool_table: &ToolTable<'_>) -> ToolHistory {
     // Without versions only the order of the rows is left.
-    let order = if sheet.form.tool == Tool::Grdb { Order::Applied } else { Order::Unknown };
-    let mut reading = Reading { order, ..Reading::default() };
-    let (column, time) = (sheet.form.columns[0], sheet.form.reads().nth(1));
-    for row in sheet.rows() {
+    let order = if tool_table.form.tool == Tool::Grdb { Order::Applied } else { Order::Unknown };
+    let mut tool_history = ToolHistory { order, ..ToolHistory::default() };
+    let (column, time) = (tool_table.form.columns[0], tool_table.form.reads().nth(1));
+    for row in tool_table.rows() {
         let Some(name) = row.text(column) else {
-            reading.objections.push(sheet.strange(&format!("a row with {} as {column}", row.shown(column))));
+            tool_history
+                .objections
+                .push(tool_table.strange(&format!("a row with {} as {column}", row.shown(column))));
             continue;
         };
         let applied_on = time.and_then(|time| moment(row.cell(time), Unit::Seconds));
-        let link = named(sheet, &name);
-        reading.facts.push(Fact { applied_on, ..applied(name, link) });
+        let link = named(tool_table, &name);
+        tool_history.records.push(ToolRecord { applied_on, ..applied(name, link) });
     }
-    reading
+    tool_history
 }
 
-pub(super) fn refinery(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading::default();
-    for row in sheet.rows() {
+pub(super) fn refinery(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let mut tool_history = ToolHistory::default();
+    for row in tool_table.rows() {
         let Some(version) = row.number("version") else {
-            reading.objections.push(sheet.strange(&format!("the version {}", row.shown("version"))));
+            tool_history
+                .objections
+                .push(tool_table.strange(&format!("the version {}", row.shown("version"))));
             continue;
         };
         let name = row.text("name").unwrap_or_default();
         let Some(sum) = row.text("checksum").and_then(|sum| sum.parse().ok()) else {
             let what = format!("the checksum {} of version {version}", row.shown("checksum"));
-            reading.objections.push(sheet.strange(&what));
+            tool_history.objections.push(tool_table.strange(&what));
             continue;
         };
         let link =
             Link::Named { id: Some(format!("V{version}__{name}")), version: Some(version.to_string()) };
-        reading.facts.push(Fact {
+        tool_history.records.push(ToolRecord {
             applied_on: moment(row.cell("applied_on"), Unit::Seconds),
             sum: Some(Sum::Sip { sum, name: name.clone(), version }),
             ..applied(format!("V{version}__{name}"), link)
         });
     }
-    reading
+    tool_history
 }
 
-pub(super) fn django(sheet: &Sheet<'_>) -> Reading {
-    let rows = sheet.rows_by("id");
+pub(super) fn django(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let rows = tool_table.rows_by("id");
     let mut apps: Vec<String> = rows.iter().filter_map(|row| row.text("app")).collect();
     apps.sort();
     apps.dedup();
-    let app = match (&sheet.how.app, &*apps) {
+    let app = match (&tool_table.how.app, &*apps) {
         (Some(app), _) => app.clone(),
-        (None, []) => return Reading::default(),
+        (None, []) => return ToolHistory::default(),
         (None, [only]) => only.clone(),
         (None, several) => {
             let several: Vec<String> = several.iter().map(|app| quoted(app)).collect();
-            let what = format!("`{}` has the migrations of {}", sheet.place, listed(&several));
-            return Reading::refused(what, "name the one whose migrations the set has, with `Adopt::app`");
+            let what = format!("`{}` has the migrations of {}", tool_table.place, listed(&several));
+            return ToolHistory::refused(
+                what,
+                "name the one whose migrations the set has, with `Adopt::app`",
+            );
         }
     };
     if !apps.is_empty() && !apps.contains(&app) {
         let apps: Vec<String> = apps.iter().map(|app| quoted(app)).collect();
-        let what = format!("`{}` has no application {}, but {}", sheet.place, quoted(&app), listed(&apps));
-        return Reading::refused(what, "name one of these with `Adopt::app`");
+        let what =
+            format!("`{}` has no application {}, but {}", tool_table.place, quoted(&app), listed(&apps));
+        return ToolHistory::refused(what, "name one of these with `Adopt::app`");
     }
-    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
+    let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     for row in rows.iter().filter(|row| row.text("app").as_ref() == Some(&app)) {
         let Some(name) = row.text("name") else {
-            reading.objections.push(sheet.strange(&format!("a row with {} as name", row.shown("name"))));
+            tool_history
+                .objections
+                .push(tool_table.strange(&format!("a row with {} as name", row.shown("name"))));
             continue;
         };
-        let link = named(sheet, &name);
+        let link = named(tool_table, &name);
         let applied_on = moment(row.cell("applied"), Unit::Seconds);
-        reading.facts.push(Fact { applied_on, ..applied(name, link) });
+        tool_history.records.push(ToolRecord { applied_on, ..applied(name, link) });
     }
-    reading
+    tool_history
 }
 
 /// By its hash alone, since the names are in a journal beside the scripts; newer versions have a name too. The time is that at which
 /// the script was made, and orders them: on SQLite the column `id` is empty.
-pub(super) fn drizzle(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
-    for row in sheet.rows_by("created_at") {
+pub(super) fn drizzle(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
+    for row in tool_table.rows_by("created_at") {
         let hash = row.text("hash").filter(|hash| is_sha256(hash));
         let name = row.text("name");
         if hash.is_none() && (name.is_none() || row.text("hash").is_some()) {
-            reading.objections.push(sheet.strange(&format!("the hash {}", row.shown("hash"))));
+            tool_history.objections.push(tool_table.strange(&format!("the hash {}", row.shown("hash"))));
             continue;
         }
-        let link = name.as_deref().map_or(Link::Hashed, |name| named(sheet, name));
+        let link = name.as_deref().map_or(Link::Hashed, |name| named(tool_table, name));
         let shown = name.unwrap_or_else(|| {
             let hash: String = hash.iter().flat_map(|hash| hash.chars().take(12)).collect();
             format!("{hash}...")
         });
         let applied_on = moment(row.cell("applied_at"), Unit::Milliseconds);
-        reading.facts.push(Fact { applied_on, sum: hash.map(Sum::Sha256), ..applied(shown, link) });
+        tool_history.records.push(ToolRecord {
+            applied_on,
+            sum: hash.map(Sum::Sha256),
+            ..applied(shown, link)
+        });
     }
-    reading
+    tool_history
 }
 
 pub(super) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-pub(super) fn alembic(sheet: &Sheet<'_>) -> Reading {
+pub(super) fn alembic(tool_table: &ToolTable<'_>) -> ToolHistory {
     let heads: Vec<String> =
-        sheet.rows().filter_map(|row| row.text("version_num")).map(|head| quoted(&head)).collect();
+        tool_table.rows().filter_map(|row| row.text("version_num")).map(|head| quoted(&head)).collect();
     let what = if heads.is_empty() {
-        format!("`{}` is empty", sheet.place)
+        format!("`{}` is empty", tool_table.place)
     } else {
         format!(
             "`{}` has only the newest revision, {}: what came before it stands in the Python scripts",
-            sheet.place,
+            tool_table.place,
             listed(&heads)
         )
     };
-    Reading::refused(
+    ToolHistory::refused(
         what,
         "bring the database to its newest revision, and use `Recovery::Baseline` with the migration that makes its schema",
     )
 }
 
 /// Several rows for one migration are one that failed and was tried again.
-pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
-    let mut reading = Reading { order: Order::Applied, ..Reading::default() };
-    let column = sheet.form.columns[0];
-    let mut rows: Vec<Row<'_>> = sheet.rows().collect();
-    if sheet.table.has("place") {
+pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
+    let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
+    let column = tool_table.form.columns[0];
+    let mut rows: Vec<Row<'_>> = tool_table.rows().collect();
+    if tool_table.table.has("place") {
         rows.sort_by_key(|row| row.number("place"));
-    } else if !sheet.table.has("mark") {
+    } else if !tool_table.table.has("mark") {
         // An older form, which holds nothing that another tool applied. The newest is in order on SQLite.
         rows.sort_by_key(|row| row.text("run_on"));
     }
@@ -156,7 +170,9 @@ pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
     let mut done: HashSet<String> = HashSet::new();
     for row in &rows {
         let Some(name) = row.text(column) else {
-            reading.objections.push(sheet.strange(&format!("a row with {} as {column}", row.shown(column))));
+            tool_history
+                .objections
+                .push(tool_table.strange(&format!("a row with {} as {column}", row.shown(column))));
             continue;
         };
         if !is_done(row) || done.contains(&name) {
@@ -166,9 +182,9 @@ pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
         // 64 zeros were written where no checksum was known.
         let sum = sum.filter(|sum| sum.bytes().any(|byte| byte != b'0')).and_then(|sum| sum.parse().ok());
         let applied_on = moment(row.cell("run_on"), Unit::Seconds);
-        let link = named(sheet, &name);
+        let link = named(tool_table, &name);
         done.insert(name.clone());
-        reading.facts.push(Fact { applied_on, sum: sum.map(Sum::Ours), ..applied(name, link) });
+        tool_history.records.push(ToolRecord { applied_on, sum: sum.map(Sum::Ours), ..applied(name, link) });
     }
     for name in rows.iter().filter_map(|row| row.text(column)) {
         // Each is named once.
@@ -177,26 +193,26 @@ pub(super) fn switchy(sheet: &Sheet<'_>) -> Reading {
         }
         let finding = format!("{} began and did not finish", quoted(&name));
         let remedy = "read that table itself with `table_name`, which says what to do about it";
-        reading.objections.push(Objection::new(finding, remedy));
+        tool_history.objections.push(Objection::new(finding, remedy));
     }
-    reading
+    tool_history
 }
 
 /// What is applied is told by its number: the first so many.
-pub(super) fn user_version(sheet: &Sheet<'_>) -> Reading {
-    match sheet.table.rows.first().and_then(|row| row.first()) {
+pub(super) fn user_version(tool_table: &ToolTable<'_>) -> ToolHistory {
+    match tool_table.table.rows.first().and_then(|row| row.first()) {
         Some(Cell::Number(number)) if *number < 0 => {
             let what = format!("`user_version` is {number}, which counts no migrations");
-            Reading::refused(
+            ToolHistory::refused(
                 what,
                 "find out what the application means by it, and use `Recovery::Baseline` instead",
             )
         }
-        Some(Cell::Number(number)) => Reading {
+        Some(Cell::Number(number)) => ToolHistory {
             order: Order::Applied,
             through: (*number > 0).then_some(Through::Position(*number)),
-            ..Reading::default()
+            ..ToolHistory::default()
         },
-        _ => Reading::default(),
+        _ => ToolHistory::default(),
     }
 }

@@ -6,29 +6,31 @@ use mysql::Conn;
 use mysql::consts::ColumnType;
 
 use super::table::{exactly_one, recognised};
-use super::{Attempt, Backend, Ledger, Progress, Schemas, Scope, Script, TableForm, closed_unless};
+use super::{
+    Backend, LockAttempt, Progress, Schemas, Scope, Script, TableForm, TrackingTable, closed_unless,
+};
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
-use crate::fit::Fit;
 use crate::foreign::ForeignTable;
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
-use crate::reached::Standing;
+use crate::log_entry::LogEntry;
+use crate::progress::StatementOutcome;
 use crate::sql::mysql::statements;
 use crate::sql::pieces;
 use crate::touched::Touched;
-use crate::trace::Trace;
+use crate::transaction_fit::TransactionFit;
 
-mod alone;
 mod exchange;
 mod foreign;
 mod log;
+mod outcome;
 mod query;
 mod records;
 mod script;
 mod settings;
-mod standing;
+mod single_statement;
 mod transactions;
 
 use query::{code, column, columns, fault, run, text, waiting};
@@ -113,7 +115,7 @@ impl Backend for Mysql {
         closed_unless::<Self, R, E>(conn, scope.is_script, body)
     }
 
-    fn fit(script: &str) -> Fit {
+    fn transaction_fit(script: &str) -> TransactionFit {
         transactions::fits(script)
     }
 
@@ -125,11 +127,16 @@ impl Backend for Mysql {
         script::run(conn, script, progress).map(|()| Touched::anything())
     }
 
-    fn stands(conn: &mut &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
-        standing::stands(conn, script, statement, mark)
+    fn statement_outcome(
+        conn: &mut &mut Conn,
+        script: &str,
+        statement: u32,
+        mark: &str,
+    ) -> Result<StatementOutcome, Fault> {
+        outcome::statement_outcome(conn, script, statement, mark)
     }
 
-    fn foreign(
+    fn foreign_table(
         conn: &mut &mut Conn,
         table: &TableName,
         columns: &[&str],
@@ -145,7 +152,7 @@ impl Backend for Mysql {
         head(conn, table, "basis")
     }
 
-    fn settled(conn: &mut &mut Conn, table: &TableName) -> Result<Head, Fault> {
+    fn clean_head(conn: &mut &mut Conn, table: &TableName) -> Result<Head, Fault> {
         let unless_dirty = format!(
             "CASE WHEN EXISTS (SELECT 1 FROM {} WHERE dirty <> 0) THEN NULL ELSE basis END",
             quoted(table)
@@ -153,18 +160,18 @@ impl Backend for Mysql {
         head(conn, table, &unless_dirty)
     }
 
-    fn read(conn: &mut &mut Conn, table: &TableName) -> Result<Ledger, Fault> {
+    fn read(conn: &mut &mut Conn, table: &TableName) -> Result<TrackingTable, Fault> {
         let columns = columns(conn, table)?;
         if columns.is_empty() {
-            return Ok(Ledger::MISSING);
+            return Ok(TrackingTable::MISSING);
         }
         let reading = recognised(&columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
         let has_places = columns.iter().any(|(name, _)| name == PLACE);
         let is_stamp = columns.contains(&("run_on".to_owned(), ColumnType::MYSQL_TYPE_TIMESTAMP));
-        let (records, basis) = records(conn, table, &reading, has_places, is_stamp)?;
-        let head = reading.head(records.len(), basis.as_deref());
+        let (records, digest) = records(conn, table, &reading, has_places, is_stamp)?;
+        let head = reading.head(records.len(), digest.as_deref());
         let form = if has_places { reading.form } else { TableForm::Old };
-        Ok(Ledger::new(form, head, records))
+        Ok(TrackingTable::new(form, head, records))
     }
 
     /// Here this commits. A table of an older form is exchanged for the new one in one statement.
@@ -190,30 +197,35 @@ impl Backend for Mysql {
         exactly_one(conn.affected_rows(), &record.id)
     }
 
-    fn append(conn: &mut &mut Conn, table: &TableName, record: &Record, basis: Basis) -> Result<(), Fault> {
-        run(conn, &records::insertion(table, record, Some(basis)))?;
+    fn append(
+        conn: &mut &mut Conn,
+        table: &TableName,
+        record: &Record,
+        digest: HistoryDigest,
+    ) -> Result<(), Fault> {
+        run(conn, &records::insertion(table, record, Some(digest)))?;
         exactly_one(conn.affected_rows(), &record.id)
     }
 
-    fn append_alone(
+    fn append_if_head(
         conn: &mut &mut Conn,
         table: &TableName,
         head: Head,
         record: &Record,
-        basis: Basis,
+        digest: HistoryDigest,
         patience: Duration,
     ) -> Result<Option<bool>, Fault> {
-        alone::append(conn, table, head, record, basis, patience)
+        single_statement::append(conn, table, head, record, digest, patience)
     }
 
-    fn finish_alone(
+    fn finish_if_unchanged(
         conn: &mut &mut Conn,
         table: &TableName,
         from: &Dirty,
         record: &Record,
-        basis: Basis,
+        digest: HistoryDigest,
     ) -> Result<Option<bool>, Fault> {
-        alone::finish(conn, table, from, record, basis).map(Some)
+        single_statement::finish(conn, table, from, record, digest).map(Some)
     }
 
     fn update(conn: &mut &mut Conn, table: &TableName, record: &Record) -> Result<(), Fault> {
@@ -250,20 +262,20 @@ impl Backend for Mysql {
         exactly_one(conn.affected_rows(), id)
     }
 
-    fn stamp(conn: &mut &mut Conn, table: &TableName, basis: Basis) -> Result<(), Fault> {
-        let basis = text(Some(&basis.to_string()));
-        run(conn, &format!("UPDATE {} SET basis = {basis} ORDER BY {PLACE} DESC LIMIT 1", quoted(table)))
+    fn stamp(conn: &mut &mut Conn, table: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
+        let digest = text(Some(&digest.to_string()));
+        run(conn, &format!("UPDATE {} SET basis = {digest} ORDER BY {PLACE} DESC LIMIT 1", quoted(table)))
     }
 
-    fn log(conn: &mut &mut Conn, log: &TableName, trace: &Trace) -> Result<(), Fault> {
-        log::write(conn, log, trace)
+    fn append_log(conn: &mut &mut Conn, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+        log::write(conn, log, log_entry)
     }
 
     fn create_log(conn: &mut &mut Conn, log: &TableName) -> Result<(), Fault> {
         log::create(conn, log)
     }
 
-    fn traces(conn: &mut &mut Conn, log: &TableName) -> Result<Vec<Trace>, Fault> {
+    fn read_log(conn: &mut &mut Conn, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
         log::read(conn, log)
     }
 
@@ -297,10 +309,10 @@ impl Backend for Mysql {
         }
     }
 
-    fn try_lock(conn: &mut &mut Conn, table: &TableName) -> Result<Attempt, Fault> {
+    fn try_lock(conn: &mut &mut Conn, table: &TableName) -> Result<LockAttempt, Fault> {
         let key = lock_key(table);
         match column::<u8>(conn, &format!("SELECT GET_LOCK('{key}', 0)")).map_err(fault)? {
-            Some(1) => return Ok(Attempt::Held),
+            Some(1) => return Ok(LockAttempt::Acquired),
             Some(_) => {}
             None => return Err(Fault::new(FaultKind::Other, "GET_LOCK failed and does not say why")),
         }
@@ -311,14 +323,14 @@ impl Backend for Mysql {
             FROM (SELECT IS_USED_LOCK('{key}') AS id) l LEFT JOIN information_schema.PROCESSLIST p ON p.ID = l.id"
         );
         let holder = column::<String>(conn, &sql).map_err(fault)?;
-        Ok(Attempt::HeldBy(holder.unwrap_or_default()))
+        Ok(LockAttempt::HeldBy(holder.unwrap_or_default()))
     }
 
     fn unlock(conn: &mut &mut Conn, table: &TableName) -> Result<(), Fault> {
         column::<u8>(conn, &format!("SELECT RELEASE_LOCK('{}')", lock_key(table))).map(drop).map_err(fault)
     }
 
-    fn enter(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
+    fn lock_table(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
         waiting(conn, patience, |conn| {
             match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {} FOR UPDATE", quoted(table))) {
                 Err(error) if code(&error) != Some(query::NO_SUCH_TABLE) => Err(fault(error)),
@@ -327,21 +339,21 @@ impl Backend for Mysql {
         })
     }
 
-    fn enter_looking(
+    fn lock_table_with_head(
         conn: &mut &mut Conn,
         table: &TableName,
         patience: Duration,
     ) -> Result<Option<Head>, Fault> {
-        match alone::locked_head(conn, table, patience)? {
+        match single_statement::locked_head(conn, table, patience)? {
             Some(head) => Ok(Some(head)),
-            None => Self::enter(conn, table, patience).map(|()| None),
+            None => Self::lock_table(conn, table, patience).map(|()| None),
         }
     }
 
-    fn prepare_row(conn: &mut &mut Conn, table: &TableName) -> Result<Attempt, Fault> {
+    fn create_lock_row(conn: &mut &mut Conn, table: &TableName) -> Result<LockAttempt, Fault> {
         let (locks, name) = (quoted(&table.beside(LOCKS)), text(Some(table.as_str())));
         match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {locks} WHERE name = {name}")) {
-            Ok(Some(1)) => return Ok(Attempt::Held),
+            Ok(Some(1)) => return Ok(LockAttempt::Acquired),
             Err(error) if code(&error) != Some(query::NO_SUCH_TABLE) => return Err(fault(error)),
             _ => {}
         }
@@ -357,11 +369,11 @@ impl Backend for Mysql {
         Self::transaction(conn, &Scope::immediate(), |conn| {
             run(conn, &format!("INSERT IGNORE INTO {locks} (name) VALUES ({name})"))
         })?;
-        Ok(Attempt::Held)
+        Ok(LockAttempt::Acquired)
     }
 
     /// The row is changed and not only locked: nodes of a cluster compare what was changed.
-    fn enter_row(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
+    fn lock_row(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
         let name = text(Some(table.as_str()));
         let sql = format!("UPDATE {} SET turn = turn + 1 WHERE name = {name}", quoted(&table.beside(LOCKS)));
         waiting(conn, patience, |conn| run(conn, &sql))

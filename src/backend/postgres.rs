@@ -6,28 +6,28 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 use super::table::{exactly_one, recognised};
-use super::{Attempt, Backend, Ledger, Progress, Schemas, Script, TableForm, closed};
+use super::{Backend, LockAttempt, Progress, Schemas, Script, TableForm, TrackingTable, closed};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::Fault;
-use crate::fit::Fit;
 use crate::foreign::ForeignTable;
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
-use crate::reached::Standing;
+use crate::log_entry::LogEntry;
+use crate::progress::StatementOutcome;
 use crate::sql::pieces;
 use crate::sql::postgres::statements;
 use crate::step::Atomicity;
 use crate::touched::Touched;
-use crate::trace::Trace;
+use crate::transaction_fit::TransactionFit;
 
 mod foreign;
 mod log;
+mod outcome;
 mod query;
 mod quiet;
 mod records;
 mod script;
 mod settings;
-mod standing;
 mod transactions;
 
 use query::{execute, fault, query};
@@ -85,7 +85,7 @@ impl Backend for Postgres {
         Self::execute(conn, "ROLLBACK")
     }
 
-    fn fit(script: &str) -> Fit {
+    fn transaction_fit(script: &str) -> TransactionFit {
         transactions::fits(script)
     }
 
@@ -95,7 +95,7 @@ impl Backend for Postgres {
         progress: &mut Progress<'_, Self>,
     ) -> Result<Touched, Fault> {
         let before = settings::read(conn, script.text, script.session)?;
-        if script.atomicity == Atomicity::Guarded {
+        if script.atomicity == Atomicity::NonTransactional {
             // The end of a transaction would set back what is set in it.
             let outcome =
                 closed::<Self, _, _>(conn, |conn| script::run(conn, script, before.as_ref(), progress));
@@ -113,7 +113,7 @@ impl Backend for Postgres {
         head(conn, &heading(table, "basis"))
     }
 
-    fn settled(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
+    fn clean_head(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
         let unless_dirty = format!(
             "CASE WHEN EXISTS (SELECT 1 FROM {} WHERE dirty <> 0) THEN NULL ELSE basis END",
             table.quoted()
@@ -130,18 +130,18 @@ impl Backend for Postgres {
         Ok(if has_places { recognised(&columns)?.form } else { TableForm::Old })
     }
 
-    fn read(conn: &mut &mut Client, table: &TableName) -> Result<Ledger, Fault> {
+    fn read(conn: &mut &mut Client, table: &TableName) -> Result<TrackingTable, Fault> {
         let columns = columns(conn, table)?;
         if columns.is_empty() {
-            return Ok(Ledger::MISSING);
+            return Ok(TrackingTable::MISSING);
         }
         let reading = recognised(&columns)?;
         // The place of a row is told by a column of ours; a table of an older form has the order in which it was written.
         let has_places = columns.iter().any(|column| column == PLACE);
-        let (records, basis) = records(conn, table, &reading, has_places).map_err(fault)?;
-        let head = reading.head(records.len(), basis.as_deref());
+        let (records, digest) = records(conn, table, &reading, has_places).map_err(fault)?;
+        let head = reading.head(records.len(), digest.as_deref());
         let form = if has_places { reading.form } else { TableForm::Old };
-        Ok(Ledger::new(form, head, records))
+        Ok(TrackingTable::new(form, head, records))
     }
 
     fn create_table(conn: &mut &mut Client, table: &TableName, records: &[Record]) -> Result<(), Fault> {
@@ -176,8 +176,13 @@ impl Backend for Postgres {
         write(conn, &records::inserting(table, "NULL"), record, None)
     }
 
-    fn append(conn: &mut &mut Client, table: &TableName, record: &Record, basis: Basis) -> Result<(), Fault> {
-        write(conn, &records::inserting(table, "$14"), record, Some(&basis.to_string()))
+    fn append(
+        conn: &mut &mut Client,
+        table: &TableName,
+        record: &Record,
+        digest: HistoryDigest,
+    ) -> Result<(), Fault> {
+        write(conn, &records::inserting(table, "$14"), record, Some(&digest.to_string()))
     }
 
     fn update(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
@@ -197,7 +202,7 @@ impl Backend for Postgres {
         from: &Dirty,
         to: &Dirty,
     ) -> Result<bool, Fault> {
-        standing::advance(conn, table, id, from, to)
+        outcome::advance(conn, table, id, from, to)
     }
 
     fn delete(conn: &mut &mut Client, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
@@ -205,25 +210,30 @@ impl Backend for Postgres {
         exactly_one(execute(conn, &sql, &[Some(id.as_str())]).map_err(fault)?, id)
     }
 
-    fn stamp(conn: &mut &mut Client, table: &TableName, basis: Basis) -> Result<(), Fault> {
+    fn stamp(conn: &mut &mut Client, table: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
         let name = table.quoted();
         let sql = format!("UPDATE {name} SET basis = $1 WHERE {PLACE} = (SELECT max({PLACE}) FROM {name})");
-        execute(conn, &sql, &[Some(&basis.to_string())]).map(drop).map_err(fault)
+        execute(conn, &sql, &[Some(&digest.to_string())]).map(drop).map_err(fault)
     }
 
-    fn log(conn: &mut &mut Client, log: &TableName, trace: &Trace) -> Result<(), Fault> {
-        log::write(conn, log, trace)
+    fn append_log(conn: &mut &mut Client, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+        log::write(conn, log, log_entry)
     }
 
-    fn traces(conn: &mut &mut Client, log: &TableName) -> Result<Vec<Trace>, Fault> {
+    fn read_log(conn: &mut &mut Client, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
         log::read(conn, log)
     }
 
-    fn stands(conn: &mut &mut Client, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
-        standing::stands(conn, script, statement, mark)
+    fn statement_outcome(
+        conn: &mut &mut Client,
+        script: &str,
+        statement: u32,
+        mark: &str,
+    ) -> Result<StatementOutcome, Fault> {
+        outcome::statement_outcome(conn, script, statement, mark)
     }
 
-    fn foreign(
+    fn foreign_table(
         conn: &mut &mut Client,
         table: &TableName,
         columns: &[&str],
@@ -268,12 +278,12 @@ impl Backend for Postgres {
         Ok(rows.iter().all(|row| is_own(row.get(0))))
     }
 
-    fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
+    fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<LockAttempt, Fault> {
         let name = table.to_string();
         let rows =
             query(conn, &format!("SELECT pg_try_advisory_lock({KEY})"), &[Some(&name)]).map_err(fault)?;
         if rows.first().is_some_and(|row| row.get(0)) {
-            return Ok(Attempt::Held);
+            return Ok(LockAttempt::Acquired);
         }
         let sql = format!(
             "SELECT format('pid %s%s, since %s', pid, coalesce(' (' || nullif(application_name, '') || ')', ''), query_start)
@@ -284,7 +294,7 @@ impl Backend for Postgres {
         );
         let holder = query(conn, &sql, &[Some(&name)]).map_err(fault)?;
         let holder = holder.first().and_then(|row| row.get::<_, Option<String>>(0));
-        Ok(Attempt::HeldBy(holder.unwrap_or_default()))
+        Ok(LockAttempt::HeldBy(holder.unwrap_or_default()))
     }
 
     fn unlock(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
@@ -292,7 +302,7 @@ impl Backend for Postgres {
         query(conn, &sql, &[Some(&table.to_string())]).map(drop).map_err(fault)
     }
 
-    fn enter(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
+    fn lock_table(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
         if columns(conn, table)?.is_empty() {
             return Ok(());
         }
@@ -302,7 +312,7 @@ impl Backend for Postgres {
     }
 
     /// Where the lock is free, nobody has to be waited for, and nothing has to be set for that.
-    fn enter_looking(
+    fn lock_table_with_head(
         conn: &mut &mut Client,
         table: &TableName,
         patience: Duration,
@@ -317,17 +327,17 @@ impl Backend for Postgres {
             Err(error) => {
                 let back = "ROLLBACK TO SAVEPOINT __switchy_enter; RELEASE SAVEPOINT __switchy_enter";
                 conn.batch_execute(back).map_err(|_| fault(error))?;
-                Self::enter(conn, table, patience).map(|()| None)
+                Self::lock_table(conn, table, patience).map(|()| None)
             }
         }
     }
 
-    fn prepare_row(conn: &mut &mut Client, table: &TableName) -> Result<Attempt, Fault> {
+    fn create_lock_row(conn: &mut &mut Client, table: &TableName) -> Result<LockAttempt, Fault> {
         let locks = table.beside(LOCKS).quoted();
         let insert = format!("INSERT INTO {locks} (name) VALUES ($1) ON CONFLICT DO NOTHING");
         let name = [Some(table.as_str())];
         match execute(conn, &insert, &name) {
-            Ok(_) => return Ok(Attempt::Held),
+            Ok(_) => return Ok(LockAttempt::Acquired),
             Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
             Err(error) => return Err(fault(error)),
         }
@@ -341,19 +351,19 @@ impl Backend for Postgres {
                     .any(|state| error.code() == Some(state)) => {}
             Err(error) => return Err(fault(error)),
         }
-        execute(conn, &insert, &name).map(|_| Attempt::Held).map_err(fault)
+        execute(conn, &insert, &name).map(|_| LockAttempt::Acquired).map_err(fault)
     }
 
-    fn enter_row(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
+    fn lock_row(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
         let sql = format!("SELECT 1 FROM {} WHERE name = $1 FOR UPDATE", table.beside(LOCKS).quoted());
         waiting(conn, patience, |conn| query(conn, &sql, &[Some(table.as_str())]).map(drop).map_err(fault))
     }
 
     /// Not every engine that speaks this protocol can lock a table. There the records are locked.
-    fn outwait(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
+    fn wait_for_writers(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
         Self::execute(conn, "SAVEPOINT __switchy_outwait")?;
-        match Self::enter(conn, table, patience) {
-            Err(fault) if standing::is_unknown_to_engine(&fault) => {
+        match Self::lock_table(conn, table, patience) {
+            Err(fault) if outcome::is_unknown_to_engine(&fault) => {
                 Self::execute(conn, "ROLLBACK TO SAVEPOINT __switchy_outwait")?;
                 let records = format!("SELECT 1 FROM {} ORDER BY name FOR UPDATE", table.quoted());
                 waiting(conn, patience, |conn| Self::execute(conn, &records))

@@ -6,29 +6,30 @@ use rusqlite::{Connection, ErrorCode, params};
 
 use super::table::{exactly_one, recognised, state};
 use super::{
-    Backend, Ledger, Prepare, Progress, Rehearsal, Scope, Script, TableForm, atomically, closed,
+    Backend, ForecastRequest, Prepare, Progress, Scope, Script, TableForm, TrackingTable, atomically, closed,
     ended_transaction,
 };
 use crate::dialect::{Dialect, TableName, qualified, quote};
-use crate::effect::{Outlook, Trust};
+use crate::effect::{Forecast, Trust};
 use crate::fault::{Fault, FaultKind};
-use crate::fit::Fit;
 use crate::foreign::{Definition, ForeignTable};
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
+use crate::log_entry::LogEntry;
 use crate::orphans::Orphans;
 use crate::sql::{statement_at, statements};
 use crate::step::Atomicity;
 use crate::touched::Touched;
-use crate::trace::Trace;
+use crate::transaction_fit::TransactionFit;
 
 mod attached;
+mod cursor;
+mod forecast;
 mod foreign;
 mod keys;
 mod log;
 mod orphans;
 mod records;
-mod rehearsal;
 mod scratch;
 mod script;
 mod settings;
@@ -36,7 +37,6 @@ mod target;
 mod tracker;
 mod transactions;
 mod tripwire;
-mod words;
 
 use records::{columns, head, inserting, records, write};
 
@@ -111,7 +111,7 @@ impl Backend for Sqlite {
         orphans::of(conn, touched).map_err(fault)
     }
 
-    fn fit(script: &str) -> Fit {
+    fn transaction_fit(script: &str) -> TransactionFit {
         transactions::fits(script)
     }
 
@@ -133,7 +133,7 @@ impl Backend for Sqlite {
         atomicity: Atomicity,
         body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
     ) -> Result<(R, Touched), Fault> {
-        if atomicity == Atomicity::Guarded {
+        if atomicity == Atomicity::NonTransactional {
             return keys::kept(conn, body).map(|done| (done, Touched::anything()));
         }
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
@@ -158,7 +158,7 @@ impl Backend for Sqlite {
     }
 
     /// The partial index that [`create_table`](Self::create_table) makes is nearly always empty, so this takes little longer than the head.
-    fn settled(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
+    fn clean_head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
         let name = in_main(table);
         let sql = format!(
             "SELECT basis, (SELECT count(*) FROM {name}), EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) FROM {name} \
@@ -174,19 +174,19 @@ impl Backend for Sqlite {
         }
     }
 
-    fn version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
+    fn data_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
         conn.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Some).map_err(fault)
     }
 
-    fn read(conn: &mut &Connection, table: &TableName) -> Result<Ledger, Fault> {
+    fn read(conn: &mut &Connection, table: &TableName) -> Result<TrackingTable, Fault> {
         let name = in_main(table);
         loop {
             let columns = match columns(conn, &name) {
-                Err(error) if is_missing(&error, table) => return Ok(Ledger::MISSING),
+                Err(error) if is_missing(&error, table) => return Ok(TrackingTable::MISSING),
                 columns => columns.map_err(fault)?,
             };
             let reading = recognised(&columns)?;
-            let (records, basis) = match records(conn, &name, &reading) {
+            let (records, digest) = match records(conn, &name, &reading) {
                 // Another program has brought the table up to date between the two statements.
                 Err(error)
                     if message(&error).starts_with("no such column")
@@ -196,8 +196,8 @@ impl Backend for Sqlite {
                 }
                 records => records.map_err(fault)?,
             };
-            let head = reading.head(records.len(), basis.as_deref());
-            return Ok(Ledger::new(reading.form, head, records));
+            let head = reading.head(records.len(), digest.as_deref());
+            return Ok(TrackingTable::new(reading.form, head, records));
         }
     }
 
@@ -231,8 +231,13 @@ impl Backend for Sqlite {
         write(conn, &inserting(table, "NULL"), record)
     }
 
-    fn append(conn: &mut &Connection, table: &TableName, record: &Record, basis: Basis) -> Result<(), Fault> {
-        write(conn, &inserting(table, &format!("'{basis}'")), record)
+    fn append(
+        conn: &mut &Connection,
+        table: &TableName,
+        record: &Record,
+        digest: HistoryDigest,
+    ) -> Result<(), Fault> {
+        write(conn, &inserting(table, &format!("'{digest}'")), record)
     }
 
     fn update(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
@@ -274,17 +279,17 @@ impl Backend for Sqlite {
         exactly_one(conn.execute(&sql, [id.as_str()]).map_err(fault)?, id)
     }
 
-    fn stamp(conn: &mut &Connection, table: &TableName, basis: Basis) -> Result<(), Fault> {
+    fn stamp(conn: &mut &Connection, table: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
         let name = in_main(table);
         let sql = format!("UPDATE {name} SET basis = ?1 WHERE rowid = (SELECT max(rowid) FROM {name})");
-        conn.execute(&sql, [basis.to_string()]).map(drop).map_err(fault)
+        conn.execute(&sql, [digest.to_string()]).map(drop).map_err(fault)
     }
 
-    fn log(conn: &mut &Connection, log: &TableName, trace: &Trace) -> Result<(), Fault> {
-        log::write(conn, log, trace)
+    fn append_log(conn: &mut &Connection, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+        log::write(conn, log, log_entry)
     }
 
-    fn traces(conn: &mut &Connection, log: &TableName) -> Result<Vec<Trace>, Fault> {
+    fn read_log(conn: &mut &Connection, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
         log::read(conn, log)
     }
 
@@ -329,7 +334,7 @@ impl Backend for Sqlite {
         read().map_err(fault)
     }
 
-    fn foreign(
+    fn foreign_table(
         conn: &mut &Connection,
         table: &TableName,
         columns: &[&str],
@@ -345,8 +350,8 @@ impl Backend for Sqlite {
         foreign::definitions(conn, without).map(Some)
     }
 
-    fn foresee(conn: &mut &Connection, rehearsal: &Rehearsal<'_, Self>) -> Result<Vec<Outlook>, Fault> {
-        rehearsal::foresee(conn, rehearsal)
+    fn forecast(conn: &mut &Connection, request: &ForecastRequest<'_, Self>) -> Result<Vec<Forecast>, Fault> {
+        forecast::forecast(conn, request)
     }
 
     fn locate(conn: &mut &Connection) -> Option<PathBuf> {

@@ -50,7 +50,7 @@ const UP_AGAIN: i64 = 4;
 
 /// How to read a table: for each thing a record needs, the column that has it, or an expression of two that may.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct TableLayout {
     pub(super) form: TableForm,
     pub(super) name: &'static str,
     pub(super) checksum: Option<&'static str>,
@@ -58,7 +58,7 @@ pub(super) struct Reading {
     pub(super) status: Option<&'static str>,
     pub(super) duration_ms: Option<&'static str>,
     pub(super) finished_on: Option<&'static str>,
-    pub(super) basis: Option<&'static str>,
+    pub(super) digest: Option<&'static str>,
     pub(super) statement: Option<&'static str>,
     pub(super) statements: Option<&'static str>,
     pub(super) mark: Option<&'static str>,
@@ -71,7 +71,7 @@ pub(super) struct Reading {
 
 /// Recognises a table by the set of its columns, never by the text of its definition.
 /// `None` if it is nothing of ours.
-fn recognise(columns: &[String]) -> Option<Reading> {
+fn recognise(columns: &[String]) -> Option<TableLayout> {
     let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     let column = |name: &'static str| has(name).then_some(name);
     let known = |list: &[&str]| {
@@ -84,7 +84,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
     }
     // Columns that we do not know are a later version's if ours are all there, and somebody else's table if not.
     if has("name") && (whole || known(&COLUMNS)) {
-        Some(Reading {
+        Some(TableLayout {
             form: if whole { TableForm::Current } else { TableForm::Old },
             name: "name",
             checksum: column("checksum"),
@@ -92,7 +92,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
             status: None,
             duration_ms: column("duration_ms"),
             finished_on: None,
-            basis: column("basis"),
+            digest: column("basis"),
             statement: column("statement"),
             statements: column("statements"),
             mark: column("mark"),
@@ -103,7 +103,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
             down_checksum: column("down_checksum"),
         })
     } else if has("id") && known(&LEGACY) {
-        Some(Reading {
+        Some(TableLayout {
             form: TableForm::Old,
             name: "id",
             checksum: column("up_checksum"),
@@ -111,7 +111,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
             status: column("status"),
             duration_ms: None,
             finished_on: column("finished_on"),
-            basis: None,
+            digest: None,
             statement: None,
             statements: None,
             mark: None,
@@ -124,7 +124,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
     } else if is_renamed && known(&[&COLUMNS[1..], &LEGACY, &[PLACE]].concat()) {
         // switchy_schema 0.5 takes today's table for one of the oldest form: it renames `name`, and adds what it misses. Its own rows
         // have nothing in our columns, and ours have in its columns what it takes for unknown.
-        Some(Reading {
+        Some(TableLayout {
             form: TableForm::Old,
             name: "id",
             checksum: Some("coalesce(checksum, up_checksum)"),
@@ -132,7 +132,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
             status: Some("status"),
             duration_ms: Some("duration_ms"),
             finished_on: Some("finished_on"),
-            basis: Some("basis"),
+            digest: Some("basis"),
             statement: Some("statement"),
             statements: Some("statements"),
             mark: Some("mark"),
@@ -151,7 +151,7 @@ fn recognise(columns: &[String]) -> Option<Reading> {
 ///
 /// # Errors
 /// It is nothing of ours.
-pub(super) fn recognised(columns: &[String]) -> Result<Reading, Fault> {
+pub(super) fn recognised(columns: &[String]) -> Result<TableLayout, Fault> {
     recognise(columns).ok_or_else(|| {
         let columns = columns.join(", ");
         let what = format!("the table exists and is not a tracking table, its columns are {columns}");
@@ -169,15 +169,15 @@ pub(super) fn foreign_log(log: &TableName, columns: &[String]) -> Fault {
 }
 
 /// The head of a table of an older form: nothing can be said without reading it.
-pub(super) const UNTOLD: Head = Head { basis: None, count: 0 };
+pub(super) const UNKNOWN_HEAD: Head = Head { digest: None, count: 0 };
 
-impl Reading {
+impl TableLayout {
     /// The head of a table that was read whole, with the digest on its newest row.
-    pub(super) fn head(&self, count: usize, basis: Option<&str>) -> Head {
-        match (self.basis, count) {
-            (None, _) => UNTOLD,
+    pub(super) fn head(&self, count: usize, digest: Option<&str>) -> Head {
+        match (self.digest, count) {
+            (None, _) => UNKNOWN_HEAD,
             (Some(_), 0) => Head::EMPTY,
-            (Some(_), count) => Head { basis: basis.and_then(|text| text.parse().ok()), count },
+            (Some(_), count) => Head { digest: digest.and_then(|text| text.parse().ok()), count },
         }
     }
 }

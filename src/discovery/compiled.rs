@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
 use crate::error::{Failure, Result};
-use crate::history::{Basis, Head};
+use crate::history::{Head, HistoryDigest};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Migration, Origin, ScriptMigration, Unread};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
@@ -85,16 +85,16 @@ impl CompiledMigrations {
     }
 
     /// The digest after none, one, two, ... of those that run in an environment, or `None` if the build script could not know it.
-    pub(crate) fn beginnings(self, environment: Option<&str>) -> Option<Vec<Basis>> {
-        let written = || self.0.beginnings.iter().copied().map(Basis::from_bytes).collect();
+    pub(crate) fn beginnings(self, environment: Option<&str>) -> Option<Vec<HistoryDigest>> {
+        let written = || self.0.beginnings.iter().copied().map(HistoryDigest::from_bytes).collect();
         self.is_written_for(environment).then(written)
     }
 
     /// The head where all of them are applied that run in an environment, or `None` if the build script could not know it.
     pub(crate) fn completion(self, environment: Option<&str>) -> Option<Head> {
-        let basis = self.0.beginnings.last().copied().map(Basis::from_bytes);
+        let digest = self.0.beginnings.last().copied().map(HistoryDigest::from_bytes);
         let count = self.0.beginnings.len().saturating_sub(1);
-        self.is_written_for(environment).then_some(Head { basis, count })
+        self.is_written_for(environment).then_some(Head { digest, count })
     }
 
     /// Whether the digests hold in an environment. They were written for none, which is the same for all if no migration is limited.

@@ -74,7 +74,7 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
     meta.depends_on_if_present = file.depends_on_if_present.into_iter().map(Into::into).collect();
     meta.environments = file.environments;
     meta.atomicity = match file.run_in_transaction {
-        Some(false) => Atomicity::Guarded,
+        Some(false) => Atomicity::NonTransactional,
         Some(true) | None => Atomicity::Transaction,
     };
     meta.foreign_keys = match file.foreign_keys {

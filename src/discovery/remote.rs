@@ -10,9 +10,9 @@ use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use self::address::{Address, presentable};
+use self::error::RemoteError;
 use self::fetch::Client;
 use self::manifest::Shown;
-use self::trouble::Trouble;
 use super::MigrationSource;
 use crate::backend::Backend;
 use crate::error::{MigrationError, Result};
@@ -20,10 +20,10 @@ use crate::migration::Migration;
 
 mod address;
 mod cache;
+mod error;
 mod fetch;
 mod gather;
 mod manifest;
-mod trouble;
 
 pub use manifest::{Manifest, ManifestFile};
 
@@ -271,7 +271,7 @@ impl RemoteMigrations {
     }
 
     /// The URL, if it may be asked.
-    fn address(&self) -> Result<Address, Trouble> {
+    fn address(&self) -> Result<Address, RemoteError> {
         let shown = presentable(&self.url);
         let place = format!("`{}`", Shown(&shown));
         let address = Address::parse(&self.url).map_err(|why| {
@@ -280,19 +280,19 @@ impl RemoteMigrations {
             } else {
                 "give a URL like https://example.org/schema/manifest.json"
             };
-            Trouble::new(&place, why.to_owned(), remedy)
+            RemoteError::new(&place, why.to_owned(), remedy)
         })?;
         if address.is_plain && !self.may_be_plain(&address) {
             let what = "it is not encrypted, so that anybody on the way could change what runs".to_owned();
             let remedy = format!("use https, or allow it with `allow_plain_http({:?})`", address.host());
-            return Err(Trouble::new(&address.to_string(), what, remedy));
+            return Err(RemoteError::new(&address.to_string(), what, remedy));
         }
         let is_folder = address.to_string().ends_with('/');
         Ok(if is_folder { address.beside("manifest.json") } else { address })
     }
 
-    fn client(&self, address: &Address) -> Result<Client<'_>, Trouble> {
-        let no = |what: String, remedy: &'static str| Trouble::new(&address.to_string(), what, remedy);
+    fn client(&self, address: &Address) -> Result<Client<'_>, RemoteError> {
+        let no = |what: String, remedy: &'static str| RemoteError::new(&address.to_string(), what, remedy);
         if let Some(wrong) = self.wrong {
             return Err(no(wrong.to_owned(), "use `header` or another name"));
         }

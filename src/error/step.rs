@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::display::Abridged;
 use super::location::Location;
-use super::words::Abridged;
 use crate::fault::Fault;
 use crate::id::MigrationId;
 use crate::step::{Atomicity, Direction};
@@ -75,7 +75,7 @@ impl Remains {
     pub(crate) fn of(atomicity: Atomicity, fault: &Fault) -> Self {
         match atomicity {
             _ if fault.is_taken_over => Self::Theirs,
-            Atomicity::Guarded => Self::Dirty,
+            Atomicity::NonTransactional => Self::Dirty,
             Atomicity::Transaction if fault.has_lost_transaction => Self::Perhaps,
             Atomicity::Transaction if fault.is_in_doubt => Self::InDoubt,
             Atomicity::Transaction => Self::Nothing,

@@ -1,12 +1,12 @@
 //! Carries out a recovery.
 
-use super::{Books, Executor, Stop};
-use crate::backend::{Backend, Ledger};
+use super::{Executor, Stop, TableState};
+use crate::backend::{Backend, TrackingTable};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{History, Record};
+use crate::log_entry::LogEntry;
 use crate::recovery::{Amendment, Change};
 use crate::step::Direction;
-use crate::trace::Trace;
 
 impl<B: Backend> Executor<'_, B> {
     /// Changes records in one transaction, and gives the lines that it left in the log. `look` has the last word, inside of it and before
@@ -15,49 +15,49 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         amendments: &[Amendment],
-        ledger: &Ledger,
+        tracking: &TrackingTable,
         history: &History,
         look: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Stop>,
-    ) -> Result<Vec<Trace>, Stop> {
+    ) -> Result<Vec<LogEntry>, Stop> {
         self.prepare_log(conn, true)?;
-        B::transaction(conn, &self.bookkeeping(), |conn| {
+        B::transaction(conn, &self.record_scope(), |conn| {
             look(conn)?;
-            let mut books = Books::of(ledger, history);
-            self.reconcile(conn, &mut books, &mut Some((ledger, history)))?;
-            for Amendment { change, trace } in amendments {
-                self.change(conn, change, &mut books)?;
+            let mut state = TableState::of(tracking, history);
+            self.reconcile(conn, &mut state, &mut Some((tracking, history)))?;
+            for Amendment { change, log_entry } in amendments {
+                self.change(conn, change, &mut state)?;
                 let program = self.program.map(str::to_owned);
-                B::log(conn, &self.log, &Trace { program, ..trace.clone() })?;
+                B::append_log(conn, &self.log, &LogEntry { program, ..log_entry.clone() })?;
             }
-            B::stamp(conn, self.table, books.basis)?;
+            B::stamp(conn, self.table, state.digest)?;
             // A trigger on the table would have fired by now.
-            if History::new(B::read(conn, self.table)?.records).basis() != books.basis {
+            if History::new(B::read(conn, self.table)?.records).digest() != state.digest {
                 let what = "something in the database changed other records as well, a trigger perhaps";
                 return Err(Fault::new(FaultKind::Other, what).remedy("remove it, and try again").into());
             }
-            let mut traces = B::traces(conn, &self.log)?;
-            Ok(traces.split_off(traces.len().saturating_sub(amendments.len())))
+            let mut log_entries = B::read_log(conn, &self.log)?;
+            Ok(log_entries.split_off(log_entries.len().saturating_sub(amendments.len())))
         })
     }
 
-    fn change(&self, conn: &mut B::Conn<'_>, change: &Change, books: &mut Books) -> Result<(), Stop> {
+    fn change(&self, conn: &mut B::Conn<'_>, change: &Change, state: &mut TableState) -> Result<(), Stop> {
         let toggle =
-            |books: &mut Books, record: &Record, direction| *books = books.toggled(record, direction);
+            |state: &mut TableState, record: &Record, direction| *state = state.toggled(record, direction);
         match change {
             Change::Insert(record) => {
                 B::insert(conn, self.table, record)?;
-                toggle(books, record, Direction::Up);
+                toggle(state, record, Direction::Up);
             }
             Change::Update { from, to } => {
                 self.hold(conn, from)?;
                 B::update(conn, self.table, to)?;
-                toggle(books, from, Direction::Down);
-                toggle(books, to, Direction::Up);
+                toggle(state, from, Direction::Down);
+                toggle(state, to, Direction::Up);
             }
             Change::Delete(record) => {
                 self.hold(conn, record)?;
                 B::delete(conn, self.table, &record.id)?;
-                toggle(books, record, Direction::Down);
+                toggle(state, record, Direction::Down);
             }
         }
         Ok(())

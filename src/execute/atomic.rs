@@ -1,7 +1,7 @@
 //! Steps and their records in one transaction.
 
-use super::{Books, Executor, Stop, Work};
-use crate::backend::{Backend, Ledger, Scope, patiently};
+use super::{Executor, Stop, TableState, Work};
+use crate::backend::{Backend, Scope, TrackingTable, patiently};
 use crate::fault::Fault;
 use crate::history::History;
 use crate::orphans::{Broken, Orphans};
@@ -20,8 +20,8 @@ pub(super) struct Run<'w, 'p, 'r, B: Backend> {
 
 /// What came of one try.
 struct Try<'l> {
-    books: Books,
-    first: Option<(&'l Ledger, &'l History)>,
+    state: TableState,
+    first: Option<(&'l TrackingTable, &'l History)>,
     done: Vec<Applied>,
     together: Option<Together>,
 }
@@ -52,8 +52,8 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         run: &Run<'_, '_, '_, B>,
-        books: &mut Books,
-        first: &mut Option<(&'l Ledger, &'l History)>,
+        state: &mut TableState,
+        first: &mut Option<(&'l TrackingTable, &'l History)>,
         report: &mut Report,
     ) -> Result<usize, Stop> {
         let (Some(opening), Some(last)) = (run.works.first(), run.works.last()) else { return Ok(0) };
@@ -61,14 +61,14 @@ impl<B: Backend> Executor<'_, B> {
         self.prepare_log(conn, run.works.iter().any(|work| work.step.direction == Direction::Down))?;
         let mut is_suspect = false;
         loop {
-            let mut attempt = Try { books: *books, first: *first, done: Vec::new(), together: None };
+            let mut attempt = Try { state: *state, first: *first, done: Vec::new(), together: None };
             let outcome = B::transaction(conn, &scope, |conn| {
                 let before = if is_suspect { Some(self.orphans(conn, &Touched::anything())?) } else { None };
                 self.attempt(conn, run, before.as_ref(), &mut attempt)
             });
             let stop = match outcome {
                 Ok(()) => {
-                    (*books, *first) = (attempt.books, attempt.first);
+                    (*state, *first) = (attempt.state, attempt.first);
                     let count = attempt.done.len();
                     report.applied.append(&mut attempt.done);
                     report.together.extend(attempt.together);
@@ -76,7 +76,7 @@ impl<B: Backend> Executor<'_, B> {
                 }
                 Err(Halt::Suspect) => {
                     // Nobody hears twice of what is done twice.
-                    run.works.iter().take(attempt.done.len()).for_each(|work| work.is_told.set(true));
+                    run.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
                     is_suspect = true;
                     continue;
                 }
@@ -105,12 +105,12 @@ impl<B: Backend> Executor<'_, B> {
         before: Option<&Orphans>,
         attempt: &mut Try<'_>,
     ) -> Result<(), Halt> {
-        self.reconcile(conn, &mut attempt.books, &mut attempt.first)?;
+        self.reconcile(conn, &mut attempt.state, &mut attempt.first)?;
         let (mut touched, mut opened) = (Touched::nothing(), None);
         let mut broken = Broken::default();
         for (place, work) in run.works.iter().enumerate() {
             self.go_on().map_err(Stop::from)?;
-            let head = attempt.books.head;
+            let head = attempt.state.head;
             let (applied, by_step) =
                 self.within(conn, work, Atomicity::Transaction, head, &mut |_, _| Ok(()))?;
             touched.extend(by_step);
@@ -118,7 +118,7 @@ impl<B: Backend> Executor<'_, B> {
                 Direction::Up => work.record(None, Some(applied.duration)),
                 Direction::Down => work.record.clone(),
             };
-            self.keep(conn, work, &record, &mut attempt.books)?;
+            self.keep(conn, work, &record, &mut attempt.state)?;
             attempt.done.push(applied);
             if run.mode == TransactionMode::Batch && place + 1 < run.works.len() {
                 continue;

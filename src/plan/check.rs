@@ -1,7 +1,6 @@
 //! What can be wrong with a plan: each rule finds all its cases.
 
 use super::{Setting, TransactionMode};
-use crate::fit::Fit;
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
@@ -9,7 +8,8 @@ use crate::migration::{Meta, Origin, Unread};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
-use crate::stored::{Manner, StoredDown};
+use crate::stored::{ScriptOptions, StoredDown};
+use crate::transaction_fit::TransactionFit;
 
 /// The findings about applying the migrations at these places.
 pub(super) fn up(
@@ -25,7 +25,7 @@ pub(super) fn up(
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
     found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
     found.extend(misfits(graph, steps, setting));
-    found.extend(batch(&manners(graph, steps, setting), setting));
+    found.extend(batch(&step_options(graph, steps, setting), setting));
     found.extend(out_of_order(graph, history, places));
     found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
     found.extend(places.iter().flat_map(|&place| unused(&graph.metas()[place])));
@@ -71,7 +71,7 @@ pub(super) fn down(
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
     found.extend(steps.iter().filter_map(|step| gone_for_good(graph, step, setting)));
     found.extend(misfits(graph, steps, setting));
-    found.extend(batch(&manners(graph, steps, setting), setting));
+    found.extend(batch(&step_options(graph, steps, setting), setting));
     found
 }
 
@@ -197,15 +197,15 @@ fn here(setting: Setting<'_>) -> String {
 }
 
 /// What cannot be part of one transaction, if the run is to be one.
-pub(super) fn batch(items: &[(&MigrationId, Manner)], setting: Setting<'_>) -> Vec<Problem> {
+pub(super) fn batch(items: &[(&MigrationId, ScriptOptions)], setting: Setting<'_>) -> Vec<Problem> {
     if setting.mode == TransactionMode::PerMigration {
         return Vec::new();
     }
-    let common = items.first().map_or(ForeignKeys::Checked, |(_, manner)| manner.foreign_keys);
-    let problem = |(id, manner): &(&MigrationId, Manner)| {
-        let finding = if manner.atomicity == Atomicity::Guarded {
+    let common = items.first().map_or(ForeignKeys::Checked, |(_, options)| options.foreign_keys);
+    let problem = |(id, options): &(&MigrationId, ScriptOptions)| {
+        let finding = if options.atomicity == Atomicity::NonTransactional {
             "runs outside a transaction, and this run is to be one"
-        } else if manner.foreign_keys != common {
+        } else if options.foreign_keys != common {
             "wants another enforcement of foreign keys than the first step, and a transaction has one"
         } else {
             return None;
@@ -216,33 +216,39 @@ pub(super) fn batch(items: &[(&MigrationId, Manner)], setting: Setting<'_>) -> V
     items.iter().filter_map(problem).collect()
 }
 
-fn manners<'g>(graph: &'g Graph, steps: &[Step], setting: Setting<'_>) -> Vec<(&'g MigrationId, Manner)> {
+fn step_options<'g>(
+    graph: &'g Graph,
+    steps: &[Step],
+    setting: Setting<'_>,
+) -> Vec<(&'g MigrationId, ScriptOptions)> {
     let places = steps.iter().filter_map(|step| Some((graph.place(&step.id)?, step.direction)));
     places
-        .map(|(place, direction)| (&graph.metas()[place].id, setting.manner(graph, place, direction)))
+        .map(|(place, direction)| (&graph.metas()[place].id, setting.options(graph, place, direction)))
         .collect()
 }
 
 /// A statement that does not fit into the transaction of its step.
-pub(crate) fn misfit(
+pub(crate) fn conflict(
     graph: &Graph,
     place: usize,
     direction: Direction,
     setting: Setting<'_>,
 ) -> Option<Problem> {
-    let Fit::Divided(misfit) = setting.scripts.fit(place, direction) else { return None };
+    let TransactionFit::Divided(conflict) = setting.scripts.transaction_fit(place, direction) else {
+        return None;
+    };
     let meta = &graph.metas()[place];
-    (meta.atomicity == Atomicity::Transaction || misfit.is_hopeless).then(|| {
-        let (at, statement) = setting.scripts.located(place, direction, misfit.offset);
-        let finding = format!("{}, at {at} in `{}`", misfit.finding, crate::error::Abridged(&statement));
-        Problem::new(ProblemKind::NotInTransaction, &meta.id, finding, misfit.remedy.clone()).at(at)
+    (meta.atomicity == Atomicity::Transaction || conflict.is_hopeless).then(|| {
+        let (at, statement) = setting.scripts.located(place, direction, conflict.offset);
+        let finding = format!("{}, at {at} in `{}`", conflict.finding, crate::error::Abridged(&statement));
+        Problem::new(ProblemKind::NotInTransaction, &meta.id, finding, conflict.remedy.clone()).at(at)
     })
 }
 
 /// The steps that do not fit into their transactions. What is to go on stands where it got.
 fn misfits(graph: &Graph, steps: &[Step], setting: Setting<'_>) -> Vec<Problem> {
     let begin = steps.iter().filter(|step| step.from.is_none_or(|from| from == 1));
-    begin.filter_map(|step| misfit(graph, graph.place(&step.id)?, step.direction, setting)).collect()
+    begin.filter_map(|step| conflict(graph, graph.place(&step.id)?, step.direction, setting)).collect()
 }
 
 fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Problem> {

@@ -6,7 +6,7 @@ use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::{Direction, Step};
-use crate::stored::{Manner, StoredDown};
+use crate::stored::{ScriptOptions, StoredDown};
 
 /// Where such a script is.
 pub(crate) const ORIGIN: &str = "the script stored in the database";
@@ -16,26 +16,26 @@ pub(crate) const ORIGIN: &str = "the script stored in the database";
 pub(super) fn plan(graph: &Graph, history: &History, setting: Setting<'_>) -> (Vec<Step>, Vec<Problem>) {
     let unknown = history.records().iter().rev().filter(|record| graph.place(&record.id).is_none());
     let mut found = Vec::new();
-    let mut undone: Vec<(&MigrationId, Manner)> = Vec::new();
+    let mut undone: Vec<(&MigrationId, ScriptOptions)> = Vec::new();
     let mut steps = Vec::new();
     for record in unknown {
-        let manner = manner(record).unwrap_or_else(|problem| {
+        let options = options(record).unwrap_or_else(|problem| {
             found.push(*problem);
-            Manner::default()
+            ScriptOptions::default()
         });
-        undone.push((&record.id, manner));
-        steps.push(step(record, manner));
+        undone.push((&record.id, options));
+        steps.push(step(record, options));
     }
     found.extend(check::unfinished(history, &steps));
     found.extend(check::batch(&undone, setting));
     (steps, found)
 }
 
-fn step(record: &Record, manner: Manner) -> Step {
+fn step(record: &Record, options: ScriptOptions) -> Step {
     Step {
         id: record.id.clone(),
         direction: Direction::Down,
-        atomicity: manner.atomicity,
+        atomicity: options.atomicity,
         from: record.resumed(Direction::Down),
         description: None,
         needs: Vec::new(),
@@ -49,7 +49,7 @@ fn step(record: &Record, manner: Manner) -> Step {
 }
 
 /// How the stored script of a migration runs, or why it cannot.
-fn manner(record: &Record) -> Result<Manner, Box<Problem>> {
+fn options(record: &Record) -> Result<ScriptOptions, Box<Problem>> {
     let (kind, finding) = match &record.down {
         None => (ProblemKind::Irreversible, "has no stored script that undoes it".to_owned()),
         Some(StoredDown::Code) => {
@@ -61,8 +61,8 @@ fn manner(record: &Record) -> Result<Manner, Box<Problem>> {
         Some(StoredDown::Script(script)) if script.text.contains('\0') => {
             (ProblemKind::Untrusted, "has a stored script with a NUL in it, where SQL would end".to_owned())
         }
-        Some(StoredDown::Script(script)) => match script.manner() {
-            Ok(manner) => return Ok(manner),
+        Some(StoredDown::Script(script)) => match script.parsed_options() {
+            Ok(options) => return Ok(options),
             Err(word) => (
                 ProblemKind::Untrusted,
                 format!("has a stored script that is to run with `{word}`, which this version does not know"),

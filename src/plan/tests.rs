@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::checksum::Checksum;
-use crate::fit::Misfit;
 use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
 use crate::migration::{Migration, Origin, Unread};
 use crate::step::ForeignKeys;
-use crate::stored::{Manner, StoredDown, StoredScript};
+use crate::stored::{ScriptOptions, StoredDown, StoredScript};
 use crate::target::Target::{Back, Empty, Known, Latest, Redo, Steps};
+use crate::transaction_fit::TransactionConflict;
 
 mod policies;
 
@@ -90,15 +90,17 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
 struct Named<'g>(&'g Graph);
 
 impl Scripts for Named<'_> {
-    fn fit(&self, place: usize, _direction: Direction) -> &Fit {
-        static MIXED: LazyLock<Fit> = LazyLock::new(|| Fit::Divided(Misfit::new(0, "does not fit", "do")));
-        static BROKEN: LazyLock<Fit> =
-            LazyLock::new(|| Fit::Divided(Misfit::new(0, "does not fit", "do").hopeless()));
+    fn transaction_fit(&self, place: usize, _direction: Direction) -> &TransactionFit {
+        static MIXED: LazyLock<TransactionFit> =
+            LazyLock::new(|| TransactionFit::Divided(TransactionConflict::new(0, "does not fit", "do")));
+        static BROKEN: LazyLock<TransactionFit> = LazyLock::new(|| {
+            TransactionFit::Divided(TransactionConflict::new(0, "does not fit", "do").hopeless())
+        });
         match self.0.metas()[place].id.as_str() {
-            "vacuum" => &Fit::Outside,
+            "vacuum" => &TransactionFit::Outside,
             "mixed" => &MIXED,
             "broken" => &BROKEN,
-            _ => &Fit::Inside,
+            _ => &TransactionFit::Inside,
         }
     }
 
@@ -175,8 +177,9 @@ fn record(word: &str) -> Record {
         () if marks.contains('?') => None,
         () => Some(Checksum::of(id)),
     };
-    let atomicity = if marks.contains('~') { Atomicity::Guarded } else { Atomicity::Transaction };
-    let mut script = StoredScript::new(&id.into(), "", Manner { atomicity, ..Manner::default() });
+    let atomicity = if marks.contains('~') { Atomicity::NonTransactional } else { Atomicity::Transaction };
+    let mut script =
+        StoredScript::new(&id.into(), "", ScriptOptions { atomicity, ..ScriptOptions::default() });
     if marks.contains('!') {
         script.text.push_str("DROP TABLE everything");
     }
@@ -573,13 +576,13 @@ fn a_step_names_what_it_needs_in_its_order() {
 
 #[test]
 fn a_plan_knows_the_history_it_was_made_for() {
-    let basis = |history: &str| plan_of("a b c", history, &Latest).unwrap().basis;
-    assert_eq!(basis(""), Basis::EMPTY);
-    assert_eq!(basis("a b"), basis("b a"));
-    assert_ne!(basis("a b"), basis("a c"));
-    assert_ne!(basis("a"), basis("a'"));
-    assert_ne!(basis("a"), basis("a*"));
-    assert_ne!(basis("a"), basis("a?"));
+    let digest = |history: &str| plan_of("a b c", history, &Latest).unwrap().digest;
+    assert_eq!(digest(""), HistoryDigest::EMPTY);
+    assert_eq!(digest("a b"), digest("b a"));
+    assert_ne!(digest("a b"), digest("a c"));
+    assert_ne!(digest("a"), digest("a'"));
+    assert_ne!(digest("a"), digest("a*"));
+    assert_ne!(digest("a"), digest("a?"));
     assert_eq!(plan_of("a b c", "a b", &Latest).unwrap().already, 2);
 }
 

@@ -7,7 +7,7 @@ use crate::adopt::{
     Adopt, Adopted, Adoption, Chosen, Known, Local, Proof, Seen, Tool, candidates, choose, companions,
     decide, quoted,
 };
-use crate::backend::{Backend, Ledger, TableForm, patiently};
+use crate::backend::{Backend, TableForm, TrackingTable, patiently};
 use crate::error::{Failure, Result};
 use crate::execute::Stop;
 use crate::fault::Fault;
@@ -15,9 +15,9 @@ use crate::foreign::{Cell, Definition, ForeignTable};
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::lock::Lock;
+use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 use crate::migration::{Action, Meta, Migration};
 use crate::recovery::{Amendment, Change};
-use crate::trace::{Signature, Trace, TraceKind};
 
 impl<B: Backend> MigrationRunner<B> {
     /// What becomes of the history that another tool has kept in this database: which migrations of the set its rows are, how that is
@@ -60,9 +60,9 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn plan_adoption(&self, mut conn: B::Conn<'_>, how: &Adopt) -> Result<Adoption> {
         let conn = &mut conn;
-        self.enter(conn)?;
-        let (ledger, history) = self.books(conn)?;
-        self.considered(conn, how, &ledger, &history)
+        self.run_session_sql(conn)?;
+        let (tracking, history) = self.read_table(conn)?;
+        self.considered(conn, how, &tracking, &history)
     }
 
     /// Records what another tool has applied, as [`plan_adoption`](Self::plan_adoption) found it, and gives the lines that this left in
@@ -78,33 +78,33 @@ impl<B: Backend> MigrationRunner<B> {
         mut conn: B::Conn<'_>,
         adoption: Adoption,
         signature: Signature,
-    ) -> Result<Vec<Trace>> {
+    ) -> Result<Vec<LogEntry>> {
         let conn = &mut conn;
         adoption.refuse()?;
         self.refuse_open_transaction(conn)?;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         if adoption.to_record().next().is_none() {
-            let (ledger, history) = self.books(conn)?;
-            self.refuse_other(conn, &adoption, &ledger, &history)?;
-            if ledger.form == TableForm::Old {
+            let (tracking, history) = self.read_table(conn)?;
+            self.refuse_other(conn, &adoption, &tracking, &history)?;
+            if tracking.form == TableForm::Old {
                 self.upgrade(conn)?;
             }
             return Ok(Vec::new());
         }
         self.locked(conn, |conn, holding| {
             loop {
-                let (ledger, history) = self.books(conn)?;
+                let (tracking, history) = self.read_table(conn)?;
                 let amendments: Vec<Amendment> = adoption
                     .to_record()
                     .filter_map(|entry| self.amendment(&adoption, entry, &signature))
                     .collect();
                 let completed = self.completed(&history);
                 let mut look = |conn: &mut B::Conn<'_>| {
-                    self.refuse_other(conn, &adoption, &ledger, &history).map_err(Stop::Failed)
+                    self.refuse_other(conn, &adoption, &tracking, &history).map_err(Stop::Failed)
                 };
                 let stored = HashMap::new();
                 let executor = self.executor(holding, &stored);
-                match executor.amend(conn, &amendments, &ledger, &completed, &mut look) {
+                match executor.amend(conn, &amendments, &tracking, &completed, &mut look) {
                     Err(Stop::Moved) => {}
                     amended => return amended.map_err(|stop| self.failure(stop)),
                 }
@@ -117,10 +117,10 @@ impl<B: Backend> MigrationRunner<B> {
         &self,
         conn: &mut B::Conn<'_>,
         adoption: &Adoption,
-        ledger: &Ledger,
+        tracking: &TrackingTable,
         history: &History,
     ) -> Result<()> {
-        let fresh = self.considered(conn, adoption.how(), ledger, history)?;
+        let fresh = self.considered(conn, adoption.how(), tracking, history)?;
         fresh.refuse()?;
         if fresh == *adoption { Ok(()) } else { Err(Failure::Stale(0).into()) }
     }
@@ -129,13 +129,13 @@ impl<B: Backend> MigrationRunner<B> {
         &self,
         conn: &mut B::Conn<'_>,
         how: &Adopt,
-        ledger: &Ledger,
+        tracking: &TrackingTable,
         history: &History,
     ) -> Result<Adoption> {
-        let chosen = self.chosen(conn, how, ledger)?;
+        let chosen = self.chosen(conn, how, tracking)?;
         let table = self.foreign(conn, &chosen)?;
         let log = self.table.log();
-        let traces = patiently(self.lock_timeout, || B::traces(conn, &log)).map_err(self.reading())?;
+        let log_entries = patiently(self.lock_timeout, || B::read_log(conn, &log)).map_err(self.reading())?;
         let setting = self.setting();
         let locals: Vec<Local<'_>> = self
             .set
@@ -152,7 +152,7 @@ impl<B: Backend> MigrationRunner<B> {
                 runs_here: setting.excludes(meta).is_none(),
             })
             .collect();
-        let known = Known { locals: &locals, history, undone: &undone(&traces) };
+        let known = Known { locals: &locals, history, undone: &undone(&log_entries) };
         let adoption = decide(&chosen, &table, how, &known);
         let is_settled = adoption.objections.iter().any(|objection| objection.doubt.is_none());
         if is_settled || adoption.to_record().next().is_none() {
@@ -163,15 +163,15 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Finds out whose history it is.
-    fn chosen(&self, conn: &mut B::Conn<'_>, how: &Adopt, ledger: &Ledger) -> Result<Chosen> {
+    fn chosen(&self, conn: &mut B::Conn<'_>, how: &Adopt, tracking: &TrackingTable) -> Result<Chosen> {
         let (candidates, besides) = candidates(how, B::DIALECT, self.table.schema());
         let mut seen: Vec<Seen> = Vec::new();
         for table in candidates.iter().map(|chosen| &chosen.table).chain(&besides) {
-            let is_own = *table == self.table && ledger.form != TableForm::Old;
+            let is_own = *table == self.table && tracking.form != TableForm::Old;
             if is_own || seen.iter().any(|seen| seen.table == *table) {
                 continue;
             }
-            let found = patiently(self.lock_timeout, || B::foreign(conn, table, &[]));
+            let found = patiently(self.lock_timeout, || B::foreign_table(conn, table, &[]));
             if let Some(found) = found.map_err(|fault| self.reading_foreign(fault))? {
                 seen.push(Seen { table: table.clone(), columns: found.columns });
             }
@@ -187,7 +187,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(ForeignTable::new(vec![chosen.form.table.to_owned()], rows));
         }
         let columns: Vec<&str> = chosen.form.reads().collect();
-        let table = patiently(self.lock_timeout, || B::foreign(conn, &chosen.table, &columns));
+        let table = patiently(self.lock_timeout, || B::foreign_table(conn, &chosen.table, &columns));
         let table = table.map_err(|fault| self.reading_foreign(fault))?;
         table.ok_or_else(|| Failure::Stale(0).into())
     }
@@ -257,28 +257,31 @@ impl<B: Backend> MigrationRunner<B> {
         let record = Record { run_on: entry.applied_on.clone().unwrap_or_default(), ..record };
         let from = format!("{} in {}, {}", adoption.tool, adoption.place, entry.finding);
         let why = if signature.why.is_empty() { from } else { format!("{from}: {}", signature.why) };
-        let trace = Trace {
+        let log_entry = LogEntry {
             who: Some(signature.who.clone()).filter(|who| !who.is_empty()),
             why: Some(why),
-            ..record.traced(TraceKind::Adopted)
+            ..record.log_entry(LogEntryKind::Adopted)
         };
-        Some(Amendment { change: Change::Insert(record), trace })
+        Some(Amendment { change: Change::Insert(record), log_entry })
     }
 }
 
 /// What was undone or forgotten here, and not adopted or recorded since.
-fn undone(traces: &[Trace]) -> HashSet<MigrationId> {
+fn undone(log_entries: &[LogEntry]) -> HashSet<MigrationId> {
     let mut undone = HashSet::new();
-    for trace in traces {
-        match trace.kind {
-            TraceKind::RolledBack
-            | TraceKind::Downgraded
-            | TraceKind::MarkedUndone
-            | TraceKind::Forgotten => {
-                undone.insert(trace.id.clone());
+    for log_entry in log_entries {
+        match log_entry.kind {
+            LogEntryKind::RolledBack
+            | LogEntryKind::Downgraded
+            | LogEntryKind::MarkedUndone
+            | LogEntryKind::Forgotten => {
+                undone.insert(log_entry.id.clone());
             }
-            TraceKind::MarkedDone | TraceKind::AssumedApplied | TraceKind::Baselined | TraceKind::Adopted => {
-                undone.remove(&trace.id);
+            LogEntryKind::MarkedDone
+            | LogEntryKind::AssumedApplied
+            | LogEntryKind::Baselined
+            | LogEntryKind::Adopted => {
+                undone.remove(&log_entry.id);
             }
             // Neither a failed attempt nor a changed script applies anything.
             _ => {}

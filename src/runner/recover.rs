@@ -8,9 +8,9 @@ use crate::backend::{Backend, patiently};
 use crate::error::Result;
 use crate::history::History;
 use crate::id::MigrationId;
-use crate::reached::Standing;
+use crate::log_entry::{LogEntry, Signature};
+use crate::progress::StatementOutcome;
 use crate::recovery::{Amendment, Contents, Known, Recovery, decide};
-use crate::trace::{Signature, Trace};
 
 impl<B: Backend> MigrationRunner<B> {
     /// Corrects what the tracking table says, in one transaction, and gives the lines that this left in the log. No script is run.
@@ -25,10 +25,10 @@ impl<B: Backend> MigrationRunner<B> {
         mut conn: B::Conn<'_>,
         recovery: Recovery,
         signature: Signature,
-    ) -> Result<Vec<Trace>> {
+    ) -> Result<Vec<LogEntry>> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         // Whether a statement is done that somebody may be working on is not known before that ends.
         self.amendments(conn, &history, &recovery, &signature, None)?;
@@ -36,18 +36,18 @@ impl<B: Backend> MigrationRunner<B> {
             let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
             loop {
                 // A step that is dirty now has nobody who works on it: that would hold the lock.
-                let (ledger, history) = self.books(conn)?;
-                let standing = match &recovery {
+                let (tracking, history) = self.read_table(conn)?;
+                let outcome = match &recovery {
                     Recovery::Retry(id) | Recovery::RetryFrom { migration: id, .. } => {
-                        self.standing(conn, &history, id, began)?
+                        self.outcome(conn, &history, id, began)?
                     }
                     _ => None,
                 };
-                let amendments = self.amendments(conn, &history, &recovery, &signature, standing)?;
+                let amendments = self.amendments(conn, &history, &recovery, &signature, outcome)?;
                 let history = self.completed(&history);
                 let stored = HashMap::new();
                 let executor = self.executor(holding, &stored);
-                match executor.amend(conn, &amendments, &ledger, &history, &mut |_| Ok(())) {
+                match executor.amend(conn, &amendments, &tracking, &history, &mut |_| Ok(())) {
                     // Somebody was faster, or is at it. Nothing of this is kept.
                     Err(stop) if stop.may_pass() && began.elapsed() < self.lock_timeout => {
                         std::thread::sleep(pause);
@@ -65,7 +65,7 @@ impl<B: Backend> MigrationRunner<B> {
         history: &History,
         recovery: &Recovery,
         signature: &Signature,
-        standing: Option<Standing>,
+        outcome: Option<StatementOutcome>,
     ) -> Result<Vec<Amendment>> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
@@ -78,26 +78,26 @@ impl<B: Backend> MigrationRunner<B> {
             setting: self.setting(),
             record_of: &record_of,
             contents: if is_blank { Contents::Nothing } else { Contents::Tables },
-            standing,
+            outcome,
         };
         let mut amendments = decide(recovery, signature, &known)?;
-        for trace in amendments.iter_mut().map(|amendment| &mut amendment.trace) {
+        for log_entry in amendments.iter_mut().map(|amendment| &mut amendment.log_entry) {
             // The log says what the record had.
-            if let Some(record) = history.get(&trace.id) {
-                trace.checksum = record.checksum;
+            if let Some(record) = history.get(&log_entry.id) {
+                log_entry.checksum = record.checksum;
             }
         }
         Ok(amendments)
     }
 
     /// Whether the statement is done that an unfinished step began by itself, if it is one that did.
-    fn standing(
+    fn outcome(
         &self,
         conn: &mut B::Conn<'_>,
         history: &History,
         id: &MigrationId,
         began: Instant,
-    ) -> Result<Option<Standing>> {
+    ) -> Result<Option<StatementOutcome>> {
         let Some(record) = history.get(id) else { return Ok(None) };
         let Some((dirty, statement, mark)) =
             record.dirty.as_ref().and_then(|dirty| Some((dirty, dirty.statement?, dirty.mark.as_deref()?)))
@@ -111,16 +111,17 @@ impl<B: Backend> MigrationRunner<B> {
             self.set.bodies()[place].action(dirty.direction).filter(|_| is_same)?.text()
         };
         let Some(script) = record.script(dirty.direction).or_else(of_set) else {
-            return Ok(Some(Standing::Unknown("its script was not kept".to_owned())));
+            return Ok(Some(StatementOutcome::Unknown("its script was not kept".to_owned())));
         };
         let mut pause = Duration::from_millis(1);
         loop {
-            let standing = patiently(self.lock_timeout, || B::stands(conn, script, statement, mark));
-            let standing = standing.map_err(self.reading())?;
-            match &standing {
-                Standing::AtWork(session)
+            let outcome =
+                patiently(self.lock_timeout, || B::statement_outcome(conn, script, statement, mark));
+            let outcome = outcome.map_err(self.reading())?;
+            match &outcome {
+                StatementOutcome::Running(session)
                     if self.waits(&format!("of migration `{id}`"), session, began, &mut pause) => {}
-                _ => return Ok(Some(standing)),
+                _ => return Ok(Some(outcome)),
             }
         }
     }

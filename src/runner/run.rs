@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
-use super::foresee::Foresight;
-use crate::backend::{Attempt, Backend, Ledger, Session, TableForm, patiently};
+use super::forecast::Forecaster;
+use crate::backend::{Backend, LockAttempt, Session, TableForm, TrackingTable, patiently};
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
 use crate::execute::{Executor, Found, Stop};
 use crate::fault::Fault;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
-use crate::lock::{Held, Holding, Lock, Taking, taken};
+use crate::lock::{Held, Holding, Lock, LockError, taken};
 use crate::migration::{Body, Meta};
 use crate::plan::Plan;
 use crate::policy::Consent;
@@ -26,10 +26,10 @@ use crate::target::Target;
 pub(super) type Stored<B> = HashMap<MigrationId, (Meta, Body<B>)>;
 
 /// How far a run came under the lock.
-enum Way {
-    Arrived,
+enum RunState {
+    Finished,
     /// Somebody has to be asked about this plan before it goes on.
-    Asks(Plan),
+    NeedsConsent(Plan),
 }
 
 impl<B: Backend> MigrationRunner<B> {
@@ -52,7 +52,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// ```
     /// use rusqlite::Connection;
-    /// use switchy_schema::{Migration, MigrationRunner, TraceKind};
+    /// use switchy_schema::{Migration, MigrationRunner, LogEntryKind};
     ///
     /// let conn = Connection::open_in_memory()?;
     /// let runner = MigrationRunner::new([
@@ -65,8 +65,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// assert_eq!(runner.rollback(&conn, 1)?.applied[0].id, "2_b");
     /// let history = runner.history(&conn)?;
     /// assert_eq!(history.records().len(), 1);
-    /// assert_eq!(history.traces()[0].kind, TraceKind::RolledBack);
-    /// assert_eq!(history.traces()[0].program.as_deref(), Some("notes 1.2"));
+    /// assert_eq!(history.log()[0].kind, LogEntryKind::RolledBack);
+    /// assert_eq!(history.log()[0].program.as_deref(), Some("notes 1.2"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -131,20 +131,20 @@ impl<B: Backend> MigrationRunner<B> {
     /// the set does not have.
     #[allow(clippy::needless_pass_by_value)]
     pub fn run_to(&self, conn: B::Conn<'_>, target: Target) -> Result<Report> {
-        self.travel(conn, &target, Some(Self::foreseeing))
+        self.travel(conn, &target, Some(Self::with_forecast))
     }
 
     fn travel(
         &self,
         mut conn: B::Conn<'_>,
         target: &Target,
-        foresight: Option<Foresight<B>>,
+        forecaster: Option<Forecaster<B>>,
     ) -> Result<Report> {
         let conn = &mut conn;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         let mut seen = None;
         if *target == Target::Latest {
-            let head = self.settled(conn);
+            let head = self.clean_head(conn);
             if matches!(head, Ok(head) if head == self.complete) {
                 return Ok(Report { already: self.complete.count, ..Report::default() });
             }
@@ -153,15 +153,15 @@ impl<B: Backend> MigrationRunner<B> {
         } else {
             self.refuse_open_transaction(conn)?;
         }
-        let (ledger, history) = self.known(conn, target, seen)?;
-        let plan = self.judged(conn, &history, target, foresight)?;
+        let (tracking, history) = self.known(conn, target, seen)?;
+        let plan = self.judged(conn, &history, target, forecaster)?;
         // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
         // can be refused is refused before anybody has to wait.
         plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
         let is_dirty = plan.problems().iter().any(|problem| problem.kind == ProblemKind::Dirty);
         if plan.steps().is_empty() && !is_dirty {
             let report = self.report(&plan);
-            if ledger.form == TableForm::Old {
+            if tracking.form == TableForm::Old {
                 self.upgrade(conn)?;
             }
             return Ok(report);
@@ -173,18 +173,18 @@ impl<B: Backend> MigrationRunner<B> {
         // What the steps would take away may have changed by the time the lock is taken, so such a plan is made again.
         let is_looked_into = plan.steps().iter().any(|step| step.effects.is_some());
         let mut known =
-            (!is_looked_into && ledger.form == TableForm::Current).then_some((ledger, history, plan));
+            (!is_looked_into && tracking.form == TableForm::Current).then_some((tracking, history, plan));
         loop {
-            let way = self.locked(conn, |conn, holding| {
+            let state = self.locked(conn, |conn, holding| {
                 if let Some(first) = &first {
                     holding.announce(first);
                 }
-                self.go(conn, (target, foresight), known.take(), asked.as_ref(), holding, &mut report)
+                self.go(conn, (target, forecaster), known.take(), asked.as_ref(), holding, &mut report)
             });
             // A person takes minutes to answer, and nobody is to wait for that.
-            let answered = way.and_then(|way| match way {
-                Way::Arrived => Ok(None),
-                Way::Asks(plan) => self.ask(&plan).map(|consent| Some((plan, consent))),
+            let answered = state.and_then(|state| match state {
+                RunState::Finished => Ok(None),
+                RunState::NeedsConsent(plan) => self.ask(&plan).map(|consent| Some((plan, consent))),
             });
             asked = match answered {
                 Ok(None) => return Ok(report),
@@ -199,30 +199,30 @@ impl<B: Backend> MigrationRunner<B> {
     fn go(
         &self,
         conn: &mut B::Conn<'_>,
-        (target, foresight): (&Target, Option<Foresight<B>>),
-        mut known: Option<(Ledger, History, Plan)>,
+        (target, forecaster): (&Target, Option<Forecaster<B>>),
+        mut known: Option<(TrackingTable, History, Plan)>,
         asked: Option<&(Plan, Consent<'_>)>,
         holding: &Holding,
         report: &mut Report,
-    ) -> Result<Way> {
+    ) -> Result<RunState> {
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let mut last = None;
         loop {
             let before = known.take();
-            let head = before.as_ref().map(|_| self.settled(conn)).transpose()?;
-            let is_same = |(ledger, ..): &(Ledger, History, Plan)| {
-                head.is_some_and(|head| head.basis.is_some() && head == ledger.head)
+            let head = before.as_ref().map(|_| self.clean_head(conn)).transpose()?;
+            let is_same = |(tracking, ..): &(TrackingTable, History, Plan)| {
+                head.is_some_and(|head| head.digest.is_some() && head == tracking.head)
             };
-            let (ledger, history, plan) = if let Some(before) = before.filter(is_same) {
+            let (tracking, history, plan) = if let Some(before) = before.filter(is_same) {
                 before
             } else {
-                let (ledger, history) = self.known(conn, target, head)?;
+                let (tracking, history) = self.known(conn, target, head)?;
                 // Steps that change nothing in the books would be taken for ever.
-                if last == Some(history.basis()) {
+                if last == Some(history.digest()) {
                     return Err(Failure::Stale(0).into());
                 }
-                let plan = self.judged(conn, &history, target, foresight)?;
-                (ledger, history, plan)
+                let plan = self.judged(conn, &history, target, forecaster)?;
+                (tracking, history, plan)
             };
             if self.lock == Lock::Row && self.waits_for(&history, began, &mut pause) {
                 continue;
@@ -230,16 +230,16 @@ impl<B: Backend> MigrationRunner<B> {
             plan.refuse_if(|_| true)?;
             let consent = match asked {
                 Some((asked, consent @ Consent::Given)) if asked.is_same(&plan) => *consent,
-                _ if self.is_concern(&plan) => return Ok(Way::Asks(plan)),
+                _ if self.is_concern(&plan) => return Ok(RunState::NeedsConsent(plan)),
                 _ => Consent::NotNeeded,
             };
             let started = report.applied.len();
             let again = |report: &Report| target.is_a_place() || report.applied.len() == started;
-            let basis = history.basis();
+            let digest = history.digest();
             report.already = if started == 0 { plan.already() } else { report.already };
             self.warn(&plan, report);
-            match self.carry_out(conn, plan, consent, &ledger, &history, report, holding) {
-                Ok(()) => return Ok(Way::Arrived),
+            match self.carry_out(conn, plan, consent, &tracking, &history, report, holding) {
+                Ok(()) => return Ok(RunState::Finished),
                 // Somebody without the lock was faster. A place is reached from wherever one stands.
                 Err(Stop::Moved) if again(report) && self.lock != Lock::Row => {}
                 Err(Stop::Moved) if again(report) && began.elapsed() < self.lock_timeout => {
@@ -247,7 +247,7 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 Err(stop) => return Err(self.failure(stop)),
             }
-            last = (report.applied.len() > started).then_some(basis);
+            last = (report.applied.len() > started).then_some(digest);
         }
     }
 
@@ -267,7 +267,7 @@ impl<B: Backend> MigrationRunner<B> {
         if began.elapsed() >= self.lock_timeout {
             return false;
         }
-        self.tell(&Event::Waiting { lock, holder });
+        self.notify(&Event::Waiting { lock, holder });
         std::thread::sleep(*pause);
         *pause = (*pause * 2).min(Duration::from_millis(50));
         true
@@ -282,7 +282,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         let is_foreign = |step: &&Step| {
             !step.is_stored && self.find(step).is_none_or(|(meta, _)| meta.checksum != step.checksum)
         };
@@ -296,13 +296,13 @@ impl<B: Backend> MigrationRunner<B> {
         self.refuse_foreign_log(conn, &plan)?;
         let consent = self.ask(&plan)?;
         self.locked(conn, |conn, holding| {
-            let (ledger, history) = self.books(conn)?;
+            let (tracking, history) = self.read_table(conn)?;
             let fresh = self.same(conn, &history, &plan)?;
             if consent == Consent::NotNeeded && self.is_concern(&fresh) {
                 return Err(Failure::Stale(0).into());
             }
             let mut report = self.report(&fresh);
-            match self.carry_out(conn, fresh, consent, &ledger, &history, &mut report, holding) {
+            match self.carry_out(conn, fresh, consent, &tracking, &history, &mut report, holding) {
                 Ok(()) => Ok(report),
                 Err(stop) => Err(self.failure(stop).after(report)),
             }
@@ -311,10 +311,10 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The plan as this runner makes it now, if that is still the same.
     fn same(&self, conn: &mut B::Conn<'_>, history: &History, plan: &Plan) -> Result<Plan> {
-        if history.basis() != plan.basis() {
+        if history.digest() != plan.digest() {
             return Err(Failure::Stale(0).into());
         }
-        let fresh = self.judged(conn, history, plan.target(), Some(Self::foreseeing))?;
+        let fresh = self.judged(conn, history, plan.target(), Some(Self::with_forecast))?;
         fresh.refuse_if(|_| true)?;
         let (steps, planned) = (fresh.steps(), plan.steps());
         let differs = |(step, planned): &(&Step, &Step)| !step.is_same(planned);
@@ -330,7 +330,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(());
         }
         let log = self.table.log();
-        patiently(self.lock_timeout, || B::traces(conn, &log)).map(drop).map_err(self.reading())
+        patiently(self.lock_timeout, || B::read_log(conn, &log)).map(drop).map_err(self.reading())
     }
 
     /// Whether somebody has to be asked about a plan.
@@ -390,7 +390,7 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         body: impl FnOnce(&mut B::Conn<'_>, &Holding) -> Result<R>,
     ) -> Result<R> {
-        let mut waiting = |lock: &str, holder: &str| self.tell(&Event::Waiting { lock, holder });
+        let mut waiting = |lock: &str, holder: &str| self.notify(&Event::Waiting { lock, holder });
         let timeout = self.lock_timeout;
         let table = B::resolve(conn, &self.table).map_err(self.reading())?;
         let body = |conn: &mut B::Conn<'_>, holding: &Holding| {
@@ -399,8 +399,8 @@ impl<B: Backend> MigrationRunner<B> {
         };
         if self.lock == Lock::Sidecar {
             let taken = taken::<B>(conn, &table, timeout, &mut waiting).map_err(|taking| match taking {
-                Taking::Failed(error) => error,
-                Taking::Fault(fault) => self.database("take the lock", fault),
+                LockError::Failed(error) => error,
+                LockError::Fault(fault) => self.database("take the lock", fault),
             });
             if taken? {
                 let held = Held::<B> { conn, table: &table };
@@ -408,9 +408,9 @@ impl<B: Backend> MigrationRunner<B> {
             }
         }
         if self.lock == Lock::Row {
-            let made = patiently(timeout, || B::prepare_row(conn, &table));
+            let made = patiently(timeout, || B::create_lock_row(conn, &table));
             if made.map_err(|fault| self.database("make the row that is locked", fault))?
-                == Attempt::Impossible
+                == LockAttempt::Unsupported
             {
                 return Err(Failure::NoSuchLock(B::DIALECT).into());
             }
@@ -419,7 +419,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.lock.held(database, timeout, &mut waiting, &table, |holding| body(conn, holding))
     }
 
-    fn tell(&self, event: &Event<'_>) {
+    fn notify(&self, event: &Event<'_>) {
         self.observer.iter().for_each(|observer| observer(event));
     }
 
@@ -432,7 +432,7 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         plan: Plan,
         consent: Consent<'_>,
-        ledger: &Ledger,
+        tracking: &TrackingTable,
         history: &History,
         report: &mut Report,
         holding: &Holding,
@@ -440,7 +440,7 @@ impl<B: Backend> MigrationRunner<B> {
         let stored = Self::stored(&plan, history);
         let approved = plan.approve(consent)?;
         let executor = self.executor(holding, &stored);
-        executor.execute(conn, approved, ledger, &self.completed(history), report)
+        executor.execute(conn, approved, tracking, &self.completed(history), report)
     }
 
     pub(super) fn executor<'r>(&'r self, holding: &'r Holding, stored: &'r Stored<B>) -> Executor<'r, B> {
@@ -487,7 +487,7 @@ impl<B: Backend> MigrationRunner<B> {
     fn warn(&self, plan: &Plan, report: &mut Report) {
         for problem in plan.problems().iter().filter(|problem| problem.verdict == Verdict::Warn) {
             if !report.notes.contains(problem) {
-                self.tell(&Event::Warning { problem });
+                self.notify(&Event::Warning { problem });
                 report.notes.push(problem.clone());
             }
         }

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use crate::backend::Backend;
 use crate::discovery::{CompiledMigrations, MigrationSource};
 use crate::error::Result;
-use crate::fit::Fit;
 use crate::graph::Graph;
 use crate::migration::{Body, Migration};
 use crate::step::Direction;
+use crate::transaction_fit::TransactionFit;
 
 /// The migrations of a runner, in their order. Those that a build script has ordered are made when they are first needed, which at a
 /// start with nothing pending is never.
@@ -22,7 +22,7 @@ struct Loaded<B: Backend> {
     graph: Graph,
     bodies: Vec<Body<B>>,
     /// Up and down, where somebody has looked.
-    fits: Vec<[OnceLock<Fit>; 2]>,
+    fits: Vec<[OnceLock<TransactionFit>; 2]>,
 }
 
 impl<B: Backend> Set<B> {
@@ -59,11 +59,11 @@ impl<B: Backend> Set<B> {
     }
 
     /// Whether the migration at a place fits into a transaction.
-    pub(super) fn fit(&self, place: usize, direction: Direction) -> &Fit {
+    pub(super) fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit {
         let loaded = self.loaded();
         let [up, down] = &loaded.fits[place];
         let fit = if direction == Direction::Up { up } else { down };
-        fit.get_or_init(|| loaded.bodies[place].fit(direction))
+        fit.get_or_init(|| loaded.bodies[place].transaction_fit(direction))
     }
 
     fn loaded(&self) -> &Loaded<B> {

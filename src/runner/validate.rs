@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::MigrationRunner;
-use crate::backend::{Backend, Ledger};
+use crate::backend::{Backend, TrackingTable};
 use crate::discovery::MigrationSource;
-use crate::effect::Outlook;
+use crate::effect::Forecast;
 use crate::error::{Failure, MigrationError, Remains, Result, StepFailure};
 use crate::execute::Executor;
 use crate::fault::Fault;
@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::hooks::Hooks;
 use crate::lock::Holding;
 use crate::migration::Meta;
-use crate::plan::check::misfit;
+use crate::plan::check::conflict;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::{Consent, Policy};
 use crate::problem::Problem;
@@ -33,21 +33,22 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn validate(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
         let conn = &mut conn;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let outspoken = self.policy.outspoken();
         let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&outspoken))?;
         let plan = self.explained(plan, &history);
-        let outlooks = self.outlooks(conn, &plan, &history)?;
+        let forecasts = self.forecasts(conn, &plan, &history)?;
         let mut found: Vec<Problem> = Vec::new();
         // What follows code may need what that makes, which the copy does not have.
         let is_script = |step: &&Step| self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction));
-        let scripts = plan.steps().iter().take_while(is_script).zip(&outlooks);
-        let failing = scripts.filter_map(|(step, outlook)| self.failing(step, outlook));
+        let scripts = plan.steps().iter().take_while(is_script).zip(&forecasts);
+        let failing = scripts.filter_map(|(step, forecast)| self.failing(step, forecast));
         let failing: Vec<Problem> = failing.take(1).collect();
         // What fails is a finding of its own.
-        let outlooks = outlooks.into_iter().map(|outlook| Outlook { failure: None, ..outlook }).collect();
-        let plan = self.with_prospects(plan, outlooks, &outspoken);
+        let forecasts =
+            forecasts.into_iter().map(|forecast| Forecast { failure: None, ..forecast }).collect();
+        let plan = self.with_forecasts(plan, forecasts, &outspoken);
         found.extend(plan.problems().iter().cloned());
         found.extend(failing);
         found.extend(self.examined()?);
@@ -132,7 +133,7 @@ impl<B: Backend> MigrationRunner<B> {
         let setting = self.setting();
         let runs_here = |place: &usize| setting.excludes(&self.set.graph().metas()[*place]).is_none();
         let places = (0..self.set.graph().metas().len()).filter(runs_here);
-        places.filter_map(|place| misfit(self.set.graph(), place, Direction::Down, setting)).collect()
+        places.filter_map(|place| conflict(self.set.graph(), place, Direction::Down, setting)).collect()
     }
 
     /// Carries out a plan in an empty database in memory, and gives the error it ended with.
@@ -144,8 +145,8 @@ impl<B: Backend> MigrationRunner<B> {
         let mut report = Report::default();
         let replayed = B::scratch(self.prepare.as_deref(), |conn| {
             // What cannot be had in memory, such as another file, is missed by the script that needs it.
-            let _ = self.enter(conn);
-            executor.execute(conn, approved, &Ledger::MISSING, &History::default(), &mut report)
+            let _ = self.run_session_sql(conn);
+            executor.execute(conn, approved, &TrackingTable::MISSING, &History::default(), &mut report)
         });
         match replayed {
             Ok(None | Some(Ok(()))) => None,
@@ -155,8 +156,8 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// The finding that a pending script failed on a copy of the schema.
-    fn failing(&self, step: &Step, outlook: &Outlook) -> Option<Problem> {
-        let fault = outlook.failure.as_ref()?;
+    fn failing(&self, step: &Step, forecast: &Forecast) -> Option<Problem> {
+        let fault = forecast.failure.as_ref()?;
         let (meta, body) = self.find(step)?;
         let at = meta.located(step.direction, body.up.text(), fault.offset);
         let fault = Fault {

@@ -56,11 +56,11 @@ use check::Outcome;
 use ground::Ground;
 
 mod back;
-mod books;
 mod check;
 mod forward;
 mod ground;
 mod port;
+mod records;
 mod texts;
 mod together;
 mod unfinished;
@@ -130,7 +130,7 @@ pub trait Testbed<B: Backend>: Sync {
 /// ```
 /// use switchy_schema::test_utils::conformance::Abilities;
 ///
-/// let abilities = Abilities { rehearsal: false, ..Abilities::default() };
+/// let abilities = Abilities { forecast: false, ..Abilities::default() };
 /// assert!(abilities.rollback);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,13 +145,13 @@ pub struct Abilities {
     /// [`Lock::File`](crate::Lock::File).
     pub lock: bool,
     /// A script out of the database can be tried out, so that an older program can go back. Where it cannot, that is refused.
-    pub rehearsal: bool,
+    pub forecast: bool,
 }
 
 impl Default for Abilities {
     /// All of them.
     fn default() -> Self {
-        Self { rollback: true, connections: true, lock: true, rehearsal: true }
+        Self { rollback: true, connections: true, lock: true, forecast: true }
     }
 }
 
@@ -179,7 +179,7 @@ pub fn conformance<B: Backend>(bed: &impl Testbed<B>) {
 fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     [
         port::behaviours(),
-        books::behaviours(),
+        records::behaviours(),
         forward::behaviours(),
         texts::behaviours(),
         back::behaviours(),

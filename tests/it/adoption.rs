@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use switchy_schema::{
-    Adopt, Adoption, ErrorKind, Finding, Migration, MigrationRunner, Proof, Signature, TraceKind,
+    Adopt, Adoption, ErrorKind, Finding, LogEntryKind, Migration, MigrationRunner, Proof, Signature,
 };
 
 mod contradictions;
@@ -86,7 +86,7 @@ fn adopted(runner: &MigrationRunner, conn: &Connection, how: &Adopt) -> Adoption
     assert_eq!(content(conn), before, "nothing but records");
     assert_eq!(lines.len(), count);
     for (line, entry) in lines.iter().zip(adoption.to_record()) {
-        assert_eq!((&line.kind, &Some(line.id.clone())), (&TraceKind::Adopted, &entry.migration));
+        assert_eq!((&line.kind, &Some(line.id.clone())), (&LogEntryKind::Adopted, &entry.migration));
         assert_eq!(line.who.as_deref(), Some("ada"));
         let why = format!("{} in {}, {}", adoption.tool, adoption.place, entry.finding);
         assert_eq!(line.why.as_deref(), Some(&*why));

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    Atomicity, Backend, Basis, Dialect, Dirty, Fault, FaultKind, Head, Ledger, MigrationId, Progress,
-    Reached, Record, Scope, Script, StoredDown, TableName, Touched, Trace,
+    Atomicity, Backend, Dialect, Dirty, Fault, FaultKind, Head, HistoryDigest, LogEntry, MigrationId,
+    Progress, Record, Scope, Script, ScriptProgress, StoredDown, TableName, Touched, TrackingTable,
 };
 
 use crate::other_backends::toy::{Settings, Toy, Toys};
@@ -219,7 +219,7 @@ impl Backend for Broken {
             Some(Defect::FailsNowhere) => Toy::run_script(conn, script, progress)
                 .map_err(|fault| Fault::new(FaultKind::Other, fault.to_string())),
             Some(Defect::CountsStatementsFromZero) => Toy::run_script(conn, script, &mut |conn, reached| {
-                progress(conn, Reached::statement(reached.statement - 1))
+                progress(conn, ScriptProgress::statement(reached.statement - 1))
             }),
             _ => Toy::run_script(conn, script, progress),
         }
@@ -229,16 +229,16 @@ impl Backend for Broken {
         let head = Toy::head(conn, &table(name))?;
         Ok(match DEFECT.get() {
             Some(Defect::CountsWrong) => Head { count: head.count + 1, ..head },
-            Some(Defect::KnowsNoHead) => Head { basis: None, ..head },
+            Some(Defect::KnowsNoHead) => Head { digest: None, ..head },
             _ => head,
         })
     }
 
-    fn read(conn: Conn<'_, '_>, name: &TableName) -> Result<Ledger, Fault> {
+    fn read(conn: Conn<'_, '_>, name: &TableName) -> Result<TrackingTable, Fault> {
         let mut ledger = Toy::read(conn, &table(name))?;
         ledger.head = Self::head(conn, name)?;
         match DEFECT.get() {
-            Some(Defect::MakesATableByReading) if ledger == Ledger::MISSING => {
+            Some(Defect::MakesATableByReading) if ledger == TrackingTable::MISSING => {
                 Toy::create_table(conn, &table(name), &[])?;
             }
             Some(Defect::ReadsBackwards) => ledger.records.reverse(),
@@ -317,22 +317,22 @@ impl Backend for Broken {
         Toy::has_triggers_on(conn, name)
     }
 
-    fn stamp(conn: Conn<'_, '_>, name: &TableName, basis: Basis) -> Result<(), Fault> {
-        if has(Defect::StampsNothing) { Ok(()) } else { Toy::stamp(conn, &table(name), basis) }
+    fn stamp(conn: Conn<'_, '_>, name: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
+        if has(Defect::StampsNothing) { Ok(()) } else { Toy::stamp(conn, &table(name), digest) }
     }
 
-    fn log(conn: Conn<'_, '_>, name: &TableName, trace: &Trace) -> Result<(), Fault> {
+    fn append_log(conn: Conn<'_, '_>, name: &TableName, trace: &LogEntry) -> Result<(), Fault> {
         let mut trace = trace.clone();
         match DEFECT.get() {
             Some(Defect::LogsNothing) => return Ok(()),
             Some(Defect::LogsWithoutReason) => trace.why = None,
             _ => {}
         }
-        Toy::log(conn, &log(name), &trace)
+        Toy::append_log(conn, &log(name), &trace)
     }
 
-    fn traces(conn: Conn<'_, '_>, name: &TableName) -> Result<Vec<Trace>, Fault> {
-        let mut traces = Toy::traces(conn, &log(name))?;
+    fn read_log(conn: Conn<'_, '_>, name: &TableName) -> Result<Vec<LogEntry>, Fault> {
+        let mut traces = Toy::read_log(conn, &log(name))?;
         if has(Defect::LogsBackwards) {
             traces.reverse();
         }

@@ -189,7 +189,7 @@ impl Testbed<Postgres> for Server {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { rehearsal: false, ..Abilities::default() }
+        Abilities { forecast: false, ..Abilities::default() }
     }
 }
 
@@ -238,7 +238,7 @@ impl Testbed<Mysql> for MariaDb {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { rollback: false, rehearsal: false, ..Abilities::default() }
+        Abilities { rollback: false, forecast: false, ..Abilities::default() }
     }
 }
 

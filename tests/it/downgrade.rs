@@ -10,8 +10,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use sha2::{Digest, Sha256};
 use switchy_schema::test_utils::{TestDatabase, rows, schema};
 use switchy_schema::{
-    BoxError, Direction, ErrorKind, Event, ForeignKeys, Migration, MigrationRunner, Problem, ProblemKind,
-    Target, TraceKind,
+    BoxError, Direction, ErrorKind, Event, ForeignKeys, LogEntryKind, Migration, MigrationRunner, Problem,
+    ProblemKind, Target,
 };
 
 use crate::execution::{applied, memory};
@@ -85,13 +85,13 @@ fn an_older_program_undoes_what_it_does_not_know_and_keeps_the_rest() {
         assert!(older.downgrade(&conn).unwrap().is_up_to_date(), "{undone:?}");
 
         let history = older.history(&conn).unwrap();
-        let traces = history.traces().iter();
-        let told: Vec<(&str, TraceKind, Option<&str>)> =
+        let traces = history.log().iter();
+        let told: Vec<(&str, LogEntryKind, Option<&str>)> =
             traces.map(|trace| (trace.id.as_str(), trace.kind.clone(), trace.program.as_deref())).collect();
         let expected: Vec<_> =
-            undone.iter().map(|&id| (id, TraceKind::Downgraded, Some("notes 1.0"))).collect();
+            undone.iter().map(|&id| (id, LogEntryKind::Downgraded, Some("notes 1.0"))).collect();
         assert_eq!(told, expected);
-        assert!(history.traces().iter().all(|trace| trace.applied_on.is_some() && trace.checksum.is_some()));
+        assert!(history.log().iter().all(|trace| trace.applied_on.is_some() && trace.checksum.is_some()));
 
         // And the newer program comes back.
         assert_eq!(runner(all()).run(&conn).unwrap().applied.len(), undone.len());
@@ -112,8 +112,8 @@ fn down_checksum(name: &str, options: &str, text: &str) -> String {
 #[test]
 fn what_is_stored_is_what_the_format_says() {
     let conn = memory();
-    let guarded = Migration::reversible("2_g", "", "VACUUM").outside_transaction().allow_cascade();
-    runner([users(), guarded.foreign_keys(ForeignKeys::Enforced)]).run(&conn).unwrap();
+    let non_transactional = Migration::reversible("2_g", "", "VACUUM").outside_transaction().allow_cascade();
+    runner([users(), non_transactional.foreign_keys(ForeignKeys::Enforced)]).run(&conn).unwrap();
     let sql = "SELECT name, down_options, down_sql, down_checksum FROM __switchy_migrations";
     let options = "guarded foreign_keys=on cascade";
     let expected = [
@@ -952,7 +952,7 @@ fn a_process_killed_while_it_downgrades_leaves_each_migration_whole_or_undone() 
             }
         }
         let history = older().history(&conn).unwrap();
-        assert_eq!(history.traces().len(), undone, "{context}");
+        assert_eq!(history.log().len(), undone, "{context}");
         assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"], "{context}");
 
         with_tick(&conn, || ()).unwrap();

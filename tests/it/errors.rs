@@ -67,9 +67,9 @@ fn in_batch(second: Migration) -> MigrationError {
     MigrationRunner::new(set).unwrap().transaction(TransactionMode::Batch).run(&memory()).unwrap_err()
 }
 
-fn hook(hooks: Hooks, guarded: bool) -> MigrationError {
+fn hook(hooks: Hooks, non_transactional: bool) -> MigrationError {
     let it = Migration::sql("1_it", "CREATE TABLE a (b)");
-    let it = if guarded { it.outside_transaction() } else { it };
+    let it = if non_transactional { it.outside_transaction() } else { it };
     MigrationRunner::new([it]).unwrap().hooks(hooks).run(&memory()).unwrap_err()
 }
 
@@ -253,7 +253,7 @@ fn adoption(sql: &str) -> MigrationError {
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
     use ErrorKind::{Adoption, Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, Stopped, TableName, UnknownMigration};
-    let guarded = "run_in_transaction = false";
+    let non_transactional = "run_in_transaction = false";
     let (on, no) = ("foreign_keys = \"on\"", || -> BoxError { "no, never".into() });
     #[allow(unused_mut)]
     let mut all = vec![
@@ -377,13 +377,13 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:11 in `PRAGMA journal_mode = WAL`: the journal mode cannot change from `delete` to `WAL` in a transaction; nothing of it was kept; set run_in_transaction = false in its metadata"),
         (journal_mode_kept(), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql:2:1 in `PRAGMA journal_mode = WAAL`: the journal mode is still `delete`, not `WAAL`; it runs outside a transaction, so what it did before stays and it is marked dirty; close other connections to the file, and check that its file system can do this; then call `recover` with `Recovery::Retry` to have it go on where it stopped, or finish it by hand and call it with `Recovery::MarkDone`"),
-        (file(&memory(), "CREATE TABLE a (b); SELEKT", guarded), Step,
+        (file(&memory(), "CREATE TABLE a (b); SELEKT", non_transactional), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:21 in `SELEKT`: near \"SELEKT\": syntax error; it runs outside a transaction, so what it did before stays and it is marked dirty; correct it; then call `recover` with `Recovery::Retry` to have it go on where it stopped, or finish it by hand and call it with `Recovery::MarkDone`"),
-        (file(&memory(), "SELEKT", guarded), Step,
+        (file(&memory(), "SELEKT", non_transactional), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `SELEKT`: near \"SELEKT\": syntax error; nothing of it was kept; correct it and run again"),
-        (file(&memory(), "CREATE TABLE a (b); BEGIN", guarded), Refused,
+        (file(&memory(), "CREATE TABLE a (b); BEGIN", non_transactional), Refused,
             "nothing was done: `1_it` begins a transaction and does not end it, at FOLDER/1_it/up.sql:1:21 in `BEGIN`; remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction"),
-        (file(&memory(), "CREATE TABLE a (b); SAVEPOINT s", guarded), Step,
+        (file(&memory(), "CREATE TABLE a (b); SAVEPOINT s", non_transactional), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql: it left a transaction open, which was rolled back; it runs outside a transaction, so what it did before stays and it is marked dirty; end it with COMMIT; then call `recover` with `Recovery::Retry` to have it go on where it stopped, or finish it by hand and call it with `Recovery::MarkDone`"),
         (then([], "", &set([("1_a", ""), ("2_b", "SELEKT")])), Step,
             "migration `2_b` failed at CODE, in its script at 1:1 in `SELEKT`: near \"SELEKT\": syntax error; nothing of it was kept, 1 step before it was done and kept; correct it and run again"),

@@ -317,7 +317,7 @@ fn a_journal_mode_that_cannot_be_had_outside_a_transaction_either_is_an_error() 
 }
 
 #[test]
-fn a_guarded_step_is_dirty_while_it_runs() {
+fn a_non_transactional_step_is_dirty_while_it_runs() {
     let database = TestDatabase::new();
     let path = database.path();
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -350,7 +350,7 @@ fn a_guarded_step_is_dirty_while_it_runs() {
 pub(crate) const WAYS_OUT: [fn(MigrationId) -> Recovery; 2] = [Recovery::Retry, Recovery::MarkDone];
 
 #[test]
-fn a_guarded_step_that_failed_is_refused_until_somebody_followed_the_remedy() {
+fn a_non_transactional_step_that_failed_is_refused_until_somebody_followed_the_remedy() {
     let awkward = "2_it's; \"a\" `b` -- c";
     for (table, id) in [("__switchy_migrations", "2_it"), ("their \"own\" 'table'", awkward)] {
         for choice in [0, 1] {
@@ -394,7 +394,7 @@ fn a_guarded_step_that_failed_is_refused_until_somebody_followed_the_remedy() {
 }
 
 #[test]
-fn a_guarded_step_that_failed_before_it_did_anything_is_not_dirty() {
+fn a_non_transactional_step_that_failed_before_it_did_anything_is_not_dirty() {
     for script in
         ["INSERT INTO missing VALUES (1); CREATE TABLE a (b)", "SELEKT 1", "-- so\n;; SELECT missing()"]
     {
@@ -410,7 +410,7 @@ fn a_guarded_step_that_failed_before_it_did_anything_is_not_dirty() {
 
 /// By itself `OR FAIL` keeps the rows before the one that failed. With its note it is a transaction, which keeps nothing.
 #[test]
-fn a_guarded_step_whose_first_statement_failed_halfway_is_not_dirty() {
+fn a_non_transactional_step_whose_first_statement_failed_halfway_is_not_dirty() {
     let conn = memory();
     conn.execute_batch("CREATE TABLE a (b UNIQUE)").unwrap();
     let error = outside("INSERT OR FAIL INTO a VALUES (1), (2), (1), (3)").run(&conn).unwrap_err();
@@ -420,7 +420,7 @@ fn a_guarded_step_whose_first_statement_failed_halfway_is_not_dirty() {
 }
 
 #[test]
-fn a_guarded_script_may_handle_transactions_and_must_end_them() {
+fn a_non_transactional_script_may_handle_transactions_and_must_end_them() {
     let table = [
         ("BEGIN; CREATE TABLE a (b); COMMIT; BEGIN; CREATE TABLE c (d); ROLLBACK;", None, 1),
         ("CREATE TABLE a (b); SAVEPOINT s; CREATE TABLE c (d);", Some("left a transaction open"), 1),
@@ -597,9 +597,9 @@ fn every_kind_of_database_and_every_way_to_hold_a_connection_works() {
     let counted = Rc::new(memory());
     runner.run(&counted).unwrap();
     done(&counted);
-    let guarded = Arc::new(Mutex::new(memory()));
-    runner.run(&guarded.lock().unwrap()).unwrap();
-    done(&guarded.lock().unwrap());
+    let non_transactional = Arc::new(Mutex::new(memory()));
+    runner.run(&non_transactional.lock().unwrap()).unwrap();
+    done(&non_transactional.lock().unwrap());
     let mut owned = memory();
     let exclusive = &mut owned;
     runner.run(exclusive).unwrap();
@@ -916,10 +916,10 @@ fn a_script_without_a_statement_is_recorded() {
     let scripts =
         ["", " \n\t", ";", "-- nothing yet", "/* nothing\n yet */;\n", "\u{feff}", "\u{feff}-- x\r\n"];
     for script in scripts {
-        for mode in [Atomicity::Transaction, Atomicity::Guarded] {
+        for mode in [Atomicity::Transaction, Atomicity::NonTransactional] {
             let conn = memory();
             let it = Migration::from_scripts("1_it", script, Some(String::new()));
-            let it = if mode == Atomicity::Guarded { it.outside_transaction() } else { it };
+            let it = if mode == Atomicity::NonTransactional { it.outside_transaction() } else { it };
             let runner = MigrationRunner::new([it]).unwrap();
             assert_eq!(runner.run(&conn).unwrap().applied.len(), 1, "{script:?}");
             assert_eq!(applied(&conn), ["1_it"], "{script:?}");
@@ -1013,9 +1013,9 @@ fn any_printable_text_is_an_id() {
     ];
     for id in ids {
         let migration = || Migration::from_scripts(id, "CREATE TABLE a (b)", Some("DROP TABLE a".into()));
-        for guarded in [false, true] {
+        for non_transactional in [false, true] {
             let conn = memory();
-            let it = if guarded { migration().outside_transaction() } else { migration() };
+            let it = if non_transactional { migration().outside_transaction() } else { migration() };
             let runner = MigrationRunner::new([it]).unwrap();
             let shown = runner.plan(&conn, Target::Latest).unwrap().to_string();
             assert!(shown.contains(id), "{shown}");
@@ -1092,7 +1092,7 @@ fn going_back_runs_the_script_and_removes_the_record_together() {
 }
 
 #[test]
-fn a_guarded_step_back_is_dirty_until_it_is_done() {
+fn a_non_transactional_step_back_is_dirty_until_it_is_done() {
     let down = "DROP TABLE a; VACUUM; DROP TABLE missing";
     let it = Migration::reversible("1_it", "CREATE TABLE a (b)", down).outside_transaction();
     let runner = MigrationRunner::new([it]).unwrap();
@@ -1191,9 +1191,9 @@ fn code_that_fails_gives_its_own_error_back() {
 /// Nothing that is begun is broken off, and nothing else begins.
 #[test]
 fn a_run_that_is_stopped_ends_between_two_steps() {
-    let guarded = Migration::sql("2_b", "CREATE TABLE b (x)").outside_transaction();
+    let non_transactional = Migration::sql("2_b", "CREATE TABLE b (x)").outside_transaction();
     for (mode, kept) in [(TransactionMode::PerMigration, 1), (TransactionMode::Batch, 0)] {
-        for second in [Migration::sql("2_b", "CREATE TABLE b (x)"), guarded.clone()] {
+        for second in [Migration::sql("2_b", "CREATE TABLE b (x)"), non_transactional.clone()] {
             if mode == TransactionMode::Batch && second.meta().atomicity != Atomicity::Transaction {
                 continue;
             }

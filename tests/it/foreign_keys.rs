@@ -92,10 +92,10 @@ fn a_table_rebuild_keeps_the_rows_that_plain_sqlite_loses() {
 
 #[test]
 fn a_rebuild_outside_a_transaction_and_one_in_code_keep_the_rows_too() {
-    let guarded = Migration::sql("1_it", REBUILD).outside_transaction();
+    let non_transactional = Migration::sql("1_it", REBUILD).outside_transaction();
     let code = Migration::code("1_it", |conn: &Connection| conn.execute_batch(REBUILD_WITH_PRAGMAS));
     let back = Migration::reversible("1_it", "SELECT 1", REBUILD);
-    for (it, target) in [(guarded, None), (code, None), (back, Some(Target::Empty))] {
+    for (it, target) in [(non_transactional, None), (code, None), (back, Some(Target::Empty))] {
         let conn = library(true);
         let runner = MigrationRunner::new([it]).unwrap();
         runner.run(&conn).unwrap();
@@ -230,10 +230,10 @@ fn the_tripwire_stops_actions_that_change_other_tables() {
             rows(conn, tables).iter().map(|table| rows(conn, &format!("SELECT * FROM {table}"))).collect()
         };
         let before = dump(&conn);
-        for guarded in [false, true] {
+        for non_transactional in [false, true] {
             let it = || {
                 let it = Migration::from_scripts("1_it", script, None).foreign_keys(ForeignKeys::Enforced);
-                if guarded { it.outside_transaction() } else { it }
+                if non_transactional { it.outside_transaction() } else { it }
             };
             let error = MigrationRunner::new([it()]).unwrap().run(&conn).unwrap_err();
             assert!(
@@ -333,11 +333,11 @@ fn whoever_asks_for_enforcement_cannot_switch_it_off() {
         "/* so */ PRAGMA main.foreign_keys = 'false';",
         "PRAGMA \"foreign_keys\" = no",
     ] {
-        for guarded in [false, true] {
+        for non_transactional in [false, true] {
             let conn = library(true);
             let script = format!("{pragma};\nDELETE FROM notebooks");
             let it = Migration::from_scripts("1_it", script, None).foreign_keys(ForeignKeys::Enforced);
-            let it = if guarded { it.outside_transaction() } else { it };
+            let it = if non_transactional { it.outside_transaction() } else { it };
             let error = MigrationRunner::new([it]).unwrap().run(&conn).unwrap_err();
             assert_eq!(error.location().unwrap().position.unwrap().line, 1, "{pragma}");
             assert!(error.to_string().contains("switches off the enforcement"), "{pragma}: {error}");
@@ -362,14 +362,14 @@ fn the_callers_setting_is_back_however_a_step_ends() {
     ];
     for (name, ending) in endings {
         for asked in [ForeignKeys::Checked, ForeignKeys::Enforced, ForeignKeys::Unchecked] {
-            for guarded in [false, true] {
+            for non_transactional in [false, true] {
                 for is_on in [true, false] {
                     let conn = library(is_on);
                     let it = Migration::code("1_it", ending).foreign_keys(asked);
-                    let it = if guarded { it.outside_transaction() } else { it };
+                    let it = if non_transactional { it.outside_transaction() } else { it };
                     let runner = MigrationRunner::new([it]).unwrap();
                     let _ = catch_unwind(AssertUnwindSafe(|| runner.run(&conn)));
-                    assert_eq!(is_enforced(&conn), is_on, "{name}, {asked:?}, guarded: {guarded}");
+                    assert_eq!(is_enforced(&conn), is_on, "{name}, {asked:?}, guarded: {non_transactional}");
                     assert!(conn.is_autocommit(), "{name}");
                 }
             }

@@ -121,7 +121,7 @@ fn a_step_that_fails_is_told_to_everybody_before_it_is_undone() {
 }
 
 #[test]
-fn a_guarded_step_calls_the_same_hooks() {
+fn a_non_transactional_step_calls_the_same_hooks() {
     let (log, conn) = (Log::default(), memory());
     let it = |script| MigrationRunner::new([Migration::sql("1_a", script).outside_transaction()]).unwrap();
     log.on(it("CREATE TABLE a (b)")).run(&conn).unwrap();

@@ -80,7 +80,7 @@ fn in_words(migration: &Migration) -> String {
     words += &list("<?", depends_on_if_present);
     words += &list("@", databases);
     words += &list("%", environments);
-    if migration.meta().atomicity == Atomicity::Guarded {
+    if migration.meta().atomicity == Atomicity::NonTransactional {
         words += " ~";
     }
     if migration.meta().foreign_keys != ForeignKeys::Checked {

@@ -8,8 +8,8 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::{
-    Atomicity, ErrorKind, Lock, Migration, MigrationRunner, Mysql, Policy, ProblemKind, Recovery, Signature,
-    Target, TraceKind, TransactionMode,
+    Atomicity, ErrorKind, Lock, LogEntryKind, Migration, MigrationRunner, Mysql, Policy, ProblemKind,
+    Recovery, Signature, Target, TransactionMode,
 };
 
 use crate::servers::{self, MysqlDatabase};
@@ -78,11 +78,11 @@ fn migrations_are_applied_once_and_undone_with_a_line_in_the_log() {
         assert_eq!(tables(conn), Vec::<String>::new());
         let history = it.history(&mut *conn).unwrap();
         assert_eq!(history.records(), []);
-        let lines: Vec<_> = history.traces().iter().map(|trace| (trace.id.as_str(), &trace.kind)).collect();
-        let undone = &TraceKind::RolledBack;
+        let lines: Vec<_> = history.log().iter().map(|trace| (trace.id.as_str(), &trace.kind)).collect();
+        let undone = &LogEntryKind::RolledBack;
         assert_eq!(lines, [("2_email", undone), ("2_email", undone), ("1_users", undone)]);
-        assert_eq!(history.traces()[0].program.as_deref(), Some("notes 1.2"));
-        assert_eq!(history.traces()[0].logged_on.len(), "2026-11-22T19:09:07.132".len());
+        assert_eq!(history.log()[0].program.as_deref(), Some("notes 1.2"));
+        assert_eq!(history.log()[0].logged_on.len(), "2026-11-22T19:09:07.132".len());
         assert_eq!(it.run(&mut *conn).unwrap().applied.len(), 2);
     });
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use postgres::Client;
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::{
-    ErrorKind, Migration, MigrationRunner, Postgres, ProblemKind, Recovery, Signature, Target, TraceKind,
+    ErrorKind, LogEntryKind, Migration, MigrationRunner, Postgres, ProblemKind, Recovery, Signature, Target,
     TransactionMode,
 };
 
@@ -69,11 +69,11 @@ fn migrations_are_applied_once_and_undone_with_a_line_in_the_log() {
         assert_eq!(tables(client), Vec::<String>::new());
         let history = it.history(&mut *client).unwrap();
         assert_eq!(history.records(), []);
-        let lines: Vec<_> = history.traces().iter().map(|trace| (trace.id.as_str(), &trace.kind)).collect();
-        let undone = &TraceKind::RolledBack;
+        let lines: Vec<_> = history.log().iter().map(|trace| (trace.id.as_str(), &trace.kind)).collect();
+        let undone = &LogEntryKind::RolledBack;
         assert_eq!(lines, [("2_email", undone), ("2_email", undone), ("1_users", undone)]);
-        assert_eq!(history.traces()[0].program.as_deref(), Some("notes 1.2"));
-        assert_eq!(history.traces()[0].logged_on.len(), "2026-11-22T19:09:07.132".len());
+        assert_eq!(history.log()[0].program.as_deref(), Some("notes 1.2"));
+        assert_eq!(history.log()[0].logged_on.len(), "2026-11-22T19:09:07.132".len());
         assert_eq!(it.run(&mut *client).unwrap().applied.len(), 2);
     });
 }

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use rusqlite::{Connection, OpenFlags};
 use switchy_schema::test_utils::{TestDatabase, rows, schema};
 use switchy_schema::{
-    Checksum, Dialect, Direction, ErrorKind, History, Migration, MigrationId, MigrationRunner, Policy,
-    ProblemKind, Record, Recovery, Signature, State, StoredDown, TableName, Target, Trace, TraceKind,
+    Checksum, Dialect, Direction, ErrorKind, History, LogEntry, LogEntryKind, Migration, MigrationId,
+    MigrationRunner, Policy, ProblemKind, Record, Recovery, Signature, State, StoredDown, TableName, Target,
     Verdict,
 };
 
@@ -109,7 +109,7 @@ pub(crate) fn records(runner: &MigrationRunner, conn: &Connection) -> Vec<String
 /// The lines of the log, without dates.
 pub(crate) fn traces(runner: &MigrationRunner, conn: &Connection) -> Vec<String> {
     let history = runner.history(conn).unwrap();
-    history.traces().iter().map(|trace| format!("{} {}", trace.id, trace.kind)).collect()
+    history.log().iter().map(|trace| format!("{} {}", trace.id, trace.kind)).collect()
 }
 
 /// One word for each migration of the set and of the database.
@@ -142,13 +142,13 @@ pub(crate) fn is_dated(text: &str) -> bool {
 /// That a recovery left exactly these lines, all that there are, each with everything that is known.
 #[track_caller]
 fn assert_traced(
-    left: &[Trace],
+    left: &[LogEntry],
     (before, after): (&History, &History),
     ids: &[&str],
-    kind: &TraceKind,
+    kind: &LogEntryKind,
     context: &str,
 ) {
-    assert_eq!(after.traces(), left, "{context}");
+    assert_eq!(after.log(), left, "{context}");
     assert_eq!(left.iter().map(|trace| trace.id.as_str()).collect::<Vec<_>>(), ids, "{context}");
     for trace in left {
         let record = before.get(&trace.id);
@@ -232,7 +232,7 @@ type Ask = fn(MigrationId) -> Recovery;
 
 /// For each recovery and each target what becomes of the target, or a part of the sentence that says why nothing does.
 #[rustfmt::skip]
-fn every_recovery() -> [(&'static str, Ask, TraceKind, [&'static str; 9]); 7] {
+fn every_recovery() -> [(&'static str, Ask, LogEntryKind, [&'static str; 9]); 7] {
     const FINISHED: &str = "it is applied and finished";
     const NOT: &str = "it is not applied, so there is no record of it";
     const NONE: &str = "there is no migration `0_nobody`";
@@ -243,26 +243,26 @@ fn every_recovery() -> [(&'static str, Ask, TraceKind, [&'static str; 9]); 7] {
     const FAR: &str = "it is not for this database or environment";
     const MANY: &str = "migrations are recorded already";
     [
-        ("retry", Recovery::Retry, TraceKind::Retried,
+        ("retry", Recovery::Retry, LogEntryKind::Retried,
             [FINISHED, "dirty -> dirty", FINISHED, "dirty -> dirty", NOT, NOT, NOT, FINISHED, NONE]),
-        ("mark done", Recovery::MarkDone, TraceKind::MarkedDone,
+        ("mark done", Recovery::MarkDone, LogEntryKind::MarkedDone,
             [FINISHED, "dirty -> applied", FINISHED, "dirty -> pending", NOT, NOT, NOT, FINISHED, NONE]),
-        ("forget", Recovery::Forget, TraceKind::Forgotten,
+        ("forget", Recovery::Forget, LogEntryKind::Forgotten,
             ["applied -> pending", "dirty -> pending", "changed -> pending", "dirty -> pending", NOT, NOT, NOT,
                 "unknown -> gone", NONE]),
-        ("accept", Recovery::Accept, TraceKind::Accepted,
+        ("accept", Recovery::Accept, LogEntryKind::Accepted,
             [SAME, HALF, "changed -> applied", HALF, NOT, NOT, NOT, THERE, NONE]),
-        ("assume", Recovery::AssumeApplied, TraceKind::AssumedApplied,
+        ("assume", Recovery::AssumeApplied, LogEntryKind::AssumedApplied,
             [DONE, HALF, DONE, HALF, "pending -> applied", FAR, FAR, THERE, NONE]),
         ("assume a range of one", |id| Recovery::AssumeRangeApplied { from: id.clone(), through: id },
-            TraceKind::AssumedApplied,
+            LogEntryKind::AssumedApplied,
             [DONE, HALF, DONE, HALF, "pending -> applied", FAR, FAR, THERE, NONE]),
-        ("baseline", Recovery::Baseline, TraceKind::Baselined,
+        ("baseline", Recovery::Baseline, LogEntryKind::Baselined,
             [MANY, MANY, MANY, MANY, MANY, MANY, MANY, THERE, NONE]),
     ]
 }
 
-fn check(place: Place, template: &Path, ask: Ask, kind: &TraceKind, id: &'static str, expected: &str) {
+fn check(place: Place, template: &Path, ask: Ask, kind: &LogEntryKind, id: &'static str, expected: &str) {
     let database = TestDatabase::new();
     std::fs::copy(template, database.path()).unwrap();
     let (runner, conn) = (program(place), database.connect());
@@ -283,8 +283,8 @@ fn check(place: Place, template: &Path, ask: Ask, kind: &TraceKind, id: &'static
         let left = outcome.unwrap_or_else(|error| panic!("{context}: {error}"));
         let expected = if from == to { vec![] } else { vec![(id, from, to)] };
         assert_eq!(changed, expected, "{context}");
-        let is_undone = id == "4_back" && *kind == TraceKind::MarkedDone;
-        let kind = if is_undone { &TraceKind::MarkedUndone } else { kind };
+        let is_undone = id == "4_back" && *kind == LogEntryKind::MarkedDone;
+        let kind = if is_undone { &LogEntryKind::MarkedUndone } else { kind };
         assert_traced(&left, (&was, &now), &[id], kind, &context);
         // Whoever asks in another way hears the same.
         let answer = runner.is_applied(&conn, id);
@@ -325,7 +325,7 @@ fn every_recovery_of_every_state_does_what_it_says_or_says_why_not() {
         for (_, ask, kind, expectations) in every_recovery() {
             for (id, expected) in TARGETS.into_iter().zip(expectations) {
                 // An older form does not tell how far it came: it begins again.
-                let begins_again = place.form.is_some() && (&kind, id) == (&TraceKind::Retried, "2_dirty");
+                let begins_again = place.form.is_some() && (&kind, id) == (&LogEntryKind::Retried, "2_dirty");
                 let expected = if begins_again { "dirty -> pending" } else { expected };
                 if id != "4_back" || place.form.is_none() {
                     check(place, &template.path(), ask, &kind, id, expected);
@@ -419,7 +419,7 @@ fn failing(direction: Direction) -> Migration {
 }
 
 #[test]
-fn a_guarded_step_that_failed_is_tried_again_or_counts_as_done_in_its_direction() {
+fn a_non_transactional_step_that_failed_is_tried_again_or_counts_as_done_in_its_direction() {
     // (direction, way out, the record stays, what the next run and the next rollback do)
     let table = [
         (Direction::Up, 0, false, 1, 1),
@@ -455,9 +455,9 @@ fn a_guarded_step_that_failed_is_tried_again_or_counts_as_done_in_its_direction(
             let left = runner.recover(&conn, WAYS_OUT[choice]("2_it".into()), signature()).unwrap();
             let now = runner.history(&conn).unwrap();
             let kind = match (choice, direction) {
-                (0, _) => TraceKind::Retried,
-                (_, Direction::Up) => TraceKind::MarkedDone,
-                (_, Direction::Down) => TraceKind::MarkedUndone,
+                (0, _) => LogEntryKind::Retried,
+                (_, Direction::Up) => LogEntryKind::MarkedDone,
+                (_, Direction::Down) => LogEntryKind::MarkedUndone,
             };
             assert_traced(&left, (&was, &now), &["2_it"], &kind, &context);
             assert_eq!(runner.is_applied(&conn, "2_it").unwrap(), stays, "{context}");
@@ -497,7 +497,7 @@ fn a_script_that_is_repaired_before_the_way_out_is_the_one_that_counts() {
     assert_eq!(with(repaired).run(&conn).unwrap().applied.len(), 1);
     let history = with(repaired).history(&conn).unwrap();
     assert_eq!(history.records()[0].checksum, Some(Checksum::of(repaired)));
-    assert_eq!(history.traces()[0].checksum, Some(Checksum::of(broken)), "what was tried stays known");
+    assert_eq!(history.log()[0].checksum, Some(Checksum::of(broken)), "what was tried stays known");
 
     let conn = memory();
     with(broken).run(&conn).unwrap_err();
@@ -553,7 +553,7 @@ fn an_accepted_script_is_the_applied_one_from_then_on() {
         let was = now.history(&conn).unwrap();
         let left = now.recover(&conn, Recovery::Accept("2_it".into()), signature()).unwrap();
         let is = now.history(&conn).unwrap();
-        assert_traced(&left, (&was, &is), &["2_it"], &TraceKind::Accepted, place.table);
+        assert_traced(&left, (&was, &is), &["2_it"], &LogEntryKind::Accepted, place.table);
         assert_eq!(left[0].checksum, Some(Checksum::of(THEN)));
         let (then, now_record) = (&was.records()[1], &is.records()[1]);
         assert_eq!((&now_record.run_on, now_record.duration), (&then.run_on, then.duration), "{place:?}");
@@ -644,14 +644,14 @@ fn what_is_assumed_is_what_is_pending_there_and_what_it_needs_is_applied() {
                     .recover(&conn, Recovery::AssumeApplied((*id).into()), signature())
                     .unwrap();
             }
-            let log = runner.history(&conn).unwrap().traces().len();
+            let log = runner.history(&conn).unwrap().log().len();
             let before = content(&conn, place);
             match (runner.recover(&conn, recovery, signature()), expected) {
                 (Ok(left), Ok(ids)) => {
                     let found: Vec<&str> = left.iter().map(|trace| trace.id.as_str()).collect();
                     assert_eq!(found, ids, "{context}");
                     let history = runner.history(&conn).unwrap();
-                    assert_eq!(history.traces()[log..], left, "{context}");
+                    assert_eq!(history.log()[log..], left, "{context}");
                     let now = [applied, ids].concat();
                     assert_eq!(records(&runner, &conn), now, "{context}");
                     assert!(left.iter().all(|trace| trace.applied_on.is_none()), "{context}");
@@ -699,11 +699,11 @@ fn a_baseline_is_everything_through_one_in_a_database_that_has_tables_and_no_mig
         refused(&runner, &conn, "2_b", "the database has no tables");
 
         conn.execute_batch("CREATE TABLE a (x); CREATE TABLE b (x); INSERT INTO b VALUES (7)").unwrap();
-        let log = runner.history(&conn).unwrap().traces().len();
+        let log = runner.history(&conn).unwrap().log().len();
         let left = runner.recover(&conn, baseline("2_b"), signature()).unwrap();
         let history = runner.history(&conn).unwrap();
-        assert_eq!(history.traces()[log..], left);
-        assert!(left.iter().all(|trace| trace.kind == TraceKind::Baselined && trace.applied_on.is_none()));
+        assert_eq!(history.log()[log..], left);
+        assert!(left.iter().all(|trace| trace.kind == LogEntryKind::Baselined && trace.applied_on.is_none()));
         assert_eq!(records(&runner, &conn), ["1_a", "2_b"], "{place:?}");
         let report = runner.run(&conn).unwrap();
         assert_eq!((report.applied.len(), report.applied[0].id.as_str()), (1, "3_c"), "{place:?}");
@@ -889,7 +889,7 @@ fn a_recovery_takes_the_lock_of_a_run() {
     assert_eq!(runner.recover(&conn, Recovery::AssumeAllApplied, signature()).unwrap().len(), 3);
 }
 
-/// While another program works on it, a guarded step looks just like one that nobody works on any more.
+/// While another program works on it, a step outside a transaction looks just like one that nobody works on any more.
 #[test]
 fn a_step_that_only_looks_unfinished_is_left_to_whoever_runs_it() {
     for way_out in WAYS_OUT {
@@ -962,15 +962,15 @@ fn a_database_that_cannot_be_written_is_an_error_that_says_so() {
 
 #[test]
 fn a_table_that_an_older_program_left_is_corrected_and_brought_up_to_date_in_one_go() {
-    let table: [(Recovery, TraceKind, &[&str]); 4] = [
-        (Recovery::Forget(TAGS.0.into()), TraceKind::Forgotten, &[USERS.0, POSTS.0]),
-        (Recovery::Forget(USERS.0.into()), TraceKind::Forgotten, &[POSTS.0, TAGS.0]),
+    let table: [(Recovery, LogEntryKind, &[&str]); 4] = [
+        (Recovery::Forget(TAGS.0.into()), LogEntryKind::Forgotten, &[USERS.0, POSTS.0]),
+        (Recovery::Forget(USERS.0.into()), LogEntryKind::Forgotten, &[POSTS.0, TAGS.0]),
         (
             Recovery::AssumeApplied(LATER.0.into()),
-            TraceKind::AssumedApplied,
+            LogEntryKind::AssumedApplied,
             &[USERS.0, POSTS.0, TAGS.0, LATER.0],
         ),
-        (Recovery::AssumeAllApplied, TraceKind::AssumedApplied, &[USERS.0, POSTS.0, TAGS.0, LATER.0]),
+        (Recovery::AssumeAllApplied, LogEntryKind::AssumedApplied, &[USERS.0, POSTS.0, TAGS.0, LATER.0]),
     ];
     for (name, dump) in FORMS {
         for (recovery, kind, expected) in table.clone() {
@@ -991,7 +991,7 @@ fn a_table_that_an_older_program_left_is_corrected_and_brought_up_to_date_in_one
             assert_eq!(left[0].applied_on, applied_on, "{context}");
             assert_eq!(records(&runner, &conn), expected, "{context}");
             let now = runner.history(&conn).unwrap();
-            assert_eq!(now.traces(), left, "{context}");
+            assert_eq!(now.log(), left, "{context}");
             for record in was.records() {
                 let kept = now.get(&record.id);
                 assert!(kept.is_none_or(|kept| kept.run_on == record.run_on), "{context}: {kept:?}");
@@ -1028,7 +1028,7 @@ fn what_an_older_program_applied_can_be_rolled_back_and_redone() {
             assert_eq!(now.records()[0].run_on, was.records()[0].run_on, "{place:?}");
             let lines = ["4_m", "4_m", "3_m", "2_m", "1_m"].map(|id| format!("{id} rolled back"));
             assert_eq!(traces(&runner, &conn), lines, "{place:?}");
-            assert_eq!(now.traces()[0].applied_on.as_ref(), Some(&was.records()[4].run_on), "{place:?}");
+            assert_eq!(now.log()[0].applied_on.as_ref(), Some(&was.records()[4].run_on), "{place:?}");
             assert_eq!(runner.run(&conn).unwrap().applied.len(), 4, "{place:?}");
         }
     }

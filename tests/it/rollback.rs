@@ -7,8 +7,8 @@ use proptest::sample::Index;
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};
 use switchy_schema::{
-    Checksum, Direction, ErrorKind, Lock, Migration, MigrationError, MigrationRunner, Policy, ProblemKind,
-    Recovery, Signature, Target, TraceKind, TransactionMode,
+    Checksum, Direction, ErrorKind, Lock, LogEntryKind, Migration, MigrationError, MigrationRunner, Policy,
+    ProblemKind, Recovery, Signature, Target, TransactionMode,
 };
 
 use crate::recovery::{NOTHING, Outcome, PLAIN, TODAYS, abc, content, is_dated, records, signature, traces};
@@ -97,9 +97,9 @@ fn a_rollback_undoes_so_many_the_newest_first_and_leaves_a_line_for_each() {
             assert_eq!(report.applied.len(), undone, "{count}");
             let now = runner.history(&conn).unwrap();
             assert_eq!(now.records(), &was.records()[..5 - undone], "{count}");
-            assert_eq!(now.traces().len(), undone, "{count}");
-            for (trace, record) in now.traces().iter().zip(was.records().iter().rev()) {
-                assert_eq!((&trace.id, &trace.kind), (&record.id, &TraceKind::RolledBack));
+            assert_eq!(now.log().len(), undone, "{count}");
+            for (trace, record) in now.log().iter().zip(was.records().iter().rev()) {
+                assert_eq!((&trace.id, &trace.kind), (&record.id, &LogEntryKind::RolledBack));
                 assert_eq!(trace.applied_on.as_ref(), Some(&record.run_on));
                 assert_eq!(trace.checksum, record.checksum);
                 assert_eq!(trace.program.as_deref(), Some("notes 3.1"));
@@ -107,7 +107,7 @@ fn a_rollback_undoes_so_many_the_newest_first_and_leaves_a_line_for_each() {
                 assert!(is_dated(&trace.logged_on), "{trace}");
             }
             assert_eq!(runner.run(&conn).unwrap().applied.len(), undone);
-            assert_eq!(runner.history(&conn).unwrap().traces(), now.traces(), "applying leaves no line");
+            assert_eq!(runner.history(&conn).unwrap().log(), now.log(), "applying leaves no line");
             assert_eq!(runner.history(&conn).unwrap().records().len(), 5);
         }
     }
@@ -266,13 +266,9 @@ fn a_redo_does_the_newest_again_or_leaves_it_as_it_was() {
                     assert_eq!(steps, [("2_b", Direction::Down), ("2_b", Direction::Up)], "{context}");
                     assert_eq!(rows(&conn, "SELECT x FROM b"), ["1"], "{context}");
                     let now = runner.history(&conn).unwrap();
-                    assert_eq!(now.traces().len(), 1, "{context}");
-                    assert_eq!(now.traces()[0].kind, TraceKind::RolledBack, "{context}");
-                    assert_eq!(
-                        now.traces()[0].applied_on.as_ref(),
-                        Some(&was.records()[1].run_on),
-                        "{context}"
-                    );
+                    assert_eq!(now.log().len(), 1, "{context}");
+                    assert_eq!(now.log()[0].kind, LogEntryKind::RolledBack, "{context}");
+                    assert_eq!(now.log()[0].applied_on.as_ref(), Some(&was.records()[1].run_on), "{context}");
                     assert!(now.records()[1].run_on >= was.records()[1].run_on, "{context}");
                 }
                 assert_eq!(records(&runner, &conn), ["1_a", "2_b"], "{context}");
@@ -304,7 +300,7 @@ fn a_redo_of_a_changed_script_is_for_those_who_say_so() {
     assert_eq!(rows(&conn, "SELECT count(*) FROM pragma_table_info('b')"), ["2"]);
     assert!(with(now).run(&conn).unwrap().is_up_to_date());
     let history = with(now).history(&conn).unwrap();
-    assert_eq!(history.traces()[0].checksum, Some(Checksum::of(then)));
+    assert_eq!(history.log()[0].checksum, Some(Checksum::of(then)));
     assert_eq!(history.records()[1].checksum, Some(Checksum::of(now)));
 }
 
@@ -393,13 +389,9 @@ fn without_a_lock_file_and_in_memory_it_is_all_the_same() {
     runner.rollback(&conn, 1).unwrap();
     runner.recover(&conn, Recovery::Forget("2_b".into()), Signature::of("")).unwrap();
     let history = runner.history(&conn).unwrap();
-    let kinds: Vec<&TraceKind> = history.traces().iter().map(|trace| &trace.kind).collect();
-    assert_eq!(kinds, [&TraceKind::RolledBack, &TraceKind::RolledBack, &TraceKind::Forgotten]);
-    assert_eq!(
-        (&history.traces()[2].who, &history.traces()[2].why),
-        (&None, &None),
-        "nobody said who or why"
-    );
+    let kinds: Vec<&LogEntryKind> = history.log().iter().map(|trace| &trace.kind).collect();
+    assert_eq!(kinds, [&LogEntryKind::RolledBack, &LogEntryKind::RolledBack, &LogEntryKind::Forgotten]);
+    assert_eq!((&history.log()[2].who, &history.log()[2].why), (&None, &None), "nobody said who or why");
     assert_eq!(records(&runner, &conn), ["1_a"]);
 }
 
@@ -509,7 +501,7 @@ proptest! {
             prop_assert_eq!(&dump(&conn), &empty);
             prop_assert_eq!(runner.run_to(&conn, Target::Steps(steps)).unwrap().applied.len(), steps);
             prop_assert_eq!(&dump(&conn), &there);
-            prop_assert_eq!(runner.history(&conn).unwrap().traces().len(), steps + usize::from(steps > 0));
+            prop_assert_eq!(runner.history(&conn).unwrap().log().len(), steps + usize::from(steps > 0));
         }
     }
 

@@ -250,8 +250,8 @@ fn who_is_asked_sees_what_goes_and_how_many_rows() {
         effects.map(|effect| (effect.kind, &*effect.object, effect.rows, effect.evidence)).collect()
     };
     assert_eq!(told(0), []);
-    let table = (EffectKind::DropsTable, "log", Some(3), Evidence::Rehearsal);
-    assert_eq!(told(1), [table, (EffectKind::DropsIndex, "by_tag", None, Evidence::Rehearsal)]);
+    let table = (EffectKind::DropsTable, "log", Some(3), Evidence::ForecastRequest);
+    assert_eq!(told(1), [table, (EffectKind::DropsIndex, "by_tag", None, Evidence::ForecastRequest)]);
 }
 
 /// A person takes minutes to answer. In that time another program may migrate; the question is another one then.
@@ -371,7 +371,7 @@ fn refusals() -> Vec<Refusal> {
         folder.runner().policy(Policy::STRICT)
     };
     let conventional = |id: &'static str, up| Migration::reversible(id, up, "");
-    let guarded = || sql("2_b", "VACUUM").outside_transaction();
+    let non_transactional = || sql("2_b", "VACUUM").outside_transaction();
     let latest = || Target::Latest;
     let undoable = || Migration::reversible("1_a", "CREATE TABLE a (x)", "DROP TABLE a");
     let dirty = "UPDATE __switchy_migrations SET dirty = 1";
@@ -394,7 +394,7 @@ fn refusals() -> Vec<Refusal> {
         (ProblemKind::Irreversible, deny(vec![a()], ProblemKind::Irreversible), vec![], "", latest()),
         (
             ProblemKind::NotInBatch,
-            runner([a(), guarded()]).transaction(TransactionMode::Batch),
+            runner([a(), non_transactional()]).transaction(TransactionMode::Batch),
             vec![],
             "",
             latest(),

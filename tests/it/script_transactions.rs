@@ -205,7 +205,7 @@ fn everything_that_does_not_fit_is_listed_before_the_first_step() {
     assert_eq!(found(set().validate_source()), ["5_e", "2_b", "4_d"], "and what would undo");
     let plan = set().plan(&conn, Target::Latest).unwrap();
     assert_eq!(found(plan.problems().to_vec()), ["2_b", "4_d"]);
-    assert_eq!(plan.steps()[2].atomicity, Atomicity::Guarded);
+    assert_eq!(plan.steps()[2].atomicity, Atomicity::NonTransactional);
     assert!(plan.to_string().contains("3. up 3_c; outside a transaction"), "{plan}");
 }
 

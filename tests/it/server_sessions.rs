@@ -58,8 +58,8 @@ fn a_record_is_added_to_mysql_only_where_no_other_was() {
         let head = Mysql::head(&mut &mut *conn, &table).unwrap();
         let append = |name: &str, patience| {
             let mut conn = database.connect();
-            let basis = head.basis.unwrap();
-            Mysql::append_alone(&mut &mut conn, &table, head, &Record::new(name, None), basis, patience)
+            let digest = head.digest.unwrap();
+            Mysql::append_if_head(&mut &mut conn, &table, head, &Record::new(name, None), digest, patience)
         };
         conn.query_drop("START TRANSACTION; INSERT INTO __switchy_migrations (name) VALUES ('other')")
             .unwrap();

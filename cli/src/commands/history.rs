@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use switchy_schema::{History, MigrationId, Trace, TraceKind};
+use switchy_schema::{History, LogEntry, LogEntryKind, MigrationId};
 
 use super::Work;
 use crate::failure::Result;
@@ -38,10 +38,13 @@ struct Happening {
 
 /// The records and the log, put together.
 fn happened(history: &History) -> Vec<Happening> {
-    let is_removal = |trace: &Trace| {
+    let is_removal = |trace: &LogEntry| {
         matches!(
             trace.kind,
-            TraceKind::RolledBack | TraceKind::Downgraded | TraceKind::Forgotten | TraceKind::MarkedUndone
+            LogEntryKind::RolledBack
+                | LogEntryKind::Downgraded
+                | LogEntryKind::Forgotten
+                | LogEntryKind::MarkedUndone
         )
     };
     let applied = |when: &str, id: &MigrationId| Happening {
@@ -53,8 +56,8 @@ fn happened(history: &History) -> Vec<Happening> {
     // Whose record says only that somebody said so.
     let mut assumed: HashSet<&MigrationId> = HashSet::new();
     let mut all: Vec<Happening> = Vec::new();
-    for trace in history.traces() {
-        if matches!(trace.kind, TraceKind::AssumedApplied | TraceKind::Baselined) {
+    for trace in history.log() {
+        if matches!(trace.kind, LogEntryKind::AssumedApplied | LogEntryKind::Baselined) {
             assumed.insert(&trace.id);
         } else if is_removal(trace) && !assumed.remove(&trace.id) {
             all.extend(trace.applied_on.as_deref().map(|when| applied(when, &trace.id)));

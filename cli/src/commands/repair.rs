@@ -1,7 +1,7 @@
 //! `repair` and `baseline`
 
 use serde_json::json;
-use switchy_schema::{Recovery, Trace};
+use switchy_schema::{LogEntry, Recovery};
 
 use super::Work;
 use crate::args::{Repair, Signing};
@@ -41,11 +41,11 @@ pub(super) fn baseline<B: Database>(work: &Work<'_, B>, id: &str, signing: &Sign
     Ok(outcome(&work.runner.recover(B::conn(&mut session), recovery, signing.signature())?))
 }
 
-fn outcome(traces: &[Trace]) -> Outcome {
+fn outcome(traces: &[LogEntry]) -> Outcome {
     let text = traces.iter().map(line).collect::<Vec<_>>().join("\n");
     Outcome::new(text, json!({ "log": traces.iter().map(facts::trace).collect::<Vec<_>>() }))
 }
 
-fn line(trace: &Trace) -> String {
+fn line(trace: &LogEntry) -> String {
     format!("{} {}", trace.kind, trace.id)
 }

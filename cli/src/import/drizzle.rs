@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::folders::folders;
-use super::{Draft, File, Found, Order, Way, is_ended, without_bom};
+use super::{Draft, File, Found, Order, TransactionUse, is_ended, without_bom};
 
 const JOURNAL: &str = "meta/_journal.json";
 const MARK: &str = "--> statement-breakpoint";
@@ -63,7 +63,7 @@ pub(super) fn found(all: &[File]) -> Found {
             id: tag,
             up,
             down: None,
-            way: Way::Transaction,
+            way: TransactionUse::Inside,
             from: vec![path],
             notes,
         });
@@ -116,7 +116,7 @@ fn in_folders(files: &[File]) -> Found {
             id: folder.to_owned(),
             up,
             down: None,
-            way: Way::Transaction,
+            way: TransactionUse::Inside,
             from: vec![script.path.clone()],
             notes,
         });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, File, Found, Order, Way, without_bom};
+use super::{Draft, File, Found, Order, TransactionUse, without_bom};
 
 /// The files of each folder, by name. What is not in a folder of the folder is left.
 pub(super) fn folders<'f>(
@@ -40,7 +40,7 @@ pub(super) fn diesel(files: &[File]) -> Found {
         };
         let mut notes = Vec::new();
         let way = match metadata.map(|file| (file, found.text(file))) {
-            None => Some(Way::Transaction),
+            None => Some(TransactionUse::Inside),
             Some((_, None)) => None,
             Some((file, Some(text))) => match diesel_way(text, &mut notes) {
                 Ok(way) => Some(way),
@@ -70,14 +70,14 @@ pub(super) fn diesel(files: &[File]) -> Found {
     found
 }
 
-fn diesel_way(text: &str, notes: &mut Vec<String>) -> Result<Way, String> {
+fn diesel_way(text: &str, notes: &mut Vec<String>) -> Result<TransactionUse, String> {
     let table: toml::Table = toml::from_str(without_bom(text))
         .map_err(|error| format!("it is not TOML: {}; correct it", error.message().replace('\n', ", ")))?;
     for key in table.keys().filter(|key| *key != "run_in_transaction") {
         notes.push(format!("`{key}` of its metadata.toml means nothing here"));
     }
     match table.get("run_in_transaction") {
-        Some(toml::Value::Boolean(is_inside)) => Ok(Way::guarded_if(!is_inside)),
+        Some(toml::Value::Boolean(is_inside)) => Ok(TransactionUse::outside_if(!is_inside)),
         Some(_) => Err("`run_in_transaction` is neither true nor false; correct it".to_owned()),
         None => {
             // `#[serde(default)]` of a bool, in `migrations_internals`.
@@ -85,7 +85,7 @@ fn diesel_way(text: &str, notes: &mut Vec<String>) -> Result<Way, String> {
                 "Diesel runs it outside a transaction, since its metadata.toml does not say; here it runs in one"
                     .to_owned(),
             );
-            Ok(Way::Transaction)
+            Ok(TransactionUse::Inside)
         }
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn prisma(files: &[File]) -> Found {
                 id: folder.to_owned(),
                 up: up.to_owned(),
                 down: down.map(str::to_owned),
-                way: Way::Transaction,
+                way: TransactionUse::Inside,
                 from,
                 notes: Vec::new(),
             });

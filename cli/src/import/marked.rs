@@ -1,13 +1,13 @@
 //! Up and down in one file, with comments that say where each begins: goose and dbmate.
 
-use super::{Way, is_ended, is_idle, without_bom};
+use super::{TransactionUse, is_ended, is_idle, without_bom};
 
 /// What a file has.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sections {
     pub(super) up: String,
     pub(super) down: Option<String>,
-    pub(super) way: Way,
+    pub(super) way: TransactionUse,
     pub(super) notes: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ enum Place {
 /// Comments before the first annotation go with the up script. The annotations themselves mean nothing here and go.
 pub(super) fn goose(text: &str) -> Result<Sections, Misplaced> {
     let (mut place, mut head, mut up, mut down) = (Place::Head, String::new(), String::new(), None);
-    let (mut way, mut notes) = (Way::Transaction, Vec::new());
+    let (mut way, mut notes) = (TransactionUse::Inside, Vec::new());
     let mut statement_from = 0;
     for (number, line) in (1..).zip(without_bom(text).split_inclusive('\n')) {
         let no = |why: &str| misplaced(number, why);
@@ -87,7 +87,7 @@ pub(super) fn goose(text: &str) -> Result<Sections, Misplaced> {
             }
             ("statementend", _) => return no("`-- +goose StatementEnd` is out of place; remove it"),
             ("no transaction", place) => {
-                way = Way::Guarded;
+                way = TransactionUse::Outside;
                 place
             }
             ("envsub on" | "envsubst on", place) => {
@@ -165,7 +165,7 @@ pub(super) fn dbmate(text: &str) -> Result<Sections, Misplaced> {
         }
     }
     let Some((up, up_way)) = up else { return misplaced(None, "it has no `-- migrate:up`; add it") };
-    let way = Way::of_both(
+    let way = TransactionUse::of_both(
         up_way,
         down.as_ref().filter(|(down, _)| !is_idle(down)).map(|(_, way)| *way),
         &mut notes,
@@ -185,11 +185,11 @@ fn seems_a_mark(line: &str) -> bool {
     comment.is_some_and(|comment| comment.starts_with("migrate:"))
 }
 
-fn way(options: &str, notes: &mut Vec<String>) -> Way {
-    let mut way = Way::Transaction;
+fn way(options: &str, notes: &mut Vec<String>) -> TransactionUse {
+    let mut way = TransactionUse::Inside;
     for option in options.split_whitespace() {
         match option {
-            "transaction:false" => way = Way::Guarded,
+            "transaction:false" => way = TransactionUse::Outside,
             "transaction:true" => {}
             other => notes.push(format!("the option `{other}` means nothing here")),
         }

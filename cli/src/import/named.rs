@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::marked::{self, Misplaced, Sections};
-use super::{Draft, File, Found, Order, Tool, Way, is_idle, split};
+use super::{Draft, File, Found, Order, Tool, TransactionUse, is_idle, split};
 
 /// What the name of a file says.
 #[derive(Debug, PartialEq, Eq)]
@@ -272,8 +272,8 @@ fn scripts(
                 None => None,
             };
             let mut notes = Vec::new();
-            let way_of = |text: &str| Way::guarded_if(asks_for_no_transaction(tool, text));
-            let mut way = Way::of_both(
+            let way_of = |text: &str| TransactionUse::outside_if(asks_for_no_transaction(tool, text));
+            let mut way = TransactionUse::of_both(
                 way_of(text),
                 down.filter(|down| tool == Tool::Sqlx && !is_idle(down)).map(way_of),
                 &mut notes,
@@ -317,13 +317,13 @@ fn asks_for_no_transaction(tool: Tool, text: &str) -> bool {
 }
 
 /// `executeInTransaction`, if Flyway's settings of a script have it.
-fn flyway_settings(text: &str, notes: &mut Vec<String>) -> Result<Option<Way>, &'static str> {
+fn flyway_settings(text: &str, notes: &mut Vec<String>) -> Result<Option<TransactionUse>, &'static str> {
     let mut way = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
         match (key.trim(), value.trim()) {
             ("executeInTransaction", value) => {
-                way = Some(Way::guarded_if(value.eq_ignore_ascii_case("false")));
+                way = Some(TransactionUse::outside_if(value.eq_ignore_ascii_case("false")));
             }
             ("shouldExecute", value) if !value.eq_ignore_ascii_case("true") => {
                 return Err(

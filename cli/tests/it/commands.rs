@@ -220,7 +220,7 @@ fn a_baseline_is_recorded_and_not_run() {
 #[test]
 fn repair_corrects_what_is_recorded() {
     let mut shell = Shell::with_set();
-    shell.guarded(
+    shell.non_transactional(
         "2025-01-04-000000_half",
         "CREATE TABLE a (b);\nINSERT INTO missing VALUES (1);\nCREATE TABLE c (d);\n",
     );
@@ -251,7 +251,10 @@ fn repair_corrects_what_is_recorded() {
     shell.assert("repair");
 
     let mut shell = Shell::with_set();
-    shell.guarded("2025-01-04-000000_half", "CREATE TABLE a (b);\nINSERT INTO missing VALUES (1);\n");
+    shell.non_transactional(
+        "2025-01-04-000000_half",
+        "CREATE TABLE a (b);\nINSERT INTO missing VALUES (1);\n",
+    );
     shell.run("migrate -q");
     shell.sql("DROP TABLE a; CREATE TABLE missing (x)");
     shell.runs(&[
@@ -259,7 +262,10 @@ fn repair_corrects_what_is_recorded() {
         "migrate",
         "repair retry --from 0 2025-01-04-000000_half",
     ]);
-    shell.guarded("2025-01-05-000000_more", "CREATE TABLE x (b);\nINSERT INTO nowhere VALUES (1);\n");
+    shell.non_transactional(
+        "2025-01-05-000000_more",
+        "CREATE TABLE x (b);\nINSERT INTO nowhere VALUES (1);\n",
+    );
     shell.runs(&["migrate -q", "repair done 2025-01-05-000000_more", "migrate"]);
     shell.assert("repair_by_hand");
 }

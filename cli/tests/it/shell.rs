@@ -82,7 +82,7 @@ impl Shell {
     }
 
     /// A migration that is not atomic.
-    pub(crate) fn guarded(&self, id: &str, up: &str) {
+    pub(crate) fn non_transactional(&self, id: &str, up: &str) {
         self.migration(id, up, Some(""));
         self.write(&format!("migrations/{id}/metadata.toml"), "run_in_transaction = false\n");
     }

@@ -1,4 +1,4 @@
-//! Reading tables of other tools.
+//! TableLayout tables of other tools.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};

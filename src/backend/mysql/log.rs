@@ -9,7 +9,7 @@ use super::{PLACE, columns, quoted};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;
-use crate::trace::{Trace, TraceKind};
+use crate::log_entry::{LogEntry, LogEntryKind};
 
 pub(super) fn create(conn: &mut Conn, log: &TableName) -> Result<(), Fault> {
     if !found(conn, log)? {
@@ -34,16 +34,16 @@ pub(super) fn create(conn: &mut Conn, log: &TableName) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn write(conn: &mut Conn, log: &TableName, trace: &Trace) -> Result<(), Fault> {
-    let checksum = trace.checksum.map(|checksum| checksum.to_string());
+pub(super) fn write(conn: &mut Conn, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+    let checksum = log_entry.checksum.map(|checksum| checksum.to_string());
     let values = [
-        Some(trace.id.as_str()),
-        Some(trace.kind.name()),
-        trace.applied_on.as_deref(),
+        Some(log_entry.id.as_str()),
+        Some(log_entry.kind.name()),
+        log_entry.applied_on.as_deref(),
         checksum.as_deref(),
-        trace.program.as_deref(),
-        trace.who.as_deref(),
-        trace.why.as_deref(),
+        log_entry.program.as_deref(),
+        log_entry.who.as_deref(),
+        log_entry.why.as_deref(),
     ];
     let sql = format!(
         "INSERT INTO {} (name, event, applied_on, checksum, program, who, why, logged_on) VALUES ({}, UTC_TIMESTAMP(3))",
@@ -51,10 +51,10 @@ pub(super) fn write(conn: &mut Conn, log: &TableName, trace: &Trace) -> Result<(
         values.map(text).join(", ")
     );
     run(conn, &sql)?;
-    exactly_one(conn.affected_rows(), &trace.id)
+    exactly_one(conn.affected_rows(), &log_entry.id)
 }
 
-pub(super) fn read(conn: &mut Conn, log: &TableName) -> Result<Vec<Trace>, Fault> {
+pub(super) fn read(conn: &mut Conn, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
     if !found(conn, log)? {
         return Ok(Vec::new());
     }
@@ -63,20 +63,20 @@ pub(super) fn read(conn: &mut Conn, log: &TableName) -> Result<Vec<Trace>, Fault
         iso("logged_on"),
         quoted(log)
     );
-    let trace = |row: mysql::Row| {
+    let log_entry = |row: mysql::Row| {
         let text = |column| get::<String>(&row, column);
         let kind = text(1).unwrap_or_default();
-        Trace {
+        LogEntry {
             logged_on: text(2).unwrap_or_default(),
             applied_on: text(3),
             checksum: text(4).and_then(|text| text.parse().ok()),
             program: text(5),
             who: text(6),
             why: text(7),
-            ..Trace::new(text(0).unwrap_or_default(), TraceKind::from(&*kind))
+            ..LogEntry::new(text(0).unwrap_or_default(), LogEntryKind::from(&*kind))
         }
     };
-    conn.query_map(sql, trace).map_err(fault)
+    conn.query_map(sql, log_entry).map_err(fault)
 }
 
 /// Whether there is a log.

@@ -1,35 +1,35 @@
-//! Reading and writing the records of a table.
+//! TableLayout and writing the records of a table.
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::query::{self, code, column, fault, first, get, run, text};
 use super::{PLACE, quoted};
-use crate::backend::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, state};
+use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, state};
 use crate::dialect::TableName;
 use crate::fault::Fault;
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 
-pub(super) fn head(conn: &mut Conn, table: &TableName, basis: &str) -> Result<Head, Fault> {
+pub(super) fn head(conn: &mut Conn, table: &TableName, digest: &str) -> Result<Head, Fault> {
     let name = quoted(table);
     let sql =
-        format!("SELECT {basis}, (SELECT COUNT(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1");
+        format!("SELECT {digest}, (SELECT COUNT(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1");
     match first(conn, &sql) {
         Ok(None) => Ok(Head::EMPTY),
         Ok(Some(row)) => Ok(Head {
-            basis: get::<String>(&row, 0).and_then(|text| text.parse().ok()),
+            digest: get::<String>(&row, 0).and_then(|text| text.parse().ok()),
             count: get(&row, 1).unwrap_or_default(),
         }),
         Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Head::EMPTY),
-        Err(error) if code(&error) == Some(query::UNKNOWN_COLUMN) => Ok(UNTOLD),
+        Err(error) if code(&error) == Some(query::UNKNOWN_COLUMN) => Ok(UNKNOWN_HEAD),
         Err(error) => Err(fault(error)),
     }
 }
 
 /// What adds a record, and a digest on it.
-pub(super) fn insertion(table: &TableName, record: &Record, basis: Option<Basis>) -> String {
-    format!("INSERT INTO {} ({INSERTED}) VALUES ({})", quoted(table), inserted(record, basis))
+pub(super) fn insertion(table: &TableName, record: &Record, digest: Option<HistoryDigest>) -> String {
+    format!("INSERT INTO {} ({INSERTED}) VALUES ({})", quoted(table), inserted(record, digest))
 }
 
 /// The columns that are written of a new record.
@@ -38,14 +38,14 @@ pub(super) const INSERTED: &str =
             down_options, down_checksum, basis";
 
 /// Their values.
-pub(super) fn inserted(record: &Record, basis: Option<Basis>) -> String {
+pub(super) fn inserted(record: &Record, digest: Option<HistoryDigest>) -> String {
     let values = Values::from(record);
     format!(
         "{}, {}, {}, {}",
         text(Some(values.name)),
         dated(values.run_on, "UTC_TIMESTAMP(3)"),
         rest(&values).map(|(_, value)| value).join(", "),
-        text(basis.map(|basis| basis.to_string()).as_deref())
+        text(digest.map(|digest| digest.to_string()).as_deref())
     )
 }
 
@@ -140,7 +140,7 @@ pub(super) fn iso(moment: &str) -> String {
 pub(super) fn records(
     conn: &mut Conn,
     table: &TableName,
-    reading: &Reading,
+    reading: &TableLayout,
     has_places: bool,
     is_stamp: bool,
 ) -> Result<(Vec<Record>, Option<String>), Fault> {
@@ -164,7 +164,7 @@ pub(super) fn records(
         or_null(reading.down_sql),
         or_null(reading.down_options),
         or_null(reading.down_checksum),
-        or_null(reading.basis),
+        or_null(reading.digest),
         quoted(table),
         if has_places { PLACE } else { "run_on" },
     );
@@ -187,6 +187,6 @@ pub(super) fn records(
         })
     };
     let rows: Vec<mysql::Row> = conn.query(sql).map_err(fault)?;
-    let basis = rows.last().and_then(|row| query::get(row, 14));
-    Ok((rows.iter().map(record).collect(), basis))
+    let digest = rows.last().and_then(|row| query::get(row, 14));
+    Ok((rows.iter().map(record).collect(), digest))
 }

@@ -3,10 +3,12 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
+use super::outcome::{self, Looks};
 use super::query::{self, code, fault, get};
-use super::standing::{self, Looks};
 use super::{Mysql, settings, transactions};
-use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note, chains, distributed};
+use crate::backend::non_transactional::{
+    StatementClass, Walk, asks_for_last_row, asks_over_note, chains, distributed,
+};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, Session, closed, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{
@@ -40,7 +42,7 @@ pub(super) fn run(
     let outcome = match script.atomicity {
         Atomicity::Transaction => walked(conn, script, &pieces, &mut looks, progress),
         // Setting `autocommit` back would commit what is open.
-        Atomicity::Guarded => {
+        Atomicity::NonTransactional => {
             closed::<Mysql, _, _>(conn, |conn| walked(conn, script, &pieces, &mut looks, progress))
         }
     };
@@ -77,7 +79,10 @@ fn walked(
     }
     let is_open = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Begins | Kind::Chains);
     let may_end = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Other | Kind::Repeatable);
-    if script.atomicity == Atomicity::Guarded && pieces.iter().any(is_open) && pieces.iter().any(may_end) {
+    if script.atomicity == Atomicity::NonTransactional
+        && pieces.iter().any(is_open)
+        && pieces.iter().any(may_end)
+    {
         walk.begins_at(conn, script.from)?;
     }
     let passed = transactions::passed(pieces, script.atomicity);
@@ -87,9 +92,11 @@ fn walked(
         outcome = match script.atomicity {
             _ if number < script.from => again(conn, &mut walk, script.from, number, piece),
             Atomicity::Transaction if is_passed => Ok(()),
-            Atomicity::Guarded if is_passed => walk.take(conn, number, Manner::Repeatable, &mut |_| Ok(())),
+            Atomicity::NonTransactional if is_passed => {
+                walk.take(conn, number, StatementClass::Repeatable, &mut |_| Ok(()))
+            }
             Atomicity::Transaction => together(conn, piece),
-            Atomicity::Guarded => guarded(conn, &mut walk, looks, number, piece),
+            Atomicity::NonTransactional => non_transactional(conn, &mut walk, looks, number, piece),
         }
         .map_err(|fault| located(fault, number.max(script.from), piece));
         if outcome.is_err() {
@@ -176,7 +183,7 @@ fn is_rolled_back(conn: &mut Conn) -> bool {
 }
 
 /// Runs a statement outside our transaction.
-fn guarded(
+fn non_transactional(
     conn: &mut &mut Conn,
     walk: &mut Walk<'_, '_, Mysql>,
     looks: &mut Looks,
@@ -195,28 +202,28 @@ fn guarded(
     if asks_for_counts(piece.text) {
         return Err(asks_over_note());
     }
-    let manner = match kind {
-        Kind::Data | Kind::Temporary => Manner::Plain,
-        Kind::Setting if is_about_next(piece.text) => Manner::Unnoted,
-        Kind::Setting => Manner::Repeatable,
-        Kind::Repeatable => Manner::Settles,
+    let class = match kind {
+        Kind::Data | Kind::Temporary => StatementClass::Plain,
+        Kind::Setting if is_about_next(piece.text) => StatementClass::Unnoted,
+        Kind::Setting => StatementClass::Repeatable,
+        Kind::Repeatable => StatementClass::Settles,
         Kind::Distributed => return Err(distributed()),
-        Kind::Chains => Manner::Chains,
-        Kind::Unchains => Manner::Unchains,
-        Kind::Begins => Manner::Begins,
-        Kind::Commits => Manner::Commits,
-        Kind::RollsBack => Manner::RollsBack,
-        Kind::Locks => Manner::Locks,
-        Kind::Unlocks => Manner::Unlocks,
+        Kind::Chains => StatementClass::Chains,
+        Kind::Unchains => StatementClass::Unchains,
+        Kind::Begins => StatementClass::Begins,
+        Kind::Commits => StatementClass::Commits,
+        Kind::RollsBack => StatementClass::RollsBack,
+        Kind::Locks => StatementClass::Locks,
+        Kind::Unlocks => StatementClass::Unlocks,
         Kind::Defines(subjects) => {
-            let mark = patiently(walk.patience(), || standing::mark(conn, &subjects, looks))?;
-            let is_telling = standing::is_telling(piece.text, &subjects);
-            if is_telling { Manner::Owing(mark) } else { Manner::Alone(mark) }
+            let mark = patiently(walk.patience(), || outcome::mark(conn, &subjects, looks))?;
+            let is_telling = outcome::is_telling(piece.text, &subjects);
+            if is_telling { StatementClass::Owing(mark) } else { StatementClass::Alone(mark) }
         }
-        Kind::Other => Manner::Opaque,
+        Kind::Other => StatementClass::Opaque,
         Kind::ReadsClient => return Err(reads_client()),
     };
-    let taken = walk.take(conn, number, manner, &mut |conn| {
+    let taken = walk.take(conn, number, class, &mut |conn| {
         // What the server could not read, or may not write, has done nothing.
         send(conn, piece).map_err(|fault| {
             let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);

@@ -1,22 +1,22 @@
 //! What the statements of a script do to a transaction.
 
-use crate::backend::fit::{Unmatched, fit, passed_over};
-use crate::backend::walk::chains;
-use crate::fit::Fit;
+use crate::backend::non_transactional::chains;
+use crate::backend::transaction_fit::{Unmatched, passed_over, transaction_fit};
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, is_about_next, kind, statements};
 use crate::sql::pieces::Piece;
 use crate::sql::transactions::{Control, Ends};
 use crate::step::Atomicity;
+use crate::transaction_fit::TransactionFit;
 
 /// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
-pub(super) fn fits(script: &str) -> Fit {
-    let Ok(pieces) = statements(script) else { return Fit::Inside };
+pub(super) fn fits(script: &str) -> TransactionFit {
+    let Ok(pieces) = statements(script) else { return TransactionFit::Inside };
     if pieces.iter().any(|piece| !kind(piece.text).is_transactional()) {
-        return Fit::Outside;
+        return TransactionFit::Outside;
     }
     let controls: Vec<_> = pieces.iter().map(|piece| (control(piece.text), piece.offset)).collect();
-    fit(&controls, Unmatched::MayBeEnded)
+    transaction_fit(&controls, Unmatched::MayBeEnded)
 }
 
 /// The two statements that are passed over when these run so, by their numbers. Outside a transaction an end without a beginning does no

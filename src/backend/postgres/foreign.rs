@@ -1,4 +1,4 @@
-//! Reading tables of other tools.
+//! TableLayout tables of other tools.
 
 use postgres::Client;
 

@@ -7,9 +7,9 @@ use super::{PLACE, columns, execute, fault, query};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;
-use crate::trace::{Trace, TraceKind};
+use crate::log_entry::{LogEntry, LogEntryKind};
 
-pub(super) fn write(conn: &mut Client, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+pub(super) fn write(conn: &mut Client, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
     let name = log.quoted();
     let found = columns(conn, log)?;
     if found.is_empty() {
@@ -33,8 +33,8 @@ pub(super) fn write(conn: &mut Client, log: &TableName, trace: &Trace) -> Result
     let sql = format!(
         "INSERT INTO {name} (name, event, applied_on, checksum, program, who, why) VALUES ($1, $2, $3, $4, $5, $6, $7)"
     );
-    let checksum = trace.checksum.map(|checksum| checksum.to_string());
-    let Trace { id, kind, applied_on, program, who, why, .. } = trace;
+    let checksum = log_entry.checksum.map(|checksum| checksum.to_string());
+    let LogEntry { id, kind, applied_on, program, who, why, .. } = log_entry;
     let values = [
         Some(id.as_str()),
         Some(kind.name()),
@@ -48,7 +48,7 @@ pub(super) fn write(conn: &mut Client, log: &TableName, trace: &Trace) -> Result
     exactly_one(rows.map_err(fault)?, id)
 }
 
-pub(super) fn read(conn: &mut Client, log: &TableName) -> Result<Vec<Trace>, Fault> {
+pub(super) fn read(conn: &mut Client, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
     let found = columns(conn, log)?;
     if found.is_empty() {
         return Ok(Vec::new());
@@ -59,16 +59,16 @@ pub(super) fn read(conn: &mut Client, log: &TableName) -> Result<Vec<Trace>, Fau
         date("logged_on", false),
         log.quoted()
     );
-    let trace = |row: &postgres::Row| Trace {
+    let log_entry = |row: &postgres::Row| LogEntry {
         logged_on: row.get(2),
         applied_on: row.get(3),
         checksum: row.get::<_, Option<String>>(4).and_then(|text| text.parse().ok()),
         program: row.get(5),
         who: row.get(6),
         why: row.get(7),
-        ..Trace::new(row.get::<_, String>(0), TraceKind::from(row.get::<_, &str>(1)))
+        ..LogEntry::new(row.get::<_, String>(0), LogEntryKind::from(row.get::<_, &str>(1)))
     };
-    Ok(query(conn, &sql, &[]).map_err(fault)?.iter().map(trace).collect())
+    Ok(query(conn, &sql, &[]).map_err(fault)?.iter().map(log_entry).collect())
 }
 
 fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {

@@ -1,17 +1,17 @@
-//! Reading and writing the records of a table.
+//! TableLayout and writing the records of a table.
 
 use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
 use super::{PLACE, execute, fault, query};
-use crate::backend::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one};
+use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::{Head, Record};
 
-pub(super) fn heading(table: &TableName, basis: &str) -> String {
+pub(super) fn heading(table: &TableName, digest: &str) -> String {
     let name = table.quoted();
-    format!("SELECT {basis}, (SELECT count(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1")
+    format!("SELECT {digest}, (SELECT count(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1")
 }
 
 pub(super) fn head(conn: &mut Client, sql: &str) -> Result<Head, Fault> {
@@ -19,7 +19,7 @@ pub(super) fn head(conn: &mut Client, sql: &str) -> Result<Head, Fault> {
     let rows = match conn.simple_query(sql) {
         Ok(rows) => rows,
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(Head::EMPTY),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNTOLD),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNKNOWN_HEAD),
         Err(error) => return Err(fault(error)),
     };
     Ok(told(&rows))
@@ -32,23 +32,28 @@ pub(super) fn told(messages: &[SimpleQueryMessage]) -> Head {
         _ => None,
     });
     row.map_or(Head::EMPTY, |row| Head {
-        basis: row.get(0).and_then(|text| text.parse().ok()),
+        digest: row.get(0).and_then(|text| text.parse().ok()),
         count: row.get(1).and_then(|text| text.parse().ok()).unwrap_or_default(),
     })
 }
 
-pub(super) fn inserting(table: &TableName, basis: &str) -> String {
+pub(super) fn inserting(table: &TableName, digest: &str) -> String {
     format!(
         "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
         down_options, down_checksum, basis)
         VALUES ($1, coalesce($2::timestamp AT TIME ZONE 'UTC', clock_timestamp()), $3, $4::integer, $5::bigint, $6::integer,
-        $7::integer, $8, $9, $10, $11, $12, $13, {basis})",
+        $7::integer, $8, $9, $10, $11, $12, $13, {digest})",
         table.quoted()
     )
 }
 
 /// Runs a statement with the values of a record as its parameters, and the digest as the last one if that is to be written too.
-pub(super) fn write(conn: &mut Client, sql: &str, record: &Record, basis: Option<&str>) -> Result<(), Fault> {
+pub(super) fn write(
+    conn: &mut Client,
+    sql: &str,
+    record: &Record,
+    digest: Option<&str>,
+) -> Result<(), Fault> {
     let values = Values::from(record);
     let (dirty, duration) = (values.dirty.to_string(), values.duration_ms.map(|ms| ms.to_string()));
     let [statement, statements] =
@@ -67,9 +72,9 @@ pub(super) fn write(conn: &mut Client, sql: &str, record: &Record, basis: Option
         values.down_sql,
         values.down_options,
         values.down_checksum.as_deref(),
-        basis,
+        digest,
     ];
-    let values = if basis.is_some() { &values[..] } else { &values[..values.len() - 1] };
+    let values = if digest.is_some() { &values[..] } else { &values[..values.len() - 1] };
     let rows = execute(conn, sql, values);
     exactly_one(rows.map_err(fault)?, &record.id)
 }
@@ -84,7 +89,7 @@ pub(super) fn date(column: &str, is_local: bool) -> String {
 pub(super) fn records(
     conn: &mut Client,
     table: &TableName,
-    reading: &Reading,
+    reading: &TableLayout,
     has_places: bool,
 ) -> Result<(Vec<Record>, Option<String>), postgres::Error> {
     let text = |column: Option<&'static str>| {
@@ -113,7 +118,7 @@ pub(super) fn records(
         text(reading.down_sql),
         text(reading.down_options),
         text(reading.down_checksum),
-        text(reading.basis),
+        text(reading.digest),
         reading.statements.unwrap_or("NULL"),
         text(reading.mark),
         table.quoted(),
@@ -139,6 +144,6 @@ pub(super) fn records(
         })
     };
     let records = rows.iter().map(record).collect();
-    let basis = rows.last().and_then(|row| row.get(12));
-    Ok((records, basis))
+    let digest = rows.last().and_then(|row| row.get(12));
+    Ok((records, digest))
 }

@@ -4,8 +4,8 @@ use postgres::Client;
 use postgres::error::{ErrorPosition, SqlState};
 
 use super::settings::{self, Settings};
-use super::{Postgres, fault, standing, transactions};
-use crate::backend::walk::{Manner, Walk, asks_for_last_row, chains, distributed};
+use super::{Postgres, fault, outcome, transactions};
+use crate::backend::non_transactional::{StatementClass, Walk, asks_for_last_row, chains, distributed};
 use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::pieces::Piece;
@@ -19,7 +19,7 @@ pub(super) fn run(
     before: Option<&Settings>,
     progress: &mut Progress<'_, Postgres>,
 ) -> Result<(), Fault> {
-    let changes_who = script.atomicity == Atomicity::Guarded && settings::changes_who(script.text);
+    let changes_who = script.atomicity == Atomicity::NonTransactional && settings::changes_who(script.text);
     let before = before.filter(|_| changes_who);
     let progress: &mut Progress<'_, Postgres> = &mut |conn, reached| match before {
         Some(before) => settings::as_before(conn, before, |conn| progress(conn, reached)),
@@ -45,9 +45,11 @@ pub(super) fn run(
         let outcome = match script.atomicity {
             _ if number < script.from => again(conn, &mut walk, script, number, piece),
             Atomicity::Transaction if is_passed => Ok(()),
-            Atomicity::Guarded if is_passed => walk.take(conn, number, Manner::Repeatable, &mut |_| Ok(())),
+            Atomicity::NonTransactional if is_passed => {
+                walk.take(conn, number, StatementClass::Repeatable, &mut |_| Ok(()))
+            }
             Atomicity::Transaction => refuse_control(piece.text).and_then(|()| send(conn, script, piece)),
-            Atomicity::Guarded => guarded(conn, &mut walk, script, number, piece),
+            Atomicity::NonTransactional => non_transactional(conn, &mut walk, script, number, piece),
         };
         outcome.map_err(located)?;
     }
@@ -62,7 +64,7 @@ fn again(
     number: u32,
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
-    if number + 1 == script.from && manner(piece.text) == Manner::Commits && chains(piece.text) {
+    if number + 1 == script.from && classify(piece.text) == StatementClass::Commits && chains(piece.text) {
         walk.goes_on_inside(true, false);
         return Postgres::begin(conn);
     }
@@ -95,7 +97,7 @@ fn is_setting(text: &str) -> bool {
 }
 
 /// Runs a statement outside our transaction.
-fn guarded(
+fn non_transactional(
     conn: &mut &mut Client,
     walk: &mut Walk<'_, '_, Postgres>,
     script: &Script<'_>,
@@ -103,21 +105,21 @@ fn guarded(
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
     let mut run = |conn: &mut &mut Client| send(conn, script, piece);
-    let alone = |mark: &str| Manner::Alone(mark.to_owned());
-    match manner(piece.text) {
+    let alone = |mark: &str| StatementClass::Alone(mark.to_owned());
+    match classify(piece.text) {
         // It would keep the record locked, with the note in it.
         _ if prepares_transaction(piece.text) => Err(distributed()),
         // What it did does no harm if it is done again, and nothing can be noted in it.
-        Manner::Commits if walk.has_own() && settings::is_read_only(conn)? => {
-            let manner = if chains(piece.text) { Manner::Unnoted } else { Manner::RollsBack };
-            walk.take(conn, number, manner, &mut run)
+        StatementClass::Commits if walk.has_own() && settings::is_read_only(conn)? => {
+            let class = if chains(piece.text) { StatementClass::Unnoted } else { StatementClass::RollsBack };
+            walk.take(conn, number, class, &mut run)
         }
-        Manner::Alone(_) => {
-            let mark = standing::mark(conn, piece.text);
+        StatementClass::Alone(_) => {
+            let mark = outcome::mark(conn, piece.text);
             walk.take(conn, number, alone(&mark), &mut run)
-                .map_err(|fault| standing::failed(conn, piece.text, &mark, fault))
+                .map_err(|fault| outcome::failed(conn, piece.text, &mark, fault))
         }
-        manner => match walk.take(conn, number, manner, &mut run) {
+        class => match walk.take(conn, number, class, &mut run) {
             // What a statement is that refuses a transaction, or ends it, only the server knows: `DO` and `CALL` may or may not.
             Err(refused) if walk.has_own() => Err(refused),
             Err(refused) if refused_as(&refused, &SqlState::ACTIVE_SQL_TRANSACTION) => {
@@ -137,26 +139,26 @@ fn guarded(
 }
 
 /// How a statement goes that runs outside our transaction.
-fn manner(text: &str) -> Manner {
+fn classify(text: &str) -> StatementClass {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();
     let rest: Vec<Token<'_>> = tokens.take(6).collect();
     let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
     let second = |word| rest.first().is_some_and(|token| token.is(word));
     if is(&["begin"]) || (is(&["start"]) && second("transaction")) {
-        Manner::Begins
+        StatementClass::Begins
     } else if is(&["commit", "end"]) {
-        Manner::Commits
+        StatementClass::Commits
     } else if is(&["abort"]) || (is(&["rollback"]) && !rest.iter().any(|token| token.is("to"))) {
-        Manner::RollsBack
+        StatementClass::RollsBack
     } else if is(&["set"]) && second("transaction") {
-        Manner::Unnoted
+        StatementClass::Unnoted
     } else if is_setting(text) || is(&["vacuum"]) {
-        Manner::Repeatable
+        StatementClass::Repeatable
     } else if !is(&["refresh"]) && rest.iter().any(|token| token.is("concurrently")) {
-        Manner::Alone(String::new())
+        StatementClass::Alone(String::new())
     } else {
-        Manner::Plain
+        StatementClass::Plain
     }
 }
 

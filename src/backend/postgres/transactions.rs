@@ -1,18 +1,18 @@
 //! What the statements of a script do to a transaction.
 
-use crate::backend::fit::{Unmatched, fit, passed_over};
-use crate::fit::Fit;
+use crate::backend::transaction_fit::{Unmatched, passed_over, transaction_fit};
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
 use crate::sql::transactions::{Control, Ends};
 use crate::sql::{Token, Tokens};
 use crate::step::Atomicity;
+use crate::transaction_fit::TransactionFit;
 
 /// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
-pub(super) fn fits(script: &str) -> Fit {
-    let Ok(pieces) = statements(script) else { return Fit::Inside };
+pub(super) fn fits(script: &str) -> TransactionFit {
+    let Ok(pieces) = statements(script) else { return TransactionFit::Inside };
     let controls: Vec<_> = pieces.iter().map(|piece| (control(piece.text), piece.offset)).collect();
-    fit(&controls, Unmatched::EndDoesNothing)
+    transaction_fit(&controls, Unmatched::EndDoesNothing)
 }
 
 /// The two statements that are passed over when these run so, by their numbers.
@@ -87,7 +87,7 @@ fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::fit::in_short;
+    use crate::backend::transaction_fit::in_short;
 
     #[test]
     fn scripts_fit_into_a_transaction_or_do_not() {

@@ -6,9 +6,9 @@ use super::{columns, fault, in_main, is_missing};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;
-use crate::trace::{Trace, TraceKind};
+use crate::log_entry::{LogEntry, LogEntryKind};
 
-pub(super) fn write(conn: &Connection, log: &TableName, trace: &Trace) -> Result<(), Fault> {
+pub(super) fn write(conn: &Connection, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
     let name = in_main(log);
     conn.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS {name} (
@@ -28,34 +28,34 @@ pub(super) fn write(conn: &Connection, log: &TableName, trace: &Trace) -> Result
         "INSERT INTO {name} (name, event, applied_on, checksum, program, who, why)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
     );
-    let checksum = trace.checksum.map(|checksum| checksum.to_string());
-    let Trace { id, kind, applied_on, program, who, why, .. } = trace;
+    let checksum = log_entry.checksum.map(|checksum| checksum.to_string());
+    let LogEntry { id, kind, applied_on, program, who, why, .. } = log_entry;
     let params = params![id.as_str(), kind.name(), applied_on, checksum, program, who, why];
-    exactly_one(conn.execute(&sql, params).map_err(fault)?, &trace.id)
+    exactly_one(conn.execute(&sql, params).map_err(fault)?, &log_entry.id)
 }
 
-pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<Trace>, Fault> {
+pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
     let name = in_main(log);
     match columns(conn, &name) {
         Err(error) if is_missing(&error, log) => return Ok(Vec::new()),
         found => refuse_foreign(log, &found.map_err(fault)?)?,
     }
-    let read = || -> rusqlite::Result<Vec<Trace>> {
+    let read = || -> rusqlite::Result<Vec<LogEntry>> {
         let sql = format!("SELECT {} FROM {name} ORDER BY rowid", LOG_COLUMNS.join(", "));
         let mut statement = conn.prepare(&sql)?;
         let rows = statement.query_map([], |row| {
             // What is not of the type we write is as good as absent.
             let text =
                 |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
-            let kind = TraceKind::from(&*text(1).unwrap_or_default());
-            Ok(Trace {
+            let kind = LogEntryKind::from(&*text(1).unwrap_or_default());
+            Ok(LogEntry {
                 logged_on: text(2).unwrap_or_default(),
                 applied_on: text(3),
                 checksum: text(4).and_then(|text| text.parse().ok()),
                 program: text(5),
                 who: text(6),
                 why: text(7),
-                ..Trace::new(text(0).unwrap_or_default(), kind)
+                ..LogEntry::new(text(0).unwrap_or_default(), kind)
             })
         })?;
         rows.collect()

@@ -1,9 +1,9 @@
-//! Reading and writing the records of a table.
+//! TableLayout and writing the records of a table.
 
 use rusqlite::{Connection, params};
 
 use super::{fault, in_main, is_missing, message};
-use crate::backend::table::{Reading, Row, UNTOLD, UP_BEGAN, Values, exactly_one};
+use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::{Head, Record};
@@ -16,22 +16,22 @@ pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<He
         let mut rows = statement.query([])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let is_dirty = asks_for_dirty && row.get(2)?;
-        let basis = row.get_ref(0)?.as_str().ok().filter(|_| !is_dirty).and_then(|text| text.parse().ok());
-        Ok(Some(Head { basis, count: usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default() }))
+        let digest = row.get_ref(0)?.as_str().ok().filter(|_| !is_dirty).and_then(|text| text.parse().ok());
+        Ok(Some(Head { digest, count: usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default() }))
     };
     match read() {
         Ok(head) => Ok(head.unwrap_or(Head::EMPTY)),
         Err(error) if is_missing(&error, table) => Ok(Head::EMPTY),
-        Err(error) if message(&error).starts_with("no such column: ") => Ok(UNTOLD),
+        Err(error) if message(&error).starts_with("no such column: ") => Ok(UNKNOWN_HEAD),
         Err(error) => Err(fault(error)),
     }
 }
 
-pub(super) fn inserting(table: &TableName, basis: &str) -> String {
+pub(super) fn inserting(table: &TableName, digest: &str) -> String {
     format!(
         "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
         down_options, down_checksum, basis)
-        VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, {basis})",
+        VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, {digest})",
         in_main(table)
     )
 }
@@ -65,7 +65,7 @@ pub(super) fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<Str
 pub(super) fn records(
     conn: &Connection,
     name: &str,
-    reading: &Reading,
+    reading: &TableLayout,
 ) -> rusqlite::Result<(Vec<Record>, Option<String>)> {
     let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
     let measured = or_null(reading.duration_ms);
@@ -85,7 +85,7 @@ pub(super) fn records(
         duration,
         or_null(reading.statement),
         or_null(reading.failure),
-        or_null(reading.basis),
+        or_null(reading.digest),
         or_null(reading.up_sql),
         or_null(reading.down_sql),
         or_null(reading.down_options),
@@ -95,7 +95,7 @@ pub(super) fn records(
     );
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query([])?;
-    let (mut records, mut basis) = (Vec::new(), None);
+    let (mut records, mut digest) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
         // Columns have no fixed type in SQLite: what is not of the type we write is as good as absent.
         let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
@@ -115,7 +115,7 @@ pub(super) fn records(
             down_options: text(11),
             down_checksum: text(12),
         }));
-        basis = text(8);
+        digest = text(8);
     }
-    Ok((records, basis))
+    Ok((records, digest))
 }

@@ -9,7 +9,7 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::tracker::Tracker;
 use super::{Sqlite, fault, keys, message, transactions, tripwire};
-use crate::backend::walk::{Manner, Walk, asks_for_last_row, asks_over_note};
+use crate::backend::non_transactional::{StatementClass, Walk, asks_for_last_row, asks_over_note};
 use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, lost_with_session, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::transactions::Control;
@@ -35,7 +35,7 @@ pub(super) fn run(
     let terminated = format!("{text}\0");
     let mut batch = Batch::new(conn, &terminated[begin..]);
     let (mut number, mut end) = (script.from, begin);
-    let mut walk = (script.atomicity == Atomicity::Guarded)
+    let mut walk = (script.atomicity == Atomicity::NonTransactional)
         .then(|| Walk::<Sqlite>::new(progress, statement_count(text), script.patience));
     let mut savepoints = Savepoints::default();
     let passed = transactions::passed(text, script.atomicity);
@@ -68,19 +68,19 @@ pub(super) fn run(
                 return Ok(());
             }
             let sighted = tracker.sight(conn, stripped)?;
-            guarded(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
+            checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
             tracker.note(conn, stripped, &sighted)
         };
         let outcome = match &mut walk {
             None => run(conn),
             Some(_) if asks_for_changes(&own) => Err(asks_over_note()),
             Some(walk) => {
-                let manner = if is_passed {
-                    Manner::Repeatable
+                let class = if is_passed {
+                    StatementClass::Repeatable
                 } else {
-                    manner(&own, &mut savepoints, walk.has_own())
+                    classify(&own, &mut savepoints, walk.has_own())
                 };
-                walk.take(conn, number, manner, &mut run)
+                walk.take(conn, number, class, &mut run)
             }
         };
         outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
@@ -119,7 +119,7 @@ fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Resu
                 Err(error) if message(&error).contains("is already in use") => Ok(()),
                 outcome => outcome.map_err(fault),
             };
-            guarded(conn, script, own, run).map_err(located)?;
+            checked(conn, script, own, run).map_err(located)?;
         }
         (number, start) = (number + 1, statement_start(text, end));
     }
@@ -136,29 +136,29 @@ fn asks_for_changes(own: &str) -> bool {
 }
 
 /// How a statement goes that runs outside our transaction. Pragmas and `VACUUM` refuse to be in one, and do no harm if they run again.
-fn manner(own: &str, savepoints: &mut Savepoints, has_own: bool) -> Manner {
+fn classify(own: &str, savepoints: &mut Savepoints, has_own: bool) -> StatementClass {
     let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
     let first = tokens.next();
     let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
     if is(&["pragma", "vacuum", "attach", "detach"]) {
-        Manner::Repeatable
+        StatementClass::Repeatable
     } else if is(&["begin"]) {
         *savepoints = Savepoints::default();
-        Manner::Begins
+        StatementClass::Begins
     } else if is(&["savepoint"]) {
         savepoints.add(name_of(own), has_own);
-        Manner::Begins
+        StatementClass::Begins
     } else if is(&["release"]) {
-        if savepoints.release(&name_of(own)) { Manner::Commits } else { Manner::Plain }
+        if savepoints.release(&name_of(own)) { StatementClass::Commits } else { StatementClass::Plain }
     } else if is(&["commit", "end"]) {
-        Manner::Commits
+        StatementClass::Commits
     } else if is(&["rollback"]) && tokens.any(|token| token.is("to")) {
         savepoints.go_back_to(&name_of(own));
-        Manner::Plain
+        StatementClass::Plain
     } else if is(&["rollback"]) {
-        Manner::RollsBack
+        StatementClass::RollsBack
     } else {
-        Manner::Plain
+        StatementClass::Plain
     }
 }
 
@@ -202,7 +202,7 @@ impl Savepoints {
 fn patience(script: &Script<'_>) -> Duration {
     match script.atomicity {
         Atomicity::Transaction => Duration::ZERO,
-        Atomicity::Guarded => script.patience,
+        Atomicity::NonTransactional => script.patience,
     }
 }
 
@@ -215,7 +215,7 @@ pub(super) fn own_text(statement: &Statement<'_>) -> Result<String, Fault> {
     // Without parameters there is nothing to expand: it is the text, from the end of the statement before to its own.
     let text = statement.expanded_sql();
     text.ok_or_else(|| {
-        Fault::new(FaultKind::Other, "SQLite does not tell the statement's text, so it cannot be guarded")
+        Fault::new(FaultKind::Other, "SQLite does not tell the statement's text, so it cannot be checked")
     })
 }
 
@@ -231,7 +231,7 @@ pub(super) fn input_offset(error: &rusqlite::Error, text: &str) -> Option<usize>
 }
 
 /// Runs one statement under the guards.
-fn guarded(
+fn checked(
     conn: &Connection,
     script: &Script<'_>,
     own: &str,

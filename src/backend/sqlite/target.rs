@@ -1,6 +1,6 @@
 //! [`target`]: the table that a statement writes to, read off its words.
 
-use super::words::Words;
+use super::cursor::TokenCursor;
 use crate::sql::{Token, statement_start};
 
 /// The table a statement writes to.
@@ -25,7 +25,7 @@ pub(super) enum Verb {
 /// `None` for a statement that neither writes rows nor drops a table.
 pub(super) fn target(own: &str) -> Option<Target<'_>> {
     let own = &own[statement_start(own, 0)..];
-    let mut tokens = Words::new(own);
+    let mut tokens = TokenCursor::new(own);
     let mut depth = 0;
     let verb = loop {
         let token = tokens.next()?;

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::cursor::{TokenCursor, is_plain};
 use super::fault;
 use super::target::{Target, Verb, target};
-use super::words::{Words, is_plain};
 use crate::fault::Fault;
 use crate::sql::{Tokens, statements};
 use crate::touched::{Touch, Touched};
@@ -170,7 +170,7 @@ const WRITING: [&str; 4] = ["insert", "replace", "update", "delete"];
 
 /// What a statement does, by its words.
 fn does(own: &str) -> Does<'_> {
-    let mut words = Words::new(own);
+    let mut words = TokenCursor::new(own);
     let Some(first) = words.next() else { return Does::Nothing };
     let is = |names: &[&str]| names.iter().any(|name| first.is(name));
     let harmless = [
@@ -220,7 +220,7 @@ fn does(own: &str) -> Does<'_> {
     }
 }
 
-fn creates<'a>(own: &'a str, mut words: Words<'a>) -> Does<'a> {
+fn creates<'a>(own: &'a str, mut words: TokenCursor<'a>) -> Does<'a> {
     if words.skip_if("unique") {
         // It may make the key of a parent one that can be checked.
         let table = words.find(|token| token.is("on")).and_then(|_| words.name());
@@ -242,7 +242,7 @@ fn creates<'a>(own: &'a str, mut words: Words<'a>) -> Does<'a> {
     }
 }
 
-fn drops(mut words: Words<'_>) -> Does<'_> {
+fn drops(mut words: TokenCursor<'_>) -> Does<'_> {
     let (is_table, is_index) = (words.skip_if("table"), words.skip_if("index"));
     words.skip_exists();
     match words.name() {
@@ -253,7 +253,7 @@ fn drops(mut words: Words<'_>) -> Does<'_> {
     }
 }
 
-fn alters(mut words: Words<'_>) -> Does<'_> {
+fn alters(mut words: TokenCursor<'_>) -> Does<'_> {
     let Some(table) = words.skip_if("table").then(|| words.name()).flatten() else { return Does::Anything };
     if words.skip_if("add") {
         let has_keys = words.any(|token| token.is("references"));

@@ -1,15 +1,15 @@
 //! What the statements of a script do to a transaction.
 
 use super::script::Pragma;
-use crate::backend::fit::{Unmatched, fit, passed_over};
-use crate::fit::Fit;
+use crate::backend::transaction_fit::{Unmatched, passed_over, transaction_fit};
 use crate::sql::transactions::{Control, Ends};
 use crate::sql::{Token, Tokens, statements};
 use crate::step::Atomicity;
+use crate::transaction_fit::TransactionFit;
 
 /// Whether a script fits into a transaction.
-pub(super) fn fits(script: &str) -> Fit {
-    fit(&controls(script), Unmatched::Fails)
+pub(super) fn fits(script: &str) -> TransactionFit {
+    transaction_fit(&controls(script), Unmatched::Fails)
 }
 
 /// The two statements of a script that are passed over when it runs so, by their numbers.
@@ -62,7 +62,7 @@ fn pragma(statement: &str) -> Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::fit::in_short;
+    use crate::backend::transaction_fit::in_short;
 
     #[test]
     fn scripts_fit_into_a_transaction_or_do_not() {

@@ -9,8 +9,8 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use super::address::{Address, presentable};
+use super::error::{RemoteError, what_failed};
 use super::manifest::Shown;
-use super::trouble::{Trouble, what_failed};
 use super::{DAY, RemoteMigrations};
 
 /// A server may send us on so often.
@@ -73,20 +73,20 @@ impl<'a> Client<'a> {
     }
 
     /// A file, after so many attempts as are allowed.
-    pub(super) fn get(&self, wanted: &Wanted<'_>) -> Result<Answer, Trouble> {
+    pub(super) fn get(&self, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
         let mut wait = self.settings.retry_wait;
         let mut attempts = 1;
         loop {
-            let mut trouble = match self.follow(wanted) {
+            let mut error = match self.follow(wanted) {
                 Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
-            let pause = trouble.retry_after.unwrap_or_else(|| scattered(wait)).min(DAY);
-            if !trouble.is_worth_retrying || attempts > self.settings.retries || self.left() <= pause {
+            let pause = error.retry_after.unwrap_or_else(|| scattered(wait)).min(DAY);
+            if !error.is_worth_retrying || attempts > self.settings.retries || self.left() <= pause {
                 if attempts > 1 {
-                    trouble.what = format!("{}, tried {attempts} times", trouble.what);
+                    error.what = format!("{}, tried {attempts} times", error.what);
                 }
-                return Err(trouble);
+                return Err(error);
             }
             std::thread::sleep(pause);
             wait = wait.saturating_mul(2);
@@ -100,7 +100,7 @@ impl<'a> Client<'a> {
     }
 
     /// A file, wherever the server sends us.
-    fn follow(&self, wanted: &Wanted<'_>) -> Result<Answer, Trouble> {
+    fn follow(&self, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
         let mut way = vec![wanted.address.clone()];
         loop {
             let (place, at) = match &way[..] {
@@ -121,13 +121,13 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn ask(&self, place: &str, at: &Address, etag: Option<&str>) -> Result<Response<Body>, Trouble> {
+    fn ask(&self, place: &str, at: &Address, etag: Option<&str>) -> Result<Response<Body>, RemoteError> {
         let left = self.left();
         if left.is_zero() {
             let deadline = self.settings.deadline;
-            return Err(Trouble {
+            return Err(RemoteError {
                 can_pass: true,
-                ..Trouble::new(
+                ..RemoteError::new(
                     place,
                     format!("everything together did not come within {deadline:?}"),
                     "try again later, or wait longer with `deadline`",
@@ -159,17 +159,17 @@ impl<'a> Client<'a> {
         place: &str,
         way: &[Address],
         response: &Response<Body>,
-    ) -> Result<Address, Trouble> {
+    ) -> Result<Address, RemoteError> {
         let publish = "give the address where the files are";
         let location =
             response.headers().get("location").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
         let from = way.last().unwrap_or(&self.home);
         let Some(location) = location else {
-            return Err(Trouble::new(place, "it redirects without saying where to".to_owned(), publish));
+            return Err(RemoteError::new(place, "it redirects without saying where to".to_owned(), publish));
         };
         let next = from.join(location).map_err(|why| {
             let shown = presentable(location);
-            Trouble::new(
+            RemoteError::new(
                 place,
                 format!("it redirects to `{}`, which cannot be followed: {why}", Shown(&shown)),
                 publish,
@@ -179,7 +179,7 @@ impl<'a> Client<'a> {
         let next_shown = Shown(&next_shown);
         if way.contains(&next) {
             let what = format!("it redirects in a circle, back to {next_shown}");
-            return Err(Trouble::new(
+            return Err(RemoteError::new(
                 place,
                 what,
                 "correct the server, or give the address where the files are",
@@ -187,12 +187,12 @@ impl<'a> Client<'a> {
         }
         if way.len() > MOST_REDIRECTS {
             let what = format!("it redirects more than {MOST_REDIRECTS} times, at last to {next_shown}");
-            return Err(Trouble::new(place, what, publish));
+            return Err(RemoteError::new(place, what, publish));
         }
         if next.is_plain && !(from.is_plain && self.settings.may_be_plain(&next)) {
             let what =
                 format!("it redirects to {next_shown}, where anybody on the way could change what runs");
-            return Err(Trouble::new(place, what, "have it redirect to https"));
+            return Err(RemoteError::new(place, what, "have it redirect to https"));
         }
         Ok(next)
     }
@@ -205,32 +205,32 @@ impl<'a> Client<'a> {
         status: StatusCode,
         response: &Response<Body>,
         wanted: &Wanted<'_>,
-    ) -> Trouble {
+    ) -> RemoteError {
         let code = status.as_u16();
         let is_home = at.is_server_of(&self.home);
         let has_credentials = self.headers.iter().any(|(name, _)| name == "authorization");
         match code {
-            401 | 403 if !is_home => Trouble::new(
+            401 | 403 if !is_home => RemoteError::new(
                 place,
                 format!("the server redirects to another one, which wants to know who asks ({code})"),
                 "credentials go to the given server only; give the address where the files are",
             ),
-            401 if has_credentials => Trouble::new(
+            401 if has_credentials => RemoteError::new(
                 place,
                 "the server does not accept the credentials (401)".to_owned(),
                 "check them, and whether they have expired",
             ),
-            401 => Trouble::new(
+            401 => RemoteError::new(
                 place,
                 "the server wants credentials (401)".to_owned(),
                 "give some with `bearer`, `basic_auth` or `header`",
             ),
-            403 => Trouble::new(
+            403 => RemoteError::new(
                 place,
                 "the server does not let these credentials read it (403)".to_owned(),
                 "check what they may read, or give others",
             ),
-            404 | 410 => Trouble::new(place, format!("it is not there ({code})"), wanted.missing),
+            404 | 410 => RemoteError::new(place, format!("it is not there ({code})"), wanted.missing),
             408 | 429 | 500..=599 => {
                 let seconds = response
                     .headers()
@@ -243,14 +243,14 @@ impl<'a> Client<'a> {
                     (500..=599, None) => format!("the server fails ({code})"),
                     (_, None) => format!("the server has no time ({code})"),
                 };
-                Trouble {
+                RemoteError {
                     can_pass: true,
                     is_worth_retrying: !matches!(code, 501 | 505),
                     retry_after: seconds.map(Duration::from_secs),
-                    ..Trouble::new(place, what, "try again later")
+                    ..RemoteError::new(place, what, "try again later")
                 }
             }
-            _ => Trouble::new(
+            _ => RemoteError::new(
                 place,
                 format!("the server answers {code} where a file was expected"),
                 "check the address",
@@ -263,35 +263,35 @@ impl<'a> Client<'a> {
         place: &str,
         response: &mut Response<Body>,
         wanted: &Wanted<'_>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, RemoteError> {
         let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         if let Some(encoding) =
             text("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
         {
             let what = format!("it comes compressed (`{}`), which nobody asked for", Shown(encoding));
-            return Err(Trouble::new(place, what, "have the server send files as they are"));
+            return Err(RemoteError::new(place, what, "have the server send files as they are"));
         }
         let etag = text("etag").filter(|etag| etag.len() <= 1024).map(str::to_owned);
         let declared = text("content-length").and_then(|length| length.parse::<u64>().ok());
         if let Some(declared) = declared.filter(|&declared| declared > wanted.most) {
             let what =
                 format!("the server is about to send {declared} bytes, and there may be {}", wanted.most);
-            return Err(Trouble::new(place, what, wanted.too_large));
+            return Err(RemoteError::new(place, what, wanted.too_large));
         }
         let mut bytes = Vec::new();
         let read =
             response.body_mut().as_reader().take(wanted.most.saturating_add(1)).read_to_end(&mut bytes);
         if let Err(error) = read {
-            let trouble = what_failed(place, &self.home, error.into(), self.settings);
+            let error = what_failed(place, &self.home, error.into(), self.settings);
             let came = match declared {
                 Some(declared) => format!("{} of {declared} bytes came", bytes.len()),
                 None => format!("{} bytes came", bytes.len()),
             };
-            return Err(Trouble { what: format!("{}, {came}", trouble.what), ..trouble });
+            return Err(RemoteError { what: format!("{}, {came}", error.what), ..error });
         }
         if bytes.len() as u64 > wanted.most {
             let what = format!("the server sends more than the {} bytes that there may be", wanted.most);
-            return Err(Trouble::new(place, what, wanted.too_large));
+            return Err(RemoteError::new(place, what, wanted.too_large));
         }
         Ok(Answer::Bytes { bytes, etag })
     }

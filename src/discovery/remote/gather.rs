@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::address::Address;
 use super::cache::{Cache, Kept};
+use super::error::RemoteError;
 use super::fetch::{Answer, Client, Wanted};
-use super::trouble::Trouble;
 use super::{Manifest, ManifestFile, RemoteMigrations};
 use crate::backend::Backend;
 use crate::checksum::Checksum;
@@ -43,18 +43,18 @@ impl RemoteMigrations {
     }
 
     /// Says no to another manifest than the one.
-    fn check_pin(&self, address: &Address, bytes: &[u8]) -> Result<(), Trouble> {
+    fn check_pin(&self, address: &Address, bytes: &[u8]) -> Result<(), RemoteError> {
         let Some(pin) = &self.pin else { return Ok(()) };
         let place = address.to_string();
         let found = Checksum::of_bytes(bytes);
         match pin.trim().parse::<Checksum>() {
             Ok(pin) if pin == found => Ok(()),
-            Ok(pin) => Err(Trouble::new(
+            Ok(pin) => Err(RemoteError::new(
                 &place,
                 format!("it is not the manifest that is pinned: its SHA-256 is {found} and not {pin}"),
                 "find out who changed it; pin the new one only if you know why it changed",
             )),
-            Err(error) => Err(Trouble::new(
+            Err(error) => Err(RemoteError::new(
                 &place,
                 format!("`pin` was given no SHA-256: {error}"),
                 "give that of the manifest",
@@ -87,7 +87,7 @@ impl RemoteMigrations {
             }
             (Answer::Unchanged, None) => {
                 let what = "the server says that nothing changed, and nothing was known".to_owned();
-                return Err(Trouble::new(&address.to_string(), what, "correct the server").into());
+                return Err(RemoteError::new(&address.to_string(), what, "correct the server").into());
             }
         };
         let fetch = |wanted: &File<'_>| -> Result<Vec<u8>> {
@@ -167,7 +167,7 @@ struct File<'a> {
 
 impl File<'_> {
     /// The file from the server, if it is the one.
-    fn fetch(&self, client: &Client<'_>, manifest: &Address) -> Result<Vec<u8>, Trouble> {
+    fn fetch(&self, client: &Client<'_>, manifest: &Address) -> Result<Vec<u8>, RemoteError> {
         const TOGETHER: &str =
             "publish the files and then their manifest; if nobody did, find out who changed the file";
         let address = &manifest.beside(self.path);
@@ -180,16 +180,20 @@ impl File<'_> {
         })?;
         let place = address.to_string();
         let Answer::Bytes { bytes, .. } = answer else {
-            return Err(Trouble::new(&place, "the server sends no file".to_owned(), "correct the server"));
+            return Err(RemoteError::new(
+                &place,
+                "the server sends no file".to_owned(),
+                "correct the server",
+            ));
         };
         if bytes.len() as u64 != self.size {
             let what = format!("it has {} bytes, and the manifest says {}", bytes.len(), self.size);
-            return Err(Trouble::new(&place, what, TOGETHER));
+            return Err(RemoteError::new(&place, what, TOGETHER));
         }
         let found = Checksum::of_bytes(&bytes);
         if found != self.sha256 {
             let what = format!("its SHA-256 is {found}, and the manifest says {}", self.sha256);
-            return Err(Trouble::new(&place, what, TOGETHER));
+            return Err(RemoteError::new(&place, what, TOGETHER));
         }
         Ok(bytes)
     }

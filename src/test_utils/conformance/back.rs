@@ -11,14 +11,14 @@ use crate::backend::Backend;
 use crate::dialect::TableName;
 use crate::error::{ErrorKind, MigrationError};
 use crate::history::Record;
+use crate::log_entry::LogEntryKind;
 use crate::migration::Migration;
 use crate::plan::TransactionMode;
 use crate::problem::ProblemKind;
 use crate::report::Report;
 use crate::step::Direction;
-use crate::stored::{Manner, StoredDown, StoredScript};
+use crate::stored::{ScriptOptions, StoredDown, StoredScript};
 use crate::target::Target;
-use crate::trace::TraceKind;
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
@@ -42,8 +42,8 @@ fn what_is_undone_is_gone<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> O
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
     let set = set.program("notes 1.2");
     it.run(&set)?;
-    equal("the lines in the log after applying", &it.history(&set)?.traces().len(), &0)?;
-    let checksums: Vec<_> = it.ledger()?.records.into_iter().map(|record| record.checksum).collect();
+    equal("the lines in the log after applying", &it.history(&set)?.log().len(), &0)?;
+    let checksums: Vec<_> = it.tracking()?.records.into_iter().map(|record| record.checksum).collect();
     let report = it.with(|conn| set.rollback(B::lend(conn), 2))?;
     equal("what was undone", &*ids(&report.applied), &["3_c", "2_b"])?;
     holds("it was done downwards", report.applied.iter().all(|step| step.direction == Direction::Down))?;
@@ -51,18 +51,20 @@ fn what_is_undone_is_gone<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> O
     it.records(&["1_a"])?;
     let history = it.history(&set)?;
     let lines: Vec<_> = history
-        .traces()
+        .log()
         .iter()
-        .map(|trace| (trace.id.as_str(), trace.kind.clone(), trace.checksum, trace.program.as_deref()))
+        .map(|log_entry| {
+            (log_entry.id.as_str(), log_entry.kind.clone(), log_entry.checksum, log_entry.program.as_deref())
+        })
         .collect();
-    let line = |id, place: usize| (id, TraceKind::RolledBack, checksums[place], Some("notes 1.2"));
+    let line = |id, place: usize| (id, LogEntryKind::RolledBack, checksums[place], Some("notes 1.2"));
     equal("the lines in the log", &lines, &[line("3_c", 2), line("2_b", 1)])?;
     equal("what is applied again", &*ids(&it.run(&set)?.applied), &["2_b", "3_c"])?;
     it.has(&["thing_a", "thing_b", "thing_c"])?;
     equal("what `Back` undoes of fewer", &it.go(&set, Target::Back(9))?.applied.len(), &3)?;
     it.has(&[])?;
     it.records(&[])?;
-    equal("the lines in the log", &it.history(&set)?.traces().len(), &5)
+    equal("the lines in the log", &it.history(&set)?.log().len(), &5)
 }
 
 fn a_rollback_to_a_migration<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -84,11 +86,11 @@ fn without_a_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
         it.makes("3_c", "thing_c"),
     ])?;
     it.run(&set)?;
-    let before = it.ledger()?;
+    let before = it.tracking()?;
     let error = fails("a rollback without a way back", it.go(&set, Target::Empty), ErrorKind::Refused)?;
     equal("what is wrong", &error.problems()[0].kind, &ProblemKind::Irreversible)?;
-    equal("the ledger", &it.ledger()?, &before)?;
-    equal("the lines in the log", &it.history(&set)?.traces().len(), &0)?;
+    equal("the tracking table", &it.tracking()?, &before)?;
+    equal("the lines in the log", &it.history(&set)?.log().len(), &0)?;
     it.has(&["thing_a", "thing_b", "thing_c"])
 }
 
@@ -101,11 +103,11 @@ fn stays<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, id: &str, thing: &str
 fn a_failing_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = it.runner([stays(it, "1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
     it.run(&set)?;
-    let before = it.ledger()?.records.remove(0);
+    let before = it.tracking()?.records.remove(0);
     let error = fails("the rollback", it.go(&set, Target::Empty), ErrorKind::Step)?;
     equal("the report of the error", &*ids(&error.report().applied), &["2_b"])?;
     let after = it.records(&["1_a"])?.records()[0].clone();
-    equal("the lines in the log", &it.history(&set)?.traces().len(), &1)?;
+    equal("the lines in the log", &it.history(&set)?.log().len(), &1)?;
     if it.can().rollback {
         equal("the record of what was not undone", &after, &before)?;
         return it.has(&["thing_a"]);
@@ -119,12 +121,12 @@ fn a_failing_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
 fn a_batch_comes_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = it.runner([stays(it, "1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
     it.run(&set)?;
-    let before = it.ledger()?;
+    let before = it.tracking()?;
     let batch = set.transaction(TransactionMode::Batch);
     let kind = if it.can().rollback { ErrorKind::Step } else { ErrorKind::Refused };
     fails("the rollback", it.go(&batch, Target::Empty), kind)?;
-    equal("the ledger", &it.ledger()?, &before)?;
-    equal("the lines in the log", &it.history(&batch)?.traces().len(), &0)?;
+    equal("the tracking table", &it.tracking()?, &before)?;
+    equal("the lines in the log", &it.history(&batch)?.log().len(), &0)?;
     it.has(&["thing_a", "thing_b"])
 }
 
@@ -136,7 +138,7 @@ fn code_can_be_undone<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     let set = it.runner([code])?;
     it.run(&set)?;
     it.has(&["thing_a"])?;
-    equal("the way back that is kept", &it.ledger()?.records[0].down, &Some(StoredDown::Code))?;
+    equal("the way back that is kept", &it.tracking()?.records[0].down, &Some(StoredDown::Code))?;
     equal("what was undone", &*ids(&it.go(&set, Target::Back(1))?.applied), &["1_a"])?;
     it.has(&[])?;
     it.records(&[]).map(drop)
@@ -152,7 +154,7 @@ fn a_redo_undoes_and_applies<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
     equal("the ways", &ways, &[Direction::Down, Direction::Up])?;
     it.has(&["thing_a", "thing_b", "thing_c"])?;
     it.records(&["1_a", "2_b"])?;
-    equal("the lines in the log", &it.history(&set)?.traces().len(), &1)
+    equal("the lines in the log", &it.history(&set)?.log().len(), &1)
 }
 
 fn a_failing_redo<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -166,15 +168,15 @@ fn a_failing_redo<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     });
     let set = it.runner([code])?;
     it.run(&set)?;
-    let before = it.ledger()?;
+    let before = it.tracking()?;
     fails_now.store(true, Ordering::Relaxed);
     fails("the redo", it.with(|conn| set.redo(B::lend(conn))), ErrorKind::Step)?;
     if it.can().rollback {
-        equal("the ledger after a redo that failed", &it.ledger()?, &before)?;
-        equal("the lines in the log", &it.history(&set)?.traces().len(), &0)?;
+        equal("the tracking table after a redo that failed", &it.tracking()?, &before)?;
+        equal("the lines in the log", &it.history(&set)?.log().len(), &0)?;
     } else {
         equal("what is dirty", &it.dirty("1_a")?.direction, &Direction::Up)?;
-        equal("the lines in the log", &it.history(&set)?.traces().len(), &1)?;
+        equal("the lines in the log", &it.history(&set)?.log().len(), &1)?;
     }
     it.has(&["thing_a"])
 }
@@ -211,7 +213,7 @@ fn an_older_program_goes_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     ])?)?;
     let older = it.runner([it.makes("1_a", "thing_a")])?.program("notes 1.0");
     let back = it.with(|conn| older.downgrade(B::lend(conn)));
-    if !it.can().rehearsal {
+    if !it.can().forecast {
         untrusted(back)?;
         it.records(&["1_a", "2_b", "3_c"])?;
         return it.has(&["thing_a", "thing_b", "thing_c"]);
@@ -220,10 +222,11 @@ fn an_older_program_goes_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     it.has(&["thing_a"])?;
     it.records(&["1_a"])?;
     let history = it.history(&older)?;
-    let kinds: Vec<_> = history.traces().iter().map(|trace| (trace.id.as_str(), &trace.kind)).collect();
-    let downgraded = &TraceKind::Downgraded;
+    let kinds: Vec<_> =
+        history.log().iter().map(|log_entry| (log_entry.id.as_str(), &log_entry.kind)).collect();
+    let downgraded = &LogEntryKind::Downgraded;
     equal("the lines in the log", &kinds, &[("3_c", downgraded), ("2_b", downgraded)])?;
-    equal("the program in the log", &history.traces()[0].program.as_deref(), &Some("notes 1.0"))?;
+    equal("the program in the log", &history.log()[0].program.as_deref(), &Some("notes 1.0"))?;
     holds("the older program is up to date now", it.run(&older)?.is_up_to_date())
 }
 
@@ -241,9 +244,9 @@ fn what_cannot_be_trusted_is_not_run<B: Backend, T: Testbed<B>>(it: &Ground<'_, 
     let table = TableName::default();
     let known = || it.makes("1_a", "thing_a");
     it.run(&it.runner([known(), it.makes("2_b", "thing_b")])?)?;
-    let whole = it.ledger()?.records.remove(1);
+    let whole = it.tracking()?.records.remove(1);
     let older = it.runner([known()])?;
-    let stored = |text: String| StoredScript::new(&whole.id, &text, Manner::default());
+    let stored = |text: String| StoredScript::new(&whole.id, &text, ScriptOptions::default());
     let mut odd = vec![StoredScript { checksum: None, ..stored(it.bed.unmake("thing_b")) }];
     odd.push(StoredScript { text: it.bed.unmake("thing_a"), ..stored(it.bed.unmake("thing_b")) });
     // It undoes what it should, and then what it must not.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::check::{Outcome, equal, fails, holds};
 use super::ground::{Ground, ids, perform};
 use super::{Behaviour, Testbed};
-use crate::backend::{Backend, Ledger};
+use crate::backend::{Backend, TrackingTable};
 use crate::dialect::{Dialect, TableName};
 use crate::error::ErrorKind;
 use crate::history::Record;
@@ -45,16 +45,16 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
 fn nothing_pending_writes_nothing<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let report = it.run(&it.runner([])?)?;
     holds("a run of no migrations finds nothing to do", report.is_up_to_date())?;
-    equal("the ledger after a run of no migrations", &it.ledger()?, &Ledger::MISSING)?;
+    equal("the tracking table after a run of no migrations", &it.tracking()?, &TrackingTable::MISSING)?;
 
     let set = it.runner([it.makes("1_a", "thing_a")])?;
     it.run(&set)?;
-    let before = it.ledger()?;
+    let before = it.tracking()?;
     for target in [Target::Latest, Target::Steps(9), Target::Through("1_a".into()), Target::Back(0)] {
         let report = it.go(&set, target.clone())?;
         holds(&format!("{target:?} finds nothing to do"), report.is_up_to_date())?;
     }
-    equal("the ledger", &it.ledger()?, &before)
+    equal("the tracking table", &it.tracking()?, &before)
 }
 
 fn looking_creates_nothing<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -69,7 +69,7 @@ fn looking_creates_nothing<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
     equal("what is pending", &it.with(|conn| set.pending(B::lend(conn)))?, &["1_a"])?;
     equal("is_applied", &it.with(|conn| set.is_applied(B::lend(conn), "1_a"))?, &false)?;
     equal("the records", &it.history(&set)?.records().len(), &0)?;
-    equal("the ledger", &it.ledger()?, &Ledger::MISSING)?;
+    equal("the tracking table", &it.tracking()?, &TrackingTable::MISSING)?;
     it.has(&[])
 }
 
@@ -80,11 +80,11 @@ fn a_migration_is_applied_once<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
     holds("it was applied upwards", report.applied.iter().all(|step| step.direction == Direction::Up))?;
     it.has(&["thing_a", "thing_b"])?;
     it.records(&["1_a", "2_b"])?;
-    let before = it.ledger()?;
+    let before = it.tracking()?;
     let report = it.run(&set)?;
     holds("the second run finds nothing to do", report.is_up_to_date())?;
     equal("what was applied already", &report.already, &2)?;
-    equal("the ledger after the second run", &it.ledger()?, &before)?;
+    equal("the tracking table after the second run", &it.tracking()?, &before)?;
     let longer =
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
     equal("what a longer set applies", &*ids(&it.run(&longer)?.applied), &["3_c"])?;
@@ -119,7 +119,7 @@ fn a_target_is_where_a_run_ends<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>
     for (target, things) in ways {
         it.go(&set, target)?;
         it.has(things)?;
-        equal("the number of records", &it.ledger()?.records.len(), &things.len())?;
+        equal("the number of records", &it.tracking()?.records.len(), &things.len())?;
     }
     let unknown = it.go(&set, Target::Through("5_e".into()));
     fails("going to a migration that the set does not have", unknown, ErrorKind::UnknownMigration).map(drop)
@@ -172,11 +172,11 @@ pub(super) fn refused<B: Backend, T: Testbed<B>>(
     set: &MigrationRunner<B>,
     kind: ProblemKind,
 ) -> Outcome {
-    let before = it.ledger()?;
+    let before = it.tracking()?;
     let error = fails("the run", it.run(set), ErrorKind::Refused)?;
     let kinds: Vec<ProblemKind> = error.problems().iter().map(|problem| problem.kind).collect();
     holds(&format!("{kind:?} is among the reasons of the refusal, {kinds:?}"), kinds.contains(&kind))?;
-    equal("the ledger after a refusal", &it.ledger()?, &before)
+    equal("the tracking table after a refusal", &it.tracking()?, &before)
 }
 
 fn a_batch_is_all_or_nothing<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -190,7 +190,7 @@ fn a_batch_is_all_or_nothing<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
     }
     let error = fails("the batch", it.run(&broken), ErrorKind::Step)?;
     equal("the report of the error", &*ids(&error.report().applied), &ids(&[]))?;
-    equal("the ledger after a batch that failed", &it.ledger()?, &Ledger::MISSING)?;
+    equal("the tracking table after a batch that failed", &it.tracking()?, &TrackingTable::MISSING)?;
     it.has(&[])?;
     equal("what the batch applies", &*ids(&it.run(&whole)?.applied), &["1_a", "2_b"])?;
     it.has(&["thing_a", "thing_b"])?;
@@ -218,7 +218,7 @@ fn code_is_a_migration<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outc
     let set = it.runner([it.code("1_a", Some("thing_a"), || Ok(()))])?;
     equal("what was applied", &*ids(&it.run(&set)?.applied), &["1_a"])?;
     it.has(&["thing_a"])?;
-    equal("the checksum of code", &it.ledger()?.records[0].checksum, &None)?;
+    equal("the checksum of code", &it.tracking()?.records[0].checksum, &None)?;
 
     let failing = it.code("2_b", Some("thing_b"), || Err(Counted.into()));
     let set = it.runner([it.code("1_a", None, || Ok(())), failing])?;
@@ -293,7 +293,7 @@ fn touching_the_records_is_an_error<B: Backend, T: Testbed<B>>(it: &Ground<'_, B
 fn an_open_transaction_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = it.runner([it.makes("0_z", "thing_z"), it.makes("1_a", "thing_a")])?;
     it.go(&set, Target::Steps(1))?;
-    let before = it.ledger()?;
+    let before = it.tracking()?;
     it.with(|conn| {
         B::begin(conn)?;
         if it.can().rollback {
@@ -306,7 +306,7 @@ fn an_open_transaction_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, 
         Outcome::Ok(B::rollback(conn)?)
     })?;
     it.has(&["thing_z"])?;
-    equal("the ledger", &it.ledger()?, &before)?;
+    equal("the tracking table", &it.tracking()?, &before)?;
     equal("what is applied afterwards", &*ids(&it.run(&set)?.applied), &["1_a"])
 }
 
@@ -315,7 +315,7 @@ fn a_policy_denies<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome 
     let set = || it.runner([it.makes("1_a", "thing_a"), it.script("2_b", &[it.bed.make("thing_b")])]);
     refused(it, &set()?.policy(strict), ProblemKind::Irreversible)?;
     it.has(&[])?;
-    equal("the ledger", &it.ledger()?, &Ledger::MISSING)?;
+    equal("the tracking table", &it.tracking()?, &TrackingTable::MISSING)?;
     equal("what the default applies", &*ids(&it.run(&set()?)?.applied), &["1_a", "2_b"])
 }
 
@@ -353,7 +353,7 @@ fn everybody_agrees<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let unknown = it.with(|conn| set.is_applied(B::lend(conn), "4_d"));
     fails("asking for a migration that nobody knows", unknown, ErrorKind::UnknownMigration)?;
     let history = it.history(&set)?;
-    equal("the history", &history.records(), &&*it.ledger()?.records)?;
+    equal("the history", &history.records(), &&*it.tracking()?.records)?;
     let states: Vec<State> =
         it.with(|conn| set.status(B::lend(conn)))?.entries.into_iter().map(|entry| entry.state).collect();
     let recorded = |place: usize| State::Applied(history.records()[place].clone());
@@ -366,7 +366,7 @@ fn a_plan_is_carried_out<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Ou
     let (plan, stale) = (plan()?, plan()?);
     let steps: Vec<&str> = plan.steps().iter().map(|step| step.id.as_str()).collect();
     equal("the steps of the plan", &steps, &["1_a", "2_b"])?;
-    equal("the ledger after a plan", &it.ledger()?, &Ledger::MISSING)?;
+    equal("the tracking table after a plan", &it.tracking()?, &TrackingTable::MISSING)?;
     equal(
         "what the plan does",
         &*ids(&it.with(|conn| set.apply(B::lend(conn), plan))?.applied),
@@ -388,7 +388,7 @@ fn a_thousand_are_applied<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> O
     let set = it.runner((0..1_000).map(nothing))?;
     let set = if it.can().rollback { set.transaction(TransactionMode::Batch) } else { set };
     equal("the number of steps", &it.run(&set)?.applied.len(), &1_000)?;
-    let recorded: Vec<String> = it.ledger()?.records.iter().map(|record| record.id.to_string()).collect();
+    let recorded: Vec<String> = it.tracking()?.records.iter().map(|record| record.id.to_string()).collect();
     equal("the records", &recorded, &(0..1_000).map(id).collect::<Vec<_>>())?;
     let report = it.run(&set)?;
     equal("what was applied already", &(report.already, report.applied.len()), &(1_000, 0))

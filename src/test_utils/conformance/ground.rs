@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::check::{Outcome, Unmet, equal, holds};
 use super::{Abilities, Testbed};
-use crate::backend::{Backend, Ledger, Scope, Script};
+use crate::backend::{Backend, Scope, Script, TrackingTable};
 use crate::dialect::TableName;
 use crate::effect::Trust;
 use crate::error::Result;
@@ -13,13 +13,13 @@ use crate::event::Event;
 use crate::fault::{BoxError, Fault};
 use crate::history::{Dirty, History};
 use crate::id::MigrationId;
+use crate::log_entry::{LogEntry, Signature};
 use crate::migration::Migration;
 use crate::recovery::Recovery;
 use crate::report::{Applied, Report};
 use crate::runner::MigrationRunner;
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::target::Target;
-use crate::trace::{Signature, Trace};
 
 /// How long anything may wait for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -110,7 +110,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         self.with(|conn| it.run_to(B::lend(conn), target))
     }
 
-    pub(super) fn recover(&self, it: &MigrationRunner<B>, recovery: Recovery) -> Result<Vec<Trace>> {
+    pub(super) fn recover(&self, it: &MigrationRunner<B>, recovery: Recovery) -> Result<Vec<LogEntry>> {
         let signature = Signature::of("ada").because("it's \"so\", 100 %");
         self.with(|conn| it.recover(B::lend(conn), recovery, signature))
     }
@@ -121,25 +121,25 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
 
     /// The tracking table, of which the head tells the truth.
     #[track_caller]
-    pub(super) fn ledger(&self) -> Outcome<Ledger> {
+    pub(super) fn tracking(&self) -> Outcome<TrackingTable> {
         self.ledger_of(&TableName::default())
     }
 
     #[track_caller]
-    pub(super) fn ledger_of(&self, table: &TableName) -> Outcome<Ledger> {
-        let (head, ledger) =
+    pub(super) fn ledger_of(&self, table: &TableName) -> Outcome<TrackingTable> {
+        let (head, tracking) =
             self.with(|conn| Ok::<_, Fault>((B::head(conn, table)?, B::read(conn, table)?)))?;
-        equal("the head, as `read` tells it,", &ledger.head, &head)?;
-        equal("the number of records in the head", &head.count, &ledger.records.len())?;
-        let basis = History::new(ledger.records.iter().cloned()).basis();
-        equal("the digest on the newest record", &head.basis, &Some(basis))?;
-        Ok(ledger)
+        equal("the head, as `read` tells it,", &tracking.head, &head)?;
+        equal("the number of records in the head", &head.count, &tracking.records.len())?;
+        let digest = History::new(tracking.records.iter().cloned()).digest();
+        equal("the digest on the newest record", &head.digest, &Some(digest))?;
+        Ok(tracking)
     }
 
     /// Looks whether these migrations are recorded, in this order.
     #[track_caller]
     pub(super) fn records(&self, expected: &[&str]) -> Outcome<History> {
-        let history = History::new(self.ledger()?.records);
+        let history = History::new(self.tracking()?.records);
         let ids: Vec<&str> = history.records().iter().map(|record| record.id.as_str()).collect();
         equal("the records", &*ids, expected)?;
         Ok(history)
@@ -148,7 +148,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
     /// Looks whether a record is there and dirty.
     #[track_caller]
     pub(super) fn dirty(&self, id: &str) -> Outcome<Dirty> {
-        let history = History::new(self.ledger()?.records);
+        let history = History::new(self.tracking()?.records);
         let dirty = history.get(&id.into()).and_then(|record| record.dirty.clone());
         match dirty {
             Some(dirty) => Ok(dirty),
@@ -169,7 +169,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
     ) -> Outcome {
         if self.can().rollback {
             let recorded: Vec<MigrationId> =
-                self.ledger()?.records.into_iter().map(|record| record.id).collect();
+                self.tracking()?.records.into_iter().map(|record| record.id).collect();
             holds(
                 &format!("`{id}` has no record, among {recorded:?}"),
                 recorded.iter().all(|other| other != id),
@@ -184,7 +184,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
 /// Runs a script in the transaction that is open, or outside any.
 pub(super) fn perform<B: Backend>(conn: &mut B::Conn<'_>, text: &str) -> Result<(), Fault> {
     let is_open = B::in_transaction(conn)?;
-    let atomicity = if is_open { Atomicity::Transaction } else { Atomicity::Guarded };
+    let atomicity = if is_open { Atomicity::Transaction } else { Atomicity::NonTransactional };
     B::run_script(conn, &script(text, atomicity), &mut |_, _| Ok(())).map(drop)
 }
 

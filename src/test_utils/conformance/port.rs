@@ -9,7 +9,7 @@ use crate::backend::{Backend, Scope};
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Record;
-use crate::reached::Reached;
+use crate::progress::ScriptProgress;
 use crate::step::{Atomicity, ForeignKeys};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
@@ -111,7 +111,7 @@ fn told<B: Backend, T: Testbed<B>>(
     veto: Option<u32>,
 ) -> (Vec<u32>, Result<(), Fault>) {
     let mut numbers = Vec::new();
-    let mut progress = |_: &mut B::Conn<'_>, reached: Reached| {
+    let mut progress = |_: &mut B::Conn<'_>, reached: ScriptProgress| {
         // A statement that begins with a mark is not done. Those before it are, which may be told with the mark alone.
         let is_news = reached.mark.is_none() || reached.statement > 1;
         if is_news && numbers.last() != Some(&reached.statement) {
@@ -126,7 +126,7 @@ fn told<B: Backend, T: Testbed<B>>(
         Atomicity::Transaction => {
             B::transaction(conn, &scope, |conn| B::run_script(conn, &script, &mut progress))
         }
-        Atomicity::Guarded => {
+        Atomicity::NonTransactional => {
             B::outside_transaction(conn, &scope, |conn| B::run_script(conn, &script, &mut progress))
         }
     });
@@ -145,7 +145,7 @@ fn a_script_tells_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
         (format!("{}\n{}\n", it.bed.comment("one"), make(&["thing_d"])), vec![2]),
     ];
     for (text, expected) in scripts {
-        let (numbers, outcome) = told(it, &text, Atomicity::Guarded, None);
+        let (numbers, outcome) = told(it, &text, Atomicity::NonTransactional, None);
         outcome?;
         equal(&format!("the statements that are next in {text:?}"), &numbers, &expected)?;
     }
@@ -154,7 +154,7 @@ fn a_script_tells_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
 
 fn a_script_stops<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let text = it.bed.script(&["thing_a", "thing_b", "thing_c"].map(|thing| it.bed.make(thing)));
-    let (numbers, outcome) = told(it, &text, Atomicity::Guarded, Some(2));
+    let (numbers, outcome) = told(it, &text, Atomicity::NonTransactional, Some(2));
     let found = outcome.map_err(|fault| fault.to_string());
     equal("the outcome of a script that was stopped", &found, &Err("on purpose".to_owned()))?;
     equal("the statements that were told", &*numbers, &[2])?;
@@ -166,13 +166,13 @@ fn a_script_stops<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
 
 fn a_fault_has_its_place<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let fails = it.bed.fails();
-    for atomicity in [Atomicity::Transaction, Atomicity::Guarded] {
+    for atomicity in [Atomicity::Transaction, Atomicity::NonTransactional] {
         // Characters of several bytes stand before it, so that a place in characters is another one than a place in bytes.
-        let first = format!("thing_ü_{}", u8::from(atomicity == Atomicity::Guarded));
+        let first = format!("thing_ü_{}", u8::from(atomicity == Atomicity::NonTransactional));
         let text = it.bed.script(&[it.bed.make(&first), fails.clone(), it.bed.make("thing_c")]);
         let (numbers, outcome) = told(it, &text, atomicity, None);
         let Err(fault) = outcome else { return holds("a statement that fails is a fault", false) };
-        let are_told = if atomicity == Atomicity::Guarded { &[2][..] } else { &[] };
+        let are_told = if atomicity == Atomicity::NonTransactional { &[2][..] } else { &[] };
         equal("the statements that were told", &*numbers, are_told)?;
         let number = fault.statement.as_ref().map(|(number, _)| *number);
         equal("the number of the statement that failed", &number, &Some(2))?;

@@ -10,6 +10,7 @@ use super::{Behaviour, Testbed};
 use crate::backend::Backend;
 use crate::checksum::Checksum;
 use crate::error::ErrorKind;
+use crate::log_entry::LogEntryKind;
 use crate::migration::Migration;
 use crate::problem::ProblemKind;
 use crate::recovery::Recovery;
@@ -18,7 +19,6 @@ use crate::status::State;
 use crate::step::ForeignKeys;
 use crate::stored::StoredDown;
 use crate::target::Target;
-use crate::trace::TraceKind;
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
@@ -53,7 +53,7 @@ fn scripts_are_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let set = it.runner([migration.foreign_keys(ForeignKeys::Unchecked)])?;
     it.run(&set)?;
     it.has(&things)?;
-    let record = it.ledger()?.records.remove(0);
+    let record = it.tracking()?.records.remove(0);
     equal("the checksum", &record.checksum, &Some(Checksum::of(&up)))?;
     equal("the script that is kept", &record.up_sql.as_deref(), &Some(&*up))?;
     let Some(StoredDown::Script(stored)) = &record.down else {
@@ -75,7 +75,7 @@ fn long_scripts_are_not_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
     let set = it.runner([sized("1_a", "thing_a", 65_536), sized("2_b", "thing_b", 65_537)])?;
     it.run(&set)?;
     it.has(&["thing_a", "thing_b"])?;
-    let records = it.ledger()?.records;
+    let records = it.tracking()?.records;
     let kept: Vec<Option<usize>> =
         records.iter().map(|record| record.up_sql.as_ref().map(String::len)).collect();
     equal("the length of the scripts that are kept", &kept, &[Some(65_536), None])?;
@@ -117,7 +117,7 @@ fn ids_are_told_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     let mut sorted: Vec<String> = set.list().iter().map(|meta| meta.id.to_string()).collect();
     let report = it.run(&set)?;
     equal("what was applied", &*ids(&report.applied), &*sorted)?;
-    let recorded: Vec<String> = it.ledger()?.records.iter().map(|record| record.id.to_string()).collect();
+    let recorded: Vec<String> = it.tracking()?.records.iter().map(|record| record.id.to_string()).collect();
     equal("the records", &recorded, &sorted)?;
     holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())?;
     for id in &all {
@@ -125,7 +125,7 @@ fn ids_are_told_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     }
     it.go(&set, Target::Empty)?;
     let lines = it.history(&set)?;
-    let logged: Vec<String> = lines.traces().iter().map(|trace| trace.id.to_string()).collect();
+    let logged: Vec<String> = lines.log().iter().map(|log_entry| log_entry.id.to_string()).collect();
     sorted.reverse();
     equal("the lines of the log", &logged, &sorted)
 }
@@ -143,21 +143,25 @@ fn a_changed_script_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
     holds("the status says so", matches!(status.entries[0].state, State::Changed(_)))?;
     it.has(&["thing_a"])?;
 
-    let before = it.ledger()?.records.remove(0);
+    let before = it.tracking()?.records.remove(0);
     it.recover(&changed, Recovery::Accept("1_a".into()))?;
-    let after = it.ledger()?.records.remove(0);
+    let after = it.tracking()?.records.remove(0);
     equal("the checksum after accepting", &after.checksum, &Some(Checksum::of(&it.bed.make("thing_b"))))?;
     equal("the script after accepting", &after.up_sql, &Some(it.bed.make("thing_b")))?;
     equal("the date after accepting", &after.run_on, &before.run_on)?;
     holds("it is up to date now", it.run(&changed)?.is_up_to_date())?;
     it.has(&["thing_a"])?;
     let history = it.history(&changed)?;
-    let trace = &history.traces()[0];
-    equal("the line in the log", &(&trace.kind, trace.checksum), &(&TraceKind::Accepted, before.checksum))?;
-    equal("who accepted", &trace.who.as_deref(), &Some("ada"))?;
-    equal("why", &trace.why.as_deref(), &Some("it's \"so\", 100 %"))?;
-    equal("with what", &trace.program.as_deref(), &Some("notes 1.2"))?;
-    equal("the date of application in the log", &trace.applied_on, &Some(before.run_on))
+    let log_entry = &history.log()[0];
+    equal(
+        "the line in the log",
+        &(&log_entry.kind, log_entry.checksum),
+        &(&LogEntryKind::Accepted, before.checksum),
+    )?;
+    equal("who accepted", &log_entry.who.as_deref(), &Some("ada"))?;
+    equal("why", &log_entry.why.as_deref(), &Some("it's \"so\", 100 %"))?;
+    equal("with what", &log_entry.program.as_deref(), &Some("notes 1.2"))?;
+    equal("the date of application in the log", &log_entry.applied_on, &Some(before.run_on))
 }
 
 fn dates_follow_each_other<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -166,7 +170,7 @@ fn dates_follow_each_other<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
     it.go(&set, Target::Steps(1))?;
     thread::sleep(Duration::from_millis(20));
     it.run(&set)?;
-    let dates: Vec<String> = it.ledger()?.records.into_iter().map(|record| record.run_on).collect();
+    let dates: Vec<String> = it.tracking()?.records.into_iter().map(|record| record.run_on).collect();
     for date in &dates {
         recent("the date of a record", date)?;
     }
@@ -175,11 +179,11 @@ fn dates_follow_each_other<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
     thread::sleep(Duration::from_millis(20));
     it.go(&set, Target::Back(1))?;
     let history = it.history(&set)?;
-    let trace = &history.traces()[0];
-    recent("the date of a line in the log", &trace.logged_on)?;
-    holds(&format!("{} is later than {}", trace.logged_on, dates[2]), trace.logged_on > dates[2])?;
-    equal("the date of application in the log", &trace.applied_on.as_ref(), &Some(&dates[2]))?;
-    let kept: Vec<String> = it.ledger()?.records.into_iter().map(|record| record.run_on).collect();
+    let log_entry = &history.log()[0];
+    recent("the date of a line in the log", &log_entry.logged_on)?;
+    holds(&format!("{} is later than {}", log_entry.logged_on, dates[2]), log_entry.logged_on > dates[2])?;
+    equal("the date of application in the log", &log_entry.applied_on.as_ref(), &Some(&dates[2]))?;
+    let kept: Vec<String> = it.tracking()?.records.into_iter().map(|record| record.run_on).collect();
     equal("the dates of those that stay", &*kept, &dates[..2])
 }
 
@@ -192,7 +196,7 @@ fn durations_are_measured<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> O
     let began = Instant::now();
     let report = it.run(&set)?;
     let elapsed = began.elapsed();
-    for (record, step) in it.ledger()?.records.iter().zip(&report.applied) {
+    for (record, step) in it.tracking()?.records.iter().zip(&report.applied) {
         let told = step.duration;
         let kept = record.duration.map(|duration| duration.as_millis());
         equal(&format!("the milliseconds of `{}`", record.id), &kept, &Some(told.as_millis()))?;

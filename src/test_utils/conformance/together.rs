@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::check::{Outcome, Unmet, equal, fails, holds};
 use super::ground::{Ground, PATIENCE, ids, perform};
-use super::{Behaviour, Testbed, books};
-use crate::backend::{Backend, Ledger};
+use super::{Behaviour, Testbed, records};
+use crate::backend::{Backend, TrackingTable};
 use crate::dialect::TableName;
 use crate::error::ErrorKind;
 use crate::event::Event;
@@ -135,13 +135,13 @@ fn runners_are_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcom
     it.go(&second, Target::Back(1))?;
     it.has(&["thing_a", "thing_b", "thing_c"])?;
     it.records(&["1_it", "2_it"])?;
-    equal("the lines in the log of the first", &it.history(&first)?.traces().len(), &0)?;
-    equal("the lines in the log of the second", &it.history(&second)?.traces().len(), &1)?;
+    equal("the lines in the log of the first", &it.history(&first)?.log().len(), &0)?;
+    equal("the lines in the log of the second", &it.history(&second)?.log().len(), &1)?;
     equal("the records of the second", &it.history(&second)?.records().len(), &1)
 }
 
 fn tables_have_any_name<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
-    for name in books::NAMES {
+    for name in records::NAMES {
         let set = it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b")])?.table_name(name)?;
         let is_named = |unmet: Unmet| Unmet::new(format!("of the table `{name}`: {unmet}"));
         let whole = || -> Outcome {
@@ -149,12 +149,12 @@ fn tables_have_any_name<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Out
             holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())?;
             it.ledger_of(&TableName::new(name).map_err(|error| Unmet::new(error.to_string()))?)?;
             equal("what was undone", &it.go(&set, Target::Empty)?.applied.len(), &2)?;
-            equal("the lines in the log", &it.history(&set)?.traces().len(), &2)?;
+            equal("the lines in the log", &it.history(&set)?.log().len(), &2)?;
             it.has(&[])
         };
         whole().map_err(is_named)?;
     }
-    equal("the ledger of the usual name", &it.ledger()?, &Ledger::MISSING)
+    equal("the tracking table of the usual name", &it.tracking()?, &TrackingTable::MISSING)
 }
 
 /// Something that happens once, and that others wait for.
@@ -284,7 +284,7 @@ fn runs_without_a_lock<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outc
     let set = || Ok(it.runner(SIX.map(|(id, thing)| it.makes(id, thing)))?.lock(Lock::Off));
     // Some may fail, since they are in each other's way; none may do what another one did.
     let (applied, failed) = at_once(it, &set)?;
-    let recorded = it.ledger()?.records.len();
+    let recorded = it.tracking()?.records.len();
     equal(&format!("the number of records after {failed:?}"), &recorded, &applied)?;
     let rest = it.run(&set()?)?.applied.len();
     equal("the number of steps that were done", &(applied + rest), &SIX.len())?;

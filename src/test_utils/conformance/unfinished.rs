@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::dialect::TableName;
 use crate::error::ErrorKind;
 use crate::history::Record;
+use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 use crate::migration::Migration;
 use crate::problem::ProblemKind;
 use crate::recovery::Recovery;
@@ -15,14 +16,13 @@ use crate::runner::MigrationRunner;
 use crate::status::State;
 use crate::step::Direction;
 use crate::target::Target;
-use crate::trace::{Signature, Trace, TraceKind};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
-        ("a step outside a transaction is clean when it is done", a_guarded_step_is_clean),
-        ("a step outside a transaction is dirty where it stopped", a_guarded_step_is_dirty),
+        ("a step outside a transaction is clean when it is done", a_non_transactional_step_is_clean),
+        ("a step outside a transaction is dirty where it stopped", a_non_transactional_step_is_dirty),
         ("a step that fails in its first statement is as the backend says", the_first_statement_fails),
-        ("undoing outside a transaction is dirty where it stopped", a_guarded_way_back_is_dirty),
+        ("undoing outside a transaction is dirty where it stopped", a_non_transactional_way_back_is_dirty),
         ("a step goes on where it stopped, with the rest of its script corrected", a_step_goes_on),
         ("a step goes on from the statement that somebody names", a_step_goes_on_from_a_statement),
         ("a rollback goes on where it stopped", a_rollback_goes_on),
@@ -37,7 +37,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
 }
 
 /// A migration outside a transaction, with a way back.
-fn guarded<B: Backend, T: Testbed<B>>(
+fn non_transactional<B: Backend, T: Testbed<B>>(
     it: &Ground<'_, B, T>,
     id: &str,
     up: &[String],
@@ -47,11 +47,11 @@ fn guarded<B: Backend, T: Testbed<B>>(
     Migration::from_scripts(id, up, Some(down)).outside_transaction()
 }
 
-fn a_guarded_step_is_clean<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+fn a_non_transactional_step_is_clean<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let bed = it.bed;
     let up = [bed.make("thing_b"), bed.make("thing_c")];
     let down = [bed.unmake("thing_c"), bed.unmake("thing_b")];
-    let set = it.runner([it.makes("1_a", "thing_a"), guarded(it, "2_b", &up, &down)])?;
+    let set = it.runner([it.makes("1_a", "thing_a"), non_transactional(it, "2_b", &up, &down)])?;
     equal("what was applied", &*ids(&it.run(&set)?.applied), &["1_a", "2_b"])?;
     it.has(&["thing_a", "thing_b", "thing_c"])?;
     let record = it.records(&["1_a", "2_b"])?.records()[1].clone();
@@ -61,7 +61,7 @@ fn a_guarded_step_is_clean<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
     equal("what was undone", &*ids(&it.go(&set, Target::Back(1))?.applied), &["2_b"])?;
     it.has(&["thing_a"])?;
     it.records(&["1_a"])?;
-    equal("the lines in the log", &it.history(&set)?.traces().len(), &1)
+    equal("the lines in the log", &it.history(&set)?.log().len(), &1)
 }
 
 /// Leaves a step dirty at its second statement.
@@ -69,14 +69,17 @@ fn stopped<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome<Migratio
     let bed = it.bed;
     let up = [bed.make("thing_b"), bed.fails(), bed.make("thing_c")];
     let down = [bed.unmake("thing_c"), bed.unmake("thing_b")];
-    let set =
-        it.runner([it.makes("1_a", "thing_a"), guarded(it, "2_b", &up, &down), it.makes("3_d", "thing_d")])?;
+    let set = it.runner([
+        it.makes("1_a", "thing_a"),
+        non_transactional(it, "2_b", &up, &down),
+        it.makes("3_d", "thing_d"),
+    ])?;
     let error = fails("the run", it.run(&set), ErrorKind::Step)?;
     equal("the report of the error", &*ids(&error.report().applied), &["1_a"])?;
     Ok(set)
 }
 
-fn a_guarded_step_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+fn a_non_transactional_step_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = stopped(it)?;
     it.has(&["thing_a", "thing_b"])?;
     it.records(&["1_a", "2_b"])?;
@@ -92,7 +95,7 @@ fn a_guarded_step_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
 }
 
 fn the_first_statement_fails<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
-    let set = it.runner([guarded(it, "1_a", &[it.bed.fails(), it.bed.make("thing_a")], &[])])?;
+    let set = it.runner([non_transactional(it, "1_a", &[it.bed.fails(), it.bed.make("thing_a")], &[])])?;
     fails("the run", it.run(&set), ErrorKind::Step)?;
     it.has(&[])?;
     if B::STATEMENTS_ARE_ATOMIC {
@@ -103,23 +106,24 @@ fn the_first_statement_fails<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
     refused(it, &set, ProblemKind::Dirty)
 }
 
-fn a_guarded_way_back_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+fn a_non_transactional_way_back_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let bed = it.bed;
     let down = [bed.unmake("thing_a"), bed.fails(), bed.unmake("thing_b")];
-    let set = it.runner([guarded(it, "1_a", &[bed.make("thing_a"), bed.make("thing_b")], &down)])?;
+    let set =
+        it.runner([non_transactional(it, "1_a", &[bed.make("thing_a"), bed.make("thing_b")], &down)])?;
     it.run(&set)?;
-    let before = it.ledger()?.records.remove(0);
+    let before = it.tracking()?.records.remove(0);
     fails("the rollback", it.go(&set, Target::Back(1)), ErrorKind::Step)?;
     it.has(&["thing_b"])?;
     let dirty = it.dirty("1_a")?;
     equal("what is dirty", &(dirty.direction, dirty.statement), &(Direction::Down, Some(2)))?;
-    equal("the date of what is dirty", &it.ledger()?.records[0].run_on, &before.run_on)?;
-    equal("the lines in the log", &it.history(&set)?.traces().len(), &0)?;
+    equal("the date of what is dirty", &it.tracking()?.records[0].run_on, &before.run_on)?;
+    equal("the lines in the log", &it.history(&set)?.log().len(), &0)?;
     refused(it, &set, ProblemKind::Dirty)?;
 
     it.by_hand(&bed.unmake("thing_b"))?;
     let lines = it.recover(&set, Recovery::MarkDone("1_a".into()))?;
-    equal("what the line in the log says", &kinds(&lines), &[("1_a", TraceKind::MarkedUndone)])?;
+    equal("what the line in the log says", &kinds(&lines), &[("1_a", LogEntryKind::MarkedUndone)])?;
     it.records(&[]).map(drop)
 }
 
@@ -127,7 +131,11 @@ fn a_guarded_way_back_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
 fn corrected<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, up: &[&str]) -> Outcome<MigrationRunner<B>> {
     let up: Vec<String> = up.iter().map(|thing| it.bed.make(thing)).collect();
     let down = [it.bed.unmake("thing_c"), it.bed.unmake("thing_b")];
-    it.runner([it.makes("1_a", "thing_a"), guarded(it, "2_b", &up, &down), it.makes("3_d", "thing_d")])
+    it.runner([
+        it.makes("1_a", "thing_a"),
+        non_transactional(it, "2_b", &up, &down),
+        it.makes("3_d", "thing_d"),
+    ])
 }
 
 fn a_step_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -138,7 +146,7 @@ fn a_step_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
         return fails("going on behind what may be half done", retry, ErrorKind::Recovery).map(drop);
     }
     let lines = it.recover(&set, Recovery::Retry("2_b".into()))?;
-    equal("what the line in the log says", &kinds(&lines), &[("2_b", TraceKind::Retried)])?;
+    equal("what the line in the log says", &kinds(&lines), &[("2_b", LogEntryKind::Retried)])?;
     let again = it.recover(&set, Recovery::Retry("2_b".into()));
     fails("asking for it twice", again, ErrorKind::Recovery)?;
     equal("what is pending", &it.with(|conn| set.pending(B::lend(conn)))?, &["2_b", "3_d"])?;
@@ -178,7 +186,12 @@ fn a_rollback_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     let bed = it.bed;
     let up = [bed.make("thing_a"), bed.make("thing_b")];
     let set = |middle: String| {
-        it.runner([guarded(it, "1_a", &up, &[bed.unmake("thing_a"), middle, bed.unmake("thing_b")])])
+        it.runner([non_transactional(
+            it,
+            "1_a",
+            &up,
+            &[bed.unmake("thing_a"), middle, bed.unmake("thing_b")],
+        )])
     };
     let broken = set(bed.fails())?;
     it.run(&broken)?;
@@ -197,23 +210,23 @@ fn a_rollback_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     it.records(&[]).map(drop)
 }
 
-fn kinds(lines: &[Trace]) -> Vec<(&str, TraceKind)> {
-    lines.iter().map(|trace| (trace.id.as_str(), trace.kind.clone())).collect()
+fn kinds(lines: &[LogEntry]) -> Vec<(&str, LogEntryKind)> {
+    lines.iter().map(|log_entry| (log_entry.id.as_str(), log_entry.kind.clone())).collect()
 }
 
 fn a_step_is_marked_done<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = stopped(it)?.program("notes 1.2");
     it.by_hand(&it.bed.make("thing_c"))?;
-    let before = it.ledger()?.records.remove(1);
+    let before = it.tracking()?.records.remove(1);
     let lines = it.recover(&set, Recovery::MarkDone("2_b".into()))?;
-    equal("what the line in the log says", &kinds(&lines), &[("2_b", TraceKind::MarkedDone)])?;
-    equal("the log", &it.history(&set)?.traces(), &&*lines)?;
-    let trace = &lines[0];
-    equal("who asked", &trace.who.as_deref(), &Some("ada"))?;
-    equal("why", &trace.why.as_deref(), &Some("it's \"so\", 100 %"))?;
-    equal("with what", &trace.program.as_deref(), &Some("notes 1.2"))?;
+    equal("what the line in the log says", &kinds(&lines), &[("2_b", LogEntryKind::MarkedDone)])?;
+    equal("the log", &it.history(&set)?.log(), &&*lines)?;
+    let log_entry = &lines[0];
+    equal("who asked", &log_entry.who.as_deref(), &Some("ada"))?;
+    equal("why", &log_entry.why.as_deref(), &Some("it's \"so\", 100 %"))?;
+    equal("with what", &log_entry.program.as_deref(), &Some("notes 1.2"))?;
     let expected = Record { dirty: None, ..before };
-    equal("the record", &it.ledger()?.records[1], &expected)?;
+    equal("the record", &it.tracking()?.records[1], &expected)?;
     equal("what is left to apply", &*ids(&it.run(&set)?.applied), &["3_d"])?;
     it.has(&["thing_a", "thing_b", "thing_c", "thing_d"])
 }
@@ -221,7 +234,7 @@ fn a_step_is_marked_done<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Ou
 fn a_record_is_forgotten<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = stopped(it)?;
     let lines = it.recover(&set, Recovery::Forget("2_b".into()))?;
-    equal("what the line in the log says", &kinds(&lines), &[("2_b", TraceKind::Forgotten)])?;
+    equal("what the line in the log says", &kinds(&lines), &[("2_b", LogEntryKind::Forgotten)])?;
     it.records(&["1_a"])?;
     it.has(&["thing_a", "thing_b"])?;
     // A record that is clean goes too, also of a migration that the program does not know.
@@ -229,14 +242,14 @@ fn a_record_is_forgotten<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Ou
     it.recover(&other, Recovery::Forget("1_a".into()))?;
     it.records(&[])?;
     equal("what is applied then", &*ids(&it.run(&other)?.applied), &["9_other"])?;
-    equal("the lines in the log", &it.history(&set)?.traces().len(), &2)
+    equal("the lines in the log", &it.history(&set)?.log().len(), &2)
 }
 
 fn migrations_are_assumed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let names =
         [("1_a", "thing_a"), ("2_b", "thing_b"), ("3_c", "thing_c"), ("4_d", "thing_d"), ("5_e", "thing_e")];
     let set = it.runner(names.map(|(id, thing)| it.makes(id, thing)))?;
-    let assumed = TraceKind::AssumedApplied;
+    let assumed = LogEntryKind::AssumedApplied;
     let lines = it.recover(&set, Recovery::AssumeApplied("2_b".into()))?;
     equal("the line in the log", &kinds(&lines), &[("2_b", assumed.clone())])?;
     let range = Recovery::AssumeRangeApplied { from: "2_b".into(), through: "4_d".into() };
@@ -263,7 +276,7 @@ fn a_database_is_baselined<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
     let set =
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
     let lines = it.recover(&set, Recovery::Baseline("2_b".into()))?;
-    let baselined = TraceKind::Baselined;
+    let baselined = LogEntryKind::Baselined;
     equal("the lines in the log", &kinds(&lines), &[("1_a", baselined.clone()), ("2_b", baselined)])?;
     equal("what is left to apply", &*ids(&it.run(&set)?.applied), &["3_c"])?;
     it.has(&["thing_a", "thing_b", "thing_c"])?;
@@ -275,10 +288,10 @@ fn a_database_is_baselined<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
 fn nonsense_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b").depends_on("1_a")])?;
     let nonsense = |recovery: Recovery, kind| {
-        let before = it.ledger()?;
+        let before = it.tracking()?;
         fails(&format!("{recovery:?}"), it.recover(&set, recovery), kind)?;
-        equal("the ledger", &it.ledger()?, &before)?;
-        equal("the lines in the log", &it.history(&set)?.traces().len(), &0)
+        equal("the tracking table", &it.tracking()?, &before)?;
+        equal("the lines in the log", &it.history(&set)?.log().len(), &0)
     };
     nonsense(Recovery::Forget("1_a".into()), ErrorKind::Recovery)?;
     nonsense(Recovery::AssumeApplied("2_b".into()), ErrorKind::Recovery)?;
@@ -306,7 +319,7 @@ fn a_deleted_record_is_noticed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
         equal("what is pending", &it.with(|conn| set.pending(B::lend(conn)))?, &[id])?;
         it.by_hand(&it.bed.unmake(if id == "1_a" { "thing_a" } else { "thing_b" }))?;
         equal("what is applied again", &*ids(&it.run(&set)?.applied), &[id])?;
-        it.ledger()?;
+        it.tracking()?;
     }
     it.has(&["thing_a", "thing_b"])
 }

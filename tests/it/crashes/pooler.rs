@@ -89,7 +89,7 @@ fn behind_a_pooler_programs_that_start_at_once_apply_each_migration_once() {
     assert!(entries.iter().all(|entry| matches!(entry.state, State::Applied(_))), "{entries:?}");
     it.recover(&mut client, Recovery::Forget("4_outside".into()), Signature::of("ada")).unwrap();
     it.recover(&mut client, Recovery::AssumeApplied("4_outside".into()), Signature::of("ada")).unwrap();
-    assert_eq!(it.history(&mut client).unwrap().traces().len(), 2);
+    assert_eq!(it.history(&mut client).unwrap().log().len(), 2);
     check_sessions(&pooler, "after recoveries");
     assert_eq!(go(&it, &mut client, Direction::Down).unwrap(), 4);
     assert_eq!(check::<Postgres>(&set, &mut direct, Direction::Down, "rolled back"), None);

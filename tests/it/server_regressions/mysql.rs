@@ -821,7 +821,8 @@ fn tables_of_others_are_read_whatever_the_session_has_set() {
         )
         .unwrap();
         let read = |conn: &mut Conn| {
-            let table = Mysql::foreign(&mut &mut *conn, &TableName::new("k").unwrap(), &["a", "b", "c", "d"]);
+            let table =
+                Mysql::foreign_table(&mut &mut *conn, &TableName::new("k").unwrap(), &["a", "b", "c", "d"]);
             format!("{:?}", table.unwrap().unwrap())
         };
         let before = read(conn);

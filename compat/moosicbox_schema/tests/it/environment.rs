@@ -67,8 +67,8 @@ fn what_is_skipped_is_recorded_and_not_run() {
     assert_eq!((content(&conn), names(&conn).len()), (Vec::new(), 43));
     // And it is known for what it is.
     let history = SQLITE_LIBRARY_MIGRATIONS.runner().unwrap().history(&conn).unwrap();
-    assert_eq!(history.traces().len(), 43);
-    assert_eq!(history.traces()[0].who.as_deref(), Some("MOOSICBOX_SKIP_MIGRATION_EXECUTION"));
+    assert_eq!(history.log().len(), 43);
+    assert_eq!(history.log()[0].who.as_deref(), Some("MOOSICBOX_SKIP_MIGRATION_EXECUTION"));
     migrate_library(&conn).unwrap();
     assert_eq!(content(&conn), Vec::<String>::new());
 }

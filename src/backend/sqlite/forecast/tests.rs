@@ -2,10 +2,10 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
 use super::super::Sqlite;
-use super::foresee;
-use crate::backend::{Prepare, Rehearsal};
+use super::forecast;
+use crate::backend::{ForecastRequest, Prepare};
 use crate::dialect::TableName;
-use crate::effect::{Foreseen, Outlook, Trust};
+use crate::effect::{Forecast, PlannedScript, Trust};
 use crate::fault::BoxError;
 
 const TRACKING: &str = "CREATE TABLE __switchy_migrations (name TEXT NOT NULL UNIQUE, down_sql TEXT)";
@@ -18,23 +18,27 @@ fn live(schema: &str) -> Connection {
     live
 }
 
-fn outlooks(live: &Connection, scripts: &[Foreseen<'_>], prepare: Option<&Prepare<Sqlite>>) -> Vec<Outlook> {
+fn forecasts(
+    live: &Connection,
+    scripts: &[PlannedScript<'_>],
+    prepare: Option<&Prepare<Sqlite>>,
+) -> Vec<Forecast> {
     let tables = [TableName::default()];
     let dump = |live: &Connection| {
         let sql = "SELECT group_concat(type || name || tbl_name || rootpage || coalesce(sql, '')) FROM sqlite_master";
         (live.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), live.total_changes())
     };
     let before = dump(live);
-    let outlooks = foresee(live, &Rehearsal { scripts, tables: &tables, prepare }).unwrap();
+    let forecasts = forecast(live, &ForecastRequest { scripts, tables: &tables, prepare }).unwrap();
     assert_eq!(dump(live), before);
-    assert_eq!(outlooks.len(), scripts.len());
-    outlooks
+    assert_eq!(forecasts.len(), scripts.len());
+    forecasts
 }
 
 /// The effects and the failure of an outlook as one text.
-fn told(outlook: &Outlook) -> String {
-    let effects = outlook.effects.iter().map(ToString::to_string);
-    let failure = outlook.failure.as_ref().map(|fault| {
+fn told(forecast: &Forecast) -> String {
+    let effects = forecast.effects.iter().map(ToString::to_string);
+    let failure = forecast.failure.as_ref().map(|fault| {
         let place = fault.offset.map(|offset| format!(" at {offset}")).unwrap_or_default();
         let statement =
             fault.statement.as_ref().map(|(number, _)| format!(" in {number}")).unwrap_or_default();
@@ -44,7 +48,7 @@ fn told(outlook: &Outlook) -> String {
 }
 
 fn one(schema: &str, script: &str, trust: Trust) -> String {
-    told(&outlooks(&live(schema), &[Foreseen::new(Some(script), trust)], None)[0])
+    told(&forecasts(&live(schema), &[PlannedScript::new(Some(script), trust)], None)[0])
 }
 
 const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, tag TEXT);
@@ -151,17 +155,17 @@ fn a_rebuilt_table_is_told_apart_from_a_renamed_one() {
 #[test]
 fn scripts_follow_each_other() {
     let live = live(NOTES);
-    let program = |text| Foreseen::new(Some(text), Trust::Program);
+    let program = |text| PlannedScript::new(Some(text), Trust::Program);
     let scripts = [
         program(
             "DROP VIEW texts; ALTER TABLE notes RENAME TO entries; \
                 ALTER TABLE entries RENAME COLUMN tag TO label",
         ),
-        Foreseen::new(None, Trust::Program),
+        PlannedScript::new(None, Trust::Program),
         program("CREATE TABLE n (id); DROP TABLE entries; ALTER TABLE n RENAME TO entries"),
         program("DROP TABLE entries; CREATE VIEW texts AS SELECT 1; DROP VIEW texts"),
     ];
-    let told: Vec<_> = outlooks(&live, &scripts, None).iter().map(told).collect();
+    let told: Vec<_> = forecasts(&live, &scripts, None).iter().map(told).collect();
     let replaced = "replaces the table `notes` with 2 rows; drops the column `notes.tag` with 1 value; \
         drops the column `notes.text` with 2 values; drops the trigger `logged`; drops the index `by_tag`";
     assert_eq!(told, ["drops the view `texts`", "", replaced, "drops the table `notes` with 2 rows"]);
@@ -180,7 +184,7 @@ fn what_becomes_of_a_rebuilt_table_later_is_told_too() {
         "DROP TABLE old",
     ];
     let told: Vec<String> =
-        outlooks(&live(NOTES), &scripts.map(|text| Foreseen::new(Some(text), Trust::Program)), None)
+        forecasts(&live(NOTES), &scripts.map(|text| PlannedScript::new(Some(text), Trust::Program)), None)
             .iter()
             .map(told)
             .collect();
@@ -356,11 +360,12 @@ fn no_trap_is_left_for_the_tracking_table() {
 fn no_table_is_renamed_to_a_tracking_table() {
     let live = Connection::open_in_memory().unwrap();
     live.execute_batch("CREATE TABLE log (x)").unwrap();
-    let scripts = [Foreseen::new(Some("ALTER TABLE log RENAME TO __SWITCHY_migrations"), Trust::Database)];
+    let scripts =
+        [PlannedScript::new(Some("ALTER TABLE log RENAME TO __SWITCHY_migrations"), Trust::Database)];
     let taken =
         "FAILS there is already another table or index with this name: __SWITCHY_migrations at 0 in 1";
     assert_eq!(told_first(&live, &scripts), taken);
-    let scripts = [Foreseen::new(
+    let scripts = [PlannedScript::new(
         Some("ALTER TABLE log RENAME TO x; ALTER TABLE __switchy_migrations RENAME TO y"),
         Trust::Database,
     )];
@@ -397,11 +402,11 @@ fn a_script_out_of_the_database_does_its_work() {
 fn nothing_is_tried_behind_a_script_that_failed() {
     let live = live(NOTES);
     let scripts = [
-        Foreseen::new(Some("DROP VIEW texts; BEGIN; DROP TABLE log"), Trust::Database),
-        Foreseen::new(None, Trust::Program),
-        Foreseen::new(Some("DROP TABLE notes"), Trust::Database),
+        PlannedScript::new(Some("DROP VIEW texts; BEGIN; DROP TABLE log"), Trust::Database),
+        PlannedScript::new(None, Trust::Program),
+        PlannedScript::new(Some("DROP TABLE notes"), Trust::Database),
     ];
-    let told: Vec<_> = outlooks(&live, &scripts, None).iter().map(told).collect();
+    let told: Vec<_> = forecasts(&live, &scripts, None).iter().map(told).collect();
     assert_eq!(
         told,
         [
@@ -467,22 +472,22 @@ fn what_only_the_application_has_is_left_out_or_prepared() {
         CREATE TRIGGER t AFTER INSERT ON log BEGIN SELECT fold(new.x); END";
     live.execute_batch(schema).unwrap();
     let script = "DELETE FROM log WHERE fold(x) = 1; DROP INDEX folded; DROP TABLE notes";
-    let scripts = [Foreseen::new(Some(script), Trust::Program)];
+    let scripts = [PlannedScript::new(Some(script), Trust::Program)];
     assert_eq!(
-        told(&outlooks(&live, &scripts, None)[0]),
+        told(&forecasts(&live, &scripts, None)[0]),
         "drops the table `notes` with 0 rows (as its text reads); deletes rows of `log`, which has 0 rows (as its text reads); \
          drops the index `folded` (as its text reads); FAILS no such function: fold at 22 in 1"
     );
-    let scripts = [Foreseen::new(Some("DROP INDEX folded"), Trust::Program)];
+    let scripts = [PlannedScript::new(Some("DROP INDEX folded"), Trust::Program)];
     assert_eq!(
-        told(&outlooks(&live, &scripts, None)[0]),
+        told(&forecasts(&live, &scripts, None)[0]),
         "drops the index `folded` (as its text reads); FAILS no such index: folded; the copy of the schema lacks `folded`: \
          no such function: fold at 0 in 1"
     );
     let prepare: &Prepare<Sqlite> = &|conn: &Connection| Ok(with_function(conn)?);
-    let scripts = [Foreseen::new(Some(script), Trust::Database)];
+    let scripts = [PlannedScript::new(Some(script), Trust::Database)];
     assert_eq!(
-        told(&outlooks(&live, &scripts, Some(prepare))[0]),
+        told(&forecasts(&live, &scripts, Some(prepare))[0]),
         "drops the table `notes` with 0 rows; deletes rows of `log`, which has 0 rows; drops the index `folded`"
     );
 }
@@ -490,10 +495,11 @@ fn what_only_the_application_has_is_left_out_or_prepared() {
 #[test]
 fn the_hook_may_fail_and_may_attach() {
     let live = live(NOTES);
-    let scripts = [Foreseen::new(Some("DROP TABLE aux.a"), Trust::Program)];
+    let scripts = [PlannedScript::new(Some("DROP TABLE aux.a"), Trust::Program)];
     let tables = [TableName::default()];
     let failing: &Prepare<Sqlite> = &|_: &Connection| Err(BoxError::from("no key"));
-    let fault = foresee(&live, &Rehearsal { scripts: &scripts, tables: &tables, prepare: Some(failing) });
+    let fault =
+        forecast(&live, &ForecastRequest { scripts: &scripts, tables: &tables, prepare: Some(failing) });
     assert_eq!(fault.unwrap_err().to_string(), "the hook that prepares our connection failed: no key");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("aux.db").display().to_string();
@@ -503,7 +509,7 @@ fn the_hook_may_fail_and_may_attach() {
         conn.execute("ATTACH ?1 AS aux", [&path])?;
         Ok(conn.execute_batch("BEGIN; CREATE TABLE notes (x)")?)
     };
-    let told = told(&outlooks(&live, &scripts, Some(&attaching))[0]);
+    let told = told(&forecasts(&live, &scripts, Some(&attaching))[0]);
     assert!(told.contains("FAILS no such table: aux.a; the copy of the schema lacks `aux`"), "{told}");
     other.execute_batch("SELECT * FROM a").unwrap();
 }
@@ -516,8 +522,8 @@ fn a_crafted_schema_does_nothing() {
         let insert = "INSERT INTO sqlite_master VALUES ('trigger', 'sqlite_x', 'log', 0, ?1)";
         live.execute(insert, [sql]).unwrap();
         live.execute_batch("PRAGMA writable_schema = OFF").unwrap();
-        let scripts = [Foreseen::new(Some("INSERT INTO log VALUES (1)"), Trust::Database)];
-        told(&outlooks(&live, &scripts, None)[0])
+        let scripts = [PlannedScript::new(Some("INSERT INTO log VALUES (1)"), Trust::Database)];
+        told(&forecasts(&live, &scripts, None)[0])
     };
     let rows = [
         ("ATTACH 'nowhere.db' AS x", "its text is not one that creates something"),
@@ -547,13 +553,13 @@ fn a_crafted_schema_does_nothing() {
         CREATE TABLE __switchy_migrations (name REFERENCES a ON DELETE CASCADE)",
     )
     .unwrap();
-    let scripts = [Foreseen::new(Some("DELETE FROM a"), Trust::Database)];
+    let scripts = [PlannedScript::new(Some("DELETE FROM a"), Trust::Database)];
     let told = told_first(&live, &scripts);
     assert_eq!(told, "FAILS the tracking table `__switchy_migrations` has a foreign key");
 }
 
-fn told_first(live: &Connection, scripts: &[Foreseen<'_>]) -> String {
-    told(&outlooks(live, scripts, None)[0])
+fn told_first(live: &Connection, scripts: &[PlannedScript<'_>]) -> String {
+    told(&forecasts(live, scripts, None)[0])
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::MigrationRunner;
-use crate::backend::{Backend, Ledger, TableForm, patiently};
+use crate::backend::{Backend, TableForm, TrackingTable, patiently};
 use crate::dialect::TableName;
 use crate::error::{ErrorKind, Result};
 use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
-use crate::history::{Basis, Dirty, Head, History, Record};
+use crate::history::{Dirty, Head, History, HistoryDigest, Record};
 use crate::lock::Lock;
 use crate::migration::Action;
 use crate::step::Direction;
@@ -22,11 +22,11 @@ impl<B: Backend> MigrationRunner<B> {
             return head;
         }
         let beginnings = self.beginnings();
-        Head { basis: beginnings.last().copied(), count: beginnings.len().saturating_sub(1) }
+        Head { digest: beginnings.last().copied(), count: beginnings.len().saturating_sub(1) }
     }
 
     /// The digest after none, one, two, ... of the migrations that run here.
-    fn beginnings(&self) -> &[Basis] {
+    fn beginnings(&self) -> &[HistoryDigest] {
         self.beginnings.get_or_init(|| {
             let environment = self.environment.as_deref();
             let compiled = self.set.compiled().and_then(|set| set.beginnings(environment));
@@ -35,8 +35,8 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// The head of the tracking table, without a digest if a record is dirty.
-    pub(super) fn settled(&self, conn: &mut B::Conn<'_>) -> Result<Head> {
-        patiently(self.lock_timeout, || B::settled(conn, &self.table)).map_err(self.reading())
+    pub(super) fn clean_head(&self, conn: &mut B::Conn<'_>) -> Result<Head> {
+        patiently(self.lock_timeout, || B::clean_head(conn, &self.table)).map_err(self.reading())
     }
 
     /// What has to be known to go to a target. If the head is the one after the first migrations of the set, the records need not be read:
@@ -46,38 +46,38 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         target: &Target,
         head: Option<Head>,
-    ) -> Result<(Ledger, History)> {
+    ) -> Result<(TrackingTable, History)> {
         if matches!(target, Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_)) {
             let head = match head {
                 Some(head) => head,
-                None => self.settled(conn)?,
+                None => self.clean_head(conn)?,
             };
-            if head.basis.is_some() && self.beginnings().get(head.count).copied() == head.basis {
+            if head.digest.is_some() && self.beginnings().get(head.count).copied() == head.digest {
                 let form =
                     patiently(self.lock_timeout, || B::form(conn, &self.table)).map_err(self.reading())?;
                 if form != TableForm::Old {
-                    return Ok((Ledger::new(form, head, Vec::new()), History::beginning(head)));
+                    return Ok((TrackingTable::new(form, head, Vec::new()), History::beginning(head)));
                 }
             }
         }
-        self.books(conn)
+        self.read_table(conn)
     }
 
     /// The tracking table, and the history it tells. Checksums that other programs computed in another way from the text
     /// that the set has are replaced by ours.
-    pub(super) fn books(&self, conn: &mut B::Conn<'_>) -> Result<(Ledger, History)> {
-        let ledger = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
-        let history = self.told(ledger.records.clone());
-        Ok((ledger, history))
+    pub(super) fn read_table(&self, conn: &mut B::Conn<'_>) -> Result<(TrackingTable, History)> {
+        let tracking = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
+        let history = self.history_of(tracking.records.clone());
+        Ok((tracking, history))
     }
 
     /// The history alone.
     pub(super) fn read_history(&self, conn: &mut B::Conn<'_>) -> Result<History> {
-        let ledger = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
-        Ok(self.told(ledger.records))
+        let tracking = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
+        Ok(self.history_of(tracking.records))
     }
 
-    fn told(&self, records: Vec<Record>) -> History {
+    fn history_of(&self, records: Vec<Record>) -> History {
         let mut history = History::new(records);
         for record in history.records_mut() {
             let Some(place) = self.set.graph().place(&record.id) else { continue };
@@ -118,12 +118,12 @@ impl<B: Backend> MigrationRunner<B> {
     pub(super) fn upgrade(&self, conn: &mut B::Conn<'_>) -> Result<()> {
         let passes = |kind: FaultKind| matches!(kind, FaultKind::ReadOnly | FaultKind::Busy);
         let upgraded = self.locked(conn, |conn, holding| {
-            let (ledger, history) = self.books(conn)?;
-            if ledger.form != TableForm::Old {
+            let (tracking, history) = self.read_table(conn)?;
+            if tracking.form != TableForm::Old {
                 return Ok(());
             }
             let stored = HashMap::new();
-            let outcome = self.executor(holding, &stored).upgrade(conn, &ledger, &self.completed(&history));
+            let outcome = self.executor(holding, &stored).upgrade(conn, &tracking, &self.completed(&history));
             match outcome {
                 Err(Stop::Moved) => Ok(()),
                 Err(Stop::Fault(fault)) if passes(fault.kind()) => Ok(()),
@@ -142,12 +142,12 @@ impl<B: Backend> MigrationRunner<B> {
         if B::SCHEMA_CAN_BE_ATOMIC {
             return Ok(());
         }
-        let (ledger, history) = self.books(conn)?;
-        if ledger.form == TableForm::Current {
+        let (tracking, history) = self.read_table(conn)?;
+        if tracking.form == TableForm::Current {
             return Ok(());
         }
         let history = self.completed(&history);
-        let made = match (ledger.form, &self.lock) {
+        let made = match (tracking.form, &self.lock) {
             (TableForm::Old, Lock::Row | Lock::Off) => Err(Fault::new(
                 FaultKind::Other,
                 "it has an older form, which can be brought up to date only by one program at a time",
@@ -159,7 +159,7 @@ impl<B: Backend> MigrationRunner<B> {
                 let written = self.completed(&made);
                 let changed = written.records().iter().filter(|record| made.get(&record.id) != Some(*record));
                 changed.into_iter().try_for_each(|record| B::update(conn, table, record))?;
-                B::stamp(conn, table, written.basis())
+                B::stamp(conn, table, written.digest())
             }),
             _ => patiently(self.lock_timeout, || B::create_table(conn, table, &[])),
         };

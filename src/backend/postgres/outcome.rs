@@ -10,7 +10,7 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::Dirty;
 use crate::id::MigrationId;
-use crate::reached::Standing;
+use crate::progress::StatementOutcome;
 use crate::sql::postgres::statements;
 use crate::sql::{Token, Tokens, blank_len};
 
@@ -158,13 +158,18 @@ fn is_shown_as(statement: &str, shown: &str) -> bool {
 }
 
 /// Whether a statement is done that nobody saw end.
-pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
-    let unknown = |why: String| Ok(Standing::Unknown(why));
+pub(super) fn statement_outcome(
+    conn: &mut Client,
+    script: &str,
+    statement: u32,
+    mark: &str,
+) -> Result<StatementOutcome, Fault> {
+    let unknown = |why: String| Ok(StatementOutcome::Unknown(why));
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
     if let Some(piece) = pieces.get(place) {
         if let Some(worker) = worker(conn, piece.text)? {
-            return Ok(Standing::AtWork(worker));
+            return Ok(StatementOutcome::Running(worker));
         }
     }
     let index = pieces.get(place).and_then(|piece| index(piece.text));
@@ -172,15 +177,16 @@ pub(super) fn stands(conn: &mut Client, script: &str, statement: u32, mark: &str
         return unknown("it cannot be in a transaction".to_owned());
     };
     Ok(match (found(conn, &index, mark).map_err(fault)?, index) {
-        (Some(Found { name, is_valid: false, .. }), Index::Built { .. }) => {
-            Standing::Half { what: format!("the invalid index {name}"), remedy: drop_invalid(&name) }
-        }
+        (Some(Found { name, is_valid: false, .. }), Index::Built { .. }) => StatementOutcome::Partial {
+            what: format!("the invalid index {name}"),
+            remedy: drop_invalid(&name),
+        },
         (Some(found), Index::Built { name: None, .. }) => {
             return unknown(format!("somebody else may have made the index {}", found.name));
         }
-        (None, Index::Built { .. }) => Standing::NotDone,
-        (Some(found), _) if found.number == before => Standing::NotDone,
-        _ => Standing::Done,
+        (None, Index::Built { .. }) => StatementOutcome::NoEffect,
+        (Some(found), _) if found.number == before => StatementOutcome::NoEffect,
+        _ => StatementOutcome::Completed,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What is the case.
 
 use super::MigrationRunner;
-use crate::backend::{Attempt, Backend, patiently};
+use crate::backend::{Backend, LockAttempt, patiently};
 use crate::error::{Failure, Result};
 use crate::history::History;
 use crate::id::MigrationId;
@@ -16,7 +16,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Errors
     /// If the database cannot be read.
     pub fn status(&self, mut conn: B::Conn<'_>) -> Result<Status> {
-        self.enter(&mut conn)?;
+        self.run_session_sql(&mut conn)?;
         let history = self.read_history(&mut conn)?;
         Ok(status(self.set.graph(), &history, self.setting()))
     }
@@ -32,7 +32,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read, or neither the set nor the history knows the migration.
     pub fn is_applied(&self, mut conn: B::Conn<'_>, id: impl Into<MigrationId>) -> Result<bool> {
         let id = id.into();
-        self.enter(&mut conn)?;
+        self.run_session_sql(&mut conn)?;
         let history = self.read_history(&mut conn)?;
         match (history.get(&id), self.set.graph().place(&id)) {
             (Some(record), _) => Ok(record.dirty.is_none()),
@@ -62,17 +62,17 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the lock cannot be looked at.
     pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
         let conn = &mut conn;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         if self.lock == Lock::Sidecar {
             let table = B::resolve(conn, &self.table).map_err(self.reading())?;
             let looking = |fault| self.database("look at the lock", fault);
             match B::try_lock(conn, &table).map_err(looking)? {
-                Attempt::Held => {
+                LockAttempt::Acquired => {
                     B::unlock(conn, &table).map_err(looking)?;
                     return Ok(None);
                 }
-                Attempt::HeldBy(holder) => return Ok(Some(holder)),
-                Attempt::Impossible => {}
+                LockAttempt::HeldBy(holder) => return Ok(Some(holder)),
+                LockAttempt::Unsupported => {}
             }
         }
         self.lock.holder(B::locate(conn))
@@ -90,9 +90,9 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read.
     pub fn history(&self, mut conn: B::Conn<'_>) -> Result<History> {
         let conn = &mut conn;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
-        let traces = patiently(self.lock_timeout, || B::traces(conn, &self.table.log()));
-        Ok(history.with_traces(traces.map_err(self.reading())?))
+        let log_entries = patiently(self.lock_timeout, || B::read_log(conn, &self.table.log()));
+        Ok(history.with_log(log_entries.map_err(self.reading())?))
     }
 }

@@ -1,11 +1,11 @@
-//! [`Ledger`]: a tracking table as it was found.
+//! [`TrackingTable`]: a tracking table as it was found.
 
 use crate::history::{Head, Record};
 
 /// The tracking table as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Ledger {
+pub struct TrackingTable {
     /// Whether the table exists, and in which form.
     pub form: TableForm,
     /// What [`Backend::head`](crate::Backend::head) says of it at the same moment.
@@ -14,7 +14,7 @@ pub struct Ledger {
     pub records: Vec<Record>,
 }
 
-impl Ledger {
+impl TrackingTable {
     /// The ledger of a database without a tracking table.
     pub const MISSING: Self = Self { form: TableForm::Missing, head: Head::EMPTY, records: Vec::new() };
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::{Backend, Progress, Scope, atomically, patiently};
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
-use crate::reached::Reached;
+use crate::progress::ScriptProgress;
 use crate::sql::Tokens;
 use crate::step::ForeignKeys;
 
 /// What can be done so that it is known of a statement whether it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum StatementClass {
     /// It is one transaction with the note that it is done.
     Plain,
     /// It cannot be, and does no harm if it runs again: a setting of the session, `VACUUM`.
@@ -73,10 +73,10 @@ pub(super) struct Walk<'w, 'p, B: Backend> {
         not(feature = "mysql"),
         allow(dead_code, reason = "elsewhere nothing is noted that may be taken back")
     )]
-    last: Option<Reached>,
+    last: Option<ScriptProgress>,
     /// What is still to be noted of a statement that is done.
     #[cfg(feature = "mysql")]
-    owed: Option<Reached>,
+    owed: Option<ScriptProgress>,
 }
 
 impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
@@ -104,7 +104,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     /// Notes where the script begins, so that it can be said of a transaction that begins before anything else is noted.
     #[cfg(feature = "mysql")]
     pub(super) fn begins_at(&mut self, conn: &mut B::Conn<'_>, number: u32) -> Result<(), Fault> {
-        self.note(conn, &Reached { statement: number, of: Some(self.of), mark: None })
+        self.note(conn, &ScriptProgress { statement: number, of: Some(self.of), mark: None })
     }
 
     /// Takes it that a transaction of the script's is open where it goes on, and whether another begins when it ends.
@@ -118,25 +118,25 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         &mut self,
         conn: &mut B::Conn<'_>,
         number: u32,
-        manner: Manner,
+        class: StatementClass,
         run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let of = Some(self.of);
-        let reached = |statement, mark| Reached { statement, of, mark };
+        let reached = |statement, mark| ScriptProgress { statement, of, mark };
         let next = reached(number + 1, None);
         #[cfg(feature = "mysql")]
-        if !matches!(manner, Manner::Alone(_) | Manner::Owing(_)) {
+        if !matches!(class, StatementClass::Alone(_) | StatementClass::Owing(_)) {
             self.catch_up(conn)?;
         }
-        match manner {
+        match class {
             #[cfg(feature = "mysql")]
-            manner if self.is_mute => self.take_under_locks(conn, &manner, &next, run),
+            class if self.is_mute => self.take_under_locks(conn, &class, &next, run),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Manner::Unnoted => run(conn),
+            StatementClass::Unnoted => run(conn),
             #[cfg(feature = "mysql")]
-            Manner::Owing(mark) => self.take_owing(conn, number, mark, next, run),
+            StatementClass::Owing(mark) => self.take_owing(conn, number, mark, next, run),
             #[cfg(feature = "mysql")]
-            Manner::Opaque if self.has_own => {
+            StatementClass::Opaque if self.has_own => {
                 let begins = reached(number, Some(String::new()));
                 if self.goes_on_behind(conn, begins, run)? {
                     Ok(())
@@ -145,16 +145,20 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 }
             }
             #[cfg(feature = "mysql")]
-            Manner::Opaque => self.take(conn, number, Manner::Alone(String::new()), run),
+            StatementClass::Opaque => self.take(conn, number, StatementClass::Alone(String::new()), run),
             // It is so already; there are no locks; nothing is open that it could commit.
             #[cfg(feature = "mysql")]
-            Manner::Unchains if !self.is_chained => self.take(conn, number, Manner::Repeatable, run),
+            StatementClass::Unchains if !self.is_chained => {
+                self.take(conn, number, StatementClass::Repeatable, run)
+            }
             #[cfg(feature = "mysql")]
-            Manner::Unlocks => self.take(conn, number, Manner::Repeatable, run),
+            StatementClass::Unlocks => self.take(conn, number, StatementClass::Repeatable, run),
             #[cfg(feature = "mysql")]
-            Manner::Settles if !self.has_own => self.take(conn, number, Manner::Repeatable, run),
+            StatementClass::Settles if !self.has_own => {
+                self.take(conn, number, StatementClass::Repeatable, run)
+            }
             #[cfg(feature = "mysql")]
-            Manner::Settles => {
+            StatementClass::Settles => {
                 if self.goes_on_behind(conn, reached(number, None), run)? {
                     return Ok(());
                 }
@@ -162,7 +166,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 if self.is_chained { Ok(()) } else { self.note(conn, &next) }
             }
             #[cfg(feature = "mysql")]
-            Manner::Locks => {
+            StatementClass::Locks => {
                 let begins = reached(number, Some(String::new()));
                 self.note(conn, &begins)?;
                 run(conn)?;
@@ -170,13 +174,13 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
                 Ok(())
             }
             #[cfg(feature = "mysql")]
-            Manner::Chains => {
+            StatementClass::Chains => {
                 run(conn)?;
                 (self.has_own, self.is_chained) = (true, true);
                 Ok(())
             }
             #[cfg(feature = "mysql")]
-            Manner::Unchains => {
+            StatementClass::Unchains => {
                 if self.has_own {
                     self.tell(conn, next.clone())?;
                 }
@@ -186,36 +190,36 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
             }
             // What is noted in a transaction of the script's goes with it: the note before its end is the one that counts. And what would
             // be noted behind the last commit would be left open; it does no harm to run again.
-            Manner::Plain | Manner::Repeatable if self.has_own => run(conn),
-            Manner::Plain => {
+            StatementClass::Plain | StatementClass::Repeatable if self.has_own => run(conn),
+            StatementClass::Plain => {
                 let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
                 atomically::<B, _, _>(conn, &scope, |conn| {
                     run(conn)?;
                     self.tell(conn, next.clone())
                 })
             }
-            Manner::Repeatable => {
+            StatementClass::Repeatable => {
                 run(conn)?;
                 self.note(conn, &next)
             }
             #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Manner::Alone(mark) => {
+            StatementClass::Alone(mark) => {
                 let begins = reached(number, Some(mark));
                 self.note(conn, &begins)?;
                 run(conn)?;
                 self.note_committed(conn, &next)
             }
             // On MySQL it commits the one that is open. Elsewhere it does nothing, or marks a place to which that can go back.
-            Manner::Begins if self.has_own && B::DIALECT != Dialect::Mysql => run(conn),
-            Manner::Begins => {
+            StatementClass::Begins if self.has_own && B::DIALECT != Dialect::Mysql => run(conn),
+            StatementClass::Begins => {
                 self.note_own(conn, number)?;
                 // Where it goes on stands in the record already: here, as long as this transaction is not committed.
                 run(conn)?;
                 self.has_own = true;
                 Ok(())
             }
-            manner @ (Manner::Commits | Manner::RollsBack) => {
-                let keeps_own = self.has_own && manner == Manner::Commits;
+            class @ (StatementClass::Commits | StatementClass::RollsBack) => {
+                let keeps_own = self.has_own && class == StatementClass::Commits;
                 let is_noted = keeps_own && self.tell_own(conn, next.clone())?;
                 run(conn)?;
                 self.has_own = self.is_chained || B::in_transaction(conn)?;
@@ -231,13 +235,13 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         conn: &mut B::Conn<'_>,
         number: u32,
         mark: String,
-        next: Reached,
+        next: ScriptProgress,
         run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         if mark.is_empty() || self.is_chained {
-            return self.take(conn, number, Manner::Alone(mark), run);
+            return self.take(conn, number, StatementClass::Alone(mark), run);
         }
-        self.note(conn, &Reached { statement: number, of: Some(self.of), mark: Some(mark) })?;
+        self.note(conn, &ScriptProgress { statement: number, of: Some(self.of), mark: Some(mark) })?;
         run(conn)?;
         (self.has_own, self.owed) = (false, Some(next));
         Ok(())
@@ -248,20 +252,20 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     fn take_under_locks(
         &mut self,
         conn: &mut B::Conn<'_>,
-        manner: &Manner,
-        next: &Reached,
+        class: &StatementClass,
+        next: &ScriptProgress,
         run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         run(conn)?;
-        match manner {
-            Manner::Unlocks => {
+        match class {
+            StatementClass::Unlocks => {
                 self.is_mute = false;
                 // A transaction that began behind the locks took them away, and goes on.
                 self.has_own = !self.is_chained && B::in_transaction(conn)?;
                 if self.has_own { Ok(()) } else { self.note_committed(conn, next) }
             }
-            Manner::Chains | Manner::Unchains => {
-                self.is_chained = *manner == Manner::Chains;
+            StatementClass::Chains | StatementClass::Unchains => {
+                self.is_chained = *class == StatementClass::Chains;
                 Ok(())
             }
             _ => Ok(()),
@@ -291,19 +295,19 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         if !self.has_own {
             return Ok(());
         }
-        self.tell_own(conn, Reached { statement: number, of: Some(self.of), mark: None }).map(drop)
+        self.tell_own(conn, ScriptProgress { statement: number, of: Some(self.of), mark: None }).map(drop)
     }
 
     /// Notes something in a transaction of the script's, and says whether it could: one that only reads has changed nothing, and may be done
     /// again. Elsewhere than on MySQL an error would have ended it.
-    fn tell_own(&mut self, conn: &mut B::Conn<'_>, reached: Reached) -> Result<bool, Fault> {
+    fn tell_own(&mut self, conn: &mut B::Conn<'_>, reached: ScriptProgress) -> Result<bool, Fault> {
         match self.tell(conn, reached) {
             Err(fault) if fault.kind() == FaultKind::ReadOnly && B::DIALECT == Dialect::Mysql => Ok(false),
             outcome => outcome.map(|()| true),
         }
     }
 
-    fn tell(&mut self, conn: &mut B::Conn<'_>, reached: Reached) -> Result<(), Fault> {
+    fn tell(&mut self, conn: &mut B::Conn<'_>, reached: ScriptProgress) -> Result<(), Fault> {
         (self.progress)(conn, reached.clone())?;
         // It tells of all that is done.
         #[cfg(feature = "mysql")]
@@ -318,7 +322,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     fn goes_on_behind(
         &mut self,
         conn: &mut B::Conn<'_>,
-        reached: Reached,
+        reached: ScriptProgress,
         run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Fault>,
     ) -> Result<bool, Fault> {
         let before = self.last.clone();
@@ -340,13 +344,13 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
         if self.has_own { Duration::ZERO } else { self.patience }
     }
 
-    fn note(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
+    fn note(&mut self, conn: &mut B::Conn<'_>, reached: &ScriptProgress) -> Result<(), Fault> {
         patiently(self.patience(), || self.tell(conn, reached.clone()))
     }
 
     /// Notes that a statement is done which ended whatever transaction was open.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
-    fn note_committed(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
+    fn note_committed(&mut self, conn: &mut B::Conn<'_>, reached: &ScriptProgress) -> Result<(), Fault> {
         self.has_own = false;
         self.note_behind(conn, reached)?;
         if self.is_chained {
@@ -357,7 +361,7 @@ impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
     }
 
     /// Notes that a statement is done that must not run again. If that fails, the statement is done all the same.
-    fn note_behind(&mut self, conn: &mut B::Conn<'_>, reached: &Reached) -> Result<(), Fault> {
+    fn note_behind(&mut self, conn: &mut B::Conn<'_>, reached: &ScriptProgress) -> Result<(), Fault> {
         self.note(conn, reached).map_err(Fault::partial)
     }
 }

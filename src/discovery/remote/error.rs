@@ -1,4 +1,4 @@
-//! [`Trouble`]: what went wrong between here and a server, as a sentence.
+//! [`RemoteError`]: what went wrong between here and a server, as a sentence.
 
 use std::borrow::Cow;
 use std::io;
@@ -11,7 +11,7 @@ use crate::error::{Failure, Location, MigrationError};
 
 /// A failure, and whether the same may go well later.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct RemoteError {
     pub(super) place: String,
     pub(super) what: String,
     pub(super) remedy: Cow<'static, str>,
@@ -23,7 +23,7 @@ pub(super) struct Trouble {
     pub(super) cause: Option<io::Error>,
 }
 
-impl Trouble {
+impl RemoteError {
     /// One that does not pass.
     pub(super) fn new(place: &str, what: String, remedy: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -38,8 +38,8 @@ impl Trouble {
     }
 }
 
-impl From<Trouble> for MigrationError {
-    fn from(Trouble { place, what, remedy, can_pass, cause, .. }: Trouble) -> Self {
+impl From<RemoteError> for MigrationError {
+    fn from(RemoteError { place, what, remedy, can_pass, cause, .. }: RemoteError) -> Self {
         Failure::Remote { at: Location::file(place), what, remedy, can_pass, cause }.into()
     }
 }
@@ -50,12 +50,12 @@ pub(super) fn what_failed(
     at: &Address,
     error: ureq::Error,
     settings: &RemoteMigrations,
-) -> Trouble {
+) -> RemoteError {
     use ureq::{Error, Timeout};
-    let passing = |what: String, remedy: &'static str, is_worth_retrying| Trouble {
+    let passing = |what: String, remedy: &'static str, is_worth_retrying| RemoteError {
         can_pass: true,
         is_worth_retrying,
-        ..Trouble::new(place, what, remedy)
+        ..RemoteError::new(place, what, remedy)
     };
     match error {
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => passing(
@@ -83,17 +83,17 @@ pub(super) fn what_failed(
         Error::ConnectionFailed => {
             passing("no connection can be made".to_owned(), "check the network and the address", true)
         }
-        Error::Protocol(error) => Trouble::new(
+        Error::Protocol(error) => RemoteError::new(
             place,
             format!("what answers does not speak HTTP as it should: {}", Shown(&error.to_string())),
             "check the address, and that nothing on the way answers in its place",
         ),
-        Error::LargeResponseHeader(..) => Trouble::new(
+        Error::LargeResponseHeader(..) => RemoteError::new(
             place,
             "what answers sends headers without end".to_owned(),
             "check the address, and that nothing on the way answers in its place",
         ),
-        other => Trouble::new(
+        other => RemoteError::new(
             place,
             format!("it cannot be asked for: {}", Shown(&other.to_string())),
             "check the address and the headers",
@@ -101,7 +101,7 @@ pub(super) fn what_failed(
     }
 }
 
-fn io_failed(place: &str, at: &Address, error: io::Error) -> Trouble {
+fn io_failed(place: &str, at: &Address, error: io::Error) -> RemoteError {
     let text = error.to_string();
     // What resolvers report has no kind of its own.
     let is_lookup =
@@ -118,20 +118,20 @@ fn io_failed(place: &str, at: &Address, error: io::Error) -> Trouble {
         | io::ErrorKind::BrokenPipe => ("the connection broke off".to_owned(), "try again later"),
         _ => (format!("the connection failed: {}", Shown(&text)), "check the network and the address"),
     };
-    Trouble {
+    RemoteError {
         can_pass: true,
         is_worth_retrying: true,
         cause: Some(error),
-        ..Trouble::new(place, what, remedy)
+        ..RemoteError::new(place, what, remedy)
     }
 }
 
-fn no_host(place: &str, at: &Address, cause: Option<io::Error>) -> Trouble {
-    Trouble {
+fn no_host(place: &str, at: &Address, cause: Option<io::Error>) -> RemoteError {
+    RemoteError {
         can_pass: true,
         is_worth_retrying: true,
         cause,
-        ..Trouble::new(
+        ..RemoteError::new(
             place,
             format!("no host `{}` is found", at.host()),
             "check its name, and that there is a network",
@@ -139,14 +139,14 @@ fn no_host(place: &str, at: &Address, cause: Option<io::Error>) -> Trouble {
     }
 }
 
-fn tls_failed(place: &str, text: &str) -> Trouble {
+fn tls_failed(place: &str, text: &str) -> RemoteError {
     let said = Shown(text.strip_prefix("invalid peer certificate: ").unwrap_or(text)).to_string();
     if text.contains("certificate") {
         let what = format!("the certificate of the server is not trusted: {said}");
         let remedy = "check the address and the clock; name an authority of your own with `trust`";
-        Trouble::new(place, what, remedy)
+        RemoteError::new(place, what, remedy)
     } else {
         let what = format!("what answers does not speak TLS as it should: {said}");
-        Trouble::new(place, what, "check the port, and that the server offers https")
+        RemoteError::new(place, what, "check the port, and that the server offers https")
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::check::{Outcome, equal, holds, recent};
 use super::ground::{Ground, committed};
 use super::{Behaviour, Testbed};
-use crate::backend::{Backend, Ledger, TableForm};
+use crate::backend::{Backend, TableForm, TrackingTable};
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::fault::Fault;
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
+use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::step::{Direction, ForeignKeys};
-use crate::stored::{Manner, StoredDown, StoredScript};
-use crate::trace::{Trace, TraceKind};
+use crate::stored::{ScriptOptions, StoredDown, StoredScript};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
@@ -33,8 +33,12 @@ fn a_missing_table_is_empty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) ->
     let table = TableName::default();
     for _ in 0..2 {
         equal("the head of no table", &it.with(|conn| B::head(conn, &table))?, &Head::EMPTY)?;
-        equal("the ledger of no table", &it.with(|conn| B::read(conn, &table))?, &Ledger::MISSING)?;
-        equal("the log of no table", &it.with(|conn| B::traces(conn, &table.log()))?, &Vec::new())?;
+        equal(
+            "the tracking table of no table",
+            &it.with(|conn| B::read(conn, &table))?,
+            &TrackingTable::MISSING,
+        )?;
+        equal("the log of no table", &it.with(|conn| B::read_log(conn, &table.log()))?, &Vec::new())?;
     }
     it.has(&[])
 }
@@ -49,8 +53,8 @@ fn samples() -> Vec<Record> {
     };
     let checksum = |text| Some(Checksum::of(text));
     let id = MigrationId::from("5_whole");
-    let manner = Manner { foreign_keys: ForeignKeys::Unchecked, ..Manner::default() };
-    let script = StoredScript::new(&id, "DROP TABLE \"it's\";\r\n\t-- 100 % ü \\n \\\\ $1 ?1 🦀", manner);
+    let options = ScriptOptions { foreign_keys: ForeignKeys::Unchecked, ..ScriptOptions::default() };
+    let script = StoredScript::new(&id, "DROP TABLE \"it's\";\r\n\t-- 100 % ü \\n \\\\ $1 ?1 🦀", options);
     let damaged =
         StoredScript { checksum: None, options: "guarded in_a_new_way".to_owned(), ..script.clone() };
     let bare = StoredScript { text: String::new(), options: String::new(), ..script.clone() };
@@ -104,25 +108,25 @@ fn with_records<B: Backend, T: Testbed<B>>(
     it: &Ground<'_, B, T>,
     table: &TableName,
     records: &[Record],
-) -> Result<Ledger, Fault> {
+) -> Result<TrackingTable, Fault> {
     it.with(|conn| committed::<B, _>(conn, |conn| B::create_table(conn, table, records)))?;
     it.with(|conn| B::read(conn, table))
 }
 
 fn records_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let (table, samples) = (TableName::default(), samples());
-    let ledger = with_records(it, &table, &[])?;
-    equal("the form of a table that was made", &ledger.form, &TableForm::Current)?;
-    are(&ledger.records, &[])?;
+    let tracking = with_records(it, &table, &[])?;
+    equal("the form of a table that was made", &tracking.form, &TableForm::Current)?;
+    are(&tracking.records, &[])?;
     for record in &samples {
         it.with(|conn| committed::<B, _>(conn, |conn| B::insert(conn, &table, record)))?;
     }
     let inserted = it.with(|conn| B::read(conn, &table))?;
     are(&inserted.records, &samples)?;
     // In place of the one that is there, as an older form is replaced.
-    let ledger = with_records(it, &table, &samples)?;
-    equal("the form of a table that was made", &ledger.form, &TableForm::Current)?;
-    are(&ledger.records, &samples)
+    let tracking = with_records(it, &table, &samples)?;
+    equal("the form of a table that was made", &tracking.form, &TableForm::Current)?;
+    are(&tracking.records, &samples)
 }
 
 fn an_update_keeps_the_date<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -240,12 +244,13 @@ fn what_cannot_be_written_is_a_fault<B: Backend, T: Testbed<B>>(it: &Ground<'_, 
 
 fn the_head_is_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let table = TableName::default();
-    let basis = |text: &str| Basis::EMPTY.toggled(Basis::of_record(&text.into(), None, false));
+    let digest =
+        |text: &str| HistoryDigest::EMPTY.toggled(HistoryDigest::of_record(&text.into(), None, false));
     let told = |what: &str, write: &dyn Fn(&mut B::Conn<'_>) -> Result<(), Fault>| -> Outcome<Head> {
         it.with(|conn| committed::<B, _>(conn, write))?;
         let head = it.with(|conn| B::head(conn, &table))?;
-        let ledger = it.with(|conn| B::read(conn, &table))?;
-        equal(&format!("the head, as `read` tells it after {what},"), &ledger.head, &head)?;
+        let tracking = it.with(|conn| B::read(conn, &table))?;
+        equal(&format!("the head, as `read` tells it after {what},"), &tracking.head, &head)?;
         Ok(head)
     };
     let (first, second) = (Record::new("1_a", None), Record::new("2_b", None));
@@ -253,23 +258,23 @@ fn the_head_is_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let unsettled = Record { dirty: Some(Dirty::begun(Direction::Up)), ..second.clone() };
     let head = told("making the table", &|conn| B::create_table(conn, &table, &[]))?;
     equal("the head of an empty table", &head, &Head::EMPTY)?;
-    let head = told("stamping an empty table", &|conn| B::stamp(conn, &table, basis("none")))?;
+    let head = told("stamping an empty table", &|conn| B::stamp(conn, &table, digest("none")))?;
     equal("the head of an empty table that was stamped", &head, &Head::EMPTY)?;
     let head = told("an insert", &|conn| B::insert(conn, &table, &first))?;
-    equal("the head of a record that was never stamped", &head, &Head { basis: None, count: 1 })?;
-    let head = told("a stamp", &|conn| B::stamp(conn, &table, basis("one")))?;
-    equal("the head", &head, &Head { basis: Some(basis("one")), count: 1 })?;
+    equal("the head of a record that was never stamped", &head, &Head { digest: None, count: 1 })?;
+    let head = told("a stamp", &|conn| B::stamp(conn, &table, digest("one")))?;
+    equal("the head", &head, &Head { digest: Some(digest("one")), count: 1 })?;
     let head = told("an update", &|conn| B::update(conn, &table, &dirty))?;
-    equal("the head after an update", &head, &Head { basis: Some(basis("one")), count: 1 })?;
+    equal("the head after an update", &head, &Head { digest: Some(digest("one")), count: 1 })?;
     let head = told("a second insert", &|conn| B::insert(conn, &table, &second))?;
-    equal("the head of a newest record that was never stamped", &head, &Head { basis: None, count: 2 })?;
-    let head = told("a second stamp", &|conn| B::stamp(conn, &table, basis("two")))?;
-    equal("the head of two", &head, &Head { basis: Some(basis("two")), count: 2 })?;
+    equal("the head of a newest record that was never stamped", &head, &Head { digest: None, count: 2 })?;
+    let head = told("a second stamp", &|conn| B::stamp(conn, &table, digest("two")))?;
+    equal("the head of two", &head, &Head { digest: Some(digest("two")), count: 2 })?;
     let head = told("an update of the newest", &|conn| B::update(conn, &table, &unsettled))?;
-    equal("the head after an update of the newest", &head, &Head { basis: Some(basis("two")), count: 2 })?;
+    equal("the head after an update of the newest", &head, &Head { digest: Some(digest("two")), count: 2 })?;
     told("deleting the newest", &|conn| B::delete(conn, &table, &second.id))?;
-    let head = told("a third stamp", &|conn| B::stamp(conn, &table, basis("three")))?;
-    equal("the head of one", &head, &Head { basis: Some(basis("three")), count: 1 })?;
+    let head = told("a third stamp", &|conn| B::stamp(conn, &table, digest("three")))?;
+    equal("the head of one", &head, &Head { digest: Some(digest("three")), count: 1 })?;
     let head = told("deleting the last", &|conn| B::delete(conn, &table, &first.id))?;
     equal("the head of a table that became empty", &head, &Head::EMPTY)
 }
@@ -278,30 +283,30 @@ fn lines_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome 
     let log = TableName::default().log();
     let text = |text: &str| Some(text.to_owned());
     let lines = [
-        Trace::new("2_b", TraceKind::RolledBack),
-        Trace {
+        LogEntry::new("2_b", LogEntryKind::RolledBack),
+        LogEntry {
             applied_on: text("2024-03-04T05:06:07.089"),
             checksum: Some(Checksum::of("1")),
             program: text("notes \"1.2\""),
             who: text("ada 🦀"),
             why: text("it's said,\n100 % \\ ü"),
-            ..Trace::new("1_a", TraceKind::Forgotten)
+            ..LogEntry::new("1_a", LogEntryKind::Forgotten)
         },
-        Trace::new("2_b", TraceKind::Other("made better".to_owned())),
-        Trace::new("2_b", TraceKind::RolledBack),
+        LogEntry::new("2_b", LogEntryKind::Other("made better".to_owned())),
+        LogEntry::new("2_b", LogEntryKind::RolledBack),
     ];
     it.with(|conn| B::create_log(conn, &log))?;
     for line in &lines {
-        it.with(|conn| committed::<B, _>(conn, |conn| B::log(conn, &log, line)))?;
+        it.with(|conn| committed::<B, _>(conn, |conn| B::append_log(conn, &log, line)))?;
     }
-    let found = it.with(|conn| B::traces(conn, &log))?;
-    for trace in &found {
-        recent("the date of a line", &trace.logged_on)?;
+    let found = it.with(|conn| B::read_log(conn, &log))?;
+    for log_entry in &found {
+        recent("the date of a line", &log_entry.logged_on)?;
     }
-    let undated = found.into_iter().map(|trace| Trace { logged_on: String::new(), ..trace });
+    let undated = found.into_iter().map(|log_entry| LogEntry { logged_on: String::new(), ..log_entry });
     equal("the lines of the log", &undated.collect::<Vec<_>>(), &lines)?;
     let table = TableName::default();
-    equal("the tracking table beside a log", &it.with(|conn| B::read(conn, &table))?, &Ledger::MISSING)
+    equal("the tracking table beside a log", &it.with(|conn| B::read(conn, &table))?, &TrackingTable::MISSING)
 }
 
 /// Names that make trouble where they are not quoted, or cut.
@@ -322,21 +327,25 @@ fn tables_are_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     equal("the number of names that are good", &tables.len(), &NAMES.len())?;
     let id = |table: &TableName| MigrationId::from(format!("1 of {table}"));
     for table in &tables {
-        equal("the ledger of no table", &it.with(|conn| B::read(conn, table))?, &Ledger::MISSING)?;
+        equal(
+            "the tracking table of no table",
+            &it.with(|conn| B::read(conn, table))?,
+            &TrackingTable::MISSING,
+        )?;
         it.with(|conn| B::create_log(conn, &table.log()))?;
         it.with(|conn| {
             committed::<B, _>(conn, |conn| {
                 B::create_table(conn, table, &[])?;
                 B::insert(conn, table, &Record::new(id(table), None))?;
-                B::log(conn, &table.log(), &Trace::new(id(table), TraceKind::RolledBack))
+                B::append_log(conn, &table.log(), &LogEntry::new(id(table), LogEntryKind::RolledBack))
             })
         })?;
     }
     for table in &tables {
         are(&it.with(|conn| B::read(conn, table))?.records, &[Record::new(id(table), None)])?;
         equal("the count in the head", &it.with(|conn| B::head(conn, table))?.count, &1)?;
-        let traces = it.with(|conn| B::traces(conn, &table.log()))?;
-        let found: Vec<&MigrationId> = traces.iter().map(|trace| &trace.id).collect();
+        let log_entries = it.with(|conn| B::read_log(conn, &table.log()))?;
+        let found: Vec<&MigrationId> = log_entries.iter().map(|log_entry| &log_entry.id).collect();
         equal("the lines of the log", &found, &[&id(table)])?;
     }
     Ok(())

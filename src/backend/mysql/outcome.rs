@@ -10,7 +10,7 @@ use super::settings;
 use crate::checksum::Checksum;
 use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
-use crate::reached::Standing;
+use crate::progress::StatementOutcome;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, Subject, creates, kind, statements};
 
@@ -246,8 +246,13 @@ fn may_be_gone(statement: &str, subjects: &[Subject<'_>]) -> bool {
     is_event && Tokens::new(statement).any(|token| token.is("at"))
 }
 
-pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) -> Result<Standing, Fault> {
-    let unknown = || Standing::Unknown("it commits as it goes".to_owned());
+pub(super) fn statement_outcome(
+    conn: &mut Conn,
+    script: &str,
+    statement: u32,
+    mark: &str,
+) -> Result<StatementOutcome, Fault> {
+    let unknown = || StatementOutcome::Unknown("it commits as it goes".to_owned());
     let pieces = statements(script).unwrap_or_default();
     let place = usize::try_from(statement).unwrap_or(usize::MAX).wrapping_sub(1);
     let Some(piece) = pieces.get(place) else { return Ok(unknown()) };
@@ -259,32 +264,34 @@ pub(super) fn stands(conn: &mut Conn, script: &str, statement: u32, mark: &str) 
     let before: Vec<&str> = parts.by_ref().take(subjects.len()).collect();
     let database = parts.next().filter(|_| !mark.is_empty());
     if let Some(worker) = worker(conn, piece.text, database)? {
-        return Ok(Standing::AtWork(worker));
+        return Ok(StatementOutcome::Running(worker));
     }
     let Some(database) = database.filter(|_| !subjects.is_empty()) else { return Ok(unknown()) };
     let now = match words(conn, &subjects, database, &mut Looks::default()) {
         Err(fault) if is_refused(&fault) => {
-            return Ok(Standing::Unknown(format!("nobody may look here: {fault}")));
+            return Ok(StatementOutcome::Unknown(format!("nobody may look here: {fault}")));
         }
         outcome => outcome?,
     };
     if may_be_gone(piece.text, &subjects) {
-        return Ok(Standing::Unknown("an event is gone when it has happened".to_owned()));
+        return Ok(StatementOutcome::Unknown("an event is gone when it has happened".to_owned()));
     }
     // `CREATE OR REPLACE` that did not come to its end may have removed what was there.
     if creates(piece.text) && now.iter().any(|word| word == MISSING) {
-        return Ok(Standing::NotDone);
+        return Ok(StatementOutcome::NoEffect);
     }
     let is_drop = Tokens::new(piece.text).next().is_some_and(|verb| verb.is("drop"));
     if is_drop && now.iter().all(|word| word == MISSING) {
-        return Ok(Standing::Done);
+        return Ok(StatementOutcome::Completed);
     }
     let changed = before.iter().zip(&now).filter(|(before, now)| **before != now.as_str()).count();
     Ok(match changed {
-        0 if may_hide(piece.text) => Standing::Unknown("it leaves the definition as it was".to_owned()),
-        0 => Standing::NotDone,
-        all if all == subjects.len() => Standing::Done,
-        _ => Standing::Unknown("a part of it is done".to_owned()),
+        0 if may_hide(piece.text) => {
+            StatementOutcome::Unknown("it leaves the definition as it was".to_owned())
+        }
+        0 => StatementOutcome::NoEffect,
+        all if all == subjects.len() => StatementOutcome::Completed,
+        _ => StatementOutcome::Unknown("a part of it is done".to_owned()),
     })
 }
 

@@ -16,9 +16,9 @@ use self::parents::Parents;
 use self::watch::{Rule, Seen};
 use super::script::{input_offset, own_text};
 use super::{Sqlite, fault, transactions};
-use crate::backend::Rehearsal;
+use crate::backend::ForecastRequest;
 use crate::dialect::{TableName, quote};
-use crate::effect::{Effect, EffectKind, Evidence, Foreseen, Outlook, Trust, Unparented, scan};
+use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust, Unparented, scan};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, mentions, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
@@ -31,22 +31,22 @@ mod tests;
 mod watch;
 
 /// What is to be expected of each script, if they run one after the other.
-pub(super) fn foresee<'c>(
+pub(super) fn forecast<'c>(
     live: &'c Connection,
-    rehearsal: &Rehearsal<'c, Sqlite>,
-) -> Result<Vec<Outlook>, Fault> {
-    if rehearsal.scripts.iter().all(|script| script.text.is_none()) {
-        return Ok(rehearsal.scripts.iter().map(|_| Outlook::new()).collect());
+    request: &ForecastRequest<'c, Sqlite>,
+) -> Result<Vec<Forecast>, Fault> {
+    if request.scripts.iter().all(|script| script.text.is_none()) {
+        return Ok(request.scripts.iter().map(|_| Forecast::new()).collect());
     }
-    let copy = Copy::of(live, rehearsal)?;
+    let copy = Copy::of(live, request)?;
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
-    if rehearsal.scripts.iter().any(|script| script.trust == Trust::Database) {
-        copy.stand_in(rehearsal.tables)?;
+    if request.scripts.iter().any(|script| script.trust == Trust::Database) {
+        copy.stand_in(request.tables)?;
     }
     let parents = Parents::of(&copy.conn, &objects).map_err(fault)?;
     let mut stage = Stage {
         live,
-        tables: rehearsal.tables,
+        tables: request.tables,
         copy,
         objects,
         parents,
@@ -54,7 +54,7 @@ pub(super) fn foresee<'c>(
         takes: false,
         is_over: false,
     };
-    rehearsal.scripts.iter().map(|script| stage.try_out(script)).collect()
+    request.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
 
 /// Where the scripts are tried out, one after the other.
@@ -73,8 +73,8 @@ struct Stage<'c> {
 }
 
 impl Stage<'_> {
-    fn try_out(&mut self, script: &Foreseen<'_>) -> Result<Outlook, Fault> {
-        let Some(text) = script.text else { return Ok(Outlook::new()) };
+    fn try_out(&mut self, script: &PlannedScript<'_>) -> Result<Forecast, Fault> {
+        let Some(text) = script.text else { return Ok(Forecast::new()) };
         if self.is_over {
             return Ok(failed(Fault::new(FaultKind::Other, "not tried, since the script before it failed")));
         }
@@ -97,29 +97,29 @@ impl Stage<'_> {
         };
         self.takes = false;
         self.copy.watch.rule(rule);
-        let mut outlook = self.play(text, script.atomicity, rule, &before);
+        let mut forecast = self.play(text, script.atomicity, rule, &before);
         self.copy.watch.rule(Rule::Ours);
-        if rule == Rule::Database && outlook.failure.is_none() {
-            outlook.failure = self.left(&before.1, |_| true)?;
+        if rule == Rule::Database && forecast.failure.is_none() {
+            forecast.failure = self.left(&before.1, |_| true)?;
         }
         self.end_transaction()?;
-        self.is_over = rule == Rule::Database && outlook.failure.is_some();
+        self.is_over = rule == Rule::Database && forecast.failure.is_some();
         let mut effects = if self.takes {
             self.objects.follow(&self.copy.conn, None).map_err(fault)?;
             self.objects.finish(&self.copy.conn).map_err(fault)?
         } else {
             self.objects.emptied()
         };
-        effects.append(&mut outlook.effects);
-        outlook.effects = in_order(effects);
-        for effect in &mut outlook.effects {
+        effects.append(&mut forecast.effects);
+        forecast.effects = in_order(effects);
+        for effect in &mut forecast.effects {
             effect.rows = rows(self.live, effect);
         }
         if parents::may_leave(text) || !self.orphans.is_empty() {
             self.orphans = self.parents.left(self.live, &self.copy.conn, &self.objects).map_err(fault)?;
         }
-        outlook.orphans.clone_from(&self.orphans);
-        Ok(outlook)
+        forecast.orphans.clone_from(&self.orphans);
+        Ok(forecast)
     }
 
     /// What has the name of one of the engine's tables, and the triggers that speak of one.
@@ -202,8 +202,8 @@ impl Stage<'_> {
         atomicity: Atomicity,
         rule: Rule,
         before: &(Vec<Entry>, Vec<String>),
-    ) -> Outlook {
-        let mut outlook = Outlook::new();
+    ) -> Forecast {
+        let mut forecast = Forecast::new();
         // See `script::run` for the NUL.
         let terminated = format!("{text}\0");
         let (mut number, mut start) = (1, statement_start(text, 0));
@@ -215,17 +215,17 @@ impl Stage<'_> {
             }
             let whole = || &text[start..statement_end(text, start)];
             // rusqlite's error has a copy of all that it was given: from the first one on, statements are given one by one.
-            let given = if outlook.failure.is_some() { whole() } else { &terminated[start..] };
+            let given = if forecast.failure.is_some() { whole() } else { &terminated[start..] };
             let mut step = self.step(given, rule);
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
             let own = &text[start..end];
             if step.failure.is_none() && begins_with(own, &["drop"]) && !step.seen.is_schema {
-                step = self.found_nothing(step, own, rule, &mut outlook);
+                step = self.found_nothing(step, own, rule, &mut forecast);
             }
             self.takes |= step.seen.takes || step.seen.writes_schema && !step.seen.is_schema;
             if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
                 let what = "it writes to the table of the schema itself";
-                outlook.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::Rehearsal));
+                forecast.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::ForecastRequest));
             }
             if step.failure.is_none() && rule == Rule::Database && step.seen.is_schema {
                 step = match self.trapped(before) {
@@ -238,19 +238,25 @@ impl Stage<'_> {
                     step = step.failed(Fault::new(FaultKind::Other, unseen), 0, true);
                 }
                 (Some(unseen), _) => {
-                    outlook.effects.extend(scan(own));
-                    outlook.effects.push(Effect::new(EffectKind::Unknown, unseen, Evidence::Rehearsal));
+                    forecast.effects.extend(scan(own));
+                    forecast.effects.push(Effect::new(
+                        EffectKind::Unknown,
+                        unseen,
+                        Evidence::ForecastRequest,
+                    ));
                 }
                 (None, _) => {}
             }
             if let Some((failure, offset)) = step.failure {
                 if rule == Rule::Program {
                     let told = scan(own);
-                    outlook.effects.extend(self.copy.watch.ours(|| self.objects.read(&self.copy.conn, told)));
+                    forecast
+                        .effects
+                        .extend(self.copy.watch.ours(|| self.objects.read(&self.copy.conn, told)));
                 }
                 let offset = start + offset.min(end - start);
                 let failure = explained(failure, &self.copy.lacking, own);
-                outlook.failure.get_or_insert(failure.at(offset).in_statement(number, own));
+                forecast.failure.get_or_insert(failure.at(offset).in_statement(number, own));
             }
             if step.flow.is_break() || end <= start {
                 break;
@@ -258,11 +264,11 @@ impl Stage<'_> {
             self.copy.lacking.extend(attached(own));
             (number, start) = (number + 1, statement_start(text, end));
         }
-        outlook
+        forecast
     }
 
     /// Looks at a `DROP ... IF EXISTS` that found nothing on the copy: what it finds live, it drops.
-    fn found_nothing(&self, step: Step, own: &str, rule: Rule, outlook: &mut Outlook) -> Step {
+    fn found_nothing(&self, step: Step, own: &str, rule: Rule, forecast: &mut Forecast) -> Step {
         let found = match self.elsewhere(own) {
             Ok(Some(found)) => found,
             Ok(None) => return step,
@@ -272,7 +278,7 @@ impl Stage<'_> {
             let what = format!("it drops `{found}`, which is not of this database or could not be copied");
             return step.failed(Fault::new(FaultKind::Other, what), 0, true);
         }
-        outlook.effects.extend(scan(own));
+        forecast.effects.extend(scan(own));
         step
     }
 
@@ -364,8 +370,8 @@ impl Step {
     }
 }
 
-fn failed(failure: Fault) -> Outlook {
-    Outlook { failure: Some(failure), ..Outlook::new() }
+fn failed(failure: Fault) -> Forecast {
+    Forecast { failure: Some(failure), ..Forecast::new() }
 }
 
 fn denied(seen: &Seen) -> Option<Fault> {

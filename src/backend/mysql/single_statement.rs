@@ -10,7 +10,7 @@ use super::{Mysql, PLACE, quoted};
 use crate::backend::Backend;
 use crate::dialect::TableName;
 use crate::fault::Fault;
-use crate::history::{Basis, Dirty, Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 
 /// How many digits a place has, so that of two texts the greater is that of the later record.
 const DIGITS: usize = 20;
@@ -23,7 +23,7 @@ fn locking(table: &TableName) -> String {
     )
 }
 
-/// Locks the table as [`Backend::enter`] does, and tells its head; `None` where the server takes several statements for it.
+/// Locks the table as [`Backend::lock_table`] does, and tells its head; `None` where the server takes several statements for it.
 pub(super) fn locked_head(
     conn: &mut Conn,
     table: &TableName,
@@ -33,8 +33,8 @@ pub(super) fn locked_head(
         Ok(rows) => Ok(rows.and_then(|rows| rows.into_iter().next()).map(|row| {
             let count = get(&row, 0).unwrap_or_default();
             let newest = get::<String>(&row, 1).unwrap_or_default();
-            let basis = newest.get(DIGITS..).and_then(|text| text.parse().ok());
-            if count == 0 { Head::EMPTY } else { Head { basis, count } }
+            let digest = newest.get(DIGITS..).and_then(|text| text.parse().ok());
+            if count == 0 { Head::EMPTY } else { Head { digest, count } }
         })),
         Err(error) if matches!(code(&error), Some(NO_SUCH_TABLE | UNKNOWN_COLUMN)) => Ok(None),
         Err(error) => Err(fault(error)),
@@ -46,10 +46,10 @@ pub(super) fn append(
     table: &TableName,
     head: Head,
     record: &Record,
-    basis: Basis,
+    digest: HistoryDigest,
     patience: Duration,
 ) -> Result<Option<bool>, Fault> {
-    let Some(expected) = head.basis else { return Ok(None) };
+    let Some(expected) = head.digest else { return Ok(None) };
     let is_same = match head.count {
         0 => "records = 0".to_owned(),
         count => {
@@ -62,7 +62,7 @@ pub(super) fn append(
     let sql = format!(
         "INSERT INTO {} ({INSERTED}) SELECT {} FROM ({}) AS it WHERE {is_same}",
         quoted(table),
-        inserted(record, Some(basis)),
+        inserted(record, Some(digest)),
         locking(table)
     );
     match waiting_rows(conn, patience, &sql) {
@@ -80,13 +80,13 @@ pub(super) fn finish(
     table: &TableName,
     from: &Dirty,
     record: &Record,
-    basis: Basis,
+    digest: HistoryDigest,
 ) -> Result<bool, Fault> {
     let sql = format!(
         "UPDATE {} SET {}, basis = {} WHERE {}",
         quoted(table),
         sets(record),
-        text(Some(&basis.to_string())),
+        text(Some(&digest.to_string())),
         is_at(&record.id, from)
     );
     matched(conn, &sql).map(|rows| rows > 0).map_err(|fault| in_doubt(conn, fault))

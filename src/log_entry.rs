@@ -1,4 +1,4 @@
-//! [`Trace`]: what was done to the records of a database, besides applying migrations.
+//! [`LogEntry`]: what was done to the records of a database, besides applying migrations.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::id::MigrationId;
 /// happened has no such table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Trace {
+pub struct LogEntry {
     /// Which migration.
     pub id: MigrationId,
     /// What was done.
-    pub kind: TraceKind,
+    pub kind: LogEntryKind,
     /// When, in UTC, as the database wrote it (SQLite: `2026-11-22T19:09:07.132`). Empty until the database has filled it in.
     pub logged_on: String,
     /// When the migration had been applied, if it was.
@@ -30,9 +30,9 @@ pub struct Trace {
     pub why: Option<String>,
 }
 
-impl Trace {
+impl LogEntry {
     /// Something that is being done, to be dated by the database.
-    pub fn new(id: impl Into<MigrationId>, kind: TraceKind) -> Self {
+    pub fn new(id: impl Into<MigrationId>, kind: LogEntryKind) -> Self {
         Self {
             id: id.into(),
             kind,
@@ -49,7 +49,7 @@ impl Trace {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TraceKind {
+pub enum LogEntryKind {
     /// It was undone, with the script or code of the program.
     RolledBack,
     /// It was undone by a program that does not know it, with the script stored in the database.
@@ -74,7 +74,7 @@ pub enum TraceKind {
     Other(String),
 }
 
-impl TraceKind {
+impl LogEntryKind {
     /// The word in the table.
     pub fn name(&self) -> &str {
         match self {
@@ -93,7 +93,7 @@ impl TraceKind {
     }
 }
 
-impl From<&str> for TraceKind {
+impl From<&str> for LogEntryKind {
     fn from(name: &str) -> Self {
         let known = [
             Self::RolledBack,
@@ -111,14 +111,14 @@ impl From<&str> for TraceKind {
     }
 }
 
-impl fmt::Display for TraceKind {
+impl fmt::Display for LogEntryKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
 /// One line: what was done to which migration, when, by which program, by whom and why.
-impl fmt::Display for Trace {
+impl fmt::Display for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` was {}", self.id, self.kind)?;
         if !self.logged_on.is_empty() {

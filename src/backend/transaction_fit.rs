@@ -1,9 +1,9 @@
 //! Whether a script fits into a transaction, decided by what its statements do to one.
 
 use super::KEEP_OUT;
-use crate::fit::{Fit, Misfit};
 use crate::sql::transactions::{Control, Ends, Shape, shape};
 use crate::step::Atomicity;
+use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 /// What a database makes of transactions that a script leaves unmatched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,25 +18,29 @@ pub(super) enum Unmatched {
 }
 
 /// Whether a script fits into a transaction, by its statements with the byte offset of each.
-pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit {
+pub(super) fn transaction_fit(statements: &[(Control, usize)], unmatched: Unmatched) -> TransactionFit {
     let controls: Vec<Control> = statements.iter().map(|(control, _)| *control).collect();
     let offset = |number: u32| statements[number as usize - 1].1;
     let refuses = |control: &Control| matches!(control, Control::Refuses | Control::SetsOnlyOutside);
     let refusing = controls.iter().position(refuses);
     let kind = shape(&controls);
     if let Some(place) = inside(&controls, refuses) {
-        let found = Misfit::new(statements[place].1, REFUSES, MOVE_OUT);
-        return Fit::Divided(found.hopeless());
+        let found = TransactionConflict::new(statements[place].1, REFUSES, MOVE_OUT);
+        return TransactionFit::Divided(found.hopeless());
     }
     let found = match (kind, refusing) {
         (Shape::Plain, _) if is_for_outside(&controls) => {
-            return if refusing.is_some() { Fit::Outside } else { Fit::Either };
+            return if refusing.is_some() { TransactionFit::Outside } else { TransactionFit::Either };
         }
-        (Shape::Surrounded, _) => return Fit::Outside,
-        (Shape::Plain | Shape::One(_), None) => return Fit::Inside,
+        (Shape::Surrounded, _) => return TransactionFit::Outside,
+        (Shape::Plain | Shape::One(_), None) => return TransactionFit::Inside,
         (Shape::Plain | Shape::One(_), Some(place)) => {
             let is_setting = controls[place] == Control::SetsOnlyOutside;
-            Misfit::new(statements[place].1, REFUSES, if is_setting { SET_ELSEWHERE } else { DIVIDE })
+            TransactionConflict::new(
+                statements[place].1,
+                REFUSES,
+                if is_setting { SET_ELSEWHERE } else { DIVIDE },
+            )
         }
         (Shape::Own, refusing) => {
             let begins =
@@ -45,15 +49,16 @@ pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit 
             let takes_back = controls.contains(&Control::Ends) || controls.contains(&Control::Chains);
             let is_isolated = controls.contains(&Control::Isolates) || controls.contains(&Control::BeginsOwn);
             let remedy = if refusing.is_some() || takes_back || is_isolated { OUTSIDE } else { OWN };
-            Misfit::new(begins.map_or(0, |place| statements[place].1), BEGINS, remedy)
+            TransactionConflict::new(begins.map_or(0, |place| statements[place].1), BEGINS, remedy)
         }
         (Shape::Escapes(Ends { first, .. }), refusing) => {
             let is_outside = refusing.is_some() || controls.contains(&Control::SetsOutside);
-            Misfit::new(offset(first), ENDS, if is_outside { ESCAPES_ONLY } else { ESCAPES })
+            TransactionConflict::new(offset(first), ENDS, if is_outside { ESCAPES_ONLY } else { ESCAPES })
         }
         (Shape::Unfinished(number), refusing) => {
             let remedy = if refusing.is_some() { REMOVE_AND_OUTSIDE } else { KEEP_OUT };
-            let found = Misfit::new(offset(number), "begins a transaction and does not end it", remedy);
+            let found =
+                TransactionConflict::new(offset(number), "begins a transaction and does not end it", remedy);
             if unmatched == Unmatched::MayBeEnded { found } else { found.hopeless() }
         }
         (Shape::Unmatched(number), refusing) => {
@@ -67,13 +72,13 @@ pub(super) fn fit(statements: &[(Control, usize)], unmatched: Unmatched) -> Fit 
                 None if unmatched != Unmatched::Fails => REMOVE_OR_OUTSIDE,
                 None => KEEP_OUT,
             };
-            let found = Misfit::new(offset(number), finding, remedy);
+            let found = TransactionConflict::new(offset(number), finding, remedy);
             // A savepoint may have begun it.
             let is_hopeless = unmatched == Unmatched::Fails && !controls.contains(&Control::Saves);
             if is_hopeless { found.hopeless() } else { found }
         }
     };
-    Fit::Divided(found)
+    TransactionFit::Divided(found)
 }
 
 /// The first statement like this between one that begins a transaction and the one that ends it.
@@ -101,21 +106,23 @@ fn is_for_outside(controls: &[Control]) -> bool {
 /// outside a transaction that of another runner which it wants to leave.
 pub(super) fn passed_over(controls: &[Control], atomicity: Atomicity) -> Option<Ends> {
     match (shape(controls), atomicity) {
-        (Shape::One(ends), Atomicity::Transaction) | (Shape::Escapes(ends), Atomicity::Guarded) => Some(ends),
+        (Shape::One(ends), Atomicity::Transaction) | (Shape::Escapes(ends), Atomicity::NonTransactional) => {
+            Some(ends)
+        }
         _ => None,
     }
 }
 
 /// What a test compares: "inside", or where the statement is that does not fit and how its finding begins.
 #[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
-pub(super) fn in_short(fit: &Fit) -> String {
+pub(super) fn in_short(fit: &TransactionFit) -> String {
     match fit {
-        Fit::Inside => "inside".to_owned(),
-        Fit::Outside => "outside".to_owned(),
-        Fit::Either => "either".to_owned(),
-        Fit::Divided(misfit) => {
-            let verb = misfit.finding.split(' ').next().unwrap_or_default();
-            format!("{} {verb}{}", misfit.offset, if misfit.is_hopeless { ", hopeless" } else { "" })
+        TransactionFit::Inside => "inside".to_owned(),
+        TransactionFit::Outside => "outside".to_owned(),
+        TransactionFit::Either => "either".to_owned(),
+        TransactionFit::Divided(conflict) => {
+            let verb = conflict.finding.split(' ').next().unwrap_or_default();
+            format!("{} {verb}{}", conflict.offset, if conflict.is_hopeless { ", hopeless" } else { "" })
         }
     }
 }

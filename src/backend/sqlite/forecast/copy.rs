@@ -12,7 +12,7 @@ use rusqlite::{Batch, Connection};
 use super::objects;
 use super::watch::{Rule, Watch, is_internal};
 use crate::backend::sqlite::{Sqlite, fault, message};
-use crate::backend::{Prepare, Rehearsal};
+use crate::backend::{ForecastRequest, Prepare};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens};
@@ -45,11 +45,11 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    pub(super) fn of(live: &Connection, rehearsal: &Rehearsal<'_, Sqlite>) -> Result<Self, Fault> {
+    pub(super) fn of(live: &Connection, request: &ForecastRequest<'_, Sqlite>) -> Result<Self, Fault> {
         let schema = schema(live).map_err(fault)?;
         let mut conn = Connection::open_in_memory().map_err(fault)?;
-        let lacking = furnish(live, &conn, rehearsal.prepare)?;
-        let watch = Watch::over(&mut conn, rehearsal.tables);
+        let lacking = furnish(live, &conn, request.prepare)?;
+        let watch = Watch::over(&mut conn, request.tables);
         let (shadows, copied) = (BTreeMap::new(), BTreeSet::new());
         let mut copy = Self { conn, watch, lacking, shadows, copied, doubt: None };
         // In one transaction, which spares the end of one for each.
@@ -59,7 +59,7 @@ impl Copy {
         copy.watch.ours(|| copy.conn.execute_batch("COMMIT")).map_err(fault)?;
         copy.copied = objects::names(&copy.conn).map_err(fault)?;
         copy.watch.rule(Rule::Ours);
-        copy.is_free_to_be_written(rehearsal)?;
+        copy.is_free_to_be_written(request)?;
         copy.mind_names(live)?;
         copy.is_sound(live)?;
         Ok(copy)
@@ -147,11 +147,11 @@ impl Copy {
 
     /// Tables of the engine have no foreign keys and no triggers. With one, SQLite would write to them, or the engine's own writes
     /// elsewhere, and nobody would have tried that.
-    fn is_free_to_be_written(&mut self, rehearsal: &Rehearsal<'_, Sqlite>) -> Result<(), Fault> {
+    fn is_free_to_be_written(&mut self, request: &ForecastRequest<'_, Sqlite>) -> Result<(), Fault> {
         let has = |sql: &str, table: &TableName| {
             self.conn.query_row(sql, [table.as_str()], |row| row.get::<_, bool>(0)).map_err(fault)
         };
-        for table in rehearsal.tables {
+        for table in request.tables {
             if has("SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1, 'main'))", table)? {
                 self.doubt.get_or_insert(format!("the tracking table `{table}` has a foreign key"));
             }

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use super::{Books, Executor, Stop, Work};
-use crate::backend::{Backend, Ledger, Scope};
+use super::{Executor, Stop, TableState, Work};
+use crate::backend::{Backend, Scope, TrackingTable};
 use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
 use crate::history::{Dirty, History, Record};
@@ -13,19 +13,19 @@ use crate::touched::Touched;
 
 impl<B: Backend> Executor<'_, B> {
     /// A step that cannot be atomic: its record is dirty from before its first statement until after its last.
-    pub(super) fn guarded(
+    pub(super) fn non_transactional(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        books: &mut Books,
-        first: &mut Option<(&Ledger, &History)>,
+        state: &mut TableState,
+        first: &mut Option<(&TrackingTable, &History)>,
         report: &mut Report,
     ) -> Result<(), Stop> {
         let begun = Dirty { statement: work.step.from, ..Dirty::begun(work.step.direction) };
         let dirty = work.record(Some(begun.clone()), None);
         let mut looked = *first;
         self.prepare_log(conn, work.step.direction == Direction::Down)?;
-        *books = self.begin(conn, work, &dirty, *books, &mut looked).map_err(|stop| match stop {
+        *state = self.begin(conn, work, &dirty, *state, &mut looked).map_err(|stop| match stop {
             Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
             stop => self.told(conn, work, stop, Atomicity::Transaction),
         })?;
@@ -35,33 +35,34 @@ impl<B: Backend> Executor<'_, B> {
             Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };
         let has_begun = Cell::new(false);
         let mut left = Left::at(begun);
-        let head = books.head;
+        let head = state.head;
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             // Nothing could be taken back to see what was there before.
             let is_checked = work.meta.foreign_keys == ForeignKeys::Checked && self.may_touch(work);
             let before = is_checked.then(|| self.orphans(conn, &Touched::anything())).transpose()?;
             has_begun.set(work.action.text().is_none());
-            let (applied, _) = self.within(conn, work, Atomicity::Guarded, head, &mut |conn, reached| {
-                has_begun.set(true);
-                let next = left.now.reaching(reached);
-                self.advance(conn, work, &[&left.now], |_| next.clone())?;
-                left.moves_on(next);
-                Ok(())
-            })?;
+            let (applied, _) =
+                self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
+                    has_begun.set(true);
+                    let next = left.now.reaching(reached);
+                    self.advance(conn, work, &[&left.now], |_| next.clone())?;
+                    left.moves_on(next);
+                    Ok(())
+                })?;
             if let Some(before) = before {
                 let broken = self.orphans(conn, &Touched::anything())?.since(&before);
                 if !broken.is_nothing() {
-                    return Err(broken.fault("", Atomicity::Guarded).into());
+                    return Err(broken.fault("", Atomicity::NonTransactional).into());
                 }
             }
             Ok(applied)
         });
-        let atomicity = if has_begun.get() { Atomicity::Guarded } else { Atomicity::Transaction };
+        let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.told(conn, work, stop, atomicity));
         let settled = match &outcome {
             // What is not ours is not touched.
             Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
-            _ => self.end(conn, work, &left, &outcome, books),
+            _ => self.end(conn, work, &left, &outcome, state),
         };
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
@@ -72,58 +73,58 @@ impl<B: Backend> Executor<'_, B> {
                 Err(self.told(conn, work, Stop::Fault(fault), Atomicity::Transaction))
             }
             (Err(_), Err(Stop::Fault(fault))) if fault.is_taken_over => {
-                Err(Stop::Failed(work.failed(fault, Atomicity::Guarded)))
+                Err(Stop::Failed(work.failed(fault, Atomicity::NonTransactional)))
             }
-            (Ok(_), Err(stop)) => Err(self.told(conn, work, stop, Atomicity::Guarded)),
+            (Ok(_), Err(stop)) => Err(self.told(conn, work, stop, Atomicity::NonTransactional)),
             // That it failed is in the record if it could be written; if not, it is dirty in any case.
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(stop), _) => Err(stop),
         }
     }
 
-    /// Writes the record of a guarded step that begins, if the tracking table is what the plan was made for.
+    /// Writes the record of a step outside a transaction that begins, if the tracking table is what the plan was made for.
     fn begin(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         dirty: &Record,
-        books: Books,
-        looked: &mut Option<(&Ledger, &History)>,
-    ) -> Result<Books, Stop> {
+        state: TableState,
+        looked: &mut Option<(&TrackingTable, &History)>,
+    ) -> Result<TableState, Stop> {
         if looked.is_none() && !self.is_row && work.adds() {
-            let begun = books.toggled(dirty, Direction::Up);
-            match B::append_alone(conn, self.table, books.head, dirty, begun.basis, self.patience)? {
+            let begun = state.toggled(dirty, Direction::Up);
+            match B::append_if_head(conn, self.table, state.head, dirty, begun.digest, self.patience)? {
                 Some(true) => return Ok(begun),
                 Some(false) => return Err(Stop::Moved),
                 None => {}
             }
         }
-        B::transaction(conn, &self.bookkeeping(), |conn| {
-            let mut books = books;
-            self.reconcile(conn, &mut books, looked)?;
-            self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut books)?;
-            B::stamp(conn, self.table, books.basis)?;
-            Ok(books)
+        B::transaction(conn, &self.record_scope(), |conn| {
+            let mut state = state;
+            self.reconcile(conn, &mut state, looked)?;
+            self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut state)?;
+            B::stamp(conn, self.table, state.digest)?;
+            Ok(state)
         })
     }
 
-    /// Writes down how a guarded step ended, in a transaction.
+    /// Writes down how a step outside a transaction ended, in a transaction.
     fn end(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         left: &Left,
         outcome: &Result<Applied, Stop>,
-        books: &mut Books,
+        state: &mut TableState,
     ) -> Result<(), Stop> {
         if let (Ok(applied), true) = (outcome, work.adds()) {
             let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
             let finished = work.record(None, Some(applied.duration));
-            let settled = books.toggled(&dirty, Direction::Down).toggled(&finished, Direction::Up);
+            let settled = state.toggled(&dirty, Direction::Down).toggled(&finished, Direction::Up);
             for at in [&left.now, &left.before] {
-                match B::finish_alone(conn, self.table, at, &finished, settled.basis)? {
+                match B::finish_if_unchanged(conn, self.table, at, &finished, settled.digest)? {
                     Some(true) => {
-                        *books = settled;
+                        *state = settled;
                         return Ok(());
                     }
                     Some(false) => {}
@@ -131,7 +132,7 @@ impl<B: Backend> Executor<'_, B> {
                 }
             }
         }
-        B::transaction(conn, &self.bookkeeping(), |conn| self.settle(conn, work, left, outcome, books))
+        B::transaction(conn, &self.record_scope(), |conn| self.settle(conn, work, left, outcome, state))
     }
 
     /// Whether nothing of a step runs but its script.
@@ -151,7 +152,7 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         left: &Left,
         outcome: &Result<Applied, Stop>,
-        books: &mut Books,
+        state: &mut TableState,
     ) -> Result<(), Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
         let places = [&left.now, &left.before];
@@ -170,10 +171,10 @@ impl<B: Backend> Executor<'_, B> {
             (Err(_), _) => return Ok(()),
         };
         self.advance(conn, work, &places, Dirty::clone)?;
-        let mut settled_books = *books;
+        let mut settled_books = *state;
         self.replace(conn, work, Some(&dirty), settled, &mut settled_books)?;
-        B::stamp(conn, self.table, settled_books.basis)?;
-        *books = settled_books;
+        B::stamp(conn, self.table, settled_books.digest)?;
+        *state = settled_books;
         Ok(())
     }
 

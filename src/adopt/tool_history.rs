@@ -1,4 +1,4 @@
-//! [`Reading`]: what the table of another tool says, before anybody asks what it means for the set.
+//! [`ToolHistory`]: what the table of another tool says, before anybody asks what it means for the set.
 
 use super::sums::Sum;
 use super::tools::Form;
@@ -8,7 +8,7 @@ use crate::foreign::{Cell, ForeignTable, Objection};
 
 /// Something that a tool says is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fact {
+pub(crate) struct ToolRecord {
     /// What the tool calls it, for people.
     pub(super) name: String,
     pub(super) link: Link,
@@ -40,9 +40,9 @@ pub(super) enum Through {
 
 /// What a table says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct ToolHistory {
     /// In the order in which it was applied, if the tool knows.
-    pub(super) facts: Vec<Fact>,
+    pub(super) records: Vec<ToolRecord>,
     pub(super) order: Order,
     pub(super) through: Option<Through>,
     pub(super) objections: Vec<Objection>,
@@ -58,7 +58,7 @@ pub(super) enum Order {
     Unknown,
 }
 
-impl Reading {
+impl ToolHistory {
     /// It cannot be taken over at all.
     pub(super) fn refused(finding: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { objections: vec![Objection::new(finding, remedy)], ..Self::default() }
@@ -66,14 +66,14 @@ impl Reading {
 }
 
 /// A table with what its tool has in it.
-pub(super) struct Sheet<'t> {
+pub(super) struct ToolTable<'t> {
     pub(super) form: &'t Form,
     pub(super) place: &'t str,
     pub(super) table: &'t ForeignTable,
     pub(super) how: &'t Adopt,
 }
 
-impl<'t> Sheet<'t> {
+impl<'t> ToolTable<'t> {
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'t>> {
         let form = self.form;
         self.table.rows.iter().map(move |cells| Row { form, cells })

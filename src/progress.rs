@@ -1,18 +1,18 @@
-//! [`Reached`]: how far a script came, and [`Standing`]: whether a statement is done whose end nobody saw.
+//! [`ScriptProgress`]: how far a script came, and [`StatementOutcome`]: whether a statement is done whose end nobody saw.
 
 /// How far a script came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reached {
+pub struct ScriptProgress {
     /// The statement that is next, from 1: those before it are done. One more than there are if all are.
     pub statement: u32,
     /// How many there are.
     pub of: Option<u32>,
     /// If that statement begins now, and cannot be one transaction with what is noted of it: what the database is like before it, to be
-    /// looked at by [`Backend::stands`](crate::Backend::stands).
+    /// looked at by [`Backend::statement_outcome`](crate::Backend::stands).
     pub mark: Option<String>,
 }
 
-impl Reached {
+impl ScriptProgress {
     /// Before a statement, which has not begun.
     pub fn statement(statement: u32) -> Self {
         Self { statement, of: None, mark: None }
@@ -21,20 +21,20 @@ impl Reached {
 
 /// Whether a statement is done whose end nobody saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum StatementOutcome {
     /// It is.
-    Done,
+    Completed,
     /// It is not, and left nothing.
-    NotDone,
+    NoEffect,
     /// It is not, and left something: what, and what to do about it.
-    Half {
+    Partial {
         /// What it left.
         what: String,
         /// What to do before it can run again.
         remedy: String,
     },
     /// A session is still at work on it; which, as the database names it.
-    AtWork(String),
+    Running(String),
     /// Nobody can tell; why.
     Unknown(String),
 }

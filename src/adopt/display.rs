@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::facts::quoted;
+use super::tool_history::quoted;
 use super::{Adopted, Adoption, Finding, Proof};
 use crate::foreign::{Doubt, Objection};
 use crate::report::Migrations;

@@ -27,7 +27,7 @@ impl<B: Backend> Executor<'_, B> {
         for hook in &self.hooks.on_error {
             hook(work.step, &error, B::lend(conn));
         }
-        self.tell(&Event::Failed { step: work.step, error: &error });
+        self.notify(&Event::Failed { step: work.step, error: &error });
         error
     }
 
@@ -45,7 +45,7 @@ impl<B: Backend> Executor<'_, B> {
         }
     }
 
-    pub(super) fn tell(&self, event: &Event<'_>) {
+    pub(super) fn notify(&self, event: &Event<'_>) {
         if let Some(observer) = self.observer {
             observer(event);
         }

@@ -1,11 +1,11 @@
-//! [`Words`]: reading what a statement says, word by word.
+//! [`TokenCursor`]: reading what a statement says, word by word.
 
 use crate::sql::{Token, Tokens};
 
 /// The tokens of a statement, of which the next one can be passed over.
-pub(super) struct Words<'a>(Tokens<'a>);
+pub(super) struct TokenCursor<'a>(Tokens<'a>);
 
-impl<'a> Words<'a> {
+impl<'a> TokenCursor<'a> {
     pub(super) fn new(statement: &'a str) -> Self {
         Self(Tokens::new(statement))
     }
@@ -58,7 +58,7 @@ impl<'a> Words<'a> {
     }
 }
 
-impl<'a> Iterator for Words<'a> {
+impl<'a> Iterator for TokenCursor<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {

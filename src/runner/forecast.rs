@@ -2,15 +2,15 @@
 
 use super::MigrationRunner;
 use super::run::Stored;
-use crate::backend::{Backend, Rehearsal, patiently};
+use crate::backend::{Backend, ForecastRequest, patiently};
 use crate::diff::lines;
-use crate::effect::{Foreseen, Outlook, Trust};
+use crate::effect::{Forecast, PlannedScript, Trust};
 use crate::error::Printable;
 use crate::error::Result;
 use crate::history::{History, Record};
 use crate::migration::{Action, Body, Meta, Migration, Origin};
 use crate::plan::stored::ORIGIN;
-use crate::plan::{Plan, Prospect, Setting, plan};
+use crate::plan::{Plan, Setting, StepForecast, plan};
 use crate::policy::Policy;
 use crate::problem::ProblemKind;
 use crate::step::{DataLoss, ForeignKeys};
@@ -18,7 +18,7 @@ use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 
 /// Finds out what the steps of a plan take away. It is a value, so that a program that never asks for it does not hold its code.
-pub(super) type Foresight<B> =
+pub(super) type Forecaster<B> =
     fn(&MigrationRunner<B>, &mut <B as Backend>::Conn<'_>, Plan, &History) -> Result<Plan>;
 
 impl<B: Backend> MigrationRunner<B> {
@@ -32,10 +32,10 @@ impl<B: Backend> MigrationRunner<B> {
     #[allow(clippy::needless_pass_by_value)]
     pub fn plan(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Plan> {
         let conn = &mut conn;
-        self.enter(conn)?;
+        self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let plan = plan(self.set.graph(), &history, &target, self.setting())?;
-        self.foreseeing(conn, self.explained(plan, &history), &history)
+        self.with_forecast(conn, self.explained(plan, &history), &history)
     }
 
     pub(super) fn setting(&self) -> Setting<'_> {
@@ -59,19 +59,26 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         history: &History,
         target: &Target,
-        foresight: Option<Foresight<B>>,
+        forecaster: Option<Forecaster<B>>,
     ) -> Result<Plan> {
         let plan = plan(self.set.graph(), history, target, self.setting())?;
         let plan = self.explained(plan, history);
         let is_concern =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
-        match self.foresight.or(foresight) {
-            Some(foresight) if is_concern && !plan.steps().is_empty() => foresight(self, conn, plan, history),
+        match self.forecaster.or(forecaster) {
+            Some(forecaster) if is_concern && !plan.steps().is_empty() => {
+                forecaster(self, conn, plan, history)
+            }
             _ => Ok(plan),
         }
     }
 
-    pub(super) fn foreseeing(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
+    pub(super) fn with_forecast(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: Plan,
+        history: &History,
+    ) -> Result<Plan> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         if is_blank.map_err(self.reading())? && !plan.is_stored() {
@@ -82,46 +89,47 @@ impl<B: Backend> MigrationRunner<B> {
         if plan.is_stored() && plan.refuse_if(|_| true).is_err() {
             return Ok(plan);
         }
-        let outlooks = self.outlooks(conn, &plan, history)?;
-        Ok(self.with_prospects(plan, outlooks, &self.policy))
+        let forecasts = self.forecasts(conn, &plan, history)?;
+        Ok(self.with_forecasts(plan, forecasts, &self.policy))
     }
 
-    pub(super) fn with_prospects(&self, plan: Plan, outlooks: Vec<Outlook>, policy: &Policy) -> Plan {
-        let prospects = plan.steps().iter().zip(outlooks).map(|(step, outlook)| {
+    pub(super) fn with_forecasts(&self, plan: Plan, forecasts: Vec<Forecast>, policy: &Policy) -> Plan {
+        let step_forecasts = plan.steps().iter().zip(forecasts).map(|(step, forecast)| {
             let found = self.find(step).filter(|_| !step.is_stored);
-            Prospect {
+            StepForecast {
                 foreign_keys: found.map_or(ForeignKeys::Unchecked, |(meta, _)| meta.foreign_keys),
-                outlook,
+                forecast,
                 is_code: found.is_some_and(|(_, body)| body.is_code(step.direction)),
                 data_loss: found.map_or(DataLoss::Undeclared, |(meta, _)| meta.data_loss),
             }
         });
-        let prospects = prospects.collect();
-        plan.foreseeing(prospects, policy)
+        let step_forecasts = step_forecasts.collect();
+        plan.with_step_forecasts(step_forecasts, policy)
     }
 
     /// What is to be expected of each step.
-    pub(super) fn outlooks(
+    pub(super) fn forecasts(
         &self,
         conn: &mut B::Conn<'_>,
         plan: &Plan,
         history: &History,
-    ) -> Result<Vec<Outlook>> {
+    ) -> Result<Vec<Forecast>> {
         let stored = Self::stored(plan, history);
-        let foreseen = |step: &crate::step::Step| {
+        let planned = |step: &crate::step::Step| {
             let found = self.find_with(&stored, step);
             let foreign_keys = found.map_or_else(Default::default, |(meta, _)| meta.foreign_keys);
             let text = found.and_then(|(_, body)| body.action(step.direction)).and_then(Action::text);
             // What is done of it is not to be expected.
             let rest = step.from.zip(text).and_then(|(from, text)| text.get(B::offset_of(text, from)?..));
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
-            Foreseen::new(rest.or(text), trust).under(foreign_keys).running(step.atomicity)
+            PlannedScript::new(rest.or(text), trust).under(foreign_keys).running(step.atomicity)
         };
-        let scripts: Vec<Foreseen<'_>> = plan.steps().iter().map(foreseen).collect();
+        let scripts: Vec<PlannedScript<'_>> = plan.steps().iter().map(planned).collect();
         let tables = [self.table.clone(), self.table.log()];
-        let rehearsal = Rehearsal { scripts: &scripts, tables: &tables, prepare: self.prepare.as_deref() };
+        let request =
+            ForecastRequest { scripts: &scripts, tables: &tables, prepare: self.prepare.as_deref() };
         let failed = |fault| self.database("try out the migrations", fault);
-        patiently(self.lock_timeout, || B::foresee(conn, &rehearsal)).map_err(failed)
+        patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)
     }
 
     /// The migrations of a plan that only the database knows.
@@ -155,11 +163,11 @@ impl<B: Backend> MigrationRunner<B> {
 /// A migration as the database keeps it.
 fn parts<B: Backend>(record: &Record, script: &StoredScript) -> (Meta, Body<B>) {
     let migration = Migration::from_scripts(record.id.clone(), "", Some(script.text.clone()));
-    let manner = script.manner().unwrap_or_default();
+    let options = script.parsed_options().unwrap_or_default();
     let meta = Meta {
-        atomicity: manner.atomicity,
-        foreign_keys: manner.foreign_keys,
-        cascade: manner.cascade,
+        atomicity: options.atomicity,
+        foreign_keys: options.foreign_keys,
+        cascade: options.cascade,
         checksum: record.checksum,
         origin: Origin::File(ORIGIN.into()),
         ..migration.meta

@@ -1,15 +1,15 @@
 //! What a plan's steps take away, as the planner uses it.
 
 use super::{Plan, together};
-use crate::effect::{Effect, EffectKind, Evidence, Outlook, losses};
+use crate::effect::{Effect, EffectKind, Evidence, Forecast, losses};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::{DataLoss, Direction, ForeignKeys, Step};
 
 /// What is to be expected of a step.
 #[derive(Debug)]
-pub(crate) struct Prospect {
-    pub(crate) outlook: Outlook,
+pub(crate) struct StepForecast {
+    pub(crate) forecast: Forecast,
     pub(crate) is_code: bool,
     pub(crate) data_loss: DataLoss,
     pub(crate) foreign_keys: ForeignKeys,
@@ -25,48 +25,48 @@ impl Plan {
     }
 
     /// The plan with what its steps take away, and with the findings about that.
-    pub(crate) fn foreseeing(mut self, prospects: Vec<Prospect>, policy: &Policy) -> Self {
+    pub(crate) fn with_step_forecasts(mut self, step_forecasts: Vec<StepForecast>, policy: &Policy) -> Self {
         let direction = self.direction();
         let (mut found, mut follows_code) = (Vec::new(), false);
-        let left = self.steps.iter().zip(&prospects).map(|(step, prospect)| together::Left {
+        let left = self.steps.iter().zip(&step_forecasts).map(|(step, step_forecast)| together::Left {
             step,
-            foreign_keys: prospect.foreign_keys,
-            is_opaque: prospect.is_code,
-            orphans: prospect.outlook.orphans.clone(),
+            foreign_keys: step_forecast.foreign_keys,
+            is_opaque: step_forecast.is_code,
+            orphans: step_forecast.forecast.orphans.clone(),
         });
         found.extend(together::findings(&left.collect::<Vec<_>>(), self.mode));
-        for (step, prospect) in self.steps.iter_mut().zip(prospects) {
-            let Prospect { mut outlook, is_code, data_loss, .. } = prospect;
-            let is_untold = outlook.failure.is_some() && losses(&outlook.effects).is_none();
+        for (step, step_forecast) in self.steps.iter_mut().zip(step_forecasts) {
+            let StepForecast { mut forecast, is_code, data_loss, .. } = step_forecast;
+            let is_untold = forecast.failure.is_some() && losses(&forecast.effects).is_none();
             // The copy does not have what code makes, so what follows it may fail there and nowhere else.
             let is_opaque = is_code || (follows_code && is_untold);
             follows_code |= is_code;
             if let Some(fault) =
-                outlook.failure.as_ref().filter(|_| is_untold && !is_opaque && !step.is_stored)
+                forecast.failure.as_ref().filter(|_| is_untold && !is_opaque && !step.is_stored)
             {
                 let why = format!("a statement could not be tried out: {fault}");
-                outlook.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::Rehearsal));
+                forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::ForecastRequest));
             }
             if step.direction == Direction::Up {
-                found.extend(destructive(step, &outlook, data_loss));
+                found.extend(destructive(step, &forecast, data_loss));
                 found.extend(is_opaque.then(|| opaque(step, is_code)));
             }
             if step.is_stored {
-                found.extend(untrusted(step, &outlook));
+                found.extend(untrusted(step, &forecast));
             }
             // What code takes away is known to nobody.
-            step.effects = (!is_opaque).then_some(outlook.effects);
+            step.effects = (!is_opaque).then_some(forecast.effects);
         }
         self.problems.extend(policy.judge(found, direction));
         self
     }
 }
 
-fn destructive(step: &Step, outlook: &Outlook, data_loss: DataLoss) -> Option<Problem> {
-    let lost = losses(&outlook.effects).filter(|_| data_loss == DataLoss::Undeclared)?;
+fn destructive(step: &Step, forecast: &Forecast, data_loss: DataLoss) -> Option<Problem> {
+    let lost = losses(&forecast.effects).filter(|_| data_loss == DataLoss::Undeclared)?;
     let is_unknown = |effect: &Effect| !effect.kind.is_destructive() || effect.kind == EffectKind::Unknown;
-    let told = outlook.failure.as_ref().and_then(|fault| fault.remedy.as_deref());
-    let remedy = told.filter(|_| outlook.effects.iter().all(is_unknown));
+    let told = forecast.failure.as_ref().and_then(|fault| fault.remedy.as_deref());
+    let remedy = told.filter(|_| forecast.effects.iter().all(is_unknown));
     let declare = "if that is meant, declare it with allow = [\"destructive\"] in its metadata";
     Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy.unwrap_or(declare)))
 }
@@ -80,8 +80,8 @@ fn opaque(step: &Step, is_code: bool) -> Problem {
     Problem::note(ProblemKind::Opaque, &step.id, finding)
 }
 
-fn untrusted(step: &Step, outlook: &Outlook) -> Option<Problem> {
-    let fault = outlook.failure.as_ref()?;
+fn untrusted(step: &Step, forecast: &Forecast) -> Option<Problem> {
+    let fault = forecast.failure.as_ref()?;
     let place = match &fault.statement {
         Some((number, text)) => format!(", in its statement {number}, `{}`", crate::error::Abridged(text)),
         None => String::new(),

@@ -5,9 +5,9 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::backend::Backend;
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
+use crate::backend::{Backend, Driver};
 use crate::checksum::{Checksum, without_bom};
 use crate::dialect::Dialect;
 use crate::error::{Location as Place, MigrationError, refuse_nul};
@@ -196,7 +196,7 @@ pub(crate) struct Body<B: Backend> {
     pub(crate) down: Option<Action<B>>,
 }
 
-type Code<B> = Arc<dyn for<'c> Fn(<B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
+type Code<B> = Arc<dyn for<'c> Fn(<B as Driver>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
 
 /// A script, or a function of the connection.
 pub(crate) enum Action<B: Backend> {

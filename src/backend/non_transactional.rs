@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Backend, Progress, Scope, atomically, patiently};
+use super::driver::{Driver, Progress, atomically};
+use super::retry::patiently;
+use super::script::Scope;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
 use crate::progress::ScriptProgress;
@@ -59,7 +61,7 @@ pub(super) fn chains(text: &str) -> bool {
 }
 
 /// A script on its way.
-pub(super) struct Walk<'w, 'p, B: Backend> {
+pub(super) struct Walk<'w, 'p, B: Driver> {
     progress: &'w mut Progress<'p, B>,
     of: u32,
     patience: Duration,
@@ -79,7 +81,7 @@ pub(super) struct Walk<'w, 'p, B: Backend> {
     owed: Option<ScriptProgress>,
 }
 
-impl<'w, 'p, B: Backend> Walk<'w, 'p, B> {
+impl<'w, 'p, B: Driver> Walk<'w, 'p, B> {
     pub(super) fn new(progress: &'w mut Progress<'p, B>, of: u32, patience: Duration) -> Self {
         Self {
             progress,

@@ -2,7 +2,7 @@
 
 use super::MigrationRunner;
 use super::run::Stored;
-use crate::backend::{Backend, ForecastRequest, patiently};
+use crate::backend::{Backend, Driver, ForecastRequest, patiently};
 use crate::diff::lines;
 use crate::effect::{Forecast, PlannedScript, Trust};
 use crate::error::Printable;
@@ -19,7 +19,7 @@ use crate::target::Target;
 
 /// Finds out what the steps of a plan take away. It is a value, so that a program that never asks for it does not hold its code.
 pub(super) type Forecaster<B> =
-    fn(&MigrationRunner<B>, &mut <B as Backend>::Conn<'_>, Plan, &History) -> Result<Plan>;
+    fn(&MigrationRunner<B>, &mut <B as Driver>::Conn<'_>, Plan, &History) -> Result<Plan>;
 
 impl<B: Backend> MigrationRunner<B> {
     /// What [`run_to`](Self::run_to) would do, and what it would take away. It reads the database and nothing else.

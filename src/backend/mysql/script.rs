@@ -6,10 +6,14 @@ use mysql::{Conn, Row};
 use super::outcome::{self, Looks};
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, transactions};
+use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::faults::{KEEP_OUT, lost_with_session};
 use crate::backend::non_transactional::{
     StatementClass, Walk, asks_for_last_row, asks_over_note, chains, distributed,
 };
-use crate::backend::{Backend, KEEP_OUT, Progress, Script, Session, closed, lost_with_session, patiently};
+use crate::backend::retry::patiently;
+use crate::backend::script::Script;
+use crate::backend::session::Session;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{
     Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,

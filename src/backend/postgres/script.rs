@@ -5,8 +5,10 @@ use postgres::error::{ErrorPosition, SqlState};
 
 use super::settings::{self, Settings};
 use super::{Postgres, fault, outcome, transactions};
+use crate::backend::driver::{Driver, Progress};
+use crate::backend::faults::{KEEP_OUT, lost_with_session};
 use crate::backend::non_transactional::{StatementClass, Walk, asks_for_last_row, chains, distributed};
-use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
+use crate::backend::script::Script;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;

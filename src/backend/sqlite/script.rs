@@ -9,8 +9,11 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::tracker::Tracker;
 use super::{Sqlite, fault, keys, message, transactions, tripwire};
+use crate::backend::driver::Progress;
+use crate::backend::faults::{KEEP_OUT, ended_transaction, lost_with_session};
 use crate::backend::non_transactional::{StatementClass, Walk, asks_for_last_row, asks_over_note};
-use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, lost_with_session, patiently};
+use crate::backend::retry::patiently;
+use crate::backend::script::Script;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::transactions::Control;
 use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};

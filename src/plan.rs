@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::dialect::Dialect;
-use crate::error::{Failure, Location, Result};
+use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::history::{History, HistoryDigest};
+use crate::location::Location;
 use crate::migration::Meta;
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind, Verdict};

@@ -9,7 +9,8 @@ use toml::Spanned;
 use super::layout::dialect;
 use crate::checksum::without_bom;
 use crate::dialect::Dialect;
-use crate::error::{Failure, Location, MigrationError, Result};
+use crate::error::{Failure, MigrationError, Result};
+use crate::location::Location;
 use crate::migration::Meta;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 

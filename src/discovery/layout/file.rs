@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::{Entry, Shape};
 use crate::dialect::Dialect;
-use crate::error::{Failure, Location, MigrationError, Result, refuse_nul};
+use crate::error::{Failure, MigrationError, Result, refuse_nul};
 use crate::id::MigrationId;
+use crate::location::Location;
 
 /// The database of this name, if a set for a kind of database may speak of it.
 pub(in crate::discovery) fn dialect(own: Dialect, name: &str) -> Option<Dialect> {

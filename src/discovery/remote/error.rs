@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::RemoteMigrations;
 use super::address::Address;
 use super::manifest::Shown;
-use crate::error::{Failure, Location, MigrationError};
+use crate::error::{Failure, MigrationError};
+use crate::location::Location;
 
 /// A failure, and whether the same may go well later.
 #[derive(Debug)]

@@ -71,6 +71,7 @@ mod orphans;
 mod problem;
 mod progress;
 mod report;
+mod script_options;
 mod step;
 mod stored;
 mod touched;
@@ -155,9 +156,10 @@ pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::recovery::Recovery;
 pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
+pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
-pub use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys, Step};
+pub use crate::step::{Direction, Step};
 pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
 pub use crate::touched::{Touch, Touched};
@@ -177,7 +179,7 @@ pub mod compiled {
     pub use crate::discovery::CompiledMigrations;
     pub use crate::discovery::compiled::{Compiled, FORMAT, Set};
     pub use crate::migration::Unread;
-    pub use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+    pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
 }
 
 #[cfg(doctest)]

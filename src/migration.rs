@@ -16,8 +16,9 @@ use crate::history::Record;
 use crate::id::MigrationId;
 use crate::location::Location as Place;
 use crate::problem::ProblemKind;
+use crate::script_options::ScriptOptions;
 use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys};
-use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::stored::{StoredDown, StoredScript};
 use crate::transaction_fit::TransactionFit;
 
 /// Everything the planner knows of a migration: all but its scripts.

@@ -11,8 +11,8 @@ use crate::migration::Meta;
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::Migrations;
+use crate::script_options::ScriptOptions;
 use crate::step::{Atomicity, Direction, Step};
-use crate::stored::ScriptOptions;
 use crate::target::Target;
 use crate::transaction_fit::TransactionFit;
 

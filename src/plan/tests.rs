@@ -7,8 +7,9 @@ use crate::checksum::Checksum;
 use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
 use crate::migration::{Migration, Origin, Unread};
+use crate::script_options::ScriptOptions;
 use crate::step::ForeignKeys;
-use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target::{Back, Empty, Known, Latest, Redo, Steps};
 use crate::transaction_fit::TransactionConflict;
 

@@ -16,8 +16,9 @@ use crate::migration::Migration;
 use crate::plan::TransactionMode;
 use crate::problem::ProblemKind;
 use crate::report::Report;
+use crate::script_options::ScriptOptions;
 use crate::step::Direction;
-use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {

@@ -12,8 +12,9 @@ use crate::fault::Fault;
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind};
+use crate::script_options::ScriptOptions;
 use crate::step::{Direction, ForeignKeys};
-use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::stored::{StoredDown, StoredScript};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![

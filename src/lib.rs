@@ -87,6 +87,7 @@ mod migration;
 // Reasoning.
 #[cfg(feature = "adopt")]
 mod adopt;
+mod approval;
 mod graph;
 mod plan;
 mod policy;

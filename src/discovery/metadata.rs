@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::layout::dialect;
+use super::database::dialect;
 use crate::checksum::without_bom;
 use crate::dialect::Dialect;
 use crate::error::{Failure, MigrationError, Result};

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
-use super::RemoteMigrations;
 use super::address::Address;
 use super::manifest::Shown;
+use super::settings::RemoteMigrations;
 use crate::error::{Failure, MigrationError};
 use crate::location::Location;
 

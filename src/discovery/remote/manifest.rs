@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Limits;
+use super::settings::Limits;
 use crate::checksum::{Checksum, without_bom};
 use crate::discovery::folder;
 use crate::error::{Failure, MigrationError, Printable, Result};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::check::{Outcome, equal, fails, holds};
 use super::forward::refused;
-use super::ground::{Ground, committed, ids, perform};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, committed, ids, perform};
+use super::testbed::Testbed;
 use crate::backend::Backend;
 use crate::dialect::TableName;
 use crate::error::{ErrorKind, MigrationError};

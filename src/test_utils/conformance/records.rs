@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::check::{Outcome, equal, holds, recent};
-use super::ground::{Ground, committed};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, committed};
+use super::testbed::Testbed;
 use crate::backend::{Backend, TableForm, TrackingTable};
 use crate::checksum::Checksum;
 use crate::dialect::TableName;

@@ -1,4 +1,4 @@
-//! TableLayout tables of other tools.
+//! Reading tables of other tools.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};

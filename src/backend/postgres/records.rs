@@ -1,4 +1,4 @@
-//! TableLayout and writing the records of a table.
+//! Reading and writing the records of a table.
 
 use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};

@@ -1,4 +1,4 @@
-//! TableLayout what is not the engine's: tables of other tools, and the schema as a whole.
+//! Reading what is not the engine's: tables of other tools, and the schema as a whole.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};

@@ -1,4 +1,4 @@
-//! TableLayout and writing the records of a table.
+//! Reading and writing the records of a table.
 
 use rusqlite::{Connection, params};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::fault::Fault;
-use crate::step::{Atomicity, ForeignKeys};
+use crate::script_options::{Atomicity, ForeignKeys};
 
 mod scan;
 

@@ -65,11 +65,13 @@ mod error;
 mod fault;
 mod foreign;
 mod history;
+mod location;
 mod log_entry;
 mod orphans;
 mod problem;
 mod progress;
 mod report;
+mod script_options;
 mod step;
 mod stored;
 mod touched;
@@ -85,6 +87,7 @@ mod migration;
 // Reasoning.
 #[cfg(feature = "adopt")]
 mod adopt;
+mod approval;
 mod graph;
 mod plan;
 mod policy;
@@ -130,7 +133,7 @@ pub use crate::discovery::{Combined, CompiledMigrations, MigrationSource};
 #[cfg(feature = "remote")]
 pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
 pub use crate::effect::{Effect, EffectKind, Evidence};
-pub use crate::error::{ErrorKind, Location, MigrationError, Result};
+pub use crate::error::{ErrorKind, MigrationError, Result};
 pub use crate::event::Event;
 pub use crate::fault::{BoxError, FaultKind};
 #[cfg(feature = "adopt")]
@@ -138,6 +141,7 @@ pub use crate::foreign::{Doubt, Objection};
 pub use crate::history::{Dirty, History, HistoryDigest, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
+pub use crate::location::Location;
 pub use crate::lock::Lock;
 pub use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 pub use crate::migration::{Meta, Migration, Origin, Unread};
@@ -147,9 +151,10 @@ pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::recovery::Recovery;
 pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
+pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
-pub use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys, Step};
+pub use crate::step::{Direction, Step};
 pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
 
@@ -167,7 +172,7 @@ pub mod compiled {
     pub use crate::discovery::CompiledMigrations;
     pub use crate::discovery::compiled::{Compiled, FORMAT, Set};
     pub use crate::migration::Unread;
-    pub use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+    pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
 }
 
 #[cfg(doctest)]

@@ -3,6 +3,7 @@
 use postgres::Client;
 use postgres::error::{ErrorPosition, SqlState};
 
+use super::query::refused_as;
 use super::settings::{self, Settings};
 use super::{Postgres, fault, outcome, transactions};
 use crate::backend::driver::{Driver, Progress};
@@ -168,11 +169,6 @@ fn prepares_transaction(text: &str) -> bool {
     let mut tokens = Tokens::new(text);
     let mut next_is = |word| tokens.next().is_some_and(|token| token.is(word));
     next_is("prepare") && next_is("transaction")
-}
-
-pub(super) fn refused_as(fault: &Fault, state: &SqlState) -> bool {
-    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<postgres::Error>());
-    error.and_then(postgres::Error::code) == Some(state)
 }
 
 fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
 //! What the statements of a script do to a transaction.
 
-use super::script::Pragma;
+use super::cursor::Pragma;
 use crate::backend::transaction_fit::{Unmatched, passed_over, transaction_fit};
 use crate::sql::transactions::{Control, Ends};
 use crate::sql::{Token, Tokens, statements};

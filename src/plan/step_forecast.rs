@@ -55,7 +55,7 @@ impl Plan {
                 forecast.failure.as_ref().filter(|_| is_untold && !is_opaque && !step.is_stored)
             {
                 let why = format!("a statement could not be tried out: {fault}");
-                forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::ForecastRequest));
+                forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::SchemaCopy));
             }
             if step.direction == Direction::Up {
                 found.extend(destructive(step, &forecast, data_loss));

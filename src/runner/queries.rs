@@ -1,11 +1,10 @@
 //! What is the case.
 
 use super::MigrationRunner;
-use crate::backend::{Backend, LockAttempt, patiently};
+use crate::backend::{Backend, patiently};
 use crate::error::{Failure, Result};
 use crate::history::History;
 use crate::id::MigrationId;
-use crate::lock::Lock;
 use crate::migration::{Action, Meta};
 use crate::status::{Entry, State, Status, status};
 use crate::step::Direction;
@@ -63,19 +62,8 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
-        if self.lock == Lock::Sidecar {
-            let table = B::resolve(conn, &self.table).map_err(self.reading())?;
-            let looking = |fault| self.database("look at the lock", fault);
-            match B::try_lock(conn, &table).map_err(looking)? {
-                LockAttempt::Acquired => {
-                    B::unlock(conn, &table).map_err(looking)?;
-                    return Ok(None);
-                }
-                LockAttempt::HeldBy(holder) => return Ok(Some(holder)),
-                LockAttempt::Unsupported => {}
-            }
-        }
-        self.lock.holder(B::locate(conn))
+        let table = B::resolve(conn, &self.table).map_err(self.reading())?;
+        self.lock.holder::<B>(conn, &table).map_err(|error| self.lock_failure(error))
     }
 
     /// The script that a migration of the set runs in a direction; `None` if it has none, or runs code.

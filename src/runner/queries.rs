@@ -55,7 +55,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Who holds the lock that a run takes, as far as that is told: empty if it is not. `None` if nobody does, and where there is no lock
-    /// between transactions ([`Lock::Row`], [`Lock::Off`]). Nothing is waited for, made or taken away.
+    /// between transactions ([`Lock::Row`](crate::Lock::Row), [`Lock::Off`](crate::Lock::Off)). Nothing is waited for, made or taken away.
     ///
     /// # Errors
     /// If the lock cannot be looked at.

@@ -13,7 +13,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// # Errors
     /// Anything of [`ErrorKind`](crate::ErrorKind) but those of making a runner. What was committed before the error stands in its
-    /// [`report`](MigrationError::report).
+    /// [`report`](crate::MigrationError::report).
     pub fn run(&self, conn: B::Conn<'_>) -> Result<Report> {
         self.migrate_to(conn, Goal { target: &Target::Latest, forecaster: None })
     }
@@ -70,7 +70,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Undoes what this program does not know, newest first, with the scripts that were stored in the database when it was applied. It
-    /// is for a program that meets a database newer than itself ([`is_database_ahead`](MigrationError::is_database_ahead)), when its
+    /// is for a program that meets a database newer than itself ([`is_database_ahead`](crate::MigrationError::is_database_ahead)), when its
     /// user decides to stay with it.
     ///
     /// Only if every unknown migration has an undamaged script is anything done. A database file can come from anywhere, so each script

@@ -151,7 +151,7 @@ impl Guard {
         answer.trim_end().to_owned()
     }
 
-    fn log(&self) -> String {
+    fn append_log(&self) -> String {
         let log = fs::read(self.folder.join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();

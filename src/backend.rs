@@ -26,6 +26,7 @@ mod table;
 mod transaction_fit;
 
 mod catalog;
+mod clock;
 mod driver;
 mod faults;
 mod locks;
@@ -36,6 +37,9 @@ mod session;
 mod tracking_table;
 
 pub use self::catalog::{Catalog, ForecastRequest, Prepare};
+#[cfg(feature = "test-utils")]
+pub(crate) use self::clock::utc;
+pub use self::clock::utc_now;
 pub use self::driver::{Driver, Progress, atomically};
 pub use self::locks::{LockAttempt, Locks};
 #[cfg(feature = "mysql")]

@@ -8,6 +8,7 @@ use crate::dialect::TableName;
 use crate::error::{Failure, MigrationError, Result};
 use crate::foreign::{Doubt, Objection};
 use crate::id::MigrationId;
+use crate::remedy::Remedy;
 
 mod choose;
 mod display;
@@ -247,9 +248,9 @@ impl Adoption {
         objection.doubt.is_some_and(|doubt| self.how.accepted.contains(&doubt))
     }
 
-    /// With what the schema says.
-    pub(crate) fn proven(mut self, proof: Proof) -> Self {
-        self.objections.extend(display::doubted(&proof));
+    /// With what the schema says, and what to do if the replay failed.
+    pub(crate) fn proven(mut self, proof: Proof, remedy: Option<Remedy>) -> Self {
+        self.objections.extend(display::doubted(&proof, remedy));
         self.proof = proof;
         self
     }

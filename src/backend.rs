@@ -12,6 +12,7 @@ use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
 use crate::orphans::Orphans;
 use crate::progress::{ScriptProgress, StatementOutcome};
+use crate::remedy::Remedy;
 use crate::step::Atomicity;
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
@@ -327,7 +328,7 @@ pub trait Backend: Sized + 'static {
         _columns: &[&str],
     ) -> Result<Option<ForeignTable>, Fault> {
         let what = format!("{} has no way to read `{table}`, which is not the engine's", Self::DIALECT);
-        Err(Fault::new(FaultKind::Other, what).remedy("write `Backend::foreign_table` for it"))
+        Err(Fault::new(FaultKind::Other, what).remedy(Remedy::program("read it", "`Backend::foreign_table`")))
     }
 
     /// The number that a database keeps for applications, if it has one, as SQLite's `user_version`.
@@ -430,10 +431,9 @@ pub(crate) const KEEP_OUT: &str =
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) fn lost_with_session(statement: u32) -> Fault {
     let what = format!("it cannot go on here: what statement {statement} made ended with the session");
-    Fault::new(FaultKind::Other, what).remedy(
-        "finish it by hand and call `recover` with `Recovery::MarkDone`, or undo what it did and call it with \
-         `Recovery::RetryFrom` and statement 1",
-    )
+    let anew = Remedy::from("undo what it did").then(Remedy::RetryFrom { statement: Some(1) });
+    Fault::new(FaultKind::Other, what)
+        .remedy(Remedy::MarkDone { direction: crate::step::Direction::Up }.or(anew))
 }
 
 /// The fault of a script or function that ended the engine's transaction.

@@ -4,6 +4,9 @@
 #[cfg(feature = "adopt")]
 use std::fmt;
 
+#[cfg(feature = "adopt")]
+use crate::remedy::{Remedy, Tell, Worded, Wording, behind, in_code};
+
 /// A value in a table that is not the engine's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,42 +103,50 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// What keeps a history from being taken over. Its Display is one line: what is the case, then the remedy.
+/// What keeps a history from being taken over. Its Display is one line: the finding, then the remedy.
 #[cfg(feature = "adopt")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Objection {
     /// What it is, if a person may say yes to it; nobody may to anything else.
     pub doubt: Option<Doubt>,
-    /// What is the case.
+    /// What was found.
     pub finding: String,
-    /// What a person can do.
-    pub remedy: String,
+    /// What a person can do: of a doubt also to accept it.
+    pub remedy: Remedy,
 }
 
 #[cfg(feature = "adopt")]
 impl Objection {
     /// Something that nobody can say yes to.
-    pub(crate) fn new(finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(finding: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self { doubt: None, finding: finding.into(), remedy: remedy.into() }
     }
 
-    /// Something that a person may say yes to.
-    pub(crate) fn doubting(doubt: Doubt, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Something that a person may say yes to, instead of doing something about it.
+    pub(crate) fn doubting(doubt: Doubt, finding: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
+        let (remedy, accept) = (remedy.into(), Remedy::AcceptDoubt(doubt));
+        let remedy = if doubt == Doubt::Lost { remedy.then(accept) } else { remedy.or(accept) };
         Self { doubt: Some(doubt), ..Self::new(finding, remedy) }
+    }
+
+    /// The finding, then the remedy in the words of somebody: the `Display` of an objection has those for a programmer.
+    pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
+        Worded(self, wording)
+    }
+}
+
+#[cfg(feature = "adopt")]
+impl Tell for Objection {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
+        f.write_str(&self.finding)?;
+        behind(f, Some(&self.remedy), wording)
     }
 }
 
 #[cfg(feature = "adopt")]
 impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.finding, self.remedy)?;
-        match self.doubt {
-            Some(Doubt::Lost) => f.write_str(", and accept `Doubt::Lost`"),
-            Some(Doubt::Orphaned) => f.write_str(", or accept `Doubt::Orphaned`"),
-            Some(Doubt::Changed) => f.write_str(", or accept `Doubt::Changed`"),
-            Some(Doubt::Unproven) => f.write_str(", or accept `Doubt::Unproven`"),
-            None => Ok(()),
-        }
+        self.tell(f, &in_code)
     }
 }

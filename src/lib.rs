@@ -25,10 +25,10 @@
 //!
 //! * The folder: [`layout`]. Other places migrations come from: [`MigrationSource`]; one by itself: [`Migration`].
 //! * What a run would do: [`MigrationRunner::plan`]; where it should end: [`Target`].
-//! * What is the case: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
+//! * The state of a database: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
 //! * Going back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting what is recorded: [`Recovery`].
-//! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: `RECOVERY.md`.
+//! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: [`Remedy`], `RECOVERY.md`.
 //! * Coming from another tool: `docs/adopt.md`.
 //! * Other databases: [`Backend`]; servers: `docs/servers.md`.
 //!
@@ -69,6 +69,7 @@ mod log_entry;
 mod orphans;
 mod problem;
 mod progress;
+mod remedy;
 mod report;
 mod step;
 mod stored;
@@ -151,6 +152,7 @@ pub use crate::policy::Policy;
 pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::recovery::Recovery;
+pub use crate::remedy::Remedy;
 pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
 pub use crate::sql::Position;

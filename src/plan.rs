@@ -9,6 +9,7 @@ use crate::history::{History, HistoryDigest};
 use crate::migration::Meta;
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind, Verdict};
+use crate::remedy::{Remedy, Tell, Worded, Wording, in_code};
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, Step};
 use crate::stored::ScriptOptions;
@@ -72,6 +73,11 @@ impl Plan {
     /// Everything that was found. Some of it may keep the plan from being carried out.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// The dry run, with what to do about each finding in the words of somebody: the `Display` of a plan has those for a programmer.
+    pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
+        Worded(self, wording)
     }
 
     pub(crate) fn problems_mut(&mut self) -> &mut [Problem] {
@@ -225,6 +231,12 @@ fn step(graph: &Graph, history: &History, place: usize, direction: Direction, se
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, &in_code)
+    }
+}
+
+impl Tell for Plan {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         let already = Migrations(self.already);
         match (self.steps.len(), self.mode) {
             (0, _) => write!(f, "nothing to do, with {already} applied")?,
@@ -240,7 +252,8 @@ impl fmt::Display for Plan {
             write!(f, "\n  {number}. {step}")?;
         }
         for problem in &self.problems {
-            write!(f, "\n  {}, {}: {problem}", problem.verdict, problem.kind)?;
+            write!(f, "\n  {}, {}: ", problem.verdict, problem.kind)?;
+            problem.tell(f, wording)?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! [`ScriptProgress`]: how far a script came, and [`StatementOutcome`]: whether a statement is done whose end nobody saw.
 
+use crate::remedy::Remedy;
+
 /// How far a script came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptProgress {
@@ -31,7 +33,7 @@ pub enum StatementOutcome {
         /// What it left.
         what: String,
         /// What to do before it can run again.
-        remedy: String,
+        remedy: Remedy,
     },
     /// A session is still at work on it; which, as the database names it.
     Running(String),

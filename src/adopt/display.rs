@@ -5,10 +5,25 @@ use std::fmt;
 use super::tool_history::quoted;
 use super::{Adopted, Adoption, Finding, Proof};
 use crate::foreign::{Doubt, Objection};
+use crate::remedy::{Remedy, Tell, Worded, Wording, in_code};
 use crate::report::Migrations;
+
+impl Adoption {
+    /// What a dry run shows, with what to do about each objection in the words of somebody: the `Display` of an adoption has those for a
+    /// programmer.
+    pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
+        Worded(self, wording)
+    }
+}
 
 impl fmt::Display for Adoption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, &in_code)
+    }
+}
+
+impl Tell for Adoption {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         let new = self.to_record().count();
         write!(f, "{} in `{}`: {} to be recorded", self.tool, self.place, Migrations(new))?;
         let recorded = self.entries.iter().filter(|entry| entry.is_recorded).count();
@@ -27,7 +42,8 @@ impl fmt::Display for Adoption {
         }
         for objection in &self.objections {
             let verdict = if self.is_accepted(objection) { "accepted" } else { "refused" };
-            write!(f, "\n{verdict}: {objection}")?;
+            write!(f, "\n{verdict}: ")?;
+            objection.tell(f, wording)?;
         }
         Ok(())
     }
@@ -65,7 +81,7 @@ impl Proof {
 }
 
 /// What a proof that failed has to say.
-pub(super) fn doubted(proof: &Proof) -> Option<Objection> {
+pub(super) fn doubted(proof: &Proof, remedy: Option<Remedy>) -> Option<Objection> {
     let (what, remedy) = match proof {
         Proof::Different(differences) => {
             let shown: Vec<&str> = differences.iter().take(10).map(String::as_str).collect();
@@ -74,11 +90,11 @@ pub(super) fn doubted(proof: &Proof) -> Option<Objection> {
                 "the migrations make another schema than this database has: {}{more}",
                 shown.join(", ")
             );
-            (what, "look where the difference comes from and remove it")
+            (what, "look where the difference comes from and remove it".into())
         }
         Proof::Failed(why) => {
             let what = format!("the migrations cannot be replayed in an empty database: {why}");
-            (what, "correct that")
+            (what, remedy.unwrap_or_else(|| "correct that".into()))
         }
         Proof::NotNeeded | Proof::Same(_) | Proof::Impossible => return None,
     };

@@ -5,6 +5,7 @@ use super::tools::Form;
 use super::{Adopt, Finding};
 use crate::error::Printable;
 use crate::foreign::{Cell, ForeignTable, Objection};
+use crate::remedy::Remedy;
 
 /// Something that a tool says is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(super) enum Order {
 
 impl ToolHistory {
     /// It cannot be taken over at all.
-    pub(super) fn refused(finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn refused(finding: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self { objections: vec![Objection::new(finding, remedy)], ..Self::default() }
     }
 }

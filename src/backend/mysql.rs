@@ -17,6 +17,7 @@ use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
 use crate::progress::StatementOutcome;
+use crate::remedy::Remedy;
 use crate::sql::mysql::statements;
 use crate::sql::pieces;
 use crate::touched::Touched;
@@ -304,8 +305,10 @@ impl Backend for Mysql {
         }
         match column::<String>(conn, "SELECT DATABASE()").map_err(fault)? {
             Some(database) => table.clone().in_schema(database).map_err(Fault::of),
-            None => Err(Fault::new(FaultKind::Other, "the connection has chosen no database")
-                .remedy("name one in its options, or say where the records are with `schema`")),
+            None => Err(Fault::new(FaultKind::Other, "the connection has chosen no database").remedy(
+                Remedy::from("name one in its options")
+                    .or(Remedy::program("say where the records are", "`schema`")),
+            )),
         }
     }
 

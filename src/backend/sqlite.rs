@@ -17,6 +17,7 @@ use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
 use crate::orphans::Orphans;
+use crate::remedy::Remedy;
 use crate::sql::{statement_at, statements};
 use crate::step::Atomicity;
 use crate::touched::Touched;
@@ -452,8 +453,8 @@ fn fault(error: rusqlite::Error) -> Fault {
             fault.remedy("end the statements that are open on this connection, and run again")
         }
         Some(ErrorCode::AuthorizationForStatementDenied) => fault.remedy(
-            "an authorizer forbids it; that of a replay in memory lets no script open a file, so attach what it needs with \
-             `prepare_connection`",
+            Remedy::program("attach the files that it needs", "`prepare_connection`")
+                .only_if("it runs in a replay in memory, where no script may open a file"),
         ),
         _ => fault,
     }

@@ -218,7 +218,7 @@ fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Migration
         Failure::Step(StepFailure { fault, .. }) => {
             (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)
         }
-        _ => (None, error.to_string(), true),
+        _ => (None, error.finding(), true),
     };
     if statement.is_some() {
         dirty.statement.get_or_insert(work.first());

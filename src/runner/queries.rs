@@ -1,4 +1,4 @@
-//! What is the case.
+//! Asking about the state of a database.
 
 use super::MigrationRunner;
 use crate::backend::{Backend, LockAttempt, patiently};

@@ -3,6 +3,7 @@
 use crate::error::{Failure, Result};
 use crate::plan::Plan;
 use crate::problem::{Problem, ProblemKind, Verdict};
+use crate::remedy::Remedy;
 
 /// A plan that nothing forbids. It is all that the executor takes, so the check cannot be forgotten.
 #[derive(Debug)]
@@ -61,19 +62,17 @@ impl Plan {
     fn unconfirmed(&self, consent: Consent<'_>) -> Vec<Problem> {
         let (environment, what, remedy) = match consent {
             Consent::NotNeeded | Consent::Given => return Vec::new(),
-            Consent::Missing { environment } => (
-                environment,
-                "nobody was asked",
-                "say yes to the plan with `confirm`, or run where it is not protected",
-            ),
+            Consent::Missing { environment } => {
+                (environment, "nobody was asked", Remedy::Confirm.or("run where it is not protected"))
+            }
             Consent::Withheld { environment } => {
-                (environment, "`confirm` said no", "run again and say yes if it is meant")
+                (environment, "the answer was no", "run again and say yes if it is meant".into())
             }
         };
         let problem = |step: &crate::step::Step| {
             let reason = step.reason_to_ask()?;
             let finding = format!("{reason}, `{environment}` is protected and {what}");
-            Some(Problem::new(ProblemKind::Unconfirmed, &step.id, finding, remedy))
+            Some(Problem::new(ProblemKind::Unconfirmed, &step.id, finding, remedy.clone()))
         };
         self.steps().iter().filter_map(problem).collect()
     }

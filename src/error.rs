@@ -1,24 +1,23 @@
 //! [`MigrationError`]: a sentence for a person, and a kind for a program.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::dialect::{Dialect, InvalidTableName, TableName};
-use crate::fault::{Fault, FaultKind};
+use crate::dialect::InvalidTableName;
+use crate::fault::FaultKind;
 use crate::id::MigrationId;
 use crate::location::Location;
 use crate::problem::{Problem, ProblemKind};
+use crate::remedy::{Remedy, Render, Worded, for_programmers};
 use crate::report::Report;
 
 mod display;
+mod failure;
+mod sentence;
 mod step;
 
-pub(crate) use step::{Remains, StepFailure};
-
 pub(crate) use display::{Abridged, Printable};
-use display::{Advice, Done, Holder, Named, Nearest, Sentences};
+pub(crate) use failure::{Failure, HookKind};
+pub(crate) use step::{Remains, StepFailure};
 
 /// A result of this crate.
 pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
@@ -93,110 +92,12 @@ pub enum ErrorKind {
     Database,
 }
 
-/// Which call a hook was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HookKind {
-    Before,
-    After,
-}
-
-/// Every way to fail, with its sentence.
-#[cfg_attr(
-    not(any(feature = "directory", feature = "remote", feature = "build")),
-    allow(dead_code, reason = "only files can be missing or malformed")
-)]
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("there is no folder {}; check the path, or create it", .0.display())]
-    MissingRoot(PathBuf),
-    #[error("cannot read {}: {cause}; check that it exists and that this user may read it", path.display())]
-    Unreadable { path: PathBuf, cause: std::io::Error },
-    #[error(
-        "the migrations were built for {built}, and this is {own}; build them for {own} (`build::Embed::database`)"
-    )]
-    BuiltFor { built: Dialect, own: Dialect },
-    #[error("{at}: {what}; {remedy}")]
-    Malformed { at: Location, what: String, remedy: &'static str },
-    /// Of a server; whether it can pass is what a program wants to know of it.
-    #[cfg(feature = "remote")]
-    #[error("{at}: {what}; {remedy}")]
-    Remote {
-        at: Location,
-        what: String,
-        remedy: Cow<'static, str>,
-        can_pass: bool,
-        cause: Option<std::io::Error>,
-    },
-    #[error("{}", Sentences(.0))]
-    Several(Vec<MigrationError>),
-    #[error("{}", Sentences(.0))]
-    Set(Vec<Problem>),
-    #[error(transparent)]
-    TableName(#[from] InvalidTableName),
-    #[error(
-        "there is no migration `{id}`{}; nothing was done, `list` names those there are",
-        Nearest(nearest)
-    )]
-    Unknown { id: MigrationId, nearest: Option<MigrationId> },
-    #[error("{}: {}", Done(*.1), Sentences(.0))]
-    Refused(Vec<Problem>, usize),
-    #[error("cannot {verb}{}: {finding}; nothing was done, {remedy}", Named(id))]
-    Recovery { verb: &'static str, id: Option<MigrationId>, finding: String, remedy: Cow<'static, str> },
-    #[cfg(feature = "adopt")]
-    #[error("nothing was adopted: {}", Sentences(.0))]
-    Adoption(Vec<crate::foreign::Objection>),
-    #[error("the database changed since the plan was made; {}, make a new plan", Done(*.0))]
-    Stale(usize),
-    #[error(
-        "the migrations of this runner are not those of the plan (`{0}`); nothing was done, make a new plan"
-    )]
-    ForeignPlan(MigrationId),
-    #[error(
-        "the connection is inside a transaction; commit it or roll it back first, each migration needs its own"
-    )]
-    OpenTransaction,
-    #[error("{0}")]
-    Step(StepFailure),
-    #[error(
-        "the `{}` hook of migration `{migration}` refused: {fault}; {}{}",
-        hook(*kind), remains, Advice(fault)
-    )]
-    Hook { kind: HookKind, migration: MigrationId, remains: Remains, fault: Fault },
-    #[error("the run was stopped; {}, run again to go on", Done(*.0))]
-    Stopped(usize),
-    #[error(
-        "another run holds the lock {lock} {}; waited {waited:?}, start again when it has finished, \
-         or wait longer with `lock_timeout`",
-        Holder(holder)
-    )]
-    LockTimeout { lock: String, holder: String, waited: Duration },
-    #[error("{0} has no row to be locked; use another lock than Lock::Row, the default for example")]
-    NoSuchLock(Dialect),
-    #[error(
-        "cannot use the lock file {}: {cause}; make its folder writable, \
-         or choose another place with `lock(Lock::File(path))`",
-        path.display()
-    )]
-    LockFile { path: PathBuf, cause: std::io::Error },
-    #[error("the session statement `{}` failed: {fault}; nothing was done{}", Abridged(sql), Advice(fault))]
-    Session { sql: String, fault: Fault },
-    #[error("cannot {doing} of `{table}`: {fault}{}", Advice(fault))]
-    Database { doing: &'static str, table: TableName, fault: Fault },
-}
-
-fn hook(kind: HookKind) -> &'static str {
-    match kind {
-        HookKind::Before => "before",
-        HookKind::After => "after",
-    }
-}
-
 /// Refuses a script that the database would read to its first NUL only.
 pub(crate) fn refuse_nul(origin: &impl fmt::Display, is_inline: bool, text: &str) -> Result<()> {
     let Some(nul) = text.find('\0') else { return Ok(()) };
     let at = Location { line: None, is_inline, ..Location::in_text(&origin.to_string(), text, nul) };
     let what = "it holds a NUL byte, where SQL would end".to_owned();
-    Err(Failure::Malformed { at, what, remedy: "remove it" }.into())
+    Err(Failure::Malformed { at, what, remedy: "remove it".into() }.into())
 }
 
 /// The finding about an id with two definitions.
@@ -267,6 +168,81 @@ impl MigrationError {
             }
             _ => None,
         }
+    }
+
+    /// What happened, without the place, the reason and what to do: "migration `1_a` failed". Of several errors or findings it is
+    /// how many; [`errors`](Self::errors), [`problems`](Self::problems) and `objections` have each.
+    pub fn what(&self) -> String {
+        self.0.failure.sentence().what
+    }
+
+    /// Why it happened, if that is known and no part of [`what`](Self::what): what the database said, or what is wrong at the
+    /// [`location`](Self::location).
+    pub fn reason(&self) -> Option<String> {
+        self.0.failure.sentence().reason
+    }
+
+    /// What is left of it, if there is anything to be said of that: "nothing of it was kept".
+    pub fn outcome(&self) -> Option<String> {
+        self.0.failure.sentence().outcome
+    }
+
+    /// What to do about it. Of several errors or findings each has its own.
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner, Remedy};
+    ///
+    /// let conn = Connection::open_in_memory()?;
+    /// let script = "CREATE TABLE a (b); SELECT nothing";
+    /// let runner = MigrationRunner::new([Migration::sql("1_a", script).run_in_transaction(false)])?;
+    /// let error = runner.run(&conn).unwrap_err();
+    ///
+    /// assert_eq!(error.what(), "migration `1_a` failed");
+    /// assert_eq!(error.reason().unwrap(), "no such column: nothing");
+    /// assert!(error.outcome().unwrap().contains("marked dirty"));
+    /// assert!(error.remedy().unwrap().singles().contains(&&Remedy::Retry));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn remedy(&self) -> Option<Remedy> {
+        self.0.failure.sentence().remedy
+    }
+
+    /// The sentence, with what to do in the words of somebody: the `Display` of this error has those for a programmer.
+    ///
+    /// ```
+    /// use switchy_schema::{Migration, MigrationRunner, Remedy};
+    ///
+    /// fn for_users(remedy: &Remedy) -> String {
+    ///     match remedy {
+    ///         Remedy::PlanAgain => "press Start again".to_owned(),
+    ///         other => other.to_string(),
+    ///     }
+    /// }
+    ///
+    /// # let conn = rusqlite::Connection::open_in_memory()?;
+    /// let runner = MigrationRunner::new([Migration::sql("1_a", "CREATE TABLE a (b)")])?;
+    /// let plan = runner.plan(&conn, switchy_schema::Target::Latest)?;
+    /// runner.run(&conn)?;
+    /// let error = runner.apply(&conn, plan).unwrap_err();
+    /// assert!(error.worded(&for_users).to_string().ends_with("; press Start again"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
+        Worded(self, wording)
+    }
+
+    /// The errors, if it is several: of the files of a source, which are all read.
+    pub fn errors(&self) -> &[Self] {
+        match &self.0.failure {
+            Failure::Several(errors) => errors,
+            _ => &[],
+        }
+    }
+
+    /// The sentence without what to do.
+    pub(crate) fn finding(&self) -> String {
+        self.0.failure.sentence().to_string()
     }
 
     /// The statement that failed, whole.
@@ -425,7 +401,7 @@ impl fmt::Debug for MigrationError {
 
 impl fmt::Display for MigrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.failure.fmt(f)?;
+        self.render(f, &for_programmers)?;
         if let (true, Some(at @ Location { position: Some(position), line: Some(line), .. })) =
             (f.alternate(), self.location())
         {

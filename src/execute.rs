@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::approval::Approved;
 use crate::backend::{Backend, Scope, Session, TrackingTable};
 use crate::dialect::TableName;
+use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
 use crate::event::Observer;
 use crate::fault::{Fault, FaultKind};
@@ -15,7 +16,7 @@ use crate::lock::Lock;
 use crate::migration::{Body, Meta};
 use crate::plan::TransactionMode;
 use crate::report::Report;
-use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+use crate::step::{Atomicity, ForeignKeys, Step};
 
 pub(crate) use self::stop::Stop;
 use self::table_state::TableState;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::remedy::Remedy;
+
 /// Any error of a driver, a hook or a migration written in code.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
@@ -15,7 +17,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) message: Cow<'static, str>,
-    pub(crate) remedy: Option<Cow<'static, str>>,
+    pub(crate) remedy: Option<Box<Remedy>>,
     pub(crate) offset: Option<usize>,
     pub(crate) statement: Option<(u32, String)>,
     pub(crate) cause: Option<BoxError>,
@@ -71,9 +73,9 @@ impl Fault {
         Self::new(FaultKind::Other, error.to_string()).caused_by(error)
     }
 
-    /// What a person should do about it, instead of what follows from the kind.
-    pub fn remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
-        self.remedy = Some(remedy.into());
+    /// What a person should do about it, instead of what follows from the kind. A text is a [`Remedy`] too.
+    pub fn remedy(mut self, remedy: impl Into<Remedy>) -> Self {
+        self.remedy = Some(Box::new(remedy.into()));
         self
     }
 
@@ -132,16 +134,22 @@ impl Fault {
         self.kind
     }
 
-    pub(crate) fn advice(&self) -> Option<&str> {
-        self.remedy.as_deref().or(match self.kind {
-            FaultKind::Busy => Some("try again when the other connection has finished"),
-            FaultKind::ReadOnly => Some("make the file and its folder writable, or open it for writing"),
-            FaultKind::Full => Some("make room on the disk and run again"),
-            FaultKind::NotADatabase => Some("check the path, or restore the file from a backup"),
-            FaultKind::Interrupted => Some("run again when it may take its time"),
-            FaultKind::ForeignTable => {
-                Some("choose another name with `table_name`, under which nothing is applied yet")
+    /// What to do about it, as whoever made the fault says.
+    pub(crate) fn own_remedy(&self) -> Option<Remedy> {
+        self.remedy.as_deref().cloned()
+    }
+
+    /// What to do about it, if only as follows from the kind.
+    pub(crate) fn advice(&self) -> Option<Remedy> {
+        self.own_remedy().or(match self.kind {
+            FaultKind::Busy => Some("try again when the other connection has finished".into()),
+            FaultKind::ReadOnly => {
+                Some("make the file and its folder writable, or open it for writing".into())
             }
+            FaultKind::Full => Some("make room on the disk and run again".into()),
+            FaultKind::NotADatabase => Some("check the path, or restore the file from a backup".into()),
+            FaultKind::Interrupted => Some("run again when it may take its time".into()),
+            FaultKind::ForeignTable => Some(Remedy::ChooseTable),
             FaultKind::Other => None,
         })
     }

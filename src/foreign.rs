@@ -1,9 +1,6 @@
 //! What a database holds that is not the engine's: the table of another tool, the definitions of a schema; and what can be
 //! objected to believing the former.
 
-#[cfg(feature = "adopt")]
-use std::fmt;
-
 /// A value in a table that is not the engine's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -59,83 +56,5 @@ impl Definition {
     /// Something of a kind, by name and text.
     pub fn new(kind: impl Into<String>, name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { kind: kind.into(), name: name.into(), text: text.into() }
-    }
-}
-
-/// What a person has to say yes to before a history is believed.
-#[cfg(feature = "adopt")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Doubt {
-    /// The tool does not keep what would have to be known, so part of the history is assumed.
-    Lost,
-    /// Something is applied that the set does not have. It is not recorded.
-    Orphaned,
-    /// A script is not the one that was applied.
-    Changed,
-    /// The schema is not the one that the migrations make, or they cannot be replayed.
-    Unproven,
-}
-
-#[cfg(feature = "adopt")]
-impl Doubt {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Lost, Self::Orphaned, Self::Changed, Self::Unproven];
-
-    /// The doubt as a word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Lost => "lost",
-            Self::Orphaned => "orphaned",
-            Self::Changed => "changed",
-            Self::Unproven => "unproven",
-        }
-    }
-}
-
-#[cfg(feature = "adopt")]
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// What keeps a history from being taken over. Its Display is one line: what is the case, then the remedy.
-#[cfg(feature = "adopt")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Objection {
-    /// What it is, if a person may say yes to it; nobody may to anything else.
-    pub doubt: Option<Doubt>,
-    /// What is the case.
-    pub finding: String,
-    /// What a person can do.
-    pub remedy: String,
-}
-
-#[cfg(feature = "adopt")]
-impl Objection {
-    /// Something that nobody can say yes to.
-    pub(crate) fn new(finding: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { doubt: None, finding: finding.into(), remedy: remedy.into() }
-    }
-
-    /// Something that a person may say yes to.
-    pub(crate) fn doubting(doubt: Doubt, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { doubt: Some(doubt), ..Self::new(finding, remedy) }
-    }
-}
-
-#[cfg(feature = "adopt")]
-impl fmt::Display for Objection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.finding, self.remedy)?;
-        match self.doubt {
-            Some(Doubt::Lost) => f.write_str(", and accept `Doubt::Lost`"),
-            Some(Doubt::Orphaned) => f.write_str(", or accept `Doubt::Orphaned`"),
-            Some(Doubt::Changed) => f.write_str(", or accept `Doubt::Changed`"),
-            Some(Doubt::Unproven) => f.write_str(", or accept `Doubt::Unproven`"),
-            None => Ok(()),
-        }
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::checksum::Checksum;
+use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::progress::ScriptProgress;
-use crate::step::Direction;
 use crate::stored::StoredDown;
 
 /// What the tracking table keeps of one migration.

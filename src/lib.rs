@@ -25,10 +25,10 @@
 //!
 //! * The folder: [`layout`]. Other places migrations come from: [`MigrationSource`]; one by itself: [`Migration`].
 //! * What a run would do: [`MigrationRunner::plan`]; where it should end: [`Target`].
-//! * What is the case: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
+//! * The state of a database: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
 //! * Going back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting what is recorded: [`Recovery`].
-//! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: `RECOVERY.md`.
+//! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: [`Remedy`], `RECOVERY.md`.
 //! * Coming from another tool: `docs/adopt.md`.
 //! * Other databases: [`Backend`]; servers: `docs/servers.md`.
 //!
@@ -56,6 +56,9 @@
 mod checksum;
 mod dialect;
 mod diff;
+mod direction;
+#[cfg(feature = "adopt")]
+mod doubt;
 mod id;
 mod sql;
 
@@ -67,9 +70,12 @@ mod foreign;
 mod history;
 mod location;
 mod log_entry;
+#[cfg(feature = "adopt")]
+mod objection;
 mod orphans;
 mod problem;
 mod progress;
+mod remedy;
 mod report;
 mod script_options;
 mod step;
@@ -121,6 +127,7 @@ pub use crate::backend::Postgres;
 pub use crate::backend::Sqlite;
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};
+pub use crate::direction::Direction;
 #[cfg(feature = "directory")]
 pub use crate::discovery::DirectoryMigrations;
 #[cfg(feature = "embedded")]
@@ -132,12 +139,12 @@ pub use crate::discovery::{CodeMigration, CodeMigrations};
 pub use crate::discovery::{Combined, CompiledMigrations, MigrationSource};
 #[cfg(feature = "remote")]
 pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
+#[cfg(feature = "adopt")]
+pub use crate::doubt::Doubt;
 pub use crate::effect::{Effect, EffectKind, Evidence};
 pub use crate::error::{ErrorKind, MigrationError, Result};
 pub use crate::event::Event;
 pub use crate::fault::{BoxError, FaultKind};
-#[cfg(feature = "adopt")]
-pub use crate::foreign::{Doubt, Objection};
 pub use crate::history::{Dirty, History, HistoryDigest, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
@@ -145,16 +152,19 @@ pub use crate::location::Location;
 pub use crate::lock::Lock;
 pub use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 pub use crate::migration::{Meta, Migration, Origin, Unread};
+#[cfg(feature = "adopt")]
+pub use crate::objection::Objection;
 pub use crate::plan::{Plan, TransactionMode};
 pub use crate::policy::Policy;
 pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::recovery::Recovery;
+pub use crate::remedy::Remedy;
 pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
 pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
-pub use crate::step::{Direction, Step};
+pub use crate::step::Step;
 pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
 

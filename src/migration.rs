@@ -10,11 +10,12 @@ use crate::backend::Sqlite;
 use crate::backend::{Backend, Driver};
 use crate::checksum::{Checksum, without_bom};
 use crate::dialect::Dialect;
+use crate::direction::Direction;
 use crate::error::{MigrationError, refuse_nul};
 use crate::fault::BoxError;
 use crate::history::Record;
 use crate::id::MigrationId;
-use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::stored::{StoredDown, StoredScript};
 use crate::transaction_fit::TransactionFit;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 use crate::step::Atomicity;
 
 /// The values of a row's keys. Unlike its row number, a rebuild of the table keeps them. `None` where they cannot be told.
@@ -117,18 +118,19 @@ impl Broken {
 
     /// The fault of what would be committed with this, and why nothing behind it helps.
     pub(crate) fn fault(&self, why_not_mended: &str, atomicity: Atomicity) -> Fault {
+        let accept = || Remedy::metadata_for("foreign_keys", "\"off\"", "to accept them as they are");
         let remedy = match (self.rows.first(), atomicity) {
             (None, _) => {
-                "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint".to_owned()
+                Remedy::from("give these columns of the parent table a PRIMARY KEY or UNIQUE constraint")
             }
-            (Some((_, parent, _)), Atomicity::Transaction) => format!(
-                "to keep these rows, give `{parent}` the rows that they need, in this script or in a later one, which then is one \
-                 transaction with it, or accept them as they are with foreign_keys = \"off\"; if they may go, delete them in this \
-                 script"
-            ),
-            (Some((_, parent, _)), Atomicity::NonTransactional) => format!(
-                "to keep these rows, give `{parent}` the rows that they need, or accept them as they are with foreign_keys = \"off\""
-            ),
+            (Some((_, parent, _)), Atomicity::Transaction) => Remedy::from(format!(
+                "give `{parent}` the rows that they need (in this script, or in a later one, which then is one transaction with it)"
+            ))
+            .or(accept())
+            .or("delete them in this script if they may go"),
+            (Some((_, parent, _)), Atomicity::NonTransactional) => {
+                Remedy::from(format!("give `{parent}` the rows that they need")).or(accept())
+            }
         };
         Fault::new(FaultKind::Other, format!("afterwards {}{why_not_mended}", self.said(["would point"; 2])))
             .remedy(remedy)

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::history::{History, HistoryDigest};
 use crate::problem::Problem;
+use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
-use crate::step::{Atomicity, Direction, Step};
+use crate::step::{Atomicity, Step};
 use crate::target::Target;
 
 pub(crate) mod check;
@@ -70,6 +72,11 @@ impl Plan {
     /// Everything that was found. Some of it may keep the plan from being carried out.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// The dry run, with what to do about each finding in the words of somebody: the `Display` of a plan has those for a programmer.
+    pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
+        Worded(self, wording)
     }
 
     pub(crate) fn problems_mut(&mut self) -> &mut [Problem] {
@@ -170,6 +177,12 @@ fn step(graph: &Graph, history: &History, place: usize, direction: Direction, se
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f, &for_programmers)
+    }
+}
+
+impl Render for Plan {
+    fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         let already = Migrations(self.already);
         match (self.steps.len(), self.mode) {
             (0, _) => write!(f, "nothing to do, with {already} applied")?,
@@ -185,7 +198,8 @@ impl fmt::Display for Plan {
             write!(f, "\n  {number}. {step}")?;
         }
         for problem in &self.problems {
-            write!(f, "\n  {}, {}: {problem}", problem.verdict, problem.kind)?;
+            write!(f, "\n  {}, {}: ", problem.verdict, problem.kind)?;
+            problem.render(f, wording)?;
         }
         Ok(())
     }

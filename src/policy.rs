@@ -1,7 +1,7 @@
 //! [`Policy`]: what is made of each finding.
 
+use crate::direction::Direction;
 use crate::problem::{Problem, ProblemKind, Verdict};
-use crate::step::Direction;
 
 /// What is made of each finding about a plan: it is allowed, reported, or the plan is refused.
 ///

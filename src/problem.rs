@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::id::MigrationId;
 use crate::location::Location;
+use crate::remedy::{Remedy, Render, Worded, Wording, append_remedy, for_programmers};
 
 /// What kind of finding it is.
 ///
@@ -161,10 +162,10 @@ pub struct Problem {
     pub verdict: Verdict,
     /// The migration it is about; of a whole folder, the folder.
     pub migration: MigrationId,
-    /// What is the case.
+    /// What was found, to be read behind the id.
     pub finding: String,
     /// What a person can do, if there is anything to be done.
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
     /// The place in a file, if it is about one.
     pub at: Option<Location>,
     /// More lines: of a changed script, the lines that changed.
@@ -177,7 +178,7 @@ impl Problem {
         kind: ProblemKind,
         migration: &MigrationId,
         finding: impl Into<String>,
-        remedy: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) -> Self {
         let remedy = Some(remedy.into());
         Self { remedy, ..Self::note(kind, migration, finding) }
@@ -209,10 +210,23 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What is wrong, then what to do in the words of somebody: the `Display` of a problem has those for a programmer.
+    pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
+        Worded(self, wording)
+    }
+}
+
+impl Render for Problem {
+    fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
+        write!(f, "`{}` {}", self.migration, self.finding)?;
+        append_remedy(f, self.remedy.as_ref(), wording)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.migration, self.finding)?;
-        self.remedy.iter().try_for_each(|remedy| write!(f, "; {remedy}"))?;
+        self.render(f, &for_programmers)?;
         match &self.detail {
             Some(detail) if f.alternate() => write!(f, "\n{detail}"),
             _ => Ok(()),

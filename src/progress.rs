@@ -1,5 +1,7 @@
 //! [`ScriptProgress`]: how far a script came, and [`StatementOutcome`]: whether an interrupted statement took effect.
 
+use crate::remedy::Remedy;
+
 /// How far a script came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptProgress {
@@ -31,7 +33,7 @@ pub enum StatementOutcome {
         /// What it left behind.
         what: String,
         /// What to do before it can run again.
-        remedy: String,
+        remedy: Remedy,
     },
     /// A session still runs it; the session as the database names it.
     Running(String),

@@ -1,7 +1,6 @@
 //! [`Recovery`]: how a person corrects what the tracking table says.
 
-use std::borrow::Cow;
-
+use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, Result};
 use crate::graph::Graph;
 use crate::history::{Dirty, History, Record};
@@ -9,8 +8,8 @@ use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 use crate::plan::Setting;
 use crate::progress::StatementOutcome;
+use crate::remedy::Remedy;
 use crate::report::Migrations;
-use crate::step::Direction;
 
 /// How a person corrects what the tracking table says, where no program can know what is right. Nothing of it runs a script.
 ///
@@ -200,7 +199,7 @@ impl Known<'_> {
     fn unfinished(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
         let record = self.applied(recovery, id)?;
         let Some(dirty) = &record.dirty else {
-            let remedy = "to have it run again all the same, use Recovery::Forget or a rollback";
+            let remedy = Remedy::Forget.or(Remedy::RollBack);
             return Err(nonsense(recovery, id, "it is applied and finished", remedy));
         };
         let is_done = matches!(recovery, Recovery::MarkDone(_));
@@ -254,7 +253,7 @@ impl Known<'_> {
             if dirty.statement.is_none() && statement > 1 {
                 let finding =
                     "none of its statements is known to be done, since it is code or never began one";
-                return Err(nonsense(recovery, id, finding, "use Recovery::Retry"));
+                return Err(nonsense(recovery, id, finding, Remedy::Retry));
             }
             return match &self.outcome {
                 Some(StatementOutcome::Running(session)) => at_work(session),
@@ -263,8 +262,8 @@ impl Known<'_> {
         }
         if dirty.is_to_resume {
             let (finding, remedy) = match dirty.direction {
-                Direction::Up => ("it is to go on already", "call `run`"),
-                Direction::Down => ("it is to be undone again already", "roll it back, or downgrade"),
+                Direction::Up => ("it is to go on already", Remedy::Run),
+                Direction::Down => ("it is to be undone again already", Remedy::RollBack),
             };
             return Err(nonsense(recovery, id, finding, remedy));
         }
@@ -278,7 +277,7 @@ impl Known<'_> {
             Some(StatementOutcome::Running(session)) => at_work(session),
             Some(StatementOutcome::Unknown(why)) => {
                 let finding = format!("it is not known whether statement {statement} is done, since {why}");
-                let remedy = "look, and use Recovery::RetryFrom with the statement that is to be next";
+                let remedy = Remedy::from("look").then(Remedy::RetryFrom { statement: None });
                 Err(nonsense(recovery, id, finding, remedy))
             }
         }
@@ -287,9 +286,8 @@ impl Known<'_> {
     fn accepted(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
         let record = self.applied(recovery, id)?;
         let place = self.place(recovery, id)?;
-        if record.dirty.is_some() {
-            let remedy = "settle that first, with Recovery::MarkDone, Recovery::Retry or a rollback";
-            return Err(nonsense(recovery, id, "it did not finish", remedy));
+        if let Some(dirty) = &record.dirty {
+            return Err(unsettled(recovery, id, dirty));
         }
         match (record.checksum, self.graph.metas()[place].checksum) {
             (Some(was), Some(is)) if was != is => {}
@@ -312,11 +310,12 @@ impl Known<'_> {
         let metas = self.graph.metas();
         let is_pending = |place: &usize| self.history.get(&metas[*place].id).is_none();
         let runs_here = |place: &usize| self.setting.excludes(&metas[*place]).is_none();
-        let is_dirty =
-            |place: &usize| self.history.get(&metas[*place].id).is_some_and(|record| record.dirty.is_some());
-        if let Some(place) = (first..=last).find(is_dirty) {
-            let remedy = "settle that first, with Recovery::MarkDone, Recovery::Retry or a rollback";
-            return Err(nonsense(recovery, &metas[place].id, "it did not finish", remedy));
+        let dirty = |place: usize| {
+            let id = &metas[place].id;
+            self.history.get(id)?.dirty.as_ref().map(|dirty| unsettled(recovery, id, dirty))
+        };
+        if let Some(error) = (first..=last).find_map(dirty) {
+            return Err(error);
         }
         let pending: Vec<usize> = (first..=last).filter(is_pending).collect();
         let assumed: Vec<usize> = pending.iter().copied().filter(runs_here).collect();
@@ -352,11 +351,10 @@ impl Known<'_> {
         let count = self.history.records().len();
         if count > 0 {
             let finding = format!("{} recorded already", Recorded(count));
-            return Err(nonsense(recovery, id, finding, "use Recovery::AssumeApplied for single ones"));
+            return Err(nonsense(recovery, id, finding, Remedy::AssumeApplied));
         }
         if self.contents == Contents::Nothing {
-            let remedy = "call `run`, which makes them";
-            return Err(nonsense(recovery, id, "the database has no tables", remedy));
+            return Err(nonsense(recovery, id, "the database has no tables", Remedy::Run));
         }
         if self.setting.excludes(&self.graph.metas()[last]).is_some() {
             let remedy = "name one that is";
@@ -375,11 +373,17 @@ impl std::fmt::Display for Recorded {
     }
 }
 
+/// Nothing else is settled before that is.
+fn unsettled(recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> MigrationError {
+    let by_hand = Remedy::MarkDone { direction: dirty.direction };
+    nonsense(recovery, id, "it did not finish", Remedy::Retry.or(by_hand).or(Remedy::RollBack))
+}
+
 fn nonsense<'i>(
     recovery: &Recovery,
     id: impl Into<Option<&'i MigrationId>>,
     finding: impl Into<String>,
-    remedy: impl Into<Cow<'static, str>>,
+    remedy: impl Into<Remedy>,
 ) -> MigrationError {
     let (verb, id, finding, remedy) = (recovery.verb(), id.into().cloned(), finding.into(), remedy.into());
     Failure::Recovery { verb, id, finding, remedy }.into()

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::problem::Problem;
-use crate::step::Direction;
 
 /// What a run did. Its Display is for people.
 ///

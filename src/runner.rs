@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backend::Sqlite;
 use crate::backend::{Backend, Driver, Prepare, Schemas, patiently};
 use crate::dialect::TableName;
+use crate::direction::Direction;
 use crate::discovery::MigrationSource;
 use crate::error::{Failure, Result};
 use crate::event::{Event, Observer};
@@ -21,7 +22,6 @@ use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
 use crate::sql::statement_end;
-use crate::step::Direction;
 use crate::transaction_fit::TransactionFit;
 
 #[cfg(feature = "adopt")]

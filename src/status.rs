@@ -38,11 +38,11 @@ pub struct Entry {
     pub id: MigrationId,
     /// What its author says it does.
     pub description: Option<String>,
-    /// What is the case with it.
+    /// Its state.
     pub state: State,
 }
 
-/// What is the case with a migration.
+/// The state of a migration in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {

@@ -4,28 +4,11 @@ use std::fmt;
 
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
+use crate::direction::Direction;
 use crate::effect::{Effect, losses};
 use crate::id::MigrationId;
 
 pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
-
-/// Which script of a migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Apply it.
-    Up,
-    /// Undo it.
-    Down,
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Up => "up",
-            Self::Down => "down",
-        })
-    }
-}
 
 /// One migration to run, in one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]

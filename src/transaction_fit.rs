@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::remedy::Remedy;
+
 /// Whether a script fits into the engine's transaction, as far as its text says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,18 +27,14 @@ pub struct TransactionConflict {
     /// What is wrong with it, to go behind the name of the migration: "would end the transaction that it runs in".
     pub finding: Cow<'static, str>,
     /// What its author can do.
-    pub remedy: Cow<'static, str>,
+    pub remedy: Remedy,
     /// Whether the script cannot run outside a transaction either.
     pub is_hopeless: bool,
 }
 
 impl TransactionConflict {
     /// A statement that does not fit, at this byte offset.
-    pub fn new(
-        offset: usize,
-        finding: impl Into<Cow<'static, str>>,
-        remedy: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn new(offset: usize, finding: impl Into<Cow<'static, str>>, remedy: impl Into<Remedy>) -> Self {
         Self { offset, finding: finding.into(), remedy: remedy.into(), is_hopeless: false }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
 use crate::id::MigrationId;
 use crate::location::Location;
@@ -9,7 +10,7 @@ use crate::migration::{Meta, Origin};
 use crate::plan::check::{unconventional, unread};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
-use crate::step::Direction;
+use crate::remedy::Remedy;
 
 mod versions;
 
@@ -45,24 +46,23 @@ pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
 /// The finding that a migration failed where nothing is at stake.
 pub(crate) fn fails(place: &str, error: &MigrationError) -> Option<Problem> {
     let id = error.migration()?;
-    let problem = match error.failure() {
-        Failure::Step(step) => {
-            let statement = match &step.fault.statement {
-                Some((_, text)) => format!(" in `{}`", crate::error::Abridged(text)),
-                None => String::new(),
-            };
-            let finding = format!("fails {place}, at {}{statement}: {}", step.at, step.fault);
-            let remedy = step.fault.advice().unwrap_or("correct it before anybody has it").to_owned();
-            Problem::new(ProblemKind::Fails, id, finding, remedy).at(step.at.clone())
-        }
-        _ => Problem::new(ProblemKind::Fails, id, format!("fails {place}: {error}"), "correct it"),
+    let Failure::Step(step) = error.failure() else {
+        let remedy = error.remedy().unwrap_or_else(|| "correct it".into());
+        let finding = format!("fails {place}: {}", error.finding());
+        return Some(Problem::new(ProblemKind::Fails, id, finding, remedy));
     };
-    Some(problem)
+    let statement = match &step.fault.statement {
+        Some((_, text)) => format!(" in `{}`", crate::error::Abridged(text)),
+        None => String::new(),
+    };
+    let finding = format!("fails {place}, at {}{statement}: {}", step.at, step.fault);
+    let remedy = step.fault.advice().unwrap_or_else(|| "correct it before anybody has it".into());
+    Some(Problem::new(ProblemKind::Fails, id, finding, remedy).at(step.at.clone()))
 }
 
 /// An error about a source or a set as findings, each with its place.
 pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
-    let unreadable = |origin: &str, finding: String, remedy: &str| {
+    let unreadable = |origin: &str, finding: String, remedy: Remedy| {
         vec![Problem::new(ProblemKind::Unreadable, &origin.into(), finding, remedy)]
     };
     match error.into_failure() {
@@ -76,13 +76,18 @@ pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
         }
         Failure::MissingRoot(path) => {
             let finding = "is no folder that there is".to_owned();
-            unreadable(&path.to_string_lossy(), finding, "check the path, or create it")
+            let remedy = Remedy::from("check the path").or(Remedy::CreateFolder);
+            unreadable(&path.to_string_lossy(), finding, remedy)
         }
         Failure::Unreadable { path, cause } => {
-            let remedy = "check that it exists and that this user may read it";
+            let remedy = "check that it exists and that this user may read it".into();
             unreadable(&path.to_string_lossy(), format!("cannot be read: {cause}"), remedy)
         }
-        other => unreadable("", format!("could not be examined: {other}"), "see what it says"),
+        other => {
+            let error = MigrationError::from(other);
+            let remedy = error.remedy().unwrap_or_else(|| "see what it says".into());
+            unreadable("", format!("could not be examined: {}", error.finding()), remedy)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use switchy_schema::{
     Problem, Proof, Report, Step, Together,
 };
 
-use crate::words;
+use crate::remedy::in_shell;
 
 /// A place in a file.
 pub(crate) fn location(at: &Location) -> Map<String, Value> {
@@ -23,8 +23,8 @@ pub(crate) fn problem(problem: &Problem) -> Value {
     map.insert("kind".into(), json!(problem.kind.name().replace(' ', "_")));
     map.insert("verdict".into(), json!(problem.verdict.to_string()));
     map.insert("migration".into(), json!(problem.migration.to_string()));
-    map.insert("finding".into(), json!(words::of_command_line(&problem.finding)));
-    map.insert("remedy".into(), json!(problem.remedy.as_deref().map(words::of_command_line)));
+    map.insert("finding".into(), json!(problem.finding));
+    map.insert("remedy".into(), json!(problem.remedy.as_ref().map(in_shell)));
     if let Some(at) = &problem.at {
         map.extend(location(at));
     }
@@ -78,8 +78,8 @@ fn effect(effect: &Effect) -> Value {
 pub(crate) fn objection(objection: &Objection, is_accepted: bool) -> Value {
     json!({
         "doubt": objection.doubt.map(Doubt::name),
-        "finding": words::of_command_line(&objection.finding),
-        "remedy": words::of_command_line(&objection.remedy),
+        "finding": objection.finding,
+        "remedy": in_shell(&objection.remedy),
         "is_accepted": is_accepted,
     })
 }

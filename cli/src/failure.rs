@@ -6,13 +6,17 @@ use serde_json::{Map, Value, json};
 use switchy_schema::{ErrorKind, MigrationError};
 
 use crate::exit::Exit;
-use crate::{facts, words};
+use crate::remedy::in_shell;
+use crate::{facts, picture};
 
 /// Why a command did not do what it was asked for: a sentence, a kind for programs, and a code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     kind: &'static str,
+    /// What stands in front of the message.
+    lead: &'static str,
+    /// One line.
     message: String,
     /// The error of the engine, if it is one.
     pub(crate) error: Option<Box<MigrationError>>,
@@ -23,7 +27,7 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { exit, kind, message: message.into(), error: None }
+        Self { exit, kind, lead: "", message: message.into(), error: None }
     }
 
     /// The command line or the configuration cannot be understood.
@@ -58,11 +62,28 @@ impl Failure {
 
     /// As the end of a run that somebody told to end.
     pub(crate) fn after_interrupt(self) -> Self {
-        Self {
-            exit: Exit::Failed,
-            kind: "interrupted",
-            message: format!("interrupted: {}", self.message),
-            ..self
+        Self { exit: Exit::Failed, kind: "interrupted", lead: "interrupted: ", ..self }
+    }
+
+    /// As text for people: the sentence, of several findings one on each line; then the line of the script that is wrong. The reason
+    /// stands once: under the mark in that line, or in the sentence if there is no such line.
+    pub(crate) fn told(&self) -> String {
+        let Some(error) = &self.error else { return self.to_string() };
+        let findings = findings(error);
+        if findings.len() > 1 {
+            let heading = error.reason().map_or(error.what(), |reason| format!("{}: {reason}", error.what()));
+            return format!("{}{heading}:\n  - {}", self.lead, findings.join("\n  - "));
+        }
+        // The reason of a finding names the migration.
+        let reason = error.reason().filter(|_| findings.is_empty());
+        let picture = |said: &str| error.location().and_then(|at| picture::of(at, said));
+        match reason.as_deref().and_then(picture) {
+            Some(picture) => {
+                let parts = [Some(error.what()), error.outcome(), error.remedy().as_ref().map(in_shell)];
+                let parts: Vec<String> = parts.into_iter().flatten().collect();
+                format!("{}{}\n{picture}", self.lead, parts.join("; "))
+            }
+            None => picture("here").map_or(self.to_string(), |picture| format!("{self}\n{picture}")),
         }
     }
 
@@ -70,7 +91,7 @@ impl Failure {
     pub(crate) fn to_json(&self) -> Map<String, Value> {
         let mut map = Map::new();
         map.insert("kind".into(), json!(self.kind));
-        map.insert("message".into(), json!(self.message));
+        map.insert("message".into(), json!(self.to_string()));
         let Some(error) = &self.error else { return map };
         map.insert("migration".into(), json!(error.migration().map(ToString::to_string)));
         if let Some(at) = error.location() {
@@ -88,16 +109,24 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        write!(f, "{}{}", self.lead, self.message)
     }
 }
 
 impl From<MigrationError> for Failure {
     fn from(error: MigrationError) -> Self {
-        let message = words::of_command_line(&error.to_string());
+        let message = error.worded(&in_shell).to_string();
         let failure = Self::new(Exit::of(&error), kind(error.kind()), message);
         Self { error: Some(Box::new(error)), ..failure }
     }
+}
+
+/// What an error lists, each with what to do about it.
+fn findings(error: &MigrationError) -> Vec<String> {
+    let errors = error.errors().iter().map(|error| error.worded(&in_shell).to_string());
+    let problems = error.problems().iter().map(|problem| problem.worded(&in_shell).to_string());
+    let objections = error.objections().iter().map(|objection| objection.worded(&in_shell).to_string());
+    errors.chain(problems).chain(objections).collect()
 }
 
 /// The kind of an error as a word.

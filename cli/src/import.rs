@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use switchy_schema::MigrationId;
 use switchy_schema::layout::Entry;
 
-use crate::words;
+use crate::text;
 
 mod drizzle;
 mod folders;
@@ -303,7 +303,7 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
 
 /// Whether a script does nothing.
 fn is_idle(script: &str) -> bool {
-    words::is_blank(without_bom(script))
+    text::is_blank(without_bom(script))
 }
 
 /// Whether a piece of a script ends its last statement: a semicolon in a comment behind it does not.

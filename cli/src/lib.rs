@@ -37,10 +37,11 @@ mod interrupt;
 mod output;
 mod picture;
 mod progress;
+mod remedy;
 mod session;
 mod settings;
 mod table;
-mod words;
+mod text;
 
 use address::without_userinfo;
 use args::{Arguments, Command};

@@ -10,7 +10,8 @@ use switchy_schema::Problem;
 use crate::args::{Color, Global};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::{facts, picture, words};
+use crate::remedy::in_shell;
+use crate::{facts, text};
 
 /// The version of the shape of what `--json` prints.
 const JSON_VERSION: u32 = 1;
@@ -88,7 +89,7 @@ impl Output {
 
     /// A finding that keeps nothing from being done.
     pub(crate) fn warn(&self, problem: &Problem) {
-        self.note(&words::of_command_line(&problem.to_string()));
+        self.note(&problem.worded(&in_shell).to_string());
     }
 
     /// Something that should not be missed.
@@ -124,13 +125,10 @@ impl Output {
             return failure.exit;
         }
         if let Some(report) = done {
-            result_text(&words::done(report));
+            result_text(&text::done(report));
         }
-        error_line(&format!("{ERROR}error{ERROR:#}: {}", sentence(failure)));
+        error_line(&format!("{ERROR}error{ERROR:#}: {}", failure.told()));
         if let Some(error) = &failure.error {
-            if let Some(picture) = error.location().and_then(picture::of) {
-                error_line(&picture);
-            }
             for problem in error.problems() {
                 if let Some(detail) = &problem.detail {
                     error_line(&format!(
@@ -151,24 +149,6 @@ impl Output {
         object.extend(rest);
         result_text(&serde_json::to_string_pretty(&object).unwrap_or_default());
     }
-}
-
-/// The sentence of a failure; of several findings, one on each line.
-fn sentence(failure: &Failure) -> String {
-    let text = failure.to_string();
-    let Some(error) = &failure.error else { return text };
-    let problems = error.problems().iter().map(ToString::to_string);
-    let problems: Vec<String> = problems.chain(error.objections().iter().map(ToString::to_string)).collect();
-    if problems.len() < 2 {
-        return text;
-    }
-    let start = text.find("(1) ").unwrap_or(text.len());
-    let mut lines = text[..start].trim_end().to_owned();
-    for problem in problems {
-        lines.push_str("\n  - ");
-        lines.push_str(&words::of_command_line(&problem));
-    }
-    lines
 }
 
 /// Whether somebody can be asked.

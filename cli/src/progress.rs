@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use switchy_schema::{Direction, Event};
 
 use crate::output::Output;
-use crate::words;
+use crate::text;
 
 /// What goes on: a bar on a terminal, lines elsewhere.
 pub(crate) struct Progress {
@@ -66,7 +66,7 @@ impl Progress {
         let mut last = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         let said = if who.is_empty() { "who does not say who it is" } else { &who };
         let said =
-            format!("waiting for the lock {lock}, which another run holds ({})", words::printable(said));
+            format!("waiting for the lock {lock}, which another run holds ({})", text::printable(said));
         if *last != said {
             self.above_bar(|| self.output.say(&said));
             *last = said;

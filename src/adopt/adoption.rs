@@ -4,9 +4,11 @@ use std::fmt;
 
 use super::tool::Tool;
 use crate::dialect::TableName;
+use crate::doubt::Doubt;
 use crate::error::{Failure, MigrationError, Result};
-use crate::foreign::{Doubt, Objection};
 use crate::id::MigrationId;
+use crate::objection::Objection;
+use crate::remedy::Remedy;
 
 /// Whose history is taken over, and what is believed of it.
 ///
@@ -101,9 +103,9 @@ impl Adoption {
         objection.doubt.is_some_and(|doubt| self.how.accepted.contains(&doubt))
     }
 
-    /// With what the schema says.
-    pub(crate) fn proven(mut self, proof: Proof) -> Self {
-        self.objections.extend(doubted(&proof));
+    /// With what the schema says, and what to do if the replay failed.
+    pub(crate) fn proven(mut self, proof: Proof, remedy: Option<Remedy>) -> Self {
+        self.objections.extend(doubted(&proof, remedy));
         self.proof = proof;
         self
     }
@@ -190,7 +192,7 @@ pub enum Proof {
 }
 
 /// What a proof that failed has to say.
-fn doubted(proof: &Proof) -> Option<Objection> {
+fn doubted(proof: &Proof, remedy: Option<Remedy>) -> Option<Objection> {
     let (what, remedy) = match proof {
         Proof::Different(differences) => {
             let shown: Vec<&str> = differences.iter().take(10).map(String::as_str).collect();
@@ -199,11 +201,11 @@ fn doubted(proof: &Proof) -> Option<Objection> {
                 "the migrations make another schema than this database has: {}{more}",
                 shown.join(", ")
             );
-            (what, "look where the difference comes from and remove it")
+            (what, "look where the difference comes from and remove it".into())
         }
         Proof::Failed(why) => {
             let what = format!("the migrations cannot be replayed in an empty database: {why}");
-            (what, "correct that")
+            (what, remedy.unwrap_or_else(|| "correct that".into()))
         }
         Proof::NotNeeded | Proof::Same(_) | Proof::Impossible => return None,
     };

@@ -6,7 +6,8 @@ use super::tool::Tool;
 use super::tool_history::{listed, quoted};
 use super::tools::{FORMS, USER_VERSION};
 use crate::dialect::{Dialect, TableName};
-use crate::foreign::Objection;
+use crate::objection::Objection;
+use crate::remedy::Remedy;
 
 /// A table that may be a tool's, and how it would be read.
 #[derive(Debug, Clone)]
@@ -108,10 +109,9 @@ pub(crate) fn choose(
     };
     let chosen = match (&*found, how.tool) {
         (_, Some(Tool::UserVersion)) if user_version.is_some() => Ok(header()),
-        (_, Some(Tool::UserVersion)) => Err(Objection::new(
-            "this database has no `user_version`, which is SQLite's",
-            "name the tool whose history it is",
-        )),
+        (_, Some(Tool::UserVersion)) => {
+            Err(Objection::new("this database has no `user_version`, which is SQLite's", Remedy::NameTool))
+        }
         ([only], _) => Ok((*only).clone()),
         ([], None) if how.table.is_none() && user_version.is_some_and(|number| number != 0) => Ok(header()),
         ([], _) => Err(nothing(how, candidates, seen)),
@@ -119,7 +119,7 @@ pub(crate) fn choose(
             let several: Vec<String> =
                 several.iter().map(|chosen| format!("{} (`{}`)", chosen.form.tool, chosen.table)).collect();
             let what = format!("there are the histories of several tools: {}", several.join(", "));
-            Err(Objection::new(what, "say which of them the set is from, with `Adopt::tool`"))
+            Err(Objection::new(what, Remedy::NameTool))
         }
     }?;
     misplaced(how, chosen.form.tool).map_or(Ok(chosen), Err)
@@ -129,11 +129,11 @@ pub(crate) fn choose(
 fn misplaced(how: &Adopt, tool: Tool) -> Option<Objection> {
     if how.app.is_some() && tool != Tool::Django {
         let what = format!("an application of Django was named, and this is the history of {tool}");
-        return Some(Objection::new(what, "leave out `Adopt::app`, or name the tool with `Adopt::tool`"));
+        return Some(Objection::new(what, Remedy::from("name no application").or(Remedy::NameTool)));
     }
     let table = how.table.as_ref().filter(|_| tool == Tool::UserVersion)?;
     let what = format!("the table `{table}` was named, and `user_version` is a number and no table");
-    Some(Objection::new(what, "leave out `Adopt::table`, or name the tool whose table it is"))
+    Some(Objection::new(what, Remedy::from("name no table").or(Remedy::NameTool)))
 }
 
 /// Why no history was found.
@@ -156,7 +156,7 @@ fn nothing(how: &Adopt, candidates: &[Chosen], seen: &[Seen]) -> Objection {
             strange.table,
             listed(&columns)
         );
-        return Objection::new(what, "look whose table it is; `Recovery::Baseline` needs no history");
+        return Objection::new(what, Remedy::from("look whose table it is").or(Remedy::Baseline));
     }
     let what = match (how.tool, &how.table) {
         (_, Some(table)) => format!("there is no table `{table}`"),
@@ -168,7 +168,8 @@ fn nothing(how: &Adopt, candidates: &[Chosen], seen: &[Seen]) -> Objection {
         }
         (None, None) => "there is no history of a tool that is known".to_owned(),
     };
-    let remedy = "check which database this is, name the table with `Adopt::table` if the tool was told another name, or use \
-                  `Recovery::Baseline`, which needs no history";
+    let remedy = Remedy::from("check which database this is")
+        .or(Remedy::NameToolTable.only_if("the tool was told another name"))
+        .or(Remedy::Baseline);
     Objection::new(what, remedy)
 }

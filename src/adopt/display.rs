@@ -4,10 +4,25 @@ use std::fmt;
 
 use super::adoption::{Adopted, Adoption, Finding, Proof};
 use super::tool_history::quoted;
+use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
+
+impl Adoption {
+    /// What a dry run shows, with what to do about each objection in the words of somebody: the `Display` of an adoption has those for a
+    /// programmer.
+    pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
+        Worded(self, wording)
+    }
+}
 
 impl fmt::Display for Adoption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.render(f, &for_programmers)
+    }
+}
+
+impl Render for Adoption {
+    fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         let new = self.to_record().count();
         write!(f, "{} in `{}`: {} to be recorded", self.tool, self.place, Migrations(new))?;
         let recorded = self.entries.iter().filter(|entry| entry.is_recorded).count();
@@ -26,7 +41,8 @@ impl fmt::Display for Adoption {
         }
         for objection in &self.objections {
             let verdict = if self.is_accepted(objection) { "accepted" } else { "refused" };
-            write!(f, "\n{verdict}: {objection}")?;
+            write!(f, "\n{verdict}: ")?;
+            objection.render(f, wording)?;
         }
         Ok(())
     }

@@ -8,10 +8,12 @@ use super::moment::{Unit, moment};
 use super::sums::Sum;
 use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, quoted};
 use super::versions::{applied, is_sha256, named};
-use crate::foreign::{Cell, Objection};
+use crate::foreign::Cell;
+use crate::objection::Objection;
+use crate::remedy::Remedy;
 
 /// A migration that began and did not finish.
-fn unfinished(what: &str, name: &str, remedy: impl Into<String>) -> Objection {
+fn unfinished(what: &str, name: &str, remedy: impl Into<Remedy>) -> Objection {
     Objection::new(format!("{} {what}", quoted(name)), remedy)
 }
 

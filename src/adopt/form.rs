@@ -3,7 +3,8 @@
 use super::adoption::Adopt;
 use super::tool::Tool;
 use super::tool_history::{ToolHistory, quoted};
-use crate::foreign::{Cell, ForeignTable, Objection};
+use crate::foreign::{Cell, ForeignTable};
+use crate::objection::Objection;
 
 /// A form of a tool's table.
 #[derive(Debug)]

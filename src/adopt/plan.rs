@@ -9,10 +9,13 @@ use super::names;
 use super::sums::{Sum, sha256_forms};
 use super::tool::Tool;
 use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, listed, quoted};
-use crate::foreign::{Doubt, ForeignTable, Objection};
+use crate::doubt::Doubt;
+use crate::foreign::ForeignTable;
 use crate::history::History;
 use crate::id::MigrationId;
 use crate::migration::Meta;
+use crate::objection::Objection;
+use crate::remedy::Remedy;
 use crate::report::Migrations;
 
 /// A migration of the set.
@@ -275,7 +278,7 @@ impl Join<'_> {
                 "`user_version` is {number}, which may count {} or name the number of the last of {by_number}",
                 Migrations(count)
             );
-            let remedy = "find out which one the application means, and use `Recovery::Baseline` with the last that is applied";
+            let remedy = Remedy::from("find out which one the application means").then(Remedy::Baseline);
             self.objections.push(Objection::new(what, remedy));
             return None;
         }
@@ -332,7 +335,7 @@ impl Join<'_> {
         let is = if orphans.len() == 1 { "is" } else { "are" };
         let what =
             format!("{} {is} applied, and the set has nothing of that name or version", listed(&orphans));
-        let remedy = "add what is missing, or use the program that is as new as the database";
+        let remedy = Remedy::from("add what is missing").or("use the program that is as new as the database");
         found.push(Objection::doubting(Doubt::Orphaned, what, remedy));
     }
 
@@ -356,17 +359,15 @@ impl Join<'_> {
     fn contradiction(&self, entry: &Adopted, local: &Local<'_>) -> Option<Objection> {
         let (id, tool) = (&local.meta.id, self.tool_table.form.tool);
         if let Some(record) = self.known.history.get(id) {
-            if record.dirty.is_some() {
+            if let Some(dirty) = &record.dirty {
                 let what = format!("`{id}` is recorded already and did not finish");
-                return Some(Objection::new(
-                    what,
-                    "settle that first, with `Recovery::MarkDone` or `Recovery::Retry`",
-                ));
+                let by_hand = Remedy::MarkDone { direction: dirty.direction };
+                return Some(Objection::new(what, by_hand.or(Remedy::Retry)));
             }
             let is_other = |sum| Some(sum) != local.meta.checksum && !local.meta.accepted.contains(&sum);
             if record.checksum.is_some_and(is_other) {
                 let what = format!("`{id}` is recorded already, with another script than the set has");
-                let remedy = "restore the script, or accept it with `Recovery::Accept`";
+                let remedy = Remedy::from("restore the script").or(Remedy::Accept);
                 return Some(Objection::new(what, remedy));
             }
             return None;
@@ -378,7 +379,8 @@ impl Join<'_> {
         }
         if self.known.undone.contains(id) {
             let what = format!("`{id}` was undone or forgotten here, and {tool} still has it");
-            let remedy = "remove it from the history of the other tool, or use `Recovery::AssumeApplied` if it is applied";
+            let remedy =
+                Remedy::from("remove it from the history of the other tool").or(Remedy::AssumeApplied);
             return Some(Objection::new(what, remedy));
         }
         if entry.finding == Finding::Changed {

@@ -3,7 +3,8 @@
 use super::adoption::Finding;
 use super::sums::Sum;
 use crate::error::Printable;
-use crate::foreign::Objection;
+use crate::objection::Objection;
+use crate::remedy::Remedy;
 
 /// Something that a tool says is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(super) enum Order {
 
 impl ToolHistory {
     /// It cannot be taken over at all.
-    pub(super) fn refused(finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn refused(finding: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self { objections: vec![Objection::new(finding, remedy)], ..Self::default() }
     }
 }

@@ -8,7 +8,9 @@ use super::moment::{Unit, moment};
 use super::sums::Sum;
 use super::tool::Tool;
 use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, listed, quoted};
-use crate::foreign::{Cell, Objection};
+use crate::foreign::Cell;
+use crate::objection::Objection;
+use crate::remedy::Remedy;
 
 /// A fact of a row that says no more than that something is applied.
 pub(super) fn applied(name: String, link: Link) -> ToolRecord {
@@ -78,17 +80,14 @@ pub(super) fn django(tool_table: &ToolTable<'_>) -> ToolHistory {
         (None, several) => {
             let several: Vec<String> = several.iter().map(|app| quoted(app)).collect();
             let what = format!("`{}` has the migrations of {}", tool_table.place, listed(&several));
-            return ToolHistory::refused(
-                what,
-                "name the one whose migrations the set has, with `Adopt::app`",
-            );
+            return ToolHistory::refused(what, Remedy::NameApp);
         }
     };
     if !apps.is_empty() && !apps.contains(&app) {
         let apps: Vec<String> = apps.iter().map(|app| quoted(app)).collect();
         let what =
             format!("`{}` has no application {}, but {}", tool_table.place, quoted(&app), listed(&apps));
-        return ToolHistory::refused(what, "name one of these with `Adopt::app`");
+        return ToolHistory::refused(what, Remedy::NameApp);
     }
     let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     for row in rows.iter().filter(|row| row.text("app").as_ref() == Some(&app)) {
@@ -149,7 +148,7 @@ pub(super) fn alembic(tool_table: &ToolTable<'_>) -> ToolHistory {
     };
     ToolHistory::refused(
         what,
-        "bring the database to its newest revision, and use `Recovery::Baseline` with the migration that makes its schema",
+        Remedy::from("bring the database to its newest revision").then(Remedy::Baseline),
     )
 }
 
@@ -193,8 +192,7 @@ pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
             continue;
         }
         let finding = format!("{} began and did not finish", quoted(&name));
-        let remedy = "read that table itself with `table_name`, which says what to do about it";
-        tool_history.objections.push(Objection::new(finding, remedy));
+        tool_history.objections.push(Objection::new(finding, Remedy::ReadTable));
     }
     tool_history
 }
@@ -206,7 +204,7 @@ pub(super) fn user_version(tool_table: &ToolTable<'_>) -> ToolHistory {
             let what = format!("`user_version` is {number}, which counts no migrations");
             ToolHistory::refused(
                 what,
-                "find out what the application means by it, and use `Recovery::Baseline` instead",
+                Remedy::from("find out what the application means by it").then(Remedy::Baseline),
             )
         }
         Some(Cell::Number(number)) => ToolHistory {

@@ -5,6 +5,7 @@ use crate::dialect::TableName;
 use crate::effect::{Forecast, PlannedScript, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
 use crate::foreign::{Definition, ForeignTable};
+use crate::remedy::Remedy;
 
 /// What a database holds besides the records. By default nothing is known, and the engine assumes the worst.
 ///
@@ -39,7 +40,7 @@ pub trait Catalog: Driver {
         _columns: &[&str],
     ) -> Result<Option<ForeignTable>, Fault> {
         let what = format!("{} has no way to read `{table}`, which is not the engine's", Self::DIALECT);
-        Err(Fault::new(FaultKind::Other, what).remedy("write `Catalog::foreign_table` for it"))
+        Err(Fault::new(FaultKind::Other, what).remedy(Remedy::program("read it", "`Catalog::foreign_table`")))
     }
 
     /// The version number that a database keeps for applications, as SQLite's `user_version`; `None` if it has none.

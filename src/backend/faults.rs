@@ -1,6 +1,8 @@
 //! Faults that several backends report.
 
+use crate::direction::Direction;
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 
 /// What to do about a script that handles transactions itself.
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -11,10 +13,8 @@ pub(crate) const KEEP_OUT: &str =
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) fn lost_with_session(statement: u32) -> Fault {
     let what = format!("it cannot go on here: what statement {statement} made ended with the session");
-    Fault::new(FaultKind::Other, what).remedy(
-        "finish it by hand and call `recover` with `Recovery::MarkDone`, or undo what it did and call it with \
-         `Recovery::RetryFrom` and statement 1",
-    )
+    let anew = Remedy::from("undo what it did").then(Remedy::RetryFrom { statement: Some(1) });
+    Fault::new(FaultKind::Other, what).remedy(Remedy::MarkDone { direction: Direction::Up }.or(anew))
 }
 
 /// The fault of a script or function that ended the engine's transaction.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::TableForm;
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
+use crate::direction::Direction;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, Record};
 use crate::id::MigrationId;
-use crate::step::Direction;
 use crate::stored::{StoredDown, StoredScript};
 
 /// Today's columns. Only the first two are required; `docs/format.md` explains each.

@@ -1,6 +1,7 @@
 //! Whether a script fits into a transaction, decided by what its statements do to one.
 
 use super::faults::KEEP_OUT;
+use crate::remedy::Remedy;
 use crate::sql::transactions::{Control, Ends, Shape, shape};
 use crate::step::Atomicity;
 use crate::transaction_fit::{TransactionConflict, TransactionFit};
@@ -39,7 +40,7 @@ pub(super) fn transaction_fit(statements: &[(Control, usize)], unmatched: Unmatc
             TransactionConflict::new(
                 statements[place].1,
                 REFUSES,
-                if is_setting { SET_ELSEWHERE } else { DIVIDE },
+                if is_setting { set_elsewhere() } else { divide() },
             )
         }
         (Shape::Own, refusing) => {
@@ -48,15 +49,15 @@ pub(super) fn transaction_fit(statements: &[(Control, usize)], unmatched: Unmatc
             let begins = controls.iter().position(begins);
             let takes_back = controls.contains(&Control::Ends) || controls.contains(&Control::Chains);
             let is_isolated = controls.contains(&Control::Isolates) || controls.contains(&Control::BeginsOwn);
-            let remedy = if refusing.is_some() || takes_back || is_isolated { OUTSIDE } else { OWN };
+            let remedy = own(refusing.is_some() || takes_back || is_isolated);
             TransactionConflict::new(begins.map_or(0, |place| statements[place].1), BEGINS, remedy)
         }
         (Shape::Escapes(Ends { first, .. }), refusing) => {
             let is_outside = refusing.is_some() || controls.contains(&Control::SetsOutside);
-            TransactionConflict::new(offset(first), ENDS, if is_outside { ESCAPES_ONLY } else { ESCAPES })
+            TransactionConflict::new(offset(first), ENDS, escapes(is_outside))
         }
         (Shape::Unfinished(number), refusing) => {
-            let remedy = if refusing.is_some() { REMOVE_AND_OUTSIDE } else { KEEP_OUT };
+            let remedy = if refusing.is_some() { remove_and_outside() } else { KEEP_OUT.into() };
             let found =
                 TransactionConflict::new(offset(number), "begins a transaction and does not end it", remedy);
             if unmatched == Unmatched::MayBeEnded { found } else { found.hopeless() }
@@ -67,10 +68,10 @@ pub(super) fn transaction_fit(statements: &[(Control, usize)], unmatched: Unmatc
                 _ => ENDS,
             };
             let remedy = match refusing {
-                Some(_) => REMOVE_AND_OUTSIDE,
+                Some(_) => remove_and_outside(),
                 // A server only warns.
-                None if unmatched != Unmatched::Fails => REMOVE_OR_OUTSIDE,
-                None => KEEP_OUT,
+                None if unmatched != Unmatched::Fails => remove_or_outside(),
+                None => KEEP_OUT.into(),
             };
             let found = TransactionConflict::new(offset(number), finding, remedy);
             // A savepoint may have begun it.
@@ -131,18 +132,42 @@ const BEGINS: &str = "begins a transaction, and it already runs in one";
 const ENDS: &str = "would end the transaction that it runs in";
 const REFUSES: &str = "has a statement that cannot run in a transaction";
 
-const DIVIDE: &str = "move that statement into a migration of its own, which then runs outside a transaction, or set \
-                      run_in_transaction = false in its metadata to run all of its statements so";
-const OUTSIDE: &str = "set run_in_transaction = false in its metadata, and its transactions are its own";
-const OWN: &str = "remove its BEGIN and COMMIT, since each migration already is one transaction, or set run_in_transaction = false in \
-                   its metadata, and its transactions are its own";
-const ESCAPES: &str = "remove its COMMIT and BEGIN, since each migration already is one transaction, or set run_in_transaction = false \
-                       in its metadata to run it without one, and these two are passed over";
-const ESCAPES_ONLY: &str = "set run_in_transaction = false in its metadata to run it without one, and its COMMIT and BEGIN are passed over";
-const SET_ELSEWHERE: &str = "set it where the connection is opened, or set run_in_transaction = false in its metadata to run all of its \
-                             statements outside a transaction";
 const MOVE_OUT: &str = "move it out of the transaction of its script, into a migration of its own";
-const REMOVE_OR_OUTSIDE: &str = "remove its BEGIN, COMMIT and ROLLBACK, since each migration already is one transaction, or set \
-                                 run_in_transaction = false in its metadata to run it without one";
-const REMOVE_AND_OUTSIDE: &str =
-    "remove its BEGIN, COMMIT and ROLLBACK, and set run_in_transaction = false in its metadata";
+
+fn divide() -> Remedy {
+    Remedy::from("move that statement into a migration of its own, which then runs outside a transaction")
+        .or(outside("to run all of its statements so"))
+}
+
+fn own(needs_outside: bool) -> Remedy {
+    let outside = outside("so that its transactions are its own");
+    if needs_outside {
+        return outside;
+    }
+    Remedy::from("remove its BEGIN and COMMIT, since each migration already is one transaction").or(outside)
+}
+
+fn escapes(needs_outside: bool) -> Remedy {
+    if needs_outside {
+        return outside("to run it without one, and its COMMIT and BEGIN are passed over");
+    }
+    Remedy::from("remove its COMMIT and BEGIN, since each migration already is one transaction")
+        .or(outside("to run it without one, and these two are passed over"))
+}
+
+fn set_elsewhere() -> Remedy {
+    Remedy::from("set it where the connection is opened")
+        .or(outside("to run all of its statements outside a transaction"))
+}
+
+fn remove_or_outside() -> Remedy {
+    Remedy::from(KEEP_OUT).or(outside("to run it without one"))
+}
+
+fn remove_and_outside() -> Remedy {
+    Remedy::from("remove its BEGIN, COMMIT and ROLLBACK").then(Remedy::outside())
+}
+
+fn outside(purpose: &'static str) -> Remedy {
+    Remedy::metadata_for("run_in_transaction", "false", purpose)
+}

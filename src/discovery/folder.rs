@@ -50,7 +50,7 @@ fn relative(root: &Path, path: &Path) -> Result<String> {
         None => Err(Failure::Malformed {
             at: Location::file(path.to_string_lossy()),
             what: "its name is not Unicode, and an id must be".to_owned(),
-            remedy: "rename it",
+            remedy: "rename it".into(),
         }
         .into()),
     }

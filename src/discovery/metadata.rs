@@ -56,7 +56,8 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
     let wrong = |what: String, span: Option<Range<usize>>| -> MigrationError {
         let at =
             span.map_or_else(|| Location::file(origin), |span| Location::in_text(origin, text, span.start));
-        Failure::Malformed { at, what, remedy: "docs/format.md lists the keys of metadata.toml" }.into()
+        Failure::Malformed { at, what, remedy: "docs/format.md lists the keys of metadata.toml".into() }
+            .into()
     };
     let file: Metadata =
         toml::from_str(text).map_err(|error| wrong(error.message().replace('\n', ", "), error.span()))?;

@@ -11,6 +11,7 @@ use super::source::MigrationSource;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::migration::Migration;
+use crate::remedy::Remedy;
 
 mod address;
 mod cache;
@@ -47,15 +48,16 @@ impl RemoteMigrations {
         let place = format!("`{}`", Shown(&shown));
         let address = Address::parse(&self.url).map_err(|why| {
             let remedy = if self.url.contains('@') {
-                "give credentials with `basic_auth` or `bearer`"
+                Remedy::program("give credentials", "`basic_auth` or `bearer`")
             } else {
-                "give a URL like https://example.org/schema/manifest.json"
+                "give a URL like https://example.org/schema/manifest.json".into()
             };
             RemoteError::new(&place, why.to_owned(), remedy)
         })?;
         if address.is_plain && !self.may_be_plain(&address) {
             let what = "it is not encrypted, so that anybody on the way could change what runs".to_owned();
-            let remedy = format!("use https, or allow it with `allow_plain_http({:?})`", address.host());
+            let allowing = format!("`allow_plain_http({:?})`", address.host());
+            let remedy = Remedy::from("use https").or(Remedy::program("allow it", allowing));
             return Err(RemoteError::new(&address.to_string(), what, remedy));
         }
         let is_folder = address.to_string().ends_with('/');
@@ -63,21 +65,27 @@ impl RemoteMigrations {
     }
 
     fn client(&self, address: &Address) -> Result<Client<'_>, RemoteError> {
-        let no = |what: String, remedy: &'static str| RemoteError::new(&address.to_string(), what, remedy);
+        let no = |what: String, remedy: Remedy| RemoteError::new(&address.to_string(), what, remedy);
         if let Some(wrong) = self.wrong {
-            return Err(no(wrong.to_owned(), "use `header` or another name"));
+            return Err(no(
+                wrong.to_owned(),
+                Remedy::program("give another name, or the whole header", "`header`"),
+            ));
         }
         let mut headers = Vec::new();
         for (name, value) in &self.headers {
             let shown = Shown(name);
             let parsed = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| no(format!("`{shown}` is no name of a header"), "correct it"))?;
+                .map_err(|_| no(format!("`{shown}` is no name of a header"), "correct it".into()))?;
             if OWN_HEADERS.contains(&parsed.as_str()) {
-                return Err(no(format!("the header `{shown}` is not for the application"), "leave it out"));
+                return Err(no(
+                    format!("the header `{shown}` is not for the application"),
+                    "leave it out".into(),
+                ));
             }
             let mut value = HeaderValue::from_str(value).map_err(|_| {
                 let what = format!("the value of the header `{shown}` has a character that cannot be sent");
-                no(what, "look for a line end behind it")
+                no(what, "look for a line end behind it".into())
             })?;
             value.set_sensitive(true);
             headers.push((parsed, value));
@@ -85,7 +93,7 @@ impl RemoteMigrations {
         let mut authorities = Vec::new();
         if let Some(pem) = &self.authorities {
             authorities = certificates(pem)
-                .ok_or_else(|| no("`trust` was given no certificate in PEM".to_owned(), "give one"))?;
+                .ok_or_else(|| no("`trust` was given no certificate in PEM".to_owned(), "give one".into()))?;
         }
         Ok(Client::new(self, address.clone(), headers, authorities))
     }

@@ -29,7 +29,7 @@ pub(super) fn refuse<P: AsRef<str>>(
     let differs = |(path, what)| {
         let at = Location::file(format!("{folder}/{path}"));
         let what = format!("it was {what} since the program was built");
-        Err(Failure::Malformed { at, what, remedy: REMEDY }.into())
+        Err(Failure::Malformed { at, what, remedy: REMEDY.into() }.into())
     };
     for (path, hash) in files {
         let path = path.as_ref();

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::fault::Fault;
 use crate::id::MigrationId;
+use crate::remedy::{Render, Wording};
 
 /// How many steps stay.
 pub(super) struct Done(pub(super) usize);
@@ -52,17 +52,18 @@ impl fmt::Display for Abridged<'_> {
     }
 }
 
-pub(super) struct Sentences<'a, T>(pub(super) &'a [T]);
+/// One of them, or how many there are and each with its number.
+pub(super) struct Listed<'a, T>(pub(super) &'a [T]);
 
-impl<T: fmt::Display> fmt::Display for Sentences<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, sentence) in self.0.iter().enumerate() {
+impl<T: Render> Render for Listed<'_, T> {
+    fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
+        for (place, it) in self.0.iter().enumerate() {
             match (place, self.0.len()) {
                 (0, 1) => {}
                 (0, count) => write!(f, "{count} problems: (1) ")?,
                 (place, _) => write!(f, "; ({}) ", place + 1)?,
             }
-            sentence.fmt(f)?;
+            it.render(f, wording)?;
         }
         Ok(())
     }
@@ -90,13 +91,5 @@ pub(super) struct Holder<'a>(pub(super) &'a str);
 impl fmt::Display for Holder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { f.write_str("(it does not say who)") } else { write!(f, "({})", self.0) }
-    }
-}
-
-pub(super) struct Advice<'a>(pub(super) &'a Fault);
-
-impl fmt::Display for Advice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.advice().iter().try_for_each(|advice| write!(f, "; {advice}"))
     }
 }

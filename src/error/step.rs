@@ -1,12 +1,13 @@
 //! [`StepFailure`]: a script or function that failed, and [`Remains`], what is left of it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use super::display::Abridged;
+use crate::direction::Direction;
 use crate::fault::Fault;
 use crate::id::MigrationId;
 use crate::location::Location;
-use crate::step::{Atomicity, Direction};
+use crate::remedy::Remedy;
+use crate::step::Atomicity;
 
 /// A script or a function that failed.
 #[derive(Debug)]
@@ -21,36 +22,37 @@ pub(crate) struct StepFailure {
     pub(crate) undone_before: Vec<MigrationId>,
 }
 
-impl fmt::Display for StepFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StepFailure {
+    pub(super) fn what(&self) -> String {
         let verb = match self.direction {
             Direction::Up => "migration",
             Direction::Down => "rollback of",
         };
-        write!(f, "{verb} `{}` failed at {}", self.migration, self.at)?;
-        if let Some((_, text)) = &self.fault.statement {
-            write!(f, " in `{}`", Abridged(text))?;
-        }
-        write!(f, ": {}; {}", self.fault, self.remains)?;
+        format!("{verb} `{}` failed", self.migration)
+    }
+
+    /// What is left of it, and of those before it.
+    pub(super) fn outcome(&self) -> String {
+        let mut outcome = self.remains.to_string();
         if let Some(first) = self.undone_before.first() {
             let steps = if self.undone_before.len() == 1 { "is" } else { "and those behind it are" };
-            write!(f, ", `{first}` {steps} one transaction with it and undone too")?;
+            let _ = write!(outcome, ", `{first}` {steps} one transaction with it and undone too");
         }
         if self.applied_before > 0 {
             let (steps, were) = if self.applied_before == 1 { ("step", "was") } else { ("steps", "were") };
-            write!(f, ", {} {steps} before it {were} done and kept", self.applied_before)?;
+            let _ = write!(outcome, ", {} {steps} before it {were} done and kept", self.applied_before);
         }
+        outcome
+    }
+
+    pub(super) fn remedy(&self) -> Remedy {
         match self.remains {
             Remains::Dirty => {
-                let remedy = self.fault.remedy.as_deref().unwrap_or("correct it");
-                write!(
-                    f,
-                    "; {remedy}; then call `recover` with `Recovery::Retry` to have it go on where it stopped, or finish it by hand and \
-                     call it with `Recovery::MarkDone`"
-                )
+                let correct = self.fault.own_remedy().unwrap_or_else(|| "correct it".into());
+                correct.then(Remedy::Retry.or(Remedy::MarkDone { direction: self.direction }))
             }
-            Remains::InDoubt => f.write_str("; run again, which finds out"),
-            _ => write!(f, "; {}", self.fault.advice().unwrap_or("correct it and run again")),
+            Remains::InDoubt => "run again, which finds out".into(),
+            _ => self.fault.advice().unwrap_or_else(|| "correct it and run again".into()),
         }
     }
 }

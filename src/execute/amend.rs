@@ -4,11 +4,11 @@ use super::Executor;
 use super::stop::Stop;
 use super::table_state::TableState;
 use crate::backend::{Backend, TrackingTable};
+use crate::direction::Direction;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{History, Record};
 use crate::log_entry::LogEntry;
 use crate::recovery::{Amendment, Change};
-use crate::step::Direction;
 
 impl<B: Backend> Executor<'_, B> {
     /// Changes records in one transaction, and gives the lines that it left in the log. `look` has the last word, inside of it and before

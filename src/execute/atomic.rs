@@ -5,11 +5,12 @@ use super::stop::Stop;
 use super::table_state::TableState;
 use super::work::Group;
 use crate::backend::{Backend, Scope, patiently};
+use crate::direction::Direction;
 use crate::fault::Fault;
 use crate::orphans::{Broken, Orphans};
 use crate::plan::TransactionMode;
 use crate::report::{Applied, Report, Together};
-use crate::step::{Atomicity, Direction, ForeignKeys};
+use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 
 /// What came of one try.

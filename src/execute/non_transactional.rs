@@ -7,11 +7,12 @@ use super::stop::Stop;
 use super::table_state::{Comparison, TableState};
 use super::work::Work;
 use crate::backend::{Backend, Scope};
+use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
 use crate::history::{Dirty, Record};
 use crate::report::{Applied, Report};
-use crate::step::{Atomicity, Direction, ForeignKeys};
+use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 
 impl<B: Backend> Executor<'_, B> {
@@ -218,7 +219,7 @@ fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Migration
         Failure::Step(StepFailure { fault, .. }) => {
             (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)
         }
-        _ => (None, error.to_string(), true),
+        _ => (None, error.finding(), true),
     };
     if statement.is_some() {
         dirty.statement.get_or_insert(work.first());

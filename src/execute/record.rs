@@ -5,10 +5,10 @@ use super::stop::Stop;
 use super::table_state::TableState;
 use super::work::Work;
 use crate::backend::{Backend, patiently};
+use crate::direction::Direction;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{History, Record};
 use crate::log_entry::{LogEntry, LogEntryKind};
-use crate::step::Direction;
 
 impl<B: Backend> Executor<'_, B> {
     /// Makes the log before a transaction that writes to it, where making it would end that.

@@ -1,8 +1,8 @@
 //! [`TableState`]: the tracking table as a run expects it.
 
 use crate::backend::{TableForm, TrackingTable};
+use crate::direction::Direction;
 use crate::history::{Head, History, HistoryDigest, Record};
-use crate::step::Direction;
 
 /// The tracking table as the executor knows it, and what it makes of it.
 #[derive(Debug, Clone, Copy)]

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::backend::Backend;
+use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, Remains, StepFailure};
 use crate::fault::Fault;
 use crate::history::{Dirty, Record};
 use crate::migration::{Action, Meta};
 use crate::plan::TransactionMode;
-use crate::step::{Atomicity, Direction, Step};
+use crate::step::{Atomicity, Step};
 
 /// One step with everything it takes.
 pub(super) struct Work<'p, 'r, B: Backend> {

@@ -6,11 +6,11 @@ use std::panic::Location;
 
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
+use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::location::Location as Place;
 use crate::problem::ProblemKind;
 use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, ScriptOptions};
-use crate::step::Direction;
 use crate::transaction_fit::TransactionFit;
 
 /// Everything the planner knows of a migration: all but its scripts.

@@ -1,14 +1,16 @@
 //! What can be wrong with a plan: each rule finds all its cases.
 
 use super::{Setting, TransactionMode};
+use crate::direction::Direction;
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Origin, Unread};
 use crate::problem::{Problem, ProblemKind};
+use crate::remedy::Remedy;
 use crate::report::Migrations;
 use crate::script_options::ScriptOptions;
-use crate::step::{Atomicity, Direction, ForeignKeys, Step};
+use crate::step::{Atomicity, ForeignKeys, Step};
 use crate::stored::StoredDown;
 use crate::transaction_fit::TransactionFit;
 
@@ -76,17 +78,19 @@ pub(super) fn down(
     found
 }
 
+/// What to do where the program does not know how to undo something.
+pub(super) const OLDER_VERSION: &str = "undo it with the version of the program that applied it";
+
 fn ahead(graph: &Graph, record: &Record, direction: Direction) -> Option<Problem> {
     graph.place(&record.id).is_none().then(|| {
+        let newer = || {
+            Remedy::from("use the newer version of the program that applied it")
+                .or("put its file back if it was removed")
+        };
         let remedy = match (direction, &record.down) {
-            (Direction::Down, _) => "undo it first, with `downgrade` or with the version of the program that applied it",
-            (Direction::Up, Some(StoredDown::Script(_))) => {
-                "use the newer version of the program that applied it, put its file back if it was removed, or undo it \
-                 with `downgrade`"
-            }
-            (Direction::Up, _) => {
-                "use the newer version of the program that applied it, or put its file back if it was removed"
-            }
+            (Direction::Down, _) => Remedy::Downgrade.or(OLDER_VERSION),
+            (Direction::Up, Some(StoredDown::Script(_))) => newer().or(Remedy::Downgrade),
+            (Direction::Up, _) => newer(),
         };
         Problem::new(
             ProblemKind::DatabaseAhead,
@@ -119,32 +123,23 @@ fn dirty(record: &Record) -> Option<Problem> {
         (None, _) => String::new(),
     };
     let why = dirty.failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
+    let by_hand = Remedy::MarkDone { direction: dirty.direction };
     if dirty.is_to_resume {
         let (finding, remedy) = match dirty.direction {
-            Direction::Up => (
-                "is half applied, and is to go on",
-                "do that with `run`, or call `recover` with `Recovery::MarkDone` to count it as applied",
-            ),
-            Direction::Down => (
-                "is half undone, and is to be undone again",
-                "do that with `rollback`, `rollback_to` or `downgrade`, or call `recover` with `Recovery::MarkDone` to count it \
-                 as undone",
-            ),
+            Direction::Up => ("is half applied, and is to go on", Remedy::Run),
+            Direction::Down => ("is half undone, and is to be undone again", Remedy::RollBack),
         };
-        return Some(Problem::new(ProblemKind::Dirty, &record.id, finding, remedy));
+        return Some(Problem::new(ProblemKind::Dirty, &record.id, finding, remedy.or(by_hand)));
     }
-    let (doing, done) = match dirty.direction {
-        Direction::Up => (format!("began{}", at(&record.run_on)), "done"),
-        Direction::Down => ("began to be undone".to_owned(), "undone"),
+    let doing = match dirty.direction {
+        Direction::Up => format!("began{}", at(&record.run_on)),
+        Direction::Down => "began to be undone".to_owned(),
     };
     Some(Problem::new(
         ProblemKind::Dirty,
         &record.id,
         format!("{doing} and did not finish{place}{why}"),
-        format!(
-            "see what its script did, then call `recover` with `Recovery::Retry` to have it go on where it stopped, \
-             or with `Recovery::MarkDone` to count it as {done}"
-        ),
+        Remedy::from("see what its script did").then(Remedy::Retry.or(by_hand)),
     ))
 }
 
@@ -157,18 +152,16 @@ fn changed(graph: &Graph, record: &Record) -> Option<Problem> {
                 ProblemKind::Changed,
                 &record.id,
                 "is half applied, and the part of its script that is done was changed",
-                "put that part back as it was, or call `recover` with `Recovery::RetryFrom` to say where it goes on",
+                Remedy::from("put that part back as it was").or(Remedy::RetryFrom { statement: None }),
             );
         }
+        let accepted = Remedy::metadata_for("accepted", format!("[\"{was}\"]"), "to accept the old text");
         Problem::new(
             ProblemKind::Changed,
             &record.id,
             format!("was changed after it was applied: applied as {was}, now {is} in {}", meta.origin),
-            format!(
-                "put the applied text back and write a new migration, or, if the change means nothing, \
-                 accept the old text with accepted = [\"{was}\"] in its metadata, or in this database alone with \
-                 `recover` and `Recovery::Accept`"
-            ),
+            Remedy::from("put the applied text back and write a new migration")
+                .or(accepted.or(Remedy::Accept).only_if("the change means nothing")),
         )
     })
 }
@@ -211,7 +204,7 @@ pub(super) fn batch(items: &[(&MigrationId, ScriptOptions)], setting: Setting<'_
         } else {
             return None;
         };
-        let remedy = "run with TransactionMode::PerMigration, or up to it and past it on its own first";
+        let remedy = Remedy::PerMigration.or("run up to it and past it on its own first");
         Some(Problem::new(ProblemKind::NotInBatch, id, finding, remedy))
     };
     items.iter().filter_map(problem).collect()
@@ -340,10 +333,9 @@ fn irreversible(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<
         &meta.id,
         finding,
         match meta.origin {
-            Origin::File(_) => {
-                "write one (an empty file says that there is nothing to undo), or go back less far"
-            }
-            Origin::Code(_) => "give it one with `Migration::reversible` or `undo`, or go back less far",
-        },
+            Origin::File(_) => Remedy::from("write one (an empty file says that there is nothing to undo)"),
+            Origin::Code(_) => Remedy::program("give it one", "`Migration::reversible` or `undo`"),
+        }
+        .or("go back less far"),
     ))
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use crate::dialect::Dialect;
+use crate::direction::Direction;
 use crate::graph::Graph;
 use crate::location::Location;
 use crate::migration::Meta;
 use crate::policy::Policy;
 use crate::problem::{ProblemKind, Verdict};
 use crate::script_options::ScriptOptions;
-use crate::step::Direction;
 use crate::transaction_fit::TransactionFit;
 
 /// How the steps of a run are committed.

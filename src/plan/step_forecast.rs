@@ -1,10 +1,14 @@
 //! What a plan's steps take away, as the planner uses it.
 
+use super::check::OLDER_VERSION;
 use super::{Plan, together};
+use crate::direction::Direction;
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, losses};
+use crate::fault::Fault;
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind, Verdict};
-use crate::step::{DataLoss, Direction, ForeignKeys, Step};
+use crate::remedy::Remedy;
+use crate::step::{DataLoss, ForeignKeys, Step};
 
 /// What is to be expected of a step.
 #[derive(Debug)]
@@ -75,10 +79,10 @@ impl Plan {
 fn destructive(step: &Step, forecast: &Forecast, data_loss: DataLoss) -> Option<Problem> {
     let lost = losses(&forecast.effects).filter(|_| data_loss == DataLoss::Undeclared)?;
     let is_unknown = |effect: &Effect| !effect.kind.is_destructive() || effect.kind == EffectKind::Unknown;
-    let told = forecast.failure.as_ref().and_then(|fault| fault.remedy.as_deref());
+    let told = forecast.failure.as_ref().and_then(Fault::own_remedy);
     let remedy = told.filter(|_| forecast.effects.iter().all(is_unknown));
-    let declare = "if that is meant, declare it with allow = [\"destructive\"] in its metadata";
-    Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy.unwrap_or(declare)))
+    let declare = || Remedy::metadata("allow", "[\"destructive\"]").only_if("that is meant");
+    Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy.unwrap_or_else(declare)))
 }
 
 fn opaque(step: &Step, is_code: bool) -> Problem {
@@ -100,6 +104,6 @@ fn untrusted(step: &Step, forecast: &Forecast) -> Option<Problem> {
         ProblemKind::Untrusted,
         &step.id,
         format!("has a stored script that failed when it was tried on a copy of the schema{place}: {fault}"),
-        fault.remedy.as_deref().unwrap_or("undo it with the version of the program that applied it"),
+        fault.own_remedy().unwrap_or_else(|| OLDER_VERSION.into()),
     ))
 }

@@ -1,12 +1,15 @@
 //! Undoing what the program does not know, with the scripts that the database keeps.
 
+use super::check::OLDER_VERSION;
 use super::{Setting, check};
+use crate::direction::Direction;
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
+use crate::remedy::Remedy;
 use crate::script_options::ScriptOptions;
-use crate::step::{Direction, Step};
+use crate::step::Step;
 use crate::stored::StoredDown;
 
 /// Where such a script is.
@@ -70,6 +73,6 @@ fn options(record: &Record) -> Result<ScriptOptions, Box<Problem>> {
             ),
         },
     };
-    let remedy = "undo it with the version of the program that applied it, or use that version";
+    let remedy = Remedy::from(OLDER_VERSION).or("use that version");
     Err(Box::new(Problem::new(kind, &record.id, finding, remedy)))
 }

@@ -74,8 +74,8 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
 
 fn fails(left: &Left<'_>, why_not_mended: &str) -> Problem {
     let fault = left.broken().fault(why_not_mended, left.step.atomicity);
-    let remedy = fault.advice().unwrap_or_default().to_owned();
+    let remedy = fault.advice();
     let finding = format!("will fail here: {fault}");
-    Problem::new(ProblemKind::Fails, &left.step.id, finding, remedy)
+    Problem { remedy, ..Problem::note(ProblemKind::Fails, &left.step.id, finding) }
         .at(Location::file(left.step.origin.clone()))
 }

@@ -1,9 +1,9 @@
 //! Which pending migrations a target selects.
 
 use super::Setting;
+use crate::direction::Direction;
 use crate::graph::Graph;
 use crate::history::{History, Record};
-use crate::step::Direction;
 use crate::target::Target;
 
 /// The places of the migrations to apply, in order.

@@ -18,6 +18,7 @@ use crate::lock::Lock;
 use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 use crate::migration::{Action, Meta, Migration};
 use crate::recovery::{Amendment, Change};
+use crate::remedy::Remedy;
 
 impl<B: Backend> MigrationRunner<B> {
     /// What becomes of the history that another tool has kept in this database: which migrations of the set its rows are, how that is
@@ -158,8 +159,8 @@ impl<B: Backend> MigrationRunner<B> {
         if is_settled || adoption.to_record().next().is_none() {
             return Ok(adoption);
         }
-        let proof = self.proof(conn, &chosen, &adoption, history)?;
-        Ok(adoption.proven(proof))
+        let (proof, remedy) = self.proof(conn, &chosen, &adoption, history)?;
+        Ok(adoption.proven(proof, remedy))
     }
 
     /// Finds out whose history it is.
@@ -196,21 +197,21 @@ impl<B: Backend> MigrationRunner<B> {
         self.database("look for the history of another tool beside that", fault)
     }
 
-    /// Replays what would be recorded, with what is, and compares the schemas.
+    /// Replays what would be recorded, with what is, and compares the schemas. If that fails, what to do about it may be known too.
     fn proof(
         &self,
         conn: &mut B::Conn<'_>,
         chosen: &Chosen,
         adoption: &Adoption,
         history: &History,
-    ) -> Result<Proof> {
+    ) -> Result<(Proof, Option<Remedy>)> {
         let (log, foreign_log) = (self.table.log(), chosen.table.log());
         let mut without: Vec<&str> = companions().collect();
         let (own, foreign) =
             ([self.table.as_str(), log.as_str()], [chosen.table.as_str(), foreign_log.as_str()]);
         without.extend(own.iter().chain(&foreign));
         let live = patiently(self.lock_timeout, || B::definitions(conn, &without)).map_err(self.reading())?;
-        let Some(live) = live else { return Ok(Proof::Impossible) };
+        let Some(live) = live else { return Ok((Proof::Impossible, None)) };
         let recorded = history.records().iter().map(|record| &record.id);
         let new = adoption.to_record().filter_map(|entry| entry.migration.as_ref());
         let places: Vec<usize> = recorded.chain(new).filter_map(|id| self.set.graph().place(id)).collect();
@@ -239,15 +240,23 @@ impl<B: Backend> MigrationRunner<B> {
             runner.run(B::lend(conn))?;
             B::definitions(conn, &without).map_err(self.reading())
         };
-        Ok(match B::scratch(self.prepare.as_deref(), replay) {
+        let proof = match B::scratch(self.prepare.as_deref(), replay) {
             Ok(None | Some(Ok(None))) => Proof::Impossible,
-            Ok(Some(Err(error))) => Proof::Failed(error.to_string()),
-            Err(fault) => Proof::Failed(fault.to_string()),
+            Ok(Some(Err(error))) => {
+                // Nothing is left of a replay, so nothing is to be retried.
+                let remedy = match error.failure() {
+                    Failure::Step(step) => step.fault.advice(),
+                    _ => error.remedy(),
+                };
+                return Ok((Proof::Failed(error.finding()), remedy));
+            }
+            Err(fault) => return Ok((Proof::Failed(fault.to_string()), fault.advice())),
             Ok(Some(Ok(Some(made)))) => {
                 let differences = differences(&live, &made, chosen.form.tool);
                 if differences.is_empty() { Proof::Same(count) } else { Proof::Different(differences) }
             }
-        })
+        };
+        Ok((proof, None))
     }
 
     /// The record that an entry becomes, and the line about it.

@@ -4,11 +4,12 @@ use super::MigrationRunner;
 use super::migrate::{Goal, Planned};
 use crate::approval::Consent;
 use crate::backend::{Backend, patiently};
+use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::step::{Direction, Step};
+use crate::step::Step;
 
 impl<B: Backend> MigrationRunner<B> {
     /// Carries out a plan, if the database is still as it was when the plan was made. It is judged by this runner, whoever made it.

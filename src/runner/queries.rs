@@ -1,13 +1,13 @@
-//! What is the case.
+//! Asking about the state of a database.
 
 use super::MigrationRunner;
 use crate::backend::{Backend, patiently};
+use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::history::History;
 use crate::id::MigrationId;
 use crate::migration::{Action, Meta};
 use crate::status::{Entry, State, Status, status};
-use crate::step::Direction;
 
 impl<B: Backend> MigrationRunner<B> {
     /// The set and the history side by side.

@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 
 use crate::backend::Backend;
+use crate::direction::Direction;
 use crate::discovery::{CompiledMigrations, MigrationSource};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::migration::{Body, Migration};
-use crate::step::Direction;
 use crate::transaction_fit::TransactionFit;
 
 /// The migrations of a runner, in their order. Those that a build script has ordered are made when they are first needed, which at a

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::MigrationRunner;
 use crate::backend::{Backend, TableForm, TrackingTable, patiently};
 use crate::dialect::TableName;
+use crate::direction::Direction;
 use crate::error::{ErrorKind, Result};
 use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, History, HistoryDigest, Record};
 use crate::migration::Action;
-use crate::step::Direction;
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {

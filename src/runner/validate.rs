@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::MigrationRunner;
 use crate::approval::Consent;
 use crate::backend::{Backend, TrackingTable};
+use crate::direction::Direction;
 use crate::discovery::MigrationSource;
 use crate::effect::Forecast;
 use crate::error::{Failure, MigrationError, Remains, Result, StepFailure};
@@ -19,7 +20,7 @@ use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::Policy;
 use crate::problem::Problem;
 use crate::report::Report;
-use crate::step::{Direction, Step};
+use crate::step::Step;
 use crate::target::Target;
 use crate::validation::{fails, findings, judged, lints};
 

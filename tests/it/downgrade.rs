@@ -216,7 +216,12 @@ fn if_one_of_them_cannot_be_undone_none_is_and_all_are_named() {
         let told: Vec<_> = problems.iter().map(|it| (it.migration.as_str(), it.kind, &*it.finding)).collect();
         assert_eq!(told, [("3_it", kind, finding)], "{what}");
         assert!(
-            problems[0].remedy.as_deref().unwrap().contains("the version of the program that applied it")
+            problems[0]
+                .remedy
+                .as_ref()
+                .unwrap()
+                .to_string()
+                .contains("the version of the program that applied it")
         );
         assert_eq!(applied(&conn), ["1_users", "2_email", "3_it", "4_view"], "{what}");
     }

@@ -1124,7 +1124,7 @@ fn a_step_back_that_stopped_in_the_middle_goes_on_after_the_remedy() {
         runner.run(&conn).unwrap();
         runner.run_to(&conn, Target::Empty).unwrap_err();
         let refused = runner.run(&conn).unwrap_err();
-        assert!(refused.to_string().contains("`Recovery::MarkDone` to count it as undone"), "{refused}");
+        assert!(refused.to_string().contains("`Recovery::MarkDone` once it is undone by hand"), "{refused}");
         conn.execute_batch("CREATE TABLE missing (a)").unwrap();
         runner.recover(&conn, WAYS_OUT[choice]("1_it".into()), Signature::of("ada")).unwrap();
         let steps = runner.run_to(&conn, Target::Empty).unwrap().applied.len();

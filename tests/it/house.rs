@@ -12,7 +12,7 @@ mod words;
 
 /// The floors of `DESIGN.md`, the lowest first. A module may use its own floor and those below.
 const FLOORS: [&[&str]; 7] = [
-    &["id", "checksum", "dialect", "sql", "diff"],
+    &["id", "checksum", "dialect", "direction", "doubt", "sql", "diff"],
     &[
         "location",
         "script_options",
@@ -22,9 +22,11 @@ const FLOORS: [&[&str]; 7] = [
         "touched",
         "stored",
         "log_entry",
+        "objection",
         "effect",
         "problem",
         "progress",
+        "remedy",
         "report",
         "fault",
         "transaction_fit",
@@ -234,6 +236,25 @@ fn answers_of_mysql_are_read_to_their_end() {
         let code = code(path);
         for hasty in [".query_first", ".query_drop", ".exec_"] {
             assert!(!code.contains(hasty), "{} uses {hasty}", path.display());
+        }
+    }
+}
+
+/// Who reads a finding or an error may sit at a command line, where nobody calls a function. What to call says a `Remedy`.
+#[test]
+fn what_to_call_is_said_by_a_remedy_only() {
+    for path in sources().iter().filter(|path| !path.ends_with("remedy.rs") && module(path) != "test_utils") {
+        let code = code(path);
+        for called in [
+            "`Recovery::",
+            "`Adopt::",
+            "`Doubt::",
+            "`recover`",
+            "`lock_timeout`",
+            "`table_name`",
+            "`confirm`",
+        ] {
+            assert!(!code.contains(called), "{} says {called}", path.display());
         }
     }
 }

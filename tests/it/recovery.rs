@@ -309,7 +309,7 @@ fn check(place: Place, template: &Path, ask: Ask, kind: &LogEntryKind, id: &'sta
         let kind = if unknown { ErrorKind::UnknownMigration } else { ErrorKind::Recovery };
         assert_eq!((error.kind(), error.migration().unwrap().as_str()), (kind, id), "{context}");
         assert!(error.to_string().contains(expected), "{context}: {error}");
-        assert!(error.to_string().contains("; nothing was done, "), "{context}: {error}");
+        assert!(error.to_string().contains("; nothing was done; "), "{context}: {error}");
         assert_eq!(changed, [], "{context}");
         assert_eq!(content(&conn, place), all, "{context}");
         assert_eq!(now, was, "{context}");
@@ -503,9 +503,7 @@ fn a_script_that_is_repaired_before_the_way_out_is_the_one_that_counts() {
     with(broken).run(&conn).unwrap_err();
     let error = with(repaired).recover(&conn, Recovery::Accept("1_it".into()), signature()).unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("settle that first, with Recovery::MarkDone, Recovery::Retry or a rollback"),
+        error.to_string().contains("with `Recovery::MarkDone` once it is done by hand, or undo it"),
         "{error}"
     );
     with(repaired).recover(&conn, Recovery::MarkDone("1_it".into()), signature()).unwrap();
@@ -610,7 +608,7 @@ fn what_is_assumed_is_what_is_pending_there_and_what_it_needs_is_applied() {
     let table: [(&[&str], Recovery, Outcome); 20] = [
         (&[], one("1_a"), Ok(&["1_a"])),
         (&[], one("3_c"), Ok(&["3_c"])),
-        (&[], one("2_b"), Err("it needs `1_a`, which is not applied; nothing was done, assume that first")),
+        (&[], one("2_b"), Err("it needs `1_a`, which is not applied; nothing was done; assume that first")),
         (&["1_a"], one("2_b"), Ok(&["2_b"])),
         (&[], range("1_a", "3_c"), Ok(&["1_a", "2_b", "3_c"])),
         (&[], range("1_a", "1_a"), Ok(&["1_a"])),
@@ -667,7 +665,7 @@ fn what_is_assumed_is_what_is_pending_there_and_what_it_needs_is_applied() {
         }
     }
     let error = set([]).recover(&memory(), all(), signature()).unwrap_err();
-    assert!(error.to_string().contains("the set is empty; nothing was done, "), "{error}");
+    assert!(error.to_string().contains("the set is empty; nothing was done; "), "{error}");
 }
 
 #[test]
@@ -684,13 +682,18 @@ fn a_baseline_is_everything_through_one_in_a_database_that_has_tables_and_no_mig
         let runner = place.runner(abc());
         let database = place.database();
         let conn = database.connect();
-        refused(&runner, &conn, "2_b", "the database has no tables; nothing was done, call `run`");
+        refused(
+            &runner,
+            &conn,
+            "2_b",
+            "the database has no tables; nothing was done; apply what is pending with `run`",
+        );
         runner.run(&conn).unwrap();
         refused(
             &runner,
             &conn,
             "2_b",
-            "3 migrations are recorded already; nothing was done, use Recovery::Assume",
+            "3 migrations are recorded already; nothing was done; call `recover` with `Recovery::Assume",
         );
         runner.rollback(&conn, 2).unwrap();
         refused(&runner, &conn, "2_b", "1 migration is recorded already");

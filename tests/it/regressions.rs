@@ -247,7 +247,7 @@ fn the_way_out_of_an_unfinished_undoing_fits_it() {
         set().run(&conn).unwrap();
         set().run_to(&conn, Target::Empty).unwrap_err();
         let error = set().run(&conn).unwrap_err();
-        assert!(error.to_string().contains("to count it as undone"), "{error}");
+        assert!(error.to_string().contains("once it is undone by hand"), "{error}");
         set().recover(&conn, way_out("1_it".into()), Signature::of("ada")).unwrap();
         assert!(!set().is_applied(&conn, "1_it").unwrap());
         assert_eq!(applied(&conn).len(), usize::from(is_left));
@@ -810,7 +810,7 @@ fn a_stored_script_leaves_nothing_wherever_it_ends() {
 /// Once steps were committed, an error of the rest said "nothing was done", or came without a report.
 #[test]
 fn an_error_behind_committed_steps_says_what_is_done() {
-    for (row, told) in [("9_x", "this program does not know it"), ("2_b", "`confirm` said no")] {
+    for (row, told) in [("9_x", "this program does not know it"), ("2_b", "the answer was no")] {
         let database = TestDatabase::new();
         let conn = database.connect();
         conn.execute_batch("CREATE TABLE old (x); INSERT INTO old VALUES (1)").unwrap();

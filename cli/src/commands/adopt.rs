@@ -8,8 +8,9 @@ use crate::args::Adopt;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Outcome};
+use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, words};
+use crate::{facts, text};
 
 /// Records what another tool has applied.
 pub(super) fn adopt<B: Database>(work: &Work<'_, B>, adopt: &Adopt) -> Result<Outcome> {
@@ -36,7 +37,7 @@ pub(super) fn adopt<B: Database>(work: &Work<'_, B>, adopt: &Adopt) -> Result<Ou
     let traces = work.runner.adopt(B::conn(&mut session), adoption, adopt.signing.signature())?;
     json.insert("log".into(), traces.iter().map(facts::trace).collect());
     if lines.is_empty() {
-        let already = words::counted(recorded, "migration");
+        let already = text::counted(recorded, "migration");
         work.output().say(&format!("nothing to do, with {already} of {tool} recorded already"));
     }
     let outcome = Outcome::new(lines.join("\n"), Value::Object(json));
@@ -66,5 +67,5 @@ fn agreed(adoption: Adoption) -> Result<Adoption> {
 
 /// What would be recorded, and what speaks against it.
 fn shown(adoption: &Adoption) -> String {
-    words::of_command_line(&adoption.to_string())
+    adoption.worded(&in_shell).to_string()
 }

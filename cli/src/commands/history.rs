@@ -10,7 +10,7 @@ use crate::failure::Result;
 use crate::output::Outcome;
 use crate::session::{Access, Database};
 use crate::table::{Field, table};
-use crate::words;
+use crate::text;
 
 /// What happened, newest first.
 pub(super) fn history<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
@@ -88,11 +88,11 @@ impl Happening {
     }
 
     fn row(&self) -> Vec<Field> {
-        let text = |text: &Option<String>| words::printable(text.as_deref().unwrap_or_default());
+        let text = |text: &Option<String>| text::printable(text.as_deref().unwrap_or_default());
         vec![
-            words::time(&self.when).into(),
+            text::time(&self.when).into(),
             self.id.as_str().into(),
-            words::printable(&self.what).into(),
+            text::printable(&self.what).into(),
             text(&self.program).into(),
             text(&self.who).into(),
             text(&self.why).into(),

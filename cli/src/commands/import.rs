@@ -15,7 +15,7 @@ use crate::failure::{Failure, Result};
 use crate::import::{self, File, Set, Tool, Wrong};
 use crate::output::Outcome;
 use crate::table::{Field, table};
-use crate::words;
+use crate::text;
 
 /// How many files of which nothing became are named without being asked for.
 const MOST_LEFT: usize = 20;
@@ -36,17 +36,17 @@ pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcom
     }
     for migration in &set.migrations {
         for note in &migration.notes {
-            context.output.note(&words::printable(&format!("{}: {note}", migration.id)));
+            context.output.note(&text::printable(&format!("{}: {note}", migration.id)));
         }
     }
     let most = if context.global.verbose > 0 { usize::MAX } else { MOST_LEFT };
     for left in set.left.iter().take(most) {
-        context.output.say(&words::printable(&format!("left {}: {}", left.file, left.why)));
+        context.output.say(&text::printable(&format!("left {}: {}", left.file, left.why)));
     }
     if let Some(more) = set.left.len().checked_sub(most).filter(|more| *more > 0) {
-        context.output.say(&format!("left {} more; -v names them", words::counted(more, "file")));
+        context.output.say(&format!("left {} more; -v names them", text::counted(more, "file")));
     }
-    let count = words::counted(set.migrations.len(), "migration");
+    let count = text::counted(set.migrations.len(), "migration");
     let remark = if arguments.dry_run.dry_run {
         format!("{count} of {} would be made in {}; nothing was written", tool.name(), dir.display())
     } else {
@@ -57,7 +57,7 @@ pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcom
         )
     };
     let rows = set.migrations.iter().map(|migration| -> Vec<Field> {
-        vec![words::printable(&migration.id).into(), words::printable(&migration.from.join(", ")).into()]
+        vec![text::printable(&migration.id).into(), text::printable(&migration.from.join(", ")).into()]
     });
     let text = table(&["MIGRATION", "MADE OF"], rows.collect());
     Ok(Outcome::new(text, fact(&set, !arguments.dry_run.dry_run)).remarking(remark))
@@ -88,7 +88,7 @@ fn without_sql(tool: Tool, language: &str) -> String {
 fn refused(source: &Path, wrong: Vec<Wrong>) -> Failure {
     let line = |Wrong { file, why }: Wrong| {
         let file = if file.is_empty() { source.to_owned() } else { source.join(file) };
-        words::printable(&format!("{}: {why}", file.display()))
+        text::printable(&format!("{}: {why}", file.display()))
     };
     let mut lines: Vec<String> = wrong.into_iter().map(line).collect();
     match &mut lines[..] {
@@ -138,7 +138,7 @@ fn files(source: &Path) -> Result<Vec<File>> {
         }
         let relative = entry.path().strip_prefix(source).unwrap_or(entry.path());
         let Some(path) = relative.to_str() else {
-            let shown = words::printable(&entry.path().display().to_string());
+            let shown = text::printable(&entry.path().display().to_string());
             return Err(Failure::import(format!(
                 "{shown}: its name is not Unicode, and an id must be; rename it"
             )));

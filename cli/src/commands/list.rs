@@ -7,7 +7,7 @@ use super::Work;
 use crate::output::Outcome;
 use crate::session::Database;
 use crate::table::{Field, table};
-use crate::words;
+use crate::text;
 
 /// The set, without a database.
 pub(super) fn list<B: Database>(work: &Work<'_, B>) -> Outcome {
@@ -15,7 +15,7 @@ pub(super) fn list<B: Database>(work: &Work<'_, B>) -> Outcome {
     let rows = metas.iter().map(row).collect();
     let text = table(&["MIGRATION", "UNDONE BY", "NEEDS", "ONLY FOR", "DESCRIPTION"], rows);
     Outcome::new(text, json!({ "migrations": metas.iter().map(fact).collect::<Vec<_>>() }))
-        .remarking(words::counted(metas.len(), "migration"))
+        .remarking(text::counted(metas.len(), "migration"))
 }
 
 fn row(meta: &Meta) -> Vec<Field> {

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::Outcome;
 use crate::table::{Field, table};
-use crate::words;
+use crate::text;
 
 /// Writes the manifest of the folder.
 pub(super) fn write(context: &Context<'_>) -> Result<Outcome> {
@@ -21,7 +21,7 @@ pub(super) fn write(context: &Context<'_>) -> Result<Outcome> {
     let manifest = Manifest::write(&folder)?;
     let remark = format!(
         "{}; a program that trusts nothing else says .pin({:?})",
-        words::counted(manifest.files().len(), "file"),
+        text::counted(manifest.files().len(), "file"),
         manifest.sha256(),
     );
     let text = format!("{}  {}", manifest.sha256(), file.display());

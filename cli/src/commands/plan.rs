@@ -9,15 +9,16 @@ use super::Work;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::Outcome;
+use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, words};
+use crate::{facts, text};
 
 /// What would be done, what that takes away, and what is wrong with it.
 pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target, with_sql: bool) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
     let plan = work.runner.plan(B::conn(&mut session), target)?;
     let mut json = facts::plan(&plan);
-    let mut text = words::of_command_line(&plan.to_string());
+    let mut text = plan.worded(&in_shell).to_string();
     if with_sql {
         let mut scripts = Map::new();
         for step in plan.steps() {
@@ -46,7 +47,7 @@ fn script<B: Database>(work: &Work<'_, B>, session: &mut B::Session, step: &Step
     let stored = history.records().iter().find(|record| record.id == step.id);
     Ok(match (step.direction, stored.and_then(|record| record.down.as_ref())) {
         (Direction::Down, Some(StoredDown::Script(script))) => {
-            Some(script.text.lines().map(words::printable).collect::<Vec<_>>().join("\n"))
+            Some(script.text.lines().map(text::printable).collect::<Vec<_>>().join("\n"))
         }
         _ => None,
     })

@@ -13,8 +13,9 @@ use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Outcome};
 use crate::progress::Progress;
+use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, words};
+use crate::{facts, text};
 
 /// Applies what is pending.
 pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> Result<Outcome> {
@@ -101,8 +102,8 @@ fn go<B: Database>(
 fn hollow<B: Database>(work: &Work<'_, B>) -> HashSet<MigrationId> {
     let script = |id: &MigrationId, way| work.runner.script(id.clone(), way);
     let is_hollow = |id: &&MigrationId| {
-        script(id, Direction::Down).is_some_and(words::is_blank)
-            && !script(id, Direction::Up).is_some_and(words::is_blank)
+        script(id, Direction::Down).is_some_and(text::is_blank)
+            && !script(id, Direction::Up).is_some_and(text::is_blank)
     };
     work.runner.list().iter().map(|meta| &meta.id).filter(is_hollow).cloned().collect()
 }
@@ -123,7 +124,7 @@ fn agreed<B: Database>(
     if !output::can_ask() {
         let what = format!(
             "nothing was done: {} to be undone, and nobody can be asked",
-            words::counted(plan.steps().len(), "migration")
+            text::counted(plan.steps().len(), "migration")
         );
         return Err(Failure::unconfirmed(format!(
             "{what}; look at it with --dry-run, and say yes with --yes"
@@ -138,15 +139,15 @@ fn agreed<B: Database>(
 
 /// Shows a plan, and asks whether it is to be carried out.
 pub(crate) fn asks_about(plan: &Plan) -> bool {
-    output::ask(&format!("{}\nDo this?", words::of_command_line(&plan.to_string())))
+    output::ask(&format!("{}\nDo this?", plan.worded(&in_shell)))
 }
 
 fn outcome(output: &output::Output, report: &Report) -> Outcome {
     let text = if report.is_up_to_date() {
-        output.say(&format!("nothing to do, with {} applied", words::counted(report.already, "migration")));
+        output.say(&format!("nothing to do, with {} applied", text::counted(report.already, "migration")));
         String::new()
     } else {
-        words::done(report)
+        text::done(report)
     };
     Outcome::new(text, Value::Object(facts::report(report)))
 }

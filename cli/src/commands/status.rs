@@ -10,7 +10,7 @@ use crate::failure::Result;
 use crate::output::Outcome;
 use crate::session::{Access, Database};
 use crate::table::{Field, table};
-use crate::words;
+use crate::text;
 
 /// One row for each migration of the set or the database.
 pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Result<Outcome> {
@@ -21,12 +21,12 @@ pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Resul
         entries.iter().zip(&late).map(|(entry, late)| Said::of(&entry.state, *late)).collect();
 
     let rows = entries.iter().zip(&all_said).map(|(entry, said)| {
-        let when = record(&entry.state).map_or_else(String::new, |record| words::time(&record.run_on));
+        let when = record(&entry.state).map_or_else(String::new, |record| text::time(&record.run_on));
         vec![
             entry.id.to_string().into(),
             Field::colored(said.word, said.color),
             when.into(),
-            entry.description.as_deref().map(words::printable).unwrap_or_default().into(),
+            entry.description.as_deref().map(text::printable).unwrap_or_default().into(),
         ]
     });
     let text = table(&["MIGRATION", "STATE", "APPLIED (UTC)", "DESCRIPTION"], rows.collect());
@@ -113,7 +113,7 @@ fn remarks(entries: &[Entry], states: &[Said]) -> Vec<String> {
             _ => String::new(),
         };
         let why =
-            dirty.failure.as_deref().map_or_else(String::new, |why| format!(": {}", words::printable(why)));
+            dirty.failure.as_deref().map_or_else(String::new, |why| format!(": {}", text::printable(why)));
         remarks.push(format!("`{}` began to be {doing} and stopped{place}{why}", entry.id));
     }
     remarks

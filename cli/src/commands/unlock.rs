@@ -6,7 +6,7 @@ use super::Work;
 use crate::failure::Result;
 use crate::output::Outcome;
 use crate::session::{Access, Database};
-use crate::words;
+use crate::text;
 
 /// Who holds the lock. Nobody takes it from them: the system frees it when their process ends.
 pub(super) fn unlock<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
@@ -16,7 +16,7 @@ pub(super) fn unlock<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
     let text = match holder.as_deref() {
         None => "nobody holds the lock".to_owned(),
         Some("") => "another run holds the lock, and does not say who it is".to_owned(),
-        Some(holder) => format!("another run holds the lock: {}", words::printable(holder)),
+        Some(holder) => format!("another run holds the lock: {}", text::printable(holder)),
     };
     let outcome = Outcome::new(text, json);
     Ok(if holder.is_none() {

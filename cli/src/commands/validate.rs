@@ -8,8 +8,9 @@ use crate::dialect::{Known, spelled};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::Outcome;
+use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, words};
+use crate::{facts, text};
 
 /// Everything that is wrong with the set, and with the database if one is named.
 pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> Result<Outcome> {
@@ -34,7 +35,7 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
     let refused = found.iter().filter(|problem| problem.verdict == Verdict::Deny).count();
     let remark = match found.len() {
         0 => "nothing is wrong".to_owned(),
-        all => format!("{}, {refused} of them refused", words::counted(all, "finding")),
+        all => format!("{}, {refused} of them refused", text::counted(all, "finding")),
     };
     let json = json!({
         "problems": found.iter().map(facts::problem).collect::<Vec<_>>(),
@@ -45,7 +46,7 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
 }
 
 fn line(problem: &Problem) -> String {
-    let mut text = words::of_command_line(&format!("{}, {}: {problem}", problem.verdict, problem.kind));
+    let mut text = format!("{}, {}: {}", problem.verdict, problem.kind, problem.worded(&in_shell));
     if let Some(detail) = &problem.detail {
         text.push('\n');
         text.push_str(detail);

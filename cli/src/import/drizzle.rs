@@ -48,7 +48,7 @@ pub(super) fn found(all: &[File]) -> Found {
     for (place, Entry { tag }) in journal.entries.into_iter().enumerate() {
         let path = format!("{tag}.sql");
         let Some(file) = files.remove(path.as_str()) else {
-            let tag = crate::words::printable(&tag);
+            let tag = crate::text::printable(&tag);
             found.refuse(
                 JOURNAL,
                 format!("there is no file for its entry `{tag}`, or two entries for one file; correct it"),

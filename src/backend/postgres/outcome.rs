@@ -179,7 +179,7 @@ pub(super) fn statement_outcome(
     Ok(match (found(conn, &index, mark).map_err(fault)?, index) {
         (Some(Found { name, is_valid: false, .. }), Index::Built { .. }) => StatementOutcome::Partial {
             what: format!("the invalid index {name}"),
-            remedy: drop_invalid(&name),
+            remedy: drop_invalid(&name).into(),
         },
         (Some(found), Index::Built { name: None, .. }) => {
             return unknown(format!("somebody else may have made the index {}", found.name));

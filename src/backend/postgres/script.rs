@@ -11,6 +11,7 @@ use crate::backend::faults::{KEEP_OUT, lost_with_session};
 use crate::backend::non_transactional::{StatementClass, Walk, asks_for_last_row, chains, distributed};
 use crate::backend::script::Script;
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
 use crate::sql::{Token, Tokens};
@@ -213,7 +214,7 @@ fn explained(fault: Fault, script: &Script<'_>) -> Fault {
     let needs_outside = fault.message.contains("cannot run inside a transaction block")
         || fault.message.contains("unsafe use of new value");
     if needs_outside && script.atomicity == Atomicity::Transaction {
-        fault.remedy("set run_in_transaction = false in its metadata")
+        fault.remedy(Remedy::outside())
     } else {
         fault
     }

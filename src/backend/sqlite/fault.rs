@@ -3,6 +3,7 @@
 use rusqlite::ErrorCode;
 
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 
 /// Whether this is SQLite's message, also where rusqlite appends the SQL and a place to it.
 pub(super) fn begins(error: &rusqlite::Error, message: &str) -> bool {
@@ -70,8 +71,8 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
             fault.remedy("end the statements that are open on this connection, and run again")
         }
         Some(ErrorCode::AuthorizationForStatementDenied) => fault.remedy(
-            "an authorizer forbids it; that of a replay in memory lets no script open a file, so attach what it needs with \
-             `prepare_connection`",
+            Remedy::program("attach the files that it needs", "`prepare_connection`")
+                .only_if("it runs in a replay in memory, where no script may open a file"),
         ),
         _ => fault,
     }

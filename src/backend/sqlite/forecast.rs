@@ -20,6 +20,7 @@ use crate::backend::ForecastRequest;
 use crate::dialect::{TableName, quote};
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust, Unparented, scan};
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 use crate::sql::{Token, Tokens, mentions, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
 
@@ -378,7 +379,10 @@ fn denied(seen: &Seen) -> Option<Fault> {
 fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
     let foreign = ["no such function", "no such module", "no such collation"];
     let failure = if foreign.iter().any(|what| failure.message.starts_with(what)) {
-        failure.remedy("if the application has it, give it to our connection with `prepare_connection`")
+        failure.remedy(
+            Remedy::program("give it to the connection that tries scripts out", "`prepare_connection`")
+                .only_if("the application has it"),
+        )
     } else {
         failure
     };

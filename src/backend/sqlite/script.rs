@@ -16,12 +16,11 @@ use crate::backend::non_transactional::{StatementClass, Walk, asks_for_last_row,
 use crate::backend::retry::patiently;
 use crate::backend::script::Script;
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 use crate::sql::transactions::Control;
 use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::touched::Touched;
-
-const OUTSIDE: &str = "set run_in_transaction = false in its metadata";
 
 pub(super) fn run(
     conn: &mut &Connection,
@@ -294,7 +293,7 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
     let is_refused =
         wants_outside.iter().any(|text| message.contains(text)) || (is_locked && Pragma::of(own).is_some());
     match script.atomicity {
-        Atomicity::Transaction if is_refused => fault.remedy(OUTSIDE),
+        Atomicity::Transaction if is_refused => fault.remedy(Remedy::outside()),
         _ => fault,
     }
 }
@@ -323,7 +322,7 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
                 return Ok(());
             }
             let what = format!("the journal mode cannot change from `{mode}` to `{wanted}` in a transaction");
-            Err(Fault::new(FaultKind::Other, what).remedy(OUTSIDE))
+            Err(Fault::new(FaultKind::Other, what).remedy(Remedy::outside()))
         }
         None if in_transaction => match transaction_control(own) {
             Some(word) => Err(controls_transaction(word)),

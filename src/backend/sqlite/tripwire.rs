@@ -15,6 +15,7 @@ use super::target::{Target, Verb, target};
 use crate::backend::patiently;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 
 /// Runs a statement, and undoes and refuses it if it changed rows that it does not name.
 pub(super) fn around(
@@ -76,9 +77,9 @@ fn watched(
         1 => format!("its foreign key actions delete a row of `{table}`"),
         lost => format!("its foreign key actions delete {lost} rows of `{table}`"),
     };
-    Err(Fault::new(FaultKind::Other, what).remedy(
-        "remove foreign_keys = \"on\" from its metadata to keep them, or declare that it is meant with allow = [\"cascade\"]",
-    ))
+    let meant = Remedy::metadata("allow", "[\"cascade\"]").only_if("that is meant");
+    let keep = Remedy::from("remove foreign_keys = \"on\" from its metadata to keep them");
+    Err(Fault::new(FaultKind::Other, what).remedy(keep.or(meant)))
 }
 
 /// What foreign key actions can change in a table.

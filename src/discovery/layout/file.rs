@@ -139,5 +139,5 @@ pub(super) struct Text {
 }
 
 pub(super) fn malformed(origin: &str, what: impl Into<String>, remedy: &'static str) -> MigrationError {
-    Failure::Malformed { at: Location::file(origin), what: what.into(), remedy }.into()
+    Failure::Malformed { at: Location::file(origin), what: what.into(), remedy: remedy.into() }.into()
 }

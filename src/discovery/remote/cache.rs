@@ -10,6 +10,7 @@ use super::address::Address;
 use crate::checksum::Checksum;
 use crate::error::{Failure, Result};
 use crate::location::Location;
+use crate::remedy::Remedy;
 
 /// A folder with the files that were fetched, and for each URL the manifest that was used last. Nothing in it is believed
 /// unless its hash fits, and each file appears whole or not at all.
@@ -93,7 +94,8 @@ impl<'a> Cache<'a> {
         Failure::Malformed {
             at: Location::file(self.folder.to_string_lossy()),
             what: format!("the cache cannot be written: {error}"),
-            remedy: "make the folder writable, or choose another one with `cache`",
+            remedy: Remedy::from("make the folder writable")
+                .or(Remedy::program("choose another one", "`cache`")),
         }
     }
 }

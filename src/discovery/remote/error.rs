@@ -1,6 +1,5 @@
 //! [`RemoteError`]: what went wrong between here and a server, as a sentence.
 
-use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -9,13 +8,14 @@ use super::manifest::Shown;
 use super::settings::RemoteMigrations;
 use crate::error::{Failure, MigrationError};
 use crate::location::Location;
+use crate::remedy::Remedy;
 
 /// A failure, and whether the same may go well later.
 #[derive(Debug)]
 pub(super) struct RemoteError {
     pub(super) place: String,
     pub(super) what: String,
-    pub(super) remedy: Cow<'static, str>,
+    pub(super) remedy: Box<Remedy>,
     /// Whether it is one of the server or of the network, as they are now.
     pub(super) can_pass: bool,
     /// Whether it may have passed in a moment.
@@ -26,11 +26,11 @@ pub(super) struct RemoteError {
 
 impl RemoteError {
     /// One that does not pass.
-    pub(super) fn new(place: &str, what: String, remedy: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(place: &str, what: String, remedy: impl Into<Remedy>) -> Self {
         Self {
             place: place.to_owned(),
             what,
-            remedy: remedy.into(),
+            remedy: Box::new(remedy.into()),
             can_pass: false,
             is_worth_retrying: false,
             retry_after: None,
@@ -41,7 +41,7 @@ impl RemoteError {
 
 impl From<RemoteError> for MigrationError {
     fn from(RemoteError { place, what, remedy, can_pass, cause, .. }: RemoteError) -> Self {
-        Failure::Remote { at: Location::file(place), what, remedy, can_pass, cause }.into()
+        Failure::Remote { at: Location::file(place), what, remedy: *remedy, can_pass, cause }.into()
     }
 }
 
@@ -53,23 +53,24 @@ pub(super) fn what_failed(
     settings: &RemoteMigrations,
 ) -> RemoteError {
     use ureq::{Error, Timeout};
-    let passing = |what: String, remedy: &'static str, is_worth_retrying| RemoteError {
+    let passing = |what: String, remedy: Remedy, is_worth_retrying| RemoteError {
         can_pass: true,
         is_worth_retrying,
         ..RemoteError::new(place, what, remedy)
     };
+    let longer = || Remedy::program("wait longer", "`timeout`");
     match error {
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => passing(
             format!(
                 "the server cannot be reached within {:?}",
                 settings.connect_timeout.min(settings.timeout)
             ),
-            "check the network and the address, or wait longer with `timeout`",
+            Remedy::from("check the network and the address").or(longer()),
             true,
         ),
         Error::Timeout(_) => passing(
             format!("the server is too slow, it did not send everything within {:?}", settings.timeout),
-            "try again later, or wait longer with `timeout`",
+            Remedy::from("try again later").or(longer()),
             false,
         ),
         Error::HostNotFound => no_host(place, at, None),
@@ -78,11 +79,11 @@ pub(super) fn what_failed(
         Error::Tls(error) => tls_failed(place, error),
         Error::ConnectProxyFailed(why) => passing(
             format!("the proxy that the environment names does not let us through: {}", Shown(&why)),
-            "check HTTPS_PROXY, and name this host in NO_PROXY if none is needed",
+            "check HTTPS_PROXY, and name this host in NO_PROXY if none is needed".into(),
             false,
         ),
         Error::ConnectionFailed => {
-            passing("no connection can be made".to_owned(), "check the network and the address", true)
+            passing("no connection can be made".to_owned(), "check the network and the address".into(), true)
         }
         Error::Protocol(error) => RemoteError::new(
             place,
@@ -144,7 +145,8 @@ fn tls_failed(place: &str, text: &str) -> RemoteError {
     let said = Shown(text.strip_prefix("invalid peer certificate: ").unwrap_or(text)).to_string();
     if text.contains("certificate") {
         let what = format!("the certificate of the server is not trusted: {said}");
-        let remedy = "check the address and the clock; name an authority of your own with `trust`";
+        let remedy = Remedy::from("check the address and the clock")
+            .or(Remedy::program("trust an authority of your own", "`trust`"));
         RemoteError::new(place, what, remedy)
     } else {
         let what = format!("what answers does not speak TLS as it should: {said}");

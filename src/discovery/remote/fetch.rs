@@ -12,6 +12,7 @@ use super::address::{Address, presentable};
 use super::error::{RemoteError, what_failed};
 use super::manifest::Shown;
 use super::settings::RemoteMigrations;
+use crate::remedy::Remedy;
 
 /// Nothing is waited for longer than this.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -35,11 +36,11 @@ pub(super) struct Wanted<'a> {
     /// How many bytes there may be.
     pub(super) most: u64,
     /// What to do if there are more.
-    pub(super) too_large: &'static str,
+    pub(super) too_large: fn() -> Remedy,
     /// The one that is known already.
     pub(super) etag: Option<&'a str>,
     /// What to do if it is not there.
-    pub(super) missing: &'static str,
+    pub(super) missing: fn() -> Remedy,
 }
 
 /// What the server has.
@@ -133,7 +134,7 @@ impl<'a> Client<'a> {
                 ..RemoteError::new(
                     place,
                     format!("everything together did not come within {deadline:?}"),
-                    "try again later, or wait longer with `deadline`",
+                    Remedy::from("try again later").or(Remedy::program("wait longer", "`deadline`")),
                 )
             });
         }
@@ -226,14 +227,14 @@ impl<'a> Client<'a> {
             401 => RemoteError::new(
                 place,
                 "the server wants credentials (401)".to_owned(),
-                "give some with `bearer`, `basic_auth` or `header`",
+                Remedy::program("give some", "`bearer`, `basic_auth` or `header`"),
             ),
             403 => RemoteError::new(
                 place,
                 "the server does not let these credentials read it (403)".to_owned(),
                 "check what they may read, or give others",
             ),
-            404 | 410 => RemoteError::new(place, format!("it is not there ({code})"), wanted.missing),
+            404 | 410 => RemoteError::new(place, format!("it is not there ({code})"), (wanted.missing)()),
             408 | 429 | 500..=599 => {
                 let seconds = response
                     .headers()
@@ -279,7 +280,7 @@ impl<'a> Client<'a> {
         if let Some(declared) = declared.filter(|&declared| declared > wanted.most) {
             let what =
                 format!("the server is about to send {declared} bytes, and there may be {}", wanted.most);
-            return Err(RemoteError::new(place, what, wanted.too_large));
+            return Err(RemoteError::new(place, what, (wanted.too_large)()));
         }
         let mut bytes = Vec::new();
         let read =
@@ -294,7 +295,7 @@ impl<'a> Client<'a> {
         }
         if bytes.len() as u64 > wanted.most {
             let what = format!("the server sends more than the {} bytes that there may be", wanted.most);
-            return Err(RemoteError::new(place, what, wanted.too_large));
+            return Err(RemoteError::new(place, what, (wanted.too_large)()));
         }
         Ok(Answer::Bytes { bytes, etag })
     }

@@ -13,6 +13,7 @@ use crate::checksum::Checksum;
 use crate::discovery::layout::{self, Entry};
 use crate::error::{ErrorKind, Failure, MigrationError, Result};
 use crate::migration::Migration;
+use crate::remedy::Remedy;
 
 impl RemoteMigrations {
     /// All migrations, from the server or, where that may be, from the cache.
@@ -74,9 +75,9 @@ impl RemoteMigrations {
         let answer = client.get(&Wanted {
             address,
             most,
-            too_large: "allow a larger one with `max_files`, if that can be",
+            too_large: || Remedy::program("allow a larger one", "`max_files`").only_if("that can be"),
             etag: known.as_ref().and_then(|known| known.etag.as_deref()),
-            missing: "check the address, and publish a manifest there with `Manifest::write`",
+            missing: || Remedy::from("check the address").or(Remedy::MakeManifest),
         })?;
         let (kept, is_new) = match (answer, known) {
             (Answer::Unchanged, Some(known)) => (known, false),
@@ -174,9 +175,11 @@ impl File<'_> {
         let answer = client.get(&Wanted {
             address,
             most: self.size,
-            too_large: TOGETHER,
+            too_large: || TOGETHER.into(),
             etag: None,
-            missing: "publish it beside the manifest, which lists it, or make the manifest anew",
+            missing: || {
+                Remedy::from("publish it beside the manifest, which lists it").or(Remedy::MakeManifest)
+            },
         })?;
         let place = address.to_string();
         let Answer::Bytes { bytes, .. } = answer else {

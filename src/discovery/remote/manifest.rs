@@ -12,6 +12,7 @@ use crate::checksum::{Checksum, without_bom};
 use crate::discovery::folder;
 use crate::error::{Failure, MigrationError, Printable, Result};
 use crate::location::Location;
+use crate::remedy::Remedy;
 
 /// The version of the format that is written and read.
 const VERSION: u32 = 1;
@@ -116,7 +117,7 @@ impl Manifest {
             Err(cause) => Err(Failure::Malformed {
                 at: Location::file(path.to_string_lossy()),
                 what: format!("it cannot be written: {cause}"),
-                remedy: "make its folder writable",
+                remedy: "make its folder writable".into(),
             }
             .into()),
         }
@@ -133,8 +134,8 @@ impl Manifest {
     }
 
     pub(super) fn parse_within(name: &str, bytes: &[u8], limits: &Limits) -> Result<Self> {
-        let no = |what: String, remedy| -> MigrationError {
-            Failure::Malformed { at: Location::file(name), what, remedy }.into()
+        let no = |what: String, remedy: &'static str| -> MigrationError {
+            Failure::Malformed { at: Location::file(name), what, remedy: remedy.into() }.into()
         };
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Err(no("it is no manifest, for it is not UTF-8 text".to_owned(), ADDRESS));
@@ -180,26 +181,32 @@ impl Manifest {
             wrong.push(finding(
                 name,
                 format!("it lists {} files, and {} are allowed", self.files.len(), limits.files),
-                "allow more with `max_files`, if that can be",
+                more("`max_files`"),
             ));
         }
         for file in &self.files {
             total = total.saturating_add(file.size);
             let path = Shown(&file.path);
             let problem = if let Err((what, remedy)) = path_problem(&file.path) {
-                Some((format!("its file `{path}` {what}"), remedy))
+                Some((format!("its file `{path}` {what}"), Remedy::from(remedy)))
             } else if !seen.insert(&file.path) {
-                Some((format!("its file `{path}` is listed twice"), "list it once"))
+                Some((format!("its file `{path}` is listed twice"), Remedy::from("list it once")))
             } else if file.sha256.parse::<Checksum>().is_err() {
-                Some((format!("the sha256 of its file `{path}` is not 64 hexadecimal digits"), ANEW))
+                Some((
+                    format!("the sha256 of its file `{path}` is not 64 hexadecimal digits"),
+                    Remedy::MakeManifest,
+                ))
             } else if file.size > limits.file_size {
                 let (size, most) = (file.size, limits.file_size);
                 Some((
                     format!("its file `{path}` is said to have {size} bytes, and {most} are allowed"),
-                    "allow more with `max_file_size`, if that can be",
+                    more("`max_file_size`"),
                 ))
             } else if *sizes.entry(&file.sha256).or_insert(file.size) != file.size {
-                Some((format!("its file `{path}` has the hash of another file and not its size"), ANEW))
+                Some((
+                    format!("its file `{path}` has the hash of another file and not its size"),
+                    Remedy::MakeManifest,
+                ))
             } else {
                 None
             };
@@ -214,7 +221,7 @@ impl Manifest {
             wrong.push(finding(
                 name,
                 format!("its files are said to have {total} bytes, and {} are allowed", limits.total_size),
-                "allow more with `max_total_size`, if that can be",
+                more("`max_total_size`"),
             ));
         }
         if wrong.is_empty() { Ok(()) } else { Err(MigrationError::of_all(wrong)) }
@@ -222,7 +229,10 @@ impl Manifest {
 }
 
 const ADDRESS: &str = "check the address, and that nothing on the way answers in its place";
-const ANEW: &str = "make the manifest anew";
+
+fn more(with: &'static str) -> Remedy {
+    Remedy::program("allow more", with).only_if("that can be")
+}
 
 /// The JSON that `docs/format.md` describes, a line for each file.
 impl fmt::Display for Manifest {
@@ -281,7 +291,7 @@ fn path_problem(path: &str) -> Result<(), (&'static str, &'static str)> {
     }
 }
 
-fn finding(name: &str, what: String, remedy: &'static str) -> MigrationError {
+fn finding(name: &str, what: String, remedy: Remedy) -> MigrationError {
     Failure::Malformed { at: Location::file(name), what, remedy }.into()
 }
 
@@ -296,8 +306,7 @@ fn malformed(name: &str, text: &str, error: &serde_json::Error) -> MigrationErro
         ..Location::in_text(name, text, before.saturating_add(error.column().saturating_sub(1)))
     };
     let what = format!("it is no manifest: {}", Shown(what));
-    Failure::Malformed { at, what, remedy: "make it with `Manifest::write`, docs/format.md has the format" }
-        .into()
+    Failure::Malformed { at, what, remedy: Remedy::MakeManifest }.into()
 }
 
 /// Text of a server, fit to be shown: on one line, not too long, without control characters and quotes.

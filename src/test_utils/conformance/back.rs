@@ -9,6 +9,7 @@ use super::ground::{Behaviour, Ground, committed, ids, perform};
 use super::testbed::Testbed;
 use crate::backend::Backend;
 use crate::dialect::TableName;
+use crate::direction::Direction;
 use crate::error::{ErrorKind, MigrationError};
 use crate::history::Record;
 use crate::log_entry::LogEntryKind;
@@ -17,7 +18,6 @@ use crate::plan::TransactionMode;
 use crate::problem::ProblemKind;
 use crate::report::Report;
 use crate::script_options::ScriptOptions;
-use crate::step::Direction;
 use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 

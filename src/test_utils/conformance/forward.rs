@@ -7,6 +7,7 @@ use super::ground::{Behaviour, Ground, ids, perform};
 use super::testbed::Testbed;
 use crate::backend::{Backend, TrackingTable};
 use crate::dialect::{Dialect, TableName};
+use crate::direction::Direction;
 use crate::error::ErrorKind;
 use crate::history::Record;
 use crate::migration::Migration;
@@ -16,7 +17,6 @@ use crate::problem::{ProblemKind, Verdict};
 use crate::runner::MigrationRunner;
 use crate::sql::Position;
 use crate::status::State;
-use crate::step::Direction;
 use crate::target::Target;
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {

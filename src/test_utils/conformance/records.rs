@@ -8,12 +8,13 @@ use super::testbed::Testbed;
 use crate::backend::{Backend, TableForm, TrackingTable};
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
+use crate::direction::Direction;
 use crate::fault::Fault;
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::script_options::ScriptOptions;
-use crate::step::{Direction, ForeignKeys};
+use crate::step::ForeignKeys;
 use crate::stored::{StoredDown, StoredScript};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {

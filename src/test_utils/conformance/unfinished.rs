@@ -6,6 +6,7 @@ use super::ground::{Behaviour, Ground, committed, ids};
 use super::testbed::Testbed;
 use crate::backend::Backend;
 use crate::dialect::TableName;
+use crate::direction::Direction;
 use crate::error::ErrorKind;
 use crate::history::Record;
 use crate::log_entry::{LogEntry, LogEntryKind, Signature};
@@ -14,7 +15,6 @@ use crate::problem::ProblemKind;
 use crate::recovery::Recovery;
 use crate::runner::MigrationRunner;
 use crate::status::State;
-use crate::step::Direction;
 use crate::target::Target;
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {

@@ -264,8 +264,8 @@ fn our_own_history_under_another_name_is_verified() {
 fn what_means_nothing_for_the_tool_is_refused() {
     let conn = database(&format!("{PLAIN} PRAGMA user_version = 1"));
     let rows = [
-        (Adopt::new().app("notes"), "leave out `Adopt::app`"),
-        (Adopt::new().tool(Tool::UserVersion).table("versions").unwrap(), "leave out `Adopt::table`"),
+        (Adopt::new().app("notes"), "name no application"),
+        (Adopt::new().tool(Tool::UserVersion).table("versions").unwrap(), "name no table"),
     ];
     for (how, remedy) in rows {
         let error = three().plan_adoption(&conn, &how).unwrap_err();

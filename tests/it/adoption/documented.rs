@@ -269,7 +269,7 @@ fn of_django_the_application_has_to_be_named_if_there_are_several() {
         INSERT INTO django_migrations (app, name, applied) VALUES ('auth', '0001_initial', ''), ('notes', '0001_initial', '')"
     ));
     let error = refused(&runner, &conn, &Adopt::new());
-    assert!(error.contains("has the migrations of `auth`, `notes`; name the one"), "{error}");
+    assert!(error.contains("has the migrations of `auth`, `notes`; name the application"), "{error}");
     let error = refused(&runner, &conn, &Adopt::new().app("blog"));
     assert!(error.contains("has no application `blog`, but `auth`, `notes`"), "{error}");
     // The tables of the other one are no difference.

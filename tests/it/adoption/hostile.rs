@@ -49,7 +49,7 @@ fn each_wrong_table_gets_a_sentence_of_its_own() {
         (
             "CREATE TABLE goose_db_version (id, version_id, is_applied, tstamp); CREATE TABLE seaql_migrations (version, applied_at)",
             "",
-            "there are the histories of several tools: sea-orm (`seaql_migrations`), goose (`goose_db_version`); say which",
+            "there are the histories of several tools: sea-orm (`seaql_migrations`), goose (`goose_db_version`); name the tool",
         ),
         // What was not finished.
         (

@@ -101,7 +101,7 @@ fn looking_touches_no_file() {
             .unwrap();
         let error = refused(&runner, &conn(), &Adopt::new());
         assert!(error.contains("cannot be replayed in an empty database"), "{error}");
-        assert!(error.contains("attach what it needs with `prepare_connection`"), "{error}");
+        assert!(error.contains("attach the files that it needs with `prepare_connection`"), "{error}");
         assert!(!beside.exists(), "{script}");
     }
     for script in ["VACUUM", "ATTACH ':memory:' AS o; CREATE TABLE o.t (x)", "PRAGMA journal_mode = WAL"] {

@@ -109,7 +109,7 @@ pub(super) const MADE: &[Made] = &[
         tool: Tool::Django,
         findings: MATCHED,
         how: || Adopt::new().app("notes"),
-        said: Some("`django_migrations` has the migrations of `contenttypes`, `notes`; name the one"),
+        said: Some("`django_migrations` has the migrations of `contenttypes`, `notes`; name the application"),
     },
     Made { folder: "rails", tool: Tool::Rails, findings: MATCHED, how: Adopt::new, said: None },
     Made { folder: "sea-orm", tool: Tool::SeaOrm, findings: MATCHED, how: Adopt::new, said: None },

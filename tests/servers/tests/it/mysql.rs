@@ -251,7 +251,7 @@ fn a_dump_with_locked_tables_runs() {
         // Nobody can note anything while other tables are locked, so a person has to look.
         let error =
             it.recover(&mut *conn, Recovery::Retry("2_broken".into()), Signature::of("ada")).unwrap_err();
-        assert!(error.to_string().contains("use Recovery::RetryFrom"), "{error}");
+        assert!(error.to_string().contains("with `Recovery::RetryFrom`"), "{error}");
     });
 }
 

@@ -206,27 +206,27 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
         (files(&format!("{twice}, {twice}")), ": its file `1_a.sql` is listed twice; list it once"),
         (
             files(&format!("{twice}, {}", twice.replace("1_a", "2_b").replace(": 1,", ": 2,"))),
-            ": its file `2_b.sql` has the hash of another file and not its size; make the manifest anew",
+            ": its file `2_b.sql` has the hash of another file and not its size; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             listing("1_a.sql", "1", "abc"),
-            ": the sha256 of its file `1_a.sql` is not 64 hexadecimal digits; make the manifest anew",
+            ": the sha256 of its file `1_a.sql` is not 64 hexadecimal digits; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             listing("1_a.sql", "10737418240", &hash),
-            ": its file `1_a.sql` is said to have 10737418240 bytes, and 16777216 are allowed; allow more with `max_file_size`, if that can be",
+            ": its file `1_a.sql` is said to have 10737418240 bytes, and 16777216 are allowed; allow more with `max_file_size` if that can be",
         ),
         (
             listing("1_a.sql", "18446744073709551615", &hash),
-            ": its file `1_a.sql` is said to have 18446744073709551615 bytes, and 16777216 are allowed; allow more with `max_file_size`, if that can be",
+            ": its file `1_a.sql` is said to have 18446744073709551615 bytes, and 16777216 are allowed; allow more with `max_file_size` if that can be",
         ),
         (
             listing("1_a.sql", "18446744073709551616", &hash),
-            ":1:73: it is no manifest: invalid type: floating point `1.8446744073709552e+19`, expected u64; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:73: it is no manifest: invalid type: floating point `1.8446744073709552e+19`, expected u64; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             listing("1_a.sql", "-1", &hash),
-            ":1:55: it is no manifest: invalid value: integer `-1`, expected u64; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:55: it is no manifest: invalid value: integer `-1`, expected u64; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             of("1_a/metadata.toml"),
@@ -246,31 +246,31 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
         ),
         (
             "{\n  \"version\": 1,\n  \"file\": []\n}".into(),
-            ":3:8: it is no manifest: unknown field `file`, expected `version` or `files`; make it with `Manifest::write`, docs/format.md has the format",
+            ":3:8: it is no manifest: unknown field `file`, expected `version` or `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             r#"{"version": 1}"#.into(),
-            ":1:14: it is no manifest: missing field `files`; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:14: it is no manifest: missing field `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             r#"{"files": []}"#.into(),
-            ":1:13: it is no manifest: missing field `version`; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:13: it is no manifest: missing field `version`; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             r#"{"version": 1, "files": [], "files": []}"#.into(),
-            ":1:35: it is no manifest: duplicate field `files`; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:35: it is no manifest: duplicate field `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             "\"\u{1b}[2J".into(),
-            ":1:2: it is no manifest: control character (\\u0000-\\u001F) found while parsing a string; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:2: it is no manifest: control character (\\u0000-\\u001F) found while parsing a string; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             r#"{"version": 1, "\u001b[2J": 1, "files": []}"#.into(),
-            ":1:26: it is no manifest: unknown field `\\u{1b}[2J`, expected `version` or `files`; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:26: it is no manifest: unknown field `\\u{1b}[2J`, expected `version` or `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             String::new(),
-            ":1:1: it is no manifest: EOF while parsing a value; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:1: it is no manifest: EOF while parsing a value; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             "\n <!doctype html><title>Log in</title>".into(),
@@ -278,11 +278,11 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
         ),
         (
             "[".repeat(100_000),
-            ":1:1: it is no manifest: invalid type: sequence, expected u32; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:1: it is no manifest: invalid type: sequence, expected u32; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
         (
             format!("{{\"version\": 1, \"deep\": {}", "[".repeat(300)),
-            ":1:323: it is no manifest: EOF while parsing a list; make it with `Manifest::write`, docs/format.md has the format",
+            ":1:323: it is no manifest: EOF while parsing a list; make the manifest with `Manifest::write`, docs/format.md has the format",
         ),
     ];
     let mut wrong = Vec::new();
@@ -309,11 +309,11 @@ fn limits_hold_for_what_is_declared_and_for_what_comes() {
     for (source, end) in [
         (
             remote(&server).max_files(1),
-            "it lists 2 files, and 1 are allowed; allow more with `max_files`, if that can be",
+            "it lists 2 files, and 1 are allowed; allow more with `max_files` if that can be",
         ),
         (
             remote(&server).max_total_size(60),
-            "its files are said to have 61 bytes, and 60 are allowed; allow more with `max_total_size`, if that can be",
+            "its files are said to have 61 bytes, and 60 are allowed; allow more with `max_total_size` if that can be",
         ),
     ] {
         fails(&source, &server, ErrorKind::Source, &format!("{place}: {end}"));
@@ -325,9 +325,9 @@ fn limits_hold_for_what_is_declared_and_for_what_comes() {
     let said = "the server is about to send 10737418240 bytes, and there may be";
     let together = "publish the files and then their manifest; if nobody did, find out who changed the file";
     for (reply, expected) in [
-        (Reply::ok("{}").framed(Framing::Declared(huge)), format!("{said} 5120; allow a larger one with `max_files`, if that can be")),
-        (endless(), "the server sends more than the 5120 bytes that there may be; allow a larger one with `max_files`, if that can be".into()),
-        (endless().framed(Framing::Chunked), "the server sends more than the 5120 bytes that there may be; allow a larger one with `max_files`, if that can be".into()),
+        (Reply::ok("{}").framed(Framing::Declared(huge)), format!("{said} 5120; allow a larger one with `max_files` if that can be")),
+        (endless(), "the server sends more than the 5120 bytes that there may be; allow a larger one with `max_files` if that can be".into()),
+        (endless().framed(Framing::Chunked), "the server sends more than the 5120 bytes that there may be; allow a larger one with `max_files` if that can be".into()),
     ] {
         server.on(MANIFEST, [reply]);
         fails(&remote(&server).max_files(1), &server, ErrorKind::Source, &format!("{place}: {expected}"));
@@ -351,8 +351,8 @@ fn every_failure_of_a_server_is_a_sentence() {
     let table: Vec<(&str, Reply, ErrorKind, String)> = vec![
         ("", Reply::new(401, ""), Source, "the server wants credentials (401); give some with `bearer`, `basic_auth` or `header`".into()),
         ("", Reply::new(403, ""), Source, "the server does not let these credentials read it (403); check what they may read, or give others".into()),
-        ("", Reply::new(404, ""), Source, "it is not there (404); check the address, and publish a manifest there with `Manifest::write`".into()),
-        ("", Reply::new(410, ""), Source, "it is not there (410); check the address, and publish a manifest there with `Manifest::write`".into()),
+        ("", Reply::new(404, ""), Source, "it is not there (404); check the address, or make the manifest with `Manifest::write`, docs/format.md has the format".into()),
+        ("", Reply::new(410, ""), Source, "it is not there (410); check the address, or make the manifest with `Manifest::write`, docs/format.md has the format".into()),
         ("", Reply::new(204, ""), Source, "the server answers 204 where a file was expected; check the address".into()),
         ("", Reply::new(304, ""), Source, "the server answers 304 where a file was expected; check the address".into()),
         ("", Reply::new(400, ""), Source, "the server answers 400 where a file was expected; check the address".into()),
@@ -369,7 +369,7 @@ fn every_failure_of_a_server_is_a_sentence() {
         ("", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), Source, "what answers does not speak HTTP as it should: http parse fail: invalid HTTP version; check the address, and that nothing on the way answers in its place".into()),
         ("", Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"), Source, "what answers does not speak HTTP as it should: content-length header not a number; check the address, and that nothing on the way answers in its place".into()),
         ("", Reply::ok("x").header("content-encoding", "gzip"), Source, "it comes compressed (`gzip`), which nobody asked for; have the server send files as they are".into()),
-        ("1_users/up.sql", Reply::new(404, ""), Source, "it is not there (404); publish it beside the manifest, which lists it, or make the manifest anew".into()),
+        ("1_users/up.sql", Reply::new(404, ""), Source, "it is not there (404); publish it beside the manifest, which lists it, or make the manifest with `Manifest::write`, docs/format.md has the format".into()),
         ("1_users/up.sql", Reply::ok(USERS.1.replace("name", "nome")), Source, format!("its SHA-256 is HASH, and the manifest says HASH; {together}")),
         ("1_users/up.sql", Reply::ok("CREATE"), Source, format!("it has 6 bytes, and the manifest says 30; {together}")),
         ("1_users/up.sql", Reply::ok(USERS.1).framed(Framing::Close).cut(6), Source, format!("it has 6 bytes, and the manifest says 30; {together}")),
@@ -582,7 +582,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
         (remote(&server).bearer("x\n"), format!("{at}the value of the header `authorization` has a character that cannot be sent; look for a line end behind it")),
         (remote(&server).header("a b", "x"), format!("{at}`a b` is no name of a header; correct it")),
         (remote(&server).header("Host", "x"), format!("{at}the header `Host` is not for the application; leave it out")),
-        (remote(&server).basic_auth("a:b", "x"), format!("{at}a name with a colon cannot be sent with `basic_auth`; use `header` or another name")),
+        (remote(&server).basic_auth("a:b", "x"), format!("{at}a name with a colon cannot be sent with `basic_auth`; give another name, or the whole header with `header`")),
         (remote(&server).trust("x"), format!("{at}`trust` was given no certificate in PEM; give one")),
     ] {
         fails(&source, &server, ErrorKind::Source, &sentence);
@@ -610,7 +610,7 @@ fn a_certificate_is_checked() {
     assert_eq!(ids(&remote(&server).trust(certificate.clone())).unwrap(), "1_users");
     server.requests();
     let place = "https://localhost:PORT/set/manifest.json: the certificate of the server is not trusted: ";
-    let remedy = "; check the address and the clock; name an authority of your own with `trust`";
+    let remedy = "; check the address and the clock, or trust an authority of your own with `trust`";
     fails(&remote(&server), &server, ErrorKind::Source, &format!("{place}UnknownIssuer{remedy}"));
     assert_eq!(error(&remote(&server).trust(of_another)).kind(), ErrorKind::Source);
     let by_number =

@@ -1,0 +1,64 @@
+//! What to do, in the words of a command line. The engine has words for programmers.
+
+use switchy_schema::{Direction, Doubt, Remedy};
+
+/// What to do, for who sits at a shell.
+pub(crate) fn in_shell(remedy: &Remedy) -> String {
+    let text = match remedy {
+        Remedy::Text(text) => text,
+        Remedy::Either(remedies) => return either(remedies),
+        Remedy::Then(remedies) => return all(remedies).join(", then "),
+        Remedy::If { condition, remedy } if remedy.singles().len() > 1 => {
+            return format!("if {condition}, {}", in_shell(remedy));
+        }
+        Remedy::If { condition, remedy } => return format!("{} if {condition}", in_shell(remedy)),
+        Remedy::Run => "apply what is pending with `migrate`",
+        Remedy::RollBack => "undo it with `rollback` or `downgrade`",
+        Remedy::Downgrade => "undo it with `downgrade`",
+        Remedy::PlanAgain => "run the command again",
+        Remedy::PerMigration => "leave out `--batch`",
+        Remedy::Confirm => "say yes to the plan, on a terminal or with `--yes`",
+        Remedy::WaitLonger => "wait longer with `--lock-timeout`",
+        Remedy::Retry => "run `repair retry` to have it go on where it stopped",
+        Remedy::RetryFrom { statement: Some(statement) } => {
+            return format!("run `repair retry --from {statement}`");
+        }
+        Remedy::RetryFrom { statement: None } => "run `repair retry --from` to say where it goes on",
+        Remedy::MarkDone { direction: Direction::Up } => "run `repair done` once it is done by hand",
+        Remedy::MarkDone { direction: Direction::Down } => "run `repair done` once it is undone by hand",
+        Remedy::Forget => "run `repair forget` to have it run again all the same",
+        Remedy::Accept => "run `repair accept` to accept it in this database alone",
+        Remedy::AssumeApplied => "run `repair assume` to count a single migration as applied",
+        Remedy::Baseline => "run `baseline` with the last migration that is applied",
+        Remedy::AcceptDoubt(Doubt::Lost) => "say yes, on a terminal or with `--yes`",
+        Remedy::AcceptDoubt(doubt) => return format!("go on with `--accept {doubt}`"),
+        Remedy::NameTool => "name the tool with `--from`",
+        Remedy::NameToolTable => "name the table with `--from-table`",
+        Remedy::NameApp => "name the application whose migrations the set has with `--app`",
+        Remedy::ChooseTable => "choose another name with `--table`, under which nothing is applied yet",
+        Remedy::ReadTable => "read that table itself with `--table`, which says what to do about it",
+        Remedy::ChooseLockFile => "run as a user that may write there",
+        Remedy::SetMetadata { key, value, purpose } => {
+            let purpose = purpose.map_or(String::new(), |purpose| format!(" {purpose}"));
+            return format!("set {key} = {value} in its metadata{purpose}");
+        }
+        Remedy::CreateFolder => "make one with `init`",
+        Remedy::MakeManifest => "make the manifest anew with `manifest`",
+        Remedy::Program { what, with: _ } => return format!("have the program {what}"),
+    };
+    text.to_owned()
+}
+
+/// `a, or b`; `a, b, or c`
+fn either(remedies: &[Remedy]) -> String {
+    let mut all = all(remedies);
+    let Some(last) = all.pop() else { return String::new() };
+    if all.is_empty() { last } else { format!("{}, or {last}", all.join(", ")) }
+}
+
+fn all(remedies: &[Remedy]) -> Vec<String> {
+    remedies.iter().map(in_shell).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+
+/// Each remedy has a number. A new one does not compile until it has one too, and then it is missed in [`samples`].
+fn number(remedy: &Remedy) -> usize {
+    match remedy {
+        Remedy::Text(_) => 0,
+        Remedy::Either(_) => 1,
+        Remedy::Then(_) => 2,
+        Remedy::If { .. } => 3,
+        Remedy::Run => 4,
+        Remedy::RollBack => 5,
+        Remedy::Downgrade => 6,
+        Remedy::PlanAgain => 7,
+        Remedy::PerMigration => 8,
+        Remedy::Confirm => 9,
+        Remedy::WaitLonger => 10,
+        Remedy::Retry => 11,
+        Remedy::RetryFrom { .. } => 12,
+        Remedy::MarkDone { .. } => 13,
+        Remedy::Forget => 14,
+        Remedy::Accept => 15,
+        Remedy::AssumeApplied => 16,
+        Remedy::Baseline => 17,
+        Remedy::AcceptDoubt(_) => 18,
+        Remedy::NameTool => 19,
+        Remedy::NameToolTable => 20,
+        Remedy::NameApp => 21,
+        Remedy::ChooseTable => 22,
+        Remedy::ReadTable => 23,
+        Remedy::ChooseLockFile => 24,
+        Remedy::SetMetadata { .. } => 25,
+        Remedy::CreateFolder => 26,
+        Remedy::MakeManifest => 27,
+        Remedy::Program { .. } => 28,
+    }
+}
+
+fn samples() -> Vec<Remedy> {
+    let text = || Remedy::Text("correct it".into());
+    let mut samples = vec![
+        text(),
+        Remedy::Either(vec![text(), Remedy::Run, Remedy::Retry]),
+        Remedy::Then(vec![text(), Remedy::Retry]),
+        Remedy::If { condition: "that is meant".into(), remedy: Box::new(Remedy::Accept) },
+        Remedy::Run,
+        Remedy::RollBack,
+        Remedy::Downgrade,
+        Remedy::PlanAgain,
+        Remedy::PerMigration,
+        Remedy::Confirm,
+        Remedy::WaitLonger,
+        Remedy::Retry,
+        Remedy::RetryFrom { statement: Some(3) },
+        Remedy::RetryFrom { statement: None },
+        Remedy::MarkDone { direction: Direction::Up },
+        Remedy::MarkDone { direction: Direction::Down },
+        Remedy::Forget,
+        Remedy::Accept,
+        Remedy::AssumeApplied,
+        Remedy::Baseline,
+        Remedy::NameTool,
+        Remedy::NameToolTable,
+        Remedy::NameApp,
+        Remedy::ChooseTable,
+        Remedy::ReadTable,
+        Remedy::ChooseLockFile,
+        Remedy::SetMetadata { key: "run_in_transaction", value: "false".into(), purpose: None },
+        Remedy::SetMetadata { key: "foreign_keys", value: "\"off\"".into(), purpose: Some("to keep them") },
+        Remedy::CreateFolder,
+        Remedy::MakeManifest,
+        Remedy::Program { what: "wait longer".into(), with: "`RemoteMigrations::timeout`".into() },
+    ];
+    samples.extend(Doubt::ALL.map(Remedy::AcceptDoubt));
+    samples
+}
+
+/// What a text has in back-ticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_remedy_has_words_in_both_languages() {
+    let mut numbers: Vec<usize> = samples().iter().map(number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers, (0..=28).collect::<Vec<_>>());
+    for remedy in samples() {
+        for text in [in_shell(&remedy), remedy.to_string()] {
+            let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');
+            assert!(is_sentence && text.matches('`').count() % 2 == 0, "{remedy:?}: {text}");
+        }
+    }
+}
+
+/// Whatever is quoted can be typed: a command with its options, or an option.
+#[test]
+fn the_shell_hears_nothing_of_functions() {
+    use clap::CommandFactory;
+
+    let clap = crate::args::Arguments::command();
+    for remedy in samples() {
+        let text = in_shell(&remedy);
+        assert!(!text.contains("::") && !text.contains('('), "{text}");
+        for typed in quoted(&text) {
+            let mut command = &clap;
+            for word in typed.split(' ') {
+                let option = word.strip_prefix("--");
+                let is_value = word.bytes().all(|byte| byte.is_ascii_digit()) || is_doubt(word);
+                let Some(option) = option else {
+                    let next = command.find_subcommand(word);
+                    assert!(is_value || next.is_some(), "{text}: {word}");
+                    command = next.unwrap_or(command);
+                    continue;
+                };
+                assert!(has_option(command, option), "{text}: --{option}");
+            }
+        }
+    }
+}
+
+fn is_doubt(word: &str) -> bool {
+    Doubt::ALL.iter().any(|doubt| doubt.name() == word)
+}
+
+/// Whether a command or one of those below it has an option.
+fn has_option(command: &clap::Command, name: &str) -> bool {
+    command.get_arguments().any(|argument| argument.get_long() == Some(name))
+        || command.get_subcommands().any(|command| has_option(command, name))
+}

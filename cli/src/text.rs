@@ -1,0 +1,37 @@
+//! Texts for a terminal: what is counted, when something was, what was done.
+
+use switchy_schema::{Direction, Report};
+
+/// A text that may come out of a database, without what a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// A time as the databases write it, without its fraction.
+pub(crate) fn time(text: &str) -> String {
+    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+    printable(&whole.replace('T', " "))
+}
+
+/// `1 migration`, `2 migrations`
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// What a run did, a line for each step.
+pub(crate) fn done(report: &Report) -> String {
+    let line = |step: &switchy_schema::Applied| {
+        let verb = match step.direction {
+            Direction::Up => "applied",
+            Direction::Down => "undone ",
+        };
+        format!("{verb} {} ({:.1} ms)", step.id, step.duration.as_secs_f64() * 1e3)
+    };
+    let together = report.together.iter().map(ToString::to_string);
+    report.applied.iter().map(line).chain(together).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a script has nothing but comments, as far as can be seen without reading SQL.
+pub(crate) fn is_blank(script: &str) -> bool {
+    script.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with("--"))
+}

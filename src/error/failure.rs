@@ -1,0 +1,105 @@
+//! [`Failure`]: every way to fail.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::MigrationError;
+use super::step::{Remains, StepFailure};
+use crate::dialect::{Dialect, InvalidTableName, TableName};
+use crate::fault::Fault;
+use crate::id::MigrationId;
+use crate::location::Location;
+use crate::problem::Problem;
+use crate::remedy::Remedy;
+
+/// Which call a hook was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HookKind {
+    Before,
+    After,
+}
+
+/// Every way to fail; [`Sentence`](super::sentence::Sentence) has its words.
+#[cfg_attr(
+    not(any(feature = "directory", feature = "remote", feature = "build")),
+    allow(dead_code, reason = "only files can be missing or malformed")
+)]
+#[derive(Debug)]
+pub(crate) enum Failure {
+    MissingRoot(PathBuf),
+    Unreadable {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    BuiltFor {
+        built: Dialect,
+        own: Dialect,
+    },
+    Malformed {
+        at: Location,
+        what: String,
+        remedy: Remedy,
+    },
+    /// Of a server; whether it can pass is what a program wants to know of it.
+    #[cfg(feature = "remote")]
+    Remote {
+        at: Location,
+        what: String,
+        remedy: Remedy,
+        can_pass: bool,
+        cause: Option<std::io::Error>,
+    },
+    Several(Vec<MigrationError>),
+    Set(Vec<Problem>),
+    TableName(InvalidTableName),
+    Unknown {
+        id: MigrationId,
+        nearest: Option<MigrationId>,
+    },
+    /// The findings, and how many steps were done before.
+    Refused(Vec<Problem>, usize),
+    Recovery {
+        verb: &'static str,
+        id: Option<MigrationId>,
+        finding: String,
+        remedy: Remedy,
+    },
+    #[cfg(feature = "adopt")]
+    Adoption(Vec<crate::objection::Objection>),
+    Stale(usize),
+    ForeignPlan(MigrationId),
+    OpenTransaction,
+    Step(StepFailure),
+    Hook {
+        kind: HookKind,
+        migration: MigrationId,
+        remains: Remains,
+        fault: Fault,
+    },
+    Stopped(usize),
+    LockTimeout {
+        lock: String,
+        holder: String,
+        waited: Duration,
+    },
+    NoSuchLock(Dialect),
+    LockFile {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    Session {
+        sql: String,
+        fault: Fault,
+    },
+    Database {
+        doing: &'static str,
+        table: TableName,
+        fault: Fault,
+    },
+}
+
+impl From<InvalidTableName> for Failure {
+    fn from(error: InvalidTableName) -> Self {
+        Self::TableName(error)
+    }
+}

@@ -1,0 +1,214 @@
+//! [`Sentence`]: what an error has to say, in its parts.
+
+use std::fmt;
+
+use super::MigrationError;
+use super::display::{Abridged, Done, Holder, Listed, Named, Nearest};
+use super::failure::{Failure, HookKind};
+use super::step::StepFailure;
+use crate::problem::Problem;
+use crate::remedy::{Remedy, Render, Wording, append_remedy};
+
+/// What an error has to say, in its parts. Its Display is all of them but the remedy.
+#[derive(Debug, Default)]
+pub(super) struct Sentence {
+    pub(super) what: String,
+    place: Place,
+    pub(super) reason: Option<String>,
+    pub(super) outcome: Option<String>,
+    pub(super) remedy: Option<Remedy>,
+}
+
+/// Where the place of an error stands in its sentence.
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    None,
+    /// In front of the reason, instead of what happened.
+    Leading(String),
+    /// Behind what happened.
+    Behind(String),
+}
+
+impl Sentence {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), ..Self::default() }
+    }
+
+    fn at(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    fn since(self, reason: impl fmt::Display) -> Self {
+        Self { reason: Some(reason.to_string()), ..self }
+    }
+
+    fn leaving(self, outcome: impl fmt::Display) -> Self {
+        Self { outcome: Some(outcome.to_string()), ..self }
+    }
+
+    fn asking(self, remedy: impl Into<Option<Remedy>>) -> Self {
+        Self { remedy: remedy.into(), ..self }
+    }
+}
+
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::None => f.write_str(&self.what)?,
+            Place::Leading(place) => f.write_str(place)?,
+            Place::Behind(place) => write!(f, "{} at {place}", self.what)?,
+        }
+        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
+        self.outcome.iter().try_for_each(|outcome| write!(f, "; {outcome}"))
+    }
+}
+
+/// How many there are, of several.
+fn count(of: usize) -> String {
+    format!("{of} problems")
+}
+
+const NOTHING_DONE: Done = Done(0);
+
+impl Failure {
+    /// What it has to say. Of several findings it is how many there are.
+    pub(super) fn sentence(&self) -> Sentence {
+        match self {
+            Self::MissingRoot(root) => Sentence::new(format!("there is no folder {}", root.display()))
+                .asking(Remedy::from("check the path").or(Remedy::CreateFolder)),
+            Self::Unreadable { path, cause } => Sentence::new(format!("cannot read {}", path.display()))
+                .since(cause)
+                .asking(Remedy::from("check that it exists and that this user may read it")),
+            Self::BuiltFor { built, own } => {
+                let what = format!("the migrations were built for {built}, and this is {own}");
+                let remedy = Remedy::program(format!("build them for {own}"), "`build::Embed::database`");
+                Sentence::new(what).asking(remedy)
+            }
+            Self::Malformed { at, what, remedy } => Sentence::new(format!("cannot use {}", at.origin))
+                .at(Place::Leading(at.to_string()))
+                .since(what)
+                .asking(remedy.clone()),
+            #[cfg(feature = "remote")]
+            Self::Remote { at, what, remedy, .. } => Sentence::new(format!("cannot use {}", at.origin))
+                .at(Place::Leading(at.to_string()))
+                .since(what)
+                .asking(remedy.clone()),
+            Self::Several(errors) => Sentence::new(count(errors.len())),
+            Self::Set(problems) => match &**problems {
+                [problem] => Sentence::new(said(problem)).asking(problem.remedy.clone()),
+                several => Sentence::new(count(several.len())),
+            },
+            Self::TableName(error) => Sentence::new(error.to_string()),
+            Self::Unknown { id, nearest } => {
+                Sentence::new(format!("there is no migration `{id}`{}", Nearest(nearest)))
+                    .leaving(NOTHING_DONE)
+                    .asking(Remedy::from("`list` names those there are"))
+            }
+            Self::Refused(problems, done) => {
+                let sentence = Sentence::new(Done(*done).to_string());
+                match &**problems {
+                    [problem] => sentence.since(said(problem)).asking(problem.remedy.clone()),
+                    several => sentence.since(count(several.len())),
+                }
+            }
+            Self::Recovery { verb, id, finding, remedy } => {
+                Sentence::new(format!("cannot {verb}{}", Named(id)))
+                    .since(finding)
+                    .leaving(NOTHING_DONE)
+                    .asking(remedy.clone())
+            }
+            #[cfg(feature = "adopt")]
+            Self::Adoption(objections) => {
+                let sentence = Sentence::new("nothing was adopted");
+                match &**objections {
+                    [objection] => sentence.since(&objection.finding).asking(objection.remedy.clone()),
+                    several => sentence.since(count(several.len())),
+                }
+            }
+            Self::Stale(done) => Sentence::new("the database changed since the plan was made")
+                .leaving(Done(*done))
+                .asking(Remedy::PlanAgain),
+            Self::ForeignPlan(id) => {
+                let what = format!("the migrations of this runner are not those of the plan (`{id}`)");
+                Sentence::new(what).leaving(NOTHING_DONE).asking(Remedy::PlanAgain)
+            }
+            Self::OpenTransaction => Sentence::new("the connection is inside a transaction")
+                .asking(Remedy::from("commit it or roll it back first, each migration needs its own")),
+            Self::Step(step) => of_step(step),
+            Self::Hook { kind, migration, remains, fault } => {
+                let kind = match kind {
+                    HookKind::Before => "before",
+                    HookKind::After => "after",
+                };
+                Sentence::new(format!("the `{kind}` hook of migration `{migration}` refused"))
+                    .since(fault)
+                    .leaving(remains)
+                    .asking(fault.advice())
+            }
+            Self::Stopped(done) => Sentence::new("the run was stopped")
+                .leaving(Done(*done))
+                .asking(Remedy::from("run again to go on")),
+            Self::LockTimeout { lock, holder, waited } => {
+                Sentence::new(format!("another run holds the lock {lock} {}", Holder(holder)))
+                    .leaving(format_args!("waited {waited:?}"))
+                    .asking(Remedy::from("start again when it has finished").or(Remedy::WaitLonger))
+            }
+            Self::NoSuchLock(dialect) => Sentence::new(format!("{dialect} has no row to be locked"))
+                .asking(Remedy::program("choose another lock than this", "`lock`")),
+            Self::LockFile { path, cause } => {
+                Sentence::new(format!("cannot use the lock file {}", path.display()))
+                    .since(cause)
+                    .asking(Remedy::from("make its folder writable").or(Remedy::ChooseLockFile))
+            }
+            Self::Session { sql, fault } => {
+                Sentence::new(format!("the session statement `{}` failed", Abridged(sql)))
+                    .since(fault)
+                    .leaving(NOTHING_DONE)
+                    .asking(fault.advice())
+            }
+            Self::Database { doing, table, fault } => {
+                Sentence::new(format!("cannot {doing} of `{table}`")).since(fault).asking(fault.advice())
+            }
+        }
+    }
+}
+
+fn of_step(step: &StepFailure) -> Sentence {
+    let statement = step.fault.statement.as_ref();
+    let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
+    Sentence::new(step.what())
+        .at(Place::Behind(format!("{}{}", step.at, statement.unwrap_or_default())))
+        .since(&step.fault)
+        .leaving(step.outcome())
+        .asking(step.remedy())
+}
+
+/// A finding without what to do about it.
+fn said(problem: &Problem) -> String {
+    format!("`{}` {}", problem.migration, problem.finding)
+}
+
+/// One line: what happened, where, why, what is left, and what to do.
+impl Render for MigrationError {
+    fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
+        match self.failure() {
+            Failure::Several(errors) => Listed(errors).render(f, wording),
+            Failure::Set(problems) => Listed(problems).render(f, wording),
+            Failure::Refused(problems, done) => {
+                write!(f, "{}: ", Done(*done))?;
+                Listed(problems).render(f, wording)
+            }
+            #[cfg(feature = "adopt")]
+            Failure::Adoption(objections) => {
+                f.write_str("nothing was adopted: ")?;
+                Listed(objections).render(f, wording)
+            }
+            failure => {
+                let sentence = failure.sentence();
+                write!(f, "{sentence}")?;
+                append_remedy(f, sentence.remedy.as_ref(), wording)
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! [`Remedy`]: what to do about an error or a finding.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::direction::Direction;
+#[cfg(feature = "adopt")]
+use crate::doubt::Doubt;
+
+/// What to do about an error or a finding, as a value: a program can offer it as a button, and word it for whoever uses it.
+///
+/// Its Display words it for a programmer who calls this crate: "call `recover` with `Recovery::Retry` ...". A program for other people
+/// words it by a `match` of its own and hands that to [`MigrationError::worded`](crate::MigrationError::worded) and its like; the command
+/// line says "run `repair retry` ..." so.
+///
+/// The enum is exhaustive on purpose: such a `match` needs no wildcard, and the compiler names what a later version adds. A new remedy
+/// is therefore a breaking change of this crate.
+///
+/// # Examples
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner, Remedy};
+///
+/// let conn = Connection::open_in_memory()?;
+/// MigrationRunner::new([Migration::sql("1_a", "CREATE TABLE a (b)")])?.run(&conn)?;
+/// let changed = MigrationRunner::new([Migration::sql("1_a", "CREATE TABLE a (b) -- of ours")])?;
+///
+/// let remedy = changed.run(&conn).unwrap_err().remedy().unwrap();
+/// assert!(remedy.singles().contains(&&Remedy::Accept));
+/// assert!(remedy.to_string().contains("call `recover` with `Recovery::Accept`"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// Advice that reads the same for everybody: one line, lower case, no full stop.
+    Text(Cow<'static, str>),
+    /// One of these.
+    Either(Vec<Remedy>),
+    /// One after the other.
+    Then(Vec<Remedy>),
+    /// Only if something holds.
+    If {
+        /// What has to hold: "the change means nothing".
+        condition: Cow<'static, str>,
+        /// What to do then.
+        remedy: Box<Remedy>,
+    },
+
+    /// Apply what is pending.
+    Run,
+    /// Undo it with a rollback or a downgrade.
+    RollBack,
+    /// Undo it with the script that is stored in the database.
+    Downgrade,
+    /// Ask again for a plan of what is to be done.
+    PlanAgain,
+    /// Run each migration in its own transaction, and not all in one.
+    PerMigration,
+    /// Say yes to the plan.
+    Confirm,
+    /// Wait longer for the lock.
+    WaitLonger,
+
+    /// [`Recovery::Retry`](crate::Recovery::Retry)
+    Retry,
+    /// [`Recovery::RetryFrom`](crate::Recovery::RetryFrom)
+    RetryFrom {
+        /// The statement, from 1; `None` if only a person can tell which.
+        statement: Option<u32>,
+    },
+    /// [`Recovery::MarkDone`](crate::Recovery::MarkDone)
+    MarkDone {
+        /// What the step did that is to count as done.
+        direction: Direction,
+    },
+    /// [`Recovery::Forget`](crate::Recovery::Forget)
+    Forget,
+    /// [`Recovery::Accept`](crate::Recovery::Accept)
+    Accept,
+    /// [`Recovery::AssumeApplied`](crate::Recovery::AssumeApplied)
+    AssumeApplied,
+    /// [`Recovery::Baseline`](crate::Recovery::Baseline)
+    Baseline,
+
+    /// Say yes to a doubt about the history of another tool.
+    #[cfg(feature = "adopt")]
+    AcceptDoubt(Doubt),
+    /// Name the tool whose history is to be adopted.
+    NameTool,
+    /// Name the table that another tool keeps its history in.
+    NameToolTable,
+    /// Name the application of Django whose migrations the set has.
+    NameApp,
+
+    /// Keep the records in a table of another name.
+    ChooseTable,
+    /// Take a table for the tracking table of this crate, which it is.
+    ReadTable,
+    /// Put the lock file somewhere else.
+    ChooseLockFile,
+    /// Set a key in the metadata of the migration.
+    SetMetadata {
+        /// The key, as `metadata.toml` has it.
+        key: &'static str,
+        /// The value, as TOML.
+        value: Cow<'static, str>,
+        /// What that is for, if the finding does not say it: "to run it without one".
+        purpose: Option<&'static str>,
+    },
+    /// Create the folder of the migrations.
+    CreateFolder,
+    /// Make the manifest of a remote folder anew.
+    MakeManifest,
+    /// Say it in the code of the program, which is the only place for it.
+    Program {
+        /// What to do: "wait longer".
+        what: Cow<'static, str>,
+        /// The function of this crate for it, in back-ticks.
+        with: Cow<'static, str>,
+    },
+}
+
+impl Remedy {
+    /// The remedies that this one is made of, in their order; itself if it is a single one.
+    pub fn singles(&self) -> Vec<&Self> {
+        match self {
+            Self::Either(remedies) | Self::Then(remedies) => {
+                remedies.iter().flat_map(Self::singles).collect()
+            }
+            Self::If { remedy, .. } => remedy.singles(),
+            single => vec![single],
+        }
+    }
+
+    /// This, or another one.
+    pub(crate) fn or(self, other: impl Into<Self>) -> Self {
+        let mut all = match self {
+            Self::Either(all) => all,
+            single => vec![single],
+        };
+        match other.into() {
+            Self::Either(others) => all.extend(others),
+            single => all.push(single),
+        }
+        Self::Either(all)
+    }
+
+    /// This, and after it another one.
+    pub(crate) fn then(self, next: impl Into<Self>) -> Self {
+        Self::Then(vec![self, next.into()])
+    }
+
+    /// This, if something holds.
+    pub(crate) fn only_if(self, condition: impl Into<Cow<'static, str>>) -> Self {
+        Self::If { condition: condition.into(), remedy: Box::new(self) }
+    }
+
+    /// A key of the metadata.
+    pub(crate) fn metadata(key: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        Self::SetMetadata { key, value: value.into(), purpose: None }
+    }
+
+    /// A key of the metadata, and what it is set for.
+    pub(crate) fn metadata_for(
+        key: &'static str,
+        value: impl Into<Cow<'static, str>>,
+        purpose: &'static str,
+    ) -> Self {
+        Self::SetMetadata { key, value: value.into(), purpose: Some(purpose) }
+    }
+
+    /// To have the migration run outside a transaction.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    pub(crate) fn outside() -> Self {
+        Self::metadata("run_in_transaction", "false")
+    }
+
+    /// Something that a program says with a function of this crate.
+    pub(crate) fn program(what: impl Into<Cow<'static, str>>, with: impl Into<Cow<'static, str>>) -> Self {
+        Self::Program { what: what.into(), with: with.into() }
+    }
+}
+
+impl From<&'static str> for Remedy {
+    fn from(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Remedy {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl From<Cow<'static, str>> for Remedy {
+    fn from(text: Cow<'static, str>) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// For a programmer who calls this crate.
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(text) => text,
+            Self::Either(remedies) => return either(f, remedies),
+            Self::Then(remedies) => return joined(f, remedies, |_| ", then "),
+            Self::If { condition, remedy } if remedy.singles().len() > 1 => {
+                return write!(f, "if {condition}, {remedy}");
+            }
+            Self::If { condition, remedy } => return write!(f, "{remedy} if {condition}"),
+            Self::Run => "apply what is pending with `run`",
+            Self::RollBack => "undo it with `rollback`, `rollback_to` or `downgrade`",
+            Self::Downgrade => "undo it with `downgrade`",
+            Self::PlanAgain => "make a new plan",
+            Self::PerMigration => "run with `TransactionMode::PerMigration`",
+            Self::Confirm => "say yes to the plan with `confirm`",
+            Self::WaitLonger => "wait longer with `lock_timeout`",
+            Self::Retry => "call `recover` with `Recovery::Retry` to have it go on where it stopped",
+            Self::RetryFrom { statement: Some(statement) } => {
+                return write!(f, "call `recover` with `Recovery::RetryFrom` and statement {statement}");
+            }
+            Self::RetryFrom { statement: None } => {
+                "call `recover` with `Recovery::RetryFrom` to say where it goes on"
+            }
+            Self::MarkDone { direction: Direction::Up } => {
+                "call `recover` with `Recovery::MarkDone` once it is done by hand"
+            }
+            Self::MarkDone { direction: Direction::Down } => {
+                "call `recover` with `Recovery::MarkDone` once it is undone by hand"
+            }
+            Self::Forget => "call `recover` with `Recovery::Forget` to have it run again all the same",
+            Self::Accept => "call `recover` with `Recovery::Accept` to accept it in this database alone",
+            Self::AssumeApplied => {
+                "call `recover` with `Recovery::AssumeApplied` to count a single migration as applied"
+            }
+            Self::Baseline => {
+                "call `recover` with `Recovery::Baseline` and the last migration that is applied"
+            }
+            #[cfg(feature = "adopt")]
+            Self::AcceptDoubt(Doubt::Lost) => "accept `Doubt::Lost`",
+            #[cfg(feature = "adopt")]
+            Self::AcceptDoubt(Doubt::Orphaned) => "accept `Doubt::Orphaned`",
+            #[cfg(feature = "adopt")]
+            Self::AcceptDoubt(Doubt::Changed) => "accept `Doubt::Changed`",
+            #[cfg(feature = "adopt")]
+            Self::AcceptDoubt(Doubt::Unproven) => "accept `Doubt::Unproven`",
+            Self::NameTool => "name the tool with `Adopt::tool`",
+            Self::NameToolTable => "name the table with `Adopt::table`",
+            Self::NameApp => "name the application whose migrations the set has with `Adopt::app`",
+            Self::ChooseTable => "choose another name with `table_name`, under which nothing is applied yet",
+            Self::ReadTable => "read that table itself with `table_name`, which says what to do about it",
+            Self::ChooseLockFile => "choose another place with `lock(Lock::File(path))`",
+            Self::SetMetadata { key, value, purpose } => {
+                write!(f, "set {key} = {value} in its metadata")?;
+                return purpose.iter().try_for_each(|purpose| write!(f, " {purpose}"));
+            }
+            Self::CreateFolder => "create it",
+            Self::MakeManifest => "make the manifest with `Manifest::write`, docs/format.md has the format",
+            Self::Program { what, with } => return write!(f, "{what} with {with}"),
+        })
+    }
+}
+
+/// `a, or b`; `a, b, or c`
+fn either(f: &mut fmt::Formatter<'_>, remedies: &[Remedy]) -> fmt::Result {
+    joined(f, remedies, |place| if place + 1 == remedies.len() { ", or " } else { ", " })
+}
+
+fn joined(
+    f: &mut fmt::Formatter<'_>,
+    remedies: &[Remedy],
+    between: impl Fn(usize) -> &'static str,
+) -> fmt::Result {
+    for (place, remedy) in remedies.iter().enumerate() {
+        f.write_str(if place == 0 { "" } else { between(place) })?;
+        write!(f, "{remedy}")?;
+    }
+    Ok(())
+}
+
+/// How a remedy is worded.
+pub(crate) type Wording<'a> = &'a dyn Fn(&Remedy) -> String;
+
+/// What is told with remedies in it.
+pub(crate) trait Render {
+    fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result;
+}
+
+/// Something with its remedies in the words of somebody.
+pub(crate) struct Worded<'a, T>(pub(crate) &'a T, pub(crate) Wording<'a>);
+
+impl<T: Render> fmt::Display for Worded<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.render(f, self.1)
+    }
+}
+
+/// The words for a programmer.
+pub(crate) fn for_programmers(remedy: &Remedy) -> String {
+    remedy.to_string()
+}
+
+/// `; ` and the remedy, if there is one.
+pub(crate) fn append_remedy(
+    f: &mut fmt::Formatter<'_>,
+    remedy: Option<&Remedy>,
+    wording: Wording<'_>,
+) -> fmt::Result {
+    remedy.iter().try_for_each(|remedy| write!(f, "; {}", wording(remedy)))
+}

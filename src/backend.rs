@@ -18,13 +18,19 @@ use crate::transaction_fit::TransactionFit;
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod foreign;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod last_row;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod non_transactional;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+mod row_count;
 mod script;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server_transactions;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -34,6 +40,8 @@ mod tracking_table;
 mod transaction;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod transaction_fit;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod transaction_rules;
 
 #[cfg(feature = "mysql")]
 pub use self::mysql::Mysql;
@@ -43,8 +51,6 @@ pub use self::script::{ForecastRequest, LockAttempt, Prepare, Scope, Script};
 pub(crate) use self::session::Session;
 pub use self::tracking_table::{TableForm, TrackingTable};
 pub use self::transaction::atomically;
-#[cfg(feature = "mysql")]
-pub(crate) use self::transaction::closed_unless;
 pub(crate) use self::transaction::{closed, patiently};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

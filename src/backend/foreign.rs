@@ -1,4 +1,4 @@
-//! TableLayout tables of other tools on servers, each value as a text.
+//! Tables of other tools: a query reads each value as a text.
 
 use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};

@@ -6,9 +6,8 @@ use mysql::Conn;
 use mysql::consts::ColumnType;
 
 use super::table::{exactly_one, recognised};
-use super::{
-    Backend, LockAttempt, Progress, Schemas, Scope, Script, TableForm, TrackingTable, closed_unless,
-};
+use super::transaction::closed_unless;
+use super::{Backend, LockAttempt, Progress, Schemas, Scope, Script, TableForm, TrackingTable};
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
@@ -25,6 +24,7 @@ use crate::transaction_fit::TransactionFit;
 mod exchange;
 mod foreign;
 mod log;
+mod non_transactional;
 mod outcome;
 mod query;
 mod records;

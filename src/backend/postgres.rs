@@ -22,6 +22,7 @@ use crate::transaction_fit::TransactionFit;
 
 mod foreign;
 mod log;
+mod non_transactional;
 mod outcome;
 mod query;
 mod quiet;

@@ -22,12 +22,6 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A transaction of ours for which nobody is to be waited.
-    #[cfg(feature = "mysql")]
-    pub(crate) const fn immediate() -> Self {
-        Self::new(ForeignKeys::Unchecked, Duration::ZERO)
-    }
-
     pub(crate) const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
         Self { foreign_keys, patience, is_script: false }
     }

@@ -48,7 +48,7 @@ pub use self::mysql::Mysql;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 pub use self::script::{ForecastRequest, LockAttempt, Prepare, Scope, Script};
-pub(crate) use self::session::Session;
+pub use self::session::Session;
 pub use self::tracking_table::{TableForm, TrackingTable};
 pub use self::transaction::atomically;
 pub(crate) use self::transaction::{closed, patiently};

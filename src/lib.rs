@@ -116,7 +116,7 @@ pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
 pub use crate::backend::{
-    Backend, ForecastRequest, LockAttempt, Prepare, Progress, Schemas, Scope, Script, TableForm,
+    Backend, ForecastRequest, LockAttempt, Prepare, Progress, Schemas, Scope, Script, Session, TableForm,
     TrackingTable, atomically,
 };
 pub use crate::checksum::{Checksum, ParseChecksumError};

@@ -6,7 +6,7 @@ use mysql::Conn;
 use mysql::consts::ColumnType;
 
 use super::table::{exactly_one, recognised};
-use super::transaction::closed_unless;
+use super::transaction::closed_unless_known;
 use super::{Backend, LockAttempt, Progress, Schemas, Scope, Script, TableForm, TrackingTable};
 use crate::checksum::Checksum;
 use crate::dialect::{Dialect, TableName};
@@ -112,7 +112,7 @@ impl Backend for Mysql {
         scope: &Scope,
         body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
     ) -> Result<R, E> {
-        closed_unless::<Self, R, E>(conn, scope.is_script, body)
+        closed_unless_known::<Self, R, E>(conn, scope.is_script, body)
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {

@@ -45,6 +45,7 @@ pub(in crate::backend) enum Action {
 ///
 /// A record that is written in the script's transaction is taken back with it, so only the one before its `COMMIT` counts. A statement
 /// in front of the last `COMMIT` therefore writes none.
+#[allow(clippy::match_same_arms, reason = "each row of the table stands for itself")]
 pub(super) const fn transition(
     state: TransactionState,
     class: StatementClass,

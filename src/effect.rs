@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::fault::Fault;
-use crate::step::{Atomicity, ForeignKeys};
+use crate::script_options::{Atomicity, ForeignKeys};
 
 mod scan;
 
@@ -59,7 +59,7 @@ impl EffectKind {
 #[non_exhaustive]
 pub enum Evidence {
     /// The database said it, of a copy of the schema.
-    ForecastRequest,
+    SchemaCopy,
     /// The text of the script says it. Names are not resolved, and what triggers and views do is not seen.
     Text,
 }
@@ -103,7 +103,7 @@ impl fmt::Display for Effect {
             Some(rows) => write!(f, "{with} {rows} {many}")?,
         }
         match evidence {
-            Evidence::ForecastRequest => Ok(()),
+            Evidence::SchemaCopy => Ok(()),
             Evidence::Text => f.write_str(" (as its text reads)"),
         }
     }

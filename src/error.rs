@@ -8,14 +8,12 @@ use std::time::Duration;
 use crate::dialect::{Dialect, InvalidTableName, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
+use crate::location::Location;
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
 
 mod display;
-mod location;
 mod step;
-
-pub use location::Location;
 
 pub(crate) use step::{Remains, StepFailure};
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use crate::approval::Approved;
 use crate::backend::{Backend, Progress, Scope, Script, Session, TableForm, TrackingTable, patiently};
 use crate::dialect::TableName;
 use crate::effect::Trust;
@@ -14,7 +15,6 @@ use crate::hooks::Hooks;
 use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::migration::{Action, Body, Meta};
 use crate::plan::TransactionMode;
-use crate::policy::Approved;
 use crate::report::{Applied, Report};
 use crate::sql::mentions;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};

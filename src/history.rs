@@ -45,7 +45,7 @@ pub struct Dirty {
     /// How many statements the script has.
     pub of: Option<u32>,
     /// What the database was like before that statement, as the backend notes it
-    /// ([`ScriptProgress::mark`](crate::ScriptProgress)), if the statement began and may be done or not.
+    /// ([`ScriptProgress::mark`](crate::backend::ScriptProgress)), if the statement began and may be done or not.
     pub mark: Option<String>,
     /// What went wrong, if the program lived to write it down.
     pub failure: Option<String>,
@@ -58,6 +58,19 @@ impl Dirty {
     /// Begun, nothing known yet.
     pub fn begun(direction: Direction) -> Self {
         Self { direction, statement: None, of: None, mark: None, failure: None, is_to_resume: false }
+    }
+
+    /// Whether both say the same but for `of` and `failure`: what [`Records::advance`](crate::backend::Records::advance) compares.
+    pub fn is_at(&self, other: &Self) -> bool {
+        let state = |dirty: &Self| (dirty.direction, dirty.is_to_resume, dirty.statement);
+        state(self) == state(other) && self.mark == other.mark
+    }
+
+    /// Takes `statement`, `of`, `mark` and `failure` of another one: what [`Records::advance`](crate::backend::Records::advance) writes.
+    pub fn advance_to(&mut self, to: &Self) {
+        (self.statement, self.of) = (to.statement, to.of);
+        self.mark.clone_from(&to.mark);
+        self.failure.clone_from(&to.failure);
     }
 
     /// As far as a script came.

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use crate::backend::Backend;
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
+use crate::backend::{Backend, Driver};
 use crate::error::MigrationError;
 use crate::fault::BoxError;
 use crate::step::Step;
 
 type Vetoing<B> =
-    Box<dyn for<'s, 'c> Fn(&'s Step, <B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
+    Box<dyn for<'s, 'c> Fn(&'s Step, <B as Driver>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
 type Failing<B> =
-    Box<dyn for<'s, 'e, 'c> Fn(&'s Step, &'e MigrationError, <B as Backend>::Conn<'c>) + Send + Sync>;
+    Box<dyn for<'s, 'e, 'c> Fn(&'s Step, &'e MigrationError, <B as Driver>::Conn<'c>) + Send + Sync>;
 
 /// Code of the application that takes part in every step, inside its transaction if it has one. An error of a `before` or
 /// `after` hook is an error of the step, and undoes it.

@@ -65,18 +65,20 @@ mod error;
 mod fault;
 mod foreign;
 mod history;
+mod location;
 mod log_entry;
 mod orphans;
 mod problem;
 mod progress;
 mod report;
+mod script_options;
 mod step;
 mod stored;
 mod touched;
 mod transaction_fit;
 
 // The port and its adapters.
-mod backend;
+pub mod backend;
 
 // Definitions.
 mod discovery;
@@ -85,6 +87,7 @@ mod migration;
 // Reasoning.
 #[cfg(feature = "adopt")]
 mod adopt;
+mod approval;
 mod graph;
 mod plan;
 mod policy;
@@ -109,16 +112,13 @@ pub mod test_utils;
 
 #[cfg(feature = "adopt")]
 pub use crate::adopt::{Adopt, Adopted, Adoption, Finding, Proof, Tool, UnknownTool};
+pub use crate::backend::Backend;
 #[cfg(feature = "mysql")]
 pub use crate::backend::Mysql;
 #[cfg(feature = "postgres")]
 pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
-pub use crate::backend::{
-    Backend, ForecastRequest, LockAttempt, Prepare, Progress, Schemas, Scope, Script, Session, TableForm,
-    TrackingTable, atomically,
-};
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};
 #[cfg(feature = "directory")]
@@ -132,34 +132,31 @@ pub use crate::discovery::{CodeMigration, CodeMigrations};
 pub use crate::discovery::{Combined, CompiledMigrations, MigrationSource};
 #[cfg(feature = "remote")]
 pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
-pub use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust};
-pub use crate::error::{ErrorKind, Location, MigrationError, Result};
+pub use crate::effect::{Effect, EffectKind, Evidence};
+pub use crate::error::{ErrorKind, MigrationError, Result};
 pub use crate::event::Event;
-pub use crate::fault::{BoxError, Fault, FaultKind};
-pub use crate::foreign::{Cell, Definition, ForeignTable};
+pub use crate::fault::{BoxError, FaultKind};
 #[cfg(feature = "adopt")]
 pub use crate::foreign::{Doubt, Objection};
-pub use crate::history::{Dirty, Head, History, HistoryDigest, Record};
+pub use crate::history::{Dirty, History, HistoryDigest, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
+pub use crate::location::Location;
 pub use crate::lock::Lock;
 pub use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 pub use crate::migration::{Meta, Migration, Origin, Unread};
-pub use crate::orphans::{KeyValues, Orphans};
 pub use crate::plan::{Plan, TransactionMode};
 pub use crate::policy::Policy;
 pub use crate::problem::{Problem, ProblemKind, Verdict};
-pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::recovery::Recovery;
 pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
+pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
-pub use crate::step::{Atomicity, Cascade, DataLoss, Direction, ForeignKeys, Step};
+pub use crate::step::{Direction, Step};
 pub use crate::stored::{StoredDown, StoredScript};
 pub use crate::target::Target;
-pub use crate::touched::{Touch, Touched};
-pub use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 #[cfg(feature = "mysql")]
 pub use mysql;
@@ -175,7 +172,7 @@ pub mod compiled {
     pub use crate::discovery::CompiledMigrations;
     pub use crate::discovery::compiled::{Compiled, FORMAT, Set};
     pub use crate::migration::Unread;
-    pub use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+    pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
 }
 
 #[cfg(doctest)]

@@ -2,21 +2,17 @@
 
 use std::fmt;
 
-use crate::dialect::Dialect;
-use crate::error::{Failure, Location, Result};
+use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::history::{History, HistoryDigest};
-use crate::migration::Meta;
-use crate::policy::Policy;
-use crate::problem::{Problem, ProblemKind, Verdict};
+use crate::problem::Problem;
 use crate::report::Migrations;
 use crate::step::{Atomicity, Direction, Step};
-use crate::stored::ScriptOptions;
 use crate::target::Target;
-use crate::transaction_fit::TransactionFit;
 
 pub(crate) mod check;
 mod down;
+mod setting;
 mod step_forecast;
 pub(crate) mod stored;
 #[cfg(test)]
@@ -24,6 +20,8 @@ mod tests;
 mod together;
 mod up;
 
+pub use setting::TransactionMode;
+pub(crate) use setting::{Scripts, Setting};
 pub(crate) use step_forecast::StepForecast;
 
 /// What a run would do, and what is wrong with that. Its Display is the dry run.
@@ -103,59 +101,6 @@ impl Plan {
     /// How the steps are committed.
     pub fn mode(&self) -> TransactionMode {
         self.mode
-    }
-}
-
-/// How the steps of a run are committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum TransactionMode {
-    /// Each migration with its record: if one fails, those before it stay.
-    #[default]
-    PerMigration,
-    /// All steps of a run with their records, or none.
-    Batch,
-}
-
-/// What a plan has to know of the scripts of a set, which it does not have.
-pub(crate) trait Scripts: fmt::Debug {
-    /// Whether the migration at a place fits into a transaction in a direction.
-    fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit;
-
-    /// Where a byte of its script is, and the statement that begins there.
-    fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String);
-}
-
-/// What surrounds a plan, besides the set and the history.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Setting<'a> {
-    pub(crate) dialect: Dialect,
-    pub(crate) environment: Option<&'a str>,
-    pub(crate) mode: TransactionMode,
-    pub(crate) policy: &'a Policy,
-    pub(crate) scripts: &'a dyn Scripts,
-}
-
-impl Setting<'_> {
-    /// Whether a kind of finding about applying is worth a word.
-    fn speaks_of(&self, kind: ProblemKind) -> bool {
-        self.policy.verdict(kind, Direction::Up) > Verdict::Allow
-    }
-
-    /// How the migration at a place runs in a direction.
-    fn options(&self, graph: &Graph, place: usize, direction: Direction) -> ScriptOptions {
-        let meta = &graph.metas()[place];
-        match self.scripts.transaction_fit(place, direction) {
-            // As part of one transaction it fails if it does not fit.
-            TransactionFit::Either if self.mode == TransactionMode::Batch => {
-                meta.options(&TransactionFit::Inside)
-            }
-            fit => meta.options(fit),
-        }
-    }
-
-    /// Why a migration does not run here, if it does not.
-    pub(crate) fn excludes(&self, meta: &Meta) -> Option<ProblemKind> {
-        meta.excluded(self.dialect, self.environment)
     }
 }
 

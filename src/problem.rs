@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::error::Location;
 use crate::id::MigrationId;
+use crate::location::Location;
 
 /// What kind of finding it is.
 ///

@@ -8,7 +8,7 @@ pub struct ScriptProgress {
     /// How many there are.
     pub of: Option<u32>,
     /// If that statement begins now, and cannot be one transaction with what is noted of it: what the database is like before it, to be
-    /// looked at by [`Backend::statement_outcome`](crate::Backend::stands).
+    /// looked at by [`Driver::statement_outcome`](crate::backend::Driver::statement_outcome).
     pub mark: Option<String>,
 }
 

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
-use crate::backend::{Backend, Prepare, Schemas, patiently};
+use crate::backend::{Backend, Driver, Prepare, Schemas, patiently};
 use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
-use crate::error::{Failure, Location, Result};
+use crate::error::{Failure, Result};
 use crate::event::{Event, Observer};
 use crate::execute::Stopped;
 use crate::fault::BoxError;
-use crate::history::{Head, HistoryDigest};
+use crate::history::{Head, History, HistoryDigest};
 use crate::hooks::Hooks;
+use crate::location::Location;
 use crate::lock::Lock;
 use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
@@ -34,11 +35,13 @@ mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
 
-use forecast::Forecaster;
 use set::Set;
 
 /// Says yes or no to a plan.
 type Confirm = Box<dyn Fn(&Plan) -> bool + Send + Sync>;
+
+/// Finds out what the steps of a plan take away. It is a value, so that a program that never asks for it does not hold its code.
+type Forecaster<B> = fn(&MigrationRunner<B>, &mut <B as Driver>::Conn<'_>, Plan, &History) -> Result<Plan>;
 
 /// A set of migrations, ready to be applied: made once, used on any number of connections.
 ///

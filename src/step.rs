@@ -7,6 +7,8 @@ use crate::dialect::Dialect;
 use crate::effect::{Effect, losses};
 use crate::id::MigrationId;
 
+pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
+
 /// Which script of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -23,51 +25,6 @@ impl fmt::Display for Direction {
             Self::Down => "down",
         })
     }
-}
-
-/// Whether a step and its record are one transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Atomicity {
-    /// The script and its record are committed together, or neither is.
-    #[default]
-    Transaction,
-    /// The script runs outside a transaction (`run_in_transaction = false`); while it runs, its record is dirty.
-    NonTransactional,
-}
-
-/// What enforcement of foreign keys a step runs under, where the database lets it be chosen (SQLite).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum ForeignKeys {
-    /// Enforcement is off while the step runs, so that rebuilding a table fires no `ON DELETE` action; rows that
-    /// point nowhere afterwards, and did not before, are an error.
-    #[default]
-    Checked,
-    /// `foreign_keys = "on"`: enforcement is on, and a statement of its script whose `ON DELETE` or `ON UPDATE` actions change rows
-    /// of other tables is an error unless the migration says `allow = ["cascade"]`.
-    Enforced,
-    /// `foreign_keys = "off"`: enforcement is off and nothing is checked.
-    Unchecked,
-}
-
-/// Whether `ON DELETE` and `ON UPDATE` actions may change rows of other tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Cascade {
-    /// That is an error.
-    #[default]
-    Refused,
-    /// The author says it is meant.
-    Allowed,
-}
-
-/// Whether the author of a migration says that what it takes away is meant to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum DataLoss {
-    /// Nothing is said, so it is a finding ([`ProblemKind::Destructive`](crate::ProblemKind::Destructive)).
-    #[default]
-    Undeclared,
-    /// It is meant (`allow = ["destructive"]`).
-    Declared,
 }
 
 /// One migration to run, in one direction.

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
-use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::script_options::{Atomicity, Cascade, ForeignKeys, ScriptOptions};
 
 /// The way back of a migration, kept with its record for programs that do not know the migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +27,6 @@ pub struct StoredScript {
     pub options: String,
     /// SHA-256 of the id, the options and the text, as `docs/format.md` says; `None` if the database has none that can be read.
     pub checksum: Option<Checksum>,
-}
-
-/// How a script runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ScriptOptions {
-    pub(crate) atomicity: Atomicity,
-    pub(crate) foreign_keys: ForeignKeys,
-    pub(crate) cascade: Cascade,
 }
 
 impl StoredScript {
@@ -67,26 +59,6 @@ impl StoredScript {
             }
         }
         Ok(options)
-    }
-}
-
-impl ScriptOptions {
-    fn in_words(self) -> String {
-        let atomicity = match self.atomicity {
-            Atomicity::NonTransactional => Some("guarded"),
-            Atomicity::Transaction => None,
-        };
-        let foreign_keys = match self.foreign_keys {
-            ForeignKeys::Enforced => Some("foreign_keys=on"),
-            ForeignKeys::Unchecked => Some("foreign_keys=off"),
-            ForeignKeys::Checked => None,
-        };
-        let cascade = match self.cascade {
-            Cascade::Allowed => Some("cascade"),
-            Cascade::Refused => None,
-        };
-        let words: Vec<&str> = [atomicity, foreign_keys, cascade].into_iter().flatten().collect();
-        words.join(" ")
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::error::{Failure, Location, MigrationError};
+use crate::error::{Failure, MigrationError};
 use crate::id::MigrationId;
+use crate::location::Location;
 use crate::migration::{Meta, Origin};
 use crate::plan::check::{unconventional, unread};
 use crate::policy::Policy;

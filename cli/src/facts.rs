@@ -70,7 +70,7 @@ fn effect(effect: &Effect) -> Value {
         "object": effect.object,
         "column": effect.column,
         "rows": effect.rows,
-        "is_certain": effect.evidence == Evidence::ForecastRequest,
+        "is_certain": effect.evidence == Evidence::SchemaCopy,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The cutting of scripts for servers: whatever the text is, statements in their order, each the same alone, or none.
 
-use switchy_schema::{Backend, TransactionFit};
+use switchy_schema::Backend;
+use switchy_schema::backend::TransactionFit;
 
 /// More bytes than this make it slow: each statement is looked for again and again.
 const MOST: usize = 4096;

@@ -1,9 +1,10 @@
 //! Which tool's history it is: told by the names of tables and by their columns.
 
-use super::plan::listed;
-use super::tool_history::quoted;
-use super::tools::{FORMS, Form, Others, USER_VERSION};
-use super::{Adopt, Tool};
+use super::adoption::Adopt;
+use super::form::{Form, Others};
+use super::tool::Tool;
+use super::tool_history::{listed, quoted};
+use super::tools::{FORMS, USER_VERSION};
 use crate::dialect::{Dialect, TableName};
 use crate::foreign::Objection;
 

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use super::adoption::{Adopted, Adoption, Finding, Proof};
 use super::tool_history::quoted;
-use super::{Adopted, Adoption, Finding, Proof};
-use crate::foreign::{Doubt, Objection};
 use crate::report::Migrations;
 
 impl fmt::Display for Adoption {
@@ -62,25 +61,4 @@ impl Proof {
             Self::NotNeeded | Self::Different(_) | Self::Failed(_) => None,
         }
     }
-}
-
-/// What a proof that failed has to say.
-pub(super) fn doubted(proof: &Proof) -> Option<Objection> {
-    let (what, remedy) = match proof {
-        Proof::Different(differences) => {
-            let shown: Vec<&str> = differences.iter().take(10).map(String::as_str).collect();
-            let more = if differences.len() > 10 { ", ..." } else { "" };
-            let what = format!(
-                "the migrations make another schema than this database has: {}{more}",
-                shown.join(", ")
-            );
-            (what, "look where the difference comes from and remove it")
-        }
-        Proof::Failed(why) => {
-            let what = format!("the migrations cannot be replayed in an empty database: {why}");
-            (what, "correct that")
-        }
-        Proof::NotNeeded | Proof::Same(_) | Proof::Impossible => return None,
-    };
-    Some(Objection::doubting(Doubt::Unproven, what, remedy))
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::Finding;
+use super::adoption::Finding;
+use super::form::{Row, ToolTable};
 use super::moment::{Unit, moment};
 use super::sums::Sum;
-use super::tool_history::{Link, Order, Row, Through, ToolHistory, ToolRecord, ToolTable, quoted};
+use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, quoted};
 use super::versions::{applied, is_sha256, named};
 use crate::foreign::{Cell, Objection};
 

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::adoption::{Adopt, Adopted, Adoption, Finding, Proof};
 use super::choose::Chosen;
+use super::form::ToolTable;
 use super::names;
 use super::sums::{Sum, sha256_forms};
-use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, ToolTable, quoted};
-use super::{Adopt, Adopted, Adoption, Finding, Proof, Tool};
+use super::tool::Tool;
+use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, listed, quoted};
 use crate::foreign::{Doubt, ForeignTable, Objection};
 use crate::history::History;
 use crate::id::MigrationId;
@@ -78,15 +80,6 @@ fn not_too_many(mut objections: Vec<Objection>) -> Vec<Objection> {
         objections.push(Objection::new(format!("{rest} more speak against it"), "correct these first"));
     }
     objections
-}
-
-/// So many names stand in a sentence.
-const MOST_NAMED: usize = 10;
-
-/// Names in a sentence, as many as it holds.
-pub(super) fn listed(names: &[String]) -> String {
-    let more = if names.len() > MOST_NAMED { ", ..." } else { "" };
-    format!("{}{more}", names[..names.len().min(MOST_NAMED)].join(", "))
 }
 
 /// The places of migrations, by everything that may name one.

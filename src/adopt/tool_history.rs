@@ -1,10 +1,9 @@
 //! [`ToolHistory`]: what the table of another tool says, before anybody asks what it means for the set.
 
+use super::adoption::Finding;
 use super::sums::Sum;
-use super::tools::Form;
-use super::{Adopt, Finding};
 use crate::error::Printable;
-use crate::foreign::{Cell, ForeignTable, Objection};
+use crate::foreign::Objection;
 
 /// Something that a tool says is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,89 +64,6 @@ impl ToolHistory {
     }
 }
 
-/// A table with what its tool has in it.
-pub(super) struct ToolTable<'t> {
-    pub(super) form: &'t Form,
-    pub(super) place: &'t str,
-    pub(super) table: &'t ForeignTable,
-    pub(super) how: &'t Adopt,
-}
-
-impl<'t> ToolTable<'t> {
-    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'t>> {
-        let form = self.form;
-        self.table.rows.iter().map(move |cells| Row { form, cells })
-    }
-
-    /// The rows in the order of a column of numbers.
-    pub(super) fn rows_by(&self, column: &'static str) -> Vec<Row<'t>> {
-        let mut rows: Vec<Row<'t>> = self.rows().collect();
-        rows.sort_by_key(|row| row.number(column));
-        rows
-    }
-
-    /// A row that its tool does not write.
-    pub(super) fn strange(&self, what: &str) -> Objection {
-        let finding = format!("`{}` has {what}, which {} does not write", self.place, self.form.tool);
-        Objection::new(finding, "look who wrote it, and correct it there")
-    }
-}
-
-/// A row, by the names of its columns.
-#[derive(Clone, Copy)]
-pub(super) struct Row<'t> {
-    form: &'t Form,
-    cells: &'t [Cell],
-}
-
-impl<'t> Row<'t> {
-    pub(super) fn cell(&self, column: &str) -> &'t Cell {
-        let place = self.form.reads().position(|read| read == column);
-        place.and_then(|place| self.cells.get(place)).unwrap_or(&Cell::Null)
-    }
-
-    /// A text, or a number as one; nothing if it is empty.
-    pub(super) fn text(&self, column: &str) -> Option<String> {
-        match self.cell(column) {
-            Cell::Text(text) if !text.is_empty() => Some(text.clone()),
-            Cell::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
-    }
-
-    /// A number, also as a text of digits.
-    pub(super) fn number(&self, column: &str) -> Option<i64> {
-        match self.cell(column) {
-            Cell::Number(number) => Some(*number),
-            Cell::Text(text) => text.trim().parse().ok(),
-            _ => None,
-        }
-    }
-
-    /// A truth value, as a number or a word.
-    pub(super) fn truth(&self, column: &str) -> Option<bool> {
-        match self.cell(column) {
-            Cell::Number(number) => Some(*number != 0),
-            Cell::Text(text) => match text.to_ascii_lowercase().as_str() {
-                "1" | "t" | "true" => Some(true),
-                "0" | "f" | "false" => Some(false),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// A value in a message.
-    pub(super) fn shown(&self, column: &str) -> String {
-        match self.cell(column) {
-            Cell::Null => "no value".to_owned(),
-            Cell::Number(number) => format!("`{number}`"),
-            Cell::Text(text) => quoted(text),
-            Cell::Bytes(bytes) => format!("{} bytes", bytes.len()),
-        }
-    }
-}
-
 /// A text out of a database in a message: one line, in back-ticks, cut where it gets long.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
@@ -155,4 +71,13 @@ pub(crate) fn quoted(text: &str) -> String {
     let cut: String = line.chars().take(LONGEST).collect();
     let dots = if cut.len() < line.len() { "..." } else { "" };
     format!("`{}{dots}`", Printable(&cut))
+}
+
+/// So many names stand in a sentence.
+const MOST_NAMED: usize = 10;
+
+/// Names in a sentence, as many as it holds.
+pub(super) fn listed(names: &[String]) -> String {
+    let more = if names.len() > MOST_NAMED { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(MOST_NAMED)].join(", "))
 }

@@ -1,43 +1,8 @@
 //! What the tools' tables are called, by which columns they are known, and what of them is read.
 
-use super::tool_history::{ToolHistory, ToolTable};
-use super::{Tool, flagged, names, versions};
-
-/// A form of a tool's table.
-#[derive(Debug)]
-pub(crate) struct Form {
-    pub(crate) tool: Tool,
-    /// The name it has if the tool was not told another one.
-    pub(crate) table: &'static str,
-    /// The schema it is in on PostgreSQL, if that is not where names are looked up.
-    pub(crate) schema: Option<&'static str>,
-    /// The columns that it has.
-    pub(crate) columns: &'static [&'static str],
-    /// Those that are read where they are there.
-    pub(crate) optional: &'static [&'static str],
-    /// Whether it may have others.
-    pub(crate) others: Others,
-    /// A table of the tool beside it. Tools that share the name of a table are told apart by it.
-    pub(crate) beside: Option<&'static str>,
-    /// The version in the name of a migration.
-    pub(super) version: fn(&str) -> Option<String>,
-    pub(super) read: fn(&ToolTable<'_>) -> ToolHistory,
-}
-
-/// Whether a table may have columns that are not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Others {
-    Allowed,
-    /// Then it is somebody else's: the name is one that many have.
-    Refused,
-}
-
-impl Form {
-    /// Everything that is read, in this order.
-    pub(crate) fn reads(&self) -> impl Iterator<Item = &'static str> {
-        self.columns.iter().chain(self.optional).copied()
-    }
-}
+use super::form::{Form, Others};
+use super::tool::Tool;
+use super::{flagged, names, versions};
 
 /// Tables that belong to a tool, or to the system it runs on, and are in no migration.
 pub(crate) const COMPANIONS: [&str; 3] = ["ar_internal_metadata", "android_metadata", "room_master_table"];

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use super::adoption::Finding;
+use super::form::{Row, ToolTable};
 use super::moment::{Unit, moment};
-use super::plan::listed;
 use super::sums::Sum;
-use super::tool_history::{Link, Order, Row, Through, ToolHistory, ToolRecord, ToolTable, quoted};
-use super::{Finding, Tool};
+use super::tool::Tool;
+use super::tool_history::{Link, Order, Through, ToolHistory, ToolRecord, listed, quoted};
 use crate::foreign::{Cell, Objection};
 
 /// A fact of a row that says no more than that something is applied.

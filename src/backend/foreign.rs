@@ -1,4 +1,4 @@
-//! Tables of other tools: a query reads each value as a text.
+//! Reading tables of other tools, each value as a text.
 
 use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::driver::{Progress, atomically};
+use super::retry::patiently;
+use super::script::Scope;
 use super::transaction_rules::TransactionRules;
-use super::{Progress, Scope, atomically, patiently};
 use crate::fault::{Fault, FaultKind};
 use crate::progress::ScriptProgress;
 use crate::step::ForeignKeys;

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Backend, Session};
-use crate::dialect::TableName;
-use crate::effect::{PlannedScript, Trust};
-use crate::fault::BoxError;
+use super::session::Session;
+use crate::effect::Trust;
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 
 /// What surrounds a step.
@@ -46,39 +44,4 @@ pub struct Script<'a> {
     pub trust: Trust,
     /// What the backend knows of the session, if only scripts of this run used it.
     pub session: Option<&'a Session>,
-}
-
-/// What came of trying to take a lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LockAttempt {
-    /// This session has it.
-    Acquired,
-    /// Another session has it; who that is, as far as the database says.
-    HeldBy(String),
-    /// The database has no such lock.
-    Unsupported,
-}
-
-/// Code of the application that makes a connection of ours like its own.
-pub type Prepare<B> = dyn for<'c> Fn(<B as Backend>::Conn<'c>) -> Result<(), BoxError> + Send + Sync;
-
-/// Scripts to be tried out.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct ForecastRequest<'a, B: Backend> {
-    /// The scripts, in the order in which they would run.
-    pub scripts: &'a [PlannedScript<'a>],
-    /// The tables of the engine, which no script out of the database may touch.
-    pub tables: &'a [TableName],
-    /// Makes a connection of ours like the application's.
-    pub prepare: Option<&'a Prepare<B>>,
-}
-
-impl<B: Backend> std::fmt::Debug for ForecastRequest<'_, B> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ForecastRequest")
-            .field("scripts", &self.scripts)
-            .field("tables", &self.tables)
-            .finish_non_exhaustive()
-    }
 }

@@ -1,6 +1,6 @@
 //! [`TrackingTable`]: a tracking table as it was found.
 
-use crate::history::{Head, Record};
+use crate::history::{Head, HistoryDigest, Record};
 
 /// The tracking table as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +15,20 @@ pub struct TrackingTable {
 }
 
 impl TrackingTable {
-    /// The ledger of a database without a tracking table.
+    /// The state of a database without a tracking table.
     pub const MISSING: Self = Self { form: TableForm::Missing, head: Head::EMPTY, records: Vec::new() };
 
-    /// What a table holds.
-    pub fn new(form: TableForm, head: Head, records: Vec<Record>) -> Self {
+    /// A table with these records, oldest first, and the digest on the newest of them.
+    pub fn new(form: TableForm, digest: Option<HistoryDigest>, records: Vec<Record>) -> Self {
+        let head = match records.len() {
+            0 => Head::EMPTY,
+            count => Head { digest, count },
+        };
+        Self { form, head, records }
+    }
+
+    /// A table whose head is known without its records.
+    pub(crate) fn with_head(form: TableForm, head: Head, records: Vec<Record>) -> Self {
         Self { form, head, records }
     }
 }

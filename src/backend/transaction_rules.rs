@@ -1,9 +1,9 @@
 //! [`TransactionRules`]: how the transactions of databases differ.
 
-use super::Backend;
+use super::driver::Driver;
 
 /// What a database does with the transactions of a script, where others do something else.
-pub(super) trait TransactionRules: Backend {
+pub(super) trait TransactionRules: Driver {
     /// Whether a statement that begins a transaction commits the one that is open. If not, it fails, does nothing or sets a savepoint.
     const BEGIN_COMMITS: bool = false;
 

@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::MigrationSource;
-use crate::backend::Backend;
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
 use crate::error::{Failure, Result};
 use crate::history::{Head, HistoryDigest};
 use crate::id::MigrationId;
-use crate::migration::{Meta, Migration, Origin, ScriptMigration, Unread};
+use crate::migration::{Meta, Origin, ScriptMigration, Unread};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
 /// A folder of SQL files that the program's build script has read, ordered and hashed. [`embedded!`](crate::embedded) makes it;
@@ -18,7 +16,7 @@ use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 ///
 /// Give it to a [`MigrationRunner`](crate::MigrationRunner) to set options.
 #[derive(Clone, Copy)]
-pub struct CompiledMigrations(&'static Set);
+pub struct CompiledMigrations(pub(super) &'static Set);
 
 /// The form of what a build script writes. It changes with any change of that, of the order of ids, of checksums, or of the digest.
 #[doc(hidden)]
@@ -114,17 +112,6 @@ impl CompiledMigrations {
     }
 }
 
-impl<B: Backend> MigrationSource<B> for CompiledMigrations {
-    fn migrations(&self) -> Result<Vec<Migration<B>>> {
-        self.refuse_unfit(B::DIALECT)?;
-        Ok(self.0.migrations.iter().map(|migration| migration.definition().into()).collect())
-    }
-
-    fn compiled(&self) -> Option<CompiledMigrations> {
-        Some(*self)
-    }
-}
-
 impl fmt::Debug for CompiledMigrations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.migrations.iter().map(|migration| migration.id)).finish()
@@ -132,7 +119,7 @@ impl fmt::Debug for CompiledMigrations {
 }
 
 impl Compiled {
-    fn definition(&self) -> ScriptMigration {
+    pub(super) fn definition(&self) -> ScriptMigration {
         let ids = |ids: &[&'static str]| ids.iter().map(|id| MigrationId::from_static(id)).collect();
         let texts = |texts: &[&'static str]| texts.iter().map(|&text| text.to_owned()).collect();
         let file = |path| Origin::File(Cow::Borrowed(path));

@@ -6,7 +6,8 @@ use walkdir::WalkDir;
 
 use super::layout::Entry;
 use super::stale::is_ours;
-use crate::error::{Failure, Location, MigrationError, Result};
+use crate::error::{Failure, MigrationError, Result};
+use crate::location::Location;
 
 /// The scripts and metadata in a folder, in no order. Links are followed, hidden names are not looked at.
 pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {

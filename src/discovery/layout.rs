@@ -30,27 +30,11 @@ use crate::error::{Failure, MigrationError, Result, defined_twice};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Migration, Origin, ScriptMigration, Unread};
 
+mod entry;
 mod file;
 
-pub(super) use file::dialect;
+pub use entry::Entry;
 use file::{File, Key, Kind, Place, Role, Text, malformed};
-
-/// A file: its path from the root of the set, with `/` between the parts, and its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
-pub struct Entry {
-    /// The path from the root of the set.
-    pub path: String,
-    /// The content.
-    pub bytes: Cow<'static, [u8]>,
-}
-
-impl Entry {
-    /// A file with this content.
-    pub fn new(path: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { path: path.into(), bytes: bytes.into() }
-    }
-}
 
 /// The migrations that these files are, for the database of the backend `B`.
 ///
@@ -293,6 +277,15 @@ impl Draft {
 }
 
 impl File {
+    /// Whether it has no version, and is laid out otherwise than the migrations around it that have one.
+    fn is_stray(&self, shape: Option<&Shape>) -> bool {
+        let is_other = matches!(
+            (&self.kind, shape),
+            (Kind::Flat(_), Some(Shape::Folders)) | (Kind::InFolder(_), Some(Shape::Files))
+        );
+        is_other && !MigrationId::from(self.id.as_str()).has_version()
+    }
+
     /// Whether an author could believe that this file, which nothing reads, belongs to a migration.
     fn seems_part_of<'d>(&self, (_, id): &Key, draft: &'d mut Draft) -> Option<&'d mut Draft> {
         let stem = self.id.to_lowercase();

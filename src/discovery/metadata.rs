@@ -6,10 +6,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::layout::dialect;
+use super::database::dialect;
 use crate::checksum::without_bom;
 use crate::dialect::Dialect;
-use crate::error::{Failure, Location, MigrationError, Result};
+use crate::error::{Failure, MigrationError, Result};
+use crate::location::Location;
 use crate::migration::Meta;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::checksum::Checksum;
-use crate::error::{Failure, Location, Result};
+use crate::error::{Failure, Result};
+use crate::location::Location;
 
 /// How many levels deep it looks: a link may lead back.
 const DEEPEST: usize = 16;

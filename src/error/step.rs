@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::display::Abridged;
-use super::location::Location;
 use crate::fault::Fault;
 use crate::id::MigrationId;
+use crate::location::Location;
 use crate::step::{Atomicity, Direction};
 
 /// A script or a function that failed.

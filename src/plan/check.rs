@@ -7,8 +7,9 @@ use crate::id::MigrationId;
 use crate::migration::{Meta, Origin, Unread};
 use crate::problem::{Problem, ProblemKind};
 use crate::report::Migrations;
+use crate::script_options::ScriptOptions;
 use crate::step::{Atomicity, Direction, ForeignKeys, Step};
-use crate::stored::{ScriptOptions, StoredDown};
+use crate::stored::StoredDown;
 use crate::transaction_fit::TransactionFit;
 
 /// The findings about applying the migrations at these places.

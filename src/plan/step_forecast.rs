@@ -3,7 +3,7 @@
 use super::{Plan, together};
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, losses};
 use crate::policy::Policy;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::step::{DataLoss, Direction, ForeignKeys, Step};
 
 /// What is to be expected of a step.
@@ -13,6 +13,16 @@ pub(crate) struct StepForecast {
     pub(crate) is_code: bool,
     pub(crate) data_loss: DataLoss,
     pub(crate) foreign_keys: ForeignKeys,
+}
+
+impl Policy {
+    /// Whether a plan has to be looked at before anything can be said.
+    pub(crate) fn wants_effects(&self, plan: &Plan) -> bool {
+        let kinds = [ProblemKind::Destructive, ProblemKind::Opaque];
+        let says = |kind: &ProblemKind| self.verdict(*kind, plan.direction()) > Verdict::Allow;
+        let refuses = self.verdict(ProblemKind::Together, plan.direction()) == Verdict::Deny;
+        plan.steps().iter().any(|step| step.direction == Direction::Up) && (refuses || kinds.iter().any(says))
+    }
 }
 
 impl Plan {
@@ -45,7 +55,7 @@ impl Plan {
                 forecast.failure.as_ref().filter(|_| is_untold && !is_opaque && !step.is_stored)
             {
                 let why = format!("a statement could not be tried out: {fault}");
-                forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::ForecastRequest));
+                forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::SchemaCopy));
             }
             if step.direction == Direction::Up {
                 found.extend(destructive(step, &forecast, data_loss));

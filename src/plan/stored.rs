@@ -5,8 +5,9 @@ use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
+use crate::script_options::ScriptOptions;
 use crate::step::{Direction, Step};
-use crate::stored::{ScriptOptions, StoredDown};
+use crate::stored::StoredDown;
 
 /// Where such a script is.
 pub(crate) const ORIGIN: &str = "the script stored in the database";

@@ -4,13 +4,17 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::checksum::Checksum;
+use crate::dialect::Dialect;
 use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
-use crate::migration::{Migration, Origin, Unread};
+use crate::location::Location;
+use crate::migration::{Meta, Migration, Origin, Unread};
+use crate::policy::Policy;
+use crate::script_options::ScriptOptions;
 use crate::step::ForeignKeys;
-use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target::{Back, Empty, Known, Latest, Redo, Steps};
-use crate::transaction_fit::TransactionConflict;
+use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 mod policies;
 

@@ -2,7 +2,7 @@
 
 use super::TransactionMode;
 use crate::effect::Unparented;
-use crate::error::Location;
+use crate::location::Location;
 use crate::orphans::Broken;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::{Atomicity, ForeignKeys, Step};

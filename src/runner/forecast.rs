@@ -1,7 +1,7 @@
 //! Plans, and what is to be expected of their scripts.
 
-use super::MigrationRunner;
 use super::run::Stored;
+use super::{Forecaster, MigrationRunner};
 use crate::backend::{Backend, ForecastRequest, patiently};
 use crate::diff::lines;
 use crate::effect::{Forecast, PlannedScript, Trust};
@@ -16,10 +16,6 @@ use crate::problem::ProblemKind;
 use crate::step::{DataLoss, ForeignKeys};
 use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
-
-/// Finds out what the steps of a plan take away. It is a value, so that a program that never asks for it does not hold its code.
-pub(super) type Forecaster<B> =
-    fn(&MigrationRunner<B>, &mut <B as Backend>::Conn<'_>, Plan, &History) -> Result<Plan>;
 
 impl<B: Backend> MigrationRunner<B> {
     /// What [`run_to`](Self::run_to) would do, and what it would take away. It reads the database and nothing else.

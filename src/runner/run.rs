@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::MigrationRunner;
-use super::forecast::Forecaster;
+use super::{Forecaster, MigrationRunner};
+use crate::approval::Consent;
 use crate::backend::{Backend, LockAttempt, Session, TableForm, TrackingTable, patiently};
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
@@ -16,7 +16,6 @@ use crate::id::MigrationId;
 use crate::lock::{Held, Holding, Lock, LockError, taken};
 use crate::migration::{Body, Meta};
 use crate::plan::Plan;
-use crate::policy::Consent;
 use crate::problem::{ProblemKind, Verdict};
 use crate::report::Report;
 use crate::step::{Direction, Step};

@@ -56,7 +56,7 @@ impl<B: Backend> MigrationRunner<B> {
                 let form =
                     patiently(self.lock_timeout, || B::form(conn, &self.table)).map_err(self.reading())?;
                 if form != TableForm::Old {
-                    return Ok((TrackingTable::new(form, head, Vec::new()), History::beginning(head)));
+                    return Ok((TrackingTable::with_head(form, head, Vec::new()), History::beginning(head)));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::MigrationRunner;
+use crate::approval::Consent;
 use crate::backend::{Backend, TrackingTable};
 use crate::discovery::MigrationSource;
 use crate::effect::Forecast;
@@ -15,7 +16,7 @@ use crate::lock::Holding;
 use crate::migration::Meta;
 use crate::plan::check::conflict;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
-use crate::policy::{Consent, Policy};
+use crate::policy::Policy;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::step::{Direction, Step};

@@ -7,6 +7,7 @@
 
 mod body;
 mod client;
+mod comments;
 mod kind;
 mod lexer;
 #[cfg(test)]

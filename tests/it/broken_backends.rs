@@ -4,10 +4,13 @@ use std::cell::Cell;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
 
+use switchy_schema::backend::{
+    Catalog, Driver, Fault, Head, Locks, Progress, Records, Scope, Script, ScriptProgress, Touched,
+    TrackingTable,
+};
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    Atomicity, Backend, Dialect, Dirty, Fault, FaultKind, Head, HistoryDigest, LogEntry, MigrationId,
-    Progress, Record, Scope, Script, ScriptProgress, StoredDown, TableName, Touched, TrackingTable,
+    Atomicity, Dialect, Dirty, FaultKind, HistoryDigest, LogEntry, MigrationId, Record, StoredDown, TableName,
 };
 
 use crate::other_backends::toy::{Settings, Toy, Toys};
@@ -142,7 +145,7 @@ fn log(name: &TableName) -> TableName {
     if has(Defect::HasOneLog) { TableName::default() } else { name.clone() }
 }
 
-impl Backend for Broken {
+impl Driver for Broken {
     type Conn<'c> = &'c mut Settings;
     const DIALECT: Dialect = Dialect::Other("broken");
     const STATEMENTS_ARE_ATOMIC: bool = true;
@@ -183,18 +186,7 @@ impl Backend for Broken {
             if done.is_ok() { Self::commit(conn) } else { Self::rollback(conn) }?;
             return done;
         }
-        switchy_schema::atomically::<Self, R, E>(conn, scope, body)
-    }
-
-    fn run_code<R>(
-        conn: Conn<'_, '_>,
-        atomicity: Atomicity,
-        body: impl FnOnce(Conn<'_, '_>) -> Result<R, Fault>,
-    ) -> Result<(R, Touched), Fault> {
-        if has(Defect::LetsCodeEndTheTransaction) {
-            return body(conn).map(|done| (done, Touched::anything()));
-        }
-        Toy::run_code(conn, atomicity, body)
+        switchy_schema::backend::atomically::<Self, R, E>(conn, scope, body)
     }
 
     fn run_script(
@@ -225,6 +217,23 @@ impl Backend for Broken {
         }
     }
 
+    fn run_code<R>(
+        conn: Conn<'_, '_>,
+        atomicity: Atomicity,
+        body: impl FnOnce(Conn<'_, '_>) -> Result<R, Fault>,
+    ) -> Result<(R, Touched), Fault> {
+        if has(Defect::LetsCodeEndTheTransaction) {
+            return body(conn).map(|done| (done, Touched::anything()));
+        }
+        Toy::run_code(conn, atomicity, body)
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        if has(Defect::PlacesWrong) { Some(0) } else { Toy::offset_of(script, statement) }
+    }
+}
+
+impl Records for Broken {
     fn head(conn: Conn<'_, '_>, name: &TableName) -> Result<Head, Fault> {
         let head = Toy::head(conn, &table(name))?;
         Ok(match DEFECT.get() {
@@ -235,17 +244,17 @@ impl Backend for Broken {
     }
 
     fn read(conn: Conn<'_, '_>, name: &TableName) -> Result<TrackingTable, Fault> {
-        let mut ledger = Toy::read(conn, &table(name))?;
-        ledger.head = Self::head(conn, name)?;
+        let mut tracking = Toy::read(conn, &table(name))?;
+        tracking.head = Self::head(conn, name)?;
         match DEFECT.get() {
-            Some(Defect::MakesATableByReading) if ledger == TrackingTable::MISSING => {
+            Some(Defect::MakesATableByReading) if tracking == TrackingTable::MISSING => {
                 Toy::create_table(conn, &table(name), &[])?;
             }
-            Some(Defect::ReadsBackwards) => ledger.records.reverse(),
-            Some(Defect::SortsByName) => ledger.records.sort_by(|one, other| one.id.cmp(&other.id)),
+            Some(Defect::ReadsBackwards) => tracking.records.reverse(),
+            Some(Defect::SortsByName) => tracking.records.sort_by(|one, other| one.id.cmp(&other.id)),
             _ => {}
         }
-        Ok(ledger)
+        Ok(tracking)
     }
 
     fn create_table(conn: Conn<'_, '_>, name: &TableName, records: &[Record]) -> Result<(), Fault> {
@@ -297,10 +306,6 @@ impl Backend for Broken {
         }
     }
 
-    fn offset_of(script: &str, statement: u32) -> Option<usize> {
-        if has(Defect::PlacesWrong) { Some(0) } else { Toy::offset_of(script, statement) }
-    }
-
     fn delete(conn: Conn<'_, '_>, name: &TableName, id: &MigrationId) -> Result<(), Fault> {
         match DEFECT.get() {
             Some(Defect::DeletesNothing) => Ok(()),
@@ -313,30 +318,34 @@ impl Backend for Broken {
         }
     }
 
-    fn has_triggers_on(conn: Conn<'_, '_>, name: &TableName) -> Result<bool, Fault> {
-        Toy::has_triggers_on(conn, name)
-    }
-
     fn stamp(conn: Conn<'_, '_>, name: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
         if has(Defect::StampsNothing) { Ok(()) } else { Toy::stamp(conn, &table(name), digest) }
     }
 
-    fn append_log(conn: Conn<'_, '_>, name: &TableName, trace: &LogEntry) -> Result<(), Fault> {
-        let mut trace = trace.clone();
+    fn append_log(conn: Conn<'_, '_>, name: &TableName, entry: &LogEntry) -> Result<(), Fault> {
+        let mut entry = entry.clone();
         match DEFECT.get() {
             Some(Defect::LogsNothing) => return Ok(()),
-            Some(Defect::LogsWithoutReason) => trace.why = None,
+            Some(Defect::LogsWithoutReason) => entry.why = None,
             _ => {}
         }
-        Toy::append_log(conn, &log(name), &trace)
+        Toy::append_log(conn, &log(name), &entry)
     }
 
     fn read_log(conn: Conn<'_, '_>, name: &TableName) -> Result<Vec<LogEntry>, Fault> {
-        let mut traces = Toy::read_log(conn, &log(name))?;
+        let mut entries = Toy::read_log(conn, &log(name))?;
         if has(Defect::LogsBackwards) {
-            traces.reverse();
+            entries.reverse();
         }
-        Ok(traces)
+        Ok(entries)
+    }
+}
+
+impl Locks for Broken {}
+
+impl Catalog for Broken {
+    fn has_triggers_on(_: Conn<'_, '_>, _: &TableName) -> Result<bool, Fault> {
+        Ok(false)
     }
 }
 

@@ -1,13 +1,21 @@
-//! The house keeps its floors: arrows point down only.
+//! The house keeps its floors: arrows point down only, and no two files use each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::Imports;
+use words::words;
+
+mod imports;
+mod words;
 
 /// The floors of `DESIGN.md`, the lowest first. A module may use its own floor and those below.
 const FLOORS: [&[&str]; 7] = [
     &["id", "checksum", "dialect", "sql", "diff"],
     &[
+        "location",
+        "script_options",
         "history",
         "orphans",
         "step",
@@ -25,17 +33,24 @@ const FLOORS: [&[&str]; 7] = [
     ],
     &["backend"],
     &["migration", "discovery"],
-    &["graph", "target", "plan", "policy", "recovery", "adopt", "status", "validation"],
+    &["graph", "target", "plan", "policy", "approval", "recovery", "adopt", "status", "validation"],
     &["lock", "event", "hooks", "execute"],
     &["build", "runner", "test_utils"],
 ];
+
+/// The databases that the crate has an adapter for, as code spells them.
+const DATABASES: [&str; 3] = ["sqlite", "postgres", "mysql"];
 
 /// Where reasoning happens nothing acts: no database, no file, no clock.
 const PURE_FLOOR: usize = 4;
 const ACTING: [&str; 5] = ["crate::backend", "std::fs", "std::time", "std::env", "rusqlite::"];
 
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
 fn sources() -> Vec<PathBuf> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut folders = vec![src()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -50,11 +65,15 @@ fn sources() -> Vec<PathBuf> {
     files
 }
 
+/// Its path from `src`, with `/` between the parts.
+fn name(path: &Path) -> String {
+    let parts = path.strip_prefix(src()).unwrap().iter().map(|part| part.to_str().unwrap());
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// `src/plan/up.rs` belongs to `plan`.
 fn module(path: &Path) -> String {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let first = path.strip_prefix(src).unwrap().components().next().unwrap();
-    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    name(path).split('/').next().unwrap().trim_end_matches(".rs").to_owned()
 }
 
 /// The code of a file, without its tests, comments and documentation.
@@ -108,11 +127,104 @@ fn reasoning_touches_nothing() {
 }
 
 #[test]
+fn no_files_use_each_other() {
+    let imports = Imports::of(&|path| fs::read_to_string(src().join(path)).unwrap());
+    // That it sees a path, a re-export, a child that is called, and that a table of contents uses nothing.
+    assert!(imports.uses("plan.rs", "plan/check.rs"));
+    assert!(imports.uses("plan/check.rs", "plan/setting.rs"));
+    assert!(imports.uses("runner.rs", "discovery/source.rs"));
+    assert!(!imports.uses("discovery.rs", "discovery/source.rs"));
+    assert!(imports.len() > 800, "only {} uses were found", imports.len());
+    assert_none("files that use each other", &imports.circles());
+    assert_none("modules that use each other", &imports.by_module().circles());
+}
+
+#[test]
 fn no_source_file_has_outgrown_its_noun() {
     for path in sources().iter().filter(|path| !path.ends_with("tests.rs")) {
         let lines = fs::read_to_string(path).unwrap().lines().count();
-        assert!(lines <= 520, "{} has {lines} lines", path.display());
+        assert!(lines <= 500, "{} has {lines} lines", path.display());
     }
+}
+
+/// Only the adapters, what cuts their scripts, and the root know which databases there are.
+#[test]
+fn no_other_file_asks_which_servers_there_are() {
+    let may_ask = |name: &str| {
+        name == "lib.rs"
+            || ["backend", "sql"].contains(&name.split('/').next().unwrap().trim_end_matches(".rs"))
+    };
+    let mut asking = BTreeSet::new();
+    for path in sources().iter().filter(|path| !may_ask(&name(path))) {
+        let words = words(&fs::read_to_string(path).unwrap());
+        let asks = |words: &[String]| {
+            words[0] == "feature" && words[1] == "=" && ["\"mysql\"", "\"postgres\""].contains(&&*words[2])
+        };
+        if words.windows(3).any(asks) {
+            asking.insert(name(path));
+        }
+    }
+    assert_none("files that ask for the feature `postgres` or `mysql`", &asking);
+}
+
+/// What the adapters share is true of any database.
+#[test]
+fn the_shared_code_of_the_port_names_no_database() {
+    let mut naming = BTreeSet::new();
+    for path in sources() {
+        let name = name(&path);
+        let is_shared = match name.strip_prefix("backend/") {
+            Some(file) => !file.contains('/') && !DATABASES.iter().any(|own| file == format!("{own}.rs")),
+            None => name == "backend.rs",
+        };
+        if !is_shared {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let mut words = words(&text);
+        if name == "backend.rs" {
+            words = without_contents(&words);
+        }
+        let found: BTreeSet<String> = words
+            .iter()
+            .filter(|word| DATABASES.iter().any(|own| word.to_lowercase().contains(own)))
+            .cloned()
+            .collect();
+        if !found.is_empty() {
+            naming.insert(format!("{name}: {}", found.into_iter().collect::<Vec<_>>().join(" ")));
+        }
+    }
+    assert_none("files that name a database", &naming);
+}
+
+/// Without `mod x;`, `use x::X;` and what stands before them in brackets.
+fn without_contents(words: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let items = words.split_inclusive(|word| [";", "{", "}"].contains(&word.as_str()));
+    let mut is_in_use = false;
+    for item in items {
+        let mut words = item.iter().map(String::as_str).collect::<Vec<_>>();
+        while words.starts_with(&["#", "["]) {
+            let mut depth = 0;
+            let end = words.iter().position(|word| {
+                depth += i32::from(*word == "[") - i32::from(*word == "]");
+                depth == 0 && *word == "]"
+            });
+            words.drain(..=end.unwrap_or(words.len() - 1));
+        }
+        is_in_use |= words.iter().take(6).any(|word| ["mod", "use"].contains(word));
+        if !is_in_use {
+            kept.extend(item.iter().cloned());
+        }
+        is_in_use &= words.last() != Some(&";");
+    }
+    kept
+}
+
+#[track_caller]
+fn assert_none(what: &str, found: &BTreeSet<String>) {
+    let listed = found.iter().map(String::as_str).collect::<Vec<_>>().join("\n  ");
+    assert!(found.is_empty(), "there are {what}:\n  {listed}");
 }
 
 /// They pass over errors behind the first row, and behind the first answer.

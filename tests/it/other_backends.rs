@@ -29,10 +29,10 @@ fn a_backend_gets_its_files_and_keeps_its_records() {
     let plan = runner(&SET).plan(&mut settings, Target::Latest).unwrap();
     assert_eq!(plan.problems()[0].kind, ProblemKind::OtherDatabase);
     assert_eq!(runner(&SET).run(&mut settings).unwrap().applied.len(), 2);
-    assert_eq!(settings.value("theme"), Some("dark"));
+    assert_eq!(settings.values["theme"], "dark");
     assert!(runner(&SET).run(&mut settings).unwrap().is_up_to_date());
     runner(&SET).run_to(&mut settings, Target::Back(1)).unwrap();
-    assert_eq!(settings.value("theme"), Some("light"));
+    assert_eq!(settings.values["theme"], "light");
     assert_eq!(runner(&SET).pending(&mut settings).unwrap(), ["2_b"]);
 }
 
@@ -46,17 +46,17 @@ fn what_fails_or_panics_is_undone() {
         let error = runner(&broken).transaction(mode).run(&mut settings).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Step);
         assert_eq!(error.location().unwrap().position.unwrap().line, 2);
-        assert_eq!(settings.value("theme"), theme);
+        assert_eq!(settings.values.get("theme").map(String::as_str), theme);
         assert_eq!(runner(&broken).history(&mut settings).unwrap().records().len(), count);
     }
 
     let mut settings = Settings::default();
     let panics =
         Migration::<Toy>::function("1_it", |settings: &mut Settings| -> Result<(), std::fmt::Error> {
-            settings.set("theme", "dark");
+            settings.values.insert("theme".to_owned(), "dark".to_owned());
             panic!("half-way");
         });
     let runner = MigrationRunner::for_backend([panics]).unwrap();
     catch_unwind(AssertUnwindSafe(|| runner.run(&mut settings))).unwrap_err();
-    assert_eq!(settings.value("theme"), None);
+    assert_eq!(settings.values.get("theme").map(String::as_str), None);
 }

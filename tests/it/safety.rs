@@ -250,8 +250,8 @@ fn who_is_asked_sees_what_goes_and_how_many_rows() {
         effects.map(|effect| (effect.kind, &*effect.object, effect.rows, effect.evidence)).collect()
     };
     assert_eq!(told(0), []);
-    let table = (EffectKind::DropsTable, "log", Some(3), Evidence::ForecastRequest);
-    assert_eq!(told(1), [table, (EffectKind::DropsIndex, "by_tag", None, Evidence::ForecastRequest)]);
+    let table = (EffectKind::DropsTable, "log", Some(3), Evidence::SchemaCopy);
+    assert_eq!(told(1), [table, (EffectKind::DropsIndex, "by_tag", None, Evidence::SchemaCopy)]);
 }
 
 /// A person takes minutes to answer. In that time another program may migrate; the question is another one then.

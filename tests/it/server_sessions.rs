@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
+use switchy_schema::backend::Records;
 use switchy_schema::{Backend, FaultKind, Migration, MigrationRunner, Mysql, Postgres, Record, TableName};
 
 use crate::{mysql as on_mysql, postgres as on_postgres};

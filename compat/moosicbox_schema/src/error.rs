@@ -1,6 +1,7 @@
 //! [`MigrateError`]
 
-use switchy_schema::{Fault, MigrationError};
+use switchy_schema::MigrationError;
+use switchy_schema::backend::Fault;
 
 /// Why a database could not be migrated.
 #[derive(Debug, thiserror::Error)]

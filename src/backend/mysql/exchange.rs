@@ -5,8 +5,13 @@ use std::time::Duration;
 use mysql::Conn;
 
 use super::query::run;
-use super::{Mysql, definition, quoted, waiting};
-use crate::backend::{Backend, Scope, patiently};
+use super::query::waiting;
+use super::table::definition;
+use super::{Mysql, quoted};
+use crate::backend::driver::Driver;
+use crate::backend::records::Records;
+use crate::backend::retry::patiently;
+use crate::backend::script::Scope;
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};

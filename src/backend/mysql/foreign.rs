@@ -1,10 +1,11 @@
-//! TableLayout tables of other tools.
+//! Reading tables of other tools.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
+use super::query::text;
 use super::query::{column, fault, get};
-use super::{quoted, text};
+use super::quoted;
 use crate::backend::foreign;
 use crate::dialect::{TableName, quote_in};
 use crate::fault::Fault;

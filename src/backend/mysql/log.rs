@@ -3,9 +3,10 @@
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
+use super::query::columns;
 use super::query::{fault, get, run, text};
-use super::records::iso;
-use super::{PLACE, columns, quoted};
+use super::table::iso;
+use super::{PLACE, quoted};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use mysql::Conn;
 
 use super::Mysql;
+use crate::backend::driver::{Driver, Progress};
 use crate::backend::non_transactional::{self as common, TransactionState};
-use crate::backend::{Backend, Progress};
 use crate::fault::Fault;
 use crate::progress::ScriptProgress;
 

@@ -7,11 +7,15 @@ use super::non_transactional::{ScriptRun, Statement, StatementClass};
 use super::outcome::{self, Looks};
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, transactions};
+use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::faults::{KEEP_OUT, lost_with_session};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Begin, Commit, Plain, Repeatable, Rollback};
+use crate::backend::retry::patiently;
 use crate::backend::row_count::asks_for_row_count;
+use crate::backend::script::Script;
 use crate::backend::server_transactions::{chains, distributed};
-use crate::backend::{Backend, KEEP_OUT, Progress, Script, Session, closed, lost_with_session, patiently};
+use crate::backend::session::Session;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{
     Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use mysql::Conn;
 
 use super::query::{NO_SUCH_TABLE, UNKNOWN_COLUMN, code, fault, get, text, waiting_rows};
-use super::records::{INSERTED, inserted, is_at, matched, sets};
+use super::table::{INSERTED, inserted, is_at, matched, sets};
 use super::{Mysql, PLACE, quoted};
-use crate::backend::Backend;
+use crate::backend::driver::Driver;
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::{Dirty, Head, HistoryDigest, Record};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Mysql;
-use crate::backend::Scope;
+use crate::backend::script::Scope;
 use crate::backend::server_transactions::chains;
 use crate::backend::transaction_fit::{passed_over, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;

@@ -1,4 +1,4 @@
-//! TableLayout tables of other tools.
+//! Reading tables of other tools.
 
 use postgres::Client;
 

@@ -2,8 +2,10 @@
 
 use postgres::Client;
 
-use super::records::date;
-use super::{PLACE, columns, execute, fault, query};
+use super::PLACE;
+use super::query::{execute, fault, query};
+use super::table::columns;
+use super::table::date;
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;

@@ -3,7 +3,7 @@
 use postgres::Client;
 use postgres::error::SqlState;
 
-use super::script::{is_setting, prepares_transaction, refused_as};
+use super::query::refused_as;
 use super::{Postgres, outcome, settings};
 use crate::backend::non_transactional::{self as common, ScriptRun, TransactionState};
 use crate::backend::server_transactions::{chains, distributed};
@@ -46,6 +46,20 @@ pub(super) fn classify(text: &str) -> StatementClass {
     } else {
         StatementClass::Common(Plain)
     }
+}
+
+/// Whether a statement changes nothing but settings of the session.
+pub(super) fn is_setting(text: &str) -> bool {
+    let mut tokens = Tokens::new(text);
+    let first = tokens.next();
+    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    is(&["set", "reset", "load"]) || (is(&["select"]) && tokens.take(3).any(|token| token.is("set_config")))
+}
+
+pub(super) fn prepares_transaction(text: &str) -> bool {
+    let mut tokens = Tokens::new(text);
+    let mut next_is = |word| tokens.next().is_some_and(|token| token.is(word));
+    next_is("prepare") && next_is("transaction")
 }
 
 /// Runs a statement outside the engine's transaction, and records that it is done.

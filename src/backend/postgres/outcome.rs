@@ -3,7 +3,7 @@
 use postgres::Client;
 use postgres::error::SqlState;
 
-use super::script::refused_as;
+use super::query::refused_as;
 use super::{execute, fault, query};
 use crate::backend::table::state;
 use crate::dialect::TableName;

@@ -67,6 +67,12 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
     }
 }
 
+/// Whether the server refused with this state.
+pub(super) fn refused_as(fault: &Fault, state: &SqlState) -> bool {
+    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<postgres::Error>());
+    error.and_then(postgres::Error::code) == Some(state)
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

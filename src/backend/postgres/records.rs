@@ -1,149 +1,135 @@
-//! TableLayout and writing the records of a table.
+//! [`Records`] for Postgres.
 
-use postgres::error::SqlState;
-use postgres::{Client, SimpleQueryMessage};
+use postgres::Client;
 
-use super::{PLACE, execute, fault, query};
-use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
+use super::table::{columns, head, heading, inserting, records, write};
+use super::{PLACE, execute, fault};
+use super::{Postgres, log, outcome};
+use crate::backend::driver::Driver;
+use crate::backend::records::Records;
+use crate::backend::table::exactly_one;
+use crate::backend::table::recognised;
+use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
+use crate::history::{Dirty, HistoryDigest};
 use crate::history::{Head, Record};
+use crate::id::MigrationId;
+use crate::log_entry::LogEntry;
 
-pub(super) fn heading(table: &TableName, digest: &str) -> String {
-    let name = table.quoted();
-    format!("SELECT {digest}, (SELECT count(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1")
-}
+impl Records for Postgres {
+    fn head(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
+        head(conn, &heading(table, "basis"))
+    }
 
-pub(super) fn head(conn: &mut Client, sql: &str) -> Result<Head, Fault> {
-    // The simple protocol takes one round trip; a prepared statement takes two.
-    let rows = match conn.simple_query(sql) {
-        Ok(rows) => rows,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(Head::EMPTY),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNKNOWN_HEAD),
-        Err(error) => return Err(fault(error)),
-    };
-    Ok(told(&rows))
-}
+    fn clean_head(conn: &mut &mut Client, table: &TableName) -> Result<Head, Fault> {
+        let unless_dirty = format!(
+            "CASE WHEN EXISTS (SELECT 1 FROM {} WHERE dirty <> 0) THEN NULL ELSE basis END",
+            table.quoted()
+        );
+        head(conn, &heading(table, &unless_dirty))
+    }
 
-/// The head that an answer tells.
-pub(super) fn told(messages: &[SimpleQueryMessage]) -> Head {
-    let row = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    row.map_or(Head::EMPTY, |row| Head {
-        digest: row.get(0).and_then(|text| text.parse().ok()),
-        count: row.get(1).and_then(|text| text.parse().ok()).unwrap_or_default(),
-    })
-}
+    fn form(conn: &mut &mut Client, table: &TableName) -> Result<TableForm, Fault> {
+        let columns = columns(conn, table)?;
+        if columns.is_empty() {
+            return Ok(TableForm::Missing);
+        }
+        let has_places = columns.iter().any(|column| column == PLACE);
+        Ok(if has_places { recognised(&columns)?.form } else { TableForm::Old })
+    }
 
-pub(super) fn inserting(table: &TableName, digest: &str) -> String {
-    format!(
-        "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
-        down_options, down_checksum, basis)
-        VALUES ($1, coalesce($2::timestamp AT TIME ZONE 'UTC', clock_timestamp()), $3, $4::integer, $5::bigint, $6::integer,
-        $7::integer, $8, $9, $10, $11, $12, $13, {digest})",
-        table.quoted()
-    )
-}
+    fn append(
+        conn: &mut &mut Client,
+        table: &TableName,
+        record: &Record,
+        digest: HistoryDigest,
+    ) -> Result<(), Fault> {
+        write(conn, &inserting(table, "$14"), record, Some(&digest.to_string()))
+    }
 
-/// Runs a statement with the values of a record as its parameters, and the digest as the last one if that is to be written too.
-pub(super) fn write(
-    conn: &mut Client,
-    sql: &str,
-    record: &Record,
-    digest: Option<&str>,
-) -> Result<(), Fault> {
-    let values = Values::from(record);
-    let (dirty, duration) = (values.dirty.to_string(), values.duration_ms.map(|ms| ms.to_string()));
-    let [statement, statements] =
-        [values.statement, values.statements].map(|number| number.map(|number| number.to_string()));
-    let values = [
-        Some(values.name),
-        values.run_on,
-        values.checksum.as_deref(),
-        Some(&dirty),
-        duration.as_deref(),
-        statement.as_deref(),
-        statements.as_deref(),
-        values.mark,
-        values.failure,
-        values.up_sql,
-        values.down_sql,
-        values.down_options,
-        values.down_checksum.as_deref(),
-        digest,
-    ];
-    let values = if digest.is_some() { &values[..] } else { &values[..values.len() - 1] };
-    let rows = execute(conn, sql, values);
-    exactly_one(rows.map_err(fault)?, &record.id)
-}
+    fn read(conn: &mut &mut Client, table: &TableName) -> Result<TrackingTable, Fault> {
+        let columns = columns(conn, table)?;
+        if columns.is_empty() {
+            return Ok(TrackingTable::MISSING);
+        }
+        let reading = recognised(&columns)?;
+        // The place of a row is told by a column of ours; a table of an older form has the order in which it was written.
+        let has_places = columns.iter().any(|column| column == PLACE);
+        let (records, digest) = records(conn, table, &reading, has_places).map_err(fault)?;
+        let head = reading.head(records.len(), digest.as_deref());
+        let form = if has_places { reading.form } else { TableForm::Old };
+        Ok(TrackingTable::with_head(form, head, records))
+    }
 
-/// A date as the records have it: UTC, with milliseconds.
-pub(super) fn date(column: &str, is_local: bool) -> String {
-    let moment = if is_local { column.to_owned() } else { format!("{column} AT TIME ZONE 'UTC'") };
-    format!("to_char({moment}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')")
-}
+    fn create_table(conn: &mut &mut Client, table: &TableName, records: &[Record]) -> Result<(), Fault> {
+        let name = table.quoted();
+        Self::execute(
+            conn,
+            &format!(
+                "DROP TABLE IF EXISTS {name};
+                CREATE TABLE {name} (
+                    name TEXT NOT NULL UNIQUE,
+                    run_on TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+                    checksum TEXT,
+                    dirty INTEGER NOT NULL DEFAULT 0,
+                    duration_ms BIGINT,
+                    basis TEXT,
+                    statement INTEGER,
+                    statements INTEGER,
+                    mark TEXT,
+                    failure TEXT,
+                    up_sql TEXT,
+                    down_sql TEXT,
+                    down_options TEXT,
+                    down_checksum TEXT,
+                    {PLACE} BIGINT GENERATED BY DEFAULT AS IDENTITY
+                )"
+            ),
+        )?;
+        records.iter().try_for_each(|record| Self::insert(conn, table, record))
+    }
 
-/// The records, oldest first, and the digest on the newest of them.
-pub(super) fn records(
-    conn: &mut Client,
-    table: &TableName,
-    reading: &TableLayout,
-    has_places: bool,
-) -> Result<(Vec<Record>, Option<String>), postgres::Error> {
-    let text = |column: Option<&'static str>| {
-        column.map_or("NULL::text".to_owned(), |column| format!("{column}::text"))
-    };
-    let sql = "SELECT atttypid = 'timestamptz'::regtype FROM pg_attribute
-        WHERE attrelid = to_regclass($1) AND attname = 'run_on'";
-    let is_local =
-        query(conn, sql, &[Some(&table.quoted())])?.first().is_none_or(|row| !row.get::<_, bool>(0));
-    let measured = reading.duration_ms.unwrap_or("NULL");
-    let finished = reading.finished_on.unwrap_or("NULL");
-    let duration = format!(
-        "coalesce({measured}::bigint, (extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint)"
-    );
-    let sql = format!(
-        "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {}, {}::bigint, {}
-        FROM {} ORDER BY {}",
-        text(Some(reading.name)),
-        date("run_on", is_local),
-        text(reading.checksum),
-        reading.dirty.unwrap_or("0"),
-        text(reading.status),
-        reading.statement.unwrap_or("NULL"),
-        text(reading.failure),
-        text(reading.up_sql),
-        text(reading.down_sql),
-        text(reading.down_options),
-        text(reading.down_checksum),
-        text(reading.digest),
-        reading.statements.unwrap_or("NULL"),
-        text(reading.mark),
-        table.quoted(),
-        if has_places { PLACE } else { "run_on, ctid" },
-    );
-    let rows = query(conn, &sql, &[])?;
-    let record = |row: &postgres::Row| {
-        Record::from(Row {
-            name: row.get(0),
-            run_on: row.get::<_, Option<String>>(1).unwrap_or_default(),
-            checksum: row.get(2),
-            dirty: row.get::<_, Option<i64>>(3).unwrap_or(UP_BEGAN),
-            status: row.get(4),
-            duration_ms: row.get::<_, Option<i64>>(5).and_then(|ms| u64::try_from(ms).ok()),
-            statement: row.get::<_, Option<i64>>(6).and_then(|number| u32::try_from(number).ok()),
-            statements: row.get::<_, Option<i64>>(13).and_then(|number| u32::try_from(number).ok()),
-            mark: row.get(14),
-            failure: row.get(7),
-            up_sql: row.get(8),
-            down_sql: row.get(9),
-            down_options: row.get(10),
-            down_checksum: row.get(11),
-        })
-    };
-    let records = rows.iter().map(record).collect();
-    let digest = rows.last().and_then(|row| row.get(12));
-    Ok((records, digest))
+    fn insert(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
+        write(conn, &inserting(table, "NULL"), record, None)
+    }
+
+    fn update(conn: &mut &mut Client, table: &TableName, record: &Record) -> Result<(), Fault> {
+        let sql = format!(
+            "UPDATE {} SET run_on = coalesce($2::timestamp AT TIME ZONE 'UTC', run_on), checksum = $3, dirty = $4::integer,
+            duration_ms = $5::bigint, statement = $6::integer, statements = $7::integer, mark = $8, failure = $9, up_sql = $10,
+            down_sql = $11, down_options = $12, down_checksum = $13 WHERE name = $1",
+            table.quoted()
+        );
+        write(conn, &sql, record, None)
+    }
+
+    fn advance(
+        conn: &mut &mut Client,
+        table: &TableName,
+        id: &MigrationId,
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault> {
+        outcome::advance(conn, table, id, from, to)
+    }
+
+    fn delete(conn: &mut &mut Client, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
+        let sql = format!("DELETE FROM {} WHERE name = $1", table.quoted());
+        exactly_one(execute(conn, &sql, &[Some(id.as_str())]).map_err(fault)?, id)
+    }
+
+    fn stamp(conn: &mut &mut Client, table: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
+        let name = table.quoted();
+        let sql = format!("UPDATE {name} SET basis = $1 WHERE {PLACE} = (SELECT max({PLACE}) FROM {name})");
+        execute(conn, &sql, &[Some(&digest.to_string())]).map(drop).map_err(fault)
+    }
+
+    fn append_log(conn: &mut &mut Client, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+        log::write(conn, log, log_entry)
+    }
+
+    fn read_log(conn: &mut &mut Client, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
+        log::read(conn, log)
+    }
 }

@@ -1,16 +1,18 @@
 //! Running a script, statement by statement.
 
 use postgres::Client;
-use postgres::error::{ErrorPosition, SqlState};
+use postgres::error::ErrorPosition;
 
-use super::non_transactional::{self, StatementClass};
+use super::non_transactional::{self, StatementClass, is_setting, prepares_transaction};
 use super::settings::{self, Settings};
 use super::{Postgres, fault, transactions};
+use crate::backend::driver::{Driver, Progress};
+use crate::backend::faults::{KEEP_OUT, lost_with_session};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Commit, Repeatable};
 use crate::backend::non_transactional::{ScriptRun, TransactionState};
+use crate::backend::script::Script;
 use crate::backend::server_transactions::chains;
-use crate::backend::{Backend, KEEP_OUT, Progress, Script, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
@@ -94,25 +96,6 @@ fn run_again(
     } else {
         Ok(())
     }
-}
-
-/// Whether a statement changes nothing but settings of the session.
-pub(super) fn is_setting(text: &str) -> bool {
-    let mut tokens = Tokens::new(text);
-    let first = tokens.next();
-    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
-    is(&["set", "reset", "load"]) || (is(&["select"]) && tokens.take(3).any(|token| token.is("set_config")))
-}
-
-pub(super) fn prepares_transaction(text: &str) -> bool {
-    let mut tokens = Tokens::new(text);
-    let mut next_is = |word| tokens.next().is_some_and(|token| token.is(word));
-    next_is("prepare") && next_is("transaction")
-}
-
-pub(super) fn refused_as(fault: &Fault, state: &SqlState) -> bool {
-    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<postgres::Error>());
-    error.and_then(postgres::Error::code) == Some(state)
 }
 
 fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(), Fault> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use postgres::{Client, SimpleQueryMessage};
 
 use super::{Postgres, fault, query, quiet};
-use crate::backend::{Backend, Scope, Session, atomically};
+use crate::backend::driver::{Driver, atomically};
+use crate::backend::script::Scope;
+use crate::backend::session::Session;
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::sql::{Token, Tokens};

@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::{message, quote};
+use super::message;
+use crate::dialect::quote;
 
 /// Their names, that of the database itself among them.
 pub(super) fn databases(conn: &Connection) -> rusqlite::Result<Vec<String>> {

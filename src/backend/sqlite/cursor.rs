@@ -1,6 +1,6 @@
-//! [`TokenCursor`]: reading what a statement says, word by word.
+//! [`TokenCursor`]: reading what a statement says, word by word; and [`Pragma`], which is read so.
 
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, statement_start};
 
 /// The tokens of a statement, of which the next one can be passed over.
 pub(super) struct TokenCursor<'a>(Tokens<'a>);
@@ -69,4 +69,24 @@ impl<'a> Iterator for TokenCursor<'a> {
 /// Whether a name is spelled as it is. A quote in it may be there twice.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.contains(['"', '\'', '`'])
+}
+
+/// `PRAGMA schema.name = value` or `PRAGMA schema.name(value)`
+pub(super) struct Pragma<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: Option<&'a str>,
+}
+
+impl<'a> Pragma<'a> {
+    pub(super) fn of(own: &'a str) -> Option<Self> {
+        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
+        tokens.next().filter(|first| first.is("pragma"))?;
+        let mut name = tokens.next()?.spelling()?;
+        if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
+            name = tokens.next()?.spelling()?;
+        }
+        let value =
+            tokens.next_if(|token| matches!(token, Token::Mark(b'=' | b'('))).and_then(|_| tokens.next());
+        Some(Self { name, value: value.and_then(Token::spelling) })
+    }
 }

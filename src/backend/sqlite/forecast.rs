@@ -225,7 +225,7 @@ impl Stage<'_> {
             self.takes |= step.seen.takes || step.seen.writes_schema && !step.seen.is_schema;
             if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
                 let what = "it writes to the table of the schema itself";
-                forecast.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::ForecastRequest));
+                forecast.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::SchemaCopy));
             }
             if step.failure.is_none() && rule == Rule::Database && step.seen.is_schema {
                 step = match self.trapped(before) {
@@ -239,11 +239,7 @@ impl Stage<'_> {
                 }
                 (Some(unseen), _) => {
                     forecast.effects.extend(scan(own));
-                    forecast.effects.push(Effect::new(
-                        EffectKind::Unknown,
-                        unseen,
-                        Evidence::ForecastRequest,
-                    ));
+                    forecast.effects.push(Effect::new(EffectKind::Unknown, unseen, Evidence::SchemaCopy));
                 }
                 (None, _) => {}
             }

@@ -1,9 +1,10 @@
-//! TableLayout what is not the engine's: tables of other tools, and the schema as a whole.
+//! Reading what is not the engine's: tables of other tools, and the schema as a whole.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{columns, fault, in_main, message};
+use super::table::columns;
+use super::{fault, in_main, message};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, Definition, ForeignTable};

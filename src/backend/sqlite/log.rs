@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{columns, fault, in_main, is_missing};
+use super::table::{columns, is_missing};
+use super::{fault, in_main};
 use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;

@@ -1,121 +1,158 @@
-//! TableLayout and writing the records of a table.
+//! [`Records`] for Sqlite.
 
 use rusqlite::{Connection, params};
 
-use super::{fault, in_main, is_missing, message};
-use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
+use super::table::{columns, head, index_dirty, inserting, is_missing, records, write};
+use super::{Sqlite, log};
+use super::{fault, in_main, message};
+use crate::backend::records::Records;
+use crate::backend::table::exactly_one;
+use crate::backend::table::{recognised, state};
+use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
+use crate::history::{Dirty, HistoryDigest};
 use crate::history::{Head, Record};
+use crate::id::MigrationId;
+use crate::log_entry::LogEntry;
 
-/// The digest on the newest record, unless one is dirty, and how many there are.
-pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<Head, Fault> {
-    let read = || -> rusqlite::Result<Option<Head>> {
-        let mut statement = conn.prepare(sql)?;
-        let asks_for_dirty = statement.column_count() > 2;
-        let mut rows = statement.query([])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let is_dirty = asks_for_dirty && row.get(2)?;
-        let digest = row.get_ref(0)?.as_str().ok().filter(|_| !is_dirty).and_then(|text| text.parse().ok());
-        Ok(Some(Head { digest, count: usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default() }))
-    };
-    match read() {
-        Ok(head) => Ok(head.unwrap_or(Head::EMPTY)),
-        Err(error) if is_missing(&error, table) => Ok(Head::EMPTY),
-        Err(error) if message(&error).starts_with("no such column: ") => Ok(UNKNOWN_HEAD),
-        Err(error) => Err(fault(error)),
+impl Records for Sqlite {
+    fn head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
+        let name = in_main(table);
+        let sql =
+            format!("SELECT basis, (SELECT count(*) FROM {name}) FROM {name} ORDER BY rowid DESC LIMIT 1");
+        head(conn, table, &sql)
     }
-}
 
-pub(super) fn inserting(table: &TableName, digest: &str) -> String {
-    format!(
-        "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
-        down_options, down_checksum, basis)
-        VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, {digest})",
-        in_main(table)
-    )
-}
-
-pub(super) fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
-    let values = Values::from(record);
-    let params = params![
-        values.name,
-        values.run_on,
-        values.checksum,
-        values.dirty,
-        values.duration_ms,
-        values.statement,
-        values.statements,
-        values.mark,
-        values.failure,
-        values.up_sql,
-        values.down_sql,
-        values.down_options,
-        values.down_checksum
-    ];
-    exactly_one(conn.execute(sql, params).map_err(fault)?, &record.id)
-}
-
-pub(super) fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<String>> {
-    let statement = conn.prepare(&format!("SELECT * FROM {name} LIMIT 0"))?;
-    (0..statement.column_count()).map(|column| statement.column_name(column).map(str::to_owned)).collect()
-}
-
-/// The records, oldest first, and the digest on the newest of them.
-pub(super) fn records(
-    conn: &Connection,
-    name: &str,
-    reading: &TableLayout,
-) -> rusqlite::Result<(Vec<Record>, Option<String>)> {
-    let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
-    let measured = or_null(reading.duration_ms);
-    let duration = match reading.finished_on {
-        Some(finished) => format!(
-            "coalesce({measured}, CAST(round((julianday({finished}) - julianday(run_on)) * 86400000) AS INTEGER))"
-        ),
-        None => measured.to_owned(),
-    };
-    let sql = format!(
-        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-        FROM {name} ORDER BY rowid",
-        reading.name,
-        or_null(reading.checksum),
-        reading.dirty.unwrap_or("0"),
-        or_null(reading.status),
-        duration,
-        or_null(reading.statement),
-        or_null(reading.failure),
-        or_null(reading.digest),
-        or_null(reading.up_sql),
-        or_null(reading.down_sql),
-        or_null(reading.down_options),
-        or_null(reading.down_checksum),
-        or_null(reading.statements),
-        or_null(reading.mark),
-    );
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    let (mut records, mut digest) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        // Columns have no fixed type in SQLite: what is not of the type we write is as good as absent.
-        let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
-        records.push(Record::from(Row {
-            name: text(0).unwrap_or_default(),
-            run_on: text(1).unwrap_or_default(),
-            checksum: text(2),
-            dirty: row.get(3).unwrap_or(UP_BEGAN),
-            status: text(4),
-            duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
-            statement: row.get(6).ok(),
-            statements: row.get(13).ok(),
-            mark: text(14),
-            failure: text(7),
-            up_sql: text(9),
-            down_sql: text(10),
-            down_options: text(11),
-            down_checksum: text(12),
-        }));
-        digest = text(8);
+    /// The partial index that [`create_table`](Self::create_table) makes is nearly always empty, so this takes little longer than the head.
+    fn clean_head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
+        let name = in_main(table);
+        let sql = format!(
+            "SELECT basis, (SELECT count(*) FROM {name}), EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) FROM {name} \
+             ORDER BY rowid DESC LIMIT 1"
+        );
+        head(conn, table, &sql)
     }
-    Ok((records, digest))
+
+    fn form(conn: &mut &Connection, table: &TableName) -> Result<TableForm, Fault> {
+        match columns(conn, &in_main(table)) {
+            Err(error) if is_missing(&error, table) => Ok(TableForm::Missing),
+            columns => Ok(recognised(&columns.map_err(fault)?)?.form),
+        }
+    }
+
+    fn append(
+        conn: &mut &Connection,
+        table: &TableName,
+        record: &Record,
+        digest: HistoryDigest,
+    ) -> Result<(), Fault> {
+        write(conn, &inserting(table, &format!("'{digest}'")), record)
+    }
+
+    fn data_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
+        conn.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Some).map_err(fault)
+    }
+
+    fn read(conn: &mut &Connection, table: &TableName) -> Result<TrackingTable, Fault> {
+        let name = in_main(table);
+        loop {
+            let found = match columns(conn, &name) {
+                Err(error) if is_missing(&error, table) => return Ok(TrackingTable::MISSING),
+                found => found.map_err(fault)?,
+            };
+            let reading = recognised(&found)?;
+            let (records, digest) = match records(conn, &name, &reading) {
+                // Another program has brought the table up to date between the two statements.
+                Err(error)
+                    if message(&error).starts_with("no such column")
+                        && columns(conn, &name).is_ok_and(|now| now != found) =>
+                {
+                    continue;
+                }
+                records => records.map_err(fault)?,
+            };
+            let head = reading.head(records.len(), digest.as_deref());
+            return Ok(TrackingTable::with_head(reading.form, head, records));
+        }
+    }
+
+    fn create_table(conn: &mut &Connection, table: &TableName, records: &[Record]) -> Result<(), Fault> {
+        let name = in_main(table);
+        conn.execute_batch(&format!(
+            "DROP TABLE IF EXISTS {name};
+            CREATE TABLE {name} (
+                name TEXT NOT NULL UNIQUE,
+                run_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+                checksum TEXT,
+                dirty INTEGER NOT NULL DEFAULT 0,
+                duration_ms INTEGER,
+                basis TEXT,
+                statement INTEGER,
+                statements INTEGER,
+                mark TEXT,
+                failure TEXT,
+                up_sql TEXT,
+                down_sql TEXT,
+                down_options TEXT,
+                down_checksum TEXT
+            )"
+        ))
+        .map_err(fault)?;
+        index_dirty(conn, table).map_err(fault)?;
+        records.iter().try_for_each(|record| Self::insert(conn, table, record))
+    }
+
+    fn insert(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
+        write(conn, &inserting(table, "NULL"), record)
+    }
+
+    fn update(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
+        write(
+            conn,
+            &format!(
+                "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
+                statement = ?6, statements = ?7, mark = ?8, failure = ?9, up_sql = ?10, down_sql = ?11,
+                down_options = ?12, down_checksum = ?13 WHERE name = ?1",
+                in_main(table)
+            ),
+            record,
+        )
+    }
+
+    fn advance(
+        conn: &mut &Connection,
+        table: &TableName,
+        id: &MigrationId,
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault> {
+        let sql = format!(
+            "UPDATE {} SET statement = ?2, statements = ?3, mark = ?4, failure = ?5
+            WHERE name = ?1 AND dirty = ?6 AND statement IS ?7 AND mark IS ?8",
+            in_main(table)
+        );
+        let (Dirty { statement, of, mark, failure, .. }, state) = (to, state(from));
+        let values = params![id.as_str(), statement, of, mark, failure, state, from.statement, from.mark];
+        Ok(conn.execute(&sql, values).map_err(fault)? > 0)
+    }
+
+    fn delete(conn: &mut &Connection, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
+        let sql = format!("DELETE FROM {} WHERE name = ?1", in_main(table));
+        exactly_one(conn.execute(&sql, [id.as_str()]).map_err(fault)?, id)
+    }
+
+    fn stamp(conn: &mut &Connection, table: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
+        let name = in_main(table);
+        let sql = format!("UPDATE {name} SET basis = ?1 WHERE rowid = (SELECT max(rowid) FROM {name})");
+        conn.execute(&sql, [digest.to_string()]).map(drop).map_err(fault)
+    }
+
+    fn append_log(conn: &mut &Connection, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+        log::write(conn, log, log_entry)
+    }
+
+    fn read_log(conn: &mut &Connection, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
+        log::read(conn, log)
+    }
 }

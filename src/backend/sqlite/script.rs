@@ -7,12 +7,16 @@ use std::time::Duration;
 use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
+use super::cursor::Pragma;
 use super::tracker::Tracker;
 use super::{Sqlite, fault, keys, message, transactions, tripwire};
+use crate::backend::driver::Progress;
+use crate::backend::faults::{KEEP_OUT, ended_transaction, lost_with_session};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::{ScriptRun, StatementClass};
+use crate::backend::retry::patiently;
 use crate::backend::row_count::asks_for_row_count;
-use crate::backend::{KEEP_OUT, Progress, Script, ended_transaction, lost_with_session, patiently};
+use crate::backend::script::Script;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::transactions::Control;
 use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};
@@ -347,24 +351,4 @@ fn controls_transaction(word: &str) -> Fault {
         "it would end the transaction that it runs in"
     };
     Fault::new(FaultKind::Other, what).remedy(KEEP_OUT)
-}
-
-/// `PRAGMA schema.name = value` or `PRAGMA schema.name(value)`
-pub(super) struct Pragma<'a> {
-    pub(super) name: &'a str,
-    pub(super) value: Option<&'a str>,
-}
-
-impl<'a> Pragma<'a> {
-    pub(super) fn of(own: &'a str) -> Option<Self> {
-        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
-        tokens.next().filter(|first| first.is("pragma"))?;
-        let mut name = tokens.next()?.spelling()?;
-        if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
-            name = tokens.next()?.spelling()?;
-        }
-        let value =
-            tokens.next_if(|token| matches!(token, Token::Mark(b'=' | b'('))).and_then(|_| tokens.next());
-        Some(Self { name, value: value.and_then(Token::spelling) })
-    }
 }

@@ -1,7 +1,7 @@
 //! What the statements of a script do to a transaction.
 
 use super::Sqlite;
-use super::script::Pragma;
+use super::cursor::Pragma;
 use crate::backend::transaction_fit::{passed_over, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::transactions::{Control, Ends};

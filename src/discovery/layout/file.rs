@@ -2,24 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Entry, Shape};
+use super::entry::Entry;
 use crate::dialect::Dialect;
-use crate::error::{Failure, Location, MigrationError, Result, refuse_nul};
-use crate::id::MigrationId;
-
-/// The database of this name, if a set for a kind of database may speak of it.
-pub(in crate::discovery) fn dialect(own: Dialect, name: &str) -> Option<Dialect> {
-    let known = [
-        ("sqlite", Dialect::Sqlite),
-        ("sqlite3", Dialect::Sqlite),
-        ("postgres", Dialect::Postgres),
-        ("postgresql", Dialect::Postgres),
-        ("mysql", Dialect::Mysql),
-        ("mariadb", Dialect::Mysql),
-        (own.name(), own),
-    ];
-    known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, dialect)| dialect)
-}
+use crate::discovery::database::dialect;
+use crate::error::{Failure, MigrationError, Result, refuse_nul};
+use crate::location::Location;
 
 /// The database of the folder at the root, and an id: what may be defined only once.
 pub(super) type Key = (Option<Dialect>, String);
@@ -95,15 +82,6 @@ impl File {
             Kind::InFolder(_) => (self.folder.clone(), None),
             _ => (self.folder.clone(), Some(self.id.clone())),
         }
-    }
-
-    /// Whether it has no version, and is laid out otherwise than the migrations around it that have one.
-    pub(super) fn is_stray(&self, shape: Option<&Shape>) -> bool {
-        let is_other = matches!(
-            (&self.kind, shape),
-            (Kind::Flat(_), Some(Shape::Folders)) | (Kind::InFolder(_), Some(Shape::Files))
-        );
-        is_other && !MigrationId::from(self.id.as_str()).has_version()
     }
 
     pub(super) fn text(self) -> Result<Text> {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use crate::checksum::Checksum;
-use crate::error::{Failure, Location, Result};
+use crate::error::{Failure, Result};
+use crate::location::Location;
 
 /// A folder with the files that were fetched, and for each URL the manifest that was used last. Nothing in it is believed
 /// unless its hash fits, and each file appears whole or not at all.

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
-use super::RemoteMigrations;
 use super::address::Address;
 use super::manifest::Shown;
-use crate::error::{Failure, Location, MigrationError};
+use super::settings::RemoteMigrations;
+use crate::error::{Failure, MigrationError};
+use crate::location::Location;
 
 /// A failure, and whether the same may go well later.
 #[derive(Debug)]

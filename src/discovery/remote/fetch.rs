@@ -11,7 +11,10 @@ use ureq::{Agent, Body};
 use super::address::{Address, presentable};
 use super::error::{RemoteError, what_failed};
 use super::manifest::Shown;
-use super::{DAY, RemoteMigrations};
+use super::settings::RemoteMigrations;
+
+/// Nothing is waited for longer than this.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A server may send us on so often.
 const MOST_REDIRECTS: usize = 5;

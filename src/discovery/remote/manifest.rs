@@ -7,10 +7,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Limits;
+use super::settings::Limits;
 use crate::checksum::{Checksum, without_bom};
 use crate::discovery::folder;
-use crate::error::{Failure, Location, MigrationError, Printable, Result};
+use crate::error::{Failure, MigrationError, Printable, Result};
+use crate::location::Location;
 
 /// The version of the format that is written and read.
 const VERSION: u32 = 1;

@@ -1,6 +1,6 @@
 //! The commands of the client: which are refused, and what `DELIMITER` says.
 
-use super::lexer::blank_len;
+use super::comments::blank_len;
 use crate::sql::pieces::Refused;
 
 /// The commands of MySQL's and MariaDB's client that begin no statement of any server. `help` and `use` do.

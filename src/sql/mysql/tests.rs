@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{lexer, statements};
+use super::{comments, statements};
 use crate::sql::pieces::Piece;
 
 /// Scripts and their statements.
@@ -210,7 +210,7 @@ fn cut(script: &str) -> Vec<Piece<'_>> {
 /// Between statements there is nothing of any. A delimiter is one of those that the tests use.
 fn is_between(mut text: &str) -> bool {
     loop {
-        text = &text[lexer::blank_len(text, true)..];
+        text = &text[comments::blank_len(text, true)..];
         let is_line = text.get(..9).is_some_and(|word| word.eq_ignore_ascii_case("delimiter"));
         let below = text.get(9..).unwrap_or_default().trim_start();
         let line_end = || below.find('\n').unwrap_or(below.len());

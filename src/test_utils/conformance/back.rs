@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::check::{Outcome, equal, fails, holds};
 use super::forward::refused;
-use super::ground::{Ground, committed, ids, perform};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, committed, ids, perform};
+use super::testbed::Testbed;
 use crate::backend::Backend;
 use crate::dialect::TableName;
 use crate::error::{ErrorKind, MigrationError};
@@ -16,8 +16,9 @@ use crate::migration::Migration;
 use crate::plan::TransactionMode;
 use crate::problem::ProblemKind;
 use crate::report::Report;
+use crate::script_options::ScriptOptions;
 use crate::step::Direction;
-use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::check::{Outcome, equal, fails, holds};
-use super::ground::{Ground, ids, perform};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, ids, perform};
+use super::testbed::Testbed;
 use crate::backend::{Backend, TrackingTable};
 use crate::dialect::{Dialect, TableName};
 use crate::error::ErrorKind;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::check::{Outcome, Unmet, equal, holds};
-use super::{Abilities, Testbed};
+use super::testbed::{Abilities, Testbed};
 use crate::backend::{Backend, Scope, Script, TrackingTable};
 use crate::dialect::TableName;
 use crate::effect::Trust;
@@ -20,6 +20,9 @@ use crate::report::{Applied, Report};
 use crate::runner::MigrationRunner;
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::target::Target;
+
+/// Something that a backend must do, with its name.
+pub(super) type Behaviour<B, T> = (&'static str, fn(&Ground<'_, B, T>) -> Outcome);
 
 /// How long anything may wait for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::check::{Outcome, equal, holds};
-use super::ground::{Ground, PATIENCE, committed, perform, script};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, PATIENCE, committed, perform, script};
+use super::testbed::Testbed;
 use crate::backend::{Backend, Scope};
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::check::{Outcome, equal, holds, recent};
-use super::ground::{Ground, committed};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, committed};
+use super::testbed::Testbed;
 use crate::backend::{Backend, TableForm, TrackingTable};
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
@@ -12,8 +12,9 @@ use crate::fault::Fault;
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind};
+use crate::script_options::ScriptOptions;
 use crate::step::{Direction, ForeignKeys};
-use crate::stored::{ScriptOptions, StoredDown, StoredScript};
+use crate::stored::{StoredDown, StoredScript};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![

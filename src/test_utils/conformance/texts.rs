@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::check::{Outcome, equal, fails, holds, recent};
 use super::forward::refused;
-use super::ground::{Ground, ids};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, ids};
+use super::testbed::Testbed;
 use crate::backend::Backend;
 use crate::checksum::Checksum;
 use crate::error::ErrorKind;

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::check::{Outcome, Unmet, equal, fails, holds};
-use super::ground::{Ground, PATIENCE, ids, perform};
-use super::{Behaviour, Testbed, records};
+use super::ground::{Behaviour, Ground, PATIENCE, ids, perform};
+use super::records;
+use super::testbed::Testbed;
 use crate::backend::{Backend, TrackingTable};
 use crate::dialect::TableName;
 use crate::error::ErrorKind;

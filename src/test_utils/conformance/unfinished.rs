@@ -2,8 +2,8 @@
 
 use super::check::{Outcome, equal, fails, holds};
 use super::forward::refused;
-use super::ground::{Ground, committed, ids};
-use super::{Behaviour, Testbed};
+use super::ground::{Behaviour, Ground, committed, ids};
+use super::testbed::Testbed;
 use crate::backend::Backend;
 use crate::dialect::TableName;
 use crate::error::ErrorKind;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
-use switchy_schema::{Backend, Lock, Migration, MigrationRunner, Mysql, Recovery, TableName};
+use switchy_schema::backend::Catalog;
+use switchy_schema::{Lock, Migration, MigrationRunner, Mysql, Recovery, TableName};
 
 use super::{ada, retry};
 use crate::mysql::{rows, with};

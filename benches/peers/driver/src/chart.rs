@@ -41,7 +41,7 @@ pub fn draw(names: &[String], medians: &Medians) -> String {
     let x = |ratio: f64| NAME + (ratio.log10() + 1.0).max(0.0) / decades * BAR;
 
     let (mut body, mut y) = (String::new(), 30.0);
-    writeln!(body, r#"<text class="title" x="16" y="{y}">{COUNT} migrations: how many times as long as by hand (logarithmic; shorter is better)</text>"#).unwrap();
+    writeln!(body, r#"<text class="title" x="16" y="{y}">{COUNT} migrations: time divided by the time by hand (logarithmic; shorter is better)</text>"#).unwrap();
     for (work, what) in WORKS {
         y += 34.0;
         writeln!(body, r#"<text x="16" y="{y}" font-weight="600">{what}</text>"#).unwrap();

@@ -47,7 +47,7 @@ const ENTRIES: &[Entry] = &[
 const COUNTS: [usize; 3] = [10, 100, 1_000];
 const WORKS: [(&str, &str); 4] = [
     ("fresh", "A new database: making the set and applying all of it"),
-    ("pending", "An update: making the set and applying the one that is pending above so many"),
+    ("pending", "An update: making the set and applying one more migration"),
     ("start", "A start: opening the file, making the set, and finding that nothing is pending"),
     ("steady", "The same call again on the same connection and set"),
 ];

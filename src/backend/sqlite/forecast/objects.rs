@@ -255,7 +255,7 @@ impl Objects {
     /// What the script that ends here has deleted rows of, where it has taken away nothing else.
     pub(super) fn emptied(&mut self) -> Vec<Effect> {
         let emptied = std::mem::take(&mut self.emptied).into_iter();
-        emptied.map(|table| Effect::new(EffectKind::DeletesRows, table, Evidence::ForecastRequest)).collect()
+        emptied.map(|table| Effect::new(EffectKind::DeletesRows, table, Evidence::SchemaCopy)).collect()
     }
 
     /// What the script that ends here has taken away, in a stable order.
@@ -278,10 +278,10 @@ impl Objects {
                 }
                 None => EffectKind::DropsTable,
             };
-            effects.push(Effect::new(kind, table.live, Evidence::ForecastRequest));
+            effects.push(Effect::new(kind, table.live, Evidence::SchemaCopy));
         }
         for (table, column) in std::mem::take(&mut self.lost) {
-            let effect = Effect::new(EffectKind::DropsColumn, table, Evidence::ForecastRequest);
+            let effect = Effect::new(EffectKind::DropsColumn, table, Evidence::SchemaCopy);
             effects.push(effect.column(column));
         }
         effects.extend(self.emptied());
@@ -292,7 +292,7 @@ impl Objects {
         self.others.retain(|other, name| {
             let is_left = left.contains(other);
             if !is_left {
-                effects.push(Effect::new(other.0, std::mem::take(name), Evidence::ForecastRequest));
+                effects.push(Effect::new(other.0, std::mem::take(name), Evidence::SchemaCopy));
             }
             is_left
         });

@@ -128,9 +128,12 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
         trust: Trust::Program,
         session: None,
     };
-    let touched =
-        script::run(&mut conn, &script, &mut |_: &mut <Sqlite as crate::Backend>::Conn<'_>, _| Ok(()))
-            .unwrap();
+    let touched = script::run(
+        &mut conn,
+        &script,
+        &mut |_: &mut <Sqlite as crate::backend::Driver>::Conn<'_>, _| Ok(()),
+    )
+    .unwrap();
     let narrow = of(conn, &touched).unwrap();
     let broken = of(conn, &Touched::anything()).unwrap().since(&before);
     assert!(

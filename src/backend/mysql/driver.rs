@@ -1,0 +1,99 @@
+//! [`Driver`] for Mysql.
+
+use mysql::Conn;
+
+use super::query::{self, code, column, fault, run};
+use super::{Mysql, outcome, script, transactions};
+use crate::backend::driver::{Driver, Progress, closed_unless_known};
+use crate::backend::script::{Scope, Script};
+use crate::dialect::Dialect;
+use crate::fault::{Fault, FaultKind};
+use crate::progress::StatementOutcome;
+use crate::sql::mysql::statements;
+use crate::sql::pieces;
+use crate::touched::Touched;
+use crate::transaction_fit::TransactionFit;
+
+impl Driver for Mysql {
+    type Conn<'c> = &'c mut Conn;
+    const DIALECT: Dialect = Dialect::Mysql;
+    const STATEMENTS_ARE_ATOMIC: bool = true;
+    const CODE_CAN_BE_ATOMIC: bool = false;
+    const SCHEMA_CAN_BE_ATOMIC: bool = false;
+
+    fn lend<'s>(conn: &'s mut &mut Conn) -> &'s mut Conn {
+        conn
+    }
+
+    /// MariaDB has a variable for it; MySQL tells only who asks for a savepoint of a transaction.
+    fn in_transaction(conn: &mut &mut Conn) -> Result<bool, Fault> {
+        match column::<u8>(conn, "SELECT @@in_transaction") {
+            Ok(value) => return Ok(value == Some(1)),
+            Err(error) if code(&error) == Some(query::UNKNOWN_VARIABLE) => {}
+            Err(error) => return Err(fault(error)),
+        }
+        run(conn, "SAVEPOINT __switchy_transaction")?;
+        match query::read_all(conn, "RELEASE SAVEPOINT __switchy_transaction") {
+            Ok(()) => Ok(true),
+            Err(error) if code(&error) == Some(query::NO_SUCH_ROUTINE_OR_SAVEPOINT) => Ok(false),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    /// Without `autocommit` whatever is asked is part of a transaction that somebody else has to end.
+    fn is_free(conn: &mut &mut Conn) -> Result<bool, Fault> {
+        if column::<u8>(conn, "SELECT @@autocommit").map_err(fault)? == Some(0) {
+            return Err(Fault::new(FaultKind::Other, "autocommit is off on this connection")
+                .remedy("switch it on with SET autocommit = 1"));
+        }
+        Ok(!Self::in_transaction(conn)?)
+    }
+
+    fn execute(conn: &mut &mut Conn, sql: &str) -> Result<(), Fault> {
+        run(conn, sql)
+    }
+
+    /// The server takes one statement at a time.
+    fn prepare_session(conn: &mut &mut Conn, sql: &str) -> Result<(), Fault> {
+        let pieces = statements(sql)
+            .map_err(|refused| Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy))?;
+        pieces.iter().try_for_each(|piece| run(conn, piece.text))
+    }
+
+    fn begin(conn: &mut &mut Conn) -> Result<(), Fault> {
+        run(conn, "START TRANSACTION")
+    }
+
+    fn outside_transaction<R, E: From<Fault>>(
+        conn: &mut &mut Conn,
+        scope: &Scope,
+        body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
+    ) -> Result<R, E> {
+        closed_unless_known::<Self, R, E>(conn, scope.is_script, body)
+    }
+
+    fn transaction_fit(script: &str) -> TransactionFit {
+        transactions::fits(script)
+    }
+
+    fn run_script(
+        conn: &mut &mut Conn,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+    ) -> Result<Touched, Fault> {
+        script::run(conn, script, progress).map(|()| Touched::anything())
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        pieces::offset_of(&statements(script).ok()?, script, statement)
+    }
+
+    fn statement_outcome(
+        conn: &mut &mut Conn,
+        script: &str,
+        statement: u32,
+        mark: &str,
+    ) -> Result<StatementOutcome, Fault> {
+        outcome::statement_outcome(conn, script, statement, mark)
+    }
+}

@@ -1,0 +1,103 @@
+//! [`Locks`] for Mysql.
+
+use std::time::Duration;
+
+use mysql::Conn;
+
+use super::query::{self, code, column, fault, run, text, waiting};
+use super::{LOCKS, Mysql, quoted, single_statement};
+use crate::backend::driver::Driver;
+use crate::backend::locks::{LockAttempt, Locks};
+use crate::backend::script::Scope;
+use crate::checksum::Checksum;
+use crate::dialect::TableName;
+use crate::fault::{Fault, FaultKind};
+use crate::history::Head;
+
+impl Locks for Mysql {
+    fn resolve(conn: &mut &mut Conn, table: &TableName) -> Result<TableName, Fault> {
+        if table.schema().is_some() {
+            return Ok(table.clone());
+        }
+        match column::<String>(conn, "SELECT DATABASE()").map_err(fault)? {
+            Some(database) => table.clone().in_schema(database).map_err(Fault::of),
+            None => Err(Fault::new(FaultKind::Other, "the connection has chosen no database")
+                .remedy("name one in its options, or say where the records are with `schema`")),
+        }
+    }
+
+    fn try_lock(conn: &mut &mut Conn, table: &TableName) -> Result<LockAttempt, Fault> {
+        let key = lock_key(table);
+        match column::<u8>(conn, &format!("SELECT GET_LOCK('{key}', 0)")).map_err(fault)? {
+            Some(1) => return Ok(LockAttempt::Acquired),
+            Some(_) => {}
+            None => return Err(Fault::new(FaultKind::Other, "GET_LOCK failed and does not say why")),
+        }
+        // Of sessions of others only their number is shown to who may not see them.
+        let sql = format!(
+            "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' of ', p.USER, '@', p.HOST, ', ', p.COMMAND, ' since ',
+                DATE_FORMAT(UTC_TIMESTAMP() - INTERVAL p.TIME SECOND, '%Y-%m-%dT%H:%i:%s'), ' UTC'), ''))
+            FROM (SELECT IS_USED_LOCK('{key}') AS id) l LEFT JOIN information_schema.PROCESSLIST p ON p.ID = l.id"
+        );
+        let holder = column::<String>(conn, &sql).map_err(fault)?;
+        Ok(LockAttempt::HeldBy(holder.unwrap_or_default()))
+    }
+
+    fn unlock(conn: &mut &mut Conn, table: &TableName) -> Result<(), Fault> {
+        column::<u8>(conn, &format!("SELECT RELEASE_LOCK('{}')", lock_key(table))).map(drop).map_err(fault)
+    }
+
+    fn lock_table(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        waiting(conn, patience, |conn| {
+            match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {} FOR UPDATE", quoted(table))) {
+                Err(error) if code(&error) != Some(query::NO_SUCH_TABLE) => Err(fault(error)),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn lock_table_with_head(
+        conn: &mut &mut Conn,
+        table: &TableName,
+        patience: Duration,
+    ) -> Result<Option<Head>, Fault> {
+        match single_statement::locked_head(conn, table, patience)? {
+            Some(head) => Ok(Some(head)),
+            None => Self::lock_table(conn, table, patience).map(|()| None),
+        }
+    }
+
+    fn create_lock_row(conn: &mut &mut Conn, table: &TableName) -> Result<LockAttempt, Fault> {
+        let (locks, name) = (quoted(&table.beside(LOCKS)), text(Some(table.as_str())));
+        match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {locks} WHERE name = {name}")) {
+            Ok(Some(1)) => return Ok(LockAttempt::Acquired),
+            Err(error) if code(&error) != Some(query::NO_SUCH_TABLE) => return Err(fault(error)),
+            _ => {}
+        }
+        run(
+            conn,
+            &format!(
+                "CREATE TABLE IF NOT EXISTS {locks} (
+                    name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+                    turn BIGINT UNSIGNED NOT NULL DEFAULT 0
+                ) ENGINE=InnoDB"
+            ),
+        )?;
+        Self::transaction(conn, &Scope::immediate(), |conn| {
+            run(conn, &format!("INSERT IGNORE INTO {locks} (name) VALUES ({name})"))
+        })?;
+        Ok(LockAttempt::Acquired)
+    }
+
+    /// The row is changed and not only locked: nodes of a cluster compare what was changed.
+    fn lock_row(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        let name = text(Some(table.as_str()));
+        let sql = format!("UPDATE {} SET turn = turn + 1 WHERE name = {name}", quoted(&table.beside(LOCKS)));
+        waiting(conn, patience, |conn| run(conn, &sql))
+    }
+}
+
+/// A lock's name has at most 64 characters and is the same for all databases of a server.
+fn lock_key(table: &TableName) -> String {
+    format!("switchy_schema {}", &Checksum::of(&table.to_string()).to_string()[..32])
+}

@@ -1,0 +1,192 @@
+//! The tracking table in SQL: its definition, and its rows read and written.
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::query::{self, code, column, fault, first, get, run, text};
+use super::{PLACE, quoted};
+use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, state};
+use crate::dialect::TableName;
+use crate::fault::Fault;
+use crate::history::{Dirty, Head, HistoryDigest, Record};
+use crate::id::MigrationId;
+
+pub(super) fn head(conn: &mut Conn, table: &TableName, digest: &str) -> Result<Head, Fault> {
+    let name = quoted(table);
+    let sql =
+        format!("SELECT {digest}, (SELECT COUNT(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1");
+    match first(conn, &sql) {
+        Ok(None) => Ok(Head::EMPTY),
+        Ok(Some(row)) => Ok(Head {
+            digest: get::<String>(&row, 0).and_then(|text| text.parse().ok()),
+            count: get(&row, 1).unwrap_or_default(),
+        }),
+        Err(error) if code(&error) == Some(query::NO_SUCH_TABLE) => Ok(Head::EMPTY),
+        Err(error) if code(&error) == Some(query::UNKNOWN_COLUMN) => Ok(UNKNOWN_HEAD),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+/// What adds a record, and a digest on it.
+pub(super) fn insertion(table: &TableName, record: &Record, digest: Option<HistoryDigest>) -> String {
+    format!("INSERT INTO {} ({INSERTED}) VALUES ({})", quoted(table), inserted(record, digest))
+}
+
+/// The columns that are written of a new record.
+pub(super) const INSERTED: &str =
+    "name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
+            down_options, down_checksum, basis";
+
+/// Their values.
+pub(super) fn inserted(record: &Record, digest: Option<HistoryDigest>) -> String {
+    let values = Values::from(record);
+    format!(
+        "{}, {}, {}, {}",
+        text(Some(values.name)),
+        dated(values.run_on, "UTC_TIMESTAMP(3)"),
+        rest(&values).map(|(_, value)| value).join(", "),
+        text(digest.map(|digest| digest.to_string()).as_deref())
+    )
+}
+
+/// What rewrites a record, its date only if it has one.
+pub(super) fn sets(record: &Record) -> String {
+    let values = Values::from(record);
+    let sets = rest(&values).map(|(column, value)| format!("{column} = {value}")).join(", ");
+    format!("run_on = {}, {sets}", dated(values.run_on, "run_on"))
+}
+
+/// Whether a record is as an unfinished step left it.
+pub(super) fn is_at(id: &MigrationId, from: &Dirty) -> String {
+    format!(
+        "name = {} AND dirty = {} AND statement <=> {} AND mark <=> {}",
+        text(Some(id.as_str())),
+        state(from),
+        number(from.statement),
+        text(from.mark.as_deref())
+    )
+}
+
+/// The table's columns, all in one character set whatever the database's own is, and compared byte by byte, a blank at the end included
+/// where the server can do that.
+pub(super) fn definition(conn: &mut Conn) -> Result<String, Fault> {
+    let sql = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS
+        WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')";
+    let collation = column::<String>(conn, sql).map_err(fault)?;
+    let collation = collation.unwrap_or_else(|| "utf8mb4_bin".to_owned());
+    Ok(format!("{COLUMNS} ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}"))
+}
+
+const COLUMNS: &str = "(
+    place BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(700) NOT NULL UNIQUE,
+    run_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    checksum CHAR(64),
+    dirty INT NOT NULL DEFAULT 0,
+    duration_ms BIGINT,
+    basis CHAR(64),
+    statement INT UNSIGNED,
+    statements INT UNSIGNED,
+    mark TEXT,
+    failure MEDIUMTEXT,
+    up_sql MEDIUMTEXT,
+    down_sql LONGTEXT,
+    down_options TEXT,
+    down_checksum CHAR(64)
+)";
+
+pub(super) fn number(value: Option<impl ToString>) -> String {
+    value.map_or("NULL".to_owned(), |value| value.to_string())
+}
+
+/// A date of ours in UTC, or what stands in its place.
+fn dated(date: Option<&str>, otherwise: &str) -> String {
+    format!("COALESCE(CAST({} AS DATETIME(3)), {otherwise})", text(date))
+}
+
+/// The columns of a record behind its name and date, with their values as SQL has them.
+fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
+    [
+        ("checksum", text(values.checksum.as_deref())),
+        ("dirty", values.dirty.to_string()),
+        ("duration_ms", number(values.duration_ms)),
+        ("statement", number(values.statement)),
+        ("statements", number(values.statements)),
+        ("mark", text(values.mark)),
+        ("failure", text(values.failure)),
+        ("up_sql", text(values.up_sql)),
+        ("down_sql", text(values.down_sql)),
+        ("down_options", text(values.down_options)),
+        ("down_checksum", text(values.down_checksum.as_deref())),
+    ]
+}
+
+/// Runs an update, and says how many rows it found, whether or not they were so before.
+pub(super) fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
+    run(conn, sql)?;
+    // `Rows matched: 1  Changed: 0  Warnings: 0`, in the language of the server: `匹配行：1已更改：0警告：0`. How many were changed is what the
+    // number of rows tells.
+    let info = conn.info_str();
+    let matched = info.split(|c: char| !c.is_ascii_digit()).find(|number| !number.is_empty());
+    Ok(matched.and_then(|number| number.parse().ok()).unwrap_or_else(|| conn.affected_rows()))
+}
+
+/// A date as the records have it: UTC, with milliseconds.
+pub(super) fn iso(moment: &str) -> String {
+    format!("LEFT(DATE_FORMAT({moment}, '%Y-%m-%dT%H:%i:%s.%f'), 23)")
+}
+
+/// The records, oldest first, and the digest on the newest of them.
+pub(super) fn records(
+    conn: &mut Conn,
+    table: &TableName,
+    reading: &TableLayout,
+    has_places: bool,
+    is_stamp: bool,
+) -> Result<(Vec<Record>, Option<String>), Fault> {
+    let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
+    // What has the type of a time stamp is shown in the zone of the session.
+    let utc = if is_stamp { "CONVERT_TZ(run_on, @@session.time_zone, '+00:00')" } else { "run_on" };
+    let (measured, finished) = (or_null(reading.duration_ms), or_null(reading.finished_on));
+    let duration = format!("COALESCE({measured}, TIMESTAMPDIFF(MICROSECOND, run_on, {finished}) DIV 1000)");
+    let sql = format!(
+        "SELECT {}, {}, {}, {}, {}, {duration}, {}, {}, {}, {}, {}, {}, {}, {}, {} FROM {} ORDER BY {}",
+        reading.name,
+        iso(utc),
+        or_null(reading.checksum),
+        reading.dirty.unwrap_or("0"),
+        or_null(reading.status),
+        or_null(reading.statement),
+        or_null(reading.statements),
+        or_null(reading.mark),
+        or_null(reading.failure),
+        or_null(reading.up_sql),
+        or_null(reading.down_sql),
+        or_null(reading.down_options),
+        or_null(reading.down_checksum),
+        or_null(reading.digest),
+        quoted(table),
+        if has_places { PLACE } else { "run_on" },
+    );
+    let record = |row: &mysql::Row| {
+        Record::from(Row {
+            name: query::get(row, 0).unwrap_or_default(),
+            run_on: query::get(row, 1).unwrap_or_default(),
+            checksum: query::get(row, 2),
+            dirty: query::get(row, 3).unwrap_or(UP_BEGAN),
+            status: query::get(row, 4),
+            duration_ms: query::get(row, 5),
+            statement: query::get(row, 6),
+            statements: query::get(row, 7),
+            mark: query::get(row, 8),
+            failure: query::get(row, 9),
+            up_sql: query::get(row, 10),
+            down_sql: query::get(row, 11),
+            down_options: query::get(row, 12),
+            down_checksum: query::get(row, 13),
+        })
+    };
+    let rows: Vec<mysql::Row> = conn.query(sql).map_err(fault)?;
+    let digest = rows.last().and_then(|row| query::get(row, 14));
+    Ok((rows.iter().map(record).collect(), digest))
+}

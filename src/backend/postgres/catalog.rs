@@ -1,0 +1,37 @@
+//! [`Catalog`] for Postgres.
+
+use postgres::Client;
+
+use super::{LOCKS, Postgres, fault, foreign, query};
+use crate::backend::catalog::Catalog;
+use crate::dialect::TableName;
+use crate::fault::Fault;
+use crate::foreign::ForeignTable;
+
+impl Catalog for Postgres {
+    /// Triggers and rules run functions, whose text may name a table or make up its name; so it is asked whether there are any.
+    fn has_triggers_on(conn: &mut &mut Client, _: &TableName) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE NOT tgisinternal)
+            OR EXISTS (SELECT 1 FROM pg_event_trigger)
+            OR EXISTS (SELECT 1 FROM pg_rewrite WHERE rulename <> '_RETURN' AND oid >= 16384)";
+        let rows = query(conn, sql, &[]).map_err(fault)?;
+        Ok(rows.first().is_none_or(|row| row.get(0)))
+    }
+
+    fn is_blank(conn: &mut &mut Client, tables: &[TableName]) -> Result<bool, Fault> {
+        let sql = "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE relkind IN ('r', 'p', 'm', 'f') AND nspname NOT IN ('pg_catalog', 'information_schema')
+            AND nspname !~ '^pg_(toast|temp)'";
+        let rows = query(conn, sql, &[]).map_err(fault)?;
+        let is_own = |name: &str| name == LOCKS || tables.iter().any(|table| table.as_str() == name);
+        Ok(rows.iter().all(|row| is_own(row.get(0))))
+    }
+
+    fn foreign_table(
+        conn: &mut &mut Client,
+        table: &TableName,
+        columns: &[&str],
+    ) -> Result<Option<ForeignTable>, Fault> {
+        foreign::table(conn, table, columns)
+    }
+}

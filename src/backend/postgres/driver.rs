@@ -1,0 +1,87 @@
+//! [`Driver`] for Postgres.
+
+use postgres::Client;
+use postgres::error::SqlState;
+
+use super::{Postgres, fault, outcome, script, settings, transactions};
+use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::script::Script;
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+use crate::progress::StatementOutcome;
+use crate::sql::pieces;
+use crate::sql::postgres::statements;
+use crate::step::Atomicity;
+use crate::touched::Touched;
+use crate::transaction_fit::TransactionFit;
+
+impl Driver for Postgres {
+    type Conn<'c> = &'c mut Client;
+    const DIALECT: Dialect = Dialect::Postgres;
+    const STATEMENTS_ARE_ATOMIC: bool = true;
+
+    fn lend<'s>(conn: &'s mut &mut Client) -> &'s mut Client {
+        conn
+    }
+
+    /// The server tells only who asks for something that needs a transaction.
+    fn in_transaction(conn: &mut &mut Client) -> Result<bool, Fault> {
+        match conn.batch_execute("SAVEPOINT __switchy_transaction; RELEASE SAVEPOINT __switchy_transaction") {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == Some(&SqlState::NO_ACTIVE_SQL_TRANSACTION) => Ok(false),
+            Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => Ok(true),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    fn execute(conn: &mut &mut Client, sql: &str) -> Result<(), Fault> {
+        conn.batch_execute(sql).map_err(fault)
+    }
+
+    /// What was read before a lock was had must not hide what was committed meanwhile, whatever the session's default is.
+    fn begin(conn: &mut &mut Client) -> Result<(), Fault> {
+        Self::execute(conn, "BEGIN ISOLATION LEVEL READ COMMITTED")
+    }
+
+    /// Without a transaction the server warns, and does nothing.
+    fn rollback(conn: &mut &mut Client) -> Result<(), Fault> {
+        Self::execute(conn, "ROLLBACK")
+    }
+
+    fn transaction_fit(script: &str) -> TransactionFit {
+        transactions::fits(script)
+    }
+
+    fn run_script(
+        conn: &mut &mut Client,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+    ) -> Result<Touched, Fault> {
+        let before = settings::read(conn, script.text, script.session)?;
+        if script.atomicity == Atomicity::NonTransactional {
+            // The end of a transaction would set back what is set in it.
+            let outcome =
+                closed::<Self, _, _>(conn, |conn| script::run(conn, script, before.as_ref(), progress));
+            let restored = settings::restore(conn, before, script.session);
+            outcome.and(restored)?;
+        } else {
+            // In a transaction that failed nothing can be set, and its end sets everything back.
+            script::run(conn, script, before.as_ref(), progress)?;
+            settings::restore(conn, before, script.session)?;
+        }
+        Ok(Touched::anything())
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        pieces::offset_of(&statements(script).ok()?, script, statement)
+    }
+
+    fn statement_outcome(
+        conn: &mut &mut Client,
+        script: &str,
+        statement: u32,
+        mark: &str,
+    ) -> Result<StatementOutcome, Fault> {
+        outcome::statement_outcome(conn, script, statement, mark)
+    }
+}

@@ -1,0 +1,145 @@
+//! [`Locks`] for Postgres.
+
+use std::time::Duration;
+
+use postgres::Client;
+use postgres::error::SqlState;
+
+use super::query::{execute, fault, query};
+use super::table::{self, columns, heading};
+use super::{LOCKS, Postgres, outcome};
+use crate::backend::driver::Driver;
+use crate::backend::locks::{LockAttempt, Locks};
+use crate::dialect::TableName;
+use crate::fault::Fault;
+use crate::history::Head;
+
+impl Locks for Postgres {
+    /// Where the table is, or would be made.
+    fn resolve(conn: &mut &mut Client, table: &TableName) -> Result<TableName, Fault> {
+        if table.schema().is_some() {
+            return Ok(table.clone());
+        }
+        let sql = "SELECT coalesce(
+            (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE pg_class.oid = to_regclass($1)), current_schema())::text";
+        let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
+        match rows.first().and_then(|row| row.get::<_, Option<String>>(0)) {
+            Some(schema) => table.clone().in_schema(schema).map_err(Fault::of),
+            None => Ok(table.clone()),
+        }
+    }
+
+    fn try_lock(conn: &mut &mut Client, table: &TableName) -> Result<LockAttempt, Fault> {
+        let name = table.to_string();
+        let rows =
+            query(conn, &format!("SELECT pg_try_advisory_lock({KEY})"), &[Some(&name)]).map_err(fault)?;
+        if rows.first().is_some_and(|row| row.get(0)) {
+            return Ok(LockAttempt::Acquired);
+        }
+        let sql = format!(
+            "SELECT format('pid %s%s, since %s', pid, coalesce(' (' || nullif(application_name, '') || ')', ''), query_start)
+            FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE locktype = 'advisory' AND granted AND objsubid = 1
+            AND (classid::bigint << 32) | objid::bigint = {KEY}
+            AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1"
+        );
+        let holder = query(conn, &sql, &[Some(&name)]).map_err(fault)?;
+        let holder = holder.first().and_then(|row| row.get::<_, Option<String>>(0));
+        Ok(LockAttempt::HeldBy(holder.unwrap_or_default()))
+    }
+
+    fn unlock(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
+        let sql = format!("SELECT pg_advisory_unlock({KEY})");
+        query(conn, &sql, &[Some(&table.to_string())]).map(drop).map_err(fault)
+    }
+
+    fn lock_table(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        if columns(conn, table)?.is_empty() {
+            return Ok(());
+        }
+        waiting(conn, patience, |conn| {
+            Self::execute(conn, &format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()))
+        })
+    }
+
+    /// Where the lock is free, nobody has to be waited for, and nothing has to be set for that.
+    fn lock_table_with_head(
+        conn: &mut &mut Client,
+        table: &TableName,
+        patience: Duration,
+    ) -> Result<Option<Head>, Fault> {
+        let sql = format!(
+            "SAVEPOINT __switchy_enter; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE NOWAIT; {}; RELEASE SAVEPOINT __switchy_enter",
+            table.quoted(),
+            heading(table, "basis")
+        );
+        match conn.simple_query(&sql) {
+            Ok(messages) => Ok(Some(table::told(&messages))),
+            Err(error) => {
+                let back = "ROLLBACK TO SAVEPOINT __switchy_enter; RELEASE SAVEPOINT __switchy_enter";
+                conn.batch_execute(back).map_err(|_| fault(error))?;
+                Self::lock_table(conn, table, patience).map(|()| None)
+            }
+        }
+    }
+
+    fn create_lock_row(conn: &mut &mut Client, table: &TableName) -> Result<LockAttempt, Fault> {
+        let locks = table.beside(LOCKS).quoted();
+        let insert = format!("INSERT INTO {locks} (name) VALUES ($1) ON CONFLICT DO NOTHING");
+        let name = [Some(table.as_str())];
+        match execute(conn, &insert, &name) {
+            Ok(_) => return Ok(LockAttempt::Acquired),
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
+            Err(error) => return Err(fault(error)),
+        }
+        let create = format!("CREATE TABLE IF NOT EXISTS {locks} (name TEXT NOT NULL PRIMARY KEY)");
+        match conn.batch_execute(&create) {
+            Ok(()) => {}
+            // Two that make it at once meet in the catalog.
+            Err(error)
+                if [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT]
+                    .iter()
+                    .any(|state| error.code() == Some(state)) => {}
+            Err(error) => return Err(fault(error)),
+        }
+        execute(conn, &insert, &name).map(|_| LockAttempt::Acquired).map_err(fault)
+    }
+
+    fn lock_row(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        let sql = format!("SELECT 1 FROM {} WHERE name = $1 FOR UPDATE", table.beside(LOCKS).quoted());
+        waiting(conn, patience, |conn| query(conn, &sql, &[Some(table.as_str())]).map(drop).map_err(fault))
+    }
+
+    /// Not every engine that speaks this protocol can lock a table. There the records are locked.
+    fn wait_for_writers(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
+        Self::execute(conn, "SAVEPOINT __switchy_outwait")?;
+        match Self::lock_table(conn, table, patience) {
+            Err(fault) if outcome::is_unknown_to_engine(&fault) => {
+                Self::execute(conn, "ROLLBACK TO SAVEPOINT __switchy_outwait")?;
+                let records = format!("SELECT 1 FROM {} ORDER BY name FOR UPDATE", table.quoted());
+                waiting(conn, patience, |conn| Self::execute(conn, &records))
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// The key of the advisory lock: one for each schema and table; locks are of one database in any case.
+const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
+
+/// Asks for a lock in the transaction that is open, for so long.
+fn waiting(
+    conn: &mut Client,
+    patience: Duration,
+    lock: impl FnOnce(&mut &mut Client) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    // Zero would mean for ever.
+    let limit = patience.as_millis().clamp(1, i32::MAX as u128);
+    let before = query(conn, "SELECT current_setting('lock_timeout')", &[]).map_err(fault)?;
+    let before: Option<String> = before.first().map(|row| row.get(0));
+    conn.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).map_err(fault)?;
+    lock(&mut &mut *conn)?;
+    let back = "SELECT set_config('lock_timeout', $1, true)";
+    query(conn, back, &[before.as_deref()]).map(drop).map_err(fault)
+}

@@ -1,0 +1,73 @@
+//! [`Catalog`] for Sqlite.
+
+use rusqlite::Connection;
+
+use super::{Sqlite, fault, forecast, foreign, scratch};
+use crate::backend::catalog::{Catalog, ForecastRequest, Prepare};
+use crate::dialect::TableName;
+use crate::effect::Forecast;
+use crate::fault::Fault;
+use crate::foreign::{Definition, ForeignTable};
+
+impl Catalog for Sqlite {
+    fn has_triggers_on(conn: &mut &Connection, table: &TableName) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (
+            SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1))
+            UNION ALL
+            SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1)))";
+        // However it is quoted, a name without quotes in it stands in the text as it is.
+        let longest = table.as_str().split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len());
+        conn.query_row(sql, [longest.unwrap_or_default()], |row| row.get(0)).map_err(fault)
+    }
+
+    fn scratch<R>(
+        prepare: Option<&Prepare<Self>>,
+        body: impl FnOnce(&mut &Connection) -> R,
+    ) -> Result<Option<R>, Fault> {
+        let conn = scratch::open(prepare)?;
+        Ok(Some(body(&mut &conn)))
+    }
+
+    fn is_blank(conn: &mut &Connection, tables: &[TableName]) -> Result<bool, Fault> {
+        let sql =
+            "SELECT name FROM main.sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
+        let read = || -> rusqlite::Result<bool> {
+            // Of what belongs to an attached database nobody can say whose it is.
+            let attached =
+                "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
+            if conn.query_row(attached, [], |row| row.get(0))? {
+                return Ok(false);
+            }
+            let mut statement = conn.prepare(sql)?;
+            let mut names = statement.query([])?;
+            while let Some(row) = names.next()? {
+                let name: String = row.get(0)?;
+                if !tables.iter().any(|table| table.as_str().eq_ignore_ascii_case(&name)) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        read().map_err(fault)
+    }
+
+    fn foreign_table(
+        conn: &mut &Connection,
+        table: &TableName,
+        columns: &[&str],
+    ) -> Result<Option<ForeignTable>, Fault> {
+        foreign::table(conn, table, columns)
+    }
+
+    fn user_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
+        foreign::user_version(conn)
+    }
+
+    fn definitions(conn: &mut &Connection, without: &[&str]) -> Result<Option<Vec<Definition>>, Fault> {
+        foreign::definitions(conn, without).map(Some)
+    }
+
+    fn forecast(conn: &mut &Connection, request: &ForecastRequest<'_, Self>) -> Result<Vec<Forecast>, Fault> {
+        forecast::forecast(conn, request)
+    }
+}

@@ -1,0 +1,139 @@
+//! [`Driver`] for Sqlite.
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::fault::{ended_by_sqlite, fault, reclassified};
+use super::{Sqlite, attached, keys, orphans, script, settings, tracker, transactions};
+use crate::backend::driver::{Driver, Progress, atomically, closed};
+use crate::backend::faults::ended_transaction;
+use crate::backend::script::{Scope, Script};
+use crate::dialect::Dialect;
+use crate::effect::Trust;
+use crate::fault::Fault;
+use crate::orphans::Orphans;
+use crate::sql::{statement_at, statements};
+use crate::step::Atomicity;
+use crate::touched::Touched;
+use crate::transaction_fit::TransactionFit;
+
+impl Driver for Sqlite {
+    type Conn<'c> = &'c Connection;
+    const DIALECT: Dialect = Dialect::Sqlite;
+    const STATEMENTS_ARE_ATOMIC: bool = true;
+
+    fn lend<'s>(conn: &'s mut &Connection) -> &'s Connection {
+        conn
+    }
+
+    fn in_transaction(conn: &mut &Connection) -> Result<bool, Fault> {
+        Ok(!conn.is_autocommit())
+    }
+
+    fn execute(conn: &mut &Connection, sql: &str) -> Result<(), Fault> {
+        conn.execute_batch(sql).map_err(fault)
+    }
+
+    /// What is attached already may be attached again: an application that keeps its connection runs this at every start.
+    fn prepare_session(conn: &mut &Connection, sql: &str) -> Result<(), Fault> {
+        statements(sql).try_for_each(|(_, statement)| match conn.execute_batch(statement) {
+            Err(error) if attached::is_already(&error) => Ok(()),
+            outcome => outcome.map_err(fault),
+        })
+    }
+
+    /// `IMMEDIATE`: what is read afterwards is still true when it is written.
+    fn begin(conn: &mut &Connection) -> Result<(), Fault> {
+        Self::execute(conn, "BEGIN IMMEDIATE")
+    }
+
+    fn rollback(conn: &mut &Connection) -> Result<(), Fault> {
+        // SQLite ends the transaction itself on some errors (a full disk, an interrupt); a second ROLLBACK would fail.
+        if conn.is_autocommit() { Ok(()) } else { Self::execute(conn, "ROLLBACK") }
+    }
+
+    fn transaction<R, E: From<Fault>>(
+        conn: &mut &Connection,
+        scope: &Scope,
+        body: impl FnOnce(&mut &Connection) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let attached = attached::databases(conn).map_err(fault)?;
+        // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
+        let outcome =
+            keys::under(conn, scope.foreign_keys, |conn| atomically::<Self, R, E>(conn, scope, body));
+        if outcome.is_err() {
+            attached::detach_others(conn, &attached);
+        }
+        outcome
+    }
+
+    fn outside_transaction<R, E: From<Fault>>(
+        conn: &mut &Connection,
+        scope: &Scope,
+        body: impl FnOnce(&mut &Connection) -> Result<R, E>,
+    ) -> Result<R, E> {
+        keys::under(conn, scope.foreign_keys, |conn| closed::<Self, R, E>(conn, body))
+    }
+
+    fn transaction_fit(script: &str) -> TransactionFit {
+        transactions::fits(script)
+    }
+
+    fn run_script(
+        conn: &mut &Connection,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+    ) -> Result<Touched, Fault> {
+        if script.trust == Trust::Program {
+            return script::run(conn, script, progress);
+        }
+        let _restored = settings::Restored::of(conn).map_err(fault)?;
+        script::run(conn, script, progress)
+    }
+
+    /// A savepoint tells a transaction that was ended and begun anew from the one the engine began.
+    fn run_code<R>(
+        conn: &mut &Connection,
+        atomicity: Atomicity,
+        body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
+    ) -> Result<(R, Touched), Fault> {
+        if atomicity == Atomicity::NonTransactional {
+            return keys::kept(conn, body).map(|done| (done, Touched::anything()));
+        }
+        Self::execute(conn, "SAVEPOINT __switchy_code")?;
+        let before = counters(conn).map_err(fault)?;
+        let outcome = body(conn).map_err(reclassified).and_then(|done| {
+            let is_same = counters(conn).map_err(fault)? == before;
+            Ok((done, if is_same { Touched::nothing() } else { Touched::anything() }))
+        });
+        let is_ours = !conn.is_autocommit() && conn.execute_batch("RELEASE __switchy_code").is_ok();
+        match outcome {
+            Ok(_) if !is_ours => Err(ended_transaction()),
+            Err(fault) if !is_ours && !ended_by_sqlite(&fault) => Err(fault.lost_transaction()),
+            outcome => outcome,
+        }
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        statement_at(script, statement)
+    }
+
+    fn may_touch(script: &str) -> bool {
+        tracker::may_touch(script)
+    }
+
+    fn orphans(conn: &mut &Connection, touched: &Touched) -> Result<Orphans, Fault> {
+        orphans::of(conn, touched).map_err(fault)
+    }
+
+    fn locate(conn: &mut &Connection) -> Option<PathBuf> {
+        // In memory there is no path; a name that only a memory VFS knows is no file.
+        conn.path().map(PathBuf::from).filter(|path| path.is_file())
+    }
+}
+
+/// What changes when a row or the schema does.
+fn counters(conn: &Connection) -> rusqlite::Result<(u64, i64)> {
+    Ok((conn.total_changes(), conn.query_row("PRAGMA main.schema_version", [], |row| row.get(0))?))
+}

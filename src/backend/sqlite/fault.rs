@@ -1,0 +1,79 @@
+//! Faults, from the errors of `rusqlite`.
+
+use rusqlite::ErrorCode;
+
+use crate::fault::{Fault, FaultKind};
+
+/// Whether this is SQLite's message, also where rusqlite appends the SQL and a place to it.
+pub(super) fn begins(error: &rusqlite::Error, message: &str) -> bool {
+    error.to_string().strip_prefix(message).is_some_and(|rest| rest.is_empty() || rest.starts_with(" in "))
+}
+
+/// SQLite's message alone: rusqlite appends all the rest of the script to that of a statement it cannot prepare.
+pub(super) fn message(error: &rusqlite::Error) -> String {
+    match error {
+        #[cfg(feature = "bundled")]
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => {
+            let text = other.to_string();
+            let end = if text.contains(" at offset ") { text.find(" in ") } else { None };
+            text[..end.unwrap_or(text.len())].to_owned()
+        }
+    }
+}
+
+/// The fault of code that passed on an error of SQLite.
+pub(super) fn reclassified(mut given: Fault) -> Fault {
+    let Some(cause) = given.cause.take() else { return given };
+    match cause.downcast::<rusqlite::Error>() {
+        Ok(error) => fault(*error),
+        Err(cause) => given.caused_by(cause),
+    }
+}
+
+/// Whether SQLite itself rolls the transaction back on such an error (<https://www.sqlite.org/lang_transaction.html>, 2.1).
+pub(super) fn ended_by_sqlite(fault: &Fault) -> bool {
+    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    matches!(
+        error.and_then(rusqlite::Error::sqlite_error_code),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::DatabaseBusy
+        )
+    )
+}
+
+/// <https://www.sqlite.org/rescode.html#locked_sharedcache>
+const LOCKED_SHAREDCACHE: i32 = 262;
+
+pub(super) fn fault(error: rusqlite::Error) -> Fault {
+    let kind = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => FaultKind::Busy,
+        // Another connection to a shared cache can get out of the way, a statement open on this one cannot.
+        Some(ErrorCode::DatabaseLocked)
+            if error.sqlite_error().is_some_and(|error| error.extended_code == LOCKED_SHAREDCACHE) =>
+        {
+            FaultKind::Busy
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => FaultKind::ReadOnly,
+        Some(ErrorCode::DiskFull) => FaultKind::Full,
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => FaultKind::NotADatabase,
+        Some(ErrorCode::OperationInterrupted) => FaultKind::Interrupted,
+        _ => FaultKind::Other,
+    };
+    let fault = Fault::new(kind, message(&error));
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseLocked) if kind == FaultKind::Other => {
+            fault.remedy("end the statements that are open on this connection, and run again")
+        }
+        Some(ErrorCode::AuthorizationForStatementDenied) => fault.remedy(
+            "an authorizer forbids it; that of a replay in memory lets no script open a file, so attach what it needs with \
+             `prepare_connection`",
+        ),
+        _ => fault,
+    }
+    .caused_by(error)
+}

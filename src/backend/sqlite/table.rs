@@ -1,0 +1,138 @@
+//! The tracking table in SQL: its definition, and its rows read and written.
+
+use rusqlite::{Connection, params};
+
+use super::fault::begins;
+use super::{fault, in_main, message};
+use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
+use crate::dialect::{TableName, quote};
+use crate::fault::Fault;
+use crate::history::{Head, Record};
+
+/// The digest on the newest record, unless one is dirty, and how many there are.
+pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<Head, Fault> {
+    let read = || -> rusqlite::Result<Option<Head>> {
+        let mut statement = conn.prepare(sql)?;
+        let asks_for_dirty = statement.column_count() > 2;
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let is_dirty = asks_for_dirty && row.get(2)?;
+        let digest = row.get_ref(0)?.as_str().ok().filter(|_| !is_dirty).and_then(|text| text.parse().ok());
+        Ok(Some(Head { digest, count: usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default() }))
+    };
+    match read() {
+        Ok(head) => Ok(head.unwrap_or(Head::EMPTY)),
+        Err(error) if is_missing(&error, table) => Ok(Head::EMPTY),
+        Err(error) if message(&error).starts_with("no such column: ") => Ok(UNKNOWN_HEAD),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+pub(super) fn inserting(table: &TableName, digest: &str) -> String {
+    format!(
+        "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
+        down_options, down_checksum, basis)
+        VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, {digest})",
+        in_main(table)
+    )
+}
+
+pub(super) fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
+    let values = Values::from(record);
+    let params = params![
+        values.name,
+        values.run_on,
+        values.checksum,
+        values.dirty,
+        values.duration_ms,
+        values.statement,
+        values.statements,
+        values.mark,
+        values.failure,
+        values.up_sql,
+        values.down_sql,
+        values.down_options,
+        values.down_checksum
+    ];
+    exactly_one(conn.execute(sql, params).map_err(fault)?, &record.id)
+}
+
+pub(super) fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<String>> {
+    let statement = conn.prepare(&format!("SELECT * FROM {name} LIMIT 0"))?;
+    (0..statement.column_count()).map(|column| statement.column_name(column).map(str::to_owned)).collect()
+}
+
+/// The records, oldest first, and the digest on the newest of them.
+pub(super) fn records(
+    conn: &Connection,
+    name: &str,
+    reading: &TableLayout,
+) -> rusqlite::Result<(Vec<Record>, Option<String>)> {
+    let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
+    let measured = or_null(reading.duration_ms);
+    let duration = match reading.finished_on {
+        Some(finished) => format!(
+            "coalesce({measured}, CAST(round((julianday({finished}) - julianday(run_on)) * 86400000) AS INTEGER))"
+        ),
+        None => measured.to_owned(),
+    };
+    let sql = format!(
+        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+        FROM {name} ORDER BY rowid",
+        reading.name,
+        or_null(reading.checksum),
+        reading.dirty.unwrap_or("0"),
+        or_null(reading.status),
+        duration,
+        or_null(reading.statement),
+        or_null(reading.failure),
+        or_null(reading.digest),
+        or_null(reading.up_sql),
+        or_null(reading.down_sql),
+        or_null(reading.down_options),
+        or_null(reading.down_checksum),
+        or_null(reading.statements),
+        or_null(reading.mark),
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let (mut records, mut digest) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        // Columns have no fixed type in SQLite: what is not of the type we write is as good as absent.
+        let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
+        records.push(Record::from(Row {
+            name: text(0).unwrap_or_default(),
+            run_on: text(1).unwrap_or_default(),
+            checksum: text(2),
+            dirty: row.get(3).unwrap_or(UP_BEGAN),
+            status: text(4),
+            duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
+            statement: row.get(6).ok(),
+            statements: row.get(13).ok(),
+            mark: text(14),
+            failure: text(7),
+            up_sql: text(9),
+            down_sql: text(10),
+            down_options: text(11),
+            down_checksum: text(12),
+        }));
+        digest = text(8);
+    }
+    Ok((records, digest))
+}
+
+/// Makes an index of the dirty records alone, so that a start finds them without reading the others. Where the application has something else
+/// under that name, there is no index, and the start reads the table.
+pub(super) fn index_dirty(conn: &Connection, table: &TableName) -> rusqlite::Result<()> {
+    let name = format!("{}_dirty", table.as_str());
+    let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE)";
+    if conn.query_row(sql, [&name], |row| row.get(0))? {
+        return Ok(());
+    }
+    let index = quote(&name);
+    conn.execute_batch(&format!("CREATE INDEX main.{index} ON {} (dirty) WHERE dirty <> 0", table.quoted()))
+}
+
+pub(super) fn is_missing(error: &rusqlite::Error, table: &TableName) -> bool {
+    begins(error, &format!("no such table: main.{table}"))
+}

@@ -1,0 +1,157 @@
+//! [`Meta`]: what is known of a migration without its scripts.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::Location;
+
+use crate::checksum::Checksum;
+use crate::dialect::Dialect;
+use crate::id::MigrationId;
+use crate::location::Location as Place;
+use crate::problem::ProblemKind;
+use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, ScriptOptions};
+use crate::step::Direction;
+use crate::transaction_fit::TransactionFit;
+
+/// Everything the planner knows of a migration: all but its scripts.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Meta {
+    /// Its name and identity.
+    pub id: MigrationId,
+    /// What it does, in a line.
+    pub description: Option<Cow<'static, str>>,
+    /// Migrations that must be applied before it.
+    pub depends_on: Vec<MigrationId>,
+    /// Migrations that must be applied before it if the set has them.
+    pub depends_on_if_present: Vec<MigrationId>,
+    /// The databases it is for; empty means all.
+    pub databases: Vec<Dialect>,
+    /// The environments it is for; empty means all.
+    pub environments: Vec<String>,
+    /// Whether it runs in a transaction, as far as its author says.
+    pub atomicity: Atomicity,
+    /// Which enforcement of foreign keys it runs under.
+    pub foreign_keys: ForeignKeys,
+    /// Whether foreign key actions may change rows of other tables.
+    pub cascade: Cascade,
+    /// Whether its author says that what it takes away is meant to go.
+    pub data_loss: DataLoss,
+    /// Checksums of earlier texts of its script that are as good as this one.
+    pub accepted: Vec<Checksum>,
+    /// The checksum of its script; of code, that of its revision, if it has one.
+    pub checksum: Option<Checksum>,
+    /// Whether it can be undone.
+    pub is_reversible: bool,
+    /// Where it is defined.
+    pub origin: Origin,
+    /// Where the script that undoes it is, if that is another place.
+    pub down_origin: Option<Origin>,
+    /// Files that lie beside its script and that nothing reads.
+    pub unused_files: Vec<String>,
+    /// Why the files that have its name are no migration. Then it does not run; it is in the set to be reported.
+    pub unread: Option<Unread>,
+}
+
+/// Why files of a folder are no migration, though their names could be those of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unread {
+    /// There is a script that undoes it, and none that applies it.
+    NothingToUndo,
+    /// It is a file without a version in its name, and the migrations beside it are folders with versions.
+    FileBesideFolders,
+    /// It is a folder without a version in its name, and the migrations beside it are files with versions.
+    FolderBesideFiles,
+}
+
+impl Meta {
+    /// What is known of a migration of which nothing is said.
+    pub(crate) const fn new(id: MigrationId, is_reversible: bool, origin: Origin) -> Self {
+        Self {
+            id,
+            description: None,
+            depends_on: Vec::new(),
+            depends_on_if_present: Vec::new(),
+            databases: Vec::new(),
+            environments: Vec::new(),
+            atomicity: Atomicity::Transaction,
+            foreign_keys: ForeignKeys::Checked,
+            cascade: Cascade::Refused,
+            data_loss: DataLoss::Undeclared,
+            accepted: Vec::new(),
+            checksum: None,
+            is_reversible,
+            origin,
+            down_origin: None,
+            unused_files: Vec::new(),
+            unread: None,
+        }
+    }
+
+    /// Notes the checksum of the script, unless it is known or nothing reads it.
+    pub(super) fn hash(&mut self, script: &str) {
+        if self.checksum.is_none() && self.unread.is_none() {
+            self.checksum = Some(Checksum::of(script));
+        }
+    }
+
+    /// Why it does not run on a database in an environment, if it does not.
+    pub(crate) fn excluded(&self, database: Dialect, environment: Option<&str>) -> Option<ProblemKind> {
+        let is_for_database = self.databases.is_empty() || self.databases.contains(&database);
+        let mut environments = self.environments.iter();
+        let is_for_environment =
+            self.environments.is_empty() || environments.any(|name| Some(&**name) == environment);
+        match (is_for_database, is_for_environment) {
+            _ if self.unread.is_some() => Some(ProblemKind::UnusedFile),
+            (false, _) => Some(ProblemKind::OtherDatabase),
+            (true, false) => Some(ProblemKind::OtherEnvironment),
+            (true, true) => None,
+        }
+    }
+
+    /// How a script or code of it runs that fits into a transaction so, if it runs by itself.
+    pub(crate) fn options(&self, fit: &TransactionFit) -> ScriptOptions {
+        let is_outside = matches!(fit, TransactionFit::Outside | TransactionFit::Either);
+        let atomicity = if is_outside { Atomicity::NonTransactional } else { self.atomicity };
+        ScriptOptions { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
+    }
+
+    /// A place in the script of a direction, as far as it is known.
+    pub(crate) fn located(&self, direction: Direction, text: Option<&str>, offset: Option<usize>) -> Place {
+        let origin = self.origin_of(direction).to_string();
+        match (text, offset) {
+            (Some(text), Some(offset)) => {
+                let is_inline = matches!(self.origin, Origin::Code(_));
+                Place { is_inline, ..Place::in_text(&origin, text, offset) }
+            }
+            _ => Place::file(origin),
+        }
+    }
+
+    /// Where the script of a direction is.
+    pub(crate) fn origin_of(&self, direction: Direction) -> &Origin {
+        match direction {
+            Direction::Up => &self.origin,
+            Direction::Down => self.down_origin.as_ref().unwrap_or(&self.origin),
+        }
+    }
+}
+
+/// Where a migration is defined: a file, or a line of code.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A script, as its source names it.
+    File(Cow<'static, str>),
+    /// A line of a program.
+    Code(&'static Location<'static>),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Code(place) => write!(f, "{}:{}", place.file(), place.line()),
+        }
+    }
+}

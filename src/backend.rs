@@ -22,6 +22,8 @@ mod non_transactional;
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 mod row_count;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod script_faults;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server_transactions;
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,6 @@
 //! Whether a script fits into a transaction, decided by what its statements do to one.
 
-use super::faults::KEEP_OUT;
+use super::script_faults::KEEP_OUT;
 use super::transaction_rules::TransactionRules;
 use crate::sql::transactions::{Control, Ends, Shape, shape};
 use crate::step::Atomicity;

@@ -7,11 +7,11 @@ use super::non_transactional::{self, StatementClass, is_setting, prepares_transa
 use super::settings::{self, Settings};
 use super::{Postgres, fault, transactions};
 use crate::backend::driver::{Driver, Progress};
-use crate::backend::faults::{KEEP_OUT, lost_with_session};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Commit, Repeatable};
 use crate::backend::non_transactional::{ScriptRun, TransactionState};
 use crate::backend::script::Script;
+use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
 use crate::backend::server_transactions::chains;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::pieces::Piece;

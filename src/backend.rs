@@ -12,18 +12,28 @@
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod foreign;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod last_row;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod non_transactional;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+mod row_count;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod script_faults;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server_transactions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod table;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod transaction_fit;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod transaction_rules;
 
 mod catalog;
 mod clock;
@@ -49,7 +59,7 @@ pub use self::postgres::Postgres;
 pub use self::records::Records;
 pub(crate) use self::retry::patiently;
 pub use self::script::{Scope, Script};
-pub(crate) use self::session::Session;
+pub use self::session::Session;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 pub use self::tracking_table::{TableForm, TrackingTable};

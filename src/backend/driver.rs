@@ -222,7 +222,7 @@ pub fn atomically<B: Driver, R, E: From<Fault>>(
     let mut is_open = true;
     patiently(scope.patience, || match B::commit(open.conn) {
         Err(fault) => match B::in_transaction(open.conn) {
-            // A server that could not commit has rolled back, and there is nothing to be tried again.
+            // The database has rolled back, so there is nothing to commit again.
             Ok(false) if fault.kind() == FaultKind::Busy => {
                 is_open = false;
                 Ok(Err(fault))
@@ -236,18 +236,18 @@ pub fn atomically<B: Driver, R, E: From<Fault>>(
     Ok(done)
 }
 
-/// Runs `body`, which is to leave no transaction open; if it does, that is rolled back and is an error.
+/// Runs `body`. If it leaves a transaction open, that is rolled back and is an error.
 pub(crate) fn closed<B: Driver, R, E: From<Fault>>(
     conn: &mut B::Conn<'_>,
     body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
 ) -> Result<R, E> {
-    closed_unless::<B, R, E>(conn, false, body)
+    closed_unless_known::<B, R, E>(conn, false, body)
 }
 
-/// The same, unless it is known to leave none open when it succeeds.
-pub(crate) fn closed_unless<B: Driver, R, E: From<Fault>>(
+/// The same, without asking the database if `body` is known to leave no transaction open when it succeeds.
+pub(super) fn closed_unless_known<B: Driver, R, E: From<Fault>>(
     conn: &mut B::Conn<'_>,
-    is_closed: bool,
+    is_known: bool,
     body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
 ) -> Result<R, E> {
     struct Unwinding<'a, 'c, B: Driver>(&'a mut B::Conn<'c>);
@@ -261,10 +261,10 @@ pub(crate) fn closed_unless<B: Driver, R, E: From<Fault>>(
 
     let open = Unwinding::<B>(conn);
     let done = body(open.0);
-    if is_closed && done.is_ok() {
+    if is_known && done.is_ok() {
         return done;
     }
-    // Where the connection is gone, what was said first says why.
+    // If the connection is gone, the first fault says why.
     if !B::in_transaction(open.0).unwrap_or(false) {
         return done;
     }

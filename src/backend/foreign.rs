@@ -1,4 +1,4 @@
-//! Reading tables of other tools on servers, each value as a text.
+//! Reading tables of other tools, each value as a text.
 
 use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};

@@ -9,6 +9,7 @@ mod exchange;
 mod foreign;
 mod locks;
 mod log;
+mod non_transactional;
 mod outcome;
 mod query;
 mod records;

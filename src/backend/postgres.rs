@@ -7,6 +7,7 @@ mod driver;
 mod foreign;
 mod locks;
 mod log;
+mod non_transactional;
 mod outcome;
 mod query;
 mod quiet;

@@ -14,18 +14,11 @@ pub struct Scope {
     pub foreign_keys: ForeignKeys,
     /// How long to wait for another writer.
     pub patience: Duration,
-    /// Whether nothing runs but a script, which leaves no transaction open.
-    #[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "elsewhere it is asked in any case"))]
-    pub(crate) is_script: bool,
+    /// Whether only a script runs, and no code of the application.
+    pub is_script: bool,
 }
 
 impl Scope {
-    /// A transaction of ours for which nobody is to be waited.
-    #[cfg(feature = "mysql")]
-    pub(crate) const fn immediate() -> Self {
-        Self::new(ForeignKeys::Unchecked, Duration::ZERO)
-    }
-
     pub(crate) const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
         Self { foreign_keys, patience, is_script: false }
     }
@@ -49,10 +42,6 @@ pub struct Script<'a> {
     pub cascade: Cascade,
     /// Where it comes from: what a script out of the database sets on the connection is set back.
     pub trust: Trust,
-    /// What is known of the session, if it is that of the script before and nothing else ran on it.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql")),
-        allow(dead_code, reason = "only servers have to be asked")
-    )]
-    pub(crate) session: Option<&'a Session>,
+    /// What the backend knows of the session, if only scripts of this run used it.
+    pub session: Option<&'a Session>,
 }

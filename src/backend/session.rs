@@ -3,30 +3,23 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-/// What a backend knows of the session between the scripts of a run, so that it need not ask for each of them. It is of use as long as
-/// nothing but scripts runs, and all of it on one session.
+/// What a backend knows of the session between the scripts of a run, so that it does not ask the database again for each of them. A run
+/// has one as long as only scripts run on its session, and forgets what is in it when anything else runs.
 #[derive(Default)]
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
-    allow(dead_code, reason = "only servers have to be asked")
-)]
-pub(crate) struct Session(RefCell<Option<Box<dyn Any>>>);
+pub struct Session(RefCell<Option<Box<dyn Any>>>);
 
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
-    allow(dead_code, reason = "only servers have to be asked")
-)]
 impl Session {
-    /// Takes out what was kept: who does not keep it again has forgotten it.
-    pub(crate) fn take<T: 'static>(&self) -> Option<T> {
+    /// Takes out what was kept, if it is of this type. A script that changes the session does not keep it again.
+    pub fn take<T: 'static>(&self) -> Option<T> {
         self.0.take().and_then(|kept| kept.downcast().ok()).map(|kept| *kept)
     }
 
-    pub(crate) fn keep<T: 'static>(&self, known: T) {
+    /// Keeps this for the next script, in place of what was kept.
+    pub fn keep<T: 'static>(&self, known: T) {
         self.0.replace(Some(Box::new(known)));
     }
 
-    /// Nothing is known any more.
+    /// Drops what was kept.
     pub(crate) fn forget(&self) {
         self.0.replace(None);
     }

@@ -38,7 +38,7 @@ pub(super) const LOG_COLUMNS: [&str; 8] =
 const LEGACY: [&str; 7] =
     ["id", "run_on", "finished_on", "status", "failure_reason", "up_checksum", "down_checksum"];
 
-/// The column in which servers have the order of application.
+/// The column with the order of application, where the database itself does not keep that order.
 const PLACE: &str = "place";
 
 /// What stands in the column `dirty`.

@@ -1,25 +1,14 @@
 //! Whether a script fits into a transaction, decided by what its statements do to one.
 
-use super::faults::KEEP_OUT;
+use super::script_faults::KEEP_OUT;
+use super::transaction_rules::TransactionRules;
 use crate::remedy::Remedy;
 use crate::sql::transactions::{Control, Ends, Shape, shape};
 use crate::step::Atomicity;
 use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
-/// What a database makes of transactions that a script leaves unmatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "each database has one")]
-pub(super) enum Unmatched {
-    /// An end without a beginning and a beginning without an end are errors (SQLite).
-    Fails,
-    /// An end without a beginning does nothing (PostgreSQL).
-    EndDoesNothing,
-    /// Other statements may have ended it (MySQL).
-    MayBeEnded,
-}
-
 /// Whether a script fits into a transaction, by its statements with the byte offset of each.
-pub(super) fn transaction_fit(statements: &[(Control, usize)], unmatched: Unmatched) -> TransactionFit {
+pub(super) fn transaction_fit<B: TransactionRules>(statements: &[(Control, usize)]) -> TransactionFit {
     let controls: Vec<Control> = statements.iter().map(|(control, _)| *control).collect();
     let offset = |number: u32| statements[number as usize - 1].1;
     let refuses = |control: &Control| matches!(control, Control::Refuses | Control::SetsOnlyOutside);
@@ -60,7 +49,8 @@ pub(super) fn transaction_fit(statements: &[(Control, usize)], unmatched: Unmatc
             let remedy = if refusing.is_some() { remove_and_outside() } else { KEEP_OUT.into() };
             let found =
                 TransactionConflict::new(offset(number), "begins a transaction and does not end it", remedy);
-            if unmatched == Unmatched::MayBeEnded { found } else { found.hopeless() }
+            // Another statement may have ended it.
+            if B::HAS_IMPLICIT_COMMITS { found } else { found.hopeless() }
         }
         (Shape::Unmatched(number), refusing) => {
             let finding = match controls[number as usize - 1] {
@@ -69,13 +59,12 @@ pub(super) fn transaction_fit(statements: &[(Control, usize)], unmatched: Unmatc
             };
             let remedy = match refusing {
                 Some(_) => remove_and_outside(),
-                // A server only warns.
-                None if unmatched != Unmatched::Fails => remove_or_outside(),
-                None => KEEP_OUT.into(),
+                None if B::REFUSES_UNMATCHED => KEEP_OUT.into(),
+                None => remove_or_outside(),
             };
             let found = TransactionConflict::new(offset(number), finding, remedy);
             // A savepoint may have begun it.
-            let is_hopeless = unmatched == Unmatched::Fails && !controls.contains(&Control::Saves);
+            let is_hopeless = B::REFUSES_UNMATCHED && !controls.contains(&Control::Saves);
             if is_hopeless { found.hopeless() } else { found }
         }
     };
@@ -115,7 +104,7 @@ pub(super) fn passed_over(controls: &[Control], atomicity: Atomicity) -> Option<
 }
 
 /// What a test compares: "inside", or where the statement is that does not fit and how its finding begins.
-#[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
+#[cfg(test)]
 pub(super) fn in_short(fit: &TransactionFit) -> String {
     match fit {
         TransactionFit::Inside => "inside".to_owned(),

@@ -4,7 +4,7 @@ use mysql::Conn;
 
 use super::query::{self, code, column, fault, run};
 use super::{Mysql, outcome, script, transactions};
-use crate::backend::driver::{Driver, Progress, closed_unless};
+use crate::backend::driver::{Driver, Progress, closed_unless_known};
 use crate::backend::script::{Scope, Script};
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
@@ -69,7 +69,7 @@ impl Driver for Mysql {
         scope: &Scope,
         body: impl FnOnce(&mut &mut Conn) -> Result<R, E>,
     ) -> Result<R, E> {
-        closed_unless::<Self, R, E>(conn, scope.is_script, body)
+        closed_unless_known::<Self, R, E>(conn, scope.is_script, body)
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {

@@ -3,16 +3,18 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
+use super::non_transactional::{ScriptRun, Statement, StatementClass};
 use super::outcome::{self, Looks};
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, transactions};
 use crate::backend::driver::{Driver, Progress, closed};
-use crate::backend::faults::{KEEP_OUT, lost_with_session};
-use crate::backend::non_transactional::{
-    StatementClass, Walk, asks_for_last_row, asks_over_note, chains, distributed,
-};
+use crate::backend::last_row::asks_for_last_row;
+use crate::backend::non_transactional::StatementClass::{Begin, Commit, Plain, Repeatable, Rollback};
 use crate::backend::retry::patiently;
+use crate::backend::row_count::asks_for_row_count;
 use crate::backend::script::Script;
+use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
+use crate::backend::server_transactions::{chains, distributed};
 use crate::backend::session::Session;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::mysql::{
@@ -35,7 +37,7 @@ pub(super) fn run(
     let known = script.session.and_then(Session::take);
     if pieces.iter().all(is_quiet) {
         let mut looks: Looks = known.unwrap_or_default();
-        walked(conn, script, &pieces, &mut looks, progress)?;
+        run_statements(conn, script, &pieces, &mut looks, progress)?;
         if let Some(session) = script.session {
             session.keep(looks);
         }
@@ -44,10 +46,10 @@ pub(super) fn run(
     let mut looks = Looks::default();
     let before = settings::read(conn, script.text)?;
     let outcome = match script.atomicity {
-        Atomicity::Transaction => walked(conn, script, &pieces, &mut looks, progress),
+        Atomicity::Transaction => run_statements(conn, script, &pieces, &mut looks, progress),
         // Setting `autocommit` back would commit what is open.
         Atomicity::NonTransactional => {
-            closed::<Mysql, _, _>(conn, |conn| walked(conn, script, &pieces, &mut looks, progress))
+            closed::<Mysql, _, _>(conn, |conn| run_statements(conn, script, &pieces, &mut looks, progress))
         }
     };
     let restored = settings::restore(conn, &before);
@@ -69,7 +71,7 @@ fn refuse_backslashes(conn: &mut Conn, text: &str) -> Result<(), Fault> {
     Err(Fault::new(FaultKind::Other, what).remedy("write the text without a backslash before its end").at(at))
 }
 
-fn walked(
+fn run_statements(
     conn: &mut &mut Conn,
     script: &Script<'_>,
     pieces: &[Piece<'_>],
@@ -77,7 +79,7 @@ fn walked(
     progress: &mut Progress<'_, Mysql>,
 ) -> Result<(), Fault> {
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
-    let mut walk = Walk::<Mysql>::new(progress, of, script.patience);
+    let mut script_run = ScriptRun::new(progress, of, script.patience);
     if script.from > 1 {
         refuse_lost(script, pieces)?;
     }
@@ -87,33 +89,35 @@ fn walked(
         && pieces.iter().any(is_open)
         && pieces.iter().any(may_end)
     {
-        walk.begins_at(conn, script.from)?;
+        script_run.record_begin(conn, script.from)?;
     }
     let passed = transactions::passed(pieces, script.atomicity);
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
         let is_passed = passed.is_some_and(|ends| ends.has(number));
         outcome = match script.atomicity {
-            _ if number < script.from => again(conn, &mut walk, script.from, number, piece),
+            _ if number < script.from => run_again(conn, &mut script_run, script.from, number, piece),
             Atomicity::Transaction if is_passed => Ok(()),
             Atomicity::NonTransactional if is_passed => {
-                walk.take(conn, number, StatementClass::Repeatable, &mut |_| Ok(()))
+                let class = StatementClass::Common(Repeatable);
+                let statement = Statement { number, class, mark: String::new() };
+                script_run.run_statement(conn, statement, &mut |_| Ok(()))
             }
-            Atomicity::Transaction => together(conn, piece),
-            Atomicity::NonTransactional => non_transactional(conn, &mut walk, looks, number, piece),
+            Atomicity::Transaction => run_in_transaction(conn, piece),
+            Atomicity::NonTransactional => non_transactional(conn, &mut script_run, looks, number, piece),
         }
         .map_err(|fault| located(fault, number.max(script.from), piece));
         if outcome.is_err() {
             break;
         }
     }
-    // What failed says more than why that could not be noted.
-    let caught_up = walk.catch_up(conn);
+    // The fault of the statement says more than that of its record.
+    let recorded = script_run.record_deferred(conn);
     outcome = outcome.and(match pieces.last() {
-        Some(last) => caught_up.map_err(|fault| located(fault, of, last)),
-        None => caught_up,
+        Some(last) => recorded.map_err(|fault| located(fault, of, last)),
+        None => recorded,
     });
-    if walk.has_locks() {
+    if script_run.has_locks() {
         outcome = outcome.and(query::run(conn, "UNLOCK TABLES"));
     }
     outcome
@@ -137,10 +141,10 @@ fn refuse_lost(script: &Script<'_>, pieces: &[Piece<'_>]) -> Result<(), Fault> {
     })
 }
 
-/// Runs a statement again that is done, if it only changed the session, which has ended since, or began what is not done.
-fn again(
+/// Runs a statement again that is done, if it changed the session, which has ended since, or began a transaction that is not committed.
+fn run_again(
     conn: &mut &mut Conn,
-    walk: &mut Walk<'_, '_, Mysql>,
+    script_run: &mut ScriptRun<'_, '_>,
     from: u32,
     number: u32,
     piece: &Piece<'_>,
@@ -150,20 +154,19 @@ fn again(
         Kind::Temporary => Err(lost_with_session(number)),
         Kind::Setting => send(conn, piece),
         kind @ (Kind::Chains | Kind::Unchains) => {
-            let is_chained = kind == Kind::Chains;
-            walk.goes_on_inside(is_chained, is_chained);
+            script_run.resume_autocommit(kind == Kind::Unchains);
             send(conn, piece)
         }
-        Kind::Commits if number + 1 == from && chains(piece.text) && !walk.is_chained() => {
-            walk.goes_on_inside(true, false);
+        Kind::Commits if number + 1 == from && chains(piece.text) && !script_run.is_chained() => {
+            script_run.resume_open();
             Mysql::begin(conn)
         }
         _ => Ok(()),
     }
 }
 
-/// Runs a statement in our transaction.
-fn together(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
+/// Runs a statement in the transaction of the engine.
+fn run_in_transaction(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
     let what = match kind(piece.text) {
         Kind::Begins | Kind::Chains => "it begins a transaction, and it already runs in one",
         Kind::Commits | Kind::RollsBack | Kind::Unchains => "it would end the transaction that it runs in",
@@ -186,10 +189,10 @@ fn is_rolled_back(conn: &mut Conn) -> bool {
     !codes.is_ok_and(|codes| codes.contains(&Some(query::NOT_ROLLED_BACK)))
 }
 
-/// Runs a statement outside our transaction.
+/// Runs a statement outside the engine's transaction.
 fn non_transactional(
     conn: &mut &mut Conn,
-    walk: &mut Walk<'_, '_, Mysql>,
+    script_run: &mut ScriptRun<'_, '_>,
     looks: &mut Looks,
     number: u32,
     piece: &Piece<'_>,
@@ -204,30 +207,36 @@ fn non_transactional(
     };
     let is_rows = matches!(kind, Kind::Data | Kind::Temporary);
     if asks_for_counts(piece.text) {
-        return Err(asks_over_note());
+        return Err(asks_for_row_count());
     }
+    let mut mark = String::new();
     let class = match kind {
-        Kind::Data | Kind::Temporary => StatementClass::Plain,
-        Kind::Setting if is_about_next(piece.text) => StatementClass::Unnoted,
-        Kind::Setting => StatementClass::Repeatable,
-        Kind::Repeatable => StatementClass::Settles,
+        Kind::Data | Kind::Temporary => StatementClass::Common(Plain),
+        Kind::Setting if is_about_next(piece.text) => StatementClass::Unrecorded,
+        Kind::Setting => StatementClass::Common(Repeatable),
+        Kind::Repeatable => StatementClass::RepeatableMayCommit,
         Kind::Distributed => return Err(distributed()),
-        Kind::Chains => StatementClass::Chains,
-        Kind::Unchains => StatementClass::Unchains,
-        Kind::Begins => StatementClass::Begins,
-        Kind::Commits => StatementClass::Commits,
-        Kind::RollsBack => StatementClass::RollsBack,
-        Kind::Locks => StatementClass::Locks,
-        Kind::Unlocks => StatementClass::Unlocks,
+        Kind::Chains => StatementClass::AutocommitOff,
+        Kind::Unchains => StatementClass::AutocommitOn,
+        Kind::Begins => StatementClass::Common(Begin),
+        Kind::Commits => StatementClass::Common(Commit),
+        Kind::RollsBack => StatementClass::Common(Rollback),
+        Kind::Locks => StatementClass::LockTables,
+        Kind::Unlocks => StatementClass::UnlockTables,
         Kind::Defines(subjects) => {
-            let mark = patiently(walk.patience(), || outcome::mark(conn, &subjects, looks))?;
-            let is_telling = outcome::is_telling(piece.text, &subjects);
-            if is_telling { StatementClass::Owing(mark) } else { StatementClass::Alone(mark) }
+            mark = patiently(script_run.patience(), || outcome::mark(conn, &subjects, looks))?;
+            let is_verifiable = !mark.is_empty() && outcome::is_telling(piece.text, &subjects);
+            if is_verifiable {
+                StatementClass::VerifiableImplicitCommit
+            } else {
+                StatementClass::ImplicitCommit
+            }
         }
-        Kind::Other => StatementClass::Opaque,
+        Kind::Other => StatementClass::MayCommit,
         Kind::ReadsClient => return Err(reads_client()),
     };
-    let taken = walk.take(conn, number, class, &mut |conn| {
+    let statement = Statement { number, class, mark };
+    let done = script_run.run_statement(conn, statement, &mut |conn| {
         // What the server could not read, or may not write, has done nothing.
         send(conn, piece).map_err(|fault| {
             let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);
@@ -238,7 +247,7 @@ fn non_transactional(
     if !stays {
         *looks = Looks::default();
     }
-    taken
+    done
 }
 
 /// The kind of a statement, where `autocommit` is set to a variable by what that says: `SET autocommit = @OLD_AUTOCOMMIT`.

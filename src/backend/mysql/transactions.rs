@@ -1,13 +1,31 @@
 //! What the statements of a script do to a transaction.
 
-use crate::backend::non_transactional::chains;
-use crate::backend::transaction_fit::{Unmatched, passed_over, transaction_fit};
+use std::time::Duration;
+
+use super::Mysql;
+use crate::backend::script::Scope;
+use crate::backend::server_transactions::chains;
+use crate::backend::transaction_fit::{passed_over, transaction_fit};
+use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, is_about_next, kind, statements};
 use crate::sql::pieces::Piece;
 use crate::sql::transactions::{Control, Ends};
-use crate::step::Atomicity;
+use crate::step::{Atomicity, ForeignKeys};
 use crate::transaction_fit::TransactionFit;
+
+impl TransactionRules for Mysql {
+    const BEGIN_COMMITS: bool = true;
+    const HAS_IMPLICIT_COMMITS: bool = true;
+    const SURVIVES_REFUSED_WRITE: bool = true;
+}
+
+impl Scope {
+    /// A transaction of the engine that waits for nobody.
+    pub(super) const fn immediate() -> Self {
+        Self::new(ForeignKeys::Unchecked, Duration::ZERO)
+    }
+}
 
 /// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
 pub(super) fn fits(script: &str) -> TransactionFit {
@@ -16,7 +34,7 @@ pub(super) fn fits(script: &str) -> TransactionFit {
         return TransactionFit::Outside;
     }
     let controls: Vec<_> = pieces.iter().map(|piece| (control(piece.text), piece.offset)).collect();
-    transaction_fit(&controls, Unmatched::MayBeEnded)
+    transaction_fit::<Mysql>(&controls)
 }
 
 /// The two statements that are passed over when these run so, by their numbers. Outside a transaction an end without a beginning does no

@@ -1,6 +1,8 @@
 //! What the statements of a script do to a transaction.
 
-use crate::backend::transaction_fit::{Unmatched, passed_over, transaction_fit};
+use super::Postgres;
+use crate::backend::transaction_fit::{passed_over, transaction_fit};
+use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
 use crate::sql::transactions::{Control, Ends};
@@ -8,11 +10,14 @@ use crate::sql::{Token, Tokens};
 use crate::step::Atomicity;
 use crate::transaction_fit::TransactionFit;
 
+/// The server only warns of `COMMIT` without a transaction, and of `BEGIN` inside one.
+impl TransactionRules for Postgres {}
+
 /// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
 pub(super) fn fits(script: &str) -> TransactionFit {
     let Ok(pieces) = statements(script) else { return TransactionFit::Inside };
     let controls: Vec<_> = pieces.iter().map(|piece| (control(piece.text), piece.offset)).collect();
-    transaction_fit(&controls, Unmatched::EndDoesNothing)
+    transaction_fit::<Postgres>(&controls)
 }
 
 /// The two statements that are passed over when these run so, by their numbers.

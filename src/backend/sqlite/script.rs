@@ -11,10 +11,13 @@ use super::cursor::Pragma;
 use super::tracker::Tracker;
 use super::{Sqlite, fault, keys, message, transactions, tripwire};
 use crate::backend::driver::Progress;
-use crate::backend::faults::{KEEP_OUT, ended_transaction, lost_with_session};
-use crate::backend::non_transactional::{StatementClass, Walk, asks_for_last_row, asks_over_note};
+use crate::backend::faults::ended_transaction;
+use crate::backend::last_row::asks_for_last_row;
+use crate::backend::non_transactional::{ScriptRun, StatementClass};
 use crate::backend::retry::patiently;
+use crate::backend::row_count::asks_for_row_count;
 use crate::backend::script::Script;
+use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 use crate::sql::transactions::Control;
@@ -38,8 +41,8 @@ pub(super) fn run(
     let terminated = format!("{text}\0");
     let mut batch = Batch::new(conn, &terminated[begin..]);
     let (mut number, mut end) = (script.from, begin);
-    let mut walk = (script.atomicity == Atomicity::NonTransactional)
-        .then(|| Walk::<Sqlite>::new(progress, statement_count(text), script.patience));
+    let mut script_run = (script.atomicity == Atomicity::NonTransactional)
+        .then(|| ScriptRun::<Sqlite>::new(progress, statement_count(text), script.patience));
     let mut savepoints = Savepoints::default();
     let passed = transactions::passed(text, script.atomicity);
     let mut left_to_pass = if passed.is_some() { 2 } else { 0 };
@@ -74,16 +77,16 @@ pub(super) fn run(
             checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
             tracker.note(conn, stripped, &sighted)
         };
-        let outcome = match &mut walk {
+        let outcome = match &mut script_run {
             None => run(conn),
-            Some(_) if asks_for_changes(&own) => Err(asks_over_note()),
-            Some(walk) => {
+            Some(_) if asks_for_changes(&own) => Err(asks_for_row_count()),
+            Some(script_run) => {
                 let class = if is_passed {
                     StatementClass::Repeatable
                 } else {
-                    classify(&own, &mut savepoints, walk.has_own())
+                    classify(&own, &mut savepoints, script_run.script_transaction_open())
                 };
-                walk.take(conn, number, class, &mut run)
+                script_run.run_statement(conn, number, class, &mut run)
             }
         };
         outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
@@ -138,8 +141,9 @@ fn asks_for_changes(own: &str) -> bool {
     !makes && tokens.windows(2).any(is_call)
 }
 
-/// How a statement goes that runs outside our transaction. Pragmas and `VACUUM` refuse to be in one, and do no harm if they run again.
-fn classify(own: &str, savepoints: &mut Savepoints, has_own: bool) -> StatementClass {
+/// The class of a statement that runs outside the engine's transaction. Pragmas and `VACUUM` refuse to be in one, and do no harm if they
+/// run again.
+fn classify(own: &str, savepoints: &mut Savepoints, script_transaction_open: bool) -> StatementClass {
     let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
     let first = tokens.next();
     let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
@@ -147,19 +151,19 @@ fn classify(own: &str, savepoints: &mut Savepoints, has_own: bool) -> StatementC
         StatementClass::Repeatable
     } else if is(&["begin"]) {
         *savepoints = Savepoints::default();
-        StatementClass::Begins
+        StatementClass::Begin
     } else if is(&["savepoint"]) {
-        savepoints.add(name_of(own), has_own);
-        StatementClass::Begins
+        savepoints.add(name_of(own), script_transaction_open);
+        StatementClass::Begin
     } else if is(&["release"]) {
-        if savepoints.release(&name_of(own)) { StatementClass::Commits } else { StatementClass::Plain }
+        if savepoints.release(&name_of(own)) { StatementClass::Commit } else { StatementClass::Plain }
     } else if is(&["commit", "end"]) {
-        StatementClass::Commits
+        StatementClass::Commit
     } else if is(&["rollback"]) && tokens.any(|token| token.is("to")) {
         savepoints.go_back_to(&name_of(own));
         StatementClass::Plain
     } else if is(&["rollback"]) {
-        StatementClass::RollsBack
+        StatementClass::Rollback
     } else {
         StatementClass::Plain
     }
@@ -171,17 +175,17 @@ fn name_of(own: &str) -> String {
     name.trim_matches(['"', '\'', '`', '[', ']']).to_ascii_lowercase()
 }
 
-/// The savepoints that are open in a transaction of the script's, the outermost first.
+/// The savepoints that are open in the script's transaction, the outermost first.
 #[derive(Default)]
 struct Savepoints {
     names: Vec<String>,
-    /// Whether the outermost began the transaction, and so ends it.
+    /// Whether the outermost began the transaction. Its release ends the transaction.
     is_transaction: bool,
 }
 
 impl Savepoints {
-    fn add(&mut self, name: String, has_own: bool) {
-        if !has_own {
+    fn add(&mut self, name: String, script_transaction_open: bool) {
+        if !script_transaction_open {
             *self = Self { names: Vec::new(), is_transaction: true };
         }
         self.names.push(name);

@@ -1,15 +1,21 @@
 //! What the statements of a script do to a transaction.
 
+use super::Sqlite;
 use super::cursor::Pragma;
-use crate::backend::transaction_fit::{Unmatched, passed_over, transaction_fit};
+use crate::backend::transaction_fit::{passed_over, transaction_fit};
+use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::transactions::{Control, Ends};
 use crate::sql::{Token, Tokens, statements};
 use crate::step::Atomicity;
 use crate::transaction_fit::TransactionFit;
 
+impl TransactionRules for Sqlite {
+    const REFUSES_UNMATCHED: bool = true;
+}
+
 /// Whether a script fits into a transaction.
 pub(super) fn fits(script: &str) -> TransactionFit {
-    transaction_fit(&controls(script), Unmatched::Fails)
+    transaction_fit::<Sqlite>(&controls(script))
 }
 
 /// The two statements of a script that are passed over when it runs so, by their numbers.

@@ -1,0 +1,184 @@
+//! [`ScriptRun`]: a script that runs outside a transaction, on a server whose statements commit by themselves.
+
+use std::time::Duration;
+
+use mysql::Conn;
+
+use super::Mysql;
+use crate::backend::driver::{Driver, Progress};
+use crate::backend::non_transactional::{self as common, TransactionState};
+use crate::fault::Fault;
+use crate::progress::ScriptProgress;
+
+mod transition;
+
+pub(super) use transition::StatementClass;
+use transition::{Action, Plan, State, transition};
+
+/// A script that runs outside a transaction, statement by statement.
+pub(super) struct ScriptRun<'r, 'p> {
+    common: common::ScriptRun<'r, 'p, Mysql>,
+    is_chained: bool,
+    has_locks: bool,
+    /// What is not recorded yet of a statement that is done.
+    deferred: Option<ScriptProgress>,
+}
+
+/// A statement of the script.
+pub(super) struct Statement {
+    /// Its number, from 1.
+    pub(super) number: u32,
+    pub(super) class: StatementClass,
+    /// What the definitions are that it changes. Empty if that tells nothing.
+    pub(super) mark: String,
+}
+
+impl<'r, 'p> ScriptRun<'r, 'p> {
+    pub(super) fn new(
+        progress: &'r mut Progress<'p, Mysql>,
+        statement_count: u32,
+        patience: Duration,
+    ) -> Self {
+        let common = common::ScriptRun::<Mysql>::new(progress, statement_count, patience);
+        Self { common, is_chained: false, has_locks: false, deferred: None }
+    }
+
+    /// Records which statement the script begins with. A statement that may end the script's transaction sets this record back.
+    pub(super) fn record_begin(&mut self, conn: &mut &mut Conn, number: u32) -> Result<(), Fault> {
+        self.common.record(conn, &self.common.before_statement(number))
+    }
+
+    /// Records what is not recorded yet.
+    pub(super) fn record_deferred(&mut self, conn: &mut &mut Conn) -> Result<(), Fault> {
+        match self.deferred.take() {
+            Some(deferred) => self.common.record_committed(conn, &deferred),
+            None => Ok(()),
+        }
+    }
+
+    /// The script goes on in a transaction of its own, which is open.
+    pub(super) fn resume_open(&mut self) {
+        self.set_state(State::Open);
+    }
+
+    /// The script goes on with `autocommit` switched off, or on.
+    pub(super) fn resume_autocommit(&mut self, is_on: bool) {
+        self.set_state(if is_on { State::Closed } else { State::Chained });
+    }
+
+    /// Whether `autocommit` is off.
+    pub(super) fn is_chained(&self) -> bool {
+        self.is_chained
+    }
+
+    /// Whether the session still has locks that the script took.
+    pub(super) fn has_locks(&self) -> bool {
+        self.has_locks
+    }
+
+    /// How long the engine tries something again.
+    pub(super) fn patience(&self) -> Duration {
+        self.common.patience()
+    }
+
+    /// Runs a statement, and records that it is done.
+    pub(super) fn run_statement(
+        &mut self,
+        conn: &mut &mut Conn,
+        statement: Statement,
+        run: &mut dyn FnMut(&mut &mut Conn) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let Statement { number, class, mark } = statement;
+        if !class.records_start() {
+            self.record_deferred(conn)?;
+        }
+        let (actions, next) = match transition(self.state(), class) {
+            Plan::Common(class) => return self.common.run_statement(conn, number, class, run),
+            Plan::Own(actions, next) => (actions, next),
+        };
+        let (start, end) = (self.common.before_statement(number), self.common.before_statement(number + 1));
+        let marked = ScriptProgress { mark: Some(mark), ..start.clone() };
+        for action in actions {
+            match action {
+                Action::RecordMark => {
+                    self.common.record(conn, &marked)?;
+                    self.deferred = None;
+                }
+                Action::Run => {
+                    run(conn)?;
+                    self.set_state(next);
+                }
+                Action::RunUnlessEnds | Action::RunUnlessEndsWithMark => {
+                    let has_mark = *action == Action::RunUnlessEndsWithMark;
+                    if self.stays_open(conn, if has_mark { &marked } else { &start }, run)? {
+                        return Ok(());
+                    }
+                    self.set_state(next);
+                }
+                Action::StopIfOpen => {
+                    if Mysql::in_transaction(conn)? {
+                        self.set_state(State::Open);
+                        return Ok(());
+                    }
+                }
+                Action::RecordEnd => self.common.record(conn, &end)?,
+                Action::RecordEndInTransaction => self.common.record_in_transaction(conn, &end)?,
+                Action::RecordCommitted => self.record_committed(conn, &end)?,
+                Action::DeferEnd => self.deferred = Some(end.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        match self.common.transaction {
+            _ if self.has_locks => State::Locked { is_chained: self.is_chained },
+            _ if self.is_chained => State::Chained,
+            TransactionState::Open => State::Open,
+            TransactionState::Closed => State::Closed,
+        }
+    }
+
+    fn set_state(&mut self, state: State) {
+        (self.has_locks, self.is_chained, self.common.transaction) = match state {
+            State::Closed => (false, false, TransactionState::Closed),
+            State::Open => (false, false, TransactionState::Open),
+            State::Chained => (false, true, TransactionState::Open),
+            // What is known of the transaction stays as it is until the tables are unlocked.
+            State::Locked { is_chained } => (true, is_chained, self.common.transaction),
+        };
+    }
+
+    /// Records the end of a statement that has ended the transaction. Where `autocommit` is off, the record is committed too.
+    fn record_committed(&mut self, conn: &mut &mut Conn, end: &ScriptProgress) -> Result<(), Fault> {
+        self.common.transaction = TransactionState::Closed;
+        self.common.record_committed(conn, end)?;
+        if self.is_chained {
+            Mysql::commit(conn)?;
+            self.common.transaction = TransactionState::Open;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement in the script's transaction, and tells whether that is still open. If the statement commits, the record `start` is
+    /// committed with it. If not, the record is set back, since the transaction may still be rolled back.
+    fn stays_open(
+        &mut self,
+        conn: &mut &mut Conn,
+        start: &ScriptProgress,
+        run: &mut dyn FnMut(&mut &mut Conn) -> Result<(), Fault>,
+    ) -> Result<bool, Fault> {
+        let before = self.common.recorded.clone();
+        self.common.record_in_transaction(conn, start)?;
+        // A savepoint ends with its transaction.
+        Mysql::execute(conn, "SAVEPOINT __switchy_own")?;
+        run(conn)?;
+        if Mysql::execute(conn, "RELEASE SAVEPOINT __switchy_own").is_err() {
+            return Ok(false);
+        }
+        if let Some(before) = before {
+            self.common.record_in_transaction(conn, &before)?;
+        }
+        Ok(true)
+    }
+}

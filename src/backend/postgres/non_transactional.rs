@@ -1,0 +1,156 @@
+//! A statement of a script outside a transaction: its class, and how it runs.
+
+use postgres::Client;
+use postgres::error::SqlState;
+
+use super::query::refused_as;
+use super::{Postgres, outcome, settings};
+use crate::backend::non_transactional::{self as common, ScriptRun, TransactionState};
+use crate::backend::server_transactions::{chains, distributed};
+use crate::fault::{Fault, FaultKind};
+use crate::progress::ScriptProgress;
+use crate::sql::{Token, Tokens};
+
+/// What a statement does to the transactions of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StatementClass {
+    /// What every database knows.
+    Common(common::StatementClass),
+    /// It is about the transaction that is open, and a record in that one would break it: `SET TRANSACTION`.
+    Unrecorded,
+    /// It refuses to share a transaction with its record, and must not run again: `CREATE INDEX CONCURRENTLY`.
+    Unrepeatable,
+}
+
+/// The class of a statement that runs outside the engine's transaction.
+pub(super) fn classify(text: &str) -> StatementClass {
+    use common::StatementClass::{Begin, Commit, Plain, Repeatable, Rollback};
+
+    let mut tokens = Tokens::new(text);
+    let first = tokens.next();
+    let rest: Vec<Token<'_>> = tokens.take(6).collect();
+    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    let second = |word| rest.first().is_some_and(|token| token.is(word));
+    if is(&["begin"]) || (is(&["start"]) && second("transaction")) {
+        StatementClass::Common(Begin)
+    } else if is(&["commit", "end"]) {
+        StatementClass::Common(Commit)
+    } else if is(&["abort"]) || (is(&["rollback"]) && !rest.iter().any(|token| token.is("to"))) {
+        StatementClass::Common(Rollback)
+    } else if is(&["set"]) && second("transaction") {
+        StatementClass::Unrecorded
+    } else if is_setting(text) || is(&["vacuum"]) {
+        StatementClass::Common(Repeatable)
+    } else if !is(&["refresh"]) && rest.iter().any(|token| token.is("concurrently")) {
+        StatementClass::Unrepeatable
+    } else {
+        StatementClass::Common(Plain)
+    }
+}
+
+/// Whether a statement changes nothing but settings of the session.
+pub(super) fn is_setting(text: &str) -> bool {
+    let mut tokens = Tokens::new(text);
+    let first = tokens.next();
+    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    is(&["set", "reset", "load"]) || (is(&["select"]) && tokens.take(3).any(|token| token.is("set_config")))
+}
+
+pub(super) fn prepares_transaction(text: &str) -> bool {
+    let mut tokens = Tokens::new(text);
+    let mut next_is = |word| tokens.next().is_some_and(|token| token.is(word));
+    next_is("prepare") && next_is("transaction")
+}
+
+/// Runs a statement outside the engine's transaction, and records that it is done.
+pub(super) fn run_statement(
+    conn: &mut &mut Client,
+    script_run: &mut ScriptRun<'_, '_, Postgres>,
+    number: u32,
+    text: &str,
+    run: &mut dyn FnMut(&mut &mut Client) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    use common::StatementClass::{Commit, Rollback};
+
+    if prepares_transaction(text) {
+        // It would keep the record locked, with what is recorded in it.
+        return Err(distributed());
+    }
+    let outcome = match classify(text) {
+        // A read-only transaction does no harm if it runs again, and takes no record.
+        StatementClass::Common(Commit)
+            if script_run.script_transaction_open() && settings::is_read_only(conn)? =>
+        {
+            return if chains(text) {
+                run(conn)
+            } else {
+                script_run.run_statement(conn, number, Rollback, run)
+            };
+        }
+        StatementClass::Unrepeatable => {
+            let mark = outcome::mark(conn, text);
+            return run_unrepeatable(conn, script_run, number, &mark, run)
+                .map_err(|fault| outcome::failed(conn, text, &mark, fault));
+        }
+        StatementClass::Unrecorded => run(conn),
+        StatementClass::Common(class) => script_run.run_statement(conn, number, class, run),
+    };
+    match outcome {
+        Err(refused) if script_run.script_transaction_open() => Err(refused),
+        // Only the server knows whether a statement refuses a transaction or ends it: `DO` and `CALL` may do either.
+        Err(refused) if refused_as(&refused, &SqlState::ACTIVE_SQL_TRANSACTION) => {
+            run_unrepeatable(conn, script_run, number, "", run)
+        }
+        // What it commits stays, even if it fails.
+        Err(refused) if refused_as(&refused, &SqlState::INVALID_TRANSACTION_TERMINATION) => {
+            run_unrepeatable(conn, script_run, number, "", run).map_err(Fault::partial)
+        }
+        Err(refused) if refused.kind() == FaultKind::ReadOnly && is_setting(text) => {
+            let why = "leave default_transaction_read_only as it is, since it is written down after each statement how far a script is";
+            Err(refused.remedy(why))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Runs a statement that must not run again, between a record that it begins and one that it is done.
+fn run_unrepeatable(
+    conn: &mut &mut Client,
+    script_run: &mut ScriptRun<'_, '_, Postgres>,
+    number: u32,
+    mark: &str,
+    run: &mut dyn FnMut(&mut &mut Client) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let start = ScriptProgress { mark: Some(mark.to_owned()), ..script_run.before_statement(number) };
+    script_run.record(conn, &start)?;
+    run(conn)?;
+    script_run.transaction = TransactionState::Closed;
+    script_run.record_committed(conn, &script_run.before_statement(number + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StatementClass::{Common, Unrecorded, Unrepeatable};
+    use super::*;
+    use crate::backend::non_transactional::StatementClass::*;
+
+    #[test]
+    fn statements_have_their_class() {
+        let rows = [
+            ("START TRANSACTION", Common(Begin)),
+            ("END", Common(Commit)),
+            ("COMMIT AND CHAIN", Common(Commit)),
+            ("ROLLBACK", Common(Rollback)),
+            ("ROLLBACK TO a", Common(Plain)),
+            ("SET TRANSACTION READ ONLY", Unrecorded),
+            ("SET search_path = a", Common(Repeatable)),
+            ("VACUUM", Common(Repeatable)),
+            ("CREATE INDEX CONCURRENTLY i ON t (a)", Unrepeatable),
+            ("REFRESH MATERIALIZED VIEW CONCURRENTLY a", Common(Plain)),
+            ("INSERT INTO t VALUES (1)", Common(Plain)),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(classify(text), expected, "{text}");
+        }
+    }
+}

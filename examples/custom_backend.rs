@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-use switchy_schema::backend::{Catalog, Driver, Fault, Locks, Records, TableForm, TrackingTable};
+use switchy_schema::backend::{Catalog, Driver, Fault, Locks, Records, TableForm, TrackingTable, utc_now};
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
@@ -50,11 +49,6 @@ impl Settings {
 
 fn fault(what: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new(FaultKind::Other, what)
-}
-
-/// The time as records have it, `2026-11-22T19:09:07.132`.
-fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
 }
 
 /// The marker type of the backend.
@@ -112,7 +106,7 @@ impl Records for Toy {
         }
         let mut record = record.clone();
         if record.run_on.is_empty() {
-            record.run_on = now();
+            record.run_on = utc_now();
         }
         conn.rows(table)?.push((record, None));
         Ok(())
@@ -152,7 +146,7 @@ impl Records for Toy {
 
     fn append_log(conn: &mut &mut Settings, log: &TableName, entry: &LogEntry) -> Result<(), Fault> {
         let mut entry = entry.clone();
-        entry.logged_on = now();
+        entry.logged_on = utc_now();
         conn.logs.entry(log.as_str().to_owned()).or_default().push(entry);
         Ok(())
     }

@@ -36,6 +36,7 @@ mod transaction_fit;
 mod transaction_rules;
 
 mod catalog;
+mod clock;
 mod driver;
 mod faults;
 mod locks;
@@ -46,6 +47,9 @@ mod session;
 mod tracking_table;
 
 pub use self::catalog::{Catalog, ForecastRequest, Prepare};
+#[cfg(feature = "test-utils")]
+pub(crate) use self::clock::utc;
+pub use self::clock::utc_now;
 pub use self::driver::{Driver, Progress, atomically};
 pub use self::locks::{LockAttempt, Locks};
 #[cfg(feature = "mysql")]

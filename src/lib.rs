@@ -179,14 +179,11 @@ pub mod compiled {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-#[cfg(doctest)]
+// One of its examples has a remote folder.
+#[cfg(all(doctest, feature = "remote"))]
 #[doc = include_str!("../RECOVERY.md")]
 struct RecoveryGuide;
 
-#[cfg(doctest)]
-#[doc = include_str!("../docs/servers.md")]
-struct Servers;
-
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "adopt"))]
 #[doc = include_str!("../docs/adopt.md")]
 struct AdoptionGuide;

@@ -1,14 +1,20 @@
 //! [`Lock`]: how concurrent runs keep out of each other's way.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::backend::{Backend, LockAttempt};
+use crate::backend::{Backend, LockAttempt, patiently};
 use crate::dialect::TableName;
-use crate::error::{Failure, MigrationError, Result};
+use crate::error::{Failure, Result};
 use crate::fault::Fault;
+use crate::history::Head;
 
 mod file;
+mod holding;
+mod server;
+
+pub(crate) use self::holding::Holding;
+pub(crate) use self::server::LockError;
 
 /// How concurrent runs keep out of each other's way. A run that finds nothing pending takes no lock.
 ///
@@ -38,26 +44,89 @@ impl Lock {
     /// Runs `body` while the lock is held.
     ///
     /// # Errors
-    /// The lock could not be had in time, or not at all; or what `body` returns.
-    pub(crate) fn held<R>(
+    /// The lock could not be acquired in time, or not at all; or what `body` returns.
+    pub(crate) fn held<B: Backend, R>(
         &self,
-        database: Option<PathBuf>,
+        conn: &mut B::Conn<'_>,
+        table: &TableName,
         timeout: Duration,
         waiting: &mut dyn FnMut(&str, &str),
-        table: &TableName,
-        body: impl FnOnce(&Holding) -> Result<R>,
-    ) -> Result<R> {
-        let Some(path) = self.path(database) else { return body(&Holding::of(table)) };
-        let file = Some(file::Locked::acquire(&path, timeout, waiting)?);
-        body(&Holding { file, ..Holding::of(table) })
+        body: impl FnOnce(&mut B::Conn<'_>, &Holding) -> Result<R>,
+    ) -> Result<R, LockError> {
+        let holding = Holding::of(table);
+        if *self == Self::Sidecar && server::acquire::<B>(conn, table, timeout, waiting)? {
+            let held = server::Held::<B> { conn, table };
+            return Ok(body(held.conn, &holding)?);
+        }
+        if self.is_per_transaction() {
+            let made = patiently(timeout, || B::create_lock_row(conn, table));
+            let made = made.map_err(LockError::while_trying_to("make the row that is locked"))?;
+            if made == LockAttempt::Unsupported {
+                return Err(Failure::NoSuchLock(B::DIALECT).into());
+            }
+        }
+        let Some(path) = self.path(B::locate(conn)) else { return Ok(body(conn, &holding)?) };
+        let file = file::Locked::acquire(&path, timeout, waiting)?;
+        Ok(body(conn, &holding.with(file))?)
     }
 
-    /// Who holds the file that is locked, if it is one and somebody does.
+    /// The holder of the lock, empty if the database does not name it; `None` if nobody holds it.
     ///
     /// # Errors
-    /// The file cannot be looked at.
-    pub(crate) fn holder(&self, database: Option<PathBuf>) -> Result<Option<String>> {
-        self.path(database).map_or(Ok(None), |path| file::look(&path))
+    /// The lock cannot be looked at.
+    pub(crate) fn holder<B: Backend>(
+        &self,
+        conn: &mut B::Conn<'_>,
+        table: &TableName,
+    ) -> Result<Option<String>, LockError> {
+        if *self == Self::Sidecar {
+            let looking = LockError::while_trying_to("look at the lock");
+            match B::try_lock(conn, table).map_err(&looking)? {
+                LockAttempt::Acquired => {
+                    B::unlock(conn, table).map_err(&looking)?;
+                    return Ok(None);
+                }
+                LockAttempt::HeldBy(holder) => return Ok(Some(holder)),
+                LockAttempt::Unsupported => {}
+            }
+        }
+        Ok(self.path(B::locate(conn)).map_or(Ok(None), |path| file::look(&path))?)
+    }
+
+    /// Keeps others from the tracking table until the open transaction ends, and returns the head if the database gives it at once.
+    /// The first transaction of a run also waits for those who do not take the row.
+    pub(crate) fn enter<B: Backend>(
+        &self,
+        conn: &mut B::Conn<'_>,
+        table: &TableName,
+        patience: Duration,
+        is_first: bool,
+    ) -> Result<Option<Head>, Fault> {
+        match (self, is_first) {
+            (Self::Row, true) => {
+                B::lock_row(conn, table, patience)?;
+                // The session of a killed program may still commit how far it came, and does that without the row.
+                B::wait_for_writers(conn, table, patience).map(|()| None)
+            }
+            (Self::Row, false) => B::lock_row(conn, table, patience).map(|()| None),
+            (_, true) => B::lock_table(conn, table, patience).map(|()| None),
+            (_, false) => B::lock_table_with_head(conn, table, patience),
+        }
+    }
+
+    /// Whether each transaction of a run locks for itself, and nothing is held between them.
+    pub(crate) fn is_per_transaction(&self) -> bool {
+        *self == Self::Row
+    }
+
+    /// Whether all steps of a run use one session of the database.
+    pub(crate) fn has_one_session(&self) -> bool {
+        *self == Self::Sidecar
+    }
+
+    /// Whether only one run at a time can hold it, from its first step to its last.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        matches!(self, Self::Sidecar | Self::File(_))
     }
 
     /// The file that is locked, if it is one.
@@ -69,75 +138,6 @@ impl Lock {
             }
             (Self::File(path), _) => Some(path.clone()),
             (Self::Sidecar, None) | (Self::Row | Self::Off, _) => None,
-        }
-    }
-}
-
-/// Takes the database's own lock of a tracking table for this session, and says whether it has one. It is looked at again and again and
-/// never waited for inside the database, which could wait for us.
-///
-/// # Errors
-/// It could not be had in time, or the database failed.
-pub(crate) fn taken<B: Backend>(
-    conn: &mut B::Conn<'_>,
-    table: &TableName,
-    timeout: Duration,
-    waiting: &mut dyn FnMut(&str, &str),
-) -> Result<bool, LockError> {
-    let (lock, began) = (format!("of `{table}`"), Instant::now());
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match B::try_lock(conn, table).map_err(LockError::Fault)? {
-            LockAttempt::Unsupported => return Ok(false),
-            LockAttempt::Acquired => return Ok(true),
-            LockAttempt::HeldBy(holder) if began.elapsed() >= timeout => {
-                let failure = Failure::LockTimeout { lock, holder, waited: timeout };
-                return Err(LockError::Failed(failure.into()));
-            }
-            LockAttempt::HeldBy(holder) => waiting(&lock, &holder),
-        }
-        std::thread::sleep(pause.min(timeout.saturating_sub(began.elapsed())));
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
-}
-
-/// Why the database's own lock could not be taken.
-pub(crate) enum LockError {
-    Fault(Fault),
-    Failed(MigrationError),
-}
-
-/// The database's own lock, given back when this is dropped.
-pub(crate) struct Held<'a, 'c, B: Backend> {
-    pub(crate) conn: &'a mut B::Conn<'c>,
-    pub(crate) table: &'a TableName,
-}
-
-impl<B: Backend> Drop for Held<'_, '_, B> {
-    fn drop(&mut self) {
-        // It ends with the session in any case.
-        let _ = B::unlock(self.conn, self.table);
-    }
-}
-
-/// A lock that is held, or the absence of one.
-#[derive(Debug)]
-pub(crate) struct Holding {
-    file: Option<file::Locked>,
-    /// The tracking table that is worked on, with its schema.
-    pub(crate) table: TableName,
-}
-
-impl Holding {
-    /// What is held, if anything, needs nothing to be kept.
-    pub(crate) fn of(table: &TableName) -> Self {
-        Self { file: None, table: table.clone() }
-    }
-
-    /// Lets those who wait know what they wait for.
-    pub(crate) fn announce(&self, migration: impl std::fmt::Display) {
-        if let Some(locked) = &self.file {
-            locked.announce(migration);
         }
     }
 }

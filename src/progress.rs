@@ -1,40 +1,40 @@
-//! [`ScriptProgress`]: how far a script came, and [`StatementOutcome`]: whether a statement is done whose end nobody saw.
+//! [`ScriptProgress`]: how far a script came, and [`StatementOutcome`]: whether an interrupted statement took effect.
 
 /// How far a script came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptProgress {
-    /// The statement that is next, from 1: those before it are done. One more than there are if all are.
+    /// The next statement, from 1; those before it are done. If all are done, it is one more than there are.
     pub statement: u32,
-    /// How many there are.
+    /// The number of statements.
     pub of: Option<u32>,
-    /// If that statement begins now, and cannot be one transaction with what is noted of it: what the database is like before it, to be
-    /// looked at by [`Driver::statement_outcome`](crate::backend::Driver::statement_outcome).
+    /// If the statement begins now and cannot be one transaction with its record: the state of the database before it, which
+    /// [`Driver::statement_outcome`](crate::backend::Driver::statement_outcome) compares after an interruption.
     pub mark: Option<String>,
 }
 
 impl ScriptProgress {
-    /// Before a statement, which has not begun.
+    /// A statement is next and has not begun.
     pub fn statement(statement: u32) -> Self {
         Self { statement, of: None, mark: None }
     }
 }
 
-/// Whether a statement is done whose end nobody saw.
+/// Whether an interrupted statement took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatementOutcome {
-    /// It is.
+    /// It did.
     Completed,
-    /// It is not, and left nothing.
+    /// It did not, and left nothing.
     NoEffect,
-    /// It is not, and left something: what, and what to do about it.
+    /// It did in part.
     Partial {
-        /// What it left.
+        /// What it left behind.
         what: String,
         /// What to do before it can run again.
         remedy: String,
     },
-    /// A session is still at work on it; which, as the database names it.
+    /// A session still runs it; the session as the database names it.
     Running(String),
-    /// Nobody can tell; why.
+    /// It cannot be determined; the reason.
     Unknown(String),
 }

@@ -26,11 +26,17 @@ use crate::transaction_fit::TransactionFit;
 
 #[cfg(feature = "adopt")]
 mod adopt;
+mod apply;
+mod consent;
 mod forecast;
+mod locked;
+mod migrate;
 mod queries;
 mod recover;
+mod reporting;
 mod run;
 mod set;
+mod stored;
 mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;

@@ -36,15 +36,15 @@ fn locate() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where cargo keeps the package. It is fetched only if it is not there yet, so that a build without a network works from then on.
+/// Where cargo keeps the package. Nothing is fetched here: a build does not use the network.
 fn package() -> Result<PathBuf, Box<dyn Error>> {
     let manifest =
         Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("scripts/Cargo.toml");
-    let metadata = metadata(&manifest, &["--offline"]).or_else(|_| metadata(&manifest, &[]));
+    let metadata = metadata(&manifest);
     let metadata = metadata.map_err(|error| {
         format!(
-            "the scripts of MoosicBox cannot be fetched: {error}\nrun `cargo fetch --manifest-path {}` once with a network, or set \
-             {GIVEN} to a folder that has {}",
+            "the scripts of MoosicBox are not there: {error}\nrun `cargo fetch --manifest-path {}` once, or set {GIVEN} to a folder \
+             that has {}",
             manifest.display(),
             SETS.join(", ")
         )
@@ -56,13 +56,12 @@ fn package() -> Result<PathBuf, Box<dyn Error>> {
     Ok(folder.ok_or("cargo does not say where moosicbox_schema_migrations is")?.to_owned())
 }
 
-fn metadata(manifest: &Path, options: &[&str]) -> Result<serde_json::Value, Box<dyn Error>> {
+fn metadata(manifest: &Path) -> Result<serde_json::Value, Box<dyn Error>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["metadata", "--format-version", "1", "--locked", "--manifest-path"])
-        .arg(manifest)
-        .args(options);
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--manifest-path"])
+        .arg(manifest);
     let output = command.output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim().into());

@@ -1,4 +1,4 @@
-//! [`Catalog`]: looking at what a database holds.
+//! [`Catalog`]: what a database holds besides the records.
 
 use super::driver::Driver;
 use crate::dialect::TableName;
@@ -6,19 +6,19 @@ use crate::effect::{Forecast, PlannedScript, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
 use crate::foreign::{Definition, ForeignTable};
 
-/// Looking at what a database holds besides the records. By default nothing is known of it, and the engine assumes the worst.
+/// What a database holds besides the records. By default nothing is known, and the engine assumes the worst.
 ///
 /// # Errors
 /// Every method returns what its database says, as a [`Fault`].
 #[allow(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Catalog: Driver {
-    /// Whether something in the database itself, like a trigger, may write to the tracking table when a script writes elsewhere.
-    /// If so, the whole table is compared around each step.
+    /// Whether a trigger or the like may write to the tracking table when a script writes to another table. If so, the engine compares
+    /// the whole table before and after each step.
     fn has_triggers_on(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<bool, Fault> {
         Ok(true)
     }
 
-    /// Runs `body` on an empty database of our own, which is gone afterwards; `None` if there can be none.
+    /// Runs `body` on an empty temporary database; `None` if the backend has none.
     fn scratch<R>(
         _prepare: Option<&Prepare<Self>>,
         _body: impl FnOnce(&mut Self::Conn<'_>) -> R,
@@ -26,34 +26,34 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
-    /// Whether the database is known to have no tables but these of the engine, so that there is nothing to be lost.
+    /// Whether the database is known to have no tables but these, so that there is nothing to lose.
     fn is_blank(_conn: &mut Self::Conn<'_>, _tables: &[TableName]) -> Result<bool, Fault> {
         Ok(false)
     }
 
-    /// A table that another tool made, with these of its columns in its rows, and nothing where it has no such column; `None` if there is no
-    /// such table. At most one row more than [`ForeignTable::MOST_ROWS`] is read.
+    /// A table of another tool. Its rows have a cell for each of `columns`, [`Cell::Null`](crate::backend::Cell::Null) for a column that
+    /// does not exist. `None` if there is no such table. It reads at most one row more than [`ForeignTable::MOST_ROWS`].
     fn foreign_table(
         _conn: &mut Self::Conn<'_>,
         table: &TableName,
         _columns: &[&str],
     ) -> Result<Option<ForeignTable>, Fault> {
         let what = format!("{} has no way to read `{table}`, which is not the engine's", Self::DIALECT);
-        Err(Fault::new(FaultKind::Other, what).remedy("write `Backend::foreign_table` for it"))
+        Err(Fault::new(FaultKind::Other, what).remedy("write `Catalog::foreign_table` for it"))
     }
 
-    /// The number that a database keeps for applications, if it has one, as SQLite's `user_version`.
+    /// The version number that a database keeps for applications, as SQLite's `user_version`; `None` if it has none.
     fn user_version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
         Ok(None)
     }
 
-    /// Everything in the schema but these tables, sorted; `None` where definitions cannot be compared.
+    /// The definitions of everything in the schema but these tables, sorted; `None` if definitions cannot be compared.
     fn definitions(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Vec<Definition>>, Fault> {
         Ok(None)
     }
 
-    /// What is to be expected of scripts that would run one after the other, found out without changing anything. Where the database
-    /// has no better way, their text is read; then a script out of the database cannot be vouched for.
+    /// What these scripts would do if they ran one after the other. It changes nothing. By default the text of the scripts is read,
+    /// and a script that comes out of the database counts as failed, since reading it is not enough to trust it.
     fn forecast(
         _conn: &mut Self::Conn<'_>,
         request: &ForecastRequest<'_, Self>,
@@ -70,18 +70,18 @@ pub trait Catalog: Driver {
     }
 }
 
-/// Code of the application that makes a connection of ours like its own.
+/// Code of the application that prepares a temporary connection like one of its own: SQL functions, collations, modules.
 pub type Prepare<B> = dyn for<'c> Fn(<B as Driver>::Conn<'c>) -> Result<(), BoxError> + Send + Sync;
 
-/// Scripts to be tried out.
+/// The scripts that [`Catalog::forecast`] is about.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ForecastRequest<'a, B: Driver> {
     /// The scripts, in the order in which they would run.
     pub scripts: &'a [PlannedScript<'a>],
-    /// The tables of the engine, which no script out of the database may touch.
+    /// The tables of the engine. A script that comes out of the database may not touch them.
     pub tables: &'a [TableName],
-    /// Makes a connection of ours like the application's.
+    /// Prepares the temporary connection.
     pub prepare: Option<&'a Prepare<B>>,
 }
 

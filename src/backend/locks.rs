@@ -20,29 +20,29 @@ use crate::history::Head;
 /// Every method returns what its database says, as a [`Fault`].
 #[allow(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Locks: Driver {
-    /// The table with the schema it is in, or would be made in, so that a script which changes where names are looked up changes
-    /// nothing of where the records are.
+    /// The table with the schema that it is in, or would be created in, so that a script that changes the search path does not change
+    /// where the records are.
     fn resolve(_conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TableName, Fault> {
         Ok(table.clone())
     }
 
-    /// Tries to take the database's own lock of a tracking table for this session, without waiting.
+    /// Tries to acquire the lock of a tracking table for this session, without waiting.
     fn try_lock(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<LockAttempt, Fault> {
         Ok(LockAttempt::Unsupported)
     }
 
-    /// Gives that lock back.
+    /// Releases that lock.
     fn unlock(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// Keeps others from writing to the tracking table until the transaction that is open ends, if beginning it did not.
-    /// Others are waited for no longer than this.
+    /// Keeps other sessions from writing to the tracking table until the open transaction ends, if `BEGIN` did not. It waits for them
+    /// no longer than `patience`.
     fn lock_table(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// The same where the table is known to be there; with its head, if the database tells it at once.
+    /// The same for a table that exists, with its head if the database returns it in the same statement.
     fn lock_table_with_head(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
@@ -52,18 +52,19 @@ pub trait Locks: Driver {
         Ok(None)
     }
 
-    /// Makes the row that [`Lock::Row`](crate::Lock::Row) locks, if it is not there.
+    /// Creates the row that [`Lock::Row`](crate::Lock::Row) locks, if it is missing.
     fn create_lock_row(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<LockAttempt, Fault> {
         Ok(LockAttempt::Unsupported)
     }
 
-    /// Locks that row until the transaction that is open ends. If others have it for longer than this, it is a [`FaultKind::Busy`].
+    /// Locks that row until the open transaction ends. If another session holds it for longer than `patience`, the fault is
+    /// [`FaultKind::Busy`](crate::FaultKind::Busy).
     fn lock_row(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// Waits until nobody else is changing records in a transaction, and keeps others from it until the one that is open ends. This comes
-    /// behind [`lock_row`](Self::lock_row), since how far a step outside a transaction came is written without that row.
+    /// Waits until no other transaction is changing records, and keeps others from it until the open transaction ends. It is called
+    /// after [`lock_row`](Self::lock_row), since a step outside a transaction records its progress without the row.
     fn wait_for_writers(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
@@ -73,12 +74,12 @@ pub trait Locks: Driver {
     }
 }
 
-/// What came of trying to take a lock.
+/// The result of trying to acquire a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockAttempt {
-    /// This session has it.
+    /// This session holds it.
     Acquired,
-    /// Another session has it; who that is, as far as the database says.
+    /// Another session holds it; its name, as far as the database gives it.
     HeldBy(String),
     /// The database has no such lock.
     Unsupported,

@@ -27,20 +27,19 @@ pub trait Records: Driver {
         Self::read(conn, table).map(|tracking| tracking.head)
     }
 
-    /// The same for a start, which must not pass over an unfinished step: without a digest if a record is dirty, whoever made it so. One
-    /// statement, where the database can.
+    /// The head without a digest if any record is dirty, so that a start does not miss an unfinished step. One statement if possible.
     fn clean_head(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault> {
         let TrackingTable { head, records, .. } = Self::read(conn, table)?;
         let is_dirty = records.iter().any(|record| record.dirty.is_some());
         Ok(if is_dirty { Head { digest: None, ..head } } else { head })
     }
 
-    /// Which form the tracking table has.
+    /// The form of the tracking table.
     fn form(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TableForm, Fault> {
         Self::read(conn, table).map(|tracking| tracking.form)
     }
 
-    /// Adds a record, and writes the digest of the whole history on it.
+    /// Adds a record with the digest of the whole history on it.
     fn append(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
@@ -51,53 +50,54 @@ pub trait Records: Driver {
         Self::stamp(conn, table, digest)
     }
 
-    /// Begins a step outside a transaction: adds its record as [`append`](Self::append) does if the tracking table still has this head, in a
-    /// transaction of its own and in one statement, and says whether it had it. `None`, and nothing done, if that takes several statements.
+    /// Begins a step outside a transaction: if the tracking table still has this head, it adds the record as [`append`](Self::append) does.
+    /// It is one statement and one transaction, and returns whether the table had the head. `None` if the database needs several
+    /// statements for it; then nothing is done.
     fn append_if_head(
         _conn: &mut Self::Conn<'_>,
         _table: &TableName,
         _head: Head,
         _record: &Record,
-        _basis: HistoryDigest,
+        _digest: HistoryDigest,
         _patience: Duration,
     ) -> Result<Option<bool>, Fault> {
         Ok(None)
     }
 
-    /// Ends a step outside a transaction: rewrites its record, which is the newest, if that still says what `from` says but for `of` and
-    /// `failure`, and writes the digest on it, likewise alone; and says whether it did.
+    /// Ends a step outside a transaction: if its record, the newest, still [is at](Dirty::is_at) `from`, it rewrites the record with the
+    /// digest on it. It is one statement and one transaction, and returns whether it did so. `None` as above.
     fn finish_if_unchanged(
         _conn: &mut Self::Conn<'_>,
         _table: &TableName,
         _from: &Dirty,
         _record: &Record,
-        _basis: HistoryDigest,
+        _digest: HistoryDigest,
     ) -> Result<Option<bool>, Fault> {
         Ok(None)
     }
 
-    /// A number that changes when another connection changes the database, and stays the same otherwise, asked in a transaction of ours.
-    /// While it stays the same, no other program has changed the tracking table. `None` if the database has no such number.
+    /// A number that changes when another connection commits a change to the database, as SQLite's `data_version`. It is read inside a
+    /// transaction. `None` if the database has no such number.
     fn data_version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
         Ok(None)
     }
 
-    /// Everything in the tracking table, oldest first.
+    /// The tracking table with all its records, oldest first.
     fn read(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TrackingTable, Fault>;
 
-    /// Makes a tracking table of today's form that holds these records, in place of one of an older form if there is
-    /// one. Called inside a transaction.
+    /// Creates a tracking table of the current form with these records, and replaces one of an older form. It is called inside a
+    /// transaction.
     fn create_table(conn: &mut Self::Conn<'_>, table: &TableName, records: &[Record]) -> Result<(), Fault>;
 
-    /// Adds a record; the database dates it if it has no date.
+    /// Adds a record. If it has no date, the database gives it one.
     fn insert(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
-    /// Rewrites the record of the same id, its date only if it is given one.
+    /// Rewrites the record with the same id. Its date changes only if the new one has a date.
     fn update(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
-    /// Writes how far the unfinished step of a record came, and why it failed if it did: `statement`, `of`, `mark` and `failure` of `to`. Only if
-    /// the record still says what `from` says but for `of` and `failure`, since another run may have taken the step over: else it changes
-    /// nothing, and is `false`. No other transaction may change the record between that look and the end of this one.
+    /// Writes how far an unfinished step came: `statement`, `of`, `mark` and `failure` of `to` ([`Dirty::advance_to`]). If the record no
+    /// longer [is at](Dirty::is_at) `from`, another run has taken the step over; then it changes nothing and returns `false`. No other
+    /// transaction may change the record between the comparison and the end of this transaction.
     fn advance(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
@@ -109,17 +109,17 @@ pub trait Records: Driver {
     /// Removes a record.
     fn delete(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<(), Fault>;
 
-    /// Writes the digest of the whole history on the newest record, if there is a record.
+    /// Writes the digest of the whole history on the newest record, if there is one.
     fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, digest: HistoryDigest) -> Result<(), Fault>;
 
-    /// Makes the log, if it does not exist and making it commits: see [`SCHEMA_CAN_BE_ATOMIC`](Self::SCHEMA_CAN_BE_ATOMIC).
+    /// Creates the log if it is missing. It is only called where that commits ([`Driver::SCHEMA_CAN_BE_ATOMIC`]).
     fn create_log(_conn: &mut Self::Conn<'_>, _log: &TableName) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// Adds a line to the log, which is a table of its own and is made if it does not exist. The database dates it.
+    /// Adds an entry to the log. The log is a table of its own, which this creates if it is missing. The database dates the entry.
     fn append_log(conn: &mut Self::Conn<'_>, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault>;
 
-    /// Everything in the log, oldest first. A missing table is an empty log, and reading never creates it.
+    /// All entries of the log, oldest first. A missing table is an empty log. Reading never creates it.
     fn read_log(conn: &mut Self::Conn<'_>, log: &TableName) -> Result<Vec<LogEntry>, Fault>;
 }

@@ -1,16 +1,16 @@
-//! [`TrackingTable`]: a tracking table as it was found.
+//! [`TrackingTable`]: the tracking table as it was read.
 
 use crate::history::{Head, HistoryDigest, Record};
 
-/// The tracking table as it was found.
+/// The tracking table as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackingTable {
     /// Whether the table exists, and in which form.
     pub form: TableForm,
-    /// What [`Backend::head`](crate::Backend::head) says of it at the same moment.
+    /// Its head, as [`Records::head`](crate::backend::Records::head) returns it.
     pub head: Head,
-    /// Its rows, oldest first. A table of an older form may have several for one migration.
+    /// Its records, oldest first. A table of an older form may have several for one migration.
     pub records: Vec<Record>,
 }
 
@@ -33,13 +33,13 @@ impl TrackingTable {
     }
 }
 
-/// Which form a tracking table has.
+/// The form of a tracking table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TableForm {
-    /// There is none.
+    /// There is no table.
     Missing,
-    /// An older form, to be brought up to date by the next run that may write.
+    /// An older form. The next run that can write replaces it.
     Old,
-    /// Today's form.
+    /// The current form.
     Current,
 }

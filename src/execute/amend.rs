@@ -1,6 +1,8 @@
 //! Carries out a recovery.
 
-use super::{Executor, Stop, TableState};
+use super::Executor;
+use super::stop::Stop;
+use super::table_state::TableState;
 use crate::backend::{Backend, TrackingTable};
 use crate::fault::{Fault, FaultKind};
 use crate::history::{History, Record};
@@ -23,7 +25,7 @@ impl<B: Backend> Executor<'_, B> {
         B::transaction(conn, &self.record_scope(), |conn| {
             look(conn)?;
             let mut state = TableState::of(tracking, history);
-            self.reconcile(conn, &mut state, &mut Some((tracking, history)))?;
+            self.reconcile(conn, &mut state)?;
             for Amendment { change, log_entry } in amendments {
                 self.change(conn, change, &mut state)?;
                 let program = self.program.map(str::to_owned);
@@ -40,9 +42,15 @@ impl<B: Backend> Executor<'_, B> {
         })
     }
 
-    fn change(&self, conn: &mut B::Conn<'_>, change: &Change, state: &mut TableState) -> Result<(), Stop> {
-        let toggle =
-            |state: &mut TableState, record: &Record, direction| *state = state.toggled(record, direction);
+    fn change(
+        &self,
+        conn: &mut B::Conn<'_>,
+        change: &Change,
+        state: &mut TableState<'_>,
+    ) -> Result<(), Stop> {
+        let toggle = |state: &mut TableState<'_>, record: &Record, direction| {
+            *state = state.toggled(record, direction);
+        };
         match change {
             Change::Insert(record) => {
                 B::insert(conn, self.table, record)?;

@@ -1,27 +1,20 @@
 //! Steps and their records in one transaction.
 
-use super::{Executor, Stop, TableState, Work};
-use crate::backend::{Backend, Scope, TrackingTable, patiently};
+use super::Executor;
+use super::stop::Stop;
+use super::table_state::TableState;
+use super::work::Group;
+use crate::backend::{Backend, Scope, patiently};
 use crate::fault::Fault;
-use crate::history::History;
 use crate::orphans::{Broken, Orphans};
 use crate::plan::TransactionMode;
 use crate::report::{Applied, Report, Together};
 use crate::step::{Atomicity, Direction, ForeignKeys};
 use crate::touched::Touched;
 
-/// Steps that may share a transaction, in their order.
-pub(super) struct Run<'w, 'p, 'r, B: Backend> {
-    pub(super) works: &'w [Work<'p, 'r, B>],
-    pub(super) mode: TransactionMode,
-    /// The step behind them, which cannot be in their transaction.
-    pub(super) blocked_by: Option<&'w Work<'p, 'r, B>>,
-}
-
 /// What came of one try.
 struct Try<'l> {
-    state: TableState,
-    first: Option<(&'l TrackingTable, &'l History)>,
+    state: TableState<'l>,
     done: Vec<Applied>,
     together: Option<Together>,
 }
@@ -48,27 +41,26 @@ impl From<Fault> for Halt {
 impl<B: Backend> Executor<'_, B> {
     /// Does the steps of a batch; or else the first one, and as many of those behind it as it takes until no row references a missing
     /// one that did not before. Says how many were done.
-    pub(super) fn atomic<'l>(
+    pub(super) fn atomic(
         &self,
         conn: &mut B::Conn<'_>,
-        run: &Run<'_, '_, '_, B>,
-        state: &mut TableState,
-        first: &mut Option<(&'l TrackingTable, &'l History)>,
+        group: &Group<'_, '_, '_, B>,
+        state: &mut TableState<'_>,
         report: &mut Report,
     ) -> Result<usize, Stop> {
-        let (Some(opening), Some(last)) = (run.works.first(), run.works.last()) else { return Ok(0) };
+        let (Some(opening), Some(last)) = (group.works.first(), group.works.last()) else { return Ok(0) };
         let scope = Scope::new(opening.meta.foreign_keys, self.patience);
-        self.prepare_log(conn, run.works.iter().any(|work| work.step.direction == Direction::Down))?;
+        self.prepare_log(conn, group.works.iter().any(|work| work.step.direction == Direction::Down))?;
         let mut is_suspect = false;
         loop {
-            let mut attempt = Try { state: *state, first: *first, done: Vec::new(), together: None };
+            let mut attempt = Try { state: *state, done: Vec::new(), together: None };
             let outcome = B::transaction(conn, &scope, |conn| {
                 let before = if is_suspect { Some(self.orphans(conn, &Touched::anything())?) } else { None };
-                self.attempt(conn, run, before.as_ref(), &mut attempt)
+                self.attempt(conn, group, before.as_ref(), &mut attempt)
             });
             let stop = match outcome {
                 Ok(()) => {
-                    (*state, *first) = (attempt.state, attempt.first);
+                    *state = attempt.state;
                     let count = attempt.done.len();
                     report.applied.append(&mut attempt.done);
                     report.together.extend(attempt.together);
@@ -76,21 +68,21 @@ impl<B: Backend> Executor<'_, B> {
                 }
                 Err(Halt::Suspect) => {
                     // Nobody hears twice of what is done twice.
-                    run.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
+                    group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
                     is_suspect = true;
                     continue;
                 }
                 Err(Halt::Stop(stop)) => stop,
             };
-            return Err(match (stop, run.mode) {
+            return Err(match (stop, group.mode) {
                 (Stop::Fault(fault), _) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
                 // Beginning, committing or checking failed: the last step is where a transaction of several ends.
                 (Stop::Fault(fault), TransactionMode::Batch) => {
-                    let fault = if run.works.len() > 1 { fault.of_all(run.works.len()) } else { fault };
+                    let fault = if group.works.len() > 1 { fault.of_all(group.works.len()) } else { fault };
                     self.told(conn, last, Stop::Fault(fault), Atomicity::Transaction)
                 }
                 (Stop::Failed(error), TransactionMode::PerMigration) => {
-                    let before = run.works.iter().take(attempt.done.len());
+                    let before = group.works.iter().take(attempt.done.len());
                     Stop::Failed(error.undoing(before.map(|work| work.step.id.clone()).collect()))
                 }
                 (stop, _) => self.told(conn, opening, stop, Atomicity::Transaction),
@@ -101,14 +93,14 @@ impl<B: Backend> Executor<'_, B> {
     fn attempt(
         &self,
         conn: &mut B::Conn<'_>,
-        run: &Run<'_, '_, '_, B>,
+        group: &Group<'_, '_, '_, B>,
         before: Option<&Orphans>,
         attempt: &mut Try<'_>,
     ) -> Result<(), Halt> {
-        self.reconcile(conn, &mut attempt.state, &mut attempt.first)?;
+        self.reconcile(conn, &mut attempt.state)?;
         let (mut touched, mut opened) = (Touched::nothing(), None);
         let mut broken = Broken::default();
-        for (place, work) in run.works.iter().enumerate() {
+        for (place, work) in group.works.iter().enumerate() {
             self.go_on().map_err(Stop::from)?;
             let head = attempt.state.head;
             let (applied, by_step) =
@@ -120,20 +112,20 @@ impl<B: Backend> Executor<'_, B> {
             };
             self.keep(conn, work, &record, &mut attempt.state)?;
             attempt.done.push(applied);
-            if run.mode == TransactionMode::Batch && place + 1 < run.works.len() {
+            if group.mode == TransactionMode::Batch && place + 1 < group.works.len() {
                 continue;
             }
             broken = self.broken(conn, work.meta.foreign_keys, &touched, before)?;
             if broken.is_nothing() {
                 attempt.together = opened.map(|opened: Broken| {
-                    let steps = run.works[..=place].iter().map(|work| work.step.id.clone()).collect();
+                    let steps = group.works[..=place].iter().map(|work| work.step.id.clone()).collect();
                     Together { steps, why: opened.reason() }
                 });
                 return Ok(());
             }
             opened.get_or_insert_with(|| broken.clone());
         }
-        Err(broken.fault(&run.why_not_mended(), Atomicity::Transaction).into())
+        Err(broken.fault(&group.why_not_mended(), Atomicity::Transaction).into())
     }
 
     /// What is broken now and was not before.
@@ -154,20 +146,5 @@ impl<B: Backend> Executor<'_, B> {
 
     pub(super) fn orphans(&self, conn: &mut B::Conn<'_>, touched: &Touched) -> Result<Orphans, Fault> {
         patiently(self.patience, || B::orphans(conn, touched))
-    }
-}
-
-impl<B: Backend> Run<'_, '_, '_, B> {
-    /// Why rows still reference missing ones when all of it is done.
-    fn why_not_mended(&self) -> String {
-        let behind = match (self.mode, self.works.len()) {
-            (TransactionMode::Batch, _) | (_, 0 | 1) => String::new(),
-            (_, 2) => ", and the step behind it does not mend that".to_owned(),
-            (_, all) => format!(", and the {} steps behind it do not mend that", all - 1),
-        };
-        match self.blocked_by {
-            Some(work) => format!("{behind}, and `{}` cannot be in one transaction with it", work.step.id),
-            None => behind,
-        }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 
-use super::{Executor, Stop, TableState, Work};
-use crate::backend::{Backend, Scope, TrackingTable};
+use super::Executor;
+use super::stop::Stop;
+use super::table_state::{Comparison, TableState};
+use super::work::Work;
+use crate::backend::{Backend, Scope};
 use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
-use crate::history::{Dirty, History, Record};
+use crate::history::{Dirty, Record};
 use crate::report::{Applied, Report};
 use crate::step::{Atomicity, Direction, ForeignKeys};
 use crate::touched::Touched;
@@ -17,19 +20,16 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        state: &mut TableState,
-        first: &mut Option<(&TrackingTable, &History)>,
+        state: &mut TableState<'_>,
         report: &mut Report,
     ) -> Result<(), Stop> {
         let begun = Dirty { statement: work.step.from, ..Dirty::begun(work.step.direction) };
         let dirty = work.record(Some(begun.clone()), None);
-        let mut looked = *first;
         self.prepare_log(conn, work.step.direction == Direction::Down)?;
-        *state = self.begin(conn, work, &dirty, *state, &mut looked).map_err(|stop| match stop {
+        *state = self.begin(conn, work, &dirty, *state).map_err(|stop| match stop {
             Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
             stop => self.told(conn, work, stop, Atomicity::Transaction),
         })?;
-        *first = looked;
 
         let scope =
             Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };
@@ -83,15 +83,15 @@ impl<B: Backend> Executor<'_, B> {
     }
 
     /// Writes the record of a step outside a transaction that begins, if the tracking table is what the plan was made for.
-    fn begin(
+    fn begin<'l>(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         dirty: &Record,
-        state: TableState,
-        looked: &mut Option<(&TrackingTable, &History)>,
-    ) -> Result<TableState, Stop> {
-        if looked.is_none() && !self.is_row && work.adds() {
+        state: TableState<'l>,
+    ) -> Result<TableState<'l>, Stop> {
+        let is_compared = matches!(state.comparison, Comparison::Head);
+        if is_compared && !self.lock.is_per_transaction() && work.adds() {
             let begun = state.toggled(dirty, Direction::Up);
             match B::append_if_head(conn, self.table, state.head, dirty, begun.digest, self.patience)? {
                 Some(true) => return Ok(begun),
@@ -101,7 +101,7 @@ impl<B: Backend> Executor<'_, B> {
         }
         B::transaction(conn, &self.record_scope(), |conn| {
             let mut state = state;
-            self.reconcile(conn, &mut state, looked)?;
+            self.reconcile(conn, &mut state)?;
             self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut state)?;
             B::stamp(conn, self.table, state.digest)?;
             Ok(state)
@@ -115,7 +115,7 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         left: &Left,
         outcome: &Result<Applied, Stop>,
-        state: &mut TableState,
+        state: &mut TableState<'_>,
     ) -> Result<(), Stop> {
         if let (Ok(applied), true) = (outcome, work.adds()) {
             let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
@@ -152,7 +152,7 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         left: &Left,
         outcome: &Result<Applied, Stop>,
-        state: &mut TableState,
+        state: &mut TableState<'_>,
     ) -> Result<(), Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
         let places = [&left.now, &left.before];
@@ -171,10 +171,10 @@ impl<B: Backend> Executor<'_, B> {
             (Err(_), _) => return Ok(()),
         };
         self.advance(conn, work, &places, Dirty::clone)?;
-        let mut settled_books = *state;
-        self.replace(conn, work, Some(&dirty), settled, &mut settled_books)?;
-        B::stamp(conn, self.table, settled_books.digest)?;
-        *state = settled_books;
+        let mut settled_state = *state;
+        self.replace(conn, work, Some(&dirty), settled, &mut settled_state)?;
+        B::stamp(conn, self.table, settled_state.digest)?;
+        *state = settled_state;
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! What others are told of a run, and what they say.
 
-use super::{Executor, Stop, Work};
+use super::Executor;
+use super::stop::Stop;
+use super::work::Work;
 use crate::backend::Backend;
 use crate::error::{Failure, MigrationError};
 use crate::event::Event;

@@ -2,34 +2,24 @@
 
 use std::collections::HashMap;
 
-use super::{Executor, Stop, TableState};
-use crate::backend::{Backend, TableForm, TrackingTable};
-use crate::history::{Head, History};
+use super::Executor;
+use super::stop::Stop;
+use super::table_state::{Comparison, TableState};
+use crate::backend::{Backend, TableForm};
+use crate::history::Head;
 
 impl<B: Backend> Executor<'_, B> {
     /// Looks whether the tracking table is still what the plan was made for, and gives it today's form.
     /// The first time everything is compared, or the head alone if the plan was made from that; afterwards the head.
-    pub(super) fn reconcile(
-        &self,
-        conn: &mut B::Conn<'_>,
-        state: &mut TableState,
-        first: &mut Option<(&TrackingTable, &History)>,
-    ) -> Result<(), Stop> {
-        let entered = match first {
-            _ if self.is_row => B::lock_row(conn, self.table, self.patience).map(|()| None),
-            Some(_) => B::lock_table(conn, self.table, self.patience).map(|()| None),
-            None => B::lock_table_with_head(conn, self.table, self.patience),
-        };
-        let seen = entered.map_err(|fault| self.kept_out(conn, fault))?;
-        if self.is_row && first.is_some() {
-            // The session of a killed program may still commit how far it came, and does that without the row.
-            B::wait_for_writers(conn, self.table, self.patience)
-                .map_err(|fault| self.kept_out(conn, fault))?;
-        }
+    pub(super) fn reconcile(&self, conn: &mut B::Conn<'_>, state: &mut TableState<'_>) -> Result<(), Stop> {
+        let is_first = matches!(state.comparison, Comparison::Whole { .. });
+        let seen = self.lock.enter::<B>(conn, self.table, self.patience, is_first);
+        let seen = seen.map_err(|fault| self.kept_out(conn, fault))?;
         let version = B::data_version(conn)?;
         let has_moved = version.is_none() || version != state.version;
         state.version = version;
-        let Some((tracking, history)) = first.take() else {
+        let comparison = std::mem::replace(&mut state.comparison, Comparison::Head);
+        let Comparison::Whole { tracking, history } = comparison else {
             let is_same = match seen {
                 Some(head) => head == state.head,
                 None => !has_moved || B::head(conn, self.table)? == state.head,

@@ -1,20 +1,18 @@
 //! Plans, and what is to be expected of their scripts.
 
-use super::run::Stored;
-use super::{Forecaster, MigrationRunner};
+use super::MigrationRunner;
+use super::migrate::Goal;
 use crate::backend::{Backend, ForecastRequest, patiently};
 use crate::diff::lines;
 use crate::effect::{Forecast, PlannedScript, Trust};
 use crate::error::Printable;
 use crate::error::Result;
-use crate::history::{History, Record};
-use crate::migration::{Action, Body, Meta, Migration, Origin};
-use crate::plan::stored::ORIGIN;
+use crate::history::History;
+use crate::migration::Action;
 use crate::plan::{Plan, Setting, StepForecast, plan};
 use crate::policy::Policy;
 use crate::problem::ProblemKind;
 use crate::step::{DataLoss, ForeignKeys};
-use crate::stored::{StoredDown, StoredScript};
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
@@ -50,18 +48,17 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// A plan with everything that has to be known before it is carried out. `foresight` is for a target that may need a stored script; `policy`
     /// and `environment` store the function themselves.
-    pub(super) fn judged(
+    pub(super) fn checked_plan(
         &self,
         conn: &mut B::Conn<'_>,
         history: &History,
-        target: &Target,
-        forecaster: Option<Forecaster<B>>,
+        goal: Goal<'_, B>,
     ) -> Result<Plan> {
-        let plan = plan(self.set.graph(), history, target, self.setting())?;
+        let plan = plan(self.set.graph(), history, goal.target, self.setting())?;
         let plan = self.explained(plan, history);
         let is_concern =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
-        match self.forecaster.or(forecaster) {
+        match self.forecaster.or(goal.forecaster) {
             Some(forecaster) if is_concern && !plan.steps().is_empty() => {
                 forecaster(self, conn, plan, history)
             }
@@ -128,17 +125,6 @@ impl<B: Backend> MigrationRunner<B> {
         patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)
     }
 
-    /// The migrations of a plan that only the database knows.
-    pub(super) fn stored(plan: &Plan, history: &History) -> Stored<B> {
-        let steps = plan.steps().iter().filter(|step| step.is_stored);
-        let records = steps.filter_map(|step| history.get(&step.id));
-        let scripts = records.filter_map(|record| match &record.down {
-            Some(StoredDown::Script(script)) => Some((record.id.clone(), parts(record, script))),
-            _ => None,
-        });
-        scripts.collect()
-    }
-
     /// Shows what changed in the scripts that changed, where both texts are known.
     pub(super) fn explained(&self, mut plan: Plan, history: &History) -> Plan {
         for problem in plan.problems_mut().iter_mut().filter(|problem| problem.kind == ProblemKind::Changed) {
@@ -154,19 +140,4 @@ impl<B: Backend> MigrationRunner<B> {
         }
         plan
     }
-}
-
-/// A migration as the database keeps it.
-fn parts<B: Backend>(record: &Record, script: &StoredScript) -> (Meta, Body<B>) {
-    let migration = Migration::from_scripts(record.id.clone(), "", Some(script.text.clone()));
-    let options = script.parsed_options().unwrap_or_default();
-    let meta = Meta {
-        atomicity: options.atomicity,
-        foreign_keys: options.foreign_keys,
-        cascade: options.cascade,
-        checksum: record.checksum,
-        origin: Origin::File(ORIGIN.into()),
-        ..migration.meta
-    };
-    (meta, migration.body)
 }

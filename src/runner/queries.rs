@@ -1,11 +1,10 @@
 //! What is the case.
 
 use super::MigrationRunner;
-use crate::backend::{Backend, LockAttempt, patiently};
+use crate::backend::{Backend, patiently};
 use crate::error::{Failure, Result};
 use crate::history::History;
 use crate::id::MigrationId;
-use crate::lock::Lock;
 use crate::migration::{Action, Meta};
 use crate::status::{Entry, State, Status, status};
 use crate::step::Direction;
@@ -56,26 +55,15 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Who holds the lock that a run takes, as far as that is told: empty if it is not. `None` if nobody does, and where there is no lock
-    /// between transactions ([`Lock::Row`], [`Lock::Off`]). Nothing is waited for, made or taken away.
+    /// between transactions ([`Lock::Row`](crate::Lock::Row), [`Lock::Off`](crate::Lock::Off)). Nothing is waited for, made or taken away.
     ///
     /// # Errors
     /// If the lock cannot be looked at.
     pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
-        if self.lock == Lock::Sidecar {
-            let table = B::resolve(conn, &self.table).map_err(self.reading())?;
-            let looking = |fault| self.database("look at the lock", fault);
-            match B::try_lock(conn, &table).map_err(looking)? {
-                LockAttempt::Acquired => {
-                    B::unlock(conn, &table).map_err(looking)?;
-                    return Ok(None);
-                }
-                LockAttempt::HeldBy(holder) => return Ok(Some(holder)),
-                LockAttempt::Unsupported => {}
-            }
-        }
-        self.lock.holder(B::locate(conn))
+        let table = B::resolve(conn, &self.table).map_err(self.reading())?;
+        self.lock.holder::<B>(conn, &table).map_err(|error| self.lock_failure(error))
     }
 
     /// The script that a migration of the set runs in a direction; `None` if it has none, or runs code.

@@ -9,7 +9,6 @@ use crate::error::{ErrorKind, Result};
 use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, History, HistoryDigest, Record};
-use crate::lock::Lock;
 use crate::migration::Action;
 use crate::step::Direction;
 use crate::target::Target;
@@ -41,7 +40,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// What has to be known to go to a target. If the head is the one after the first migrations of the set, the records need not be read:
     /// these are applied, finished and unchanged, and nothing else is.
-    pub(super) fn known(
+    pub(super) fn load(
         &self,
         conn: &mut B::Conn<'_>,
         target: &Target,
@@ -147,14 +146,14 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(());
         }
         let history = self.completed(&history);
-        let made = match (tracking.form, &self.lock) {
-            (TableForm::Old, Lock::Row | Lock::Off) => Err(Fault::new(
+        let made = match (tracking.form, self.lock.is_exclusive()) {
+            (TableForm::Old, false) => Err(Fault::new(
                 FaultKind::Other,
                 "it has an older form, which can be brought up to date only by one program at a time",
             )
             .remedy("run one program with the default lock first")),
             // Not tried again with what was read before.
-            (TableForm::Old, _) => B::create_table(conn, table, history.records()).and_then(|()| {
+            (TableForm::Old, true) => B::create_table(conn, table, history.records()).and_then(|()| {
                 let made = History::new(B::read(conn, table)?.records);
                 let written = self.completed(&made);
                 let changed = written.records().iter().filter(|record| made.get(&record.id) != Some(*record));

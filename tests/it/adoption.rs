@@ -10,8 +10,8 @@ mod documented;
 mod hostile;
 mod made;
 mod mistaken;
-mod on_servers;
 mod proofs;
+mod tools;
 
 /// What was found, in few words: `= 20240102_users 2024-01-02_users; + 3_notes`. `=` is verified, `~` matched, `?` assumed, `!` changed,
 /// `-` orphaned, `&` ambiguous; `.` is recorded already and `+` pending.
@@ -131,6 +131,6 @@ fn refused(runner: &MigrationRunner, conn: &Connection, how: &Adopt) -> String {
     };
     assert_eq!(error.kind(), ErrorKind::Adoption, "{error}");
     assert_eq!(all(), before);
-    crate::errors::is_one_sentence(&error.to_string());
+    crate::sentences::is_one_sentence(&error.to_string());
     error.to_string()
 }

@@ -14,8 +14,9 @@ use switchy_schema::{
     ProblemKind, Target,
 };
 
+use crate::children::wait_for;
 use crate::execution::{applied, memory};
-use crate::processes::{dying_at, wait_for};
+use crate::processes::dying_at;
 use crate::safety::{differing, files, runner, without_lock_file};
 
 fn users() -> Migration {

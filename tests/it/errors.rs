@@ -13,6 +13,7 @@ use switchy_schema::{
 };
 
 use crate::execution::{memory, set};
+use crate::sentences::is_one_sentence;
 
 /// The error of a folder with these files.
 fn source<const N: usize>(files: [(&str, &[u8]); N]) -> MigrationError {
@@ -238,6 +239,7 @@ fn irreversible(it: Migration) -> MigrationError {
 }
 
 /// What keeps a history from being adopted.
+#[cfg(feature = "adopt")]
 fn adoption(sql: &str) -> MigrationError {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(sql).unwrap();
@@ -252,7 +254,7 @@ fn adoption(sql: &str) -> MigrationError {
 #[rustfmt::skip]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
-    use ErrorKind::{Adoption, Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, Stopped, TableName, UnknownMigration};
+    use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, Stopped, TableName, UnknownMigration};
     let non_transactional = "run_in_transaction = false";
     let (on, no) = ("foreign_keys = \"on\"", || -> BoxError { "no, never".into() });
     #[allow(unused_mut)]
@@ -411,10 +413,6 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "migration `1_it` failed at FOLDER/1_it/up.sql: it changes the tracking table `__switchy_migrations`; nothing of it was kept; leave that table to the engine, and run again"),
         (swallowed(), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql: writing the record of `1_it` changed 0 rows, not one; nothing of it was kept; correct it and run again"),
-        (adoption(""), Adoption,
-            "nothing was adopted: there is no history of a tool that is known; check which database this is, name the table with `Adopt::table` if the tool was told another name, or use `Recovery::Baseline`, which needs no history"),
-        (adoption("CREATE TABLE grdb_migrations (identifier); INSERT INTO grdb_migrations VALUES ('1_it'), ('2_it')"), Adoption,
-            "nothing was adopted: 2 problems: (1) `2_it` is applied, and the set has nothing of that name or version; add what is missing, or use the program that is as new as the database, or accept `Doubt::Orphaned`; (2) the migrations make another schema than this database has: the table `a` is missing here; look where the difference comes from and remove it, or accept `Doubt::Unproven`"),
         (busy(), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql: database is locked; nothing of it was kept; try again when the other connection has finished"),
         (read_only(), Step,
@@ -454,6 +452,13 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
         (unreadable(b"", "CREATE TABLE __switchy_migrations (version, dirty)"), Database,
             "cannot read the migrations of `__switchy_migrations`: the table exists and is not a tracking table, its columns are version, dirty; choose another name with `table_name`, under which nothing is applied yet"),
     ];
+    #[cfg(feature = "adopt")]
+    all.extend([
+        (adoption(""), ErrorKind::Adoption,
+            "nothing was adopted: there is no history of a tool that is known; check which database this is, name the table with `Adopt::table` if the tool was told another name, or use `Recovery::Baseline`, which needs no history"),
+        (adoption("CREATE TABLE grdb_migrations (identifier); INSERT INTO grdb_migrations VALUES ('1_it'), ('2_it')"), ErrorKind::Adoption,
+            "nothing was adopted: 2 problems: (1) `2_it` is applied, and the set has nothing of that name or version; add what is missing, or use the program that is as new as the database, or accept `Doubt::Orphaned`; (2) the migrations make another schema than this database has: the table `a` is missing here; look where the difference comes from and remove it, or accept `Doubt::Unproven`"),
+    ]);
     #[cfg(unix)]
     all.push((looping(), Source,
             "cannot read FOLDER/1_it/again: it is a link back to FOLDER; check that it exists and that this user may read it"));
@@ -513,21 +518,6 @@ fn every_error_is_one_sentence_without_an_end() {
     }
 }
 
-#[track_caller]
-pub(crate) fn is_one_sentence(text: &str) {
-    let first = text.chars().next().unwrap();
-    assert!(first.is_lowercase() || first.is_ascii_digit() || "`/".contains(first), "{text}");
-    assert!(!text.contains(['\n', '\r', '\t']), "{text}");
-    assert!(!text.ends_with(['.', ' ', '!', ';', ',']), "{text}");
-    assert!(
-        !text.contains("  ") && !text.contains(" ;") && !text.contains(";;") && !text.contains(" ,"),
-        "{text}"
-    );
-    assert!(text.contains("; "), "it says what to do: {text}");
-    assert_eq!(text.matches('`').count() % 2, 0, "{text}");
-    assert!(!text.contains("Error") && !text.contains("error: "), "{text}");
-}
-
 /// Whoever prints an error with its sources must not read everything twice.
 #[test]
 fn no_source_repeats_what_the_error_says() {
@@ -576,7 +566,7 @@ fn every_kind_of_error_is_in_the_table() {
     let mut kinds: Vec<String> = all.iter().map(|(_, kind, _)| format!("{kind:?}")).collect();
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds.len(), 14, "{kinds:?}");
+    assert_eq!(kinds.len(), 13 + usize::from(cfg!(feature = "adopt")), "{kinds:?}");
 }
 
 #[test]

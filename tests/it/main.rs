@@ -1,4 +1,5 @@
-//! Everything that is tested from outside, in one binary. Each module is about one promise.
+//! Everything that is tested from outside and needs no server, in one binary. Each module is about one promise. `tests/servers` has
+//! the rest.
 
 #![allow(
     missing_docs,
@@ -7,11 +8,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[cfg(feature = "adopt")]
 mod adoption;
 mod broken_backends;
+mod children;
 mod compiled;
 mod conformance;
-mod crashes;
 mod downgrade;
 mod errors;
 mod execution;
@@ -21,28 +23,21 @@ mod hooks;
 mod house;
 mod layout;
 mod locking;
-mod mysql;
 mod other_backends;
-mod overlays;
-mod postgres;
 mod processes;
 mod properties;
 mod recovery;
 mod regressions;
-mod remote;
 mod rollback;
-#[cfg(unix)]
-mod round_trips;
 mod safety;
 mod sample_set;
 mod script_transactions;
-mod server_regressions;
-mod server_scripts;
-mod server_sessions;
-mod servers;
-mod serving;
+mod sentences;
 mod start;
 mod together;
 mod tracking_table;
 mod update;
 mod validation;
+
+/// The folder of the repository.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");

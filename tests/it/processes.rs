@@ -1,6 +1,5 @@
 //! Real processes: many that start at once, and some that are killed in the middle.
 
-use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,6 +8,7 @@ use rusqlite::functions::FunctionFlags;
 use switchy_schema::test_utils::{TestDatabase, rows};
 use switchy_schema::{Event, Hooks, Lock, Migration, MigrationRunner, ProblemKind, TransactionMode};
 
+use crate::children::{say, wait_for};
 use crate::execution::applied;
 use crate::start::sample_set;
 
@@ -29,27 +29,6 @@ fn start(job: &str, database: &TestDatabase, moment: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// Reads what a child says until it says this.
-pub(crate) fn wait_for(child: &mut Child, word: &str) -> String {
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut said = String::new();
-    while !said.trim_end().ends_with(word) {
-        if output.read_line(&mut said).unwrap() == 0 {
-            let mut errors = String::new();
-            let _ = std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut errors);
-            panic!("the process ended without {word:?}: {said}{errors}");
-        }
-    }
-    child.stdout = Some(output.into_inner());
-    said
-}
-
-pub(crate) fn say(word: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "\n{word}").unwrap();
-    out.flush().unwrap();
 }
 
 #[test]

@@ -15,6 +15,8 @@ use switchy_schema::{
 
 use crate::execution::{WAYS_OUT, applied, memory, outside};
 
+mod of_servers;
+
 const NOTHING: [&str; 0] = [];
 
 fn only(script: &'static str) -> MigrationRunner {

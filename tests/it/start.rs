@@ -251,24 +251,6 @@ fn a_read_only_file_in_a_read_only_folder_starts() {
 }
 
 #[test]
-fn a_start_allocates_the_same_for_ten_migrations_and_a_thousand() {
-    let allocations = |count| {
-        let (runner, conn) = (numbered(count), Connection::open_in_memory().unwrap());
-        runner.run(&conn).unwrap();
-        // The first start prepares the statement, which the connection keeps.
-        runner.run(&conn).unwrap();
-        let start = || drop(runner.run(&conn).unwrap());
-        let (first, second) = (allocation_counter::measure(start), allocation_counter::measure(start));
-        assert_eq!(first.count_total, second.count_total);
-        assert_eq!(first.bytes_total, second.bytes_total);
-        (first.count_total, first.bytes_total)
-    };
-    let ten = allocations(10);
-    assert!(ten.0 > 0, "the counter counts: the statement's text is allocated");
-    assert_eq!(ten, allocations(1000));
-}
-
-#[test]
 fn asking_an_empty_file_leaves_it_empty() {
     type Ask = fn(&MigrationRunner, &Connection);
     let asks: [(&str, Ask); 5] = [

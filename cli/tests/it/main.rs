@@ -10,7 +10,7 @@
 mod shell;
 // The private servers that the tests of the engine start.
 #[allow(dead_code, unused_imports, reason = "those tests use more of it")]
-#[path = "../../../tests/it/servers.rs"]
+#[path = "../../../tests/servers/tests/it/servers.rs"]
 mod servers;
 
 mod adoption;

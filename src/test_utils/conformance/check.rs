@@ -4,6 +4,7 @@ use std::fmt::{self, Debug};
 use std::panic::Location;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::backend::utc;
 use crate::error::{ErrorKind, MigrationError};
 use crate::fault::Fault;
 
@@ -91,20 +92,7 @@ pub(super) fn recent(what: &str, date: &str) -> Outcome {
 /// The date so many seconds from now.
 fn moment(seconds: i64) -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(since.as_secs()).unwrap_or_default() + seconds;
-    let (days, second) = (now.div_euclid(86_400), now.rem_euclid(86_400));
-    // Days are counted in eras of 400 years that begin in March, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hours, minutes, seconds) = (second / 3_600, second / 60 % 60, second % 60);
-    let millis = since.subsec_millis();
-    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}")
+    utc(i64::try_from(since.as_secs()).unwrap_or_default() + seconds, since.subsec_millis())
 }
 
 #[cfg(test)]

@@ -1,93 +1,17 @@
 //! Databases that the tools themselves have made (`compat/tools/fixtures`): complete, and stopped before the last migration.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use mysql::prelude::Queryable;
 use rusqlite::Connection;
-use switchy_schema::{
-    Adopt, Adoption, Backend, Doubt, ErrorKind, Finding, Migration, MigrationRunner, Mysql, Postgres, Proof,
-    Recovery, Signature, Tool,
-};
+use switchy_schema::{Adopt, Doubt, Finding, Migration, MigrationRunner, Proof, Recovery, Signature, Tool};
 
+use super::tools::{MADE, Made, fixtures};
 use super::{adopted, content, refused};
-use crate::servers;
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("compat/tools/fixtures")
-}
-
-/// A script, and the one that undoes it, out of a file that has both.
-fn cut(text: &str) -> (String, Option<String>) {
-    for (up, down) in [("-- migrate:up", "-- migrate:down"), ("-- +goose Up", "-- +goose Down")] {
-        if let Some((_, rest)) = text.split_once(up) {
-            let rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
-            return match rest.split_once(down) {
-                Some((up, down)) => {
-                    (up.to_owned(), Some(down.split_once('\n').map_or("", |(_, down)| down).to_owned()))
-                }
-                None => (rest.to_owned(), None),
-            };
-        }
-    }
-    (text.to_owned(), None)
-}
-
-/// The migrations in a folder as a tool wants it, under the names they have there, or other ones.
-fn set<B: Backend>(folder: &Path, rename: impl Fn(&str) -> String) -> MigrationRunner<B> {
-    let mut migrations: Vec<Migration<B>> = Vec::new();
-    let read = |path: &Path| fs::read_to_string(path).ok();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let (id, up, down) = if path.is_dir() {
-            let Some(up) = read(&path.join("up.sql")).or_else(|| read(&path.join("migration.sql"))) else {
-                continue;
-            };
-            (name.to_owned(), up, read(&path.join("down.sql")))
-        } else if let Some(id) = name.strip_suffix(".up.sql") {
-            (id.to_owned(), read(&path).unwrap(), read(&folder.join(format!("{id}.down.sql"))))
-        } else if let (Some(id), false) = (name.strip_suffix(".sql"), name.ends_with(".down.sql")) {
-            let (up, down) = cut(&read(&path).unwrap());
-            (id.to_owned(), up, down)
-        } else {
-            continue;
-        };
-        migrations.push(Migration::from_scripts(rename(&id), up, down));
-    }
-    assert!(migrations.len() >= 4, "{}", folder.display());
-    MigrationRunner::for_backend(migrations).unwrap()
-}
-
-/// A folder with what a tool has made.
-struct Made {
-    folder: &'static str,
-    tool: Tool,
-    /// How each migration is known.
-    findings: &'static [Finding],
-    how: fn() -> Adopt,
-    /// What is said if nothing is accepted.
-    said: Option<&'static str>,
-}
 
 impl Made {
-    fn folder(&self) -> PathBuf {
-        fixtures().join(self.folder)
-    }
-
-    /// Its migrations in SQL: some tools have them in other languages, and what they make of them beside.
     fn set(&self, rename: impl Fn(&str) -> String) -> MigrationRunner {
         self.set_for(rename)
-    }
-
-    fn set_for<B: Backend>(&self, rename: impl Fn(&str) -> String) -> MigrationRunner<B> {
-        let sql = self.folder().join("sql");
-        set(&if sql.is_dir() { sql } else { self.folder().join("migrations") }, rename)
-    }
-
-    /// Whether what its migrations run was written down on SQLite, and is something else elsewhere.
-    fn is_in_sql_of_sqlite(&self) -> bool {
-        [Tool::Django, Tool::Rails].contains(&self.tool)
     }
 
     /// A copy of one of its databases.
@@ -105,56 +29,6 @@ struct Opened {
     path: PathBuf,
     conn: Connection,
 }
-
-const VERIFIED: &[Finding] = &[Finding::Verified; 5];
-const MATCHED: &[Finding] = &[Finding::Matched; 4];
-const ASSUMED: &[Finding] = &[Finding::Assumed; 4];
-
-const MADE: &[Made] = &[
-    Made { folder: "sqlx", tool: Tool::Sqlx, findings: VERIFIED, how: Adopt::new, said: None },
-    Made { folder: "sqlx-reversible", tool: Tool::Sqlx, findings: VERIFIED, how: Adopt::new, said: None },
-    Made { folder: "refinery", tool: Tool::Refinery, findings: VERIFIED, how: Adopt::new, said: None },
-    Made { folder: "refinery-int8", tool: Tool::Refinery, findings: VERIFIED, how: Adopt::new, said: None },
-    Made {
-        folder: "rusqlite_migration",
-        tool: Tool::UserVersion,
-        findings: ASSUMED,
-        how: || Adopt::new().accept(Doubt::Lost),
-        said: Some("`user_version` says neither which migrations it counts"),
-    },
-    Made { folder: "diesel", tool: Tool::Diesel, findings: MATCHED, how: Adopt::new, said: None },
-    Made { folder: "dbmate", tool: Tool::Dbmate, findings: MATCHED, how: Adopt::new, said: None },
-    Made { folder: "goose", tool: Tool::Goose, findings: MATCHED, how: Adopt::new, said: None },
-    Made {
-        folder: "golang-migrate",
-        tool: Tool::GolangMigrate,
-        findings: ASSUMED,
-        how: || Adopt::new().accept(Doubt::Lost),
-        said: Some("golang-migrate keeps only the highest version"),
-    },
-    Made { folder: "flyway", tool: Tool::Flyway, findings: VERIFIED, how: Adopt::new, said: None },
-    Made { folder: "prisma", tool: Tool::Prisma, findings: VERIFIED, how: Adopt::new, said: None },
-    Made { folder: "drizzle", tool: Tool::Drizzle, findings: VERIFIED, how: Adopt::new, said: None },
-    Made { folder: "drizzle-1", tool: Tool::Drizzle, findings: VERIFIED, how: Adopt::new, said: None },
-    Made {
-        folder: "django",
-        tool: Tool::Django,
-        findings: MATCHED,
-        how: || Adopt::new().app("notes"),
-        said: Some("`django_migrations` has the migrations of `contenttypes`, `notes`; name the one"),
-    },
-    Made { folder: "rails", tool: Tool::Rails, findings: MATCHED, how: Adopt::new, said: None },
-    Made { folder: "sea-orm", tool: Tool::SeaOrm, findings: MATCHED, how: Adopt::new, said: None },
-    Made { folder: "ecto", tool: Tool::Ecto, findings: MATCHED, how: Adopt::new, said: None },
-    Made { folder: "grdb", tool: Tool::Grdb, findings: MATCHED, how: Adopt::new, said: None },
-    Made {
-        folder: "room",
-        tool: Tool::UserVersion,
-        findings: ASSUMED,
-        how: || Adopt::new().accept(Doubt::Lost),
-        said: Some("`user_version` says neither which migrations it counts"),
-    },
-];
 
 fn made(folder: &str) -> &'static Made {
     MADE.iter().find(|made| made.folder == folder).unwrap()
@@ -365,94 +239,4 @@ fn a_history_that_is_none_is_explained() {
     let last = runner.list()[2].id.clone();
     runner.recover(&conn, Recovery::Baseline(last), Signature::of("ada")).unwrap();
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
-}
-
-/// What is found in a dump, and what has to hold whatever the server is. Gives the plan, and how many it is to record.
-fn planned<B: Backend>(it: &Made, runner: &MigrationRunner<B>, conn: B::Conn<'_>) -> (Adoption, usize) {
-    let adoption = runner.plan_adoption(conn, &(it.how)()).unwrap();
-    let count = runner.list().len() - 1;
-    assert_eq!((adoption.tool, adoption.proof.clone()), (it.tool, Proof::Impossible), "{adoption}");
-    assert_eq!(adoption.refusals().count(), 0, "{adoption}");
-    let is_highest = |place: usize| it.tool == Tool::GolangMigrate && place + 1 == count;
-    for (place, entry) in adoption.to_record().enumerate() {
-        let expected = if is_highest(place) { Finding::Matched } else { it.findings[place] };
-        assert_eq!(entry.finding, expected, "{adoption}");
-    }
-    assert_eq!(adoption.to_record().count(), count, "{adoption}");
-    (adoption, count)
-}
-
-const ROWS: [&str; 2] =
-    ["SELECT name, email FROM users ORDER BY id", "SELECT user_id, body FROM notes ORDER BY id"];
-
-#[test]
-fn histories_that_the_tools_made_on_postgres_are_adopted() {
-    let mut tried = 0;
-    for it in MADE {
-        let Ok(dump) = fs::read_to_string(it.folder().join("postgres.sql")) else { continue };
-        let Some(database) = servers::postgres() else { return };
-        database.connect().batch_execute(&dump).unwrap();
-        let client = &mut database.connect();
-        println!("{}", it.folder);
-        let runner = it.set_for::<Postgres>(str::to_owned);
-        let (adoption, count) = planned(it, &runner, &mut *client);
-        let before = ROWS.map(|sql| crate::postgres::rows(client, sql));
-        assert_eq!(runner.adopt(&mut *client, adoption, Signature::of("ada")).unwrap().len(), count);
-        if !it.is_in_sql_of_sqlite() {
-            assert_eq!(runner.run(&mut *client).unwrap().applied.len(), 1);
-        }
-        assert_eq!(ROWS.map(|sql| crate::postgres::rows(client, sql)), before);
-        if let Ok(failed) = fs::read_to_string(it.folder().join("postgres-failed.sql")) {
-            let Some(database) = servers::postgres() else { return };
-            database.connect().batch_execute(&failed).unwrap();
-            let adoption = runner.plan_adoption(&mut database.connect(), &(it.how)()).unwrap();
-            let error = runner.adopt(&mut database.connect(), adoption, Signature::of("ada")).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Adoption);
-            assert!(error.to_string().contains("did not finish; look what it did"), "{error}");
-        }
-        tried += 1;
-    }
-    assert!(tried >= 10, "only {tried} were tried");
-}
-
-/// Runs a dump, which has many statements.
-fn load(conn: &mut mysql::Conn, dump: &str) {
-    let mut results = conn.query_iter(dump).unwrap();
-    while let Some(rows) = results.iter() {
-        rows.for_each(|row| drop(row.unwrap()));
-    }
-}
-
-#[test]
-fn histories_that_the_tools_made_on_mariadb_are_adopted() {
-    let mut tried = 0;
-    for it in MADE {
-        let Ok(dump) = fs::read_to_string(it.folder().join("mysql.sql")) else { continue };
-        let Some(database) = servers::mysql() else { return };
-        load(&mut database.connect(), &dump);
-        let conn = &mut database.connect();
-        println!("{}", it.folder);
-        let runner = it.set_for::<Mysql>(str::to_owned);
-        let (adoption, count) = planned(it, &runner, &mut *conn);
-        let before = ROWS.map(|sql| crate::mysql::rows(conn, sql));
-        assert_eq!(runner.adopt(&mut *conn, adoption, Signature::of("ada")).unwrap().len(), count);
-        if !it.is_in_sql_of_sqlite() {
-            assert_eq!(runner.run(&mut *conn).unwrap().applied.len(), 1);
-        }
-        assert_eq!(ROWS.map(|sql| crate::mysql::rows(conn, sql)), before);
-        if let Ok(failed) = fs::read_to_string(it.folder().join("mysql-failed.sql")) {
-            let Some(database) = servers::mysql() else { return };
-            load(&mut database.connect(), &failed);
-            let adoption = runner.plan_adoption(&mut database.connect(), &(it.how)()).unwrap();
-            let error = runner.adopt(&mut database.connect(), adoption, Signature::of("ada")).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Adoption);
-            let text = error.to_string();
-            assert!(
-                text.contains("did not finish; look what it did") || text.contains("failed in Flyway"),
-                "{text}"
-            );
-        }
-        tried += 1;
-    }
-    assert!(tried >= 10, "only {tried} were tried");
 }

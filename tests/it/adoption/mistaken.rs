@@ -130,7 +130,7 @@ fn a_table_that_computes_is_not_read() {
     );
     let error = set(&[("1_a", "")]).plan_adoption(&conn, &Adopt::new()).unwrap_err().to_string();
     assert!(error.contains("`goose_db_version` has columns that are computed"), "{error}");
-    crate::errors::is_one_sentence(&error);
+    crate::sentences::is_one_sentence(&error);
 }
 
 #[test]

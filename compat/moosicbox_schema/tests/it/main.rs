@@ -9,7 +9,7 @@
 
 // The private servers that the tests of the engine start.
 #[allow(dead_code, unused_imports, reason = "those tests use more of it")]
-#[path = "../../../../tests/it/servers.rs"]
+#[path = "../../../../tests/servers/tests/it/servers.rs"]
 mod servers;
 
 mod content;

@@ -9,7 +9,7 @@ use std::{env, thread};
 use mysql::prelude::Queryable;
 use postgres::{Client, SimpleQueryMessage};
 
-use crate::processes::{say, wait_for};
+use crate::children::{say, wait_for};
 use crate::servers::{
     Database, NODES, OwnServer, PATIENCE, POOL_SIZE, galera, mysql, own_mysql, own_postgres, patiently,
     pgbouncer, postgres,

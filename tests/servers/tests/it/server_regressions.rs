@@ -4,7 +4,6 @@ use switchy_schema::{Recovery, Signature};
 
 mod mysql;
 mod postgres;
-mod sqlite;
 
 fn retry() -> Recovery {
     Recovery::Retry("1_it".into())

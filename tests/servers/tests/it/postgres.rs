@@ -452,7 +452,7 @@ fn a_row_can_be_the_lock() {
             let number = |number: usize| {
                 let script = format!("CREATE TABLE t{number} (x int); SELECT pg_sleep(0.01)");
                 let step = Migration::from_scripts(format!("{number}_t"), script, None);
-                if number % 2 == 0 { step } else { step.outside_transaction() }
+                if number.is_multiple_of(2) { step } else { step.outside_transaction() }
             };
             runner((0..6).map(number)).lock(switchy_schema::Lock::Row)
         };

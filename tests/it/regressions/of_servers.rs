@@ -1,10 +1,16 @@
-//! On SQLite, where the same went wrong.
+//! What went wrong on servers and on SQLite alike.
 
 use std::time::Duration;
 
-use switchy_schema::{Migration, MigrationRunner};
+use switchy_schema::{Migration, MigrationRunner, Recovery, Signature};
 
-use super::{ada, retry};
+fn retry() -> Recovery {
+    Recovery::Retry("1_it".into())
+}
+
+fn ada() -> Signature {
+    Signature::of("ada")
+}
 
 fn outside(script: &str) -> MigrationRunner {
     let set = vec![Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction()];

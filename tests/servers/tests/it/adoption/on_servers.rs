@@ -247,7 +247,7 @@ fn a_table_that_hides_rows_or_runs_code_is_not_read() {
         assert_eq!(pg::rows(&mut database.connect(), "SELECT * FROM seen"), Vec::<String>::new());
         let error = found.unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
-        crate::errors::is_one_sentence(&error);
+        crate::sentences::is_one_sentence(&error);
     }
 }
 

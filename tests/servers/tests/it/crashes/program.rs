@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use switchy_schema::{Direction, Event, Lock, Mysql, Postgres};
 
 use super::{Kind, Script, Statement, go, runner};
-use crate::processes::say;
+use crate::children::say;
 
 /// What a program is told to do.
 const ORDER: &str = "SWITCHY_SCHEMA_TEST_CRASH";

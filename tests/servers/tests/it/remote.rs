@@ -14,7 +14,7 @@ use switchy_schema::{
 use tempfile::TempDir;
 
 use self::server::{Framing, Reply, Server, folder};
-use crate::errors::is_one_sentence;
+use crate::sentences::is_one_sentence;
 
 mod server;
 
@@ -102,7 +102,7 @@ fn cached(server: &Server) -> (RemoteMigrations, TempDir) {
 
 #[test]
 fn it_is_the_folder_that_was_published() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let root = Path::new(crate::ROOT).join("migrations");
     let manifest = Manifest::of_folder(&root).unwrap();
     let server = Server::new();
     server.on(MANIFEST, [Reply::ok(manifest.to_string())]);

@@ -1,13 +1,13 @@
 //! The set in `migrations/` on the servers, where its overlays make what SQLite has.
 
+use std::path::Path;
+
 use mysql::prelude::Queryable;
 use postgres::Client;
 use rusqlite::Connection;
 use switchy_schema::{DirectoryMigrations, MigrationRunner, Mysql, Postgres, Report, Target};
 
-use crate::execution::memory;
-use crate::servers;
-use crate::start::sample_set;
+use crate::{ROOT, servers};
 
 const COUNT: usize = 14;
 
@@ -24,7 +24,7 @@ trait Database {
 }
 
 fn folder() -> DirectoryMigrations {
-    DirectoryMigrations::from_path(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+    DirectoryMigrations::from_path(Path::new(ROOT).join("migrations"))
 }
 
 const COLUMNS: &str = "SELECT concat(table_name, '.', column_name) FROM information_schema.columns
@@ -111,8 +111,8 @@ fn on_each(test: impl Fn(&mut dyn Database)) {
 
 /// The set on SQLite, to compare with.
 fn on_sqlite() -> Connection {
-    let conn = memory();
-    sample_set().run(&conn).unwrap();
+    let conn = Connection::open_in_memory().unwrap();
+    MigrationRunner::new(folder()).unwrap().run(&conn).unwrap();
     conn
 }
 

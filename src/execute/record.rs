@@ -1,0 +1,82 @@
+//! Writing the record of a step.
+
+use super::Executor;
+use super::stop::Stop;
+use super::table_state::TableState;
+use super::work::Work;
+use crate::backend::{Backend, patiently};
+use crate::fault::{Fault, FaultKind};
+use crate::history::{History, Record};
+use crate::log_entry::{LogEntry, LogEntryKind};
+use crate::step::Direction;
+
+impl<B: Backend> Executor<'_, B> {
+    /// Makes the log before a transaction that writes to it, where making it would end that.
+    pub(super) fn prepare_log(&self, conn: &mut B::Conn<'_>, is_needed: bool) -> Result<(), Fault> {
+        if is_needed && !B::SCHEMA_CAN_BE_ATOMIC {
+            patiently(self.patience, || B::create_log(conn, &self.log))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Adds or removes the record of a step that is done.
+    pub(super) fn keep(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        record: &Record,
+        state: &mut TableState<'_>,
+    ) -> Result<(), Stop> {
+        if work.adds() {
+            *state = state.toggled(record, Direction::Up);
+            B::append(conn, self.table, record, state.digest)?;
+        } else {
+            let kept = (work.step.direction == Direction::Up).then_some(record);
+            self.replace(conn, work, work.before.as_ref(), kept, state)?;
+            B::stamp(conn, self.table, state.digest)?;
+        }
+        // A trigger on the table would have fired only now.
+        let is_as_written = self.is_watched.get() != Some(true)
+            || History::new(B::read(conn, self.table)?.records).digest() == state.digest;
+        if is_as_written { Ok(()) } else { Err(self.touched().into()) }
+    }
+
+    /// Writes, rewrites or removes the record of a step. One that goes leaves a line in the log.
+    pub(super) fn replace(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        from: Option<&Record>,
+        to: Option<&Record>,
+        state: &mut TableState<'_>,
+    ) -> Result<(), Fault> {
+        match (from, to) {
+            (None, None) => {}
+            (None, Some(to)) => B::insert(conn, self.table, to)?,
+            (Some(_), Some(to)) => B::update(conn, self.table, to)?,
+            (Some(_), None) => {
+                B::delete(conn, self.table, &work.step.id)?;
+                if work.step.direction == Direction::Down {
+                    B::append_log(conn, &self.log, &self.undone(work))?;
+                }
+            }
+        }
+        for (record, direction) in [(from, Direction::Down), (to, Direction::Up)] {
+            *state = record.map_or_else(|| *state, |record| state.toggled(record, direction));
+        }
+        Ok(())
+    }
+
+    /// The line in the log of a step that is undone.
+    pub(super) fn undone(&self, work: &Work<'_, '_, B>) -> LogEntry {
+        let kind = if work.step.is_stored { LogEntryKind::Downgraded } else { LogEntryKind::RolledBack };
+        LogEntry { program: self.program.map(str::to_owned), ..work.record.log_entry(kind) }
+    }
+
+    /// The fault of a step that wrote where only the engine may.
+    pub(super) fn touched(&self) -> Fault {
+        Fault::new(FaultKind::Other, format!("it changes the tracking table `{}`", self.table))
+            .remedy("leave that table to the engine, and run again")
+    }
+}

@@ -1,0 +1,160 @@
+//! Running one step: its hooks and its script or code.
+
+use std::time::{Duration, Instant};
+
+use super::Executor;
+use super::stop::Stop;
+use super::work::Work;
+use crate::backend::{Backend, Progress, Script, TableForm, TrackingTable};
+use crate::effect::Trust;
+use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::history::{Head, Record};
+use crate::log_entry::LogEntry;
+use crate::migration::Action;
+use crate::report::Applied;
+use crate::sql::mentions;
+use crate::step::Atomicity;
+use crate::touched::Touched;
+
+/// What no step may change.
+type Others = (TableForm, Vec<Record>, Vec<LogEntry>);
+
+impl<B: Backend> Executor<'_, B> {
+    /// Runs the hooks and the script or code of a step, and tells everybody.
+    pub(super) fn within(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+        head: Head,
+        progress: &mut Progress<'_, B>,
+    ) -> Result<(Applied, Touched), Stop> {
+        (self.announce)(work.step);
+        let was_reported = work.was_reported.get();
+        if !was_reported {
+            self.notify(&Event::Started { step: work.step, number: work.number, of: work.of });
+        }
+        match self.run(conn, work, atomicity, head, progress) {
+            Ok((duration, touched)) => {
+                if !was_reported {
+                    self.notify(&Event::Finished { step: work.step, duration });
+                }
+                let applied = Applied { id: work.step.id.clone(), direction: work.step.direction, duration };
+                Ok((applied, touched))
+            }
+            Err(error) => {
+                match error.failure() {
+                    Failure::Step(StepFailure { fault, .. })
+                        if atomicity == Atomicity::Transaction && self.has_lost_to_other(conn, fault) =>
+                    {
+                        return Err(Stop::Moved);
+                    }
+                    _ => {}
+                }
+                // Where the connection is gone, what was said first says why.
+                let was_open = B::in_transaction(conn).unwrap_or(false);
+                let error = self.failed(conn, work, error);
+                let is_lost = atomicity == Atomicity::Transaction
+                    && was_open
+                    && !B::in_transaction(conn).unwrap_or(true);
+                Err(if is_lost { error.has_lost_transaction() } else { error }.into())
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+        head: Head,
+        progress: &mut Progress<'_, B>,
+    ) -> Result<(Duration, Touched), MigrationError> {
+        let fault = |fault| work.failed(fault, atomicity);
+        let is_watched = self.watches(conn, work).map_err(fault)?;
+        if let Some(session) = self.session.as_ref().filter(|_| !self.is_script(work)) {
+            session.forget();
+        }
+        let others =
+            |conn: &mut B::Conn<'_>| is_watched.then(|| self.others(conn, work)).transpose().map_err(fault);
+        let before = others(conn)?;
+        let mut touched = self.call(HookKind::Before, conn, work, atomicity)?;
+        let began = Instant::now();
+        let by_step = match work.action {
+            Action::Sql(_) => {
+                let script = Script {
+                    text: work.action.text().unwrap_or_default(),
+                    from: work.first(),
+                    atomicity,
+                    foreign_keys: work.meta.foreign_keys,
+                    patience: self.patience,
+                    cascade: work.meta.cascade,
+                    trust: if work.step.is_stored { Trust::Database } else { Trust::Program },
+                    session: self.session.as_ref().filter(|_| self.is_script(work)),
+                };
+                B::run_script(conn, &script, progress)
+            }
+            Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of))
+                .map(|((), touched)| touched),
+        };
+        touched.extend(by_step.map_err(fault)?);
+        let duration = began.elapsed();
+        touched.extend(self.call(HookKind::After, conn, work, atomicity)?);
+        // Where the table is gone, nothing else can be asked in this transaction.
+        let has_same_head =
+            !touched.may_have(self.table.as_str()) || B::head(conn, self.table).map_err(fault)? == head;
+        let is_as_before = has_same_head && others(conn)? == before;
+        if is_as_before { Ok((duration, touched)) } else { Err(fault(self.touched())) }
+    }
+
+    /// Whether a step might change the records of others: where it is code, or came out of the database, or has hooks, or names the
+    /// table, or where a trigger does, which such a step may also have left behind.
+    fn watches(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<bool, Fault> {
+        let hooks = self.hooks.before.len() + self.hooks.after.len();
+        let names_table = |text| mentions(text, self.table.as_str());
+        let is_watched = match self.is_watched.get() {
+            Some(true) => true,
+            _ if hooks > 0 || work.step.is_stored || work.action.text().is_none_or(names_table) => true,
+            Some(false) => false,
+            None => B::has_triggers_on(conn, self.table)?,
+        };
+        self.is_watched.set(Some(is_watched));
+        Ok(is_watched)
+    }
+
+    /// The form of the tracking table, the records of all other migrations, and, for a script out of the database, the log.
+    fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Others, Fault> {
+        let TrackingTable { form, mut records, .. } = B::read(conn, self.table)?;
+        records.retain(|record| record.id != work.step.id);
+        let log_entries = if work.step.is_stored { B::read_log(conn, &self.log)? } else { Vec::new() };
+        Ok((form, records, log_entries))
+    }
+
+    fn call(
+        &self,
+        kind: HookKind,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+    ) -> Result<Touched, MigrationError> {
+        let hooks = match kind {
+            HookKind::Before => &self.hooks.before,
+            HookKind::After => &self.hooks.after,
+        };
+        let mut touched = Touched::nothing();
+        hooks.iter().try_for_each(|hook| {
+            let outcome =
+                B::run_code(conn, atomicity, |conn| hook(work.step, B::lend(conn)).map_err(Fault::of));
+            let outcome = outcome.map(|((), by_hook)| touched.extend(by_hook));
+            outcome.map_err(|fault| {
+                let migration = work.step.id.clone();
+                let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
+                let remains = Remains::of(atomicity, &fault);
+                MigrationError::from(Failure::Hook { kind, migration, remains, fault })
+            })
+        })?;
+        Ok(touched)
+    }
+}

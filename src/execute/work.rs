@@ -1,0 +1,89 @@
+//! [`Work`]: a step with everything it takes.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::backend::Backend;
+use crate::error::{Failure, MigrationError, Remains, StepFailure};
+use crate::fault::Fault;
+use crate::history::{Dirty, Record};
+use crate::migration::{Action, Meta};
+use crate::plan::TransactionMode;
+use crate::step::{Atomicity, Direction, Step};
+
+/// One step with everything it takes.
+pub(super) struct Work<'p, 'r, B: Backend> {
+    pub(super) step: &'p Step,
+    pub(super) number: usize,
+    pub(super) of: usize,
+    pub(super) meta: &'r Meta,
+    pub(super) action: &'r Action<B>,
+    /// The record in the database, if there is one.
+    pub(super) before: Option<Record>,
+    /// The record of the migration when it is applied.
+    pub(super) record: Record,
+    /// Whether everybody has heard that it is done, though it is done again.
+    pub(super) was_reported: Cell<bool>,
+}
+
+impl<B: Backend> Work<'_, '_, B> {
+    pub(super) fn record(&self, dirty: Option<Dirty>, duration: Option<Duration>) -> Record {
+        Record { dirty, duration: duration.or(self.record.duration), ..self.record.clone() }
+    }
+
+    /// The statement it begins with.
+    pub(super) fn first(&self) -> u32 {
+        self.step.from.unwrap_or(1)
+    }
+
+    /// Whether it adds its record, which is the newest then.
+    pub(super) fn adds(&self) -> bool {
+        self.before.is_none() && self.step.direction == Direction::Up
+    }
+
+    pub(super) fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
+        // Where a failing statement changes nothing, failing in the first one is as good as a transaction.
+        let is_first =
+            fault.statement.as_ref().is_some_and(|(number, _)| *number == self.first()) && !fault.is_partial;
+        let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
+        let at = self.meta.located(self.step.direction, self.action.text(), fault.offset);
+        let (migration, direction) = (self.step.id.clone(), self.step.direction);
+        let remains = match Remains::of(atomicity, &fault) {
+            Remains::Nothing if self.first() > 1 => Remains::Before,
+            remains => remains,
+        };
+        Failure::Step(StepFailure {
+            migration,
+            direction,
+            remains,
+            at,
+            fault,
+            applied_before: 0,
+            undone_before: Vec::new(),
+        })
+        .into()
+    }
+}
+
+/// Steps that may share a transaction, in their order.
+pub(super) struct Group<'w, 'p, 'r, B: Backend> {
+    pub(super) works: &'w [Work<'p, 'r, B>],
+    pub(super) mode: TransactionMode,
+    /// The step behind them, which cannot be in their transaction.
+    pub(super) blocked_by: Option<&'w Work<'p, 'r, B>>,
+}
+
+impl<B: Backend> Group<'_, '_, '_, B> {
+    /// Why rows still reference missing ones when all of it is done.
+    pub(super) fn why_not_mended(&self) -> String {
+        let behind = match (self.mode, self.works.len()) {
+            (TransactionMode::Batch, _) | (_, 0 | 1) => String::new(),
+            (_, 2) => ", and the step behind it does not mend that".to_owned(),
+            (_, all) => format!(", and the {} steps behind it do not mend that", all - 1),
+        };
+        match self.blocked_by {
+            Some(work) => format!("{behind}, and `{}` cannot be in one transaction with it", work.step.id),
+            None => behind,
+        }
+    }
+}

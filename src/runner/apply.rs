@@ -1,0 +1,78 @@
+//! Carrying out a plan that somebody has seen.
+
+use super::MigrationRunner;
+use super::migrate::{Goal, Planned};
+use crate::approval::Consent;
+use crate::backend::{Backend, patiently};
+use crate::error::{Failure, Result};
+use crate::history::History;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::step::{Direction, Step};
+
+impl<B: Backend> MigrationRunner<B> {
+    /// Carries out a plan, if the database is still as it was when the plan was made. It is judged by this runner, whoever made it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database has changed, or if the plan was made
+    /// with other migrations.
+    #[allow(clippy::needless_pass_by_value, reason = "a plan is carried out once")]
+    pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
+        let conn = &mut conn;
+        self.refuse_open_transaction(conn)?;
+        self.run_session_sql(conn)?;
+        let is_foreign = |step: &&Step| {
+            !step.is_stored && self.find(step).is_none_or(|(meta, _)| meta.checksum != step.checksum)
+        };
+        if let Some(step) = plan.steps().iter().find(is_foreign) {
+            return Err(Failure::ForeignPlan(step.id.clone()).into());
+        }
+        plan.refuse_if(|_| true)?;
+        if plan.steps().is_empty() {
+            return Ok(self.report(&plan));
+        }
+        self.refuse_foreign_log(conn, &plan)?;
+        let consent = self.ask(&plan)?;
+        self.locked(conn, |conn, holding| {
+            let (tracking, history) = self.read_table(conn)?;
+            let fresh = self.same(conn, &history, &plan)?;
+            if consent == Consent::NotNeeded && self.is_concern(&fresh) {
+                return Err(Failure::Stale(0).into());
+            }
+            let mut report = self.report(&fresh);
+            let planned = Planned { tracking, history, plan: fresh };
+            match self.carry_out(conn, planned, consent, holding, &mut report) {
+                Ok(()) => Ok(report),
+                Err(stop) => Err(self.failure(stop).after(report)),
+            }
+        })
+    }
+
+    /// The plan as this runner makes it now, if that is still the same.
+    fn same(&self, conn: &mut B::Conn<'_>, history: &History, plan: &Plan) -> Result<Plan> {
+        if history.digest() != plan.digest() {
+            return Err(Failure::Stale(0).into());
+        }
+        let fresh = self.checked_plan(
+            conn,
+            history,
+            Goal { target: plan.target(), forecaster: Some(Self::with_forecast) },
+        )?;
+        fresh.refuse_if(|_| true)?;
+        let (steps, planned) = (fresh.steps(), plan.steps());
+        let differs = |(step, planned): &(&Step, &Step)| !step.is_same(planned);
+        if let Some((_, step)) = steps.iter().zip(planned).find(differs) {
+            return Err(Failure::ForeignPlan(step.id.clone()).into());
+        }
+        if fresh.is_same(plan) { Ok(fresh) } else { Err(Failure::Stale(0).into()) }
+    }
+
+    /// Looks whether a plan can leave its lines in the log, before anything is done.
+    pub(super) fn refuse_foreign_log(&self, conn: &mut B::Conn<'_>, plan: &Plan) -> Result<()> {
+        if plan.direction() == Direction::Up {
+            return Ok(());
+        }
+        let log = self.table.log();
+        patiently(self.lock_timeout, || B::read_log(conn, &log)).map(drop).map_err(self.reading())
+    }
+}

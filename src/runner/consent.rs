@@ -1,0 +1,41 @@
+//! Asking before a plan takes something away in a protected environment.
+
+use super::MigrationRunner;
+use crate::approval::Consent;
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::plan::Plan;
+
+impl<B: Backend> MigrationRunner<B> {
+    /// Whether somebody has to be asked about a plan.
+    pub(super) fn is_concern(&self, plan: &Plan) -> bool {
+        self.protected_environment().is_some()
+            && plan.steps().iter().any(|step| step.reason_to_ask().is_some())
+    }
+
+    /// Asks whoever has to be asked about a plan.
+    ///
+    /// # Errors
+    /// It needs a yes, and there is none.
+    pub(super) fn ask(&self, plan: &Plan) -> Result<Consent<'_>> {
+        let environment = self.protected_environment().filter(|_| self.is_concern(plan));
+        let consent = match (environment, &self.confirm) {
+            (None, _) => Consent::NotNeeded,
+            (Some(environment), None) => Consent::Missing { environment },
+            (Some(_), Some(confirm)) if confirm(plan) => Consent::Given,
+            (Some(environment), Some(_)) => Consent::Withheld { environment },
+        };
+        plan.refuse_unconfirmed(consent)?;
+        Ok(consent)
+    }
+
+    pub(super) fn protected_environment(&self) -> Option<&str> {
+        let environment = self.environment.as_deref()?;
+        let is_this = |name: &str| name.eq_ignore_ascii_case(environment);
+        let is_protected = match &self.protected {
+            Some(protected) => protected.iter().any(|name| is_this(name)),
+            None => is_this("production"),
+        };
+        is_protected.then_some(environment)
+    }
+}

@@ -1,0 +1,199 @@
+//! The loop of a run: plan, ask, lock, plan again, carry out.
+
+use std::time::{Duration, Instant};
+
+use super::{Forecaster, MigrationRunner};
+use crate::approval::Consent;
+use crate::backend::{Backend, TableForm, TrackingTable};
+use crate::error::{Failure, Result};
+use crate::event::Event;
+use crate::execute::Stop;
+use crate::history::{History, Record};
+use crate::lock::Holding;
+use crate::plan::Plan;
+use crate::problem::ProblemKind;
+use crate::report::Report;
+use crate::target::Target;
+
+/// Where a run is to end, and how its plan finds out what the steps take away.
+pub(super) struct Goal<'t, B: Backend> {
+    pub(super) target: &'t Target,
+    pub(super) forecaster: Option<Forecaster<B>>,
+}
+
+impl<B: Backend> Clone for Goal<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Backend> Copy for Goal<'_, B> {}
+
+/// A plan, and what it was made for.
+pub(super) struct Planned {
+    pub(super) tracking: TrackingTable,
+    pub(super) history: History,
+    pub(super) plan: Plan,
+}
+
+/// How far a run came under the lock.
+enum RunState {
+    Finished,
+    /// Somebody has to be asked about this plan before it goes on.
+    NeedsConsent(Plan),
+}
+
+impl<B: Backend> MigrationRunner<B> {
+    /// Goes to a target, and asks whoever has to be asked on the way.
+    pub(super) fn migrate_to(&self, mut conn: B::Conn<'_>, goal: Goal<'_, B>) -> Result<Report> {
+        let conn = &mut conn;
+        self.run_session_sql(conn)?;
+        let mut seen = None;
+        if *goal.target == Target::Latest {
+            let head = self.clean_head(conn);
+            if matches!(head, Ok(head) if head == self.complete) {
+                return Ok(Report { already: self.complete.count, ..Report::default() });
+            }
+            self.refuse_open_transaction(conn)?;
+            seen = Some(head?);
+        } else {
+            self.refuse_open_transaction(conn)?;
+        }
+        let (tracking, history) = self.load(conn, goal.target, seen)?;
+        let plan = self.checked_plan(conn, &history, goal)?;
+        // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
+        // can be refused is refused before anybody has to wait.
+        plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
+        let is_dirty = plan.problems().iter().any(|problem| problem.kind == ProblemKind::Dirty);
+        if plan.steps().is_empty() && !is_dirty {
+            let report = self.report(&plan);
+            if tracking.form == TableForm::Old {
+                self.upgrade(conn)?;
+            }
+            return Ok(report);
+        }
+        self.refuse_foreign_log(conn, &plan)?;
+        let mut asked = if is_dirty { None } else { Some((plan.clone(), self.ask(&plan)?)) };
+        let mut report = Report::default();
+        let first = plan.steps().first().map(|step| step.id.clone());
+        // What the steps would take away may have changed by the time the lock is held, so such a plan is made again.
+        let has_forecast = plan.steps().iter().any(|step| step.effects.is_some());
+        let mut before = (!has_forecast && tracking.form == TableForm::Current).then_some(Planned {
+            tracking,
+            history,
+            plan,
+        });
+        loop {
+            let state = self.locked(conn, |conn, holding| {
+                if let Some(first) = &first {
+                    holding.announce(first);
+                }
+                self.run_locked(conn, goal, before.take(), asked.as_ref(), holding, &mut report)
+            });
+            // A person takes minutes to answer, and nobody is to wait for that.
+            let answered = state.and_then(|state| match state {
+                RunState::Finished => Ok(None),
+                RunState::NeedsConsent(plan) => self.ask(&plan).map(|consent| Some((plan, consent))),
+            });
+            asked = match answered {
+                Ok(None) => return Ok(report),
+                Ok(answered) => answered,
+                Err(error) => return Err(error.after(report)),
+            };
+        }
+    }
+
+    /// Goes to a target under the lock, as far as an answer reaches. It uses the plan that was made before the lock
+    /// if the head has not changed since.
+    fn run_locked(
+        &self,
+        conn: &mut B::Conn<'_>,
+        goal: Goal<'_, B>,
+        mut before: Option<Planned>,
+        asked: Option<&(Plan, Consent<'_>)>,
+        holding: &Holding,
+        report: &mut Report,
+    ) -> Result<RunState> {
+        let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+        let mut last = None;
+        loop {
+            let before = before.take();
+            let head = before.as_ref().map(|_| self.clean_head(conn)).transpose()?;
+            let is_same = |planned: &Planned| {
+                head.is_some_and(|head| head.digest.is_some() && head == planned.tracking.head)
+            };
+            let planned = if let Some(before) = before.filter(is_same) {
+                before
+            } else {
+                let (tracking, history) = self.load(conn, goal.target, head)?;
+                // Steps that change no record would be taken for ever.
+                if last == Some(history.digest()) {
+                    return Err(Failure::Stale(0).into());
+                }
+                let plan = self.checked_plan(conn, &history, goal)?;
+                Planned { tracking, history, plan }
+            };
+            if self.lock.is_per_transaction() && self.waits_for_step(&planned.history, began, &mut pause) {
+                continue;
+            }
+            planned.plan.refuse_if(|_| true)?;
+            let consent = match asked {
+                Some((asked, consent @ Consent::Given)) if asked.is_same(&planned.plan) => *consent,
+                _ if self.is_concern(&planned.plan) => return Ok(RunState::NeedsConsent(planned.plan)),
+                _ => Consent::NotNeeded,
+            };
+            let started = report.applied.len();
+            let again = |report: &Report| goal.target.is_a_place() || report.applied.len() == started;
+            let digest = planned.history.digest();
+            report.already = if started == 0 { planned.plan.already() } else { report.already };
+            self.warn(&planned.plan, report);
+            match self.carry_out(conn, planned, consent, holding, report) {
+                Ok(()) => return Ok(RunState::Finished),
+                // Somebody without the lock was faster. A place is reached from anywhere.
+                Err(Stop::Moved) if again(report) && !self.lock.is_per_transaction() => {}
+                Err(Stop::Moved) if again(report) && began.elapsed() < self.lock_timeout => {
+                    std::thread::sleep(pause);
+                }
+                Err(stop) => return Err(self.failure(stop)),
+            }
+            last = (report.applied.len() > started).then_some(digest);
+        }
+    }
+
+    pub(super) fn carry_out(
+        &self,
+        conn: &mut B::Conn<'_>,
+        planned: Planned,
+        consent: Consent<'_>,
+        holding: &Holding,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let Planned { tracking, history, plan } = planned;
+        let stored = Self::stored(&plan, &history);
+        let approved = plan.approve(consent)?;
+        let executor = self.executor(holding, &stored);
+        executor.execute(conn, approved, &tracking, &self.completed(&history), report)
+    }
+
+    /// Waits a little if another run may be in the middle of a step, and says whether it did. Nothing but the record of such a step
+    /// keeps it from others where only a row is locked, so whether that run still goes on is known when the time to wait is over.
+    fn waits_for_step(&self, history: &History, began: Instant, pause: &mut Duration) -> bool {
+        let is_running = |record: &&Record| {
+            record.dirty.as_ref().is_some_and(|dirty| dirty.failure.is_none() && !dirty.is_to_resume)
+        };
+        let Some(record) = history.records().iter().find(is_running) else { return false };
+        let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
+        self.waits(&format!("of `{}`", self.table), &holder, began, pause)
+    }
+
+    /// Waits a little for somebody, and says whether there was time left for it.
+    pub(super) fn waits(&self, lock: &str, holder: &str, began: Instant, pause: &mut Duration) -> bool {
+        if began.elapsed() >= self.lock_timeout {
+            return false;
+        }
+        self.notify(&Event::Waiting { lock, holder });
+        std::thread::sleep(*pause);
+        *pause = (*pause * 2).min(Duration::from_millis(50));
+        true
+    }
+}

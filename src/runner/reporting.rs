@@ -1,0 +1,50 @@
+//! What a run reports: to its observer, in its report, as an error.
+
+use super::MigrationRunner;
+use crate::backend::Backend;
+use crate::error::{Failure, MigrationError};
+use crate::event::Event;
+use crate::execute::Stop;
+use crate::fault::Fault;
+use crate::plan::Plan;
+use crate::problem::Verdict;
+use crate::report::Report;
+
+impl<B: Backend> MigrationRunner<B> {
+    pub(super) fn notify(&self, event: &Event<'_>) {
+        self.observer.iter().for_each(|observer| observer(event));
+    }
+
+    pub(super) fn reading(&self) -> impl Fn(Fault) -> MigrationError {
+        |fault| self.database("read the migrations", fault)
+    }
+
+    pub(super) fn database(&self, doing: &'static str, fault: Fault) -> MigrationError {
+        Failure::Database { doing, table: self.table.clone(), fault }.into()
+    }
+
+    pub(super) fn failure(&self, stop: Stop) -> MigrationError {
+        match stop {
+            Stop::Moved => Failure::Stale(0).into(),
+            Stop::Failed(error) => error,
+            Stop::Fault(fault) => self.database("write the migrations", fault),
+        }
+    }
+
+    /// The report of a plan that is about to be carried out.
+    pub(super) fn report(&self, plan: &Plan) -> Report {
+        let mut report = Report { already: plan.already(), ..Report::default() };
+        self.warn(plan, &mut report);
+        report
+    }
+
+    /// Notes the warnings of a plan, each once, and lets observers hear them.
+    pub(super) fn warn(&self, plan: &Plan, report: &mut Report) {
+        for problem in plan.problems().iter().filter(|problem| problem.verdict == Verdict::Warn) {
+            if !report.notes.contains(problem) {
+                self.notify(&Event::Warning { problem });
+                report.notes.push(problem.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Migrations that only the database knows, made from what it keeps of them.
+
+use std::collections::HashMap;
+
+use super::MigrationRunner;
+use crate::backend::Backend;
+use crate::execute::Found;
+use crate::history::{History, Record};
+use crate::id::MigrationId;
+use crate::migration::{Body, Meta, Migration, Origin};
+use crate::plan::Plan;
+use crate::plan::stored::ORIGIN;
+use crate::step::Step;
+use crate::stored::{StoredDown, StoredScript};
+
+/// Migrations that only the database knows, made from what it keeps of them.
+pub(super) type Stored<B> = HashMap<MigrationId, (Meta, Body<B>)>;
+
+impl<B: Backend> MigrationRunner<B> {
+    /// The migrations of a plan that only the database knows.
+    pub(super) fn stored(plan: &Plan, history: &History) -> Stored<B> {
+        let steps = plan.steps().iter().filter(|step| step.is_stored);
+        let records = steps.filter_map(|step| history.get(&step.id));
+        let scripts = records.filter_map(|record| match &record.down {
+            Some(StoredDown::Script(script)) => Some((record.id.clone(), parts(record, script))),
+            _ => None,
+        });
+        scripts.collect()
+    }
+
+    pub(super) fn find(&self, step: &Step) -> Option<Found<'_, B>> {
+        let place = self.set.graph().place(&step.id)?;
+        Some((&self.set.graph().metas()[place], &self.set.bodies()[place]))
+    }
+
+    /// The migration of a step, out of the database if it is a stored one.
+    pub(super) fn find_with<'r>(&'r self, stored: &'r Stored<B>, step: &Step) -> Option<Found<'r, B>> {
+        match stored.get(&step.id) {
+            Some((meta, body)) if step.is_stored => Some((meta, body)),
+            _ => self.find(step),
+        }
+    }
+}
+
+/// A migration as the database keeps it.
+fn parts<B: Backend>(record: &Record, script: &StoredScript) -> (Meta, Body<B>) {
+    let migration = Migration::from_scripts(record.id.clone(), "", Some(script.text.clone()));
+    let options = script.parsed_options().unwrap_or_default();
+    let meta = Meta {
+        atomicity: options.atomicity,
+        foreign_keys: options.foreign_keys,
+        cascade: options.cascade,
+        checksum: record.checksum,
+        origin: Origin::File(ORIGIN.into()),
+        ..migration.meta
+    };
+    (meta, migration.body)
+}

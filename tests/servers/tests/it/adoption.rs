@@ -1,0 +1,8 @@
+//! Taking over what another tool has applied on a server.
+
+mod made;
+mod on_servers;
+// The same tools as on SQLite.
+#[allow(dead_code, reason = "the tests on SQLite use more of it")]
+#[path = "../../../it/adoption/tools.rs"]
+mod tools;

@@ -1,0 +1,34 @@
+//! Everything that is tested with the drivers of servers, over TLS, or with a counter of allocations, in one binary. Each module is about
+//! one promise.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod adoption;
+mod allocations;
+#[path = "../../../it/children.rs"]
+mod children;
+mod conformance;
+mod crashes;
+mod fuzz;
+mod mysql;
+mod overlays;
+mod postgres;
+mod remote;
+#[cfg(unix)]
+mod round_trips;
+mod script_transactions;
+#[path = "../../../it/sentences.rs"]
+mod sentences;
+mod server_regressions;
+mod server_scripts;
+mod server_sessions;
+mod servers;
+mod serving;
+
+/// The folder of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

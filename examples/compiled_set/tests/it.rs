@@ -63,6 +63,6 @@ fn a_set_for_another_database_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Source);
     assert_eq!(
         error.to_string(),
-        "the migrations were built for postgres, and this is sqlite; build them for sqlite (`build::Embed::database`)"
+        "the migrations were built for postgres, and this is sqlite; build them for sqlite with `build::Embed::database`"
     );
 }

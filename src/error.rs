@@ -194,12 +194,12 @@ impl MigrationError {
     /// use switchy_schema::{Migration, MigrationRunner, Remedy};
     ///
     /// let conn = Connection::open_in_memory()?;
-    /// let script = "CREATE TABLE a (b); SELECT nothing";
-    /// let runner = MigrationRunner::new([Migration::sql("1_a", script).run_in_transaction(false)])?;
+    /// let script = "CREATE TABLE a (b); INSERT INTO aa VALUES (1)";
+    /// let runner = MigrationRunner::new([Migration::sql("1_a", script).outside_transaction()])?;
     /// let error = runner.run(&conn).unwrap_err();
     ///
     /// assert_eq!(error.what(), "migration `1_a` failed");
-    /// assert_eq!(error.reason().unwrap(), "no such column: nothing");
+    /// assert_eq!(error.reason().unwrap(), "no such table: aa");
     /// assert!(error.outcome().unwrap().contains("marked dirty"));
     /// assert!(error.remedy().unwrap().singles().contains(&&Remedy::Retry));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

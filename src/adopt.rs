@@ -1,5 +1,5 @@
-//! [`Adoption`]: what becomes of the history that another tool has kept. What is read of that, and the set, decide it; nothing here
-//! touches a database.
+//! [`Adoption`]: what adopting the history of another tool would record. It follows from the tool's table and the set;
+//! nothing here accesses a database.
 
 mod adoption;
 mod choose;
@@ -21,7 +21,7 @@ pub(crate) use plan::{Known, Local, decide};
 pub use tool::{Tool, UnknownTool};
 pub(crate) use tool_history::quoted;
 
-/// Tables that are in no migration: what tools keep for themselves.
+/// Tables that tools create for themselves, and no migration.
 pub(crate) fn companions() -> impl Iterator<Item = &'static str> {
     tools::COMPANIONS.into_iter().chain(tools::FORMS.iter().map(|form| form.table))
 }

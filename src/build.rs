@@ -1,7 +1,8 @@
-//! For build scripts: a folder of migrations is read, checked, ordered and hashed when the program is built.
+//! For build scripts: reads, checks, orders and hashes a folder of migrations when the program is built.
 //!
-//! The program then holds the finished set. Making a runner of it reads nothing and hashes nothing, and whatever is wrong with the folder is
-//! an error of the build, in the words that the program would have used. `toml` and `serde` stay out of the program.
+//! The program then contains the finished set. Creating a runner from it reads and hashes no files. Anything wrong with
+//! the folder is a build error, with the same message that the program would have reported. The program does not
+//! contain `toml` and `serde`.
 //!
 //! ```toml
 //! [dependencies]
@@ -17,15 +18,17 @@
 //! switchy_schema::build::embed("migrations"); // in `main`
 //! ```
 //!
-//! In the program, [`embedded!`](crate::embedded) inside a module `schema` makes `schema::MIGRATIONS`, which goes into a
-//! [`MigrationRunner`](crate::MigrationRunner), and `schema::migrate(&conn)`. `examples/compiled_set` is such a program.
+//! In the program, [`embedded!`](crate::embedded) inside a module `schema` defines `schema::MIGRATIONS`, which is
+//! passed to a [`MigrationRunner`](crate::MigrationRunner), and `schema::migrate(&conn)`. `examples/compiled_set` is an
+//! example.
 //!
-//! Cargo runs the build script again when a file of the folder is added, changed or removed. It goes by the time of the file, so it misses a
-//! file that was copied over with an older time. Whenever a debug build makes a runner, it compares the folder with the set
-//! inside the program, and refuses to go on if they differ.
+//! Cargo runs the build script again when a file of the folder is added, changed or removed. It compares modification
+//! times, so it misses a file that was replaced by one with an older time. When a debug build creates a runner, it
+//! therefore compares the folder with the set in the program, and fails if they differ.
 //!
-//! A build script that says what it reads is run again for nothing else: if yours reads other files too, it has to print a
-//! `cargo::rerun-if-changed` for them. A program that renames the dependency renames it among its build dependencies too.
+//! Cargo runs a build script that names the files it reads only when one of them changes: if yours reads other files
+//! too, it must print a `cargo::rerun-if-changed` for them. A program that renames the dependency must rename the build
+//! dependency too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -41,10 +44,10 @@ use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::migration::{Meta, ScriptMigration};
 
-/// Reads a folder of migrations for SQLite, for [`embedded!()`](crate::embedded) in the program. [`layout`](crate::layout) says how the folder looks. A
-/// relative path starts at the folder of `Cargo.toml`.
+/// Reads a folder of migrations for SQLite, for [`embedded!()`](crate::embedded) in the program.
+/// [`layout`](crate::layout) describes the folder. A relative path starts at the folder of `Cargo.toml`.
 ///
-/// If something is wrong with the folder, cargo shows it, and the build fails.
+/// If something is wrong with the folder, cargo shows the error and the build fails.
 pub fn embed(folder: impl Into<PathBuf>) {
     Embed::new(folder).write();
 }
@@ -78,13 +81,14 @@ impl Embed {
         self
     }
 
-    /// Names the set, for `embedded!("name")`, where a program has more than one: letters, digits and `_`.
+    /// Names the set for `embedded!("name")`, if a program has more than one. The name has letters, digits and `_`.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Writes the set where [`embedded!`](crate::embedded) finds it. If something is wrong, cargo shows it, and the build fails.
+    /// Writes the set where [`embedded!`](crate::embedded) finds it. If something is wrong, cargo shows the error and
+    /// the build fails.
     pub fn write(self) {
         println!("cargo::rerun-if-changed={}", self.folder.display());
         if let Err(error) = self.written() {
@@ -110,12 +114,13 @@ impl Embed {
         let end = if name.is_empty() { String::new() } else { format!("_{name}") };
         let path = Path::new(&out).join(format!("switchy_schema{end}.rs"));
         std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        // Where the build script no longer writes a set, the program does not find the file of an earlier build.
+        // The program finds the set by this variable. If the build script no longer writes a set, the program does not
+        // find the file of an earlier build.
         println!("cargo::rustc-env=SWITCHY_SCHEMA{end}={}", path.display());
         Ok(())
     }
 
-    /// The set as [`write`](Self::write) writes it.
+    /// Returns the Rust code that [`write`](Self::write) writes.
     ///
     /// # Errors
     /// [`ErrorKind::Source`](crate::ErrorKind::Source) if the folder cannot be read or something in it is malformed,
@@ -124,7 +129,7 @@ impl Embed {
         let entries = folder::entries(&self.folder)?;
         let root = std::path::absolute(&self.folder)
             .map_err(|cause| Failure::Unreadable { path: self.folder.clone(), cause })?;
-        // In an order that is not the file system's, so that a build can be repeated.
+        // Sorted, because the file system lists files in no fixed order and a build must be reproducible.
         let files: BTreeMap<String, Checksum> =
             entries.iter().map(|Entry { path, bytes }| (path.clone(), Checksum::of_bytes(bytes))).collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
@@ -164,7 +169,7 @@ impl Embed {
     }
 }
 
-/// A migration as the build script writes it down.
+/// A migration in the form that the build script writes.
 struct Migration<'a> {
     meta: &'a Meta,
     up: &'a str,
@@ -219,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_set_has_a_name_of_its_own_that_a_file_can_have() {
+    fn set_names_are_unique_and_valid_in_file_names() {
         let written = |name: &str| Embed::new("no/such/folder").named(name).written().unwrap_err();
         assert_eq!(written("a/b"), "the set cannot be named `a/b`; use letters, digits and `_`");
         assert!(written("server").starts_with("there is no folder no/such/folder"));

@@ -1,14 +1,14 @@
-//! [`Checksum`]: how a script that changed after it was applied is noticed.
+//! [`Checksum`]: detects that a script changed after it was applied.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a script, of its text without byte order mark and with `LF` line ends.
+/// The SHA-256 of a script's text, without byte order mark and with `LF` line ends.
 ///
-/// What is hashed is part of the format on disk (`docs/format.md`) and does not change. The normalisation is there
-/// because editors and `git` rewrite line ends without anybody having changed the script.
+/// What is hashed is part of the stored format (`docs/format.md`) and does not change. The text is normalised because
+/// editors and `git` rewrite line ends although nobody changed the script.
 ///
 /// # A checkout on Windows has the same checksum
 ///
@@ -27,7 +27,7 @@ impl Checksum {
     /// The checksum of a script.
     pub fn of(text: &str) -> Self {
         let text = without_bom(text);
-        // Looking for one byte is much quicker than cutting lines.
+        // Searching for one byte is much faster than splitting lines.
         if !text.contains('\r') {
             return Self(Sha256::digest(text).into());
         }
@@ -41,15 +41,15 @@ impl Checksum {
         Self(hash.finalize().into())
     }
 
-    /// Whether this, found in a database, is a hash of `text`: ours, or one that `moosicbox_schema` writes,
-    /// which hashes the raw bytes, in some versions behind `EXEC_RAW:`.
+    /// Whether this checksum, read from a database, is a hash of `text`: one of the engine, or one of
+    /// `moosicbox_schema`, which hashes the raw bytes, in some versions after the prefix `EXEC_RAW:`.
     pub(crate) fn recognises(&self, text: &str) -> bool {
         let raw = || Self(Sha256::digest(text).into());
         let exec = || Self(Sha256::new().chain_update("EXEC_RAW:").chain_update(text).finalize().into());
         *self == Self::of(text) || *self == raw() || *self == exec()
     }
 
-    /// The SHA-256 of bytes as they are.
+    /// The SHA-256 of bytes, without normalisation.
     pub(crate) fn of_bytes(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -63,7 +63,7 @@ impl Checksum {
     }
 }
 
-/// The script as it is executed and hashed: without the mark that some editors put first.
+/// The script as it is executed and hashed: without the byte order mark that some editors write at the start.
 pub(crate) fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }

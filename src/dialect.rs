@@ -11,9 +11,9 @@ pub enum Dialect {
     Sqlite,
     /// `postgres`
     Postgres,
-    /// `mysql`, which is also MariaDB
+    /// `mysql`, also for MariaDB
     Mysql,
-    /// The database of a backend defined elsewhere, by the name its files use.
+    /// A database whose backend is defined outside this crate, with the name that its files use.
     Other(&'static str),
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// The name of the tracking table. It is always quoted, so any name that the databases store is good.
+/// The name of the tracking table. It is always quoted, so any name that the databases can store is valid.
 ///
 /// ```
 /// use switchy_schema::TableName;
@@ -52,15 +52,15 @@ pub struct TableName {
 }
 
 impl TableName {
-    /// The longest name, in bytes: with `_log` behind it, PostgreSQL stores it without cutting it.
+    /// The maximum length in bytes: PostgreSQL truncates names to 63 bytes, and the name of the log appends `_log`.
     pub const MAX_BYTES: usize = 59;
 
-    /// A checked name.
+    /// Creates a table name.
     ///
     /// # Errors
     ///
-    /// [`InvalidTableName`] if it is empty, longer than 59 bytes, holds a control character, or begins with
-    /// `sqlite_`, which SQLite keeps for itself.
+    /// [`InvalidTableName`] if it is empty, is longer than 59 bytes, contains a control character, or begins with
+    /// `sqlite_`, which SQLite reserves.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidTableName> {
         let name = name.into();
         let reason = if name.trim().is_empty() {
@@ -80,7 +80,7 @@ impl TableName {
     /// The same name in a schema.
     ///
     /// # Errors
-    /// [`InvalidTableName`] if the schema's name is empty, longer than 63 bytes, or holds a control character.
+    /// [`InvalidTableName`] if the schema's name is empty, is longer than 63 bytes, or contains a control character.
     pub fn in_schema(self, schema: impl Into<String>) -> Result<Self, InvalidTableName> {
         let schema = schema.into();
         let reason = if schema.trim().is_empty() {
@@ -95,19 +95,19 @@ impl TableName {
         Err(InvalidTableName { name: format!("{schema}.{}", self.name), reason })
     }
 
-    /// The name of the log that belongs to a tracking table.
+    /// The name of the tracking table's log.
     pub(crate) fn log(&self) -> Self {
         Self { schema: self.schema.clone(), name: Cow::Owned(format!("{}_log", self.name)) }
     }
 
-    /// A table of another name in its schema.
-    #[allow(dead_code, reason = "not every database needs one")]
+    /// Another name in the same schema.
+    #[allow(dead_code, reason = "some backends do not use it")]
     pub(crate) fn named(&self, name: String) -> Self {
         Self { schema: self.schema.clone(), name: Cow::Owned(name) }
     }
 
-    /// Another table of the engine beside it.
-    #[allow(dead_code, reason = "only servers need one")]
+    /// Another table of the engine in the same schema.
+    #[allow(dead_code, reason = "only the backends for servers use it")]
     pub(crate) fn beside(&self, name: &'static str) -> Self {
         Self { schema: self.schema.clone(), name: Cow::Borrowed(name) }
     }
@@ -117,17 +117,17 @@ impl TableName {
         &self.name
     }
 
-    /// The schema it is in, if that was said.
+    /// The schema, if one was specified.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
-    /// The name as SQL writes it, with its schema: in double quotes, those inside doubled.
+    /// The name with its schema as an SQL identifier: in double quotes, with each double quote inside doubled.
     pub fn quoted(&self) -> String {
         self.quoted_in('"')
     }
 
-    /// The name as a database writes it whose names stand in these quotes.
+    /// The name with its schema, quoted with this character.
     pub fn quoted_in(&self, mark: char) -> String {
         let name = quote_in(&self.name, mark);
         match &self.schema {
@@ -137,20 +137,20 @@ impl TableName {
     }
 }
 
-/// An identifier as standard SQL writes it.
-#[allow(dead_code, reason = "not every database writes standard SQL")]
+/// An identifier quoted as in standard SQL.
+#[allow(dead_code, reason = "not every database uses the quotes of standard SQL")]
 pub(crate) fn quote(identifier: &str) -> String {
     quote_in(identifier, '"')
 }
 
-/// An identifier in these quotes, those inside doubled.
+/// An identifier quoted with this character, which is doubled inside.
 pub(crate) fn quote_in(identifier: &str, mark: char) -> String {
     let mut quoted = String::with_capacity(identifier.len() + 2);
     quote_onto(&mut quoted, identifier, mark);
     quoted
 }
 
-/// An identifier behind a schema that needs no quotes. A start asks for it, so it allocates once.
+/// An identifier qualified with a schema that needs no quotes. Every start calls it, so it allocates once.
 #[cfg(feature = "sqlite")]
 pub(crate) fn qualified(schema: &str, identifier: &str) -> String {
     let mut name = String::with_capacity(schema.len() + identifier.len() + 3);
@@ -193,7 +193,7 @@ impl fmt::Debug for TableName {
     }
 }
 
-/// The name cannot be a tracking table's.
+/// The name is not valid for a tracking table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` cannot name the tracking table: {reason}; choose another name", .name.escape_debug())]
 pub struct InvalidTableName {

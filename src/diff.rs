@@ -1,17 +1,17 @@
-//! What changed between two texts, line by line.
+//! The difference between two texts, line by line.
 
-/// Without the feature `diff`, nothing is said.
+/// Returns `None` without the feature `diff`.
 #[cfg(not(feature = "diff"))]
 pub(crate) fn lines(_: &str, _: &str) -> Option<String> {
     None
 }
 
-/// The lines that changed, with a few around them: `-` stood there before, `+` stands there now.
+/// The changed lines with a few lines around them: `-` marks a removed line, `+` an added one.
 #[cfg(feature = "diff")]
-#[allow(clippy::unnecessary_wraps, reason = "without the feature there is nothing")]
+#[allow(clippy::unnecessary_wraps, reason = "without the feature `diff` it returns `None`")]
 pub(crate) fn lines(before: &str, after: &str) -> Option<String> {
     const AROUND: usize = 2;
-    // Line ends are not hashed, so they are no change.
+    // Line ends are not hashed, so a different line end is not a change.
     let (before, after) = (before.replace("\r\n", "\n"), after.replace("\r\n", "\n"));
     let diff = similar::TextDiff::from_lines(&before, &after);
     let mut lines = Vec::new();
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_changed_is_shown() {
+    fn only_changed_lines_are_shown() {
         let before = "CREATE TABLE a (\n    b TEXT,\n    c TEXT\n);\n";
         let after = "CREATE TABLE a (\r\n    b TEXT NOT NULL,\r\n    c TEXT\r\n);";
         let shown = lines(before, after).unwrap_or_default();

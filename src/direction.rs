@@ -1,13 +1,13 @@
-//! [`Direction`]: applying or undoing.
+//! [`Direction`]: applying or rolling back.
 
 use std::fmt;
 
-/// Which script of a migration.
+/// Which script of a migration runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Apply it.
+    /// The script that applies the migration.
     Up,
-    /// Undo it.
+    /// The script that rolls the migration back.
     Down,
 }
 

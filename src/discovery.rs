@@ -1,4 +1,4 @@
-//! Where migrations come from: each [`MigrationSource`].
+//! The sources of migrations: each [`MigrationSource`].
 
 #[cfg(feature = "code")]
 mod code;

@@ -1,23 +1,23 @@
-//! [`Doubt`]: what a person has to accept before the history of another tool is believed.
+//! [`Doubt`]: a doubt that a person must accept before the history of another tool is adopted.
 
 use std::fmt;
 
-/// What a person has to say yes to before a history is believed.
+/// A doubt about the history of another tool. A person must accept it before the history is adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// The tool does not keep what would have to be known, so part of the history is assumed.
+    /// The tool does not store everything that is needed, so part of the history is assumed.
     Lost,
-    /// Something is applied that the set does not have. It is not recorded.
+    /// The tool applied a migration that the set does not have. It is not recorded.
     Orphaned,
-    /// A script is not the one that was applied.
+    /// A script differs from the one that was applied.
     Changed,
-    /// The schema is not the one that the migrations make, or they cannot be replayed.
+    /// The schema differs from the one that the migrations create, or they cannot be replayed.
     Unproven,
 }
 
 impl Doubt {
-    /// All of them.
+    /// All doubts.
     pub const ALL: [Self; 4] = [Self::Lost, Self::Orphaned, Self::Changed, Self::Unproven];
 
     /// The doubt as a word.

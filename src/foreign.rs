@@ -1,46 +1,45 @@
-//! What a database holds that is not the engine's: the table of another tool, the definitions of a schema; and what can be
-//! objected to believing the former.
+//! What a database contains besides the engine's tables: the table of another tool, and the definitions of a schema.
 
-/// A value in a table that is not the engine's.
+/// A value in a table of another tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cell {
-    /// Nothing.
+    /// SQL `NULL`.
     Null,
-    /// A whole number, or a truth value as 0 or 1.
+    /// An integer, or a boolean as 0 or 1.
     Number(i64),
-    /// A text, or what the database has no better form for. A moment in time is in UTC where the database knows its zone.
+    /// A text, or a value of another type as text. A timestamp is in UTC if the database knows its time zone.
     Text(String),
-    /// Bytes, and texts that are not UTF-8.
+    /// Bytes, or a text that is not UTF-8.
     Bytes(Vec<u8>),
 }
 
-/// A table that is not the engine's.
+/// A table of another tool, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForeignTable {
-    /// The names of all its columns, in their order.
+    /// The names of all columns, in table order.
     pub columns: Vec<String>,
-    /// Its rows, each with a value for each column that was asked for.
+    /// The rows, each with a value for each requested column.
     pub rows: Vec<Vec<Cell>>,
 }
 
 impl ForeignTable {
-    /// So many rows are read and no more: no history is so long.
+    /// The maximum number of rows in a history. A table with more rows is not a history.
     pub const MOST_ROWS: usize = 20_000;
 
-    /// What a table holds.
+    /// A table with these columns and rows.
     pub fn new(columns: Vec<String>, rows: Vec<Vec<Cell>>) -> Self {
         Self { columns, rows }
     }
 
-    /// Whether it has a column, in any case.
+    /// Whether the table has a column, ignoring ASCII case.
     pub fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.eq_ignore_ascii_case(name))
     }
 }
 
-/// Something in a schema, as two databases can be compared by it.
+/// The definition of an object in a schema, in a form that can be compared between two databases.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Definition {
@@ -48,12 +47,13 @@ pub struct Definition {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// Its text, without what does not matter: comments, white space, the case of words and the quotes of names.
+    /// Its normalised SQL text: without comments and white space, and regardless of the case of words and the quotes of
+    /// names.
     pub text: String,
 }
 
 impl Definition {
-    /// Something of a kind, by name and text.
+    /// A definition with this kind, name and text.
     pub fn new(kind: impl Into<String>, name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { kind: kind.into(), name: name.into(), text: text.into() }
     }

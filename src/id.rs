@@ -1,17 +1,17 @@
-//! [`MigrationId`]: the name of a migration, and the one order of names.
+//! [`MigrationId`]: the name of a migration, and the total order of names.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// The name of a migration, which is its identity: by convention `YYYY-MM-DD-HHMMSS_name`.
+/// The unique name of a migration, by convention `YYYY-MM-DD-HHMMSS_name`.
 ///
-/// Ids have one total order, used wherever dependencies leave a choice. The *version* is the id up to its
-/// first `_`. A version of at most nine digits (leading zeros not counted), written without dashes, is a sequence number, unless it
-/// reads as a date, `20260105`. Sequence numbers compare as numbers and come before all other versions. These compare as text,
-/// without their dashes, as in Diesel. Equal versions are ordered by the whole id.
+/// Ids have a total order, which decides wherever dependencies allow several orders. The *version* is the id up to its
+/// first `_`. A version without dashes of at most nine digits (leading zeros not counted) is a sequence number, unless
+/// it is a date such as `20260105`. Sequence numbers compare as numbers and come before all other versions. Other
+/// versions compare as text without their dashes, as in Diesel. Ids with equal versions compare as text.
 ///
-/// # Sequence numbers and both habits of writing a time stamp
+/// # Sequence numbers and both forms of timestamps
 ///
 /// ```
 /// use switchy_schema::MigrationId;
@@ -28,7 +28,7 @@ use std::fmt;
 pub struct MigrationId(Cow<'static, str>);
 
 impl MigrationId {
-    /// An id from a literal, in a `const` too, without allocating.
+    /// Creates an id from a literal without allocating, also in a `const`.
     pub const fn from_static(id: &'static str) -> Self {
         Self(Cow::Borrowed(id))
     }
@@ -38,24 +38,25 @@ impl MigrationId {
         &self.0
     }
 
-    /// What the id sorts by: everything before the first `_`, dashes included.
+    /// The version: everything before the first `_`, including dashes. Ids compare by it first.
     pub fn stamp(&self) -> &str {
         self.0.split_once('_').map_or(&*self.0, |(stamp, _)| stamp)
     }
 
-    /// The descriptive part: everything after the first `_`, or nothing.
+    /// The descriptive part: everything after the first `_`, or an empty text.
     pub fn name(&self) -> &str {
         self.0.split_once('_').map_or("", |(_, name)| name)
     }
 
-    /// Whether it begins with a version: a digit, perhaps behind one letter, as in `V2__users` or `m20260105_users`.
+    /// Whether the id begins with a version: a digit, or one letter and a digit, as in `V2__users` or
+    /// `m20260105_users`.
     #[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
     pub(crate) fn has_version(&self) -> bool {
         let digits = self.0.strip_prefix(|first: char| first.is_ascii_alphabetic()).unwrap_or(&self.0);
         digits.starts_with(|first: char| first.is_ascii_digit())
     }
 
-    /// Whether it is `YYYY-MM-DD-HHMMSS_name`, with a month, a day, an hour, a minute and a second that exist.
+    /// Whether the id is `YYYY-MM-DD-HHMMSS_name`, with a valid month, day, hour, minute and second.
     pub fn is_conventional(&self) -> bool {
         let parts: Vec<&str> = self.stamp().split('-').collect();
         let [year, month, day, time] = parts[..] else { return false };
@@ -105,7 +106,7 @@ impl<'a> Version<'a> {
     }
 }
 
-/// Whether a number reads as a date of our time, `20260105`, or as one with a digit behind it.
+/// Whether a number is a date from 1900 to 2199 such as `20260105`, with at most one more digit.
 fn is_date(digits: &str) -> bool {
     let part = |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse::<u32>().ok());
     matches!(digits.len(), 8 | 9)
@@ -128,7 +129,7 @@ impl PartialOrd for MigrationId {
     }
 }
 
-/// The id; control characters, which no set may have, are escaped, so that a message stays one line.
+/// Writes the id with control characters escaped, so that a message stays on one line. No id in a set may have them.
 impl fmt::Display for MigrationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.0.contains(char::is_control) {
@@ -170,7 +171,7 @@ impl From<MigrationId> for String {
     }
 }
 
-/// Any text is an id; whether a set may have it is found when the set is made.
+/// Any text is an id. Whether a set may contain it is checked when the set is created.
 impl std::str::FromStr for MigrationId {
     type Err = std::convert::Infallible;
 
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_convention_knows_the_calendar() {
+    fn the_convention_requires_a_valid_date_and_time() {
         for (id, expected) in [
             ("2026-11-22-190907_notes", true),
             ("2026-11-22-190982_notes", false),

@@ -14,7 +14,7 @@ pub struct Location {
     pub position: Option<Position>,
     /// The text of that line.
     pub line: Option<String>,
-    /// Whether the script stands in code, so that the position is one in the script and not in the file.
+    /// Whether the script is in code. The position is then in the script and not in the file.
     pub is_inline: bool,
 }
 
@@ -29,7 +29,7 @@ impl Location {
         }
     }
 
-    /// Somewhere in a file.
+    /// A file, without a position.
     pub(crate) fn file(origin: impl Into<String>) -> Self {
         Self { origin: origin.into(), position: None, line: None, is_inline: false }
     }

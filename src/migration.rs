@@ -1,4 +1,4 @@
-//! [`Migration`]: one change of a schema, as data.
+//! [`Migration`]: one schema change, as data.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,10 +23,11 @@ mod meta;
 
 pub use meta::{Meta, Origin, Unread};
 
-/// One change of a schema: a name, what it needs, a script or function that makes the change, perhaps one that undoes it.
+/// One schema change: a name, its dependencies, a script or function that applies it, and optionally one that rolls it
+/// back.
 ///
-/// It is data and not a trait, because a plan must *know* (is there a down script? what is its hash?) before anything
-/// is *called*. A type of your own becomes one through `CodeMigration` (feature `code`).
+/// It is data and not a trait, because a plan must know whether there is a down script, and what the hash is, before
+/// anything runs. A type of your own becomes a migration through `CodeMigration` (feature `code`).
 ///
 /// # A set in a `const`
 ///
@@ -59,27 +60,27 @@ pub(crate) struct Body<B: Backend> {
 
 type Code<B> = Arc<dyn for<'c> Fn(<B as Driver>::Conn<'c>) -> Result<(), BoxError> + Send + Sync>;
 
-/// A script, or a function of the connection.
+/// A script, or a function that takes the connection.
 pub(crate) enum Action<B: Backend> {
     Sql(Cow<'static, str>),
     Code(Code<B>),
 }
 
 impl<B: Backend> Migration<B> {
-    /// A migration that runs a script, and that cannot be undone.
+    /// A migration that runs a script and cannot be rolled back.
     #[track_caller]
     pub const fn sql(id: &'static str, up: &'static str) -> Self {
         Self::defined(MigrationId::from_static(id), Action::Sql(Cow::Borrowed(up)), None, Location::caller())
     }
 
-    /// A migration that runs a script, and the script that undoes it.
+    /// A migration with a script that applies it and a script that rolls it back.
     #[track_caller]
     pub const fn reversible(id: &'static str, up: &'static str, down: &'static str) -> Self {
         let down = Some(Action::Sql(Cow::Borrowed(down)));
         Self::defined(MigrationId::from_static(id), Action::Sql(Cow::Borrowed(up)), down, Location::caller())
     }
 
-    /// A migration made at run time, from texts that a program builds or fetches.
+    /// A migration created at run time, from texts that a program builds or fetches.
     #[track_caller]
     pub fn from_scripts(
         id: impl Into<MigrationId>,
@@ -90,8 +91,8 @@ impl<B: Backend> Migration<B> {
         Self::defined(id.into(), Action::Sql(up.into()), down, Location::caller())
     }
 
-    /// A migration that runs a function of the connection, in its transaction. On [`Sqlite`](crate::Sqlite),
-    /// `Migration::code` spares naming the backend.
+    /// A migration that runs a function on the connection, in its transaction. On [`Sqlite`](crate::Sqlite),
+    /// `Migration::code` does the same without naming the backend.
     #[track_caller]
     pub fn function<E: Into<BoxError>>(
         id: impl Into<MigrationId>,
@@ -100,7 +101,7 @@ impl<B: Backend> Migration<B> {
         Self::defined(id.into(), Action::code(up), None, Location::caller())
     }
 
-    /// The function that undoes it.
+    /// Sets the function that rolls it back.
     pub fn undo<E: Into<BoxError>>(
         mut self,
         down: impl for<'c> Fn(B::Conn<'c>) -> Result<(), E> + Send + Sync + 'static,
@@ -119,7 +120,7 @@ impl<B: Backend> Migration<B> {
         Self { meta: Meta::new(id, down.is_some(), Origin::Code(place)), body: Body { up, down } }
     }
 
-    /// Says in a line what it does.
+    /// Sets a one-line description.
     pub fn describe(mut self, description: impl Into<Cow<'static, str>>) -> Self {
         self.meta.description = Some(description.into());
         self
@@ -137,51 +138,54 @@ impl<B: Backend> Migration<B> {
         self
     }
 
-    /// Runs on these kinds of database only; elsewhere the plan shows it as not meant for it.
+    /// Runs only on these kinds of database. On other kinds, the plan shows that it is not for that database.
     pub fn only_on(mut self, databases: impl IntoIterator<Item = Dialect>) -> Self {
         self.meta.databases.extend(databases);
         self
     }
 
-    /// Runs in these environments only; see [`MigrationRunner::environment`](crate::MigrationRunner::environment).
+    /// Runs only in these environments; see [`MigrationRunner::environment`](crate::MigrationRunner::environment).
     pub fn environments<S: Into<String>>(mut self, environments: impl IntoIterator<Item = S>) -> Self {
         self.meta.environments.extend(environments.into_iter().map(Into::into));
         self
     }
 
-    /// Runs statement by statement without a transaction, as `VACUUM` and `PRAGMA journal_mode` need. While it runs
-    /// its record is dirty, and if it fails it stays so.
+    /// Runs statement by statement without a transaction, as `VACUUM` and `PRAGMA journal_mode` require. While it runs,
+    /// its record is dirty; if it fails, the record stays dirty.
     pub fn outside_transaction(mut self) -> Self {
         self.meta.atomicity = Atomicity::NonTransactional;
         self
     }
 
-    /// Runs under another enforcement of foreign keys than the default, which is the safe one.
+    /// Sets how foreign keys are enforced. The default is [`ForeignKeys::Checked`], the safe choice.
     pub fn foreign_keys(mut self, foreign_keys: ForeignKeys) -> Self {
         self.meta.foreign_keys = foreign_keys;
         self
     }
 
-    /// Declares that foreign key actions of its statements are meant to delete or change rows of other tables. It matters
-    /// under [`ForeignKeys::Enforced`] only.
+    /// Declares that foreign key actions of its statements delete or change rows of other tables on purpose. It has an
+    /// effect only under [`ForeignKeys::Enforced`].
     pub fn allow_cascade(mut self) -> Self {
         self.meta.cascade = Cascade::Allowed;
         self
     }
 
-    /// Declares that what it drops and deletes is meant to go, so that a [`Policy`](crate::Policy) has nothing to say about it.
+    /// Declares that it drops or deletes data on purpose, so that this is not a finding for a
+    /// [`Policy`](crate::Policy).
     pub fn allow_destructive(mut self) -> Self {
         self.meta.data_loss = DataLoss::Declared;
         self
     }
 
-    /// Accepts an earlier text of its script: where that was applied, the change since then is no error.
+    /// Accepts an earlier text of its script, given by its checksum. Where that text was applied, the change since then
+    /// is not an error.
     pub fn accept(mut self, checksum: Checksum) -> Self {
         self.meta.accepted.push(checksum);
         self
     }
 
-    /// Gives code a version, whose change after it was applied is noticed like a script's. Scripts ignore it.
+    /// Sets a version for code. If it changes after the migration was applied, this is detected like a changed script.
+    /// Scripts ignore it.
     pub fn revision(mut self, revision: &str) -> Self {
         if let Action::Code(_) = self.body.up {
             self.meta.checksum = Some(Checksum::of(revision));
@@ -194,7 +198,7 @@ impl<B: Backend> Migration<B> {
         &self.meta.id
     }
 
-    /// What the planner knows of it.
+    /// What the planner knows about it.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
@@ -204,19 +208,19 @@ impl<B: Backend> Migration<B> {
         self.body.up.text()
     }
 
-    /// The script that undoes it, if it has one.
+    /// The script that rolls it back, if it has one.
     pub fn down_sql(&self) -> Option<&str> {
         self.body.down.as_ref().and_then(Action::text)
     }
 
-    /// Refuses scripts that the database would not read to their end.
+    /// Refuses scripts with a NUL character, because the database would not read them to their end.
     pub(crate) fn refuse_nul(&self) -> Result<(), MigrationError> {
         let is_inline = matches!(self.meta.origin, Origin::Code(_));
         let scripts = [self.up_sql(), self.down_sql()];
         scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&self.meta.origin, is_inline, text))
     }
 
-    /// With the checksum of its script, if it has one.
+    /// Adds the checksum of its script, if it has a script.
     pub(crate) fn hashed(mut self) -> Self {
         if let Action::Sql(text) = &self.body.up {
             self.meta.hash(text);
@@ -225,7 +229,7 @@ impl<B: Backend> Migration<B> {
     }
 }
 
-/// A migration of scripts, for whatever backend will run it.
+/// A migration that consists of scripts, for any backend.
 #[derive(Debug, Clone)]
 pub(crate) struct ScriptMigration {
     pub(crate) meta: Meta,
@@ -235,7 +239,7 @@ pub(crate) struct ScriptMigration {
 
 #[cfg(any(feature = "build", feature = "embedded"))]
 impl ScriptMigration {
-    /// With the checksum of its script.
+    /// Adds the checksum of its script.
     pub(crate) fn hashed(mut self) -> Self {
         self.meta.hash(&self.up);
         self
@@ -250,9 +254,9 @@ impl<B: Backend> From<ScriptMigration> for Migration<B> {
 
 #[cfg(feature = "sqlite")]
 impl Migration<Sqlite> {
-    /// A migration that runs a function of the connection, in its transaction: for what SQL cannot say.
+    /// A migration that runs a function on the connection, in its transaction, for changes that SQL cannot express.
     ///
-    /// # Lower-casing with Unicode, which SQLite's `lower` cannot
+    /// # Lower-casing with Unicode, which SQLite's `lower` does not support
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -276,7 +280,7 @@ impl Migration<Sqlite> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It may run a second time in one run, after its transaction was rolled back: see [`Hooks`](crate::Hooks).
+    /// The function may run again in the same run, after its transaction was rolled back; see [`Hooks`](crate::Hooks).
     #[track_caller]
     pub fn code<E: Into<BoxError>>(
         id: &'static str,
@@ -312,10 +316,11 @@ impl<B: Backend> Clone for Action<B> {
 }
 
 impl<B: Backend> Body<B> {
-    /// The longest script that is kept with its record, in bytes. A seed of megabytes is not to be stored twice in each database.
+    /// The maximum size in bytes of a script that is stored with its record. Megabytes of seed data must not be stored
+    /// twice in each database.
     const LONGEST_KEPT: usize = 64 * 1024;
 
-    /// Whether it fits into a transaction in a direction.
+    /// Whether the action of a direction can run in a transaction.
     pub(crate) fn transaction_fit(&self, direction: Direction) -> TransactionFit {
         match self.action(direction) {
             Some(Action::Sql(text)) => B::transaction_fit(without_bom(text)),
@@ -324,7 +329,7 @@ impl<B: Backend> Body<B> {
         }
     }
 
-    /// What it runs in a direction, if there is a way.
+    /// What it runs in a direction, if it has an action for it.
     pub(crate) fn action(&self, direction: Direction) -> Option<&Action<B>> {
         match direction {
             Direction::Up => Some(&self.up),
@@ -332,12 +337,12 @@ impl<B: Backend> Body<B> {
         }
     }
 
-    /// Whether code does it.
+    /// Whether the action of a direction is code.
     pub(crate) fn is_code(&self, direction: Direction) -> bool {
         matches!(self.action(direction), Some(Action::Code(_)))
     }
 
-    /// The record that the migration is to have.
+    /// The record for the migration.
     pub(crate) fn record(&self, meta: &Meta) -> Record {
         let short = self.up.text().filter(|text| text.len() <= Self::LONGEST_KEPT);
         Record {

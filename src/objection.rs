@@ -1,36 +1,37 @@
-//! [`Objection`]: what keeps the history of another tool from being adopted.
+//! [`Objection`]: a reason not to adopt the history of another tool.
 
 use std::fmt;
 
 use crate::doubt::Doubt;
 use crate::remedy::{Remedy, Render, Worded, Wording, append_remedy, for_programmers};
 
-/// What keeps a history from being taken over. Its Display is one line: the finding, then the remedy.
+/// A reason not to adopt the history of another tool. Its `Display` is one line: the finding, then the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Objection {
-    /// What it is, if a person may say yes to it; nobody may to anything else.
+    /// The doubt, if a person can accept the objection. An objection without a doubt cannot be accepted.
     pub doubt: Option<Doubt>,
     /// What was found.
     pub finding: String,
-    /// What a person can do: of a doubt also to accept it.
+    /// What a person can do. For a doubt, this includes accepting it.
     pub remedy: Remedy,
 }
 
 impl Objection {
-    /// Something that nobody can say yes to.
+    /// An objection that cannot be accepted.
     pub(crate) fn new(finding: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self { doubt: None, finding: finding.into(), remedy: remedy.into() }
     }
 
-    /// Something that a person may say yes to, instead of doing something about it.
+    /// An objection that a person can accept instead of correcting its cause.
     pub(crate) fn doubting(doubt: Doubt, finding: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         let (remedy, accept) = (remedy.into(), Remedy::AcceptDoubt(doubt));
         let remedy = if doubt == Doubt::Lost { remedy.then(accept) } else { remedy.or(accept) };
         Self { doubt: Some(doubt), ..Self::new(finding, remedy) }
     }
 
-    /// The finding, then the remedy in the words of somebody: the `Display` of an objection has those for a programmer.
+    /// The finding, then the remedy as `wording` writes it. The `Display` of an objection writes the remedy for
+    /// programmers.
     pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
         Worded(self, wording)
     }

@@ -1,6 +1,6 @@
-//! [`ScriptOptions`]: how a script runs, and what its author allows it.
+//! [`ScriptOptions`]: how a script runs, and what its author allows.
 
-/// Whether a step and its record are one transaction.
+/// Whether a step and its record are in one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Atomicity {
     /// The script and its record are committed together, or neither is.
@@ -10,16 +10,16 @@ pub enum Atomicity {
     NonTransactional,
 }
 
-/// What enforcement of foreign keys a step runs under, where the database lets it be chosen (SQLite).
+/// How foreign keys are enforced while a step runs, on databases where this can be chosen (SQLite).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ForeignKeys {
-    /// Enforcement is off while the step runs, so that rebuilding a table fires no `ON DELETE` action; rows that
-    /// point nowhere afterwards, and did not before, are an error.
+    /// Enforcement is off while the step runs, so that rebuilding a table fires no `ON DELETE` action. Rows that
+    /// violate a foreign key after the step, and did not before, are an error.
     #[default]
     Checked,
-    /// `foreign_keys = "on"`: enforcement is on, and a statement of its script whose `ON DELETE` or `ON UPDATE` actions change rows
-    /// of other tables is an error unless the migration says `allow = ["cascade"]`.
+    /// `foreign_keys = "on"`: enforcement is on. A statement of the script whose `ON DELETE` or `ON UPDATE` actions
+    /// change rows of other tables is an error, unless the migration has `allow = ["cascade"]`.
     Enforced,
     /// `foreign_keys = "off"`: enforcement is off and nothing is checked.
     Unchecked,
@@ -28,20 +28,21 @@ pub enum ForeignKeys {
 /// Whether `ON DELETE` and `ON UPDATE` actions may change rows of other tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Cascade {
-    /// That is an error.
+    /// Such an action is an error.
     #[default]
     Refused,
-    /// The author says it is meant.
+    /// The migration declares such actions as intended (`allow = ["cascade"]`).
     Allowed,
 }
 
-/// Whether the author of a migration says that what it takes away is meant to go.
+/// Whether a migration declares that it drops or deletes data on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DataLoss {
-    /// Nothing is said, so it is a finding ([`ProblemKind::Destructive`](crate::ProblemKind::Destructive)).
+    /// Not declared, so dropping or deleting data is a finding
+    /// ([`ProblemKind::Destructive`](crate::ProblemKind::Destructive)).
     #[default]
     Undeclared,
-    /// It is meant (`allow = ["destructive"]`).
+    /// Declared (`allow = ["destructive"]`).
     Declared,
 }
 

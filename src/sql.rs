@@ -1,9 +1,9 @@
-//! A small scanner of SQL text: comments, strings, words and places. It serves messages and the guards that look at
-//! a statement's first words; no statement is ever rewritten, and on SQLite none is cut by it.
+//! A small scanner for SQL text: comments, strings, words and positions. Messages use it, and the guards that read the
+//! first words of a statement. It never rewrites a statement, and on SQLite it does not split scripts.
 
 #![cfg_attr(
     not(feature = "sqlite"),
-    allow(dead_code, reason = "the guards of the SQLite backend use it most")
+    allow(dead_code, reason = "mainly the guards of the SQLite backend use it")
 )]
 
 #[cfg(feature = "mysql")]
@@ -17,7 +17,7 @@ pub(crate) mod transactions;
 
 use std::fmt;
 
-/// A place in a text, both counted from 1, the column in characters.
+/// A position in a text: line and column, both counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Position {
@@ -28,7 +28,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// The place of a byte offset; an offset behind the text is the place after its last character.
+    /// The position of a byte offset. An offset past the end is the position after the last character.
     pub(crate) fn of(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -45,7 +45,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// The line that holds a byte offset, without its end.
+/// The line that contains a byte offset, without its line end.
 pub(crate) fn line_at(text: &str, offset: usize) -> &str {
     let offset = offset.min(text.len());
     let start = text.as_bytes()[..offset].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
@@ -58,7 +58,7 @@ pub(crate) enum Token<'a> {
     Word(&'a str),
     /// A string or quoted identifier, without its outer quotes.
     Quoted(&'a str),
-    /// Anything else, a byte at a time.
+    /// Any other byte.
     Mark(u8),
 }
 
@@ -67,7 +67,7 @@ impl<'a> Token<'a> {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
-    /// The name or value it spells, quoted or not.
+    /// The name or value of the token, quoted or not.
     pub(crate) fn spelling(self) -> Option<&'a str> {
         match self {
             Self::Word(text) | Self::Quoted(text) => Some(text),
@@ -76,7 +76,7 @@ impl<'a> Token<'a> {
     }
 }
 
-/// The tokens of a text, each with the byte offset behind it; comments and white space are passed over.
+/// The tokens of a text, without comments and white space. After each token, `offset` returns its end.
 #[derive(Clone)]
 pub(crate) struct Tokens<'a> {
     text: &'a str,
@@ -88,7 +88,7 @@ impl<'a> Tokens<'a> {
         Self { text, at: 0 }
     }
 
-    /// How far the text has been read.
+    /// The byte offset up to which the text has been read.
     pub(crate) const fn offset(&self) -> usize {
         self.at
     }
@@ -136,11 +136,12 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// How many bytes of white space and comments a text begins with. An unclosed `/*` reaches to its end, as in SQLite.
+/// The length in bytes of the white space and comments at the start of a text. An unclosed `/*` extends to the end, as
+/// in SQLite.
 pub(crate) fn blank_len(text: &str) -> usize {
     let mut rest = text;
     loop {
-        // A byte order mark is white space to SQLite wherever a token could begin.
+        // SQLite treats a byte order mark as white space wherever a token can begin.
         rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', '\u{feff}']);
         rest = if rest.starts_with("--") {
             rest.find('\n').map_or("", |newline| &rest[newline..])
@@ -152,7 +153,7 @@ pub(crate) fn blank_len(text: &str) -> usize {
     }
 }
 
-/// Whether a text stands in another one, in any case of ASCII.
+/// Whether a text contains another one, ignoring ASCII case.
 fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
     let Some(first) = part.first() else { return true };
@@ -161,9 +162,10 @@ fn contains(text: &str, part: &str) -> bool {
     text.iter().enumerate().any(|(at, byte)| byte.eq_ignore_ascii_case(first) && is_here(at))
 }
 
-/// Whether a name occurs in a text, quoted or not, in any case.
+/// Whether a name occurs in a text, quoted or not, ignoring ASCII case.
 pub(crate) fn mentions(text: &str, name: &str) -> bool {
-    // A name with a quote inside is doubled where it stands; comparing without quotes errs towards "yes".
+    // A quote inside a quoted name is doubled. Quotes are ignored here, so a false match is possible, but a missed one
+    // is not.
     let plain = |text: &str| text.replace(['"', '\'', '`', ']', '['], "");
     let has_quotes = name.contains(['"', '\'', '`', ']', '[']);
     if !has_quotes && !contains(text, name) {
@@ -175,7 +177,7 @@ pub(crate) fn mentions(text: &str, name: &str) -> bool {
         .any(|spelling| spelling.len() >= name.len() && plain(spelling).eq_ignore_ascii_case(&name))
 }
 
-/// Where the first statement at or after `from` begins: behind blanks and empty statements.
+/// The offset where the first statement at or after `from` begins, after white space and empty statements.
 pub(crate) fn statement_start(text: &str, from: usize) -> usize {
     let mut at = from;
     loop {
@@ -187,12 +189,13 @@ pub(crate) fn statement_start(text: &str, from: usize) -> usize {
     }
 }
 
-/// Where the statement that begins at `start` ends, its semicolon included; a trigger's body is part of it.
+/// The offset where the statement that begins at `start` ends, after its semicolon. The body of a trigger is part of
+/// its statement.
 pub(crate) fn statement_end(text: &str, start: usize) -> usize {
     let mut tokens = Tokens::new(&text[start..]);
-    let is_trigger = makes_trigger(tokens.clone());
+    let is_trigger = creates_trigger(tokens.clone());
     let semicolon = Token::Mark(b';');
-    // The `END` of a trigger stands behind a semicolon, that of a `CASE` does not.
+    // The `END` of a trigger follows a semicolon, the `END` of a `CASE` does not.
     let (mut previous, mut after_end) = (semicolon, !is_trigger);
     for token in tokens.by_ref() {
         if token == semicolon && after_end {
@@ -204,13 +207,14 @@ pub(crate) fn statement_end(text: &str, start: usize) -> usize {
     start + tokens.offset()
 }
 
-fn makes_trigger(tokens: Tokens<'_>) -> bool {
+fn creates_trigger(tokens: Tokens<'_>) -> bool {
     let before = ["explain", "query", "plan", "create", "temp", "temporary"];
-    let mut behind = tokens.skip_while(|token| before.iter().any(|word| token.is(word)));
-    behind.next().is_some_and(|token| token.is("trigger"))
+    let mut rest = tokens.skip_while(|token| before.iter().any(|word| token.is(word)));
+    rest.next().is_some_and(|token| token.is("trigger"))
 }
 
-/// Where the statement of a number begins, counted from 1; one behind the last is where the text ends.
+/// The offset where a statement begins, by its number from 1. The number after the last statement is the end of the
+/// text.
 pub(crate) fn statement_at(text: &str, number: u32) -> Option<usize> {
     let mut start = statement_start(text, 0);
     for _ in 1..number {
@@ -222,12 +226,12 @@ pub(crate) fn statement_at(text: &str, number: u32) -> Option<usize> {
     Some(start)
 }
 
-/// How many statements a text has.
+/// The number of statements in a text.
 pub(crate) fn statement_count(text: &str) -> u32 {
     u32::try_from(statements(text).count()).unwrap_or(u32::MAX)
 }
 
-/// The statements of a text, each with where it begins.
+/// The statements of a text, each with its offset.
 pub(crate) fn statements(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut end = 0;
     std::iter::from_fn(move || {

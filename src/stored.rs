@@ -1,4 +1,4 @@
-//! [`StoredDown`]: the way back of a migration, kept in the database for programs that do not know the migration.
+//! [`StoredDown`]: how to roll back a migration, stored in the database for programs that do not have the migration.
 
 use sha2::{Digest, Sha256};
 
@@ -6,47 +6,48 @@ use crate::checksum::Checksum;
 use crate::id::MigrationId;
 use crate::script_options::{Atomicity, Cascade, ForeignKeys, ScriptOptions};
 
-/// The way back of a migration, kept with its record for programs that do not know the migration.
+/// How to roll back a migration, stored with its record for programs that do not have the migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoredDown {
-    /// Code undoes it, which only a program that knows the migration has.
+    /// Code rolls it back. Only a program that has the migration has this code.
     Code,
-    /// A script undoes it.
+    /// A script rolls it back.
     Script(StoredScript),
 }
 
-/// A script with everything it takes to run it.
+/// A stored script with everything that is needed to run it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredScript {
     /// The script, without byte order mark.
     pub text: String,
-    /// How it runs, in words with a space between them: `guarded`, `foreign_keys=on`, `foreign_keys=off`, `cascade`. Without
-    /// any it runs in a transaction and foreign keys are checked.
+    /// How it runs, as words separated by spaces: `guarded`, `foreign_keys=on`, `foreign_keys=off`, `cascade`. If it is
+    /// empty, the script runs in a transaction and foreign keys are checked.
     pub options: String,
-    /// SHA-256 of the id, the options and the text, as `docs/format.md` says; `None` if the database has none that can be read.
+    /// The SHA-256 of the id, the options and the text, as `docs/format.md` describes; `None` if the database has no
+    /// readable checksum.
     pub checksum: Option<Checksum>,
 }
 
 impl StoredScript {
-    /// A script as it is to be stored.
+    /// Creates a script to be stored.
     pub(crate) fn new(id: &MigrationId, text: &str, options: ScriptOptions) -> Self {
         let options = options.in_words();
         Self { text: text.to_owned(), checksum: Some(digest(id, &options, text)), options }
     }
 
-    /// Whether it is what was stored with this migration.
+    /// Whether the script is unchanged since it was stored with this migration.
     pub fn is_intact(&self, id: &MigrationId) -> bool {
         self.checksum == Some(self.expected(id))
     }
 
-    /// The checksum that it has if nothing happened to it.
+    /// The checksum that the script must have if it is undamaged.
     pub(crate) fn expected(&self, id: &MigrationId) -> Checksum {
         digest(id, &self.options, &self.text)
     }
 
-    /// How it runs, or the word that only a later version knows.
+    /// How it runs, or as an error the first word that this version does not know.
     pub(crate) fn parsed_options(&self) -> Result<ScriptOptions, &str> {
         let mut options = ScriptOptions::default();
         for word in self.options.split_whitespace() {
@@ -62,7 +63,7 @@ impl StoredScript {
     }
 }
 
-/// It notices damage, not malice: who can write the script can write its checksum.
+/// The checksum detects damage, not tampering: whoever can write the script can also write its checksum.
 fn digest(id: &MigrationId, options: &str, text: &str) -> Checksum {
     let mut hash = Sha256::new();
     for part in [id.as_str(), options, text] {
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_stored_comes_back() {
+    fn stored_options_can_be_parsed() {
         let id = MigrationId::from("1_a");
         for atomicity in [Atomicity::Transaction, Atomicity::NonTransactional] {
             for foreign_keys in [ForeignKeys::Checked, ForeignKeys::Enforced, ForeignKeys::Unchecked] {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_noticed_wherever_it_is() {
+    fn damage_to_any_part_is_detected() {
         let id = MigrationId::from("1_a");
         let stored = StoredScript::new(&id, "DROP TABLE a", ScriptOptions::default());
         let damaged = [

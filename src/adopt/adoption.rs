@@ -1,4 +1,4 @@
-//! [`Adoption`]: what would become of the history of another tool.
+//! [`Adoption`]: what adopting the history of another tool would record.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::id::MigrationId;
 use crate::objection::Objection;
 use crate::remedy::Remedy;
 
-/// Whose history is taken over, and what is believed of it.
+/// Which tool's history is adopted, and which doubts are accepted.
 ///
 /// ```
 /// use switchy_schema::{Adopt, Doubt, Tool};
@@ -27,30 +27,30 @@ pub struct Adopt {
 }
 
 impl Adopt {
-    /// The tool that is found, and no doubt accepted.
+    /// Detects the tool, and accepts no doubt.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This tool, whatever else is found.
+    /// Adopts the history of this tool, even if there are others.
     pub fn tool(self, tool: Tool) -> Self {
         Self { tool: Some(tool), ..self }
     }
 
-    /// The table that the tool was told to keep its history in, if it is not the one it has by itself.
+    /// Sets the table of the tool's history, if it does not have the tool's default name.
     ///
     /// # Errors
-    /// [`ErrorKind::TableName`](crate::ErrorKind::TableName) if it cannot be a table's name.
+    /// [`ErrorKind::TableName`](crate::ErrorKind::TableName) if the name is not valid for a table.
     pub fn table(self, name: &str) -> Result<Self> {
         Ok(Self { table: Some(TableName::new(name)?), ..self })
     }
 
-    /// Of Django, the application whose migrations the set has.
+    /// Sets the Django application whose migrations the set has.
     pub fn app(self, app: impl Into<String>) -> Self {
         Self { app: Some(app.into()), ..self }
     }
 
-    /// Says yes to a doubt.
+    /// Accepts a doubt.
     pub fn accept(mut self, doubt: Doubt) -> Self {
         if !self.accepted.contains(&doubt) {
             self.accepted.push(doubt);
@@ -59,37 +59,37 @@ impl Adopt {
     }
 }
 
-/// What would become of the history of another tool. Its Display is what a dry run shows.
+/// What adopting the history of another tool would record. Its `Display` is the output of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adoption {
-    /// Whose history it is.
+    /// The tool that wrote the history.
     pub tool: Tool,
     /// Where it was found: a table, or `user_version`.
     pub place: String,
-    /// What it says is applied, in the order in which it is to be recorded.
+    /// What the history says is applied, in the order in which it is recorded.
     pub entries: Vec<Adopted>,
-    /// What the set has besides, and the next run would apply.
+    /// Migrations that only the set has, and that the next run would apply.
     pub pending: Vec<MigrationId>,
-    /// Whether the schema says the same.
+    /// Whether the schema confirms the history.
     pub proof: Proof,
-    /// What speaks against it, whether it was accepted or not.
+    /// All objections, accepted or not.
     pub objections: Vec<Objection>,
     pub(super) how: Adopt,
 }
 
 impl Adoption {
-    /// Says yes to a doubt, having seen it.
+    /// Accepts a doubt after it was shown.
     pub fn accept(self, doubt: Doubt) -> Self {
         Self { how: self.how.accept(doubt), ..self }
     }
 
-    /// What nobody has said yes to, or can: if there is something, nothing is done.
+    /// The objections that are not accepted. If there are any, nothing is recorded.
     pub fn refusals(&self) -> impl Iterator<Item = &Objection> {
         self.objections.iter().filter(|objection| !self.is_accepted(objection))
     }
 
-    /// The migrations that are to be recorded, in this order.
+    /// The entries that are to be recorded, in this order.
     pub fn to_record(&self) -> impl Iterator<Item = &Adopted> {
         self.entries.iter().filter(|entry| entry.migration.is_some() && !entry.is_recorded)
     }
@@ -98,12 +98,12 @@ impl Adoption {
         &self.how
     }
 
-    /// Whether somebody has said yes to an objection.
+    /// Whether an objection is accepted.
     pub fn is_accepted(&self, objection: &Objection) -> bool {
         objection.doubt.is_some_and(|doubt| self.how.accepted.contains(&doubt))
     }
 
-    /// With what the schema says, and what to do if the replay failed.
+    /// Adds the proof, with the remedy if the replay failed.
     pub(crate) fn proven(mut self, proof: Proof, remedy: Option<Remedy>) -> Self {
         self.objections.extend(doubted(&proof, remedy));
         self.proof = proof;
@@ -111,7 +111,7 @@ impl Adoption {
     }
 
     /// # Errors
-    /// Something speaks against it.
+    /// An objection is not accepted.
     pub(crate) fn refuse(&self) -> Result<()> {
         let refusals: Vec<Objection> = self.refusals().cloned().collect();
         if refusals.is_empty() { Ok(()) } else { Err(Failure::Adoption(refusals).into()) }
@@ -119,7 +119,7 @@ impl Adoption {
 }
 
 impl MigrationError {
-    /// What keeps the history of another tool from being adopted.
+    /// The objections that prevented the adoption of another tool's history.
     pub fn objections(&self) -> &[Objection] {
         match self.failure() {
             Failure::Adoption(objections) => objections,
@@ -128,37 +128,37 @@ impl MigrationError {
     }
 }
 
-/// Something that another tool has applied, or must have.
+/// A migration that another tool has applied, or must have applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adopted {
-    /// What the tool calls it.
+    /// Its name in the tool's history.
     pub name: String,
-    /// The migration of the set that it is.
+    /// The migration of the set that matches it.
     pub migration: Option<MigrationId>,
-    /// How that is known.
+    /// How it was matched.
     pub finding: Finding,
-    /// When it was applied, in UTC, if the tool knows.
+    /// When it was applied, in UTC, if the tool stores it.
     pub applied_on: Option<String>,
     /// Whether it is recorded already.
     pub is_recorded: bool,
 }
 
-/// How it is known which migration something is.
+/// How an entry of the history was matched with a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Finding {
-    /// By its name, and the tool's checksum is that of the script.
+    /// By its name, and the tool's checksum matches the script.
     Verified,
     /// By its name; the tool has no checksum of it, or it is code.
     Matched,
     /// It is not in the history, but must have been applied before something that is.
     Assumed,
-    /// By its name, but the tool's checksum is of another script.
+    /// By its name, but the tool's checksum does not match the script.
     Changed,
-    /// It is none in the set.
+    /// No migration of the set matches.
     Orphaned,
-    /// It could be several in the set.
+    /// Several migrations of the set match.
     Ambiguous,
 }
 
@@ -175,23 +175,23 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Whether the migrations make the schema that the database has.
+/// Whether the migrations create the schema that the database has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proof {
-    /// Nobody looked, since nothing is to be recorded or something speaks against it anyway.
+    /// Not checked, because nothing is to be recorded or there are objections anyway.
     NotNeeded,
-    /// They do: so many were replayed in an empty database in memory, and the schemas are the same.
+    /// They do: this many were replayed in an empty in-memory database, and the schemas are the same.
     Same(usize),
-    /// They do not. Each difference in words, and the number of them.
+    /// They do not. Each difference, in words.
     Different(Vec<String>),
-    /// They could not be replayed, and why.
+    /// They could not be replayed, for this reason.
     Failed(String),
-    /// The database has no way to replay them.
+    /// The database cannot replay them.
     Impossible,
 }
 
-/// What a proof that failed has to say.
+/// The objection that follows from a failed proof.
 fn doubted(proof: &Proof, remedy: Option<Remedy>) -> Option<Objection> {
     let (what, remedy) = match proof {
         Proof::Different(differences) => {

@@ -1,4 +1,4 @@
-//! Which tool's history it is: told by the names of tables and by their columns.
+//! Detects the tool of a history from the names and columns of tables.
 
 use super::adoption::Adopt;
 use super::form::{Form, Others};
@@ -9,7 +9,7 @@ use crate::dialect::{Dialect, TableName};
 use crate::objection::Objection;
 use crate::remedy::Remedy;
 
-/// A table that may be a tool's, and how it would be read.
+/// A table that may belong to a tool, and the form in which it is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     pub(crate) form: &'static Form,
@@ -17,13 +17,13 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// Where the history stands, for people.
+    /// The place of the history, for messages.
     pub(crate) fn place(&self) -> String {
         self.table.to_string()
     }
 }
 
-/// A table that is there.
+/// A table that exists.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) table: TableName,
@@ -40,14 +40,14 @@ impl Seen {
             && (form.others == Others::Allowed || self.is_all(form))
     }
 
-    /// Whether it has no column that is not known.
+    /// Whether all its columns are known.
     fn is_all(&self, form: &Form) -> bool {
         let is_known = |column: &String| form.reads().any(|known| column.eq_ignore_ascii_case(known));
         self.columns.iter().all(is_known)
     }
 }
 
-/// Every table that a history may be in, and then the tables that tell two tools apart.
+/// All tables that may contain a history, and the tables that distinguish two tools.
 pub(crate) fn candidates(
     how: &Adopt,
     dialect: Dialect,
@@ -70,10 +70,10 @@ pub(crate) fn candidates(
     (candidates, besides)
 }
 
-/// The one history that there is.
+/// Chooses the only history.
 ///
 /// # Errors
-/// There is none, there are several, or something has the name of one and is none.
+/// There is none, there are several, or a table has the name of a history but not its columns.
 pub(crate) fn choose(
     how: &Adopt,
     candidates: &[Chosen],
@@ -90,13 +90,14 @@ pub(crate) fn choose(
     };
     let mut found: Vec<&Chosen> = candidates.iter().filter(fits).collect();
     if how.table.is_some() && how.tool.is_none() {
-        // The name says nothing, so the columns have to: one with a column more than a tool makes is another's.
+        // The name does not identify the tool, so the columns must: a table with more columns than a tool creates is
+        // not that tool's.
         found.retain(|chosen| {
             chosen.form.columns.len() > 1 || find(&chosen.table).is_some_and(|seen| seen.is_all(chosen.form))
         });
         found.sort_by_key(|chosen| std::cmp::Reverse(chosen.form.columns.len()));
     }
-    // The forms of one table stand in the order in which they are tried.
+    // The forms of one table are in the order in which they are tried.
     found = found.iter().enumerate().fold(Vec::new(), |mut kept: Vec<&Chosen>, (_, &chosen)| {
         if !kept.iter().any(|other| other.table == chosen.table) {
             kept.push(chosen);
@@ -125,7 +126,7 @@ pub(crate) fn choose(
     misplaced(how, chosen.form.tool).map_or(Ok(chosen), Err)
 }
 
-/// What was said that means nothing for this tool.
+/// The objection to an option that has no meaning for this tool.
 fn misplaced(how: &Adopt, tool: Tool) -> Option<Objection> {
     if how.app.is_some() && tool != Tool::Django {
         let what = format!("an application of Django was named, and this is the history of {tool}");

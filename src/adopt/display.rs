@@ -1,4 +1,4 @@
-//! What a dry run shows.
+//! The output of a dry run.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
 
 impl Adoption {
-    /// What a dry run shows, with what to do about each objection in the words of somebody: the `Display` of an adoption has those for a
-    /// programmer.
+    /// The output of a dry run, with each remedy as `wording` writes it. The `Display` of an adoption writes remedies
+    /// for programmers.
     pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
         Worded(self, wording)
     }
@@ -48,7 +48,7 @@ impl Render for Adoption {
     }
 }
 
-/// One line: how it is known, what the tool calls it, which migration it is, and when it was applied.
+/// One line: the finding, the name in the tool, the migration, and when it was applied.
 impl fmt::Display for Adopted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let finding = if self.is_recorded { "recorded".to_owned() } else { self.finding.to_string() };

@@ -1,4 +1,4 @@
-//! Tools that keep how it went: what failed is in their tables too, and what was undone.
+//! Tools that store the outcome: their tables also contain what failed and what was undone.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::foreign::Cell;
 use crate::objection::Objection;
 use crate::remedy::Remedy;
 
-/// A migration that began and did not finish.
+/// The objection to a migration that did not finish.
 fn unfinished(what: &str, name: &str, remedy: impl Into<Remedy>) -> Objection {
     Objection::new(format!("{} {what}", quoted(name)), remedy)
 }
@@ -51,8 +51,8 @@ pub(super) fn sqlx(tool_table: &ToolTable<'_>) -> ToolHistory {
     tool_history
 }
 
-/// A row is added for each time that a migration was applied or undone; the newest one of each version decides. Version 0 is the
-/// table itself.
+/// goose adds a row each time a migration is applied or undone; the newest row of each version decides. Version 0 is
+/// the table itself.
 pub(super) fn goose(tool_table: &ToolTable<'_>) -> ToolHistory {
     let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     let mut newest: HashMap<i64, (usize, bool)> = HashMap::new();
@@ -81,7 +81,7 @@ pub(super) fn goose(tool_table: &ToolTable<'_>) -> ToolHistory {
     tool_history
 }
 
-/// One row: the version that was applied last.
+/// golang-migrate keeps one row: the version that was applied last.
 pub(super) fn golang_migrate(tool_table: &ToolTable<'_>) -> ToolHistory {
     let rows: Vec<Row<'_>> = tool_table.rows().collect();
     let row = match &*rows {
@@ -104,7 +104,7 @@ pub(super) fn golang_migrate(tool_table: &ToolTable<'_>) -> ToolHistory {
         return ToolHistory { objections: vec![objection], ..ToolHistory::default() };
     }
     if version < 0 {
-        // Its way to say that nothing is applied.
+        // A negative version means that nothing is applied.
         return ToolHistory::default();
     }
     let link = named(tool_table, &name);
@@ -116,14 +116,14 @@ pub(super) fn golang_migrate(tool_table: &ToolTable<'_>) -> ToolHistory {
     }
 }
 
-/// What a row of Flyway is about: a version, or a script that is run whenever it changes.
+/// The subject of a Flyway row: a version, or a script that runs whenever it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
     Version(String),
     Script(String),
 }
 
-/// The newest row of a version decides, since `undo` and `repair` add rows too.
+/// The newest row of a version decides, because `undo` and `repair` add rows too.
 pub(super) fn flyway(tool_table: &ToolTable<'_>) -> ToolHistory {
     let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     let mut known: HashMap<Subject, Vec<(usize, ToolRecord)>> = HashMap::new();
@@ -151,7 +151,7 @@ pub(super) fn flyway(tool_table: &ToolTable<'_>) -> ToolHistory {
             }
         };
         if kind.contains("BASELINE") {
-            // It is only known that everything up to it is there.
+            // A baseline says only that everything up to its version is applied.
             tool_history.through = key.map(Through::Version);
             continue;
         }
@@ -165,7 +165,7 @@ pub(super) fn flyway(tool_table: &ToolTable<'_>) -> ToolHistory {
             sum: sum.map(Sum::Crc32),
             ..applied(name, Link::Named { id: Some(stem).filter(|stem| !stem.is_empty()), version: key })
         };
-        // A script that runs whenever it changes has a row for each time.
+        // A script that runs whenever it changes has a row for each run.
         if let Subject::Script(_) = subject {
             known.remove(&subject);
         }
@@ -177,7 +177,7 @@ pub(super) fn flyway(tool_table: &ToolTable<'_>) -> ToolHistory {
     tool_history
 }
 
-/// One that failed has no end, and can have been rolled back and applied again.
+/// A failed migration has no end, and may have been rolled back and applied again.
 pub(super) fn prisma(tool_table: &ToolTable<'_>) -> ToolHistory {
     let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     let mut rows: Vec<(Option<String>, Row<'_>)> =

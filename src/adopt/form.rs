@@ -1,4 +1,4 @@
-//! [`Form`]: what a tool's table looks like, and [`ToolTable`]: one with what its tool has in it.
+//! [`Form`]: the structure of a tool's table, and [`ToolTable`]: such a table with its rows.
 
 use super::adoption::Adopt;
 use super::tool::Tool;
@@ -6,43 +6,43 @@ use super::tool_history::{ToolHistory, quoted};
 use crate::foreign::{Cell, ForeignTable};
 use crate::objection::Objection;
 
-/// A form of a tool's table.
+/// A structure that a tool's table can have.
 #[derive(Debug)]
 pub(crate) struct Form {
     pub(crate) tool: Tool,
-    /// The name it has if the tool was not told another one.
+    /// Its default name.
     pub(crate) table: &'static str,
-    /// The schema it is in on PostgreSQL, if that is not where names are looked up.
+    /// Its schema on PostgreSQL, if that is not on the search path.
     pub(crate) schema: Option<&'static str>,
-    /// The columns that it has.
+    /// The columns that it must have.
     pub(crate) columns: &'static [&'static str],
-    /// Those that are read where they are there.
+    /// Columns that are read if they exist.
     pub(crate) optional: &'static [&'static str],
-    /// Whether it may have others.
+    /// Whether it may have other columns.
     pub(crate) others: Others,
-    /// A table of the tool beside it. Tools that share the name of a table are told apart by it.
+    /// Another table of the tool, which distinguishes tools whose tables have the same name.
     pub(crate) beside: Option<&'static str>,
-    /// The version in the name of a migration.
+    /// Returns the version in a migration's name.
     pub(super) version: fn(&str) -> Option<String>,
     pub(super) read: fn(&ToolTable<'_>) -> ToolHistory,
 }
 
-/// Whether a table may have columns that are not known.
+/// Whether a table may have unknown columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Others {
     Allowed,
-    /// Then it is somebody else's: the name is one that many have.
+    /// A table with unknown columns belongs to another program, because its name is common.
     Refused,
 }
 
 impl Form {
-    /// Everything that is read, in this order.
+    /// All columns that are read, in this order.
     pub(crate) fn reads(&self) -> impl Iterator<Item = &'static str> {
         self.columns.iter().chain(self.optional).copied()
     }
 }
 
-/// A table with what its tool has in it.
+/// A tool's table with its rows.
 pub(super) struct ToolTable<'t> {
     pub(super) form: &'t Form,
     pub(super) place: &'t str,
@@ -56,21 +56,21 @@ impl<'t> ToolTable<'t> {
         self.table.rows.iter().map(move |cells| Row { form, cells })
     }
 
-    /// The rows in the order of a column of numbers.
+    /// The rows, ordered by a column of numbers.
     pub(super) fn rows_by(&self, column: &'static str) -> Vec<Row<'t>> {
         let mut rows: Vec<Row<'t>> = self.rows().collect();
         rows.sort_by_key(|row| row.number(column));
         rows
     }
 
-    /// A row that its tool does not write.
+    /// The objection to something that the tool does not write.
     pub(super) fn strange(&self, what: &str) -> Objection {
         let finding = format!("`{}` has {what}, which {} does not write", self.place, self.form.tool);
         Objection::new(finding, "look who wrote it, and correct it there")
     }
 }
 
-/// A row, by the names of its columns.
+/// A row whose values are read by column name.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'t> {
     form: &'t Form,
@@ -83,7 +83,7 @@ impl<'t> Row<'t> {
         place.and_then(|place| self.cells.get(place)).unwrap_or(&Cell::Null)
     }
 
-    /// A text, or a number as one; nothing if it is empty.
+    /// A text, or a number as text; `None` if it is empty.
     pub(super) fn text(&self, column: &str) -> Option<String> {
         match self.cell(column) {
             Cell::Text(text) if !text.is_empty() => Some(text.clone()),
@@ -92,7 +92,7 @@ impl<'t> Row<'t> {
         }
     }
 
-    /// A number, also as a text of digits.
+    /// A number, also one that is stored as text.
     pub(super) fn number(&self, column: &str) -> Option<i64> {
         match self.cell(column) {
             Cell::Number(number) => Some(*number),
@@ -101,7 +101,7 @@ impl<'t> Row<'t> {
         }
     }
 
-    /// A truth value, as a number or a word.
+    /// A boolean, stored as a number or a word.
     pub(super) fn truth(&self, column: &str) -> Option<bool> {
         match self.cell(column) {
             Cell::Number(number) => Some(*number != 0),
@@ -114,7 +114,7 @@ impl<'t> Row<'t> {
         }
     }
 
-    /// A value in a message.
+    /// A value, for messages.
     pub(super) fn shown(&self, column: &str) -> String {
         match self.cell(column) {
             Cell::Null => "no value".to_owned(),

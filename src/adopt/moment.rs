@@ -1,4 +1,4 @@
-//! When something was applied.
+//! The time when a migration was applied.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -6,15 +6,16 @@ use jiff::tz::TimeZone;
 
 use crate::foreign::Cell;
 
-/// What a number counts since 1970.
+/// The unit of a number that counts from 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Seconds,
     Milliseconds,
 }
 
-/// A moment as records have it, in UTC: `2026-11-22T19:09:07.132`. What has no zone is taken for UTC, as SQLite's functions give it.
-/// `None` for what is no moment: then the record is dated when it is written.
+/// A timestamp as in records, in UTC: `2026-11-22T19:09:07.132`. A value without a time zone is read as UTC, as
+/// SQLite's functions return it. `None` if the value is not a timestamp; the record then has the time when it is
+/// written.
 pub(super) fn moment(cell: &Cell, unit: Unit) -> Option<String> {
     let since = |number| match unit {
         Unit::Seconds => Timestamp::from_second(number).ok(),
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_read_as_each_tool_writes_them() {
+    fn timestamps_are_read_as_each_tool_writes_them() {
         let text = |text: &str| Cell::Text(text.to_owned());
         let rows = [
             (text("2026-01-05 12:00:00"), Some("2026-01-05T12:00:00.000")),

@@ -1,31 +1,32 @@
-//! Versions as the tools understand them, in one form each, so that `001`, `1` and `V1__users` are the same.
+//! Versions as each tool reads them, normalised so that `001`, `1` and `V1__users` are the same.
 
 use std::cmp::Ordering;
 
-/// The number a name begins with, without leading zeros: of `2026-01-05-120000_users` all digits before the `_`, of `12-users` 12.
+/// The number at the start of a name, without leading zeros: for `2026-01-05-120000_users` all digits before the `_`,
+/// for `12-users` 12.
 pub(super) fn number(name: &str) -> Option<String> {
     let stamp = name.split_once('_').map_or(name, |(stamp, _)| stamp);
     let undashed: String = stamp.chars().filter(|&c| c != '-').collect();
-    // Below zero is no number of a name.
+    // A negative number is not a version.
     let is_number =
         stamp.starts_with(|c: char| c.is_ascii_digit()) && undashed.bytes().all(|byte| byte.is_ascii_digit());
     let digits = if is_number { undashed } else { stamp.chars().take_while(char::is_ascii_digit).collect() };
     (!digits.is_empty()).then(|| trimmed(&digits))
 }
 
-/// As [`number`], also behind the `V` of refinery.
+/// Like [`number`], also after the `V` of refinery.
 pub(super) fn prefixed(name: &str) -> Option<String> {
     number(without_prefix(name))
 }
 
-/// The version of Flyway: `V1.2__x`, `V1_2__x` and `1.2_x` are `1.2`, and so is `1.2.0`.
+/// The Flyway version: `V1.2__x`, `V1_2__x`, `1.2_x` and `1.2.0` all have version `1.2`.
 pub(super) fn dotted(name: &str) -> Option<String> {
     let bare = without_prefix(name);
     let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || b"._".contains(&byte));
     let version = match bare.split_once("__") {
-        // `1_a__b` is an id of ours.
+        // `1_a__b` is an id of the engine.
         Some((version, _)) if is_version(version) => version,
-        // `1.2_x` is an id of ours, and `1_2` a version of theirs, if nothing else is behind it.
+        // `1.2_x` is an id of the engine. `1_2` is a Flyway version, if nothing follows it.
         None if is_version(bare) => bare,
         _ => bare.split_once('_').map_or(bare, |(version, _)| version),
     };
@@ -42,14 +43,15 @@ pub(super) fn dotted(name: &str) -> Option<String> {
     Some(parts.join("."))
 }
 
-/// What Django tells migrations apart by: the number without leading zeros, and the rest of the name. Two may have one number.
+/// How Django identifies a migration: the number without leading zeros, and the rest of the name. Two migrations may
+/// have the same number.
 pub(super) fn whole(name: &str) -> Option<String> {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = name.split_at(digits);
     (digits > 0).then(|| format!("{}{rest}", trimmed(number)))
 }
 
-/// The version of SeaORM: `m20260105_120000_users` is the time that `2026-01-05-120000_users` is.
+/// The SeaORM version: `m20260105_120000_users` has the same time as `2026-01-05-120000_users`.
 pub(super) fn moment(name: &str) -> Option<String> {
     let of_sea = || {
         let mut parts = name.strip_prefix('m')?.splitn(3, '_');
@@ -60,12 +62,12 @@ pub(super) fn moment(name: &str) -> Option<String> {
     of_sea().or_else(|| number(name))
 }
 
-/// No version: only the whole name says what it is.
+/// No version: only the whole name identifies a migration.
 pub(super) fn none(_name: &str) -> Option<String> {
     None
 }
 
-/// Which version comes first, number by number.
+/// Compares two versions number by number.
 pub(super) fn compare(one: &str, other: &str) -> Ordering {
     let (mut ones, mut others) = (one.split('.'), other.split('.'));
     loop {
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_tool_has_its_own_notion_of_a_version() {
+    fn versions_are_read_as_each_tool_reads_them() {
         type Of = fn(&str) -> Option<String>;
         let rows: [(Of, &str, Option<&str>); 30] = [
             (number, "20260105120000_users", Some("20260105120000")),

@@ -1,4 +1,4 @@
-//! Facts and the set, joined: which migration each fact is, and what that means for the records.
+//! Matches the tool's records with the set: which migration each record is, and what that means for the tracking table.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,16 +27,16 @@ pub(crate) struct Local<'a> {
     pub(crate) runs_here: bool,
 }
 
-/// What is known here.
+/// The set, and what this database has recorded.
 pub(crate) struct Known<'a> {
-    /// The set, in its order.
+    /// The set, in order.
     pub(crate) locals: &'a [Local<'a>],
     pub(crate) history: &'a History,
-    /// Those that were undone here, and have not been applied since.
+    /// Migrations that were undone here and have not been applied since.
     pub(crate) undone: &'a HashSet<MigrationId>,
 }
 
-/// What becomes of a history.
+/// Decides what adopting a history would record.
 pub(crate) fn decide(chosen: &Chosen, table: &ForeignTable, how: &Adopt, known: &Known<'_>) -> Adoption {
     let place = chosen.place();
     let tool_table = ToolTable { form: chosen.form, place: &place, table, how };
@@ -74,7 +74,7 @@ pub(crate) fn decide(chosen: &Chosen, table: &ForeignTable, how: &Adopt, known: 
     }
 }
 
-/// A table that somebody wrote who means harm may have any number of rows that are wrong.
+/// Limits the number of objections, because a table written with malicious intent may have any number of wrong rows.
 fn not_too_many(mut objections: Vec<Objection>) -> Vec<Objection> {
     const MOST: usize = 20;
     if objections.len() > MOST {
@@ -85,7 +85,7 @@ fn not_too_many(mut objections: Vec<Objection>) -> Vec<Objection> {
     objections
 }
 
-/// The places of migrations, by everything that may name one.
+/// The positions of migrations in the set, by id and by version.
 struct Names {
     by_id: HashMap<String, usize>,
     by_version: HashMap<String, Vec<usize>>,
@@ -104,7 +104,7 @@ impl Names {
         Self { by_id, by_version }
     }
 
-    /// What a name or version may mean.
+    /// The positions that an id or a version may refer to.
     fn find(&self, id: Option<&str>, version: Option<&str>) -> Vec<usize> {
         if let Some(&place) = id.and_then(|id| self.by_id.get(id)) {
             return vec![place];
@@ -117,7 +117,7 @@ struct Join<'j> {
     tool_table: &'j ToolTable<'j>,
     known: &'j Known<'j>,
     names: Names,
-    /// Each with the place of its migration in the set.
+    /// Each with the position of its migration in the set.
     entries: Vec<(Adopted, Option<usize>)>,
     objections: Vec<Objection>,
 }
@@ -144,14 +144,15 @@ impl Join<'_> {
         }
     }
 
-    /// Of several, the one that is for this database and environment.
+    /// If only one of several is for this database and environment, that one; otherwise all.
     fn here(&self, places: Vec<usize>) -> Vec<usize> {
         let here: Vec<usize> =
             places.iter().copied().filter(|&place| self.known.locals[place].runs_here).collect();
         if here.len() == 1 { here } else { places }
     }
 
-    /// For each fact that has only a checksum, the migrations it may be. Where as many facts as scripts are alike, each has its own.
+    /// For each record that has only a checksum, the migrations that it may be. If as many records as scripts have the
+    /// same checksum, each record gets one script.
     fn hashed(&self, records: &[ToolRecord]) -> Vec<Vec<usize>> {
         let sum = |record: &ToolRecord| match (&record.link, &record.sum) {
             (Link::Hashed, Some(Sum::Sha256(sum))) => Some(sum.to_ascii_lowercase()),
@@ -217,7 +218,7 @@ impl Join<'_> {
         self.entries.push((Adopted { name, migration, finding, applied_on, is_recorded }, place));
     }
 
-    /// Adds what must have been applied, in the order of the set, before the facts.
+    /// Adds the migrations that must have been applied, in the order of the set, before the tool's records.
     fn assume(&mut self, through: &Through) {
         let locals = self.known.locals;
         let here = |place: &usize| locals[*place].runs_here;
@@ -238,8 +239,8 @@ impl Join<'_> {
                 (0..locals.len()).filter(here).filter(is_in).collect()
             }
         };
-        let told: HashSet<usize> = self.entries.iter().filter_map(|(_, place)| *place).collect();
-        let assumed: Vec<usize> = places.into_iter().filter(|place| !told.contains(place)).collect();
+        let matched: HashSet<usize> = self.entries.iter().filter_map(|(_, place)| *place).collect();
+        let assumed: Vec<usize> = places.into_iter().filter(|place| !matched.contains(place)).collect();
         let entries = assumed.iter().map(|&place| {
             let id = locals[place].meta.id.clone();
             let is_recorded = self.known.history.get(&id).is_some();
@@ -250,7 +251,7 @@ impl Join<'_> {
         self.entries.splice(0..0, entries);
     }
 
-    /// The first so many that are for this database and environment; `None` if that cannot be said.
+    /// The first `number` migrations for this database and environment; `None` if it is unclear which these are.
     fn first(&mut self, number: i64) -> Option<Vec<usize>> {
         let locals = self.known.locals;
         let here: Vec<usize> = (0..locals.len()).filter(|&place| locals[place].runs_here).collect();
@@ -264,7 +265,7 @@ impl Join<'_> {
             self.objections.push(Objection::doubting(Doubt::Orphaned, what, remedy));
             return Some(here);
         }
-        // A set whose names are numbers may mean these, and not how many there are.
+        // If the names of a set are numbers, `user_version` may be such a number and not a count.
         let numbers: Option<Vec<String>> = here
             .iter()
             .map(|&place| names::number(locals[place].meta.id.as_str()).filter(|number| number.len() < 10))
@@ -285,7 +286,7 @@ impl Join<'_> {
         Some(here[..count].to_vec())
     }
 
-    /// Everything that speaks against what was found.
+    /// Adds the objections to the entries.
     fn criticise(&mut self) {
         let mut found = Vec::new();
         self.losses(&mut found);
@@ -339,7 +340,7 @@ impl Join<'_> {
         found.push(Objection::doubting(Doubt::Orphaned, what, remedy));
     }
 
-    /// Two facts that are one migration.
+    /// Objections to records that are the same migration.
     fn doubles(&self, found: &mut Vec<Objection>) {
         let mut names: HashMap<usize, Vec<String>> = HashMap::new();
         for (entry, place) in &self.entries {
@@ -355,7 +356,7 @@ impl Join<'_> {
         }
     }
 
-    /// What the records, the log or the set say against an entry.
+    /// The objection to an entry that contradicts the records, the log or the set.
     fn contradiction(&self, entry: &Adopted, local: &Local<'_>) -> Option<Objection> {
         let (id, tool) = (&local.meta.id, self.tool_table.form.tool);
         if let Some(record) = self.known.history.get(id) {

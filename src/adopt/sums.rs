@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::checksum::{Checksum, without_bom};
 
-/// What a tool computed from the script that it applied.
+/// A checksum that a tool computed from the script that it applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sum {
     /// sqlx: SHA-384 of the bytes.
@@ -18,18 +18,20 @@ pub(crate) enum Sum {
     Sip { sum: u64, name: String, version: i64 },
     /// Flyway: CRC-32 of the lines without their ends.
     Crc32(i32),
-    /// Ours, or of `moosicbox_schema`.
+    /// The checksum of the engine, or of `moosicbox_schema`.
     Ours(Checksum),
 }
 
 impl Sum {
-    /// Whether a script has it, as it is or with the line ends and the byte order mark that an editor or `git` gave it.
+    /// Whether a script has this checksum, as it is or with other line ends or a byte order mark, which editors and
+    /// `git` change.
     pub(super) fn fits(&self, script: &str) -> bool {
         match self {
             Self::Sha384(bytes) => variants(script).any(|text| *bytes == Sha384::digest(text)[..]),
             Self::Sha256(digits) => sha256_forms(script).any(|sum| sum.eq_ignore_ascii_case(digits)),
             Self::Sip { sum, name, version } => {
-                // With the feature `int8-versions` a version has eight bytes, and else four.
+                // refinery writes a version as eight bytes with its feature `int8-versions`, and as four bytes without
+                // it.
                 let wide = version.to_le_bytes();
                 let narrow = i32::try_from(*version).map(i32::to_le_bytes).ok();
                 variants(script).any(|text| {
@@ -43,8 +45,8 @@ impl Sum {
     }
 }
 
-/// The SHA-256 of a script in each of its forms, as hexadecimal digits in lower case. One of Drizzle may have got marks that are
-/// comments to MySQL.
+/// The SHA-256 of a script in each of its forms, as lower-case hexadecimal digits. A Drizzle script may have breakpoint
+/// marks that were changed to comments for MySQL.
 pub(super) fn sha256_forms(script: &str) -> impl Iterator<Item = String> {
     const OURS: &str = "-- statement-breakpoint";
     let theirs = script.contains(OURS).then(|| script.replace(OURS, "--> statement-breakpoint"));
@@ -53,7 +55,7 @@ pub(super) fn sha256_forms(script: &str) -> impl Iterator<Item = String> {
     variants.map(|text| Checksum::from_bytes(Sha256::digest(text).into()).to_string())
 }
 
-/// A text as it may have been when it was hashed.
+/// The forms that a script may have had when it was hashed.
 fn variants(script: &str) -> impl Iterator<Item = String> {
     let bare = without_bom(script);
     let unix = bare.replace("\r\n", "\n");
@@ -62,7 +64,7 @@ fn variants(script: &str) -> impl Iterator<Item = String> {
     bodies.into_iter().flat_map(|body| [format!("\u{feff}{body}"), body])
 }
 
-/// As `Hash` feeds them: a text is followed by 0xFF.
+/// Hashes the parts as Rust's `Hash` does: 0xFF follows a text.
 fn sip(name: &str, version: &[u8], script: &str) -> u64 {
     let mut hasher = SipHasher13::new();
     for part in [name.as_bytes(), &[0xff], version, script.as_bytes(), &[0xff]] {
@@ -71,7 +73,7 @@ fn sip(name: &str, version: &[u8], script: &str) -> u64 {
     hasher.finish()
 }
 
-/// As Java reads lines: `CR`, `LF` and both together end one.
+/// Reads lines as Java does: `CR`, `LF` or both together end a line.
 fn crc32(script: &str) -> i32 {
     let mut hasher = crc32fast::Hasher::new();
     without_bom(script).split(['\r', '\n']).for_each(|line| hasher.update(line.as_bytes()));
@@ -84,9 +86,10 @@ mod tests {
 
     const SCRIPT: &str = "CREATE TABLE users (name TEXT);\nCREATE TABLE notes (text TEXT);\n";
 
-    /// The sums are those of `sha384sum`, `sha256sum`, Python's `zlib.crc32`, and Python's `hash` of bytes, which is SipHash-1-3 too.
+    /// The checksums are from `sha384sum`, `sha256sum`, Python's `zlib.crc32`, and Python's `hash` of bytes, which is
+    /// also SipHash-1-3.
     #[test]
-    fn a_checksum_is_found_whatever_the_line_ends_became() {
+    fn checksums_match_with_any_line_ends() {
         let sha384 = "57912eb5d762e15d7f306a4b5656cbe6a17801ffb116208d9172e02a647dcf5e5c45419fd0e70018125006a39061fd47";
         let sha384 =
             (0..48).map(|at| u8::from_str_radix(&sha384[2 * at..2 * at + 2], 16).unwrap_or_default());
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_or_a_version_of_refinery_cannot_be_exchanged() {
+    fn refinery_checksums_include_name_and_version() {
         let sum = sip("users", &7_i32.to_le_bytes(), SCRIPT);
         assert!(Sum::Sip { sum, name: "users".into(), version: 7 }.fits(SCRIPT));
         assert!(!Sum::Sip { sum, name: "notes".into(), version: 7 }.fits(SCRIPT));

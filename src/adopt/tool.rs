@@ -1,17 +1,18 @@
-//! [`Tool`]: whose history can be taken over.
+//! [`Tool`]: a tool whose history can be adopted.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A tool whose history can be taken over. `docs/adopt.md` has a page for each.
+/// A tool whose history can be adopted. `docs/adopt.md` has a page for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Tool {
-    /// sqlx, and what is built on it, as tauri-plugin-sql.
+    /// sqlx, and tools that are built on it, such as tauri-plugin-sql.
     Sqlx,
     /// refinery
     Refinery,
-    /// A number in the header of a SQLite file, `PRAGMA user_version`: `rusqlite_migration`, SQLDelight, Room, many made by hand.
+    /// `PRAGMA user_version`, a number in the header of a SQLite file: `rusqlite_migration`, SQLDelight, Room, and many
+    /// hand-written tools.
     UserVersion,
     /// Diesel
     Diesel,
@@ -23,7 +24,7 @@ pub enum Tool {
     GolangMigrate,
     /// dbmate
     Dbmate,
-    /// Active Record, of Ruby on Rails
+    /// Active Record of Ruby on Rails
     Rails,
     /// Ecto
     Ecto,
@@ -37,14 +38,14 @@ pub enum Tool {
     Prisma,
     /// Drizzle
     Drizzle,
-    /// Alembic, of SQLAlchemy. Its history cannot be taken over, and the error says why.
+    /// Alembic of SQLAlchemy. Its history cannot be adopted, and the error says why.
     Alembic,
-    /// This engine under another table's name, its older forms among them, and `moosicbox_schema`.
+    /// This engine with another name of the table, including its older forms, and `moosicbox_schema`.
     Switchy,
 }
 
 impl Tool {
-    /// All of them.
+    /// All tools.
     pub const ALL: [Self; 17] = [
         Self::Sqlx,
         Self::Refinery,
@@ -65,7 +66,7 @@ impl Tool {
         Self::Switchy,
     ];
 
-    /// Its name, as the command line has it.
+    /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sqlx => "sqlx",
@@ -88,7 +89,7 @@ impl Tool {
         }
     }
 
-    /// Programs that keep the same history.
+    /// Programs that store the same history.
     pub const fn also(self) -> &'static [&'static str] {
         match self {
             Self::Sqlx => &["tauri-plugin-sql", "tauri"],
@@ -107,7 +108,7 @@ impl fmt::Display for Tool {
     }
 }
 
-/// There is no tool of this name.
+/// No tool has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no tool that is known; it is one of {}", .0.escape_debug(), names())]
 pub struct UnknownTool(String);
@@ -119,7 +120,7 @@ fn names() -> String {
 impl FromStr for Tool {
     type Err = UnknownTool;
 
-    /// The name, or that of a program that keeps the same history.
+    /// Reads the name of a tool, or of a program that stores the same history.
     fn from_str(name: &str) -> Result<Self, UnknownTool> {
         let is_it = |own: &str| own.eq_ignore_ascii_case(name);
         let known =

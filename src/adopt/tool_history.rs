@@ -1,4 +1,4 @@
-//! [`ToolHistory`]: what the table of another tool says, before anybody asks what it means for the set.
+//! [`ToolHistory`]: the content of another tool's table, before it is matched with the set.
 
 use super::adoption::Finding;
 use super::sums::Sum;
@@ -6,66 +6,66 @@ use crate::error::Printable;
 use crate::objection::Objection;
 use crate::remedy::Remedy;
 
-/// Something that a tool says is applied.
+/// A migration that is applied according to the tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToolRecord {
-    /// What the tool calls it, for people.
+    /// Its name in the tool, for messages.
     pub(super) name: String,
     pub(super) link: Link,
     pub(super) sum: Option<Sum>,
     pub(super) applied_on: Option<String>,
-    /// What is to be said of it if it is found in the set: [`Finding::Matched`], unless it is not in the table itself.
+    /// The finding if the set has it: [`Finding::Matched`], unless it is not in the table itself.
     pub(super) finding: Finding,
 }
 
-/// How the migration of a fact is found in the set.
+/// How a record is matched with a migration of the set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Link {
-    /// By its whole name, and if there is none of that, by its version.
+    /// By its whole name, or by its version if no migration has that name.
     Named { id: Option<String>, version: Option<String> },
     /// By its checksum alone.
     Hashed,
 }
 
-/// What is applied besides the facts, because something later is.
+/// What is applied besides the records, because something later is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Through {
     /// Everything before this version.
     Before(String),
-    /// Everything up to this version, and that too.
+    /// Everything up to and including this version.
     Version(String),
-    /// So many of the set, in its order.
+    /// The first migrations of the set, up to this number.
     Position(i64),
 }
 
-/// What a table says.
+/// The content of a tool's table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ToolHistory {
-    /// In the order in which it was applied, if the tool knows.
+    /// In the order in which they were applied, if the tool stores it.
     pub(super) records: Vec<ToolRecord>,
     pub(super) order: Order,
     pub(super) through: Option<Through>,
     pub(super) objections: Vec<Objection>,
 }
 
-/// What the order of the facts is.
+/// The order of the records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Order {
-    /// That in which they were applied.
+    /// The order in which they were applied.
     Applied,
-    /// None, but the tool applies by version.
+    /// No order is stored, but the tool applies by version.
     #[default]
     Unknown,
 }
 
 impl ToolHistory {
-    /// It cannot be taken over at all.
+    /// A history that cannot be adopted at all.
     pub(super) fn refused(finding: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self { objections: vec![Objection::new(finding, remedy)], ..Self::default() }
     }
 }
 
-/// A text out of a database in a message: one line, in back-ticks, cut where it gets long.
+/// A text from a database, for messages: on one line, in backticks, truncated if it is long.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
     let line = text.replace('`', "'").replace('\t', " ");
@@ -74,10 +74,10 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("`{}{dots}`", Printable(&cut))
 }
 
-/// So many names stand in a sentence.
+/// The maximum number of names in a message.
 const MOST_NAMED: usize = 10;
 
-/// Names in a sentence, as many as it holds.
+/// Lists up to `MOST_NAMED` names for a message.
 pub(super) fn listed(names: &[String]) -> String {
     let more = if names.len() > MOST_NAMED { ", ..." } else { "" };
     format!("{}{more}", names[..names.len().min(MOST_NAMED)].join(", "))

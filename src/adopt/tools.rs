@@ -1,10 +1,10 @@
-//! What the tools' tables are called, by which columns they are known, and what of them is read.
+//! The names of the tools' tables, the columns that identify them, and the columns that are read.
 
 use super::form::{Form, Others};
 use super::tool::Tool;
 use super::{flagged, names, versions};
 
-/// Tables that belong to a tool, or to the system it runs on, and are in no migration.
+/// Tables that a tool, or the system it runs on, creates for itself, and no migration.
 pub(crate) const COMPANIONS: [&str; 3] = ["ar_internal_metadata", "android_metadata", "room_master_table"];
 
 const BASE: Form = Form {
@@ -19,7 +19,7 @@ const BASE: Form = Form {
     read: versions::plain,
 };
 
-/// Our own table, and that of `moosicbox_schema`, from the newest form to the oldest.
+/// The engine's own table, and that of `moosicbox_schema`, from the newest form to the oldest.
 const fn switchy(table: &'static str, name: &'static [&'static str]) -> Form {
     Form {
         tool: Tool::Switchy,
@@ -157,7 +157,7 @@ pub(crate) static FORMS: [Form; 19] = [
     switchy("__switchy_migrations", &["id", "run_on"]),
 ];
 
-/// The number in the header of a file, as a table of one column.
+/// The number in the header of a SQLite file, as a table with one column.
 pub(crate) static USER_VERSION: Form = Form {
     tool: Tool::UserVersion,
     table: "user_version",

@@ -1,4 +1,4 @@
-//! Tools that keep a row for each migration that is applied, and nothing about how it went.
+//! Tools that store a row for each applied migration, and no outcome.
 
 use std::collections::HashSet;
 
@@ -12,19 +12,19 @@ use crate::foreign::Cell;
 use crate::objection::Objection;
 use crate::remedy::Remedy;
 
-/// A fact of a row that says no more than that something is applied.
+/// The record of a row that says only that a migration is applied.
 pub(super) fn applied(name: String, link: Link) -> ToolRecord {
     ToolRecord { name, link, sum: None, applied_on: None, finding: Finding::Matched }
 }
 
-/// How a migration is found by the name that a tool has of it.
+/// How a migration is matched by its name in the tool.
 pub(super) fn named(tool_table: &ToolTable<'_>, name: &str) -> Link {
     Link::Named { id: Some(name.to_owned()), version: (tool_table.form.version)(name) }
 }
 
-/// Diesel, SeaORM, dbmate, Rails, Ecto, GRDB: the name or version in the first column, the time perhaps in the next.
+/// Diesel, SeaORM, dbmate, Rails, Ecto, GRDB: the first column has the name or version, the next one may have the time.
 pub(super) fn plain(tool_table: &ToolTable<'_>) -> ToolHistory {
-    // Without versions only the order of the rows is left.
+    // Without versions, there is only the order of the rows.
     let order = if tool_table.form.tool == Tool::Grdb { Order::Applied } else { Order::Unknown };
     let mut tool_history = ToolHistory { order, ..ToolHistory::default() };
     let (column, time) = (tool_table.form.columns[0], tool_table.form.reads().nth(1));
@@ -104,8 +104,9 @@ pub(super) fn django(tool_table: &ToolTable<'_>) -> ToolHistory {
     tool_history
 }
 
-/// By its hash alone, since the names are in a journal beside the scripts; newer versions have a name too. The time is that at which
-/// the script was made, and orders them: on SQLite the column `id` is empty.
+/// Drizzle rows are matched by hash alone, because the names are in a journal beside the scripts; newer versions of
+/// Drizzle store a name too. Rows are ordered by the time when the script was created, because the column `id` is empty
+/// on SQLite.
 pub(super) fn drizzle(tool_table: &ToolTable<'_>) -> ToolHistory {
     let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     for row in tool_table.rows_by("created_at") {
@@ -152,7 +153,7 @@ pub(super) fn alembic(tool_table: &ToolTable<'_>) -> ToolHistory {
     )
 }
 
-/// Several rows for one migration are one that failed and was tried again.
+/// Several rows for one migration mean that it failed and was tried again.
 pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
     let mut tool_history = ToolHistory { order: Order::Applied, ..ToolHistory::default() };
     let column = tool_table.form.columns[0];
@@ -160,7 +161,7 @@ pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
     if tool_table.table.has("place") {
         rows.sort_by_key(|row| row.number("place"));
     } else if !tool_table.table.has("mark") {
-        // An older form, which holds nothing that another tool applied. The newest is in order on SQLite.
+        // An older form, which has no migrations of another tool. The newest form is in order on SQLite.
         rows.sort_by_key(|row| row.text("run_on"));
     }
     let is_done = |row: &Row<'_>| {
@@ -179,7 +180,7 @@ pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
             continue;
         }
         let sum = row.text("checksum").or_else(|| row.text("up_checksum"));
-        // 64 zeros were written where no checksum was known.
+        // 64 zeros mean that no checksum was known.
         let sum = sum.filter(|sum| sum.bytes().any(|byte| byte != b'0')).and_then(|sum| sum.parse().ok());
         let applied_on = moment(row.cell("run_on"), Unit::Seconds);
         let link = named(tool_table, &name);
@@ -187,7 +188,7 @@ pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
         tool_history.records.push(ToolRecord { applied_on, sum: sum.map(Sum::Ours), ..applied(name, link) });
     }
     for name in rows.iter().filter_map(|row| row.text(column)) {
-        // Each is named once.
+        // Each name is reported once.
         if !done.insert(name.clone()) {
             continue;
         }
@@ -197,7 +198,7 @@ pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
     tool_history
 }
 
-/// What is applied is told by its number: the first so many.
+/// The number says how many migrations of the set are applied, from the first one on.
 pub(super) fn user_version(tool_table: &ToolTable<'_>) -> ToolHistory {
     match tool_table.table.rows.first().and_then(|row| row.first()) {
         Some(Cell::Number(number)) if *number < 0 => {

@@ -13,7 +13,7 @@ use crate::fault::BoxError;
 use crate::id::MigrationId;
 use crate::migration::{Migration, Origin};
 
-/// A migration that is a type of its own.
+/// A migration that is implemented by a type.
 ///
 /// ```
 /// use rusqlite::Connection;
@@ -41,30 +41,30 @@ pub trait CodeMigration<
     #[cfg(not(feature = "sqlite"))] B: Backend,
 >: Send + Sync + 'static
 {
-    /// Its name and identity.
+    /// Its unique name.
     fn id(&self) -> MigrationId;
 
-    /// Makes the change, inside the step's transaction.
+    /// Applies the migration, inside the step's transaction.
     ///
     /// # Errors
-    /// Any error undoes the step.
+    /// Any error rolls back the step.
     fn up(&self, conn: B::Conn<'_>) -> Result<(), BoxError>;
 
-    /// Undoes it. Called only if [`reversible`](Self::reversible) says so.
+    /// Rolls the migration back. It is called only if [`reversible`](Self::reversible) returns `true`.
     ///
     /// # Errors
-    /// Any error undoes the step.
+    /// Any error rolls back the step.
     fn down(&self, conn: B::Conn<'_>) -> Result<(), BoxError> {
         let _ = conn;
         Err("this migration cannot be undone".into())
     }
 
-    /// Whether [`down`](Self::down) means anything. Say yes when you write a `down`.
+    /// Whether [`down`](Self::down) is implemented. Return `true` if you implement it.
     fn reversible(&self) -> bool {
         false
     }
 
-    /// What it does, in a line.
+    /// What it does, in one line.
     fn description(&self) -> Option<&str> {
         None
     }
@@ -81,7 +81,7 @@ pub trait CodeMigration<
 }
 
 impl<B: Backend> Migration<B> {
-    /// A migration from a type of its own.
+    /// Creates a migration from a type that implements [`CodeMigration`].
     #[track_caller]
     pub fn from_code(code: impl CodeMigration<B>) -> Self {
         let code = Arc::new(code);
@@ -94,7 +94,7 @@ impl<B: Backend> Migration<B> {
     }
 }
 
-/// A registry of migrations written in code, and of any others.
+/// A registry of migrations written in code, and of any other migrations.
 #[derive(Debug, Clone)]
 pub struct CodeMigrations<
     #[cfg(feature = "sqlite")] B: Backend = Sqlite,
@@ -109,13 +109,13 @@ impl<B: Backend> CodeMigrations<B> {
         Self { migrations: Vec::new() }
     }
 
-    /// With one more migration that is a type of its own.
+    /// Adds a migration that is implemented by a type.
     #[track_caller]
     pub fn register(self, code: impl CodeMigration<B>) -> Self {
         self.register_migration(Migration::from_code(code))
     }
 
-    /// With one more migration.
+    /// Adds a migration.
     #[track_caller]
     pub fn register_migration(mut self, migration: Migration<B>) -> Self {
         self.migrations.push((migration, Location::caller()));
@@ -131,7 +131,7 @@ impl<B: Backend> Default for CodeMigrations<B> {
 
 impl<B: Backend> MigrationSource<B> for CodeMigrations<B> {
     /// # Errors
-    /// An id that is registered twice; the error names both places.
+    /// An id is registered twice; the error names both places.
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
         let mut seen = std::collections::HashMap::new();
         let mut twice = Vec::new();

@@ -11,39 +11,41 @@ use crate::id::MigrationId;
 use crate::migration::{Meta, Origin, ScriptMigration, Unread};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
-/// A folder of SQL files that the program's build script has read, ordered and hashed. [`embedded!`](crate::embedded) makes it;
-/// [`build`](crate::build) says how. A start with nothing pending then costs the same for ten migrations and for ten thousand.
+/// The migrations in a folder of SQL files, which the program's build script has read, ordered and hashed.
+/// [`embedded!`](crate::embedded) defines them; [`build`](crate::build) describes how. A start with nothing pending
+/// then costs the same for ten migrations as for ten thousand.
 ///
-/// Give it to a [`MigrationRunner`](crate::MigrationRunner) to set options.
+/// Pass it to a [`MigrationRunner`](crate::MigrationRunner) to set options.
 #[derive(Clone, Copy)]
 pub struct CompiledMigrations(pub(super) &'static Set);
 
-/// The form of what a build script writes. It changes with any change of that, of the order of ids, of checksums, or of the digest.
+/// The version of the format that a build script writes. It changes with any change of that format, of the order of
+/// ids, of checksums, or of the digest.
 #[doc(hidden)]
 pub const FORMAT: u32 = 1;
 
-/// What the build script writes down of a set.
+/// A set as the build script writes it.
 #[doc(hidden)]
 #[derive(Debug)]
-#[allow(clippy::exhaustive_structs, reason = "the build script writes one")]
+#[allow(clippy::exhaustive_structs, reason = "the build script constructs it")]
 pub struct Set {
     pub format: u32,
     pub database: Dialect,
-    /// The folder on the machine that built the program, and its files with their hashes; nothing in a release build.
+    /// The folder on the machine that built the program, and its files with their hashes; empty in a release build.
     pub folder: &'static str,
     pub files: &'static [(&'static str, [u8; 32])],
     /// In the order in which they run.
     pub migrations: &'static [Compiled],
     /// Whether any of them is for certain environments only.
     pub is_limited: bool,
-    /// The digest after none, one, two, ... of those that run where no environment is named.
+    /// The digests after zero, one, two, ... of the migrations that run if no environment is specified.
     pub beginnings: &'static [[u8; 32]],
 }
 
-/// What the build script writes down of a migration.
+/// A migration as the build script writes it.
 #[doc(hidden)]
 #[derive(Debug)]
-#[allow(clippy::exhaustive_structs, reason = "the build script writes one")]
+#[allow(clippy::exhaustive_structs, reason = "the build script constructs it")]
 pub struct Compiled {
     pub id: &'static str,
     pub up: &'static str,
@@ -52,7 +54,7 @@ pub struct Compiled {
     pub description: Option<&'static str>,
     pub depends_on: &'static [&'static str],
     pub depends_on_if_present: &'static [&'static str],
-    /// The places of those that it needs.
+    /// The positions of the migrations that it needs.
     pub needs: &'static [usize],
     pub databases: &'static [Dialect],
     pub environments: &'static [&'static str],
@@ -77,33 +79,35 @@ impl CompiledMigrations {
         Self(set)
     }
 
-    /// The migrations in their order, and for each the places of those it needs.
+    /// The migrations in order, and for each the positions of those that it needs.
     pub(crate) fn ordered(self) -> (Vec<ScriptMigration>, Vec<Vec<usize>>) {
         self.0.migrations.iter().map(|migration| (migration.definition(), migration.needs.to_vec())).unzip()
     }
 
-    /// The digest after none, one, two, ... of those that run in an environment, or `None` if the build script could not know it.
+    /// The digests after zero, one, two, ... of the migrations that run in an environment, or `None` if the build
+    /// script could not know them.
     pub(crate) fn beginnings(self, environment: Option<&str>) -> Option<Vec<HistoryDigest>> {
         let written = || self.0.beginnings.iter().copied().map(HistoryDigest::from_bytes).collect();
         self.is_written_for(environment).then(written)
     }
 
-    /// The head where all of them are applied that run in an environment, or `None` if the build script could not know it.
+    /// The head after all migrations that run in an environment, or `None` if the build script could not know it.
     pub(crate) fn completion(self, environment: Option<&str>) -> Option<Head> {
         let digest = self.0.beginnings.last().copied().map(HistoryDigest::from_bytes);
         let count = self.0.beginnings.len().saturating_sub(1);
         self.is_written_for(environment).then_some(Head { digest, count })
     }
 
-    /// Whether the digests hold in an environment. They were written for none, which is the same for all if no migration is limited.
+    /// Whether the digests are valid in an environment. They were written for no environment, which is the same for all
+    /// if no migration is limited.
     fn is_written_for(self, environment: Option<&str>) -> bool {
         environment.is_none() || !self.0.is_limited
     }
 
-    /// Refuses a set that was built for another database, and in a debug build one whose folder has changed since.
+    /// Refuses a set that was built for another database, and in a debug build also one whose folder has changed since.
     ///
     /// # Errors
-    /// It is one of these.
+    /// The set is one of these.
     pub(crate) fn refuse_unfit(self, own: Dialect) -> Result<()> {
         if self.0.database != own {
             return Err(Failure::BuiltFor { built: self.0.database, own }.into());
@@ -145,8 +149,9 @@ impl Compiled {
     }
 }
 
-/// Makes `MIGRATIONS`, the [`CompiledMigrations`] that the build script wrote (see the module `build`, feature `build`), and on SQLite
-/// `migrate(&conn)`, which applies what is pending. `embedded!("name")` takes the set of that name, and makes `MIGRATIONS` alone.
+/// Defines `MIGRATIONS`, the [`CompiledMigrations`] that the build script wrote (see the module `build`, feature
+/// `build`), and on SQLite `migrate(&conn)`, which applies all pending migrations. `embedded!("name")` uses the set
+/// with that name and defines `MIGRATIONS` alone.
 #[macro_export]
 macro_rules! embedded {
     () => {
@@ -177,10 +182,10 @@ macro_rules! __compiled {
 #[macro_export]
 macro_rules! __migrate {
     () => {
-        /// Applies everything that is pending.
+        /// Applies all pending migrations.
         ///
         /// # Errors
-        /// As `MigrationRunner::run`.
+        /// The errors of `MigrationRunner::run`.
         pub fn migrate(conn: &$crate::rusqlite::Connection) -> $crate::Result<$crate::Report> {
             $crate::MigrationRunner::new(MIGRATIONS)?.run(conn)
         }

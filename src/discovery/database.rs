@@ -1,8 +1,8 @@
-//! What folders, files and metadata call a kind of database.
+//! The names of databases in folders, files and metadata.
 
 use crate::dialect::Dialect;
 
-/// The database of this name, if a set for a kind of database may speak of it.
+/// The database with this name, if a set for the database `own` may contain the name.
 pub(super) fn dialect(own: Dialect, name: &str) -> Option<Dialect> {
     let known = [
         ("sqlite", Dialect::Sqlite),

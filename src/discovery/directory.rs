@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::error::Result;
 use crate::migration::Migration;
 
-/// A folder of SQL files, read when the program runs. [`layout`](super::layout) says how the folder looks.
+/// The migrations in a folder of SQL files, read when the program runs. [`layout`](super::layout) describes the folder.
 ///
 /// ```
 /// use rusqlite::Connection;
@@ -24,7 +24,8 @@ pub struct DirectoryMigrations {
 }
 
 impl DirectoryMigrations {
-    /// The migrations in a folder. It is read when they are asked for, and links are followed.
+    /// Creates a source from a folder. The folder is read when the migrations are requested, and symbolic links are
+    /// followed.
     pub fn from_path(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }

@@ -16,14 +16,15 @@ use crate::migration::{Migration, ScriptMigration};
 /// Sets by the address of their folder, and the kind of database.
 type Read = HashMap<(usize, Dialect), Arc<Vec<ScriptMigration>>>;
 
-/// What was read before, with its checksums: a program may make a runner for each connection, and hashing is most of what that takes.
+/// The sets that were read before, with their checksums: a program may create a runner for each connection, and hashing
+/// takes most of that time.
 static READ: LazyLock<Mutex<Read>> = LazyLock::new(Mutex::default);
 
-/// A folder of SQL files inside the program. [`layout`](super::layout) says how the folder looks.
+/// The migrations in a folder of SQL files inside the program. [`layout`](super::layout) describes the folder.
 ///
-/// `cargo` does not notice by itself when a file is *added* to the folder: a `build.rs` that prints
-/// `cargo::rerun-if-changed=migrations` makes it, and [`compared_with`](Self::compared_with) notices if nothing did.
-/// [`CompiledMigrations`](crate::CompiledMigrations) spare a program the reading and hashing.
+/// `cargo` does not detect by itself that a file was *added* to the folder. A `build.rs` that prints
+/// `cargo::rerun-if-changed=migrations` makes it do so, and [`compared_with`](Self::compared_with) detects the change
+/// otherwise. With [`CompiledMigrations`](crate::CompiledMigrations), a program does not read and hash the files.
 ///
 /// ```
 /// use include_dir::{Dir, include_dir};
@@ -43,19 +44,19 @@ pub struct EmbeddedMigrations {
 }
 
 impl EmbeddedMigrations {
-    /// The migrations in a folder that `include_dir!` embedded.
+    /// Creates a source from a folder that `include_dir!` embedded.
     pub const fn new(root: &'static Dir<'static>) -> Self {
         Self { root, compared: None }
     }
 
-    /// In a debug build of this crate, refuses the embedded set if the folder has changed since the program was built. A folder that is not
-    /// there is no error, and a release build does not look.
+    /// In a debug build of this crate, refuses the embedded set if the folder has changed since the program was built.
+    /// A missing folder is not an error, and a release build does not compare.
     pub const fn compared_with(mut self, folder: &'static str) -> Self {
         self.compared = Some(folder);
         self
     }
 
-    /// The files, with their paths from the root of the set.
+    /// The files, with their paths relative to the root of the set.
     fn entries(&self, root: &str) -> Vec<Entry> {
         let mut entries = Vec::new();
         collect(self.root, &mut entries);
@@ -67,7 +68,7 @@ impl EmbeddedMigrations {
         entries
     }
 
-    /// The set for a kind of database, with its checksums. It is read the first time that it is asked for.
+    /// The set for a kind of database, with its checksums. It is read on the first call.
     fn read(&self, database: Dialect, root: &str) -> Result<Arc<Vec<ScriptMigration>>> {
         let key = (std::ptr::from_ref(self.root).addr(), database);
         let sets = || READ.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,11 +84,11 @@ impl EmbeddedMigrations {
 
 impl<B: Backend> MigrationSource<B> for EmbeddedMigrations {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
-        // `include_dir!` of a folder inside another one keeps the whole path; the set begins here.
+        // `include_dir!` keeps the whole path of a folder inside another one; the set begins at this folder.
         let root = self.root.path().to_string_lossy().replace('\\', "/");
         if let (Some(folder), true) = (self.compared, cfg!(debug_assertions)) {
             let files = self.entries(&root).into_iter();
-            let files = files.filter(|file| stale::is_ours(file.path.as_ref()));
+            let files = files.filter(|file| stale::is_script_or_metadata(file.path.as_ref()));
             stale::refuse(folder, files.map(|file| (file.path, *Checksum::of_bytes(file.bytes).bytes())))?;
         }
         Ok(self.read(B::DIALECT, &root)?.iter().cloned().map(Migration::from).collect())

@@ -5,11 +5,11 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::layout::Entry;
-use super::stale::is_ours;
+use super::stale::is_script_or_metadata;
 use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
 
-/// The scripts and metadata in a folder, in no order. Links are followed, hidden names are not looked at.
+/// The scripts and metadata in a folder, unordered. Symbolic links are followed, hidden names are skipped.
 pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {
     if !root.is_dir() {
         return Err(match std::fs::metadata(root) {
@@ -27,14 +27,14 @@ pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {
     for entry in walk.into_iter().filter_entry(|entry| visible(entry.file_name())) {
         let entry = match entry {
             Ok(entry) => entry,
-            // Emacs keeps its locks as links that point nowhere, `.#up.sql`.
+            // Emacs creates locks as symbolic links to nothing, such as `.#up.sql`.
             Err(error) if error.path().and_then(Path::file_name).is_some_and(|name| !visible(name)) => {
                 continue;
             }
             Err(error) => return Err(unreadable(root, error)),
         };
         let path = entry.path();
-        if entry.file_type().is_file() && is_ours(path) {
+        if entry.file_type().is_file() && is_script_or_metadata(path) {
             let bytes =
                 std::fs::read(path).map_err(|cause| Failure::Unreadable { path: path.to_owned(), cause })?;
             entries.push(Entry::new(relative(root, path)?, bytes));

@@ -1,24 +1,25 @@
 //! The layout of a folder of migrations, as a pure function of its files: [`migrations`].
 //!
 //! ```text
-//! <id>/up.sql                        a migration; its folder may lie in folders, its own name is the id
-//! <id>/down.sql                      undoes it
-//! <id>/migration.sql                 the same as up.sql, as Prisma has it, if the id begins with a version
-//! <id>/metadata.toml                 says what it needs; `docs/format.md` lists the keys
-//! <id>/up.sqlite.sql                 on SQLite, in place of up.sql; likewise down, postgres, mysql
+//! <id>/up.sql                        a migration; its folder may be nested, the folder's name is the id
+//! <id>/down.sql                      rolls it back
+//! <id>/migration.sql                 the same as up.sql, as Prisma names it, if the id begins with a version
+//! <id>/metadata.toml                 its metadata; `docs/format.md` lists the keys
+//! <id>/up.sqlite.sql                 on SQLite, instead of up.sql; likewise down, postgres, mysql
 //! <id>.sql                           a migration in one file
-//! <id>.up.sql, <id>.down.sql         one in two; each may name a database, <id>.up.sqlite.sql, <id>.sqlite.sql
-//! <id>.toml                          what those need
+//! <id>.up.sql, <id>.down.sql         a migration in two files; each may name a database, <id>.up.sqlite.sql, <id>.sqlite.sql
+//! <id>.toml                          the metadata of those
 //! sqlite/..., postgres/..., mysql/... at the root: all of this, for one kind of database
 //! ```
 //!
-//! `up`, `down`, `.sql`, `metadata.toml` and databases are recognised in any case; `sqlite3`, `postgresql` and `mariadb` are
-//! databases too. Names that begin with a dot are hidden, and files of other types are none of its business. Other `.sql` and
-//! `.toml` files beside an `up.sql`, and metadata that fits no script, are not read, and are reported ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
+//! `up`, `down`, `.sql`, `metadata.toml` and databases are recognised in any case; `sqlite3`, `postgresql` and
+//! `mariadb` are also names of databases. Names that begin with a dot are hidden, and files of other types are ignored.
+//! Other `.sql` and `.toml` files beside an `up.sql`, and metadata without a script, are not read, and are reported
+//! ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
 //!
-//! So are scripts that undo something and have none beside them that applies it, and what is laid out otherwise than most of the set and has
-//! no version: a `seed.sql` beside folders like `2026-01-05-120000_users`, a folder `archive` beside files like `1_users.sql`
-//! ([`Unread`]).
+//! Also not read and reported are ([`Unread`]): a down script without a script that applies the migration, and a file
+//! or folder without a version that is laid out differently from most of the set: a `seed.sql` beside folders like
+//! `2026-01-05-120000_users`, a folder `archive` beside files like `1_users.sql`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,9 +37,9 @@ mod file;
 pub use entry::Entry;
 use file::{File, Key, Kind, Place, Role, Text, malformed};
 
-/// The migrations that these files are, for the database of the backend `B`.
+/// Returns the migrations in these files, for the database of the backend `B`.
 ///
-/// `root` stands in front of the paths in messages; it may be empty.
+/// `root` is written before the paths in messages; it may be empty.
 ///
 /// # A folder and an overlay
 ///
@@ -58,9 +59,9 @@ use file::{File, Key, Kind, Place, Role, Text, malformed};
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Source`](crate::ErrorKind::Source), with the path and, where there is one, line and column: text that is
-/// not UTF-8 or holds a NUL, metadata without a script, an unknown key or a wrong type in metadata, an
-/// unknown database in `up.<database>.sql`. [`ErrorKind::Set`](crate::ErrorKind::Set): an id that is defined twice.
+/// [`ErrorKind::Source`](crate::ErrorKind::Source), with the path and, if known, line and column: text that is not
+/// UTF-8 or contains a NUL, metadata without a script, an unknown key or a wrong type in metadata, an unknown database
+/// in `up.<database>.sql`. [`ErrorKind::Set`](crate::ErrorKind::Set): an id that is defined twice.
 pub fn migrations<B: Backend>(
     root: &str,
     entries: impl IntoIterator<Item = Entry>,
@@ -69,19 +70,19 @@ pub fn migrations<B: Backend>(
     Ok(definitions(B::DIALECT, root, entries)?.into_iter().map(Migration::from).collect())
 }
 
-/// The migrations that these files are, for one kind of database.
+/// Returns the migrations in these files, for one kind of database.
 pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Result<Vec<ScriptMigration>> {
     let visible = |entry: &Entry| !entry.path.split('/').any(|part| part.starts_with('.'));
     let relative = |entry: Entry| match entry.path.strip_prefix("./") {
         Some(path) => Entry { path: path.to_owned(), ..entry },
         None => entry,
     };
-    // The order in which a file system lists its files must not decide anything.
+    // The result must not depend on the order in which a file system lists its files.
     let mut entries: Vec<Entry> = entries.into_iter().map(relative).filter(visible).collect();
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     let mut wrong = Vec::new();
     let mut files: Vec<File> =
-        entries.into_iter().filter_map(|entry| kept(File::new(own, root, entry), &mut wrong)).collect();
+        entries.into_iter().filter_map(|entry| or_collect(File::new(own, root, entry), &mut wrong)).collect();
     adopt_names(&mut files);
     let folders: BTreeSet<String> = files
         .iter()
@@ -89,7 +90,7 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
         .map(|file| file.folder.clone())
         .collect();
     let shapes = shapes(&files, &folders);
-    // Whoever describes a file means it to be a migration.
+    // A file that has metadata is meant to be a migration.
     let described: BTreeSet<Place> =
         files.iter().filter(|file| file.kind == Kind::FlatMetadata).map(File::place).collect();
 
@@ -106,19 +107,19 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
                 strays.push(file);
             }
             Kind::FlatMetadata => flat_metadata.push(file),
-            Kind::InFolder(_) | Kind::Flat(_) => _ = kept(add(&mut drafts, file), &mut wrong),
+            Kind::InFolder(_) | Kind::Flat(_) => _ = or_collect(add(&mut drafts, file), &mut wrong),
         }
     }
     for file in flat_metadata {
         match drafts.get_mut(&file.key()) {
             Some(draft) if draft.place == file.place() => {
-                _ = kept(draft.put(Role::Metadata, file), &mut wrong);
+                _ = or_collect(draft.put(Role::Metadata, file), &mut wrong);
             }
             _ => unused.push(file),
         }
     }
     for file in unused {
-        // Any other .toml file is somebody else's.
+        // Any other .toml file belongs to another program.
         if let Some(draft) = drafts.iter_mut().find_map(|(key, draft)| file.seems_part_of(key, draft)) {
             draft.unused.push(file.origin);
         }
@@ -128,18 +129,18 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
     for ((dialect, id), draft) in drafts {
         sets.entry(id).or_default().push((dialect, draft));
     }
-    // Of a migration with a malformed file, what is missing may be in that.
+    // If a migration has a malformed file, anything that it lacks may be in that file.
     let folders: BTreeSet<String> = wrong.iter().filter_map(|error| folder_of(error, root)).collect();
     let twice =
         |id: &str| wrong.iter().flat_map(MigrationError::problems).any(|problem| problem.migration == *id);
     sets.retain(|id, drafts| !twice(id) && !drafts.iter().any(|(_, draft)| folders.contains(&draft.place.0)));
-    let chosen = sets.into_iter().filter_map(|(id, drafts)| kept(choose(own, id, drafts), &mut wrong));
+    let chosen = sets.into_iter().filter_map(|(id, drafts)| or_collect(choose(own, id, drafts), &mut wrong));
     let mut migrations: Vec<ScriptMigration> = chosen.collect();
     add_strays(own, &mut migrations, strays);
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
 }
 
-/// Takes `<id>/migration.sql` for `<id>/up.sql` where that is not there.
+/// Uses `<id>/migration.sql` as `<id>/up.sql` where that does not exist.
 fn adopt_names(files: &mut [File]) {
     let is_up = |file: &&File| matches!(file.kind, Kind::InFolder(Role::Up(_)));
     let taken: BTreeSet<String> = files.iter().filter(is_up).map(|file| file.folder.clone()).collect();
@@ -152,15 +153,15 @@ fn adopt_names(files: &mut [File]) {
     }
 }
 
-/// How the migrations of a set are laid out that have a version in their name.
+/// How the migrations that have a version in their name are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Folders,
     Files,
 }
 
-/// How a set is laid out, in each folder for one kind of database: if the migrations with a version that are laid out so are more than all
-/// that are laid out otherwise, with and without one.
+/// How a set is laid out, in each folder for one kind of database. A layout is that of the set if more migrations with
+/// a version have it than there are migrations of the other layout, with and without a version.
 fn shapes(files: &[File], folders: &BTreeSet<String>) -> BTreeMap<Option<Dialect>, Shape> {
     let mut places = BTreeMap::<_, [BTreeMap<&str, bool>; 2]>::new();
     for file in files {
@@ -185,7 +186,8 @@ fn shapes(files: &[File], folders: &BTreeSet<String>) -> BTreeMap<Option<Dialect
     places.into_iter().filter_map(|(database, ids)| Some((database, shape(ids)?))).collect()
 }
 
-/// Adds what is laid out otherwise than the set: as a migration if another one needs it, else to be reported.
+/// Adds files that are laid out differently from the set: as a migration if another one needs it, otherwise to be
+/// reported.
 fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<File>) {
     let mut groups = BTreeMap::<(String, Place), Vec<File>>::new();
     for file in strays {
@@ -207,7 +209,7 @@ fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<F
         if let Some(known) = migrations.iter_mut().find(|migration| migration.meta.id == *id) {
             match known.meta.unread {
                 None => known.meta.unused_files.push(origin),
-                // Another one of the same name is known by its place.
+                // Another one with the same name is identified by its path.
                 Some(_) => migrations.push(not_read(origin.clone(), why, origin)),
             }
             continue;
@@ -218,7 +220,7 @@ fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<F
         let is_needed = needed.iter().any(|needed| *needed == *id);
         migrations.push(match read.and_then(|()| choose(own, id.clone(), drafts)) {
             Ok(migration) if is_needed => migration,
-            // A database may have a record of it, and its way back is then still one.
+            // A database may have a record of it, and can then still use its down script.
             Ok(mut migration) => {
                 migration.meta.unread = Some(why);
                 migration
@@ -228,21 +230,21 @@ fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<F
     }
 }
 
-/// Files that are reported and not run.
+/// A migration that is reported and does not run.
 fn not_read(id: String, why: Unread, origin: String) -> ScriptMigration {
     let meta = Meta::new(id.into(), false, Origin::File(origin.into()));
     ScriptMigration { meta: Meta { unread: Some(why), ..meta }, up: Cow::Borrowed(""), down: None }
 }
 
-/// The folder of the file that an error is about, from the root of the set.
+/// The folder of the file that an error is about, relative to the root of the set.
 fn folder_of(error: &MigrationError, root: &str) -> Option<String> {
     let origin = &error.location()?.origin;
     let path = origin.strip_prefix(root.trim_end_matches('/')).unwrap_or(origin).trim_start_matches('/');
     Some(path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned())
 }
 
-/// What came of a file; what is wrong with it is kept with all that is wrong with others.
-fn kept<T>(outcome: Result<T>, wrong: &mut Vec<MigrationError>) -> Option<T> {
+/// Returns the result for a file, or adds its error to those of other files.
+fn or_collect<T>(outcome: Result<T>, wrong: &mut Vec<MigrationError>) -> Option<T> {
     outcome.map_err(|error| wrong.push(error)).ok()
 }
 /// The files of one migration.
@@ -269,7 +271,7 @@ impl Draft {
         self.texts.keys().any(|role| matches!(role, Role::Up(_)))
     }
 
-    /// Takes the script for a database: the overlay for it, or the plain one.
+    /// Removes and returns the script for a database: the overlay for it, or the plain one.
     fn take(&mut self, role: fn(Option<Dialect>) -> Role, dialect: Dialect) -> Option<Text> {
         let overlay = self.texts.remove(&role(Some(dialect)));
         overlay.or_else(|| self.texts.remove(&role(None)))
@@ -277,7 +279,7 @@ impl Draft {
 }
 
 impl File {
-    /// Whether it has no version, and is laid out otherwise than the migrations around it that have one.
+    /// Whether it has no version, and is laid out differently from the migrations around it that have one.
     fn is_stray(&self, shape: Option<&Shape>) -> bool {
         let is_other = matches!(
             (&self.kind, shape),
@@ -286,7 +288,7 @@ impl File {
         is_other && !MigrationId::from(self.id.as_str()).has_version()
     }
 
-    /// Whether an author could believe that this file, which nothing reads, belongs to a migration.
+    /// The draft, if its author could assume that this file, which is not read, belongs to it.
     fn seems_part_of<'d>(&self, (_, id): &Key, draft: &'d mut Draft) -> Option<&'d mut Draft> {
         let stem = self.id.to_lowercase();
         let stem = stem.strip_suffix(".up").or_else(|| stem.strip_suffix(".down")).unwrap_or(&stem);
@@ -309,7 +311,7 @@ fn add(drafts: &mut BTreeMap<Key, Draft>, file: File) -> Result<()> {
     draft.put(role, file)
 }
 
-/// Of the files of one id, those for a kind of database.
+/// Chooses those files of one id that are for a kind of database.
 fn choose(own: Dialect, id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Result<ScriptMigration> {
     let is_metadata = |draft: &Draft| draft.texts.keys().all(|role| *role == Role::Metadata);
     if let Some((_, draft)) = drafts.iter().find(|(_, draft)| is_metadata(draft)) {
@@ -321,7 +323,7 @@ fn choose(own: Dialect, id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Re
     if drafts.is_empty() {
         return Ok(not_read(id, Unread::NothingToUndo, undoing.into_iter().next().unwrap_or_default()));
     }
-    // The database's own folder wins over the common one.
+    // The database's own folder has precedence over the common one.
     drafts.sort_by_key(|(folder, _)| *folder != Some(own));
     let mut databases = Vec::new();
     let mut chosen = None;
@@ -329,7 +331,7 @@ fn choose(own: Dialect, id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Re
         if folder.is_some_and(|folder| folder != own) {
             databases.extend(*folder);
         } else if chosen.is_some() {
-            // The common folder, beside the database's own.
+            // This is the common folder, and the database's own was used.
         } else if let Some(up) = draft.take(Role::Up, own) {
             let down = draft.take(Role::Down, own);
             chosen = Some((up, down, draft.texts.remove(&Role::Metadata), std::mem::take(&mut draft.unused)));
@@ -344,14 +346,14 @@ fn choose(own: Dialect, id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Re
         let mut common = drafts.into_iter().find(|(folder, _)| folder.is_none()).map(|(_, draft)| draft);
         let metadata = metadata.or_else(|| common.as_mut()?.texts.remove(&Role::Metadata));
         if down.is_none() {
-            // Half of a migration from each folder would be nobody's intention.
+            // Nobody intends to combine halves of a migration from two folders.
             let left = common.and_then(|mut draft| draft.take(Role::Down, own));
             unused.extend(left.map(|down| down.origin));
         }
         unused.extend(undoing);
         return assemble(own, id, up, down, metadata, unused);
     }
-    // It is for other databases only. It stays in the set, for the plan to say so, and never runs here.
+    // It is for other databases only. It stays in the set so that the plan can report it, and never runs here.
     let elsewhere = drafts.into_iter().find_map(|(_, mut draft)| {
         let role = *draft.texts.keys().find(|role| matches!(role, Role::Up(_)))?;
         let up = draft.texts.remove(&role)?;
@@ -360,7 +362,7 @@ fn choose(own: Dialect, id: String, drafts: Vec<(Option<Dialect>, Draft)>) -> Re
     match elsewhere {
         Some((up, metadata, unused)) => {
             let mut migration = assemble(own, id, up, None, metadata, unused)?;
-            // Whatever the metadata says: here is no script of it.
+            // This replaces what the metadata says, because there is no script for this database.
             migration.meta.databases = databases;
             Ok(migration)
         }
@@ -385,7 +387,7 @@ fn assemble(
     Ok(ScriptMigration { meta, up: up.text, down })
 }
 
-/// Two definitions of one id.
+/// The error for two definitions of one id.
 fn twice(id: &str, first: &str, second: &str) -> MigrationError {
     Failure::Set(vec![defined_twice(&id.into(), first, second)]).into()
 }

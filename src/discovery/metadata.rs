@@ -14,7 +14,7 @@ use crate::location::Location;
 use crate::migration::Meta;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
-/// The file as its author writes it. A key that is not here is an error.
+/// The keys of the file. An unknown key is an error.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
@@ -50,7 +50,7 @@ enum Allowed {
     Destructive,
 }
 
-/// Adds what a metadata file says to what is known of its migration.
+/// Adds the content of a metadata file to the metadata of its migration.
 pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> Result<()> {
     let text = without_bom(text);
     let wrong = |what: String, span: Option<Range<usize>>| -> MigrationError {

@@ -24,7 +24,7 @@ mod settings;
 pub use manifest::{Manifest, ManifestFile};
 pub use settings::RemoteMigrations;
 
-/// Headers that are the transport's own.
+/// Headers that only the transport may set.
 const OWN_HEADERS: [&str; 9] = [
     "accept-encoding",
     "connection",
@@ -42,7 +42,7 @@ impl RemoteMigrations {
         address.is_loopback() || self.plain_hosts.iter().any(|host| host == address.host())
     }
 
-    /// The URL, if it may be asked.
+    /// The URL, if requests to it are allowed.
     fn address(&self) -> Result<Address, RemoteError> {
         let shown = presentable(&self.url);
         let place = format!("`{}`", Shown(&shown));
@@ -105,7 +105,7 @@ impl<B: Backend> MigrationSource<B> for RemoteMigrations {
     }
 }
 
-/// The certificates in a PEM text, if there is one and nothing is malformed.
+/// The certificates in a PEM text, or `None` if it has none or is malformed.
 fn certificates(pem: &[u8]) -> Option<Vec<Certificate<'static>>> {
     let mut found = Vec::new();
     for item in parse_pem(pem) {

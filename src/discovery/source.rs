@@ -1,4 +1,4 @@
-//! [`MigrationSource`]: somewhere migrations come from.
+//! [`MigrationSource`]: a source of migrations.
 
 use super::compiled::CompiledMigrations;
 use crate::backend::Backend;
@@ -7,9 +7,9 @@ use crate::backend::Sqlite;
 use crate::error::Result;
 use crate::migration::Migration;
 
-/// Somewhere migrations come from: a folder, a registry, a list, anything that can make [`Migration`]s.
+/// A source of migrations: a folder, a registry, a list, or anything else that can return [`Migration`]s.
 ///
-/// A source promises no order; dependencies and ids decide it, so sources can be combined.
+/// A source guarantees no order; dependencies and ids decide the order, so sources can be combined.
 ///
 /// # A library's migrations beside the application's
 ///
@@ -34,7 +34,7 @@ pub trait MigrationSource<
     /// All migrations of the source.
     ///
     /// # Errors
-    /// If the source cannot be read, or something in it is malformed: an error that names the place.
+    /// The source cannot be read, or something in it is malformed. The error names the place.
     fn migrations(&self) -> Result<Vec<Migration<B>>>;
 
     /// The set, if a build script has ordered and hashed it.
@@ -43,7 +43,7 @@ pub trait MigrationSource<
         None
     }
 
-    /// This source and another, as one.
+    /// Combines this source with another one.
     fn and<S: MigrationSource<B>>(self, other: S) -> Combined<Self, S>
     where
         Self: Sized,
@@ -52,7 +52,7 @@ pub trait MigrationSource<
     }
 }
 
-/// Two sources as one; made by [`MigrationSource::and`].
+/// Two sources combined into one by [`MigrationSource::and`].
 #[derive(Debug, Clone, Copy)]
 pub struct Combined<S, T>(S, T);
 

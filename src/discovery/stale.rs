@@ -1,4 +1,4 @@
-//! Whether a folder is still what was compiled into the program: [`refuse`]
+//! Whether a folder still matches what was compiled into the program: [`refuse`]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,14 +7,14 @@ use crate::checksum::Checksum;
 use crate::error::{Failure, Result};
 use crate::location::Location;
 
-/// How many levels deep it looks: a link may lead back.
+/// The maximum depth of folders that are read, because a symbolic link may lead back.
 const DEEPEST: usize = 16;
 
-/// Cargo compares times, and a file can be copied with its old time.
+/// Cargo compares modification times, and a file can be copied with its old time.
 const REMEDY: &str = "build it again, and if that changes nothing, `touch build.rs` first";
 
-/// Refuses a folder that holds other scripts or metadata than these. A folder that is not there, or cannot be read, is no error: the
-/// program may have been taken to another machine.
+/// Refuses a folder whose scripts or metadata differ from these. A folder that does not exist or cannot be read is not
+/// an error, because the program may run on another machine.
 ///
 /// # Errors
 /// A file was added, changed or removed.
@@ -23,7 +23,7 @@ pub(super) fn refuse<P: AsRef<str>>(
     files: impl IntoIterator<Item = (P, [u8; 32])>,
 ) -> Result<()> {
     let mut found = BTreeMap::new();
-    if folder.is_empty() || look(Path::new(folder), "", 0, &mut found).is_err() {
+    if folder.is_empty() || find_hashes(Path::new(folder), "", 0, &mut found).is_err() {
         return Ok(());
     }
     let differs = |(path, what)| {
@@ -33,7 +33,7 @@ pub(super) fn refuse<P: AsRef<str>>(
     };
     for (path, hash) in files {
         let path = path.as_ref();
-        // Hidden files are no part of a set.
+        // Hidden files are not part of a set.
         if path.split('/').any(|part| part.starts_with('.')) {
             continue;
         }
@@ -46,8 +46,8 @@ pub(super) fn refuse<P: AsRef<str>>(
     found.into_keys().next().map_or(Ok(()), |path| differs((path, "added")))
 }
 
-/// The hash of each script and metadata file, by its path from the root.
-fn look(
+/// Finds the hash of each script and metadata file, by its path relative to the root.
+fn find_hashes(
     folder: &Path,
     inside: &str,
     depth: usize,
@@ -65,16 +65,16 @@ fn look(
             if depth == DEEPEST {
                 return Err(std::io::Error::other("it is too deep to be looked at"));
             }
-            look(&path, &below, depth + 1, found)?;
-        } else if metadata.is_file() && is_ours(&path) {
+            find_hashes(&path, &below, depth + 1, found)?;
+        } else if metadata.is_file() && is_script_or_metadata(&path) {
             found.insert(below, Checksum::of_bytes(std::fs::read(&path)?));
         }
     }
     Ok(())
 }
 
-/// Scripts and metadata. A folder may hold anything else.
-pub(super) fn is_ours(path: &Path) -> bool {
+/// Whether a file is a script or metadata. A folder may contain any other files.
+pub(super) fn is_script_or_metadata(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         extension.eq_ignore_ascii_case("sql") || extension.eq_ignore_ascii_case("toml")
     })

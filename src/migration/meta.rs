@@ -1,4 +1,4 @@
-//! [`Meta`]: what is known of a migration without its scripts.
+//! [`Meta`]: what is known about a migration, except its scripts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,13 +13,13 @@ use crate::problem::ProblemKind;
 use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, ScriptOptions};
 use crate::transaction_fit::TransactionFit;
 
-/// Everything the planner knows of a migration: all but its scripts.
+/// Everything that the planner knows about a migration, except its scripts.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Meta {
-    /// Its name and identity.
+    /// Its unique name.
     pub id: MigrationId,
-    /// What it does, in a line.
+    /// What it does, in one line.
     pub description: Option<Cow<'static, str>>,
     /// Migrations that must be applied before it.
     pub depends_on: Vec<MigrationId>,
@@ -29,35 +29,36 @@ pub struct Meta {
     pub databases: Vec<Dialect>,
     /// The environments it is for; empty means all.
     pub environments: Vec<String>,
-    /// Whether it runs in a transaction, as far as its author says.
+    /// Whether it runs in a transaction, as its author specified.
     pub atomicity: Atomicity,
-    /// Which enforcement of foreign keys it runs under.
+    /// How foreign keys are enforced while it runs.
     pub foreign_keys: ForeignKeys,
     /// Whether foreign key actions may change rows of other tables.
     pub cascade: Cascade,
-    /// Whether its author says that what it takes away is meant to go.
+    /// Whether it declares that it drops or deletes data on purpose.
     pub data_loss: DataLoss,
-    /// Checksums of earlier texts of its script that are as good as this one.
+    /// Checksums of earlier texts of its script that are accepted like that of the current text.
     pub accepted: Vec<Checksum>,
-    /// The checksum of its script; of code, that of its revision, if it has one.
+    /// The checksum of its script; for code, the checksum of its revision, if it has one.
     pub checksum: Option<Checksum>,
-    /// Whether it can be undone.
+    /// Whether it can be rolled back.
     pub is_reversible: bool,
     /// Where it is defined.
     pub origin: Origin,
-    /// Where the script that undoes it is, if that is another place.
+    /// Where its down script is, if that is a different place.
     pub down_origin: Option<Origin>,
-    /// Files that lie beside its script and that nothing reads.
+    /// Files beside its script that are not read.
     pub unused_files: Vec<String>,
-    /// Why the files that have its name are no migration. Then it does not run; it is in the set to be reported.
+    /// Why the files with its name are not a migration, if they are not. It then does not run and is in the set only to
+    /// be reported.
     pub unread: Option<Unread>,
 }
 
-/// Why files of a folder are no migration, though their names could be those of one.
+/// Why files of a folder are not a migration although their names could be those of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unread {
-    /// There is a script that undoes it, and none that applies it.
+    /// There is a down script, but no script that applies the migration.
     NothingToUndo,
     /// It is a file without a version in its name, and the migrations beside it are folders with versions.
     FileBesideFolders,
@@ -66,7 +67,7 @@ pub enum Unread {
 }
 
 impl Meta {
-    /// What is known of a migration of which nothing is said.
+    /// Metadata with default values.
     pub(crate) const fn new(id: MigrationId, is_reversible: bool, origin: Origin) -> Self {
         Self {
             id,
@@ -89,14 +90,14 @@ impl Meta {
         }
     }
 
-    /// Notes the checksum of the script, unless it is known or nothing reads it.
+    /// Sets the checksum of the script, unless it is already set or the migration is not read.
     pub(super) fn hash(&mut self, script: &str) {
         if self.checksum.is_none() && self.unread.is_none() {
             self.checksum = Some(Checksum::of(script));
         }
     }
 
-    /// Why it does not run on a database in an environment, if it does not.
+    /// Why it does not run on a database in an environment, or `None` if it runs.
     pub(crate) fn excluded(&self, database: Dialect, environment: Option<&str>) -> Option<ProblemKind> {
         let is_for_database = self.databases.is_empty() || self.databases.contains(&database);
         let mut environments = self.environments.iter();
@@ -110,14 +111,14 @@ impl Meta {
         }
     }
 
-    /// How a script or code of it runs that fits into a transaction so, if it runs by itself.
+    /// How its script or code runs by itself, given how it fits into a transaction.
     pub(crate) fn options(&self, fit: &TransactionFit) -> ScriptOptions {
         let is_outside = matches!(fit, TransactionFit::Outside | TransactionFit::Either);
         let atomicity = if is_outside { Atomicity::NonTransactional } else { self.atomicity };
         ScriptOptions { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
     }
 
-    /// A place in the script of a direction, as far as it is known.
+    /// A position in the script of a direction, as far as it is known.
     pub(crate) fn located(&self, direction: Direction, text: Option<&str>, offset: Option<usize>) -> Place {
         let origin = self.origin_of(direction).to_string();
         match (text, offset) {

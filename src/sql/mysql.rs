@@ -1,9 +1,10 @@
-//! The statements of a MySQL or MariaDB script, cut as the client cuts it (`add_line` in `client/mysql.cc`), with two
-//! differences: the body of a routine and the inside of `/*! ... */` are not cut, with or without `DELIMITER`, and behind a
-//! `DELIMITER` line a semicolon still ends a statement that has no body, since a server takes one statement at a time.
+//! Splits a MySQL or MariaDB script into statements as the client does (`add_line` in `client/mysql.cc`), with two
+//! differences: the body of a routine and the inside of `/*! ... */` are not split, with or without `DELIMITER`; and
+//! after a `DELIMITER` line, a semicolon still ends a statement that has no body, because a server accepts one
+//! statement at a time.
 //!
-//! Strings are read with backslashes, as in every `sql_mode` but `NO_BACKSLASH_ESCAPES`. Every command of the client but
-//! `DELIMITER` is refused, `\G` and `\g` among them: a migration has nobody to show rows to.
+//! Strings have backslash escapes, as in every `sql_mode` except `NO_BACKSLASH_ESCAPES`. Every command of the client
+//! except `DELIMITER` is refused, including `\G` and `\g`, because a migration displays no rows.
 
 mod body;
 mod client;
@@ -21,7 +22,7 @@ use self::lexer::{Lexeme, Lexer};
 use super::Token;
 use super::pieces::{Extent, Piece, Refused};
 
-/// The statements of a script, in its order; or what in it is meant for the client alone.
+/// The statements of a script in order, or the part of it that is only for the client.
 pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
     let mut reader = Reader {
         lexer: Lexer::new(text),
@@ -30,7 +31,7 @@ pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
         pieces: Vec::new(),
     };
     while let Some((start, lexeme)) = reader.lexer.next(reader.extent.start().is_none()) {
-        reader.take(start, lexeme)?;
+        reader.read(start, lexeme)?;
     }
     reader.finish();
     Ok(reader.pieces)
@@ -44,39 +45,40 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, start: usize, lexeme: Lexeme<'a>) -> Result<(), Refused> {
+    fn read(&mut self, start: usize, lexeme: Lexeme<'a>) -> Result<(), Refused> {
         match lexeme {
             Lexeme::Delimiter => self.finish(),
             Lexeme::Version => self.extent.reach(start, self.lexer.offset()),
             Lexeme::Token(Token::Mark(b'\\')) => return Err(client::short_command(self.lexer.text(), start)),
             Lexeme::Token(Token::Mark(b';')) if self.semicolon_ends() => self.finish(),
-            // A semicolon before the delimiter, as in `END; //`, need not belong to the text.
-            Lexeme::Token(token @ Token::Mark(b';')) => self.body.take(token),
+            // A semicolon before the delimiter, as in `END; //`, need not be part of the text.
+            Lexeme::Token(token @ Token::Mark(b';')) => self.body.push(token),
             Lexeme::Token(Token::Word(word)) if self.extent.start().is_none() => self.begin(start, word)?,
             Lexeme::Token(token) => {
                 self.extent.reach(start, self.lexer.offset());
-                self.body.take(token);
+                self.body.push(token);
             }
         }
         Ok(())
     }
 
-    /// Behind a `DELIMITER` line what has a body is left to the delimiter alone: its author said where it ends.
+    /// Whether a semicolon ends the statement. After a `DELIMITER` line, only the delimiter ends a statement that has a
+    /// body, because its author specified the end.
     fn semicolon_ends(&self) -> bool {
         let is_trusted = self.lexer.has_own_delimiter() && self.body.is_compound() && !self.body.has_closed();
         !(is_trusted || self.body.is_open() || self.lexer.is_in_version())
     }
 
-    /// Takes the first word of a statement, which may be a command of the client.
+    /// Reads the first word of a statement, which may be a command of the client.
     fn begin(&mut self, start: usize, word: &'a str) -> Result<(), Refused> {
         if word.eq_ignore_ascii_case("delimiter") {
-            return self.lexer.take_delimiter(start);
+            return self.lexer.read_delimiter(start);
         }
         if let Some(refused) = client::command(word, start) {
             return Err(refused);
         }
         self.extent.reach(start, self.lexer.offset());
-        self.body.take(Token::Word(word));
+        self.body.push(Token::Word(word));
         Ok(())
     }
 

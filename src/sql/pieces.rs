@@ -1,32 +1,33 @@
-//! What cutting a script gives: its statements, or why it cannot be cut.
+//! The result of splitting a script: its statements, or why it cannot be split.
 
-/// One statement of a script, from its first token to its last: no semicolon and no comment around it.
+/// One statement of a script, from its first token to its last, without its semicolon and without comments around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece<'a> {
-    /// Where its first token stands, in bytes.
+    /// The offset of its first token in bytes.
     pub(crate) offset: usize,
-    /// The slice of the script.
+    /// Its text, a slice of the script.
     pub(crate) text: &'a str,
 }
 
-/// Where a statement begins, its number counted from 1; one behind the last is where the script ends.
+/// The offset where a statement begins, by its number from 1. The number after the last statement is the end of the
+/// script.
 pub(crate) fn offset_of(pieces: &[Piece<'_>], script: &str, statement: u32) -> Option<usize> {
     let place = usize::try_from(statement.checked_sub(1)?).ok()?;
     if place == pieces.len() { Some(script.len()) } else { pieces.get(place).map(|piece| piece.offset) }
 }
 
-/// Something in a script that no server understands, because it is meant for a command line client.
+/// A command in a script that no server understands, because it is for a command line client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// Where it stands, in bytes.
+    /// Its offset in bytes.
     pub(crate) offset: usize,
-    /// What it is, to go behind the place.
+    /// What it is, to be written after the place in a message.
     pub(crate) what: String,
     /// What the author can do.
     pub(crate) remedy: &'static str,
 }
 
-/// The statement that is being read, as far as its place goes.
+/// The start and end of the statement that is being read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extent {
     first: Option<usize>,
@@ -34,12 +35,12 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    /// Where the first token stands, if there was one.
+    /// The offset of the first token, if there was one.
     pub(super) const fn start(self) -> Option<usize> {
         self.first
     }
 
-    /// Takes what stands between two offsets into the statement.
+    /// Extends the statement by the text between two offsets.
     pub(super) fn reach(&mut self, start: usize, end: usize) {
         self.first.get_or_insert(start);
         self.end = end;
@@ -51,8 +52,9 @@ impl Extent {
     }
 }
 
-/// White space of both servers, and at the start of a statement the byte order mark: editors put it before a file, and files
-/// are joined. Also the vertical tab, which is a blank to PostgreSQL from 16 on and an error before.
+/// Removes leading white space of both servers, and at the start of a statement the byte order mark: editors write it
+/// at the start of a file, and a script may consist of joined files. The vertical tab is included, which is white space
+/// in PostgreSQL since 16 and an error before.
 pub(super) fn trim_blanks(text: &str, is_at_start: bool) -> &str {
     let is_blank =
         |c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c') || (is_at_start && c == '\u{feff}');

@@ -1,9 +1,9 @@
-//! The statements of a PostgreSQL script, cut as `psql` cuts it: by the rules of the server's lexer
-//! (`src/backend/parser/scan.l`) with parentheses and routine bodies counted (`src/fe_utils/psqlscan.l`).
+//! Splits a PostgreSQL script into statements as `psql` does: by the rules of the server's lexer
+//! (`src/backend/parser/scan.l`), counting parentheses and routine bodies (`src/fe_utils/psqlscan.l`).
 //!
-//! What the server would not understand either stays in one piece, so that the server says what is wrong. Where `psql`
-//! guesses a body's end from the number of words `BEGIN`, `CASE` and `END`, the grammar is asked instead: the `END` of a
-//! body stands behind a semicolon or `ATOMIC`, and that of a `CASE` never does.
+//! Text that the server would not understand either stays in one statement, so that the server reports the error.
+//! `psql` guesses the end of a body from the number of words `BEGIN`, `CASE` and `END`; this module uses the grammar
+//! instead: the `END` of a body follows a semicolon or `ATOMIC`, and the `END` of a `CASE` never does.
 
 mod lexer;
 mod settings;
@@ -14,7 +14,7 @@ use self::lexer::Lexer;
 use super::Token;
 use super::pieces::{Extent, Piece, Refused};
 
-/// The statements of a script, in its order; or what in it is meant for `psql` alone.
+/// The statements of a script in order, or the part of it that is only for `psql`.
 pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
     let mut reader = Reader {
         lexer: Lexer::new(text),
@@ -23,7 +23,7 @@ pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
         pieces: Vec::new(),
     };
     while let Some((start, token)) = reader.lexer.next(reader.statement.extent.start().is_none()) {
-        reader.take(start, token)?;
+        reader.read(start, token)?;
     }
     reader.finish();
     Ok(reader.pieces)
@@ -37,7 +37,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, start: usize, token: Token<'a>) -> Result<(), Refused> {
+    fn read(&mut self, start: usize, token: Token<'a>) -> Result<(), Refused> {
         if token == Token::Mark(b'\\') {
             return Err(meta_command(self.lexer.text(), start));
         }
@@ -45,11 +45,11 @@ impl<'a> Reader<'a> {
             self.finish();
             return Ok(());
         }
-        // The semicolons of what is never closed need not belong to its text.
+        // A semicolon that does not end the statement is part of it only if another token follows.
         if token != Token::Mark(b';') {
             self.statement.extent.reach(start, self.lexer.offset());
         }
-        self.statement.take(token);
+        self.statement.push(token);
         match self.statement.extent.start() {
             Some(offset) if self.statement.copies_from_client => Err(copy(offset)),
             _ => Ok(()),
@@ -66,19 +66,19 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What must be known of a statement to find its end.
+/// What must be known about a statement to find its end.
 #[derive(Default)]
 struct Statement<'a> {
     extent: Extent,
     first: Option<Token<'a>>,
-    /// How many tokens it has.
+    /// The number of its tokens.
     len: usize,
-    /// Whether it began with `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`: nothing else has such a body.
-    makes_routine: bool,
+    /// Whether it begins with `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`: only such a statement has a body.
+    creates_routine: bool,
     previous: Option<Token<'a>>,
-    /// How many parentheses are open: `CREATE RULE ... DO (a; b)`.
+    /// The number of open parentheses: `CREATE RULE ... DO (a; b)`.
     depth: usize,
-    /// Whether the last token stands between `BEGIN ATOMIC` and its `END`.
+    /// Whether the last token is between `BEGIN ATOMIC` and its `END`.
     is_in_body: bool,
     copies_from_client: bool,
 }
@@ -88,22 +88,22 @@ impl<'a> Statement<'a> {
         self.depth == 0 && !self.is_in_body
     }
 
-    fn take(&mut self, token: Token<'a>) {
+    fn push(&mut self, token: Token<'a>) {
         match token {
             Token::Mark(b'(') => self.depth += 1,
             Token::Mark(b')') => self.depth = self.depth.saturating_sub(1),
-            Token::Word(_) if token.is("atomic") && self.was("begin") && self.makes_routine => {
+            Token::Word(_) if token.is("atomic") && self.was("begin") && self.creates_routine => {
                 self.is_in_body = true;
             }
             Token::Word(_) if token.is("end") && self.is_in_body => {
                 self.is_in_body = !(self.previous == Some(Token::Mark(b';')) || self.was("atomic"));
             }
-            // The grammar allows both words, and both mean the client.
+            // The grammar allows both words, and both refer to the client.
             Token::Word(_) if (token.is("stdin") || token.is("stdout")) && self.was("from") => {
                 self.copies_from_client = self.depth == 0 && self.first.is_some_and(|first| first.is("copy"));
             }
             Token::Word(_) if (token.is("function") || token.is("procedure")) && self.len < 4 => {
-                self.makes_routine = self.first.is_some_and(|first| first.is("create"));
+                self.creates_routine = self.first.is_some_and(|first| first.is("create"));
             }
             _ => {}
         }
@@ -117,7 +117,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The server has no use for a backslash outside quotes, so each is a command of `psql`, `\;` and `\gset` too.
+/// The server accepts no backslash outside quotes, so each one is a command of `psql`, including `\;` and `\gset`.
 fn meta_command(text: &str, offset: usize) -> Refused {
     let command: String = text[offset..].chars().take_while(|c| !c.is_whitespace()).take(20).collect();
     Refused {

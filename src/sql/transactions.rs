@@ -1,51 +1,51 @@
-//! How a script handles transactions: [`shape`] reads it off what each of its statements does to one.
+//! How a script handles transactions: [`shape`] derives it from what each statement does to a transaction.
 
-/// What a statement does to a transaction, as far as its first words say.
+/// What a statement does to a transaction, as far as its first words show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Control {
     /// It begins a transaction.
     Begins,
-    /// It begins one that is not like the engine's: with an isolation level.
+    /// It begins a transaction unlike the engine's: with an isolation level.
     BeginsOwn,
-    /// It is about how the next transaction is, or the one it is in: an isolation level.
+    /// It sets the isolation level of the current or the next transaction.
     Isolates,
-    /// From here on transactions begin and end by themselves, or no longer do.
+    /// From here on, transactions begin and end automatically, or no longer do.
     Chains,
-    /// It ends one, and keeps what was done.
+    /// It commits a transaction.
     Commits,
-    /// It ends one in another way: it takes back what was done, or begins the next one.
+    /// It ends a transaction in another way: it rolls it back, or begins the next one.
     Ends,
-    /// It sets a savepoint, which outside a transaction can begin one.
+    /// It sets a savepoint, which can begin a transaction if none is open.
     Saves,
-    /// It sets something of the session.
+    /// It changes a session setting.
     Sets,
-    /// It sets something that cannot always be set in a transaction.
+    /// It changes a setting that cannot always be changed in a transaction.
     SetsOutside,
-    /// It sets something that cannot be set in a transaction.
+    /// It changes a setting that cannot be changed in a transaction.
     SetsOnlyOutside,
     /// It cannot run in a transaction.
     Refuses,
-    /// Any other.
+    /// Any other statement.
     Other,
 }
 
 /// How a script handles transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// It leaves them to who runs it.
+    /// It leaves transactions to its caller.
     Plain,
-    /// It is one transaction, which these two of its statements begin and end. Around them are at most settings of the session.
+    /// It is one transaction, begun and ended by these two statements. Outside them, it has at most session settings.
     One(Ends),
-    /// It is one transaction, and around it are settings that cannot be in one.
+    /// It is one transaction, and outside it are settings that cannot be changed in a transaction.
     Surrounded,
-    /// Each transaction that it begins it ends.
+    /// It ends every transaction that it begins.
     Own,
-    /// It ends a transaction that it did not begin, and at its end begins one that it does not end. So a script gets out of the transaction of
-    /// who runs it.
+    /// It ends a transaction that it did not begin, and finally begins one that it does not end. A script does this to
+    /// leave the transaction of its caller.
     Escapes(Ends),
-    /// It begins one that it does not end, at this statement.
+    /// It begins a transaction at this statement and does not end it.
     Unfinished(u32),
-    /// It ends one that it did not begin, or begins one inside another, at this statement.
+    /// At this statement, it ends a transaction that it did not begin, or begins one inside another.
     Unmatched(u32),
 }
 
@@ -63,7 +63,7 @@ impl Ends {
     }
 }
 
-/// How a script handles transactions whose statements do this.
+/// How a script with these statements handles transactions.
 pub(crate) fn shape(statements: &[Control]) -> Shape {
     let controls: Vec<(u32, Control)> = (1..)
         .zip(statements.iter().copied())
@@ -93,7 +93,7 @@ pub(crate) fn shape(statements: &[Control]) -> Shape {
         }
     }
     let begins = |control| matches!(control, Control::Begins | Control::BeginsOwn);
-    // As it would be behind the BEGIN of who runs it.
+    // As if the script ran after the `BEGIN` of its caller.
     let escapes = first_is == Control::Commits
         && last_is == Control::Begins
         && controls.windows(2).all(|two| begins(two[0].1) != begins(two[1].1));

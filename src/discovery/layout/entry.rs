@@ -1,4 +1,4 @@
-//! [`Entry`]: a file as it is found.
+//! [`Entry`]: a file of a set.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A file of a set, and what it is by its name.
+//! A file of a set, and its kind by its name.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use crate::discovery::database::dialect;
 use crate::error::{Failure, MigrationError, Result, refuse_nul};
 use crate::location::Location;
 
-/// The database of the folder at the root, and an id: what may be defined only once.
+/// The database of the folder at the root, and an id: each pair may be defined only once.
 pub(super) type Key = (Option<Dialect>, String);
 
-/// A folder, and an id if the migration is not all of the folder.
+/// A folder, and an id unless the folder is the migration.
 pub(super) type Place = (String, Option<String>);
 
 /// What a file is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `up.sql`, `down.postgres.sql`, `metadata.toml`: part of the migration its folder is.
+    /// `up.sql`, `down.postgres.sql`, `metadata.toml`: part of the migration that its folder is.
     InFolder(Role),
     /// `<id>.sql`, `<id>.down.sql`
     Flat(Role),
-    /// `<id>.toml`, if there is such an id
+    /// `<id>.toml`, if that id exists
     FlatMetadata,
     Other,
 }
@@ -36,9 +36,9 @@ pub(super) enum Role {
 pub(super) struct File {
     pub(super) origin: String,
     pub(super) database: Option<Dialect>,
-    /// The path of the folder it lies in, from the root.
+    /// The path of its folder, relative to the root.
     pub(super) folder: String,
-    /// Of a migration, its id; of another file, nothing of interest.
+    /// The id, if it is part of a migration; otherwise it has no meaning.
     pub(super) id: String,
     pub(super) kind: Kind,
     pub(super) bytes: Cow<'static, [u8]>,
@@ -99,7 +99,7 @@ impl File {
     }
 }
 
-/// The kind of a file, and the id that its name would be.
+/// The kind of a file, and the id in its name.
 fn classify(own: Dialect, name: &str) -> Result<(Kind, &str), String> {
     let Some((stem, extension)) = name.rsplit_once('.') else { return Ok((Kind::Other, "")) };
     if name.eq_ignore_ascii_case("metadata.toml") {

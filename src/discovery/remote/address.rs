@@ -1,13 +1,13 @@
-//! [`Address`]: a URL, as far as fetching files needs one.
+//! [`Address`]: the parts of a URL that are needed to fetch files.
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An absolute URL with `https` or `http`. Its query can be a secret, so it is sent and never shown.
+/// An absolute URL with `https` or `http`. Its query may be a secret, so it is sent and never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) is_plain: bool,
-    /// In lower case; of IPv6 with its brackets.
+    /// In lower case; an IPv6 address with its brackets.
     host: String,
     port: u16,
     path: String,
@@ -15,10 +15,10 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// The longest that is followed or given.
+    /// The maximum length of a URL, configured or from a redirect, in bytes.
     const LONGEST: usize = 4096;
 
-    /// Reads a URL, or says what is wrong with it.
+    /// Parses a URL, or returns what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         if text.len() > Self::LONGEST {
             return Err("it is longer than 4096 bytes");
@@ -47,7 +47,7 @@ impl Address {
         Ok(Self { is_plain, host: host.to_ascii_lowercase(), port, path: without_dots(&path), query })
     }
 
-    /// Where a redirect from here leads.
+    /// The target of a redirect from this address.
     pub(super) fn join(&self, location: &str) -> Result<Self, &'static str> {
         let scheme = location.find(':').filter(|&end| {
             location[..end].chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) && end > 0
@@ -71,7 +71,7 @@ impl Address {
         Ok(Self { path: without_dots(&path), query, ..self.clone() })
     }
 
-    /// A file beside this one, by its path in the folder. The query stays.
+    /// The address of a file beside this one, by its path in the folder. The query is kept.
     pub(super) fn beside(&self, path: &str) -> Self {
         let mut whole = self.folder().to_owned();
         for byte in path.bytes() {
@@ -89,7 +89,7 @@ impl Address {
         Self { path: self.folder().trim_end_matches('/').to_owned(), ..self.clone() }.to_string()
     }
 
-    /// All of it, to be asked for.
+    /// The whole URL, for a request.
     pub(super) fn uri(&self) -> String {
         match &self.query {
             Some(query) => format!("{self}?{query}"),
@@ -97,7 +97,7 @@ impl Address {
         }
     }
 
-    /// Whether it is the same server, to which the same may be told.
+    /// Whether both are on the same server, so that credentials may be sent.
     pub(super) fn is_server_of(&self, other: &Self) -> bool {
         (self.is_plain, &self.host, self.port) == (other.is_plain, &other.host, other.port)
     }
@@ -115,13 +115,13 @@ impl Address {
         if self.is_plain { "http" } else { "https" }
     }
 
-    /// With the slash behind it.
+    /// The path of the folder, including its last slash.
     fn folder(&self) -> &str {
         self.path.rfind('/').map_or("/", |end| &self.path[..=end])
     }
 }
 
-/// Without the query.
+/// Writes the URL without its query.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme(), self.host)?;
@@ -139,7 +139,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What can be shown of a text that is no address: no query, and no password.
+/// The part of an invalid URL that can be shown: without query and password.
 pub(super) fn presentable(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
     match text.rsplit_once('@') {
@@ -160,7 +160,7 @@ fn is_host(host: &str) -> bool {
     }
 }
 
-/// Path and query, with what cannot stand in a URL in percents.
+/// Path and query, with percent-encoding for characters that a URL cannot contain.
 fn parts(text: &str) -> (String, Option<String>) {
     let text = text.split('#').next().unwrap_or_default();
     let (path, query) = match text.split_once('?') {
@@ -182,7 +182,7 @@ fn encoded(text: &str) -> String {
     out
 }
 
-/// A path from the root, with `.` and `..` carried out.
+/// An absolute path, with `.` and `..` resolved.
 fn without_dots(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut parts = path.split('/').peekable();
@@ -197,7 +197,7 @@ fn without_dots(path: &str) -> String {
                     kept.push("");
                 }
             }
-            // What the path begins with.
+            // The empty part before the first slash.
             "" if kept.is_empty() && !is_last => {}
             part => kept.push(part),
         }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_leads_where_a_browser_goes() {
+    fn redirects_are_resolved_as_browsers_resolve_them() {
         let from = Address::parse("https://h/a/b/manifest.json?q=1").unwrap();
         for (location, expected) in [
             ("/x", "https://h/x"),

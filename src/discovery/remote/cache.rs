@@ -1,4 +1,4 @@
-//! [`Cache`]: what was fetched, by its hash.
+//! [`Cache`]: fetched files, by their hashes.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -12,15 +12,15 @@ use crate::error::{Failure, Result};
 use crate::location::Location;
 use crate::remedy::Remedy;
 
-/// A folder with the files that were fetched, and for each URL the manifest that was used last. Nothing in it is believed
-/// unless its hash fits, and each file appears whole or not at all.
+/// A folder with the files that were fetched and, for each URL, the manifest that was used last. A file is used only if
+/// its hash matches, and is written completely or not at all.
 pub(super) struct Cache<'a> {
     folder: &'a Path,
-    /// The file that says which manifest is the one of this URL.
+    /// The file that names the manifest of this URL.
     pointer: PathBuf,
 }
 
-/// A manifest as it came.
+/// A manifest as it was received.
 #[derive(PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) bytes: Vec<u8>,
@@ -43,7 +43,7 @@ impl<'a> Cache<'a> {
         self.folder
     }
 
-    /// The manifest of last time, if it is whole and of no more bytes than these.
+    /// The manifest that was used last, if it is complete and has at most `most` bytes.
     pub(super) fn manifest(&self, most: u64) -> Option<Kept> {
         let pointer: Pointer = serde_json::from_slice(&read(&self.pointer, 16 * 1024)?).ok()?;
         let sha256 = pointer.manifest.parse().ok()?;
@@ -51,18 +51,18 @@ impl<'a> Cache<'a> {
         (Checksum::of_bytes(&bytes) == sha256).then_some(Kept { bytes, etag: pointer.etag })
     }
 
-    /// The file with this hash and size, if it is whole.
+    /// The file with this hash and size, if it is complete.
     pub(super) fn file(&self, sha256: Checksum, size: u64) -> Option<Vec<u8>> {
         let bytes = read(&self.file_path(sha256), size)?;
         (bytes.len() as u64 == size && Checksum::of_bytes(&bytes) == sha256).then_some(bytes)
     }
 
-    /// Keeps a file, whose hash was verified.
+    /// Stores a file whose hash was verified.
     pub(super) fn keep_file(&self, sha256: Checksum, bytes: &[u8]) -> Result<()> {
         self.write(&self.file_path(sha256), bytes)
     }
 
-    /// Keeps the manifest, all of whose files are kept.
+    /// Stores the manifest after all its files are stored.
     pub(super) fn keep_manifest(&self, kept: &Kept) -> Result<()> {
         let sha256 = Checksum::of_bytes(&kept.bytes);
         self.keep_file(sha256, &kept.bytes)?;
@@ -82,7 +82,7 @@ impl<'a> Cache<'a> {
             file.write_all(bytes)?;
             match file.persist(path) {
                 Ok(_) => Ok(()),
-                // On some systems a file that another program reads cannot be replaced. It is the same.
+                // On some systems, a file that another program reads cannot be replaced. It has the same content.
                 Err(_) if read(path, bytes.len() as u64).is_some_and(|there| there == bytes) => Ok(()),
                 Err(error) => Err(error.error),
             }
@@ -100,7 +100,7 @@ impl<'a> Cache<'a> {
     }
 }
 
-/// A folder that other users cannot change: who can change the manifest in it changes what runs.
+/// Creates a folder that other users cannot change: whoever can change the manifest in it changes what runs.
 fn make_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -109,9 +109,9 @@ fn make_private(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// A file of no more bytes than these. What cannot be read is not there.
+/// Reads a file of at most `most` bytes. A file that cannot be read counts as missing.
 fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
-    // A pipe would be waited for.
+    // Reading a pipe would block.
     if !fs::metadata(path).ok()?.is_file() {
         return None;
     }

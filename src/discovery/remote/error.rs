@@ -1,4 +1,4 @@
-//! [`RemoteError`]: what went wrong between here and a server, as a sentence.
+//! [`RemoteError`]: a failure between here and a server, in words.
 
 use std::io;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use crate::error::{Failure, MigrationError};
 use crate::location::Location;
 use crate::remedy::Remedy;
 
-/// A failure, and whether the same may go well later.
+/// A failure, and whether the same request may succeed later.
 #[derive(Debug)]
 pub(super) struct RemoteError {
     pub(super) place: String,
     pub(super) what: String,
     pub(super) remedy: Box<Remedy>,
-    /// Whether it is one of the server or of the network, as they are now.
+    /// Whether it comes from the present state of the server or the network.
     pub(super) can_pass: bool,
-    /// Whether it may have passed in a moment.
+    /// Whether a retry after a short wait may succeed.
     pub(super) is_worth_retrying: bool,
     pub(super) retry_after: Option<Duration>,
     pub(super) cause: Option<io::Error>,
 }
 
 impl RemoteError {
-    /// One that does not pass.
+    /// A permanent failure.
     pub(super) fn new(place: &str, what: String, remedy: impl Into<Remedy>) -> Self {
         Self {
             place: place.to_owned(),
@@ -45,7 +45,7 @@ impl From<RemoteError> for MigrationError {
     }
 }
 
-/// What an error of the transport means.
+/// The failure for an error of the transport.
 pub(super) fn what_failed(
     place: &str,
     at: &Address,
@@ -105,7 +105,7 @@ pub(super) fn what_failed(
 
 fn io_failed(place: &str, at: &Address, error: io::Error) -> RemoteError {
     let text = error.to_string();
-    // What resolvers report has no kind of its own.
+    // Errors of name resolution have no `ErrorKind` of their own.
     let is_lookup =
         text.starts_with("failed to lookup") || matches!(error.raw_os_error(), Some(11001..=11004));
     let (what, remedy) = match error.kind() {

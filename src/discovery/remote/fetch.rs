@@ -1,4 +1,4 @@
-//! [`Client`]: one file over HTTP, however the server behaves.
+//! [`Client`]: fetches one file over HTTP, and handles any behaviour of the server.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Read as _;
@@ -14,42 +14,42 @@ use super::manifest::Shown;
 use super::settings::RemoteMigrations;
 use crate::remedy::Remedy;
 
-/// Nothing is waited for longer than this.
+/// The maximum of all waits.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A server may send us on so often.
+/// The maximum number of redirects.
 const MOST_REDIRECTS: usize = 5;
 
-/// What a client may be told.
+/// A client with its settings and credentials.
 pub(super) struct Client<'a> {
     agent: Agent,
     settings: &'a RemoteMigrations,
-    /// The server that may know the credentials.
+    /// The server that may receive the credentials.
     home: Address,
     headers: Vec<(HeaderName, HeaderValue)>,
     until: Option<Instant>,
 }
 
-/// What is asked for.
+/// A file to be fetched.
 pub(super) struct Wanted<'a> {
     pub(super) address: &'a Address,
-    /// How many bytes there may be.
+    /// The maximum number of bytes.
     pub(super) most: u64,
     /// What to do if there are more.
     pub(super) too_large: fn() -> Remedy,
-    /// The one that is known already.
+    /// The ETag of the version that is known already.
     pub(super) etag: Option<&'a str>,
-    /// What to do if it is not there.
+    /// What to do if the file does not exist.
     pub(super) missing: fn() -> Remedy,
 }
 
-/// What the server has.
+/// The answer of the server.
 pub(super) enum Answer {
     Bytes {
         bytes: Vec<u8>,
         etag: Option<String>,
     },
-    /// The one that is known already.
+    /// The file is the version that is known already.
     Unchanged,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Client<'a> {
         let roots = if authorities.is_empty() { RootCerts::WebPki } else { RootCerts::from(authorities) };
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
-            // They are followed here, so that each is looked at first.
+            // Redirects are followed by this client, so that each is checked first.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .accept_encoding("identity")
@@ -76,7 +76,7 @@ impl<'a> Client<'a> {
         Self { agent: config.build().into(), settings, home, headers, until }
     }
 
-    /// A file, after so many attempts as are allowed.
+    /// Fetches a file, with as many attempts as are allowed.
     pub(super) fn get(&self, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
         let mut wait = self.settings.retry_wait;
         let mut attempts = 1;
@@ -98,16 +98,16 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// How much time there is for all of it.
+    /// The time that is left until the deadline.
     fn left(&self) -> Duration {
         self.until.map_or(DAY, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// A file, wherever the server sends us.
+    /// Fetches a file and follows redirects.
     fn follow(&self, wanted: &Wanted<'_>) -> Result<Answer, RemoteError> {
-        let mut way = vec![wanted.address.clone()];
+        let mut chain = vec![wanted.address.clone()];
         loop {
-            let (place, at) = match &way[..] {
+            let (place, at) = match &chain[..] {
                 [first, .., last] => (format!("{first}, redirected to {last}"), last.clone()),
                 _ => (wanted.address.to_string(), wanted.address.clone()),
             };
@@ -119,7 +119,7 @@ impl<'a> Client<'a> {
                 | StatusCode::FOUND
                 | StatusCode::SEE_OTHER
                 | StatusCode::TEMPORARY_REDIRECT
-                | StatusCode::PERMANENT_REDIRECT => way.push(self.redirected(&place, &way, &response)?),
+                | StatusCode::PERMANENT_REDIRECT => chain.push(self.redirected(&place, &chain, &response)?),
                 status => return Err(self.refused(&place, &at, status, &response, wanted)),
             }
         }
@@ -139,7 +139,7 @@ impl<'a> Client<'a> {
             });
         }
         let mut request = self.agent.get(at.uri());
-        // Nothing is told to another server, to whoever controls it.
+        // Headers are not sent to another server, because somebody else may control it.
         if at.is_server_of(&self.home) {
             for (name, value) in &self.headers {
                 request = request.header(name, value);
@@ -157,17 +157,17 @@ impl<'a> Client<'a> {
         request.call().map_err(|error| what_failed(place, at, error, self.settings))
     }
 
-    /// Where the answer sends us, if we go there.
+    /// The target of a redirect, if it is allowed.
     fn redirected(
         &self,
         place: &str,
-        way: &[Address],
+        chain: &[Address],
         response: &Response<Body>,
     ) -> Result<Address, RemoteError> {
         let publish = "give the address where the files are";
         let location =
             response.headers().get("location").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
-        let from = way.last().unwrap_or(&self.home);
+        let from = chain.last().unwrap_or(&self.home);
         let Some(location) = location else {
             return Err(RemoteError::new(place, "it redirects without saying where to".to_owned(), publish));
         };
@@ -181,7 +181,7 @@ impl<'a> Client<'a> {
         })?;
         let next_shown = next.to_string();
         let next_shown = Shown(&next_shown);
-        if way.contains(&next) {
+        if chain.contains(&next) {
             let what = format!("it redirects in a circle, back to {next_shown}");
             return Err(RemoteError::new(
                 place,
@@ -189,7 +189,7 @@ impl<'a> Client<'a> {
                 "correct the server, or give the address where the files are",
             ));
         }
-        if way.len() > MOST_REDIRECTS {
+        if chain.len() > MOST_REDIRECTS {
             let what = format!("it redirects more than {MOST_REDIRECTS} times, at last to {next_shown}");
             return Err(RemoteError::new(place, what, publish));
         }
@@ -201,7 +201,7 @@ impl<'a> Client<'a> {
         Ok(next)
     }
 
-    /// What an answer without a file means.
+    /// The failure for an answer without a file.
     fn refused(
         &self,
         place: &str,
@@ -301,7 +301,8 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Between a half and all of it, so that programs that failed together do not come back together.
+/// A random time between half of it and all of it, so that programs that failed at the same time do not retry at the
+/// same time.
 fn scattered(wait: Duration) -> Duration {
     let chance = u8::try_from(RandomState::new().build_hasher().finish() % 128).unwrap_or(0);
     (wait / 2).saturating_add((wait / 256).saturating_mul(u32::from(chance)))

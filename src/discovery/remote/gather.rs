@@ -1,4 +1,4 @@
-//! Manifest and files together: from the server, from the cache, and what both must be.
+//! The manifest and its files: from the server or the cache, and verified.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::migration::Migration;
 use crate::remedy::Remedy;
 
 impl RemoteMigrations {
-    /// All migrations, from the server or, where that may be, from the cache.
+    /// All migrations, from the server or, if allowed, from the cache.
     pub(super) fn gather<B: Backend>(&self) -> Result<Vec<Migration<B>>> {
         let address = self.address()?;
         let client = self.client(&address)?;
@@ -28,7 +28,7 @@ impl RemoteMigrations {
         let Some(cache) = cache.filter(|_| self.is_offline_allowed) else { return Err(error) };
         match self.offline(&address, &cache) {
             Ok(migrations) => {
-                self.on_offline.iter().for_each(|told| told(&error));
+                self.on_offline.iter().for_each(|notify| notify(&error));
                 Ok(migrations)
             }
             Err(Offline::Wrong(error)) => Err(error),
@@ -43,7 +43,7 @@ impl RemoteMigrations {
         }
     }
 
-    /// Says no to another manifest than the one.
+    /// Refuses a manifest that is not the pinned one.
     fn check_pin(&self, address: &Address, bytes: &[u8]) -> Result<(), RemoteError> {
         let Some(pin) = &self.pin else { return Ok(()) };
         let place = address.to_string();
@@ -63,7 +63,7 @@ impl RemoteMigrations {
         }
     }
 
-    /// What the server has now, and the manifest, if it is to be kept.
+    /// The migrations that the server has now. A new manifest is stored in the cache.
     fn online<B: Backend>(
         &self,
         client: &Client<'_>,
@@ -108,7 +108,7 @@ impl RemoteMigrations {
         Ok(migrations)
     }
 
-    /// What was used last, if all of it is there.
+    /// The migrations that were used last, if the cache is complete.
     fn offline<B: Backend>(
         &self,
         address: &Address,
@@ -119,7 +119,8 @@ impl RemoteMigrations {
         self.assembled(address, &kept.bytes, fetch)
     }
 
-    /// The migrations of a manifest, whose files come from somewhere. All that can be said without them is said first.
+    /// The migrations of a manifest whose files `fetch` returns. Everything that can be checked without the files is
+    /// checked first.
     fn assembled<B: Backend, E: From<MigrationError>>(
         &self,
         address: &Address,
@@ -134,7 +135,7 @@ impl RemoteMigrations {
         let mut entries = Vec::new();
         let mut fetched = BTreeMap::<Checksum, usize>::new();
         for file in manifest.files() {
-            // It was checked with the manifest.
+            // The hash was checked with the manifest.
             let sha256 = file.sha256.parse().unwrap_or(Checksum::from_bytes([0; 32]));
             let bytes = match fetched.get(&sha256).and_then(|&place| entries.get(place)) {
                 Some(Entry { bytes, .. }) => bytes.to_vec(),
@@ -147,7 +148,7 @@ impl RemoteMigrations {
     }
 }
 
-/// Why there are no migrations without the server.
+/// Why the cache has no migrations.
 enum Offline {
     Incomplete,
     Wrong(MigrationError),
@@ -167,7 +168,7 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    /// The file from the server, if it is the one.
+    /// Fetches the file from the server, if its size and hash match.
     fn fetch(&self, client: &Client<'_>, manifest: &Address) -> Result<Vec<u8>, RemoteError> {
         const TOGETHER: &str =
             "publish the files and then their manifest; if nobody did, find out who changed the file";

@@ -17,11 +17,11 @@ use crate::remedy::Remedy;
 /// The version of the format that is written and read.
 const VERSION: u32 = 1;
 
-/// How many wrong entries one error lists.
+/// The maximum number of wrong entries in one error.
 const MOST_PROBLEMS: usize = 10;
 
-/// What a folder of migrations holds, with the size and the SHA-256 of each file: what [`RemoteMigrations`](crate::RemoteMigrations)
-/// reads first. `docs/format.md` has the format.
+/// The files of a folder of migrations, with the size and the SHA-256 of each.
+/// [`RemoteMigrations`](crate::RemoteMigrations) reads it first. `docs/format.md` describes the format.
 ///
 /// # Publishing a folder
 ///
@@ -46,12 +46,12 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ManifestFile {
-    /// The path from the folder of the manifest, with `/` between the parts.
+    /// The path relative to the folder of the manifest, with `/` between the parts.
     pub path: String,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub size: u64,
-    /// The SHA-256 of its bytes as they are, 64 hexadecimal digits in lower case. (A [`Checksum`] is that of a text, whose line
-    /// ends do not count.)
+    /// The SHA-256 of its bytes, as 64 lower-case hexadecimal digits. (A [`Checksum`] is the hash of a text with
+    /// normalised line ends.)
     pub sha256: String,
 }
 
@@ -77,8 +77,8 @@ struct WrittenFile {
 }
 
 impl Manifest {
-    /// The manifest of a folder: of its scripts and metadata as they are now. Other files and hidden ones are left out, links
-    /// are followed.
+    /// Creates the manifest of a folder: of its present scripts and metadata. Other files and hidden files are left
+    /// out, symbolic links are followed.
     ///
     /// # Errors
     /// [`ErrorKind::Source`](crate::ErrorKind::Source), if the folder or a file cannot be read, or a path cannot be published.
@@ -96,16 +96,16 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Writes `manifest.json` into a folder, whole or not at all, and gives what it says.
+    /// Writes `manifest.json` into a folder, completely or not at all, and returns the manifest.
     ///
     /// # Errors
-    /// As [`of_folder`](Self::of_folder), and if the file cannot be written.
+    /// The errors of [`of_folder`](Self::of_folder), and an error if the file cannot be written.
     pub fn write(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         let manifest = Self::of_folder(folder)?;
         let path = folder.join("manifest.json");
         let mut file = tempfile::Builder::new();
-        // A server that runs as another user is to read it.
+        // A server that runs as another user must be able to read it.
         #[cfg(unix)]
         file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
         let written = file.tempfile_in(folder).and_then(|mut file| {
@@ -123,12 +123,12 @@ impl Manifest {
         }
     }
 
-    /// Reads a manifest. `name` stands for it in messages: a URL, a path.
+    /// Parses a manifest. `name` is its name in messages: a URL or a path.
     ///
     /// # Errors
-    /// [`ErrorKind::Source`](crate::ErrorKind::Source), with line and column where there are some: text that is not JSON in UTF-8,
-    /// an unknown key, another version; a path that is absolute, leaves the folder, is hidden, is listed twice, or is
-    /// neither a script nor metadata; a hash that is none. Up to ten wrong entries are listed at once.
+    /// [`ErrorKind::Source`](crate::ErrorKind::Source), with line and column if known: text that is not JSON in UTF-8,
+    /// an unknown key, an unsupported version; a path that is absolute, leaves the folder, is hidden, is listed twice,
+    /// or is neither a script nor metadata; an invalid hash. Up to ten wrong entries are listed at once.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self> {
         Self::parse_within(name, bytes, &Limits::NONE)
     }
@@ -162,7 +162,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The files, of a folder in the order of their paths, of a manifest that was read in its own.
+    /// The files: of a folder in the order of their paths, of a parsed manifest in its own order.
     pub fn files(&self) -> &[ManifestFile] {
         &self.files
     }
@@ -172,7 +172,7 @@ impl Manifest {
         Checksum::of_bytes(self.to_string()).to_string()
     }
 
-    /// Everything that can be wrong with the entries.
+    /// Checks the entries.
     fn check(&self, name: &str, limits: &Limits) -> Result<()> {
         let (mut seen, mut sizes) = (BTreeSet::new(), std::collections::BTreeMap::new());
         let mut wrong: Vec<MigrationError> = Vec::new();
@@ -234,7 +234,7 @@ fn more(with: &'static str) -> Remedy {
     Remedy::program("allow more", with).only_if("that can be")
 }
 
-/// The JSON that `docs/format.md` describes, a line for each file.
+/// Writes the JSON that `docs/format.md` describes, with one line for each file.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{\n  \"version\": {VERSION},\n  \"files\": [")?;
@@ -247,7 +247,8 @@ impl fmt::Display for Manifest {
     }
 }
 
-/// What a path must not be. It names no file on this machine, but it makes a URL and an id, and tomorrow somebody unpacks it.
+/// What is wrong with a path, and the remedy. A path names no file on this machine, but it becomes part of a URL and an
+/// id, and somebody may unpack it later.
 fn path_problem(path: &str) -> Result<(), (&'static str, &'static str)> {
     const RENAME: &str = "rename it";
     let is_drive = path.as_bytes().get(1) == Some(&b':');
@@ -295,13 +296,13 @@ fn finding(name: &str, what: String, remedy: Remedy) -> MigrationError {
     Failure::Malformed { at: Location::file(name), what, remedy }.into()
 }
 
-/// The error of the JSON, with its place in front and not behind.
+/// The error of the JSON, with its position at the start and not at the end.
 fn malformed(name: &str, text: &str, error: &serde_json::Error) -> MigrationError {
     let whole = error.to_string();
     let what = whole.split(" at line ").next().unwrap_or(&whole);
     let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let at = Location {
-        // It may be all of the manifest, and what a server sends is not for a terminal.
+        // The line may be the whole manifest, and text from a server must not reach a terminal.
         line: None,
         ..Location::in_text(name, text, before.saturating_add(error.column().saturating_sub(1)))
     };
@@ -309,7 +310,7 @@ fn malformed(name: &str, text: &str, error: &serde_json::Error) -> MigrationErro
     Failure::Malformed { at, what, remedy: Remedy::MakeManifest }.into()
 }
 
-/// Text of a server, fit to be shown: on one line, not too long, without control characters and quotes.
+/// A text from a server for messages: on one line, truncated if it is long, without control characters and quotes.
 pub(super) struct Shown<'a>(pub(super) &'a str);
 
 impl fmt::Display for Shown<'_> {

@@ -1,11 +1,11 @@
-//! The bodies of procedures, functions, triggers and events, whose semicolons do not end the statement.
+//! The bodies of procedures, functions, triggers and events. Semicolons in a body do not end the statement.
 //!
-//! `BEGIN`, `END` and others are names too, so a word counts only where a statement of the body begins: a column `end` in
-//! the middle of one is none, and neither is `IF` in `DROP TABLE IF EXISTS` or the function `REPEAT()`.
+//! `BEGIN`, `END` and similar words can also be names, so a word counts only where a statement of the body begins: a
+//! column `end` inside a statement does not count, nor `IF` in `DROP TABLE IF EXISTS`, nor the function `REPEAT()`.
 
 use crate::sql::Token;
 
-/// What is open, each closed by its `END`.
+/// An open block, closed by its `END`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
     Begin,
@@ -15,21 +15,21 @@ enum Block {
     Expression,
     Loop,
     Repeat,
-    /// A `REPEAT` whose condition is being read: its `END` follows an expression and no semicolon.
+    /// A `REPEAT` whose condition is being read: its `END` follows an expression and not a semicolon.
     Until,
     /// `WHILE` and `FOR`.
     While,
 }
 
-/// Where in a statement the next token stands.
+/// The position of the next token in a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Place {
     #[default]
     First,
-    /// Behind a `BEGIN` that may begin a transaction.
+    /// After a `BEGIN` that may begin a transaction.
     Begin,
-    /// Behind `CREATE` or `ALTER`, before the word that says what is made.
-    Made,
+    /// After `CREATE` or `ALTER`, before the word that says which kind of object follows.
+    ObjectKind,
     /// The name and the parameters of a routine.
     Signature,
     /// Between the parameters and the body: `RETURNS INT DETERMINISTIC`.
@@ -44,13 +44,13 @@ enum Place {
     Start,
     /// In a statement of the body.
     Inside,
-    /// In the conditions of `DECLARE ... HANDLER FOR`, or before the name behind `FOLLOWS`.
+    /// In the conditions of `DECLARE ... HANDLER FOR`, or before the name after `FOLLOWS`.
     Condition,
-    /// Where a comma brings another condition, and anything else begins a statement.
-    BehindCondition,
+    /// After a condition: a comma adds another one, and anything else begins a statement.
+    AfterCondition,
 }
 
-/// Follows the tokens of one statement, and knows whether a semicolon is inside a body.
+/// Reads the tokens of one statement to determine whether a semicolon is inside a body.
 #[derive(Default)]
 pub(super) struct Body<'a> {
     place: Place,
@@ -58,12 +58,12 @@ pub(super) struct Body<'a> {
     was_open: bool,
     parentheses: usize,
     previous: Option<Token<'a>>,
-    /// Whether the previous token began a statement, and a colon would make it a label.
+    /// Whether the previous token began a statement, so that a colon makes it a label.
     was_at_start: bool,
 }
 
 impl<'a> Body<'a> {
-    /// Whether the body was in a block, and that has ended.
+    /// Whether the body had a block and that block has ended.
     pub(super) fn has_closed(&self) -> bool {
         self.was_open && self.blocks.is_empty()
     }
@@ -73,13 +73,13 @@ impl<'a> Body<'a> {
         !self.blocks.is_empty()
     }
 
-    /// Whether the statement is one that can have a body.
+    /// Whether the statement can have a body.
     pub(super) fn is_compound(&self) -> bool {
-        !matches!(self.place, Place::First | Place::Begin | Place::Made | Place::Plain)
+        !matches!(self.place, Place::First | Place::Begin | Place::ObjectKind | Place::Plain)
     }
 
-    pub(super) fn take(&mut self, token: Token<'a>) {
-        let was_at_start = matches!(self.place, Place::Start | Place::BehindCondition);
+    pub(super) fn push(&mut self, token: Token<'a>) {
+        let was_at_start = matches!(self.place, Place::Start | Place::AfterCondition);
         let is_name = matches!(self.previous, Some(Token::Mark(b'.' | b'@')));
         self.place = match token {
             Token::Word(word) if !is_name => self.word(&word.to_ascii_lowercase()),
@@ -95,23 +95,23 @@ impl<'a> Body<'a> {
             (Place::First, _) => self.first(word),
             (Place::Begin, "not") => self.open(Block::Begin, Place::Start),
             (Place::Begin, _) => Place::Plain,
-            (Place::Made, _) => self.made(word),
+            (Place::ObjectKind, _) => self.object_kind(word),
             (Place::Traits, _) => self.traits(word),
             (Place::Occasion, "row") if self.was("each") => Place::Start,
             (Place::Schedule, "do") | (Place::Start, "not" | "atomic") => Place::Start,
-            (Place::Start | Place::BehindCondition, _) => self.opening(word),
+            (Place::Start | Place::AfterCondition, _) => self.opening(word),
             (Place::Inside, _) => self.within(word),
             (Place::Condition, "not" | "sqlstate" | "value") => Place::Condition,
-            (Place::Condition, _) => Place::BehindCondition,
+            (Place::Condition, _) => Place::AfterCondition,
             (place, _) => place,
         }
     }
 
-    /// A quoted thing, or a word that can only be a name.
+    /// A quoted token, or a word that can only be a name.
     fn name(&self) -> Place {
         match self.place {
-            Place::Start | Place::BehindCondition => Place::Inside,
-            Place::Condition => Place::BehindCondition,
+            Place::Start | Place::AfterCondition => Place::Inside,
+            Place::Condition => Place::AfterCondition,
             Place::First | Place::Begin => Place::Plain,
             place => place,
         }
@@ -125,15 +125,15 @@ impl<'a> Body<'a> {
         }
         match (self.place, mark) {
             (Place::Signature, b')') if self.parentheses == 0 => Place::Traits,
-            (Place::Start | Place::Inside | Place::Condition | Place::BehindCondition, b';') => Place::Start,
-            (Place::BehindCondition, b',') => Place::Condition,
+            (Place::Start | Place::Inside | Place::Condition | Place::AfterCondition, b';') => Place::Start,
+            (Place::AfterCondition, b',') => Place::Condition,
             (Place::Inside, b':') if self.was_at_start => Place::Start,
-            _ => self.name_or(mark),
+            _ => self.other_mark(mark),
         }
     }
 
-    /// A mark that ends nothing. In the conditions it stands for itself.
-    fn name_or(&self, mark: u8) -> Place {
+    /// A mark that ends nothing. Inside the conditions it is part of them.
+    fn other_mark(&self, mark: u8) -> Place {
         match self.place {
             Place::Condition if mark != b';' => Place::Condition,
             _ => self.name(),
@@ -142,21 +142,21 @@ impl<'a> Body<'a> {
 
     fn first(&mut self, word: &str) -> Place {
         match word {
-            "create" | "alter" => Place::Made,
+            "create" | "alter" => Place::ObjectKind,
             "begin" => Place::Begin,
-            // MariaDB takes these outside of routines too, but no label before them.
+            // MariaDB accepts these outside routines too, but without a label.
             "if" | "case" | "loop" | "repeat" | "while" | "for" => self.opening(word),
             _ => Place::Plain,
         }
     }
 
-    fn made(&self, word: &str) -> Place {
+    fn object_kind(&self, word: &str) -> Place {
         // `DEFINER = root@localhost`.
         if self.previous == Some(Token::Mark(b'=')) {
-            return Place::Made;
+            return Place::ObjectKind;
         }
         match word {
-            "or" | "replace" | "aggregate" | "definer" => Place::Made,
+            "or" | "replace" | "aggregate" | "definer" => Place::ObjectKind,
             "procedure" | "function" | "package" => Place::Signature,
             "trigger" => Place::Occasion,
             "event" => Place::Schedule,
@@ -219,8 +219,8 @@ impl<'a> Body<'a> {
     }
 }
 
-/// The words with which a body can begin, as far as words of blocks can follow: `DROP TABLE IF EXISTS`, `SELECT ... FOR
-/// UPDATE`.
+/// The words that can begin a body, if words of blocks can follow them: `DROP TABLE IF EXISTS`,
+/// `SELECT ... FOR UPDATE`.
 const STATEMENTS: [&str; 29] = [
     "begin",
     "if",

@@ -1,9 +1,10 @@
-//! The commands of the client: which are refused, and what `DELIMITER` says.
+//! The commands of the client: which are refused, and how `DELIMITER` is read.
 
 use super::comments::blank_len;
 use crate::sql::pieces::Refused;
 
-/// The commands of MySQL's and MariaDB's client that begin no statement of any server. `help` and `use` do.
+/// The commands of the MySQL and MariaDB clients that begin no statement of any server. `help` and `use` do, so they
+/// are not listed.
 const COMMANDS: [&str; 27] = [
     "charset",
     "clear",
@@ -34,13 +35,13 @@ const COMMANDS: [&str; 27] = [
     "warnings",
 ];
 
-/// The refusal of a statement's first word, if it is a command.
+/// The refusal of a statement's first word, if it is a command of the client.
 pub(super) fn command(word: &str, offset: usize) -> Option<Refused> {
     let is_command = COMMANDS.iter().any(|command| word.eq_ignore_ascii_case(command));
     is_command.then(|| refused(word, offset))
 }
 
-/// The refusal of `\. file`, `\G` and their like: outside quotes a server takes no backslash but that of `\N`.
+/// The refusal of `\. file`, `\G` and similar commands: outside quotes, a server accepts no backslash except in `\N`.
 pub(super) fn short_command(text: &str, offset: usize) -> Refused {
     let command: String = text[offset..].chars().take(2).filter(|c| !c.is_whitespace()).collect();
     refused(&command, offset)
@@ -59,14 +60,14 @@ fn refused(command: &str, offset: usize) -> Refused {
     }
 }
 
-/// What a `DELIMITER` line says: the delimiter, and how far behind the word it has been read.
+/// Reads a `DELIMITER` line. Returns the delimiter, and how many bytes after the word have been read.
 ///
-/// The client takes what stands up to a blank, or between quotes, and passes over the rest of the line without a word; here
-/// only a comment may stand there. If the line has nothing, a delimiter alone on the next line that is not blank counts.
-pub(super) fn delimiter(behind: &str) -> Result<(&str, usize), &'static str> {
-    let line = behind.split('\n').next().unwrap_or_default();
+/// The client reads the delimiter up to a blank, or between quotes, and silently ignores the rest of the line; here the
+/// rest may only be a comment. If the line is empty, a delimiter alone on the next line that is not blank counts.
+pub(super) fn delimiter(after_word: &str) -> Result<(&str, usize), &'static str> {
+    let line = after_word.split('\n').next().unwrap_or_default();
     if line.trim().is_empty() {
-        return delimiter_below(behind);
+        return delimiter_below(after_word);
     }
     let start = line.len() - line.trim_start().len();
     if start == 0 {
@@ -82,17 +83,17 @@ pub(super) fn delimiter(behind: &str) -> Result<(&str, usize), &'static str> {
     Ok((delimiter, line.len()))
 }
 
-fn delimiter_below(behind: &str) -> Result<(&str, usize), &'static str> {
-    let below = behind.trim_start();
+fn delimiter_below(after_word: &str) -> Result<(&str, usize), &'static str> {
+    let below = after_word.trim_start();
     let delimiter = below.split('\n').next().unwrap_or_default().trim_end();
-    // Not the first word of a statement.
+    // The first word of a statement is not a delimiter.
     if delimiter.is_empty() || !delimiter.bytes().all(|byte| byte.is_ascii_punctuation() && byte != b'\\') {
         return Err("write the delimiter behind DELIMITER");
     }
-    Ok((delimiter, behind.len() - below.len() + delimiter.len()))
+    Ok((delimiter, after_word.len() - below.len() + delimiter.len()))
 }
 
-/// The argument that a line begins with, and what is behind it.
+/// The argument at the start of a line, and the text after it.
 fn argument(line: &str) -> Result<(&str, &str), &'static str> {
     let quote = line.chars().next().filter(|first| "'\"`".contains(*first));
     match quote {

@@ -1,8 +1,8 @@
-//! White space and comments, and the comments that are none.
+//! White space and comments, and comments whose content a server executes.
 
 use crate::sql::pieces::trim_blanks;
 
-/// How many bytes of white space and comments a text begins with.
+/// The length in bytes of the white space and comments at the start of a text.
 pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
     let mut rest = text;
     loop {
@@ -14,7 +14,7 @@ pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
     }
 }
 
-/// How long the comment is that a text begins with. What is never closed is none: the server shall see it.
+/// The length of the comment at the start of a text. An unclosed comment has no length, so that the server reports it.
 pub(super) fn comment_len(text: &str, is_at_start: bool) -> usize {
     let is_line =
         text.starts_with('#') || text.strip_prefix("--").is_some_and(|rest| is_at_start || is_apart(rest));
@@ -27,13 +27,13 @@ pub(super) fn comment_len(text: &str, is_at_start: bool) -> usize {
     }
 }
 
-/// Whether two dashes before it would begin a comment: `5--1` is 6.
+/// Whether two dashes before this text begin a comment. In `5--1`, which is 6, they do not.
 fn is_apart(text: &str) -> bool {
     text.bytes().next().is_none_or(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control())
 }
 
-/// How long the beginning of a comment is whose inside a server reads. No server has the version 999999, with which
-/// mariadb-dump writes what is for the client: `/*!999999\- enable the sandbox mode */`.
+/// The length of the start of a comment whose content a server executes. No server has the version 999999: mariadb-dump
+/// uses it for text that is for the client, as in `/*!999999\- enable the sandbox mode */`.
 pub(super) fn version_len(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("/*!").or_else(|| text.strip_prefix("/*M!"))?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

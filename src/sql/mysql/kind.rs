@@ -1,16 +1,16 @@
-//! What a statement of MySQL or MariaDB is: whether it commits what was done before it, and what it changes.
+//! The kind of a MySQL or MariaDB statement: whether it causes an implicit commit, and what it changes.
 
 use super::lexer::{Lexeme, Lexer};
 use crate::sql::Token;
 
-/// What a statement is, as far as it matters for knowing whether it is done.
+/// The kind of a statement, as far as it matters for determining whether the statement took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
     /// It reads or writes rows, and can be part of a transaction.
     Data,
-    /// It makes something that ends with the session, and can be part of a transaction.
+    /// It creates or drops something that ends with the session, and can be part of a transaction.
     Temporary,
-    /// It sets variables of the session, or chooses the database.
+    /// It sets session variables, or selects the default database.
     Setting,
     /// `SET autocommit = 0`.
     Chains,
@@ -18,37 +18,37 @@ pub(crate) enum Kind<'a> {
     Unchains,
     /// It begins a transaction.
     Begins,
-    /// It ends one, and keeps what was done.
+    /// It commits a transaction.
     Commits,
-    /// It ends one, and takes back what was done.
+    /// It rolls a transaction back.
     RollsBack,
     /// `LOCK TABLES`.
     Locks,
     /// `UNLOCK TABLES`.
     Unlocks,
-    /// It commits what was done before it, as `ANALYZE`, or not, as `CHECKSUM`, and does no harm if it runs again.
+    /// It does no harm if it runs again. It may cause an implicit commit, as `ANALYZE` does, or not, as `CHECKSUM`.
     Repeatable,
-    /// It commits what was done before it, and changes these definitions.
+    /// It causes an implicit commit and changes these definitions.
     Defines(Vec<Subject<'a>>),
-    /// It reads a file of the client.
+    /// It reads a file on the client.
     ReadsClient,
     /// `XA`.
     Distributed,
-    /// It may commit, and nobody knows what it does: `CALL`, `TRUNCATE`.
+    /// It may cause an implicit commit, and its effect is unknown: `CALL`, `TRUNCATE`.
     Other,
 }
 
-/// Something that has a definition.
+/// An object that has a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subject<'a> {
-    /// As `SHOW CREATE` names it.
+    /// The type of object, as in `SHOW CREATE`.
     pub(crate) class: &'static str,
-    /// Its name as the statement writes it, with its database if that is there.
+    /// Its name as the statement writes it, with its database if given.
     pub(crate) name: &'a str,
 }
 
 impl Kind<'_> {
-    /// Whether it leaves alone the transaction that it runs in.
+    /// Whether it does not interfere with the transaction that it runs in.
     pub(crate) const fn is_transactional(&self) -> bool {
         !matches!(
             self,
@@ -103,7 +103,7 @@ fn load(mut words: Words<'_>) -> Kind<'_> {
     if words.by_ref().take(4).any(|token| token.is("local")) { Kind::ReadsClient } else { Kind::Data }
 }
 
-/// `ANALYZE` runs the statement behind it, if that is no table.
+/// `ANALYZE` executes the statement after it, unless a table follows.
 fn analysis(mut words: Words<'_>) -> Kind<'_> {
     let runs = ["select", "insert", "update", "delete", "replace", "with"];
     let is_run = words.by_ref().take(4).any(|token| runs.iter().any(|word| token.is(word)));
@@ -121,7 +121,7 @@ fn setting(words: Words<'_>) -> Kind<'_> {
         return Kind::Repeatable;
     }
     let tokens: Vec<Token<'_>> = words.collect();
-    // The last one counts.
+    // The last assignment counts.
     let last = assignments(&tokens).filter_map(switches).last();
     last.map_or(Kind::Setting, |value| if is_off(value) { Kind::Chains } else { Kind::Unchains })
 }
@@ -138,7 +138,7 @@ fn assignments<'t, 'a>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Tok
     })
 }
 
-/// What an assignment sets `autocommit` of the session to, if that is what it sets.
+/// The value that an assignment sets the session's `autocommit` to, if it sets it.
 fn switches<'t, 'a>(assignment: &'t [Token<'a>]) -> Option<&'t [Token<'a>]> {
     let at = assignment.iter().position(|token| *token == Token::Mark(b'='))?;
     let (left, right) = assignment.split_at(at);
@@ -156,7 +156,7 @@ fn is_off(value: &[Token<'_>]) -> bool {
     ["0", "off", "false"].iter().any(|off| value.eq_ignore_ascii_case(off))
 }
 
-/// The variable of the script's own that `autocommit` is set to.
+/// The user variable that a statement sets `autocommit` to, if any.
 pub(crate) fn autocommit_variable(statement: &str) -> Option<&str> {
     let mut words = Words::new(statement);
     words.next().filter(|first| first.is("set"))?;
@@ -167,30 +167,30 @@ pub(crate) fn autocommit_variable(statement: &str) -> Option<&str> {
     }
 }
 
-/// `SET TRANSACTION ...`, which is about the next transaction alone.
+/// Whether a statement is `SET TRANSACTION ...`, which affects only the next transaction.
 pub(crate) fn is_about_next(statement: &str) -> bool {
     let mut words = Words::new(statement);
     words.next().is_some_and(|first| first.is("set"))
         && words.next().is_some_and(|second| second.is("transaction"))
 }
 
-/// Whether a statement asks how many rows the one before it found or changed.
+/// Whether a statement asks how many rows the previous statement found or changed.
 pub(crate) fn asks_for_counts(statement: &str) -> bool {
     let tokens: Vec<Token<'_>> = Words::new(statement).collect();
     let asks = |word: &str| {
         let is_call = |pair: &[Token<'_>]| pair[0].is(word) && pair[1] == Token::Mark(b'(');
         tokens.windows(2).any(is_call)
     };
-    // Inside a routine it asks about the statements of the routine.
+    // Inside a routine, it asks about the statements of the routine.
     let makes = tokens.first().is_some_and(|first| first.is("create") || first.is("alter"));
     !makes && (asks("row_count") || asks("found_rows"))
 }
 
-/// Whether a statement gives a user variable a value that may be another one the next time: `SET @x = (SELECT ...)`.
+/// Whether a statement sets a user variable to a value that may differ the next time: `SET @x = (SELECT ...)`.
 pub(crate) fn computes_variable(statement: &str) -> bool {
     let tokens: Vec<Token<'_>> = Words::new(statement).collect();
     let sets = tokens.first().is_some_and(|first| first.is("set"));
-    // `@@sql_mode` is one of the server's.
+    // `@@sql_mode` is a system variable.
     let at = Token::Mark(b'@');
     let names = |three: &[Token<'_>]| three[0] != at && three[1] == at && three[2] != at;
     let computes = tokens.contains(&Token::Mark(b'('));
@@ -204,7 +204,7 @@ pub(crate) fn computes_variable(statement: &str) -> bool {
     (!sets && assigns) || calls || (sets && (computes || asks) && tokens.windows(3).any(names))
 }
 
-/// Whether a statement makes what it defines, as `CREATE TABLE` and `CREATE INDEX` do.
+/// Whether a statement creates what it defines, as `CREATE TABLE` and `CREATE INDEX` do.
 pub(crate) fn creates(statement: &str) -> bool {
     Words::new(statement).next().is_some_and(|first| first.is("create"))
 }
@@ -215,12 +215,12 @@ fn definition<'a>(verb: &str, mut words: Words<'a>) -> Kind<'a> {
     if words.clone().next().is_some_and(|next| others.iter().any(|other| next.is(other))) {
         return Kind::Other;
     }
-    // What stands before says how it is made: OR REPLACE, DEFINER = a@b, UNIQUE, ...
+    // The words before it are options: OR REPLACE, DEFINER = a@b, UNIQUE, ...
     let Some(class) = words.by_ref().take(16).find_map(class) else { return Kind::Other };
     let subject = |class, name| Subject { class, name };
     match class {
         Class::Temporary => Kind::Temporary,
-        // A character set and the like, perhaps of the database that is chosen.
+        // It changes a character set or a similar option, perhaps of the default database.
         Class::Shown("DATABASE") if verb == "alter" => Kind::Repeatable,
         Class::Index => {
             words.by_ref().find(|token| token.is("on"));
@@ -235,7 +235,7 @@ fn definition<'a>(verb: &str, mut words: Words<'a>) -> Kind<'a> {
                     subjects.push(subject(class, name));
                 }
             }
-            // What these do does not show in the definition.
+            // The definition does not show the effect of these.
             let hidden = ["truncate", "discard", "import", "exchange", "force"];
             let hides = verb == "alter" && words.any(|token| hidden.iter().any(|word| token.is(word)));
             if hides { Kind::Other } else { Kind::Defines(subjects) }
@@ -267,7 +267,7 @@ fn class(token: Token<'_>) -> Option<Class> {
     })
 }
 
-/// Of a renaming what it takes a name from is looked at; where a name stands twice, as in a swap, that says nothing.
+/// A renaming is represented by the old names of its tables. If a name occurs twice, as in a swap, these show nothing.
 fn renaming(mut words: Words<'_>) -> Kind<'_> {
     words.next();
     let (mut subjects, mut names) = (Vec::new(), Vec::new());
@@ -287,7 +287,7 @@ fn renaming(mut words: Words<'_>) -> Kind<'_> {
     if names.iter().enumerate().any(is_again) { Kind::Other } else { Kind::Defines(subjects) }
 }
 
-/// The tokens of a statement, those inside `/*! ... */` among them.
+/// The tokens of a statement, including those inside `/*! ... */`.
 #[derive(Clone)]
 struct Words<'a> {
     lexer: Lexer<'a>,
@@ -298,7 +298,7 @@ impl<'a> Words<'a> {
         Self { lexer: Lexer::new(statement) }
     }
 
-    /// A name, with its database if that is there, behind the words `IF NOT EXISTS`.
+    /// Reads a name, with its database if given, after `IF EXISTS` or `IF NOT EXISTS`, if present.
     fn name(&mut self) -> Option<&'a str> {
         let mut next = self.placed()?;
         if next.1.is("if") {

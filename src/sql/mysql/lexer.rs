@@ -1,4 +1,4 @@
-//! The tokens of MySQL and MariaDB as far as cutting needs them (`sql/sql_lex.cc`), and the delimiters between them.
+//! MySQL and MariaDB tokens, as far as splitting needs them (`sql/sql_lex.cc`), and the delimiters between them.
 
 use super::client;
 use super::comments::{comment_len, version_len};
@@ -8,19 +8,19 @@ use crate::sql::pieces::{Refused, trim_blanks};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lexeme<'a> {
     Token(Token<'a>),
-    /// The beginning or the end of a comment whose inside a server reads: `/*!50003`, `/*M!`, `*/`.
+    /// The start or the end of a comment whose content a server executes: `/*!50003`, `/*M!`, `*/`.
     Version,
     /// The delimiter, if it is not the semicolon.
     Delimiter,
 }
 
-/// The tokens of a text, each with its offset. Quoted things are handed out with their quotes.
+/// The tokens of a text, each with its offset. Quoted tokens include their quotes.
 #[derive(Clone)]
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
     delimiter: &'a str,
-    /// How many `/*!` are open.
+    /// The number of open `/*!`.
     versions: usize,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Lexer<'a> {
         self.text
     }
 
-    /// How far the text has been read.
+    /// The byte offset up to which the text has been read.
     pub(super) const fn offset(&self) -> usize {
         self.at
     }
@@ -46,23 +46,23 @@ impl<'a> Lexer<'a> {
         self.delimiter != ";"
     }
 
-    /// Reads on behind the word `DELIMITER`, which stands at `start`.
-    pub(super) fn take_delimiter(&mut self, start: usize) -> Result<(), Refused> {
+    /// Reads the delimiter after the word `DELIMITER`, which is at `start`.
+    pub(super) fn read_delimiter(&mut self, start: usize) -> Result<(), Refused> {
         let what = "DELIMITER is not followed by a delimiter alone".to_owned();
-        let behind = start + "delimiter".len();
-        let (delimiter, len) = client::delimiter(&self.text[behind..]).map_err(|remedy| Refused {
+        let after_word = start + "delimiter".len();
+        let (delimiter, len) = client::delimiter(&self.text[after_word..]).map_err(|remedy| Refused {
             offset: start,
             what,
             remedy,
         })?;
         self.delimiter = delimiter;
-        self.at = behind + len;
+        self.at = after_word + len;
         Ok(())
     }
 
-    /// The next one. At the start of a statement two dashes begin a comment even without a blank behind them.
+    /// The next token. At the start of a statement, two dashes begin a comment even without a blank after them.
     pub(super) fn next(&mut self, is_at_start: bool) -> Option<(usize, Lexeme<'a>)> {
-        self.pass_blanks(is_at_start);
+        self.skip_blanks(is_at_start);
         let start = self.at;
         let rest = &self.text[start..];
         let first = *rest.as_bytes().first()?;
@@ -82,9 +82,9 @@ impl<'a> Lexer<'a> {
         Some((start, lexeme))
     }
 
-    /// The client looks for the delimiter before it looks for comments: some write `DELIMITER #`, and mysqlbinlog
-    /// writes `DELIMITER /*!*/;`.
-    fn pass_blanks(&mut self, is_at_start: bool) {
+    /// Skips white space and comments. Like the client, it looks for the delimiter first: some scripts have
+    /// `DELIMITER #`, and mysqlbinlog writes `DELIMITER /*!*/;`.
+    fn skip_blanks(&mut self, is_at_start: bool) {
         loop {
             let rest = &self.text[self.at..];
             self.at += rest.len() - trim_blanks(rest, is_at_start).len();
@@ -107,14 +107,14 @@ impl<'a> Lexer<'a> {
             let len = self.word_len(rest);
             (Token::Word(&rest[..len]), len)
         } else if rest.starts_with("\\N") {
-            // NULL.
+            // `\N` is NULL.
             (Token::Quoted(&rest[..2]), 2)
         } else {
             (Token::Mark(first), 1)
         }
     }
 
-    /// A word ends before a delimiter: `END$$`. Any byte beyond ASCII belongs to a word.
+    /// The length of a word. It ends before a delimiter, as in `END$$`. Any non-ASCII byte is part of a word.
     fn word_len(&self, text: &str) -> usize {
         let len = text.bytes().take_while(|&byte| is_word(byte)).count();
         let is_cut = |at: &usize| {
@@ -130,8 +130,8 @@ const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }
 
-/// How long the string or quoted name is that a text begins with. One that is never closed reaches to the end, and so does
-/// a comment.
+/// The length of the string or quoted name at the start of a text. If it is not closed, it extends to the end, and so
+/// does an unclosed comment.
 fn quoted_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let quote = match bytes[0] {

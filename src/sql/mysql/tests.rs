@@ -7,14 +7,14 @@ use crate::sql::pieces::Piece;
 
 /// Scripts and their statements.
 const ROWS: [(&str, &[&str]); 75] = [
-    // Nothing.
+    // Empty scripts.
     ("", &[]),
     (" \t\r\n;;\x0b\x0c;", &[]),
     ("-- a;\n# b;\n/* c; */", &[]),
     ("/*+ no hint where a statement begins */;", &[]),
     ("\u{feff}SELECT 1;\n\u{feff}SELECT 2", &["SELECT 1", "SELECT 2"]),
     ("DELIMITER //\nDELIMITER ;\n", &[]),
-    // Ends.
+    // Statement ends.
     ("SELECT 1;SELECT 2", &["SELECT 1", "SELECT 2"]),
     ("SELECT 1 -- c;\n+ 1; # d;\nx /* e; */ ;", &["SELECT 1 -- c;\n+ 1", "x"]),
     // Comments.
@@ -30,7 +30,7 @@ const ROWS: [(&str, &[&str]); 75] = [
     ("SELECT 1 /*/ ; */; x", &["SELECT 1", "x"]),
     ("SELECT /*+ NO_INDEX(t) ; */ 1; x", &["SELECT /*+ NO_INDEX(t) ; */ 1", "x"]),
     ("SELECT 1 # c;\r\n; x", &["SELECT 1", "x"]),
-    // Comments that a server reads.
+    // Comments whose content a server executes.
     ("/*!40101 SET NAMES utf8 */;\nx", &["/*!40101 SET NAMES utf8 */", "x"]),
     ("/*!SELECT 1; SELECT 2*/; x", &["/*!SELECT 1; SELECT 2*/", "x"]),
     ("/*M!100100 SELECT ';*/' */; x", &["/*M!100100 SELECT ';*/' */", "x"]),
@@ -70,7 +70,7 @@ const ROWS: [(&str, &[&str]); 75] = [
     ("CREATE TABLE t (\ndelimiter int); x", &["CREATE TABLE t (\ndelimiter int)", "x"]),
     ("DELIMITER //\nDROP PROCEDURE p; DROP TABLE t;\n//\nDELIMITER ;", &["DROP PROCEDURE p", "DROP TABLE t"]),
     ("DELIMITER //\nCREATE PROCEDURE p() BEGIN x; END; //\ny//", &["CREATE PROCEDURE p() BEGIN x; END", "y"]),
-    // What the author says is believed: here is the syntax of Oracle.
+    // The author's delimiter decides: this is Oracle's syntax.
     (
         "DELIMITER //\nCREATE PROCEDURE p AS a INT; BEGIN x; END;\n//\ny;",
         &["CREATE PROCEDURE p AS a INT; BEGIN x; END", "y"],
@@ -192,7 +192,7 @@ const ROWS: [(&str, &[&str]); 75] = [
             "x",
         ],
     ),
-    // MariaDB alone.
+    // MariaDB only.
     (
         "BEGIN NOT ATOMIC x; BEGIN NOT ATOMIC y; END; END; z",
         &["BEGIN NOT ATOMIC x; BEGIN NOT ATOMIC y; END; END", "z"],
@@ -207,7 +207,7 @@ fn cut(script: &str) -> Vec<Piece<'_>> {
     statements(script).unwrap_or_else(|refused| panic!("{script:?}: {refused:?}"))
 }
 
-/// Between statements there is nothing of any. A delimiter is one of those that the tests use.
+/// Whether a text between statements contains no part of a statement. The delimiters are those that the tests use.
 fn is_between(mut text: &str) -> bool {
     loop {
         text = &text[comments::blank_len(text, true)..];
@@ -236,8 +236,8 @@ fn check(script: &str, pieces: &[Piece<'_>]) {
     assert!(is_between(&script[at..]), "{script:?}: {:?}", &script[at..]);
 }
 
-/// A statement by itself is read as in the script. Where the author had a delimiter of his own, it is not, and two dashes
-/// before the semicolon are a comment where the text ends with them.
+/// Checks that a statement alone is read as in the script. Not checked are scripts with a delimiter of their own, and
+/// statements that end with two dashes, which begin a comment where they are followed by nothing.
 fn check_again(script: &str, pieces: &[Piece<'_>]) {
     let has_own_delimiter = script.to_lowercase().contains("delimiter");
     for piece in pieces.iter().filter(|piece| !has_own_delimiter && !piece.text.ends_with("--")) {
@@ -270,7 +270,7 @@ fn bodies_are_not_cut_with_a_delimiter_either() {
 }
 
 #[test]
-fn what_is_meant_for_the_client_is_refused_where_it_stands() {
+fn client_commands_are_refused_with_their_position() {
     let rows = [
         ("source a.sql", "source", "`source`"),
         ("x;\n  SOURCE a.sql;\n", "SOURCE", "`SOURCE`"),
@@ -307,7 +307,7 @@ fn what_is_meant_for_the_client_is_refused_where_it_stands() {
     }
 }
 
-/// What a lexer could stumble over.
+/// Text that is difficult for a lexer.
 const NASTY: [&str; 74] = [
     "'",
     "''",
@@ -385,7 +385,7 @@ const NASTY: [&str; 74] = [
     "go",
 ];
 
-/// Statements as a script could have them, each whole.
+/// Complete statements of a script.
 const WHOLE: [&str; 14] = [
     "SELECT 1",
     r#"SELECT 'a;''b\'', "c;\"", `d;``e\`"#,
@@ -417,7 +417,7 @@ proptest! {
     fn nasty_texts_are_cut_without_loss(parts in vec(select(&NASTY[..]), 0..24)) {
         let script = parts.concat();
         if let Ok(pieces) = statements(&script) {
-            // Else the delimiter is none that the test knows.
+            // Otherwise the delimiter is one that the test does not know.
             if !script.contains("DELIMITER ") || script.matches("DELIMITER ").count() == lines(&script) {
                 check(&script, &pieces);
             }
@@ -426,7 +426,7 @@ proptest! {
     }
 
     #[test]
-    fn whole_statements_come_out_as_they_went_in(
+    fn complete_statements_are_returned_unchanged(
         rows in vec((select(&WHOLE[..]), select(&["@", "@\n", " @; -- c;\n", "\n@--;\n", "@ # c;\n", "/* ; */@"][..])), 0..8),
         delimiter in select(&[";", "$$", "//", ";;"][..]),
     ) {
@@ -440,7 +440,7 @@ proptest! {
     }
 }
 
-/// How many lines with a delimiter of the tests there are.
+/// The number of lines that set a delimiter of the tests.
 fn lines(script: &str) -> usize {
     ["//\n", "$$\n", ";\n"].iter().map(|end| script.matches(&format!("DELIMITER {end}")).count()).sum()
 }

@@ -1,13 +1,13 @@
-//! The tokens of PostgreSQL as far as cutting needs them, by `src/backend/parser/scan.l`.
+//! PostgreSQL tokens, as far as splitting needs them, by the rules of `src/backend/parser/scan.l`.
 
 use crate::sql::Token;
 use crate::sql::pieces::trim_blanks;
 
-/// The tokens of a text, each with its offset. Quoted things are handed out with their quotes.
+/// The tokens of a text, each with its offset. Quoted tokens include their quotes.
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    /// Whether plain strings take backslashes: `standard_conforming_strings = off`.
+    /// Whether plain strings have backslash escapes: `standard_conforming_strings = off`.
     backslashes: bool,
 }
 
@@ -20,7 +20,7 @@ impl<'a> Lexer<'a> {
         self.text
     }
 
-    /// How far the text has been read.
+    /// The byte offset up to which the text has been read.
     pub(super) const fn offset(&self) -> usize {
         self.at
     }
@@ -47,19 +47,21 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Any byte beyond ASCII belongs to a name.
+/// Any non-ASCII byte is part of a name.
 const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }
 
-/// How long a name or the whole part of a number is. Behind a number a dollar quote or an `E'` can begin at once.
+/// The length of a name or of the integer part of a number. A dollar quote or an `E'` can begin directly after a
+/// number.
 fn word_len(text: &str) -> usize {
     let is_number = text.as_bytes()[0].is_ascii_digit();
     let belongs = |byte: &u8| if is_number { byte.is_ascii_digit() } else { is_word(*byte) };
     text.bytes().take_while(belongs).count()
 }
 
-/// How many bytes of white space and comments a text begins with. An unclosed `/*` is neither: the server shall see it.
+/// The length in bytes of the white space and comments at the start of a text. An unclosed `/*` is not included, so
+/// that the server reports it.
 pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
     let mut rest = text;
     loop {
@@ -76,8 +78,9 @@ pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
     }
 }
 
-/// Whether a text begins with a line that keeps `psql` from taking what follows for commands of its own. `pg_dump` writes them since 2025
-/// ([release notes of 17.6](https://www.postgresql.org/docs/release/17.6/)), and here there are no such commands.
+/// Whether a text begins with a `\restrict` or `\unrestrict` line. `pg_dump` writes them since 2025 ([release notes of
+/// 17.6](https://www.postgresql.org/docs/release/17.6/)) so that `psql` executes no commands of its own in what
+/// follows. Here there are no such commands.
 fn is_restriction(text: &str) -> bool {
     let line = text.lines().next().unwrap_or_default();
     let mut words = line.split_ascii_whitespace();
@@ -87,7 +90,7 @@ fn is_restriction(text: &str) -> bool {
         && words.next().is_none()
 }
 
-/// How long the comment is that a text begins with, if it is closed. Comments nest.
+/// The length of the comment at the start of a text, if it is closed. Comments nest.
 fn comment_len(text: &str) -> Option<usize> {
     if !text.starts_with("/*") {
         return None;
@@ -109,8 +112,8 @@ fn comment_len(text: &str) -> Option<usize> {
     }
 }
 
-/// How long the string, quoted name or dollar quote is that a text begins with. One that is never closed reaches to the
-/// end, and so does a comment.
+/// The length of the string, quoted name or dollar quote at the start of a text. If it is not closed, it extends to the
+/// end, and so does an unclosed comment.
 fn quoted_len(text: &str, backslashes: bool) -> Option<usize> {
     let second_is_quote = text.as_bytes().get(1) == Some(&b'\'');
     match text.as_bytes()[0] {
@@ -125,8 +128,8 @@ fn quoted_len(text: &str, backslashes: bool) -> Option<usize> {
     }
 }
 
-/// How long a string is whose quote stands at `open`. Further parts on further lines belong to it, and are read as the
-/// first: in `E'a'` and `'\''` on the next line the backslash counts.
+/// The length of a string whose quote is at `open`. Its continuations on following lines are part of it and are read
+/// like its first part: in `E'a'` with `'\''` on the next line, the backslash is an escape.
 fn string_len(text: &str, open: usize, backslashes: bool) -> usize {
     let mut at = open + 1;
     while let Some(byte) = text.as_bytes().get(at) {
@@ -142,19 +145,19 @@ fn string_len(text: &str, open: usize, backslashes: bool) -> usize {
     text.len()
 }
 
-/// How far it is behind the quote with which a string goes on: one at once, or one behind blanks with a line's end.
-/// Comments may stand between if they begin with two dashes.
+/// The offset after the quote that continues a string: a quote that follows directly, or after white space with a line
+/// end. Comments that begin with two dashes may be in between.
 fn continuation_len(text: &str) -> Option<usize> {
     let mut rest = trim_blanks(text, false);
     while rest.starts_with("--") {
         rest = trim_blanks(&rest[rest.find(['\n', '\r'])?..], false);
     }
     let between = &text[..text.len() - rest.len()];
-    let goes_on = between.is_empty() || between.contains(['\n', '\r']);
-    (goes_on && rest.starts_with('\'')).then_some(between.len() + 1)
+    let continues = between.is_empty() || between.contains(['\n', '\r']);
+    (continues && rest.starts_with('\'')).then_some(between.len() + 1)
 }
 
-/// How long a name in double quotes is: two of them are one inside.
+/// The length of a name in double quotes. Two double quotes inside are one.
 fn name_len(text: &str) -> usize {
     let mut at = 1;
     while let Some(len) = text[at..].find('"') {
@@ -167,7 +170,7 @@ fn name_len(text: &str) -> usize {
     text.len()
 }
 
-/// How long a text in dollar quotes is: `$tag$ ... $tag$`. Nothing between has a meaning.
+/// The length of a text in dollar quotes: `$tag$ ... $tag$`. Nothing between them has a meaning.
 fn dollar_len(text: &str) -> Option<usize> {
     let name = text[1..].bytes().take_while(|&byte| is_word(byte) && byte != b'$').count();
     // `$1` is a parameter.

@@ -1,14 +1,14 @@
-//! How the script's own settings change the way the rest of it is read.
+//! How settings in a script change how the rest of the script is read.
 
 use crate::sql::{Token, Tokens};
 
 const SETTING: &str = "standard_conforming_strings";
 
-/// Whether plain strings take backslashes. The connection begins as PostgreSQL 9.1 and later do: they do not.
+/// Whether plain strings have backslash escapes. A connection starts without them, the default since PostgreSQL 9.1.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Strings {
     in_session: bool,
-    /// Until the transaction ends: `SET LOCAL`.
+    /// The value until the transaction ends: `SET LOCAL`.
     in_transaction: Option<bool>,
 }
 
@@ -17,9 +17,9 @@ impl Strings {
         self.in_transaction.unwrap_or(self.in_session)
     }
 
-    /// Follows a statement that may set it. A statement that fails ends the script anyway.
+    /// Applies a statement that may change the setting. A statement that fails ends the script anyway.
     pub(super) fn follow(&mut self, statement: &str) {
-        // No statement that counts is longer.
+        // No statement that changes the setting is longer.
         let words = Tokens::new(statement).take(16).filter_map(Token::spelling);
         let words: Vec<_> = words.map(str::to_ascii_lowercase).collect();
         let words: Vec<_> = words.iter().map(String::as_str).filter(|word| *word != "to").collect();
@@ -46,7 +46,7 @@ impl Strings {
     }
 }
 
-/// Whether a value means off, as `src/backend/utils/adt/bool.c` reads it: by any beginning that is the only one.
+/// Whether a value means off, as `src/backend/utils/adt/bool.c` parses it: any unambiguous prefix counts.
 fn is_off(value: &str) -> bool {
     let begins = |word: &str, least: usize| value.len() >= least && word.starts_with(value);
     value == "0" || begins("false", 1) || begins("no", 1) || begins("off", 2)
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_sets_it_in_many_ways() {
+    fn each_way_to_change_the_setting_is_recognised() {
         let off = [
             "SET standard_conforming_strings = off",
             "set session standard_conforming_strings to 'OFF'",

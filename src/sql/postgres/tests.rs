@@ -7,7 +7,7 @@ use crate::sql::pieces::Piece;
 
 /// Scripts and their statements.
 const ROWS: [(&str, &[&str]); 76] = [
-    // Nothing.
+    // Empty scripts.
     ("", &[]),
     (" \t\r\n\x0c", &[]),
     (";;; ;", &[]),
@@ -15,9 +15,9 @@ const ROWS: [(&str, &[&str]); 76] = [
     ("/* ; */ -- ;\n;", &[]),
     ("\u{feff}", &[]),
     ("\u{feff}-- c\nSELECT 1;\n\u{feff}SELECT 2", &["SELECT 1", "SELECT 2"]),
-    // What `pg_dump` writes for `psql`.
+    // Lines that `pg_dump` writes for `psql`.
     ("--\n\\restrict aB3\nSELECT 1;\r\n\\unrestrict aB3\r\n", &["SELECT 1"]),
-    // Ends.
+    // Statement ends.
     ("SELECT 1", &["SELECT 1"]),
     ("SELECT 1;SELECT 2;", &["SELECT 1", "SELECT 2"]),
     ("SELECT 1\r\n;\r\nSELECT 2\r\n", &["SELECT 1", "SELECT 2"]),
@@ -118,7 +118,7 @@ const ROWS: [(&str, &[&str]); 76] = [
         &["CREATE TABLE function (begin int, atomic int)", "x"],
     ),
     ("BEGIN; SELECT CASE WHEN a THEN 1 END; END; x", &["BEGIN", "SELECT CASE WHEN a THEN 1 END", "END", "x"]),
-    // Copies that the server does alone.
+    // `COPY` on the server alone.
     (
         "COPY t FROM '/stdin'; COPY t TO STDOUT; COPY (SELECT * FROM stdin) TO '/f'; SELECT a FROM stdin; x",
         &[
@@ -151,7 +151,7 @@ fn cut(script: &str) -> Vec<Piece<'_>> {
     statements(script).unwrap_or_else(|refused| panic!("{script:?}: {refused:?}"))
 }
 
-/// Between statements there is nothing of any.
+/// Whether a text between statements contains no part of a statement.
 fn is_between(mut text: &str) -> bool {
     loop {
         text = &text[lexer::blank_len(text, true)..];
@@ -173,7 +173,7 @@ fn check(script: &str, pieces: &[Piece<'_>]) {
     assert!(is_between(&script[at..]), "{script:?}: {:?}", &script[at..]);
 }
 
-/// Unless the script changed how strings are read, a statement by itself is read as in the script.
+/// Checks that a statement alone is read as in the script, if the script does not change how strings are read.
 fn check_again(pieces: &[Piece<'_>]) {
     for piece in pieces {
         assert_eq!(cut(piece.text), [Piece { offset: 0, text: piece.text }]);
@@ -194,7 +194,7 @@ fn scripts_are_cut_where_the_server_ends_statements() {
 }
 
 #[test]
-fn what_is_meant_for_psql_is_refused_where_it_stands() {
+fn psql_commands_are_refused_with_their_position() {
     let rows = [
         ("\\i a.sql", "\\i a.sql", "`\\i`"),
         ("SELECT 1;\n\\connect db\nSELECT 2;", "\\connect", "`\\connect`"),
@@ -217,7 +217,7 @@ fn what_is_meant_for_psql_is_refused_where_it_stands() {
     }
 }
 
-/// What a lexer could stumble over.
+/// Text that is difficult for a lexer.
 const NASTY: [&str; 56] = [
     "'",
     "''",
@@ -277,7 +277,7 @@ const NASTY: [&str; 56] = [
     ".",
 ];
 
-/// Statements as a script could have them, each whole.
+/// Complete statements of a script.
 const WHOLE: [&str; 12] = [
     "SELECT 1",
     "SELECT 'a;''b', E'\\';', \"c;\"\"d\"",
@@ -315,7 +315,7 @@ proptest! {
     }
 
     #[test]
-    fn whole_statements_come_out_as_they_went_in(
+    fn complete_statements_are_returned_unchanged(
         rows in vec((select(&WHOLE[..]), select(&[";", " ;\n", ";; -- c;\n", "/* ; */;", "\n--\n;\r\n"][..])), 0..8)
     ) {
         let script: String = rows.iter().flat_map(|(statement, end)| [*statement, *end]).collect();

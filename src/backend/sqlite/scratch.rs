@@ -32,8 +32,8 @@ fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
 
 /// `ATTACH` and `VACUUM INTO` open files, `VACUUM` itself a nameless one. It returns nothing up to rusqlite 0.40 and a `Result` from
 /// 0.41 on.
-#[allow(clippy::let_unit_value, reason = "it is a unit in some versions")]
-#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions")]
+#[allow(clippy::let_unit_value, reason = "it is `()` in some versions")]
+#[allow(clippy::let_underscore_untyped, reason = "its type differs between versions")]
 fn forbid_files(conn: &mut Connection) {
     let judge = |context: AuthContext<'_>| match context.action {
         AuthAction::Attach { filename: "" | ":memory:" } => Authorization::Allow,

@@ -84,7 +84,7 @@ pub(super) enum Plan {
 }
 
 /// What the engine does for a statement.
-#[allow(clippy::match_same_arms, reason = "each row of the table stands for itself")]
+#[allow(clippy::match_same_arms, reason = "each row of the table is independent")]
 pub(super) fn transition(state: State, class: StatementClass) -> Plan {
     use Action::{
         DeferEnd, RecordCommitted, RecordEnd, RecordEndInTransaction, RecordMark, Run, RunUnlessEnds,

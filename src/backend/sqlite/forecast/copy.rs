@@ -352,7 +352,7 @@ fn internal_tables(conn: &Connection, names: &[String]) -> rusqlite::Result<()> 
 
 /// Shuts what only the program may use: `writable_schema`, writing to the shadow tables of virtual tables, and values that fill the
 /// memory. There are no rows, so what a script needs is not long.
-#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions of rusqlite")]
+#[allow(clippy::let_underscore_untyped, reason = "its type differs between versions of rusqlite")]
 pub(super) fn defend(conn: &Connection, script: usize) {
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true);
     // A statement is a value too, where SQLite gives its text back.

@@ -136,8 +136,8 @@ impl Watch {
 }
 
 /// Installs the hooks. They return nothing up to rusqlite 0.40 and a `Result` from 0.41 on.
-#[allow(clippy::let_unit_value, reason = "it is a unit in some versions")]
-#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions")]
+#[allow(clippy::let_unit_value, reason = "it is `()` in some versions")]
+#[allow(clippy::let_underscore_untyped, reason = "its type differs between versions")]
 fn install(
     conn: &mut Connection,
     authorizer: impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static,

@@ -1,14 +1,15 @@
-//! What the engine needs of a database: [`Backend`], in four parts.
+//! What the engine needs from a database: [`Backend`], in four parts.
 //!
 //! | part | what it is | must be written |
 //! |---|---|---|
 //! | [`Driver`] | the connection, its transactions, the scripts that run on it | yes |
 //! | [`Records`] | the tracking table and its log | yes |
-//! | [`Locks`] | the database's own locks | no: by default there are none |
-//! | [`Catalog`] | what else the database holds | no: by default nothing is known |
+//! | [`Locks`] | the database's own locks | no: the default has none |
+//! | [`Catalog`] | what else the database holds | no: the default knows nothing |
 //!
-//! A small backend writes the first two, and `impl Locks for Toy {}` and `impl Catalog for Toy {}`; it is then a [`Backend`].
-//! `examples/custom_backend.rs` is a complete one. `test_utils::conformance` (feature `test-utils`) checks a backend.
+//! A small backend implements the first two parts, and adds `impl Locks for Toy {}` and `impl Catalog for Toy {}`; it is then a
+//! [`Backend`].
+//! `examples/custom_backend.rs` is a complete example. `test_utils::conformance` (feature `test-utils`) checks a backend.
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod foreign;
@@ -73,9 +74,9 @@ pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::touched::{Touch, Touched};
 pub use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
-/// A database that the engine can migrate: every type with the four parts is one.
+/// A database that the engine can migrate. Every type that implements the four parts is a backend.
 ///
-/// The type is a *marker* without values, so that the connection stays the driver's own and the call is `runner.run(&conn)`.
+/// The type is a *marker* without values: the connection keeps the type of its driver, and the call is `runner.run(&conn)`.
 pub trait Backend: Driver + Records + Locks + Catalog {}
 
 impl<B: Driver + Records + Locks + Catalog> Backend for B {}

@@ -1,4 +1,4 @@
-//! [`Effect`]: what a step takes away, as far as it can be known before it is done.
+//! [`Effect`]: what a step removes, as far as that is known before it runs.
 
 use std::fmt;
 
@@ -9,46 +9,46 @@ mod scan;
 
 pub(crate) use scan::scan;
 
-/// Something that a step takes away. Its Display is a clause: "drops the table `notes` with 12 rows".
+/// Something that a step removes. Its `Display` is a clause: "drops the table `notes` with 12 rows".
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effect {
-    /// What becomes of it.
+    /// What happens to it.
     pub kind: EffectKind,
-    /// The table, index, trigger or view, by the name it has before the plan is carried out.
+    /// The table, index, trigger or view, by the name that it has before the plan runs.
     pub object: String,
-    /// Of a column, its name; `object` is its table.
+    /// The name of the column, if the effect is on a column; `object` is then its table.
     pub column: Option<String>,
-    /// How many rows the table has now; of a column, how many rows have a value in it. `None` where nothing was counted.
+    /// The number of rows that the table has now; for a column, the number of rows with a value in it. `None` if nothing was counted.
     pub rows: Option<u64>,
     /// How this is known.
     pub evidence: Evidence,
 }
 
-/// What becomes of something.
+/// What happens to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum EffectKind {
-    /// A table goes with its rows.
+    /// A table is removed with its rows.
     DropsTable,
-    /// A table goes, and another one has its name afterwards: a rebuild. Whether all rows went over is the script's business.
+    /// A table is removed and another table then has its name, as in a rebuild. The script is responsible for copying all rows.
     ReplacesTable,
-    /// A column goes with its values.
+    /// A column is removed with its values.
     DropsColumn,
-    /// An index goes. It holds nothing that its table does not.
+    /// An index is removed. It holds nothing that its table does not hold.
     DropsIndex,
-    /// A trigger goes.
+    /// A trigger is removed.
     DropsTrigger,
-    /// A view goes.
+    /// A view is removed.
     DropsView,
-    /// Some or all rows of a table go, perhaps none.
+    /// Rows of a table are deleted: all, some or none.
     DeletesRows,
-    /// Something may go that is not known: a statement could not be tried out. `object` says why.
+    /// It is unknown whether something is removed: a statement could not be tried out. `object` says why.
     Unknown,
 }
 
 impl EffectKind {
-    /// Whether something goes that nothing in the database could bring back.
+    /// Whether it removes something that nothing in the database can restore.
     pub const fn is_destructive(self) -> bool {
         !matches!(self, Self::DropsIndex)
     }
@@ -58,19 +58,19 @@ impl EffectKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Evidence {
-    /// The database said it, of a copy of the schema.
+    /// The database reported it, on a copy of the schema.
     SchemaCopy,
-    /// The text of the script says it. Names are not resolved, and what triggers and views do is not seen.
+    /// The text of the script says it. Names are not resolved, and the effects of triggers and views are not seen.
     Text,
 }
 
 impl Effect {
-    /// An effect on a whole object, nothing counted.
+    /// An effect on a whole object, without a count.
     pub fn new(kind: EffectKind, object: impl Into<String>, evidence: Evidence) -> Self {
         Self { kind, object: object.into(), column: None, rows: None, evidence }
     }
 
-    /// On this column of it.
+    /// Sets the column of the object.
     pub fn column(mut self, column: impl Into<String>) -> Self {
         self.column = Some(column.into());
         self
@@ -109,67 +109,66 @@ impl fmt::Display for Effect {
     }
 }
 
-/// What is lost, in words, if something is.
+/// The destructive effects in words; `None` if there are none.
 pub(crate) fn losses(effects: &[Effect]) -> Option<String> {
     let lost: Vec<String> =
         effects.iter().filter(|effect| effect.kind.is_destructive()).map(ToString::to_string).collect();
     (!lost.is_empty()).then(|| lost.join(", "))
 }
 
-/// What is to be expected of a script.
+/// The expected results of a script.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Forecast {
-    /// What it takes away.
+    /// What it removes.
     pub effects: Vec<Effect>,
-    /// The first thing that went wrong on the copy of the schema; of a script that came out of the database, also what it must
-    /// not do.
+    /// The first failure on the copy of the schema. For a script from the database, this includes a forbidden action.
     pub failure: Option<Fault>,
-    /// The rows that would reference a table which is not there when it has run, and was there before all of them.
+    /// The rows that would reference a table that is missing after the script and existed before all of the scripts.
     pub orphans: Vec<Unparented>,
 }
 
 /// Rows that would reference a missing table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "a backend makes them")]
+#[allow(clippy::exhaustive_structs, reason = "a backend creates them")]
 pub struct Unparented {
-    /// Their table, by the name it has before the plan is carried out.
+    /// Their table, by the name that it has before the plan runs.
     pub child: String,
     /// The table that is missing.
     pub parent: String,
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
 }
 
 impl Forecast {
-    /// Nothing is known to go, and nothing went wrong.
+    /// A forecast without effects and without a failure.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-/// Where a script comes from, and so what it may do.
+/// Where a script comes from, and thus what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trust {
-    /// From the program: whatever it does, its author means it.
+    /// The program. The script may do anything, since its author wrote it on purpose.
     Program,
-    /// From the database, which anybody can have written: it may change the schema and the rows of the application, and nothing
+    /// The database, which anybody may have written to. The script may change the schema and the rows of the application, and nothing
     /// else.
     Database,
 }
 
-/// A script whose effects are wanted.
+/// A script whose effects are to be determined.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PlannedScript<'a> {
-    /// The script; `None` for code, whose effects nobody can know.
+    /// The script; `None` for code, whose effects are unknown.
     pub text: Option<&'a str>,
     /// Where it comes from.
     pub trust: Trust,
     /// The enforcement of foreign keys it runs under.
     pub foreign_keys: ForeignKeys,
-    /// Whether it runs in a transaction of the engine's.
+    /// Whether it runs in a transaction of the engine.
     pub atomicity: Atomicity,
 }
 
@@ -179,12 +178,12 @@ impl<'a> PlannedScript<'a> {
         Self { text, trust, foreign_keys: ForeignKeys::Checked, atomicity: Atomicity::Transaction }
     }
 
-    /// Outside a transaction, where it does not run in one.
+    /// Sets whether it runs in a transaction.
     pub fn running(self, atomicity: Atomicity) -> Self {
         Self { atomicity, ..self }
     }
 
-    /// Under another enforcement of foreign keys than the default.
+    /// Sets the enforcement of foreign keys, if it is not the default.
     pub fn under(self, foreign_keys: ForeignKeys) -> Self {
         Self { foreign_keys, ..self }
     }

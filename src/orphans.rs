@@ -1,4 +1,4 @@
-//! [`Orphans`]: rows that reference a missing row, and which of them a step is to blame for.
+//! [`Orphans`]: rows that reference a missing row, and which of them a step caused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,16 @@ use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 use crate::step::Atomicity;
 
-/// The values of a row's keys. Unlike its row number, a rebuild of the table keeps them. `None` where they cannot be told.
+/// The values of a row's keys. A rebuild of the table keeps them, but not the row number. `None` if they cannot be determined.
 pub type KeyValues = Option<String>;
 
-/// What is wrong with the foreign keys of a database, or of a part of it.
+/// The foreign key violations of a database, or of a part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orphans {
-    /// All tables: as they are compared, and as they are written.
+    /// All tables, from the name in lower case to the name as the schema writes it.
     tables: BTreeMap<String, String>,
     rows: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
-    /// Tables with a key that cannot be checked, since what it references is not unique, and whether they have rows.
+    /// Tables with a key that cannot be checked because the columns it references are not unique, and whether they have rows.
     unchecked: BTreeMap<String, bool>,
 }
 
@@ -27,28 +27,28 @@ struct Pair {
 }
 
 impl Orphans {
-    /// Notes that a table exists.
+    /// Records that a table exists.
     pub fn add_table(&mut self, name: &str) {
         self.tables.insert(name.to_ascii_lowercase(), name.to_owned());
     }
 
-    /// Notes a row of `child` that references a row of `parent` which does not exist.
+    /// Records a row of `child` that references a missing row of `parent`.
     pub fn add_row(&mut self, child: &str, parent: &str, values: KeyValues) {
         let pair = Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() };
         *self.rows.entry(pair).or_default().entry(values).or_default() += 1;
     }
 
-    /// Notes that a key of `child` cannot be checked.
+    /// Records that a key of `child` cannot be checked.
     pub fn add_unchecked(&mut self, child: &str, has_rows: bool) {
         self.unchecked.insert(child.to_ascii_lowercase(), has_rows);
     }
 
-    /// Whether there is nothing that anybody could be blamed for.
+    /// Whether nothing is wrong: no row references a missing row, and no table with rows has a key that cannot be checked.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && !self.unchecked.values().any(|has_rows| *has_rows)
     }
 
-    /// What was not there before.
+    /// The violations that did not exist before.
     pub(crate) fn since(&self, before: &Self) -> Broken {
         let mut broken = Broken::default();
         for (child, has_rows) in &self.unchecked {
@@ -66,8 +66,8 @@ impl Orphans {
         broken
     }
 
-    /// How many rows of a pair of tables were no orphans before. Those that were are not new in another table, where theirs was renamed or
-    /// copied, nor under the new name of their parent.
+    /// The number of rows of a pair of tables that were not orphans before. An orphan is not new if its table was renamed or copied, or
+    /// if its parent was renamed.
     fn new_rows(&self, pair: &Pair, rows: &BTreeMap<KeyValues, u64>, before: &Self) -> u64 {
         let is_new_table = !before.tables.contains_key(&pair.child);
         let is_new_parent = !before.has(&pair.parent);
@@ -77,7 +77,7 @@ impl Orphans {
                 && (same_parent || is_new_parent || !self.has(&old.parent))
         };
         let old = || before.rows.iter().filter(|(old, _)| is_same(old));
-        // What cannot be told apart is counted.
+        // Rows without key values cannot be told apart, so only their number is compared.
         let is_counted = rows.contains_key(&None) || old().any(|(_, rows)| rows.contains_key(&None));
         if is_counted {
             let known: u64 = old().flat_map(|(_, rows)| rows.values()).sum();
@@ -98,16 +98,16 @@ impl Orphans {
     }
 }
 
-/// What steps would do to foreign keys if they were committed.
+/// The foreign key violations that steps would cause if they were committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Broken {
     unchecked: BTreeSet<String>,
-    /// Child, parent, and how many rows.
+    /// Child, parent, and the number of rows.
     rows: Vec<(String, String, u64)>,
 }
 
 impl Broken {
-    /// Rows of one table that would reference missing rows of another one.
+    /// Rows of one table that would reference missing rows of another table.
     pub(crate) fn rows(found: impl IntoIterator<Item = (String, String, u64)>) -> Self {
         Self { rows: found.into_iter().collect(), ..Self::default() }
     }
@@ -116,7 +116,7 @@ impl Broken {
         self.unchecked.is_empty() && self.rows.is_empty()
     }
 
-    /// The fault of what would be committed with this, and why nothing behind it helps.
+    /// The fault of steps that would commit these violations. `why_not_mended` says why no later step repairs them.
     pub(crate) fn fault(&self, why_not_mended: &str, atomicity: Atomicity) -> Fault {
         let accept = || Remedy::metadata_for("foreign_keys", "\"off\"", "to accept them as they are");
         let remedy = match (self.rows.first(), atomicity) {
@@ -136,12 +136,12 @@ impl Broken {
             .remedy(remedy)
     }
 
-    /// What is wrong as long as nothing mends it.
+    /// The violations in words, in the present tense.
     pub(crate) fn reason(&self) -> String {
         self.said(["points", "point"])
     }
 
-    /// With the verb for one row, and for several.
+    /// The violations in words, with the verb for one row and the verb for several rows.
     fn said(&self, verbs: [&str; 2]) -> String {
         let unchecked = self
             .unchecked

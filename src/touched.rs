@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The tables that a step wrote to or changed: what has to be looked at when it is done. Tables that are not among them are as they were.
+/// The tables that a step wrote to or changed. They must be checked after the step; all other tables are unchanged.
 ///
 /// Names are kept in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Touched {
 pub enum Touch {
     /// It added rows.
     Filled,
-    /// It changed or deleted rows, or it made, changed, renamed or dropped the table.
+    /// It changed or deleted rows, or it created, changed, renamed or dropped the table.
     Changed,
 }
 
@@ -27,23 +27,23 @@ impl Touched {
         Self::default()
     }
 
-    /// Perhaps anything, as of code.
+    /// Any table may have been touched. This is the result of running code.
     pub fn anything() -> Self {
         Self { is_anything: true, ..Self::default() }
     }
 
-    /// Notes what was done to a table.
+    /// Records what was done to a table.
     pub fn touch(&mut self, table: &str, touch: Touch) {
         let known = self.tables.entry(table.to_ascii_lowercase()).or_insert(touch);
         *known = touch.max(*known);
     }
 
-    /// Notes that anything may have been touched.
+    /// Records that any table may have been touched.
     pub fn touch_anything(&mut self) {
         self.is_anything = true;
     }
 
-    /// What another step touched, too.
+    /// Adds what another step touched.
     pub fn extend(&mut self, other: Self) {
         self.is_anything |= other.is_anything;
         for (table, touch) in other.tables {
@@ -51,22 +51,22 @@ impl Touched {
         }
     }
 
-    /// Whether a table may be among them.
+    /// Whether a table may have been touched.
     pub fn may_have(&self, table: &str) -> bool {
         self.is_anything || self.tables.contains_key(&table.to_ascii_lowercase())
     }
 
-    /// Whether it is nothing.
+    /// Whether no table was touched.
     pub fn is_nothing(&self) -> bool {
         self.tables.is_empty() && !self.is_anything
     }
 
-    /// Whether it may be anything.
+    /// Whether any table may have been touched.
     pub fn is_anything(&self) -> bool {
         self.is_anything
     }
 
-    /// The tables, in lower case and by name, unless it may be anything.
+    /// The tables, in lower case and sorted by name. If any table may have been touched, the list is incomplete.
     pub fn tables(&self) -> impl Iterator<Item = (&str, Touch)> {
         self.tables.iter().map(|(table, touch)| (table.as_str(), *touch))
     }

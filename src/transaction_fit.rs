@@ -4,17 +4,18 @@ use std::borrow::Cow;
 
 use crate::remedy::Remedy;
 
-/// Whether a script fits into the engine's transaction, as far as its text says.
+/// Whether a script fits into the engine's transaction, judged by its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransactionFit {
-    /// It runs in the engine's transaction. Where it begins and ends one itself that is all of it, those two statements are passed over.
+    /// It runs in the engine's transaction. If the script itself begins and ends one transaction that spans all of it, those two
+    /// statements are skipped.
     Inside,
-    /// It runs outside a transaction, whatever its author asks for.
+    /// It runs outside a transaction, whatever its author requests.
     Outside,
-    /// It may fit and may not, and can run outside a transaction without harm: a setting that may be in force already.
+    /// It may or may not fit, and can run outside a transaction without harm. An example is a setting that may already be in force.
     Either,
-    /// One of its statements does not fit, and its author has to say what is to become of the others.
+    /// One of its statements does not fit, and its author must decide how the other statements run.
     Divided(TransactionConflict),
 }
 
@@ -24,9 +25,9 @@ pub enum TransactionFit {
 pub struct TransactionConflict {
     /// Where the statement begins, in bytes.
     pub offset: usize,
-    /// What is wrong with it, to go behind the name of the migration: "would end the transaction that it runs in".
+    /// What is wrong with it, worded to follow the name of the migration: "would end the transaction that it runs in".
     pub finding: Cow<'static, str>,
-    /// What its author can do.
+    /// What the author can do.
     pub remedy: Remedy,
     /// Whether the script cannot run outside a transaction either.
     pub is_hopeless: bool,
@@ -38,7 +39,7 @@ impl TransactionConflict {
         Self { offset, finding: finding.into(), remedy: remedy.into(), is_hopeless: false }
     }
 
-    /// Says that the script cannot run outside a transaction either.
+    /// Marks a script that cannot run outside a transaction either.
     pub fn hopeless(mut self) -> Self {
         self.is_hopeless = true;
         self

@@ -7,14 +7,14 @@ use crate::fault::{BoxError, Fault, FaultKind};
 use crate::foreign::{Definition, ForeignTable};
 use crate::remedy::Remedy;
 
-/// What a database holds besides the records. By default nothing is known, and the engine assumes the worst.
+/// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
 ///
 /// # Errors
-/// Every method returns what its database says, as a [`Fault`].
-#[allow(clippy::missing_errors_doc, reason = "said once, above")]
+/// Every method returns the error of its database as a [`Fault`].
+#[allow(clippy::missing_errors_doc, reason = "documented once, on the trait")]
 pub trait Catalog: Driver {
-    /// Whether a trigger or the like may write to the tracking table when a script writes to another table. If so, the engine compares
-    /// the whole table before and after each step.
+    /// Whether a trigger or a similar object may write to the tracking table when a script writes to another table. If so, the engine
+    /// compares the whole table before and after each step.
     fn has_triggers_on(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<bool, Fault> {
         Ok(true)
     }
@@ -27,7 +27,7 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
-    /// Whether the database is known to have no tables but these, so that there is nothing to lose.
+    /// Whether the database is known to have no tables except these, so that there is nothing to lose.
     fn is_blank(_conn: &mut Self::Conn<'_>, _tables: &[TableName]) -> Result<bool, Fault> {
         Ok(false)
     }
@@ -43,18 +43,18 @@ pub trait Catalog: Driver {
         Err(Fault::new(FaultKind::Other, what).remedy(Remedy::program("read it", "`Catalog::foreign_table`")))
     }
 
-    /// The version number that a database keeps for applications, as SQLite's `user_version`; `None` if it has none.
+    /// The version number that a database keeps for applications, such as SQLite's `user_version`; `None` if it has none.
     fn user_version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
         Ok(None)
     }
 
-    /// The definitions of everything in the schema but these tables, sorted; `None` if definitions cannot be compared.
+    /// The definitions of everything in the schema except these tables, sorted; `None` if definitions cannot be compared.
     fn definitions(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Vec<Definition>>, Fault> {
         Ok(None)
     }
 
-    /// What these scripts would do if they ran one after the other. It changes nothing. By default the text of the scripts is read,
-    /// and a script that comes out of the database counts as failed, since reading it is not enough to trust it.
+    /// What these scripts would do if they ran one after the other. It changes nothing. The default reads the text of the scripts; a
+    /// script from the database then counts as failed, since reading the text is not enough to trust it.
     fn forecast(
         _conn: &mut Self::Conn<'_>,
         request: &ForecastRequest<'_, Self>,
@@ -74,13 +74,13 @@ pub trait Catalog: Driver {
 /// Code of the application that prepares a temporary connection like one of its own: SQL functions, collations, modules.
 pub type Prepare<B> = dyn for<'c> Fn(<B as Driver>::Conn<'c>) -> Result<(), BoxError> + Send + Sync;
 
-/// The scripts that [`Catalog::forecast`] is about.
+/// The scripts that [`Catalog::forecast`] examines.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ForecastRequest<'a, B: Driver> {
     /// The scripts, in the order in which they would run.
     pub scripts: &'a [PlannedScript<'a>],
-    /// The tables of the engine. A script that comes out of the database may not touch them.
+    /// The tables of the engine. A script from the database may not touch them.
     pub tables: &'a [TableName],
     /// Prepares the temporary connection.
     pub prepare: Option<&'a Prepare<B>>,

@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time as records and log entries have it: UTC with milliseconds, `2026-11-22T19:09:07.132`. For a database that cannot date
-/// its rows itself.
+/// The current time in the format of records and log entries: UTC with milliseconds, `2026-11-22T19:09:07.132`. It is for a database that
+/// cannot date its rows itself.
 ///
 /// ```
 /// let now = switchy_schema::backend::utc_now();
@@ -14,10 +14,10 @@ pub fn utc_now() -> String {
     utc(i64::try_from(since.as_secs()).unwrap_or_default(), since.subsec_millis())
 }
 
-/// A moment in seconds since 1970, and milliseconds.
+/// The same format for a moment in seconds since 1970, and milliseconds.
 pub(crate) fn utc(seconds: i64, millis: u32) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days are counted in eras of 400 years that begin in March, so that the leap day is the last of its year.
+    // Days are counted in eras of 400 years that begin in March, so that the leap day is the last day of its year.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -19,31 +19,31 @@ use crate::transaction_fit::TransactionFit;
 ///
 /// 1. Name the borrowed connection as the driver passes it: `&'c rusqlite::Connection`, `&'c mut postgres::Client`.
 ///    [`lend`](Self::lend) borrows it again for a shorter time: `conn` where it is `Copy`, `&mut **conn` otherwise.
-/// 2. Say which files are for this database ([`DIALECT`](Self::DIALECT)): a folder `toy/`, `up.toy.sql`.
-/// 3. Write [`execute`](Self::execute), which runs one statement. Where transactions are not `BEGIN`, `COMMIT` and `ROLLBACK`, write
-///    those too. [`rollback`](Self::rollback) without a transaction does nothing; it is not an error.
-/// 4. Write [`statements`](Self::statements), which cuts a script; or, where one statement after the other is not enough,
+/// 2. Set the dialect, which selects the files for this database ([`DIALECT`](Self::DIALECT)): a folder `toy/`, `up.toy.sql`.
+/// 3. Write [`execute`](Self::execute), which runs one statement. If transactions are not `BEGIN`, `COMMIT` and `ROLLBACK`, write
+///    those too. Without a transaction, [`rollback`](Self::rollback) does nothing and is not an error.
+/// 4. Write [`statements`](Self::statements), which splits a script; or, if running its statements one by one is not enough,
 ///    [`run_script`](Self::run_script).
 /// 5. Everything else has a default.
 ///
 /// # Errors
-/// Every method returns what its database says, as a [`Fault`].
-#[allow(clippy::missing_errors_doc, reason = "said once, above")]
+/// Every method returns the error of its database as a [`Fault`].
+#[allow(clippy::missing_errors_doc, reason = "documented once, on the trait")]
 pub trait Driver: Sized + 'static {
     /// A connection, borrowed.
     type Conn<'c>;
 
-    /// Which files are meant for this database.
+    /// The dialect, which selects the files for this database.
     const DIALECT: Dialect;
 
-    /// Whether a statement that fails has changed nothing, unless its [fault](Fault::partial) says so. If so, a step outside a
+    /// Whether a failed statement has changed nothing, unless its [fault](Fault::partial) says otherwise. If so, a step outside a
     /// transaction that fails in its first statement has not begun, and is not marked dirty.
     const STATEMENTS_ARE_ATOMIC: bool = false;
 
-    /// Whether code of a migration runs in a transaction. On MySQL it cannot be known whether code commits.
+    /// Whether code of a migration runs in a transaction. On MySQL it does not, since it is unknown whether the code commits.
     const CODE_CAN_BE_ATOMIC: bool = true;
 
-    /// Whether making a table leaves a transaction open. Where it does not, as on MySQL, the engine makes its tables before it begins one.
+    /// Whether a transaction stays open when a table is created. If not, as on MySQL, the engine creates its tables before it begins one.
     const SCHEMA_CAN_BE_ATOMIC: bool = true;
 
     /// The connection, borrowed for a shorter time.
@@ -52,15 +52,15 @@ pub trait Driver: Sized + 'static {
     /// Whether a transaction is open on the connection.
     fn in_transaction(conn: &mut Self::Conn<'_>) -> Result<bool, Fault>;
 
-    /// Whether a transaction of ours can begin on the connection: none is open.
+    /// Whether the engine can begin a transaction on the connection: no transaction is open.
     fn is_free(conn: &mut Self::Conn<'_>) -> Result<bool, Fault> {
         Ok(!Self::in_transaction(conn)?)
     }
 
-    /// Runs one statement of the engine's own.
+    /// Runs one statement of the engine.
     fn execute(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault>;
 
-    /// Runs what the application wants of the session: one statement or several.
+    /// Runs the statements with which the application prepares the session, one or several.
     fn prepare_session(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault> {
         Self::execute(conn, sql)
     }
@@ -70,18 +70,18 @@ pub trait Driver: Sized + 'static {
         Self::execute(conn, "BEGIN")
     }
 
-    /// Commits it.
+    /// Commits the transaction.
     fn commit(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
         Self::execute(conn, "COMMIT")
     }
 
-    /// Rolls it back; without a transaction there is nothing to do.
+    /// Rolls the transaction back. Without a transaction it does nothing.
     fn rollback(conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
         Self::execute(conn, "ROLLBACK")
     }
 
-    /// Runs `body` in one transaction: committed if it succeeds, rolled back if it fails or unwinds.
-    /// A backend that has to do something around every transaction overrides this and calls [`atomically`].
+    /// Runs `body` in one transaction, which is committed if `body` succeeds and rolled back if it fails or unwinds.
+    /// A backend that needs to act around every transaction overrides this method and calls [`atomically`].
     fn transaction<R, E: From<Fault>>(
         conn: &mut Self::Conn<'_>,
         scope: &Scope,
@@ -90,7 +90,7 @@ pub trait Driver: Sized + 'static {
         atomically::<Self, R, E>(conn, scope, body)
     }
 
-    /// Runs `body`, which is a step outside a transaction, and leaves the connection's settings as they were.
+    /// Runs `body`, which is a step outside a transaction, and restores the settings of the connection.
     fn outside_transaction<R, E: From<Fault>>(
         conn: &mut Self::Conn<'_>,
         _scope: &Scope,
@@ -99,29 +99,29 @@ pub trait Driver: Sized + 'static {
         closed::<Self, R, E>(conn, body)
     }
 
-    /// Whether a script runs in a transaction if one is begun before it, as far as its text says. Where a statement commits what was
-    /// done before it, as those that change a schema do on MySQL, or where no statement can run in a transaction, it does not.
+    /// Whether a script runs in a transaction that is begun before it, judged by its text. It does not if one of its statements commits
+    /// what was done before, as statements that change a schema do on MySQL, or if none of its statements can run in a transaction.
     fn transaction_fit(_script: &str) -> TransactionFit {
         TransactionFit::Inside
     }
 
-    /// The statements of a script, each with its offset in bytes. By default the whole script is one statement.
+    /// The statements of a script, each with its offset in bytes. The default returns the whole script as one statement.
     fn statements(script: &str) -> Vec<(usize, &str)> {
         if script.trim().is_empty() { Vec::new() } else { vec![(0, script)] }
     }
 
-    /// Runs one statement of a script. By default it is [`execute`](Self::execute); a backend whose scripts cannot end a transaction
-    /// writes another one.
+    /// Runs one statement of a script. The default is [`execute`](Self::execute). Override it if scripts must not end a transaction.
     fn run_statement(conn: &mut Self::Conn<'_>, statement: &str) -> Result<(), Fault> {
         Self::execute(conn, statement)
     }
 
     /// Runs a script from statement [`Script::from`] on, and returns what it touched.
     ///
-    /// By default it runs each of [`statements`](Self::statements) with [`run_statement`](Self::run_statement). An override calls `progress` outside
-    /// a transaction each time a statement is done, if possible in one transaction with it. Where that is not possible, it
-    /// also calls it before the statement, with a [mark](ScriptProgress::mark), which records that those before it are done. It runs
-    /// those before the first again if they only change the session, since the session that they changed is gone.
+    /// The default runs each of [`statements`](Self::statements) with [`run_statement`](Self::run_statement). Outside a transaction, an
+    /// override calls `progress` after each statement, if possible in one transaction with the statement. If that is not possible, it
+    /// also calls `progress` before the statement, with a [mark](ScriptProgress::mark), which records that the statements before it are
+    /// done. It repeats the statements before [`Script::from`] that only change the session, since the session that they changed no
+    /// longer exists.
     fn run_script(
         conn: &mut Self::Conn<'_>,
         script: &Script<'_>,
@@ -141,7 +141,8 @@ pub trait Driver: Sized + 'static {
         Ok(Touched::anything())
     }
 
-    /// Runs `body`, which is code of a migration, in the step's transaction, and notices if it ended that. Tells what it touched.
+    /// Runs `body`, which is code of a migration, in the step's transaction, and returns an error if the code ended it. Returns what the
+    /// code touched.
     fn run_code<R>(
         conn: &mut Self::Conn<'_>,
         atomicity: Atomicity,
@@ -154,25 +155,26 @@ pub trait Driver: Sized + 'static {
         Ok((done, Touched::anything()))
     }
 
-    /// The offset in bytes at which a statement of a script begins, from 1; for the number after the last one, the end of the
-    /// script. `None` if the backend cannot say: then an interrupted script that was changed cannot go on where it stopped.
+    /// The offset in bytes at which a statement of a script begins. Statements are numbered from 1; the number after the last one returns
+    /// the end of the script. `None` if the backend cannot determine it: then an interrupted script that was changed cannot be resumed.
     fn offset_of(script: &str, statement: u32) -> Option<usize> {
         let offsets = Self::statements(script).into_iter().map(|(offset, _)| offset).chain([script.len()]);
         (1..).zip(offsets).find(|(number, _)| *number == statement).map(|(_, offset)| offset)
     }
 
-    /// Whether a script may touch anything whose keys could be broken by it, without running it.
+    /// Whether a script may touch a row or a table whose keys it could break, determined without running it.
     fn may_touch(_script: &str) -> bool {
         true
     }
 
-    /// Rows that reference a missing row, among what was touched and what references that. Asked only where enforcement is off
-    /// while a step runs ([`ForeignKeys::Checked`](crate::ForeignKeys::Checked)), which is a matter of [`transaction`](Self::transaction).
+    /// Rows that reference a missing row, among the touched tables and the tables that reference them. The engine calls it only if
+    /// enforcement is off while a step runs ([`ForeignKeys::Checked`](crate::ForeignKeys::Checked)), which
+    /// [`transaction`](Self::transaction) controls.
     fn orphans(_conn: &mut Self::Conn<'_>, _touched: &Touched) -> Result<Orphans, Fault> {
         Ok(Orphans::default())
     }
 
-    /// Whether a statement is done that began with a mark, and whose end nobody saw.
+    /// Whether an interrupted statement took effect. The statement began with a mark, and its end was not recorded.
     fn statement_outcome(
         _conn: &mut Self::Conn<'_>,
         _script: &str,
@@ -182,21 +184,20 @@ pub trait Driver: Sized + 'static {
         Ok(StatementOutcome::Unknown("it ran by itself".to_owned()))
     }
 
-    /// The file the connection reads and writes, if its database is one: the lock file lies beside it.
+    /// The file that the connection reads and writes, if its database is a file. The lock file is next to it.
     fn locate(_conn: &mut Self::Conn<'_>) -> Option<PathBuf> {
         None
     }
 }
 
-/// Records how far a script came. The engine passes it to [`Driver::run_script`].
+/// Records how far a script got. The engine passes it to [`Driver::run_script`].
 pub type Progress<'p, B> = dyn FnMut(&mut <B as Driver>::Conn<'_>, ScriptProgress) -> Result<(), Fault> + 'p;
 
-/// What [`Driver::transaction`] does by default: begins, runs `body`, and commits if it succeeds or
-/// rolls back if it fails or unwinds. Beginning and committing are tried again while another writer is in the way,
-/// as long as the scope says.
+/// The default of [`Driver::transaction`]: begins a transaction, runs `body`, and commits if it succeeds or rolls back if it fails or
+/// unwinds. While another writer holds the database, it retries beginning and committing for as long as the scope allows.
 ///
 /// # Errors
-/// What `body` returns, or the fault of beginning or committing.
+/// The error of `body`, or the fault of beginning or committing.
 pub fn atomically<B: Driver, R, E: From<Fault>>(
     conn: &mut B::Conn<'_>,
     scope: &Scope,
@@ -209,8 +210,8 @@ pub fn atomically<B: Driver, R, E: From<Fault>>(
     impl<B: Driver> Drop for Open<'_, '_, B> {
         fn drop(&mut self) {
             if !self.committed {
-                // The error in flight says more than a failed rollback could, and closing the connection undoes
-                // the transaction in any case.
+                // The error that is being returned says more than the error of a failed rollback, and closing the connection rolls the
+                // transaction back in any case.
                 let _ = B::rollback(self.conn);
             }
         }
@@ -222,7 +223,7 @@ pub fn atomically<B: Driver, R, E: From<Fault>>(
     let mut is_open = true;
     patiently(scope.patience, || match B::commit(open.conn) {
         Err(fault) => match B::in_transaction(open.conn) {
-            // The database has rolled back, so there is nothing to commit again.
+            // The database has rolled back, so a second commit would commit nothing.
             Ok(false) if fault.kind() == FaultKind::Busy => {
                 is_open = false;
                 Ok(Err(fault))
@@ -236,7 +237,7 @@ pub fn atomically<B: Driver, R, E: From<Fault>>(
     Ok(done)
 }
 
-/// Runs `body`. If it leaves a transaction open, that is rolled back and is an error.
+/// Runs `body`. If it leaves a transaction open, the transaction is rolled back and an error is returned.
 pub(crate) fn closed<B: Driver, R, E: From<Fault>>(
     conn: &mut B::Conn<'_>,
     body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
@@ -244,7 +245,7 @@ pub(crate) fn closed<B: Driver, R, E: From<Fault>>(
     closed_unless_known::<B, R, E>(conn, false, body)
 }
 
-/// The same, without asking the database if `body` is known to leave no transaction open when it succeeds.
+/// Like [`closed`]. If `body` is known to leave no transaction open on success, the database is not asked.
 pub(super) fn closed_unless_known<B: Driver, R, E: From<Fault>>(
     conn: &mut B::Conn<'_>,
     is_known: bool,
@@ -264,7 +265,7 @@ pub(super) fn closed_unless_known<B: Driver, R, E: From<Fault>>(
     if is_known && done.is_ok() {
         return done;
     }
-    // If the connection is gone, the first fault says why.
+    // If the connection is lost, the first fault says why.
     if !B::in_transaction(open.0).unwrap_or(false) {
         return done;
     }

@@ -1,18 +1,18 @@
-//! Reading tables of other tools, each value as a text.
+//! Reading tables of other tools, each value as text.
 
 use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};
 
 /// How the values of a column are read.
 pub(super) trait Form {
-    /// The expression that gives the value of a column as a text.
+    /// The expression that returns the value of a column as text.
     fn read(&self, column: &str) -> String;
 
-    /// What that text says.
+    /// The cell for that text.
     fn cell(&self, text: String) -> Cell;
 }
 
-/// A table with these columns, whose rows `fetch` gets with a query.
+/// Reads a table with these columns. `fetch` runs the query for its rows.
 pub(super) fn table<F: Form>(
     columns: Vec<(String, F)>,
     wanted: &[&str],
@@ -37,7 +37,7 @@ pub(super) fn table<F: Form>(
     Ok(ForeignTable::new(columns.into_iter().map(|(name, _)| name).collect(), rows))
 }
 
-/// The bytes that hexadecimal digits spell.
+/// The bytes of a text in hexadecimal digits.
 pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
     let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     (0..digits.len()).step_by(2).map(pair).collect()

@@ -2,8 +2,8 @@
 
 use crate::sql::Tokens;
 
-/// Whether one of these statements asks for the row that was inserted last, before one of them inserts another. A session that goes on
-/// with a script does not know that row.
+/// Whether one of these statements asks for the last inserted row before one of them inserts a row. A session that resumes a script does
+/// not know that row.
 pub(super) fn asks_for_last_row<'t>(statements: impl Iterator<Item = &'t str>) -> bool {
     let asks = ["last_insert_id", "last_insert_rowid", "identity", "lastval", "currval"];
     for statement in statements {

@@ -7,21 +7,20 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::Head;
 
-/// The database's own locks. By default there are none: a database that is a file is locked by a file beside it
-/// ([`Driver::locate`]).
+/// The database's own locks. The default has none: if the database is a file, the lock is a file next to it ([`Driver::locate`]).
 ///
 /// # How to write it
 ///
-/// * A server locks between sessions: [`try_lock`](Self::try_lock) and [`unlock`](Self::unlock), an advisory lock for example.
-/// * If its `BEGIN` does not keep other writers out, [`lock_table`](Self::lock_table) does.
-/// * For [`Lock::Row`](crate::Lock::Row): [`create_lock_row`](Self::create_lock_row) and [`lock_row`](Self::lock_row).
+/// * A server locks between sessions: write [`try_lock`](Self::try_lock) and [`unlock`](Self::unlock), for example with an advisory lock.
+/// * If `BEGIN` does not keep other writers out, write [`lock_table`](Self::lock_table).
+/// * For [`Lock::Row`](crate::Lock::Row), write [`create_lock_row`](Self::create_lock_row) and [`lock_row`](Self::lock_row).
 ///
 /// # Errors
-/// Every method returns what its database says, as a [`Fault`].
-#[allow(clippy::missing_errors_doc, reason = "said once, above")]
+/// Every method returns the error of its database as a [`Fault`].
+#[allow(clippy::missing_errors_doc, reason = "documented once, on the trait")]
 pub trait Locks: Driver {
-    /// The table with the schema that it is in, or would be created in, so that a script that changes the search path does not change
-    /// where the records are.
+    /// The table with the schema that it is in, or would be created in. A script that changes the search path then does not change where
+    /// the records are.
     fn resolve(_conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TableName, Fault> {
         Ok(table.clone())
     }
@@ -36,13 +35,13 @@ pub trait Locks: Driver {
         Ok(())
     }
 
-    /// Keeps other sessions from writing to the tracking table until the open transaction ends, if `BEGIN` did not. It waits for them
-    /// no longer than `patience`.
+    /// Keeps other sessions from writing to the tracking table until the open transaction ends, if `BEGIN` does not do so. It waits for
+    /// them no longer than `patience`.
     fn lock_table(_conn: &mut Self::Conn<'_>, _table: &TableName, _patience: Duration) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// The same for a table that exists, with its head if the database returns it in the same statement.
+    /// Does the same for an existing table, and returns its head if the database can do so in the same statement.
     fn lock_table_with_head(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
@@ -63,8 +62,8 @@ pub trait Locks: Driver {
         Ok(())
     }
 
-    /// Waits until no other transaction is changing records, and keeps others from it until the open transaction ends. It is called
-    /// after [`lock_row`](Self::lock_row), since a step outside a transaction records its progress without the row.
+    /// Waits until no other transaction changes records, and keeps other transactions from changing them until the open transaction ends.
+    /// It is called after [`lock_row`](Self::lock_row), since a step outside a transaction records its progress without locking the row.
     fn wait_for_writers(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
@@ -79,7 +78,7 @@ pub trait Locks: Driver {
 pub enum LockAttempt {
     /// This session holds it.
     Acquired,
-    /// Another session holds it; its name, as far as the database gives it.
+    /// Another session holds it; its name, as far as the database reports it.
     HeldBy(String),
     /// The database has no such lock.
     Unsupported,

@@ -21,11 +21,11 @@ mod transactions;
 
 /// MySQL and MariaDB, through `&mut mysql::Conn`.
 ///
-/// Statements that change a schema commit by themselves here, so a script that has one runs statement by statement, and its record says
-/// how far it came; a script that only reads and writes rows of transactional tables is one transaction with its record. Scripts
-/// are cut as the `mysql` client cuts them: `DELIMITER` and the bodies of routines are understood. What a script sets on the
-/// session is set back after it. The lock against concurrent runs is `GET_LOCK`, which the server frees with the session and which
-/// each node of a cluster has for itself: there, use [`Lock::Row`](crate::Lock::Row).
+/// Statements that change a schema commit implicitly. A script with such a statement therefore runs statement by statement, and its
+/// record says how far it got. A script that only reads and writes rows of transactional tables is one transaction with its record.
+/// Scripts are split as the `mysql` client splits them: `DELIMITER` and the bodies of routines are understood. Session settings that a
+/// script changes are restored after it. The lock against concurrent runs is `GET_LOCK`. The server releases it when the session ends,
+/// and each node of a cluster has its own: on a cluster, use [`Lock::Row`](crate::Lock::Row).
 ///
 /// ```no_run
 /// use switchy_schema::{Migration, MigrationRunner, Mysql};
@@ -40,13 +40,13 @@ mod transactions;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mysql {}
 
-/// A schema is a database here.
+/// In MySQL, a schema is a database.
 impl Schemas for Mysql {}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";
 
-/// The column that says in which order rows were written.
+/// The column with the order in which rows were written.
 const PLACE: &str = "place";
 
 fn quoted(table: &TableName) -> String {

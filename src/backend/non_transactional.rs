@@ -20,9 +20,9 @@ pub(super) struct ScriptRun<'r, 'p, B: TransactionRules> {
     progress: &'r mut Progress<'p, B>,
     statement_count: u32,
     patience: Duration,
-    /// Whether a transaction is open that the script began. A record that is written now is part of it.
+    /// Whether the script has a transaction open. A record that is written now is part of it.
     pub(super) transaction: TransactionState,
-    /// What was recorded last.
+    /// The progress that was recorded last.
     pub(super) recorded: Option<ScriptProgress>,
 }
 
@@ -70,12 +70,12 @@ impl<'r, 'p, B: TransactionRules> ScriptRun<'r, 'p, B> {
         Ok(())
     }
 
-    /// Whether a transaction is open that the script began.
+    /// Whether the script has a transaction open.
     pub(super) fn script_transaction_open(&self) -> bool {
         self.transaction == TransactionState::Open
     }
 
-    /// How long the engine tries something again. The script's transaction may be gone when it is tried again, so there it is tried once.
+    /// How long the engine retries. In the script's transaction it does not retry, since the transaction may have ended.
     pub(super) fn patience(&self) -> Duration {
         if self.script_transaction_open() { Duration::ZERO } else { self.patience }
     }
@@ -90,7 +90,7 @@ impl<'r, 'p, B: TransactionRules> ScriptRun<'r, 'p, B> {
         patiently(self.patience(), || self.record_once(conn, progress))
     }
 
-    /// Records the end of a statement that must not run again. It is done even if this fails.
+    /// Records the end of a statement that must not run again. If this fails, the statement is still done.
     pub(super) fn record_committed(
         &mut self,
         conn: &mut B::Conn<'_>,
@@ -99,7 +99,7 @@ impl<'r, 'p, B: TransactionRules> ScriptRun<'r, 'p, B> {
         self.record(conn, progress).map_err(Fault::partial)
     }
 
-    /// Records progress in the script's transaction. A read-only transaction has changed nothing, so it may run again without a record.
+    /// Records progress in the script's transaction. A read-only transaction changes nothing, so it may run again without a record.
     pub(super) fn record_in_transaction(
         &mut self,
         conn: &mut B::Conn<'_>,

@@ -21,8 +21,8 @@ use self::query::{execute, fault, query};
 
 /// PostgreSQL, through `&mut postgres::Client`.
 ///
-/// Scripts run statement by statement, so that an error has its line and column. What a script sets on the session (`search_path`, a
-/// role) is set back after it. The lock against concurrent runs is an advisory one, which the server frees with the session.
+/// Scripts run statement by statement, so that an error has its line and column. Session settings that a script changes (`search_path`, a
+/// role) are restored after it. The lock against concurrent runs is an advisory lock, which the server releases when the session ends.
 ///
 /// ```no_run
 /// use postgres::{Client, NoTls};
@@ -43,5 +43,5 @@ impl Schemas for Postgres {}
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
 const LOCKS: &str = "__switchy_locks";
 
-/// The column that says in which order rows were written.
+/// The column with the order in which rows were written.
 const PLACE: &str = "place";

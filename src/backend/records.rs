@@ -10,24 +10,24 @@ use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
 
-/// The tracking table, with a record for each migration that is applied, and the log of what was undone or corrected.
+/// The tracking table, with a record for each applied migration, and the log of what was undone or corrected.
 ///
 /// # How to write it
 ///
 /// * A missing table is an empty history. Reading never creates it.
-/// * Inserting a record that exists is a fault. So is changing or deleting one that does not.
+/// * Inserting a record that exists is a fault. Changing or deleting a record that does not exist is a fault.
 /// * An inserted record has no digest until [`stamp`](Self::stamp) writes one.
 ///
 /// # Errors
-/// Every method returns what its database says, as a [`Fault`].
-#[allow(clippy::missing_errors_doc, reason = "said once, above")]
+/// Every method returns the error of its database as a [`Fault`].
+#[allow(clippy::missing_errors_doc, reason = "documented once, on the trait")]
 pub trait Records: Driver {
-    /// The digest on the newest record and the number of records, in one statement if possible. By default it reads the table.
+    /// The digest on the newest record and the number of records, in one statement if possible. The default reads the table.
     fn head(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault> {
         Self::read(conn, table).map(|tracking| tracking.head)
     }
 
-    /// The head without a digest if any record is dirty, so that a start does not miss an unfinished step. One statement if possible.
+    /// The head, without a digest if any record is dirty, so that a start does not miss an unfinished step. One statement if possible.
     fn clean_head(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<Head, Fault> {
         let TrackingTable { head, records, .. } = Self::read(conn, table)?;
         let is_dirty = records.iter().any(|record| record.dirty.is_some());
@@ -50,9 +50,9 @@ pub trait Records: Driver {
         Self::stamp(conn, table, digest)
     }
 
-    /// Begins a step outside a transaction: if the tracking table still has this head, it adds the record as [`append`](Self::append) does.
-    /// It is one statement and one transaction, and returns whether the table had the head. `None` if the database needs several
-    /// statements for it; then nothing is done.
+    /// Begins a step outside a transaction: if the tracking table still has this head, it adds the record as [`append`](Self::append)
+    /// does. It is one statement and one transaction, and returns whether the table had the head. `None` if the database needs several
+    /// statements for it; nothing is then done.
     fn append_if_head(
         _conn: &mut Self::Conn<'_>,
         _table: &TableName,
@@ -65,7 +65,8 @@ pub trait Records: Driver {
     }
 
     /// Ends a step outside a transaction: if its record, the newest, still [is at](Dirty::is_at) `from`, it rewrites the record with the
-    /// digest on it. It is one statement and one transaction, and returns whether it did so. `None` as above.
+    /// digest on it. It is one statement and one transaction, and returns whether it rewrote the record. `None` as for
+    /// [`append_if_head`](Self::append_if_head).
     fn finish_if_unchanged(
         _conn: &mut Self::Conn<'_>,
         _table: &TableName,
@@ -76,8 +77,8 @@ pub trait Records: Driver {
         Ok(None)
     }
 
-    /// A number that changes when another connection commits a change to the database, as SQLite's `data_version`. It is read inside a
-    /// transaction. `None` if the database has no such number.
+    /// A number that changes when another connection commits a change to the database, such as SQLite's `data_version`. It is read inside
+    /// a transaction. `None` if the database has no such number.
     fn data_version(_conn: &mut Self::Conn<'_>) -> Result<Option<i64>, Fault> {
         Ok(None)
     }
@@ -89,15 +90,15 @@ pub trait Records: Driver {
     /// transaction.
     fn create_table(conn: &mut Self::Conn<'_>, table: &TableName, records: &[Record]) -> Result<(), Fault>;
 
-    /// Adds a record. If it has no date, the database gives it one.
+    /// Adds a record. If it has no date, the database sets the date.
     fn insert(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
     /// Rewrites the record with the same id. Its date changes only if the new one has a date.
     fn update(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 
-    /// Writes how far an unfinished step came: `statement`, `of`, `mark` and `failure` of `to` ([`Dirty::advance_to`]). If the record no
-    /// longer [is at](Dirty::is_at) `from`, another run has taken the step over; then it changes nothing and returns `false`. No other
-    /// transaction may change the record between the comparison and the end of this transaction.
+    /// Writes how far an unfinished step got: `statement`, `of`, `mark` and `failure` of `to` ([`Dirty::advance_to`]). If the record no
+    /// longer [is at](Dirty::is_at) `from`, another run has taken over the step; the method then changes nothing and returns `false`. No
+    /// other transaction may change the record between the comparison and the end of this transaction.
     fn advance(
         conn: &mut Self::Conn<'_>,
         table: &TableName,
@@ -112,12 +113,12 @@ pub trait Records: Driver {
     /// Writes the digest of the whole history on the newest record, if there is one.
     fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, digest: HistoryDigest) -> Result<(), Fault>;
 
-    /// Creates the log if it is missing. It is only called where that commits ([`Driver::SCHEMA_CAN_BE_ATOMIC`]).
+    /// Creates the log if it is missing. It is called only if creating a table commits ([`Driver::SCHEMA_CAN_BE_ATOMIC`]).
     fn create_log(_conn: &mut Self::Conn<'_>, _log: &TableName) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// Adds an entry to the log. The log is a table of its own, which this creates if it is missing. The database dates the entry.
+    /// Adds an entry to the log. The log is a separate table, which this method creates if it is missing. The database dates the entry.
     fn append_log(conn: &mut Self::Conn<'_>, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault>;
 
     /// All entries of the log, oldest first. A missing table is an empty log. Reading never creates it.

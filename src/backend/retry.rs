@@ -1,10 +1,10 @@
-//! [`patiently`]: trying again while others are in the way.
+//! [`patiently`]: retries while the database is busy.
 
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, FaultKind};
 
-/// Tries again while the database is busy, for so long.
+/// Retries `attempt` while the database is busy, for at most this long.
 pub(crate) fn patiently<R>(
     patience: Duration,
     mut attempt: impl FnMut() -> Result<R, Fault>,

@@ -1,4 +1,4 @@
-//! What a backend is given to run, and what surrounds it.
+//! What a backend gets to run, and the conditions under which it runs.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::session::Session;
 use crate::effect::Trust;
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 
-/// What surrounds a step.
+/// The conditions under which a step runs.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Scope {
-    /// The enforcement of foreign keys it asks for.
+    /// The enforcement of foreign keys that the step requests.
     pub foreign_keys: ForeignKeys,
     /// How long to wait for another writer.
     pub patience: Duration,
@@ -30,18 +30,18 @@ impl Scope {
 pub struct Script<'a> {
     /// The text, without byte order mark.
     pub text: &'a str,
-    /// The statement to begin with, from 1: those before it are done.
+    /// The statement to begin with, from 1. The statements before it are done.
     pub from: u32,
-    /// Whether the engine has a transaction open around it.
+    /// Whether the script runs in a transaction of the engine.
     pub atomicity: Atomicity,
-    /// The enforcement of foreign keys it runs under.
+    /// The enforcement of foreign keys that the script runs under.
     pub foreign_keys: ForeignKeys,
-    /// How long to try again a statement that finds the database busy.
+    /// How long to retry a statement that finds the database busy.
     pub patience: Duration,
-    /// Whether its author declared that rows of other tables go with what it deletes (`allow = ["cascade"]`).
+    /// Whether its author declared that its deletions may also delete rows of other tables (`allow = ["cascade"]`).
     pub cascade: Cascade,
-    /// Where it comes from: what a script out of the database sets on the connection is set back.
+    /// Where the script comes from. Connection settings that a script from the database changes are restored.
     pub trust: Trust,
-    /// What the backend knows of the session, if only scripts of this run used it.
+    /// What the backend knows of the session, if only scripts of this run have used it.
     pub session: Option<&'a Session>,
 }

@@ -1,4 +1,4 @@
-//! What the transactions of servers have beyond `BEGIN`, `COMMIT` and `ROLLBACK`.
+//! Transaction statements of servers other than `BEGIN`, `COMMIT` and `ROLLBACK`.
 
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens};
@@ -9,8 +9,8 @@ pub(super) fn chains(text: &str) -> bool {
     words.windows(2).any(|two| two[0].is("and") && two[1].is("chain"))
 }
 
-/// The fault of a statement of a transaction of several databases. Their manager ends that transaction at any time, and the record with
-/// it.
+/// The fault of a statement of a distributed transaction. The transaction manager may end that transaction, and the record with it, at
+/// any time.
 pub(super) fn distributed() -> Fault {
     let what = "it is part of a transaction of several databases, which only their manager can end";
     Fault::new(FaultKind::Other, what).remedy("do it in code, outside the migrations")

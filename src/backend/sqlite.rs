@@ -25,14 +25,13 @@ mod tripwire;
 
 use self::fault::{fault, message};
 
-/// SQLite, through `&rusqlite::Connection`. It is what [`MigrationRunner`](crate::MigrationRunner) means if no backend
-/// is named.
+/// SQLite, through `&rusqlite::Connection`. It is the default of [`MigrationRunner`](crate::MigrationRunner).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sqlite {}
 
 impl Locks for Sqlite {}
 
-/// The table as SQL names it. Without the schema, one of an attached or the temporary database could be meant.
+/// The table as SQL names it. Without the schema, the name could refer to a table of an attached or of the temporary database.
 fn in_main(table: &TableName) -> String {
     qualified("main", table.as_str())
 }

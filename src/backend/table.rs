@@ -1,4 +1,4 @@
-//! The tracking table of SQL databases: its columns, and the forms older programs gave it.
+//! The tracking table of SQL databases: its columns, and the forms that older programs gave it.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::history::{Dirty, Head, Record};
 use crate::id::MigrationId;
 use crate::stored::{StoredDown, StoredScript};
 
-/// Today's columns. Only the first two are required; `docs/format.md` explains each.
+/// The current columns. Only the first two are required; `docs/format.md` explains each.
 pub(super) const COLUMNS: [&str; 14] = [
     "name",
     "run_on",
@@ -34,21 +34,21 @@ pub(super) const COLUMNS: [&str; 14] = [
 pub(super) const LOG_COLUMNS: [&str; 8] =
     ["name", "event", "logged_on", "applied_on", "checksum", "program", "who", "why"];
 
-/// The columns `moosicbox_schema` and early versions of `switchy_schema` gave the table, oldest first.
+/// The columns that `moosicbox_schema` and early versions of `switchy_schema` gave the table, oldest first.
 const LEGACY: [&str; 7] =
     ["id", "run_on", "finished_on", "status", "failure_reason", "up_checksum", "down_checksum"];
 
-/// The column with the order of application, where the database itself does not keep that order.
+/// The column with the order of application, for a database that does not keep that order itself.
 const PLACE: &str = "place";
 
-/// What stands in the column `dirty`.
+/// The values of the column `dirty`.
 const CLEAN: i64 = 0;
 pub(super) const UP_BEGAN: i64 = 1;
 const DOWN_BEGAN: i64 = 2;
 const DOWN_AGAIN: i64 = 3;
 const UP_AGAIN: i64 = 4;
 
-/// How to read a table: for each thing a record needs, the column that has it, or an expression of two that may.
+/// How to read a table: for each part of a record, the column that has it, or an expression of the two columns that may have it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TableLayout {
     pub(super) form: TableForm,
@@ -69,8 +69,7 @@ pub(super) struct TableLayout {
     pub(super) down_checksum: Option<&'static str>,
 }
 
-/// Recognises a table by the set of its columns, never by the text of its definition.
-/// `None` if it is nothing of ours.
+/// Recognises a table by the set of its columns, never by the text of its definition. `None` if it is not a tracking table.
 fn recognise(columns: &[String]) -> Option<TableLayout> {
     let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     let column = |name: &'static str| has(name).then_some(name);
@@ -82,7 +81,7 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
     if !has("run_on") {
         return None;
     }
-    // Columns that we do not know are a later version's if ours are all there, and somebody else's table if not.
+    // Unknown columns belong to a later version if all current columns exist. Otherwise the table belongs to another program.
     if has("name") && (whole || known(&COLUMNS)) {
         Some(TableLayout {
             form: if whole { TableForm::Current } else { TableForm::Old },
@@ -122,8 +121,9 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
             down_checksum: None,
         })
     } else if is_renamed && known(&[&COLUMNS[1..], &LEGACY, &[PLACE]].concat()) {
-        // switchy_schema 0.5 takes today's table for one of the oldest form: it renames `name`, and adds what it misses. Its own rows
-        // have nothing in our columns, and ours have in its columns what it takes for unknown.
+        // switchy_schema 0.5 takes the current table for one of the oldest form: it renames `name`, and adds the columns that it misses.
+        // The rows that it writes have no values in the current columns, and the current rows have, in the columns that it adds, values
+        // that it takes for unknown.
         Some(TableLayout {
             form: TableForm::Old,
             name: "id",
@@ -147,10 +147,10 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
     }
 }
 
-/// What a table is read as.
+/// The layout of a table with these columns.
 ///
 /// # Errors
-/// It is nothing of ours.
+/// The table is not a tracking table.
 pub(super) fn recognised(columns: &[String]) -> Result<TableLayout, Fault> {
     recognise(columns).ok_or_else(|| {
         let columns = columns.join(", ");
@@ -159,7 +159,7 @@ pub(super) fn recognised(columns: &[String]) -> Result<TableLayout, Fault> {
     })
 }
 
-/// The fault of a table that has the name of the log and is something else.
+/// The fault of a table that has the name of the log and is not the log.
 pub(super) fn foreign_log(log: &TableName, columns: &[String]) -> Fault {
     let columns = columns.join(", ");
     let what =
@@ -168,11 +168,11 @@ pub(super) fn foreign_log(log: &TableName, columns: &[String]) -> Fault {
         .remedy("rename that table, since the migrations keep their log under its name")
 }
 
-/// The head of a table of an older form: nothing can be said without reading it.
+/// The head of a table of an older form: it is unknown until the table is read.
 pub(super) const UNKNOWN_HEAD: Head = Head { digest: None, count: 0 };
 
 impl TableLayout {
-    /// The head of a table that was read whole, with the digest on its newest row.
+    /// The head of a table whose rows were all read, with the digest on its newest row.
     pub(super) fn head(&self, count: usize, digest: Option<&str>) -> Head {
         match (self.digest, count) {
             (None, _) => UNKNOWN_HEAD,
@@ -182,7 +182,8 @@ impl TableLayout {
     }
 }
 
-/// A trigger or a rule on one of our tables could swallow a write; a record that is not written is an error.
+/// Checks that one row was written. A trigger or a rule on a table of the engine could suppress a write, and a record that is not written
+/// is an error.
 pub(super) fn exactly_one<N: From<u8> + PartialEq + Display + Copy>(
     rows: N,
     id: &MigrationId,
@@ -194,7 +195,7 @@ pub(super) fn exactly_one<N: From<u8> + PartialEq + Display + Copy>(
     Err(Fault::new(FaultKind::Other, what))
 }
 
-/// A row, as any database gives it.
+/// A row, as any database returns it.
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) run_on: String,
@@ -244,7 +245,7 @@ impl From<Row> for Record {
     }
 }
 
-/// What stands in `down_options` where code undoes a migration.
+/// The value of `down_options` if code undoes a migration.
 const CODE: &str = "code";
 
 fn down(text: Option<String>, options: Option<String>, checksum: Option<&str>) -> Option<StoredDown> {
@@ -259,10 +260,10 @@ fn down(text: Option<String>, options: Option<String>, checksum: Option<&str>) -
     }
 }
 
-/// What older programs wrote where they knew no checksum: 64 zeros.
+/// The value that older programs wrote for an unknown checksum: 64 zeros.
 const UNKNOWN: Checksum = Checksum::from_bytes([0; 32]);
 
-/// What the column `dirty` says of an unfinished step.
+/// The value of the column `dirty` for an unfinished step.
 pub(super) const fn state(dirty: &Dirty) -> i64 {
     match (dirty.direction, dirty.is_to_resume) {
         (Direction::Up, false) => UP_BEGAN,
@@ -272,7 +273,7 @@ pub(super) const fn state(dirty: &Dirty) -> i64 {
     }
 }
 
-/// A record's values, as any database takes them.
+/// The values of a record, as any database takes them.
 pub(super) struct Values<'a> {
     pub(super) name: &'a str,
     pub(super) run_on: Option<&'a str>,

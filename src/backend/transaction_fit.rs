@@ -1,4 +1,4 @@
-//! Whether a script fits into a transaction, decided by what its statements do to one.
+//! Whether a script fits into a transaction, decided by the transaction statements in it.
 
 use super::script_faults::KEEP_OUT;
 use super::transaction_rules::TransactionRules;
@@ -7,7 +7,7 @@ use crate::sql::transactions::{Control, Ends, Shape, shape};
 use crate::step::Atomicity;
 use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
-/// Whether a script fits into a transaction, by its statements with the byte offset of each.
+/// Whether a script fits into a transaction, decided by its statements, each with its byte offset.
 pub(super) fn transaction_fit<B: TransactionRules>(statements: &[(Control, usize)]) -> TransactionFit {
     let controls: Vec<Control> = statements.iter().map(|(control, _)| *control).collect();
     let offset = |number: u32| statements[number as usize - 1].1;
@@ -49,7 +49,7 @@ pub(super) fn transaction_fit<B: TransactionRules>(statements: &[(Control, usize
             let remedy = if refusing.is_some() { remove_and_outside() } else { KEEP_OUT.into() };
             let found =
                 TransactionConflict::new(offset(number), "begins a transaction and does not end it", remedy);
-            // Another statement may have ended it.
+            // Another statement may have ended the transaction.
             if B::HAS_IMPLICIT_COMMITS { found } else { found.hopeless() }
         }
         (Shape::Unmatched(number), refusing) => {
@@ -63,7 +63,7 @@ pub(super) fn transaction_fit<B: TransactionRules>(statements: &[(Control, usize
                 None => remove_or_outside(),
             };
             let found = TransactionConflict::new(offset(number), finding, remedy);
-            // A savepoint may have begun it.
+            // A savepoint may have begun the transaction.
             let is_hopeless = B::REFUSES_UNMATCHED && !controls.contains(&Control::Saves);
             if is_hopeless { found.hopeless() } else { found }
         }
@@ -71,7 +71,7 @@ pub(super) fn transaction_fit<B: TransactionRules>(statements: &[(Control, usize
     TransactionFit::Divided(found)
 }
 
-/// The first statement like this between one that begins a transaction and the one that ends it.
+/// The first matching statement between one that begins a transaction and the one that ends it.
 fn inside(controls: &[Control], is_meant: impl Fn(&Control) -> bool) -> Option<usize> {
     let mut is_open = false;
     controls.iter().position(|control| {
@@ -84,7 +84,7 @@ fn inside(controls: &[Control], is_meant: impl Fn(&Control) -> bool) -> Option<u
     })
 }
 
-/// Whether it has nothing but statements that cannot run in a transaction, and settings.
+/// Whether the script has only statements that cannot run in a transaction, and settings.
 fn is_for_outside(controls: &[Control]) -> bool {
     let wants = |control: &Control| {
         matches!(control, Control::Refuses | Control::SetsOutside | Control::SetsOnlyOutside)
@@ -92,8 +92,9 @@ fn is_for_outside(controls: &[Control]) -> bool {
     controls.iter().any(wants) && controls.iter().all(|control| wants(control) || *control == Control::Sets)
 }
 
-/// The two statements that are passed over in a script, since they begin and end what the engine begins and ends: its one transaction, or
-/// outside a transaction that of another runner which it wants to leave.
+/// The two statements of a script that are skipped because they begin and end a transaction that is not the script's. In a transaction,
+/// they are the `BEGIN` and `COMMIT` of its only transaction, which the engine begins and ends. Outside a transaction, they are the
+/// statements with which it leaves the transaction of another runner.
 pub(super) fn passed_over(controls: &[Control], atomicity: Atomicity) -> Option<Ends> {
     match (shape(controls), atomicity) {
         (Shape::One(ends), Atomicity::Transaction) | (Shape::Escapes(ends), Atomicity::NonTransactional) => {
@@ -103,7 +104,7 @@ pub(super) fn passed_over(controls: &[Control], atomicity: Atomicity) -> Option<
     }
 }
 
-/// What a test compares: "inside", or where the statement is that does not fit and how its finding begins.
+/// The short form that tests compare: "inside", or the offset of the statement that does not fit and the first word of its finding.
 #[cfg(test)]
 pub(super) fn in_short(fit: &TransactionFit) -> String {
     match fit {

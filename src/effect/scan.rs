@@ -1,11 +1,12 @@
-//! The effects that a script's text tells, where no database can be asked.
+//! The effects that can be read from a script's text, without a database.
 
 use std::collections::BTreeMap;
 
 use super::{Effect, EffectKind, Evidence};
 use crate::sql::{Token, Tokens};
 
-/// What the text says, in its order, each effect once. It may be of any dialect: what is not understood counts for nothing.
+/// The effects that the text names, in the order of the text, each effect once. The text may be of any dialect; what is not understood is
+/// ignored.
 pub(crate) fn scan(text: &str) -> Vec<Effect> {
     let mut reader = Reader::default();
     for statement in statements(text) {
@@ -14,8 +15,8 @@ pub(crate) fn scan(text: &str) -> Vec<Effect> {
     reader.effects
 }
 
-/// The statements of a text as their tokens. The body of a function, procedure or trigger belongs to its statement, and what
-/// stands between dollar quotes is passed over.
+/// The statements of a text as their tokens. The body of a function, procedure or trigger belongs to its statement, and text between
+/// dollar quotes is skipped.
 fn statements(text: &str) -> Vec<Vec<Token<'_>>> {
     let (mut statements, mut statement) = (Vec::new(), Vec::new());
     let (mut base, mut tokens, mut depth) = (0, Tokens::new(text), 0);
@@ -38,13 +39,13 @@ fn statements(text: &str) -> Vec<Vec<Token<'_>>> {
     statements
 }
 
-/// How long a text in dollar quotes is, its quotes included: `$tag$ ... $tag$`.
+/// The length of a text in dollar quotes, including the quotes: `$tag$ ... $tag$`.
 fn dollar_quoted(text: &str) -> Option<usize> {
     let tag = &text[..text[1..].find('$')? + 2];
     text[tag.len()..].find(tag).map(|at| at + 2 * tag.len())
 }
 
-/// How many blocks of a body are open behind the last token.
+/// The number of blocks of a body that are open after the last token.
 fn nesting(statement: &[Token<'_>], depth: usize) -> usize {
     let (Some(last), before) = (statement.last(), statement.iter().rev().nth(1)) else { return depth };
     let is_behind_end = before.is_some_and(|token| token.is("end"));
@@ -52,25 +53,25 @@ fn nesting(statement: &[Token<'_>], depth: usize) -> usize {
     if last.is("end") {
         depth.saturating_sub(1)
     } else if last.is("begin") || (is_behind_end && is(&["if", "loop", "while", "repeat"])) {
-        // Such a block was not counted when it began, but its end was.
+        // Such a block was not counted at its beginning, but it is counted at its `END`.
         depth + usize::from(is_routine(statement))
     } else {
         depth + usize::from(depth > 0 && last.is("case") && !is_behind_end)
     }
 }
 
-/// Whether a statement makes something with a body: what the body says is not done now.
+/// Whether a statement creates something with a body, which does not run now.
 fn is_routine(statement: &[Token<'_>]) -> bool {
     let made = ["trigger", "function", "procedure", "event"];
     let mut words = statement.iter().skip_while(|token| !token.is("create")).take(12);
-    // `CREATE TABLE t (event TEXT)` is none.
+    // `CREATE TABLE t (event TEXT)` is not a routine.
     words
         .by_ref()
         .take_while(|token| **token != Token::Mark(b'('))
         .any(|token| made.iter().any(|word| token.is(word)))
 }
 
-/// The words of a statement that are still to be read.
+/// The words of a statement that are not read yet.
 struct Words<'t, 'a> {
     rest: &'t [Token<'a>],
 }
@@ -82,7 +83,7 @@ impl<'a> Words<'_, 'a> {
         Some(*first)
     }
 
-    /// Passes over one of these words.
+    /// Skips one of these words.
     fn skip(&mut self, words: &[&str]) -> bool {
         let found = self.rest.first().is_some_and(|token| words.iter().any(|word| token.is(word)));
         if found {
@@ -117,7 +118,7 @@ impl<'a> Words<'_, 'a> {
         Some(name.spelling()?.replace("\"\"", "\"").replace("``", "`"))
     }
 
-    /// Several names with commas between them.
+    /// Several names, separated by commas.
     fn names(&mut self) -> Vec<String> {
         let mut names = Vec::new();
         loop {
@@ -131,11 +132,12 @@ impl<'a> Words<'_, 'a> {
     }
 }
 
-/// What was read so far.
+/// What has been read so far.
 #[derive(Default)]
 struct Reader {
     effects: Vec<Effect>,
-    /// What tables are that the script made or renamed, by their names in lower case: nothing, or the name they had before it.
+    /// The tables that the script created or renamed, by their names in lower case: `None` if created, otherwise the name before the
+    /// script.
     tables: BTreeMap<String, Option<String>>,
 }
 
@@ -151,7 +153,7 @@ impl Reader {
         } else if first.is("delete") {
             self.delete(words);
         } else if first.is("with") {
-            // Also in PostgreSQL's `WITH gone AS (DELETE FROM a RETURNING *) SELECT ...`.
+            // This also covers PostgreSQL's `WITH gone AS (DELETE FROM a RETURNING *) SELECT ...`.
             while let Some(token) = words.next() {
                 if token.is("delete") && words.rest.first().is_some_and(|next| next.is("from")) {
                     self.delete(words);
@@ -167,7 +169,7 @@ impl Reader {
 
     fn create(&mut self, words: &mut Words<'_, '_>) {
         while words.skip(&["global", "local", "temp", "temporary", "unlogged", "virtual", "foreign"]) {}
-        // With `IF NOT EXISTS` it may be an old one.
+        // With `IF NOT EXISTS` the table may be an old one.
         if words.skip(&["table"]) && !words.skip_if_exists() {
             if let Some(name) = words.name() {
                 self.appears(&name, None);
@@ -175,7 +177,7 @@ impl Reader {
         }
     }
 
-    /// A table has this name from now on. If one of the same name went before, that one was replaced.
+    /// Records that a table has this name from now on. If a table of the same name was dropped before, it was replaced.
     fn appears(&mut self, name: &str, before: Option<String>) {
         self.tables.insert(name.to_lowercase(), before);
         let gone = |effect: &&mut Effect| {
@@ -232,7 +234,7 @@ impl Reader {
         let others = ["constraint", "primary", "index", "key", "foreign", "check", "period", "system"];
         if action.skip(&["drop"]) {
             let is_column = action.skip(&["column"]);
-            // A column can have such a name too, and then the action ends with it.
+            // A column can also have such a name; the action then ends with it.
             let is_qualified = !is_column && action.rest.len() > 1;
             if is_qualified && action.skip(&["partition"]) {
                 self.add(EffectKind::DeletesRows, table, None);
@@ -260,7 +262,7 @@ impl Reader {
         }
     }
 
-    /// The name that a table had before the script; `None` if the script made it.
+    /// The name that a table had before the script; `None` if the script created it.
     fn before(&self, table: &str) -> Option<String> {
         self.tables.get(&table.to_lowercase()).cloned().unwrap_or_else(|| Some(table.to_owned()))
     }
@@ -277,7 +279,7 @@ impl Reader {
     }
 }
 
-/// The actions of an `ALTER TABLE`, which stand between commas.
+/// The actions of an `ALTER TABLE`, which are separated by commas.
 fn actions<'t, 'a>(rest: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Token<'a>]> {
     let mut depth = 0_i32;
     rest.split(move |token| {
@@ -294,7 +296,7 @@ fn actions<'t, 'a>(rest: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Token<'a>
 mod tests {
     use super::scan;
 
-    /// What a script does, as clauses without the remark that its text says so.
+    /// The effects of a script as clauses, without the note that they come from its text.
     fn told(text: &str) -> String {
         let clauses: Vec<_> = scan(text).iter().map(ToString::to_string).collect();
         clauses.join("; ").replace(" (as its text reads)", "")

@@ -25,7 +25,7 @@ impl Driver for Mysql {
         conn
     }
 
-    /// MariaDB has a variable for it; MySQL tells only who asks for a savepoint of a transaction.
+    /// MariaDB has a variable for this. On MySQL, a savepoint outlives its statement only in a transaction.
     fn in_transaction(conn: &mut &mut Conn) -> Result<bool, Fault> {
         match column::<u8>(conn, "SELECT @@in_transaction") {
             Ok(value) => return Ok(value == Some(1)),
@@ -40,7 +40,7 @@ impl Driver for Mysql {
         }
     }
 
-    /// Without `autocommit` whatever is asked is part of a transaction that somebody else has to end.
+    /// Without `autocommit`, every query is part of a transaction that the caller must end.
     fn is_free(conn: &mut &mut Conn) -> Result<bool, Fault> {
         if column::<u8>(conn, "SELECT @@autocommit").map_err(fault)? == Some(0) {
             return Err(Fault::new(FaultKind::Other, "autocommit is off on this connection")

@@ -1,4 +1,4 @@
-//! Exchanging a tracking table of an older form for today's.
+//! Replaces a tracking table of an older form with one of the current form.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{History, Record};
 
-/// How long others are waited for: whoever starts meanwhile waits too.
+/// How long to wait for other sessions. Programs that start meanwhile wait too.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Puts a table with these records in the place of the older one, in one statement.
+/// Replaces the older table with a table that has these records, in one statement.
 pub(super) fn exchange(conn: &mut &mut Conn, table: &TableName, records: &[Record]) -> Result<(), Fault> {
-    // Names that nobody else has.
+    // Names that no other table has.
     let hash = &Checksum::of(&table.to_string()).to_string()[..12];
     let [new, old] = ["new", "old"].map(|which| table.named(format!("__switchy_{which}_{hash}")));
     let [here, new_here, old_here] = [table, &new, &old].map(quoted);
@@ -46,15 +46,15 @@ pub(super) fn exchange(conn: &mut &mut Conn, table: &TableName, records: &[Recor
     run(conn, &format!("DROP TABLE {old_here}"))
 }
 
-/// Makes records what a program that knows no lock of ours has made of them since they were read.
-fn catch_up(conn: &mut &mut Conn, table: &TableName, were: &[Record], are: &History) -> Result<(), Fault> {
-    for were in were.iter().filter(|were| are.get(&were.id).is_none()) {
-        Mysql::delete(conn, table, &were.id)?;
+/// Applies the changes that a program without the engine's lock has made to the records since they were read.
+fn catch_up(conn: &mut &mut Conn, table: &TableName, before: &[Record], after: &History) -> Result<(), Fault> {
+    for record in before.iter().filter(|record| after.get(&record.id).is_none()) {
+        Mysql::delete(conn, table, &record.id)?;
     }
-    for is in are.records() {
-        match were.iter().find(|were| were.id == is.id) {
-            None => Mysql::insert(conn, table, is)?,
-            Some(were) if were.dirty != is.dirty => Mysql::update(conn, table, is)?,
+    for record in after.records() {
+        match before.iter().find(|old| old.id == record.id) {
+            None => Mysql::insert(conn, table, record)?,
+            Some(old) if old.dirty != record.dirty => Mysql::update(conn, table, record)?,
             Some(_) => {}
         }
     }

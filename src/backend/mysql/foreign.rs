@@ -11,7 +11,7 @@ use crate::dialect::{TableName, quote_in};
 use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};
 
-/// A table: no view, which could do anything when it is read.
+/// Reads a table. It reads no view, since reading a view can run any code.
 pub(super) fn table(
     conn: &mut Conn,
     table: &TableName,
@@ -37,7 +37,7 @@ pub(super) fn table(
     read.map(Some)
 }
 
-/// How the values of a column are read, as texts.
+/// How the values of a column are read as text.
 enum Form {
     Bytes,
     Number,
@@ -46,7 +46,7 @@ enum Form {
 }
 
 impl Form {
-    /// By its type, as the server has it: `bigint(20) unsigned`.
+    /// The form for the type of the column, as the server reports it: `bigint(20) unsigned`.
     fn of(of: &str) -> Self {
         let of = of.to_ascii_lowercase();
         let word = of.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -64,7 +64,7 @@ impl foreign::Form for Form {
         let column = quote_in(column, '`');
         match self {
             Self::Bytes => format!("HEX({column})"),
-            // A time stamp is shown in the zone of the session.
+            // A `TIMESTAMP` is shown in the time zone of the session.
             Self::Moment => {
                 format!(
                     "DATE_FORMAT(CONVERT_TZ({column}, @@session.time_zone, '+00:00'), '%Y-%m-%dT%H:%i:%s.%f')"

@@ -36,7 +36,7 @@ impl Locks for Mysql {
             Some(_) => {}
             None => return Err(Fault::new(FaultKind::Other, "GET_LOCK failed and does not say why")),
         }
-        // Of sessions of others only their number is shown to who may not see them.
+        // A user without the privilege to see the sessions of other users gets only the number of the connection.
         let sql = format!(
             "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' of ', p.USER, '@', p.HOST, ', ', p.COMMAND, ' since ',
                 DATE_FORMAT(UTC_TIMESTAMP() - INTERVAL p.TIME SECOND, '%Y-%m-%dT%H:%i:%s'), ' UTC'), ''))
@@ -92,7 +92,7 @@ impl Locks for Mysql {
         Ok(LockAttempt::Acquired)
     }
 
-    /// The row is changed and not only locked: nodes of a cluster compare what was changed.
+    /// The row is changed and not only locked, because nodes of a cluster compare changes.
     fn lock_row(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
         let name = text(Some(table.as_str()));
         let sql = format!("UPDATE {} SET turn = turn + 1 WHERE name = {name}", quoted(&table.beside(LOCKS)));
@@ -100,7 +100,7 @@ impl Locks for Mysql {
     }
 }
 
-/// A lock's name has at most 64 characters and is the same for all databases of a server.
+/// The name of the lock. It has at most 64 characters, and all databases of a server share lock names.
 fn lock_key(table: &TableName) -> String {
     format!("switchy_schema {}", &Checksum::of(&table.to_string()).to_string()[..32])
 }

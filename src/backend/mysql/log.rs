@@ -80,7 +80,7 @@ pub(super) fn read(conn: &mut Conn, log: &TableName) -> Result<Vec<LogEntry>, Fa
     conn.query_map(sql, log_entry).map_err(fault)
 }
 
-/// Whether there is a log.
+/// Whether the log exists.
 fn found(conn: &mut Conn, log: &TableName) -> Result<bool, Fault> {
     let found: Vec<String> = columns(conn, log)?.into_iter().map(|(name, _)| name).collect();
     let has = |name: &&str| found.iter().any(|column| column == name);

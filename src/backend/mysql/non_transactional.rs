@@ -1,4 +1,4 @@
-//! [`ScriptRun`]: a script that runs outside a transaction, on a server whose statements commit by themselves.
+//! [`ScriptRun`]: a script that runs outside a transaction, on a server with implicit commits.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct ScriptRun<'r, 'p> {
     common: common::ScriptRun<'r, 'p, Mysql>,
     is_chained: bool,
     has_locks: bool,
-    /// What is not recorded yet of a statement that is done.
+    /// The progress of a finished statement that is not recorded yet.
     deferred: Option<ScriptProgress>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Statement {
     /// Its number, from 1.
     pub(super) number: u32,
     pub(super) class: StatementClass,
-    /// What the definitions are that it changes. Empty if that tells nothing.
+    /// The mark of the definitions that it changes. Empty if they show nothing.
     pub(super) mark: String,
 }
 
@@ -43,12 +43,13 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
         Self { common, is_chained: false, has_locks: false, deferred: None }
     }
 
-    /// Records which statement the script begins with. A statement that may end the script's transaction sets this record back.
+    /// Records which statement the script begins with. If a later statement could end the script's transaction and does not, the engine
+    /// restores this record.
     pub(super) fn record_begin(&mut self, conn: &mut &mut Conn, number: u32) -> Result<(), Fault> {
         self.common.record(conn, &self.common.before_statement(number))
     }
 
-    /// Records what is not recorded yet.
+    /// Records the deferred progress.
     pub(super) fn record_deferred(&mut self, conn: &mut &mut Conn) -> Result<(), Fault> {
         match self.deferred.take() {
             Some(deferred) => self.common.record_committed(conn, &deferred),
@@ -56,12 +57,12 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
         }
     }
 
-    /// The script goes on in a transaction of its own, which is open.
+    /// Resumes the script in its open transaction.
     pub(super) fn resume_open(&mut self) {
         self.set_state(State::Open);
     }
 
-    /// The script goes on with `autocommit` switched off, or on.
+    /// Resumes the script with `autocommit` on or off.
     pub(super) fn resume_autocommit(&mut self, is_on: bool) {
         self.set_state(if is_on { State::Closed } else { State::Chained });
     }
@@ -71,12 +72,12 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
         self.is_chained
     }
 
-    /// Whether the session still has locks that the script took.
+    /// Whether the session still holds table locks of the script.
     pub(super) fn has_locks(&self) -> bool {
         self.has_locks
     }
 
-    /// How long the engine tries something again.
+    /// How long the engine retries.
     pub(super) fn patience(&self) -> Duration {
         self.common.patience()
     }
@@ -144,12 +145,12 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
             State::Closed => (false, false, TransactionState::Closed),
             State::Open => (false, false, TransactionState::Open),
             State::Chained => (false, true, TransactionState::Open),
-            // What is known of the transaction stays as it is until the tables are unlocked.
+            // The state of the transaction is kept until the tables are unlocked.
             State::Locked { is_chained } => (true, is_chained, self.common.transaction),
         };
     }
 
-    /// Records the end of a statement that has ended the transaction. Where `autocommit` is off, the record is committed too.
+    /// Records the end of a statement that has ended the transaction. If `autocommit` is off, it also commits the record.
     fn record_committed(&mut self, conn: &mut &mut Conn, end: &ScriptProgress) -> Result<(), Fault> {
         self.common.transaction = TransactionState::Closed;
         self.common.record_committed(conn, end)?;
@@ -160,8 +161,8 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
         Ok(())
     }
 
-    /// Runs a statement in the script's transaction, and tells whether that is still open. If the statement commits, the record `start` is
-    /// committed with it. If not, the record is set back, since the transaction may still be rolled back.
+    /// Runs a statement in the script's transaction, and returns whether the transaction is still open. If the statement commits, the
+    /// record `start` is committed with it. If not, the previous record is restored, since the transaction may still be rolled back.
     fn stays_open(
         &mut self,
         conn: &mut &mut Conn,

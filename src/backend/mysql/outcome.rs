@@ -1,4 +1,4 @@
-//! Whether a statement is done whose end nobody saw: the definitions that it changes are compared with those before it.
+//! Whether an interrupted statement took effect: the definitions that it changes are compared with those before it.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,18 @@ use crate::progress::StatementOutcome;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, Subject, creates, kind, statements};
 
-/// What has to be known of the session for a look at definitions. It stays so while statements only define things and write rows.
+/// The session state that is needed to read definitions. It does not change while statements only define objects and write rows.
 #[derive(Default)]
-pub(super) struct Looks {
-    /// Empty if none is chosen.
+pub(super) struct LookupState {
+    /// Empty if no database is selected.
     database: Option<String>,
-    /// The variables of a look that the server knows, with their values.
+    /// The variables of [`LOOKUP_SETTINGS`] that the server has, with their values.
     known: Option<BTreeMap<String, String>>,
 }
 
-impl Looks {
-    /// Whether a statement of this kind leaves it as it is.
-    pub(super) fn outlast(kind: &Kind<'_>) -> bool {
+impl LookupState {
+    /// Whether the state is still valid after a statement of this kind.
+    pub(super) fn survives(kind: &Kind<'_>) -> bool {
         match kind {
             Kind::Defines(subjects) => subjects.iter().all(|subject| subject.class != "DATABASE"),
             kind => {
@@ -34,7 +34,7 @@ impl Looks {
         }
     }
 
-    /// The database that is chosen, empty if none is.
+    /// The selected database, empty if none is selected.
     fn database(&mut self, conn: &mut Conn) -> Result<String, Fault> {
         if let Some(database) = &self.database {
             return Ok(database.clone());
@@ -47,82 +47,83 @@ impl Looks {
         if let Some(known) = &self.known {
             return Ok(known.clone());
         }
-        let names = LOOK.iter().map(|(name, _)| *name).chain([CLUSTER]);
+        let names = LOOKUP_SETTINGS.iter().map(|(name, _)| *name).chain([CLUSTER]);
         let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
         let which = format!("WHERE Variable_name IN ({})", names.join(", "));
         Ok(self.known.insert(settings::variables(conn, &which)?).clone())
     }
 }
 
-/// What the definitions are that a statement changes, in few characters: the database, then one word for each.
-pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>], looks: &mut Looks) -> Result<String, Fault> {
-    let database = looks.database(conn)?;
-    match words(conn, subjects, &database, looks) {
+/// The definitions that a statement changes, in short form: one word for each, then the database.
+pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>], lookup: &mut LookupState) -> Result<String, Fault> {
+    let database = lookup.database(conn)?;
+    match words(conn, subjects, &database, lookup) {
         Ok(words) => Ok(format!("{} {database}", words.join(" "))),
-        // Who may change something need not be allowed to see it. Then nobody can tell afterwards.
+        // A user may be allowed to change an object but not to see its definition. The outcome then cannot be determined.
         Err(fault) if is_refused(&fault) => Ok(String::new()),
         Err(fault) => Err(fault),
     }
 }
 
-/// Whether it is the server that says so, and would say it again.
+/// Whether the error comes from the server, which would return it again.
 fn is_refused(fault: &Fault) -> bool {
     let cause = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
     fault.kind() == FaultKind::Other && cause.is_some_and(|error| code(error).is_some())
 }
 
-/// What a look at definitions is done under, as far as the server knows it.
-const LOOK: [(&str, &str); 6] = [
-    // What changes the way in which a definition is shown. Under this mode names may be quoted in both ways.
+/// The settings under which definitions are read, as far as the server has them.
+const LOOKUP_SETTINGS: [(&str, &str); 6] = [
+    // Settings that change how a definition is shown. In this mode, names may be quoted in both ways.
     ("sql_mode", "'ANSI_QUOTES'"),
     ("sql_quote_show_create", "1"),
     ("time_zone", "'+00:00'"),
     ("character_set_results", "utf8mb4"),
-    // A node of a cluster first does all that was written before, also by a node that is gone: the change of a definition that it
-    // ordered goes on here. And it does not begin again what another one interrupts: that breaks the connection, as with `columns`.
+    // A cluster node first applies all earlier writes, including those of a node that is gone: a change of a definition that such a node
+    // ordered continues here. It also does not retry a statement that another node interrupts, since that breaks the connection, as for
+    // `columns`.
     ("wsrep_sync_wait", "15"),
     ("wsrep_retry_autocommit", "0"),
 ];
 
-/// The variable that says whether a server is the node of a cluster.
+/// The variable that says whether a server is a node of a cluster.
 const CLUSTER: &str = "wsrep_on";
 
-/// One word for each definition. The session that looks later need not have the settings of the one that runs the script.
+/// One word for each definition. The session that compares them later may have other settings than the session that runs the script.
 fn words(
     conn: &mut Conn,
     subjects: &[Subject<'_>],
     database: &str,
-    looks: &mut Looks,
+    lookup: &mut LookupState,
 ) -> Result<Vec<String>, Fault> {
-    let mut known = looks.known(conn)?;
+    let mut known = lookup.known(conn)?;
     let is_cluster = known.remove(CLUSTER).is_some_and(|value| value == "ON");
-    // The node of a cluster may begin a statement again when what was set for it alone is set back.
+    // A cluster node may retry a statement when the variables that were set for it alone are restored.
     if !is_cluster {
-        let words = subjects.iter().map(|subject| word_at_once(conn, subject, database, &known));
+        let words = subjects.iter().map(|subject| word_in_one_statement(conn, subject, database, &known));
         if let Some(words) = words.collect::<Result<Option<_>, Fault>>()? {
             return Ok(words);
         }
     }
     let set = |conn: &mut Conn, sets: Vec<String>| run(conn, &format!("SET {}", sets.join(", ")));
-    let used = LOOK.iter().filter(|(name, _)| known.contains_key(*name));
+    let used = LOOKUP_SETTINGS.iter().filter(|(name, _)| known.contains_key(*name));
     set(conn, used.map(|(name, value)| format!("SESSION {name} = {value}")).collect())?;
-    let words = words_of(conn, subjects, database, looks);
+    let words = words_of(conn, subjects, database, lookup);
     set(conn, known.iter().map(|(name, value)| settings::assignment(name, value)).collect())?;
     words
 }
 
-/// The word for a table, in one statement; `None` if it takes more, or is a view.
-fn word_at_once(
+/// The word for a table, read in one statement; `None` if that takes several statements, or for a view.
+fn word_in_one_statement(
     conn: &mut Conn,
     subject: &Subject<'_>,
     database: &str,
     known: &BTreeMap<String, String>,
 ) -> Result<Option<String>, Fault> {
-    // The statement is read before anything is set for it.
+    // The server parses the statement before it sets the variables.
     if subject.class != "TABLE" || subject.name.contains('"') {
         return Ok(None);
     }
-    let used = LOOK.iter().filter(|(name, _)| known.contains_key(*name) && !name.starts_with("wsrep_"));
+    let used = LOOKUP_SETTINGS.iter().filter(|(name, _)| known.contains_key(*name) && !name.starts_with("wsrep_"));
     let sets: Vec<String> = used.map(|(name, value)| format!("{name} = {value}")).collect();
     let found = match rows_under(conn, &sets.join(", "), &show(subject, database)) {
         Ok(None) => return Ok(None),
@@ -140,10 +141,10 @@ fn words_of(
     conn: &mut Conn,
     subjects: &[Subject<'_>],
     database: &str,
-    looks: &mut Looks,
+    lookup: &mut LookupState,
 ) -> Result<Vec<String>, Fault> {
-    // A view names its database where that is not the one that is chosen.
-    let chosen = looks.database(conn)?;
+    // The definition of a view names the database of the view, unless that database is selected.
+    let chosen = lookup.database(conn)?;
     if !chosen.is_empty() {
         run(conn, "USE information_schema")?;
     }
@@ -158,7 +159,7 @@ fn words_of(
     words
 }
 
-/// The word for what does not exist.
+/// The word for an object that does not exist.
 const MISSING: &str = "-";
 
 fn word(definition: Option<&str>) -> String {
@@ -166,7 +167,7 @@ fn word(definition: Option<&str>) -> String {
     Checksum::of(definition).to_string()[..16].to_owned()
 }
 
-/// What asks for a definition.
+/// The statement that returns a definition.
 fn show(subject: &Subject<'_>, database: &str) -> String {
     let Subject { class, name } = *subject;
     let is_qualified = class == "DATABASE" || name.contains('.') || database.is_empty();
@@ -174,12 +175,12 @@ fn show(subject: &Subject<'_>, database: &str) -> String {
     format!("SHOW CREATE {class} {place}{name}")
 }
 
-/// The definition of something, from what was answered; `None` if it does not exist.
+/// The definition of an object, from the server's answer; `None` if the object does not exist.
 fn definition(
     subject: &Subject<'_>,
     found: Result<Option<Row>, mysql::Error>,
 ) -> Result<Option<String>, Fault> {
-    // Where each puts the text.
+    // The column with the text, which depends on the class.
     let at = match subject.class {
         "PROCEDURE" | "FUNCTION" | "TRIGGER" => 2,
         "EVENT" => 3,
@@ -195,7 +196,7 @@ fn definition(
     }
 }
 
-/// The definition of a table without the number that its next row gets.
+/// The definition of a table without its `AUTO_INCREMENT` value.
 fn without_counter(definition: &str) -> String {
     let Some((before, behind)) = definition.split_once(" AUTO_INCREMENT=") else {
         return definition.to_owned();
@@ -203,8 +204,8 @@ fn without_counter(definition: &str) -> String {
     format!("{before}{}", behind.trim_start_matches(|character: char| character.is_ascii_digit()))
 }
 
-/// The session that runs a statement, in a database if that is known. The server shows those of other users to who has the privilege
-/// `PROCESS`; and of what a procedure does, the statement inside it.
+/// The session that runs a statement, in this database if it is known. The server shows sessions of other users only to a user with the
+/// privilege `PROCESS`. For a procedure, it shows the statement inside the procedure.
 fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Option<String>, Fault> {
     let sql = "SELECT id, CAST(db AS BINARY), CAST(info AS BINARY) FROM information_schema.PROCESSLIST
         WHERE id <> CONNECTION_ID() AND info IS NOT NULL";
@@ -216,8 +217,8 @@ fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Op
     Ok(sessions.iter().find(runs_it).and_then(|row| get::<u64>(row, 0)).map(|id| format!("connection {id}")))
 }
 
-/// Whether the list of sessions shows a statement so: without what its character set does not have, and no more of a long one than its
-/// column holds.
+/// Whether the list of sessions shows a statement as `shown`: without the characters that its character set does not have, and cut at the
+/// length of its column.
 fn is_shown_as(statement: &str, shown: &[u8]) -> bool {
     const MOST: usize = 65_535;
     let plain = |text: &[u8]| -> Vec<u8> {
@@ -227,12 +228,12 @@ fn is_shown_as(statement: &str, shown: &[u8]) -> bool {
     if shown.len() < MOST { whole == part } else { whole.starts_with(&part) }
 }
 
-/// Whether the definitions tell without a doubt if a statement is done that changes them.
-pub(super) fn is_telling(statement: &str, subjects: &[Subject<'_>]) -> bool {
+/// Whether the definitions show for certain if a statement that changes them took effect.
+pub(super) fn is_conclusive(statement: &str, subjects: &[Subject<'_>]) -> bool {
     subjects.len() == 1 && !may_hide(statement) && !may_be_gone(statement, subjects)
 }
 
-/// A swap of two columns leaves the same definition.
+/// Whether a statement may leave the same definition, as a swap of two columns does.
 fn may_hide(statement: &str) -> bool {
     let hides = ["change", "modify", "rename", "order"];
     let mut tokens = Tokens::new(statement);
@@ -240,7 +241,7 @@ fn may_hide(statement: &str) -> bool {
         && tokens.any(|token| hides.iter().any(|word| token.is(word)))
 }
 
-/// An event that happens once may be gone again.
+/// Whether a statement defines an event that happens once, which the server may already have removed.
 fn may_be_gone(statement: &str, subjects: &[Subject<'_>]) -> bool {
     let is_event = subjects.iter().any(|subject| subject.class == "EVENT");
     is_event && Tokens::new(statement).any(|token| token.is("at"))
@@ -267,7 +268,7 @@ pub(super) fn statement_outcome(
         return Ok(StatementOutcome::Running(worker));
     }
     let Some(database) = database.filter(|_| !subjects.is_empty()) else { return Ok(unknown()) };
-    let now = match words(conn, &subjects, database, &mut Looks::default()) {
+    let now = match words(conn, &subjects, database, &mut LookupState::default()) {
         Err(fault) if is_refused(&fault) => {
             return Ok(StatementOutcome::Unknown(format!("nobody may look here: {fault}")));
         }
@@ -276,7 +277,7 @@ pub(super) fn statement_outcome(
     if may_be_gone(piece.text, &subjects) {
         return Ok(StatementOutcome::Unknown("an event is gone when it has happened".to_owned()));
     }
-    // `CREATE OR REPLACE` that did not come to its end may have removed what was there.
+    // An interrupted `CREATE OR REPLACE` may have removed the existing object.
     if creates(piece.text) && now.iter().any(|word| word == MISSING) {
         return Ok(StatementOutcome::NoEffect);
     }

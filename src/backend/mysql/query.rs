@@ -1,4 +1,4 @@
-//! Asking the server, and understanding what it says.
+//! Queries to the server, and its errors as faults.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
 /// `Some non-transactional changed tables couldn't be rolled back`
 pub(super) const NOT_ROLLED_BACK: u16 = 1196;
 
-/// The number of an error of the server.
+/// The error number of a server error.
 pub(super) fn code(error: &Error) -> Option<u16> {
     match error {
         Error::MySqlError(told) => Some(told.code),
@@ -29,7 +29,7 @@ pub(super) fn code(error: &Error) -> Option<u16> {
     }
 }
 
-/// Runs a statement, and reads all its results: one can fail behind another that did not.
+/// Runs a statement, and reads all its results, since a later result can be an error.
 pub(super) fn read_all(conn: &mut Conn, sql: &str) -> Result<(), Error> {
     let mut results = conn.query_iter(sql)?;
     while let Some(rows) = results.iter() {
@@ -44,28 +44,28 @@ pub(super) fn run(conn: &mut Conn, sql: &str) -> Result<(), Fault> {
     read_all(conn, sql).map_err(fault)
 }
 
-/// The first row that a query gives.
+/// The first row of a query.
 ///
-/// All of them are read: behind a row there can be an error, as where another node of a cluster has ended the transaction. Who passes over
-/// it, as the driver's `query_first` does, goes on without a transaction.
+/// It reads all rows, since an error can follow a row, for example if another node of a cluster has ended the transaction. The driver's
+/// `query_first` ignores that error, and the caller would continue without a transaction.
 pub(super) fn first(conn: &mut Conn, sql: &str) -> Result<Option<Row>, Error> {
     Ok(conn.query::<Row, _>(sql)?.into_iter().next())
 }
 
-/// The one value that a query gives, unless it is NULL.
+/// The single value of a query, unless it is NULL.
 pub(super) fn column<T: FromValue>(conn: &mut Conn, sql: &str) -> Result<Option<T>, Error> {
     Ok(first(conn, sql)?.and_then(|row| get(&row, 0)))
 }
 
-/// A value of a row, unless it is NULL or something else than expected.
+/// A value of a row, unless it is NULL or has an unexpected type.
 pub(super) fn get<T: FromValue>(row: &Row, column: usize) -> Option<T> {
     row.get_opt::<Option<T>, usize>(column)?.ok()?
 }
 
-/// The names and types of the columns of a table, in their order; none if there is no such table.
+/// The names and types of the columns of a table, in order; empty if there is no such table.
 ///
-/// `SHOW COLUMNS` can break the connection on a cluster: where the change of another node interrupts it, MariaDB begins it again in the
-/// middle of its result. A SELECT it ends as a deadlock, which is told where the rows end.
+/// `SHOW COLUMNS` can break the connection on a cluster: if a change of another node interrupts it, MariaDB starts it again in the middle
+/// of its result. A `SELECT` ends as a deadlock instead, which is reported after the rows.
 pub(super) fn columns(conn: &mut Conn, table: &TableName) -> Result<Vec<(String, ColumnType)>, Fault> {
     let read = |conn: &mut Conn| {
         let mut result = conn.query_iter(format!("SELECT * FROM {} LIMIT 0", quoted(table)))?;
@@ -81,7 +81,7 @@ pub(super) fn columns(conn: &mut Conn, table: &TableName) -> Result<Vec<(String,
     }
 }
 
-/// Asks for a lock for so long, be it one of rows or of the table.
+/// Acquires a lock on rows or on the table, and waits for at most this long.
 pub(super) fn waiting(
     conn: &mut Conn,
     patience: Duration,
@@ -104,8 +104,8 @@ pub(super) fn waiting(
     locked
 }
 
-/// Runs a statement that waits for locks no longer than this, and reads its rows, without statements around it. `None` where the server
-/// cannot.
+/// Runs a statement that waits for locks for at most this long, and returns its rows. It needs no other statements. `None` if the server
+/// does not support this.
 pub(super) fn waiting_rows(
     conn: &mut Conn,
     patience: Duration,
@@ -116,9 +116,10 @@ pub(super) fn waiting_rows(
     rows_under(conn, &sets, sql)
 }
 
-/// Runs a statement under variables that are set for it alone, and reads its rows. `None` where the server cannot, as MySQL.
+/// Runs a statement with variables that are set for it alone, and returns its rows. `None` if the server does not support this, like
+/// MySQL.
 pub(super) fn rows_under(conn: &mut Conn, sets: &str, sql: &str) -> Result<Option<Vec<Row>>, Error> {
-    // MariaDB counts from 10 on, where MySQL has not come, and says 5.5.5 before that number to please old replicas.
+    // MariaDB versions start at 10, which MySQL has not reached. MariaDB may put 5.5.5 before the version, for old replicas.
     if !matches!(conn.server_version(), (5, 5, 5) | (10.., _, _)) {
         return Ok(None);
     }
@@ -128,7 +129,7 @@ pub(super) fn rows_under(conn: &mut Conn, sets: &str, sql: &str) -> Result<Optio
     }
 }
 
-/// A text as SQL writes it whatever `sql_mode` and character set a script has set.
+/// A text as an SQL literal that is valid whatever `sql_mode` and character set a script has set.
 pub(super) fn text(value: Option<&str>) -> String {
     use std::fmt::Write as _;
     let Some(value) = value else { return "NULL".to_owned() };
@@ -142,12 +143,12 @@ pub(super) fn text(value: Option<&str>) -> String {
     literal
 }
 
-/// What the server said.
+/// The fault for an error of the server.
 pub(super) fn fault(error: Error) -> Fault {
     let kind = match code(&error) {
         // Lock wait timeout, deadlock.
         Some(1205 | 1213) => FaultKind::Busy,
-        // `--read-only`, a transaction that is, InnoDB that is.
+        // `--read-only`, a read-only transaction, a read-only InnoDB.
         Some(1290) if error.to_string().contains("read") => FaultKind::ReadOnly,
         Some(READ_ONLY_TRANSACTION | 1836 | 1874) => FaultKind::ReadOnly,
         // Disk full, table full.

@@ -79,12 +79,12 @@ impl Records for Mysql {
         Ok(TrackingTable::with_head(form, head, records))
     }
 
-    /// Here this commits. A table of an older form is exchanged for the new one in one statement.
+    /// On MySQL this commits. A table of an older form is replaced in one statement.
     fn create_table(conn: &mut &mut Conn, table: &TableName, records: &[Record]) -> Result<(), Fault> {
         let name = quoted(table);
         let found = columns(conn, table)?;
         if [PLACE, "name"].iter().all(|ours| found.iter().any(|(name, _)| name == ours)) {
-            // Somebody who does not know our lock made it since it was looked for.
+            // A program without the engine's lock created it after the check.
             return Ok(());
         }
         if found.is_empty() {

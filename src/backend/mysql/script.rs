@@ -1,10 +1,10 @@
-//! Running a script, statement by statement.
+//! Runs a script, statement by statement.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
 use super::non_transactional::{ScriptRun, Statement, StatementClass};
-use super::outcome::{self, Looks};
+use super::outcome::{self, LookupState};
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, transactions};
 use crate::backend::driver::{Driver, Progress, closed};
@@ -32,31 +32,31 @@ pub(super) fn run(
     let pieces = statements(script.text).map_err(|refused| {
         Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
     })?;
-    // Definitions and rows leave the session alone.
+    // Definitions and rows leave the session unchanged.
     let is_quiet = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Data | Kind::Defines(_));
     let known = script.session.and_then(Session::take);
     if pieces.iter().all(is_quiet) {
-        let mut looks: Looks = known.unwrap_or_default();
-        run_statements(conn, script, &pieces, &mut looks, progress)?;
+        let mut lookup: LookupState = known.unwrap_or_default();
+        run_statements(conn, script, &pieces, &mut lookup, progress)?;
         if let Some(session) = script.session {
-            session.keep(looks);
+            session.keep(lookup);
         }
         return Ok(());
     }
-    let mut looks = Looks::default();
+    let mut lookup = LookupState::default();
     let before = settings::read(conn, script.text)?;
     let outcome = match script.atomicity {
-        Atomicity::Transaction => run_statements(conn, script, &pieces, &mut looks, progress),
-        // Setting `autocommit` back would commit what is open.
+        Atomicity::Transaction => run_statements(conn, script, &pieces, &mut lookup, progress),
+        // Restoring `autocommit` would commit an open transaction.
         Atomicity::NonTransactional => {
-            closed::<Mysql, _, _>(conn, |conn| run_statements(conn, script, &pieces, &mut looks, progress))
+            closed::<Mysql, _, _>(conn, |conn| run_statements(conn, script, &pieces, &mut lookup, progress))
         }
     };
     let restored = settings::restore(conn, &before);
     outcome.and(restored)
 }
 
-/// Scripts are cut with backslashes that escape, as in every mode but one. Under that one a quote behind a backslash would be another.
+/// Scripts are split with backslashes as escape characters, as in every mode but one. In that mode, a different quote would end the text.
 fn refuse_backslashes(conn: &mut Conn, text: &str) -> Result<(), Fault> {
     const MODE: &str = "NO_BACKSLASH_ESCAPES";
     let Some(at) = ["\\'", "\\\""].iter().filter_map(|quote| text.find(quote)).min() else { return Ok(()) };
@@ -75,7 +75,7 @@ fn run_statements(
     conn: &mut &mut Conn,
     script: &Script<'_>,
     pieces: &[Piece<'_>],
-    looks: &mut Looks,
+    lookup: &mut LookupState,
     progress: &mut Progress<'_, Mysql>,
 ) -> Result<(), Fault> {
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
@@ -104,14 +104,14 @@ fn run_statements(
                 script_run.run_statement(conn, statement, &mut |_| Ok(()))
             }
             Atomicity::Transaction => run_in_transaction(conn, piece),
-            Atomicity::NonTransactional => non_transactional(conn, &mut script_run, looks, number, piece),
+            Atomicity::NonTransactional => non_transactional(conn, &mut script_run, lookup, number, piece),
         }
         .map_err(|fault| located(fault, number.max(script.from), piece));
         if outcome.is_err() {
             break;
         }
     }
-    // The fault of the statement says more than that of its record.
+    // The fault of the statement says more than the fault of its record.
     let recorded = script_run.record_deferred(conn);
     outcome = outcome.and(match pieces.last() {
         Some(last) => recorded.map_err(|fault| located(fault, of, last)),
@@ -128,7 +128,7 @@ fn located(fault: Fault, number: u32, piece: &Piece<'_>) -> Fault {
     fault.at(at).in_statement(number, piece.text)
 }
 
-/// Refuses to go on where the rest asks for what ended with the session.
+/// Refuses to resume a script whose remaining statements need something that ended with the session.
 fn refuse_lost(script: &Script<'_>, pieces: &[Piece<'_>]) -> Result<(), Fault> {
     let rest = || pieces.iter().skip(script.from as usize - 1);
     if !asks_for_last_row(rest().map(|piece| piece.text)) {
@@ -141,7 +141,7 @@ fn refuse_lost(script: &Script<'_>, pieces: &[Piece<'_>]) -> Result<(), Fault> {
     })
 }
 
-/// Runs a statement again that is done, if it changed the session, which has ended since, or began a transaction that is not committed.
+/// Repeats a statement that is done, if it changed the session, which has ended since, or began a transaction that is not committed.
 fn run_again(
     conn: &mut &mut Conn,
     script_run: &mut ScriptRun<'_, '_>,
@@ -149,7 +149,7 @@ fn run_again(
     number: u32,
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
-    match switched(conn, piece.text)? {
+    match resolved_kind(conn, piece.text)? {
         _ if computes_variable(piece.text) => Err(lost_with_session(number)),
         Kind::Temporary => Err(lost_with_session(number)),
         Kind::Setting => send(conn, piece),
@@ -180,7 +180,7 @@ fn run_in_transaction(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
     Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT))
 }
 
-/// Rolls back, and says whether the server could: tables that are not transactional keep what was done.
+/// Rolls back, and returns whether everything was rolled back: tables that are not transactional keep their changes.
 fn is_rolled_back(conn: &mut Conn) -> bool {
     if query::read_all(conn, "ROLLBACK").is_err() || conn.warnings() == 0 {
         return true;
@@ -193,13 +193,13 @@ fn is_rolled_back(conn: &mut Conn) -> bool {
 fn non_transactional(
     conn: &mut &mut Conn,
     script_run: &mut ScriptRun<'_, '_>,
-    looks: &mut Looks,
+    lookup: &mut LookupState,
     number: u32,
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
-    let kind = switched(conn, piece.text)?;
-    let stays = Looks::outlast(&kind);
-    // Of several that are to go some may be gone when one is missing.
+    let kind = resolved_kind(conn, piece.text)?;
+    let survives = LookupState::survives(&kind);
+    // If a statement drops several objects and one is missing, others may already be dropped.
     let is_partial = match &kind {
         Kind::Defines(subjects) => subjects.len() > 1,
         Kind::Other => true,
@@ -224,8 +224,8 @@ fn non_transactional(
         Kind::Locks => StatementClass::LockTables,
         Kind::Unlocks => StatementClass::UnlockTables,
         Kind::Defines(subjects) => {
-            mark = patiently(script_run.patience(), || outcome::mark(conn, &subjects, looks))?;
-            let is_verifiable = !mark.is_empty() && outcome::is_telling(piece.text, &subjects);
+            mark = patiently(script_run.patience(), || outcome::mark(conn, &subjects, lookup))?;
+            let is_verifiable = !mark.is_empty() && outcome::is_conclusive(piece.text, &subjects);
             if is_verifiable {
                 StatementClass::VerifiableImplicitCommit
             } else {
@@ -237,21 +237,22 @@ fn non_transactional(
     };
     let statement = Statement { number, class, mark };
     let done = script_run.run_statement(conn, statement, &mut |conn| {
-        // What the server could not read, or may not write, has done nothing.
+        // A statement that the server could not parse, or refused as read-only, has done nothing.
         send(conn, piece).map_err(|fault| {
             let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);
             let leaves = (is_partial && !did_nothing) || (is_rows && !is_rolled_back(conn));
             if leaves { fault.partial() } else { fault }
         })
     });
-    if !stays {
-        *looks = Looks::default();
+    if !survives {
+        *lookup = LookupState::default();
     }
     done
 }
 
-/// The kind of a statement, where `autocommit` is set to a variable by what that says: `SET autocommit = @OLD_AUTOCOMMIT`.
-fn switched<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> {
+/// The kind of a statement. If the statement sets `autocommit` to a variable, the value of the variable decides: `SET autocommit =
+/// @OLD_AUTOCOMMIT`.
+fn resolved_kind<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> {
     let Some(variable) = autocommit_variable(text) else { return Ok(kind(text)) };
     let sql = format!("SELECT UPPER(CAST(@{variable} AS CHAR)) IN ('0', 'OFF', 'FALSE')");
     let is_off = query::column::<bool>(conn, &sql).map_err(fault)?;
@@ -279,7 +280,7 @@ fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
     })
 }
 
-/// Where the server found an error of syntax: it tells the text that it did not expect, and the line.
+/// The position of a syntax error. The server reports the text that it did not expect, and the line:
 /// `You have an error in your SQL syntax; ... near 'SELEKT 1' at line 2`
 fn syntax_error_at(text: &str, error: &mysql::Error) -> Option<usize> {
     let mysql::Error::MySqlError(told) = error else { return None };

@@ -1,4 +1,4 @@
-//! What a script sets on the session, and what is set back after it.
+//! The session settings that a script changes, and how they are restored after it.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::sql::mentions;
 pub(super) struct Settings {
     variables: BTreeMap<String, String>,
     database: Option<String>,
-    /// The statement that chooses the role, if the script chooses one.
+    /// The statement that sets the role, if the script sets one.
     role: Option<String>,
-    /// Whether the script stops the clock: `SET timestamp = ...`.
+    /// Whether the script sets the clock to a fixed time: `SET timestamp = ...`.
     has_clock: bool,
 }
 
@@ -52,7 +52,8 @@ pub(super) fn read(conn: &mut Conn, script: &str) -> Result<Settings, Fault> {
     Ok(Settings { variables, database, role, has_clock: mentions(script, "timestamp") })
 }
 
-/// The variables of a session with their values as the server lists them, or those of a list: `WHERE Variable_name IN (...)`.
+/// The variables of a session with their values, as the server lists them. `which` can select some of them: `WHERE Variable_name IN
+/// (...)`.
 pub(super) fn variables(conn: &mut Conn, which: &str) -> Result<BTreeMap<String, String>, Fault> {
     let variables = conn.query_map(format!("SHOW SESSION VARIABLES {which}"), |row: mysql::Row| {
         Some((get::<String>(&row, 0)?, get::<String>(&row, 1).unwrap_or_default()))
@@ -60,7 +61,7 @@ pub(super) fn variables(conn: &mut Conn, which: &str) -> Result<BTreeMap<String,
     Ok(variables.map_err(fault)?.into_iter().flatten().collect())
 }
 
-/// What gives a variable of a session a value that the list has.
+/// The assignment that sets a session variable to a value from the list.
 pub(super) fn assignment(name: &str, value: &str) -> String {
     let is_number = !value.is_empty() && value.parse::<f64>().is_ok();
     match value {
@@ -71,7 +72,7 @@ pub(super) fn assignment(name: &str, value: &str) -> String {
     }
 }
 
-/// Sets back what differs from before.
+/// Restores the settings that differ from `before`.
 pub(super) fn restore(conn: &mut Conn, before: &Settings) -> Result<(), Fault> {
     let now = read(conn, "")?;
     if before.has_clock {
@@ -88,7 +89,8 @@ pub(super) fn restore(conn: &mut Conn, before: &Settings) -> Result<(), Fault> {
             continue;
         }
         match query::read_all(conn, &format!("SET {}", assignment(name, value))) {
-            // What a session cannot set, it has not set: the list has the server's own too, which others may have changed.
+            // A variable that a session cannot set was not set by the script. The list includes global variables, which other sessions
+            // may have changed.
             Err(error)
                 if matches!(code(&error), Some(query::READ_ONLY_VARIABLE | query::GLOBAL_VARIABLE)) => {}
             outcome => outcome.map_err(fault)?,

@@ -1,4 +1,4 @@
-//! Comparing the tracking table and writing to it, in one statement.
+//! Compares the tracking table and writes to it, in one statement.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 
-/// How many digits a place has, so that of two texts the greater is that of the later record.
+/// The number of digits of a place. They are equal for all records, so that the greater of two texts belongs to the later record.
 const DIGITS: usize = 20;
 
-/// All records, locked until the transaction ends: how many they are, and the place of the newest with its digest.
+/// Locks all records until the transaction ends, and returns their number, and the place of the newest record with its digest.
 fn locking(table: &TableName) -> String {
     format!(
         "SELECT COUNT(*) AS records, MAX(CONCAT(LPAD({PLACE}, {DIGITS}, '0'), COALESCE(basis, ''))) AS newest FROM {} FOR UPDATE",
@@ -23,7 +23,7 @@ fn locking(table: &TableName) -> String {
     )
 }
 
-/// Locks the table as [`Backend::lock_table`] does, and tells its head; `None` where the server takes several statements for it.
+/// Locks the table as [`Locks::lock_table`] does, and returns its head; `None` if the server needs several statements for this.
 pub(super) fn locked_head(
     conn: &mut Conn,
     table: &TableName,
@@ -92,7 +92,7 @@ pub(super) fn finish(
     matched(conn, &sql).map(|rows| rows > 0).map_err(|fault| in_doubt(conn, fault))
 }
 
-/// A statement that is a transaction of its own may be committed where the connection is lost in it.
+/// The fault of a statement that is a transaction of its own. If the connection is lost in it, it may be committed.
 fn in_doubt(conn: &mut &mut Conn, fault: Fault) -> Fault {
     if Mysql::in_transaction(conn).is_err() { fault.in_doubt() } else { fault }
 }

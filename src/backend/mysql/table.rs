@@ -1,4 +1,4 @@
-//! The tracking table in SQL: its definition, and its rows read and written.
+//! The tracking table in SQL: its definition, and reading and writing its rows.
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -27,17 +27,17 @@ pub(super) fn head(conn: &mut Conn, table: &TableName, digest: &str) -> Result<H
     }
 }
 
-/// What adds a record, and a digest on it.
+/// The statement that adds a record with its digest.
 pub(super) fn insertion(table: &TableName, record: &Record, digest: Option<HistoryDigest>) -> String {
     format!("INSERT INTO {} ({INSERTED}) VALUES ({})", quoted(table), inserted(record, digest))
 }
 
-/// The columns that are written of a new record.
+/// The columns that are written for a new record.
 pub(super) const INSERTED: &str =
     "name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
             down_options, down_checksum, basis";
 
-/// Their values.
+/// The values of these columns.
 pub(super) fn inserted(record: &Record, digest: Option<HistoryDigest>) -> String {
     let values = Values::from(record);
     format!(
@@ -49,14 +49,14 @@ pub(super) fn inserted(record: &Record, digest: Option<HistoryDigest>) -> String
     )
 }
 
-/// What rewrites a record, its date only if it has one.
+/// The assignments that rewrite a record. They change its date only if the record has one.
 pub(super) fn sets(record: &Record) -> String {
     let values = Values::from(record);
     let sets = rest(&values).map(|(column, value)| format!("{column} = {value}")).join(", ");
     format!("run_on = {}, {sets}", dated(values.run_on, "run_on"))
 }
 
-/// Whether a record is as an unfinished step left it.
+/// The condition that a record is as an unfinished step left it.
 pub(super) fn is_at(id: &MigrationId, from: &Dirty) -> String {
     format!(
         "name = {} AND dirty = {} AND statement <=> {} AND mark <=> {}",
@@ -67,8 +67,8 @@ pub(super) fn is_at(id: &MigrationId, from: &Dirty) -> String {
     )
 }
 
-/// The table's columns, all in one character set whatever the database's own is, and compared byte by byte, a blank at the end included
-/// where the server can do that.
+/// The definition of the table's columns. All columns have one character set, whatever the default of the database is, and are compared
+/// byte by byte, including trailing blanks if the server supports that.
 pub(super) fn definition(conn: &mut Conn) -> Result<String, Fault> {
     let sql = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS
         WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')";
@@ -99,12 +99,12 @@ pub(super) fn number(value: Option<impl ToString>) -> String {
     value.map_or("NULL".to_owned(), |value| value.to_string())
 }
 
-/// A date of ours in UTC, or what stands in its place.
+/// A date of the engine in UTC, or `otherwise` if there is no date.
 fn dated(date: Option<&str>, otherwise: &str) -> String {
     format!("COALESCE(CAST({} AS DATETIME(3)), {otherwise})", text(date))
 }
 
-/// The columns of a record behind its name and date, with their values as SQL has them.
+/// The columns of a record after its name and date, with their values in SQL.
 fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
     [
         ("checksum", text(values.checksum.as_deref())),
@@ -121,17 +121,17 @@ fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
     ]
 }
 
-/// Runs an update, and says how many rows it found, whether or not they were so before.
+/// Runs an update, and returns the number of rows that it found, including rows that it did not change.
 pub(super) fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
     run(conn, sql)?;
-    // `Rows matched: 1  Changed: 0  Warnings: 0`, in the language of the server: `匹配行：1已更改：0警告：0`. How many were changed is what the
-    // number of rows tells.
+    // `Rows matched: 1  Changed: 0  Warnings: 0`, in the language of the server: `匹配行：1已更改：0警告：0`. The number of affected rows counts
+    // only changed rows.
     let info = conn.info_str();
     let matched = info.split(|c: char| !c.is_ascii_digit()).find(|number| !number.is_empty());
     Ok(matched.and_then(|number| number.parse().ok()).unwrap_or_else(|| conn.affected_rows()))
 }
 
-/// A date as the records have it: UTC, with milliseconds.
+/// A date in the format of records: UTC, with milliseconds.
 pub(super) fn iso(moment: &str) -> String {
     format!("LEFT(DATE_FORMAT({moment}, '%Y-%m-%dT%H:%i:%s.%f'), 23)")
 }
@@ -145,7 +145,7 @@ pub(super) fn records(
     is_stamp: bool,
 ) -> Result<(Vec<Record>, Option<String>), Fault> {
     let or_null = |column: Option<&'static str>| column.unwrap_or("NULL");
-    // What has the type of a time stamp is shown in the zone of the session.
+    // A `TIMESTAMP` is shown in the time zone of the session.
     let utc = if is_stamp { "CONVERT_TZ(run_on, @@session.time_zone, '+00:00')" } else { "run_on" };
     let (measured, finished) = (or_null(reading.duration_ms), or_null(reading.finished_on));
     let duration = format!("COALESCE({measured}, TIMESTAMPDIFF(MICROSECOND, run_on, {finished}) DIV 1000)");

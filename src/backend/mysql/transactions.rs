@@ -21,13 +21,13 @@ impl TransactionRules for Mysql {
 }
 
 impl Scope {
-    /// A transaction of the engine that waits for nobody.
+    /// A transaction of the engine that does not wait for other sessions.
     pub(super) const fn immediate() -> Self {
         Self::new(ForeignKeys::Unchecked, Duration::ZERO)
     }
 }
 
-/// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
+/// Whether a script fits into a transaction. A script that cannot be split is refused when it runs.
 pub(super) fn fits(script: &str) -> TransactionFit {
     let Ok(pieces) = statements(script) else { return TransactionFit::Inside };
     if pieces.iter().any(|piece| !kind(piece.text).is_transactional()) {
@@ -37,8 +37,8 @@ pub(super) fn fits(script: &str) -> TransactionFit {
     transaction_fit::<Mysql>(&controls)
 }
 
-/// The two statements that are passed over when these run so, by their numbers. Outside a transaction an end without a beginning does no
-/// harm, and what is open at the end of a script is not lost.
+/// The numbers of the two statements that are skipped when these statements run with this atomicity. Outside a transaction, an end
+/// without a beginning does no harm, and a transaction that is open at the end of a script is not lost.
 pub(super) fn passed(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
     let controls: Vec<_> = pieces.iter().map(|piece| control(piece.text)).collect();
     passed_over(&controls, atomicity)

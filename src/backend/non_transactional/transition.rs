@@ -1,51 +1,51 @@
-//! [`transition`]: what the engine does for a statement of a script outside a transaction.
+//! [`transition`]: the actions of the engine for a statement of a script outside a transaction.
 
-/// Whether a transaction is open that the script began.
+/// Whether the script has a transaction open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::backend) enum TransactionState {
     Closed,
     Open,
 }
 
-/// What a statement does to the transactions of a script, as far as every database knows it.
+/// What a statement does to the transactions of a script, as far as it is the same on every database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::backend) enum StatementClass {
     /// It can share one transaction with the record of its end.
     Plain,
-    /// It cannot share one, and does no harm if it runs again: a setting of the session, `VACUUM`.
+    /// It cannot share one, and may run again without harm: a setting of the session, `VACUUM`.
     Repeatable,
     /// It begins a transaction.
     Begin,
-    /// It ends the transaction, and keeps what was done.
+    /// It commits the transaction.
     Commit,
-    /// It ends the transaction, and takes back what was done.
+    /// It rolls the transaction back.
     Rollback,
 }
 
-/// One thing that the engine does for a statement.
+/// One action of the engine for a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::backend) enum Action {
     /// Records in the script's transaction that the statements before this one are done.
     RecordStartInTransaction,
     /// Records in the script's transaction that this statement is done.
     RecordEndInTransaction,
-    /// Runs the statement. The next state begins when it succeeds.
+    /// Runs the statement. If it succeeds, the next state applies.
     Run,
     /// Runs the statement and records that it is done, in one transaction of the engine.
     RunWithRecord,
     /// Records that the statement is done.
     RecordEnd,
-    /// Asks the database whether a transaction is open. If one is, the state is `Open` and the other actions are left out.
+    /// Asks the database whether a transaction is open. If one is, the state is `Open` and the other actions are skipped.
     StopIfOpen,
-    /// Records that the statement is done, unless the record says so already. The statement must not run again.
+    /// Records that the statement is done, unless that is already recorded. The statement must not run again.
     RecordMissingEnd,
 }
 
-/// What the engine does for a statement, and the state that follows.
+/// The actions of the engine for a statement, and the state that follows.
 ///
-/// A record that is written in the script's transaction is taken back with it, so only the one before its `COMMIT` counts. A statement
-/// in front of the last `COMMIT` therefore writes none.
-#[allow(clippy::match_same_arms, reason = "each row of the table stands for itself")]
+/// A record that is written in the script's transaction is rolled back with it, so only the record before its `COMMIT` takes effect. A
+/// statement before the last `COMMIT` therefore writes no record.
+#[allow(clippy::match_same_arms, reason = "each row of the table is independent")]
 pub(super) const fn transition(
     state: TransactionState,
     class: StatementClass,

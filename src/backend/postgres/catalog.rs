@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::foreign::ForeignTable;
 
 impl Catalog for Postgres {
-    /// Triggers and rules run functions, whose text may name a table or make up its name; so it is asked whether there are any.
+    /// Triggers and rules run functions, whose text may name a table or compose its name. So this checks whether any exist.
     fn has_triggers_on(conn: &mut &mut Client, _: &TableName) -> Result<bool, Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE NOT tgisinternal)
             OR EXISTS (SELECT 1 FROM pg_event_trigger)

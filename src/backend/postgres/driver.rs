@@ -24,7 +24,7 @@ impl Driver for Postgres {
         conn
     }
 
-    /// The server tells only who asks for something that needs a transaction.
+    /// The server reports this only as the result of a statement that needs a transaction.
     fn in_transaction(conn: &mut &mut Client) -> Result<bool, Fault> {
         match conn.batch_execute("SAVEPOINT __switchy_transaction; RELEASE SAVEPOINT __switchy_transaction") {
             Ok(()) => Ok(true),
@@ -38,12 +38,13 @@ impl Driver for Postgres {
         conn.batch_execute(sql).map_err(fault)
     }
 
-    /// What was read before a lock was had must not hide what was committed meanwhile, whatever the session's default is.
+    /// READ COMMITTED, whatever the session's default is: a snapshot from before a lock was acquired would hide what was committed
+    /// meanwhile.
     fn begin(conn: &mut &mut Client) -> Result<(), Fault> {
         Self::execute(conn, "BEGIN ISOLATION LEVEL READ COMMITTED")
     }
 
-    /// Without a transaction the server warns, and does nothing.
+    /// Without a transaction the server warns and does nothing.
     fn rollback(conn: &mut &mut Client) -> Result<(), Fault> {
         Self::execute(conn, "ROLLBACK")
     }
@@ -59,13 +60,13 @@ impl Driver for Postgres {
     ) -> Result<Touched, Fault> {
         let before = settings::read(conn, script.text, script.session)?;
         if script.atomicity == Atomicity::NonTransactional {
-            // The end of a transaction would set back what is set in it.
+            // The settings are restored after an open transaction has ended, since its end would revert them.
             let outcome =
                 closed::<Self, _, _>(conn, |conn| script::run(conn, script, before.as_ref(), progress));
             let restored = settings::restore(conn, before, script.session);
             outcome.and(restored)?;
         } else {
-            // In a transaction that failed nothing can be set, and its end sets everything back.
+            // In a failed transaction no setting can be changed, and its end restores all settings.
             script::run(conn, script, before.as_ref(), progress)?;
             settings::restore(conn, before, script.session)?;
         }

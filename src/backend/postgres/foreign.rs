@@ -8,7 +8,7 @@ use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, ForeignTable};
 
-/// A table, as the search path or its schema finds it: no view, which could do anything when it is read.
+/// Reads a table, found by its schema or by the search path. It reads no view, since reading a view can run any code.
 pub(super) fn table(
     conn: &mut Client,
     table: &TableName,
@@ -24,7 +24,7 @@ pub(super) fn table(
         return Err(Fault::new(FaultKind::Other, what).remedy("connect as a role that sees all of them"));
     }
     let columns: Vec<(String, Form)> = found.iter().map(|row| (row.get(0), Form::of(row.get(1)))).collect();
-    // The cast of any other type may be a function of somebody's.
+    // The cast of any other type may be a user-defined function.
     let is_own = |(row, (name, _)): &(&postgres::Row, &(String, Form))| {
         !row.get::<_, bool>(2) && wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
     };
@@ -44,7 +44,7 @@ pub(super) fn table(
     read.map(Some)
 }
 
-/// How the values of a column are read, as texts.
+/// How the values of a column are read as text.
 enum Form {
     Bytes,
     Number,
@@ -54,7 +54,7 @@ enum Form {
 }
 
 impl Form {
-    /// By the type of the column, as the server names it.
+    /// The form for the type of the column, as the server names it.
     fn of(of: &str) -> Self {
         match of {
             "bytea" => Self::Bytes,

@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::history::Head;
 
 impl Locks for Postgres {
-    /// Where the table is, or would be made.
+    /// The schema that the table is in, or would be created in.
     fn resolve(conn: &mut &mut Client, table: &TableName) -> Result<TableName, Fault> {
         if table.schema().is_some() {
             return Ok(table.clone());
@@ -63,7 +63,7 @@ impl Locks for Postgres {
         })
     }
 
-    /// Where the lock is free, nobody has to be waited for, and nothing has to be set for that.
+    /// This first tries to lock without waiting. If the lock is free, no lock timeout must be set.
     fn lock_table_with_head(
         conn: &mut &mut Client,
         table: &TableName,
@@ -75,7 +75,7 @@ impl Locks for Postgres {
             heading(table, "basis")
         );
         match conn.simple_query(&sql) {
-            Ok(messages) => Ok(Some(table::told(&messages))),
+            Ok(messages) => Ok(Some(table::head_of(&messages))),
             Err(error) => {
                 let back = "ROLLBACK TO SAVEPOINT __switchy_enter; RELEASE SAVEPOINT __switchy_enter";
                 conn.batch_execute(back).map_err(|_| fault(error))?;
@@ -96,7 +96,7 @@ impl Locks for Postgres {
         let create = format!("CREATE TABLE IF NOT EXISTS {locks} (name TEXT NOT NULL PRIMARY KEY)");
         match conn.batch_execute(&create) {
             Ok(()) => {}
-            // Two that make it at once meet in the catalog.
+            // Two sessions that create it at the same time conflict in the catalog.
             Err(error)
                 if [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT]
                     .iter()
@@ -111,7 +111,7 @@ impl Locks for Postgres {
         waiting(conn, patience, |conn| query(conn, &sql, &[Some(table.as_str())]).map(drop).map_err(fault))
     }
 
-    /// Not every engine that speaks this protocol can lock a table. There the records are locked.
+    /// Not every engine with this protocol can lock a table. If it cannot, the records are locked.
     fn wait_for_writers(conn: &mut &mut Client, table: &TableName, patience: Duration) -> Result<(), Fault> {
         Self::execute(conn, "SAVEPOINT __switchy_outwait")?;
         match Self::lock_table(conn, table, patience) {
@@ -125,16 +125,16 @@ impl Locks for Postgres {
     }
 }
 
-/// The key of the advisory lock: one for each schema and table; locks are of one database in any case.
+/// The key of the advisory lock: one for each schema and table. Advisory locks are local to a database.
 const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
 
-/// Asks for a lock in the transaction that is open, for so long.
+/// Acquires a lock in the open transaction, and waits for at most this long.
 fn waiting(
     conn: &mut Client,
     patience: Duration,
     lock: impl FnOnce(&mut &mut Client) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    // Zero would mean for ever.
+    // Zero would mean no limit.
     let limit = patience.as_millis().clamp(1, i32::MAX as u128);
     let before = query(conn, "SELECT current_setting('lock_timeout')", &[]).map_err(fault)?;
     let before: Option<String> = before.first().map(|row| row.get(0));

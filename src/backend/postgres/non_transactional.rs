@@ -14,11 +14,11 @@ use crate::sql::{Token, Tokens};
 /// What a statement does to the transactions of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StatementClass {
-    /// What every database knows.
+    /// A class that exists on every database.
     Common(common::StatementClass),
-    /// It is about the transaction that is open, and a record in that one would break it: `SET TRANSACTION`.
+    /// It configures the open transaction, and a record in that transaction would make it fail: `SET TRANSACTION`.
     Unrecorded,
-    /// It refuses to share a transaction with its record, and must not run again: `CREATE INDEX CONCURRENTLY`.
+    /// It cannot share a transaction with its record, and must not run again: `CREATE INDEX CONCURRENTLY`.
     Unrepeatable,
 }
 
@@ -73,11 +73,11 @@ pub(super) fn run_statement(
     use common::StatementClass::{Commit, Rollback};
 
     if prepares_transaction(text) {
-        // It would keep the record locked, with what is recorded in it.
+        // It would keep the record locked, with the progress that is recorded in it.
         return Err(distributed());
     }
     let outcome = match classify(text) {
-        // A read-only transaction does no harm if it runs again, and takes no record.
+        // A read-only transaction may run again without harm, and accepts no record.
         StatementClass::Common(Commit)
             if script_run.script_transaction_open() && settings::is_read_only(conn)? =>
         {
@@ -97,11 +97,11 @@ pub(super) fn run_statement(
     };
     match outcome {
         Err(refused) if script_run.script_transaction_open() => Err(refused),
-        // Only the server knows whether a statement refuses a transaction or ends it: `DO` and `CALL` may do either.
+        // Only the server knows whether a statement cannot run in a transaction or ends it: `DO` and `CALL` may do either.
         Err(refused) if refused_as(&refused, &SqlState::ACTIVE_SQL_TRANSACTION) => {
             run_unrepeatable(conn, script_run, number, "", run)
         }
-        // What it commits stays, even if it fails.
+        // What the statement commits stays, even if the statement fails.
         Err(refused) if refused_as(&refused, &SqlState::INVALID_TRANSACTION_TERMINATION) => {
             run_unrepeatable(conn, script_run, number, "", run).map_err(Fault::partial)
         }
@@ -113,7 +113,7 @@ pub(super) fn run_statement(
     }
 }
 
-/// Runs a statement that must not run again, between a record that it begins and one that it is done.
+/// Runs a statement that must not run again. One record before it says that it begins, and one after it says that it is done.
 fn run_unrepeatable(
     conn: &mut &mut Client,
     script_run: &mut ScriptRun<'_, '_, Postgres>,

@@ -1,4 +1,4 @@
-//! Whether a statement is done whose end nobody saw: the index that it builds or drops beside running writes is looked at.
+//! Whether an interrupted statement took effect. The index that it builds or drops concurrently is checked.
 
 use postgres::Client;
 use postgres::error::SqlState;
@@ -14,12 +14,13 @@ use crate::progress::StatementOutcome;
 use crate::sql::postgres::statements;
 use crate::sql::{Token, Tokens, blank_len};
 
-/// A name as it stands in a text, perhaps with its schema.
+/// A name as the text spells it, with or without its schema.
 type Name<'a> = &'a str;
 
-/// An index that a statement is about which runs beside writes.
+/// The index of a statement that builds or drops it concurrently.
 enum Index<'a> {
-    /// It lies in the schema of its table, wherever names are looked up. `CREATE INDEX CONCURRENTLY ON t (c)` leaves its name to the server.
+    /// The index is in the schema of its table, whatever the search path is. In `CREATE INDEX CONCURRENTLY ON t (c)` the server chooses
+    /// its name.
     Built {
         table: Name<'a>,
         name: Option<Name<'a>>,
@@ -27,7 +28,7 @@ enum Index<'a> {
     Dropped(Name<'a>),
 }
 
-/// The index of a statement, if it is about one.
+/// The index of a statement, if the statement builds or drops one concurrently.
 fn index(text: &str) -> Option<Index<'_>> {
     let mut tokens = Tokens::new(text);
     let verb = tokens.next()?;
@@ -47,7 +48,7 @@ fn index(text: &str) -> Option<Index<'_>> {
     Some(Index::Built { table: named(text, &mut tokens, "only", "only")?, name })
 }
 
-/// The name behind words that need not be there.
+/// The name after optional words.
 fn named<'a>(text: &'a str, tokens: &mut Tokens<'a>, first: &str, last: &str) -> Option<Name<'a>> {
     if tokens.clone().next()?.is(first) {
         tokens.find(|token| token.is(last))?;
@@ -60,8 +61,8 @@ fn named<'a>(text: &'a str, tokens: &mut Tokens<'a>, first: &str, last: &str) ->
     Some(&text[start..tokens.offset()])
 }
 
-/// What is there before a statement, in two words: the numbers of the index that it is about, 0 where there is none, or of all that its
-/// table has; and the name of that index or table with its schema. Nothing of a statement that is about none.
+/// The state before a statement, in two words: the OID of its index, 0 if that does not exist, or the OIDs of all indexes of its table if
+/// the statement does not name the index; and the qualified name of that index or table. Empty if the statement has no index.
 pub(super) fn mark(conn: &mut Client, text: &str) -> String {
     let found = match index(text) {
         None => return String::new(),
@@ -87,18 +88,18 @@ pub(super) fn mark(conn: &mut Client, text: &str) -> String {
             &[Some(name)],
         ),
     };
-    // What cannot be found, the statement will not find either, and says so better.
+    // If the index or table is not found, the statement will not find it either, and its own error says more.
     found.ok().and_then(|rows| rows.first().map(|row| row.get(0))).unwrap_or_default()
 }
 
-/// An index as it is now.
+/// An index in its current state.
 struct Found {
     number: String,
     name: String,
     is_valid: bool,
 }
 
-/// The index that a statement is about; one that its table did not have before where it has no name.
+/// The index of a statement. If the statement does not name it, it is an index that its table did not have before.
 fn found(conn: &mut Client, index: &Index<'_>, mark: &str) -> Result<Option<Found>, postgres::Error> {
     let Some((before, name)) = mark.split_once(' ') else { return Ok(None) };
     let which = match index {
@@ -116,13 +117,13 @@ fn found(conn: &mut Client, index: &Index<'_>, mark: &str) -> Result<Option<Foun
     Ok(rows.first().map(|row| Found { number: row.get(0), name: row.get(1), is_valid: row.get(2) }))
 }
 
-/// What is to be said of a statement outside a transaction that failed: what it left.
+/// The fault of a failed statement outside a transaction, with what the statement left.
 pub(super) fn failed(conn: &mut Client, text: &str, mark: &str, fault: Fault) -> Fault {
     match index(text) {
         _ if refused_as(&fault, &SqlState::SYNTAX_ERROR) => fault,
         None => fault.partial(),
         Some(Index::Dropped(_)) => fault,
-        // An index that is kept up to date and never used.
+        // An invalid index is updated by writes and ignored by queries.
         Some(index) => match found(conn, &index, mark) {
             Ok(Some(found)) if !found.is_valid => fault.partial().remedy(drop_invalid(&found.name)),
             _ => fault,
@@ -130,7 +131,7 @@ pub(super) fn failed(conn: &mut Client, text: &str, mark: &str, fault: Fault) ->
     }
 }
 
-/// Whether the server does not know a statement, as another engine that speaks its protocol may not.
+/// Whether the server does not support a statement. This may be another engine with the same protocol.
 pub(super) fn is_unknown_to_engine(fault: &Fault) -> bool {
     [SqlState::SYNTAX_ERROR, SqlState::FEATURE_NOT_SUPPORTED].iter().any(|state| refused_as(fault, state))
 }
@@ -141,7 +142,7 @@ fn drop_invalid(index: &str) -> String {
     )
 }
 
-/// The session that runs a statement. The server shows nothing of those of others to who may not see them.
+/// The session that runs a statement. The server hides the statements of other users from a user without the privilege to see them.
 fn worker(conn: &mut Client, text: &str) -> Result<Option<String>, Fault> {
     let sql = "SELECT 'pid ' || pid, query FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'";
@@ -150,14 +151,14 @@ fn worker(conn: &mut Client, text: &str) -> Result<Option<String>, Fault> {
     Ok(sessions.iter().find(runs_it).map(|row| row.get(0)))
 }
 
-/// Whether the list of sessions shows a statement so: of a long one the beginning, which is at least as long as the lowest
-/// `track_activity_query_size` leaves room for, but for a part of a character.
+/// Whether the list of sessions shows a statement as `shown`. The list has only the beginning of a long statement. It has at least this
+/// many bytes: the lowest `track_activity_query_size`, less a partial character.
 fn is_shown_as(statement: &str, shown: &str) -> bool {
     const LEAST: usize = 96;
     statement == shown || (shown.len() >= LEAST && statement.starts_with(shown))
 }
 
-/// Whether a statement is done that nobody saw end.
+/// Whether an interrupted statement took effect.
 pub(super) fn statement_outcome(
     conn: &mut Client,
     script: &str,
@@ -190,7 +191,7 @@ pub(super) fn statement_outcome(
     })
 }
 
-/// Moves a record on, if it is as it was left.
+/// Advances a record, if it is still at `from`.
 pub(super) fn advance(
     conn: &mut Client,
     table: &TableName,

@@ -1,4 +1,4 @@
-//! Asking the server, and understanding what it says.
+//! Queries to the server, and its errors as faults.
 
 use std::error::Error as _;
 
@@ -8,8 +8,8 @@ use postgres::types::{ToSql, Type};
 
 use crate::fault::{Fault, FaultKind};
 
-/// Runs a query whose parameters are texts. It is one round trip and leaves no prepared statement behind, so each may go through a
-/// proxy to another session.
+/// Runs a query whose parameters are texts. It takes one round trip and leaves no prepared statement, so a proxy may send each query to
+/// another session.
 pub(super) fn query(
     conn: &mut Client,
     sql: &str,
@@ -18,7 +18,7 @@ pub(super) fn query(
     conn.query_typed(sql, &typed(values))
 }
 
-/// Runs a statement likewise, and says how many rows it changed.
+/// Runs a statement in the same way, and returns the number of rows that it changed.
 pub(super) fn execute(conn: &mut Client, sql: &str, values: &[Option<&str>]) -> Result<u64, postgres::Error> {
     conn.execute_typed(sql, &typed(values))
 }
@@ -27,7 +27,7 @@ fn typed<'v>(values: &'v [Option<&str>]) -> Vec<(&'v (dyn ToSql + Sync), Type)> 
     values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)).collect()
 }
 
-/// What the server said, with its detail and hint.
+/// The fault for an error of the server, with its detail and hint.
 pub(super) fn fault(error: postgres::Error) -> Fault {
     let kind = match error.code() {
         Some(code)
@@ -67,7 +67,7 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
     }
 }
 
-/// Whether the server refused with this state.
+/// Whether the server returned this SQLSTATE.
 pub(super) fn refused_as(fault: &Fault, state: &SqlState) -> bool {
     let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<postgres::Error>());
     error.and_then(postgres::Error::code) == Some(state)
@@ -77,7 +77,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A hint of the server as part of our sentences.
+/// A hint of the server, as part of the engine's sentences.
 fn lower(hint: &str) -> String {
     let hint = one_line(hint);
     let hint = hint.trim_end_matches('.');

@@ -1,4 +1,4 @@
-//! Whether a script leaves the session alone, so that its settings need not be looked at.
+//! Whether a script leaves the session unchanged, so that its settings need not be read.
 
 use postgres::Client;
 
@@ -7,8 +7,8 @@ use crate::fault::Fault;
 use crate::sql::postgres::statements;
 use crate::sql::{Token, Tokens};
 
-/// Whether a script only defines tables and their like, and reads and writes rows, and calls nothing by name that sets something. Then only
-/// functions that it does not name could, which [`is_inert`] asks for.
+/// Whether a script only defines tables and similar objects, reads and writes rows, and names no function that changes settings. Then
+/// only functions that it does not name can change settings, which [`is_inert`] checks.
 pub(super) fn is_plain(script: &str) -> bool {
     let Ok(pieces) = statements(script) else { return false };
     pieces.iter().all(|piece| is_plain_statement(piece.text))
@@ -25,19 +25,19 @@ fn is_plain_statement(text: &str) -> bool {
     let defines = is(Some(first), &["create", "alter", "drop"]);
     let object = words.find(|word| !is(Some(*word), &["unique", "or", "replace", "temp", "temporary"]));
     let is_known = if defines { is(object, &OBJECTS) } else { is(Some(first), &ROWS) };
-    // A name can hide its letters: `U&"set\005fconfig"`.
+    // A name can be written with escapes: `U&"set\005fconfig"`.
     let hides = text.contains("U&") || text.contains("u&");
     is_known && !hides && !Tokens::new(text).filter_map(Token::spelling).any(sets)
 }
 
-/// Whether a name is that of a function of the server's own that changes settings, or runs a text or a query that may: `set_config`,
-/// `query_to_xml`, `ts_stat`. `CREATE TABLE ... AS EXECUTE` runs what was prepared elsewhere.
+/// Whether a name is that of a built-in function that changes settings, or that runs a text or a query that may change them:
+/// `set_config`, `query_to_xml`, `ts_stat`. `CREATE TABLE ... AS EXECUTE` runs a statement that was prepared elsewhere.
 fn sets(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["set_config", "ts_stat", "ts_rewrite", "execute"].contains(&&*name) || name.contains("_to_xml")
 }
 
-/// Whether there are no functions in the database but the server's own, and no definition calls one of those that change settings.
+/// Whether the database has only built-in functions, and no definition calls one that changes settings.
 pub(super) fn is_inert(conn: &mut Client) -> Result<bool, Fault> {
     let sql = "WITH setting AS (
             SELECT ':funcid (' || string_agg(oid::text, '|') || ') ' AS called FROM pg_catalog.pg_proc

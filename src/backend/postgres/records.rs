@@ -54,7 +54,7 @@ impl Records for Postgres {
             return Ok(TrackingTable::MISSING);
         }
         let reading = recognised(&columns)?;
-        // The place of a row is told by a column of ours; a table of an older form has the order in which it was written.
+        // A column of the engine has the place of a row. A table of an older form has its rows in the order in which they were written.
         let has_places = columns.iter().any(|column| column == PLACE);
         let (records, digest) = records(conn, table, &reading, has_places).map_err(fault)?;
         let head = reading.head(records.len(), digest.as_deref());

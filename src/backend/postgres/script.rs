@@ -1,4 +1,4 @@
-//! Running a script, statement by statement.
+//! Runs a script, statement by statement.
 
 use postgres::Client;
 use postgres::error::ErrorPosition;
@@ -26,8 +26,8 @@ pub(super) fn run(
     before: Option<&Settings>,
     progress: &mut Progress<'_, Postgres>,
 ) -> Result<(), Fault> {
-    let changes_who = script.atomicity == Atomicity::NonTransactional && settings::changes_who(script.text);
-    let before = before.filter(|_| changes_who);
+    let changes_identity = script.atomicity == Atomicity::NonTransactional && settings::changes_identity(script.text);
+    let before = before.filter(|_| changes_identity);
     let progress: &mut Progress<'_, Postgres> = &mut |conn, reached| match before {
         Some(before) => settings::as_before(conn, before, |conn| progress(conn, reached)),
         None => progress(conn, reached),
@@ -45,7 +45,7 @@ pub(super) fn run(
     for (number, piece) in (1..).zip(&pieces) {
         let is_passed = passed.is_some_and(|ends| ends.has(number));
         let located = |fault: Fault| {
-            // What has no place in the statement is about all of it.
+            // A fault without a position in the statement is about the whole statement.
             let at = fault.offset.unwrap_or(piece.offset);
             fault.at(at).in_statement(number.max(script.from), piece.text)
         };
@@ -66,7 +66,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Runs a statement again that is done, if it changed the session, which has ended since, or began a transaction that is not committed.
+/// Repeats a statement that is done, if it changed the session, which has ended since, or began a transaction that is not committed.
 fn run_again(
     conn: &mut &mut Client,
     script_run: &mut ScriptRun<'_, '_, Postgres>,
@@ -103,7 +103,7 @@ fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(),
     let Piece { offset, text } = *piece;
     let Err(error) = conn.batch_execute(text) else { return Ok(()) };
     let place = match error.as_db_error().and_then(|told| told.position()) {
-        // Counted in characters, from 1.
+        // The position is counted in characters, from 1.
         Some(ErrorPosition::Original(place)) => Some(byte_of(text, *place as usize)),
         _ => None,
     };
@@ -118,7 +118,7 @@ fn byte_of(text: &str, character: usize) -> usize {
     text.char_indices().nth(character.saturating_sub(1)).map_or(0, |(offset, _)| offset)
 }
 
-/// Refuses what would end the transaction that carries the record.
+/// Refuses a statement that would end the transaction that contains the record.
 fn refuse_control(text: &str) -> Result<(), Fault> {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();

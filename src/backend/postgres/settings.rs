@@ -1,4 +1,4 @@
-//! What a script sets on the session, and what is set back after it.
+//! The session settings that a script changes, and how they are restored after it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::fault::Fault;
 use crate::sql::{Token, Tokens};
 use crate::step::ForeignKeys;
 
-/// The settings of the session that are not the server's defaults, with their values, and those that the server does not list: who it is,
-/// and what the script names of the application's own.
+/// The settings of the session that are not the server's defaults, with their values, and those that the server does not list: the user
+/// and the role, and the custom settings that the script names.
 pub(super) struct Settings {
     common: Common,
     own: Vec<(String, String)>,
 }
 
-/// What does not depend on the script.
+/// The part that does not depend on the script.
 struct Common {
     listed: BTreeMap<String, String>,
     user: String,
@@ -30,20 +30,21 @@ struct Common {
 
 /// What is known of the session between scripts.
 #[derive(Default)]
-struct Known {
-    /// Whether only what a script says can change settings. It is asked once, and is not so any more when a script has made
+struct SessionCache {
+    /// Whether only the text of a script can change settings. It is determined once, and is no longer true after a script has created
     /// something else.
     is_inert: Option<bool>,
     common: Option<Common>,
 }
 
-/// The settings before a script, if it may change some. Where the script before it set all back, they are what they were before that.
+/// The settings before a script, if it may change any. If the previous script restored all settings, they are the settings before that
+/// script.
 pub(super) fn read(
     conn: &mut Client,
     script: &str,
     session: Option<&Session>,
 ) -> Result<Option<Settings>, Fault> {
-    let mut known: Known = session.and_then(Session::take).unwrap_or_default();
+    let mut known: SessionCache = session.and_then(Session::take).unwrap_or_default();
     if let Some(session) = session {
         let is_quiet = quiet::is_plain(script)
             && match known.is_inert {
@@ -69,22 +70,22 @@ pub(super) fn read(
     Ok(Some(Settings { common, own }))
 }
 
-/// Whether a script may change who the session is, or how it is spoken to.
-pub(super) fn changes_who(script: &str) -> bool {
+/// Whether a script may change the user, the role or the encoding of the session.
+pub(super) fn changes_identity(script: &str) -> bool {
     let words = ["role", "authorization", "session_authorization", "client_encoding", "names", "discard"];
     let mut spellings =
         Tokens::new(script).filter_map(Token::spelling).map(|name| name.trim_matches(['"', '\'']));
     spellings.any(|name| words.iter().any(|word| name.eq_ignore_ascii_case(word)))
 }
 
-/// Whether the transaction that is open may change nothing, and has not.
+/// Whether the open transaction is read-only and has changed nothing.
 pub(super) fn is_read_only(conn: &mut Client) -> Result<bool, Fault> {
     let sql = "SELECT current_setting('transaction_read_only') = 'on' AND txid_current_if_assigned() IS NULL";
     let rows = query(conn, sql, &[]).map_err(fault)?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
-/// Writes in a transaction as who the session was before the script, in the encoding of the driver.
+/// Writes in a transaction with the user and role that the session had before the script, and in the encoding of the driver.
 pub(super) fn as_before(
     conn: &mut &mut Client,
     before: &Settings,
@@ -112,7 +113,7 @@ pub(super) fn as_before(
     }
 }
 
-/// What does not depend on the script, behind a statement that has no rows.
+/// Reads the part that does not depend on the script. `first` is a statement without rows, which runs before.
 fn common(conn: &mut Client, first: &str) -> Result<Common, Fault> {
     let sql = format!(
         "{first}; SELECT session_user, current_setting('role');
@@ -129,8 +130,7 @@ fn common(conn: &mut Client, first: &str) -> Result<Common, Fault> {
     Ok(Common { listed: rows.collect(), user, role })
 }
 
-/// The settings with a dot in their names, which are the application's, as far as a script spells them: `SET app.tenant = 7`,
-/// `set_config('app.tenant', ...)`.
+/// The custom settings that a script names. Their names contain a dot: `SET app.tenant = 7`, `set_config('app.tenant', ...)`.
 fn own_settings(script: &str) -> Vec<String> {
     let tokens: Vec<Token<'_>> = Tokens::new(script).collect();
     let dotted = |place: usize| match tokens.get(place..place + 3) {
@@ -153,14 +153,14 @@ fn own_settings(script: &str) -> Vec<String> {
     tokens.iter().enumerate().filter_map(at).collect()
 }
 
-/// Sets back what differs from before, so that it need not be asked before the next script.
+/// Restores the settings that differ from `before`, so that they need not be read before the next script.
 pub(super) fn restore(
     conn: &mut Client,
     before: Option<Settings>,
     session: Option<&Session>,
 ) -> Result<(), Fault> {
     let Some(Settings { common: before, own }) = before else { return Ok(()) };
-    // A script may have given up the right to look.
+    // A script may have given up the privilege to read the settings.
     let mut now = common(conn, "RESET ROLE")?;
     if now.user != before.user {
         let back = format!("RESET SESSION AUTHORIZATION; SET SESSION AUTHORIZATION {}", quote(&before.user));
@@ -182,7 +182,7 @@ pub(super) fn restore(
         set(conn, "role", &before.role)?;
     }
     if let Some(session) = session {
-        session.keep(Known { is_inert: Some(false), common: Some(before) });
+        session.keep(SessionCache { is_inert: Some(false), common: Some(before) });
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The tracking table in SQL: its definition, and its rows read and written.
+//! The tracking table in SQL: its definition, and reading and writing its rows.
 
 use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
@@ -22,11 +22,11 @@ pub(super) fn head(conn: &mut Client, sql: &str) -> Result<Head, Fault> {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(UNKNOWN_HEAD),
         Err(error) => return Err(fault(error)),
     };
-    Ok(told(&rows))
+    Ok(head_of(&rows))
 }
 
-/// The head that an answer tells.
-pub(super) fn told(messages: &[SimpleQueryMessage]) -> Head {
+/// The head in the server's answer.
+pub(super) fn head_of(messages: &[SimpleQueryMessage]) -> Head {
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
@@ -47,7 +47,7 @@ pub(super) fn inserting(table: &TableName, digest: &str) -> String {
     )
 }
 
-/// Runs a statement with the values of a record as its parameters, and the digest as the last one if that is to be written too.
+/// Runs a statement with the values of a record as its parameters. The digest is the last parameter, if it is also written.
 pub(super) fn write(
     conn: &mut Client,
     sql: &str,
@@ -79,7 +79,7 @@ pub(super) fn write(
     exactly_one(rows.map_err(fault)?, &record.id)
 }
 
-/// A date as the records have it: UTC, with milliseconds.
+/// A date in the format of records: UTC, with milliseconds.
 pub(super) fn date(column: &str, is_local: bool) -> String {
     let moment = if is_local { column.to_owned() } else { format!("{column} AT TIME ZONE 'UTC'") };
     format!("to_char({moment}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')")
@@ -148,7 +148,7 @@ pub(super) fn records(
     Ok((records, digest))
 }
 
-/// The columns of a table, in their order; none if there is no such table.
+/// The columns of a table, in order; empty if there is no such table.
 pub(super) fn columns(conn: &mut Client, table: &TableName) -> Result<Vec<String>, Fault> {
     let sql = "SELECT attname::text FROM pg_attribute
         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";

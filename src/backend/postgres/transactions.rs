@@ -10,17 +10,17 @@ use crate::sql::{Token, Tokens};
 use crate::step::Atomicity;
 use crate::transaction_fit::TransactionFit;
 
-/// The server only warns of `COMMIT` without a transaction, and of `BEGIN` inside one.
+/// The server only warns about `COMMIT` without a transaction, and about `BEGIN` inside one.
 impl TransactionRules for Postgres {}
 
-/// Whether a script fits into a transaction. What cannot be cut is refused when it runs.
+/// Whether a script fits into a transaction. A script that cannot be split is refused when it runs.
 pub(super) fn fits(script: &str) -> TransactionFit {
     let Ok(pieces) = statements(script) else { return TransactionFit::Inside };
     let controls: Vec<_> = pieces.iter().map(|piece| (control(piece.text), piece.offset)).collect();
     transaction_fit::<Postgres>(&controls)
 }
 
-/// The two statements that are passed over when these run so, by their numbers.
+/// The numbers of the two statements that are skipped when these statements run with this atomicity.
 pub(super) fn passed(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
     let controls: Vec<_> = pieces.iter().map(|piece| control(piece.text)).collect();
     passed_over(&controls, atomicity)
@@ -36,7 +36,7 @@ pub(super) fn control(text: &str) -> Control {
     let has = |word: &str| rest.iter().any(|token| token.is(word));
     let only = |words: &[&str]| rest.iter().all(|token| words.iter().any(|word| token.is(word)));
     if is(&["begin"]) || (is(&["start"]) && second(&["transaction"])) {
-        // The engine's are READ COMMITTED and may write.
+        // The transactions of the engine are READ COMMITTED and may write.
         if only(&["work", "transaction", "read", "write"]) { Control::Begins } else { Control::BeginsOwn }
     } else if is(&["commit"]) && second(&["prepared"]) {
         Control::Refuses
@@ -61,8 +61,8 @@ pub(super) fn control(text: &str) -> Control {
     }
 }
 
-/// Whether the server refuses a statement in a transaction, whatever it is about (`PreventInTransactionBlock` in its source). `REFRESH
-/// MATERIALIZED VIEW CONCURRENTLY` is not among them.
+/// Whether the server always refuses a statement in a transaction (`PreventInTransactionBlock` in its source). `REFRESH MATERIALIZED VIEW
+/// CONCURRENTLY` is not such a statement.
 fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
     let is = |word: &str| first.is_some_and(|first| first.is(word));
     let at = |place: usize, words: &[&str]| {

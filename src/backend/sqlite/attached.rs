@@ -5,15 +5,15 @@ use rusqlite::Connection;
 use super::message;
 use crate::dialect::quote;
 
-/// Their names, that of the database itself among them.
+/// The names of these databases, including the database itself.
 pub(super) fn databases(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare("PRAGMA database_list")?;
     statement.query_map([], |row| row.get(1))?.collect()
 }
 
-/// Takes away what a script attached that failed: `ROLLBACK` does not, and the corrected script would find it in use.
+/// Detaches what a failed script attached. `ROLLBACK` does not, and the corrected script would find the name in use.
 pub(super) fn detach_others(conn: &Connection, before: &[String]) {
-    // The failure of the script is what its author has to hear of, not one of the tidying.
+    // The author must see the failure of the script, not a failure of this cleanup.
     for name in databases(conn).unwrap_or_default() {
         if name != "temp" && !before.contains(&name) {
             let _ = conn.execute_batch(&format!("DETACH {}", quote(&name)));
@@ -21,7 +21,7 @@ pub(super) fn detach_others(conn: &Connection, before: &[String]) {
     }
 }
 
-/// Whether `ATTACH` failed since there is a database of that name.
+/// Whether `ATTACH` failed because a database of that name exists.
 pub(super) fn is_already(error: &rusqlite::Error) -> bool {
     let message = message(error);
     message.starts_with("database ") && message.ends_with(" is already in use")

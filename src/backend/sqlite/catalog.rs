@@ -15,7 +15,7 @@ impl Catalog for Sqlite {
             SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1))
             UNION ALL
             SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1)))";
-        // However it is quoted, a name without quotes in it stands in the text as it is.
+        // However a name is quoted, its parts without quote characters appear in the text unchanged.
         let longest = table.as_str().split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len());
         conn.query_row(sql, [longest.unwrap_or_default()], |row| row.get(0)).map_err(fault)
     }
@@ -32,7 +32,7 @@ impl Catalog for Sqlite {
         let sql =
             "SELECT name FROM main.sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
         let read = || -> rusqlite::Result<bool> {
-            // Of what belongs to an attached database nobody can say whose it is.
+            // It is unknown which program the objects of an attached database belong to.
             let attached =
                 "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
             if conn.query_row(attached, [], |row| row.get(0))? {

@@ -1,8 +1,8 @@
-//! [`TokenCursor`]: reading what a statement says, word by word; and [`Pragma`], which is read so.
+//! [`TokenCursor`]: reads a statement word by word; and [`Pragma`], which it reads.
 
 use crate::sql::{Token, Tokens, statement_start};
 
-/// The tokens of a statement, of which the next one can be passed over.
+/// The tokens of a statement, with methods that skip the next one.
 pub(super) struct TokenCursor<'a>(Tokens<'a>);
 
 impl<'a> TokenCursor<'a> {
@@ -10,17 +10,17 @@ impl<'a> TokenCursor<'a> {
         Self(Tokens::new(statement))
     }
 
-    /// Where the last one ends, in bytes.
+    /// Where the last token ends, in bytes.
     pub(super) fn offset(&self) -> usize {
         self.0.offset()
     }
 
-    /// Passes over a word, if it is the next one, and tells whether it was.
+    /// Skips a word if it is the next token, and returns whether it was.
     pub(super) fn skip_if(&mut self, word: &str) -> bool {
         self.skip(|token| token.is(word))
     }
 
-    /// Passes over a dot, likewise.
+    /// Skips a dot in the same way.
     pub(super) fn skip_dot(&mut self) -> bool {
         self.skip(|token| token == Token::Mark(b'.'))
     }
@@ -33,7 +33,7 @@ impl<'a> TokenCursor<'a> {
         is_next
     }
 
-    /// Passes over `IF EXISTS` or `IF NOT EXISTS`, if it is next, and tells whether it was.
+    /// Skips `IF EXISTS` or `IF NOT EXISTS` if it is next, and returns whether it was.
     pub(super) fn skip_exists(&mut self) -> bool {
         let is_next = self.skip_if("if");
         if is_next {
@@ -48,7 +48,7 @@ impl<'a> TokenCursor<'a> {
         self.qualified().map(|(name, _)| name)
     }
 
-    /// A name, and whether a schema stands before it.
+    /// A name, and whether a schema is written before it.
     pub(super) fn qualified(&mut self) -> Option<(&'a str, bool)> {
         let name = self.0.next()?.spelling().filter(|name| is_plain(name))?;
         if !self.skip_dot() {
@@ -66,7 +66,7 @@ impl<'a> Iterator for TokenCursor<'a> {
     }
 }
 
-/// Whether a name is spelled as it is. A quote in it may be there twice.
+/// Whether a name is the same as its spelling. A quote in a quoted name is doubled.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.contains(['"', '\'', '`'])
 }

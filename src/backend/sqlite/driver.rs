@@ -35,7 +35,7 @@ impl Driver for Sqlite {
         conn.execute_batch(sql).map_err(fault)
     }
 
-    /// What is attached already may be attached again: an application that keeps its connection runs this at every start.
+    /// It is not an error to attach a database again: an application that keeps its connection runs this at every start.
     fn prepare_session(conn: &mut &Connection, sql: &str) -> Result<(), Fault> {
         statements(sql).try_for_each(|(_, statement)| match conn.execute_batch(statement) {
             Err(error) if attached::is_already(&error) => Ok(()),
@@ -43,7 +43,7 @@ impl Driver for Sqlite {
         })
     }
 
-    /// `IMMEDIATE`: what is read afterwards is still true when it is written.
+    /// With `IMMEDIATE`, what is read afterwards is still current when the transaction writes.
     fn begin(conn: &mut &Connection) -> Result<(), Fault> {
         Self::execute(conn, "BEGIN IMMEDIATE")
     }
@@ -92,7 +92,7 @@ impl Driver for Sqlite {
         script::run(conn, script, progress)
     }
 
-    /// A savepoint tells a transaction that was ended and begun anew from the one the engine began.
+    /// The savepoint shows whether the transaction is the one that the engine began, or one that the code began after it ended that.
     fn run_code<R>(
         conn: &mut &Connection,
         atomicity: Atomicity,
@@ -128,12 +128,12 @@ impl Driver for Sqlite {
     }
 
     fn locate(conn: &mut &Connection) -> Option<PathBuf> {
-        // In memory there is no path; a name that only a memory VFS knows is no file.
+        // A database in memory has no path, and a name that only a memory VFS knows is not a file.
         conn.path().map(PathBuf::from).filter(|path| path.is_file())
     }
 }
 
-/// What changes when a row or the schema does.
+/// Counters that change when a row or the schema changes.
 fn counters(conn: &Connection) -> rusqlite::Result<(u64, i64)> {
     Ok((conn.total_changes(), conn.query_row("PRAGMA main.schema_version", [], |row| row.get(0))?))
 }

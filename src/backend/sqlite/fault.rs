@@ -5,12 +5,12 @@ use rusqlite::ErrorCode;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 
-/// Whether this is SQLite's message, also where rusqlite appends the SQL and a place to it.
+/// Whether the error has this message of SQLite. rusqlite may append the SQL and a position to it.
 pub(super) fn begins(error: &rusqlite::Error, message: &str) -> bool {
     error.to_string().strip_prefix(message).is_some_and(|rest| rest.is_empty() || rest.starts_with(" in "))
 }
 
-/// SQLite's message alone: rusqlite appends all the rest of the script to that of a statement it cannot prepare.
+/// SQLite's message alone. For a statement that cannot be prepared, rusqlite appends the rest of the script.
 pub(super) fn message(error: &rusqlite::Error) -> String {
     match error {
         #[cfg(feature = "bundled")]
@@ -23,7 +23,7 @@ pub(super) fn message(error: &rusqlite::Error) -> String {
     }
 }
 
-/// The fault of code that passed on an error of SQLite.
+/// The fault of code that returned an error of SQLite, with the kind of that error.
 pub(super) fn reclassified(mut given: Fault) -> Fault {
     let Some(cause) = given.cause.take() else { return given };
     match cause.downcast::<rusqlite::Error>() {
@@ -53,7 +53,7 @@ const LOCKED_SHAREDCACHE: i32 = 262;
 pub(super) fn fault(error: rusqlite::Error) -> Fault {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => FaultKind::Busy,
-        // Another connection to a shared cache can get out of the way, a statement open on this one cannot.
+        // Another connection to a shared cache may release its lock, but a statement that is open on this connection does not.
         Some(ErrorCode::DatabaseLocked)
             if error.sqlite_error().is_some_and(|error| error.extended_code == LOCKED_SHAREDCACHE) =>
         {

@@ -1,11 +1,11 @@
-//! Trying scripts out on a copy of the live schema, in memory and without rows: what they take away, and whether they work.
+//! Tries scripts out on a copy of the live schema, in memory and without rows, to find what they remove and whether they work.
 //!
-//! The live database is only read. What each statement does, SQLite's authorizer says ([`watch`]); what became of each table,
-//! the copy's schema ([`objects`]).
+//! The live database is only read. SQLite's authorizer reports what each statement does ([`watch`]); the schema of the copy shows what
+//! happened to each table ([`objects`]).
 
 use std::ops::ControlFlow;
 
-// The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
+// The trait from rusqlite 0.35 on. Before that, `Batch` has a method of the same name and signature.
 #[allow(unused_imports)]
 use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
@@ -31,7 +31,7 @@ mod parents;
 mod tests;
 mod watch;
 
-/// What is to be expected of each script, if they run one after the other.
+/// The forecast for each script, if they run one after the other.
 pub(super) fn forecast<'c>(
     live: &'c Connection,
     request: &ForecastRequest<'c, Sqlite>,
@@ -58,18 +58,18 @@ pub(super) fn forecast<'c>(
     request.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
 
-/// Where the scripts are tried out, one after the other.
+/// The state of the trial, in which the scripts run one after the other.
 struct Stage<'c> {
     live: &'c Connection,
     tables: &'c [TableName],
     copy: Copy,
     objects: Objects,
     parents: Parents,
-    /// What the scripts so far leave behind.
+    /// The rows without a parent table after the scripts so far.
     orphans: Vec<Unparented>,
-    /// Whether something of the schema may have gone or changed by the script that runs now.
+    /// Whether the current script may have removed or changed something in the schema.
     takes: bool,
-    /// Whether a script out of the database failed: what comes behind it is not tried.
+    /// Whether a script from the database failed: later scripts are not tried.
     is_over: bool,
 }
 
@@ -123,7 +123,7 @@ impl Stage<'_> {
         Ok(forecast)
     }
 
-    /// What has the name of one of the engine's tables, and the triggers that speak of one.
+    /// The objects with the name of one of the engine's tables, and the triggers that name one.
     fn tracking(&self) -> Result<Vec<Entry>, Fault> {
         let mut entries = entries(&self.copy.conn).map_err(fault)?;
         entries.retain(|entry| {
@@ -132,8 +132,8 @@ impl Stage<'_> {
         Ok(entries)
     }
 
-    /// What a script did to the engine's tables that the authorizer is not told: the name that a table gets, and what a trigger will
-    /// do when it fires.
+    /// What a script did to the engine's tables that the authorizer does not report: the new name of a table, and what a trigger does
+    /// when it fires.
     fn tampered(&self, before: &[Entry]) -> Result<Option<Fault>, Fault> {
         let now = self.tracking()?;
         let is_trap = |entry: &Entry| {
@@ -148,27 +148,28 @@ impl Stage<'_> {
         Ok(Some(Fault::new(FaultKind::Other, what)))
     }
 
-    /// What a script leaves behind on the connection, of what counts.
+    /// The temporary object that a script leaves on the connection, if `counts` accepts it.
     fn left(&self, before: &[String], counts: impl Fn(&str) -> bool) -> Result<Option<Fault>, Fault> {
         let now = self.copy.temporary()?;
         let left = now.iter().find(|object| !before.contains(object) && counts(object));
         Ok(left.map(|object| Fault::new(FaultKind::Other, format!("it leaves {object}"))))
     }
 
-    /// What a statement out of the database did that no later one may make good: live, the script can end behind it.
+    /// What a statement from the database did that a later statement must not be trusted to undo: on the live database, the script can
+    /// end after it.
     fn trapped(&self, (tracking, temporary): &(Vec<Entry>, Vec<String>)) -> Option<Fault> {
         let is_trap = |object: &str| !object.starts_with("the temporary table");
         let look = || Ok(self.tampered(tracking)?.or(self.left(temporary, is_trap)?));
         self.copy.watch.ours(look).unwrap_or_else(Some)
     }
 
-    /// What a statement speaks of that could not be copied, so that what it does live was not seen.
+    /// The object in a statement that could not be copied, so that the effect on the live database was not seen.
     fn unseen(&self, own: &str) -> Option<String> {
         let Lacking { name, why } = self.copy.lacking.iter().find(|lacking| mentions(own, &lacking.name))?;
         (!begins_with(own, &["attach", "detach"])).then(|| format!("`{name}` could not be copied, {why}"))
     }
 
-    /// Something of a name that a statement drops, which the live connection has and the copy has not: there SQLite finds it.
+    /// An object that a statement drops, and that the live connection has and the copy does not. On the live connection, SQLite finds it.
     fn elsewhere(&self, own: &str) -> rusqlite::Result<Option<String>> {
         let databases = "SELECT name FROM pragma_database_list";
         let names: Vec<String> = self
@@ -196,7 +197,8 @@ impl Stage<'_> {
         Ok(None)
     }
 
-    /// Steps through a script. The outlook has what only the text of a failing statement says.
+    /// Runs a script statement by statement. The effects in the forecast are those that running does not show, such as those of a failed
+    /// statement.
     fn play(
         &mut self,
         text: &str,
@@ -215,7 +217,7 @@ impl Stage<'_> {
                 continue;
             }
             let whole = || &text[start..statement_end(text, start)];
-            // rusqlite's error has a copy of all that it was given: from the first one on, statements are given one by one.
+            // rusqlite's error copies its whole input, so after the first failure the statements are passed one by one.
             let given = if forecast.failure.is_some() { whole() } else { &terminated[start..] };
             let mut step = self.step(given, rule);
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
@@ -264,7 +266,7 @@ impl Stage<'_> {
         forecast
     }
 
-    /// Looks at a `DROP ... IF EXISTS` that found nothing on the copy: what it finds live, it drops.
+    /// Handles a `DROP ... IF EXISTS` that found nothing on the copy. On the live connection it drops what it finds.
     fn found_nothing(&self, step: Step, own: &str, rule: Rule, forecast: &mut Forecast) -> Step {
         let found = match self.elsewhere(own) {
             Ok(Some(found)) => found,
@@ -279,7 +281,7 @@ impl Stage<'_> {
         step
     }
 
-    /// Prepares the first statement of a text, which begins with it, and runs it if that tells more.
+    /// Prepares the first statement of a text, which begins with it, and runs the statement if that shows more.
     fn step(&mut self, given: &str, rule: Rule) -> Step {
         let Copy { conn, watch, .. } = &self.copy;
         let is_strict = rule == Rule::Database;
@@ -298,7 +300,7 @@ impl Stage<'_> {
         let own = match own_text(&statement) {
             Ok(own) => own,
             Err(fault) if is_strict => return step.failed(fault, 0, true),
-            // It has a parameter: nothing is cut off where SQLite cut it, so by our own scanner.
+            // The statement has a parameter, so SQLite does not return its text, and the engine's scanner finds its end.
             Err(_) => given[..statement_end(given, 0)].to_owned(),
         };
         let stripped = &own[statement_start(&own, 0)..];
@@ -324,7 +326,7 @@ impl Stage<'_> {
         drop(statement);
         let problem = match outcome {
             _ if is_strict && watch.seen().denied.is_some() => denied(&watch.seen()),
-            // The copy has no rows, and what its rows violate there says nothing.
+            // The copy has no rows, so a constraint violation on the copy shows nothing.
             Err(error) if !is_strict && (!seen.is_schema || is_violation(&error)) => None,
             Err(error) => Some(denied(&watch.seen()).unwrap_or_else(|| fault(error))),
             Ok(()) => None,
@@ -339,7 +341,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Keeps what a script did that leaves a transaction open.
+    /// Commits a transaction that a script leaves open.
     fn end_transaction(&self) -> Result<(), Fault> {
         let conn = &self.copy.conn;
         if conn.is_autocommit() || conn.execute_batch("COMMIT").is_ok() {
@@ -349,14 +351,14 @@ impl Stage<'_> {
     }
 }
 
-/// What became of a statement.
+/// The result of a statement.
 struct Step {
-    /// How long it is, if SQLite says.
+    /// The length of the statement, if SQLite reports it.
     len: Option<usize>,
-    /// What went wrong, and how far into it.
+    /// The fault, and its offset in the statement.
     failure: Option<(Fault, usize)>,
     flow: ControlFlow<()>,
-    /// What it does, as SQLite prepared it.
+    /// What the statement does, as SQLite reported it when it prepared the statement.
     seen: Seen,
 }
 
@@ -375,7 +377,7 @@ fn denied(seen: &Seen) -> Option<Fault> {
     seen.denied.clone().map(|denied| Fault::new(FaultKind::Other, denied))
 }
 
-/// Says which part of the schema the copy lacks, if that may be why a statement failed.
+/// Names the part of the schema that the copy lacks, if that may be why a statement failed.
 fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
     let foreign = ["no such function", "no such module", "no such collation"];
     let failure = if foreign.iter().any(|what| failure.message.starts_with(what)) {
@@ -392,7 +394,7 @@ fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
     Fault { message: format!("{failure}; the copy of the schema lacks `{name}`: {why}").into(), ..failure }
 }
 
-/// The database that a statement attaches, which it does not in a rehearsal.
+/// The database that a statement attaches. It is not attached to the copy.
 fn attached(own: &str) -> Option<Lacking> {
     if !begins_with(own, &["attach"]) {
         return None;
@@ -405,12 +407,12 @@ fn begins_with(own: &str, words: &[&str]) -> bool {
     Tokens::new(own).next().is_some_and(|first| words.iter().any(|word| first.is(word)))
 }
 
-/// What statements begin with that read or write rows.
+/// The first words of statements that read or write rows.
 const ROWS: [&str; 8] = ["insert", "update", "delete", "replace", "select", "with", "values", "explain"];
 
-/// Whether running a statement tells more than preparing it did, and reaches nothing but the copy.
+/// Whether running a statement shows more than preparing it does, and affects only the copy.
 fn is_to_run(own: &str, rule: Rule) -> bool {
-    // These would move the tables or reach files, so they are not run even where they are allowed.
+    // These would move the tables or open files, so they are not run even if they are allowed.
     let reaching = ["vacuum", "attach", "detach"];
     match rule {
         _ if begins_with(own, &reaching) => false,
@@ -430,12 +432,12 @@ fn is_violation(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
-/// Counts what an effect concerns in the live database.
+/// The number of rows that an effect concerns in the live database.
 fn rows(live: &Connection, effect: &Effect) -> Option<u64> {
     let table = quote(&effect.object);
     let counted = match (effect.kind, &effect.column) {
         (EffectKind::DropsTable | EffectKind::ReplacesTable | EffectKind::DeletesRows, _) => "*".to_owned(),
-        // Qualified, since SQLite takes a name in double quotes that it does not know for a string.
+        // The name is qualified, since SQLite treats an unknown name in double quotes as a string.
         (EffectKind::DropsColumn, Some(column)) => format!("{table}.{}", quote(column)),
         _ => return None,
     };

@@ -1,4 +1,4 @@
-//! Reading what is not the engine's: tables of other tools, and the schema as a whole.
+//! Reading objects that are not the engine's: tables of other tools, and the schema as a whole.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, Definition, ForeignTable};
 use crate::sql::{Token, Tokens};
 
-/// A table of `main`: no view, and nothing that only looks like a table and runs code when it is read.
+/// Reads a table of `main`. It reads no view, and no object that only looks like a table and runs code when it is read.
 pub(super) fn table(
     conn: &Connection,
     table: &TableName,
@@ -26,7 +26,7 @@ pub(super) fn table(
         let what = format!("`{table}` is a virtual table, which no tool keeps its history in");
         return Err(Fault::new(FaultKind::Other, what).remedy("look where it comes from, and remove it"));
     }
-    // SQLite has computed columns from 3.31 on.
+    // SQLite has generated columns from 3.31 on.
     let computed = "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 0)";
     if rusqlite::version_number() >= 3_031_000
         && conn.query_row(computed, [table.as_str()], |row| row.get(0)).map_err(fault)?
@@ -51,7 +51,7 @@ pub(super) fn table(
         conn.prepare(&sql)?.query_map([], cells)?.collect()
     };
     found.rows = match rows(" ORDER BY rowid") {
-        // It is `WITHOUT ROWID`.
+        // The table is `WITHOUT ROWID`.
         Err(error) if message(&error).starts_with("no such column") => rows("").map_err(fault)?,
         rows => rows.map_err(fault)?,
     };
@@ -75,7 +75,7 @@ pub(super) fn user_version(conn: &Connection) -> Result<Option<i64>, Fault> {
     conn.query_row("PRAGMA main.user_version", [], |row| row.get(0)).map(Some).map_err(fault)
 }
 
-/// Everything in `main` but SQLite's own and these tables, and what belongs to them.
+/// The definitions of everything in `main`, except SQLite's own objects, these tables, and what belongs to them.
 pub(super) fn definitions(conn: &Connection, without: &[&str]) -> Result<Vec<Definition>, Fault> {
     let is_left_out = |name: &str| without.iter().any(|without| without.eq_ignore_ascii_case(name));
     let read = || -> rusqlite::Result<Vec<Definition>> {
@@ -99,7 +99,7 @@ pub(super) fn definitions(conn: &Connection, without: &[&str]) -> Result<Vec<Def
     read().map_err(fault)
 }
 
-/// A statement without what does not matter. Texts in single quotes stay as they are, names lose their quotes and their case.
+/// A statement without insignificant differences. Texts in single quotes are unchanged; names lose their quotes and their case.
 fn essence(sql: &str) -> String {
     let is_word = |name: &str| Tokens::new(name).eq([Token::Word(name)]);
     let mut tokens = Tokens::new(sql);
@@ -107,7 +107,7 @@ fn essence(sql: &str) -> String {
     while let Some(token) = tokens.next() {
         words.push(match token {
             Token::Word(word) => word.to_ascii_lowercase(),
-            // What an unclosed quote holds is no statement that SQLite would keep.
+            // SQLite would not store a statement with an unclosed quote.
             Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
                 format!("'{text}'")
             }

@@ -1,8 +1,8 @@
-//! Foreign keys while a step runs: enforcement set outside its transaction.
+//! Foreign keys while a step runs: enforcement is set outside its transaction.
 //!
-//! Rebuilding a table the documented way (<https://www.sqlite.org/lang_altertable.html#otheralter>) drops the old one. With
-//! enforcement on, the drop deletes its rows first, `ON DELETE CASCADE` takes the child rows with them, and no check
-//! finds anything wrong afterwards. Switching enforcement off inside the transaction is a no-op.
+//! Rebuilding a table in the documented way (<https://www.sqlite.org/lang_altertable.html#otheralter>) drops the old table. With
+//! enforcement on, the drop first deletes the rows of the table, `ON DELETE CASCADE` deletes the child rows with them, and no later check
+//! finds an error. Switching enforcement off inside the transaction is a no-op.
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -11,7 +11,7 @@ use super::fault;
 use crate::fault::{Fault, FaultKind};
 use crate::step::ForeignKeys;
 
-/// Runs `body` with enforcement as the step wants it, and puts back what the caller had, on every path.
+/// Runs `body` with the enforcement that the step requests, and restores the caller's setting on every path.
 pub(super) fn under<R, E: From<Fault>>(
     conn: &mut &Connection,
     wanted: ForeignKeys,
@@ -20,7 +20,7 @@ pub(super) fn under<R, E: From<Fault>>(
     struct Restored<'c>(&'c Connection, bool);
     impl Drop for Restored<'_> {
         fn drop(&mut self) {
-            // A panic of code outside our transaction may leave one of its own open, in which the pragma does nothing.
+            // A panic of code outside the engine's transaction may leave a transaction open, in which the pragma does nothing.
             if !self.0.is_autocommit() {
                 let _ = self.0.execute_batch("ROLLBACK");
             }
@@ -43,12 +43,12 @@ pub(super) fn under<R, E: From<Fault>>(
     body(conn)
 }
 
-/// Puts enforcement back to what a step runs under, after a pragma of its script outside a transaction.
+/// Restores the enforcement that a step runs under, after a pragma of its script outside a transaction.
 pub(super) fn keep(conn: &Connection, wanted: ForeignKeys) -> rusqlite::Result<()> {
     enforce(conn, wanted == ForeignKeys::Enforced)
 }
 
-/// Runs `body`, which is a hook or code outside a transaction, and puts enforcement back to what it was: what comes next relies on it.
+/// Runs `body`, which is a hook or code outside a transaction, and restores enforcement afterwards, since the next step relies on it.
 pub(super) fn kept<R>(
     conn: &mut &Connection,
     body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
@@ -63,7 +63,7 @@ fn is_enforced(conn: &Connection) -> rusqlite::Result<bool> {
     conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)
 }
 
-/// As the pragma, which outside a transaction does the same, and which would have to be parsed.
+/// Has the same effect as the pragma outside a transaction, without parsing it.
 fn enforce(conn: &Connection, on: bool) -> rusqlite::Result<()> {
     if is_enforced(conn)? != on {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, on)?;

@@ -45,7 +45,7 @@ pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<LogEntry>, 
         let sql = format!("SELECT {} FROM {name} ORDER BY rowid", LOG_COLUMNS.join(", "));
         let mut statement = conn.prepare(&sql)?;
         let rows = statement.query_map([], |row| {
-            // What is not of the type we write is as good as absent.
+            // A value of another type than the engine writes is treated as absent.
             let text =
                 |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
             let kind = LogEntryKind::from(&*text(1).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Looks for rows that reference a missing row, among the tables that a step touched and those that reference them.
+//! Finds rows that reference a missing row, among the tables that a step touched and the tables that reference them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,7 +10,7 @@ use crate::dialect::quote;
 use crate::orphans::{KeyValues, Orphans};
 use crate::touched::{Touch, Touched};
 
-/// What is wrong with the keys of what was touched, and of what references that.
+/// The foreign key violations in the touched tables and in the tables that reference them.
 pub(super) fn of(conn: &Connection, touched: &Touched) -> rusqlite::Result<Orphans> {
     let mut found = Orphans::default();
     if touched.is_nothing() {
@@ -18,12 +18,12 @@ pub(super) fn of(conn: &Connection, touched: &Touched) -> rusqlite::Result<Orpha
     }
     for child in children(conn, touched, &mut found)? {
         match look_at(conn, &child, &mut found) {
-            // The schema is legal, only every later write to the table will fail.
+            // The schema is valid, but every later write to the table will fail.
             Err(error) if message(&error).starts_with("foreign key mismatch") => {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(&child));
                 found.add_unchecked(&child, conn.query_row(&sql, [], |row| row.get(0))?);
             }
-            // A collation, function or module that this connection does not have: then nobody can check, and nobody could write.
+            // This connection lacks a collation, function or module. Then the keys cannot be checked, and the tables cannot be written.
             Err(error) if message(&error).starts_with("no such ") => {}
             looked => looked?,
         }
@@ -31,11 +31,11 @@ pub(super) fn of(conn: &Connection, touched: &Touched) -> rusqlite::Result<Orpha
     Ok(found)
 }
 
-/// The tables with keys that can have been broken.
+/// The tables whose keys may be broken.
 fn children(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqlite::Result<Vec<String>> {
     let is_filled = |(_, touch): (&str, Touch)| touch == Touch::Filled;
     if !touched.is_anything() && touched.tables().all(is_filled) {
-        // A row that is added can have no parent, and leaves no other row without one.
+        // A new row may have no parent, but it removes the parent of no other row.
         let mut keys = conn.prepare("SELECT 1 FROM pragma_foreign_key_list(?1, 'main')")?;
         let mut children = Vec::new();
         for (table, _) in touched.tables() {
@@ -87,8 +87,8 @@ fn look_at(conn: &Connection, child: &str, found: &mut Orphans) -> rusqlite::Res
     Ok(())
 }
 
-/// What reads the values of one key of a row: as text, since a rebuild may change their type, and by `_rowid_`, since `rowid` may
-/// be a column.
+/// The statement that reads the values of one key of a row. It reads them as text, since a rebuild may change their type, and finds the
+/// row by `_rowid_`, since `rowid` may be a column.
 fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<Statement<'c>> {
     let mut list =
         conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;

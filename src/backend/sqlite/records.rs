@@ -24,7 +24,8 @@ impl Records for Sqlite {
         head(conn, table, &sql)
     }
 
-    /// The partial index that [`create_table`](Self::create_table) makes is nearly always empty, so this takes little longer than the head.
+    /// The partial index that [`create_table`](Self::create_table) creates is nearly always empty, so this takes little longer than the
+    /// head.
     fn clean_head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
         let name = in_main(table);
         let sql = format!(
@@ -63,7 +64,7 @@ impl Records for Sqlite {
             };
             let reading = recognised(&found)?;
             let (records, digest) = match records(conn, &name, &reading) {
-                // Another program has brought the table up to date between the two statements.
+                // Another program has upgraded the table between the two statements.
                 Err(error)
                     if message(&error).starts_with("no such column")
                         && columns(conn, &name).is_ok_and(|now| now != found) =>

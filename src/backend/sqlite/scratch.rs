@@ -1,4 +1,4 @@
-//! An empty database in memory, from which no script reaches a file.
+//! An empty database in memory, from which no script can open a file.
 
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -8,7 +8,7 @@ use crate::backend::Prepare;
 use crate::dialect::quote;
 use crate::fault::Fault;
 
-/// Opens it, as the program prepares its connections.
+/// Opens it, and prepares it as the program prepares its connections.
 pub(super) fn open(prepare: Option<&Prepare<super::Sqlite>>) -> Result<Connection, Fault> {
     let mut conn = Connection::open_in_memory().map_err(fault)?;
     if let Some(prepare) = prepare {
@@ -19,7 +19,7 @@ pub(super) fn open(prepare: Option<&Prepare<super::Sqlite>>) -> Result<Connectio
     Ok(conn)
 }
 
-/// What the program attaches is a file of somebody's, so an empty database takes its name.
+/// Replaces each database that the program attached, which is a file, with an empty database of the same name.
 fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
     let sql = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
     let names =
@@ -30,19 +30,19 @@ fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// `ATTACH` and `VACUUM INTO` open files, `VACUUM` itself a nameless one. It returns nothing up to rusqlite 0.40 and a `Result` from
-/// 0.41 on.
-#[allow(clippy::let_unit_value, reason = "it is a unit in some versions")]
-#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions")]
+/// `ATTACH` and `VACUUM INTO` open files, and `VACUUM` opens an unnamed file. `authorizer` returns nothing up to rusqlite 0.40 and a
+/// `Result` from 0.41 on.
+#[allow(clippy::let_unit_value, reason = "it is `()` in some versions")]
+#[allow(clippy::let_underscore_untyped, reason = "its type differs between versions")]
 fn forbid_files(conn: &mut Connection) {
     let judge = |context: AuthContext<'_>| match context.action {
         AuthAction::Attach { filename: "" | ":memory:" } => Authorization::Allow,
-        // SQLite names the file only where it is written as a plain string.
+        // SQLite reports the file only if its name is written as a plain string.
         AuthAction::Attach { .. } | AuthAction::Unknown { code: rusqlite::ffi::SQLITE_ATTACH, .. } => {
             Authorization::Deny
         }
         _ => Authorization::Allow,
     };
-    // A connection that is not our own is the one case in which it fails.
+    // It fails only on a connection that is not the engine's own.
     let _ = conn.authorizer(Some(judge));
 }

@@ -1,8 +1,8 @@
-//! Running a script: SQLite itself cuts it into statements, we look at each before and after.
+//! Runs a script: SQLite splits it into statements, and the engine checks each before and after it runs.
 
 use std::time::Duration;
 
-// The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
+// The trait from rusqlite 0.35 on. Before that, `Batch` has a method of the same name and signature.
 #[allow(unused_imports)]
 use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
@@ -36,8 +36,8 @@ pub(super) fn run(
         return Err(lost_with_session(script.from - 1).at(begin));
     }
     prepare_session(conn, script, begin)?;
-    // SQLite copies all the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c): with
-    // one, a long script takes time in proportion to its length and not to its square.
+    // SQLite copies the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c). With a NUL, the
+    // time for a long script is proportional to its length and not to the square of its length.
     let terminated = format!("{text}\0");
     let mut batch = Batch::new(conn, &terminated[begin..]);
     let (mut number, mut end) = (script.from, begin);
@@ -92,7 +92,7 @@ pub(super) fn run(
         outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
         number += 1;
     }
-    // SQLite and we cut the script differently, so one of the two stands somewhere else.
+    // SQLite and the engine split the script differently, so one of the two statements to skip is elsewhere.
     if script.from == 1 && left_to_pass > 0 {
         let what = "it begins a transaction and does not end it, or ends one that it did not begin";
         return Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT));
@@ -100,7 +100,7 @@ pub(super) fn run(
     Ok(tracker.touched())
 }
 
-/// Runs again what the statements that are done changed of the session, which has ended since.
+/// Repeats the finished statements that changed the session, which has ended since.
 fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Result<(), Fault> {
     let text = script.text;
     let (mut number, mut start) = (1, statement_start(text, 0));
@@ -121,7 +121,7 @@ fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Resu
         }
         if is(first, &["pragma", "attach", "detach"]) {
             let run = |conn: &Connection| match conn.execute_batch(own) {
-                // The connection is still the one that attached it.
+                // The connection still has that database attached.
                 Err(error) if message(&error).contains("is already in use") => Ok(()),
                 outcome => outcome.map_err(fault),
             };
@@ -132,7 +132,7 @@ fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Resu
     Ok(())
 }
 
-/// Whether a statement asks how many rows others changed.
+/// Whether a statement asks how many rows other statements changed.
 fn asks_for_changes(own: &str) -> bool {
     let tokens: Vec<Token<'_>> = Tokens::new(own).collect();
     let makes =
@@ -141,8 +141,8 @@ fn asks_for_changes(own: &str) -> bool {
     !makes && tokens.windows(2).any(is_call)
 }
 
-/// The class of a statement that runs outside the engine's transaction. Pragmas and `VACUUM` refuse to be in one, and do no harm if they
-/// run again.
+/// The class of a statement that runs outside the engine's transaction. Pragmas and `VACUUM` refuse to run in a transaction, and may run
+/// again without harm.
 fn classify(own: &str, savepoints: &mut Savepoints, script_transaction_open: bool) -> StatementClass {
     let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
     let first = tokens.next();
@@ -169,17 +169,17 @@ fn classify(own: &str, savepoints: &mut Savepoints, script_transaction_open: boo
     }
 }
 
-/// The savepoint that a statement is about, which stands at its end.
+/// The savepoint in a statement, which is its last word.
 fn name_of(own: &str) -> String {
     let name = Tokens::new(own).filter_map(Token::spelling).last().unwrap_or_default();
     name.trim_matches(['"', '\'', '`', '[', ']']).to_ascii_lowercase()
 }
 
-/// The savepoints that are open in the script's transaction, the outermost first.
+/// The open savepoints of the script's transaction, the outermost first.
 #[derive(Default)]
 struct Savepoints {
     names: Vec<String>,
-    /// Whether the outermost began the transaction. Its release ends the transaction.
+    /// Whether the outermost savepoint began the transaction. Its release ends the transaction.
     is_transaction: bool,
 }
 
@@ -191,7 +191,7 @@ impl Savepoints {
         self.names.push(name);
     }
 
-    /// Takes one away with those inside it, and says whether the transaction is committed with it.
+    /// Removes a savepoint and those inside it, and returns whether that commits the transaction.
     fn release(&mut self, name: &str) -> bool {
         let place = self.names.iter().rposition(|open| open == name).unwrap_or_default();
         self.names.truncate(place);
@@ -204,8 +204,8 @@ impl Savepoints {
     }
 }
 
-/// How long to try a statement again that finds the database busy. Outside a transaction it has done nothing then; inside one, the
-/// transaction has all that it needs already.
+/// How long to retry a statement that finds the database busy. Outside a transaction, such a statement has done nothing. Inside one, the
+/// transaction already holds everything that it needs.
 fn patience(script: &Script<'_>) -> Duration {
     match script.atomicity {
         Atomicity::Transaction => Duration::ZERO,
@@ -213,20 +213,21 @@ fn patience(script: &Script<'_>) -> Duration {
     }
 }
 
-/// The statement as SQLite cut it.
+/// The statement as SQLite split it.
 pub(super) fn own_text(statement: &Statement<'_>) -> Result<String, Fault> {
     if statement.parameter_count() > 0 {
         return Err(Fault::new(FaultKind::Other, "it has a parameter, and a script has no values for one")
             .remedy("write the value, or put quotes around it if it is text"));
     }
-    // Without parameters there is nothing to expand: it is the text, from the end of the statement before to its own.
+    // Without parameters there is nothing to expand: the result is the text from the end of the previous statement to the end of this
+    // one.
     let text = statement.expanded_sql();
     text.ok_or_else(|| {
         Fault::new(FaultKind::Other, "SQLite does not tell the statement's text, so it cannot be checked")
     })
 }
 
-/// Where SQLite says a statement that cannot be prepared is wrong.
+/// The position that SQLite reports for an error in a statement that cannot be prepared.
 #[cfg_attr(not(feature = "bundled"), allow(unused_variables, clippy::missing_const_for_fn))]
 pub(super) fn input_offset(error: &rusqlite::Error, text: &str) -> Option<usize> {
     #[cfg(feature = "bundled")]
@@ -237,7 +238,7 @@ pub(super) fn input_offset(error: &rusqlite::Error, text: &str) -> Option<usize>
     None
 }
 
-/// Runs one statement under the guards.
+/// Runs one statement with its checks.
 fn checked(
     conn: &Connection,
     script: &Script<'_>,
@@ -271,7 +272,7 @@ fn finish(
         }
         Ok(first)
     })?;
-    // Outside a transaction SQLite answers with the mode it is in now, whatever was asked for.
+    // Outside a transaction SQLite returns the current mode, whatever mode was requested.
     let is_file = conn.path().is_some_and(|path| !path.is_empty());
     match (Pragma::of(own), first) {
         (Some(Pragma { name, .. }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
@@ -291,8 +292,8 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
     let message = message(&error);
     let is_locked = error.sqlite_error_code() == Some(ErrorCode::DatabaseLocked);
     let fault = fault(error);
-    // "cannot VACUUM from within a transaction", "Safety level may not be changed inside a transaction", ...; a checkpoint only
-    // finds the table locked.
+    // "cannot VACUUM from within a transaction", "Safety level may not be changed inside a transaction", ...; a checkpoint only finds the
+    // table locked.
     let wants_outside = ["within a transaction", "inside a transaction", "within transaction"];
     let is_refused =
         wants_outside.iter().any(|text| message.contains(text)) || (is_locked && Pragma::of(own).is_some());
@@ -302,7 +303,7 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
     }
 }
 
-/// Refuses what would end our transaction, and what SQLite would ignore without a word.
+/// Refuses a statement that would end the engine's transaction, and one that SQLite would silently ignore.
 fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault> {
     let off = |value: &str| ["off", "0", "false", "no"].iter().any(|off| value.eq_ignore_ascii_case(off));
     let in_transaction = script.atomicity == Atomicity::Transaction;

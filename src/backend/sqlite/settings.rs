@@ -1,15 +1,15 @@
-//! Settings of the connection that a script out of the database may change while it runs.
+//! Settings of the connection that a script from the database may change while it runs.
 
 use rusqlite::Connection;
 
-/// Sets back what a script changed, on every path: a transaction that is rolled back leaves pragmas as they are.
+/// Restores what a script changed, on every path. Rolling back a transaction does not restore pragmas.
 pub(super) struct Restored<'c> {
     conn: &'c Connection,
     were: Vec<(&'static str, i64)>,
 }
 
 impl<'c> Restored<'c> {
-    /// The settings as they are.
+    /// The current settings.
     pub(super) fn of(conn: &'c Connection) -> rusqlite::Result<Self> {
         let read = |name: &'static str| -> rusqlite::Result<(&'static str, i64)> {
             Ok((name, conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?))

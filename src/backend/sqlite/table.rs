@@ -1,4 +1,4 @@
-//! The tracking table in SQL: its definition, and its rows read and written.
+//! The tracking table in SQL: its definition, and reading and writing its rows.
 
 use rusqlite::{Connection, params};
 
@@ -9,7 +9,7 @@ use crate::dialect::{TableName, quote};
 use crate::fault::Fault;
 use crate::history::{Head, Record};
 
-/// The digest on the newest record, unless one is dirty, and how many there are.
+/// The digest on the newest record, unless a record is dirty, and the number of records.
 pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<Head, Fault> {
     let read = || -> rusqlite::Result<Option<Head>> {
         let mut statement = conn.prepare(sql)?;
@@ -98,7 +98,7 @@ pub(super) fn records(
     let mut rows = statement.query([])?;
     let (mut records, mut digest) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
-        // Columns have no fixed type in SQLite: what is not of the type we write is as good as absent.
+        // Columns have no fixed type in SQLite. A value of another type than the engine writes is treated as absent.
         let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
         records.push(Record::from(Row {
             name: text(0).unwrap_or_default(),
@@ -121,8 +121,8 @@ pub(super) fn records(
     Ok((records, digest))
 }
 
-/// Makes an index of the dirty records alone, so that a start finds them without reading the others. Where the application has something else
-/// under that name, there is no index, and the start reads the table.
+/// Creates an index of the dirty records alone, so that a start finds them without reading the others. If the application has another
+/// object with that name, no index is created, and the start reads the table.
 pub(super) fn index_dirty(conn: &Connection, table: &TableName) -> rusqlite::Result<()> {
     let name = format!("{}_dirty", table.as_str());
     let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE)";

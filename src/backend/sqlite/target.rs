@@ -1,4 +1,4 @@
-//! [`target`]: the table that a statement writes to, read off its words.
+//! [`target`]: the table that a statement writes to, read from its words.
 
 use super::cursor::TokenCursor;
 use crate::sql::{Token, statement_start};
@@ -8,7 +8,7 @@ use crate::sql::{Token, statement_start};
 pub(super) struct Target<'a> {
     pub(super) table: &'a str,
     pub(super) verb: Verb,
-    /// The statement up to the name of the table, that included.
+    /// The statement up to and including the name of the table.
     pub(super) head: &'a str,
 }
 

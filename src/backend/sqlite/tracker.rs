@@ -1,8 +1,8 @@
-//! [`Tracker`]: which tables the statements of a script touch.
+//! [`Tracker`]: the tables that the statements of a script touch.
 //!
-//! It needs no hook on the connection, which may have the application's own. What a statement names is read off its first words. What
-//! else its triggers write shows in the counters: `total_changes()` counts the rows that triggers change, and `changes()` does not.
-//! Only where the two differ is the statement explained, and `EXPLAIN` lists the root pages that it and its triggers write
+//! It needs no hook on the connection, since the application may use that hook. The first words of a statement show which table it names.
+//! Counters show whether its triggers write to other tables: `total_changes()` counts the rows that triggers change, and `changes()` does
+//! not. Only if the two differ is the statement explained. `EXPLAIN` lists the root pages that the statement and its triggers write
 //! (<https://www.sqlite.org/opcode.html>).
 
 use std::collections::BTreeSet;
@@ -16,16 +16,16 @@ use crate::fault::Fault;
 use crate::sql::{Tokens, statements};
 use crate::touched::{Touch, Touched};
 
-/// Follows a script, statement by statement.
+/// Tracks a script, statement by statement.
 pub(super) struct Tracker {
     touched: Touched,
-    /// Tables without a key that the script has made: rows that are added to them are nobody's children.
+    /// Tables without a key that the script created: a row that is added to them references no parent.
     plain: BTreeSet<String>,
-    /// The beginnings of statements that were explained since the schema changed last.
+    /// The beginnings of statements that were explained since the last schema change.
     explained: BTreeSet<String>,
 }
 
-/// What a statement does, as far as its words tell, and the counter of changes before it.
+/// What a statement does, as far as its words show, and the counter of changes before it.
 pub(super) struct Sighted<'a> {
     does: Does<'a>,
     changes: u64,
@@ -35,15 +35,15 @@ pub(super) struct Sighted<'a> {
 enum Does<'a> {
     /// It touches no row and no table.
     Nothing,
-    /// It makes a table, perhaps one with keys.
+    /// It creates a table, perhaps one with keys.
     Makes { table: &'a str, has_keys: bool },
-    /// It does this to a table; where it is renamed, to two.
+    /// It touches a table in this way; if the table is renamed, it touches two.
     Touches(Vec<(&'a str, Touch)>),
-    /// It writes rows of a table. What its triggers write does not depend on what stands behind these words.
+    /// It writes rows of a table. What its triggers write does not depend on the words after `head`.
     Writes { table: &'a str, touch: Touch, head: Option<&'a str> },
     /// It drops an index.
     DropsIndex(&'a str),
-    /// Nobody knows.
+    /// It is unknown.
     Anything,
 }
 
@@ -56,11 +56,11 @@ impl Tracker {
         self.touched
     }
 
-    /// Looks at a statement before it runs.
+    /// Examines a statement before it runs.
     pub(super) fn sight<'a>(&mut self, conn: &Connection, own: &'a str) -> Result<Sighted<'a>, Fault> {
         let does = does(own);
         if let Does::DropsIndex(index) = does {
-            // It may be what makes the key of a parent unique.
+            // The index may make the key of a parent unique.
             let sql =
                 "SELECT tbl_name FROM main.sqlite_master WHERE type = 'index' AND name = ?1 COLLATE NOCASE
                 AND instr(lower(sql), 'create unique') = 1";
@@ -73,7 +73,7 @@ impl Tracker {
         Ok(Sighted { does, changes: conn.total_changes() })
     }
 
-    /// Notes what it did when it has run.
+    /// Records what the statement did, after it has run.
     pub(super) fn note(&mut self, conn: &Connection, own: &str, sighted: &Sighted<'_>) -> Result<(), Fault> {
         let changed = conn.total_changes() - sighted.changes;
         if !matches!(sighted.does, Does::Writes { .. }) {
@@ -87,11 +87,11 @@ impl Tracker {
                     self.touched.touch(table, *touch);
                 }
             }
-            // A function of the application's may have written.
+            // A function of the application may have written.
             Does::Writes { .. } | Does::Nothing | Does::DropsIndex(_) if changed == 0 => {}
             Does::Writes { table, touch, head } => {
                 self.write(table, *touch);
-                // Rows that a `REPLACE` in the definition of the table deletes are in no counter.
+                // Rows that are deleted by a `REPLACE` in the definition of the table are not counted.
                 let is_seen = changed == conn.changes()
                     && (*touch == Touch::Changed || self.plain.contains(&table.to_ascii_lowercase()));
                 let is_known = |head: &str| self.explained.contains(head);
@@ -113,7 +113,7 @@ impl Tracker {
         }
     }
 
-    /// Notes every table that a statement and its triggers can write.
+    /// Records every table that a statement and its triggers can write.
     fn explain(&mut self, conn: &Connection, own: &str, table: &str) -> rusqlite::Result<()> {
         let mut explain = conn.prepare(&format!("EXPLAIN {own}"))?;
         let mut rows = explain.query([])?;
@@ -135,7 +135,7 @@ impl Tracker {
             self.touched.touch(table, Touch::Changed);
         }
         if is_virtual {
-            // Its module writes to tables that may have triggers of somebody's.
+            // The module of the table writes to tables that may have triggers.
             let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'
                 AND substr(lower(tbl_name), 1, length(?1) + 1) = lower(?1) || '_')";
             if conn.query_row(sql, [table], |row| row.get(0))? {
@@ -150,7 +150,7 @@ impl Tracker {
         for root in roots {
             match table.query_row([root], |row| row.get::<_, String>(0)).optional()? {
                 Some(name) => self.touched.touch(&name, Touch::Changed),
-                // The root of the schema has no name; that of an index is none of a table.
+                // The root page of the schema has no name, and that of an index belongs to no table.
                 None if root == 1 => self.touched.touch_anything(),
                 None => {}
             }
@@ -165,10 +165,10 @@ pub(super) fn may_touch(script: &str) -> bool {
     !statements(script).all(|(_, own)| is_harmless(own))
 }
 
-/// What a statement has to say to write rows.
+/// The words that a statement needs to write rows.
 const WRITING: [&str; 4] = ["insert", "replace", "update", "delete"];
 
-/// What a statement does, by its words.
+/// What a statement does, judged by its words.
 fn does(own: &str) -> Does<'_> {
     let mut words = TokenCursor::new(own);
     let Some(first) = words.next() else { return Does::Nothing };
@@ -210,7 +210,7 @@ fn does(own: &str) -> Does<'_> {
         Some(Target { table, verb: Verb::Deletes, head }) => {
             Does::Writes { table, touch: Touch::Changed, head: Some(head) }
         }
-        // Which triggers fire depends on what stands behind.
+        // Which triggers fire depends on the words that follow.
         Some(Target { table, .. }) => Does::Writes { table, touch: Touch::Changed, head: None },
         // `WITH ... SELECT`
         None if is(&["with"]) && !words.any(|token| WRITING.iter().any(|word| token.is(word))) => {
@@ -222,18 +222,18 @@ fn does(own: &str) -> Does<'_> {
 
 fn creates<'a>(own: &'a str, mut words: TokenCursor<'a>) -> Does<'a> {
     if words.skip_if("unique") {
-        // It may make the key of a parent one that can be checked.
+        // It may allow the key of a parent to be checked.
         let table = words.find(|token| token.is("on")).and_then(|_| words.name());
         return table.map_or(Does::Anything, |table| Does::Touches(vec![(table, Touch::Changed)]));
     }
     if words.skip_if("temp") || words.skip_if("temporary") || !words.skip_if("table") {
         return Does::Nothing;
     }
-    // Nor is a table plain that deletes rows of its own where others are added.
+    // A table that deletes its own rows when rows are added is not plain either.
     let has_keys = Tokens::new(own).any(|token| token.is("references") || token.is("replace"));
     let (may_exist, table) = (words.skip_exists(), words.qualified());
     match table {
-        // There may be another one of that name.
+        // Another table of that name may exist.
         Some((table, is_qualified)) if !has_keys && (may_exist || is_qualified) => {
             Does::Touches(vec![(table, Touch::Filled)])
         }

@@ -18,7 +18,7 @@ pub(super) fn fits(script: &str) -> TransactionFit {
     transaction_fit::<Sqlite>(&controls(script))
 }
 
-/// The two statements of a script that are passed over when it runs so, by their numbers.
+/// The numbers of the two statements of a script that are skipped when it runs with this atomicity.
 pub(super) fn passed(script: &str, atomicity: Atomicity) -> Option<Ends> {
     let controls: Vec<Control> = controls(script).into_iter().map(|(control, _)| control).collect();
     passed_over(&controls, atomicity)
@@ -33,7 +33,7 @@ pub(super) fn control(statement: &str) -> Control {
     let mut tokens = Tokens::new(statement);
     let Some(first) = tokens.next() else { return Control::Other };
     let is = |words: &[&str]| words.iter().any(|word| first.is(word));
-    // `BEGIN IMMEDIATE TRANSACTION name`; whatever is longer SQLite refuses.
+    // SQLite refuses anything longer than `BEGIN IMMEDIATE TRANSACTION name`.
     let is_whole = tokens.clone().filter(|token| *token != Token::Mark(b';')).count() <= 3;
     if is(&["begin"]) && is_whole {
         Control::Begins
@@ -52,8 +52,8 @@ pub(super) fn control(statement: &str) -> Control {
     }
 }
 
-/// "Safety level may not be changed inside a transaction" (`PragTyp_SYNCHRONOUS` in pragma.c). A journal mode that is in force already may be
-/// set, and a checkpoint does nothing where there is no WAL.
+/// "Safety level may not be changed inside a transaction" (`PragTyp_SYNCHRONOUS` in pragma.c). A journal mode that is already in force
+/// may be set, and a checkpoint does nothing without a WAL.
 fn pragma(statement: &str) -> Control {
     let Some(Pragma { name, value }) = Pragma::of(statement) else { return Control::Other };
     let is = |word: &str| name.eq_ignore_ascii_case(word);

@@ -17,7 +17,7 @@ use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 
-/// Runs a statement, and undoes and refuses it if it changed rows that it does not name.
+/// Runs a statement. If it changed rows that it does not name, it is undone and refused.
 pub(super) fn around(
     conn: &Connection,
     own: &str,
@@ -29,7 +29,7 @@ pub(super) fn around(
     if before.is_empty() {
         return run(conn);
     }
-    // The savepoint undoes the statement also where no transaction surrounds it. Releasing it commits there.
+    // The savepoint also undoes the statement if no transaction is open. Releasing it then commits.
     conn.execute_batch("SAVEPOINT __switchy_tripwire").map_err(fault)?;
     let release = || conn.execute_batch("RELEASE __switchy_tripwire").map_err(fault);
     let outcome = watched(conn, &target, &before, run)
@@ -49,7 +49,7 @@ fn watched(
 ) -> Result<(), Fault> {
     let total = conn.total_changes();
     run(conn)?;
-    // DDL leaves `changes()` at what the last DML set it to.
+    // DDL does not change `changes()`, which keeps the value of the last DML statement.
     let own_rows = if target.verb == Verb::Drops { 0 } else { conn.changes() };
     if conn.total_changes() - total <= own_rows {
         return Ok(());
@@ -63,11 +63,11 @@ fn watched(
             Verb::Drops => 0,
             Verb::Deletes => before.rows.saturating_sub(own_rows),
             Verb::Inserts => before.rows + own_rows,
-            // What these replace and what they add cannot be told apart.
+            // Replaced rows and added rows cannot be told apart.
             Verb::Replaces | Verb::Updates => after.rows.min(before.rows),
         };
         let lost = expected.saturating_sub(after.rows);
-        // Actions add no rows; where there are more, it was a trigger.
+        // Actions add no rows; if there are more rows, a trigger added them.
         let is_changed = !is_target && after.rows == before.rows && after != *before;
         (lost > 0 || is_changed).then_some((table, lost))
     });
@@ -86,7 +86,7 @@ fn watched(
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Keys {
     rows: u64,
-    /// Of all key values, whatever the order of the rows.
+    /// A hash of all key values that does not depend on the order of the rows.
     fingerprint: u64,
 }
 

@@ -1,8 +1,8 @@
-//! [`transition`]: what the engine does for a statement of a script outside a transaction, beyond what it does on every database.
+//! [`transition`]: the actions of the engine for a statement of a script outside a transaction, beyond those on every database.
 
 use crate::backend::non_transactional as common;
 
-/// The transactions of the script, as the session has them.
+/// The state of the script's transactions in the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// Each statement is a transaction of its own.
@@ -21,21 +21,21 @@ pub(super) enum State {
 /// What a statement does to the transactions of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::backend::mysql) enum StatementClass {
-    /// What every database knows.
+    /// A class that exists on every database.
     Common(common::StatementClass),
-    /// It is about the next transaction or the next statement, and a record would be that one: `SET TRANSACTION`.
+    /// It applies to the next transaction or the next statement, which would be the record: `SET TRANSACTION`.
     Unrecorded,
-    /// It may commit, and does no harm if it runs again: `ANALYZE`, `CHECKSUM`.
+    /// It may commit, and may run again without harm: `ANALYZE`, `CHECKSUM`.
     RepeatableMayCommit,
     /// It may commit, and must not run again: `CALL`.
     MayCommit,
     /// It commits, and must not run again: it changes the schema.
     ImplicitCommit,
-    /// It commits, and its mark always tells whether it is done.
+    /// It commits, and its mark always shows whether it took effect.
     VerifiableImplicitCommit,
-    /// It switches `autocommit` off.
+    /// It turns `autocommit` off.
     AutocommitOff,
-    /// It switches `autocommit` on, and commits if it was off.
+    /// It turns `autocommit` on, and commits if it was off.
     AutocommitOn,
     /// It locks tables until they are unlocked, and commits.
     LockTables,
@@ -50,19 +50,19 @@ impl StatementClass {
     }
 }
 
-/// One thing that the engine does for a statement.
+/// One action of the engine for a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     /// Records that the statement begins, with its mark.
     RecordMark,
-    /// Runs the statement. The next state begins when it succeeds.
+    /// Runs the statement. If it succeeds, the next state applies.
     Run,
-    /// Records that the statement begins, runs it, and looks whether the transaction is still open. If it is, the record is set back, the
-    /// state stays and the other actions are left out.
+    /// Records that the statement begins, runs it, and checks whether the transaction is still open. If it is, the previous record is
+    /// restored, the state does not change and the other actions are skipped.
     RunUnlessEnds,
     /// The same with the statement's mark.
     RunUnlessEndsWithMark,
-    /// Asks the server whether a transaction is open. If one is, the state is `Open` and the other actions are left out.
+    /// Asks the server whether a transaction is open. If one is, the state is `Open` and the other actions are skipped.
     StopIfOpen,
     /// Records that the statement is done.
     RecordEnd,
@@ -70,21 +70,21 @@ pub(super) enum Action {
     RecordEndInTransaction,
     /// Records that the statement is done, and commits. The statement must not run again.
     RecordCommitted,
-    /// Leaves it to the next record to say that the statement is done.
+    /// Leaves the end of the statement to the next record.
     DeferEnd,
 }
 
-/// What the engine does for a statement, and the state that follows.
+/// The actions of the engine for a statement, and the state that follows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// The same as on every database, for a statement of this class.
+    /// The actions that are the same on every database, for a statement of this class.
     Common(common::StatementClass),
     /// These actions.
     Own(&'static [Action], State),
 }
 
-/// What the engine does for a statement.
-#[allow(clippy::match_same_arms, reason = "each row of the table stands for itself")]
+/// The plan for a statement in this state.
+#[allow(clippy::match_same_arms, reason = "each row of the table is independent")]
 pub(super) fn transition(state: State, class: StatementClass) -> Plan {
     use Action::{
         DeferEnd, RecordCommitted, RecordEnd, RecordEndInTransaction, RecordMark, Run, RunUnlessEnds,
@@ -116,10 +116,10 @@ pub(super) fn transition(state: State, class: StatementClass) -> Plan {
         (_, UnlockTables) => Plan::Common(Repeatable),
         (_, AutocommitOff) => Own(&[Run], Chained),
         (Chained, AutocommitOn) => Own(&[RecordEnd, Run, RecordCommitted], Closed),
-        // It is on already.
+        // `autocommit` is already on.
         (_, AutocommitOn) => Plan::Common(Repeatable),
 
-        // Nothing is open that it could commit.
+        // No transaction is open that the statement could commit.
         (Closed, RepeatableMayCommit) => Plan::Common(Repeatable),
         (Open, RepeatableMayCommit) => Own(&[RunUnlessEnds, RecordEnd], Closed),
         (Chained, RepeatableMayCommit) => Own(&[RunUnlessEnds], Chained),

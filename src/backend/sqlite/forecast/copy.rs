@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-// The trait from rusqlite 0.35 on, before that `Batch` has a method of the same name and shape.
+// The trait from rusqlite 0.35 on. Before that, `Batch` has a method of the same name and signature.
 #[allow(unused_imports)]
 use fallible_iterator::FallibleIterator;
 use rusqlite::config::DbConfig;
@@ -17,13 +17,13 @@ use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens};
 
-/// How large the copy may become, in pages of 4 KiB: a script may fill tables.
+/// The maximum size of the copy in pages of 4 KiB, since a script may fill tables.
 const MAX_PAGES: u32 = 65_536;
 
-/// The longest text or blob that a script out of the database may make on the copy, in bytes.
+/// The longest text or blob that a script from the database may create on the copy, in bytes.
 const LONGEST_VALUE: i32 = 4 * 1024 * 1024;
 
-/// Something that the copy lacks, and why.
+/// Something that the copy lacks, and the reason.
 #[derive(Debug)]
 pub(super) struct Lacking {
     pub(super) name: String,
@@ -36,11 +36,11 @@ pub(super) struct Copy {
     pub(super) conn: Connection,
     pub(super) watch: Watch,
     pub(super) lacking: Vec<Lacking>,
-    /// The tables of the modules of virtual tables, in lower case, and the virtual table each belongs to.
+    /// The shadow tables of virtual tables, in lower case, each with its virtual table.
     pub(super) shadows: BTreeMap<String, String>,
     /// The names of everything that was copied, in lower case.
     pub(super) copied: BTreeSet<String>,
-    /// Why nothing can be vouched for, if so.
+    /// Why the forecast cannot be trusted, if there is a reason.
     pub(super) doubt: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl Copy {
         let watch = Watch::over(&mut conn, request.tables);
         let (shadows, copied) = (BTreeMap::new(), BTreeSet::new());
         let mut copy = Self { conn, watch, lacking, shadows, copied, doubt: None };
-        // In one transaction, which spares the end of one for each.
+        // One transaction saves a commit for each object.
         copy.watch.ours(|| copy.conn.execute_batch("BEGIN")).map_err(fault)?;
         copy.watch.rule(Rule::Copying);
         copy.create(schema)?;
@@ -74,7 +74,7 @@ impl Copy {
                 late.push(item);
             }
         }
-        // A virtual table can need the table whose content it shows; what may be a shadow table of its own must wait for it.
+        // A virtual table may need the table whose content it shows. A table that may be its shadow table must wait for it.
         let is_shadow = |item: &Item| late.iter().any(|late| item.is_shadow_of(late));
         let (shadows, rest) = rest.into_iter().partition::<Vec<_>, _>(is_shadow);
         let (tables, others) = rest.into_iter().partition::<Vec<_>, _>(|item| item.kind == Kind::Table);
@@ -112,7 +112,7 @@ impl Copy {
         }
         if let Err(why) = self.execute(&item) {
             let tables = self.watch.ours(|| objects::tables(&self.conn)).map_err(fault)?;
-            // The hook can have made it.
+            // The hook may have created it.
             if item.kind != Kind::Table || !tables.contains(&item.name) {
                 self.leave_out(item, why);
             }
@@ -138,15 +138,15 @@ impl Copy {
 
     fn leave_out(&mut self, item: Item, why: String) {
         if matches!(item.kind, Kind::Trigger | Kind::Unknown) {
-            // What it would do when another statement fires it, nobody sees.
+            // Its effect when another statement fires it is unknown.
             let what = format!("`{}` in the schema of the database cannot be copied: {why}", item.name);
             self.doubt.get_or_insert(what);
         }
         self.lacking.push(Lacking { name: item.name, why });
     }
 
-    /// Tables of the engine have no foreign keys and no triggers. With one, SQLite would write to them, or the engine's own writes
-    /// elsewhere, and nobody would have tried that.
+    /// Tables of the engine have no foreign keys and no triggers. With one, SQLite would write to these tables, or would write elsewhere
+    /// when the engine writes to them, and the trial would not have shown it.
     fn is_free_to_be_written(&mut self, request: &ForecastRequest<'_, Sqlite>) -> Result<(), Fault> {
         let has = |sql: &str, table: &TableName| {
             self.conn.query_row(sql, [table.as_str()], |row| row.get::<_, bool>(0)).map_err(fault)
@@ -164,7 +164,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Two tables on the same pages are one in the database and two on the copy.
+    /// Two tables that share pages are one table in the database and two tables on the copy.
     fn is_sound(&mut self, live: &Connection) -> Result<(), Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE rootpage > 0 GROUP BY rootpage HAVING count(*) > 1)";
         if live.query_row(sql, [], |row| row.get(0)).map_err(fault)? {
@@ -173,8 +173,9 @@ impl Copy {
         Ok(())
     }
 
-    /// A temporary object of the application's hides what has its name in the database, and a script would mean that one. And a
-    /// temporary table of a script out of the database must have none of these names: live, it would hide a table, or be one.
+    /// A temporary object of the application hides the object of the same name in the database, and a script would refer to the temporary
+    /// one. A temporary table of a script from the database must have none of these names: on the live connection it would hide a table,
+    /// or be one.
     fn mind_names(&mut self, live: &Connection) -> Result<(), Fault> {
         let read = || -> rusqlite::Result<Vec<String>> {
             live.prepare("SELECT name FROM sqlite_temp_master")?.query_map([], |row| row.get(0))?.collect()
@@ -188,20 +189,20 @@ impl Copy {
         Ok(())
     }
 
-    /// Makes the tables of the engine that the live database does not have yet, so that a script that speaks of them is noticed.
+    /// Creates the tables of the engine that the live database does not have yet, so that a script that names them is noticed.
     pub(super) fn stand_in(&self, tables: &[TableName]) -> Result<(), Fault> {
         let sql =
             tables.iter().map(|table| format!("CREATE TABLE IF NOT EXISTS main.{} (name);", table.quoted()));
         self.conn.execute_batch(&sql.collect::<String>()).map_err(fault)
     }
 
-    /// The temporary objects, in words: what a script out of the database must not leave behind.
+    /// The temporary objects in words. A script from the database must not leave one behind.
     pub(super) fn temporary(&self) -> Result<Vec<String>, Fault> {
         temporary(&self.conn).map_err(fault)
     }
 }
 
-/// What kind of thing a schema's text creates: the text decides for SQLite, not the column beside it.
+/// The kind of object that a text in the schema creates. For SQLite, the text decides, not the column `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Virtual,
@@ -232,7 +233,7 @@ impl Kind {
     }
 }
 
-/// Something in the live schema.
+/// An object in the live schema.
 #[derive(Debug)]
 struct Item {
     kind: Kind,
@@ -247,14 +248,14 @@ impl Item {
     }
 }
 
-/// Everything in the live `main` that has a text, in the order in which it can be created.
+/// Everything in the live `main` that has a text, in an order in which it can be created.
 fn schema(live: &Connection) -> rusqlite::Result<Vec<Item>> {
     let mut statement =
         live.prepare("SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")?;
     let mut rows = statement.query([])?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        // What is not UTF-8 is left out, so that only what is copied faithfully is copied.
+        // Text that is not UTF-8 is left out, so that only exact copies are made.
         let text = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok()).map(str::to_owned);
         let (name, sql) = (text(0).unwrap_or_default(), text(1).unwrap_or_default());
         items.push(Item { kind: Kind::of(&sql), name, sql });
@@ -263,13 +264,13 @@ fn schema(live: &Connection) -> rusqlite::Result<Vec<Item>> {
     Ok(items)
 }
 
-/// Makes a connection of ours like the live one, as far as that matters to a schema, and shuts off what it must not reach.
+/// Configures a connection of the engine like the live one, as far as a schema depends on it, and blocks what it must not reach.
 fn furnish(
     live: &Connection,
     conn: &Connection,
     prepare: Option<&Prepare<Sqlite>>,
 ) -> Result<Vec<Lacking>, Fault> {
-    // The temporary tables of the hook go if this is set after it.
+    // Setting this after the hook would delete the temporary tables of the hook.
     conn.execute_batch("PRAGMA temp_store = MEMORY").map_err(fault)?;
     if let Some(prepare) = prepare {
         prepare(conn).map_err(|error| {
@@ -293,7 +294,7 @@ fn furnish(
         PRAGMA main.max_page_count = {MAX_PAGES}; PRAGMA temp.max_page_count = {MAX_PAGES}"
     ))
     .map_err(fault)?;
-    // How names and triggers are understood.
+    // How names and triggers are interpreted.
     for config in [
         DbConfig::SQLITE_DBCONFIG_DQS_DDL,
         DbConfig::SQLITE_DBCONFIG_DQS_DML,
@@ -305,7 +306,7 @@ fn furnish(
         }
     }
     for pragma in ["legacy_alter_table", "trusted_schema", "recursive_triggers"] {
-        // An older SQLite does not know it and answers nothing.
+        // An older SQLite does not know the pragma and returns no row.
         if let Ok(value) = live.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)) {
             conn.execute_batch(&format!("PRAGMA {pragma} = {value}")).map_err(fault)?;
         }
@@ -322,7 +323,7 @@ fn temporary(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     conn.prepare(sql)?.query_map([], in_words)?.collect()
 }
 
-/// Lets go of the databases that the hook attached: they are files, and no rehearsal writes to one.
+/// Detaches the databases that the hook attached: they are files, and the trial must not write to them.
 fn detach(conn: &Connection) -> rusqlite::Result<Vec<Lacking>> {
     let sql = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
     let names =
@@ -335,7 +336,7 @@ fn detach(conn: &Connection) -> rusqlite::Result<Vec<Lacking>> {
     Ok(lacking)
 }
 
-/// Makes the tables that SQLite keeps for itself, if the live database has them.
+/// Creates SQLite's internal tables, if the live database has them.
 fn internal_tables(conn: &Connection, names: &[String]) -> rusqlite::Result<()> {
     let has = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
     if has("sqlite_sequence") {
@@ -350,12 +351,12 @@ fn internal_tables(conn: &Connection, names: &[String]) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Shuts what only the program may use: `writable_schema`, writing to the shadow tables of virtual tables, and values that fill the
-/// memory. There are no rows, so what a script needs is not long.
-#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions of rusqlite")]
+/// Disables what only the program may use: `writable_schema`, writes to the shadow tables of virtual tables, and values that fill the
+/// memory. The copy has no rows, so a script does not need long values.
+#[allow(clippy::let_underscore_untyped, reason = "its type differs between versions of rusqlite")]
 pub(super) fn defend(conn: &Connection, script: usize) {
     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true);
-    // A statement is a value too, where SQLite gives its text back.
+    // A statement is also a value if SQLite returns its text.
     let longest = i32::try_from(script.saturating_mul(2)).unwrap_or(i32::MAX).max(LONGEST_VALUE);
     let _ = conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest);
 }

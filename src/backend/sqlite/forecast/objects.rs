@@ -1,7 +1,7 @@
-//! [`Objects`]: what the live database holds, followed through the scripts by what stays the same.
+//! [`Objects`]: the objects of the live database, tracked while the scripts run.
 //!
-//! A table is known by its root page, which no statement changes, so that a rebuilt table is told apart from a renamed one. A
-//! virtual table has none and is known by its name; a trigger, view or index too, since nothing renames them.
+//! A table is identified by its root page, which no statement changes, so that a rebuilt table is distinguished from a renamed one. A
+//! virtual table has no root page and is identified by its name. A trigger, view or index is too, since nothing renames it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub(super) struct Entry {
     kind: String,
     name: String,
     table: String,
-    /// 0 of everything that is no ordinary table or index.
+    /// 0 for everything except ordinary tables and indexes.
     root: i64,
     sql: String,
 }
@@ -36,7 +36,7 @@ impl Entry {
         self.kind == "table" && !is_internal(&self.name)
     }
 
-    /// The kind of effect it is when this is gone; `None` of tables and of what SQLite makes itself.
+    /// The kind of effect if this is dropped; `None` for tables and for what SQLite creates itself.
     fn loss(&self) -> Option<EffectKind> {
         match &*self.kind {
             _ if is_internal(&self.name) => None,
@@ -75,7 +75,7 @@ pub(super) fn tables(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
     Ok(entries(conn)?.into_iter().filter(Entry::is_table).map(|entry| entry.name).collect())
 }
 
-/// The columns of a table or view, in their order; none if they cannot be told.
+/// The columns of a table or view, in order; empty if they cannot be determined.
 fn columns(conn: &Connection, table: &str) -> Vec<String> {
     let read = || -> rusqlite::Result<Vec<String>> {
         // 1 is a hidden column of a virtual table, 2 and 3 are generated columns.
@@ -97,7 +97,7 @@ struct Column {
 struct Table {
     live: String,
     name: String,
-    /// The name it had before the script that runs now.
+    /// The name it had before the current script.
     before: String,
     root: i64,
     sql: String,
@@ -105,7 +105,7 @@ struct Table {
 }
 
 impl Table {
-    /// The table that has taken its place, with these columns.
+    /// The table that replaces it, with these columns.
     fn heir(&self, entry: &Entry, names: Vec<String>) -> Self {
         let live = |name: &str| {
             let same = self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
@@ -121,7 +121,8 @@ impl Table {
         }
     }
 
-    /// Takes over the columns it has now. A column keeps its place when it is renamed, and a new one comes last.
+    /// Updates the columns to the current ones, and returns the live name of the dropped column. A renamed column keeps its place, and a
+    /// new column comes last.
     fn take_columns(&mut self, names: Vec<String>) -> Option<String> {
         let mut lost = None;
         if names.len() + 1 == self.columns.len() {
@@ -135,16 +136,15 @@ impl Table {
     }
 }
 
-/// The tables, views, triggers and indexes of the live database that are still there, and what became of the others in the
-/// script that runs now.
+/// The tables, views, triggers and indexes of the live database that still exist, and what the current script did to the others.
 #[derive(Debug)]
 pub(super) struct Objects {
     tables: Vec<Table>,
     /// By kind and name in lower case.
     others: BTreeMap<(EffectKind, String), String>,
-    /// The tables of the modules of virtual tables, in lower case, and the virtual table each belongs to.
+    /// The shadow tables of virtual tables, in lower case, each with its virtual table.
     shadows: BTreeMap<String, String>,
-    /// The names that virtual tables have.
+    /// The current names of virtual tables.
     virtuals: BTreeSet<String>,
     gone: Vec<Table>,
     /// Table and column.
@@ -153,7 +153,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// What the copy holds before any script.
+    /// The objects of the copy before any script.
     pub(super) fn of(conn: &Connection, shadows: BTreeMap<String, String>) -> rusqlite::Result<Self> {
         let is_shadow = |name: &str| shadows.contains_key(&name.to_lowercase());
         let (mut tables, mut others) = (Vec::new(), BTreeMap::new());
@@ -178,7 +178,7 @@ impl Objects {
         Ok(Self { tables, others, shadows, virtuals, gone, lost, emptied })
     }
 
-    /// What the table that has this name now is called in the live database.
+    /// The name in the live database of the table that has this name now.
     pub(super) fn live(&self, name: &str) -> Option<&str> {
         self.tables
             .iter()
@@ -186,8 +186,8 @@ impl Objects {
             .map(|table| table.live.as_str())
     }
 
-    /// Notes that the statement deletes from what has this name now. The modules of virtual tables prepare statements on their
-    /// own tables when they please, so of these only what the statement itself names counts.
+    /// Records that the statement deletes from the table that has this name now. The modules of virtual tables may prepare statements on
+    /// their shadow tables at any time, so a shadow table counts only if the statement itself names it.
     pub(super) fn delete(&mut self, name: &str, statement: &str) {
         let name = match self.shadows.get(&name.to_lowercase()) {
             Some(owner) if mentions(statement, name) => owner,
@@ -198,8 +198,7 @@ impl Objects {
         }
     }
 
-    /// What the text of a statement says, with the names that tables had in the live database, and without the tables that the
-    /// scripts have made.
+    /// Resolves the effects of a statement's text: tables have their live names, and tables that the scripts created are left out.
     pub(super) fn read(&self, conn: &Connection, told: Vec<Effect>) -> Vec<Effect> {
         let made = if told.is_empty() { BTreeSet::new() } else { tables(conn).unwrap_or_default() };
         let resolve = |mut effect: Effect| {
@@ -217,7 +216,7 @@ impl Objects {
         told.into_iter().filter_map(resolve).collect()
     }
 
-    /// Looks what has become of everything after a statement that changed the schema.
+    /// Updates every table after a statement that changed the schema.
     pub(super) fn follow(&mut self, conn: &Connection, altered: Option<&str>) -> rusqlite::Result<()> {
         let entries = entries(conn)?;
         let virtuals: BTreeSet<String> = entries
@@ -252,13 +251,13 @@ impl Objects {
         Ok(())
     }
 
-    /// What the script that ends here has deleted rows of, where it has taken away nothing else.
+    /// The tables whose rows the finished script deleted, if it removed nothing else.
     pub(super) fn emptied(&mut self) -> Vec<Effect> {
         let emptied = std::mem::take(&mut self.emptied).into_iter();
         emptied.map(|table| Effect::new(EffectKind::DeletesRows, table, Evidence::SchemaCopy)).collect()
     }
 
-    /// What the script that ends here has taken away, in a stable order.
+    /// What the finished script removed, in a stable order.
     pub(super) fn finish(&mut self, conn: &Connection) -> rusqlite::Result<Vec<Effect>> {
         let entries = entries(conn)?;
         let (mut effects, mut heirs) = (Vec::<Effect>::new(), Vec::new());
@@ -272,7 +271,7 @@ impl Objects {
                 Some(heir) => {
                     let names = columns(conn, &heir.name);
                     self.lost.extend(missing(&table, &names));
-                    // What becomes of it in a later script becomes of the rows that went over.
+                    // An effect of a later script on this table is an effect on the rows that were copied to it.
                     heirs.extend(heir.is_table().then(|| table.heir(heir, names)));
                     EffectKind::ReplacesTable
                 }
@@ -304,7 +303,7 @@ impl Objects {
     }
 }
 
-/// The columns of the live table that are not among these.
+/// The columns of the live table that are not in `names`.
 fn missing(table: &Table, names: &[String]) -> Vec<(String, String)> {
     let is_missing =
         |name: &str| !names.is_empty() && !names.iter().any(|other| other.eq_ignore_ascii_case(name));
@@ -312,7 +311,7 @@ fn missing(table: &Table, names: &[String]) -> Vec<(String, String)> {
     lost.filter_map(|column| Some((table.live.clone(), column.live.clone()?))).collect()
 }
 
-/// Tables, columns, rows, views, triggers, indexes; each by name and once.
+/// Sorts effects by kind: tables, columns, rows, views, triggers, indexes; then by name, each once.
 pub(super) fn in_order(mut effects: Vec<Effect>) -> Vec<Effect> {
     let place = |kind| match kind {
         EffectKind::DropsTable | EffectKind::ReplacesTable => 0,
@@ -327,7 +326,7 @@ pub(super) fn in_order(mut effects: Vec<Effect>) -> Vec<Effect> {
         let name = |name: &str| name.to_lowercase();
         (place(effect.kind), name(&effect.object), effect.column.as_deref().map(name))
     };
-    // The sort is stable: of two that are the same, what the database said comes before what the text says.
+    // The sort is stable: of two equal effects, the one from the database comes before the one from the text.
     effects.sort_by_cached_key(key);
     effects.dedup_by_key(|effect| key(effect));
     effects

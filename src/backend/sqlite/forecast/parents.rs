@@ -1,4 +1,4 @@
-//! Which rows of the live database would reference a table that is not there any more, when a script has run.
+//! The rows of the live database that would reference a missing table after a script.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use crate::dialect::quote;
 use crate::effect::Unparented;
 use crate::sql::Tokens;
 
-/// Keys of the copy that reference a table which the copy does not have.
+/// Keys of the copy that reference a table that the copy does not have.
 #[derive(Debug, Default)]
 pub(super) struct Parents {
-    /// Child, as it is called in the live database, and parent, both in lower case: what was so before any script.
+    /// Child, by its live name, and parent, both in lower case: the pairs that existed before any script.
     before: BTreeSet<(String, String)>,
-    /// The tables whose rows scripts write, in lower case: what these reference afterwards is not known.
+    /// The tables whose rows scripts write, in lower case. It is unknown what their rows reference afterwards.
     written: BTreeSet<String>,
 }
 
@@ -25,12 +25,12 @@ impl Parents {
         Ok(Self { before, written: BTreeSet::new() })
     }
 
-    /// Notes that rows of these tables of the live database are written.
+    /// Records that rows of these tables of the live database are written.
     pub(super) fn written<'t>(&mut self, tables: impl Iterator<Item = &'t str>) {
         self.written.extend(tables.map(str::to_lowercase));
     }
 
-    /// What a script leaves behind that was not so before all of them.
+    /// The rows without a parent table after a script, except those that had none before all scripts.
     pub(super) fn left(
         &self,
         live: &Connection,
@@ -52,7 +52,7 @@ impl Parents {
     }
 }
 
-/// Whether a script can take a table out from under those that reference it.
+/// Whether a script may remove a table that other tables reference.
 pub(super) fn may_leave(script: &str) -> bool {
     Tokens::new(script).any(|token| token.is("drop") || token.is("rename"))
 }
@@ -90,7 +90,7 @@ fn missing(copy: &Connection) -> rusqlite::Result<Vec<Key>> {
     Ok(keys)
 }
 
-/// How many rows reference something. A column that the live table does not have yet references nothing.
+/// The number of rows that have a reference. A column that the live table does not have yet references nothing.
 fn rows(live: &Connection, child: &str, columns: &[String]) -> rusqlite::Result<u64> {
     let table = quote(child);
     let has = columns.iter().map(|column| format!("{table}.{} NOT NULL", quote(column))).collect::<Vec<_>>();

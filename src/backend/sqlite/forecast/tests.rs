@@ -35,7 +35,7 @@ fn forecasts(
     forecasts
 }
 
-/// The effects and the failure of an outlook as one text.
+/// The effects and the failure of a forecast as one text.
 fn told(forecast: &Forecast) -> String {
     let effects = forecast.effects.iter().map(ToString::to_string);
     let failure = forecast.failure.as_ref().map(|fault| {
@@ -111,7 +111,7 @@ fn what_goes_is_told_by_its_live_name() {
 
 #[test]
 fn a_rebuilt_table_is_told_apart_from_a_renamed_one() {
-    // The view goes in all of them, since it would stand in the way of the rest.
+    // All scripts drop the view, since it would block the rest.
     let rows = [
         (
             "CREATE TABLE new (id INTEGER PRIMARY KEY, Text TEXT); INSERT INTO new SELECT id, text FROM notes;

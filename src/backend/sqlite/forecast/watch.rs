@@ -1,4 +1,4 @@
-//! [`Watch`]: SQLite's authorizer on the copy. It notes what each statement does, and denies what a script must not do.
+//! [`Watch`]: SQLite's authorizer on the copy. It records what each statement does, and denies what a script must not do.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,37 +7,37 @@ use rusqlite::{Connection, ffi};
 
 use crate::dialect::TableName;
 
-/// How many steps of SQLite's virtual machine a script may take: some seconds.
+/// The number of steps of SQLite's virtual machine that a script may take: some seconds.
 const PATIENCE: u64 = 50_000_000;
 
-/// After how many of them we look.
+/// The number of steps between two checks.
 const STRIDE: i32 = 10_000;
 
-/// What may be done at the moment.
+/// What is allowed at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// Everything: the statement is ours.
+    /// Everything: the statement is the engine's.
     Ours,
-    /// To create what the schema of the live database says, which anybody can have written.
+    /// Creating what the schema of the live database defines, which anybody may have written.
     Copying,
-    /// What the program's scripts do, but nothing outside of the copy.
+    /// What scripts of the program do, but nothing outside the copy.
     Program,
-    /// What a script out of the database may do.
+    /// What a script from the database may do.
     Database,
 }
 
 /// What a statement does.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Seen {
-    /// The tables and views that it deletes from, itself or by a trigger, by the names they have now.
+    /// The tables and views that it deletes from, directly or by a trigger, by their current names.
     pub(super) deletes: Vec<String>,
-    /// The tables and views whose rows it writes in any way, itself or by a trigger.
+    /// The tables and views whose rows it writes in any way, directly or by a trigger.
     pub(super) writes: Vec<String>,
     /// Whether it changes the schema.
     pub(super) is_schema: bool,
-    /// Whether something of the schema may go or change by it, or a virtual table is made, which has nothing but its name.
+    /// Whether it may remove or change something in the schema, or creates a virtual table, which is identified only by its name.
     pub(super) takes: bool,
-    /// Whether it writes to the table of the schema, as DDL does, and otherwise only who changes the schema by hand.
+    /// Whether it writes to the schema table. DDL does so; any other statement that does so edits the schema by hand.
     pub(super) writes_schema: bool,
     /// The table that it alters.
     pub(super) altered: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Seen {
 #[derive(Debug)]
 struct State {
     rule: Rule,
-    /// Whether a statement is being prepared. While one runs, it is the modules of virtual tables that prepare others.
+    /// Whether a statement is being prepared. While a statement runs, the modules of virtual tables prepare others.
     is_preparing: bool,
     seen: Seen,
     tables: Vec<String>,
@@ -59,12 +59,12 @@ struct State {
     steps: u64,
 }
 
-/// The authorizer, and what it has seen.
+/// The authorizer, and what it has recorded.
 #[derive(Debug, Clone)]
 pub(super) struct Watch(Arc<Mutex<State>>);
 
 impl Watch {
-    /// Watches a connection from now on. Nothing but our own statements runs on it before a [rule](Self::rule) is set.
+    /// Watches a connection from now on. Only statements of the engine run on it before a [rule](Self::rule) is set.
     pub(super) fn over(conn: &mut Connection, tables: &[TableName]) -> Self {
         let tables = tables.iter().map(|table| table.as_str().to_owned()).collect();
         let state = State {
@@ -86,19 +86,19 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is done from now on is judged by this rule, and may take its time anew.
+    /// Sets the rule for what follows, and resets the count of steps.
     pub(super) fn rule(&self, rule: Rule) {
         let mut state = self.lock();
         state.rule = rule;
         state.steps = 0;
     }
 
-    /// Names that no temporary table of a script out of the database may have.
+    /// Sets the names that no temporary table of a script from the database may have.
     pub(super) fn take(&self, names: Vec<String>) {
         self.lock().taken = names;
     }
 
-    /// Runs something of our own.
+    /// Runs statements of the engine.
     pub(super) fn ours<R>(&self, body: impl FnOnce() -> R) -> R {
         let rule = std::mem::replace(&mut self.lock().rule, Rule::Ours);
         let done = body();
@@ -106,7 +106,7 @@ impl Watch {
         done
     }
 
-    /// Prepares a statement, and notes what it does.
+    /// Prepares a statement, and records what it does.
     pub(super) fn prepare<R>(&self, prepare: impl FnOnce() -> R) -> R {
         {
             let mut state = self.lock();
@@ -119,11 +119,11 @@ impl Watch {
         prepared
     }
 
-    /// What the statement does that was prepared last.
+    /// What the statement that was prepared last does.
     pub(super) fn seen(&self) -> Seen {
         let state = self.lock();
         let mut seen = state.seen.clone();
-        // Dropping a table deletes from it, and from the table of the schema; what foreign keys and triggers delete besides is lost.
+        // Dropping a table deletes from it and from the schema table. Only what foreign keys and triggers delete in addition counts.
         let is_part = |table: &str| among_all(&state.dropped, table) || is_internal(table);
         if !state.dropped.is_empty() {
             seen.deletes.retain(|table| !is_part(table));
@@ -136,14 +136,14 @@ impl Watch {
 }
 
 /// Installs the hooks. They return nothing up to rusqlite 0.40 and a `Result` from 0.41 on.
-#[allow(clippy::let_unit_value, reason = "it is a unit in some versions")]
-#[allow(clippy::let_underscore_untyped, reason = "it is not the same type in all versions")]
+#[allow(clippy::let_unit_value, reason = "it is `()` in some versions")]
+#[allow(clippy::let_underscore_untyped, reason = "its type differs between versions")]
 fn install(
     conn: &mut Connection,
     authorizer: impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static,
     progress: impl FnMut() -> bool + Send + 'static,
 ) {
-    // A connection that is not our own is the one case in which it fails.
+    // It fails only on a connection that is not the engine's own.
     let _ = conn.authorizer(Some(authorizer));
     let _ = conn.progress_handler(STRIDE, Some(progress));
 }
@@ -214,7 +214,7 @@ impl State {
     }
 }
 
-/// The pragmas that tell something, whatever their argument.
+/// The pragmas that return information, whatever their argument.
 const TELLING: [&str; 16] = [
     "collation_list",
     "compile_options",
@@ -234,7 +234,7 @@ const TELLING: [&str; 16] = [
     "table_xinfo",
 ];
 
-/// The pragmas that a script out of the database may use with any value.
+/// The pragmas that a script from the database may use with any value.
 const FREE: [&str; 8] = [
     "application_id",
     "defer_foreign_keys",
@@ -246,7 +246,7 @@ const FREE: [&str; 8] = [
     "wal_checkpoint",
 ];
 
-/// The pragmas that tell something if they have no value. The modules of virtual tables ask for some of them.
+/// The pragmas that return information if they have no value. The modules of virtual tables use some of them.
 const ASKED: [&str; 8] = [
     "auto_vacuum",
     "data_version",
@@ -258,21 +258,21 @@ const ASKED: [&str; 8] = [
     "schema_version",
 ];
 
-/// The modules that keep everything in the database, or only read it.
+/// The modules that store everything in the database, or only read it.
 const MODULES: [&str; 8] = ["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly", "fts4aux", "fts5vocab"];
 
-/// The functions that reach outside of the database.
+/// The functions that reach outside the database.
 const REACHING: [&str; 2] = ["load_extension", "fts3_tokenizer"];
 
 fn among(names: &[&str], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// A script of the program may do what it likes, but in a rehearsal nothing comes of what would reach outside of the copy. To
-/// ignore it keeps the statement whole: the pragma does nothing, the function returns NULL.
+/// A script of the program may do anything, but during the trial, what would reach outside the copy has no effect. Ignoring it keeps the
+/// statement whole: the pragma does nothing, and the function returns NULL.
 fn in_program(action: &AuthAction<'_>, is_preparing: bool) -> Authorization {
     match *action {
-        // A prepared `ATTACH` has opened nothing yet, and we run none.
+        // A prepared `ATTACH` has opened nothing yet, and the engine runs none.
         AuthAction::Attach { .. } if !is_preparing => Authorization::Deny,
         AuthAction::Function { function_name } if among(&REACHING, function_name) => Authorization::Ignore,
         AuthAction::Pragma { pragma_name, pragma_value: Some(_) }
@@ -285,7 +285,7 @@ fn in_program(action: &AuthAction<'_>, is_preparing: bool) -> Authorization {
     }
 }
 
-/// Whether an action belongs to creating what a schema holds.
+/// Whether an action is part of creating the objects of a schema.
 fn is_copying(action: &AuthAction<'_>, is_preparing: bool) -> bool {
     match *action {
         AuthAction::CreateTable { .. }
@@ -298,7 +298,7 @@ fn is_copying(action: &AuthAction<'_>, is_preparing: bool) -> bool {
         | AuthAction::Delete { .. }
         | AuthAction::Read { .. }
         | AuthAction::Reindex { .. } => true,
-        // No schema holds a `CREATE TABLE ... AS SELECT`; the modules of virtual tables read what they have created.
+        // No schema has a `CREATE TABLE ... AS SELECT`; the modules of virtual tables read what they have created.
         AuthAction::Select => !is_preparing,
         AuthAction::Function { function_name } => !among(&REACHING, function_name),
         AuthAction::Pragma { pragma_name, pragma_value } => pragma(pragma_name, pragma_value).is_none(),
@@ -310,7 +310,7 @@ fn among_all(names: &[String], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether a temporary table gets the name of a table that the connection has.
+/// The error of a temporary table that has the name of a table on the connection.
 fn taken(action: &AuthAction<'_>, names: &[String]) -> Option<String> {
     match action {
         AuthAction::CreateTempTable { table_name } if among_all(names, table_name) => {
@@ -354,10 +354,10 @@ fn on_tables(action: &AuthAction<'_>, tables: &[String]) -> Option<String> {
     Some(format!("it {verb} the tracking table `{table}`"))
 }
 
-/// What a script out of the database must not do. Everything that is not known to be harmless is among it.
+/// What a script from the database must not do. This includes everything that is not known to be harmless.
 fn forbidden(action: &AuthAction<'_>, is_preparing: bool) -> Option<String> {
     let words = match *action {
-        // SQLite names the file only where it is written as a plain string.
+        // SQLite reports the file only if its name is written as a plain string.
         AuthAction::Attach { .. } | AuthAction::Unknown { code: ffi::SQLITE_ATTACH, .. } => {
             "attaches a database".to_owned()
         }
@@ -393,7 +393,7 @@ fn forbidden(action: &AuthAction<'_>, is_preparing: bool) -> Option<String> {
     Some(format!("it {words}"))
 }
 
-/// Whether an action is of a kind that is known, and belongs to what a script may do. A later version of SQLite may add kinds.
+/// Whether an action is of a known kind that a script may do. A later version of SQLite may add kinds.
 fn is_plain(action: &AuthAction<'_>) -> bool {
     matches!(
         action,
@@ -423,13 +423,13 @@ fn is_plain(action: &AuthAction<'_>) -> bool {
             | AuthAction::DropTempTrigger { .. }
             | AuthAction::Reindex { .. }
             | AuthAction::Analyze { .. }
-            // Of the modules of virtual tables, while a statement runs.
+            // From the modules of virtual tables, while a statement runs.
             | AuthAction::Savepoint { .. }
     )
 }
 
-/// Of SQLite's own tables, those that hold the schema: it writes to them itself for DDL, and lets nobody else while
-/// `writable_schema` is off. And those that hold what everybody may change.
+/// Whether a table of SQLite may be written. SQLite itself writes to the tables that hold the schema for DDL, and refuses all other
+/// writes to them while `writable_schema` is off. The other tables hold data that everybody may change.
 fn is_writable(table: &str) -> bool {
     let own = [
         "sqlite_master",
@@ -444,7 +444,7 @@ fn is_writable(table: &str) -> bool {
     !is_internal(table) || among(&own, table)
 }
 
-/// Whether SQLite keeps a name for itself.
+/// Whether SQLite reserves a name for itself.
 pub(super) fn is_internal(name: &str) -> bool {
     name.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"sqlite_"))
 }

@@ -1,4 +1,4 @@
-//! Looking only where a script touched something finds whatever looking everywhere would find.
+//! Checking only the touched tables finds everything that checking all tables finds.
 
 use std::fmt::Write as _;
 
@@ -13,8 +13,8 @@ use crate::step::{Atomicity, Cascade, ForeignKeys};
 
 const TABLES: [&str; 5] = ["a", "b", "\"C c\"", "d", "e"];
 
-/// What a table is, by numbers: whether its key has a rowid, how unique `y` is, and which tables its two other columns reference, if they do:
-/// their keys, or their `y`.
+/// A table in numbers: whether its key has a rowid, how unique `y` is, and which tables its two other columns reference, if any: the key
+/// or the `y` of those tables.
 type Table = (bool, usize, [Option<(usize, bool)>; 2]);
 
 fn create((number, (has_rowid, unique, references)): (usize, &Table)) -> String {
@@ -103,7 +103,8 @@ fn statement() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Runs the statements that can run, and compares. Says whether anything was new, and whether the narrow look found nothing.
+/// Runs the statements that can run, and compares the results. Returns whether anything was new, and whether the narrow check found
+/// nothing.
 fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
     let open = || {
         let conn = Connection::open_in_memory().unwrap();
@@ -143,7 +144,7 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
     (!broken.is_nothing(), narrow.is_empty())
 }
 
-/// `SWITCHY_CASES` makes it more.
+/// `SWITCHY_CASES` raises the number of cases.
 #[test]
 fn looking_where_something_was_touched_finds_what_looking_everywhere_finds() {
     let cases = std::env::var("SWITCHY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000);

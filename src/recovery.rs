@@ -1,4 +1,4 @@
-//! [`Recovery`]: how a person corrects what the tracking table says.
+//! [`Recovery`]: how a person corrects the tracking table.
 
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, Result};
@@ -11,9 +11,9 @@ use crate::progress::StatementOutcome;
 use crate::remedy::Remedy;
 use crate::report::Migrations;
 
-/// How a person corrects what the tracking table says, where no program can know what is right. Nothing of it runs a script.
+/// How a person corrects the tracking table, where no program can know what is right. No recovery runs a script.
 ///
-/// `RECOVERY.md` says what to check before, for each error.
+/// `RECOVERY.md` says what to check first, for each error.
 ///
 /// # A database that is older than its migrations
 ///
@@ -36,38 +36,37 @@ use crate::report::Migrations;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// A step that did not finish is to go on where it stopped: one that was being applied by the next run, one that was
-    /// being undone by the next rollback that reaches it; until then runs are refused. The statements that are done do not run again;
-    /// the others may have been corrected meanwhile. Code begins at its beginning.
+    /// Marks a step that did not finish to continue where it stopped: the next run continues a step that was being applied, the
+    /// next rollback that reaches it continues a step that was being undone. Until then, runs are refused. Statements that are done
+    /// do not run again; the others may have been corrected in the meantime. Code starts from the beginning.
     Retry(MigrationId),
-    /// As [`Retry`](Self::Retry), from a statement that you name, because you looked what is done, or undid it.
+    /// As [`Retry`](Self::Retry), but from a statement that you name, because you checked which statements are done, or undid some.
     RetryFrom {
-        /// Which migration.
+        /// The id of the migration.
         migration: MigrationId,
-        /// The statement to go on with, from 1.
+        /// The statement to continue with, from 1.
         statement: u32,
     },
-    /// A step that did not finish counts as done. For a script whose remaining statements were run by hand.
+    /// Marks a step that did not finish as done. For a script whose remaining statements were run by hand.
     MarkDone(MigrationId),
-    /// The record is removed, whatever its state, and nothing is undone: the next run applies the migration again if the program
-    /// has it.
+    /// Removes the record, whatever its state, and undoes nothing: the next run applies the migration again if the program has it.
     Forget(MigrationId),
-    /// A migration whose script changed after it was applied counts as applied with its present script. For a change that means
-    /// nothing, in this database alone.
+    /// Records a migration whose script changed after it was applied as applied with its current script, in this database only. For
+    /// a change that has no effect.
     Accept(MigrationId),
-    /// A pending migration counts as applied. If it was not, what needs it will fail.
+    /// Records a pending migration as applied. If it was not, migrations that need it will fail.
     AssumeApplied(MigrationId),
-    /// All that are pending from one migration through another, in the order of the set, count as applied.
+    /// Records all pending migrations in a range of the set as applied.
     AssumeRangeApplied {
-        /// The first.
+        /// The first id of the range.
         from: MigrationId,
-        /// The last.
+        /// The last id of the range.
         through: MigrationId,
     },
-    /// All that are pending count as applied.
+    /// Records all pending migrations as applied.
     AssumeAllApplied,
-    /// A database that has tables and no migrations has everything through this one. It is how a database that existed before its
-    /// migrations comes under them.
+    /// Records everything through this migration as applied, in a database that has tables and no migrations. For a database that
+    /// existed before its migrations.
     Baseline(MigrationId),
 }
 
@@ -86,7 +85,7 @@ impl Recovery {
     }
 }
 
-/// One record to be changed, and the line about it.
+/// A change to one record, and its log entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Amendment {
     pub(crate) change: Change,
@@ -104,7 +103,7 @@ pub(crate) enum Change {
 /// Decides what a recovery changes.
 ///
 /// # Errors
-/// It makes no sense for this set and this history.
+/// The recovery does not apply to this set and this history.
 pub(crate) fn decide(
     recovery: &Recovery,
     signature: &Signature,
@@ -149,20 +148,20 @@ pub(crate) fn decide(
     Ok(signed.collect())
 }
 
-/// What a recovery is decided from.
+/// The facts that a recovery is decided from.
 #[derive(Clone)]
 pub(crate) struct Known<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) history: &'a History,
     pub(crate) setting: Setting<'a>,
-    /// The record that the migration at a place is to have.
+    /// Returns the record that the migration at a place should have.
     pub(crate) record_of: &'a dyn Fn(usize) -> Record,
     pub(crate) contents: Contents,
-    /// Whether the statement is done that an unfinished step began by itself.
+    /// Whether the statement that an unfinished step began is done.
     pub(crate) outcome: Option<StatementOutcome>,
 }
 
-/// Whether there is anything in a database besides the engine's own tables.
+/// Whether a database has anything besides the engine's own tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
     Tables,
@@ -181,7 +180,7 @@ impl Known<'_> {
         Err(Failure::Unknown { id: id.clone(), nearest: self.graph.nearest(id) }.into())
     }
 
-    /// The record of a migration, which the program need not know.
+    /// The record of a migration, which the program may not know.
     fn applied(&self, recovery: &Recovery, id: &MigrationId) -> Result<&Record> {
         if let Some(record) = self.history.get(id) {
             return Ok(record);
@@ -195,7 +194,7 @@ impl Known<'_> {
         ))
     }
 
-    /// Settles a step that began and did not finish.
+    /// Resolves a step that began and did not finish.
     fn unfinished(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
         let record = self.applied(recovery, id)?;
         let Some(dirty) = &record.dirty else {
@@ -217,7 +216,7 @@ impl Known<'_> {
                     LogEntryKind::Retried,
                     match direction {
                         Direction::Up if !is_begun => Change::Delete(record.clone()),
-                        // It stays dirty: a start must not take what is half there for whole.
+                        // It stays dirty: a start must not take a half-applied migration for an applied one.
                         _ => self.again(recovery, record, dirty.to_resume(statement)),
                     },
                 )
@@ -226,7 +225,7 @@ impl Known<'_> {
         Ok(Amendment { change, log_entry: record.log_entry(kind) })
     }
 
-    /// The record of a step that is to go on. From a statement that somebody names it does so with the script of today.
+    /// Updates the record of a step that should continue. If a person names the statement, the record gets the current script.
     fn again(&self, recovery: &Recovery, record: &Record, dirty: Dirty) -> Change {
         let place = self.graph.place(&record.id).filter(|_| matches!(recovery, Recovery::RetryFrom { .. }));
         let kept = match place {
@@ -237,7 +236,7 @@ impl Known<'_> {
         Change::Update { from: record.clone(), to: Record { checksum, dirty: Some(dirty), ..kept } }
     }
 
-    /// The statement with which an unfinished step goes on; `None` if it has none.
+    /// The statement at which an unfinished step continues; `None` if it has none.
     fn resumption(&self, recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> Result<Option<u32>> {
         let at_work = |session: &str| {
             let what = dirty.statement.map_or("it".to_owned(), |number| format!("statement {number}"));
@@ -299,7 +298,7 @@ impl Known<'_> {
         Ok(Amendment { change: Change::Update { from: record.clone(), to }, log_entry })
     }
 
-    /// Records what is pending from a place through another.
+    /// Records the pending migrations from one place through another.
     fn assumed(
         &self,
         recovery: &Recovery,
@@ -373,7 +372,7 @@ impl std::fmt::Display for Recorded {
     }
 }
 
-/// Nothing else is settled before that is.
+/// The unfinished step must be resolved first.
 fn unsettled(recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> MigrationError {
     let by_hand = Remedy::MarkDone { direction: dirty.direction };
     nonsense(recovery, id, "it did not finish", Remedy::Retry.or(by_hand).or(Remedy::RollBack))

@@ -13,17 +13,17 @@ use crate::report::{Applied, Report, Together};
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 
-/// What came of one try.
+/// The result of one attempt.
 struct Try<'l> {
     state: TableState<'l>,
     done: Vec<Applied>,
     together: Option<Together>,
 }
 
-/// Why a try ended.
+/// Why an attempt ended.
 enum Halt {
     Stop(Stop),
-    /// Rows reference missing ones. It has to be seen whether they did before, so all of it is done again after that.
+    /// Rows reference missing rows. To find out whether they did before, everything is repeated after a check.
     Suspect,
 }
 
@@ -40,8 +40,8 @@ impl From<Fault> for Halt {
 }
 
 impl<B: Backend> Executor<'_, B> {
-    /// Does the steps of a batch; or else the first one, and as many of those behind it as it takes until no row references a missing
-    /// one that did not before. Says how many were done.
+    /// Carries out the steps of a batch; or else the first step and as many of the following ones as are needed until no row newly
+    /// references a missing row. Returns how many were carried out.
     pub(super) fn atomic(
         &self,
         conn: &mut B::Conn<'_>,
@@ -68,7 +68,7 @@ impl<B: Backend> Executor<'_, B> {
                     return Ok(count);
                 }
                 Err(Halt::Suspect) => {
-                    // Nobody hears twice of what is done twice.
+                    // Repeated steps are not reported a second time.
                     group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
                     is_suspect = true;
                     continue;
@@ -77,7 +77,7 @@ impl<B: Backend> Executor<'_, B> {
             };
             return Err(match (stop, group.mode) {
                 (Stop::Fault(fault), _) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
-                // Beginning, committing or checking failed: the last step is where a transaction of several ends.
+                // `BEGIN`, `COMMIT` or the check failed: a transaction of several steps ends with the last step.
                 (Stop::Fault(fault), TransactionMode::Batch) => {
                     let fault = if group.works.len() > 1 { fault.of_all(group.works.len()) } else { fault };
                     self.told(conn, last, Stop::Fault(fault), Atomicity::Transaction)
@@ -129,7 +129,7 @@ impl<B: Backend> Executor<'_, B> {
         Err(broken.fault(&group.why_not_mended(), Atomicity::Transaction).into())
     }
 
-    /// What is broken now and was not before.
+    /// The rows that newly reference missing rows.
     fn broken(
         &self,
         conn: &mut B::Conn<'_>,

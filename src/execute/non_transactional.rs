@@ -16,7 +16,7 @@ use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 
 impl<B: Backend> Executor<'_, B> {
-    /// A step that cannot be atomic: its record is dirty from before its first statement until after its last.
+    /// Carries out a step that cannot be atomic: its record is dirty from before its first statement until after its last.
     pub(super) fn non_transactional(
         &self,
         conn: &mut B::Conn<'_>,
@@ -38,7 +38,7 @@ impl<B: Backend> Executor<'_, B> {
         let mut left = Left::at(begun);
         let head = state.head;
         let outcome = B::outside_transaction(conn, &scope, |conn| {
-            // Nothing could be taken back to see what was there before.
+            // Nothing can be rolled back to see what existed before, so the check comes first.
             let is_checked = work.meta.foreign_keys == ForeignKeys::Checked && self.may_touch(work);
             let before = is_checked.then(|| self.orphans(conn, &Touched::anything())).transpose()?;
             has_begun.set(work.action.text().is_none());
@@ -61,7 +61,7 @@ impl<B: Backend> Executor<'_, B> {
         let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.told(conn, work, stop, atomicity));
         let settled = match &outcome {
-            // What is not ours is not touched.
+            // The record belongs to another run and is not changed.
             Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
             _ => self.end(conn, work, &left, &outcome, state),
         };
@@ -77,13 +77,13 @@ impl<B: Backend> Executor<'_, B> {
                 Err(Stop::Failed(work.failed(fault, Atomicity::NonTransactional)))
             }
             (Ok(_), Err(stop)) => Err(self.told(conn, work, stop, Atomicity::NonTransactional)),
-            // That it failed is in the record if it could be written; if not, it is dirty in any case.
+            // The failure is in the record if that could be written. If not, the record is dirty in any case.
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(stop), _) => Err(stop),
         }
     }
 
-    /// Writes the record of a step outside a transaction that begins, if the tracking table is what the plan was made for.
+    /// Writes the record of a step outside a transaction that begins, if the tracking table is the one that the plan was made for.
     fn begin<'l>(
         &self,
         conn: &mut B::Conn<'_>,
@@ -109,7 +109,7 @@ impl<B: Backend> Executor<'_, B> {
         })
     }
 
-    /// Writes down how a step outside a transaction ended, in a transaction.
+    /// Records how a step outside a transaction ended, in a transaction.
     fn end(
         &self,
         conn: &mut B::Conn<'_>,
@@ -136,17 +136,17 @@ impl<B: Backend> Executor<'_, B> {
         B::transaction(conn, &self.record_scope(), |conn| self.settle(conn, work, left, outcome, state))
     }
 
-    /// Whether nothing of a step runs but its script.
+    /// Whether a step runs only its script: no hooks and no code.
     pub(super) fn is_script(&self, work: &Work<'_, '_, B>) -> bool {
         self.hooks.before.is_empty() && self.hooks.after.is_empty() && work.action.text().is_some()
     }
 
-    /// Whether a step may break a key.
+    /// Whether a step may break a foreign key.
     fn may_touch(&self, work: &Work<'_, '_, B>) -> bool {
         work.action.text().filter(|_| self.is_script(work)).is_none_or(B::may_touch)
     }
 
-    /// The same in the transaction that is open.
+    /// Does the work of `end` in the open transaction.
     fn settle(
         &self,
         conn: &mut B::Conn<'_>,
@@ -164,7 +164,7 @@ impl<B: Backend> Executor<'_, B> {
                 Some(&finished)
             }
             (Ok(_), Direction::Down) => None,
-            // As it was before.
+            // The record as it was before.
             (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
             (Err(Stop::Failed(error)), _) => {
                 return Ok(self.advance(conn, work, &places, |at| noted::<B>(work, at.clone(), error))?);
@@ -179,7 +179,7 @@ impl<B: Backend> Executor<'_, B> {
         Ok(())
     }
 
-    /// Rewrites how far the step came, if it is at one of these places and so still this run's.
+    /// Records the progress of the step, if the record is at one of these places and so still belongs to this run.
     fn advance(
         &self,
         conn: &mut B::Conn<'_>,
@@ -196,10 +196,10 @@ impl<B: Backend> Executor<'_, B> {
     }
 }
 
-/// Where a run left the record of its step.
+/// The last progress that a run wrote to the record of its step.
 struct Left {
     now: Dirty,
-    /// Where that is if the transaction of the last note was taken back.
+    /// The progress before it, in case the transaction that wrote the last one was rolled back.
     before: Dirty,
 }
 
@@ -213,7 +213,7 @@ impl Left {
     }
 }
 
-/// What is noted of a step that failed: why it stopped. How far it came stands there already.
+/// The record of a failed step: it adds the reason. The progress is already recorded.
 fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
     let (statement, failure, is_partial) = match error.failure() {
         Failure::Step(StepFailure { fault, .. }) => {
@@ -225,7 +225,7 @@ fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Migration
         dirty.statement.get_or_insert(work.first());
     }
     if statement.is_some() && statement == dirty.statement {
-        // What failed is not done. Whether it has left something nobody knows, where it may have.
+        // A failed statement is not done. Where it may have left something behind, that is unknown.
         if B::STATEMENTS_ARE_ATOMIC && !is_partial {
             dirty.mark = None;
         } else {
@@ -233,7 +233,7 @@ fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Migration
         }
     }
     dirty.failure = Some(match statement {
-        // Its transaction took back what was done before it.
+        // Its transaction rolled back the statements before it.
         Some(number) if dirty.statement.is_some_and(|reached| reached != number) => {
             format!("statement {number} failed: {failure}")
         }

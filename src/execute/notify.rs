@@ -1,4 +1,4 @@
-//! What others are told of a run, and what they say.
+//! Events and errors that a run reports, and the request to stop it.
 
 use super::Executor;
 use super::stop::Stop;
@@ -10,7 +10,7 @@ use crate::step::Atomicity;
 
 impl<B: Backend> Executor<'_, B> {
     /// # Errors
-    /// Somebody said that no other step is to begin.
+    /// The run was asked to stop before the next step.
     pub(super) fn go_on(&self) -> Result<(), MigrationError> {
         if self.is_stopped.is_some_and(|is_stopped| is_stopped()) {
             Err(Failure::Stopped(0).into())
@@ -19,7 +19,7 @@ impl<B: Backend> Executor<'_, B> {
         }
     }
 
-    /// Tells hooks and observers that a step failed.
+    /// Reports to hooks and observers that a step failed.
     pub(super) fn failed(
         &self,
         conn: &mut B::Conn<'_>,
@@ -33,7 +33,7 @@ impl<B: Backend> Executor<'_, B> {
         error
     }
 
-    /// A fault as the failure of a step, of which everybody is told.
+    /// Converts a fault into the failure of a step and reports it to hooks and observers.
     pub(super) fn told(
         &self,
         conn: &mut B::Conn<'_>,

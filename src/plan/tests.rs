@@ -1,4 +1,4 @@
-//! The planner, in rows: a set, a history, a target, and what is to be done about them.
+//! Table tests of the planner: a set, a history, a target, and the expected steps and problems.
 
 use std::sync::LazyLock;
 
@@ -18,9 +18,9 @@ use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 mod policies;
 
-/// Plans and compares.
+/// Makes a plan and compares it.
 ///
-/// The set is a list of ids with what is special about each:
+/// The set is a list of ids, each with its special properties:
 ///
 /// ```text
 /// a<-b,c      needs b and c                  a!   cannot be undone
@@ -33,12 +33,12 @@ mod policies;
 ///
 /// `vacuum` runs outside a transaction, `mixed` has a statement that cannot run in one, and `broken` can run neither way.
 ///
-/// Before it may stand `batch:`, for one transaction, `strict:` or `dev:`, for that policy, or `prod:`, for that environment. The
-/// history is a list of ids in the order in which they were applied: `a*` did not finish, `a'` was another text, `a?` has no
-/// checksum; `a^` has a stored script, `a^~` one to run outside a transaction, `a^!` a damaged one, `a^+` one to run in a way of
-/// later versions, and `a$` is undone by code.
+/// It may begin with `batch:`, for one transaction, `strict:` or `dev:`, for that policy, or `prod:`, for that environment. The
+/// history is a list of ids in the order in which they were applied: `a*` did not finish, `a'` had another text, `a?` has no
+/// checksum; `a^` has a stored script, `a^~` one that runs outside a transaction, `a^!` a damaged one, `a^+` one that runs in a way
+/// of later versions, and `a$` is undone by code.
 ///
-/// Expected is what the steps do, then the problems; or why there is no plan.
+/// `expected` has the steps, then the problems; or the reason why there is no plan.
 #[track_caller]
 #[allow(clippy::needless_pass_by_value, reason = "rows read better so")]
 fn check(set: &str, history: &str, target: Target, expected: &str) {
@@ -89,7 +89,7 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
     plan(&graph, &history, target, setting)
 }
 
-/// Scripts that fit into a transaction as their names say.
+/// Scripts whose names say whether they fit into a transaction.
 #[derive(Debug)]
 struct Named<'g>(&'g Graph);
 
@@ -136,7 +136,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(' ').filter(|word| !word.is_empty())
 }
 
-/// The migration of a word of the set. Its script is its id.
+/// The migration for a word of the set. Its script is its id.
 fn meta(place: usize, word: &str) -> Meta {
     let (id, mut rest) = split(word, &['<', '!', '~', '&', '+', '#', '$', '@', '%', '=']);
     let mut migration: Migration =
@@ -173,7 +173,7 @@ fn meta(place: usize, word: &str) -> Meta {
     migration.meta
 }
 
-/// The record of a word of the history.
+/// The record for a word of the history.
 fn record(word: &str) -> Record {
     let (id, marks) = split(word, &['*', '\'', '?', '^', '~', '!', '+', '$']);
     let checksum = match () {

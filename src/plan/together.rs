@@ -1,4 +1,4 @@
-//! Which steps will be committed together, and which cannot be committed at all, because rows would reference missing ones.
+//! Which steps are committed together, and which cannot be committed at all, because rows would reference missing rows.
 
 use super::TransactionMode;
 use crate::effect::Unparented;
@@ -7,11 +7,11 @@ use crate::orphans::Broken;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::{Atomicity, ForeignKeys, Step};
 
-/// What is known of a step: how it runs, and the rows that would reference missing ones if it was committed.
+/// A step: how it runs, and which rows would reference missing rows if it were committed.
 pub(super) struct Left<'a> {
     pub(super) step: &'a Step,
     pub(super) foreign_keys: ForeignKeys,
-    /// Whether nobody knows what it does, as of code.
+    /// Whether its effects are unknown, as those of code.
     pub(super) is_opaque: bool,
     pub(super) orphans: Vec<Unparented>,
 }
@@ -26,13 +26,13 @@ impl Left<'_> {
         self.foreign_keys == ForeignKeys::Checked
     }
 
-    /// Whether it can be one transaction with a step that is like it.
+    /// Whether it can share a transaction with a similar step.
     fn may_join(&self) -> bool {
         self.is_checked() && self.step.atomicity == Atomicity::Transaction
     }
 }
 
-/// A finding for each step that is not committed by itself.
+/// A finding for each step that is not committed separately.
 pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem> {
     if mode == TransactionMode::Batch {
         let is_known = !steps.iter().any(|left| left.is_opaque);
@@ -41,7 +41,7 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         return last.map(|last| fails(last, "")).into_iter().collect();
     }
     let (mut found, mut place) = (Vec::new(), 0);
-    // What follows code is not known either.
+    // The effects of the steps after code are unknown too.
     let has_code = steps.iter().any(|left| left.is_opaque);
     let steps = &steps[..steps.iter().position(|left| left.is_opaque).unwrap_or(steps.len())];
     while let Some(first) = steps.get(place) {

@@ -1,8 +1,8 @@
-//! What each policy makes of each finding, going either way.
+//! The verdict of each policy on each finding, in both directions.
 
 use super::*;
 
-/// Plans under the default, `STRICT` and `DEVELOPMENT`, and compares what is said and what becomes of the plan.
+/// Makes a plan under the default, `STRICT` and `DEVELOPMENT`, and compares the findings and whether the plan is accepted.
 #[track_caller]
 #[allow(clippy::needless_pass_by_value, reason = "rows read better so")]
 fn judge(set: &str, history: &str, target: Target, expected: [&str; 3]) {

@@ -70,7 +70,7 @@ impl Plan {
             }
         };
         let problem = |step: &crate::step::Step| {
-            let reason = step.reason_to_ask()?;
+            let reason = step.confirmation_reason()?;
             let finding = format!("{reason}, `{environment}` is protected and {what}");
             Some(Problem::new(ProblemKind::Unconfirmed, &step.id, finding, remedy.clone()))
         };

@@ -82,7 +82,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         let mode = plan.mode();
         let mut left = &*works;
         while let Some(work) = left.first() {
-            self.go_on()?;
+            self.check_stopped()?;
             let done = match (mode, work.step.atomicity) {
                 (TransactionMode::PerMigration, Atomicity::NonTransactional) => {
                     self.non_transactional(conn, work, &mut state, report)?;
@@ -164,7 +164,7 @@ impl<'r, B: Backend> Executor<'r, B> {
     }
 
     /// The error of a transaction that could not lock the tracking table.
-    fn kept_out(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
+    fn entry_error(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
         if self.has_lost_to_other(conn, &fault) {
             return Stop::Moved;
         }

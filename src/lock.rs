@@ -92,7 +92,7 @@ impl Lock {
                 LockAttempt::Unsupported => {}
             }
         }
-        Ok(self.path(B::locate(conn)).map_or(Ok(None), |path| file::look(&path))?)
+        Ok(self.path(B::locate(conn)).map_or(Ok(None), |path| file::current_holder(&path))?)
     }
 
     /// Keeps other runs from the tracking table until the open transaction ends, and returns the head if the database returns it in

@@ -130,13 +130,15 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         Target::Back(_) | Target::BackTo(_) | Target::Empty | Target::Redo => {
             let records = down::select(graph, history, target);
             let places = records.iter().filter_map(|&record| graph.place(&history.records()[record].id));
-            let ways = if *target == Target::Redo {
+            let directions = if *target == Target::Redo {
                 &[Direction::Down, Direction::Up][..]
             } else {
                 &[Direction::Down]
             };
             let steps: Vec<Step> = places
-                .flat_map(|place| ways.iter().map(move |&way| step(graph, history, place, way, setting)))
+                .flat_map(|place| {
+                    directions.iter().map(move |&direction| step(graph, history, place, direction, setting))
+                })
                 .collect();
             let problems = check::down(graph, history, &records, &steps, setting);
             (steps, problems, Direction::Down)

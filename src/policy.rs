@@ -109,14 +109,18 @@ impl Policy {
 
     /// The same policy, but it reports what it allows.
     #[cfg(feature = "validation")]
-    pub(crate) fn outspoken(&self) -> Self {
+    pub(crate) fn reporting_allowed(&self) -> Self {
         Self { verdicts: self.verdicts.map(|verdict| verdict.max(Verdict::Warn)) }
     }
 
     /// The findings that are not allowed, with the verdict on each.
-    pub(crate) fn judge(&self, found: impl IntoIterator<Item = Problem>, way: Direction) -> Vec<Problem> {
+    pub(crate) fn judge(
+        &self,
+        found: impl IntoIterator<Item = Problem>,
+        direction: Direction,
+    ) -> Vec<Problem> {
         let judged = found.into_iter().map(|problem| {
-            let verdict = self.verdict(problem.kind, way);
+            let verdict = self.verdict(problem.kind, direction);
             problem.judged(verdict)
         });
         judged.filter(|problem| problem.verdict > Verdict::Allow).collect()
@@ -180,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn what_no_policy_lets_pass_stays_denied() {
+    fn a_finding_that_no_policy_can_allow_stays_denied() {
         let lenient =
             Kind::ALL.iter().fold(Policy::DEFAULT, |policy, &kind| policy.with(kind, Verdict::Allow));
-        let denied = |way| -> Vec<Kind> {
-            let is_denied = |kind: &Kind| lenient.verdict(*kind, way) == Verdict::Deny;
+        let denied = |direction| -> Vec<Kind> {
+            let is_denied = |kind: &Kind| lenient.verdict(*kind, direction) == Verdict::Deny;
             Kind::ALL.into_iter().filter(is_denied).collect()
         };
         let mut always = vec![Kind::Dirty, Kind::NeedsExcluded, Kind::NotInBatch, Kind::NotInTransaction];

@@ -93,7 +93,7 @@ pub(crate) struct Amendment {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "a recovery makes a few of them and drops them")]
+#[allow(clippy::large_enum_variant, reason = "a recovery has only a few of them")]
 pub(crate) enum Change {
     Insert(Record),
     Update { from: Record, to: Record },
@@ -107,7 +107,7 @@ pub(crate) enum Change {
 pub(crate) fn decide(
     recovery: &Recovery,
     signature: &Signature,
-    known: &Known<'_>,
+    known: &Facts<'_>,
 ) -> Result<Vec<Amendment>> {
     let amendments = match recovery {
         Recovery::Retry(id) | Recovery::RetryFrom { migration: id, .. } | Recovery::MarkDone(id) => {
@@ -129,12 +129,12 @@ pub(crate) fn decide(
             let (first, last) = (known.place(recovery, from)?, known.place(recovery, through)?);
             if first > last {
                 let finding = format!("it comes after `{through}`, which is to be the last");
-                return Err(nonsense(recovery, from, finding, "name the earlier one first"));
+                return Err(inapplicable(recovery, from, finding, "name the earlier one first"));
             }
             known.assumed(recovery, first, last, &LogEntryKind::AssumedApplied)?
         }
         Recovery::AssumeAllApplied => {
-            let empty = || nonsense(recovery, None, "the set is empty", "add migrations to it");
+            let empty = || inapplicable(recovery, None, "the set is empty", "add migrations to it");
             let last = known.graph.metas().len().checked_sub(1).ok_or_else(empty)?;
             known.assumed(recovery, 0, last, &LogEntryKind::AssumedApplied)?
         }
@@ -150,7 +150,7 @@ pub(crate) fn decide(
 
 /// The facts that a recovery is decided from.
 #[derive(Clone)]
-pub(crate) struct Known<'a> {
+pub(crate) struct Facts<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) history: &'a History,
     pub(crate) setting: Setting<'a>,
@@ -168,14 +168,14 @@ pub(crate) enum Contents {
     Nothing,
 }
 
-impl Known<'_> {
+impl Facts<'_> {
     fn place(&self, recovery: &Recovery, id: &MigrationId) -> Result<usize> {
         if let Some(place) = self.graph.place(id) {
             return Ok(place);
         }
         if self.history.get(id).is_some() {
             let remedy = "use a version of the program that does";
-            return Err(nonsense(recovery, id, "this program does not know it", remedy));
+            return Err(inapplicable(recovery, id, "this program does not know it", remedy));
         }
         Err(Failure::Unknown { id: id.clone(), nearest: self.graph.nearest(id) }.into())
     }
@@ -186,7 +186,7 @@ impl Known<'_> {
             return Ok(record);
         }
         self.place(recovery, id)?;
-        Err(nonsense(
+        Err(inapplicable(
             recovery,
             id,
             "it is not applied, so there is no record of it",
@@ -199,7 +199,7 @@ impl Known<'_> {
         let record = self.applied(recovery, id)?;
         let Some(dirty) = &record.dirty else {
             let remedy = Remedy::Forget.or(Remedy::RollBack);
-            return Err(nonsense(recovery, id, "it is applied and finished", remedy));
+            return Err(inapplicable(recovery, id, "it is applied and finished", remedy));
         };
         let is_done = matches!(recovery, Recovery::MarkDone(_));
         let update = |dirty| {
@@ -210,14 +210,14 @@ impl Known<'_> {
             (Direction::Up, true) => (LogEntryKind::MarkedDone, update(None)),
             (Direction::Down, true) => (LogEntryKind::MarkedUndone, Change::Delete(record.clone())),
             (direction, false) => {
-                let statement = self.resumption(recovery, id, dirty)?;
+                let statement = self.resume_statement(recovery, id, dirty)?;
                 let is_begun = statement.is_some_and(|statement| statement > 1);
                 (
                     LogEntryKind::Retried,
                     match direction {
                         Direction::Up if !is_begun => Change::Delete(record.clone()),
                         // It stays dirty: a start must not take a half-applied migration for an applied one.
-                        _ => self.again(recovery, record, dirty.to_resume(statement)),
+                        _ => self.resumed_update(recovery, record, dirty.to_resume(statement)),
                     },
                 )
             }
@@ -226,7 +226,7 @@ impl Known<'_> {
     }
 
     /// Updates the record of a step that should continue. If a person names the statement, the record gets the current script.
-    fn again(&self, recovery: &Recovery, record: &Record, dirty: Dirty) -> Change {
+    fn resumed_update(&self, recovery: &Recovery, record: &Record, dirty: Dirty) -> Change {
         let place = self.graph.place(&record.id).filter(|_| matches!(recovery, Recovery::RetryFrom { .. }));
         let kept = match place {
             Some(place) => Record { run_on: record.run_on.clone(), ..(self.record_of)(place) },
@@ -237,22 +237,22 @@ impl Known<'_> {
     }
 
     /// The statement at which an unfinished step continues; `None` if it has none.
-    fn resumption(&self, recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> Result<Option<u32>> {
+    fn resume_statement(&self, recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> Result<Option<u32>> {
         let at_work = |session: &str| {
             let what = dirty.statement.map_or("it".to_owned(), |number| format!("statement {number}"));
             let finding = format!("{session} is still at work on {what}");
-            Err(nonsense(recovery, id, finding, "wait until that has ended, and try again"))
+            Err(inapplicable(recovery, id, finding, "wait until that has ended, and try again"))
         };
         if let Recovery::RetryFrom { statement, .. } = *recovery {
             let last = dirty.of.map_or(u32::MAX, |of| of + 1);
             if !(1..=last).contains(&statement) {
                 let finding = format!("it has no statement {statement}");
-                return Err(nonsense(recovery, id, finding, "count its statements from 1"));
+                return Err(inapplicable(recovery, id, finding, "count its statements from 1"));
             }
             if dirty.statement.is_none() && statement > 1 {
                 let finding =
                     "none of its statements is known to be done, since it is code or never began one";
-                return Err(nonsense(recovery, id, finding, Remedy::Retry));
+                return Err(inapplicable(recovery, id, finding, Remedy::Retry));
             }
             return match &self.outcome {
                 Some(StatementOutcome::Running(session)) => at_work(session),
@@ -264,20 +264,20 @@ impl Known<'_> {
                 Direction::Up => ("it is to go on already", Remedy::Run),
                 Direction::Down => ("it is to be undone again already", Remedy::RollBack),
             };
-            return Err(nonsense(recovery, id, finding, remedy));
+            return Err(inapplicable(recovery, id, finding, remedy));
         }
         let Some(statement) = dirty.statement else { return Ok(None) };
         match &self.outcome {
             None | Some(StatementOutcome::NoEffect) => Ok(Some(statement)),
             Some(StatementOutcome::Completed) => Ok(Some(statement + 1)),
             Some(StatementOutcome::Partial { what, remedy }) => {
-                Err(nonsense(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
+                Err(inapplicable(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
             }
             Some(StatementOutcome::Running(session)) => at_work(session),
             Some(StatementOutcome::Unknown(why)) => {
                 let finding = format!("it is not known whether statement {statement} is done, since {why}");
                 let remedy = Remedy::from("look").then(Remedy::RetryFrom { statement: None });
-                Err(nonsense(recovery, id, finding, remedy))
+                Err(inapplicable(recovery, id, finding, remedy))
             }
         }
     }
@@ -290,7 +290,7 @@ impl Known<'_> {
         }
         match (record.checksum, self.graph.metas()[place].checksum) {
             (Some(was), Some(is)) if was != is => {}
-            _ => return Err(nonsense(recovery, id, "it is not changed", "there is nothing to accept")),
+            _ => return Err(inapplicable(recovery, id, "it is not changed", "there is nothing to accept")),
         }
         let to =
             Record { run_on: record.run_on.clone(), duration: record.duration, ..(self.record_of)(place) };
@@ -325,7 +325,7 @@ impl Known<'_> {
                 (false, true) => "it is not for this database or environment",
                 (false, false) => "nothing there is pending for this database and environment",
             };
-            return Err(nonsense(recovery, &metas[last].id, finding, "`status` shows what is pending"));
+            return Err(inapplicable(recovery, &metas[last].id, finding, "`status` shows what is pending"));
         }
         for &place in &assumed {
             let is_missing = |need: &&usize| {
@@ -335,7 +335,7 @@ impl Known<'_> {
             if let Some(&need) = self.graph.needs(place).iter().find(is_missing) {
                 let finding = format!("it needs `{}`, which is not applied", metas[need].id);
                 let remedy = "assume that first, or apply it";
-                return Err(nonsense(recovery, &metas[place].id, finding, remedy));
+                return Err(inapplicable(recovery, &metas[place].id, finding, remedy));
             }
         }
         let amend = |place: usize| {
@@ -350,14 +350,14 @@ impl Known<'_> {
         let count = self.history.records().len();
         if count > 0 {
             let finding = format!("{} recorded already", Recorded(count));
-            return Err(nonsense(recovery, id, finding, Remedy::AssumeApplied));
+            return Err(inapplicable(recovery, id, finding, Remedy::AssumeApplied));
         }
         if self.contents == Contents::Nothing {
-            return Err(nonsense(recovery, id, "the database has no tables", Remedy::Run));
+            return Err(inapplicable(recovery, id, "the database has no tables", Remedy::Run));
         }
         if self.setting.excludes(&self.graph.metas()[last]).is_some() {
             let remedy = "name one that is";
-            return Err(nonsense(recovery, id, "it is not for this database or environment", remedy));
+            return Err(inapplicable(recovery, id, "it is not for this database or environment", remedy));
         }
         self.assumed(recovery, 0, last, &LogEntryKind::Baselined)
     }
@@ -375,10 +375,10 @@ impl std::fmt::Display for Recorded {
 /// The unfinished step must be resolved first.
 fn unsettled(recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> MigrationError {
     let by_hand = Remedy::MarkDone { direction: dirty.direction };
-    nonsense(recovery, id, "it did not finish", Remedy::Retry.or(by_hand).or(Remedy::RollBack))
+    inapplicable(recovery, id, "it did not finish", Remedy::Retry.or(by_hand).or(Remedy::RollBack))
 }
 
-fn nonsense<'i>(
+fn inapplicable<'i>(
     recovery: &Recovery,
     id: impl Into<Option<&'i MigrationId>>,
     finding: impl Into<String>,

@@ -167,12 +167,12 @@ impl<B: Backend> MigrationRunner<B> {
             observer: None,
             is_stopped: None,
         };
-        runner.counted();
+        runner.recompute();
         Ok(runner)
     }
 
     /// Computes which migrations run here and the head of the tracking table when they are all applied.
-    fn counted(&mut self) {
+    fn recompute(&mut self) {
         self.beginnings = OnceLock::new();
         self.complete = self.completion();
     }
@@ -208,7 +208,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
         self.forecaster = Some(Self::with_forecast);
-        self.counted();
+        self.recompute();
         self
     }
 

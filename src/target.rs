@@ -42,7 +42,7 @@ pub enum Target {
 
 impl Target {
     /// Whether a run that stopped halfway can simply start again, because it ends at the same place.
-    pub(crate) const fn is_a_place(&self) -> bool {
+    pub(crate) const fn is_fixed(&self) -> bool {
         !matches!(self, Self::Steps(_) | Self::Back(_) | Self::Redo)
     }
 

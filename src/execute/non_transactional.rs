@@ -29,13 +29,13 @@ impl<B: Backend> Executor<'_, B> {
         self.prepare_log(conn, work.step.direction == Direction::Down)?;
         *state = self.begin(conn, work, &dirty, *state).map_err(|stop| match stop {
             Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
-            stop => self.told(conn, work, stop, Atomicity::Transaction),
+            stop => self.as_failure(conn, work, stop, Atomicity::Transaction),
         })?;
 
         let scope =
             Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };
         let has_begun = Cell::new(false);
-        let mut left = Left::at(begun);
+        let mut progress = LastProgress::at(begun);
         let head = state.head;
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
@@ -45,9 +45,9 @@ impl<B: Backend> Executor<'_, B> {
             let (applied, _) =
                 self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
                     has_begun.set(true);
-                    let next = left.now.reaching(reached);
-                    self.advance(conn, work, &[&left.now], |_| next.clone())?;
-                    left.moves_on(next);
+                    let next = progress.now.reaching(reached);
+                    self.advance(conn, work, &[&progress.now], |_| next.clone())?;
+                    progress.advance_to(next);
                     Ok(())
                 })?;
             if let Some(before) = before {
@@ -59,11 +59,11 @@ impl<B: Backend> Executor<'_, B> {
             Ok(applied)
         });
         let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
-        let outcome = outcome.map_err(|stop| self.told(conn, work, stop, atomicity));
+        let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
         let settled = match &outcome {
             // The record belongs to another run and is not changed.
             Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
-            _ => self.end(conn, work, &left, &outcome, state),
+            _ => self.end(conn, work, &progress, &outcome, state),
         };
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
@@ -71,12 +71,12 @@ impl<B: Backend> Executor<'_, B> {
                 Ok(())
             }
             (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {
-                Err(self.told(conn, work, Stop::Fault(fault), Atomicity::Transaction))
+                Err(self.as_failure(conn, work, Stop::Fault(fault), Atomicity::Transaction))
             }
             (Err(_), Err(Stop::Fault(fault))) if fault.is_taken_over => {
                 Err(Stop::Failed(work.failed(fault, Atomicity::NonTransactional)))
             }
-            (Ok(_), Err(stop)) => Err(self.told(conn, work, stop, Atomicity::NonTransactional)),
+            (Ok(_), Err(stop)) => Err(self.as_failure(conn, work, stop, Atomicity::NonTransactional)),
             // The failure is in the record if that could be written. If not, the record is dirty in any case.
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(stop), _) => Err(stop),
@@ -114,7 +114,7 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        left: &Left,
+        progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
     ) -> Result<(), Stop> {
@@ -122,7 +122,7 @@ impl<B: Backend> Executor<'_, B> {
             let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
             let finished = work.record(None, Some(applied.duration));
             let settled = state.toggled(&dirty, Direction::Down).toggled(&finished, Direction::Up);
-            for at in [&left.now, &left.before] {
+            for at in [&progress.now, &progress.before] {
                 match B::finish_if_unchanged(conn, self.table, at, &finished, settled.digest)? {
                     Some(true) => {
                         *state = settled;
@@ -133,7 +133,7 @@ impl<B: Backend> Executor<'_, B> {
                 }
             }
         }
-        B::transaction(conn, &self.record_scope(), |conn| self.settle(conn, work, left, outcome, state))
+        B::transaction(conn, &self.record_scope(), |conn| self.settle(conn, work, progress, outcome, state))
     }
 
     /// Whether a step runs only its script: no hooks and no code.
@@ -151,12 +151,12 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        left: &Left,
+        progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
     ) -> Result<(), Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
-        let places = [&left.now, &left.before];
+        let places = [&progress.now, &progress.before];
         let finished;
         let settled = match (outcome, work.step.direction) {
             (Ok(applied), Direction::Up) => {
@@ -167,7 +167,9 @@ impl<B: Backend> Executor<'_, B> {
             // The record as it was before.
             (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
             (Err(Stop::Failed(error)), _) => {
-                return Ok(self.advance(conn, work, &places, |at| noted::<B>(work, at.clone(), error))?);
+                return Ok(
+                    self.advance(conn, work, &places, |at| with_failure::<B>(work, at.clone(), error))?
+                );
             }
             (Err(_), _) => return Ok(()),
         };
@@ -197,24 +199,24 @@ impl<B: Backend> Executor<'_, B> {
 }
 
 /// The last progress that a run wrote to the record of its step.
-struct Left {
+struct LastProgress {
     now: Dirty,
     /// The progress before it, in case the transaction that wrote the last one was rolled back.
     before: Dirty,
 }
 
-impl Left {
+impl LastProgress {
     fn at(now: Dirty) -> Self {
         Self { before: now.clone(), now }
     }
 
-    fn moves_on(&mut self, next: Dirty) {
+    fn advance_to(&mut self, next: Dirty) {
         self.before = std::mem::replace(&mut self.now, next);
     }
 }
 
 /// The record of a failed step: it adds the reason. The progress is already recorded.
-fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
+fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
     let (statement, failure, is_partial) = match error.failure() {
         Failure::Step(StepFailure { fault, .. }) => {
             (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)

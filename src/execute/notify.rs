@@ -11,7 +11,7 @@ use crate::step::Atomicity;
 impl<B: Backend> Executor<'_, B> {
     /// # Errors
     /// The run was asked to stop before the next step.
-    pub(super) fn go_on(&self) -> Result<(), MigrationError> {
+    pub(super) fn check_stopped(&self) -> Result<(), MigrationError> {
         if self.is_stopped.is_some_and(|is_stopped| is_stopped()) {
             Err(Failure::Stopped(0).into())
         } else {
@@ -34,7 +34,7 @@ impl<B: Backend> Executor<'_, B> {
     }
 
     /// Converts a fault into the failure of a step and reports it to hooks and observers.
-    pub(super) fn told(
+    pub(super) fn as_failure(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,

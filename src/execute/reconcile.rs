@@ -14,7 +14,7 @@ impl<B: Backend> Executor<'_, B> {
     pub(super) fn reconcile(&self, conn: &mut B::Conn<'_>, state: &mut TableState<'_>) -> Result<(), Stop> {
         let is_first = matches!(state.comparison, Comparison::Whole { .. });
         let seen = self.lock.enter::<B>(conn, self.table, self.patience, is_first);
-        let seen = seen.map_err(|fault| self.kept_out(conn, fault))?;
+        let seen = seen.map_err(|fault| self.entry_error(conn, fault))?;
         let version = B::data_version(conn)?;
         let has_moved = version.is_none() || version != state.version;
         state.version = version;

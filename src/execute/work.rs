@@ -76,7 +76,7 @@ pub(super) struct Group<'w, 'p, 'r, B: Backend> {
 
 impl<B: Backend> Group<'_, '_, '_, B> {
     /// The reason why rows still reference missing rows at the end.
-    pub(super) fn why_not_mended(&self) -> String {
+    pub(super) fn why_still_broken(&self) -> String {
         let behind = match (self.mode, self.works.len()) {
             (TransactionMode::Batch, _) | (_, 0 | 1) => String::new(),
             (_, 2) => ", and the step behind it does not mend that".to_owned(),

@@ -76,7 +76,7 @@ impl Drop for Locked {
 }
 
 /// Returns the holder of a lock file, if the file is locked. It does not create the file.
-pub(super) fn look(path: &Path) -> Result<Option<String>> {
+pub(super) fn current_holder(path: &Path) -> Result<Option<String>> {
     let unusable = |cause| Failure::LockFile { path: path.to_owned(), cause };
     let file = match File::open(path) {
         Ok(file) => file,

@@ -33,14 +33,14 @@ pub(super) fn up(
     found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
     found.extend(places.iter().flat_map(|&place| unused(&graph.metas()[place])));
     let pending = || places.iter().map(|&place| &graph.metas()[place]);
-    if setting.speaks_of(ProblemKind::Irreversible) {
+    if setting.reports(ProblemKind::Irreversible) {
         found.extend(
             pending()
                 .filter(|meta| !meta.is_reversible)
                 .map(|meta| Problem::note(ProblemKind::Irreversible, &meta.id, "has nothing that undoes it")),
         );
     }
-    if setting.speaks_of(ProblemKind::Unconventional) {
+    if setting.reports(ProblemKind::Unconventional) {
         found.extend(pending().filter_map(unconventional));
     }
     found
@@ -72,7 +72,7 @@ pub(super) fn down(
     found.extend(unfinished(history, steps));
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
-    found.extend(steps.iter().filter_map(|step| gone_for_good(graph, step, setting)));
+    found.extend(steps.iter().filter_map(|step| not_reapplied(graph, step, setting)));
     found.extend(misfits(graph, steps, setting));
     found.extend(batch(&step_options(graph, steps, setting), setting));
     found
@@ -107,11 +107,11 @@ fn at(run_on: &str) -> String {
 
 /// The steps that began and did not finish, except those that continue in this plan because a person marked them to continue.
 pub(super) fn unfinished(history: &History, steps: &[Step]) -> Vec<Problem> {
-    let goes_on = |record: &Record| {
+    let continues = |record: &Record| {
         let resumes = |direction| record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(direction));
         steps.iter().any(|step| step.id == record.id && resumes(step.direction))
     };
-    history.records().iter().filter(|record| !goes_on(record)).filter_map(dirty).collect()
+    history.records().iter().filter(|record| !continues(record)).filter_map(dirty).collect()
 }
 
 fn dirty(record: &Record) -> Option<Problem> {
@@ -308,7 +308,7 @@ fn unused(meta: &Meta) -> impl Iterator<Item = Problem> {
 }
 
 /// A migration that would be undone but could not be applied again.
-fn gone_for_good(graph: &Graph, step: &Step, setting: Setting<'_>) -> Option<Problem> {
+fn not_reapplied(graph: &Graph, step: &Step, setting: Setting<'_>) -> Option<Problem> {
     let meta = graph.get(&step.id).filter(|_| step.direction == Direction::Up)?;
     setting.excludes(meta)?;
     Some(Problem::new(

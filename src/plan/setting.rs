@@ -43,7 +43,7 @@ pub(crate) struct Setting<'a> {
 
 impl Setting<'_> {
     /// Whether the policy reports a kind of finding about applying.
-    pub(super) fn speaks_of(&self, kind: ProblemKind) -> bool {
+    pub(super) fn reports(&self, kind: ProblemKind) -> bool {
         self.policy.verdict(kind, Direction::Up) > Verdict::Allow
     }
 

@@ -8,7 +8,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::step::{Atomicity, ForeignKeys, Step};
 
 /// A step: how it runs, and which rows would reference missing rows if it were committed.
-pub(super) struct Left<'a> {
+pub(super) struct Outcome<'a> {
     pub(super) step: &'a Step,
     pub(super) foreign_keys: ForeignKeys,
     /// Whether its effects are unknown, as those of code.
@@ -16,7 +16,7 @@ pub(super) struct Left<'a> {
     pub(super) orphans: Vec<Unparented>,
 }
 
-impl Left<'_> {
+impl Outcome<'_> {
     fn broken(&self) -> Broken {
         let rows = self.orphans.iter().map(|left| (left.child.clone(), left.parent.clone(), left.rows));
         Broken::rows(rows)
@@ -33,7 +33,7 @@ impl Left<'_> {
 }
 
 /// A finding for each step that is not committed separately.
-pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem> {
+pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Problem> {
     if mode == TransactionMode::Batch {
         let is_known = !steps.iter().any(|left| left.is_opaque);
         let last =
@@ -51,15 +51,15 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         }
         let behind = if first.may_join() { &steps[place..] } else { &[] };
         let joining = &behind[..behind.iter().take_while(|left| left.may_join()).count()];
-        let Some(mends) = joining.iter().position(|left| left.orphans.is_empty()) else {
+        let Some(repaired_at) = joining.iter().position(|left| left.orphans.is_empty()) else {
             if has_code && joining.len() == behind.len() {
                 break;
             }
             found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
             break;
         };
-        let last = &joining[mends].step.id;
-        let with = match mends {
+        let last = &joining[repaired_at].step.id;
+        let with = match repaired_at {
             0 => format!("`{last}`"),
             between => format!("the {} steps behind it", between + 1),
         };
@@ -67,13 +67,13 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         let finding =
             format!("will be one transaction with {with}, since in between {why} until `{last}` is done");
         found.push(Problem::note(ProblemKind::Together, &first.step.id, finding));
-        place += mends + 1;
+        place += repaired_at + 1;
     }
     found
 }
 
-fn fails(left: &Left<'_>, why_not_mended: &str) -> Problem {
-    let fault = left.broken().fault(why_not_mended, left.step.atomicity);
+fn fails(left: &Outcome<'_>, why_still_broken: &str) -> Problem {
+    let fault = left.broken().fault(why_still_broken, left.step.atomicity);
     let remedy = fault.advice();
     let finding = format!("will fail here: {fault}");
     Problem { remedy, ..Problem::note(ProblemKind::Fails, &left.step.id, finding) }

@@ -17,7 +17,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Errors
     /// As [`run`](Self::run); [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database has changed, or if the plan was made
     /// with other migrations.
-    #[allow(clippy::needless_pass_by_value, reason = "a plan is carried out once")]
+    #[allow(clippy::needless_pass_by_value, reason = "a plan is applied only once")]
     pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
@@ -33,11 +33,11 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(self.report(&plan));
         }
         self.refuse_foreign_log(conn, &plan)?;
-        let consent = self.ask(&plan)?;
+        let consent = self.confirmed(&plan)?;
         self.locked(conn, |conn, holding| {
             let (tracking, history) = self.read_table(conn)?;
             let fresh = self.same(conn, &history, &plan)?;
-            if consent == Consent::NotNeeded && self.is_concern(&fresh) {
+            if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
                 return Err(Failure::Stale(0).into());
             }
             let mut report = self.report(&fresh);

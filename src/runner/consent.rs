@@ -8,17 +8,17 @@ use crate::plan::Plan;
 
 impl<B: Backend> MigrationRunner<B> {
     /// Whether a plan needs confirmation.
-    pub(super) fn is_concern(&self, plan: &Plan) -> bool {
+    pub(super) fn needs_confirmation(&self, plan: &Plan) -> bool {
         self.protected_environment().is_some()
-            && plan.steps().iter().any(|step| step.reason_to_ask().is_some())
+            && plan.steps().iter().any(|step| step.confirmation_reason().is_some())
     }
 
     /// Calls the `confirm` function if the plan needs it.
     ///
     /// # Errors
     /// The plan needs confirmation, and there is none.
-    pub(super) fn ask(&self, plan: &Plan) -> Result<Consent<'_>> {
-        let environment = self.protected_environment().filter(|_| self.is_concern(plan));
+    pub(super) fn confirmed(&self, plan: &Plan) -> Result<Consent<'_>> {
+        let environment = self.protected_environment().filter(|_| self.needs_confirmation(plan));
         let consent = match (environment, &self.confirm) {
             (None, _) => Consent::NotNeeded,
             (Some(environment), None) => Consent::Missing { environment },

@@ -56,10 +56,10 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Plan> {
         let plan = plan(self.set.graph(), history, goal.target, self.setting())?;
         let plan = self.explained(plan, history);
-        let is_concern =
+        let needs_confirmation =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
         match self.forecaster.or(goal.forecaster) {
-            Some(forecaster) if is_concern && !plan.steps().is_empty() => {
+            Some(forecaster) if needs_confirmation && !plan.steps().is_empty() => {
                 forecaster(self, conn, plan, history)
             }
             _ => Ok(plan),

@@ -73,7 +73,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(report);
         }
         self.refuse_foreign_log(conn, &plan)?;
-        let mut asked = if is_dirty { None } else { Some((plan.clone(), self.ask(&plan)?)) };
+        let mut asked = if is_dirty { None } else { Some((plan.clone(), self.confirmed(&plan)?)) };
         let mut report = Report::default();
         let first = plan.steps().first().map(|step| step.id.clone());
         // What the steps destroy may have changed by the time the lock is held, so such a plan is made again.
@@ -93,7 +93,7 @@ impl<B: Backend> MigrationRunner<B> {
             // A person takes minutes to answer, and no other run should wait that long.
             let answered = state.and_then(|state| match state {
                 RunState::Finished => Ok(None),
-                RunState::NeedsConsent(plan) => self.ask(&plan).map(|consent| Some((plan, consent))),
+                RunState::NeedsConsent(plan) => self.confirmed(&plan).map(|consent| Some((plan, consent))),
             });
             asked = match answered {
                 Ok(None) => return Ok(report),
@@ -133,17 +133,19 @@ impl<B: Backend> MigrationRunner<B> {
                 let plan = self.checked_plan(conn, &history, goal)?;
                 Planned { tracking, history, plan }
             };
-            if self.lock.is_per_transaction() && self.waits_for_step(&planned.history, began, &mut pause) {
+            if self.lock.is_per_transaction() && self.wait_for_step(&planned.history, began, &mut pause) {
                 continue;
             }
             planned.plan.refuse_if(|_| true)?;
             let consent = match asked {
                 Some((asked, consent @ Consent::Given)) if asked.is_same(&planned.plan) => *consent,
-                _ if self.is_concern(&planned.plan) => return Ok(RunState::NeedsConsent(planned.plan)),
+                _ if self.needs_confirmation(&planned.plan) => {
+                    return Ok(RunState::NeedsConsent(planned.plan));
+                }
                 _ => Consent::NotNeeded,
             };
             let started = report.applied.len();
-            let again = |report: &Report| goal.target.is_a_place() || report.applied.len() == started;
+            let again = |report: &Report| goal.target.is_fixed() || report.applied.len() == started;
             let digest = planned.history.digest();
             report.already = if started == 0 { planned.plan.already() } else { report.already };
             self.warn(&planned.plan, report);
@@ -178,17 +180,23 @@ impl<B: Backend> MigrationRunner<B> {
     /// Waits briefly if another run may be executing a step, and returns whether it did. If only a row is locked, the record of
     /// such a step is all that keeps other runs away from it, so whether that run is still active is known only when the lock
     /// timeout has passed.
-    fn waits_for_step(&self, history: &History, began: Instant, pause: &mut Duration) -> bool {
+    fn wait_for_step(&self, history: &History, began: Instant, pause: &mut Duration) -> bool {
         let is_running = |record: &&Record| {
             record.dirty.as_ref().is_some_and(|dirty| dirty.failure.is_none() && !dirty.is_to_resume)
         };
         let Some(record) = history.records().iter().find(is_running) else { return false };
         let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
-        self.waits(&format!("of `{}`", self.table), &holder, began, pause)
+        self.wait_briefly(&format!("of `{}`", self.table), &holder, began, pause)
     }
 
     /// Waits briefly for the holder, and returns whether there was time left.
-    pub(super) fn waits(&self, lock: &str, holder: &str, began: Instant, pause: &mut Duration) -> bool {
+    pub(super) fn wait_briefly(
+        &self,
+        lock: &str,
+        holder: &str,
+        began: Instant,
+        pause: &mut Duration,
+    ) -> bool {
         if began.elapsed() >= self.lock_timeout {
             return false;
         }

@@ -10,7 +10,7 @@ use crate::history::History;
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, Signature};
 use crate::progress::StatementOutcome;
-use crate::recovery::{Amendment, Contents, Known, Recovery, decide};
+use crate::recovery::{Amendment, Contents, Facts, Recovery, decide};
 
 impl<B: Backend> MigrationRunner<B> {
     /// Corrects the tracking table in one transaction, and returns the lines that this adds to the log. No script is run.
@@ -71,7 +71,7 @@ impl<B: Backend> MigrationRunner<B> {
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         let is_blank = is_blank.map_err(self.reading())?;
         let record_of = |place: usize| self.set.bodies()[place].record(&self.set.graph().metas()[place]);
-        let known = Known {
+        let known = Facts {
             graph: self.set.graph(),
             // As it will be written.
             history: &self.completed(history),
@@ -120,7 +120,7 @@ impl<B: Backend> MigrationRunner<B> {
             let outcome = outcome.map_err(self.reading())?;
             match &outcome {
                 StatementOutcome::Running(session)
-                    if self.waits(&format!("of migration `{id}`"), session, began, &mut pause) => {}
+                    if self.wait_briefly(&format!("of migration `{id}`"), session, began, &mut pause) => {}
                 _ => return Ok(Some(outcome)),
             }
         }

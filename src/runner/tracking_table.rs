@@ -86,13 +86,13 @@ impl<B: Backend> MigrationRunner<B> {
                 (Some(was), Action::Sql(text)) if was.recognises(text) => record.checksum = ours,
                 _ => {}
             }
-            self.reconsider(record, place);
+            self.check_resumable(record, place);
         }
         history
     }
 
     /// A step that is marked to continue does so with the current script, if that begins with the part that is done.
-    fn reconsider(&self, record: &mut Record, place: usize) {
+    fn check_resumable(&self, record: &mut Record, place: usize) {
         let Some(dirty) = record.dirty.as_ref().filter(|dirty| dirty.is_to_resume) else { return };
         let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
         let now = self.set.bodies()[place].action(direction).and_then(Action::text);

@@ -37,8 +37,8 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
-        let outspoken = self.policy.outspoken();
-        let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&outspoken))?;
+        let policy = self.policy.reporting_allowed();
+        let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&policy))?;
         let plan = self.explained(plan, &history);
         let forecasts = self.forecasts(conn, &plan, &history)?;
         let mut found: Vec<Problem> = Vec::new();
@@ -50,7 +50,7 @@ impl<B: Backend> MigrationRunner<B> {
         // A failure is a separate finding.
         let forecasts =
             forecasts.into_iter().map(|forecast| Forecast { failure: None, ..forecast }).collect();
-        let plan = self.with_forecasts(plan, forecasts, &outspoken);
+        let plan = self.with_forecasts(plan, forecasts, &policy);
         found.extend(plan.problems().iter().cloned());
         found.extend(failing);
         found.extend(self.examined()?);
@@ -119,9 +119,9 @@ impl<B: Backend> MigrationRunner<B> {
     /// The findings about the set alone.
     fn examined(&self) -> Result<Vec<Problem>> {
         let mut found = lints(self.set.graph().metas());
-        found.extend(self.misfits_going_back());
-        let outspoken = self.policy.outspoken();
-        let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&outspoken) };
+        found.extend(self.down_misfits());
+        let policy = self.policy.reporting_allowed();
+        let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&policy) };
         let plan = plan(self.set.graph(), &History::default(), &Target::Latest, setting)?;
         found.extend(plan.problems().iter().cloned());
         if let Some(error) = self.replayed(plan) {
@@ -131,7 +131,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// The down scripts that do not fit into their transactions. A plan reports those of the up scripts.
-    fn misfits_going_back(&self) -> Vec<Problem> {
+    fn down_misfits(&self) -> Vec<Problem> {
         let setting = self.setting();
         let runs_here = |place: &usize| setting.excludes(&self.set.graph().metas()[*place]).is_none();
         let places = (0..self.set.graph().metas().len()).filter(runs_here);

@@ -1,24 +1,24 @@
-//! [`Approved`]: a plan that may be carried out; and what keeps others from it.
+//! [`Approved`]: a plan that may be carried out, and the checks that refuse others.
 
 use crate::error::{Failure, Result};
 use crate::plan::Plan;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::remedy::Remedy;
 
-/// A plan that nothing forbids. It is all that the executor takes, so the check cannot be forgotten.
+/// A plan that nothing forbids. The executor accepts only this type, so the check cannot be forgotten.
 #[derive(Debug)]
 pub(crate) struct Approved(Plan);
 
-/// What keeps a plan from being carried out unseen.
+/// Whether a plan that destroys something was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent<'a> {
-    /// The environment is nobody's concern.
+    /// The environment is not protected, or the plan needs no confirmation.
     NotNeeded,
-    /// This environment is protected, and nobody has been asked yet.
+    /// This environment is protected, and the plan is not confirmed yet.
     Missing {
         environment: &'a str,
     },
-    /// Somebody was asked about this environment.
+    /// The plan was confirmed.
     Given,
     Withheld {
         environment: &'a str,
@@ -26,26 +26,26 @@ pub(crate) enum Consent<'a> {
 }
 
 impl Plan {
-    /// Lets the plan pass if no finding forbids it.
+    /// Approves the plan if no finding forbids it.
     ///
     /// # Errors
-    /// All findings that do.
+    /// All findings that forbid it.
     pub(crate) fn approve(self, consent: Consent<'_>) -> Result<Approved> {
         self.refuse_if(|_| true)?;
         self.refuse_unconfirmed(consent)?;
         Ok(Approved(self))
     }
 
-    /// Refuses the plan if it needs a yes that nobody gave.
+    /// Refuses the plan if it needs a confirmation that it does not have.
     ///
     /// # Errors
-    /// The steps that need it.
+    /// The steps that need the confirmation.
     pub(crate) fn refuse_unconfirmed(&self, consent: Consent<'_>) -> Result<()> {
         let unconfirmed = self.unconfirmed(consent);
         if unconfirmed.is_empty() { Ok(()) } else { Err(Failure::Refused(unconfirmed, 0).into()) }
     }
 
-    /// Refuses the plan if one of the findings that forbid it is like this.
+    /// Refuses the plan if a finding that forbids it is of such a kind.
     ///
     /// # Errors
     /// All findings that forbid it.
@@ -58,7 +58,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The steps that need a yes which nobody gave.
+    /// The steps that need a confirmation and do not have it.
     fn unconfirmed(&self, consent: Consent<'_>) -> Vec<Problem> {
         let (environment, what, remedy) = match consent {
             Consent::NotNeeded | Consent::Given => return Vec::new(),
@@ -70,7 +70,7 @@ impl Plan {
             }
         };
         let problem = |step: &crate::step::Step| {
-            let reason = step.reason_to_ask()?;
+            let reason = step.confirmation_reason()?;
             let finding = format!("{reason}, `{environment}` is protected and {what}");
             Some(Problem::new(ProblemKind::Unconfirmed, &step.id, finding, remedy.clone()))
         };

@@ -1,4 +1,4 @@
-//! [`MigrationError`]: a sentence for a person, and a kind for a program.
+//! [`MigrationError`]: a sentence for people, and a kind for programs.
 
 use std::fmt;
 
@@ -22,11 +22,11 @@ pub(crate) use step::{Remains, StepFailure};
 /// A result of this crate.
 pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
 
-/// Why something could not be done.
+/// Why an operation failed.
 ///
-/// Its Display is one line: what is wrong, where, and what to do next; the alternate form `{:#}` adds the line of the
-/// script with a caret under the place. The text of the database's own error is part of the sentence, so
-/// [`source`](std::error::Error::source) does not give it again; [`cause`](Self::cause) does, for downcasting.
+/// Its Display is one line: what is wrong, where, and what to do next. The alternate form `{:#}` adds the line of the script with a
+/// caret under the position. The sentence contains the text of the database's own error, so [`source`](std::error::Error::source)
+/// does not return that error again; [`cause`](Self::cause) returns it for downcasting.
 ///
 /// # The failing line of a script
 ///
@@ -54,25 +54,25 @@ struct Inner {
     report: Report,
 }
 
-/// What kind of error it is.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A folder or a file of migrations is missing, unreadable or malformed.
     Source,
-    /// The server of a remote folder cannot be reached, or cannot answer for now. It may pass; nothing was done.
+    /// The server of a remote folder cannot be reached or cannot answer at the moment. A retry may succeed; nothing was done.
     Unreachable,
-    /// The migrations do not make a set: duplicate ids, missing dependencies, cycles.
+    /// The migrations are not a valid set: duplicate ids, missing dependencies, cycles.
     Set,
-    /// The name given for the tracking table cannot be one.
+    /// The name of the tracking table is invalid.
     TableName,
     /// An id that the set does not have.
     UnknownMigration,
     /// The plan has problems; [`problems`](MigrationError::problems) lists them all. Nothing was done.
     Refused,
-    /// A recovery makes no sense here. Nothing was done.
+    /// A recovery does not apply here. Nothing was done.
     Recovery,
-    /// The history of another tool cannot be taken over as it is. Nothing was done.
+    /// The history of another tool cannot be adopted as it is. Nothing was done.
     Adoption,
     /// The plan was made for another state of the database. Nothing was done.
     Stale,
@@ -82,17 +82,17 @@ pub enum ErrorKind {
     Step,
     /// A hook failed or vetoed.
     Hook,
-    /// The run was told to end before its next step.
+    /// The run was asked to stop before its next step.
     Stopped,
-    /// Another run holds the lock, and the time to wait for it is over.
+    /// Another run holds the lock, and the lock timeout has passed.
     LockTimeout,
-    /// The lock file, or the lock that was chosen, cannot be used.
+    /// The lock file, or the selected kind of lock, cannot be used.
     LockFile,
-    /// The database could not be read, or the tracking table not be written, or a statement for the session failed.
+    /// The database could not be read, the tracking table could not be written, or a session statement failed.
     Database,
 }
 
-/// Refuses a script that the database would read to its first NUL only.
+/// Refuses a script with a NUL byte, which the database would read only up to that byte.
 pub(crate) fn refuse_nul(origin: &impl fmt::Display, is_inline: bool, text: &str) -> Result<()> {
     let Some(nul) = text.find('\0') else { return Ok(()) };
     let at = Location { line: None, is_inline, ..Location::in_text(&origin.to_string(), text, nul) };
@@ -100,7 +100,7 @@ pub(crate) fn refuse_nul(origin: &impl fmt::Display, is_inline: bool, text: &str
     Err(Failure::Malformed { at, what, remedy: "remove it".into() }.into())
 }
 
-/// The finding about an id with two definitions.
+/// The finding about an id that is defined twice.
 pub(crate) fn defined_twice(
     id: &MigrationId,
     first: impl fmt::Display,
@@ -111,7 +111,7 @@ pub(crate) fn defined_twice(
 }
 
 impl MigrationError {
-    /// What kind of error it is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match &self.0.failure {
             Failure::MissingRoot(_)
@@ -141,7 +141,7 @@ impl MigrationError {
         }
     }
 
-    /// The migration it is about, if it is about one.
+    /// The migration that the error is about, if it is about one.
     pub fn migration(&self) -> Option<&MigrationId> {
         match &self.0.failure {
             Failure::Step(step) => Some(&step.migration),
@@ -155,7 +155,7 @@ impl MigrationError {
         }
     }
 
-    /// The file, line and column it is about.
+    /// The file, line and column that the error is about.
     pub fn location(&self) -> Option<&Location> {
         match &self.0.failure {
             Failure::Step(step) => Some(&step.at),
@@ -170,24 +170,24 @@ impl MigrationError {
         }
     }
 
-    /// What happened, without the place, the reason and what to do: "migration `1_a` failed". Of several errors or findings it is
-    /// how many; [`errors`](Self::errors), [`problems`](Self::problems) and `objections` have each.
+    /// What happened, without the location, the reason and the remedy: "migration `1_a` failed". For several errors or findings it
+    /// is their number; [`errors`](Self::errors), [`problems`](Self::problems) and `objections` return each.
     pub fn what(&self) -> String {
         self.0.failure.sentence().what
     }
 
-    /// Why it happened, if that is known and no part of [`what`](Self::what): what the database said, or what is wrong at the
+    /// Why it happened, if that is known and not part of [`what`](Self::what): the error of the database, or what is wrong at the
     /// [`location`](Self::location).
     pub fn reason(&self) -> Option<String> {
         self.0.failure.sentence().reason
     }
 
-    /// What is left of it, if there is anything to be said of that: "nothing of it was kept".
+    /// What remains of the failed operation, if that is known: "nothing of it was kept".
     pub fn outcome(&self) -> Option<String> {
         self.0.failure.sentence().outcome
     }
 
-    /// What to do about it. Of several errors or findings each has its own.
+    /// What to do about it. If there are several errors or findings, each has its own remedy.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -208,7 +208,7 @@ impl MigrationError {
         self.0.failure.sentence().remedy
     }
 
-    /// The sentence, with what to do in the words of somebody: the `Display` of this error has those for a programmer.
+    /// The sentence, with the remedy in your words. The `Display` of this error words it for a programmer.
     ///
     /// ```
     /// use switchy_schema::{Migration, MigrationRunner, Remedy};
@@ -232,7 +232,7 @@ impl MigrationError {
         Worded(self, wording)
     }
 
-    /// The errors, if it is several: of the files of a source, which are all read.
+    /// The individual errors, if there are several: all files of a source are read, and each can fail.
     pub fn errors(&self) -> &[Self] {
         match &self.0.failure {
             Failure::Several(errors) => errors,
@@ -240,12 +240,12 @@ impl MigrationError {
         }
     }
 
-    /// The sentence without what to do.
+    /// The sentence without the remedy.
     pub(crate) fn finding(&self) -> String {
         self.0.failure.sentence().to_string()
     }
 
-    /// The statement that failed, whole.
+    /// The complete statement that failed.
     pub fn statement(&self) -> Option<&str> {
         match &self.0.failure {
             Failure::Step(step) => step.fault.statement.as_ref().map(|(_, text)| &**text),
@@ -253,7 +253,7 @@ impl MigrationError {
         }
     }
 
-    /// Everything that was wrong with the set, or with the plan if it was refused.
+    /// All problems of the set, or of the plan if it was refused.
     pub fn problems(&self) -> &[Problem] {
         match &self.0.failure {
             Failure::Set(problems) | Failure::Refused(problems, _) => problems,
@@ -261,7 +261,7 @@ impl MigrationError {
         }
     }
 
-    /// What was done and committed before the error.
+    /// The steps that were carried out and committed before the error.
     pub fn report(&self) -> &Report {
         &self.0.report
     }
@@ -271,7 +271,7 @@ impl MigrationError {
         self.problems().iter().any(|problem| problem.kind == ProblemKind::DatabaseAhead)
     }
 
-    /// What kind of fault the database had, if it was the database.
+    /// The kind of the database's fault, if the database failed.
     pub fn fault(&self) -> Option<FaultKind> {
         match &self.0.failure {
             Failure::Step(StepFailure { fault, .. })
@@ -281,7 +281,7 @@ impl MigrationError {
         }
     }
 
-    /// The error of the driver, the hook, the migration's own code or the file system, for downcasting.
+    /// The error of the driver, the hook, the migration's code or the file system, for downcasting.
     ///
     /// ```
     /// # use switchy_schema::{Migration, MigrationRunner};
@@ -304,7 +304,7 @@ impl MigrationError {
         }
     }
 
-    /// One error of several, of which there must be one.
+    /// Combines errors into one; there must be at least one.
     #[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
     pub(crate) fn of_all(mut errors: Vec<Self>) -> Self {
         match errors.len() {
@@ -322,7 +322,7 @@ impl MigrationError {
         &self.0.failure
     }
 
-    /// Says that what ran for the step ended its transaction.
+    /// Records that the code of the step ended its transaction.
     pub(crate) fn has_lost_transaction(mut self) -> Self {
         if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
             &mut self.0.failure
@@ -332,7 +332,7 @@ impl MigrationError {
         self
     }
 
-    /// Says that the record of the step could not be set back.
+    /// Records that the record of the step could not be restored.
     pub(crate) fn stays_dirty(mut self) -> Self {
         if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
             &mut self.0.failure
@@ -342,7 +342,7 @@ impl MigrationError {
         self
     }
 
-    /// Says that steps before it, which were one transaction with it, were undone too.
+    /// Records that the previous steps in the same transaction were undone too.
     pub(crate) fn undoing(mut self, before: Vec<MigrationId>) -> Self {
         if let Failure::Step(step) = &mut self.0.failure {
             step.undone_before = before;
@@ -350,12 +350,12 @@ impl MigrationError {
         self
     }
 
-    /// Whether the record of the step is another run's by now.
+    /// Whether the record of the step now belongs to another run.
     pub(crate) fn is_taken_over(&self) -> bool {
         matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.is_taken_over)
     }
 
-    /// Whether nothing is left of the step that failed.
+    /// Whether nothing remains of the failed step.
     pub(crate) fn is_undone(&self) -> bool {
         match &self.0.failure {
             Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } => {
@@ -365,7 +365,7 @@ impl MigrationError {
         }
     }
 
-    /// The error with what was done before it, in front of what it already carries.
+    /// The error with the steps that were done before it, ahead of those it already has.
     pub(crate) fn after(mut self, mut report: Report) -> Self {
         report.applied.append(&mut self.0.report.applied);
         match &mut self.0.failure {
@@ -392,7 +392,7 @@ impl From<InvalidTableName> for MigrationError {
     }
 }
 
-/// As `{:#}`: it is what `main` and `unwrap` print.
+/// The same as `{:#}`, because `main` and `unwrap` print this form.
 impl fmt::Debug for MigrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:#}")
@@ -407,7 +407,7 @@ impl fmt::Display for MigrationError {
         {
             let number = position.line.to_string();
             let margin = " ".repeat(number.len());
-            // Tabs stay tabs, so that the caret stands under its character.
+            // Tabs are kept, so that the caret is under its character.
             let indent: String =
                 line.chars().take(position.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
             write!(f, "\n{margin}--> {at}\n{margin} |\n{number} | {line}\n{margin} | {indent}^")?;

@@ -1,4 +1,4 @@
-//! [`Event`]: what an observer is told while a run goes on.
+//! [`Event`]: what a run reports to an observer.
 
 use std::time::Duration;
 
@@ -6,46 +6,46 @@ use crate::error::MigrationError;
 use crate::problem::Problem;
 use crate::step::Step;
 
-/// What an observer is told while a run goes on: see [`MigrationRunner::observe`](crate::MigrationRunner::observe).
+/// What a run reports to an observer: see [`MigrationRunner::observe`](crate::MigrationRunner::observe).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Another run holds the lock. Told again at every look.
+    /// Another run holds the lock. Reported at each attempt to take it.
     Waiting {
-        /// The lock: a file, or one of the database's own.
+        /// The lock: a file, or the database's own lock.
         lock: &'a str,
-        /// Who holds it, as far as the file says; empty if it does not.
+        /// The holder of the lock, if the lock file or the database reports it; else empty.
         holder: &'a str,
     },
-    /// The plan has a finding that the policy reports and does not refuse.
+    /// A finding about the plan that the policy reports without refusing the plan.
     Warning {
-        /// What was found.
+        /// The finding.
         problem: &'a Problem,
     },
     /// A step begins.
     Started {
-        /// Which step.
+        /// The step.
         step: &'a Step,
-        /// Its number, from 1.
+        /// The number of the step, from 1.
         number: usize,
-        /// How many there are.
+        /// The number of steps.
         of: usize,
     },
     /// A step is done. In a batch it is committed later, with all the others.
     Finished {
-        /// Which step.
+        /// The step.
         step: &'a Step,
-        /// How long its script took.
+        /// The run time of its script.
         duration: Duration,
     },
     /// A step failed.
     Failed {
-        /// Which step.
+        /// The step.
         step: &'a Step,
-        /// Why.
+        /// The error.
         error: &'a MigrationError,
     },
 }
 
-/// Somebody who is told.
+/// A function that receives the events of a run.
 pub(crate) type Observer = Box<dyn Fn(&Event<'_>) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! Carries out an approved plan: one transaction a step, or a step outside a transaction where there can be none.
+//! Carries out an approved plan: one transaction per step, and steps outside a transaction for scripts that cannot run in one.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -33,40 +33,41 @@ mod stop;
 mod table_state;
 mod work;
 
-/// What a plan is carried out with.
+/// Everything that is needed to carry out a plan.
 pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) table: &'r TableName,
     pub(crate) log: TableName,
-    /// The program, for the log.
+    /// The name of the program, for the log.
     pub(crate) program: Option<&'r str>,
     pub(crate) hooks: &'r Hooks<B>,
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
     /// The lock that the run holds.
     pub(crate) lock: &'r Lock,
-    /// Whether no other step is to begin.
+    /// Returns whether no further step should begin.
     pub(crate) is_stopped: Option<&'r Stopped>,
-    /// Finds what a step runs.
+    /// Finds the migration of a step.
     pub(crate) find: Find<'r, B>,
-    /// Whether all records are compared around each step, once that is known.
+    /// Whether all records are compared around each step; `None` until that is determined.
     pub(crate) is_watched: Cell<Option<bool>>,
-    /// What is known of the session between scripts, if the run has one for itself.
+    /// The state of the session between scripts, if the whole run uses one session.
     pub(crate) session: Option<Session>,
-    /// Called as a step begins, for those who wait.
+    /// Called when a step begins, to inform waiting runs.
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
 }
 
-/// Says whether a run is to end before its next step.
+/// Returns whether a run should end before its next step.
 pub(crate) type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 
-/// A migration of the set.
+/// A migration: its metadata and its body.
 pub(crate) type Found<'r, B> = (&'r Meta, &'r Body<B>);
 
-/// How the migration of a step is found.
+/// Finds the migration of a step.
 pub(crate) type Find<'r, B> = Box<dyn Fn(&Step) -> Option<Found<'r, B>> + 'r>;
 
 impl<'r, B: Backend> Executor<'r, B> {
-    /// Carries out a plan that was made for this ledger. What was committed stands in the report, also if it stopped.
+    /// Carries out a plan that was made for this state of the tracking table. Whatever was committed is in the report, even after
+    /// an error.
     pub(crate) fn execute(
         &self,
         conn: &mut B::Conn<'_>,
@@ -81,7 +82,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         let mode = plan.mode();
         let mut left = &*works;
         while let Some(work) = left.first() {
-            self.go_on()?;
+            self.check_stopped()?;
             let done = match (mode, work.step.atomicity) {
                 (TransactionMode::PerMigration, Atomicity::NonTransactional) => {
                     self.non_transactional(conn, work, &mut state, report)?;
@@ -106,7 +107,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         Ok(())
     }
 
-    /// Brings a table of an older form up to date though nothing is pending.
+    /// Upgrades a table of an older form although nothing is pending.
     pub(crate) fn upgrade(
         &self,
         conn: &mut B::Conn<'_>,
@@ -126,7 +127,7 @@ impl<'r, B: Backend> Executor<'r, B> {
             let unknown = || MigrationError::from(Failure::ForeignPlan(step.id.clone()));
             let (meta, body) = (self.find)(step).ok_or_else(unknown)?;
             let action = body.action(step.direction).ok_or_else(unknown)?;
-            // To be applied is what has no record, or one of a beginning.
+            // A migration to apply has no record, or the record of an unfinished step.
             let is_there = |record: &&Record| {
                 step.direction == Direction::Down
                     || record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up))
@@ -154,16 +155,16 @@ impl<'r, B: Backend> Executor<'r, B> {
         Scope::new(ForeignKeys::Unchecked, self.patience)
     }
 
-    /// Whether the transaction was taken back because another program's went first, as between the nodes of a cluster, where the row
-    /// that is locked here is not locked there. Then it can be tried again.
+    /// Whether the transaction was rolled back because another program's committed first, as between the nodes of a cluster, where
+    /// a row that is locked on one node is not locked on the others. The transaction can then be retried.
     fn has_lost_to_other(&self, conn: &mut B::Conn<'_>, fault: &Fault) -> bool {
         self.lock.is_per_transaction()
             && fault.kind() == FaultKind::Busy
             && !B::in_transaction(conn).unwrap_or(true)
     }
 
-    /// Why a transaction could not be entered.
-    fn kept_out(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
+    /// The error of a transaction that could not lock the tracking table.
+    fn entry_error(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
         if self.has_lost_to_other(conn, &fault) {
             return Stop::Moved;
         }

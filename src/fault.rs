@@ -1,4 +1,4 @@
-//! [`Fault`]: what a database said, before it is known what it means for a migration.
+//! [`Fault`]: an error of the database, before its meaning for a migration is known.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,12 +8,11 @@ use crate::remedy::Remedy;
 /// Any error of a driver, a hook or a migration written in code.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// What a [`Backend`](crate::Backend) returns when its database refuses.
+/// The error that a [`Backend`](crate::Backend) returns when its database fails.
 ///
-/// Any driver's error becomes one with [`Fault::of`]; a backend that knows more says it with [`Fault::new`] and the
-/// methods.
+/// [`Fault::of`] converts any driver's error. A backend that knows more details passes them to [`Fault::new`] and the methods.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a question that is answered by yes or no")]
+#[allow(clippy::struct_excessive_bools, reason = "the flags are independent")]
 pub struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) message: Cow<'static, str>,
@@ -23,34 +22,34 @@ pub struct Fault {
     pub(crate) cause: Option<BoxError>,
     pub(crate) has_lost_transaction: bool,
     pub(crate) is_partial: bool,
-    /// Whether it is about a commit whose end nobody saw.
+    /// Whether it is about a commit with an unknown outcome.
     pub(crate) is_in_doubt: bool,
-    /// Whether the record of the step is another run's by now.
+    /// Whether the record of the step now belongs to another run.
     pub(crate) is_taken_over: bool,
 }
 
-/// What the engine must tell apart.
+/// The kinds of faults that the engine distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// Another connection holds what is needed; trying again may help.
+    /// Another connection holds a lock that is needed; a retry may help.
     Busy,
-    /// The database cannot be written.
+    /// The database is read-only.
     ReadOnly,
-    /// The disk, or the database's own limit, is full.
+    /// The disk is full, or the database has reached its own size limit.
     Full,
-    /// It is not a database, or a damaged one.
+    /// The file is not a database, or is damaged.
     NotADatabase,
-    /// Somebody interrupted the statement.
+    /// The statement was interrupted.
     Interrupted,
-    /// A table of the tracking table's name exists and is something else.
+    /// A table with the name of the tracking table exists and is not one.
     ForeignTable,
     /// Anything else.
     Other,
 }
 
 impl Fault {
-    /// A fault in words: one line, lower case, no full stop.
+    /// Creates a fault from a message: one line, lower case, no full stop.
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
         Self {
@@ -67,55 +66,55 @@ impl Fault {
         }
     }
 
-    /// The fault an error is, when nothing more is known of it.
+    /// Creates a fault from an error without further details.
     pub fn of(error: impl Into<BoxError>) -> Self {
         let error = error.into();
         Self::new(FaultKind::Other, error.to_string()).caused_by(error)
     }
 
-    /// What a person should do about it, instead of what follows from the kind. A text is a [`Remedy`] too.
+    /// Sets what a person should do about it, instead of the default of its kind. A text is a [`Remedy`] too.
     pub fn remedy(mut self, remedy: impl Into<Remedy>) -> Self {
         self.remedy = Some(Box::new(remedy.into()));
         self
     }
 
-    /// Where in the script, as a byte offset.
+    /// Sets the position in the script, as a byte offset.
     pub fn at(mut self, offset: usize) -> Self {
         self.offset = Some(offset);
         self
     }
 
-    /// Which statement of the script, from 1, and its text.
+    /// Sets the number of the failed statement in the script, from 1, and its text.
     pub fn in_statement(mut self, number: u32, text: impl Into<String>) -> Self {
         self.statement = Some((number, text.into()));
         self
     }
 
-    /// The driver's own error, to be found by [`MigrationError::cause`](crate::MigrationError::cause).
+    /// Sets the driver's own error, which [`MigrationError::cause`](crate::MigrationError::cause) returns.
     pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// Says that the engine's transaction was ended by what ran in it, so that this may have been committed.
+    /// Records that the code in the engine's transaction ended it, so that its changes may have been committed.
     pub fn lost_transaction(mut self) -> Self {
         self.has_lost_transaction = true;
         self
     }
 
-    /// Says that the failing statement left some of its work behind, though it failed (on SQLite: `OR FAIL`).
+    /// Records that the failing statement left some of its work behind, although it failed (on SQLite: `OR FAIL`).
     pub fn partial(mut self) -> Self {
         self.is_partial = true;
         self
     }
 
-    /// Says that the connection was lost while the transaction was committed.
+    /// Records that the connection was lost during the commit.
     pub(crate) fn in_doubt(mut self) -> Self {
         self.is_in_doubt = true;
         self
     }
 
-    /// The fault of a run whose step somebody else took over.
+    /// The fault of a run whose step another run or person took over.
     pub(crate) fn taken_over() -> Self {
         let what =
             "its record is not as this run left it: somebody had it go on elsewhere, or changed the record";
@@ -123,23 +122,23 @@ impl Fault {
         Self { is_taken_over: true, ..fault }
     }
 
-    /// The fault of a transaction of several steps, when it is not known which of them is to blame.
+    /// The fault of a transaction of several steps, if it is unknown which of them caused it.
     pub(crate) fn of_all(mut self, steps: usize) -> Self {
         self.message = format!("after all {steps} steps of the batch: {}", self.message).into();
         self
     }
 
-    /// What kind of fault it is.
+    /// The kind of the fault.
     pub fn kind(&self) -> FaultKind {
         self.kind
     }
 
-    /// What to do about it, as whoever made the fault says.
+    /// The remedy that was set for this fault.
     pub(crate) fn own_remedy(&self) -> Option<Remedy> {
         self.remedy.as_deref().cloned()
     }
 
-    /// What to do about it, if only as follows from the kind.
+    /// What to do about it, at least by its kind.
     pub(crate) fn advice(&self) -> Option<Remedy> {
         self.own_remedy().or(match self.kind {
             FaultKind::Busy => Some("try again when the other connection has finished".into()),
@@ -155,7 +154,7 @@ impl Fault {
     }
 }
 
-/// The message; the remedy is told by the error that wraps it.
+/// The message; the error that wraps the fault has the remedy.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

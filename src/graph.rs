@@ -1,4 +1,4 @@
-//! [`Graph`]: migrations and what they need, in the one order in which they run.
+//! [`Graph`]: migrations and their dependencies, in the one order in which they run.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -10,25 +10,25 @@ use crate::id::MigrationId;
 use crate::migration::Meta;
 use crate::problem::{Problem, ProblemKind};
 
-/// A set of migrations in order: each after those it needs, and among those that could be next the one with the
-/// smallest id. The order does not depend on the order in which they were given.
+/// A set of migrations in order: each after the migrations it needs, and of those that could be next, the one with the smallest id.
+/// The order in which they were given has no influence.
 #[derive(Debug, Clone)]
 pub(crate) struct Graph {
     metas: Vec<Meta>,
     places: HashMap<MigrationId, usize>,
-    /// For each place the places it needs, in their order.
+    /// For each place, the places it needs, in order.
     needs: Vec<Vec<usize>>,
 }
 
 impl Graph {
-    /// Orders a set; what travels with each migration comes back in the same order.
+    /// Orders a set, and returns the accompanying items in the same order.
     ///
     /// # Errors
-    /// Everything that keeps the migrations from being a set, all at once: ids that are empty, unprintable or defined twice,
-    /// needs that nobody fills, cycles.
+    /// Everything that is wrong with the set, all at once: ids that are empty, unprintable or defined twice, missing dependencies,
+    /// cycles.
     pub(crate) fn build<T>(items: Vec<(Meta, T)>) -> Result<(Self, Vec<T>)> {
-        // References are sorted: the migrations themselves are moved once, when all is known. A stable sort names the definitions
-        // of an id in the order in which they were given.
+        // Only references are sorted: the migrations themselves are moved once, at the end. A stable sort keeps the definitions of
+        // an id in the order in which they were given.
         let mut by_id: Vec<(usize, &Meta)> = items.iter().map(|(meta, _)| meta).enumerate().collect();
         by_id.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
         let (given, metas): (Vec<usize>, Vec<&Meta>) = by_id.into_iter().unzip();
@@ -58,13 +58,13 @@ impl Graph {
         Ok((Self::ordered(metas, needs), payloads))
     }
 
-    /// A set that is in order already, with the places that each needs.
+    /// Creates a set from migrations that are in order already, with the places that each needs.
     pub(crate) fn ordered(metas: Vec<Meta>, needs: Vec<Vec<usize>>) -> Self {
         let places = metas.iter().enumerate().map(|(place, meta)| (meta.id.clone(), place)).collect();
         Self { metas, places, needs }
     }
 
-    /// The digest of the history after none, one, two, ... of the migrations that run on a database in an environment.
+    /// The digests of the history after zero, one, two, ... of the migrations that run on a database in an environment.
     pub(crate) fn beginnings(&self, database: Dialect, environment: Option<&str>) -> Vec<HistoryDigest> {
         let mut digest = HistoryDigest::EMPTY;
         let runs = self.metas.iter().filter(|meta| meta.excluded(database, environment).is_none());
@@ -75,27 +75,27 @@ impl Graph {
         std::iter::once(HistoryDigest::EMPTY).chain(after).collect()
     }
 
-    /// The migrations in their order.
+    /// The migrations, in order.
     pub(crate) fn metas(&self) -> &[Meta] {
         &self.metas
     }
 
-    /// Where a migration stands in the order.
+    /// The place of a migration in the order.
     pub(crate) fn place(&self, id: &MigrationId) -> Option<usize> {
         self.places.get(id).copied()
     }
 
-    /// The migration of this id.
+    /// The migration with this id.
     pub(crate) fn get(&self, id: &MigrationId) -> Option<&Meta> {
         self.place(id).map(|place| &self.metas[place])
     }
 
-    /// Where the migrations stand that the one at `place` needs.
+    /// The places of the migrations that the one at `place` needs.
     pub(crate) fn needs(&self, place: usize) -> &[usize] {
         &self.needs[place]
     }
 
-    /// The id in the set that is spelled most like this one.
+    /// The id in the set with the most similar spelling.
     pub(crate) fn nearest(&self, id: &MigrationId) -> Option<MigrationId> {
         nearest(id, self.metas.iter().map(|meta| &meta.id))
     }
@@ -119,7 +119,7 @@ fn unusable(metas: &[&Meta]) -> Vec<Problem> {
     wrong
 }
 
-/// For each migration the indexes of those it needs. The metas are sorted.
+/// For each migration, the indexes of the migrations it needs. The metas are sorted.
 fn resolve(metas: &[&Meta], wrong: &mut Vec<Problem>) -> Vec<Vec<usize>> {
     let find = |id: &MigrationId| metas.binary_search_by(|meta| meta.id.cmp(id)).ok();
     let mut needs = Vec::with_capacity(metas.len());
@@ -146,7 +146,8 @@ fn resolve(metas: &[&Meta], wrong: &mut Vec<Problem>) -> Vec<Vec<usize>> {
     needs
 }
 
-/// Kahn's algorithm with a heap: of all that could be next, the smallest. What is in or behind a cycle is left out.
+/// Kahn's algorithm with a heap: of all that could be next, it takes the smallest. Migrations in a cycle or dependent on one are
+/// left out.
 fn order(needs: &[Vec<usize>]) -> Vec<usize> {
     let mut waits_for: Vec<usize> = needs.iter().map(Vec::len).collect();
     let mut needed_by = vec![Vec::new(); needs.len()];
@@ -170,13 +171,13 @@ fn order(needs: &[Vec<usize>]) -> Vec<usize> {
     order
 }
 
-/// A shortest cycle through each migration that is in one, each migration at most once.
+/// A shortest cycle through each migration in a cycle; no migration is in more than one of them.
 fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
     let mut is_settled = vec![false; needs.len()];
     for &index in ordered {
         is_settled[index] = true;
     }
-    settle_behind_cycles(needs, &mut is_settled);
+    settle_independents(needs, &mut is_settled);
     let mut cycles = Vec::new();
     for start in 0..needs.len() {
         if is_settled[start] {
@@ -192,8 +193,8 @@ fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
     cycles
 }
 
-/// Settles what only waits for a cycle: what nobody unsettled needs.
-fn settle_behind_cycles(needs: &[Vec<usize>], is_settled: &mut [bool]) {
+/// Marks migrations that are not in a cycle themselves as settled: repeatedly, those that no unsettled migration needs.
+fn settle_independents(needs: &[Vec<usize>], is_settled: &mut [bool]) {
     let mut needed_by = vec![0_usize; needs.len()];
     let unsettled = |is_settled: &[bool]| -> Vec<usize> {
         (0..needs.len()).filter(|&index| !is_settled[index]).collect()
@@ -214,7 +215,7 @@ fn settle_behind_cycles(needs: &[Vec<usize>], is_settled: &mut [bool]) {
     }
 }
 
-/// Breadth first from `start` back to `start`.
+/// A breadth-first search from `start` back to `start`.
 fn cycle_through(needs: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
     let mut came_from = HashMap::new();
     let mut queue = VecDeque::from([start]);

@@ -1,4 +1,4 @@
-//! [`Record`], one row of the tracking table, and [`History`], all of them.
+//! [`Record`], one row of the tracking table, and [`History`], all rows and the log.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,86 +12,88 @@ use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::progress::ScriptProgress;
 use crate::stored::StoredDown;
 
-/// What the tracking table keeps of one migration.
+/// One row of the tracking table: what is stored about one migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// Which migration.
+    /// The id of the migration.
     pub id: MigrationId,
-    /// When it was applied, in UTC, as the database wrote it (SQLite: `2026-11-22T19:09:07.132`).
-    /// Empty until the database has filled it in.
+    /// When it was applied, in UTC, in the format of the database (SQLite: `2026-11-22T19:09:07.132`). Empty until the database
+    /// sets it.
     pub run_on: String,
-    /// The checksum of the script that was run; `None` if it was not known.
+    /// The checksum of the script that was run; `None` if it is unknown.
     pub checksum: Option<Checksum>,
-    /// Whether it is unfinished, and how far it came.
+    /// The progress of the migration, if it is unfinished.
     pub dirty: Option<Dirty>,
-    /// How long it took, of which databases keep whole milliseconds; `None` if it was not measured.
+    /// How long it took; databases store whole milliseconds. `None` if it was not measured.
     pub duration: Option<Duration>,
-    /// The script that was run, kept to show what changed if it is changed later. Long ones are not kept.
+    /// The script that was run, stored to show the changed lines if it is changed later. Long scripts are not stored.
     pub up_sql: Option<String>,
-    /// The way back, kept for programs that do not know this migration.
+    /// The down script, stored for programs that do not know this migration.
     pub down: Option<StoredDown>,
 }
 
-/// A step that could not be atomic, began, and did not finish.
+/// The state of a step that could not be atomic, began, and did not finish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dirty {
     /// Whether it was being applied or undone.
     pub direction: Direction,
-    /// The statement of its script that it came to, from 1: those before it are done. One more than there are if all are. `None`
-    /// if nothing is known, as of code.
+    /// The statement that the script reached, from 1: the statements before it are done. One more than the number of statements if
+    /// all are done. `None` if the progress is unknown, as for code.
     pub statement: Option<u32>,
     /// How many statements the script has.
     pub of: Option<u32>,
-    /// What the database was like before that statement, as the backend notes it
-    /// ([`ScriptProgress::mark`](crate::backend::ScriptProgress)), if the statement began and may be done or not.
+    /// The state of the database before that statement, in the form that the backend records
+    /// ([`ScriptProgress::mark`](crate::backend::ScriptProgress)), if the statement began and it is unknown whether it is done.
     pub mark: Option<String>,
-    /// What went wrong, if the program lived to write it down.
+    /// The error, if the program was still running and could record it.
     pub failure: Option<String>,
-    /// Whether somebody said that it is to go on ([`Recovery::Retry`](crate::Recovery::Retry)): the next run does so with what was
-    /// to be applied, the next rollback with what was to be undone.
+    /// Whether a person marked it to continue ([`Recovery::Retry`](crate::Recovery::Retry)): the next run continues a step that was
+    /// being applied, the next rollback one that was being undone.
     pub is_to_resume: bool,
 }
 
 impl Dirty {
-    /// Begun, nothing known yet.
+    /// Creates the state of a step that began, without any known progress.
     pub fn begun(direction: Direction) -> Self {
         Self { direction, statement: None, of: None, mark: None, failure: None, is_to_resume: false }
     }
 
-    /// Whether both say the same but for `of` and `failure`: what [`Records::advance`](crate::backend::Records::advance) compares.
+    /// Whether both are the same except for `of` and `failure`: what [`Records::advance`](crate::backend::Records::advance)
+    /// compares.
     pub fn is_at(&self, other: &Self) -> bool {
         let state = |dirty: &Self| (dirty.direction, dirty.is_to_resume, dirty.statement);
         state(self) == state(other) && self.mark == other.mark
     }
 
-    /// Takes `statement`, `of`, `mark` and `failure` of another one: what [`Records::advance`](crate::backend::Records::advance) writes.
+    /// Copies `statement`, `of`, `mark` and `failure` from another one: what [`Records::advance`](crate::backend::Records::advance)
+    /// writes.
     pub fn advance_to(&mut self, to: &Self) {
         (self.statement, self.of) = (to.statement, to.of);
         self.mark.clone_from(&to.mark);
         self.failure.clone_from(&to.failure);
     }
 
-    /// As far as a script came.
+    /// With the progress of a script.
     pub(crate) fn reaching(&self, reached: ScriptProgress) -> Self {
         let ScriptProgress { statement, of, mark } = reached;
         Self { statement: Some(statement), of, mark, ..Self::begun(self.direction) }
     }
 
-    /// To go on at a statement.
+    /// Marked to continue at a statement.
     pub(crate) fn to_resume(&self, statement: Option<u32>) -> Self {
         Self { statement, of: self.of, is_to_resume: true, ..Self::begun(self.direction) }
     }
 
-    /// Where to go on, if somebody said that it is to, in this direction.
+    /// Whether it is marked to continue in this direction.
     pub(crate) fn resumes(&self, direction: Direction) -> bool {
         self.is_to_resume && self.direction == direction
     }
 }
 
 impl Record {
-    /// A record of a clean migration, to be dated by the database.
+    /// Creates the record of a finished migration; the database sets the date.
     pub fn new(id: impl Into<MigrationId>, checksum: Option<Checksum>) -> Self {
         Self {
             id: id.into(),
@@ -104,7 +106,7 @@ impl Record {
         }
     }
 
-    /// The script that ran in a direction, if it was kept.
+    /// The script that ran in a direction, if it was stored.
     pub(crate) fn script(&self, direction: Direction) -> Option<&str> {
         match (direction, &self.down) {
             (Direction::Up, _) => self.up_sql.as_deref(),
@@ -113,12 +115,12 @@ impl Record {
         }
     }
 
-    /// The statement at which its step goes on, if it is to.
+    /// The statement at which its step continues, if it is marked to continue.
     pub(crate) fn resumed(&self, direction: Direction) -> Option<u32> {
         self.dirty.as_ref().filter(|dirty| dirty.resumes(direction)).and_then(|dirty| dirty.statement)
     }
 
-    /// A line of the log about it.
+    /// A log entry about it.
     pub(crate) fn log_entry(&self, kind: LogEntryKind) -> LogEntry {
         let applied_on = Some(self.run_on.clone()).filter(|run_on| !run_on.is_empty());
         LogEntry { applied_on, checksum: self.checksum, ..LogEntry::new(self.id.clone(), kind) }
@@ -129,11 +131,11 @@ impl Record {
     }
 }
 
-/// The digest of a history: the same for the same migrations, with the same checksums and the same dirty ones,
-/// in whatever order they were applied.
+/// The digest of a history. It is the same for the same migrations with the same checksums and the same dirty flags, in whatever
+/// order they were applied.
 ///
-/// It is the exclusive or of one SHA-256 per record, so one more record costs one more hash, whatever the
-/// number of records. It tells histories apart that differ by accident; it is no defence against forgery.
+/// It is the exclusive or of one SHA-256 per record, so an additional record costs one additional hash, whatever the number of
+/// records. It distinguishes histories that differ by accident; it is no defence against forgery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HistoryDigest(Checksum);
 
@@ -141,7 +143,7 @@ impl HistoryDigest {
     /// The digest of an empty history.
     pub const EMPTY: Self = Self(Checksum::from_bytes([0; 32]));
 
-    /// As it was written down.
+    /// Creates a digest from its stored bytes.
     pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Checksum::from_bytes(bytes))
     }
@@ -160,7 +162,7 @@ impl HistoryDigest {
         Self(Checksum::from_bytes(hash.finalize().into()))
     }
 
-    /// With one record more; or, the operation being its own inverse, with one record less.
+    /// With one more record or, because the operation is its own inverse, one fewer.
     pub(crate) fn toggled(self, other: Self) -> Self {
         let mut bytes = *self.0.bytes();
         bytes.iter_mut().zip(other.0.bytes()).for_each(|(byte, other)| *byte ^= other);
@@ -182,12 +184,12 @@ impl std::str::FromStr for HistoryDigest {
     }
 }
 
-/// What one statement can tell of a tracking table: enough to know that nothing is pending.
+/// What one statement can read of a tracking table: enough to know that nothing is pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// The digest that the newest record carries; `None` if it carries none that we can read.
+    /// The digest stored with the newest record; `None` if there is none or it is unreadable.
     pub digest: Option<HistoryDigest>,
-    /// How many records there are.
+    /// The number of records.
     pub count: usize,
 }
 
@@ -196,21 +198,21 @@ impl Head {
     pub const EMPTY: Self = Self { digest: Some(HistoryDigest::EMPTY), count: 0 };
 }
 
-/// Everything a database says of its migrations: the records of those that are applied now, and the log of what was undone or
-/// corrected.
+/// The complete migration history of a database: the records of the migrations that are applied now, and the log of what was undone
+/// or corrected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     records: Vec<Record>,
     places: HashMap<MigrationId, usize>,
     log: Vec<LogEntry>,
-    /// What the head of a table says whose records were not read: that they are those of the first migrations of the set.
+    /// The head of a table whose records were not read, because they are those of the first migrations of the set.
     unread: Option<Head>,
 }
 
 impl History {
-    /// The records in the order in which they were written. Tables of older programs have no key, so a migration may
-    /// have several: the finished one is kept before an unfinished one without a failure, that before a failed
-    /// one, and among equals the first, with the earliest date of all of them that are like it.
+    /// Takes the records in the order in which they were written. Tables of older programs have no key, so a migration may have
+    /// several records. A finished record is preferred to an unfinished one without a failure, and that to a failed one. Among
+    /// equals the first is kept, with the earliest of their dates.
     pub(crate) fn new(records: impl IntoIterator<Item = Record>) -> Self {
         let mut history = Self::default();
         for record in records {
@@ -224,17 +226,17 @@ impl History {
         history
     }
 
-    /// The history of which only the head was read, since that is the one after the first migrations of the set.
+    /// A history of which only the head was read, because the head is the one after the first migrations of the set.
     pub(crate) fn beginning(head: Head) -> Self {
         Self { unread: Some(head), ..Self::default() }
     }
 
-    /// How many migrations of the set are applied, if these are its first ones and nothing else is.
+    /// The number of applied migrations, if they are the first ones of the set and nothing else is applied.
     pub(crate) fn first_of_set(&self) -> Option<usize> {
         self.unread.map(|head| head.count)
     }
 
-    /// How many migrations are applied.
+    /// The number of applied migrations.
     pub(crate) fn count(&self) -> usize {
         self.unread.map_or(self.records.len(), |head| head.count)
     }
@@ -245,7 +247,7 @@ impl History {
         self
     }
 
-    /// The migrations that are applied now, in the order in which they were; one of them may be unfinished.
+    /// The migrations that are applied now, in the order of their application. One of them may be unfinished.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
@@ -286,7 +288,8 @@ fn merge(kept: &mut Record, other: Record) {
     }
 }
 
-/// A date comparable as text: `2026-01-02T03:04:05.678` and `2026-01-02 03:04:05` differ only in the tenth character.
+/// A date in a form that can be compared as text: `2026-01-02T03:04:05.678` and `2026-01-02 03:04:05` differ only in the eleventh
+/// character.
 fn moment(run_on: &str) -> String {
     run_on.replacen(' ', "T", 1)
 }

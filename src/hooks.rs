@@ -14,12 +14,12 @@ type Vetoing<B> =
 type Failing<B> =
     Box<dyn for<'s, 'e, 'c> Fn(&'s Step, &'e MigrationError, <B as Driver>::Conn<'c>) + Send + Sync>;
 
-/// Code of the application that takes part in every step, inside its transaction if it has one. An error of a `before` or
-/// `after` hook is an error of the step, and undoes it.
+/// Code of the application that takes part in every step, inside its transaction if it has one. An error of a `before` or `after`
+/// hook is an error of the step and undoes it.
 ///
-/// A step whose transaction is rolled back and begun anew, because it becomes one transaction with a later step
-/// ([`Report::together`](crate::Report::together)), calls them anew. So a hook should do nothing outside the database that may not be
-/// done twice.
+/// If the transaction of a step is rolled back and repeated because the step is committed together with a later one
+/// ([`Report::together`](crate::Report::together)), its hooks are called again. So a hook should do nothing outside the database
+/// that must not be repeated.
 ///
 /// # A veto
 ///
@@ -47,19 +47,19 @@ pub struct Hooks<#[cfg(feature = "sqlite")] B: Backend = Sqlite, #[cfg(not(featu
 
 #[cfg(feature = "sqlite")]
 impl Hooks {
-    /// No hooks yet, for SQLite.
+    /// Creates an empty set of hooks for SQLite.
     pub const fn new() -> Self {
         Self::for_backend()
     }
 }
 
 impl<B: Backend> Hooks<B> {
-    /// No hooks yet, for any backend.
+    /// Creates an empty set of hooks for any backend.
     pub const fn for_backend() -> Self {
         Self { before: Vec::new(), after: Vec::new(), on_error: Vec::new() }
     }
 
-    /// Called before a step's script.
+    /// Adds a hook that is called before a step's script.
     pub fn before(
         mut self,
         hook: impl for<'s, 'c> Fn(&'s Step, B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,
@@ -68,7 +68,7 @@ impl<B: Backend> Hooks<B> {
         self
     }
 
-    /// Called after a step's script.
+    /// Adds a hook that is called after a step's script.
     pub fn after(
         mut self,
         hook: impl for<'s, 'c> Fn(&'s Step, B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,
@@ -77,9 +77,9 @@ impl<B: Backend> Hooks<B> {
         self
     }
 
-    /// Called when a step has failed. Where its script or a hook failed that is before it is undone, and what this hook writes is
-    /// undone too. Where the check of foreign keys or the commit failed, or the database undid the step by itself, as SQLite
-    /// does on a full disk, the step is gone already.
+    /// Adds a hook that is called when a step has failed. If its script or a hook failed, the hook is called before the step is
+    /// undone, and what it writes is undone too. If the foreign key check or the commit failed, or the database undid the step by
+    /// itself, as SQLite does on a full disk, the step is already undone.
     pub fn on_error(
         mut self,
         hook: impl for<'s, 'e, 'c> Fn(&'s Step, &'e MigrationError, B::Conn<'c>) + Send + Sync + 'static,

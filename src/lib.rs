@@ -23,30 +23,30 @@
 //!
 //! # Where to look
 //!
-//! * The folder: [`layout`]. Other places migrations come from: [`MigrationSource`]; one by itself: [`Migration`].
-//! * What a run would do: [`MigrationRunner::plan`]; where it should end: [`Target`].
+//! * The migrations folder: [`layout`]. Other sources of migrations: [`MigrationSource`]. A single migration: [`Migration`].
+//! * What a run would do: [`MigrationRunner::plan`]. Where it should end: [`Target`].
 //! * The state of a database: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
-//! * Going back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
-//!   [`MigrationRunner::confirm`]. Correcting what is recorded: [`Recovery`].
-//! * What went wrong: [`MigrationError`], [`Problem`]; what to do then: [`Remedy`], `RECOVERY.md`.
-//! * Coming from another tool: `docs/adopt.md`.
-//! * Other databases: [`Backend`]; servers: `docs/servers.md`.
+//! * Rolling back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
+//!   [`MigrationRunner::confirm`]. Correcting the tracking table: [`Recovery`].
+//! * What went wrong: [`MigrationError`], [`Problem`]. What to do then: [`Remedy`], `RECOVERY.md`.
+//! * Migrating from another tool: `docs/adopt.md`.
+//! * Other databases: [`Backend`]. Servers: `docs/servers.md`.
 //!
 //! # Features
 //!
-//! | feature | default | what it gives |
+//! | feature | default | what it adds |
 //! |---|---|---|
 //! | `sqlite` | yes | the SQLite backend |
 //! | `bundled` | yes | SQLite itself, compiled in |
 //! | `embedded` | yes | `EmbeddedMigrations`, a folder inside the program |
 //! | `diff` | yes | the changed lines in an error about a changed script |
-//! | `build` | | `build`, for build scripts: a folder that is checked, ordered and hashed when the program is built |
+//! | `build` | | `build`, for build scripts: checks, orders and hashes a folder when the program is built |
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
 //! | `remote` | | `RemoteMigrations`, a folder behind a URL, and `Manifest` |
 //! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
 //! | `mysql` | | the MySQL and MariaDB backend, over the blocking `mysql` driver |
-//! | `adopt` | | taking over databases that another tool migrated: `MigrationRunner::plan_adoption` |
+//! | `adopt` | | adopting databases that another tool migrated: `MigrationRunner::plan_adoption` |
 //! | `validation` | | `MigrationRunner::validate`, `validate_source` and `examine` |
 //! | `test-utils` | | `test_utils`, databases and folders for tests |
 
@@ -175,7 +175,7 @@ pub use postgres;
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
 
-/// What [`embedded!`] needs.
+/// The items that [`embedded!`] needs.
 #[doc(hidden)]
 pub mod compiled {
     pub use crate::dialect::Dialect;
@@ -189,7 +189,7 @@ pub mod compiled {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-// One of its examples has a remote folder.
+// One of the guide's examples uses a remote folder.
 #[cfg(all(doctest, feature = "remote"))]
 #[doc = include_str!("../RECOVERY.md")]
 struct RecoveryGuide;

@@ -1,4 +1,4 @@
-//! [`Lock`]: how concurrent runs keep out of each other's way.
+//! [`Lock`]: how concurrent runs exclude each other.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,27 +16,29 @@ mod server;
 pub(crate) use self::holding::Holding;
 pub(crate) use self::server::LockError;
 
-/// How concurrent runs keep out of each other's way. A run that finds nothing pending takes no lock.
+/// How concurrent runs exclude each other. A run that finds nothing pending takes no lock.
 ///
-/// Even without one, two runs do not apply a migration twice: each looks again inside its transaction. The lock keeps them from
-/// working on the same migration at once, and the second one from failing where a script runs outside a transaction.
+/// Even without a lock, two runs do not apply a migration twice: each checks again inside its transaction. The lock keeps them from
+/// working on the same migration at the same time, and the second one from failing if a script runs outside a transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lock {
-    /// The database's own, where it has one, as PostgreSQL has; it ends with the session. Of a database that is a file, another file
-    /// beside it: its path with `-migrate` appended. A database in memory has none.
-    /// The operating system frees the lock when the program ends, however it ends; the file stays, and means nothing by itself.
+    /// The database's own lock, if it has one, as PostgreSQL does; it ends with the session. For a database that is a file, a lock
+    /// file beside it: its path with `-migrate` appended. A database in memory has none. The operating system releases the lock
+    /// when the program ends, however it ends. The file stays; it has no meaning by itself.
     #[default]
     Sidecar,
-    /// This file, for a database whose folder cannot be written. All programs that migrate it must name the same.
+    /// This lock file, for a database in a folder that is not writable. All programs that migrate the database must use the same
+    /// file.
     File(PathBuf),
-    /// A row in the table `__switchy_locks`, locked in each transaction of a run and by nothing else. It is for servers behind a proxy that
-    /// gives each transaction another session (pgbouncer in transaction mode), for clusters (Galera), and for servers that have no lock of
-    /// their own. Each step is on its own then: one that runs outside a transaction is kept for itself by its record, which is dirty
-    /// while it runs, so a run that finds one waits whether it ends. Databases that are files have no such lock.
+    /// A row in the table `__switchy_locks`, which is locked in each transaction of a run and by nothing else. It is for servers
+    /// behind a proxy that gives each transaction a different session (pgbouncer in transaction mode), for clusters (Galera), and
+    /// for servers that have no lock of their own. Each step is locked separately. A step outside a transaction is protected by its
+    /// record, which is dirty while it runs, so a run that finds a dirty record waits to see whether the step ends. Databases that
+    /// are files have no such lock.
     Row,
-    /// None. Only for a database that no other program opens, not even to recover it: a recovery would meddle with steps that are
-    /// still running.
+    /// No lock. Only for a database that no other program opens, not even for a recovery: a recovery would interfere with steps
+    /// that are still running.
     Off,
 }
 
@@ -73,7 +75,7 @@ impl Lock {
     /// The holder of the lock, empty if the database does not name it; `None` if nobody holds it.
     ///
     /// # Errors
-    /// The lock cannot be looked at.
+    /// The state of the lock cannot be read.
     pub(crate) fn holder<B: Backend>(
         &self,
         conn: &mut B::Conn<'_>,
@@ -90,11 +92,11 @@ impl Lock {
                 LockAttempt::Unsupported => {}
             }
         }
-        Ok(self.path(B::locate(conn)).map_or(Ok(None), |path| file::look(&path))?)
+        Ok(self.path(B::locate(conn)).map_or(Ok(None), |path| file::current_holder(&path))?)
     }
 
-    /// Keeps others from the tracking table until the open transaction ends, and returns the head if the database gives it at once.
-    /// The first transaction of a run also waits for those who do not take the row.
+    /// Keeps other runs from the tracking table until the open transaction ends, and returns the head if the database returns it in
+    /// the same statement. The first transaction of a run also waits for writers that do not lock the row.
     pub(crate) fn enter<B: Backend>(
         &self,
         conn: &mut B::Conn<'_>,
@@ -105,7 +107,7 @@ impl Lock {
         match (self, is_first) {
             (Self::Row, true) => {
                 B::lock_row(conn, table, patience)?;
-                // The session of a killed program may still commit how far it came, and does that without the row.
+                // The session of a killed program may still commit its progress, and does so without the row.
                 B::wait_for_writers(conn, table, patience).map(|()| None)
             }
             (Self::Row, false) => B::lock_row(conn, table, patience).map(|()| None),
@@ -114,22 +116,22 @@ impl Lock {
         }
     }
 
-    /// Whether each transaction of a run locks for itself, and nothing is held between them.
+    /// Whether each transaction of a run locks separately and nothing is held between them.
     pub(crate) fn is_per_transaction(&self) -> bool {
         *self == Self::Row
     }
 
-    /// Whether all steps of a run use one session of the database.
+    /// Whether all steps of a run use one session.
     pub(crate) fn has_one_session(&self) -> bool {
         *self == Self::Sidecar
     }
 
-    /// Whether only one run at a time can hold it, from its first step to its last.
+    /// Whether only one run at a time can hold the lock, from its first step to its last.
     pub(crate) fn is_exclusive(&self) -> bool {
         matches!(self, Self::Sidecar | Self::File(_))
     }
 
-    /// The file that is locked, if it is one.
+    /// The path of the lock file, if the lock is a file.
     fn path(&self, database: Option<PathBuf>) -> Option<PathBuf> {
         match (self, database) {
             (Self::Sidecar, Some(mut path)) => {

@@ -1,22 +1,22 @@
-//! [`LogEntry`]: what was done to the records of a database, besides applying migrations.
+//! [`LogEntry`]: changes to the records of a database, other than applying migrations.
 
 use std::fmt;
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
 
-/// One line of a database's log: a migration was rolled back, or somebody corrected its record.
+/// One entry in the log of a database: a migration was rolled back, or a person corrected its record.
 ///
-/// The log is a table of its own, so a line in it never says that a migration is applied now. A database where neither ever
+/// The log is a separate table, so an entry in it never means that a migration is applied now. A database where neither has
 /// happened has no such table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// Which migration.
+    /// The id of the migration.
     pub id: MigrationId,
     /// What was done.
     pub kind: LogEntryKind,
-    /// When, in UTC, as the database wrote it (SQLite: `2026-11-22T19:09:07.132`). Empty until the database has filled it in.
+    /// When, in UTC, in the format of the database (SQLite: `2026-11-22T19:09:07.132`). Empty until the database sets it.
     pub logged_on: String,
     /// When the migration had been applied, if it was.
     pub applied_on: Option<String>,
@@ -24,14 +24,14 @@ pub struct LogEntry {
     pub checksum: Option<Checksum>,
     /// The program that did it, as [`MigrationRunner::program`](crate::MigrationRunner::program) names it.
     pub program: Option<String>,
-    /// Who asked for it.
+    /// The person who asked for it.
     pub who: Option<String>,
-    /// Why.
+    /// The reason.
     pub why: Option<String>,
 }
 
 impl LogEntry {
-    /// Something that is being done, to be dated by the database.
+    /// Creates an entry; the database sets the date.
     pub fn new(id: impl Into<MigrationId>, kind: LogEntryKind) -> Self {
         Self {
             id: id.into(),
@@ -54,7 +54,7 @@ pub enum LogEntryKind {
     RolledBack,
     /// It was undone by a program that does not know it, with the script stored in the database.
     Downgraded,
-    /// Its unfinished record was cleared, to have the step run again.
+    /// Its unfinished record was cleared, so that the step runs again.
     Retried,
     /// Its unfinished step was declared done.
     MarkedDone,
@@ -70,12 +70,12 @@ pub enum LogEntryKind {
     Baselined,
     /// It was recorded because another tool had applied it.
     Adopted,
-    /// Something that a later version does.
+    /// An action of a later version.
     Other(String),
 }
 
 impl LogEntryKind {
-    /// The word in the table.
+    /// The name in the table.
     pub fn name(&self) -> &str {
         match self {
             Self::RolledBack => "rolled back",
@@ -133,7 +133,7 @@ impl fmt::Display for LogEntry {
     }
 }
 
-/// Who asks for something, and why: it stays in the database's log.
+/// The person who asks for a change and the reason, both stored in the log of the database.
 ///
 /// ```
 /// use switchy_schema::Signature;
@@ -144,19 +144,19 @@ impl fmt::Display for LogEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Signature {
-    /// Who asks.
+    /// The person who asks.
     pub who: String,
-    /// Why; empty if nothing was said.
+    /// The reason; empty if none was given.
     pub why: String,
 }
 
 impl Signature {
-    /// Somebody who asks.
+    /// Creates a signature without a reason.
     pub fn of(who: impl Into<String>) -> Self {
         Self { who: who.into(), why: String::new() }
     }
 
-    /// The reason.
+    /// Sets the reason.
     pub fn because(mut self, why: impl Into<String>) -> Self {
         self.why = why.into();
         self

@@ -1,4 +1,4 @@
-//! [`Plan`]: what a run would do. It is decided by a pure function of the set, the history and the target.
+//! [`Plan`]: what a run would do. A pure function of the set, the history and the target decides it.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub use setting::TransactionMode;
 pub(crate) use setting::{Scripts, Setting};
 pub(crate) use step_forecast::StepForecast;
 
-/// What a run would do, and what is wrong with that. Its Display is the dry run.
+/// What a run would do, and the problems of that. Its Display is the dry run.
 ///
 /// ```
 /// use rusqlite::Connection;
@@ -64,17 +64,17 @@ impl Plan {
         self.already
     }
 
-    /// What is to be done, in this order.
+    /// The steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Everything that was found. Some of it may keep the plan from being carried out.
+    /// All findings. Some of them may prevent the plan from being carried out.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The dry run, with what to do about each finding in the words of somebody: the `Display` of a plan has those for a programmer.
+    /// The dry run, with the remedy of each finding in your words. The `Display` of a plan words them for a programmer.
     pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
         Worded(self, wording)
     }
@@ -83,24 +83,24 @@ impl Plan {
         &mut self.problems
     }
 
-    /// Whether a plan made at another time, perhaps by somebody else, does the same to the same database, and takes the same away.
+    /// Whether a plan made at another time, perhaps by someone else, does the same to the same database and destroys the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let mut pairs = self.steps.iter().zip(&other.steps);
         (self.digest, self.mode, self.steps.len()) == (other.digest, other.mode, other.steps.len())
             && pairs.all(|(own, others)| own.is_same(others) && own.has_same_effects(others))
     }
 
-    /// Whether it runs scripts out of the database.
+    /// Whether it runs scripts that are stored in the database.
     pub(crate) fn is_stored(&self) -> bool {
         self.steps.iter().any(|step| step.is_stored)
     }
 
-    /// Whether it goes back, wholly or first of all.
+    /// The direction of the first step.
     pub(crate) fn direction(&self) -> Direction {
         self.steps.first().map_or(Direction::Up, |step| step.direction)
     }
 
-    /// Where it goes.
+    /// The target of the plan.
     pub fn target(&self) -> &Target {
         &self.target
     }
@@ -111,7 +111,7 @@ impl Plan {
     }
 }
 
-/// Decides what to do.
+/// Decides which steps reach a target, and finds their problems.
 ///
 /// # Errors
 /// The target names a migration that the set does not have.
@@ -130,13 +130,15 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         Target::Back(_) | Target::BackTo(_) | Target::Empty | Target::Redo => {
             let records = down::select(graph, history, target);
             let places = records.iter().filter_map(|&record| graph.place(&history.records()[record].id));
-            let ways = if *target == Target::Redo {
+            let directions = if *target == Target::Redo {
                 &[Direction::Down, Direction::Up][..]
             } else {
                 &[Direction::Down]
             };
             let steps: Vec<Step> = places
-                .flat_map(|place| ways.iter().map(move |&way| step(graph, history, place, way, setting)))
+                .flat_map(|place| {
+                    directions.iter().map(move |&direction| step(graph, history, place, direction, setting))
+                })
                 .collect();
             let problems = check::down(graph, history, &records, &steps, setting);
             (steps, problems, Direction::Down)
@@ -147,7 +149,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         }
     };
     problems = setting.policy.judge(problems, direction);
-    // What is undone to be applied again is not to be found undone in between.
+    // What is undone to be applied again must not be seen undone in between.
     let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
     let (digest, already) = (history.digest(), history.count());

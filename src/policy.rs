@@ -1,9 +1,9 @@
-//! [`Policy`]: what is made of each finding.
+//! [`Policy`]: the verdict on each kind of finding.
 
 use crate::direction::Direction;
 use crate::problem::{Problem, ProblemKind, Verdict};
 
-/// What is made of each finding about a plan: it is allowed, reported, or the plan is refused.
+/// The verdict on each kind of finding about a plan: it is allowed, it is reported, or the plan is refused.
 ///
 /// | finding | default | `STRICT` | `DEVELOPMENT` |
 /// |---|---|---|---|
@@ -20,8 +20,8 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`UnusedFile`](ProblemKind::UnusedFile) | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
-/// What cannot be carried out, or would leave a schema that nobody knows, no policy lets pass: the last line, and going back
-/// also `Irreversible` and `DatabaseAhead`.
+/// No policy can allow a plan that cannot be carried out or that would leave an unknown schema: these are the findings in the last
+/// line and, when rolling back, also `Irreversible` and `DatabaseAhead`.
 ///
 /// # A program that starts with a database newer than itself
 ///
@@ -45,7 +45,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// For a program at its users': what harms nobody does not keep it from starting.
+    /// For a released program: a harmless finding does not prevent it from starting.
     pub const DEFAULT: Self = Self { verdicts: [Verdict::Deny; ProblemKind::ALL.len()] }
         .with(ProblemKind::OutOfOrder, Verdict::Warn)
         .with(ProblemKind::Irreversible, Verdict::Allow)
@@ -58,7 +58,7 @@ impl Policy {
         .with(ProblemKind::OddVersion, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn);
 
-    /// For continuous integration: whatever an author could still correct is refused.
+    /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
         .with(ProblemKind::OutOfOrder, Verdict::Deny)
         .with(ProblemKind::Irreversible, Verdict::Warn)
@@ -68,7 +68,7 @@ impl Policy {
         .with(ProblemKind::OddVersion, Verdict::Warn)
         .with(ProblemKind::UnusedFile, Verdict::Deny);
 
-    /// For a developer's own database, where branches come and go and a script is written in several tries.
+    /// For a developer's own database, where branches are switched and a script is written in several attempts.
     pub const DEVELOPMENT: Self = Self::DEFAULT
         .with(ProblemKind::DatabaseAhead, Verdict::Warn)
         .with(ProblemKind::Changed, Verdict::Warn)
@@ -77,14 +77,14 @@ impl Policy {
         .with(ProblemKind::OtherDatabase, Verdict::Allow)
         .with(ProblemKind::OtherEnvironment, Verdict::Allow);
 
-    /// With another verdict on one kind of finding. On a finding that no policy lets pass it changes nothing;
-    /// [`verdict`](Self::verdict) tells what holds.
+    /// Sets the verdict on one kind of finding. It has no effect on a finding that no policy can allow; [`verdict`](Self::verdict)
+    /// returns the effective verdict.
     pub const fn with(mut self, kind: ProblemKind, verdict: Verdict) -> Self {
         self.verdicts[kind as usize] = verdict;
         self
     }
 
-    /// What is made of a kind of finding, applying or going back.
+    /// The verdict on a kind of finding, when applying or rolling back.
     pub const fn verdict(&self, kind: ProblemKind, direction: Direction) -> Verdict {
         match (kind, direction) {
             (ProblemKind::Irreversible | ProblemKind::DatabaseAhead, Direction::Down) => Verdict::Deny,
@@ -107,16 +107,20 @@ impl Policy {
         }
     }
 
-    /// The same policy, but what it allows is mentioned.
+    /// The same policy, but it reports what it allows.
     #[cfg(feature = "validation")]
-    pub(crate) fn outspoken(&self) -> Self {
+    pub(crate) fn reporting_allowed(&self) -> Self {
         Self { verdicts: self.verdicts.map(|verdict| verdict.max(Verdict::Warn)) }
     }
 
-    /// The findings that are worth a word, with the verdict on each.
-    pub(crate) fn judge(&self, found: impl IntoIterator<Item = Problem>, way: Direction) -> Vec<Problem> {
+    /// The findings that are not allowed, with the verdict on each.
+    pub(crate) fn judge(
+        &self,
+        found: impl IntoIterator<Item = Problem>,
+        direction: Direction,
+    ) -> Vec<Problem> {
         let judged = found.into_iter().map(|problem| {
-            let verdict = self.verdict(problem.kind, way);
+            let verdict = self.verdict(problem.kind, direction);
             problem.judged(verdict)
         });
         judged.filter(|problem| problem.verdict > Verdict::Allow).collect()
@@ -134,7 +138,7 @@ mod tests {
     use super::*;
     use ProblemKind as Kind;
 
-    /// Each kind under each policy in each direction: `a`llow, `w`arn, `d`eny, applying and going back.
+    /// Each kind under each policy in each direction: `a`llow, `w`arn, `d`eny, when applying and when rolling back.
     #[test]
     fn every_kind_has_its_verdict() {
         let rows = [
@@ -180,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn what_no_policy_lets_pass_stays_denied() {
+    fn a_finding_that_no_policy_can_allow_stays_denied() {
         let lenient =
             Kind::ALL.iter().fold(Policy::DEFAULT, |policy, &kind| policy.with(kind, Verdict::Allow));
-        let denied = |way| -> Vec<Kind> {
-            let is_denied = |kind: &Kind| lenient.verdict(*kind, way) == Verdict::Deny;
+        let denied = |direction| -> Vec<Kind> {
+            let is_denied = |kind: &Kind| lenient.verdict(*kind, direction) == Verdict::Deny;
             Kind::ALL.into_iter().filter(is_denied).collect()
         };
         let mut always = vec![Kind::Dirty, Kind::NeedsExcluded, Kind::NotInBatch, Kind::NotInTransaction];

@@ -1,4 +1,4 @@
-//! [`Problem`]: something that was found, and what to do about it.
+//! [`Problem`]: a finding and its remedy.
 
 use std::fmt;
 
@@ -6,38 +6,37 @@ use crate::id::MigrationId;
 use crate::location::Location;
 use crate::remedy::{Remedy, Render, Worded, Wording, append_remedy, for_programmers};
 
-/// What kind of finding it is.
+/// The kind of a finding.
 ///
-/// What a [`Policy`](crate::Policy) makes of each stands in the table of its documentation.
+/// The documentation of [`Policy`](crate::Policy) has a table of the verdicts on each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// The database holds a migration that this program does not know: the database is newer than the program.
+    /// The database has a migration that this program does not know: the database is newer than the program.
     DatabaseAhead,
-    /// The script is not the one that was applied.
+    /// The script differs from the one that was applied.
     Changed,
     /// It could not be atomic, began, and did not finish.
     Dirty,
     /// It is pending although later ones are applied. It will run.
     OutOfOrder,
-    /// It needs a migration that this database or environment does not get.
+    /// It needs a migration that does not run on this database or in this environment.
     NeedsExcluded,
-    /// It has nothing that undoes it.
+    /// It has no down script and no code that undoes it.
     Irreversible,
     /// It cannot be part of one transaction with the others.
     NotInBatch,
-    /// A statement of its script cannot run in its transaction, or would end it.
+    /// A statement of its script cannot run in the step's transaction, or would end it.
     NotInTransaction,
-    /// It is committed together with steps behind it, since in between rows would reference missing ones.
+    /// It is committed together with later steps, because otherwise rows would reference missing rows in between.
     Together,
-    /// It takes something away, and its author does not say that this is meant.
+    /// It destroys something, and its author does not declare that.
     Destructive,
-    /// It is code, and what code does is not known before it runs.
+    /// It is code, whose effects are unknown before it runs.
     Opaque,
-    /// It needs a yes in this environment, and there was none.
+    /// It needs a confirmation in this environment and has none.
     Unconfirmed,
-    /// The script that would undo it came out of the database and is damaged, does what no such script may, or fails on a copy of
-    /// the schema.
+    /// The stored down script is damaged, does what no stored script may do, or fails on a copy of the schema.
     Untrusted,
     /// It is for another kind of database and does not run here.
     OtherDatabase,
@@ -45,22 +44,22 @@ pub enum ProblemKind {
     OtherEnvironment,
     /// Its name is not `YYYY-MM-DD-HHMMSS_name`.
     Unconventional,
-    /// Its version sorts far from those of the others, or elsewhere than the date that it is.
+    /// Its version sorts far from the others, or not by the date that it contains.
     OddVersion,
-    /// A file that nothing reads: it lies beside its script, or is no migration ([`Unread`](crate::Unread)).
+    /// An unused file: it is beside the script of a migration, or is not a migration ([`Unread`](crate::Unread)).
     UnusedFile,
-    /// Its id cannot be one.
+    /// Its id is invalid.
     InvalidId,
     /// It is defined twice.
     Duplicate,
     /// It needs a migration that the set does not have.
     MissingDependency,
-    /// It needs itself, by way of others.
+    /// It needs itself, through others.
     Cycle,
     /// Its folder or one of its files is missing, unreadable or malformed.
     Unreadable,
-    /// Its script fails when the whole set is replayed in an empty database, or against a copy of this one's schema; or what it leaves
-    /// behind cannot be committed.
+    /// Its script fails when the whole set is replayed in an empty database, or on a copy of this database's schema; or its result
+    /// cannot be committed.
     Fails,
 }
 
@@ -93,7 +92,7 @@ impl ProblemKind {
         Self::Fails,
     ];
 
-    /// The kind as one word or two.
+    /// The name of the kind: one or two words.
     pub const fn name(self) -> &'static str {
         match self {
             Self::DatabaseAhead => "database ahead",
@@ -130,12 +129,12 @@ impl fmt::Display for ProblemKind {
     }
 }
 
-/// What is made of a finding.
+/// What happens with a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing: it is not mentioned.
+    /// It is not mentioned.
     Allow,
-    /// It is reported, and the run goes on.
+    /// It is reported, and the run continues.
     Warn,
     /// The run is refused.
     Deny,
@@ -151,29 +150,29 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A finding about one migration. Its Display is one line: what is wrong, then the remedy; the alternate form `{:#}` adds what is
-/// known in detail.
+/// A finding about one migration. Its Display is one line: what is wrong, then the remedy. The alternate form `{:#}` adds the
+/// details.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// What kind of finding.
+    /// The kind of the finding.
     pub kind: ProblemKind,
-    /// What is made of it.
+    /// What happens with the finding.
     pub verdict: Verdict,
-    /// The migration it is about; of a whole folder, the folder.
+    /// The migration it is about, or the folder if it is about a whole folder.
     pub migration: MigrationId,
-    /// What was found, to be read behind the id.
+    /// The finding, worded to follow the id.
     pub finding: String,
-    /// What a person can do, if there is anything to be done.
+    /// What a person can do, if anything.
     pub remedy: Option<Remedy>,
-    /// The place in a file, if it is about one.
+    /// The location in a file, if it is about one.
     pub at: Option<Location>,
-    /// More lines: of a changed script, the lines that changed.
+    /// Further lines: for a changed script, the lines that changed.
     pub detail: Option<String>,
 }
 
 impl Problem {
-    /// A finding that wants to be acted upon.
+    /// Creates a finding with a remedy.
     pub(crate) fn new(
         kind: ProblemKind,
         migration: &MigrationId,
@@ -184,7 +183,7 @@ impl Problem {
         Self { remedy, ..Self::note(kind, migration, finding) }
     }
 
-    /// A finding that is good to know.
+    /// Creates a finding without a remedy.
     pub(crate) fn note(kind: ProblemKind, migration: &MigrationId, finding: impl Into<String>) -> Self {
         Self {
             kind,
@@ -197,13 +196,13 @@ impl Problem {
         }
     }
 
-    /// With its place.
+    /// With its location.
     pub(crate) fn at(mut self, at: Location) -> Self {
         self.at = Some(at);
         self
     }
 
-    /// With the verdict on it.
+    /// With its verdict.
     pub(crate) fn judged(mut self, verdict: Verdict) -> Self {
         self.verdict = verdict;
         self
@@ -211,7 +210,7 @@ impl Problem {
 }
 
 impl Problem {
-    /// What is wrong, then what to do in the words of somebody: the `Display` of a problem has those for a programmer.
+    /// What is wrong, then the remedy in your words. The `Display` of a problem words it for a programmer.
     pub fn worded<'a>(&'a self, wording: &'a dyn Fn(&Remedy) -> String) -> impl fmt::Display + 'a {
         Worded(self, wording)
     }

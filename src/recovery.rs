@@ -1,4 +1,4 @@
-//! [`Recovery`]: how a person corrects what the tracking table says.
+//! [`Recovery`]: how a person corrects the tracking table.
 
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, Result};
@@ -11,9 +11,9 @@ use crate::progress::StatementOutcome;
 use crate::remedy::Remedy;
 use crate::report::Migrations;
 
-/// How a person corrects what the tracking table says, where no program can know what is right. Nothing of it runs a script.
+/// How a person corrects the tracking table, where no program can know what is right. No recovery runs a script.
 ///
-/// `RECOVERY.md` says what to check before, for each error.
+/// `RECOVERY.md` says what to check first, for each error.
 ///
 /// # A database that is older than its migrations
 ///
@@ -36,38 +36,37 @@ use crate::report::Migrations;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// A step that did not finish is to go on where it stopped: one that was being applied by the next run, one that was
-    /// being undone by the next rollback that reaches it; until then runs are refused. The statements that are done do not run again;
-    /// the others may have been corrected meanwhile. Code begins at its beginning.
+    /// Marks a step that did not finish to continue where it stopped: the next run continues a step that was being applied, the
+    /// next rollback that reaches it continues a step that was being undone. Until then, runs are refused. Statements that are done
+    /// do not run again; the others may have been corrected in the meantime. Code starts from the beginning.
     Retry(MigrationId),
-    /// As [`Retry`](Self::Retry), from a statement that you name, because you looked what is done, or undid it.
+    /// As [`Retry`](Self::Retry), but from a statement that you name, because you checked which statements are done, or undid some.
     RetryFrom {
-        /// Which migration.
+        /// The id of the migration.
         migration: MigrationId,
-        /// The statement to go on with, from 1.
+        /// The statement to continue with, from 1.
         statement: u32,
     },
-    /// A step that did not finish counts as done. For a script whose remaining statements were run by hand.
+    /// Marks a step that did not finish as done. For a script whose remaining statements were run by hand.
     MarkDone(MigrationId),
-    /// The record is removed, whatever its state, and nothing is undone: the next run applies the migration again if the program
-    /// has it.
+    /// Removes the record, whatever its state, and undoes nothing: the next run applies the migration again if the program has it.
     Forget(MigrationId),
-    /// A migration whose script changed after it was applied counts as applied with its present script. For a change that means
-    /// nothing, in this database alone.
+    /// Records a migration whose script changed after it was applied as applied with its current script, in this database only. For
+    /// a change that has no effect.
     Accept(MigrationId),
-    /// A pending migration counts as applied. If it was not, what needs it will fail.
+    /// Records a pending migration as applied. If it was not, migrations that need it will fail.
     AssumeApplied(MigrationId),
-    /// All that are pending from one migration through another, in the order of the set, count as applied.
+    /// Records all pending migrations in a range of the set as applied.
     AssumeRangeApplied {
-        /// The first.
+        /// The first id of the range.
         from: MigrationId,
-        /// The last.
+        /// The last id of the range.
         through: MigrationId,
     },
-    /// All that are pending count as applied.
+    /// Records all pending migrations as applied.
     AssumeAllApplied,
-    /// A database that has tables and no migrations has everything through this one. It is how a database that existed before its
-    /// migrations comes under them.
+    /// Records everything through this migration as applied, in a database that has tables and no migrations. For a database that
+    /// existed before its migrations.
     Baseline(MigrationId),
 }
 
@@ -86,7 +85,7 @@ impl Recovery {
     }
 }
 
-/// One record to be changed, and the line about it.
+/// A change to one record, and its log entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Amendment {
     pub(crate) change: Change,
@@ -94,7 +93,7 @@ pub(crate) struct Amendment {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "a recovery makes a few of them and drops them")]
+#[allow(clippy::large_enum_variant, reason = "a recovery has only a few of them")]
 pub(crate) enum Change {
     Insert(Record),
     Update { from: Record, to: Record },
@@ -104,11 +103,11 @@ pub(crate) enum Change {
 /// Decides what a recovery changes.
 ///
 /// # Errors
-/// It makes no sense for this set and this history.
+/// The recovery does not apply to this set and this history.
 pub(crate) fn decide(
     recovery: &Recovery,
     signature: &Signature,
-    known: &Known<'_>,
+    known: &Facts<'_>,
 ) -> Result<Vec<Amendment>> {
     let amendments = match recovery {
         Recovery::Retry(id) | Recovery::RetryFrom { migration: id, .. } | Recovery::MarkDone(id) => {
@@ -130,12 +129,12 @@ pub(crate) fn decide(
             let (first, last) = (known.place(recovery, from)?, known.place(recovery, through)?);
             if first > last {
                 let finding = format!("it comes after `{through}`, which is to be the last");
-                return Err(nonsense(recovery, from, finding, "name the earlier one first"));
+                return Err(inapplicable(recovery, from, finding, "name the earlier one first"));
             }
             known.assumed(recovery, first, last, &LogEntryKind::AssumedApplied)?
         }
         Recovery::AssumeAllApplied => {
-            let empty = || nonsense(recovery, None, "the set is empty", "add migrations to it");
+            let empty = || inapplicable(recovery, None, "the set is empty", "add migrations to it");
             let last = known.graph.metas().len().checked_sub(1).ok_or_else(empty)?;
             known.assumed(recovery, 0, last, &LogEntryKind::AssumedApplied)?
         }
@@ -149,45 +148,45 @@ pub(crate) fn decide(
     Ok(signed.collect())
 }
 
-/// What a recovery is decided from.
+/// The facts that a recovery is decided from.
 #[derive(Clone)]
-pub(crate) struct Known<'a> {
+pub(crate) struct Facts<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) history: &'a History,
     pub(crate) setting: Setting<'a>,
-    /// The record that the migration at a place is to have.
+    /// Returns the record that the migration at a place should have.
     pub(crate) record_of: &'a dyn Fn(usize) -> Record,
     pub(crate) contents: Contents,
-    /// Whether the statement is done that an unfinished step began by itself.
+    /// Whether the statement that an unfinished step began is done.
     pub(crate) outcome: Option<StatementOutcome>,
 }
 
-/// Whether there is anything in a database besides the engine's own tables.
+/// Whether a database has anything besides the engine's own tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
     Tables,
     Nothing,
 }
 
-impl Known<'_> {
+impl Facts<'_> {
     fn place(&self, recovery: &Recovery, id: &MigrationId) -> Result<usize> {
         if let Some(place) = self.graph.place(id) {
             return Ok(place);
         }
         if self.history.get(id).is_some() {
             let remedy = "use a version of the program that does";
-            return Err(nonsense(recovery, id, "this program does not know it", remedy));
+            return Err(inapplicable(recovery, id, "this program does not know it", remedy));
         }
         Err(Failure::Unknown { id: id.clone(), nearest: self.graph.nearest(id) }.into())
     }
 
-    /// The record of a migration, which the program need not know.
+    /// The record of a migration, which the program may not know.
     fn applied(&self, recovery: &Recovery, id: &MigrationId) -> Result<&Record> {
         if let Some(record) = self.history.get(id) {
             return Ok(record);
         }
         self.place(recovery, id)?;
-        Err(nonsense(
+        Err(inapplicable(
             recovery,
             id,
             "it is not applied, so there is no record of it",
@@ -195,12 +194,12 @@ impl Known<'_> {
         ))
     }
 
-    /// Settles a step that began and did not finish.
+    /// Resolves a step that began and did not finish.
     fn unfinished(&self, recovery: &Recovery, id: &MigrationId) -> Result<Amendment> {
         let record = self.applied(recovery, id)?;
         let Some(dirty) = &record.dirty else {
             let remedy = Remedy::Forget.or(Remedy::RollBack);
-            return Err(nonsense(recovery, id, "it is applied and finished", remedy));
+            return Err(inapplicable(recovery, id, "it is applied and finished", remedy));
         };
         let is_done = matches!(recovery, Recovery::MarkDone(_));
         let update = |dirty| {
@@ -211,14 +210,14 @@ impl Known<'_> {
             (Direction::Up, true) => (LogEntryKind::MarkedDone, update(None)),
             (Direction::Down, true) => (LogEntryKind::MarkedUndone, Change::Delete(record.clone())),
             (direction, false) => {
-                let statement = self.resumption(recovery, id, dirty)?;
+                let statement = self.resume_statement(recovery, id, dirty)?;
                 let is_begun = statement.is_some_and(|statement| statement > 1);
                 (
                     LogEntryKind::Retried,
                     match direction {
                         Direction::Up if !is_begun => Change::Delete(record.clone()),
-                        // It stays dirty: a start must not take what is half there for whole.
-                        _ => self.again(recovery, record, dirty.to_resume(statement)),
+                        // It stays dirty: a start must not take a half-applied migration for an applied one.
+                        _ => self.resumed_update(recovery, record, dirty.to_resume(statement)),
                     },
                 )
             }
@@ -226,8 +225,8 @@ impl Known<'_> {
         Ok(Amendment { change, log_entry: record.log_entry(kind) })
     }
 
-    /// The record of a step that is to go on. From a statement that somebody names it does so with the script of today.
-    fn again(&self, recovery: &Recovery, record: &Record, dirty: Dirty) -> Change {
+    /// Updates the record of a step that should continue. If a person names the statement, the record gets the current script.
+    fn resumed_update(&self, recovery: &Recovery, record: &Record, dirty: Dirty) -> Change {
         let place = self.graph.place(&record.id).filter(|_| matches!(recovery, Recovery::RetryFrom { .. }));
         let kept = match place {
             Some(place) => Record { run_on: record.run_on.clone(), ..(self.record_of)(place) },
@@ -237,23 +236,23 @@ impl Known<'_> {
         Change::Update { from: record.clone(), to: Record { checksum, dirty: Some(dirty), ..kept } }
     }
 
-    /// The statement with which an unfinished step goes on; `None` if it has none.
-    fn resumption(&self, recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> Result<Option<u32>> {
+    /// The statement at which an unfinished step continues; `None` if it has none.
+    fn resume_statement(&self, recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> Result<Option<u32>> {
         let at_work = |session: &str| {
             let what = dirty.statement.map_or("it".to_owned(), |number| format!("statement {number}"));
             let finding = format!("{session} is still at work on {what}");
-            Err(nonsense(recovery, id, finding, "wait until that has ended, and try again"))
+            Err(inapplicable(recovery, id, finding, "wait until that has ended, and try again"))
         };
         if let Recovery::RetryFrom { statement, .. } = *recovery {
             let last = dirty.of.map_or(u32::MAX, |of| of + 1);
             if !(1..=last).contains(&statement) {
                 let finding = format!("it has no statement {statement}");
-                return Err(nonsense(recovery, id, finding, "count its statements from 1"));
+                return Err(inapplicable(recovery, id, finding, "count its statements from 1"));
             }
             if dirty.statement.is_none() && statement > 1 {
                 let finding =
                     "none of its statements is known to be done, since it is code or never began one";
-                return Err(nonsense(recovery, id, finding, Remedy::Retry));
+                return Err(inapplicable(recovery, id, finding, Remedy::Retry));
             }
             return match &self.outcome {
                 Some(StatementOutcome::Running(session)) => at_work(session),
@@ -265,20 +264,20 @@ impl Known<'_> {
                 Direction::Up => ("it is to go on already", Remedy::Run),
                 Direction::Down => ("it is to be undone again already", Remedy::RollBack),
             };
-            return Err(nonsense(recovery, id, finding, remedy));
+            return Err(inapplicable(recovery, id, finding, remedy));
         }
         let Some(statement) = dirty.statement else { return Ok(None) };
         match &self.outcome {
             None | Some(StatementOutcome::NoEffect) => Ok(Some(statement)),
             Some(StatementOutcome::Completed) => Ok(Some(statement + 1)),
             Some(StatementOutcome::Partial { what, remedy }) => {
-                Err(nonsense(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
+                Err(inapplicable(recovery, id, format!("statement {statement} left {what}"), remedy.clone()))
             }
             Some(StatementOutcome::Running(session)) => at_work(session),
             Some(StatementOutcome::Unknown(why)) => {
                 let finding = format!("it is not known whether statement {statement} is done, since {why}");
                 let remedy = Remedy::from("look").then(Remedy::RetryFrom { statement: None });
-                Err(nonsense(recovery, id, finding, remedy))
+                Err(inapplicable(recovery, id, finding, remedy))
             }
         }
     }
@@ -291,7 +290,7 @@ impl Known<'_> {
         }
         match (record.checksum, self.graph.metas()[place].checksum) {
             (Some(was), Some(is)) if was != is => {}
-            _ => return Err(nonsense(recovery, id, "it is not changed", "there is nothing to accept")),
+            _ => return Err(inapplicable(recovery, id, "it is not changed", "there is nothing to accept")),
         }
         let to =
             Record { run_on: record.run_on.clone(), duration: record.duration, ..(self.record_of)(place) };
@@ -299,7 +298,7 @@ impl Known<'_> {
         Ok(Amendment { change: Change::Update { from: record.clone(), to }, log_entry })
     }
 
-    /// Records what is pending from a place through another.
+    /// Records the pending migrations from one place through another.
     fn assumed(
         &self,
         recovery: &Recovery,
@@ -326,7 +325,7 @@ impl Known<'_> {
                 (false, true) => "it is not for this database or environment",
                 (false, false) => "nothing there is pending for this database and environment",
             };
-            return Err(nonsense(recovery, &metas[last].id, finding, "`status` shows what is pending"));
+            return Err(inapplicable(recovery, &metas[last].id, finding, "`status` shows what is pending"));
         }
         for &place in &assumed {
             let is_missing = |need: &&usize| {
@@ -336,7 +335,7 @@ impl Known<'_> {
             if let Some(&need) = self.graph.needs(place).iter().find(is_missing) {
                 let finding = format!("it needs `{}`, which is not applied", metas[need].id);
                 let remedy = "assume that first, or apply it";
-                return Err(nonsense(recovery, &metas[place].id, finding, remedy));
+                return Err(inapplicable(recovery, &metas[place].id, finding, remedy));
             }
         }
         let amend = |place: usize| {
@@ -351,14 +350,14 @@ impl Known<'_> {
         let count = self.history.records().len();
         if count > 0 {
             let finding = format!("{} recorded already", Recorded(count));
-            return Err(nonsense(recovery, id, finding, Remedy::AssumeApplied));
+            return Err(inapplicable(recovery, id, finding, Remedy::AssumeApplied));
         }
         if self.contents == Contents::Nothing {
-            return Err(nonsense(recovery, id, "the database has no tables", Remedy::Run));
+            return Err(inapplicable(recovery, id, "the database has no tables", Remedy::Run));
         }
         if self.setting.excludes(&self.graph.metas()[last]).is_some() {
             let remedy = "name one that is";
-            return Err(nonsense(recovery, id, "it is not for this database or environment", remedy));
+            return Err(inapplicable(recovery, id, "it is not for this database or environment", remedy));
         }
         self.assumed(recovery, 0, last, &LogEntryKind::Baselined)
     }
@@ -373,13 +372,13 @@ impl std::fmt::Display for Recorded {
     }
 }
 
-/// Nothing else is settled before that is.
+/// The unfinished step must be resolved first.
 fn unsettled(recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> MigrationError {
     let by_hand = Remedy::MarkDone { direction: dirty.direction };
-    nonsense(recovery, id, "it did not finish", Remedy::Retry.or(by_hand).or(Remedy::RollBack))
+    inapplicable(recovery, id, "it did not finish", Remedy::Retry.or(by_hand).or(Remedy::RollBack))
 }
 
-fn nonsense<'i>(
+fn inapplicable<'i>(
     recovery: &Recovery,
     id: impl Into<Option<&'i MigrationId>>,
     finding: impl Into<String>,

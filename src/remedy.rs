@@ -7,14 +7,14 @@ use crate::direction::Direction;
 #[cfg(feature = "adopt")]
 use crate::doubt::Doubt;
 
-/// What to do about an error or a finding, as a value: a program can offer it as a button, and word it for whoever uses it.
+/// What to do about an error or a finding, as a value: a program can offer it as a button and word it for its users.
 ///
-/// Its Display words it for a programmer who calls this crate: "call `recover` with `Recovery::Retry` ...". A program for other people
-/// words it by a `match` of its own and hands that to [`MigrationError::worded`](crate::MigrationError::worded) and its like; the command
-/// line says "run `repair retry` ..." so.
+/// Its Display words it for a programmer who calls this crate: "call `recover` with `Recovery::Retry` ...". A program for other
+/// people words it in a `match` of its own and passes that to [`MigrationError::worded`](crate::MigrationError::worded) or a
+/// similar method. The command line does so and says "run `repair retry` ...".
 ///
-/// The enum is exhaustive on purpose: such a `match` needs no wildcard, and the compiler names what a later version adds. A new remedy
-/// is therefore a breaking change of this crate.
+/// The enum is exhaustive on purpose: such a `match` needs no wildcard, and the compiler reports the remedies that a later version
+/// adds. A new remedy is therefore a breaking change of this crate.
 ///
 /// # Examples
 ///
@@ -33,31 +33,31 @@ use crate::doubt::Doubt;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Remedy {
-    /// Advice that reads the same for everybody: one line, lower case, no full stop.
+    /// Advice that is the same for everyone: one line, lower case, no full stop.
     Text(Cow<'static, str>),
-    /// One of these.
+    /// One of these remedies.
     Either(Vec<Remedy>),
-    /// One after the other.
+    /// All of these remedies, in order.
     Then(Vec<Remedy>),
-    /// Only if something holds.
+    /// A remedy under a condition.
     If {
-        /// What has to hold: "the change means nothing".
+        /// The condition: "the change means nothing".
         condition: Cow<'static, str>,
-        /// What to do then.
+        /// The remedy.
         remedy: Box<Remedy>,
     },
 
-    /// Apply what is pending.
+    /// Apply the pending migrations.
     Run,
     /// Undo it with a rollback or a downgrade.
     RollBack,
     /// Undo it with the script that is stored in the database.
     Downgrade,
-    /// Ask again for a plan of what is to be done.
+    /// Make a new plan.
     PlanAgain,
-    /// Run each migration in its own transaction, and not all in one.
+    /// Run each migration in its own transaction instead of all in one.
     PerMigration,
-    /// Say yes to the plan.
+    /// Accept the plan in the `confirm` function.
     Confirm,
     /// Wait longer for the lock.
     WaitLonger,
@@ -66,12 +66,12 @@ pub enum Remedy {
     Retry,
     /// [`Recovery::RetryFrom`](crate::Recovery::RetryFrom)
     RetryFrom {
-        /// The statement, from 1; `None` if only a person can tell which.
+        /// The number of the statement, from 1; `None` if only a person can determine it.
         statement: Option<u32>,
     },
     /// [`Recovery::MarkDone`](crate::Recovery::MarkDone)
     MarkDone {
-        /// What the step did that is to count as done.
+        /// The direction of the step to mark as done.
         direction: Direction,
     },
     /// [`Recovery::Forget`](crate::Recovery::Forget)
@@ -83,19 +83,19 @@ pub enum Remedy {
     /// [`Recovery::Baseline`](crate::Recovery::Baseline)
     Baseline,
 
-    /// Say yes to a doubt about the history of another tool.
+    /// Accept a doubt about the history of another tool.
     #[cfg(feature = "adopt")]
     AcceptDoubt(Doubt),
     /// Name the tool whose history is to be adopted.
     NameTool,
-    /// Name the table that another tool keeps its history in.
+    /// Name the table in which another tool stores its history.
     NameToolTable,
-    /// Name the application of Django whose migrations the set has.
+    /// Name the Django application whose migrations the set has.
     NameApp,
 
-    /// Keep the records in a table of another name.
+    /// Store the records in a table with another name.
     ChooseTable,
-    /// Take a table for the tracking table of this crate, which it is.
+    /// Use this table, which is a tracking table of this crate, as the tracking table.
     ReadTable,
     /// Put the lock file somewhere else.
     ChooseLockFile,
@@ -105,24 +105,24 @@ pub enum Remedy {
         key: &'static str,
         /// The value, as TOML.
         value: Cow<'static, str>,
-        /// What that is for, if the finding does not say it: "to run it without one".
+        /// The purpose, if the finding does not state it: "to run it without one".
         purpose: Option<&'static str>,
     },
     /// Create the folder of the migrations.
     CreateFolder,
-    /// Make the manifest of a remote folder anew.
+    /// Regenerate the manifest of a remote folder.
     MakeManifest,
-    /// Say it in the code of the program, which is the only place for it.
+    /// Change the code of the program, if there is no other place for it.
     Program {
         /// What to do: "wait longer".
         what: Cow<'static, str>,
-        /// The function of this crate for it, in back-ticks.
+        /// The function of this crate that does it, in back-ticks.
         with: Cow<'static, str>,
     },
 }
 
 impl Remedy {
-    /// The remedies that this one is made of, in their order; itself if it is a single one.
+    /// The remedies that this one consists of, in order; itself if it is a single remedy.
     pub fn singles(&self) -> Vec<&Self> {
         match self {
             Self::Either(remedies) | Self::Then(remedies) => {
@@ -133,7 +133,7 @@ impl Remedy {
         }
     }
 
-    /// This, or another one.
+    /// This remedy or another one.
     pub(crate) fn or(self, other: impl Into<Self>) -> Self {
         let mut all = match self {
             Self::Either(all) => all,
@@ -146,22 +146,22 @@ impl Remedy {
         Self::Either(all)
     }
 
-    /// This, and after it another one.
+    /// This remedy, then another one.
     pub(crate) fn then(self, next: impl Into<Self>) -> Self {
         Self::Then(vec![self, next.into()])
     }
 
-    /// This, if something holds.
+    /// This remedy under a condition.
     pub(crate) fn only_if(self, condition: impl Into<Cow<'static, str>>) -> Self {
         Self::If { condition: condition.into(), remedy: Box::new(self) }
     }
 
-    /// A key of the metadata.
+    /// A metadata key to set.
     pub(crate) fn metadata(key: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         Self::SetMetadata { key, value: value.into(), purpose: None }
     }
 
-    /// A key of the metadata, and what it is set for.
+    /// A metadata key to set, with its purpose.
     pub(crate) fn metadata_for(
         key: &'static str,
         value: impl Into<Cow<'static, str>>,
@@ -170,13 +170,13 @@ impl Remedy {
         Self::SetMetadata { key, value: value.into(), purpose: Some(purpose) }
     }
 
-    /// To have the migration run outside a transaction.
+    /// Run the migration outside a transaction.
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     pub(crate) fn outside() -> Self {
         Self::metadata("run_in_transaction", "false")
     }
 
-    /// Something that a program says with a function of this crate.
+    /// A change to the program's code with a function of this crate.
     pub(crate) fn program(what: impl Into<Cow<'static, str>>, with: impl Into<Cow<'static, str>>) -> Self {
         Self::Program { what: what.into(), with: with.into() }
     }
@@ -200,7 +200,7 @@ impl From<Cow<'static, str>> for Remedy {
     }
 }
 
-/// For a programmer who calls this crate.
+/// Worded for a programmer who calls this crate.
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -281,15 +281,15 @@ fn joined(
     Ok(())
 }
 
-/// How a remedy is worded.
+/// Words a remedy.
 pub(crate) type Wording<'a> = &'a dyn Fn(&Remedy) -> String;
 
-/// What is told with remedies in it.
+/// A text that contains remedies.
 pub(crate) trait Render {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result;
 }
 
-/// Something with its remedies in the words of somebody.
+/// A text with its remedies in another wording.
 pub(crate) struct Worded<'a, T>(pub(crate) &'a T, pub(crate) Wording<'a>);
 
 impl<T: Render> fmt::Display for Worded<'_, T> {
@@ -298,7 +298,7 @@ impl<T: Render> fmt::Display for Worded<'_, T> {
     }
 }
 
-/// The words for a programmer.
+/// The wording for a programmer.
 pub(crate) fn for_programmers(remedy: &Remedy) -> String {
     remedy.to_string()
 }

@@ -7,7 +7,7 @@ use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::problem::Problem;
 
-/// What a run did. Its Display is for people.
+/// The result of a run. Its Display is for people.
 ///
 /// ```
 /// use rusqlite::Connection;
@@ -22,30 +22,30 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The steps that were done and committed, in their order.
+    /// The steps that were carried out and committed, in order.
     pub applied: Vec<Applied>,
-    /// How many migrations were applied before.
+    /// The number of migrations that were applied before.
     pub already: usize,
     /// Steps that were committed together though each could be committed by itself.
     pub together: Vec<Together>,
-    /// What the plan found and the policy reports. A run that finds everything applied looks no further, and has none.
+    /// The findings about the plan that the policy reports. A run that finds everything applied does not plan and has none.
     pub notes: Vec<Problem>,
 }
 
 impl Report {
-    /// Whether the run found nothing to do.
+    /// Whether nothing was pending.
     pub fn is_up_to_date(&self) -> bool {
         self.applied.is_empty()
     }
 }
 
-/// Steps that were committed together, because rows would have referenced missing ones between them.
+/// Steps that were committed together, because otherwise rows would have referenced missing rows in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Together {
-    /// Which migrations, in the order in which they ran.
+    /// The ids of the migrations, in the order in which they ran.
     pub steps: Vec<MigrationId>,
-    /// What would have been wrong after the first: "2 rows of `leg` point to nothing in `trip`".
+    /// What would have been wrong after the first step: "2 rows of `leg` point to nothing in `trip`".
     pub why: String,
 }
 
@@ -60,15 +60,15 @@ impl fmt::Display for Together {
     }
 }
 
-/// A step that was done.
+/// A step that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied {
-    /// Which migration.
+    /// The id of the migration.
     pub id: MigrationId,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// How long its script took.
+    /// The run time of its script.
     pub duration: Duration,
 }
 

@@ -43,16 +43,16 @@ mod validate;
 
 use set::Set;
 
-/// Says yes or no to a plan.
+/// Accepts or rejects a plan.
 type Confirm = Box<dyn Fn(&Plan) -> bool + Send + Sync>;
 
-/// Finds out what the steps of a plan take away. It is a value, so that a program that never asks for it does not hold its code.
+/// Determines what the steps of a plan destroy. It is a function pointer, so a program that never sets it does not link its code.
 type Forecaster<B> = fn(&MigrationRunner<B>, &mut <B as Driver>::Conn<'_>, Plan, &History) -> Result<Plan>;
 
-/// A set of migrations, ready to be applied: made once, used on any number of connections.
+/// A set of migrations that is ready to be applied. Create it once and use it on any number of connections.
 ///
-/// [`run`](Self::run) is what an application calls at every start. Where nothing is pending that is one `SELECT`:
-/// no lock, no write, and no work that grows with the set. The rest asks, plans, or goes to other places.
+/// An application calls [`run`](Self::run) at every start. If nothing is pending, that is one `SELECT`: no lock, no write, and no
+/// work that grows with the set. The other methods query the state, plan, or migrate to other targets.
 ///
 /// # An application's start
 ///
@@ -77,17 +77,17 @@ pub struct MigrationRunner<
     #[cfg(not(feature = "sqlite"))] B: Backend,
 > {
     set: Set<B>,
-    /// The digest of the history after none, one, two, ... of the migrations that run here.
+    /// The digests of the history after zero, one, two, ... of the migrations that run here.
     beginnings: OnceLock<Vec<HistoryDigest>>,
-    /// What the tracking table says where everything is applied.
+    /// The head of the tracking table when everything is applied.
     complete: Head,
     table: TableName,
     environment: Option<String>,
-    /// The protected environments, if somebody named them.
+    /// The protected environments, if they are set.
     protected: Option<Vec<String>>,
     confirm: Option<Confirm>,
     policy: Policy,
-    /// Set with a policy or an environment, which may ask for it.
+    /// Set together with a policy or an environment, which may need it.
     forecaster: Option<Forecaster<B>>,
     program: Option<String>,
     prepare: Option<Box<Prepare<B>>>,
@@ -102,8 +102,7 @@ pub struct MigrationRunner<
 
 #[cfg(feature = "sqlite")]
 impl MigrationRunner {
-    /// A runner for SQLite, with the migrations of a source: an array of [`Migration`](crate::Migration)s, a folder, a
-    /// registry.
+    /// Creates a runner for SQLite from a source of migrations: an array of [`Migration`](crate::Migration)s, a folder, a registry.
     ///
     /// # Errors
     /// [`ErrorKind::Source`](crate::ErrorKind::Source) if the source cannot be read or something in it is malformed,
@@ -112,7 +111,7 @@ impl MigrationRunner {
         Self::for_backend(source)
     }
 
-    /// A runner for SQLite, with a folder that `include_dir!` embedded.
+    /// Creates a runner for SQLite from a folder that `include_dir!` embedded.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -121,7 +120,7 @@ impl MigrationRunner {
         Self::new(crate::EmbeddedMigrations::new(root))
     }
 
-    /// A runner for SQLite, with a folder that is read now.
+    /// Creates a runner for SQLite from a folder, which is read immediately.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -130,7 +129,7 @@ impl MigrationRunner {
         Self::new(crate::DirectoryMigrations::from_path(root))
     }
 
-    /// A runner for SQLite, with a registry of migrations in code.
+    /// Creates a runner for SQLite from a registry of migrations in code.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -142,7 +141,7 @@ impl MigrationRunner {
 }
 
 impl<B: Backend> MigrationRunner<B> {
-    /// A runner for any backend.
+    /// Creates a runner for any backend.
     ///
     /// # Errors
     /// As `new`.
@@ -168,17 +167,17 @@ impl<B: Backend> MigrationRunner<B> {
             observer: None,
             is_stopped: None,
         };
-        runner.counted();
+        runner.recompute();
         Ok(runner)
     }
 
-    /// Finds out what runs here, and what the tracking table says then.
-    fn counted(&mut self) {
+    /// Computes which migrations run here and the head of the tracking table when they are all applied.
+    fn recompute(&mut self) {
         self.beginnings = OnceLock::new();
         self.complete = self.completion();
     }
 
-    /// Keeps the records in another table than `__switchy_migrations`.
+    /// Keeps the records in a table other than `__switchy_migrations`.
     ///
     /// # Errors
     /// [`ErrorKind::TableName`](crate::ErrorKind::TableName) if it cannot be a table's name; see [`TableName::new`].
@@ -191,8 +190,8 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(self)
     }
 
-    /// Keeps the records in a schema, which has to exist, and not where names without one are looked up first. On MySQL that is a
-    /// database.
+    /// Keeps the records in this schema, which must exist, instead of the schema in which unqualified names are looked up first. On
+    /// MySQL, a schema is a database.
     ///
     /// # Errors
     /// [`ErrorKind::TableName`](crate::ErrorKind::TableName) if it cannot be a schema's name; see [`TableName::in_schema`].
@@ -204,29 +203,29 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(self)
     }
 
-    /// Says where it runs: `production`, `staging`, ... Migrations limited to other environments do not run, nor do they without
-    /// an environment.
+    /// Sets the environment: `production`, `staging`, ... Migrations limited to other environments do not run. Without an
+    /// environment, no migration limited to environments runs.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
         self.forecaster = Some(Self::with_forecast);
-        self.counted();
+        self.recompute();
         self
     }
 
-    /// Names the environments in which a plan that takes something away, or goes back, needs a yes from [`confirm`](Self::confirm).
-    /// If not set, `production` is one.
+    /// Sets the protected environments: there, [`confirm`](Self::confirm) must accept a plan that destroys something or rolls back.
+    /// The default is `production`.
     pub fn protect<S: Into<String>>(mut self, environments: impl IntoIterator<Item = S>) -> Self {
         self.protected = Some(environments.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Asks before a plan that takes something away, or goes back, is carried out in a protected environment. The plan's steps tell
-    /// what goes, and how many rows. Without this, or if it says no, the plan is refused. An empty database has nothing to lose, and
-    /// nobody is asked.
+    /// Sets the function that accepts or rejects a plan in a protected environment, if the plan destroys something or rolls back.
+    /// The steps of the plan report what is removed and how many rows. Without this function, or if it returns `false`, the plan is
+    /// refused. For an empty database, which has nothing to lose, the function is not called.
     ///
-    /// What goes is what is dropped and deleted, by scripts, by triggers and by foreign key actions. Values that an `UPDATE` or a
-    /// `REPLACE` overwrites are not counted, nor what hooks, temporary triggers and the commands of full-text tables delete. Of code
-    /// nothing is known, so it is asked about.
+    /// A removal is a drop or a delete by a script, a trigger or a foreign key action. Values that an `UPDATE` or a `REPLACE`
+    /// overwrites are not counted, nor what hooks, temporary triggers and the commands of full-text tables delete. The effects of
+    /// code are unknown, so code needs confirmation.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -255,22 +254,22 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Says what is made of each kind of finding.
+    /// Sets the verdict on each kind of finding.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self.forecaster = Some(Self::with_forecast);
         self
     }
 
-    /// Names the program and its version for the log, for example `concat!("notes ", env!("CARGO_PKG_VERSION"))`.
+    /// Sets the name and version of the program for the log, for example `concat!("notes ", env!("CARGO_PKG_VERSION"))`.
     pub fn program(mut self, program: impl Into<String>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// Makes a connection of ours like the application's: registers its SQL functions, collations and modules. Such connections are to
-    /// databases in memory, in which scripts are tried out; so what is registered is called there too, also by
-    /// [`plan`](Self::plan), and should do nothing outside the database.
+    /// Prepares the engine's own connections like the application's: registers its SQL functions, collations and modules. These
+    /// connections are to databases in memory in which scripts are tried, also by [`plan`](Self::plan). The registered functions
+    /// are called there too, so they should do nothing outside the database.
     pub fn prepare_connection(
         mut self,
         prepare: impl for<'c> Fn(B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,
@@ -279,27 +278,27 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Commits each migration by itself, or all steps of a run together.
+    /// Commits each migration separately, or all steps of a run in one transaction.
     pub fn transaction(mut self, mode: TransactionMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Keeps concurrent runs apart in another way than by a file beside the database.
+    /// Sets how concurrent runs exclude each other. The default is a lock file beside the database.
     pub fn lock(mut self, lock: Lock) -> Self {
         self.lock = lock;
         self
     }
 
-    /// How long to wait for the lock, and for the database while others write; 60 seconds if not set.
-    /// A single wait inside the database ends only with the connection's own busy timeout, if that is longer.
+    /// Sets how long to wait for the lock, and for the database while others write. The default is 60 seconds. A single wait inside
+    /// the database ends only with the connection's own busy timeout, if that is longer.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
         self
     }
 
-    /// Runs statements on the connection before anything else, each time it is given one: settings that a set relies on, which its own tool
-    /// gave. They stay set. A start with nothing pending then takes these statements more.
+    /// Runs statements on the connection before anything else, each time the runner receives it: settings that a set relies on and
+    /// that its own tool applied. They stay set. A start with nothing pending then runs these statements in addition.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -326,13 +325,13 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(())
     }
 
-    /// Takes part in every step.
+    /// Sets hooks that run in every step.
     pub fn hooks(mut self, hooks: Hooks<B>) -> Self {
         self.hooks = hooks;
         self
     }
 
-    /// Tells an observer what goes on, for a progress bar. It cannot interfere.
+    /// Sets an observer of the events of a run, for a progress bar. It cannot interfere.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -351,9 +350,9 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Is asked before each step. Once it says yes, no other step begins, and the run ends with
-    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped): for a program that is told to end. It does not end the step in hand; for that
-    /// there is the driver's own way, as `rusqlite::InterruptHandle`.
+    /// Sets a function that is called before each step. Once it returns `true`, no further step begins, and the run ends with
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). It is for a program that is asked to terminate. It does not end the
+    /// current step; the driver has its own means for that, such as `rusqlite::InterruptHandle`.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! [`Status`]: the set and the history side by side.
+//! [`Status`]: the set compared with the history.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::id::MigrationId;
 use crate::plan::Setting;
 use crate::problem::ProblemKind;
 
-/// The set and the history side by side: what there is in the order of the set, then what only the database knows.
-/// Its Display has a line for each.
+/// The set compared with the history: the migrations of the set in order, then those that only the database knows. Its Display has
+/// a line for each.
 ///
 /// ```
 /// use rusqlite::Connection;
@@ -26,7 +26,7 @@ use crate::problem::ProblemKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// One for each migration of the set or the history.
+    /// One entry for each migration of the set or the history.
     pub entries: Vec<Entry>,
 }
 
@@ -34,11 +34,11 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Which migration.
+    /// The id of the migration.
     pub id: MigrationId,
-    /// What its author says it does.
+    /// The author's description.
     pub description: Option<String>,
-    /// Its state.
+    /// The state of the migration.
     pub state: State,
 }
 
@@ -46,21 +46,21 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// It is applied as the set has it.
+    /// Applied, with the current script.
     Applied(Record),
-    /// It will run next time.
+    /// The next run applies it.
     Pending,
-    /// It is applied, from another text than the set has now.
+    /// Applied with another script than the set has now.
     Changed(Record),
     /// It began outside a transaction and did not finish.
     Dirty(Record),
-    /// It is applied, and the set does not have it.
+    /// Applied, but not in the set.
     Unknown(Record),
     /// It is for other databases.
     OtherDatabase,
     /// It is for other environments.
     OtherEnvironment,
-    /// Its files are no migration ([`Meta::unread`](crate::Meta::unread) says why).
+    /// Its files are not a migration ([`Meta::unread`](crate::Meta::unread) says why).
     Unread,
 }
 

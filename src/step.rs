@@ -1,4 +1,4 @@
-//! [`Step`]: one thing a plan does.
+//! [`Step`]: one step of a plan.
 
 use std::fmt;
 
@@ -14,48 +14,48 @@ pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
-    /// Which migration.
+    /// The id of the migration.
     pub id: MigrationId,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// In a transaction or not.
+    /// Whether it runs in a transaction.
     pub atomicity: Atomicity,
-    /// The statement of its script at which it goes on, if it began before and did not finish.
+    /// The statement of its script at which it continues, if it began before and did not finish.
     pub from: Option<u32>,
-    /// What its author says it does.
+    /// The author's description.
     pub description: Option<String>,
-    /// The migrations it needs before it, in their order; going back, none.
+    /// The migrations it needs, in order; empty when rolling back.
     pub needs: Vec<MigrationId>,
-    /// The databases it is limited to; empty means it is for all.
+    /// The databases it is limited to; if empty, it runs on all.
     pub databases: Vec<Dialect>,
-    /// The environments it is limited to; empty means it is for all.
+    /// The environments it is limited to; if empty, it runs in all.
     pub environments: Vec<String>,
     /// Where it is defined: a file, or a line of code.
     pub origin: String,
-    /// The checksum of what will run, to be recorded.
+    /// The checksum to record.
     pub checksum: Option<Checksum>,
-    /// Whether its script is the one stored in the database, since the program does not know the migration.
+    /// Whether its script is the one stored in the database, because the program does not know the migration.
     pub is_stored: bool,
-    /// What it takes away; `None` if nobody looked.
+    /// What it destroys; `None` if that was not determined.
     pub effects: Option<Vec<Effect>>,
 }
 
 impl Step {
-    /// Whether two plans mean the same by it, whatever they know of its effects.
+    /// Whether it means the same in two plans, apart from its effects.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let parts = |step: &Self| (step.direction, step.atomicity, step.from, step.checksum, step.is_stored);
         self.id == other.id && parts(self) == parts(other)
     }
 
-    /// Whether another plan's look at it found the same, but for the number of rows; or nobody looked.
+    /// Whether the other plan has the same effects, except for the number of rows; or one plan did not determine them.
     pub(crate) fn has_same_effects(&self, other: &Self) -> bool {
         let (Some(own), Some(others)) = (&self.effects, &other.effects) else { return true };
         let parts = |effect: &Effect| (effect.kind, effect.object.clone(), effect.column.clone());
         own.iter().map(parts).eq(others.iter().map(parts))
     }
 
-    /// Why somebody should be asked before it runs in a protected environment.
-    pub(crate) fn reason_to_ask(&self) -> Option<String> {
+    /// Why it needs confirmation in a protected environment.
+    pub(crate) fn confirmation_reason(&self) -> Option<String> {
         match (self.direction, self.effects.as_deref()) {
             (Direction::Down, _) => Some("would be undone".to_owned()),
             (Direction::Up, Some(effects)) => losses(effects),

@@ -21,28 +21,28 @@ use crate::id::MigrationId;
 pub enum Target {
     /// Everything is applied.
     Latest,
-    /// Everything up to this migration, and it too.
+    /// Everything up to and including this migration is applied.
     Through(MigrationId),
-    /// Everything before this migration, which stays pending.
+    /// Everything before this migration is applied; it stays pending.
     Before(MigrationId),
-    /// So many of the pending migrations, or all if there are fewer.
+    /// This many of the pending migrations are applied, or all if there are fewer.
     Steps(usize),
-    /// So many of the applied migrations are undone, newest first, or all if there are fewer.
+    /// This many of the applied migrations are undone, newest first, or all if there are fewer.
     Back(usize),
-    /// Everything applied after this migration is undone; it stays.
+    /// Everything applied after this migration is undone; this migration stays applied.
     BackTo(MigrationId),
     /// Everything is undone.
     Empty,
-    /// The newest applied migration is undone and applied again, in one transaction if it runs in one.
+    /// The newest applied migration is undone and applied again, in one transaction if it runs in a transaction.
     Redo,
     /// Everything that the program does not know is undone, newest first, with the scripts that were stored in the database when it
-    /// was applied: the way back of an older program. Each script is first tried out on a copy of the schema.
+    /// was applied: the rollback by an older program. Each script is first tried on a copy of the schema.
     Known,
 }
 
 impl Target {
-    /// Whether a run that did part of the way can simply start again: it ends at the same place.
-    pub(crate) const fn is_a_place(&self) -> bool {
+    /// Whether a run that stopped halfway can simply start again, because it ends at the same place.
+    pub(crate) const fn is_fixed(&self) -> bool {
         !matches!(self, Self::Steps(_) | Self::Back(_) | Self::Redo)
     }
 

@@ -14,7 +14,7 @@ use crate::remedy::Remedy;
 
 mod versions;
 
-/// What can be said of a set without planning it.
+/// The findings about a set that need no plan.
 pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
     let mut found = versions::odd(metas.iter().filter(|meta| meta.unread.is_none()).map(|meta| &meta.id));
     for meta in metas {
@@ -43,7 +43,7 @@ pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
     found
 }
 
-/// The finding that a migration failed where nothing is at stake.
+/// The finding that a migration failed in a trial.
 pub(crate) fn fails(place: &str, error: &MigrationError) -> Option<Problem> {
     let id = error.migration()?;
     let Failure::Step(step) = error.failure() else {
@@ -60,7 +60,7 @@ pub(crate) fn fails(place: &str, error: &MigrationError) -> Option<Problem> {
     Some(Problem::new(ProblemKind::Fails, id, finding, remedy).at(step.at.clone()))
 }
 
-/// An error about a source or a set as findings, each with its place.
+/// Converts an error about a source or a set into findings, each with its location.
 pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
     let unreadable = |origin: &str, finding: String, remedy: Remedy| {
         vec![Problem::new(ProblemKind::Unreadable, &origin.into(), finding, remedy)]
@@ -91,8 +91,8 @@ pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
     }
 }
 
-/// Findings as a validation gives them: each once, with the verdict that a run would pass on it, and none left out because it is
-/// allowed. Where nothing closer is known, the place of a finding is where its migration is defined.
+/// The findings as a validation returns them: each once, with the verdict that a run would give it, including those that are
+/// allowed. The default location of a finding is where its migration is defined.
 pub(crate) fn judged<'m>(
     found: impl IntoIterator<Item = Problem>,
     policy: &Policy,
@@ -101,10 +101,10 @@ pub(crate) fn judged<'m>(
     let origins: HashMap<&MigrationId, &Origin> =
         metas.into_iter().map(|meta| (&meta.id, &meta.origin)).collect();
     let mut findings: Vec<Problem> = Vec::new();
-    for mut problem in policy.outspoken().judge(found, Direction::Up) {
+    for mut problem in policy.reporting_allowed().judge(found, Direction::Up) {
         let origin = || origins.get(&problem.migration).map(|origin| Location::file(origin.to_string()));
         problem.at = problem.at.take().or_else(origin);
-        // A plan and a lint may say the same; the lint comes with a remedy.
+        // A plan and a lint may report the same finding; the lint has a remedy.
         let is_same = |known: &&mut Problem| {
             known.kind == problem.kind
                 && known.migration == problem.migration

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::id::MigrationId;
 use crate::remedy::{Render, Wording};
 
-/// How many steps stay.
+/// The number of steps that remain done.
 pub(super) struct Done(pub(super) usize);
 
 impl fmt::Display for Done {
@@ -31,7 +31,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// A statement on one line, cut where it gets long.
+/// A statement on one line, shortened if it is long.
 pub(crate) struct Abridged<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Abridged<'_> {
@@ -45,14 +45,14 @@ impl fmt::Display for Abridged<'_> {
             }
             room -= length;
             f.write_str(if place == 0 { "" } else { " " })?;
-            // A script can come out of a database, and a message goes to a terminal.
+            // A script can come from a database, and a message is shown on a terminal.
             write!(f, "{}", Printable(word))?;
         }
         Ok(())
     }
 }
 
-/// One of them, or how many there are and each with its number.
+/// A single item, or the number of items and each with its number.
 pub(super) struct Listed<'a, T>(pub(super) &'a [T]);
 
 impl<T: Render> Render for Listed<'_, T> {
@@ -77,7 +77,7 @@ impl fmt::Display for Nearest<'_> {
     }
 }
 
-/// A migration, if it is about one.
+/// The migration, if the error is about one.
 pub(super) struct Named<'a>(pub(super) &'a Option<MigrationId>);
 
 impl fmt::Display for Named<'_> {

@@ -1,4 +1,4 @@
-//! [`Failure`]: every way to fail.
+//! [`Failure`]: every kind of failure and its details.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::location::Location;
 use crate::problem::Problem;
 use crate::remedy::Remedy;
 
-/// Which call a hook was.
+/// The call that a hook belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HookKind {
     Before,
     After,
 }
 
-/// Every way to fail; [`Sentence`](super::sentence::Sentence) has its words.
+/// Every kind of failure and its details; [`Sentence`](super::sentence::Sentence) has the texts.
 #[cfg_attr(
     not(any(feature = "directory", feature = "remote", feature = "build")),
     allow(dead_code, reason = "only files can be missing or malformed")
@@ -40,7 +40,7 @@ pub(crate) enum Failure {
         what: String,
         remedy: Remedy,
     },
-    /// Of a server; whether it can pass is what a program wants to know of it.
+    /// An error of a server. `can_pass` is whether a retry may succeed.
     #[cfg(feature = "remote")]
     Remote {
         at: Location,

@@ -1,4 +1,4 @@
-//! [`Sentence`]: what an error has to say, in its parts.
+//! [`Sentence`]: the text of an error, in its parts.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::step::StepFailure;
 use crate::problem::Problem;
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
 
-/// What an error has to say, in its parts. Its Display is all of them but the remedy.
+/// The text of an error, in its parts. Its Display has all parts except the remedy.
 #[derive(Debug, Default)]
 pub(super) struct Sentence {
     pub(super) what: String,
@@ -19,15 +19,15 @@ pub(super) struct Sentence {
     pub(super) remedy: Option<Remedy>,
 }
 
-/// Where the place of an error stands in its sentence.
+/// The position of the location in the sentence.
 #[derive(Debug, Default)]
 enum Place {
     #[default]
     None,
-    /// In front of the reason, instead of what happened.
-    Leading(String),
-    /// Behind what happened.
-    Behind(String),
+    /// Before the reason, instead of what happened.
+    BeforeReason(String),
+    /// After what happened.
+    After(String),
 }
 
 impl Sentence {
@@ -56,15 +56,15 @@ impl fmt::Display for Sentence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::None => f.write_str(&self.what)?,
-            Place::Leading(place) => f.write_str(place)?,
-            Place::Behind(place) => write!(f, "{} at {place}", self.what)?,
+            Place::BeforeReason(place) => f.write_str(place)?,
+            Place::After(place) => write!(f, "{} at {place}", self.what)?,
         }
         self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
         self.outcome.iter().try_for_each(|outcome| write!(f, "; {outcome}"))
     }
 }
 
-/// How many there are, of several.
+/// The number of problems.
 fn count(of: usize) -> String {
     format!("{of} problems")
 }
@@ -72,7 +72,7 @@ fn count(of: usize) -> String {
 const NOTHING_DONE: Done = Done(0);
 
 impl Failure {
-    /// What it has to say. Of several findings it is how many there are.
+    /// The parts of its text. For several findings, the text has their number.
     pub(super) fn sentence(&self) -> Sentence {
         match self {
             Self::MissingRoot(root) => Sentence::new(format!("there is no folder {}", root.display()))
@@ -86,17 +86,17 @@ impl Failure {
                 Sentence::new(what).asking(remedy)
             }
             Self::Malformed { at, what, remedy } => Sentence::new(format!("cannot use {}", at.origin))
-                .at(Place::Leading(at.to_string()))
+                .at(Place::BeforeReason(at.to_string()))
                 .since(what)
                 .asking(remedy.clone()),
             #[cfg(feature = "remote")]
             Self::Remote { at, what, remedy, .. } => Sentence::new(format!("cannot use {}", at.origin))
-                .at(Place::Leading(at.to_string()))
+                .at(Place::BeforeReason(at.to_string()))
                 .since(what)
                 .asking(remedy.clone()),
             Self::Several(errors) => Sentence::new(count(errors.len())),
             Self::Set(problems) => match &**problems {
-                [problem] => Sentence::new(said(problem)).asking(problem.remedy.clone()),
+                [problem] => Sentence::new(finding_text(problem)).asking(problem.remedy.clone()),
                 several => Sentence::new(count(several.len())),
             },
             Self::TableName(error) => Sentence::new(error.to_string()),
@@ -108,7 +108,7 @@ impl Failure {
             Self::Refused(problems, done) => {
                 let sentence = Sentence::new(Done(*done).to_string());
                 match &**problems {
-                    [problem] => sentence.since(said(problem)).asking(problem.remedy.clone()),
+                    [problem] => sentence.since(finding_text(problem)).asking(problem.remedy.clone()),
                     several => sentence.since(count(several.len())),
                 }
             }
@@ -178,18 +178,18 @@ fn of_step(step: &StepFailure) -> Sentence {
     let statement = step.fault.statement.as_ref();
     let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
     Sentence::new(step.what())
-        .at(Place::Behind(format!("{}{}", step.at, statement.unwrap_or_default())))
+        .at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())))
         .since(&step.fault)
         .leaving(step.outcome())
         .asking(step.remedy())
 }
 
-/// A finding without what to do about it.
-fn said(problem: &Problem) -> String {
+/// A finding without its remedy.
+fn finding_text(problem: &Problem) -> String {
     format!("`{}` {}", problem.migration, problem.finding)
 }
 
-/// One line: what happened, where, why, what is left, and what to do.
+/// One line: what happened, where, why, what remains, and what to do.
 impl Render for MigrationError {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         match self.failure() {

@@ -1,4 +1,4 @@
-//! [`StepFailure`]: a script or function that failed, and [`Remains`], what is left of it.
+//! [`StepFailure`]: a failed script or function, and [`Remains`]: what remains of it.
 
 use std::fmt::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::location::Location;
 use crate::remedy::Remedy;
 use crate::step::Atomicity;
 
-/// A script or a function that failed.
+/// A failed script or function.
 #[derive(Debug)]
 pub(crate) struct StepFailure {
     pub(crate) migration: MigrationId,
@@ -18,7 +18,7 @@ pub(crate) struct StepFailure {
     pub(crate) at: Location,
     pub(crate) fault: Fault,
     pub(crate) applied_before: usize,
-    /// The steps before it that were one transaction with it.
+    /// The previous steps in the same transaction.
     pub(crate) undone_before: Vec<MigrationId>,
 }
 
@@ -31,7 +31,7 @@ impl StepFailure {
         format!("{verb} `{}` failed", self.migration)
     }
 
-    /// What is left of it, and of those before it.
+    /// What remains of it and of the previous steps.
     pub(super) fn outcome(&self) -> String {
         let mut outcome = self.remains.to_string();
         if let Some(first) = self.undone_before.first() {
@@ -57,19 +57,19 @@ impl StepFailure {
     }
 }
 
-/// What is left of a step that failed.
+/// What remains of a failed step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remains {
     Nothing,
-    /// Of a step that was to go on: what was done before.
+    /// For a step that continued: what was done before.
     Before,
-    /// Of a step outside a transaction: its record, marked dirty, and what it did.
+    /// For a step outside a transaction: its effects and its record, which is marked dirty.
     Dirty,
-    /// Of code that ended its transaction: perhaps what it did, and no record.
+    /// For code that ended its transaction: possibly its effects, and no record.
     Perhaps,
-    /// All that was to be committed, or nothing.
+    /// Either everything that was being committed, or nothing.
     InDoubt,
-    /// What is another run's by now.
+    /// The record belongs to another run.
     Theirs,
 }
 

@@ -11,8 +11,8 @@ use crate::log_entry::LogEntry;
 use crate::recovery::{Amendment, Change};
 
 impl<B: Backend> Executor<'_, B> {
-    /// Changes records in one transaction, and gives the lines that it left in the log. `look` has the last word, inside of it and before
-    /// anything is changed.
+    /// Changes records in one transaction, and returns the lines that it added to the log. `look` is called inside the transaction,
+    /// before anything is changed, and can stop it.
     pub(crate) fn amend(
         &self,
         conn: &mut B::Conn<'_>,
@@ -32,7 +32,7 @@ impl<B: Backend> Executor<'_, B> {
                 B::append_log(conn, &self.log, &LogEntry { program, ..log_entry.clone() })?;
             }
             B::stamp(conn, self.table, state.digest)?;
-            // A trigger on the table would have fired by now.
+            // A trigger on the table has fired by now.
             if History::new(B::read(conn, self.table)?.records).digest() != state.digest {
                 let what = "something in the database changed other records as well, a trigger perhaps";
                 return Err(Fault::new(FaultKind::Other, what).remedy("remove it, and try again").into());
@@ -71,7 +71,7 @@ impl<B: Backend> Executor<'_, B> {
         Ok(())
     }
 
-    /// Keeps the run of an unfinished step, if it lives, from moving its record on before this transaction ends.
+    /// If an active run is executing an unfinished step, keeps it from updating its record before this transaction ends.
     fn hold(&self, conn: &mut B::Conn<'_>, record: &Record) -> Result<(), Stop> {
         match &record.dirty {
             Some(dirty) if !B::advance(conn, self.table, &record.id, dirty, dirty)? => Err(Stop::Moved),

@@ -13,35 +13,35 @@ use crate::report::{Applied, Report, Together};
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 
-/// What came of one try.
-struct Try<'l> {
+/// The result of one attempt.
+struct Attempt<'l> {
     state: TableState<'l>,
     done: Vec<Applied>,
     together: Option<Together>,
 }
 
-/// Why a try ended.
-enum Halt {
+/// Why an attempt ended.
+enum AttemptError {
     Stop(Stop),
-    /// Rows reference missing ones. It has to be seen whether they did before, so all of it is done again after that.
-    Suspect,
+    /// Rows reference missing rows. To find out whether they did before, everything is repeated after a check.
+    MayBeOld,
 }
 
-impl From<Stop> for Halt {
+impl From<Stop> for AttemptError {
     fn from(stop: Stop) -> Self {
         Self::Stop(stop)
     }
 }
 
-impl From<Fault> for Halt {
+impl From<Fault> for AttemptError {
     fn from(fault: Fault) -> Self {
         Self::Stop(fault.into())
     }
 }
 
 impl<B: Backend> Executor<'_, B> {
-    /// Does the steps of a batch; or else the first one, and as many of those behind it as it takes until no row references a missing
-    /// one that did not before. Says how many were done.
+    /// Carries out the steps of a batch; or else the first step and as many of the following ones as are needed until no row newly
+    /// references a missing row. Returns how many were carried out.
     pub(super) fn atomic(
         &self,
         conn: &mut B::Conn<'_>,
@@ -52,11 +52,12 @@ impl<B: Backend> Executor<'_, B> {
         let (Some(opening), Some(last)) = (group.works.first(), group.works.last()) else { return Ok(0) };
         let scope = Scope::new(opening.meta.foreign_keys, self.patience);
         self.prepare_log(conn, group.works.iter().any(|work| work.step.direction == Direction::Down))?;
-        let mut is_suspect = false;
+        let mut must_compare = false;
         loop {
-            let mut attempt = Try { state: *state, done: Vec::new(), together: None };
+            let mut attempt = Attempt { state: *state, done: Vec::new(), together: None };
             let outcome = B::transaction(conn, &scope, |conn| {
-                let before = if is_suspect { Some(self.orphans(conn, &Touched::anything())?) } else { None };
+                let before =
+                    if must_compare { Some(self.orphans(conn, &Touched::anything())?) } else { None };
                 self.attempt(conn, group, before.as_ref(), &mut attempt)
             });
             let stop = match outcome {
@@ -67,26 +68,26 @@ impl<B: Backend> Executor<'_, B> {
                     report.together.extend(attempt.together);
                     return Ok(count);
                 }
-                Err(Halt::Suspect) => {
-                    // Nobody hears twice of what is done twice.
+                Err(AttemptError::MayBeOld) => {
+                    // Repeated steps are not reported a second time.
                     group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
-                    is_suspect = true;
+                    must_compare = true;
                     continue;
                 }
-                Err(Halt::Stop(stop)) => stop,
+                Err(AttemptError::Stop(stop)) => stop,
             };
             return Err(match (stop, group.mode) {
                 (Stop::Fault(fault), _) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
-                // Beginning, committing or checking failed: the last step is where a transaction of several ends.
+                // `BEGIN`, `COMMIT` or the check failed: a transaction of several steps ends with the last step.
                 (Stop::Fault(fault), TransactionMode::Batch) => {
                     let fault = if group.works.len() > 1 { fault.of_all(group.works.len()) } else { fault };
-                    self.told(conn, last, Stop::Fault(fault), Atomicity::Transaction)
+                    self.as_failure(conn, last, Stop::Fault(fault), Atomicity::Transaction)
                 }
                 (Stop::Failed(error), TransactionMode::PerMigration) => {
                     let before = group.works.iter().take(attempt.done.len());
                     Stop::Failed(error.undoing(before.map(|work| work.step.id.clone()).collect()))
                 }
-                (stop, _) => self.told(conn, opening, stop, Atomicity::Transaction),
+                (stop, _) => self.as_failure(conn, opening, stop, Atomicity::Transaction),
             });
         }
     }
@@ -96,13 +97,13 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         group: &Group<'_, '_, '_, B>,
         before: Option<&Orphans>,
-        attempt: &mut Try<'_>,
-    ) -> Result<(), Halt> {
+        attempt: &mut Attempt<'_>,
+    ) -> Result<(), AttemptError> {
         self.reconcile(conn, &mut attempt.state)?;
-        let (mut touched, mut opened) = (Touched::nothing(), None);
+        let (mut touched, mut first_broken) = (Touched::nothing(), None);
         let mut broken = Broken::default();
         for (place, work) in group.works.iter().enumerate() {
-            self.go_on().map_err(Stop::from)?;
+            self.check_stopped().map_err(Stop::from)?;
             let head = attempt.state.head;
             let (applied, by_step) =
                 self.within(conn, work, Atomicity::Transaction, head, &mut |_, _| Ok(()))?;
@@ -118,30 +119,30 @@ impl<B: Backend> Executor<'_, B> {
             }
             broken = self.broken(conn, work.meta.foreign_keys, &touched, before)?;
             if broken.is_nothing() {
-                attempt.together = opened.map(|opened: Broken| {
+                attempt.together = first_broken.map(|first_broken: Broken| {
                     let steps = group.works[..=place].iter().map(|work| work.step.id.clone()).collect();
-                    Together { steps, why: opened.reason() }
+                    Together { steps, why: first_broken.reason() }
                 });
                 return Ok(());
             }
-            opened.get_or_insert_with(|| broken.clone());
+            first_broken.get_or_insert_with(|| broken.clone());
         }
-        Err(broken.fault(&group.why_not_mended(), Atomicity::Transaction).into())
+        Err(broken.fault(&group.why_still_broken(), Atomicity::Transaction).into())
     }
 
-    /// What is broken now and was not before.
+    /// The rows that newly reference missing rows.
     fn broken(
         &self,
         conn: &mut B::Conn<'_>,
         foreign_keys: ForeignKeys,
         touched: &Touched,
         before: Option<&Orphans>,
-    ) -> Result<Broken, Halt> {
+    ) -> Result<Broken, AttemptError> {
         match before {
             _ if foreign_keys != ForeignKeys::Checked => Ok(Broken::default()),
             Some(before) => Ok(self.orphans(conn, &Touched::anything())?.since(before)),
             None if self.orphans(conn, touched)?.is_empty() => Ok(Broken::default()),
-            None => Err(Halt::Suspect),
+            None => Err(AttemptError::MayBeOld),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 
 impl<B: Backend> Executor<'_, B> {
-    /// A step that cannot be atomic: its record is dirty from before its first statement until after its last.
+    /// Carries out a step that cannot be atomic: its record is dirty from before its first statement until after its last.
     pub(super) fn non_transactional(
         &self,
         conn: &mut B::Conn<'_>,
@@ -29,25 +29,25 @@ impl<B: Backend> Executor<'_, B> {
         self.prepare_log(conn, work.step.direction == Direction::Down)?;
         *state = self.begin(conn, work, &dirty, *state).map_err(|stop| match stop {
             Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
-            stop => self.told(conn, work, stop, Atomicity::Transaction),
+            stop => self.as_failure(conn, work, stop, Atomicity::Transaction),
         })?;
 
         let scope =
             Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };
         let has_begun = Cell::new(false);
-        let mut left = Left::at(begun);
+        let mut progress = LastProgress::at(begun);
         let head = state.head;
         let outcome = B::outside_transaction(conn, &scope, |conn| {
-            // Nothing could be taken back to see what was there before.
+            // Nothing can be rolled back to see what existed before, so the check comes first.
             let is_checked = work.meta.foreign_keys == ForeignKeys::Checked && self.may_touch(work);
             let before = is_checked.then(|| self.orphans(conn, &Touched::anything())).transpose()?;
             has_begun.set(work.action.text().is_none());
             let (applied, _) =
                 self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
                     has_begun.set(true);
-                    let next = left.now.reaching(reached);
-                    self.advance(conn, work, &[&left.now], |_| next.clone())?;
-                    left.moves_on(next);
+                    let next = progress.now.reaching(reached);
+                    self.advance(conn, work, &[&progress.now], |_| next.clone())?;
+                    progress.advance_to(next);
                     Ok(())
                 })?;
             if let Some(before) = before {
@@ -59,11 +59,11 @@ impl<B: Backend> Executor<'_, B> {
             Ok(applied)
         });
         let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
-        let outcome = outcome.map_err(|stop| self.told(conn, work, stop, atomicity));
+        let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
         let settled = match &outcome {
-            // What is not ours is not touched.
+            // The record belongs to another run and is not changed.
             Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
-            _ => self.end(conn, work, &left, &outcome, state),
+            _ => self.end(conn, work, &progress, &outcome, state),
         };
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
@@ -71,19 +71,19 @@ impl<B: Backend> Executor<'_, B> {
                 Ok(())
             }
             (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {
-                Err(self.told(conn, work, Stop::Fault(fault), Atomicity::Transaction))
+                Err(self.as_failure(conn, work, Stop::Fault(fault), Atomicity::Transaction))
             }
             (Err(_), Err(Stop::Fault(fault))) if fault.is_taken_over => {
                 Err(Stop::Failed(work.failed(fault, Atomicity::NonTransactional)))
             }
-            (Ok(_), Err(stop)) => Err(self.told(conn, work, stop, Atomicity::NonTransactional)),
-            // That it failed is in the record if it could be written; if not, it is dirty in any case.
+            (Ok(_), Err(stop)) => Err(self.as_failure(conn, work, stop, Atomicity::NonTransactional)),
+            // The failure is in the record if that could be written. If not, the record is dirty in any case.
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(stop), _) => Err(stop),
         }
     }
 
-    /// Writes the record of a step outside a transaction that begins, if the tracking table is what the plan was made for.
+    /// Writes the record of a step outside a transaction that begins, if the tracking table is the one that the plan was made for.
     fn begin<'l>(
         &self,
         conn: &mut B::Conn<'_>,
@@ -109,12 +109,12 @@ impl<B: Backend> Executor<'_, B> {
         })
     }
 
-    /// Writes down how a step outside a transaction ended, in a transaction.
+    /// Records how a step outside a transaction ended, in a transaction.
     fn end(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        left: &Left,
+        progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
     ) -> Result<(), Stop> {
@@ -122,7 +122,7 @@ impl<B: Backend> Executor<'_, B> {
             let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
             let finished = work.record(None, Some(applied.duration));
             let settled = state.toggled(&dirty, Direction::Down).toggled(&finished, Direction::Up);
-            for at in [&left.now, &left.before] {
+            for at in [&progress.now, &progress.before] {
                 match B::finish_if_unchanged(conn, self.table, at, &finished, settled.digest)? {
                     Some(true) => {
                         *state = settled;
@@ -133,30 +133,30 @@ impl<B: Backend> Executor<'_, B> {
                 }
             }
         }
-        B::transaction(conn, &self.record_scope(), |conn| self.settle(conn, work, left, outcome, state))
+        B::transaction(conn, &self.record_scope(), |conn| self.settle(conn, work, progress, outcome, state))
     }
 
-    /// Whether nothing of a step runs but its script.
+    /// Whether a step runs only its script: no hooks and no code.
     pub(super) fn is_script(&self, work: &Work<'_, '_, B>) -> bool {
         self.hooks.before.is_empty() && self.hooks.after.is_empty() && work.action.text().is_some()
     }
 
-    /// Whether a step may break a key.
+    /// Whether a step may break a foreign key.
     fn may_touch(&self, work: &Work<'_, '_, B>) -> bool {
         work.action.text().filter(|_| self.is_script(work)).is_none_or(B::may_touch)
     }
 
-    /// The same in the transaction that is open.
+    /// Does the work of `end` in the open transaction.
     fn settle(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
-        left: &Left,
+        progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
     ) -> Result<(), Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
-        let places = [&left.now, &left.before];
+        let places = [&progress.now, &progress.before];
         let finished;
         let settled = match (outcome, work.step.direction) {
             (Ok(applied), Direction::Up) => {
@@ -164,10 +164,12 @@ impl<B: Backend> Executor<'_, B> {
                 Some(&finished)
             }
             (Ok(_), Direction::Down) => None,
-            // As it was before.
+            // The record as it was before.
             (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
             (Err(Stop::Failed(error)), _) => {
-                return Ok(self.advance(conn, work, &places, |at| noted::<B>(work, at.clone(), error))?);
+                return Ok(
+                    self.advance(conn, work, &places, |at| with_failure::<B>(work, at.clone(), error))?
+                );
             }
             (Err(_), _) => return Ok(()),
         };
@@ -179,7 +181,7 @@ impl<B: Backend> Executor<'_, B> {
         Ok(())
     }
 
-    /// Rewrites how far the step came, if it is at one of these places and so still this run's.
+    /// Records the progress of the step, if the record is at one of these places and so still belongs to this run.
     fn advance(
         &self,
         conn: &mut B::Conn<'_>,
@@ -196,25 +198,25 @@ impl<B: Backend> Executor<'_, B> {
     }
 }
 
-/// Where a run left the record of its step.
-struct Left {
+/// The last progress that a run wrote to the record of its step.
+struct LastProgress {
     now: Dirty,
-    /// Where that is if the transaction of the last note was taken back.
+    /// The progress before it, in case the transaction that wrote the last one was rolled back.
     before: Dirty,
 }
 
-impl Left {
+impl LastProgress {
     fn at(now: Dirty) -> Self {
         Self { before: now.clone(), now }
     }
 
-    fn moves_on(&mut self, next: Dirty) {
+    fn advance_to(&mut self, next: Dirty) {
         self.before = std::mem::replace(&mut self.now, next);
     }
 }
 
-/// What is noted of a step that failed: why it stopped. How far it came stands there already.
-fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
+/// The record of a failed step: it adds the reason. The progress is already recorded.
+fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
     let (statement, failure, is_partial) = match error.failure() {
         Failure::Step(StepFailure { fault, .. }) => {
             (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)
@@ -225,7 +227,7 @@ fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Migration
         dirty.statement.get_or_insert(work.first());
     }
     if statement.is_some() && statement == dirty.statement {
-        // What failed is not done. Whether it has left something nobody knows, where it may have.
+        // A failed statement is not done. Where it may have left something behind, that is unknown.
         if B::STATEMENTS_ARE_ATOMIC && !is_partial {
             dirty.mark = None;
         } else {
@@ -233,7 +235,7 @@ fn noted<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Migration
         }
     }
     dirty.failure = Some(match statement {
-        // Its transaction took back what was done before it.
+        // Its transaction rolled back the statements before it.
         Some(number) if dirty.statement.is_some_and(|reached| reached != number) => {
             format!("statement {number} failed: {failure}")
         }

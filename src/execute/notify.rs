@@ -1,4 +1,4 @@
-//! What others are told of a run, and what they say.
+//! Events and errors that a run reports, and the request to stop it.
 
 use super::Executor;
 use super::stop::Stop;
@@ -10,8 +10,8 @@ use crate::step::Atomicity;
 
 impl<B: Backend> Executor<'_, B> {
     /// # Errors
-    /// Somebody said that no other step is to begin.
-    pub(super) fn go_on(&self) -> Result<(), MigrationError> {
+    /// The run was asked to stop before the next step.
+    pub(super) fn check_stopped(&self) -> Result<(), MigrationError> {
         if self.is_stopped.is_some_and(|is_stopped| is_stopped()) {
             Err(Failure::Stopped(0).into())
         } else {
@@ -19,7 +19,7 @@ impl<B: Backend> Executor<'_, B> {
         }
     }
 
-    /// Tells hooks and observers that a step failed.
+    /// Reports to hooks and observers that a step failed.
     pub(super) fn failed(
         &self,
         conn: &mut B::Conn<'_>,
@@ -33,8 +33,8 @@ impl<B: Backend> Executor<'_, B> {
         error
     }
 
-    /// A fault as the failure of a step, of which everybody is told.
-    pub(super) fn told(
+    /// Converts a fault into the failure of a step and reports it to hooks and observers.
+    pub(super) fn as_failure(
         &self,
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,

@@ -1,4 +1,4 @@
-//! The tracking table inside a transaction, beside what the plan was made for.
+//! Comparing the tracking table with the plan inside a transaction.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,12 @@ use crate::backend::{Backend, TableForm};
 use crate::history::Head;
 
 impl<B: Backend> Executor<'_, B> {
-    /// Looks whether the tracking table is still what the plan was made for, and gives it today's form.
-    /// The first time everything is compared, or the head alone if the plan was made from that; afterwards the head.
+    /// Checks whether the tracking table is still the one that the plan was made for, and upgrades it to the current form. The
+    /// first time, it compares everything, or only the head if the plan was made from the head. After that, it compares the head.
     pub(super) fn reconcile(&self, conn: &mut B::Conn<'_>, state: &mut TableState<'_>) -> Result<(), Stop> {
         let is_first = matches!(state.comparison, Comparison::Whole { .. });
         let seen = self.lock.enter::<B>(conn, self.table, self.patience, is_first);
-        let seen = seen.map_err(|fault| self.kept_out(conn, fault))?;
+        let seen = seen.map_err(|fault| self.entry_error(conn, fault))?;
         let version = B::data_version(conn)?;
         let has_moved = version.is_none() || version != state.version;
         state.version = version;
@@ -27,7 +27,7 @@ impl<B: Backend> Executor<'_, B> {
             return if is_same { Ok(()) } else { Err(Stop::Moved) };
         };
         let is_same = match history.first_of_set() {
-            // Asking a table that is not there would end a transaction of PostgreSQL.
+            // A query of a missing table would abort a PostgreSQL transaction.
             Some(_) if tracking.form == TableForm::Missing => {
                 B::form(conn, self.table)? == TableForm::Missing
             }
@@ -38,7 +38,7 @@ impl<B: Backend> Executor<'_, B> {
             return Err(Stop::Moved);
         }
         if state.form == TableForm::Current {
-            // Records that are to be written differently, for example with a checksum where there was none.
+            // Records to be rewritten, for example with a checksum where there was none.
             let kept: HashMap<_, _> = tracking.records.iter().map(|record| (&record.id, record)).collect();
             let mut changed = history.records().iter().filter(|record| kept.get(&record.id) != Some(record));
             changed.try_for_each(|record| B::update(conn, self.table, record))?;

@@ -11,7 +11,7 @@ use crate::history::{History, Record};
 use crate::log_entry::{LogEntry, LogEntryKind};
 
 impl<B: Backend> Executor<'_, B> {
-    /// Makes the log before a transaction that writes to it, where making it would end that.
+    /// Creates the log before a transaction that writes to it, if `CREATE TABLE` would commit that transaction.
     pub(super) fn prepare_log(&self, conn: &mut B::Conn<'_>, is_needed: bool) -> Result<(), Fault> {
         if is_needed && !B::SCHEMA_CAN_BE_ATOMIC {
             patiently(self.patience, || B::create_log(conn, &self.log))
@@ -20,7 +20,7 @@ impl<B: Backend> Executor<'_, B> {
         }
     }
 
-    /// Adds or removes the record of a step that is done.
+    /// Adds or removes the record of a finished step.
     pub(super) fn keep(
         &self,
         conn: &mut B::Conn<'_>,
@@ -36,13 +36,13 @@ impl<B: Backend> Executor<'_, B> {
             self.replace(conn, work, work.before.as_ref(), kept, state)?;
             B::stamp(conn, self.table, state.digest)?;
         }
-        // A trigger on the table would have fired only now.
+        // A trigger on the table has fired by now.
         let is_as_written = self.is_watched.get() != Some(true)
             || History::new(B::read(conn, self.table)?.records).digest() == state.digest;
         if is_as_written { Ok(()) } else { Err(self.touched().into()) }
     }
 
-    /// Writes, rewrites or removes the record of a step. One that goes leaves a line in the log.
+    /// Inserts, updates or deletes the record of a step. Deleting it adds a line to the log.
     pub(super) fn replace(
         &self,
         conn: &mut B::Conn<'_>,
@@ -68,13 +68,13 @@ impl<B: Backend> Executor<'_, B> {
         Ok(())
     }
 
-    /// The line in the log of a step that is undone.
+    /// The log entry of a step that is undone.
     pub(super) fn undone(&self, work: &Work<'_, '_, B>) -> LogEntry {
         let kind = if work.step.is_stored { LogEntryKind::Downgraded } else { LogEntryKind::RolledBack };
         LogEntry { program: self.program.map(str::to_owned), ..work.record.log_entry(kind) }
     }
 
-    /// The fault of a step that wrote where only the engine may.
+    /// The fault of a step that wrote to the tracking table.
     pub(super) fn touched(&self) -> Fault {
         Fault::new(FaultKind::Other, format!("it changes the tracking table `{}`", self.table))
             .remedy("leave that table to the engine, and run again")

@@ -18,11 +18,11 @@ use crate::sql::mentions;
 use crate::step::Atomicity;
 use crate::touched::Touched;
 
-/// What no step may change.
+/// The data that no step may change.
 type Others = (TableForm, Vec<Record>, Vec<LogEntry>);
 
 impl<B: Backend> Executor<'_, B> {
-    /// Runs the hooks and the script or code of a step, and tells everybody.
+    /// Runs the hooks and the script or code of a step, and reports the events.
     pub(super) fn within(
         &self,
         conn: &mut B::Conn<'_>,
@@ -53,7 +53,7 @@ impl<B: Backend> Executor<'_, B> {
                     }
                     _ => {}
                 }
-                // Where the connection is gone, what was said first says why.
+                // If the connection is lost, the first error has the reason.
                 let was_open = B::in_transaction(conn).unwrap_or(false);
                 let error = self.failed(conn, work, error);
                 let is_lost = atomicity == Atomicity::Transaction
@@ -102,15 +102,15 @@ impl<B: Backend> Executor<'_, B> {
         touched.extend(by_step.map_err(fault)?);
         let duration = began.elapsed();
         touched.extend(self.call(HookKind::After, conn, work, atomicity)?);
-        // Where the table is gone, nothing else can be asked in this transaction.
+        // If the table is missing, no further query is possible in this transaction.
         let has_same_head =
             !touched.may_have(self.table.as_str()) || B::head(conn, self.table).map_err(fault)? == head;
         let is_as_before = has_same_head && others(conn)? == before;
         if is_as_before { Ok((duration, touched)) } else { Err(fault(self.touched())) }
     }
 
-    /// Whether a step might change the records of others: where it is code, or came out of the database, or has hooks, or names the
-    /// table, or where a trigger does, which such a step may also have left behind.
+    /// Whether a step might change the records of others: if it is code, is stored in the database, has hooks or names the table,
+    /// or if a trigger does. Such a step may also have created a trigger.
     fn watches(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<bool, Fault> {
         let hooks = self.hooks.before.len() + self.hooks.after.len();
         let names_table = |text| mentions(text, self.table.as_str());
@@ -124,7 +124,7 @@ impl<B: Backend> Executor<'_, B> {
         Ok(is_watched)
     }
 
-    /// The form of the tracking table, the records of all other migrations, and, for a script out of the database, the log.
+    /// The form of the tracking table, the records of all other migrations, and, for a script stored in the database, the log.
     fn others(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<Others, Fault> {
         let TrackingTable { form, mut records, .. } = B::read(conn, self.table)?;
         records.retain(|record| record.id != work.step.id);

@@ -3,17 +3,17 @@
 use crate::error::MigrationError;
 use crate::fault::{Fault, FaultKind};
 
-/// Why the steps stopped.
+/// Why the steps of a run ended early.
 pub(crate) enum Stop {
     /// The database is not as it was when the plan was made.
     Moved,
     Failed(MigrationError),
-    /// A fault that does not know yet which step it belongs to.
+    /// A fault that is not yet assigned to a step.
     Fault(Fault),
 }
 
 impl Stop {
-    /// Whether it can be done again as it is, since others were only in the way.
+    /// Whether the same work can be retried, because only other programs were in the way.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Moved => true,

@@ -4,14 +4,14 @@ use crate::backend::{TableForm, TrackingTable};
 use crate::direction::Direction;
 use crate::history::{Head, History, HistoryDigest, Record};
 
-/// The tracking table as the executor knows it, and what it makes of it.
+/// The state of the tracking table that the executor expects.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TableState<'l> {
     pub(super) form: TableForm,
     pub(super) head: Head,
     pub(super) digest: HistoryDigest,
     pub(super) count: usize,
-    /// The version of the database when the table was last looked at.
+    /// The version of the database when the table was last read.
     pub(super) version: Option<i64>,
     pub(super) comparison: Comparison<'l>,
 }
@@ -23,7 +23,7 @@ impl<'l> TableState<'l> {
         Self { form: tracking.form, head: tracking.head, digest, count, version: None, comparison }
     }
 
-    /// With one record more or less.
+    /// The state with one more record (up) or one fewer (down).
     pub(super) fn toggled(&self, record: &Record, direction: Direction) -> Self {
         let digest = self.digest.toggled(HistoryDigest::of_record(
             &record.id,
@@ -41,8 +41,8 @@ impl<'l> TableState<'l> {
 /// What the tracking table is compared with before the next step.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Comparison<'l> {
-    /// With what the plan was made for, since it has not been compared yet.
+    /// The state that the plan was made for, since it has not been compared yet.
     Whole { tracking: &'l TrackingTable, history: &'l History },
-    /// With the head that the step before left.
+    /// The head that the previous step left.
     Head,
 }

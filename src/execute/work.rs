@@ -1,4 +1,4 @@
-//! [`Work`]: a step with everything it takes.
+//! [`Work`]: a step with everything it needs.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::migration::{Action, Meta};
 use crate::plan::TransactionMode;
 use crate::step::{Atomicity, Step};
 
-/// One step with everything it takes.
+/// One step with everything it needs.
 pub(super) struct Work<'p, 'r, B: Backend> {
     pub(super) step: &'p Step,
     pub(super) number: usize,
@@ -23,7 +23,7 @@ pub(super) struct Work<'p, 'r, B: Backend> {
     pub(super) before: Option<Record>,
     /// The record of the migration when it is applied.
     pub(super) record: Record,
-    /// Whether everybody has heard that it is done, though it is done again.
+    /// Whether the step was already reported as done, although it is repeated.
     pub(super) was_reported: Cell<bool>,
 }
 
@@ -32,18 +32,18 @@ impl<B: Backend> Work<'_, '_, B> {
         Record { dirty, duration: duration.or(self.record.duration), ..self.record.clone() }
     }
 
-    /// The statement it begins with.
+    /// The first statement to run.
     pub(super) fn first(&self) -> u32 {
         self.step.from.unwrap_or(1)
     }
 
-    /// Whether it adds its record, which is the newest then.
+    /// Whether the step adds a record, which is then the newest.
     pub(super) fn adds(&self) -> bool {
         self.before.is_none() && self.step.direction == Direction::Up
     }
 
     pub(super) fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
-        // Where a failing statement changes nothing, failing in the first one is as good as a transaction.
+        // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction.
         let is_first =
             fault.statement.as_ref().is_some_and(|(number, _)| *number == self.first()) && !fault.is_partial;
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
@@ -66,17 +66,17 @@ impl<B: Backend> Work<'_, '_, B> {
     }
 }
 
-/// Steps that may share a transaction, in their order.
+/// Steps that may share a transaction, in order.
 pub(super) struct Group<'w, 'p, 'r, B: Backend> {
     pub(super) works: &'w [Work<'p, 'r, B>],
     pub(super) mode: TransactionMode,
-    /// The step behind them, which cannot be in their transaction.
+    /// The step after them, which cannot be in their transaction.
     pub(super) blocked_by: Option<&'w Work<'p, 'r, B>>,
 }
 
 impl<B: Backend> Group<'_, '_, '_, B> {
-    /// Why rows still reference missing ones when all of it is done.
-    pub(super) fn why_not_mended(&self) -> String {
+    /// The reason why rows still reference missing rows at the end.
+    pub(super) fn why_still_broken(&self) -> String {
         let behind = match (self.mode, self.works.len()) {
             (TransactionMode::Batch, _) | (_, 0 | 1) => String::new(),
             (_, 2) => ", and the step behind it does not mend that".to_owned(),

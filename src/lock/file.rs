@@ -1,4 +1,4 @@
-//! A lock file. Whether it is locked is the operating system's knowledge alone; its text is for messages.
+//! A lock file. Only the operating system knows whether it is locked; its text is for messages.
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
@@ -17,7 +17,7 @@ use crate::error::{Failure, Result};
 pub(super) struct Locked {
     file: File,
     since: u64,
-    /// When it was last written down who holds it.
+    /// When the holder was last written to the file.
     announced: Cell<Option<Instant>>,
 }
 
@@ -51,8 +51,8 @@ impl Locked {
         }
     }
 
-    /// Writes down who holds the lock. If that fails, messages say less and nothing else is lost.
-    /// Short steps are not worth a word each.
+    /// Writes the holder of the lock to the file. If that fails, messages have fewer details and nothing else is lost. Short steps
+    /// are not all written.
     pub(super) fn announce(&self, migration: impl std::fmt::Display) {
         const OFTEN: Duration = Duration::from_millis(100);
         if self.announced.get().is_some_and(|last| last.elapsed() < OFTEN) {
@@ -61,7 +61,7 @@ impl Locked {
         self.announced.set(Some(Instant::now()));
         let host = hostname().map_or_else(String::new, |host| format!(" on {host}"));
         let text = format!("{}\npid {}{host}\napplying `{migration}`\n", self.since, std::process::id());
-        // Only the first lines are read, so leftovers behind them do no harm.
+        // Only the first lines are read, so leftovers after them do no harm.
         let mut file = &self.file;
         let _ = file.rewind().and_then(|()| file.write_all(text.as_bytes()));
     }
@@ -70,20 +70,20 @@ impl Locked {
 impl Drop for Locked {
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
-        // Closing the file would do it too.
+        // Closing the file would release it too.
         let _ = FileExt::unlock(&self.file);
     }
 }
 
-/// Who holds the lock of a file, if somebody does. The file is not made for it.
-pub(super) fn look(path: &Path) -> Result<Option<String>> {
+/// Returns the holder of a lock file, if the file is locked. It does not create the file.
+pub(super) fn current_holder(path: &Path) -> Result<Option<String>> {
     let unusable = |cause| Failure::LockFile { path: path.to_owned(), cause };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(error).into()),
     };
-    // Shared, so that two who look do not see each other.
+    // Shared, so that two concurrent checks do not see each other.
     match FileExt::try_lock_shared(&file) {
         Ok(()) => Ok(None),
         Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
@@ -96,7 +96,7 @@ pub(super) fn look(path: &Path) -> Result<Option<String>> {
 fn open(path: &Path) -> io::Result<File> {
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
     match opened {
-        // Another user's lock file: it can be locked all the same.
+        // Another user's lock file: it can still be locked.
         Err(error) if error.kind() == ErrorKind::PermissionDenied && path.is_file() => {
             File::open(path).map_err(|_| error)
         }
@@ -104,7 +104,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Who holds the lock, as far as the file says: "pid 4711 on desk, for 12 s, applying `x`".
+/// The holder of the lock according to the file: "pid 4711 on desk, for 12 s, applying `x`".
 fn holder(path: &Path) -> String {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(1024).read_to_string(&mut text));
@@ -122,7 +122,7 @@ fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The name of the machine, which is asked for once.
+/// The name of the machine, which is read once.
 fn hostname() -> Option<&'static str> {
     static NAME: OnceLock<Option<String>> = OnceLock::new();
     let read = || {

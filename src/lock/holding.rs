@@ -7,7 +7,7 @@ use crate::dialect::TableName;
 #[derive(Debug)]
 pub(crate) struct Holding {
     file: Option<Locked>,
-    /// The tracking table that is worked on, with its schema.
+    /// The tracking table that the lock protects, with its schema.
     pub(crate) table: TableName,
 }
 
@@ -22,7 +22,7 @@ impl Holding {
         Self { file: Some(file), ..self }
     }
 
-    /// Lets those who wait know what they wait for.
+    /// Writes the current migration to the lock file, for the messages of waiting runs.
     pub(crate) fn announce(&self, migration: impl std::fmt::Display) {
         if let Some(locked) = &self.file {
             locked.announce(migration);

@@ -7,11 +7,11 @@ use crate::dialect::TableName;
 use crate::error::{Failure, MigrationError};
 use crate::fault::Fault;
 
-/// Takes the database's own lock of a tracking table for this session, and says whether it has one. It is looked at again and again and
-/// never waited for inside the database, which could wait for us.
+/// Takes the database's own lock of a tracking table for this session, and returns whether the database has such a lock. It polls
+/// and never waits inside the database, because the database could in turn wait for this session.
 ///
 /// # Errors
-/// It could not be had in time, or the database failed.
+/// The lock could not be acquired in time, or the database failed.
 pub(super) fn acquire<B: Backend>(
     conn: &mut B::Conn<'_>,
     table: &TableName,
@@ -35,19 +35,15 @@ pub(super) fn acquire<B: Backend>(
     }
 }
 
-/// Why a lock could not be acquired, or what was done under it failed.
+/// Why a lock could not be acquired, or why the work under it failed.
 #[derive(Debug)]
 pub(crate) enum LockError {
-    /// The database failed.
-    Fault {
-        doing: &'static str,
-        fault: Box<Fault>,
-    },
+    Fault { doing: &'static str, fault: Box<Fault> },
     Failed(MigrationError),
 }
 
 impl LockError {
-    /// The database failed while we wanted this of it.
+    /// Wraps a fault of the database with the operation that failed.
     pub(super) fn while_trying_to(doing: &'static str) -> impl Fn(Fault) -> Self {
         move |fault| Self::Fault { doing, fault: Box::new(fault) }
     }
@@ -65,7 +61,7 @@ impl From<Failure> for LockError {
     }
 }
 
-/// The database's own lock, given back when this is dropped.
+/// The database's own lock, released on drop.
 pub(super) struct Held<'a, 'c, B: Backend> {
     pub(super) conn: &'a mut B::Conn<'c>,
     pub(super) table: &'a TableName,

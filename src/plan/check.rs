@@ -1,4 +1,4 @@
-//! What can be wrong with a plan: each rule finds all its cases.
+//! The problems that a plan can have: each rule finds all its cases.
 
 use super::{Setting, TransactionMode};
 use crate::direction::Direction;
@@ -33,20 +33,20 @@ pub(super) fn up(
     found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
     found.extend(places.iter().flat_map(|&place| unused(&graph.metas()[place])));
     let pending = || places.iter().map(|&place| &graph.metas()[place]);
-    if setting.speaks_of(ProblemKind::Irreversible) {
+    if setting.reports(ProblemKind::Irreversible) {
         found.extend(
             pending()
                 .filter(|meta| !meta.is_reversible)
                 .map(|meta| Problem::note(ProblemKind::Irreversible, &meta.id, "has nothing that undoes it")),
         );
     }
-    if setting.speaks_of(ProblemKind::Unconventional) {
+    if setting.reports(ProblemKind::Unconventional) {
         found.extend(pending().filter_map(unconventional));
     }
     found
 }
 
-/// A name that does not say when the migration was made.
+/// A name that does not start with the date of the migration.
 pub(crate) fn unconventional(meta: &Meta) -> Option<Problem> {
     (!meta.id.is_conventional()).then(|| {
         Problem::new(
@@ -72,13 +72,13 @@ pub(super) fn down(
     found.extend(unfinished(history, steps));
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
-    found.extend(steps.iter().filter_map(|step| gone_for_good(graph, step, setting)));
+    found.extend(steps.iter().filter_map(|step| not_reapplied(graph, step, setting)));
     found.extend(misfits(graph, steps, setting));
     found.extend(batch(&step_options(graph, steps, setting), setting));
     found
 }
 
-/// What to do where the program does not know how to undo something.
+/// The remedy if the program does not know how to undo something.
 pub(super) const OLDER_VERSION: &str = "undo it with the version of the program that applied it";
 
 fn ahead(graph: &Graph, record: &Record, direction: Direction) -> Option<Problem> {
@@ -105,13 +105,13 @@ fn at(run_on: &str) -> String {
     if run_on.is_empty() { String::new() } else { format!(" at {run_on} UTC") }
 }
 
-/// The steps that began and did not finish, but for those that go on in this plan, as somebody said they should.
+/// The steps that began and did not finish, except those that continue in this plan because a person marked them to continue.
 pub(super) fn unfinished(history: &History, steps: &[Step]) -> Vec<Problem> {
-    let goes_on = |record: &Record| {
+    let continues = |record: &Record| {
         let resumes = |direction| record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(direction));
         steps.iter().any(|step| step.id == record.id && resumes(step.direction))
     };
-    history.records().iter().filter(|record| !goes_on(record)).filter_map(dirty).collect()
+    history.records().iter().filter(|record| !continues(record)).filter_map(dirty).collect()
 }
 
 fn dirty(record: &Record) -> Option<Problem> {
@@ -190,7 +190,7 @@ fn here(setting: Setting<'_>) -> String {
     }
 }
 
-/// What cannot be part of one transaction, if the run is to be one.
+/// The migrations that cannot be part of one transaction, if the run is one transaction.
 pub(super) fn batch(items: &[(&MigrationId, ScriptOptions)], setting: Setting<'_>) -> Vec<Problem> {
     if setting.mode == TransactionMode::PerMigration {
         return Vec::new();
@@ -239,7 +239,7 @@ pub(crate) fn conflict(
     })
 }
 
-/// The steps that do not fit into their transactions. What is to go on stands where it got.
+/// The steps that do not fit into their transactions. Steps that continue in the middle are not checked.
 fn misfits(graph: &Graph, steps: &[Step], setting: Setting<'_>) -> Vec<Problem> {
     let begin = steps.iter().filter(|step| step.from.is_none_or(|from| from == 1));
     begin.filter_map(|step| conflict(graph, graph.place(&step.id)?, step.direction, setting)).collect()
@@ -273,7 +273,7 @@ fn excluded(history: &History, meta: &Meta, setting: Setting<'_>) -> Option<Prob
     Some(Problem::note(kind, &meta.id, format!("is only for {only} and does not run on {}", here(setting))))
 }
 
-/// Files of a folder that are no migration.
+/// Files of a folder that are not migrations.
 pub(crate) fn unread(meta: &Meta) -> Option<Problem> {
     let place = &meta.origin;
     let (finding, remedy) = match meta.unread.as_ref()? {
@@ -307,8 +307,8 @@ fn unused(meta: &Meta) -> impl Iterator<Item = Problem> {
     })
 }
 
-/// What is to be undone and applied again, and would not be applied.
-fn gone_for_good(graph: &Graph, step: &Step, setting: Setting<'_>) -> Option<Problem> {
+/// A migration that would be undone but could not be applied again.
+fn not_reapplied(graph: &Graph, step: &Step, setting: Setting<'_>) -> Option<Problem> {
     let meta = graph.get(&step.id).filter(|_| step.direction == Direction::Up)?;
     setting.excludes(meta)?;
     Some(Problem::new(

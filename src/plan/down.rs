@@ -7,7 +7,7 @@ use crate::history::History;
 use crate::id::MigrationId;
 use crate::target::Target;
 
-/// The places *in the history* of the migrations to undo, in order: the newest first, but none before those that need it.
+/// The places *in the history* of the migrations to undo, in order: the newest first, but none before the migrations that need it.
 pub(super) fn select(graph: &Graph, history: &History, target: &Target) -> Vec<usize> {
     let mut order = reversed(graph, history);
     match target {
@@ -19,17 +19,17 @@ pub(super) fn select(graph: &Graph, history: &History, target: &Target) -> Vec<u
                 let place = graph.place(id).into_iter();
                 place.flat_map(|place| graph.needs(place)).map(|&need| &graph.metas()[need].id)
             };
-            // It stays, and so does what it needs, even if that was applied after it.
+            // It stays, and so does everything it needs, even if that was applied after it.
             let mut stays = HashSet::from([id]);
             for &record in &order {
                 if stays.contains(&records[record].id) {
                     stays.extend(needs(&records[record].id));
                 }
             }
-            // What is not applied has nothing after it.
+            // If it is not applied, nothing was applied after it.
             let newer = records.iter().skip_while(|record| record.id != *id).map(|record| &record.id);
             let mut goes: HashSet<&MigrationId> = newer.filter(|id| !stays.contains(id)).collect();
-            // Older ones go too if they came to need one that goes.
+            // Older migrations are undone too if they need one that is undone.
             for &record in order.iter().rev() {
                 if needs(&records[record].id).any(|need| goes.contains(need)) {
                     goes.insert(&records[record].id);

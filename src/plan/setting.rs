@@ -1,4 +1,4 @@
-//! [`Setting`]: what surrounds a plan, besides the set and the history.
+//! [`Setting`]: the inputs of a plan besides the set and the history.
 
 use std::fmt;
 
@@ -15,23 +15,23 @@ use crate::transaction_fit::TransactionFit;
 /// How the steps of a run are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum TransactionMode {
-    /// Each migration with its record: if one fails, those before it stay.
+    /// Each migration with its record: if one fails, the previous ones stay applied.
     #[default]
     PerMigration,
-    /// All steps of a run with their records, or none.
+    /// All steps of a run with their records in one transaction.
     Batch,
 }
 
-/// What a plan has to know of the scripts of a set, which it does not have.
+/// What a plan must know of the scripts of a set, which the plan does not contain.
 pub(crate) trait Scripts: fmt::Debug {
     /// Whether the migration at a place fits into a transaction in a direction.
     fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit;
 
-    /// Where a byte of its script is, and the statement that begins there.
+    /// The position of a byte offset in a script, and the statement that begins there.
     fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String);
 }
 
-/// What surrounds a plan, besides the set and the history.
+/// The inputs of a plan besides the set and the history.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting<'a> {
     pub(crate) dialect: Dialect,
@@ -42,8 +42,8 @@ pub(crate) struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// Whether a kind of finding about applying is worth a word.
-    pub(super) fn speaks_of(&self, kind: ProblemKind) -> bool {
+    /// Whether the policy reports a kind of finding about applying.
+    pub(super) fn reports(&self, kind: ProblemKind) -> bool {
         self.policy.verdict(kind, Direction::Up) > Verdict::Allow
     }
 
@@ -51,7 +51,7 @@ impl Setting<'_> {
     pub(super) fn options(&self, graph: &Graph, place: usize, direction: Direction) -> ScriptOptions {
         let meta = &graph.metas()[place];
         match self.scripts.transaction_fit(place, direction) {
-            // As part of one transaction it fails if it does not fit.
+            // A script that does not fit fails as part of one transaction.
             TransactionFit::Either if self.mode == TransactionMode::Batch => {
                 meta.options(&TransactionFit::Inside)
             }

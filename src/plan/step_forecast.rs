@@ -1,4 +1,4 @@
-//! What a plan's steps take away, as the planner uses it.
+//! What the steps of a plan destroy, as the planner uses it.
 
 use super::check::OLDER_VERSION;
 use super::{Plan, together};
@@ -10,7 +10,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::remedy::Remedy;
 use crate::step::{DataLoss, ForeignKeys, Step};
 
-/// What is to be expected of a step.
+/// The expected effects of a step.
 #[derive(Debug)]
 pub(crate) struct StepForecast {
     pub(crate) forecast: Forecast,
@@ -20,7 +20,7 @@ pub(crate) struct StepForecast {
 }
 
 impl Policy {
-    /// Whether a plan has to be looked at before anything can be said.
+    /// Whether the policy needs the effects of a plan.
     pub(crate) fn wants_effects(&self, plan: &Plan) -> bool {
         let kinds = [ProblemKind::Destructive, ProblemKind::Opaque];
         let says = |kind: &ProblemKind| self.verdict(*kind, plan.direction()) > Verdict::Allow;
@@ -30,7 +30,7 @@ impl Policy {
 }
 
 impl Plan {
-    /// The plan for a database that has nothing to be taken away.
+    /// The plan for a database that has nothing to lose.
     pub(crate) fn without_effects(mut self) -> Self {
         for step in &mut self.steps {
             step.effects = Some(Vec::new());
@@ -38,11 +38,11 @@ impl Plan {
         self
     }
 
-    /// The plan with what its steps take away, and with the findings about that.
+    /// The plan with what its steps destroy and the findings about that.
     pub(crate) fn with_step_forecasts(mut self, step_forecasts: Vec<StepForecast>, policy: &Policy) -> Self {
         let direction = self.direction();
         let (mut found, mut follows_code) = (Vec::new(), false);
-        let left = self.steps.iter().zip(&step_forecasts).map(|(step, step_forecast)| together::Left {
+        let left = self.steps.iter().zip(&step_forecasts).map(|(step, step_forecast)| together::Outcome {
             step,
             foreign_keys: step_forecast.foreign_keys,
             is_opaque: step_forecast.is_code,
@@ -51,12 +51,12 @@ impl Plan {
         found.extend(together::findings(&left.collect::<Vec<_>>(), self.mode));
         for (step, step_forecast) in self.steps.iter_mut().zip(step_forecasts) {
             let StepForecast { mut forecast, is_code, data_loss, .. } = step_forecast;
-            let is_untold = forecast.failure.is_some() && losses(&forecast.effects).is_none();
-            // The copy does not have what code makes, so what follows it may fail there and nowhere else.
-            let is_opaque = is_code || (follows_code && is_untold);
+            let is_unexplained = forecast.failure.is_some() && losses(&forecast.effects).is_none();
+            // The copy does not have what code creates, so a script after code may fail only on the copy.
+            let is_opaque = is_code || (follows_code && is_unexplained);
             follows_code |= is_code;
             if let Some(fault) =
-                forecast.failure.as_ref().filter(|_| is_untold && !is_opaque && !step.is_stored)
+                forecast.failure.as_ref().filter(|_| is_unexplained && !is_opaque && !step.is_stored)
             {
                 let why = format!("a statement could not be tried out: {fault}");
                 forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::SchemaCopy));
@@ -68,7 +68,7 @@ impl Plan {
             if step.is_stored {
                 found.extend(untrusted(step, &forecast));
             }
-            // What code takes away is known to nobody.
+            // What code destroys is unknown.
             step.effects = (!is_opaque).then_some(forecast.effects);
         }
         self.problems.extend(policy.judge(found, direction));
@@ -79,8 +79,8 @@ impl Plan {
 fn destructive(step: &Step, forecast: &Forecast, data_loss: DataLoss) -> Option<Problem> {
     let lost = losses(&forecast.effects).filter(|_| data_loss == DataLoss::Undeclared)?;
     let is_unknown = |effect: &Effect| !effect.kind.is_destructive() || effect.kind == EffectKind::Unknown;
-    let told = forecast.failure.as_ref().and_then(Fault::own_remedy);
-    let remedy = told.filter(|_| forecast.effects.iter().all(is_unknown));
+    let own_remedy = forecast.failure.as_ref().and_then(Fault::own_remedy);
+    let remedy = own_remedy.filter(|_| forecast.effects.iter().all(is_unknown));
     let declare = || Remedy::metadata("allow", "[\"destructive\"]").only_if("that is meant");
     Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy.unwrap_or_else(declare)))
 }

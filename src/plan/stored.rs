@@ -1,4 +1,4 @@
-//! Undoing what the program does not know, with the scripts that the database keeps.
+//! Undoing migrations that the program does not know, with the scripts that the database stores.
 
 use super::check::OLDER_VERSION;
 use super::{Setting, check};
@@ -12,11 +12,11 @@ use crate::script_options::ScriptOptions;
 use crate::step::Step;
 use crate::stored::StoredDown;
 
-/// Where such a script is.
+/// The origin of such a script.
 pub(crate) const ORIGIN: &str = "the script stored in the database";
 
-/// The steps, the newest migration first, and what is wrong with them. The order of application reversed is an order in which
-/// nothing is undone before what needs it.
+/// The steps, the newest migration first, and their problems. In the reverse order of application, nothing is undone before the
+/// migrations that need it.
 pub(super) fn plan(graph: &Graph, history: &History, setting: Setting<'_>) -> (Vec<Step>, Vec<Problem>) {
     let unknown = history.records().iter().rev().filter(|record| graph.place(&record.id).is_none());
     let mut found = Vec::new();
@@ -52,7 +52,7 @@ fn step(record: &Record, options: ScriptOptions) -> Step {
     }
 }
 
-/// How the stored script of a migration runs, or why it cannot.
+/// How the stored script of a migration runs, or why it cannot run.
 fn options(record: &Record) -> Result<ScriptOptions, Box<Problem>> {
     let (kind, finding) = match &record.down {
         None => (ProblemKind::Irreversible, "has no stored script that undoes it".to_owned()),

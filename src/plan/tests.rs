@@ -1,4 +1,4 @@
-//! The planner, in rows: a set, a history, a target, and what is to be done about them.
+//! Table tests of the planner: a set, a history, a target, and the expected steps and problems.
 
 use std::sync::LazyLock;
 
@@ -18,9 +18,9 @@ use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 mod policies;
 
-/// Plans and compares.
+/// Makes a plan and compares it.
 ///
-/// The set is a list of ids with what is special about each:
+/// The set is a list of ids, each with its special properties:
 ///
 /// ```text
 /// a<-b,c      needs b and c                  a!   cannot be undone
@@ -33,14 +33,14 @@ mod policies;
 ///
 /// `vacuum` runs outside a transaction, `mixed` has a statement that cannot run in one, and `broken` can run neither way.
 ///
-/// Before it may stand `batch:`, for one transaction, `strict:` or `dev:`, for that policy, or `prod:`, for that environment. The
-/// history is a list of ids in the order in which they were applied: `a*` did not finish, `a'` was another text, `a?` has no
-/// checksum; `a^` has a stored script, `a^~` one to run outside a transaction, `a^!` a damaged one, `a^+` one to run in a way of
-/// later versions, and `a$` is undone by code.
+/// It may begin with `batch:`, for one transaction, `strict:` or `dev:`, for that policy, or `prod:`, for that environment. The
+/// history is a list of ids in the order in which they were applied: `a*` did not finish, `a'` had another text, `a?` has no
+/// checksum; `a^` has a stored script, `a^~` one that runs outside a transaction, `a^!` a damaged one, `a^+` one that runs in a way
+/// of later versions, and `a$` is undone by code.
 ///
-/// Expected is what the steps do, then the problems; or why there is no plan.
+/// `expected` has the steps, then the problems; or the reason why there is no plan.
 #[track_caller]
-#[allow(clippy::needless_pass_by_value, reason = "rows read better so")]
+#[allow(clippy::needless_pass_by_value, reason = "keeps the rows short")]
 fn check(set: &str, history: &str, target: Target, expected: &str) {
     let found = outcome(set, history, &target);
     assert_eq!(found, expected, "for the set `{set}` with `{history}` applied, to {target:?}");
@@ -89,7 +89,7 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
     plan(&graph, &history, target, setting)
 }
 
-/// Scripts that fit into a transaction as their names say.
+/// Scripts whose names say whether they fit into a transaction.
 #[derive(Debug)]
 struct Named<'g>(&'g Graph);
 
@@ -136,7 +136,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(' ').filter(|word| !word.is_empty())
 }
 
-/// The migration of a word of the set. Its script is its id.
+/// The migration for a word of the set. Its script is its id.
 fn meta(place: usize, word: &str) -> Meta {
     let (id, mut rest) = split(word, &['<', '!', '~', '&', '+', '#', '$', '@', '%', '=']);
     let mut migration: Migration =
@@ -173,7 +173,7 @@ fn meta(place: usize, word: &str) -> Meta {
     migration.meta
 }
 
-/// The record of a word of the history.
+/// The record for a word of the history.
 fn record(word: &str) -> Record {
     let (id, marks) = split(word, &['*', '\'', '?', '^', '~', '!', '+', '$']);
     let checksum = match () {
@@ -222,7 +222,7 @@ fn latest_applies_what_is_pending() {
 }
 
 #[test]
-fn ids_decide_where_dependencies_leave_a_choice() {
+fn ids_decide_between_independent_migrations() {
     check("c a b", "", Latest, "up a b c");
     check("10_x 2_x 1_x", "", Latest, "up 1_x 2_x 10_x");
     check("2_b 02_a 2_a", "", Latest, "up 02_a 2_a 2_b");
@@ -247,7 +247,7 @@ fn a_migration_runs_after_those_it_needs() {
 }
 
 #[test]
-fn a_dependency_on_what_may_be_present_orders_it_and_asks_for_nothing() {
+fn an_optional_dependency_orders_and_requires_nothing() {
     check("a<?b b", "", Latest, "up b a");
     check("a<?z b", "", Latest, "up a b");
     check("a<-b<?c b c", "", Latest, "up b c a");
@@ -351,7 +351,7 @@ fn a_target_that_the_set_does_not_have_is_an_error() {
 }
 
 #[test]
-fn what_comes_before_something_applied_runs_and_is_noted() {
+fn a_migration_before_an_applied_one_runs_and_is_reported() {
     check("a b c", "a c", Latest, "up b; out of order b");
     check("a b c d", "d", Latest, "up a b c; out of order a; out of order b; out of order c");
     check("a b c d", "b", Latest, "up a c d; out of order a");
@@ -370,7 +370,7 @@ fn a_database_with_unknown_migrations_is_ahead() {
 }
 
 #[test]
-fn the_way_back_stops_at_an_unknown_migration_only_if_it_leads_past_it() {
+fn a_rollback_is_refused_at_an_unknown_migration_only_if_it_undoes_it() {
     check("a", "a x", Back(1), "database ahead x");
     check("a", "a x", Back(2), "down a; database ahead x");
     check("a b", "x a b", Back(1), "down b");
@@ -380,7 +380,7 @@ fn the_way_back_stops_at_an_unknown_migration_only_if_it_leads_past_it() {
 }
 
 #[test]
-fn a_dirty_migration_is_named_wherever_the_run_goes() {
+fn a_dirty_migration_is_reported_for_every_target() {
     check("a", "a*", Latest, "dirty a");
     check("a b", "a*", Latest, "up b; dirty a");
     check("a b", "a*", Steps(0), "dirty a");
@@ -400,7 +400,7 @@ fn a_text_that_changed_after_it_was_applied_is_found() {
 }
 
 #[test]
-fn a_checksum_that_is_not_known_or_is_accepted_is_no_change() {
+fn an_unknown_or_accepted_checksum_is_no_change() {
     check("a", "a?", Latest, "nothing");
     check("a$", "a'", Latest, "nothing");
     check("a$", "a?", Latest, "nothing");
@@ -411,7 +411,7 @@ fn a_checksum_that_is_not_known_or_is_accepted_is_no_change() {
 }
 
 #[test]
-fn what_is_for_another_database_or_environment_does_not_run() {
+fn a_migration_for_another_database_or_environment_does_not_run() {
     check("a@postgres", "", Latest, "other database a");
     check("a@postgres,mysql b", "", Latest, "up b; other database a");
     check("a@postgres,sqlite", "", Latest, "up a");
@@ -424,7 +424,7 @@ fn what_is_for_another_database_or_environment_does_not_run() {
 }
 
 #[test]
-fn what_does_not_run_here_and_is_applied_all_the_same_can_be_left_or_undone() {
+fn an_applied_migration_that_does_not_run_here_can_stay_or_be_undone() {
     check("a@postgres", "a", Latest, "nothing");
     check("a%prod", "a", Latest, "nothing");
     check("a%prod", "a", Back(1), "down a");
@@ -433,7 +433,7 @@ fn what_does_not_run_here_and_is_applied_all_the_same_can_be_left_or_undone() {
 }
 
 #[test]
-fn what_needs_something_that_does_not_run_here_is_refused() {
+fn a_dependency_that_does_not_run_here_is_refused() {
     check("a@postgres b<-a", "", Latest, "up b; needs excluded b; other database a");
     check("a%prod b<-a", "", Latest, "up b; needs excluded b; other environment a");
     check("prod: a%prod b<-a", "", Latest, "up a b");
@@ -445,7 +445,7 @@ fn what_needs_something_that_does_not_run_here_is_refused() {
 }
 
 #[test]
-fn a_batch_takes_what_one_transaction_can_hold() {
+fn a_batch_refuses_what_cannot_share_a_transaction() {
     check("batch: a vacuum", "", Latest, "up a vacuum; not in batch vacuum");
     check("batch: a b", "", Latest, "up a b");
     check("batch: a b~", "", Latest, "up a b; not in batch b");
@@ -460,7 +460,7 @@ fn a_batch_takes_what_one_transaction_can_hold() {
 }
 
 #[test]
-fn what_cannot_be_undone_is_named_if_it_is_to_be() {
+fn an_irreversible_migration_is_reported_if_it_would_be_undone() {
     check("a!", "a", Back(1), "down a; irreversible a");
     check("a! b", "a b", Empty, "down b a; irreversible a");
     check("a! b!", "a b", Empty, "down b a; irreversible b; irreversible a");
@@ -469,14 +469,14 @@ fn what_cannot_be_undone_is_named_if_it_is_to_be() {
 }
 
 #[test]
-fn a_file_that_nothing_reads_is_noted_when_its_migration_runs() {
+fn an_unused_file_is_reported_when_its_migration_runs() {
     check("a# b", "", Latest, "up a b; unused file a");
     check("a# b", "a", Latest, "up b");
     check("a# b", "", Steps(0), "nothing");
 }
 
 #[test]
-fn every_kind_of_finding_is_listed_the_refused_ones_first() {
+fn all_findings_are_listed_with_the_refused_ones_first() {
     check(
         "batch: a b c@postgres d<-c e~ f# g%prod",
         "x b' y*",
@@ -493,7 +493,7 @@ fn every_kind_of_finding_is_listed_the_refused_ones_first() {
 }
 
 #[test]
-fn a_need_that_is_not_in_the_set_is_an_error() {
+fn a_missing_dependency_is_an_error() {
     check(
         "a<-z",
         "",
@@ -518,7 +518,7 @@ fn a_need_that_is_not_in_the_set_is_an_error() {
 }
 
 #[test]
-fn a_cycle_is_an_error_that_shows_the_way_round() {
+fn a_cycle_is_an_error_that_lists_it() {
     let round = |path: &str| {
         let (id, _) = path.split_once(' ').unwrap_or_default();
         format!("`{id}` needs itself: `{path}`; remove one depends_on of these")
@@ -555,7 +555,7 @@ fn an_id_is_printable_and_defined_once() {
 }
 
 #[test]
-fn everything_that_is_wrong_with_a_set_is_said_at_once() {
+fn all_problems_of_a_set_are_reported_at_once() {
     check(
         "a a b<-z c<-c",
         "",
@@ -567,7 +567,7 @@ fn everything_that_is_wrong_with_a_set_is_said_at_once() {
 }
 
 #[test]
-fn a_step_names_what_it_needs_in_its_order() {
+fn a_step_lists_its_dependencies_in_order() {
     let plan = plan_of("d<-c,b<?a,z c<-b b a", "", &Latest).unwrap();
     let needs = |id: &str| {
         let step = plan.steps.iter().find(|step| step.id == id).unwrap();
@@ -621,7 +621,7 @@ fn the_dry_run_lists_steps_and_findings() {
 }
 
 #[test]
-fn what_does_not_fit_into_a_transaction_is_found_before_the_first_step() {
+fn a_script_that_cannot_run_in_a_transaction_is_found_before_the_first_step() {
     check("a mixed", "", Latest, "up a mixed; not in transaction mixed");
     check("a mixed~", "", Latest, "up a mixed");
     check("a mixed", "mixed", Latest, "up a; out of order a");
@@ -635,7 +635,7 @@ fn what_does_not_fit_into_a_transaction_is_found_before_the_first_step() {
 }
 
 #[test]
-fn what_is_not_read_does_not_run_and_is_known() {
+fn an_unread_migration_does_not_run_and_is_reported() {
     check("a b=", "", Latest, "up a; unused file b");
     check("a b=", "a b", Latest, "nothing");
     check("a b= c<-b", "", Latest, "up a c; needs excluded c; unused file b");

@@ -1,4 +1,4 @@
-//! Which steps will be committed together, and which cannot be committed at all, because rows would reference missing ones.
+//! Which steps are committed together, and which cannot be committed at all, because rows would reference missing rows.
 
 use super::TransactionMode;
 use crate::effect::Unparented;
@@ -7,16 +7,16 @@ use crate::orphans::Broken;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::{Atomicity, ForeignKeys, Step};
 
-/// What is known of a step: how it runs, and the rows that would reference missing ones if it was committed.
-pub(super) struct Left<'a> {
+/// A step: how it runs, and which rows would reference missing rows if it were committed.
+pub(super) struct Outcome<'a> {
     pub(super) step: &'a Step,
     pub(super) foreign_keys: ForeignKeys,
-    /// Whether nobody knows what it does, as of code.
+    /// Whether its effects are unknown, as those of code.
     pub(super) is_opaque: bool,
     pub(super) orphans: Vec<Unparented>,
 }
 
-impl Left<'_> {
+impl Outcome<'_> {
     fn broken(&self) -> Broken {
         let rows = self.orphans.iter().map(|left| (left.child.clone(), left.parent.clone(), left.rows));
         Broken::rows(rows)
@@ -26,14 +26,14 @@ impl Left<'_> {
         self.foreign_keys == ForeignKeys::Checked
     }
 
-    /// Whether it can be one transaction with a step that is like it.
+    /// Whether it can share a transaction with a similar step.
     fn may_join(&self) -> bool {
         self.is_checked() && self.step.atomicity == Atomicity::Transaction
     }
 }
 
-/// A finding for each step that is not committed by itself.
-pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem> {
+/// A finding for each step that is not committed separately.
+pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Problem> {
     if mode == TransactionMode::Batch {
         let is_known = !steps.iter().any(|left| left.is_opaque);
         let last =
@@ -41,7 +41,7 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         return last.map(|last| fails(last, "")).into_iter().collect();
     }
     let (mut found, mut place) = (Vec::new(), 0);
-    // What follows code is not known either.
+    // The effects of the steps after code are unknown too.
     let has_code = steps.iter().any(|left| left.is_opaque);
     let steps = &steps[..steps.iter().position(|left| left.is_opaque).unwrap_or(steps.len())];
     while let Some(first) = steps.get(place) {
@@ -51,15 +51,15 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         }
         let behind = if first.may_join() { &steps[place..] } else { &[] };
         let joining = &behind[..behind.iter().take_while(|left| left.may_join()).count()];
-        let Some(mends) = joining.iter().position(|left| left.orphans.is_empty()) else {
+        let Some(repaired_at) = joining.iter().position(|left| left.orphans.is_empty()) else {
             if has_code && joining.len() == behind.len() {
                 break;
             }
             found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
             break;
         };
-        let last = &joining[mends].step.id;
-        let with = match mends {
+        let last = &joining[repaired_at].step.id;
+        let with = match repaired_at {
             0 => format!("`{last}`"),
             between => format!("the {} steps behind it", between + 1),
         };
@@ -67,13 +67,13 @@ pub(super) fn findings(steps: &[Left<'_>], mode: TransactionMode) -> Vec<Problem
         let finding =
             format!("will be one transaction with {with}, since in between {why} until `{last}` is done");
         found.push(Problem::note(ProblemKind::Together, &first.step.id, finding));
-        place += mends + 1;
+        place += repaired_at + 1;
     }
     found
 }
 
-fn fails(left: &Left<'_>, why_not_mended: &str) -> Problem {
-    let fault = left.broken().fault(why_not_mended, left.step.atomicity);
+fn fails(left: &Outcome<'_>, why_still_broken: &str) -> Problem {
+    let fault = left.broken().fault(why_still_broken, left.step.atomicity);
     let remedy = fault.advice();
     let finding = format!("will fail here: {fault}");
     Problem { remedy, ..Problem::note(ProblemKind::Fails, &left.step.id, finding) }

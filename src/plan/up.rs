@@ -14,7 +14,7 @@ pub(super) fn select(graph: &Graph, history: &History, target: &Target, setting:
         _ => None,
     };
     let limit = if let Target::Steps(limit) = target { *limit } else { usize::MAX };
-    // Of what is applied without its records having been read, it is known that it is what comes first here.
+    // If the records were not read, the applied migrations are known to be the first ones here.
     let mut applied = history.first_of_set().unwrap_or_default();
     (0..end.unwrap_or(graph.metas().len()))
         .filter(|&place| {

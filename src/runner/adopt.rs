@@ -1,4 +1,4 @@
-//! Taking over what another tool has applied.
+//! Adopting what another tool has applied.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,11 +21,12 @@ use crate::recovery::{Amendment, Change};
 use crate::remedy::Remedy;
 
 impl<B: Backend> MigrationRunner<B> {
-    /// What becomes of the history that another tool has kept in this database: which migrations of the set its rows are, how that is
-    /// known, and what speaks against it. Nothing is changed.
+    /// Plans the adoption of the history that another tool has kept in this database: which migrations of the set its rows are, how
+    /// that is known, and which objections there are. Nothing is changed.
     ///
-    /// The tool is found by the names and columns of its table. Checksums are compared where the tool has them; and on SQLite the
-    /// migrations are replayed in memory, and must make the schema that the database has. `docs/adopt.md` has a page for each tool.
+    /// The tool is found by the names and columns of its table. Checksums are compared if the tool has them. On SQLite, the
+    /// migrations are also replayed in memory and must create the schema that the database has. `docs/adopt.md` has a page for each
+    /// tool.
     ///
     /// # A database of sqlx
     ///
@@ -57,7 +58,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// # Errors
     /// [`ErrorKind::Adoption`](crate::ErrorKind::Adoption) if there is no history, or more than one. If the database cannot be read.
-    /// What speaks against a history that was found is no error here: it stands in [`Adoption::objections`].
+    /// Objections to a history that was found are no error here: they are in [`Adoption::objections`].
     #[allow(clippy::needless_pass_by_value)]
     pub fn plan_adoption(&self, mut conn: B::Conn<'_>, how: &Adopt) -> Result<Adoption> {
         let conn = &mut conn;
@@ -66,13 +67,14 @@ impl<B: Backend> MigrationRunner<B> {
         self.considered(conn, how, &tracking, &history)
     }
 
-    /// Records what another tool has applied, as [`plan_adoption`](Self::plan_adoption) found it, and gives the lines that this left in
-    /// the log. The other tool's table is not touched. All of it is one transaction, and if all is recorded already, none.
+    /// Records what another tool has applied, as [`plan_adoption`](Self::plan_adoption) found it, and returns the lines that this
+    /// adds to the log. The other tool's table is not touched. Everything is one transaction; if everything is recorded already,
+    /// there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Adoption`](crate::ErrorKind::Adoption) if something speaks against it that was not accepted.
-    /// [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database is not as it was when the plan was made. And whatever keeps it from
-    /// being read or written. Nothing is done then.
+    /// [`ErrorKind::Adoption`](crate::ErrorKind::Adoption) if there is an objection that was not accepted.
+    /// [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database has changed since the plan was made. Also any error of reading
+    /// or writing the database. In all cases nothing is done.
     #[allow(clippy::needless_pass_by_value)]
     pub fn adopt(
         &self,
@@ -113,7 +115,7 @@ impl<B: Backend> MigrationRunner<B> {
         })
     }
 
-    /// Looks whether everything is still as it was when the adoption was planned.
+    /// Checks whether everything is as it was when the adoption was planned.
     fn refuse_other(
         &self,
         conn: &mut B::Conn<'_>,
@@ -163,7 +165,7 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(adoption.proven(proof, remedy))
     }
 
-    /// Finds out whose history it is.
+    /// Determines whose history to adopt.
     fn chosen(&self, conn: &mut B::Conn<'_>, how: &Adopt, tracking: &TrackingTable) -> Result<Chosen> {
         let (candidates, besides) = candidates(how, B::DIALECT, self.table.schema());
         let mut seen: Vec<Seen> = Vec::new();
@@ -197,7 +199,8 @@ impl<B: Backend> MigrationRunner<B> {
         self.database("look for the history of another tool beside that", fault)
     }
 
-    /// Replays what would be recorded, with what is, and compares the schemas. If that fails, what to do about it may be known too.
+    /// Replays the entries to record together with the recorded ones and compares the schemas. If that fails, it may also return
+    /// what to do about it.
     fn proof(
         &self,
         conn: &mut B::Conn<'_>,
@@ -220,7 +223,7 @@ impl<B: Backend> MigrationRunner<B> {
                 let (place, before) = (places[at], at.checked_sub(1).map(|before| places[before]));
                 let needs = before.map(|before| self.set.graph().metas()[before].id.clone());
                 let meta = Meta {
-                    // As they were applied, whatever their names and needs say.
+                    // In the order in which they were applied, whatever their names and dependencies say.
                     depends_on: needs.into_iter().collect(),
                     depends_on_if_present: Vec::new(),
                     ..self.set.graph().metas()[place].clone()
@@ -243,7 +246,7 @@ impl<B: Backend> MigrationRunner<B> {
         let proof = match B::scratch(self.prepare.as_deref(), replay) {
             Ok(None | Some(Ok(None))) => Proof::Impossible,
             Ok(Some(Err(error))) => {
-                // Nothing is left of a replay, so nothing is to be retried.
+                // A replay leaves nothing behind, so there is nothing to retry.
                 let remedy = match error.failure() {
                     Failure::Step(step) => step.fault.advice(),
                     _ => error.remedy(),
@@ -259,7 +262,7 @@ impl<B: Backend> MigrationRunner<B> {
         Ok((proof, None))
     }
 
-    /// The record that an entry becomes, and the line about it.
+    /// The record that an entry becomes, and its log entry.
     fn amendment(&self, adoption: &Adoption, entry: &Adopted, signature: &Signature) -> Option<Amendment> {
         let place = self.set.graph().place(entry.migration.as_ref()?)?;
         let record = self.set.bodies()[place].record(&self.set.graph().metas()[place]);
@@ -275,7 +278,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 }
 
-/// What was undone or forgotten here, and not adopted or recorded since.
+/// What was undone or forgotten here, and not adopted or recorded since then.
 fn undone(log_entries: &[LogEntry]) -> HashSet<MigrationId> {
     let mut undone = HashSet::new();
     for log_entry in log_entries {
@@ -292,14 +295,14 @@ fn undone(log_entries: &[LogEntry]) -> HashSet<MigrationId> {
             | LogEntryKind::Adopted => {
                 undone.remove(&log_entry.id);
             }
-            // Neither a failed attempt nor a changed script applies anything.
+            // Neither a failed attempt nor an accepted script applies anything.
             _ => {}
         }
     }
     undone
 }
 
-/// The differences of two schemas, in words. A project of Django has the tables of other applications beside.
+/// The differences between two schemas, in words. The database of a Django project also has the tables of other applications.
 fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<String> {
     let keyed = |definitions: &[Definition]| -> BTreeMap<(String, String), String> {
         let key = |it: &Definition| ((it.kind.clone(), it.name.to_lowercase()), it.text.clone());
@@ -325,7 +328,7 @@ fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<Stri
     words
 }
 
-/// The first words in which two definitions differ.
+/// The first words at which two definitions differ.
 fn where_it_differs(here: &str, made: &str) -> String {
     const SHOWN: usize = 5;
     let (here, made): (Vec<&str>, Vec<&str>) = (here.split(' ').collect(), made.split(' ').collect());

@@ -1,4 +1,4 @@
-//! Carrying out a plan that somebody has seen.
+//! Applying a plan that was reviewed.
 
 use super::MigrationRunner;
 use super::migrate::{Goal, Planned};
@@ -12,12 +12,12 @@ use crate::report::Report;
 use crate::step::Step;
 
 impl<B: Backend> MigrationRunner<B> {
-    /// Carries out a plan, if the database is still as it was when the plan was made. It is judged by this runner, whoever made it.
+    /// Applies a plan, if the database has not changed since the plan was made. This runner judges the plan, whoever made it.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database has changed, or if the plan was made
     /// with other migrations.
-    #[allow(clippy::needless_pass_by_value, reason = "a plan is carried out once")]
+    #[allow(clippy::needless_pass_by_value, reason = "a plan is applied only once")]
     pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
@@ -33,11 +33,11 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(self.report(&plan));
         }
         self.refuse_foreign_log(conn, &plan)?;
-        let consent = self.ask(&plan)?;
+        let consent = self.confirmed(&plan)?;
         self.locked(conn, |conn, holding| {
             let (tracking, history) = self.read_table(conn)?;
             let fresh = self.same(conn, &history, &plan)?;
-            if consent == Consent::NotNeeded && self.is_concern(&fresh) {
+            if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
                 return Err(Failure::Stale(0).into());
             }
             let mut report = self.report(&fresh);
@@ -49,7 +49,7 @@ impl<B: Backend> MigrationRunner<B> {
         })
     }
 
-    /// The plan as this runner makes it now, if that is still the same.
+    /// The plan as this runner makes it now, if that is the same plan.
     fn same(&self, conn: &mut B::Conn<'_>, history: &History, plan: &Plan) -> Result<Plan> {
         if history.digest() != plan.digest() {
             return Err(Failure::Stale(0).into());
@@ -68,7 +68,7 @@ impl<B: Backend> MigrationRunner<B> {
         if fresh.is_same(plan) { Ok(fresh) } else { Err(Failure::Stale(0).into()) }
     }
 
-    /// Looks whether a plan can leave its lines in the log, before anything is done.
+    /// Checks whether a plan can write its lines to the log, before anything is done.
     pub(super) fn refuse_foreign_log(&self, conn: &mut B::Conn<'_>, plan: &Plan) -> Result<()> {
         if plan.direction() == Direction::Up {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Asking before a plan takes something away in a protected environment.
+//! Confirmation of plans in protected environments.
 
 use super::MigrationRunner;
 use crate::approval::Consent;
@@ -7,18 +7,18 @@ use crate::error::Result;
 use crate::plan::Plan;
 
 impl<B: Backend> MigrationRunner<B> {
-    /// Whether somebody has to be asked about a plan.
-    pub(super) fn is_concern(&self, plan: &Plan) -> bool {
+    /// Whether a plan needs confirmation.
+    pub(super) fn needs_confirmation(&self, plan: &Plan) -> bool {
         self.protected_environment().is_some()
-            && plan.steps().iter().any(|step| step.reason_to_ask().is_some())
+            && plan.steps().iter().any(|step| step.confirmation_reason().is_some())
     }
 
-    /// Asks whoever has to be asked about a plan.
+    /// Calls the `confirm` function if the plan needs it.
     ///
     /// # Errors
-    /// It needs a yes, and there is none.
-    pub(super) fn ask(&self, plan: &Plan) -> Result<Consent<'_>> {
-        let environment = self.protected_environment().filter(|_| self.is_concern(plan));
+    /// The plan needs confirmation, and there is none.
+    pub(super) fn confirmed(&self, plan: &Plan) -> Result<Consent<'_>> {
+        let environment = self.protected_environment().filter(|_| self.needs_confirmation(plan));
         let consent = match (environment, &self.confirm) {
             (None, _) => Consent::NotNeeded,
             (Some(environment), None) => Consent::Missing { environment },

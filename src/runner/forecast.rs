@@ -1,4 +1,4 @@
-//! Plans, and what is to be expected of their scripts.
+//! Plans, and the expected effects of their scripts.
 
 use super::MigrationRunner;
 use super::migrate::Goal;
@@ -16,13 +16,13 @@ use crate::step::{DataLoss, ForeignKeys};
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
-    /// What [`run_to`](Self::run_to) would do, and what it would take away. It reads the database and nothing else.
+    /// Returns what [`run_to`](Self::run_to) would do and what it would destroy. It only reads the database.
     ///
-    /// What goes is found by trying the scripts out on a copy of the schema in memory, and the rows in what goes are counted.
+    /// The scripts are tried on a copy of the schema in memory to find what they remove, and the rows of that are counted.
     ///
     /// # Errors
-    /// If the database cannot be read, or the target names a migration that the set does not have. Problems that would keep
-    /// the plan from being carried out are no error here: they stand in the plan.
+    /// If the database cannot be read, or the target names a migration that the set does not have. Problems that would prevent the
+    /// plan from being carried out are no error here: they are in the plan.
     #[allow(clippy::needless_pass_by_value)]
     pub fn plan(&self, mut conn: B::Conn<'_>, target: Target) -> Result<Plan> {
         let conn = &mut conn;
@@ -46,8 +46,8 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// A plan with everything that has to be known before it is carried out. `foresight` is for a target that may need a stored script; `policy`
-    /// and `environment` store the function themselves.
+    /// A plan with everything that must be known before it is carried out. `foresight` is for a target that may need a stored
+    /// script; `policy` and `environment` store the function themselves.
     pub(super) fn checked_plan(
         &self,
         conn: &mut B::Conn<'_>,
@@ -56,10 +56,10 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Plan> {
         let plan = plan(self.set.graph(), history, goal.target, self.setting())?;
         let plan = self.explained(plan, history);
-        let is_concern =
+        let needs_confirmation =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
         match self.forecaster.or(goal.forecaster) {
-            Some(forecaster) if is_concern && !plan.steps().is_empty() => {
+            Some(forecaster) if needs_confirmation && !plan.steps().is_empty() => {
                 forecaster(self, conn, plan, history)
             }
             _ => Ok(plan),
@@ -75,10 +75,10 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         if is_blank.map_err(self.reading())? && !plan.is_stored() {
-            // Nothing can be taken from it.
+            // Nothing can be destroyed in it.
             return Ok(plan.without_effects());
         }
-        // What follows a stored script that cannot be used would only seem to fail.
+        // The scripts after a stored script that cannot be used would only seem to fail.
         if plan.is_stored() && plan.refuse_if(|_| true).is_err() {
             return Ok(plan);
         }
@@ -100,7 +100,7 @@ impl<B: Backend> MigrationRunner<B> {
         plan.with_step_forecasts(step_forecasts, policy)
     }
 
-    /// What is to be expected of each step.
+    /// The expected effects of each step.
     pub(super) fn forecasts(
         &self,
         conn: &mut B::Conn<'_>,
@@ -112,7 +112,7 @@ impl<B: Backend> MigrationRunner<B> {
             let found = self.find_with(&stored, step);
             let foreign_keys = found.map_or_else(Default::default, |(meta, _)| meta.foreign_keys);
             let text = found.and_then(|(_, body)| body.action(step.direction)).and_then(Action::text);
-            // What is done of it is not to be expected.
+            // The part that is done has no further effects.
             let rest = step.from.zip(text).and_then(|(from, text)| text.get(B::offset_of(text, from)?..));
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
             PlannedScript::new(rest.or(text), trust).under(foreign_keys).running(step.atomicity)
@@ -125,7 +125,7 @@ impl<B: Backend> MigrationRunner<B> {
         patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)
     }
 
-    /// Shows what changed in the scripts that changed, where both texts are known.
+    /// Adds the changed lines of scripts that changed, if both texts are known.
     pub(super) fn explained(&self, mut plan: Plan, history: &History) -> Plan {
         for problem in plan.problems_mut().iter_mut().filter(|problem| problem.kind == ProblemKind::Changed) {
             let before = history.get(&problem.migration).and_then(|record| record.up_sql.as_deref());

@@ -1,4 +1,4 @@
-//! Acting under the lock.
+//! Running code under the lock.
 
 use std::cell::Cell;
 

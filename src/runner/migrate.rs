@@ -1,4 +1,4 @@
-//! The loop of a run: plan, ask, lock, plan again, carry out.
+//! The loop of a run: plan, confirm, lock, plan again, carry out.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::problem::ProblemKind;
 use crate::report::Report;
 use crate::target::Target;
 
-/// Where a run is to end, and how its plan finds out what the steps take away.
+/// Where a run should end, and how its plan determines what the steps destroy.
 pub(super) struct Goal<'t, B: Backend> {
     pub(super) target: &'t Target,
     pub(super) forecaster: Option<Forecaster<B>>,
@@ -29,22 +29,22 @@ impl<B: Backend> Clone for Goal<'_, B> {
 
 impl<B: Backend> Copy for Goal<'_, B> {}
 
-/// A plan, and what it was made for.
+/// A plan, and the history it was made for.
 pub(super) struct Planned {
     pub(super) tracking: TrackingTable,
     pub(super) history: History,
     pub(super) plan: Plan,
 }
 
-/// How far a run came under the lock.
+/// How far a run got under the lock.
 enum RunState {
     Finished,
-    /// Somebody has to be asked about this plan before it goes on.
+    /// This plan needs confirmation before the run continues.
     NeedsConsent(Plan),
 }
 
 impl<B: Backend> MigrationRunner<B> {
-    /// Goes to a target, and asks whoever has to be asked on the way.
+    /// Migrates to a target, and asks for confirmation where it is needed.
     pub(super) fn migrate_to(&self, mut conn: B::Conn<'_>, goal: Goal<'_, B>) -> Result<Report> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
@@ -61,8 +61,8 @@ impl<B: Backend> MigrationRunner<B> {
         }
         let (tracking, history) = self.load(conn, goal.target, seen)?;
         let plan = self.checked_plan(conn, &history, goal)?;
-        // A migration may be dirty only because another run is in the middle of it. Under the lock that is known; everything else that
-        // can be refused is refused before anybody has to wait.
+        // A migration may be dirty only because another run is executing it. That is certain only under the lock. Everything else
+        // that can be refused is refused before anyone must wait.
         plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
         let is_dirty = plan.problems().iter().any(|problem| problem.kind == ProblemKind::Dirty);
         if plan.steps().is_empty() && !is_dirty {
@@ -73,10 +73,10 @@ impl<B: Backend> MigrationRunner<B> {
             return Ok(report);
         }
         self.refuse_foreign_log(conn, &plan)?;
-        let mut asked = if is_dirty { None } else { Some((plan.clone(), self.ask(&plan)?)) };
+        let mut asked = if is_dirty { None } else { Some((plan.clone(), self.confirmed(&plan)?)) };
         let mut report = Report::default();
         let first = plan.steps().first().map(|step| step.id.clone());
-        // What the steps would take away may have changed by the time the lock is held, so such a plan is made again.
+        // What the steps destroy may have changed by the time the lock is held, so such a plan is made again.
         let has_forecast = plan.steps().iter().any(|step| step.effects.is_some());
         let mut before = (!has_forecast && tracking.form == TableForm::Current).then_some(Planned {
             tracking,
@@ -90,10 +90,10 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 self.run_locked(conn, goal, before.take(), asked.as_ref(), holding, &mut report)
             });
-            // A person takes minutes to answer, and nobody is to wait for that.
+            // A person takes minutes to answer, and no other run should wait that long.
             let answered = state.and_then(|state| match state {
                 RunState::Finished => Ok(None),
-                RunState::NeedsConsent(plan) => self.ask(&plan).map(|consent| Some((plan, consent))),
+                RunState::NeedsConsent(plan) => self.confirmed(&plan).map(|consent| Some((plan, consent))),
             });
             asked = match answered {
                 Ok(None) => return Ok(report),
@@ -103,8 +103,8 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// Goes to a target under the lock, as far as an answer reaches. It uses the plan that was made before the lock
-    /// if the head has not changed since.
+    /// Migrates to a target under the lock, until confirmation is needed. It uses the plan that was made before the lock if the
+    /// head has not changed since.
     fn run_locked(
         &self,
         conn: &mut B::Conn<'_>,
@@ -126,30 +126,32 @@ impl<B: Backend> MigrationRunner<B> {
                 before
             } else {
                 let (tracking, history) = self.load(conn, goal.target, head)?;
-                // Steps that change no record would be taken for ever.
+                // Steps that change no record would be repeated forever.
                 if last == Some(history.digest()) {
                     return Err(Failure::Stale(0).into());
                 }
                 let plan = self.checked_plan(conn, &history, goal)?;
                 Planned { tracking, history, plan }
             };
-            if self.lock.is_per_transaction() && self.waits_for_step(&planned.history, began, &mut pause) {
+            if self.lock.is_per_transaction() && self.wait_for_step(&planned.history, began, &mut pause) {
                 continue;
             }
             planned.plan.refuse_if(|_| true)?;
             let consent = match asked {
                 Some((asked, consent @ Consent::Given)) if asked.is_same(&planned.plan) => *consent,
-                _ if self.is_concern(&planned.plan) => return Ok(RunState::NeedsConsent(planned.plan)),
+                _ if self.needs_confirmation(&planned.plan) => {
+                    return Ok(RunState::NeedsConsent(planned.plan));
+                }
                 _ => Consent::NotNeeded,
             };
             let started = report.applied.len();
-            let again = |report: &Report| goal.target.is_a_place() || report.applied.len() == started;
+            let again = |report: &Report| goal.target.is_fixed() || report.applied.len() == started;
             let digest = planned.history.digest();
             report.already = if started == 0 { planned.plan.already() } else { report.already };
             self.warn(&planned.plan, report);
             match self.carry_out(conn, planned, consent, holding, report) {
                 Ok(()) => return Ok(RunState::Finished),
-                // Somebody without the lock was faster. A place is reached from anywhere.
+                // Another program without the lock was faster. A fixed target can be reached from any state.
                 Err(Stop::Moved) if again(report) && !self.lock.is_per_transaction() => {}
                 Err(Stop::Moved) if again(report) && began.elapsed() < self.lock_timeout => {
                     std::thread::sleep(pause);
@@ -175,19 +177,26 @@ impl<B: Backend> MigrationRunner<B> {
         executor.execute(conn, approved, &tracking, &self.completed(&history), report)
     }
 
-    /// Waits a little if another run may be in the middle of a step, and says whether it did. Nothing but the record of such a step
-    /// keeps it from others where only a row is locked, so whether that run still goes on is known when the time to wait is over.
-    fn waits_for_step(&self, history: &History, began: Instant, pause: &mut Duration) -> bool {
+    /// Waits briefly if another run may be executing a step, and returns whether it did. If only a row is locked, the record of
+    /// such a step is all that keeps other runs away from it, so whether that run is still active is known only when the lock
+    /// timeout has passed.
+    fn wait_for_step(&self, history: &History, began: Instant, pause: &mut Duration) -> bool {
         let is_running = |record: &&Record| {
             record.dirty.as_ref().is_some_and(|dirty| dirty.failure.is_none() && !dirty.is_to_resume)
         };
         let Some(record) = history.records().iter().find(is_running) else { return false };
         let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
-        self.waits(&format!("of `{}`", self.table), &holder, began, pause)
+        self.wait_briefly(&format!("of `{}`", self.table), &holder, began, pause)
     }
 
-    /// Waits a little for somebody, and says whether there was time left for it.
-    pub(super) fn waits(&self, lock: &str, holder: &str, began: Instant, pause: &mut Duration) -> bool {
+    /// Waits briefly for the holder, and returns whether there was time left.
+    pub(super) fn wait_briefly(
+        &self,
+        lock: &str,
+        holder: &str,
+        began: Instant,
+        pause: &mut Duration,
+    ) -> bool {
         if began.elapsed() >= self.lock_timeout {
             return false;
         }

@@ -1,4 +1,4 @@
-//! Asking about the state of a database.
+//! Queries about the state of a database.
 
 use super::MigrationRunner;
 use crate::backend::{Backend, patiently};
@@ -10,7 +10,7 @@ use crate::migration::{Action, Meta};
 use crate::status::{Entry, State, Status, status};
 
 impl<B: Backend> MigrationRunner<B> {
-    /// The set and the history side by side.
+    /// Compares the set with the history.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -20,12 +20,12 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(status(self.set.graph(), &history, self.setting()))
     }
 
-    /// The migrations of the set, in their order, without a database.
+    /// Returns the migrations of the set, in order, without a database.
     pub fn list(&self) -> &[Meta] {
         self.set.graph().metas()
     }
 
-    /// Whether a migration is applied, and finished.
+    /// Returns whether a migration is applied and finished.
     ///
     /// # Errors
     /// If the database cannot be read, or neither the set nor the history knows the migration.
@@ -40,13 +40,13 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// The migrations that [`run`](Self::run) would apply, in their order.
+    /// Returns the migrations that [`run`](Self::run) would apply, in order.
     ///
     /// # Errors
     /// If the database cannot be read.
     pub fn pending(&self, conn: B::Conn<'_>) -> Result<Vec<MigrationId>> {
         let entries = self.status(conn)?.entries.into_iter();
-        // What is to go on is pending too.
+        // A step that is marked to continue is pending too.
         let is_pending = |entry: &Entry| match &entry.state {
             State::Dirty(record) => record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(Direction::Up)),
             state => *state == State::Pending,
@@ -54,11 +54,12 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(entries.filter(is_pending).map(|entry| entry.id).collect())
     }
 
-    /// Who holds the lock that a run takes, as far as that is told: empty if it is not. `None` if nobody does, and where there is no lock
-    /// between transactions ([`Lock::Row`](crate::Lock::Row), [`Lock::Off`](crate::Lock::Off)). Nothing is waited for, made or taken away.
+    /// Returns the holder of the lock that a run takes; the name is empty if the database does not report it. `None` if nobody
+    /// holds the lock, or if there is no lock between transactions ([`Lock::Row`](crate::Lock::Row),
+    /// [`Lock::Off`](crate::Lock::Off)). It does not wait, and it creates and removes nothing.
     ///
     /// # Errors
-    /// If the lock cannot be looked at.
+    /// If the state of the lock cannot be read.
     pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
@@ -66,13 +67,13 @@ impl<B: Backend> MigrationRunner<B> {
         self.lock.holder::<B>(conn, &table).map_err(|error| self.lock_failure(error))
     }
 
-    /// The script that a migration of the set runs in a direction; `None` if it has none, or runs code.
+    /// Returns the script that a migration of the set runs in a direction; `None` if it has none or runs code.
     pub fn script(&self, id: impl Into<MigrationId>, direction: Direction) -> Option<&str> {
         let place = self.set.graph().place(&id.into())?;
         self.set.bodies()[place].action(direction).and_then(Action::text)
     }
 
-    /// The records of what is applied now, and the log of what was rolled back or corrected.
+    /// Returns the records of what is applied now, and the log of what was rolled back or corrected.
     ///
     /// # Errors
     /// If the database cannot be read.

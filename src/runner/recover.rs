@@ -1,4 +1,4 @@
-//! Correcting what the tracking table says.
+//! Correcting the tracking table.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use crate::history::History;
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, Signature};
 use crate::progress::StatementOutcome;
-use crate::recovery::{Amendment, Contents, Known, Recovery, decide};
+use crate::recovery::{Amendment, Contents, Facts, Recovery, decide};
 
 impl<B: Backend> MigrationRunner<B> {
-    /// Corrects what the tracking table says, in one transaction, and gives the lines that this left in the log. No script is run.
+    /// Corrects the tracking table in one transaction, and returns the lines that this adds to the log. No script is run.
     ///
     /// # Errors
-    /// [`ErrorKind::Recovery`](crate::ErrorKind::Recovery) if it makes no sense: nothing is done then.
-    /// [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) for an id that neither the set nor the database has. And
-    /// whatever keeps the database from being read or written.
+    /// [`ErrorKind::Recovery`](crate::ErrorKind::Recovery) if the recovery does not apply here: nothing is done then.
+    /// [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) for an id that neither the set nor the database has.
+    /// Also any error of reading or writing the database.
     #[allow(clippy::needless_pass_by_value)]
     pub fn recover(
         &self,
@@ -30,12 +30,12 @@ impl<B: Backend> MigrationRunner<B> {
         self.refuse_open_transaction(conn)?;
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
-        // Whether a statement is done that somebody may be working on is not known before that ends.
+        // Whether a statement is done is unknown while another session may be executing it.
         self.amendments(conn, &history, &recovery, &signature, None)?;
         self.locked(conn, |conn, holding| {
             let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
             loop {
-                // A step that is dirty now has nobody who works on it: that would hold the lock.
+                // No run is working on a step that is dirty now: that run would hold the lock.
                 let (tracking, history) = self.read_table(conn)?;
                 let outcome = match &recovery {
                     Recovery::Retry(id) | Recovery::RetryFrom { migration: id, .. } => {
@@ -48,7 +48,7 @@ impl<B: Backend> MigrationRunner<B> {
                 let stored = HashMap::new();
                 let executor = self.executor(holding, &stored);
                 match executor.amend(conn, &amendments, &tracking, &history, &mut |_| Ok(())) {
-                    // Somebody was faster, or is at it. Nothing of this is kept.
+                    // Another run was faster, or is still active. Nothing of this is kept.
                     Err(stop) if stop.may_pass() && began.elapsed() < self.lock_timeout => {
                         std::thread::sleep(pause);
                         pause = (pause * 2).min(Duration::from_millis(50));
@@ -71,9 +71,9 @@ impl<B: Backend> MigrationRunner<B> {
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         let is_blank = is_blank.map_err(self.reading())?;
         let record_of = |place: usize| self.set.bodies()[place].record(&self.set.graph().metas()[place]);
-        let known = Known {
+        let known = Facts {
             graph: self.set.graph(),
-            // As it is going to be written.
+            // As it will be written.
             history: &self.completed(history),
             setting: self.setting(),
             record_of: &record_of,
@@ -82,7 +82,7 @@ impl<B: Backend> MigrationRunner<B> {
         };
         let mut amendments = decide(recovery, signature, &known)?;
         for log_entry in amendments.iter_mut().map(|amendment| &mut amendment.log_entry) {
-            // The log says what the record had.
+            // The log entry has the values of the record.
             if let Some(record) = history.get(&log_entry.id) {
                 log_entry.checksum = record.checksum;
             }
@@ -90,7 +90,7 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(amendments)
     }
 
-    /// Whether the statement is done that an unfinished step began by itself, if it is one that did.
+    /// Whether the statement that an unfinished step began is done, if the step began one.
     fn outcome(
         &self,
         conn: &mut B::Conn<'_>,
@@ -104,7 +104,7 @@ impl<B: Backend> MigrationRunner<B> {
         else {
             return Ok(None);
         };
-        // A long script is not kept with its record; it is the program's, if that has the same.
+        // A long script is not stored with its record. The program's script is used if it is the same.
         let of_set = || {
             let place = self.set.graph().place(id)?;
             let is_same = self.set.graph().metas()[place].checksum == record.checksum;
@@ -120,7 +120,7 @@ impl<B: Backend> MigrationRunner<B> {
             let outcome = outcome.map_err(self.reading())?;
             match &outcome {
                 StatementOutcome::Running(session)
-                    if self.waits(&format!("of migration `{id}`"), session, began, &mut pause) => {}
+                    if self.wait_briefly(&format!("of migration `{id}`"), session, began, &mut pause) => {}
                 _ => return Ok(Some(outcome)),
             }
         }

@@ -1,4 +1,4 @@
-//! What a run reports: to its observer, in its report, as an error.
+//! What a run reports: to its observer, in its report, and as an error.
 
 use super::MigrationRunner;
 use crate::backend::Backend;
@@ -38,7 +38,7 @@ impl<B: Backend> MigrationRunner<B> {
         report
     }
 
-    /// Notes the warnings of a plan, each once, and lets observers hear them.
+    /// Adds the warnings of a plan to the report, each once, and sends them to the observer.
     pub(super) fn warn(&self, plan: &Plan, report: &mut Report) {
         for problem in plan.problems().iter().filter(|problem| problem.verdict == Verdict::Warn) {
             if !report.notes.contains(problem) {

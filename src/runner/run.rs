@@ -1,4 +1,4 @@
-//! The verbs that change a database.
+//! The methods that change a database.
 
 use super::MigrationRunner;
 use super::migrate::Goal;
@@ -12,17 +12,17 @@ impl<B: Backend> MigrationRunner<B> {
     /// Applies everything that is pending.
     ///
     /// # Errors
-    /// Anything of [`ErrorKind`](crate::ErrorKind) but those of making a runner. What was committed before the error stands in its
+    /// Any [`ErrorKind`](crate::ErrorKind) except those of creating a runner. What was committed before the error is in its
     /// [`report`](crate::MigrationError::report).
     pub fn run(&self, conn: B::Conn<'_>) -> Result<Report> {
         self.migrate_to(conn, Goal { target: &Target::Latest, forecaster: None })
     }
 
-    /// Undoes so many of the applied migrations, newest first, or all if there are fewer. Two programs that do so at once undo twice as
-    /// many; [`rollback_to`](Self::rollback_to) names the place instead.
+    /// Undoes this many of the applied migrations, newest first, or all if there are fewer. Two programs that do so at the same
+    /// time undo twice as many; [`rollback_to`](Self::rollback_to) names the end point instead.
     ///
-    /// The whole way is checked before the first step. Each migration and its record go in one transaction, and a line in the log
-    /// ([`history`](Self::history)) remains.
+    /// All steps are checked before the first one runs. Each migration is undone and its record removed in one transaction, and a
+    /// line is added to the log ([`history`](Self::history)).
     ///
     /// # A change of mind
     ///
@@ -52,7 +52,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_to(conn, Target::Back(count))
     }
 
-    /// Undoes everything that was applied after a migration, which stays. If it is not applied, nothing is done.
+    /// Undoes everything that was applied after a migration, which stays applied. If it is not applied, nothing is done.
     ///
     /// # Errors
     /// As [`run_to`](Self::run_to).
@@ -60,8 +60,8 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_to(conn, Target::BackTo(id.into()))
     }
 
-    /// Undoes the newest applied migration and applies it again: for its author, while it is being written. If it runs in a
-    /// transaction, both do together, so a script that fails leaves it applied.
+    /// Undoes the newest applied migration and applies it again, for its author while it is being written. If it runs in a
+    /// transaction, both steps are one transaction, so a script that fails leaves it applied.
     ///
     /// # Errors
     /// As [`run_to`](Self::run_to).
@@ -69,12 +69,13 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_to(conn, Target::Redo)
     }
 
-    /// Undoes what this program does not know, newest first, with the scripts that were stored in the database when it was applied. It
-    /// is for a program that meets a database newer than itself ([`is_database_ahead`](crate::MigrationError::is_database_ahead)), when its
-    /// user decides to stay with it.
+    /// Undoes the migrations that this program does not know, newest first, with the scripts that were stored in the database when
+    /// they were applied. It is for a program that opens a database newer than itself
+    /// ([`is_database_ahead`](crate::MigrationError::is_database_ahead)), when its user decides to stay with the older program.
     ///
-    /// Only if every unknown migration has an undamaged script is anything done. A database file can come from anywhere, so each script
-    /// is first run on a copy of the schema, where SQLite refuses it whatever is not about the application's own tables.
+    /// It does nothing unless every unknown migration has an undamaged script. A database file can come from anywhere, so each
+    /// script is first run on a copy of the schema, where SQLite refuses everything that does not concern the application's own
+    /// tables.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -95,12 +96,12 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// # Errors
     /// As [`run_to`](Self::run_to). [`ErrorKind::Refused`](crate::ErrorKind::Refused) if one of the migrations has no script, if a
-    /// script is not what was stored, or if it did not pass.
+    /// script is not the one that was stored, or if it fails on the copy.
     pub fn downgrade(&self, conn: B::Conn<'_>) -> Result<Report> {
         self.run_to(conn, Target::Known)
     }
 
-    /// Goes to a target.
+    /// Migrates to a target.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`ErrorKind::UnknownMigration`](crate::ErrorKind::UnknownMigration) if the target names a migration that

@@ -10,8 +10,8 @@ use crate::graph::Graph;
 use crate::migration::{Body, Migration};
 use crate::transaction_fit::TransactionFit;
 
-/// The migrations of a runner, in their order. Those that a build script has ordered are made when they are first needed, which at a
-/// start with nothing pending is never.
+/// The migrations of a runner, in order. Migrations that a build script has ordered are created when they are first needed, which
+/// is never at a start with nothing pending.
 pub(super) struct Set<B: Backend> {
     compiled: Option<CompiledMigrations>,
     loaded: OnceLock<Loaded<B>>,
@@ -21,7 +21,7 @@ pub(super) struct Set<B: Backend> {
 struct Loaded<B: Backend> {
     graph: Graph,
     bodies: Vec<Body<B>>,
-    /// Up and down, where somebody has looked.
+    /// Up and down, for those that were checked.
     fits: Vec<[OnceLock<TransactionFit>; 2]>,
 }
 
@@ -45,7 +45,7 @@ impl<B: Backend> Set<B> {
         Ok(Self { compiled: None, loaded: OnceLock::from(Loaded::new(graph, bodies)) })
     }
 
-    /// What the build script has found out, if one has.
+    /// The results of the build script, if there is one.
     pub(super) fn compiled(&self) -> Option<CompiledMigrations> {
         self.compiled
     }

@@ -1,4 +1,4 @@
-//! Migrations that only the database knows, made from what it keeps of them.
+//! Migrations that only the database knows, made from their records.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::plan::stored::ORIGIN;
 use crate::step::Step;
 use crate::stored::{StoredDown, StoredScript};
 
-/// Migrations that only the database knows, made from what it keeps of them.
+/// Migrations that only the database knows.
 pub(super) type Stored<B> = HashMap<MigrationId, (Meta, Body<B>)>;
 
 impl<B: Backend> MigrationRunner<B> {
@@ -33,7 +33,7 @@ impl<B: Backend> MigrationRunner<B> {
         Some((&self.set.graph().metas()[place], &self.set.bodies()[place]))
     }
 
-    /// The migration of a step, out of the database if it is a stored one.
+    /// The migration of a step, from the database if it is a stored one.
     pub(super) fn find_with<'r>(&'r self, stored: &'r Stored<B>, step: &Step) -> Option<Found<'r, B>> {
         match stored.get(&step.id) {
             Some((meta, body)) if step.is_stored => Some((meta, body)),
@@ -42,7 +42,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 }
 
-/// A migration as the database keeps it.
+/// A migration made from its record.
 fn parts<B: Backend>(record: &Record, script: &StoredScript) -> (Meta, Body<B>) {
     let migration = Migration::from_scripts(record.id.clone(), "", Some(script.text.clone()));
     let options = script.parsed_options().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The tracking table as a runner reads it, expects it, and brings it up to date.
+//! Reading, predicting and upgrading the tracking table.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::migration::Action;
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
-    /// The head of a table in which everything that runs here is applied.
+    /// The head of the table when everything that runs here is applied.
     pub(super) fn completion(&self) -> Head {
         let environment = self.environment.as_deref();
         if let Some(head) = self.set.compiled().and_then(|set| set.completion(environment)) {
@@ -24,7 +24,7 @@ impl<B: Backend> MigrationRunner<B> {
         Head { digest: beginnings.last().copied(), count: beginnings.len().saturating_sub(1) }
     }
 
-    /// The digest after none, one, two, ... of the migrations that run here.
+    /// The digests after zero, one, two, ... of the migrations that run here.
     fn beginnings(&self) -> &[HistoryDigest] {
         self.beginnings.get_or_init(|| {
             let environment = self.environment.as_deref();
@@ -38,8 +38,8 @@ impl<B: Backend> MigrationRunner<B> {
         patiently(self.lock_timeout, || B::clean_head(conn, &self.table)).map_err(self.reading())
     }
 
-    /// What has to be known to go to a target. If the head is the one after the first migrations of the set, the records need not be read:
-    /// these are applied, finished and unchanged, and nothing else is.
+    /// Reads what is needed to migrate to a target. If the head is the one after the first migrations of the set, the records need
+    /// not be read: these migrations are applied, finished and unchanged, and no others are applied.
     pub(super) fn load(
         &self,
         conn: &mut B::Conn<'_>,
@@ -62,8 +62,8 @@ impl<B: Backend> MigrationRunner<B> {
         self.read_table(conn)
     }
 
-    /// The tracking table, and the history it tells. Checksums that other programs computed in another way from the text
-    /// that the set has are replaced by ours.
+    /// The tracking table, and its history. Checksums that other programs computed differently from the text that the set has are
+    /// replaced by the engine's.
     pub(super) fn read_table(&self, conn: &mut B::Conn<'_>) -> Result<(TrackingTable, History)> {
         let tracking = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
         let history = self.history_of(tracking.records.clone());
@@ -86,13 +86,13 @@ impl<B: Backend> MigrationRunner<B> {
                 (Some(was), Action::Sql(text)) if was.recognises(text) => record.checksum = ours,
                 _ => {}
             }
-            self.reconsider(record, place);
+            self.check_resumable(record, place);
         }
         history
     }
 
-    /// A step that is to go on does so with the script of today, if that begins as what is done did.
-    fn reconsider(&self, record: &mut Record, place: usize) {
+    /// A step that is marked to continue does so with the current script, if that begins with the part that is done.
+    fn check_resumable(&self, record: &mut Record, place: usize) {
         let Some(dirty) = record.dirty.as_ref().filter(|dirty| dirty.is_to_resume) else { return };
         let (direction, statement) = (dirty.direction, dirty.statement.unwrap_or(1));
         let now = self.set.bodies()[place].action(direction).and_then(Action::text);
@@ -105,15 +105,15 @@ impl<B: Backend> MigrationRunner<B> {
         match direction {
             Direction::Up if is_as_done => record.checksum = self.set.graph().metas()[place].checksum,
             Direction::Down if !is_as_done => {
-                // Somebody has to say where it goes on.
+                // A person must name the statement at which it continues.
                 record.dirty = record.dirty.take().map(|dirty| Dirty { is_to_resume: false, ..dirty });
             }
             _ => {}
         }
     }
 
-    /// Brings a table of an older form up to date though nothing is pending. It is read just as well as it is, so a database
-    /// that cannot be written, or that others are busy with, keeps it.
+    /// Upgrades a table of an older form although nothing is pending. The older form can be read as well, so a database that is
+    /// read-only or busy keeps it.
     pub(super) fn upgrade(&self, conn: &mut B::Conn<'_>) -> Result<()> {
         let passes = |kind: FaultKind| matches!(kind, FaultKind::ReadOnly | FaultKind::Busy);
         let upgraded = self.locked(conn, |conn, holding| {
@@ -136,7 +136,7 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// Makes the tracking table, or gives it today's form, where that cannot be part of a transaction.
+    /// Creates the tracking table, or upgrades it to the current form, if that cannot be part of a transaction.
     pub(super) fn make_table(&self, conn: &mut B::Conn<'_>, table: &TableName) -> Result<()> {
         if B::SCHEMA_CAN_BE_ATOMIC {
             return Ok(());
@@ -152,7 +152,7 @@ impl<B: Backend> MigrationRunner<B> {
                 "it has an older form, which can be brought up to date only by one program at a time",
             )
             .remedy("run one program with the default lock first")),
-            // Not tried again with what was read before.
+            // Not retried, since it uses what was read before.
             (TableForm::Old, true) => B::create_table(conn, table, history.records()).and_then(|()| {
                 let made = History::new(B::read(conn, table)?.records);
                 let written = self.completed(&made);
@@ -165,8 +165,8 @@ impl<B: Backend> MigrationRunner<B> {
         made.map_err(|fault| self.database("make the table", fault))
     }
 
-    /// The history as it is to be written: with the checksums of the scripts where older programs kept none, so that the digest
-    /// fits again, and changes from now on are noticed; and with the scripts, where they are those that were applied.
+    /// The history as it will be written: with the checksums of the scripts where older programs stored none, so that the digest
+    /// matches again and later changes are noticed; and with the scripts, if they are the ones that were applied.
     pub(super) fn completed(&self, history: &History) -> History {
         let mut history = history.clone();
         for record in history.records_mut().filter(|record| record.dirty.is_none()) {

@@ -1,4 +1,4 @@
-//! Everything that is wrong, at once.
+//! Validation: all findings at once.
 
 use std::collections::HashMap;
 
@@ -25,10 +25,10 @@ use crate::target::Target;
 use crate::validation::{fails, findings, judged, lints};
 
 impl<B: Backend> MigrationRunner<B> {
-    /// Everything that is wrong with a database, its history and the set, at once: what a run would find, what
+    /// Returns everything that is wrong with a database, its history and the set: what a run would find, what
     /// [`validate_source`](Self::validate_source) finds, and pending scripts that fail on a copy of this database's schema.
     ///
-    /// Nothing is changed. The verdict on each finding is the one that a run would pass; what the policy allows is a note.
+    /// Nothing is changed. Each finding has the verdict that a run would give it; what the policy allows is a note.
     ///
     /// # Errors
     /// If the database cannot be read, or cannot be copied.
@@ -37,31 +37,31 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
-        let outspoken = self.policy.outspoken();
-        let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&outspoken))?;
+        let policy = self.policy.reporting_allowed();
+        let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&policy))?;
         let plan = self.explained(plan, &history);
         let forecasts = self.forecasts(conn, &plan, &history)?;
         let mut found: Vec<Problem> = Vec::new();
-        // What follows code may need what that makes, which the copy does not have.
+        // A script after code may need what the code creates, which the copy does not have.
         let is_script = |step: &&Step| self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction));
         let scripts = plan.steps().iter().take_while(is_script).zip(&forecasts);
         let failing = scripts.filter_map(|(step, forecast)| self.failing(step, forecast));
         let failing: Vec<Problem> = failing.take(1).collect();
-        // What fails is a finding of its own.
+        // A failure is a separate finding.
         let forecasts =
             forecasts.into_iter().map(|forecast| Forecast { failure: None, ..forecast }).collect();
-        let plan = self.with_forecasts(plan, forecasts, &outspoken);
+        let plan = self.with_forecasts(plan, forecasts, &policy);
         found.extend(plan.problems().iter().cloned());
         found.extend(failing);
         found.extend(self.examined()?);
         Ok(judged(found, &self.policy, self.set.graph().metas()))
     }
 
-    /// What the author should know about the set before shipping it: names against the convention, missing ways back, files that
-    /// nothing reads, needs that cannot be filled here, and the first migration whose script fails when the whole set is replayed in an
-    /// empty database in memory. None of the lints keeps the set from running.
+    /// Returns what the author should know about the set before shipping it: names that break the convention, missing down scripts,
+    /// unused files, dependencies that cannot be satisfied here, and the first migration whose script fails when the whole set is
+    /// replayed in an empty database in memory. None of the lints prevents the set from running.
     ///
-    /// Code of migrations runs in the replay too, hooks do not.
+    /// The replay also runs migrations in code, but no hooks.
     ///
     /// ```
     /// use switchy_schema::{Migration, MigrationRunner, ProblemKind};
@@ -84,8 +84,8 @@ impl<B: Backend> MigrationRunner<B> {
         judged(found, &self.policy, self.set.graph().metas())
     }
 
-    /// What is wrong with a source: why it cannot be read, why its migrations are no set, or else what
-    /// [`validate_source`](Self::validate_source) finds; and the lints in any case.
+    /// Returns what is wrong with a source: why it cannot be read, why its migrations are not a set, or else what
+    /// [`validate_source`](Self::validate_source) finds. The lints are always included.
     ///
     /// ```
     /// use switchy_schema::{Migration, MigrationRunner, ProblemKind, Sqlite};
@@ -116,12 +116,12 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// The findings about the set by itself.
+    /// The findings about the set alone.
     fn examined(&self) -> Result<Vec<Problem>> {
         let mut found = lints(self.set.graph().metas());
-        found.extend(self.misfits_going_back());
-        let outspoken = self.policy.outspoken();
-        let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&outspoken) };
+        found.extend(self.down_misfits());
+        let policy = self.policy.reporting_allowed();
+        let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&policy) };
         let plan = plan(self.set.graph(), &History::default(), &Target::Latest, setting)?;
         found.extend(plan.problems().iter().cloned());
         if let Some(error) = self.replayed(plan) {
@@ -130,15 +130,15 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(found)
     }
 
-    /// The scripts that undo something and do not fit into their transactions. A plan says it of those that apply.
-    fn misfits_going_back(&self) -> Vec<Problem> {
+    /// The down scripts that do not fit into their transactions. A plan reports those of the up scripts.
+    fn down_misfits(&self) -> Vec<Problem> {
         let setting = self.setting();
         let runs_here = |place: &usize| setting.excludes(&self.set.graph().metas()[*place]).is_none();
         let places = (0..self.set.graph().metas().len()).filter(runs_here);
         places.filter_map(|place| conflict(self.set.graph(), place, Direction::Down, setting)).collect()
     }
 
-    /// Carries out a plan in an empty database in memory, and gives the error it ended with.
+    /// Carries out a plan in an empty database in memory, and returns the error it ended with.
     fn replayed(&self, plan: Plan) -> Option<MigrationError> {
         let (holding, stored, hooks) = (Holding::of(&self.table), HashMap::new(), Hooks::for_backend());
         let executor =
@@ -146,7 +146,7 @@ impl<B: Backend> MigrationRunner<B> {
         let approved = plan.approve(Consent::NotNeeded).ok()?;
         let mut report = Report::default();
         let replayed = B::scratch(self.prepare.as_deref(), |conn| {
-            // What cannot be had in memory, such as another file, is missed by the script that needs it.
+            // If a setting is impossible in memory, such as one that needs another file, the script that needs it fails.
             let _ = self.run_session_sql(conn);
             executor.execute(conn, approved, &TrackingTable::MISSING, &History::default(), &mut report)
         });

@@ -1,12 +1,12 @@
-//! Versions that sort far from the others, as a slip of the pen makes them.
+//! Versions that sort far from the others, for example because of a typing error.
 
 use crate::id::{MigrationId, Version};
 use crate::problem::{Problem, ProblemKind};
 
-/// Years between two dates, or the factor between two numbers, from which on they count as far apart.
+/// The distance from which versions count as far apart: years between two dates, or the factor between two numbers.
 const FAR: u32 = 10;
 
-/// A finding for each version that sorts somewhere else than its author is likely to mean.
+/// A finding for each version that probably does not sort where its author expects.
 pub(super) fn odd<'m>(ids: impl IntoIterator<Item = &'m MigrationId>) -> Vec<Problem> {
     let mut ids: Vec<&MigrationId> = ids.into_iter().collect();
     ids.sort();
@@ -21,7 +21,7 @@ fn problem(id: &MigrationId, finding: String) -> Problem {
     Problem::new(ProblemKind::OddVersion, id, finding, remedy)
 }
 
-/// The sorted ids, each with what is odd about the place of its cluster: a few ids that are far from all others.
+/// The sorted ids, each with a finding if it is in a small group far from all others.
 fn clusters<'s>(ids: &'s [&MigrationId]) -> impl Iterator<Item = (&'s MigrationId, Option<String>)> {
     let groups: Vec<&[&MigrationId]> = ids.chunk_by(|a, b| !are_far_apart(a, b)).collect();
     let largest = groups.iter().map(|group| group.len()).max().unwrap_or_default();
@@ -31,7 +31,7 @@ fn clusters<'s>(ids: &'s [&MigrationId]) -> impl Iterator<Item = (&'s MigrationI
         start += group.len();
         let is_odd = largest >= 3 && group.len() * 4 <= ids.len();
         group.iter().map(move |&id| {
-            // Zero is a usual name for what has to come first.
+            // Zero is a common version for what must come first.
             let is_meant = Version::of(id.stamp()) == Version::Sequence(0);
             (id, (is_odd && !is_meant).then(|| place(id, before, after)))
         })
@@ -69,7 +69,7 @@ fn year(version: &str) -> Option<u32> {
     is_date.then(|| digits[..4].parse().ok()).flatten()
 }
 
-/// What is odd about a date whose month, day or time lacks a zero, if it sorts elsewhere with it. The ids are sorted.
+/// The finding about a date whose month, day or time lacks a leading zero, if that changes its place. The ids are sorted.
 fn unpadded(id: &MigrationId, ids: &[&MigrationId]) -> Option<String> {
     let parts: Vec<&str> = id.stamp().split('-').collect();
     let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -82,7 +82,7 @@ fn unpadded(id: &MigrationId, ids: &[&MigrationId]) -> Option<String> {
     let padded = padded.join("-");
     let meant = MigrationId::from(format!("{padded}_{}", id.name()));
     let place = |of: &MigrationId| ids.partition_point(|other| **other < *of);
-    // Among the others, of which it is none itself.
+    // The place among the others, without the id itself.
     let meant = place(&meant) - usize::from(*id < meant);
     (place(id) != meant).then(|| {
         format!(
@@ -96,7 +96,7 @@ fn unpadded(id: &MigrationId, ids: &[&MigrationId]) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The ids of a set, separated by spaces, and those of them that are odd.
+    /// The ids of a set, separated by spaces, and the expected odd ids among them.
     #[track_caller]
     fn check(ids: &str, expected: &str) {
         let ids: Vec<MigrationId> = ids.split(' ').map(MigrationId::from).collect();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_far_from_all_others_is_found() {
+    fn an_id_far_from_all_others_is_found() {
         check("2024-01-01_a 2024-02-01_b 2024-03-01_c 2204-04-01_d", "2204-04-01_d");
         check("2024-01-01_a 2024-02-01_b 2024-03-01_c 0204-04-01_d", "0204-04-01_d");
         check("20240101_a 20240201_b 20240301_c 5_d", "5_d");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_one_of_many_or_meant_is_not() {
+    fn a_common_or_intended_version_is_not_found() {
         check("1_a", "");
         check("1_a 2024-03-13_b", "");
         check("1_a 2_b 3_c 2024-01-01_d 2024-01-02_e", "");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_without_its_zeros_is_found_where_that_moves_it() {
+    fn a_date_without_leading_zeros_is_found_if_it_sorts_elsewhere() {
         check("2020-12-7-190800_a 2020-12-08-100000_b 2020-12-19-100000_c", "2020-12-7-190800_a");
         check("2020-12-7-190800_a 2020-12-06-100000_b 2021-01-19-100000_c", "");
         check("2020-1-07_a 2020-02-07_b", "2020-1-07_a");

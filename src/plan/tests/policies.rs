@@ -1,10 +1,10 @@
-//! What each policy makes of each finding, going either way.
+//! The verdict of each policy on each finding, in both directions.
 
 use super::*;
 
-/// Plans under the default, `STRICT` and `DEVELOPMENT`, and compares what is said and what becomes of the plan.
+/// Makes a plan under the default, `STRICT` and `DEVELOPMENT`, and compares the findings and whether the plan is accepted.
 #[track_caller]
-#[allow(clippy::needless_pass_by_value, reason = "rows read better so")]
+#[allow(clippy::needless_pass_by_value, reason = "keeps the rows short")]
 fn judge(set: &str, history: &str, target: Target, expected: [&str; 3]) {
     let found = ["", "strict: ", "dev: "].map(|policy| {
         let plan = plan_of(&format!("{policy}{set}"), history, &target).unwrap();
@@ -64,7 +64,7 @@ fn a_late_migration() {
 }
 
 #[test]
-fn a_need_that_is_not_filled_here() {
+fn a_dependency_that_does_not_run_here() {
     let set = format!("{A}@postgres {B}<-{A}");
     let needs = format!("refused needs excluded {B}");
     let note = format!("note other database {A}");
@@ -76,7 +76,7 @@ fn a_need_that_is_not_filled_here() {
 }
 
 #[test]
-fn no_way_back() {
+fn an_irreversible_migration() {
     let set = format!("{A}!");
     judge(&set, "", Latest, ["goes", &format!("goes; note irreversible {A}"), "goes"]);
     let refused = format!("refused; refused irreversible {A}");
@@ -97,7 +97,7 @@ fn a_stored_script_that_cannot_be_trusted() {
 }
 
 #[test]
-fn what_is_for_elsewhere() {
+fn a_migration_for_elsewhere() {
     for (mark, kind) in [("@mysql", "other database"), ("%prod", "other environment")] {
         let noted = format!("goes; note {kind} {A}");
         judge(&format!("{A}{mark}"), "", Latest, [&noted, &noted, "goes"]);
@@ -124,14 +124,14 @@ fn one_transaction() {
 }
 
 #[test]
-fn what_is_unknown_goes_newest_first() {
+fn unknown_migrations_are_undone_newest_first() {
     check("a b", "a b", Known, "nothing");
     check("a b", "a x^ b y^ z^", Known, "down z y x");
     check("a", "x^ y^ z*", Known, "down z y x; irreversible z; dirty z");
 }
 
 #[test]
-fn redo_takes_the_newest_that_nothing_needs() {
+fn redo_selects_the_newest_that_nothing_needs() {
     check("a b", "", Redo, "nothing");
     check("a b", "a b", Redo, "down b; up b");
     check("a b", "b a", Redo, "down a; up a");

@@ -1,10 +1,10 @@
-//! The binary as its users have it. What it prints stands in `snapshots`.
+//! Tests of the binary. The expected output is in `snapshots`.
 
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test that cannot go on has failed"
+    reason = "tests panic on failure"
 )]
 
 mod shell;

@@ -176,7 +176,7 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
     };
     let (up, down) = (Direction::Up, Direction::Down);
     let failed = |dirty: Dirty| Dirty { failure: Some("it's full".to_owned()), ..dirty };
-    let goes_on = |dirty: Dirty| Dirty { is_to_resume: true, ..dirty };
+    let resuming = |dirty: Dirty| Dirty { is_to_resume: true, ..dirty };
     // The state in the record, the state that the run expects there, and the new state; and whether the update succeeds.
     let rows = [
         (at(up, None, None), at(up, None, None), at(up, Some(1), None), true),
@@ -186,9 +186,9 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
         (failed(at(down, Some(2), None)), at(down, Some(2), None), at(down, Some(2), None), true),
         (at(up, Some(2), None), at(up, Some(2), None), at(up, Some(2), None), true),
         (
-            goes_on(at(up, Some(2), None)),
-            goes_on(at(up, Some(2), None)),
-            goes_on(at(up, Some(2), None)),
+            resuming(at(up, Some(2), None)),
+            resuming(at(up, Some(2), None)),
+            resuming(at(up, Some(2), None)),
             true,
         ),
         (at(up, Some(2), None), at(up, Some(1), None), at(up, Some(2), None), false),
@@ -198,10 +198,10 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
         (at(up, Some(2), Some("x")), at(up, Some(2), Some("y")), at(up, Some(3), None), false),
         (at(up, Some(2), None), at(up, Some(2), Some("x")), at(up, Some(3), None), false),
         (at(up, Some(2), None), at(down, Some(2), None), at(down, Some(3), None), false),
-        (goes_on(at(up, Some(2), None)), at(up, Some(2), None), at(up, Some(3), None), false),
+        (resuming(at(up, Some(2), None)), at(up, Some(2), None), at(up, Some(3), None), false),
     ];
-    for (stands, from, to, is_ours) in rows {
-        let record = Record { dirty: Some(stands.clone()), ..Record::new("1_a", None) };
+    for (stored, from, to, succeeds) in rows {
+        let record = Record { dirty: Some(stored.clone()), ..Record::new("1_a", None) };
         let (advanced, found) = it.with(|conn| {
             committed::<B, _>(conn, |conn| {
                 B::insert(conn, &table, &record)?;
@@ -211,9 +211,9 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
                 Ok((advanced, found))
             })
         })?;
-        let what = format!("from {from:?} to {to:?}, where {stands:?} stands");
-        equal(&what, &advanced, &is_ours)?;
-        let expected = if is_ours { to } else { stands };
+        let what = format!("from {from:?} to {to:?}, where {stored:?} stands");
+        equal(&what, &advanced, &succeeds)?;
+        let expected = if succeeds { to } else { stored };
         equal("the other record", &found[0].dirty, &None)?;
         equal(&what, &found[1].dirty, &Some(expected))?;
     }

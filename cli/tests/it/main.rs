@@ -1,11 +1,6 @@
 //! Tests of the binary. The expected output is in `snapshots`.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests panic on failure"
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests panic on failure")]
 
 mod shell;
 // The private servers that the tests of the engine start.

@@ -1,8 +1,8 @@
-//! Applying migrations, beside doing the same by hand: a new database, one more migration above many, and an update of a large file.
+//! Applying migrations, compared with the same work by hand: a new database, one more migration after many, and an update of a large file.
 //!
-//! `cargo bench --bench apply`. What counts are the ratios, not the times of one machine.
+//! `cargo bench --bench apply`. The ratios matter, not the times of one machine.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "benches panic on failure")]
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
@@ -74,7 +74,7 @@ fn fresh(size: usize) {
     line(&format!("{size} in one transaction"), hand, ours);
 }
 
-/// A file in WAL mode with so many applied, one copy of it for each try.
+/// One pending migration, on a file in WAL mode with this many applied migrations; each try gets a copy of the file.
 fn one_pending(size: usize) {
     let folder = TempDir::new().unwrap();
     let wal = |path: &Path| {
@@ -117,7 +117,7 @@ fn one_pending(size: usize) {
     line(&format!("one pending above {size}, WAL"), hand, ours);
 }
 
-/// What is asked of a database, and what of a set, beside what each takes at least.
+/// Queries about a database and about a set, compared with the least that each takes.
 fn ask(size: usize) {
     let runner = MigrationRunner::new(set(size)).unwrap();
     let conn = memory();
@@ -159,7 +159,7 @@ fn ask(size: usize) {
     line(&format!("plan of 100 above {size}"), hand, plan);
 }
 
-/// Migrations of a file with so many child rows: most touch none of them.
+/// Migrations of a file with this many child rows. Most do not touch these rows.
 fn large(rows: usize) {
     let folder = TempDir::new().unwrap();
     let conn = Connection::open(folder.path().join("large.db")).unwrap();
@@ -188,13 +188,13 @@ fn large(rows: usize) {
         let mut first = true;
         let is_pending = Cell::new(false);
         let prepare = || {
-            // The turn by hand leaves it pending for ours.
+            // The turn by hand leaves the migration pending for the engine's turn.
             if !is_pending.replace(true) {
                 let migration = Migration::from_scripts(id(number.get() + 1), next(), None);
                 applied.borrow_mut().push(migration);
             }
             let runner = MigrationRunner::new(applied.borrow().clone()).unwrap();
-            // The tracking table is made once, which is no part of an update.
+            // The tracking table is created once, which is not part of an update.
             if std::mem::take(&mut first) && applied.borrow().len() == 1 {
                 runner.run(&conn).unwrap();
                 applied.borrow_mut().push(Migration::from_scripts(id(number.get() + 1), next(), None));
@@ -205,7 +205,7 @@ fn large(rows: usize) {
         let by_hand = |_: &mut MigrationRunner| {
             let applied: i64 = conn.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
             conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-            // Names and keys of its own; a row among the children references one of the thousand parents.
+            // Each script gets its own names and keys. A row of the child table references one of the thousand parents.
             let number = if script.contains("VALUES ({})") { applied % 900 + 1 } else { applied + 900_000 };
             conn.execute_batch(&script.replace("{}", &number.to_string())).unwrap();
             conn.execute("INSERT INTO history (at) VALUES (datetime('now'))", []).unwrap();

@@ -1,8 +1,8 @@
-//! Ordering sets of many shapes, beside sorting their ids.
+//! Ordering sets of many shapes, compared with sorting their ids.
 //!
-//! `cargo bench --bench ordering`. What counts are the ratios, not the times of one machine.
+//! `cargo bench --bench ordering`. The ratios matter, not the times of one machine.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "benches panic on failure")]
 
 use std::hint::black_box;
 
@@ -12,7 +12,7 @@ mod floor;
 
 use floor::{is_bench, line, medians};
 
-/// How the migrations of a set are named and what they need, by their number.
+/// Returns the migration with this number: its name and its dependencies.
 type Shape = fn(usize) -> Migration;
 
 fn main() {

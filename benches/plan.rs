@@ -1,8 +1,8 @@
-//! Building and planning a set, beside the least that any order costs: sorting its ids.
+//! Building and planning a set, compared with the least work to order it: sorting its ids.
 //!
-//! `cargo bench --bench plan`. What counts are the ratio and the growth, not the times of one machine.
+//! `cargo bench --bench plan`. The ratio and the growth matter, not the times of one machine.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "benches panic on failure")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use switchy_schema::{Lock, Migration, MigrationId, MigrationRunner, Target, TransactionMode};
 
 fn main() {
-    // `cargo test --all-targets` runs it too, without this argument: then it only has to work.
+    // `cargo test --all-targets` runs benches too, without this argument; then they only must work.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let (sizes, runs): (&[usize], usize) = if is_bench { (&[100, 1_000, 10_000], 31) } else { (&[100], 1) };
 
@@ -58,7 +58,7 @@ fn main() {
     }
 }
 
-/// A year of migrations out of order; each tenth needs the one before it, and each hundredth its double.
+/// A year of migrations out of order. Every tenth depends on the one before it, and every hundredth on the one with twice its number.
 fn set(size: usize) -> Vec<Migration> {
     let id = |number: usize| {
         let (day, month) = (number % 28 + 1, number / 28 % 12 + 1);
@@ -76,7 +76,7 @@ fn set(size: usize) -> Vec<Migration> {
             }
         })
         .collect();
-    // A fixed shuffle: steps of a number that has no factor in common with the size.
+    // A fixed shuffle: steps by a number that has no factor in common with the size.
     let stride = 7919;
     for place in 0..size {
         set.swap(place, (place * stride + 13) % size);

@@ -1,10 +1,10 @@
-//! A start with nothing pending, on a file, beside the least that asking a database anything costs: one row by a statement
-//! that is already prepared. And what making the runner costs before it, of a folder that `include_dir` embedded and of one that a build
-//! script has read, beside hashing the scripts.
+//! A start with nothing pending, on a file, compared with the least that a query costs: one row from a prepared statement. And the creation
+//! of the runner before it, from a folder embedded by `include_dir` and from one that a build script read, compared with hashing the
+//! scripts.
 //!
-//! `cargo bench --bench startup`. What counts are the ratios, not the times of one machine.
+//! `cargo bench --bench startup`. The ratios matter, not the times of one machine.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "benches panic on failure")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::{Checksum, CompiledMigrations, Dialect, MigrationRunner};
 
 fn main() {
-    // `cargo test --all-targets` runs it too, without this argument: then it only has to work.
+    // `cargo test --all-targets` runs benches too, without this argument; then they only must work.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let (sizes, rounds): (&[usize], usize) = if is_bench { (&[10, 1_000, 10_000], 301) } else { (&[10], 1) };
 
@@ -40,7 +40,7 @@ fn main() {
         let scripts: Vec<&str> =
             root.dirs().flat_map(Dir::files).filter_map(|file| file.contents_utf8()).collect();
         let mut hash = || scripts.iter().for_each(|script| _ = black_box(Checksum::of(script)));
-        // What was read before is not read again, so each has a folder of its own.
+        // A folder is read only once, so each round has a folder of its own.
         let mut roots = (0..rounds.min(41)).map(|_| embedded(size)).collect::<Vec<_>>().into_iter();
         let mut make =
             || drop(black_box(MigrationRunner::new_embedded(roots.next().unwrap_or(root)).unwrap()));
@@ -55,13 +55,13 @@ fn main() {
     }
 }
 
-/// The same set, as a build script writes it down.
+/// The same set, as a build script generates it.
 fn compiled(runner: &MigrationRunner, conn: &Connection) -> CompiledMigrations {
     let last: String = conn
         .query_row("SELECT basis FROM __switchy_migrations ORDER BY rowid DESC LIMIT 1", [], |row| row.get(0))
         .unwrap();
     let bytes = std::array::from_fn(|at| u8::from_str_radix(&last[2 * at..2 * at + 2], 16).unwrap());
-    // Making a runner looks at the last one alone, and at no migration.
+    // The creation of a runner reads only the last of these, and no migration.
     let beginnings = vec![bytes; runner.list().len() + 1].leak();
     let set = Set {
         format: FORMAT,
@@ -77,7 +77,7 @@ fn compiled(runner: &MigrationRunner, conn: &Connection) -> CompiledMigrations {
     set
 }
 
-/// A folder inside the program, as `include_dir!` would make it.
+/// A folder inside the program, as `include_dir!` creates it.
 fn embedded(size: usize) -> &'static Dir<'static> {
     let entries: Vec<DirEntry<'static>> = (0..size)
         .map(|number| {
@@ -95,7 +95,6 @@ fn leak(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
-/// Applies everything.
 fn fill(runner: &MigrationRunner, database: &TestDatabase) {
     let conn = database.connect();
     conn.execute_batch("PRAGMA synchronous = OFF").unwrap();
@@ -105,8 +104,8 @@ fn fill(runner: &MigrationRunner, database: &TestDatabase) {
     eprintln!("(applied {count} in {:.1?})", started.elapsed());
 }
 
-/// The median time of each body, in turns, so that whatever slows the machine slows all of them. Each turn calls a body so
-/// many times.
+/// The median time of one call of each body. The bodies run in turns, so that a slow phase of the machine affects all of them. Each turn
+/// makes `calls` calls.
 fn medians<const N: usize>(rounds: usize, calls: u32, mut bodies: [&mut dyn FnMut(); N]) -> [Duration; N] {
     let mut times = [const { Vec::<Duration>::new() }; N];
     for _ in 0..rounds {

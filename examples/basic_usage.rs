@@ -1,4 +1,4 @@
-//! The main job: a real SQLite file, migrated by the set in `migrations/`. Run it again, and nothing is to do.
+//! Migrates a SQLite file with the set in `migrations/`. A second run has nothing to do.
 //!
 //! `cargo run --example basic_usage [FOLDER]`
 
@@ -10,7 +10,7 @@ use switchy_schema::{MigrationRunner, Report};
 
 static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
-/// What an application calls at every start.
+/// An application calls this at every start.
 fn migrate(conn: &Connection) -> switchy_schema::Result<Report> {
     MigrationRunner::new_embedded(&MIGRATIONS)?.run(conn)
 }

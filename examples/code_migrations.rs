@@ -1,4 +1,4 @@
-//! Migrations in code beside migrations in SQL: one is a function, one is a type of its own.
+//! Migrations in code, next to migrations in SQL: one is a function, and one is a type.
 //!
 //! `cargo run --example code_migrations`
 
@@ -7,7 +7,7 @@ use switchy_schema::{
     BoxError, CodeMigration, CodeMigrations, Migration, MigrationId, MigrationRunner, Target,
 };
 
-/// Splits `full_name` at its last space, which SQL cannot say briefly.
+/// Splits `full_name` at its last space, which is cumbersome in SQL.
 struct SplitNames;
 
 impl CodeMigration for SplitNames {

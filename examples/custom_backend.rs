@@ -1,4 +1,4 @@
-//! A backend for a database of your own: a toy that keeps settings, whose scripts are lines of `key = value`; and the suite that checks it.
+//! A backend for a database of your own: a toy that stores settings, whose scripts are lines of `key = value`; and the suite that checks it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,18 +15,18 @@ use switchy_schema::{
 /// The database, with a copy of itself while a transaction is open.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// What scripts change.
+    /// The settings, which scripts change.
     pub values: BTreeMap<String, String>,
     tables: BTreeMap<String, Rows>,
     logs: BTreeMap<String, Vec<LogEntry>>,
     before: Option<Box<Settings>>,
 }
 
-/// The records of a table, each with the digest it carries once it is stamped.
+/// The records of a table, each with its digest, once it is stamped.
 type Rows = Vec<(Record, Option<HistoryDigest>)>;
 
 impl Settings {
-    /// Carries out a line; a key without a value is removed.
+    /// Runs a line. A key without a value is removed.
     fn change(&mut self, line: &str) -> Result<(), Fault> {
         let (key, value) = line.split_once('=').ok_or_else(|| fault("expected `key = value`"))?;
         match value.trim() {
@@ -159,7 +159,7 @@ impl Records for Toy {
 impl Locks for Toy {}
 impl Catalog for Toy {}
 
-/// What the suite needs to know. A thing is a setting.
+/// The testbed for the suite. A thing is a setting.
 pub struct Toys;
 
 impl Testbed<Toy> for Toys {

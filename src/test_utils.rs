@@ -1,5 +1,5 @@
-//! Databases and folders of migrations for tests, this crate's and yours. They live in temporary folders, which are removed
-//! when they are dropped. Being for tests, everything here panics where something goes wrong.
+//! Databases and folders of migrations for tests. They are in temporary folders, which are removed when the values are dropped. Everything
+//! here panics on failure.
 //!
 //! # A migration keeps the rows
 //!
@@ -21,9 +21,9 @@
 //! assert_eq!(database.schema().len(), 2);
 //! ```
 //!
-//! A backend of your own has its tests in [`conformance`].
+//! [`conformance`] has the tests for a backend of your own.
 
-#![allow(clippy::expect_used, reason = "a test that cannot be set up has failed")]
+#![allow(clippy::expect_used, reason = "tests panic on failure")]
 
 use std::path::{Path, PathBuf};
 
@@ -42,37 +42,37 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// A folder for a database that does not exist yet.
+    /// Creates a folder for a database file that does not exist yet.
     ///
     /// # Panics
-    /// If there can be no temporary folder.
+    /// If the temporary folder cannot be created.
     #[allow(clippy::new_without_default, reason = "it makes a folder")]
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// The file.
+    /// The path of the database file.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("test.db")
     }
 
-    /// A new connection to it.
+    /// Opens a new connection to the database.
     ///
     /// # Panics
-    /// If it cannot be opened.
+    /// If the database cannot be opened.
     pub fn connect(&self) -> Connection {
         Connection::open(self.path()).expect("a database in the temporary folder")
     }
 
-    /// The definitions of everything in it but the engine's tables and SQLite's own, sorted.
+    /// The definitions of everything in the database except the tables of the engine and of SQLite, sorted.
     ///
     /// # Panics
-    /// If it cannot be read.
+    /// If the database cannot be read.
     pub fn schema(&self) -> Vec<String> {
         schema(&self.connect())
     }
 
-    /// What a query gives: a text for each row, its values separated by `|`.
+    /// The result of a query: one string for each row, with the values separated by `|`.
     ///
     /// # Panics
     /// If the query fails.
@@ -81,10 +81,10 @@ impl TestDatabase {
     }
 }
 
-/// The definitions of everything in a database but the engine's tables and SQLite's own, sorted.
+/// The definitions of everything in a database except the tables of the engine and of SQLite, sorted.
 ///
 /// # Panics
-/// If it cannot be read.
+/// If the database cannot be read.
 pub fn schema(conn: &Connection) -> Vec<String> {
     rows(
         conn,
@@ -93,7 +93,7 @@ pub fn schema(conn: &Connection) -> Vec<String> {
     )
 }
 
-/// What a query gives: a text for each row, its values separated by `|`.
+/// The result of a query: one string for each row, with the values separated by `|`.
 ///
 /// # Panics
 /// If the query fails.
@@ -115,26 +115,26 @@ pub fn rows(conn: &Connection, sql: &str) -> Vec<String> {
     texts
 }
 
-/// A folder of migrations, built file by file.
+/// Builds a folder of migrations, file by file.
 #[derive(Debug)]
 pub struct TestMigrationBuilder {
     folder: TempDir,
 }
 
 impl TestMigrationBuilder {
-    /// An empty folder.
+    /// Creates an empty folder.
     ///
     /// # Panics
-    /// If there can be no temporary folder.
+    /// If the temporary folder cannot be created.
     #[allow(clippy::new_without_default, reason = "it makes a folder")]
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// With this file, at a path inside the folder.
+    /// Adds a file, at a path inside the folder.
     ///
     /// # Panics
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn file(self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Self {
         let path = self.folder.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a file in the folder")).expect("its folders");
@@ -142,39 +142,39 @@ impl TestMigrationBuilder {
         self
     }
 
-    /// With a migration that cannot be undone.
+    /// Adds a migration without a down script.
     ///
     /// # Panics
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn migration(self, id: &str, up: &str) -> Self {
         self.file(format!("{id}/up.sql"), up)
     }
 
-    /// With a migration that can.
+    /// Adds a migration with a down script.
     ///
     /// # Panics
-    /// If it cannot be written.
+    /// If a file cannot be written.
     pub fn reversible(self, id: &str, up: &str, down: &str) -> Self {
         self.migration(id, up).file(format!("{id}/down.sql"), down)
     }
 
-    /// With the `metadata.toml` of a migration.
+    /// Adds the `metadata.toml` of a migration.
     ///
     /// # Panics
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn metadata(self, id: &str, toml: &str) -> Self {
         self.file(format!("{id}/metadata.toml"), toml)
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A runner for what the folder holds now.
+    /// Creates a runner for the current content of the folder.
     ///
     /// # Panics
-    /// If that is not a set of migrations.
+    /// If the content is not a valid set of migrations.
     pub fn runner(&self) -> MigrationRunner {
         MigrationRunner::new_directory(self.path()).expect("a set of migrations")
     }

@@ -1,4 +1,4 @@
-//! What the same work costs by hand, and how the two are timed beside each other.
+//! The same work by hand, and the timing of both.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use switchy_schema::Migration;
 
-/// Whether it is `cargo bench`. `cargo test --all-targets` runs a bench too, without this argument: then it only has to work.
+/// Whether this is `cargo bench`. `cargo test --all-targets` runs benches too, without this argument; then they only must work.
 pub(crate) fn is_bench() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
-/// A small migration, as they are: a table and an index.
+/// A typical small migration: a table and an index.
 pub(crate) fn script(number: usize) -> String {
     format!(
         "CREATE TABLE t{number} (\n    id INTEGER PRIMARY KEY,\n    name TEXT NOT NULL,\n    made_at TEXT NOT NULL DEFAULT ''\n);\n\
@@ -20,7 +20,7 @@ pub(crate) fn script(number: usize) -> String {
     )
 }
 
-/// So many of them.
+/// A set of this many small migrations.
 pub(crate) fn set(count: usize) -> Vec<Migration> {
     let migration =
         |number| Migration::from_scripts(id(number), script(number), Some(format!("DROP TABLE t{number}")));
@@ -31,7 +31,7 @@ pub(crate) fn id(number: usize) -> String {
     format!("{:04}-01-01-000000_t{number}", 1_000 + number)
 }
 
-/// The least that applying migrations takes: each with its record in one transaction, behind a look at what is applied.
+/// The least work to apply migrations: read what is applied, then run each migration with its record in one transaction.
 pub(crate) fn by_hand(conn: &Connection, count: usize) {
     conn.execute_batch("CREATE TABLE IF NOT EXISTS history (id TEXT PRIMARY KEY, at TEXT NOT NULL)").unwrap();
     let applied: i64 = conn.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
@@ -43,7 +43,7 @@ pub(crate) fn by_hand(conn: &Connection, count: usize) {
     }
 }
 
-/// The median time of each body, in turns, so that whatever slows the machine slows all of them. `prepare` is not timed.
+/// The median time of each body. The bodies run in turns, so that a slow phase of the machine affects all of them. `prepare` is not timed.
 pub(crate) fn medians<T, const N: usize>(
     rounds: usize,
     mut prepare: impl FnMut() -> T,
@@ -64,7 +64,7 @@ pub(crate) fn medians<T, const N: usize>(
     })
 }
 
-/// A line of a table: what was measured, the floor, ours, and how many times that is.
+/// A line of a table: what was measured, the time by hand, the time of the engine, and the ratio.
 pub(crate) fn line(what: &str, floor: Duration, ours: Duration) {
     println!("{what:<52} {floor:>12.1?} {ours:>12.1?} {:>8.2}x", ours.as_secs_f64() / floor.as_secs_f64());
 }

@@ -1,4 +1,4 @@
-//! The build script of all of them: writes the migrations as each expects them, as files or as a list in Rust.
+//! The build script of all programs: writes the migrations in the form that each expects, as files or as a list in Rust.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ mod work;
 
 use work::{COUNTS, id, script};
 
-/// Two for the small program; and each count, and one more to be pending above it.
+/// The sizes of the sets: two for the small program; each count; and each count plus one, for a pending migration.
 pub fn counts() -> impl Iterator<Item = usize> {
     [2].into_iter().chain(COUNTS.into_iter().flat_map(|count| [count, count + 1]))
 }

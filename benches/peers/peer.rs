@@ -1,5 +1,5 @@
-//! What each of them has to offer, and how it is timed: `<program> <work> <count> <folder>` prints nanoseconds, one line for
-//! each repetition.
+//! The functions that each program provides, and their timing: `<program> <work> <count> <folder>` prints nanoseconds, one line for each
+//! repetition.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,13 +10,13 @@ pub trait Peer {
     type Set;
     /// Opens the file, in WAL mode and with `synchronous = NORMAL`.
     fn open(file: &Path) -> Self::Connection;
-    /// The first so many migrations, made as a program makes them that has them inside.
+    /// The first `count` migrations, created as by a program that embeds them.
     fn set(count: usize) -> Self::Set;
-    /// Applies what is pending.
+    /// Applies the pending migrations.
     fn run(connection: &mut Self::Connection, set: &Self::Set);
-    /// The one text that a query answers.
+    /// The single text that a query returns.
     fn ask(connection: &mut Self::Connection, query: &str) -> String;
-    /// Closes the file, which puts the log into it.
+    /// Closes the file, which checkpoints the WAL.
     fn close(connection: Self::Connection) {
         drop(connection);
     }
@@ -34,13 +34,13 @@ pub fn main<P: Peer>() {
             println!("{}", P::ask(&mut connection, "SELECT sqlite_version()"));
             P::close(connection);
         }
-        // What the others begin with: a file with so many applied.
+        // Creates the file that the other tasks start with: `count` migrations are applied.
         "prepare" => {
             let mut connection = new::<P>(&base);
             P::run(&mut connection, &P::set(count));
             check::<P>(connection, count);
         }
-        // Once, since a program makes its set and migrates once.
+        // Once, because a program creates its set and migrates once.
         "fresh" => {
             let mut connection = new::<P>(&file);
             time(|| P::run(&mut connection, &P::set(count)));
@@ -49,7 +49,7 @@ pub fn main<P: Peer>() {
         "pending" => {
             remove(&file);
             fs::copy(&base, &file).unwrap();
-            // Writing the copy to the disk is no part of the update.
+            // Writing the copy to the disk is not part of the update.
             fs::File::open(&file).unwrap().sync_all().unwrap();
             let mut connection = P::open(&file);
             time(|| P::run(&mut connection, &P::set(count + 1)));
@@ -92,7 +92,7 @@ fn remove(file: &Path) {
     }
 }
 
-/// Nobody is quick who did not do it.
+/// Checks that all migrations were applied, so that no program is fast because it did nothing.
 fn check<P: Peer>(mut connection: P::Connection, count: usize) {
     let query = "SELECT group_concat(n, ' ') FROM (SELECT count(*) AS n FROM sqlite_schema WHERE name GLOB 't[0-9]*' \
         UNION ALL SELECT count(*) FROM sqlite_schema WHERE name GLOB 'i[0-9]*')";

@@ -1,14 +1,14 @@
-//! The work that everybody does: the same small migrations, a table, an index and a row each.
+//! The migrations that all programs apply: each creates a table, an index and a row.
 
-/// How many migrations there are.
+/// The numbers of migrations.
 pub const COUNTS: [usize; 3] = [10, 100, 1_000];
 
-/// The name of one, which sorts as they run.
+/// The name of a migration. The names sort in the order in which the migrations run.
 pub fn id(number: usize) -> String {
     format!("{}-01-01-000000_t{number}", 1_000 + number)
 }
 
-/// What it does.
+/// The script of a migration.
 pub fn script(number: usize) -> String {
     format!(
         "CREATE TABLE t{number} (\n    id INTEGER PRIMARY KEY,\n    name TEXT NOT NULL,\n    made_at TEXT NOT NULL DEFAULT ''\n);\n\

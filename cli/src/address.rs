@@ -1,4 +1,4 @@
-//! [`Address`]: where a database is.
+//! [`Address`]: the parsed address of a database.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::failure::{Failure, Result};
 
-/// Where a database is. Its Display hides passwords.
+/// The address of a database. Its `Display` hides passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Sqlite(SqliteFile),
@@ -17,14 +17,14 @@ pub(crate) enum Address {
     Mysql(Server),
 }
 
-/// A SQLite database.
+/// The address of a SQLite database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SqliteFile {
     Memory,
     At(PathBuf),
 }
 
-/// A database on a server.
+/// The address of a database on a server.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     scheme: &'static str,
@@ -36,21 +36,21 @@ pub(crate) struct Server {
     pub(crate) options: Vec<(String, String)>,
 }
 
-const KNOWN: &str = "use sqlite:PATH, a path that ends in .db, .sqlite or .sqlite3, postgres://HOST/NAME or mysql://HOST/NAME";
+const FORMS: &str = "use sqlite:PATH, a path that ends in .db, .sqlite or .sqlite3, postgres://HOST/NAME or mysql://HOST/NAME";
 
-/// Stands for a host that is not there.
-const NOWHERE: &str = "switchy-nowhere.invalid";
+/// The host of an address without one, while it is parsed as a URL.
+const PLACEHOLDER_HOST: &str = "switchy-nowhere.invalid";
 
-const ENCODE: &str = "what is special in a URL must be percent-encoded in its password";
+const ENCODING_HINT: &str = "what is special in a URL must be percent-encoded in its password";
 
 impl Address {
-    /// The address that a text is.
+    /// Parses an address.
     ///
     /// # Errors
-    /// It is none. What it says is not repeated: it may hold a password.
+    /// The text is not an address. The error does not repeat the text, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         if text.is_empty() {
-            return Err(Failure::usage(format!("the address of the database is empty; {KNOWN}")));
+            return Err(Failure::usage(format!("the address of the database is empty; {FORMS}")));
         }
         if let Some(rest) = text.strip_prefix("sqlite:") {
             return Self::sqlite(rest.strip_prefix("//").unwrap_or(rest));
@@ -61,10 +61,10 @@ impl Address {
             Some("mysql" | "mariadb") => Ok(Self::Mysql(Server::parse("mysql", text)?)),
             _ if is_sqlite_file(text) => Self::sqlite(text),
             Some(scheme) if scheme.len() < 20 && scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
-                Err(Failure::usage(format!("`{scheme}:` is no kind of database that is known; {KNOWN}")))
+                Err(Failure::usage(format!("`{scheme}:` is no kind of database that is known; {FORMS}")))
             }
             _ => {
-                Err(Failure::usage(format!("the address of the database is not one that is known; {KNOWN}")))
+                Err(Failure::usage(format!("the address of the database is not one that is known; {FORMS}")))
             }
         }
     }
@@ -72,12 +72,12 @@ impl Address {
     fn sqlite(path: &str) -> Result<Self> {
         match path {
             ":memory:" => Ok(Self::Sqlite(SqliteFile::Memory)),
-            "" => Err(Failure::usage(format!("the address of the database names no file; {KNOWN}"))),
+            "" => Err(Failure::usage(format!("the address of the database names no file; {FORMS}"))),
             path => Ok(Self::Sqlite(SqliteFile::At(path.into()))),
         }
     }
 
-    /// With the path of a file taken from a folder.
+    /// Resolves the path of a file against a folder.
     pub(crate) fn within(self, folder: &Path) -> Self {
         match self {
             Self::Sqlite(SqliteFile::At(path)) => Self::Sqlite(SqliteFile::At(folder.join(path))),
@@ -92,8 +92,8 @@ fn is_sqlite_file(text: &str) -> bool {
 }
 
 impl Server {
-    /// The options that are shown as they are.
-    const HARMLESS: [&str; 8] = [
+    /// The options whose values are shown.
+    const SHOWN_OPTIONS: [&str; 8] = [
         "sslmode",
         "ssl-mode",
         "sslrootcert",
@@ -105,17 +105,17 @@ impl Server {
     ];
 
     fn parse(scheme: &'static str, text: &str) -> Result<Self> {
-        // A password with a `/` in it would end up in the name of the database, and be shown.
-        let behind_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
-        if behind_host.is_some_and(|(_, rest)| rest.contains('@')) {
+        // The part of a password after a `/` would be parsed as the name of the database, and be shown.
+        let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+        if after_host.is_some_and(|(_, rest)| rest.contains('@')) {
             let what = format!(
                 "the address of the {scheme} database cannot be understood: it has a `@` behind its host"
             );
-            return Err(Failure::usage(format!("{what}; {ENCODE}")));
+            return Err(Failure::usage(format!("{what}; {ENCODING_HINT}")));
         }
         let url = Url::parse(&with_host(text)).map_err(|error| {
             let what = format!("the address of the {scheme} database cannot be understood: {error}");
-            Failure::usage(format!("{what}; {ENCODE}"))
+            Failure::usage(format!("{what}; {ENCODING_HINT}"))
         })?;
         let decoded = |part: &str| -> Result<String> {
             let text = percent_decode_str(part).decode_utf8().map_err(|_| {
@@ -134,7 +134,7 @@ impl Server {
                 "the address of a {scheme} database begins with {scheme}://"
             )));
         }
-        let host = match url.host_str().filter(|host| *host != NOWHERE) {
+        let host = match url.host_str().filter(|host| *host != PLACEHOLDER_HOST) {
             Some(host) => filled(host.trim_start_matches('[').trim_end_matches(']'))?,
             None => None,
         };
@@ -165,8 +165,8 @@ impl Server {
         Ok(server)
     }
 
-    /// A text of the driver or the server without the password, as it is and as it was written.
-    pub(crate) fn hidden_in(&self, text: &str) -> String {
+    /// Replaces the password in a text of the driver or the server.
+    pub(crate) fn without_password(&self, text: &str) -> String {
         match self.password.as_deref() {
             None | Some("") => text.to_owned(),
             Some(password) => text.replace(password, "***"),
@@ -174,7 +174,8 @@ impl Server {
     }
 }
 
-/// An address with a host, if it has a user or a port and none: `postgres://user@/name?host=/folder` is no URL, and libpq takes it.
+/// Inserts a placeholder host into an address that has a user or a port but no host: libpq accepts `postgres://user@/name?host=/folder`,
+/// but it is not a valid URL.
 fn with_host(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
     let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -182,7 +183,7 @@ fn with_host(text: &str) -> Cow<'_, str> {
     if authority.is_empty() || !(host.is_empty() || host.starts_with(':')) {
         return text.into();
     }
-    format!("{scheme}://{user}@{NOWHERE}{host}{behind}").into()
+    format!("{scheme}://{user}@{PLACEHOLDER_HOST}{host}{behind}").into()
 }
 
 impl fmt::Display for Address {
@@ -211,21 +212,21 @@ impl fmt::Display for Server {
         self.port.iter().try_for_each(|port| write!(f, ":{port}"))?;
         write!(f, "/{}", self.database.as_deref().unwrap_or_default())?;
         for (place, (name, value)) in self.options.iter().enumerate() {
-            let value = if Self::HARMLESS.contains(&name.as_str()) { value } else { "***" };
+            let value = if Self::SHOWN_OPTIONS.contains(&name.as_str()) { value } else { "***" };
             write!(f, "{}{name}={value}", if place == 0 { '?' } else { '&' })?;
         }
         Ok(())
     }
 }
 
-/// As Display: a password has no business in any output.
+/// The same as `Display`, so that no output contains a password.
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-/// A text without what stands between `://` and the last `@` behind it in the same line, which may be a password.
+/// Replaces the text between `://` and the last `@` after it in the same line, which may contain a password.
 pub(crate) fn without_userinfo(text: &str) -> String {
     let hidden = |line: &str| match line.split_once("://") {
         Some((before, rest)) => match rest.rsplit_once('@') {

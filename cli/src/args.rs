@@ -1,6 +1,6 @@
 //! The command line, as clap reads it.
 
-#![allow(clippy::doc_markdown, reason = "these comments are what a person at a terminal reads")]
+#![allow(clippy::doc_markdown, reason = "these comments are printed as help texts")]
 
 use std::path::PathBuf;
 
@@ -19,8 +19,8 @@ pub(crate) use repair::{Repair, Signing};
 
 /// Migrates the schema of a SQLite, PostgreSQL or MySQL database.
 ///
-/// Migrations are SQL scripts in a folder. `init` makes one, `create` adds to it, `migrate` applies what is pending, `status`
-/// says what is applied.
+/// Migrations are SQL scripts in a folder. `init` creates the folder, `create` adds a migration, `migrate` applies the pending
+/// migrations, `status` shows which ones are applied.
 #[derive(Debug, Parser)]
 #[command(name = "switchy-schema", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
@@ -36,46 +36,46 @@ Exit codes: 0 done or up to date, 1 failed, 2 usage, 3 pending (status --exit-co
 changed, 5 database newer than the migrations, 6 lock not obtained in time, 7 dirty.
 ";
 
-/// What holds for every command.
+/// The options that every command accepts.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Global {
-    /// The database: sqlite:PATH, a file ending in .db, .sqlite or .sqlite3, postgres://..., mysql://...
+    /// The database: sqlite:PATH, a file ending in .db, .sqlite or .sqlite3, postgres://... or mysql://...
     /// [env: SWITCHY_DATABASE_URL, DATABASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
-    /// Which database the migrations are for, where no database is named
+    /// The kind of database the migrations are for, when no database URL is given
     #[arg(long, global = true, value_name = "NAME", hide_possible_values = false)]
     pub(crate) dialect: Option<Name>,
-    /// A statement for the session before anything else, such as SET search_path = app; may be given several times
+    /// A statement to run first in the session, such as SET search_path = app; can be repeated
     #[arg(long, global = true, value_name = "SQL")]
     pub(crate) session_sql: Vec<String>,
     /// The folder of migrations [env: SWITCHY_MIGRATIONS_DIR] [default: migrations]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// The table that says what is applied [env: SWITCHY_MIGRATION_TABLE] [default: __switchy_migrations]
+    /// The tracking table [env: SWITCHY_MIGRATION_TABLE] [default: __switchy_migrations]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) table: Option<String>,
     /// The environment: production, staging, ... [env: SWITCHY_ENV]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) env: Option<String>,
-    /// How long to wait for other runs [default: 60]
+    /// How long to wait for the lock while another run holds it [default: 60]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) lock_timeout: Option<f64>,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// When to use colors; the variable NO_COLOR counts too
+    /// When to use colors; the variable NO_COLOR is respected
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     pub(crate) color: Color,
-    /// Results and errors, and nothing else
+    /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Says more
+    /// Print more details
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Answers every question with yes
+    /// Answer yes to every question
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
 }
@@ -88,77 +88,77 @@ pub(crate) enum Color {
     Never,
 }
 
-/// What is to be done.
+/// The command to run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes a folder of migrations with a first one, and a configuration file
+    /// Create a migrations folder with a first migration, and a configuration file
     Init,
-    /// Adds a migration to the folder
+    /// Add a migration to the folder
     Create(Create),
-    /// Makes a folder of migrations of those of another tool
+    /// Create a migrations folder from the migrations of another tool
     Import(Import),
-    /// Says of each migration whether it is applied
+    /// Show for each migration whether it is applied
     Status {
-        /// Ends with 3 if something is pending, 4 if a script was changed, 5 if the database is newer, 7 if it is dirty
+        /// Exit with 3 if a migration is pending, 4 if a script was changed, 5 if the database is newer, 7 if it is dirty
         #[arg(long)]
         exit_code: bool,
     },
-    /// Lists the migrations, without a database
+    /// List the migrations, without a database
     List,
-    /// Writes the manifest of the folder, for programs that fetch it from a server
+    /// Write the manifest of the folder, for programs that fetch the migrations from a server
     Manifest {
-        /// Writes nothing, and ends with 4 if the manifest is not that of the folder: for continuous integration
+        /// Write nothing, and exit with 4 if the manifest does not match the folder: for continuous integration
         #[arg(long)]
         check: bool,
     },
-    /// Says what would be done, and what that takes away
+    /// Show what a run would do, and what it would delete
     Plan(Plan),
-    /// Applies what is pending
+    /// Apply the pending migrations
     Migrate(Migrate),
-    /// Undoes what was applied last
+    /// Undo the migrations that were applied last
     Rollback(Rollback),
-    /// Undoes the newest migration and applies it again
+    /// Undo the newest migration and apply it again
     Redo(DryRun),
-    /// Undoes what the database has and the folder has not, with the scripts stored in the database
+    /// Undo the migrations that the database has and the folder does not, with the scripts stored in the database
     Downgrade(DryRun),
-    /// Records that a database has everything through a migration, without running anything
+    /// Record that a database has all migrations up to and including one, without running anything
     Baseline {
         /// The last migration that the database has
         id: String,
         #[command(flatten)]
         signing: Signing,
     },
-    /// Takes over what another tool has applied: sqlx, refinery, Diesel, Flyway, Prisma and others
+    /// Take over the migration history of another tool: sqlx, refinery, Diesel, Flyway, Prisma and others
     Adopt(Adopt),
-    /// Says everything that is wrong with the migrations, and with the database if there is one
+    /// Report everything that is wrong with the migrations, and with the database if one is given
     Validate {
-        /// Refuses what an author could still correct: for continuous integration
+        /// Also refuse what an author can still correct: for continuous integration
         #[arg(long)]
         strict: bool,
     },
-    /// Corrects what is recorded, where no program can know what is right
+    /// Correct the tracking table, where only a person can know what is right
     #[command(subcommand)]
     Repair(Repair),
-    /// Says what happened, newest first
+    /// Show what happened, newest first
     History,
-    /// Draws the migrations with what they need, and whether they are applied
+    /// Draw the migrations with their dependencies and their states
     Graph {
-        /// The language of the picture
+        /// The output format
         #[arg(long, default_value = "mermaid")]
         format: GraphFormat,
     },
-    /// Says who holds the lock, and never takes it from them
+    /// Show who holds the lock, without taking it from them
     Unlock,
-    /// Says which settings are in force, and where they come from
+    /// Show the settings in effect, and where they come from
     Config,
-    /// Prints completions for a shell
+    /// Print completions for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
-    /// Prints the man page, of a command if one is named
+    /// Print the man page, or that of a command
     Man {
-        /// Which command
+        /// The command
         command: Option<String>,
     },
 }
@@ -166,59 +166,59 @@ pub(crate) enum Command {
 /// How a new migration is laid out.
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// What it does, in a few words
+    /// What the migration does, in a few words
     #[arg(allow_hyphen_values = true)]
     pub(crate) name: String,
-    /// With a script that undoes it; this is the default
+    /// Create a down script, which undoes the migration; this is the default
     #[arg(long, conflicts_with = "no_down")]
     pub(crate) down: bool,
-    /// Without one: it cannot be undone
+    /// Create no down script: the migration cannot be undone
     #[arg(long)]
     pub(crate) no_down: bool,
-    /// Files instead of a folder
+    /// Create files instead of a folder
     #[arg(long)]
     pub(crate) flat: bool,
 }
 
-/// Whose migrations become ours.
+/// The migrations to import.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// Whose they are
+    /// The tool that the migrations are written for
     #[arg(long, value_name = "TOOL")]
     pub(crate) from: Tool,
-    /// The folder that has them; the new one is that of --dir, which must not be there yet
+    /// The folder of the tool's migrations; the new folder is --dir, which must be empty or not exist
     #[arg(value_name = "FOLDER")]
     pub(crate) source: PathBuf,
     #[command(flatten)]
     pub(crate) dry_run: DryRun,
 }
 
-/// Where to go, forth or back.
+/// The target of a plan, in either direction.
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
     #[command(flatten)]
     forth: Forth,
-    /// Back by so many
+    /// Undo this many migrations
     #[arg(long, value_name = "N", group = "target")]
     back: Option<usize>,
-    /// Back to a migration, which stays
+    /// Undo everything after this migration, which stays applied
     #[arg(long, value_name = "ID", group = "target")]
     back_to: Option<String>,
-    /// With the scripts
+    /// Print the scripts too
     #[arg(long)]
     pub(crate) sql: bool,
 }
 
-/// Where to go.
+/// The target of a run that applies migrations.
 #[derive(Debug, Args)]
 struct Forth {
-    /// Through a migration, and no further
+    /// Apply up to and including this migration
     #[arg(long, value_name = "ID", group = "target")]
     to: Option<String>,
-    /// Up to a migration, which stays pending
+    /// Apply up to this migration, which stays pending
     #[arg(long, value_name = "ID", group = "target")]
     before: Option<String>,
-    /// So many and no more
+    /// Apply at most this many migrations
     #[arg(long, value_name = "N", group = "target")]
     steps: Option<usize>,
 }
@@ -244,14 +244,14 @@ impl Plan {
     }
 }
 
-/// How far, and how.
+/// How far `migrate` goes, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
     #[command(flatten)]
     forth: Forth,
     #[command(flatten)]
     pub(crate) dry_run: DryRun,
-    /// All in one transaction
+    /// Apply all migrations in one transaction
     #[arg(long)]
     pub(crate) batch: bool,
 }
@@ -262,16 +262,16 @@ impl Migrate {
     }
 }
 
-/// How far back.
+/// How far `rollback` goes.
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
-    /// So many; 1 if nothing is said
+    /// Undo this many migrations [default: 1]
     #[arg(long, value_name = "N", group = "target")]
     steps: Option<usize>,
-    /// Everything applied after a migration, which stays
+    /// Undo everything applied after this migration, which stays applied
     #[arg(long, value_name = "ID", group = "target")]
     to: Option<String>,
-    /// Everything
+    /// Undo everything
     #[arg(long, group = "target")]
     all: bool,
     #[command(flatten)]
@@ -288,15 +288,15 @@ impl Rollback {
     }
 }
 
-/// Whether to do it at all.
+/// Whether to show the plan only.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct DryRun {
-    /// Says what would be done, and does nothing
+    /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
-/// The language of a picture.
+/// The output format of `graph`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GraphFormat {
     Mermaid,
@@ -334,7 +334,7 @@ impl Command {
 }
 
 impl Global {
-    /// What holds when the arguments could not be read, but ask for JSON.
+    /// The options for an error in arguments that ask for JSON.
     pub(crate) fn for_usage_errors() -> Self {
         Self {
             database_url: None,

@@ -1,4 +1,4 @@
-//! What each command does.
+//! The commands.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use clap::Command as Clap;
 use switchy_schema::MigrationRunner;
 
 use crate::args::{Command, Global};
-use crate::dialect::Known;
+use crate::dialect::Detected;
 use crate::failure::Result;
 use crate::output::{Outcome, Output};
 use crate::session::{Access, Database};
@@ -30,23 +30,23 @@ mod status;
 mod unlock;
 mod validate;
 
-pub(crate) use run::asks_about;
+pub(crate) use run::confirm_plan;
 
-/// What every command has.
+/// The input of every command.
 pub(crate) struct Context<'a> {
     pub(crate) global: &'a Global,
     pub(crate) settings: &'a Settings,
     pub(crate) output: &'a Output,
-    /// The folder that the process is in.
+    /// The working directory.
     pub(crate) folder: PathBuf,
 }
 
-/// What commands have that look at migrations.
+/// The input of the commands that read migrations.
 pub(crate) struct Work<'a, B: Database> {
     pub(crate) context: &'a Context<'a>,
     pub(crate) runner: MigrationRunner<B>,
-    /// Which database the migrations are for, where that has to be found out.
-    pub(crate) known: Option<Known>,
+    /// The database that the migrations are for; `None` in an application's own binary, which has one backend.
+    pub(crate) detected: Option<Detected>,
 }
 
 impl<B: Database> Work<'_, B> {
@@ -72,7 +72,7 @@ impl<B: Database> Work<'_, B> {
     }
 }
 
-/// Does a command that looks at no migrations; `None` if it is another one.
+/// Runs a command that reads no migrations; returns `None` for any other command.
 pub(crate) fn without_set(context: &Context<'_>, command: &Command, clap: &Clap) -> Option<Result<Outcome>> {
     Some(match command {
         Command::Init => init::init(context),
@@ -87,7 +87,7 @@ pub(crate) fn without_set(context: &Context<'_>, command: &Command, clap: &Clap)
     })
 }
 
-/// Does a command that looks at migrations.
+/// Runs a command that reads migrations.
 pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Result<Outcome> {
     match command {
         Command::List => Ok(list::list(&work)),

@@ -1,4 +1,4 @@
-//! Which database a set of migrations is for, where no database is named.
+//! Detects the database that a set of migrations is for.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::session::Database;
 use crate::settings::Source;
 
-/// A kind of database, as `--dialect` and the configuration file name it.
+/// A kind of database: the values of `--dialect` and of `dialect` in the configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Name {
@@ -35,60 +35,60 @@ impl Name {
     }
 }
 
-/// Which database the migrations are for, and how that is known.
+/// The database that the migrations are for, and how it was detected.
 #[derive(Debug, Clone)]
-pub(crate) struct Known {
+pub(crate) struct Detected {
     pub(crate) dialect: Dialect,
-    pub(crate) how: How,
+    pub(crate) by: DetectedBy,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum How {
-    /// The address of the database says it.
+pub(crate) enum DetectedBy {
+    /// By the address of the database.
     Address,
-    /// A flag or the configuration file says it.
-    Said(Source),
-    /// More of the migrations are for it than for any other, by their folders, file names and metadata.
+    /// By a flag or the configuration file.
+    Setting(Source),
+    /// By folders, file names and metadata: more of the migrations are for it than for any other.
     Layout,
-    /// A script has a word that is used with it alone.
-    Word { file: String, word: &'static str },
-    /// Nothing says it.
-    Nothing,
+    /// By a word in a script that only this database uses.
+    Script { file: String, word: &'static str },
+    /// Nothing indicates a database, so the default is used.
+    Default,
 }
 
-impl Known {
-    /// What a person should know if it may not be so.
+impl Detected {
+    /// A remark for the user, in case the detection is wrong.
     pub(crate) fn remark(&self) -> String {
-        let dialect = spelled(self.dialect);
-        match &self.how {
-            How::Address => format!("the migrations are looked at for {dialect}"),
-            How::Said(source) => format!("the migrations are looked at for {dialect} ({source})"),
-            How::Layout => {
+        let dialect = display_name(self.dialect);
+        match &self.by {
+            DetectedBy::Address => format!("the migrations are looked at for {dialect}"),
+            DetectedBy::Setting(source) => format!("the migrations are looked at for {dialect} ({source})"),
+            DetectedBy::Layout => {
                 format!("the migrations are looked at for {dialect}, as their folders and metadata say")
             }
-            How::Word { file, word } => {
+            DetectedBy::Script { file, word } => {
                 format!("{dialect} is assumed, since {file} has {word}; say --dialect if it is another")
             }
-            How::Nothing => {
+            DetectedBy::Default => {
                 format!("{dialect} is assumed, since nothing says it; say --dialect if it is another")
             }
         }
     }
 
-    /// The same in one word, for JSON.
+    /// How it was detected, as one word for JSON.
     pub(crate) const fn word(&self) -> &'static str {
-        match self.how {
-            How::Address => "address",
-            How::Said(_) => "setting",
-            How::Layout => "layout",
-            How::Word { .. } => "script",
-            How::Nothing => "assumed",
+        match self.by {
+            DetectedBy::Address => "address",
+            DetectedBy::Setting(_) => "setting",
+            DetectedBy::Layout => "layout",
+            DetectedBy::Script { .. } => "script",
+            DetectedBy::Default => "assumed",
         }
     }
 }
 
-/// How its makers write it.
-pub(crate) const fn spelled(dialect: Dialect) -> &'static str {
+/// The official spelling of the name.
+pub(crate) const fn display_name(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "PostgreSQL",
         Dialect::Mysql => "MySQL",
@@ -96,11 +96,11 @@ pub(crate) const fn spelled(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Which database is meant.
+/// Detects the database that the migrations are for.
 ///
 /// # Errors
 /// Two settings contradict each other.
-pub(crate) fn of(context: &Context<'_>) -> Result<Known> {
+pub(crate) fn of(context: &Context<'_>) -> Result<Detected> {
     let settings = context.settings;
     let by_address = settings.database.as_ref().map(|setting| match setting.value {
         Address::Sqlite(_) => Dialect::Sqlite,
@@ -108,35 +108,36 @@ pub(crate) fn of(context: &Context<'_>) -> Result<Known> {
         Address::Mysql(_) => Dialect::Mysql,
     });
     match (by_address, &settings.dialect) {
-        // One file may serve several databases; two words of one command line may not contradict each other.
+        // One configuration file may be used with several databases, so only a flag can contradict the address.
         (Some(address), Some(said))
             if address != said.value.dialect() && matches!(said.source, Source::Flag(_)) =>
         {
-            let (address, said, source) = (spelled(address), spelled(said.value.dialect()), &said.source);
+            let (address, said, source) =
+                (display_name(address), display_name(said.value.dialect()), &said.source);
             let what = format!("the address is one of {address}, and the dialect is {said} ({source})");
             Err(Failure::usage(format!("{what}; leave one of the two out")))
         }
-        (Some(dialect), _) => Ok(Known { dialect, how: How::Address }),
+        (Some(dialect), _) => Ok(Detected { dialect, by: DetectedBy::Address }),
         (None, Some(said)) => {
-            Ok(Known { dialect: said.value.dialect(), how: How::Said(said.source.clone()) })
+            Ok(Detected { dialect: said.value.dialect(), by: DetectedBy::Setting(said.source.clone()) })
         }
-        // What is wrong with the folder is said by who reads it next.
-        (None, None) => Ok(Sqlite::folder(&settings.dir.value).map_or(ASSUMED, |set| guessed(&set))),
+        // The command reads the folder again and reports its errors.
+        (None, None) => Ok(Sqlite::folder(&settings.dir.value).map_or(ASSUMED, |set| guess(&set))),
     }
 }
 
-const ASSUMED: Known = Known { dialect: Dialect::Sqlite, how: How::Nothing };
+const ASSUMED: Detected = Detected { dialect: Dialect::Sqlite, by: DetectedBy::Default };
 
-fn guessed(set: &MigrationRunner<Sqlite>) -> Known {
+fn guess(set: &MigrationRunner<Sqlite>) -> Detected {
     let dialects = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql];
     let runs_on = |dialect: Dialect| {
         let runs = |databases: &[Dialect]| databases.is_empty() || databases.contains(&dialect);
         set.list().iter().filter(|meta| runs(&meta.databases)).count()
     };
     if let Some(dialect) = most(dialects.map(|dialect| (dialect, runs_on(dialect)))) {
-        return Known { dialect, how: How::Layout };
+        return Detected { dialect, by: DetectedBy::Layout };
     }
-    // Where scripts are for several, each has its own, and none is less meant than another.
+    // Some migrations are for certain databases, and no database has the most: keywords cannot decide.
     if set.list().iter().any(|meta| !meta.databases.is_empty()) {
         return ASSUMED;
     }
@@ -149,24 +150,26 @@ fn guessed(set: &MigrationRunner<Sqlite>) -> Known {
     let mut seen: [BTreeSet<&str>; 3] = Default::default();
     let mut first: [Option<(String, &'static str)>; 3] = Default::default();
     for (file, script) in scripts() {
-        let script = bare(&script);
-        for (place, (_, telling)) in TELLING.iter().enumerate() {
-            for known in telling.iter().filter(|known| has(&script, &known.to_ascii_lowercase())) {
-                seen[place].insert(known);
-                first[place].get_or_insert_with(|| (file.clone(), known));
+        let script = normalized(&script);
+        for (place, (_, keywords)) in KEYWORDS.iter().enumerate() {
+            for keyword in
+                keywords.iter().filter(|keyword| contains_words(&script, &keyword.to_ascii_lowercase()))
+            {
+                seen[place].insert(keyword);
+                first[place].get_or_insert_with(|| (file.clone(), keyword));
             }
         }
     }
-    let counted = TELLING.iter().zip(&seen).map(|((dialect, _), words)| (*dialect, words.len()));
+    let counted = KEYWORDS.iter().zip(&seen).map(|((dialect, _), words)| (*dialect, words.len()));
     let Some(dialect) = most(counted) else { return ASSUMED };
-    let place = TELLING.iter().position(|(known, _)| *known == dialect).unwrap_or_default();
+    let place = KEYWORDS.iter().position(|(known, _)| *known == dialect).unwrap_or_default();
     match first[place].take() {
-        Some((file, word)) => Known { dialect, how: How::Word { file, word } },
+        Some((file, word)) => Detected { dialect, by: DetectedBy::Script { file, word } },
         None => ASSUMED,
     }
 }
 
-/// The one with the highest count, if there is one.
+/// The dialect with the highest count, if only one has it and it is not 0.
 fn most(counts: impl IntoIterator<Item = (Dialect, usize)>) -> Option<Dialect> {
     let counts: Vec<(Dialect, usize)> = counts.into_iter().collect();
     let highest = counts.iter().map(|(_, count)| *count).max()?;
@@ -175,8 +178,8 @@ fn most(counts: impl IntoIterator<Item = (Dialect, usize)>) -> Option<Dialect> {
     first.next().is_none().then_some(*dialect)
 }
 
-/// What only scripts for one of them have. A single word is no name that people give to tables and columns.
-const TELLING: [(Dialect, &[&str]); 3] = [
+/// Keywords that only scripts for one database contain. Single words are ones that are not used as names of tables and columns.
+const KEYWORDS: [(Dialect, &[&str]); 3] = [
     (
         Dialect::Sqlite,
         &[
@@ -237,8 +240,9 @@ const TELLING: [(Dialect, &[&str]); 3] = [
     ),
 ];
 
-/// Whether a text has these words, not as a part of longer ones. What a `(` follows is a function, and a word of a type is none.
-fn has(text: &str, words: &str) -> bool {
+/// Whether a text contains these words, not as part of longer ones. A word before a `(` is a function and does not match a keyword that
+/// ends in a letter, such as a type.
+fn contains_words(text: &str, words: &str) -> bool {
     let is_in_word = |c: char| c.is_alphanumeric() || c == '_';
     let ends_in_word = words.ends_with(is_in_word);
     text.match_indices(words).any(|(start, _)| {
@@ -248,8 +252,8 @@ fn has(text: &str, words: &str) -> bool {
     })
 }
 
-/// A script in lower case without its comments, texts and quoted names, and with one space wherever there is any.
-fn bare(script: &str) -> String {
+/// A script in lower case, without comments, string literals and quoted names, and with one space for each run of white space.
+fn normalized(script: &str) -> String {
     let mut bare = String::with_capacity(script.len());
     let mut rest = script;
     while let Some(first) = rest.chars().next() {
@@ -278,12 +282,13 @@ mod tests {
     #[test]
     fn words_tell_what_a_script_is_for_unless_they_are_names_texts_or_comments() {
         let found = |script: &str| {
-            let script = bare(script);
-            let of = |(dialect, telling): &(Dialect, &'static [&'static str])| {
-                let found = telling.iter().filter(|known| has(&script, &known.to_ascii_lowercase()));
-                found.map(|known| format!("{dialect}: {known}")).collect::<Vec<_>>()
+            let script = normalized(script);
+            let of = |(dialect, keywords): &(Dialect, &'static [&'static str])| {
+                let found =
+                    keywords.iter().filter(|keyword| contains_words(&script, &keyword.to_ascii_lowercase()));
+                found.map(|keyword| format!("{dialect}: {keyword}")).collect::<Vec<_>>()
             };
-            TELLING.iter().flat_map(of).collect::<Vec<_>>().join(", ")
+            KEYWORDS.iter().flat_map(of).collect::<Vec<_>>().join(", ")
         };
         let rows = [
             ("CREATE TABLE car (engine TEXT, extension TEXT, serial TEXT, inet TEXT, modify TEXT)", ""),

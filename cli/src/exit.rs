@@ -1,30 +1,30 @@
-//! [`Exit`]: what a process tells by its code.
+//! [`Exit`]: the exit codes.
 
 use std::process::ExitCode;
 
 use switchy_schema::{ErrorKind, FaultKind, MigrationError, Problem, ProblemKind, Verdict};
 
-/// What a process tells by its code.
+/// The exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
-    /// It was done, or there was nothing to do.
+    /// The command succeeded, or there was nothing to do.
     Done = 0,
     Failed = 1,
     /// The command line or the configuration cannot be understood.
     Usage = 2,
     Pending = 3,
-    /// A policy refuses it, or what is applied is not what the set has.
+    /// A policy refuses the command, or an applied migration differs from the set.
     Refused = 4,
     /// The database has migrations that the set does not have.
     DatabaseAhead = 5,
-    /// Another run holds the lock, or another connection the database.
+    /// Another run holds the lock, or another connection locks the database.
     Locked = 6,
     /// A step began and did not finish.
     Dirty = 7,
 }
 
 impl Exit {
-    /// What findings mean that keep something from being done; the gravest counts.
+    /// The exit code for problems: the highest code of those with the verdict `Deny`.
     pub(crate) fn of_problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
         let denied = problems.into_iter().filter(|problem| problem.verdict == Verdict::Deny);
         let exits = denied.map(|problem| match problem.kind {
@@ -35,7 +35,7 @@ impl Exit {
         exits.max().unwrap_or(Self::Done)
     }
 
-    /// What an error means.
+    /// The exit code for an error.
     pub(crate) fn of(error: &MigrationError) -> Self {
         match (error.kind(), error.fault()) {
             (ErrorKind::Refused, _) => Self::of_problems(error.problems()),

@@ -1,4 +1,4 @@
-//! [`Failure`]: why a command did not do what it was asked for.
+//! [`Failure`]: why a command failed.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use switchy_schema::{ErrorKind, MigrationError};
 
 use crate::exit::Exit;
 use crate::remedy::in_shell;
-use crate::{facts, picture};
+use crate::{json, snippet};
 
-/// Why a command did not do what it was asked for: a sentence, a kind for programs, and a code.
+/// Why a command failed: a message, a kind for programs, and an exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     kind: &'static str,
-    /// What stands in front of the message.
+    /// The prefix of the message.
     lead: &'static str,
-    /// One line.
+    /// The message, on one line.
     message: String,
-    /// The error of the engine, if it is one.
+    /// The error of the engine, if the failure comes from the engine.
     pub(crate) error: Option<Box<MigrationError>>,
 }
 
-/// A result of a command.
+/// The result of a command.
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
@@ -45,29 +45,29 @@ impl Failure {
         Self::new(Exit::Failed, "file", message)
     }
 
-    /// Files of another tool cannot become ours.
+    /// The files of another tool cannot be imported.
     pub(crate) fn import(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, "import", message)
     }
 
-    /// Somebody was asked and said no, or nobody could be asked.
+    /// The user answered no, or there is no terminal to ask on.
     pub(crate) fn unconfirmed(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, "unconfirmed", message)
     }
 
-    /// Somebody told us to end before anything was done, or insisted.
+    /// The process was interrupted before the first step, or a second time.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, "interrupted", message)
     }
 
-    /// As the end of a run that somebody told to end.
+    /// The same failure, as that of a run that was interrupted.
     pub(crate) fn after_interrupt(self) -> Self {
         Self { exit: Exit::Failed, kind: "interrupted", lead: "interrupted: ", ..self }
     }
 
-    /// As text for people: the sentence, of several findings one on each line; then the line of the script that is wrong. The reason
-    /// stands once: under the mark in that line, or in the sentence if there is no such line.
-    pub(crate) fn told(&self) -> String {
+    /// The failure as text for people: the message, or several findings on one line each; then the wrong line of the script. The reason
+    /// is printed once: under the mark in that line, or in the message if there is no such line.
+    pub(crate) fn to_text(&self) -> String {
         let Some(error) = &self.error else { return self.to_string() };
         let findings = findings(error);
         if findings.len() > 1 {
@@ -76,18 +76,18 @@ impl Failure {
         }
         // The reason of a finding names the migration.
         let reason = error.reason().filter(|_| findings.is_empty());
-        let picture = |said: &str| error.location().and_then(|at| picture::of(at, said));
-        match reason.as_deref().and_then(picture) {
-            Some(picture) => {
+        let snippet = |said: &str| error.location().and_then(|at| snippet::render(at, said));
+        match reason.as_deref().and_then(snippet) {
+            Some(snippet) => {
                 let parts = [Some(error.what()), error.outcome(), error.remedy().as_ref().map(in_shell)];
                 let parts: Vec<String> = parts.into_iter().flatten().collect();
-                format!("{}{}\n{picture}", self.lead, parts.join("; "))
+                format!("{}{}\n{snippet}", self.lead, parts.join("; "))
             }
-            None => picture("here").map_or(self.to_string(), |picture| format!("{self}\n{picture}")),
+            None => snippet("here").map_or(self.to_string(), |snippet| format!("{self}\n{snippet}")),
         }
     }
 
-    /// As JSON, as `docs/cli-json.md` has it.
+    /// The failure as JSON, as `docs/cli-json.md` describes it.
     pub(crate) fn to_json(&self) -> Map<String, Value> {
         let mut map = Map::new();
         map.insert("kind".into(), json!(self.kind));
@@ -95,12 +95,12 @@ impl Failure {
         let Some(error) = &self.error else { return map };
         map.insert("migration".into(), json!(error.migration().map(ToString::to_string)));
         if let Some(at) = error.location() {
-            map.extend(facts::location(at));
+            map.extend(json::location(at));
         }
         map.insert("statement".into(), json!(error.statement()));
-        map.insert("problems".into(), error.problems().iter().map(facts::problem).collect());
+        map.insert("problems".into(), error.problems().iter().map(json::problem).collect());
         if error.kind() == ErrorKind::Adoption {
-            let objections = error.objections().iter().map(|it| facts::objection(it, false));
+            let objections = error.objections().iter().map(|it| json::objection(it, false));
             map.insert("objections".into(), objections.collect());
         }
         map
@@ -121,7 +121,7 @@ impl From<MigrationError> for Failure {
     }
 }
 
-/// What an error lists, each with what to do about it.
+/// The errors, problems and objections that an error lists, each with its remedy.
 fn findings(error: &MigrationError) -> Vec<String> {
     let errors = error.errors().iter().map(|error| error.worded(&in_shell).to_string());
     let problems = error.problems().iter().map(|problem| problem.worded(&in_shell).to_string());
@@ -129,7 +129,7 @@ fn findings(error: &MigrationError) -> Vec<String> {
     errors.chain(problems).chain(objections).collect()
 }
 
-/// The kind of an error as a word.
+/// The kind of an error as a word for JSON.
 fn kind(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Source => "source",

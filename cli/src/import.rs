@@ -1,8 +1,11 @@
-//! The files of other tools as files of ours: [`convert`]. Nothing here reads or writes.
+//! [`convert`]: migrations of another tool as migrations of this crate. This module does not access the file system.
 //!
-//! A script that is a whole file keeps its bytes, so that whoever has its hash still knows it.
+//! A script that is a whole file keeps its bytes, so that it still matches the hash that the tool stored.
 
-#![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the other tools make that difference")]
+#![allow(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the other tools compare file extensions by case"
+)]
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,7 @@ mod named;
 #[cfg(test)]
 mod tests;
 
-/// Whose files they are.
+/// The tool that the files are written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tool {
     Goose,
@@ -44,7 +47,7 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
-    /// What people call it.
+    /// The usual name of the tool.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Goose => "goose",
@@ -64,7 +67,7 @@ impl Tool {
         }
     }
 
-    /// The language of its migrations, if that is not SQL.
+    /// The language of the tool's migrations, if it is not SQL.
     pub(crate) const fn code(self) -> Option<&'static str> {
         match self {
             Self::Rails => Some("Ruby"),
@@ -76,52 +79,52 @@ impl Tool {
     }
 }
 
-/// A file: its path from the folder of the other tool, with `/` between the parts, and its content if that can matter.
+/// A file: its path relative to the folder of the other tool, with `/` between the parts, and its content if an import may need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What became of a folder.
+/// The result of an import.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Set {
-    /// In the order in which they are applied.
+    /// The migrations, in the order in which they are applied.
     pub(crate) migrations: Vec<Imported>,
-    pub(crate) left: Vec<Left>,
+    pub(crate) skipped: Vec<Skipped>,
 }
 
-/// A migration.
+/// An imported migration.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Imported {
     pub(crate) id: String,
-    /// What it was made of.
+    /// The files that it was made from.
     pub(crate) from: Vec<String>,
-    /// What it consists of, in a folder with its id as the name.
+    /// The files of the migration, in a folder named after its id.
     pub(crate) files: Vec<Entry>,
-    /// What its author should know.
+    /// Notes for the author.
     pub(crate) notes: Vec<String>,
 }
 
-/// A file of which nothing became, and why that does no harm.
+/// A file that is not imported, and why it is not needed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Left {
+pub(crate) struct Skipped {
     pub(crate) file: String,
     pub(crate) why: String,
 }
 
-/// A file of which nothing can be made, though something has to be.
+/// A file that cannot be imported, but must be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
-    /// With the line behind a colon, if it is about one.
+    /// The path, with `:` and the line number if the error concerns one line.
     pub(crate) file: String,
     pub(crate) why: String,
 }
 
-/// The migrations of another tool as ours.
+/// Converts the migrations of another tool.
 ///
 /// # Errors
-/// Everything that keeps it from being done without losing something.
+/// Everything that prevents an import without loss.
 pub(crate) fn convert(tool: Tool, files: &[File]) -> Result<Set, Vec<Wrong>> {
     let found = match tool {
         Tool::Diesel => folders::diesel(files),
@@ -132,17 +135,17 @@ pub(crate) fn convert(tool: Tool, files: &[File]) -> Result<Set, Vec<Wrong>> {
     found.finished(tool)
 }
 
-/// Where a migration stands among those of its tool.
+/// The position of a migration among those of its tool.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
-    /// The parts of a version, each as its length without leading zeros and its digits.
+    /// The parts of a version: for each, the digits without leading zeros, after their number.
     Number(Vec<(usize, String)>),
     Text(String),
     Place(usize),
 }
 
 impl Order {
-    /// Of digits, or of several parts of digits. Missing parts are zeros.
+    /// The order of a version of one or several parts, each of digits. Missing parts count as zero.
     fn number<'d>(parts: impl IntoIterator<Item = &'d str>) -> Self {
         let digits = parts.into_iter().map(|part| part.trim_start_matches('0'));
         let mut parts: Vec<_> = digits.map(|digits| (digits.len(), digits.to_owned())).collect();
@@ -153,21 +156,21 @@ impl Order {
     }
 }
 
-/// What is known of a migration.
+/// A migration before the import is complete.
 #[derive(Debug)]
 struct Draft {
     order: Order,
-    /// What no other migration has, in words.
+    /// The version as text. No other migration has it.
     version: String,
     id: String,
     up: String,
     down: Option<String>,
-    way: TransactionUse,
+    transaction: TransactionUse,
     from: Vec<String>,
     notes: Vec<String>,
 }
 
-/// Whether its tool runs a script in a transaction.
+/// Whether the tool runs a script in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TransactionUse {
     Inside,
@@ -179,7 +182,7 @@ impl TransactionUse {
         if is_outside { Self::Outside } else { Self::Inside }
     }
 
-    /// The way of a migration whose scripts have ways of their own. Here it has one.
+    /// The transaction use of a migration. Other tools have one for each script; here both scripts share one.
     fn of_both(up: Self, down: Option<Self>, notes: &mut Vec<String>) -> Self {
         match down {
             Some(down) if down != up => {
@@ -194,17 +197,17 @@ impl TransactionUse {
     }
 }
 
-/// What was found so far.
+/// The results so far.
 #[derive(Debug, Default)]
 struct Found {
     drafts: Vec<Draft>,
-    left: Vec<Left>,
+    skipped: Vec<Skipped>,
     wrong: Vec<Wrong>,
 }
 
 impl Found {
-    fn leave(&mut self, file: &str, why: impl Into<String>) {
-        self.left.push(Left { file: file.to_owned(), why: why.into() });
+    fn skip(&mut self, file: &str, why: impl Into<String>) {
+        self.skipped.push(Skipped { file: file.to_owned(), why: why.into() });
     }
 
     fn refuse(&mut self, file: &str, why: impl Into<String>) {
@@ -249,11 +252,11 @@ impl Found {
             self.wrong.sort_by(|a, b| a.file.cmp(&b.file));
             return Err(self.wrong);
         }
-        self.left.sort_by(|a, b| a.file.cmp(&b.file));
+        self.skipped.sort_by(|a, b| a.file.cmp(&b.file));
         let (mut migrations, mut newest) = (Vec::<Imported>::new(), None::<MigrationId>);
         for draft in self.drafts {
             let id = MigrationId::from(draft.id.clone());
-            // Our order is that of the names. Where it is not the tool's, it is said what comes before.
+            // The engine orders migrations by their names. If the tool's order differs, the metadata names the migration before it.
             let is_in_order = newest.as_ref().is_none_or(|newest| id > *newest);
             let after = migrations.last().map(|before| before.id.clone()).filter(|_| !is_in_order);
             if is_in_order {
@@ -261,13 +264,13 @@ impl Found {
             }
             migrations.push(draft.imported(tool, after.as_deref()));
         }
-        Ok(Set { migrations, left: self.left })
+        Ok(Set { migrations, skipped: self.skipped })
     }
 }
 
 impl Draft {
     fn imported(self, tool: Tool, after: Option<&str>) -> Imported {
-        let Self { id, up, down, way, from, mut notes, .. } = self;
+        let Self { id, up, down, transaction, from, mut notes, .. } = self;
         let mut files = vec![Entry::new(format!("{id}/up.sql"), up.into_bytes())];
         match down {
             Some(down) if is_idle(&down) => {
@@ -277,7 +280,7 @@ impl Draft {
             None => {}
         }
         let mut metadata = Vec::new();
-        if way == TransactionUse::Outside {
+        if transaction == TransactionUse::Outside {
             metadata.push("run_in_transaction = false\n".to_owned());
         }
         if let Some(after) = after {
@@ -306,7 +309,7 @@ fn is_idle(script: &str) -> bool {
     text::is_blank(without_bom(script))
 }
 
-/// Whether a piece of a script ends its last statement: a semicolon in a comment behind it does not.
+/// Whether a piece of a script ends its last statement. A semicolon in a comment after the statement does not count.
 fn is_ended(piece: &str) -> bool {
     let piece = piece.trim_end();
     let line = piece.lines().next_back().unwrap_or_default();
@@ -318,7 +321,7 @@ fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Why a name cannot be that of a folder in a set.
+/// Why an id cannot be the name of a folder in a set; `None` if it can.
 fn id_problem(id: &str) -> Option<&'static str> {
     const DATABASES: [&str; 6] = ["sqlite", "sqlite3", "postgres", "postgresql", "mysql", "mariadb"];
     match id {
@@ -334,7 +337,7 @@ fn id_problem(id: &str) -> Option<&'static str> {
     }
 }
 
-/// The file and the folders it is in.
+/// The folders of a path, and the name of its file.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }

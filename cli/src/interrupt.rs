@@ -1,4 +1,4 @@
-//! [`Interrupt`]: being told to end, by Ctrl-C or otherwise.
+//! [`Interrupt`]: requests to end the process, by Ctrl-C or another signal.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,21 +13,21 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::session::Interrupter;
 
-/// Being told to end. Before the first step that is the end of the process. Then the statement in hand is interrupted, the engine takes
-/// back the step, and no other begins. Who insists ends the process.
+/// A request to end. Before the first step it ends the process. During a step it interrupts the running statement; the engine then rolls
+/// the step back and starts no other. A second request ends the process.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt(Arc<State>);
 
 #[derive(Default)]
 struct State {
     running: AtomicBool,
-    asked: AtomicBool,
-    /// The step has failed, and what is still done must not be interrupted.
+    requested: AtomicBool,
+    /// The step has failed, or the run has ended; the remaining work must not be interrupted.
     over: AtomicBool,
 }
 
 impl State {
-    /// Interrupts the statement in hand until the step has failed.
+    /// Interrupts the running statement until the step has failed.
     fn interrupt(&self, interrupter: &Interrupter) {
         for _ in 0..TRIES {
             if self.over.load(Ordering::SeqCst) {
@@ -39,18 +39,18 @@ impl State {
     }
 }
 
-/// How often the statement in hand is interrupted: what comes between two of them reaches neither.
+/// How often to interrupt: an interrupt that arrives between two statements stops neither of them.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Interrupt {
-    /// Listens from now on.
+    /// Starts to listen for signals.
     pub(crate) fn listen(interrupter: Interrupter, output: &Output) -> Self {
         let interrupt = Self::default();
         let (state, output) = (Arc::clone(&interrupt.0), output.clone());
         let interrupter = Mutex::new(Some(interrupter));
-        let heard = move || {
-            let is_first = !state.asked.swap(true, Ordering::SeqCst);
+        let on_signal = move || {
+            let is_first = !state.requested.swap(true, Ordering::SeqCst);
             if !is_first || !state.running.load(Ordering::SeqCst) {
                 let done = if is_first { "nothing was done" } else { "the step in hand was broken off" };
                 output.finish(Err(Failure::interrupted(format!("interrupted: {done}"))));
@@ -59,20 +59,20 @@ impl Interrupt {
             output.say("interrupting the step in hand; once more ends at once");
             let interrupter = interrupter.lock().unwrap_or_else(PoisonError::into_inner).take();
             let state = Arc::clone(&state);
-            // Elsewhere, so that the next one is heard.
+            // In another thread, so that the handler receives the next signal.
             thread::spawn(move || interrupter.iter().for_each(|interrupter| state.interrupt(interrupter)));
         };
-        // Where the application listens already, it keeps doing so.
-        let _ = ctrlc::try_set_handler(heard);
+        // If the application has its own handler, that one stays.
+        let _ = ctrlc::try_set_handler(on_signal);
         interrupt
     }
 
-    /// Whether somebody told us to end.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.0.asked.load(Ordering::SeqCst)
+    /// Whether the process received a request to end.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::SeqCst)
     }
 
-    /// What an observer of a run does.
+    /// Handles an event of a run.
     pub(crate) fn observe(&self, event: &Event<'_>) {
         match event {
             Event::Started { .. } => self.0.running.store(true, Ordering::SeqCst),
@@ -81,7 +81,7 @@ impl Interrupt {
         }
     }
 
-    /// The run has ended.
+    /// Marks the run as ended.
     pub(crate) fn end(&self) {
         self.0.over.store(true, Ordering::SeqCst);
     }

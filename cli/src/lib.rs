@@ -1,5 +1,5 @@
-//! The command line of `switchy_schema`: the binary `switchy-schema`, which reads a folder of migrations, and [`run`], which gives an
-//! application's own binary the same commands for its own migrations, those in code among them.
+//! The command line of `switchy_schema`: the binary `switchy-schema`, which reads a folder of migrations, and [`run`], which adds the same
+//! commands to an application's own binary, for its own migrations, including those in code.
 //!
 //! # In an application
 //!
@@ -30,66 +30,69 @@ mod args;
 mod commands;
 mod dialect;
 mod exit;
-mod facts;
 mod failure;
 mod import;
 mod interrupt;
+mod json;
 mod output;
-mod picture;
 mod progress;
 mod remedy;
 mod session;
 mod settings;
+mod snippet;
 mod table;
 mod text;
 
 use address::without_userinfo;
 use args::{Arguments, Command};
 use commands::{Context, Work};
-use dialect::Known;
+use dialect::Detected;
 use exit::Exit;
 use failure::{Failure, Result};
 use output::{Outcome, Output};
 pub use session::Database;
 use settings::Settings;
 
-/// Does what the arguments say with the migrations of a folder, on the database that they name. The first argument is the name of the
-/// program.
+/// Runs the command in the arguments, with the migrations in a folder and the database that the settings name. The first argument is the
+/// name of the program.
 pub fn run_folder<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> ExitCode {
     main(args, |context, command| {
-        let known = dialect::of(context)?;
-        match known.dialect {
-            Dialect::Postgres => of_folder::<Postgres>(context, command, known),
-            Dialect::Mysql => of_folder::<Mysql>(context, command, known),
-            _ => of_folder::<Sqlite>(context, command, known),
+        let detected = dialect::of(context)?;
+        match detected.dialect {
+            Dialect::Postgres => of_folder::<Postgres>(context, command, detected),
+            Dialect::Mysql => of_folder::<Mysql>(context, command, detected),
+            _ => of_folder::<Sqlite>(context, command, detected),
         }
     })
 }
 
-/// Does what the arguments say with the migrations of an application. The first argument is the name of the program.
+/// Runs the command in the arguments, with the migrations of an application. The first argument is the name of the program.
 ///
-/// What the arguments, the environment and the configuration file say of the table, the environment and the time to wait is in force, and
-/// what the runner has otherwise. The commands watch and ask for themselves, so an observer and a `confirm` of the runner are not used.
-/// `create` and `init` write to the folder that is named.
+/// The table, the environment and the lock timeout come from the arguments, the environment variables or the configuration file, and
+/// otherwise from the runner. The commands have their own observer and confirmation, so those of the runner are not used. `create` and
+/// `init` write to the folder in the settings.
 pub fn run<B: Database, A: Into<OsString> + Clone>(
     runner: switchy_schema::Result<MigrationRunner<B>>,
     args: impl IntoIterator<Item = A>,
 ) -> ExitCode {
     main(args, |context, command| {
-        let work = Work { context, runner: prepared(context, runner)?, known: None };
+        let work = Work { context, runner: prepared(context, runner)?, detected: None };
         commands::with_set(work, command)
     })
 }
 
-fn of_folder<B: Database>(context: &Context<'_>, command: &Command, known: Known) -> Result<Outcome> {
+fn of_folder<B: Database>(context: &Context<'_>, command: &Command, detected: Detected) -> Result<Outcome> {
     let runner = B::folder(&context.settings.dir.value).map(|runner| runner.program(PROGRAM));
-    commands::with_set(Work { context, runner: prepared(context, runner)?, known: Some(known) }, command)
+    commands::with_set(
+        Work { context, runner: prepared(context, runner)?, detected: Some(detected) },
+        command,
+    )
 }
 
-/// The program, as the log of a database names it.
+/// The name of the program in the log of a database.
 const PROGRAM: &str = concat!("switchy-schema ", env!("CARGO_PKG_VERSION"));
 
-/// A runner with the settings that are in force.
+/// The runner with the settings in effect.
 fn prepared<B: Database>(
     context: &Context<'_>,
     runner: switchy_schema::Result<MigrationRunner<B>>,
@@ -110,12 +113,12 @@ fn prepared<B: Database>(
     if context.global.yes {
         runner = runner.confirm(|_| true);
     } else if output::can_ask() {
-        runner = runner.confirm(commands::asks_about);
+        runner = runner.confirm(commands::confirm_plan);
     }
     Ok(runner)
 }
 
-/// Reads the arguments, and does what they say.
+/// Parses the arguments and runs the command.
 fn main<A: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
     with_set: impl FnOnce(&Context<'_>, &Command) -> Result<Outcome>,
@@ -126,13 +129,13 @@ fn main<A: Into<OsString> + Clone>(
         clap.try_get_matches_from_mut(&args).and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match arguments {
         Ok(arguments) => arguments,
-        Err(error) => return misunderstood(&error, &args).into(),
+        Err(error) => return usage_error(&error, &args).into(),
     };
     let output = Output::new(&arguments.global, arguments.command.name());
-    output.finish(done(&arguments, &output, &clap, with_set)).into()
+    output.finish(execute(&arguments, &output, &clap, with_set)).into()
 }
 
-fn done(
+fn execute(
     arguments: &Arguments,
     output: &Output,
     clap: &clap::Command,
@@ -146,31 +149,31 @@ fn done(
     without.unwrap_or_else(|| with_set(&context, &arguments.command))
 }
 
-/// The command line under the name that the program was called by.
+/// The command line with the name by which the program was called.
 fn named(program: Option<&OsString>) -> clap::Command {
     let name = program.and_then(|program| Path::new(program).file_stem()?.to_str().map(str::to_owned));
     Arguments::command().bin_name(name.unwrap_or_else(|| "switchy-schema".to_owned()))
 }
 
-/// Help, or what is wrong with the arguments. They are repeated in it, and may have passwords.
-fn misunderstood(error: &clap::Error, args: &[OsString]) -> Exit {
+/// Prints the help, or what is wrong with the arguments. The text repeats arguments, so passwords are hidden in it.
+fn usage_error(error: &clap::Error, args: &[OsString]) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let _ = error.print();
         return Exit::Done;
     }
     let is_json = args.iter().any(|arg| arg == "--json");
     if is_json {
-        let text = discreet(&error.render().to_string(), args);
+        let text = without_addresses(&error.render().to_string(), args);
         let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
         let global = args::Global::for_usage_errors();
         return Output::new(&global, "").finish(Err(Failure::usage(text)));
     }
-    anstream::eprint!("{}", discreet(&error.render().ansi().to_string(), args));
+    anstream::eprint!("{}", without_addresses(&error.render().ansi().to_string(), args));
     Exit::Usage
 }
 
-/// A text that repeats arguments, without those that may be the address of a database.
-fn discreet(text: &str, args: &[OsString]) -> String {
+/// Hides those arguments in a text that may be the address of a database.
+fn without_addresses(text: &str, args: &[OsString]) -> String {
     let mut text = text.to_owned();
     for arg in args.iter().map(|arg| arg.to_string_lossy()) {
         let value = arg.split_once('=').filter(|(name, _)| name.starts_with('-')).map(|(_, value)| value);

@@ -11,31 +11,31 @@ use crate::args::{Color, Global};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::remedy::in_shell;
-use crate::{facts, text};
+use crate::{json, text};
 
-/// The version of the shape of what `--json` prints.
+/// The version of the JSON format.
 const JSON_VERSION: u32 = 1;
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) exit: Exit,
-    /// For people; without a line end if it is empty.
+    /// The result for people. If it is empty, nothing is printed.
     pub(crate) text: String,
-    /// For programs.
+    /// The result for programs.
     pub(crate) json: Map<String, Value>,
-    /// For people too, but no result.
+    /// Remarks for people, printed after the result on stderr.
     remarks: Vec<String>,
 }
 
 impl Outcome {
-    /// It was done.
+    /// The outcome of a command that succeeded.
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
         let json = if let Value::Object(map) = json { map } else { Map::new() };
         Self { exit: Exit::Done, text: text.into(), json, remarks: Vec::new() }
     }
 
-    /// Says something behind the result.
+    /// Adds a remark.
     pub(crate) fn remarking(mut self, remark: impl Into<String>) -> Self {
         self.remarks.push(remark.into());
         self
@@ -46,7 +46,7 @@ impl Outcome {
     }
 }
 
-/// Where results, prose and errors go.
+/// Prints results, messages and errors.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     is_json: bool,
@@ -68,36 +68,36 @@ impl Output {
         Self { is_json: global.json, is_quiet: global.quiet, verbosity: global.verbose, command }
     }
 
-    /// Whether nothing but results and errors is wanted.
+    /// Whether to print only results and errors.
     pub(crate) fn is_quiet(&self) -> bool {
         self.is_quiet
     }
 
-    /// Something that is good to know.
+    /// Prints a message.
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet {
             error_line(text);
         }
     }
 
-    /// Something that only who asks for more wants to know.
+    /// Prints a message if `--verbose` is given.
     pub(crate) fn detail(&self, text: &str) {
         if self.verbosity > 0 {
             error_line(text);
         }
     }
 
-    /// A finding that keeps nothing from being done.
+    /// Prints a problem that does not prevent the run.
     pub(crate) fn warn(&self, problem: &Problem) {
         self.note(&problem.worded(&in_shell).to_string());
     }
 
-    /// Something that should not be missed.
+    /// Prints an important message.
     pub(crate) fn note(&self, text: &str) {
         self.say(&format!("{WARNING}note{WARNING:#}: {text}"));
     }
 
-    /// What came of the command.
+    /// Prints the result of the command, and returns the exit code.
     pub(crate) fn finish(&self, result: Result<Outcome>) -> Exit {
         match result {
             Ok(outcome) => {
@@ -119,7 +119,7 @@ impl Output {
         let report = failure.error.as_ref().map(|error| error.report());
         let done = report.filter(|report| !report.applied.is_empty());
         if self.is_json {
-            let mut json = done.map(facts::report).unwrap_or_default();
+            let mut json = done.map(json::report).unwrap_or_default();
             json.insert("error".into(), Value::Object(failure.to_json()));
             self.object(failure.exit, json);
             return failure.exit;
@@ -127,7 +127,7 @@ impl Output {
         if let Some(report) = done {
             result_text(&text::done(report));
         }
-        error_line(&format!("{ERROR}error{ERROR:#}: {}", failure.told()));
+        error_line(&format!("{ERROR}error{ERROR:#}: {}", failure.to_text()));
         if let Some(error) = &failure.error {
             for problem in error.problems() {
                 if let Some(detail) = &problem.detail {
@@ -151,23 +151,23 @@ impl Output {
     }
 }
 
-/// Whether somebody can be asked.
+/// Whether there is a terminal to ask on.
 pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks, and says whether the answer was yes.
+/// Asks a question, and returns whether the answer was yes.
 pub(crate) fn ask(question: &str) -> bool {
     let mut err = anstream::stderr();
     let mut answer = String::new();
-    // In one piece, so that what is typed meanwhile does not stand in it.
+    // Written in one piece, so that typed characters do not appear inside it.
     let question = format!("{question} [y/N] ");
     let asked = err.write_all(question.as_bytes()).and_then(|()| err.flush());
     asked.and_then(|()| io::stdin().read_line(&mut answer)).is_ok()
         && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-/// Whoever reads it may have gone; that is no error of ours.
+/// Prints a result. A closed pipe is not an error.
 fn result_text(text: &str) {
     if !text.is_empty() {
         let end = if text.ends_with('\n') { "" } else { "\n" };

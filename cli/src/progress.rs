@@ -1,4 +1,4 @@
-//! [`Progress`]: what goes on, while it goes on.
+//! [`Progress`]: shows the progress of a run.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
@@ -10,11 +10,11 @@ use switchy_schema::{Direction, Event};
 use crate::output::Output;
 use crate::text;
 
-/// What goes on: a bar on a terminal, lines elsewhere.
+/// Shows the progress of a run: a bar on a terminal, lines elsewhere.
 pub(crate) struct Progress {
     output: Output,
     bar: Option<ProgressBar>,
-    /// Who was waited for last, to be named once.
+    /// The last message about the lock, which is printed once.
     holder: Mutex<String>,
 }
 
@@ -30,7 +30,7 @@ impl Progress {
         Self { output: output.clone(), bar, holder: Mutex::default() }
     }
 
-    /// What an observer of a run does.
+    /// Handles an event of a run.
     pub(crate) fn observe(&self, event: &Event<'_>) {
         match event {
             Event::Waiting { lock, holder } => self.wait(lock, holder),
@@ -55,13 +55,13 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn end(&self) {
         self.bar.iter().for_each(ProgressBar::finish_and_clear);
     }
 
     fn wait(&self, lock: &str, holder: &str) {
-        // How long it has been held changes all the time.
+        // The time for which the lock has been held is removed, because it changes with each event.
         let who = holder.split(", for ").next().unwrap_or_default().to_owned();
         let mut last = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         let said = if who.is_empty() { "who does not say who it is" } else { &who };

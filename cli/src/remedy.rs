@@ -1,8 +1,8 @@
-//! What to do, in the words of a command line. The engine has words for programmers.
+//! Remedies in terms of the command line. The engine words them for programmers.
 
 use switchy_schema::{Direction, Doubt, Remedy};
 
-/// What to do, for who sits at a shell.
+/// The text of a remedy for a user of the command line.
 pub(crate) fn in_shell(remedy: &Remedy) -> String {
     let text = match remedy {
         Remedy::Text(text) => text,

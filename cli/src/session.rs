@@ -1,4 +1,4 @@
-//! [`Database`]: a kind of database that can be opened by its address.
+//! [`Database`]: a kind of database that the command line can open.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ mod postgres;
 mod sqlite;
 mod tls;
 
-/// What a command is going to do with a database.
+/// How a command accesses a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Look, and change nothing. A file that does not exist is an empty database.
+    /// Read only. A file that does not exist is treated as an empty database.
     Read,
-    /// Change what is there. A file that does not exist is an empty database, and is not made.
+    /// Read and write. A file that does not exist is treated as an empty database, and is not created.
     Change,
-    /// Change it, or make it.
+    /// Read and write, and create the file if it does not exist.
     Make,
 }
 
-/// How to interrupt the statement that a session runs, from another thread.
+/// Interrupts the running statement of a session, from another thread.
 pub(crate) type Interrupter = Box<dyn Fn() + Send>;
 
-/// A database that was opened, and what a person should know about that.
+/// An open database, and a note for the user.
 pub(crate) struct Opened<S> {
     pub(crate) session: S,
     pub(crate) note: Option<String>,
@@ -41,7 +41,7 @@ mod sealed {
 
 /// A kind of database that the command line can open by its address: [`Sqlite`](switchy_schema::Sqlite),
 /// [`Postgres`](switchy_schema::Postgres) and [`Mysql`](switchy_schema::Mysql).
-#[allow(private_interfaces, reason = "it cannot be implemented or called elsewhere")]
+#[allow(private_interfaces, reason = "the trait is sealed and its methods are not called elsewhere")]
 pub trait Database: Backend + sealed::Sealed {
     /// An open connection.
     #[doc(hidden)]
@@ -51,11 +51,11 @@ pub trait Database: Backend + sealed::Sealed {
     #[doc(hidden)]
     fn open(address: &Address, access: Access, patience: Duration) -> Result<Opened<Self::Session>>;
 
-    /// The connection as the engine wants it.
+    /// The connection as the engine expects it.
     #[doc(hidden)]
     fn conn(session: &mut Self::Session) -> Self::Conn<'_>;
 
-    /// How to interrupt what the session does.
+    /// Returns a function that interrupts the running statement of the session.
     #[doc(hidden)]
     fn interrupter(session: &mut Self::Session) -> Interrupter;
 

@@ -1,4 +1,4 @@
-//! [`Settings`]: what is in force, and where it comes from.
+//! [`Settings`]: the settings in effect, and their sources.
 
 use std::env;
 use std::fmt;
@@ -15,14 +15,14 @@ use crate::failure::{Failure, Result};
 /// The name of the configuration file.
 pub(crate) const FILE: &str = "switchy-schema.toml";
 
-/// A value, and where it comes from.
+/// A value, and its source.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
     pub(crate) source: Source,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     Flag(&'static str),
@@ -42,10 +42,10 @@ impl fmt::Display for Source {
     }
 }
 
-/// What is in force: flags before the environment before the file before what holds otherwise.
+/// The settings in effect. Flags override environment variables, which override the configuration file, which overrides the defaults.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// The configuration file, if there is one.
+    /// The path of the configuration file, if there is one.
     pub(crate) file: Option<PathBuf>,
     pub(crate) database: Option<Setting<Address>>,
     pub(crate) dialect: Option<Setting<Name>>,
@@ -56,7 +56,7 @@ pub(crate) struct Settings {
     pub(crate) lock_timeout: Option<Setting<Duration>>,
 }
 
-/// The configuration file.
+/// The content of the configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
@@ -78,17 +78,17 @@ enum OneOrMore {
 }
 
 impl Settings {
-    /// The settings for a process in this folder.
+    /// The settings for a process with this working directory.
     ///
     /// # Errors
-    /// The file cannot be read, or something is not what it should be.
+    /// The configuration file cannot be read, or a value is invalid.
     pub(crate) fn gather(global: &Global, folder: &Path) -> Result<Self> {
         let (path, file) = match found(folder) {
             Some(path) => (Some(path.clone()), read(&path)?),
             None => (None, File::default()),
         };
         let of_file = || Source::File(path.clone().unwrap_or_default());
-        // What stands in the file is meant from where the file is.
+        // Paths in the file are relative to the folder of the file.
         let base = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         let base = base.strip_prefix(folder).unwrap_or(base);
 
@@ -132,10 +132,10 @@ impl Settings {
         Ok(Self { file: path, database, dialect, session_sql, dir, table, environment, lock_timeout })
     }
 
-    /// The database that a command needs.
+    /// The address of the database, for a command that needs one.
     ///
     /// # Errors
-    /// None was named.
+    /// No database is named.
     pub(crate) fn address(&self) -> Result<&Address> {
         self.database.as_ref().map(|setting| &setting.value).ok_or_else(|| {
             let ways = format!("name it with --database-url, with SWITCHY_DATABASE_URL, or in {FILE}");
@@ -148,7 +148,7 @@ fn flag(name: &'static str, value: Option<&String>) -> Option<Setting<String>> {
     value.cloned().map(|value| Setting { value, source: Source::Flag(name) })
 }
 
-/// An environment variable; an empty one is as good as none.
+/// An environment variable; `None` if it is empty.
 fn variable(name: &'static str) -> Option<Setting<String>> {
     let value = env::var(name).ok().filter(|value| !value.is_empty())?;
     Some(Setting { value, source: Source::Variable(name) })
@@ -168,7 +168,7 @@ fn duration(seconds: Setting<f64>) -> Result<Setting<Duration>> {
     }
 }
 
-/// The file in this folder or above.
+/// Finds the configuration file in this folder or the nearest folder above it.
 fn found(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file())
 }
@@ -179,7 +179,7 @@ fn read(path: &Path) -> Result<File> {
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         let line = line.map_or_else(String::new, |line| format!(":{line}"));
-        // The line itself is not shown: the address of a database may have a password.
+        // The line itself is not shown, because the address of a database may contain a password.
         Failure::usage(format!("{}{line}: {}", path.display(), error.message()))
     })
 }

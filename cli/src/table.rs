@@ -5,7 +5,7 @@ use std::env;
 use anstream::ColorChoice;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 
-/// A table with these heads; columns without any content are left out.
+/// A table with these headings, without the columns that are empty in all rows.
 pub(crate) fn table(heads: &[&str], rows: Vec<Vec<Field>>) -> String {
     let is_filled = |column: &usize| rows.iter().any(|row| !row[*column].text.is_empty());
     let columns: Vec<usize> = (0..heads.len()).filter(is_filled).collect();
@@ -39,7 +39,7 @@ pub(crate) fn table(heads: &[&str], rows: Vec<Vec<Field>>) -> String {
     table.column_iter_mut().for_each(|column| {
         column.set_padding((0, 2));
     });
-    // What stands first is what a row is about, and is kept whole if there is room.
+    // The first column identifies the row, so it is not wrapped if it takes at most half of the width.
     let first = table.column_max_content_widths().first().copied().unwrap_or_default();
     if table.width().is_some_and(|width| first * 2 <= width)
         && let Some(column) = table.column_mut(0)
@@ -49,7 +49,7 @@ pub(crate) fn table(heads: &[&str], rows: Vec<Vec<Field>>) -> String {
     table.trim_fmt()
 }
 
-/// What stands in a table.
+/// A cell of a table.
 #[derive(Debug, Default)]
 pub(crate) struct Field {
     text: String,

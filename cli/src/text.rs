@@ -1,13 +1,13 @@
-//! Texts for a terminal: what is counted, when something was, what was done.
+//! Texts for a terminal.
 
 use switchy_schema::{Direction, Report};
 
-/// A text that may come out of a database, without what a terminal would obey.
+/// A text without control characters, which a terminal could interpret. The text may come from a database.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// A time as the databases write it, without its fraction.
+/// A time as the tracking table stores it, without the fraction of a second.
 pub(crate) fn time(text: &str) -> String {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
     printable(&whole.replace('T', " "))
@@ -18,7 +18,7 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// What a run did, a line for each step.
+/// The steps of a run, one on each line.
 pub(crate) fn done(report: &Report) -> String {
     let line = |step: &switchy_schema::Applied| {
         let verb = match step.direction {
@@ -31,7 +31,7 @@ pub(crate) fn done(report: &Report) -> String {
     report.applied.iter().map(line).chain(together).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a script has nothing but comments, as far as can be seen without reading SQL.
+/// Whether each line of a script is empty or a `--` comment.
 pub(crate) fn is_blank(script: &str) -> bool {
     script.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with("--"))
 }

@@ -1,14 +1,14 @@
-//! Finds the scripts of MoosicBox, which are published in a package of their own and are not copied here.
+//! Finds the scripts of MoosicBox. They are published in a package of their own and are not copied here.
 
 use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Names a folder with `config` and `library` in it, and no package is asked for.
+/// An environment variable that names a folder with `config` and `library`. If it is set, the package is not used.
 const GIVEN: &str = "MOOSICBOX_SCHEMA_SCRIPTS";
 
-/// What the folder has to have.
+/// The folders that must exist.
 const SETS: [&str; 4] = ["config/sqlite", "config/postgres", "library/sqlite", "library/postgres"];
 
 fn main() -> ExitCode {
@@ -36,7 +36,7 @@ fn locate() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where cargo keeps the package. Nothing is fetched here: a build does not use the network.
+/// The folder in which cargo stores the package. Nothing is downloaded: a build does not use the network.
 fn package() -> Result<PathBuf, Box<dyn Error>> {
     let manifest =
         Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("scripts/Cargo.toml");

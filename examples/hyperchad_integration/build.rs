@@ -1,4 +1,4 @@
-//! Tells cargo where the migrations are, so that it notices new ones.
+//! Makes cargo rebuild the program when the migrations change.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

@@ -1,14 +1,14 @@
-//! The layout of a folder: whatever the files are, a set or an error, and the same for every order of the files.
+//! The layout of a folder: any files produce a set or an error, and the order of the files does not matter.
 
 use std::collections::BTreeSet;
 
 use switchy_schema::layout::{Entry, migrations};
 use switchy_schema::{ErrorKind, Migration, MigrationRunner, Sqlite};
 
-/// Reads the bytes as files and checks what they are made into.
+/// Decodes the bytes as files and checks the resulting migrations.
 ///
 /// # Panics
-/// If that breaks a promise of the layout.
+/// If the result violates a guarantee of the layout.
 pub fn check(data: &[u8]) {
     let entries = decode(data);
     let set = match migrations::<Sqlite>("root", entries.clone()) {
@@ -20,7 +20,7 @@ pub fn check(data: &[u8]) {
                 entries.iter().map(|entry| entry.path.trim_start_matches("./")).collect();
             for other in reordered(&entries) {
                 let other = migrations::<Sqlite>("root", other).expect_err("an error, as in the first order");
-                // A folder holds no path twice.
+                // A real folder cannot contain a path twice.
                 assert!(
                     paths.len() < entries.len() || error.to_string() == other.to_string(),
                     "{error}; {other}"
@@ -59,11 +59,11 @@ pub fn check(data: &[u8]) {
         assert!(is_known, "{path} was skipped silently");
     }
 
-    // Its needs may be missing, but nothing in it may surprise what comes next.
+    // Dependencies may be missing, but the runner must not panic.
     let _ = MigrationRunner::new(set).map_err(|error| error.to_string());
 }
 
-/// Bytes as files: `== <path>` on a line of its own begins one, its content follows.
+/// Decodes bytes as files: a line `== <path>` begins a file, and its content follows.
 pub fn decode(data: &[u8]) -> Vec<Entry> {
     const MARK: &[u8] = b"\n== ";
     let mut files = vec![data.strip_prefix(&MARK[1..]).unwrap_or(data)];
@@ -90,13 +90,13 @@ fn reordered(entries: &[Entry]) -> [Vec<Entry>; 2] {
     [backwards, rotated]
 }
 
-/// Whether a file may belong to a migration: it lies in the folder of that name, or is named like it.
+/// Whether a file may belong to a migration: it is in a folder with the id as its name, or its own name is the id with an extension.
 fn is_of(path: &str, id: &str) -> bool {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     folder.rsplit('/').next() == Some(id) || name.strip_prefix(id).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// Everything that a migration is made of.
+/// All parts of a migration, as text.
 fn facts(migration: &Migration) -> String {
     format!("{:?} {:?} {:?}", migration.meta(), migration.up_sql(), migration.down_sql())
 }

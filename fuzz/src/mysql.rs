@@ -1,18 +1,18 @@
-//! The cutting of scripts for MySQL and MariaDB.
+//! The splitting of scripts for MySQL and MariaDB.
 
 use switchy_schema::Mysql;
 
 use super::scripts::{self, blanks};
 
-/// Reads the bytes as a script and checks how it is cut.
+/// Decodes the bytes as a script and checks how it is split.
 ///
 /// # Panics
-/// If that breaks a promise.
+/// If the result violates a guarantee.
 pub fn check(data: &[u8]) {
     scripts::check::<Mysql>(data, "delimiter", blank);
 }
 
-/// How many bytes of white space, comments and semicolons a text begins with.
+/// The number of bytes of white space, comments and semicolons at the start of a text.
 fn blank(text: &str) -> usize {
     let mut rest = blanks(text);
     loop {

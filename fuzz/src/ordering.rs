@@ -1,11 +1,11 @@
-//! The order of a set, compared with a slow one that is obviously right.
+//! The order of a set, compared with a slow implementation that is obviously correct.
 
 use switchy_schema::{ErrorKind, Migration, MigrationId, MigrationRunner};
 
-/// More migrations than this make the slow order too slow.
+/// The largest number of migrations that the slow implementation can handle.
 const MOST: usize = 60;
 
-/// A migration, as far as its place is concerned.
+/// The parts of a migration that determine its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     pub id: MigrationId,
@@ -21,15 +21,15 @@ impl Node {
     }
 }
 
-/// Reads the bytes as a set and compares.
+/// Decodes the bytes as a set and compares the two orders.
 ///
 /// # Panics
-/// If the crate orders it in another way, or makes an error where there is an order, or the reverse.
+/// If the crate returns another order, or if only one of the two returns an error.
 pub fn check(data: &[u8]) {
     compare(&decode(data));
 }
 
-/// Bytes as words: `a<-b,c` is a migration `a` that needs `b` and `c`, `a<?b` needs `b` if the set has it.
+/// Decodes bytes as words: `a<-b,c` is a migration `a` that depends on `b` and `c`; `a<?b` depends on `b` if the set has it.
 pub fn decode(data: &[u8]) -> Vec<Node> {
     let text = String::from_utf8_lossy(data);
     let words = text.split([' ', '\n']).filter(|word| !word.is_empty()).take(MOST);
@@ -54,10 +54,10 @@ pub fn decode(data: &[u8]) -> Vec<Node> {
         .collect()
 }
 
-/// Orders the set in both ways, and in two orders of giving it.
+/// Orders the set with both implementations, and with two orders of the input.
 ///
 /// # Panics
-/// If they differ.
+/// If the results differ.
 pub fn compare(nodes: &[Node]) {
     let expected = slow_order(nodes);
     let forwards: Vec<Migration> = nodes.iter().map(Node::migration).collect();
@@ -79,8 +79,8 @@ pub fn compare(nodes: &[Node]) {
     }
 }
 
-/// The order, found by looking through everything again and again: of what is not taken yet and has all it needs, the
-/// smallest. `None` if that leaves some out, or if the ids cannot be used.
+/// The order, found by repeated search: the next migration is the smallest of those that are left and have all their dependencies. `None` if
+/// some are left at the end, or if the ids are invalid.
 pub fn slow_order(nodes: &[Node]) -> Option<Vec<MigrationId>> {
     let is_usable = |node: &Node| {
         let id = node.id.as_str();

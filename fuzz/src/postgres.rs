@@ -1,18 +1,18 @@
-//! The cutting of scripts for PostgreSQL.
+//! The splitting of scripts for PostgreSQL.
 
 use switchy_schema::Postgres;
 
 use super::scripts::{self, blanks};
 
-/// Reads the bytes as a script and checks how it is cut.
+/// Decodes the bytes as a script and checks how it is split.
 ///
 /// # Panics
-/// If that breaks a promise.
+/// If the result violates a guarantee.
 pub fn check(data: &[u8]) {
     scripts::check::<Postgres>(data, "standard_conforming_strings", blank);
 }
 
-/// How many bytes of white space, comments and semicolons a text begins with.
+/// The number of bytes of white space, comments and semicolons at the start of a text.
 fn blank(text: &str) -> usize {
     let mut rest = blanks(text);
     loop {
@@ -28,7 +28,7 @@ fn blank(text: &str) -> usize {
     text.len() - rest.len()
 }
 
-/// How far it is to the end of a comment that can have others inside.
+/// The length of a comment, which may contain nested comments.
 fn nested(text: &str) -> Option<usize> {
     let (mut depth, mut at) = (1, 0);
     while depth > 0 {

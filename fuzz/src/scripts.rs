@@ -1,15 +1,15 @@
-//! The cutting of scripts for servers: whatever the text is, statements in their order, each the same alone, or none.
+//! The splitting of scripts for servers: any text is split into statements, in order, each of which splits alone to itself, or is refused.
 
 use switchy_schema::Backend;
 use switchy_schema::backend::TransactionFit;
 
-/// More bytes than this make it slow: each statement is looked for again and again.
+/// The largest size in bytes. Larger scripts are slow, because each statement is searched repeatedly.
 const MOST: usize = 4096;
 
-/// Where the statements of a script begin, and where it ends; `None` if it is refused.
+/// The offsets at which the statements of a script begin, and the end of the script; `None` if the script is refused.
 ///
 /// # Panics
-/// If these are no places of the script, in its order.
+/// If the offsets are not in the script, or not in ascending order.
 pub fn cuts<B: Backend>(script: &str) -> Option<Vec<usize>> {
     assert_eq!(B::offset_of(script, 0), None, "statements are counted from 1");
     let cuts: Vec<usize> = (1..).map_while(|number| B::offset_of(script, number)).collect();
@@ -22,11 +22,11 @@ pub fn cuts<B: Backend>(script: &str) -> Option<Vec<usize>> {
     Some(cuts)
 }
 
-/// Reads the bytes as a script and checks how it is cut. With the word `state` it can say how the rest of it is read, and `blank`
-/// says how many bytes a text begins with that belong to no statement.
+/// Decodes the bytes as a script and checks how it is split. A script with the word `state` may change how the rest of it is parsed. `blank`
+/// returns the number of bytes at the start of a text that belong to no statement.
 ///
 /// # Panics
-/// If that breaks a promise.
+/// If the result violates a guarantee.
 pub fn check<B: Backend>(data: &[u8], state: &str, blank: fn(&str) -> usize) {
     let script = &*String::from_utf8_lossy(&data[..data.len().min(MOST)]);
     let fit = B::transaction_fit(script);
@@ -38,7 +38,7 @@ pub fn check<B: Backend>(data: &[u8], state: &str, blank: fn(&str) -> usize) {
         return;
     };
 
-    // What stands behind a statement says nothing about it.
+    // The text after a statement does not affect the statement.
     let number = |place: usize| u32::try_from(place + 1).expect("few statements");
     for (place, &at) in cuts.iter().enumerate().take(cuts.len() - 1) {
         let before = &script[..at];
@@ -49,7 +49,7 @@ pub fn check<B: Backend>(data: &[u8], state: &str, blank: fn(&str) -> usize) {
     if script.to_lowercase().contains(state) {
         return;
     }
-    // Nor does what stands before it.
+    // Nor does the text before it.
     for (place, &at) in cuts.iter().enumerate().take(cuts.len() - 1) {
         let behind = &script[at..];
         for other in [place, place + 1, cuts.len() - 1] {
@@ -58,21 +58,21 @@ pub fn check<B: Backend>(data: &[u8], state: &str, blank: fn(&str) -> usize) {
         }
     }
     let pieces = cuts.windows(2).map(|ends| &script[ends[0]..ends[1]]);
-    // What no statement of it refuses, it does not refuse.
+    // A script is not refused if none of its statements is refused.
     let is_inside = |piece| matches!(B::transaction_fit(piece), TransactionFit::Inside);
     assert!(
         fit == TransactionFit::Inside || !pieces.clone().all(is_inside),
         "the whole is what its statements are"
     );
 
-    // Before the first nothing is passed over that could be a statement, and none ends without an end.
+    // Only blank text is skipped before the first statement, and every statement has an end.
     assert_eq!(blank(&script[..cuts[0]]), cuts[0], "passed over: {:?}", &script[..cuts[0]]);
     for piece in pieces.clone().take(cuts.len().saturating_sub(2)) {
         assert!(piece.contains(';'), "ends too soon: {piece:?}");
         assert_eq!(blank(piece), 0, "begins too soon: {piece:?}");
     }
 
-    // Behind whole statements others can stand, and these are the same.
+    // Another statement after complete statements does not change them.
     let more = format!("{script}\n;\nx");
     let mut expected = cuts[..cuts.len() - 1].to_vec();
     expected.extend([more.len() - 1, more.len()]);
@@ -84,7 +84,7 @@ pub fn check<B: Backend>(data: &[u8], state: &str, blank: fn(&str) -> usize) {
     }
 }
 
-/// A text without the white space and semicolons that it begins with.
+/// A text without white space and semicolons at its start.
 pub fn blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c', '\u{feff}', ';'])
 }

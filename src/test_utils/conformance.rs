@@ -1,8 +1,8 @@
-//! What every backend promises, as one suite: [`conformance`] runs it on a backend of your own.
+//! A test suite for backends: [`conformance`] runs it on a backend of your own.
 //!
-//! A [`Testbed`] says how to come by databases, and a few words of their language; the suite does the rest. It calls the methods of
-//! the [`Backend`] one by one, and then has the engine apply, undo and correct migrations with it. What a database cannot do, its
-//! [`Abilities`] say, and the suite looks for what must hold instead.
+//! A [`Testbed`] provides databases and a few statements in their language. The suite calls the methods of the [`Backend`] one by one, and
+//! then lets the engine apply, undo and correct migrations with it. The [`Abilities`] state what a database cannot do; the suite then checks
+//! the behaviour that is required instead.
 //!
 //! # SQLite
 //!
@@ -65,10 +65,10 @@ mod unfinished;
 
 pub use testbed::{Abilities, Testbed};
 
-/// Looks at everything that a backend must do, each on a database of its own.
+/// Checks every behaviour that a backend must have, each on a new database.
 ///
 /// # Panics
-/// If the backend does something else: the message names each behaviour that failed, with what was expected and what was found.
+/// If a check fails. The message lists each behaviour that failed, with what was expected and what was found.
 #[track_caller]
 pub fn conformance<B: Backend>(bed: &impl Testbed<B>) {
     let behaviours = behaviours();
@@ -96,18 +96,18 @@ fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     .concat()
 }
 
-/// What is said of a behaviour that failed.
+/// The message about a behaviour, if it failed.
 fn unmet<B: Backend, T: Testbed<B>>(bed: &T, (name, behaviour): Behaviour<B, T>) -> Option<String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| behaviour(&Ground::new(bed))));
     let what = match outcome {
         Ok(Ok(())) => return None,
         Ok(Err(unmet)) => unmet.to_string(),
-        Err(panic) => format!("it panicked: {}", told(&*panic)),
+        Err(panic) => format!("it panicked: {}", panic_message(&*panic)),
     };
     Some(format!("`{name}`: {what}"))
 }
 
-fn told(panic: &(dyn Any + Send)) -> &str {
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }

@@ -1,4 +1,4 @@
-//! Taking over what another tool has applied.
+//! Taking over the history of another tool.
 
 use rusqlite::Connection;
 use switchy_schema::{
@@ -13,8 +13,8 @@ mod mistaken;
 mod proofs;
 mod tools;
 
-/// What was found, in few words: `= 20240102_users 2024-01-02_users; + 3_notes`. `=` is verified, `~` matched, `?` assumed, `!` changed,
-/// `-` orphaned, `&` ambiguous; `.` is recorded already and `+` pending.
+/// The findings of an adoption in short form: `= 20240102_users 2024-01-02_users; + 3_notes`. `=` is verified, `~` matched, `?` assumed,
+/// `!` changed, `-` orphaned, `&` ambiguous; `.` is recorded already and `+` pending.
 fn shape(adoption: &Adoption) -> String {
     let mut parts = Vec::new();
     for entry in &adoption.entries {
@@ -50,7 +50,7 @@ fn database(sql: &str) -> Connection {
     conn
 }
 
-/// Everything in a database but the engine's tables: definitions and rows, as texts.
+/// Everything in a database except the engine's tables: definitions and rows, as text.
 fn content(conn: &Connection) -> Vec<String> {
     let mut all = switchy_schema::test_utils::rows(
         conn,
@@ -68,8 +68,8 @@ fn content(conn: &Connection) -> Vec<String> {
     all
 }
 
-/// Adopts, and looks at everything that must hold whoever the tool is: a plan changes nothing, what is there stays as it is, the records
-/// are ordinary, the log says whose they were, and a second time there is nothing to do.
+/// Adopts a history, and checks what must hold for every tool: a plan changes nothing, existing tables stay unchanged, the records are
+/// ordinary, the log names the tool, and a second adoption has nothing to do.
 #[track_caller]
 fn adopted(runner: &MigrationRunner, conn: &Connection, how: &Adopt) -> Adoption {
     let all = || -> Vec<String> {
@@ -116,7 +116,7 @@ fn adopted(runner: &MigrationRunner, conn: &Connection, how: &Adopt) -> Adoption
     adoption
 }
 
-/// An attempt that fails, with its sentence, and leaves everything as it was.
+/// Checks that an adoption fails and changes nothing, and returns the message.
 #[track_caller]
 fn refused(runner: &MigrationRunner, conn: &Connection, how: &Adopt) -> String {
     let all = || {

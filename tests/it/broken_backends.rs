@@ -1,4 +1,4 @@
-//! The suite of the backends is itself put to the test: it names what each of these broken ones does wrong.
+//! Tests the conformance suite itself: it must name the defect of each of these broken backends.
 
 use std::cell::Cell;
 use std::panic::catch_unwind;
@@ -15,7 +15,7 @@ use switchy_schema::{
 
 use crate::other_backends::toy::{Settings, Toy, Toys};
 
-/// What a backend can do wrong.
+/// The defects of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Defect {
     BeginsNothing,
@@ -79,10 +79,10 @@ fn has(defect: Defect) -> bool {
     DEFECT.get() == Some(defect)
 }
 
-/// The toy of the examples, with a defect.
+/// The toy backend of the examples, with a defect.
 enum Broken {}
 
-/// The script as if nothing of it were done.
+/// The script from its first statement, ignoring those that are done.
 fn whole<'s>(script: &Script<'s>) -> Script<'s> {
     let mut script = *script;
     script.from = 1;
@@ -397,7 +397,7 @@ impl Testbed<Broken> for Toys {
     }
 }
 
-/// What the suite says of a backend with a defect; nothing if it finds none.
+/// The message of the suite about a backend with a defect; empty if it finds none.
 fn told(defect: Option<Defect>) -> String {
     DEFECT.set(defect);
     let outcome = catch_unwind(|| conformance::<Broken>(&Toys));

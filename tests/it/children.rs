@@ -1,9 +1,9 @@
-//! How tests talk with processes that they start. The tests with servers do so too.
+//! Communication of tests with the processes that they start. The tests with servers use it too.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Child;
 
-/// Reads what a child says until it says this.
+/// Reads the output of a child until it contains this word.
 pub(crate) fn wait_for(child: &mut Child, word: &str) -> String {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut said = String::new();

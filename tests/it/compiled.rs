@@ -1,4 +1,4 @@
-//! Sets that a build script has read: what making a runner of one costs, and how a program notices that it was not built again.
+//! Sets that a build script read: what the creation of a runner costs, and how a program detects that it was not rebuilt.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn what_is_taken_apart_is_the_set() {
     assert_eq!(MigrationRunner::new(read).unwrap().run(&conn).unwrap().already, 20);
 }
 
-/// A file is changed in the folder of a program that was not built again, and the program starts.
+/// Changes a file in the folder of a program that is not rebuilt, and starts the program.
 fn after(change: impl Fn(&Path)) -> [Result<MigrationRunner, MigrationError>; 2] {
     static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/compiled_set/limited");
     let folder = tempfile::tempdir().unwrap();

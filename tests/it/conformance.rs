@@ -1,4 +1,4 @@
-//! The suite that every backend runs, on each of them.
+//! The conformance suite, on each backend.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -99,7 +99,7 @@ fn sqlite_in_memory() {
     conformance::<Sqlite>(&Memory);
 }
 
-/// SQLite as a database that can roll nothing back: no step runs in a transaction.
+/// SQLite as a database that cannot roll back: no step runs in a transaction.
 struct Eager;
 
 impl Testbed<Sqlite> for Eager {
@@ -111,7 +111,7 @@ impl Testbed<Sqlite> for Eager {
 
     fn connect<R>(&self, database: &TestDatabase, body: impl FnOnce(&Connection) -> R) -> R {
         let conn = database.connect();
-        // Each step is several transactions, and nobody pulls the plug.
+        // Each step is several transactions, and the tests need no durability.
         conn.pragma_update(None, "synchronous", "off").unwrap();
         body(&conn)
     }
@@ -132,7 +132,7 @@ impl Testbed<Sqlite> for Eager {
         rows(conn, TABLES)
     }
 
-    /// Without a transaction to end, SQLite would say that there is none.
+    /// Outside a transaction, `COMMIT` is an error in SQLite.
     fn commits(&self) -> Option<String> {
         Some("BEGIN; COMMIT".to_owned())
     }

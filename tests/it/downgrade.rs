@@ -1,4 +1,4 @@
-//! An older program goes back to what it knows, with scripts that the database keeps, and lets no script do anything else.
+//! An older program downgrades the database with the scripts stored in it, and refuses scripts that do anything else.
 
 use std::panic::UnwindSafe;
 use std::process::{Child, Command, Stdio};
@@ -94,13 +94,13 @@ fn an_older_program_undoes_what_it_does_not_know_and_keeps_the_rest() {
         assert_eq!(told, expected);
         assert!(history.log().iter().all(|trace| trace.applied_on.is_some() && trace.checksum.is_some()));
 
-        // And the newer program comes back.
+        // Then the newer program runs again.
         assert_eq!(runner(all()).run(&conn).unwrap().applied.len(), undone.len());
         assert_eq!(rows(&conn, "SELECT name FROM names"), ["Ada", "Grace"]);
     }
 }
 
-/// SHA-256 as `docs/format.md` says.
+/// SHA-256 as specified in `docs/format.md`.
 fn down_checksum(name: &str, options: &str, text: &str) -> String {
     let mut hash = Sha256::new();
     for part in [name, options, text] {
@@ -124,7 +124,7 @@ fn what_is_stored_is_what_the_format_says() {
     assert_eq!(rows(&conn, sql), expected);
 }
 
-/// That a downgrade is refused, and leaves every byte as it was.
+/// Checks that a downgrade is refused and changes no byte.
 #[track_caller]
 fn refused(
     database: &TestDatabase,
@@ -226,7 +226,7 @@ fn if_one_of_them_cannot_be_undone_none_is_and_all_are_named() {
         assert_eq!(applied(&conn), ["1_users", "2_email", "3_it", "4_view"], "{what}");
     }
 
-    // Several at once, of each kind.
+    // Several problems at once, of each kind.
     let database = TestDatabase::new();
     let conn = database.connect();
     let last = Migration::sql("5_none", "");
@@ -237,7 +237,7 @@ fn if_one_of_them_cannot_be_undone_none_is_and_all_are_named() {
     let told: Vec<_> = problems.iter().map(|it| (it.migration.as_str(), it.kind)).collect();
     assert_eq!(told, [("5_none", ProblemKind::Irreversible), ("3_it", untrusted), ("2_email", untrusted)]);
 
-    // Unfinished, whether the program knows it or not.
+    // An unfinished migration, which the program has or does not have.
     for dirty in ["1_users", "4_view"] {
         let database = TestDatabase::new();
         let conn = database.connect();
@@ -249,8 +249,7 @@ fn if_one_of_them_cannot_be_undone_none_is_and_all_are_named() {
     }
 }
 
-/// What an attacker finds and makes: a table of the application, one with a child that cascades, a search index, and a log of
-/// rollbacks.
+/// The tables that an attacker can target: a table of the application, one with a cascading child, a search index, and a log of rollbacks.
 const VICTIM: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);
     INSERT INTO notes VALUES (1, 'a'), (2, 'b');
     CREATE TABLE parts (note INTEGER REFERENCES notes (id) ON DELETE CASCADE, x);
@@ -259,7 +258,7 @@ const VICTIM: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);
     INSERT INTO docs VALUES ('d');
     CREATE TABLE secret (x)";
 
-/// A database of the application, into which somebody wrote a migration with a script that fits its checksum.
+/// A database of the application to which an attacker added a migration with a script that matches its checksum.
 fn crafted(hidden: &str, options: &str, script: &str) -> TestDatabase {
     let database = TestDatabase::new();
     let conn = database.connect();
@@ -307,11 +306,11 @@ fn pragmas(conn: &Connection) -> Vec<String> {
     PRAGMAS.iter().map(|name| format!("{name} {:?}", rows(conn, &format!("PRAGMA {name}")))).collect()
 }
 
-/// Has the application's own authorizer refuse to read one of its tables.
+/// Sets an authorizer of the application that denies reads of one table.
 #[allow(
     clippy::let_unit_value,
     clippy::let_underscore_untyped,
-    reason = "it returns nothing in older versions"
+    reason = "the function returns `()` in older versions"
 )]
 fn authorize(conn: &mut Connection) {
     let _ = conn.authorizer(Some(|context: AuthContext<'_>| match context.action {
@@ -343,7 +342,7 @@ fn assert_as_it_was(conn: &Connection, before: &[String], context: &str) {
     conn.execute_batch("BEGIN IMMEDIATE; INSERT INTO notes (text) VALUES ('z'); ROLLBACK").unwrap();
 }
 
-/// Whether it is refused, and by which words.
+/// Checks that each script is refused, and compares part of the message.
 #[track_caller]
 fn check_hostile(hidden: &str, options: &str, script: &str, expected: &str) {
     let database = crafted(hidden, options, script);
@@ -360,7 +359,7 @@ fn check_hostile(hidden: &str, options: &str, script: &str, expected: &str) {
     let context = format!("{hidden}\n{script}");
     let older = runner([app()]).lock_timeout(Duration::ZERO);
     let problems = refused(&database, &conn, &older, &context);
-    // Nor does a plan get around it.
+    // A plan does not bypass the check.
     let (files_before, plan) = (files(&database), older.plan(&conn, Target::Known).unwrap());
     assert_eq!(plan.problems(), problems, "{context}");
     assert_eq!(older.apply(&conn, plan).unwrap_err().problems(), problems, "{context}");
@@ -463,7 +462,7 @@ fn a_script_that_touches_the_records_is_refused() {
 
 #[test]
 fn a_script_that_takes_the_name_of_a_tracking_table_is_refused() {
-    // With a log there, SQLite itself refuses the name.
+    // If the log exists, SQLite itself refuses the name.
     check_hostile(
         "",
         "",
@@ -528,7 +527,7 @@ fn a_script_that_ends_its_transaction_or_leaves_something_behind_on_the_connecti
     }
 }
 
-/// Once not so: SQLite's authorizer is told of a trigger of `main`, though the trigger goes to `temp`. It stays on the connection.
+/// Regression: SQLite reports a trigger of `main` to the authorizer, but the trigger is created in `temp` and stays on the connection.
 #[test]
 fn a_temporary_trigger_by_its_qualified_name_is_refused() {
     let script =
@@ -536,20 +535,20 @@ fn a_temporary_trigger_by_its_qualified_name_is_refused() {
     let database = crafted("", "", script);
     let conn = database.connect();
     let outcome = runner([app()]).downgrade(&conn).map(drop);
-    // What the application does next.
+    // The next write of the application.
     conn.execute_batch("INSERT INTO notes (text) VALUES ('new')").unwrap();
     assert_eq!(applied(&conn).first().map(String::as_str), Some("1_app"));
     assert_eq!(outcome.unwrap_err().problems()[0].kind, ProblemKind::Untrusted);
     check_hostile("", "", script, "trigger");
 }
 
-/// Once not so: a temporary table that is left behind hides the one of the application until the connection is closed.
+/// Regression: a temporary table that a script leaves hides the table of the application until the connection is closed.
 #[test]
 fn a_temporary_table_that_hides_one_of_the_application_is_refused() {
     check_hostile("", "", "CREATE TEMP TABLE notes (id, text)", "notes");
 }
 
-/// Once not so: what the allowed pragmas set stays on the connection of the application.
+/// Regression: the settings of allowed pragmas stay on the connection of the application.
 #[test]
 fn a_pragma_that_a_stored_script_may_use_leaves_the_connection_as_it_was() {
     for pragma in ["foreign_keys = OFF", "recursive_triggers = ON", "legacy_alter_table = ON"] {
@@ -557,14 +556,14 @@ fn a_pragma_that_a_stored_script_may_use_leaves_the_connection_as_it_was() {
             let database = crafted("", options, &format!("PRAGMA {pragma}"));
             let conn = lived_in(&database);
             let before = pragmas(&conn);
-            // It is refused, or put back.
+            // The script is refused, or the setting is restored.
             let _ = runner([app()]).downgrade(&conn);
             assert_as_it_was(&conn, &before, &format!("{pragma}, {options}"));
         }
     }
 }
 
-/// Once not so: with `IF EXISTS` a drop passes on the copy, which lacks what other databases of the connection have.
+/// Regression: a drop with `IF EXISTS` passes on the copy, which does not have the tables of other databases of the connection.
 #[test]
 fn a_stored_script_reaches_no_other_database_of_the_connection() {
     let scripts =
@@ -580,7 +579,7 @@ fn a_stored_script_reaches_no_other_database_of_the_connection() {
     assert_eq!(scripts.iter().filter(reaches).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
-/// Once not so: the same for what could not be copied, here the log.
+/// Regression: the same for a table that could not be copied, here the log.
 #[test]
 fn a_log_that_cannot_be_copied_is_not_dropped() {
     let hidden = "DROP TABLE __switchy_migrations_log;
@@ -603,7 +602,7 @@ fn a_script_that_does_not_end_is_refused() {
     check_hostile("", "", endless, "it does not end");
 }
 
-/// The script itself is innocent; what it fires lies in the schema.
+/// The script itself is harmless, but it fires a trigger in the schema.
 #[test]
 fn a_trap_that_waits_in_the_schema_is_refused() {
     let writes = "it writes to the tracking table `__switchy_migrations`";
@@ -644,10 +643,10 @@ fn a_trap_that_waits_in_the_schema_is_refused() {
     }
 }
 
-/// Once not so: on the copy foreign keys are never enforced, so what a cascade fires there is not seen.
+/// Regression: foreign keys are not enforced on the copy, so the effects of a cascade are not detected there.
 #[test]
 fn a_trap_behind_a_foreign_key_action_is_refused() {
-    // In a transaction the guards of the step find the first of these, and undo it; outside one they find it too late.
+    // In a transaction, the checks of the step detect the first case and roll it back. Outside a transaction they detect it too late.
     let table = [
         ("__switchy_migrations", "guarded foreign_keys=on cascade"),
         ("__switchy_migrations", "foreign_keys=on cascade"),
@@ -667,7 +666,7 @@ fn a_trap_behind_a_foreign_key_action_is_refused() {
     assert_eq!(table.iter().filter(forgets).collect::<Vec<_>>(), Vec::<&(&str, &str)>::new());
 }
 
-/// A schema that no statement makes.
+/// A schema that no statement can create.
 #[test]
 fn a_crafted_schema_is_refused() {
     let forged = |sql: &str| {
@@ -696,7 +695,7 @@ fn a_crafted_schema_is_refused() {
     );
 }
 
-/// Once not so: two tables with one root page: on the copy each has its own.
+/// Regression: two tables share one root page, but on the copy each has its own.
 #[test]
 fn a_table_that_shares_the_pages_of_the_records_is_refused() {
     let shared = "CREATE TABLE bait (name TEXT, event TEXT); PRAGMA writable_schema = ON;
@@ -724,7 +723,7 @@ fn what_ships_with_real_programs_can_be_undone() {
         )
     };
     let it = |up, down| Migration::reversible("2_it", up, down);
-    // What it is, the migration, the notes and the parts afterwards.
+    // (description, migration, the notes and the parts afterwards)
     let table = [
         (
             "a rebuild",
@@ -796,7 +795,7 @@ fn what_ships_with_real_programs_can_be_undone() {
     }
 }
 
-/// What a stored script may not do to rows is the same as for any other.
+/// A stored script may do no more to rows than any other script.
 #[test]
 fn a_stored_script_runs_under_the_guards_of_any_migration() {
     let script = "DELETE FROM notes WHERE id = 1";
@@ -885,10 +884,10 @@ fn the_job_of_a_process_that_is_killed_while_it_downgrades() {
     let moment = std::env::var(MOMENT).unwrap();
     let at = |which: &str| dying_at(&moment, which);
     let (tick, commit, started, finished) = (at("tick"), at("commit"), at("started"), at("finished"));
-    #[allow(unused_mut, reason = "hooks need it from rusqlite 0.41 on")]
+    #[allow(unused_mut, reason = "hooks need `mut` from rusqlite 0.41 on")]
     let mut conn = Connection::open(path).unwrap();
     with_tick(&conn, tick).unwrap();
-    #[allow(clippy::let_unit_value, reason = "it returns nothing in older versions of the driver")]
+    #[allow(clippy::let_unit_value, reason = "the function returns `()` in older versions of the driver")]
     let _ = conn.commit_hook(Some(move || {
         commit();
         false
@@ -918,7 +917,7 @@ fn start(database: &TestDatabase, moment: &str) -> Child {
 
 #[test]
 fn a_process_killed_while_it_downgrades_leaves_each_migration_whole_or_undone() {
-    // The moment, and how many migrations were undone by then.
+    // (the moment, how many migrations are undone by then)
     let moments = [
         ("started 1", 0),
         ("tick 1", 0),

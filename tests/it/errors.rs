@@ -1,4 +1,4 @@
-//! What errors say. Their texts are for people, and every one stands here.
+//! The texts of errors. They are for people, and all of them are listed here.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ fn step(up: &str) -> MigrationError {
     file(&memory(), up, "")
 }
 
-/// The error of a run whose first set was applied, and to whose database that was done.
+/// The error of a run after a first set was applied and SQL was run on the database.
 fn then<const N: usize>(
     first: [(&'static str, &'static str); N],
     sql: &str,
@@ -238,7 +238,7 @@ fn irreversible(it: Migration) -> MigrationError {
     MigrationRunner::new([it]).unwrap().run_to(&conn, Target::Empty).unwrap_err()
 }
 
-/// What keeps a history from being adopted.
+/// The error of an adoption that is refused.
 #[cfg(feature = "adopt")]
 fn adoption(sql: &str) -> MigrationError {
     let conn = Connection::open_in_memory().unwrap();
@@ -250,7 +250,7 @@ fn adoption(sql: &str) -> MigrationError {
         .unwrap_err()
 }
 
-/// Every kind of error in every variant, with its kind and its text.
+/// All errors, with their kinds and texts.
 #[rustfmt::skip]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
@@ -465,7 +465,7 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
     all
 }
 
-/// The text with what differs from run to run replaced: temporary folders, lines of tests, hashes, dates, processes.
+/// Replaces the parts of a text that differ from run to run: temporary folders, lines of tests, hashes, dates, processes.
 fn normal(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -518,7 +518,7 @@ fn every_error_is_one_sentence_without_an_end() {
     }
 }
 
-/// Whoever prints an error with its sources must not read everything twice.
+/// An error that is printed with its sources must not repeat itself.
 #[test]
 fn no_source_repeats_what_the_error_says() {
     for (error, ..) in all_errors() {
@@ -598,7 +598,7 @@ fn a_caret_stands_under_the_place() {
     for (script, place, shown) in table {
         let error = step(script);
         let (sentence, picture) = (format!("{error}"), format!("{error:#}"));
-        // Only SQLite's own place inside a statement is finer than its start, and only with the bundled one.
+        // A location inside a statement exists only with the bundled SQLite; otherwise it is the start of the statement.
         let line = picture.strip_prefix(&format!("{sentence}\n")).unwrap_or_else(|| panic!("{picture}"));
         let (arrow, rest) = line.split_once('\n').unwrap();
         assert_eq!(normal(arrow).trim_start(), format!("--> FOLDER/1_it/up.sql:{place}"), "{script:?}");
@@ -641,7 +641,7 @@ fn a_database_that_is_ahead_can_be_told_from_every_other_refusal() {
     }
     let both = then([("1_a", "SELECT 1"), ("2_newer", "")], "", &set([("1_a", "SELECT 2")]));
     assert!(both.is_database_ahead(), "also among others: {both}");
-    // Going back over what this program knows is not stopped by what it does not know.
+    // A rollback of migrations that the program has is not stopped by those that it does not have.
     let conn = memory();
     set([("1_a", ""), ("2_newer", "")]).run(&conn).unwrap();
     let back = set([("1_a", "")]).run_to(&conn, Target::Back(1)).unwrap_err();

@@ -1,4 +1,4 @@
-//! A migration and its record happen together or not at all, and the connection comes back as it was.
+//! A migration and its record are committed together or not at all, and the settings of the connection are restored.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use switchy_schema::{
     MigrationId, MigrationRunner, ProblemKind, Recovery, Signature, Target, TransactionMode,
 };
 
-/// A runner for scripts that cannot be undone.
+/// A runner for scripts without down scripts.
 pub(crate) fn set<const N: usize>(scripts: [(&'static str, &'static str); N]) -> MigrationRunner {
     MigrationRunner::new(scripts.map(|(id, up)| Migration::sql(id, up))).unwrap()
 }
@@ -28,14 +28,14 @@ pub(crate) fn memory() -> Connection {
     Connection::open_in_memory().unwrap()
 }
 
-/// The ids in the history, dirty ones marked.
+/// The ids in the history, with a mark on dirty ones.
 pub(crate) fn applied(conn: &Connection) -> Vec<String> {
     let history = set([]).history(conn).unwrap();
     let text = |dirty: &Option<Dirty>| if dirty.is_some() { " (dirty)" } else { "" };
     history.records().iter().map(|record| format!("{}{}", record.id, text(&record.dirty))).collect()
 }
 
-/// That nothing is left of a step: no table, no record, no transaction, and the connection works.
+/// Checks that a step left nothing: no table, no record, no open transaction, and that the connection works.
 #[track_caller]
 fn assert_untouched(conn: &Connection, context: &str) {
     assert!(conn.is_autocommit(), "{context}");
@@ -152,7 +152,7 @@ fn savepoints_in_a_script_are_its_own_business() {
 
 #[test]
 fn code_that_ends_the_transaction_is_caught() {
-    // What it committed itself is out of anybody's reach; it must not get a record.
+    // What the migration committed itself cannot be rolled back, but it must not get a record.
     let table = [
         ("COMMIT", 1),
         ("COMMIT; BEGIN", 1),
@@ -175,7 +175,7 @@ fn code_that_ends_the_transaction_is_caught() {
     }
 }
 
-/// "Nothing of it was kept" was said of code that had committed its work: whoever believed it ran the code again.
+/// The error said "nothing of it was kept" about code that had committed its work, so users ran the code again.
 #[test]
 fn nobody_is_told_that_committed_work_was_not_kept() {
     let conn = memory();
@@ -202,7 +202,7 @@ fn code_that_panics_leaves_nothing_behind() {
             catch_unwind(AssertUnwindSafe(|| runner.run(&conn))).unwrap_err();
             assert_untouched(&conn, script);
             assert_eq!(rows(&conn, "PRAGMA foreign_keys"), [foreign_keys]);
-            // The lock is free, and so is the database.
+            // Neither the lock nor the database is locked.
             let other = database.connect();
             let next = set([("1_it", "CREATE TABLE a (b)")]).lock_timeout(Duration::ZERO);
             assert_eq!(next.run(&other).unwrap().applied.len(), 1);
@@ -210,8 +210,8 @@ fn code_that_panics_leaves_nothing_behind() {
     }
 }
 
-/// A transaction that code begins by itself outside ours was left open when it panicked. The pragma that puts the
-/// caller's foreign keys back does nothing inside a transaction, so enforcement stayed off for the rest of the program.
+/// A transaction that code began outside that of the engine was left open when the code panicked. The pragma that restores the caller's
+/// foreign key setting has no effect inside a transaction, so enforcement stayed off for the rest of the program.
 #[test]
 fn code_outside_a_transaction_that_panics_leaves_the_connection_as_it_was() {
     for script in ["CREATE TABLE a (b)", "BEGIN; CREATE TABLE a (b)"] {
@@ -243,7 +243,7 @@ fn triggers_keep_their_semicolons() {
     assert_eq!(rows(&conn, "SELECT text FROM log"), ["end; one", "end; more"]);
 }
 
-/// Asked for a WAL inside a transaction that has written, SQLite says nothing and stays as it is.
+/// If a transaction has written, SQLite silently ignores a change to WAL mode inside it.
 #[test]
 fn a_journal_mode_that_sqlite_would_ignore_is_refused() {
     let plain = TestDatabase::new();
@@ -276,7 +276,7 @@ fn a_journal_mode_that_sqlite_would_ignore_is_refused() {
         assert_eq!(rows(&conn, "PRAGMA journal_mode"), [mode]);
         assert_eq!(applied(&conn), ["1_it"]);
     }
-    // Asking what it is, or for what it is, changes nothing.
+    // Neither a query of the mode nor setting the same mode changes anything.
     set([("1_it", "PRAGMA journal_mode; PRAGMA journal_mode = DELETE;")]).run(&plain.connect()).unwrap();
 }
 
@@ -346,7 +346,7 @@ fn a_non_transactional_step_is_dirty_while_it_runs() {
     assert_eq!(rows(&conn, "SELECT sum(dirty), count(failure) FROM __switchy_migrations"), ["0|0"]);
 }
 
-/// The two ways out that the remedy of a dirty migration names: having it run again, and counting it as done.
+/// The two recoveries that the remedy of a dirty migration names: to run it again, and to mark it as done.
 pub(crate) const WAYS_OUT: [fn(MigrationId) -> Recovery; 2] = [Recovery::Retry, Recovery::MarkDone];
 
 #[test]
@@ -408,7 +408,7 @@ fn a_non_transactional_step_that_failed_before_it_did_anything_is_not_dirty() {
     }
 }
 
-/// By itself `OR FAIL` keeps the rows before the one that failed. With its note it is a transaction, which keeps nothing.
+/// Alone, `OR FAIL` keeps the rows before the one that failed. Together with its progress record it is a transaction, which keeps nothing.
 #[test]
 fn a_non_transactional_step_whose_first_statement_failed_halfway_is_not_dirty() {
     let conn = memory();
@@ -479,7 +479,7 @@ fn a_step_that_writes_the_tracking_table_is_undone() {
         for way in ["script", "trigger", "code", "before hook", "after hook", "batch"] {
             let context = format!("{statement} by {way}");
             if way == "trigger" && (statement.starts_with("DROP") || statement.starts_with("ALTER")) {
-                continue; // Not in a trigger.
+                continue; // This is not allowed in a trigger.
             }
             let conn = memory();
             set([("1_before", "CREATE TABLE x (y)")]).run(&conn).unwrap();
@@ -827,7 +827,7 @@ fn a_plan_for_another_state_or_another_set_is_refused() {
     let plan = runner.plan(&fresh, Target::Latest).unwrap();
     refused(&fresh, &set([("1_a", "CREATE TABLE a (b)")]), plan.clone(), "a set without one of them");
     refused(&fresh, &set([("1_a", "CREATE TABLE a (x)"), scripts[1]]), plan.clone(), "another script");
-    // A plan says what is to be done, not where it was made.
+    // A plan contains the steps, but not the connection on which it was made.
     assert_eq!(set(scripts).apply(&fresh, plan).unwrap().applied.len(), 2);
 }
 
@@ -897,7 +897,7 @@ fn every_text_that_sqlite_runs_is_a_script() {
     }
 }
 
-/// SQLite would take `NULL` for a parameter that nobody gives a value.
+/// SQLite uses `NULL` for a parameter without a value.
 #[test]
 fn a_parameter_in_a_script_is_an_error() {
     for parameter in ["?", "?9", ":name", "@name", "$name"] {
@@ -929,7 +929,7 @@ fn a_script_without_a_statement_is_recorded() {
     }
 }
 
-/// Whoever stops a statement at its first row, as `execute` does, loses what the statement would do at later ones.
+/// If a statement is stopped at its first row, as by `execute`, its effects at later rows are lost.
 #[test]
 fn a_statement_with_rows_runs_to_its_last_row() {
     let conn = memory();
@@ -970,7 +970,7 @@ fn what_stands_in_quotes_keeps_its_line_ends() {
     let conn = memory();
     set([("1_it", "CREATE TABLE a (b);\r\nINSERT INTO a VALUES ('x\r\ny');\r\n")]).run(&conn).unwrap();
     assert_eq!(rows(&conn, "SELECT hex(b) FROM a"), ["780D0A79"]);
-    // A checkout with other line ends is the same script.
+    // A script with other line endings is the same script.
     let unix = set([("1_it", "CREATE TABLE a (b);\nINSERT INTO a VALUES ('x\ny');\n")]);
     assert!(unix.run(&conn).unwrap().is_up_to_date());
 }
@@ -1030,7 +1030,7 @@ fn any_printable_text_is_an_id() {
     }
 }
 
-/// An interrupt inside a writing statement makes SQLite roll back the whole transaction by itself.
+/// On an interrupt inside a writing statement, SQLite itself rolls back the whole transaction.
 #[test]
 fn an_interrupted_script_leaves_nothing() {
     for statement in ["INSERT INTO a SELECT stop(b) FROM a", "SELECT stop(b) FROM a"] {
@@ -1103,7 +1103,7 @@ fn a_non_transactional_step_back_is_dirty_until_it_is_done() {
     assert_eq!(runner.history(&conn).unwrap().records()[0].dirty.clone().unwrap().statement, Some(3));
     assert_eq!(runner.run_to(&conn, Target::Empty).unwrap_err().problems()[0].kind, ProblemKind::Dirty);
 
-    // Failing in its first statement, it is as applied as before.
+    // If the first statement fails, the migration stays applied.
     let it = Migration::reversible("1_it", "CREATE TABLE a (b)", "DROP TABLE missing").outside_transaction();
     let runner = MigrationRunner::new([it]).unwrap();
     let conn = memory();
@@ -1188,7 +1188,7 @@ fn code_that_fails_gives_its_own_error_back() {
     assert_untouched(&conn, "code");
 }
 
-/// Nothing that is begun is broken off, and nothing else begins.
+/// The running step is completed, and no other begins.
 #[test]
 fn a_run_that_is_stopped_ends_between_two_steps() {
     let non_transactional = Migration::sql("2_b", "CREATE TABLE b (x)").outside_transaction();

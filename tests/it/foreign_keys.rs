@@ -1,4 +1,4 @@
-//! No row is lost to a foreign key action that nobody asked for, and none is left pointing nowhere.
+//! No row is lost to an unintended foreign key action, and no row is left with a dangling reference.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +8,7 @@ use switchy_schema::{ErrorKind, ForeignKeys, Migration, MigrationRunner, Target,
 
 use crate::execution::{applied, memory};
 
-/// Notebooks with notes, notes with tags: three levels that a delete at the top would take along.
+/// Notebooks with notes, notes with tags: a delete at the top cascades through three levels.
 const LIBRARY: &str = "
     CREATE TABLE notebooks (id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE notes (id INTEGER PRIMARY KEY, notebook INTEGER REFERENCES notebooks (id) ON DELETE CASCADE);
@@ -19,7 +19,7 @@ const LIBRARY: &str = "
     INSERT INTO tags VALUES (1, 'x'), (3, 'y');
     INSERT INTO covers VALUES (1), (2)";
 
-/// The documented way to change what `ALTER TABLE` cannot.
+/// The documented procedure for changes that `ALTER TABLE` cannot make.
 const REBUILD: &str = "
     CREATE TABLE notebooks_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT '');
     INSERT INTO notebooks_new SELECT id, name FROM notebooks;
@@ -40,7 +40,7 @@ const COUNTS: &str = "SELECT (SELECT count(*) FROM notebooks), (SELECT count(*) 
     (SELECT count(*) FROM tags), (SELECT count(notebook) FROM covers)";
 const ALL: [&str; 1] = ["2|3|2|2"];
 
-/// A connection with the library in it, under enforcement or not.
+/// A connection with the library, with or without enforcement.
 fn library(enforced: bool) -> Connection {
     let conn = memory();
     conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
@@ -63,9 +63,9 @@ fn enforced(script: &'static str) -> Migration {
     Migration::sql("1_it", script).foreign_keys(ForeignKeys::Enforced)
 }
 
-/// The worst bug of the field. A rebuild inside a transaction, with `PRAGMA foreign_keys = OFF` in front, which is a
-/// no-op there: the drop deletes the parent's rows, the cascade takes the children, and the check finds nothing wrong.
-/// rusqlite's bundled SQLite enforces foreign keys by default, so nobody has to ask for it.
+/// A well-known trap: a rebuild inside a transaction, after `PRAGMA foreign_keys = OFF`, which is a no-op there. The drop deletes the
+/// parent's rows, the cascade deletes the children, and the check finds nothing wrong. rusqlite's bundled SQLite enforces foreign keys by
+/// default.
 #[test]
 fn a_table_rebuild_keeps_the_rows_that_plain_sqlite_loses() {
     for script in [REBUILD, REBUILD_WITH_PRAGMAS] {
@@ -246,7 +246,7 @@ fn the_tripwire_stops_actions_that_change_other_tables() {
             assert!(is_enforced(&conn) && conn.is_autocommit(), "{script}");
             let _ = conn.execute_batch("DELETE FROM __switchy_migrations; DROP TABLE IF EXISTS fine");
         }
-        // Whoever declares it gets it.
+        // A migration that declares the cascade gets it.
         let it =
             Migration::from_scripts("1_it", script, None).foreign_keys(ForeignKeys::Enforced).allow_cascade();
         MigrationRunner::new([it]).unwrap().run(&conn).unwrap();
@@ -377,7 +377,7 @@ fn the_callers_setting_is_back_however_a_step_ends() {
     }
 }
 
-/// A key to columns that are not unique is a legal schema, which SQLite answers with an error at every check.
+/// A foreign key to columns that are not unique is a valid schema, but every check of it is an error in SQLite.
 #[test]
 fn a_key_that_cannot_be_checked_is_no_hindrance() {
     let conn = memory();

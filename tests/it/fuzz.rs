@@ -1,4 +1,4 @@
-//! The fuzz targets as plain tests: on their seeds, on what fuzzing has collected, and on a few thousand inputs more.
+//! The fuzz targets as plain tests: on their seeds, on the collected corpus, and on a few thousand generated inputs.
 
 use inputs::{Numbers, named, replay};
 
@@ -29,7 +29,7 @@ fn random_sets_are_ordered_as_the_slow_way_orders_them() {
     for number in 0..4000 {
         let mut input = Vec::new();
         for _ in 0..numbers.below(9) {
-            // Mostly the plain ids, so that most needs are there and many sets are sets.
+            // Mostly the plain ids, so that most dependencies exist and many sets are valid.
             let id = |numbers: &mut Numbers| ids[numbers.below(if number % 8 == 0 { ids.len() } else { 12 })];
             input.extend(id(&mut numbers).bytes());
             for _ in 0..numbers.below(3) {

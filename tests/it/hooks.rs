@@ -1,4 +1,4 @@
-//! Code of the application that takes part, and observers that only look.
+//! Hooks, which are code of the application inside a run, and observers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use switchy_schema::{
 
 use crate::execution::{applied, memory, set};
 
-/// What was called, in order.
+/// The calls, in order.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -25,7 +25,7 @@ impl Log {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    /// Hooks and an observer that write everything down. Hooks see how many tables there are.
+    /// Adds hooks and an observer that note every call. Hooks also note the number of tables.
     fn on(&self, runner: MigrationRunner) -> MigrationRunner {
         let [before, after, second, failed, seen] = [(); 5].map(|()| self.clone());
         let tables = |conn: &Connection| {
@@ -241,7 +241,7 @@ fn a_second_hook_is_not_called_after_a_veto_of_the_first() {
     assert_eq!(log.take(), ["first"]);
 }
 
-/// A hook that ends the transaction would leave the script without its record, or the other way round.
+/// A hook that ends the transaction would leave the script without its record, or the record without its script.
 #[test]
 fn a_hook_that_ends_the_transaction_is_caught() {
     for when in ["before", "after"] {

@@ -1,4 +1,4 @@
-//! The house keeps its floors: arrows point down only, and no two files use each other.
+//! The floors of the source code: a module uses only its own floor and those below, and no two files use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -40,10 +40,10 @@ const FLOORS: [&[&str]; 7] = [
     &["build", "runner", "test_utils"],
 ];
 
-/// The databases that the crate has an adapter for, as code spells them.
+/// The databases that the crate has an adapter for, as spelled in code.
 const DATABASES: [&str; 3] = ["sqlite", "postgres", "mysql"];
 
-/// Where reasoning happens nothing acts: no database, no file, no clock.
+/// The floor of pure logic: it uses no database, no file and no clock.
 const PURE_FLOOR: usize = 4;
 const ACTING: [&str; 5] = ["crate::backend", "std::fs", "std::time", "std::env", "rusqlite::"];
 
@@ -67,13 +67,13 @@ fn sources() -> Vec<PathBuf> {
     files
 }
 
-/// Its path from `src`, with `/` between the parts.
+/// The path of a file relative to `src`, with `/` between the parts.
 fn name(path: &Path) -> String {
     let parts = path.strip_prefix(src()).unwrap().iter().map(|part| part.to_str().unwrap());
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// `src/plan/up.rs` belongs to `plan`.
+/// The module of a file: that of `src/plan/up.rs` is `plan`.
 fn module(path: &Path) -> String {
     name(path).split('/').next().unwrap().trim_end_matches(".rs").to_owned()
 }
@@ -85,7 +85,7 @@ fn code(path: &Path) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Everything a file says behind `crate::`, as the modules it names.
+/// The modules that code names after `crate::`.
 fn used(code: &str) -> Vec<String> {
     let names =
         |rest: &str| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
@@ -103,7 +103,7 @@ fn arrows_point_down_only() {
         let module = module(path);
         let floor = floor_of.get(&*module).unwrap_or_else(|| panic!("{module} has no floor"));
         for name in used(&code(path)) {
-            // A name with a capital is a re-export, which only documentation may use.
+            // A capitalized name is a re-export, which only documentation may use.
             if let Some(used) = floor_of.get(&*name) {
                 looked_at += 1;
                 assert!(
@@ -131,7 +131,7 @@ fn reasoning_touches_nothing() {
 #[test]
 fn no_files_use_each_other() {
     let imports = Imports::of(&|path| fs::read_to_string(src().join(path)).unwrap());
-    // That it sees a path, a re-export, a child that is called, and that a table of contents uses nothing.
+    // The analysis must find a path, a re-export and a call of a child; a module that only declares others uses nothing.
     assert!(imports.uses("plan.rs", "plan/check.rs"));
     assert!(imports.uses("plan/check.rs", "plan/setting.rs"));
     assert!(imports.uses("runner.rs", "discovery/source.rs"));
@@ -149,7 +149,7 @@ fn no_source_file_has_outgrown_its_noun() {
     }
 }
 
-/// Only the adapters, what cuts their scripts, and the root know which databases there are.
+/// Only the adapters, the splitting of their scripts, and the crate root may depend on which databases are enabled.
 #[test]
 fn no_other_file_asks_which_servers_there_are() {
     let may_ask = |name: &str| {
@@ -169,7 +169,7 @@ fn no_other_file_asks_which_servers_there_are() {
     assert_none("files that ask for the feature `postgres` or `mysql`", &asking);
 }
 
-/// What the adapters share is true of any database.
+/// The code that the adapters share must not depend on a database.
 #[test]
 fn the_shared_code_of_the_port_names_no_database() {
     let mut naming = BTreeSet::new();
@@ -199,7 +199,7 @@ fn the_shared_code_of_the_port_names_no_database() {
     assert_none("files that name a database", &naming);
 }
 
-/// Without `mod x;`, `use x::X;` and what stands before them in brackets.
+/// Removes `mod x;`, `use x::X;` and their attributes.
 fn without_contents(words: &[String]) -> Vec<String> {
     let mut kept = Vec::new();
     let items = words.split_inclusive(|word| [";", "{", "}"].contains(&word.as_str()));
@@ -229,7 +229,7 @@ fn assert_none(what: &str, found: &BTreeSet<String>) {
     assert!(found.is_empty(), "there are {what}:\n  {listed}");
 }
 
-/// They pass over errors behind the first row, and behind the first answer.
+/// These functions ignore errors after the first row and after the first result set.
 #[test]
 fn answers_of_mysql_are_read_to_their_end() {
     for path in sources().iter().filter(|path| path.to_string_lossy().contains("mysql")) {
@@ -240,7 +240,7 @@ fn answers_of_mysql_are_read_to_their_end() {
     }
 }
 
-/// Who reads a finding or an error may sit at a command line, where nobody calls a function. What to call says a `Remedy`.
+/// The reader of a finding or an error may use the command line, and cannot call a function there. Only a `Remedy` names functions.
 #[test]
 fn what_to_call_is_said_by_a_remedy_only() {
     for path in sources().iter().filter(|path| !path.ends_with("remedy.rs") && module(path) != "test_utils") {

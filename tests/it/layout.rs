@@ -1,4 +1,4 @@
-//! The folder: what is a migration in it, what is none, and what is wrong with it.
+//! The layout of a folder: which files are migrations, which are not, and which are errors.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,20 +11,19 @@ use switchy_schema::{
     ForeignKeys, Meta, Migration, MigrationId, MigrationRunner, MigrationSource, Result, Sqlite, Unread,
 };
 
-/// Reads files and compares what they are.
+/// Reads files and compares the resulting migrations.
 ///
-/// Files are written `path=content | path=content`; `÷` in a content is a byte that UTF-8 does not have. They lie in the
-/// folder `m`.
+/// Files are written as `path=content | path=content`; `÷` in a content is a byte that is invalid in UTF-8. The files are in the folder `m`.
 ///
-/// Expected are the migrations as `id: up`, then ` / down` and what else there is:
+/// The expected migrations are written as `id: up`, then ` / down` and other properties:
 ///
 /// ```text
-/// "does it"  description             @postgres  only for that database   fk:Enforced  foreign keys
-/// <-b,c      needs b and c           %prod      only there               cascade      allowed
-/// <?b        needs b if present      ~          outside a transaction    ?file        is not read
+/// "does it"  description              @postgres  only for that database     fk:Enforced  foreign keys
+/// <-b,c      depends on b and c       %prod      only for that environment  cascade      allowed
+/// <?b        depends on b if present  ~          outside a transaction      ?file        is not read
 /// ```
 ///
-/// or, of what is reported and does not run, `id not read (why, place)`; or the sentence of the error.
+/// A migration that is reported but not read is `id not read (why, place)`. An error is its message.
 #[track_caller]
 fn check(files: &str, expected: &str) {
     let entries = entries(files);
@@ -142,7 +141,7 @@ fn real_names_load_however_they_are_written() {
     }
 }
 
-/// Prisma's folders were one migration of the name `migration` in several places.
+/// The folders of Prisma were treated as one migration named `migration` that is defined several times.
 #[test]
 fn a_folder_may_have_its_script_by_the_name_of_another_tool() {
     check(
@@ -223,7 +222,7 @@ fn a_script_for_one_kind_of_database_wins_over_the_common_one() {
     check("1_a/up.MariaDB.sql=A | 1_a/up.sqlite3.sql=B", "1_a: B");
 }
 
-/// Only PostgreSQL has a script here, and the metadata lists SQLite too. SQL for another database must not run.
+/// Only PostgreSQL has a script here, but the metadata lists SQLite too. SQL for another database must not run.
 #[test]
 fn metadata_does_not_bring_a_script_to_a_database_that_has_none() {
     check("1_a/up.postgres.sql=A | 1_a/metadata.toml=databases = ['sqlite', 'postgres']", "1_a: A @postgres");
@@ -441,7 +440,7 @@ fn an_id_is_defined_once_in_a_folder() {
     assert_eq!(error.kind(), ErrorKind::Set);
 }
 
-/// One such folder kept a set of hundreds from running at all.
+/// One such folder prevented a set of hundreds from running.
 #[test]
 fn a_script_that_undoes_nothing_is_reported_and_the_rest_is_a_set() {
     let unread = |place: &str| format!("1_a not read (nothing to undo, m/{place})");
@@ -454,7 +453,7 @@ fn a_script_that_undoes_nothing_is_reported_and_the_rest_is_a_set() {
     check("1_a/down.sql=B | sqlite/1_a/up.sql=A", "1_a: A ?m/1_a/down.sql");
 }
 
-/// A `data_oauth_github.sql` beside 285 folders was taken for migration 286.
+/// A `data_oauth_github.sql` next to 285 folders was treated as migration 286.
 #[test]
 fn what_has_no_version_and_another_shape_than_the_set_is_reported() {
     let file = |place: &str, id: &str| format!("{id} not read (file beside folders, m/{place})");
@@ -481,18 +480,18 @@ fn what_has_no_version_and_another_shape_than_the_set_is_reported() {
         "1_a.sql=A | 2_b.sql=B | archive/up.sql=C | archive/metadata.toml=÷",
         &format!("1_a: A; 2_b: B; {folder}"),
     );
-    // Where most are not laid out so, each name is as good as any other.
+    // If most migrations do not have this layout, any name is accepted.
     check("a/up.sql=A | b.sql=B", "a: A; b: B");
     check("1_a/up.sql=A | 2_b.sql=B | c.sql=C | d/up.sql=D", "1_a: A; 2_b: B; c: C; d: D");
     check("a.sql=A | b.sql=B | 1_c/up.sql=C", "1_c: C; a: A; b: B");
     check("a/up.sql=A | b/up.sql=B | 1_c.sql=C", "1_c: C; a: A; b: B");
-    // Who describes a file, or needs it, means it.
+    // A file with metadata, or one that another migration depends on, is a migration.
     check(&format!("{folders} | seed.sql=C | seed.toml=description = 'D'"), &format!("{set}; seed: C \"D\""));
     check(
         &format!("{folders} | 3_c/up.sql=C | 3_c/metadata.toml=depends_on = ['seed'] | seed.sql=D"),
         &format!("{set}; 3_c: C <-seed; seed: D"),
     );
-    // Each is named, though two have one name.
+    // Each file is named, although two have the same name.
     check(
         "1_a/migration.sql=A | 2_b/migration.sql=B | 3_c/migration.sql=C | x/migration.sql=D | y/migration.sql=E",
         "1_a: A; 2_b: B; 3_c: C; migration not read (file beside folders, m/x/migration.sql); \
@@ -561,7 +560,7 @@ fn ids(source: &impl MigrationSource) -> Vec<String> {
     source.migrations().unwrap().iter().map(|migration| migration.id().to_string()).collect()
 }
 
-/// Why a folder cannot be used, with `{root}` for its path.
+/// The error for a folder, with its path replaced by `{root}`.
 fn refusal(root: &Path) -> String {
     let error = MigrationRunner::new_directory(root).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);
@@ -705,7 +704,7 @@ mod links {
         assert!(refusal(&root).starts_with("cannot read {root}: "), "{}", refusal(&root));
     }
 
-    /// Emacs marks a file with unsaved changes by a link beside it, `.#up.sql`, that points nowhere.
+    /// Emacs marks a file with unsaved changes with a dangling link next to it, `.#up.sql`.
     #[test]
     fn a_hidden_link_to_nowhere_is_hidden() {
         let set = TestMigrationBuilder::new().migration("1_a", "");

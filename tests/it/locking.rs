@@ -1,4 +1,4 @@
-//! One run at a time, whoever dies.
+//! Only one run at a time, even after a crash.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ fn sidecar(database: &Path) -> PathBuf {
     path.into()
 }
 
-/// A runner whose only migration does this while the lock is held.
+/// A runner whose only migration calls this function while the lock is held.
 fn holding(work: impl Fn() + Send + Sync + 'static) -> MigrationRunner {
     let code = Migration::code("1_slow", move |_| {
         work();
@@ -31,12 +31,12 @@ fn holding(work: impl Fn() + Send + Sync + 'static) -> MigrationRunner {
     MigrationRunner::new([code]).unwrap()
 }
 
-/// A runner that has something to do, and no patience.
+/// A runner that has a pending migration, and does not wait for the lock.
 fn impatient() -> MigrationRunner {
     set([("1_slow", "SELECT 1")]).lock_timeout(Duration::ZERO)
 }
 
-/// How a run through `open` ends while another holds the lock of `path`.
+/// The result of a run through `open` while another run holds the lock of `path`.
 fn while_held(
     path: &Path,
     lock: &Lock,
@@ -106,7 +106,7 @@ fn the_holder_names_the_migration_it_is_at() {
     MigrationRunner::new([ask("2_first"), ask("3_second")]).unwrap().run(&database.connect()).unwrap();
     let said = said.lock().unwrap();
     assert!(said[0].contains("applying `2_first`"), "{}", said[0]);
-    // What is committed of it is ahead of the impatient one, who is refused before it asks for the lock.
+    // The committed migrations are newer than the set of the second run, which is refused before it asks for the lock.
     assert!(said[1].contains("`2_first` was applied"), "{}", said[1]);
 }
 
@@ -141,7 +141,7 @@ fn whoever_waits_goes_on_when_the_lock_is_free() {
     });
     let looked = AtomicBool::new(false);
     let second = set([("1_slow", "SELECT must_not_run()")]).lock_timeout(LONG).observe(move |event| {
-        // By a second look the first one may be gone.
+        // At the second attempt, the first run may have ended.
         if let (Event::Waiting { lock, holder }, false) = (event, looked.swap(true, Ordering::Relaxed)) {
             assert!(lock.ends_with("test.db-migrate"));
             assert!(holder.contains("applying `1_slow`"), "{holder}");
@@ -157,8 +157,8 @@ fn whoever_waits_goes_on_when_the_lock_is_free() {
     });
 }
 
-/// A migration outside a transaction is marked dirty while it runs. Whoever started in that moment was refused, as if
-/// it had failed, and the program did not come up.
+/// A migration outside a transaction is marked dirty while it runs. A program that started at this moment was refused, as if the migration
+/// had failed.
 #[test]
 fn a_start_during_a_guarded_step_waits_for_it() {
     for more in ["", "CREATE TABLE more (a)"] {
@@ -190,7 +190,7 @@ fn a_start_during_a_guarded_step_waits_for_it() {
         let (pending, looked) = (set.len() - 1, AtomicBool::new(false));
         let release = Mutex::new(release);
         let again = move || {
-            // Waiting or not, the first one goes on.
+            // The first run continues in either case.
             if !looked.swap(true, Ordering::Relaxed) {
                 release.lock().unwrap().send(()).unwrap();
             }
@@ -244,7 +244,7 @@ fn a_named_lock_file_is_used_instead() {
     assert_eq!(error.kind(), ErrorKind::LockTimeout);
     assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
     assert!(file.is_file() && !sidecar(&path).exists());
-    // It keeps apart whatever shares it, a database in memory as well.
+    // It excludes all runs that share it, including those on a database in memory.
     let error = while_held(&elsewhere.path(), &lock, memory).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LockTimeout);
 }
@@ -344,7 +344,7 @@ fn a_database_without_a_file_has_no_lock_file() {
     }
 }
 
-/// A lock *row* or an existing file taken for a lock would keep the program out for ever after a crash.
+/// If a lock *row* or the existence of a file were the lock, a crash would lock the program out for ever.
 #[test]
 fn what_a_dead_process_left_behind_is_no_lock() {
     let texts: [&[u8]; 5] = [
@@ -451,7 +451,7 @@ fn another_writer_is_waited_for() {
     }
 }
 
-/// Without a WAL a reader lets a transaction begin and not commit.
+/// Without a WAL, a reader does not block the start of a transaction, but blocks its commit.
 #[test]
 fn a_reader_in_the_way_of_the_commit_undoes_the_step() {
     let database = TestDatabase::new();

@@ -1,12 +1,6 @@
-//! Everything that is tested from outside and needs no server, in one binary. Each module is about one promise. `tests/servers` has
-//! the rest.
+//! All tests of the public API that need no server, in one binary. Each module tests one guarantee. The other tests are in `tests/servers`.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests panic on failure")]
 
 #[cfg(feature = "adopt")]
 mod adoption;

@@ -1,4 +1,4 @@
-//! The engine on a database that is not SQLite: the toy of the examples.
+//! The engine on a database that is not SQLite: the toy backend of the examples.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,7 +7,7 @@ use switchy_schema::{ErrorKind, Migration, MigrationRunner, ProblemKind, Target,
 
 use toy::{Settings, Toy};
 
-#[allow(dead_code, unreachable_pub, reason = "it is a program of its own")]
+#[allow(dead_code, unreachable_pub, reason = "the file is a program of its own")]
 #[path = "../../examples/custom_backend.rs"]
 pub(crate) mod toy;
 

@@ -1,4 +1,4 @@
-//! Real processes: many that start at once, and some that are killed in the middle.
+//! Real processes: many that start at once, and some that are killed during a run.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,12 +12,12 @@ use crate::children::{say, wait_for};
 use crate::execution::applied;
 use crate::start::sample_set;
 
-/// What the process that this test is started as does; without it there is nothing to do.
+/// The environment variable with the job of a process that a test starts. Without it, the process does nothing.
 const JOB: &str = "SWITCHY_SCHEMA_TEST_JOB";
 const DATABASE: &str = "SWITCHY_SCHEMA_TEST_DATABASE";
 const MOMENT: &str = "SWITCHY_SCHEMA_TEST_MOMENT";
 
-/// Starts this very test binary again, for one job on one database.
+/// Starts this test binary again, for one job on one database.
 fn start(job: &str, database: &TestDatabase, moment: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::the_job_of_a_process_that_another_test_started", "--nocapture"])
@@ -62,7 +62,7 @@ fn the_job_of_a_process_that_another_test_started() {
     }
 }
 
-/// Migrations of data: each must happen once.
+/// Migrations of data, each of which must run exactly once.
 fn counting() -> MigrationRunner {
     let mut set =
         vec![Migration::sql("00_counter", "CREATE TABLE counter (n); INSERT INTO counter VALUES (0)")];
@@ -72,7 +72,7 @@ fn counting() -> MigrationRunner {
     MigrationRunner::new(set).unwrap()
 }
 
-/// Runs so many processes at once, and says how many steps each has done.
+/// Runs this many processes at once, and returns the number of steps that each applied.
 fn at_once(processes: usize, job: &str, database: &TestDatabase) -> Vec<usize> {
     let mut children: Vec<Child> = (0..processes).map(|_| start(job, database, "")).collect();
     for child in &mut children {
@@ -99,7 +99,7 @@ fn check_at_once(processes: usize, job: &str, steps: usize) -> TestDatabase {
     database
 }
 
-/// The sample set switches to a WAL in the middle, outside a transaction.
+/// The sample set switches to WAL mode in the middle, outside a transaction.
 #[test]
 fn processes_that_start_at_once_on_a_new_file_all_succeed() {
     for processes in [2, 8, 32] {
@@ -156,7 +156,7 @@ fn die() -> ! {
     }
 }
 
-/// What is called whenever something of a kind happens, and stops the process at a moment like `tick 7`.
+/// A function to call at each event of a kind. It stops the process at a moment such as `tick 7`.
 pub(crate) fn dying_at(moment: &str, which: &str) -> impl Fn() + Send + Sync + use<> {
     let (kind, number) = moment.split_once(' ').unwrap_or(("never", "0"));
     let (left, is_it) = (AtomicUsize::new(number.parse().unwrap()), which == kind);
@@ -167,8 +167,8 @@ pub(crate) fn dying_at(moment: &str, which: &str) -> impl Fn() + Send + Sync + u
     }
 }
 
-/// The runner, and the connection with its functions, such that the process stops at a moment, to be killed there:
-/// `tick 7` is the seventh tick, `commit 2` the second commit, `after 3` the third call of that hook.
+/// A runner, and functions on the connection, that stop the process at a moment so that it can be killed there: `tick 7` is the seventh tick,
+/// `commit 2` the second commit, `after 3` the third call of that hook.
 fn dying(set: Vec<Migration>, conn: &mut Connection, moment: &str) -> MigrationRunner {
     let at = |which: &str| dying_at(moment, which);
     let (tick, commit, before, after) = (at("tick"), at("commit"), at("before"), at("after"));
@@ -178,7 +178,7 @@ fn dying(set: Vec<Migration>, conn: &mut Connection, moment: &str) -> MigrationR
         Ok(1)
     })
     .unwrap();
-    // It returns nothing in older versions of the driver.
+    // The function returns `()` in older versions of the driver.
     #[allow(clippy::let_unit_value)]
     let _ = conn.commit_hook(Some(move || {
         commit();
@@ -200,7 +200,7 @@ fn dying(set: Vec<Migration>, conn: &mut Connection, moment: &str) -> MigrationR
     })
 }
 
-/// Has a process killed at a moment, without a chance to tidy up.
+/// Kills a process at a moment, without cleanup.
 fn kill_at(job: &str, database: &TestDatabase, moment: &str) {
     let mut child = start(job, database, moment);
     wait_for(&mut child, "dying");
@@ -208,7 +208,7 @@ fn kill_at(job: &str, database: &TestDatabase, moment: &str) {
     child.wait().unwrap();
 }
 
-/// How many of its five statements a migration has left behind.
+/// How many of the five statements of a migration have taken effect.
 fn statements_done(conn: &Connection, n: usize) -> usize {
     let exists = format!("SELECT name FROM sqlite_master WHERE name = 't{n}'");
     if rows(conn, &exists).is_empty() { 0 } else { 1 + rows(conn, &format!("SELECT * FROM t{n}")).len() }
@@ -218,7 +218,7 @@ fn moments(kinds: &[(&str, usize)]) -> Vec<String> {
     kinds.iter().flat_map(|&(kind, count)| (1..=count).map(move |n| format!("{kind} {n}"))).collect()
 }
 
-/// The next start in this process, which finds no lock and goes on.
+/// Runs the set in this process, which finds no lock and continues.
 fn next_start(database: &TestDatabase, outside: bool) -> switchy_schema::Result<usize> {
     let mut conn = database.connect();
     let runner = dying(ticking(outside), &mut conn, "never 0").lock_timeout(std::time::Duration::ZERO);
@@ -300,7 +300,7 @@ fn a_process_killed_outside_a_transaction_leaves_a_dirty_record_or_a_whole_migra
             let (n, statement) = (1 + (tick - 1) / 4, 2 + (tick - 1) % 4);
             assert_eq!(done.len(), n, "{moment}, {mode}");
             assert_eq!(statements_done(&conn, n), statement - 1, "{moment}, {mode}");
-            // Code has no statements that anybody counts.
+            // The statements of code are not counted.
             let said = format!("at statement {statement} of 5 of its script");
             assert_eq!(error.to_string().contains(&said), n != 3, "{moment}, {mode}: {error}");
         }
@@ -325,7 +325,7 @@ fn a_process_killed_while_an_old_table_is_brought_up_to_date_leaves_the_old_one(
     }
 }
 
-/// The lock is the operating system's: it dies with the process, however it dies.
+/// The operating system releases the lock when the process ends, for any reason.
 #[test]
 fn the_lock_of_a_killed_process_is_free() {
     let database = TestDatabase::new();

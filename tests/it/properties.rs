@@ -1,4 +1,4 @@
-//! What is true of every set, every history and every target.
+//! Properties of every set, every history and every target.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +15,9 @@ fn quick(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-// ---- what is tried ----------------------------------------------------------------------------------------------
+// ---- generated inputs -------------------------------------------------------------------------------------------
 
-/// Ids made of everything that ids are compared by: digits, dashes, zeros, underscores, other alphabets.
+/// Ids with all characters that matter for their order: digits, dashes, zeros, underscores, other alphabets.
 fn id() -> impl Strategy<Value = String> {
     let piece = select(vec![
         "0",
@@ -47,7 +47,7 @@ fn id() -> impl Strategy<Value = String> {
     vec(piece, 1..5).prop_map(|pieces| pieces.concat())
 }
 
-/// A set without cycles. The ids say nothing about who needs whom.
+/// A set without cycles, whose ids are independent of the dependencies.
 fn set() -> impl Strategy<Value = Vec<Node>> {
     let ids = btree_set(id().prop_filter("an id is not blank", |id| !id.trim().is_empty()), 0..9);
     let ids = ids.prop_map(|ids| ids.into_iter().collect::<Vec<_>>()).prop_shuffle();
@@ -68,7 +68,7 @@ fn set() -> impl Strategy<Value = Vec<Node>> {
     })
 }
 
-/// Anything: ids twice, blank ids, cycles, needs that are not there.
+/// Any set, including duplicate ids, blank ids, cycles and missing dependencies.
 fn anything() -> impl Strategy<Value = Vec<Node>> {
     let letter = || select(vec!["a", "b", "c", "d", "1_e", "f", "02_g", "h", " ", "i\n"]);
     let node = (letter(), vec(letter(), 0..2), vec(letter(), 0..2));
@@ -88,7 +88,7 @@ fn nodes_of(ids: &[String]) -> Vec<Node> {
     ids.iter().map(node).collect()
 }
 
-/// A target, its migration one of the set's.
+/// A target, with a migration of the set.
 #[derive(Debug, Clone)]
 struct Somewhere(u8, usize, Index);
 
@@ -111,9 +111,9 @@ impl Somewhere {
     }
 }
 
-// ---- how it is tried --------------------------------------------------------------------------------------------
+// ---- the model --------------------------------------------------------------------------------------------------
 
-/// A runner whose scripts fail if one that a migration needs is not there, on the way up or down.
+/// A runner whose up and down scripts fail if a dependency is not applied.
 fn runner(nodes: &[Node]) -> MigrationRunner {
     let table = |id: &MigrationId| format!("\"table {id}\"");
     let migration = |node: &Node| {
@@ -137,7 +137,7 @@ fn applied(runner: &MigrationRunner, conn: &Connection) -> Vec<MigrationId> {
     runner.history(conn).unwrap().records().iter().map(|record| record.id.clone()).collect()
 }
 
-/// The part of a set that an older version of the program has: closed under needs.
+/// The part of a set that an older version of the program has; it includes all dependencies of its members.
 fn older(nodes: &[Node], keep: &[bool]) -> Vec<Node> {
     let mut kept: Vec<Node> = Vec::new();
     for (node, keep) in nodes.iter().zip(keep.iter().chain(std::iter::repeat(&true))) {
@@ -149,7 +149,7 @@ fn older(nodes: &[Node], keep: &[bool]) -> Vec<Node> {
     kept
 }
 
-/// What a run does to the list of applied migrations, step by step and slowly.
+/// A slow model of a run: the list of applied migrations after it.
 fn model(nodes: &[Node], mut applied: Vec<MigrationId>, target: &Target) -> Vec<MigrationId> {
     let order = slow_order(nodes).unwrap();
     let place = |id: &MigrationId| order.iter().position(|other| other == id).unwrap();
@@ -161,7 +161,7 @@ fn model(nodes: &[Node], mut applied: Vec<MigrationId>, target: &Target) -> Vec<
         Target::Back(count) => return undone(nodes, applied, *count, |_| true),
         Target::BackTo(id) => {
             let stays = applied.iter().position(|other| other == id).unwrap_or(applied.len());
-            // Itself, what it needs, and what is older and needs nothing that goes.
+            // These stay: the target, its dependencies, and older migrations that depend on nothing that is undone.
             let goes = |other: &MigrationId| {
                 let goes = |id: &MigrationId| applied[..].iter().skip(stays + 1).any(|later| later == id);
                 let needed = all_needs(nodes, &applied, id);
@@ -186,8 +186,8 @@ fn needs<'a>(nodes: &'a [Node], id: &MigrationId) -> impl Iterator<Item = &'a Mi
     node.into_iter().flat_map(|node| node.needs.iter().chain(&node.needs_if_present))
 }
 
-/// A migration and all applied ones that it needs, directly or through others. One that is not applied needs nothing: what seems to
-/// need it got along without.
+/// A migration and all its applied dependencies, direct and indirect. The dependencies of one that is not applied do not count: its
+/// dependents were applied without it.
 fn all_needs(nodes: &[Node], applied: &[MigrationId], id: &MigrationId) -> Vec<MigrationId> {
     let mut found = vec![id.clone()];
     let mut next = 0;
@@ -198,7 +198,7 @@ fn all_needs(nodes: &[Node], applied: &[MigrationId], id: &MigrationId) -> Vec<M
     found
 }
 
-/// Undoes so many of those that may go, each time the newest that nothing applied needs.
+/// Undoes this many of the candidates, each time the newest that no applied migration depends on.
 fn undone(
     nodes: &[Node],
     mut applied: Vec<MigrationId>,
@@ -216,12 +216,12 @@ fn undone(
 
 // ---- ids and checksums ------------------------------------------------------------------------------------------
 
-/// What ids are compared by, written down once more: the class of the version, the version, the whole id.
+/// A second implementation of the sort key of ids: the class of the version, the version, the whole id.
 fn key(id: &str) -> (bool, u64, String, String) {
     let stamp: String = id.split('_').next().unwrap().chars().filter(|&c| c != '-').collect();
     let digits = stamp.trim_start_matches('0').len();
     let is_dashed = id.split('_').next().unwrap().contains('-');
-    // From 1900-01-01 on, perhaps with a digit behind it.
+    // A date from 1900-01-01 on, optionally with one more digit.
     let is_date = matches!(stamp.len(), 8 | 9)
         && stamp.parse().is_ok_and(|_: u64| {
             let [year, month, day] =
@@ -297,7 +297,7 @@ proptest! {
     }
 }
 
-/// Short texts out of few pieces, so that two of them are often the same but for line ends.
+/// Short texts made of few pieces, so that two of them often differ only in their line endings.
 fn script() -> impl Strategy<Value = String> {
     vec(select(vec!["\r\n", "\n", "\r", "\u{feff}", "a", " "]), 0..4).prop_map(|pieces| pieces.concat())
 }
@@ -432,7 +432,7 @@ proptest! {
         }
         prop_assert_eq!(ids(Target::Through(id.clone())), expected);
 
-        // From there the rest is latest, and the way back to it is empty.
+        // From there, the rest are the steps to `Latest`, and a rollback to it has no steps.
         runner.run_to(&conn, Target::Through(id.clone())).unwrap();
         prop_assert!(runner.is_applied(&conn, id.clone()).unwrap());
         let last = runner.list().last().unwrap().id.clone();
@@ -464,7 +464,7 @@ proptest! {
         prop_assert_eq!(report.already, nodes.len());
         conn.execute_batch("PRAGMA query_only = OFF").unwrap();
         if nodes.len() > 1 {
-            // Whoever reads the oldest record finds that it is wrong. A start does not read it.
+            // The oldest record is wrong. A start does not read it, but everything that reads it reports this.
             let hash = Checksum::of("another text").to_string();
             conn.execute_batch(&format!(
                 "UPDATE __switchy_migrations SET checksum = '{hash}'

@@ -1,4 +1,4 @@
-//! What a person corrects and what is rolled back is what was asked for, leaves its line in the log, or is refused with nothing done.
+//! A recovery or a rollback does what was requested and leaves an entry in the log, or is refused without any change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,9 +24,9 @@ use crate::tracking_table::{FORMS, LATER, POSTS, TAGS, USERS};
 pub(crate) const NOTHING: [&str; 0] = [];
 const ODD: &str = "their \"own\" 'table'";
 
-// ---- where it is tried ------------------------------------------------------------------------------------------
+// ---- the databases ----------------------------------------------------------------------------------------------
 
-/// A kind of database: the name of the tracking table, the journal, and the older form it was left in, if in one.
+/// A kind of database: the name of the tracking table, the journal mode, and the older form of the table, if it has one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) table: &'static str,
@@ -41,7 +41,7 @@ pub(crate) const TODAYS: [Place; 4] = [
     Place { journal: "WAL", ..PLAIN },
     Place { table: ODD, journal: "WAL", ..PLAIN },
 ];
-/// Places whose table can say that a script changed and that a step did not finish, but not that it was being undone.
+/// Databases whose table can record that a script changed and that a step did not finish, but not that it was being undone.
 const AGED: [Place; 3] = [
     Place { form: Some("checksums"), ..PLAIN },
     Place { form: Some("checksums"), table: ODD, ..PLAIN },
@@ -64,7 +64,7 @@ impl Place {
         MigrationRunner::new(migrations).unwrap().table_name(self.table).unwrap().program("notes 3.1")
     }
 
-    /// Makes of today's table one of an older form.
+    /// Changes the current table to the older form.
     pub(crate) fn age(self, conn: &Connection) {
         let (definition, values) = match self.form {
             None => return,
@@ -92,21 +92,21 @@ impl Place {
     }
 }
 
-/// The ids that something is done to, or a part of the sentence that says why nothing is done.
+/// The ids that are changed, or part of the message that says why nothing is changed.
 pub(crate) type Outcome = Result<&'static [&'static str], &'static str>;
 
 pub(crate) fn signature() -> Signature {
     Signature::of("ada").because("ticket 7")
 }
 
-/// The ids in the history, dirty ones marked.
+/// The ids in the history, with a mark on dirty ones.
 pub(crate) fn records(runner: &MigrationRunner, conn: &Connection) -> Vec<String> {
     let history = runner.history(conn).unwrap();
     let text = |is_dirty| if is_dirty { " (dirty)" } else { "" };
     history.records().iter().map(|record| format!("{}{}", record.id, text(record.dirty.is_some()))).collect()
 }
 
-/// The lines of the log, without dates.
+/// The entries of the log, without dates.
 pub(crate) fn traces(runner: &MigrationRunner, conn: &Connection) -> Vec<String> {
     let history = runner.history(conn).unwrap();
     history.log().iter().map(|trace| format!("{} {}", trace.id, trace.kind)).collect()
@@ -126,7 +126,7 @@ fn states(runner: &MigrationRunner, conn: &Connection) -> BTreeMap<String, &'sta
     status.entries.iter().map(|entry| (entry.id.to_string(), word(&entry.state))).collect()
 }
 
-/// Everything that a database says, beside the bytes of its file.
+/// The whole content of a database.
 pub(crate) fn content(conn: &Connection, place: Place) -> (Vec<String>, Vec<String>) {
     let table = format!("SELECT * FROM {}", place.quoted());
     let is_there = rows(conn, "SELECT name FROM sqlite_master").iter().any(|name| name == place.table);
@@ -139,7 +139,7 @@ pub(crate) fn is_dated(text: &str) -> bool {
     shape == "9999-99-99T99:99:99.999"
 }
 
-/// That a recovery left exactly these lines, all that there are, each with everything that is known.
+/// Checks that a recovery left exactly these entries in the log, and that each of them is complete.
 #[track_caller]
 fn assert_traced(
     left: &[LogEntry],
@@ -168,7 +168,7 @@ fn assert_traced(
 
 // ---- every recovery of every state ------------------------------------------------------------------------------
 
-/// A program with a migration in each state, by the database that `in_every_state` makes.
+/// The program for the database of `in_every_state`, in which each migration has a different state.
 fn program(place: Place) -> MigrationRunner {
     place.runner([
         Migration::reversible("1_applied", "CREATE TABLE applied (x)", "DROP TABLE applied"),
@@ -230,7 +230,7 @@ const TARGETS: [&str; 9] = [
 
 type Ask = fn(MigrationId) -> Recovery;
 
-/// For each recovery and each target what becomes of the target, or a part of the sentence that says why nothing does.
+/// For each recovery and each target, the new state of the target, or part of the message that says why it is refused.
 #[rustfmt::skip]
 fn every_recovery() -> [(&'static str, Ask, LogEntryKind, [&'static str; 9]); 7] {
     const FINISHED: &str = "it is applied and finished";
@@ -286,14 +286,14 @@ fn check(place: Place, template: &Path, ask: Ask, kind: &LogEntryKind, id: &'sta
         let is_undone = id == "4_back" && *kind == LogEntryKind::MarkedDone;
         let kind = if is_undone { &LogEntryKind::MarkedUndone } else { kind };
         assert_traced(&left, (&was, &now), &[id], kind, &context);
-        // Whoever asks in another way hears the same.
+        // `is_applied` agrees.
         let answer = runner.is_applied(&conn, id);
         assert_eq!(answer.is_ok_and(|is_applied| is_applied), to == "applied", "{context}");
         assert_eq!(now.get(&id.into()).is_some(), ["applied", "dirty"].contains(&to), "{context}");
         let is_pending = runner.pending(&conn).unwrap().iter().any(|pending| pending == id);
         let goes_on = (id, to) == ("2_dirty", "dirty");
         assert_eq!(is_pending, to == "pending" || goes_on, "{context}");
-        // All others are as they were, but that an older form keeps less.
+        // All other records are unchanged, except that an older form stores less.
         let others = |history: &History| -> Vec<String> {
             let others = history.records().iter().filter(|record| record.id != *id);
             others.map(|record| format!("{} {} {:?}", record.id, record.run_on, record.dirty)).collect()
@@ -324,7 +324,7 @@ fn every_recovery_of_every_state_does_what_it_says_or_says_why_not() {
         let template = in_every_state(place);
         for (_, ask, kind, expectations) in every_recovery() {
             for (id, expected) in TARGETS.into_iter().zip(expectations) {
-                // An older form does not tell how far it came: it begins again.
+                // An older form does not store how far a step came, so the step starts again.
                 let begins_again = place.form.is_some() && (&kind, id) == (&LogEntryKind::Retried, "2_dirty");
                 let expected = if begins_again { "dirty -> pending" } else { expected };
                 if id != "4_back" || place.form.is_none() {
@@ -346,7 +346,7 @@ fn a_recovery_of_nothing_that_is_there_offers_the_nearest_id() {
     assert_eq!(rows(&conn, "SELECT name FROM sqlite_master"), NOTHING);
 }
 
-// ---- what comes after -------------------------------------------------------------------------------------------
+// ---- the next run -----------------------------------------------------------------------------------------------
 
 pub(crate) fn abc() -> [Migration; 3] {
     [
@@ -369,7 +369,7 @@ fn what_is_forgotten_is_applied_again_by_the_next_run() {
             assert_eq!(records(&runner, &conn), ["1_a", "3_c"], "{place:?}");
             assert_eq!(runner.pending(&conn).unwrap(), ["2_b"], "{place:?}");
 
-            // Nothing was undone: the table is there.
+            // Nothing was undone, so the table exists.
             let error = runner.run(&conn).unwrap_err();
             assert!(error.to_string().contains("table b already exists"), "{place:?}: {error}");
             conn.execute_batch("DROP TABLE b").unwrap();
@@ -409,7 +409,7 @@ fn what_is_assumed_is_not_run_and_can_be_undone() {
     }
 }
 
-/// A guarded step whose second statement fails, on the way up or down, until there is a table `missing`.
+/// A step outside a transaction whose second up or down statement fails until a table `missing` exists.
 fn failing(direction: Direction) -> Migration {
     let (up, down) = match direction {
         Direction::Up => ("CREATE TABLE IF NOT EXISTS a (x); INSERT INTO missing VALUES (1)", "DROP TABLE a"),
@@ -420,7 +420,7 @@ fn failing(direction: Direction) -> Migration {
 
 #[test]
 fn a_non_transactional_step_that_failed_is_tried_again_or_counts_as_done_in_its_direction() {
-    // (direction, way out, the record stays, what the next run and the next rollback do)
+    // (direction, recovery, whether the record stays, what the next run and the next rollback do)
     let table = [
         (Direction::Up, 0, false, 1, 1),
         (Direction::Up, 1, true, 0, 1),
@@ -431,7 +431,7 @@ fn a_non_transactional_step_that_failed_is_tried_again_or_counts_as_done_in_its_
     for place in TODAYS.into_iter().chain(AGED).chain(aged) {
         for (direction, choice, stays, runs, undoes) in table {
             if direction == Direction::Down && place.form.is_some() {
-                continue; // No older program wrote that down.
+                continue; // No older program recorded this.
             }
             let context = format!("{direction:?} {choice} {place:?}");
             let database = place.database();
@@ -463,7 +463,7 @@ fn a_non_transactional_step_that_failed_is_tried_again_or_counts_as_done_in_its_
             assert_eq!(runner.is_applied(&conn, "2_it").unwrap(), stays, "{context}");
             conn.execute_batch("CREATE TABLE missing (x)").unwrap();
             if (direction, choice) == (Direction::Down, 0) {
-                // Half undone is not applied: no start takes it for that, and the next rollback goes on.
+                // A half undone migration is not applied: no start treats it as applied, and the next rollback resumes it.
                 let error = runner.run(&conn).unwrap_err();
                 assert!(error.to_string().contains("is to be undone again"), "{context}: {error}");
                 assert_eq!(runner.rollback(&conn, 1).unwrap().applied.len(), undoes, "{context}");
@@ -486,7 +486,8 @@ fn a_non_transactional_step_that_failed_is_tried_again_or_counts_as_done_in_its_
     }
 }
 
-/// Who repairs the script and retries has the new one recorded; who did the rest by hand, and repairs it, has to accept it.
+/// If the script is corrected and the step is retried, the new script is recorded. If the rest was run by hand and the script is corrected
+/// later, the new script must be accepted.
 #[test]
 fn a_script_that_is_repaired_before_the_way_out_is_the_one_that_counts() {
     let with = |up: &'static str| PLAIN.runner([Migration::sql("1_it", up).outside_transaction()]);
@@ -562,7 +563,7 @@ fn an_accepted_script_is_the_applied_one_from_then_on() {
         let mut fresh = database.connect();
         let start = statements(&mut fresh, |conn| assert!(now.run(conn).unwrap().is_up_to_date()));
         assert_eq!(start.len(), 1, "{place:?}: {start:#?}");
-        // The other way round it is a change again.
+        // The reverse is a change again.
         let error = with(place, THEN, "DROP TABLE it").run(&conn).unwrap_err();
         assert_eq!(error.problems()[0].kind, ProblemKind::Changed);
         assert!(format!("{error:#}").contains("\n-    x TEXT, -- what it is\n+    x TEXT,\n"), "{error:#}");
@@ -697,7 +698,7 @@ fn a_baseline_is_everything_through_one_in_a_database_that_has_tables_and_no_mig
         );
         runner.rollback(&conn, 2).unwrap();
         refused(&runner, &conn, "2_b", "1 migration is recorded already");
-        // Its own two tables do not make it a database with tables.
+        // The two tables of the engine do not count as tables of the database.
         runner.rollback(&conn, 1).unwrap();
         refused(&runner, &conn, "2_b", "the database has no tables");
 
@@ -712,7 +713,7 @@ fn a_baseline_is_everything_through_one_in_a_database_that_has_tables_and_no_mig
         assert_eq!((report.applied.len(), report.applied[0].id.as_str()), (1, "3_c"), "{place:?}");
         assert_eq!(rows(&conn, "SELECT x FROM b"), ["7"]);
 
-        // Its way back is stored, and leads over what was there before.
+        // Its down script is stored, and also undoes what existed before.
         let stored = |record: &Record| matches!(&record.down, Some(StoredDown::Script(down)) if down.is_intact(&record.id));
         assert!(history.records().iter().all(stored), "{place:?}");
         assert_eq!(runner.rollback(&conn, 9).unwrap().applied.len(), 3);
@@ -725,7 +726,7 @@ fn a_baseline_is_everything_through_one_in_a_database_that_has_tables_and_no_mig
     }
 }
 
-/// What a recovery records can be undone by a program that does not know it: with the way back of whoever recorded it.
+/// A program that does not have a migration can undo one that a recovery recorded, with the down script that was stored then.
 #[test]
 fn what_was_recorded_by_hand_can_be_undone_by_a_program_that_does_not_know_it() {
     for place in TODAYS {
@@ -792,7 +793,7 @@ fn a_recovery_that_cannot_write_one_record_or_its_line_writes_none() {
     }
 }
 
-/// A table of the log's name that is somebody else's is neither written nor taken for a log.
+/// A foreign table with the name of the log is neither written nor treated as a log.
 #[test]
 fn somebody_elses_log_is_named_and_left_alone() {
     let (conn, runner) = (memory(), PLAIN.runner(abc()));
@@ -881,7 +882,7 @@ fn a_recovery_takes_the_lock_of_a_run() {
         let other = PLAIN.runner(abc()).lock_timeout(Duration::ZERO);
         let error = other.recover(&conn, Recovery::AssumeAllApplied, signature()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockTimeout, "{error}");
-        // What makes no sense is refused without waiting.
+        // An invalid recovery is refused without waiting.
         let error = other.recover(&conn, Recovery::Retry("1_a".into()), signature()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Recovery, "{error}");
         Ok::<_, rusqlite::Error>(())
@@ -892,7 +893,7 @@ fn a_recovery_takes_the_lock_of_a_run() {
     assert_eq!(runner.recover(&conn, Recovery::AssumeAllApplied, signature()).unwrap().len(), 3);
 }
 
-/// While another program works on it, a step outside a transaction looks just like one that nobody works on any more.
+/// A step outside a transaction on which another program works cannot be distinguished from an abandoned one.
 #[test]
 fn a_step_that_only_looks_unfinished_is_left_to_whoever_runs_it() {
     for way_out in WAYS_OUT {
@@ -1006,7 +1007,7 @@ fn a_table_that_an_older_program_left_is_corrected_and_brought_up_to_date_in_one
     }
 }
 
-/// An older form keeps no way back, and none of it is needed: the program has it.
+/// An older form stores no down script, and needs none, because the program has it.
 #[test]
 fn what_an_older_program_applied_can_be_rolled_back_and_redone() {
     for form in [Some("name"), Some("id"), Some("status"), Some("checksums")] {
@@ -1050,7 +1051,7 @@ fn a_baseline_of_a_table_that_an_older_program_left_is_refused() {
     }
 }
 
-/// What happens to a database that both this program and one that knows two columns use.
+/// The events of a database that is used by this program and by one that knows only two columns.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Run,
@@ -1134,7 +1135,7 @@ proptest! {
             prop_assert_eq!(traces(&runner, &conn), &*log, "after {:?}", deed);
             let plan = runner.plan(&conn, Target::Latest).unwrap();
             prop_assert!(plan.problems().iter().all(|problem| problem.verdict != Verdict::Deny), "{plan}");
-            // What they would read.
+            // The names that the other program reads.
             let names = rows(&conn, &format!("SELECT name FROM {table} ORDER BY rowid"));
             prop_assert_eq!(names, &*applied);
         }

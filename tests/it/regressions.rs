@@ -1,4 +1,4 @@
-//! What once went wrong, each with its story.
+//! Regressions: each test states the bug that it guards against.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ fn with(setup: &str) -> Connection {
     conn
 }
 
-/// A table name without a schema found the tracking table of an attached or the temporary database: the main one counted as
+/// A table name without a schema found the tracking table of an attached or the temporary database: the main database was treated as
 /// migrated, and an attached table of an older form was dropped.
 #[test]
 fn the_tracking_table_of_an_attached_database_is_not_ours() {
@@ -48,7 +48,7 @@ fn the_tracking_table_of_an_attached_database_is_not_ours() {
     }
 }
 
-/// Every error of the check counted as "no orphans", an interrupt (a cancel button) too: orphans were committed.
+/// Every error of the check was treated as "no orphans", including an interrupt (a cancel button), so orphans were committed.
 #[test]
 fn an_interrupt_during_the_check_of_foreign_keys_commits_nothing() {
     let mut conn = with(
@@ -76,8 +76,8 @@ fn progress_handler(conn: &mut Connection, handler: impl FnMut() -> bool + Send 
     let _ = conn.progress_handler(1_000, Some(handler));
 }
 
-/// `CREATE TABLE ... AS SELECT` forgets the primary key. The keys of the children could not be checked afterwards, so their orphans
-/// went unseen, and every later write to them failed in the application.
+/// `CREATE TABLE ... AS SELECT` does not copy the primary key. The foreign keys of the children could then not be checked, so orphans were
+/// not found, and every later write to the children failed in the application.
 #[test]
 fn a_rebuild_that_forgets_the_key_of_the_parent_is_refused() {
     let setup = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id));
@@ -92,8 +92,8 @@ fn a_rebuild_that_forgets_the_key_of_the_parent_is_refused() {
     assert_eq!(rows(&conn, "SELECT id FROM p"), ["1", "2", "3"]);
 }
 
-/// Orphans were compared by number: a script that mended one could leave another, and orphans of a table that was dropped made room
-/// for new ones anywhere, in a schema of mixed case without dropping anything.
+/// Only the number of orphans was compared: a script that repaired one could leave another, and the orphans of a dropped table allowed new
+/// ones anywhere; with names of mixed case, even if nothing was dropped.
 #[test]
 fn old_orphans_do_not_hide_new_ones() {
     let setup = "PRAGMA foreign_keys = OFF; CREATE TABLE Users (id INTEGER PRIMARY KEY);
@@ -114,8 +114,8 @@ fn old_orphans_do_not_hide_new_ones() {
     }
 }
 
-/// SQLite takes a byte order mark for white space wherever a token could begin; files joined on Windows have them. The guards saw one
-/// word, `\u{feff}COMMIT`, and let it pass.
+/// SQLite treats a byte order mark as white space wherever a token can begin; files concatenated on Windows contain them. The checks saw one
+/// word, `\u{feff}COMMIT`, and accepted it.
 #[test]
 fn a_byte_order_mark_inside_a_script_hides_nothing() {
     let conn = memory();
@@ -133,7 +133,7 @@ fn a_byte_order_mark_inside_a_script_hides_nothing() {
     assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"]);
 }
 
-/// SQL ends at a NUL: the rest was not run, and the migration recorded.
+/// SQL ends at a NUL: the rest was not run, but the migration was recorded.
 #[test]
 fn a_nul_in_a_script_from_code_is_refused() {
     let script = Migration::sql("1_it", "CREATE TABLE a (b);\n\0CREATE TABLE c (d)");
@@ -142,7 +142,7 @@ fn a_nul_in_a_script_from_code_is_refused() {
     assert!(error.to_string().contains("script at 2:1: it holds a NUL byte"), "{error}");
 }
 
-/// A checkpoint in a transaction finds "the table locked"; the way out was said to be ending statements that nobody had begun.
+/// A checkpoint in a transaction fails with "table is locked"; the remedy was to end statements that did not exist.
 #[test]
 fn a_checkpoint_belongs_outside_a_transaction() {
     let database = TestDatabase::new();
@@ -152,8 +152,8 @@ fn a_checkpoint_belongs_outside_a_transaction() {
     assert!(error.to_string().ends_with("set run_in_transaction = false in its metadata"), "{error}");
 }
 
-/// The columns and the rows of the tracking table are two statements. Another program that brought the table up to date in between
-/// made a start fail with "no such column".
+/// The columns and the rows of the tracking table are read with two statements. If another program upgraded the table in between, a start
+/// failed with "no such column".
 #[test]
 fn starts_survive_the_upgrade_of_the_table_by_another() {
     for _ in 0..20 {
@@ -181,7 +181,7 @@ fn starts_survive_the_upgrade_of_the_table_by_another() {
     }
 }
 
-/// Outside a transaction the habitual `PRAGMA foreign_keys = ON` at the end of one rebuild took the child rows of the next.
+/// Outside a transaction, the usual `PRAGMA foreign_keys = ON` at the end of one rebuild made the next rebuild delete child rows.
 #[test]
 fn a_pragma_of_a_step_outside_a_transaction_does_not_arm_a_cascade() {
     let conn = with(
@@ -196,8 +196,8 @@ fn a_pragma_of_a_step_outside_a_transaction_does_not_arm_a_cascade() {
     assert_eq!(rows(&conn, "SELECT * FROM c"), ["1"]);
 }
 
-/// The savepoint of the tripwire is released by a commit where no transaction surrounds it. When a reader kept that busy, the statement
-/// was run a second time inside the savepoint of the first.
+/// Outside a transaction, releasing the savepoint of the check is a commit. If a reader blocked it, the statement was run a second time
+/// inside the savepoint of the first run.
 #[test]
 fn a_busy_commit_under_the_tripwire_is_waited_for() {
     let database = TestDatabase::new();
@@ -208,7 +208,7 @@ fn a_busy_commit_under_the_tripwire_is_waited_for() {
         CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1)",
     )
     .unwrap();
-    // The reader comes while the statement runs and stays over its end.
+    // The reader starts while the statement runs, and stays until after its end.
     let reader = Mutex::new(database.connect());
     conn.create_scalar_function("meanwhile", 0, FunctionFlags::SQLITE_UTF8, move |_| {
         let reader = std::mem::replace(&mut *reader.lock().unwrap(), Connection::open_in_memory()?);
@@ -229,8 +229,7 @@ fn a_busy_commit_under_the_tripwire_is_waited_for() {
     assert!(runner.is_applied(&conn, "1_it").unwrap());
 }
 
-/// The way out of a step that was being undone was that of one being applied, and following it ran the script again over what was
-/// half undone.
+/// The remedy for a step that was being undone was that for one being applied, and following it ran the up script on the half undone step.
 #[test]
 fn the_way_out_of_an_unfinished_undoing_fits_it() {
     let set = || {
@@ -254,7 +253,7 @@ fn the_way_out_of_an_unfinished_undoing_fits_it() {
     }
 }
 
-/// `on_error` hooks did not hear of rows left pointing nowhere, nor of a commit that failed.
+/// `on_error` hooks were not called for dangling references, nor for a commit that failed.
 #[test]
 fn hooks_hear_of_what_fails_behind_the_script() {
     let conn = with("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p (id))");
@@ -268,7 +267,7 @@ fn hooks_hear_of_what_fails_behind_the_script() {
     assert_eq!(heard.load(Ordering::Relaxed), 1);
 }
 
-/// A trigger that a script puts on the tracking table fires when the engine writes its record, behind all checks of the script.
+/// A trigger that a script creates on the tracking table fires when the engine writes its record, after all checks of the script.
 #[test]
 fn a_trigger_on_the_tracking_table_is_noticed_at_once() {
     let conn = memory();
@@ -290,7 +289,7 @@ fn a_trigger_on_the_tracking_table_is_noticed_at_once() {
     assert_eq!(rows(&conn, "SELECT name FROM sqlite_master WHERE type = 'trigger'"), NOTHING);
 }
 
-/// An interrupt inside code was told as work that the code had committed by itself.
+/// An interrupt inside code was reported as work that the code had committed by itself.
 #[test]
 fn an_interrupt_inside_code_is_no_commit() {
     let mut conn = memory();
@@ -302,7 +301,7 @@ fn an_interrupt_inside_code_is_no_commit() {
     assert!(error.to_string().contains("interrupted; nothing of it was kept"), "{error}");
 }
 
-/// Where metadata named SQLite, the script for PostgreSQL ran on it.
+/// If the metadata named SQLite, the script for PostgreSQL ran on SQLite.
 #[test]
 fn metadata_brings_no_script_of_another_database() {
     let set = TestMigrationBuilder::new()
@@ -315,7 +314,7 @@ fn metadata_brings_no_script_of_another_database() {
     assert_eq!(set.runner().list()[0].databases, [Dialect::Postgres]);
 }
 
-/// Orphans that a rebuild gave other row numbers or another type, or copied aside, counted as new, and the start was refused.
+/// Orphans that a rebuild gave other row ids or another type, or copied to another table, were treated as new, and the start was refused.
 #[test]
 fn old_orphans_stay_known_through_a_rebuild() {
     let setup = "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (u INT REFERENCES p (id), n);
@@ -338,7 +337,7 @@ fn old_orphans_stay_known_through_a_rebuild() {
     }
 }
 
-/// A hook, or a pragma in a spelling of its own, switched enforcement on in a step outside a transaction, and the rebuild took the child rows.
+/// A hook, or a pragma in an unusual spelling, enabled enforcement in a step outside a transaction, and the rebuild deleted the child rows.
 #[test]
 fn nothing_arms_a_cascade_in_a_step_outside_a_transaction() {
     let rebuild = "CREATE TABLE p2 (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p2 (id) SELECT id FROM p;
@@ -363,7 +362,7 @@ fn nothing_arms_a_cascade_in_a_step_outside_a_transaction() {
     }
 }
 
-/// An error hook that committed kept half of a step, of which "nothing was kept", and no later start could succeed.
+/// An error hook that committed kept half of a step, although the error said "nothing was kept", and no later start could succeed.
 #[test]
 fn an_error_hook_that_commits_is_told_of() {
     let conn = memory();
@@ -372,15 +371,15 @@ fn an_error_hook_that_commits_is_told_of() {
     assert!(error.to_string().contains("what it committed by itself stays"), "{error}");
 }
 
-/// `main` prints `Debug`, and it was the whole structure.
+/// `main` prints an error with `Debug`, which was the whole structure.
 #[test]
 fn what_main_prints_is_the_sentence_and_the_line() {
     let error = only("SELECT nothing").run(&memory()).unwrap_err();
     assert_eq!(format!("{error:?}"), format!("{error:#}"));
 }
 
-/// For each statement SQLite copied all the rest of the script: four times as long was sixteen times the work. What shows is that
-/// errors at the very end are still placed right, behind a script that is terminated in another way.
+/// For each statement SQLite copied the rest of the script, so the work was quadratic. The test checks that errors at the very end still have
+/// the right position, because the script is now terminated differently.
 #[test]
 fn the_end_of_a_long_script_is_placed_right() {
     let script = format!("CREATE TABLE a (b);\n{}SELECT 1 +", "INSERT INTO a VALUES (1);\n".repeat(2_000));
@@ -390,7 +389,7 @@ fn the_end_of_a_long_script_is_placed_right() {
     assert!(error.to_string().contains("incomplete input"), "{error}");
 }
 
-/// A collation that only the application has, and has not registered on this connection, failed every step.
+/// A collation of the application that is not registered on this connection made every step fail.
 #[test]
 fn a_key_whose_collation_is_not_there_does_not_stop_others() {
     let database = TestDatabase::new();
@@ -404,7 +403,7 @@ fn a_key_whose_collation_is_not_there_does_not_stop_others() {
     only("CREATE TABLE other (a)").run(&database.connect()).unwrap();
 }
 
-/// An old orphan of one key hid a new one of another key with the same value; a column named `rowid` hid all.
+/// An existing orphan of one foreign key hid a new one of another key with the same value; a column named `rowid` hid all orphans.
 #[test]
 fn orphans_are_told_apart_by_parent_and_row() {
     for (setup, script, said) in [
@@ -428,7 +427,7 @@ fn orphans_are_told_apart_by_parent_and_row() {
     }
 }
 
-/// The same arming by a hook, of a step that is code.
+/// The same bug: a hook enabled enforcement, in a step that is code.
 #[test]
 fn a_hook_does_not_arm_a_cascade_in_code_outside_a_transaction() {
     let conn = with(
@@ -451,7 +450,7 @@ fn ada() -> Signature {
     Signature::of("ada")
 }
 
-/// `run` lets a need that is there "if present" and excluded here pass; a baseline does not.
+/// `run` accepts an "if present" dependency that is excluded in this environment; a baseline did not.
 #[test]
 fn what_runs_here_can_be_assumed_here() {
     let set = || {
@@ -474,7 +473,7 @@ fn what_runs_here_can_be_assumed_here() {
     }
 }
 
-/// Looking for tables (`is_blank`) gives up at once where everything else waits.
+/// The check for tables (`is_blank`) failed at once on a busy database, where everything else waits.
 #[test]
 fn a_recovery_waits_for_a_writer_wherever_it_meets_one() {
     let database = TestDatabase::new();
@@ -493,7 +492,7 @@ fn a_recovery_waits_for_a_writer_wherever_it_meets_one() {
                 thread::sleep(Duration::from_micros(300));
             }
         });
-        // Refused in any case, so all it does is read.
+        // Each attempt is refused, so it only reads.
         let attempts =
             (0..3000).map(|_| runner.recover(&conn, Recovery::Retry("1_a".into()), ada()).unwrap_err());
         let failed = attempts
@@ -506,7 +505,7 @@ fn a_recovery_waits_for_a_writer_wherever_it_meets_one() {
     assert_eq!(failed, Vec::<String>::new());
 }
 
-/// A trigger on the tracking table makes a recovery change records that nobody named, and `recover` says all is well.
+/// With a trigger on the tracking table, a recovery changed records that were not named, and `recover` returned success.
 #[test]
 fn a_recovery_changes_no_other_record() {
     let conn = memory();
@@ -524,7 +523,7 @@ fn a_recovery_changes_no_other_record() {
     );
 }
 
-/// A line that is not written is no error, and `recover` gives back the line before it, of another migration.
+/// An entry of the log that was not written was no error, and `recover` returned the entry before it, of another migration.
 #[test]
 fn a_recovery_whose_line_is_not_written_is_not_done() {
     let conn = memory();
@@ -540,7 +539,7 @@ fn a_recovery_whose_line_is_not_written_is_not_done() {
     assert!(outcome.is_err(), "{outcome:?}");
 }
 
-/// Of a step that began to be undone, the sentence gives the date at which it was applied.
+/// For a step that began to be undone, the message had the date at which it was applied.
 #[test]
 fn nobody_is_told_that_a_step_began_to_be_undone_when_it_was_applied() {
     let conn = memory();
@@ -554,7 +553,7 @@ fn nobody_is_told_that_a_step_began_to_be_undone_when_it_was_applied() {
     assert!(!error.contains("began to be undone at 2001"), "{error}");
 }
 
-/// "It is applied already" is said of one that did not finish.
+/// The message "it is applied already" was used for a migration that did not finish.
 #[test]
 fn what_did_not_finish_is_not_called_applied() {
     let conn = memory();
@@ -564,7 +563,7 @@ fn what_did_not_finish_is_not_called_applied() {
     assert!(!error.contains("it is applied already"), "{error}");
 }
 
-/// "There is no migration" is said of one that the database knows; the kind is documented as "neither the set nor the database".
+/// The message "there is no migration" was used for one that the database has; the kind is documented as "neither the set nor the database".
 #[test]
 fn what_the_database_knows_is_not_said_not_to_be_there() {
     let conn = memory();
@@ -583,7 +582,7 @@ fn what_the_database_knows_is_not_said_not_to_be_there() {
     }
 }
 
-/// A record of an older table without a checksum leaves a line that says it had one.
+/// A record without a checksum, in an older table, left an entry of the log with a checksum.
 #[test]
 fn a_line_says_what_the_record_had() {
     let conn = memory();
@@ -597,7 +596,7 @@ fn a_line_says_what_the_record_had() {
     assert_eq!(runner.recover(&conn, Recovery::Forget("1_a".into()), ada()).unwrap()[0].checksum, None);
 }
 
-/// A table's name can be its own log's: 59 bytes and `_log`.
+/// The name of a table could be the name of its own log: 59 bytes and `_log`.
 #[test]
 fn a_table_is_not_its_own_log() {
     let conn = memory();
@@ -608,7 +607,7 @@ fn a_table_is_not_its_own_log() {
     assert_eq!(runner.rollback(&conn, 1).unwrap().applied.len(), 1);
 }
 
-/// A plan that an older program confirmed was replaced by a larger one of its own making: rows went that nobody was asked about.
+/// A confirmed plan of an older program was replaced by a larger one: rows were deleted without a confirmation.
 #[test]
 fn a_plan_is_carried_out_as_it_was_confirmed_or_not_at_all() {
     let table = |id: &'static str, up: &'static str, down: &'static str| Migration::reversible(id, up, down);
@@ -628,7 +627,7 @@ fn a_plan_is_carried_out_as_it_was_confirmed_or_not_at_all() {
     assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
     assert_eq!(rows(&conn, "SELECT * FROM b"), ["letter"]);
 
-    // What would go is part of what was confirmed.
+    // The deletions are part of what was confirmed.
     let drops = || only("DROP TABLE IF EXISTS late").environment("production").confirm(|_| true);
     let conn = memory();
     conn.execute_batch("CREATE TABLE x (y)").unwrap();
@@ -637,14 +636,14 @@ fn a_plan_is_carried_out_as_it_was_confirmed_or_not_at_all() {
     let error = drops().apply(&conn, plan).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stale, "{error}");
 
-    // And it is judged by whoever carries it out.
+    // The runner that carries out the plan judges it by its own policy.
     let lenient = only("DROP TABLE late").plan(&conn, Target::Latest).unwrap();
     let error = only("DROP TABLE late").policy(Policy::STRICT).apply(&conn, lenient).unwrap_err();
     assert!(error.problems().iter().any(|problem| problem.kind == ProblemKind::Destructive), "{error}");
 }
 
-/// A table of the application's under the name of the log was noticed only after a guarded script had run, which left a dirty record that
-/// nothing could clear.
+/// A table of the application with the name of the log was detected only after a script outside a transaction had run, which left a dirty
+/// record that nothing could clear.
 #[test]
 fn a_log_that_cannot_be_written_is_noticed_before_anything_is_undone() {
     let conn = with("CREATE TABLE __switchy_migrations_log (mine)");
@@ -667,7 +666,7 @@ fn a_log_that_cannot_be_written_is_noticed_before_anything_is_undone() {
     }
 }
 
-/// `production` was protected, `Production` was not; and a table of an attached database went without a question.
+/// `production` was protected, but `Production` was not; and a table of an attached database was dropped without a confirmation.
 #[test]
 fn protection_has_no_gaps() {
     for environment in ["production", "Production", "PRODUCTION"] {
@@ -682,7 +681,7 @@ fn protection_has_no_gaps() {
     }
 }
 
-/// A control character of a stored script reached the terminal.
+/// A control character in a stored script reached the terminal.
 #[test]
 fn a_message_is_printable() {
     let text = "SELECT '\u{1b}[2J' FROM nowhere";
@@ -690,7 +689,7 @@ fn a_message_is_printable() {
     assert!(!error.contains('\u{1b}') && error.contains("\\u{1b}[2J"), "{error}");
 }
 
-/// "0 rows" was no reason to ask, and the answer that nobody had to give held for the rows that came afterwards.
+/// A deletion of "0 rows" needed no confirmation, and this also applied to rows that were inserted afterwards.
 #[test]
 fn rows_that_come_after_the_plan_are_asked_about() {
     let careful = || only("DELETE FROM a").environment("production").confirm(|_| false);
@@ -711,7 +710,7 @@ fn rows_that_come_after_the_plan_are_asked_about() {
     assert_eq!(error.problems()[0].migration, "2026-11-22-190908_clear");
 }
 
-/// A table that could not be copied was taken for one that the script makes: `IF NOT EXISTS` made it on the copy.
+/// A table that could not be copied was treated as one that the script creates, because `IF NOT EXISTS` created it on the copy.
 #[test]
 fn a_table_that_cannot_be_copied_is_not_taken_for_a_new_one() {
     let conn = memory();
@@ -724,7 +723,7 @@ fn a_table_that_cannot_be_copied_is_not_taken_for_a_new_one() {
     assert_eq!(rows(&conn, "SELECT name FROM people"), ["Ada"]);
 }
 
-/// A plan for a new database was looked at when it was made and not when it was applied, so it never seemed the same.
+/// The effects of a plan for a new database were determined when it was made but not when it was applied, so the two plans always differed.
 #[test]
 fn an_honest_plan_for_a_new_database_is_applied() {
     let it = || only("UPDATE nowhere SET a = slug(b)").environment("production").confirm(|_| true);
@@ -733,7 +732,7 @@ fn an_honest_plan_for_a_new_database_is_applied() {
     assert_eq!(it().apply(&conn, plan).unwrap_err().kind(), ErrorKind::Step, "it fails for itself");
 }
 
-/// What follows code cannot be tried before that has run: the author was told to declare a loss that there is not.
+/// A script after a code migration cannot be tried before the code has run: the author was asked to declare a loss that does not exist.
 #[test]
 fn what_follows_code_is_no_loss() {
     let set = || {
@@ -752,7 +751,7 @@ fn what_follows_code_is_no_loss() {
     assert_eq!(set().policy(Policy::STRICT).run(&conn).unwrap().applied.len(), 2);
 }
 
-/// The authorizer speaks of the schema's table before it looks whether a virtual table is there already.
+/// SQLite calls the authorizer for the schema table before it checks whether a virtual table already exists.
 #[test]
 fn a_virtual_table_that_is_there_already_is_no_loss() {
     let conn = with("CREATE VIRTUAL TABLE f USING fts5(t)");
@@ -760,7 +759,7 @@ fn a_virtual_table_that_is_there_already_is_no_loss() {
     assert_eq!(only(script).environment("production").run(&conn).unwrap().applied.len(), 1);
 }
 
-/// Dropping a parent under enforced foreign keys takes its children along, which the plan did not say.
+/// Dropping a parent with enforced foreign keys deletes its children, which the plan did not mention.
 #[test]
 fn children_that_go_with_a_dropped_parent_are_told() {
     let conn = with(
@@ -773,7 +772,7 @@ fn children_that_go_with_a_dropped_parent_are_told() {
     assert!(plan.contains("deletes rows of `c`, which has 2 rows"), "{plan}");
 }
 
-/// A stored script that fails only where there are rows ended between the trap that it set and the statement that removed it.
+/// A stored script that fails only if there are rows stopped after it created a trap and before the statement that removes it.
 #[test]
 fn a_stored_script_leaves_nothing_wherever_it_ends() {
     let fails_with_rows = "SELECT abs(-9223372036854775807 - 1) FROM a";
@@ -796,7 +795,7 @@ fn a_stored_script_leaves_nothing_wherever_it_ends() {
         assert_eq!(applied(&conn), ["1_it"], "{trap}");
         assert_eq!(rows(&conn, "SELECT name FROM sqlite_temp_master"), ["scratch"], "{trap}");
     }
-    // Settings are set back, also where the transaction that changed them is rolled back.
+    // Settings are restored, even if the transaction that changed them is rolled back.
     let conn = with("CREATE TABLE a (x); INSERT INTO a VALUES (1)");
     let down = format!("PRAGMA legacy_alter_table = ON; {fails_with_rows}");
     MigrationRunner::new([Migration::from_scripts("1_it", "SELECT 1", Some(down))])
@@ -807,7 +806,7 @@ fn a_stored_script_leaves_nothing_wherever_it_ends() {
     assert_eq!(rows(&conn, "PRAGMA legacy_alter_table"), ["0"]);
 }
 
-/// Once steps were committed, an error of the rest said "nothing was done", or came without a report.
+/// After some steps were committed, an error in a later step said "nothing was done", or had no report.
 #[test]
 fn an_error_behind_committed_steps_says_what_is_done() {
     for (row, told) in [("9_x", "this program does not know it"), ("2_b", "the answer was no")] {
@@ -820,7 +819,7 @@ fn an_error_behind_committed_steps_says_what_is_done() {
             Migration::sql("2_b", "CREATE TABLE b (x)"),
             Migration::sql("3_c", "DROP TABLE old"),
         ];
-        // Somebody without the lock writes a record between two steps.
+        // A program without the lock writes a record between two steps.
         let insert = format!("INSERT INTO __switchy_migrations (name) VALUES ('{row}')");
         let runner = MigrationRunner::new(set)
             .unwrap()

@@ -1,4 +1,4 @@
-//! Going back: rollbacks, redoing, and there and back again.
+//! Rollbacks, redo, and complete round trips.
 
 use crate::execution::memory;
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ use crate::recovery::{NOTHING, Outcome, PLAIN, TODAYS, abc, content, is_dated, r
 
 // ---- rolling back -----------------------------------------------------------------------------------------------
 
-/// A base and four more, of which the one that is undone as the `broken`-th cannot be.
+/// A base and four more migrations, of which the one that is undone as the `broken`-th has a down script that fails.
 pub(crate) fn five(broken: usize) -> Vec<Migration> {
     let migration = |number: usize| {
         let down = if number + broken == 5 { "; DELETE FROM missing" } else { "" };
@@ -69,7 +69,7 @@ fn a_rollback_that_fails_keeps_what_it_had_undone_and_says_so() {
                     let lines: Vec<String> = ids.iter().map(|id| format!("{id} rolled back")).collect();
                     assert_eq!(traces(&runner, &conn), lines, "{context}");
 
-                    // Repaired, it goes on from there.
+                    // After the script is corrected, the rollback continues from there.
                     let repaired = place.runner(five(9)).transaction(mode);
                     assert_eq!(
                         repaired.rollback_to(&conn, "0_m").unwrap().applied.len(),
@@ -115,7 +115,7 @@ fn a_rollback_undoes_so_many_the_newest_first_and_leaves_a_line_for_each() {
 
 #[test]
 fn going_back_to_a_migration_undoes_what_came_after_it() {
-    // (what is applied, back to, what goes or the sentence)
+    // (the number of applied migrations, the target, the ids that are undone or the message)
     let table: [(usize, &str, Outcome); 7] = [
         (5, "4_m", Ok(&[])),
         (5, "3_m", Ok(&["4_m"])),
@@ -211,7 +211,7 @@ fn a_rollback_over_what_cannot_be_undone_names_all_of_it_and_does_nothing() {
 
 // ---- redoing ----------------------------------------------------------------------------------------------------
 
-/// A table with what stands in `source`. Whether it can be undone or done again depends on two tables.
+/// A table with the rows of `source`. Two other tables determine whether it can be undone or applied again.
 fn redone() -> [Migration; 2] {
     [
         Migration::reversible(
@@ -230,7 +230,7 @@ fn redone() -> [Migration; 2] {
 #[test]
 fn a_redo_does_the_newest_again_or_leaves_it_as_it_was() {
     const GUARD: &str = "CREATE TABLE guard (x)";
-    // (what is done to the database before, which way fails)
+    // (SQL that is run before, the direction that fails)
     let table = [
         (GUARD, None),
         ("SELECT 1", Some(Direction::Down)),
@@ -278,7 +278,7 @@ fn a_redo_does_the_newest_again_or_leaves_it_as_it_was() {
     }
 }
 
-/// What redo is for: the author changes the script and does it again.
+/// The purpose of redo: the author changes the script and applies it again.
 #[test]
 fn a_redo_of_a_changed_script_is_for_those_who_say_so() {
     let with = |up: &'static str| {
@@ -319,7 +319,7 @@ fn a_redo_of_a_guarded_step_is_dirty_where_it_stopped() {
         it("CREATE TABLE a (x); VACUUM", "DROP TABLE a; VACUUM").transaction(TransactionMode::Batch);
     assert_eq!(refused.redo(&conn).unwrap_err().problems()[0].kind, ProblemKind::NotInBatch);
 
-    // Its way back fails: it is dirty, and being undone.
+    // The down script fails: the migration is dirty, and being undone.
     let stuck = it("CREATE TABLE a (x); VACUUM", "DROP TABLE a; DELETE FROM missing");
     let error = stuck.redo(&conn).unwrap_err();
     assert!(error.to_string().starts_with("rollback of `1_it` failed at "), "{error}");
@@ -328,7 +328,7 @@ fn a_redo_of_a_guarded_step_is_dirty_where_it_stopped() {
     stuck.recover(&conn, Recovery::MarkDone("1_it".into()), signature()).unwrap();
     assert_eq!(fine.run(&conn).unwrap().applied.len(), 1);
 
-    // Its way up fails: it is undone, with its line, and dirty.
+    // The up script fails: the migration is undone, with an entry in the log, and dirty.
     let conn = memory();
     conn.execute_batch("CREATE TABLE source (x)").unwrap();
     let half = it("CREATE TABLE IF NOT EXISTS a (x); INSERT INTO a SELECT x FROM source", "DROP TABLE a");
@@ -363,7 +363,7 @@ fn going_back_in_an_empty_database_is_nothing_to_do_and_writes_nothing() {
     assert!(!database.path().with_file_name("test.db-migrate").exists());
 }
 
-/// What does not run here any more would be undone for good.
+/// A migration that no longer runs on this database would be undone and not applied again.
 #[test]
 fn a_redo_of_what_does_not_run_here_is_refused() {
     let set = || {
@@ -395,9 +395,9 @@ fn without_a_lock_file_and_in_memory_it_is_all_the_same() {
     assert_eq!(records(&runner, &conn), ["1_a"]);
 }
 
-// ---- there and back ---------------------------------------------------------------------------------------------
+// ---- round trips ------------------------------------------------------------------------------------------------
 
-/// What a generated migration does, besides depending on others.
+/// The effect of a generated migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Makes {
     Table,
@@ -412,7 +412,7 @@ struct Grown {
     also: Vec<Index>,
 }
 
-/// Migrations of which each needs one before it, and makes a table, or something of the table of the one it needs.
+/// Migrations, each of which depends on one before it, and creates a table, or changes the table of its dependency.
 fn grown() -> impl Strategy<Value = (Vec<Grown>, Vec<usize>)> {
     let makes = prop_oneof![Just(Makes::Table), Just(Makes::Column), Just(Makes::Index)];
     let one = (makes, any::<Index>(), vec(any::<Index>(), 0..2));
@@ -422,7 +422,7 @@ fn grown() -> impl Strategy<Value = (Vec<Grown>, Vec<usize>)> {
     })
 }
 
-/// With ids that say nothing about who needs whom; or each after the one before it, if the order is to be linear.
+/// The set, with ids that are independent of the dependencies; or, for a linear order, in ascending order.
 fn set_of(grown: &[Grown], numbers: &[usize], is_linear: bool) -> Vec<Migration> {
     let id = |place: usize| format!("{}_m", if is_linear { place } else { numbers[place] });
     let (mut tables, mut columns) = (Vec::<String>::new(), Vec::<String>::new());

@@ -1,5 +1,4 @@
-//! Nothing is taken away by accident: what a plan would do is known before, somebody is asked, and a refusal leaves every byte as
-//! it was.
+//! Nothing is deleted by accident: the effects of a plan are known in advance, a confirmation is required, and a refusal changes no byte.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +25,7 @@ pub(crate) fn files(database: &TestDatabase) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Which files differ, since a difference of bytes tells nobody anything.
+/// The names of the files that differ, because a difference in bytes is not readable.
 pub(crate) fn differing(
     before: &BTreeMap<String, Vec<u8>>,
     after: &BTreeMap<String, Vec<u8>>,
@@ -35,7 +34,7 @@ pub(crate) fn differing(
     names.filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
 }
 
-/// Removes the lock file that a run for the setting of a test left behind.
+/// Removes the lock file that a run in the setup of a test left.
 pub(crate) fn without_lock_file(database: &TestDatabase) {
     let _ = std::fs::remove_file(database.path().with_file_name("test.db-migrate"));
 }
@@ -57,13 +56,13 @@ const LIVE: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, tag T
     CREATE TRIGGER logged AFTER UPDATE ON notes BEGIN SELECT 1; END;
     CREATE VIEW texts AS SELECT text FROM notes;";
 
-/// A way to go, and what somebody is asked about it.
+/// A run, and the question about it.
 struct Case {
     what: &'static str,
     before: Vec<Migration>,
     set: Vec<Migration>,
     target: Target,
-    /// The steps that take something away or go back, and the reason in the words of the question.
+    /// The steps that delete or undo something, and the reason as worded in the question.
     reasons: Vec<(&'static str, &'static str)>,
 }
 
@@ -103,7 +102,7 @@ fn cases() -> Vec<Case> {
         up("DELETE FROM log WHERE x = 9", "deletes rows of `log`, which has 1 row"),
         up("DROP TRIGGER logged", "drops the trigger `logged`"),
         up("DROP VIEW texts", "drops the view `texts`"),
-        // The index that goes with it needs no yes, so it is not spoken of.
+        // The index that is dropped with the table needs no confirmation, so it is not mentioned.
         up(
             "DROP VIEW texts; DROP TABLE notes",
             "drops the table `notes` with 2 rows, drops the view `texts`, drops the trigger `logged`",
@@ -114,7 +113,7 @@ fn cases() -> Vec<Case> {
         back("downgrade", Target::Known, two()[..1].to_vec(), &["2_b"]),
     ];
     let destroys = Migration::code("2_it", |conn| conn.execute_batch("DROP TABLE log"));
-    // What code does is not known.
+    // The effects of code are unknown.
     cases.push(Case {
         set: vec![destroys],
         ..up("code", "may take anything away, which is not known before it runs")
@@ -131,7 +130,7 @@ fn cases() -> Vec<Case> {
         ],
         ..up("two of three", "")
     });
-    // What is declared is asked about all the same.
+    // A declared effect needs a confirmation too.
     cases.push(Case {
         set: vec![Migration::sql("2_it", "DROP TABLE log").allow_destructive()],
         ..up("declared", "drops the table `log` with 1 row")
@@ -141,7 +140,7 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn whatever_takes_something_away_needs_a_yes_in_a_protected_environment_and_nothing_else_does() {
-    // Environment, what is protected if something else than `production`, whether that is it.
+    // (environment, protected environment if not `production`, whether the environment is protected)
     let environments = [
         (None, None, false),
         (Some("production"), None, true),
@@ -219,7 +218,7 @@ fn check(
     assert_eq!(rows(&conn, "SELECT name FROM sqlite_master"), tables, "{context}");
 }
 
-/// Two migrations, the second of which drops what is there.
+/// Two migrations, the second of which drops a table.
 fn dropping() -> MigrationRunner {
     set([("1_a", "CREATE TABLE a (b)"), ("2_drop", "DROP TABLE log; DROP INDEX by_tag")])
 }
@@ -254,7 +253,7 @@ fn who_is_asked_sees_what_goes_and_how_many_rows() {
     assert_eq!(told(1), [table, (EffectKind::DropsIndex, "by_tag", None, Evidence::SchemaCopy)]);
 }
 
-/// A person takes minutes to answer. In that time another program may migrate; the question is another one then.
+/// A person takes minutes to answer. If another program migrates in that time, the question changes.
 #[test]
 fn others_can_migrate_while_somebody_is_asked_and_the_question_is_asked_anew() {
     for answers in [[true, true], [true, false]] {
@@ -289,7 +288,7 @@ fn others_can_migrate_while_somebody_is_asked_and_the_question_is_asked_anew() {
     }
 }
 
-/// Once not so: the second question is asked while the lock is held.
+/// Regression: the second question was asked while the lock was held.
 #[test]
 fn nobody_waits_for_an_answer_however_often_it_is_asked() {
     let database = TestDatabase::new();
@@ -343,7 +342,7 @@ fn a_plan_that_was_made_before_is_asked_about_when_it_is_applied() {
     }
 }
 
-/// A plan made by a runner whose environment is nobody's concern does not get around the question.
+/// A plan made by a runner of an unprotected environment does not bypass the confirmation.
 #[test]
 fn a_plan_of_another_runner_is_asked_about_too() {
     let conn = memory();
@@ -354,7 +353,7 @@ fn a_plan_of_another_runner_is_asked_about_too() {
     assert_eq!(applied(&conn), Vec::<String>::new());
 }
 
-/// A runner, the migrations applied before, SQL to run after that, and where to go.
+/// (kind of problem, runner, migrations applied before, SQL to run after that, target)
 type Refusal = (ProblemKind, MigrationRunner, Vec<Migration>, &'static str, Target);
 
 #[allow(clippy::too_many_lines, reason = "a row for each kind")]
@@ -479,7 +478,7 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
             without_lock_file(&database);
         }
         conn.execute_batch(sql).unwrap();
-        // Connecting alone makes an empty file.
+        // A connection alone creates an empty file.
         conn.execute_batch("CREATE TABLE theirs (a)").unwrap();
         let before = files(&database);
         assert_eq!(before.keys().collect::<Vec<_>>(), ["test.db"]);
@@ -491,11 +490,11 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         assert!(error.to_string().starts_with("nothing was done: "), "{kind}: {error}");
         assert!(error.report().applied.is_empty(), "{kind}");
         let mut after = files(&database);
-        // Whether a step is unfinished or another run is in the middle of it is known under the lock only.
+        // Only a run that holds the lock can distinguish an unfinished step from one that another run is executing.
         assert_eq!(after.remove("test.db-migrate").is_some(), kind == ProblemKind::Dirty, "{kind}");
         assert_eq!(differing(&before, &after), Vec::<String>::new(), "{kind}");
 
-        // A plan says the same, but that it needs a yes, and cannot be applied.
+        // A plan has the same problem, except the need for a confirmation, and cannot be applied.
         let plan = refused.plan(&conn, target).unwrap();
         let is_in_plan = plan.problems().iter().any(|problem| problem.kind == kind);
         assert_eq!(is_in_plan, kind != ProblemKind::Unconfirmed, "{plan}");
@@ -506,7 +505,7 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         assert_eq!(differing(&before, &after), Vec::<String>::new(), "{kind}");
         seen.push(kind);
     }
-    // The rest is about sources: no runner comes of it, or no plan speaks of it.
+    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan.
     let of_sources = [
         ProblemKind::OddVersion,
         ProblemKind::InvalidId,
@@ -558,7 +557,7 @@ fn strict_refuses_what_is_not_declared_and_nothing_else() {
 
 #[test]
 fn each_warning_is_told_once_and_stands_in_the_report() {
-    // Each of the runs has the findings of the plan it makes, whichever way it gets there.
+    // Each run has the findings of its plan, for every function that runs.
     let table: [(&str, Policy, &[ProblemKind]); 4] = [
         ("default", Policy::DEFAULT, &[ProblemKind::OutOfOrder, ProblemKind::OtherDatabase]),
         ("development", Policy::DEVELOPMENT, &[]),
@@ -628,7 +627,7 @@ fn a_developer_may_change_a_script_and_what_is_pending_runs() {
     assert_eq!(findings(&report.notes).len(), 1);
     assert_eq!(report.notes[0].kind, ProblemKind::Changed);
     assert_eq!(applied(&conn), ["1_a", "2_b"]);
-    // It is not forgotten: the next run says it again, and applies nothing.
+    // The next run reports it again, and applies nothing.
     let report = developing.run(&conn).unwrap();
     assert!(report.is_up_to_date());
     assert_eq!(report.notes[0].kind, ProblemKind::Changed);
@@ -649,7 +648,7 @@ fn a_plan_to_go_back_says_what_goes_and_changes_nothing() {
     without_lock_file(&database);
     let other = database.connect();
     let look = || rows(&other, "PRAGMA data_version");
-    // The index of the log is in memory, and has the marks of readers.
+    // The `-shm` file is the index of the WAL in memory, and contains the marks of readers.
     let written = || {
         let mut files = files(&database);
         files.remove("test.db-shm");
@@ -699,7 +698,7 @@ fn fold(conn: &Connection) -> rusqlite::Result<()> {
     conn.create_scalar_function("fold", 1, flags, |context| context.get::<i64>(0))
 }
 
-/// Once not so: a drop with `IF EXISTS` of a table that could not be copied passes on the copy, so nothing goes, it seems.
+/// Regression: a drop with `IF EXISTS` of a table that could not be copied passes on the copy, so it seemed to delete nothing.
 #[test]
 fn a_table_that_cannot_be_copied_does_not_go_unasked() {
     for script in ["DROP TABLE phrases", "DROP TABLE IF EXISTS phrases"] {
@@ -715,7 +714,7 @@ fn a_table_that_cannot_be_copied_does_not_go_unasked() {
     }
 }
 
-/// Once not so: on the copy foreign keys are never enforced, so what a cascade takes away there is not seen.
+/// Regression: foreign keys are not enforced on the copy, so the deletions of a cascade were not detected.
 #[test]
 fn rows_that_a_cascade_deletes_are_told() {
     let conn = memory();
@@ -749,7 +748,7 @@ fn what_only_the_application_can_run_is_read_from_its_text_unless_its_connection
     let said = refused(careful().prepare_connection(|conn| Ok(fold(conn)?))).to_string();
     assert!(said.contains("deletes rows of `log`, which has 1 row, `production`"), "{said}");
 
-    // A hook that fails is said, and nothing runs: neither can be judged.
+    // The failure of the hook is reported and nothing runs, because the effects cannot be determined.
     let failing = refused(careful().prepare_connection(|_| Err("no key".into())));
     assert_eq!(failing.kind(), ErrorKind::Database);
     assert!(
@@ -757,7 +756,7 @@ fn what_only_the_application_can_run_is_read_from_its_text_unless_its_connection
         "{failing}"
     );
 
-    // Where the author said yes, it runs on the application's own connection.
+    // If the author declared the effect, it runs on the application's own connection.
     let conn = memory();
     conn.execute_batch(LIVE).unwrap();
     fold(&conn).unwrap();

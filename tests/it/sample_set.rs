@@ -12,7 +12,7 @@ use crate::start::sample_set;
 
 const COUNT: usize = 14;
 
-/// Everything in the database but the tracking table: definitions and rows.
+/// Everything in the database except the tracking table: definitions and rows.
 fn dump(conn: &Connection) -> Vec<String> {
     let mut dump = schema(conn);
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '__switchy_migrations' ORDER BY name";
@@ -57,7 +57,7 @@ fn its_first_start_reports_every_step_in_the_order_of_the_needs() {
     assert!(report.notes.is_empty(), "{report}");
 }
 
-/// `nest_notebooks` rebuilds a table that notes, and through them tags and attachments, hang on with `ON DELETE CASCADE`.
+/// `nest_notebooks` rebuilds a table that notes, and indirectly tags and attachments, reference with `ON DELETE CASCADE`.
 #[test]
 fn the_rows_of_the_user_survive_all_of_it() {
     let all = "SELECT (SELECT group_concat(name) FROM (SELECT name FROM notebooks ORDER BY id)), (SELECT count(*) FROM notes),
@@ -123,7 +123,7 @@ fn down_to_nothing_and_up_again_is_the_same() {
     assert!(first.len() > 20, "{first:#?}");
 }
 
-/// `target/debug/examples/basic_usage` beside `target/debug/deps/it-...`; `cargo test` builds both.
+/// The path of the example: `target/debug/examples/basic_usage`, next to `target/debug/deps/it-...`. `cargo test` builds both.
 fn basic_usage() -> Option<PathBuf> {
     let deps = std::env::current_exe().ok()?;
     let name = format!("basic_usage{}", std::env::consts::EXE_SUFFIX);

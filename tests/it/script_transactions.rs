@@ -1,5 +1,5 @@
-//! Scripts that begin and end transactions themselves, and statements that cannot be in one: what runs as it is, and what is refused
-//! with a remedy that works.
+//! Scripts that begin and end transactions themselves, and statements that cannot run in one: some run unchanged, and some are refused with a
+//! remedy that works.
 
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};
@@ -18,7 +18,7 @@ fn runner<B: Backend>(set: impl Into<Vec<Migration<B>>>) -> MigrationRunner<B> {
     MigrationRunner::for_backend(set.into()).unwrap()
 }
 
-/// 342 files of 94 public sets say BEGIN and COMMIT themselves.
+/// 342 files of 94 public sets contain their own BEGIN and COMMIT.
 #[test]
 fn a_script_that_is_one_transaction_is_the_engines() {
     let spellings = [
@@ -48,7 +48,7 @@ fn a_script_that_is_one_transaction_is_the_engines() {
             );
             assert!(set.run(&conn).unwrap().is_up_to_date());
         }
-        // What fails in it leaves nothing, and is where it is in the file.
+        // A statement that fails in it leaves nothing, and the error has its position in the file.
         let conn = memory();
         let broken = format!("{begin}\n{body}\nINSERT INTO missing VALUES (1);\n{commit}");
         let error = runner::<Sqlite>([it(&broken)]).run(&conn).unwrap_err();
@@ -62,7 +62,7 @@ fn a_script_that_is_one_transaction_is_the_engines() {
                 && applied(&conn).is_empty()
                 && rows(&conn, "SELECT * FROM sqlite_master").is_empty()
         );
-        // Outside a transaction it is its own.
+        // Outside a transaction, the script has its own transaction.
         runner::<Sqlite>([it(&script).outside_transaction()]).run(&memory()).unwrap();
     }
 }
@@ -84,7 +84,7 @@ fn a_script_that_undoes_may_be_one_transaction_too_also_for_an_older_program() {
     runner([first(), it()]).run(&conn).unwrap();
     assert_eq!(runner([first()]).downgrade(&conn).unwrap().applied.len(), 1);
     assert_eq!(rows(&conn, "SELECT name FROM sqlite_master WHERE name = 'b'"), Vec::<String>::new());
-    // It gets no further than that: what ends its transaction is refused as it always was.
+    // Other scripts that end the transaction are refused as before.
     for down in ["DROP TABLE b; COMMIT", "BEGIN; DROP TABLE b; COMMIT; DROP TABLE a", "BEGIN; DROP TABLE b"] {
         let newer = Migration::from_scripts("2_it", "CREATE TABLE b (c)", Some(down.to_owned()));
         let conn = memory();
@@ -95,11 +95,11 @@ fn a_script_that_undoes_may_be_one_transaction_too_also_for_an_older_program() {
     }
 }
 
-/// What is refused, and that its remedies work: with the metadata, and without the lines.
+/// Some scripts are refused, and their remedies work: to add the metadata, and to remove the lines.
 #[test]
 fn every_remedy_that_is_offered_works() {
     let own = "BEGIN; CREATE TABLE a (b); COMMIT; INSERT INTO a VALUES (1); BEGIN; INSERT INTO a VALUES (2); COMMIT";
-    // (script, whether `run_in_transaction = false` is offered, whether to remove lines is)
+    // (script, whether the remedy is `run_in_transaction = false`, whether it is to remove lines)
     let table = [
         (own, true, true),
         (
@@ -173,13 +173,13 @@ fn every_remedy_that_is_offered_works() {
             );
             assert!(conn.is_autocommit(), "{script}");
         } else {
-            // It is not offered, and it would not work: nothing is left dirty.
+            // This remedy is not offered, and would not work. Nothing is left dirty.
             refused(run.unwrap_err());
         }
     }
 }
 
-/// What had to be found out file by file, with the ones before it applied, is said at once and before anything is done.
+/// All such scripts are reported at once and before anything is applied. Previously each was found only after those before it were applied.
 #[test]
 fn everything_that_does_not_fit_is_listed_before_the_first_step() {
     let set = || {

@@ -1,4 +1,4 @@
-//! What every error is. The tests with servers hold it against theirs too.
+//! The format that every error message must have. The tests with servers check it too.
 
 #[track_caller]
 pub(crate) fn is_one_sentence(text: &str) {

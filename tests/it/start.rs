@@ -13,7 +13,7 @@ pub(crate) fn sample_set() -> MigrationRunner {
     MigrationRunner::new_directory(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap()
 }
 
-/// A set of so many migrations that do nothing, in one transaction, for a file system is slow.
+/// A set of this many migrations that do nothing, in one transaction, because the file system is slow.
 fn numbered(count: usize) -> MigrationRunner {
     let set: Vec<Migration> =
         (0..count).map(|n| Migration::from_scripts(format!("{n:05}_nothing"), "SELECT 1", None)).collect();
@@ -24,19 +24,18 @@ thread_local! {
     static STATEMENTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Every statement that `work` has SQLite execute on the connection, those of the engine and of scripts.
+/// Every statement that `work` executes on the connection, both those of the engine and those of scripts.
 pub(crate) fn statements(conn: &mut Connection, work: impl FnOnce(&Connection)) -> Vec<String> {
     STATEMENTS.take();
     tracing::begin(conn, |statement| STATEMENTS.with_borrow_mut(|all| all.push(statement.to_owned())));
     work(conn);
-    // Whatever comes later on this thread belongs to somebody else.
+    // Statements on this thread after this call are not recorded.
     tracing::begin(conn, |_| ());
     STATEMENTS.take()
 }
 
-/// `Connection::trace` is gone from rusqlite 0.41 on, and `trace_v2` is not there before 0.33. What the driver does not have
-/// is found here instead: an inherent method comes before one of a trait, the glob import of a block before the
-/// names around it.
+/// `Connection::trace` does not exist from rusqlite 0.41 on, and `trace_v2` not before 0.33. The missing one is found here: an inherent method
+/// has priority over one of a trait, and the glob import of a block over the names around it.
 #[allow(
     dead_code,
     unused_imports,
@@ -44,7 +43,7 @@ pub(crate) fn statements(conn: &mut Connection, work: impl FnOnce(&Connection)) 
     clippy::let_unit_value,
     clippy::ignored_unit_patterns,
     clippy::needless_pass_by_value,
-    reason = "what is superfluous with one version of the driver is needed with another"
+    reason = "each version of the driver uses only some of these items"
 )]
 mod tracing {
     use std::cell::Cell;
@@ -95,7 +94,7 @@ mod tracing {
     }
 }
 
-/// What lies in a folder: each file's name and content, and the name of each folder.
+/// The content of a folder: the name and content of each file, and the name of each folder.
 pub(crate) fn content(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
@@ -113,7 +112,7 @@ fn names(folder: &Path) -> Vec<String> {
     content(folder).into_iter().map(|(name, _)| name).collect()
 }
 
-/// What has to be the same before and after something that writes nothing.
+/// The state that must be the same before and after an operation that writes nothing.
 fn traces(database: &TestDatabase, conn: &Connection) -> (Vec<(String, Vec<u8>)>, i64) {
     let changes = conn.query_row("SELECT total_changes()", [], |row| row.get(0)).unwrap();
     (content(database.path().parent().unwrap()), changes)
@@ -175,7 +174,7 @@ fn nothing_pending_writes_nothing() {
         runner.run(&database.connect()).unwrap();
         let (conn, watcher) = (database.connect(), database.connect());
         let version = || watcher.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
-        // The first access makes the files of a WAL.
+        // The first access creates the files of a WAL.
         rows(&conn, "SELECT * FROM sqlite_master");
         let (before, first) = (traces(&database, &conn), version());
         for _ in 0..3 {
@@ -198,7 +197,7 @@ fn nothing_pending_takes_no_lock() {
     assert!(runner.run(&database.connect()).unwrap().is_up_to_date());
     assert!(!sidecar.exists());
 
-    // Whoever wants this one fails.
+    // A folder with the name of the lock file makes every attempt to lock fail.
     std::fs::create_dir(&sidecar).unwrap();
     assert!(runner.run(&database.connect()).unwrap().is_up_to_date());
     assert_eq!(numbered(4).run(&database.connect()).unwrap_err().kind(), ErrorKind::LockFile);
@@ -308,8 +307,8 @@ fn a_plan_that_is_only_looked_at_and_a_target_already_reached_write_nothing() {
     assert!(traces(&database, &conn) == before);
 }
 
-/// A missing tracking table is "nothing applied". Any other error taken for that would make a broken database look
-/// new, and make a start wait for the lock before it says so.
+/// Only a missing tracking table means "nothing applied". If another error were treated like that, a broken database would look new, and a
+/// start would wait for the lock before it reports the error.
 #[test]
 fn a_broken_or_busy_database_is_not_taken_for_an_empty_one() {
     let broken = TestDatabase::new();

@@ -10,7 +10,7 @@ use switchy_schema::{
 
 use crate::execution::{applied, memory};
 
-/// A trip with two legs and a photo, as a customer has it.
+/// A database of a customer: a trip with two legs and a photo.
 const CUSTOMER: &str = "
     CREATE TABLE trip (id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE leg (id INTEGER PRIMARY KEY, trip INTEGER REFERENCES trip (id) ON DELETE CASCADE);
@@ -43,8 +43,8 @@ fn runner(set: impl Into<Vec<Migration>>) -> MigrationRunner {
     MigrationRunner::new(set.into()).unwrap()
 }
 
-/// Twelve public sets drop a table in one file and give its rebuilt twin the name in the next; one does so 25 files later. On an empty
-/// database nobody sees that the rows of other tables reference nothing in between, and each customer's start failed.
+/// Twelve public sets drop a table in one file and rename its rebuilt copy in the next; one does so 25 files later. On an empty database it
+/// does not matter that the rows of other tables have dangling references in between, but the start failed on each customer's database.
 #[test]
 fn a_rebuild_over_several_files_is_one_transaction() {
     let sets: [(Vec<Migration>, usize); 5] = [
@@ -88,7 +88,7 @@ fn a_rebuild_over_several_files_is_one_transaction() {
         assert!(report.together[0].why.contains("rows of `leg` point to nothing in `trip`"), "{report}");
         assert!(runner(migrations).run(&conn).unwrap().is_up_to_date());
 
-        // On an empty database each is committed by itself, as it always was.
+        // On an empty database each step is committed separately, as before.
         let empty = memory();
         empty.execute_batch(CUSTOMER).unwrap();
         empty.execute_batch("DELETE FROM leg; DELETE FROM photo; DELETE FROM trip").unwrap();
@@ -128,7 +128,7 @@ fn what_stays_broken_is_refused_by_the_first_step_and_nothing_of_it_is_kept() {
         assert_eq!(applied(&conn), ["1_it"]);
         assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
         assert!(conn.is_autocommit());
-        // With what was missing it goes on.
+        // With the missing migrations, the run succeeds.
         if migrations.len() == 2 {
             runner(set([COPY, DROP, RENAME])).run(&conn).unwrap();
             assert_eq!(rows(&conn, COUNTS), ["2|2|1"]);
@@ -170,7 +170,7 @@ fn going_back_is_no_different() {
     assert_eq!(applied(&conn), ["1_it", "2_it"]);
 }
 
-/// It has to be seen which rows were orphans before, so a step is done twice then; nobody hears of it twice.
+/// The check must know which rows were orphans before, so the step is run twice, but it is reported only once.
 #[test]
 fn rows_that_were_orphans_before_neither_hinder_nor_hide_others() {
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -215,7 +215,7 @@ fn a_run_with_one_step_pending_may_not_leave_it_half_done() {
 
 #[test]
 fn a_plan_and_a_validation_foresee_it() {
-    // A set that makes it all, since a validation replays it.
+    // A set that creates everything, because a validation replays it.
     let (tables, customers_rows) = CUSTOMER.split_at(CUSTOMER.find("INSERT").unwrap());
     let runner = |set: Vec<Migration>| {
         let set: Vec<Migration> = [vec![Migration::from_scripts("0_it", tables, None)], set].concat();
@@ -241,12 +241,12 @@ fn a_plan_and_a_validation_foresee_it() {
         assert!(problem.finding.contains("2 rows of `leg` would point to nothing in `trip`"), "{plan}");
         let found = runner(broken.clone()).validate(&conn).unwrap();
         assert!(found.iter().any(|problem| problem.verdict == Verdict::Deny), "{found:#?}");
-        // It is as foreseen.
+        // The run fails as predicted.
         runner(broken).run(&conn).unwrap_err();
         conn.execute_batch("DELETE FROM __switchy_migrations WHERE name <> '0_it'; DROP TABLE trip_new")
             .unwrap();
     }
-    // An empty table references nothing, and a table that was missing before is nobody's fault.
+    // An empty table references nothing, and a parent table that was already missing is not a problem of this set.
     conn.execute_batch(
         "DELETE FROM leg; DELETE FROM photo; CREATE TABLE old (gone REFERENCES gone); PRAGMA foreign_keys = OFF;
         INSERT INTO old VALUES (1)",
@@ -255,7 +255,7 @@ fn a_plan_and_a_validation_foresee_it() {
     assert_eq!(runner(set([COPY, DROP, RENAME])).plan(&conn, Target::Latest).unwrap().problems(), []);
 }
 
-/// Ways to take away a row that a child references, which a look at a statement alone does not tell.
+/// Ways to delete a referenced row that cannot be detected from the statement alone.
 #[test]
 fn a_row_that_goes_by_the_side_door_is_missed() {
     let schema = "
@@ -286,7 +286,7 @@ fn a_row_that_goes_by_the_side_door_is_missed() {
         );
         assert_eq!(rows(&conn, "SELECT count(*), min(u) FROM p"), ["2|a"], "{script}");
     }
-    // `LIKE` may have been made to tell cases apart.
+    // `LIKE` may be set to be case sensitive.
     let conn = memory();
     conn.execute_batch(
         "CREATE TABLE p (u TEXT); create unique index p_u ON p (u); CREATE TABLE c (p REFERENCES p (u)); INSERT INTO p VALUES ('x');
@@ -295,7 +295,7 @@ fn a_row_that_goes_by_the_side_door_is_missed() {
     .unwrap();
     let error = runner(set(["DROP INDEX p_u"])).run(&conn).unwrap_err();
     assert!(error.to_string().contains("the rows of `c` point to columns that are not unique"), "{error}");
-    // What makes the key of a parent unique makes its children checkable.
+    // A statement that makes the key of a parent unique makes its children checkable.
     let conn = memory();
     conn.execute_batch(
         "PRAGMA foreign_keys = OFF; CREATE TABLE p (u TEXT); CREATE TABLE c (p REFERENCES p (u)); INSERT INTO c VALUES ('x')",
@@ -305,7 +305,7 @@ fn a_row_that_goes_by_the_side_door_is_missed() {
     assert!(error.to_string().contains("1 row of `c` would point to nothing in `p`"), "{error}");
 }
 
-/// `ROLLBACK` does not detach, and the corrected script would be told that the database is in use.
+/// `ROLLBACK` does not detach a database, so the corrected script would fail because the database is in use.
 #[test]
 fn what_a_failed_script_attached_is_detached() {
     let conn = customer();
@@ -315,7 +315,7 @@ fn what_a_failed_script_attached_is_detached() {
     let databases = "SELECT name FROM pragma_database_list WHERE name <> 'temp'";
     assert_eq!(rows(&conn, databases), ["main", "mine"]);
     runner(set(["ATTACH ':memory:' AS other; CREATE TABLE other.x (y)"])).run(&conn).unwrap();
-    // A second look at a step that left rows without a parent runs it once more.
+    // A second check of a step that left orphans runs it once more.
     let conn = customer();
     let again = "ATTACH ':memory:' AS other; CREATE TABLE trip_new AS SELECT * FROM trip; DROP TABLE trip";
     runner(set([again, RENAME])).run(&conn).unwrap_err();
@@ -338,7 +338,7 @@ fn an_application_that_keeps_its_connection_attaches_at_every_start() {
     assert_eq!(rows(&conn, "PRAGMA recursive_triggers"), ["1"]);
 }
 
-/// The copy of the schema has no rows of the children, so what scripts do to these is not known there.
+/// The copy of the schema has no rows of the children, so the effects of scripts on these rows are unknown there.
 #[test]
 fn what_a_script_does_to_the_children_itself_is_not_foreseen_wrongly() {
     for scripts in [

@@ -1,4 +1,4 @@
-//! The tracking table: the forms older programs gave it, other names, other hands.
+//! The tracking table: forms of older programs, other names, and changes by other programs.
 
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ pub(crate) const POSTS: (&str, &str) =
 pub(crate) const TAGS: (&str, &str) = ("2024-03-01-080000_tags", "CREATE TABLE tags (tag TEXT);\n");
 pub(crate) const LATER: (&str, &str) = ("2024-04-01-070000_later", "CREATE TABLE later (a)");
 
-/// Tables as older programs left them: the application's tables and rows, and everything applied.
+/// Databases as older programs left them: the application's tables and rows, with all migrations applied.
 pub(crate) const FORMS: [(&str, &str); 8] = [
     ("name", include_str!("../fixtures/legacy/name.sql")),
     ("id", include_str!("../fixtures/legacy/id.sql")),
@@ -31,7 +31,7 @@ pub(crate) const FORMS: [(&str, &str); 8] = [
 ];
 const UNFINISHED: &str = include_str!("../fixtures/legacy/unfinished.sql");
 
-/// What all of them tell.
+/// The history that all of them contain.
 const HISTORY: [&str; 3] = [
     "2024-01-05-120000_users 2024-01-06T10:00:00.123",
     "2024-02-01-090000_posts 2024-02-02 11:22:33",
@@ -93,7 +93,7 @@ fn a_table_of_any_older_form_is_brought_up_to_date_and_loses_nothing() {
                 let runner = MigrationRunner::new(scripts).unwrap().transaction(mode);
                 let database = legacy(dump);
                 let conn = database.connect();
-                // Nothing runs twice: it would fail.
+                // No migration runs twice: it would fail.
                 let report = runner.run(&conn).unwrap();
                 assert_eq!((report.applied.len(), report.already), (pending, 3), "{name}");
                 assert_eq!(history(&runner, &conn)[..3], HISTORY, "{name}");
@@ -139,7 +139,7 @@ fn unfinished_migrations_of_older_programs_are_refused_with_what_is_known() {
     assert_eq!(applied(&conn).len(), 3, "three migrations, two of them dirty");
 }
 
-/// What the error says to do has to work on the table that there is, which has neither `name` nor `dirty`.
+/// The remedy in the error must work on the existing table, which has neither `name` nor `dirty`.
 #[test]
 fn the_remedy_of_an_unfinished_migration_fits_the_table_it_stands_in() {
     for choice in [0, 1] {
@@ -204,7 +204,7 @@ fn hashes_that_older_programs_computed_are_recognised_and_replaced_by_ours() {
 
 #[test]
 fn an_upgrade_that_fails_leaves_the_old_table() {
-    // With the step that would have come with it, in the same transaction.
+    // An upgrade together with a step, in the same transaction.
     for (name, dump) in FORMS {
         let database = legacy(dump);
         let conn = database.connect();
@@ -214,7 +214,7 @@ fn an_upgrade_that_fails_leaves_the_old_table() {
         assert_eq!(table(&conn), before, "{name}");
         assert_eq!(history(&broken, &conn), HISTORY, "{name}");
     }
-    // By itself, in the middle of its rows.
+    // An upgrade alone, which fails in the middle of its rows.
     let conn = memory();
     conn.execute_batch(
         "CREATE TABLE __switchy_migrations (name TEXT NOT NULL, run_on TEXT NOT NULL);
@@ -253,19 +253,19 @@ fn an_old_table_in_a_file_that_cannot_be_written_starts() {
     }
 }
 
-/// A file on a read-only medium, in a folder that takes no lock file: nothing is pending, so nothing is needed.
+/// A file on a read-only medium, in a folder that cannot have a lock file: nothing is pending, so no lock is needed.
 #[test]
 fn an_old_table_in_a_folder_that_cannot_be_written_starts() {
     let database = legacy(FORMS[0].1);
-    // Stands for a folder that refuses the lock file, also to the superuser.
+    // Simulates a folder in which the lock file cannot be created, even by the superuser.
     std::fs::create_dir(database.path().with_file_name("test.db-migrate")).unwrap();
     let conn = Connection::open_with_flags(database.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let report = set([USERS, POSTS, TAGS]).run(&conn);
     assert!(report.is_ok_and(|report| report.is_up_to_date()));
 }
 
-/// A program of 0.5 takes today's table for one of the oldest form, renames `name`, and goes on; whoever comes back from it was told that
-/// the table is no tracking table. Found with the published program, 2026-11.
+/// A program of version 0.5 treats the current table as one of the oldest form, renames `name`, and continues. The current program then
+/// reported that the table is not a tracking table. Found with the published program, 2026-11.
 #[test]
 fn what_a_program_of_0_5_left_in_todays_table_is_told_apart() {
     let renamed = FORMS.iter().find(|(name, _)| *name == "renamed").unwrap().1;
@@ -297,7 +297,7 @@ fn what_a_program_of_0_5_left_in_todays_table_is_told_apart() {
         assert_eq!(found, [TAGS.0], "{change}: {error}");
         assert!(error.to_string().contains(problem), "{change}: {error}");
     }
-    // With a column less it is nobody's.
+    // Without this column, it is not a tracking table.
     conn.execute_batch("ALTER TABLE __switchy_migrations DROP COLUMN mark").unwrap();
     let error = runner.run(&conn).unwrap_err();
     assert!(error.to_string().contains("is not a tracking table"), "{error}");
@@ -390,7 +390,7 @@ fn a_view_of_that_name_is_no_tracking_table() {
     assert_eq!(rows(&conn, "SELECT type FROM sqlite_master"), ["view"]);
 }
 
-/// Columns that a later version of this table may have, as long as it can be written without them.
+/// Columns that a later version of the table may add, if it can be written without them.
 #[test]
 fn a_table_with_columns_of_a_later_version_is_used_and_kept() {
     let conn = memory();
@@ -433,10 +433,10 @@ fn any_name_that_sqlite_stores_can_name_the_table() {
         assert_eq!(runner([USERS, TAGS]).run(&conn).unwrap().applied.len(), 1, "{name}");
         assert!(runner([USERS, TAGS]).run(&conn).unwrap().is_up_to_date(), "{name}");
         assert_eq!(runner([USERS, TAGS]).history(&conn).unwrap().records().len(), 2, "{name}");
-        // Whoever writes another case means the same table.
+        // A name in another case refers to the same table.
         let upper = set([USERS, TAGS]).table_name(&name.to_ascii_uppercase()).unwrap();
         assert!(upper.run(&conn).unwrap().is_up_to_date(), "{name}");
-        // A step that tampers with it is caught by that name, too.
+        // A step that modifies the table is detected with this name too.
         let quoted = TableName::new(name).unwrap().quoted();
         let tamper = format!("UPDATE {quoted} SET run_on = ''");
         let scripts = vec![
@@ -528,7 +528,7 @@ fn whatever_stands_in_the_columns_nothing_panics() {
             if conn.execute_batch(&format!("UPDATE __switchy_migrations SET {column} = {value}")).is_err() {
                 continue; // NOT NULL
             }
-            // A start believes the digest on the newest record, so that it need not read the rest.
+            // A start trusts the digest on the newest record, so that it need not read the other records.
             if column != "basis" {
                 conn.execute_batch("UPDATE __switchy_migrations SET basis = NULL").unwrap();
             }
@@ -540,13 +540,13 @@ fn whatever_stands_in_the_columns_nothing_panics() {
             assert_eq!(runner.history(&conn).unwrap().records().len(), 1, "{context}");
             let up = runner.run(&conn);
             match column {
-                // It is applied, whatever else is not known of it.
+                // The migration is applied, even if its other values are unknown.
                 "run_on" | "duration_ms" | "basis" | "statement" | "failure" | "down_sql" | "checksum" => {
                     assert!(up.is_ok_and(|report| report.is_up_to_date()), "{context}");
                     runner.run_to(&conn, Target::Empty).unwrap();
                     assert_eq!(schema(&conn), Vec::<String>::new(), "{context}");
                 }
-                // A migration under a name that nobody knows must not make another run again.
+                // A record with an unknown name must not cause another migration to run again.
                 "name" => assert!(up.is_err_and(|error| error.is_database_ahead()), "{context}"),
                 _ => drop(up),
             }

@@ -1,4 +1,4 @@
-//! An update pays for what it touches: not for the applied migrations, and not for the size of the file.
+//! The cost of an update depends on what it touches, not on the number of applied migrations or the size of the file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +10,14 @@ use switchy_schema::{Migration, MigrationRunner, TransactionMode};
 use crate::execution::memory;
 use crate::start::statements;
 
-/// So many migrations that do nothing, and one more behind them.
+/// This many migrations that do nothing, and optionally one more after them.
 fn numbered(count: usize, more: Option<&'static str>) -> MigrationRunner {
     let number = |n| Migration::from_scripts(format!("{n:05}_nothing"), "SELECT 1", None);
     let more = more.map(|script| Migration::from_scripts("99999_more", script, None));
     MigrationRunner::new((0..count).map(number).chain(more).collect::<Vec<_>>()).unwrap()
 }
 
-/// The beginnings of the statements that a script costs above so many applied migrations.
+/// The beginnings of the statements that are executed for a script, after this many applied migrations.
 fn update(count: usize, schema: &str, script: &'static str) -> Vec<String> {
     let mut conn: Connection = memory();
     conn.execute_batch(schema).unwrap();
@@ -49,7 +49,7 @@ fn it_looks_at_no_rows_that_it_does_not_touch() {
         ("INSERT INTO other VALUES (1)", false),
         ("CREATE INDEX book_author ON other (x)", false),
         ("INSERT INTO author VALUES (2, 'b')", false),
-        // The twins, where the rows of the child have to be looked at.
+        // The counterparts for which the rows of the child must be checked.
         ("DELETE FROM author; INSERT INTO author VALUES (1, 'b')", true),
         ("UPDATE author SET id = 1", true),
         ("DROP TABLE other; DELETE FROM author WHERE id > 1; INSERT INTO book VALUES (2, 1)", true),
@@ -62,9 +62,9 @@ fn it_looks_at_no_rows_that_it_does_not_touch() {
     }
 }
 
-/// How many instructions SQLite carries out for a script, above so many applied migrations and beside so many rows of a child.
+/// The number of instructions that SQLite executes for a script, with this many applied migrations and this many rows of a child.
 fn instructions(count: usize, rows: u32, script: &'static str) -> usize {
-    #[allow(unused_mut, reason = "some versions of the driver ask for it, for `progress_handler`")]
+    #[allow(unused_mut, reason = "`progress_handler` needs `mut` in some versions of the driver")]
     let mut conn = memory();
     conn.execute_batch(LIBRARY).unwrap();
     let fill = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n LIMIT ?1) INSERT INTO book SELECT i, 1 FROM n";
@@ -77,7 +77,7 @@ fn instructions(count: usize, rows: u32, script: &'static str) -> usize {
         counter.fetch_add(1, Ordering::Relaxed);
         false
     };
-    // It returns nothing in some versions of the driver.
+    // The function returns `()` in some versions of the driver.
     #[allow(clippy::let_unit_value)]
     let _ = conn.progress_handler(1, Some(count));
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
@@ -91,7 +91,7 @@ fn sqlite_does_the_same_work_beside_ten_rows_of_a_child_and_ten_thousand() {
         ("ALTER TABLE book ADD COLUMN y", false),
         ("INSERT INTO other VALUES (1)", false),
         ("INSERT INTO author VALUES (2, 'b')", false),
-        // Its twin: the child's rows have to be looked at.
+        // The counterpart for which the child's rows must be checked.
         ("UPDATE author SET id = id", true),
     ] {
         let few = instructions(10, 10, script);
@@ -104,7 +104,7 @@ fn sqlite_does_the_same_work_beside_ten_rows_of_a_child_and_ten_thousand() {
     }
 }
 
-/// How many pages a script writes, above so many applied migrations.
+/// The number of pages that are written for a script, after this many applied migrations.
 fn pages(count: usize, script: &'static str) -> u64 {
     let database = TestDatabase::new();
     let conn = database.connect();
@@ -113,14 +113,14 @@ fn pages(count: usize, script: &'static str) -> u64 {
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     numbered(count, Some(script)).run(&conn).unwrap();
     let wal = std::fs::metadata(database.path().with_extension("db-wal")).unwrap().len();
-    // A header, and for each page its content behind a header of its own.
+    // The WAL has a header, and for each page a frame header and the content.
     (wal - 32) / (4_096 + 24)
 }
 
 #[test]
 fn it_writes_the_pages_of_its_script_and_those_of_one_record() {
     for (script, own) in [("CREATE TABLE more (x)", 2), ("INSERT INTO other VALUES (1)", 1)] {
-        // The table of the records, its index, and what the script writes; page 1 is the schema's in either case.
+        // The table of the records, its index, and the pages of the script; page 1 is written for the schema in either case.
         for count in [10, 1_000] {
             assert_eq!(pages(count, script), own + 2, "{script} above {count}");
         }

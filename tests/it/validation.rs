@@ -1,4 +1,4 @@
-//! Everything that is wrong is said at once, with its place and what to do about it, before anybody's database is touched.
+//! Validation reports all problems at once, with their locations and remedies, before a database is changed.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn id(n: usize) -> String {
     format!("2025-01-01-{:02}{:02}{:02}_it", n / 3600, n / 60 % 60, n % 60)
 }
 
-/// Statements that fail behind the four lines that each script has: the statement, its column of failure, and the message.
+/// Statements that fail after the first four lines of a script: the statement, the column of the error, and the message.
 const FAILURES: [(&str, usize, &str); 4] = [
     ("  SELEKT 1", 3, "near \"SELEKT\": syntax error"),
     ("SELECT 1; INSERT INTO missing VALUES (1)", 11, "no such table: missing"),
@@ -40,7 +40,7 @@ fn in_a_long_set_the_first_script_that_fails_is_found_by_file_line_and_column() 
     assert_eq!(examine(folder.path()), []);
     let write =
         |n: usize, text: String| std::fs::write(folder.path().join(id(n)).join("up.sql"), text).unwrap();
-    // Some places that nobody chose; the last one is always tried.
+    // Pseudorandom places; the last place is always tried.
     let mut random: usize = 0x2545_F491;
     let mut places: Vec<usize> = std::iter::repeat_with(|| {
         random = random.wrapping_mul(1_103_515_245).wrapping_add(12345) & 0x7FFF_FFFF;
@@ -52,7 +52,7 @@ fn in_a_long_set_the_first_script_that_fails_is_found_by_file_line_and_column() 
     for place in places {
         for (number, (statement, column, message)) in FAILURES.into_iter().enumerate() {
             write(place, format!("{}{statement};\nDROP TABLE t{place}", up(place)));
-            // Another one behind it is not spoken of.
+            // A second error after it is not reported.
             if place < 199 {
                 write(199, FAILURES[(number + 1) % 4].0.to_owned());
             }
@@ -67,7 +67,7 @@ fn in_a_long_set_the_first_script_that_fails_is_found_by_file_line_and_column() 
             assert_eq!(Path::new(&at.origin), folder.path().join(id(place)).join("up.sql"), "{context}");
             let position = at.position.unwrap();
             assert_eq!((position.line, position.column), (5, column), "{context}");
-            // And in the text for people.
+            // The location is also in the text for people.
             assert!(problem.to_string().contains(&format!("up.sql:5:{column}")), "{context}");
             for n in [place, 199] {
                 write(n, up(n));
@@ -76,7 +76,7 @@ fn in_a_long_set_the_first_script_that_fails_is_found_by_file_line_and_column() 
     }
 }
 
-/// The kind, the migration or file, and the place after the folder, of each finding. Each has a remedy.
+/// The kind, the migration or file, and the location relative to the folder, of each finding. Checks that each has a remedy.
 fn told(found: &[Problem], folder: &Path) -> Vec<(ProblemKind, String, String)> {
     let relative = |text: &str| text.replace(&format!("{}/", folder.display()), "");
     let mut told: Vec<_> = found
@@ -172,7 +172,7 @@ fn every_malformed_metadata_is_named_with_its_place() {
     assert!(text.contains("docs/format.md lists the keys of metadata.toml"), "{text}");
 }
 
-/// Once not so: where a script is malformed, no metadata is looked at: its author needs two rounds.
+/// Regression: if a script was malformed, the metadata was not checked, so its author needed two rounds.
 #[test]
 fn malformed_metadata_and_a_malformed_script_are_named_together() {
     let folder = TestMigrationBuilder::new()
@@ -224,7 +224,7 @@ fn duplicates_are_named_with_both_places() {
     for problem in &found {
         assert!(problem.finding.contains("one/") && problem.finding.contains("two/"), "{problem}");
     }
-    // In code the place is that of the definition.
+    // The location of a migration in code is that of its definition.
     let twice = ["1_a", "1_a"].map(|id| Migration::reversible(id, "", ""));
     let found = MigrationRunner::<Sqlite>::examine(twice);
     let duplicate = found.iter().find(|problem| problem.kind == ProblemKind::Duplicate).unwrap();
@@ -260,12 +260,12 @@ fn lints_and_a_script_that_fails_come_together() {
     let fails = found.iter().find(|problem| problem.kind == ProblemKind::Fails).unwrap();
     let path = folder.path().join(up("x"));
     assert_eq!(fails.at.as_ref().unwrap().to_string(), format!("{}:2:12", path.display()));
-    // None of the lints keeps a set that works from running.
+    // None of the lints prevents a working set from running.
     std::fs::write(path, "").unwrap();
     assert_eq!(folder.runner().run(&memory()).unwrap().applied.len(), 2);
 }
 
-/// A database that has about everything, and the set that meets it.
+/// A database with many kinds of problems, and a set for it.
 fn troubled() -> (TestDatabase, Connection, Vec<Migration>) {
     let database = TestDatabase::new();
     let conn = database.connect();
@@ -298,7 +298,7 @@ fn troubled() -> (TestDatabase, Connection, Vec<Migration>) {
 #[test]
 fn a_database_is_validated_as_a_whole_and_not_touched() {
     use Verdict::{Deny, Warn};
-    // The kind, the migration, and what the default, the strict and the lenient policy make of it.
+    // (kind, migration, the verdicts of the default, the strict and the lenient policy)
     let expected = [
         (ProblemKind::DatabaseAhead, "2025-01-09-000000_ahead", [Deny, Deny, Warn]),
         (ProblemKind::Changed, "2025-01-01-000000_changed", [Deny, Deny, Warn]),
@@ -378,7 +378,7 @@ fn a_changed_script_is_shown_with_both_hashes_and_its_lines() {
     assert!(long.contains(&format!("`1_users` as it was applied (-) and as it is (+):\n{lines}")), "{long}");
     assert!(!error.to_string().contains("+    name"), "one sentence only: {error}");
 
-    // What is no change has no finding: line ends, and a text that is accepted.
+    // These are not changes and have no finding: line endings, and an accepted text.
     let crlf = AFTER.replace('\n', "\r\n").replace(" NOT NULL", "");
     assert!(runner([Migration::from_scripts("1_users", crlf, None)]).run(&conn).unwrap().is_up_to_date());
     let accepted = Migration::sql("1_users", AFTER).accept(Checksum::of(BEFORE));
@@ -387,7 +387,7 @@ fn a_changed_script_is_shown_with_both_hashes_and_its_lines() {
 
 #[test]
 fn a_long_script_that_changed_has_hashes_and_no_lines() {
-    // The longest text that is kept, and one byte more.
+    // The longest text that is stored, and one byte more.
     for (length, is_kept) in [(65_536, true), (65_537, false)] {
         let text = |last: &str| {
             let end = format!("\nSELECT {last}");

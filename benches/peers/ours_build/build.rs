@@ -1,4 +1,4 @@
-//! Writes the folders, and reads them.
+//! Writes the folders of migrations, and reads them.
 
 use switchy_schema::build::Embed;
 

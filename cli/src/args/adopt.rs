@@ -7,19 +7,19 @@ use switchy_schema::{Doubt, Tool};
 use super::{DryRun, Signing};
 use crate::failure::{Failure, Result};
 
-/// Whose history is taken over, and what is believed of it.
+/// The history to take over, and the doubts to accept.
 #[derive(Debug, Args)]
 pub(crate) struct Adopt {
-    /// Whose history it is [default: the one whose table is there]
+    /// The tool [default: the one whose table exists]
     #[arg(long, value_name = "TOOL", value_parser = tools())]
     from: Option<Tool>,
-    /// The table that the tool was told to keep it in
+    /// The table that holds the tool's history, if it does not have the tool's default name
     #[arg(long, value_name = "NAME")]
     from_table: Option<String>,
-    /// Of Django, the application that these migrations are of
+    /// For Django: the application that the migrations belong to
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
-    /// Goes on all the same
+    /// Continue in spite of this doubt
     #[arg(long, value_name = "DOUBT", value_delimiter = ',')]
     accept: Vec<Accepted>,
     #[command(flatten)]
@@ -28,16 +28,16 @@ pub(crate) struct Adopt {
     pub(crate) signing: Signing,
 }
 
-/// A doubt that somebody says yes to.
+/// A doubt that a person accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Accepted {
-    /// The tool does not keep what would have to be known, so part is assumed; so does --yes
+    /// The tool does not store everything that must be known, so part of it is assumed; --yes accepts this too
     Lost,
-    /// Something is applied that is not in the folder. It is not recorded
+    /// An applied migration is not in the folder. It is not recorded
     Orphaned,
-    /// A script is not the one that was applied
+    /// A script differs from the one that was applied
     Changed,
-    /// The schema is not the one that the migrations make, or they cannot be replayed
+    /// The schema differs from the one that the migrations create, or they cannot be replayed
     Unproven,
 }
 
@@ -52,17 +52,16 @@ impl From<Accepted> for Doubt {
     }
 }
 
-/// The names of the tools.
 fn tools() -> impl TypedValueParser<Value = Tool> {
     let names = Tool::ALL.map(|tool| PossibleValue::new(tool.name()).aliases(tool.also().iter().copied()));
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Tool>())
 }
 
 impl Adopt {
-    /// What the engine is asked for.
+    /// The adoption for the engine.
     ///
     /// # Errors
-    /// The table cannot have that name.
+    /// The name of the table is not allowed.
     pub(crate) fn how(&self) -> Result<switchy_schema::Adopt> {
         let mut how = switchy_schema::Adopt::new();
         if let Some(tool) = self.from {

@@ -3,50 +3,50 @@
 use clap::{Args, Subcommand};
 use switchy_schema::{Recovery, Signature};
 
-/// How a record is corrected.
+/// The correction of a record.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Repair {
-    /// Has a step that did not finish go on where it stopped, with the next run
+    /// Let the next run resume a step that did not finish
     Retry {
         #[command(flatten)]
         which: Which,
-        /// From this statement instead of where it stopped
+        /// Resume at this statement instead of the one where the step stopped
         #[arg(long, value_name = "STATEMENT")]
         from: Option<u32>,
     },
-    /// Counts a step that did not finish as done: its rest was run by hand
+    /// Mark a step that did not finish as done: the rest of it was run by hand
     Done(Which),
-    /// Removes the record; nothing is undone
+    /// Remove the record; nothing is undone
     Forget(Which),
-    /// Accepts a script that was changed after it was applied
+    /// Accept a script that was changed after it was applied
     Accept(Which),
-    /// Counts a pending migration as applied, without running it
+    /// Record a pending migration as applied, without running it
     Assume(Which),
 }
 
-/// Which migrations, who says so, and why.
+/// The migrations, who corrects them, and why.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// Which migrations
+    /// The migrations
     #[arg(required = true, value_name = "ID")]
     pub(crate) ids: Vec<String>,
     #[command(flatten)]
     pub(crate) signing: Signing,
 }
 
-/// Who says so, and why: it stays in the log.
+/// Who makes the change, and why; both are stored in the log.
 #[derive(Debug, Args)]
 pub(crate) struct Signing {
-    /// Who says so [default: the user of this process]
+    /// Who makes the change, for the log [default: the user of this process]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
-    /// Why
+    /// Why, for the log
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
 }
 
 impl Signing {
-    /// What goes into the log.
+    /// The signature for the log.
     pub(crate) fn signature(&self) -> Signature {
         let user = || ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
         let who = self.who.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned());
@@ -69,7 +69,7 @@ impl Repair {
         }
     }
 
-    /// What is to be done with one of the migrations.
+    /// The recovery of one of the migrations.
     pub(crate) fn recovery(&self, id: &str) -> Recovery {
         let id = id.into();
         match self {

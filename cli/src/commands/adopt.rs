@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{self, Outcome};
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, text};
+use crate::{json, text};
 
 /// Records what another tool has applied.
 pub(super) fn adopt<B: Database>(work: &Work<'_, B>, adopt: &Adopt) -> Result<Outcome> {
@@ -23,10 +23,10 @@ pub(super) fn adopt<B: Database>(work: &Work<'_, B>, adopt: &Adopt) -> Result<Ou
     let adoption = work.runner.plan_adoption(B::conn(&mut session), &how)?;
     if adopt.dry_run.dry_run {
         let exit = if adoption.refusals().next().is_some() { Exit::Refused } else { Exit::Done };
-        return Ok(Outcome::new(shown(&adoption), Value::Object(facts::adoption(&adoption))).exiting(exit));
+        return Ok(Outcome::new(shown(&adoption), Value::Object(json::adoption(&adoption))).exiting(exit));
     }
-    let adoption = agreed(adoption)?;
-    let mut json = facts::adoption(&adoption);
+    let adoption = confirmed(adoption)?;
+    let mut json = json::adoption(&adoption);
     let (pending, recorded) =
         (adoption.pending.len(), adoption.entries.iter().filter(|entry| entry.is_recorded).count());
     let lines: Vec<String> = adoption
@@ -35,7 +35,7 @@ pub(super) fn adopt<B: Database>(work: &Work<'_, B>, adopt: &Adopt) -> Result<Ou
         .collect();
     let (tool, place) = (adoption.tool, adoption.place.clone());
     let traces = work.runner.adopt(B::conn(&mut session), adoption, adopt.signing.signature())?;
-    json.insert("log".into(), traces.iter().map(facts::trace).collect());
+    json.insert("log".into(), traces.iter().map(json::trace).collect());
     if lines.is_empty() {
         let already = text::counted(recorded, "migration");
         work.output().say(&format!("nothing to do, with {already} of {tool} recorded already"));
@@ -49,8 +49,8 @@ pub(super) fn adopt<B: Database>(work: &Work<'_, B>, adopt: &Adopt) -> Result<Ou
     Ok(outcome.remarking(remark))
 }
 
-/// The adoption with a yes to what is only assumed, if that is all that keeps it from being done and somebody says so.
-fn agreed(adoption: Adoption) -> Result<Adoption> {
+/// Asks whether to accept [`Doubt::Lost`] if that is the only reason to refuse the adoption, and accepts it if the answer is yes.
+fn confirmed(adoption: Adoption) -> Result<Adoption> {
     let is_lost = |adoption: &Adoption| {
         let mut refusals = adoption.refusals().peekable();
         refusals.peek().is_some() && refusals.all(|objection| objection.doubt == Some(Doubt::Lost))
@@ -65,7 +65,7 @@ fn agreed(adoption: Adoption) -> Result<Adoption> {
     }
 }
 
-/// What would be recorded, and what speaks against it.
+/// The migrations to record, and the objections.
 fn shown(adoption: &Adoption) -> String {
     adoption.worded(&in_shell).to_string()
 }

@@ -7,7 +7,7 @@ use crate::output::Outcome;
 use crate::settings::{Setting, Source};
 use crate::table::{Field, table};
 
-/// Which settings are in force, and where they come from. Passwords are hidden.
+/// The settings in effect, and their sources. Passwords are hidden.
 pub(super) fn config(context: &Context<'_>) -> Outcome {
     let settings = context.settings;
     let all = [

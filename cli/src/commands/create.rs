@@ -11,7 +11,7 @@ use crate::args::Create;
 use crate::failure::{Failure, Result};
 use crate::output::Outcome;
 
-/// A new migration, with scripts that have no statement yet.
+/// Creates a migration whose scripts have no statement yet.
 pub(super) fn create(context: &Context<'_>, create: &Create) -> Result<Outcome> {
     let dir = &context.settings.dir.value;
     if !dir.is_dir() {
@@ -24,27 +24,27 @@ pub(super) fn create(context: &Context<'_>, create: &Create) -> Result<Outcome> 
     Ok(outcome(&files))
 }
 
-/// Whether a migration is a folder or files.
+/// Whether a migration is a folder, or files with a common prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     Folder,
     Flat,
 }
 
-/// Whether it has a script that undoes it.
+/// Whether a migration has a down script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Down {
     With,
     Without,
 }
 
-/// What was made.
+/// The result: the created files.
 pub(super) fn outcome(files: &[PathBuf]) -> Outcome {
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     Outcome::new(names.join("\n"), json!({ "files": names }))
 }
 
-/// Writes the files of a new migration, and gives their names.
+/// Writes the files of a new migration, and returns their paths.
 pub(super) fn write(
     dir: &Path,
     name: &str,
@@ -75,7 +75,7 @@ pub(super) fn write(
     Ok(files.into_iter().map(|(file, _)| file).collect())
 }
 
-/// Writes a file that must not be there yet.
+/// Writes a file that must not exist yet.
 pub(super) fn new_file(path: &Path, text: &str) -> Result<()> {
     let written = fs::OpenOptions::new().write(true).create_new(true).open(path);
     written
@@ -87,7 +87,7 @@ pub(super) fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Failure
     Failure::file(format!("cannot {verb} {}: {error}; check that this user may do so", path.display()))
 }
 
-/// The time in UTC, moved on by seconds until no migration has it: of two with the same, the name would decide which comes first.
+/// The time in UTC, increased by seconds until no migration has it: two migrations with the same time would be ordered by their names.
 fn stamp(dir: &Path) -> Result<String> {
     let entries = fs::read_dir(dir).map_err(|error| cannot("read", dir, &error))?;
     let taken: Vec<String> =
@@ -102,7 +102,7 @@ fn stamp(dir: &Path) -> Result<String> {
     }
 }
 
-/// A name that is good in every file system.
+/// Turns a name into one that every file system accepts.
 fn safe(name: &str) -> Result<String> {
     let refused = |why: &str| {
         Failure::usage(format!("a migration cannot have this name: {why}; say in a few words what it does"))

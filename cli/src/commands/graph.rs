@@ -6,7 +6,7 @@ use serde_json::json;
 use switchy_schema::{MigrationId, State};
 
 use super::Work;
-use super::status::Said;
+use super::status::StateLabel;
 use crate::args::GraphFormat;
 use crate::failure::Result;
 use crate::output::Outcome;
@@ -14,7 +14,7 @@ use crate::session::{Access, Database};
 
 mod svg;
 
-/// The migrations with what they need, and their state where a database is named.
+/// The migrations with their dependencies, and with their states if a database is named.
 pub(super) fn graph<B: Database>(work: &Work<'_, B>, format: GraphFormat) -> Result<Outcome> {
     let mut states: HashMap<MigrationId, State> = HashMap::new();
     if work.context.settings.database.is_some() {
@@ -65,7 +65,7 @@ impl Graph {
                 .collect();
             needs.sort_unstable();
             needs.dedup();
-            let state = states.get(&meta.id).map(|state| Said::of(state, false).word);
+            let state = states.get(&meta.id).map(|state| StateLabel::of(state, false).word);
             Node { id: meta.id.to_string(), state, needs }
         });
         Self { nodes: nodes.collect() }
@@ -78,7 +78,7 @@ impl Graph {
     fn mermaid(&self) -> String {
         let mut lines = vec!["flowchart TD".to_owned()];
         for (node, place) in self.nodes.iter().zip(0..) {
-            // What a quoted label must not hold is written as an entity.
+            // A quoted label must not contain these characters, so they are written as entities.
             let id =
                 node.id.replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;").replace('>', "#gt;");
             let state = node.state.map_or_else(String::new, |state| format!("<br/>{state}"));

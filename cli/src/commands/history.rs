@@ -12,7 +12,7 @@ use crate::session::{Access, Database};
 use crate::table::{Field, table};
 use crate::text;
 
-/// What happened, newest first.
+/// The events of the database, newest first.
 pub(super) fn history<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
     let history = work.runner.history(B::conn(&mut session))?;
@@ -22,10 +22,10 @@ pub(super) fn history<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
     if happened.is_empty() {
         work.output().say("nothing happened yet");
     }
-    Ok(Outcome::new(text, json!({ "events": happened.iter().map(Happening::fact).collect::<Vec<_>>() })))
+    Ok(Outcome::new(text, json!({ "events": happened.iter().map(Happening::as_json).collect::<Vec<_>>() })))
 }
 
-/// Something that happened to a migration.
+/// An event of a migration.
 #[derive(Default)]
 struct Happening {
     when: String,
@@ -36,7 +36,7 @@ struct Happening {
     why: Option<String>,
 }
 
-/// The records and the log, put together.
+/// Merges the records and the log.
 fn happened(history: &History) -> Vec<Happening> {
     let is_removal = |trace: &LogEntry| {
         matches!(
@@ -53,7 +53,7 @@ fn happened(history: &History) -> Vec<Happening> {
         what: "applied".to_owned(),
         ..Happening::default()
     };
-    // Whose record says only that somebody said so.
+    // The migrations that were recorded without running.
     let mut assumed: HashSet<&MigrationId> = HashSet::new();
     let mut all: Vec<Happening> = Vec::new();
     for trace in history.log() {
@@ -75,7 +75,7 @@ fn happened(history: &History) -> Vec<Happening> {
         let what = if record.dirty.is_some() { "begun, and not finished" } else { "applied" };
         all.push(Happening { what: what.to_owned(), ..applied(&record.run_on, &record.id) });
     }
-    // Of one moment, what was undone was undone before anything was applied, as a redo does it; the log has its own order.
+    // Of events with the same time, those that undo come before those that apply, as in a redo; entries of the log keep their order.
     let order = |a: &Happening| (a.when.clone(), a.is_applied().then(|| MigrationId::from(a.id.as_str())));
     all.sort_by_key(order);
     all.reverse();
@@ -99,7 +99,7 @@ impl Happening {
         ]
     }
 
-    fn fact(&self) -> Value {
+    fn as_json(&self) -> Value {
         json!({
             "when": self.when,
             "id": self.id,

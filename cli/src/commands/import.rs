@@ -17,10 +17,10 @@ use crate::output::Outcome;
 use crate::table::{Field, table};
 use crate::text;
 
-/// How many files of which nothing became are named without being asked for.
-const MOST_LEFT: usize = 20;
+/// The number of skipped files that are listed without `-v`.
+const MOST_SKIPPED: usize = 20;
 
-/// Makes a folder of migrations of those of another tool, which stay as they are.
+/// Creates a folder of migrations from those of another tool, which are not changed.
 pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcome> {
     let (tool, source, dir) = (arguments.from, &arguments.source, &context.settings.dir.value);
     if let Some(language) = tool.code() {
@@ -39,11 +39,11 @@ pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcom
             context.output.note(&text::printable(&format!("{}: {note}", migration.id)));
         }
     }
-    let most = if context.global.verbose > 0 { usize::MAX } else { MOST_LEFT };
-    for left in set.left.iter().take(most) {
-        context.output.say(&text::printable(&format!("left {}: {}", left.file, left.why)));
+    let most = if context.global.verbose > 0 { usize::MAX } else { MOST_SKIPPED };
+    for skipped in set.skipped.iter().take(most) {
+        context.output.say(&text::printable(&format!("left {}: {}", skipped.file, skipped.why)));
     }
-    if let Some(more) = set.left.len().checked_sub(most).filter(|more| *more > 0) {
+    if let Some(more) = set.skipped.len().checked_sub(most).filter(|more| *more > 0) {
         context.output.say(&format!("left {} more; -v names them", text::counted(more, "file")));
     }
     let count = text::counted(set.migrations.len(), "migration");
@@ -60,19 +60,19 @@ pub(super) fn import(context: &Context<'_>, arguments: &Import) -> Result<Outcom
         vec![text::printable(&migration.id).into(), text::printable(&migration.from.join(", ")).into()]
     });
     let text = table(&["MIGRATION", "MADE OF"], rows.collect());
-    Ok(Outcome::new(text, fact(&set, !arguments.dry_run.dry_run)).remarking(remark))
+    Ok(Outcome::new(text, as_json(&set, !arguments.dry_run.dry_run)).remarking(remark))
 }
 
-fn fact(set: &Set, is_written: bool) -> serde_json::Value {
+fn as_json(set: &Set, is_written: bool) -> serde_json::Value {
     let migrations = set.migrations.iter().map(|migration| {
         let files: Vec<&str> = migration.files.iter().map(|file| file.path.as_str()).collect();
         json!({ "id": migration.id, "from": migration.from, "files": files, "remarks": migration.notes })
     });
-    let left = set.left.iter().map(|left| json!({ "file": left.file, "why": left.why }));
+    let skipped = set.skipped.iter().map(|skipped| json!({ "file": skipped.file, "why": skipped.why }));
     json!({
         "is_written": is_written,
         "migrations": migrations.collect::<Vec<_>>(),
-        "left": left.collect::<Vec<_>>(),
+        "left": skipped.collect::<Vec<_>>(),
     })
 }
 
@@ -84,7 +84,7 @@ fn without_sql(tool: Tool, language: &str) -> String {
     )
 }
 
-/// Everything that is wrong, a line for each.
+/// The failure that lists all errors, one on each line.
 fn refused(source: &Path, wrong: Vec<Wrong>) -> Failure {
     let line = |Wrong { file, why }: Wrong| {
         let file = if file.is_empty() { source.to_owned() } else { source.join(file) };
@@ -97,7 +97,7 @@ fn refused(source: &Path, wrong: Vec<Wrong>) -> Failure {
     }
 }
 
-/// What is there already could belong to somebody, or be the folder that is imported.
+/// Refuses a folder that is not empty: its content may be needed, or it may be the folder that is imported.
 fn refuse_what_is_there(dir: &Path) -> Result<()> {
     let is_empty = match fs::read_dir(dir) {
         Ok(mut entries) => entries.next().is_none(),
@@ -111,14 +111,14 @@ fn refuse_what_is_there(dir: &Path) -> Result<()> {
     Err(Failure::file(format!("{what}; name a new folder with --dir")))
 }
 
-/// Whether programs can read the set, as far as that shows without running it.
+/// Checks whether programs can read the set, as far as this is possible without running it.
 fn fits<B: Backend>(dir: &Path, set: &Set) -> Result<()> {
     let entries: Vec<Entry> = set.migrations.iter().flat_map(|migration| migration.files.clone()).collect();
     let migrations = layout::migrations::<B>(&dir.to_string_lossy(), entries)?;
     Ok(MigrationRunner::for_backend(migrations).map(drop)?)
 }
 
-/// The files in a folder and in those in it, with the content of those that may say something. Hidden ones are not looked at.
+/// The files in a folder and its subfolders, with the content of those that an import may need. Hidden files are skipped.
 fn files(source: &Path) -> Result<Vec<File>> {
     if !source.is_dir() {
         let what = format!("there is no folder {}", source.display());
@@ -153,9 +153,9 @@ fn files(source: &Path) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// Writes the set beside the folder it is to be, and gives it that name when it is whole.
+/// Writes the set to a temporary folder next to `dir`, and renames it to `dir` when it is complete.
 fn write(dir: &Path, set: &Set) -> Result<()> {
-    // `migrations` is beside nothing that has a name; it is in this folder.
+    // A relative path of one part, such as `migrations`, has an empty parent.
     let beside = match dir.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -163,7 +163,7 @@ fn write(dir: &Path, set: &Set) -> Result<()> {
     fs::create_dir_all(&beside).map_err(|error| create::cannot("make the folder", &beside, &error))?;
     let draft = tempfile::Builder::new().prefix(".switchy-schema-import-").tempdir_in(&beside);
     let draft = draft.map_err(|error| create::cannot("make a folder in", &beside, &error))?;
-    // The draft is for this user only; what is in it is as other folders are.
+    // Only this user may access the temporary folder; the folder inside it has the usual permissions.
     let root = draft.path().join("set");
     for file in set.migrations.iter().flat_map(|migration| &migration.files) {
         let path = root.join(&file.path);
@@ -173,7 +173,7 @@ fn write(dir: &Path, set: &Set) -> Result<()> {
         });
         written.map_err(|error| create::cannot("write", &dir.join(&file.path), &error))?;
     }
-    // Only an empty folder can be taken away, so nothing of anybody is lost if something came meanwhile.
+    // `remove_dir` fails unless the folder is empty, so files that were added meanwhile are not lost.
     match fs::remove_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(create::cannot("replace", dir, &error)),
         _ => fs::rename(&root, dir).map_err(|error| create::cannot("make", dir, &error)),

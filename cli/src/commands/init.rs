@@ -11,10 +11,10 @@ use crate::failure::Result;
 use crate::output::Outcome;
 use crate::settings::FILE;
 
-/// What a first migration could do, for whoever sees one for the first time.
+/// An example of a statement, as a comment in the first migration.
 const EXAMPLE: &str = "--\n-- CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);\n";
 
-/// A folder with a first migration, and a configuration file. What is there already stays as it is.
+/// Creates a folder with a first migration, and a configuration file. Existing files are not changed.
 pub(super) fn init(context: &Context<'_>) -> Result<Outcome> {
     let (settings, mut made) = (context.settings, Vec::new());
     let dir = &settings.dir.value;
@@ -38,7 +38,7 @@ pub(super) fn init(context: &Context<'_>) -> Result<Outcome> {
     Ok(outcome.remarking(remark))
 }
 
-/// The configuration file. No address of a server is written: it may have a password.
+/// The text of the configuration file. It never contains the address of a server, which may contain a password.
 fn configuration(context: &Context<'_>) -> String {
     let settings = context.settings;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

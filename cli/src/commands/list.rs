@@ -9,12 +9,12 @@ use crate::session::Database;
 use crate::table::{Field, table};
 use crate::text;
 
-/// The set, without a database.
+/// The migrations, without a database.
 pub(super) fn list<B: Database>(work: &Work<'_, B>) -> Outcome {
     let metas = work.runner.list();
     let rows = metas.iter().map(row).collect();
     let text = table(&["MIGRATION", "UNDONE BY", "NEEDS", "ONLY FOR", "DESCRIPTION"], rows);
-    Outcome::new(text, json!({ "migrations": metas.iter().map(fact).collect::<Vec<_>>() }))
+    Outcome::new(text, json!({ "migrations": metas.iter().map(as_json).collect::<Vec<_>>() }))
         .remarking(text::counted(metas.len(), "migration"))
 }
 
@@ -31,7 +31,7 @@ fn row(meta: &Meta) -> Vec<Field> {
     ]
 }
 
-fn fact(meta: &Meta) -> Value {
+fn as_json(meta: &Meta) -> Value {
     let ids = |ids: &[switchy_schema::MigrationId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     json!({
         "id": meta.id.to_string(),

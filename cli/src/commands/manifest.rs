@@ -25,12 +25,12 @@ pub(super) fn write(context: &Context<'_>) -> Result<Outcome> {
         manifest.sha256(),
     );
     let text = format!("{}  {}", manifest.sha256(), file.display());
-    let listed: Vec<Value> = manifest.files().iter().map(fact).collect();
+    let listed: Vec<Value> = manifest.files().iter().map(as_json).collect();
     let json = json!({ "file": file.display().to_string(), "sha256": manifest.sha256(), "listed": listed });
     Ok(Outcome::new(text, json).remarking(remark))
 }
 
-/// Says whether the manifest is that of the folder as it is now.
+/// Reports whether the manifest matches the current folder.
 pub(super) fn check(context: &Context<'_>) -> Result<Outcome> {
     let (folder, file) = places(context)?;
     let (now, name) = (Manifest::of_folder(&folder)?, file.display().to_string());
@@ -42,7 +42,7 @@ pub(super) fn check(context: &Context<'_>) -> Result<Outcome> {
     let written = bytes.as_deref().map(|bytes| Manifest::parse(&name, bytes)).transpose()?;
     let changes = changes(written.as_ref().map_or(&[], Manifest::files), now.files());
     let is_current = bytes.is_some_and(|bytes| bytes == now.to_string().as_bytes());
-    let listed: Vec<Value> = now.files().iter().map(fact).collect();
+    let listed: Vec<Value> = now.files().iter().map(as_json).collect();
     let told: Vec<Value> =
         changes.iter().map(|(path, what)| json!({ "path": path, "change": what })).collect();
     let json = json!({
@@ -66,7 +66,10 @@ pub(super) fn check(context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::new(text, json).exiting(Exit::Refused).remarking(format!("{what}; write it with `manifest`")))
 }
 
-/// The folder and the place of its manifest, if the folder holds migrations that programs can read, on whichever database.
+/// The folder and the path of its manifest.
+///
+/// # Errors
+/// A program cannot read the migrations in the folder, for one of the databases.
 fn places(context: &Context<'_>) -> Result<(PathBuf, PathBuf)> {
     let folder = context.settings.dir.value.clone();
     let source = || DirectoryMigrations::from_path(&folder);
@@ -77,11 +80,11 @@ fn places(context: &Context<'_>) -> Result<(PathBuf, PathBuf)> {
     Ok((folder, file))
 }
 
-fn fact(file: &ManifestFile) -> Value {
+fn as_json(file: &ManifestFile) -> Value {
     json!({ "path": file.path, "size": file.size, "sha256": file.sha256 })
 }
 
-/// The files that were added, changed and removed.
+/// The files that were added, changed or removed.
 fn changes<'f>(before: &'f [ManifestFile], now: &'f [ManifestFile]) -> Vec<(&'f str, &'static str)> {
     let mut left: BTreeMap<&str, &str> =
         before.iter().map(|file| (file.path.as_str(), file.sha256.as_str())).collect();

@@ -11,13 +11,13 @@ use crate::failure::Result;
 use crate::output::Outcome;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, text};
+use crate::{json, text};
 
-/// What would be done, what that takes away, and what is wrong with it.
+/// The steps of a run, what they would delete, and the problems.
 pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target, with_sql: bool) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
     let plan = work.runner.plan(B::conn(&mut session), target)?;
-    let mut json = facts::plan(&plan);
+    let mut json = json::plan(&plan);
     let mut text = plan.worded(&in_shell).to_string();
     if with_sql {
         let mut scripts = Map::new();
@@ -32,13 +32,13 @@ pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target, with_sql: bo
     Ok(Outcome::new(text, Value::Object(json)).exiting(exit(&plan)))
 }
 
-/// What a run that follows this plan would end with at once.
+/// The exit code of a run that is refused because of this plan.
 fn exit(plan: &Plan) -> Exit {
     let denied = plan.problems().iter().filter(|problem| problem.verdict == Verdict::Deny);
     Exit::of_problems(denied)
 }
 
-/// The script of a step, which may be stored in the database.
+/// The script of a step: that of the set, or the one stored in the database.
 fn script<B: Database>(work: &Work<'_, B>, session: &mut B::Session, step: &Step) -> Result<Option<String>> {
     if !step.is_stored {
         return Ok(work.runner.script(step.id.clone(), step.direction).map(str::to_owned));

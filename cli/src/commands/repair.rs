@@ -5,8 +5,8 @@ use switchy_schema::{LogEntry, Recovery};
 
 use super::Work;
 use crate::args::{Repair, Signing};
-use crate::facts;
 use crate::failure::Result;
+use crate::json;
 use crate::output::Outcome;
 use crate::session::{Access, Database};
 
@@ -22,7 +22,7 @@ pub(super) fn repair<B: Database>(work: &Work<'_, B>, repair: &Repair) -> Result
         let left = match recovered {
             Ok(left) => left,
             Err(error) => {
-                // What was corrected before stays.
+                // The corrections before this one are committed.
                 for trace in &traces {
                     work.output().say(&line(trace));
                 }
@@ -34,7 +34,7 @@ pub(super) fn repair<B: Database>(work: &Work<'_, B>, repair: &Repair) -> Result
     Ok(outcome(&traces))
 }
 
-/// Records that a database has everything through a migration.
+/// Records that a database has all migrations up to and including one.
 pub(super) fn baseline<B: Database>(work: &Work<'_, B>, id: &str, signing: &Signing) -> Result<Outcome> {
     let mut session = work.open(Access::Change)?;
     let recovery = Recovery::Baseline(id.into());
@@ -43,7 +43,7 @@ pub(super) fn baseline<B: Database>(work: &Work<'_, B>, id: &str, signing: &Sign
 
 fn outcome(traces: &[LogEntry]) -> Outcome {
     let text = traces.iter().map(line).collect::<Vec<_>>().join("\n");
-    Outcome::new(text, json!({ "log": traces.iter().map(facts::trace).collect::<Vec<_>>() }))
+    Outcome::new(text, json!({ "log": traces.iter().map(json::trace).collect::<Vec<_>>() }))
 }
 
 fn line(trace: &LogEntry) -> String {

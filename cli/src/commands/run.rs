@@ -15,60 +15,61 @@ use crate::output::{self, Outcome};
 use crate::progress::Progress;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, text};
+use crate::{json, text};
 
-/// Applies what is pending.
+/// Applies the pending migrations.
 pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> Result<Outcome> {
     if migrate.batch {
         work.runner = work.runner.transaction(TransactionMode::Batch);
     }
-    go(work, migrate.target(), Access::Make, migrate.dry_run, Asking::AsTheEngine)
+    run(work, migrate.target(), Access::Make, migrate.dry_run, Confirmation::EngineDecides)
 }
 
-/// Undoes what was applied last.
+/// Undoes the migrations that were applied last.
 pub(super) fn rollback<B: Database>(work: Work<'_, B>, rollback: &Rollback) -> Result<Outcome> {
     let target = rollback.target();
-    let asking = if target == Target::Empty { Asking::Always } else { Asking::AsTheEngine };
-    go(work, target, Access::Change, rollback.dry_run, asking)
+    let confirmation =
+        if target == Target::Empty { Confirmation::Always } else { Confirmation::EngineDecides };
+    run(work, target, Access::Change, rollback.dry_run, confirmation)
 }
 
 /// Undoes the newest migration and applies it again.
 pub(super) fn redo<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Outcome> {
-    go(work, Target::Redo, Access::Change, dry_run, Asking::AsTheEngine)
+    run(work, Target::Redo, Access::Change, dry_run, Confirmation::EngineDecides)
 }
 
-/// Undoes what the set does not have.
+/// Undoes the migrations that the set does not have.
 pub(super) fn downgrade<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Outcome> {
-    go(work, Target::Known, Access::Change, dry_run, Asking::Always)
+    run(work, Target::Known, Access::Change, dry_run, Confirmation::Always)
 }
 
-/// Who decides whether somebody is asked.
+/// Whether the run asks for confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asking {
-    /// The engine: in a protected environment, about what takes something away.
-    AsTheEngine,
+enum Confirmation {
+    /// The engine decides: in a protected environment it asks before steps that delete something.
+    EngineDecides,
     Always,
 }
 
-fn go<B: Database>(
+fn run<B: Database>(
     mut work: Work<'_, B>,
     target: Target,
     access: Access,
     dry_run: DryRun,
-    asking: Asking,
+    confirmation: Confirmation,
 ) -> Result<Outcome> {
     if dry_run.dry_run {
         return plan::plan(&work, target, false);
     }
     let mut session = work.open(access)?;
-    let approved = match asking {
-        Asking::AsTheEngine => None,
-        Asking::Always => agreed(&work, &mut session, &target)?,
+    let approved = match confirmation {
+        Confirmation::EngineDecides => None,
+        Confirmation::Always => confirmed_plan(&work, &mut session, &target)?,
     };
     let interrupt = Interrupt::listen(B::interrupter(&mut session), work.output());
     let progress = Arc::new(Progress::new(work.output()));
     let (listening, showing, asked) = (interrupt.clone(), Arc::clone(&progress), interrupt.clone());
-    let (hollow, output) = (hollow(&work), work.output().clone());
+    let (empty_downs, output) = (empty_downs(&work), work.output().clone());
     work.runner = work
         .runner
         .observe(move |event| {
@@ -76,12 +77,12 @@ fn go<B: Database>(
             showing.observe(event);
             if let Event::Finished { step, .. } = event
                 && step.direction == Direction::Down
-                && hollow.contains(&step.id)
+                && empty_downs.contains(&step.id)
             {
                 output.note(&format!("`{}` has a script to undo it that does nothing", step.id));
             }
         })
-        .stop_when(move || asked.is_asked());
+        .stop_when(move || asked.is_requested());
     let result = match approved {
         Some(plan) => work.runner.confirm(|_| true).apply(B::conn(&mut session), plan),
         None => work.runner.run_to(B::conn(&mut session), target),
@@ -92,24 +93,23 @@ fn go<B: Database>(
         Ok(report) => Ok(outcome(work.context.output, &report)),
         Err(error) => {
             let failure = Failure::from(error);
-            Err(if interrupt.is_asked() { failure.after_interrupt() } else { failure })
+            Err(if interrupt.is_requested() { failure.after_interrupt() } else { failure })
         }
     }
 }
 
-/// Which migrations have a script that undoes them and does nothing, though the other one does something: most likely it was never
-/// written.
-fn hollow<B: Database>(work: &Work<'_, B>) -> HashSet<MigrationId> {
+/// The migrations whose down script does nothing although their up script does something: most likely nobody wrote the down script.
+fn empty_downs<B: Database>(work: &Work<'_, B>) -> HashSet<MigrationId> {
     let script = |id: &MigrationId, way| work.runner.script(id.clone(), way);
-    let is_hollow = |id: &&MigrationId| {
+    let has_empty_down = |id: &&MigrationId| {
         script(id, Direction::Down).is_some_and(text::is_blank)
             && !script(id, Direction::Up).is_some_and(text::is_blank)
     };
-    work.runner.list().iter().map(|meta| &meta.id).filter(is_hollow).cloned().collect()
+    work.runner.list().iter().map(|meta| &meta.id).filter(has_empty_down).cloned().collect()
 }
 
-/// The plan that somebody said yes to; `None` if it does nothing, or the engine refuses it in any case.
-fn agreed<B: Database>(
+/// Asks for confirmation, and returns the confirmed plan; `None` if the plan has no steps, or if the engine refuses it in any case.
+fn confirmed_plan<B: Database>(
     work: &Work<'_, B>,
     session: &mut B::Session,
     target: &Target,
@@ -130,15 +130,15 @@ fn agreed<B: Database>(
             "{what}; look at it with --dry-run, and say yes with --yes"
         )));
     }
-    if asks_about(&plan) {
+    if confirm_plan(&plan) {
         Ok(Some(plan))
     } else {
         Err(Failure::unconfirmed("nothing was done: the answer was no"))
     }
 }
 
-/// Shows a plan, and asks whether it is to be carried out.
-pub(crate) fn asks_about(plan: &Plan) -> bool {
+/// Shows a plan, and asks whether to carry it out.
+pub(crate) fn confirm_plan(plan: &Plan) -> bool {
     output::ask(&format!("{}\nDo this?", plan.worded(&in_shell)))
 }
 
@@ -149,5 +149,5 @@ fn outcome(output: &output::Output, report: &Report) -> Outcome {
     } else {
         text::done(report)
     };
-    Outcome::new(text, Value::Object(facts::report(report)))
+    Outcome::new(text, Value::Object(json::report(report)))
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::failure::{Failure, Result};
 use crate::output::Outcome;
 
-/// Completions for a shell.
+/// The completions for a shell.
 pub(super) fn completions(shell: Shell, clap: &Clap) -> Outcome {
     let mut text = Vec::new();
     let name = clap.get_bin_name().unwrap_or(clap.get_name()).to_owned();
@@ -18,7 +18,7 @@ pub(super) fn completions(shell: Shell, clap: &Clap) -> Outcome {
     Outcome::new(text, json)
 }
 
-/// The man page, of a command if one is named.
+/// The man page of the program, or of a command.
 pub(super) fn man(command: Option<&str>, clap: &Clap) -> Result<Outcome> {
     let mut clap = clap.clone();
     clap.build();

@@ -12,34 +12,34 @@ use crate::session::{Access, Database};
 use crate::table::{Field, table};
 use crate::text;
 
-/// One row for each migration of the set or the database.
+/// The state of each migration of the set and of the database.
 pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
     let entries = work.runner.status(B::conn(&mut session))?.entries;
-    let late = late(&entries);
-    let all_said: Vec<Said> =
-        entries.iter().zip(&late).map(|(entry, late)| Said::of(&entry.state, *late)).collect();
+    let late = out_of_order(&entries);
+    let labels: Vec<StateLabel> =
+        entries.iter().zip(&late).map(|(entry, late)| StateLabel::of(&entry.state, *late)).collect();
 
-    let rows = entries.iter().zip(&all_said).map(|(entry, said)| {
+    let rows = entries.iter().zip(&labels).map(|(entry, label)| {
         let when = record(&entry.state).map_or_else(String::new, |record| text::time(&record.run_on));
         vec![
             entry.id.to_string().into(),
-            Field::colored(said.word, said.color),
+            Field::colored(label.word, label.color),
             when.into(),
             entry.description.as_deref().map(text::printable).unwrap_or_default().into(),
         ]
     });
     let text = table(&["MIGRATION", "STATE", "APPLIED (UTC)", "DESCRIPTION"], rows.collect());
 
-    let facts: Vec<Value> = entries.iter().zip(&all_said).zip(late).map(fact).collect();
-    let exit = all_said.iter().map(|said| said.exit).max().unwrap_or(Exit::Done);
-    let outcome = Outcome::new(text, json!({ "migrations": facts }));
-    let outcome = remarks(&entries, &all_said).into_iter().fold(outcome, Outcome::remarking);
+    let migrations: Vec<Value> = entries.iter().zip(&labels).zip(late).map(as_json).collect();
+    let exit = labels.iter().map(|label| label.exit).max().unwrap_or(Exit::Done);
+    let outcome = Outcome::new(text, json!({ "migrations": migrations }));
+    let outcome = remarks(&entries, &labels).into_iter().fold(outcome, Outcome::remarking);
     Ok(if wants_code { outcome.exiting(exit) } else { outcome })
 }
 
-/// Which are pending although later ones are applied.
-fn late(entries: &[Entry]) -> Vec<bool> {
+/// For each entry, whether it is pending although a later one is applied.
+fn out_of_order(entries: &[Entry]) -> Vec<bool> {
     let is_applied =
         |entry: &Entry| record(&entry.state).is_some() && !matches!(entry.state, State::Unknown(_));
     let newest = entries.iter().rposition(is_applied);
@@ -49,7 +49,7 @@ fn late(entries: &[Entry]) -> Vec<bool> {
     entries.iter().enumerate().map(is_late).collect()
 }
 
-/// What the database has of a migration.
+/// The record of a migration in the database.
 pub(super) fn record(state: &State) -> Option<&Record> {
     match state {
         State::Applied(record) | State::Changed(record) | State::Dirty(record) | State::Unknown(record) => {
@@ -59,21 +59,21 @@ pub(super) fn record(state: &State) -> Option<&Record> {
     }
 }
 
-/// What is said of a state.
-pub(super) struct Said {
+/// The word for a state, its color, and its exit code.
+pub(super) struct StateLabel {
     pub(super) word: &'static str,
     color: Color,
     exit: Exit,
 }
 
-impl Said {
+impl StateLabel {
     pub(super) fn of(state: &State, is_late: bool) -> Self {
         let (word, color, exit) = match state {
             State::Applied(_) => ("applied", Color::Green, Exit::Done),
             State::Pending if is_late => ("pending, out of order", Color::Yellow, Exit::Pending),
             State::Pending => ("pending", Color::Yellow, Exit::Pending),
             State::Changed(_) => ("changed", Color::Red, Exit::Refused),
-            State::Dirty(record) if goes_on(record) => ("dirty, to go on", Color::Yellow, Exit::Pending),
+            State::Dirty(record) if resumes(record) => ("dirty, to go on", Color::Yellow, Exit::Pending),
             State::Dirty(_) => ("dirty", Color::Red, Exit::Dirty),
             State::Unknown(_) => ("missing", Color::Red, Exit::DatabaseAhead),
             State::OtherDatabase => ("for another database", Color::DarkGrey, Exit::Done),
@@ -85,18 +85,18 @@ impl Said {
     }
 }
 
-/// Whether the next run goes on with it.
-fn goes_on(record: &Record) -> bool {
+/// Whether the next run resumes the migration.
+fn resumes(record: &Record) -> bool {
     record.dirty.as_ref().is_some_and(|dirty| dirty.is_to_resume && dirty.direction == Direction::Up)
 }
 
-/// How many there are of each state, and where dirty ones stopped.
-fn remarks(entries: &[Entry], states: &[Said]) -> Vec<String> {
+/// The number of migrations in each state, and where the dirty ones stopped.
+fn remarks(entries: &[Entry], states: &[StateLabel]) -> Vec<String> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
-    for said in states {
-        match counts.iter_mut().find(|(word, _)| *word == said.word) {
+    for label in states {
+        match counts.iter_mut().find(|(word, _)| *word == label.word) {
             Some((_, count)) => *count += 1,
-            None => counts.push((said.word, 1)),
+            None => counts.push((label.word, 1)),
         }
     }
     let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
@@ -119,7 +119,7 @@ fn remarks(entries: &[Entry], states: &[Said]) -> Vec<String> {
     remarks
 }
 
-fn fact(((entry, said), is_late): ((&Entry, &Said), bool)) -> Value {
+fn as_json(((entry, label), is_late): ((&Entry, &StateLabel), bool)) -> Value {
     let record = record(&entry.state);
     let dirty = record.and_then(|record| record.dirty.as_ref());
     let state = match &entry.state {
@@ -128,7 +128,7 @@ fn fact(((entry, said), is_late): ((&Entry, &Said), bool)) -> Value {
         State::OtherDatabase => "other_database",
         State::OtherEnvironment => "other_environment",
         State::Unread => "not_read",
-        _ => said.word,
+        _ => label.word,
     };
     json!({
         "id": entry.id.to_string(),

@@ -8,7 +8,7 @@ use crate::output::Outcome;
 use crate::session::{Access, Database};
 use crate::text;
 
-/// Who holds the lock. Nobody takes it from them: the system frees it when their process ends.
+/// Reports who holds the lock. It does not release the lock: the system releases it when the process of the holder ends.
 pub(super) fn unlock<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
     let holder = work.runner.lock_holder(B::conn(&mut session))?;

@@ -4,15 +4,15 @@ use serde_json::json;
 use switchy_schema::{Dialect, Policy, Problem, Verdict};
 
 use super::Work;
-use crate::dialect::{Known, spelled};
+use crate::dialect::{Detected, display_name};
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::output::Outcome;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{facts, text};
+use crate::{json, text};
 
-/// Everything that is wrong with the set, and with the database if one is named.
+/// Reports everything that is wrong with the set, and with the database if one is named.
 pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> Result<Outcome> {
     if is_strict {
         work.runner = work.runner.policy(Policy::STRICT);
@@ -22,9 +22,9 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
         work.runner.validate(B::conn(&mut session))?
     } else {
         work.output().say("no database is named, so the migrations are looked at by themselves");
-        work.known.iter().for_each(|known| work.output().say(&known.remark()));
+        work.detected.iter().for_each(|detected| work.output().say(&detected.remark()));
         if B::DIALECT != Dialect::Sqlite {
-            let name = spelled(B::DIALECT);
+            let name = display_name(B::DIALECT);
             work.output().say(&format!(
                 "their scripts are not run, since that takes a {name} server; name one to try them"
             ));
@@ -38,9 +38,9 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
         all => format!("{}, {refused} of them refused", text::counted(all, "finding")),
     };
     let json = json!({
-        "problems": found.iter().map(facts::problem).collect::<Vec<_>>(),
+        "problems": found.iter().map(json::problem).collect::<Vec<_>>(),
         "dialect": B::DIALECT.to_string(),
-        "dialect_from": work.known.as_ref().map_or("program", Known::word),
+        "dialect_from": work.detected.as_ref().map_or("program", Detected::word),
     });
     Ok(Outcome::new(text, json).remarking(remark).exiting(Exit::of_problems(&found)))
 }

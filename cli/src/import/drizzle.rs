@@ -1,4 +1,4 @@
-//! Drizzle: a journal, and a file for each of its entries.
+//! Drizzle: a journal, and one file for each of its entries.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Draft, File, Found, Order, TransactionUse, is_ended, without_bom};
 const JOURNAL: &str = "meta/_journal.json";
 const MARK: &str = "--> statement-breakpoint";
 
-/// What is read of the journal; it has more.
+/// The fields of the journal that are read. It has others.
 #[derive(Deserialize)]
 struct Journal {
     dialect: Option<String>,
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 /// `meta/_journal.json` and `<tag>.sql` (<https://orm.drizzle.team/docs/drizzle-kit-generate>, and `readMigrationFiles` in its
-/// `migrator.ts`): the entries in their order.
+/// `migrator.ts`), in the order of the entries.
 pub(super) fn found(all: &[File]) -> Found {
     let mut found = Found::default();
     let mut files: BTreeMap<&str, &File> = all.iter().map(|file| (file.path.as_str(), file)).collect();
@@ -63,7 +63,7 @@ pub(super) fn found(all: &[File]) -> Found {
             id: tag,
             up,
             down: None,
-            way: TransactionUse::Inside,
+            transaction: TransactionUse::Inside,
             from: vec![path],
             notes,
         });
@@ -75,25 +75,24 @@ pub(super) fn found(all: &[File]) -> Found {
         } else {
             "the journal does not have it"
         };
-        found.leave(path, why);
+        found.skip(path, why);
     }
     found
 }
 
-/// What a folder has beside its script, of which only the dialect is read.
+/// The snapshot next to a script. Only the dialect is read.
 #[derive(Deserialize)]
 struct Snapshot {
     dialect: Option<String>,
 }
 
-/// `<time>_<name>/migration.sql` and `snapshot.json`, as Drizzle 1 has them
-/// (<https://orm.drizzle.team/docs/upgrade-v1>).
+/// `<time>_<name>/migration.sql` and `snapshot.json`, the layout of Drizzle 1 (<https://orm.drizzle.team/docs/upgrade-v1>).
 fn in_folders(files: &[File]) -> Found {
     let mut found = Found::default();
     for (folder, mut names) in folders(files, &mut found) {
         let (script, snapshot) = (names.remove("migration.sql"), names.remove("snapshot.json"));
         for file in names.values() {
-            found.leave(&file.path, "Drizzle does not look at it");
+            found.skip(&file.path, "Drizzle does not look at it");
         }
         let Some(script) = script else {
             if let Some(file) = snapshot {
@@ -105,7 +104,7 @@ fn in_folders(files: &[File]) -> Found {
             continue;
         };
         let dialect = snapshot.and_then(|file| {
-            found.leave(&file.path, "it is Drizzle's picture of the schema");
+            found.skip(&file.path, "it is Drizzle's picture of the schema");
             serde_json::from_slice::<Snapshot>(&file.bytes).ok()?.dialect
         });
         let Some(text) = found.text(script) else { continue };
@@ -116,7 +115,7 @@ fn in_folders(files: &[File]) -> Found {
             id: folder.to_owned(),
             up,
             down: None,
-            way: TransactionUse::Inside,
+            transaction: TransactionUse::Inside,
             from: vec![script.path.clone()],
             notes,
         });
@@ -124,8 +123,8 @@ fn in_folders(files: &[File]) -> Found {
     found
 }
 
-/// The script of a file. Drizzle cuts it at its marks and sends the pieces, so a piece need not end with a semicolon; and the mark
-/// is a comment to SQLite and PostgreSQL, but not to MySQL, where one needs a space behind its dashes.
+/// The script of a file, and notes. Drizzle splits the file at its breakpoints and sends the pieces, so a piece need not end with a
+/// semicolon. A breakpoint is a comment in SQLite and PostgreSQL, but not in MySQL, where a comment needs a space after its dashes.
 fn scripts(text: &str, dialect: Option<&str>) -> (String, Vec<String>) {
     let mark =
         if matches!(dialect, Some("mysql" | "singlestore")) { "-- statement-breakpoint" } else { MARK };
@@ -137,7 +136,7 @@ fn scripts(text: &str, dialect: Option<&str>) -> (String, Vec<String>) {
             let ends = is_ended(piece) || piece.trim().is_empty();
             script.push_str(if ends { "" } else { "\n;" });
             script.push_str(mark);
-            // What is behind a mark in its line is a statement to Drizzle, and would be a comment here.
+            // Text after a breakpoint on the same line is a statement in Drizzle, but would be a comment here.
             let is_alone = next.lines().next().is_none_or(|line| line.trim().is_empty());
             script.push_str(if is_alone { "" } else { "\n" });
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Draft, File, Found, Order, TransactionUse, without_bom};
 
-/// The files of each folder, by name. What is not in a folder of the folder is left.
+/// The files of each folder, by name. Files at any other depth are skipped.
 pub(super) fn folders<'f>(
     files: &'f [File],
     found: &mut Found,
@@ -15,8 +15,8 @@ pub(super) fn folders<'f>(
             Some((folder, name)) if !name.contains('/') => {
                 folders.entry(folder).or_default().insert(name, file);
             }
-            Some(_) => found.leave(&file.path, "it is in a folder of a migration's folder"),
-            None => found.leave(&file.path, "it is in no migration's folder"),
+            Some(_) => found.skip(&file.path, "it is in a folder of a migration's folder"),
+            None => found.skip(&file.path, "it is in no migration's folder"),
         }
     }
     folders
@@ -30,7 +30,7 @@ pub(super) fn diesel(files: &[File]) -> Found {
         let (up, down, metadata) =
             (names.remove("up.sql"), names.remove("down.sql"), names.remove("metadata.toml"));
         for file in names.values() {
-            found.leave(&file.path, "Diesel does not look at it");
+            found.skip(&file.path, "Diesel does not look at it");
         }
         let Some(up) = up else {
             for file in [down, metadata].into_iter().flatten() {
@@ -39,11 +39,11 @@ pub(super) fn diesel(files: &[File]) -> Found {
             continue;
         };
         let mut notes = Vec::new();
-        let way = match metadata.map(|file| (file, found.text(file))) {
+        let transaction = match metadata.map(|file| (file, found.text(file))) {
             None => Some(TransactionUse::Inside),
             Some((_, None)) => None,
-            Some((file, Some(text))) => match diesel_way(text, &mut notes) {
-                Ok(way) => Some(way),
+            Some((file, Some(text))) => match diesel_transaction_use(text, &mut notes) {
+                Ok(transaction) => Some(transaction),
                 Err(why) => {
                     found.refuse(&file.path, why);
                     None
@@ -54,14 +54,16 @@ pub(super) fn diesel(files: &[File]) -> Found {
             folder.split('_').next().unwrap_or_default().chars().filter(|c| *c != '-').collect();
         let from = [Some(up), down, metadata].into_iter().flatten().map(|file| file.path.clone()).collect();
         let (up, down) = (found.text(up), down.map(|file| found.text(file)));
-        if let (Some(up), Some(way), Some(down)) = (up, way, down.map_or(Some(None), |text| text.map(Some))) {
+        if let (Some(up), Some(transaction), Some(down)) =
+            (up, transaction, down.map_or(Some(None), |text| text.map(Some)))
+        {
             found.drafts.push(Draft {
                 order: Order::Text(version.clone()),
                 version,
                 id: folder.to_owned(),
                 up: up.to_owned(),
                 down: down.map(str::to_owned),
-                way,
+                transaction,
                 from,
                 notes,
             });
@@ -70,7 +72,7 @@ pub(super) fn diesel(files: &[File]) -> Found {
     found
 }
 
-fn diesel_way(text: &str, notes: &mut Vec<String>) -> Result<TransactionUse, String> {
+fn diesel_transaction_use(text: &str, notes: &mut Vec<String>) -> Result<TransactionUse, String> {
     let table: toml::Table = toml::from_str(without_bom(text))
         .map_err(|error| format!("it is not TOML: {}; correct it", error.message().replace('\n', ", ")))?;
     for key in table.keys().filter(|key| *key != "run_in_transaction") {
@@ -80,7 +82,7 @@ fn diesel_way(text: &str, notes: &mut Vec<String>) -> Result<TransactionUse, Str
         Some(toml::Value::Boolean(is_inside)) => Ok(TransactionUse::outside_if(!is_inside)),
         Some(_) => Err("`run_in_transaction` is neither true nor false; correct it".to_owned()),
         None => {
-            // `#[serde(default)]` of a bool, in `migrations_internals`.
+            // `migrations_internals` reads the value with `#[serde(default)]`, so a missing one is `false`.
             notes.push(
                 "Diesel runs it outside a transaction, since its metadata.toml does not say; here it runs in one"
                     .to_owned(),
@@ -97,7 +99,7 @@ pub(super) fn prisma(files: &[File]) -> Found {
     for (folder, mut names) in folders(files, &mut found) {
         let (up, down) = (names.remove("migration.sql"), names.remove("down.sql"));
         for file in names.values() {
-            found.leave(&file.path, "Prisma does not look at it");
+            found.skip(&file.path, "Prisma does not look at it");
         }
         let Some(up) = up else {
             if let Some(file) = down.or_else(|| names.into_values().next()) {
@@ -117,7 +119,7 @@ pub(super) fn prisma(files: &[File]) -> Found {
                 id: folder.to_owned(),
                 up: up.to_owned(),
                 down: down.map(str::to_owned),
-                way: TransactionUse::Inside,
+                transaction: TransactionUse::Inside,
                 from,
                 notes: Vec::new(),
             });

@@ -1,17 +1,17 @@
-//! Up and down in one file, with comments that say where each begins: goose and dbmate.
+//! Up and down scripts in one file, separated by comments: goose and dbmate.
 
 use super::{TransactionUse, is_ended, is_idle, without_bom};
 
-/// What a file has.
+/// The sections of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sections {
     pub(super) up: String,
     pub(super) down: Option<String>,
-    pub(super) way: TransactionUse,
+    pub(super) transaction: TransactionUse,
     pub(super) notes: Vec<String>,
 }
 
-/// What is wrong with a file, and in which of its lines.
+/// What is wrong with a file, and in which line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Misplaced {
     pub(super) line: Option<usize>,
@@ -22,7 +22,7 @@ fn misplaced<T>(line: impl Into<Option<usize>>, why: &str) -> Result<T, Misplace
     Err(Misplaced { line: line.into(), why: why.to_owned() })
 }
 
-/// Where a reader of goose's files is.
+/// The section that a line of a goose file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Head,
@@ -32,13 +32,13 @@ enum Place {
     DownStatement,
 }
 
-/// The sections of a file of goose (<https://pressly.github.io/goose/documentation/annotations>; its parser goes line by line, and knows
-/// neither strings nor comments of several lines).
+/// The sections of a goose file (<https://pressly.github.io/goose/documentation/annotations>; goose parses it line by line, and does not
+/// recognize strings or comments that span lines).
 ///
-/// Comments before the first annotation go with the up script. The annotations themselves mean nothing here and go.
+/// Comments before the first annotation become part of the up script. The annotations themselves are removed.
 pub(super) fn goose(text: &str) -> Result<Sections, Misplaced> {
     let (mut place, mut head, mut up, mut down) = (Place::Head, String::new(), String::new(), None);
-    let (mut way, mut notes) = (TransactionUse::Inside, Vec::new());
+    let (mut transaction, mut notes) = (TransactionUse::Inside, Vec::new());
     let mut statement_from = 0;
     for (number, line) in (1..).zip(without_bom(text).split_inclusive('\n')) {
         let no = |why: &str| misplaced(number, why);
@@ -87,7 +87,7 @@ pub(super) fn goose(text: &str) -> Result<Sections, Misplaced> {
             }
             ("statementend", _) => return no("`-- +goose StatementEnd` is out of place; remove it"),
             ("no transaction", place) => {
-                way = TransactionUse::Outside;
+                transaction = TransactionUse::Outside;
                 place
             }
             ("envsub on" | "envsubst on", place) => {
@@ -105,21 +105,21 @@ pub(super) fn goose(text: &str) -> Result<Sections, Misplaced> {
         }
         Place::Up | Place::Down => {
             let head = if head.trim().is_empty() { "" } else { &*head };
-            Ok(Sections { up: format!("{head}{up}"), down, way, notes })
+            Ok(Sections { up: format!("{head}{up}"), down, transaction, notes })
         }
     }
 }
 
-/// What is behind `-- +goose`, in lower case and with single spaces.
+/// The text after `-- +goose`, in lower case and with single spaces.
 fn annotation(line: &str) -> Option<String> {
     let rest = line.trim_start().strip_prefix("--")?.trim_start().to_ascii_lowercase();
     let words = rest.strip_prefix("+goose")?;
-    // What sticks to the mark is no annotation, and is no comment that anybody meant.
+    // Text directly after the mark makes it neither an annotation nor an intended comment, so it is kept and refused.
     let stuck = if words.starts_with(|c: char| !c.is_whitespace()) { "+goose" } else { "" };
     Some(format!("{stuck}{}", words.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
-/// goose sends what is between the annotations, so it need not end with a semicolon.
+/// Adds a missing semicolon: goose sends the text between the annotations, so it need not end with one.
 fn end_statement(script: &mut String, from: usize) {
     let statement = script[from..].trim_end();
     if !statement.is_empty() && !is_ended(statement) {
@@ -131,8 +131,8 @@ fn is_comment_or_blank(line: &str) -> bool {
     line.trim().is_empty() || line.trim_start().starts_with("--")
 }
 
-/// The sections of a file of dbmate (<https://github.com/amacneil/dbmate#creating-migrations>; its parser looks for the first line of each
-/// kind, and knows neither strings nor comments of several lines).
+/// The sections of a dbmate file (<https://github.com/amacneil/dbmate#creating-migrations>; dbmate searches for the first line of each
+/// kind, and does not recognize strings or comments that span lines).
 pub(super) fn dbmate(text: &str) -> Result<Sections, Misplaced> {
     let text = without_bom(text);
     let (mut head, mut up, mut down) = (String::new(), None, None);
@@ -149,9 +149,9 @@ pub(super) fn dbmate(text: &str) -> Result<Sections, Misplaced> {
             (_, Some(_)) if up.is_none() => {
                 return no("`-- migrate:down` comes before `-- migrate:up`; put it behind");
             }
-            (Some(options), _) => up = Some((String::new(), way(options, &mut notes))),
-            (_, Some(options)) => down = Some((String::new(), way(options, &mut notes))),
-            // Were it a comment, what undoes would become part of what applies.
+            (Some(options), _) => up = Some((String::new(), transaction_use(options, &mut notes))),
+            (_, Some(options)) => down = Some((String::new(), transaction_use(options, &mut notes))),
+            // As a comment, it would make the down script part of the up script.
             (None, None) if seems_a_mark(line) => {
                 return no(
                     "dbmate would not take this for a mark; write `-- migrate:down` at the start of the line, or reword it",
@@ -164,17 +164,17 @@ pub(super) fn dbmate(text: &str) -> Result<Sections, Misplaced> {
             },
         }
     }
-    let Some((up, up_way)) = up else { return misplaced(None, "it has no `-- migrate:up`; add it") };
-    let way = TransactionUse::of_both(
-        up_way,
-        down.as_ref().filter(|(down, _)| !is_idle(down)).map(|(_, way)| *way),
+    let Some((up, up_use)) = up else { return misplaced(None, "it has no `-- migrate:up`; add it") };
+    let transaction = TransactionUse::of_both(
+        up_use,
+        down.as_ref().filter(|(down, _)| !is_idle(down)).map(|(_, transaction)| *transaction),
         &mut notes,
     );
     let head = if head.trim().is_empty() { "" } else { &*head };
-    Ok(Sections { up: format!("{head}{up}"), down: down.map(|(down, _)| down), way, notes })
+    Ok(Sections { up: format!("{head}{up}"), down: down.map(|(down, _)| down), transaction, notes })
 }
 
-/// The options behind a mark of dbmate.
+/// The options after a mark of dbmate.
 fn mark<'l>(line: &'l str, mark: &str) -> Option<&'l str> {
     let rest = line.strip_prefix("--")?.trim_start().strip_prefix(mark)?;
     (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some(rest.trim())
@@ -185,14 +185,14 @@ fn seems_a_mark(line: &str) -> bool {
     comment.is_some_and(|comment| comment.starts_with("migrate:"))
 }
 
-fn way(options: &str, notes: &mut Vec<String>) -> TransactionUse {
-    let mut way = TransactionUse::Inside;
+fn transaction_use(options: &str, notes: &mut Vec<String>) -> TransactionUse {
+    let mut transaction = TransactionUse::Inside;
     for option in options.split_whitespace() {
         match option {
-            "transaction:false" => way = TransactionUse::Outside,
+            "transaction:false" => transaction = TransactionUse::Outside,
             "transaction:true" => {}
             other => notes.push(format!("the option `{other}` means nothing here")),
         }
     }
-    way
+    transaction
 }

@@ -1,24 +1,24 @@
-//! Migrations that are files with a version in their names.
+//! Migrations that are files with a version in their name.
 
 use std::collections::BTreeMap;
 
 use super::marked::{self, Misplaced, Sections};
 use super::{Draft, File, Found, Order, Tool, TransactionUse, is_idle, split};
 
-/// What the name of a file says.
+/// The meaning of a file name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {
     Up(Version, String),
     Down(Version),
-    /// Flyway's settings of a script.
+    /// Settings of a script, in Flyway.
     Settings(Version),
-    /// Flyway's migration that stands for those before it.
+    /// A migration that replaces those up to its version, in Flyway.
     Baseline(Version),
-    Left(&'static str),
+    Skipped(&'static str),
     Wrong(&'static str),
 }
 
-/// The version of a migration: where it stands, and what nobody else has.
+/// The version of a migration: its order, and a unique key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     order: Order,
@@ -44,7 +44,7 @@ const DEEP: &str = "it is in a folder of the folder, where the tool does not loo
 const CODE: &str = "it is code and not SQL; write in SQL what it does, or make it a migration in code";
 const NO_MIGRATION: &str = "its name is not that of a migration";
 
-/// What the name of a file says to its tool.
+/// The meaning of a file name to its tool.
 pub(super) fn named(tool: Tool, path: &str) -> Named {
     match tool {
         Tool::Sqlx => sqlx(path),
@@ -53,7 +53,7 @@ pub(super) fn named(tool: Tool, path: &str) -> Named {
         Tool::Dbmate => dbmate(path),
         Tool::Refinery => refinery(split(path).1),
         Tool::Flyway => flyway(split(path).1),
-        _ => Named::Left(NO_MIGRATION),
+        _ => Named::Skipped(NO_MIGRATION),
     }
 }
 
@@ -62,13 +62,13 @@ fn is_number(text: &str) -> bool {
 }
 
 /// `<VERSION>_<DESCRIPTION>.sql`, `.up.sql`, `.down.sql`
-/// (<https://docs.rs/sqlx/0.8.6/sqlx/migrate/trait.MigrationSource.html>). What does not look like it is passed over there.
+/// (<https://docs.rs/sqlx/0.8.6/sqlx/migrate/trait.MigrationSource.html>). sqlx ignores other names.
 fn sqlx(path: &str) -> Named {
     if path.contains('/') {
-        return Named::Left(DEEP);
+        return Named::Skipped(DEEP);
     }
     let Some((version, rest)) = path.split_once('_').filter(|(_, rest)| rest.ends_with(".sql")) else {
-        return Named::Left(NO_MIGRATION);
+        return Named::Skipped(NO_MIGRATION);
     };
     if !is_number(version) {
         return Named::Wrong("what stands before its first `_` is no number; rename it");
@@ -85,14 +85,14 @@ fn sqlx(path: &str) -> Named {
 /// (<https://github.com/golang-migrate/migrate/blob/master/MIGRATIONS.md>).
 fn golang_migrate(path: &str) -> Named {
     if path.contains('/') {
-        return Named::Left(DEEP);
+        return Named::Skipped(DEEP);
     }
     let Some((version, _)) = path.split_once('_').filter(|(version, _)| is_number(version)) else {
-        return Named::Left(NO_MIGRATION);
+        return Named::Skipped(NO_MIGRATION);
     };
     let up = path.rfind(".up.").map(|at| (at, at + ".up.".len()));
     let down = path.rfind(".down.").map(|at| (at, at + ".down.".len()));
-    let Some((at, behind)) = up.max(down) else { return Named::Left(NO_MIGRATION) };
+    let Some((at, behind)) = up.max(down) else { return Named::Skipped(NO_MIGRATION) };
     if &path[behind..] != "sql" {
         return Named::Wrong(
             "its extension is not `sql`, so it may be for another kind of database; rename it",
@@ -105,21 +105,21 @@ fn golang_migrate(path: &str) -> Named {
 /// A number, `_`, and `.sql` or `.go` at the end (<https://pressly.github.io/goose/documentation/annotations>).
 fn goose(path: &str) -> Named {
     if path.contains('/') {
-        return Named::Left(DEEP);
+        return Named::Skipped(DEEP);
     }
     let number = path.split_once('_').map(|(version, _)| version).filter(|version| is_number(version));
     match (number, path.rsplit_once('.')) {
         (Some(_), Some((stem, "go"))) if !stem.ends_with("_test") => Named::Wrong(CODE),
         (Some(version), Some((stem, "sql"))) => Named::Up(Version::number(version), stem.to_owned()),
-        _ => Named::Left(NO_MIGRATION),
+        _ => Named::Skipped(NO_MIGRATION),
     }
 }
 
-/// Digits at the beginning, `.sql` at the end, in the order of the names
+/// Digits at the beginning and `.sql` at the end, ordered by name
 /// (<https://github.com/amacneil/dbmate#creating-migrations>).
 fn dbmate(path: &str) -> Named {
     if path.contains('/') {
-        return Named::Left(DEEP);
+        return Named::Skipped(DEEP);
     }
     let version: String = path.chars().take_while(char::is_ascii_digit).collect();
     match path.strip_suffix(".sql") {
@@ -127,31 +127,32 @@ fn dbmate(path: &str) -> Named {
             let order = Order::Text(path.to_owned());
             Named::Up(Version { order, key: version }, stem.to_owned())
         }
-        _ => Named::Left(NO_MIGRATION),
+        _ => Named::Skipped(NO_MIGRATION),
     }
 }
 
-/// `V<version>__<name>.sql`, and `U` for one that may come late; `.rs` for one in code (<https://docs.rs/refinery/latest/refinery/>).
+/// `V<version>__<name>.sql`; `U` for one that may be applied out of order; `.rs` for one in code
+/// (<https://docs.rs/refinery/latest/refinery/>).
 fn refinery(name: &str) -> Named {
     let Some((version, rest)) = name.strip_prefix(['V', 'U']).and_then(|rest| rest.split_once("__")) else {
-        return Named::Left(NO_MIGRATION);
+        return Named::Skipped(NO_MIGRATION);
     };
     let (stem, extension) = rest.rsplit_once('.').unwrap_or((rest, ""));
     let is_word = !stem.is_empty() && stem.chars().all(|c| c.is_alphanumeric() || c == '_');
     match extension {
-        "sql" | "rs" if !is_word || !is_number(version) => Named::Left(NO_MIGRATION),
+        "sql" | "rs" if !is_word || !is_number(version) => Named::Skipped(NO_MIGRATION),
         "sql" => Named::Up(Version::number(version), format!("{version}_{stem}")),
         "rs" => Named::Wrong(CODE),
-        _ => Named::Left(NO_MIGRATION),
+        _ => Named::Skipped(NO_MIGRATION),
     }
 }
 
-/// `V<version>__<description>.sql`, `U` to undo it, `B` for a baseline, `R__` for what runs again and again, and `.conf` for the settings of
-/// a script (<https://documentation.red-gate.com/fd/migrations-271585107.html>,
+/// `V<version>__<description>.sql`, `U` to undo it, `B` for a baseline, `R__` for a repeatable migration, and `.conf` for the settings of a
+/// script (<https://documentation.red-gate.com/fd/migrations-271585107.html>,
 /// <https://documentation.red-gate.com/fd/script-configuration-files-273973420.html>).
 fn flyway(name: &str) -> Named {
     if name.starts_with("R__") {
-        return Named::Left(
+        return Named::Skipped(
             "it is repeatable, and here each script runs once; what it makes, a migration of its own can make",
         );
     }
@@ -164,12 +165,12 @@ fn flyway(name: &str) -> Named {
     let (version, description) = chars.as_str().split_once("__").unwrap_or((chars.as_str(), ""));
     let parts: Vec<&str> = version.split(['.', '_']).collect();
     if !"VUB".contains(prefix) || !parts.iter().all(|part| is_number(part)) {
-        return Named::Left(NO_MIGRATION);
+        return Named::Skipped(NO_MIGRATION);
     }
     let version = Version::parts(&parts);
     match (prefix, extension) {
         ('V', "conf") => Named::Settings(version),
-        (_, "conf") => Named::Left("here a migration has settings, and its down script none of its own"),
+        (_, "conf") => Named::Skipped("here a migration has settings, and its down script none of its own"),
         ('V', "sql") => {
             let parts = parts.join(".");
             let separator = if description.is_empty() { "" } else { "_" };
@@ -177,13 +178,13 @@ fn flyway(name: &str) -> Named {
         }
         ('U', "sql") => Named::Down(version),
         ('B', "sql") => Named::Baseline(version),
-        // What Flyway runs besides SQL, as far as it is known.
+        // The known kinds of files that Flyway runs besides SQL.
         (
             _,
             "java" | "class" | "kt" | "groovy" | "scala" | "py" | "sh" | "bash" | "ps1" | "bat" | "cmd"
             | "js",
         ) => Named::Wrong(CODE),
-        _ => Named::Left(NO_MIGRATION),
+        _ => Named::Skipped(NO_MIGRATION),
     }
 }
 
@@ -195,7 +196,7 @@ struct Slot<'f> {
     settings: Option<&'f File>,
 }
 
-/// The migrations among these files.
+/// Finds the migrations among these files.
 pub(super) fn found(tool: Tool, files: &[File]) -> Found {
     let (mut found, mut baselines) = (Found::default(), Vec::new());
     let mut slots = BTreeMap::<(Order, String), Slot<'_>>::new();
@@ -205,13 +206,13 @@ pub(super) fn found(tool: Tool, files: &[File]) -> Found {
             Named::Down(version) => slots.entry(version.place()).or_default().downs.push(file),
             Named::Settings(version) => slots.entry(version.place()).or_default().settings = Some(file),
             Named::Baseline(version) => baselines.push((version, file)),
-            Named::Left(why) => found.leave(&file.path, why),
+            Named::Skipped(why) => found.skip(&file.path, why),
             Named::Wrong(why) => found.refuse(&file.path, why),
         }
     }
     for (version, file) in baselines {
         if slots.iter().any(|((order, _), slot)| *order <= version.order && !slot.ups.is_empty()) {
-            found.leave(
+            found.skip(
                 &file.path,
                 "it stands for the migrations through its version, which are there themselves",
             );
@@ -237,7 +238,7 @@ pub(super) fn found(tool: Tool, files: &[File]) -> Found {
         for (file, id) in &slot.ups {
             let down = slot.downs.first().copied();
             let Some(sections) = scripts(tool, file, down, slot.settings, &mut found) else { continue };
-            let Sections { up, down: down_script, way, notes } = sections;
+            let Sections { up, down: down_script, transaction, notes } = sections;
             let from = [Some(*file), down, slot.settings].into_iter().flatten();
             found.drafts.push(Draft {
                 order: order.clone(),
@@ -245,7 +246,7 @@ pub(super) fn found(tool: Tool, files: &[File]) -> Found {
                 id: padded(id, &width),
                 up,
                 down: down_script,
-                way,
+                transaction,
                 from: from.map(|file| file.path.clone()).collect(),
                 notes,
             });
@@ -254,7 +255,7 @@ pub(super) fn found(tool: Tool, files: &[File]) -> Found {
     found
 }
 
-/// The scripts of a migration, from its file or files.
+/// Reads the scripts of a migration from its file or files.
 fn scripts(
     tool: Tool,
     file: &File,
@@ -272,15 +273,15 @@ fn scripts(
                 None => None,
             };
             let mut notes = Vec::new();
-            let way_of = |text: &str| TransactionUse::outside_if(asks_for_no_transaction(tool, text));
-            let mut way = TransactionUse::of_both(
-                way_of(text),
-                down.filter(|down| tool == Tool::Sqlx && !is_idle(down)).map(way_of),
+            let use_of = |text: &str| TransactionUse::outside_if(asks_for_no_transaction(tool, text));
+            let mut transaction = TransactionUse::of_both(
+                use_of(text),
+                down.filter(|down| tool == Tool::Sqlx && !is_idle(down)).map(use_of),
                 &mut notes,
             );
             if let Some(settings) = settings {
                 match flyway_settings(found.text(settings)?, &mut notes) {
-                    Ok(set) => way = set.unwrap_or(way),
+                    Ok(set) => transaction = set.unwrap_or(transaction),
                     Err(why) => {
                         found.refuse(&settings.path, why);
                         return None;
@@ -294,7 +295,7 @@ fn scripts(
                     "Flyway fills in what `${...}` stands for, and here nobody does; write it out".to_owned(),
                 );
             }
-            Ok(Sections { up: text.to_owned(), down: down.map(str::to_owned), way, notes })
+            Ok(Sections { up: text.to_owned(), down: down.map(str::to_owned), transaction, notes })
         }
     };
     let refuse = |Misplaced { line, why }: Misplaced| match line {
@@ -304,7 +305,7 @@ fn scripts(
     sections.map_err(refuse).ok()
 }
 
-/// What sqlx (the first bytes of a file) and refinery (a line) take for a wish to run outside a transaction.
+/// Whether a script asks to run outside a transaction: in sqlx with its first bytes, in refinery with a line.
 fn asks_for_no_transaction(tool: Tool, text: &str) -> bool {
     match tool {
         Tool::Sqlx => text.starts_with("-- no-transaction"),
@@ -316,14 +317,14 @@ fn asks_for_no_transaction(tool: Tool, text: &str) -> bool {
     }
 }
 
-/// `executeInTransaction`, if Flyway's settings of a script have it.
+/// The value of `executeInTransaction` in the settings of a script in Flyway, if they have it.
 fn flyway_settings(text: &str, notes: &mut Vec<String>) -> Result<Option<TransactionUse>, &'static str> {
-    let mut way = None;
+    let mut transaction = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
         match (key.trim(), value.trim()) {
             ("executeInTransaction", value) => {
-                way = Some(TransactionUse::outside_if(value.eq_ignore_ascii_case("false")));
+                transaction = Some(TransactionUse::outside_if(value.eq_ignore_ascii_case("false")));
             }
             ("shouldExecute", value) if !value.eq_ignore_ascii_case("true") => {
                 return Err(
@@ -333,11 +334,11 @@ fn flyway_settings(text: &str, notes: &mut Vec<String>) -> Result<Option<Transac
             (key, _) => notes.push(format!("its setting `{key}` means nothing here")),
         }
     }
-    Ok(way)
+    Ok(transaction)
 }
 
-/// The widths of the parts of versions that have several, so that their order as text is that of their numbers. Four digits of the
-/// first part put them before versions that are dates.
+/// The widths to which the parts of versions are padded, so that their order as text is that of their numbers; empty if all versions have
+/// one part. The first part has at least four digits, so that such versions sort before versions that are dates.
 fn widths<'s>(slots: impl Iterator<Item = &'s Slot<'s>>) -> Vec<usize> {
     let mut widths: Vec<usize> = Vec::new();
     for (_, id) in slots.flat_map(|slot| &slot.ups) {
@@ -353,7 +354,7 @@ fn widths<'s>(slots: impl Iterator<Item = &'s Slot<'s>>) -> Vec<usize> {
     if widths.len() > 1 { widths } else { Vec::new() }
 }
 
-/// The id with a version of so many parts, each so wide.
+/// The id with the parts of its version padded to these widths.
 fn padded(id: &str, widths: &[usize]) -> String {
     if widths.is_empty() {
         return id.to_owned();

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::*;
 
-/// Paths and texts.
+/// The paths and contents of files.
 type Rows<'r> = &'r [(&'r str, &'r str)];
 
 fn files(rows: Rows<'_>) -> Vec<File> {
@@ -11,8 +11,7 @@ fn files(rows: Rows<'_>) -> Vec<File> {
     rows.iter().map(file).collect()
 }
 
-/// What becomes of files that are named `1_a.sql` and hold their own names, in one line: what is made of what, what is left, and what is
-/// wrong.
+/// The result for files with these names, on one line: each migration with its files, the skipped files, or the wrong files.
 fn of_names(tool: Tool, names: &str) -> String {
     let rows: Vec<(&str, &str)> = names.split_whitespace().map(|name| (name, content(tool))).collect();
     match convert(tool, &files(&rows)) {
@@ -25,8 +24,8 @@ fn of_names(tool: Tool, names: &str) -> String {
                     migration.files.iter().find(|file| file.path.ends_with(".toml")).map_or("", |_| "!");
                 write!(line, "{}{down}{after}={} ", migration.id, migration.from.join("+")).unwrap();
             }
-            if !set.left.is_empty() {
-                let left: Vec<_> = set.left.into_iter().map(|left| left.file).collect();
+            if !set.skipped.is_empty() {
+                let left: Vec<_> = set.skipped.into_iter().map(|left| left.file).collect();
                 write!(line, "left {}", left.join(" ")).unwrap();
             }
             line.trim_end().to_owned()
@@ -77,7 +76,7 @@ fn names_with_a_number_become_ids() {
             "20240101000000_x.sql 1_a.sql",
             "1_a/down=1_a.sql 20240101000000_x/down=20240101000000_x.sql",
         ),
-        // Its order is that of the names as text, and ours that of numbers.
+        // dbmate orders the names as text, and the engine orders them as numbers.
         (Dbmate, "1_b.sql 10_a.sql", "10_a/down=10_a.sql 1_b/down!=1_b.sql"),
         (
             Dbmate,
@@ -111,7 +110,7 @@ fn names_with_a_number_become_ids() {
     ]);
 }
 
-/// `U` is a migration that may come late for refinery, and the way back for Flyway.
+/// `U` is a migration that may be applied out of order in refinery, and a down script in Flyway.
 #[test]
 fn names_with_a_prefix_become_ids() {
     use Tool::{Flyway, Refinery};
@@ -171,8 +170,7 @@ fn names_of_folders_become_ids() {
     ]);
 }
 
-/// The migrations of a set are applied in the order of their tool, whatever their names: what would not follow from the names stands in
-/// the metadata.
+/// The migrations of a set are applied in the order of their tool. If their names do not give this order, the metadata does.
 #[test]
 fn the_order_is_that_of_the_tool() {
     use switchy_schema::{MigrationRunner, Sqlite, layout};
@@ -263,7 +261,7 @@ fn a_file_of_goose_is_cut_at_its_annotations() {
                 Ok("up.sql: A;\nEND;\n"),
             ),
             ("-- +goose Up\nA;\n-- +goose Down\n-- nothing\n", Ok("up.sql: A;\n|note: its down script does")),
-            // It goes by lines, and so do we: what ran is what it made of them.
+            // goose splits by lines even inside a string, so the import must do the same.
             ("-- +goose Up\nA '\n-- +goose Down\n';\n", Ok("up.sql: A '\n|down.sql: ';\n")),
             ("-- +goose Up\n/*\n-- +goose Down\n*/ A;\n", Ok("up.sql: /*\n|down.sql: */ A;\n")),
             (
@@ -353,7 +351,7 @@ mod properties {
 
     use super::super::marked::{dbmate, goose};
 
-    /// What files of both tools are made of.
+    /// Texts made of lines that occur in files of both tools.
     fn lines() -> impl Strategy<Value = String> {
         let line = prop::sample::select(vec![
             "-- +goose Up",
@@ -377,7 +375,7 @@ mod properties {
         })
     }
 
-    /// The lines that say something, but for marks and the semicolons that are added.
+    /// The lines with content, without marks and added semicolons.
     fn said<'t>(text: &'t str, mark: &'t str) -> Vec<&'t str> {
         text.split('\n')
             .map(str::trim)
@@ -498,7 +496,7 @@ fn drizzle_says_in_its_journal_what_is_there() {
         "A\n--> statement-breakpoint\nB",
         Ok("up.sql: A\n\n;--> statement-breakpoint\nB|note: its statement breakpoints were"),
     );
-    // What is behind a mark is a statement, and a semicolon in a comment ends none.
+    // Text after a breakpoint is a statement, and a semicolon in a comment does not end a statement.
     check(
         sqlite,
         "A;\n--> statement-breakpoint B;",
@@ -522,7 +520,7 @@ fn drizzle_says_in_its_journal_what_is_there() {
     check(&sqlite.replace("0000_a", "0001_b"), "A;", Err("there is no file for its entry `0001_b`"));
     check("[]", "A;", Err("it is no journal of Drizzle"));
     check("\u{feff}{\"entries\": []}", "A;", Err("nothing in it is a migration of Drizzle"));
-    // A journal can name anything.
+    // A journal can contain any text as a name.
     for tag in ["../../etc/cron.d/x", "/etc/x", "a/../../b", ".hidden", "", "sqlite", "c:x", "a\\\\b"] {
         let journal = format!("{{\"entries\": [{{\"tag\": \"{tag}\"}}]}}");
         let path = format!("{}.sql", tag.replace("\\\\", "\\"));
@@ -538,7 +536,7 @@ fn drizzle_says_in_its_journal_what_is_there() {
             ("meta/0000_snapshot.json", "{}"),
         ]),
     );
-    let left: Vec<_> = left.unwrap().left.into_iter().map(|left| left.file).collect();
+    let left: Vec<_> = left.unwrap().skipped.into_iter().map(|left| left.file).collect();
     assert_eq!(left, ["0001_b.sql", "meta/0000_snapshot.json"]);
 }
 

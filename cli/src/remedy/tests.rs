@@ -1,6 +1,6 @@
 use super::*;
 
-/// Each remedy has a number. A new one does not compile until it has one too, and then it is missed in [`samples`].
+/// Returns a number for each variant. A new variant does not compile without one, and the test then fails until [`samples`] has it.
 fn number(remedy: &Remedy) -> usize {
     match remedy {
         Remedy::Text(_) => 0,
@@ -74,7 +74,7 @@ fn samples() -> Vec<Remedy> {
     samples
 }
 
-/// What a text has in back-ticks.
+/// The parts of a text in backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -93,7 +93,7 @@ fn every_remedy_has_words_in_both_languages() {
     }
 }
 
-/// Whatever is quoted can be typed: a command with its options, or an option.
+/// Every quoted part is a valid command with its options, or a valid option.
 #[test]
 fn the_shell_hears_nothing_of_functions() {
     use clap::CommandFactory;
@@ -123,7 +123,7 @@ fn is_doubt(word: &str) -> bool {
     Doubt::ALL.iter().any(|doubt| doubt.name() == word)
 }
 
-/// Whether a command or one of those below it has an option.
+/// Whether a command or one of its subcommands has an option.
 fn has_option(command: &clap::Command, name: &str) -> bool {
     command.get_arguments().any(|argument| argument.get_long() == Some(name))
         || command.get_subcommands().any(|command| has_option(command, name))

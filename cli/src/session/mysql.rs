@@ -11,13 +11,13 @@ use super::{Access, Database, Interrupter, Opened};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
 
-/// An open connection, and what another one to the same server takes.
+/// An open connection, and the options to open another one to the same server.
 pub struct Session {
     conn: Conn,
     opts: Opts,
 }
 
-#[allow(private_interfaces, reason = "as the trait has it")]
+#[allow(private_interfaces, reason = "the trait is sealed")]
 impl Database for Mysql {
     type Session = Session;
 
@@ -28,7 +28,7 @@ impl Database for Mysql {
         };
         let opts = opts(server)?;
         let conn = Conn::new(opts.clone()).map_err(|error| {
-            let text = server.hidden_in(&said(&error));
+            let text = server.without_password(&said(&error));
             Failure::connection(format!(
                 "cannot connect to {address}: {text}; check the address, and that the server runs"
             ))
@@ -42,14 +42,14 @@ impl Database for Mysql {
 
     fn interrupter(session: &mut Session) -> Interrupter {
         let (id, opts) = (session.conn.connection_id(), session.opts.clone());
-        // If it cannot be told, the statement goes on to its end.
+        // If this fails, the statement runs to its end.
         Box::new(move || {
             drop(Conn::new(opts.clone()).and_then(|mut other| other.query_drop(format!("KILL QUERY {id}"))));
         })
     }
 }
 
-/// The connection that an address means.
+/// The options of the driver for an address.
 fn opts(server: &Server) -> Result<Opts> {
     let mut opts = OptsBuilder::new()
         .user(server.user.clone())
@@ -57,7 +57,7 @@ fn opts(server: &Server) -> Result<Opts> {
         .ip_or_hostname(server.host.clone().or_else(|| Some("localhost".to_owned())))
         .tcp_port(server.port.unwrap_or(3306))
         .tcp_connect_timeout(Some(Duration::from_secs(30)))
-        // To the server that was named, not to another one beside it.
+        // The driver would otherwise switch to a local socket, which may belong to another server.
         .prefer_socket(false)
         .db_name(server.database.clone());
     let (mut mode, mut roots) = (None, None);
@@ -96,7 +96,7 @@ fn opts(server: &Server) -> Result<Opts> {
     Ok(opts.ssl_opts(ssl).into())
 }
 
-/// What the driver says, without its own names.
+/// The message of the driver, without the name of its error type.
 fn said(error: &mysql::Error) -> String {
     match error {
         mysql::Error::DriverError(error) => error.to_string(),

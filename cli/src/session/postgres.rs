@@ -13,13 +13,13 @@ use super::{Access, Database, Interrupter, Opened};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
 
-/// An open connection, and what another one to the same server takes.
+/// An open connection, and the TLS settings to open another one to the same server.
 pub struct Session {
     client: Client,
     tls: MakeRustlsConnect,
 }
 
-#[allow(private_interfaces, reason = "as the trait has it")]
+#[allow(private_interfaces, reason = "the trait is sealed")]
 impl Database for Postgres {
     type Session = Session;
 
@@ -40,12 +40,12 @@ impl Database for Postgres {
 
     fn interrupter(session: &mut Session) -> Interrupter {
         let (token, tls) = (session.client.cancel_token(), session.tls.clone());
-        // If it cannot be told, the statement goes on to its end.
+        // If this fails, the statement runs to its end.
         Box::new(move || drop(token.cancel_query(tls.clone())))
     }
 }
 
-/// The connection that an address means, as `libpq` reads it.
+/// The settings of the driver for an address, which is read as `libpq` reads it.
 fn config(server: &Server) -> Result<(Config, MakeRustlsConnect)> {
     let mut config = Config::new();
     config.application_name("switchy-schema").connect_timeout(Duration::from_secs(30));
@@ -109,7 +109,7 @@ fn unreachable(address: &Address, server: &Server, error: &postgres::Error) -> F
         }
         source = deeper.source();
     }
-    let text = server.hidden_in(&text);
+    let text = server.without_password(&text);
     Failure::connection(format!(
         "cannot connect to {address}: {text}; check the address, and that the server runs"
     ))

@@ -10,7 +10,7 @@ use super::{Access, Database, Interrupter, Opened};
 use crate::address::{Address, SqliteFile};
 use crate::failure::{Failure, Result};
 
-#[allow(private_interfaces, reason = "as the trait has it")]
+#[allow(private_interfaces, reason = "the trait is sealed")]
 impl Database for Sqlite {
     type Session = Connection;
 
@@ -24,7 +24,7 @@ impl Database for Sqlite {
             SqliteFile::Memory => Opened { session: memory()?, note: None },
             SqliteFile::At(path) => at(path, access)?,
         };
-        // The engine waits by itself; this is for what waits inside of SQLite.
+        // The engine has its own waiting; this is for waiting inside SQLite.
         let wait = patience.min(Duration::from_secs(5));
         opened.session.busy_timeout(wait).map_err(|error| Failure::connection(error.to_string()))?;
         Ok(opened)
@@ -54,8 +54,8 @@ fn at(path: &Path, access: Access) -> Result<Opened<Connection>> {
         return Err(Failure::connection(format!("{what}; make it, or check the path")));
     }
     let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // Who only reads a database in WAL mode leaves two files behind, and who may write takes them away. But who may write also moves what
-    // a crash left in the WAL into the database, so where there is one it is only read.
+    // A read-only connection to a database in WAL mode leaves the `-wal` and `-shm` files; a writable one removes them. But a writable one
+    // also moves what a crash left in the WAL into the database, so if a WAL exists, the connection is read-only.
     let is_read_only = access == Access::Read && beside(path, "-wal").exists();
     flags |= match access {
         Access::Read if is_read_only => OpenFlags::SQLITE_OPEN_READ_ONLY,

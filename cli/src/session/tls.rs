@@ -13,18 +13,18 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 
 use crate::failure::{Failure, Result};
 
-/// What is asked of the certificate of a server.
+/// What is checked in the certificate of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// Nothing: nobody can listen, but anybody can answer.
+    /// Nothing: the connection is encrypted, but any server can answer.
     Nothing,
-    /// Somebody who is trusted signed it.
+    /// A trusted certificate authority signed it.
     Signature,
-    /// And it is for this host.
+    /// A trusted certificate authority signed it, and it is for this host.
     Host,
 }
 
-/// How to speak with a server whose certificate is checked so, against those of a file or of this system.
+/// The TLS settings for this check, with the trusted certificates of a file or of the system.
 pub(super) fn config(check: Check, roots: Option<&str>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let wrong = |error: String| Failure::connection(format!("TLS cannot be set up: {error}"));
@@ -72,7 +72,7 @@ fn trusted(file: Option<&str>) -> Result<RootCertStore> {
     Ok(store)
 }
 
-/// Checks as much of a certificate as it was told to.
+/// Verifies the certificate of a server as far as [`Check`] demands.
 #[derive(Debug)]
 struct Verifier {
     check: Check,

@@ -1,16 +1,16 @@
-//! `adopt`, on databases that other tools have made.
+//! `adopt`, on databases that other tools created.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::shell::Shell;
 
-/// A folder of files and databases that a tool has made.
+/// A folder of files and databases that a tool created.
 pub(crate) fn fixture(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat/tools/fixtures").join(folder)
 }
 
-/// A folder with a tool's migrations, which are laid out as ours are, and one of its databases.
+/// A folder with the migrations of a tool that has the same layout as the engine, and one of its databases.
 fn of(folder: &str, database: &str) -> Shell {
     let shell = Shell::new();
     shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
@@ -71,7 +71,7 @@ fn what_speaks_against_it_is_said() {
         "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);",
     );
     shell.runs(&["adopt", "adopt --json", "adopt --accept orphaned,changed,unproven", "status"]);
-    // Without a database there is no history.
+    // If there is no database, there is no history.
     fs::remove_file(shell.path().join("app.db")).unwrap();
     shell.runs(&["adopt"]);
     assert!(!shell.path().join("app.db").exists());

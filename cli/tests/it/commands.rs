@@ -1,4 +1,4 @@
-//! What each command does, with each of its options.
+//! Each command, with each of its options.
 
 use crate::shell::Shell;
 
@@ -39,7 +39,7 @@ fn create_adds_a_migration() {
     shell.assert("create");
 }
 
-/// Two migrations of one second would be ordered by their names.
+/// Two migrations with the same time would be ordered by their names.
 #[test]
 fn migrations_made_in_one_second_keep_their_order() {
     let mut shell = Shell::new();
@@ -162,9 +162,9 @@ fn rollback_undoes() {
     shell.assert("rollback_refused");
 }
 
-/// `create` makes a script for the way back that does nothing, and it is easily forgotten.
+/// `create` writes a down script that does nothing, and it is easy to forget to complete it.
 #[test]
-fn a_way_back_that_was_never_written_is_told() {
+fn a_down_script_that_was_never_written_is_reported() {
     let mut shell = Shell::with_set();
     shell.migration(
         "2025-01-04-000000_hasty",
@@ -352,7 +352,7 @@ fn config_says_where_everything_comes_from() {
     shell.assert("config");
 }
 
-/// Whoever is in a folder below means the same database and the same migrations.
+/// In a subfolder, the commands use the same database and the same migrations.
 #[test]
 fn the_configuration_is_found_above() {
     let shell = Shell::with_set();

@@ -1,4 +1,4 @@
-//! Which database a folder is for, where none is named.
+//! The detection of the database that a folder is for, if none is named.
 
 use std::process::Output;
 
@@ -8,7 +8,7 @@ use crate::shell::Shell;
 
 type Files<'a> = &'a [(&'a str, &'a str)];
 
-/// What is found in a folder with these files, and what is said of that.
+/// Runs `validate` on a folder with these files, and returns the JSON, the text, and the output.
 #[track_caller]
 fn validate(files: Files<'_>, line: &str) -> (Value, String, Output) {
     let mut shell = Shell::new();
@@ -26,7 +26,7 @@ const MYSQL: &str = "CREATE TABLE a (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRI
 const SQLITE: &str = "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT);";
 const PLAIN: &str = "CREATE TABLE a (id INTEGER PRIMARY KEY, b TEXT);";
 
-/// Of 27 sets for servers 26 were refused, because SQLite could not read them.
+/// 26 of 27 sets for servers were refused, because SQLite could not parse them.
 #[test]
 fn a_set_for_a_server_is_not_judged_by_sqlite() {
     let up = "migrations/2025-01-01-000000_a/up.sql";

@@ -1,16 +1,16 @@
-//! TLS: what the address asks for is what happens.
+//! TLS: the connection follows the options in the address.
 
 use crate::servers;
 use crate::shell::Shell;
 
-/// A certificate for `localhost` that signed itself and is good for a hundred years, and its key; and another one.
+/// A self-signed certificate for `localhost` that is valid for a hundred years, and its key; and another certificate.
 /// `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=localhost -addext
 /// subjectAltName=DNS:localhost -addext basicConstraints=CA:FALSE`
 const CERTIFICATE: &str = include_str!("certificates/localhost.pem");
 const KEY: &str = include_str!("certificates/localhost.key");
 const OTHER: &str = include_str!("certificates/other.pem");
 
-/// Connects in several ways: the address, and the start of the error, or nothing where it is to succeed.
+/// Connects with each address, and compares the start of the error; an empty one means success.
 fn check(shell: &Shell, table: &[(String, &str)]) {
     for (url, error) in table {
         let output = shell.command(&["migrate", "--database-url", url]).output().unwrap();
@@ -55,7 +55,7 @@ fn postgres_is_as_safe_as_the_address_asks_for() {
             ),
         ],
     );
-    // Who insists on TLS is not served without.
+    // If the client requires TLS, a server without it is refused.
     let mut client = server.connect();
     let sql = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'switchy-schema'";
     let slow = Shell::new();

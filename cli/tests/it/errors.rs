@@ -1,4 +1,4 @@
-//! What cannot be done: a sentence each, the right code, and nothing changed.
+//! Errors: each has one message and the right exit code, and nothing is changed.
 
 use std::fs;
 
@@ -127,7 +127,7 @@ fn a_database_that_cannot_be_written() {
     for args in [&["migrate"][..], &["migrate", "--json"], &["rollback"], &["status", "--exit-code"]] {
         let mut command = shell.command(args);
         if fs::OpenOptions::new().write(true).open(&file).is_ok() {
-            // This user may write everything; that one may not, and must find the binary.
+            // Root may write everything, so the command runs as another user, who must be able to execute the binary.
             let found = Command::new(&binary);
             command = shell.like(found, args);
             command.uid(65534);

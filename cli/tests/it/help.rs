@@ -1,4 +1,4 @@
-//! What there is, as the binary itself says it.
+//! The help, the completions and the man pages.
 
 use crate::shell::Shell;
 

@@ -1,4 +1,4 @@
-//! Folders of other tools become folders of ours, which then run.
+//! Folders of other tools are imported, and the results run.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::on_servers::{mysql_url, postgres_url};
 use crate::servers;
 use crate::shell::Shell;
 
-/// A folder of each tool: two migrations, of which the first makes the table `t` and the second its trigger.
+/// A folder for each tool, with two migrations: the first creates the table `t`, and the second its trigger.
 const THEIRS: [(&str, &[(&str, &str)]); 9] = [
     (
         "goose",
@@ -133,7 +133,7 @@ fn the_folders_of_all_tools_become_folders_that_run() {
     shell.assert("import_files");
 }
 
-/// Whoever has the hash of a file must know it again.
+/// The hash of the file must stay the same.
 #[test]
 fn a_script_that_is_a_whole_file_keeps_its_bytes() {
     let scripts = [
@@ -236,7 +236,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The name of the second migration fits a file and, with its zeros, no folder.
+/// The name of the second migration is valid for a file, but, padded with zeros, too long for a folder.
 #[test]
 fn nothing_is_left_of_an_import_that_fails_half_way() {
     let mut shell = Shell::new();
@@ -253,7 +253,7 @@ fn nothing_is_left_of_an_import_that_fails_half_way() {
     assert_eq!(names(shell.path()), before);
     shell.remove(&format!("flyway/{long}"));
     assert!(shell.run("import --from flyway flyway --dir a").status.success(), "{}", shell.log);
-    // A link that leads nowhere is somebody's too.
+    // A dangling link is not replaced either.
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("nowhere", shell.path().join("link")).unwrap();
@@ -286,7 +286,7 @@ fn names_and_links_that_no_folder_should_have() {
     fs::remove_file(shell.path().join("flyway/V2__a \u{1b}[2J\n b.sql")).unwrap();
     shell.write("flyway/V2__it's a 'name' é.sql", "CREATE TABLE u (x);");
     shell.run("import --from flyway flyway --dir a");
-    // Others may read it as they read what `create` makes.
+    // The permissions are the same as those of a folder that `create` makes.
     fs::create_dir(shell.path().join("usual")).unwrap();
     let mode = |name: &str| fs::metadata(shell.path().join(name)).unwrap().permissions().mode();
     assert_eq!(mode("a"), mode("usual"));
@@ -317,7 +317,7 @@ fn files_that_are_left_are_named_and_do_not_bury_the_rest() {
     assert!(text.contains("left notes/29.md") && !text.contains("more;"), "{text}");
 }
 
-/// Whoever has kept a hash of a script finds the script that was imported to be the same.
+/// The imported scripts match the hashes that the tools stored.
 #[test]
 fn what_was_imported_has_the_hashes_that_the_tool_has_written() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat/tools/fixtures");
@@ -342,7 +342,7 @@ fn what_was_imported_has_the_hashes_that_the_tool_has_written() {
     }
 }
 
-/// What other tools send in pieces, the engine cuts for itself.
+/// The engine itself splits the scripts that other tools send in pieces.
 #[test]
 fn what_other_tools_send_in_pieces_runs_on_servers() {
     let goose = "-- +goose Up\n-- +goose StatementBegin\nCREATE TABLE t (x INT)\n-- +goose StatementEnd\n-- +goose StatementBegin\n\

@@ -1,4 +1,4 @@
-//! Ctrl-C: the step in hand is taken back, those before it stay, and none begins.
+//! Ctrl-C: the running step is rolled back, the steps before it stay, and no other begins.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -23,12 +23,12 @@ impl Run {
         Self { child, errors, said: String::new() }
     }
 
-    /// Reads what it says until it says this.
+    /// Reads the output until it contains this word.
     fn until(&mut self, word: &str) {
         while !self.said.contains(word) {
             assert!(self.errors.read_line(&mut self.said).unwrap() > 0, "it ended: {}", self.said);
         }
-        // What it says of a step it says before the statement has reached the database.
+        // The message about a step is printed before the statement reaches the database.
         thread::sleep(Duration::from_millis(300));
     }
 
@@ -37,7 +37,7 @@ impl Run {
         assert!(sent.success());
     }
 
-    /// How it ended, and everything it said.
+    /// The exit code, and the whole output.
     fn end(mut self) -> (Option<i32>, String, String) {
         let (mut results, began) = (String::new(), Instant::now());
         self.child.stdout.take().unwrap().read_to_string(&mut results).unwrap();
@@ -48,8 +48,8 @@ impl Run {
     }
 }
 
-/// The binary in a process that hears signals: one that a script started behind its back (`&`, `nohup`) ignores them, and so does what it
-/// starts.
+/// The binary in a process that does not ignore signals. If the tests run in the background (`&`, `nohup`), they ignore signals, and so do
+/// the processes that they start.
 fn listening(shell: &Shell, args: &[&str]) -> Command {
     if cfg!(target_os = "linux") {
         let mut command = Command::new("/usr/bin/env");
@@ -60,7 +60,7 @@ fn listening(shell: &Shell, args: &[&str]) -> Command {
     }
 }
 
-/// What would run for ever does not outlive its test.
+/// Kills a run that does not end, so that it does not outlive the test.
 impl Drop for Run {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -70,7 +70,7 @@ impl Drop for Run {
 
 const SLOW: &str = "2025-01-02-000000_slow";
 
-/// A folder whose second migration takes for ever.
+/// A folder whose second migration never ends.
 fn slow(statement: &str) -> Shell {
     let shell = Shell::new();
     shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
@@ -80,7 +80,7 @@ fn slow(statement: &str) -> Shell {
     shell
 }
 
-/// Interrupts the second step, and looks at what is left.
+/// Interrupts the second step, and checks the result.
 fn check(shell: &mut Shell, signal: &str, state: &str) {
     let mut run = Run::start(shell, &["migrate"]);
     run.until(&format!("2/3 applying {SLOW}"));
@@ -102,7 +102,7 @@ fn check(shell: &mut Shell, signal: &str, state: &str) {
     assert_eq!(states, ["applied", state, "pending"], "{printed}{said}");
 }
 
-/// Rows without end.
+/// A query that returns rows without end.
 const COUNTING: &str = "CREATE TABLE n (a INT);\nINSERT INTO n WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x < 0;";
 
 #[test]
@@ -132,7 +132,7 @@ fn an_interrupted_step_is_taken_back_on_postgres() {
     assert!(shell.run("migrate").status.success(), "{}", shell.log);
 }
 
-/// What changes a schema stays there, so it is dirty, and knows where it stopped.
+/// Schema changes are not rolled back on MariaDB, so the step is dirty, and its record has the statement where it stopped.
 #[test]
 fn an_interrupted_step_knows_where_it_stopped_on_mariadb() {
     let Some(database) = servers::mysql() else { return };
@@ -175,10 +175,10 @@ fn who_waits_for_the_lock_ends_at_once() {
     assert_eq!(first.end().0, Some(1));
 }
 
-/// A search that goes on for ever inside of one function of SQLite, where nothing is interrupted.
+/// A search that takes very long inside one function of SQLite, which cannot be interrupted.
 const DEAF: &str = "CREATE TABLE n (a INT);\nSELECT instr(printf('%.*c', 20000000, 'a'), printf('%.*c', 10000000, 'a') || 'b');";
 
-/// The process ends, and the next run finds what a crash leaves.
+/// The process ends, and the next run finds the same state as after a crash.
 #[test]
 fn who_insists_ends_the_process() {
     let mut shell = slow(DEAF);

@@ -1,4 +1,4 @@
-//! What `--json` prints is what `docs/cli-json.md` says.
+//! `docs/cli-json.md` describes the output of `--json`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::shell::Shell;
 
 const DOCUMENT: &str = include_str!("../../../docs/cli-json.md");
 
-/// All keys of a value, but those that are ids.
+/// All keys of a value, except those that are ids.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {

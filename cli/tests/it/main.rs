@@ -1,11 +1,6 @@
-//! The binary as its users have it. What it prints stands in `snapshots`.
+//! Tests of the binary. The expected output is in `snapshots`.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests panic on failure")]
 
 mod shell;
 // The private servers that the tests of the engine start.

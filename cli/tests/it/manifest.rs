@@ -1,4 +1,4 @@
-//! A folder is published with the command, and read from a server.
+//! A folder is published with `manifest`, and read from a server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use switchy_schema::{MigrationRunner, RemoteMigrations};
 
 use crate::shell::Shell;
 
-/// Serves the files of a folder until the test ends, and gives the URL of the folder.
+/// Serves the files of a folder until the test ends, and returns the URL of the folder.
 fn served(folder: &Path) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ fn what_the_command_publishes_a_program_reads() {
     let ids: Vec<_> = report.applied.iter().map(|step| step.id.to_string()).collect();
     assert_eq!(ids, ["2025-01-01-000000_users", "2025-01-02-000000_email", "2025-01-03-000000_notes"]);
 
-    // The folder goes on without its manifest: programs that insist on it refuse it, and the command says why.
+    // The folder changes and its manifest does not: programs that require the manifest refuse the folder, and the command reports why.
     shell.migration("2025-01-02-000000_email", "DROP TABLE users;", None);
     let error = MigrationRunner::new(source.clone().pin(pin)).unwrap_err().to_string();
     assert!(error.contains("2025-01-02-000000_email/up.sql"), "{error}");
@@ -84,7 +84,7 @@ fn a_folder_that_no_program_could_read_is_not_published() {
     shell.write("migrations/2025-01-04-000000_half/metadata.toml", "");
     shell.run("manifest");
     shell.remove("migrations/2025-01-04-000000_half");
-    // It is wrong for one kind of database alone.
+    // The set is invalid for one kind of database only.
     shell.write("migrations/2025-01-02-000000_email/up.mysql.sql", "ALTER TABLE users ADD email TEXT");
     shell.write("migrations/mysql/2025-01-05-000000_late/up.sql", "SELECT 1\0");
     shell.runs(&["manifest", "manifest --json"]);

@@ -1,4 +1,4 @@
-//! A project that comes from another tool: its files are imported, its database is adopted, and the next migration runs.
+//! A project moves from another tool: its files are imported, its database is adopted, and the next migration runs.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::adoption::fixture;
 use crate::shell::Shell;
 
-/// Whose files they are, the folder of files and databases that the tool has made, and what `adopt` needs to be told.
+/// The tool, the folder of files and databases that it created, and the options for `adopt`.
 const MOVES: [(&str, &str, &str); 12] = [
     ("goose", "goose", ""),
     ("dbmate", "dbmate", ""),
@@ -48,8 +48,8 @@ fn of(folder: &str, database: &str) -> Shell {
     shell
 }
 
-/// Everything in a database but what tells how it came to be: definitions and rows.
-fn picture(path: &Path) -> Vec<String> {
+/// The definitions and rows in a database, except those about its history.
+fn content(path: &Path) -> Vec<String> {
     let conn = Connection::open(path).unwrap();
     let list = |sql: &str| -> Vec<String> {
         let mut statement = conn.prepare(sql).unwrap();
@@ -74,7 +74,7 @@ fn a_project_moves_with_its_files_and_its_database() {
         for (database, pending) in [("complete.db", 0), ("partial.db", 1)] {
             let mut shell = of(folder, database);
             let app = shell.path().join("app.db");
-            let before = picture(&app);
+            let before = content(&app);
             let mut does = |line: &str| {
                 let output = shell.run(line);
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -83,9 +83,9 @@ fn a_project_moves_with_its_files_and_its_database() {
             };
             does(&format!("import --from {tool} theirs"));
             does(&format!("adopt --from {tool} --dry-run {how}"));
-            assert_eq!(picture(&app), before, "{folder}");
+            assert_eq!(content(&app), before, "{folder}");
             does(&format!("adopt --from {tool} {how}"));
-            assert_eq!(picture(&app), before, "{folder}");
+            assert_eq!(content(&app), before, "{folder}");
             let applied = does("migrate --json");
             let applied: serde_json::Value = serde_json::from_str(&applied).unwrap();
             assert_eq!(
@@ -96,10 +96,10 @@ fn a_project_moves_with_its_files_and_its_database() {
             does("status --exit-code");
             does("validate");
             if pending == 0 {
-                assert_eq!(picture(&app), before, "{folder}");
+                assert_eq!(content(&app), before, "{folder}");
             }
             let users = |picture: &[String]| picture.iter().filter(|line| line.contains("users")).count();
-            assert!(users(&picture(&app)) >= users(&before), "{folder}: rows are gone");
+            assert!(users(&content(&app)) >= users(&before), "{folder}: rows are gone");
         }
     }
 }
@@ -119,6 +119,6 @@ fn what_is_pending_makes_what_the_tool_would_have_made() {
         let of_tool = fixture(folder).join("complete.db");
         let copied = shell.path().join("complete.db");
         fs::copy(of_tool, &copied).unwrap();
-        assert_eq!(picture(&shell.path().join("app.db")), picture(&copied), "{folder}");
+        assert_eq!(content(&shell.path().join("app.db")), content(&copied), "{folder}");
     }
 }

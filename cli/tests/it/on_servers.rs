@@ -1,4 +1,4 @@
-//! The main path on PostgreSQL and MariaDB.
+//! The main commands on PostgreSQL and MariaDB.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -9,7 +9,7 @@ use switchy_schema::{Backend, BoxError, Migration, MigrationRunner, Mysql, Postg
 use crate::servers::{self, MysqlDatabase, PostgresDatabase};
 use crate::shell::Shell;
 
-/// The address of a database of the tests, as a URL.
+/// The URL of a test database.
 pub(crate) fn postgres_url(database: &PostgresDatabase) -> String {
     if database.url.contains("://") {
         return database.url.clone();
@@ -97,7 +97,7 @@ fn the_main_path_on_mariadb() {
     let Some(database) = servers::mysql() else { return };
     let mut shell = of_server(&mysql_url(&database));
     main_path(&mut shell);
-    // What was done of it stays, and it goes on behind that.
+    // The statements that are done stay, and the next run resumes after them.
     shell.migration(
         "2025-01-03-000000_notes",
         "CREATE TABLE notes (a INT);\n\nINSERT INTO notes VALUES (1);\n",
@@ -108,7 +108,7 @@ fn the_main_path_on_mariadb() {
     shell.assert("mariadb");
 }
 
-/// A run that does nothing until it is told to end.
+/// A runner whose migration waits until the test ends it.
 fn holding<B: Backend>() -> (MigrationRunner<B>, std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<()>) {
     let (begun, has_begun) = channel();
     let (end, ended) = channel();
@@ -155,7 +155,7 @@ fn mariadb_tells_who_holds_the_lock() {
     shell.assert("mariadb_locked");
 }
 
-/// The tracking table is made by the first run, not by a look.
+/// The first run creates the tracking table; commands that only read do not.
 #[test]
 fn whoever_only_reads_makes_no_table_on_a_server() {
     const READING: [&str; 9] = [
@@ -185,7 +185,7 @@ fn whoever_only_reads_makes_no_table_on_a_server() {
     }
 }
 
-/// What psql takes: a user, no host, and the folder of the socket behind the name of the database.
+/// psql accepts this: a user, no host, and the folder of the socket as an option.
 #[test]
 fn the_folder_of_a_socket_may_stand_behind_a_user_without_a_host() {
     let Some(database) = servers::postgres() else { return };
@@ -215,7 +215,7 @@ fn the_folder_of_a_socket_may_stand_behind_a_user_without_a_host() {
     }
 }
 
-/// Public sets rely on what their own tool sets on the session before it runs them.
+/// Some public sets rely on settings that their own tool makes in the session before it runs them.
 #[test]
 fn statements_for_the_session_run_before_anything_else() {
     if let Some(database) = servers::mysql() {
@@ -252,7 +252,7 @@ fn statements_for_the_session_run_before_anything_else() {
         let output = shell.run("status --session-sql 'SELEKT 1'");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("the session statement `SELEKT 1` failed: "), "{said}");
-        // In the address, as psql takes it.
+        // As an option in the address, as psql accepts it.
         let options = "options=-c%20search_path%3Dapp";
         let output = shell.run(&format!("migrate --database-url {url}&{options}"));
         assert!(output.status.success(), "{}", shell.log);

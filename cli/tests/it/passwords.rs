@@ -1,4 +1,4 @@
-//! A password is nobody's business: not in results, not in errors, not in JSON, not with `-v`.
+//! A password is never printed: not in results, not in errors, not in JSON, not with `-v`.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ const COMMANDS: [&[&str]; 20] = [
     &["nonsense"],
 ];
 
-/// What a password may look like that somebody wants to make trouble with. It ends in a way that nothing else does.
+/// Passwords with special characters. All end with the same unique text.
 fn password() -> impl Strategy<Value = String> {
     "[ -~äß€]{0,12}".prop_map(|start| format!("{start}hunter2"))
 }
@@ -38,7 +38,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Runs a command, and looks whether it tells the password, in part or encoded.
+/// Runs a command, and checks that its output does not contain the password, whole, in part or encoded.
 fn check(shell: &Shell, args: &[&str], password: &str) {
     let output = shell.command(args).output().unwrap();
     for text in [&output.stdout, &output.stderr] {
@@ -49,7 +49,7 @@ fn check(shell: &Shell, args: &[&str], password: &str) {
     }
 }
 
-/// Every way to write the address, also those that cannot be understood.
+/// All forms of an address, including invalid ones.
 fn urls(password: &str) -> Vec<String> {
     let (plain, encoded) = (password, encoded(password));
     let mut urls = Vec::new();
@@ -110,7 +110,7 @@ fn no_command_tells_a_password_wherever_it_comes_from() {
     }
 }
 
-/// As many as the environment says, for who has time.
+/// The number of cases, which an environment variable can increase.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(16)
 }
@@ -126,7 +126,7 @@ proptest! {
         shell.write("migrations/1_a/up.sql", "SELECT 1");
         let args = [COMMANDS[command], &["--database-url", url, "-v"]].concat();
         check(&shell, &args, &password);
-        // In the wrong place it is repeated by who reads arguments.
+        // In the wrong position, the address is repeated in the error about the arguments.
         check(&shell, &[url], &password);
         check(&shell, &["status", url, "--json"], &password);
         check(&shell, &["status", &format!("--nonsense={url}")], &password);
@@ -135,7 +135,7 @@ proptest! {
     }
 }
 
-/// The password reaches the server as it is, and a wrong one is not told either.
+/// The password reaches the server unchanged, and a wrong one is not printed either.
 #[test]
 fn hostile_passwords_open_a_database() {
     use mysql::prelude::Queryable;

@@ -1,4 +1,4 @@
-//! Who only reads leaves everything as it is.
+//! Commands that only read change nothing.
 
 use crate::shell::Shell;
 
@@ -58,7 +58,7 @@ fn a_table_of_an_older_form_is_left_as_it_is() {
     check(&mut shell);
 }
 
-/// A writer that was killed left its last transactions in the WAL. Who looks must not move them.
+/// A writer that was killed left its last transactions in the WAL. A command that only reads must not move them to the database.
 #[test]
 fn what_a_crash_left_in_the_wal_stays_there() {
     let mut shell = Shell::with_set();

@@ -1,4 +1,4 @@
-//! A folder, and what is typed in it.
+//! [`Shell`]: runs commands in a folder and records their output.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 /// The binary.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_switchy-schema");
 
-/// A folder, what is typed in it, and what came of that: results as they are, what goes to stderr behind `! `, and the code behind
-/// `= ` if it is not 0.
+/// A folder, and a transcript of the commands in it: stdout unchanged, stderr with the prefix `! `, and the exit code with the prefix `= ` if
+/// it is not 0.
 pub(crate) struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
-    /// Addresses that differ from run to run, in any form.
+    /// Texts that differ from run to run and are replaced.
     hidden: Vec<String>,
     pub(crate) log: String,
 }
@@ -28,7 +28,7 @@ impl Shell {
         Self { folder, variables: Vec::new(), hidden: Vec::new(), log: String::new() }
     }
 
-    /// A folder with three migrations and a database to be.
+    /// A folder with three migrations and the address of a database that does not exist yet.
     pub(crate) fn with_set() -> Self {
         let shell = Self::new();
         shell.write("switchy-schema.toml", "database-url = \"sqlite:app.db\"\n");
@@ -54,12 +54,12 @@ impl Shell {
         self.folder.path()
     }
 
-    /// Sets an environment variable for what is typed from now on.
+    /// Sets an environment variable for the following commands.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Hides what an address has of one run: the folder of the server and the name of the database.
+    /// Replaces the parts of an address that differ from run to run: the folder of the server and the name of the database.
     pub(crate) fn hide(&mut self, url: &str) {
         let parts = url
             .split(['/', '?', '&', '='])
@@ -81,7 +81,7 @@ impl Shell {
         }
     }
 
-    /// A migration that is not atomic.
+    /// Writes a migration that runs outside a transaction.
     pub(crate) fn non_transactional(&self, id: &str, up: &str) {
         self.migration(id, up, Some(""));
         self.write(&format!("migrations/{id}/metadata.toml"), "run_in_transaction = false\n");
@@ -96,25 +96,25 @@ impl Shell {
         Connection::open(self.path().join("app.db")).unwrap()
     }
 
-    /// Does SQL in the database.
+    /// Runs SQL in the database.
     pub(crate) fn sql(&mut self, sql: &str) {
         self.database().execute_batch(sql).unwrap();
         writeln!(self.log, "sqlite> {sql}").unwrap();
     }
 
-    /// The binary, to be started here.
+    /// The command that starts the binary in this folder.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.like(Command::new(BINARY), args)
     }
 
-    /// Another binary, to be started here.
+    /// The command that starts another binary in this folder.
     pub(crate) fn like(&self, mut command: Command, args: &[&str]) -> Command {
         command.current_dir(self.path()).args(args).env_clear().env("USER", "ada").stdin(Stdio::null());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    /// Types a line, and notes what came of it.
+    /// Runs a command line, and records its output.
     pub(crate) fn run(&mut self, line: &str) -> Output {
         let output =
             self.command(&words(line).iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap();
@@ -122,7 +122,7 @@ impl Shell {
         output
     }
 
-    /// Notes what came of a line.
+    /// Records the output of a command line.
     pub(crate) fn note(&mut self, line: &str, output: &Output) {
         writeln!(self.log, "$ switchy-schema {line}").unwrap();
         self.log.push_str(&String::from_utf8_lossy(&output.stdout));
@@ -137,7 +137,7 @@ impl Shell {
         self.log.push('\n');
     }
 
-    /// Notes every file here.
+    /// Records every file in the folder.
     pub(crate) fn show_files(&mut self) {
         for (path, text) in self.files() {
             let path = path.strip_prefix(self.path()).unwrap().to_owned();
@@ -145,14 +145,14 @@ impl Shell {
         }
     }
 
-    /// Types several lines.
+    /// Runs several command lines.
     pub(crate) fn runs(&mut self, lines: &[&str]) {
         for line in lines {
             self.run(line);
         }
     }
 
-    /// Compares everything that was typed with the snapshot of this name.
+    /// Compares the transcript with the snapshot of this name.
     pub(crate) fn assert(&self, name: &str) {
         self.bound(|| insta::assert_snapshot!(name, self.log));
     }
@@ -181,7 +181,7 @@ impl Shell {
         settings.bind(check);
     }
 
-    /// Every file here, and what is in it.
+    /// Every file in the folder, and its content.
     pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let (mut folders, mut files) = (vec![self.path().to_owned()], Vec::new());
         while let Some(folder) = folders.pop() {
@@ -199,7 +199,7 @@ impl Shell {
     }
 }
 
-/// A line cut at its spaces, but for what stands between single quotes.
+/// Splits a line at its spaces, except inside single quotes.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted, mut is_word) = (Vec::new(), String::new(), false, false);
     for c in line.chars() {

@@ -1,4 +1,4 @@
-//! What is different on a terminal: somebody can be asked, and a bar moves.
+//! Behaviour on a terminal: questions, and a progress bar.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::shell::{BINARY, Shell};
 
-/// What a person sees on a terminal who types this answer, and the code; `None` where there is no `script` to make a terminal.
+/// Runs a command on a terminal with this answer, and returns the screen and the exit code; `None` if the program `script`, which creates
+/// the terminal, does not exist.
 fn typed(shell: &Shell, line: &str, answer: &str) -> Option<(String, i32)> {
     if !Path::new("/usr/bin/script").exists() {
         eprintln!("not run: there is no `script`");
@@ -69,7 +70,7 @@ fn a_terminal_has_colors_and_no_lines_of_progress() {
     assert!(!seen.contains("\u{1b}["), "{seen}");
 }
 
-/// What another tool does not keep is believed only if somebody says so.
+/// What another tool does not store is assumed only after a confirmation.
 #[test]
 fn somebody_is_asked_what_to_believe() {
     for (answer, code, left) in [("n\n", 4, 0), ("y\n", 0, 2)] {

@@ -1,4 +1,4 @@
-//! What the README shows was typed, and is typed again here.
+//! Runs the transcripts in the READMEs again.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::shell::BINARY;
 
-/// Types the lines of a transcript in an empty folder, and gives it as it is now.
+/// Runs the lines of a transcript in an empty folder, and returns the new transcript.
 fn replayed(transcript: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let bin = Path::new(BINARY).parent().unwrap();
@@ -29,11 +29,11 @@ fn replayed(transcript: &str) -> String {
     now
 }
 
-/// The text without what differs from day to day.
+/// The text with all digits replaced by 0, and with equal durations.
 fn normal(text: &str) -> String {
     let is_digit = |c: char| c.is_ascii_digit();
     let text = text.chars().map(|c| if is_digit(c) { '0' } else { c }).collect::<String>();
-    // A duration may have any number of digits.
+    // A duration can have any number of digits.
     let mut normal = String::new();
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
         let line = match line.split_once(" (0") {

@@ -1,15 +1,15 @@
-//! What an operator asks for by environment variables.
+//! The environment variables for operators.
 
 use std::env;
 
-/// What is asked for. Without it a database is simply migrated.
+/// What the environment variables ask for. By default a database is migrated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Wishes {
     pub(crate) tracking: Tracking,
     pub(crate) scripts: Scripts,
 }
 
-/// What becomes of the tracking table first.
+/// What to do with the tracking table first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Tracking {
     #[default]
@@ -17,12 +17,12 @@ pub(crate) enum Tracking {
     Drop,
 }
 
-/// What becomes of the scripts that are pending.
+/// What to do with the pending scripts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Scripts {
     #[default]
     Run,
-    /// They are recorded and not run.
+    /// Record the scripts without running them.
     Skip,
 }
 
@@ -34,7 +34,7 @@ impl Wishes {
         Self::of(|name| env::var(name).ok())
     }
 
-    /// Only `1` asks for anything.
+    /// Reads the variables. Only the value `1` has an effect.
     fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let is_set = |name| variable(name).as_deref() == Some("1");
         Self {

@@ -1,5 +1,5 @@
-//! The migrations of MoosicBox on [`switchy_schema`]: the functions that `moosicbox_schema` has, blocking, over
-//! `&rusqlite::Connection` and `&mut postgres::Client`.
+//! The migrations of MoosicBox on [`switchy_schema`]: the functions of `moosicbox_schema`, but blocking, with `&rusqlite::Connection` and
+//! `&mut postgres::Client`.
 //!
 //! ```
 //! use rusqlite::Connection;
@@ -10,20 +10,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `README.md` says what is as it was and what is not.
+//! `README.md` lists the differences from `moosicbox_schema`.
 //!
 //! # Environment variables
 //!
-//! * `MOOSICBOX_SKIP_MIGRATION_EXECUTION=1` records what is pending, and runs nothing.
+//! * `MOOSICBOX_SKIP_MIGRATION_EXECUTION=1` records the pending migrations without running them.
 //! * `MOOSICBOX_DROP_MIGRATIONS_TABLE=1` drops the tracking table first.
 //!
 //! # Features
 //!
-//! | feature | what it gives |
+//! | feature | what it adds |
 //! |---|---|
-//! | `sqlite` | the functions over SQLite |
+//! | `sqlite` | the functions for SQLite |
 //! | `bundled` | SQLite itself, compiled in |
-//! | `postgres` | the functions over PostgreSQL |
+//! | `postgres` | the functions for PostgreSQL |
 //!
 //! All are on by default.
 

@@ -1,4 +1,4 @@
-//! [`Migrations`]: a folder of scripts, as `moosicbox_schema` read and ran it.
+//! [`Migrations`]: a folder of scripts, read and run as by `moosicbox_schema`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,20 +14,20 @@ use switchy_schema::{
 use crate::MigrateError;
 use crate::environment::{DROP, SKIP, Scripts, Tracking, Wishes};
 
-/// The tracking table, which the config and the library share where they are in one database.
+/// The name of the tracking table, which the config and the library share if they are in one database.
 pub const TABLE: &str = "__moosicbox_schema_migrations";
 
-/// A folder of scripts, as `moosicbox_schema` read and ran it: at any depth, a migration has the name of the folder that its `up.sql` is
-/// in, and migrations run in the order of the bytes of their names.
+/// A folder of scripts, read and run as by `moosicbox_schema`: the name of a migration is that of the folder that contains its `up.sql`, at
+/// any depth, and migrations run in the order of the bytes of their names.
 pub struct Migrations<B: Backend> {
     folder: &'static Dir<'static>,
-    /// What may have its records in the same table.
+    /// Another folder whose records may be in the same table.
     beside: Option<&'static Dir<'static>>,
     backend: PhantomData<fn() -> B>,
 }
 
 impl<B: Backend> Migrations<B> {
-    /// The migrations of a folder inside the program.
+    /// Uses the migrations in an embedded folder.
     ///
     /// ```
     /// use include_dir::{Dir, include_dir};
@@ -44,7 +44,7 @@ impl<B: Backend> Migrations<B> {
         Self { folder, beside: None, backend: PhantomData }
     }
 
-    /// The same, in a database that may have another folder's tables too.
+    /// The same, for a database that may also have the tables of another folder.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) const fn beside(self, other: &'static Dir<'static>) -> Self {
         Self { beside: Some(other), ..self }
@@ -53,11 +53,11 @@ impl<B: Backend> Migrations<B> {
     /// The migrations, in the order in which they run.
     ///
     /// # Errors
-    /// The folder has something in it that is no migration.
+    /// The folder contains something that is not a migration.
     pub fn list(&self) -> Result<Vec<Migration<B>>, MigrateError> {
         let mut migrations = EmbeddedMigrations::new(self.folder).migrations()?;
         migrations.sort_by(|one, other| one.id().as_str().cmp(other.id().as_str()));
-        // The engine orders by the version in a name, which for names of one kind is the same.
+        // The engine orders by the version in a name. For names of one kind this is the same order.
         if migrations.is_sorted_by_key(Migration::id) {
             return Ok(migrations);
         }
@@ -72,13 +72,14 @@ impl<B: Backend> Migrations<B> {
         Ok(chained.collect())
     }
 
-    /// The engine for these migrations and their table: for everything that it can do besides, such as
+    /// A runner of the engine for these migrations and their table, with everything else that the engine can do, such as
     /// [`status`](MigrationRunner::status), [`plan`](MigrationRunner::plan) and [`rollback`](MigrationRunner::rollback).
     ///
-    /// A record that belongs to another set is let pass, as ever; one that no set of MoosicBox knows is a warning in the log.
+    /// A record that belongs to another set is accepted, as in `moosicbox_schema`. A record that no set of MoosicBox has causes a warning in
+    /// the log.
     ///
     /// # Errors
-    /// As [`list`](Self::list).
+    /// The same as [`list`](Self::list).
     pub fn runner(&self) -> Result<MigrationRunner<B>, MigrateError> {
         Self::runner_of(self.list()?, self.beside)
     }
@@ -120,20 +121,20 @@ impl<B: Backend> Migrations<B> {
             .observe(observer))
     }
 
-    /// Runs everything that is pending.
+    /// Runs all pending migrations.
     ///
     /// # Errors
-    /// As [`run_until`](Self::run_until).
+    /// The same as [`run_until`](Self::run_until).
     pub fn run(&self, conn: B::Conn<'_>) -> Result<(), MigrateError> {
         self.run_until(conn, None)
     }
 
-    /// Runs what is pending before a migration, which stays pending itself. With `None`, and with a name that there is not, it runs
-    /// everything; the latter is a warning in the log.
+    /// Runs the pending migrations before this one, which stays pending. With `None`, or with a name that does not exist, it runs all pending
+    /// migrations; a name that does not exist also causes a warning in the log.
     ///
     /// # Errors
-    /// [`MigrateError::Schema`] if something is wrong with the migrations or the database, or a script fails; what was committed before
-    /// stays. [`MigrateError::Database`] if the tracking table was to be dropped, and cannot be.
+    /// [`MigrateError::Schema`] if the migrations or the database are invalid, or a script fails; the migrations committed before it stay
+    /// applied. [`MigrateError::Database`] if the tracking table cannot be dropped although this was requested.
     pub fn run_until(&self, conn: B::Conn<'_>, migration_name: Option<&str>) -> Result<(), MigrateError> {
         self.carry_out(Wishes::of_environment(), conn, migration_name)
     }
@@ -168,7 +169,7 @@ impl<B: Backend> Migrations<B> {
     }
 }
 
-/// Records what is pending, and runs nothing.
+/// Records the pending migrations without running them.
 fn record<B: Backend>(
     runner: &MigrationRunner<B>,
     mut conn: B::Conn<'_>,
@@ -186,7 +187,7 @@ fn record<B: Backend>(
 }
 
 fn drop_table<B: Backend>(conn: &mut B::Conn<'_>) -> Result<(), MigrateError> {
-    // In SQLite a temporary table would come first.
+    // In SQLite, a name without a schema would find a temporary table first.
     let schema = if B::DIALECT == Dialect::Sqlite { "main." } else { "" };
     B::execute(conn, &format!("DROP TABLE IF EXISTS {schema}{TABLE}")).map_err(MigrateError::Database)
 }

@@ -25,7 +25,7 @@ pub static POSTGRES_LIBRARY_MIGRATIONS: Migrations<Postgres> = Migrations::new(&
 /// ```
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_config_postgres(client: &mut Client) -> Result<(), MigrateError> {
     POSTGRES_CONFIG_MIGRATIONS.run(client)
 }
@@ -33,15 +33,15 @@ pub fn migrate_config_postgres(client: &mut Client) -> Result<(), MigrateError> 
 /// Migrates the library on PostgreSQL.
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_library_postgres(client: &mut Client) -> Result<(), MigrateError> {
     migrate_library_postgres_until(client, None)
 }
 
-/// Migrates the library on PostgreSQL up to a migration, which stays pending itself.
+/// Migrates the library on PostgreSQL up to but not including a migration.
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_library_postgres_until(
     client: &mut Client,
     migration_name: Option<&str>,
@@ -52,7 +52,7 @@ pub fn migrate_library_postgres_until(
 /// The migrations of the config on PostgreSQL, in the order in which they run.
 ///
 /// # Errors
-/// As [`Migrations::list`].
+/// The same as [`Migrations::list`].
 pub fn get_postgres_config_migrations() -> Result<Vec<Migration<Postgres>>, MigrateError> {
     POSTGRES_CONFIG_MIGRATIONS.list()
 }
@@ -60,7 +60,7 @@ pub fn get_postgres_config_migrations() -> Result<Vec<Migration<Postgres>>, Migr
 /// The migrations of the library on PostgreSQL, in the order in which they run.
 ///
 /// # Errors
-/// As [`Migrations::list`].
+/// The same as [`Migrations::list`].
 pub fn get_postgres_library_migrations() -> Result<Vec<Migration<Postgres>>, MigrateError> {
     POSTGRES_LIBRARY_MIGRATIONS.list()
 }

@@ -17,7 +17,7 @@ pub static SQLITE_LIBRARY_MIGRATIONS: Migrations<Sqlite> = Migrations::new(&LIBR
 /// Migrates the config, as [`migrate_config_sqlite`] does.
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_config(conn: &Connection) -> Result<(), MigrateError> {
     migrate_config_sqlite(conn)
 }
@@ -25,15 +25,15 @@ pub fn migrate_config(conn: &Connection) -> Result<(), MigrateError> {
 /// Migrates the library, as [`migrate_library_sqlite`] does.
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_library(conn: &Connection) -> Result<(), MigrateError> {
     migrate_library_sqlite(conn)
 }
 
-/// Migrates the library up to a migration, as [`migrate_library_sqlite_until`] does.
+/// Migrates the library up to but not including a migration, as [`migrate_library_sqlite_until`] does.
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_library_until(conn: &Connection, migration_name: Option<&str>) -> Result<(), MigrateError> {
     migrate_library_sqlite_until(conn, migration_name)
 }
@@ -48,7 +48,7 @@ pub fn migrate_library_until(conn: &Connection, migration_name: Option<&str>) ->
 /// ```
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_config_sqlite(conn: &Connection) -> Result<(), MigrateError> {
     SQLITE_CONFIG_MIGRATIONS.run(conn)
 }
@@ -56,12 +56,12 @@ pub fn migrate_config_sqlite(conn: &Connection) -> Result<(), MigrateError> {
 /// Migrates the library on SQLite.
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_library_sqlite(conn: &Connection) -> Result<(), MigrateError> {
     migrate_library_sqlite_until(conn, None)
 }
 
-/// Migrates the library on SQLite up to a migration, which stays pending itself.
+/// Migrates the library on SQLite up to but not including a migration.
 ///
 /// ```
 /// use moosicbox_schema::{SQLITE_LIBRARY_MIGRATIONS, migrate_library_sqlite_until};
@@ -75,7 +75,7 @@ pub fn migrate_library_sqlite(conn: &Connection) -> Result<(), MigrateError> {
 /// ```
 ///
 /// # Errors
-/// As [`Migrations::run_until`].
+/// The same as [`Migrations::run_until`].
 pub fn migrate_library_sqlite_until(
     conn: &Connection,
     migration_name: Option<&str>,
@@ -86,7 +86,7 @@ pub fn migrate_library_sqlite_until(
 /// The migrations of the config on SQLite, in the order in which they run.
 ///
 /// # Errors
-/// As [`Migrations::list`].
+/// The same as [`Migrations::list`].
 pub fn get_sqlite_config_migrations() -> Result<Vec<Migration<Sqlite>>, MigrateError> {
     SQLITE_CONFIG_MIGRATIONS.list()
 }
@@ -94,7 +94,7 @@ pub fn get_sqlite_config_migrations() -> Result<Vec<Migration<Sqlite>>, MigrateE
 /// The migrations of the library on SQLite, in the order in which they run.
 ///
 /// # Errors
-/// As [`Migrations::list`].
+/// The same as [`Migrations::list`].
 pub fn get_sqlite_library_migrations() -> Result<Vec<Migration<Sqlite>>, MigrateError> {
     SQLITE_LIBRARY_MIGRATIONS.list()
 }

@@ -1,4 +1,4 @@
-//! Opens a database and applies what is pending: `cargo run -p compiled_set -- notes.db`.
+//! Opens a database and applies the pending migrations: `cargo run -p compiled_set -- notes.db`.
 
 use compiled_set::schema;
 use switchy_schema::rusqlite::Connection;

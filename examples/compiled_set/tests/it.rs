@@ -1,6 +1,6 @@
-//! A compiled set is the set that a program would read from the folder.
+//! A compiled set equals the set that a program reads from the folder.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "tests panic on failure")]
 
 use compiled_set::{limited, schema, server};
 use switchy_schema::rusqlite::Connection;

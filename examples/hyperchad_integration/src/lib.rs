@@ -1,7 +1,7 @@
-//! The state of a HyperChad application in a SQLite file under migrations.
+//! Stores the state of a HyperChad application in a SQLite file whose schema has migrations.
 //!
-//! [`open`] is what an application calls. It takes over files that `hyperchad_state` wrote with its own SQLite persistence, and that still
-//! opens them afterwards.
+//! An application calls [`open`]. It takes over files that `hyperchad_state` wrote with its own SQLite persistence, which can still open
+//! them afterwards.
 //!
 //! ```
 //! # let folder = tempfile::tempdir()?;
@@ -30,15 +30,15 @@ use switchy_schema::{ErrorKind, MigrationError, MigrationRunner, Recovery, Signa
 
 static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
-/// The migration that makes what `hyperchad_state` makes by itself.
+/// The migration that creates the table that `hyperchad_state` creates by itself.
 const FIRST: &str = "2026-11-23-000000_state";
 
-/// Opens the state in a file, which is made if it is missing, as is its folder. The store is given out only when its table is as this
+/// Opens the state in a file. The file and its folder are created if they do not exist. The store is returned only if its table is as this
 /// program expects it.
 ///
 /// # Errors
-/// [`OpenError`]: the folder or the file cannot be made or opened, a migration fails, or the file is not one of HyperChad, or of a
-/// newer version of this program. What was in it is still there then.
+/// [`OpenError`]: the folder or the file cannot be created or opened, a migration fails, or the file does not belong to HyperChad, or to a
+/// newer version of this program. The content of the file is kept.
 pub fn open(path: impl AsRef<Path>) -> Result<StateStore<SqliteState>, OpenError> {
     SqliteState::open(path).map(StateStore::new)
 }
@@ -47,26 +47,26 @@ pub fn open(path: impl AsRef<Path>) -> Result<StateStore<SqliteState>, OpenError
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The folder of the file cannot be made.
+    /// The folder of the file cannot be created.
     #[error("the folder {} cannot be made; check that this user may do so", folder.display())]
     Folder {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// SQLite cannot open or read the file.
     #[error("the state in {} cannot be opened", path.display())]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
-    /// It has a table of the right name with other columns.
+    /// The file has a table with the same name but other columns.
     #[error("the table `state` in {} is not HyperChad's; choose another file", path.display())]
     NotState {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
     /// The table could not be brought up to date, or the file is newer than the program
@@ -75,17 +75,17 @@ pub enum OpenError {
     Migration(#[from] MigrationError),
 }
 
-/// State in a SQLite file: what [`StateStore`] writes to.
+/// State in a SQLite file, the persistence of a [`StateStore`].
 ///
-/// Its functions wait for the file and never for anything else, so that they need no runtime. An application whose threads must not
-/// wait for a disk calls them from one that may.
+/// Its functions block on the file and never await anything, so they need no runtime. An application with threads that must not block on a
+/// disk calls them from another thread.
 #[derive(Debug)]
 pub struct SqliteState {
     conn: Mutex<Connection>,
 }
 
 impl SqliteState {
-    /// Opens a file, as [`open`] does, without the cache of a store.
+    /// Opens a file like [`open`], without the cache of a store.
     ///
     /// # Errors
     /// As [`open`].
@@ -107,13 +107,13 @@ impl SqliteState {
         Ok(Self { conn: Mutex::new(conn) })
     }
 
-    /// The connection. A panic while it was held left no transaction open, so what it meant to others does not matter.
+    /// Locks the connection. A panic leaves no transaction open, so the poisoning of the mutex is ignored.
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.conn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a file has under the name of HyperChad's table.
+/// The table in a file that has the name of HyperChad's table.
 enum Table {
     Missing,
     State,
@@ -130,14 +130,14 @@ fn table(conn: &Connection) -> rusqlite::Result<Table> {
     })
 }
 
-/// Records that a file which is older than its migrations has the first of them. If it is recorded, by whomever, all is well.
+/// Records the first migration as applied, in a file without migrations. An existing record is not an error.
 fn take_over(runner: &MigrationRunner, conn: &Connection) -> Result<(), MigrationError> {
     if !runner.history(conn)?.records().is_empty() {
         return Ok(());
     }
     let signature = Signature::of("hyperchad_integration").because("the file was written by hyperchad_state");
     match runner.recover(conn, Recovery::Baseline(FIRST.into()), signature) {
-        // Another program opened the same file and was faster.
+        // Another program recorded it at the same time.
         Err(error) if error.kind() == ErrorKind::Recovery && runner.is_applied(conn, FIRST)? => Ok(()),
         recovered => recovered.map(drop),
     }
@@ -155,7 +155,7 @@ impl StatePersistence for SqliteState {
         self.lock().execute(sql, [key.into(), text]).map(drop).map_err(of_sqlite)
     }
 
-    /// `null` is no value, as in HyperChad's own persistence.
+    /// `null` counts as no value, as in HyperChad's own persistence.
     async fn get<T: Serialize + DeserializeOwned + Send + Sync>(
         &self,
         key: impl AsRef<str> + Send + Sync,
@@ -164,12 +164,12 @@ impl StatePersistence for SqliteState {
         Ok(text.as_deref().map(serde_json::from_str::<Option<T>>).transpose()?.flatten())
     }
 
-    /// Whatever the value is: who removes it need not be able to read it.
+    /// Removes any value, even one that cannot be deserialized.
     async fn remove(&self, key: impl AsRef<str> + Send + Sync) -> Result<(), Error> {
         delete(&self.lock(), key.as_ref()).map_err(of_sqlite)
     }
 
-    /// A value that cannot be read as what is asked for is not taken: it stays where it is.
+    /// Keeps a value that cannot be deserialized as the requested type.
     async fn take<T: DeserializeOwned + Send + Sync>(
         &self,
         key: impl AsRef<str> + Send + Sync,
@@ -197,8 +197,8 @@ fn delete(conn: &Connection, key: &str) -> rusqlite::Result<()> {
     conn.execute("DELETE FROM state WHERE key = ?1", [key]).map(drop)
 }
 
-/// Without HyperChad's own persistence its error has one variant, which carries text.
-#[allow(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+/// Without HyperChad's own persistence, its error type has one variant, which holds text.
+#[allow(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 fn of_sqlite(error: rusqlite::Error) -> Error {
     Error::Serde(serde_json::Error::custom(format!("the state cannot be read or written: {error}")))
 }

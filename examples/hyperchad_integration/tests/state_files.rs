@@ -1,6 +1,6 @@
-//! Files that the published `hyperchad_state` wrote are taken over, and it still opens them.
+//! Files that the published `hyperchad_state` wrote are taken over, and it can still open them.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "tests panic on failure")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,12 +13,12 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A runtime as HyperChad's own driver wants it.
+/// Runs a future on a runtime that HyperChad's own driver can use.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Keys and values of all kinds.
+/// Keys and values of all types.
 fn values() -> BTreeMap<String, Value> {
     let large = "x".repeat(1 << 20);
     let all = [
@@ -33,10 +33,10 @@ fn values() -> BTreeMap<String, Value> {
     all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// A file that the published persistence wrote.
+/// Writes a file with the published persistence.
 ///
-/// It takes the first row of `INSERT ... RETURNING` and goes on, and SQLite commits only when the statement is given up, which the
-/// driver's thread does a little later. A question on the same connection comes after that.
+/// That persistence reads only the first row of `INSERT ... RETURNING`. SQLite commits when the statement is reset, which the driver's
+/// thread does a little later. A query on the same connection waits for that.
 async fn published_file(path: &Path) {
     let persistence = SqlitePersistence::new(path).await.unwrap();
     for (key, value) in values() {
@@ -61,7 +61,7 @@ fn execute(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
-/// Everything one can do, with what must come of it; on a fresh cache each time.
+/// Calls every operation and checks its result, each time with an empty cache.
 async fn exercise<P: StatePersistence>(mut opened: impl AsyncFnMut() -> P) {
     for (key, value) in values() {
         let store = StateStore::new(opened().await);
@@ -112,7 +112,7 @@ fn a_migrated_file_still_opens_with_the_published_version() {
     open(&path).unwrap();
     wait(exercise(async || SqlitePersistence::new(&path).await.unwrap()));
     assert!(schema(&path).contains("PRIMARY KEY"));
-    // Its rows are ours again.
+    // The published persistence writes the file again.
     wait(published_file(&path));
     wait(exercise(async || SqliteState::open(&path).unwrap()));
 }
@@ -125,7 +125,7 @@ fn a_file_can_be_migrated_while_the_published_version_has_it_open() {
         let published = SqlitePersistence::new(&path).await.unwrap();
         published.set("theme", &"dark").await.unwrap();
         let ours = SqliteState::open(&path).unwrap();
-        // Its prepared statements are of the table that was dropped.
+        // Its prepared statements refer to the table that was dropped.
         published.set("theme", &"light").await.unwrap();
         published.set("new", &1).await.unwrap();
         assert_eq!(ours.get::<String>("theme").await.unwrap().as_deref(), Some("light"));
@@ -135,8 +135,8 @@ fn a_file_can_be_migrated_while_the_published_version_has_it_open() {
     });
 }
 
-/// Two programs that set a new key at once both insert it, and whichever inserts last wrote the newest value, unless a later `set`, which
-/// reaches both rows, made them equal.
+/// Two programs that set a new key at once both insert a row. The last row has the newest value, unless a later `set`, which updates both
+/// rows, made them equal.
 #[test]
 fn of_several_rows_with_one_key_the_newest_is_kept() {
     let folder = TempDir::new().unwrap();
@@ -165,7 +165,7 @@ fn a_missing_file_is_made_with_its_folder() {
         open(&path).unwrap().set("theme", &"dark").await.unwrap();
         assert_eq!(open(&path).unwrap().get::<String>("theme").await.unwrap().as_deref(), Some("dark"));
     });
-    // What the migrations make of nothing and of a published file is the same.
+    // The migrations produce the same schema from an empty file and from a published file.
     let published = folder.path().join("published.db");
     wait(published_file(&published));
     open(&published).unwrap();
@@ -189,7 +189,7 @@ fn a_value_that_cannot_be_read_is_not_taken() {
         };
         assert_eq!(count(&path), 3, "nothing was lost");
         assert_eq!(store.take::<String>("text").await.unwrap().as_deref(), Some("x"));
-        // What nobody can read can still be removed.
+        // A value that cannot be read can still be removed.
         store.remove("half").await.unwrap();
         store.remove("blob").await.unwrap();
         assert_eq!(count(&path), 0);
@@ -206,7 +206,7 @@ fn what_cannot_be_opened_stays_as_it_was() {
         "CREATE TABLE state (id INTEGER, name TEXT); INSERT INTO state VALUES (1, 'Ohio')",
     );
     wait(published_file(&path("view.db")));
-    // The new table cannot have its name while a view names the old one.
+    // The new table cannot be renamed while a view refers to the old one.
     execute(
         &path("view.db"),
         "CREATE VIEW keys AS SELECT key FROM state; INSERT INTO state VALUES ('1', '2')",

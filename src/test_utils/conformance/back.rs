@@ -1,4 +1,4 @@
-//! Going back.
+//! Undoing migrations.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +25,8 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
         ("what is undone is gone, newest first, with a line in the log", what_is_undone_is_gone),
         ("a rollback to a migration leaves it", a_rollback_to_a_migration),
-        ("without a way back nothing is undone", without_a_way_back),
-        ("a way back that fails leaves what it must", a_failing_way_back),
+        ("without a way back nothing is undone", without_a_down_script),
+        ("a way back that fails leaves what it must", a_failing_down_script),
         ("what is undone together comes back together", a_batch_comes_back),
         ("code can be undone", code_can_be_undone),
         ("a redo undoes and applies", a_redo_undoes_and_applies),
@@ -62,7 +62,7 @@ fn what_is_undone_is_gone<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> O
     equal("the lines in the log", &lines, &[line("3_c", 2), line("2_b", 1)])?;
     equal("what is applied again", &*ids(&it.run(&set)?.applied), &["2_b", "3_c"])?;
     it.has(&["thing_a", "thing_b", "thing_c"])?;
-    equal("what `Back` undoes of fewer", &it.go(&set, Target::Back(9))?.applied.len(), &3)?;
+    equal("what `Back` undoes of fewer", &it.run_to(&set, Target::Back(9))?.applied.len(), &3)?;
     it.has(&[])?;
     it.records(&[])?;
     equal("the lines in the log", &it.history(&set)?.log().len(), &5)
@@ -80,7 +80,7 @@ fn a_rollback_to_a_migration<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
     it.has(&["thing_a"])
 }
 
-fn without_a_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+fn without_a_down_script<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = it.runner([
         it.makes("1_a", "thing_a"),
         it.script("2_b", &[it.bed.make("thing_b")]),
@@ -88,24 +88,24 @@ fn without_a_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     ])?;
     it.run(&set)?;
     let before = it.tracking()?;
-    let error = fails("a rollback without a way back", it.go(&set, Target::Empty), ErrorKind::Refused)?;
+    let error = fails("a rollback without a way back", it.run_to(&set, Target::Empty), ErrorKind::Refused)?;
     equal("what is wrong", &error.problems()[0].kind, &ProblemKind::Irreversible)?;
     equal("the tracking table", &it.tracking()?, &before)?;
     equal("the lines in the log", &it.history(&set)?.log().len(), &0)?;
     it.has(&["thing_a", "thing_b", "thing_c"])
 }
 
-/// A migration that makes a thing, and whose way back removes it and fails then.
-fn stays<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, id: &str, thing: &str) -> Migration<B> {
+/// A migration that creates a thing, and whose down script removes it and then fails.
+fn fails_after_undo<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, id: &str, thing: &str) -> Migration<B> {
     let down = it.bed.script(&[it.bed.unmake(thing), it.bed.fails()]);
     Migration::from_scripts(id, it.bed.make(thing), Some(down))
 }
 
-fn a_failing_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
-    let set = it.runner([stays(it, "1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
+fn a_failing_down_script<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set = it.runner([fails_after_undo(it, "1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
     it.run(&set)?;
     let before = it.tracking()?.records.remove(0);
-    let error = fails("the rollback", it.go(&set, Target::Empty), ErrorKind::Step)?;
+    let error = fails("the rollback", it.run_to(&set, Target::Empty), ErrorKind::Step)?;
     equal("the report of the error", &*ids(&error.report().applied), &["2_b"])?;
     let after = it.records(&["1_a"])?.records()[0].clone();
     equal("the lines in the log", &it.history(&set)?.log().len(), &1)?;
@@ -120,12 +120,12 @@ fn a_failing_way_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
 }
 
 fn a_batch_comes_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
-    let set = it.runner([stays(it, "1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
+    let set = it.runner([fails_after_undo(it, "1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
     it.run(&set)?;
     let before = it.tracking()?;
     let batch = set.transaction(TransactionMode::Batch);
     let kind = if it.can().rollback { ErrorKind::Step } else { ErrorKind::Refused };
-    fails("the rollback", it.go(&batch, Target::Empty), kind)?;
+    fails("the rollback", it.run_to(&batch, Target::Empty), kind)?;
     equal("the tracking table", &it.tracking()?, &before)?;
     equal("the lines in the log", &it.history(&batch)?.log().len(), &0)?;
     it.has(&["thing_a", "thing_b"])
@@ -140,7 +140,7 @@ fn code_can_be_undone<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     it.run(&set)?;
     it.has(&["thing_a"])?;
     equal("the way back that is kept", &it.tracking()?.records[0].down, &Some(StoredDown::Code))?;
-    equal("what was undone", &*ids(&it.go(&set, Target::Back(1))?.applied), &["1_a"])?;
+    equal("what was undone", &*ids(&it.run_to(&set, Target::Back(1))?.applied), &["1_a"])?;
     it.has(&[])?;
     it.records(&[]).map(drop)
 }
@@ -185,15 +185,18 @@ fn a_failing_redo<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
 fn a_protected_environment_asks<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = || Outcome::Ok(it.runner([it.makes("1_a", "thing_a")])?.environment("production"));
     it.run(&it.runner([it.makes("1_a", "thing_a")])?)?;
-    let error =
-        fails("a rollback that nobody was asked about", it.go(&set()?, Target::Back(1)), ErrorKind::Refused)?;
+    let error = fails(
+        "a rollback that nobody was asked about",
+        it.run_to(&set()?, Target::Back(1)),
+        ErrorKind::Refused,
+    )?;
     equal("what is wrong", &error.problems()[0].kind, &ProblemKind::Unconfirmed)?;
     let no = set()?.confirm(|_| false);
-    fails("a rollback that was declined", it.go(&no, Target::Back(1)), ErrorKind::Refused)?;
+    fails("a rollback that was declined", it.run_to(&no, Target::Back(1)), ErrorKind::Refused)?;
     it.has(&["thing_a"])?;
     it.records(&["1_a"])?;
     let yes = set()?.confirm(|plan| plan.steps().len() == 1);
-    equal("what was undone with a yes", &*ids(&it.go(&yes, Target::Back(1))?.applied), &["1_a"])?;
+    equal("what was undone with a yes", &*ids(&it.run_to(&yes, Target::Back(1))?.applied), &["1_a"])?;
     it.has(&[])
 }
 
@@ -202,7 +205,7 @@ fn a_database_ahead_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
     let older = it.runner([it.makes("1_a", "thing_a"), it.makes("3_c", "thing_c")])?;
     refused(it, &older, ProblemKind::DatabaseAhead)?;
     holds("the error says so", it.run(&older).is_err_and(|error| error.is_database_ahead()))?;
-    fails("a rollback of what is not known", it.go(&older, Target::Back(1)), ErrorKind::Refused)?;
+    fails("a rollback of what is not known", it.run_to(&older, Target::Back(1)), ErrorKind::Refused)?;
     it.has(&["thing_a", "thing_b"])
 }
 
@@ -250,7 +253,7 @@ fn what_cannot_be_trusted_is_not_run<B: Backend, T: Testbed<B>>(it: &Ground<'_, 
     let stored = |text: String| StoredScript::new(&whole.id, &text, ScriptOptions::default());
     let mut odd = vec![StoredScript { checksum: None, ..stored(it.bed.unmake("thing_b")) }];
     odd.push(StoredScript { text: it.bed.unmake("thing_a"), ..stored(it.bed.unmake("thing_b")) });
-    // It undoes what it should, and then what it must not.
+    // Scripts that undo the migration, and then do something that is not allowed.
     let tampers = it.bed.tampers(&table).into_iter().chain(it.bed.commits());
     odd.extend(tampers.map(|statement| stored(it.bed.script(&[it.bed.unmake("thing_b"), statement]))));
     odd.push(stored(it.bed.script(&[it.bed.unmake("thing_b"), it.bed.fails()])));

@@ -1,4 +1,4 @@
-//! What a behaviour looks with, and what it says where something is otherwise.
+//! The checks of a behaviour, and the error of a check.
 
 use std::fmt::{self, Debug};
 use std::panic::Location;
@@ -10,7 +10,7 @@ use crate::fault::Fault;
 
 pub(super) type Outcome<T = ()> = Result<T, Unmet>;
 
-/// Something is not as it must be: a sentence, and the line that looked.
+/// A failed check: a message, and the line of the check.
 #[derive(Debug)]
 pub(super) struct Unmet {
     what: String,
@@ -61,7 +61,7 @@ pub(super) fn holds(what: &str, is_so: bool) -> Outcome {
     if is_so { Ok(()) } else { Err(Unmet::new(format!("expected that {what}"))) }
 }
 
-/// The error of something that must fail in this way.
+/// Checks that an operation fails with an error of this kind, and returns the error.
 #[track_caller]
 pub(super) fn fails<R: Debug>(
     what: &str,
@@ -78,18 +78,18 @@ pub(super) fn fails<R: Debug>(
     }
 }
 
-/// Looks whether a text is a date in UTC with milliseconds, `2026-11-22T19:09:07.132`, of the last minutes.
+/// Checks that a text is a date in UTC with milliseconds, such as `2026-11-22T19:09:07.132`, in the last five minutes.
 #[track_caller]
 pub(super) fn recent(what: &str, date: &str) -> Outcome {
     let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     equal(&format!("{what} (digits as 0)"), &shape, &"0000-00-00T00:00:00.000")?;
-    // The clock of a server may go a little differently.
+    // The clock of a server may differ a little.
     let (earliest, latest) = (moment(-300), moment(2));
     let what = format!("{what} `{date}` is UTC and of now, between {earliest} and {latest}");
     holds(&what, *earliest <= *date && *date <= *latest)
 }
 
-/// The date so many seconds from now.
+/// The date this many seconds from now.
 fn moment(seconds: i64) -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     utc(i64::try_from(since.as_secs()).unwrap_or_default() + seconds, since.subsec_millis())

@@ -51,7 +51,7 @@ fn nothing_pending_writes_nothing<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, 
     it.run(&set)?;
     let before = it.tracking()?;
     for target in [Target::Latest, Target::Steps(9), Target::Through("1_a".into()), Target::Back(0)] {
-        let report = it.go(&set, target.clone())?;
+        let report = it.run_to(&set, target.clone())?;
         holds(&format!("{target:?} finds nothing to do"), report.is_up_to_date())?;
     }
     equal("the tracking table", &it.tracking()?, &before)
@@ -100,7 +100,7 @@ fn dependencies_come_first<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
     let order = ["2_users", "1_posts", "3_late"];
     equal("the order of application", &*ids(&it.run(&set)?.applied), &order)?;
     it.records(&order)?;
-    let back = it.go(&set, Target::Empty)?;
+    let back = it.run_to(&set, Target::Empty)?;
     equal("the order of undoing", &*ids(&back.applied), &["3_late", "1_posts", "2_users"])?;
     it.records(&[]).map(drop)
 }
@@ -117,11 +117,11 @@ fn a_target_is_where_a_run_ends<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>
         (Target::Latest, &["thing_a", "thing_b", "thing_c", "thing_d"]),
     ];
     for (target, things) in ways {
-        it.go(&set, target)?;
+        it.run_to(&set, target)?;
         it.has(things)?;
         equal("the number of records", &it.tracking()?.records.len(), &things.len())?;
     }
-    let unknown = it.go(&set, Target::Through("5_e".into()));
+    let unknown = it.run_to(&set, Target::Through("5_e".into()));
     fails("going to a migration that the set does not have", unknown, ErrorKind::UnknownMigration).map(drop)
 }
 
@@ -134,7 +134,7 @@ fn a_late_migration_is_the_newest<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, 
     let notes: Vec<ProblemKind> = report.notes.iter().map(|note| note.kind).collect();
     equal("what is noted", &notes, &[ProblemKind::OutOfOrder])?;
     it.records(&["1_a", "3_c", "2_b"])?;
-    let back = it.go(&set, Target::Back(1))?;
+    let back = it.run_to(&set, Target::Back(1))?;
     equal("what is undone first", &*ids(&back.applied), &["2_b"])
 }
 
@@ -165,7 +165,7 @@ fn a_failing_script<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     }
 }
 
-/// Looks whether a run is refused for one reason, and does nothing.
+/// Checks that a run is refused for this reason, among others, and changes nothing.
 #[track_caller]
 pub(super) fn refused<B: Backend, T: Testbed<B>>(
     it: &Ground<'_, B, T>,
@@ -209,7 +209,7 @@ fn a_panic_leaves_what_it_must<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
     it.records(if it.can().rollback { &["1_a"] } else { &["1_a", "2_b"] }).map(drop)
 }
 
-/// An error of a migration's own.
+/// An error type that a migration in code returns.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing is left to count")]
 struct Counted;
@@ -245,14 +245,14 @@ fn ending_the_transaction_is_an_error<B: Backend, T: Testbed<B>>(it: &Ground<'_,
     if let Some(commit) = it.bed.commits() {
         let set = it.runner([it.script("1_a", &[it.bed.make("thing_a"), commit.clone()])])?;
         if it.can().rollback {
-            // A backend that reads scripts beforehand refuses it beforehand.
+            // A backend that parses scripts refuses this one before it runs.
             let error = it.run(&set).map_err(|error| error.kind());
             let is_refused = matches!(error, Err(ErrorKind::Step | ErrorKind::Refused));
             holds(&format!("a script that commits fails: {error:?}"), is_refused)?;
             it.has(&[])?;
             it.records(&[])?;
         } else {
-            // There is nothing to be ended, so a backend may let it pass; it then is a migration like any other.
+            // There is no transaction to commit, so a backend may accept the script, like any other migration.
             match it.run(&set) {
                 Ok(_) => it.records(&["1_a"]).map(drop)?,
                 Err(error) => equal("the error of a script that commits", &error.kind(), &ErrorKind::Step)?,
@@ -292,7 +292,7 @@ fn touching_the_records_is_an_error<B: Backend, T: Testbed<B>>(it: &Ground<'_, B
 
 fn an_open_transaction_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = it.runner([it.makes("0_z", "thing_z"), it.makes("1_a", "thing_a")])?;
-    it.go(&set, Target::Steps(1))?;
+    it.run_to(&set, Target::Steps(1))?;
     let before = it.tracking()?;
     it.with(|conn| {
         B::begin(conn)?;
@@ -339,7 +339,7 @@ fn others_do_not_run<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcom
 fn everybody_agrees<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set =
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
-    it.go(&set, Target::Steps(2))?;
+    it.run_to(&set, Target::Steps(2))?;
     let listed: Vec<&str> = set.list().iter().map(|meta| meta.id.as_str()).collect();
     equal("the list", &listed, &["1_a", "2_b", "3_c"])?;
     equal("what is pending", &it.with(|conn| set.pending(B::lend(conn)))?, &["3_c"])?;

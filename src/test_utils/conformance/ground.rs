@@ -1,4 +1,4 @@
-//! [`Ground`]: a database of a testbed, and what the behaviours do with it.
+//! [`Ground`]: a database of a testbed, with the operations that the behaviours use.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::runner::MigrationRunner;
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::target::Target;
 
-/// Something that a backend must do, with its name.
+/// A behaviour that a backend must have: its name, and the function that checks it.
 pub(super) type Behaviour<B, T> = (&'static str, fn(&Ground<'_, B, T>) -> Outcome);
 
-/// How long anything may wait for anything.
+/// The limit for every wait.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// So many steps no behaviour takes: what comes this far goes round in circles.
+/// More steps than any behaviour takes: a run that takes this many is in an endless loop.
 const ENDLESS: usize = 2_000;
 
-/// A database with nothing in it but what a behaviour puts there.
+/// A new database for one behaviour.
 pub(super) struct Ground<'b, B: Backend, T: Testbed<B>> {
     pub(super) bed: &'b T,
     database: T::Database,
@@ -50,7 +50,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         self.bed.connect(&self.database, |mut conn| body(&mut conn))
     }
 
-    /// Looks whether these are the things that are there.
+    /// Checks that exactly these things exist.
     #[track_caller]
     pub(super) fn has(&self, expected: &[&str]) -> Outcome {
         let mut things = self.bed.connect(&self.database, |conn| self.bed.things(conn));
@@ -58,28 +58,28 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         equal("the things that are there", &*things, expected)
     }
 
-    /// Runs a script as a person would, outside any transaction.
+    /// Runs a script outside any transaction, as a person would.
     pub(super) fn by_hand(&self, script: &str) -> Outcome {
         Ok(self.with(|conn| perform::<B>(conn, script))?)
     }
 
-    /// A migration that runs these statements, and that cannot be undone.
+    /// A migration that runs these statements, without a down script.
     pub(super) fn script(&self, id: &str, statements: &[String]) -> Migration<B> {
         Migration::from_scripts(id, self.bed.script(statements), None)
     }
 
-    /// A migration that makes a thing, and that can be undone.
+    /// A migration that creates a thing, with a down script.
     pub(super) fn makes(&self, id: &str, thing: &str) -> Migration<B> {
         let (up, down) = (self.bed.make(thing), self.bed.unmake(thing));
         Migration::from_scripts(id, up, Some(down))
     }
 
-    /// A migration that makes a thing, and then fails.
+    /// A migration that creates a thing, and then fails.
     pub(super) fn breaks(&self, id: &str, thing: &str) -> Migration<B> {
         self.script(id, &[self.bed.make(thing), self.bed.fails()])
     }
 
-    /// A migration in code, which makes a thing, if it is to, and then does something else.
+    /// A migration in code that creates a thing, if one is given, and then calls a function.
     pub(super) fn code(
         &self,
         id: &str,
@@ -109,7 +109,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         self.with(|conn| it.run(B::lend(conn)))
     }
 
-    pub(super) fn go(&self, it: &MigrationRunner<B>, target: Target) -> Result<Report> {
+    pub(super) fn run_to(&self, it: &MigrationRunner<B>, target: Target) -> Result<Report> {
         self.with(|conn| it.run_to(B::lend(conn), target))
     }
 
@@ -122,14 +122,14 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         self.with(|conn| it.history(B::lend(conn)))
     }
 
-    /// The tracking table, of which the head tells the truth.
+    /// The tracking table, after a check that its head matches its records.
     #[track_caller]
     pub(super) fn tracking(&self) -> Outcome<TrackingTable> {
-        self.ledger_of(&TableName::default())
+        self.tracking_of(&TableName::default())
     }
 
     #[track_caller]
-    pub(super) fn ledger_of(&self, table: &TableName) -> Outcome<TrackingTable> {
+    pub(super) fn tracking_of(&self, table: &TableName) -> Outcome<TrackingTable> {
         let (head, tracking) =
             self.with(|conn| Ok::<_, Fault>((B::head(conn, table)?, B::read(conn, table)?)))?;
         equal("the head, as `read` tells it,", &tracking.head, &head)?;
@@ -139,7 +139,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         Ok(tracking)
     }
 
-    /// Looks whether these migrations are recorded, in this order.
+    /// Checks that exactly these migrations are recorded, in this order.
     #[track_caller]
     pub(super) fn records(&self, expected: &[&str]) -> Outcome<History> {
         let history = History::new(self.tracking()?.records);
@@ -148,7 +148,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         Ok(history)
     }
 
-    /// Looks whether a record is there and dirty.
+    /// Checks that a record exists and is dirty.
     #[track_caller]
     pub(super) fn dirty(&self, id: &str) -> Outcome<Dirty> {
         let history = History::new(self.tracking()?.records);
@@ -161,8 +161,8 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
         }
     }
 
-    /// Looks whether a step that failed left what it must: nothing if it could be rolled back, and else its record, dirty at a
-    /// statement, and what it made.
+    /// Checks what a failed step left: nothing if it was rolled back, otherwise its record, dirty at this statement, and the things that it
+    /// created.
     #[track_caller]
     pub(super) fn remains(
         &self,
@@ -184,7 +184,7 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
     }
 }
 
-/// Runs a script in the transaction that is open, or outside any.
+/// Runs a script in the open transaction, or outside any.
 pub(super) fn perform<B: Backend>(conn: &mut B::Conn<'_>, text: &str) -> Result<(), Fault> {
     let is_open = B::in_transaction(conn)?;
     let atomicity = if is_open { Atomicity::Transaction } else { Atomicity::NonTransactional };
@@ -204,7 +204,7 @@ pub(super) fn script(text: &str, atomicity: Atomicity) -> Script<'_> {
     }
 }
 
-/// Does something in a transaction of its own.
+/// Calls a function in a transaction of its own.
 pub(super) fn committed<B: Backend, R>(
     conn: &mut B::Conn<'_>,
     body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, Fault>,
@@ -212,7 +212,7 @@ pub(super) fn committed<B: Backend, R>(
     B::transaction(conn, &Scope::new(ForeignKeys::Checked, PATIENCE), body)
 }
 
-/// What was done, as texts.
+/// The ids of the applied steps.
 pub(super) fn ids(applied: &[Applied]) -> Vec<&str> {
     applied.iter().map(|step| step.id.as_str()).collect()
 }

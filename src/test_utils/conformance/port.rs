@@ -1,4 +1,4 @@
-//! Transactions and scripts, as the methods of a backend have them.
+//! The methods of a backend for transactions and scripts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -14,16 +14,16 @@ use crate::step::{Atomicity, ForeignKeys};
 
 pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
-        ("a connection tells whether a transaction is open", transactions_are_told),
+        ("a connection tells whether a transaction is open", open_transactions_are_reported),
         ("a transaction is committed if its body succeeds", a_transaction_is_committed),
         ("a transaction is rolled back if its body fails or unwinds", a_transaction_is_rolled_back),
-        ("a script outside a transaction tells each statement that is done", a_script_tells_its_statements),
+        ("a script outside a transaction tells each statement that is done", a_script_reports_its_statements),
         ("a script stops where it is told to", a_script_stops),
         ("a fault of a script has its statement and its place", a_fault_has_its_place),
     ]
 }
 
-fn transactions_are_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+fn open_transactions_are_reported<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     it.with(|conn| {
         equal("`in_transaction` at first", &B::in_transaction(conn)?, &false)?;
         B::rollback(conn)?;
@@ -38,7 +38,7 @@ fn transactions_are_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Ou
     })
 }
 
-/// Makes an empty tracking table.
+/// Creates an empty tracking table.
 fn with_table<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Result<TableName, Fault> {
     let table = TableName::default();
     it.with(|conn| committed::<B, _>(conn, |conn| B::create_table(conn, &table, &[])))?;
@@ -54,7 +54,7 @@ fn a_transaction_is_committed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     let given = it.with(|conn| {
         let given = committed::<B, _>(conn, |conn| {
             equal("`in_transaction` inside it", &B::in_transaction(conn)?, &true)
-                .map_err(|unmet| said(&unmet.to_string()))?;
+                .map_err(|unmet| fault(&unmet.to_string()))?;
             B::insert(conn, &table, &Record::new("1_a", None))?;
             perform::<B>(conn, &it.bed.make("thing_a"))?;
             Ok(7)
@@ -67,7 +67,7 @@ fn a_transaction_is_committed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     it.has(&["thing_a"])
 }
 
-fn said(what: &str) -> Fault {
+fn fault(what: &str) -> Fault {
     Fault::new(FaultKind::Other, what.to_owned())
 }
 
@@ -84,7 +84,7 @@ fn a_transaction_is_rolled_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>
                     if unwinds {
                         resume_unwind(Box::new("on purpose"));
                     }
-                    Err(said("on purpose"))
+                    Err(fault("on purpose"))
                 })
             }));
             match outcome {
@@ -103,8 +103,8 @@ fn a_transaction_is_rolled_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>
     Ok(())
 }
 
-/// Runs a script in a step's surroundings, and gives the numbers of its statements as it told them.
-fn told<B: Backend, T: Testbed<B>>(
+/// Runs a script as a step does, and returns the statement numbers that the backend reported.
+fn run_script<B: Backend, T: Testbed<B>>(
     it: &Ground<'_, B, T>,
     text: &str,
     atomicity: Atomicity,
@@ -112,13 +112,13 @@ fn told<B: Backend, T: Testbed<B>>(
 ) -> (Vec<u32>, Result<(), Fault>) {
     let mut numbers = Vec::new();
     let mut progress = |_: &mut B::Conn<'_>, reached: ScriptProgress| {
-        // A statement that begins with a mark is not done. Those before it are, which may be told with the mark alone.
+        // Progress with a mark means that the statement begins. The statements before it are done, and may be reported by the mark only.
         let is_news = reached.mark.is_none() || reached.statement > 1;
         if is_news && numbers.last() != Some(&reached.statement) {
             numbers.push(reached.statement);
         }
         let is_vetoed = is_news && veto == Some(reached.statement);
-        if is_vetoed { Err(said("on purpose")) } else { Ok(()) }
+        if is_vetoed { Err(fault("on purpose")) } else { Ok(()) }
     };
     let scope = Scope::new(ForeignKeys::Checked, PATIENCE);
     let script = script(text, atomicity);
@@ -133,7 +133,7 @@ fn told<B: Backend, T: Testbed<B>>(
     (numbers, outcome.map(drop))
 }
 
-fn a_script_tells_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+fn a_script_reports_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let make = |things: &[&str]| {
         let statements: Vec<String> = things.iter().map(|thing| it.bed.make(thing)).collect();
         it.bed.script(&statements)
@@ -145,7 +145,7 @@ fn a_script_tells_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
         (format!("{}\n{}\n", it.bed.comment("one"), make(&["thing_d"])), vec![2]),
     ];
     for (text, expected) in scripts {
-        let (numbers, outcome) = told(it, &text, Atomicity::NonTransactional, None);
+        let (numbers, outcome) = run_script(it, &text, Atomicity::NonTransactional, None);
         outcome?;
         equal(&format!("the statements that are next in {text:?}"), &numbers, &expected)?;
     }
@@ -154,11 +154,11 @@ fn a_script_tells_its_statements<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
 
 fn a_script_stops<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let text = it.bed.script(&["thing_a", "thing_b", "thing_c"].map(|thing| it.bed.make(thing)));
-    let (numbers, outcome) = told(it, &text, Atomicity::NonTransactional, Some(2));
+    let (numbers, outcome) = run_script(it, &text, Atomicity::NonTransactional, Some(2));
     let found = outcome.map_err(|fault| fault.to_string());
     equal("the outcome of a script that was stopped", &found, &Err("on purpose".to_owned()))?;
     equal("the statements that were told", &*numbers, &[2])?;
-    // The one that could not be noted is there or not, depending on whether it is one transaction with the note.
+    // The statement whose progress failed took effect or not, depending on whether both share a transaction.
     let mut things = it.with(|conn| it.bed.things(B::lend(conn)));
     things.retain(|thing| thing != "thing_a");
     equal("the things behind it that are there", &things, &Vec::<String>::new())
@@ -167,19 +167,19 @@ fn a_script_stops<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
 fn a_fault_has_its_place<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let fails = it.bed.fails();
     for atomicity in [Atomicity::Transaction, Atomicity::NonTransactional] {
-        // Characters of several bytes stand before it, so that a place in characters is another one than a place in bytes.
+        // Multi-byte characters precede it, so that an offset in characters differs from one in bytes.
         let first = format!("thing_ü_{}", u8::from(atomicity == Atomicity::NonTransactional));
         let text = it.bed.script(&[it.bed.make(&first), fails.clone(), it.bed.make("thing_c")]);
-        let (numbers, outcome) = told(it, &text, atomicity, None);
+        let (numbers, outcome) = run_script(it, &text, atomicity, None);
         let Err(fault) = outcome else { return holds("a statement that fails is a fault", false) };
-        let are_told = if atomicity == Atomicity::NonTransactional { &[2][..] } else { &[] };
-        equal("the statements that were told", &*numbers, are_told)?;
+        let reported = if atomicity == Atomicity::NonTransactional { &[2][..] } else { &[] };
+        equal("the statements that were told", &*numbers, reported)?;
         let number = fault.statement.as_ref().map(|(number, _)| *number);
         equal("the number of the statement that failed", &number, &Some(2))?;
-        let told = fault.statement.as_ref().map_or("", |(_, text)| text);
+        let failed = fault.statement.as_ref().map_or("", |(_, text)| text);
         holds(
-            &format!("{told:?} is the statement that failed, {fails:?}"),
-            told.contains(fails.trim_end_matches(';')),
+            &format!("{failed:?} is the statement that failed, {fails:?}"),
+            failed.contains(fails.trim_end_matches(';')),
         )?;
         let start = text.find(&fails).unwrap_or_default();
         let offset = fault.offset.unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! Records, the head and the log, as the methods of a backend keep them.
+//! The methods of a backend for records, the head and the log.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn a_missing_table_is_empty<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) ->
     it.has(&[])
 }
 
-/// One record for each thing that can be recorded. The order is neither that of the ids nor that of the dates.
+/// Records that together use every field. They are ordered neither by id nor by date.
 fn samples() -> Vec<Record> {
     let dirty = |direction, statement: Option<u32>, failure: Option<&str>, is_to_resume| {
         let failure = failure.map(str::to_owned);
@@ -89,7 +89,7 @@ fn samples() -> Vec<Record> {
     ]
 }
 
-/// Looks whether records are these, with dates where they had none.
+/// Checks that the records are these, and that those without a date got a recent one.
 #[track_caller]
 fn are(found: &[Record], expected: &[Record]) -> Outcome {
     let ids = |records: &[Record]| records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>();
@@ -105,7 +105,7 @@ fn are(found: &[Record], expected: &[Record]) -> Outcome {
     Ok(())
 }
 
-/// Makes a tracking table of these records.
+/// Creates a tracking table with these records.
 fn with_records<B: Backend, T: Testbed<B>>(
     it: &Ground<'_, B, T>,
     table: &TableName,
@@ -125,7 +125,7 @@ fn records_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcom
     }
     let inserted = it.with(|conn| B::read(conn, &table))?;
     are(&inserted.records, &samples)?;
-    // In place of the one that is there, as an older form is replaced.
+    // This replaces the existing table, as a table of an older form is replaced.
     let tracking = with_records(it, &table, &samples)?;
     equal("the form of a table that was made", &tracking.form, &TableForm::Current)?;
     are(&tracking.records, &samples)
@@ -134,7 +134,7 @@ fn records_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcom
 fn an_update_keeps_the_date<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let table = TableName::default();
     let mut expected = with_records(it, &table, &samples())?.records;
-    // Each record becomes what the next one is.
+    // Each record gets the values of the next sample.
     for (place, sample) in (0..expected.len()).zip(samples().into_iter().cycle().skip(1)) {
         let Record { id, run_on, .. } = expected[place].clone();
         let update = Record { id: id.clone(), run_on: String::new(), ..sample };
@@ -156,7 +156,7 @@ fn a_record_is_removed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outc
         it.with(|conn| committed::<B, _>(conn, |conn| B::delete(conn, &table, &gone.id)))?;
         are(&it.with(|conn| B::read(conn, &table))?.records, &expected)?;
     }
-    // What was removed and comes again is the newest.
+    // A record that is removed and inserted again is the newest.
     let again = Record::new("1_stopped", None);
     it.with(|conn| committed::<B, _>(conn, |conn| B::insert(conn, &table, &again)))?;
     expected.push(again);
@@ -176,8 +176,8 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
     };
     let (up, down) = (Direction::Up, Direction::Down);
     let failed = |dirty: Dirty| Dirty { failure: Some("it's full".to_owned()), ..dirty };
-    let goes_on = |dirty: Dirty| Dirty { is_to_resume: true, ..dirty };
-    // What stands in the record, where a run left it, and where it is now.
+    let resuming = |dirty: Dirty| Dirty { is_to_resume: true, ..dirty };
+    // The state in the record, the state that the run expects there, and the new state; and whether the update succeeds.
     let rows = [
         (at(up, None, None), at(up, None, None), at(up, Some(1), None), true),
         (at(up, Some(1), None), at(up, Some(1), None), at(up, Some(2), Some("x")), true),
@@ -186,9 +186,9 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
         (failed(at(down, Some(2), None)), at(down, Some(2), None), at(down, Some(2), None), true),
         (at(up, Some(2), None), at(up, Some(2), None), at(up, Some(2), None), true),
         (
-            goes_on(at(up, Some(2), None)),
-            goes_on(at(up, Some(2), None)),
-            goes_on(at(up, Some(2), None)),
+            resuming(at(up, Some(2), None)),
+            resuming(at(up, Some(2), None)),
+            resuming(at(up, Some(2), None)),
             true,
         ),
         (at(up, Some(2), None), at(up, Some(1), None), at(up, Some(2), None), false),
@@ -198,10 +198,10 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
         (at(up, Some(2), Some("x")), at(up, Some(2), Some("y")), at(up, Some(3), None), false),
         (at(up, Some(2), None), at(up, Some(2), Some("x")), at(up, Some(3), None), false),
         (at(up, Some(2), None), at(down, Some(2), None), at(down, Some(3), None), false),
-        (goes_on(at(up, Some(2), None)), at(up, Some(2), None), at(up, Some(3), None), false),
+        (resuming(at(up, Some(2), None)), at(up, Some(2), None), at(up, Some(3), None), false),
     ];
-    for (stands, from, to, is_ours) in rows {
-        let record = Record { dirty: Some(stands.clone()), ..Record::new("1_a", None) };
+    for (stored, from, to, succeeds) in rows {
+        let record = Record { dirty: Some(stored.clone()), ..Record::new("1_a", None) };
         let (advanced, found) = it.with(|conn| {
             committed::<B, _>(conn, |conn| {
                 B::insert(conn, &table, &record)?;
@@ -211,9 +211,9 @@ fn a_step_of_another_run_is_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T
                 Ok((advanced, found))
             })
         })?;
-        let what = format!("from {from:?} to {to:?}, where {stands:?} stands");
-        equal(&what, &advanced, &is_ours)?;
-        let expected = if is_ours { to } else { stands };
+        let what = format!("from {from:?} to {to:?}, where {stored:?} stands");
+        equal(&what, &advanced, &succeeds)?;
+        let expected = if succeeds { to } else { stored };
         equal("the other record", &found[0].dirty, &None)?;
         equal(&what, &found[1].dirty, &Some(expected))?;
     }
@@ -311,7 +311,7 @@ fn lines_come_back<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome 
     equal("the tracking table beside a log", &it.with(|conn| B::read(conn, &table))?, &TrackingTable::MISSING)
 }
 
-/// Names that make trouble where they are not quoted, or cut.
+/// Names that cause errors if they are not quoted, or are truncated.
 pub(super) const NAMES: [&str; 9] = [
     "it's \"quoted\"",
     "`back` [and] forth",

@@ -1,4 +1,4 @@
-//! What is kept of a migration: its script, its checksum, its date; and texts that make trouble.
+//! What is stored for a migration: its script, its checksum and its date; and texts with special characters.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn an_empty_script_is_a_migration<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, 
     equal("what was applied", &*ids(&it.run(&set)?.applied), &["1_a", "2_b", "3_c"])?;
     let history = it.records(&["1_a", "2_b", "3_c"])?;
     equal("the script that is kept", &history.records()[0].up_sql.as_deref(), &Some(""))?;
-    equal("what is undone", &it.go(&set, Target::Empty)?.applied.len(), &3)
+    equal("what is undone", &it.run_to(&set, Target::Empty)?.applied.len(), &3)
 }
 
 fn scripts_are_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -62,7 +62,7 @@ fn scripts_are_kept<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     equal("the way back that is kept", &stored.text, &down)?;
     holds("how the way back runs is kept", stored.options.contains("foreign_keys=off"))?;
     holds("the way back that is kept is intact", stored.is_intact(&record.id))?;
-    it.go(&set, Target::Empty)?;
+    it.run_to(&set, Target::Empty)?;
     it.has(&[])
 }
 
@@ -123,7 +123,7 @@ fn ids_are_told_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     for id in &all {
         equal(&format!("is_applied of `{id}`"), &it.with(|conn| set.is_applied(B::lend(conn), *id))?, &true)?;
     }
-    it.go(&set, Target::Empty)?;
+    it.run_to(&set, Target::Empty)?;
     let lines = it.history(&set)?;
     let logged: Vec<String> = lines.log().iter().map(|log_entry| log_entry.id.to_string()).collect();
     sorted.reverse();
@@ -167,7 +167,7 @@ fn a_changed_script_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
 fn dates_follow_each_other<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set =
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
-    it.go(&set, Target::Steps(1))?;
+    it.run_to(&set, Target::Steps(1))?;
     thread::sleep(Duration::from_millis(20));
     it.run(&set)?;
     let dates: Vec<String> = it.tracking()?.records.into_iter().map(|record| record.run_on).collect();
@@ -177,7 +177,7 @@ fn dates_follow_each_other<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> 
     let later = format!("{dates:?} follow each other");
     holds(&later, dates[0] < dates[1] && dates[1] <= dates[2])?;
     thread::sleep(Duration::from_millis(20));
-    it.go(&set, Target::Back(1))?;
+    it.run_to(&set, Target::Back(1))?;
     let history = it.history(&set)?;
     let log_entry = &history.log()[0];
     recent("the date of a line in the log", &log_entry.logged_on)?;

@@ -1,4 +1,4 @@
-//! Hooks and observers, and several runners at once.
+//! Hooks and observers, and several concurrent runs.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -24,7 +24,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     vec![
         ("hooks are called around each step", hooks_are_called),
         ("a hook that fails undoes its step", a_failing_hook),
-        ("an observer is told everything in order", an_observer_is_told),
+        ("an observer is told everything in order", an_observer_sees_everything),
         ("runners of different tables do not disturb each other", runners_are_apart),
         ("a tracking table may have any name", tables_have_any_name),
         ("a run waits for the one that is under way", a_run_waits),
@@ -33,7 +33,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     ]
 }
 
-/// What was told, in order.
+/// The calls that were noted, in order.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -66,7 +66,7 @@ fn hooks_are_called<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     });
     let unmake = it.bed.unmake("thing_hook");
     let code = code.undo(move |mut conn: B::Conn<'_>| {
-        // What the hook makes before undoing is there too.
+        // The thing that the `before` hook created exists here.
         perform::<B>(&mut conn, &unmake).map_err(|fault| fault.to_string())
     });
     let set = it.runner([code])?.hooks(hooks);
@@ -74,7 +74,7 @@ fn hooks_are_called<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     it.has(&["thing_hook"])?;
     equal("what was called", &notes.take(), &["before up 1_a", "code", "after up 1_a"])?;
     it.by_hand(&it.bed.unmake("thing_hook"))?;
-    it.go(&set, Target::Back(1))?;
+    it.run_to(&set, Target::Back(1))?;
     it.has(&[])?;
     equal("what was called going back", &notes.take(), &["before down 1_a", "after down 1_a"])?;
     it.records(&[]).map(drop)
@@ -82,7 +82,7 @@ fn hooks_are_called<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
 
 fn a_failing_hook<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let notes = Notes::default();
-    let told = notes.clone();
+    let log = notes.clone();
     let vetoes = |id: &'static str| {
         move |step: &Step, _: B::Conn<'_>| -> Result<(), BoxError> {
             if step.id == id { Err("not today".into()) } else { Ok(()) }
@@ -95,24 +95,24 @@ fn a_failing_hook<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     it.records(&[])?;
 
     let after = Hooks::<B>::for_backend().after(vetoes("2_b")).on_error(move |step, error, _| {
-        told.add(format!("{} {:?}", step.id, error.kind()));
+        log.add(format!("{} {:?}", step.id, error.kind()));
     });
     let error = fails("a run whose `after` hook fails", it.run(&set()?.hooks(after)), ErrorKind::Hook)?;
     holds(&format!("the error says what the hook said: {error}"), error.to_string().contains("not today"))?;
     equal("the report of the error", &*ids(&error.report().applied), &["1_a"])?;
     equal("what `on_error` was told", &notes.take(), &["2_b Hook"])?;
-    // All of its statements are done.
+    // The statements of the step have run.
     it.remains(("2_b", Some(2)), &["thing_a"], &["thing_b"])
 }
 
-fn an_observer_is_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let notes = Notes::default();
-    let told = notes.clone();
+    let log = notes.clone();
     it.run(&it.runner([it.makes("2_b", "thing_b")])?)?;
     let set =
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.breaks("3_c", "thing_c")])?;
     let set = set.observe(move |event| {
-        told.add(match event {
+        log.add(match event {
             Event::Warning { problem } => format!("{} {}", problem.kind, problem.migration),
             Event::Started { step, number, of } => format!("{number}/{of} {} {}", step.direction, step.id),
             Event::Finished { step, .. } => format!("finished {}", step.id),
@@ -133,7 +133,7 @@ fn runners_are_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcom
     equal("what the second runner applies", &*ids(&it.run(&second)?.applied), &["1_it", "3_it"])?;
     it.has(&["thing_a", "thing_b", "thing_c", "thing_d"])?;
     holds("the first runner finds nothing to do", it.run(&first)?.is_up_to_date())?;
-    it.go(&second, Target::Back(1))?;
+    it.run_to(&second, Target::Back(1))?;
     it.has(&["thing_a", "thing_b", "thing_c"])?;
     it.records(&["1_it", "2_it"])?;
     equal("the lines in the log of the first", &it.history(&first)?.log().len(), &0)?;
@@ -148,8 +148,8 @@ fn tables_have_any_name<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Out
         let whole = || -> Outcome {
             equal("what was applied", &it.run(&set)?.applied.len(), &2)?;
             holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())?;
-            it.ledger_of(&TableName::new(name).map_err(|error| Unmet::new(error.to_string()))?)?;
-            equal("what was undone", &it.go(&set, Target::Empty)?.applied.len(), &2)?;
+            it.tracking_of(&TableName::new(name).map_err(|error| Unmet::new(error.to_string()))?)?;
+            equal("what was undone", &it.run_to(&set, Target::Empty)?.applied.len(), &2)?;
             equal("the lines in the log", &it.history(&set)?.log().len(), &2)?;
             it.has(&[])
         };
@@ -158,7 +158,7 @@ fn tables_have_any_name<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Out
     equal("the tracking table of the usual name", &it.tracking()?, &TrackingTable::MISSING)
 }
 
-/// Something that happens once, and that others wait for.
+/// An event that happens once, and that threads can wait for.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -168,7 +168,7 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// Waits until it is open, and says whether it is.
+    /// Waits until the gate is open; returns `false` if the wait times out.
     fn pass(&self) -> bool {
         let is_open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = self.0.1.wait_timeout_while(is_open, PATIENCE, |is_open| !*is_open);
@@ -176,7 +176,7 @@ impl Gate {
     }
 }
 
-/// The lock that runs wait for each other by: the usual one if there is one, else a file in this folder.
+/// The lock for runs: the default lock if the database has one, otherwise a file in this folder.
 fn lock<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, folder: &tempfile::TempDir) -> Lock {
     if it.can().lock { Lock::default() } else { Lock::File(folder.path().join("lock")) }
 }
@@ -225,13 +225,13 @@ fn a_run_waits<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     it.has(&["thing_b"])
 }
 
-/// With one connection a run can only be begun inside another one, and is refused.
+/// With only one connection, a second run can only start inside the first, and is refused.
 fn a_run_inside_another<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let notes = Notes::default();
-    let told = notes.clone();
+    let log = notes.clone();
     let inner = it.runner([it.makes("1_a", "thing_a")])?.lock_timeout(Duration::from_millis(100));
     let outer = Migration::function("2_b", move |conn: B::Conn<'_>| {
-        told.add(if inner.run(conn).is_err() { "refused" } else { "done" });
+        log.add(if inner.run(conn).is_err() { "refused" } else { "done" });
         Ok::<(), BoxError>(())
     });
     let set = it.runner([it.makes("1_a", "thing_a").depends_on("2_b"), outer])?;
@@ -240,7 +240,7 @@ fn a_run_inside_another<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Out
     it.has(&["thing_a"])
 }
 
-/// Runs as many runners at once, and gives how many steps all of them committed, and which of them failed.
+/// Runs four runners at once, and returns the number of steps that they committed, and the errors of those that failed.
 fn at_once<B: Backend, T: Testbed<B>>(
     it: &Ground<'_, B, T>,
     set: &(dyn Fn() -> Outcome<MigrationRunner<B>> + Sync),
@@ -283,7 +283,7 @@ fn runs_start_at_once<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
 
 fn runs_without_a_lock<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let set = || Ok(it.runner(SIX.map(|(id, thing)| it.makes(id, thing)))?.lock(Lock::Off));
-    // Some may fail, since they are in each other's way; none may do what another one did.
+    // Concurrent runs may fail, but no step may be applied twice.
     let (applied, failed) = at_once(it, &set)?;
     let recorded = it.tracking()?.records.len();
     equal(&format!("the number of records after {failed:?}"), &recorded, &applied)?;

@@ -1,4 +1,4 @@
-//! Steps outside a transaction, and what a person says of records.
+//! Steps outside a transaction, and recoveries by a person.
 
 use super::check::{Outcome, equal, fails, holds};
 use super::forward::refused;
@@ -36,7 +36,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
     ]
 }
 
-/// A migration outside a transaction, with a way back.
+/// A migration outside a transaction, with a down script.
 fn non_transactional<B: Backend, T: Testbed<B>>(
     it: &Ground<'_, B, T>,
     id: &str,
@@ -58,13 +58,13 @@ fn a_non_transactional_step_is_clean<B: Backend, T: Testbed<B>>(it: &Ground<'_, 
     equal("whether it is dirty", &record.dirty, &None)?;
     holds("its duration was measured", record.duration.is_some())?;
     holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())?;
-    equal("what was undone", &*ids(&it.go(&set, Target::Back(1))?.applied), &["2_b"])?;
+    equal("what was undone", &*ids(&it.run_to(&set, Target::Back(1))?.applied), &["2_b"])?;
     it.has(&["thing_a"])?;
     it.records(&["1_a"])?;
     equal("the lines in the log", &it.history(&set)?.log().len(), &1)
 }
 
-/// Leaves a step dirty at its second statement.
+/// Runs a set whose second migration stays dirty at its second statement.
 fn stopped<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome<MigrationRunner<B>> {
     let bed = it.bed;
     let up = [bed.make("thing_b"), bed.fails(), bed.make("thing_c")];
@@ -90,7 +90,7 @@ fn a_non_transactional_step_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<'_, 
     let status = it.with(|conn| set.status(B::lend(conn)))?;
     holds("the status says so", matches!(status.entries[1].state, State::Dirty(_)))?;
     refused(it, &set, ProblemKind::Dirty)?;
-    fails("a rollback over it", it.go(&set, Target::Empty), ErrorKind::Refused)?;
+    fails("a rollback over it", it.run_to(&set, Target::Empty), ErrorKind::Refused)?;
     it.has(&["thing_a", "thing_b"])
 }
 
@@ -113,7 +113,7 @@ fn a_non_transactional_way_back_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<
         it.runner([non_transactional(it, "1_a", &[bed.make("thing_a"), bed.make("thing_b")], &down)])?;
     it.run(&set)?;
     let before = it.tracking()?.records.remove(0);
-    fails("the rollback", it.go(&set, Target::Back(1)), ErrorKind::Step)?;
+    fails("the rollback", it.run_to(&set, Target::Back(1)), ErrorKind::Step)?;
     it.has(&["thing_b"])?;
     let dirty = it.dirty("1_a")?;
     equal("what is dirty", &(dirty.direction, dirty.statement), &(Direction::Down, Some(2)))?;
@@ -127,7 +127,7 @@ fn a_non_transactional_way_back_is_dirty<B: Backend, T: Testbed<B>>(it: &Ground<
     it.records(&[]).map(drop)
 }
 
-/// The set of `stopped`, with another script.
+/// The set of `stopped`, with another script for the second migration.
 fn corrected<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>, up: &[&str]) -> Outcome<MigrationRunner<B>> {
     let up: Vec<String> = up.iter().map(|thing| it.bed.make(thing)).collect();
     let down = [it.bed.unmake("thing_c"), it.bed.unmake("thing_b")];
@@ -150,7 +150,7 @@ fn a_step_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let again = it.recover(&set, Recovery::Retry("2_b".into()));
     fails("asking for it twice", again, ErrorKind::Recovery)?;
     equal("what is pending", &it.with(|conn| set.pending(B::lend(conn)))?, &["2_b", "3_d"])?;
-    // What is done has to stand in the script as it did, and not every backend can tell.
+    // The statements that are done must not have changed in the script. Not every backend can check this.
     let other = corrected(it, &["thing_y", "thing_x", "thing_c"])?;
     refused(it, &other, ProblemKind::Changed)?;
     if B::offset_of("", 1).is_none() {
@@ -159,7 +159,7 @@ fn a_step_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     }
     let plan = it.with(|conn| set.plan(B::lend(conn), Target::Latest))?;
     equal("where it goes on", &plan.steps()[0].from, &Some(2))?;
-    // Done again it would be there again.
+    // If its statement ran again, `thing_b` would exist again.
     it.by_hand(&it.bed.unmake("thing_b"))?;
     equal("what was applied", &*ids(&it.run(&set)?.applied), &["2_b", "3_d"])?;
     it.has(&["thing_a", "thing_c", "thing_d", "thing_x"])?;
@@ -172,7 +172,7 @@ fn a_step_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
 fn a_step_goes_on_from_a_statement<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     stopped(it)?;
     let from = |statement| Recovery::RetryFrom { migration: "2_b".into(), statement };
-    // Done by hand, and another beginning.
+    // The second statement is run by hand, and the first one is changed.
     it.by_hand(&it.bed.make("thing_x"))?;
     let set = corrected(it, &["thing_y", "thing_x", "thing_c"])?;
     fails("a statement that there is not", it.recover(&set, from(0)), ErrorKind::Recovery)?;
@@ -195,7 +195,7 @@ fn a_rollback_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
     };
     let broken = set(bed.fails())?;
     it.run(&broken)?;
-    fails("the rollback", it.go(&broken, Target::Back(1)), ErrorKind::Step)?;
+    fails("the rollback", it.run_to(&broken, Target::Back(1)), ErrorKind::Step)?;
     it.has(&["thing_b"])?;
     let whole = set(bed.make("thing_x"))?;
     if B::STATEMENTS_ARE_ATOMIC {
@@ -205,7 +205,7 @@ fn a_rollback_goes_on<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
         it.recover(&whole, Recovery::RetryFrom { migration: "1_a".into(), statement: 2 })?;
     }
     refused(it, &whole, ProblemKind::Dirty)?;
-    equal("what was undone", &*ids(&it.go(&whole, Target::Back(1))?.applied), &["1_a"])?;
+    equal("what was undone", &*ids(&it.run_to(&whole, Target::Back(1))?.applied), &["1_a"])?;
     it.has(&["thing_x"])?;
     it.records(&[]).map(drop)
 }
@@ -237,7 +237,7 @@ fn a_record_is_forgotten<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Ou
     equal("what the line in the log says", &kinds(&lines), &[("2_b", LogEntryKind::Forgotten)])?;
     it.records(&["1_a"])?;
     it.has(&["thing_a", "thing_b"])?;
-    // A record that is clean goes too, also of a migration that the program does not know.
+    // A clean record is removed too, even that of a migration that the program does not have.
     let other = it.runner([it.makes("9_other", "thing_e")])?;
     it.recover(&other, Recovery::Forget("1_a".into()))?;
     it.records(&[])?;
@@ -255,7 +255,7 @@ fn migrations_are_assumed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> O
     let range = Recovery::AssumeRangeApplied { from: "2_b".into(), through: "4_d".into() };
     let lines = it.recover(&set, range)?;
     equal("the lines in the log", &kinds(&lines), &[("3_c", assumed.clone()), ("4_d", assumed.clone())])?;
-    equal("what is applied", &*ids(&it.go(&set, Target::Through("4_d".into()))?.applied), &["1_a"])?;
+    equal("what is applied", &*ids(&it.run_to(&set, Target::Through("4_d".into()))?.applied), &["1_a"])?;
     let lines = it.recover(&set, Recovery::AssumeAllApplied)?;
     equal("the line in the log", &kinds(&lines), &[("5_e", assumed)])?;
     it.has(&["thing_a"])?;
@@ -295,7 +295,7 @@ fn nonsense_is_refused<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outc
     };
     nonsense(Recovery::Forget("1_a".into()), ErrorKind::Recovery)?;
     nonsense(Recovery::AssumeApplied("2_b".into()), ErrorKind::Recovery)?;
-    it.go(&set, Target::Steps(1))?;
+    it.run_to(&set, Target::Steps(1))?;
     nonsense(Recovery::MarkDone("1_a".into()), ErrorKind::Recovery)?;
     nonsense(Recovery::Accept("1_a".into()), ErrorKind::Recovery)?;
     nonsense(Recovery::AssumeApplied("1_a".into()), ErrorKind::Recovery)?;
@@ -332,8 +332,8 @@ fn an_added_record_is_noticed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     };
     let set =
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")])?;
-    it.go(&set, Target::Steps(1))?;
-    // As a program does that knows names only.
+    it.run_to(&set, Target::Steps(1))?;
+    // A record without a checksum, as written by a program that records names only.
     add("2_b")?;
     equal("what is applied", &*ids(&it.run(&set)?.applied), &["3_c"])?;
     it.has(&["thing_a", "thing_c"])?;
@@ -341,7 +341,7 @@ fn an_added_record_is_noticed<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) 
     holds("the checksum that was missing is filled in", history.records()[1].checksum.is_some())?;
     holds("the next run finds nothing to do", it.run(&set)?.is_up_to_date())?;
 
-    // One is removed and another one added: there are as many as before.
+    // One record is deleted and another is inserted, so the number stays the same.
     it.with(|conn| committed::<B, _>(conn, |conn| B::delete(conn, &table, &"3_c".into())))?;
     add("4_d")?;
     let error = fails("the run after that", it.run(&set), ErrorKind::Refused)?;

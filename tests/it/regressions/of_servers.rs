@@ -1,4 +1,4 @@
-//! What went wrong on servers and on SQLite alike.
+//! Regressions on both servers and SQLite.
 
 use std::time::Duration;
 

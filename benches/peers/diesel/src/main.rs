@@ -1,4 +1,4 @@
-//! diesel_migrations, with the folder that its macro has in the program.
+//! diesel_migrations, with the folder that its macro embeds.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ struct Diesel;
 
 impl peer::Peer for Diesel {
     type Connection = SqliteConnection;
-    /// The constant has no copies; it is named where it is used.
+    /// The constant cannot be cloned, so it is named where it is used.
     type Set = usize;
 
     fn open(file: &Path) -> SqliteConnection {

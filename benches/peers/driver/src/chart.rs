@@ -1,10 +1,10 @@
-//! The chart: for each work, how many times what it takes by hand, on a logarithmic scale.
+//! The chart: for each task, the time as a multiple of the time by hand, on a logarithmic scale.
 
 use std::fmt::Write;
 
 use super::{ENTRIES, Medians, WORKS, ratio, time};
 
-/// The middle one of the counts.
+/// The number of migrations in the chart: the middle one of the counts.
 const COUNT: usize = 100;
 const NAME: f64 = 356.0;
 const BAR: f64 = 380.0;
@@ -36,7 +36,7 @@ pub fn draw(names: &[String], medians: &Medians) -> String {
     };
     let largest = medians.iter().filter(|((_, count, _), _)| *count == COUNT);
     let largest = largest.map(|((work, _, place), _)| value(work, *place).unwrap().1).fold(10.0, f64::max);
-    // From a tenth up to the power of ten above all of them.
+    // The scale goes from a tenth to the power of ten above all values.
     let decades = largest.log10().ceil() + 1.0;
     let x = |ratio: f64| NAME + (ratio.log10() + 1.0).max(0.0) / decades * BAR;
 

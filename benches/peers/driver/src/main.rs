@@ -1,4 +1,4 @@
-//! Calls the programs in turns, takes medians, and writes `benches/RESULTS.md` and `benches/results.svg`.
+//! Runs the programs in turns, computes medians, and writes `benches/RESULTS.md` and `benches/results.svg`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -10,18 +10,18 @@ mod chart;
 
 /// One line of a table.
 pub struct Entry {
-    /// Folder, and the name of its program.
+    /// The folder, which is also the name of its program.
     program: &'static str,
-    /// All in one transaction, which only `fresh` asks of it.
+    /// Whether all migrations run in one transaction. Only `fresh` does this.
     batch: bool,
-    /// Whose version is named, and what else has to be said.
+    /// The crate whose version is named.
     krate: &'static str,
     note: &'static str,
 }
 
 impl Entry {
-    /// The floor, and this crate in whatever way.
-    fn is_known(&self) -> bool {
+    /// Whether this is the work by hand, or this crate in any form.
+    fn is_own(&self) -> bool {
         self.program == "floor" || self.program.starts_with("ours")
     }
 }
@@ -30,7 +30,7 @@ const fn entry(program: &'static str, krate: &'static str, note: &'static str) -
     Entry { program, batch: false, krate, note }
 }
 
-/// One more is a folder, a line here, and its name in `run`.
+/// To add an entry, add a folder, a line here, and its name in `run`.
 const ENTRIES: &[Entry] = &[
     entry("floor", "rusqlite", "by hand"),
     Entry { batch: true, ..entry("floor", "rusqlite", "by hand, one transaction") },
@@ -52,7 +52,7 @@ const WORKS: [(&str, &str); 4] = [
     ("steady", "The same call again on the same connection and set"),
 ];
 
-/// Nanoseconds of a work, by work, count and place in `ENTRIES`.
+/// The nanoseconds of a task, by task, count and index in `ENTRIES`.
 pub type Medians = BTreeMap<(&'static str, usize, usize), f64>;
 
 fn main() {
@@ -68,7 +68,8 @@ fn program(root: &Path, name: &str) -> PathBuf {
     root.join("target/release").join(name)
 }
 
-/// In turns, in an order that is random but the same in each call of the driver, so that whatever slows the machine slows all of them.
+/// Measures the programs in turns, so that a slow phase of the machine affects all of them. The order is random but the same in each run of
+/// the driver.
 fn measure(root: &Path, rounds: usize) -> Medians {
     let folder = |entry: &Entry| root.join("work").join(entry.program);
     let _ = fs::remove_dir_all(root.join("work"));
@@ -94,7 +95,7 @@ fn measure(root: &Path, rounds: usize) -> Medians {
                 if entry.batch && work != "fresh" {
                     continue;
                 }
-                // All but the call that is made again are measured once in each process.
+                // A process measures each task once, except `steady`, which repeats its call.
                 for _ in 0..if work == "steady" { 1 } else { 3 } {
                     times.entry((work, count, place)).or_default().extend(call(entry, work, count));
                 }
@@ -139,7 +140,7 @@ fn page(root: &Path, rounds: usize, names: &[String], medians: &Medians) -> Stri
                 write!(page, " {} ({}×) |", time(this), ratio(this / floor)).unwrap();
                 let ours =
                     value(ENTRIES.iter().position(|entry| entry.program == "ours").unwrap(), count).unwrap();
-                if !ENTRIES[place].is_known() && this < ours {
+                if !ENTRIES[place].is_own() && this < ours {
                     counts.push(count.to_string());
                 }
             }
@@ -167,7 +168,7 @@ fn page(root: &Path, rounds: usize, names: &[String], medians: &Medians) -> Stri
     page
 }
 
-/// What it is called, with its version.
+/// The name of an entry, with its version.
 fn name(root: &Path, entry: &Entry) -> String {
     let tree = tree(root, entry);
     let found = tree.iter().find_map(|line| line.strip_prefix(entry.krate)?.strip_prefix(" v"));
@@ -176,7 +177,7 @@ fn name(root: &Path, entry: &Entry) -> String {
     format!("{} {version}{note}", entry.krate)
 }
 
-/// Every crate that comes with it, itself among them.
+/// All crates that an entry depends on, including itself.
 fn tree(root: &Path, entry: &Entry) -> BTreeSet<String> {
     let mut cargo = Command::new("cargo");
     cargo.args(["tree", "--locked", "-e", "normal", "--prefix", "none", "--manifest-path"]);
@@ -213,7 +214,7 @@ fn answer(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Three digits of it.
+/// A time with three digits.
 pub fn time(nanos: f64) -> String {
     let (value, unit) = match nanos {
         ..1e6 => (nanos / 1e3, "µs"),

@@ -1,4 +1,4 @@
-//! By hand: each script and its record in a transaction, behind a look at what is applied. No library can do less.
+//! By hand: reads what is applied, then runs each script with its record in a transaction. No library can do less.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ mod peer;
 type Scripts = &'static [(&'static str, &'static str)];
 const SETS: &[(usize, Scripts)] = include!(concat!(env!("OUT_DIR"), "/sets.rs"));
 
-/// `BATCH`: all in one transaction.
+/// `BATCH`: all migrations in one transaction.
 struct Floor<const BATCH: bool>;
 
 impl<const BATCH: bool> peer::Peer for Floor<BATCH> {

@@ -1,4 +1,4 @@
-//! switchy_schema, with the folder that `include_dir` has in the program.
+//! switchy_schema, with the folder that `include_dir` embeds.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ static SETS: [(usize, Dir<'_>); 6] = [
     (1001, include_dir!("$CARGO_MANIFEST_DIR/generated/1001")),
 ];
 
-/// `BATCH`: all in one transaction.
+/// `BATCH`: all migrations in one transaction.
 struct Ours<const BATCH: bool>;
 
 impl<const BATCH: bool> peer::Peer for Ours<BATCH> {

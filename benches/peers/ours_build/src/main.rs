@@ -1,4 +1,4 @@
-//! switchy_schema, with a set that the build script has read.
+//! switchy_schema, with a set that the build script read.
 
 use std::path::Path;
 

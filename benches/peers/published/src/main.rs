@@ -1,4 +1,4 @@
-//! switchy_schema as it was published, over `switchy_database` and its driver on rusqlite. It uses no transactions.
+//! The published switchy_schema, on `switchy_database` and its rusqlite driver. It uses no transactions.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ static SETS: [(usize, Dir<'_>); 6] = [
 ];
 
 thread_local! {
-    /// A program has one already when it opens its database.
+    /// The runtime is not timed: a program already has one when it opens its database.
     static RUNTIME: Runtime = Builder::new_current_thread().enable_all().build().unwrap();
 }
 

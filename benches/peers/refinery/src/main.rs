@@ -1,4 +1,4 @@
-//! refinery, with the folder that its macro has in the program.
+//! refinery, with the folder that its macro embeds.
 
 use std::path::Path;
 

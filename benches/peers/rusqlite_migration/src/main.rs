@@ -1,4 +1,4 @@
-//! rusqlite_migration, with a constant list. It applies all that is pending in one transaction.
+//! rusqlite_migration, with a constant list. It applies all pending migrations in one transaction.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! sqlx, with the folder that its macro has in the program. Its SQLite runs in a thread of its own.
+//! sqlx, with the folder that its macro embeds. It runs SQLite in a thread of its own.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ static SETS: [(usize, Migrator); 6] = [
 ];
 
 thread_local! {
-    /// A program has one already when it opens its database.
+    /// The runtime is not timed: a program already has one when it opens its database.
     static RUNTIME: Runtime = Builder::new_current_thread().enable_all().build().unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! The picture as SVG: a row for each migration in its order, moved to the right of what it needs.
+//! The graph as SVG: one row for each migration, in order; each is indented further than its dependencies.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ const INDENT: usize = 60;
 pub(super) fn draw(graph: &Graph) -> String {
     let mut depths: Vec<usize> = Vec::new();
     for node in &graph.nodes {
-        // What is needed comes before.
+        // The dependencies come before it, so their depths are known.
         let depth = node.needs.iter().filter_map(|&need| depths.get(need)).max().map_or(0, |depth| depth + 1);
         depths.push(depth);
     }

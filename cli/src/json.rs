@@ -1,4 +1,4 @@
-//! What the engine knows, as JSON.
+//! Values of the engine as JSON.
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
@@ -8,7 +8,7 @@ use switchy_schema::{
 
 use crate::remedy::in_shell;
 
-/// A place in a file.
+/// A location in a file.
 pub(crate) fn location(at: &Location) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("file".into(), json!(at.origin));
@@ -17,7 +17,7 @@ pub(crate) fn location(at: &Location) -> Map<String, Value> {
     map
 }
 
-/// A finding.
+/// A problem.
 pub(crate) fn problem(problem: &Problem) -> Value {
     let mut map = Map::new();
     map.insert("kind".into(), json!(problem.kind.name().replace(' ', "_")));
@@ -32,7 +32,7 @@ pub(crate) fn problem(problem: &Problem) -> Value {
     Value::Object(map)
 }
 
-/// What a run would do.
+/// A plan.
 pub(crate) fn plan(plan: &Plan) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("already".into(), json!(plan.already()));
@@ -74,7 +74,7 @@ fn effect(effect: &Effect) -> Value {
     })
 }
 
-/// What speaks against the history of another tool.
+/// An objection to an adoption.
 pub(crate) fn objection(objection: &Objection, is_accepted: bool) -> Value {
     json!({
         "doubt": objection.doubt.map(Doubt::name),
@@ -84,7 +84,7 @@ pub(crate) fn objection(objection: &Objection, is_accepted: bool) -> Value {
     })
 }
 
-/// What would become of the history of another tool.
+/// An adoption.
 pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
     let entries = adoption.entries.iter().map(|entry| {
         json!({
@@ -115,7 +115,7 @@ pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
     map
 }
 
-/// What a run did.
+/// The report of a run.
 pub(crate) fn report(report: &Report) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("already".into(), json!(report.already));
@@ -137,7 +137,7 @@ fn applied(step: &Applied) -> Value {
     })
 }
 
-/// A line of the log.
+/// An entry of the log.
 pub(crate) fn trace(trace: &LogEntry) -> Value {
     json!({
         "when": trace.logged_on,

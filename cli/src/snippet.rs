@@ -1,4 +1,4 @@
-//! The line of a script with what is wrong in it.
+//! The line of a script where an error is.
 
 use std::io::{self, IsTerminal};
 
@@ -8,11 +8,11 @@ use switchy_schema::Location;
 
 use crate::text;
 
-/// The line at a place, and a mark under the word that stands there, with what is to be said of it.
-pub(crate) fn of(at: &Location, said: &str) -> Option<String> {
+/// Renders the line at a location, with a mark under the word there and a message.
+pub(crate) fn render(at: &Location, message: &str) -> Option<String> {
     let (position, line) = (at.position?, at.line.as_deref()?);
     let line = text::printable(line);
-    // The lines before it are empty here, so that its number is right.
+    // Empty lines before it give it the right line number.
     let before = position.line - 1;
     let start = before + position.column - 1;
     let word =
@@ -22,11 +22,11 @@ pub(crate) fn of(at: &Location, said: &str) -> Option<String> {
     let colors = anstream::AutoStream::choice(&err) != ColorChoice::Never;
     let chars = if err.is_terminal() { CharSet::Unicode } else { CharSet::Ascii };
     let file = text::printable(&at.origin);
-    let said = text::printable(&said.split_whitespace().collect::<Vec<_>>().join(" "));
-    // The sentence stands before it already, so the head is left out.
+    let message = text::printable(&message.split_whitespace().collect::<Vec<_>>().join(" "));
+    // The caller prints the message first, so the head of the report is removed.
     let report = Report::build(ReportKind::Custom("at", Color::Red), (file.clone(), span.clone()))
         .with_config(Config::default().with_color(colors).with_char_set(chars).with_tab_width(4))
-        .with_label(Label::new((file.clone(), span)).with_color(Color::Red).with_message(said))
+        .with_label(Label::new((file.clone(), span)).with_color(Color::Red).with_message(message))
         .finish();
     let source = Source::from("\n".repeat(before) + &line);
     let mut drawn = Vec::new();

@@ -69,9 +69,10 @@ impl Driver for Toy {
 
     fn execute(conn: &mut &mut Settings, sql: &str) -> Result<(), Fault> {
         match (sql, conn.before.take()) {
-            ("BEGIN", _) => conn.before = Some(Box::new(conn.clone())),
+            ("BEGIN", None) => conn.before = Some(Box::new(conn.clone())),
             ("ROLLBACK", Some(before)) => **conn = *before,
-            _ => {}
+            ("COMMIT", Some(_)) | ("ROLLBACK", None) => {}
+            _ => return Err(fault(format!("cannot run `{sql}` here"))),
         }
         Ok(())
     }
@@ -81,10 +82,11 @@ impl Driver for Toy {
     }
 
     /// Each line is a statement.
-    fn statements(script: &str) -> Vec<(usize, &str)> {
-        let offset = |line: &str| line.as_ptr().addr() - script.as_ptr().addr();
-        let lines = script.lines().map(|line| (offset(line), line.trim().trim_end_matches(';')));
-        lines.filter(|(_, line)| !line.is_empty() && !line.starts_with("--")).collect()
+    fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
+        let place = |text: &str| text.as_ptr().addr() - script.as_ptr().addr();
+        let lines = script.lines().map(|line| line.trim().trim_end_matches(';'));
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("--"));
+        Ok(lines.map(|line| (place(line), line)).collect())
     }
 }
 
@@ -115,9 +117,10 @@ impl Records for Toy {
     fn update(conn: &mut &mut Settings, table: &TableName, record: &Record) -> Result<(), Fault> {
         let index = conn.index(table, &record.id)?;
         let kept = &mut conn.rows(table)?[index].0;
-        let run_on = std::mem::take(&mut kept.run_on);
-        kept.clone_from(record);
-        kept.run_on = run_on;
+        let run_on = std::mem::replace(kept, record.clone()).run_on;
+        if kept.run_on.is_empty() {
+            kept.run_on = run_on;
+        }
         Ok(())
     }
 

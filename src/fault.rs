@@ -109,7 +109,7 @@ impl Fault {
     }
 
     /// Records that the connection was lost during the commit.
-    pub(crate) fn in_doubt(mut self) -> Self {
+    pub fn in_doubt(mut self) -> Self {
         self.is_in_doubt = true;
         self
     }

@@ -10,6 +10,7 @@ use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::progress::ScriptProgress;
+use crate::remedy::Remedy;
 use crate::stored::StoredDown;
 
 /// One row of the tracking table: what is stored about one migration.
@@ -58,6 +59,15 @@ impl Dirty {
     /// Creates the state of a step that began, without any known progress.
     pub fn begun(direction: Direction) -> Self {
         Self { direction, statement: None, of: None, mark: None, failure: None, is_to_resume: false }
+    }
+
+    /// How the step can continue: by the next run or rollback if it is marked to continue, else after a retry.
+    pub(crate) fn remedy(&self) -> Remedy {
+        match (self.is_to_resume, self.direction) {
+            (true, Direction::Up) => Remedy::Run,
+            (true, Direction::Down) => Remedy::RollBack,
+            (false, _) => Remedy::Retry,
+        }
     }
 
     /// Whether both are the same except for `of` and `failure`: what [`Records::advance`](crate::backend::Records::advance)

@@ -57,7 +57,6 @@ mod checksum;
 mod dialect;
 mod diff;
 mod direction;
-#[cfg(feature = "adopt")]
 mod doubt;
 mod id;
 mod sql;
@@ -139,7 +138,6 @@ pub use crate::discovery::{CodeMigration, CodeMigrations};
 pub use crate::discovery::{Combined, CompiledMigrations, MigrationSource};
 #[cfg(feature = "remote")]
 pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
-#[cfg(feature = "adopt")]
 pub use crate::doubt::Doubt;
 pub use crate::effect::{Effect, EffectKind, Evidence};
 pub use crate::error::{ErrorKind, MigrationError, Result};

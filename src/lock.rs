@@ -83,6 +83,7 @@ impl Lock {
     ) -> Result<Option<String>, LockError> {
         if *self == Self::Sidecar {
             let looking = LockError::while_trying_to("look at the lock");
+            let table = &B::resolve(conn, table).map_err(&looking)?;
             match B::try_lock(conn, table).map_err(&looking)? {
                 LockAttempt::Acquired => {
                     B::unlock(conn, table).map_err(&looking)?;

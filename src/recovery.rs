@@ -375,7 +375,7 @@ impl std::fmt::Display for Recorded {
 /// The unfinished step must be resolved first.
 fn unsettled(recovery: &Recovery, id: &MigrationId, dirty: &Dirty) -> MigrationError {
     let by_hand = Remedy::MarkDone { direction: dirty.direction };
-    inapplicable(recovery, id, "it did not finish", Remedy::Retry.or(by_hand).or(Remedy::RollBack))
+    inapplicable(recovery, id, "it did not finish", dirty.remedy().or(by_hand))
 }
 
 fn inapplicable<'i>(

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::direction::Direction;
-#[cfg(feature = "adopt")]
 use crate::doubt::Doubt;
 
 /// What to do about an error or a finding, as a value: a program can offer it as a button and word it for its users.
@@ -84,7 +83,6 @@ pub enum Remedy {
     Baseline,
 
     /// Accept a doubt about the history of another tool.
-    #[cfg(feature = "adopt")]
     AcceptDoubt(Doubt),
     /// Name the tool whose history is to be adopted.
     NameTool,
@@ -96,7 +94,7 @@ pub enum Remedy {
     /// Store the records in a table with another name.
     ChooseTable,
     /// Use this table, which is a tracking table of this crate, as the tracking table.
-    ReadTable,
+    UseTable,
     /// Put the lock file somewhere else.
     ChooseLockFile,
     /// Set a key in the metadata of the migration.
@@ -156,6 +154,26 @@ impl Remedy {
         Self::If { condition: condition.into(), remedy: Box::new(self) }
     }
 
+    /// Whether it says how an unfinished step ends.
+    pub(crate) fn settles(&self) -> bool {
+        self.singles().iter().any(|remedy| matches!(remedy, Self::MarkDone { .. }))
+    }
+
+    /// The same for a step in this direction.
+    pub(crate) fn towards(self, direction: Direction) -> Self {
+        let all =
+            |remedies: Vec<Self>| remedies.into_iter().map(|remedy| remedy.towards(direction)).collect();
+        match self {
+            Self::Either(remedies) => Self::Either(all(remedies)),
+            Self::Then(remedies) => Self::Then(all(remedies)),
+            Self::If { condition, remedy } => {
+                Self::If { condition, remedy: Box::new(remedy.towards(direction)) }
+            }
+            Self::MarkDone { .. } => Self::MarkDone { direction },
+            other => other,
+        }
+    }
+
     /// A metadata key to set.
     pub(crate) fn metadata(key: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         Self::SetMetadata { key, value: value.into(), purpose: None }
@@ -168,12 +186,6 @@ impl Remedy {
         purpose: &'static str,
     ) -> Self {
         Self::SetMetadata { key, value: value.into(), purpose: Some(purpose) }
-    }
-
-    /// Run the migration outside a transaction.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-    pub(crate) fn outside() -> Self {
-        Self::metadata("run_in_transaction", "false")
     }
 
     /// A change to the program's code with a function of this crate.
@@ -206,6 +218,9 @@ impl fmt::Display for Remedy {
         f.write_str(match self {
             Self::Text(text) => text,
             Self::Either(remedies) => return either(f, remedies),
+            Self::Then(remedies) if has_inner_choice(remedies) => {
+                return joined(f, remedies, |_| "; then ");
+            }
             Self::Then(remedies) => return joined(f, remedies, |_| ", then "),
             Self::If { condition, remedy } if remedy.singles().len() > 1 => {
                 return write!(f, "if {condition}, {remedy}");
@@ -239,19 +254,15 @@ impl fmt::Display for Remedy {
             Self::Baseline => {
                 "call `recover` with `Recovery::Baseline` and the last migration that is applied"
             }
-            #[cfg(feature = "adopt")]
             Self::AcceptDoubt(Doubt::Lost) => "accept `Doubt::Lost`",
-            #[cfg(feature = "adopt")]
             Self::AcceptDoubt(Doubt::Orphaned) => "accept `Doubt::Orphaned`",
-            #[cfg(feature = "adopt")]
             Self::AcceptDoubt(Doubt::Changed) => "accept `Doubt::Changed`",
-            #[cfg(feature = "adopt")]
             Self::AcceptDoubt(Doubt::Unproven) => "accept `Doubt::Unproven`",
             Self::NameTool => "name the tool with `Adopt::tool`",
             Self::NameToolTable => "name the table with `Adopt::table`",
             Self::NameApp => "name the application whose migrations the set has with `Adopt::app`",
             Self::ChooseTable => "choose another name with `table_name`, under which nothing is applied yet",
-            Self::ReadTable => "read that table itself with `table_name`, which says what to do about it",
+            Self::UseTable => "read that table itself with `table_name`, which says what to do about it",
             Self::ChooseLockFile => "choose another place with `lock(Lock::File(path))`",
             Self::SetMetadata { key, value, purpose } => {
                 write!(f, "set {key} = {value} in its metadata")?;
@@ -262,6 +273,11 @@ impl fmt::Display for Remedy {
             Self::Program { what, with } => return write!(f, "{what} with {with}"),
         })
     }
+}
+
+/// Whether one of these is a choice that the next one would seem to belong to: `a, or b, then c`.
+fn has_inner_choice(remedies: &[Remedy]) -> bool {
+    remedies.iter().rev().skip(1).any(|remedy| matches!(remedy, Remedy::Either(_)))
 }
 
 /// `a, or b`; `a, b, or c`

@@ -319,7 +319,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// Runs the statements of [`session_sql`](Self::session_sql).
     fn run_session_sql(&self, conn: &mut B::Conn<'_>) -> Result<()> {
         for sql in &self.session_sql {
-            let run = patiently(self.lock_timeout, || B::prepare_session(conn, sql));
+            let run = patiently(self.lock_timeout, || B::run_session_sql(conn, sql));
             run.map_err(|fault| Failure::Session { sql: sql.clone(), fault })?;
         }
         Ok(())

@@ -31,6 +31,15 @@ pub struct StoredScript {
 }
 
 impl StoredScript {
+    /// A script as a database has it, to be read back by [`Records::read`](crate::backend::Records::read).
+    pub fn from_parts(
+        text: impl Into<String>,
+        options: impl Into<String>,
+        checksum: Option<Checksum>,
+    ) -> Self {
+        Self { text: text.into(), options: options.into(), checksum }
+    }
+
     /// Creates a script to be stored.
     pub(crate) fn new(id: &MigrationId, text: &str, options: ScriptOptions) -> Self {
         let options = options.in_words();

@@ -7,6 +7,11 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
     let text = match remedy {
         Remedy::Text(text) => text,
         Remedy::Either(remedies) => return either(remedies),
+        Remedy::Then(remedies)
+            if remedies.iter().rev().skip(1).any(|remedy| matches!(remedy, Remedy::Either(_))) =>
+        {
+            return all(remedies).join("; then ");
+        }
         Remedy::Then(remedies) => return all(remedies).join(", then "),
         Remedy::If { condition, remedy } if remedy.singles().len() > 1 => {
             return format!("if {condition}, {}", in_shell(remedy));
@@ -36,7 +41,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::NameToolTable => "name the table with `--from-table`",
         Remedy::NameApp => "name the application whose migrations the set has with `--app`",
         Remedy::ChooseTable => "choose another name with `--table`, under which nothing is applied yet",
-        Remedy::ReadTable => "read that table itself with `--table`, which says what to do about it",
+        Remedy::UseTable => "read that table itself with `--table`, which says what to do about it",
         Remedy::ChooseLockFile => "run as a user that may write there",
         Remedy::SetMetadata { key, value, purpose } => {
             let purpose = purpose.map_or(String::new(), |purpose| format!(" {purpose}"));

@@ -363,7 +363,7 @@ impl Join<'_> {
             if let Some(dirty) = &record.dirty {
                 let what = format!("`{id}` is recorded already and did not finish");
                 let by_hand = Remedy::MarkDone { direction: dirty.direction };
-                return Some(Objection::new(what, by_hand.or(Remedy::Retry)));
+                return Some(Objection::new(what, dirty.remedy().or(by_hand)));
             }
             let is_other = |sum| Some(sum) != local.meta.checksum && !local.meta.accepted.contains(&sum);
             if record.checksum.is_some_and(is_other) {

@@ -193,7 +193,7 @@ pub(super) fn switchy(tool_table: &ToolTable<'_>) -> ToolHistory {
             continue;
         }
         let finding = format!("{} began and did not finish", quoted(&name));
-        tool_history.objections.push(Objection::new(finding, Remedy::ReadTable));
+        tool_history.objections.push(Objection::new(finding, Remedy::UseTable));
     }
     tool_history
 }

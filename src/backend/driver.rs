@@ -22,9 +22,9 @@ use crate::transaction_fit::TransactionFit;
 /// 2. Set the dialect, which selects the files for this database ([`DIALECT`](Self::DIALECT)): a folder `toy/`, `up.toy.sql`.
 /// 3. Write [`execute`](Self::execute), which runs one statement. If transactions are not `BEGIN`, `COMMIT` and `ROLLBACK`, write
 ///    those too. Without a transaction, [`rollback`](Self::rollback) does nothing and is not an error.
-/// 4. Write [`statements`](Self::statements), which splits a script; or, if running its statements one by one is not enough,
-///    [`run_script`](Self::run_script).
-/// 5. Everything else has a default.
+/// 4. Write [`in_transaction`](Self::in_transaction).
+/// 5. Write [`statements`](Self::statements), which splits a script.
+/// 6. Everything else has a default.
 ///
 /// # Errors
 /// Every method returns the error of its database as a [`Fault`].
@@ -44,7 +44,7 @@ pub trait Driver: Sized + 'static {
     const CODE_CAN_BE_ATOMIC: bool = true;
 
     /// Whether a transaction stays open when a table is created. If not, as on MySQL, the engine creates its tables before it begins one.
-    const SCHEMA_CAN_BE_ATOMIC: bool = true;
+    const DDL_IS_TRANSACTIONAL: bool = true;
 
     /// The connection, borrowed for a shorter time.
     fn lend<'s>(conn: &'s mut Self::Conn<'_>) -> Self::Conn<'s>;
@@ -61,7 +61,7 @@ pub trait Driver: Sized + 'static {
     fn execute(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault>;
 
     /// Runs the statements with which the application prepares the session, one or several.
-    fn prepare_session(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault> {
+    fn run_session_sql(conn: &mut Self::Conn<'_>, sql: &str) -> Result<(), Fault> {
         Self::execute(conn, sql)
     }
 
@@ -105,38 +105,54 @@ pub trait Driver: Sized + 'static {
         TransactionFit::Inside
     }
 
-    /// The statements of a script, each with its offset in bytes. The default returns the whole script as one statement.
-    fn statements(script: &str) -> Vec<(usize, &str)> {
-        if script.trim().is_empty() { Vec::new() } else { vec![(0, script)] }
-    }
+    /// The statements of a script, each with its offset in bytes.
+    ///
+    /// # Errors
+    /// The script cannot be split, with the offset.
+    fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault>;
 
-    /// Runs one statement of a script. The default is [`execute`](Self::execute). Override it if scripts must not end a transaction.
+    /// Runs one statement of a script. The offset of a fault is within the statement. By default it is [`execute`](Self::execute);
+    /// override it if scripts are written in another language than the statements of the engine.
     fn run_statement(conn: &mut Self::Conn<'_>, statement: &str) -> Result<(), Fault> {
         Self::execute(conn, statement)
     }
 
     /// Runs a script from statement [`Script::from`] on, and returns what it touched.
     ///
-    /// The default runs each of [`statements`](Self::statements) with [`run_statement`](Self::run_statement). Outside a transaction, an
-    /// override calls `progress` after each statement, if possible in one transaction with the statement. If that is not possible, it
-    /// also calls `progress` before the statement, with a [mark](ScriptProgress::mark), which records that the statements before it are
-    /// done. It repeats the statements before [`Script::from`] that only change the session, since the session that they changed no
-    /// longer exists.
+    /// Outside a transaction it records how far the script came, so that an interrupted script can continue:
+    ///
+    /// * If a statement can share a transaction with its record, it calls `progress` in that transaction.
+    /// * If not, it calls `progress` before the statement, with a [mark](ScriptProgress::mark), and again after it.
+    /// * When it continues, it first runs the statements before [`Script::from`] again that only change the session, since the
+    ///   interrupted session is gone.
+    ///
+    /// By default it runs each of [`statements`](Self::statements) with [`run_statement`](Self::run_statement), the second way: a person
+    /// must then decide about an interrupted statement, unless [`statement_outcome`](Self::statement_outcome) can.
     fn run_script(
         conn: &mut Self::Conn<'_>,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<Touched, Fault> {
-        for (number, (offset, statement)) in (1..).zip(Self::statements(script.text)) {
-            if number >= script.from {
-                let located = |fault: Fault| fault.at(offset).in_statement(number, statement);
+        let statements = Self::statements(script.text)?;
+        let of = u32::try_from(statements.len()).ok();
+        for (number, (offset, statement)) in
+            (1..).zip(statements).filter(|(number, _)| *number >= script.from)
+        {
+            let located = |fault: Fault| {
+                let at = offset + fault.offset.unwrap_or_default();
+                fault.at(at).in_statement(number, statement)
+            };
+            if script.atomicity == Atomicity::Transaction {
                 Self::run_statement(conn, statement).map_err(located)?;
-                match script.atomicity {
-                    Atomicity::NonTransactional => progress(conn, ScriptProgress::statement(number + 1))?,
-                    Atomicity::Transaction if Self::in_transaction(conn)? => {}
-                    Atomicity::Transaction => return Err(located(ended_transaction())),
+                if !Self::in_transaction(conn)? {
+                    return Err(located(ended_transaction()));
                 }
+                continue;
             }
+            progress(conn, ScriptProgress { statement: number, of, mark: Some(String::new()) })?;
+            Self::run_statement(conn, statement).map_err(located)?;
+            progress(conn, ScriptProgress { statement: number + 1, of, mark: None })
+                .map_err(|fault| located(fault.partial()))?;
         }
         Ok(Touched::anything())
     }
@@ -158,12 +174,13 @@ pub trait Driver: Sized + 'static {
     /// The offset in bytes at which a statement of a script begins. Statements are numbered from 1; the number after the last one returns
     /// the end of the script. `None` if the backend cannot determine it: then an interrupted script that was changed cannot be resumed.
     fn offset_of(script: &str, statement: u32) -> Option<usize> {
-        let offsets = Self::statements(script).into_iter().map(|(offset, _)| offset).chain([script.len()]);
+        let offsets =
+            Self::statements(script).ok()?.into_iter().map(|(offset, _)| offset).chain([script.len()]);
         (1..).zip(offsets).find(|(number, _)| *number == statement).map(|(_, offset)| offset)
     }
 
     /// Whether a script may touch a row or a table whose keys it could break, determined without running it.
-    fn may_touch(_script: &str) -> bool {
+    fn may_break_foreign_keys(_script: &str) -> bool {
         true
     }
 

@@ -113,7 +113,7 @@ pub trait Records: Driver {
     /// Writes the digest of the whole history on the newest record, if there is one.
     fn stamp(conn: &mut Self::Conn<'_>, table: &TableName, digest: HistoryDigest) -> Result<(), Fault>;
 
-    /// Creates the log if it is missing. It is called only if creating a table commits ([`Driver::SCHEMA_CAN_BE_ATOMIC`]).
+    /// Creates the log if it is missing. It is called only if creating a table commits ([`Driver::DDL_IS_TRANSACTIONAL`]).
     fn create_log(_conn: &mut Self::Conn<'_>, _log: &TableName) -> Result<(), Fault> {
         Ok(())
     }

@@ -19,7 +19,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(crate) const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
+    /// A scope with this enforcement of foreign keys, in which other writers are waited for this long.
+    pub const fn new(foreign_keys: ForeignKeys, patience: Duration) -> Self {
         Self { foreign_keys, patience, is_script: false }
     }
 }

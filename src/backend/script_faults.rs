@@ -14,3 +14,8 @@ pub(crate) fn lost_with_session(statement: u32) -> Fault {
     let anew = Remedy::from("undo what it did").then(Remedy::RetryFrom { statement: Some(1) });
     Fault::new(FaultKind::Other, what).remedy(Remedy::MarkDone { direction: Direction::Up }.or(anew))
 }
+
+/// What to do about a script that cannot run in a transaction.
+pub(crate) fn outside_transaction() -> Remedy {
+    Remedy::metadata("run_in_transaction", "false")
+}

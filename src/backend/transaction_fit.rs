@@ -1,6 +1,6 @@
 //! Whether a script fits into a transaction, decided by the transaction statements in it.
 
-use super::script_faults::KEEP_OUT;
+use super::script_faults::{KEEP_OUT, outside_transaction};
 use super::transaction_rules::TransactionRules;
 use crate::remedy::Remedy;
 use crate::sql::transactions::{Control, Ends, Shape, shape};
@@ -155,7 +155,7 @@ fn remove_or_outside() -> Remedy {
 }
 
 fn remove_and_outside() -> Remedy {
-    Remedy::from("remove its BEGIN, COMMIT and ROLLBACK").then(Remedy::outside())
+    Remedy::from("remove its BEGIN, COMMIT and ROLLBACK").then(outside_transaction())
 }
 
 fn outside(purpose: &'static str) -> Remedy {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::MigrationError;
 use super::step::{Remains, StepFailure};
 use crate::dialect::{Dialect, InvalidTableName, TableName};
 use crate::fault::Fault;
@@ -11,6 +10,39 @@ use crate::id::MigrationId;
 use crate::location::Location;
 use crate::problem::Problem;
 use crate::remedy::Remedy;
+use crate::report::Report;
+
+/// Why an operation failed.
+///
+/// Its Display is one line: what is wrong, where, and what to do next. The alternate form `{:#}` adds the line of the script with a
+/// caret under the position. The sentence contains the text of the database's own error, so [`source`](std::error::Error::source)
+/// does not return that error again; [`cause`](Self::cause) returns it for downcasting.
+///
+/// # The failing line of a script
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{ErrorKind, Migration, MigrationRunner};
+///
+/// let script = "CREATE TABLE a (b);\nINSERT INTO aa VALUES (1);";
+/// let runner = MigrationRunner::new([Migration::sql("1_a", script)])?;
+/// let error = runner.run(&Connection::open_in_memory()?).unwrap_err();
+///
+/// assert_eq!(error.kind(), ErrorKind::Step);
+/// assert_eq!(error.migration().unwrap(), &"1_a");
+/// let position = error.location().unwrap().position.unwrap();
+/// assert_eq!((position.line, position.column), (2, 1));
+/// assert!(error.to_string().contains("no such table: aa"));
+/// assert!(format!("{error:#}").contains("2 | INSERT INTO aa VALUES (1);"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct MigrationError(pub(super) Box<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) failure: Failure,
+    pub(super) report: Report,
+}
 
 /// The call that a hook belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

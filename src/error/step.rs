@@ -49,6 +49,9 @@ impl StepFailure {
         match self.remains {
             Remains::Dirty => {
                 let correct = self.fault.own_remedy().unwrap_or_else(|| "correct it".into());
+                if correct.settles() {
+                    return correct.towards(self.direction);
+                }
                 correct.then(Remedy::Retry.or(Remedy::MarkDone { direction: self.direction }))
             }
             Remains::InDoubt => "run again, which finds out".into(),

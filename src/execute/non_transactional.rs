@@ -143,7 +143,7 @@ impl<B: Backend> Executor<'_, B> {
 
     /// Whether a step may break a foreign key.
     fn may_touch(&self, work: &Work<'_, '_, B>) -> bool {
-        work.action.text().filter(|_| self.is_script(work)).is_none_or(B::may_touch)
+        work.action.text().filter(|_| self.is_script(work)).is_none_or(B::may_break_foreign_keys)
     }
 
     /// Does the work of `end` in the open transaction.

@@ -13,7 +13,7 @@ use crate::log_entry::{LogEntry, LogEntryKind};
 impl<B: Backend> Executor<'_, B> {
     /// Creates the log before a transaction that writes to it, if `CREATE TABLE` would commit that transaction.
     pub(super) fn prepare_log(&self, conn: &mut B::Conn<'_>, is_needed: bool) -> Result<(), Fault> {
-        if is_needed && !B::SCHEMA_CAN_BE_ATOMIC {
+        if is_needed && !B::DDL_IS_TRANSACTIONAL {
             patiently(self.patience, || B::create_log(conn, &self.log))
         } else {
             Ok(())

@@ -46,7 +46,7 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// A plan with everything that must be known before it is carried out. `foresight` is for a target that may need a stored
+    /// A plan with everything that must be known before it is carried out. `goal.forecaster` is for a target that may need a stored
     /// script; `policy` and `environment` store the function themselves.
     pub(super) fn checked_plan(
         &self,

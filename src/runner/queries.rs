@@ -63,8 +63,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn lock_holder(&self, mut conn: B::Conn<'_>) -> Result<Option<String>> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
-        let table = B::resolve(conn, &self.table).map_err(self.reading())?;
-        self.lock.holder::<B>(conn, &table).map_err(|error| self.lock_failure(error))
+        self.lock.holder::<B>(conn, &self.table).map_err(|error| self.lock_failure(error))
     }
 
     /// Returns the script that a migration of the set runs in a direction; `None` if it has none or runs code.

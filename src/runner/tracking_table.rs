@@ -138,7 +138,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Creates the tracking table, or upgrades it to the current form, if that cannot be part of a transaction.
     pub(super) fn make_table(&self, conn: &mut B::Conn<'_>, table: &TableName) -> Result<()> {
-        if B::SCHEMA_CAN_BE_ATOMIC {
+        if B::DDL_IS_TRANSACTIONAL {
             return Ok(());
         }
         let (tracking, history) = self.read_table(conn)?;

@@ -189,6 +189,10 @@ impl Driver for Broken {
         switchy_schema::backend::atomically::<Self, R, E>(conn, scope, body)
     }
 
+    fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
+        Toy::statements(script)
+    }
+
     fn run_script(
         conn: Conn<'_, '_>,
         script: &Script<'_>,

@@ -504,7 +504,7 @@ fn a_script_that_is_repaired_before_the_way_out_is_the_one_that_counts() {
     with(broken).run(&conn).unwrap_err();
     let error = with(repaired).recover(&conn, Recovery::Accept("1_it".into()), signature()).unwrap_err();
     assert!(
-        error.to_string().contains("with `Recovery::MarkDone` once it is done by hand, or undo it"),
+        error.to_string().ends_with("or call `recover` with `Recovery::MarkDone` once it is done by hand"),
         "{error}"
     );
     with(repaired).recover(&conn, Recovery::MarkDone("1_it".into()), signature()).unwrap();

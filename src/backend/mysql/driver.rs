@@ -19,7 +19,7 @@ impl Driver for Mysql {
     const DIALECT: Dialect = Dialect::Mysql;
     const STATEMENTS_ARE_ATOMIC: bool = true;
     const CODE_CAN_BE_ATOMIC: bool = false;
-    const SCHEMA_CAN_BE_ATOMIC: bool = false;
+    const DDL_IS_TRANSACTIONAL: bool = false;
 
     fn lend<'s>(conn: &'s mut &mut Conn) -> &'s mut Conn {
         conn
@@ -54,7 +54,7 @@ impl Driver for Mysql {
     }
 
     /// The server takes one statement at a time.
-    fn prepare_session(conn: &mut &mut Conn, sql: &str) -> Result<(), Fault> {
+    fn run_session_sql(conn: &mut &mut Conn, sql: &str) -> Result<(), Fault> {
         let pieces = statements(sql)
             .map_err(|refused| Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy))?;
         pieces.iter().try_for_each(|piece| run(conn, piece.text))
@@ -74,6 +74,13 @@ impl Driver for Mysql {
 
     fn transaction_fit(script: &str) -> TransactionFit {
         transactions::fits(script)
+    }
+
+    fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
+        let pieces = statements(script).map_err(|refused| {
+            Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
+        })?;
+        Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
     }
 
     fn run_script(

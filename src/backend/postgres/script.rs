@@ -11,10 +11,9 @@ use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Commit, Repeatable};
 use crate::backend::non_transactional::{ScriptRun, TransactionState};
 use crate::backend::script::Script;
-use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
+use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
 use crate::backend::server_transactions::chains;
 use crate::fault::{Fault, FaultKind};
-use crate::remedy::Remedy;
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
 use crate::sql::{Token, Tokens};
@@ -26,7 +25,8 @@ pub(super) fn run(
     before: Option<&Settings>,
     progress: &mut Progress<'_, Postgres>,
 ) -> Result<(), Fault> {
-    let changes_identity = script.atomicity == Atomicity::NonTransactional && settings::changes_identity(script.text);
+    let changes_identity =
+        script.atomicity == Atomicity::NonTransactional && settings::changes_identity(script.text);
     let before = before.filter(|_| changes_identity);
     let progress: &mut Progress<'_, Postgres> = &mut |conn, reached| match before {
         Some(before) => settings::as_before(conn, before, |conn| progress(conn, reached)),
@@ -141,7 +141,7 @@ fn explained(fault: Fault, script: &Script<'_>) -> Fault {
     let needs_outside = fault.message.contains("cannot run inside a transaction block")
         || fault.message.contains("unsafe use of new value");
     if needs_outside && script.atomicity == Atomicity::Transaction {
-        fault.remedy(Remedy::outside())
+        fault.remedy(outside_transaction())
     } else {
         fault
     }

@@ -36,7 +36,7 @@ impl Driver for Sqlite {
     }
 
     /// It is not an error to attach a database again: an application that keeps its connection runs this at every start.
-    fn prepare_session(conn: &mut &Connection, sql: &str) -> Result<(), Fault> {
+    fn run_session_sql(conn: &mut &Connection, sql: &str) -> Result<(), Fault> {
         statements(sql).try_for_each(|(_, statement)| match conn.execute_batch(statement) {
             Err(error) if attached::is_already(&error) => Ok(()),
             outcome => outcome.map_err(fault),
@@ -80,6 +80,10 @@ impl Driver for Sqlite {
         transactions::fits(script)
     }
 
+    fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
+        Ok(statements(script).collect())
+    }
+
     fn run_script(
         conn: &mut &Connection,
         script: &Script<'_>,
@@ -119,7 +123,7 @@ impl Driver for Sqlite {
         statement_at(script, statement)
     }
 
-    fn may_touch(script: &str) -> bool {
+    fn may_break_foreign_keys(script: &str) -> bool {
         tracker::may_touch(script)
     }
 

@@ -17,9 +17,8 @@ use crate::backend::non_transactional::{ScriptRun, StatementClass};
 use crate::backend::retry::patiently;
 use crate::backend::row_count::asks_for_row_count;
 use crate::backend::script::Script;
-use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
+use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
 use crate::fault::{Fault, FaultKind};
-use crate::remedy::Remedy;
 use crate::sql::transactions::Control;
 use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
@@ -298,7 +297,7 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
     let is_refused =
         wants_outside.iter().any(|text| message.contains(text)) || (is_locked && Pragma::of(own).is_some());
     match script.atomicity {
-        Atomicity::Transaction if is_refused => fault.remedy(Remedy::outside()),
+        Atomicity::Transaction if is_refused => fault.remedy(outside_transaction()),
         _ => fault,
     }
 }
@@ -327,7 +326,7 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
                 return Ok(());
             }
             let what = format!("the journal mode cannot change from `{mode}` to `{wanted}` in a transaction");
-            Err(Fault::new(FaultKind::Other, what).remedy(Remedy::outside()))
+            Err(Fault::new(FaultKind::Other, what).remedy(outside_transaction()))
         }
         None if in_transaction => match transaction_control(own) {
             Some(word) => Err(controls_transaction(word)),

@@ -47,7 +47,12 @@ pub(super) fn exchange(conn: &mut &mut Conn, table: &TableName, records: &[Recor
 }
 
 /// Applies the changes that a program without the engine's lock has made to the records since they were read.
-fn catch_up(conn: &mut &mut Conn, table: &TableName, before: &[Record], after: &History) -> Result<(), Fault> {
+fn catch_up(
+    conn: &mut &mut Conn,
+    table: &TableName,
+    before: &[Record],
+    after: &History,
+) -> Result<(), Fault> {
     for record in before.iter().filter(|record| after.get(&record.id).is_none()) {
         Mysql::delete(conn, table, &record.id)?;
     }

@@ -55,7 +55,11 @@ impl LookupState {
 }
 
 /// The definitions that a statement changes, in short form: one word for each, then the database.
-pub(super) fn mark(conn: &mut Conn, subjects: &[Subject<'_>], lookup: &mut LookupState) -> Result<String, Fault> {
+pub(super) fn mark(
+    conn: &mut Conn,
+    subjects: &[Subject<'_>],
+    lookup: &mut LookupState,
+) -> Result<String, Fault> {
     let database = lookup.database(conn)?;
     match words(conn, subjects, &database, lookup) {
         Ok(words) => Ok(format!("{} {database}", words.join(" "))),
@@ -123,7 +127,8 @@ fn word_in_one_statement(
     if subject.class != "TABLE" || subject.name.contains('"') {
         return Ok(None);
     }
-    let used = LOOKUP_SETTINGS.iter().filter(|(name, _)| known.contains_key(*name) && !name.starts_with("wsrep_"));
+    let used =
+        LOOKUP_SETTINGS.iter().filter(|(name, _)| known.contains_key(*name) && !name.starts_with("wsrep_"));
     let sets: Vec<String> = used.map(|(name, value)| format!("{name} = {value}")).collect();
     let found = match rows_under(conn, &sets.join(", "), &show(subject, database)) {
         Ok(None) => return Ok(None),

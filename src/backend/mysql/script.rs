@@ -56,7 +56,8 @@ pub(super) fn run(
     outcome.and(restored)
 }
 
-/// Scripts are split with backslashes as escape characters, as in every mode but one. In that mode, a quote after a backslash ends the text.
+/// Scripts are split with backslashes as escape characters, as in every mode but one. In that mode, a quote after a backslash ends the
+/// text.
 fn refuse_backslashes(conn: &mut Conn, text: &str) -> Result<(), Fault> {
     const MODE: &str = "NO_BACKSLASH_ESCAPES";
     let Some(at) = ["\\'", "\\\""].iter().filter_map(|quote| text.find(quote)).min() else { return Ok(()) };

@@ -93,7 +93,8 @@ impl Driver for Sqlite {
         script::run(conn, script, progress)
     }
 
-    /// The savepoint shows whether the transaction is the one that the engine began, or another one that the code began after ending the first.
+    /// The savepoint shows whether the transaction is the one that the engine began, or another one that the code began after ending the
+    /// first.
     fn run_code<R>(
         conn: &mut &Connection,
         atomicity: Atomicity,

@@ -202,7 +202,7 @@ fn later_effects_on_a_rebuilt_table_are_found() {
 }
 
 #[test]
-fn a_failing_statement_of_the_program_is_read_and_passed_over() {
+fn a_failing_statement_of_the_program_is_read_and_skipped() {
     let rows = [
         (
             "DROP TABLE log; DROP TABLE absent; DROP VIEW texts",

@@ -151,7 +151,7 @@ impl Forecast {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trust {
-    /// The program. The script may do anything, since its author wrote it on purpose.
+    /// The program. Everything that the script does is intended by its author.
     Program,
     /// The database, which anybody may have written to. The script may change the schema and the rows of the application, and nothing
     /// else.

@@ -10,7 +10,7 @@ pub struct ScriptProgress {
     /// The number of statements.
     pub of: Option<u32>,
     /// The state of the database before the statement, if the statement begins now and cannot share a transaction with its record. After
-    /// an interruption, [`Driver::statement_outcome`](crate::backend::Driver::statement_outcome) compares it.
+    /// an interruption, [`Driver::statement_outcome`](crate::backend::Driver::statement_outcome) compares it with the current state.
     pub mark: Option<String>,
 }
 

@@ -22,7 +22,7 @@ pub enum Touch {
 }
 
 impl Touched {
-    /// Nothing.
+    /// No table was touched.
     pub fn nothing() -> Self {
         Self::default()
     }

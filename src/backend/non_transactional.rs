@@ -1,4 +1,4 @@
-//! [`ScriptRun`]: a script that runs outside a transaction, with a record of how far it came.
+//! [`ScriptRun`]: a script that runs outside a transaction, with a record of how far it got.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a backend gets to run, and the conditions under which it runs.
+//! What a backend runs, and the conditions under which it runs.
 
 use std::time::Duration;
 

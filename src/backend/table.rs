@@ -121,9 +121,9 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
             down_checksum: None,
         })
     } else if is_renamed && known(&[&COLUMNS[1..], &LEGACY, &[PLACE]].concat()) {
-        // switchy_schema 0.5 takes the current table for one of the oldest form: it renames `name`, and adds the columns that it misses.
-        // The rows that it writes have no values in the current columns, and the current rows have, in the columns that it adds, values
-        // that it takes for unknown.
+        // switchy_schema 0.5 takes the current table for one of the oldest form: it renames `name`, and adds the columns that are
+        // missing. The rows that it writes have no values in the current columns. In the columns that it adds, the current rows have
+        // values that it takes for unknown.
         Some(TableLayout {
             form: TableForm::Old,
             name: "id",

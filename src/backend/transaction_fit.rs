@@ -95,7 +95,7 @@ fn is_for_outside(controls: &[Control]) -> bool {
 /// The two statements of a script that are skipped because they begin and end a transaction that is not the script's. In a transaction,
 /// they are the `BEGIN` and `COMMIT` of its only transaction, which the engine begins and ends. Outside a transaction, they are the
 /// statements with which it leaves the transaction of another runner.
-pub(super) fn passed_over(controls: &[Control], atomicity: Atomicity) -> Option<Ends> {
+pub(super) fn skipped_ends(controls: &[Control], atomicity: Atomicity) -> Option<Ends> {
     match (shape(controls), atomicity) {
         (Shape::One(ends), Atomicity::Transaction) | (Shape::Escapes(ends), Atomicity::NonTransactional) => {
             Some(ends)

@@ -48,15 +48,15 @@ fn dollar_quoted(text: &str) -> Option<usize> {
 /// The number of blocks of a body that are open after the last token.
 fn nesting(statement: &[Token<'_>], depth: usize) -> usize {
     let (Some(last), before) = (statement.last(), statement.iter().rev().nth(1)) else { return depth };
-    let is_behind_end = before.is_some_and(|token| token.is("end"));
+    let is_after_end = before.is_some_and(|token| token.is("end"));
     let is = |words: &[&str]| words.iter().any(|word| last.is(word));
     if last.is("end") {
         depth.saturating_sub(1)
-    } else if last.is("begin") || (is_behind_end && is(&["if", "loop", "while", "repeat"])) {
+    } else if last.is("begin") || (is_after_end && is(&["if", "loop", "while", "repeat"])) {
         // Such a block was not counted at its beginning, but it is counted at its `END`.
         depth + usize::from(is_routine(statement))
     } else {
-        depth + usize::from(depth > 0 && last.is("case") && !is_behind_end)
+        depth + usize::from(depth > 0 && last.is("case") && !is_after_end)
     }
 }
 
@@ -297,13 +297,13 @@ mod tests {
     use super::scan;
 
     /// The effects of a script as clauses, without the note that they come from its text.
-    fn told(text: &str) -> String {
+    fn in_words(text: &str) -> String {
         let clauses: Vec<_> = scan(text).iter().map(ToString::to_string).collect();
         clauses.join("; ").replace(" (as its text reads)", "")
     }
 
     #[test]
-    fn a_text_tells_what_goes() {
+    fn a_text_shows_its_effects() {
         let rows = [
             ("DROP TABLE a", "drops the table `a`"),
             ("drop table if exists app.\"a\"\"b\" cascade", "drops the table `a\"b`"),
@@ -358,7 +358,7 @@ mod tests {
             ("DROP SCHEMA s; DROP", ""),
         ];
         for (text, expected) in rows {
-            assert_eq!(told(text), expected, "{text}");
+            assert_eq!(in_words(text), expected, "{text}");
         }
     }
 
@@ -390,7 +390,7 @@ mod tests {
             ("SELECT $1; DROP VIEW v", "drops the view `v`"),
         ];
         for (text, expected) in rows {
-            assert_eq!(told(text), expected, "{text}");
+            assert_eq!(in_words(text), expected, "{text}");
         }
     }
 
@@ -407,14 +407,14 @@ mod tests {
             ("ALTER TABLE a RENAME COLUMN b TO c", ""),
         ];
         for (text, expected) in rows {
-            assert_eq!(told(text), expected, "{text}");
+            assert_eq!(in_words(text), expected, "{text}");
         }
     }
 
     proptest::proptest! {
         /// Text of any kind, and pieces of SQL in any order.
         #[test]
-        fn no_text_is_too_strange(text in ".*", pieces in proptest::collection::vec(0..PIECES.len(), 0..12)) {
+        fn any_text_is_accepted(text in ".*", pieces in proptest::collection::vec(0..PIECES.len(), 0..12)) {
             scan(&text);
             let pieces: Vec<&str> = pieces.into_iter().map(|piece| PIECES[piece]).collect();
             scan(&pieces.join(" "));

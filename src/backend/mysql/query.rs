@@ -119,7 +119,7 @@ pub(super) fn waiting_rows(
 /// Runs a statement with variables that are set for it alone, and returns its rows. `None` if the server does not support this, like
 /// MySQL.
 pub(super) fn rows_under(conn: &mut Conn, sets: &str, sql: &str) -> Result<Option<Vec<Row>>, Error> {
-    // MariaDB versions start at 10, which MySQL has not reached. MariaDB may put 5.5.5 before the version, for old replicas.
+    // MariaDB versions start at 10, which MySQL has not reached. MariaDB reports 5.5.5 before that number, for old replicas.
     if !matches!(conn.server_version(), (5, 5, 5) | (10.., _, _)) {
         return Ok(None);
     }

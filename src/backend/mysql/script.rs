@@ -56,7 +56,8 @@ pub(super) fn run(
     outcome.and(restored)
 }
 
-/// Scripts are split with backslashes as escape characters, as in every mode but one. In that mode, a different quote would end the text.
+/// Scripts are split with backslashes as escape characters, as in every mode but one. In that mode, a quote after a backslash ends the
+/// text.
 fn refuse_backslashes(conn: &mut Conn, text: &str) -> Result<(), Fault> {
     const MODE: &str = "NO_BACKSLASH_ESCAPES";
     let Some(at) = ["\\'", "\\\""].iter().filter_map(|quote| text.find(quote)).min() else { return Ok(()) };
@@ -91,14 +92,14 @@ fn run_statements(
     {
         script_run.record_begin(conn, script.from)?;
     }
-    let passed = transactions::passed(pieces, script.atomicity);
+    let skipped = transactions::skipped(pieces, script.atomicity);
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
-        let is_passed = passed.is_some_and(|ends| ends.has(number));
+        let is_skipped = skipped.is_some_and(|ends| ends.has(number));
         outcome = match script.atomicity {
             _ if number < script.from => run_again(conn, &mut script_run, script.from, number, piece),
-            Atomicity::Transaction if is_passed => Ok(()),
-            Atomicity::NonTransactional if is_passed => {
+            Atomicity::Transaction if is_skipped => Ok(()),
+            Atomicity::NonTransactional if is_skipped => {
                 let class = StatementClass::Common(Repeatable);
                 let statement = Statement { number, class, mark: String::new() };
                 script_run.run_statement(conn, statement, &mut |_| Ok(()))
@@ -250,8 +251,8 @@ fn non_transactional(
     done
 }
 
-/// The kind of a statement. If the statement sets `autocommit` to a variable, the value of the variable decides: `SET autocommit =
-/// @OLD_AUTOCOMMIT`.
+/// The kind of a statement. If the statement sets `autocommit` to a variable, the value of the variable decides:
+/// `SET autocommit = @OLD_AUTOCOMMIT`.
 fn resolved_kind<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> {
     let Some(variable) = autocommit_variable(text) else { return Ok(kind(text)) };
     let sql = format!("SELECT UPPER(CAST(@{variable} AS CHAR)) IN ('0', 'OFF', 'FALSE')");

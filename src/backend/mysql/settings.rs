@@ -52,8 +52,8 @@ pub(super) fn read(conn: &mut Conn, script: &str) -> Result<Settings, Fault> {
     Ok(Settings { variables, database, role, has_clock: mentions(script, "timestamp") })
 }
 
-/// The variables of a session with their values, as the server lists them. `which` can select some of them: `WHERE Variable_name IN
-/// (...)`.
+/// The variables of a session with their values, as the server lists them. `which` can select some of them:
+/// `WHERE Variable_name IN (...)`.
 pub(super) fn variables(conn: &mut Conn, which: &str) -> Result<BTreeMap<String, String>, Fault> {
     let variables = conn.query_map(format!("SHOW SESSION VARIABLES {which}"), |row: mysql::Row| {
         Some((get::<String>(&row, 0)?, get::<String>(&row, 1).unwrap_or_default()))

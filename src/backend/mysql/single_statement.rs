@@ -12,7 +12,7 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 
-/// The number of digits of a place. They are equal for all records, so that the greater of two texts belongs to the later record.
+/// The number of digits of a place. It is the same for all records, so that the greater of two texts belongs to the later record.
 const DIGITS: usize = 20;
 
 /// Locks all records until the transaction ends, and returns their number, and the place of the newest record with its digest.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Mysql;
 use crate::backend::script::Scope;
 use crate::backend::server_transactions::chains;
-use crate::backend::transaction_fit::{passed_over, transaction_fit};
+use crate::backend::transaction_fit::{skipped_ends, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, is_about_next, kind, statements};
@@ -39,9 +39,9 @@ pub(super) fn fits(script: &str) -> TransactionFit {
 
 /// The numbers of the two statements that are skipped when these statements run with this atomicity. Outside a transaction, an end
 /// without a beginning does no harm, and a transaction that is open at the end of a script is not lost.
-pub(super) fn passed(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
+pub(super) fn skipped(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
     let controls: Vec<_> = pieces.iter().map(|piece| control(piece.text)).collect();
-    passed_over(&controls, atomicity)
+    skipped_ends(&controls, atomicity)
 }
 
 /// What a statement does to a transaction.

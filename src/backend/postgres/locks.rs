@@ -63,7 +63,7 @@ impl Locks for Postgres {
         })
     }
 
-    /// This first tries to lock without waiting. If the lock is free, no lock timeout must be set.
+    /// First tries to lock without waiting. If the lock is free, no lock timeout is needed.
     fn lock_table_with_head(
         conn: &mut &mut Client,
         table: &TableName,

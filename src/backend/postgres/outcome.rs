@@ -131,7 +131,7 @@ pub(super) fn failed(conn: &mut Client, text: &str, mark: &str, fault: Fault) ->
     }
 }
 
-/// Whether the server does not support a statement. This may be another engine with the same protocol.
+/// Whether the server does not support a statement. The server may be another engine with the same protocol.
 pub(super) fn is_unknown_to_engine(fault: &Fault) -> bool {
     [SqlState::SYNTAX_ERROR, SqlState::FEATURE_NOT_SUPPORTED].iter().any(|state| refused_as(fault, state))
 }

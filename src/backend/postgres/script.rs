@@ -41,9 +41,9 @@ pub(super) fn run(
     if script.from > 1 && asks_for_last_row(rest.map(|piece| piece.text)) {
         return Err(lost_with_session(script.from - 1));
     }
-    let passed = transactions::passed(&pieces, script.atomicity);
+    let skipped = transactions::skipped(&pieces, script.atomicity);
     for (number, piece) in (1..).zip(&pieces) {
-        let is_passed = passed.is_some_and(|ends| ends.has(number));
+        let is_skipped = skipped.is_some_and(|ends| ends.has(number));
         let located = |fault: Fault| {
             // A fault without a position in the statement is about the whole statement.
             let at = fault.offset.unwrap_or(piece.offset);
@@ -51,8 +51,8 @@ pub(super) fn run(
         };
         let outcome = match script.atomicity {
             _ if number < script.from => run_again(conn, &mut script_run, script, number, piece),
-            Atomicity::Transaction if is_passed => Ok(()),
-            Atomicity::NonTransactional if is_passed => {
+            Atomicity::Transaction if is_skipped => Ok(()),
+            Atomicity::NonTransactional if is_skipped => {
                 script_run.run_statement(conn, number, Repeatable, &mut |_| Ok(()))
             }
             Atomicity::Transaction => refuse_control(piece.text).and_then(|()| send(conn, script, piece)),

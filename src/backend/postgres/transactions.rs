@@ -1,7 +1,7 @@
 //! What the statements of a script do to a transaction.
 
 use super::Postgres;
-use crate::backend::transaction_fit::{passed_over, transaction_fit};
+use crate::backend::transaction_fit::{skipped_ends, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::statements;
@@ -21,9 +21,9 @@ pub(super) fn fits(script: &str) -> TransactionFit {
 }
 
 /// The numbers of the two statements that are skipped when these statements run with this atomicity.
-pub(super) fn passed(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
+pub(super) fn skipped(pieces: &[Piece<'_>], atomicity: Atomicity) -> Option<Ends> {
     let controls: Vec<_> = pieces.iter().map(|piece| control(piece.text)).collect();
-    passed_over(&controls, atomicity)
+    skipped_ends(&controls, atomicity)
 }
 
 /// What a statement does to a transaction.
@@ -61,8 +61,8 @@ pub(super) fn control(text: &str) -> Control {
     }
 }
 
-/// Whether the server always refuses a statement in a transaction (`PreventInTransactionBlock` in its source). `REFRESH MATERIALIZED VIEW
-/// CONCURRENTLY` is not such a statement.
+/// Whether the server always refuses a statement in a transaction (`PreventInTransactionBlock` in its source). It does not refuse
+/// `REFRESH MATERIALIZED VIEW CONCURRENTLY`.
 fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
     let is = |word: &str| first.is_some_and(|first| first.is(word));
     let at = |place: usize, words: &[&str]| {

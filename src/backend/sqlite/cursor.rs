@@ -66,7 +66,7 @@ impl<'a> Iterator for TokenCursor<'a> {
     }
 }
 
-/// Whether a name is the same as its spelling. A quote in a quoted name is doubled.
+/// Whether a name contains no quotes, so that its spelling is the name. A quote in a quoted name is doubled.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.contains(['"', '\'', '`'])
 }

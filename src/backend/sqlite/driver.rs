@@ -60,8 +60,9 @@ impl Driver for Sqlite {
     ) -> Result<R, E> {
         let attached = attached::databases(conn).map_err(fault)?;
         // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
-        let outcome =
-            keys::under(conn, scope.foreign_keys, |conn| atomically::<Self, R, E>(conn, scope, body));
+        let outcome = keys::with_enforcement(conn, scope.foreign_keys, |conn| {
+            atomically::<Self, R, E>(conn, scope, body)
+        });
         if outcome.is_err() {
             attached::detach_others(conn, &attached);
         }
@@ -73,7 +74,7 @@ impl Driver for Sqlite {
         scope: &Scope,
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
-        keys::under(conn, scope.foreign_keys, |conn| closed::<Self, R, E>(conn, body))
+        keys::with_enforcement(conn, scope.foreign_keys, |conn| closed::<Self, R, E>(conn, body))
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
@@ -96,14 +97,15 @@ impl Driver for Sqlite {
         script::run(conn, script, progress)
     }
 
-    /// The savepoint shows whether the transaction is the one that the engine began, or one that the code began after it ended that.
+    /// The savepoint shows whether the transaction is the one that the engine began, or another one that the code began after ending the
+    /// first.
     fn run_code<R>(
         conn: &mut &Connection,
         atomicity: Atomicity,
         body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
     ) -> Result<(R, Touched), Fault> {
         if atomicity == Atomicity::NonTransactional {
-            return keys::kept(conn, body).map(|done| (done, Touched::anything()));
+            return keys::preserving(conn, body).map(|done| (done, Touched::anything()));
         }
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
         let before = counters(conn).map_err(fault)?;
@@ -111,10 +113,11 @@ impl Driver for Sqlite {
             let is_same = counters(conn).map_err(fault)? == before;
             Ok((done, if is_same { Touched::nothing() } else { Touched::anything() }))
         });
-        let is_ours = !conn.is_autocommit() && conn.execute_batch("RELEASE __switchy_code").is_ok();
+        let is_same_transaction =
+            !conn.is_autocommit() && conn.execute_batch("RELEASE __switchy_code").is_ok();
         match outcome {
-            Ok(_) if !is_ours => Err(ended_transaction()),
-            Err(fault) if !is_ours && !ended_by_sqlite(&fault) => Err(fault.lost_transaction()),
+            Ok(_) if !is_same_transaction => Err(ended_transaction()),
+            Err(fault) if !is_same_transaction && !ended_by_sqlite(&fault) => Err(fault.lost_transaction()),
             outcome => outcome,
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn message(error: &rusqlite::Error) -> String {
     }
 }
 
-/// The fault of code that returned an error of SQLite, with the kind of that error.
+/// The fault for an error of SQLite that code returned. Any other fault is unchanged.
 pub(super) fn reclassified(mut given: Fault) -> Fault {
     let Some(cause) = given.cause.take() else { return given };
     match cause.downcast::<rusqlite::Error>() {

@@ -42,7 +42,7 @@ pub(super) fn forecast<'c>(
     let copy = Copy::of(live, request)?;
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
     if request.scripts.iter().any(|script| script.trust == Trust::Database) {
-        copy.stand_in(request.tables)?;
+        copy.create_missing_tables(request.tables)?;
     }
     let parents = Parents::of(&copy.conn, &objects).map_err(fault)?;
     let mut stage = Stage {
@@ -52,8 +52,8 @@ pub(super) fn forecast<'c>(
         objects,
         parents,
         orphans: Vec::new(),
-        takes: false,
-        is_over: false,
+        may_remove: false,
+        has_failed: false,
     };
     request.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
@@ -68,15 +68,15 @@ struct Stage<'c> {
     /// The rows without a parent table after the scripts so far.
     orphans: Vec<Unparented>,
     /// Whether the current script may have removed or changed something in the schema.
-    takes: bool,
+    may_remove: bool,
     /// Whether a script from the database failed: later scripts are not tried.
-    is_over: bool,
+    has_failed: bool,
 }
 
 impl Stage<'_> {
     fn try_out(&mut self, script: &PlannedScript<'_>) -> Result<Forecast, Fault> {
         let Some(text) = script.text else { return Ok(Forecast::new()) };
-        if self.is_over {
+        if self.has_failed {
             return Ok(failed(Fault::new(FaultKind::Other, "not tried, since the script before it failed")));
         }
         let rule = match script.trust {
@@ -84,7 +84,7 @@ impl Stage<'_> {
             Trust::Database => Rule::Database,
         };
         if let (Rule::Database, Some(doubt)) = (rule, &self.copy.doubt) {
-            self.is_over = true;
+            self.has_failed = true;
             return Ok(failed(Fault::new(FaultKind::Other, doubt.clone())));
         }
         if rule == Rule::Database {
@@ -96,17 +96,17 @@ impl Stage<'_> {
             Rule::Database => (self.tracking()?, self.copy.temporary()?),
             _ => Default::default(),
         };
-        self.takes = false;
+        self.may_remove = false;
         self.copy.watch.rule(rule);
-        let mut forecast = self.play(text, script.atomicity, rule, &before);
-        self.copy.watch.rule(Rule::Ours);
+        let mut forecast = self.run_script(text, script.atomicity, rule, &before);
+        self.copy.watch.rule(Rule::Engine);
         if rule == Rule::Database && forecast.failure.is_none() {
-            forecast.failure = self.left(&before.1, |_| true)?;
+            forecast.failure = self.leftover(&before.1, |_| true)?;
         }
         self.end_transaction()?;
-        self.is_over = rule == Rule::Database && forecast.failure.is_some();
-        let mut effects = if self.takes {
-            self.objects.follow(&self.copy.conn, None).map_err(fault)?;
+        self.has_failed = rule == Rule::Database && forecast.failure.is_some();
+        let mut effects = if self.may_remove {
+            self.objects.update(&self.copy.conn, None).map_err(fault)?;
             self.objects.finish(&self.copy.conn).map_err(fault)?
         } else {
             self.objects.emptied()
@@ -116,8 +116,9 @@ impl Stage<'_> {
         for effect in &mut forecast.effects {
             effect.rows = rows(self.live, effect);
         }
-        if parents::may_leave(text) || !self.orphans.is_empty() {
-            self.orphans = self.parents.left(self.live, &self.copy.conn, &self.objects).map_err(fault)?;
+        if parents::may_orphan(text) || !self.orphans.is_empty() {
+            self.orphans =
+                self.parents.new_orphans(self.live, &self.copy.conn, &self.objects).map_err(fault)?;
         }
         forecast.orphans.clone_from(&self.orphans);
         Ok(forecast)
@@ -149,7 +150,7 @@ impl Stage<'_> {
     }
 
     /// The temporary object that a script leaves on the connection, if `counts` accepts it.
-    fn left(&self, before: &[String], counts: impl Fn(&str) -> bool) -> Result<Option<Fault>, Fault> {
+    fn leftover(&self, before: &[String], counts: impl Fn(&str) -> bool) -> Result<Option<Fault>, Fault> {
         let now = self.copy.temporary()?;
         let left = now.iter().find(|object| !before.contains(object) && counts(object));
         Ok(left.map(|object| Fault::new(FaultKind::Other, format!("it leaves {object}"))))
@@ -157,10 +158,10 @@ impl Stage<'_> {
 
     /// What a statement from the database did that a later statement must not be trusted to undo: on the live database, the script can
     /// end after it.
-    fn trapped(&self, (tracking, temporary): &(Vec<Entry>, Vec<String>)) -> Option<Fault> {
+    fn trap(&self, (tracking, temporary): &(Vec<Entry>, Vec<String>)) -> Option<Fault> {
         let is_trap = |object: &str| !object.starts_with("the temporary table");
-        let look = || Ok(self.tampered(tracking)?.or(self.left(temporary, is_trap)?));
-        self.copy.watch.ours(look).unwrap_or_else(Some)
+        let look = || Ok(self.tampered(tracking)?.or(self.leftover(temporary, is_trap)?));
+        self.copy.watch.as_engine(look).unwrap_or_else(Some)
     }
 
     /// The object in a statement that could not be copied, so that the effect on the live database was not seen.
@@ -170,7 +171,7 @@ impl Stage<'_> {
     }
 
     /// An object that a statement drops, and that the live connection has and the copy does not. On the live connection, SQLite finds it.
-    fn elsewhere(&self, own: &str) -> rusqlite::Result<Option<String>> {
+    fn only_live(&self, own: &str) -> rusqlite::Result<Option<String>> {
         let databases = "SELECT name FROM pragma_database_list";
         let names: Vec<String> = self
             .live
@@ -199,7 +200,7 @@ impl Stage<'_> {
 
     /// Runs a script statement by statement. The effects in the forecast are those that running does not show, such as those of a failed
     /// statement.
-    fn play(
+    fn run_script(
         &mut self,
         text: &str,
         atomicity: Atomicity,
@@ -210,9 +211,9 @@ impl Stage<'_> {
         // See `script::run` for the NUL.
         let terminated = format!("{text}\0");
         let (mut number, mut start) = (1, statement_start(text, 0));
-        let passed = transactions::passed(text, atomicity);
+        let skipped = transactions::skipped(text, atomicity);
         while start < text.len() {
-            if passed.is_some_and(|ends| ends.has(number)) {
+            if skipped.is_some_and(|ends| ends.has(number)) {
                 (number, start) = (number + 1, statement_start(text, statement_end(text, start)));
                 continue;
             }
@@ -225,13 +226,13 @@ impl Stage<'_> {
             if step.failure.is_none() && begins_with(own, &["drop"]) && !step.seen.is_schema {
                 step = self.found_nothing(step, own, rule, &mut forecast);
             }
-            self.takes |= step.seen.takes || step.seen.writes_schema && !step.seen.is_schema;
+            self.may_remove |= step.seen.may_remove || step.seen.writes_schema && !step.seen.is_schema;
             if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
                 let what = "it writes to the table of the schema itself";
                 forecast.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::SchemaCopy));
             }
             if step.failure.is_none() && rule == Rule::Database && step.seen.is_schema {
-                step = match self.trapped(before) {
+                step = match self.trap(before) {
                     Some(trap) => step.failed(trap, 0, true),
                     None => step,
                 };
@@ -248,10 +249,10 @@ impl Stage<'_> {
             }
             if let Some((failure, offset)) = step.failure {
                 if rule == Rule::Program {
-                    let told = scan(own);
+                    let effects = scan(own);
                     forecast
                         .effects
-                        .extend(self.copy.watch.ours(|| self.objects.read(&self.copy.conn, told)));
+                        .extend(self.copy.watch.as_engine(|| self.objects.resolve(&self.copy.conn, effects)));
                 }
                 let offset = start + offset.min(end - start);
                 let failure = explained(failure, &self.copy.lacking, own);
@@ -268,7 +269,7 @@ impl Stage<'_> {
 
     /// Handles a `DROP ... IF EXISTS` that found nothing on the copy. On the live connection it drops what it finds.
     fn found_nothing(&self, step: Step, own: &str, rule: Rule, forecast: &mut Forecast) -> Step {
-        let found = match self.elsewhere(own) {
+        let found = match self.only_live(own) {
             Ok(Some(found)) => found,
             Ok(None) => return step,
             Err(error) => return step.failed(fault(error), 0, true),
@@ -305,7 +306,7 @@ impl Stage<'_> {
         };
         let stripped = &own[statement_start(&own, 0)..];
         step.len = given.starts_with(stripped).then_some(stripped.len());
-        if !begins_with(stripped, &["explain"]) && !seen.takes {
+        if !begins_with(stripped, &["explain"]) && !seen.may_remove {
             let live = seen.writes.iter().filter_map(|table| self.objects.live(table));
             self.parents.written(live);
         }
@@ -335,7 +336,8 @@ impl Stage<'_> {
             Some(problem) => step.failed(problem, 0, is_strict),
             None => step,
         };
-        match seen.takes.then(|| watch.ours(|| self.objects.follow(conn, seen.altered.as_deref()))) {
+        match seen.may_remove.then(|| watch.as_engine(|| self.objects.update(conn, seen.altered.as_deref())))
+        {
             Some(Err(error)) if step.failure.is_none() => step.failed(fault(error), 0, true),
             _ => step,
         }

@@ -12,7 +12,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::step::ForeignKeys;
 
 /// Runs `body` with the enforcement that the step requests, and restores the caller's setting on every path.
-pub(super) fn under<R, E: From<Fault>>(
+pub(super) fn with_enforcement<R, E: From<Fault>>(
     conn: &mut &Connection,
     wanted: ForeignKeys,
     body: impl FnOnce(&mut &Connection) -> Result<R, E>,
@@ -28,8 +28,8 @@ pub(super) fn under<R, E: From<Fault>>(
         }
     }
 
-    let callers = is_enforced(conn).map_err(fault)?;
-    let _restored = Restored(conn, callers);
+    let before = is_enforced(conn).map_err(fault)?;
+    let _restored = Restored(conn, before);
     let wanted = wanted == ForeignKeys::Enforced;
     enforce(conn, wanted).map_err(fault)?;
     if is_enforced(conn).map_err(fault)? != wanted {
@@ -44,12 +44,12 @@ pub(super) fn under<R, E: From<Fault>>(
 }
 
 /// Restores the enforcement that a step runs under, after a pragma of its script outside a transaction.
-pub(super) fn keep(conn: &Connection, wanted: ForeignKeys) -> rusqlite::Result<()> {
+pub(super) fn reset(conn: &Connection, wanted: ForeignKeys) -> rusqlite::Result<()> {
     enforce(conn, wanted == ForeignKeys::Enforced)
 }
 
 /// Runs `body`, which is a hook or code outside a transaction, and restores enforcement afterwards, since the next step relies on it.
-pub(super) fn kept<R>(
+pub(super) fn preserving<R>(
     conn: &mut &Connection,
     body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
 ) -> Result<R, Fault> {
@@ -63,7 +63,7 @@ fn is_enforced(conn: &Connection) -> rusqlite::Result<bool> {
     conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)
 }
 
-/// Has the same effect as the pragma outside a transaction, without parsing it.
+/// Sets enforcement without the pragma, which has the same effect outside a transaction and must be parsed.
 fn enforce(conn: &Connection, on: bool) -> rusqlite::Result<()> {
     if is_enforced(conn)? != on {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, on)?;

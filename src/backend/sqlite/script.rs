@@ -43,8 +43,8 @@ pub(super) fn run(
     let mut script_run = (script.atomicity == Atomicity::NonTransactional)
         .then(|| ScriptRun::<Sqlite>::new(progress, statement_count(text), script.patience));
     let mut savepoints = Savepoints::default();
-    let passed = transactions::passed(text, script.atomicity);
-    let mut left_to_pass = if passed.is_some() { 2 } else { 0 };
+    let skipped = transactions::skipped(text, script.atomicity);
+    let mut left_to_skip = if skipped.is_some() { 2 } else { 0 };
     let mut tracker = Tracker::new();
     loop {
         let start = statement_start(text, end);
@@ -65,22 +65,22 @@ pub(super) fn run(
         } else {
             statement_end(text, start)
         };
-        let is_passed = passed.is_some_and(|ends| ends.has(number))
+        let is_skipped = skipped.is_some_and(|ends| ends.has(number))
             && matches!(transactions::control(stripped), Control::Begins | Control::Commits);
-        left_to_pass -= i32::from(is_passed);
+        left_to_skip -= i32::from(is_skipped);
         let mut run = |conn: &mut &Connection| {
-            if is_passed {
+            if is_skipped {
                 return Ok(());
             }
-            let sighted = tracker.sight(conn, stripped)?;
+            let prediction = tracker.predict(conn, stripped)?;
             checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
-            tracker.note(conn, stripped, &sighted)
+            tracker.record(conn, stripped, &prediction)
         };
         let outcome = match &mut script_run {
             None => run(conn),
             Some(_) if asks_for_changes(&own) => Err(asks_for_row_count()),
             Some(script_run) => {
-                let class = if is_passed {
+                let class = if is_skipped {
                     StatementClass::Repeatable
                 } else {
                     classify(&own, &mut savepoints, script_run.script_transaction_open())
@@ -92,7 +92,7 @@ pub(super) fn run(
         number += 1;
     }
     // SQLite and the engine split the script differently, so one of the two statements to skip is elsewhere.
-    if script.from == 1 && left_to_pass > 0 {
+    if script.from == 1 && left_to_skip > 0 {
         let what = "it begins a transaction and does not end it, or ends one that it did not begin";
         return Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT));
     }
@@ -159,7 +159,7 @@ fn classify(own: &str, savepoints: &mut Savepoints, script_transaction_open: boo
     } else if is(&["commit", "end"]) {
         StatementClass::Commit
     } else if is(&["rollback"]) && tokens.any(|token| token.is("to")) {
-        savepoints.go_back_to(&name_of(own));
+        savepoints.roll_back_to(&name_of(own));
         StatementClass::Plain
     } else if is(&["rollback"]) {
         StatementClass::Rollback
@@ -197,7 +197,7 @@ impl Savepoints {
         self.is_transaction && place == 0
     }
 
-    fn go_back_to(&mut self, name: &str) {
+    fn roll_back_to(&mut self, name: &str) {
         let place = self.names.iter().rposition(|open| open == name).unwrap_or_default();
         self.names.truncate(place + 1);
     }
@@ -275,7 +275,7 @@ fn finish(
     let is_file = conn.path().is_some_and(|path| !path.is_empty());
     match (Pragma::of(own), first) {
         (Some(Pragma { name, .. }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
-            keys::keep(conn, script.foreign_keys).map_err(fault)
+            keys::reset(conn, script.foreign_keys).map_err(fault)
         }
         (Some(Pragma { name, value: Some(wanted) }), Some(mode))
             if name.eq_ignore_ascii_case("journal_mode") && is_file && !mode.eq_ignore_ascii_case(wanted) =>

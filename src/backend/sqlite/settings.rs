@@ -5,7 +5,7 @@ use rusqlite::Connection;
 /// Restores what a script changed, on every path. Rolling back a transaction does not restore pragmas.
 pub(super) struct Restored<'c> {
     conn: &'c Connection,
-    were: Vec<(&'static str, i64)>,
+    before: Vec<(&'static str, i64)>,
 }
 
 impl<'c> Restored<'c> {
@@ -14,17 +14,17 @@ impl<'c> Restored<'c> {
         let read = |name: &'static str| -> rusqlite::Result<(&'static str, i64)> {
             Ok((name, conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?))
         };
-        let were = ["recursive_triggers", "legacy_alter_table"]
+        let before = ["recursive_triggers", "legacy_alter_table"]
             .into_iter()
             .map(read)
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Self { conn, were })
+        Ok(Self { conn, before })
     }
 }
 
 impl Drop for Restored<'_> {
     fn drop(&mut self) {
-        for (name, was) in &self.were {
+        for (name, was) in &self.before {
             let _ = self.conn.execute_batch(&format!("PRAGMA {name} = {was}"));
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct Tracker {
 }
 
 /// What a statement does, as far as its words show, and the counter of changes before it.
-pub(super) struct Sighted<'a> {
+pub(super) struct Prediction<'a> {
     does: Does<'a>,
     changes: u64,
 }
@@ -36,7 +36,7 @@ enum Does<'a> {
     /// It touches no row and no table.
     Nothing,
     /// It creates a table, perhaps one with keys.
-    Makes { table: &'a str, has_keys: bool },
+    Creates { table: &'a str, has_keys: bool },
     /// It touches a table in this way; if the table is renamed, it touches two.
     Touches(Vec<(&'a str, Touch)>),
     /// It writes rows of a table. What its triggers write does not depend on the words after `head`.
@@ -57,7 +57,7 @@ impl Tracker {
     }
 
     /// Examines a statement before it runs.
-    pub(super) fn sight<'a>(&mut self, conn: &Connection, own: &'a str) -> Result<Sighted<'a>, Fault> {
+    pub(super) fn predict<'a>(&mut self, conn: &Connection, own: &'a str) -> Result<Prediction<'a>, Fault> {
         let does = does(own);
         if let Does::DropsIndex(index) = does {
             // The index may make the key of a parent unique.
@@ -70,18 +70,23 @@ impl Tracker {
                 self.touched.touch(&table, Touch::Changed);
             }
         }
-        Ok(Sighted { does, changes: conn.total_changes() })
+        Ok(Prediction { does, changes: conn.total_changes() })
     }
 
     /// Records what the statement did, after it has run.
-    pub(super) fn note(&mut self, conn: &Connection, own: &str, sighted: &Sighted<'_>) -> Result<(), Fault> {
-        let changed = conn.total_changes() - sighted.changes;
-        if !matches!(sighted.does, Does::Writes { .. }) {
+    pub(super) fn record(
+        &mut self,
+        conn: &Connection,
+        own: &str,
+        prediction: &Prediction<'_>,
+    ) -> Result<(), Fault> {
+        let changed = conn.total_changes() - prediction.changes;
+        if !matches!(prediction.does, Does::Writes { .. }) {
             self.explained.clear();
         }
-        match &sighted.does {
-            Does::Makes { table, has_keys: false } => _ = self.plain.insert(table.to_ascii_lowercase()),
-            Does::Makes { table, has_keys: true } => self.touched.touch(table, Touch::Filled),
+        match &prediction.does {
+            Does::Creates { table, has_keys: false } => _ = self.plain.insert(table.to_ascii_lowercase()),
+            Does::Creates { table, has_keys: true } => self.touched.touch(table, Touch::Filled),
             Does::Touches(tables) => {
                 for (table, touch) in tables {
                     self.touched.touch(table, *touch);
@@ -161,7 +166,7 @@ impl Tracker {
 
 /// Whether a script may touch a row or a table with a key, without running it.
 pub(super) fn may_touch(script: &str) -> bool {
-    let is_harmless = |own| matches!(does(own), Does::Nothing | Does::Makes { has_keys: false, .. });
+    let is_harmless = |own| matches!(does(own), Does::Nothing | Does::Creates { has_keys: false, .. });
     !statements(script).all(|(_, own)| is_harmless(own))
 }
 
@@ -237,7 +242,7 @@ fn creates<'a>(own: &'a str, mut words: TokenCursor<'a>) -> Does<'a> {
         Some((table, is_qualified)) if !has_keys && (may_exist || is_qualified) => {
             Does::Touches(vec![(table, Touch::Filled)])
         }
-        Some((table, _)) => Does::Makes { table, has_keys },
+        Some((table, _)) => Does::Creates { table, has_keys },
         None => Does::Anything,
     }
 }
@@ -269,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_a_statement_tell_what_it_touches() {
+    fn the_words_of_a_statement_show_what_it_touches() {
         let changed = |table| Does::Touches(vec![(table, Touch::Changed)]);
         let writes = |table, touch| Does::Writes { table, touch, head: None };
         let rows = [
@@ -284,16 +289,16 @@ mod tests {
             ("COMPLETELY new", Does::Anything),
             ("DELETE FROM \"a \"\"b\"", Does::Anything),
             ("DROP TABLE \"a \"\"b\"", Does::Anything),
-            ("CREATE TABLE a (b)", Does::Makes { table: "a", has_keys: false }),
+            ("CREATE TABLE a (b)", Does::Creates { table: "a", has_keys: false }),
             ("CREATE TABLE IF NOT EXISTS a (b)", Does::Touches(vec![("a", Touch::Filled)])),
             ("CREATE TABLE other.a (b)", Does::Touches(vec![("a", Touch::Filled)])),
-            ("CREATE TABLE a (b REFERENCES c)", Does::Makes { table: "a", has_keys: true }),
-            ("CREATE TABLE a (b TEXT DEFAULT 'references')", Does::Makes { table: "a", has_keys: false }),
+            ("CREATE TABLE a (b REFERENCES c)", Does::Creates { table: "a", has_keys: true }),
+            ("CREATE TABLE a (b TEXT DEFAULT 'references')", Does::Creates { table: "a", has_keys: false }),
             ("CREATE TEMP TABLE a (b)", Does::Nothing),
             ("CREATE UNIQUE INDEX i ON a (b)", changed("a")),
             ("CREATE INDEX i ON a (b)", Does::Nothing),
             ("WITH replace AS (SELECT 1 AS n) DELETE FROM a", Does::Anything),
-            ("CREATE TABLE a (b UNIQUE ON CONFLICT REPLACE)", Does::Makes { table: "a", has_keys: true }),
+            ("CREATE TABLE a (b UNIQUE ON CONFLICT REPLACE)", Does::Creates { table: "a", has_keys: true }),
             ("CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM b; END", Does::Nothing),
             ("DROP TABLE IF EXISTS main . a", changed("a")),
             ("DROP INDEX i", Does::DropsIndex("i")),

@@ -2,7 +2,7 @@
 
 use super::Sqlite;
 use super::cursor::Pragma;
-use crate::backend::transaction_fit::{passed_over, transaction_fit};
+use crate::backend::transaction_fit::{skipped_ends, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::transactions::{Control, Ends};
 use crate::sql::{Token, Tokens, statements};
@@ -19,9 +19,9 @@ pub(super) fn fits(script: &str) -> TransactionFit {
 }
 
 /// The numbers of the two statements of a script that are skipped when it runs with this atomicity.
-pub(super) fn passed(script: &str, atomicity: Atomicity) -> Option<Ends> {
+pub(super) fn skipped(script: &str, atomicity: Atomicity) -> Option<Ends> {
     let controls: Vec<Control> = controls(script).into_iter().map(|(control, _)| control).collect();
-    passed_over(&controls, atomicity)
+    skipped_ends(&controls, atomicity)
 }
 
 fn controls(script: &str) -> Vec<(Control, usize)> {

@@ -1,7 +1,7 @@
 //! The tripwire of `foreign_keys = "on"`: a statement whose `ON DELETE` or `ON UPDATE` actions change rows of other tables.
 //!
-//! `total_changes()` counts those rows, and the rows that triggers change; `changes()` counts the statement's own. Where the
-//! two differ, the tables that have such actions are compared with what they were before the statement.
+//! `total_changes()` counts those rows, and the rows that triggers change; `changes()` counts the statement's own rows. If
+//! the two differ, the tables that have such actions are compared with their state before the statement.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

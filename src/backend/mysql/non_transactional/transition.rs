@@ -70,7 +70,7 @@ pub(super) enum Action {
     RecordEndInTransaction,
     /// Records that the statement is done, and commits. The statement must not run again.
     RecordCommitted,
-    /// Leaves the end of the statement to the next record.
+    /// Records nothing. The next record says that the statement is done.
     DeferEnd,
 }
 

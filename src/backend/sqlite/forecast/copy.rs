@@ -48,20 +48,20 @@ impl Copy {
     pub(super) fn of(live: &Connection, request: &ForecastRequest<'_, Sqlite>) -> Result<Self, Fault> {
         let schema = schema(live).map_err(fault)?;
         let mut conn = Connection::open_in_memory().map_err(fault)?;
-        let lacking = furnish(live, &conn, request.prepare)?;
+        let lacking = configure(live, &conn, request.prepare)?;
         let watch = Watch::over(&mut conn, request.tables);
         let (shadows, copied) = (BTreeMap::new(), BTreeSet::new());
         let mut copy = Self { conn, watch, lacking, shadows, copied, doubt: None };
         // One transaction saves a commit for each object.
-        copy.watch.ours(|| copy.conn.execute_batch("BEGIN")).map_err(fault)?;
+        copy.watch.as_engine(|| copy.conn.execute_batch("BEGIN")).map_err(fault)?;
         copy.watch.rule(Rule::Copying);
         copy.create(schema)?;
-        copy.watch.ours(|| copy.conn.execute_batch("COMMIT")).map_err(fault)?;
+        copy.watch.as_engine(|| copy.conn.execute_batch("COMMIT")).map_err(fault)?;
         copy.copied = objects::names(&copy.conn).map_err(fault)?;
-        copy.watch.rule(Rule::Ours);
-        copy.is_free_to_be_written(request)?;
-        copy.mind_names(live)?;
-        copy.is_sound(live)?;
+        copy.watch.rule(Rule::Engine);
+        copy.check_tracking_tables(request)?;
+        copy.check_temporary_names(live)?;
+        copy.check_pages(live)?;
         Ok(copy)
     }
 
@@ -82,7 +82,7 @@ impl Copy {
             if is_internal(&item.name) {
                 statistics.push(item.name);
             } else {
-                self.create_unless_there(item)?;
+                self.create_if_missing(item)?;
             }
         }
         for item in late {
@@ -91,13 +91,13 @@ impl Copy {
             }
         }
         for item in shadows.into_iter().chain(others) {
-            self.create_unless_there(item)?;
+            self.create_if_missing(item)?;
         }
-        self.watch.ours(|| internal_tables(&self.conn, &statistics)).map_err(fault)
+        self.watch.as_engine(|| internal_tables(&self.conn, &statistics)).map_err(fault)
     }
 
     fn create_virtual(&mut self, item: &Item) -> Result<(), String> {
-        let tables = || self.watch.ours(|| objects::tables(&self.conn)).map_err(|error| message(&error));
+        let tables = || self.watch.as_engine(|| objects::tables(&self.conn)).map_err(|error| message(&error));
         let before = tables()?;
         self.execute(item)?;
         let shadows = tables()?.into_iter().filter(|name| !before.contains(name) && *name != item.name);
@@ -106,12 +106,12 @@ impl Copy {
         Ok(())
     }
 
-    fn create_unless_there(&mut self, item: Item) -> Result<(), Fault> {
+    fn create_if_missing(&mut self, item: Item) -> Result<(), Fault> {
         if item.kind == Kind::Table && self.shadows.contains_key(&item.name.to_lowercase()) {
             return Ok(());
         }
         if let Err(why) = self.execute(&item) {
-            let tables = self.watch.ours(|| objects::tables(&self.conn)).map_err(fault)?;
+            let tables = self.watch.as_engine(|| objects::tables(&self.conn)).map_err(fault)?;
             // The hook may have created it.
             if item.kind != Kind::Table || !tables.contains(&item.name) {
                 self.leave_out(item, why);
@@ -147,7 +147,7 @@ impl Copy {
 
     /// Tables of the engine have no foreign keys and no triggers. With one, SQLite would write to these tables, or would write elsewhere
     /// when the engine writes to them, and the trial would not have shown it.
-    fn is_free_to_be_written(&mut self, request: &ForecastRequest<'_, Sqlite>) -> Result<(), Fault> {
+    fn check_tracking_tables(&mut self, request: &ForecastRequest<'_, Sqlite>) -> Result<(), Fault> {
         let has = |sql: &str, table: &TableName| {
             self.conn.query_row(sql, [table.as_str()], |row| row.get::<_, bool>(0)).map_err(fault)
         };
@@ -165,7 +165,7 @@ impl Copy {
     }
 
     /// Two tables that share pages are one table in the database and two tables on the copy.
-    fn is_sound(&mut self, live: &Connection) -> Result<(), Fault> {
+    fn check_pages(&mut self, live: &Connection) -> Result<(), Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE rootpage > 0 GROUP BY rootpage HAVING count(*) > 1)";
         if live.query_row(sql, [], |row| row.get(0)).map_err(fault)? {
             self.doubt.get_or_insert("two tables of the database have the same pages".to_owned());
@@ -176,7 +176,7 @@ impl Copy {
     /// A temporary object of the application hides the object of the same name in the database, and a script would refer to the temporary
     /// one. A temporary table of a script from the database must have none of these names: on the live connection it would hide a table,
     /// or be one.
-    fn mind_names(&mut self, live: &Connection) -> Result<(), Fault> {
+    fn check_temporary_names(&mut self, live: &Connection) -> Result<(), Fault> {
         let read = || -> rusqlite::Result<Vec<String>> {
             live.prepare("SELECT name FROM sqlite_temp_master")?.query_map([], |row| row.get(0))?.collect()
         };
@@ -185,12 +185,12 @@ impl Copy {
             let what = format!("a temporary table or view of the connection hides `{name}`");
             self.doubt.get_or_insert(what);
         }
-        self.watch.take(names.into_iter().chain(self.copied.iter().cloned()).collect());
+        self.watch.forbid_temporary(names.into_iter().chain(self.copied.iter().cloned()).collect());
         Ok(())
     }
 
     /// Creates the tables of the engine that the live database does not have yet, so that a script that names them is noticed.
-    pub(super) fn stand_in(&self, tables: &[TableName]) -> Result<(), Fault> {
+    pub(super) fn create_missing_tables(&self, tables: &[TableName]) -> Result<(), Fault> {
         let sql =
             tables.iter().map(|table| format!("CREATE TABLE IF NOT EXISTS main.{} (name);", table.quoted()));
         self.conn.execute_batch(&sql.collect::<String>()).map_err(fault)
@@ -265,7 +265,7 @@ fn schema(live: &Connection) -> rusqlite::Result<Vec<Item>> {
 }
 
 /// Configures a connection of the engine like the live one, as far as a schema depends on it, and blocks what it must not reach.
-fn furnish(
+fn configure(
     live: &Connection,
     conn: &Connection,
     prepare: Option<&Prepare<Sqlite>>,

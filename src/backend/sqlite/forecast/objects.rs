@@ -37,7 +37,7 @@ impl Entry {
     }
 
     /// The kind of effect if this is dropped; `None` for tables and for what SQLite creates itself.
-    fn loss(&self) -> Option<EffectKind> {
+    fn drop_kind(&self) -> Option<EffectKind> {
         match &*self.kind {
             _ if is_internal(&self.name) => None,
             "view" => Some(EffectKind::DropsView),
@@ -106,7 +106,7 @@ struct Table {
 
 impl Table {
     /// The table that replaces it, with these columns.
-    fn heir(&self, entry: &Entry, names: Vec<String>) -> Self {
+    fn replaced_by(&self, entry: &Entry, names: Vec<String>) -> Self {
         let live = |name: &str| {
             let same = self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
             same.and_then(|column| column.live.clone())
@@ -123,7 +123,7 @@ impl Table {
 
     /// Updates the columns to the current ones, and returns the live name of the dropped column. A renamed column keeps its place, and a
     /// new column comes last.
-    fn take_columns(&mut self, names: Vec<String>) -> Option<String> {
+    fn update_columns(&mut self, names: Vec<String>) -> Option<String> {
         let mut lost = None;
         if names.len() + 1 == self.columns.len() {
             let same =
@@ -158,7 +158,7 @@ impl Objects {
         let is_shadow = |name: &str| shadows.contains_key(&name.to_lowercase());
         let (mut tables, mut others) = (Vec::new(), BTreeMap::new());
         for entry in entries(conn)?.into_iter().filter(|entry| !is_shadow(&entry.table)) {
-            if let Some(kind) = entry.loss() {
+            if let Some(kind) = entry.drop_kind() {
                 others.insert((kind, entry.name.to_lowercase()), entry.name);
             } else if entry.is_table() {
                 let columns = columns(conn, &entry.name).into_iter();
@@ -198,9 +198,9 @@ impl Objects {
         }
     }
 
-    /// Resolves the effects of a statement's text: tables have their live names, and tables that the scripts created are left out.
-    pub(super) fn read(&self, conn: &Connection, told: Vec<Effect>) -> Vec<Effect> {
-        let made = if told.is_empty() { BTreeSet::new() } else { tables(conn).unwrap_or_default() };
+    /// Resolves the effects of a statement's text: tables get their live names, and tables that the scripts created are left out.
+    pub(super) fn resolve(&self, conn: &Connection, effects: Vec<Effect>) -> Vec<Effect> {
+        let made = if effects.is_empty() { BTreeSet::new() } else { tables(conn).unwrap_or_default() };
         let resolve = |mut effect: Effect| {
             let is_same = |name: &str| effect.object.eq_ignore_ascii_case(name);
             let of_table = [EffectKind::DropsTable, EffectKind::DropsColumn, EffectKind::DeletesRows];
@@ -213,11 +213,11 @@ impl Objects {
             }
             Some(effect)
         };
-        told.into_iter().filter_map(resolve).collect()
+        effects.into_iter().filter_map(resolve).collect()
     }
 
     /// Updates every table after a statement that changed the schema.
-    pub(super) fn follow(&mut self, conn: &Connection, altered: Option<&str>) -> rusqlite::Result<()> {
+    pub(super) fn update(&mut self, conn: &Connection, altered: Option<&str>) -> rusqlite::Result<()> {
         let entries = entries(conn)?;
         let virtuals: BTreeSet<String> = entries
             .iter()
@@ -242,7 +242,7 @@ impl Objects {
             table.name.clone_from(&entry.name);
             if table.sql != entry.sql {
                 table.sql.clone_from(&entry.sql);
-                let lost = table.take_columns(columns(conn, &table.name));
+                let lost = table.update_columns(columns(conn, &table.name));
                 self.lost.extend(lost.map(|column| (table.live.clone(), column)));
             }
             self.tables.push(table);
@@ -260,19 +260,19 @@ impl Objects {
     /// What the finished script removed, in a stable order.
     pub(super) fn finish(&mut self, conn: &Connection) -> rusqlite::Result<Vec<Effect>> {
         let entries = entries(conn)?;
-        let (mut effects, mut heirs) = (Vec::<Effect>::new(), Vec::new());
+        let (mut effects, mut successors) = (Vec::<Effect>::new(), Vec::new());
         for table in std::mem::take(&mut self.gone) {
             let names = [&table.live, &table.before];
-            let heir = entries.iter().find(|entry| {
+            let successor = entries.iter().find(|entry| {
                 (entry.is_table() || entry.kind == "view") && names.iter().any(|name| entry.is_named(name))
             });
-            self.lost.retain(|(live, _)| heir.is_some() || *live != table.live);
-            let kind = match heir {
-                Some(heir) => {
-                    let names = columns(conn, &heir.name);
+            self.lost.retain(|(live, _)| successor.is_some() || *live != table.live);
+            let kind = match successor {
+                Some(successor) => {
+                    let names = columns(conn, &successor.name);
                     self.lost.extend(missing(&table, &names));
                     // An effect of a later script on this table is an effect on the rows that were copied to it.
-                    heirs.extend(heir.is_table().then(|| table.heir(heir, names)));
+                    successors.extend(successor.is_table().then(|| table.replaced_by(successor, names)));
                     EffectKind::ReplacesTable
                 }
                 None => EffectKind::DropsTable,
@@ -286,7 +286,7 @@ impl Objects {
         effects.extend(self.emptied());
         let left: BTreeSet<_> = entries
             .into_iter()
-            .filter_map(|entry| Some((entry.loss()?, entry.name.to_lowercase())))
+            .filter_map(|entry| Some((entry.drop_kind()?, entry.name.to_lowercase())))
             .collect();
         self.others.retain(|other, name| {
             let is_left = left.contains(other);
@@ -295,7 +295,7 @@ impl Objects {
             }
             is_left
         });
-        self.tables.append(&mut heirs);
+        self.tables.append(&mut successors);
         for table in &mut self.tables {
             table.before.clone_from(&table.name);
         }

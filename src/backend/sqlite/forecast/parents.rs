@@ -31,13 +31,13 @@ impl Parents {
     }
 
     /// The rows without a parent table after a script, except those that had none before all scripts.
-    pub(super) fn left(
+    pub(super) fn new_orphans(
         &self,
         live: &Connection,
         copy: &Connection,
         objects: &Objects,
     ) -> rusqlite::Result<Vec<Unparented>> {
-        let mut left = Vec::new();
+        let mut orphans = Vec::new();
         for key in missing(copy)? {
             let is_known = |child: &&str| {
                 !self.before.contains(&key.pair(child)) && !self.written.contains(&child.to_lowercase())
@@ -45,15 +45,15 @@ impl Parents {
             let Some(child) = objects.live(&key.child).filter(is_known) else { continue };
             let rows = rows(live, child, &key.columns).unwrap_or_default();
             if rows > 0 {
-                left.push(Unparented { child: child.to_owned(), parent: key.parent, rows });
+                orphans.push(Unparented { child: child.to_owned(), parent: key.parent, rows });
             }
         }
-        Ok(left)
+        Ok(orphans)
     }
 }
 
 /// Whether a script may remove a table that other tables reference.
-pub(super) fn may_leave(script: &str) -> bool {
+pub(super) fn may_orphan(script: &str) -> bool {
     Tokens::new(script).any(|token| token.is("drop") || token.is("rename"))
 }
 

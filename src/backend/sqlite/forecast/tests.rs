@@ -36,7 +36,7 @@ fn forecasts(
 }
 
 /// The effects and the failure of a forecast as one text.
-fn told(forecast: &Forecast) -> String {
+fn in_words(forecast: &Forecast) -> String {
     let effects = forecast.effects.iter().map(ToString::to_string);
     let failure = forecast.failure.as_ref().map(|fault| {
         let place = fault.offset.map(|offset| format!(" at {offset}")).unwrap_or_default();
@@ -48,7 +48,7 @@ fn told(forecast: &Forecast) -> String {
 }
 
 fn one(schema: &str, script: &str, trust: Trust) -> String {
-    told(&forecasts(&live(schema), &[PlannedScript::new(Some(script), trust)], None)[0])
+    in_words(&forecasts(&live(schema), &[PlannedScript::new(Some(script), trust)], None)[0])
 }
 
 const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, tag TEXT);
@@ -60,7 +60,7 @@ const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, tag 
     CREATE VIEW texts AS SELECT text FROM notes;";
 
 #[test]
-fn what_goes_is_told_by_its_live_name() {
+fn effects_have_live_names() {
     let gone = "drops the trigger `logged`; drops the index `by_tag`";
     let rows = [
         ("", ""),
@@ -110,7 +110,7 @@ fn what_goes_is_told_by_its_live_name() {
 }
 
 #[test]
-fn a_rebuilt_table_is_told_apart_from_a_renamed_one() {
+fn a_rebuilt_table_is_distinguished_from_a_renamed_one() {
     // All scripts drop the view, since it would block the rest.
     let rows = [
         (
@@ -165,14 +165,14 @@ fn scripts_follow_each_other() {
         program("CREATE TABLE n (id); DROP TABLE entries; ALTER TABLE n RENAME TO entries"),
         program("DROP TABLE entries; CREATE VIEW texts AS SELECT 1; DROP VIEW texts"),
     ];
-    let told: Vec<_> = forecasts(&live, &scripts, None).iter().map(told).collect();
+    let found: Vec<_> = forecasts(&live, &scripts, None).iter().map(in_words).collect();
     let replaced = "replaces the table `notes` with 2 rows; drops the column `notes.tag` with 1 value; \
         drops the column `notes.text` with 2 values; drops the trigger `logged`; drops the index `by_tag`";
-    assert_eq!(told, ["drops the view `texts`", "", replaced, "drops the table `notes` with 2 rows"]);
+    assert_eq!(found, ["drops the view `texts`", "", replaced, "drops the table `notes` with 2 rows"]);
 }
 
 #[test]
-fn what_becomes_of_a_rebuilt_table_later_is_told_too() {
+fn later_effects_on_a_rebuilt_table_are_found() {
     let rebuild = "CREATE TABLE new (id INTEGER PRIMARY KEY, text TEXT, more);
         INSERT INTO new (id, text) SELECT id, text FROM notes; DROP VIEW texts; DROP TABLE notes;
         ALTER TABLE new RENAME TO notes";
@@ -183,13 +183,13 @@ fn what_becomes_of_a_rebuilt_table_later_is_told_too() {
         "DELETE FROM old",
         "DROP TABLE old",
     ];
-    let told: Vec<String> =
+    let found: Vec<String> =
         forecasts(&live(NOTES), &scripts.map(|text| PlannedScript::new(Some(text), Trust::Program)), None)
             .iter()
-            .map(told)
+            .map(in_words)
             .collect();
     assert_eq!(
-        told,
+        found,
         [
             "replaces the table `notes` with 2 rows; drops the column `notes.tag` with 1 value; \
              drops the view `texts`; drops the trigger `logged`; drops the index `by_tag`",
@@ -202,7 +202,7 @@ fn what_becomes_of_a_rebuilt_table_later_is_told_too() {
 }
 
 #[test]
-fn a_failing_statement_of_the_program_is_read_and_passed_over() {
+fn a_failing_statement_of_the_program_is_read_and_skipped() {
     let rows = [
         (
             "DROP TABLE log; DROP TABLE absent; DROP VIEW texts",
@@ -251,7 +251,7 @@ fn a_failing_statement_of_the_program_is_read_and_passed_over() {
 }
 
 #[test]
-fn a_script_out_of_the_database_does_nothing_but_its_work() {
+fn a_script_from_the_database_can_do_nothing_else() {
     let rows = [
         ("ATTACH 'nowhere.db' AS x", "it attaches a database at 0 in 1"),
         ("SELECT 1; ATTACH 'no' || 'where.db' AS x", "it attaches a database at 10 in 2"),
@@ -340,16 +340,16 @@ fn a_script_out_of_the_database_does_nothing_but_its_work() {
 }
 
 #[test]
-fn no_trap_is_left_for_the_tracking_table() {
+fn no_trigger_may_name_the_tracking_table() {
     for trigger in [
         "CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM __switchy_migrations; END",
         "CREATE TRIGGER t AFTER INSERT ON log BEGIN UPDATE [__SWITCHY_migrations] SET name = 'x'; END",
         "CREATE TABLE y (a); CREATE TRIGGER t INSERT ON y BEGIN INSERT INTO '__switchy_migrations' (name) VALUES ('x'); END",
     ] {
-        let told = one(NOTES, trigger, Trust::Database);
+        let found = one(NOTES, trigger, Trust::Database);
         assert!(
-            told.starts_with("FAILS it creates a trigger that names the tracking table at "),
-            "{trigger}: {told}"
+            found.starts_with("FAILS it creates a trigger that names the tracking table at "),
+            "{trigger}: {found}"
         );
     }
     let harmless = "CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM notes; END";
@@ -364,17 +364,17 @@ fn no_table_is_renamed_to_a_tracking_table() {
         [PlannedScript::new(Some("ALTER TABLE log RENAME TO __SWITCHY_migrations"), Trust::Database)];
     let taken =
         "FAILS there is already another table or index with this name: __SWITCHY_migrations at 0 in 1";
-    assert_eq!(told_first(&live, &scripts), taken);
+    assert_eq!(first_in_words(&live, &scripts), taken);
     let scripts = [PlannedScript::new(
         Some("ALTER TABLE log RENAME TO x; ALTER TABLE __switchy_migrations RENAME TO y"),
         Trust::Database,
     )];
     let altered = "FAILS it alters the tracking table `__switchy_migrations` at 29 in 2";
-    assert_eq!(told_first(&live, &scripts), altered);
+    assert_eq!(first_in_words(&live, &scripts), altered);
 }
 
 #[test]
-fn a_script_out_of_the_database_does_its_work() {
+fn a_script_from_the_database_can_do_its_work() {
     let rows = [
         "VACUUM; PRAGMA user_version = 4; PRAGMA foreign_keys = OFF; PRAGMA foreign_key_check; \
             PRAGMA journal_mode = WAL",
@@ -399,16 +399,16 @@ fn a_script_out_of_the_database_does_its_work() {
 }
 
 #[test]
-fn nothing_is_tried_behind_a_script_that_failed() {
+fn nothing_is_tried_after_a_script_that_failed() {
     let live = live(NOTES);
     let scripts = [
         PlannedScript::new(Some("DROP VIEW texts; BEGIN; DROP TABLE log"), Trust::Database),
         PlannedScript::new(None, Trust::Program),
         PlannedScript::new(Some("DROP TABLE notes"), Trust::Database),
     ];
-    let told: Vec<_> = forecasts(&live, &scripts, None).iter().map(told).collect();
+    let found: Vec<_> = forecasts(&live, &scripts, None).iter().map(in_words).collect();
     assert_eq!(
-        told,
+        found,
         [
             "drops the view `texts`; FAILS it ends or begins a transaction at 17 in 2",
             "",
@@ -418,7 +418,7 @@ fn nothing_is_tried_behind_a_script_that_failed() {
 }
 
 #[test]
-fn virtual_tables_come_with_their_own() {
+fn virtual_tables_have_their_shadow_tables() {
     let schema = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes VALUES (1, 'a');
         CREATE VIRTUAL TABLE docs USING fts5(text, content='notes', content_rowid='id');
         CREATE TRIGGER synced AFTER DELETE ON notes BEGIN
@@ -474,20 +474,20 @@ fn what_only_the_application_has_is_left_out_or_prepared() {
     let script = "DELETE FROM log WHERE fold(x) = 1; DROP INDEX folded; DROP TABLE notes";
     let scripts = [PlannedScript::new(Some(script), Trust::Program)];
     assert_eq!(
-        told(&forecasts(&live, &scripts, None)[0]),
+        in_words(&forecasts(&live, &scripts, None)[0]),
         "drops the table `notes` with 0 rows (as its text reads); deletes rows of `log`, which has 0 rows (as its text reads); \
          drops the index `folded` (as its text reads); FAILS no such function: fold at 22 in 1"
     );
     let scripts = [PlannedScript::new(Some("DROP INDEX folded"), Trust::Program)];
     assert_eq!(
-        told(&forecasts(&live, &scripts, None)[0]),
+        in_words(&forecasts(&live, &scripts, None)[0]),
         "drops the index `folded` (as its text reads); FAILS no such index: folded; the copy of the schema lacks `folded`: \
          no such function: fold at 0 in 1"
     );
     let prepare: &Prepare<Sqlite> = &|conn: &Connection| Ok(with_function(conn)?);
     let scripts = [PlannedScript::new(Some(script), Trust::Database)];
     assert_eq!(
-        told(&forecasts(&live, &scripts, Some(prepare))[0]),
+        in_words(&forecasts(&live, &scripts, Some(prepare))[0]),
         "drops the table `notes` with 0 rows; deletes rows of `log`, which has 0 rows; drops the index `folded`"
     );
 }
@@ -509,8 +509,8 @@ fn the_hook_may_fail_and_may_attach() {
         conn.execute("ATTACH ?1 AS aux", [&path])?;
         Ok(conn.execute_batch("BEGIN; CREATE TABLE notes (x)")?)
     };
-    let told = told(&forecasts(&live, &scripts, Some(&attaching))[0]);
-    assert!(told.contains("FAILS no such table: aux.a; the copy of the schema lacks `aux`"), "{told}");
+    let found = in_words(&forecasts(&live, &scripts, Some(&attaching))[0]);
+    assert!(found.contains("FAILS no such table: aux.a; the copy of the schema lacks `aux`"), "{found}");
     other.execute_batch("SELECT * FROM a").unwrap();
 }
 
@@ -523,7 +523,7 @@ fn a_crafted_schema_does_nothing() {
         live.execute(insert, [sql]).unwrap();
         live.execute_batch("PRAGMA writable_schema = OFF").unwrap();
         let scripts = [PlannedScript::new(Some("INSERT INTO log VALUES (1)"), Trust::Database)];
-        told(&forecasts(&live, &scripts, None)[0])
+        in_words(&forecasts(&live, &scripts, None)[0])
     };
     let rows = [
         ("ATTACH 'nowhere.db' AS x", "its text is not one that creates something"),
@@ -543,8 +543,8 @@ fn a_crafted_schema_does_nothing() {
         );
     }
     let fired = "CREATE TRIGGER y AFTER INSERT ON log BEGIN DELETE FROM __switchy_migrations; END";
-    let told = forged(&format!("{fired}; ATTACH 'nowhere.db' AS x"));
-    assert_eq!(told, "FAILS it writes to the tracking table `__switchy_migrations` at 0 in 1");
+    let found = forged(&format!("{fired}; ATTACH 'nowhere.db' AS x"));
+    assert_eq!(found, "FAILS it writes to the tracking table `__switchy_migrations` at 0 in 1");
     assert_eq!(forged("CREATE TABLE sqlite_y AS SELECT load_extension('x')"), "");
     assert!(!std::path::Path::new("nowhere.db").exists());
     let live = live("CREATE TABLE a (b PRIMARY KEY)");
@@ -554,12 +554,12 @@ fn a_crafted_schema_does_nothing() {
     )
     .unwrap();
     let scripts = [PlannedScript::new(Some("DELETE FROM a"), Trust::Database)];
-    let told = told_first(&live, &scripts);
-    assert_eq!(told, "FAILS the tracking table `__switchy_migrations` has a foreign key");
+    let found = first_in_words(&live, &scripts);
+    assert_eq!(found, "FAILS the tracking table `__switchy_migrations` has a foreign key");
 }
 
-fn told_first(live: &Connection, scripts: &[PlannedScript<'_>]) -> String {
-    told(&forecasts(live, scripts, None)[0])
+fn first_in_words(live: &Connection, scripts: &[PlannedScript<'_>]) -> String {
+    in_words(&forecasts(live, scripts, None)[0])
 }
 
 #[test]
@@ -567,13 +567,13 @@ fn a_long_script_takes_no_longer_than_its_length() {
     for (table, trust) in [("log", Trust::Program), ("missing", Trust::Program), ("log", Trust::Database)] {
         let script =
             format!("INSERT INTO {table} VALUES ('some text');\n").repeat(20_000) + "DROP VIEW texts";
-        let told = one(NOTES, &script, trust);
-        assert!(told.starts_with("drops the view `texts`"), "{told}");
+        let found = one(NOTES, &script, trust);
+        assert!(found.starts_with("drops the view `texts`"), "{found}");
     }
 }
 
 #[test]
-fn sqlite_s_own_tables_are_there() {
+fn internal_tables_of_sqlite_exist() {
     let schema = "CREATE TABLE a (b INTEGER PRIMARY KEY AUTOINCREMENT, c); CREATE INDEX d ON a (c);
         INSERT INTO a (c) VALUES (1); ANALYZE; DROP TABLE a; CREATE TABLE e (f UNIQUE);";
     for trust in [Trust::Program, Trust::Database] {

@@ -17,7 +17,7 @@ const STRIDE: i32 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Everything: the statement is the engine's.
-    Ours,
+    Engine,
     /// Creating what the schema of the live database defines, which anybody may have written.
     Copying,
     /// What scripts of the program do, but nothing outside the copy.
@@ -36,7 +36,7 @@ pub(super) struct Seen {
     /// Whether it changes the schema.
     pub(super) is_schema: bool,
     /// Whether it may remove or change something in the schema, or creates a virtual table, which is identified only by its name.
-    pub(super) takes: bool,
+    pub(super) may_remove: bool,
     /// Whether it writes to the schema table. DDL does so; any other statement that does so edits the schema by hand.
     pub(super) writes_schema: bool,
     /// The table that it alters.
@@ -53,7 +53,7 @@ struct State {
     seen: Seen,
     tables: Vec<String>,
     /// The names that temporary tables must not have.
-    taken: Vec<String>,
+    forbidden_names: Vec<String>,
     /// What the statement drops.
     dropped: Vec<String>,
     steps: u64,
@@ -68,17 +68,21 @@ impl Watch {
     pub(super) fn over(conn: &mut Connection, tables: &[TableName]) -> Self {
         let tables = tables.iter().map(|table| table.as_str().to_owned()).collect();
         let state = State {
-            rule: Rule::Ours,
+            rule: Rule::Engine,
             is_preparing: false,
             seen: Seen::default(),
             tables,
-            taken: Vec::new(),
+            forbidden_names: Vec::new(),
             dropped: Vec::new(),
             steps: 0,
         };
         let watch = Self(Arc::new(Mutex::new(state)));
         let (authorizer, progress) = (watch.clone(), watch.clone());
-        install(conn, move |context| authorizer.lock().judge(&context), move || progress.lock().is_over());
+        install(
+            conn,
+            move |context| authorizer.lock().judge(&context),
+            move || progress.lock().is_exhausted(),
+        );
         watch
     }
 
@@ -94,13 +98,13 @@ impl Watch {
     }
 
     /// Sets the names that no temporary table of a script from the database may have.
-    pub(super) fn take(&self, names: Vec<String>) {
-        self.lock().taken = names;
+    pub(super) fn forbid_temporary(&self, names: Vec<String>) {
+        self.lock().forbidden_names = names;
     }
 
     /// Runs statements of the engine.
-    pub(super) fn ours<R>(&self, body: impl FnOnce() -> R) -> R {
-        let rule = std::mem::replace(&mut self.lock().rule, Rule::Ours);
+    pub(super) fn as_engine<R>(&self, body: impl FnOnce() -> R) -> R {
+        let rule = std::mem::replace(&mut self.lock().rule, Rule::Engine);
         let done = body();
         self.lock().rule = rule;
         done
@@ -149,9 +153,9 @@ fn install(
 }
 
 impl State {
-    fn is_over(&mut self) -> bool {
+    fn is_exhausted(&mut self) -> bool {
         self.steps += u64::from(STRIDE.unsigned_abs());
-        self.rule != Rule::Ours && self.steps > PATIENCE
+        self.rule != Rule::Engine && self.steps > PATIENCE
     }
 
     fn judge(&mut self, context: &AuthContext<'_>) -> Authorization {
@@ -159,12 +163,12 @@ impl State {
             self.note(context);
         }
         let denied = match self.rule {
-            Rule::Ours => return Authorization::Allow,
+            Rule::Engine => return Authorization::Allow,
             Rule::Program => return in_program(&context.action, self.is_preparing),
             Rule::Copying => (!is_copying(&context.action, self.is_preparing))
                 .then(|| "the copy of the schema takes no such statement".to_owned()),
             Rule::Database => on_tables(&context.action, &self.tables)
-                .or_else(|| taken(&context.action, &self.taken))
+                .or_else(|| hides_table(&context.action, &self.forbidden_names))
                 .or_else(|| forbidden(&context.action, self.is_preparing)),
         };
         let Some(denied) = denied else { return Authorization::Allow };
@@ -190,10 +194,10 @@ impl State {
             | AuthAction::DropIndex { index_name: name, .. }
             | AuthAction::DropTrigger { trigger_name: name, .. } => {
                 self.dropped.push(name.to_owned());
-                (self.seen.is_schema, self.seen.takes) = (true, true);
+                (self.seen.is_schema, self.seen.may_remove) = (true, true);
             }
             AuthAction::AlterTable { table_name, .. } => {
-                (self.seen.is_schema, self.seen.takes) = (true, true);
+                (self.seen.is_schema, self.seen.may_remove) = (true, true);
                 self.seen.altered = Some(table_name.to_owned());
             }
             AuthAction::CreateTable { .. }
@@ -208,14 +212,16 @@ impl State {
             | AuthAction::DropTempTable { .. }
             | AuthAction::DropTempView { .. }
             | AuthAction::DropTempIndex { .. }
-            | AuthAction::DropTempTrigger { .. } => (self.seen.is_schema, self.seen.takes) = (true, true),
+            | AuthAction::DropTempTrigger { .. } => {
+                (self.seen.is_schema, self.seen.may_remove) = (true, true)
+            }
             _ => {}
         }
     }
 }
 
 /// The pragmas that return information, whatever their argument.
-const TELLING: [&str; 16] = [
+const INFORMATIONAL: [&str; 16] = [
     "collation_list",
     "compile_options",
     "database_list",
@@ -235,7 +241,7 @@ const TELLING: [&str; 16] = [
 ];
 
 /// The pragmas that a script from the database may use with any value.
-const FREE: [&str; 8] = [
+const ANY_VALUE: [&str; 8] = [
     "application_id",
     "defer_foreign_keys",
     "foreign_keys",
@@ -247,7 +253,7 @@ const FREE: [&str; 8] = [
 ];
 
 /// The pragmas that return information if they have no value. The modules of virtual tables use some of them.
-const ASKED: [&str; 8] = [
+const WITHOUT_VALUE: [&str; 8] = [
     "auto_vacuum",
     "data_version",
     "encoding",
@@ -262,7 +268,7 @@ const ASKED: [&str; 8] = [
 const MODULES: [&str; 8] = ["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly", "fts4aux", "fts5vocab"];
 
 /// The functions that reach outside the database.
-const REACHING: [&str; 2] = ["load_extension", "fts3_tokenizer"];
+const EXTERNAL: [&str; 2] = ["load_extension", "fts3_tokenizer"];
 
 fn among(names: &[&str], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
@@ -274,9 +280,9 @@ fn in_program(action: &AuthAction<'_>, is_preparing: bool) -> Authorization {
     match *action {
         // A prepared `ATTACH` has opened nothing yet, and the engine runs none.
         AuthAction::Attach { .. } if !is_preparing => Authorization::Deny,
-        AuthAction::Function { function_name } if among(&REACHING, function_name) => Authorization::Ignore,
+        AuthAction::Function { function_name } if among(&EXTERNAL, function_name) => Authorization::Ignore,
         AuthAction::Pragma { pragma_name, pragma_value: Some(_) }
-            if !among(&TELLING, pragma_name)
+            if !among(&INFORMATIONAL, pragma_name)
                 && !among(&["legacy_alter_table", "writable_schema"], pragma_name) =>
         {
             Authorization::Ignore
@@ -300,7 +306,7 @@ fn is_copying(action: &AuthAction<'_>, is_preparing: bool) -> bool {
         | AuthAction::Reindex { .. } => true,
         // No schema has a `CREATE TABLE ... AS SELECT`; the modules of virtual tables read what they have created.
         AuthAction::Select => !is_preparing,
-        AuthAction::Function { function_name } => !among(&REACHING, function_name),
+        AuthAction::Function { function_name } => !among(&EXTERNAL, function_name),
         AuthAction::Pragma { pragma_name, pragma_value } => pragma(pragma_name, pragma_value).is_none(),
         _ => false,
     }
@@ -310,8 +316,8 @@ fn among_all(names: &[String], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// The error of a temporary table that has the name of a table on the connection.
-fn taken(action: &AuthAction<'_>, names: &[String]) -> Option<String> {
+/// The reason to deny a temporary table with the name of a table that the connection has.
+fn hides_table(action: &AuthAction<'_>, names: &[String]) -> Option<String> {
     match action {
         AuthAction::CreateTempTable { table_name } if among_all(names, table_name) => {
             Some(format!("it creates a temporary table of the name `{table_name}`, which the connection has"))
@@ -369,7 +375,7 @@ fn forbidden(action: &AuthAction<'_>, is_preparing: bool) -> Option<String> {
         AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
             "loads an extension".to_owned()
         }
-        AuthAction::Function { function_name } if among(&REACHING, function_name) => {
+        AuthAction::Function { function_name } if among(&EXTERNAL, function_name) => {
             format!("calls the function `{function_name}`")
         }
         AuthAction::Pragma { pragma_name, pragma_value } => return pragma(pragma_name, pragma_value),
@@ -428,8 +434,8 @@ fn is_plain(action: &AuthAction<'_>) -> bool {
     )
 }
 
-/// Whether a table of SQLite may be written. SQLite itself writes to the tables that hold the schema for DDL, and refuses all other
-/// writes to them while `writable_schema` is off. The other tables hold data that everybody may change.
+/// Whether a script may write to a table. This includes the internal tables that hold the schema: SQLite itself writes to them for DDL,
+/// and refuses all other writes to them while `writable_schema` is off. It also includes the internal tables that everybody may change.
 fn is_writable(table: &str) -> bool {
     let own = [
         "sqlite_master",
@@ -449,12 +455,12 @@ pub(super) fn is_internal(name: &str) -> bool {
     name.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"sqlite_"))
 }
 
-/// What is wrong with a pragma in a script out of the database.
+/// The reason why a script from the database may not use a pragma; `None` if it may.
 fn pragma(name: &str, value: Option<&str>) -> Option<String> {
     let is_mode = |value: &str| among(&["wal", "delete", "truncate", "persist"], value);
     let is_allowed = match value {
-        _ if among(&TELLING, name) || among(&FREE, name) => true,
-        None => among(&ASKED, name),
+        _ if among(&INFORMATIONAL, name) || among(&ANY_VALUE, name) => true,
+        None => among(&WITHOUT_VALUE, name),
         Some(value) => name.eq_ignore_ascii_case("journal_mode") && is_mode(value),
     };
     let verb = if value.is_some() { "changes" } else { "uses" };

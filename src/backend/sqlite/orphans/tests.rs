@@ -144,7 +144,7 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
     (!broken.is_nothing(), narrow.is_empty())
 }
 
-/// `SWITCHY_CASES` raises the number of cases.
+/// `SWITCHY_CASES` sets the number of cases.
 #[test]
 fn looking_where_something_was_touched_finds_what_looking_everywhere_finds() {
     let cases = std::env::var("SWITCHY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000);

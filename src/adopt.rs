@@ -21,7 +21,7 @@ pub(crate) use plan::{Known, Local, decide};
 pub use tool::{Tool, UnknownTool};
 pub(crate) use tool_history::quoted;
 
-/// Tables that tools create for themselves, and no migration.
+/// Tables that tools create for themselves. No migration creates them.
 pub(crate) fn companions() -> impl Iterator<Item = &'static str> {
     tools::COMPANIONS.into_iter().chain(tools::FORMS.iter().map(|form| form.table))
 }

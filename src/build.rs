@@ -26,9 +26,9 @@
 //! times, so it misses a file that was replaced by one with an older time. When a debug build creates a runner, it
 //! therefore compares the folder with the set in the program, and fails if they differ.
 //!
-//! Cargo runs a build script that names the files it reads only when one of them changes: if yours reads other files
-//! too, it must print a `cargo::rerun-if-changed` for them. A program that renames the dependency must rename the build
-//! dependency too.
+//! If a build script names the files it reads, Cargo runs it again only when one of them changes: if yours reads other
+//! files too, it must print `cargo::rerun-if-changed` for them. A program that renames the dependency must rename the
+//! build dependency too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};

@@ -1,9 +1,9 @@
-//! [`Dialect`], the kind of database, and [`TableName`], a name that quotes itself.
+//! [`Dialect`], the kind of database, and [`TableName`], the name of the tracking table.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A kind of database, as folders (`sqlite/`), overlays (`up.sqlite.sql`) and `databases = [...]` name it.
+/// A kind of database, with the name that folders (`sqlite/`), overlays (`up.sqlite.sql`) and `databases = [...]` use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Dialect {

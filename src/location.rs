@@ -8,7 +8,7 @@ use crate::sql::Position;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Location {
-    /// The file, as its source names it; for a migration in code, the place of its definition.
+    /// The file, with the name that its source uses; for a migration in code, the place of its definition.
     pub origin: String,
     /// The line and column in it.
     pub position: Option<Position>,
@@ -19,7 +19,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// A place in a text that came from `origin`.
+    /// A position in a text that came from `origin`.
     pub(crate) fn in_text(origin: &str, text: &str, offset: usize) -> Self {
         Self {
             origin: origin.to_owned(),

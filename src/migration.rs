@@ -26,8 +26,8 @@ pub use meta::{Meta, Origin, Unread};
 /// One schema change: a name, its dependencies, a script or function that applies it, and optionally one that rolls it
 /// back.
 ///
-/// It is data and not a trait, because a plan must know whether there is a down script, and what the hash is, before
-/// anything runs. A type of your own becomes a migration through `CodeMigration` (feature `code`).
+/// It is data and not a trait, because before anything runs, a plan must know whether there is a down script, and its
+/// hash. A type of your own becomes a migration through `CodeMigration` (feature `code`).
 ///
 /// # A set in a `const`
 ///

@@ -150,9 +150,9 @@ pub struct Adopted {
 pub enum Finding {
     /// By its name, and the tool's checksum matches the script.
     Verified,
-    /// By its name; the tool has no checksum of it, or it is code.
+    /// By its name; the tool stores no checksum for it, or it is code.
     Matched,
-    /// It is not in the history, but must have been applied before something that is.
+    /// It is not in the history, but must have been applied before an entry that is.
     Assumed,
     /// By its name, but the tool's checksum does not match the script.
     Changed,

@@ -1,4 +1,4 @@
-//! Tools that store the outcome: their tables also contain what failed and what was undone.
+//! Tools that store the outcome: their tables also contain failed and undone migrations.
 
 use std::collections::HashMap;
 

@@ -54,7 +54,7 @@ pub(crate) fn decide(chosen: &Chosen, table: &ForeignTable, how: &Adopt, known: 
         objections: tool_history.objections,
     };
     join.all(tool_history.records, tool_history.order, tool_history.through.as_ref());
-    join.criticise();
+    join.add_objections();
     let Join { entries, objections, .. } = join;
     let objections = not_too_many(objections);
     let mentioned: HashSet<&MigrationId> =
@@ -287,7 +287,7 @@ impl Join<'_> {
     }
 
     /// Adds the objections to the entries.
-    fn criticise(&mut self) {
+    fn add_objections(&mut self) {
         let mut found = Vec::new();
         self.losses(&mut found);
         self.orphans(&mut found);

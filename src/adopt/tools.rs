@@ -4,7 +4,7 @@ use super::form::{Form, Others};
 use super::tool::Tool;
 use super::{flagged, names, versions};
 
-/// Tables that a tool, or the system it runs on, creates for itself, and no migration.
+/// Tables that a tool, or the system it runs on, creates for itself. No migration creates them.
 pub(crate) const COMPANIONS: [&str; 3] = ["ar_internal_metadata", "android_metadata", "room_master_table"];
 
 const BASE: Form = Form {
@@ -32,7 +32,7 @@ const fn switchy(table: &'static str, name: &'static [&'static str]) -> Form {
     }
 }
 
-/// All forms.
+/// All known forms.
 pub(crate) static FORMS: [Form; 19] = [
     Form {
         tool: Tool::Sqlx,

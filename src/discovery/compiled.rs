@@ -36,9 +36,9 @@ pub struct Set {
     pub files: &'static [(&'static str, [u8; 32])],
     /// In the order in which they run.
     pub migrations: &'static [Compiled],
-    /// Whether any of them is for certain environments only.
+    /// Whether any migration is only for certain environments.
     pub is_limited: bool,
-    /// The digests after zero, one, two, ... of the migrations that run if no environment is specified.
+    /// The digests of the history after zero, one, two, ... of the migrations that run if no environment is specified.
     pub beginnings: &'static [[u8; 32]],
 }
 
@@ -84,8 +84,8 @@ impl CompiledMigrations {
         self.0.migrations.iter().map(|migration| (migration.definition(), migration.needs.to_vec())).unzip()
     }
 
-    /// The digests after zero, one, two, ... of the migrations that run in an environment, or `None` if the build
-    /// script could not know them.
+    /// The digests of the history after zero, one, two, ... of the migrations that run in an environment, or `None` if
+    /// the build script could not know them.
     pub(crate) fn beginnings(self, environment: Option<&str>) -> Option<Vec<HistoryDigest>> {
         let written = || self.0.beginnings.iter().copied().map(HistoryDigest::from_bytes).collect();
         self.is_written_for(environment).then(written)

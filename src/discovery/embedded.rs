@@ -16,15 +16,16 @@ use crate::migration::{Migration, ScriptMigration};
 /// Sets by the address of their folder, and the kind of database.
 type Read = HashMap<(usize, Dialect), Arc<Vec<ScriptMigration>>>;
 
-/// The sets that were read before, with their checksums: a program may create a runner for each connection, and hashing
-/// takes most of that time.
+/// The sets that were read before, with their checksums: a program may create a runner for each connection, and most of
+/// that time is hashing.
 static READ: LazyLock<Mutex<Read>> = LazyLock::new(Mutex::default);
 
 /// The migrations in a folder of SQL files inside the program. [`layout`](super::layout) describes the folder.
 ///
 /// `cargo` does not detect by itself that a file was *added* to the folder. A `build.rs` that prints
-/// `cargo::rerun-if-changed=migrations` makes it do so, and [`compared_with`](Self::compared_with) detects the change
-/// otherwise. With [`CompiledMigrations`](crate::CompiledMigrations), a program does not read and hash the files.
+/// `cargo::rerun-if-changed=migrations` makes it do so; without that, [`compared_with`](Self::compared_with) refuses
+/// the outdated set. With [`CompiledMigrations`](crate::CompiledMigrations), a program does not read and hash the
+/// files.
 ///
 /// ```
 /// use include_dir::{Dir, include_dir};

@@ -17,9 +17,9 @@
 //! Other `.sql` and `.toml` files beside an `up.sql`, and metadata without a script, are not read, and are reported
 //! ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
 //!
-//! Also not read and reported are ([`Unread`]): a down script without a script that applies the migration, and a file
-//! or folder without a version that is laid out differently from most of the set: a `seed.sql` beside folders like
-//! `2026-01-05-120000_users`, a folder `archive` beside files like `1_users.sql`.
+//! Two more cases are reported and not read ([`Unread`]): a down script without a script that applies the migration;
+//! and a file or folder that has no version and is laid out differently from most of the set, such as a `seed.sql`
+//! beside folders like `2026-01-05-120000_users`, or a folder `archive` beside files like `1_users.sql`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

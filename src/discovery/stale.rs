@@ -1,4 +1,4 @@
-//! Whether a folder still matches what was compiled into the program: [`refuse`]
+//! Whether a folder still matches the set that was compiled into the program: [`refuse`]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -142,7 +142,7 @@ impl Meta {
 /// Where a migration is defined: a file, or a line of code.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// A script, as its source names it.
+    /// A script, with the name that its source uses.
     File(Cow<'static, str>),
     /// A line of a program.
     Code(&'static Location<'static>),

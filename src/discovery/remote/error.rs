@@ -1,4 +1,4 @@
-//! [`RemoteError`]: a failure between here and a server, in words.
+//! [`RemoteError`]: a failure while fetching from a server, in words.
 
 use std::io;
 use std::time::Duration;

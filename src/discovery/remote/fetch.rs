@@ -301,8 +301,8 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A random time between half of it and all of it, so that programs that failed at the same time do not retry at the
-/// same time.
+/// A random time between half of `wait` and all of it, so that programs that failed at the same time do not retry at
+/// the same time.
 fn scattered(wait: Duration) -> Duration {
     let chance = u8::try_from(RandomState::new().build_hasher().finish() % 128).unwrap_or(0);
     (wait / 2).saturating_add((wait / 256).saturating_mul(u32::from(chance)))

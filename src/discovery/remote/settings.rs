@@ -27,7 +27,7 @@ impl Limits {
     }
 }
 
-/// Is called with the reason why the server cannot be used.
+/// A function that receives the reason why the server cannot be used.
 type OnOffline = dyn Fn(&MigrationError) + Send + Sync;
 
 /// The migrations in a folder of SQL files at a URL, read when the migrations are requested: first its
@@ -57,8 +57,9 @@ type OnOffline = dyn Fn(&MigrationError) + Send + Sync;
 ///
 /// # Cost
 ///
-/// With a cache and nothing new, one request. A request may take [`timeout`](Self::timeout) (30 seconds), everything
-/// together [`deadline`](Self::deadline) (5 minutes). These are limits; they do not delay a request that is in time.
+/// With a cache and no changes, one request is made. A request may take [`timeout`](Self::timeout) (30 seconds), all
+/// requests together [`deadline`](Self::deadline) (5 minutes). These are limits; they do not delay a request that is in
+/// time.
 ///
 /// # Errors
 ///
@@ -191,14 +192,14 @@ impl RemoteMigrations {
         self
     }
 
-    /// Sets how long one request may take, to the last byte (default: 30 seconds). The connection may take at most 10
+    /// Sets how long one request may take, to the last byte (default: 30 seconds). Connecting may take at most 10
     /// seconds of it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how long everything together may take, with all attempts and the waits between them (default: 5 minutes).
+    /// Sets how long all requests together may take, with all attempts and the waits between them (default: 5 minutes).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

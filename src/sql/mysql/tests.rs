@@ -51,7 +51,7 @@ const ROWS: [(&str, &[&str]); 75] = [
     ("SELECT 'ä\\€;', ü; x", &["SELECT 'ä\\€;', ü", "x"]),
     ("SELECT \\N, _utf8'a;', x'00', N';'; x", &["SELECT \\N, _utf8'a;', x'00', N';'", "x"]),
     ("SELECT '-- ', '#', '/*'; x", &["SELECT '-- ', '#', '/*'", "x"]),
-    // Never closed.
+    // Unclosed.
     ("x; SELECT 'a; y", &["x", "SELECT 'a; y"]),
     ("x; /* a; y", &["x", "/* a; y"]),
     ("x; /*! a; y", &["x", "/*! a; y"]),
@@ -237,7 +237,7 @@ fn check(script: &str, pieces: &[Piece<'_>]) {
 }
 
 /// Checks that a statement alone is read as in the script. Not checked are scripts with a delimiter of their own, and
-/// statements that end with two dashes, which begin a comment where they are followed by nothing.
+/// statements that end with two dashes, which are a comment only at the end of a text.
 fn check_again(script: &str, pieces: &[Piece<'_>]) {
     let has_own_delimiter = script.to_lowercase().contains("delimiter");
     for piece in pieces.iter().filter(|piece| !has_own_delimiter && !piece.text.ends_with("--")) {

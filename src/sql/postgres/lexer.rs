@@ -78,9 +78,9 @@ pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
     }
 }
 
-/// Whether a text begins with a `\restrict` or `\unrestrict` line. `pg_dump` writes them since 2025 ([release notes of
-/// 17.6](https://www.postgresql.org/docs/release/17.6/)) so that `psql` executes no commands of its own in what
-/// follows. Here there are no such commands.
+/// Whether a text begins with a `\restrict` or `\unrestrict` line. `pg_dump` writes them since 2025 so that `psql`
+/// executes no commands of its own in what follows
+/// ([release notes of 17.6](https://www.postgresql.org/docs/release/17.6/)). Here there are no such commands.
 fn is_restriction(text: &str) -> bool {
     let line = text.lines().next().unwrap_or_default();
     let mut words = line.split_ascii_whitespace();

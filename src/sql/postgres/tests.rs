@@ -72,7 +72,7 @@ const ROWS: [(&str, &[&str]); 76] = [
     ("SELECT $1$; $1$; x", &["SELECT $1$", "$1$", "x"]),
     ("SELECT $ä_1$;$ä_1$; x", &["SELECT $ä_1$;$ä_1$", "x"]),
     ("SELECT $a b$; $a b$", &["SELECT $a b$", "$a b$"]),
-    // Never closed.
+    // Unclosed.
     ("SELECT 1; SELECT 'a; SELECT 2", &["SELECT 1", "SELECT 'a; SELECT 2"]),
     ("SELECT $$a; $a$; x", &["SELECT $$a; $a$; x"]),
     ("SELECT 1; /* a; /* b */ SELECT 2", &["SELECT 1", "/* a; /* b */ SELECT 2"]),

@@ -55,13 +55,13 @@ pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Prob
             if has_code && joining.len() == behind.len() {
                 break;
             }
-            found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
+            found.push(fails(first, ", and no later step that can share its transaction fixes that"));
             break;
         };
         let last = &joining[repaired_at].step.id;
         let with = match repaired_at {
             0 => format!("`{last}`"),
-            between => format!("the {} steps behind it", between + 1),
+            between => format!("the {} steps after it", between + 1),
         };
         let why = first.broken().reason();
         let finding =

@@ -62,12 +62,16 @@ impl Plan {
     fn unconfirmed(&self, consent: Consent<'_>) -> Vec<Problem> {
         let (environment, what, remedy) = match consent {
             Consent::NotNeeded | Consent::Given => return Vec::new(),
-            Consent::Missing { environment } => {
-                (environment, "nobody was asked", Remedy::Confirm.or("run where it is not protected"))
-            }
-            Consent::Withheld { environment } => {
-                (environment, "the answer was no", "run again and say yes if it is meant".into())
-            }
+            Consent::Missing { environment } => (
+                environment,
+                "the plan was not confirmed",
+                Remedy::Confirm.or("run in an environment that is not protected"),
+            ),
+            Consent::Withheld { environment } => (
+                environment,
+                "the plan was rejected",
+                "run again and accept the plan if that is intended".into(),
+            ),
         };
         let problem = |step: &crate::step::Step| {
             let reason = step.confirmation_reason()?;

@@ -117,7 +117,7 @@ impl Fault {
     /// The fault of a run whose step another run or person took over.
     pub(crate) fn taken_over() -> Self {
         let what =
-            "its record is not as this run left it: somebody had it go on elsewhere, or changed the record";
+            "its record changed during this run: another run continued it, or a person changed the record";
         let fault = Self::new(FaultKind::Other, what).remedy("let the other run finish, then run again");
         Self { is_taken_over: true, ..fault }
     }

@@ -149,7 +149,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         }
     };
     problems = setting.policy.judge(problems, direction);
-    // What is undone to be applied again must not be seen undone in between.
+    // A redo is one transaction if possible, so that no one sees the migration undone in between.
     let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
     let (digest, already) = (history.digest(), history.count());

@@ -261,8 +261,8 @@ impl Facts<'_> {
         }
         if dirty.is_to_resume {
             let (finding, remedy) = match dirty.direction {
-                Direction::Up => ("it is to go on already", Remedy::Run),
-                Direction::Down => ("it is to be undone again already", Remedy::RollBack),
+                Direction::Up => ("it is already marked to continue", Remedy::Run),
+                Direction::Down => ("its rollback is already marked to continue", Remedy::RollBack),
             };
             return Err(inapplicable(recovery, id, finding, remedy));
         }

@@ -231,14 +231,14 @@ impl fmt::Display for Remedy {
             Self::Downgrade => "undo it with `downgrade`",
             Self::PlanAgain => "make a new plan",
             Self::PerMigration => "run with `TransactionMode::PerMigration`",
-            Self::Confirm => "say yes to the plan with `confirm`",
+            Self::Confirm => "accept the plan in `confirm`",
             Self::WaitLonger => "wait longer with `lock_timeout`",
-            Self::Retry => "call `recover` with `Recovery::Retry` to have it go on where it stopped",
+            Self::Retry => "call `recover` with `Recovery::Retry` to continue where it stopped",
             Self::RetryFrom { statement: Some(statement) } => {
                 return write!(f, "call `recover` with `Recovery::RetryFrom` and statement {statement}");
             }
             Self::RetryFrom { statement: None } => {
-                "call `recover` with `Recovery::RetryFrom` to say where it goes on"
+                "call `recover` with `Recovery::RetryFrom` to name the statement to continue with"
             }
             Self::MarkDone { direction: Direction::Up } => {
                 "call `recover` with `Recovery::MarkDone` once it is done by hand"
@@ -246,8 +246,8 @@ impl fmt::Display for Remedy {
             Self::MarkDone { direction: Direction::Down } => {
                 "call `recover` with `Recovery::MarkDone` once it is undone by hand"
             }
-            Self::Forget => "call `recover` with `Recovery::Forget` to have it run again all the same",
-            Self::Accept => "call `recover` with `Recovery::Accept` to accept it in this database alone",
+            Self::Forget => "call `recover` with `Recovery::Forget` to run it again anyway",
+            Self::Accept => "call `recover` with `Recovery::Accept` to accept it only in this database",
             Self::AssumeApplied => {
                 "call `recover` with `Recovery::AssumeApplied` to count a single migration as applied"
             }

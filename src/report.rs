@@ -54,7 +54,7 @@ impl fmt::Display for Together {
         let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else { return Ok(()) };
         let others = match self.steps.len() {
             2 => format!("`{first}` and `{last}`"),
-            all => format!("`{first}` and the {} steps behind it", all - 1),
+            all => format!("`{first}` and the {} steps after it", all - 1),
         };
         write!(f, "{others} are one transaction, since in between {} until `{last}` is done", self.why)
     }

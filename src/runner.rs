@@ -246,7 +246,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///     false
     /// });
     /// let error = careful.run(&conn).unwrap_err();
-    /// assert!(error.to_string().contains("the answer was no"));
+    /// assert!(error.to_string().contains("the plan was rejected"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn confirm(mut self, confirm: impl Fn(&Plan) -> bool + Send + Sync + 'static) -> Self {

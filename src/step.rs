@@ -79,7 +79,7 @@ impl fmt::Display for Step {
             write!(f, "; outside a transaction")?;
         }
         if let Some(statement) = self.from {
-            write!(f, "; goes on at statement {statement}")?;
+            write!(f, "; continues at statement {statement}")?;
         }
         write!(f, " ({})", self.origin)?;
         self.effects.iter().flatten().try_for_each(|effect| write!(f, "\n     {effect}"))

@@ -75,7 +75,7 @@ pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
             found.into_iter().map(|problem| problem.at(at.clone())).collect()
         }
         Failure::MissingRoot(path) => {
-            let finding = "is no folder that there is".to_owned();
+            let finding = "is not an existing folder".to_owned();
             let remedy = Remedy::from("check the path").or(Remedy::CreateFolder);
             unreadable(&path.to_string_lossy(), finding, remedy)
         }

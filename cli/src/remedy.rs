@@ -22,17 +22,19 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::Downgrade => "undo it with `downgrade`",
         Remedy::PlanAgain => "run the command again",
         Remedy::PerMigration => "leave out `--batch`",
-        Remedy::Confirm => "say yes to the plan, on a terminal or with `--yes`",
+        Remedy::Confirm => "accept the plan, on a terminal or with `--yes`",
         Remedy::WaitLonger => "wait longer with `--lock-timeout`",
-        Remedy::Retry => "run `repair retry` to have it go on where it stopped",
+        Remedy::Retry => "run `repair retry` to continue where it stopped",
         Remedy::RetryFrom { statement: Some(statement) } => {
             return format!("run `repair retry --from {statement}`");
         }
-        Remedy::RetryFrom { statement: None } => "run `repair retry --from` to say where it goes on",
+        Remedy::RetryFrom { statement: None } => {
+            "run `repair retry --from` to name the statement to continue with"
+        }
         Remedy::MarkDone { direction: Direction::Up } => "run `repair done` once it is done by hand",
         Remedy::MarkDone { direction: Direction::Down } => "run `repair done` once it is undone by hand",
-        Remedy::Forget => "run `repair forget` to have it run again all the same",
-        Remedy::Accept => "run `repair accept` to accept it in this database alone",
+        Remedy::Forget => "run `repair forget` to run it again anyway",
+        Remedy::Accept => "run `repair accept` to accept it only in this database",
         Remedy::AssumeApplied => "run `repair assume` to count a single migration as applied",
         Remedy::Baseline => "run `baseline` with the last migration that is applied",
         Remedy::AcceptDoubt(Doubt::Lost) => "say yes, on a terminal or with `--yes`",

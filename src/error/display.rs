@@ -90,6 +90,6 @@ pub(super) struct Holder<'a>(pub(super) &'a str);
 
 impl fmt::Display for Holder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("(it does not say who)") } else { write!(f, "({})", self.0) }
+        if self.0.is_empty() { f.write_str("(the holder is unknown)") } else { write!(f, "({})", self.0) }
     }
 }

@@ -148,7 +148,7 @@ impl Failure {
             }
             Self::Stopped(done) => Sentence::new("the run was stopped")
                 .leaving(Done(*done))
-                .asking(Remedy::from("run again to go on")),
+                .asking(Remedy::from("run again to continue")),
             Self::LockTimeout { lock, holder, waited } => {
                 Sentence::new(format!("another run holds the lock {lock} {}", Holder(holder)))
                     .leaving(format_args!("waited {waited:?}"))

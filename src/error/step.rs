@@ -35,7 +35,7 @@ impl StepFailure {
     pub(super) fn outcome(&self) -> String {
         let mut outcome = self.remains.to_string();
         if let Some(first) = self.undone_before.first() {
-            let steps = if self.undone_before.len() == 1 { "is" } else { "and those behind it are" };
+            let steps = if self.undone_before.len() == 1 { "is" } else { "and those after it are" };
             let _ = write!(outcome, ", `{first}` {steps} one transaction with it and undone too");
         }
         if self.applied_before > 0 {
@@ -92,7 +92,7 @@ impl fmt::Display for Remains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing of it was kept",
-            Self::Before => "what was done of it before stays, and it is to go on here",
+            Self::Before => "what was done before stays, and it will continue here",
             Self::Dirty => {
                 "it runs outside a transaction, so what it did before stays and it is marked dirty"
             }

@@ -227,7 +227,7 @@ fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Mi
         dirty.statement.get_or_insert(work.first());
     }
     if statement.is_some() && statement == dirty.statement {
-        // A failed statement is not done. Where it may have left something behind, that is unknown.
+        // A failed statement is not done. If it may have left something behind, whether it did is unknown.
         if B::STATEMENTS_ARE_ATOMIC && !is_partial {
             dirty.mark = None;
         } else {

@@ -79,8 +79,8 @@ impl<B: Backend> Group<'_, '_, '_, B> {
     pub(super) fn why_still_broken(&self) -> String {
         let behind = match (self.mode, self.works.len()) {
             (TransactionMode::Batch, _) | (_, 0 | 1) => String::new(),
-            (_, 2) => ", and the step behind it does not mend that".to_owned(),
-            (_, all) => format!(", and the {} steps behind it do not mend that", all - 1),
+            (_, 2) => ", and the step after it does not fix that".to_owned(),
+            (_, all) => format!(", and the {} steps after it do not fix that", all - 1),
         };
         match self.blocked_by {
             Some(work) => format!("{behind}, and `{}` cannot be in one transaction with it", work.step.id),

@@ -117,7 +117,7 @@ pub(super) fn unfinished(history: &History, steps: &[Step]) -> Vec<Problem> {
 fn dirty(record: &Record) -> Option<Problem> {
     let dirty = record.dirty.as_ref()?;
     let place = match (dirty.statement, dirty.of) {
-        (Some(number), Some(of)) if number > of => ", behind the last statement of its script".to_owned(),
+        (Some(number), Some(of)) if number > of => ", after the last statement of its script".to_owned(),
         (Some(number), Some(of)) => format!(", at statement {number} of {of} of its script"),
         (Some(number), None) => format!(", at statement {number} of its script"),
         (None, _) => String::new(),
@@ -126,8 +126,8 @@ fn dirty(record: &Record) -> Option<Problem> {
     let by_hand = Remedy::MarkDone { direction: dirty.direction };
     if dirty.is_to_resume {
         let (finding, remedy) = match dirty.direction {
-            Direction::Up => ("is half applied, and is to go on", Remedy::Run),
-            Direction::Down => ("is half undone, and is to be undone again", Remedy::RollBack),
+            Direction::Up => ("is half applied and marked to continue", Remedy::Run),
+            Direction::Down => ("is half undone and marked to continue", Remedy::RollBack),
         };
         return Some(Problem::new(ProblemKind::Dirty, &record.id, finding, remedy.or(by_hand)));
     }
@@ -174,7 +174,7 @@ fn needs_excluded(graph: &Graph, history: &History, place: usize, setting: Setti
         .filter_map(|id| graph.get(id))
         .find(|need| history.get(&need.id).is_none() && setting.excludes(need).is_some())?;
     let (why, remedy) = if need.unread.is_some() {
-        ("not run".to_owned(), "see what is said about that one")
+        ("not run".to_owned(), "see the finding about that one")
     } else {
         let remedy = "limit both to the same databases and environments, or use depends_on_if_present";
         (format!("not for {}", here(setting)), remedy)
@@ -198,13 +198,13 @@ pub(super) fn batch(items: &[(&MigrationId, ScriptOptions)], setting: Setting<'_
     let common = items.first().map_or(ForeignKeys::Checked, |(_, options)| options.foreign_keys);
     let problem = |(id, options): &(&MigrationId, ScriptOptions)| {
         let finding = if options.atomicity == Atomicity::NonTransactional {
-            "runs outside a transaction, and this run is to be one"
+            "runs outside a transaction, and this run is a single transaction"
         } else if options.foreign_keys != common {
-            "wants another enforcement of foreign keys than the first step, and a transaction has one"
+            "enforces foreign keys differently from the first step, and a transaction has only one setting"
         } else {
             return None;
         };
-        let remedy = Remedy::PerMigration.or("run up to it and past it on its own first");
+        let remedy = Remedy::PerMigration.or("first run the migrations before it, then this one alone");
         Some(Problem::new(ProblemKind::NotInBatch, id, finding, remedy))
     };
     items.iter().filter_map(problem).collect()

@@ -42,13 +42,14 @@ impl Plan {
     pub(crate) fn with_step_forecasts(mut self, step_forecasts: Vec<StepForecast>, policy: &Policy) -> Self {
         let direction = self.direction();
         let (mut found, mut follows_code) = (Vec::new(), false);
-        let left = self.steps.iter().zip(&step_forecasts).map(|(step, step_forecast)| together::Outcome {
-            step,
-            foreign_keys: step_forecast.foreign_keys,
-            is_opaque: step_forecast.is_code,
-            orphans: step_forecast.forecast.orphans.clone(),
-        });
-        found.extend(together::findings(&left.collect::<Vec<_>>(), self.mode));
+        let outcomes =
+            self.steps.iter().zip(&step_forecasts).map(|(step, step_forecast)| together::Outcome {
+                step,
+                foreign_keys: step_forecast.foreign_keys,
+                is_opaque: step_forecast.is_code,
+                orphans: step_forecast.forecast.orphans.clone(),
+            });
+        found.extend(together::findings(&outcomes.collect::<Vec<_>>(), self.mode));
         for (step, step_forecast) in self.steps.iter_mut().zip(step_forecasts) {
             let StepForecast { mut forecast, is_code, data_loss, .. } = step_forecast;
             let is_unexplained = forecast.failure.is_some() && losses(&forecast.effects).is_none();

@@ -18,7 +18,8 @@ pub(super) struct Outcome<'a> {
 
 impl Outcome<'_> {
     fn broken(&self) -> Broken {
-        let rows = self.orphans.iter().map(|left| (left.child.clone(), left.parent.clone(), left.rows));
+        let rows =
+            self.orphans.iter().map(|outcome| (outcome.child.clone(), outcome.parent.clone(), outcome.rows));
         Broken::rows(rows)
     }
 
@@ -35,33 +36,33 @@ impl Outcome<'_> {
 /// A finding for each step that is not committed separately.
 pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Problem> {
     if mode == TransactionMode::Batch {
-        let is_known = !steps.iter().any(|left| left.is_opaque);
+        let is_known = !steps.iter().any(|outcome| outcome.is_opaque);
         let last =
             steps.last().filter(|_| is_known).filter(|last| last.is_checked() && !last.orphans.is_empty());
         return last.map(|last| fails(last, "")).into_iter().collect();
     }
     let (mut found, mut place) = (Vec::new(), 0);
     // The effects of the steps after code are unknown too.
-    let has_code = steps.iter().any(|left| left.is_opaque);
-    let steps = &steps[..steps.iter().position(|left| left.is_opaque).unwrap_or(steps.len())];
+    let has_code = steps.iter().any(|outcome| outcome.is_opaque);
+    let steps = &steps[..steps.iter().position(|outcome| outcome.is_opaque).unwrap_or(steps.len())];
     while let Some(first) = steps.get(place) {
         place += 1;
         if !first.is_checked() || first.orphans.is_empty() {
             continue;
         }
-        let behind = if first.may_join() { &steps[place..] } else { &[] };
-        let joining = &behind[..behind.iter().take_while(|left| left.may_join()).count()];
-        let Some(repaired_at) = joining.iter().position(|left| left.orphans.is_empty()) else {
-            if has_code && joining.len() == behind.len() {
+        let rest = if first.may_join() { &steps[place..] } else { &[] };
+        let joining = &rest[..rest.iter().take_while(|outcome| outcome.may_join()).count()];
+        let Some(repaired_at) = joining.iter().position(|outcome| outcome.orphans.is_empty()) else {
+            if has_code && joining.len() == rest.len() {
                 break;
             }
-            found.push(fails(first, ", and nothing behind it that can be in its transaction mends that"));
+            found.push(fails(first, ", and no later step that can share its transaction fixes that"));
             break;
         };
         let last = &joining[repaired_at].step.id;
         let with = match repaired_at {
             0 => format!("`{last}`"),
-            between => format!("the {} steps behind it", between + 1),
+            between => format!("the {} steps after it", between + 1),
         };
         let why = first.broken().reason();
         let finding =
@@ -72,10 +73,10 @@ pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Prob
     found
 }
 
-fn fails(left: &Outcome<'_>, why_still_broken: &str) -> Problem {
-    let fault = left.broken().fault(why_still_broken, left.step.atomicity);
+fn fails(outcome: &Outcome<'_>, why_still_broken: &str) -> Problem {
+    let fault = outcome.broken().fault(why_still_broken, outcome.step.atomicity);
     let remedy = fault.advice();
     let finding = format!("will fail here: {fault}");
-    Problem { remedy, ..Problem::note(ProblemKind::Fails, &left.step.id, finding) }
-        .at(Location::file(left.step.origin.clone()))
+    Problem { remedy, ..Problem::note(ProblemKind::Fails, &outcome.step.id, finding) }
+        .at(Location::file(outcome.step.origin.clone()))
 }

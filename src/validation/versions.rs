@@ -45,9 +45,9 @@ fn place(id: &MigrationId, before: usize, after: usize) -> String {
     };
     match (before, after) {
         (0, after) => format!("sorts far from the others, before all {after} of them, as {what}"),
-        (before, 0) => format!("sorts far from the others, behind all {before} of them, as {what}"),
+        (before, 0) => format!("sorts far from the others, after all {before} of them, as {what}"),
         (before, after) => {
-            format!("sorts far from the others, {before} before it and {after} behind it, as {what}")
+            format!("sorts far from the others, {before} before it and {after} after it, as {what}")
         }
     }
 }

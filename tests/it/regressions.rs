@@ -809,7 +809,7 @@ fn a_stored_script_leaves_nothing_wherever_it_ends() {
 /// After some steps were committed, an error in a later step said "nothing was done", or had no report.
 #[test]
 fn an_error_behind_committed_steps_says_what_is_done() {
-    for (row, told) in [("9_x", "this program does not know it"), ("2_b", "the answer was no")] {
+    for (row, told) in [("9_x", "this program does not know it"), ("2_b", "the plan was rejected")] {
         let database = TestDatabase::new();
         let conn = database.connect();
         conn.execute_batch("CREATE TABLE old (x); INSERT INTO old VALUES (1)").unwrap();

@@ -199,7 +199,7 @@ fn check(
         return;
     }
     let error = outcome.unwrap_err();
-    let what = if answer.is_none() { "nobody was asked" } else { "the answer was no" };
+    let what = if answer.is_none() { "the plan was not confirmed" } else { "the plan was rejected" };
     let environment = environment.unwrap();
     let reasons: Vec<(&str, String)> = case
         .reasons

@@ -100,14 +100,14 @@ fn a_rebuild_over_several_files_is_one_transaction() {
 fn what_stays_broken_is_refused_by_the_first_step_and_nothing_of_it_is_kept() {
     let twins: [(Vec<Migration>, &str); 6] = [
         (set([COPY, DROP]), "point to nothing in `trip`, and 1 row of `photo` in `trip`; nothing"),
-        (set([COPY, DROP, "SELECT 1"]), "in `trip`, and the step behind it does not mend that; nothing"),
+        (set([COPY, DROP, "SELECT 1"]), "in `trip`, and the step after it does not fix that; nothing"),
         (
             set([COPY, DROP, "SELECT 1", "SELECT 2"]),
-            "in `trip`, and the 2 steps behind it do not mend that; nothing",
+            "in `trip`, and the 2 steps after it do not fix that; nothing",
         ),
         (
             set([COPY, "DELETE FROM trip_new WHERE id = 2; DROP TABLE trip", RENAME]),
-            "1 row of `leg` would point to nothing in `trip`, and the step behind it does not mend that",
+            "1 row of `leg` would point to nothing in `trip`, and the step after it does not fix that",
         ),
         (
             set([COPY, DROP, "VACUUM", RENAME]),
@@ -142,7 +142,7 @@ fn a_later_step_that_fails_takes_the_earlier_ones_with_it_and_says_so() {
     let migrations = set([COPY, DROP, "SELECT 1", "INSERT INTO missing VALUES (1)", RENAME]);
     let error = runner(migrations).run(&conn).unwrap_err();
     assert_eq!(error.migration().unwrap(), &"4_it");
-    let said = "no such table: missing; nothing of it was kept, `2_it` and those behind it are one transaction with it and undone too, \
+    let said = "no such table: missing; nothing of it was kept, `2_it` and those after it are one transaction with it and undone too, \
                 1 step before it was done and kept";
     assert!(error.to_string().contains(said), "{error}");
     assert_eq!(error.report().applied.len(), 1);
@@ -226,7 +226,7 @@ fn a_plan_and_a_validation_foresee_it() {
     together.run_to(&conn, Target::Steps(1)).unwrap();
     conn.execute_batch(customers_rows).unwrap();
     let plan = together.plan(&conn, Target::Latest).unwrap();
-    let said = "note, together: `2_it` will be one transaction with the 2 steps behind it, since in between 2 rows of `leg` point to nothing \
+    let said = "note, together: `2_it` will be one transaction with the 2 steps after it, since in between 2 rows of `leg` point to nothing \
                 in `trip`, and 1 row of `photo` in `trip` until `4_it` is done";
     assert!(plan.to_string().contains(said), "{plan}");
     let found = together.validate(&conn).unwrap();

@@ -113,7 +113,7 @@ fn a_folder_that_is_not_there_is_a_finding() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].kind, found[0].verdict), (ProblemKind::Unreadable, Verdict::Deny));
         assert_eq!(found[0].migration.as_str(), path.to_str().unwrap());
-        assert_eq!(found[0].finding, "is no folder that there is");
+        assert_eq!(found[0].finding, "is not an existing folder");
         assert_eq!(found[0].remedy.as_ref().unwrap().to_string(), "check the path, or create it");
     }
 }

@@ -97,7 +97,7 @@ fn a_step_that_was_taken_over_is_left_to_the_other_run() {
                 (true, true) => assert_eq!((outcome.is_ok(), &*dirty), (false, begun)),
                 (false, _) => {
                     let error = outcome.unwrap_err().to_string();
-                    assert!(error.contains("somebody had it go on elsewhere"), "{error}");
+                    assert!(error.contains("another run continued it"), "{error}");
                     assert_eq!(dirty, taken, "{error}");
                 }
             }

@@ -117,7 +117,7 @@ fn a_script_that_changes_the_schema_is_dirty_where_it_stopped_and_goes_on_there(
         corrected.recover(&mut *conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
         assert_eq!(corrected.pending(&mut *conn).unwrap(), ["1_it"]);
         let plan = corrected.plan(&mut *conn, Target::Latest).unwrap().to_string();
-        assert!(plan.contains("goes on at statement 3"), "{plan}");
+        assert!(plan.contains("continues at statement 3"), "{plan}");
         assert_eq!(corrected.run(&mut *conn).unwrap().applied.len(), 1);
         assert_eq!(rows(conn, "SELECT b FROM a"), ["1", "1"]);
         assert_eq!(tables(conn), ["a", "c"]);

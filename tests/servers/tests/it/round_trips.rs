@@ -216,7 +216,7 @@ fn a_migration_costs_eleven_messages_to_mariadb_whatever_came_before_it() {
     }
     let said = || messages_to_mysql(&listener.said.lock().unwrap());
     let costs = costs::<Mysql>(three, |it| drop(it.run(&mut conn).unwrap()), said);
-    // The record; a query and a mark for each of the two definitions; the progress; BEGIN, the progress and COMMIT around the row; the head; the
-    // record.
+    // The record; a query and a mark for each of the two definitions; the progress; BEGIN, the progress and COMMIT around the row; the
+    // head; the record.
     assert_eq!(costs, [11; 3]);
 }

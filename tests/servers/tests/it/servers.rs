@@ -1,5 +1,5 @@
-//! Private database servers for the tests. They are started from the installed programs, in a temporary folder, and removed when the process
-//! of the tests ends, even if it is killed.
+//! Private database servers for the tests. They are started from the installed programs, in a temporary folder, and removed when the
+//! process of the tests ends, even if it is killed.
 
 // Explicit paths, so that the tests of the command line can include this file.
 #[path = "servers/galera.rs"]

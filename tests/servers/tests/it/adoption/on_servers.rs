@@ -215,8 +215,8 @@ fn what_a_server_does_not_have_is_said() {
     }
 }
 
-/// Rows that a policy hides would look like migrations that were never applied, and reading the table would run the functions of a policy or
-/// a cast.
+/// Rows that a policy hides would look like migrations that were never applied, and reading the table would run the functions of a policy
+/// or a cast.
 #[test]
 fn a_table_that_hides_rows_or_runs_code_is_not_read() {
     let spy = "CREATE TABLE seen (x INT);

@@ -161,9 +161,9 @@ impl<B: Kind> Doomed<'_, B> {
     }
 }
 
-/// Lets a program continue until it is inside a statement, and holds it there until the returned client is dropped. `row 3` is the statement
-/// that adds this row; otherwise the text names a table that the statement needs, or a query that takes the same lock, and then a part of the
-/// statement. Also returns the id of the program's session.
+/// Lets a program continue until it is inside a statement, and holds it there until the returned client is dropped. `row 3` is the
+/// statement that adds this row; otherwise the text names a table that the statement needs, or a query that takes the same lock, and then a
+/// part of the statement. Also returns the id of the program's session.
 pub(super) fn hold<B: Kind>(
     program: &mut Program,
     database: &B::Database,

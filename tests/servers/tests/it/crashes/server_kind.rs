@@ -19,14 +19,15 @@ pub(super) trait Kind: Backend {
     const GROUND: &'static str;
     /// The query for the number of other sessions on the database.
     const OTHERS: &'static str;
-    /// The query for other sessions that are blocked inside a statement that contains a text; `^` in the text matches the start of the statement.
+    /// The query for other sessions that are blocked inside a statement that contains a text; `^` in the text matches the start of the
+    /// statement.
     const BUSY: &'static str;
     /// The statement that ends a session.
     const TERMINATE: &'static str;
     /// The statement that cancels the statement of a session.
     const CANCEL: &'static str;
-    /// The instructions for a person after a killed server ran a part of a statement in the rollback of [`set`](Self::set): SQL, and the statement
-    /// to resume at.
+    /// The instructions for a person after a killed server ran a part of a statement in the rollback of [`set`](Self::set): SQL, and the
+    /// statement to resume at.
     const HALF: &'static str;
 
     fn shared() -> Option<Self::Database>;
@@ -41,8 +42,8 @@ pub(super) trait Kind: Backend {
     fn run(client: &mut Self::Client, sql: &str);
     /// A statement that adds a row to the table `trace`, and waits while the row with this number in the table `gate` is locked.
     fn insertion(number: &str) -> String;
-    /// Migrations of all kinds: inside and outside a transaction, with changes of rows, definitions and session settings, and with their own
-    /// transactions.
+    /// Migrations of all kinds: inside and outside a transaction, with changes of rows, definitions and session settings, and with their
+    /// own transactions.
     fn set() -> Vec<Script>;
     /// The content of the database, without the tables of the engine.
     fn picture(client: &mut Self::Client) -> Vec<String>;

@@ -88,7 +88,8 @@ fn free_ports() -> Result<Vec<u16>, String> {
     ports.map_err(|error: std::io::Error| error.to_string())
 }
 
-/// The state file: it claims that all nodes have the same data and were connected before. So they need no first node, and no state transfer.
+/// The state file: it claims that all nodes have the same data and were connected before. So they need no first node, and no state
+/// transfer.
 const STATE: &str =
     "version: 2.1\nuuid: 00000001-0000-11f0-8000-000000000000\nseqno: 0\nsafe_to_bootstrap: 0";
 
@@ -99,8 +100,8 @@ fn view(node: usize) -> String {
     format!("my_uuid: {}\n#vwbeg\nview_id: 3 {} 3\nbootstrap: 0\n{}#vwend", id(node), id(1), members.concat())
 }
 
-/// The options that make a MariaDB server a node. The name of the cluster contains the ports, so that nodes of another cluster that find one
-/// of these ports are rejected.
+/// The options that make a MariaDB server a node. The name of the cluster contains the ports, so that nodes of another cluster that find
+/// one of these ports are rejected.
 fn options(provider: &str, ports: &[u16], node: usize) -> String {
     let peers: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let own = &peers[node];

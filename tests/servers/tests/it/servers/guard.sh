@@ -1,6 +1,6 @@
-# Manages a server of the tests. It creates a folder, prints its name, and then runs each line of its input as a shell command, and prints the
-# exit status. When the input ends, because the process of the tests ended, it removes everything.
-# The first argument is this text: servers refuse to run as root, so as root this script runs itself again as another user.
+# Manages a server of the tests. It creates a folder, prints its name, and then runs each line of its input as a shell command, and prints
+# the exit status. When the input ends, because the process of the tests ended, it removes everything. The first argument is this text:
+# servers refuse to run as root, so as root this script runs itself again as another user.
 if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups sh -c "$1"
 fi

@@ -1,4 +1,5 @@
-//! A backend for a database of your own: a toy that stores settings, whose scripts are lines of `key = value`; and the suite that checks it.
+//! A backend for a database of your own: a toy that stores settings, whose scripts are lines of `key = value`; and the suite that checks
+//! it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -79,8 +79,8 @@ pub fn compare(nodes: &[Node]) {
     }
 }
 
-/// The order, found by repeated search: the next migration is the smallest of those that are left and have all their dependencies. `None` if
-/// some are left at the end, or if the ids are invalid.
+/// The order, found by repeated search: the next migration is the smallest of those that are left and have all their dependencies. `None`
+/// if some are left at the end, or if the ids are invalid.
 pub fn slow_order(nodes: &[Node]) -> Option<Vec<MigrationId>> {
     let is_usable = |node: &Node| {
         let id = node.id.as_str();

@@ -22,8 +22,8 @@ pub fn cuts<B: Backend>(script: &str) -> Option<Vec<usize>> {
     Some(cuts)
 }
 
-/// Decodes the bytes as a script and checks how it is split. A script with the word `state` may change how the rest of it is parsed. `blank`
-/// returns the number of bytes at the start of a text that belong to no statement.
+/// Decodes the bytes as a script and checks how it is split. A script with the word `state` may change how the rest of it is parsed.
+/// `blank` returns the number of bytes at the start of a text that belong to no statement.
 ///
 /// # Panics
 /// If the result violates a guarantee.

@@ -1,8 +1,8 @@
 //! A test suite for backends: [`conformance`] runs it on a backend of your own.
 //!
 //! A [`Testbed`] provides databases and a few statements in their language. The suite calls the methods of the [`Backend`] one by one, and
-//! then lets the engine apply, undo and correct migrations with it. The [`Abilities`] state what a database cannot do; the suite then checks
-//! the behaviour that is required instead.
+//! then lets the engine apply, undo and correct migrations with it. The [`Abilities`] state what a database cannot do; the suite then
+//! checks the behaviour that is required instead.
 //!
 //! # SQLite
 //!

@@ -402,7 +402,7 @@ impl Testbed<Broken> for Toys {
 }
 
 /// The message of the suite about a backend with a defect; empty if it finds none.
-fn told(defect: Option<Defect>) -> String {
+fn suite_message(defect: Option<Defect>) -> String {
     DEFECT.set(defect);
     let outcome = catch_unwind(|| conformance::<Broken>(&Toys));
     DEFECT.set(None);
@@ -411,7 +411,7 @@ fn told(defect: Option<Defect>) -> String {
 
 #[test]
 fn what_is_whole_is_found_whole() {
-    assert_eq!(told(None), "");
+    assert_eq!(suite_message(None), "");
 }
 
 #[test]
@@ -474,7 +474,7 @@ fn what_is_broken_is_named() {
         (Defect::PlacesWrong, "a step goes on where it stopped, with the rest of its script corrected"),
     ];
     for (defect, name) in table {
-        let told = told(Some(defect));
+        let told = suite_message(Some(defect));
         let line = format!("\n`{name}`: ");
         assert!(told.contains(&line), "{defect:?}: {told}");
     }

@@ -13,7 +13,8 @@ use switchy_schema::{
 
 /// Reads files and compares the resulting migrations.
 ///
-/// Files are written as `path=content | path=content`; `÷` in a content is a byte that is invalid in UTF-8. The files are in the folder `m`.
+/// Files are written as `path=content | path=content`; `÷` in a content is a byte that is invalid in UTF-8. The files are in the folder
+/// `m`.
 ///
 /// The expected migrations are written as `id: up`, then ` / down` and other properties:
 ///

@@ -167,8 +167,8 @@ pub(crate) fn dying_at(moment: &str, which: &str) -> impl Fn() + Send + Sync + u
     }
 }
 
-/// A runner, and functions on the connection, that stop the process at a moment so that it can be killed there: `tick 7` is the seventh tick,
-/// `commit 2` the second commit, `after 3` the third call of that hook.
+/// A runner, and functions on the connection, that stop the process at a moment so that it can be killed there: `tick 7` is the seventh
+/// tick, `commit 2` the second commit, `after 3` the third call of that hook.
 fn dying(set: Vec<Migration>, conn: &mut Connection, moment: &str) -> MigrationRunner {
     let at = |which: &str| dying_at(moment, which);
     let (tick, commit, before, after) = (at("tick"), at("commit"), at("before"), at("after"));

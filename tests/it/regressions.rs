@@ -114,8 +114,8 @@ fn old_orphans_do_not_hide_new_ones() {
     }
 }
 
-/// SQLite treats a byte order mark as white space wherever a token can begin; files concatenated on Windows contain them. The checks saw one
-/// word, `\u{feff}COMMIT`, and accepted it.
+/// SQLite treats a byte order mark as white space wherever a token can begin; files concatenated on Windows contain them. The checks saw
+/// one word, `\u{feff}COMMIT`, and accepted it.
 #[test]
 fn a_byte_order_mark_inside_a_script_hides_nothing() {
     let conn = memory();
@@ -378,8 +378,8 @@ fn what_main_prints_is_the_sentence_and_the_line() {
     assert_eq!(format!("{error:?}"), format!("{error:#}"));
 }
 
-/// For each statement SQLite copied the rest of the script, so the work was quadratic. The test checks that errors at the very end still have
-/// the right position, because the script is now terminated differently.
+/// For each statement SQLite copied the rest of the script, so the work was quadratic. The test checks that errors at the very end still
+/// have the right position, because the script is now terminated differently.
 #[test]
 fn the_end_of_a_long_script_is_placed_right() {
     let script = format!("CREATE TABLE a (b);\n{}SELECT 1 +", "INSERT INTO a VALUES (1);\n".repeat(2_000));
@@ -563,7 +563,8 @@ fn what_did_not_finish_is_not_called_applied() {
     assert!(!error.contains("it is applied already"), "{error}");
 }
 
-/// The message "there is no migration" was used for one that the database has; the kind is documented as "neither the set nor the database".
+/// The message "there is no migration" was used for one that the database has; the kind is documented as "neither the set nor the
+/// database".
 #[test]
 fn what_the_database_knows_is_not_said_not_to_be_there() {
     let conn = memory();

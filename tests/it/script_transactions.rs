@@ -1,5 +1,5 @@
-//! Scripts that begin and end transactions themselves, and statements that cannot run in one: some run unchanged, and some are refused with a
-//! remedy that works.
+//! Scripts that begin and end transactions themselves, and statements that cannot run in one: some run unchanged, and some are refused with
+//! a remedy that works.
 
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};

@@ -34,8 +34,8 @@ pub(crate) fn statements(conn: &mut Connection, work: impl FnOnce(&Connection)) 
     STATEMENTS.take()
 }
 
-/// `Connection::trace` does not exist from rusqlite 0.41 on, and `trace_v2` not before 0.33. The missing one is found here: an inherent method
-/// has priority over one of a trait, and the glob import of a block over the names around it.
+/// `Connection::trace` does not exist from rusqlite 0.41 on, and `trace_v2` not before 0.33. The missing one is found here: an inherent
+/// method has priority over one of a trait, and the glob import of a block over the names around it.
 #[allow(
     dead_code,
     unused_imports,

@@ -77,7 +77,7 @@ fn in_a_long_set_the_first_script_that_fails_is_found_by_file_line_and_column() 
 }
 
 /// The kind, the migration or file, and the location relative to the folder, of each finding. Checks that each has a remedy.
-fn told(found: &[Problem], folder: &Path) -> Vec<(ProblemKind, String, String)> {
+fn shapes(found: &[Problem], folder: &Path) -> Vec<(ProblemKind, String, String)> {
     let relative = |text: &str| text.replace(&format!("{}/", folder.display()), "");
     let mut told: Vec<_> = found
         .iter()
@@ -95,7 +95,7 @@ fn told(found: &[Problem], folder: &Path) -> Vec<(ProblemKind, String, String)> 
 #[track_caller]
 fn check(folder: &TestMigrationBuilder, expected: &[(ProblemKind, &str, &str)]) {
     let found = examine(folder.path());
-    let told = told(&found, folder.path());
+    let told = shapes(&found, folder.path());
     let told: Vec<_> = told.iter().map(|(kind, id, at)| (*kind, &**id, &**at)).collect();
     assert_eq!(told, expected, "{found:#?}");
 }
@@ -218,7 +218,7 @@ fn duplicates_are_named_with_both_places() {
         .migration(&format!("one/{B}"), "")
         .file(format!("two/{B}.sql"), "");
     let found = examine(folder.path());
-    let told = told(&found, folder.path());
+    let told = shapes(&found, folder.path());
     let kinds: Vec<_> = told.iter().map(|(kind, id, _)| (*kind, &**id)).collect();
     assert_eq!(kinds, [(ProblemKind::Duplicate, A), (ProblemKind::Duplicate, B)]);
     for problem in &found {

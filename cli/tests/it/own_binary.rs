@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::shell::Shell;
 
-/// The example, which `cargo test` builds beside the tests.
+/// The path of the example, which `cargo test` builds together with the tests.
 fn binary() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests

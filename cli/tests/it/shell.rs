@@ -11,8 +11,8 @@ use tempfile::TempDir;
 /// The binary.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_switchy-schema");
 
-/// A folder, and a transcript of the commands in it: stdout unchanged, stderr with the prefix `! `, and the exit code with the prefix `= ` if
-/// it is not 0.
+/// A folder, and a transcript of the commands in it: stdout unchanged, stderr with the prefix `! `, and the exit code with the prefix `= `
+/// if it is not 0.
 pub(crate) struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,

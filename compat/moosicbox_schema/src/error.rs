@@ -9,7 +9,8 @@ pub enum MigrateError {
     /// The tracking table could not be dropped.
     #[error("`MOOSICBOX_DROP_MIGRATIONS_TABLE` is set, and the table cannot be dropped: {0}")]
     Database(Fault),
-    /// The error of the engine, with the reason and a remedy. Its [`report`](MigrationError::report) lists the steps that were committed before.
+    /// The error of the engine, with the reason and a remedy. Its [`report`](MigrationError::report) lists the steps that were committed
+    /// before.
     #[error(transparent)]
     Schema(#[from] MigrationError),
 }

@@ -75,8 +75,8 @@ impl<B: Backend> Migrations<B> {
     /// A runner of the engine for these migrations and their table, with everything else that the engine can do, such as
     /// [`status`](MigrationRunner::status), [`plan`](MigrationRunner::plan) and [`rollback`](MigrationRunner::rollback).
     ///
-    /// A record that belongs to another set is accepted, as in `moosicbox_schema`. A record that no set of MoosicBox has causes a warning in
-    /// the log.
+    /// A record that belongs to another set is accepted, as in `moosicbox_schema`. A record that no set of MoosicBox has causes a warning
+    /// in the log.
     ///
     /// # Errors
     /// The same as [`list`](Self::list).
@@ -129,8 +129,8 @@ impl<B: Backend> Migrations<B> {
         self.run_until(conn, None)
     }
 
-    /// Runs the pending migrations before this one, which stays pending. With `None`, or with a name that does not exist, it runs all pending
-    /// migrations; a name that does not exist also causes a warning in the log.
+    /// Runs the pending migrations before this one, which stays pending. With `None`, or with a name that does not exist, it runs all
+    /// pending migrations; a name that does not exist also causes a warning in the log.
     ///
     /// # Errors
     /// [`MigrateError::Schema`] if the migrations or the database are invalid, or a script fails; the migrations committed before it stay

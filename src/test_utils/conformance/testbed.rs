@@ -6,9 +6,9 @@ use crate::migration::Migration;
 
 /// The databases for the suite, and the statements that it needs.
 ///
-/// The suite contains no SQL. It works with *things*, which one statement creates and another removes: the tables of a database, or the keys
-/// of a store. The names of things begin with `thing` and contain quotes, spaces and other special characters; the names of tracking tables
-/// do not begin with `thing`.
+/// The suite contains no SQL. It works with *things*, which one statement creates and another removes: the tables of a database, or the
+/// keys of a store. The names of things begin with `thing` and contain quotes, spaces and other special characters; the names of tracking
+/// tables do not begin with `thing`.
 pub trait Testbed<B: Backend>: Sync {
     /// A database. It is dropped after the check of a behaviour.
     type Database: Sync;

@@ -1,4 +1,4 @@
-//! Histories that say one thing, and records that say another.
+//! Histories of other tools that contradict the records.
 
 use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::{
@@ -23,7 +23,7 @@ fn made() -> rusqlite::Connection {
     database(&format!("{PLAIN} CREATE TABLE a (x); CREATE TABLE b (x);"))
 }
 
-/// Life goes on after an adoption: the other tool's table stands still, and that is no contradiction.
+/// After an adoption, the other tool's table no longer changes. This is not a contradiction.
 #[test]
 fn an_adopted_database_is_one_like_any_other() {
     let (runner, conn) = (three(), made());
@@ -32,12 +32,12 @@ fn an_adopted_database_is_one_like_any_other() {
     let again = runner.plan_adoption(&conn, &Adopt::new()).unwrap();
     assert_eq!(shape(&again), ". 1 is 1_a; . 2 is 2_b");
     assert_eq!(runner.adopt(&conn, again, Signature::of("ada")).unwrap(), []);
-    // The way back is known, too.
+    // The migrations can also be undone.
     assert_eq!(runner.rollback(&conn, 3).unwrap().applied.len(), 3);
     assert_eq!(content(&conn).iter().filter(|line| line.contains("CREATE TABLE")).count(), 1);
 }
 
-/// The other tool does not know what was undone here, and believing it would record what is not there.
+/// The other tool does not record what was undone here, so adopting its history again would record migrations that are not applied.
 #[test]
 fn what_was_undone_here_is_not_adopted_again() {
     let (runner, conn) = (three(), made());
@@ -58,7 +58,7 @@ fn what_was_undone_here_is_not_adopted_again() {
     assert!(refused(&runner, &conn, &Adopt::new()).contains("`1_a` was undone or forgotten here"));
 }
 
-/// The other tool has gone on meanwhile.
+/// The other tool has applied more migrations in the meantime.
 #[test]
 fn what_is_recorded_already_stays_and_the_rest_is_added() {
     let (runner, conn) = (three(), made());
@@ -86,7 +86,7 @@ fn records_that_contradict_are_an_error() {
     assert!(error.contains("`1_a` is recorded already and did not finish"), "{error}");
 }
 
-/// A script that was accepted by its author is none that contradicts.
+/// A changed script that was accepted is not a contradiction.
 #[test]
 fn an_accepted_script_is_as_good() {
     let conn = made();
@@ -114,7 +114,7 @@ fn a_migration_for_elsewhere_is_not_adopted() {
     adopted(&runner.environment("staging"), &conn, &Adopt::new());
 }
 
-/// Said after looking at it, a yes is as good as before.
+/// A doubt can also be accepted after the plan was made.
 #[test]
 fn a_doubt_can_be_accepted_in_the_plan() {
     let runner = three();
@@ -127,7 +127,7 @@ fn a_doubt_can_be_accepted_in_the_plan() {
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 2);
 }
 
-/// A script that changed after it was applied: the record is that of the script there is now, if somebody says so.
+/// A script changed after it was applied: if this is accepted, the record has the checksum of the current script.
 #[test]
 fn a_changed_script_is_recorded_as_it_is_if_that_is_accepted() {
     let conn = database(
@@ -154,7 +154,7 @@ fn nothing_is_adopted_inside_a_transaction_of_somebody_else() {
     assert_eq!(runner.pending(&conn).unwrap().len(), 3);
 }
 
-/// Either all records are there, or none, wherever writing them fails.
+/// Either all records are written or none, at whatever point writing fails.
 #[test]
 fn adopting_is_one_transaction() {
     let (runner, conn) = (three(), made());
@@ -173,7 +173,7 @@ fn adopting_is_one_transaction() {
     assert_eq!(switchy_schema::test_utils::rows(&conn, log), ["0"]);
 }
 
-/// Our own table of an older form is no other tool's: it is brought up to date, as a run does it.
+/// A tracking table of an older form does not belong to another tool: it is upgraded, as by a run.
 #[test]
 fn our_own_older_form_is_brought_up_to_date() {
     let conn = database(
@@ -192,7 +192,7 @@ fn our_own_older_form_is_brought_up_to_date() {
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 2);
 }
 
-/// Two who adopt at once: one of them does, and the other is told so or finds everything recorded.
+/// Two programs adopt at once: one of them succeeds, and the other gets an error or finds everything recorded.
 #[test]
 fn two_can_adopt_at_once() {
     for _ in 0..10 {
@@ -225,7 +225,7 @@ fn two_can_adopt_at_once() {
     }
 }
 
-/// A file that nobody may write is looked at all the same, and adopting again needs no right to write either.
+/// An adoption can be planned on a read-only file, and a second adoption needs no write permission either.
 #[test]
 fn what_cannot_be_written_can_be_looked_at() {
     let database = TestDatabase::new();
@@ -244,7 +244,7 @@ fn what_cannot_be_written_can_be_looked_at() {
     assert_eq!(runner.adopt(&reading(), again, Signature::of("ada")).unwrap(), []);
 }
 
-/// The table was given another name, and the history is still under the old one.
+/// The runner has another table name, but the history is still under the old name.
 #[test]
 fn our_own_history_under_another_name_is_verified() {
     let conn = database("");
@@ -259,7 +259,7 @@ fn our_own_history_under_another_name_is_verified() {
     assert_eq!(renamed().rollback(&conn, 3).unwrap().applied.len(), 3);
 }
 
-/// Nothing that is said is passed over.
+/// An option that means nothing for the tool is refused, not ignored.
 #[test]
 fn what_means_nothing_for_the_tool_is_refused() {
     let conn = database(&format!("{PLAIN} PRAGMA user_version = 1"));

@@ -1,4 +1,4 @@
-//! Each tool by the definition of its table that its documentation or its source has: what its rows mean.
+//! The meaning of the rows of each tool's table, by the definition in its documentation or source.
 
 use switchy_schema::{Adopt, Adoption, Doubt, MigrationRunner, Tool};
 
@@ -32,7 +32,7 @@ const PRISMA: &str = "CREATE TABLE _prisma_migrations (id TEXT PRIMARY KEY NOT N
 const DRIZZLE: &str =
     "CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric);";
 
-/// SHA-256 and the CRC-32 of Flyway of the script that makes the table of this letter, by `sha256sum` and Python's `zlib`.
+/// SHA-256 and the CRC-32 of Flyway for the script that creates the table with this letter, computed with `sha256sum` and Python's `zlib`.
 const A: &str = "CREATE TABLE a (x)";
 const A_SHA256: &str = "e0782122f01bfe9d4a4df45c1e26dafd152b24305ab01f8b8cdb00ddf4ebc354";
 const A_CRC32: i32 = -1_181_428_668;
@@ -44,14 +44,14 @@ fn three(a: &str, b: &str, c: &str) -> MigrationRunner {
     set(&[(a, A), (b, B), (c, C)])
 }
 
-/// The table of a tool, its rows, the names of three migrations that make the tables `a`, `b` and `c`, and what is found.
+/// (the table of a tool, its rows, the names of three migrations that create the tables `a`, `b` and `c`, the findings)
 #[test]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn rows_mean_what_the_tool_means_by_them() {
     let row = |tool: Tool, ddl: &str, rows: &str, names: [&str; 3], doubt: Option<Doubt>, found: &str| {
         let runner = three(names[0], names[1], names[2]);
         let mut sql = format!("{ddl}{rows};");
-        // Those that are said to be applied are.
+        // Applies the migrations that the rows name.
         for (name, script) in names.iter().zip([A, B, C]) {
             if !found.contains(&format!("+ {name}")) {
                 sql.extend([script, ";"]);
@@ -90,7 +90,7 @@ fn rows_mean_what_the_tool_means_by_them() {
         None,
         "~ m20240101_000000_a; + m20240102_000000_b; + m20240103_000000_c",
     );
-    // The newest row of a version decides, and the order is that of the rows.
+    // The newest row of a version decides. The rows are in the order of application.
     row(
         Tool::Goose,
         GOOSE,
@@ -185,7 +185,7 @@ fn rows_mean_what_the_tool_means_by_them() {
             ('1', '{A_SHA256}', '20240101000000_a', 1, 2, NULL), ('2', '{B_SHA256}', '20240102000000_b', 3, NULL, 4),
             ('3', '{B_SHA256}', '20240102000000_b', 5, 6, NULL), ('4', '{B_SHA256}', '20240103000000_c', 7, NULL, 8)"),
         stamps, None, "= 20240101000000_a; = 20240102000000_b; + 20240103000000_c");
-    // The second row of Flyway has no checksum, as one in Java has not.
+    // The second row of Flyway has no checksum, like a migration in Java.
     row(Tool::Flyway, FLYWAY, &format!(
             "INSERT INTO flyway_schema_history (installed_rank, version, description, type, script, checksum, installed_by, execution_time, success)
             VALUES (1, '1', 'a', 'SQL', 'V1__a.sql', {A_CRC32}, 'ada', 1, 1), (2, '1.1', 'b', 'JDBC', 'db.V1_1__b', NULL, 'ada', 1, 1)"),
@@ -250,7 +250,7 @@ fn rows_mean_what_the_tool_means_by_them() {
         dashed, None, "= 2024-01-01-000000_a; ~ 2024-01-02-000000_b; + 2024-01-03-000000_c");
 }
 
-/// What was applied when is kept, as far as it can be read.
+/// The dates of application are adopted if they can be parsed.
 #[test]
 fn the_time_of_the_other_tool_is_that_of_the_record() {
     let conn = database(&format!(
@@ -272,11 +272,11 @@ fn of_django_the_application_has_to_be_named_if_there_are_several() {
     assert!(error.contains("has the migrations of `auth`, `notes`; name the application"), "{error}");
     let error = refused(&runner, &conn, &Adopt::new().app("blog"));
     assert!(error.contains("has no application `blog`, but `auth`, `notes`"), "{error}");
-    // The tables of the other one are no difference.
+    // The tables of the other application do not count as a difference.
     adopted(&runner, &conn, &Adopt::new().app("notes"));
 }
 
-/// A hash that two scripts have says nothing, unless it is there twice too.
+/// A hash that two scripts share identifies neither, unless two rows have it too.
 #[test]
 fn scripts_that_are_alike_are_told_apart_by_their_number_only() {
     let twice = set(&[("0000_a", "SELECT 1"), ("0001_b", "SELECT 1"), ("0002_c", A)]);
@@ -291,7 +291,7 @@ fn scripts_that_are_alike_are_told_apart_by_their_number_only() {
     assert_eq!(adoption.to_record().count(), 2, "{adoption}");
 }
 
-/// Drizzle from version 1 on writes the names too.
+/// Drizzle from version 1 on stores the names too.
 #[test]
 fn a_name_beside_the_hash_is_used() {
     let conn = database(&format!(
@@ -307,7 +307,7 @@ fn a_name_beside_the_hash_is_used() {
     );
 }
 
-/// Ten comes after two, whatever the set makes of their names, and what was applied first is replayed first.
+/// Ten comes after two, whatever the order of their names in the set, and migrations are replayed in the order of application.
 #[test]
 fn the_order_is_that_of_the_tool() {
     let conn = database(
@@ -318,7 +318,7 @@ fn the_order_is_that_of_the_tool() {
     assert_eq!(runner.list()[0].id, "V10__more");
     let adoption = adopted(&runner, &conn, &Adopt::new().accept(Doubt::Changed));
     assert_eq!(shape(&adoption), "! V2__a; ! V10__more");
-    // GRDB registers its migrations in any order, and writes them down as it goes.
+    // GRDB registers its migrations in any order, and records them in the order of application.
     for form in ["", " WITHOUT ROWID"] {
         let conn = database(&format!(
             "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY){form}; INSERT INTO grdb_migrations VALUES ('users'), ('email');

@@ -1,4 +1,4 @@
-//! Tables that are wrong, half done, or made by somebody who means harm. Each is refused with a sentence, and nothing is written.
+//! Tables that are invalid, incomplete or malicious. Each is refused with one message, and nothing is written.
 
 use switchy_schema::{Adopt, Tool};
 
@@ -20,14 +20,14 @@ const FLYWAY: &str =
 const DRIZZLE: &str =
     "CREATE TABLE __drizzle_migrations (id, hash, created_at); INSERT INTO __drizzle_migrations VALUES ";
 
-/// What is in the database, and what is said about it.
+/// (SQL for the database, the message)
 #[test]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn each_wrong_table_gets_a_sentence_of_its_own() {
     let rows: &[(&str, &str, &str)] = &[
         ("", "", "there is no history of a tool that is known; check which database this is"),
         ("CREATE TABLE users (name)", "", "there is no history of a tool that is known"),
-        // Tables that have the name of a history and are none.
+        // Tables that have the name of a history table but are not one.
         (
             "CREATE TABLE schema_migrations (version, name, applied_at)",
             "",
@@ -45,13 +45,13 @@ fn each_wrong_table_gets_a_sentence_of_its_own() {
             "there is no history",
         ),
         ("CREATE VIRTUAL TABLE grdb_migrations USING fts5 (identifier)", "", "VIRTUAL"),
-        // Several.
+        // Several history tables.
         (
             "CREATE TABLE goose_db_version (id, version_id, is_applied, tstamp); CREATE TABLE seaql_migrations (version, applied_at)",
             "",
             "there are the histories of several tools: sea-orm (`seaql_migrations`), goose (`goose_db_version`); name the tool",
         ),
-        // What was not finished.
+        // Unfinished migrations.
         (
             SQLX,
             "(1, 'users', '', 0, x'00', -1)",
@@ -108,7 +108,7 @@ fn each_wrong_table_gets_a_sentence_of_its_own() {
             "('1_users', '1', 'failed')",
             "`1_users` began and did not finish; read that table itself with `table_name`",
         ),
-        // What the set does not have, or has twice.
+        // Rows that match no migration of the set, or two.
         (
             PLAIN,
             "('3')",
@@ -173,7 +173,7 @@ fn what_was_asked_for_and_is_not_there_is_named() {
     }
 }
 
-/// A tool can have been told to use another table.
+/// A tool can be configured to use another table.
 #[test]
 fn a_table_of_another_name_is_read_if_it_is_named() {
     let runner = set(&[("1_users", "CREATE TABLE users (name)")]);
@@ -192,14 +192,14 @@ fn a_table_of_another_name_is_read_if_it_is_named() {
     assert!(refused(&runner, &conn, &Adopt::new()).contains("there is no history"));
 }
 
-/// Two migrations of the set that one row could mean.
+/// One row matches two migrations of the set.
 #[test]
 fn an_ambiguous_mapping_is_refused() {
     let runner = set(&[("1_a", ""), ("01_b", ""), ("2_c", "")]);
     let conn = database(&format!("{PLAIN} ('1')"));
     let error = refused(&runner, &conn, &Adopt::new());
     assert!(error.contains("`1` may be any of `01_b`, `1_a`; rename those that it is not"), "{error}");
-    // Numbers in names may be meant by a number, or not.
+    // A number in a row may or may not refer to the number in a name.
     for (ids, number, said) in [
         (["0_a", "1_b", "2_c"], 1, "which may count 1 migration or name the number of the last of 2"),
         (["1_a", "3_b", "5_c"], 3, "which may count 3 migrations or name the number of the last of 2"),
@@ -211,7 +211,7 @@ fn an_ambiguous_mapping_is_refused() {
     }
 }
 
-/// A row that is the whole name of a migration means that one, whatever version others have.
+/// A row with the full name of a migration refers to that one, whatever versions others have.
 #[test]
 fn a_whole_name_wins_over_a_version() {
     let runner = set(&[("0001_initial", ""), ("0001_other", "")]);
@@ -229,7 +229,7 @@ fn a_table_without_end_is_no_history() {
     assert!(error.contains("`grdb_migrations` has more than 20000 rows, which is no history"), "{error}");
 }
 
-/// What a table of the same name elsewhere says is not believed.
+/// A table of the same name in another schema is not used.
 #[test]
 fn only_the_main_database_counts() {
     let conn = database(
@@ -239,7 +239,7 @@ fn only_the_main_database_counts() {
     assert!(refused(&set(&[("1", "")]), &conn, &Adopt::new()).contains("there is no history"));
 }
 
-/// Twenty thousand rows that are all wrong, or all the same, make one sentence, and no row is compared with every other.
+/// Twenty thousand rows that are all wrong, or all equal, cause one message, and rows are not compared pairwise.
 #[test]
 fn many_rows_are_answered_with_few_words() {
     let names: Vec<String> = (0..500).map(|number| format!("{number}_x")).collect();
@@ -281,7 +281,7 @@ fn many_rows_are_answered_with_few_words() {
     }
 }
 
-/// Whatever a database has for names, a sentence stays one.
+/// The message is one sentence for any names in the database.
 #[test]
 fn names_out_of_a_database_do_not_get_out_of_a_sentence() {
     let conn = database(&format!(

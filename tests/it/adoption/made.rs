@@ -1,4 +1,4 @@
-//! Databases that the tools themselves have made (`compat/tools/fixtures`): complete, and stopped before the last migration.
+//! Databases that the tools themselves created (`compat/tools/fixtures`): complete, and before the last migration.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ impl Made {
         self.set_for(rename)
     }
 
-    /// A copy of one of its databases.
+    /// Opens a copy of one of the tool's databases.
     fn open(&self, name: &str) -> Opened {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("app.db");
@@ -67,7 +67,7 @@ fn databases_of_the_tools_themselves_are_adopted() {
                 None => assert_eq!(planned.objections, [], "{planned}"),
             }
             let mut how = (it.how)();
-            // What `sqlmigrate` prints makes the last table with its columns in another order than `migrate` did.
+            // The output of `sqlmigrate` creates the last table with a different order of columns than `migrate` did.
             let is_other = (it.folder, name) == ("django", "complete.db");
             if is_other {
                 let error = refused(&runner, &conn, &how);
@@ -94,7 +94,7 @@ fn databases_of_the_tools_themselves_are_adopted() {
     }
 }
 
-/// A history is found again after its migrations were renamed as we would name them.
+/// A history is recognized after its migrations were renamed in the style of the engine.
 #[test]
 fn the_names_of_the_migrations_need_not_be_those_of_the_tool() {
     let ours = |id: &str| {
@@ -119,7 +119,7 @@ fn the_names_of_the_migrations_need_not_be_those_of_the_tool() {
             format!("000{digits}_{name}")
         }
     };
-    // GRDB has no versions, only names.
+    // GRDB has only names, without versions.
     for it in MADE.iter().filter(|it| it.tool != Tool::Grdb) {
         println!("{}", it.folder);
         let runner = it.set(ours);
@@ -130,7 +130,7 @@ fn the_names_of_the_migrations_need_not_be_those_of_the_tool() {
     }
 }
 
-/// Nothing of the rows that users wrote between the third and the fourth migration is lost, whatever is done.
+/// No operation loses the rows that users wrote between the third and the fourth migration.
 #[test]
 fn no_row_of_a_user_is_lost() {
     for it in MADE {
@@ -149,7 +149,7 @@ fn no_row_of_a_user_is_lost() {
     }
 }
 
-/// The database is newer than the set: what the tool applied and the set does not have is named.
+/// The database is newer than the set: the message names the migrations that the tool applied and the set does not have.
 #[test]
 fn a_database_that_is_ahead_is_refused() {
     for it in MADE {
@@ -170,14 +170,14 @@ fn a_database_that_is_ahead_is_refused() {
         let how = (it.how)();
         let error = refused(&fewer, &conn, &how);
         assert!(error.contains("accept `Doubt::Orphaned`"), "{}: {error}", it.folder);
-        // The schema is not theirs either.
+        // The schema differs too.
         assert!(error.contains("the table `notes` is another one here"), "{}: {error}", it.folder);
         let how = how.accept(Doubt::Orphaned).accept(Doubt::Unproven).accept(Doubt::Lost);
         assert_eq!(adopted(&fewer, &conn, &how).to_record().count(), count);
     }
 }
 
-/// What the tools leave behind when a migration fails, is undone, is settled, or was there before they were.
+/// The histories that the tools leave after a migration failed, was undone, was resolved, or existed before.
 #[test]
 fn failures_and_what_came_of_them_are_told_apart() {
     for (folder, said) in [
@@ -192,7 +192,7 @@ fn failures_and_what_came_of_them_are_told_apart() {
         let error = refused(&it.set(str::to_owned), &opened.conn, &(it.how)());
         assert!(error.contains(said), "{error}");
     }
-    // Nothing but the schema tells of this one.
+    // Only the schema shows this migration.
     let it = made("sea-orm");
     let opened = it.open("half.db");
     let error = refused(&it.set(str::to_owned), &opened.conn, &(it.how)());
@@ -222,7 +222,7 @@ fn failures_and_what_came_of_them_are_told_apart() {
     );
 }
 
-/// Alembic keeps only where it is, and what that is made of stands in scripts of Python.
+/// Alembic stores only its current revision, and the revisions before it are in Python scripts.
 #[test]
 fn a_history_that_is_none_is_explained() {
     let home = tempfile::tempdir().unwrap();
@@ -235,7 +235,7 @@ fn a_history_that_is_none_is_explained() {
         error.contains("`alembic_version` has only the newest revision, `07d5e8c43fa1`: what came before it"),
         "{error}"
     );
-    // What the error says to do.
+    // Follows the remedy of the error.
     let last = runner.list()[2].id.clone();
     runner.recover(&conn, Recovery::Baseline(last), Signature::of("ada")).unwrap();
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);

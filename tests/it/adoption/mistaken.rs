@@ -1,10 +1,10 @@
-//! Histories that are easily taken for others.
+//! Histories that are easily mistaken for those of other tools.
 
 use switchy_schema::{Adopt, Doubt, Migration, MigrationRunner, Recovery, Signature};
 
 use super::{adopted, database, refused, set, shape};
 
-/// The tool is told by all columns of a table, since its name says nothing.
+/// The tool is identified by all columns of a table, because the name is not specific.
 #[test]
 fn a_table_of_another_name_is_known_by_its_columns() {
     let runner = set(&[("1_a", "CREATE TABLE a (x)"), ("2_b", "CREATE TABLE b (x)")]);
@@ -85,7 +85,7 @@ fn a_name_with_a_space_is_not_a_name_and_a_type() {
     assert!(error.contains("the table `t` is another one here"), "{error}");
 }
 
-/// What a dry run replays may name files.
+/// A script that a dry run replays may name files, which must not be touched.
 #[test]
 fn looking_touches_no_file() {
     let folder = switchy_schema::test_utils::TestDatabase::new();
@@ -109,7 +109,7 @@ fn looking_touches_no_file() {
         let conn = conn();
         adopted(&runner, &conn, &Adopt::new());
     }
-    // Neither does what the program attaches.
+    // A database that the program attaches is not changed either.
     let runner = set(&[("1_a", "CREATE TABLE o.t (x)")]);
     let path = beside.clone();
     let runner = runner.prepare_connection(move |conn| {
@@ -153,7 +153,7 @@ fn a_table_of_many_columns_is_answered_with_few_words() {
     assert!(error.len() < 8000, "{}", error.len());
 }
 
-/// To MySQL the marks of Drizzle are no comments, and `import` writes them so that they are.
+/// In MySQL, the breakpoints of Drizzle are not comments, so `import` rewrites them as comments.
 #[test]
 fn a_script_of_drizzle_is_known_whatever_its_marks_became() {
     let hash = "9ce83b383a02be682932e26bd3162be8cde691090d89c3168e8acf7f873f2416";
@@ -181,7 +181,7 @@ fn of_two_with_one_version_the_one_for_this_environment_is_meant() {
     assert_eq!(shape(&adopted(&runner, &conn, &Adopt::new())), "~ 1 is 1_a");
 }
 
-/// The order of our own records is that of the rows: when another tool applied something says nothing about it.
+/// The order of the engine's records is that of the rows, not that of the dates at which another tool applied the migrations.
 #[test]
 fn our_own_history_under_another_name_keeps_its_order() {
     let three = || {

@@ -1,4 +1,4 @@
-//! The schema has to say the same as the history.
+//! The schema must match the history.
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
@@ -16,7 +16,7 @@ fn two() -> MigrationRunner {
     ])
 }
 
-/// What is in the database instead, and what is said about it.
+/// (SQL for a different database, the message)
 #[test]
 fn a_schema_that_is_another_one_is_refused_and_its_objects_are_named() {
     let right =
@@ -51,7 +51,7 @@ fn a_schema_that_is_another_one_is_refused_and_its_objects_are_named() {
     assert_eq!(adopted(&runner, &conn, &Adopt::new()).proof, Proof::Same(2));
 }
 
-/// Comments, white space, quotes and the case of words are no difference.
+/// Comments, white space, quotes and letter case are not differences.
 #[test]
 fn a_script_that_was_only_written_differently_makes_the_same_schema() {
     let conn = database(&format!(
@@ -61,7 +61,7 @@ fn a_script_that_was_only_written_differently_makes_the_same_schema() {
     assert_eq!(adopted(&two(), &conn, &Adopt::new()).proof, Proof::Same(2));
 }
 
-/// Only what is applied is replayed, in the order of the set, with what was recorded before.
+/// Only applied migrations are replayed, in the order of the set, including those recorded before.
 #[test]
 fn a_gap_is_pending_and_not_part_of_the_proof() {
     let conn = database(
@@ -89,7 +89,7 @@ fn what_cannot_be_replayed_is_refused_with_the_reason() {
     assert!(error.contains("no such table: missing"), "{error}");
 }
 
-/// A function of the application is there in the replay if the runner is told about it.
+/// A function of the application is available in the replay if the runner registers it.
 #[test]
 fn a_replay_has_what_the_application_registers() {
     fn register(conn: &Connection) -> rusqlite::Result<()> {
@@ -110,7 +110,7 @@ fn a_replay_has_what_the_application_registers() {
     assert_eq!(adopted(&runner, &conn, &Adopt::new()).proof, Proof::Same(2));
 }
 
-/// The proof is made of what would be recorded, so an index that another program adds meanwhile is noticed.
+/// The proof covers what would be recorded, so an index that another program adds in the meantime is detected.
 #[test]
 fn a_plan_that_was_made_for_another_database_is_stale() {
     let runner = set(&[("1_a", "CREATE TABLE a (x)"), ("2_b", "")]);

@@ -1,4 +1,4 @@
-//! The tools whose databases are in `compat/tools/fixtures`, with their migrations. The tests with servers read them too.
+//! The tools whose databases are in `compat/tools/fixtures`, with their migrations. The tests with servers use them too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ pub(super) fn fixtures() -> PathBuf {
     Path::new(crate::ROOT).join("compat/tools/fixtures")
 }
 
-/// A script, and the one that undoes it, out of a file that has both.
+/// Splits a file into its up script and its down script.
 fn cut(text: &str) -> (String, Option<String>) {
     for (up, down) in [("-- migrate:up", "-- migrate:down"), ("-- +goose Up", "-- +goose Down")] {
         if let Some((_, rest)) = text.split_once(up) {
@@ -25,7 +25,7 @@ fn cut(text: &str) -> (String, Option<String>) {
     (text.to_owned(), None)
 }
 
-/// The migrations in a folder as a tool wants it, under the names they have there, or other ones.
+/// Reads the migrations in a tool's folder, under their own names or other ones.
 fn set<B: Backend>(folder: &Path, rename: impl Fn(&str) -> String) -> MigrationRunner<B> {
     let mut migrations: Vec<Migration<B>> = Vec::new();
     let read = |path: &Path| fs::read_to_string(path).ok();
@@ -51,14 +51,14 @@ fn set<B: Backend>(folder: &Path, rename: impl Fn(&str) -> String) -> MigrationR
     MigrationRunner::for_backend(migrations).unwrap()
 }
 
-/// A folder with what a tool has made.
+/// A folder with the databases that a tool created.
 pub(super) struct Made {
     pub(super) folder: &'static str,
     pub(super) tool: Tool,
-    /// How each migration is known.
+    /// The finding for each migration.
     pub(super) findings: &'static [Finding],
     pub(super) how: fn() -> Adopt,
-    /// What is said if nothing is accepted.
+    /// The message if no doubt is accepted.
     pub(super) said: Option<&'static str>,
 }
 
@@ -67,7 +67,7 @@ impl Made {
         fixtures().join(self.folder)
     }
 
-    /// Its migrations in SQL: some tools have them in other languages, and what they make of them beside.
+    /// The tool's migrations in SQL. Some tools have them in other languages; the folder then also contains the resulting SQL.
     pub(super) fn set_for<B: Backend>(&self, rename: impl Fn(&str) -> String) -> MigrationRunner<B> {
         let sql = self.folder().join("sql");
         set(&if sql.is_dir() { sql } else { self.folder().join("migrations") }, rename)

@@ -1,4 +1,4 @@
-//! Sets as a build script writes them down. The test that counts allocations has them too.
+//! Sets in the form that a build script generates. The test that counts allocations uses them too.
 
 use rusqlite::Connection;
 use switchy_schema::compiled::{Compiled, FORMAT, Set};
@@ -21,7 +21,7 @@ fn bytes(hex: &str) -> [u8; 32] {
 
 const SCRIPT: &str = "SELECT 1";
 
-/// So many migrations, as a build script writes them down, on a database where they are all applied.
+/// This many migrations, as a build script generates them, and a database in which all of them are applied.
 pub(super) fn compiled(count: usize) -> (CompiledMigrations, Connection) {
     let conn = Connection::open_in_memory().unwrap();
     let ids: Vec<&'static str> = (0..count).map(|number| leak(format!("{number:05}_nothing"))).collect();
@@ -30,7 +30,7 @@ pub(super) fn compiled(count: usize) -> (CompiledMigrations, Connection) {
     let last: String = conn
         .query_row("SELECT basis FROM __switchy_migrations ORDER BY rowid DESC LIMIT 1", [], |row| row.get(0))
         .unwrap();
-    // A start asks for the last one alone.
+    // A start reads only the last of these.
     let mut beginnings = vec![[0; 32]; count];
     beginnings.push(bytes(&last));
     let set = Set {

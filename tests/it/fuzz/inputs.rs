@@ -1,4 +1,4 @@
-//! What fuzz targets are run on. The tests with servers run theirs on it too.
+//! The inputs of fuzz targets. The tests with servers use them too.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,7 +21,7 @@ pub(super) fn replay(target: &str, check: fn(&[u8])) {
     }
 }
 
-/// Runs a target, and says on which input it failed.
+/// Runs a target, and prints the input on which it failed.
 pub(super) fn named(name: &str, input: &[u8], check: fn(&[u8])) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(input))) {
         eprintln!("on {name}: {:?}", String::from_utf8_lossy(input));
@@ -29,7 +29,7 @@ pub(super) fn named(name: &str, input: &[u8], check: fn(&[u8])) {
     }
 }
 
-/// A linear congruential generator, the one of Knuth's MMIX: the same inputs on every machine.
+/// A linear congruential generator, that of Knuth's MMIX, which gives the same inputs on every machine.
 pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
@@ -38,7 +38,7 @@ impl Numbers {
         usize::try_from(self.0 >> 33).unwrap() % end
     }
 
-    /// So many of these pieces.
+    /// A text of at most this many of the pieces.
     pub(super) fn text(&mut self, pieces: &[&str], most: usize) -> Vec<u8> {
         (0..self.below(most)).flat_map(|_| pieces[self.below(pieces.len())].bytes()).collect()
     }

@@ -1,8 +1,8 @@
-//! Which file uses which.
+//! Which file uses which other file.
 //!
-//! A file uses another where its code has a path (`use` or inline) to something that the other one holds. A re-export
-//! leads on to the file behind it. `mod child;` is no use, and neither is a `pub use` of a name that the file itself
-//! does not speak of: a table of contents uses nothing. A method that is called is no path.
+//! A file uses another if its code has a path (`use` or inline) to an item of the other. A re-export is followed to the file of the item.
+//! `mod child;` does not count, nor does a `pub use` of a name that the file itself does not mention: a file that only declares and
+//! re-exports uses nothing. A method call is not a path.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,31 +15,31 @@ struct File {
     path: String,
     children: BTreeSet<String>,
     imports: Vec<Import>,
-    /// The paths in its code, but for `use`.
+    /// The paths in its code, except in `use`.
     inline: Vec<Segments>,
-    /// Each identifier in its code, but for `use`.
+    /// The identifiers in its code, except in `use`.
     spoken_of: BTreeSet<String>,
 }
 
 struct Import {
-    /// What the file calls it. `*` has no name.
+    /// The name of the import in the file. `*` has no name.
     name: Option<String>,
     path: Segments,
     public: bool,
 }
 
-/// The files of `src` with those that each of them uses, and for which path.
+/// The files of `src`, each with the files that it uses, and the path of the use.
 pub(super) struct Imports {
     uses: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Imports {
-    /// Of a crate, whose files are asked for by their path from `src`.
+    /// Reads the files of a crate, by their paths relative to `src`.
     pub(super) fn of(text: &dyn Fn(&str) -> String) -> Self {
         let mut modules = BTreeMap::new();
         read(text, "lib.rs", &[], &mut modules);
         let mut uses = BTreeMap::new();
-        // Everything is named at the root, and it uses nothing itself.
+        // The root names everything, and is not checked itself.
         for (module, file) in modules.iter().filter(|(module, _)| !module.is_empty()) {
             let imported = file.imports.iter().filter(|import| {
                 !import.public || import.name.as_ref().is_none_or(|name| file.spoken_of.contains(name))
@@ -56,7 +56,7 @@ impl Imports {
         self.uses.values().map(BTreeMap::len).sum()
     }
 
-    /// The same of the modules that `lib.rs` declares.
+    /// The same for the modules that `lib.rs` declares.
     pub(super) fn by_module(&self) -> Self {
         let module =
             |file: &str| file.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
@@ -73,7 +73,7 @@ impl Imports {
         self.uses.get(file).is_some_and(|all| all.contains_key(used))
     }
 
-    /// The shortest circle through each file that is in one, once: `a -> b -> a`, and why.
+    /// The shortest cycle through each file that is in one, without duplicates: `a -> b -> a`, and the paths.
     pub(super) fn circles(&self) -> BTreeSet<String> {
         let through = self.uses.keys().filter_map(|file| self.circle_through(file));
         through.map(|circle| self.shown(&circle)).collect()
@@ -144,7 +144,7 @@ impl File {
                     file.children.insert(word(at + 1).to_owned());
                     at += 3;
                 }
-                // `use<'a>` says what a type captures.
+                // `use<'a>` declares what a type captures.
                 "use" if word(at + 1) != "<" => {
                     let end =
                         at + words[at..].iter().position(|word| word == ";").unwrap_or(words.len() - at);
@@ -152,7 +152,7 @@ impl File {
                     at = end;
                 }
                 "::" => at += 2,
-                // What a macro writes is its caller's code.
+                // A path in a macro belongs to the code of its caller.
                 "$" if word(at + 1) == "crate" => at += 2,
                 start if start.chars().all(is_word) => {
                     let mut path = vec![start.to_owned()];
@@ -209,7 +209,7 @@ fn tree(words: &[String], before: &[String], public: bool, imports: &mut Vec<Imp
     imports.push(Import { name, path, public });
 }
 
-/// At the commas that are in no braces.
+/// Splits words at the commas outside braces.
 fn split(words: &[String]) -> Vec<&[String]> {
     let mut depth = 0;
     let parts = words.split(|word| {
@@ -223,7 +223,7 @@ fn split(words: &[String]) -> Vec<&[String]> {
     parts.filter(|part| !part.is_empty()).collect()
 }
 
-/// The file that holds what a path in `module` leads to; none where it leads out of the crate.
+/// The file with the item of a path in `module`; `None` if the item is in another crate.
 fn holder(modules: &BTreeMap<Segments, File>, module: &[String], path: &[String]) -> Option<String> {
     let mut from = module.to_vec();
     let mut path = path.iter().peekable();

@@ -1,6 +1,6 @@
-//! A source file as its words: no comments, no documentation, no tests.
+//! The words of a source file, without comments, documentation and tests.
 
-/// An identifier, `::`, a text in its quotes, or one other character.
+/// Splits a text into words: an identifier, `::`, a string in quotes, or one other character.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -65,7 +65,7 @@ fn raw(text: &str) -> usize {
     text[body..].find(&fence).map_or(text.len(), |end| body + end + fence.len())
 }
 
-/// `'a'` is a character, `'a` a lifetime, of which the quote alone is a word.
+/// The length of a character literal such as `'a'`. Of a lifetime such as `'a`, only the quote is a word.
 fn character(text: &str) -> usize {
     let mut chars = text.char_indices().skip(1);
     match chars.next() {
@@ -74,7 +74,7 @@ fn character(text: &str) -> usize {
     }
 }
 
-/// Without the items that say `#[cfg(test)]`, or `#[cfg(all(test, …))]`.
+/// Removes the items with `#[cfg(test)]` or `#[cfg(all(test, …))]`.
 fn without_tests(words: &[String]) -> Vec<String> {
     let mut kept = Vec::new();
     let mut at = 0;
@@ -92,7 +92,7 @@ fn without_tests(words: &[String]) -> Vec<String> {
     kept
 }
 
-/// Behind the item whose attribute begins at `at`: behind its `;`, or behind the `}` of its body.
+/// The end of the item whose attribute begins at `at`: after its `;`, or after the `}` of its body.
 fn end_of_item(words: &[String], at: usize) -> usize {
     let mut depth = 0;
     for (at, word) in words.iter().enumerate().skip(at) {

@@ -1,4 +1,4 @@
-//! Taking over what another tool has applied on a server.
+//! Taking over the history of another tool on a server.
 
 mod made;
 mod on_servers;

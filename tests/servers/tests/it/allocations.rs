@@ -1,4 +1,4 @@
-//! A start with nothing pending allocates the same however long the history is.
+//! A start with nothing pending makes the same number of allocations for any length of the history.
 
 use rusqlite::Connection;
 use switchy_schema::{Migration, MigrationRunner, TransactionMode};
@@ -9,7 +9,7 @@ use sets::compiled;
 #[path = "../../../it/compiled/sets.rs"]
 mod sets;
 
-/// A set of so many migrations that do nothing, in one transaction, for a file system is slow.
+/// A set of this many migrations that do nothing, in one transaction, because the file system is slow.
 fn numbered(count: usize) -> MigrationRunner {
     let set: Vec<Migration> =
         (0..count).map(|n| Migration::from_scripts(format!("{n:05}_nothing"), "SELECT 1", None)).collect();

@@ -1,4 +1,4 @@
-//! The suite that every backend runs, on those of servers.
+//! The conformance suite, on the backends of servers.
 
 use ::mysql::Conn;
 use ::mysql::prelude::Queryable;
@@ -25,7 +25,7 @@ impl Testbed<Postgres> for Server {
 
     fn connect<R>(&self, database: &PostgresDatabase, body: impl FnOnce(&mut Client) -> R) -> R {
         let mut client = database.connect();
-        // Dates are UTC wherever the session is.
+        // Dates are in UTC in any time zone of the session.
         client.batch_execute("SET TimeZone = 'Asia/Kathmandu'").unwrap();
         body(&mut client)
     }

@@ -1,6 +1,6 @@
-//! Crashes on servers: programs and servers are killed at many moments, and what the records say afterwards is compared with what is there.
+//! Crashes on servers: programs and servers are killed at many moments, and the records are then compared with the state of the database.
 //!
-//! Each statement of these migrations leaves a trace that can be counted, so it is known which have run, and how often.
+//! Each statement of these migrations leaves a trace that can be counted, so the tests know which statements ran, and how often.
 
 mod cluster;
 mod crowd;
@@ -17,7 +17,7 @@ use switchy_schema::{Direction, Lock, Migration, MigrationRunner, ProblemKind, R
 use program::Program;
 use server_kind::Kind;
 
-/// A statement, and what is there once it is done; nothing of one that changes only the session.
+/// A statement, and the trace that it leaves; empty for one that changes only the session.
 #[derive(Debug, Clone)]
 struct Statement {
     sql: String,
@@ -34,7 +34,7 @@ impl Statement {
         }
     }
 
-    /// How often it has run, as far as a picture of the database shows.
+    /// How often the statement ran, according to the content of the database; `None` if it leaves no trace.
     fn times(&self, picture: &[String]) -> Option<usize> {
         let count = |trace: &str| picture.iter().filter(|line| *line == trace).count();
         match self.trace.strip_prefix("no ") {
@@ -76,7 +76,7 @@ impl Script {
         lines.join(";\n")
     }
 
-    /// Whether what its record says is so, while all migrations are applied or all are undone.
+    /// Checks that the record matches the content of the database, during a run in this direction.
     fn check(&self, record: Option<&Record>, direction: Direction, picture: &[String], context: &str) {
         let dirty = record.and_then(|record| record.dirty.as_ref());
         let is_done = record.is_some() == (direction == Direction::Up);
@@ -93,7 +93,7 @@ impl Script {
                 None => [usize::from(is_done); 2],
                 Some(dirty) => match dirty.statement.unwrap_or(1) {
                     reached if number < reached => [1, 1],
-                    // It began, and nobody saw its end.
+                    // The statement began, and its outcome is unknown.
                     reached if dirty.mark.is_some() && (number == reached || is_locked(number, reached)) => {
                         [0, 1]
                     }
@@ -106,7 +106,7 @@ impl Script {
     }
 }
 
-/// A runner of such migrations.
+/// A runner for these migrations.
 fn runner<B: Kind>(set: &[Script], lock: Lock) -> MigrationRunner<B> {
     let migration = |script: &Script| {
         let [up, down] = [Direction::Up, Direction::Down].map(|direction| script.text(direction));
@@ -116,7 +116,7 @@ fn runner<B: Kind>(set: &[Script], lock: Lock) -> MigrationRunner<B> {
     MigrationRunner::for_backend(set.iter().map(migration).collect::<Vec<_>>()).unwrap().lock(lock)
 }
 
-/// Goes one way, as far as it goes.
+/// Applies or undoes all migrations, and returns the number of steps.
 fn go<B: Kind>(
     it: &MigrationRunner<B>,
     client: &mut B::Client,
@@ -129,7 +129,7 @@ fn go<B: Kind>(
     report.map(|report| report.applied.len())
 }
 
-/// Compares the records with what is there, and gives the unfinished one.
+/// Compares the records with the content of the database, and returns the unfinished record.
 fn check<B: Kind>(
     set: &[Script],
     client: &mut B::Client,
@@ -147,7 +147,7 @@ fn check<B: Kind>(
     first
 }
 
-/// Goes on after a crash as a person would who is told what to do. Gives the unfinished record, and why a retry was refused.
+/// Continues after a crash, following the remedies as a person would. Returns the unfinished record, and why a retry was refused.
 fn finish<B: Kind>(
     set: &[Script],
     client: &mut B::Client,
@@ -172,8 +172,8 @@ fn finish<B: Kind>(
     (unfinished, told)
 }
 
-/// Has an unfinished step go on. If that is refused, does what the refusal says, or else what is to be done by hand, like
-/// `DELETE FROM trace; from 2`, and tells why.
+/// Retries an unfinished step. If this is refused, follows the remedy in the message, or otherwise the instructions in `by_hand`, such as
+/// `DELETE FROM trace; from 2`. Returns the message.
 fn retry<B: Kind>(
     it: &MigrationRunner<B>,
     client: &mut B::Client,
@@ -198,9 +198,9 @@ fn retry<B: Kind>(
     told
 }
 
-/// Whether what a program said is so, if it lived to say something.
+/// Checks that the message of a program is true, if it printed one before it was killed.
 fn check_said<B: Kind>(said: &str, client: &mut B::Client, direction: Direction, context: &str) {
-    // That it could not read or make its table is always so.
+    // A message that the tracking table cannot be read or created is always true.
     if said.is_empty() || said.starts_with("cannot ") {
         return;
     }

@@ -1,12 +1,6 @@
-//! Everything that is tested with the drivers of servers, over TLS, or with a counter of allocations, in one binary. Each module is about
-//! one promise.
+//! All tests that need the drivers of servers, TLS, or a counter of allocations, in one binary. Each module tests one guarantee.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests panic on failure")]
 
 mod adoption;
 mod allocations;

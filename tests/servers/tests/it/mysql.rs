@@ -32,7 +32,7 @@ fn email() -> Migration<Mysql> {
     )
 }
 
-/// What a query gives: a text for each row, its values separated by `|`.
+/// The result of a query: one string for each row, with the values separated by `|`.
 pub(crate) fn rows(conn: &mut Conn, sql: &str) -> Vec<String> {
     let row = |row: mysql::Row| {
         let value = |value: mysql::Value| match value {
@@ -53,14 +53,14 @@ fn tables(conn: &mut Conn) -> Vec<String> {
     )
 }
 
-/// The record of a migration that is not finished: where it came to, and of how many.
+/// The statement that an unfinished migration reached, and the number of its statements.
 fn reached(it: &Runner, conn: &mut Conn) -> (Option<u32>, Option<u32>) {
     let history = it.history(&mut *conn).unwrap();
     let dirty = history.records().last().unwrap().dirty.clone().unwrap();
     (dirty.statement, dirty.of)
 }
 
-/// Runs a test with a database of its own, if there is a server.
+/// Runs a test with its own database, if there is a server.
 pub(crate) fn with(test: impl FnOnce(&MysqlDatabase, &mut Conn)) {
     if let Some(database) = servers::mysql() {
         test(&database, &mut database.connect());
@@ -112,7 +112,7 @@ fn a_script_that_changes_the_schema_is_dirty_where_it_stopped_and_goes_on_there(
         let refused = it.run(&mut *conn).unwrap_err();
         assert_eq!(refused.problems()[0].kind, ProblemKind::Dirty);
         assert!(refused.to_string().contains("at statement 3 of 4 of its script"), "{refused}");
-        // Corrected where it failed, it goes on there.
+        // After the failed statement is corrected, the run resumes there.
         let corrected = runner([Migration::from_scripts("1_it", broken.replace("missing", "a"), None)]);
         corrected.recover(&mut *conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
         assert_eq!(corrected.pending(&mut *conn).unwrap(), ["1_it"]);
@@ -146,7 +146,7 @@ fn what_is_done_may_not_be_changed_before_it_goes_on() {
 
 #[test]
 fn the_place_of_an_error_is_line_and_column() {
-    // (script, line, column, what the server says)
+    // (script, line, column, the message of the server)
     let table = [
         (
             "CREATE TABLE a (b int);\nCREATE TABLE c (\n  d int,\n  e int int);",
@@ -248,7 +248,7 @@ fn a_dump_with_locked_tables_runs() {
         let it = runner([Migration::sql("1_dump", dump), Migration::sql("2_broken", broken)]);
         it.run(&mut *conn).unwrap_err();
         assert_eq!(reached(&it, conn), (Some(2), Some(4)));
-        // Nobody can note anything while other tables are locked, so a person has to look.
+        // The engine cannot record progress while other tables are locked, so a person must check.
         let error =
             it.recover(&mut *conn, Recovery::Retry("2_broken".into()), Signature::of("ada")).unwrap_err();
         assert!(error.to_string().contains("with `Recovery::RetryFrom`"), "{error}");
@@ -378,7 +378,7 @@ fn the_lock_is_given_back_on_every_path() {
     });
 }
 
-/// Today's table after a program that knows `id` renamed `name` and applied a migration.
+/// The current table after a program that uses the column `id` renamed `name` and applied a migration.
 const TAKEN_OVER: &str = "CREATE TABLE __switchy_migrations (place BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
         id VARCHAR(700) NOT NULL, run_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), checksum CHAR(64), dirty INT NOT NULL DEFAULT 0,
         duration_ms BIGINT, basis CHAR(64), statement INT UNSIGNED, statements INT UNSIGNED, mark TEXT, failure MEDIUMTEXT,

@@ -1,4 +1,4 @@
-//! The set in `migrations/` on the servers, where its overlays make what SQLite has.
+//! The set in `migrations/` on the servers, where its overlays create the same schema as on SQLite.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ const COUNT: usize = 14;
 trait Database {
     fn run(&mut self, target: Target) -> Report;
     fn rows(&mut self, sql: &str) -> Vec<String>;
-    /// Columns, indexes, constraints, triggers and routines of the set.
+    /// The columns, indexes, constraints, triggers and routines of the set.
     fn schema(&mut self) -> Vec<String>;
-    /// Tables and views with their columns, but for what serves the search.
+    /// The tables and views with their columns, except those of the search.
     fn columns(&mut self) -> Vec<String>;
-    /// Whether a statement runs.
+    /// Runs a statement, and returns whether it succeeded.
     fn try_to(&mut self, sql: &str) -> bool;
 }
 
@@ -99,7 +99,7 @@ impl Database for mysql::Conn {
     }
 }
 
-/// Runs a test on each server that there is.
+/// Runs a test on each available server.
 fn on_each(test: impl Fn(&mut dyn Database)) {
     if let Some(database) = servers::postgres() {
         test(&mut database.connect());
@@ -180,7 +180,7 @@ fn the_rows_of_the_user_survive_all_of_it() {
         "SELECT title, body FROM notes ORDER BY id",
         "SELECT note_id, tag_id FROM note_tags ORDER BY note_id, tag_id",
         "SELECT file_name, byte_size FROM attachments",
-        // What a migration fills in is no edit.
+        // A value that a migration fills in does not count as an edit.
         "SELECT count(*) FROM notebooks WHERE updated_at < '2002-01-01'",
     ];
     on_each(|database| {

@@ -31,7 +31,7 @@ fn email() -> Migration<Postgres> {
     )
 }
 
-/// What a query gives: a text for each row, its values separated by `|`.
+/// The result of a query: one string for each row, with the values separated by `|`.
 pub(crate) fn rows(client: &mut Client, sql: &str) -> Vec<String> {
     let messages = client.simple_query(sql).unwrap();
     let row = |message: &postgres::SimpleQueryMessage| match message {
@@ -51,7 +51,7 @@ fn tables(client: &mut Client) -> Vec<String> {
     )
 }
 
-/// Runs a test with a database of its own, if there is a server.
+/// Runs a test with its own database, if there is a server.
 pub(crate) fn with(test: impl FnOnce(&PostgresDatabase, &mut Client)) {
     if let Some(database) = servers::postgres() {
         test(&database, &mut database.connect());
@@ -80,7 +80,7 @@ fn migrations_are_applied_once_and_undone_with_a_line_in_the_log() {
 
 #[test]
 fn a_script_that_fails_names_line_and_column_and_leaves_nothing() {
-    // (script, line, column, what the server says)
+    // (script, line, column, the message of the server)
     let table = [
         ("CREATE TABLE a (b int);\nSELEKT 1;", 2, 1, "syntax error at or near \"SELEKT\""),
         (
@@ -221,7 +221,7 @@ fn without_the_lock_a_migration_runs_once_too() {
             };
             runner((0..6).map(number)).lock(switchy_schema::Lock::Off)
         };
-        // The table is there, so that all of them see it.
+        // The table exists before, so that all runs see it.
         set().run_to(&mut *client, Target::Steps(1)).unwrap();
         let applied: Vec<usize> = thread::scope(|scope| {
             let starts: Vec<_> = (0..6)
@@ -277,7 +277,7 @@ fn the_lock_is_given_back_on_every_path() {
     });
 }
 
-/// Today's table after `switchy_schema` 0.5 renamed `name` and applied a migration.
+/// The current table after `switchy_schema` 0.5 renamed `name` and applied a migration.
 const TAKEN_OVER: &str = "CREATE TABLE __switchy_migrations (id TEXT NOT NULL UNIQUE, run_on TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
         checksum TEXT, dirty INTEGER NOT NULL DEFAULT 0, duration_ms BIGINT, basis TEXT, statement INTEGER, statements INTEGER,
         mark TEXT, failure TEXT, up_sql TEXT, down_sql TEXT, down_options TEXT, down_checksum TEXT,
@@ -354,7 +354,7 @@ fn the_records_are_in_the_schema_that_was_chosen() {
         assert_eq!(rows(client, found), ["The \"Audit\"|My Table", "s|here", "s|there"]);
         assert!(it.run(&mut *client).unwrap().is_up_to_date());
 
-        // Where none was chosen, it is the one that the session looks in first, wherever the script looks.
+        // Without a chosen schema, the table is in the first schema of the session's search path, even if the script changes the path.
         client.batch_execute("DROP SCHEMA s CASCADE; CREATE SCHEMA s; DROP TABLE users").unwrap();
         set().run(&mut *client).unwrap();
         assert_eq!(
@@ -377,7 +377,7 @@ fn a_step_outside_a_transaction_goes_on_behind_what_is_done() {
         let retry = || Recovery::Retry("1_it".into());
         let error = it.run(&mut *client).unwrap_err();
         assert!(error.to_string().contains("\"missing\" does not exist"), "{error}");
-        // What its own transaction did is taken back, so it goes on where that began.
+        // The script's own transaction is rolled back, so the run resumes where that transaction began.
         let dirty = it.history(&mut *client).unwrap().records()[0].dirty.clone().unwrap();
         assert_eq!((dirty.statement, dirty.of), (Some(3), Some(9)));
         assert!(dirty.failure.unwrap().starts_with("statement 5 failed: "));
@@ -421,7 +421,7 @@ fn a_transaction_that_a_script_leaves_open_is_an_error() {
         let error = it.run(&mut *client).unwrap_err();
         assert!(error.to_string().contains("begins a transaction and does not end it"), "{error}");
         assert_eq!(tables(client), Vec::<String>::new());
-        // What only the server knows is found when it has run.
+        // Some errors are detected only after the script ran on the server.
         let script = "CREATE TABLE a (b int); BEGIN; INSERT INTO a VALUES (1); COMMIT AND CHAIN";
         let it = runner([Migration::sql("1_it", script).outside_transaction()]);
         let error = it.run(&mut *client).unwrap_err();
@@ -464,7 +464,7 @@ fn a_row_can_be_the_lock() {
         });
         assert_eq!(applied.iter().sum::<usize>(), 6);
 
-        // Whoever finds the row locked says so when its time is over.
+        // A run that finds the row locked reports this after its timeout.
         client.batch_execute("BEGIN; SELECT * FROM __switchy_locks FOR UPDATE").unwrap();
         let late =
             runner([users()]).policy(switchy_schema::Policy::DEVELOPMENT).lock(switchy_schema::Lock::Row);

@@ -1,4 +1,4 @@
-//! A folder of migrations behind a URL, and a server that does not always do what it should.
+//! A folder of migrations at a URL, with a server that also misbehaves.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ const USERS: (&str, &str) = ("1_users/up.sql", "CREATE TABLE users (name TEXT)")
 const POSTS: (&str, &str) = ("2_posts/up.sql", "CREATE TABLE posts (title TEXT)");
 const MANIFEST: &str = "/set/manifest.json";
 
-/// The source at a path of a server, impatient.
+/// The source at a path of a server, with a short timeout.
 fn at(server: &Server, path: &str) -> RemoteMigrations {
     RemoteMigrations::new(server.url(path)).retry_wait(Duration::from_millis(1))
 }
@@ -75,7 +75,7 @@ fn zeros() -> String {
     "0".repeat(64)
 }
 
-/// All files of a cache: the folder they are in, and whether the content has the hash that is the name.
+/// All files of a cache: their folders, and whether the content of each file has the hash in its name.
 fn kept(cache: &Path) -> Vec<String> {
     let list = |name: &str| {
         let entries = fs::read_dir(cache.join(name)).into_iter().flatten();
@@ -155,7 +155,7 @@ fn the_same_content_is_fetched_once() {
     assert_eq!(server.paths(), "/set/manifest.json /set/1_a.sql");
 }
 
-/// A manifest that asks for something it should not is refused before anything it asks for is fetched.
+/// An invalid manifest is refused before any of its files is fetched.
 #[test]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn a_manifest_is_checked_before_any_file_is_asked_for() {
@@ -343,7 +343,7 @@ fn limits_hold_for_what_is_declared_and_for_what_comes() {
     }
 }
 
-/// Each of these is one answer to the first request for the manifest, or for a file.
+/// Each case is one response to the first request for the manifest, or for a file.
 #[test]
 fn every_failure_of_a_server_is_a_sentence() {
     use ErrorKind::{Source, Unreachable};
@@ -436,7 +436,7 @@ fn a_server_that_is_not_there_is_a_sentence_too() {
     assert_eq!(cause, Some(std::io::ErrorKind::ConnectionRefused));
 }
 
-/// A port that was free a moment ago.
+/// A port on which nothing listens.
 struct TcpListenerOfNobody(u16);
 
 impl TcpListenerOfNobody {
@@ -590,7 +590,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is_sent() {
     }
 }
 
-/// This address reaches this machine and is none that is known to.
+/// This address reaches the local machine, but is not one of the known local addresses.
 #[test]
 #[cfg(target_os = "linux")]
 fn plain_http_goes_to_hosts_that_were_named() {
@@ -621,7 +621,7 @@ fn a_certificate_is_checked() {
         error(&by_number)
     );
     assert_eq!(server.paths(), "", "nothing was asked of a server that is not trusted");
-    // From there to where everybody can read along.
+    // A redirect to a connection without encryption.
     let plain = Server::new();
     server.on(MANIFEST, [Reply::to(plain.url(MANIFEST))]);
     let sentence = format!(
@@ -643,7 +643,7 @@ fn only_the_pinned_manifest_runs() {
     let (source, _folder) = cached(&server);
     let source = source.pin(pin.to_uppercase()).allow_offline();
     assert_eq!(ids(&source).unwrap(), "1_users");
-    // Whoever has the server has all of it.
+    // An attacker who controls the server controls the manifest too.
     server.publish(&[("1_users/up.sql", "DROP TABLE users")]);
     server.requests();
     let sentence = "http://127.0.0.1:PORT/set/manifest.json: it is not the manifest that is pinned: its SHA-256 is HASH and not HASH; find out who changed it; pin the new one only if you know why it changed";
@@ -670,7 +670,7 @@ fn a_start_with_nothing_new_is_one_question() {
         assert_eq!(requests[0].header("if-none-match"), Some("\"7\""));
     }
     assert_eq!(kept(&folder.path().join("schema")), ["manifest", "whole", "whole", "whole"]);
-    // A new version has what it lacks fetched, and nothing else.
+    // For a new version, only the missing files are fetched.
     let manifest = server.publish(&[USERS, POSTS, ("3_tags/up.sql", "CREATE TABLE tags (t)")]).to_string();
     server.on(MANIFEST, [Reply::ok(manifest).header("etag", "\"8\"")]);
     assert_eq!(ids(&source).unwrap(), "1_users 2_posts 3_tags");
@@ -760,12 +760,12 @@ fn without_the_server_a_whole_cache_will_do_if_that_is_allowed() {
         server.on(MANIFEST, [no]);
         assert_eq!(error(&offline).kind(), ErrorKind::Source);
     }
-    // A new version of which not all can be fetched is no reason to stop either; it changes nothing.
+    // A new version that cannot be fetched completely does not stop the program either, and changes nothing.
     server.publish(&[USERS, POSTS, ("3_tags/up.sql", "CREATE TABLE tags (t)")]);
     server.on("/set/3_tags/up.sql", [Reply::ok("CREATE TABLE tags (t)").cut(3)]);
     assert_eq!(ids(&offline).unwrap(), "1_users 2_posts");
     assert_eq!(kept(&schema), ["manifest", "whole", "whole", "whole"]);
-    // One file that is gone is one too many.
+    // If one file of the cache is missing, the cache cannot be used.
     let users = fs::read_dir(schema.join("files")).unwrap().map(|entry| entry.unwrap().path());
     fs::remove_file(users.into_iter().find(|path| fs::read(path).unwrap() == USERS.1.as_bytes()).unwrap())
         .unwrap();
@@ -787,7 +787,7 @@ fn nothing_half_done_is_in_the_cache() {
         error(&source);
         assert_eq!(kept(&schema), ["whole"], "the first file, and no manifest");
     }
-    // Files that are there and make no set are not what was used last.
+    // Files that were fetched but are not a valid set do not replace the last set.
     server.publish(&[USERS, POSTS, ("1_users/metadata.toml", "descripton = 1")]);
     error(&source);
     assert_eq!(kept(&schema), ["whole"; 3]);
@@ -899,7 +899,7 @@ fn many_wrong_entries_are_listed_at_once_and_not_without_end() {
     assert!(error.len() < 1200 && !error.contains('\u{1b}'), "{error}");
 }
 
-/// What a manifest promises, whatever it was read from.
+/// Checks the guarantees of a manifest that was parsed from any bytes.
 fn holds(bytes: &[u8]) {
     match Manifest::parse("m", bytes) {
         Ok(manifest) => {

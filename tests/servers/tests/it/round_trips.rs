@@ -1,4 +1,4 @@
-//! What servers are asked: one question for a start with nothing pending, and few around each migration, whatever came before it.
+//! The queries to servers: one for a start with nothing pending, and a small fixed number for each migration.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -13,16 +13,16 @@ use tempfile::TempDir;
 
 use crate::servers;
 
-/// What stands between a client and the socket of a server, and counts how often the client waits for an answer.
+/// A proxy between a client and the socket of a server. It counts how often the client waits for a response.
 struct Listener {
     folder: TempDir,
     trips: Arc<AtomicUsize>,
-    /// All that the client said.
+    /// All bytes from the client.
     said: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Listener {
-    /// A socket of this name in a folder of its own; it lets one client through.
+    /// Creates a socket with this name in its own folder. It accepts one client.
     fn before(server: PathBuf, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(name)).unwrap();
@@ -53,7 +53,7 @@ impl Listener {
     }
 }
 
-/// Passes on what comes, until one side ends.
+/// Copies bytes until one side closes the connection.
 fn pass_on(mut from: UnixStream, mut to: UnixStream, mut heard: impl FnMut(&[u8])) {
     let mut buffer = [0; 8192];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
@@ -70,7 +70,7 @@ fn set<B: Backend>(count: usize) -> MigrationRunner<B> {
     MigrationRunner::for_backend((0..count).map(number).collect::<Vec<Migration<B>>>()).unwrap()
 }
 
-/// A client of the server of the tests with a listener before it; `None` where that server is not reached by a socket.
+/// A client of the test server with a listener before it; `None` if the server has no socket.
 fn postgres() -> Option<(Listener, postgres::Client)> {
     let database = servers::postgres()?;
     let config: postgres::Config = database.url.parse().unwrap();
@@ -119,18 +119,18 @@ fn a_start_with_nothing_pending_is_one_round_trip_to_mysql() {
     }
 }
 
-/// What PostgreSQL was sent, a message each: the texts of simple queries, and of those with parameters.
+/// The messages to PostgreSQL: the texts of queries with and without parameters.
 fn messages_to_postgres(said: &[u8]) -> Vec<String> {
     let length = |at: usize| u32::from_be_bytes(said[at..at + 4].try_into().unwrap()) as usize;
     let mut messages = Vec::new();
-    // The first has no type.
+    // The first message has no type byte.
     let mut at = length(0);
     while at < said.len() {
         let (kind, end) = (said[at], at + 1 + length(at + 1));
         let body = &said[at + 5..end];
         match kind {
             b'Q' => messages.push(body),
-            // Behind its empty name.
+            // The text comes after the empty name of the statement.
             b'P' => messages.push(&body[1..]),
             _ => {}
         }
@@ -143,7 +143,7 @@ fn text_until_zero(body: &[u8]) -> String {
     String::from_utf8_lossy(body.split(|byte| *byte == 0).next().unwrap()).into_owned()
 }
 
-/// What MySQL was sent: the texts of its queries.
+/// The messages to MySQL: the texts of queries.
 fn messages_to_mysql(said: &[u8]) -> Vec<String> {
     let (mut messages, mut at) = (Vec::new(), 0);
     while at < said.len() {
@@ -157,7 +157,7 @@ fn messages_to_mysql(said: &[u8]) -> Vec<String> {
     messages
 }
 
-/// What is asked besides the statements of the migration of this number, from its first one to that of the next.
+/// The messages between the first statement of this migration and that of the next one, without the statements of the migration.
 fn around(messages: &[String], number: usize) -> Vec<String> {
     let begins = |number: usize| {
         messages.iter().position(|message| message.starts_with(&format!("CREATE TABLE t{number} "))).unwrap()
@@ -171,7 +171,7 @@ fn around(messages: &[String], number: usize) -> Vec<String> {
     its.filter(is_ours).cloned().collect()
 }
 
-/// Runs a hundred migrations, and gives how many messages each of three of them costs besides its own statements.
+/// Runs a hundred migrations, and returns for three of them the number of messages besides their own statements.
 fn costs<B: Backend>(
     script: impl Fn(usize) -> String,
     run: impl FnOnce(MigrationRunner<B>),
@@ -183,7 +183,7 @@ fn costs<B: Backend>(
     [10, 50, 98].map(|number| around(&messages, number).len()).to_vec()
 }
 
-/// Three statements, as most migrations are.
+/// The three statements of a typical migration.
 fn three(n: usize) -> String {
     format!(
         "CREATE TABLE t{n} (x INT, y INT);\nCREATE INDEX i{n} ON t{n} (y);\nINSERT INTO t{n} VALUES (1, 2)"
@@ -195,7 +195,7 @@ fn a_migration_costs_five_messages_to_postgresql_whatever_came_before_it() {
     let Some((listener, mut client)) = postgres() else { return };
     let said = || messages_to_postgres(&listener.said.lock().unwrap());
     let costs = costs::<Postgres>(three, |it| drop(it.run(&mut client).unwrap()), said);
-    // BEGIN; the lock and the head; the head behind the script; the record; COMMIT.
+    // BEGIN; the lock and the head; the head after the script; the record; COMMIT.
     assert_eq!(costs, [5; 3]);
 }
 
@@ -216,6 +216,7 @@ fn a_migration_costs_eleven_messages_to_mariadb_whatever_came_before_it() {
     }
     let said = || messages_to_mysql(&listener.said.lock().unwrap());
     let costs = costs::<Mysql>(three, |it| drop(it.run(&mut conn).unwrap()), said);
-    // The record; a look and a mark for each of the definitions; a note; BEGIN, a note and COMMIT around the row; the head; the record.
+    // The record; a query and a mark for each of the two definitions; the progress; BEGIN, the progress and COMMIT around the row; the
+    // head; the record.
     assert_eq!(costs, [11; 3]);
 }

@@ -15,7 +15,7 @@ fn runner<B: Backend>(set: impl Into<Vec<Migration<B>>>) -> MigrationRunner<B> {
 
 #[test]
 fn postgres_scripts_may_be_transactions() {
-    // (script, what is left of it, what is said of it)
+    // (script, what is left of it, the message)
     let table = [
         ("BEGIN; CREATE TABLE a (b int); INSERT INTO a VALUES (1); COMMIT;", "1", ""),
         (

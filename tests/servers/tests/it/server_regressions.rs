@@ -1,4 +1,4 @@
-//! What went wrong on servers once, each with its story.
+//! Regressions on servers: each test states the bug that it guards against.
 
 use switchy_schema::{Recovery, Signature};
 

@@ -1,4 +1,4 @@
-//! Scripts as public sets have them, with what `psql` and the `mariadb` client make of them.
+//! Scripts of public sets must have the same effect as with `psql` and the `mariadb` client.
 
 use mysql::prelude::Queryable;
 use switchy_schema::{
@@ -9,7 +9,7 @@ use crate::mysql::rows as my_rows;
 use crate::postgres::rows as pg_rows;
 use crate::servers;
 
-/// Where a script runs.
+/// Whether a script is run inside a transaction, outside one, or both ways.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Where {
     Inside,
@@ -33,7 +33,7 @@ fn migration<B: Backend>(script: &str, is_inside: bool) -> Migration<B> {
     if is_inside { it } else { it.outside_transaction() }
 }
 
-/// Line and column of an error.
+/// The line and the column of an error.
 fn place_of(error: &MigrationError) -> String {
     let position = error.location().and_then(|at| at.position);
     position.map_or_else(String::new, |at| format!("{}:{}", at.line, at.column))
@@ -127,7 +127,7 @@ fn postgres_says_where_and_why_a_script_is_refused() {
     }
 }
 
-/// `DISCARD ALL` gives up the role that the application took.
+/// `DISCARD ALL` resets the role that the application set.
 #[test]
 fn notes_are_written_as_who_the_application_is() {
     let Some(database) = servers::postgres() else { return };
@@ -138,7 +138,7 @@ fn notes_are_written_as_who_the_application_is() {
     );
     client.batch_execute(&roles).unwrap();
     let mut config: ::postgres::Config = database.url.parse().unwrap();
-    // A server that is not of the tests may want a password.
+    // A server that the tests did not start may require a password.
     let Ok(mut theirs) = config.user(&login).connect(::postgres::NoTls) else { return };
     theirs.batch_execute(&format!("SET ROLE {owner}")).unwrap();
     let it = MigrationRunner::<Postgres>::for_backend([migration("DISCARD ALL; SELECT 1", false)]).unwrap();
@@ -190,7 +190,7 @@ fn mysql_runs_what_its_client_runs() {
         ("PREPARE s FROM 'INSERT INTO a VALUES (2)'; BEGIN; INSERT INTO a VALUES (1); EXECUTE s; ROLLBACK; EXECUTE s", "2"),
         ("SET autocommit = 0; INSERT INTO a VALUES (1); CALL p(); ROLLBACK; INSERT INTO a VALUES (2); COMMIT", "2"),
         ("START TRANSACTION READ ONLY; SELECT 1; COMMIT AND CHAIN; SELECT 2; COMMIT; INSERT INTO a VALUES (1)", "1"),
-        // As `mariadb-dump --no-autocommit` writes it.
+        // The output of `mariadb-dump --no-autocommit`.
         (
             "LOCK TABLES a WRITE; set autocommit=0; INSERT INTO a VALUES (1); UNLOCK TABLES; commit;
             LOCK TABLES a WRITE; set autocommit=0; INSERT INTO a VALUES (2); UNLOCK TABLES; commit",
@@ -285,7 +285,7 @@ fn records_are_kept_in_every_language_of_the_server() {
     for language in ["pt_BR", "sv_SE", "hu_HU", "zh_CN", "ko_KR", "ja_JP", "de_DE"] {
         let Some(database) = servers::mysql() else { return };
         let mut conn = database.connect();
-        // A server that has not all its files says nothing in this language.
+        // A server without its message files does not support this language.
         if conn.query_drop(format!("SET lc_messages = '{language}'")).is_err() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What a server is not asked again for each migration is so all the same.
+//! Session state that the engine does not query for each migration is still correct.
 
 use std::thread;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn a_record_is_added_to_mysql_only_where_no_other_was() {
             .unwrap();
         match append("late", Duration::from_secs(1)) {
             Err(fault) => assert_eq!(fault.kind(), FaultKind::Busy),
-            // MySQL does it in a transaction of several statements.
+            // MySQL allows this in a transaction of several statements.
             Ok(did) => return assert_eq!(did, None),
         }
         let did = thread::scope(|scope| {

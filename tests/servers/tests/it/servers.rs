@@ -1,7 +1,7 @@
-//! Private database servers for the tests: started from the installed programs, in a temporary folder, and gone when the process of the
-//! tests ends, however it ends.
+//! Private database servers for the tests. They are started from the installed programs, in a temporary folder, and removed when the
+//! process of the tests ends, even if it is killed.
 
-// Named, so that the tests of the command line can have this file too.
+// Explicit paths, so that the tests of the command line can include this file.
 #[path = "servers/galera.rs"]
 mod galera;
 #[path = "servers/mysql.rs"]
@@ -26,17 +26,17 @@ pub(crate) use postgres::{PostgresDatabase, own_postgres, postgres};
 #[allow(unused_imports, reason = "the tests of the command line need them")]
 pub(crate) use {mysql::tls_mysql, postgres::tls_postgres};
 
-/// How long anything of a server may take.
+/// The timeout for every operation of a server.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a test connects to.
+/// A database that a test connects to.
 pub(crate) trait Database {
     type Client;
 
     fn try_connect(&self) -> Result<Self::Client, String>;
 }
 
-/// A server that a test can kill and start again. It ends with its owner.
+/// A server that a test can kill and restart. It ends when this value is dropped.
 pub(crate) struct OwnServer<D> {
     guard: Mutex<Guard>,
     run: String,
@@ -44,14 +44,14 @@ pub(crate) struct OwnServer<D> {
 }
 
 impl<D: Database> OwnServer<D> {
-    /// A server that is up, from the line of shell that runs it.
+    /// Starts a server with this shell command, and waits until it is ready.
     fn start(guard: Guard, run: String, database: D) -> Result<Self, String> {
         let server = Self::launch(guard, run, database)?;
         server.wait_until(|_| true)?;
         Ok(server)
     }
 
-    /// A server that may need a while, and others of its kind, to be up.
+    /// Starts a server without waiting: it may need time, and other nodes, to become ready.
     fn launch(guard: Guard, run: String, database: D) -> Result<Self, String> {
         let server = Self { guard: Mutex::new(guard), run, database };
         server.run()?;
@@ -66,7 +66,7 @@ impl<D: Database> OwnServer<D> {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner).order(order)
     }
 
-    /// Returns when the server can be used, or has ended.
+    /// Waits until the server is ready or has ended.
     fn wait_until(&self, is_ready: impl Fn(&mut D::Client) -> bool) -> Result<(), String> {
         let attempt = || {
             let mut client = self.database.try_connect()?;
@@ -77,22 +77,22 @@ impl<D: Database> OwnServer<D> {
         })
     }
 
-    /// Where everything of it is.
+    /// The folder of the server.
     pub(crate) fn folder(&self) -> PathBuf {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner).folder.clone()
     }
 
-    /// A connection, as soon as the server is up.
+    /// Opens a connection as soon as the server is ready.
     pub(crate) fn connect(&self) -> D::Client {
         patiently(|| self.database.try_connect(), || Ok(())).unwrap()
     }
 
-    /// Ends the server as a power failure would: SIGKILL for all its processes. What it wrote stays.
+    /// Ends the server like a power failure: SIGKILL for all its processes. Its files stay.
     pub(crate) fn kill(&self) {
         self.order("kill_all").unwrap();
     }
 
-    /// Starts the server again where it was, and returns when it is up.
+    /// Restarts the server with the same files, and waits until it is ready.
     pub(crate) fn restart(&self) {
         self.kill();
         self.run().unwrap();
@@ -100,7 +100,7 @@ impl<D: Database> OwnServer<D> {
     }
 }
 
-/// A shell that looks after one server and its folder; `guard.sh` says how.
+/// A shell that manages one server and its folder, with `guard.sh`.
 struct Guard {
     shell: Child,
     answers: BufReader<ChildStdout>,
@@ -113,7 +113,7 @@ impl Guard {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "guard", SCRIPT]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        // What ends all processes of the tests at once, as Ctrl-C does, lets it do its work.
+        // In its own process group, so that a signal to all processes of the tests, such as Ctrl-C, does not stop the cleanup.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut shell = command.spawn().map_err(|error| format!("there is no shell: {error}"))?;
@@ -123,7 +123,7 @@ impl Guard {
         if guard.folder.is_dir() { Ok(guard) } else { Err("there is no folder for a server".to_owned()) }
     }
 
-    /// Does a line of shell in the folder; the error has the end of the server's log.
+    /// Runs a line of shell in the folder. The error contains the end of the server's log.
     fn order(&mut self, order: &str) -> Result<(), String> {
         let orders = self.shell.stdin.as_mut().unwrap();
         orders.write_all(format!("{order}\n").as_bytes()).map_err(|error| error.to_string())?;
@@ -131,13 +131,13 @@ impl Guard {
         if answer == "0" { Ok(()) } else { Err(format!("`{order}` gave {answer}:\n{}", self.log())) }
     }
 
-    /// Writes a file that belongs to whom the server runs as.
+    /// Writes a file that is owned by the user of the server.
     fn write(&mut self, name: &str, text: &str) -> Result<(), String> {
         let lines: Vec<String> = text.lines().map(|line| format!("'{line}'")).collect();
         self.order(&format!("printf '%s\\n' {} >{name}", lines.join(" ")))
     }
 
-    /// Writes a certificate and its key, which nobody else may read.
+    /// Writes a certificate and its key, which no other user may read.
     #[allow(dead_code, reason = "the tests of the command line need it")]
     fn write_certificate(&mut self, certificate: &str, key: &str) -> Result<(), String> {
         self.write("cert.pem", certificate)?;
@@ -161,7 +161,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Its input ends here, and so it does.
+        // Its input is closed here, so it ends.
         let _ = self.shell.wait();
     }
 }
@@ -169,11 +169,11 @@ impl Drop for Guard {
 /// A server that all tests of this process share.
 struct SharedServer<D> {
     url: String,
-    /// `None` where somebody gave us the server.
+    /// `None` if the environment names the server.
     _own: Option<OwnServer<D>>,
 }
 
-/// The server at the address in an environment variable, or else one of our own.
+/// The server at the address in an environment variable, or otherwise a new one.
 fn given_or<D>(
     variable: &str,
     start: impl FnOnce() -> Result<SharedServer<D>, String>,
@@ -181,7 +181,7 @@ fn given_or<D>(
     env::var(variable).map_or_else(|_| start(), |url| Ok(SharedServer { url, _own: None }))
 }
 
-/// A URL with another database in it.
+/// The URL with another database.
 fn to_database(url: &str, database: &str) -> String {
     let (address, options) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
@@ -189,19 +189,19 @@ fn to_database(url: &str, database: &str) -> String {
     format!("{scheme}://{host}/{database}?{options}")
 }
 
-/// A port of this machine that nobody listens at.
+/// A local port on which nothing listens.
 #[allow(dead_code, reason = "the tests of the command line need it")]
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A name for a database that no other test uses.
+/// A unique name for a database.
 fn fresh_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!("test_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What could be started; a test that needs anything else says so and does nothing, unless the environment asks for all servers.
+/// The started server. If it is missing, the test prints this and does nothing; it fails if the environment requires all servers.
 fn or_say<T>(started: Result<T, impl std::fmt::Display>) -> Option<T> {
     let is_required = env::var("SWITCHY_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
     match started {
@@ -214,7 +214,7 @@ fn or_say<T>(started: Result<T, impl std::fmt::Display>) -> Option<T> {
     }
 }
 
-/// Tries until it works; asks now and then whether there is reason to hope.
+/// Retries until an attempt succeeds or the timeout expires; stops early if `hope` fails.
 pub(crate) fn patiently<T>(
     mut attempt: impl FnMut() -> Result<T, String>,
     hope: impl Fn() -> Result<(), String>,
@@ -231,7 +231,7 @@ pub(crate) fn patiently<T>(
     unreachable!("the numbers do not end")
 }
 
-/// Where a program is; those of servers are often beside the path.
+/// The path of a program. Those of servers are often not in `PATH`.
 fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = ["/usr/sbin", "/usr/bin", "/usr/libexec"].map(PathBuf::from).into_iter();

@@ -1,4 +1,4 @@
-//! The servers of the tests do what tests need of them, and nothing is left of them.
+//! The servers of the tests provide what tests need, and are removed completely.
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -15,7 +15,7 @@ use crate::servers::{
     pgbouncer, postgres,
 };
 
-/// What says which of its tests this binary is started again for.
+/// The environment variable for a test that this binary is started again for.
 const JOB: &str = "SWITCHY_SCHEMA_TEST_SERVERS";
 
 #[test]
@@ -123,7 +123,7 @@ fn many_clients_share_few_connections() {
         }
     }
     assert!(servers.len() <= POOL_SIZE, "{servers:?}");
-    // A transaction keeps its connection, and what a session sets stays behind for others.
+    // A transaction keeps its connection, and the settings of a session stay for its next user.
     clients[0].batch_execute("BEGIN; SELECT set_config('my.name', 'Ada', false)").unwrap();
     let mine = answer(&mut clients[0], "SELECT pg_backend_pid()");
     assert_ne!(answer(&mut clients[1], "SELECT pg_backend_pid()"), mine);
@@ -131,7 +131,7 @@ fn many_clients_share_few_connections() {
     assert_eq!(answer(&mut clients[1], "SELECT current_setting('my.name', true)"), "Ada");
 }
 
-/// The one value of a query; statements that are prepared are lost between transactions.
+/// The single value of a query, without a prepared statement, which would be lost between transactions.
 fn answer(client: &mut Client, sql: &str) -> String {
     let messages = client.simple_query(sql).unwrap();
     let row = messages.iter().find_map(|message| match message {

@@ -1,4 +1,4 @@
-//! Databases that the tools themselves have made on servers (`compat/tools/fixtures`), stopped before the last migration.
+//! Databases that the tools themselves created on servers (`compat/tools/fixtures`), before the last migration.
 
 use std::fs;
 
@@ -11,13 +11,13 @@ use super::tools::{MADE, Made};
 use crate::servers;
 
 impl Made {
-    /// Whether what its migrations run was written down on SQLite, and is something else elsewhere.
+    /// Whether the SQL of the migrations was recorded on SQLite, and differs on other databases.
     fn is_in_sql_of_sqlite(&self) -> bool {
         [Tool::Django, Tool::Rails].contains(&self.tool)
     }
 }
 
-/// What is found in a dump, and what has to hold whatever the server is. Gives the plan, and how many it is to record.
+/// Plans the adoption of a dump, and checks what must hold on every server. Returns the plan, and the number of records that it will add.
 fn planned<B: Backend>(it: &Made, runner: &MigrationRunner<B>, conn: B::Conn<'_>) -> (Adoption, usize) {
     let adoption = runner.plan_adoption(conn, &(it.how)()).unwrap();
     let count = runner.list().len() - 1;
@@ -65,7 +65,7 @@ fn histories_that_the_tools_made_on_postgres_are_adopted() {
     assert!(tried >= 10, "only {tried} were tried");
 }
 
-/// Runs a dump, which has many statements.
+/// Runs a dump, which contains many statements.
 fn load(conn: &mut mysql::Conn, dump: &str) {
     let mut results = conn.query_iter(dump).unwrap();
     while let Some(rows) = results.iter() {

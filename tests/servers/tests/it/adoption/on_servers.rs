@@ -1,4 +1,4 @@
-//! The tables of tools that are mostly used with servers, on real ones: read there, and recorded there.
+//! The tables of tools that are mostly used with servers are read and recorded on real servers.
 
 use mysql::prelude::Queryable;
 use switchy_schema::{
@@ -16,7 +16,7 @@ fn set<B: Backend>(names: [&'static str; 3]) -> MigrationRunner<B> {
     MigrationRunner::for_backend(set).unwrap()
 }
 
-/// SHA-384, SHA-256, CRC-32 and SipHash-1-3 of refinery of the first, by Python.
+/// SHA-384, SHA-256, CRC-32 and the SipHash-1-3 of refinery for the first migration, computed with Python.
 const SHA384: &str =
     "e4247175de4c51e956fb5c70795cf3d80de5ae4bd12620506284d71988abc7df31ad75ca5285737772b2f2028a9061e2";
 const SHA256: &str = "cfa1df73b22f8778f732e558f3f011f6c964cd38c9f891fc0f04698747dcaa28";
@@ -26,7 +26,7 @@ const SIP: u64 = 13_350_876_511_815_715_514;
 struct Case {
     tool: Tool,
     names: [&'static str; 3],
-    /// The table and its rows, which say that the first two are applied.
+    /// The table and its rows, in which the first two migrations are applied.
     sql: String,
     first: Finding,
     applied_on: Option<&'static str>,
@@ -104,7 +104,7 @@ fn histories_on_postgres_are_adopted() {
         assert_eq!(again.to_record().count(), 0);
         assert_eq!(runner.adopt(&mut *client, again, Signature::of("ada")).unwrap(), []);
         if case.tool == Tool::Drizzle {
-            // What is orphaned is not recorded, and runs.
+            // An orphaned migration is not recorded, and runs.
             client.batch_execute("DROP TABLE b").unwrap();
         }
         assert_eq!(runner.run(&mut *client).unwrap().applied.len(), 3 - lines.len());
@@ -174,7 +174,7 @@ fn histories_on_mariadb_are_adopted() {
     }
 }
 
-/// The second has another checksum, where there is one.
+/// Accepts the doubts of a case: the checksum of the second migration differs, if the tool stores one.
 fn how(case: &Case) -> Adopt {
     let drizzle = (case.tool == Tool::Drizzle).then_some(Doubt::Orphaned);
     [Some(Doubt::Changed), case.doubt, drizzle].into_iter().flatten().fold(Adopt::new(), Adopt::accept)
@@ -194,7 +194,7 @@ fn check(case: &Case, adoption: &Adoption) {
 fn what_a_server_does_not_have_is_said() {
     let Some(database) = servers::postgres() else { return };
     let client = &mut database.connect();
-    // A view could do anything when it is read.
+    // Reading a view can call any function.
     client
         .batch_execute(
             "CREATE VIEW seaql_migrations AS SELECT 'm20240101_000000_a' AS version, 1 AS applied_at",
@@ -215,7 +215,8 @@ fn what_a_server_does_not_have_is_said() {
     }
 }
 
-/// Rows that a policy hides would be taken for what was never applied, and what a policy or a cast calls would be run by who looks.
+/// Rows that a policy hides would look like migrations that were never applied, and reading the table would run the functions of a policy
+/// or a cast.
 #[test]
 fn a_table_that_hides_rows_or_runs_code_is_not_read() {
     let spy = "CREATE TABLE seen (x INT);
@@ -251,7 +252,7 @@ fn a_table_that_hides_rows_or_runs_code_is_not_read() {
     }
 }
 
-/// Drizzle keeps it in a schema of its own whatever its name is.
+/// Drizzle stores its table in its own schema, under any name.
 #[test]
 fn a_table_of_another_name_may_be_in_the_schema_of_its_tool() {
     let Some(database) = servers::postgres() else { return };

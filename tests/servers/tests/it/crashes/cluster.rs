@@ -13,10 +13,10 @@ use super::kills::{hold, left, wait_until};
 use super::{Kind, Program, Script, check, go, runner};
 use crate::servers::{MysqlDatabase, NODES, galera};
 
-/// How many programs begin at once.
+/// The number of programs that start at once.
 const PROGRAMS: usize = 6;
 
-/// A connection that waits until its node has everything that the others have committed.
+/// A connection that waits until its node has applied everything that the other nodes committed.
 fn connect(database: &MysqlDatabase) -> Conn {
     let mut conn = database.connect();
     conn.query_drop("SET SESSION wsrep_sync_wait = 15").unwrap();
@@ -39,7 +39,7 @@ fn programs_that_start_at_once_through_different_nodes_apply_each_migration_once
     }
 }
 
-/// Another node changes the definition of the tracking table again and again, which interrupts whatever is done there.
+/// Another node repeatedly changes the definition of the tracking table, which aborts concurrent transactions on it.
 #[test]
 fn what_another_node_interrupts_is_done_once() {
     let Some(cluster) = galera() else { return };
@@ -55,7 +55,7 @@ fn what_another_node_interrupts_is_done_once() {
         let changes = scope.spawn(|| {
             let mut changes = 0;
             while !is_done.load(Ordering::Relaxed) {
-                // It may be interrupted, too.
+                // This statement may be aborted too.
                 changes +=
                     u32::from(other.query_drop("ALTER TABLE __switchy_migrations COMMENT = 'it'").is_ok());
                 thread::sleep(Duration::from_millis(5));
@@ -76,7 +76,7 @@ fn what_another_node_interrupts_is_done_once() {
     assert_eq!(Mysql::rows(&mut conn, "SELECT COUNT(*) FROM a"), ["101"]);
 }
 
-/// Who comes second in a transaction is told so behind the rows of some answer.
+/// The second of two conflicting transactions gets its error after the rows of a result.
 #[test]
 fn programs_at_different_nodes_do_each_of_many_migrations_once() {
     let Some(cluster) = galera() else { return };
@@ -133,7 +133,7 @@ fn a_killed_node_leaves_records_that_are_true() {
 
     for (set, database, expected) in [(&definitions, &second, "1_it 2?"), (&rows, &first, "1_it 4")] {
         let elsewhere = cluster.beside(0, database);
-        // Who still works on it nobody knows, so a run waits first.
+        // It is unknown whether another program still works on the step, so a run waits first.
         let it = runner::<Mysql>(set, Lock::Row).lock_timeout(Duration::from_millis(100));
         let mut conn = elsewhere.connect();
         let error = it.run(&mut conn).unwrap_err();

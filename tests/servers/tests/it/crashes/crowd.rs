@@ -4,10 +4,10 @@ use switchy_schema::{Direction, Lock, Mysql, Postgres};
 
 use super::{Kind, Program, check};
 
-/// How many.
+/// The number of programs.
 const PROGRAMS: usize = 32;
 
-/// Lets so many programs begin at once, and says how many steps they did together.
+/// Lets the programs start at once, and returns the total number of steps that they applied.
 pub(super) fn begin(programs: impl IntoIterator<Item = Program>) -> usize {
     let mut programs: Vec<Program> = programs.into_iter().collect();
     for program in &mut programs {

@@ -1,4 +1,4 @@
-//! Programs and servers killed at many moments of a run, back and forth.
+//! Programs and servers are killed at many moments of a run, in both directions.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,36 +8,36 @@ use switchy_schema::{Direction, Lock, Mysql, Postgres, Record};
 use super::{Kind, Program, Script, check, check_said, finish, go, runner};
 use crate::servers::OwnServer;
 
-/// Who is killed.
+/// What is killed.
 pub(super) enum Victim<'s, D> {
     Programs,
     Server(&'s OwnServer<D>),
 }
 
-/// A run that is disturbed.
+/// A run during which something is killed.
 pub(super) struct Run<'s, B: Kind> {
     pub(super) set: &'s [Script],
     pub(super) direction: Direction,
     pub(super) victim: Victim<'s, B::Database>,
 }
 
-/// How a run ends that nobody disturbs.
+/// The result of an undisturbed run.
 struct End {
     picture: Vec<String>,
     duration: Duration,
 }
 
-/// A run that came to the moment at which it is killed.
+/// A run that reached the moment at which it is killed.
 struct Doomed<'d, B: Kind> {
     context: String,
     expected: &'d str,
     database: &'d B::Database,
     program: Program,
-    /// What keeps it there.
+    /// The connection with the lock that holds the run at this moment.
     gate: Option<B::Client>,
 }
 
-/// How many runs are killed at once, each on a database of its own.
+/// The number of runs that are killed at once, each on its own database.
 const AT_ONCE: usize = 4;
 
 impl<B: Kind> Run<'_, B> {
@@ -49,7 +49,7 @@ impl<B: Kind> Run<'_, B> {
         (0..AT_ONCE).map(|_| one()).collect()
     }
 
-    /// Empties a database such that this run can begin, and starts a program for it.
+    /// Prepares a database for this run, and starts a program for it.
     fn start(&self, database: &B::Database, lock: &Lock, moment: &str) -> Program {
         B::prepare(database);
         if self.direction == Direction::Down {
@@ -70,17 +70,17 @@ impl<B: Kind> Run<'_, B> {
         End { picture: B::picture(&mut client), duration }
     }
 
-    /// Kills at each of these moments: (moment, what is unfinished then, or `*` where that is not known). A moment between others is so
-    /// much of the time of a run.
+    /// Kills at each of these moments: (moment, the unfinished step, or `*` if it is unknown). Other moments are a percentage of the
+    /// duration of a run.
     pub(super) fn kill_at(&self, moments: &[(&str, &str)]) {
         let Some(first) = self.databases() else { return };
         let end = self.undisturbed(&first[0]);
         let mut count = 0;
         for (round, moments) in moments.chunks(AT_ONCE - 1).enumerate() {
-            // The last is wherever it happens to be.
+            // The last run is killed at an arbitrary moment.
             let random = format!("after {} percent", round * 14);
             let moments = moments.iter().copied().chain([(&*random, "*")]);
-            // A server that is killed may leave files of a table that it was making or dropping, which nothing in SQL removes.
+            // A killed server may leave files of a table that it was creating or dropping, which no SQL statement removes.
             let Some(databases) = self.databases() else { return };
             let mut doomed: Vec<Doomed<'_, B>> = databases
                 .iter()
@@ -103,7 +103,7 @@ impl<B: Kind> Run<'_, B> {
         }
     }
 
-    /// Kills, and gives what the programs said that were not killed themselves.
+    /// Kills the victims, and returns the messages of the programs that were not killed.
     fn kill(&self, doomed: &mut [Doomed<'_, B>]) -> Vec<String> {
         let Victim::Server(server) = self.victim else {
             for one in doomed.iter_mut() {
@@ -121,7 +121,7 @@ impl<B: Kind> Run<'_, B> {
         said
     }
 
-    /// Looks what is left, goes on, and compares the end with that of an undisturbed run.
+    /// Checks the state, continues the run, and compares its result with that of an undisturbed run.
     fn finish(&self, doomed: Doomed<'_, B>, said: &str, end: &End) {
         let Doomed { context, expected, database, gate, .. } = doomed;
         drop(gate);
@@ -137,7 +137,7 @@ impl<B: Kind> Run<'_, B> {
 }
 
 impl<B: Kind> Doomed<'_, B> {
-    /// Lets the program go on, until it is in the middle of what its moment says.
+    /// Lets the program continue until it reaches its moment.
     fn reach(&mut self, duration: Duration) {
         let moment = self.context.split(", ").nth(1).unwrap();
         let (kind, what) = moment.split_once(' ').unwrap();
@@ -161,9 +161,9 @@ impl<B: Kind> Doomed<'_, B> {
     }
 }
 
-/// Lets a program go on until it is inside a statement, and holds it there until what this gives is dropped: `row 3` for the one that
-/// adds it, otherwise a table that the statement needs, or a query for the same lock, and a part of its text. With the number of the
-/// program's session.
+/// Lets a program continue until it is inside a statement, and holds it there until the returned client is dropped. `row 3` is the
+/// statement that adds this row; otherwise the text names a table that the statement needs, or a query that takes the same lock, and then a
+/// part of the statement. Also returns the id of the program's session.
 pub(super) fn hold<B: Kind>(
     program: &mut Program,
     database: &B::Database,
@@ -192,7 +192,7 @@ pub(super) fn hold<B: Kind>(
     (gate, sessions.remove(0))
 }
 
-/// Looks again and again until it is so.
+/// Polls until the condition is true.
 pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
@@ -201,7 +201,7 @@ pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// What is left unfinished: `2_mixed 3`, and `2_mixed 4?` if it is not known whether that statement is done.
+/// The unfinished step: `2_mixed 3`, or `2_mixed 4?` if it is unknown whether this statement took effect.
 pub(super) fn left(record: Option<&Record>) -> String {
     let Some(record) = record else { return String::new() };
     let dirty = record.dirty.as_ref().unwrap();

@@ -1,4 +1,4 @@
-//! What only MySQL and MariaDB do to a run.
+//! Crashes that are specific to MySQL and MariaDB.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::kills::wait_until;
 use super::{Kind, Program, Script, finish};
 use crate::servers::own_mysql;
 
-/// Of several tables that are to go each goes by itself, so a server that is killed may leave some of them.
+/// A statement that drops several tables drops them one by one, so a killed server may leave some of them.
 #[test]
 fn tables_of_which_some_are_gone_are_noticed() {
     let Some(server) = own_mysql() else { return };

@@ -1,4 +1,4 @@
-//! Runs behind a pooler that gives each transaction another session.
+//! Runs through a pooler that assigns each transaction to another session.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::kills::{hold, left, wait_until};
 use super::{Kind, Program, Script, check, go, runner};
 use crate::servers::{OwnServer, PostgresDatabase, pgbouncer, postgres};
 
-/// How many programs begin at once.
+/// The number of programs that start at once.
 const PROGRAMS: usize = 12;
 
-/// Migrations without settings of the session outside of a transaction.
+/// Migrations that change no settings of the session outside a transaction.
 fn set() -> Vec<Script> {
     vec![
         Script::atomic::<Postgres>(
@@ -39,7 +39,7 @@ fn set() -> Vec<Script> {
     ]
 }
 
-/// What each session of the server has that programs share.
+/// The state of each session that the pooler shares between programs.
 fn sessions(pooler: &OwnServer<PostgresDatabase>) -> Vec<Vec<String>> {
     let mut clients = [pooler.connect(), pooler.connect()];
     for client in &mut clients {
@@ -56,7 +56,7 @@ fn sessions(pooler: &OwnServer<PostgresDatabase>) -> Vec<Vec<String>> {
     clients.iter_mut().map(look).collect()
 }
 
-/// Whether the sessions are two, and as new.
+/// Checks that there are two sessions, in their initial state.
 fn check_sessions(pooler: &OwnServer<PostgresDatabase>, what: &str) {
     let sessions = sessions(pooler);
     assert_ne!(sessions[0][0], sessions[1][0], "{what}");
@@ -80,7 +80,7 @@ fn behind_a_pooler_programs_that_start_at_once_apply_each_migration_once() {
     assert_eq!(check::<Postgres>(&set, &mut direct, Direction::Up, "at once"), None);
     check_sessions(&pooler, "after runs");
 
-    // One after the other, everything that a program can ask for.
+    // All functions that a program can call, one after the other.
     let it = runner::<Postgres>(&set, Lock::Row);
     let mut client = pooler.connect();
     assert!(it.run(&mut client).unwrap().is_up_to_date());
@@ -129,7 +129,7 @@ fn behind_a_pooler_a_killed_program_leaves_records_that_are_true() {
         let record = check::<Postgres>(&set, &mut direct, Direction::Up, moment);
         assert_eq!(left(record.as_ref()), expected, "{moment}");
 
-        // Whether the program still works on it nobody knows, so a run waits first.
+        // It is unknown whether the program still works on the step, so a run waits first.
         let it = runner::<Postgres>(&set, Lock::Row).lock_timeout(Duration::from_millis(100));
         let mut client = pooler.connect();
         if let Some(record) = record {

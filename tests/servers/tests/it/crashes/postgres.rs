@@ -1,4 +1,4 @@
-//! What only PostgreSQL can do to a run.
+//! Crashes that are specific to PostgreSQL.
 
 use std::sync::mpsc;
 use std::thread;
@@ -10,7 +10,7 @@ use super::kills::{hold, left, wait_until};
 use super::{Kind, Program, Script, check, finish, go, runner};
 use crate::servers::{PostgresDatabase, own_postgres, postgres};
 
-/// A build waits for every snapshot that is older, so whoever waits for the lock must have none.
+/// A concurrent index build waits for all older snapshots, so a program that waits for the lock must not hold one.
 #[test]
 fn an_index_is_built_concurrently_while_another_run_waits() {
     let Some(database) = postgres() else { return };
@@ -42,7 +42,7 @@ fn an_index_is_built_concurrently_while_another_run_waits() {
     }
 }
 
-/// Waits until a session has committed and waits for a standby that there is not, and ends its waiting or the session.
+/// Waits until a session has committed and waits for a standby that does not exist, and then ends the wait or the session.
 fn at_commit(client: &mut Client, end: &str) {
     let waiting = "SELECT query_start FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     let mut since = Vec::new();
@@ -54,7 +54,7 @@ fn at_commit(client: &mut Client, end: &str) {
     wait_until("its end", || Postgres::rows(client, waiting) != since);
 }
 
-/// Lets commits wait for a standby that there is not, in sessions that ask for it.
+/// Makes commits wait for a standby that does not exist, in sessions that enable this.
 fn wait_for_standby(client: &mut Client) {
     for sql in [
         "ALTER ROLE app SET synchronous_commit = local",
@@ -77,7 +77,7 @@ fn a_commit_whose_end_nobody_saw_is_not_said_to_be_taken_back() {
     wait_for_standby(&mut client);
     let unsure = "whether that was done is not known";
     let dirty = "it is marked dirty";
-    // What the commit is of; what is unfinished then; what the error says.
+    // (what is committed, the unfinished step, the text of the error)
     let commits = [
         ("the first step", "", unsure),
         ("the record of the second", "2_outside 0", unsure),
@@ -103,7 +103,7 @@ fn a_commit_whose_end_nobody_saw_is_not_said_to_be_taken_back() {
     }
 }
 
-/// Where only a row is locked, a recovery may come while the session of a killed program still commits.
+/// With `Lock::Row`, a recovery can run while the session of a killed program is still committing.
 #[test]
 fn a_recovery_waits_for_a_commit_that_is_under_way() {
     let Some(server) = own_postgres() else { return };
@@ -116,7 +116,7 @@ fn a_recovery_waits_for_a_commit_that_is_under_way() {
     let mut program = Program::start::<Postgres>(&on, &set, Direction::Up, &Lock::Row, "never");
     program.hear("ready").unwrap();
     program.go_on();
-    // The row that is locked, the record, and then the first statement.
+    // The commits of the lock row, the record, and then the first statement.
     let is_first = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
         AND EXISTS (SELECT 1 FROM __switchy_migrations WHERE dirty <> 0 AND statement IS NULL)";
     let others = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'

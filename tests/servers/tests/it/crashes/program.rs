@@ -1,4 +1,4 @@
-//! Programs: this test binary, started again to migrate a database, and perhaps to be killed.
+//! Programs: this test binary is started again to migrate a database, and may be killed.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -10,10 +10,10 @@ use switchy_schema::{Direction, Event, Lock, Mysql, Postgres};
 use super::{Kind, Script, Statement, go, runner};
 use crate::children::say;
 
-/// What a program is told to do.
+/// The environment variable with the job of a program.
 const ORDER: &str = "SWITCHY_SCHEMA_TEST_CRASH";
 
-/// A program that migrates a database. It is killed when this is dropped.
+/// A program that migrates a database. It is killed when this value is dropped.
 pub(super) struct Program {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -21,7 +21,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts a program, which begins when it is told to go on, and stops at a moment like `started 2`: there too until it is told so.
+    /// Starts a program. It waits for [`go_on`](Self::go_on) before it begins, and again at a moment such as `started 2`.
     pub(super) fn start<B: Kind>(
         database: &B::Database,
         set: &[Script],
@@ -48,7 +48,7 @@ impl Program {
         Self { child, output, said: String::new() }
     }
 
-    /// Returns when it says something that begins so, and gives the rest of that line; `None` if it ended before.
+    /// Waits for a line that begins with this word, and returns the rest of the line; `None` if the program ends before.
     pub(super) fn hear(&mut self, word: &str) -> Option<String> {
         loop {
             let mut line = String::new();
@@ -62,9 +62,9 @@ impl Program {
         }
     }
 
-    /// Tells it to go on.
+    /// Lets the program continue.
     pub(super) fn go_on(&mut self) {
-        // It may have ended.
+        // The program may have ended.
         let _ = self.child.stdin.as_mut().unwrap().write_all(b"go on\n");
     }
 
@@ -73,7 +73,7 @@ impl Program {
         self.child.wait().unwrap();
     }
 
-    /// How many steps it did, or its error.
+    /// The number of steps that the program applied, or its error.
     pub(super) fn outcome(&mut self) -> Result<usize, String> {
         if let Some(outcome) = self.hear("outcome ") {
             return outcome.strip_prefix("applied ").map(|steps| steps.parse().unwrap()).ok_or(outcome);
@@ -100,7 +100,7 @@ fn what_another_test_started() {
     }
 }
 
-/// Does what it was told.
+/// Runs the job.
 fn obey<B: Kind>(words: &[&str]) {
     let [_, url, direction, lock, moment, scripts @ ..] = words else { panic!("{words:?} is no order") };
     let direction = if *direction == "up" { Direction::Up } else { Direction::Down };
@@ -129,13 +129,13 @@ fn obey<B: Kind>(words: &[&str]) {
     }
 }
 
-/// Says something, and waits until it is told to go on.
+/// Prints a word, and waits until the test lets the program continue.
 fn stop(word: &str) {
     say(word);
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
-/// What is called whenever something of a kind happens, and stops at the moment that is meant.
+/// A function to call at each event of a kind. It stops at the moment of the job.
 fn at(moment: &str, which: &str) -> impl Fn() + Send + Sync + use<> {
     let (kind, number) = moment.split_once(' ').unwrap_or(("never", "0"));
     let (left, is_it) = (AtomicUsize::new(number.parse().unwrap_or(0)), which == kind);

@@ -1,4 +1,4 @@
-//! The two kinds of servers, so that a test says once what holds for both.
+//! The two kinds of servers, so that one test covers both.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,37 +13,39 @@ pub(super) trait Kind: Backend {
     type Client;
     type Database: Database<Client = Self::Client> + Send + Sync;
     const NAME: &'static str;
-    /// Takes everything out of a database.
+    /// The statement that empties a database.
     const CLEARS: &'static str;
-    /// What each database of these tests has before its migrations.
+    /// The statements that prepare a database for the migrations.
     const GROUND: &'static str;
-    /// How many others are connected to the database.
+    /// The query for the number of other sessions on the database.
     const OTHERS: &'static str;
-    /// Which other sessions are held inside a statement of which this is a part; it begins with `^`.
+    /// The query for other sessions that are blocked inside a statement that contains a text; `^` in the text matches the start of the
+    /// statement.
     const BUSY: &'static str;
-    /// Ends a session.
+    /// The statement that ends a session.
     const TERMINATE: &'static str;
-    /// Ends what a session runs.
+    /// The statement that cancels the statement of a session.
     const CANCEL: &'static str;
-    /// What a person does, and with which statement the rollback of [`set`](Self::set) goes on, where a killed server has done a part of one.
+    /// The instructions for a person after a killed server ran a part of a statement in the rollback of [`set`](Self::set): SQL, and the
+    /// statement to resume at.
     const HALF: &'static str;
 
     fn shared() -> Option<Self::Database>;
     fn own() -> Option<OwnServer<Self::Database>>;
-    /// Another database on a server.
+    /// A new database on a server.
     fn fresh(server: &Self::Database) -> Self::Database;
     fn at(url: &str) -> Self::Database;
     fn url(database: &Self::Database) -> &str;
     fn conn(client: &mut Self::Client) -> Self::Conn<'_>;
-    /// The first values of what a query gives; `None` if it fails.
+    /// The first column of the result of a query; `None` if the query fails.
     fn try_rows(client: &mut Self::Client, sql: &str) -> Option<Vec<String>>;
     fn run(client: &mut Self::Client, sql: &str);
-    /// A statement that adds a row to the table `trace`, and waits while somebody has locked that of the table `gate`.
+    /// A statement that adds a row to the table `trace`, and waits while the row with this number in the table `gate` is locked.
     fn insertion(number: &str) -> String;
-    /// Migrations of all kinds: in and outside of a transaction, with rows and definitions, settings of the session and transactions of
-    /// their own.
+    /// Migrations of all kinds: inside and outside a transaction, with changes of rows, definitions and session settings, and with their
+    /// own transactions.
     fn set() -> Vec<Script>;
-    /// Everything that is there, a line each, but what the engine keeps.
+    /// The content of the database, without the tables of the engine.
     fn picture(client: &mut Self::Client) -> Vec<String>;
 
     fn rows(client: &mut Self::Client, sql: &str) -> Vec<String> {
@@ -54,16 +56,16 @@ pub(super) trait Kind: Backend {
         database.try_connect().unwrap()
     }
 
-    /// Empties a database, but for what the migrations of these tests find there.
+    /// Empties a database, and prepares it for the migrations.
     fn prepare(database: &Self::Database) {
         let mut client = Self::connect(database);
-        // A crash may leave files that keep the folder of a database from going.
+        // A crash may leave files that prevent the removal of the folder of a database.
         Self::try_rows(&mut client, Self::CLEARS);
         Self::GROUND.split(';').for_each(|sql| Self::run(&mut client, sql));
     }
 }
 
-/// A name that no other database has.
+/// A unique name for a database.
 fn name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!("crash_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! Statements of many kinds, killed in the middle.
+//! Statements of many kinds are killed while they run.
 
 use std::sync::Mutex;
 use std::thread;
@@ -9,12 +9,12 @@ use switchy_schema::{Direction, Event, Lock, MigrationRunner, Mysql, Postgres, R
 use super::kills::{hold, left, wait_until};
 use super::{Kind, Program, Script, check, check_said, finish, go, runner};
 
-/// What ends a statement.
+/// What is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Killed {
-    /// The program; the server goes on with the statement.
+    /// The program. The server continues the statement.
     Program,
-    /// The session; the program lives.
+    /// The session. The program continues.
     Session,
     /// Only the statement.
     Statement,
@@ -24,13 +24,13 @@ enum Killed {
 /// A script outside a transaction that is killed inside a statement.
 struct Case {
     up: &'static [&'static str],
-    /// What holds it there: see [`hold`].
+    /// The argument of [`hold`].
     inside: &'static str,
-    /// What is unfinished then.
+    /// The unfinished step.
     left: &'static str,
-    /// What a retry is refused with after its program was killed, and else; nothing where it goes on.
+    /// The message with which a retry is refused, after a kill of the program, and otherwise; empty if it succeeds.
     told: [&'static str; 2],
-    /// What a person does then who is told to look, for each.
+    /// The instructions for a person, for each of these cases.
     by_hand: [&'static str; 2],
 }
 
@@ -47,7 +47,7 @@ impl Case {
         program
     }
 
-    /// What is there when nothing disturbs it.
+    /// The content of the database after an undisturbed run.
     fn undisturbed<B: Kind>(&self, database: &B::Database) -> Vec<String> {
         B::prepare(database);
         let mut client = B::connect(database);
@@ -55,7 +55,7 @@ impl Case {
         B::picture(&mut client)
     }
 
-    /// Looks what is left, goes on, and compares the end with that of an undisturbed run.
+    /// Checks the state, continues the run, and compares its result with that of an undisturbed run.
     fn finish<B: Kind>(&self, database: &B::Database, killed: Killed, said: &str) {
         let context = format!("{}, {killed:?}, {:?}", B::NAME, self.up);
         let mut client = B::connect(database);
@@ -65,7 +65,7 @@ impl Case {
         let [told, by_hand] =
             [self.told, self.by_hand].map(|each| each[usize::from(killed != Killed::Program)]);
         let (unfinished, refused) = finish::<B>(&set, &mut client, Direction::Up, by_hand, &context);
-        // What failed without a doubt is not marked.
+        // A statement that certainly failed has no mark.
         if killed != Killed::Statement {
             assert_eq!(left(unfinished.as_ref()), self.left, "{context}");
             assert_eq!(refused.is_empty(), told.is_empty(), "{context}: {refused:?}");
@@ -77,10 +77,10 @@ impl Case {
     }
 }
 
-/// Kills in the middle of each script.
+/// Kills during each script.
 fn kill<B: Kind>(cases: &[Case], killed: Killed) {
     let Some(database) = B::shared() else { return };
-    // A lock by name is given up when its statement is cancelled.
+    // A named lock is released when its statement is cancelled.
     let is_fit = |case: &&Case| {
         !(case.inside.starts_with("SELECT") && matches!(killed, Killed::Session | Killed::Statement))
     };
@@ -97,7 +97,7 @@ fn kill<B: Kind>(cases: &[Case], killed: Killed) {
             let mut client = B::connect(&database);
             B::run(&mut client, &how.replace("{}", &session));
             said = program.outcome().unwrap_err();
-            // What is let go before the server has noticed may still be done.
+            // If the gate opens before the server notices the kill, the statement may still run.
             wait_until(case.inside, || B::rows(&mut client, B::OTHERS) == ["1"]);
         }
         program.kill();
@@ -106,7 +106,7 @@ fn kill<B: Kind>(cases: &[Case], killed: Killed) {
     }
 }
 
-/// Kills the server once, with all scripts in the middle.
+/// Kills the server once, during all scripts.
 fn kill_server<B: Kind>(cases: &[Case]) {
     let Some(server) = B::own() else { return };
     let databases: Vec<B::Database> = cases.iter().map(|_| B::fresh(&server.database)).collect();
@@ -144,7 +144,7 @@ const OF_POSTGRES: [Case; 6] = [
         told: ["", "statement 1 left the invalid index s.i"],
         by_hand: [""; 2],
     },
-    // The name is the server's.
+    // The server chooses the name.
     Case {
         up: &["row 1", "CREATE INDEX CONCURRENTLY ON big (n) => index big_n_idx"],
         inside: "big: INDEX CONCURRENTLY",
@@ -227,7 +227,7 @@ const OF_MYSQL: [Case; 13] = [
         told: UNKNOWN,
         by_hand: ["from 2"; 2],
     },
-    // What a swap did shows in no name.
+    // The names do not show whether a swap of names took effect.
     Case {
         up: &[
             "CREATE TABLE q (m int) => table q",
@@ -273,7 +273,7 @@ const OF_MYSQL: [Case; 13] = [
         told: [""; 2],
         by_hand: [""; 2],
     },
-    // What is taken back at the end must be taken back also where it goes on.
+    // A setting that is reset at the end must also be reset if the script resumes in the middle.
     Case {
         up: &[
             "SET autocommit = 0",
@@ -361,7 +361,7 @@ fn a_statement_whose_server_is_killed_runs_once_on_mysql() {
     kill_server::<Mysql>(&OF_MYSQL);
 }
 
-/// A run that begins while the session of a killed program still works waits for it, and then says what is so.
+/// A run that begins while the session of a killed program still works waits for it, and then reports the true state.
 fn a_run_right_after_a_kill<B: Kind>(moments: &[(&str, Result<usize, &str>)]) {
     let Some(database) = B::shared() else { return };
     let set = B::set();
@@ -417,7 +417,7 @@ fn a_run_right_after_a_kill_waits_and_says_what_is_so_on_mysql() {
     ]);
 }
 
-/// Where only a row is locked, a retry may come while the session of a killed program still works.
+/// With `Lock::Row`, a retry can run while the session of a killed program still works.
 fn a_retry_right_after_a_kill_waits<B: Kind<Client: Send + 'static>>(statement: &str, inside: &str) {
     let Some(database) = B::shared() else { return };
     B::prepare(&database);

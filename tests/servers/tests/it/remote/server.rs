@@ -1,4 +1,4 @@
-//! A small HTTP server that does what it is told, well or badly, and remembers what it was asked.
+//! A small HTTP server that sends prescribed responses, valid or invalid, and records the requests.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -10,29 +10,29 @@ use std::thread;
 use switchy_schema::Manifest;
 use tempfile::TempDir;
 
-/// How the end of a body is told.
+/// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Length,
     Chunked,
     /// By closing the connection.
     Close,
-    /// A length that is not true.
+    /// A declared length that may be wrong.
     Declared(u64),
 }
 
-/// What the server does when it is asked.
+/// The response of the server to a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) framing: Framing,
-    /// Sends so many bytes of the whole answer.
+    /// Sends only this many bytes of the body.
     pub(crate) cut: Option<usize>,
-    /// After what is sent, waits until the client goes away.
+    /// After sending, waits until the client closes the connection.
     pub(crate) hangs: bool,
-    /// What is sent in place of an answer.
+    /// The bytes that are sent instead of a response.
     pub(crate) raw: Option<Vec<u8>>,
 }
 
@@ -63,17 +63,17 @@ impl Reply {
         Self { framing, ..self }
     }
 
-    /// With so many bytes of the body, and then the connection is closed.
+    /// Sends this many bytes of the body, and then closes the connection.
     pub(crate) fn cut(self, bytes: usize) -> Self {
         Self { cut: Some(bytes), ..self }
     }
 
-    /// As `cut`, and the connection stays open.
+    /// Like `cut`, but the connection stays open.
     pub(crate) fn hanging(self, bytes: usize) -> Self {
         Self { hangs: true, ..self.cut(bytes) }
     }
 
-    /// Answers on the stream, and says whether the connection goes on.
+    /// Sends the response, and returns whether the connection stays open.
     fn send(&self, request: &Request, stream: &mut impl Write) -> std::io::Result<bool> {
         if let Some(raw) = &self.raw {
             stream.write_all(raw)?;
@@ -113,10 +113,10 @@ impl Reply {
     }
 }
 
-/// What the server was asked.
+/// A request that the server received.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// With its query.
+    /// The path with its query.
     pub(crate) path: String,
     headers: Vec<(String, String)>,
 }
@@ -135,7 +135,7 @@ impl Request {
             }
             bytes.push(byte[0]);
             if bytes == [0x16] {
-                // Somebody speaks TLS, and is told so as servers do it.
+                // The client speaks TLS. Servers without TLS send this response.
                 let _ = stream.read(&mut [0; 16384]);
                 let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
                 return None;
@@ -152,7 +152,7 @@ impl Request {
 
 #[derive(Default)]
 struct Shared {
-    /// For each path, what is done the first time, the second time, and then always.
+    /// The responses for each path, in order; the last one is repeated.
     replies: Mutex<BTreeMap<String, Vec<Reply>>>,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
@@ -171,7 +171,7 @@ impl Shared {
             };
             let goes_on = reply.send(&request, &mut stream).unwrap_or(false);
             if reply.hangs {
-                // Until the client closes it.
+                // Waits until the client closes the connection.
                 let _ = stream.read(&mut [0]);
             }
             if !goes_on {
@@ -181,7 +181,7 @@ impl Shared {
     }
 }
 
-/// The server, on a port of this machine, until it is dropped.
+/// The server, on a local port, until it is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
     scheme: &'static str,
@@ -193,7 +193,7 @@ impl Server {
         Self::start("http", Shared::serve)
     }
 
-    /// A server with a certificate for `localhost` that it has signed itself, and the certificate in PEM.
+    /// A server with a self-signed certificate for `localhost`, and the certificate in PEM.
     pub(crate) fn with_tls() -> (Self, String) {
         let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key =
@@ -231,19 +231,19 @@ impl Server {
         Self { port, scheme, shared }
     }
 
-    /// The URL of a path that begins with a slash.
+    /// The URL of a path, which begins with a slash.
     pub(crate) fn url(&self, path: &str) -> String {
         let host = if self.scheme == "https" { "localhost" } else { "127.0.0.1" };
         format!("{}://{host}:{}{path}", self.scheme, self.port)
     }
 
-    /// From now on, what is done when it is asked for this path: one after the other, the last one always.
+    /// Sets the responses for this path: they are sent in order, and the last one is repeated.
     pub(crate) fn on(&self, path: &str, replies: impl Into<Vec<Reply>>) -> &Self {
         self.shared.replies.lock().unwrap().insert(path.to_owned(), replies.into());
         self
     }
 
-    /// Serves these files in `/set`, with their manifest, and gives the manifest.
+    /// Serves these files in `/set`, with their manifest, and returns the manifest.
     pub(crate) fn publish(&self, files: &[(&str, &str)]) -> Manifest {
         let folder = folder(files);
         let manifest = Manifest::of_folder(folder.path()).unwrap();
@@ -254,12 +254,12 @@ impl Server {
         manifest
     }
 
-    /// What it was asked since the last time it was.
+    /// The requests since the last call.
     pub(crate) fn requests(&self) -> Vec<Request> {
         std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
 
-    /// The paths of these, with a space between them.
+    /// The paths of the requests since the last call, separated by spaces.
     pub(crate) fn paths(&self) -> String {
         let paths: Vec<String> = self.requests().into_iter().map(|request| request.path).collect();
         paths.join(" ")

@@ -1,4 +1,4 @@
-//! On MySQL and MariaDB.
+//! Regressions on MySQL and MariaDB.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn inside(script: &str) -> MigrationRunner<Mysql> {
     MigrationRunner::for_backend(set).unwrap().lock_timeout(Duration::from_secs(2))
 }
 
-/// Waits for a session of the database whose line of the process list has a text, and gives its number.
+/// Waits for a session on the database whose entry in the process list contains a text, and returns its id.
 fn session(conn: &mut Conn, text: &str) -> u64 {
     let began = Instant::now();
     loop {
@@ -91,7 +91,7 @@ fn a_note_that_is_tried_again_does_not_outlive_its_transaction() {
             let run = scope
                 .spawn(|| it.run(&mut database.connect()).map(|_| ()).map_err(|error| error.to_string()));
             session(conn, "UPDATE t SET n%");
-            // An administrator looks at the record, and at the row.
+            // An administrator reads the record and the row.
             conn.query_drop(
                 "START TRANSACTION; DELETE FROM heavy; SELECT * FROM __switchy_migrations FOR UPDATE",
             )
@@ -103,7 +103,7 @@ fn a_note_that_is_tried_again_does_not_outlive_its_transaction() {
             conn.query_drop("ROLLBACK").unwrap();
             let outcome = run.join().unwrap();
             let n = rows(conn, "SELECT n FROM t");
-            // Either it failed, or the row is changed.
+            // Either the run failed, or the row is changed.
             assert!(outcome.is_err() || n == ["1"], "it was recorded as applied, and the row is {n:?}");
         });
     });
@@ -127,7 +127,7 @@ fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
                 run.join().unwrap();
             });
             if !lead.is_empty() && it.recover(&mut *conn, retry(), ada()).is_err() {
-                return; // A person is asked, as it should be.
+                return; // A person must decide, as intended.
             }
             let again = it.run(&mut *conn);
             assert_eq!(rows(conn, "SELECT x FROM t"), ["1"], "{lead}: {again:?}");
@@ -195,7 +195,7 @@ fn a_statement_that_commits_ends_a_transaction_of_the_script() {
             let it = outside(&format!(
                 "BEGIN; INSERT INTO t VALUES (1); {commits}; INSERT INTO t VALUES (2); COMMIT"
             ));
-            // The connection dies between the statement and its note.
+            // The connection ends between the statement and its progress record.
             conn.query_drop("CREATE TABLE __switchy_migrations (name VARCHAR(700) NOT NULL)").unwrap();
             conn.query_drop("DROP TABLE __switchy_migrations").unwrap();
             let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
@@ -255,7 +255,7 @@ fn rows_that_a_failed_statement_left_in_a_table_without_transactions_are_not_wri
 fn a_backslash_is_a_backslash_where_the_session_says_so() {
     with(|_, conn| {
         conn.query_drop("CREATE TABLE t (x VARCHAR(50))").unwrap();
-        // The engine takes the two statements for one, and for one that changes rows; the server runs both.
+        // The engine parses the two statements as one that changes rows, but the server runs both.
         let script = "SET sql_mode = 'NO_BACKSLASH_ESCAPES'; INSERT INTO t VALUES ('C:\\'); CREATE TABLE u (x INT COMMENT 'y');
             INSERT INTO missing VALUES (1)";
         let it = inside(script);
@@ -311,7 +311,7 @@ fn rows_with_a_saved_autocommit_are_one_transaction() {
 
 #[test]
 fn a_read_lock_on_everything_does_not_outlive_a_script() {
-    // A server of its own: nobody else could write meanwhile.
+    // The test has its own server, because it blocks all other writes.
     let Some(server) = servers::own_mysql() else { return };
     let (database, conn) = (&server.database, &mut server.connect());
     {
@@ -361,7 +361,7 @@ fn a_role_is_set_back() {
 
 #[test]
 fn a_script_may_set_a_global_variable() {
-    // A server of its own: a global variable disturbs the runs of others.
+    // The test has its own server, because a global variable affects the runs of others.
     let Some(server) = servers::own_mysql() else { return };
     let conn = &mut server.connect();
     {
@@ -443,7 +443,7 @@ fn a_retry_understands_names_in_double_quotes() {
 fn waiting_for_the_tracking_table_has_an_end() {
     with(|database, conn| {
         outside("CREATE TABLE a (x INT)").run(&mut *conn).unwrap();
-        // As mysqldump does.
+        // This is what mysqldump does.
         conn.query_drop("LOCK TABLES __switchy_migrations READ").unwrap();
         let set = vec![
             Migration::sql("1_it", "CREATE TABLE a (x INT)").outside_transaction(),
@@ -493,7 +493,7 @@ fn a_swap_of_columns_is_seen() {
         let _ = MigrationRunner::<Mysql>::for_backend(vec![Migration::sql("0_first", "SELECT 1")])
             .unwrap()
             .run(&mut *conn);
-        // The program dies when the statement is done and its note is not: nothing else can be written either.
+        // The program is killed after the statement and before its progress record. Nothing else can be written either.
         conn.query_drop(
             "CREATE TRIGGER stops BEFORE UPDATE ON __switchy_migrations FOR EACH ROW
             IF (NEW.statement = 3 OR NEW.failure IS NOT NULL) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'gone'; END IF",
@@ -537,7 +537,7 @@ fn a_view_is_the_same_whatever_database_is_chosen() {
     with(|database, conn| {
         let name = rows(conn, "SELECT DATABASE()").remove(0);
         conn.query_drop("CREATE DATABASE IF NOT EXISTS review_elsewhere; CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a FROM t").unwrap();
-        // `SHOW CREATE VIEW` names the database only of what is elsewhere.
+        // `SHOW CREATE VIEW` omits the name of the current database.
         let it = outside(&format!(
             "USE review_elsewhere; CREATE OR REPLACE VIEW `{name}`.v AS SELECT a, a + 1 AS b FROM `{name}`.t; SELECT 1"
         ));
@@ -603,7 +603,7 @@ fn who_may_not_see_a_view_can_still_drop_it() {
 
 #[test]
 fn a_one_time_event_that_has_happened_is_not_made_again() {
-    // A server of its own: a global variable disturbs the runs of others.
+    // The test has its own server, because a global variable affects the runs of others.
     let Some(server) = servers::own_mysql() else { return };
     let (database, conn) = (&server.database, &mut server.connect());
     {
@@ -712,7 +712,7 @@ fn a_recovery_that_is_kept_out_of_the_log_ends() {
     });
 }
 
-/// A program that knows only names and no lock writes while its table is exchanged for today's.
+/// A program that records only names and takes no lock writes while its table is replaced by the current form.
 #[test]
 fn what_an_older_program_writes_during_the_upgrade_is_kept() {
     let (applies, undoes) = (
@@ -806,7 +806,7 @@ fn a_look_that_has_to_wait_too_long_is_no_look() {
             session(conn, "CREATE OR REPLACE%");
             conn.query_drop("SET SESSION lock_wait_timeout = 1").unwrap();
             let it = outside("ALTER TABLE t ADD y INT").lock_timeout(Duration::from_secs(20));
-            // It looks again until the other is done; the statement itself then meets nobody.
+            // The run polls until the other session is done, so the statement itself meets no conflict.
             it.run(&mut *conn).unwrap();
             other.join().unwrap();
         });

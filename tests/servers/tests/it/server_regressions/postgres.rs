@@ -1,4 +1,4 @@
-//! On PostgreSQL.
+//! Regressions on PostgreSQL.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ fn an_index_of_the_same_name_elsewhere_is_not_taken_for_ours() {
         });
         other.batch_execute("ROLLBACK").unwrap();
         thread::sleep(Duration::from_millis(100));
-        // Either a person is asked, or the index is made.
+        // Either a person must decide, or the index is created.
         if it.recover(&mut *client, retry(), ada()).is_ok() && it.run(&mut *client).is_ok() {
             assert_eq!(
                 rows(
@@ -118,7 +118,7 @@ fn a_chained_transaction_is_kept_whole_when_it_goes_on() {
 #[test]
 fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
     with(|database, client| {
-        // Its procedure commits, so it is a statement by itself.
+        // The procedure commits, so it must run as a separate statement.
         client
             .batch_execute(
                 "CREATE TABLE t (x int); CREATE PROCEDURE p() LANGUAGE plpgsql AS
@@ -314,7 +314,7 @@ fn a_retry_of_an_index_that_is_done_elsewhere_goes_on() {
             .unwrap();
         let it = outside("SELECT 1; CREATE INDEX CONCURRENTLY i ON other.t (x); SELECT 2");
         let blocker = &mut database.connect();
-        // The index is built; the program dies while the note waits.
+        // The index is built. The program is killed while its progress record waits.
         blocker.batch_execute("BEGIN; INSERT INTO other.t VALUES (1)").unwrap();
         thread::scope(|scope| {
             let run = scope.spawn(|| it.run(&mut database.connect()).unwrap_err());
@@ -351,7 +351,7 @@ fn a_retry_of_an_index_that_is_done_elsewhere_goes_on() {
 fn whoever_was_given_up_cannot_finish_behind_a_retry() {
     with(|database, client| {
         client.batch_execute("CREATE TABLE t (x int); CREATE TABLE begun (x int)").unwrap();
-        // The first run stops between two statements, in a procedure that commits; the second goes on from there.
+        // The first run stops between two statements, in a procedure that commits. The second run resumes from there.
         let script = "SELECT 1; SELECT pg_sleep(1); INSERT INTO t VALUES (1)";
         let slow = outside(script).lock(Lock::Row);
         let it = outside(script).lock(Lock::Row).lock_timeout(Duration::from_millis(50));

@@ -1,4 +1,4 @@
-//! Galera: three nodes of MariaDB, each of which takes writes for all.
+//! Galera: three nodes of MariaDB, each of which accepts writes for the cluster.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,44 +9,44 @@ use mysql::prelude::Queryable;
 use super::mysql::{address, database, install, run, within};
 use super::{Guard, MysqlDatabase, OwnServer, or_say};
 
-/// How many nodes there are.
+/// The number of nodes.
 pub(crate) const NODES: usize = 3;
 
 /// A cluster of three nodes with one database.
 pub(crate) fn galera() -> Option<Cluster> {
-    // Somebody else may have taken one of the free ports meanwhile.
+    // Another process may have taken one of the free ports.
     or_say(start().or_else(|_| start()))
 }
 
-/// Three nodes, from 0.
+/// Three nodes, numbered from 0.
 pub(crate) struct Cluster {
     nodes: Vec<OwnServer<MysqlDatabase>>,
 }
 
 impl Cluster {
-    /// The common database by way of a node.
+    /// The common database, through this node.
     pub(crate) fn database(&self, node: usize) -> &MysqlDatabase {
         &self.nodes[node].database
     }
 
-    /// A database by way of another node.
+    /// A database, through this node.
     pub(crate) fn beside(&self, node: usize, database: &MysqlDatabase) -> MysqlDatabase {
         let name = database.url.split('?').next().unwrap().rsplit('/').next().unwrap();
         MysqlDatabase { url: within(&address(&self.nodes[node].guard.lock().unwrap()), name) }
     }
 
-    /// A connection to the common database by way of a node.
+    /// A connection to the common database, through this node.
     pub(crate) fn connect(&self, node: usize) -> Conn {
         self.nodes[node].connect()
     }
 
-    /// Ends a node as a power failure would. The others notice within a few seconds, and wait until then; the node cannot come back.
+    /// Ends a node like a power failure. The others notice within a few seconds, and wait until then. The node cannot rejoin.
     pub(crate) fn kill(&self, node: usize) {
         self.nodes[node].kill();
     }
 }
 
-/// Where the library is, on Debian and on Fedora.
+/// The paths of the library, on Debian and on Fedora.
 const PROVIDERS: [&str; 2] = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib64/galera/libgalera_smm.so"];
 
 fn start() -> Result<Cluster, String> {
@@ -81,26 +81,27 @@ fn guards() -> Result<Vec<Guard>, String> {
     Ok(guards)
 }
 
-/// Ports that nobody listens at.
+/// Local ports on which nothing listens.
 fn free_ports() -> Result<Vec<u16>, String> {
     let listeners: Result<Vec<_>, _> = (0..NODES).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
     let ports = listeners.and_then(|all| all.iter().map(|one| Ok(one.local_addr()?.port())).collect());
     ports.map_err(|error: std::io::Error| error.to_string())
 }
 
-/// All nodes have the same data and have seen each other before, or so they read. Thus they need nobody to begin, and no transfer.
+/// The state file: it claims that all nodes have the same data and were connected before. So they need no first node, and no state
+/// transfer.
 const STATE: &str =
     "version: 2.1\nuuid: 00000001-0000-11f0-8000-000000000000\nseqno: 0\nsafe_to_bootstrap: 0";
 
-/// What a node remembers of the cluster; here the nodes count from 1.
+/// The saved view of a node on the cluster. The nodes are numbered from 1 here.
 fn view(node: usize) -> String {
     let id = |node| format!("0000000{node}-0000-11f0-8000-00000000000{node}");
     let members: Vec<String> = (1..=NODES).map(|node| format!("member: {} 0\n", id(node))).collect();
     format!("my_uuid: {}\n#vwbeg\nview_id: 3 {} 3\nbootstrap: 0\n{}#vwend", id(node), id(1), members.concat())
 }
 
-/// What makes a server of MariaDB a node. The ports are in the name of the cluster, so that nodes of another one that find a port of ours
-/// are turned away.
+/// The options that make a MariaDB server a node. The name of the cluster contains the ports, so that nodes of another cluster that find
+/// one of these ports are rejected.
 fn options(provider: &str, ports: &[u16], node: usize) -> String {
     let peers: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let own = &peers[node];
@@ -115,7 +116,7 @@ fn options(provider: &str, ports: &[u16], node: usize) -> String {
     )
 }
 
-/// A node that takes writes and sees all the others.
+/// Whether a node accepts writes and is connected to all others.
 fn is_complete(conn: &mut Conn) -> bool {
     status(conn, "wsrep_ready") == "ON" && status(conn, "wsrep_cluster_size") == NODES.to_string()
 }

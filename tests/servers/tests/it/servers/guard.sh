@@ -1,10 +1,10 @@
-# Stands beside a server of the tests. It makes a folder, says its name, and then does what it reads, a line of shell each, answering
-# with the exit status. When there is nothing more to read, because the process of the tests ended somehow, it leaves nothing behind.
-# The first argument is this text: as root, whom servers refuse, it is run again as somebody else.
+# Manages a server of the tests. It creates a folder, prints its name, and then runs each line of its input as a shell command, and prints
+# the exit status. When the input ends, because the process of the tests ended, it removes everything. The first argument is this text:
+# servers refuse to run as root, so as root this script runs itself again as another user.
 if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups sh -c "$1"
 fi
-# A signal ends the reading, and not what comes after it.
+# A signal ends the reading, but not the cleanup after it.
 trap : HUP INT PIPE TERM
 folder=$(mktemp -d "${TMPDIR:-/tmp}/switchy-XXXXXX") && cd "$folder" || exit
 server=
@@ -17,8 +17,8 @@ is_running() {
     case $(ps -o stat= -p "$1") in "" | [TZ]*) return 1 ;; esac
 }
 
-# SIGKILL for the server and its children. It is stopped first, so that it starts no more of them and tells them nothing; and stopped
-# again, since the system wakes whoever is stopped when the process of the tests ends.
+# Sends SIGKILL to the server and its children. The server is stopped first, so that it starts no more children and does not signal them. It
+# is stopped again if necessary, because the system continues stopped processes when the process of the tests ends.
 kill_all() {
     [ "$server" ] || return 0
     while is_running "$server"; do kill -STOP "$server"; done
@@ -37,7 +37,7 @@ while read -r order; do
     echo $?
 done
 kill_all
-# PostgreSQL keeps a piece of shared memory for whoever looks after what was killed.
+# A killed PostgreSQL leaves a segment of shared memory.
 if [ -e data/postmaster.pid ]; then
     ipcrm -m "$(sed -n '7s/.* //p' data/postmaster.pid)"
 fi

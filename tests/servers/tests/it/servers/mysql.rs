@@ -1,4 +1,4 @@
-//! MariaDB. A server of MySQL is used where its address is given.
+//! MariaDB. A MySQL server is used if the environment names its address.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use super::{
     Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program, to_database,
 };
 
-/// A database of its own on the MariaDB server of the tests; `None`, and said so, where there is no server.
+/// A new database on the MariaDB server of the tests; if there is no server, prints this and returns `None`.
 pub(crate) fn mysql() -> Option<MysqlDatabase> {
     static SERVER: OnceLock<Result<SharedServer<MysqlDatabase>, String>> = OnceLock::new();
     let server = or_say(SERVER.get_or_init(|| given_or("SWITCHY_TEST_MYSQL_URL", start_shared)).as_ref())?;
@@ -19,12 +19,12 @@ pub(crate) fn mysql() -> Option<MysqlDatabase> {
     Some(MysqlDatabase { url: within(&server.url, &name) })
 }
 
-/// A MariaDB server of its own, for a test that kills it.
+/// A MariaDB server for one test, which may kill it.
 pub(crate) fn own_mysql() -> Option<OwnServer<MysqlDatabase>> {
     or_say(start())
 }
 
-/// A database that nobody else uses.
+/// A database for one test.
 pub(crate) struct MysqlDatabase {
     pub(crate) url: String,
 }
@@ -49,7 +49,7 @@ fn start_shared() -> Result<SharedServer<MysqlDatabase>, String> {
     Ok(SharedServer { url, _own: Some(own) })
 }
 
-/// A server of its own that speaks TLS with this certificate, and its port on this machine.
+/// A TLS server with this certificate for one test, and its local port.
 #[allow(dead_code, reason = "the tests of the command line need it")]
 pub(crate) fn tls_mysql(certificate: &str, key: &str) -> Option<(OwnServer<MysqlDatabase>, u16)> {
     let port = free_port();
@@ -75,7 +75,7 @@ fn start() -> Result<OwnServer<MysqlDatabase>, String> {
     OwnServer::start(guard, run, database)
 }
 
-/// Makes the data folder of a server, with an empty database `test`.
+/// Creates the data folder of a server, with an empty database `test`.
 pub(super) fn install(guard: &mut Guard) -> Result<(), String> {
     let install = found("mariadb-install-db")?;
     guard.write("databases.sql", "CREATE DATABASE test;")?;
@@ -85,7 +85,7 @@ pub(super) fn install(guard: &mut Guard) -> Result<(), String> {
     ))
 }
 
-/// The line of shell that runs a server.
+/// The shell command that runs a server.
 pub(super) fn run() -> Result<String, String> {
     Ok(format!(
         "{} --no-defaults --socket=\"$folder/socket\" --skip-networking {OPTIONS}",
@@ -93,12 +93,12 @@ pub(super) fn run() -> Result<String, String> {
     ))
 }
 
-/// The database `test` of the server beside a guard.
+/// The database `test` of the server of a guard.
 pub(super) fn database(guard: &Guard) -> MysqlDatabase {
     MysqlDatabase { url: within(&address(guard), "test") }
 }
 
-/// Small files, no waiting for disks, and the texts that Debian's own configuration has.
+/// Options for small files, no waiting for disks, and the character set of Debian's own configuration.
 const OPTIONS: &str = "--datadir=\"$folder/data\" --tmpdir=\"$folder\" --max-connections=200 --skip-log-bin \
      --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci \
      --innodb-flush-method=nosync --debug-no-sync --innodb-use-native-aio=0 --innodb-log-file-size=4M \
@@ -113,7 +113,7 @@ pub(super) fn address(guard: &Guard) -> String {
     format!("mysql://root@localhost?socket={}/socket", guard.folder.display())
 }
 
-/// The address of a database, from that of its server.
+/// The address of a database, made from that of its server.
 pub(super) fn within(server: &str, database: &str) -> String {
     to_database(server, database)
 }

@@ -1,9 +1,9 @@
-//! `PgBouncer`, which lends its few connections to PostgreSQL for one transaction at a time.
+//! `PgBouncer`, which assigns each of its few connections to PostgreSQL to a client for one transaction at a time.
 use postgres::config::{Config, Host};
 
 use super::{Guard, OwnServer, PostgresDatabase, or_say, program};
 
-/// How many connections to the database the clients share.
+/// The number of connections to the database that the clients share.
 pub(crate) const POOL_SIZE: usize = 2;
 
 /// A pooler in front of a database.
@@ -28,7 +28,7 @@ fn start(database: &PostgresDatabase) -> Result<OwnServer<PostgresDatabase>, Str
     OwnServer::start(guard, run, PostgresDatabase { url })
 }
 
-/// A database, in the words of the pooler's configuration.
+/// A database, in the syntax of the pooler's configuration.
 fn target(url: &str) -> Result<String, String> {
     let config: Config = url.parse().map_err(|error: postgres::Error| error.to_string())?;
     let host = match config.get_hosts() {

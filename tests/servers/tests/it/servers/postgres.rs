@@ -10,7 +10,7 @@ use super::{
     Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program, to_database,
 };
 
-/// A database of its own on the PostgreSQL server of the tests; `None`, and said so, where there is no server.
+/// A new database on the PostgreSQL server of the tests; if there is no server, prints this and returns `None`.
 pub(crate) fn postgres() -> Option<PostgresDatabase> {
     static SERVER: OnceLock<Result<SharedServer<PostgresDatabase>, String>> = OnceLock::new();
     let server = or_say(SERVER.get_or_init(|| given_or("SWITCHY_TEST_POSTGRES_URL", start_shared)).as_ref())?;
@@ -20,17 +20,17 @@ pub(crate) fn postgres() -> Option<PostgresDatabase> {
     Some(PostgresDatabase { url: within(&server.url, &name) })
 }
 
-/// The address of a database, from that of its server: a URL, or words as libpq has them.
+/// The address of a database, made from that of its server: a URL, or keywords as in libpq.
 fn within(server: &str, database: &str) -> String {
     if server.contains("://") { to_database(server, database) } else { format!("{server} dbname={database}") }
 }
 
-/// A PostgreSQL server of its own, for a test that kills it.
+/// A PostgreSQL server for one test, which may kill it.
 pub(crate) fn own_postgres() -> Option<OwnServer<PostgresDatabase>> {
     or_say(start())
 }
 
-/// A database that nobody else uses.
+/// A database for one test.
 pub(crate) struct PostgresDatabase {
     pub(crate) url: String,
 }
@@ -55,7 +55,7 @@ fn start_shared() -> Result<SharedServer<PostgresDatabase>, String> {
     Ok(SharedServer { url, _own: Some(own) })
 }
 
-/// A server of its own that speaks TLS with this certificate, and its port on this machine.
+/// A TLS server with this certificate for one test, and its local port.
 #[allow(dead_code, reason = "the tests of the command line need it")]
 pub(crate) fn tls_postgres(certificate: &str, key: &str) -> Option<(OwnServer<PostgresDatabase>, u16)> {
     let port = free_port();
@@ -80,7 +80,7 @@ fn start_with(
     let mut guard = Guard::new()?;
     guard.order(&format!("'{bin}/initdb' -D data -U app -A trust -E UTF8 --locale=C --no-sync"))?;
     prepare(&mut guard)?;
-    // The segments of shared memory are files in the folder, so that those of a killed server go with it.
+    // The segments of shared memory are files in the folder, so that those of a killed server are removed with it.
     let run = format!(
         "'{bin}/postgres' -D data -k \"$folder\" {options} -c fsync=off -c max_connections=200 \
          -c dynamic_shared_memory_type=mmap"
@@ -90,7 +90,7 @@ fn start_with(
     OwnServer::start(guard, run, PostgresDatabase { url })
 }
 
-/// The folder of the newest programs that Debian installed, or of those on the path.
+/// The folder of the newest programs that Debian installed, or of those in `PATH`.
 fn programs() -> Option<PathBuf> {
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -37,7 +37,7 @@ pub(super) struct Wanted<'a> {
     pub(super) most: u64,
     /// What to do if there are more.
     pub(super) too_large: fn() -> Remedy,
-    /// The ETag of the version that is known already.
+    /// The `ETag` of the version that is known already.
     pub(super) etag: Option<&'a str>,
     /// What to do if the file does not exist.
     pub(super) missing: fn() -> Remedy,

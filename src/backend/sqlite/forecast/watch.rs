@@ -213,7 +213,7 @@ impl State {
             | AuthAction::DropTempView { .. }
             | AuthAction::DropTempIndex { .. }
             | AuthAction::DropTempTrigger { .. } => {
-                (self.seen.is_schema, self.seen.may_remove) = (true, true)
+                (self.seen.is_schema, self.seen.may_remove) = (true, true);
             }
             _ => {}
         }

@@ -13,7 +13,6 @@ use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Head;
-use crate::remedy::Remedy;
 
 impl Locks for Mysql {
     fn resolve(conn: &mut &mut Conn, table: &TableName) -> Result<TableName, Fault> {
@@ -22,10 +21,8 @@ impl Locks for Mysql {
         }
         match column::<String>(conn, "SELECT DATABASE()").map_err(fault)? {
             Some(database) => table.clone().in_schema(database).map_err(Fault::of),
-            None => Err(Fault::new(FaultKind::Other, "the connection has chosen no database").remedy(
-                Remedy::from("name one in its options")
-                    .or(Remedy::program("say where the records are", "`schema`")),
-            )),
+            None => Err(Fault::new(FaultKind::Other, "the connection has chosen no database")
+                .remedy("name one in its options or its address")),
         }
     }
 

@@ -27,8 +27,10 @@ use crate::transaction_fit::TransactionFit;
 #[cfg(feature = "adopt")]
 mod adopt;
 mod apply;
+mod carry_out;
 mod consent;
 mod forecast;
+mod goal;
 mod locked;
 mod migrate;
 mod queries;

@@ -1,7 +1,8 @@
 //! Applying a plan that was reviewed.
 
 use super::MigrationRunner;
-use super::migrate::{Goal, Planned};
+use super::carry_out::Planned;
+use super::goal::Goal;
 use crate::approval::Consent;
 use crate::backend::{Backend, patiently};
 use crate::direction::Direction;

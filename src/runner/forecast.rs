@@ -1,7 +1,7 @@
 //! Plans, and the expected effects of their scripts.
 
 use super::MigrationRunner;
-use super::migrate::Goal;
+use super::goal::Goal;
 use crate::backend::{Backend, ForecastRequest, patiently};
 use crate::diff::lines;
 use crate::effect::{Forecast, PlannedScript, Trust};

@@ -1,13 +1,9 @@
 //! Running code under the lock.
 
-use std::cell::Cell;
-
 use super::MigrationRunner;
-use super::stored::Stored;
-use crate::backend::{Backend, Session};
+use crate::backend::Backend;
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
-use crate::execute::Executor;
 use crate::lock::{Holding, LockError};
 
 impl<B: Backend> MigrationRunner<B> {
@@ -37,23 +33,6 @@ impl<B: Backend> MigrationRunner<B> {
         match error {
             LockError::Fault { doing, fault } => self.database(doing, *fault),
             LockError::Failed(error) => error,
-        }
-    }
-
-    pub(super) fn executor<'r>(&'r self, holding: &'r Holding, stored: &'r Stored<B>) -> Executor<'r, B> {
-        Executor {
-            table: &holding.table,
-            log: holding.table.log(),
-            program: self.program.as_deref(),
-            hooks: &self.hooks,
-            observer: self.observer.as_ref(),
-            patience: self.lock_timeout,
-            lock: &self.lock,
-            is_watched: Cell::new(None),
-            session: self.lock.has_one_session().then(Session::default),
-            is_stopped: self.is_stopped.as_ref(),
-            find: Box::new(|step| self.find_with(stored, step)),
-            announce: Box::new(|step| holding.announce(&step.id)),
         }
     }
 }

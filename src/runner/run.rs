@@ -1,7 +1,7 @@
 //! The methods that change a database.
 
 use super::MigrationRunner;
-use super::migrate::Goal;
+use super::goal::Goal;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::id::MigrationId;

@@ -1,0 +1,153 @@
+//! Under the lock: planning again, and carrying the plan out.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::MigrationRunner;
+use super::goal::Goal;
+use super::stored::Stored;
+use crate::approval::Consent;
+use crate::backend::{Backend, Session, TrackingTable};
+use crate::error::{Failure, Result};
+use crate::event::Event;
+use crate::execute::{Executor, Stop};
+use crate::history::{History, Record};
+use crate::lock::Holding;
+use crate::plan::Plan;
+use crate::report::Report;
+
+/// A plan, and the history it was made for.
+pub(super) struct Planned {
+    pub(super) tracking: TrackingTable,
+    pub(super) history: History,
+    pub(super) plan: Plan,
+}
+
+/// How far a run got under the lock.
+pub(super) enum RunState {
+    Finished,
+    /// This plan needs confirmation before the run continues.
+    NeedsConsent(Plan),
+}
+
+impl<B: Backend> MigrationRunner<B> {
+    /// Migrates to a target under the lock, until confirmation is needed. It uses the plan that was made before the lock if the
+    /// head has not changed since.
+    pub(super) fn run_locked(
+        &self,
+        conn: &mut B::Conn<'_>,
+        goal: Goal<'_, B>,
+        mut before: Option<Planned>,
+        asked: Option<&(Plan, Consent<'_>)>,
+        holding: &Holding,
+        report: &mut Report,
+    ) -> Result<RunState> {
+        let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+        let mut last = None;
+        loop {
+            let before = before.take();
+            let head = before.as_ref().map(|_| self.clean_head(conn)).transpose()?;
+            let is_same = |planned: &Planned| {
+                head.is_some_and(|head| head.digest.is_some() && head == planned.tracking.head)
+            };
+            let planned = if let Some(before) = before.filter(is_same) {
+                before
+            } else {
+                let (tracking, history) = self.load(conn, goal.target, head)?;
+                // Steps that change no record would be repeated forever.
+                if last == Some(history.digest()) {
+                    return Err(Failure::Stale(0).into());
+                }
+                let plan = self.checked_plan(conn, &history, goal)?;
+                Planned { tracking, history, plan }
+            };
+            if self.lock.is_per_transaction() && self.wait_for_step(&planned.history, began, &mut pause) {
+                continue;
+            }
+            planned.plan.refuse_if(|_| true)?;
+            let consent = match asked {
+                Some((asked, consent @ Consent::Given)) if asked.is_same(&planned.plan) => *consent,
+                _ if self.needs_confirmation(&planned.plan) => {
+                    return Ok(RunState::NeedsConsent(planned.plan));
+                }
+                _ => Consent::NotNeeded,
+            };
+            let started = report.applied.len();
+            let again = |report: &Report| goal.target.is_fixed() || report.applied.len() == started;
+            let digest = planned.history.digest();
+            report.already = if started == 0 { planned.plan.already() } else { report.already };
+            self.warn(&planned.plan, report);
+            match self.carry_out(conn, planned, consent, holding, report) {
+                Ok(()) => return Ok(RunState::Finished),
+                // Another program without the lock was faster. A fixed target can be reached from any state.
+                Err(Stop::Moved) if again(report) && !self.lock.is_per_transaction() => {}
+                Err(Stop::Moved) if again(report) && began.elapsed() < self.lock_timeout => {
+                    std::thread::sleep(pause);
+                }
+                Err(stop) => return Err(self.failure(stop)),
+            }
+            last = (report.applied.len() > started).then_some(digest);
+        }
+    }
+
+    pub(super) fn carry_out(
+        &self,
+        conn: &mut B::Conn<'_>,
+        planned: Planned,
+        consent: Consent<'_>,
+        holding: &Holding,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        let Planned { tracking, history, plan } = planned;
+        let stored = Self::stored(&plan, &history);
+        let approved = plan.approve(consent)?;
+        let executor = self.executor(holding, &stored);
+        executor.execute(conn, approved, &tracking, &self.completed(&history), report)
+    }
+
+    /// Waits briefly if another run may be executing a step, and returns whether it did. If only a row is locked, the record of
+    /// such a step is all that keeps other runs away from it, so whether that run is still active is known only when the lock
+    /// timeout has passed.
+    fn wait_for_step(&self, history: &History, began: Instant, pause: &mut Duration) -> bool {
+        let is_running = |record: &&Record| {
+            record.dirty.as_ref().is_some_and(|dirty| dirty.failure.is_none() && !dirty.is_to_resume)
+        };
+        let Some(record) = history.records().iter().find(is_running) else { return false };
+        let holder = format!("migration `{}`, begun at {} UTC", record.id, record.run_on);
+        self.wait_briefly(&format!("of `{}`", self.table), &holder, began, pause)
+    }
+
+    /// Waits briefly for the holder, and returns whether there was time left.
+    pub(super) fn wait_briefly(
+        &self,
+        lock: &str,
+        holder: &str,
+        began: Instant,
+        pause: &mut Duration,
+    ) -> bool {
+        if began.elapsed() >= self.lock_timeout {
+            return false;
+        }
+        self.notify(&Event::Waiting { lock, holder });
+        std::thread::sleep(*pause);
+        *pause = (*pause * 2).min(Duration::from_millis(50));
+        true
+    }
+
+    pub(super) fn executor<'r>(&'r self, holding: &'r Holding, stored: &'r Stored<B>) -> Executor<'r, B> {
+        Executor {
+            table: &holding.table,
+            log: holding.table.log(),
+            program: self.program.as_deref(),
+            hooks: &self.hooks,
+            observer: self.observer.as_ref(),
+            patience: self.lock_timeout,
+            lock: &self.lock,
+            is_watched: Cell::new(None),
+            session: self.lock.has_one_session().then(Session::default),
+            is_stopped: self.is_stopped.as_ref(),
+            find: Box::new(|step| self.find_with(stored, step)),
+            announce: Box::new(|step| holding.announce(&step.id)),
+        }
+    }
+}

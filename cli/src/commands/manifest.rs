@@ -43,10 +43,10 @@ pub(super) fn check(context: &Context<'_>) -> Result<Outcome> {
     let changes = changes(written.as_ref().map_or(&[], Manifest::files), now.files());
     let is_current = bytes.is_some_and(|bytes| bytes == now.to_string().as_bytes());
     let listed: Vec<Value> = now.files().iter().map(as_json).collect();
-    let told: Vec<Value> =
+    let listed_changes: Vec<Value> =
         changes.iter().map(|(path, what)| json!({ "path": path, "change": what })).collect();
     let json = json!({
-        "file": name, "sha256": now.sha256(), "listed": listed, "is_current": is_current, "changes": told,
+        "file": name, "sha256": now.sha256(), "listed": listed, "is_current": is_current, "changes": listed_changes,
     });
     if is_current {
         return Ok(Outcome::new(format!("{}  {name}", now.sha256()), json));

@@ -24,7 +24,7 @@ pub(super) const NOT_ROLLED_BACK: u16 = 1196;
 /// The error number of a server error.
 pub(super) fn code(error: &Error) -> Option<u16> {
     match error {
-        Error::MySqlError(told) => Some(told.code),
+        Error::MySqlError(server_error) => Some(server_error.code),
         _ => None,
     }
 }
@@ -158,7 +158,7 @@ pub(super) fn fault(error: Error) -> Fault {
         _ => FaultKind::Other,
     };
     let message = match &error {
-        Error::MySqlError(told) => told.message.clone(),
+        Error::MySqlError(server_error) => server_error.message.clone(),
         other => other.to_string(),
     };
     let code = code(&error);

@@ -284,8 +284,9 @@ fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
 /// The position of a syntax error. The server reports the text that it did not expect, and the line:
 /// `You have an error in your SQL syntax; ... near 'SELEKT 1' at line 2`
 fn syntax_error_at(text: &str, error: &mysql::Error) -> Option<usize> {
-    let mysql::Error::MySqlError(told) = error else { return None };
-    let (_, behind) = told.message.split_once(" near '").filter(|_| code(error) == Some(query::SYNTAX))?;
+    let mysql::Error::MySqlError(server_error) = error else { return None };
+    let (_, behind) =
+        server_error.message.split_once(" near '").filter(|_| code(error) == Some(query::SYNTAX))?;
     let (near, line) = behind.rsplit_once("' at line ")?;
     let line: usize = line.trim().parse().ok()?;
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
@@ -299,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_place_of_a_syntax_error_is_what_the_server_quotes() {
-        let told = |message: &str| {
+        let server_error = |message: &str| {
             let message = format!("You have an error in your SQL syntax; check the manual to use {message}");
             mysql::Error::MySqlError(mysql::MySqlError { state: "42000".to_owned(), message, code: 1064 })
         };
@@ -311,7 +312,7 @@ mod tests {
             ("near 'nowhere' at line 2", "  b INT"),
         ];
         for (message, expected) in rows {
-            let place = syntax_error_at(text, &told(message)).unwrap();
+            let place = syntax_error_at(text, &server_error(message)).unwrap();
             assert!(text[place..].starts_with(expected), "{message}: {}", &text[place..]);
         }
     }

@@ -46,16 +46,16 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
         _ => FaultKind::Other,
     };
     let message = match error.as_db_error() {
-        Some(told) => {
-            let detail = told.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-            format!("{}{detail}", told.message())
+        Some(server_error) => {
+            let detail = server_error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+            format!("{}{detail}", server_error.message())
         }
         None => match error.source() {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         },
     };
-    let hint = error.as_db_error().and_then(|told| told.hint()).map(lower);
+    let hint = error.as_db_error().and_then(|server_error| server_error.hint()).map(lower);
     let fault = Fault::new(kind, one_line(&message)).caused_by(error);
     match hint {
         Some(hint) => fault.remedy(hint),

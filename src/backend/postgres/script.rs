@@ -102,7 +102,7 @@ fn run_again(
 fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(), Fault> {
     let Piece { offset, text } = *piece;
     let Err(error) = conn.batch_execute(text) else { return Ok(()) };
-    let place = match error.as_db_error().and_then(|told| told.position()) {
+    let place = match error.as_db_error().and_then(|server_error| server_error.position()) {
         // The position is counted in characters, from 1.
         Some(ErrorPosition::Original(place)) => Some(byte_of(text, *place as usize)),
         _ => None,

@@ -160,9 +160,9 @@ fn a_redo_undoes_and_applies<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -
 
 fn a_failing_redo<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let fails_now = Arc::new(AtomicBool::new(false));
-    let (told, unmake) = (Arc::clone(&fails_now), it.bed.unmake("thing_a"));
+    let (is_failing, unmake) = (Arc::clone(&fails_now), it.bed.unmake("thing_a"));
     let code = it.code("1_a", Some("thing_a"), move || {
-        if told.load(Ordering::Relaxed) { Err("not again".into()) } else { Ok(()) }
+        if is_failing.load(Ordering::Relaxed) { Err("not again".into()) } else { Ok(()) }
     });
     let code = code.undo(move |mut conn: B::Conn<'_>| {
         perform::<B>(&mut conn, &unmake).map_err(|fault| fault.to_string())

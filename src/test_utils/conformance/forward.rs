@@ -148,11 +148,11 @@ fn a_failing_script<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let line = error.location().and_then(|at| at.position).map(|position| position.line);
     let expected = Position::of(&fails_at, fails_at.rfind(&it.bed.fails()).unwrap_or_default());
     equal("the line of the error", &line, &Some(expected.line))?;
-    let told = error.statement().unwrap_or_default();
+    let failed = error.statement().unwrap_or_default();
     let fails = it.bed.fails();
     holds(
-        &format!("{told:?} is the statement that failed, {fails:?}"),
-        told.contains(fails.trim_end_matches(';')),
+        &format!("{failed:?} is the statement that failed, {fails:?}"),
+        failed.contains(fails.trim_end_matches(';')),
     )?;
     it.remains(("2_b", Some(2)), &["thing_a"], &["thing_b"])?;
 

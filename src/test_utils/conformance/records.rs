@@ -248,7 +248,7 @@ fn the_head_is_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let table = TableName::default();
     let digest =
         |text: &str| HistoryDigest::EMPTY.toggled(HistoryDigest::of_record(&text.into(), None, false));
-    let told = |what: &str, write: &dyn Fn(&mut B::Conn<'_>) -> Result<(), Fault>| -> Outcome<Head> {
+    let head_after = |what: &str, write: &dyn Fn(&mut B::Conn<'_>) -> Result<(), Fault>| -> Outcome<Head> {
         it.with(|conn| committed::<B, _>(conn, write))?;
         let head = it.with(|conn| B::head(conn, &table))?;
         let tracking = it.with(|conn| B::read(conn, &table))?;
@@ -258,26 +258,26 @@ fn the_head_is_told<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome
     let (first, second) = (Record::new("1_a", None), Record::new("2_b", None));
     let dirty = Record { dirty: Some(Dirty::begun(Direction::Down)), ..first.clone() };
     let unsettled = Record { dirty: Some(Dirty::begun(Direction::Up)), ..second.clone() };
-    let head = told("making the table", &|conn| B::create_table(conn, &table, &[]))?;
+    let head = head_after("making the table", &|conn| B::create_table(conn, &table, &[]))?;
     equal("the head of an empty table", &head, &Head::EMPTY)?;
-    let head = told("stamping an empty table", &|conn| B::stamp(conn, &table, digest("none")))?;
+    let head = head_after("stamping an empty table", &|conn| B::stamp(conn, &table, digest("none")))?;
     equal("the head of an empty table that was stamped", &head, &Head::EMPTY)?;
-    let head = told("an insert", &|conn| B::insert(conn, &table, &first))?;
+    let head = head_after("an insert", &|conn| B::insert(conn, &table, &first))?;
     equal("the head of a record that was never stamped", &head, &Head { digest: None, count: 1 })?;
-    let head = told("a stamp", &|conn| B::stamp(conn, &table, digest("one")))?;
+    let head = head_after("a stamp", &|conn| B::stamp(conn, &table, digest("one")))?;
     equal("the head", &head, &Head { digest: Some(digest("one")), count: 1 })?;
-    let head = told("an update", &|conn| B::update(conn, &table, &dirty))?;
+    let head = head_after("an update", &|conn| B::update(conn, &table, &dirty))?;
     equal("the head after an update", &head, &Head { digest: Some(digest("one")), count: 1 })?;
-    let head = told("a second insert", &|conn| B::insert(conn, &table, &second))?;
+    let head = head_after("a second insert", &|conn| B::insert(conn, &table, &second))?;
     equal("the head of a newest record that was never stamped", &head, &Head { digest: None, count: 2 })?;
-    let head = told("a second stamp", &|conn| B::stamp(conn, &table, digest("two")))?;
+    let head = head_after("a second stamp", &|conn| B::stamp(conn, &table, digest("two")))?;
     equal("the head of two", &head, &Head { digest: Some(digest("two")), count: 2 })?;
-    let head = told("an update of the newest", &|conn| B::update(conn, &table, &unsettled))?;
+    let head = head_after("an update of the newest", &|conn| B::update(conn, &table, &unsettled))?;
     equal("the head after an update of the newest", &head, &Head { digest: Some(digest("two")), count: 2 })?;
-    told("deleting the newest", &|conn| B::delete(conn, &table, &second.id))?;
-    let head = told("a third stamp", &|conn| B::stamp(conn, &table, digest("three")))?;
+    head_after("deleting the newest", &|conn| B::delete(conn, &table, &second.id))?;
+    let head = head_after("a third stamp", &|conn| B::stamp(conn, &table, digest("three")))?;
     equal("the head of one", &head, &Head { digest: Some(digest("three")), count: 1 })?;
-    let head = told("deleting the last", &|conn| B::delete(conn, &table, &first.id))?;
+    let head = head_after("deleting the last", &|conn| B::delete(conn, &table, &first.id))?;
     equal("the head of a table that became empty", &head, &Head::EMPTY)
 }
 

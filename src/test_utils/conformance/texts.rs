@@ -197,10 +197,10 @@ fn durations_are_measured<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> O
     let report = it.run(&set)?;
     let elapsed = began.elapsed();
     for (record, step) in it.tracking()?.records.iter().zip(&report.applied) {
-        let told = step.duration;
+        let measured = step.duration;
         let kept = record.duration.map(|duration| duration.as_millis());
-        equal(&format!("the milliseconds of `{}`", record.id), &kept, &Some(told.as_millis()))?;
-        holds(&format!("{told:?} is not longer than the run, {elapsed:?}"), told <= elapsed)?;
+        equal(&format!("the milliseconds of `{}`", record.id), &kept, &Some(measured.as_millis()))?;
+        holds(&format!("{measured:?} is not longer than the run, {elapsed:?}"), measured <= elapsed)?;
     }
     let slow = report.applied[1].duration;
     holds(&format!("{slow:?} is as long as the code slept"), slow >= Duration::from_millis(30))

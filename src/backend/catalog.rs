@@ -9,6 +9,13 @@ use crate::remedy::Remedy;
 
 /// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
 ///
+/// # How to write it
+///
+/// * [`has_triggers_on`](Self::has_triggers_on): return `false` if only scripts and code can change a table. The engine then compares less.
+/// * [`is_blank`](Self::is_blank): an empty database has nothing to lose, so nobody is asked.
+/// * [`scratch`](Self::scratch) and [`forecast`](Self::forecast): for `validate`, and for plans that show what a script removes.
+/// * [`foreign_table`](Self::foreign_table), [`user_version`](Self::user_version) and [`definitions`](Self::definitions): for adoption.
+///
 /// # Errors
 /// Every method returns the error of its database as a [`Fault`].
 #[allow(clippy::missing_errors_doc, reason = "documented once, on the trait")]

@@ -21,6 +21,8 @@ mod mysql;
 mod non_transactional;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod refused;
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 mod row_count;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

@@ -55,8 +55,7 @@ impl Driver for Mysql {
 
     /// The server takes one statement at a time.
     fn run_session_sql(conn: &mut &mut Conn, sql: &str) -> Result<(), Fault> {
-        let pieces = statements(sql)
-            .map_err(|refused| Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy))?;
+        let pieces = statements(sql)?;
         pieces.iter().try_for_each(|piece| run(conn, piece.text))
     }
 
@@ -77,9 +76,7 @@ impl Driver for Mysql {
     }
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
-        let pieces = statements(script).map_err(|refused| {
-            Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
-        })?;
+        let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
     }
 

@@ -29,9 +29,7 @@ pub(super) fn run(
     progress: &mut Progress<'_, Mysql>,
 ) -> Result<(), Fault> {
     refuse_backslashes(conn, script.text)?;
-    let pieces = statements(script.text).map_err(|refused| {
-        Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
-    })?;
+    let pieces = statements(script.text)?;
     // Definitions and rows leave the session unchanged.
     let is_quiet = |piece: &Piece<'_>| matches!(kind(piece.text), Kind::Data | Kind::Defines(_));
     let known = script.session.and_then(Session::take);

@@ -7,7 +7,7 @@ use super::{Postgres, fault, outcome, script, settings, transactions};
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::script::Script;
 use crate::dialect::Dialect;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::progress::StatementOutcome;
 use crate::sql::pieces;
 use crate::sql::postgres::statements;
@@ -54,9 +54,7 @@ impl Driver for Postgres {
     }
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
-        let pieces = statements(script).map_err(|refused| {
-            Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
-        })?;
+        let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
     }
 

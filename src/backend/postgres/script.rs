@@ -32,9 +32,7 @@ pub(super) fn run(
         Some(before) => settings::as_before(conn, before, |conn| progress(conn, reached)),
         None => progress(conn, reached),
     };
-    let pieces = statements(script.text).map_err(|refused| {
-        Fault::new(FaultKind::Other, refused.what).remedy(refused.remedy).at(refused.offset)
-    })?;
+    let pieces = statements(script.text)?;
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
     let mut script_run = ScriptRun::<Postgres>::new(progress, of, script.patience);
     let rest = pieces.iter().skip(script.from as usize - 1);

@@ -226,7 +226,9 @@ impl MigrationError {
     /// All problems of the set, or of the plan if it was refused.
     pub fn problems(&self) -> &[Problem] {
         match &self.0.failure {
-            Failure::Set(problems) | Failure::Refused(problems, _) => problems,
+            Failure::Set(problems)
+            | Failure::Refused(problems, _)
+            | Failure::Step(StepFailure { problems, .. }) => problems,
             _ => &[],
         }
     }

@@ -15,6 +15,7 @@ use crate::hooks::Hooks;
 use crate::lock::Lock;
 use crate::migration::{Body, Meta};
 use crate::plan::TransactionMode;
+use crate::policy::Policy;
 use crate::report::Report;
 use crate::step::{Atomicity, ForeignKeys, Step};
 
@@ -24,6 +25,7 @@ use self::work::{Group, Work};
 
 mod amend;
 mod atomic;
+mod judge;
 mod non_transactional;
 mod notify;
 mod reconcile;
@@ -40,6 +42,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     /// The name of the program, for the log.
     pub(crate) program: Option<&'r str>,
     pub(crate) hooks: &'r Hooks<B>,
+    /// Judges what a step did.
+    pub(crate) policy: &'r Policy,
     pub(crate) observer: Option<&'r Observer>,
     pub(crate) patience: Duration,
     /// The lock that the run holds.

@@ -62,6 +62,7 @@ mod id;
 mod sql;
 
 // Facts.
+mod account;
 mod effect;
 mod error;
 mod fault;
@@ -115,6 +116,7 @@ mod runner;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
 
+pub use crate::account::{Account, Fate, SchemaObject, TableChange};
 #[cfg(feature = "adopt")]
 pub use crate::adopt::{Adopt, Adopted, Adoption, Finding, Proof, Tool, UnknownTool};
 pub use crate::backend::Backend;

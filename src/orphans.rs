@@ -1,15 +1,17 @@
-//! [`Orphans`]: rows that reference a missing row, and which of them a step caused.
+//! [`Orphans`]: references to something that is missing, and which of them a step caused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::account::StepFinding;
 use crate::fault::{Fault, FaultKind};
+use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
 use crate::step::Atomicity;
 
 /// The values of a row's keys. A rebuild of the table keeps them, but not the row number. `None` if they cannot be determined.
 pub type KeyValues = Option<String>;
 
-/// The foreign key violations of a database, or of a part of it.
+/// What refers to something that is missing, in a database or a part of it: rows, foreign keys, views and triggers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orphans {
     /// All tables, from the name in lower case to the name as the schema writes it.
@@ -17,6 +19,10 @@ pub struct Orphans {
     rows: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
     /// Tables with a key that cannot be checked because the columns it references are not unique, and whether they have rows.
     unchecked: BTreeMap<String, bool>,
+    /// Foreign keys whose parent table does not exist.
+    missing_parents: BTreeSet<Pair>,
+    /// Views, triggers and full-text tables that cannot be used: the kind and the name, and why.
+    unresolved: BTreeMap<(&'static str, String), String>,
 }
 
 /// A child table and a parent table.
@@ -43,9 +49,22 @@ impl Orphans {
         self.unchecked.insert(child.to_ascii_lowercase(), has_rows);
     }
 
-    /// Whether nothing is wrong: no row references a missing row, and no table with rows has a key that cannot be checked.
+    /// Records that a key of `child` names a table that does not exist.
+    pub fn add_missing_parent(&mut self, child: &str, parent: &str) {
+        self.missing_parents.insert(Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() });
+    }
+
+    /// Records that a view, a trigger or a full-text table cannot be used, and why.
+    pub fn add_unresolved(&mut self, kind: &'static str, name: &str, why: &str) {
+        self.unresolved.insert((kind, name.to_owned()), why.to_owned());
+    }
+
+    /// Whether nothing refers to something that is missing.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && !self.unchecked.values().any(|has_rows| *has_rows)
+        self.rows.is_empty()
+            && self.unchecked.is_empty()
+            && self.missing_parents.is_empty()
+            && self.unresolved.is_empty()
     }
 
     /// The violations that did not exist before.
@@ -53,14 +72,47 @@ impl Orphans {
         let mut broken = Broken::default();
         for (child, has_rows) in &self.unchecked {
             let is_new = before.tables.contains_key(child) && !before.unchecked.contains_key(child);
-            if is_new && *has_rows {
-                broken.unchecked.insert(self.spelling(child).to_owned());
+            let child = self.spelling(child).to_owned();
+            match (is_new, has_rows) {
+                (true, true) => _ = broken.unchecked.insert(child),
+                (true, false) => broken.references.push((
+                    format!("the key of `{child}` to columns that are not unique any more, so no row can be added to it"),
+                    "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint",
+                )),
+                (false, _) => {}
             }
         }
         for (pair, rows) in &self.rows {
             let count = self.new_rows(pair, rows, before);
             if count > 0 {
                 broken.rows.push((self.spelling(&pair.child).to_owned(), pair.parent.clone(), count));
+            }
+        }
+        for Pair { child, parent } in self.missing_parents.difference(&before.missing_parents) {
+            // A new table may reference a table that is created later.
+            let existed = before.has(child) || before.has(parent);
+            let has_rows = broken
+                .rows
+                .iter()
+                .any(|(rows_of, of, _)| rows_of.eq_ignore_ascii_case(child) && of == parent);
+            if existed && !has_rows {
+                broken.references.push((
+                    format!("a key of `{}` to the missing table `{parent}`, so no row can be added to it", self.spelling(child)),
+                    "rebuild tables in the documented order: create the new table, copy the rows, drop the old one, rename the new one; or drop that key",
+                ));
+            }
+        }
+        for ((kind, name), why) in &self.unresolved {
+            if !before.unresolved.contains_key(&(*kind, name.clone())) {
+                let remedy = match *kind {
+                    "full-text table" => {
+                        "build its index again in the script: INSERT INTO f (f) VALUES ('rebuild')"
+                    }
+                    _ => {
+                        "drop it in the script before the change and create it again after it, as it then must be"
+                    }
+                };
+                broken.references.push((format!("the {kind} `{name}` unusable: {why}"), remedy));
             }
         }
         broken
@@ -88,7 +140,8 @@ impl Orphans {
         }
     }
 
-    fn has(&self, table: &str) -> bool {
+    /// Whether a table exists.
+    pub(crate) fn has(&self, table: &str) -> bool {
         self.tables.contains_key(&table.to_ascii_lowercase())
     }
 
@@ -104,16 +157,36 @@ pub(crate) struct Broken {
     unchecked: BTreeSet<String>,
     /// Child, parent, and the number of rows.
     rows: Vec<(String, String, u64)>,
+    /// What else refers to something that is missing, and what to do.
+    references: Vec<(String, &'static str)>,
 }
 
 impl Broken {
+    /// The broken references that are not rows.
+    pub(crate) fn references(&self) -> Vec<StepFinding> {
+        let finding = |(what, remedy): &(String, &'static str)| {
+            StepFinding::new(ProblemKind::BrokenReference, format!("leaves {what}"), *remedy)
+        };
+        self.references.iter().map(finding).collect()
+    }
+
+    /// Whether no row references a missing row.
+    pub(crate) fn is_only_references(&self) -> bool {
+        self.unchecked.is_empty() && self.rows.is_empty() && !self.references.is_empty()
+    }
+
+    /// Without the broken references that are not rows.
+    pub(crate) fn without_references(self) -> Self {
+        Self { references: Vec::new(), ..self }
+    }
+
     /// Rows of one table that would reference missing rows of another table.
     pub(crate) fn rows(found: impl IntoIterator<Item = (String, String, u64)>) -> Self {
         Self { rows: found.into_iter().collect(), ..Self::default() }
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
-        self.unchecked.is_empty() && self.rows.is_empty()
+        self.unchecked.is_empty() && self.rows.is_empty() && self.references.is_empty()
     }
 
     /// The fault of steps that would commit these violations. `why_not_mended` says why no later step repairs them.
@@ -154,6 +227,7 @@ impl Broken {
                 _ => format!("{count} {rows} of `{child}` in `{parent}`"),
             }
         });
-        unchecked.chain(rows).collect::<Vec<_>>().join(", and ")
+        let references = self.references.iter().map(|(what, _)| format!("it leaves {what}"));
+        unchecked.chain(rows).chain(references).collect::<Vec<_>>().join(", and ")
     }
 }

@@ -18,6 +18,11 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`Unconventional`](ProblemKind::Unconventional) | allow | deny | allow |
 /// | [`OddVersion`](ProblemKind::OddVersion) | allow | warn | allow |
 /// | [`UnusedFile`](ProblemKind::UnusedFile) | warn | deny | warn |
+/// | [`RowsLost`](ProblemKind::RowsLost), [`HiddenTable`](ProblemKind::HiddenTable) | deny | deny | deny |
+/// | [`BrokenReference`](ProblemKind::BrokenReference), applying | deny | deny | deny |
+/// | [`BrokenReference`](ProblemKind::BrokenReference), rolling back | warn | warn | warn |
+/// | [`LostInRebuild`](ProblemKind::LostInRebuild) | warn | deny | warn |
+/// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
 /// No policy can allow a plan that cannot be carried out or that would leave an unknown schema: these are the findings in the last
@@ -56,7 +61,9 @@ impl Policy {
         .with(ProblemKind::OtherEnvironment, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Allow)
         .with(ProblemKind::OddVersion, Verdict::Allow)
-        .with(ProblemKind::UnusedFile, Verdict::Warn);
+        .with(ProblemKind::UnusedFile, Verdict::Warn)
+        .with(ProblemKind::LostInRebuild, Verdict::Warn)
+        .with(ProblemKind::ValuesChanged, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
@@ -66,7 +73,9 @@ impl Policy {
         .with(ProblemKind::Opaque, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Deny)
         .with(ProblemKind::OddVersion, Verdict::Warn)
-        .with(ProblemKind::UnusedFile, Verdict::Deny);
+        .with(ProblemKind::UnusedFile, Verdict::Deny)
+        .with(ProblemKind::LostInRebuild, Verdict::Deny)
+        .with(ProblemKind::ValuesChanged, Verdict::Deny);
 
     /// For a developer's own database, where branches are switched and a script is written in several attempts.
     pub const DEVELOPMENT: Self = Self::DEFAULT
@@ -88,6 +97,11 @@ impl Policy {
     pub const fn verdict(&self, kind: ProblemKind, direction: Direction) -> Verdict {
         match (kind, direction) {
             (ProblemKind::Irreversible | ProblemKind::DatabaseAhead, Direction::Down) => Verdict::Deny,
+            // What is undone may have been broken before it was applied.
+            (ProblemKind::BrokenReference, Direction::Down) => match self.verdicts[kind as usize] {
+                Verdict::Deny => Verdict::Warn,
+                verdict => verdict,
+            },
             (
                 ProblemKind::DatabaseAhead
                 | ProblemKind::Changed
@@ -100,7 +114,12 @@ impl Policy {
                 | ProblemKind::OtherEnvironment
                 | ProblemKind::Unconventional
                 | ProblemKind::OddVersion
-                | ProblemKind::UnusedFile,
+                | ProblemKind::UnusedFile
+                | ProblemKind::RowsLost
+                | ProblemKind::BrokenReference
+                | ProblemKind::LostInRebuild
+                | ProblemKind::ValuesChanged
+                | ProblemKind::HiddenTable,
                 _,
             ) => self.verdicts[kind as usize],
             _ => Verdict::Deny,
@@ -166,6 +185,11 @@ mod tests {
             (Kind::MissingDependency, "dd dd dd"),
             (Kind::Cycle, "dd dd dd"),
             (Kind::Unreadable, "dd dd dd"),
+            (Kind::RowsLost, "dd dd dd"),
+            (Kind::BrokenReference, "dw dw dw"),
+            (Kind::LostInRebuild, "ww dd ww"),
+            (Kind::ValuesChanged, "ww dd ww"),
+            (Kind::HiddenTable, "dd dd dd"),
             (Kind::Fails, "dd dd dd"),
         ];
         assert_eq!(rows.map(|(kind, _)| kind), Kind::ALL);

@@ -58,6 +58,18 @@ pub enum ProblemKind {
     Cycle,
     /// Its folder or one of its files is missing, unreadable or malformed.
     Unreadable,
+    /// It takes rows that no statement names: it replaces a table by one with fewer rows, or a trigger, a foreign key action or `REPLACE`
+    /// deletes them. Its metadata can allow it (`allow = ["destructive"]`).
+    RowsLost,
+    /// After it, a view, a trigger or a foreign key refers to something that is not there, or the index of a full-text table no longer
+    /// matches its content.
+    BrokenReference,
+    /// It replaces a table and does not create again what belonged to it: an index, a trigger, a constraint or a default.
+    LostInRebuild,
+    /// It copies values into columns of other names, or into a column whose type changes them.
+    ValuesChanged,
+    /// A temporary table or view of the connection has the name of a table of the database, so scripts would change the wrong one.
+    HiddenTable,
     /// Its script fails when the whole set is replayed in an empty database, or on a copy of this database's schema; or its result
     /// cannot be committed.
     Fails,
@@ -65,7 +77,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::Dirty,
@@ -89,6 +101,11 @@ impl ProblemKind {
         Self::MissingDependency,
         Self::Cycle,
         Self::Unreadable,
+        Self::RowsLost,
+        Self::BrokenReference,
+        Self::LostInRebuild,
+        Self::ValuesChanged,
+        Self::HiddenTable,
         Self::Fails,
     ];
 
@@ -118,6 +135,11 @@ impl ProblemKind {
             Self::MissingDependency => "missing dependency",
             Self::Cycle => "cycle",
             Self::Unreadable => "unreadable",
+            Self::RowsLost => "rows lost",
+            Self::BrokenReference => "broken reference",
+            Self::LostInRebuild => "lost in rebuild",
+            Self::ValuesChanged => "values changed",
+            Self::HiddenTable => "hidden table",
             Self::Fails => "fails",
         }
     }

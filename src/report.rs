@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::account::Account;
 use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::problem::Problem;
@@ -70,6 +71,8 @@ pub struct Applied {
     pub direction: Direction,
     /// The run time of its script.
     pub duration: Duration,
+    /// What it did to rows and to the schema.
+    pub account: Account,
 }
 
 /// `1 migration`, `2 migrations`

@@ -52,6 +52,7 @@ pub(crate) struct ScriptOptions {
     pub(crate) atomicity: Atomicity,
     pub(crate) foreign_keys: ForeignKeys,
     pub(crate) cascade: Cascade,
+    pub(crate) data_loss: DataLoss,
 }
 
 impl ScriptOptions {
@@ -69,7 +70,11 @@ impl ScriptOptions {
             Cascade::Allowed => Some("cascade"),
             Cascade::Refused => None,
         };
-        let words: Vec<&str> = [atomicity, foreign_keys, cascade].into_iter().flatten().collect();
+        let data_loss = match self.data_loss {
+            DataLoss::Declared => Some("destructive"),
+            DataLoss::Undeclared => None,
+        };
+        let words: Vec<&str> = [atomicity, foreign_keys, cascade, data_loss].into_iter().flatten().collect();
         words.join(" ")
     }
 }

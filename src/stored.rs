@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
-use crate::script_options::{Atomicity, Cascade, ForeignKeys, ScriptOptions};
+use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, ScriptOptions};
 
 /// How to roll back a migration, stored with its record for programs that do not have the migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl StoredScript {
                 "foreign_keys=on" => options.foreign_keys = ForeignKeys::Enforced,
                 "foreign_keys=off" => options.foreign_keys = ForeignKeys::Unchecked,
                 "cascade" => options.cascade = Cascade::Allowed,
+                "destructive" => options.data_loss = DataLoss::Declared,
                 unknown => return Err(unknown),
             }
         }
@@ -92,10 +93,12 @@ mod tests {
         for atomicity in [Atomicity::Transaction, Atomicity::NonTransactional] {
             for foreign_keys in [ForeignKeys::Checked, ForeignKeys::Enforced, ForeignKeys::Unchecked] {
                 for cascade in [Cascade::Refused, Cascade::Allowed] {
-                    let options = ScriptOptions { atomicity, foreign_keys, cascade };
-                    let stored = StoredScript::new(&id, "DROP TABLE a", options);
-                    assert_eq!(stored.parsed_options(), Ok(options));
-                    assert!(stored.is_intact(&id));
+                    for data_loss in [DataLoss::Undeclared, DataLoss::Declared] {
+                        let options = ScriptOptions { atomicity, foreign_keys, cascade, data_loss };
+                        let stored = StoredScript::new(&id, "DROP TABLE a", options);
+                        assert_eq!(stored.parsed_options(), Ok(options));
+                        assert!(stored.is_intact(&id));
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! [`Touched`]: the tables that a step wrote to or changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables that a step wrote to or changed. They must be checked after the step; all other tables are unchanged.
 ///
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Touched {
     tables: BTreeMap<String, Touch>,
+    redefined: BTreeSet<String>,
     is_anything: bool,
 }
 
@@ -19,6 +20,8 @@ pub enum Touch {
     Filled,
     /// It changed or deleted rows, or it created, changed, renamed or dropped the table.
     Changed,
+    /// It dropped the table, and another one may now have its name.
+    Replaced,
 }
 
 impl Touched {
@@ -38,6 +41,12 @@ impl Touched {
         *known = touch.max(*known);
     }
 
+    /// Records that the step created, changed, renamed or dropped this view or trigger, or changed, renamed or dropped this table, so that
+    /// what refers to it must be read again.
+    pub fn redefine(&mut self, name: &str) {
+        self.redefined.insert(name.to_ascii_lowercase());
+    }
+
     /// Records that any table may have been touched.
     pub fn touch_anything(&mut self) {
         self.is_anything = true;
@@ -46,6 +55,7 @@ impl Touched {
     /// Adds what another step touched.
     pub fn extend(&mut self, other: Self) {
         self.is_anything |= other.is_anything;
+        self.redefined.extend(other.redefined);
         for (table, touch) in other.tables {
             self.touch(&table, touch);
         }
@@ -58,12 +68,17 @@ impl Touched {
 
     /// Whether no table was touched.
     pub fn is_nothing(&self) -> bool {
-        self.tables.is_empty() && !self.is_anything
+        self.tables.is_empty() && self.redefined.is_empty() && !self.is_anything
     }
 
     /// Whether any table may have been touched.
     pub fn is_anything(&self) -> bool {
         self.is_anything
+    }
+
+    /// The tables, views and triggers whose definition changed, in lower case. If any table may have been touched, the list is incomplete.
+    pub fn redefined(&self) -> impl Iterator<Item = &str> {
+        self.redefined.iter().map(String::as_str)
     }
 
     /// The tables, in lower case and sorted by name. If any table may have been touched, the list is incomplete.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::faults::ended_transaction;
 use super::retry::patiently;
 use super::script::{Scope, Script};
+use crate::account::Execution;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
 use crate::orphans::Orphans;
 use crate::progress::{ScriptProgress, StatementOutcome};
-use crate::step::Atomicity;
+use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -117,7 +118,7 @@ pub trait Driver: Sized + 'static {
         Self::execute(conn, statement)
     }
 
-    /// Runs a script from statement [`Script::from`] on, and returns what it touched.
+    /// Runs a script from statement [`Script::from`] on, and returns what it did.
     ///
     /// Outside a transaction it records how far the script came, so that an interrupted script can continue:
     ///
@@ -132,7 +133,7 @@ pub trait Driver: Sized + 'static {
         conn: &mut Self::Conn<'_>,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<Touched, Fault> {
+    ) -> Result<Execution, Fault> {
         let statements = Self::statements(script.text)?;
         let of = u32::try_from(statements.len()).ok();
         for (number, (offset, statement)) in
@@ -154,7 +155,7 @@ pub trait Driver: Sized + 'static {
             progress(conn, ScriptProgress { statement: number + 1, of, mark: None })
                 .map_err(|fault| located(fault.partial()))?;
         }
-        Ok(Touched::anything())
+        Ok(Touched::anything().into())
     }
 
     /// Runs `body`, which is code of a migration, in the step's transaction, and returns an error if the code ended it. Returns what the
@@ -184,10 +185,10 @@ pub trait Driver: Sized + 'static {
         true
     }
 
-    /// Rows that reference a missing row, among the touched tables and the tables that reference them. The engine calls it only if
-    /// enforcement is off while a step runs ([`ForeignKeys::Checked`](crate::ForeignKeys::Checked)), which
-    /// [`transaction`](Self::transaction) controls.
-    fn orphans(_conn: &mut Self::Conn<'_>, _touched: &Touched) -> Result<Orphans, Fault> {
+    /// References to something that is missing, among the touched tables and what refers to them: rows that reference a missing row
+    /// (only under [`ForeignKeys::Checked`]), foreign keys that name a missing table (not under [`ForeignKeys::Unchecked`]), and views
+    /// and triggers that cannot be used.
+    fn orphans(_conn: &mut Self::Conn<'_>, _touched: &Touched, _keys: ForeignKeys) -> Result<Orphans, Fault> {
         Ok(Orphans::default())
     }
 

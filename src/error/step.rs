@@ -6,6 +6,7 @@ use crate::direction::Direction;
 use crate::fault::Fault;
 use crate::id::MigrationId;
 use crate::location::Location;
+use crate::problem::Problem;
 use crate::remedy::Remedy;
 use crate::step::Atomicity;
 
@@ -20,6 +21,8 @@ pub(crate) struct StepFailure {
     pub(crate) applied_before: usize,
     /// The previous steps in the same transaction.
     pub(crate) undone_before: Vec<MigrationId>,
+    /// What it did that the policy does not allow.
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl StepFailure {

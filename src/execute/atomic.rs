@@ -4,11 +4,13 @@ use super::Executor;
 use super::stop::Stop;
 use super::table_state::TableState;
 use super::work::Group;
+use crate::account::Account;
 use crate::backend::{Backend, Scope, patiently};
 use crate::direction::Direction;
 use crate::fault::Fault;
 use crate::orphans::{Broken, Orphans};
 use crate::plan::TransactionMode;
+use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::{Applied, Report, Together};
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
@@ -18,13 +20,16 @@ struct Attempt<'l> {
     state: TableState<'l>,
     done: Vec<Applied>,
     together: Option<Together>,
+    /// What the policy reports about the steps.
+    notes: Vec<Problem>,
 }
 
 /// Why an attempt ended.
 enum AttemptError {
     Stop(Stop),
-    /// Rows reference missing rows. To find out whether they did before, everything is repeated after a check.
-    MayBeOld,
+    /// Something refers to what is missing, after this was touched. To find out whether it did before, everything is repeated after a
+    /// check.
+    MayBeOld(Touched),
 }
 
 impl From<Stop> for AttemptError {
@@ -52,12 +57,13 @@ impl<B: Backend> Executor<'_, B> {
         let (Some(opening), Some(last)) = (group.works.first(), group.works.last()) else { return Ok(0) };
         let scope = Scope::new(opening.meta.foreign_keys, self.patience);
         self.prepare_log(conn, group.works.iter().any(|work| work.step.direction == Direction::Down))?;
-        let mut must_compare = false;
+        let mut to_compare: Option<Touched> = None;
         loop {
-            let mut attempt = Attempt { state: *state, done: Vec::new(), together: None };
+            let mut attempt = Attempt { state: *state, done: Vec::new(), together: None, notes: Vec::new() };
             let outcome = B::transaction(conn, &scope, |conn| {
+                let keys = opening.meta.foreign_keys;
                 let before =
-                    if must_compare { Some(self.orphans(conn, &Touched::anything())?) } else { None };
+                    to_compare.as_ref().map(|touched| self.orphans(conn, touched, keys)).transpose()?;
                 self.attempt(conn, group, before.as_ref(), &mut attempt)
             });
             let stop = match outcome {
@@ -66,12 +72,14 @@ impl<B: Backend> Executor<'_, B> {
                     let count = attempt.done.len();
                     report.applied.append(&mut attempt.done);
                     report.together.extend(attempt.together);
+                    report.notes.append(&mut attempt.notes);
                     return Ok(count);
                 }
-                Err(AttemptError::MayBeOld) => {
+                Err(AttemptError::MayBeOld(mut touched)) => {
                     // Repeated steps are not reported a second time.
                     group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
-                    must_compare = true;
+                    touched.touch_anything();
+                    to_compare = Some(touched);
                     continue;
                 }
                 Err(AttemptError::Stop(stop)) => stop,
@@ -101,13 +109,20 @@ impl<B: Backend> Executor<'_, B> {
     ) -> Result<(), AttemptError> {
         self.reconcile(conn, &mut attempt.state)?;
         let (mut touched, mut first_broken) = (Touched::nothing(), None);
-        let mut broken = Broken::default();
+        let (mut broken, mut account) = (Broken::default(), Account::default());
         for (place, work) in group.works.iter().enumerate() {
             self.check_stopped().map_err(Stop::from)?;
             let head = attempt.state.head;
-            let (applied, by_step) =
+            let (applied, execution) =
                 self.within(conn, work, Atomicity::Transaction, head, &mut |_, _| Ok(()))?;
-            touched.extend(by_step);
+            // A batch is several complete steps; otherwise, these steps belong together.
+            if group.mode == TransactionMode::Batch {
+                account = Account::default();
+            }
+            account.extend(&execution.account);
+            let judged = self.judged(work, &execution, &account, Atomicity::Transaction);
+            attempt.notes.extend(judged.map_err(|error| Stop::from(self.failed(conn, work, error)))?);
+            touched.extend(execution.touched);
             let record = match work.step.direction {
                 Direction::Up => work.record(None, Some(applied.duration)),
                 Direction::Down => work.record.clone(),
@@ -118,6 +133,13 @@ impl<B: Backend> Executor<'_, B> {
                 continue;
             }
             broken = self.broken(conn, work.meta.foreign_keys, &touched, before)?;
+            // A reference that the policy does not refuse is no reason to wait for the steps after this one.
+            if self.policy.verdict(ProblemKind::BrokenReference, work.step.direction) != Verdict::Deny {
+                let judged =
+                    self.judge(work, broken.references(), Atomicity::Transaction).map_err(Stop::from)?;
+                attempt.notes.extend(judged);
+                broken = broken.without_references();
+            }
             if broken.is_nothing() {
                 attempt.together = first_broken.map(|first_broken: Broken| {
                     let steps = group.works[..=place].iter().map(|work| work.step.id.clone()).collect();
@@ -127,10 +149,14 @@ impl<B: Backend> Executor<'_, B> {
             }
             first_broken.get_or_insert_with(|| broken.clone());
         }
+        if let (true, Some(opening)) = (broken.is_only_references(), group.works.first()) {
+            self.judge(opening, broken.references(), Atomicity::Transaction)
+                .map_err(|error| Stop::from(self.failed(conn, opening, error)))?;
+        }
         Err(broken.fault(&group.why_still_broken(), Atomicity::Transaction).into())
     }
 
-    /// The rows that newly reference missing rows.
+    /// What newly refers to something that is missing.
     fn broken(
         &self,
         conn: &mut B::Conn<'_>,
@@ -139,14 +165,22 @@ impl<B: Backend> Executor<'_, B> {
         before: Option<&Orphans>,
     ) -> Result<Broken, AttemptError> {
         match before {
-            _ if foreign_keys != ForeignKeys::Checked => Ok(Broken::default()),
-            Some(before) => Ok(self.orphans(conn, &Touched::anything())?.since(before)),
-            None if self.orphans(conn, touched)?.is_empty() => Ok(Broken::default()),
-            None => Err(AttemptError::MayBeOld),
+            Some(before) => {
+                let mut all = touched.clone();
+                all.touch_anything();
+                Ok(self.orphans(conn, &all, foreign_keys)?.since(before))
+            }
+            None if self.orphans(conn, touched, foreign_keys)?.is_empty() => Ok(Broken::default()),
+            None => Err(AttemptError::MayBeOld(touched.clone())),
         }
     }
 
-    pub(super) fn orphans(&self, conn: &mut B::Conn<'_>, touched: &Touched) -> Result<Orphans, Fault> {
-        patiently(self.patience, || B::orphans(conn, touched))
+    pub(super) fn orphans(
+        &self,
+        conn: &mut B::Conn<'_>,
+        touched: &Touched,
+        keys: ForeignKeys,
+    ) -> Result<Orphans, Fault> {
+        patiently(self.patience, || B::orphans(conn, touched, keys))
     }
 }

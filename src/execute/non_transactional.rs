@@ -12,7 +12,7 @@ use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
 use crate::history::{Dirty, Record};
 use crate::report::{Applied, Report};
-use crate::step::{Atomicity, ForeignKeys};
+use crate::step::Atomicity;
 use crate::touched::Touched;
 
 impl<B: Backend> Executor<'_, B> {
@@ -35,14 +35,15 @@ impl<B: Backend> Executor<'_, B> {
         let scope =
             Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };
         let has_begun = Cell::new(false);
-        let mut progress = LastProgress::at(begun);
+        let (mut progress, mut notes) = (LastProgress::at(begun), Vec::new());
         let head = state.head;
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
-            let is_checked = work.meta.foreign_keys == ForeignKeys::Checked && self.may_touch(work);
-            let before = is_checked.then(|| self.orphans(conn, &Touched::anything())).transpose()?;
+            let keys = work.meta.foreign_keys;
+            let before =
+                self.may_touch(work).then(|| self.orphans(conn, &Touched::anything(), keys)).transpose()?;
             has_begun.set(work.action.text().is_none());
-            let (applied, _) =
+            let (applied, execution) =
                 self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
                     has_begun.set(true);
                     let next = progress.now.reaching(reached);
@@ -50,8 +51,13 @@ impl<B: Backend> Executor<'_, B> {
                     progress.advance_to(next);
                     Ok(())
                 })?;
+            let judged = self.judged(work, &execution, &execution.account, Atomicity::NonTransactional);
+            notes = judged.map_err(|error| self.failed(conn, work, error))?;
             if let Some(before) = before {
-                let broken = self.orphans(conn, &Touched::anything())?.since(&before);
+                let broken = self.orphans(conn, &Touched::anything(), keys)?.since(&before);
+                let judged = self.judge(work, broken.references(), Atomicity::NonTransactional);
+                notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
+                let broken = broken.without_references();
                 if !broken.is_nothing() {
                     return Err(broken.fault("", Atomicity::NonTransactional).into());
                 }
@@ -68,6 +74,7 @@ impl<B: Backend> Executor<'_, B> {
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
                 report.applied.push(applied);
+                report.notes.append(&mut notes);
                 Ok(())
             }
             (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {

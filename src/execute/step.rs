@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Executor;
 use super::stop::Stop;
 use super::work::Work;
+use crate::account::Execution;
 use crate::backend::{Backend, Progress, Script, TableForm, TrackingTable};
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
@@ -16,7 +17,6 @@ use crate::migration::Action;
 use crate::report::Applied;
 use crate::sql::mentions;
 use crate::step::Atomicity;
-use crate::touched::Touched;
 
 /// The data that no step may change.
 type Others = (TableForm, Vec<Record>, Vec<LogEntry>);
@@ -30,19 +30,24 @@ impl<B: Backend> Executor<'_, B> {
         atomicity: Atomicity,
         head: Head,
         progress: &mut Progress<'_, B>,
-    ) -> Result<(Applied, Touched), Stop> {
+    ) -> Result<(Applied, Execution), Stop> {
         (self.announce)(work.step);
         let was_reported = work.was_reported.get();
         if !was_reported {
             self.notify(&Event::Started { step: work.step, number: work.number, of: work.of });
         }
         match self.run(conn, work, atomicity, head, progress) {
-            Ok((duration, touched)) => {
+            Ok((duration, execution)) => {
                 if !was_reported {
                     self.notify(&Event::Finished { step: work.step, duration });
                 }
-                let applied = Applied { id: work.step.id.clone(), direction: work.step.direction, duration };
-                Ok((applied, touched))
+                let applied = Applied {
+                    id: work.step.id.clone(),
+                    direction: work.step.direction,
+                    duration,
+                    account: execution.account.clone(),
+                };
+                Ok((applied, execution))
             }
             Err(error) => {
                 match error.failure() {
@@ -71,7 +76,7 @@ impl<B: Backend> Executor<'_, B> {
         atomicity: Atomicity,
         head: Head,
         progress: &mut Progress<'_, B>,
-    ) -> Result<(Duration, Touched), MigrationError> {
+    ) -> Result<(Duration, Execution), MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
         let is_watched = self.watches(conn, work).map_err(fault)?;
         if let Some(session) = self.session.as_ref().filter(|_| !self.is_script(work)) {
@@ -80,7 +85,7 @@ impl<B: Backend> Executor<'_, B> {
         let others =
             |conn: &mut B::Conn<'_>| is_watched.then(|| self.others(conn, work)).transpose().map_err(fault);
         let before = others(conn)?;
-        let mut touched = self.call(HookKind::Before, conn, work, atomicity)?;
+        let mut execution = self.call(HookKind::Before, conn, work, atomicity)?;
         let began = Instant::now();
         let by_step = match work.action {
             Action::Sql(_) => {
@@ -97,16 +102,16 @@ impl<B: Backend> Executor<'_, B> {
                 B::run_script(conn, &script, progress)
             }
             Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of))
-                .map(|((), touched)| touched),
+                .map(|((), touched)| touched.into()),
         };
-        touched.extend(by_step.map_err(fault)?);
+        execution.extend(by_step.map_err(fault)?);
         let duration = began.elapsed();
-        touched.extend(self.call(HookKind::After, conn, work, atomicity)?);
+        execution.extend(self.call(HookKind::After, conn, work, atomicity)?);
         // If the table is missing, no further query is possible in this transaction.
-        let has_same_head =
-            !touched.may_have(self.table.as_str()) || B::head(conn, self.table).map_err(fault)? == head;
+        let has_same_head = !execution.touched.may_have(self.table.as_str())
+            || B::head(conn, self.table).map_err(fault)? == head;
         let is_as_before = has_same_head && others(conn)? == before;
-        if is_as_before { Ok((duration, touched)) } else { Err(fault(self.touched())) }
+        if is_as_before { Ok((duration, execution)) } else { Err(fault(self.touched())) }
     }
 
     /// Whether a step might change the records of others: if it is code, is stored in the database, has hooks or names the table,
@@ -138,16 +143,16 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
-    ) -> Result<Touched, MigrationError> {
+    ) -> Result<Execution, MigrationError> {
         let hooks = match kind {
             HookKind::Before => &self.hooks.before,
             HookKind::After => &self.hooks.after,
         };
-        let mut touched = Touched::nothing();
+        let mut execution = Execution::default();
         hooks.iter().try_for_each(|hook| {
             let outcome =
                 B::run_code(conn, atomicity, |conn| hook(work.step, B::lend(conn)).map_err(Fault::of));
-            let outcome = outcome.map(|((), by_hook)| touched.extend(by_hook));
+            let outcome = outcome.map(|((), by_hook)| execution.extend(by_hook.into()));
             outcome.map_err(|fault| {
                 let migration = work.step.id.clone();
                 let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
@@ -155,6 +160,6 @@ impl<B: Backend> Executor<'_, B> {
                 MigrationError::from(Failure::Hook { kind, migration, remains, fault })
             })
         })?;
-        Ok(touched)
+        Ok(execution)
     }
 }

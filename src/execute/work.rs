@@ -10,6 +10,7 @@ use crate::fault::Fault;
 use crate::history::{Dirty, Record};
 use crate::migration::{Action, Meta};
 use crate::plan::TransactionMode;
+use crate::problem::Problem;
 use crate::step::{Atomicity, Step};
 
 /// One step with everything it needs.
@@ -43,9 +44,20 @@ impl<B: Backend> Work<'_, '_, B> {
     }
 
     pub(super) fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
+        self.refused(fault, Vec::new(), atomicity)
+    }
+
+    /// The error of a step that did what the policy does not allow.
+    pub(super) fn refused(
+        &self,
+        fault: Fault,
+        problems: Vec<Problem>,
+        atomicity: Atomicity,
+    ) -> MigrationError {
         // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction.
-        let is_first =
-            fault.statement.as_ref().is_some_and(|(number, _)| *number == self.first()) && !fault.is_partial;
+        let is_first = fault.statement.as_ref().is_some_and(|(number, _)| *number == self.first())
+            && !fault.is_partial
+            && problems.is_empty();
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
         let at = self.meta.located(self.step.direction, self.action.text(), fault.offset);
         let (migration, direction) = (self.step.id.clone(), self.step.direction);
@@ -61,6 +73,7 @@ impl<B: Backend> Work<'_, '_, B> {
             fault,
             applied_before: 0,
             undone_before: Vec::new(),
+            problems,
         })
         .into()
     }

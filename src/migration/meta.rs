@@ -115,7 +115,12 @@ impl Meta {
     pub(crate) fn options(&self, fit: &TransactionFit) -> ScriptOptions {
         let is_outside = matches!(fit, TransactionFit::Outside | TransactionFit::Either);
         let atomicity = if is_outside { Atomicity::NonTransactional } else { self.atomicity };
-        ScriptOptions { atomicity, foreign_keys: self.foreign_keys, cascade: self.cascade }
+        ScriptOptions {
+            atomicity,
+            foreign_keys: self.foreign_keys,
+            cascade: self.cascade,
+            data_loss: self.data_loss,
+        }
     }
 
     /// A position in the script of a direction, as far as it is known.

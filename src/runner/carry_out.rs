@@ -142,6 +142,7 @@ impl<B: Backend> MigrationRunner<B> {
             hooks: &self.hooks,
             observer: self.observer.as_ref(),
             patience: self.lock_timeout,
+            policy: &self.policy,
             lock: &self.lock,
             is_watched: Cell::new(None),
             session: self.lock.has_one_session().then(Session::default),

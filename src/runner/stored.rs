@@ -50,6 +50,7 @@ fn parts<B: Backend>(record: &Record, script: &StoredScript) -> (Meta, Body<B>) 
         atomicity: options.atomicity,
         foreign_keys: options.foreign_keys,
         cascade: options.cascade,
+        data_loss: options.data_loss,
         checksum: record.checksum,
         origin: Origin::File(ORIGIN.into()),
         ..migration.meta

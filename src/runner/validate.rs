@@ -175,6 +175,7 @@ impl<B: Backend> MigrationRunner<B> {
             fault,
             applied_before: 0,
             undone_before: Vec::new(),
+            problems: Vec::new(),
         };
         fails("on a copy of this database's schema", &Failure::Step(failure).into())
     }

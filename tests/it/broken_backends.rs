@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use std::sync::Mutex;
 
 use switchy_schema::backend::{
-    Catalog, Driver, Fault, Head, Locks, Progress, Records, Scope, Script, ScriptProgress, Touched,
-    TrackingTable,
+    Catalog, Driver, Execution, Fault, Head, Locks, Progress, Records, Scope, Script, ScriptProgress,
+    Touched, TrackingTable,
 };
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
@@ -197,9 +197,9 @@ impl Driver for Broken {
         conn: Conn<'_, '_>,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<Touched, Fault> {
+    ) -> Result<Execution, Fault> {
         match DEFECT.get() {
-            Some(Defect::RunsNothing) => Ok(Touched::nothing()),
+            Some(Defect::RunsNothing) => Ok(Touched::nothing().into()),
             Some(Defect::RunsSilently) => Toy::run_script(conn, script, &mut |_, _| Ok(())),
             Some(Defect::RunsOn) => Toy::run_script(conn, script, &mut |conn, reached| {
                 let _ = progress(conn, reached);
@@ -210,7 +210,7 @@ impl Driver for Broken {
             }
             Some(Defect::FailsSilently) => {
                 let _ = Toy::run_script(conn, script, progress);
-                Ok(Touched::anything())
+                Ok(Touched::anything().into())
             }
             Some(Defect::FailsNowhere) => Toy::run_script(conn, script, progress)
                 .map_err(|fault| Fault::new(FaultKind::Other, fault.to_string())),

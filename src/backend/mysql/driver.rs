@@ -4,6 +4,7 @@ use mysql::Conn;
 
 use super::query::{self, code, column, fault, run};
 use super::{Mysql, outcome, script, transactions};
+use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed_unless_known};
 use crate::backend::script::{Scope, Script};
 use crate::dialect::Dialect;
@@ -84,8 +85,8 @@ impl Driver for Mysql {
         conn: &mut &mut Conn,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<Touched, Fault> {
-        script::run(conn, script, progress).map(|()| Touched::anything())
+    ) -> Result<Execution, Fault> {
+        script::run(conn, script, progress).map(|()| Touched::anything().into())
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

@@ -4,6 +4,7 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 use super::{Postgres, fault, outcome, script, settings, transactions};
+use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::script::Script;
 use crate::dialect::Dialect;
@@ -62,7 +63,7 @@ impl Driver for Postgres {
         conn: &mut &mut Client,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<Touched, Fault> {
+    ) -> Result<Execution, Fault> {
         let before = settings::read(conn, script.text, script.session)?;
         if script.atomicity == Atomicity::NonTransactional {
             // The settings are restored after an open transaction has ended, since its end would revert them.
@@ -75,7 +76,7 @@ impl Driver for Postgres {
             script::run(conn, script, before.as_ref(), progress)?;
             settings::restore(conn, before, script.session)?;
         }
-        Ok(Touched::anything())
+        Ok(Touched::anything().into())
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
 use super::{Sqlite, attached, keys, orphans, script, settings, tracker, transactions};
+use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
@@ -14,7 +15,7 @@ use crate::effect::Trust;
 use crate::fault::Fault;
 use crate::orphans::Orphans;
 use crate::sql::{statement_at, statements};
-use crate::step::Atomicity;
+use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -89,7 +90,7 @@ impl Driver for Sqlite {
         conn: &mut &Connection,
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
-    ) -> Result<Touched, Fault> {
+    ) -> Result<Execution, Fault> {
         if script.trust == Trust::Program {
             return script::run(conn, script, progress);
         }
@@ -130,8 +131,8 @@ impl Driver for Sqlite {
         tracker::may_touch(script)
     }
 
-    fn orphans(conn: &mut &Connection, touched: &Touched) -> Result<Orphans, Fault> {
-        orphans::of(conn, touched).map_err(fault)
+    fn orphans(conn: &mut &Connection, touched: &Touched, keys: ForeignKeys) -> Result<Orphans, Fault> {
+        orphans::of(conn, touched, keys).map_err(fault)
     }
 
     fn locate(conn: &mut &Connection) -> Option<PathBuf> {

@@ -1,22 +1,31 @@
-//! Finds rows that reference a missing row, among the tables that a step touched and the tables that reference them.
+//! Finds references to something that is missing, among the tables that a step touched and what refers to them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, Statement};
 
-use super::message;
+use super::{message, references};
 use crate::dialect::quote;
 use crate::orphans::{KeyValues, Orphans};
+use crate::step::ForeignKeys;
 use crate::touched::{Touch, Touched};
 
-/// The foreign key violations in the touched tables and in the tables that reference them.
-pub(super) fn of(conn: &Connection, touched: &Touched) -> rusqlite::Result<Orphans> {
+/// The foreign key violations in the touched tables and in the tables that reference them, and the views and triggers that a step
+/// broke.
+pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rusqlite::Result<Orphans> {
     let mut found = Orphans::default();
     if touched.is_nothing() {
         return Ok(found);
     }
+    references::check(conn, touched, &mut found)?;
+    if keys == ForeignKeys::Unchecked {
+        return Ok(found);
+    }
     for child in children(conn, touched, &mut found)? {
+        if keys == ForeignKeys::Enforced {
+            continue;
+        }
         match look_at(conn, &child, &mut found) {
             // The schema is valid, but every later write to the table will fail.
             Err(error) if message(&error).starts_with("foreign key mismatch") => {
@@ -50,7 +59,7 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqli
     )?;
     let mut parents = conn.prepare("SELECT \"table\" FROM pragma_foreign_key_list(?1, 'main')")?;
     let is_touched = |name: &str| touched.tables().any(|(table, _)| table.eq_ignore_ascii_case(name));
-    let (mut rows, mut children) = (tables.query([])?, Vec::new());
+    let (mut rows, mut children, mut all_parents) = (tables.query([])?, Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
         found.add_table(&name);
@@ -58,14 +67,19 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqli
             continue;
         }
         let mut is_child = touched.is_anything() || is_touched(&name);
-        if !is_child {
-            let mut parents = parents.query([&name])?;
-            while let Some(parent) = parents.next()? {
-                is_child |= is_touched(parent.get_ref(0)?.as_str().unwrap_or_default());
-            }
+        let mut named = parents.query([&name])?;
+        while let Some(parent) = named.next()? {
+            let parent = parent.get_ref(0)?.as_str().unwrap_or_default();
+            is_child |= is_touched(parent);
+            all_parents.push((name.clone(), parent.to_owned()));
         }
         if is_child {
             children.push(name);
+        }
+    }
+    for (child, parent) in all_parents.iter().filter(|(child, _)| children.contains(child)) {
+        if !found.has(parent) {
+            found.add_missing_parent(child, parent);
         }
     }
     Ok(children)

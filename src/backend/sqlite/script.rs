@@ -8,8 +8,10 @@ use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::cursor::Pragma;
+use super::ledger::{Ledger, Place};
 use super::tracker::Tracker;
 use super::{Sqlite, fault, keys, message, transactions, tripwire};
+use crate::account::Execution;
 use crate::backend::driver::Progress;
 use crate::backend::faults::ended_transaction;
 use crate::backend::last_row::asks_for_last_row;
@@ -28,6 +30,24 @@ pub(super) fn run(
     conn: &mut &Connection,
     script: &Script<'_>,
     progress: &mut Progress<'_, Sqlite>,
+) -> Result<Execution, Fault> {
+    let mut ledger = Ledger::new(script.foreign_keys);
+    match run_statements(conn, script, progress, &mut ledger) {
+        Ok(touched) => ledger.close(conn, script.atomicity, touched),
+        Err(fault) => {
+            if script.atomicity == Atomicity::NonTransactional {
+                ledger.abandon(conn);
+            }
+            Err(fault)
+        }
+    }
+}
+
+fn run_statements(
+    conn: &mut &Connection,
+    script: &Script<'_>,
+    progress: &mut Progress<'_, Sqlite>,
+    ledger: &mut Ledger,
 ) -> Result<Touched, Fault> {
     let text = script.text;
     let begin = statement_at(text, script.from).unwrap_or(text.len());
@@ -72,9 +92,12 @@ pub(super) fn run(
             if is_skipped {
                 return Ok(());
             }
+            let place = Place { number, offset: start, own: stripped, rest: &text[end..] };
+            let foreseen = ledger.foresee(conn, place)?;
             let prediction = tracker.predict(conn, stripped)?;
             checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
-            tracker.record(conn, stripped, &prediction)
+            ledger.note(conn, place, &foreseen);
+            tracker.record(conn, stripped, &prediction, foreseen.reach())
         };
         let outcome = match &mut script_run {
             None => run(conn),

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::cursor::{TokenCursor, is_plain};
 use super::fault;
+use super::reach::Reach;
 use super::target::{Target, Verb, target};
 use crate::fault::Fault;
 use crate::sql::{Tokens, statements};
@@ -73,12 +74,13 @@ impl Tracker {
         Ok(Prediction { does, changes: conn.total_changes() })
     }
 
-    /// Records what the statement did, after it has run.
+    /// Records what the statement did, after it has run. `reach` is what it can write, if that was determined before.
     pub(super) fn record(
         &mut self,
         conn: &Connection,
         own: &str,
         prediction: &Prediction<'_>,
+        reach: Option<&Reach>,
     ) -> Result<(), Fault> {
         let changed = conn.total_changes() - prediction.changes;
         if !matches!(prediction.does, Does::Writes { .. }) {
@@ -101,7 +103,11 @@ impl Tracker {
                     && (*touch == Touch::Changed || self.plain.contains(&table.to_ascii_lowercase()));
                 let is_known = |head: &str| self.explained.contains(head);
                 if !is_seen && !head.is_some_and(is_known) {
-                    self.explain(conn, own, table).map_err(fault)?;
+                    match reach {
+                        Some(reach) => self.reach(conn, reach, table),
+                        None => Reach::of(conn, own).and_then(|reach| self.reach(conn, &reach, table)),
+                    }
+                    .map_err(fault)?;
                     self.explained.extend(head.map(str::to_owned));
                 }
             }
@@ -119,27 +125,11 @@ impl Tracker {
     }
 
     /// Records every table that a statement and its triggers can write.
-    fn explain(&mut self, conn: &Connection, own: &str, table: &str) -> rusqlite::Result<()> {
-        let mut explain = conn.prepare(&format!("EXPLAIN {own}"))?;
-        let mut rows = explain.query([])?;
-        let (mut roots, mut runs_program, mut deletes, mut is_virtual) =
-            (BTreeSet::new(), false, false, false);
-        while let Some(row) = rows.next()? {
-            let numbers: (Option<i64>, Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            match (row.get_ref(1)?.as_str().unwrap_or_default(), numbers) {
-                ("OpenWrite", (_, Some(root), Some(0))) | ("Clear", (Some(root), Some(0), _)) => {
-                    _ = roots.insert(root);
-                }
-                ("Delete", _) => deletes = true,
-                ("Program", _) => runs_program = true,
-                ("VUpdate", _) => is_virtual = true,
-                _ => {}
-            }
-        }
-        if deletes {
+    fn reach(&mut self, conn: &Connection, reach: &Reach, table: &str) -> rusqlite::Result<()> {
+        if reach.deletes {
             self.touched.touch(table, Touch::Changed);
         }
-        if is_virtual {
+        if reach.is_virtual {
             // The module of the table writes to tables that may have triggers.
             let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'
                 AND substr(lower(tbl_name), 1, length(?1) + 1) = lower(?1) || '_')";
@@ -147,26 +137,28 @@ impl Tracker {
                 self.touched.touch_anything();
             }
         }
-        if !runs_program {
+        if !reach.runs_program {
             return Ok(());
         }
-        let mut table =
-            conn.prepare("SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage = ?1")?;
-        for root in roots {
-            match table.query_row([root], |row| row.get::<_, String>(0)).optional()? {
-                Some(name) => self.touched.touch(&name, Touch::Changed),
-                // The root page of the schema has no name, and that of an index belongs to no table.
-                None if root == 1 => self.touched.touch_anything(),
-                None => {}
-            }
+        let (tables, writes_schema) = reach.written(conn)?;
+        if writes_schema {
+            self.touched.touch_anything();
         }
+        tables.iter().for_each(|table| self.touched.touch(table, Touch::Changed));
         Ok(())
     }
 }
 
-/// Whether a script may touch a row or a table with a key, without running it.
+/// Whether a script may break a reference: a key, a view or a trigger. It is determined without running the script.
 pub(super) fn may_touch(script: &str) -> bool {
-    let is_harmless = |own| matches!(does(own), Does::Nothing | Does::Creates { has_keys: false, .. });
+    let is_harmless = |own| match does(own) {
+        Does::Creates { has_keys: false, .. } => true,
+        // A view or a trigger may refer to something that is missing.
+        Does::Nothing => !TokenCursor::new(own)
+            .next()
+            .is_some_and(|first| ["create", "drop", "alter"].iter().any(|word| first.is(word))),
+        _ => false,
+    };
     !statements(script).all(|(_, own)| is_harmless(own))
 }
 

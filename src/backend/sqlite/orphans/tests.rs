@@ -118,7 +118,7 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
     let text: Vec<&str> = statements.iter().filter(works).map(String::as_str).collect();
     let owned = open();
     let mut conn = &owned;
-    let before = of(conn, &Touched::anything()).unwrap();
+    let before = of(conn, &Touched::anything(), ForeignKeys::Checked).unwrap();
     let script = Script {
         text: &text.join(";\n"),
         from: 1,
@@ -129,17 +129,17 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
         trust: Trust::Program,
         session: None,
     };
-    let touched = script::run(
+    let execution = script::run(
         &mut conn,
         &script,
         &mut |_: &mut <Sqlite as crate::backend::Driver>::Conn<'_>, _| Ok(()),
     )
     .unwrap();
-    let narrow = of(conn, &touched).unwrap();
-    let broken = of(conn, &Touched::anything()).unwrap().since(&before);
+    let narrow = of(conn, &execution.touched, ForeignKeys::Checked).unwrap();
+    let broken = of(conn, &Touched::anything(), ForeignKeys::Checked).unwrap().since(&before);
     assert!(
         broken.is_nothing() || !narrow.is_empty(),
-        "{schema}\n{statements:#?}\n{touched:?}\nmissed: {broken:?}"
+        "{schema}\n{statements:#?}\n{execution:?}\nmissed: {broken:?}"
     );
     (!broken.is_nothing(), narrow.is_empty())
 }

@@ -1,0 +1,245 @@
+//! [`Account`]: what a step did to the tables and to the schema.
+
+use crate::problem::ProblemKind;
+use crate::remedy::Remedy;
+use crate::touched::Touched;
+
+/// What a step did, as far as its script shows it. Rows are counted only in tables from which the step could have taken rows without
+/// naming them: a table that it replaces, and a table that its triggers, foreign key actions or `REPLACE` reach.
+///
+/// The account of a migration in code is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// The tables whose rows it changed or counted, in order of their first change.
+    pub tables: Vec<TableChange>,
+    /// What it created and left, in order.
+    pub created: Vec<SchemaObject>,
+    /// What it dropped that was there before, in order. A table that it replaced is in [`tables`](Self::tables).
+    pub dropped: Vec<SchemaObject>,
+}
+
+/// A table, an index, a view or a trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemaObject {
+    /// "table", "index", "view" or "trigger".
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+impl SchemaObject {
+    /// An object of a kind.
+    pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+}
+
+/// What a step did to the rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableChange {
+    /// The name of the table before the step; for a new table, after it.
+    pub table: String,
+    /// What became of the table.
+    pub fate: Fate,
+    /// The number of rows before the step, if it was counted.
+    pub before: Option<u64>,
+    /// The number of rows after the step, if it was counted.
+    pub after: Option<u64>,
+    /// The number of rows that its statements inserted under this name.
+    pub inserted: u64,
+    /// The number of rows that its statements deleted under this name.
+    pub deleted: u64,
+    /// Up to five keys of rows that were lost, if they could be read.
+    pub missing: Vec<String>,
+    /// The statement that took the rows.
+    pub(crate) by: Option<StatementPlace>,
+}
+
+/// What became of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It is the same table, perhaps with another name.
+    Kept,
+    /// The step created it.
+    Created,
+    /// It is gone.
+    Dropped,
+    /// It was dropped, and another table now has its name.
+    Replaced,
+}
+
+impl TableChange {
+    /// A table of which nothing was counted.
+    pub fn new(table: impl Into<String>, fate: Fate) -> Self {
+        let table = table.into();
+        Self {
+            table,
+            fate,
+            before: None,
+            after: None,
+            inserted: 0,
+            deleted: 0,
+            missing: Vec::new(),
+            by: None,
+        }
+    }
+
+    /// The rows that are gone although no statement names their table to delete them.
+    pub fn lost(&self) -> u64 {
+        match (self.fate, self.before, self.after) {
+            (Fate::Kept | Fate::Replaced, Some(before), Some(after)) => {
+                (before + self.inserted).saturating_sub(self.deleted).saturating_sub(after)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether this is a table of this name that was replaced.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn is_replaced(&self, name: &str) -> bool {
+        self.fate == Fate::Replaced && self.table.eq_ignore_ascii_case(name)
+    }
+
+    /// The finding about the lost rows, if there are any.
+    pub(crate) fn finding(&self) -> Option<StepFinding> {
+        let lost = self.lost();
+        let (before, after) = (self.before?, self.after?);
+        if lost == 0 {
+            return None;
+        }
+        let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        let missing = match &*self.missing {
+            [] => String::new(),
+            keys => {
+                let more = if lost > keys.len() as u64 { ", ..." } else { "" };
+                format!(", without {}{more}", keys.join(", "))
+            }
+        };
+        let (what, keep) = match self.fate {
+            Fate::Replaced => (
+                format!(
+                    "replaces `{}`, which had {}, by a table with {}{missing}",
+                    self.table,
+                    rows(before),
+                    rows(after)
+                ),
+                "copy every row into the new table",
+            ),
+            _ => (
+                format!(
+                    "takes {} of `{}` by a trigger, a foreign key action or REPLACE (it had {}, and has {after})",
+                    rows(lost),
+                    self.table,
+                    rows(before)
+                ),
+                "drop the trigger before that statement and create it again after it, or put the rows back",
+            ),
+        };
+        let meant = Remedy::metadata("allow", "[\"destructive\"]").only_if("the rows may go");
+        Some(StepFinding {
+            kind: ProblemKind::RowsLost,
+            what,
+            remedy: Remedy::from(keep).or(meant),
+            by: self.by.clone(),
+        })
+    }
+}
+
+impl Account {
+    /// The tables that lost rows without being named.
+    pub fn lost(&self) -> impl Iterator<Item = &TableChange> {
+        self.tables.iter().filter(|table| table.lost() > 0)
+    }
+
+    /// The account of these steps and one more: a table that one drops and a later one creates is replaced.
+    pub(crate) fn extend(&mut self, later: &Self) {
+        for change in &later.tables {
+            let same = |known: &&mut TableChange| known.table.eq_ignore_ascii_case(&change.table);
+            match self.tables.iter_mut().find(same) {
+                Some(known) => known.extend(change),
+                None => self.tables.push(change.clone()),
+            }
+        }
+        self.created.extend(later.created.iter().cloned());
+        self.dropped.extend(later.dropped.iter().cloned());
+    }
+}
+
+impl TableChange {
+    fn extend(&mut self, later: &Self) {
+        self.fate = match (self.fate, later.fate) {
+            (Fate::Dropped, Fate::Created) => Fate::Replaced,
+            (before, Fate::Kept) => before,
+            (_, fate) => fate,
+        };
+        self.before = self.before.or(later.before);
+        self.after = later.after;
+        self.inserted += later.inserted;
+        self.deleted += later.deleted;
+        self.missing.extend(later.missing.iter().cloned());
+        self.by = self.by.take().or_else(|| later.by.clone());
+    }
+}
+
+/// A statement of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StatementPlace {
+    pub(crate) number: u32,
+    /// Its offset in the script, in bytes.
+    pub(crate) offset: usize,
+    pub(crate) text: String,
+}
+
+/// Something that a script did and that nobody wrote, with what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFinding {
+    pub(crate) kind: ProblemKind,
+    /// A clause about the migration: "replaces `person`, ..."
+    pub(crate) what: String,
+    pub(crate) remedy: Remedy,
+    pub(crate) by: Option<StatementPlace>,
+}
+
+impl StepFinding {
+    /// A finding, as a clause that follows the id of the migration, and its remedy.
+    pub fn new(kind: ProblemKind, what: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
+        Self { kind, what: what.into(), remedy: remedy.into(), by: None }
+    }
+
+    /// The same finding about a statement.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn by(self, by: StatementPlace) -> Self {
+        Self { by: Some(by), ..self }
+    }
+}
+
+/// The result of running a script or code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Execution {
+    /// The tables that it touched.
+    pub touched: Touched,
+    /// What it did to their rows and to the schema.
+    pub account: Account,
+    /// What nobody wrote, except the lost rows of the account.
+    pub findings: Vec<StepFinding>,
+}
+
+impl Execution {
+    /// Adds what a hook or another script of the same step did.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.touched.extend(later.touched);
+        self.account.extend(&later.account);
+        self.findings.extend(later.findings);
+    }
+}
+
+impl From<Touched> for Execution {
+    fn from(touched: Touched) -> Self {
+        Self { touched, ..Self::default() }
+    }
+}

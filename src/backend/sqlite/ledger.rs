@@ -1,0 +1,273 @@
+//! [`Ledger`]: what a script does to rows and to the schema, followed statement by statement on the caller's connection.
+//!
+//! It reads, and it writes only to put back what SQLite drops with a table: the last number of `AUTOINCREMENT`. Before a statement that
+//! can take rows which it does not name, it counts the tables that can lose them; before a table is dropped, it reads what belongs to
+//! it. A statement that creates something costs nothing, and one that writes rows is explained once.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use self::act::{Act, Name};
+use self::rows::{AtRisk, Rows};
+use self::schema_edits::SchemaEdits;
+use self::temporary::Temporary;
+use super::fault;
+use super::reach::Reach;
+use super::target::Verb;
+use crate::account::{Account, Execution, Fate, SchemaObject, StatementPlace, StepFinding};
+use crate::fault::Fault;
+use crate::step::{Atomicity, ForeignKeys};
+use crate::touched::{Touch, Touched};
+
+mod act;
+mod copied;
+mod definition;
+mod replaced;
+mod rows;
+mod schema_edits;
+mod temporary;
+
+/// Follows a script.
+pub(super) struct Ledger {
+    keys: ForeignKeys,
+    rows: Rows,
+    created: Vec<SchemaObject>,
+    dropped: Vec<SchemaObject>,
+    findings: Vec<StepFinding>,
+    /// What changed its definition, so that what refers to it must be read again.
+    redefined: BTreeSet<String>,
+    temporary: Temporary,
+    schema_edits: SchemaEdits,
+}
+
+/// A statement that is about to run, and what is known of it.
+pub(super) struct Foreseen<'a> {
+    act: Act<'a>,
+    reach: Option<Reach>,
+    at_risk: AtRisk,
+    /// What copying by position does.
+    copied: Option<StepFinding>,
+    /// Whether the object that it creates or drops exists.
+    exists: bool,
+    changes: u64,
+}
+
+impl Foreseen<'_> {
+    pub(super) fn reach(&self) -> Option<&Reach> {
+        self.reach.as_ref()
+    }
+}
+
+/// A statement of the script, and the text after it.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) number: u32,
+    pub(super) offset: usize,
+    pub(super) own: &'a str,
+    pub(super) rest: &'a str,
+}
+
+impl Place<'_> {
+    fn kept(&self) -> StatementPlace {
+        StatementPlace { number: self.number, offset: self.offset, text: self.own.to_owned() }
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(keys: ForeignKeys) -> Self {
+        Self {
+            keys,
+            rows: Rows::default(),
+            created: Vec::new(),
+            dropped: Vec::new(),
+            findings: Vec::new(),
+            redefined: BTreeSet::new(),
+            temporary: Temporary::default(),
+            schema_edits: SchemaEdits::default(),
+        }
+    }
+
+    /// Looks at a statement before it runs.
+    pub(super) fn foresee<'a>(&mut self, conn: &Connection, place: Place<'a>) -> Result<Foreseen<'a>, Fault> {
+        let mut foreseen = Foreseen {
+            act: Act::of(place.own),
+            reach: None,
+            at_risk: AtRisk::default(),
+            copied: None,
+            exists: false,
+            changes: conn.total_changes(),
+        };
+        self.look(conn, place, &mut foreseen).map_err(fault)?;
+        Ok(foreseen)
+    }
+
+    fn look(
+        &mut self,
+        conn: &Connection,
+        place: Place<'_>,
+        foreseen: &mut Foreseen<'_>,
+    ) -> rusqlite::Result<()> {
+        let enforces = self.keys == ForeignKeys::Enforced;
+        match &foreseen.act {
+            Act::Creates { name, .. } if name.is_in("temp") => self.temporary.begin(conn)?,
+            Act::Creates { kind, name, may_exist: true, .. } => {
+                foreseen.exists = exists(conn, kind, &name.name)?
+            }
+            Act::Drops { kind, name } if self.is_main(name) => {
+                foreseen.exists = exists(conn, kind, &name.name)?;
+                if *kind == "table" && foreseen.exists {
+                    self.temporary.watch_triggers(conn)?;
+                    self.rows.before_drop(conn, &name.key(), place)?;
+                    if enforces {
+                        (foreseen.reach, foreseen.at_risk) = self.rows.reach(conn, place.own, None)?;
+                    }
+                }
+            }
+            Act::OpensSchema => self.schema_edits.begin(conn)?,
+            Act::Writes { table, verb, head } if self.is_main(table) => {
+                if table.is_schema() {
+                    self.schema_edits.begin(conn)?;
+                }
+                if *verb == Verb::Inserts || *verb == Verb::Replaces {
+                    foreseen.copied = copied::finding(conn, place.own, &table.name)?;
+                }
+                (foreseen.reach, foreseen.at_risk) =
+                    self.rows.before_write(conn, place.own, &table.key(), *verb, head, enforces)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a name refers to an object of the database itself.
+    fn is_main(&self, name: &Name) -> bool {
+        match name.database {
+            Some(_) => name.is_in("main"),
+            None => !self.temporary.has(&name.name),
+        }
+    }
+
+    /// Notes what a statement did, after it has run.
+    pub(super) fn note(&mut self, conn: &Connection, place: Place<'_>, foreseen: &Foreseen<'_>) {
+        let changed = conn.total_changes() - foreseen.changes;
+        match &foreseen.act {
+            Act::Writes { table, verb, .. } => {
+                if self.is_main(table) {
+                    let copied = foreseen.copied.clone().filter(|_| changed > 0);
+                    self.findings.extend(copied.map(|copied| copied.by(place.kept())));
+                    self.rows.wrote(&table.key(), *verb, [changed, conn.changes()], &foreseen.at_risk, place);
+                }
+                return;
+            }
+            Act::Creates { kind, name, on, .. } => {
+                if name.is_in("temp") {
+                    self.temporary.add(&name.name);
+                } else if !foreseen.exists
+                    && self.is_main(name)
+                    && on.as_ref().is_none_or(|on| self.is_main(on))
+                {
+                    self.create(kind, name);
+                }
+            }
+            Act::Drops { kind, name } if self.is_main(name) => {
+                if foreseen.exists {
+                    self.redefined.insert(name.key());
+                    self.drop(kind, name);
+                    if changed > 0 {
+                        self.rows.suspect(&foreseen.at_risk, place);
+                    }
+                }
+            }
+            Act::Drops { name, .. } => self.temporary.remove(&name.name),
+            Act::Renames { table, to } if self.is_main(table) => {
+                self.redefined.extend([table.key(), to.to_ascii_lowercase()]);
+                self.rename(table, to);
+            }
+            Act::Alters(table) if self.is_main(table) => _ = self.redefined.insert(table.key()),
+            _ => {}
+        }
+        self.rows.forget_reach();
+    }
+
+    fn create(&mut self, kind: &'static str, name: &Name) {
+        self.created.push(SchemaObject::new(kind, name.name.clone()));
+        match kind {
+            "table" => self.rows.create(&name.name),
+            "view" => _ = self.redefined.insert(name.key()),
+            "trigger" => {
+                self.rows.has_new_trigger();
+                self.redefined.insert(name.key());
+            }
+            _ => {}
+        }
+    }
+
+    fn drop(&mut self, kind: &'static str, name: &Name) {
+        let is_it =
+            |object: &SchemaObject| object.kind == kind && object.name.eq_ignore_ascii_case(&name.name);
+        match self.created.iter().position(is_it) {
+            Some(place) => _ = self.created.remove(place),
+            None => self.dropped.push(SchemaObject::new(kind, name.name.clone())),
+        }
+        if kind == "table" {
+            self.rows.drop(&name.key());
+        }
+    }
+
+    fn rename(&mut self, table: &Name, to: &str) {
+        let is_it = |object: &&mut SchemaObject| {
+            object.kind == "table" && object.name.eq_ignore_ascii_case(&table.name)
+        };
+        self.created.iter_mut().filter(is_it).for_each(|object| to.clone_into(&mut object.name));
+        self.rows.rename(&table.key(), to);
+    }
+
+    /// Ends what a script left on the connection, after a failure outside a transaction.
+    pub(super) fn abandon(mut self, conn: &Connection) {
+        // The author must see the failure of the script.
+        let _ = self.temporary.end(conn);
+    }
+
+    /// The account of the script, after its last statement.
+    pub(super) fn close(
+        mut self,
+        conn: &Connection,
+        atomicity: Atomicity,
+        mut touched: Touched,
+    ) -> Result<Execution, Fault> {
+        let was_edited = self.schema_edits.end(conn, atomicity)?;
+        let finish = || -> rusqlite::Result<Execution> {
+            self.temporary.end(conn)?;
+            let tables = self.rows.close(conn, &mut self.findings)?;
+            self.findings.extend(self.temporary.lost_triggers(conn)?);
+            let is_replaced = |object: &SchemaObject| {
+                object.kind == "table" && tables.iter().any(|table| table.is_replaced(&object.name))
+            };
+            self.created.retain(|object| !is_replaced(object));
+            self.dropped.retain(|object| !is_replaced(object));
+            for table in tables.iter().filter(|table| table.fate == Fate::Replaced) {
+                touched.touch(&table.table, Touch::Replaced);
+            }
+            self.redefined.iter().for_each(|name| touched.redefine(name));
+            if was_edited {
+                touched.touch_anything();
+            }
+            let account = Account { tables, created: self.created, dropped: self.dropped };
+            Ok(Execution { touched, account, findings: self.findings })
+        };
+        finish().map_err(fault)
+    }
+}
+
+/// Whether `main` has an object of a kind and a name.
+fn exists(conn: &Connection, kind: &str, name: &str) -> rusqlite::Result<bool> {
+    // SQLite finds a table and an index by their names, and the others only by reading the whole schema.
+    let sql = match kind {
+        "table" => "SELECT 1 FROM pragma_table_info(?1, 'main')",
+        "index" => "SELECT 1 FROM pragma_index_xinfo(?1, 'main')",
+        "view" => "SELECT 1 FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE",
+        _ => "SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND name = ?1 COLLATE NOCASE",
+    };
+    conn.prepare(sql)?.exists([name])
+}

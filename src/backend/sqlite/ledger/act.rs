@@ -1,0 +1,198 @@
+//! [`Act`]: what a statement does to the schema or to rows, read from its words.
+
+use super::super::cursor::TokenCursor;
+use super::super::target::{Target, Verb, target};
+use crate::sql::Token;
+
+/// What a statement does to the schema or to rows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Act<'a> {
+    /// It creates something, unless that may exist and does. `on` is the table of an index or a trigger.
+    Creates {
+        kind: &'static str,
+        name: Name,
+        may_exist: bool,
+        on: Option<Name>,
+    },
+    Drops {
+        kind: &'static str,
+        name: Name,
+    },
+    Renames {
+        table: Name,
+        to: String,
+    },
+    /// It adds, renames or drops a column.
+    Alters(Name),
+    Writes {
+        table: Name,
+        verb: Verb,
+        head: &'a str,
+    },
+    /// It allows the table of the schema to be written.
+    OpensSchema,
+    /// It does none of these.
+    Other,
+}
+
+/// A name as SQLite reads it, and the database that is written before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) database: Option<String>,
+    pub(super) name: String,
+}
+
+impl Name {
+    pub(super) fn is_in(&self, database: &str) -> bool {
+        self.database.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(database))
+    }
+
+    /// Whether it is the table of the schema.
+    pub(super) fn is_schema(&self) -> bool {
+        ["sqlite_master", "sqlite_schema"].iter().any(|schema| self.name.eq_ignore_ascii_case(schema))
+    }
+
+    /// The name in lower case.
+    pub(super) fn key(&self) -> String {
+        self.name.to_ascii_lowercase()
+    }
+}
+
+const KINDS: [&str; 4] = ["table", "index", "view", "trigger"];
+
+impl<'a> Act<'a> {
+    pub(super) fn of(own: &'a str) -> Self {
+        Self::read(own).unwrap_or(Self::Other)
+    }
+
+    fn read(own: &'a str) -> Option<Self> {
+        let mut words = TokenCursor::new(own);
+        let first = words.next()?;
+        if first.is("create") {
+            let is_temp = words.skip_if("temp") || words.skip_if("temporary");
+            _ = words.skip_if("unique") || words.skip_if("virtual");
+            let kind = kind(&mut words)?;
+            let may_exist = words.skip_exists();
+            let mut name = name(&mut words)?;
+            if is_temp {
+                name.database = Some("temp".to_owned());
+            }
+            let has_table = kind == "index" || kind == "trigger";
+            let on = if has_table {
+                words.find(|token| token.is("on")).and_then(|_| self::name(&mut words))
+            } else {
+                None
+            };
+            Some(Self::Creates { kind, name, may_exist, on })
+        } else if first.is("drop") {
+            let kind = kind(&mut words)?;
+            words.skip_exists();
+            Some(Self::Drops { kind, name: name(&mut words)? })
+        } else if first.is("alter") {
+            kind(&mut words)?;
+            let table = name(&mut words)?;
+            if words.skip_if("rename") && words.skip_if("to") {
+                return Some(Self::Renames { table, to: name(&mut words)?.name });
+            }
+            Some(Self::Alters(table))
+        } else if first.is("pragma") {
+            let mut name = name(&mut words)?.name;
+            name.make_ascii_lowercase();
+            let is_set = words.next().is_some();
+            (name == "writable_schema" && is_set).then_some(Self::OpensSchema)
+        } else {
+            let Target { verb, head, .. } = target(own).filter(|target| target.verb != Verb::Drops)?;
+            Some(Self::Writes { table: last_name(head)?, verb, head })
+        }
+    }
+}
+
+fn kind(words: &mut TokenCursor<'_>) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| words.skip_if(kind))
+}
+
+fn name(words: &mut TokenCursor<'_>) -> Option<Name> {
+    let name = unquoted(words.next()?)?;
+    if words.skip_dot() {
+        return Some(Name { database: Some(name), name: unquoted(words.next()?)? });
+    }
+    Some(Name { database: None, name })
+}
+
+/// The name that ends a text.
+fn last_name(head: &str) -> Option<Name> {
+    let tokens: Vec<Token<'_>> = TokenCursor::new(head).collect();
+    let (last, before) = tokens.split_last()?;
+    let name = unquoted(*last)?;
+    match before {
+        [.., database, Token::Mark(b'.')] => Some(Name { database: Some(unquoted(*database)?), name }),
+        _ => Some(Name { database: None, name }),
+    }
+}
+
+/// A name without its quotes. A quote in a quoted name is doubled.
+fn unquoted(token: Token<'_>) -> Option<String> {
+    match token {
+        Token::Word(name) => Some(name.to_owned()),
+        Token::Quoted(name) => {
+            Some(["\"\"", "''", "``"].iter().fold(name.to_owned(), |name, two| name.replace(two, &two[..1])))
+        }
+        Token::Mark(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_statement_say_what_it_does() {
+        let name = |text: &str| match text.split_once('.') {
+            Some((database, name)) => Name { database: Some(database.to_owned()), name: name.to_owned() },
+            None => Name { database: None, name: text.to_owned() },
+        };
+        let creates = |kind, text, may_exist, on: &str| Act::Creates {
+            kind,
+            name: name(text),
+            may_exist,
+            on: (!on.is_empty()).then(|| name(on)),
+        };
+        let drops = |kind, text| Act::Drops { kind, name: name(text) };
+        let rows = [
+            ("CREATE TABLE a (b)", creates("table", "a", false, "")),
+            (
+                "CREATE VIRTUAL TABLE IF NOT EXISTS main.[a b] USING fts5(c)",
+                creates("table", "main.a b", true, ""),
+            ),
+            ("create temp table a as select 1", creates("table", "temp.a", false, "")),
+            ("CREATE UNIQUE INDEX IF NOT EXISTS i ON a (b)", creates("index", "i", true, "a")),
+            ("CREATE TEMPORARY VIEW v AS SELECT 1", creates("view", "temp.v", false, "")),
+            (
+                "CREATE TRIGGER \"t\"\"1\" AFTER DELETE ON a BEGIN DELETE FROM b; END",
+                creates("trigger", "t\"1", false, "a"),
+            ),
+            ("DROP TABLE IF EXISTS \"a\"\"b\"", drops("table", "a\"b")),
+            ("drop index main.i", drops("index", "main.i")),
+            ("ALTER TABLE a RENAME TO 'b c'", Act::Renames { table: name("a"), to: "b c".to_owned() }),
+            ("ALTER TABLE a RENAME COLUMN b TO c", Act::Alters(name("a"))),
+            ("ALTER TABLE x.a ADD b", Act::Alters(name("x.a"))),
+            ("PRAGMA writable_schema = ON", Act::OpensSchema),
+            ("PRAGMA writable_schema", Act::Other),
+            ("PRAGMA foreign_keys = ON", Act::Other),
+            ("SELECT * FROM a", Act::Other),
+        ];
+        for (statement, expected) in rows {
+            assert_eq!(Act::of(statement), expected, "{statement}");
+        }
+        let writes = [
+            ("DELETE FROM temp.\"a b\" WHERE 1", "temp.a b", Verb::Deletes),
+            ("WITH x AS (SELECT 1) INSERT INTO a SELECT * FROM x", "a", Verb::Inserts),
+            ("REPLACE INTO a VALUES (1)", "a", Verb::Replaces),
+            ("UPDATE OR REPLACE a SET b = 1", "a", Verb::Updates),
+        ];
+        for (statement, expected, verb) in writes {
+            let Act::Writes { table, verb: found, .. } = Act::of(statement) else { panic!("{statement}") };
+            assert_eq!((table, found), (name(expected), verb), "{statement}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a table that was replaced had, and the table that replaced it does not have.
+
+use rusqlite::Connection;
+
+use super::definition::Definition;
+use crate::account::{StepFinding, TableChange};
+use crate::dialect::quote;
+use crate::problem::ProblemKind;
+
+/// The findings about a replaced table, besides lost rows. The new table goes on with the numbers of `AUTOINCREMENT`.
+pub(super) fn findings(
+    conn: &Connection,
+    change: &TableChange,
+    old: &Definition,
+    sets_sequence: bool,
+) -> rusqlite::Result<Vec<StepFinding>> {
+    let table = &change.table;
+    let Some(new) = Definition::of(conn, table)? else { return Ok(Vec::new()) };
+    if let Some(last) = old.sequence.filter(|_| new.has_sequence() && !sets_sequence) {
+        continue_sequence(conn, table, last)?;
+    }
+    let lacks = old.lacks(&new);
+    let mut findings = Vec::new();
+    if let Some((last, others)) = lacks.objects.split_last() {
+        let objects =
+            if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+        findings.push(StepFinding::new(
+            ProblemKind::LostInRebuild,
+            format!("replaces `{table}` and does not create again {objects}"),
+            format!("create them in the script after `{table}` has its name again, unless they may go"),
+        ));
+    }
+    for (column, was, is) in lacks.numbers.iter().filter(|_| change.before.unwrap_or_default() > 0) {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM main.{} WHERE typeof({}) IN ('integer', 'real'))",
+            quote(table),
+            quote(column)
+        );
+        if conn.query_row(&sql, [], |row| row.get(0))? {
+            let was = if was.is_empty() { "had no type" } else { &format!("was {was}") };
+            findings.push(StepFinding::new(
+                ProblemKind::ValuesChanged,
+                format!(
+                    "replaces `{table}`, whose column `{column}` {was} and is {is} now: a text that looks like a number became one (`01234` is 1234)"
+                ),
+                format!("keep the type of `{column}` if its texts matter"),
+            ));
+        }
+    }
+    Ok(findings)
+}
+
+/// Sets the last number of `AUTOINCREMENT` to that of the table that was replaced, if it is higher, and leaves one row for the table.
+fn continue_sequence(conn: &Connection, table: &str, last: i64) -> rusqlite::Result<()> {
+    let sql = "SELECT count(*), max(seq) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
+    let (rows, now): (i64, Option<i64>) =
+        conn.query_row(sql, [table], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if rows == 1 && now >= Some(last) {
+        return Ok(());
+    }
+    conn.execute("DELETE FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE", [table])?;
+    let name = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    let sql = format!("INSERT INTO main.sqlite_sequence (name, seq) VALUES (({name}), ?2)");
+    conn.execute(&sql, (table, now.unwrap_or(last).max(last))).map(drop)
+}

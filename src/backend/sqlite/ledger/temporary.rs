@@ -1,0 +1,91 @@
+//! [`Temporary`]: temporary objects of a script, which end with it, and temporary triggers of the application.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use crate::account::StepFinding;
+use crate::dialect::quote;
+use crate::problem::ProblemKind;
+
+/// The temporary objects of a connection, as far as a script concerns them.
+#[derive(Default)]
+pub(super) struct Temporary {
+    /// What was there before the script created its first temporary object.
+    before: Option<BTreeSet<(String, String)>>,
+    /// The names of the objects that the script created, in lower case.
+    own: BTreeSet<String>,
+    /// The triggers that were there before the script dropped its first table.
+    triggers: Option<BTreeSet<String>>,
+}
+
+impl Temporary {
+    /// Lists what is there, before the script creates its first temporary object.
+    pub(super) fn begin(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        if self.before.is_none() {
+            self.before = Some(objects(conn)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, name: &str) {
+        self.own.insert(name.to_ascii_lowercase());
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.own.remove(&name.to_ascii_lowercase());
+    }
+
+    /// Whether the script created a temporary object of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        !self.own.is_empty() && self.own.contains(&name.to_ascii_lowercase())
+    }
+
+    /// Drops what the script created and left.
+    pub(super) fn end(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let Some(before) = self.before.take() else { return Ok(()) };
+        // A trigger is dropped before its table, and a view before what it selects from.
+        for kind in ["trigger", "view", "table"] {
+            for (_, name) in
+                objects(conn)?.iter().filter(|object| object.0 == kind && !before.contains(*object))
+            {
+                conn.execute_batch(&format!("DROP {kind} IF EXISTS temp.{}", quote(name)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the triggers that the application made, before the script drops its first table.
+    pub(super) fn watch_triggers(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        if self.triggers.is_none() {
+            self.triggers = Some(triggers(conn)?);
+        }
+        Ok(())
+    }
+
+    /// The finding about triggers of the application that went with their table.
+    pub(super) fn lost_triggers(&self, conn: &Connection) -> rusqlite::Result<Option<StepFinding>> {
+        let Some(before) = self.triggers.as_ref().filter(|triggers| !triggers.is_empty()) else {
+            return Ok(None);
+        };
+        let now = triggers(conn)?;
+        let lost: Vec<String> = before.difference(&now).map(|name| format!("`{name}`")).collect();
+        Ok((!lost.is_empty()).then(|| {
+            let (them, are) = if lost.len() == 1 { ("it", "trigger") } else { ("them", "triggers") };
+            StepFinding::new(
+                ProblemKind::LostInRebuild,
+                format!("drops a table of this connection's temporary {are} {}", lost.join(", ")),
+                format!("create {them} again on this connection after the migration"),
+            )
+        }))
+    }
+}
+
+fn objects(conn: &Connection) -> rusqlite::Result<BTreeSet<(String, String)>> {
+    let sql = "SELECT type, name FROM temp.sqlite_master WHERE type <> 'index' AND name NOT LIKE 'sqlite@_%' ESCAPE '@'";
+    conn.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn triggers(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    Ok(objects(conn)?.into_iter().filter(|(kind, _)| kind == "trigger").map(|(_, name)| name).collect())
+}

@@ -1,0 +1,90 @@
+//! [`Reach`]: the tables that a statement, its triggers and its foreign key actions can write, as `EXPLAIN` shows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension};
+
+/// What a statement can write. `EXPLAIN` lists the root pages that the statement and its programs open
+/// (<https://www.sqlite.org/opcode.html>). A program is a trigger or a foreign key action.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    /// The root pages in `main` that it writes, with those of its programs.
+    roots: BTreeSet<i64>,
+    /// The root pages from which its programs may delete.
+    emptied: BTreeSet<i64>,
+    /// Whether a trigger or a foreign key action runs.
+    pub(super) runs_program: bool,
+    /// Whether the statement itself may delete rows; for an `INSERT`, those that `REPLACE` removes.
+    pub(super) deletes: bool,
+    /// Whether it writes to a virtual table.
+    pub(super) is_virtual: bool,
+}
+
+/// `OPFLAG_ISUPDATE` in `sqliteInt.h`: the deletion is the first half of an update.
+const IS_UPDATE: i64 = 4;
+
+impl Reach {
+    pub(super) fn of(conn: &Connection, own: &str) -> rusqlite::Result<Self> {
+        let mut explain = conn.prepare(&format!("EXPLAIN {own}"))?;
+        let mut rows = explain.query([])?;
+        let mut reach = Self::default();
+        // The first `Init` begins the statement, and each other one a program, which has its own cursors.
+        let (mut programs, mut cursors) = (0, BTreeMap::new());
+        while let Some(row) = rows.next()? {
+            let numbers: (Option<i64>, Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?, row.get(4)?);
+            match (row.get_ref(1)?.as_str().unwrap_or_default(), numbers) {
+                ("Init", _) => {
+                    programs += 1;
+                    cursors.clear();
+                }
+                ("OpenWrite", (Some(cursor), Some(root), Some(0))) => {
+                    cursors.insert(cursor, root);
+                    reach.roots.insert(root);
+                }
+                ("Clear", (Some(root), Some(0), _)) => {
+                    reach.roots.insert(root);
+                    reach.delete(programs > 1, Some(root));
+                }
+                ("Delete", (Some(cursor), flags, _)) if flags.unwrap_or_default() & IS_UPDATE == 0 => {
+                    reach.delete(programs > 1, cursors.get(&cursor).copied());
+                }
+                ("Program", _) => reach.runs_program = true,
+                ("VUpdate", _) => reach.is_virtual = true,
+                _ => {}
+            }
+        }
+        Ok(reach)
+    }
+
+    fn delete(&mut self, is_program: bool, root: Option<i64>) {
+        if is_program {
+            self.emptied.extend(root);
+        } else {
+            self.deletes = true;
+        }
+    }
+
+    /// The tables that it writes, and whether it may write to the schema.
+    pub(super) fn written(&self, conn: &Connection) -> rusqlite::Result<(Vec<String>, bool)> {
+        Ok((named(conn, &self.roots)?, self.roots.contains(&1)))
+    }
+
+    /// The tables from which its programs may delete rows.
+    pub(super) fn emptied(&self, conn: &Connection) -> rusqlite::Result<Vec<String>> {
+        named(conn, &self.emptied)
+    }
+}
+
+/// The tables at these root pages. The root page of an index belongs to none.
+fn named(conn: &Connection, roots: &BTreeSet<i64>) -> rusqlite::Result<Vec<String>> {
+    if roots.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut table =
+        conn.prepare("SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage = ?1")?;
+    let mut names = Vec::new();
+    for root in roots {
+        names.extend(table.query_row([root], |row| row.get::<_, String>(0)).optional()?);
+    }
+    Ok(names)
+}

@@ -1,0 +1,76 @@
+//! Judging what a step did, before it is committed.
+
+use super::Executor;
+use super::work::Work;
+use crate::account::{Account, Execution, Fate, StepFinding, TableChange};
+use crate::backend::Backend;
+use crate::error::MigrationError;
+use crate::fault::{Fault, FaultKind};
+use crate::problem::{Problem, Verdict};
+use crate::remedy::Remedy;
+use crate::step::{Atomicity, Cascade, DataLoss};
+
+impl<B: Backend> Executor<'_, B> {
+    /// The findings about a step that its author did not allow, as the policy judges them.
+    ///
+    /// # Errors
+    /// The policy does not allow one of them. The error has all that it does not allow.
+    pub(super) fn judged(
+        &self,
+        work: &Work<'_, '_, B>,
+        execution: &Execution,
+        account: &Account,
+        atomicity: Atomicity,
+    ) -> Result<Vec<Problem>, MigrationError> {
+        let is_unnamed = |table: &&TableChange| match (work.meta.data_loss, work.meta.cascade, table.fate) {
+            (DataLoss::Declared, ..) | (_, Cascade::Allowed, Fate::Kept) => false,
+            (DataLoss::Undeclared, ..) => true,
+        };
+        let lost = account.tables.iter().filter(is_unnamed).filter_map(TableChange::finding);
+        let findings: Vec<StepFinding> = lost.chain(execution.findings.iter().cloned()).collect();
+        self.judge(work, findings, atomicity)
+    }
+
+    /// Judges findings about a step.
+    ///
+    /// # Errors
+    /// The policy does not allow one of them. The error has all that it does not allow.
+    pub(super) fn judge(
+        &self,
+        work: &Work<'_, '_, B>,
+        findings: Vec<StepFinding>,
+        atomicity: Atomicity,
+    ) -> Result<Vec<Problem>, MigrationError> {
+        let direction = work.step.direction;
+        let problem = |finding: &StepFinding| {
+            let offset = finding.by.as_ref().map(|by| by.offset);
+            let at = work.meta.located(direction, work.action.text(), offset);
+            Problem::new(finding.kind, &work.step.id, finding.what.clone(), finding.remedy.clone()).at(at)
+        };
+        let is_denied = |kind| self.policy.verdict(kind, direction) == Verdict::Deny;
+        let Some(first) = findings.iter().find(|finding| is_denied(finding.kind)) else {
+            return Ok(self.policy.judge(findings.iter().map(problem), direction));
+        };
+        let denied = || findings.iter().filter(|finding| is_denied(finding.kind));
+        let what: Vec<String> = denied().map(|finding| format!("it {}", finding.what)).collect();
+        let mut fault = Fault::new(FaultKind::Other, what.join(", and ")).remedy(remedy(denied()));
+        if let Some(by) = &first.by {
+            fault = fault.at(by.offset).in_statement(by.number, by.text.clone());
+        }
+        let problems = self.policy.judge(denied().map(problem), direction);
+        Err(work.refused(fault, problems, atomicity))
+    }
+}
+
+/// The remedies of several findings, each once.
+fn remedy<'f>(findings: impl Iterator<Item = &'f StepFinding>) -> Remedy {
+    let mut remedies: Vec<&Remedy> = Vec::new();
+    for finding in findings {
+        if !remedies.contains(&&finding.remedy) {
+            remedies.push(&finding.remedy);
+        }
+    }
+    let mut remedies = remedies.into_iter().cloned();
+    let first = remedies.next().unwrap_or_else(|| "correct it and run again".into());
+    remedies.fold(first, Remedy::then)
+}

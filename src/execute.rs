@@ -82,6 +82,7 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(), Stop> {
         let plan = plan.into_plan();
         let works = self.works(plan.steps(), history)?;
+        report.notes.extend(self.hidden_tables(conn, &works)?);
         let mut state = TableState::of(tracking, history);
         let mode = plan.mode();
         let mut left = &*works;

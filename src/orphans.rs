@@ -1,6 +1,7 @@
 //! [`Orphans`]: references to something that is missing, and which of them a step caused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::account::StepFinding;
 use crate::fault::{Fault, FaultKind};
@@ -75,10 +76,7 @@ impl Orphans {
             let child = self.spelling(child).to_owned();
             match (is_new, has_rows) {
                 (true, true) => _ = broken.unchecked.insert(child),
-                (true, false) => broken.references.push((
-                    format!("the key of `{child}` to columns that are not unique any more, so no row can be added to it"),
-                    "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint",
-                )),
+                (true, false) => broken.references.push(Reference::ToColumns { child }),
                 (false, _) => {}
             }
         }
@@ -96,23 +94,14 @@ impl Orphans {
                 .iter()
                 .any(|(rows_of, of, _)| rows_of.eq_ignore_ascii_case(child) && of == parent);
             if existed && !has_rows {
-                broken.references.push((
-                    format!("a key of `{}` to the missing table `{parent}`, so no row can be added to it", self.spelling(child)),
-                    "rebuild tables in the documented order: create the new table, copy the rows, drop the old one, rename the new one; or drop that key",
-                ));
+                let child = self.spelling(child).to_owned();
+                broken.references.push(Reference::ToTable { child, parent: parent.clone() });
             }
         }
         for ((kind, name), why) in &self.unresolved {
             if !before.unresolved.contains_key(&(*kind, name.clone())) {
-                let remedy = match *kind {
-                    "full-text table" => {
-                        "build its index again in the script: INSERT INTO f (f) VALUES ('rebuild')"
-                    }
-                    _ => {
-                        "drop it in the script before the change and create it again after it, as it then must be"
-                    }
-                };
-                broken.references.push((format!("the {kind} `{name}` unusable: {why}"), remedy));
+                let (name, why) = (name.clone(), why.clone());
+                broken.references.push(Reference::Of { kind, name, why });
             }
         }
         broken
@@ -157,17 +146,65 @@ pub(crate) struct Broken {
     unchecked: BTreeSet<String>,
     /// Child, parent, and the number of rows.
     rows: Vec<(String, String, u64)>,
-    /// What else refers to something that is missing, and what to do.
-    references: Vec<(String, &'static str)>,
+    references: Vec<Reference>,
+}
+
+/// A reference to something that is missing, other than that of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reference {
+    /// The key of a table without rows names columns that are not unique.
+    ToColumns { child: String },
+    /// The key of a table names a missing table.
+    ToTable { child: String, parent: String },
+    /// A view, a trigger or a full-text table cannot be used.
+    Of { kind: &'static str, name: String, why: String },
+}
+
+impl Reference {
+    /// A clause about a step: "leaves ..."
+    fn finding(&self) -> StepFinding {
+        let (what, remedy) = match self {
+            Self::ToColumns { child } => (
+                format!(
+                    "leaves a key of `{child}` to columns that are not unique any more, so no row can be added to `{child}`"
+                ),
+                "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint",
+            ),
+            Self::ToTable { child, parent } => (
+                format!(
+                    "leaves a key of `{child}` to the missing table `{parent}`, so no row can be added to `{child}`"
+                ),
+                "create the new table under another name, copy the rows, drop the old table, and rename the new one; or remove that key",
+            ),
+            Self::Of { kind: kind @ "full-text table", name, why } => (
+                format!("leaves the {kind} `{name}` with wrong results: {why}"),
+                "build its index again in the script: INSERT INTO name (name) VALUES ('rebuild')",
+            ),
+            Self::Of { kind, name, why } => (
+                format!("leaves the {kind} `{name}` unusable: {why}"),
+                "drop it before the change, and create it again after the change as it then must be",
+            ),
+        };
+        StepFinding::new(ProblemKind::BrokenReference, what, remedy)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ToColumns { child } => write!(f, "a key of `{child}` names columns that are not unique"),
+            Self::ToTable { child, parent } => {
+                write!(f, "a key of `{child}` names the missing table `{parent}`")
+            }
+            Self::Of { kind, name, why } => write!(f, "the {kind} `{name}` cannot be used ({why})"),
+        }
+    }
 }
 
 impl Broken {
-    /// The broken references that are not rows.
+    /// The findings about references other than those of rows.
     pub(crate) fn references(&self) -> Vec<StepFinding> {
-        let finding = |(what, remedy): &(String, &'static str)| {
-            StepFinding::new(ProblemKind::BrokenReference, format!("leaves {what}"), *remedy)
-        };
-        self.references.iter().map(finding).collect()
+        self.references.iter().map(Reference::finding).collect()
     }
 
     /// Whether no row references a missing row.
@@ -227,7 +264,7 @@ impl Broken {
                 _ => format!("{count} {rows} of `{child}` in `{parent}`"),
             }
         });
-        let references = self.references.iter().map(|(what, _)| format!("it leaves {what}"));
+        let references = self.references.iter().map(ToString::to_string);
         unchecked.chain(rows).chain(references).collect::<Vec<_>>().join(", and ")
     }
 }

@@ -192,6 +192,11 @@ pub trait Driver: Sized + 'static {
         Ok(Orphans::default())
     }
 
+    /// The tables that scripts cannot reach by their names, since a temporary table or view of the connection has the same name.
+    fn hidden_tables(_conn: &mut Self::Conn<'_>) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
     /// Whether an interrupted statement took effect. The statement began with a mark, and its end was not recorded.
     fn statement_outcome(
         _conn: &mut Self::Conn<'_>,

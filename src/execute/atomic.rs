@@ -149,11 +149,16 @@ impl<B: Backend> Executor<'_, B> {
             }
             first_broken.get_or_insert_with(|| broken.clone());
         }
+        let why = group.why_still_broken();
         if let (true, Some(opening)) = (broken.is_only_references(), group.works.first()) {
-            self.judge(opening, broken.references(), Atomicity::Transaction)
+            let mut findings = broken.references();
+            findings.iter_mut().for_each(|finding| finding.what.push_str(&why));
+            // The steps after it were only tried for its sake.
+            attempt.done.clear();
+            self.judge(opening, findings, Atomicity::Transaction)
                 .map_err(|error| Stop::from(self.failed(conn, opening, error)))?;
         }
-        Err(broken.fault(&group.why_still_broken(), Atomicity::Transaction).into())
+        Err(broken.fault(&why, Atomicity::Transaction).into())
     }
 
     /// What newly refers to something that is missing.

@@ -1,13 +1,15 @@
 //! Judging what a step did, before it is committed.
 
 use super::Executor;
+use super::stop::Stop;
 use super::work::Work;
 use crate::account::{Account, Execution, Fate, StepFinding, TableChange};
 use crate::backend::Backend;
 use crate::error::MigrationError;
 use crate::fault::{Fault, FaultKind};
-use crate::problem::{Problem, Verdict};
+use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::remedy::Remedy;
+use crate::sql::mentions;
 use crate::step::{Atomicity, Cascade, DataLoss};
 
 impl<B: Backend> Executor<'_, B> {
@@ -59,6 +61,35 @@ impl<B: Backend> Executor<'_, B> {
         }
         let problems = self.policy.judge(denied().map(problem), direction);
         Err(work.refused(fault, problems, atomicity))
+    }
+
+    /// The findings about tables that a script names and that a temporary table of the connection hides.
+    ///
+    /// # Errors
+    /// The policy does not allow one of them.
+    pub(super) fn hidden_tables(
+        &self,
+        conn: &mut B::Conn<'_>,
+        works: &[Work<'_, '_, B>],
+    ) -> Result<Vec<Problem>, Stop> {
+        if works.iter().all(|work| work.action.text().is_none()) {
+            return Ok(Vec::new());
+        }
+        let mut notes = Vec::new();
+        for table in B::hidden_tables(conn)? {
+            let names_it =
+                |work: &&Work<'_, '_, B>| work.action.text().is_some_and(|text| mentions(text, &table));
+            let Some(work) = works.iter().find(names_it) else { continue };
+            let finding = StepFinding::new(
+                ProblemKind::HiddenTable,
+                format!(
+                    "would change the temporary table `{table}` of this connection instead of `{table}` in the database"
+                ),
+                "drop the temporary table before the migrations run, or run them on another connection",
+            );
+            notes.extend(self.judge(work, vec![finding], Atomicity::Transaction)?);
+        }
+        Ok(notes)
     }
 }
 

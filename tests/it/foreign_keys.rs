@@ -246,6 +246,10 @@ fn the_tripwire_stops_actions_that_change_other_tables() {
             assert!(is_enforced(&conn) && conn.is_autocommit(), "{script}");
             let _ = conn.execute_batch("DELETE FROM __switchy_migrations; DROP TABLE IF EXISTS fine");
         }
+        if script.contains("DROP TABLE") {
+            // The children are gone then, but their table could not be written any more.
+            continue;
+        }
         // A migration that declares the cascade gets it.
         let it =
             Migration::from_scripts("1_it", script, None).foreign_keys(ForeignKeys::Enforced).allow_cascade();

@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 7] = [
         "orphans",
         "step",
         "touched",
+        "account",
         "stored",
         "log_entry",
         "objection",

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests panic on failure")]
 
+mod account;
 #[cfg(feature = "adopt")]
 mod adoption;
 mod broken_backends;

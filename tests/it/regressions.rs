@@ -84,7 +84,8 @@ fn a_rebuild_that_forgets_the_key_of_the_parent_is_refused() {
         INSERT INTO p VALUES (1), (2), (3); INSERT INTO c VALUES (1), (3)";
     let conn = with(setup);
     let rebuild = "CREATE TABLE p2 AS SELECT * FROM p WHERE id < 3; DROP TABLE p; ALTER TABLE p2 RENAME TO p";
-    let error = only(rebuild).run(&conn).unwrap_err();
+    let declared = Migration::sql("1_it", rebuild).allow_destructive();
+    let error = MigrationRunner::new([declared]).unwrap().run(&conn).unwrap_err();
     assert!(
         error.to_string().contains("the rows of `c` point to columns that are not unique any more"),
         "{error}"

@@ -505,7 +505,7 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         assert_eq!(differing(&before, &after), Vec::<String>::new(), "{kind}");
         seen.push(kind);
     }
-    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan.
+    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan; or they concern what a step did.
     let of_sources = [
         ProblemKind::OddVersion,
         ProblemKind::InvalidId,
@@ -513,6 +513,11 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         ProblemKind::MissingDependency,
         ProblemKind::Cycle,
         ProblemKind::Unreadable,
+        ProblemKind::RowsLost,
+        ProblemKind::BrokenReference,
+        ProblemKind::LostInRebuild,
+        ProblemKind::ValuesChanged,
+        ProblemKind::HiddenTable,
         ProblemKind::Fails,
     ];
     let missing: Vec<ProblemKind> = ProblemKind::ALL

@@ -135,6 +135,13 @@ impl Driver for Sqlite {
         orphans::of(conn, touched, keys).map_err(fault)
     }
 
+    fn hidden_tables(conn: &mut &Connection) -> Result<Vec<String>, Fault> {
+        let sql = "SELECT name FROM temp.sqlite_master AS own WHERE type IN ('table', 'view')
+            AND EXISTS (SELECT 1 FROM pragma_table_info(own.name, 'main'))";
+        let read = || conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>();
+        read().map_err(fault)
+    }
+
     fn locate(conn: &mut &Connection) -> Option<PathBuf> {
         // A database in memory has no path, and a name that only a memory VFS knows is not a file.
         conn.path().map(PathBuf::from).filter(|path| path.is_file())

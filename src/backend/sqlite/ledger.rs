@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use self::act::{Act, Name};
+pub(super) use self::place::Place;
 use self::rows::{AtRisk, Rows};
 use self::schema_edits::SchemaEdits;
 use self::temporary::Temporary;
 use super::fault;
 use super::reach::Reach;
 use super::target::Verb;
-use crate::account::{Account, Execution, Fate, SchemaObject, StatementPlace, StepFinding};
+use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding};
 use crate::fault::Fault;
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::{Touch, Touched};
@@ -23,6 +24,7 @@ use crate::touched::{Touch, Touched};
 mod act;
 mod copied;
 mod definition;
+mod place;
 mod replaced;
 mod rows;
 mod schema_edits;
@@ -56,21 +58,6 @@ pub(super) struct Foreseen<'a> {
 impl Foreseen<'_> {
     pub(super) fn reach(&self) -> Option<&Reach> {
         self.reach.as_ref()
-    }
-}
-
-/// A statement of the script, and the text after it.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) number: u32,
-    pub(super) offset: usize,
-    pub(super) own: &'a str,
-    pub(super) rest: &'a str,
-}
-
-impl Place<'_> {
-    fn kept(&self) -> StatementPlace {
-        StatementPlace { number: self.number, offset: self.offset, text: self.own.to_owned() }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::Place;
 use super::definition::Definition;
+use super::place::Place;
 use super::replaced;
 use crate::account::{Fate, StatementPlace, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;

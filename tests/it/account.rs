@@ -1,0 +1,518 @@
+//! What a script does to rows and to the schema that nobody wrote: it is found before the step is committed.
+
+use rusqlite::Connection;
+use switchy_schema::test_utils::rows;
+use switchy_schema::{Migration, MigrationRunner, Verdict};
+
+use crate::execution::{applied, memory};
+
+/// A script on a database, what is said about it, and a query with its result afterwards.
+///
+/// What is said begins with `!` if the step is refused, and with `~` if it is reported; it is empty if nothing is said.
+struct Case(&'static str, &'static str, &'static str, &'static str, &'static str);
+
+fn migrated(before: &str) -> Connection {
+    let conn = memory();
+    conn.execute_batch(before).unwrap();
+    conn
+}
+
+/// Runs each case, and again on a file in WAL mode.
+fn check(cases: &[Case]) {
+    for Case(before, script, said, query, after) in cases {
+        let conn = migrated(before);
+        let runner = MigrationRunner::new([Migration::sql("1_it", *script)]).unwrap();
+        let outcome = runner.run(&conn);
+        let context = format!("{before}\n{script}\n{outcome:#?}");
+        match (said.as_bytes().first(), outcome) {
+            (None, Ok(report)) => assert_eq!(report.notes, [], "{context}"),
+            (Some(b'~'), Ok(report)) => {
+                let notes: Vec<String> = report.notes.iter().map(ToString::to_string).collect();
+                assert_eq!(notes.len(), 1, "{context}");
+                assert!(notes[0].contains(&said[2..]), "{context}");
+                assert_eq!(report.notes[0].verdict, Verdict::Warn, "{context}");
+            }
+            (Some(b'!'), Err(error)) => {
+                assert!(error.to_string().contains(&said[2..]), "{context}");
+                assert!(error.to_string().contains("nothing of it was kept"), "{context}");
+                assert_eq!(applied(&conn), Vec::<String>::new(), "{context}");
+            }
+            _ => panic!("{context}"),
+        }
+        assert!(conn.is_autocommit(), "{context}");
+        assert_eq!(rows(&conn, query).join(" "), *after, "{context}");
+        assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"], "{context}");
+    }
+}
+
+const PERSON: &str =
+    "CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO person VALUES (1,'Ada'),(2,'Bo');
+    CREATE TABLE pet(id INTEGER PRIMARY KEY, person INTEGER, name TEXT); INSERT INTO pet VALUES (1,1,'Rex');";
+const COUNT_PERSON: &str = "SELECT count(*) FROM person";
+
+#[test]
+fn a_replaced_table_keeps_its_rows() {
+    check(&[
+        Case(
+            PERSON,
+            "CREATE TABLE person_new(id INTEGER PRIMARY KEY, name TEXT NOT NULL, pet TEXT);
+             INSERT INTO person_new SELECT person.id, person.name, pet.name FROM person JOIN pet ON pet.person = person.id;
+             DROP TABLE person; ALTER TABLE person_new RENAME TO person;",
+            "! it replaces `person`, which had 2 rows, by a table with 1 row, without id = 2; nothing of it was kept; copy every row into the new table, or set allow = [\"destructive\"]",
+            COUNT_PERSON,
+            "2",
+        ),
+        Case(
+            PERSON,
+            "CREATE TABLE person_new(id INTEGER PRIMARY KEY, name TEXT NOT NULL, pet TEXT);
+             INSERT INTO person_new SELECT person.id, person.name, pet.name FROM person LEFT JOIN pet ON pet.person = person.id;
+             DROP TABLE person; ALTER TABLE person_new RENAME TO person;",
+            "",
+            COUNT_PERSON,
+            "2",
+        ),
+        // The old table is renamed first.
+        Case(
+            PERSON,
+            "ALTER TABLE person RENAME TO person_old; CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT);
+             INSERT INTO person SELECT * FROM person_old WHERE name <> 'Ada'; DROP TABLE person_old",
+            "! `person`, which had 2 rows, by a table with 1 row, without id = 1",
+            COUNT_PERSON,
+            "2",
+        ),
+        Case(
+            PERSON,
+            "ALTER TABLE person RENAME TO person_old; CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT);
+             INSERT INTO person SELECT * FROM person_old; DROP TABLE person_old",
+            "",
+            COUNT_PERSON,
+            "2",
+        ),
+        // The old table stays, so nothing is lost.
+        Case(
+            PERSON,
+            "ALTER TABLE person RENAME TO person_old; CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT)",
+            "",
+            "SELECT count(*) FROM person_old",
+            "2",
+        )
+        ,
+        // Through a temporary table and back.
+        Case(
+            PERSON,
+            "CREATE TEMP TABLE bak AS SELECT * FROM person; DROP TABLE person; CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT);
+             INSERT INTO person SELECT * FROM bak",
+            "",
+            COUNT_PERSON,
+            "2",
+        ),
+        Case(
+            PERSON,
+            "CREATE TEMP TABLE bak AS SELECT * FROM person WHERE id = 2; DROP TABLE person;
+             CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO person SELECT * FROM bak",
+            "! `person`, which had 2 rows, by a table with 1 row",
+            COUNT_PERSON,
+            "2",
+        ),
+        // OR IGNORE and OR REPLACE were added to make a copy pass.
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, mail TEXT); INSERT INTO t VALUES (1,'a'),(2,'a'),(3,'b')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, mail TEXT UNIQUE); INSERT OR IGNORE INTO n SELECT * FROM t;
+             DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "! `t`, which had 3 rows, by a table with 2 rows, without id = 2",
+            "SELECT count(*) FROM t",
+            "3",
+        ),
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, mail TEXT); INSERT INTO t VALUES (1,'a'),(2,'a'),(3,'b')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, mail TEXT UNIQUE); INSERT OR REPLACE INTO n SELECT * FROM t;
+             DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "! without id = 1",
+            "SELECT count(*) FROM t",
+            "3",
+        ),
+        // What a statement names is its author's decision.
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, mail TEXT); INSERT INTO t VALUES (1,'a'),(2,'a'),(3,'b')",
+            "DELETE FROM t WHERE id = 2; CREATE TABLE n(id INTEGER PRIMARY KEY, mail TEXT UNIQUE); INSERT INTO n SELECT * FROM t;
+             DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "",
+            "SELECT count(*) FROM t",
+            "2",
+        ),
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, mail TEXT); INSERT INTO t VALUES (1,'a'),(2,'a'),(3,'b')",
+            "CREATE TABLE n AS SELECT * FROM t; DELETE FROM n WHERE id = 2; DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "~ and does not create again the primary key on `id`",
+            "SELECT count(*) FROM t",
+            "2",
+        ),
+        Case(PERSON, "DROP TABLE person", "", "SELECT count(*) FROM pet", "1"),
+        Case(PERSON, "DELETE FROM person", "", COUNT_PERSON, "0"),
+        Case(PERSON, "DROP TABLE IF EXISTS missing; CREATE TABLE missing (a)", "", COUNT_PERSON, "2"),
+        // A reset that copies nothing.
+        Case(
+            PERSON,
+            "DROP TABLE person; CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT)",
+            "! `person`, which had 2 rows, by a table with 0 rows",
+            COUNT_PERSON,
+            "2",
+        ),
+        Case(
+            "CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT)",
+            "DROP TABLE person; CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+            "",
+            COUNT_PERSON,
+            "0",
+        ),
+        // Another table of the database takes the place.
+        Case(
+            "CREATE TABLE a(b); INSERT INTO a VALUES (1),(2); CREATE TABLE c(b); INSERT INTO c VALUES (1)",
+            "DROP TABLE a; ALTER TABLE c RENAME TO a",
+            "! `a`, which had 2 rows, by a table with 1 row",
+            "SELECT count(*) FROM a",
+            "2",
+        ),
+        Case(
+            "CREATE TABLE a(b); INSERT INTO a VALUES (1); CREATE TABLE c(b); INSERT INTO c VALUES (1),(2)",
+            "DROP TABLE a; ALTER TABLE c RENAME TO a",
+            "",
+            "SELECT count(*) FROM a",
+            "2",
+        ),
+        // Names in any spelling.
+        Case(
+            "CREATE TABLE \"My \"\"own\"\" table\"(id PRIMARY KEY, b); INSERT INTO \"My \"\"own\"\" table\" VALUES (1,1),(2,2)",
+            "CREATE TABLE [n w](id PRIMARY KEY, b); INSERT INTO `n w` SELECT * FROM [MY \"OWN\" TABLE] WHERE id = 1;
+             DROP TABLE main.\"my \"\"own\"\" table\"; ALTER TABLE \"N W\" RENAME TO \"My \"\"own\"\" table\"",
+            "! which had 2 rows, by a table with 1 row, without id = 2",
+            "SELECT count(*) FROM \"My \"\"own\"\" table\"",
+            "2",
+        ),
+        Case(
+            "CREATE TABLE k(a, b, c, PRIMARY KEY (a, b)) WITHOUT ROWID; INSERT INTO k VALUES ('x',1,1),('y',2,2),('y',3,3)",
+            "CREATE TABLE n(a, b, c, PRIMARY KEY (a, b)) WITHOUT ROWID; INSERT INTO n SELECT * FROM k WHERE b < 3;
+             DROP TABLE k; ALTER TABLE n RENAME TO k",
+            "! without a, b = 'y', 3",
+            "SELECT count(*) FROM k",
+            "3",
+        ),
+        Case(
+            "CREATE TABLE m(id INTEGER PRIMARY KEY); INSERT INTO m VALUES (1),(2),(3),(4),(5),(6),(7),(8)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY); DROP TABLE m; ALTER TABLE n RENAME TO m",
+            "! by a table with 0 rows, without id = 1, id = 2, id = 3, id = 4, id = 5, ...;",
+            "SELECT count(*) FROM m",
+            "8",
+        ),
+        // A virtual table has no rows of its own to count.
+        Case(
+            "CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES ('x')",
+            "DROP TABLE f; CREATE VIRTUAL TABLE f USING fts5(a, b)",
+            "",
+            "SELECT count(*) FROM f",
+            "0",
+        ),
+    ]);
+}
+
+const ITEM: &str =
+    "CREATE TABLE item(id INTEGER PRIMARY KEY, t TEXT); CREATE TABLE attach(item INTEGER, p TEXT);
+    CREATE TRIGGER item_ad AFTER DELETE ON item BEGIN DELETE FROM attach WHERE item = old.id; END;
+    INSERT INTO item VALUES (1,'a'),(2,'b'); INSERT INTO attach VALUES (1,'p'),(2,'q'),(2,'r');";
+const COUNT_ATTACH: &str = "SELECT count(*) FROM attach";
+
+#[test]
+fn triggers_and_replace_take_no_rows_unnoticed() {
+    check(&[
+        Case(
+            ITEM,
+            "CREATE TABLE keep AS SELECT * FROM item; DELETE FROM item;
+             INSERT INTO item SELECT id, upper(t) FROM keep; DROP TABLE keep;",
+            "! in `DELETE FROM item;`: it takes 3 rows of `attach` by a trigger, a foreign key action or REPLACE (it had 3 rows, and has 0)",
+            COUNT_ATTACH,
+            "3",
+        ),
+        // The script drops the trigger, saves the rows, or names them itself.
+        Case(ITEM, "DROP TRIGGER item_ad; DELETE FROM item", "", COUNT_ATTACH, "3"),
+        Case(
+            ITEM,
+            "CREATE TEMP TABLE keep AS SELECT * FROM attach; DELETE FROM item WHERE id = 2; INSERT INTO attach SELECT * FROM keep WHERE item = 2",
+            "! takes 2 rows of `attach`",
+            COUNT_ATTACH,
+            "3",
+        ),
+        Case(ITEM, "DELETE FROM attach WHERE item = 2; DELETE FROM item WHERE id = 2", "", COUNT_ATTACH, "1"),
+        Case(ITEM, "DELETE FROM item WHERE id = 9", "", COUNT_ATTACH, "3"),
+        Case(ITEM, "DELETE FROM item WHERE id = 2", "! takes 2 rows of `attach`", COUNT_ATTACH, "3"),
+        Case(ITEM, "UPDATE item SET t = upper(t); INSERT INTO item VALUES (3, 'c')", "", COUNT_ATTACH, "3"),
+        Case(ITEM, "INSERT INTO attach VALUES (9, 'z'); DELETE FROM attach WHERE item = 9", "", COUNT_ATTACH, "3"),
+        // A trigger on an update, one that fires another, one on a view, and one that only adds or changes rows.
+        Case(
+            "CREATE TABLE a(id INTEGER PRIMARY KEY, s); CREATE TABLE b(a); INSERT INTO a VALUES (1,0); INSERT INTO b VALUES (1);
+             CREATE TRIGGER t AFTER UPDATE OF s ON a WHEN new.s = 2 BEGIN DELETE FROM b WHERE a = new.id; END",
+            "UPDATE a SET s = 1; UPDATE a SET s = 2",
+            "! in `UPDATE a SET s = 2`: it takes 1 row of `b`",
+            "SELECT count(*) FROM b",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE a(id INTEGER PRIMARY KEY); CREATE TABLE b(a); CREATE TABLE c(b);
+             INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); INSERT INTO c VALUES (1);
+             CREATE TRIGGER t AFTER DELETE ON a BEGIN UPDATE b SET a = NULL; END;
+             CREATE TRIGGER u AFTER UPDATE ON b BEGIN DELETE FROM c; END",
+            "DELETE FROM a",
+            "! it takes 1 row of `c`",
+            "SELECT count(*) FROM c",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE a(id); INSERT INTO a VALUES (1); CREATE VIEW v AS SELECT id FROM a;
+             CREATE TRIGGER t INSTEAD OF DELETE ON v BEGIN DELETE FROM a WHERE id = old.id; END",
+            "DELETE FROM v",
+            "! it takes 1 row of `a`",
+            "SELECT count(*) FROM a",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE a(id); INSERT INTO a VALUES (1); CREATE TABLE log(x);
+             CREATE TRIGGER t AFTER DELETE ON a BEGIN INSERT INTO log VALUES (old.id); END",
+            "DELETE FROM a",
+            "",
+            "SELECT count(*) FROM log",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE a(id); INSERT INTO a VALUES (1); CREATE TABLE n(x); INSERT INTO n VALUES (0);
+             CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE n SET x = x + 1; END",
+            "INSERT INTO a VALUES (2), (3)",
+            "",
+            "SELECT x FROM n",
+            "2",
+        ),
+        // A trigger that the script itself creates.
+        Case(
+            "CREATE TABLE b(a); INSERT INTO b VALUES (1)",
+            "CREATE TABLE a(id); CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END; INSERT INTO a VALUES (1)",
+            "! it takes 1 row of `b`",
+            "SELECT count(*) FROM b",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE b(a); INSERT INTO b VALUES (1)",
+            "CREATE TABLE a(id); INSERT INTO a VALUES (1); CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END",
+            "",
+            "SELECT count(*) FROM b",
+            "1",
+        ),
+        // REPLACE: one row for one is an update; two for one is a loss.
+        Case(
+            "CREATE TABLE s(k TEXT PRIMARY KEY, v); INSERT INTO s VALUES ('a', 1), ('b', 2)",
+            "INSERT OR REPLACE INTO s VALUES ('a', 9), ('c', 3)",
+            "",
+            "SELECT count(*) FROM s",
+            "3",
+        ),
+        Case(
+            "CREATE TABLE s(k INTEGER PRIMARY KEY, v UNIQUE); INSERT INTO s VALUES (1, 'a'), (2, 'b')",
+            "REPLACE INTO s VALUES (1, 'b')",
+            "! takes 1 row of `s`",
+            "SELECT count(*) FROM s",
+            "2",
+        ),
+        Case(
+            "CREATE TABLE s(k INTEGER PRIMARY KEY, v UNIQUE); INSERT INTO s VALUES (1, 'a'), (2, 'b')",
+            "INSERT INTO s VALUES (1, 'c') ON CONFLICT (k) DO UPDATE SET v = excluded.v",
+            "",
+            "SELECT group_concat(v) FROM s",
+            "c,b",
+        ),
+        Case(
+            "CREATE TABLE s(k INTEGER PRIMARY KEY, v UNIQUE); INSERT INTO s VALUES (1, 'a'), (2, 'b')",
+            "UPDATE OR REPLACE s SET v = 'a' WHERE k = 2",
+            "! takes 1 row of `s`",
+            "SELECT count(*) FROM s",
+            "2",
+        ),
+        Case(
+            "CREATE TABLE s(k INTEGER PRIMARY KEY, v UNIQUE); INSERT INTO s VALUES (1, 'a'), (2, 'b')",
+            "UPDATE OR REPLACE s SET v = 'c' WHERE k = 2; UPDATE s SET v = 'd'  WHERE k = 1",
+            "",
+            "SELECT count(*) FROM s",
+            "2",
+        ),
+        Case(
+            "CREATE TABLE s(k INTEGER PRIMARY KEY, v UNIQUE ON CONFLICT REPLACE); INSERT INTO s VALUES (1, 'a'), (2, 'b')",
+            "UPDATE s SET v = 'a'",
+            "! takes 1 row of `s`",
+            "SELECT count(*) FROM s",
+            "2",
+        ),
+    ]);
+}
+
+const TRIP: &str = "CREATE TABLE trip(id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE leg(id INTEGER PRIMARY KEY, trip INTEGER REFERENCES trip(id)); INSERT INTO trip VALUES (1,'a');";
+const WRONG_ORDER: &str =
+    "ALTER TABLE trip RENAME TO trip_old; CREATE TABLE trip(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    INSERT INTO trip SELECT id, name FROM trip_old; DROP TABLE trip_old;";
+const RIGHT_ORDER: &str = "CREATE TABLE trip_new(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    INSERT INTO trip_new SELECT id, name FROM trip; DROP TABLE trip; ALTER TABLE trip_new RENAME TO trip;";
+const KEYS: &str = "SELECT \"table\" FROM pragma_foreign_key_list('leg')";
+
+#[test]
+fn a_key_names_a_table_that_is_there() {
+    check(&[
+        Case(
+            TRIP,
+            WRONG_ORDER,
+            "! it leaves a key of `leg` to the missing table `trip_old`, so no row can be added to `leg`",
+            KEYS,
+            "trip",
+        ),
+        Case(TRIP, RIGHT_ORDER, "", KEYS, "trip"),
+        Case(
+            "CREATE TABLE trip(id INTEGER PRIMARY KEY); CREATE TABLE leg(trip REFERENCES trip(id)); INSERT INTO leg VALUES (NULL)",
+            "DROP TABLE trip",
+            "! it leaves a key of `leg` to the missing table `trip`",
+            KEYS,
+            "trip",
+        ),
+        Case(
+            "CREATE TABLE trip(id INTEGER PRIMARY KEY); CREATE TABLE leg(trip REFERENCES trip(id))",
+            "DROP TABLE trip; DROP TABLE leg",
+            "",
+            "SELECT count(*) FROM sqlite_master WHERE name IN ('trip', 'leg')",
+            "0",
+        ),
+        // It was so before, or the parent comes later.
+        Case(
+            "CREATE TABLE leg(trip REFERENCES trip(id)); CREATE TABLE trip2(id INTEGER PRIMARY KEY)",
+            "ALTER TABLE leg ADD COLUMN b REFERENCES trip2(id); ALTER TABLE trip2 RENAME TO trip3",
+            "",
+            "SELECT count(*) FROM leg",
+            "0",
+        ),
+        Case(
+            "CREATE TABLE a(b)",
+            "CREATE TABLE leg(trip REFERENCES later(id)); ALTER TABLE leg RENAME TO leg2",
+            "",
+            "SELECT count(*) FROM a",
+            "0",
+        ),
+        // The columns are not unique any more, without rows.
+        Case(
+            TRIP,
+            "CREATE TABLE n AS SELECT * FROM trip; DROP TABLE trip; ALTER TABLE n RENAME TO trip; CREATE UNIQUE INDEX u ON trip(name)",
+            "! it leaves a key of `leg` to columns that are not unique any more, so no row can be added to `leg`",
+            KEYS,
+            "trip",
+        ),
+        Case(
+            "CREATE TABLE trip(u TEXT); CREATE UNIQUE INDEX trip_u ON trip(u); CREATE TABLE leg(trip REFERENCES trip(u))",
+            "DROP INDEX trip_u",
+            "! not unique any more",
+            KEYS,
+            "trip",
+        ),
+        Case(
+            "CREATE TABLE trip(u TEXT); CREATE UNIQUE INDEX trip_u ON trip(u); CREATE TABLE leg(trip REFERENCES trip(u))",
+            "DROP INDEX trip_u; CREATE UNIQUE INDEX trip_u2 ON trip(u)",
+            "",
+            KEYS,
+            "trip",
+        ),
+    ]);
+}
+
+const VIEW: &str = "CREATE TABLE trip(id INTEGER PRIMARY KEY, name TEXT); CREATE VIEW v AS SELECT id FROM trip; CREATE TABLE log(x);
+    CREATE TRIGGER t AFTER INSERT ON log BEGIN UPDATE trip SET name='x' WHERE id=new.x; END; INSERT INTO trip VALUES (1,'a');";
+const VIEW_SQL: &str = "SELECT count(*) FROM trip WHERE name = 'a'";
+
+#[test]
+fn views_and_triggers_can_be_used_afterwards_if_they_could_before() {
+    check(&[
+        Case(
+            VIEW,
+            WRONG_ORDER,
+            "! it leaves the trigger `t` unusable: no such table: main.trip_old",
+            VIEW_SQL,
+            "1",
+        ),
+        Case(VIEW, RIGHT_ORDER, "! error in view v: no such table: main.trip", VIEW_SQL, "1"),
+        Case(
+            "CREATE TABLE p(a); CREATE VIEW v AS SELECT a FROM p; CREATE VIEW w AS SELECT a FROM v",
+            "DROP TABLE p",
+            "! leaves the view `v` unusable: no such table: main.p",
+            "SELECT count(*) FROM w",
+            "0",
+        ),
+        Case(
+            "CREATE TABLE p(a); CREATE VIEW v AS SELECT a FROM p",
+            "DROP VIEW v; DROP TABLE p",
+            "",
+            "SELECT 1",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE p(a); CREATE VIEW v AS SELECT a FROM p; CREATE VIEW w AS SELECT a FROM v",
+            "DROP VIEW v",
+            "! leaves the view `w` unusable: no such table: main.v",
+            "SELECT count(*) FROM w",
+            "0",
+        ),
+        Case(
+            "CREATE TABLE p(a); CREATE VIEW v AS SELECT a FROM p",
+            "DROP VIEW v; CREATE VIEW v AS SELECT a AS b FROM p",
+            "",
+            "SELECT count(b) FROM v",
+            "0",
+        ),
+        // A new view that can never be used.
+        Case(
+            "CREATE TABLE p(a, code); ALTER TABLE p DROP COLUMN code",
+            "CREATE VIEW v AS SELECT code FROM p",
+            "! leaves the view `v` unusable: no such column: code",
+            "SELECT count(*) FROM p",
+            "0",
+        ),
+        Case("CREATE TABLE p(a)", "CREATE VIEW v AS SELECT a FROM p", "", "SELECT count(*) FROM v", "0"),
+        Case(
+            "CREATE TABLE p(a)",
+            "CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO missing VALUES (new.a); END",
+            "! leaves the trigger `t` unusable: no such table: main.missing",
+            "SELECT count(*) FROM p",
+            "0",
+        ),
+        // It was so before.
+        Case(
+            "CREATE TABLE p(a); CREATE VIEW bad AS SELECT a FROM p, missing; CREATE TABLE q(a)",
+            "CREATE TABLE n(a); DROP TABLE p; ALTER TABLE q ADD COLUMN b; CREATE TABLE p(a, b)",
+            "",
+            "SELECT count(*) FROM p",
+            "0",
+        ),
+        // A column that a trigger does not expect.
+        Case(
+            "CREATE TABLE p(a); CREATE TABLE log(x); CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO log VALUES (new.a); END",
+            "ALTER TABLE log ADD COLUMN y",
+            "! leaves the trigger `t` unusable: table log has 2 columns but 1 values were supplied",
+            "SELECT count(*) FROM log",
+            "0",
+        ),
+        Case(
+            "CREATE TABLE p(a); CREATE TABLE log(x); CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO log(x) VALUES (new.a); END",
+            "ALTER TABLE log ADD COLUMN y",
+            "",
+            "SELECT count(*) FROM log",
+            "0",
+        ),
+        Case(
+            "CREATE TABLE p(a); CREATE VIEW v AS SELECT a FROM p;
+             CREATE TRIGGER t INSTEAD OF INSERT ON v BEGIN INSERT INTO p VALUES (new.a); END",
+            "ALTER TABLE p ADD COLUMN b",
+            "! leaves the trigger `t` unusable",
+            "SELECT count(*) FROM p",
+            "0",
+        ),
+    ]);
+}

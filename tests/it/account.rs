@@ -516,3 +516,281 @@ fn views_and_triggers_can_be_used_afterwards_if_they_could_before() {
         ),
     ]);
 }
+
+#[test]
+fn temporary_objects_of_a_script_end_with_it() {
+    check(&[
+        Case(
+            "CREATE TABLE s(x); INSERT INTO s VALUES (1)",
+            "CREATE TEMP TABLE s AS SELECT x FROM main.s; DELETE FROM main.s; INSERT INTO main.s SELECT x + 1 FROM temp.s",
+            "",
+            "SELECT x FROM s UNION ALL SELECT count(*) FROM sqlite_temp_master",
+            "2 0",
+        ),
+        Case(
+            "CREATE TABLE s(x)",
+            "CREATE TEMP VIEW v AS SELECT x FROM main.s; CREATE TEMP TRIGGER t AFTER INSERT ON main.s BEGIN SELECT 1; END;
+             CREATE TABLE temp.w(x); CREATE INDEX temp.i ON w(x); INSERT INTO s VALUES (1)",
+            "",
+            "SELECT count(*) FROM sqlite_temp_master",
+            "0",
+        ),
+        // What the application made stays, and what the script dropped itself is gone.
+        Case(
+            "CREATE TABLE s(x); CREATE TEMP TABLE own(x); CREATE TEMP TRIGGER o AFTER INSERT ON main.s BEGIN INSERT INTO own VALUES (new.x); END",
+            "CREATE TEMP TABLE mine(x); DROP TABLE mine; INSERT INTO s VALUES (7)",
+            "",
+            "SELECT name FROM sqlite_temp_master UNION ALL SELECT x FROM own ORDER BY 1",
+            "7 o own",
+        ),
+        // A temporary table of the application hides a table that the script means.
+        Case(
+            "CREATE TABLE s(x); CREATE TEMP TABLE S(x)",
+            "ALTER TABLE s ADD COLUMN y",
+            "! would change the temporary table `S` of this connection instead of `S` in the database",
+            "SELECT count(*) FROM pragma_table_info('s')",
+            "1",
+        ),
+        Case(
+            "CREATE TABLE s(x); CREATE TEMP TABLE S(x); CREATE TABLE other(x)",
+            "ALTER TABLE other ADD COLUMN y",
+            "",
+            "SELECT count(*) FROM pragma_table_info('other')",
+            "2",
+        ),
+        // A rebuild takes a trigger that only this connection has.
+        Case(
+            "CREATE TABLE a(x); CREATE TEMP TRIGGER tt AFTER INSERT ON a BEGIN SELECT 1; END",
+            "CREATE TABLE n(x); DROP TABLE a; ALTER TABLE n RENAME TO a",
+            "~ temporary trigger `tt`; create it again on this connection after the migration",
+            "SELECT count(*) FROM sqlite_temp_master",
+            "0",
+        ),
+        Case(
+            "CREATE TABLE a(x); CREATE TABLE b(x); CREATE TEMP TRIGGER tt AFTER INSERT ON b BEGIN SELECT 1; END",
+            "CREATE TABLE n(x); DROP TABLE a; ALTER TABLE n RENAME TO a",
+            "",
+            "SELECT count(*) FROM sqlite_temp_master",
+            "1",
+        ),
+    ]);
+}
+
+/// Two migrations in one start and in two starts give the same database.
+#[test]
+fn a_temporary_table_does_not_take_the_rows_of_the_next_migration() {
+    let set = |count| {
+        let all = [
+            Migration::sql("1_s", "CREATE TABLE s(x); INSERT INTO s VALUES (1)"),
+            Migration::sql(
+                "2_s",
+                "CREATE TEMP TABLE s AS SELECT x FROM main.s; DELETE FROM main.s; INSERT INTO main.s SELECT x + 1 FROM temp.s",
+            ),
+            Migration::sql("3_s", "INSERT INTO s VALUES (99)"),
+        ];
+        MigrationRunner::new(all.into_iter().take(count).collect::<Vec<_>>()).unwrap()
+    };
+    for starts in [&[3][..], &[1, 2, 3]] {
+        let conn = memory();
+        starts.iter().for_each(|&count| _ = set(count).run(&conn).unwrap());
+        assert_eq!(rows(&conn, "SELECT x FROM main.s"), ["2", "99"], "{starts:?}");
+    }
+}
+
+#[test]
+fn a_schema_that_is_written_by_hand_can_be_read_afterwards() {
+    let edit = |from: &str, to: &str| {
+        format!(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '{from}', '{to}') WHERE name = 'a'"
+        )
+    };
+    let before = "CREATE TABLE a(b TEXT NOT NULL, c INTEGER); INSERT INTO a VALUES ('x', NULL)";
+    let (broken, unfit, fine) =
+        (edit(" NOT NULL", " NOT NUL ("), edit("INTEGER", "INTEGER NOT NULL"), edit(" NOT NULL", ""));
+    for (script, said) in [
+        (broken, "it leaves a schema that SQLite cannot read"),
+        (unfit, "its rows do not fit: NULL value in a.c"),
+    ] {
+        let conn = migrated(before);
+        let runner = MigrationRunner::new([Migration::from_scripts("1_it", script.clone(), None)]).unwrap();
+        let error = runner.run(&conn).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+        assert_eq!(rows(&conn, "SELECT b FROM a"), ["x"], "{script}");
+        assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"], "{script}");
+        assert_eq!(applied(&conn), Vec::<String>::new());
+    }
+    let conn = migrated(before);
+    MigrationRunner::new([Migration::from_scripts("1_it", fine, None)]).unwrap().run(&conn).unwrap();
+    conn.execute("INSERT INTO a VALUES (NULL, 1)", []).unwrap();
+}
+
+#[test]
+fn values_go_to_the_columns_that_have_their_names() {
+    let member = "CREATE TABLE member(city TEXT, id TEXT PRIMARY KEY, mail TEXT); INSERT INTO member VALUES ('Ulm','m1','a@x.example')";
+    check(&[
+        Case(
+            member,
+            "CREATE TABLE member_new(id TEXT PRIMARY KEY, mail TEXT, city TEXT); INSERT INTO member_new SELECT * FROM member;
+             DROP TABLE member; ALTER TABLE member_new RENAME TO member",
+            "~ copies by position: values of `city` go to the column `id` of `member_new`; name the columns",
+            "SELECT id FROM member",
+            "Ulm",
+        ),
+        Case(
+            member,
+            "CREATE TABLE member_new(id TEXT PRIMARY KEY, mail TEXT, city TEXT); INSERT INTO member_new(city, id, mail) SELECT * FROM member;
+             DROP TABLE member; ALTER TABLE member_new RENAME TO member",
+            "",
+            "SELECT id FROM member",
+            "m1",
+        ),
+        Case(
+            member,
+            "CREATE TABLE copy(town TEXT, id TEXT, mail TEXT); INSERT INTO copy SELECT m.* FROM member AS m",
+            "",
+            "SELECT id FROM copy",
+            "m1",
+        ),
+        Case(
+            member,
+            "CREATE TABLE copy(id TEXT, city TEXT, mail TEXT); INSERT INTO copy SELECT city AS id, id AS city, mail FROM member",
+            "",
+            "SELECT id FROM copy",
+            "Ulm",
+        ),
+        // A type that changes values.
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, zip TEXT); INSERT INTO z VALUES (1, '01234')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, zip INTEGER); INSERT INTO n SELECT id, zip FROM z; DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "~ whose column `zip` was TEXT and is INTEGER now",
+            "SELECT zip FROM z",
+            "1234",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, zip TEXT); INSERT INTO z VALUES (1, 'A 1')",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, zip INTEGER); INSERT INTO n SELECT id, zip FROM z; DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "",
+            "SELECT zip FROM z",
+            "A 1",
+        ),
+        Case(
+            "CREATE TABLE z(id INTEGER PRIMARY KEY, zip INTEGER); INSERT INTO z VALUES (1, 1234)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, zip TEXT); INSERT INTO n SELECT id, zip FROM z; DROP TABLE z; ALTER TABLE n RENAME TO z",
+            "",
+            "SELECT zip FROM z",
+            "1234",
+        ),
+    ]);
+}
+
+#[test]
+fn a_full_text_table_matches_its_content() {
+    let note = "CREATE TABLE note(uid TEXT NOT NULL UNIQUE, body TEXT);
+        INSERT INTO note VALUES ('n1','red apple'),('n2','green pear'),('n3','blue plum');
+        CREATE VIRTUAL TABLE note_fts USING fts5(body, content='note', content_rowid='rowid');
+        DELETE FROM note WHERE uid='n1'; INSERT INTO note_fts(note_fts) VALUES('rebuild');";
+    let rebuild = "CREATE TABLE note_new(uid TEXT NOT NULL UNIQUE, body TEXT NOT NULL); INSERT INTO note_new SELECT uid, body FROM note;
+        DROP TABLE note; ALTER TABLE note_new RENAME TO note;";
+    let (search, with) = (
+        "SELECT uid FROM note WHERE rowid IN (SELECT rowid FROM note_fts WHERE note_fts MATCH 'pear')",
+        format!("{rebuild} INSERT INTO note_fts(note_fts) VALUES('rebuild')"),
+    );
+    let broken_before = note.replace("INSERT INTO note_fts(note_fts) VALUES('rebuild');", "");
+    let with: &'static str = with.leak();
+    let broken_before: &'static str = broken_before.leak();
+    check(&[
+        Case(
+            note,
+            rebuild,
+            "! it leaves the full-text table `note_fts` with wrong results: its index does not match the rows of `note`; nothing of it was kept; build its index again",
+            search,
+            "n2",
+        ),
+        Case(note, with, "", search, "n2"),
+        Case(broken_before, rebuild, "", "SELECT count(*) FROM note", "2"),
+        Case(note, "UPDATE note SET body = upper(body)", "", "SELECT count(*) FROM note", "2"),
+    ]);
+}
+
+#[test]
+fn autoincrement_goes_on_where_it_was() {
+    let trip = "CREATE TABLE trip(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT); INSERT INTO trip(name) VALUES ('a'),('b'),('c'); DELETE FROM trip WHERE id > 2";
+    let empty = "CREATE TABLE trip(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT); INSERT INTO trip(name) VALUES ('a'),('b'),('c'); DELETE FROM trip";
+    let rebuild = "CREATE TABLE trip_new(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL); INSERT INTO trip_new SELECT * FROM trip;
+        DROP TABLE trip; ALTER TABLE trip_new RENAME TO trip";
+    let renamed_first = "ALTER TABLE trip RENAME TO old; CREATE TABLE trip(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL);
+        INSERT INTO trip SELECT * FROM old; DROP TABLE old";
+    let without = "CREATE TABLE trip_new(id INTEGER PRIMARY KEY, name TEXT NOT NULL); INSERT INTO trip_new SELECT * FROM trip;
+        DROP TABLE trip; ALTER TABLE trip_new RENAME TO trip";
+    let sets = format!("{rebuild}; UPDATE sqlite_sequence SET seq = 10 WHERE name = 'trip'");
+    let resets = format!("{rebuild}; DELETE FROM sqlite_sequence WHERE name = 'trip'");
+    let copies = format!(
+        "CREATE TEMP TABLE keep AS SELECT * FROM sqlite_sequence; {rebuild};
+        UPDATE sqlite_sequence SET seq = (SELECT seq FROM keep WHERE name = 'trip') WHERE name = 'trip'"
+    );
+    let sequence = "SELECT name || ' ' || seq FROM sqlite_sequence";
+    check(&[
+        Case(trip, rebuild, "", sequence, "trip 3"),
+        Case(empty, rebuild, "", sequence, "trip 3"),
+        Case(trip, renamed_first, "", sequence, "trip 3"),
+        Case(trip, without, "", sequence, ""),
+        Case(trip, sets.leak(), "", sequence, "trip 10"),
+        Case(trip, resets.leak(), "", sequence, ""),
+        Case(trip, copies.leak(), "", sequence, "trip 3"),
+    ]);
+}
+
+#[test]
+fn what_belongs_to_a_table_is_created_again() {
+    let table = "CREATE TABLE t(id INTEGER PRIMARY KEY, a UNIQUE, b DEFAULT 5, c CHECK (c > 0)); CREATE INDEX t_b ON t(b); CREATE UNIQUE INDEX t_c ON t(c);
+        CREATE TRIGGER t_ai AFTER INSERT ON t BEGIN SELECT 1; END; INSERT INTO t VALUES (1, 1, 1, 1)";
+    let rebuild = |definition: &str, then: &str| -> &'static str {
+        format!("CREATE TABLE n({definition}); INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t; {then}").leak()
+    };
+    let whole = "id INTEGER PRIMARY KEY, a UNIQUE, b DEFAULT 5, c CHECK (c > 0)";
+    let others = "CREATE INDEX t_b ON t(b); CREATE UNIQUE INDEX t_c ON t(c); CREATE TRIGGER t_ai AFTER INSERT ON t BEGIN SELECT 1; END";
+    let (after, one) = ("SELECT count(*) FROM t", "1");
+    check(&[
+        Case(table, rebuild(whole, others), "", after, one),
+        Case(
+            table,
+            rebuild(whole, ""),
+            "~ replaces `t` and does not create again the index `t_b`, the index `t_c` and the trigger `t_ai`; create them in the script",
+            after,
+            one,
+        ),
+        Case(table, rebuild("id INTEGER PRIMARY KEY, a, b DEFAULT 5, c CHECK (c > 0)", others), "~ again the UNIQUE constraint on `a`", after, one),
+        Case(table, rebuild("id INTEGER PRIMARY KEY, a UNIQUE, b, c CHECK (c > 0)", others), "~ again the default of `b`", after, one),
+        Case(table, rebuild("id INTEGER PRIMARY KEY, a UNIQUE, b DEFAULT 5, c", others), "~ again a CHECK constraint", after, one),
+        Case(
+            table,
+            rebuild("id INT PRIMARY KEY, a UNIQUE, b DEFAULT 5, c CHECK (c > 0)", others),
+            "~ again the numbering of rows by `id` (its type must be INTEGER)",
+            after,
+            one,
+        ),
+        Case(
+            table,
+            "CREATE TABLE n AS SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "~ the primary key on `id`",
+            after,
+            one,
+        ),
+        // The script drops the index itself, or the column.
+        Case(
+            table,
+            "DROP INDEX t_b; DROP TRIGGER t_ai; CREATE TABLE n(id INTEGER PRIMARY KEY, a UNIQUE, b DEFAULT 5); INSERT INTO n SELECT id, a, b FROM t;
+             DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "~ again a CHECK constraint",
+            after,
+            one,
+        ),
+        Case(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, c); CREATE UNIQUE INDEX t_c ON t(c); INSERT INTO t VALUES (1, 1)",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY); INSERT INTO n SELECT id FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
+            "",
+            after,
+            one,
+        ),
+    ]);
+}

@@ -1,5 +1,7 @@
 //! [`Account`]: what a step did to the tables and to the schema.
 
+use std::fmt;
+
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
 use crate::touched::Touched;
@@ -111,7 +113,6 @@ impl TableChange {
         if lost == 0 {
             return None;
         }
-        let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
         let missing = match &*self.missing {
             [] => String::new(),
             keys => {
@@ -124,17 +125,17 @@ impl TableChange {
                 format!(
                     "replaces `{}`, which had {}, by a table with {}{missing}",
                     self.table,
-                    rows(before),
-                    rows(after)
+                    Rows(before),
+                    Rows(after)
                 ),
                 "copy every row into the new table",
             ),
             _ => (
                 format!(
                     "takes {} of `{}` by a trigger, a foreign key action or REPLACE (it had {}, and has {after})",
-                    rows(lost),
+                    Rows(lost),
                     self.table,
-                    rows(before)
+                    Rows(before)
                 ),
                 "drop the trigger before that statement and create it again after it, or put the rows back",
             ),
@@ -146,6 +147,48 @@ impl TableChange {
             remedy: Remedy::from(keep).or(meant),
             by: self.by.clone(),
         })
+    }
+}
+
+/// What happened to a table, in the past tense; empty if rows were only added.
+impl fmt::Display for TableChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, fate, before, after, deleted, .. } = self;
+        match (fate, before, after) {
+            (Fate::Dropped, Some(before), _) => write!(f, "dropped `{table}`, which had {}", Rows(*before)),
+            (Fate::Dropped, ..) => write!(f, "dropped `{table}`"),
+            (Fate::Replaced, Some(before), Some(after)) => {
+                write!(f, "replaced `{table}`: {} before, {after} after", Rows(*before))
+            }
+            (Fate::Replaced, ..) => write!(f, "replaced `{table}`"),
+            (Fate::Kept, ..) if self.lost() > 0 => {
+                write!(f, "took {} of `{table}`", Rows(self.lost() + deleted))
+            }
+            (Fate::Kept, ..) if *deleted > 0 => write!(f, "deleted {} of `{table}`", Rows(*deleted)),
+            (Fate::Kept | Fate::Created, ..) => Ok(()),
+        }
+    }
+}
+
+/// `1 row`, `2 rows`
+struct Rows(u64);
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 row"),
+            rows => write!(f, "{rows} rows"),
+        }
+    }
+}
+
+/// What was taken away, in the past tense and separated by commas; empty if nothing was.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tables = self.tables.iter().map(ToString::to_string).filter(|table| !table.is_empty());
+        let others = self.dropped.iter().filter(|object| object.kind != "table");
+        let others = others.map(|object| format!("dropped the {} `{}`", object.kind, object.name));
+        f.write_str(&tables.chain(others).collect::<Vec<_>>().join(", "))
     }
 }
 

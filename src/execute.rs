@@ -82,7 +82,8 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(), Stop> {
         let plan = plan.into_plan();
         let works = self.works(plan.steps(), history)?;
-        report.notes.extend(self.hidden_tables(conn, &works)?);
+        let hidden = self.hidden_tables(conn, &works)?;
+        self.note(hidden, report);
         let mut state = TableState::of(tracking, history);
         let mode = plan.mode();
         let mut left = &*works;

@@ -102,6 +102,10 @@ impl fmt::Display for Report {
             for step in &self.applied {
                 let milliseconds = step.duration.as_secs_f64() * 1e3;
                 write!(f, "\n  {:4} {} ({milliseconds:.1} ms)", step.direction, step.id)?;
+                let account = step.account.to_string();
+                if !account.is_empty() {
+                    write!(f, ": {account}")?;
+                }
             }
         }
         self.together.iter().try_for_each(|together| write!(f, "\n  {together}"))?;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Location, LogEntry, Objection, Plan,
-    Problem, Proof, Report, Step, Together,
+    Account, Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Fate, Location, LogEntry,
+    Objection, Plan, Problem, Proof, Report, SchemaObject, Step, TableChange, Together,
 };
 
 use crate::remedy::in_shell;
@@ -134,6 +134,34 @@ fn applied(step: &Applied) -> Value {
         "id": step.id.to_string(),
         "direction": step.direction.to_string(),
         "duration_ms": u64::try_from(step.duration.as_millis()).unwrap_or(u64::MAX),
+        "account": account(&step.account),
+    })
+}
+
+/// What a step did to rows and to the schema.
+fn account(account: &Account) -> Value {
+    let table = |change: &TableChange| {
+        json!({
+            "table": change.table,
+            "fate": match change.fate {
+                Fate::Kept => "kept",
+                Fate::Created => "created",
+                Fate::Dropped => "dropped",
+                Fate::Replaced => "replaced",
+                _ => "unknown",
+            },
+            "rows_before": change.before,
+            "rows_after": change.after,
+            "inserted": change.inserted,
+            "deleted": change.deleted,
+            "lost": change.lost(),
+        })
+    };
+    let object = |object: &SchemaObject| json!({ "kind": object.kind, "name": object.name });
+    json!({
+        "tables": account.tables.iter().map(table).collect::<Vec<_>>(),
+        "created": account.created.iter().map(object).collect::<Vec<_>>(),
+        "dropped": account.dropped.iter().map(object).collect::<Vec<_>>(),
     })
 }
 

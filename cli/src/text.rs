@@ -25,7 +25,9 @@ pub(crate) fn done(report: &Report) -> String {
             Direction::Up => "applied",
             Direction::Down => "undone ",
         };
-        format!("{verb} {} ({:.1} ms)", step.id, step.duration.as_secs_f64() * 1e3)
+        let account = printable(&step.account.to_string()).to_string();
+        let account = if account.is_empty() { account } else { format!(": {account}") };
+        format!("{verb} {} ({:.1} ms){account}", step.id, step.duration.as_secs_f64() * 1e3)
     };
     let together = report.together.iter().map(ToString::to_string);
     report.applied.iter().map(line).chain(together).collect::<Vec<_>>().join("\n")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::session::Session;
 use crate::effect::Trust;
-use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
 /// The conditions under which a step runs.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,9 @@ pub struct Script<'a> {
     pub patience: Duration,
     /// Whether its author declared that its deletions may also delete rows of other tables (`allow = ["cascade"]`).
     pub cascade: Cascade,
+    /// Whether it may take rows that it does not name: its author declared it (`allow = ["destructive"]`), or the policy does not refuse
+    /// it.
+    pub data_loss: DataLoss,
     /// Where the script comes from. Connection settings that a script from the database changes are restored.
     pub trust: Trust,
     /// What the backend knows of the session, if only scripts of this run have used it.

@@ -6,9 +6,11 @@ use super::work::Work;
 use crate::account::{Account, Execution, Fate, StepFinding, TableChange};
 use crate::backend::Backend;
 use crate::error::MigrationError;
+use crate::event::Event;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::remedy::Remedy;
+use crate::report::Report;
 use crate::sql::mentions;
 use crate::step::{Atomicity, Cascade, DataLoss};
 
@@ -31,6 +33,24 @@ impl<B: Backend> Executor<'_, B> {
         let lost = account.tables.iter().filter(is_unnamed).filter_map(TableChange::finding);
         let findings: Vec<StepFinding> = lost.chain(execution.findings.iter().cloned()).collect();
         self.judge(work, findings, atomicity)
+    }
+
+    /// Reports findings that the policy does not refuse, once their steps are committed.
+    pub(super) fn note(&self, notes: Vec<Problem>, report: &mut Report) {
+        for problem in notes {
+            if !report.notes.contains(&problem) {
+                self.notify(&Event::Warning { problem: &problem });
+                report.notes.push(problem);
+            }
+        }
+    }
+
+    /// Whether a step may take rows that it does not name.
+    pub(super) fn data_loss(&self, work: &Work<'_, '_, B>) -> DataLoss {
+        match self.policy.verdict(ProblemKind::RowsLost, work.step.direction) {
+            Verdict::Deny => work.meta.data_loss,
+            Verdict::Warn | Verdict::Allow => DataLoss::Declared,
+        }
     }
 
     /// Judges findings about a step.

@@ -74,7 +74,7 @@ impl<B: Backend> Executor<'_, B> {
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
                 report.applied.push(applied);
-                report.notes.append(&mut notes);
+                self.note(notes, report);
                 Ok(())
             }
             (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {

@@ -96,6 +96,7 @@ impl<B: Backend> Executor<'_, B> {
                     foreign_keys: work.meta.foreign_keys,
                     patience: self.patience,
                     cascade: work.meta.cascade,
+                    data_loss: self.data_loss(work),
                     trust: if work.step.is_stored { Trust::Database } else { Trust::Program },
                     session: self.session.as_ref().filter(|_| self.is_script(work)),
                 };

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use switchy_schema::test_utils::rows;
-use switchy_schema::{Migration, MigrationRunner, Verdict};
+use switchy_schema::{Fate, Migration, MigrationRunner, Policy, ProblemKind, SchemaObject, Verdict};
 
 use crate::execution::{applied, memory};
 
@@ -793,4 +793,117 @@ fn what_belongs_to_a_table_is_created_again() {
             one,
         ),
     ]);
+}
+
+/// Outside a transaction nothing can be undone afterwards, so the statement that would take the rows is refused.
+#[test]
+fn outside_a_transaction_the_statement_is_refused_that_would_take_rows() {
+    let rebuild =
+        "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO n SELECT * FROM person WHERE id = 1;
+        DROP TABLE person; ALTER TABLE n RENAME TO person";
+    let (in_own, whole) =
+        (format!("PRAGMA user_version = 7; BEGIN; {rebuild}; COMMIT"), rebuild.replace("WHERE id = 1", ""));
+    let cases = [
+        (
+            PERSON,
+            rebuild,
+            "in `DROP TABLE person;`: it replaces `person`, which had 2 rows, by a table with 1 row, without id = 2",
+        ),
+        (PERSON, &in_own, "by a table with 1 row, without id = 2"),
+        (PERSON, &whole, ""),
+        (
+            ITEM,
+            "UPDATE item SET t = 'x'; DELETE FROM item WHERE id = 2",
+            "in `DELETE FROM item WHERE id = 2`: it takes 2 rows of `attach`",
+        ),
+        (ITEM, "DELETE FROM attach; DELETE FROM item", ""),
+    ];
+    for (before, script, said) in cases {
+        for declared in [false, true] {
+            let conn = migrated(before);
+            let table = if before == ITEM { "attach" } else { "person" };
+            let count = format!("SELECT count(*) FROM {table}");
+            let was = rows(&conn, &count);
+            let migration = Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction();
+            let migration = if declared { migration.allow_destructive() } else { migration };
+            let outcome = MigrationRunner::new([migration]).unwrap().run(&conn);
+            if said.is_empty() || declared {
+                outcome.unwrap_or_else(|error| panic!("{script}: {error}"));
+                assert_eq!(applied(&conn), ["1_it"]);
+            } else {
+                let error = outcome.unwrap_err();
+                assert!(error.to_string().contains(said), "{script}: {error}");
+                assert_eq!(rows(&conn, &count), was, "{script}");
+                assert_eq!(applied(&conn), ["1_it (dirty)"], "{script}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_declared_loss_is_reported_and_not_refused() {
+    let script = "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO n SELECT * FROM person WHERE id = 1;
+        DROP TABLE person; ALTER TABLE n RENAME TO person; CREATE INDEX person_name ON person(name); DELETE FROM pet; DROP TABLE IF EXISTS missing";
+    let conn = migrated(PERSON);
+    let runner = MigrationRunner::new([Migration::sql("1_it", script).allow_destructive()]).unwrap();
+    let report = runner.run(&conn).unwrap();
+    let account = &report.applied[0].account;
+    let tables: Vec<_> = account
+        .tables
+        .iter()
+        .map(|it| (&*it.table, it.fate, it.before, it.after, it.lost(), it.deleted))
+        .collect();
+    assert_eq!(
+        tables,
+        [("person", Fate::Replaced, Some(2), Some(1), 1, 0), ("pet", Fate::Kept, None, None, 0, 1)]
+    );
+    assert_eq!(account.tables[0].missing, ["id = 2"]);
+    assert_eq!(account.created, [SchemaObject::new("index", "person_name")]);
+    assert_eq!(account.dropped, []);
+    assert!(
+        report.to_string().contains(": replaced `person`: 2 rows before, 1 after, deleted 1 row of `pet`"),
+        "{report}"
+    );
+    // A policy can allow it too, or report it.
+    for (verdict, notes) in [(Verdict::Warn, 1), (Verdict::Allow, 0)] {
+        let conn = migrated(PERSON);
+        let policy = Policy::default().with(ProblemKind::RowsLost, verdict);
+        let runner = MigrationRunner::new([Migration::sql("1_it", script)]).unwrap().policy(policy);
+        assert_eq!(runner.run(&conn).unwrap().notes.len(), notes);
+    }
+    // `allow = ["cascade"]` is about other tables, and not about the one that is replaced.
+    let error = MigrationRunner::new([Migration::sql("1_it", script).allow_cascade()])
+        .unwrap()
+        .run(&migrated(PERSON))
+        .unwrap_err();
+    assert_eq!(
+        error.problems().iter().map(|problem| problem.kind).collect::<Vec<_>>(),
+        [ProblemKind::RowsLost]
+    );
+    let take = || Migration::sql("1_it", "DELETE FROM item");
+    let conn = migrated(ITEM);
+    let report = MigrationRunner::new([take().allow_cascade()]).unwrap().run(&conn).unwrap();
+    assert!(report.to_string().contains(": took 3 rows of `attach`, deleted 2 rows of `item`"), "{report}");
+    assert_eq!(rows(&conn, COUNT_ATTACH), ["0"]);
+}
+
+/// All findings of a step are in one error, and what `STRICT` refuses is a note otherwise.
+#[test]
+fn one_error_has_all_findings_of_a_step() {
+    let before = "CREATE TABLE t(id INTEGER PRIMARY KEY, zip TEXT UNIQUE); CREATE INDEX t_zip ON t(zip); INSERT INTO t VALUES (1, '01')";
+    let script = "CREATE TABLE n(zip INTEGER, id INTEGER PRIMARY KEY); INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t";
+    let kinds = [ProblemKind::LostInRebuild, ProblemKind::ValuesChanged, ProblemKind::ValuesChanged];
+    let runner = || {
+        MigrationRunner::new([Migration::reversible("2026-11-29-120000_it", script, "").allow_destructive()])
+            .unwrap()
+    };
+    let mut found: Vec<_> =
+        runner().run(&migrated(before)).unwrap().notes.iter().map(|note| note.kind).collect();
+    found.sort_unstable();
+    assert_eq!(found, kinds);
+    let error = runner().policy(Policy::STRICT).run(&migrated(before)).unwrap_err();
+    let mut found: Vec<_> = error.problems().iter().map(|problem| problem.kind).collect();
+    found.sort_unstable();
+    assert_eq!(found, kinds, "{error}");
+    assert!(error.problems().iter().all(|problem| problem.verdict == Verdict::Deny));
 }

@@ -16,9 +16,10 @@ use self::temporary::Temporary;
 use super::fault;
 use super::reach::Reach;
 use super::target::Verb;
-use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding};
-use crate::fault::Fault;
-use crate::step::{Atomicity, ForeignKeys};
+use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding, TableChange};
+use crate::backend::script::Script;
+use crate::fault::{Fault, FaultKind};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
 
 mod act;
@@ -33,6 +34,9 @@ mod temporary;
 /// Follows a script.
 pub(super) struct Ledger {
     keys: ForeignKeys,
+    atomicity: Atomicity,
+    cascade: Cascade,
+    data_loss: DataLoss,
     rows: Rows,
     created: Vec<SchemaObject>,
     dropped: Vec<SchemaObject>,
@@ -62,9 +66,12 @@ impl Foreseen<'_> {
 }
 
 impl Ledger {
-    pub(super) fn new(keys: ForeignKeys) -> Self {
+    pub(super) fn new(script: &Script<'_>) -> Self {
         Self {
-            keys,
+            keys: script.foreign_keys,
+            atomicity: script.atomicity,
+            cascade: script.cascade,
+            data_loss: script.data_loss,
             rows: Rows::default(),
             created: Vec::new(),
             dropped: Vec::new(),
@@ -86,6 +93,11 @@ impl Ledger {
             changes: conn.total_changes(),
         };
         self.look(conn, place, &mut foreseen).map_err(fault)?;
+        if let (Act::Drops { kind: "table", name }, true) = (&foreseen.act, self.must_refuse()) {
+            if let Some(lost) = self.rows.lost_by_drop(conn, &name.key()).map_err(fault)? {
+                return Err(refusal(&lost));
+            }
+        }
         Ok(foreseen)
     }
 
@@ -135,8 +147,32 @@ impl Ledger {
         }
     }
 
+    /// Whether lost rows must be found at each statement: it cannot be undone after the script.
+    fn must_refuse(&self) -> bool {
+        self.atomicity == Atomicity::NonTransactional && self.data_loss == DataLoss::Undeclared
+    }
+
     /// Notes what a statement did, after it has run.
-    pub(super) fn note(&mut self, conn: &Connection, place: Place<'_>, foreseen: &Foreseen<'_>) {
+    ///
+    /// # Errors
+    /// Outside a transaction, the statement took rows that it does not name.
+    pub(super) fn note(
+        &mut self,
+        conn: &Connection,
+        place: Place<'_>,
+        foreseen: &Foreseen<'_>,
+    ) -> Result<(), Fault> {
+        self.follow(conn, place, foreseen);
+        if foreseen.at_risk.is_empty() || !self.must_refuse() || self.cascade == Cascade::Allowed {
+            return Ok(());
+        }
+        match self.rows.lost(conn, &foreseen.at_risk).map_err(fault)? {
+            Some(lost) => Err(refusal(&lost)),
+            None => Ok(()),
+        }
+    }
+
+    fn follow(&mut self, conn: &Connection, place: Place<'_>, foreseen: &Foreseen<'_>) {
         let changed = conn.total_changes() - foreseen.changes;
         match &foreseen.act {
             Act::Writes { table, verb, .. } => {
@@ -217,13 +253,8 @@ impl Ledger {
     }
 
     /// The account of the script, after its last statement.
-    pub(super) fn close(
-        mut self,
-        conn: &Connection,
-        atomicity: Atomicity,
-        mut touched: Touched,
-    ) -> Result<Execution, Fault> {
-        let was_edited = self.schema_edits.end(conn, atomicity)?;
+    pub(super) fn close(mut self, conn: &Connection, mut touched: Touched) -> Result<Execution, Fault> {
+        let was_edited = self.schema_edits.end(conn, self.atomicity)?;
         let finish = || -> rusqlite::Result<Execution> {
             self.temporary.end(conn)?;
             let tables = self.rows.close(conn, &mut self.findings)?;
@@ -244,6 +275,16 @@ impl Ledger {
             Ok(Execution { touched, account, findings: self.findings })
         };
         finish().map_err(fault)
+    }
+}
+
+/// The fault of a statement that would take rows which cannot be brought back.
+fn refusal(lost: &TableChange) -> Fault {
+    match lost.finding() {
+        Some(StepFinding { what, remedy, .. }) => {
+            Fault::new(FaultKind::Other, format!("it {what}")).remedy(remedy)
+        }
+        None => Fault::new(FaultKind::Other, format!("it takes rows of `{}`", lost.table)),
     }
 }
 

@@ -31,9 +31,9 @@ pub(super) fn run(
     script: &Script<'_>,
     progress: &mut Progress<'_, Sqlite>,
 ) -> Result<Execution, Fault> {
-    let mut ledger = Ledger::new(script.foreign_keys);
+    let mut ledger = Ledger::new(script);
     match run_statements(conn, script, progress, &mut ledger) {
-        Ok(touched) => ledger.close(conn, script.atomicity, touched),
+        Ok(touched) => ledger.close(conn, touched),
         Err(fault) => {
             if script.atomicity == Atomicity::NonTransactional {
                 ledger.abandon(conn);
@@ -96,7 +96,7 @@ fn run_statements(
             let foreseen = ledger.foresee(conn, place)?;
             let prediction = tracker.predict(conn, stripped)?;
             checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
-            ledger.note(conn, place, &foreseen);
+            ledger.note(conn, place, &foreseen)?;
             tracker.record(conn, stripped, &prediction, foreseen.reach())
         };
         let outcome = match &mut script_run {

@@ -18,7 +18,7 @@ use crate::migration::Migration;
 use crate::recovery::Recovery;
 use crate::report::{Applied, Report};
 use crate::runner::MigrationRunner;
-use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::target::Target;
 
 /// A behaviour that a backend must have: its name, and the function that checks it.
@@ -199,6 +199,7 @@ pub(super) fn script(text: &str, atomicity: Atomicity) -> Script<'_> {
         foreign_keys: ForeignKeys::Checked,
         patience: PATIENCE,
         cascade: Cascade::Refused,
+        data_loss: DataLoss::Undeclared,
         trust: Trust::Program,
         session: None,
     }

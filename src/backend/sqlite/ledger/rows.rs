@@ -224,6 +224,39 @@ impl Rows {
         }
     }
 
+    /// A table that lost rows so far, among these.
+    pub(super) fn lost(&self, conn: &Connection, at_risk: &[usize]) -> rusqlite::Result<Option<TableChange>> {
+        for &place in at_risk {
+            let Table { change, current: Some(current), suspect: Some(_), .. } = &self.tables[place] else {
+                continue;
+            };
+            let change = TableChange { after: Some(count(conn, current)?), ..change.clone() };
+            if change.lost() > 0 {
+                return Ok(Some(change));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What would be lost if a table was dropped: each new table that could replace it has fewer rows.
+    pub(super) fn lost_by_drop(
+        &self,
+        conn: &Connection,
+        name: &str,
+    ) -> rusqlite::Result<Option<TableChange>> {
+        let Some(&place) = self.names.get(name) else { return Ok(None) };
+        let Table { change, missing, is_new: false, .. } = &self.tables[place] else { return Ok(None) };
+        let Some((new, keys)) = missing.first() else { return Ok(None) };
+        let Some(new) = self.tables[*new].current.as_deref() else { return Ok(None) };
+        let change = TableChange {
+            fate: Fate::Replaced,
+            after: Some(count(conn, new)?),
+            missing: keys.clone(),
+            ..change.clone()
+        };
+        Ok((change.lost() > 0 && missing.len() == 1).then_some(change))
+    }
+
     /// Notes that rows of these tables may be gone.
     pub(super) fn suspect(&mut self, at_risk: &[usize], at: Place<'_>) {
         for &place in at_risk {

@@ -9,7 +9,7 @@ use super::*;
 use crate::backend::Script;
 use crate::backend::sqlite::{Sqlite, script};
 use crate::effect::Trust;
-use crate::step::{Atomicity, Cascade, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
 const TABLES: [&str; 5] = ["a", "b", "\"C c\"", "d", "e"];
 
@@ -126,6 +126,7 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
         foreign_keys: ForeignKeys::Checked,
         patience: std::time::Duration::ZERO,
         cascade: Cascade::Refused,
+        data_loss: DataLoss::Undeclared,
         trust: Trust::Program,
         session: None,
     };

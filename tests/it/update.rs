@@ -126,3 +126,33 @@ fn it_writes_the_pages_of_its_script_and_those_of_one_record() {
         }
     }
 }
+
+/// The number of statements that the account takes, besides those of the script; `EXPLAIN` is not counted. The second number is that
+/// beside other tables and views.
+#[test]
+fn the_account_of_a_step_takes_a_bounded_number_of_statements() {
+    let rebuild = "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT NOT NULL); INSERT INTO new SELECT * FROM author; DROP TABLE author; ALTER TABLE new RENAME TO author";
+    let rows = [
+        ("CREATE TABLE more (x)", [0, 0]),
+        ("CREATE TABLE IF NOT EXISTS more (x)", [2, 2]),
+        ("ALTER TABLE book ADD COLUMN y", [1, 1]),
+        ("INSERT INTO other VALUES (1)", [1, 1]),
+        ("INSERT INTO other VALUES (1); INSERT INTO other VALUES (2); INSERT INTO other VALUES (3)", [1, 1]),
+        ("UPDATE other SET x = 1; UPDATE other SET x = 2; UPDATE other SET x = 3", [1, 1]),
+        ("DELETE FROM other WHERE x = 1; DELETE FROM other WHERE x = 2", [0, 0]),
+        // The keys of each table that has some are listed.
+        ("DROP TABLE other", [7, 8]),
+        (rebuild, [20, 21]),
+    ];
+    let others = "CREATE TABLE a (x); CREATE TABLE b (x); CREATE VIEW v AS SELECT x FROM a; CREATE TABLE c (y REFERENCES b (x))";
+    for (script, expected) in rows {
+        for (crowd, expected) in ["", others].into_iter().zip(expected) {
+            let issued = |script| {
+                let all = update(3, &format!("{LIBRARY}; {crowd}"), script);
+                all.into_iter().filter(|statement| !statement.starts_with("--")).count()
+            };
+            let own = script.split(';').count() - 1;
+            assert_eq!(issued(script) - issued("SELECT 1") - own, expected, "{script}");
+        }
+    }
+}

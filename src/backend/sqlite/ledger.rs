@@ -119,7 +119,8 @@ impl Ledger {
                     self.temporary.watch_triggers(conn)?;
                     self.rows.before_drop(conn, &name.key(), place)?;
                     if enforces {
-                        (foreseen.reach, foreseen.at_risk) = self.rows.reach(conn, place.own, None)?;
+                        let (reach, at_risk) = self.rows.reach(conn, place.own)?;
+                        (foreseen.reach, foreseen.at_risk) = (Some(reach), at_risk);
                     }
                 }
             }

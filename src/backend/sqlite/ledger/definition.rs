@@ -46,9 +46,9 @@ pub(super) struct Lacks {
 }
 
 impl Definition {
-    /// The definition of an ordinary table in `main`; `None` if there is no such table.
-    pub(super) fn of(conn: &Connection, table: &str) -> rusqlite::Result<Option<Self>> {
-        let Some(sql) = sql_of(conn, table)? else { return Ok(None) };
+    /// The definition of a table in `main`; it is empty if there is no such table.
+    pub(super) fn of(conn: &Connection, table: &str) -> rusqlite::Result<Self> {
+        let sql = sql_of(conn, table)?;
         let mut columns = conn.prepare(
             "SELECT name, type, dflt_value, pk FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
         )?;
@@ -115,7 +115,7 @@ impl Definition {
         } else {
             None
         };
-        Ok(Some(Self { sql, columns, unique, indexes, triggers, sequence }))
+        Ok(Self { sql, columns, unique, indexes, triggers, sequence })
     }
 
     /// Whether `AUTOINCREMENT` numbers its rows.
@@ -221,10 +221,10 @@ impl Definition {
     }
 }
 
-/// The text of an ordinary table in `main`; `None` if there is none, or it is a virtual one.
-fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT sql FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
-    Ok(conn.query_row(sql, [table], |row| row.get::<_, Option<String>>(0)).optional()?.flatten())
+fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<String> {
+    let sql =
+        "SELECT coalesce(sql, '') FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    Ok(conn.query_row(sql, [table], |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
 /// The text of an index after the name of its table, without regard to case and white space, and whether it is unique.
@@ -271,10 +271,10 @@ mod tests {
         for (table, with, then, expected) in rows {
             let conn = Connection::open_in_memory().unwrap();
             conn.execute_batch(&format!("CREATE TABLE {table}; {with}")).unwrap();
-            let old = Definition::of(&conn, "T").unwrap().unwrap();
+            let old = Definition::of(&conn, "T").unwrap();
             let key = if table.starts_with("t(a INTEGER") { "a INTEGER PRIMARY KEY" } else { "a" };
             conn.execute_batch(&format!("DROP TABLE t; CREATE TABLE t({key}, b); {then}")).unwrap();
-            let new = Definition::of(&conn, "t").unwrap().unwrap();
+            let new = Definition::of(&conn, "t").unwrap();
             assert_eq!(old.lacks(&new).objects.join(", "), expected, "{table} {with}");
         }
     }

@@ -15,7 +15,7 @@ pub(super) fn findings(
     sets_sequence: bool,
 ) -> rusqlite::Result<Vec<StepFinding>> {
     let table = &change.table;
-    let Some(new) = Definition::of(conn, table)? else { return Ok(Vec::new()) };
+    let new = Definition::of(conn, table)?;
     if let Some(last) = old.sequence.filter(|_| new.has_sequence() && !sets_sequence) {
         continue_sequence(conn, table, last)?;
     }

@@ -94,12 +94,15 @@ impl Rows {
         if self.is_new(name) {
             return Ok(());
         }
-        let Some(definition) = Definition::of(conn, name)? else { return Ok(()) };
+        if !is_ordinary(conn, name)? {
+            return Ok(());
+        }
         let place = self.place(name);
         self.count(conn, place)?;
         let original = self.tables[place].change.table.clone();
         let is_replaced = self.names.get(&original.to_ascii_lowercase()).is_some_and(|&now| now != place);
         if is_replaced || mentions(at.rest, &original) {
+            let definition = Definition::of(conn, name)?;
             self.tables[place].missing = self.missing_keys(conn, place, name, &definition)?;
             self.tables[place].definition = Some(definition);
         }
@@ -140,23 +143,20 @@ impl Rows {
         Ok(found)
     }
 
-    /// What a statement can write, and the tables from which it can take rows that it does not name; among them its own if it is given.
-    pub(super) fn reach(
-        &mut self,
-        conn: &Connection,
-        own: &str,
-        own_table: Option<&str>,
-    ) -> rusqlite::Result<(Option<Reach>, AtRisk)> {
+    /// What a statement can write, and the tables from which its triggers and foreign key actions can take rows.
+    pub(super) fn reach(&mut self, conn: &Connection, own: &str) -> rusqlite::Result<(Reach, AtRisk)> {
         let reach = Reach::of(conn, own)?;
-        let mut tables = if reach.runs_program { reach.emptied(conn)? } else { Vec::new() };
-        tables.extend(own_table.filter(|_| reach.deletes).map(str::to_owned));
-        let mut at_risk = Vec::new();
-        for table in tables {
-            let place = self.place(&table.to_ascii_lowercase());
-            self.count(conn, place)?;
-            at_risk.push(place);
-        }
-        Ok((Some(reach), at_risk))
+        let tables = if reach.runs_program { reach.emptied(conn)? } else { Vec::new() };
+        let counted = tables.iter().map(|table| self.counted(conn, &table.to_ascii_lowercase()));
+        let at_risk = counted.collect::<rusqlite::Result<_>>()?;
+        Ok((reach, at_risk))
+    }
+
+    /// The place of a table whose rows are counted.
+    fn counted(&mut self, conn: &Connection, name: &str) -> rusqlite::Result<usize> {
+        let place = self.place(name);
+        self.count(conn, place)?;
+        Ok(place)
     }
 
     /// Like [`reach`](Self::reach), for a statement that writes rows; `None` if its reach is known or does not matter.
@@ -183,18 +183,24 @@ impl Rows {
         if let Some(at_risk) = self.known.get(&key) {
             return Ok((None, at_risk.clone()));
         }
+        let (reach, mut at_risk) = self.reach(conn, own)?;
         // With a single unique key, REPLACE takes at most one row for each that it adds.
-        let takes_own = match verb {
-            Verb::Deletes | Verb::Drops => false,
-            Verb::Updates => replaces(conn, own, table)?,
-            Verb::Inserts | Verb::Replaces => replaces(conn, own, table)? && unique_keys(conn, table)? > 1,
-        };
-        let (reach, at_risk) = self.reach(conn, own, takes_own.then_some(table))?;
-        let runs_nothing = reach.as_ref().is_some_and(|reach| !reach.runs_program);
+        let takes_own = reach.deletes
+            && match verb {
+                Verb::Deletes | Verb::Drops => false,
+                Verb::Updates => replaces(conn, own, table)?,
+                Verb::Inserts | Verb::Replaces => {
+                    replaces(conn, own, table)? && unique_keys(conn, table)? > 1
+                }
+            };
+        if takes_own {
+            at_risk.push(self.counted(conn, table)?);
+        }
+        let runs_nothing = !reach.runs_program;
         if is_whole || at_risk.is_empty() && runs_nothing && !enforces && !has_triggers(conn, table)? {
             self.known.insert(key, at_risk.clone());
         }
-        Ok((reach, at_risk))
+        Ok((Some(reach), at_risk))
     }
 
     /// Notes the rows that a statement changed: all, and those of the table that it names.
@@ -349,6 +355,13 @@ impl Rows {
 fn count(conn: &Connection, table: &str) -> rusqlite::Result<u64> {
     conn.query_row(&format!("SELECT count(*) FROM main.{}", quote(table)), [], |row| row.get(0))
         .map(i64::unsigned_abs)
+}
+
+/// Whether `main` has an ordinary table of this name. A virtual one has no rows of its own.
+fn is_ordinary(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql =
+        "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
+    conn.prepare(sql)?.exists([table])
 }
 
 /// A key in words, which may be long.

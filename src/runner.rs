@@ -280,6 +280,15 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
+    /// Runs the function of [`prepare_connection`](Self::prepare_connection), if there is one, on a connection. A program that is
+    /// given a runner and opens its connections calls this.
+    ///
+    /// # Errors
+    /// The error of that function.
+    pub fn prepare(&self, conn: B::Conn<'_>) -> Result<(), BoxError> {
+        self.prepare.as_ref().map_or(Ok(()), |prepare| prepare(conn))
+    }
+
     /// Commits each migration separately, or all steps of a run in one transaction.
     pub fn transaction(mut self, mode: TransactionMode) -> Self {
         self.mode = mode;

@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use super::explain;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 
@@ -74,7 +75,13 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
             Remedy::program("attach the files that it needs", "`prepare_connection`")
                 .only_if("it runs in a replay in memory, where no script may open a file"),
         ),
-        _ => fault,
+        Some(ErrorCode::NotADatabase) => fault.remedy(
+            "check the path; if the file is encrypted, the key is wrong or was not set; only if it is neither, restore it from a backup",
+        ),
+        _ => match explain::remedy(&fault.message) {
+            Some(remedy) => fault.remedy(remedy),
+            None => fault,
+        },
     }
     .caused_by(error)
 }

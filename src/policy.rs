@@ -9,6 +9,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// |---|---|---|---|
 /// | [`DatabaseAhead`](ProblemKind::DatabaseAhead) | deny | deny | warn |
 /// | [`Changed`](ProblemKind::Changed) | deny | deny | warn |
+/// | [`ChangedDown`](ProblemKind::ChangedDown) | warn | deny | allow |
 /// | [`OutOfOrder`](ProblemKind::OutOfOrder) | warn | deny | allow |
 /// | [`Irreversible`](ProblemKind::Irreversible), applying | allow | warn | allow |
 /// | [`Together`](ProblemKind::Together) | warn | warn | allow |
@@ -17,6 +18,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`OtherDatabase`](ProblemKind::OtherDatabase), [`OtherEnvironment`](ProblemKind::OtherEnvironment) | warn | warn | allow |
 /// | [`Unconventional`](ProblemKind::Unconventional) | allow | deny | allow |
 /// | [`OddVersion`](ProblemKind::OddVersion) | allow | warn | allow |
+/// | [`SimilarIds`](ProblemKind::SimilarIds) | allow | deny | allow |
 /// | [`UnusedFile`](ProblemKind::UnusedFile) | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
@@ -47,6 +49,7 @@ pub struct Policy {
 impl Policy {
     /// For a released program: a harmless finding does not prevent it from starting.
     pub const DEFAULT: Self = Self { verdicts: [Verdict::Deny; ProblemKind::ALL.len()] }
+        .with(ProblemKind::ChangedDown, Verdict::Warn)
         .with(ProblemKind::OutOfOrder, Verdict::Warn)
         .with(ProblemKind::Irreversible, Verdict::Allow)
         .with(ProblemKind::Together, Verdict::Warn)
@@ -56,22 +59,26 @@ impl Policy {
         .with(ProblemKind::OtherEnvironment, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Allow)
         .with(ProblemKind::OddVersion, Verdict::Allow)
+        .with(ProblemKind::SimilarIds, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
+        .with(ProblemKind::ChangedDown, Verdict::Deny)
         .with(ProblemKind::OutOfOrder, Verdict::Deny)
         .with(ProblemKind::Irreversible, Verdict::Warn)
         .with(ProblemKind::Destructive, Verdict::Deny)
         .with(ProblemKind::Opaque, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Deny)
         .with(ProblemKind::OddVersion, Verdict::Warn)
+        .with(ProblemKind::SimilarIds, Verdict::Deny)
         .with(ProblemKind::UnusedFile, Verdict::Deny);
 
     /// For a developer's own database, where branches are switched and a script is written in several attempts.
     pub const DEVELOPMENT: Self = Self::DEFAULT
         .with(ProblemKind::DatabaseAhead, Verdict::Warn)
         .with(ProblemKind::Changed, Verdict::Warn)
+        .with(ProblemKind::ChangedDown, Verdict::Allow)
         .with(ProblemKind::OutOfOrder, Verdict::Allow)
         .with(ProblemKind::Together, Verdict::Allow)
         .with(ProblemKind::OtherDatabase, Verdict::Allow)
@@ -91,6 +98,7 @@ impl Policy {
             (
                 ProblemKind::DatabaseAhead
                 | ProblemKind::Changed
+                | ProblemKind::ChangedDown
                 | ProblemKind::OutOfOrder
                 | ProblemKind::Irreversible
                 | ProblemKind::Together
@@ -100,6 +108,7 @@ impl Policy {
                 | ProblemKind::OtherEnvironment
                 | ProblemKind::Unconventional
                 | ProblemKind::OddVersion
+                | ProblemKind::SimilarIds
                 | ProblemKind::UnusedFile,
                 _,
             ) => self.verdicts[kind as usize],
@@ -145,6 +154,7 @@ mod tests {
             // kind, default, strict, development
             (Kind::DatabaseAhead, "dd dd wd"),
             (Kind::Changed, "dd dd ww"),
+            (Kind::ChangedDown, "ww dd aa"),
             (Kind::Dirty, "dd dd dd"),
             (Kind::OutOfOrder, "ww dd aa"),
             (Kind::NeedsExcluded, "dd dd dd"),
@@ -160,6 +170,7 @@ mod tests {
             (Kind::OtherEnvironment, "ww ww aa"),
             (Kind::Unconventional, "aa dd aa"),
             (Kind::OddVersion, "aa ww aa"),
+            (Kind::SimilarIds, "aa dd aa"),
             (Kind::UnusedFile, "ww dd ww"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),

@@ -394,8 +394,12 @@ impl<B: Backend> Scripts for MigrationRunner<B> {
         self.set.transaction_fit(place, direction)
     }
 
+    fn text(&self, place: usize, direction: Direction) -> Option<&str> {
+        self.set.bodies()[place].action(direction).and_then(Action::text)
+    }
+
     fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String) {
-        let text = self.set.bodies()[place].action(direction).and_then(Action::text);
+        let text = self.text(place, direction);
         let at = self.set.graph().metas()[place].located(direction, text, Some(offset));
         let statement = text.and_then(|text| text.get(offset..statement_end(text, offset)));
         (at, statement.unwrap_or_default().to_owned())

@@ -46,7 +46,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::UseTable => "read that table itself with `--table`, which says what to do about it",
         Remedy::ChooseLockFile => "run as a user that may write there",
         Remedy::Register => {
-            "if an application defines it, which this command line cannot, use a binary of that application that offers these commands, as the README of the command line describes"
+            "if it belongs to an application, which this command line cannot load, use a binary of that application with these commands, as cli/README.md describes"
         }
         Remedy::SetMetadata { key, value, purpose } => {
             let purpose = purpose.map_or(String::new(), |purpose| format!(" {purpose}"));

@@ -77,19 +77,19 @@ const FAILURES: [(&str, &str, &str, &str); 22] = [
         "",
         "CREATE UNIQUE INDEX u ON trip (name)",
         "UNIQUE constraint failed: trip.name",
-        "rows that are already in the table are the cause, of which 1 value occurs several times: find them with `SELECT name, count(*) FROM trip WHERE name IS NOT NULL GROUP BY name HAVING count(*) > 1`, and merge or change them first",
+        "rows that are already in the table are the cause (1 value is in several rows): find them with `SELECT name, count(*) FROM trip WHERE name IS NOT NULL GROUP BY name HAVING count(*) > 1`, and merge or change them first",
     ),
     (
         "INSERT INTO trip (name) VALUES ('b')",
         "CREATE UNIQUE INDEX main.u ON trip (lower(name), /* kilo */ \"km\"\n DESC) WHERE id < 9 ;",
         "UNIQUE constraint failed: index 'u'",
-        "rows that are already in the table are the cause, of which 1 value occurs several times: find them with `SELECT (lower(name)), \"km\", count(*) FROM main.trip WHERE (id < 9) AND (lower(name)) IS NOT NULL AND \"km\" IS NOT NULL GROUP BY (lower(name)), \"km\" HAVING count(*) > 1`, and merge or change them first",
+        "rows that are already in the table are the cause (1 value is in several rows): find them with `SELECT (lower(name)), \"km\", count(*) FROM main.trip WHERE (id < 9) AND (lower(name)) IS NOT NULL AND \"km\" IS NOT NULL GROUP BY (lower(name)), \"km\" HAVING count(*) > 1`, and merge or change them first",
     ),
     (
         "INSERT INTO trip (name) VALUES ('B')",
         "CREATE UNIQUE INDEX IF NOT EXISTS u ON trip (name COLLATE NOCASE ASC)",
         "UNIQUE constraint failed: trip.name",
-        "rows that are already in the table are the cause, of which 2 values occur several times: find them with `SELECT (name COLLATE NOCASE), count(*) FROM trip WHERE (name COLLATE NOCASE) IS NOT NULL GROUP BY (name COLLATE NOCASE) HAVING count(*) > 1`, and merge or change them first",
+        "rows that are already in the table are the cause (2 values are in several rows): find them with `SELECT (name COLLATE NOCASE), count(*) FROM trip WHERE (name COLLATE NOCASE) IS NOT NULL GROUP BY (name COLLATE NOCASE) HAVING count(*) > 1`, and merge or change them first",
     ),
     (
         "CREATE TABLE n (name UNIQUE)",
@@ -228,4 +228,36 @@ fn a_key_may_be_why_a_file_is_no_database() {
     std::fs::write(database.path(), bytes).unwrap();
     let said = set([("1_a", "")]).run(&database.connect()).unwrap_err().to_string();
     assert!(!said.contains("key"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_in_wal_mode_needs_a_writable_folder() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    for (mode, is_read) in [("WAL", false), ("DELETE", true)] {
+        let database = TestDatabase::new();
+        let conn = database.connect();
+        rows(&conn, &format!("PRAGMA journal_mode = {mode}"));
+        set([("1_a", "")]).run(&conn).unwrap();
+        drop(conn);
+        std::fs::remove_file(database.path().with_file_name("test.db-migrate")).unwrap();
+        let folder = database.path().parent().unwrap().to_owned();
+        set_permissions(&folder, Permissions::from_mode(0o555)).unwrap();
+        // The superuser may write anywhere.
+        let is_writable = std::fs::write(folder.join("probe"), "").is_ok();
+        let outcome = set([("1_a", "")]).run(&database.connect());
+        set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        match outcome {
+            Ok(report) => assert!(report.is_up_to_date() && (is_read || is_writable)),
+            Err(error) => {
+                assert!(!is_read, "{error}");
+                assert!(
+                    error.to_string().contains("in WAL mode even to read; or open it with `immutable=1`"),
+                    "{error}"
+                );
+            }
+        }
+    }
 }

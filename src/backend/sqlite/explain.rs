@@ -104,8 +104,8 @@ pub(super) fn with_rows(conn: &Connection, fault: Fault, statement: &str) -> Fau
         conn.query_row(&format!("SELECT count(*) FROM ({query})"), [], |row| row.get(0)).ok();
     let times = match count {
         None | Some(0) => String::new(),
-        Some(1) => ", of which 1 value occurs several times".to_owned(),
-        Some(count) => format!(", of which {count} values occur several times"),
+        Some(1) => " (1 value is in several rows)".to_owned(),
+        Some(count) => format!(" ({count} values are in several rows)"),
     };
     fault.remedy(format!(
         "rows that are already in the table are the cause{times}: find them with `{query}`, and merge or change them first"

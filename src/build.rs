@@ -112,7 +112,9 @@ impl Embed {
             });
         }
         let (text, warnings) = self.read().map_err(|error| format!("{error:#}"))?;
-        warnings.iter().for_each(|warning| println!("cargo::warning={warning}"));
+        for warning in warnings {
+            println!("cargo::warning={warning}");
+        }
         let out = std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; call this in a build script")?;
         let end = if name.is_empty() { String::new() } else { format!("_{name}") };
         let path = Path::new(&out).join(format!("switchy_schema{end}.rs"));

@@ -18,7 +18,7 @@ const REBUILD: &str = "CREATE TABLE n (id INTEGER PRIMARY KEY, name TEXT);
     INSERT INTO n SELECT id, name FROM trip; DROP TABLE trip; ALTER TABLE n RENAME TO trip";
 
 /// Statements for a database with [`TRIP`], the script that fails, SQLite's message, and the remedy.
-const FAILURES: [(&str, &str, &str, &str); 22] = [
+const FAILURES: [(&str, &str, &str, &str); 24] = [
     (
         VIEW,
         REBUILD,
@@ -92,8 +92,20 @@ const FAILURES: [(&str, &str, &str, &str); 22] = [
         "rows that are already in the table are the cause (2 values are in several rows): find them with `SELECT (name COLLATE NOCASE), count(*) FROM trip WHERE (name COLLATE NOCASE) IS NOT NULL GROUP BY (name COLLATE NOCASE) HAVING count(*) > 1`, and merge or change them first",
     ),
     (
-        "CREATE TABLE n (name UNIQUE)",
-        "INSERT INTO n SELECT name FROM trip",
+        "CREATE TABLE n (id, name UNIQUE)",
+        "INSERT INTO n SELECT id, name FROM trip",
+        "UNIQUE constraint failed: n.name",
+        "the rows that it copies are the cause (1 value is in several rows): find them with `WITH copied(id, name) AS (SELECT id, name FROM trip) SELECT name, count(*) FROM copied WHERE name IS NOT NULL GROUP BY name HAVING count(*) > 1`, and merge or change them first",
+    ),
+    (
+        "CREATE TABLE n (\"a b\" PRIMARY KEY, x)",
+        "INSERT INTO main.n (\"a b\") SELECT lower(name) -- all\n FROM trip;",
+        "UNIQUE constraint failed: n.a b",
+        "the rows that it copies are the cause (1 value is in several rows): find them with `WITH copied(\"a b\") AS (SELECT lower(name) FROM trip) SELECT \"a b\", count(*) FROM copied WHERE \"a b\" IS NOT NULL GROUP BY \"a b\" HAVING count(*) > 1`, and merge or change them first",
+    ),
+    (
+        "CREATE TABLE n (name UNIQUE); INSERT INTO n VALUES ('b')",
+        "INSERT INTO n SELECT name FROM trip WHERE id = 3",
         "UNIQUE constraint failed: n.name",
         "the rows are the cause: several of them have the same values there, so merge or change them first",
     ),

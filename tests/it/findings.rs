@@ -16,6 +16,9 @@ use crate::sentences::is_one_sentence;
 
 const USERS: &str = "CREATE TABLE users (name TEXT)";
 
+/// Ids with their scripts.
+type Scripts = &'static [(&'static str, &'static str)];
+
 /// The error of the second set after the first was applied.
 fn after(first: (&'static str, &'static str), second: &[(&'static str, &'static str)]) -> MigrationError {
     let conn = memory();
@@ -26,7 +29,7 @@ fn after(first: (&'static str, &'static str), second: &[(&'static str, &'static 
 #[test]
 fn a_renamed_migration_is_recognised_by_its_script_or_its_name() {
     let both = Some("the same script and nearly the same name");
-    let rows: [(&[(&str, &str)], Option<&str>); 8] = [
+    let rows: [(Scripts, Option<&str>); 8] = [
         (&[("2_add_user", USERS)], both),
         (&[("2_ADD_users", USERS)], both),
         (&[("2_add_user", "CREATE TABLE users (name)")], Some("nearly the same name")),

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::remedy::Remedy;
 use crate::sql::{Token, Tokens, blank_len};
@@ -94,22 +95,88 @@ fn in_object(message: &str) -> Option<Remedy> {
     })
 }
 
-/// The fault of a statement, with the query that shows the rows because of which a unique index cannot be created.
+/// The fault of a statement, with the query that shows the rows that violate a constraint, if there is a short one.
 pub(super) fn with_rows(conn: &Connection, fault: Fault, statement: &str) -> Fault {
-    let index = fault.message.starts_with(NOT_UNIQUE).then(|| UniqueIndex::of(statement)).flatten();
-    let Some(index) = index else { return fault };
-    let query = index.duplicates();
-    // The failure stays the same if the query fails, for example because SQLite has ended the transaction.
-    let count: Option<i64> =
-        conn.query_row(&format!("SELECT count(*) FROM ({query})"), [], |row| row.get(0)).ok();
-    let times = match count {
-        None | Some(0) => String::new(),
-        Some(1) => " (1 value is in several rows)".to_owned(),
-        Some(count) => format!(" ({count} values are in several rows)"),
+    let Some(columns) = fault.message.strip_prefix(NOT_UNIQUE) else { return fault };
+    let pieces = pieces(statement);
+    let (what, query) = if let Some(index) = UniqueIndex::of(&pieces) {
+        ("rows that are already in the table are the cause", index.duplicates())
+    } else if let Some(copy) = Copy::of(conn, &pieces, columns) {
+        ("the rows that it copies are the cause", copy.duplicates())
+    } else {
+        return fault;
     };
-    fault.remedy(format!(
-        "rows that are already in the table are the cause{times}: find them with `{query}`, and merge or change them first"
-    ))
+    // The failure stays the same if the query fails, for example because SQLite has ended the transaction.
+    let count = conn.query_row(&format!("SELECT count(*) FROM ({query})"), [], |row| row.get::<_, i64>(0));
+    let times = match count.ok() {
+        Some(1) => "1 value is in several rows".to_owned(),
+        Some(count) if count > 1 => format!("{count} values are in several rows"),
+        // A copied row may also have the value of a row that is there already.
+        _ => return fault,
+    };
+    fault.remedy(if query.len() > LONGEST_QUERY {
+        format!("{what} ({times}): merge or change them first")
+    } else {
+        format!("{what} ({times}): find them with `{query}`, and merge or change them first")
+    })
+}
+
+/// The maximum length of a query in a message.
+const LONGEST_QUERY: usize = 400;
+
+/// An `INSERT` of the rows of a query.
+struct Copy {
+    /// The columns that it writes.
+    columns: Vec<String>,
+    query: String,
+    /// Those of them that must be unique.
+    unique: Vec<String>,
+}
+
+impl Copy {
+    /// `failed` names the columns as SQLite does: `table.a, table.b`
+    fn of(conn: &Connection, pieces: &[Piece<'_>], failed: &str) -> Option<Self> {
+        let is = |place: usize, word: &str| pieces.get(place).is_some_and(|piece| piece.token.is(word));
+        let is_mark =
+            |place: usize, mark: u8| pieces.get(place).is_some_and(|piece| piece.token == Token::Mark(mark));
+        let into = pieces.iter().position(|piece| piece.token.is("into")).filter(|_| is(0, "insert"))?;
+        let name = if is_mark(into + 2, b'.') { into + 3 } else { into + 1 };
+        let table = pieces.get(name)?.token.spelling()?;
+        let unique =
+            failed.split(", ").map(|column| Some(named(column.strip_prefix(table)?.strip_prefix('.')?)));
+        let unique = unique.collect::<Option<Vec<String>>>()?;
+        let (columns, start) = if is_mark(name + 1, b'(') {
+            let end =
+                name + 2 + pieces[name + 2..].iter().position(|piece| piece.token == Token::Mark(b')'))?;
+            let columns = pieces[name + 2..end].iter().filter(|piece| piece.token != Token::Mark(b','));
+            (columns.map(|piece| piece.text.to_owned()).collect(), end + 1)
+        } else {
+            let mut columns = conn.prepare("SELECT name FROM pragma_table_info(?1)").ok()?;
+            let columns = columns.query_map([table], |row| row.get::<_, String>(0)).ok()?;
+            (columns.map(|column| Some(named(&column.ok()?))).collect::<Option<_>>()?, name + 1)
+        };
+        let rest = pieces[start..].split(|piece| piece.token == Token::Mark(b';')).next()?;
+        let ends_otherwise =
+            rest.iter().any(|piece| piece.token.is("conflict") || piece.token.is("returning"));
+        (is(start, "select") && !ends_otherwise).then(|| Self { columns, query: text(rest), unique })
+    }
+
+    fn duplicates(&self) -> String {
+        let (columns, unique) = (self.columns.join(", "), self.unique.join(", "));
+        let known = self.unique.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>();
+        format!(
+            "WITH copied({columns}) AS ({}) SELECT {unique}, count(*) FROM copied WHERE {} GROUP BY {unique} HAVING count(*) > 1",
+            self.query,
+            known.join(" AND ")
+        )
+    }
+}
+
+/// A name in SQL, in quotes if it needs them.
+fn named(name: &str) -> String {
+    let is_plain = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_plain { name.to_owned() } else { quote(name) }
 }
 
 /// The parts of a `CREATE UNIQUE INDEX`.
@@ -120,8 +187,7 @@ struct UniqueIndex {
 }
 
 impl UniqueIndex {
-    fn of(statement: &str) -> Option<Self> {
-        let pieces = pieces(statement);
+    fn of(pieces: &[Piece<'_>]) -> Option<Self> {
         let is = |place: usize, word: &str| pieces.get(place).is_some_and(|piece| piece.token.is(word));
         if !(is(0, "create") && is(1, "unique") && is(2, "index")) {
             return None;

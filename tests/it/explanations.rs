@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};
-use switchy_schema::{Migration, MigrationRunner, Problem};
+use switchy_schema::{ForeignKeys, Migration, MigrationRunner, Problem};
 
 use crate::execution::{memory, set};
 use crate::sentences::is_one_sentence;
@@ -18,7 +18,7 @@ const REBUILD: &str = "CREATE TABLE n (id INTEGER PRIMARY KEY, name TEXT);
     INSERT INTO n SELECT id, name FROM trip; DROP TABLE trip; ALTER TABLE n RENAME TO trip";
 
 /// Statements for a database with [`TRIP`], the script that fails, SQLite's message, and the remedy.
-const FAILURES: [(&str, &str, &str, &str); 24] = [
+const FAILURES: [(&str, &str, &str, &str); 27] = [
     (
         VIEW,
         REBUILD,
@@ -159,6 +159,24 @@ const FAILURES: [(&str, &str, &str, &str); 24] = [
     ),
     (
         "",
+        "SELECT name FROM trip ORDER BY name COLLATE by_len",
+        "no such collation sequence: by_len",
+        "if the application defines it, register it on the connection, and with `prepare_connection` on those that try scripts out, or correct its name",
+    ),
+    (
+        "",
+        "CREATE VIRTUAL TABLE w USING fts5(a, tokenize = 'words')",
+        "no such tokenizer: words",
+        "if the application defines it, register it on the connection, and with `prepare_connection` on those that try scripts out, or correct its name",
+    ),
+    (
+        "",
+        "CREATE VIRTUAL TABLE w USING fts4(a, tokenize=words)",
+        "unknown tokenizer: words",
+        "if the application defines it, register it on the connection, and with `prepare_connection` on those that try scripts out, or correct its name",
+    ),
+    (
+        "",
         "CREATE VIRTUAL TABLE w USING words(a)",
         "no such module: words",
         "if the application defines it, register it on the connection, and with `prepare_connection` on those that try scripts out, or correct its name",
@@ -179,6 +197,21 @@ fn an_error_of_sqlite_says_what_to_do() {
             assert!(said.contains(remedy), "{script}\n{said}\nlacks\n{remedy}");
             is_one_sentence(&said);
         }
+    }
+}
+
+/// This is an error only if foreign keys are enforced.
+#[test]
+fn a_referencing_column_with_a_default_is_explained() {
+    for (keys, is_error) in [(ForeignKeys::Enforced, true), (ForeignKeys::Unchecked, false)] {
+        let conn = memory();
+        conn.execute_batch(TRIP).unwrap();
+        let it = Migration::sql("1_it", "ALTER TABLE trip ADD COLUMN s REFERENCES trip DEFAULT 1")
+            .foreign_keys(keys);
+        let outcome = MigrationRunner::new([it]).unwrap().run(&conn);
+        assert_eq!(outcome.is_err(), is_error);
+        let said = outcome.map_or_else(|error| error.to_string(), |_| String::new());
+        assert_eq!(said.contains("with non-NULL default value; nothing of it was kept; leave out the DEFAULT and fill the column with an UPDATE"), is_error, "{said}");
     }
 }
 

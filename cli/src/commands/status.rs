@@ -2,7 +2,7 @@
 
 use comfy_table::Color;
 use serde_json::{Value, json};
-use switchy_schema::{Direction, Entry, Record, State, Unread};
+use switchy_schema::{Direction, Entry, Record, State};
 
 use super::Work;
 use crate::exit::Exit;
@@ -34,20 +34,9 @@ pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Resul
     let migrations: Vec<Value> = entries.iter().zip(&labels).zip(late).map(as_json).collect();
     let exit = labels.iter().map(|label| label.exit).max().unwrap_or(Exit::Done);
     let outcome = Outcome::new(text, json!({ "migrations": migrations }));
-    let remarks = remarks(&entries, &labels).into_iter().chain(misspelled(work));
+    let remarks = remarks(&entries, &labels).into_iter().chain(text::misspelled(work.runner.list()));
     let outcome = remarks.fold(outcome, Outcome::remarking);
     Ok(if wants_code { outcome.exiting(exit) } else { outcome })
-}
-
-/// The migrations whose script has a misspelled name, so that somebody may believe that they are pending.
-fn misspelled<B: Database>(work: &Work<'_, B>) -> impl Iterator<Item = String> {
-    let misspelled = work.runner.list().iter().filter(|meta| meta.unread == Some(Unread::Misspelled));
-    misspelled.map(|meta| {
-        format!(
-            "`{}` is not read, since {} has nearly the name of a script; `validate` says which",
-            meta.id, meta.origin
-        )
-    })
 }
 
 /// For each entry, whether it is pending although a later one is applied.

@@ -201,7 +201,8 @@ fn names_and_texts_that_are_nearly_right() {
     let mut shell = Shell::with_set();
     shell.write("migrations/2025-01-04-000000_more/up.sq", "CREATE TABLE more (x);");
     shell.write("migrations/2025-01-05-000000_pictures/README.md", "not a migration");
-    shell.runs(&["migrate", "migrate", "status", "plan", "validate --strict"]);
+    shell.runs(&["migrate", "migrate", "status", "plan", "validate --strict", "manifest -q", "manifest"]);
+    shell.remove("migrations/manifest.json");
     shell.write("migrations/2025-01-01-000000_users/down.sql", "DELETE FROM users;");
     shell.runs(&["plan", "rollback --all --dry-run"]);
     shell.write("migrations/2025-01-01-000000_users/down.sql", "DROP TABLE users;");

@@ -40,9 +40,11 @@ use crate::dialect::Dialect;
 use crate::discovery::compiled::FORMAT;
 use crate::discovery::folder;
 use crate::discovery::layout::{Entry, definitions};
+use crate::discovery::stale::is_script_or_metadata;
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::migration::{Meta, ScriptMigration};
+use crate::plan::check::unread;
 
 /// Reads a folder of migrations for SQLite, for [`embedded!()`](crate::embedded) in the program.
 /// [`layout`](crate::layout) describes the folder. A relative path starts at the folder of `Cargo.toml`.
@@ -109,7 +111,10 @@ impl Embed {
                 name => format!("two sets are named `{name}`; rename one of them"),
             });
         }
-        let text = self.to_rust().map_err(|error| format!("{error:#}"))?;
+        let (text, warnings) = self.read().map_err(|error| format!("{error:#}"))?;
+        for warning in warnings {
+            println!("cargo::warning={warning}");
+        }
         let out = std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set; call this in a build script")?;
         let end = if name.is_empty() { String::new() } else { format!("_{name}") };
         let path = Path::new(&out).join(format!("switchy_schema{end}.rs"));
@@ -126,12 +131,18 @@ impl Embed {
     /// [`ErrorKind::Source`](crate::ErrorKind::Source) if the folder cannot be read or something in it is malformed,
     /// [`ErrorKind::Set`](crate::ErrorKind::Set) if its migrations do not fit together.
     pub fn to_rust(&self) -> Result<String> {
+        self.read().map(|(text, _)| text)
+    }
+
+    /// The Rust code, and warnings about files that are not read because their names are misspelled.
+    fn read(&self) -> Result<(String, Vec<String>)> {
         let entries = folder::entries(&self.folder)?;
         let root = std::path::absolute(&self.folder)
             .map_err(|cause| Failure::Unreadable { path: self.folder.clone(), cause })?;
         // Sorted, because the file system lists files in no fixed order and a build must be reproducible.
+        let scripts = entries.iter().filter(|entry| is_script_or_metadata(entry.path.as_ref()));
         let files: BTreeMap<String, Checksum> =
-            entries.iter().map(|Entry { path, bytes }| (path.clone(), Checksum::of_bytes(bytes))).collect();
+            scripts.map(|Entry { path, bytes }| (path.clone(), Checksum::of_bytes(bytes))).collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
         let shown = self.folder.strip_prefix(&package).unwrap_or(&self.folder);
         let set = definitions(self.database, &shown.to_string_lossy(), entries)?;
@@ -165,7 +176,9 @@ impl Embed {
             line(format_args!("        {:?},\n", digest.bytes()));
         }
         line(format_args!("    ],\n}}\n"));
-        Ok(text)
+        let misspelled = graph.metas().iter().filter(|meta| meta.right_name().is_some());
+        let warnings = misspelled.filter_map(unread).map(|problem| problem.to_string());
+        Ok((text, warnings.collect()))
     }
 }
 

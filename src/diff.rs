@@ -23,9 +23,30 @@ pub(crate) fn lines(before: &str, after: &str) -> Option<String> {
     Some(lines.join("\n"))
 }
 
+/// Whether two texts differ only in white space at the end of lines, or at their end.
+pub(crate) fn is_only_at_ends(before: &str, after: &str) -> bool {
+    let ends = |text: &str| text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    before != after && ends(before) == ends(after)
+}
+
 #[cfg(all(test, feature = "diff"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn white_space_at_an_end_is_distinguished() {
+        for (before, after, expected) in [
+            ("END;\n", "END;", true),
+            ("a  \nb", "a\nb\n\n", true),
+            ("a\r\nb ", "a\nb", true),
+            ("a b", "a  b", false),
+            ("a\n b", "a\nb", false),
+            ("a\n\nb", "a\nb", false),
+            ("a", "a", false),
+        ] {
+            assert_eq!(is_only_at_ends(before, after), expected, "{before:?} {after:?}");
+        }
+    }
 
     #[test]
     fn only_changed_lines_are_shown() {

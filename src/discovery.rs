@@ -18,7 +18,7 @@ mod metadata;
 #[cfg(feature = "remote")]
 mod remote;
 mod source;
-mod stale;
+pub(crate) mod stale;
 
 #[cfg(feature = "code")]
 pub use code::{CodeMigration, CodeMigrations};

@@ -20,8 +20,10 @@ use crate::stored::{StoredDown, StoredScript};
 use crate::transaction_fit::TransactionFit;
 
 mod meta;
+mod misspelled;
 
 pub use meta::{Meta, Origin, Unread};
+pub(crate) use misspelled::right_name;
 
 /// One schema change: a name, its dependencies, a script or function that applies it, and optionally one that rolls it
 /// back.

@@ -14,6 +14,7 @@ use crate::target::Target;
 
 pub(crate) mod check;
 mod down;
+mod renamed;
 mod setting;
 mod step_forecast;
 pub(crate) mod stored;

@@ -9,6 +9,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// |---|---|---|---|
 /// | [`DatabaseAhead`](ProblemKind::DatabaseAhead) | deny | deny | warn |
 /// | [`Changed`](ProblemKind::Changed) | deny | deny | warn |
+/// | [`ChangedDown`](ProblemKind::ChangedDown) | warn | deny | allow |
 /// | [`OutOfOrder`](ProblemKind::OutOfOrder) | warn | deny | allow |
 /// | [`Irreversible`](ProblemKind::Irreversible), applying | allow | warn | allow |
 /// | [`Together`](ProblemKind::Together) | warn | warn | allow |
@@ -17,6 +18,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`OtherDatabase`](ProblemKind::OtherDatabase), [`OtherEnvironment`](ProblemKind::OtherEnvironment) | warn | warn | allow |
 /// | [`Unconventional`](ProblemKind::Unconventional) | allow | deny | allow |
 /// | [`OddVersion`](ProblemKind::OddVersion) | allow | warn | allow |
+/// | [`SimilarIds`](ProblemKind::SimilarIds) | allow | deny | allow |
 /// | [`UnusedFile`](ProblemKind::UnusedFile) | warn | deny | warn |
 /// | [`RowsLost`](ProblemKind::RowsLost), [`HiddenTable`](ProblemKind::HiddenTable) | deny | deny | deny |
 /// | [`BrokenReference`](ProblemKind::BrokenReference), applying | deny | deny | deny |
@@ -52,6 +54,7 @@ pub struct Policy {
 impl Policy {
     /// For a released program: a harmless finding does not prevent it from starting.
     pub const DEFAULT: Self = Self { verdicts: [Verdict::Deny; ProblemKind::ALL.len()] }
+        .with(ProblemKind::ChangedDown, Verdict::Warn)
         .with(ProblemKind::OutOfOrder, Verdict::Warn)
         .with(ProblemKind::Irreversible, Verdict::Allow)
         .with(ProblemKind::Together, Verdict::Warn)
@@ -61,18 +64,21 @@ impl Policy {
         .with(ProblemKind::OtherEnvironment, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Allow)
         .with(ProblemKind::OddVersion, Verdict::Allow)
+        .with(ProblemKind::SimilarIds, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn)
         .with(ProblemKind::LostInRebuild, Verdict::Warn)
         .with(ProblemKind::ValuesChanged, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
+        .with(ProblemKind::ChangedDown, Verdict::Deny)
         .with(ProblemKind::OutOfOrder, Verdict::Deny)
         .with(ProblemKind::Irreversible, Verdict::Warn)
         .with(ProblemKind::Destructive, Verdict::Deny)
         .with(ProblemKind::Opaque, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Deny)
         .with(ProblemKind::OddVersion, Verdict::Warn)
+        .with(ProblemKind::SimilarIds, Verdict::Deny)
         .with(ProblemKind::UnusedFile, Verdict::Deny)
         .with(ProblemKind::LostInRebuild, Verdict::Deny)
         .with(ProblemKind::ValuesChanged, Verdict::Deny);
@@ -81,6 +87,7 @@ impl Policy {
     pub const DEVELOPMENT: Self = Self::DEFAULT
         .with(ProblemKind::DatabaseAhead, Verdict::Warn)
         .with(ProblemKind::Changed, Verdict::Warn)
+        .with(ProblemKind::ChangedDown, Verdict::Allow)
         .with(ProblemKind::OutOfOrder, Verdict::Allow)
         .with(ProblemKind::Together, Verdict::Allow)
         .with(ProblemKind::OtherDatabase, Verdict::Allow)
@@ -105,6 +112,7 @@ impl Policy {
             (
                 ProblemKind::DatabaseAhead
                 | ProblemKind::Changed
+                | ProblemKind::ChangedDown
                 | ProblemKind::OutOfOrder
                 | ProblemKind::Irreversible
                 | ProblemKind::Together
@@ -114,6 +122,7 @@ impl Policy {
                 | ProblemKind::OtherEnvironment
                 | ProblemKind::Unconventional
                 | ProblemKind::OddVersion
+                | ProblemKind::SimilarIds
                 | ProblemKind::UnusedFile
                 | ProblemKind::RowsLost
                 | ProblemKind::BrokenReference
@@ -164,6 +173,7 @@ mod tests {
             // kind, default, strict, development
             (Kind::DatabaseAhead, "dd dd wd"),
             (Kind::Changed, "dd dd ww"),
+            (Kind::ChangedDown, "ww dd aa"),
             (Kind::Dirty, "dd dd dd"),
             (Kind::OutOfOrder, "ww dd aa"),
             (Kind::NeedsExcluded, "dd dd dd"),
@@ -179,6 +189,7 @@ mod tests {
             (Kind::OtherEnvironment, "ww ww aa"),
             (Kind::Unconventional, "aa dd aa"),
             (Kind::OddVersion, "aa ww aa"),
+            (Kind::SimilarIds, "aa dd aa"),
             (Kind::UnusedFile, "ww dd ww"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),

@@ -16,6 +16,8 @@ pub enum ProblemKind {
     DatabaseAhead,
     /// The script differs from the one that was applied.
     Changed,
+    /// The down script differs from the one that was stored when it was applied.
+    ChangedDown,
     /// It could not be atomic, began, and did not finish.
     Dirty,
     /// It is pending although later ones are applied. It will run.
@@ -46,6 +48,8 @@ pub enum ProblemKind {
     Unconventional,
     /// Its version sorts far from the others, or not by the date that it contains.
     OddVersion,
+    /// Its id differs only in case from another one, so on some systems both have the same folder.
+    SimilarIds,
     /// An unused file: it is beside the script of a migration, or is not a migration ([`Unread`](crate::Unread)).
     UnusedFile,
     /// Its id is invalid.
@@ -77,9 +81,10 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::DatabaseAhead,
         Self::Changed,
+        Self::ChangedDown,
         Self::Dirty,
         Self::OutOfOrder,
         Self::NeedsExcluded,
@@ -95,6 +100,7 @@ impl ProblemKind {
         Self::OtherEnvironment,
         Self::Unconventional,
         Self::OddVersion,
+        Self::SimilarIds,
         Self::UnusedFile,
         Self::InvalidId,
         Self::Duplicate,
@@ -109,11 +115,12 @@ impl ProblemKind {
         Self::Fails,
     ];
 
-    /// The name of the kind: one or two words.
+    /// The name of the kind: a few words.
     pub const fn name(self) -> &'static str {
         match self {
             Self::DatabaseAhead => "database ahead",
             Self::Changed => "changed",
+            Self::ChangedDown => "changed down script",
             Self::Dirty => "dirty",
             Self::OutOfOrder => "out of order",
             Self::NeedsExcluded => "needs excluded",
@@ -129,6 +136,7 @@ impl ProblemKind {
             Self::OtherEnvironment => "other environment",
             Self::Unconventional => "unconventional",
             Self::OddVersion => "odd version",
+            Self::SimilarIds => "similar ids",
             Self::UnusedFile => "unused file",
             Self::InvalidId => "invalid id",
             Self::Duplicate => "duplicate",

@@ -10,6 +10,7 @@ use crate::plan::Setting;
 use crate::progress::StatementOutcome;
 use crate::remedy::Remedy;
 use crate::report::Migrations;
+use crate::stored::StoredDown;
 
 /// How a person corrects the tracking table, where no program can know what is right. No recovery runs a script.
 ///
@@ -51,8 +52,8 @@ pub enum Recovery {
     MarkDone(MigrationId),
     /// Removes the record, whatever its state, and undoes nothing: the next run applies the migration again if the program has it.
     Forget(MigrationId),
-    /// Records a migration whose script changed after it was applied as applied with its current script, in this database only. For
-    /// a change that has no effect.
+    /// Records a migration whose script or down script changed after it was applied as applied with its current scripts, in this
+    /// database only. For a change that has no effect.
     Accept(MigrationId),
     /// Records a pending migration as applied. If it was not, migrations that need it will fail.
     AssumeApplied(MigrationId),
@@ -288,12 +289,16 @@ impl Facts<'_> {
         if let Some(dirty) = &record.dirty {
             return Err(unsettled(recovery, id, dirty));
         }
-        match (record.checksum, self.graph.metas()[place].checksum) {
-            (Some(was), Some(is)) if was != is => {}
-            _ => return Err(inapplicable(recovery, id, "it is not changed", "there is nothing to accept")),
+        let now = (self.record_of)(place);
+        let is_changed = record.checksum.zip(now.checksum).is_some_and(|(was, is)| was != is);
+        let is_down_changed = match (&record.down, &now.down) {
+            (Some(StoredDown::Script(was)), Some(StoredDown::Script(is))) => !was.is_text(&is.text),
+            _ => false,
+        };
+        if !is_changed && !is_down_changed {
+            return Err(inapplicable(recovery, id, "it is not changed", "there is nothing to accept"));
         }
-        let to =
-            Record { run_on: record.run_on.clone(), duration: record.duration, ..(self.record_of)(place) };
+        let to = Record { run_on: record.run_on.clone(), duration: record.duration, ..now };
         let log_entry = record.log_entry(LogEntryKind::Accepted);
         Ok(Amendment { change: Change::Update { from: record.clone(), to }, log_entry })
     }

@@ -97,6 +97,8 @@ pub enum Remedy {
     UseTable,
     /// Put the lock file somewhere else.
     ChooseLockFile,
+    /// Register a function, collation or module of the application on the connections on which scripts run.
+    Register,
     /// Set a key in the metadata of the migration.
     SetMetadata {
         /// The key, as `metadata.toml` has it.
@@ -264,6 +266,9 @@ impl fmt::Display for Remedy {
             Self::ChooseTable => "choose another name with `table_name`, under which nothing is applied yet",
             Self::UseTable => "read that table itself with `table_name`, which says what to do about it",
             Self::ChooseLockFile => "choose another place with `lock(Lock::File(path))`",
+            Self::Register => {
+                "if the application defines it, register it on the connection, and with `prepare_connection` on those that try scripts out"
+            }
             Self::SetMetadata { key, value, purpose } => {
                 write!(f, "set {key} = {value} in its metadata")?;
                 return purpose.iter().try_for_each(|purpose| write!(f, " {purpose}"));

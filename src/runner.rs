@@ -280,6 +280,15 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
+    /// Runs the function of [`prepare_connection`](Self::prepare_connection), if there is one, on a connection. A program that is
+    /// given a runner and opens its connections calls this.
+    ///
+    /// # Errors
+    /// The error of that function.
+    pub fn prepare(&self, conn: B::Conn<'_>) -> Result<(), BoxError> {
+        self.prepare.as_ref().map_or(Ok(()), |prepare| prepare(conn))
+    }
+
     /// Commits each migration separately, or all steps of a run in one transaction.
     pub fn transaction(mut self, mode: TransactionMode) -> Self {
         self.mode = mode;
@@ -385,8 +394,12 @@ impl<B: Backend> Scripts for MigrationRunner<B> {
         self.set.transaction_fit(place, direction)
     }
 
+    fn text(&self, place: usize, direction: Direction) -> Option<&str> {
+        self.set.bodies()[place].action(direction).and_then(Action::text)
+    }
+
     fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String) {
-        let text = self.set.bodies()[place].action(direction).and_then(Action::text);
+        let text = self.text(place, direction);
         let at = self.set.graph().metas()[place].located(direction, text, Some(offset));
         let statement = text.and_then(|text| text.get(offset..statement_end(text, offset)));
         (at, statement.unwrap_or_default().to_owned())

@@ -69,6 +69,8 @@ pub(crate) fn status(graph: &Graph, history: &History, setting: Setting<'_>) -> 
     let known = graph.metas().iter().map(|meta| {
         let state = match (history.get(&meta.id), setting.excludes(meta)) {
             (Some(record), _) if record.dirty.is_some() => State::Dirty(record.clone()),
+            // The program does not have its script.
+            (Some(record), _) if meta.right_name().is_some() => State::Unknown(record.clone()),
             (Some(record), _) => match (record.checksum, meta.checksum) {
                 (Some(was), Some(is)) if was != is && !meta.accepted.contains(&was) => {
                     State::Changed(record.clone())

@@ -51,6 +51,11 @@ impl StoredScript {
         self.checksum == Some(self.expected(id))
     }
 
+    /// Whether it has this text, without regard to line endings.
+    pub(crate) fn is_text(&self, text: &str) -> bool {
+        self.text == text || self.text.replace("\r\n", "\n") == text.replace("\r\n", "\n")
+    }
+
     /// The checksum that the script must have if it is undamaged.
     pub(crate) fn expected(&self, id: &MigrationId) -> Checksum {
         digest(id, &self.options, &self.text)

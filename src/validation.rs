@@ -7,7 +7,7 @@ use crate::error::{Failure, MigrationError};
 use crate::id::MigrationId;
 use crate::location::Location;
 use crate::migration::{Meta, Origin};
-use crate::plan::check::{unconventional, unread};
+use crate::plan::check::{similar_ids, unconventional, unread, unused};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::Remedy;
@@ -17,6 +17,7 @@ mod versions;
 /// The findings about a set that need no plan.
 pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
     let mut found = versions::odd(metas.iter().filter(|meta| meta.unread.is_none()).map(|meta| &meta.id));
+    found.extend(similar_ids(metas));
     for meta in metas {
         if let Some(unread) = unread(meta) {
             found.push(unread);
@@ -31,13 +32,9 @@ pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
                 "write a script that does, or leave it if there is no way back",
             )
         }));
-        found.extend(meta.unused_files.iter().map(|file| {
-            Problem::new(
-                ProblemKind::UnusedFile,
-                &meta.id,
-                format!("has {file} beside its script, which is not run"),
-                "move it away, or make it a migration of its own",
-            )
+        found.extend(unused(meta).map(|found| {
+            let remedy = || "move it away, or make it a migration of its own".into();
+            Problem { remedy: Some(found.remedy.clone().unwrap_or_else(remedy)), ..found }
         }));
     }
     found

@@ -1,9 +1,10 @@
-//! An application's own binary with the commands of `switchy-schema`, for migrations of which one is code:
-//! `cargo run -p switchy_schema_cli --example own_binary -- migrate --database-url notes.db`
+//! An application's own binary with the commands of `switchy-schema`, for migrations of which one is code and one uses a function of the
+//! application: `cargo run -p switchy_schema_cli --example own_binary -- migrate --database-url notes.db`
 
 use std::process::ExitCode;
 
-use switchy_schema::{Migration, MigrationRunner, rusqlite};
+use rusqlite::functions::FunctionFlags;
+use switchy_schema::{BoxError, Migration, MigrationRunner, rusqlite};
 
 fn lower_names(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
     let mut names = conn.prepare("SELECT rowid, name FROM users")?;
@@ -15,6 +16,14 @@ fn lower_names(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// The function `initial`, which the commands register on each connection.
+fn prepare(conn: &rusqlite::Connection) -> Result<(), BoxError> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    Ok(conn.create_scalar_function("initial", 1, flags, |context| {
+        Ok(context.get::<String>(0)?.chars().next().map(String::from))
+    })?)
+}
+
 fn main() -> ExitCode {
     let runner = MigrationRunner::new([
         Migration::reversible(
@@ -24,6 +33,12 @@ fn main() -> ExitCode {
         ),
         Migration::code("2025-01-02-000000_lower_names", lower_names)
             .describe("What SQLite cannot do by itself."),
+        Migration::reversible(
+            "2025-01-03-000000_initials",
+            "CREATE INDEX initials ON users (initial(name))",
+            "DROP INDEX initials",
+        ),
     ]);
-    switchy_schema_cli::run(runner.map(|runner| runner.program("notes 1.2")), std::env::args_os())
+    let runner = runner.map(|runner| runner.program("notes 1.2").prepare_connection(prepare));
+    switchy_schema_cli::run(runner, std::env::args_os())
 }

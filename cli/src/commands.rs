@@ -8,7 +8,7 @@ use switchy_schema::MigrationRunner;
 
 use crate::args::{Command, Global};
 use crate::dialect::Detected;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::{Outcome, Output};
 use crate::session::{Access, Database};
 use crate::settings::Settings;
@@ -60,7 +60,10 @@ impl<B: Database> Work<'_, B> {
             .lock_timeout
             .as_ref()
             .map_or(Duration::from_secs(60), |setting| setting.value);
-        let opened = B::open(address, access, patience)?;
+        let mut opened = B::open(address, access, patience)?;
+        // An application's own binary registers the functions that its scripts use.
+        let prepared = self.runner.prepare(B::conn(&mut opened.session));
+        prepared.map_err(|error| Failure::connection(format!("cannot prepare the connection: {error}")))?;
         if let Some(note) = opened.note {
             self.context.output.say(&note);
         }

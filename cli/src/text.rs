@@ -1,6 +1,6 @@
 //! Texts for a terminal.
 
-use switchy_schema::{Direction, Report};
+use switchy_schema::{Direction, Meta, Report, Unread};
 
 /// A text without control characters, which a terminal could interpret. The text may come from a database.
 pub(crate) fn printable(text: &str) -> String {
@@ -36,4 +36,14 @@ pub(crate) fn done(report: &Report) -> String {
 /// Whether each line of a script is empty or a `--` comment.
 pub(crate) fn is_blank(script: &str) -> bool {
     script.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with("--"))
+}
+
+/// A line for each migration that is not read because the name of its script is misspelled: somebody may believe that it is one.
+pub(crate) fn misspelled(set: &[Meta]) -> impl Iterator<Item = String> {
+    let misspelled = set.iter().filter(|meta| meta.unread == Some(Unread::Misspelled));
+    misspelled.map(|meta| {
+        let what =
+            format!("`{}` is not read, since {} has nearly the name of a script", meta.id, meta.origin);
+        format!("{what}; `validate` says which")
+    })
 }

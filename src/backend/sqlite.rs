@@ -7,6 +7,7 @@ mod attached;
 mod catalog;
 mod cursor;
 mod driver;
+mod explain;
 mod fault;
 mod forecast;
 mod foreign;

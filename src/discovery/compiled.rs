@@ -22,7 +22,7 @@ pub struct CompiledMigrations(pub(super) &'static Set);
 /// The version of the format that a build script writes. It changes with any change of that format, of the order of
 /// ids, of checksums, or of the digest.
 #[doc(hidden)]
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A set as the build script writes it.
 #[doc(hidden)]

@@ -8,9 +8,25 @@ use super::layout::Entry;
 use super::stale::is_script_or_metadata;
 use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
+use crate::migration::right_name;
 
-/// The scripts and metadata in a folder, unordered. Symbolic links are followed, hidden names are skipped.
+/// The scripts and metadata in a folder, and files that are probably scripts with a misspelled name, unordered.
 pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {
+    let probably_script = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        right_name(name, true).or_else(|| right_name(name, false)).is_some()
+    };
+    find(root, |path| is_script_or_metadata(path) || probably_script(path))
+}
+
+/// The scripts and metadata in a folder, unordered.
+#[cfg(feature = "remote")]
+pub(crate) fn scripts(root: &Path) -> Result<Vec<Entry>> {
+    find(root, is_script_or_metadata)
+}
+
+/// The files in a folder, unordered. Symbolic links are followed, hidden names are skipped.
+fn find(root: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Entry>> {
     if !root.is_dir() {
         return Err(match std::fs::metadata(root) {
             Ok(_) => Failure::MissingRoot(root.to_owned()),
@@ -34,9 +50,10 @@ pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {
             Err(error) => return Err(unreadable(root, error)),
         };
         let path = entry.path();
-        if entry.file_type().is_file() && is_script_or_metadata(path) {
-            let bytes =
-                std::fs::read(path).map_err(|cause| Failure::Unreadable { path: path.to_owned(), cause })?;
+        if entry.file_type().is_file() && is_wanted(path) {
+            // Any other file is only reported by its name.
+            let bytes = if is_script_or_metadata(path) { std::fs::read(path) } else { Ok(Vec::new()) };
+            let bytes = bytes.map_err(|cause| Failure::Unreadable { path: path.to_owned(), cause })?;
             entries.push(Entry::new(relative(root, path)?, bytes));
         }
     }

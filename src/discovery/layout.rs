@@ -17,7 +17,8 @@
 //! Other `.sql` and `.toml` files beside an `up.sql`, and metadata without a script, are not read, and are reported
 //! ([`ProblemKind::UnusedFile`](crate::ProblemKind::UnusedFile)).
 //!
-//! Two more cases are reported and not read ([`Unread`]): a down script without a script that applies the migration;
+//! Three more cases are reported and not read ([`Unread`]): a down script without a script that applies the migration;
+//! a script with a misspelled name, such as `1_users/up.sq` or `1_users.sql.txt`, if the folder or the file begins with a version;
 //! and a file or folder that has no version and is laid out differently from most of the set, such as a `seed.sql`
 //! beside folders like `2026-01-05-120000_users`, or a folder `archive` beside files like `1_users.sql`.
 
@@ -33,6 +34,7 @@ use crate::migration::{Meta, Migration, Origin, ScriptMigration, Unread};
 
 mod entry;
 mod file;
+mod misspelled;
 
 pub use entry::Entry;
 use file::{File, Key, Kind, Place, Role, Text, malformed};
@@ -84,6 +86,7 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
     let mut files: Vec<File> =
         entries.into_iter().filter_map(|entry| or_collect(File::new(own, root, entry), &mut wrong)).collect();
     adopt_names(&mut files);
+    let misspelled = misspelled::take(&mut files);
     let folders: BTreeSet<String> = files
         .iter()
         .filter(|file| matches!(file.kind, Kind::InFolder(..)))
@@ -97,8 +100,12 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
     let mut drafts = BTreeMap::<Key, Draft>::new();
     let (mut unused, mut flat_metadata) = (Vec::new(), Vec::new());
     let mut strays = Vec::new();
+    let undone = misspelled::folders_with_down(&files);
     for file in files {
         match file.kind {
+            Kind::Other if folders.contains(&file.folder) && misspelled::is_down(&file, &undone) => {
+                unused.push(file);
+            }
             Kind::Other => {}
             Kind::Flat(_) | Kind::FlatMetadata if folders.contains(&file.folder) => unused.push(file),
             Kind::InFolder(_) | Kind::Flat(_)
@@ -137,6 +144,7 @@ pub(crate) fn definitions(own: Dialect, root: &str, entries: Vec<Entry>) -> Resu
     let chosen = sets.into_iter().filter_map(|(id, drafts)| or_collect(choose(own, id, drafts), &mut wrong));
     let mut migrations: Vec<ScriptMigration> = chosen.collect();
     add_strays(own, &mut migrations, strays);
+    add_misspelled(&mut migrations, misspelled);
     if wrong.is_empty() { Ok(migrations) } else { Err(MigrationError::of_all(wrong)) }
 }
 
@@ -227,6 +235,19 @@ fn add_strays(own: Dialect, migrations: &mut Vec<ScriptMigration>, strays: Vec<F
             }
             Err(_) => not_read(id, why, origin),
         });
+    }
+}
+
+/// Adds files whose names are misspelled, to be reported.
+fn add_misspelled(migrations: &mut Vec<ScriptMigration>, misspelled: Vec<File>) {
+    for File { id, origin, .. } in misspelled {
+        match migrations.iter_mut().find(|migration| migration.meta.id == *id) {
+            None => migrations.push(not_read(id, Unread::Misspelled, origin)),
+            Some(ScriptMigration { meta, .. }) if meta.unread == Some(Unread::NothingToUndo) => {
+                (meta.unread, meta.origin) = (Some(Unread::Misspelled), Origin::File(origin.into()));
+            }
+            Some(known) => known.meta.unused_files.push(origin),
+        }
     }
 }
 

@@ -74,7 +74,7 @@ fn find_hashes(
 }
 
 /// Whether a file is a script or metadata. A folder may contain any other files.
-pub(super) fn is_script_or_metadata(path: &Path) -> bool {
+pub(crate) fn is_script_or_metadata(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         extension.eq_ignore_ascii_case("sql") || extension.eq_ignore_ascii_case("toml")
     })

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 
+use super::misspelled::right_name;
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
 use crate::direction::Direction;
@@ -64,6 +65,8 @@ pub enum Unread {
     FileBesideFolders,
     /// It is a folder without a version in its name, and the migrations beside it are files with versions.
     FolderBesideFiles,
+    /// The name of its script is misspelled: `up.sq`, `1_users.sql.txt`.
+    Misspelled,
 }
 
 impl Meta {
@@ -88,6 +91,17 @@ impl Meta {
             unused_files: Vec::new(),
             unread: None,
         }
+    }
+
+    /// The name that its script should have, if the script is not read because its name is misspelled.
+    pub(crate) fn right_name(&self) -> Option<String> {
+        let (Some(Unread::Misspelled), Origin::File(path)) = (&self.unread, &self.origin) else {
+            return None;
+        };
+        let file = path.rsplit('/').next().unwrap_or_default();
+        Some(
+            right_name(file, true).or_else(|| right_name(file, false)).unwrap_or_else(|| "up.sql".to_owned()),
+        )
     }
 
     /// Sets the checksum of the script, unless it is already set or the migration is not read.

@@ -1,11 +1,15 @@
 //! The problems that a plan can have: each rule finds all its cases.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::renamed::{Renamed, renamed};
 use super::{Setting, TransactionMode};
 use crate::direction::Direction;
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
-use crate::migration::{Meta, Origin, Unread};
+use crate::migration::{Meta, Origin, Unread, right_name};
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::Remedy;
 use crate::report::Migrations;
@@ -23,9 +27,12 @@ pub(super) fn up(
     setting: Setting<'_>,
 ) -> Vec<Problem> {
     let mut found = Vec::new();
-    found.extend(history.records().iter().filter_map(|record| ahead(graph, record, Direction::Up)));
+    found.extend(history.records().iter().filter_map(|record| ahead(graph, history, record, Direction::Up)));
     found.extend(unfinished(history, steps));
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
+    if setting.reports(ProblemKind::ChangedDown) {
+        found.extend(history.records().iter().filter_map(|record| changed_down(graph, record, setting)));
+    }
     found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
     found.extend(misfits(graph, steps, setting));
     found.extend(batch(&step_options(graph, steps, setting), setting));
@@ -42,6 +49,10 @@ pub(super) fn up(
     }
     if setting.reports(ProblemKind::Unconventional) {
         found.extend(pending().filter_map(unconventional));
+    }
+    if setting.reports(ProblemKind::SimilarIds) {
+        let is_pending = |id: &MigrationId| pending().any(|meta| meta.id == *id);
+        found.extend(similar_ids(graph.metas()).into_iter().filter(|it| is_pending(&it.migration)));
     }
     found
 }
@@ -68,9 +79,10 @@ pub(super) fn down(
 ) -> Vec<Problem> {
     let selected = || records.iter().map(|&record| &history.records()[record]);
     let mut found = Vec::new();
-    found.extend(selected().filter_map(|record| ahead(graph, record, Direction::Down)));
+    found.extend(selected().filter_map(|record| ahead(graph, history, record, Direction::Down)));
     found.extend(unfinished(history, steps));
     found.extend(selected().filter_map(|record| changed(graph, record)));
+    found.extend(selected().filter_map(|record| changed_down(graph, record, setting)));
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
     found.extend(steps.iter().filter_map(|step| not_reapplied(graph, step, setting)));
     found.extend(misfits(graph, steps, setting));
@@ -81,24 +93,32 @@ pub(super) fn down(
 /// The remedy if the program does not know how to undo something.
 pub(super) const OLDER_VERSION: &str = "undo it with the version of the program that applied it";
 
-fn ahead(graph: &Graph, record: &Record, direction: Direction) -> Option<Problem> {
-    graph.place(&record.id).is_none().then(|| {
-        let newer = || {
-            Remedy::from("use the newer version of the program that applied it")
-                .or("put its file back if it was removed")
-        };
-        let remedy = match (direction, &record.down) {
-            (Direction::Down, _) => Remedy::Downgrade.or(OLDER_VERSION),
-            (Direction::Up, Some(StoredDown::Script(_))) => newer().or(Remedy::Downgrade),
-            (Direction::Up, _) => newer(),
-        };
-        Problem::new(
-            ProblemKind::DatabaseAhead,
-            &record.id,
-            format!("was applied to this database{} and this program does not know it", at(&record.run_on)),
-            remedy,
-        )
-    })
+fn ahead(graph: &Graph, history: &History, record: &Record, direction: Direction) -> Option<Problem> {
+    let newer = || Remedy::from("use the newer version of the program that applied it");
+    let applied = format!("was applied to this database{}", at(&record.run_on));
+    let problem = |finding: String, remedy: Remedy| {
+        Some(Problem::new(ProblemKind::DatabaseAhead, &record.id, finding, remedy))
+    };
+    if let Some(meta) = graph.get(&record.id) {
+        let right_name = meta.right_name()?;
+        let finding =
+            format!("{applied} and its script is missing: {} is not named `{right_name}`", meta.origin);
+        return problem(finding, "rename that file".into());
+    }
+    let unknown = format!("{applied} and this program does not know it");
+    let renamed = renamed(graph, history, record).filter(|_| direction == Direction::Up);
+    if let Some(Renamed { now, likeness }) = renamed {
+        let finding = format!("{unknown}, while `{now}` is pending and has {likeness}");
+        let back = format!("give `{now}` its old name back");
+        return problem(finding, Remedy::from(back).only_if("it was renamed").or(newer()));
+    }
+    let newer = || newer().or("put its file back if it was removed");
+    let remedy = match (direction, &record.down) {
+        (Direction::Down, _) => Remedy::Downgrade.or(OLDER_VERSION),
+        (Direction::Up, Some(StoredDown::Script(_))) => newer().or(Remedy::Downgrade),
+        (Direction::Up, _) => newer(),
+    };
+    problem(unknown, remedy)
 }
 
 fn at(run_on: &str) -> String {
@@ -164,6 +184,49 @@ fn changed(graph: &Graph, record: &Record) -> Option<Problem> {
                 .or(accepted.or(Remedy::Accept).only_if("the change means nothing")),
         )
     })
+}
+
+/// A down script that is not the one that was stored when the migration was applied. Nothing is known if none was stored.
+fn changed_down(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<Problem> {
+    let (place, Some(StoredDown::Script(stored))) = (graph.place(&record.id)?, &record.down) else {
+        return None;
+    };
+    let text = setting.scripts.text(place, Direction::Down)?;
+    if record.dirty.is_some() || stored.is_text(text) || !stored.is_intact(&record.id) {
+        return None;
+    }
+    let origin = graph.metas()[place].origin_of(Direction::Down);
+    Some(Problem::new(
+        ProblemKind::ChangedDown,
+        &record.id,
+        format!(
+            "has a down script that was changed after it was applied: a rollback runs the one in {origin}, not the one that is stored"
+        ),
+        Remedy::from("put the stored text back")
+            .or(Remedy::Accept.only_if("the new one undoes what was applied")),
+    ))
+}
+
+/// The ids that differ only in case from another one before them.
+pub(crate) fn similar_ids(metas: &[Meta]) -> Vec<Problem> {
+    let mut known: HashMap<String, &MigrationId> = HashMap::new();
+    let problem = |meta: &Meta, other: &MigrationId| {
+        Problem::new(
+            ProblemKind::SimilarIds,
+            &meta.id,
+            format!("differs only in case from `{other}`, and on macOS and Windows one overwrites the other"),
+            "rename the one that is not applied anywhere",
+        )
+    };
+    let mut found = Vec::new();
+    for meta in metas.iter().filter(|meta| meta.unread.is_none()) {
+        match known.entry(meta.id.as_str().to_lowercase()) {
+            Entry::Occupied(other) if *other.get() != &meta.id => found.push(problem(meta, other.get())),
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => _ = place.insert(&meta.id),
+        }
+    }
+    found
 }
 
 fn needs_excluded(graph: &Graph, history: &History, place: usize, setting: Setting<'_>) -> Option<Problem> {
@@ -276,7 +339,13 @@ fn excluded(history: &History, meta: &Meta, setting: Setting<'_>) -> Option<Prob
 /// Files of a folder that are not migrations.
 pub(crate) fn unread(meta: &Meta) -> Option<Problem> {
     let place = &meta.origin;
+    if let Some(right_name) = meta.right_name() {
+        let finding = format!("is not read: {place} has nearly the name of a script, `{right_name}`");
+        let remedy = format!("rename it to `{right_name}` if it is a script, or move it somewhere else");
+        return Some(Problem::new(ProblemKind::UnusedFile, &meta.id, finding, remedy));
+    }
     let (finding, remedy) = match meta.unread.as_ref()? {
+        Unread::Misspelled => return None,
         Unread::NothingToUndo => (
             format!("is not read: it has {place} and no script that applies what that would undo"),
             "add that script, or remove this one",
@@ -297,13 +366,15 @@ pub(crate) fn unread(meta: &Meta) -> Option<Problem> {
     Some(Problem::new(ProblemKind::UnusedFile, &meta.id, finding, remedy))
 }
 
-fn unused(meta: &Meta) -> impl Iterator<Item = Problem> {
+/// The files beside its script that are not run.
+pub(crate) fn unused(meta: &Meta) -> impl Iterator<Item = Problem> {
     meta.unused_files.iter().map(|file| {
-        Problem::note(
-            ProblemKind::UnusedFile,
-            &meta.id,
-            format!("has {file} beside its script, which is not run"),
-        )
+        let finding = format!("has {file} beside its script, which is not run");
+        let found = Problem::note(ProblemKind::UnusedFile, &meta.id, finding);
+        let right_name = right_name(file.rsplit('/').next().unwrap_or_default(), true);
+        let remedy =
+            right_name.map(|right| format!("rename it to `{right}` if it is to run, or move it away").into());
+        Problem { remedy, ..found }
     })
 }
 

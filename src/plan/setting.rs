@@ -27,6 +27,9 @@ pub(crate) trait Scripts: fmt::Debug {
     /// Whether the migration at a place fits into a transaction in a direction.
     fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit;
 
+    /// The text of the script at a place in a direction, if it is a script.
+    fn text(&self, place: usize, direction: Direction) -> Option<&str>;
+
     /// The position of a byte offset in a script, and the statement that begins there.
     fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String);
 }

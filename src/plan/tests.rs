@@ -108,6 +108,10 @@ impl Scripts for Named<'_> {
         }
     }
 
+    fn text(&self, _place: usize, _direction: Direction) -> Option<&str> {
+        Some("")
+    }
+
     fn located(&self, _place: usize, _direction: Direction, _offset: usize) -> (Location, String) {
         (Location::file("file"), "STATEMENT".to_owned())
     }

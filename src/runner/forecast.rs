@@ -3,13 +3,14 @@
 use super::MigrationRunner;
 use super::goal::Goal;
 use crate::backend::{Backend, ForecastRequest, patiently};
-use crate::diff::lines;
+use crate::diff::{is_only_at_ends, lines};
+use crate::direction::Direction;
 use crate::effect::{Forecast, PlannedScript, Trust};
 use crate::error::Printable;
 use crate::error::Result;
 use crate::history::History;
 use crate::migration::Action;
-use crate::plan::{Plan, Setting, StepForecast, plan};
+use crate::plan::{Plan, Scripts, Setting, StepForecast, plan};
 use crate::policy::Policy;
 use crate::problem::ProblemKind;
 use crate::step::{DataLoss, ForeignKeys};
@@ -127,15 +128,25 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Adds the changed lines of scripts that changed, if both texts are known.
     pub(super) fn explained(&self, mut plan: Plan, history: &History) -> Plan {
-        for problem in plan.problems_mut().iter_mut().filter(|problem| problem.kind == ProblemKind::Changed) {
-            let before = history.get(&problem.migration).and_then(|record| record.up_sql.as_deref());
-            let after = self
-                .set
-                .graph()
-                .place(&problem.migration)
-                .and_then(|place| self.set.bodies()[place].up.text());
-            let lines = before.zip(after).and_then(|(before, after)| lines(before, after));
+        for problem in plan.problems_mut() {
+            let direction = match problem.kind {
+                ProblemKind::Changed => Direction::Up,
+                ProblemKind::ChangedDown => Direction::Down,
+                _ => continue,
+            };
+            let before = history.get(&problem.migration).and_then(|record| record.script(direction));
+            let place = self.set.graph().place(&problem.migration);
+            let after = place.and_then(|place| self.text(place, direction));
+            let Some((before, after)) = before.zip(after) else { continue };
+            if is_only_at_ends(before, after) {
+                // The changed lines look the same.
+                problem
+                    .finding
+                    .push_str("; the texts differ only in white space at the end of a line or of the file");
+                continue;
+            }
             let printable = |line: &str| Printable(line).to_string();
+            let lines = lines(before, after);
             problem.detail = lines.map(|lines| lines.lines().map(printable).collect::<Vec<_>>().join("\n"));
         }
         plan

@@ -17,8 +17,10 @@ impl<B: Backend> MigrationRunner<B> {
         let mut seen = None;
         if *goal.target == Target::Latest {
             let head = self.clean_head(conn);
-            if matches!(head, Ok(head) if head == self.complete) {
-                return Ok(Report { already: self.complete.count, ..Report::default() });
+            if matches!(head, Ok(head) if head == self.complete) && !self.refuses_misspelled() {
+                let mut report = Report { already: self.complete.count, ..Report::default() };
+                self.warn_of_misspelled(&mut report);
+                return Ok(report);
             }
             self.refuse_open_transaction(conn)?;
             seen = Some(head?);

@@ -2,12 +2,14 @@
 
 use super::MigrationRunner;
 use crate::backend::Backend;
+use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
 use crate::event::Event;
 use crate::execute::Stop;
 use crate::fault::Fault;
 use crate::plan::Plan;
-use crate::problem::Verdict;
+use crate::plan::check::unread;
+use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::Report;
 
 impl<B: Backend> MigrationRunner<B> {
@@ -38,9 +40,25 @@ impl<B: Backend> MigrationRunner<B> {
         report
     }
 
+    /// Whether the policy refuses files that are not read because their names are misspelled, and there are any.
+    pub(super) fn refuses_misspelled(&self) -> bool {
+        self.set.misspelled().next().is_some()
+            && self.policy.verdict(ProblemKind::UnusedFile, Direction::Up) == Verdict::Deny
+    }
+
+    /// Adds them to the report of a start at which nothing is pending: it could seem to have applied them.
+    pub(super) fn warn_of_misspelled(&self, report: &mut Report) {
+        let found = self.set.misspelled().filter_map(unread);
+        self.warn_of(&self.policy.judge(found, Direction::Up), report);
+    }
+
     /// Adds the warnings of a plan to the report, each once, and sends them to the observer.
     pub(super) fn warn(&self, plan: &Plan, report: &mut Report) {
-        for problem in plan.problems().iter().filter(|problem| problem.verdict == Verdict::Warn) {
+        self.warn_of(plan.problems(), report);
+    }
+
+    fn warn_of(&self, problems: &[Problem], report: &mut Report) {
+        for problem in problems.iter().filter(|problem| problem.verdict == Verdict::Warn) {
             if !report.notes.contains(problem) {
                 self.notify(&Event::Warning { problem });
                 report.notes.push(problem.clone());

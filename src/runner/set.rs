@@ -7,7 +7,7 @@ use crate::direction::Direction;
 use crate::discovery::{CompiledMigrations, MigrationSource};
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::migration::{Body, Migration};
+use crate::migration::{Body, Meta, Migration};
 use crate::transaction_fit::TransactionFit;
 
 /// The migrations of a runner, in order. Migrations that a build script has ordered are created when they are first needed, which
@@ -23,6 +23,8 @@ struct Loaded<B: Backend> {
     bodies: Vec<Body<B>>,
     /// Up and down, for those that were checked.
     fits: Vec<[OnceLock<TransactionFit>; 2]>,
+    /// The places of those that are not read because their names are misspelled.
+    misspelled: Vec<usize>,
 }
 
 impl<B: Backend> Set<B> {
@@ -58,6 +60,14 @@ impl<B: Backend> Set<B> {
         &self.loaded().bodies
     }
 
+    /// The migrations that are not read because their names are misspelled. Those of a compiled set were reported when it was built.
+    pub(super) fn misspelled(&self) -> impl Iterator<Item = &Meta> {
+        let loaded = if self.compiled.is_none() { self.loaded.get() } else { None };
+        loaded
+            .into_iter()
+            .flat_map(|loaded| loaded.misspelled.iter().map(|&place| &loaded.graph.metas()[place]))
+    }
+
     /// Whether the migration at a place fits into a transaction.
     pub(super) fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit {
         let loaded = self.loaded();
@@ -78,6 +88,8 @@ impl<B: Backend> Set<B> {
 
 impl<B: Backend> Loaded<B> {
     fn new(graph: Graph, bodies: Vec<Body<B>>) -> Self {
-        Self { fits: bodies.iter().map(|_| Default::default()).collect(), graph, bodies }
+        let misspelled =
+            (0..bodies.len()).filter(|&place| graph.metas()[place].right_name().is_some()).collect();
+        Self { misspelled, fits: bodies.iter().map(|_| Default::default()).collect(), graph, bodies }
     }
 }

@@ -11,6 +11,7 @@ use crate::execute::Stop;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, History, HistoryDigest, Record};
 use crate::migration::Action;
+use crate::problem::{ProblemKind, Verdict};
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
@@ -39,14 +40,19 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Reads what is needed to migrate to a target. If the head is the one after the first migrations of the set, the records need
-    /// not be read: these migrations are applied, finished and unchanged, and no others are applied.
+    /// not be read: these migrations are applied, finished and unchanged, and no others are applied. Whether their down scripts changed
+    /// is then unknown, so a policy that refuses this reads the records.
     pub(super) fn load(
         &self,
         conn: &mut B::Conn<'_>,
         target: &Target,
         head: Option<Head>,
     ) -> Result<(TrackingTable, History)> {
-        if matches!(target, Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_)) {
+        // Only the records have the down scripts that were stored.
+        let needs_records = self.policy.verdict(ProblemKind::ChangedDown, Direction::Up) == Verdict::Deny;
+        if !needs_records
+            && matches!(target, Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_))
+        {
             let head = match head {
                 Some(head) => head,
                 None => self.clean_head(conn)?,

@@ -96,6 +96,7 @@ fn in_words(migration: &Migration) -> String {
             Unread::NothingToUndo => "nothing to undo",
             Unread::FileBesideFolders => "file beside folders",
             Unread::FolderBesideFiles => "folder beside files",
+            Unread::Misspelled => "misspelled",
             _ => unreachable!(),
         };
         words = format!("{} not read ({why}, {})", migration.id(), migration.meta().origin);
@@ -452,6 +453,22 @@ fn a_script_that_undoes_nothing_is_reported_and_the_rest_is_a_set() {
     check("1_a/down.sql=B | 1_a/metadata.toml=", &unread("1_a/down.sql"));
     check("1_a/up.sql=A | sqlite/1_a/down.sql=B", "1_a: A ?m/sqlite/1_a/down.sql");
     check("1_a/down.sql=B | sqlite/1_a/up.sql=A", "1_a: A ?m/1_a/down.sql");
+}
+
+#[test]
+fn a_script_with_a_misspelled_name_is_reported_if_it_has_a_version() {
+    let misspelled = |place: &str| format!("1_a not read (misspelled, m/{place})");
+    for place in
+        ["1_a/up.sq", "1_a/upp.sql", "x/1_a/up.sql.txt", "1_a.sq", "x/1_a.up.slq", "sqlite/1_a/up.sq"]
+    {
+        check(&format!("{place}=A"), &misspelled(place));
+        check(&format!("{place}=A | 2_b/up.sql=B"), &format!("2_b: B; {}", misspelled(place)));
+    }
+    check("1_a/up.sq=A | 1_a/down.sql=B", &misspelled("1_a/up.sq"));
+    check("postgres/1_a/up.sql=A | sqlite/1_a/up.sq=B", "1_a: A @postgres ?m/sqlite/1_a/up.sq");
+    check("1_a/up.sql=A | 1_a/dwon.sq=B", "1_a: A ?m/1_a/dwon.sq");
+    check("1_a/up.sql=A | 1_a/up.sql.txt=B | a/up.sq=C | 2/seed.sq=D", "1_a: A");
+    check("2024/us.sql=A", "us: A");
 }
 
 /// A `data_oauth_github.sql` next to 285 folders was treated as migration 286.

@@ -12,6 +12,8 @@ mod conformance;
 mod downgrade;
 mod errors;
 mod execution;
+mod explanations;
+mod findings;
 mod foreign_keys;
 mod fuzz;
 mod hooks;

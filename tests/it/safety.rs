@@ -379,6 +379,16 @@ fn refusals() -> Vec<Refusal> {
         (ProblemKind::DatabaseAhead, runner([a()]), vec![a(), b()], "", Target::Back(1)),
         (ProblemKind::Changed, runner([sql("1_a", "SELECT 1"), b()]), vec![a()], "", latest()),
         (ProblemKind::Changed, runner([sql("1_a", "SELECT 1")]), vec![a()], "", Target::Back(1)),
+        (
+            ProblemKind::ChangedDown,
+            deny(
+                vec![Migration::reversible("1_a", "CREATE TABLE a (x)", "DELETE FROM a")],
+                ProblemKind::ChangedDown,
+            ),
+            vec![undoable()],
+            "",
+            Target::Back(1),
+        ),
         (ProblemKind::Dirty, runner([a(), b()]), vec![a()], dirty, latest()),
         (ProblemKind::Dirty, runner([undoable()]), vec![undoable()], dirty, Target::Back(1)),
         (ProblemKind::OutOfOrder, deny(vec![a(), b()], ProblemKind::OutOfOrder), vec![b()], "", latest()),
@@ -463,6 +473,13 @@ fn refusals() -> Vec<Refusal> {
             latest(),
         ),
         (ProblemKind::Unconventional, strict(vec![conventional("1_it", "")]), vec![], "", latest()),
+        (
+            ProblemKind::SimilarIds,
+            deny(vec![a(), sql("1_A", "CREATE TABLE b (x)")], ProblemKind::SimilarIds),
+            vec![],
+            "",
+            latest(),
+        ),
         (ProblemKind::UnusedFile, unused, vec![], "", latest()),
     ]
 }

@@ -26,8 +26,11 @@ pub(super) fn write(context: &Context<'_>) -> Result<Outcome> {
     );
     let text = format!("{}  {}", manifest.sha256(), file.display());
     let listed: Vec<Value> = manifest.files().iter().map(as_json).collect();
+    // A wrong folder is reported by the other commands, and by the programs that read it.
+    let set =
+        MigrationRunner::new_directory(&folder).map(|runner| runner.list().to_vec()).unwrap_or_default();
     let json = json!({ "file": file.display().to_string(), "sha256": manifest.sha256(), "listed": listed });
-    Ok(Outcome::new(text, json).remarking(remark))
+    Ok(text::misspelled(&set).fold(Outcome::new(text, json).remarking(remark), Outcome::remarking))
 }
 
 /// Reports whether the manifest matches the current folder.

@@ -34,7 +34,8 @@ pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Resul
     let migrations: Vec<Value> = entries.iter().zip(&labels).zip(late).map(as_json).collect();
     let exit = labels.iter().map(|label| label.exit).max().unwrap_or(Exit::Done);
     let outcome = Outcome::new(text, json!({ "migrations": migrations }));
-    let outcome = remarks(&entries, &labels).into_iter().fold(outcome, Outcome::remarking);
+    let remarks = remarks(&entries, &labels).into_iter().chain(text::misspelled(work.runner.list()));
+    let outcome = remarks.fold(outcome, Outcome::remarking);
     Ok(if wants_code { outcome.exiting(exit) } else { outcome })
 }
 

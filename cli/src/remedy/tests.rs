@@ -32,6 +32,7 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::CreateFolder => 26,
         Remedy::MakeManifest => 27,
         Remedy::Program { .. } => 28,
+        Remedy::Register => 29,
     }
 }
 
@@ -68,6 +69,7 @@ fn samples() -> Vec<Remedy> {
         Remedy::SetMetadata { key: "foreign_keys", value: "\"off\"".into(), purpose: Some("to keep them") },
         Remedy::CreateFolder,
         Remedy::MakeManifest,
+        Remedy::Register,
         Remedy::Program { what: "wait longer".into(), with: "`RemoteMigrations::timeout`".into() },
     ];
     samples.extend(Doubt::ALL.map(Remedy::AcceptDoubt));
@@ -84,7 +86,7 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=28).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=29).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');

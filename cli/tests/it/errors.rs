@@ -194,3 +194,39 @@ fn a_table_that_is_somebody_elses_or_newer() {
     shell.runs(&["migrate", "status --exit-code"]);
     shell.assert("other_table");
 }
+
+/// What a person mistyped or an editor changed is named.
+#[test]
+fn names_and_texts_that_are_nearly_right() {
+    let mut shell = Shell::with_set();
+    shell.write("migrations/2025-01-04-000000_more/up.sq", "CREATE TABLE more (x);");
+    shell.write("migrations/2025-01-05-000000_pictures/README.md", "not a migration");
+    shell.runs(&["migrate", "migrate", "status", "plan", "validate --strict", "manifest -q", "manifest"]);
+    shell.remove("migrations/manifest.json");
+    shell.write("migrations/2025-01-01-000000_users/down.sql", "DELETE FROM users;");
+    shell.runs(&["plan", "rollback --all --dry-run"]);
+    shell.write("migrations/2025-01-01-000000_users/down.sql", "DROP TABLE users;");
+    shell.write("migrations/2025-01-01-000000_users/up.sql", "CREATE TABLE users (name TEXT);\n");
+    shell.run("migrate");
+    let folder = shell.path().join("migrations");
+    fs::rename(folder.join("2025-01-01-000000_users"), folder.join("2025-01-01-000000_user")).unwrap();
+    shell.runs(&["migrate", "status"]);
+    shell.assert("nearly_right");
+}
+
+/// The messages of SQLite that name no way out.
+#[test]
+fn what_sqlite_says_is_explained() {
+    let mut shell = Shell::with_set();
+    shell.run("migrate -q");
+    shell.sql("INSERT INTO users (name) VALUES ('a'), ('a')");
+    for script in [
+        "CREATE UNIQUE INDEX names ON users (name);",
+        "CREATE INDEX names ON users (initial(name));",
+        "CREATE VIEW v AS SELECT email FROM users; ALTER TABLE users DROP email;",
+    ] {
+        shell.migration("2025-02-01-000000_it", script, Some("SELECT 1;"));
+        shell.runs(&["migrate", "validate"]);
+    }
+    shell.assert("explained");
+}

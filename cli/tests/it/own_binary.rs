@@ -29,6 +29,7 @@ fn it_has_the_same_commands() {
         &["migrate", "--table", "t"],
         &["status", "--exit-code", "--table", "t"],
         &["rollback", "--table", "t"],
+        &["rollback", "--table", "t"],
         &["repair", "forget", "2025-01-02-000000_lower_names", "--table", "t"],
         &["rollback", "--table", "t"],
         &["history", "--table", "t"],

@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use super::explain;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 
@@ -50,6 +51,10 @@ pub(super) fn ended_by_sqlite(fault: &Fault) -> bool {
 /// <https://www.sqlite.org/rescode.html#locked_sharedcache>
 const LOCKED_SHAREDCACHE: i32 = 262;
 
+/// `SQLITE_READONLY_DIRECTORY` and `SQLITE_READONLY_CANTINIT`: SQLite cannot create a file beside the database
+/// (<https://www.sqlite.org/rescode.html#readonly_directory>).
+const READONLY_FOLDER: [i32; 2] = [1544, 1288];
+
 pub(super) fn fault(error: rusqlite::Error) -> Fault {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => FaultKind::Busy,
@@ -74,7 +79,20 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
             Remedy::program("attach the files that it needs", "`prepare_connection`")
                 .only_if("it runs in a replay in memory, where no script may open a file"),
         ),
-        _ => fault,
+        Some(ErrorCode::ReadOnly)
+            if error.sqlite_error().is_some_and(|error| READONLY_FOLDER.contains(&error.extended_code)) =>
+        {
+            fault.remedy(
+                "make its folder writable, since SQLite creates files there, in WAL mode even to read; or open it with `immutable=1` if nobody changes it",
+            )
+        }
+        Some(ErrorCode::NotADatabase) => fault.remedy(
+            "check the path; if the file is encrypted, the key is wrong or was not set; only if it is neither, restore it from a backup",
+        ),
+        _ => match explain::remedy(&fault.message) {
+            Some(remedy) => fault.remedy(remedy),
+            None => fault,
+        },
     }
     .caused_by(error)
 }

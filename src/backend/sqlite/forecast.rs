@@ -20,7 +20,6 @@ use crate::backend::ForecastRequest;
 use crate::dialect::{TableName, quote};
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust, Unparented, scan};
 use crate::fault::{Fault, FaultKind};
-use crate::remedy::Remedy;
 use crate::sql::{Token, Tokens, mentions, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
 
@@ -381,15 +380,6 @@ fn denied(seen: &Seen) -> Option<Fault> {
 
 /// Names the part of the schema that the copy lacks, if that may be why a statement failed.
 fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
-    let foreign = ["no such function", "no such module", "no such collation"];
-    let failure = if foreign.iter().any(|what| failure.message.starts_with(what)) {
-        failure.remedy(
-            Remedy::program("give it to the connection that tries scripts out", "`prepare_connection`")
-                .only_if("the application has it"),
-        )
-    } else {
-        failure
-    };
     let Some(Lacking { name, why }) = lacking.iter().find(|lacking| mentions(own, &lacking.name)) else {
         return failure;
     };

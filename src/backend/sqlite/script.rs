@@ -8,6 +8,7 @@ use fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::cursor::Pragma;
+use super::explain::with_rows;
 use super::ledger::{Ledger, Place};
 use super::tracker::Tracker;
 use super::{Sqlite, fault, keys, message, transactions, tripwire};
@@ -289,7 +290,9 @@ fn finish(
     let first = patiently(patience(script), || {
         let mut rows = statement.raw_query();
         let mut first = None;
-        while let Some(row) = rows.next().map_err(|error| explained(error, script, own))? {
+        while let Some(row) =
+            rows.next().map_err(|error| with_rows(conn, explained(error, script, own), own))?
+        {
             first = first.or_else(|| row.get_ref(0).ok()?.as_str().ok().map(str::to_owned));
         }
         Ok(first)

@@ -72,6 +72,11 @@ impl File {
         })
     }
 
+    /// Its name without its folders.
+    pub(super) fn name(&self) -> &str {
+        self.origin.rsplit('/').next().unwrap_or_default()
+    }
+
     pub(super) fn key(&self) -> Key {
         (self.database, self.id.clone())
     }

@@ -84,7 +84,7 @@ impl Manifest {
     /// [`ErrorKind::Source`](crate::ErrorKind::Source), if the folder or a file cannot be read, or a path cannot be published.
     pub fn of_folder(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        let files = folder::entries(folder)?.into_iter().map(|entry| ManifestFile {
+        let files = folder::scripts(folder)?.into_iter().map(|entry| ManifestFile {
             size: entry.bytes.len() as u64,
             sha256: Checksum::of_bytes(&entry.bytes).to_string(),
             path: entry.path,

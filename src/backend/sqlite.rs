@@ -3,16 +3,19 @@
 use crate::backend::locks::Locks;
 use crate::dialect::{TableName, qualified};
 
+mod afterwards;
 mod attached;
 mod catalog;
 mod cursor;
 mod driver;
 mod fault;
+mod file_settings;
 mod forecast;
 mod foreign;
 mod keys;
 mod log;
 mod orphans;
+mod pragmas;
 mod records;
 mod scratch;
 mod script;

@@ -41,7 +41,7 @@ pub struct Script<'a> {
     pub patience: Duration,
     /// Whether its author declared that its deletions may also delete rows of other tables (`allow = ["cascade"]`).
     pub cascade: Cascade,
-    /// Where the script comes from. Connection settings that a script from the database changes are restored.
+    /// Where the script comes from.
     pub trust: Trust,
     /// What the backend knows of the session, if only scripts of this run have used it.
     pub session: Option<&'a Session>,

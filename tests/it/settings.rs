@@ -97,7 +97,7 @@ fn a_setting_of_the_connection_is_set_back_however_the_step_ends() {
                         continue;
                     }
                     let (_database, conn) = file();
-                    conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+                    conn.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF").unwrap();
                     let before = all(&conn);
                     let old = read(&conn, name);
                     let it = script("1_it", &format!("{spelling}{ending}"));
@@ -121,6 +121,9 @@ fn a_setting_of_the_connection_is_set_back_however_the_step_ends() {
                     let is_blocked = name == "query_only" && way == "outside";
                     let expected = succeeds && way != "panic" && !is_blocked;
                     assert_eq!(matches!(outcome, Ok(Ok(_))), expected, "{context}: {outcome:?}");
+                    if let (Ok(Err(error)), false, false) = (&outcome, succeeds, is_blocked) {
+                        assert!(error.to_string().contains("syntax error"), "{context}: {error}");
+                    }
                     assert_eq!(all(&conn), before, "{context}");
                 }
             }
@@ -154,170 +157,152 @@ fn the_next_script_of_a_run_runs_under_the_settings_of_the_application() {
     assert_eq!(read(&conn, "case_sensitive_like"), ["0"]);
 }
 
-/// (what the application has set, the script, how it runs, a query, what it returns afterwards)
+/// (what the application has set, the script, a query, what it returns afterwards)
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
+#[track_caller]
+fn check(table: &[Row], ways: &[bool]) {
+    for (own, text, query, expected) in table {
+        for &outside in ways {
+            let (_database, conn) = file();
+            conn.execute_batch(own).unwrap();
+            let it = script("1_it", text);
+            let outcome = runner([if outside { it.outside_transaction() } else { it }]).run(&conn);
+            let leaves_open = text.contains("BEGIN") && !text.contains("COMMIT");
+            let fails = text.contains("SELEKT") || leaves_open;
+            assert_eq!(outcome.is_err(), fails, "{text}: {outcome:?}");
+            assert_eq!(rows(&conn, query).join(" "), *expected, "{own}: {text}, outside: {outside}");
+        }
+    }
+}
+
 #[test]
 fn the_value_of_the_application_comes_back_and_not_the_default() {
-    let table = [
-        (
-            "PRAGMA cache_size = -123",
-            "PRAGMA cache_size = 5; PRAGMA main.cache_size = 6; PRAGMA MAIN.cache_size = 7",
-            "PRAGMA cache_size",
-            "-123",
-        ),
-        (
-            "PRAGMA cache_size = 50",
-            "PRAGMA cache_size = 50000; PRAGMA cache_spill = 60000",
-            "PRAGMA cache_spill",
-            "50",
-        ),
-        ("PRAGMA cache_spill = OFF", "PRAGMA cache_spill = 60000", "PRAGMA cache_spill", "0"),
-        (
-            "PRAGMA recursive_triggers = ON",
-            "PRAGMA recursive_triggers = OFF",
-            "PRAGMA recursive_triggers",
-            "1",
-        ),
-        (
-            "PRAGMA recursive_triggers = ON",
-            "EXPLAIN PRAGMA recursive_triggers = OFF",
-            "PRAGMA recursive_triggers",
-            "1",
-        ),
-        (
-            "PRAGMA recursive_triggers = ON",
-            "EXPLAIN QUERY PLAN PRAGMA recursive_triggers = OFF",
-            "PRAGMA recursive_triggers",
-            "1",
-        ),
-        (
-            "PRAGMA recursive_triggers = ON",
-            "PRAGMA main.recursive_triggers = OFF; PRAGMA recursive_triggers = OFF",
-            "PRAGMA recursive_triggers",
-            "1",
-        ),
-        ("PRAGMA case_sensitive_like = ON", "PRAGMA case_sensitive_like = OFF", "SELECT 'a' LIKE 'A'", "0"),
-        (
-            "PRAGMA temp_store = FILE; CREATE TEMP TABLE t (x)",
-            "PRAGMA temp_store = 1",
-            "SELECT count(*) FROM t",
-            "0",
-        ),
-        (
-            "PRAGMA temp_store = FILE",
-            "PRAGMA temp_store = 2; CREATE TEMP TABLE t (x); DROP TABLE t",
-            "PRAGMA temp_store",
-            "1",
-        ),
-        (
-            "PRAGMA temp_store = FILE",
-            "PRAGMA temp_store = 2; CREATE TEMP TABLE t (x); SELEKT",
-            "PRAGMA temp_store",
-            "1",
-        ),
+    const SIZE: &str = "PRAGMA cache_size";
+    const SPILL: &str = "PRAGMA cache_spill";
+    const TRIGGERS: &str = "PRAGMA recursive_triggers";
+    const ON: &str = "PRAGMA recursive_triggers = ON";
+    const LIKE: &str = "SELECT 'a' LIKE 'A'";
+    const LOCK: &str = "PRAGMA locking_mode";
+    let table: [Row; 12] = [
+        ("PRAGMA cache_size = -123", "PRAGMA cache_size = 5; PRAGMA MAIN.cache_size = 7", SIZE, "-123"),
+        ("PRAGMA cache_size = 50", "PRAGMA cache_size = 50000; PRAGMA cache_spill = 60000", SPILL, "50"),
+        ("PRAGMA cache_size = 50", "PRAGMA cache_spill = 60000; PRAGMA cache_size = 50000", SPILL, "50"),
+        ("PRAGMA cache_spill = OFF", "PRAGMA cache_spill = 60000", SPILL, "0"),
+        (ON, "PRAGMA recursive_triggers = OFF", TRIGGERS, "1"),
+        (ON, "EXPLAIN PRAGMA recursive_triggers = OFF", TRIGGERS, "1"),
+        (ON, "EXPLAIN QUERY PLAN PRAGMA recursive_triggers = OFF", TRIGGERS, "1"),
+        (ON, "PRAGMA main.recursive_triggers = 0; PRAGMA recursive_triggers = 0", TRIGGERS, "1"),
+        ("PRAGMA case_sensitive_like = ON", "PRAGMA case_sensitive_like = OFF", LIKE, "0"),
         (
             "PRAGMA mmap_size = 65536",
             "PRAGMA mmap_size = 0; INSERT INTO other VALUES (1)",
             "PRAGMA mmap_size",
             "65536",
         ),
-        (
-            "PRAGMA locking_mode = EXCLUSIVE",
-            "PRAGMA locking_mode = NORMAL",
-            "PRAGMA locking_mode",
-            "exclusive",
-        ),
+        ("PRAGMA locking_mode = EXCLUSIVE", "PRAGMA locking_mode = NORMAL", LOCK, "exclusive"),
+        ("", "PRAGMA nonsense = 1; PRAGMA table_info(other); PRAGMA cache_size", SIZE, "-2000"),
+    ];
+    check(&table, &[false, true]);
+}
+
+#[test]
+fn each_attached_database_has_its_own_value_again() {
+    const OWN: &str = "ATTACH ':memory:' AS o; PRAGMA o.secure_delete = FAST; PRAGMA main.secure_delete = 0";
+    let table: [Row; 5] = [
         (
             "ATTACH ':memory:' AS o; PRAGMA o.cache_size = 5",
             "PRAGMA o.cache_size = 6",
             "PRAGMA o.cache_size",
             "5",
         ),
+        (OWN, "PRAGMA secure_delete = 1", "PRAGMA o.secure_delete", "2"),
+        (OWN, "PRAGMA secure_delete = 1", "PRAGMA main.secure_delete", "0"),
         (
-            "ATTACH ':memory:' AS o; PRAGMA o.secure_delete = FAST; PRAGMA main.secure_delete = 0",
-            "PRAGMA secure_delete = 1",
+            OWN,
+            "PRAGMA main.secure_delete = 1; PRAGMA secure_delete = 1; PRAGMA O.secure_delete = 0",
             "PRAGMA o.secure_delete",
             "2",
         ),
-        (
-            "ATTACH ':memory:' AS o; PRAGMA o.secure_delete = FAST; PRAGMA main.secure_delete = 0",
-            "PRAGMA secure_delete = 1",
-            "PRAGMA main.secure_delete",
-            "0",
-        ),
-        ("", "PRAGMA temp_store_directory = '.'", "PRAGMA temp_store_directory", ""),
-        ("", "ATTACH ':memory:' AS o; PRAGMA o.cache_size = 6", "PRAGMA cache_size", "-2000"),
-        (
-            "",
-            "PRAGMA nonsense = 1; PRAGMA table_info(other); PRAGMA cache_size",
-            "PRAGMA cache_size",
-            "-2000",
-        ),
-        // What is stored in the file stays.
+        ("", "ATTACH ':memory:' AS o; PRAGMA o.cache_size = 6", "PRAGMA o.cache_size", "-2000"),
+    ];
+    check(&table, &[false, true]);
+    // It is gone when its setting would be set back.
+    check(
+        &[("", "ATTACH ':memory:' AS o; PRAGMA o.cache_size = 6; DETACH o", "PRAGMA cache_size", "-2000")],
+        &[true],
+    );
+}
+
+#[test]
+fn what_is_stored_in_the_file_stays() {
+    let table: [Row; 3] = [
         ("", "PRAGMA user_version = 7", "PRAGMA user_version", "7"),
         ("", "PRAGMA application_id = 8", "PRAGMA application_id", "8"),
         ("", "PRAGMA default_cache_size = 9", "PRAGMA default_cache_size", "9"),
     ];
-    for (own, text, query, expected) in table {
-        for outside in [false, true] {
-            if !outside && text.contains("temp_store") {
-                continue;
-            }
-            let (_database, conn) = file();
-            conn.execute_batch(own).unwrap();
-            let it = script("1_it", text);
-            let outcome = runner([if outside { it.outside_transaction() } else { it }]).run(&conn);
-            assert_eq!(outcome.is_ok(), !text.contains("SELEKT"), "{text}: {outcome:?}");
-            assert_eq!(rows(&conn, query).join(" "), expected, "{own}: {text}, outside: {outside}");
-        }
-    }
+    check(&table, &[false, true]);
 }
 
-/// `synchronous` and the journal only change outside a transaction. WAL is stored in the file, the other modes are not.
+/// These only change outside a transaction. WAL is stored in the file, the other modes of the journal are not.
 #[test]
 fn what_changes_only_outside_a_transaction_is_set_back_there() {
-    let table = [
-        (
-            "PRAGMA synchronous = NORMAL",
-            "PRAGMA synchronous = OFF; BEGIN; INSERT INTO other VALUES (1); COMMIT",
-            "PRAGMA synchronous",
-            "1",
-        ),
-        (
-            "PRAGMA synchronous = NORMAL",
-            "PRAGMA synchronous = OFF; BEGIN; INSERT INTO other VALUES (1); SELEKT",
-            "PRAGMA synchronous",
-            "1",
-        ),
-        (
-            "PRAGMA synchronous = NORMAL",
-            "PRAGMA synchronous = OFF; BEGIN; INSERT INTO other VALUES (1)",
-            "PRAGMA synchronous",
-            "1",
-        ),
-        ("PRAGMA synchronous = NORMAL", "PRAGMA synchronous = OFF", "PRAGMA synchronous", "1"),
+    const SYNC: &str = "PRAGMA synchronous";
+    const MODE: &str = "PRAGMA journal_mode";
+    const TEMP: &str = "PRAGMA temp_store";
+    const NORMAL: &str = "PRAGMA synchronous = NORMAL";
+    const WAL: &str = "PRAGMA journal_mode = WAL";
+    let table: [Row; 17] = [
+        (NORMAL, "PRAGMA synchronous = OFF; BEGIN; INSERT INTO other VALUES (1); COMMIT", SYNC, "1"),
+        (NORMAL, "PRAGMA synchronous = OFF; BEGIN; INSERT INTO other VALUES (1); SELEKT", SYNC, "1"),
+        (NORMAL, "PRAGMA synchronous = OFF; BEGIN; INSERT INTO other VALUES (1)", SYNC, "1"),
+        (NORMAL, "PRAGMA synchronous = OFF", SYNC, "1"),
         ("", "BEGIN; PRAGMA defer_foreign_keys = ON; SELEKT", "PRAGMA defer_foreign_keys", "0"),
-        ("", "PRAGMA journal_mode = OFF; CREATE TABLE a (b)", "PRAGMA journal_mode", "delete"),
-        ("", "PRAGMA journal_mode = MEMORY; SELEKT", "PRAGMA journal_mode", "delete"),
-        ("", "PRAGMA journal_mode = PERSIST; VACUUM", "PRAGMA journal_mode", "delete"),
-        ("PRAGMA journal_mode = TRUNCATE", "PRAGMA journal_mode = DELETE", "PRAGMA journal_mode", "truncate"),
-        ("PRAGMA journal_mode = WAL", "PRAGMA journal_mode = OFF", "PRAGMA journal_mode", "delete"),
-        ("PRAGMA journal_mode = WAL", "PRAGMA journal_mode = DELETE", "PRAGMA journal_mode", "delete"),
         (
-            "PRAGMA journal_mode = WAL",
-            "PRAGMA journal_mode = DELETE; SELEKT",
-            "PRAGMA journal_mode",
-            "delete",
+            "PRAGMA temp_store = FILE",
+            "PRAGMA temp_store = 2; CREATE TEMP TABLE t (x); DROP TABLE t",
+            TEMP,
+            "1",
         ),
-        ("PRAGMA journal_mode = TRUNCATE", "PRAGMA journal_mode = WAL", "PRAGMA journal_mode", "wal"),
+        ("PRAGMA temp_store = FILE", "PRAGMA temp_store = 2; CREATE TEMP TABLE t (x); SELEKT", TEMP, "1"),
+        (
+            "PRAGMA temp_store = FILE; CREATE TEMP TABLE t (x)",
+            "PRAGMA temp_store = 1",
+            "SELECT count(*) FROM t",
+            "0",
+        ),
+        ("", "PRAGMA temp_store_directory = '.'", "PRAGMA temp_store_directory", ""),
+        ("", "PRAGMA journal_mode = OFF; CREATE TABLE a (b)", MODE, "delete"),
+        ("", "PRAGMA journal_mode = MEMORY; SELEKT", MODE, "delete"),
+        ("", "PRAGMA journal_mode = PERSIST; VACUUM", MODE, "delete"),
+        ("PRAGMA journal_mode = TRUNCATE", "PRAGMA journal_mode = DELETE", MODE, "truncate"),
+        (WAL, "PRAGMA journal_mode = OFF", MODE, "delete"),
+        (WAL, "PRAGMA journal_mode = DELETE", MODE, "delete"),
+        (WAL, "PRAGMA journal_mode = DELETE; SELEKT", MODE, "delete"),
+        ("PRAGMA journal_mode = TRUNCATE", WAL, MODE, "wal"),
     ];
-    for (own, text, query, expected) in table {
-        let (_database, conn) = file();
-        conn.execute_batch(own).unwrap();
-        let outcome = runner([script("1_it", text).outside_transaction()]).run(&conn);
-        let fails = text.contains("SELEKT") || (text.contains("BEGIN") && !text.contains("COMMIT"));
-        assert_eq!(outcome.is_err(), fails, "{text}: {outcome:?}");
-        assert_eq!(rows(&conn, query), [expected], "{own}: {text}");
-    }
+    check(&table, &[true]);
+}
+
+/// In WAL mode SQLite releases an exclusive lock only if the file was in WAL mode before.
+#[test]
+fn a_setting_that_sqlite_does_not_set_back_is_an_error() {
+    let text = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; CREATE TABLE a (b)";
+    let (_database, conn) = file();
+    let error = runner([script("1_it", text).outside_transaction()]).run(&conn).unwrap_err();
+    assert!(error.to_string().contains("`locking_mode` is still 'exclusive', not 'normal'"), "{error}");
+    assert!(error.to_string().contains("put PRAGMA journal_mode = WAL in front"), "{error}");
+    // The error of the script itself is the one that is reported.
+    let (_database, conn) = file();
+    let failing = format!("{text}; SELEKT");
+    let error = runner([script("1_it", &failing).outside_transaction()]).run(&conn).unwrap_err();
+    assert!(error.to_string().contains("syntax error"), "{error}");
+    // The remedy works, and other connections can use the file.
+    let text = "PRAGMA journal_mode = WAL; PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE a (b)";
+    let (database, conn) = file();
+    runner([script("1_it", text).outside_transaction()]).run(&conn).unwrap();
+    assert_eq!(rows(&conn, "PRAGMA main.locking_mode"), ["normal"]);
+    database.connect().execute_batch("INSERT INTO a VALUES (1)").unwrap();
 }
 
 /// An interrupted script continues, and its finished pragmas run again before.

@@ -101,7 +101,6 @@ pub(super) fn run(
         let what = "it begins a transaction and does not end it, or ends one that it did not begin";
         return Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT));
     }
-    drop(batch);
     pragmas.finish()?;
     Ok(tracker.touched())
 }

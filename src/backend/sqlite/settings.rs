@@ -190,7 +190,12 @@ impl Old {
             Some(now) if now != wanted => {
                 let what =
                     format!("after the script, the setting `{}` is still {now}, not {wanted}", self.name);
-                Err(Fault::new(FaultKind::Other, what).remedy("remove the pragma that sets it"))
+                let remedy = match self.name {
+                    // In WAL mode, an exclusive lock ends only if it came later (https://www.sqlite.org/pragma.html#pragma_locking_mode).
+                    "locking_mode" => "put PRAGMA journal_mode = WAL in front of PRAGMA locking_mode",
+                    _ => "remove the pragma that sets it",
+                };
+                Err(Fault::new(FaultKind::Other, what).remedy(remedy))
             }
             _ => Ok(()),
         }
@@ -250,7 +255,7 @@ pub(super) fn refuse(conn: &Connection, text: &str) -> Result<(), Fault> {
     // Switching it off resets the counters that the commit looks at (`PragTyp_FLAG` in pragma.c), also for keys that are declared as
     // deferred.
     if pragma.is("defer_foreign_keys")
-        && !pragma.value.is_some_and(is_true)
+        && !pragma.value.is_some_and(is_on)
         && !conn.is_autocommit()
         && keys::is_enforced(conn).map_err(fault)?
     {
@@ -262,10 +267,114 @@ pub(super) fn refuse(conn: &Connection, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether SQLite reads a value as true (`sqlite3GetBoolean` in pragma.c).
-fn is_true(value: &str) -> bool {
-    match value.bytes().next() {
-        Some(b'0'..=b'9') => value.bytes().take_while(u8::is_ascii_digit).any(|digit| digit != b'0'),
-        _ => ["on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word)),
+/// Whether a value switches a setting on. SQLite knows more spellings, such as `2` but not `256` (`sqlite3GetBoolean` in pragma.c).
+fn is_on(value: &str) -> bool {
+    ["1", "on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF_THE_FILE: [&str; 7] = [
+        "application_id",
+        "auto_vacuum",
+        "default_cache_size",
+        "encoding",
+        "page_size",
+        "schema_version",
+        "user_version",
+    ];
+    const ACTIONS: [&str; 27] = [
+        "collation_list",
+        "compile_options",
+        "data_version",
+        "database_list",
+        "foreign_key_check",
+        "foreign_key_list",
+        "freelist_count",
+        "function_list",
+        "incremental_vacuum",
+        "index_info",
+        "index_list",
+        "index_xinfo",
+        "integrity_check",
+        "lock_status",
+        "module_list",
+        "optimize",
+        "page_count",
+        "pragma_list",
+        "quick_check",
+        "shrink_memory",
+        "stats",
+        "table_info",
+        "table_list",
+        "table_xinfo",
+        "wal_checkpoint",
+        // These two have rules of their own.
+        "foreign_keys",
+        "hard_heap_limit",
+    ];
+    /// Of builds for debugging, for encryption, or for one system.
+    const OTHERS: [&str; 8] = [
+        "activate_extensions",
+        "lock_proxy_file",
+        "parser_trace",
+        "sql_trace",
+        "vdbe_addoptrace",
+        "vdbe_debug",
+        "vdbe_listing",
+        "vdbe_trace",
+    ];
+
+    /// A pragma that is new in SQLite needs a decision.
+    #[test]
+    fn every_pragma_of_this_sqlite_is_of_one_kind() {
+        let conn = Connection::open_in_memory().unwrap();
+        let mut statement = conn.prepare("SELECT name FROM pragma_pragma_list").unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        let names: Vec<String> = names.collect::<rusqlite::Result<_>>().unwrap();
+        assert!(names.len() > 60, "{names:?}");
+        for name in names {
+            let is_set_back = SETTINGS.iter().filter(|(setting, _)| *setting == name).count();
+            let kept = [&OF_THE_FILE[..], &ACTIONS, &OTHERS].concat();
+            let count = is_set_back + kept.iter().filter(|kept| **kept == name).count();
+            assert_eq!(count, 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn all_that_changes_only_outside_is_a_setting() {
+        for name in OUTSIDE {
+            assert!(SETTINGS.iter().any(|(setting, _)| *setting == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_switches_on_switches_on_in_sqlite() {
+        let conn = Connection::open_in_memory().unwrap();
+        let rows = [
+            ("on", true),
+            ("ON", true),
+            ("yes", true),
+            ("True", true),
+            ("1", true),
+            ("0", false),
+            ("00", false),
+            ("256", false),
+            ("off", false),
+            ("no", false),
+            ("full", false),
+            ("nonsense", false),
+        ];
+        for (value, expected) in rows {
+            conn.execute_batch(&format!("PRAGMA recursive_triggers = '{value}'")).unwrap();
+            assert_eq!(
+                read(&conn, None, "recursive_triggers").unwrap().as_deref() == Some("1"),
+                expected,
+                "{value}"
+            );
+            assert_eq!(is_on(value), expected, "{value}");
+        }
     }
 }

@@ -282,7 +282,8 @@ impl Migration<Sqlite> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The function may run again in the same run, after its transaction was rolled back; see [`Hooks`](crate::Hooks).
+    /// The function may run again in the same run, after its transaction was rolled back; see [`Hooks`](crate::Hooks). A setting of the
+    /// connection that it changes stays changed, except for the enforcement of foreign keys. After a script, the engine sets them back.
     #[track_caller]
     pub fn code<E: Into<BoxError>>(
         id: &'static str,

@@ -118,7 +118,8 @@ pub trait Driver: Sized + 'static {
         Self::execute(conn, statement)
     }
 
-    /// Runs a script from statement [`Script::from`] on, and returns what it did.
+    /// Runs a script from statement [`Script::from`] on, and returns what it did. Settings of the session that the script changes are
+    /// set back before the next script runs.
     ///
     /// Outside a transaction it records how far the script came, so that an interrupted script can continue:
     ///

@@ -44,7 +44,7 @@ pub struct Script<'a> {
     /// Whether it may take rows that it does not name: its author declared it (`allow = ["destructive"]`), or the policy does not refuse
     /// it.
     pub data_loss: DataLoss,
-    /// Where the script comes from. Connection settings that a script from the database changes are restored.
+    /// Where the script comes from.
     pub trust: Trust,
     /// What the backend knows of the session, if only scripts of this run have used it.
     pub session: Option<&'a Session>,

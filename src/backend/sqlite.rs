@@ -3,18 +3,21 @@
 use crate::backend::locks::Locks;
 use crate::dialect::{TableName, qualified};
 
+mod afterwards;
 mod attached;
 mod catalog;
 mod cursor;
 mod driver;
 mod explain;
 mod fault;
+mod file_settings;
 mod forecast;
 mod foreign;
 mod keys;
 mod ledger;
 mod log;
 mod orphans;
+mod pragmas;
 mod reach;
 mod records;
 mod references;

@@ -30,6 +30,7 @@ mod safety;
 mod sample_set;
 mod script_transactions;
 mod sentences;
+mod settings;
 mod start;
 mod together;
 mod tracking_table;

@@ -73,20 +73,46 @@ pub(super) fn is_plain(name: &str) -> bool {
 
 /// `PRAGMA schema.name = value` or `PRAGMA schema.name(value)`
 pub(super) struct Pragma<'a> {
+    pub(super) schema: Option<&'a str>,
     pub(super) name: &'a str,
+    /// The value, if it is one word or is quoted. A number with a sign is not.
     pub(super) value: Option<&'a str>,
+    /// Whether it has a value.
+    pub(super) sets: bool,
 }
 
 impl<'a> Pragma<'a> {
     pub(super) fn of(own: &'a str) -> Option<Self> {
-        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]).peekable();
+        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
         tokens.next().filter(|first| first.is("pragma"))?;
-        let mut name = tokens.next()?.spelling()?;
-        if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
-            name = tokens.next()?.spelling()?;
+        Self::after_keyword(tokens)
+    }
+
+    /// A pragma with a value, also in an `EXPLAIN`: SQLite sets most settings when it prepares a statement, and prepares this one too.
+    pub(super) fn that_sets(own: &'a str) -> Option<Self> {
+        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
+        let mut first = tokens.next()?;
+        if first.is("explain") {
+            first = tokens.find(|token| !token.is("query") && !token.is("plan"))?;
         }
-        let value =
-            tokens.next_if(|token| matches!(token, Token::Mark(b'=' | b'('))).and_then(|_| tokens.next());
-        Some(Self { name, value: value.and_then(Token::spelling) })
+        if !first.is("pragma") {
+            return None;
+        }
+        Self::after_keyword(tokens).filter(|pragma| pragma.sets)
+    }
+
+    fn after_keyword(tokens: Tokens<'a>) -> Option<Self> {
+        let mut tokens = tokens.peekable();
+        let (mut schema, mut name) = (None, tokens.next()?.spelling()?);
+        if tokens.next_if_eq(&Token::Mark(b'.')).is_some() {
+            (schema, name) = (Some(name), tokens.next()?.spelling()?);
+        }
+        let sets = tokens.next_if(|token| matches!(token, Token::Mark(b'=' | b'('))).is_some();
+        let value = if sets { tokens.next().and_then(Token::spelling) } else { None };
+        Some(Self { schema, name, value, sets })
+    }
+
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
     }
 }

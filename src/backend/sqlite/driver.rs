@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
-use super::{Sqlite, attached, keys, orphans, script, settings, tracker, transactions};
+use super::{Sqlite, afterwards, attached, keys, orphans, script, tracker, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
 use crate::dialect::Dialect;
-use crate::effect::Trust;
 use crate::fault::Fault;
 use crate::orphans::Orphans;
 use crate::sql::{statement_at, statements};
@@ -61,8 +60,10 @@ impl Driver for Sqlite {
     ) -> Result<R, E> {
         let attached = attached::databases(conn).map_err(fault)?;
         // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
-        let outcome = keys::with_enforcement(conn, scope.foreign_keys, |conn| {
-            atomically::<Self, R, E>(conn, scope, body)
+        let outcome = afterwards::around(conn, |conn| {
+            keys::with_enforcement(conn, scope.foreign_keys, |conn| {
+                atomically::<Self, R, E>(conn, scope, body)
+            })
         });
         if outcome.is_err() {
             attached::detach_others(conn, &attached);
@@ -75,7 +76,9 @@ impl Driver for Sqlite {
         scope: &Scope,
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
-        keys::with_enforcement(conn, scope.foreign_keys, |conn| closed::<Self, R, E>(conn, body))
+        afterwards::around(conn, |conn| {
+            keys::with_enforcement(conn, scope.foreign_keys, |conn| closed::<Self, R, E>(conn, body))
+        })
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
@@ -91,10 +94,6 @@ impl Driver for Sqlite {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<Execution, Fault> {
-        if script.trust == Trust::Program {
-            return script::run(conn, script, progress);
-        }
-        let _restored = settings::Restored::of(conn).map_err(fault)?;
         script::run(conn, script, progress)
     }
 

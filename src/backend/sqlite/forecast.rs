@@ -4,6 +4,7 @@
 //! happened to each table ([`objects`]).
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 // The trait from rusqlite 0.35 on. Before that, `Batch` has a method of the same name and signature.
 #[allow(unused_imports)]
@@ -15,7 +16,8 @@ use self::objects::{Entry, Objects, entries, in_order};
 use self::parents::Parents;
 use self::watch::{Rule, Seen};
 use super::script::{input_offset, own_text};
-use super::{Sqlite, fault, transactions};
+use super::settings::Changed;
+use super::{Sqlite, fault, settings, transactions};
 use crate::backend::ForecastRequest;
 use crate::dialect::{TableName, quote};
 use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust, Unparented, scan};
@@ -53,6 +55,7 @@ pub(super) fn forecast<'c>(
         orphans: Vec::new(),
         may_remove: false,
         has_failed: false,
+        changed: Changed::default(),
     };
     request.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
@@ -70,6 +73,8 @@ struct Stage<'c> {
     may_remove: bool,
     /// Whether a script from the database failed: later scripts are not tried.
     has_failed: bool,
+    /// The settings that the current script changed on the copy.
+    changed: Changed,
 }
 
 impl Stage<'_> {
@@ -103,6 +108,8 @@ impl Stage<'_> {
             forecast.failure = self.leftover(&before.1, |_| true)?;
         }
         self.end_transaction()?;
+        // The next script finds them as it will on the live connection.
+        let _ = self.changed.set_back(&self.copy.conn);
         self.has_failed = rule == Rule::Database && forecast.failure.is_some();
         let mut effects = if self.may_remove {
             self.objects.update(&self.copy.conn, None).map_err(fault)?;
@@ -219,6 +226,17 @@ impl Stage<'_> {
             let whole = || &text[start..statement_end(text, start)];
             // rusqlite's error copies its whole input, so after the first failure the statements are passed one by one.
             let given = if forecast.failure.is_some() { whole() } else { &terminated[start..] };
+            let refused = self.copy.watch.as_engine(|| {
+                // If it cannot be read, the statement itself fails and says why.
+                let _ = self.changed.note(&self.copy.conn, &text[start..], Duration::ZERO);
+                settings::refuse(&self.copy.conn, &text[start..])
+            });
+            if let Err(refused) = refused {
+                let own = whole();
+                forecast.failure.get_or_insert(refused.at(start).in_statement(number, own));
+                (number, start) = (number + 1, statement_start(text, start + own.len()));
+                continue;
+            }
             let mut step = self.step(given, rule);
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
             let own = &text[start..end];

@@ -59,7 +59,7 @@ pub(super) fn preserving<R>(
     outcome
 }
 
-fn is_enforced(conn: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_enforced(conn: &Connection) -> rusqlite::Result<bool> {
     conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)
 }
 

@@ -10,8 +10,9 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement};
 use super::cursor::Pragma;
 use super::explain::with_rows;
 use super::ledger::{Ledger, Place};
+use super::pragmas::Pragmas;
 use super::tracker::Tracker;
-use super::{Sqlite, fault, keys, message, transactions, tripwire};
+use super::{Sqlite, attached, fault, keys, message, transactions, tripwire};
 use crate::account::Execution;
 use crate::backend::driver::Progress;
 use crate::backend::faults::ended_transaction;
@@ -55,7 +56,8 @@ fn run_statements(
     if script.from > 1 && asks_for_last_row([&text[begin..]].into_iter()) {
         return Err(lost_with_session(script.from - 1).at(begin));
     }
-    prepare_session(conn, script, begin)?;
+    let mut pragmas = Pragmas::of(conn, script.atomicity, patience(script));
+    prepare_session(conn, script, begin, &mut pragmas)?;
     // SQLite copies the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c). With a NUL, the
     // time for a long script is proportional to its length and not to the square of its length.
     let terminated = format!("{text}\0");
@@ -70,6 +72,8 @@ fn run_statements(
     loop {
         let start = statement_start(text, end);
         let whole = || &text[start..statement_end(text, start)];
+        let noted = pragmas.before(&text[start..]);
+        noted.map_err(|fault| fault.at(start).in_statement(number, whole()))?;
         let next = patiently(patience(script), || {
             batch.next().map_err(|error| {
                 let offset = input_offset(&error, &terminated).unwrap_or(start);
@@ -97,6 +101,7 @@ fn run_statements(
             let foreseen = ledger.foresee(conn, place)?;
             let prediction = tracker.predict(conn, stripped)?;
             checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
+            pragmas.after(stripped, &text[end..])?;
             ledger.note(conn, place, &foreseen)?;
             tracker.record(conn, stripped, &prediction, foreseen.reach())
         };
@@ -120,11 +125,17 @@ fn run_statements(
         let what = "it begins a transaction and does not end it, or ends one that it did not begin";
         return Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT));
     }
+    pragmas.finish()?;
     Ok(tracker.touched())
 }
 
 /// Repeats the finished statements that changed the session, which has ended since.
-fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Result<(), Fault> {
+fn prepare_session(
+    conn: &Connection,
+    script: &Script<'_>,
+    begin: usize,
+    pragmas: &mut Pragmas<'_>,
+) -> Result<(), Fault> {
     let text = script.text;
     let (mut number, mut start) = (1, statement_start(text, 0));
     while start < begin {
@@ -148,8 +159,10 @@ fn prepare_session(conn: &Connection, script: &Script<'_>, begin: usize) -> Resu
                 Err(error) if message(&error).contains("is already in use") => Ok(()),
                 outcome => outcome.map_err(fault),
             };
+            pragmas.before(own).map_err(located)?;
             checked(conn, script, own, run).map_err(located)?;
         }
+        pragmas.repeated(own);
         (number, start) = (number + 1, statement_start(text, end));
     }
     Ok(())
@@ -303,7 +316,7 @@ fn finish(
         (Some(Pragma { name, .. }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
             keys::reset(conn, script.foreign_keys).map_err(fault)
         }
-        (Some(Pragma { name, value: Some(wanted) }), Some(mode))
+        (Some(Pragma { name, value: Some(wanted), .. }), Some(mode))
             if name.eq_ignore_ascii_case("journal_mode") && is_file && !mode.eq_ignore_ascii_case(wanted) =>
         {
             Err(Fault::new(FaultKind::Other, format!("the journal mode is still `{mode}`, not `{wanted}`"))
@@ -320,8 +333,9 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
     // "cannot VACUUM from within a transaction", "Safety level may not be changed inside a transaction", ...; a checkpoint only finds the
     // table locked.
     let wants_outside = ["within a transaction", "inside a transaction", "within transaction"];
-    let is_refused =
-        wants_outside.iter().any(|text| message.contains(text)) || (is_locked && Pragma::of(own).is_some());
+    let is_refused = wants_outside.iter().any(|text| message.contains(text))
+        || (is_locked && Pragma::of(own).is_some())
+        || attached::is_in_use(own, &message);
     match script.atomicity {
         Atomicity::Transaction if is_refused => fault.remedy(outside_transaction()),
         _ => fault,
@@ -333,7 +347,7 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
     let off = |value: &str| ["off", "0", "false", "no"].iter().any(|off| value.eq_ignore_ascii_case(off));
     let in_transaction = script.atomicity == Atomicity::Transaction;
     match Pragma::of(own) {
-        Some(Pragma { name, value: Some(value) })
+        Some(Pragma { name, value: Some(value), .. })
             if name.eq_ignore_ascii_case("foreign_keys")
                 && script.foreign_keys == ForeignKeys::Enforced
                 && off(value) =>
@@ -344,7 +358,7 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
             )
             .remedy("remove the pragma, or remove foreign_keys = \"on\" from its metadata"))
         }
-        Some(Pragma { name, value: Some(wanted) })
+        Some(Pragma { name, value: Some(wanted), .. })
             if in_transaction && name.eq_ignore_ascii_case("journal_mode") =>
         {
             let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(fault)?;

@@ -55,7 +55,7 @@ pub(super) fn control(statement: &str) -> Control {
 /// "Safety level may not be changed inside a transaction" (`PragTyp_SYNCHRONOUS` in pragma.c). A journal mode that is already in force
 /// may be set, and a checkpoint does nothing without a WAL.
 fn pragma(statement: &str) -> Control {
-    let Some(Pragma { name, value }) = Pragma::of(statement) else { return Control::Other };
+    let Some(Pragma { name, value, .. }) = Pragma::of(statement) else { return Control::Other };
     let is = |word: &str| name.eq_ignore_ascii_case(word);
     match value {
         Some(_) if is("synchronous") => Control::SetsOnlyOutside,

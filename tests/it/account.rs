@@ -204,6 +204,23 @@ fn a_replaced_table_keeps_its_rows() {
             "SELECT count(*) FROM m",
             "8",
         ),
+        // What a script undoes itself did not happen.
+        Case(
+            PERSON,
+            "SAVEPOINT a; DELETE FROM person WHERE id = 1; DROP TABLE person; ROLLBACK TO a; RELEASE a;
+             CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO n SELECT * FROM person; DROP TABLE person; ALTER TABLE n RENAME TO person",
+            "",
+            COUNT_PERSON,
+            "2",
+        ),
+        Case(
+            PERSON,
+            "SAVEPOINT a; DELETE FROM person WHERE id = 1; ROLLBACK TO a; RELEASE a;
+             CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO n SELECT * FROM person WHERE id = 2; DROP TABLE person; ALTER TABLE n RENAME TO person",
+            "! `person`, which had 2 rows, by a table with 1 row, without id = 1",
+            COUNT_PERSON,
+            "2",
+        ),
         // A virtual table has no rows of its own to count.
         Case(
             "CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES ('x')",

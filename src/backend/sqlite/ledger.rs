@@ -37,14 +37,22 @@ pub(super) struct Ledger {
     atomicity: Atomicity,
     cascade: Cascade,
     data_loss: DataLoss,
+    state: State,
+    /// The state at each savepoint, by its name; that of a transaction has none.
+    savepoints: Vec<(String, State)>,
+    /// What changed its definition, so that what refers to it must be read again.
+    redefined: BTreeSet<String>,
+    schema_edits: SchemaEdits,
+}
+
+/// What the script did so far.
+#[derive(Clone, Default)]
+struct State {
     rows: Rows,
     created: Vec<SchemaObject>,
     dropped: Vec<SchemaObject>,
     findings: Vec<StepFinding>,
-    /// What changed its definition, so that what refers to it must be read again.
-    redefined: BTreeSet<String>,
     temporary: Temporary,
-    schema_edits: SchemaEdits,
 }
 
 /// A statement that is about to run, and what is known of it.
@@ -72,12 +80,9 @@ impl Ledger {
             atomicity: script.atomicity,
             cascade: script.cascade,
             data_loss: script.data_loss,
-            rows: Rows::default(),
-            created: Vec::new(),
-            dropped: Vec::new(),
-            findings: Vec::new(),
+            state: State::default(),
+            savepoints: Vec::new(),
             redefined: BTreeSet::new(),
-            temporary: Temporary::default(),
             schema_edits: SchemaEdits::default(),
         }
     }
@@ -94,7 +99,7 @@ impl Ledger {
         };
         self.look(conn, place, &mut foreseen).map_err(fault)?;
         if let (Act::Drops { kind: "table", name }, true) = (&foreseen.act, self.must_refuse()) {
-            if let Some(lost) = self.rows.lost_by_drop(conn, &name.key()).map_err(fault)? {
+            if let Some(lost) = self.state.rows.lost_by_drop(conn, &name.key()).map_err(fault)? {
                 return Err(refusal(&lost));
             }
         }
@@ -109,17 +114,17 @@ impl Ledger {
     ) -> rusqlite::Result<()> {
         let enforces = self.keys == ForeignKeys::Enforced;
         match &foreseen.act {
-            Act::Creates { name, .. } if name.is_in("temp") => self.temporary.begin(conn)?,
+            Act::Creates { name, .. } if name.is_in("temp") => self.state.temporary.begin(conn)?,
             Act::Creates { kind, name, may_exist: true, .. } => {
                 foreseen.exists = exists(conn, kind, &name.name)?
             }
             Act::Drops { kind, name } if self.is_main(name) => {
                 foreseen.exists = exists(conn, kind, &name.name)?;
                 if *kind == "table" && foreseen.exists {
-                    self.temporary.watch_triggers(conn)?;
-                    self.rows.before_drop(conn, &name.key(), place)?;
+                    self.state.temporary.watch_triggers(conn)?;
+                    self.state.rows.before_drop(conn, &name.key(), place)?;
                     if enforces {
-                        let (reach, at_risk) = self.rows.reach(conn, place.own)?;
+                        let (reach, at_risk) = self.state.rows.reach(conn, place.own)?;
                         (foreseen.reach, foreseen.at_risk) = (Some(reach), at_risk);
                     }
                 }
@@ -133,7 +138,7 @@ impl Ledger {
                     foreseen.copied = copied::finding(conn, place.own, &table.name)?;
                 }
                 (foreseen.reach, foreseen.at_risk) =
-                    self.rows.before_write(conn, place.own, &table.key(), *verb, head, enforces)?;
+                    self.state.rows.before_write(conn, place.own, &table.key(), *verb, head, enforces)?;
             }
             _ => {}
         }
@@ -144,7 +149,7 @@ impl Ledger {
     fn is_main(&self, name: &Name) -> bool {
         match name.database {
             Some(_) => name.is_in("main"),
-            None => !self.temporary.has(&name.name),
+            None => !self.state.temporary.has(&name.name),
         }
     }
 
@@ -167,7 +172,7 @@ impl Ledger {
         if foreseen.at_risk.is_empty() || !self.must_refuse() || self.cascade == Cascade::Allowed {
             return Ok(());
         }
-        match self.rows.lost(conn, &foreseen.at_risk).map_err(fault)? {
+        match self.state.rows.lost(conn, &foreseen.at_risk).map_err(fault)? {
             Some(lost) => Err(refusal(&lost)),
             None => Ok(()),
         }
@@ -179,14 +184,20 @@ impl Ledger {
             Act::Writes { table, verb, .. } => {
                 if self.is_main(table) {
                     let copied = foreseen.copied.clone().filter(|_| changed > 0);
-                    self.findings.extend(copied.map(|copied| copied.by(place.kept())));
-                    self.rows.wrote(&table.key(), *verb, [changed, conn.changes()], &foreseen.at_risk, place);
+                    self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
+                    self.state.rows.wrote(
+                        &table.key(),
+                        *verb,
+                        [changed, conn.changes()],
+                        &foreseen.at_risk,
+                        place,
+                    );
                 }
                 return;
             }
             Act::Creates { kind, name, on, .. } => {
                 if name.is_in("temp") {
-                    self.temporary.add(&name.name);
+                    self.state.temporary.add(&name.name);
                 } else if !foreseen.exists
                     && self.is_main(name)
                     && on.as_ref().is_none_or(|on| self.is_main(on))
@@ -199,28 +210,44 @@ impl Ledger {
                     self.redefined.insert(name.key());
                     self.drop(kind, name);
                     if changed > 0 {
-                        self.rows.suspect(&foreseen.at_risk, place);
+                        self.state.rows.suspect(&foreseen.at_risk, place);
                     }
                 }
             }
-            Act::Drops { name, .. } => self.temporary.remove(&name.name),
+            Act::Drops { name, .. } => self.state.temporary.remove(&name.name),
             Act::Renames { table, to } if self.is_main(table) => {
                 self.redefined.extend([table.key(), to.to_ascii_lowercase()]);
                 self.rename(table, to);
             }
             Act::Alters(table) if self.is_main(table) => _ = self.redefined.insert(table.key()),
+            Act::Begins(name) => self.savepoints.push((name.clone(), self.state.clone())),
+            Act::Keeps(name) => _ = self.savepoint(name).map(|place| self.savepoints.truncate(place)),
+            Act::Undoes(name) => self.undo(name),
             _ => {}
         }
-        self.rows.forget_reach();
+        self.state.rows.forget_reach();
+    }
+
+    /// The place of the innermost savepoint of a name.
+    fn savepoint(&self, name: &str) -> Option<usize> {
+        self.savepoints.iter().rposition(|(savepoint, _)| savepoint == name)
+    }
+
+    /// Goes back to a savepoint, which stays, or to the beginning of a transaction.
+    fn undo(&mut self, name: &str) {
+        if let Some(place) = self.savepoint(name) {
+            self.savepoints.truncate(place + 1);
+            self.state = self.savepoints[place].1.clone();
+        }
     }
 
     fn create(&mut self, kind: &'static str, name: &Name) {
-        self.created.push(SchemaObject::new(kind, name.name.clone()));
+        self.state.created.push(SchemaObject::new(kind, name.name.clone()));
         match kind {
-            "table" => self.rows.create(&name.name),
+            "table" => self.state.rows.create(&name.name),
             "view" => _ = self.redefined.insert(name.key()),
             "trigger" => {
-                self.rows.has_new_trigger();
+                self.state.rows.has_new_trigger();
                 self.redefined.insert(name.key());
             }
             _ => {}
@@ -230,12 +257,12 @@ impl Ledger {
     fn drop(&mut self, kind: &'static str, name: &Name) {
         let is_it =
             |object: &SchemaObject| object.kind == kind && object.name.eq_ignore_ascii_case(&name.name);
-        match self.created.iter().position(is_it) {
-            Some(place) => _ = self.created.remove(place),
-            None => self.dropped.push(SchemaObject::new(kind, name.name.clone())),
+        match self.state.created.iter().position(is_it) {
+            Some(place) => _ = self.state.created.remove(place),
+            None => self.state.dropped.push(SchemaObject::new(kind, name.name.clone())),
         }
         if kind == "table" {
-            self.rows.drop(&name.key());
+            self.state.rows.drop(&name.key());
         }
     }
 
@@ -243,28 +270,28 @@ impl Ledger {
         let is_it = |object: &&mut SchemaObject| {
             object.kind == "table" && object.name.eq_ignore_ascii_case(&table.name)
         };
-        self.created.iter_mut().filter(is_it).for_each(|object| to.clone_into(&mut object.name));
-        self.rows.rename(&table.key(), to);
+        self.state.created.iter_mut().filter(is_it).for_each(|object| to.clone_into(&mut object.name));
+        self.state.rows.rename(&table.key(), to);
     }
 
     /// Ends what a script left on the connection, after a failure outside a transaction.
     pub(super) fn abandon(mut self, conn: &Connection) {
         // The author must see the failure of the script.
-        let _ = self.temporary.end(conn);
+        let _ = self.state.temporary.end(conn);
     }
 
     /// The account of the script, after its last statement.
     pub(super) fn close(mut self, conn: &Connection, mut touched: Touched) -> Result<Execution, Fault> {
         let was_edited = self.schema_edits.end(conn, self.atomicity)?;
         let finish = || -> rusqlite::Result<Execution> {
-            self.temporary.end(conn)?;
-            let tables = self.rows.close(conn, &mut self.findings)?;
-            self.findings.extend(self.temporary.lost_triggers(conn)?);
+            self.state.temporary.end(conn)?;
+            let tables = self.state.rows.close(conn, &mut self.state.findings)?;
+            self.state.findings.extend(self.state.temporary.lost_triggers(conn)?);
             let is_replaced = |object: &SchemaObject| {
                 object.kind == "table" && tables.iter().any(|table| table.is_replaced(&object.name))
             };
-            self.created.retain(|object| !is_replaced(object));
-            self.dropped.retain(|object| !is_replaced(object));
+            self.state.created.retain(|object| !is_replaced(object));
+            self.state.dropped.retain(|object| !is_replaced(object));
             for table in tables.iter().filter(|table| table.fate == Fate::Replaced) {
                 touched.touch(&table.table, Touch::Replaced);
             }
@@ -272,8 +299,8 @@ impl Ledger {
             if was_edited {
                 touched.touch_anything();
             }
-            let account = Account { tables, created: self.created, dropped: self.dropped };
-            Ok(Execution { touched, account, findings: self.findings })
+            let account = Account { tables, created: self.state.created, dropped: self.state.dropped };
+            Ok(Execution { touched, account, findings: self.state.findings })
         };
         finish().map_err(fault)
     }

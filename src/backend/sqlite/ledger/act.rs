@@ -29,6 +29,12 @@ pub(super) enum Act<'a> {
         verb: Verb,
         head: &'a str,
     },
+    /// It sets a savepoint, or begins a transaction.
+    Begins(String),
+    /// It releases a savepoint, or commits the transaction.
+    Keeps(String),
+    /// It undoes everything since a savepoint, or since the beginning of the transaction.
+    Undoes(String),
     /// It allows the table of the schema to be written.
     OpensSchema,
     /// It does none of these.
@@ -95,6 +101,22 @@ impl<'a> Act<'a> {
                 return Some(Self::Renames { table, to: name(&mut words)?.name });
             }
             Some(Self::Alters(table))
+        } else if first.is("savepoint") {
+            Some(Self::Begins(name(&mut words)?.key()))
+        } else if first.is("begin") {
+            Some(Self::Begins(String::new()))
+        } else if first.is("release") {
+            words.skip_if("savepoint");
+            Some(Self::Keeps(name(&mut words)?.key()))
+        } else if first.is("commit") || first.is("end") {
+            Some(Self::Keeps(String::new()))
+        } else if first.is("rollback") {
+            words.skip_if("transaction");
+            if !words.skip_if("to") {
+                return Some(Self::Undoes(String::new()));
+            }
+            words.skip_if("savepoint");
+            Some(Self::Undoes(name(&mut words)?.key()))
         } else if first.is("pragma") {
             let mut name = name(&mut words)?.name;
             name.make_ascii_lowercase();
@@ -179,6 +201,13 @@ mod tests {
             ("PRAGMA writable_schema = ON", Act::OpensSchema),
             ("PRAGMA writable_schema", Act::Other),
             ("PRAGMA foreign_keys = ON", Act::Other),
+            ("SAVEPOINT A", Act::Begins("a".to_owned())),
+            ("BEGIN IMMEDIATE", Act::Begins(String::new())),
+            ("ROLLBACK TRANSACTION TO SAVEPOINT \"A\"", Act::Undoes("a".to_owned())),
+            ("ROLLBACK TO a", Act::Undoes("a".to_owned())),
+            ("ROLLBACK", Act::Undoes(String::new())),
+            ("RELEASE SAVEPOINT a", Act::Keeps("a".to_owned())),
+            ("COMMIT", Act::Keeps(String::new())),
             ("SELECT * FROM a", Act::Other),
         ];
         for (statement, expected) in rows {

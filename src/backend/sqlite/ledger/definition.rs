@@ -8,7 +8,7 @@ use crate::dialect::quote;
 use crate::sql::{Token, Tokens};
 
 /// A table as the schema defines it, with its indexes and triggers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Definition {
     sql: String,
     columns: Vec<Column>,
@@ -21,7 +21,7 @@ pub(super) struct Definition {
     pub(super) sequence: Option<i64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Column {
     name: String,
     declared: String,
@@ -29,7 +29,7 @@ struct Column {
     key: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Index {
     name: String,
     columns: Vec<String>,

@@ -20,7 +20,7 @@ const SHOWN_KEYS: usize = 5;
 pub(super) type AtRisk = Vec<usize>;
 
 /// The tables that a script concerns.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rows {
     tables: Vec<Table>,
     /// The tables by their current names, in lower case.
@@ -34,6 +34,7 @@ pub(super) struct Rows {
 }
 
 /// A table that a script concerns.
+#[derive(Clone)]
 struct Table {
     change: TableChange,
     is_new: bool,

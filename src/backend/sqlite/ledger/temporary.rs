@@ -9,7 +9,7 @@ use crate::dialect::quote;
 use crate::problem::ProblemKind;
 
 /// The temporary objects of a connection, as far as a script concerns them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Temporary {
     /// What was there before the script created its first temporary object.
     before: Option<BTreeSet<(String, String)>>,

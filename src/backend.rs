@@ -68,11 +68,11 @@ pub use self::sqlite::Sqlite;
 pub use self::tracking_table::{TableForm, TrackingTable};
 
 pub use crate::account::{Execution, StepFinding};
+pub use crate::dangling::{Dangling, KeyValues};
 pub use crate::effect::{Forecast, PlannedScript, Trust, Unparented};
 pub use crate::fault::Fault;
 pub use crate::foreign::{Cell, Definition, ForeignTable};
 pub use crate::history::Head;
-pub use crate::orphans::{KeyValues, Orphans};
 pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::touched::{Touch, Touched};
 pub use crate::transaction_fit::{TransactionConflict, TransactionFit};

@@ -63,6 +63,7 @@ mod sql;
 
 // Facts.
 mod account;
+mod dangling;
 mod effect;
 mod error;
 mod fault;
@@ -72,7 +73,6 @@ mod location;
 mod log_entry;
 #[cfg(feature = "adopt")]
 mod objection;
-mod orphans;
 mod problem;
 mod progress;
 mod remedy;

@@ -165,14 +165,14 @@ impl<B: Backend> Migration<B> {
         self
     }
 
-    /// Declares that foreign key actions of its statements delete or change rows of other tables on purpose. It has an
-    /// effect only under [`ForeignKeys::Enforced`].
+    /// Declares that its triggers delete rows of other tables on purpose, and, under [`ForeignKeys::Enforced`], that its foreign key
+    /// actions delete or change them.
     pub fn allow_cascade(mut self) -> Self {
         self.meta.cascade = Cascade::Allowed;
         self
     }
 
-    /// Declares that it drops or deletes data on purpose, so that this is not a finding for a
+    /// Declares that it drops, deletes or leaves behind data on purpose, so that this is not a finding for a
     /// [`Policy`](crate::Policy).
     pub fn allow_destructive(mut self) -> Self {
         self.meta.data_loss = DataLoss::Declared;

@@ -25,7 +25,7 @@ pub enum ForeignKeys {
     Unchecked,
 }
 
-/// Whether `ON DELETE` and `ON UPDATE` actions may change rows of other tables.
+/// Whether triggers and foreign key actions may take or change rows of other tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Cascade {
     /// Such an action is an error.
@@ -38,8 +38,8 @@ pub enum Cascade {
 /// Whether a migration declares that it drops or deletes data on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DataLoss {
-    /// Not declared, so dropping or deleting data is a finding
-    /// ([`ProblemKind::Destructive`](crate::ProblemKind::Destructive)).
+    /// Not declared, so dropping or deleting data is a finding ([`ProblemKind::Destructive`](crate::ProblemKind::Destructive)), and so
+    /// is losing rows that no statement names ([`ProblemKind::RowsLost`](crate::ProblemKind::RowsLost)).
     #[default]
     Undeclared,
     /// Declared (`allow = ["destructive"]`).

@@ -6,9 +6,9 @@ use super::faults::ended_transaction;
 use super::retry::patiently;
 use super::script::{Scope, Script};
 use crate::account::Execution;
+use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
-use crate::orphans::Orphans;
 use crate::progress::{ScriptProgress, StatementOutcome};
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
@@ -189,8 +189,12 @@ pub trait Driver: Sized + 'static {
     /// References to something that is missing, among the touched tables and what refers to them: rows that reference a missing row
     /// (only under [`ForeignKeys::Checked`]), foreign keys that name a missing table (not under [`ForeignKeys::Unchecked`]), and views
     /// and triggers that cannot be used.
-    fn orphans(_conn: &mut Self::Conn<'_>, _touched: &Touched, _keys: ForeignKeys) -> Result<Orphans, Fault> {
-        Ok(Orphans::default())
+    fn dangling(
+        _conn: &mut Self::Conn<'_>,
+        _touched: &Touched,
+        _keys: ForeignKeys,
+    ) -> Result<Dangling, Fault> {
+        Ok(Dangling::default())
     }
 
     /// The tables that scripts cannot reach by their names, since a temporary table or view of the connection has the same name.

@@ -6,9 +6,9 @@ use super::table_state::TableState;
 use super::work::Group;
 use crate::account::Account;
 use crate::backend::{Backend, Scope, patiently};
+use crate::dangling::{Broken, Dangling};
 use crate::direction::Direction;
 use crate::fault::Fault;
-use crate::orphans::{Broken, Orphans};
 use crate::plan::TransactionMode;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::{Applied, Report, Together};
@@ -63,7 +63,7 @@ impl<B: Backend> Executor<'_, B> {
             let outcome = B::transaction(conn, &scope, |conn| {
                 let keys = opening.meta.foreign_keys;
                 let before =
-                    to_compare.as_ref().map(|touched| self.orphans(conn, touched, keys)).transpose()?;
+                    to_compare.as_ref().map(|touched| self.dangling(conn, touched, keys)).transpose()?;
                 self.attempt(conn, group, before.as_ref(), &mut attempt)
             });
             let stop = match outcome {
@@ -104,7 +104,7 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         group: &Group<'_, '_, '_, B>,
-        before: Option<&Orphans>,
+        before: Option<&Dangling>,
         attempt: &mut Attempt<'_>,
     ) -> Result<(), AttemptError> {
         self.reconcile(conn, &mut attempt.state)?;
@@ -167,25 +167,25 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         foreign_keys: ForeignKeys,
         touched: &Touched,
-        before: Option<&Orphans>,
+        before: Option<&Dangling>,
     ) -> Result<Broken, AttemptError> {
         match before {
             Some(before) => {
                 let mut all = touched.clone();
                 all.touch_anything();
-                Ok(self.orphans(conn, &all, foreign_keys)?.since(before))
+                Ok(self.dangling(conn, &all, foreign_keys)?.since(before))
             }
-            None if self.orphans(conn, touched, foreign_keys)?.is_empty() => Ok(Broken::default()),
+            None if self.dangling(conn, touched, foreign_keys)?.is_empty() => Ok(Broken::default()),
             None => Err(AttemptError::MayBeOld(touched.clone())),
         }
     }
 
-    pub(super) fn orphans(
+    pub(super) fn dangling(
         &self,
         conn: &mut B::Conn<'_>,
         touched: &Touched,
         keys: ForeignKeys,
-    ) -> Result<Orphans, Fault> {
-        patiently(self.patience, || B::orphans(conn, touched, keys))
+    ) -> Result<Dangling, Fault> {
+        patiently(self.patience, || B::dangling(conn, touched, keys))
     }
 }

@@ -41,7 +41,7 @@ impl<B: Backend> Executor<'_, B> {
             // Nothing can be rolled back to see what existed before, so the check comes first.
             let keys = work.meta.foreign_keys;
             let before =
-                self.may_touch(work).then(|| self.orphans(conn, &Touched::anything(), keys)).transpose()?;
+                self.may_touch(work).then(|| self.dangling(conn, &Touched::anything(), keys)).transpose()?;
             has_begun.set(work.action.text().is_none());
             let (applied, execution) =
                 self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
@@ -54,7 +54,7 @@ impl<B: Backend> Executor<'_, B> {
             let judged = self.judged(work, &execution, &execution.account, Atomicity::NonTransactional);
             notes = judged.map_err(|error| self.failed(conn, work, error))?;
             if let Some(before) = before {
-                let broken = self.orphans(conn, &Touched::anything(), keys)?.since(&before);
+                let broken = self.dangling(conn, &Touched::anything(), keys)?.since(&before);
                 let judged = self.judge(work, broken.references(), Atomicity::NonTransactional);
                 notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
                 let broken = broken.without_references();

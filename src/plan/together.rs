@@ -1,9 +1,9 @@
 //! Which steps are committed together, and which cannot be committed at all, because rows would reference missing rows.
 
 use super::TransactionMode;
+use crate::dangling::Broken;
 use crate::effect::Unparented;
 use crate::location::Location;
-use crate::orphans::Broken;
 use crate::problem::{Problem, ProblemKind};
 use crate::step::{Atomicity, ForeignKeys, Step};
 

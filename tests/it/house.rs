@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 7] = [
         "location",
         "script_options",
         "history",
-        "orphans",
+        "dangling",
         "step",
         "touched",
         "account",

@@ -315,7 +315,7 @@ fn metadata_brings_no_script_of_another_database() {
     assert_eq!(set.runner().list()[0].databases, [Dialect::Postgres]);
 }
 
-/// Orphans that a rebuild gave other row ids or another type, or copied to another table, were treated as new, and the start was refused.
+/// Dangling that a rebuild gave other row ids or another type, or copied to another table, were treated as new, and the start was refused.
 #[test]
 fn old_orphans_stay_known_through_a_rebuild() {
     let setup = "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (u INT REFERENCES p (id), n);

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
-use super::{Sqlite, afterwards, attached, keys, orphans, script, tracker, transactions};
+use super::{Sqlite, afterwards, attached, dangling, keys, script, tracker, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
+use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
-use crate::orphans::Orphans;
 use crate::sql::{statement_at, statements};
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
@@ -130,8 +130,8 @@ impl Driver for Sqlite {
         tracker::may_touch(script)
     }
 
-    fn orphans(conn: &mut &Connection, touched: &Touched, keys: ForeignKeys) -> Result<Orphans, Fault> {
-        orphans::of(conn, touched, keys).map_err(fault)
+    fn dangling(conn: &mut &Connection, touched: &Touched, keys: ForeignKeys) -> Result<Dangling, Fault> {
+        dangling::of(conn, touched, keys).map_err(fault)
     }
 
     fn hidden_tables(conn: &mut &Connection) -> Result<Vec<String>, Fault> {

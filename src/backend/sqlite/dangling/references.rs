@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::message;
+use crate::backend::sqlite::message;
+use crate::dangling::Dangling;
 use crate::dialect::quote;
-use crate::orphans::Orphans;
 use crate::sql::{Token, Tokens};
 use crate::touched::{Touch, Touched};
 
@@ -21,7 +21,7 @@ struct Program {
 }
 
 /// Checks the views and triggers that a step may have broken, and those that it created.
-pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqlite::Result<()> {
+pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusqlite::Result<()> {
     let mut changed: BTreeSet<String> = touched.redefined().map(str::to_owned).collect();
     if !changed.is_empty() || touched.is_anything() {
         let programs = programs(conn)?;
@@ -75,7 +75,7 @@ fn affected<'c>(
 }
 
 /// Prepares a statement for each table and event that fires one of these triggers.
-fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Orphans) -> rusqlite::Result<()> {
+fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Dangling) -> rusqlite::Result<()> {
     let mut seen = BTreeSet::new();
     for trigger in triggers {
         let table = quote(&trigger.table);
@@ -137,7 +137,7 @@ fn fails(conn: &Connection, sql: &str) -> rusqlite::Result<Option<String>> {
 fn check_full_text(
     conn: &Connection,
     replaced: &BTreeSet<&str>,
-    found: &mut Orphans,
+    found: &mut Dangling,
 ) -> rusqlite::Result<()> {
     if replaced.is_empty() {
         return Ok(());

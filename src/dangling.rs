@@ -1,4 +1,4 @@
-//! [`Orphans`]: references to something that is missing, and which of them a step caused.
+//! [`Dangling`]: references to something that is missing, and which of them a step caused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +14,7 @@ pub type KeyValues = Option<String>;
 
 /// What refers to something that is missing, in a database or a part of it: rows, foreign keys, views and triggers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Orphans {
+pub struct Dangling {
     /// All tables, from the name in lower case to the name as the schema writes it.
     tables: BTreeMap<String, String>,
     rows: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
@@ -33,7 +33,7 @@ struct Pair {
     parent: String,
 }
 
-impl Orphans {
+impl Dangling {
     /// Records that a table exists.
     pub fn add_table(&mut self, name: &str) {
         self.tables.insert(name.to_ascii_lowercase(), name.to_owned());

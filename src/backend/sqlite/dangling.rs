@@ -5,16 +5,16 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, Statement};
 
-use super::{message, references};
+use super::message;
+use crate::dangling::{Dangling, KeyValues};
 use crate::dialect::quote;
-use crate::orphans::{KeyValues, Orphans};
 use crate::step::ForeignKeys;
 use crate::touched::{Touch, Touched};
 
 /// The foreign key violations in the touched tables and in the tables that reference them, and the views and triggers that a step
 /// broke.
-pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rusqlite::Result<Orphans> {
-    let mut found = Orphans::default();
+pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rusqlite::Result<Dangling> {
+    let mut found = Dangling::default();
     if touched.is_nothing() {
         return Ok(found);
     }
@@ -41,7 +41,7 @@ pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rus
 }
 
 /// The tables whose keys may be broken.
-fn children(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqlite::Result<Vec<String>> {
+fn children(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusqlite::Result<Vec<String>> {
     let is_filled = |(_, touch): (&str, Touch)| touch == Touch::Filled;
     if !touched.is_anything() && touched.tables().all(is_filled) {
         // A new row may have no parent, but it removes the parent of no other row.
@@ -85,7 +85,7 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Orphans) -> rusqli
     Ok(children)
 }
 
-fn look_at(conn: &Connection, child: &str, found: &mut Orphans) -> rusqlite::Result<()> {
+fn look_at(conn: &Connection, child: &str, found: &mut Dangling) -> rusqlite::Result<()> {
     let mut check = conn.prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')")?;
     let mut rows = check.query([child])?;
     let mut keys = BTreeMap::new();
@@ -121,5 +121,6 @@ fn values_of(key: &mut Statement<'_>, rowid: i64) -> rusqlite::Result<KeyValues>
     key.query_row([rowid], |row| row.get(0)).optional()
 }
 
+mod references;
 #[cfg(test)]
 mod tests;

@@ -168,6 +168,9 @@ fn large(rows: usize) {
         CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parent (id));
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO parent SELECT i FROM n;
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) INSERT INTO child SELECT i, i % 1000 + 1 FROM n;
+        CREATE TABLE loose (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO loose SELECT id, 'a name' FROM child;
+        CREATE TABLE item (id INTEGER PRIMARY KEY); CREATE TABLE attached (item INTEGER); INSERT INTO attached SELECT id FROM child;
+        CREATE TRIGGER item_ad AFTER DELETE ON item BEGIN DELETE FROM attached WHERE rowid = -old.id; END;
         CREATE TABLE history (id INTEGER PRIMARY KEY, at TEXT); PRAGMA wal_checkpoint(TRUNCATE)"
     ))
     .unwrap();
@@ -178,6 +181,12 @@ fn large(rows: usize) {
         ("a column of", "ALTER TABLE child ADD COLUMN c{} TEXT"),
         ("a row in the parent of", "INSERT INTO parent (id) VALUES (5000 + {})"),
         ("a row among", "INSERT INTO other (parent) VALUES ({})"),
+        (
+            "a rebuild of a table with",
+            "CREATE TABLE copy{} (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO copy{} SELECT * FROM loose;
+            DROP TABLE loose; ALTER TABLE copy{} RENAME TO loose",
+        ),
+        ("a trigger that could delete some of", "INSERT INTO item VALUES ({}); DELETE FROM item"),
     ] {
         conn.execute_batch("CREATE TABLE IF NOT EXISTS other (parent INTEGER REFERENCES parent (id))")
             .unwrap();

@@ -10,6 +10,8 @@ pub struct Touched {
     tables: BTreeMap<String, Touch>,
     redefined: BTreeSet<String>,
     is_anything: bool,
+    /// Whether any definition may have changed.
+    redefines_anything: bool,
 }
 
 /// What a step did to a table.
@@ -32,7 +34,7 @@ impl Touched {
 
     /// Any table may have been touched. This is the result of running code.
     pub fn anything() -> Self {
-        Self { is_anything: true, ..Self::default() }
+        Self { is_anything: true, redefines_anything: true, ..Self::default() }
     }
 
     /// Records what was done to a table.
@@ -49,12 +51,28 @@ impl Touched {
 
     /// Records that any table may have been touched.
     pub fn touch_anything(&mut self) {
+        (self.is_anything, self.redefines_anything) = (true, true);
+    }
+
+    /// Records that rows of any table may have been touched, and no definition was.
+    pub fn touch_any_rows(&mut self) {
         self.is_anything = true;
+    }
+
+    /// Whether the definition of a table, view or trigger may have changed.
+    pub fn may_redefine(&self, name: &str) -> bool {
+        self.redefines_anything || self.redefined.contains(&name.to_ascii_lowercase())
+    }
+
+    /// Whether any definition may have changed.
+    pub fn redefines_anything(&self) -> bool {
+        self.redefines_anything
     }
 
     /// Adds what another step touched.
     pub fn extend(&mut self, other: Self) {
         self.is_anything |= other.is_anything;
+        self.redefines_anything |= other.redefines_anything;
         self.redefined.extend(other.redefined);
         for (table, touch) in other.tables {
             self.touch(&table, touch);

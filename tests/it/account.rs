@@ -1,5 +1,8 @@
 //! What a script does to rows and to the schema that nobody wrote: it is found before the step is committed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rusqlite::Connection;
 use switchy_schema::test_utils::rows;
 use switchy_schema::{Fate, Migration, MigrationRunner, Policy, ProblemKind, SchemaObject, Verdict};
@@ -923,4 +926,71 @@ fn one_error_has_all_findings_of_a_step() {
     found.sort_unstable();
     assert_eq!(found, kinds, "{error}");
     assert!(error.problems().iter().all(|problem| problem.verdict == Verdict::Deny));
+}
+
+/// What dangled before is not blamed on a step, and code that changes no definition does not run twice because of it.
+#[test]
+fn what_dangled_before_is_no_reason_to_run_code_twice() {
+    let before = "CREATE TABLE p(a); CREATE VIEW bad AS SELECT x FROM missing; CREATE TABLE leg(trip REFERENCES later(id));
+        CREATE TABLE parent(a); CREATE TABLE child(a REFERENCES parent(a))";
+    for (statement, times) in [
+        ("INSERT INTO p VALUES (1)", 1),
+        ("INSERT INTO leg VALUES (NULL); DELETE FROM parent", 1),
+        ("CREATE TABLE q(a)", 2),
+    ] {
+        let conn = migrated(before);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let code = Migration::code("1_it", move |conn: &Connection| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            conn.execute_batch(statement)
+        });
+        MigrationRunner::new([code]).unwrap().run(&conn).unwrap();
+        assert_eq!(calls.load(Ordering::Relaxed), times, "{statement}");
+    }
+}
+
+/// Code can break a view too.
+#[test]
+fn code_is_held_to_the_same_references() {
+    let conn = migrated("CREATE TABLE p(a); CREATE VIEW v AS SELECT a FROM p");
+    let code = Migration::code("1_it", |conn: &Connection| conn.execute_batch("DROP TABLE p"));
+    let error = MigrationRunner::new([code]).unwrap().run(&conn).unwrap_err();
+    assert!(error.to_string().contains("it leaves the view `v` unusable: no such table: main.p"), "{error}");
+    assert_eq!(rows(&conn, "SELECT count(*) FROM v"), ["0"]);
+}
+
+/// A view may name a table that a later migration creates.
+#[test]
+fn a_later_step_can_repair_a_view_and_then_both_are_one_transaction() {
+    let step = |id, script: &'static str| Migration::reversible(id, script, "");
+    let set = || [step("1_v", "CREATE VIEW v AS SELECT a FROM p"), step("2_p", "CREATE TABLE p(a)")];
+    let conn = memory();
+    let report = MigrationRunner::new(set()).unwrap().run(&conn).unwrap();
+    assert_eq!(report.together[0].steps, ["1_v", "2_p"]);
+    assert!(
+        report
+            .to_string()
+            .contains("in between the view `v` cannot be used (no such table: main.p) until `2_p` is done"),
+        "{report}"
+    );
+    let conn = memory();
+    let [first, _] = set();
+    let error =
+        MigrationRunner::new([first, step("2_q", "CREATE TABLE q(a)")]).unwrap().run(&conn).unwrap_err();
+    assert!(
+        error.to_string().contains("the view `v` unusable: no such table: main.p, and the step after it does not fix that; nothing of it was kept; drop it"),
+        "{error}"
+    );
+    // Rolling back to what was so before is reported and not refused.
+    let conn = migrated("CREATE TABLE leg(trip REFERENCES trip(id))");
+    let runner = MigrationRunner::new([Migration::reversible(
+        "1_trip",
+        "CREATE TABLE trip(id INTEGER PRIMARY KEY)",
+        "DROP TABLE trip",
+    )])
+    .unwrap();
+    runner.run(&conn).unwrap();
+    let report = runner.rollback(&conn, 1).unwrap();
+    assert_eq!(report.notes.iter().map(|note| note.kind).collect::<Vec<_>>(), [ProblemKind::BrokenReference]);
 }

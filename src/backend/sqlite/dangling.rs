@@ -30,7 +30,10 @@ pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rus
             // The schema is valid, but every later write to the table will fail.
             Err(error) if message(&error).starts_with("foreign key mismatch") => {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(&child));
-                found.add_unchecked(&child, conn.query_row(&sql, [], |row| row.get(0))?);
+                let has_rows = conn.query_row(&sql, [], |row| row.get(0))?;
+                if has_rows || touched.redefines_anything() || touched.redefined().next().is_some() {
+                    found.add_unchecked(&child, has_rows);
+                }
             }
             // This connection lacks a collation, function or module. Then the keys cannot be checked, and the tables cannot be written.
             Err(error) if message(&error).starts_with("no such ") => {}
@@ -78,7 +81,7 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusql
         }
     }
     for (child, parent) in all_parents.iter().filter(|(child, _)| children.contains(child)) {
-        if !found.has(parent) {
+        if (touched.may_redefine(child) || touched.may_redefine(parent)) && !found.has(parent) {
             found.add_missing_parent(child, parent);
         }
     }

@@ -110,8 +110,14 @@ impl Driver for Sqlite {
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
         let before = counters(conn).map_err(fault)?;
         let outcome = body(conn).map_err(reclassified).and_then(|done| {
-            let is_same = counters(conn).map_err(fault)? == before;
-            Ok((done, if is_same { Touched::nothing() } else { Touched::anything() }))
+            let (changes, schema) = counters(conn).map_err(fault)?;
+            let mut touched = Touched::nothing();
+            if schema != before.1 {
+                touched.touch_anything();
+            } else if changes != before.0 {
+                touched.touch_any_rows();
+            }
+            Ok((done, touched))
         });
         let is_same_transaction =
             !conn.is_autocommit() && conn.execute_batch("RELEASE __switchy_code").is_ok();

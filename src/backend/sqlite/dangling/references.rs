@@ -23,10 +23,10 @@ struct Program {
 /// Checks the views and triggers that a step may have broken, and those that it created.
 pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusqlite::Result<()> {
     let mut changed: BTreeSet<String> = touched.redefined().map(str::to_owned).collect();
-    if !changed.is_empty() || touched.is_anything() {
+    if !changed.is_empty() || touched.redefines_anything() {
         let programs = programs(conn)?;
         let is_affected = affected(&programs, &mut changed);
-        let of_step = |program: &&Program| touched.is_anything() || is_affected(program);
+        let of_step = |program: &&Program| touched.redefines_anything() || is_affected(program);
         for view in programs.iter().filter(|program| program.is_view).filter(of_step) {
             if let Some(why) = fails(conn, &format!("SELECT * FROM main.{}", quote(&view.name)))? {
                 found.add_unresolved("view", &view.name, &why);

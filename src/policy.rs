@@ -18,6 +18,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`Unconventional`](ProblemKind::Unconventional) | allow | deny | allow |
 /// | [`OddVersion`](ProblemKind::OddVersion) | allow | warn | allow |
 /// | [`UnusedFile`](ProblemKind::UnusedFile) | warn | deny | warn |
+/// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
 /// No policy can allow a plan that cannot be carried out or that would leave an unknown schema: these are the findings in the last
@@ -56,7 +57,8 @@ impl Policy {
         .with(ProblemKind::OtherEnvironment, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Allow)
         .with(ProblemKind::OddVersion, Verdict::Allow)
-        .with(ProblemKind::UnusedFile, Verdict::Warn);
+        .with(ProblemKind::UnusedFile, Verdict::Warn)
+        .with(ProblemKind::QuotedString, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
@@ -66,7 +68,8 @@ impl Policy {
         .with(ProblemKind::Opaque, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Deny)
         .with(ProblemKind::OddVersion, Verdict::Warn)
-        .with(ProblemKind::UnusedFile, Verdict::Deny);
+        .with(ProblemKind::UnusedFile, Verdict::Deny)
+        .with(ProblemKind::QuotedString, Verdict::Deny);
 
     /// For a developer's own database, where branches are switched and a script is written in several attempts.
     pub const DEVELOPMENT: Self = Self::DEFAULT
@@ -100,7 +103,8 @@ impl Policy {
                 | ProblemKind::OtherEnvironment
                 | ProblemKind::Unconventional
                 | ProblemKind::OddVersion
-                | ProblemKind::UnusedFile,
+                | ProblemKind::UnusedFile
+                | ProblemKind::QuotedString,
                 _,
             ) => self.verdicts[kind as usize],
             _ => Verdict::Deny,
@@ -161,6 +165,7 @@ mod tests {
             (Kind::Unconventional, "aa dd aa"),
             (Kind::OddVersion, "aa ww aa"),
             (Kind::UnusedFile, "ww dd ww"),
+            (Kind::QuotedString, "ww dd ww"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),
             (Kind::MissingDependency, "dd dd dd"),

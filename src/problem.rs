@@ -48,6 +48,9 @@ pub enum ProblemKind {
     OddVersion,
     /// An unused file: it is beside the script of a migration, or is not a migration ([`Unread`](crate::Unread)).
     UnusedFile,
+    /// A word in double quotes is a text for SQLite, since no column has that name. The scripts of a plan and of a validation are checked
+    /// for it; a run whose policy does not refuse it makes no rehearsal and does not report it.
+    QuotedString,
     /// Its id is invalid.
     InvalidId,
     /// It is defined twice.
@@ -58,14 +61,14 @@ pub enum ProblemKind {
     Cycle,
     /// Its folder or one of its files is missing, unreadable or malformed.
     Unreadable,
-    /// Its script fails when the whole set is replayed in an empty database, or on a copy of this database's schema; or its result
-    /// cannot be committed.
+    /// Its script fails when the whole set is replayed in an empty database, on a copy of this database's schema, or because of rows of
+    /// this database; or its result cannot be committed.
     Fails,
 }
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::Dirty,
@@ -84,6 +87,7 @@ impl ProblemKind {
         Self::Unconventional,
         Self::OddVersion,
         Self::UnusedFile,
+        Self::QuotedString,
         Self::InvalidId,
         Self::Duplicate,
         Self::MissingDependency,
@@ -113,6 +117,7 @@ impl ProblemKind {
             Self::Unconventional => "unconventional",
             Self::OddVersion => "odd version",
             Self::UnusedFile => "unused file",
+            Self::QuotedString => "quoted string",
             Self::InvalidId => "invalid id",
             Self::Duplicate => "duplicate",
             Self::MissingDependency => "missing dependency",

@@ -11,6 +11,7 @@ mod conformance;
 mod downgrade;
 mod errors;
 mod execution;
+mod forecasts;
 mod foreign_keys;
 mod fuzz;
 mod hooks;

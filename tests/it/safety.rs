@@ -464,6 +464,13 @@ fn refusals() -> Vec<Refusal> {
         ),
         (ProblemKind::Unconventional, strict(vec![conventional("1_it", "")]), vec![], "", latest()),
         (ProblemKind::UnusedFile, unused, vec![], "", latest()),
+        (
+            ProblemKind::QuotedString,
+            deny(vec![sql("1_a", "CREATE TABLE a AS SELECT \"x\" AS y")], ProblemKind::QuotedString),
+            vec![],
+            "",
+            latest(),
+        ),
     ]
 }
 

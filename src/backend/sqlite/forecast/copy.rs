@@ -65,6 +65,11 @@ impl Copy {
         Ok(copy)
     }
 
+    /// Whether everything of the schema was copied, and a script refers to it and not to something of the connection.
+    pub(super) fn lacks_nothing(&self) -> bool {
+        self.lacking.is_empty() && self.doubt.is_none()
+    }
+
     /// Creates everything, virtual tables first: they create their own shadow tables.
     fn create(&mut self, schema: Vec<Item>) -> Result<(), Fault> {
         let (virtuals, rest) = schema.into_iter().partition::<Vec<_>, _>(|item| item.kind == Kind::Virtual);
@@ -312,6 +317,22 @@ fn configure(
         }
     }
     Ok(lacking)
+}
+
+/// Runs statements of the engine while no trigger and no foreign key acts. The connection must be outside a transaction.
+pub(super) fn without_triggers(
+    conn: &Connection,
+    run: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let config = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+    let triggers = conn.db_config(config)?;
+    let keys: i64 = conn.query_row("PRAGMA foreign_keys", [], |row| row.get(0))?;
+    conn.set_db_config(config, false)?;
+    conn.execute_batch("PRAGMA foreign_keys = OFF")?;
+    let outcome = run(conn);
+    conn.set_db_config(config, triggers)?;
+    conn.execute_batch(&format!("PRAGMA foreign_keys = {keys}"))?;
+    outcome
 }
 
 /// The temporary objects on a connection, in words.

@@ -58,14 +58,12 @@ impl Plan {
         let direction = self.direction();
         let mut found = Vec::new();
         for (number, (step, step_forecast)) in self.steps.iter().zip(step_forecasts).enumerate() {
-            if step.is_stored {
-                continue;
-            }
             found.extend(step_forecast.quoted(step));
-            if let Some(fault) = step_forecast.forecast.certain_failure() {
-                found.push(fails(step, &step_forecast.forecast, fault, &step_forecast.failure_at));
+            let forecast = &step_forecast.forecast;
+            let failure = forecast.certain_failure().filter(|_| !step.is_stored && self.failing.is_none());
+            if let Some(fault) = failure {
+                found.push(fails(step, forecast, fault, &step_forecast.failure_at));
                 self.failing = Some(number);
-                break;
             }
         }
         self.problems.extend(policy.judge(found, direction));
@@ -85,6 +83,9 @@ impl Plan {
                 orphans: step_forecast.forecast.orphans.clone(),
             });
         found.extend(together::findings(&outcomes.collect::<Vec<_>>(), self.mode));
+        let cannot_end = found.iter().find(|problem: &&Problem| problem.kind == ProblemKind::Fails);
+        let place = cannot_end.and_then(|it| self.steps.iter().position(|step| step.id == it.migration));
+        self.failing = self.failing.into_iter().chain(place).min();
         for (step, step_forecast) in self.steps.iter_mut().zip(step_forecasts) {
             let StepForecast { mut forecast, is_code, data_loss, .. } = step_forecast;
             let is_unexplained = forecast.failure.is_some() && losses(&forecast.effects).is_none();

@@ -26,7 +26,10 @@ use crate::validation::{fails, findings, judged, lints};
 
 impl<B: Backend> MigrationRunner<B> {
     /// Returns everything that is wrong with a database, its history and the set: what a run would find, what
-    /// [`validate_source`](Self::validate_source) finds, and pending scripts that fail on a copy of this database's schema.
+    /// [`validate_source`](Self::validate_source) finds, and the first pending script that fails on a copy of this database.
+    ///
+    /// The copy has up to 1000 rows of each table, 32 MiB in total, so that a script is found that only an empty database accepts. For a
+    /// new unique index, the live table is searched for duplicates.
     ///
     /// Nothing is changed. Each finding has the verdict that a run would give it; what the policy allows is a note.
     ///
@@ -65,7 +68,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Returns what the author should know about the set before shipping it: names that break the convention, missing down scripts,
-    /// unused files, dependencies that cannot be satisfied here, and the first migration whose script fails when the whole set is
+    /// unused files, dependencies that cannot be satisfied here, words in double quotes that are no names, and the first migration whose script fails when the whole set is
     /// replayed in an empty database in memory. None of the lints prevents the set from running.
     ///
     /// The replay also runs migrations in code, but no hooks.

@@ -1,7 +1,7 @@
-//! Tries scripts out on a copy of the live schema, in memory and without rows, to find what they remove and whether they work.
+//! Tries scripts out on a copy of the live schema, in memory and with some of the rows, to find what they remove and whether they work.
 //!
 //! The live database is only read. SQLite's authorizer reports what each statement does ([`watch`]); the schema of the copy shows what
-//! happened to each table ([`objects`]).
+//! happened to each table ([`objects`]); rows of the live database show what fails only over rows ([`sample`]).
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

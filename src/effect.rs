@@ -161,6 +161,8 @@ pub struct QuotedText {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sample {
+    /// None, and statements over rows do not run.
+    None,
     /// A few of each table, for a plan.
     #[default]
     Small,

@@ -207,7 +207,7 @@ impl Render for Plan {
             write!(f, "\n  {number}. {step}")?;
             match self.failing {
                 Some(failing) if number == failing + 1 => {
-                    write!(f, "\n     fails, as the problem below says")?
+                    write!(f, "\n     fails, as the problem below says")?;
                 }
                 Some(failing) if number > failing + 1 => {
                     write!(f, "\n     is not reached, since step {} fails", failing + 1)?;

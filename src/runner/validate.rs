@@ -152,7 +152,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// The words in double quotes that are texts. Each script is checked after those before it have run in an empty database.
     fn quoted(&self, plan: &Plan) -> Vec<Problem> {
         let try_out = |conn: &mut B::Conn<'_>| {
-            self.forecasts(conn, plan, &History::default(), Sample::Small).unwrap_or_default()
+            self.forecasts(conn, plan, &History::default(), Sample::None).unwrap_or_default()
         };
         // The replay reports what is wrong with the preparation.
         let forecasts = B::scratch(self.prepare.as_deref(), try_out).ok().flatten().unwrap_or_default();

@@ -9,6 +9,8 @@ use switchy_schema::{
 
 use crate::execution::{applied, memory};
 
+mod property;
+
 /// A set of up scripts: `1_it`, `2_it`, ...
 fn set(scripts: &[&'static str]) -> MigrationRunner {
     let id = |number: usize| format!("{number}_it");
@@ -52,30 +54,101 @@ const EMPTY: &str = "CREATE TABLE job (id INTEGER PRIMARY KEY, name TEXT, note T
 const SCHEMA: &str = "fails on a copy of this database's schema";
 const ROWS: &str = "fails because of rows that this database has";
 
+/// The step, the cause and SQLite's words.
+type Said = Option<(&'static str, &'static str, &'static str)>;
+
+/// Compares what a plan, a validation and a run say about these scripts in a database with this schema and these rows.
+#[track_caller]
+fn check(before: &str, scripts: &[&'static str], expected: Said) {
+    let context = format!("{before} and {scripts:?}");
+    let runner = set(scripts);
+    let conn = database(before);
+    let (changes, validated) = (conn.total_changes(), runner.validate(&conn).unwrap());
+    let planned = plan(&runner, &conn);
+    assert_eq!(conn.total_changes(), changes, "{context}");
+    let words = expected.map(|(id, why, message)| (format!("{id} {why}: "), id, message));
+    for problems in [planned.problems(), &validated] {
+        // A set that needs a schema from elsewhere also fails in an empty database.
+        let said = of_kind(problems, ProblemKind::Fails);
+        let said: Vec<_> = said.iter().filter(|said| !said.contains("empty database")).collect();
+        match &words {
+            None => assert_eq!(said, Vec::<&String>::new(), "{context}"),
+            Some((begin, _, message)) => {
+                assert_eq!(said.len(), 1, "{context}: {problems:#?}");
+                let is_it = said[0].starts_with(begin.as_str());
+                assert!(
+                    is_it && problems.iter().any(|it| it.finding.contains(message)),
+                    "{context}: {said:?}"
+                );
+            }
+        }
+    }
+    let refused = runner.apply(&conn, planned.clone());
+    match &words {
+        None => {
+            let already = refused.unwrap().applied.len();
+            assert_eq!(already, scripts.len(), "{context}");
+        }
+        Some((_, id, message)) => {
+            assert_eq!(planned.failing_step().unwrap().id, *id, "{context}");
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused, "{context}");
+            assert_eq!(applied(&conn), Vec::<String>::new(), "{context}");
+            // The run says the same.
+            let (at, error) = outcome(&runner, &conn).expect(&context);
+            assert!(at == *id && error.contains(message), "{context}: {error}");
+            let problem = planned.problems().iter().find(|it| it.kind == ProblemKind::Fails).unwrap();
+            let words = &problem.finding[problem.finding.find(", at ").unwrap() + 2..];
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    }
+}
+
 /// `plan` said nothing, or only what a script drops, where `validate` knew that the script fails; and neither knew what fails only over rows,
 /// so that each customer saw what the author, with an empty database, did not.
 #[test]
-fn a_plan_and_a_validation_say_what_will_fail() {
-    // (rows before, scripts, what is said; the run says the same)
-    let table: &[(&str, &[&str], Option<(&str, &str, &str)>)] = &[
-        // The schema is the cause.
+fn a_plan_and_a_validation_say_what_does_not_fit_the_schema() {
+    let table: &[(&str, &[&'static str], Said)] = &[
         (JOB, &["ALTER TABLE job DROP COLUMN nam"], Some(("1_it", SCHEMA, "no such column: \"nam\""))),
         (JOB, &["ALTER TABLE job DROP COLUMN name"], None),
         (JOB, &["DROP TABLE jobs"], Some(("1_it", SCHEMA, "no such table: jobs"))),
         (JOB, &["DROP TABLE IF EXISTS jobs"], None),
-        (JOB, &["SELECT 1", "CREATE TABLE b (c); DROP TABLE job; CREATE TABLE b (c)", "DROP TABLE job"],
-            Some(("2_it", SCHEMA, "table b already exists"))),
-        (JOB, &["CREATE INDEX i ON job (name)", "ALTER TABLE job DROP COLUMN name"],
-            Some(("2_it", SCHEMA, "error in index i after drop column: no such column: name"))),
+        (
+            JOB,
+            &["SELECT 1", "CREATE TABLE b (c); DROP TABLE job; CREATE TABLE b (c)", "DROP TABLE job"],
+            Some(("2_it", SCHEMA, "table b already exists")),
+        ),
+        (
+            JOB,
+            &["CREATE INDEX i ON job (name)", "ALTER TABLE job DROP COLUMN name"],
+            Some(("2_it", SCHEMA, "error in index i after drop column: no such column: name")),
+        ),
         (JOB, &["CREATE INDEX i ON job (name)", "DROP INDEX i; ALTER TABLE job DROP COLUMN name"], None),
-        ("", &["CREATE TABLE a (b)", "INSERT INTO a (c) VALUES (1)"],
-            Some(("2_it", SCHEMA, "table a has no column named c"))),
-        ("", &["CREATE TABLE a (b NOT NULL)", "INSERT INTO a VALUES (NULL)"],
-            Some(("2_it", SCHEMA, "NOT NULL constraint failed: a.b"))),
+        (
+            "",
+            &["CREATE TABLE a (b)", "INSERT INTO a (c) VALUES (1)"],
+            Some(("2_it", SCHEMA, "table a has no column named c")),
+        ),
+        (
+            "",
+            &["CREATE TABLE a (b NOT NULL)", "INSERT INTO a VALUES (NULL)"],
+            Some(("2_it", SCHEMA, "NOT NULL constraint failed: a.b")),
+        ),
         ("", &["CREATE TABLE a (b)", "INSERT INTO a VALUES (NULL)"], None),
-        ("", &["CREATE TABLE a (b UNIQUE); INSERT INTO a VALUES (1), (2)", "UPDATE a SET b = 3"],
-            Some(("2_it", ROWS, "UNIQUE constraint failed: a.b"))),
-        // Rows are the cause.
+        (
+            "",
+            &["CREATE TABLE a (b UNIQUE); INSERT INTO a VALUES (1), (2)", "UPDATE a SET b = 3"],
+            Some(("2_it", ROWS, "UNIQUE constraint failed: a.b")),
+        ),
+    ];
+    for (before, scripts, expected) in table {
+        check(before, scripts, *expected);
+    }
+}
+
+#[test]
+fn a_plan_and_a_validation_say_what_does_not_fit_the_rows() {
+    let table: &[(&str, &[&'static str], Said)] = &[
         (JOB, &["ALTER TABLE job ADD COLUMN made_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP"],
             Some(("1_it", ROWS, "Cannot add a column with non-constant default"))),
         (EMPTY, &["ALTER TABLE job ADD COLUMN made_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP"], None),
@@ -122,56 +195,12 @@ fn a_plan_and_a_validation_say_what_will_fail() {
             &["INSERT INTO f SELECT a FROM t; INSERT INTO f (f) VALUES ('rebuild'); ALTER TABLE t RENAME TO u"], None),
     ];
     for (before, scripts, expected) in table {
-        let context = format!("{before} and {scripts:?}");
-        let runner = set(scripts);
-        let conn = database(before);
-        let (changes, validated) = (conn.total_changes(), runner.validate(&conn).unwrap());
-        let planned = plan(&runner, &conn);
-        assert_eq!(conn.total_changes(), changes, "{context}");
-        let words = expected.map(|(id, why, message)| (format!("{id} {why}: "), id, message));
-        for problems in [planned.problems(), &validated] {
-            // A set that needs a schema from elsewhere also fails in an empty database.
-            let said = of_kind(problems, ProblemKind::Fails);
-            let said: Vec<_> = said.iter().filter(|said| !said.contains("empty database")).collect();
-            match &words {
-                None => assert_eq!(said, Vec::<&String>::new(), "{context}"),
-                Some((begin, _, message)) => {
-                    assert_eq!(said.len(), 1, "{context}: {problems:#?}");
-                    let is_it = said[0].starts_with(begin.as_str());
-                    assert!(
-                        is_it && problems.iter().any(|it| it.finding.contains(message)),
-                        "{context}: {said:?}"
-                    );
-                }
-            }
-        }
-        let refused = runner.apply(&conn, planned.clone());
-        match &words {
-            None => {
-                let already = refused.unwrap().applied.len();
-                assert_eq!(already, scripts.len(), "{context}");
-            }
-            Some((_, id, message)) => {
-                assert_eq!(planned.failing_step().unwrap().id, *id, "{context}");
-                let error = refused.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::Refused, "{context}");
-                assert_eq!(applied(&conn), Vec::<String>::new(), "{context}");
-                // The run says the same.
-                let (at, error) = outcome(&runner, &conn).expect(&context);
-                assert!(at == *id && error.contains(message), "{context}: {error}");
-                let problem = planned.problems().iter().find(|it| it.kind == ProblemKind::Fails).unwrap();
-                let place = problem.at.as_ref().unwrap().to_string();
-                assert!(
-                    error.contains(&place)
-                        && error.contains(
-                            problem.finding.split("` at").next().unwrap().split(" in `").nth(1).unwrap()
-                        ),
-                    "{place}: {error}"
-                );
-            }
-        }
+        check(before, scripts, *expected);
     }
 }
+
+/// What is done to the application's connection, and the scripts.
+type Prepared<'a> = (&'a dyn Fn(&Connection), &'a [&'static str]);
 
 /// The application's connection has functions, temporary tables and other databases that the copy does not have.
 #[test]
@@ -190,7 +219,7 @@ fn what_only_the_copy_lacks_is_no_failure_of_a_plan() {
         .unwrap();
     };
     let temporary = |conn: &Connection| {
-        conn.execute_batch("CREATE TEMP TABLE scratch (a); INSERT INTO scratch VALUES (1)").unwrap()
+        conn.execute_batch("CREATE TEMP TABLE scratch (a); INSERT INTO scratch VALUES (1)").unwrap();
     };
     let trigger = |conn: &Connection| {
         conn.execute_batch("CREATE TEMP TRIGGER fills AFTER INSERT ON job BEGIN UPDATE job SET note = 'x' WHERE note IS NULL; END")
@@ -198,7 +227,7 @@ fn what_only_the_copy_lacks_is_no_failure_of_a_plan() {
     };
     let nothing = |_: &Connection| {};
     let rebuild = "CREATE TABLE new (id INTEGER PRIMARY KEY, note TEXT NOT NULL); INSERT INTO new SELECT id, note FROM job";
-    let table: &[(&dyn Fn(&Connection), &[&'static str])] = &[
+    let table: &[Prepared<'_>] = &[
         (&prepare, &["CREATE TABLE a (b CHECK (is_word(b))); INSERT INTO a VALUES ('x')", "DROP TABLE a"]),
         (&prepare, &["CREATE TABLE a (b COLLATE by_len); CREATE INDEX i ON a (b)", "DROP INDEX i"]),
         (&prepare, &["ALTER TABLE job ADD COLUMN b CHECK (is_word(name))", "ALTER TABLE job DROP COLUMN b"]),
@@ -271,8 +300,8 @@ fn a_part_of_the_rows_says_only_what_is_true_of_all() {
     let named = "CREATE TABLE named (id INTEGER PRIMARY KEY, name TEXT NOT NULL);";
     let parent = "INSERT INTO named SELECT id, (SELECT name FROM p WHERE p.id = c.p) FROM c";
     let works: &[&[&str]] = &[
-        &[&named, parent],
-        &[&named, "INSERT INTO named SELECT c.id, p.name FROM c LEFT JOIN p ON p.id = c.p"],
+        &[named, parent],
+        &[named, "INSERT INTO named SELECT c.id, p.name FROM c LEFT JOIN p ON p.id = c.p"],
         &["CREATE TABLE total (n CHECK (n = 2000)); INSERT INTO total SELECT count(*) FROM p"],
         &[
             "CREATE TABLE total AS SELECT count(*) AS n FROM p",
@@ -419,7 +448,7 @@ fn a_word_in_double_quotes_that_names_nothing_is_found() {
     // (script, the words that are found)
     let table: &[(&str, &[&str])] = &[
         (r#"UPDATE chat SET state = "status""#, &["status"]),
-        (r#"UPDATE chat SET state = 'status'"#, &[]),
+        ("UPDATE chat SET state = 'status'", &[]),
         (r#"UPDATE "chat" SET "state" = "order""#, &[]),
         (
             r#"DELETE FROM chat WHERE state <> "knd"; SELECT 1; DELETE FROM chat WHERE "stat" = 1"#,
@@ -475,7 +504,7 @@ fn a_word_in_double_quotes_that_names_nothing_is_found() {
         match strict.run(&conn) {
             Ok(_) => assert!(expected.is_empty(), "{script}"),
             Err(error) => {
-                assert_eq!((error.kind(), expected.is_empty()), (ErrorKind::Refused, false), "{error}")
+                assert_eq!((error.kind(), expected.is_empty()), (ErrorKind::Refused, false), "{error}");
             }
         }
         // The default policy makes no forecast.
@@ -495,4 +524,30 @@ fn a_word_in_double_quotes_that_names_nothing_is_found() {
     let planned = plan(&whole, &memory());
     assert_eq!(planned.problems().len(), 1, "{planned}");
     assert_eq!(planned.steps()[0].effects.as_deref(), Some(&[][..]));
+}
+
+/// A setting of the connection, and rowids that the copy must have too.
+#[test]
+fn the_copied_rows_are_as_they_are() {
+    let gaps = "CREATE TABLE k (name TEXT PRIMARY KEY, rowid TEXT); INSERT INTO k (name, oid) VALUES ('a', 7), ('b', 9);
+        CREATE TABLE m (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO m VALUES (1, 'x'), (2, 'y');
+        CREATE TABLE w (rowid, _rowid_, oid); INSERT INTO w VALUES (1, 2, 3)";
+    let works = [
+        "INSERT INTO m SELECT oid, name FROM k",
+        "CREATE TABLE n (id CHECK (id IN (7, 9))); INSERT INTO n SELECT _rowid_ FROM k",
+        "CREATE TABLE n (a CHECK (a < 2), b, c CHECK (c > 2)); INSERT INTO n SELECT * FROM w",
+        "PRAGMA case_sensitive_like = ON; CREATE TABLE n (a NOT NULL); INSERT INTO n SELECT nullif('A' LIKE 'a', 1)",
+    ];
+    for script in works {
+        let (conn, runner) = (database(gaps), set(&[script]));
+        let planned = plan(&runner, &conn);
+        assert_eq!(planned.problems(), [], "{script}");
+        runner.apply(&conn, planned).unwrap();
+    }
+    let conn = database(
+        "CREATE TABLE t (a CHECK (a > 0)); PRAGMA ignore_check_constraints = ON; INSERT INTO t VALUES (-1)",
+    );
+    let runner = set(&["ALTER TABLE t ADD COLUMN b CHECK (a <> -1); INSERT INTO t VALUES (-2, 1)"]);
+    let planned = plan(&runner, &conn);
+    assert_eq!(planned.failing_step().is_some(), runner.run(&conn).is_err(), "{planned}");
 }

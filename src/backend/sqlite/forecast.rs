@@ -54,7 +54,8 @@ pub(super) fn forecast<'c>(
     }
     let copy = Copy::of(live, request)?;
     let is_programs = request.scripts.iter().all(|script| script.trust == Trust::Program);
-    let is_like_live = is_programs && copy.lacks_nothing() && !has_temporary_triggers(live).map_err(fault)?;
+    let is_sampled = is_programs && request.sample != Sample::None;
+    let is_like_live = is_sampled && copy.lacks_nothing() && !has_temporary_triggers(live).map_err(fault)?;
     let used = || copy.watch.as_engine(|| Rows::of(live, &copy, request)).map_err(fault);
     let used = if is_like_live { used()? } else { Rows::default() };
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;

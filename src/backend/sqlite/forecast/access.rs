@@ -23,7 +23,7 @@ pub(super) struct Access {
 
 /// Functions whose result depends on nothing but their arguments. The list need not be complete: a function that it does not have only
 /// means that less is known. `min` and `max` are not among them, since they can be aggregates.
-const SCALAR: [&str; 39] = [
+const SCALAR: [&str; 38] = [
     "abs",
     "char",
     "coalesce",
@@ -46,7 +46,6 @@ const SCALAR: [&str; 39] = [
     "json_valid",
     "julianday",
     "length",
-    "like",
     "lower",
     "ltrim",
     "nullif",
@@ -87,8 +86,8 @@ const OTHER_OWN: [&str; 18] = [
     "total",
 ];
 
-/// Functions whose result depends on the statements before.
-const SESSION: [&str; 3] = ["changes", "last_insert_rowid", "total_changes"];
+/// Functions whose result depends on the statements before, or on a setting that cannot be read.
+const SESSION: [&str; 4] = ["changes", "last_insert_rowid", "like", "total_changes"];
 
 /// Words of a statement whose result for a row can depend on other rows.
 const TOGETHER: [&str; 16] = [
@@ -143,7 +142,7 @@ impl Access {
         self.selects > 0
     }
 
-    /// Whether its result depends on which statements ran before.
+    /// Whether its result depends on the connection.
     pub(super) fn asks_the_session(&self) -> bool {
         SESSION.iter().any(|name| self.functions.contains(*name))
     }
@@ -157,7 +156,7 @@ impl Access {
         let begins = |word: &str| tokens.first().is_some_and(|first| first.is(word));
         let is_simple = !self.is_nested
             && self.functions.iter().all(|name| SCALAR.contains(&name.as_str()))
-            && !TOGETHER.iter().any(|word| has(&word))
+            && !TOGETHER.iter().any(has)
             && !begins("replace")
             // `INSERT OR IGNORE`
             && !tokens.get(1).is_some_and(|second| second.is("or"));

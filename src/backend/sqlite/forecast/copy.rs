@@ -310,7 +310,7 @@ fn configure(
             conn.set_db_config(config, value).map_err(fault)?;
         }
     }
-    for pragma in ["legacy_alter_table", "trusted_schema", "recursive_triggers"] {
+    for pragma in ["ignore_check_constraints", "legacy_alter_table", "recursive_triggers", "trusted_schema"] {
         // An older SQLite does not know the pragma and returns no row.
         if let Ok(value) = live.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)) {
             conn.execute_batch(&format!("PRAGMA {pragma} = {value}")).map_err(fault)?;

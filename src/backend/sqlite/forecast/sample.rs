@@ -40,6 +40,7 @@ struct Limits {
 impl Limits {
     const fn of(sample: Sample) -> Self {
         match sample {
+            Sample::None => Self { rows: 0, bytes: 0 },
             Sample::Small => Self { rows: 10, bytes: 1024 * 1024 },
             Sample::Large => Self { rows: 1000, bytes: 32 * 1024 * 1024 },
         }
@@ -69,10 +70,12 @@ impl Rows {
         let mut rows = Self { is_used: true, ..Self::default() };
         let mut limits = Limits::of(request.sample);
         (rows.roots, rows.views) = tables(&copy.conn)?;
+        let checks = "PRAGMA ignore_check_constraints";
+        let before: i64 = copy.conn.query_row(checks, [], |row| row.get(0))?;
         let is_engines =
             |name: &str| request.tables.iter().any(|table| table.as_str().eq_ignore_ascii_case(name));
         without_triggers(&copy.conn, |conn| {
-            conn.execute_batch("BEGIN; PRAGMA ignore_check_constraints = ON")?;
+            conn.execute_batch(&format!("BEGIN; {checks} = ON"))?;
             for ((database, name), &root) in &rows.roots {
                 let is_meant = database == "main" && root > 0 && !is_internal(name) && !is_engines(name);
                 if !is_meant || copy.shadows.contains_key(name) {
@@ -85,7 +88,7 @@ impl Rows {
                 }
                 rows.filled.insert(key);
             }
-            conn.execute_batch("COMMIT; PRAGMA ignore_check_constraints = OFF")
+            conn.execute_batch(&format!("COMMIT; {checks} = {before}"))
         })?;
         Ok(rows)
     }
@@ -220,15 +223,12 @@ fn fill(live: &Connection, copy: &Connection, name: &str, limits: &mut Limits) -
     let mut names: Vec<String> =
         live.prepare(columns)?.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let table = quote(name);
-    // A table without a rowid has none of these names.
+    // A statement can read the rowid too. A table without one has none of these names.
     let rowid = ["_rowid_", "rowid", "oid"].into_iter().find(|rowid| {
         let is_free = !names.iter().any(|column| column.eq_ignore_ascii_case(rowid));
         is_free && live.prepare(&format!("SELECT {table}.{rowid} FROM main.{table}")).is_ok()
     });
-    let has_key = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0)";
-    if !live.query_row(has_key, [name], |row| row.get(0))? {
-        names.extend(rowid.map(str::to_owned));
-    }
+    names.extend(rowid.map(str::to_owned));
     let listed = names.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
     let values = vec!["?"; names.len()].join(", ");
     let mut insert = copy.prepare(&format!("INSERT INTO main.{table} ({listed}) VALUES ({values})"))?;
@@ -237,14 +237,16 @@ fn fill(live: &Connection, copy: &Connection, name: &str, limits: &mut Limits) -
     let mut statement = live.prepare(&select)?;
     let mut rows = statement.query([])?;
     let (mut count, mut is_whole) = (0, true);
+    // A table with large values leaves something for the others.
+    let mut bytes = limits.bytes / 8;
     while let Some(row) = rows.next()? {
         let values =
             (0..names.len()).map(|column| row.get_ref(column)).collect::<rusqlite::Result<Vec<_>>>()?;
         let size: usize = values.iter().map(size).sum();
-        if count == limits.rows || size > limits.bytes {
+        if count == limits.rows || size > bytes {
             return Ok(false);
         }
-        (count, limits.bytes) = (count + 1, limits.bytes - size);
+        (count, bytes, limits.bytes) = (count + 1, bytes - size, limits.bytes - size);
         is_whole &= insert.execute(params_from_iter(values.into_iter().map(ToSqlOutput::Borrowed))).is_ok();
     }
     Ok(is_whole)

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
+use switchy_schema::test_utils::TestMigrationBuilder;
 use switchy_schema::{
     BoxError, ErrorKind, ForeignKeys, Hooks, Migration, MigrationRunner, Plan, Policy, Problem, ProblemKind,
     Target, Verdict,
@@ -550,4 +551,18 @@ fn the_copied_rows_are_as_they_are() {
     let runner = set(&["ALTER TABLE t ADD COLUMN b CHECK (a <> -1); INSERT INTO t VALUES (-2, 1)"]);
     let planned = plan(&runner, &conn);
     assert_eq!(planned.failing_step().is_some(), runner.run(&conn).is_err(), "{planned}");
+}
+
+/// An attached database that cannot be read does not prevent a plan; nothing is certain then.
+#[test]
+fn an_attached_database_that_cannot_be_read_prevents_no_plan() {
+    let text = "this is not a database, and it is long enough to be read as one".repeat(40);
+    let folder = TestMigrationBuilder::new().file("other.db", text);
+    let path = folder.path().join("other.db");
+    let conn = database(JOB);
+    // Nothing is read before a table is used.
+    let attached = conn.execute_batch(&format!("ATTACH '{}' AS other", path.display()));
+    let runner = set(&["DROP TABLE no"]);
+    let planned = plan(&runner, &conn);
+    assert_eq!(planned.failing_step().is_some(), attached.is_err(), "{planned}");
 }

@@ -56,8 +56,10 @@ pub(super) fn forecast<'c>(
     let is_programs = request.scripts.iter().all(|script| script.trust == Trust::Program);
     let is_sampled = is_programs && request.sample != Sample::None;
     let is_like_live = is_sampled && copy.lacks_nothing() && !has_temporary_triggers(live).map_err(fault)?;
-    let used = || copy.watch.as_engine(|| Rows::of(live, &copy, request)).map_err(fault);
-    let used = if is_like_live { used()? } else { Rows::default() };
+    // An attached database may be unreadable, and no script need use it.
+    let outside = outside(live, request.tables).ok();
+    let is_like_live = is_like_live && outside.is_some();
+    let rows = if is_like_live { Rows::of(live, &copy, request) } else { Rows::default() };
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
     if request.scripts.iter().any(|script| script.trust == Trust::Database) {
         copy.create_missing_tables(request.tables)?;
@@ -72,9 +74,9 @@ pub(super) fn forecast<'c>(
         orphans: Vec::new(),
         may_remove: false,
         has_failed: false,
-        outside: outside(live, request.tables).map_err(fault)?,
+        outside: outside.unwrap_or_default(),
         is_like_live,
-        rows: used,
+        rows,
         sample: request.sample,
         replaced: BTreeSet::new(),
     };

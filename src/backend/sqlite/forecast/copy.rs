@@ -1,4 +1,4 @@
-//! The copy: the schema of the live database, without its rows, in memory.
+//! The copy: the schema of the live database, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 

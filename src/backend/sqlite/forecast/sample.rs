@@ -61,8 +61,18 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Copies rows of every table.
-    pub(super) fn of(
+    /// Copies rows of every table. If that fails, there are none, and statements over rows do not run.
+    pub(super) fn of(live: &Connection, copy: &Copy, request: &ForecastRequest<'_, Sqlite>) -> Self {
+        copy.watch.as_engine(|| {
+            Self::copied(live, copy, request).unwrap_or_else(|_| {
+                // SQLite may have ended the transaction itself.
+                let _ = copy.conn.execute_batch("ROLLBACK");
+                Self::default()
+            })
+        })
+    }
+
+    fn copied(
         live: &Connection,
         copy: &Copy,
         request: &ForecastRequest<'_, Sqlite>,

@@ -464,6 +464,17 @@ fn a_word_in_double_quotes_that_names_nothing_is_found() {
         (r#"CREATE VIEW v AS SELECT "stat" FROM chat"#, &["stat"]),
         (r#"CREATE VIEW v AS SELECT "state" FROM chat"#, &[]),
         (r#"CREATE TABLE b AS SELECT "stat" AS x FROM chat"#, &["stat"]),
+        (r#"CREATE TRIGGER t AFTER INSERT ON chat BEGIN UPDATE chat SET state = "new"; END"#, &["new"]),
+        (r#"CREATE TRIGGER t BEFORE DELETE ON chat WHEN old.state = "kept" BEGIN SELECT 1; END"#, &["kept"]),
+        (
+            r#"CREATE TRIGGER t AFTER UPDATE OF "state", id ON "chat" BEGIN SELECT raise(FAIL, 'no'); END"#,
+            &[],
+        ),
+        (
+            r#"CREATE VIEW w AS SELECT id FROM chat; CREATE TRIGGER t INSTEAD OF UPDATE ON w BEGIN DELETE FROM chat WHERE state = "gone"; END"#,
+            &["gone"],
+        ),
+        (r#"CREATE TRIGGER t AFTER DELETE ON chat BEGIN UPDATE chat SET "state" = old."order"; END"#, &[]),
         (r#"SELECT d AS "dqq" FROM old"#, &[]),
         (r#"UPDATE "chat" SET "state" = 'x'"#, &[]),
         ("CREATE TABLE c (\"d\"); -- \"no\"\nINSERT INTO c (\"d\") VALUES ('\"x\"')", &[]),

@@ -410,7 +410,7 @@ impl Stage<'_> {
             let (failure, cause) = failure.unzip();
             let failure = failure.map(|failure| denied(&watch.seen()).unwrap_or(failure));
             step.cause = cause.unwrap_or_default();
-            step.quoted = step.quoted.or_else(|| watch.as_engine(|| quoted::word_of_view(conn, stripped)));
+            step.quoted = step.quoted.or_else(|| watch.as_engine(|| quoted::word_of_new(conn, stripped)));
             failure
         };
         drop(statement);

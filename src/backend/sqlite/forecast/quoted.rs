@@ -44,23 +44,53 @@ pub(super) fn word(conn: &Connection, own: &str) -> Option<QuotedWord> {
     })
 }
 
-/// The first such word in the view that a statement has just created. SQLite resolves its names when it is read.
-pub(super) fn word_of_view(conn: &Connection, own: &str) -> Option<QuotedWord> {
+/// The first such word in the view or trigger that a statement has just created. SQLite resolves its names when it is used.
+pub(super) fn word_of_new(conn: &Connection, own: &str) -> Option<QuotedWord> {
     let words = words(own);
+    if words.is_empty() {
+        return None;
+    }
     let mut cursor = TokenCursor::new(own);
-    if words.is_empty() || !cursor.skip_if("create") {
+    if !cursor.skip_if("create") {
         return None;
     }
     let is_temporary = cursor.skip_if("temp") || cursor.skip_if("temporary");
-    if !cursor.skip_if("view") {
+    let database = if is_temporary { "temp" } else { "main" };
+    let used = if cursor.skip_if("view") {
+        cursor.skip_exists();
+        format!("SELECT 1 FROM {database}.{}", quote(cursor.name()?))
+    } else {
+        firing(conn, cursor)?
+    };
+    let (missing, _) = strictly(conn, || missing_column(conn, &used))?;
+    words.into_iter().find(|(word, _)| *word == missing)
+}
+
+/// A statement that fires the trigger which the rest of a definition defines.
+fn firing(conn: &Connection, mut cursor: TokenCursor<'_>) -> Option<String> {
+    if !cursor.skip_if("trigger") {
         return None;
     }
     cursor.skip_exists();
-    let (name, _) = cursor.qualified()?;
-    let database = if is_temporary { "temp" } else { "main" };
-    let select = format!("SELECT 1 FROM {database}.{}", quote(name));
-    let (missing, _) = strictly(conn, || missing_column(conn, &select))?;
-    words.into_iter().find(|(word, _)| *word == missing)
+    cursor.name()?;
+    let _ = cursor.skip_if("before")
+        || cursor.skip_if("after")
+        || cursor.skip_if("instead") && cursor.skip_if("of");
+    let event = ["insert", "delete", "update"].into_iter().find(|event| cursor.skip_if(event))?;
+    let mut column = None;
+    if cursor.skip_if("of") {
+        column = Some(cursor.name()?.to_owned());
+    }
+    cursor.find(|token| token.is("on"))?;
+    let table = cursor.name()?;
+    let first = "SELECT name FROM pragma_table_info(?1)";
+    let column = column.or_else(|| conn.query_row(first, [table], |row| row.get(0)).ok());
+    let table = quote(table);
+    Some(match event {
+        "insert" => format!("INSERT INTO {table} DEFAULT VALUES"),
+        "delete" => format!("DELETE FROM {table}"),
+        _ => format!("UPDATE {table} SET {} = NULL", quote(&column?)),
+    })
 }
 
 /// Runs a probe on a connection on which double quotes are for names only. It does nothing if they are so already.

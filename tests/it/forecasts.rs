@@ -556,6 +556,21 @@ fn the_copied_rows_are_as_they_are() {
         assert_eq!(planned.problems(), [], "{script}");
         runner.apply(&conn, planned).unwrap();
     }
+    // New rows get the ids that they get in the database.
+    let ids = "CREATE TABLE s (id INTEGER PRIMARY KEY AUTOINCREMENT, n); INSERT INTO s VALUES (1, 1), (2, 2), (3, 3); DELETE FROM s WHERE id = 3;
+        CREATE TABLE t (id INTEGER PRIMARY KEY, n);
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT i, i FROM n WHERE i <> 11 AND i <> 1001";
+    for script in [
+        "INSERT INTO s (n) VALUES (4); INSERT INTO s VALUES (3, 3)",
+        "INSERT INTO t (n) VALUES (4); INSERT INTO t VALUES (11, 11); INSERT INTO t VALUES (1001, 1001)",
+    ] {
+        let (conn, runner) = (database(ids), set(&[script]));
+        assert_eq!(plan(&runner, &conn).problems(), [], "{script}");
+        let found = runner.validate(&conn).unwrap();
+        let said = of_kind(&found, ProblemKind::Fails);
+        assert!(said.iter().all(|said| said.contains("empty database")), "{said:#?}");
+        runner.run(&conn).unwrap();
+    }
     let conn = database(
         "CREATE TABLE t (a CHECK (a > 0)); PRAGMA ignore_check_constraints = ON; INSERT INTO t VALUES (-1)",
     );

@@ -98,6 +98,9 @@ impl Rows {
                 }
                 rows.filled.insert(key);
             }
+            if rows.roots.contains_key(&("main".to_owned(), "sqlite_sequence".to_owned())) {
+                copy_sequence(live, conn)?;
+            }
             conn.execute_batch(&format!("COMMIT; {checks} = {before}"))
         })?;
         Ok(rows)
@@ -133,6 +136,11 @@ impl Rows {
         } else {
             Basis::None
         }
+    }
+
+    /// Whether the tables that a statement writes have all their rows.
+    pub(super) fn are_whole(&self, tables: &BTreeSet<TableKey>) -> bool {
+        tables.iter().all(|table| self.is_whole(table))
     }
 
     /// Notes that a statement wrote rows.
@@ -195,6 +203,10 @@ impl Rows {
             keys.contains(&key) && self.filled.contains(&key)
         };
         let meant: Vec<&TableKey> = self.roots.iter().filter(is_meant).map(|(table, _)| table).collect();
+        if meant.is_empty() {
+            self.whole.retain(|key| !keys.contains(key));
+            return Ok(());
+        }
         without_triggers(conn, |conn| {
             meant.iter().try_for_each(|(database, name)| {
                 conn.execute_batch(&format!("DELETE FROM {}.{}", quote(database), quote(name)))
@@ -224,6 +236,18 @@ fn tables(conn: &Connection) -> rusqlite::Result<(BTreeMap<TableKey, i64>, BTree
         }
     }
     Ok((roots, views))
+}
+
+/// Copies the ids that were given out last, so that new rows get the ids that they get in the live database.
+fn copy_sequence(live: &Connection, copy: &Connection) -> rusqlite::Result<()> {
+    copy.execute_batch("DELETE FROM main.sqlite_sequence")?;
+    let mut insert = copy.prepare("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?1, ?2)")?;
+    let mut statement = live.prepare("SELECT name, seq FROM main.sqlite_sequence")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        insert.execute([row.get_ref(0)?, row.get_ref(1)?].map(ToSqlOutput::Borrowed))?;
+    }
+    Ok(())
 }
 
 /// Copies the first rows of a table, and returns whether these are all.

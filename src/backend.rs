@@ -69,7 +69,7 @@ pub use self::tracking_table::{TableForm, TrackingTable};
 
 pub use crate::account::{Execution, StepFinding};
 pub use crate::dangling::{Dangling, KeyValues};
-pub use crate::effect::{Forecast, PlannedScript, Trust, Unparented};
+pub use crate::effect::{FailureCause, Forecast, PlannedScript, QuotedText, Sample, Trust, Unparented};
 pub use crate::fault::Fault;
 pub use crate::foreign::{Cell, Definition, ForeignTable};
 pub use crate::history::Head;

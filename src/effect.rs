@@ -124,8 +124,50 @@ pub struct Forecast {
     pub effects: Vec<Effect>,
     /// The first failure on the copy of the schema. For a script from the database, this includes a forbidden action.
     pub failure: Option<Fault>,
+    /// What makes it fail, as far as that is certain.
+    pub cause: FailureCause,
+    /// Words in double quotes that the database takes as texts, since they name nothing.
+    pub quoted: Vec<QuotedText>,
     /// The rows that would reference a table that is missing after the script and existed before all of the scripts.
     pub orphans: Vec<Unparented>,
+}
+
+/// What makes a script fail on a copy.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// Unknown. The copy may lack something that the live database or the connection has.
+    #[default]
+    Unknown,
+    /// The script does not fit the schema. It fails in the live database too.
+    Schema,
+    /// The script does not fit rows of the live database, and fails there too.
+    Rows,
+}
+
+/// A word in double quotes that is a text for the database, since it names nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a backend creates them")]
+pub struct QuotedText {
+    /// The word, without its quotes.
+    pub text: String,
+    /// Its position in the script, as a byte offset.
+    pub offset: usize,
+    /// The statement.
+    pub statement: String,
+}
+
+/// How many rows of the live database a rehearsal uses.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sample {
+    /// None, and statements over rows do not run.
+    None,
+    /// A few of each table, for a plan.
+    #[default]
+    Small,
+    /// As many as fit into a limited memory, for a validation. Reading a whole table is also allowed.
+    Large,
 }
 
 /// Rows that would reference a missing table.
@@ -144,6 +186,20 @@ impl Forecast {
     /// A forecast without effects and without a failure.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With positions in a script of which only the part from `begin` on was tried.
+    pub(crate) fn after(mut self, begin: usize) -> Self {
+        if let Some(offset) = self.failure.as_mut().and_then(|failure| failure.offset.as_mut()) {
+            *offset += begin;
+        }
+        self.quoted.iter_mut().for_each(|quoted| quoted.offset += begin);
+        self
+    }
+
+    /// The failure, if it is certain that the script fails in the live database.
+    pub(crate) fn certain_failure(&self) -> Option<&Fault> {
+        self.failure.as_ref().filter(|_| self.cause != FailureCause::Unknown)
     }
 }
 

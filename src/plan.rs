@@ -52,6 +52,8 @@ pub struct Plan {
     problems: Vec<Problem>,
     mode: TransactionMode,
     target: Target,
+    /// The place of the first step that is certain to fail.
+    failing: Option<usize>,
 }
 
 impl Plan {
@@ -73,6 +75,11 @@ impl Plan {
     /// All findings. Some of them may prevent the plan from being carried out.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// The step that is certain to fail, if there is one. The steps after it are not reached.
+    pub fn failing_step(&self) -> Option<&Step> {
+        self.steps.get(self.failing?)
     }
 
     /// The dry run, with the remedy of each finding in your words. The `Display` of a plan words them for a programmer.
@@ -154,7 +161,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
     let (digest, already) = (history.digest(), history.count());
-    Ok(Plan { digest, already, steps, problems, mode, target: target.clone() })
+    Ok(Plan { digest, already, steps, problems, mode, target: target.clone(), failing: None })
 }
 
 fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {
@@ -199,6 +206,15 @@ impl Render for Plan {
         }
         for (number, step) in (1..).zip(&self.steps) {
             write!(f, "\n  {number}. {step}")?;
+            match self.failing {
+                Some(failing) if number == failing + 1 => {
+                    write!(f, "\n     fails, as the problem below says")?;
+                }
+                Some(failing) if number > failing + 1 => {
+                    write!(f, "\n     is not reached, since step {} fails", failing + 1)?;
+                }
+                _ => {}
+            }
         }
         for problem in &self.problems {
             write!(f, "\n  {}, {}: ", problem.verdict, problem.kind)?;

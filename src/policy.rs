@@ -25,6 +25,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`BrokenReference`](ProblemKind::BrokenReference), rolling back | warn | warn | warn |
 /// | [`LostInRebuild`](ProblemKind::LostInRebuild) | warn | deny | warn |
 /// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
+/// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
 /// No policy can allow a plan that cannot be carried out or that would leave an unknown schema: these are the findings in the last
@@ -64,6 +65,7 @@ impl Policy {
         .with(ProblemKind::OtherEnvironment, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Allow)
         .with(ProblemKind::OddVersion, Verdict::Allow)
+        .with(ProblemKind::QuotedString, Verdict::Warn)
         .with(ProblemKind::SimilarIds, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn)
         .with(ProblemKind::LostInRebuild, Verdict::Warn)
@@ -78,6 +80,7 @@ impl Policy {
         .with(ProblemKind::Opaque, Verdict::Warn)
         .with(ProblemKind::Unconventional, Verdict::Deny)
         .with(ProblemKind::OddVersion, Verdict::Warn)
+        .with(ProblemKind::QuotedString, Verdict::Deny)
         .with(ProblemKind::SimilarIds, Verdict::Deny)
         .with(ProblemKind::UnusedFile, Verdict::Deny)
         .with(ProblemKind::LostInRebuild, Verdict::Deny)
@@ -122,6 +125,7 @@ impl Policy {
                 | ProblemKind::OtherEnvironment
                 | ProblemKind::Unconventional
                 | ProblemKind::OddVersion
+                | ProblemKind::QuotedString
                 | ProblemKind::SimilarIds
                 | ProblemKind::UnusedFile
                 | ProblemKind::RowsLost
@@ -191,6 +195,7 @@ mod tests {
             (Kind::OddVersion, "aa ww aa"),
             (Kind::SimilarIds, "aa dd aa"),
             (Kind::UnusedFile, "ww dd ww"),
+            (Kind::QuotedString, "ww dd ww"),
             (Kind::InvalidId, "dd dd dd"),
             (Kind::Duplicate, "dd dd dd"),
             (Kind::MissingDependency, "dd dd dd"),

@@ -52,6 +52,9 @@ pub enum ProblemKind {
     SimilarIds,
     /// An unused file: it is beside the script of a migration, or is not a migration ([`Unread`](crate::Unread)).
     UnusedFile,
+    /// A word in double quotes is a text for SQLite, since no column has that name. The scripts of a plan and of a validation are checked
+    /// for it; a run whose policy does not refuse it makes no rehearsal and does not report it.
+    QuotedString,
     /// Its id is invalid.
     InvalidId,
     /// It is defined twice.
@@ -74,14 +77,14 @@ pub enum ProblemKind {
     ValuesChanged,
     /// A temporary table or view of the connection has the name of a table of the database, so scripts would change the wrong one.
     HiddenTable,
-    /// Its script fails when the whole set is replayed in an empty database, or on a copy of this database's schema; or its result
-    /// cannot be committed.
+    /// Its script fails when the whole set is replayed in an empty database, on a copy of this database's schema, or because of rows of
+    /// this database; or its result cannot be committed.
     Fails,
 }
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -102,6 +105,7 @@ impl ProblemKind {
         Self::OddVersion,
         Self::SimilarIds,
         Self::UnusedFile,
+        Self::QuotedString,
         Self::InvalidId,
         Self::Duplicate,
         Self::MissingDependency,
@@ -138,6 +142,7 @@ impl ProblemKind {
             Self::OddVersion => "odd version",
             Self::SimilarIds => "similar ids",
             Self::UnusedFile => "unused file",
+            Self::QuotedString => "quoted string",
             Self::InvalidId => "invalid id",
             Self::Duplicate => "duplicate",
             Self::MissingDependency => "missing dependency",

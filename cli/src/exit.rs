@@ -9,6 +9,7 @@ use switchy_schema::{ErrorKind, FaultKind, MigrationError, Problem, ProblemKind,
 pub(crate) enum Exit {
     /// The command succeeded, or there was nothing to do.
     Done = 0,
+    /// The command failed, or a step of the plan is certain to fail.
     Failed = 1,
     /// The command line or the configuration cannot be understood.
     Usage = 2,
@@ -30,6 +31,8 @@ impl Exit {
         let exits = denied.map(|problem| match problem.kind {
             ProblemKind::Dirty => Self::Dirty,
             ProblemKind::DatabaseAhead => Self::DatabaseAhead,
+            // A run that makes no rehearsal ends at this step.
+            ProblemKind::Fails => Self::Failed,
             _ => Self::Refused,
         });
         exits.max().unwrap_or(Self::Done)

@@ -37,6 +37,7 @@ pub(crate) fn plan(plan: &Plan) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("already".into(), json!(plan.already()));
     map.insert("steps".into(), plan.steps().iter().map(step).collect());
+    map.insert("failing".into(), json!(plan.failing_step().map(|step| step.id.to_string())));
     map.insert("problems".into(), plan.problems().iter().map(problem).collect());
     map
 }

@@ -2,7 +2,7 @@
 
 use super::driver::Driver;
 use crate::dialect::TableName;
-use crate::effect::{Forecast, PlannedScript, Trust, scan};
+use crate::effect::{Forecast, PlannedScript, Sample, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
 use crate::foreign::{Definition, ForeignTable};
 use crate::remedy::Remedy;
@@ -91,6 +91,8 @@ pub struct ForecastRequest<'a, B: Driver> {
     pub tables: &'a [TableName],
     /// Prepares the temporary connection.
     pub prepare: Option<&'a Prepare<B>>,
+    /// How many rows to use.
+    pub sample: Sample,
 }
 
 impl<B: Driver> std::fmt::Debug for ForecastRequest<'_, B> {

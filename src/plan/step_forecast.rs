@@ -3,8 +3,10 @@
 use super::check::OLDER_VERSION;
 use super::{Plan, together};
 use crate::direction::Direction;
-use crate::effect::{Effect, EffectKind, Evidence, Forecast, losses};
+use crate::effect::{Effect, EffectKind, Evidence, FailureCause, Forecast, QuotedText, losses};
+use crate::error::Abridged;
 use crate::fault::Fault;
+use crate::location::Location;
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::remedy::Remedy;
@@ -17,6 +19,18 @@ pub(crate) struct StepForecast {
     pub(crate) is_code: bool,
     pub(crate) data_loss: DataLoss,
     pub(crate) foreign_keys: ForeignKeys,
+    /// Where the script fails, if it does.
+    pub(crate) failure_at: Location,
+    /// Where the words in double quotes are.
+    pub(crate) quoted_at: Vec<Location>,
+}
+
+impl StepForecast {
+    /// The words in double quotes that are texts.
+    pub(crate) fn quoted<'s>(&'s self, step: &'s Step) -> impl Iterator<Item = Problem> + 's {
+        let words = self.forecast.quoted.iter().zip(&self.quoted_at);
+        words.map(|(word, at)| quoted(step, word, at))
+    }
 }
 
 impl Policy {
@@ -24,7 +38,8 @@ impl Policy {
     pub(crate) fn wants_effects(&self, plan: &Plan) -> bool {
         let kinds = [ProblemKind::Destructive, ProblemKind::Opaque];
         let says = |kind: &ProblemKind| self.verdict(*kind, plan.direction()) > Verdict::Allow;
-        let refuses = self.verdict(ProblemKind::Together, plan.direction()) == Verdict::Deny;
+        let refusable = [ProblemKind::Together, ProblemKind::QuotedString];
+        let refuses = refusable.iter().any(|kind| self.verdict(*kind, plan.direction()) == Verdict::Deny);
         plan.steps().iter().any(|step| step.direction == Direction::Up) && (refuses || kinds.iter().any(says))
     }
 }
@@ -38,8 +53,26 @@ impl Plan {
         self
     }
 
+    /// The plan with the first step that is certain to fail, and with the words in double quotes that are texts.
+    pub(crate) fn with_failures(mut self, step_forecasts: &[StepForecast], policy: &Policy) -> Self {
+        let direction = self.direction();
+        let mut found = Vec::new();
+        for (number, (step, step_forecast)) in self.steps.iter().zip(step_forecasts).enumerate() {
+            found.extend(step_forecast.quoted(step));
+            let forecast = &step_forecast.forecast;
+            let failure = forecast.certain_failure().filter(|_| !step.is_stored && self.failing.is_none());
+            if let Some(fault) = failure {
+                found.push(fails(step, forecast, fault, &step_forecast.failure_at));
+                self.failing = Some(number);
+            }
+        }
+        self.problems.extend(policy.judge(found, direction));
+        self
+    }
+
     /// The plan with what its steps destroy and the findings about that.
     pub(crate) fn with_step_forecasts(mut self, step_forecasts: Vec<StepForecast>, policy: &Policy) -> Self {
+        self = self.with_failures(&step_forecasts, policy);
         let direction = self.direction();
         let (mut found, mut follows_code) = (Vec::new(), false);
         let outcomes =
@@ -50,15 +83,19 @@ impl Plan {
                 orphans: step_forecast.forecast.orphans.clone(),
             });
         found.extend(together::findings(&outcomes.collect::<Vec<_>>(), self.mode));
+        let cannot_end = found.iter().find(|problem: &&Problem| problem.kind == ProblemKind::Fails);
+        let place = cannot_end.and_then(|it| self.steps.iter().position(|step| step.id == it.migration));
+        self.failing = self.failing.into_iter().chain(place).min();
         for (step, step_forecast) in self.steps.iter_mut().zip(step_forecasts) {
             let StepForecast { mut forecast, is_code, data_loss, .. } = step_forecast;
             let is_unexplained = forecast.failure.is_some() && losses(&forecast.effects).is_none();
             // The copy does not have what code creates, so a script after code may fail only on the copy.
             let is_opaque = is_code || (follows_code && is_unexplained);
             follows_code |= is_code;
-            if let Some(fault) =
-                forecast.failure.as_ref().filter(|_| is_unexplained && !is_opaque && !step.is_stored)
-            {
+            let is_missing = is_unexplained && !is_opaque && !step.is_stored;
+            // A script that is certain to fail takes nothing away.
+            let is_missing = is_missing && forecast.certain_failure().is_none();
+            if let Some(fault) = forecast.failure.as_ref().filter(|_| is_missing) {
                 let why = format!("a statement could not be tried out: {fault}");
                 forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::SchemaCopy));
             }
@@ -84,6 +121,35 @@ fn destructive(step: &Step, forecast: &Forecast, data_loss: DataLoss) -> Option<
     let remedy = own_remedy.filter(|_| forecast.effects.iter().all(is_unknown));
     let declare = || Remedy::metadata("allow", "[\"destructive\"]").only_if("that is meant");
     Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy.unwrap_or_else(declare)))
+}
+
+/// The finding that a script is certain to fail.
+fn fails(step: &Step, forecast: &Forecast, fault: &Fault, at: &Location) -> Problem {
+    let (why, remedy) = match forecast.cause {
+        FailureCause::Rows => (
+            "fails because of rows that this database has",
+            "make it work with the rows that are there, or correct them, and run again",
+        ),
+        _ => ("fails on a copy of this database's schema", "correct it and run again"),
+    };
+    let statement = in_statement(fault.statement.as_ref().map(|(_, text)| text.as_str()));
+    let finding = format!("{why}, at {at}{statement}: {fault}");
+    let remedy = fault.advice().unwrap_or_else(|| remedy.into());
+    Problem::new(ProblemKind::Fails, &step.id, finding, remedy).at(at.clone())
+}
+
+fn quoted(step: &Step, quoted: &QuotedText, at: &Location) -> Problem {
+    let statement = in_statement(Some(&quoted.statement));
+    let finding = format!(
+        "has the word \"{0}\" in double quotes, at {at}{statement}: no column has this name, so SQLite takes it as the text '{0}'",
+        crate::error::Printable(&quoted.text)
+    );
+    let remedy = "put a text into single quotes, or write the right name of the column";
+    Problem::new(ProblemKind::QuotedString, &step.id, finding, remedy).at(at.clone())
+}
+
+fn in_statement(text: Option<&str>) -> String {
+    text.map(|text| format!(" in `{}`", Abridged(text))).unwrap_or_default()
 }
 
 fn opaque(step: &Step, is_code: bool) -> Problem {

@@ -5,21 +5,42 @@ use super::goal::Goal;
 use crate::backend::{Backend, ForecastRequest, patiently};
 use crate::diff::{is_only_at_ends, lines};
 use crate::direction::Direction;
-use crate::effect::{Forecast, PlannedScript, Trust};
+use crate::effect::{FailureCause, Forecast, PlannedScript, Sample, Trust};
 use crate::error::Printable;
 use crate::error::Result;
 use crate::history::History;
+use crate::location::Location;
 use crate::migration::Action;
 use crate::plan::{Plan, Scripts, Setting, StepForecast, plan};
 use crate::policy::Policy;
-use crate::problem::ProblemKind;
-use crate::step::{DataLoss, ForeignKeys};
+use crate::problem::{ProblemKind, Verdict};
+use crate::step::{DataLoss, ForeignKeys, Step};
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
     /// Returns what [`run_to`](Self::run_to) would do and what it would destroy. It only reads the database.
     ///
-    /// The scripts are tried on a copy of the schema in memory to find what they remove, and the rows of that are counted.
+    /// The scripts are tried on a copy of the schema in memory, with a few rows of each table. The plan says what they remove and how
+    /// many rows that is, and the first script that is certain to fail, as a refused problem of the kind
+    /// [`Fails`](ProblemKind::Fails). [`apply`](Self::apply) refuses such a plan before the first write.
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner, ProblemKind, Target};
+    ///
+    /// let conn = Connection::open_in_memory()?;
+    /// let first = Migration::sql("1_jobs", "CREATE TABLE jobs (name)");
+    /// MigrationRunner::new([first.clone()])?.run(&conn)?;
+    /// conn.execute_batch("INSERT INTO jobs VALUES ('backup')")?;
+    ///
+    /// let second = Migration::sql("2_made_at", "ALTER TABLE jobs ADD made_at NOT NULL DEFAULT CURRENT_TIMESTAMP");
+    /// let runner = MigrationRunner::new([first, second])?;
+    /// let plan = runner.plan(&conn, Target::Latest)?;
+    /// assert_eq!(plan.problems()[0].kind, ProblemKind::Fails);
+    /// assert!(plan.problems()[0].finding.contains("Cannot add a column with non-constant default"));
+    /// assert!(runner.apply(&conn, plan).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the database cannot be read, or the target names a migration that the set does not have. Problems that would prevent the
@@ -30,7 +51,26 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let plan = plan(self.set.graph(), &history, &target, self.setting())?;
-        self.with_forecast(conn, self.explained(plan, &history), &history)
+        let plan = self.with_forecast(conn, self.explained(plan, &history), &history)?;
+        let is_tried = plan.is_stored() || self.tries_in_blank();
+        if is_tried || !self.is_blank(conn)? { Ok(plan) } else { self.with_failures(conn, plan, &history) }
+    }
+
+    /// Whether a run tries its scripts even in an empty database, which has nothing to lose.
+    fn tries_in_blank(&self) -> bool {
+        self.policy.verdict(ProblemKind::QuotedString, Direction::Up) == Verdict::Deny
+    }
+
+    /// A plan for an empty database with what is wrong with its scripts.
+    fn with_failures(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
+        let forecasts = self.forecasts(conn, &plan, history, Sample::Small)?;
+        let step_forecasts = self.step_forecasts(&plan, forecasts);
+        Ok(plan.with_failures(&step_forecasts, &self.policy))
+    }
+
+    fn is_blank(&self, conn: &mut B::Conn<'_>) -> Result<bool> {
+        let tables = [self.table.clone(), self.table.log()];
+        patiently(self.lock_timeout, || B::is_blank(conn, &tables)).map_err(self.reading())
     }
 
     pub(super) fn setting(&self) -> Setting<'_> {
@@ -73,32 +113,47 @@ impl<B: Backend> MigrationRunner<B> {
         plan: Plan,
         history: &History,
     ) -> Result<Plan> {
-        let tables = [self.table.clone(), self.table.log()];
-        let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
-        if is_blank.map_err(self.reading())? && !plan.is_stored() {
+        if self.is_blank(conn)? && !plan.is_stored() {
             // Nothing can be destroyed in it.
-            return Ok(plan.without_effects());
+            let plan = plan.without_effects();
+            return if self.tries_in_blank() { self.with_failures(conn, plan, history) } else { Ok(plan) };
         }
         // The scripts after a stored script that cannot be used would only seem to fail.
         if plan.is_stored() && plan.refuse_if(|_| true).is_err() {
             return Ok(plan);
         }
-        let forecasts = self.forecasts(conn, &plan, history)?;
+        let forecasts = self.forecasts(conn, &plan, history, Sample::Small)?;
         Ok(self.with_forecasts(plan, forecasts, &self.policy))
     }
 
     pub(super) fn with_forecasts(&self, plan: Plan, forecasts: Vec<Forecast>, policy: &Policy) -> Plan {
-        let step_forecasts = plan.steps().iter().zip(forecasts).map(|(step, forecast)| {
+        let step_forecasts = self.step_forecasts(&plan, forecasts);
+        plan.with_step_forecasts(step_forecasts, policy)
+    }
+
+    pub(super) fn step_forecasts(&self, plan: &Plan, forecasts: Vec<Forecast>) -> Vec<StepForecast> {
+        let has_hooks = !self.hooks.before.is_empty() || !self.hooks.after.is_empty();
+        let step_forecast = |(step, mut forecast): (&Step, Forecast)| {
             let found = self.find(step).filter(|_| !step.is_stored);
+            if has_hooks {
+                // A hook may create what a script needs.
+                forecast.cause = FailureCause::Unknown;
+            }
+            let text = || found.and_then(|(_, body)| body.action(step.direction)).and_then(Action::text);
+            let at = |offset| match found {
+                Some((meta, _)) => meta.located(step.direction, text(), offset),
+                None => Location::file(step.origin.clone()),
+            };
             StepForecast {
+                failure_at: at(forecast.failure.as_ref().and_then(|fault| fault.offset)),
+                quoted_at: forecast.quoted.iter().map(|quoted| at(Some(quoted.offset))).collect(),
                 foreign_keys: found.map_or(ForeignKeys::Unchecked, |(meta, _)| meta.foreign_keys),
                 forecast,
                 is_code: found.is_some_and(|(_, body)| body.is_code(step.direction)),
                 data_loss: found.map_or(DataLoss::Undeclared, |(meta, _)| meta.data_loss),
             }
-        });
-        let step_forecasts = step_forecasts.collect();
-        plan.with_step_forecasts(step_forecasts, policy)
+        };
+        plan.steps().iter().zip(forecasts).map(step_forecast).collect()
     }
 
     /// The expected effects of each step.
@@ -107,23 +162,32 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         plan: &Plan,
         history: &History,
+        sample: Sample,
     ) -> Result<Vec<Forecast>> {
         let stored = Self::stored(plan, history);
-        let planned = |step: &crate::step::Step| {
+        let text = |step: &Step| {
+            let body = self.find_with(&stored, step).map(|(_, body)| body);
+            body.and_then(|body| body.action(step.direction)).and_then(Action::text)
+        };
+        // The part of a script that is done has no further effects.
+        let begin = |step: &Step| {
+            let rest = step.from.zip(text(step)).and_then(|(from, text)| B::offset_of(text, from));
+            rest.unwrap_or_default()
+        };
+        let planned = |step: &Step| {
             let found = self.find_with(&stored, step);
             let foreign_keys = found.map_or_else(Default::default, |(meta, _)| meta.foreign_keys);
-            let text = found.and_then(|(_, body)| body.action(step.direction)).and_then(Action::text);
-            // The part that is done has no further effects.
-            let rest = step.from.zip(text).and_then(|(from, text)| text.get(B::offset_of(text, from)?..));
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
-            PlannedScript::new(rest.or(text), trust).under(foreign_keys).running(step.atomicity)
+            let rest = text(step).and_then(|text| text.get(begin(step)..));
+            PlannedScript::new(rest, trust).under(foreign_keys).running(step.atomicity)
         };
         let scripts: Vec<PlannedScript<'_>> = plan.steps().iter().map(planned).collect();
         let tables = [self.table.clone(), self.table.log()];
-        let request =
-            ForecastRequest { scripts: &scripts, tables: &tables, prepare: self.prepare.as_deref() };
+        let prepare = self.prepare.as_deref();
+        let request = ForecastRequest { scripts: &scripts, tables: &tables, prepare, sample };
         let failed = |fault| self.database("try out the migrations", fault);
-        patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)
+        let forecasts = patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)?;
+        Ok(plan.steps().iter().zip(forecasts).map(|(step, forecast)| forecast.after(begin(step))).collect())
     }
 
     /// Adds the changed lines of scripts that changed, if both texts are known.

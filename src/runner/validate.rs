@@ -7,7 +7,7 @@ use crate::approval::Consent;
 use crate::backend::{Backend, TrackingTable};
 use crate::direction::Direction;
 use crate::discovery::MigrationSource;
-use crate::effect::Forecast;
+use crate::effect::{FailureCause, Forecast, Sample};
 use crate::error::{Failure, MigrationError, Remains, Result, StepFailure};
 use crate::execute::Executor;
 use crate::fault::Fault;
@@ -18,7 +18,7 @@ use crate::migration::Meta;
 use crate::plan::check::conflict;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::Policy;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
 use crate::step::Step;
 use crate::target::Target;
@@ -26,7 +26,10 @@ use crate::validation::{fails, findings, judged, lints};
 
 impl<B: Backend> MigrationRunner<B> {
     /// Returns everything that is wrong with a database, its history and the set: what a run would find, what
-    /// [`validate_source`](Self::validate_source) finds, and pending scripts that fail on a copy of this database's schema.
+    /// [`validate_source`](Self::validate_source) finds, and the first pending script that fails on a copy of this database.
+    ///
+    /// The copy has up to 1000 rows of each table, 32 MiB in total, so that a script is found that only an empty database accepts. For a
+    /// new unique index, the live table is searched for duplicates.
     ///
     /// Nothing is changed. Each finding has the verdict that a run would give it; what the policy allows is a note.
     ///
@@ -40,25 +43,32 @@ impl<B: Backend> MigrationRunner<B> {
         let policy = self.policy.reporting_allowed();
         let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&policy))?;
         let plan = self.explained(plan, &history);
-        let forecasts = self.forecasts(conn, &plan, &history)?;
+        let forecasts = self.forecasts(conn, &plan, &history, Sample::Large)?;
         let mut found: Vec<Problem> = Vec::new();
         // A script after code may need what the code creates, which the copy does not have.
         let is_script = |step: &&Step| self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction));
         let scripts = plan.steps().iter().take_while(is_script).zip(&forecasts);
         let failing = scripts.filter_map(|(step, forecast)| self.failing(step, forecast));
         let failing: Vec<Problem> = failing.take(1).collect();
-        // A failure is a separate finding.
-        let forecasts =
-            forecasts.into_iter().map(|forecast| Forecast { failure: None, ..forecast }).collect();
+        // A failure that is not certain is a separate finding.
+        let without_doubts = |forecast: Forecast| Forecast {
+            failure: if forecast.cause == FailureCause::Unknown { None } else { forecast.failure },
+            ..forecast
+        };
+        let forecasts = forecasts.into_iter().map(without_doubts).collect();
         let plan = self.with_forecasts(plan, forecasts, &policy);
         found.extend(plan.problems().iter().cloned());
-        found.extend(failing);
-        found.extend(self.examined()?);
+        found.extend(failing.into_iter().filter(|_| plan.failing_step().is_none()));
+        // The script of an applied migration can no longer be changed.
+        let is_late = |problem: &Problem| {
+            problem.kind == ProblemKind::QuotedString && history.get(&problem.migration).is_some()
+        };
+        found.extend(self.examined()?.into_iter().filter(|problem| !is_late(problem)));
         Ok(judged(found, &self.policy, self.set.graph().metas()))
     }
 
     /// Returns what the author should know about the set before shipping it: names that break the convention, missing down scripts,
-    /// unused files, dependencies that cannot be satisfied here, and the first migration whose script fails when the whole set is
+    /// unused files, dependencies that cannot be satisfied here, words in double quotes that are no names, and the first migration whose script fails when the whole set is
     /// replayed in an empty database in memory. None of the lints prevents the set from running.
     ///
     /// The replay also runs migrations in code, but no hooks.
@@ -124,6 +134,7 @@ impl<B: Backend> MigrationRunner<B> {
         let setting = Setting { mode: TransactionMode::PerMigration, ..self.setting_under(&policy) };
         let plan = plan(self.set.graph(), &History::default(), &Target::Latest, setting)?;
         found.extend(plan.problems().iter().cloned());
+        found.extend(self.quoted(&plan));
         if let Some(error) = self.replayed(plan) {
             found.extend(fails("when the set is replayed in an empty database", &error));
         }
@@ -136,6 +147,18 @@ impl<B: Backend> MigrationRunner<B> {
         let runs_here = |place: &usize| setting.excludes(&self.set.graph().metas()[*place]).is_none();
         let places = (0..self.set.graph().metas().len()).filter(runs_here);
         places.filter_map(|place| conflict(self.set.graph(), place, Direction::Down, setting)).collect()
+    }
+
+    /// The words in double quotes that are texts. Each script is checked after those before it have run in an empty database.
+    fn quoted(&self, plan: &Plan) -> Vec<Problem> {
+        let try_out = |conn: &mut B::Conn<'_>| {
+            self.forecasts(conn, plan, &History::default(), Sample::None).unwrap_or_default()
+        };
+        // The replay reports what is wrong with the preparation.
+        let forecasts = B::scratch(self.prepare.as_deref(), try_out).ok().flatten().unwrap_or_default();
+        let step_forecasts = self.step_forecasts(plan, forecasts);
+        let steps = plan.steps().iter().zip(&step_forecasts);
+        steps.flat_map(|(step, step_forecast)| step_forecast.quoted(step)).collect()
     }
 
     /// Carries out a plan in an empty database in memory, and returns the error it ended with.

@@ -14,6 +14,7 @@ mod errors;
 mod execution;
 mod explanations;
 mod findings;
+mod forecasts;
 mod foreign_keys;
 mod fuzz;
 mod hooks;

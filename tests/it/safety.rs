@@ -481,6 +481,13 @@ fn refusals() -> Vec<Refusal> {
             latest(),
         ),
         (ProblemKind::UnusedFile, unused, vec![], "", latest()),
+        (
+            ProblemKind::QuotedString,
+            deny(vec![sql("1_a", "CREATE TABLE a AS SELECT \"x\" AS y")], ProblemKind::QuotedString),
+            vec![],
+            "",
+            latest(),
+        ),
     ]
 }
 

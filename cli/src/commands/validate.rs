@@ -42,7 +42,11 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
         "dialect": B::DIALECT.to_string(),
         "dialect_from": work.detected.as_ref().map_or("program", Detected::word),
     });
-    Ok(Outcome::new(text, json).remarking(remark).exiting(Exit::of_problems(&found)))
+    let exit = match Exit::of_problems(&found) {
+        Exit::Failed => Exit::Refused,
+        exit => exit,
+    };
+    Ok(Outcome::new(text, json).remarking(remark).exiting(exit))
 }
 
 fn line(problem: &Problem) -> String {

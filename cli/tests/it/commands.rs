@@ -115,6 +115,20 @@ fn plan_shows_what_would_be_done() {
 }
 
 #[test]
+fn plan_shows_which_step_will_fail() {
+    let mut shell = Shell::with_set();
+    shell.run("migrate -q");
+    shell.sql("INSERT INTO users (name) VALUES ('Ada')");
+    let script = "ALTER TABLE users\n  ADD COLUMN made_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP;";
+    shell.migration("2025-01-04-000000_made_at", script, None);
+    shell.migration("2025-01-05-000000_quotes", "UPDATE users SET name = \"nmae\";", None);
+    shell.runs(&["plan", "migrate --dry-run", "plan --json", "validate", "migrate"]);
+    shell.migration("2025-01-04-000000_made_at", "SELECT 1;", None);
+    shell.runs(&["plan", "migrate"]);
+    shell.assert("plan_fails");
+}
+
+#[test]
 fn migrate_applies_what_is_pending() {
     let mut shell = Shell::with_set();
     shell.runs(&[

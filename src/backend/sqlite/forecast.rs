@@ -1,33 +1,51 @@
-//! Tries scripts out on a copy of the live schema, in memory and without rows, to find what they remove and whether they work.
+//! Tries scripts out on a copy of the live schema, in memory and with some of the rows, to find what they remove and whether they work.
 //!
 //! The live database is only read. SQLite's authorizer reports what each statement does ([`watch`]); the schema of the copy shows what
-//! happened to each table ([`objects`]).
+//! happened to each table ([`objects`]); rows of the live database show what fails only over rows ([`sample`]).
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 // The trait from rusqlite 0.35 on. Before that, `Batch` has a method of the same name and signature.
 #[allow(unused_imports)]
 use fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection, ErrorCode, Statement};
+use rusqlite::{Batch, Connection};
 
 use self::copy::{Copy, Lacking, defend};
+use self::duplicates::UniqueIndex;
 use self::objects::{Entry, Objects, entries, in_order};
 use self::parents::Parents;
+use self::quoted::QuotedWord;
+use self::sample::Rows;
+use self::statement::{ROWS, attached, begins_with, explained, finish, reaches, rows, sets_something};
+use self::step::Step;
+use self::surroundings::{has_temporary_triggers, outside};
 use self::watch::{Rule, Seen};
 use super::script::{input_offset, own_text};
 use super::settings::Changed;
 use super::{Sqlite, fault, settings, transactions};
 use crate::backend::ForecastRequest;
 use crate::dialect::{TableName, quote};
-use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust, Unparented, scan};
+use crate::effect::{
+    Effect, EffectKind, Evidence, FailureCause, Forecast, PlannedScript, QuotedText, Sample, Trust,
+    Unparented, scan,
+};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, mentions, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
 
+mod access;
 mod copy;
+mod duplicates;
 mod objects;
 mod parents;
+mod quoted;
+mod run;
+mod sample;
+mod statement;
+mod step;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -41,6 +59,13 @@ pub(super) fn forecast<'c>(
         return Ok(request.scripts.iter().map(|_| Forecast::new()).collect());
     }
     let copy = Copy::of(live, request)?;
+    let is_programs = request.scripts.iter().all(|script| script.trust == Trust::Program);
+    let is_sampled = is_programs && request.sample != Sample::None;
+    let is_like_live = is_sampled && copy.lacks_nothing() && !has_temporary_triggers(live).map_err(fault)?;
+    // An attached database may be unreadable, and no script need use it.
+    let outside = outside(live, request.tables).ok();
+    let is_like_live = is_like_live && outside.is_some();
+    let rows = if is_like_live { Rows::of(live, &copy, request) } else { Rows::default() };
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
     if request.scripts.iter().any(|script| script.trust == Trust::Database) {
         copy.create_missing_tables(request.tables)?;
@@ -56,6 +81,11 @@ pub(super) fn forecast<'c>(
         may_remove: false,
         has_failed: false,
         changed: Changed::default(),
+        outside: outside.unwrap_or_default(),
+        is_like_live,
+        rows,
+        sample: request.sample,
+        replaced: BTreeSet::new(),
     };
     request.scripts.iter().map(|script| stage.try_out(script)).collect()
 }
@@ -75,11 +105,26 @@ struct Stage<'c> {
     has_failed: bool,
     /// The settings that the current script changed on the copy.
     changed: Changed,
+    /// The names of objects that a script may use and that are not on the copy.
+    outside: Vec<String>,
+    /// Whether all statements so far did on the copy what they will do in the live database.
+    is_like_live: bool,
+    rows: Rows,
+    sample: Sample,
+    /// The tables of the live database that were replaced, in lower case. Their rows may be others.
+    replaced: BTreeSet<String>,
 }
 
 impl Stage<'_> {
     fn try_out(&mut self, script: &PlannedScript<'_>) -> Result<Forecast, Fault> {
-        let Some(text) = script.text else { return Ok(Forecast::new()) };
+        let Some(text) = script.text else {
+            self.doubt()?;
+            return Ok(Forecast::new());
+        };
+        if !self.copy.temporary()?.is_empty() {
+            // It is not certain that the connection still has them.
+            self.doubt()?;
+        }
         if self.has_failed {
             return Ok(failed(Fault::new(FaultKind::Other, "not tried, since the script before it failed")));
         }
@@ -102,7 +147,7 @@ impl Stage<'_> {
         };
         self.may_remove = false;
         self.copy.watch.rule(rule);
-        let mut forecast = self.run_script(text, script.atomicity, rule, &before);
+        let mut forecast = self.run_script(text, script.atomicity, rule, &before)?;
         self.copy.watch.rule(Rule::Engine);
         if rule == Rule::Database && forecast.failure.is_none() {
             forecast.failure = self.leftover(&before.1, |_| true)?;
@@ -121,6 +166,9 @@ impl Stage<'_> {
         forecast.effects = in_order(effects);
         for effect in &mut forecast.effects {
             effect.rows = rows(self.live, effect);
+            if effect.kind == EffectKind::ReplacesTable {
+                self.replaced.insert(effect.object.to_lowercase());
+            }
         }
         if parents::may_orphan(text) || !self.orphans.is_empty() {
             self.orphans =
@@ -128,6 +176,14 @@ impl Stage<'_> {
         }
         forecast.orphans.clone_from(&self.orphans);
         Ok(forecast)
+    }
+
+    /// From now on, a statement that fails on the copy may work in the live database, and rows on the copy may be others than there.
+    fn doubt(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.is_like_live) {
+            self.copy.watch.as_engine(|| self.rows.clear(&self.copy.conn)).map_err(fault)?;
+        }
+        Ok(())
     }
 
     /// The objects with the name of one of the engine's tables, and the triggers that name one.
@@ -212,7 +268,7 @@ impl Stage<'_> {
         atomicity: Atomicity,
         rule: Rule,
         before: &(Vec<Entry>, Vec<String>),
-    ) -> Forecast {
+    ) -> Result<Forecast, Fault> {
         let mut forecast = Forecast::new();
         // See `script::run` for the NUL.
         let terminated = format!("{text}\0");
@@ -224,6 +280,9 @@ impl Stage<'_> {
                 continue;
             }
             let whole = || &text[start..statement_end(text, start)];
+            if self.is_like_live && self.leaves_copy(whole()) {
+                self.doubt()?;
+            }
             // rusqlite's error copies its whole input, so after the first failure the statements are passed one by one.
             let given = if forecast.failure.is_some() { whole() } else { &terminated[start..] };
             let refused = self.copy.watch.as_engine(|| {
@@ -233,11 +292,15 @@ impl Stage<'_> {
             });
             if let Err(refused) = refused {
                 let own = whole();
+                if forecast.failure.is_none() && self.is_like_live {
+                    forecast.cause = FailureCause::Schema;
+                }
+                self.doubt()?;
                 forecast.failure.get_or_insert(refused.at(start).in_statement(number, own));
                 (number, start) = (number + 1, statement_start(text, start + own.len()));
                 continue;
             }
-            let mut step = self.step(given, rule);
+            let mut step = self.step(given, rule)?;
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
             let own = &text[start..end];
             if step.failure.is_none() && begins_with(own, &["drop"]) && !step.seen.is_schema {
@@ -245,6 +308,7 @@ impl Stage<'_> {
             }
             self.may_remove |= step.seen.may_remove || step.seen.writes_schema && !step.seen.is_schema;
             if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
+                self.doubt()?;
                 let what = "it writes to the table of the schema itself";
                 forecast.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::SchemaCopy));
             }
@@ -264,8 +328,18 @@ impl Stage<'_> {
                 }
                 (None, _) => {}
             }
+            if let Some((word, at)) = step.quoted {
+                let statement = own.to_owned();
+                forecast.quoted.push(QuotedText { text: word, offset: start + at, statement });
+            }
             if let Some((failure, offset)) = step.failure {
-                if rule == Rule::Program {
+                let cause = if self.is_like_live { step.cause } else { FailureCause::Unknown };
+                if cause != FailureCause::Unknown {
+                    forecast.cause = cause;
+                }
+                self.doubt()?;
+                // A statement that is certain to fail removes nothing.
+                if rule == Rule::Program && cause == FailureCause::Unknown {
                     let effects = scan(own);
                     forecast
                         .effects
@@ -281,7 +355,22 @@ impl Stage<'_> {
             self.copy.lacking.extend(attached(own));
             (number, start) = (number + 1, statement_start(text, end));
         }
-        forecast
+        Ok(forecast)
+    }
+
+    /// Whether a statement uses something that is not on the copy, or changes a setting that is not changed there.
+    fn leaves_copy(&self, own: &str) -> bool {
+        reaches(own) && !begins_with(own, &["vacuum"])
+            || sets_something(own)
+            || self.outside.iter().any(|name| mentions(own, name))
+    }
+
+    /// Why the live database will not accept a new unique index, if its rows are known to be still those that they are now.
+    fn duplicates(&self, own: &str) -> Option<Fault> {
+        let index = UniqueIndex::of(&self.copy.conn, own)?;
+        let live = self.objects.live(&index.table)?;
+        let is_unchanged = !self.parents.has_written(live) && !self.replaced.contains(&live.to_lowercase());
+        is_unchanged.then(|| index.refused(self.live, live)).flatten()
     }
 
     /// Handles a `DROP ... IF EXISTS` that found nothing on the copy. On the live connection it drops what it finds.
@@ -300,24 +389,25 @@ impl Stage<'_> {
     }
 
     /// Prepares the first statement of a text, which begins with it, and runs the statement if that shows more.
-    fn step(&mut self, given: &str, rule: Rule) -> Step {
+    fn step(&mut self, given: &str, rule: Rule) -> Result<Step, Fault> {
         let Copy { conn, watch, .. } = &self.copy;
         let is_strict = rule == Rule::Database;
-        let mut step =
-            Step { len: None, failure: None, flow: ControlFlow::Continue(()), seen: Seen::default() };
+        let mut step = Step::default();
         let mut statement = match watch.prepare(|| Batch::new(conn, given).next()) {
             Ok(Some(statement)) => statement,
-            Ok(None) => return Step { flow: ControlFlow::Break(()), ..step },
+            Ok(None) => return Ok(Step { flow: ControlFlow::Break(()), ..step }),
             Err(error) => {
                 let offset = input_offset(&error, given).unwrap_or_default();
-                return step.failed(denied(&watch.seen()).unwrap_or_else(|| fault(error)), offset, is_strict);
+                step.cause = run::cause(&error);
+                let failure = denied(&watch.seen()).unwrap_or_else(|| fault(error));
+                return Ok(step.failed(failure, offset, is_strict));
             }
         };
         let seen = watch.seen();
         step.seen = seen.clone();
         let own = match own_text(&statement) {
             Ok(own) => own,
-            Err(fault) if is_strict => return step.failed(fault, 0, true),
+            Err(fault) if is_strict => return Ok(step.failed(fault, 0, true)),
             // The statement has a parameter, so SQLite does not return its text, and the engine's scanner finds its end.
             Err(_) => given[..statement_end(given, 0)].to_owned(),
         };
@@ -334,30 +424,37 @@ impl Stage<'_> {
             && Tokens::new(stripped).any(|token| token.is("into"))
             && is_strict
         {
-            return step.failed(
-                Fault::new(FaultKind::Other, "it writes the database to another file"),
-                0,
-                true,
-            );
+            let what = "it writes the database to another file";
+            return Ok(step.failed(Fault::new(FaultKind::Other, what), 0, true));
         }
-        let outcome = if is_to_run(stripped, rule) { finish(&mut statement) } else { Ok(()) };
-        drop(statement);
-        let problem = match outcome {
-            _ if is_strict && watch.seen().denied.is_some() => denied(&watch.seen()),
-            // The copy has no rows, so a constraint violation on the copy shows nothing.
-            Err(error) if !is_strict && (!seen.is_schema || is_violation(&error)) => None,
-            Err(error) => Some(denied(&watch.seen()).unwrap_or_else(|| fault(error))),
-            Ok(()) => None,
+        let problem = if is_strict {
+            let outcome = if reaches(stripped) { Ok(()) } else { finish(&mut statement) };
+            denied(&watch.seen()).or_else(|| outcome.err().map(fault))
+        } else {
+            step.quoted = watch.as_engine(|| quoted::word(conn, stripped));
+            let failure = run::run(&self.copy, &mut self.rows, &mut statement, &seen, stripped)?;
+            let (failure, cause) = failure.unzip();
+            let failure = failure.map(|failure| denied(&watch.seen()).unwrap_or(failure));
+            step.cause = cause.unwrap_or_default();
+            step.quoted = step.quoted.or_else(|| watch.as_engine(|| quoted::word_of_new(conn, stripped)));
+            failure
         };
-        let step = match problem {
+        drop(statement);
+        let is_large = self.is_like_live && self.sample == Sample::Large && problem.is_none();
+        let duplicates = if is_large { watch.as_engine(|| self.duplicates(stripped)) } else { None };
+        if duplicates.is_some() {
+            step.cause = FailureCause::Rows;
+        }
+        let step = match problem.or(duplicates) {
             Some(problem) => step.failed(problem, 0, is_strict),
             None => step,
         };
-        match seen.may_remove.then(|| watch.as_engine(|| self.objects.update(conn, seen.altered.as_deref())))
-        {
+        let objects = &mut self.objects;
+        let update = || objects.update(conn, seen.altered.as_deref());
+        Ok(match seen.may_remove.then(|| watch.as_engine(update)) {
             Some(Err(error)) if step.failure.is_none() => step.failed(fault(error), 0, true),
             _ => step,
-        }
+        })
     }
 
     /// Commits a transaction that a script leaves open.
@@ -370,88 +467,10 @@ impl Stage<'_> {
     }
 }
 
-/// The result of a statement.
-struct Step {
-    /// The length of the statement, if SQLite reports it.
-    len: Option<usize>,
-    /// The fault, and its offset in the statement.
-    failure: Option<(Fault, usize)>,
-    flow: ControlFlow<()>,
-    /// What the statement does, as SQLite reported it when it prepared the statement.
-    seen: Seen,
-}
-
-impl Step {
-    fn failed(self, failure: Fault, offset: usize, is_end: bool) -> Self {
-        let flow = if is_end { ControlFlow::Break(()) } else { self.flow };
-        Self { failure: Some((failure, offset)), flow, ..self }
-    }
-}
-
 fn failed(failure: Fault) -> Forecast {
     Forecast { failure: Some(failure), ..Forecast::new() }
 }
 
 fn denied(seen: &Seen) -> Option<Fault> {
     seen.denied.clone().map(|denied| Fault::new(FaultKind::Other, denied))
-}
-
-/// Names the part of the schema that the copy lacks, if that may be why a statement failed.
-fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
-    let Some(Lacking { name, why }) = lacking.iter().find(|lacking| mentions(own, &lacking.name)) else {
-        return failure;
-    };
-    Fault { message: format!("{failure}; the copy of the schema lacks `{name}`: {why}").into(), ..failure }
-}
-
-/// The database that a statement attaches. It is not attached to the copy.
-fn attached(own: &str) -> Option<Lacking> {
-    if !begins_with(own, &["attach"]) {
-        return None;
-    }
-    let name = Tokens::new(own).filter_map(Token::spelling).last()?.to_owned();
-    Some(Lacking { name, why: "no other database is attached to it".to_owned() })
-}
-
-fn begins_with(own: &str, words: &[&str]) -> bool {
-    Tokens::new(own).next().is_some_and(|first| words.iter().any(|word| first.is(word)))
-}
-
-/// The first words of statements that read or write rows.
-const ROWS: [&str; 8] = ["insert", "update", "delete", "replace", "select", "with", "values", "explain"];
-
-/// Whether running a statement shows more than preparing it does, and affects only the copy.
-fn is_to_run(own: &str, rule: Rule) -> bool {
-    // These would move the tables or open files, so they are not run even if they are allowed.
-    let reaching = ["vacuum", "attach", "detach"];
-    match rule {
-        _ if begins_with(own, &reaching) => false,
-        Rule::Program => !begins_with(own, &ROWS),
-        _ => true,
-    }
-}
-
-/// Runs a statement to its last row.
-fn finish(statement: &mut Statement<'_>) -> rusqlite::Result<()> {
-    let mut rows = statement.raw_query();
-    while rows.next()?.is_some() {}
-    Ok(())
-}
-
-fn is_violation(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
-}
-
-/// The number of rows that an effect concerns in the live database.
-fn rows(live: &Connection, effect: &Effect) -> Option<u64> {
-    let table = quote(&effect.object);
-    let counted = match (effect.kind, &effect.column) {
-        (EffectKind::DropsTable | EffectKind::ReplacesTable | EffectKind::DeletesRows, _) => "*".to_owned(),
-        // The name is qualified, since SQLite treats an unknown name in double quotes as a string.
-        (EffectKind::DropsColumn, Some(column)) => format!("{table}.{}", quote(column)),
-        _ => return None,
-    };
-    let sql = format!("SELECT count({counted}) FROM main.{table}");
-    let count: i64 = live.query_row(&sql, [], |row| row.get(0)).ok()?;
-    u64::try_from(count).ok()
 }

@@ -1,4 +1,4 @@
-//! The copy: the schema of the live database, without its rows, in memory.
+//! The copy: the schema of the live database, in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +63,11 @@ impl Copy {
         copy.check_temporary_names(live)?;
         copy.check_pages(live)?;
         Ok(copy)
+    }
+
+    /// Whether everything of the schema was copied, and a script refers to it and not to something of the connection.
+    pub(super) fn lacks_nothing(&self) -> bool {
+        self.lacking.is_empty() && self.doubt.is_none()
     }
 
     /// Creates everything, virtual tables first: they create their own shadow tables.
@@ -305,13 +310,29 @@ fn configure(
             conn.set_db_config(config, value).map_err(fault)?;
         }
     }
-    for pragma in ["legacy_alter_table", "trusted_schema", "recursive_triggers"] {
+    for pragma in ["ignore_check_constraints", "legacy_alter_table", "recursive_triggers", "trusted_schema"] {
         // An older SQLite does not know the pragma and returns no row.
         if let Ok(value) = live.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)) {
             conn.execute_batch(&format!("PRAGMA {pragma} = {value}")).map_err(fault)?;
         }
     }
     Ok(lacking)
+}
+
+/// Runs statements of the engine while no trigger and no foreign key acts. The connection must be outside a transaction.
+pub(super) fn without_triggers(
+    conn: &Connection,
+    run: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let config = DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER;
+    let triggers = conn.db_config(config)?;
+    let keys: i64 = conn.query_row("PRAGMA foreign_keys", [], |row| row.get(0))?;
+    conn.set_db_config(config, false)?;
+    conn.execute_batch("PRAGMA foreign_keys = OFF")?;
+    let outcome = run(conn);
+    conn.set_db_config(config, triggers)?;
+    conn.execute_batch(&format!("PRAGMA foreign_keys = {keys}"))?;
+    outcome
 }
 
 /// The temporary objects on a connection, in words.

@@ -30,6 +30,11 @@ impl Parents {
         self.written.extend(tables.map(str::to_lowercase));
     }
 
+    /// Whether a script writes rows of this table of the live database.
+    pub(super) fn has_written(&self, live: &str) -> bool {
+        self.written.contains(&live.to_lowercase())
+    }
+
     /// The rows without a parent table after a script, except those that had none before all scripts.
     pub(super) fn new_orphans(
         &self,

@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, ffi};
 
+use super::access::Access;
 use crate::dialect::TableName;
 
 /// The number of steps of SQLite's virtual machine that a script may take: some seconds.
 const PATIENCE: u64 = 50_000_000;
+
+/// The number of steps that a statement over rows may take: some hundredths of a second.
+const SHORT_PATIENCE: u64 = 5_000_000;
 
 /// The number of steps between two checks.
 const STRIDE: i32 = 10_000;
@@ -41,6 +45,8 @@ pub(super) struct Seen {
     pub(super) writes_schema: bool,
     /// The table that it alters.
     pub(super) altered: Option<String>,
+    /// The tables and functions that it uses.
+    pub(super) access: Access,
     /// What it must not do, as a clause.
     pub(super) denied: Option<String>,
 }
@@ -57,6 +63,7 @@ struct State {
     /// What the statement drops.
     dropped: Vec<String>,
     steps: u64,
+    patience: u64,
 }
 
 /// The authorizer, and what it has recorded.
@@ -75,6 +82,7 @@ impl Watch {
             forbidden_names: Vec::new(),
             dropped: Vec::new(),
             steps: 0,
+            patience: PATIENCE,
         };
         let watch = Self(Arc::new(Mutex::new(state)));
         let (authorizer, progress) = (watch.clone(), watch.clone());
@@ -95,6 +103,19 @@ impl Watch {
         let mut state = self.lock();
         state.rule = rule;
         state.steps = 0;
+    }
+
+    /// Runs a statement with less patience than a script has. The statement does not count as one of the script's steps.
+    pub(super) fn briefly<R>(&self, run: impl FnOnce() -> R) -> R {
+        let before = {
+            let mut state = self.lock();
+            state.patience = SHORT_PATIENCE;
+            std::mem::take(&mut state.steps)
+        };
+        let done = run();
+        let mut state = self.lock();
+        (state.patience, state.steps) = (PATIENCE, before);
+        done
     }
 
     /// Sets the names that no temporary table of a script from the database may have.
@@ -155,7 +176,7 @@ fn install(
 impl State {
     fn is_exhausted(&mut self) -> bool {
         self.steps += u64::from(STRIDE.unsigned_abs());
-        self.rule != Rule::Engine && self.steps > PATIENCE
+        self.rule != Rule::Engine && self.steps > self.patience
     }
 
     fn judge(&mut self, context: &AuthContext<'_>) -> Authorization {
@@ -177,6 +198,7 @@ impl State {
     }
 
     fn note(&mut self, context: &AuthContext<'_>) {
+        self.seen.access.note(context);
         if let AuthAction::Insert { table_name }
         | AuthAction::Update { table_name, .. }
         | AuthAction::Delete { table_name } = context.action
@@ -221,7 +243,7 @@ impl State {
 }
 
 /// The pragmas that return information, whatever their argument.
-const INFORMATIONAL: [&str; 16] = [
+pub(super) const INFORMATIONAL: [&str; 16] = [
     "collation_list",
     "compile_options",
     "database_list",

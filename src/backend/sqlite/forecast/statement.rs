@@ -1,0 +1,116 @@
+//! What a statement is by its first word, and what an error of SQLite says about it.
+
+use rusqlite::{Connection, ErrorCode, Statement};
+
+use super::copy::Lacking;
+use super::watch::INFORMATIONAL;
+use crate::backend::sqlite::cursor::Pragma;
+use crate::dialect::quote;
+use crate::effect::{Effect, EffectKind};
+use crate::fault::Fault;
+use crate::sql::{Token, Tokens, mentions};
+
+/// Whether a message is about something that an application registers on its connections.
+pub(super) fn is_foreign(message: &str) -> bool {
+    let foreign = [
+        "no such function",
+        "no such module",
+        "no such collation",
+        "no such tokenizer",
+        "unknown function",
+        "unknown tokenizer",
+        "wrong number of arguments to function",
+    ];
+    foreign.iter().any(|what| message.contains(what))
+}
+
+/// Names the part of the schema that the copy lacks, if that may be why a statement failed.
+pub(super) fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
+    let Some(Lacking { name, why }) = lacking.iter().find(|lacking| mentions(own, &lacking.name)) else {
+        return failure;
+    };
+    Fault { message: format!("{failure}; the copy of the schema lacks `{name}`: {why}").into(), ..failure }
+}
+
+/// The database that a statement attaches. It is not attached to the copy.
+pub(super) fn attached(own: &str) -> Option<Lacking> {
+    if !begins_with(own, &["attach"]) {
+        return None;
+    }
+    let name = Tokens::new(own).filter_map(Token::spelling).last()?.to_owned();
+    Some(Lacking { name, why: "no other database is attached to it".to_owned() })
+}
+
+pub(super) fn begins_with(own: &str, words: &[&str]) -> bool {
+    Tokens::new(own).next().is_some_and(|first| words.iter().any(|word| first.is(word)))
+}
+
+/// The first words of statements that read or write rows.
+pub(super) const ROWS: [&str; 8] =
+    ["insert", "update", "delete", "replace", "select", "with", "values", "explain"];
+
+/// Whether a statement moves the tables or opens files. It is not run even if it is allowed.
+pub(super) fn reaches(own: &str) -> bool {
+    begins_with(own, &["vacuum", "attach", "detach"])
+}
+
+/// The pragmas whose value makes no difference to whether a script works on the copy.
+const HARMLESS: [&str; 22] = [
+    "application_id",
+    "auto_vacuum",
+    "busy_timeout",
+    "cache_size",
+    "cache_spill",
+    "defer_foreign_keys",
+    "encoding",
+    "foreign_keys",
+    "incremental_vacuum",
+    "journal_mode",
+    "journal_size_limit",
+    "legacy_alter_table",
+    "locking_mode",
+    "mmap_size",
+    "optimize",
+    "page_size",
+    "secure_delete",
+    "synchronous",
+    "temp_store",
+    "user_version",
+    "wal_autocheckpoint",
+    "wal_checkpoint",
+];
+
+/// Whether a statement changes a setting of the connection that the copy does not change, and that later statements may need.
+pub(super) fn sets_something(own: &str) -> bool {
+    match Pragma::of(own) {
+        Some(Pragma { name, value: Some(_), .. }) => {
+            !HARMLESS.iter().chain(&INFORMATIONAL).any(|harmless| name.eq_ignore_ascii_case(harmless))
+        }
+        _ => false,
+    }
+}
+
+/// Runs a statement to its last row.
+pub(super) fn finish(statement: &mut Statement<'_>) -> rusqlite::Result<()> {
+    let mut rows = statement.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+pub(super) fn is_violation(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
+
+/// The number of rows that an effect concerns in the live database.
+pub(super) fn rows(live: &Connection, effect: &Effect) -> Option<u64> {
+    let table = quote(&effect.object);
+    let counted = match (effect.kind, &effect.column) {
+        (EffectKind::DropsTable | EffectKind::ReplacesTable | EffectKind::DeletesRows, _) => "*".to_owned(),
+        // The name is qualified, since SQLite treats an unknown name in double quotes as a string.
+        (EffectKind::DropsColumn, Some(column)) => format!("{table}.{}", quote(column)),
+        _ => return None,
+    };
+    let sql = format!("SELECT count({counted}) FROM main.{table}");
+    let count: i64 = live.query_row(&sql, [], |row| row.get(0)).ok()?;
+    u64::try_from(count).ok()
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::account::StepFinding;
 use crate::fault::Fault;
 use crate::script_options::{Atomicity, ForeignKeys};
 
@@ -130,6 +131,9 @@ pub struct Forecast {
     pub quoted: Vec<QuotedText>,
     /// The rows that would reference a table that is missing after the script and existed before all of the scripts.
     pub orphans: Vec<Unparented>,
+    /// What else would refer to something that is missing after the script, and did not before all of the scripts; `None` if that is
+    /// unknown.
+    pub references: Option<Vec<StepFinding>>,
 }
 
 /// What makes a script fail on a copy.

@@ -32,7 +32,7 @@ impl Exit {
             ProblemKind::Dirty => Self::Dirty,
             ProblemKind::DatabaseAhead => Self::DatabaseAhead,
             // A run that makes no rehearsal ends at this step.
-            ProblemKind::Fails => Self::Failed,
+            ProblemKind::Fails | ProblemKind::BrokenReference => Self::Failed,
             _ => Self::Refused,
         });
         exits.max().unwrap_or(Self::Done)

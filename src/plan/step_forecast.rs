@@ -81,10 +81,21 @@ impl Plan {
                 foreign_keys: step_forecast.foreign_keys,
                 is_opaque: step_forecast.is_code,
                 orphans: step_forecast.forecast.orphans.clone(),
+                references: step_forecast.forecast.references.clone(),
             });
-        found.extend(together::findings(&outcomes.collect::<Vec<_>>(), self.mode));
-        let cannot_end = found.iter().find(|problem: &&Problem| problem.kind == ProblemKind::Fails);
-        let place = cannot_end.and_then(|it| self.steps.iter().position(|step| step.id == it.migration));
+        let outcomes: Vec<_> = outcomes.collect();
+        found.extend(together::findings(&outcomes, self.mode));
+        let place_of = |problem: &Problem| self.steps.iter().position(|step| step.id == problem.migration);
+        let is_reached =
+            |problem: &Problem| self.failing.is_none_or(|failing| place_of(problem) < Some(failing));
+        found.extend(together::references(&outcomes, self.mode).into_iter().filter(is_reached));
+        let is_denied = policy.verdict(ProblemKind::BrokenReference, direction) == Verdict::Deny;
+        let ends = |problem: &&Problem| match problem.kind {
+            ProblemKind::BrokenReference => is_denied,
+            kind => kind == ProblemKind::Fails,
+        };
+        let cannot_end = found.iter().find(ends);
+        let place = cannot_end.and_then(place_of);
         self.failing = self.failing.into_iter().chain(place).min();
         for (step, step_forecast) in self.steps.iter_mut().zip(step_forecasts) {
             let StepForecast { mut forecast, is_code, data_loss, .. } = step_forecast;

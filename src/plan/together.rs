@@ -1,6 +1,7 @@
 //! Which steps are committed together, and which cannot be committed at all, because rows would reference missing rows.
 
 use super::TransactionMode;
+use crate::account::StepFinding;
 use crate::dangling::Broken;
 use crate::effect::Unparented;
 use crate::location::Location;
@@ -14,6 +15,8 @@ pub(super) struct Outcome<'a> {
     /// Whether its effects are unknown, as those of code.
     pub(super) is_opaque: bool,
     pub(super) orphans: Vec<Unparented>,
+    /// What else would refer to something that is missing; `None` if that is unknown.
+    pub(super) references: Option<Vec<StepFinding>>,
 }
 
 impl Outcome<'_> {
@@ -71,6 +74,41 @@ pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Prob
         place += repaired_at + 1;
     }
     found
+}
+
+/// The findings about the first step after which something refers to what is missing, if no step after it repairs that.
+pub(super) fn references(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Problem> {
+    // After an unknown step, nothing is known.
+    let known =
+        &steps[..steps.iter().position(|outcome| outcome.references.is_none()).unwrap_or(steps.len())];
+    let broken = |outcome: &Outcome<'_>| outcome.references.as_ref().is_some_and(|found| !found.is_empty());
+    let mut place = 0;
+    while let Some(first) = known.get(place) {
+        place += 1;
+        if !broken(first) {
+            continue;
+        }
+        let may_join = |other: &&Outcome<'_>| {
+            let is_similar = other.foreign_keys == first.foreign_keys;
+            mode == TransactionMode::Batch
+                || is_similar && [first, other].iter().all(|it| it.step.atomicity == Atomicity::Transaction)
+        };
+        let joining = known[place..].iter().take_while(may_join).count();
+        if let Some(repaired_at) = known[place..place + joining].iter().position(|outcome| !broken(outcome)) {
+            place += repaired_at + 1;
+            continue;
+        }
+        if place + joining == known.len() && known.len() < steps.len() {
+            return Vec::new();
+        }
+        let found = first.references.iter().flatten();
+        let problem = |finding: &StepFinding| {
+            Problem::new(finding.kind, &first.step.id, finding.what.clone(), finding.remedy.clone())
+                .at(Location::file(first.step.origin.clone()))
+        };
+        return found.map(problem).collect();
+    }
+    Vec::new()
 }
 
 fn fails(outcome: &Outcome<'_>, why_still_broken: &str) -> Problem {

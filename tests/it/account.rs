@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::Connection;
 use switchy_schema::test_utils::rows;
-use switchy_schema::{Fate, Migration, MigrationRunner, Policy, ProblemKind, SchemaObject, Verdict};
+use switchy_schema::{Fate, Migration, MigrationRunner, Policy, ProblemKind, SchemaObject, Target, Verdict};
 
 use crate::execution::{applied, memory};
 
@@ -25,8 +25,18 @@ fn check(cases: &[Case]) {
     for Case(before, script, said, query, after) in cases {
         let conn = migrated(before);
         let runner = MigrationRunner::new([Migration::sql("1_it", *script)]).unwrap();
+        let plan = runner.plan(&conn, Target::Latest).unwrap();
         let outcome = runner.run(&conn);
         let context = format!("{before}\n{script}\n{outcome:#?}");
+        // A plan knows what refers to something that is missing, without the rows.
+        let is_foreseen = said.contains("unusable") || said.contains("missing table");
+        let foreseen = plan.problems().iter().filter(|problem| problem.kind == ProblemKind::BrokenReference);
+        assert_eq!(foreseen.count() > 0, is_foreseen, "{context}\n{plan}");
+        assert_eq!(
+            plan.failing_step().is_some(),
+            is_foreseen || said.contains("error in view"),
+            "{context}\n{plan}"
+        );
         match (said.as_bytes().first(), outcome) {
             (None, Ok(report)) => assert_eq!(report.notes, [], "{context}"),
             (Some(b'~'), Ok(report)) => {

@@ -378,7 +378,9 @@ fn a_validation_looks_for_duplicates_in_all_rows() {
         ),
     ];
     for (scripts, expected) in table {
-        let (conn, runner) = (database(many), set(scripts));
+        // A copy without the duplicates has fewer rows.
+        let policy = Policy::default().with(ProblemKind::RowsLost, Verdict::Warn);
+        let (conn, runner) = (database(many), set(scripts).policy(policy));
         let found = runner.validate(&conn).unwrap();
         let said = of_kind(&found, ProblemKind::Fails);
         let said: Vec<_> = said.iter().filter(|said| !said.contains("empty database")).collect();

@@ -16,7 +16,7 @@ use self::copy::{Copy, Lacking, defend};
 use self::duplicates::UniqueIndex;
 use self::objects::{Entry, Objects, entries, in_order};
 use self::parents::Parents;
-use self::quoted::QuotedWord;
+use self::references::References;
 use self::sample::Rows;
 use self::statement::{ROWS, attached, begins_with, explained, finish, reaches, rows, sets_something};
 use self::step::Step;
@@ -41,6 +41,7 @@ mod duplicates;
 mod objects;
 mod parents;
 mod quoted;
+mod references;
 mod run;
 mod sample;
 mod statement;
@@ -71,6 +72,9 @@ pub(super) fn forecast<'c>(
         copy.create_missing_tables(request.tables)?;
     }
     let parents = Parents::of(&copy.conn, &objects).map_err(fault)?;
+    let references =
+        if is_like_live { References::of(&copy.conn, request.scripts) } else { Ok(References::default()) };
+    let references = references.map_err(fault)?;
     let mut stage = Stage {
         live,
         tables: request.tables,
@@ -81,6 +85,7 @@ pub(super) fn forecast<'c>(
         may_remove: false,
         has_failed: false,
         changed: Changed::default(),
+        references,
         outside: outside.unwrap_or_default(),
         is_like_live,
         rows,
@@ -103,6 +108,7 @@ struct Stage<'c> {
     may_remove: bool,
     /// Whether a script from the database failed: later scripts are not tried.
     has_failed: bool,
+    references: References,
     /// The settings that the current script changed on the copy.
     changed: Changed,
     /// The names of objects that a script may use and that are not on the copy.
@@ -175,6 +181,10 @@ impl Stage<'_> {
                 self.parents.new_orphans(self.live, &self.copy.conn, &self.objects).map_err(fault)?;
         }
         forecast.orphans.clone_from(&self.orphans);
+        if self.is_like_live && rule == Rule::Program {
+            let found = self.copy.watch.as_engine(|| self.references.after(&self.copy.conn, script));
+            forecast.references = Some(found.map_err(fault)?);
+        }
         Ok(forecast)
     }
 

@@ -54,6 +54,10 @@ pub struct TableChange {
     pub inserted: u64,
     /// The number of rows that its statements deleted under this name.
     pub deleted: u64,
+    /// Its new name, if it was there before and was renamed.
+    pub renamed_to: Option<String>,
+    /// The number of rows that are gone although no statement names the table to delete them.
+    pub lost: u64,
     /// Up to five keys of rows that were lost, if they could be read.
     pub missing: Vec<String>,
     /// The statement that took the rows.
@@ -85,18 +89,10 @@ impl TableChange {
             after: None,
             inserted: 0,
             deleted: 0,
+            renamed_to: None,
+            lost: 0,
             missing: Vec::new(),
             by: None,
-        }
-    }
-
-    /// The rows that are gone although no statement names their table to delete them.
-    pub fn lost(&self) -> u64 {
-        match (self.fate, self.before, self.after) {
-            (Fate::Kept | Fate::Replaced, Some(before), Some(after)) => {
-                (before + self.inserted).saturating_sub(self.deleted).saturating_sub(after)
-            }
-            _ => 0,
         }
     }
 
@@ -108,7 +104,7 @@ impl TableChange {
 
     /// The finding about the lost rows, if there are any.
     pub(crate) fn finding(&self) -> Option<StepFinding> {
-        let lost = self.lost();
+        let lost = self.lost;
         let (before, after) = (self.before?, self.after?);
         if lost == 0 {
             return None;
@@ -161,8 +157,8 @@ impl fmt::Display for TableChange {
                 write!(f, "replaced `{table}`: {} before, {after} after", Rows(*before))
             }
             (Fate::Replaced, ..) => write!(f, "replaced `{table}`"),
-            (Fate::Kept, ..) if self.lost() > 0 => {
-                write!(f, "took {} of `{table}`", Rows(self.lost() + deleted))
+            (Fate::Kept, ..) if self.lost > 0 => {
+                write!(f, "took {} of `{table}`", Rows(self.lost + deleted))
             }
             (Fate::Kept, ..) if *deleted > 0 => write!(f, "deleted {} of `{table}`", Rows(*deleted)),
             (Fate::Kept | Fate::Created, ..) => Ok(()),
@@ -195,7 +191,7 @@ impl fmt::Display for Account {
 impl Account {
     /// The tables that lost rows without being named.
     pub fn lost(&self) -> impl Iterator<Item = &TableChange> {
-        self.tables.iter().filter(|table| table.lost() > 0)
+        self.tables.iter().filter(|table| table.lost > 0)
     }
 
     /// The account of these steps and one more: a table that one drops and a later one creates is replaced.

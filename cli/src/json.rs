@@ -155,7 +155,7 @@ fn account(account: &Account) -> Value {
             "rows_after": change.after,
             "inserted": change.inserted,
             "deleted": change.deleted,
-            "lost": change.lost(),
+            "lost": change.lost,
         })
     };
     let object = |object: &SchemaObject| json!({ "kind": object.kind, "name": object.name });

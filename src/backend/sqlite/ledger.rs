@@ -19,12 +19,14 @@ use super::target::Verb;
 use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding, TableChange};
 use crate::backend::script::Script;
 use crate::fault::{Fault, FaultKind};
+use crate::sql::{mentions, statements};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
 
 mod act;
 mod copied;
 mod definition;
+mod heir;
 mod place;
 mod replaced;
 mod rows;
@@ -37,6 +39,8 @@ pub(super) struct Ledger {
     atomicity: Atomicity,
     cascade: Cascade,
     data_loss: DataLoss,
+    /// Whether the script asks for `changes()`, which `EXPLAIN` of a statement sets to 0.
+    asks_for_changes: bool,
     state: State,
     /// The state at each savepoint, by its name; that of a transaction has none.
     savepoints: Vec<(String, State)>,
@@ -80,10 +84,31 @@ impl Ledger {
             atomicity: script.atomicity,
             cascade: script.cascade,
             data_loss: script.data_loss,
+            asks_for_changes: mentions(script.text, "changes"),
             state: State::default(),
             savepoints: Vec::new(),
             redefined: BTreeSet::new(),
             schema_edits: SchemaEdits::default(),
+        }
+    }
+
+    /// Whether a statement may be explained.
+    pub(super) fn may_explain(&self) -> bool {
+        !self.asks_for_changes
+    }
+
+    /// Notes what the statements of an earlier run did to the schema, before the script continues behind them.
+    pub(super) fn resume(&mut self, done: &str) {
+        for (_, own) in statements(done) {
+            match Act::of(own) {
+                Act::Creates { kind, name, on, .. } if !name.is_in("temp") && on.is_none() => {
+                    self.create(kind, &name, own)
+                }
+                Act::Drops { kind: "table", name } => self.state.rows.drop(&name.key()),
+                Act::Renames { table, to } => self.rename(&table, &to),
+                Act::Writes { table, verb, .. } => self.state.rows.wrote_before(&table, verb, own),
+                _ => {}
+            }
         }
     }
 
@@ -99,7 +124,7 @@ impl Ledger {
         };
         self.look(conn, place, &mut foreseen).map_err(fault)?;
         if let (Act::Drops { kind: "table", name }, true) = (&foreseen.act, self.must_refuse()) {
-            if let Some(lost) = self.state.rows.lost_by_drop(conn, &name.key()).map_err(fault)? {
+            if let Some(lost) = self.state.rows.lost_by_drop(conn, &name.key(), place.rest) {
                 return Err(refusal(&lost));
             }
         }
@@ -124,8 +149,9 @@ impl Ledger {
                     self.state.temporary.watch_triggers(conn)?;
                     self.state.rows.before_drop(conn, &name.key(), place)?;
                     if enforces {
-                        let (reach, at_risk) = self.state.rows.reach(conn, place.own)?;
-                        (foreseen.reach, foreseen.at_risk) = (Some(reach), at_risk);
+                        let reach = self.explain(conn, place.own, &name.key())?;
+                        foreseen.at_risk = self.state.rows.reach(conn, &reach)?;
+                        foreseen.reach = Some(reach);
                     }
                 }
             }
@@ -137,12 +163,26 @@ impl Ledger {
                 if *verb == Verb::Inserts || *verb == Verb::Replaces {
                     foreseen.copied = copied::finding(conn, place.own, &table.name)?;
                 }
+                let is_guessed = self.asks_for_changes;
+                let explain = |conn: &Connection| match is_guessed {
+                    true => Reach::guessed(conn, place.own, &table.key(), enforces),
+                    false => Reach::of(conn, place.own),
+                };
+                let written = (table, *verb, *head);
+                let rows = &mut self.state.rows;
                 (foreseen.reach, foreseen.at_risk) =
-                    self.state.rows.before_write(conn, place.own, &table.key(), *verb, head, enforces)?;
+                    rows.before_write(conn, place.own, written, enforces, explain)?;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn explain(&self, conn: &Connection, own: &str, table: &str) -> rusqlite::Result<Reach> {
+        if self.asks_for_changes {
+            return Reach::guessed(conn, own, table, self.keys == ForeignKeys::Enforced);
+        }
+        Reach::of(conn, own)
     }
 
     /// Whether a name refers to an object of the database itself.
@@ -168,32 +208,32 @@ impl Ledger {
         place: Place<'_>,
         foreseen: &Foreseen<'_>,
     ) -> Result<(), Fault> {
-        self.follow(conn, place, foreseen);
+        self.follow(conn, place, foreseen).map_err(fault)?;
         if foreseen.at_risk.is_empty() || !self.must_refuse() || self.cascade == Cascade::Allowed {
             return Ok(());
         }
-        match self.state.rows.lost(conn, &foreseen.at_risk).map_err(fault)? {
+        match self.state.rows.lost(&foreseen.at_risk) {
             Some(lost) => Err(refusal(&lost)),
             None => Ok(()),
         }
     }
 
-    fn follow(&mut self, conn: &Connection, place: Place<'_>, foreseen: &Foreseen<'_>) {
+    fn follow(
+        &mut self,
+        conn: &Connection,
+        place: Place<'_>,
+        foreseen: &Foreseen<'_>,
+    ) -> rusqlite::Result<()> {
         let changed = conn.total_changes() - foreseen.changes;
         match &foreseen.act {
             Act::Writes { table, verb, .. } => {
                 if self.is_main(table) {
                     let copied = foreseen.copied.clone().filter(|_| changed > 0);
                     self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
-                    self.state.rows.wrote(
-                        &table.key(),
-                        *verb,
-                        [changed, conn.changes()],
-                        &foreseen.at_risk,
-                        place,
-                    );
+                    let counts = [changed, conn.changes()];
+                    self.state.rows.wrote(conn, (table, *verb), counts, &foreseen.at_risk, place);
                 }
-                return;
+                return Ok(());
             }
             Act::Creates { kind, name, on, .. } => {
                 if name.is_in("temp") {
@@ -202,7 +242,7 @@ impl Ledger {
                     && self.is_main(name)
                     && on.as_ref().is_none_or(|on| self.is_main(on))
                 {
-                    self.create(kind, name);
+                    self.create(kind, name, place.own);
                 }
             }
             Act::Drops { kind, name } if self.is_main(name) => {
@@ -210,7 +250,7 @@ impl Ledger {
                     self.redefined.insert(name.key());
                     self.drop(kind, name);
                     if changed > 0 {
-                        self.state.rows.suspect(&foreseen.at_risk, place);
+                        self.state.rows.suspect(conn, &foreseen.at_risk, place);
                     }
                 }
             }
@@ -226,6 +266,7 @@ impl Ledger {
             _ => {}
         }
         self.state.rows.forget_reach();
+        self.state.rows.continue_sequences(conn)
     }
 
     /// The place of the innermost savepoint of a name.
@@ -241,10 +282,10 @@ impl Ledger {
         }
     }
 
-    fn create(&mut self, kind: &'static str, name: &Name) {
+    fn create(&mut self, kind: &'static str, name: &Name, own: &str) {
         self.state.created.push(SchemaObject::new(kind, name.name.clone()));
         match kind {
-            "table" => self.state.rows.create(&name.name),
+            "table" => self.state.rows.create(&name.name, own),
             "view" => _ = self.redefined.insert(name.key()),
             "trigger" => {
                 self.state.rows.has_new_trigger();
@@ -271,7 +312,7 @@ impl Ledger {
             object.kind == "table" && object.name.eq_ignore_ascii_case(&table.name)
         };
         self.state.created.iter_mut().filter(is_it).for_each(|object| to.clone_into(&mut object.name));
-        self.state.rows.rename(&table.key(), to);
+        self.state.rows.rename(table, to);
     }
 
     /// Ends what a script left on the connection, after a failure outside a transaction.

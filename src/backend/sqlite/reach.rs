@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::sql::{Tokens, mentions};
+
 /// What a statement can write. `EXPLAIN` lists the root pages that the statement and its programs open
 /// (<https://www.sqlite.org/opcode.html>). A program is a trigger or a foreign key action.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
+    /// The tables that it may write, if it was not explained.
+    guessed: Option<Vec<String>>,
     /// The root pages in `main` that it writes, with those of its programs.
     roots: BTreeSet<i64>,
     /// The root pages from which its programs may delete.
@@ -56,6 +60,31 @@ impl Reach {
         Ok(reach)
     }
 
+    /// What a statement on a table can write at most. `EXPLAIN` of a statement that writes sets `changes()` to 0, so a script that asks for
+    /// it is not explained.
+    pub(super) fn guessed(
+        conn: &Connection,
+        own: &str,
+        table: &str,
+        enforces: bool,
+    ) -> rusqlite::Result<Self> {
+        let sql = "SELECT sql FROM main.sqlite_master WHERE type = 'trigger' UNION ALL
+            SELECT sql FROM temp.sqlite_master WHERE type = 'trigger'";
+        let triggers: Vec<String> =
+            conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let fires = enforces || triggers.iter().any(|trigger| mentions(trigger, table));
+        let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0";
+        let tables: Vec<String> =
+            conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let is_reached = |name: &String| enforces || triggers.iter().any(|trigger| mentions(trigger, name));
+        Ok(Self {
+            guessed: Some(tables.into_iter().filter(|name| fires && is_reached(name)).collect()),
+            runs_program: fires,
+            deletes: Tokens::new(own).any(|token| token.is("replace")),
+            ..Self::default()
+        })
+    }
+
     fn delete(&mut self, is_program: bool, root: Option<i64>) {
         if is_program {
             self.emptied.extend(root);
@@ -66,11 +95,17 @@ impl Reach {
 
     /// The tables that it writes, and whether it may write to the schema.
     pub(super) fn written(&self, conn: &Connection) -> rusqlite::Result<(Vec<String>, bool)> {
+        if let Some(guessed) = &self.guessed {
+            return Ok((guessed.clone(), true));
+        }
         Ok((named(conn, &self.roots)?, self.roots.contains(&1)))
     }
 
     /// The tables from which its programs may delete rows.
     pub(super) fn emptied(&self, conn: &Connection) -> rusqlite::Result<Vec<String>> {
+        if let Some(guessed) = &self.guessed {
+            return Ok(guessed.clone());
+        }
         named(conn, &self.emptied)
     }
 }

@@ -58,6 +58,7 @@ fn run_statements(
     }
     let mut pragmas = Pragmas::of(conn, script.atomicity, patience(script));
     prepare_session(conn, script, begin, &mut pragmas)?;
+    ledger.resume(&text[..begin]);
     // SQLite copies the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c). With a NUL, the
     // time for a long script is proportional to its length and not to the square of its length.
     let terminated = format!("{text}\0");
@@ -103,7 +104,7 @@ fn run_statements(
             checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
             pragmas.after(stripped, &text[end..])?;
             ledger.note(conn, place, &foreseen)?;
-            tracker.record(conn, stripped, &prediction, foreseen.reach())
+            tracker.record(conn, stripped, &prediction, foreseen.reach(), ledger.may_explain())
         };
         let outcome = match &mut script_run {
             None => run(conn),

@@ -74,13 +74,15 @@ impl Tracker {
         Ok(Prediction { does, changes: conn.total_changes() })
     }
 
-    /// Records what the statement did, after it has run. `reach` is what it can write, if that was determined before.
+    /// Records what the statement did, after it has run. `reach` is what it can write, if that was determined before; if not, the
+    /// statement is explained, if it may be.
     pub(super) fn record(
         &mut self,
         conn: &Connection,
         own: &str,
         prediction: &Prediction<'_>,
         reach: Option<&Reach>,
+        may_explain: bool,
     ) -> Result<(), Fault> {
         let changed = conn.total_changes() - prediction.changes;
         if !matches!(prediction.does, Does::Writes { .. }) {
@@ -105,6 +107,7 @@ impl Tracker {
                 if !is_seen && !head.is_some_and(is_known) {
                     match reach {
                         Some(reach) => self.reach(conn, reach, table),
+                        None if !may_explain => Ok(self.touched.touch_anything()),
                         None => Reach::of(conn, own).and_then(|reach| self.reach(conn, &reach, table)),
                     }
                     .map_err(fault)?;

@@ -72,32 +72,32 @@ impl<'a> Act<'a> {
     }
 
     fn read(own: &'a str) -> Option<Self> {
-        let mut words = TokenCursor::new(own);
-        let first = words.next()?;
+        let mut words = Words::new(own);
+        let first = words.cursor.next()?;
         if first.is("create") {
-            let is_temp = words.skip_if("temp") || words.skip_if("temporary");
-            _ = words.skip_if("unique") || words.skip_if("virtual");
+            let is_temp = words.cursor.skip_if("temp") || words.cursor.skip_if("temporary");
+            _ = words.cursor.skip_if("unique") || words.cursor.skip_if("virtual");
             let kind = kind(&mut words)?;
-            let may_exist = words.skip_exists();
+            let may_exist = words.cursor.skip_exists();
             let mut name = name(&mut words)?;
             if is_temp {
                 name.database = Some("temp".to_owned());
             }
             let has_table = kind == "index" || kind == "trigger";
             let on = if has_table {
-                words.find(|token| token.is("on")).and_then(|_| self::name(&mut words))
+                words.cursor.find(|token| token.is("on")).and_then(|_| self::name(&mut words))
             } else {
                 None
             };
             Some(Self::Creates { kind, name, may_exist, on })
         } else if first.is("drop") {
             let kind = kind(&mut words)?;
-            words.skip_exists();
+            words.cursor.skip_exists();
             Some(Self::Drops { kind, name: name(&mut words)? })
         } else if first.is("alter") {
             kind(&mut words)?;
             let table = name(&mut words)?;
-            if words.skip_if("rename") && words.skip_if("to") {
+            if words.cursor.skip_if("rename") && words.cursor.skip_if("to") {
                 return Some(Self::Renames { table, to: name(&mut words)?.name });
             }
             Some(Self::Alters(table))
@@ -106,21 +106,21 @@ impl<'a> Act<'a> {
         } else if first.is("begin") {
             Some(Self::Begins(String::new()))
         } else if first.is("release") {
-            words.skip_if("savepoint");
+            words.cursor.skip_if("savepoint");
             Some(Self::Keeps(name(&mut words)?.key()))
         } else if first.is("commit") || first.is("end") {
             Some(Self::Keeps(String::new()))
         } else if first.is("rollback") {
-            words.skip_if("transaction");
-            if !words.skip_if("to") {
+            words.cursor.skip_if("transaction");
+            if !words.cursor.skip_if("to") {
                 return Some(Self::Undoes(String::new()));
             }
-            words.skip_if("savepoint");
+            words.cursor.skip_if("savepoint");
             Some(Self::Undoes(name(&mut words)?.key()))
         } else if first.is("pragma") {
             let mut name = name(&mut words)?.name;
             name.make_ascii_lowercase();
-            let is_set = words.next().is_some();
+            let is_set = words.cursor.next().is_some();
             (name == "writable_schema" && is_set).then_some(Self::OpensSchema)
         } else {
             let Target { verb, head, .. } = target(own).filter(|target| target.verb != Verb::Drops)?;
@@ -129,37 +129,59 @@ impl<'a> Act<'a> {
     }
 }
 
-fn kind(words: &mut TokenCursor<'_>) -> Option<&'static str> {
-    KINDS.into_iter().find(|kind| words.skip_if(kind))
+fn kind(words: &mut Words<'_>) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| words.cursor.skip_if(kind))
 }
 
-fn name(words: &mut TokenCursor<'_>) -> Option<Name> {
-    let name = unquoted(words.next()?)?;
-    if words.skip_dot() {
-        return Some(Name { database: Some(name), name: unquoted(words.next()?)? });
+fn name(words: &mut Words<'_>) -> Option<Name> {
+    let name = words.unquoted()?;
+    if words.cursor.skip_dot() {
+        return Some(Name { database: Some(name), name: words.unquoted()? });
     }
     Some(Name { database: None, name })
 }
 
 /// The name that ends a text.
 fn last_name(head: &str) -> Option<Name> {
-    let tokens: Vec<Token<'_>> = TokenCursor::new(head).collect();
-    let (last, before) = tokens.split_last()?;
-    let name = unquoted(*last)?;
-    match before {
-        [.., database, Token::Mark(b'.')] => Some(Name { database: Some(unquoted(*database)?), name }),
-        _ => Some(Name { database: None, name }),
+    let mut words = Words::new(head);
+    let mut names = Vec::new();
+    loop {
+        let is_dot = words.cursor.skip_dot();
+        if words.cursor.offset() >= head.len() {
+            break;
+        }
+        match words.unquoted() {
+            Some(name) => names.push((is_dot, name)),
+            None => names.clear(),
+        }
+    }
+    match names.pop()? {
+        (true, name) => Some(Name { database: Some(names.pop()?.1), name }),
+        (false, name) => Some(Name { database: None, name }),
     }
 }
 
-/// A name without its quotes. A quote in a quoted name is doubled.
-fn unquoted(token: Token<'_>) -> Option<String> {
-    match token {
-        Token::Word(name) => Some(name.to_owned()),
-        Token::Quoted(name) => {
-            Some(["\"\"", "''", "``"].iter().fold(name.to_owned(), |name, two| name.replace(two, &two[..1])))
+/// The words of a statement, with the quotes around them.
+struct Words<'a> {
+    text: &'a str,
+    cursor: TokenCursor<'a>,
+}
+
+impl<'a> Words<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, cursor: TokenCursor::new(text) }
+    }
+
+    /// The next word as a name. A quote in a quoted name is doubled.
+    fn unquoted(&mut self) -> Option<String> {
+        match self.cursor.next()? {
+            Token::Word(name) => Some(name.to_owned()),
+            Token::Quoted(name) => {
+                let quote = self.text[..self.cursor.offset()].chars().next_back()?;
+                Some(name.replace(&format!("{quote}{quote}"), &quote.to_string()))
+            }
+            Token::Mark(_) => None,
         }
-        Token::Mark(_) => None,
     }
 }
 
@@ -194,6 +216,8 @@ mod tests {
                 creates("trigger", "t\"1", false, "a"),
             ),
             ("DROP TABLE IF EXISTS \"a\"\"b\"", drops("table", "a\"b")),
+            ("DROP TABLE \"a''b\"", drops("table", "a''b")),
+            ("DROP TABLE 'a''b'", drops("table", "a'b")),
             ("drop index main.i", drops("index", "main.i")),
             ("ALTER TABLE a RENAME TO 'b c'", Act::Renames { table: name("a"), to: "b c".to_owned() }),
             ("ALTER TABLE a RENAME COLUMN b TO c", Act::Alters(name("a"))),

@@ -108,7 +108,7 @@ impl Definition {
         let has_sequence = Tokens::new(&sql).any(|token| token.is("autoincrement"));
         let sequence = if has_sequence {
             conn.query_row(
-                "SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE",
+                "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE",
                 [table],
                 |row| row.get::<_, Option<i64>>(0),
             )?
@@ -116,11 +116,6 @@ impl Definition {
             None
         };
         Ok(Self { sql, columns, unique, indexes, triggers, sequence })
-    }
-
-    /// Whether `AUTOINCREMENT` numbers its rows.
-    pub(super) fn has_sequence(&self) -> bool {
-        Tokens::new(&self.sql).any(|token| token.is("autoincrement"))
     }
 
     /// The columns of its primary key, or else of one of its unique keys, quoted.

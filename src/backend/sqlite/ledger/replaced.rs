@@ -1,24 +1,21 @@
 //! What a table that was replaced had, and the table that replaced it does not have.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::definition::Definition;
 use crate::account::{StepFinding, TableChange};
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
+use crate::sql::Tokens;
 
-/// The findings about a replaced table, besides lost rows. The new table goes on with the numbers of `AUTOINCREMENT`.
+/// The findings about a replaced table, besides lost rows, given the name of the new one.
 pub(super) fn findings(
     conn: &Connection,
     change: &TableChange,
+    table: &str,
     old: &Definition,
-    sets_sequence: bool,
 ) -> rusqlite::Result<Vec<StepFinding>> {
-    let table = &change.table;
     let new = Definition::of(conn, table)?;
-    if let Some(last) = old.sequence.filter(|_| new.has_sequence() && !sets_sequence) {
-        continue_sequence(conn, table, last)?;
-    }
     let lacks = old.lacks(&new);
     let mut findings = Vec::new();
     if let Some((last, others)) = lacks.objects.split_last() {
@@ -50,16 +47,24 @@ pub(super) fn findings(
     Ok(findings)
 }
 
-/// Sets the last number of `AUTOINCREMENT` to that of the table that was replaced, if it is higher, and leaves one row for the table.
-fn continue_sequence(conn: &Connection, table: &str, last: i64) -> rusqlite::Result<()> {
-    let sql = "SELECT count(*), max(seq) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
+/// Sets the last number of `AUTOINCREMENT` of a table to that of the table that it replaced, if it is higher, and leaves one row for the
+/// table. A table without `AUTOINCREMENT` has none.
+pub(super) fn continue_sequence(conn: &Connection, table: &str, last: i64) -> rusqlite::Result<()> {
+    let sql = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    let definition =
+        conn.query_row(sql, [table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+    let Some((name, sql)) = definition.optional()? else { return Ok(()) };
+    if !Tokens::new(&sql).any(|token| token.is("autoincrement")) {
+        return Ok(());
+    }
+    let sql =
+        "SELECT count(*), max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
     let (rows, now): (i64, Option<i64>) =
         conn.query_row(sql, [table], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if rows == 1 && now >= Some(last) {
         return Ok(());
     }
     conn.execute("DELETE FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE", [table])?;
-    let name = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
-    let sql = format!("INSERT INTO main.sqlite_sequence (name, seq) VALUES (({name}), ?2)");
-    conn.execute(&sql, (table, now.unwrap_or(last).max(last))).map(drop)
+    let sql = "INSERT INTO main.sqlite_sequence (name, seq) VALUES (?1, ?2)";
+    conn.execute(sql, (name, now.unwrap_or(last).max(last))).map(drop)
 }

@@ -1,0 +1,115 @@
+//! The table that takes the name of a dropped one, and the rows of the dropped one that it does not have.
+
+use rusqlite::Connection;
+
+use super::rows::count;
+use crate::dialect::quote;
+
+/// The number of keys of lost rows that are shown.
+const SHOWN_KEYS: u64 = 5;
+
+/// The table that takes the name of a dropped one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heir {
+    None,
+    /// A table that exists, by its place.
+    Table(usize),
+    /// A table that the script creates later.
+    Later,
+}
+
+/// Two tables, compared when the old one is about to be dropped.
+#[derive(Debug, Clone)]
+pub(super) struct Comparison {
+    /// The place of the new table, and the number of statements that had written to it.
+    pub(super) new: usize,
+    pub(super) writes: u32,
+    /// The rows of the new table.
+    pub(super) after: u64,
+    /// The keys of the old table that the new one lacks, less those that only the new one has.
+    pub(super) lost: u64,
+    pub(super) missing: Vec<String>,
+}
+
+/// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key. `None` if the new
+/// one cannot be counted.
+pub(super) fn compare(
+    conn: &Connection,
+    [old, new]: [&str; 2],
+    key: &[String],
+    rows: Option<u64>,
+) -> Option<Comparison> {
+    let mut comparison =
+        Comparison { new: 0, writes: 0, after: count(conn, new)?, lost: 0, missing: Vec::new() };
+    let has_key = |table: &str| {
+        let table = quote(table);
+        let columns: Vec<String> = key.iter().map(|column| format!("{table}.{column}")).collect();
+        conn.prepare(&format!("SELECT {} FROM main.{table}", columns.join(", "))).is_ok()
+    };
+    if key.is_empty() || !has_key(old) || !has_key(new) {
+        return Some(comparison);
+    }
+    // Sums of the keys are a cheap comparison. Only if they differ are the keys compared one by one.
+    let is_equal = rows == Some(comparison.after)
+        && sums(conn, old, key).is_some_and(|it| Some(it) == sums(conn, new, key));
+    if is_equal {
+        return Some(comparison);
+    }
+    // If a key cannot be compared, the number of rows decides.
+    if let (Some(lacking), Some(added)) = (lacking(conn, [old, new], key), lacking(conn, [new, old], key)) {
+        comparison.lost = lacking.saturating_sub(added);
+        if added == 0 {
+            comparison.missing = missing(conn, [old, new], key);
+        }
+    }
+    Some(comparison)
+}
+
+fn sums(conn: &Connection, table: &str, key: &[String]) -> Option<String> {
+    let sum = |column: &String| {
+        format!(
+            "total(CASE typeof({column}) WHEN 'integer' THEN {column} % 1000003 WHEN 'real' THEN {column}
+            ELSE length({column}) + 31 * unicode(substr({column}, -1)) + 1009 * unicode(substr({column}, -2)) END)"
+        )
+    };
+    let sums: Vec<String> = key.iter().map(sum).collect();
+    let sql = format!("SELECT {} FROM main.{}", sums.join(" || ' ' || "), quote(table));
+    conn.query_row(&sql, [], |row| row.get(0)).ok()
+}
+
+fn difference([left, right]: [&str; 2], key: &[String]) -> String {
+    let columns = key.join(", ");
+    format!("SELECT {columns} FROM main.{} EXCEPT SELECT {columns} FROM main.{}", quote(left), quote(right))
+}
+
+/// The number of keys of the first table that the second one lacks.
+fn lacking(conn: &Connection, tables: [&str; 2], key: &[String]) -> Option<u64> {
+    let sql = format!("SELECT count(*) FROM ({})", difference(tables, key));
+    conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+}
+
+/// Some of these keys, in words. A key that cannot be read is left out.
+fn missing(conn: &Connection, tables: [&str; 2], key: &[String]) -> Vec<String> {
+    let values: Vec<String> = key.iter().map(|column| format!("quote({column})")).collect();
+    let sql = format!(
+        "SELECT {} FROM ({}) LIMIT {SHOWN_KEYS}",
+        values.join(" || ', ' || "),
+        difference(tables, key)
+    );
+    let columns = key.join(", ").replace('"', "");
+    let read = || -> rusqlite::Result<Vec<String>> {
+        let mut keys = conn.prepare(&sql)?;
+        let keys = keys.query_map([], |row| {
+            let key = String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default()).into_owned();
+            Ok(format!("{columns} = {}", shortened(&key)))
+        })?;
+        keys.collect()
+    };
+    read().unwrap_or_default()
+}
+
+/// A key in words, which may be long.
+fn shortened(key: &str) -> String {
+    let short: String = key.chars().take(60).collect();
+    if short.len() < key.len() { format!("{short}...") } else { short }
+}

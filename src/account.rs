@@ -136,7 +136,11 @@ impl TableChange {
                 "drop the trigger before that statement and create it again after it, or put the rows back",
             ),
         };
-        let meant = Remedy::metadata("allow", "[\"destructive\"]").only_if("the rows may go");
+        let allowed = match self.fate {
+            Fate::Replaced => "[\"destructive\"]",
+            _ => "[\"cascade\"]",
+        };
+        let meant = Remedy::metadata("allow", allowed).only_if("the rows may go");
         Some(StepFinding {
             kind: ProblemKind::RowsLost,
             what,
@@ -194,6 +198,14 @@ impl Account {
         self.tables.iter().filter(|table| table.lost > 0)
     }
 
+    /// The tables that were dropped by one step and replaced by a later one, and were not counted since.
+    pub(crate) fn uncounted(&mut self) -> impl Iterator<Item = &mut TableChange> {
+        let is_meant = |table: &&mut TableChange| {
+            table.fate == Fate::Replaced && table.before > Some(0) && table.after.is_none()
+        };
+        self.tables.iter_mut().filter(is_meant)
+    }
+
     /// The account of these steps and one more: a table that one drops and a later one creates is replaced.
     pub(crate) fn extend(&mut self, later: &Self) {
         for change in &later.tables {
@@ -201,6 +213,15 @@ impl Account {
             match self.tables.iter_mut().find(same) {
                 Some(known) => known.extend(change),
                 None => self.tables.push(change.clone()),
+            }
+        }
+        for known in self.tables.iter_mut().filter(|known| known.fate == Fate::Dropped) {
+            let is_it = |name: &str| name.eq_ignore_ascii_case(&known.table);
+            let is_created = later.created.iter().any(|object| object.kind == "table" && is_it(&object.name));
+            let is_renamed =
+                later.tables.iter().any(|change| change.renamed_to.as_deref().is_some_and(is_it));
+            if is_created || is_renamed {
+                (known.fate, known.after) = (Fate::Replaced, None);
             }
         }
         self.created.extend(later.created.iter().cloned());
@@ -217,6 +238,7 @@ impl TableChange {
         };
         self.before = self.before.or(later.before);
         self.after = later.after;
+        self.lost += later.lost;
         self.inserted += later.inserted;
         self.deleted += later.deleted;
         self.missing.extend(later.missing.iter().cloned());

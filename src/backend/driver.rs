@@ -197,6 +197,12 @@ pub trait Driver: Sized + 'static {
         Ok(Dangling::default())
     }
 
+    /// The number of rows of a table; `None` if it cannot be counted. The engine calls it for a table that one step dropped and a later
+    /// step in the same transaction created again.
+    fn count_rows(_conn: &mut Self::Conn<'_>, _table: &str) -> Option<u64> {
+        None
+    }
+
     /// The tables that scripts cannot reach by their names, since a temporary table or view of the connection has the same name.
     fn hidden_tables(_conn: &mut Self::Conn<'_>) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())

@@ -120,6 +120,11 @@ impl<B: Backend> Executor<'_, B> {
                 account = Account::default();
             }
             account.extend(&execution.account);
+            for replaced in account.uncounted() {
+                replaced.after = B::count_rows(conn, &replaced.table);
+                let lost = replaced.before.zip(replaced.after);
+                replaced.lost = lost.map_or(0, |(before, after)| before.saturating_sub(after));
+            }
             let judged = self.judged(work, &execution, &account, Atomicity::Transaction);
             attempt.notes.extend(judged.map_err(|error| Stop::from(self.failed(conn, work, error)))?);
             touched.extend(execution.touched);

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::Connection;
 use switchy_schema::test_utils::rows;
-use switchy_schema::{Fate, Migration, MigrationRunner, Policy, ProblemKind, SchemaObject, Target, Verdict};
+use switchy_schema::{
+    Fate, Migration, MigrationRunner, Policy, ProblemKind, Recovery, SchemaObject, Signature, Target, Verdict,
+};
 
 use crate::execution::{applied, memory};
 
@@ -1006,6 +1008,22 @@ fn outside_a_transaction_the_statement_is_refused_that_would_take_rows() {
         ),
         (PERSON, &in_own, "by a table with 1 row, without id = 2"),
         (PERSON, &whole, ""),
+        // Without a key, by way of a temporary table, and with another new table.
+        (
+            "CREATE TABLE person(a); INSERT INTO person VALUES (1), (2)",
+            "CREATE TABLE n(a); INSERT INTO n SELECT a FROM person WHERE a = 1; DROP TABLE person; ALTER TABLE n RENAME TO person",
+            "it replaces `person`, which had 2 rows, by a table with 1 row",
+        ),
+        (
+            PERSON,
+            "CREATE TEMP TABLE keep AS SELECT * FROM person; DROP TABLE person; CREATE TABLE person(id, name); INSERT INTO person SELECT * FROM keep",
+            "in `DROP TABLE person;`",
+        ),
+        (
+            PERSON,
+            "CREATE TABLE keep AS SELECT * FROM person; DROP TABLE person; CREATE TABLE person(id, name); INSERT INTO person SELECT * FROM keep",
+            "",
+        ),
         (
             ITEM,
             "UPDATE item SET t = 'x'; DELETE FROM item WHERE id = 2",
@@ -1030,6 +1048,12 @@ fn outside_a_transaction_the_statement_is_refused_that_would_take_rows() {
                 assert!(error.to_string().contains(said), "{script}: {error}");
                 assert_eq!(rows(&conn, &count), was, "{script}");
                 assert_eq!(applied(&conn), ["1_it (dirty)"], "{script}");
+                // Trying again does not take them either.
+                let again = Migration::from_scripts("1_it", script.to_owned(), None).outside_transaction();
+                let runner = MigrationRunner::new([again]).unwrap();
+                runner.recover(&conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+                runner.run(&conn).unwrap_err();
+                assert_eq!(rows(&conn, &count), was, "{script}");
             }
         }
     }
@@ -1122,6 +1146,41 @@ fn what_dangled_before_is_no_reason_to_run_code_twice() {
         });
         MigrationRunner::new([code]).unwrap().run(&conn).unwrap();
         assert_eq!(calls.load(Ordering::Relaxed), times, "{statement}");
+    }
+}
+
+/// A table that one file drops and a later one replaces is counted if both are one transaction.
+#[test]
+fn a_rebuild_over_two_files_keeps_its_rows() {
+    let before = "CREATE TABLE person(id INTEGER PRIMARY KEY); INSERT INTO person VALUES (1),(2);
+        CREATE TABLE pet(person REFERENCES person(id)); INSERT INTO pet VALUES (1)";
+    let copy = |rows: &str| {
+        format!(
+            "CREATE TABLE n(id INTEGER PRIMARY KEY); INSERT INTO n SELECT * FROM person {rows}; DROP TABLE person"
+        )
+    };
+    let into_new =
+        "CREATE TABLE person(id INTEGER PRIMARY KEY); INSERT INTO person SELECT * FROM n WHERE id = 1";
+    for (first, second, said) in [
+        (
+            copy("WHERE id = 1"),
+            "ALTER TABLE n RENAME TO person",
+            "it replaces `person`, which had 2 rows, by a table with 1 row",
+        ),
+        (copy(""), into_new, "it replaces `person`, which had 2 rows, by a table with 1 row"),
+        (copy(""), "ALTER TABLE n RENAME TO person", ""),
+    ] {
+        let conn = migrated(before);
+        let set = [Migration::from_scripts("1_it", first, None), Migration::sql("2_it", second)];
+        let outcome = MigrationRunner::new(set).unwrap().run(&conn);
+        match outcome {
+            Ok(report) => assert_eq!((report.together.len(), said), (1, "")),
+            Err(error) => {
+                assert!(!said.is_empty() && error.to_string().contains(said), "{error}");
+                assert_eq!(error.migration().unwrap(), &"2_it");
+                assert_eq!(rows(&conn, "SELECT count(*) FROM person"), ["2"]);
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
-use super::{Sqlite, afterwards, attached, dangling, keys, script, tracker, transactions};
+use super::{Sqlite, afterwards, attached, dangling, keys, ledger, script, tracker, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::faults::ended_transaction;
@@ -138,6 +138,10 @@ impl Driver for Sqlite {
 
     fn dangling(conn: &mut &Connection, touched: &Touched, keys: ForeignKeys) -> Result<Dangling, Fault> {
         dangling::of(conn, touched, keys).map_err(fault)
+    }
+
+    fn count_rows(conn: &mut &Connection, table: &str) -> Option<u64> {
+        ledger::count(conn, table)
     }
 
     fn hidden_tables(conn: &mut &Connection) -> Result<Vec<String>, Fault> {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use self::act::{Act, Name};
+pub(super) use self::ask::count;
 pub(super) use self::place::Place;
 use self::rows::{AtRisk, Rows};
 use self::schema_edits::SchemaEdits;
@@ -19,18 +20,22 @@ use super::target::Verb;
 use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding, TableChange};
 use crate::backend::script::Script;
 use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
 use crate::sql::{mentions, statements};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
 
 mod act;
+mod ask;
 mod copied;
 mod definition;
 mod heir;
+mod losses;
 mod place;
 mod replaced;
 mod rows;
 mod schema_edits;
+mod table;
 mod temporary;
 
 /// Follows a script.
@@ -349,12 +354,14 @@ impl Ledger {
 
 /// The fault of a statement that would take rows which cannot be brought back.
 fn refusal(lost: &TableChange) -> Fault {
-    match lost.finding() {
-        Some(StepFinding { what, remedy, .. }) => {
-            Fault::new(FaultKind::Other, format!("it {what}")).remedy(remedy)
-        }
-        None => Fault::new(FaultKind::Other, format!("it takes rows of `{}`", lost.table)),
-    }
+    let what =
+        lost.finding().map_or_else(|| format!("takes rows of `{}`", lost.table), |finding| finding.what);
+    let keep = match lost.fate {
+        Fate::Replaced => "copy the missing rows by hand, since the old table is still there",
+        _ => "drop the trigger by hand before the script continues",
+    };
+    let meant = Remedy::metadata("allow", "[\"destructive\"]").only_if("the rows may go");
+    Fault::new(FaultKind::Other, format!("it {what}")).remedy(Remedy::from(keep).or(meant))
 }
 
 /// Whether `main` has an object of a kind and a name.

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::rows::count;
+use super::ask::count;
 use crate::dialect::quote;
 
 /// The number of keys of lost rows that are shown.

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::act::{Act, Name};
+use super::ask::{count, ordinary, replaces, unique_keys};
 use super::definition::Definition;
 use super::heir::{Comparison, Heir};
 use super::place::Place;
+use super::table::Table;
 use super::{heir, replaced};
-use crate::account::{Fate, StatementPlace, StepFinding, TableChange};
+use crate::account::{Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::dialect::quote;
 use crate::sql::{Tokens, mentions};
 
 /// After this many statements that took rows of a table, it is counted once more at the end, and not after each of them.
@@ -24,48 +25,15 @@ pub(super) type AtRisk = Vec<usize>;
 /// The tables that a script concerns.
 #[derive(Clone, Default)]
 pub(super) struct Rows {
-    tables: Vec<Table>,
+    pub(super) tables: Vec<Table>,
     /// The tables by their current names, in lower case.
-    names: BTreeMap<String, usize>,
+    pub(super) names: BTreeMap<String, usize>,
     /// The beginnings of statements whose reach is known.
     known: BTreeMap<String, AtRisk>,
     /// Whether the script created a trigger, so that a new table may have one.
     has_new_trigger: bool,
     /// The statements that set the numbers of `AUTOINCREMENT`.
     sets_sequence: Vec<String>,
-}
-
-/// A table that a script concerns.
-#[derive(Clone)]
-pub(super) struct Table {
-    change: TableChange,
-    is_new: bool,
-    /// Its current name in lower case; `None` if it was dropped.
-    current: Option<String>,
-    /// Its name in lower case when it was dropped.
-    last: String,
-    /// What belonged to it when it was dropped, if another table takes its name.
-    definition: Option<Definition>,
-    /// The table that was to take its name when it was dropped, compared with it.
-    comparison: Option<Comparison>,
-    /// Whether the table that took its name goes on with its `AUTOINCREMENT`.
-    is_continued: bool,
-    /// Whether statements of an earlier run deleted rows of it, an unknown number.
-    has_unknown_deletions: bool,
-    /// The number of rows at present, if it is known.
-    rows: Option<u64>,
-    /// The number of statements that wrote to it.
-    writes: u32,
-    /// For a new table: the statements that filled it from other tables, with the number of rows if it is known.
-    copies: Vec<(Option<u64>, String)>,
-    /// Rows that were taken, and rows that were inserted after the first ones were taken.
-    taken: u64,
-    put_back: u64,
-    /// How often it was counted after rows were taken.
-    looks: u32,
-    must_look: bool,
-    /// The statement that took the first rows, or dropped it.
-    by: Option<StatementPlace>,
 }
 
 impl Rows {
@@ -79,24 +47,7 @@ impl Rows {
 
     fn add(&mut self, name: &str, fate: Fate) -> usize {
         let key = name.to_ascii_lowercase();
-        self.tables.push(Table {
-            change: TableChange::new(name, fate),
-            is_new: fate == Fate::Created,
-            current: Some(key.clone()),
-            last: key.clone(),
-            definition: None,
-            comparison: None,
-            is_continued: false,
-            has_unknown_deletions: false,
-            rows: None,
-            writes: 0,
-            copies: Vec::new(),
-            taken: 0,
-            put_back: 0,
-            looks: 0,
-            must_look: false,
-            by: None,
-        });
+        self.tables.push(Table::new(name, fate));
         self.names.insert(key, self.tables.len() - 1);
         self.tables.len() - 1
     }
@@ -150,7 +101,7 @@ impl Rows {
     }
 
     /// The table that takes the name of another one, given the rest of the script.
-    fn heir(&mut self, old: usize, rest: &str) -> Heir {
+    pub(super) fn heir(&mut self, old: usize, rest: &str) -> Heir {
         let original = self.tables[old].change.table.to_ascii_lowercase();
         let wanted = [self.tables[old].last.clone(), original];
         let mut owners: BTreeMap<String, Heir> =
@@ -324,67 +275,6 @@ impl Rows {
         })
     }
 
-    /// What would be lost if a table was dropped now, given the rest of the script.
-    pub(super) fn lost_by_drop(&mut self, conn: &Connection, name: &str, rest: &str) -> Option<TableChange> {
-        let old = self.names.get(name).copied().filter(|&old| !self.tables[old].is_new)?;
-        let (after, lost) = match self.heir(old, rest) {
-            Heir::None => return None,
-            Heir::Table(new) => {
-                let after = self.tables[new].current.as_deref().and_then(|name| count(conn, name))?;
-                (after, self.lost_to(conn, old, new, after))
-            }
-            Heir::Later => {
-                let rows = self.tables[old].rows?;
-                (0, rows.saturating_sub(self.copied_elsewhere(conn, old, None)))
-            }
-        };
-        let table = &self.tables[old];
-        let missing = table.comparison.as_ref().map(|found| found.missing.clone()).unwrap_or_default();
-        let change =
-            TableChange { fate: Fate::Replaced, after: Some(after), lost, missing, ..table.change.clone() };
-        (lost > 0).then_some(change)
-    }
-
-    /// The rows of a dropped table that its successor does not have, and no other new table.
-    fn lost_to(&self, conn: &Connection, old: usize, new: usize, after: u64) -> u64 {
-        let (old_table, new_table) = (&self.tables[old], &self.tables[new]);
-        let Some(rows) = old_table.rows else { return 0 };
-        if old_table.has_unknown_deletions || new_table.has_unknown_deletions {
-            return 0;
-        }
-        let elsewhere = self.copied_elsewhere(conn, old, Some(new)) + new_table.change.deleted;
-        let by_count = rows.saturating_sub(after);
-        let by_key =
-            old_table.comparison.as_ref().filter(|it| it.new == new && it.writes == new_table.writes);
-        let by_key = by_key.map_or(0, |comparison| comparison.lost);
-        // If each statement that filled the new table names the old one, the rows that they copied can be compared.
-        let copies = || new_table.copies.iter();
-        let is_copy =
-            new_table.is_new && copies().count() > 0 && copies().all(|(_, text)| self.names_it(text, old));
-        let copied: Option<u64> = copies().map(|(rows, _)| *rows).sum();
-        let by_copy = copied.filter(|_| is_copy).map_or(0, |copied| rows.saturating_sub(copied));
-        by_count.max(by_key).max(by_copy).saturating_sub(elsewhere)
-    }
-
-    fn names_it(&self, text: &str, old: usize) -> bool {
-        let table = &self.tables[old];
-        mentions(text, &table.last) || mentions(text, &table.change.table)
-    }
-
-    /// The rows that other new tables, which stay, got from a table.
-    fn copied_elsewhere(&self, conn: &Connection, old: usize, except: Option<usize>) -> u64 {
-        let others =
-            self.tables.iter().enumerate().filter(|(place, table)| table.is_new && Some(*place) != except);
-        let copied = others.filter_map(|(_, table)| {
-            let current = table.current.as_deref()?;
-            let mut copies = table.copies.iter().filter(|(_, text)| self.names_it(text, old)).peekable();
-            copies.peek()?;
-            let known: Option<u64> = copies.map(|(rows, _)| *rows).sum();
-            known.or_else(|| count(conn, current))
-        });
-        copied.sum()
-    }
-
     /// Forgets the reach of statements, since the schema has changed.
     pub(super) fn forget_reach(&mut self) {
         self.known.clear();
@@ -521,39 +411,4 @@ fn form(own: &str, verb: Verb, head: &str) -> String {
         previous = token.spelling();
     }
     format!("{head}{columns}")
-}
-
-/// The number of rows of a table; `None` if it cannot be counted, for example without a collation of the application.
-pub(super) fn count(conn: &Connection, table: &str) -> Option<u64> {
-    let table = quote(table);
-    let read = |hint: &str| {
-        conn.query_row(&format!("SELECT count(*) FROM main.{table}{hint}"), [], |row| row.get(0))
-    };
-    // SQLite counts the smallest index, which may need that collation.
-    read("").or_else(|_| read(" NOT INDEXED")).ok().map(i64::unsigned_abs)
-}
-
-/// An ordinary table of this name in `main`, as the schema spells it. A virtual table has no rows of its own.
-fn ordinary(conn: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
-    conn.query_row(sql, [table], |row| row.get(0)).optional()
-}
-
-/// Whether a statement, or the definition of its table, replaces rows.
-fn replaces(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<bool> {
-    if Tokens::new(own).any(|token| token.is("replace")) {
-        return Ok(true);
-    }
-    let sql =
-        "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE
-        AND instr(lower(sql), 'replace') > 0)";
-    conn.query_row(sql, [table], |row| row.get(0))
-}
-
-/// The number of unique keys of a table: unique indexes, and the row number if it is a column.
-fn unique_keys(conn: &Connection, table: &str) -> rusqlite::Result<u64> {
-    let sql = "SELECT (SELECT count(*) FROM pragma_index_list(?1, 'main') WHERE \"unique\")
-        + (NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')
-           AND EXISTS (SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0))";
-    conn.query_row(sql, [table], |row| row.get(0)).map(|keys: i64| u64::try_from(keys).unwrap_or_default())
 }

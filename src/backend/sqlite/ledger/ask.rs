@@ -1,0 +1,41 @@
+//! What the ledger asks the database.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::dialect::quote;
+use crate::sql::Tokens;
+
+/// The number of rows of a table; `None` if it cannot be counted, for example without a collation of the application.
+pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> Option<u64> {
+    let table = quote(table);
+    let read = |hint: &str| {
+        conn.query_row(&format!("SELECT count(*) FROM main.{table}{hint}"), [], |row| row.get(0))
+    };
+    // SQLite counts the smallest index, which may need that collation.
+    read("").or_else(|_| read(" NOT INDEXED")).ok().map(i64::unsigned_abs)
+}
+
+/// An ordinary table of this name in `main`, as the schema spells it. A virtual table has no rows of its own.
+pub(super) fn ordinary(conn: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
+    conn.query_row(sql, [table], |row| row.get(0)).optional()
+}
+
+/// Whether a statement, or the definition of its table, replaces rows.
+pub(super) fn replaces(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<bool> {
+    if Tokens::new(own).any(|token| token.is("replace")) {
+        return Ok(true);
+    }
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE
+        AND instr(lower(sql), 'replace') > 0)";
+    conn.query_row(sql, [table], |row| row.get(0))
+}
+
+/// The number of unique keys of a table: unique indexes, and the row number if it is a column.
+pub(super) fn unique_keys(conn: &Connection, table: &str) -> rusqlite::Result<u64> {
+    let sql = "SELECT (SELECT count(*) FROM pragma_index_list(?1, 'main') WHERE \"unique\")
+        + (NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')
+           AND EXISTS (SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0))";
+    conn.query_row(sql, [table], |row| row.get(0)).map(|keys: i64| u64::try_from(keys).unwrap_or_default())
+}

@@ -1,0 +1,72 @@
+//! The rows of a dropped table that no other table has.
+
+use rusqlite::Connection;
+
+use super::ask::count;
+use super::heir::Heir;
+use super::rows::Rows;
+use crate::account::{Fate, TableChange};
+use crate::sql::mentions;
+
+impl Rows {
+    /// What would be lost if a table was dropped now, given the rest of the script.
+    pub(super) fn lost_by_drop(&mut self, conn: &Connection, name: &str, rest: &str) -> Option<TableChange> {
+        let old = self.names.get(name).copied().filter(|&old| !self.tables[old].is_new)?;
+        let (after, lost) = match self.heir(old, rest) {
+            Heir::None => return None,
+            Heir::Table(new) => {
+                let after = self.tables[new].current.as_deref().and_then(|name| count(conn, name))?;
+                (after, self.lost_to(conn, old, new, after))
+            }
+            Heir::Later => {
+                let copied = self.copied_elsewhere(conn, old, None);
+                (copied, self.tables[old].rows?.saturating_sub(copied))
+            }
+        };
+        let table = &self.tables[old];
+        let missing = table.comparison.as_ref().map(|found| found.missing.clone()).unwrap_or_default();
+        let change =
+            TableChange { fate: Fate::Replaced, after: Some(after), lost, missing, ..table.change.clone() };
+        (lost > 0).then_some(change)
+    }
+
+    /// The rows of a dropped table that its successor does not have, and no other new table.
+    pub(super) fn lost_to(&self, conn: &Connection, old: usize, new: usize, after: u64) -> u64 {
+        let (old_table, new_table) = (&self.tables[old], &self.tables[new]);
+        let Some(rows) = old_table.rows else { return 0 };
+        if old_table.has_unknown_deletions || new_table.has_unknown_deletions {
+            return 0;
+        }
+        let elsewhere = self.copied_elsewhere(conn, old, Some(new)) + new_table.change.deleted;
+        let by_count = rows.saturating_sub(after);
+        let by_key =
+            old_table.comparison.as_ref().filter(|it| it.new == new && it.writes == new_table.writes);
+        let by_key = by_key.map_or(0, |comparison| comparison.lost);
+        // If each statement that filled the new table names the old one, the rows that they copied can be compared.
+        let copies = || new_table.copies.iter();
+        let is_copy =
+            new_table.is_new && copies().count() > 0 && copies().all(|(_, text)| self.names_it(text, old));
+        let copied: Option<u64> = copies().map(|(rows, _)| *rows).sum();
+        let by_copy = copied.filter(|_| is_copy).map_or(0, |copied| rows.saturating_sub(copied));
+        by_count.max(by_key).max(by_copy).saturating_sub(elsewhere)
+    }
+
+    fn names_it(&self, text: &str, old: usize) -> bool {
+        let table = &self.tables[old];
+        mentions(text, &table.last) || mentions(text, &table.change.table)
+    }
+
+    /// The rows that other new tables, which stay, got from a table.
+    fn copied_elsewhere(&self, conn: &Connection, old: usize, except: Option<usize>) -> u64 {
+        let others =
+            self.tables.iter().enumerate().filter(|(place, table)| table.is_new && Some(*place) != except);
+        let copied = others.filter_map(|(_, table)| {
+            let current = table.current.as_deref()?;
+            let mut copies = table.copies.iter().filter(|(_, text)| self.names_it(text, old)).peekable();
+            copies.peek()?;
+            let known: Option<u64> = copies.map(|(rows, _)| *rows).sum();
+            known.or_else(|| count(conn, current))
+        });
+        copied.sum()
+    }
+}

@@ -1,0 +1,62 @@
+//! [`Table`]: a table that a script concerns.
+
+use super::definition::Definition;
+use super::heir::Comparison;
+use crate::account::{Fate, StatementPlace, TableChange};
+
+/// A table that a script concerns.
+#[derive(Clone)]
+pub(super) struct Table {
+    pub(super) change: TableChange,
+    pub(super) is_new: bool,
+    /// Its current name in lower case; `None` if it was dropped.
+    pub(super) current: Option<String>,
+    /// Its name in lower case when it was dropped.
+    pub(super) last: String,
+    /// What belonged to it when it was dropped, if another table takes its name.
+    pub(super) definition: Option<Definition>,
+    /// The table that was to take its name when it was dropped, compared with it.
+    pub(super) comparison: Option<Comparison>,
+    /// Whether the table that took its name goes on with its `AUTOINCREMENT`.
+    pub(super) is_continued: bool,
+    /// Whether statements of an earlier run deleted rows of it, an unknown number.
+    pub(super) has_unknown_deletions: bool,
+    /// The number of rows at present, if it is known.
+    pub(super) rows: Option<u64>,
+    /// The number of statements that wrote to it.
+    pub(super) writes: u32,
+    /// For a new table: the statements that filled it from other tables, with the number of rows if it is known.
+    pub(super) copies: Vec<(Option<u64>, String)>,
+    /// Rows that were taken, and rows that were inserted after the first ones were taken.
+    pub(super) taken: u64,
+    pub(super) put_back: u64,
+    /// How often it was counted after rows were taken.
+    pub(super) looks: u32,
+    pub(super) must_look: bool,
+    /// The statement that took the first rows, or dropped it.
+    pub(super) by: Option<StatementPlace>,
+}
+
+impl Table {
+    pub(super) fn new(name: &str, fate: Fate) -> Self {
+        let key = name.to_ascii_lowercase();
+        Self {
+            change: TableChange::new(name, fate),
+            is_new: fate == Fate::Created,
+            current: Some(key.clone()),
+            last: key,
+            definition: None,
+            comparison: None,
+            is_continued: false,
+            has_unknown_deletions: false,
+            rows: None,
+            writes: 0,
+            copies: Vec::new(),
+            taken: 0,
+            put_back: 0,
+            looks: 0,
+            must_look: false,
+            by: None,
+        }
+    }
+}

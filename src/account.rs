@@ -215,13 +215,16 @@ impl Account {
                 None => self.tables.push(change.clone()),
             }
         }
-        for known in self.tables.iter_mut().filter(|known| known.fate == Fate::Dropped) {
+        for place in 0..self.tables.len() {
+            let known = &self.tables[place];
             let is_it = |name: &str| name.eq_ignore_ascii_case(&known.table);
             let is_created = later.created.iter().any(|object| object.kind == "table" && is_it(&object.name));
-            let is_renamed =
-                later.tables.iter().any(|change| change.renamed_to.as_deref().is_some_and(is_it));
-            if is_created || is_renamed {
+            let heir = self.tables.iter().find(|change| change.renamed_to.as_deref().is_some_and(is_it));
+            let deleted = heir.map(|heir| heir.deleted);
+            if known.fate == Fate::Dropped && (is_created || deleted.is_some()) {
+                let known = &mut self.tables[place];
                 (known.fate, known.after) = (Fate::Replaced, None);
+                known.deleted += deleted.unwrap_or_default();
             }
         }
         self.created.extend(later.created.iter().cloned());
@@ -239,6 +242,7 @@ impl TableChange {
         self.before = self.before.or(later.before);
         self.after = later.after;
         self.lost += later.lost;
+        self.renamed_to = later.renamed_to.clone().or_else(|| self.renamed_to.take());
         self.inserted += later.inserted;
         self.deleted += later.deleted;
         self.missing.extend(later.missing.iter().cloned());

@@ -123,7 +123,9 @@ impl<B: Backend> Executor<'_, B> {
             for replaced in account.uncounted() {
                 replaced.after = B::count_rows(conn, &replaced.table);
                 let lost = replaced.before.zip(replaced.after);
-                replaced.lost = lost.map_or(0, |(before, after)| before.saturating_sub(after));
+                let deleted = replaced.deleted;
+                replaced.lost =
+                    lost.map_or(0, |(before, after)| before.saturating_sub(deleted).saturating_sub(after));
             }
             let judged = self.judged(work, &execution, &account, Atomicity::Transaction);
             attempt.notes.extend(judged.map_err(|error| Stop::from(self.failed(conn, work, error)))?);

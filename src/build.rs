@@ -214,6 +214,7 @@ impl fmt::Display for Migration<'_> {
         field("foreign_keys", format_args!("ForeignKeys::{:?}", meta.foreign_keys))?;
         field("cascade", format_args!("Cascade::{:?}", meta.cascade))?;
         field("data_loss", format_args!("DataLoss::{:?}", meta.data_loss))?;
+        field("rebuild_loss", format_args!("RebuildLoss::{:?}", meta.rebuild_loss))?;
         field("accepted", format_args!("&{accepted:?}"))?;
         field("origin", format_args!("{:?}", meta.origin.to_string()))?;
         field("down_origin", format_args!("{down_origin:?}"))?;

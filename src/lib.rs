@@ -161,7 +161,7 @@ pub use crate::recovery::Recovery;
 pub use crate::remedy::Remedy;
 pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
-pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
+pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
 pub use crate::step::Step;
@@ -182,7 +182,7 @@ pub mod compiled {
     pub use crate::discovery::CompiledMigrations;
     pub use crate::discovery::compiled::{Compiled, FORMAT, Set};
     pub use crate::migration::Unread;
-    pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
+    pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 }
 
 #[cfg(doctest)]

@@ -15,7 +15,7 @@ use crate::error::{MigrationError, refuse_nul};
 use crate::fault::BoxError;
 use crate::history::Record;
 use crate::id::MigrationId;
-use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 use crate::stored::{StoredDown, StoredScript};
 use crate::transaction_fit::TransactionFit;
 
@@ -169,6 +169,12 @@ impl<B: Backend> Migration<B> {
     /// actions delete or change them.
     pub fn allow_cascade(mut self) -> Self {
         self.meta.cascade = Cascade::Allowed;
+        self
+    }
+
+    /// Declares that its rebuilds of tables leave out indexes, triggers, constraints or defaults, or change values, on purpose.
+    pub fn allow_rebuild(mut self) -> Self {
+        self.meta.rebuild_loss = RebuildLoss::Declared;
         self
     }
 

@@ -71,9 +71,11 @@ pub enum ProblemKind {
     /// After it, a view, a trigger or a foreign key refers to something that is not there, or the index of a full-text table no longer
     /// matches its content.
     BrokenReference,
-    /// It replaces a table and does not create again what belonged to it: an index, a trigger, a constraint or a default.
+    /// It replaces a table and does not create again what belonged to it: an index, a trigger, a constraint or a default. Its metadata can
+    /// allow it (`allow = ["rebuild"]`).
     LostInRebuild,
-    /// It copies values into columns of other names, or into a column whose type changes them.
+    /// It copies values into columns of other names, or into a column whose type changes them. Its metadata can allow it (`allow =
+    /// ["rebuild"]`).
     ValuesChanged,
     /// A temporary table or view of the connection has the name of a table of the database, so scripts would change the wrong one.
     HiddenTable,

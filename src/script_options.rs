@@ -46,6 +46,18 @@ pub enum DataLoss {
     Declared,
 }
 
+/// Whether a migration declares what its rebuilds of tables leave out or change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RebuildLoss {
+    /// Not declared, so an index, a trigger, a constraint or a default that is not created again is a finding
+    /// ([`ProblemKind::LostInRebuild`](crate::ProblemKind::LostInRebuild)), and so are values that a copy changes
+    /// ([`ProblemKind::ValuesChanged`](crate::ProblemKind::ValuesChanged)).
+    #[default]
+    Undeclared,
+    /// Declared (`allow = ["rebuild"]`).
+    Declared,
+}
+
 /// How a script runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ScriptOptions {

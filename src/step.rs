@@ -8,7 +8,7 @@ use crate::direction::Direction;
 use crate::effect::{Effect, losses};
 use crate::id::MigrationId;
 
-pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys};
+pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 
 /// One migration to run, in one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]

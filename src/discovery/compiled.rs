@@ -9,7 +9,7 @@ use crate::error::{Failure, Result};
 use crate::history::{Head, HistoryDigest};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Origin, ScriptMigration, Unread};
-use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 
 /// The migrations in a folder of SQL files, which the program's build script has read, ordered and hashed.
 /// [`embedded!`](crate::embedded) defines them; [`build`](crate::build) describes how. A start with nothing pending
@@ -62,6 +62,8 @@ pub struct Compiled {
     pub foreign_keys: ForeignKeys,
     pub cascade: Cascade,
     pub data_loss: DataLoss,
+    /// [`Meta::rebuild_loss`]
+    pub rebuild_loss: RebuildLoss,
     pub accepted: &'static [[u8; 32]],
     pub origin: &'static str,
     pub down_origin: Option<&'static str>,
@@ -138,6 +140,7 @@ impl Compiled {
             foreign_keys: self.foreign_keys,
             cascade: self.cascade,
             data_loss: self.data_loss,
+            rebuild_loss: self.rebuild_loss,
             accepted: self.accepted.iter().copied().map(Checksum::from_bytes).collect(),
             checksum: self.checksum.map(Checksum::from_bytes),
             down_origin: self.down_origin.map(file),

@@ -12,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
 use crate::migration::Meta;
-use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
+use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 
 /// The keys of the file. An unknown key is an error.
 #[derive(Debug, Deserialize)]
@@ -48,6 +48,7 @@ enum Keys {
 enum Allowed {
     Cascade,
     Destructive,
+    Rebuild,
 }
 
 /// Adds the content of a metadata file to the metadata of its migration.
@@ -88,6 +89,7 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
         match allowed {
             Allowed::Cascade => meta.cascade = Cascade::Allowed,
             Allowed::Destructive => meta.data_loss = DataLoss::Declared,
+            Allowed::Rebuild => meta.rebuild_loss = RebuildLoss::Declared,
         }
     }
     Ok(())

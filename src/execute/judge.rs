@@ -12,7 +12,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::remedy::Remedy;
 use crate::report::Report;
 use crate::sql::mentions;
-use crate::step::{Atomicity, Cascade, DataLoss};
+use crate::step::{Atomicity, Cascade, DataLoss, RebuildLoss};
 
 impl<B: Backend> Executor<'_, B> {
     /// The findings about a step that its author did not allow, as the policy judges them.
@@ -31,7 +31,12 @@ impl<B: Backend> Executor<'_, B> {
             (DataLoss::Undeclared, ..) => true,
         };
         let lost = account.tables.iter().filter(is_unnamed).filter_map(TableChange::finding);
-        let findings: Vec<StepFinding> = lost.chain(execution.findings.iter().cloned()).collect();
+        let is_declared = |finding: &&StepFinding| {
+            work.meta.rebuild_loss == RebuildLoss::Declared
+                && matches!(finding.kind, ProblemKind::LostInRebuild | ProblemKind::ValuesChanged)
+        };
+        let others = execution.findings.iter().filter(|finding| !is_declared(finding));
+        let findings: Vec<StepFinding> = lost.chain(others.cloned()).collect();
         self.judge(work, findings, atomicity)
     }
 

@@ -11,7 +11,7 @@ use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::location::Location as Place;
 use crate::problem::ProblemKind;
-use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, ScriptOptions};
+use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss, ScriptOptions};
 use crate::transaction_fit::TransactionFit;
 
 /// Everything that the planner knows about a migration, except its scripts.
@@ -38,6 +38,8 @@ pub struct Meta {
     pub cascade: Cascade,
     /// Whether it declares that it drops or deletes data on purpose.
     pub data_loss: DataLoss,
+    /// Whether it declares what its rebuilds of tables leave out or change.
+    pub rebuild_loss: RebuildLoss,
     /// Checksums of earlier texts of its script that are accepted like that of the current text.
     pub accepted: Vec<Checksum>,
     /// The checksum of its script; for code, the checksum of its revision, if it has one.
@@ -83,6 +85,7 @@ impl Meta {
             foreign_keys: ForeignKeys::Checked,
             cascade: Cascade::Refused,
             data_loss: DataLoss::Undeclared,
+            rebuild_loss: RebuildLoss::Undeclared,
             accepted: Vec::new(),
             checksum: None,
             is_reversible,

@@ -1228,3 +1228,15 @@ fn a_later_step_can_repair_a_view_and_then_both_are_one_transaction() {
     let report = runner.rollback(&conn, 1).unwrap();
     assert_eq!(report.notes.iter().map(|note| note.kind).collect::<Vec<_>>(), [ProblemKind::BrokenReference]);
 }
+
+/// What a rebuild leaves out or changes on purpose can be declared, also under a policy that refuses it.
+#[test]
+fn what_a_rebuild_leaves_out_can_be_declared() {
+    let before = "CREATE TABLE t(id INTEGER PRIMARY KEY, zip TEXT UNIQUE); INSERT INTO t VALUES (1, '01')";
+    let script = "CREATE TABLE n(id INTEGER PRIMARY KEY, zip INTEGER); INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t";
+    let migration = || Migration::reversible("2026-11-29-120000_it", script, "").allow_destructive();
+    let run =
+        |migration| MigrationRunner::new([migration]).unwrap().policy(Policy::STRICT).run(&migrated(before));
+    assert_eq!(run(migration()).unwrap_err().problems().len(), 2);
+    assert_eq!(run(migration().allow_rebuild()).unwrap().notes, []);
+}

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use switchy_schema::compiled::{Compiled, FORMAT, Set};
 use switchy_schema::{
     Atomicity, Cascade, Checksum, CompiledMigrations, DataLoss, Dialect, ForeignKeys, Migration,
-    MigrationRunner, TransactionMode,
+    MigrationRunner, RebuildLoss, TransactionMode,
 };
 
 pub(super) fn leak(text: impl Into<String>) -> &'static str {
@@ -61,6 +61,7 @@ fn written(id: &'static str) -> Compiled {
         foreign_keys: ForeignKeys::Checked,
         cascade: Cascade::Refused,
         data_loss: DataLoss::Undeclared,
+        rebuild_loss: RebuildLoss::Undeclared,
         accepted: &[],
         origin: "migrations/up.sql",
         down_origin: None,

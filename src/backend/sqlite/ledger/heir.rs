@@ -49,9 +49,9 @@ pub(super) fn compare(
     if key.is_empty() || !has_key(old) || !has_key(new) {
         return Some(comparison);
     }
-    // Sums of the keys are a cheap comparison. Only if they differ are the keys compared one by one.
-    let is_equal = rows == Some(comparison.after)
-        && sums(conn, old, key).is_some_and(|it| Some(it) == sums(conn, new, key));
+    // With as many rows, and a key that no two of them share, the new table lacks as many keys as it adds.
+    let is_same_number = rows == Some(comparison.after);
+    let is_equal = is_same_number && (is_primary(conn, new, key) || has_same_sums(conn, [old, new], key));
     if is_equal {
         return Some(comparison);
     }
@@ -65,7 +65,23 @@ pub(super) fn compare(
     Some(comparison)
 }
 
-fn sums(conn: &Connection, table: &str, key: &[String]) -> Option<String> {
+/// Whether these columns, quoted, are the primary key of a table.
+fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        let mut columns = conn.prepare("SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0")?;
+        columns.query_map([table], |row| Ok(quote(&row.get::<_, String>(0)?).to_ascii_lowercase()))?.collect()
+    };
+    let (mut columns, mut key) = (
+        read().unwrap_or_default(),
+        key.iter().map(|column| column.to_ascii_lowercase()).collect::<Vec<_>>(),
+    );
+    columns.sort_unstable();
+    key.sort_unstable();
+    columns == key
+}
+
+/// Whether sums over the keys of two tables are the same, which is a cheap comparison. `false` if they cannot be read.
+fn has_same_sums(conn: &Connection, tables: [&str; 2], key: &[String]) -> bool {
     let sum = |column: &String| {
         format!(
             "total(CASE typeof({column}) WHEN 'integer' THEN {column} % 1000003 WHEN 'real' THEN {column}
@@ -73,8 +89,12 @@ fn sums(conn: &Connection, table: &str, key: &[String]) -> Option<String> {
         )
     };
     let sums: Vec<String> = key.iter().map(sum).collect();
-    let sql = format!("SELECT {} FROM main.{}", sums.join(" || ' ' || "), quote(table));
-    conn.query_row(&sql, [], |row| row.get(0)).ok()
+    let read = |table: &str| -> rusqlite::Result<String> {
+        let sql = format!("SELECT '' || {} FROM main.{}", sums.join(" || ' ' || "), quote(table));
+        conn.query_row(&sql, [], |row| row.get(0))
+    };
+    let [old, new] = tables.map(|table| read(table).ok());
+    old.is_some() && old == new
 }
 
 fn difference([left, right]: [&str; 2], key: &[String]) -> String {

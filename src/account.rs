@@ -224,6 +224,8 @@ impl Account {
             if known.fate == Fate::Dropped && (is_created || deleted.is_some()) {
                 let known = &mut self.tables[place];
                 (known.fate, known.after) = (Fate::Replaced, None);
+                // The statement that dropped it is in another script.
+                known.by = None;
                 known.deleted += deleted.unwrap_or_default();
             }
         }

@@ -37,7 +37,11 @@ impl Rows {
         if old_table.has_unknown_deletions || new_table.has_unknown_deletions {
             return 0;
         }
-        let elsewhere = self.copied_elsewhere(conn, old, Some(new)) + new_table.change.deleted;
+        // A table that took the name in between was replaced itself.
+        let between = self.tables.iter().filter(|table| table.is_new && table.current.is_none());
+        let between = between.filter(|table| table.last == old_table.last).map(|table| table.change.deleted);
+        let deleted = new_table.change.deleted + between.sum::<u64>();
+        let elsewhere = self.copied_elsewhere(conn, old, Some(new)) + deleted;
         let by_count = rows.saturating_sub(after);
         let by_key =
             old_table.comparison.as_ref().filter(|it| it.new == new && it.writes == new_table.writes);

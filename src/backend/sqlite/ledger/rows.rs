@@ -294,6 +294,7 @@ impl Rows {
 
     pub(super) fn drop(&mut self, name: &str) {
         if let Some(place) = self.names.remove(name) {
+            name.clone_into(&mut self.tables[place].last);
             self.tables[place].current = None;
         }
     }

@@ -6,8 +6,8 @@ use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
 use crate::touched::Touched;
 
-/// What a step did, as far as its script shows it. Rows are counted only in tables from which the step could have taken rows without
-/// naming them: a table that it replaces, and a table that its triggers, foreign key actions or `REPLACE` reach.
+/// What a step did, as far as its script shows it. Rows are counted only where they can be lost: in a table that it drops or replaces, and
+/// in a table from which its triggers, foreign key actions or `REPLACE` can delete.
 ///
 /// The account of a migration in code is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct TableChange {
     pub before: Option<u64>,
     /// The number of rows after the step, if it was counted.
     pub after: Option<u64>,
-    /// The number of rows that its statements inserted under this name.
+    /// The number of rows that plain `INSERT` statements inserted under this name.
     pub inserted: u64,
     /// The number of rows that its statements deleted under this name.
     pub deleted: u64,
@@ -102,6 +102,15 @@ impl TableChange {
         self.fate == Fate::Replaced && self.table.eq_ignore_ascii_case(name)
     }
 
+    /// How the author allows the loss.
+    pub(crate) fn allowed(&self) -> Remedy {
+        let allowed = match self.fate {
+            Fate::Replaced => "[\"destructive\"]",
+            _ => "[\"cascade\"]",
+        };
+        Remedy::metadata("allow", allowed).only_if("the rows may go")
+    }
+
     /// The finding about the lost rows, if there are any.
     pub(crate) fn finding(&self) -> Option<StepFinding> {
         let lost = self.lost;
@@ -113,13 +122,14 @@ impl TableChange {
             [] => String::new(),
             keys => {
                 let more = if lost > keys.len() as u64 { ", ..." } else { "" };
-                format!(", without {}{more}", keys.join(", "))
+                let are = if lost == 1 { "is" } else { "are" };
+                format!("; {}{more} {are} missing", keys.join(", "))
             }
         };
         let (what, keep) = match self.fate {
             Fate::Replaced => (
                 format!(
-                    "replaces `{}`, which had {}, by a table with {}{missing}",
+                    "replaces `{}`, which had {}, with a table of {}{missing}",
                     self.table,
                     Rows(before),
                     Rows(after)
@@ -128,23 +138,17 @@ impl TableChange {
             ),
             _ => (
                 format!(
-                    "takes {} of `{}` by a trigger, a foreign key action or REPLACE (it had {}, and has {after})",
+                    "deletes {} of `{}` through a trigger, a foreign key action or REPLACE; it had {before} and has {after}",
                     Rows(lost),
-                    self.table,
-                    Rows(before)
+                    self.table
                 ),
                 "drop the trigger before that statement and create it again after it, or put the rows back",
             ),
         };
-        let allowed = match self.fate {
-            Fate::Replaced => "[\"destructive\"]",
-            _ => "[\"cascade\"]",
-        };
-        let meant = Remedy::metadata("allow", allowed).only_if("the rows may go");
         Some(StepFinding {
             kind: ProblemKind::RowsLost,
             what,
-            remedy: Remedy::from(keep).or(meant),
+            remedy: Remedy::from(keep).or(self.allowed()),
             by: self.by.clone(),
         })
     }
@@ -162,7 +166,7 @@ impl fmt::Display for TableChange {
             }
             (Fate::Replaced, ..) => write!(f, "replaced `{table}`"),
             (Fate::Kept, ..) if self.lost > 0 => {
-                write!(f, "took {} of `{table}`", Rows(self.lost + deleted))
+                write!(f, "deleted {} of `{table}`", Rows(self.lost + deleted))
             }
             (Fate::Kept, ..) if *deleted > 0 => write!(f, "deleted {} of `{table}`", Rows(*deleted)),
             (Fate::Kept | Fate::Created, ..) => Ok(()),
@@ -261,7 +265,7 @@ pub(crate) struct StatementPlace {
     pub(crate) text: String,
 }
 
-/// Something that a script did and that nobody wrote, with what to do about it.
+/// A side effect of a step that its author may not have intended, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepFinding {
     pub(crate) kind: ProblemKind,
@@ -292,7 +296,7 @@ pub struct Execution {
     pub touched: Touched,
     /// What it did to their rows and to the schema.
     pub account: Account,
-    /// What nobody wrote, except the lost rows of the account.
+    /// The findings about the step; lost rows are in the account.
     pub findings: Vec<StepFinding>,
 }
 

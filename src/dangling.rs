@@ -68,7 +68,7 @@ impl Dangling {
             && self.unresolved.is_empty()
     }
 
-    /// The violations that did not exist before.
+    /// What dangles now and did not before.
     pub(crate) fn since(&self, before: &Self) -> Broken {
         let mut broken = Broken::default();
         for (child, has_rows) in &self.unchecked {
@@ -166,13 +166,13 @@ impl Reference {
         let (what, remedy) = match self {
             Self::ToColumns { child } => (
                 format!(
-                    "leaves a key of `{child}` to columns that are not unique any more, so no row can be added to `{child}`"
+                    "leaves a foreign key of `{child}` that references columns that are not there or not unique any more, so no row can be added to `{child}`"
                 ),
                 "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint",
             ),
             Self::ToTable { child, parent } => (
                 format!(
-                    "leaves a key of `{child}` to the missing table `{parent}`, so no row can be added to `{child}`"
+                    "leaves a foreign key of `{child}` that references the missing table `{parent}`, so no row can be added to `{child}`"
                 ),
                 "create the new table under another name, copy the rows, drop the old table, and rename the new one; or remove that key",
             ),
@@ -182,7 +182,7 @@ impl Reference {
             ),
             Self::Of { kind, name, why } => (
                 format!("leaves the {kind} `{name}` unusable: {why}"),
-                "drop it before the change, and create it again after the change as it then must be",
+                "drop it before the change, and create it again after it, adapted to the new schema",
             ),
         };
         StepFinding::new(ProblemKind::BrokenReference, what, remedy)
@@ -192,9 +192,11 @@ impl Reference {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ToColumns { child } => write!(f, "a key of `{child}` names columns that are not unique"),
+            Self::ToColumns { child } => {
+                write!(f, "a foreign key of `{child}` references columns that are not unique")
+            }
             Self::ToTable { child, parent } => {
-                write!(f, "a key of `{child}` names the missing table `{parent}`")
+                write!(f, "a foreign key of `{child}` references the missing table `{parent}`")
             }
             Self::Of { kind, name, why } => write!(f, "the {kind} `{name}` cannot be used ({why})"),
         }

@@ -32,7 +32,7 @@ pub struct Effect {
 pub enum EffectKind {
     /// A table is removed with its rows.
     DropsTable,
-    /// A table is removed and another table then has its name, as in a rebuild. The script is responsible for copying all rows.
+    /// A table is removed and another table then has its name, as in a rebuild. Whether all rows were copied is checked when it runs.
     ReplacesTable,
     /// A column is removed with its values.
     DropsColumn,

@@ -65,13 +65,15 @@ pub enum ProblemKind {
     Cycle,
     /// Its folder or one of its files is missing, unreadable or malformed.
     Unreadable,
-    /// It takes rows that no statement names: it replaces a table by one with fewer rows, or a trigger, a foreign key action or `REPLACE`
-    /// deletes them. Its metadata can allow it (`allow = ["destructive"]`).
+    /// It loses rows that no statement deletes by the name of their table: it replaces a table with one that has fewer rows, or a trigger, a
+    /// foreign key action or `REPLACE` deletes them. Its metadata can allow it (`allow = ["destructive"]`; for triggers, actions and
+    /// `REPLACE`, `"cascade"` is enough).
     RowsLost,
     /// After it, a view, a trigger or a foreign key refers to something that is not there, or the index of a full-text table no longer
     /// matches its content.
     BrokenReference,
-    /// It replaces a table and does not create again what belonged to it: an index, a trigger, a constraint or a default. Its metadata can
+    /// It replaces a table and does not recreate what belonged to it: an index, a trigger, a default, or a UNIQUE, PRIMARY KEY or CHECK
+    /// constraint. Its metadata can
     /// allow it (`allow = ["rebuild"]`).
     LostInRebuild,
     /// It copies values into columns of other names, or into a column whose type changes them. Its metadata can allow it (`allow =
@@ -173,7 +175,7 @@ pub enum Verdict {
     Allow,
     /// It is reported, and the run continues.
     Warn,
-    /// The run is refused.
+    /// The run is refused. For a finding about what a step did, the step is rolled back.
     Deny,
 }
 

@@ -120,14 +120,14 @@ impl<B: Backend> Executor<'_, B> {
                 account = Account::default();
             }
             account.extend(&execution.account);
-            for replaced in account.uncounted() {
-                replaced.after = B::count_rows(conn, &replaced.table);
-                let lost = replaced.before.zip(replaced.after);
-                let deleted = replaced.deleted;
-                replaced.lost =
-                    lost.map_or(0, |(before, after)| before.saturating_sub(deleted).saturating_sub(after));
+            let mut replaced = Vec::new();
+            for table in account.uncounted() {
+                table.after = B::count_rows(conn, &table.table);
+                let kept = table.after.map(|after| after + table.deleted);
+                table.lost = table.before.zip(kept).map_or(0, |(before, kept)| before.saturating_sub(kept));
+                replaced.push(table.clone());
             }
-            let judged = self.judged(work, &execution, &account, Atomicity::Transaction);
+            let judged = self.judged(work, &execution, &replaced, Atomicity::Transaction);
             attempt.notes.extend(judged.map_err(|error| Stop::from(self.failed(conn, work, error)))?);
             touched.extend(execution.touched);
             let record = match work.step.direction {
@@ -143,7 +143,7 @@ impl<B: Backend> Executor<'_, B> {
             // A reference that the policy does not refuse is no reason to wait for the steps after this one.
             if self.policy.verdict(ProblemKind::BrokenReference, work.step.direction) != Verdict::Deny {
                 let judged =
-                    self.judge(work, broken.references(), Atomicity::Transaction).map_err(Stop::from)?;
+                    self.judge(work, &broken.references(), Atomicity::Transaction).map_err(Stop::from)?;
                 attempt.notes.extend(judged);
                 broken = broken.without_references();
             }
@@ -159,10 +159,12 @@ impl<B: Backend> Executor<'_, B> {
         let why = group.why_still_broken();
         if let (true, Some(opening)) = (broken.is_only_references(), group.works.first()) {
             let mut findings = broken.references();
-            findings.iter_mut().for_each(|finding| finding.what.push_str(&why));
+            for finding in &mut findings {
+                finding.what.push_str(&why);
+            }
             // The steps after it were only tried for its sake.
             attempt.done.clear();
-            self.judge(opening, findings, Atomicity::Transaction)
+            self.judge(opening, &findings, Atomicity::Transaction)
                 .map_err(|error| Stop::from(self.failed(conn, opening, error)))?;
         }
         Err(broken.fault(&why, Atomicity::Transaction).into())

@@ -3,7 +3,7 @@
 use super::Executor;
 use super::stop::Stop;
 use super::work::Work;
-use crate::account::{Account, Execution, Fate, StepFinding, TableChange};
+use crate::account::{Execution, Fate, StepFinding, TableChange};
 use crate::backend::Backend;
 use crate::error::MigrationError;
 use crate::event::Event;
@@ -15,7 +15,8 @@ use crate::sql::mentions;
 use crate::step::{Atomicity, Cascade, DataLoss, RebuildLoss};
 
 impl<B: Backend> Executor<'_, B> {
-    /// The findings about a step that its author did not allow, as the policy judges them.
+    /// The findings about a step that its author did not allow, as the policy judges them. `replaced` are tables that an earlier step of
+    /// the transaction dropped and this one created again.
     ///
     /// # Errors
     /// The policy does not allow one of them. The error has all that it does not allow.
@@ -23,21 +24,23 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         work: &Work<'_, '_, B>,
         execution: &Execution,
-        account: &Account,
+        replaced: &[TableChange],
         atomicity: Atomicity,
     ) -> Result<Vec<Problem>, MigrationError> {
-        let is_unnamed = |table: &&TableChange| match (work.meta.data_loss, work.meta.cascade, table.fate) {
+        let is_undeclared = |table: &&TableChange| match (work.meta.data_loss, work.meta.cascade, table.fate)
+        {
             (DataLoss::Declared, ..) | (_, Cascade::Allowed, Fate::Kept) => false,
             (DataLoss::Undeclared, ..) => true,
         };
-        let lost = account.tables.iter().filter(is_unnamed).filter_map(TableChange::finding);
+        let tables = execution.account.tables.iter().chain(replaced);
+        let lost = tables.filter(is_undeclared).filter_map(TableChange::finding);
         let is_declared = |finding: &&StepFinding| {
             work.meta.rebuild_loss == RebuildLoss::Declared
                 && matches!(finding.kind, ProblemKind::LostInRebuild | ProblemKind::ValuesChanged)
         };
         let others = execution.findings.iter().filter(|finding| !is_declared(finding));
         let findings: Vec<StepFinding> = lost.chain(others.cloned()).collect();
-        self.judge(work, findings, atomicity)
+        self.judge(work, &findings, atomicity)
     }
 
     /// Reports findings that the policy does not refuse, once their steps are committed.
@@ -65,7 +68,7 @@ impl<B: Backend> Executor<'_, B> {
     pub(super) fn judge(
         &self,
         work: &Work<'_, '_, B>,
-        findings: Vec<StepFinding>,
+        findings: &[StepFinding],
         atomicity: Atomicity,
     ) -> Result<Vec<Problem>, MigrationError> {
         let direction = work.step.direction;
@@ -112,7 +115,7 @@ impl<B: Backend> Executor<'_, B> {
                 ),
                 "drop the temporary table before the migrations run, or run them on another connection",
             );
-            notes.extend(self.judge(work, vec![finding], Atomicity::Transaction)?);
+            notes.extend(self.judge(work, &[finding], Atomicity::Transaction)?);
         }
         Ok(notes)
     }

@@ -51,11 +51,11 @@ impl<B: Backend> Executor<'_, B> {
                     progress.advance_to(next);
                     Ok(())
                 })?;
-            let judged = self.judged(work, &execution, &execution.account, Atomicity::NonTransactional);
+            let judged = self.judged(work, &execution, &[], Atomicity::NonTransactional);
             notes = judged.map_err(|error| self.failed(conn, work, error))?;
             if let Some(before) = before {
                 let broken = self.dangling(conn, &Touched::anything(), keys)?.since(&before);
-                let judged = self.judge(work, broken.references(), Atomicity::NonTransactional);
+                let judged = self.judge(work, &broken.references(), Atomicity::NonTransactional);
                 notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
                 let broken = broken.without_references();
                 if !broken.is_nothing() {

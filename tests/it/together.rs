@@ -94,7 +94,10 @@ fn a_rebuild_over_several_files_is_one_transaction() {
         empty.execute_batch("DELETE FROM leg; DELETE FROM photo; DELETE FROM trip").unwrap();
         let report = runner(set([COPY, DROP, RENAME])).run(&empty).unwrap();
         assert_eq!(report.together[0].steps, ["2_it", "3_it"]);
-        assert!(report.together[0].why.contains("a key of `leg` names the missing table `trip`"), "{report}");
+        assert!(
+            report.together[0].why.contains("a foreign key of `leg` references the missing table `trip`"),
+            "{report}"
+        );
     }
 }
 

@@ -1,8 +1,9 @@
 //! [`Ledger`]: what a script does to rows and to the schema, followed statement by statement on the caller's connection.
 //!
-//! It reads, and it writes only to put back what SQLite drops with a table: the last number of `AUTOINCREMENT`. Before a statement that
-//! can take rows which it does not name, it counts the tables that can lose them; before a table is dropped, it reads what belongs to
-//! it. A statement that creates something costs nothing, and one that writes rows is explained once.
+//! It mostly reads. It writes the last number of `AUTOINCREMENT` to a table that replaces another one, drops the temporary objects of the
+//! script, and makes SQLite read an edited schema again. Before a statement that can delete rows of a table which it does not name, it
+//! counts that table; before a table is dropped, it reads what belongs to it. A statement that creates something costs nothing, and
+//! one that writes rows is explained once.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +50,7 @@ pub(super) struct Ledger {
     state: State,
     /// The state at each savepoint, by its name; that of a transaction has none.
     savepoints: Vec<(String, State)>,
-    /// What changed its definition, so that what refers to it must be read again.
+    /// The objects whose definition changed. What refers to them is checked after the step.
     redefined: BTreeSet<String>,
     schema_edits: SchemaEdits,
 }
@@ -90,7 +91,7 @@ impl Ledger {
             cascade: script.cascade,
             data_loss: script.data_loss,
             asks_for_changes: mentions(script.text, "changes"),
-            state: State::default(),
+            state: State { rows: Rows::new(script.atomicity), ..State::default() },
             savepoints: Vec::new(),
             redefined: BTreeSet::new(),
             schema_edits: SchemaEdits::default(),
@@ -102,12 +103,12 @@ impl Ledger {
         !self.asks_for_changes
     }
 
-    /// Notes what the statements of an earlier run did to the schema, before the script continues behind them.
+    /// Notes what the statements of an earlier run did to the schema, before the script continues after them.
     pub(super) fn resume(&mut self, done: &str) {
         for (_, own) in statements(done) {
             match Act::of(own) {
                 Act::Creates { kind, name, on, .. } if !name.is_in("temp") && on.is_none() => {
-                    self.create(kind, &name, own)
+                    self.create(kind, &name, own);
                 }
                 Act::Drops { kind: "table", name } => self.state.rows.drop(&name.key()),
                 Act::Renames { table, to } => self.rename(&table, &to),
@@ -146,7 +147,7 @@ impl Ledger {
         match &foreseen.act {
             Act::Creates { name, .. } if name.is_in("temp") => self.state.temporary.begin(conn)?,
             Act::Creates { kind, name, may_exist: true, .. } => {
-                foreseen.exists = exists(conn, kind, &name.name)?
+                foreseen.exists = exists(conn, kind, &name.name)?;
             }
             Act::Drops { kind, name } if self.is_main(name) => {
                 foreseen.exists = exists(conn, kind, &name.name)?;
@@ -154,7 +155,7 @@ impl Ledger {
                     self.state.temporary.watch_triggers(conn)?;
                     self.state.rows.before_drop(conn, &name.key(), place)?;
                     if enforces {
-                        let reach = self.explain(conn, place.own, &name.key())?;
+                        let reach = self.explain(place.own, &name.key())(conn)?;
                         foreseen.at_risk = self.state.rows.reach(conn, &reach)?;
                         foreseen.reach = Some(reach);
                     }
@@ -168,11 +169,7 @@ impl Ledger {
                 if *verb == Verb::Inserts || *verb == Verb::Replaces {
                     foreseen.copied = copied::finding(conn, place.own, &table.name)?;
                 }
-                let is_guessed = self.asks_for_changes;
-                let explain = |conn: &Connection| match is_guessed {
-                    true => Reach::guessed(conn, place.own, &table.key(), enforces),
-                    false => Reach::of(conn, place.own),
-                };
+                let explain = self.explain(place.own, &table.key());
                 let written = (table, *verb, *head);
                 let rows = &mut self.state.rows;
                 (foreseen.reach, foreseen.at_risk) =
@@ -183,11 +180,15 @@ impl Ledger {
         Ok(())
     }
 
-    fn explain(&self, conn: &Connection, own: &str, table: &str) -> rusqlite::Result<Reach> {
-        if self.asks_for_changes {
-            return Reach::guessed(conn, own, table, self.keys == ForeignKeys::Enforced);
-        }
-        Reach::of(conn, own)
+    /// Finds what a statement on a table can write.
+    fn explain<'s>(
+        &self,
+        own: &'s str,
+        table: &str,
+    ) -> impl FnOnce(&Connection) -> rusqlite::Result<Reach> + use<'s> {
+        let (is_guessed, enforces) = (self.asks_for_changes, self.keys == ForeignKeys::Enforced);
+        let table = table.to_owned();
+        move |conn| if is_guessed { Reach::guessed(conn, &table, enforces) } else { Reach::of(conn, own) }
     }
 
     /// Whether a name refers to an object of the database itself.
@@ -250,15 +251,14 @@ impl Ledger {
                     self.create(kind, name, place.own);
                 }
             }
-            Act::Drops { kind, name } if self.is_main(name) => {
-                if foreseen.exists {
-                    self.redefined.insert(name.key());
-                    self.drop(kind, name);
-                    if changed > 0 {
-                        self.state.rows.suspect(conn, &foreseen.at_risk, place);
-                    }
+            Act::Drops { kind, name } if self.is_main(name) && foreseen.exists => {
+                self.redefined.insert(name.key());
+                self.drop(kind, name);
+                if changed > 0 {
+                    self.state.rows.suspect(conn, &foreseen.at_risk, place);
                 }
             }
+            Act::Drops { name, .. } if self.is_main(name) => {}
             Act::Drops { name, .. } => self.state.temporary.remove(&name.name),
             Act::Renames { table, to } if self.is_main(table) => {
                 self.redefined.extend([table.key(), to.to_ascii_lowercase()]);
@@ -360,8 +360,7 @@ fn refusal(lost: &TableChange) -> Fault {
         Fate::Replaced => "copy the missing rows by hand, since the old table is still there",
         _ => "drop the trigger by hand before the script continues",
     };
-    let meant = Remedy::metadata("allow", "[\"destructive\"]").only_if("the rows may go");
-    Fault::new(FaultKind::Other, format!("it {what}")).remedy(Remedy::from(keep).or(meant))
+    Fault::new(FaultKind::Other, format!("it {what}")).remedy(Remedy::from(keep).or(lost.allowed()))
 }
 
 /// Whether `main` has an object of a kind and a name.

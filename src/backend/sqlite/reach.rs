@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::sql::{Tokens, mentions};
+use crate::sql::mentions;
 
 /// What a statement can write. `EXPLAIN` lists the root pages that the statement and its programs open
 /// (<https://www.sqlite.org/opcode.html>). A program is a trigger or a foreign key action.
@@ -62,12 +62,7 @@ impl Reach {
 
     /// What a statement on a table can write at most. `EXPLAIN` of a statement that writes sets `changes()` to 0, so a script that asks for
     /// it is not explained.
-    pub(super) fn guessed(
-        conn: &Connection,
-        own: &str,
-        table: &str,
-        enforces: bool,
-    ) -> rusqlite::Result<Self> {
+    pub(super) fn guessed(conn: &Connection, table: &str, enforces: bool) -> rusqlite::Result<Self> {
         let sql = "SELECT sql FROM main.sqlite_master WHERE type = 'trigger' UNION ALL
             SELECT sql FROM temp.sqlite_master WHERE type = 'trigger'";
         let triggers: Vec<String> =
@@ -80,7 +75,8 @@ impl Reach {
         Ok(Self {
             guessed: Some(tables.into_iter().filter(|name| fires && is_reached(name)).collect()),
             runs_program: fires,
-            deletes: Tokens::new(own).any(|token| token.is("replace")),
+            // Whether it replaces rows is asked separately.
+            deletes: true,
             ..Self::default()
         })
     }

@@ -2,8 +2,8 @@
 //!
 //! It needs no hook on the connection, since the application may use that hook. The first words of a statement show which table it names.
 //! Counters show whether its triggers write to other tables: `total_changes()` counts the rows that triggers change, and `changes()` does
-//! not. Only if the two differ is the statement explained. `EXPLAIN` lists the root pages that the statement and its triggers write
-//! (<https://www.sqlite.org/opcode.html>).
+//! not. The ledger has usually explained the statement already; the tracker explains it only if it has not and the two counters differ
+//! (see [`Reach`]).
 
 use std::collections::BTreeSet;
 
@@ -107,7 +107,10 @@ impl Tracker {
                 if !is_seen && !head.is_some_and(is_known) {
                     match reach {
                         Some(reach) => self.reach(conn, reach, table),
-                        None if !may_explain => Ok(self.touched.touch_anything()),
+                        None if !may_explain => {
+                            self.touched.touch_anything();
+                            Ok(())
+                        }
                         None => Reach::of(conn, own).and_then(|reach| self.reach(conn, &reach, table)),
                     }
                     .map_err(fault)?;
@@ -147,7 +150,9 @@ impl Tracker {
         if writes_schema {
             self.touched.touch_anything();
         }
-        tables.iter().for_each(|table| self.touched.touch(table, Touch::Changed));
+        for table in &tables {
+            self.touched.touch(table, Touch::Changed);
+        }
         Ok(())
     }
 }

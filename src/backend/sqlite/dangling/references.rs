@@ -103,7 +103,7 @@ fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Dangling
             let is_meant = |other: &&&Program| {
                 other.table.eq_ignore_ascii_case(&trigger.table) && crate::sql::mentions(&other.sql, missing)
             };
-            let meant = triggers.iter().find(is_meant).unwrap_or(&trigger);
+            let meant = triggers.iter().find(is_meant).unwrap_or(trigger);
             found.add_unresolved("trigger", &meant.name, &why);
         }
     }

@@ -50,8 +50,8 @@ impl Rows {
         let copies = || new_table.copies.iter();
         let is_copy =
             new_table.is_new && copies().count() > 0 && copies().all(|(_, text)| self.names_it(text, old));
-        let copied: Option<u64> = copies().map(|(rows, _)| *rows).sum();
-        let by_copy = copied.filter(|_| is_copy).map_or(0, |copied| rows.saturating_sub(copied));
+        let given: Option<u64> = copies().map(|(rows, _)| *rows).sum();
+        let by_copy = given.filter(|_| is_copy).map_or(0, |given| rows.saturating_sub(given));
         by_count.max(by_key).max(by_copy).saturating_sub(elsewhere)
     }
 

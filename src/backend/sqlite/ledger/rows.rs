@@ -15,8 +15,9 @@ use crate::account::{Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
 use crate::sql::{Tokens, mentions};
+use crate::step::Atomicity;
 
-/// After this many statements that took rows of a table, it is counted once more at the end, and not after each of them.
+/// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
 const MEASURED: u32 = 8;
 
 /// The places of tables from which a statement can take rows that it does not name.
@@ -34,9 +35,15 @@ pub(super) struct Rows {
     has_new_trigger: bool,
     /// The statements that set the numbers of `AUTOINCREMENT`.
     sets_sequence: Vec<String>,
+    /// Whether a table is counted after each statement that may have deleted its rows: outside a transaction, the end is too late.
+    counts_each: bool,
 }
 
 impl Rows {
+    pub(super) fn new(atomicity: Atomicity) -> Self {
+        Self { counts_each: atomicity == Atomicity::NonTransactional, ..Self::default() }
+    }
+
     /// The place of a table by its current name. A table that is not known yet was there before.
     fn place(&mut self, name: &str) -> usize {
         match self.names.get(&name.to_ascii_lowercase()) {
@@ -82,7 +89,7 @@ impl Rows {
         }
         let Some(spelling) = ordinary(conn, name)? else { return Ok(()) };
         let place = self.counted(conn, &spelling);
-        self.tables[place].last = name.to_owned();
+        name.clone_into(&mut self.tables[place].last);
         self.tables[place].by = Some(at.kept());
         let heir = self.heir(place, at.rest);
         if heir == Heir::None {
@@ -164,7 +171,9 @@ impl Rows {
         if let Some(at_risk) = self.known.get(&key).cloned() {
             let names: Vec<String> =
                 at_risk.iter().filter_map(|&place| self.tables[place].current.clone()).collect();
-            names.iter().for_each(|name| _ = self.counted(conn, name));
+            for name in &names {
+                self.counted(conn, name);
+            }
             return Ok((None, at_risk));
         }
         let reach = explain(conn)?;
@@ -245,14 +254,16 @@ impl Rows {
 
     /// Counts tables again, since rows of them may be gone.
     pub(super) fn suspect(&mut self, conn: &Connection, at_risk: &[usize], at: Place<'_>) {
-        at_risk.iter().for_each(|&place| self.look(conn, place, at));
+        for &place in at_risk {
+            self.look(conn, place, at);
+        }
     }
 
     fn look(&mut self, conn: &Connection, place: usize, at: Place<'_>) {
         let table = &mut self.tables[place];
         let Some(current) = &table.current else { return };
         table.looks += 1;
-        if table.looks > MEASURED {
+        if table.looks > MEASURED && !self.counts_each {
             table.must_look = true;
             return;
         }

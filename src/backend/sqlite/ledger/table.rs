@@ -6,6 +6,7 @@ use crate::account::{Fate, StatementPlace, TableChange};
 
 /// A table that a script concerns.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "the flags are independent")]
 pub(super) struct Table {
     pub(super) change: TableChange,
     pub(super) is_new: bool,

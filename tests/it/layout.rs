@@ -353,7 +353,7 @@ fn malformed_metadata_is_an_error_with_line_and_column() {
     check_metadata("foreign_keys = true", &at("1:16", "wanted string or table"));
     check_metadata(
         "allow = ['drop']",
-        &at("1:10", "unknown variant `drop`, expected `cascade` or `destructive`"),
+        &at("1:10", "unknown variant `drop`, expected one of `cascade`, `destructive`, `rebuild`"),
     );
     check_metadata(
         "databases = ['sqlite', 'oracle']",

@@ -91,7 +91,7 @@ impl fmt::Display for Effect {
             EffectKind::DropsTrigger => write!(f, "drops the trigger `{object}`")?,
             EffectKind::DropsView => write!(f, "drops the view `{object}`")?,
             EffectKind::DeletesRows => write!(f, "deletes rows of `{object}`")?,
-            EffectKind::Unknown => return write!(f, "may take something away: {object}"),
+            EffectKind::Unknown => return write!(f, "may remove something: {object}"),
         }
         let (one, many) = match kind {
             EffectKind::DropsColumn => ("value", "values"),

@@ -59,13 +59,13 @@ const FAILURES: [(&str, &str, &str, &str); 27] = [
         "",
         "ALTER TABLE trip DROP COLUMN id",
         "cannot drop PRIMARY KEY column: \"id\"",
-        "rebuild the table: create it anew without the column, copy the rows, drop the old one, rename the new one",
+        "rebuild the table: create a new table without the column, copy the rows, drop the old one, rename the new one",
     ),
     (
         "",
         "ALTER TABLE trip DROP COLUMN code",
         "cannot drop UNIQUE column: \"code\"",
-        "rebuild the table: create it anew without the column, copy the rows, drop the old one, rename the new one",
+        "rebuild the table: create a new table without the column, copy the rows, drop the old one, rename the new one",
     ),
     (
         "",
@@ -149,7 +149,7 @@ const FAILURES: [(&str, &str, &str, &str); 27] = [
         "",
         "ALTER TABLE trip ADD COLUMN s PRIMARY KEY",
         "Cannot add a PRIMARY KEY column",
-        "rebuild the table: create it anew with the column, copy the rows, drop the old one, rename the new one",
+        "rebuild the table: create a new table with the column, copy the rows, drop the old one, rename the new one",
     ),
     (
         "",

@@ -781,7 +781,7 @@ fn what_only_the_application_can_run_is_read_from_its_text_unless_its_connection
     let failing = refused(careful().prepare_connection(|_| Err("no key".into())));
     assert_eq!(failing.kind(), ErrorKind::Database);
     assert!(
-        failing.to_string().contains("the hook that prepares our connection failed: no key"),
+        failing.to_string().contains("the function given to `prepare_connection` failed: no key"),
         "{failing}"
     );
 

@@ -368,8 +368,8 @@ fn a_script_without_pragmas_costs_no_statement() {
 /// (what the file has, the script, whether it runs outside a transaction, what the error says or "")
 #[test]
 fn a_setting_of_the_file_that_sqlite_ignores_is_an_error() {
-    let vacuum = "put VACUUM behind the pragma, or set it on each new file";
-    let inside = "set run_in_transaction = false in its metadata and put VACUUM behind the pragma, or set it";
+    let vacuum = "put VACUUM after the pragma, or set it on each new file";
+    let inside = "set run_in_transaction = false in its metadata and put VACUUM after the pragma, or set it";
     let full = "PRAGMA auto_vacuum = FULL; VACUUM";
     let table = [
         ("", "PRAGMA auto_vacuum = INCREMENTAL", false, inside),
@@ -395,7 +395,7 @@ fn a_setting_of_the_file_that_sqlite_ignores_is_an_error() {
             "PRAGMA journal_mode = WAL",
             "PRAGMA page_size = 8192; VACUUM",
             true,
-            "put PRAGMA journal_mode = DELETE in front of VACUUM",
+            "put PRAGMA journal_mode = DELETE before VACUUM",
         ),
         // What takes effect.
         ("", "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", false, ""),

@@ -41,7 +41,7 @@ pub(super) fn remedy(message: &str) -> Option<Remedy> {
         ("Cannot add a UNIQUE column", "add the column without UNIQUE, then CREATE UNIQUE INDEX on it"),
         (
             "Cannot add a PRIMARY KEY column",
-            "rebuild the table: create it anew with the column, copy the rows, drop the old one, rename the new one",
+            "rebuild the table: create a new table with the column, copy the rows, drop the old one, rename the new one",
         ),
         (
             "Cannot add a REFERENCES column with non-NULL default value",
@@ -49,11 +49,11 @@ pub(super) fn remedy(message: &str) -> Option<Remedy> {
         ),
         (
             "cannot drop PRIMARY KEY column: ",
-            "rebuild the table: create it anew without the column, copy the rows, drop the old one, rename the new one",
+            "rebuild the table: create a new table without the column, copy the rows, drop the old one, rename the new one",
         ),
         (
             "cannot drop UNIQUE column: ",
-            "rebuild the table: create it anew without the column, copy the rows, drop the old one, rename the new one",
+            "rebuild the table: create a new table without the column, copy the rows, drop the old one, rename the new one",
         ),
         ("cannot drop column ", "drop the table if nothing of it is needed"),
     ];

@@ -1,6 +1,6 @@
 //! [`FileSettings`]: settings of the file that SQLite takes when the file gets its first table, and silently ignores later.
 //!
-//! `auto_vacuum` and `page_size` then need a `VACUUM` behind them, and `encoding` can never change. The tracking table is in the file
+//! `auto_vacuum` and `page_size` then need a `VACUUM` after them, and `encoding` can never change. The tracking table is in the file
 //! before the first script runs. So each is read back.
 //!
 //! Other pragmas may do nothing too, and are no error: `foreign_keys` in a transaction, since the engine decides about it;
@@ -50,9 +50,8 @@ impl FileSettings {
         {
             return Ok(());
         }
-        Err(Fault::new(FaultKind::Other, "VACUUM does not change the page size in WAL mode").remedy(
-            "put PRAGMA journal_mode = DELETE in front of VACUUM, and PRAGMA journal_mode = WAL behind it",
-        ))
+        Err(Fault::new(FaultKind::Other, "VACUUM does not change the page size in WAL mode")
+            .remedy("put PRAGMA journal_mode = DELETE before VACUUM, and PRAGMA journal_mode = WAL after it"))
     }
 
     /// Looks at a statement that has run, of a script with this rest.
@@ -80,14 +79,14 @@ impl FileSettings {
             "encoding" => Remedy::from("remove the pragma").or(at_creation),
             "page_size" if !is_page_size(&wanted.value) => "write a power of two from 512 to 65536".into(),
             _ if atomicity == Atomicity::Transaction => {
-                Remedy::metadata_for("run_in_transaction", "false", "and put VACUUM behind the pragma")
+                Remedy::metadata_for("run_in_transaction", "false", "and put VACUUM after the pragma")
                     .or(at_creation)
             }
             _ if statements(rest).any(|(_, statement)| is_vacuum(statement)) => {
                 self.awaited.push(wanted);
                 return Ok(());
             }
-            _ => Remedy::from("put VACUUM behind the pragma").or(at_creation),
+            _ => Remedy::from("put VACUUM after the pragma").or(at_creation),
         };
         Err(wanted.ignored(&actual, remedy))
     }

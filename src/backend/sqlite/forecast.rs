@@ -319,7 +319,7 @@ impl Stage<'_> {
             self.may_remove |= step.seen.may_remove || step.seen.writes_schema && !step.seen.is_schema;
             if step.seen.writes_schema && !step.seen.is_schema && begins_with(own, &ROWS) {
                 self.doubt()?;
-                let what = "it writes to the table of the schema itself";
+                let what = "it writes to the schema table directly";
                 forecast.effects.push(Effect::new(EffectKind::Unknown, what, Evidence::SchemaCopy));
             }
             if step.failure.is_none() && rule == Rule::Database && step.seen.is_schema {
@@ -391,7 +391,8 @@ impl Stage<'_> {
             Err(error) => return step.failed(fault(error), 0, true),
         };
         if rule == Rule::Database {
-            let what = format!("it drops `{found}`, which is not of this database or could not be copied");
+            let what =
+                format!("it drops `{found}`, which belongs to another database or could not be copied");
             return step.failed(Fault::new(FaultKind::Other, what), 0, true);
         }
         forecast.effects.extend(scan(own));

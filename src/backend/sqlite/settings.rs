@@ -192,7 +192,7 @@ impl Old {
                     format!("after the script, the setting `{}` is still {now}, not {wanted}", self.name);
                 let remedy = match self.name {
                     // In WAL mode, an exclusive lock ends only if it came later (https://www.sqlite.org/pragma.html#pragma_locking_mode).
-                    "locking_mode" => "put PRAGMA journal_mode = WAL in front of PRAGMA locking_mode",
+                    "locking_mode" => "put PRAGMA journal_mode = WAL before PRAGMA locking_mode",
                     _ => "remove the pragma that sets it",
                 };
                 Err(Fault::new(FaultKind::Other, what).remedy(remedy))

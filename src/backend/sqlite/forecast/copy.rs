@@ -279,7 +279,7 @@ fn configure(
     conn.execute_batch("PRAGMA temp_store = MEMORY").map_err(fault)?;
     if let Some(prepare) = prepare {
         prepare(conn).map_err(|error| {
-            let what = format!("the hook that prepares our connection failed: {error}");
+            let what = format!("the function given to `prepare_connection` failed: {error}");
             Fault::new(FaultKind::Other, what).caused_by(error)
         })?;
     }
@@ -288,7 +288,7 @@ fn configure(
     }
     if let Some(object) = temporary(conn).map_err(fault)?.first() {
         let what = format!(
-            "the hook that prepares our connection leaves {object}, which would hide what it is to try"
+            "the function given to `prepare_connection` leaves {object}, which would hide an object of the database"
         );
         return Err(Fault::new(FaultKind::Other, what)
             .remedy("register functions, collations and modules in it only"));
@@ -352,7 +352,7 @@ fn detach(conn: &Connection) -> rusqlite::Result<Vec<Lacking>> {
     let mut lacking = Vec::new();
     for name in names {
         conn.execute_batch(&format!("DETACH {}", quote(&name)))?;
-        lacking.push(Lacking { name, why: "no other database is attached to it".to_owned() });
+        lacking.push(Lacking { name, why: "attached databases are not copied".to_owned() });
     }
     Ok(lacking)
 }

@@ -38,7 +38,7 @@ pub(super) fn attached(own: &str) -> Option<Lacking> {
         return None;
     }
     let name = Tokens::new(own).filter_map(Token::spelling).last()?.to_owned();
-    Some(Lacking { name, why: "no other database is attached to it".to_owned() })
+    Some(Lacking { name, why: "attached databases are not copied".to_owned() })
 }
 
 pub(super) fn begins_with(own: &str, words: &[&str]) -> bool {

@@ -154,7 +154,7 @@ impl Watch {
             seen.deletes.retain(|table| !is_part(table));
         }
         if state.steps > PATIENCE {
-            seen.denied.get_or_insert_with(|| "it does not end".to_owned());
+            seen.denied.get_or_insert_with(|| "it runs too long".to_owned());
         }
         seen
     }
@@ -187,7 +187,7 @@ impl State {
             Rule::Engine => return Authorization::Allow,
             Rule::Program => return in_program(&context.action, self.is_preparing),
             Rule::Copying => (!is_copying(&context.action, self.is_preparing))
-                .then(|| "the copy of the schema takes no such statement".to_owned()),
+                .then(|| "a schema cannot contain such a statement".to_owned()),
             Rule::Database => on_tables(&context.action, &self.tables)
                 .or_else(|| hides_table(&context.action, &self.forbidden_names))
                 .or_else(|| forbidden(&context.action, self.is_preparing)),
@@ -341,9 +341,9 @@ fn among_all(names: &[String], name: &str) -> bool {
 /// The reason to deny a temporary table with the name of a table that the connection has.
 fn hides_table(action: &AuthAction<'_>, names: &[String]) -> Option<String> {
     match action {
-        AuthAction::CreateTempTable { table_name } if among_all(names, table_name) => {
-            Some(format!("it creates a temporary table of the name `{table_name}`, which the connection has"))
-        }
+        AuthAction::CreateTempTable { table_name } if among_all(names, table_name) => Some(format!(
+            "it creates the temporary table `{table_name}`, and the connection already has an object of that name"
+        )),
         _ => None,
     }
 }
@@ -416,7 +416,7 @@ fn forbidden(action: &AuthAction<'_>, is_preparing: bool) -> Option<String> {
             format!("writes to the internal table `{table_name}`")
         }
         _ if is_plain(action) => return None,
-        _ => "does something that we do not know".to_owned(),
+        _ => "does something that is not known to be harmless".to_owned(),
     };
     Some(format!("it {words}"))
 }

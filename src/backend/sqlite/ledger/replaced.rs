@@ -15,11 +15,17 @@ pub(super) fn findings(
     sets_sequence: bool,
 ) -> rusqlite::Result<Vec<StepFinding>> {
     let table = &change.table;
-    let new = Definition::of(conn, table)?;
+    let new = Definition::read(conn, table)?;
     if let Some(last) = old.sequence.filter(|_| new.has_sequence() && !sets_sequence) {
         continue_sequence(conn, table, last)?;
     }
-    let lacks = old.lacks(&new);
+    let mut lacks = old.lacks(&new);
+    // Without its parent, a key must go.
+    for (key, parent) in lacks.keys.drain(..) {
+        if conn.prepare("SELECT 1 FROM pragma_table_info(?1, 'main')")?.exists([parent])? {
+            lacks.objects.push(key);
+        }
+    }
     let mut findings = Vec::new();
     if let Some((last, others)) = lacks.objects.split_last() {
         let objects =
@@ -52,7 +58,7 @@ pub(super) fn findings(
 
 /// Sets the last number of `AUTOINCREMENT` to that of the table that was replaced, if it is higher, and leaves one row for the table.
 fn continue_sequence(conn: &Connection, table: &str, last: i64) -> rusqlite::Result<()> {
-    let sql = "SELECT count(*), max(seq) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
+    let sql = "SELECT count(*), max(CASE typeof(seq) WHEN 'integer' THEN seq END) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
     let (rows, now): (i64, Option<i64>) =
         conn.query_row(sql, [table], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if rows == 1 && now >= Some(last) {

@@ -25,7 +25,7 @@ pub(crate) fn done(report: &Report) -> String {
             Direction::Up => "applied",
             Direction::Down => "undone ",
         };
-        let account = printable(&step.account.to_string()).to_string();
+        let account = printable(&step.account.to_string());
         let account = if account.is_empty() { account } else { format!(": {account}") };
         format!("{verb} {} ({:.1} ms){account}", step.id, step.duration.as_secs_f64() * 1e3)
     };

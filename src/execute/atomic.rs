@@ -136,7 +136,7 @@ impl<B: Backend> Executor<'_, B> {
             // A reference that the policy does not refuse is no reason to wait for the steps after this one.
             if self.policy.verdict(ProblemKind::BrokenReference, work.step.direction) != Verdict::Deny {
                 let judged =
-                    self.judge(work, broken.references(), Atomicity::Transaction).map_err(Stop::from)?;
+                    self.judge(work, &broken.references(), Atomicity::Transaction).map_err(Stop::from)?;
                 attempt.notes.extend(judged);
                 broken = broken.without_references();
             }
@@ -152,10 +152,12 @@ impl<B: Backend> Executor<'_, B> {
         let why = group.why_still_broken();
         if let (true, Some(opening)) = (broken.is_only_references(), group.works.first()) {
             let mut findings = broken.references();
-            findings.iter_mut().for_each(|finding| finding.what.push_str(&why));
+            for finding in &mut findings {
+                finding.what.push_str(&why);
+            }
             // The steps after it were only tried for its sake.
             attempt.done.clear();
-            self.judge(opening, findings, Atomicity::Transaction)
+            self.judge(opening, &findings, Atomicity::Transaction)
                 .map_err(|error| Stop::from(self.failed(conn, opening, error)))?;
         }
         Err(broken.fault(&why, Atomicity::Transaction).into())

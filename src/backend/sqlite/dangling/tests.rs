@@ -132,7 +132,7 @@ fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
 
 fn executed(conn: &mut &Connection, text: &str) -> Execution {
     let script = Script {
-        text: text,
+        text,
         from: 1,
         atomicity: Atomicity::Transaction,
         foreign_keys: ForeignKeys::Checked,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::account::StepFinding;
+use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
@@ -18,12 +19,14 @@ pub struct Dangling {
     /// All tables, from the name in lower case to the name as the schema writes it.
     tables: BTreeMap<String, String>,
     rows: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
-    /// Tables with a key that cannot be checked because the columns it references are not unique, and whether they have rows.
+    /// Tables with a key that cannot be checked because the columns it references are not there or not unique, and whether they have rows.
     unchecked: BTreeMap<String, bool>,
     /// Foreign keys whose parent table does not exist.
     missing_parents: BTreeSet<Pair>,
     /// Views, triggers and full-text tables that cannot be used: the kind and the name, and why.
     unresolved: BTreeMap<(&'static str, String), String>,
+    /// Full-text tables whose index does not match the rows of their content table: the name, and that of the content table.
+    stale: BTreeMap<String, String>,
 }
 
 /// A child table and a parent table.
@@ -55,9 +58,20 @@ impl Dangling {
         self.missing_parents.insert(Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() });
     }
 
-    /// Records that a view, a trigger or a full-text table cannot be used, and why.
+    /// Records that a view, a trigger or a full-text table cannot be used, and why. The kind of an object that only this connection has
+    /// begins with "temporary".
     pub fn add_unresolved(&mut self, kind: &'static str, name: &str, why: &str) {
         self.unresolved.insert((kind, name.to_owned()), why.to_owned());
+    }
+
+    /// Records that the index of a full-text table does not match the rows of its content table.
+    pub fn add_stale(&mut self, name: &str, content: &str) {
+        self.stale.insert(name.to_owned(), content.to_owned());
+    }
+
+    /// Whether a key of `child` names a table that does not exist.
+    pub fn lacks_parent(&self, child: &str) -> bool {
+        self.missing_parents.iter().any(|pair| pair.child.eq_ignore_ascii_case(child))
     }
 
     /// Whether nothing refers to something that is missing.
@@ -66,6 +80,7 @@ impl Dangling {
             && self.unchecked.is_empty()
             && self.missing_parents.is_empty()
             && self.unresolved.is_empty()
+            && self.stale.is_empty()
     }
 
     /// What dangles now and did not before.
@@ -103,6 +118,9 @@ impl Dangling {
                 let (name, why) = (name.clone(), why.clone());
                 broken.references.push(Reference::Of { kind, name, why });
             }
+        }
+        for (name, content) in self.stale.iter().filter(|(name, _)| !before.stale.contains_key(*name)) {
+            broken.references.push(Reference::Stale { name: name.clone(), content: content.clone() });
         }
         broken
     }
@@ -152,12 +170,14 @@ pub(crate) struct Broken {
 /// A reference to something that is missing, other than that of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reference {
-    /// The key of a table without rows names columns that are not unique.
+    /// The key of a table without rows names columns that are not there or not unique.
     ToColumns { child: String },
     /// The key of a table names a missing table.
     ToTable { child: String, parent: String },
     /// A view, a trigger or a full-text table cannot be used.
     Of { kind: &'static str, name: String, why: String },
+    /// The index of a full-text table does not match the rows of its content table.
+    Stale { name: String, content: String },
 }
 
 impl Reference {
@@ -166,39 +186,59 @@ impl Reference {
         let (what, remedy) = match self {
             Self::ToColumns { child } => (
                 format!(
-                    "leaves a foreign key of `{child}` that references columns that are not there or not unique any more, so no row can be added to `{child}`"
+                    "leaves a foreign key of `{child}` that references columns that are not there or not unique, so no row can be added to `{child}`"
                 ),
-                "give these columns of the parent table a PRIMARY KEY or UNIQUE constraint",
+                UNIQUE_PARENT.to_owned(),
             ),
             Self::ToTable { child, parent } => (
                 format!(
                     "leaves a foreign key of `{child}` that references the missing table `{parent}`, so no row can be added to `{child}`"
                 ),
-                "create the new table under another name, copy the rows, drop the old table, and rename the new one; or remove that key",
+                "create the new table under another name, copy the rows, drop the old table, and rename the new one; or remove that key".to_owned(),
             ),
-            Self::Of { kind: kind @ "full-text table", name, why } => (
-                format!("leaves the {kind} `{name}` with wrong results: {why}"),
-                "build its index again in the script: INSERT INTO name (name) VALUES ('rebuild')",
+            Self::Of { kind, name, why } if is_temporary(kind) => (
+                format!("leaves the {kind} `{name}` of this connection unusable: {why}"),
+                "drop it before the migrations run, and create it again afterwards, adapted to the new schema".to_owned(),
             ),
             Self::Of { kind, name, why } => (
                 format!("leaves the {kind} `{name}` unusable: {why}"),
-                "drop it before the change, and create it again after it, adapted to the new schema",
+                "drop it before the change, and create it again after it, adapted to the new schema".to_owned(),
+            ),
+            Self::Stale { name, content } => (
+                format!(
+                    "leaves the full-text table `{name}` with wrong results: its index does not match the rows of `{content}`"
+                ),
+                format!("rebuild its index in the script: INSERT INTO {0} ({0}) VALUES ('rebuild')", quote_in(name, '`')),
             ),
         };
         StepFinding::new(ProblemKind::BrokenReference, what, remedy)
     }
 }
 
+/// What to do about a key to columns that a key cannot reference.
+const UNIQUE_PARENT: &str =
+    "give the parent table these columns with a PRIMARY KEY or UNIQUE constraint, or change the key";
+
+fn is_temporary(kind: &str) -> bool {
+    kind.starts_with("temporary")
+}
+
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ToColumns { child } => {
-                write!(f, "a foreign key of `{child}` references columns that are not unique")
+                write!(f, "a foreign key of `{child}` references columns that are not there or not unique")
             }
             Self::ToTable { child, parent } => {
                 write!(f, "a foreign key of `{child}` references the missing table `{parent}`")
             }
-            Self::Of { kind, name, why } => write!(f, "the {kind} `{name}` cannot be used ({why})"),
+            Self::Of { kind, name, why } => {
+                let of = if is_temporary(kind) { " of this connection" } else { "" };
+                write!(f, "the {kind} `{name}`{of} cannot be used ({why})")
+            }
+            Self::Stale { name, content } => {
+                write!(f, "the index of the full-text table `{name}` does not match the rows of `{content}`")
+            }
         }
     }
 }
@@ -232,9 +272,7 @@ impl Broken {
     pub(crate) fn fault(&self, why_not_mended: &str, atomicity: Atomicity) -> Fault {
         let accept = || Remedy::metadata_for("foreign_keys", "\"off\"", "to accept them as they are");
         let remedy = match (self.rows.first(), atomicity) {
-            (None, _) => {
-                Remedy::from("give these columns of the parent table a PRIMARY KEY or UNIQUE constraint")
-            }
+            (None, _) => Remedy::from(UNIQUE_PARENT),
             (Some((_, parent, _)), Atomicity::Transaction) => Remedy::from(format!(
                 "give `{parent}` the rows that they need (in this script, or in a later one, which then is one transaction with it)"
             ))
@@ -258,7 +296,7 @@ impl Broken {
         let unchecked = self
             .unchecked
             .iter()
-            .map(|child| format!("the rows of `{child}` point to columns that are not unique any more"));
+            .map(|child| format!("the rows of `{child}` point to columns that are not there or not unique"));
         let rows = self.rows.iter().enumerate().map(|(place, (child, parent, count))| {
             let (rows, point) = if *count == 1 { ("row", verbs[0]) } else { ("rows", verbs[1]) };
             match place {

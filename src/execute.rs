@@ -54,6 +54,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) find: Find<'r, B>,
     /// Whether all records are compared around each step; `None` until that is determined.
     pub(crate) is_watched: Cell<Option<bool>>,
+    /// Whether code or a hook ran, which may have created temporary tables.
+    pub(crate) ran_code: Cell<bool>,
     /// The state of the session between scripts, if the whole run uses one session.
     pub(crate) session: Option<Session>,
     /// Called when a step begins, to inform waiting runs.

@@ -69,17 +69,16 @@ pub enum ProblemKind {
     /// foreign key action or `REPLACE` deletes them. Its metadata can allow it (`allow = ["destructive"]`; for triggers, actions and
     /// `REPLACE`, `"cascade"` is enough).
     RowsLost,
-    /// After it, a view, a trigger or a foreign key refers to something that is not there, or the index of a full-text table no longer
-    /// matches its content.
+    /// After it, a view, a trigger, a foreign key or a full-text table refers to something that is not there, or the index of a full-text
+    /// table no longer matches its content. Views and triggers that only this connection has are included.
     BrokenReference,
-    /// It replaces a table and does not recreate what belonged to it: an index, a trigger, a default, or a UNIQUE, PRIMARY KEY or CHECK
-    /// constraint. Its metadata can
-    /// allow it (`allow = ["rebuild"]`).
+    /// It replaces a table or a view and does not recreate what belonged to it: an index, a trigger, a constraint other than `NOT NULL`, a
+    /// foreign key, `AUTOINCREMENT` or a default. Its metadata can allow it (`allow = ["rebuild"]`).
     LostInRebuild,
     /// It copies values into columns of other names, or into a column whose type changes them. Its metadata can allow it (`allow =
     /// ["rebuild"]`).
     ValuesChanged,
-    /// A temporary table or view of the connection has the name of a table of the database, so scripts would change the wrong one.
+    /// It names a table or view that a temporary one of the connection hides, so it would use the wrong one.
     HiddenTable,
     /// Its script fails when the whole set is replayed in an empty database, on a copy of this database's schema, or because of rows of
     /// this database; or its result cannot be committed.

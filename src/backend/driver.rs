@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::faults::ended_transaction;
 use super::retry::patiently;
 use super::script::{Scope, Script};
-use crate::account::Execution;
+use crate::account::{Execution, SchemaObject};
 use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
@@ -181,14 +181,14 @@ pub trait Driver: Sized + 'static {
         (1..).zip(offsets).find(|(number, _)| *number == statement).map(|(_, offset)| offset)
     }
 
-    /// Whether a script may touch a row or a table whose keys it could break, determined without running it.
-    fn may_break_foreign_keys(_script: &str) -> bool {
-        true
+    /// What a script may touch, determined without running it: nothing if it can break no reference, and else anything.
+    fn may_touch(_script: &str) -> Touched {
+        Touched::anything()
     }
 
     /// References to something that is missing, among the touched tables and what refers to them: rows that reference a missing row
-    /// (only under [`ForeignKeys::Checked`]), foreign keys that name a missing table (not under [`ForeignKeys::Unchecked`]), and views
-    /// and triggers that cannot be used.
+    /// (only under [`ForeignKeys::Checked`]), foreign keys to a missing table or to columns that are not unique (not under
+    /// [`ForeignKeys::Unchecked`]), and views, triggers and full-text tables that cannot be used.
     fn dangling(
         _conn: &mut Self::Conn<'_>,
         _touched: &Touched,
@@ -203,8 +203,12 @@ pub trait Driver: Sized + 'static {
         None
     }
 
-    /// The tables that scripts cannot reach by their names, since a temporary table or view of the connection has the same name.
-    fn hidden_tables(_conn: &mut Self::Conn<'_>) -> Result<Vec<String>, Fault> {
+    /// The tables and views that scripts name and cannot reach, since a temporary table or view of the connection has the same name:
+    /// for each, the place of the first such script, and the temporary object.
+    fn hidden_tables(
+        _conn: &mut Self::Conn<'_>,
+        _scripts: &[&str],
+    ) -> Result<Vec<(usize, SchemaObject)>, Fault> {
         Ok(Vec::new())
     }
 

@@ -14,6 +14,7 @@ mod fault;
 mod file_settings;
 mod forecast;
 mod foreign;
+mod hidden;
 mod keys;
 mod ledger;
 mod log;

@@ -3,7 +3,7 @@
 use super::Executor;
 use super::stop::Stop;
 use super::work::Work;
-use crate::account::{Execution, Fate, StepFinding, TableChange};
+use crate::account::{Execution, Fate, SchemaObject, StepFinding, TableChange};
 use crate::backend::Backend;
 use crate::error::MigrationError;
 use crate::event::Event;
@@ -11,7 +11,6 @@ use crate::fault::{Fault, FaultKind};
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::remedy::Remedy;
 use crate::report::Report;
-use crate::sql::mentions;
 use crate::step::{Atomicity, Cascade, DataLoss, RebuildLoss};
 
 impl<B: Backend> Executor<'_, B> {
@@ -91,7 +90,7 @@ impl<B: Backend> Executor<'_, B> {
         Err(work.refused(fault, problems, atomicity))
     }
 
-    /// The findings about tables that a script names and that a temporary table of the connection hides.
+    /// The findings about tables that the scripts name and that a temporary table of the connection hides.
     ///
     /// # Errors
     /// The policy does not allow one of them.
@@ -100,25 +99,33 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         works: &[Work<'_, '_, B>],
     ) -> Result<Vec<Problem>, Stop> {
-        if works.iter().all(|work| work.action.text().is_none()) {
+        let works: Vec<_> =
+            works.iter().filter_map(|work| work.action.text().map(|text| (work, text))).collect();
+        if works.is_empty() {
             return Ok(Vec::new());
         }
+        let scripts: Vec<&str> = works.iter().map(|(_, text)| *text).collect();
         let mut notes = Vec::new();
-        for table in B::hidden_tables(conn)? {
-            let names_it =
-                |work: &&Work<'_, '_, B>| work.action.text().is_some_and(|text| mentions(text, &table));
-            let Some(work) = works.iter().find(names_it) else { continue };
-            let finding = StepFinding::new(
-                ProblemKind::HiddenTable,
-                format!(
-                    "would change the temporary table `{table}` of this connection instead of `{table}` in the database"
-                ),
-                "drop the temporary table before the migrations run, or run them on another connection",
-            );
-            notes.extend(self.judge(work, &[finding], Atomicity::Transaction)?);
+        for (place, object) in B::hidden_tables(conn, &scripts)? {
+            notes.extend(self.judge(works[place].0, &[hidden(&object)], Atomicity::Transaction)?);
         }
         Ok(notes)
     }
+
+    /// The same findings about one script. Code may have created a temporary table since the run began.
+    pub(super) fn hidden_by_code(conn: &mut B::Conn<'_>, script: &str) -> Result<Vec<StepFinding>, Fault> {
+        Ok(B::hidden_tables(conn, &[script])?.iter().map(|(_, object)| hidden(object)).collect())
+    }
+}
+
+fn hidden(SchemaObject { kind, name }: &SchemaObject) -> StepFinding {
+    StepFinding::new(
+        ProblemKind::HiddenTable,
+        format!(
+            "would use the temporary {kind} `{name}` of this connection instead of `{name}` in the database"
+        ),
+        format!("drop the temporary {kind} before the migrations run, or run them on another connection"),
+    )
 }
 
 /// The remedies of several findings, each once.

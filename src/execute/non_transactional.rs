@@ -40,8 +40,9 @@ impl<B: Backend> Executor<'_, B> {
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
             let keys = work.meta.foreign_keys;
+            let may_touch = self.may_touch(work);
             let before =
-                self.may_touch(work).then(|| self.dangling(conn, &Touched::anything(), keys)).transpose()?;
+                (!may_touch.is_nothing()).then(|| self.dangling(conn, &may_touch, keys)).transpose()?;
             has_begun.set(work.action.text().is_none());
             let (applied, execution) =
                 self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
@@ -54,7 +55,9 @@ impl<B: Backend> Executor<'_, B> {
             let judged = self.judged(work, &execution, &[], Atomicity::NonTransactional);
             notes = judged.map_err(|error| self.failed(conn, work, error))?;
             if let Some(before) = before {
-                let broken = self.dangling(conn, &Touched::anything(), keys)?.since(&before);
+                let mut touched = execution.touched;
+                touched.touch_anything();
+                let broken = self.dangling(conn, &touched, keys)?.since(&before);
                 let judged = self.judge(work, &broken.references(), Atomicity::NonTransactional);
                 notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
                 let broken = broken.without_references();
@@ -148,9 +151,9 @@ impl<B: Backend> Executor<'_, B> {
         self.hooks.before.is_empty() && self.hooks.after.is_empty() && work.action.text().is_some()
     }
 
-    /// Whether a step may break a foreign key.
-    fn may_touch(&self, work: &Work<'_, '_, B>) -> bool {
-        work.action.text().filter(|_| self.is_script(work)).is_none_or(B::may_break_foreign_keys)
+    /// What a step may touch: nothing if it can break no reference.
+    fn may_touch(&self, work: &Work<'_, '_, B>) -> Touched {
+        work.action.text().filter(|_| self.is_script(work)).map_or_else(Touched::anything, B::may_touch)
     }
 
     /// Does the work of `end` in the open transaction.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Executor;
 use super::stop::Stop;
 use super::work::Work;
-use crate::account::Execution;
+use crate::account::{Execution, StepFinding};
 use crate::backend::{Backend, Progress, Script, TableForm, TrackingTable};
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
@@ -86,6 +86,7 @@ impl<B: Backend> Executor<'_, B> {
             |conn: &mut B::Conn<'_>| is_watched.then(|| self.others(conn, work)).transpose().map_err(fault);
         let before = others(conn)?;
         let mut execution = self.call(HookKind::Before, conn, work, atomicity)?;
+        execution.findings.extend(self.hidden(conn, work, atomicity)?);
         let began = Instant::now();
         let by_step = match work.action {
             Action::Sql(_) => {
@@ -113,6 +114,26 @@ impl<B: Backend> Executor<'_, B> {
             || B::head(conn, self.table).map_err(fault)? == head;
         let is_as_before = has_same_head && others(conn)? == before;
         if is_as_before { Ok((duration, execution)) } else { Err(fault(self.touched())) }
+    }
+
+    /// The findings about tables that code of this run hides from the script of a step.
+    ///
+    /// # Errors
+    /// The policy does not allow one of them.
+    fn hidden(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+    ) -> Result<Vec<StepFinding>, MigrationError> {
+        let ran_code = self.ran_code.replace(self.ran_code.get() || !self.is_script(work));
+        let has_hook = !self.hooks.before.is_empty();
+        let Some(script) = work.action.text().filter(|_| ran_code || has_hook) else { return Ok(Vec::new()) };
+        let found = Self::hidden_by_code(conn, script).map_err(|fault| work.failed(fault, atomicity))?;
+        // Nothing has run if there is no hook. The step is judged at its end too, which reports what the policy does not refuse.
+        let atomicity = if has_hook { atomicity } else { Atomicity::Transaction };
+        self.judge(work, &found, atomicity)?;
+        Ok(found)
     }
 
     /// Whether a step might change the records of others: if it is code, is stored in the database, has hooks or names the table,

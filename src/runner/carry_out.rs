@@ -145,6 +145,7 @@ impl<B: Backend> MigrationRunner<B> {
             policy: &self.policy,
             lock: &self.lock,
             is_watched: Cell::new(None),
+            ran_code: Cell::new(false),
             session: self.lock.has_one_session().then(Session::default),
             is_stopped: self.is_stopped.as_ref(),
             find: Box::new(|step| self.find_with(stored, step)),

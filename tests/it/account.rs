@@ -11,6 +11,8 @@ use switchy_schema::{
 
 use crate::execution::{applied, memory};
 
+mod references;
+
 /// A script on a database, what is said about it, and a query with its result afterwards.
 ///
 /// What is said begins with `!` if the step is refused, and with `~` if it is reported; it is empty if nothing is said.
@@ -24,14 +26,15 @@ fn migrated(before: &str) -> Connection {
 
 /// Runs each case, and again on a file in WAL mode.
 fn check(cases: &[Case]) {
-    for Case(before, script, said, query, after) in cases {
+    for &Case(before, script, said, query, after) in cases {
         let conn = migrated(before);
         let runner = MigrationRunner::new([Migration::sql("1_it", script)]).unwrap();
         let plan = runner.plan(&conn, Target::Latest).unwrap();
         let outcome = runner.run(&conn);
         let context = format!("{before}\n{script}\n{outcome:#?}");
         // A plan knows what refers to something that is missing, without the rows.
-        let is_foreseen = said.contains("unusable") || said.contains("missing table");
+        let is_foreseen =
+            ["unusable", "missing table", "references columns that"].iter().any(|words| said.contains(words));
         let foreseen = plan.problems().iter().filter(|problem| problem.kind == ProblemKind::BrokenReference);
         assert_eq!(foreseen.count() > 0, is_foreseen, "{context}\n{plan}");
         assert_eq!(
@@ -55,7 +58,7 @@ fn check(cases: &[Case]) {
             _ => panic!("{context}"),
         }
         assert!(conn.is_autocommit(), "{context}");
-        assert_eq!(rows(&conn, query).join(" "), *after, "{context}");
+        assert_eq!(rows(&conn, query).join(" "), after, "{context}");
         assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"], "{context}");
     }
 }
@@ -590,18 +593,18 @@ fn a_key_names_a_table_that_is_there() {
             "SELECT count(*) FROM a",
             "0",
         ),
-        // The columns are not unique any more, without rows.
+        // The columns are not there or not unique, without rows.
         Case(
             TRIP,
             "CREATE TABLE n AS SELECT * FROM trip; DROP TABLE trip; ALTER TABLE n RENAME TO trip; CREATE UNIQUE INDEX u ON trip(name)",
-            "! it leaves a foreign key of `leg` that references columns that are not there or not unique any more, so no row can be added to `leg`",
+            "! it leaves a foreign key of `leg` that references columns that are not there or not unique, so no row can be added to `leg`",
             KEYS,
             "trip",
         ),
         Case(
             "CREATE TABLE trip(u TEXT); CREATE UNIQUE INDEX trip_u ON trip(u); CREATE TABLE leg(trip REFERENCES trip(u))",
             "DROP INDEX trip_u",
-            "! not unique any more",
+            "! to columns that are not there or not unique",
             KEYS,
             "trip",
         ),
@@ -738,7 +741,7 @@ fn temporary_objects_of_a_script_end_with_it() {
         Case(
             "CREATE TABLE s(x); CREATE TEMP TABLE S(x)",
             "ALTER TABLE s ADD COLUMN y",
-            "! would change the temporary table `S` of this connection instead of `S` in the database",
+            "! would use the temporary table `S` of this connection instead of `S` in the database",
             "SELECT count(*) FROM pragma_table_info('s')",
             "1",
         ),
@@ -802,7 +805,7 @@ fn a_schema_that_is_written_by_hand_can_be_read_afterwards() {
         (edit(" NOT NULL", " NOT NUL ("), edit("INTEGER", "INTEGER NOT NULL"), edit(" NOT NULL", ""));
     for (script, said) in [
         (broken, "it leaves a schema that SQLite cannot read"),
-        (unfit, "its rows do not fit: NULL value in a.c"),
+        (unfit, "the database does not fit it: NULL value in a.c"),
     ] {
         let conn = migrated(before);
         let runner = MigrationRunner::new([Migration::from_scripts("1_it", script.clone(), None)]).unwrap();
@@ -895,7 +898,7 @@ fn a_full_text_table_matches_its_content() {
         Case(
             note,
             rebuild,
-            "! it leaves the full-text table `note_fts` with wrong results: its index does not match the rows of `note`; nothing of it was kept; build its index again",
+            "! it leaves the full-text table `note_fts` with wrong results: its index does not match the rows of `note`; nothing of it was kept; rebuild its index in the script: INSERT INTO `note_fts` (`note_fts`) VALUES ('rebuild')",
             search,
             "n2",
         ),
@@ -931,7 +934,7 @@ fn autoincrement_goes_on_where_it_was() {
         Case(trip, rebuild, "", sequence, "trip 3"),
         Case(empty, rebuild, "", sequence, "trip 3"),
         Case(trip, renamed_first, "", sequence, "trip 3"),
-        Case(trip, without, "", sequence, ""),
+        Case(trip, without, "~ does not create again AUTOINCREMENT of `id`", sequence, ""),
         Case(trip, sets.leak(), "", sequence, "trip 10"),
         Case(trip, resets.leak(), "", sequence, ""),
         Case(trip, copies.leak(), "", sequence, "trip 3"),
@@ -966,7 +969,7 @@ fn what_belongs_to_a_table_is_created_again() {
         Case(
             table,
             rebuild("id INT PRIMARY KEY, a UNIQUE, b DEFAULT 5, c CHECK (c > 0)", others),
-            "~ again the numbering of rows by `id` (its type must be INTEGER)",
+            "~ again the numbering of rows by `id` (`id` INTEGER PRIMARY KEY)",
             after,
             one,
         ),
@@ -982,7 +985,7 @@ fn what_belongs_to_a_table_is_created_again() {
             table,
             "DROP INDEX t_b; DROP TRIGGER t_ai; CREATE TABLE n(id INTEGER PRIMARY KEY, a UNIQUE, b DEFAULT 5); INSERT INTO n SELECT id, a, b FROM t;
              DROP TABLE t; ALTER TABLE n RENAME TO t",
-            "~ again a CHECK constraint",
+            "",
             after,
             one,
         ),

@@ -398,7 +398,7 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
         (keys("DELETE FROM p", ""), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards 3 rows of `c` would point to nothing in `p`; nothing of it was kept; give `p` the rows that they need (in this script, or in a later one, which then is one transaction with it), set foreign_keys = \"off\" in its metadata to accept them as they are, or delete them in this script if they may go"),
         (keys("DROP TABLE p; CREATE TABLE p (id); INSERT INTO p VALUES (1), (2)", ""), Step,
-            "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards the rows of `c` point to columns that are not unique any more; nothing of it was kept; give these columns of the parent table a PRIMARY KEY or UNIQUE constraint"),
+            "migration `1_it` failed at FOLDER/1_it/up.sql: afterwards the rows of `c` point to columns that are not there or not unique; nothing of it was kept; give the parent table these columns with a PRIMARY KEY or UNIQUE constraint, or change the key"),
         (keys("DELETE FROM p WHERE id = 2", on), Step,
             "migration `1_it` failed at FOLDER/1_it/up.sql:1:1 in `DELETE FROM p WHERE id = 2`: its foreign key actions delete a row of `c`; nothing of it was kept; remove foreign_keys = \"on\" from its metadata to keep them, or set allow = [\"cascade\"] in its metadata if that is meant"),
         (keys("DROP TABLE p", on), Step,

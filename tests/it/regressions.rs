@@ -87,7 +87,7 @@ fn a_rebuild_that_forgets_the_key_of_the_parent_is_refused() {
     let declared = Migration::sql("1_it", rebuild).allow_destructive();
     let error = MigrationRunner::new([declared]).unwrap().run(&conn).unwrap_err();
     assert!(
-        error.to_string().contains("the rows of `c` point to columns that are not unique any more"),
+        error.to_string().contains("the rows of `c` point to columns that are not there or not unique"),
         "{error}"
     );
     assert_eq!(rows(&conn, "SELECT id FROM p"), ["1", "2", "3"]);

@@ -291,7 +291,7 @@ fn a_setting_that_sqlite_does_not_set_back_is_an_error() {
     let (_database, conn) = file();
     let error = runner([script("1_it", text).outside_transaction()]).run(&conn).unwrap_err();
     assert!(error.to_string().contains("`locking_mode` is still 'exclusive', not 'normal'"), "{error}");
-    assert!(error.to_string().contains("put PRAGMA journal_mode = WAL in front"), "{error}");
+    assert!(error.to_string().contains("put PRAGMA journal_mode = WAL before"), "{error}");
     // The error of the script itself is the one that is reported.
     let (_database, conn) = file();
     let failing = format!("{text}; SELEKT");

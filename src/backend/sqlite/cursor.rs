@@ -25,6 +25,11 @@ impl<'a> TokenCursor<'a> {
         self.skip(|token| token == Token::Mark(b'.'))
     }
 
+    /// Whether one of these words is the next token.
+    pub(super) fn is_at(&self, words: &[&str]) -> bool {
+        self.0.clone().next().is_some_and(|token| words.iter().any(|word| token.is(word)))
+    }
+
     fn skip(&mut self, is_meant: impl FnOnce(Token<'a>) -> bool) -> bool {
         let is_next = self.0.clone().next().is_some_and(is_meant);
         if is_next {
@@ -41,6 +46,21 @@ impl<'a> TokenCursor<'a> {
             self.skip_if("exists");
         }
         is_next
+    }
+
+    /// The name that is the next token, as SQLite reads it and in lower case. A mark is not read.
+    pub(super) fn next_name(&mut self) -> Option<String> {
+        let name = match self.0.clone().next()? {
+            Token::Word(name) => name.to_ascii_lowercase(),
+            // A quote in a quoted name is doubled.
+            Token::Quoted(name) => {
+                let name = name.to_ascii_lowercase();
+                ["\"\"", "''", "``"].iter().fold(name, |name, two| name.replace(two, &two[..1]))
+            }
+            Token::Mark(_) => return None,
+        };
+        self.0.next();
+        Some(name)
     }
 
     /// A name, without its schema.

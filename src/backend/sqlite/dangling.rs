@@ -23,10 +23,18 @@ pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rus
         return Ok(found);
     }
     for child in children(conn, touched, &mut found)? {
-        if keys == ForeignKeys::Enforced {
-            continue;
-        }
-        match look_at(conn, &child, &mut found) {
+        let looked = match keys {
+            // SQLite enforces the keys of the rows. A key to columns that are not unique is an error of every later write, and of this
+            // statement when it is prepared, which reads no row.
+            ForeignKeys::Enforced => {
+                conn.prepare(&format!("PRAGMA main.foreign_key_check({})", quote(&child))).map(drop)
+            }
+            _ => look_at(conn, &child, &mut found),
+        };
+        match looked {
+            // The parent is a view.
+            Err(error)
+                if message(&error).starts_with("foreign key mismatch") && found.lacks_parent(&child) => {}
             // The schema is valid, but every later write to the table will fail.
             Err(error) if message(&error).starts_with("foreign key mismatch") => {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(&child));
@@ -124,6 +132,8 @@ fn values_of(key: &mut Statement<'_>, rowid: i64) -> rusqlite::Result<KeyValues>
     key.query_row([rowid], |row| row.get(0)).optional()
 }
 
+mod full_text;
+mod reason;
 mod references;
 #[cfg(test)]
 mod tests;

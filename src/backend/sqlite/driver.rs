@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
-use super::{Sqlite, afterwards, attached, dangling, keys, ledger, script, tracker, transactions};
-use crate::account::Execution;
+use super::{Sqlite, afterwards, attached, dangling, hidden, keys, ledger, script, tracker, transactions};
+use crate::account::{Execution, SchemaObject};
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
@@ -132,7 +132,7 @@ impl Driver for Sqlite {
         statement_at(script, statement)
     }
 
-    fn may_break_foreign_keys(script: &str) -> bool {
+    fn may_touch(script: &str) -> Touched {
         tracker::may_touch(script)
     }
 
@@ -144,11 +144,8 @@ impl Driver for Sqlite {
         ledger::count(conn, table)
     }
 
-    fn hidden_tables(conn: &mut &Connection) -> Result<Vec<String>, Fault> {
-        let sql = "SELECT name FROM temp.sqlite_master AS own WHERE type IN ('table', 'view')
-            AND EXISTS (SELECT 1 FROM pragma_table_info(own.name, 'main'))";
-        let read = || conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>();
-        read().map_err(fault)
+    fn hidden_tables(conn: &mut &Connection, scripts: &[&str]) -> Result<Vec<(usize, SchemaObject)>, Fault> {
+        hidden::named(conn, scripts).map_err(fault)
     }
 
     fn locate(conn: &mut &Connection) -> Option<PathBuf> {

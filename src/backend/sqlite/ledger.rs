@@ -15,6 +15,7 @@ pub(super) use self::place::Place;
 use self::rows::{AtRisk, Rows};
 use self::schema_edits::SchemaEdits;
 use self::temporary::Temporary;
+use self::views::Views;
 use super::fault;
 use super::reach::Reach;
 use super::target::Verb;
@@ -38,6 +39,7 @@ mod rows;
 mod schema_edits;
 mod table;
 mod temporary;
+mod views;
 
 /// Follows a script.
 pub(super) struct Ledger {
@@ -52,6 +54,8 @@ pub(super) struct Ledger {
     savepoints: Vec<(String, State)>,
     /// The objects whose definition changed. What refers to them is checked after the step.
     redefined: BTreeSet<String>,
+    /// The names of tables that may belong to other rows now.
+    replaced: BTreeSet<String>,
     schema_edits: SchemaEdits,
 }
 
@@ -63,6 +67,7 @@ struct State {
     dropped: Vec<SchemaObject>,
     findings: Vec<StepFinding>,
     temporary: Temporary,
+    views: Views,
 }
 
 /// A statement that is about to run, and what is known of it.
@@ -94,6 +99,7 @@ impl Ledger {
             state: State { rows: Rows::new(script.atomicity), ..State::default() },
             savepoints: Vec::new(),
             redefined: BTreeSet::new(),
+            replaced: BTreeSet::new(),
             schema_edits: SchemaEdits::default(),
         }
     }
@@ -149,8 +155,12 @@ impl Ledger {
             Act::Creates { kind, name, may_exist: true, .. } => {
                 foreseen.exists = exists(conn, kind, &name.name)?;
             }
-            Act::Drops { kind, name } if self.is_main(name) => {
+            Act::Drops { kind, name } if self.is_own(kind, name) => {
                 foreseen.exists = exists(conn, kind, &name.name)?;
+                if *kind == "view" && foreseen.exists {
+                    self.state.temporary.watch_triggers(conn)?;
+                    self.state.views.before_drop(conn, &name.name, place)?;
+                }
                 if *kind == "table" && foreseen.exists {
                     self.state.temporary.watch_triggers(conn)?;
                     self.state.rows.before_drop(conn, &name.key(), place)?;
@@ -164,16 +174,19 @@ impl Ledger {
             Act::OpensSchema => self.schema_edits.begin(conn)?,
             Act::Writes { table, verb, head } if self.is_main(table) => {
                 if table.is_schema() {
-                    self.schema_edits.begin(conn)?;
+                    self.schema_edits.before_edit(conn)?;
                 }
                 if *verb == Verb::Inserts || *verb == Verb::Replaces {
-                    foreseen.copied = copied::finding(conn, place.own, &table.name)?;
+                    foreseen.copied = copied::finding(conn, place.own, "main", &table.name)?;
                 }
                 let explain = self.explain(place.own, &table.key());
                 let written = (table, *verb, *head);
                 let rows = &mut self.state.rows;
                 (foreseen.reach, foreseen.at_risk) =
                     rows.before_write(conn, place.own, written, enforces, explain)?;
+            }
+            Act::Writes { table, verb: Verb::Inserts | Verb::Replaces, .. } if self.is_temporary(table) => {
+                foreseen.copied = copied::finding(conn, place.own, "temp", &table.name)?;
             }
             _ => {}
         }
@@ -197,6 +210,17 @@ impl Ledger {
             Some(_) => name.is_in("main"),
             None => !self.state.temporary.has(&name.name),
         }
+    }
+
+    /// Whether a name refers to a temporary table or view of the script.
+    fn is_temporary(&self, name: &Name) -> bool {
+        (name.database.is_none() || name.is_in("temp")) && self.state.temporary.has(&name.name)
+    }
+
+    /// Whether the name of an object refers to one of the database itself. A temporary table hides tables and views.
+    fn is_own(&self, kind: &str, name: &Name) -> bool {
+        let may_be_hidden = kind == "table" || kind == "view";
+        if may_be_hidden { self.is_main(name) } else { name.database.is_none() || name.is_in("main") }
     }
 
     /// Whether lost rows must be found at each statement: it cannot be undone after the script.
@@ -233,9 +257,9 @@ impl Ledger {
         let changed = conn.total_changes() - foreseen.changes;
         match &foreseen.act {
             Act::Writes { table, verb, .. } => {
+                let copied = foreseen.copied.clone().filter(|_| changed > 0);
+                self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
                 if self.is_main(table) {
-                    let copied = foreseen.copied.clone().filter(|_| changed > 0);
-                    self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
                     let counts = [changed, conn.changes()];
                     self.state.rows.wrote(conn, (table, *verb), counts, &foreseen.at_risk, place);
                 }
@@ -243,26 +267,35 @@ impl Ledger {
             }
             Act::Creates { kind, name, on, .. } => {
                 if name.is_in("temp") {
-                    self.state.temporary.add(&name.name);
+                    match *kind {
+                        "trigger" => self.state.rows.has_new_trigger(),
+                        kind => self.state.temporary.add(kind, &name.name),
+                    }
                 } else if !foreseen.exists
-                    && self.is_main(name)
+                    && self.is_own(kind, name)
                     && on.as_ref().is_none_or(|on| self.is_main(on))
                 {
                     self.create(kind, name, place.own);
                 }
             }
-            Act::Drops { kind, name } if self.is_main(name) && foreseen.exists => {
+            Act::Drops { kind, name } if !self.is_own(kind, name) => {
+                self.state.temporary.remove(kind, &name.name);
+            }
+            Act::Drops { kind, name } if foreseen.exists => {
                 self.redefined.insert(name.key());
+                self.replaced.extend((*kind == "table").then(|| name.key()));
                 self.drop(kind, name);
                 if changed > 0 {
                     self.state.rows.suspect(conn, &foreseen.at_risk, place);
                 }
             }
-            Act::Drops { name, .. } if self.is_main(name) => {}
-            Act::Drops { name, .. } => self.state.temporary.remove(&name.name),
             Act::Renames { table, to } if self.is_main(table) => {
                 self.redefined.extend([table.key(), to.to_ascii_lowercase()]);
+                self.replaced.extend([table.key(), to.to_ascii_lowercase()]);
                 self.rename(table, to);
+            }
+            Act::Renames { table, to } if self.is_temporary(table) => {
+                self.state.temporary.rename(&table.name, to);
             }
             Act::Alters(table) if self.is_main(table) => _ = self.redefined.insert(table.key()),
             Act::Begins(name) => self.savepoints.push((name.clone(), self.state.clone())),
@@ -333,15 +366,27 @@ impl Ledger {
             self.state.temporary.end(conn)?;
             let tables = self.state.rows.close(conn, &mut self.state.findings)?;
             self.state.findings.extend(self.state.temporary.lost_triggers(conn)?);
+            self.state.findings.extend(self.state.views.findings(conn)?);
             let is_replaced = |object: &SchemaObject| {
                 object.kind == "table" && tables.iter().any(|table| table.is_replaced(&object.name))
             };
             self.state.created.retain(|object| !is_replaced(object));
             self.state.dropped.retain(|object| !is_replaced(object));
+            // What the script drops and creates again is neither new nor gone.
+            let again = |object: &SchemaObject, others: &[SchemaObject]| {
+                let is_it = |other: &SchemaObject| {
+                    other.kind == object.kind && other.name.eq_ignore_ascii_case(&object.name)
+                };
+                object.kind != "table" && others.iter().any(is_it)
+            };
+            let dropped = self.state.dropped.clone();
+            self.state.dropped.retain(|object| !again(object, &self.state.created));
+            self.state.created.retain(|object| !again(object, &dropped));
             for table in tables.iter().filter(|table| table.fate == Fate::Replaced) {
                 touched.touch(&table.table, Touch::Replaced);
             }
             self.redefined.iter().for_each(|name| touched.redefine(name));
+            self.replaced.iter().for_each(|name| touched.touch(name, Touch::Replaced));
             if was_edited {
                 touched.touch_anything();
             }

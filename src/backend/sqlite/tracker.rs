@@ -157,8 +157,9 @@ impl Tracker {
     }
 }
 
-/// Whether a script may break a reference: a key, a view or a trigger. It is determined without running the script.
-pub(super) fn may_touch(script: &str) -> bool {
+/// What a script may touch: nothing if it can break no reference, and else anything, with the tables and views that it drops, renames or
+/// creates again by name. It is determined without running the script.
+pub(super) fn may_touch(script: &str) -> Touched {
     let is_harmless = |own| match does(own) {
         Does::Creates { has_keys: false, .. } => true,
         // A view or a trigger may refer to something that is missing.
@@ -167,7 +168,31 @@ pub(super) fn may_touch(script: &str) -> bool {
             .is_some_and(|first| ["create", "drop", "alter"].iter().any(|word| first.is(word))),
         _ => false,
     };
-    !statements(script).all(|(_, own)| is_harmless(own))
+    if statements(script).all(|(_, own)| is_harmless(own)) {
+        return Touched::nothing();
+    }
+    let mut touched = Touched::anything();
+    statements(script).for_each(|(_, own)| _ = note_replaced(own, &mut touched));
+    touched
+}
+
+/// Notes the tables and views that a statement drops, renames or creates.
+fn note_replaced(own: &str, touched: &mut Touched) -> Option<()> {
+    let mut words = TokenCursor::new(own);
+    let first = words.next()?;
+    let is_view = words.skip_if("view");
+    if first.is("create") && is_view || first.is("drop") && (is_view || words.skip_if("table")) {
+        words.skip_exists();
+        let name = words.name()?;
+        if is_view { touched.redefine(name) } else { touched.touch(name, Touch::Replaced) }
+    } else if first.is("alter") && words.skip_if("table") {
+        let name = words.name()?;
+        if words.skip_if("rename") && words.skip_if("to") {
+            touched.touch(name, Touch::Replaced);
+            touched.touch(words.name()?, Touch::Replaced);
+        }
+    }
+    Some(())
 }
 
 /// The words that a statement needs to write rows.

@@ -1,12 +1,13 @@
-//! Finds views and triggers that SQLite cannot read any more, and full-text tables that no longer match their content.
+//! Finds views and triggers that SQLite cannot read any more, also those that only this connection has.
 //!
 //! A statement that uses a view or fires a trigger is prepared and never run: SQLite then resolves every name in it.
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
-use crate::backend::sqlite::message;
+use super::full_text::{self, FullText};
+use super::reason::fails;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
 use crate::sql::{Token, Tokens};
@@ -15,63 +16,109 @@ use crate::touched::{Touch, Touched};
 /// A view or a trigger.
 struct Program {
     is_view: bool,
+    is_temporary: bool,
     name: String,
     table: String,
+    /// "main" or "temp", where the table of a trigger is; `None` if it is in an attached database.
+    database: Option<String>,
     sql: String,
 }
 
-/// Checks the views and triggers that a step may have broken, and those that it created.
+impl Program {
+    fn kind(&self) -> &'static str {
+        match (self.is_temporary, self.is_view) {
+            (false, true) => "view",
+            (false, false) => "trigger",
+            (true, true) => "temporary view",
+            (true, false) => "temporary trigger",
+        }
+    }
+
+    fn has_same_table(&self, other: &Self) -> bool {
+        self.table.eq_ignore_ascii_case(&other.table) && self.database == other.database
+    }
+}
+
+/// Checks the views, triggers and full-text tables that a step may have broken, and those that it created.
 pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusqlite::Result<()> {
     let mut changed: BTreeSet<String> = touched.redefined().map(str::to_owned).collect();
-    if !changed.is_empty() || touched.redefines_anything() {
-        let programs = programs(conn)?;
-        let is_affected = affected(&programs, &mut changed);
-        let of_step = |program: &&Program| touched.redefines_anything() || is_affected(program);
-        for view in programs.iter().filter(|program| program.is_view).filter(of_step) {
-            if let Some(why) = fails(conn, &format!("SELECT * FROM main.{}", quote(&view.name)))? {
-                found.add_unresolved("view", &view.name, &why);
-            }
-        }
-        let triggers: Vec<&Program> =
-            programs.iter().filter(|program| !program.is_view).filter(of_step).collect();
-        check_triggers(conn, &triggers, found)?;
+    let replaced = touched.tables().filter(|(_, touch)| *touch == Touch::Replaced);
+    let mut replaced: BTreeSet<String> = replaced.map(|(table, _)| table.to_owned()).collect();
+    if changed.is_empty() && replaced.is_empty() && !touched.redefines_anything() {
+        return Ok(());
     }
-    let replaced = touched.tables().filter(|(_, touch)| *touch == Touch::Replaced).map(|(table, _)| table);
-    check_full_text(conn, &replaced.collect(), found)
+    let (programs, full_texts) = programs(conn)?;
+    // A view that was created again may have other rows.
+    let views = programs.iter().filter(|program| program.is_view);
+    replaced.extend(views.map(|view| view.name.to_ascii_lowercase()).filter(|name| changed.contains(name)));
+    extend(&mut replaced, &programs);
+    extend(&mut changed, &programs);
+    let is_of_step = |program: &&Program| touched.redefines_anything() || program.mentions(&changed);
+    for view in programs.iter().filter(|program| program.is_view).filter(is_of_step) {
+        let database = if view.is_temporary { "temp" } else { "main" };
+        if let Some(why) = fails(conn, &format!("SELECT * FROM {database}.{}", quote(&view.name)))? {
+            found.add_unresolved(view.kind(), &view.name, &why);
+        }
+    }
+    let triggers: Vec<&Program> =
+        programs.iter().filter(|program| !program.is_view).filter(is_of_step).collect();
+    check_triggers(conn, &triggers, found)?;
+    let may_differ = |table: &str| touched.redefines_anything() || changed.contains(table);
+    full_text::check(conn, &full_texts, may_differ, &replaced, found)
 }
 
-fn programs(conn: &Connection) -> rusqlite::Result<Vec<Program>> {
+/// The views and triggers, and the full-text tables, each with its definition.
+fn programs(conn: &Connection) -> rusqlite::Result<(Vec<Program>, Vec<FullText>)> {
     let sql =
-        "SELECT type = 'view', name, tbl_name, sql FROM main.sqlite_master WHERE type IN ('view', 'trigger')";
-    let mut programs = conn.prepare(sql)?;
-    let programs = programs.query_map([], |row| {
-        Ok(Program { is_view: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
-    })?;
-    programs.collect()
+        "SELECT type, 0, name, tbl_name, 'main', sql FROM main.sqlite_master
+        WHERE type IN ('view', 'trigger') OR type = 'table' AND rootpage = 0 AND sql LIKE '%fts%'
+        UNION ALL
+        SELECT type, 1, name, tbl_name, (
+            SELECT 'temp' FROM temp.sqlite_master WHERE type IN ('table', 'view') AND name = own.tbl_name COLLATE NOCASE
+            UNION ALL
+            SELECT 'main' FROM main.sqlite_master WHERE type IN ('table', 'view') AND name = own.tbl_name COLLATE NOCASE
+            LIMIT 1
+        ), sql FROM temp.sqlite_master AS own WHERE type IN ('view', 'trigger')";
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let (mut programs, mut full_texts) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(2)?, row.get(5)?);
+        if kind == "table" {
+            full_texts.push(FullText { name, sql });
+        } else {
+            programs.push(Program {
+                is_view: kind == "view",
+                is_temporary: row.get(1)?,
+                name,
+                table: row.get(3)?,
+                database: row.get(4)?,
+                sql,
+            });
+        }
+    }
+    Ok((programs, full_texts))
 }
 
-/// Whether a program mentions something that changed, or a view that does.
-fn affected<'c>(
-    programs: &[Program],
-    changed: &'c mut BTreeSet<String>,
-) -> impl Fn(&Program) -> bool + use<'c> {
-    let mentions = |program: &Program, names: &BTreeSet<String>| {
+impl Program {
+    /// Whether it mentions one of these names.
+    fn mentions(&self, names: &BTreeSet<String>) -> bool {
         let is_meant = |name: &str| names.contains(&name.replace("\"\"", "\"").to_ascii_lowercase());
-        Tokens::new(&program.sql).filter_map(Token::spelling).any(is_meant)
-    };
-    loop {
-        let views = programs.iter().filter(|program| program.is_view);
-        let more: Vec<String> = views
-            .filter(|view| mentions(view, changed))
-            .map(|view| view.name.to_ascii_lowercase())
-            .filter(|name| !changed.contains(name))
-            .collect();
-        if more.is_empty() {
-            break;
-        }
-        changed.extend(more);
+        Tokens::new(&self.sql).filter_map(Token::spelling).any(is_meant)
     }
-    move |program| mentions(program, changed)
+}
+
+/// Adds the views that mention one of these names, and so on.
+fn extend(names: &mut BTreeSet<String>, programs: &[Program]) {
+    loop {
+        let views = programs.iter().filter(|program| program.is_view && program.mentions(names));
+        let views: Vec<String> = views.map(|view| view.name.to_ascii_lowercase()).collect();
+        let known = names.len();
+        names.extend(views);
+        if names.len() == known {
+            return;
+        }
+    }
 }
 
 /// Prepares a statement for each table and event that fires one of these triggers.
@@ -79,32 +126,31 @@ fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Dangling
     let mut seen = BTreeSet::new();
     for trigger in triggers {
         let table = quote(&trigger.table);
-        let Some(event) = event(&trigger.sql) else { continue };
-        if !seen.insert((trigger.table.to_ascii_lowercase(), event)) {
+        let (Some(event), Some(database)) = (event(&trigger.sql), &trigger.database) else { continue };
+        if !seen.insert((database, trigger.table.to_ascii_lowercase(), event)) {
             continue;
         }
         let firing = match event {
-            "insert" => format!("INSERT INTO main.{table} DEFAULT VALUES"),
-            "delete" => format!("DELETE FROM main.{table}"),
+            "insert" => format!("INSERT INTO {database}.{table} DEFAULT VALUES"),
+            "delete" => format!("DELETE FROM {database}.{table}"),
             _ => {
-                let sql = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0";
+                let sql = "SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0";
                 let mut columns = conn.prepare(sql)?;
                 let set = |row: &rusqlite::Row<'_>| {
                     row.get(0).map(|name: String| format!("{0} = {0}", quote(&name)))
                 };
                 let columns: rusqlite::Result<Vec<String>> =
-                    columns.query_map([&trigger.table], set)?.collect();
-                format!("UPDATE main.{table} SET {}", columns?.join(", "))
+                    columns.query_map([&trigger.table, database], set)?.collect();
+                format!("UPDATE {database}.{table} SET {}", columns?.join(", "))
             }
         };
         if let Some(why) = fails(conn, &firing)? {
             // The message names what is missing, and the trigger that mentions it is meant.
             let missing = why.rsplit([' ', '.']).next().unwrap_or_default();
-            let is_meant = |other: &&&Program| {
-                other.table.eq_ignore_ascii_case(&trigger.table) && crate::sql::mentions(&other.sql, missing)
-            };
-            let meant = triggers.iter().find(is_meant).unwrap_or(trigger);
-            found.add_unresolved("trigger", &meant.name, &why);
+            let is_meant =
+                |other: &&Program| other.has_same_table(trigger) && crate::sql::mentions(&other.sql, missing);
+            let meant = triggers.iter().copied().find(is_meant).unwrap_or(trigger);
+            found.add_unresolved(meant.kind(), &meant.name, &why);
         }
     }
     Ok(())
@@ -114,64 +160,4 @@ fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Dangling
 fn event(sql: &str) -> Option<&'static str> {
     let mut tokens = Tokens::new(sql).skip_while(|token| !token.is("trigger")).skip(2);
     tokens.find_map(|token| ["insert", "update", "delete"].into_iter().find(|event| token.is(event)))
-}
-
-/// Why SQLite cannot prepare a statement, if the reason is in the schema and not in what this connection lacks.
-fn fails(conn: &Connection, sql: &str) -> rusqlite::Result<Option<String>> {
-    let lacking =
-        ["no such function", "no such collation", "no such module", "foreign key mismatch", "unsafe use of"];
-    match conn.prepare(sql) {
-        Ok(_) => Ok(None),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
-            let why = message(&error);
-            Ok((!lacking.iter().any(|lacking| why.starts_with(lacking))).then_some(why))
-        }
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Compares the index of full-text tables with their content tables, if those were replaced.
-fn check_full_text(
-    conn: &Connection,
-    replaced: &BTreeSet<&str>,
-    found: &mut Dangling,
-) -> rusqlite::Result<()> {
-    if replaced.is_empty() {
-        return Ok(());
-    }
-    let sql =
-        "SELECT name, sql FROM main.sqlite_master WHERE type = 'table' AND rootpage = 0 AND sql LIKE '%fts%'";
-    let mut tables = conn.prepare(sql)?;
-    let tables = tables.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-    for (name, sql) in tables.collect::<rusqlite::Result<Vec<_>>>()? {
-        let Some(content) = content(&sql).filter(|content| replaced.contains(&**content)) else { continue };
-        let table = quote(&name);
-        let columns =
-            if Tokens::new(&sql).any(|token| token.is("fts5")) { ["rank", ", 1"] } else { ["", ""] };
-        let comma = if columns[0].is_empty() { "" } else { ", " };
-        let check = format!(
-            "INSERT INTO main.{table} ({table}{comma}{}) VALUES ('integrity-check'{})",
-            columns[0], columns[1]
-        );
-        match conn.execute_batch(&check) {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-                let why = format!("its index does not match the rows of `{content}`");
-                found.add_unresolved("full-text table", &name, &why);
-            }
-            // This connection may lack the module or the tokenizer.
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// The content table of a full-text table, in lower case.
-fn content(sql: &str) -> Option<String> {
-    let mut tokens = Tokens::new(sql).skip_while(|token| !token.is("content"));
-    tokens.next()?;
-    tokens.next().filter(|token| *token == Token::Mark(b'='))?;
-    tokens.next()?.spelling().filter(|name| !name.is_empty()).map(str::to_ascii_lowercase)
 }

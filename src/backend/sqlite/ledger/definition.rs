@@ -17,6 +17,9 @@ pub(super) struct Definition {
     /// The named indexes, each with the text after the name of its table, and its columns.
     indexes: Vec<Index>,
     triggers: Vec<String>,
+    keys: Vec<ForeignKey>,
+    /// Whether an index holds its primary key, so that no column of it is the row number.
+    has_key_index: bool,
     /// The last number of `AUTOINCREMENT`.
     pub(super) sequence: Option<i64>,
 }
@@ -27,6 +30,14 @@ struct Column {
     declared: String,
     default: Option<String>,
     key: i64,
+    /// Whether it holds a text that looks like a number.
+    has_texts: bool,
+}
+
+#[derive(Debug, Clone)]
+struct ForeignKey {
+    columns: BTreeSet<String>,
+    parent: String,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +45,9 @@ struct Index {
     name: String,
     columns: Vec<String>,
     signature: String,
+    is_unique: bool,
+    /// The names that it mentions, in lower case.
+    names: BTreeSet<String>,
 }
 
 /// What a table that replaces another one lacks.
@@ -41,13 +55,40 @@ struct Index {
 pub(super) struct Lacks {
     /// Indexes, triggers, constraints and defaults, in words.
     pub(super) objects: Vec<String>,
+    /// Foreign keys, in words, and their parent tables.
+    pub(super) keys: Vec<(String, String)>,
     /// Columns whose type now turns texts into numbers: the name, the old type and the new one.
     pub(super) numbers: Vec<(String, String, String)>,
 }
 
 impl Definition {
-    /// The definition of a table in `main`; it is empty if there is no such table.
+    /// The definition of a table in `main` that may be replaced, with what its values show; it is empty if there is no such table.
     pub(super) fn of(conn: &Connection, table: &str) -> rusqlite::Result<Self> {
+        let mut definition = Self::read(conn, table)?;
+        let is_strict = definition.is_strict();
+        for column in &mut definition.columns {
+            column.has_texts = match affinity(&column.declared, is_strict) {
+                Affinity::Text => true,
+                Affinity::Numeric => false,
+                Affinity::None => {
+                    let (name, table) = (quote(&column.name), quote(table));
+                    let looks_like_number = format!(
+                        "typeof({name}) = 'text' AND {name} GLOB '[-+. 0-9]*' AND {name} GLOB '*[0-9]*'"
+                    );
+                    let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{table} WHERE {looks_like_number})");
+                    // This connection may lack a function of a generated column.
+                    match conn.prepare(&sql) {
+                        Ok(mut statement) => statement.query_row([], |row| row.get(0))?,
+                        Err(_) => false,
+                    }
+                }
+            };
+        }
+        Ok(definition)
+    }
+
+    /// The definition of a table in `main`; it is empty if there is no such table.
+    pub(super) fn read(conn: &Connection, table: &str) -> rusqlite::Result<Self> {
         let sql = sql_of(conn, table)?;
         let mut columns = conn.prepare(
             "SELECT name, type, dflt_value, pk FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
@@ -59,23 +100,26 @@ impl Definition {
                     declared: row.get(1)?,
                     default: row.get(2)?,
                     key: row.get(3)?,
+                    has_texts: false,
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;
-        let mut keys = BTreeMap::<String, (bool, bool, Vec<Option<String>>)>::new();
-        let mut parts = conn.prepare(
-            "SELECT l.name, l.\"unique\", l.partial, k.name FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS k
+        let mut keyed = BTreeMap::<String, (bool, bool, Vec<Option<String>>)>::new();
+        let mut has_key_index = false;
+        let mut members = conn.prepare(
+            "SELECT l.name, l.\"unique\", l.partial, k.name, l.origin = 'pk' FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS k
             WHERE k.key ORDER BY l.seq, k.seqno",
         )?;
-        let mut rows = parts.query([table])?;
+        let mut rows = members.query([table])?;
         while let Some(row) = rows.next()? {
-            let key = keys.entry(row.get(0)?).or_insert((row.get(1)?, row.get(2)?, Vec::new()));
+            has_key_index |= row.get::<_, bool>(4)?;
+            let key = keyed.entry(row.get(0)?).or_insert((row.get(1)?, row.get(2)?, Vec::new()));
             key.2.push(row.get(3)?);
         }
         let names = |parts: &[Option<String>]| -> Vec<String> {
             parts.iter().flatten().map(|name| name.to_ascii_lowercase()).collect()
         };
-        let mut unique: BTreeSet<BTreeSet<String>> = keys
+        let mut unique: BTreeSet<BTreeSet<String>> = keyed
             .values()
             .filter(|(is_unique, is_partial, parts)| {
                 *is_unique && !is_partial && parts.iter().all(Option::is_some)
@@ -101,8 +145,11 @@ impl Definition {
             if kind == "trigger" {
                 triggers.push(name);
             } else {
-                let columns = keys.get(&name).map(|(_, _, parts)| names(parts)).unwrap_or_default();
-                indexes.push(Index { signature: signature(&sql), name, columns });
+                let columns = keyed.get(&name).map(|(_, _, parts)| names(parts)).unwrap_or_default();
+                let is_unique = Tokens::new(&sql).nth(1).is_some_and(|token| token.is("unique"));
+                let names = Tokens::new(&sql).skip_while(|token| !token.is("on")).skip(2);
+                let names = names.filter_map(Token::spelling).map(str::to_ascii_lowercase).collect();
+                indexes.push(Index { signature: signature(&sql), name, columns, is_unique, names });
             }
         }
         let has_sequence = Tokens::new(&sql).any(|token| token.is("autoincrement"));
@@ -115,7 +162,13 @@ impl Definition {
         } else {
             None
         };
-        Ok(Self { sql, columns, unique, indexes, triggers, sequence })
+        let keys = foreign_keys(conn, table)?;
+        Ok(Self { sql, columns, unique, indexes, triggers, keys, has_key_index, sequence })
+    }
+
+    /// Whether `AUTOINCREMENT` numbers its rows.
+    fn has_sequence(&self) -> bool {
+        Tokens::new(&self.sql).any(|token| token.is("autoincrement"))
     }
 
     /// The columns of its primary key, or else of one of its unique keys, quoted.
@@ -143,23 +196,61 @@ impl Definition {
         let first = key.next();
         first.is_some_and(|column| column.declared.eq_ignore_ascii_case("integer"))
             && key.next().is_none()
-            && !Tokens::new(&self.sql).any(|token| token.is("without"))
+            && !self.has_key_index
     }
 
-    fn checks(&self) -> usize {
-        Tokens::new(&self.sql).filter(|token| token.is("check")).count()
+    fn is_strict(&self) -> bool {
+        let tokens: Vec<Token<'_>> = Tokens::new(&self.sql).collect();
+        let after = tokens.iter().rposition(|token| *token == Token::Mark(b')')).unwrap_or_default();
+        tokens[after..].iter().any(|token| token.is("strict"))
+    }
+
+    /// The names in each CHECK constraint, in lower case.
+    fn checks(&self) -> Vec<BTreeSet<String>> {
+        let (mut tokens, mut checks) = (Tokens::new(&self.sql), Vec::new());
+        while tokens.find(|token| token.is("check")).is_some() {
+            let (mut depth, mut names) = (0, BTreeSet::new());
+            for token in tokens.by_ref() {
+                match token {
+                    Token::Mark(b'(') => depth += 1,
+                    Token::Mark(b')') => depth -= 1,
+                    _ => names.extend(token.spelling().map(str::to_ascii_lowercase)),
+                }
+                if depth <= 0 {
+                    break;
+                }
+            }
+            checks.push(names);
+        }
+        checks
     }
 
     /// What `new`, which has replaced this table, lacks.
+    ///
+    /// What mentions a column that went is meant to go with it. NOT NULL is not compared: to drop it is the usual reason for a rebuild.
     pub(super) fn lacks(&self, new: &Self) -> Lacks {
         let mut lacks = Lacks::default();
         let kept_columns = |columns: &[String]| columns.iter().all(|column| new.has(column));
-        for index in self.indexes.iter().filter(|index| kept_columns(&index.columns)) {
-            let is_same = |other: &Index| {
-                other.name.eq_ignore_ascii_case(&index.name) || other.signature == index.signature
-            };
-            if !new.indexes.iter().any(is_same) {
-                lacks.objects.push(format!("the index `{}`", index.name));
+        let gone: Vec<String> = self
+            .columns
+            .iter()
+            .filter(|column| !new.has(&column.name))
+            .map(|column| column.name.to_ascii_lowercase())
+            .collect();
+        let is_kept = |names: &BTreeSet<String>| !gone.iter().any(|column| names.contains(column));
+        for index in self.indexes.iter().filter(|index| is_kept(&index.names)) {
+            let has_name = |other: &&Index| other.name.eq_ignore_ascii_case(&index.name);
+            if new.indexes.iter().any(|other| other.signature == index.signature) {
+                continue;
+            }
+            match new.indexes.iter().find(has_name) {
+                None => lacks.objects.push(format!("the index `{}`", index.name)),
+                Some(other) => {
+                    let key: BTreeSet<String> = index.columns.iter().cloned().collect();
+                    if index.is_unique && !other.is_unique && !new.unique.contains(&key) {
+                        lacks.objects.push(format!("the index `{}` as a UNIQUE one", index.name));
+                    }
+                }
             }
         }
         for trigger in &self.triggers {
@@ -179,9 +270,19 @@ impl Definition {
             }
         }
         if self.numbers_rows() && !new.numbers_rows() && self.primary() == new.primary() {
-            lacks
-                .objects
-                .push(format!("the numbering of rows by `{}` (its type must be INTEGER)", self.first_key()));
+            lacks.objects.push(format!(
+                "the numbering of rows by `{0}` (`{0}` INTEGER PRIMARY KEY)",
+                self.first_key()
+            ));
+        } else if self.has_sequence() && !new.has_sequence() && new.has(self.first_key()) {
+            lacks.objects.push(format!("AUTOINCREMENT of `{}`", self.first_key()));
+        }
+        for key in &self.keys {
+            let columns: Vec<String> = key.columns.iter().cloned().collect();
+            if kept_columns(&columns) && !new.keys.iter().any(|other| other.columns == key.columns) {
+                let what = format!("the foreign key of `{}` to `{}`", columns.join("`, `"), key.parent);
+                lacks.keys.push((what, key.parent.clone()));
+            }
         }
         for column in self.columns.iter().filter(|column| column.default.is_some()) {
             let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
@@ -189,14 +290,14 @@ impl Definition {
                 lacks.objects.push(format!("the default of `{}`", column.name));
             }
         }
-        if self.checks() > new.checks() {
+        if self.checks().iter().filter(|names| is_kept(names)).count() > new.checks().len() {
             lacks.objects.push("a CHECK constraint".to_owned());
         }
-        for column in &self.columns {
+        for column in self.columns.iter().filter(|column| column.has_texts) {
             let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
-            if let Some(other) =
-                other.filter(|other| is_numeric(&other.declared) && !is_numeric(&column.declared))
-            {
+            let is_numeric =
+                |other: &&Column| affinity(&other.declared, new.is_strict()) == Affinity::Numeric;
+            if let Some(other) = other.filter(is_numeric) {
                 lacks.numbers.push((other.name.clone(), column.declared.clone(), other.declared.clone()));
             }
         }
@@ -237,11 +338,46 @@ fn signature(sql: &str) -> String {
     signature
 }
 
-/// Whether a column of this type turns a text that looks like a number into a number (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>).
-fn is_numeric(declared: &str) -> bool {
+/// The foreign keys of a table.
+fn foreign_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {
+    let sql = "SELECT id, \"from\", \"table\" FROM pragma_foreign_key_list(?1, 'main') ORDER BY id DESC, seq";
+    let (mut keys, mut last) = (Vec::<ForeignKey>::new(), None);
+    let mut parts = conn.prepare(sql)?;
+    let mut rows = parts.query([table])?;
+    while let Some(row) = rows.next()? {
+        let (id, column, parent): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if last != Some(id) {
+            keys.push(ForeignKey { columns: BTreeSet::new(), parent });
+        }
+        last = Some(id);
+        keys.last_mut().map(|key| key.columns.insert(column.to_ascii_lowercase()));
+    }
+    Ok(keys)
+}
+
+/// What SQLite makes of a value that it stores in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Affinity {
+    Text,
+    /// A text that looks like a number becomes a number.
+    Numeric,
+    None,
+}
+
+/// The affinity of a column of this type (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>). `ANY` has none in a
+/// STRICT table only.
+fn affinity(declared: &str, is_strict: bool) -> Affinity {
     let declared = declared.to_ascii_uppercase();
     let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
-    has(&["INT"]) || !(has(&["CHAR", "CLOB", "TEXT", "BLOB"]) || declared.is_empty() || declared == "ANY")
+    if has(&["INT"]) {
+        Affinity::Numeric
+    } else if has(&["CHAR", "CLOB", "TEXT"]) {
+        Affinity::Text
+    } else if has(&["BLOB"]) || declared.is_empty() || declared == "ANY" && is_strict {
+        Affinity::None
+    } else {
+        Affinity::Numeric
+    }
 }
 
 #[cfg(test)]
@@ -275,20 +411,22 @@ mod tests {
     }
 
     #[test]
-    fn a_numeric_type_is_recognised() {
+    fn the_affinity_of_a_type_is_that_of_sqlite() {
         let rows = [
-            ("INTEGER", true),
-            ("TEXT", false),
-            ("", false),
-            ("NUMERIC", true),
-            ("VARCHAR(3)", false),
-            ("REAL", true),
-            ("BLOB", false),
-            ("DATE", true),
-            ("POINT", true),
+            ("INTEGER", Affinity::Numeric),
+            ("TEXT", Affinity::Text),
+            ("", Affinity::None),
+            ("NUMERIC", Affinity::Numeric),
+            ("VARCHAR(3)", Affinity::Text),
+            ("REAL", Affinity::Numeric),
+            ("BLOB", Affinity::None),
+            ("DATE", Affinity::Numeric),
+            ("POINT", Affinity::Numeric),
+            ("ANY", Affinity::Numeric),
         ];
         for (declared, expected) in rows {
-            assert_eq!(is_numeric(declared), expected, "{declared}");
+            assert_eq!(affinity(declared, false), expected, "{declared}");
         }
+        assert_eq!(affinity("any", true), Affinity::None);
     }
 }

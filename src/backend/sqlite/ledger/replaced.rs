@@ -15,8 +15,14 @@ pub(super) fn findings(
     table: &str,
     old: &Definition,
 ) -> rusqlite::Result<Vec<StepFinding>> {
-    let new = Definition::of(conn, table)?;
-    let lacks = old.lacks(&new);
+    let new = Definition::read(conn, table)?;
+    let mut lacks = old.lacks(&new);
+    // Without its parent, a key must go.
+    for (key, parent) in lacks.keys.drain(..) {
+        if conn.prepare("SELECT 1 FROM pragma_table_info(?1, 'main')")?.exists([parent])? {
+            lacks.objects.push(key);
+        }
+    }
     let mut findings = Vec::new();
     if let Some((last, others)) = lacks.objects.split_last() {
         let objects =

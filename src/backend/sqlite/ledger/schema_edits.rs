@@ -1,56 +1,82 @@
 //! [`SchemaEdits`]: what a script writes to the table of the schema by hand.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use crate::backend::sqlite::{fault, message};
+use crate::backend::sqlite::message;
 use crate::fault::{Fault, FaultKind};
 use crate::step::Atomicity;
 
 /// The schema before the first statement that allows it to be written by hand.
 #[derive(Default)]
 pub(super) struct SchemaEdits {
-    before: Option<BTreeMap<String, String>>,
+    before: Option<BTreeSet<String>>,
+    /// What SQLite found wrong in the database before the first edit, if anything.
+    damage: Option<String>,
+    is_edited: bool,
 }
 
 impl SchemaEdits {
     pub(super) fn begin(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         if self.before.is_none() {
-            self.before = Some(tables(conn)?);
+            self.before = Some(objects(conn)?);
         }
         Ok(())
     }
 
-    /// Reads the schema again, checks the tables whose text was edited, and returns whether the schema could be edited.
+    /// Prepares for a statement that writes to the table of the schema.
+    pub(super) fn before_edit(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        self.begin(conn)?;
+        if !self.is_edited {
+            self.is_edited = true;
+            // What was so before is not the fault of the script.
+            self.damage = damage(conn);
+        }
+        Ok(())
+    }
+
+    /// Reads the schema again, checks the database if the schema was edited, and returns whether it could be edited.
+    ///
+    /// The whole database is read: an edit can take a table out of the schema, exchange two tables, or change what an index contains.
     pub(super) fn end(&self, conn: &Connection, atomicity: Atomicity) -> Result<bool, Fault> {
         let Some(before) = &self.before else { return Ok(false) };
+        let remedy = || match atomicity {
+            Atomicity::Transaction => {
+                "correct what the script writes to the schema, or rebuild the table instead"
+            }
+            Atomicity::NonTransactional => "restore the file from a backup",
+        };
         let unreadable = |error: &rusqlite::Error| {
-            let remedy = match atomicity {
-                Atomicity::Transaction => "correct what the script writes to the schema",
-                Atomicity::NonTransactional => "restore the file from a backup",
-            };
             let what = format!("it leaves a schema that SQLite cannot read: {}", message(error));
-            Fault::new(FaultKind::Other, what).remedy(remedy)
+            Fault::new(FaultKind::Other, what).remedy(remedy())
         };
         // RESET makes SQLite read the schema again at the next statement.
         conn.execute_batch("PRAGMA writable_schema = RESET").map_err(|error| unreadable(&error))?;
-        let now = tables(conn).map_err(|error| unreadable(&error))?;
-        for (table, _) in now.iter().filter(|(table, sql)| before.get(*table).is_some_and(|old| old != *sql))
-        {
-            let sql = "SELECT quick_check FROM pragma_quick_check(?1, 'main') LIMIT 1";
-            let checked: String = conn.query_row(sql, [table], |row| row.get(0)).map_err(fault)?;
-            if checked != "ok" {
-                let what =
-                    format!("it edits the definition of `{table}`, and its rows do not fit: {checked}");
-                return Err(Fault::new(FaultKind::Other, what).remedy("rebuild the table instead"));
-            }
+        let now = objects(conn).map_err(|error| unreadable(&error))?;
+        if !self.is_edited || now == *before {
+            return Ok(true);
         }
-        Ok(true)
+        match damage(conn) {
+            Some(found) if self.damage.as_ref() != Some(&found) => {
+                let what = format!("it edits the schema by hand, and the database does not fit it: {found}");
+                Err(Fault::new(FaultKind::Other, what).remedy(remedy()))
+            }
+            _ => Ok(true),
+        }
     }
 }
 
-fn tables(conn: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
-    let sql = "SELECT name, coalesce(sql, '') FROM main.sqlite_master WHERE type = 'table'";
-    conn.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+/// The rows of the schema, each as one text.
+fn objects(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let sql = "SELECT quote(type) || quote(name) || quote(tbl_name) || quote(rootpage) || quote(sql) FROM main.sqlite_master";
+    conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// The first fault of the database, or why it cannot be checked.
+fn damage(conn: &Connection) -> Option<String> {
+    let found = conn.query_row("PRAGMA main.integrity_check(1)", [], |row| row.get(0));
+    let found: String = found.unwrap_or_else(|error| message(&error));
+    // The first line may be `*** in database main ***`.
+    found.lines().find(|line| !line.starts_with("***") && *line != "ok").map(str::to_owned)
 }

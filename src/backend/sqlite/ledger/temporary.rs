@@ -13,9 +13,9 @@ use crate::problem::ProblemKind;
 pub(super) struct Temporary {
     /// What was there before the script created its first temporary object.
     before: Option<BTreeSet<(String, String)>>,
-    /// The names of the objects that the script created, in lower case.
+    /// The names of the tables and views that the script created, in lower case.
     own: BTreeSet<String>,
-    /// The triggers that were there before the script dropped its first table.
+    /// The triggers that were there before the script dropped its first table or view.
     triggers: Option<BTreeSet<String>>,
 }
 
@@ -28,15 +28,26 @@ impl Temporary {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, name: &str) {
-        self.own.insert(name.to_ascii_lowercase());
+    /// Notes an object that the script created. Only tables and views hide others.
+    pub(super) fn add(&mut self, kind: &str, name: &str) {
+        if hides(kind) {
+            self.own.insert(name.to_ascii_lowercase());
+        }
     }
 
-    pub(super) fn remove(&mut self, name: &str) {
-        self.own.remove(&name.to_ascii_lowercase());
+    pub(super) fn remove(&mut self, kind: &str, name: &str) {
+        if hides(kind) {
+            self.own.remove(&name.to_ascii_lowercase());
+        }
     }
 
-    /// Whether the script created a temporary object of this name.
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        if self.own.remove(&from.to_ascii_lowercase()) {
+            self.own.insert(to.to_ascii_lowercase());
+        }
+    }
+
+    /// Whether the script created a temporary table or view of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         !self.own.is_empty() && self.own.contains(&name.to_ascii_lowercase())
     }
@@ -55,7 +66,7 @@ impl Temporary {
         Ok(())
     }
 
-    /// Lists the triggers that the application made, before the script drops its first table.
+    /// Lists the triggers that the application made, before the script drops its first table or view.
     pub(super) fn watch_triggers(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         if self.triggers.is_none() {
             self.triggers = Some(triggers(conn)?);
@@ -63,7 +74,7 @@ impl Temporary {
         Ok(())
     }
 
-    /// The finding about triggers of the application that went with their table.
+    /// The finding about triggers of the application that went with their table or view.
     pub(super) fn lost_triggers(&self, conn: &Connection) -> rusqlite::Result<Option<StepFinding>> {
         let Some(before) = self.triggers.as_ref().filter(|triggers| !triggers.is_empty()) else {
             return Ok(None);
@@ -74,11 +85,18 @@ impl Temporary {
             let (them, are) = if lost.len() == 1 { ("it", "trigger") } else { ("them", "triggers") };
             StepFinding::new(
                 ProblemKind::LostInRebuild,
-                format!("drops a table of this connection's temporary {are} {}", lost.join(", ")),
+                format!(
+                    "drops a table or view, and with it this connection's temporary {are} {}",
+                    lost.join(", ")
+                ),
                 format!("create {them} again on this connection after the migration"),
             )
         }))
     }
+}
+
+fn hides(kind: &str) -> bool {
+    kind == "table" || kind == "view"
 }
 
 fn objects(conn: &Connection) -> rusqlite::Result<BTreeSet<(String, String)>> {

@@ -1,0 +1,201 @@
+//! The tables that a script names and that temporary tables and views of the connection hide: SQLite finds a name in the temporary
+//! schema first (<https://www.sqlite.org/lang_naming.html>).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+use super::cursor::TokenCursor;
+use crate::account::SchemaObject;
+use crate::sql::{Token, Tokens, statements};
+
+/// The temporary tables and views that hide a table or view which one of these scripts names without its database, each with the place
+/// of the first such script.
+pub(super) fn named(conn: &Connection, scripts: &[&str]) -> rusqlite::Result<Vec<(usize, SchemaObject)>> {
+    let sql = "SELECT type = 'view', name, EXISTS (SELECT 1 FROM main.sqlite_master AS other WHERE other.type IN ('table', 'view') AND other.name = own.name COLLATE NOCASE)
+        FROM temp.sqlite_master AS own WHERE type IN ('table', 'view')";
+    let mut temporary = BTreeMap::new();
+    let mut objects = conn.prepare(sql)?;
+    let mut rows = objects.query([])?;
+    while let Some(row) = rows.next()? {
+        let (is_view, name, is_in_main): (bool, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let kind = if is_view { "view" } else { "table" };
+        temporary.insert(name.to_ascii_lowercase(), (SchemaObject::new(kind, name), is_in_main));
+    }
+    let mut found = Vec::new();
+    for (place, script) in scripts.iter().enumerate() {
+        if temporary.is_empty() {
+            break;
+        }
+        for (_, statement) in statements(script) {
+            let names = Names::of(statement);
+            for name in names.meant {
+                if temporary.get(&name).is_some_and(|(_, is_in_main)| *is_in_main) {
+                    found.extend(temporary.remove(&name).map(|(object, _)| (place, object)));
+                }
+            }
+            // From now on there is a table of this name that can be hidden, or the script has dropped the one that hides it.
+            if let Some((_, is_in_main)) = names.created.and_then(|name| temporary.get_mut(&name)) {
+                *is_in_main = true;
+            }
+            if let Some(name) = names.shown {
+                temporary.remove(&name);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The names of tables and views in a statement, in lower case.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Names {
+    /// Those that are written without their database.
+    meant: BTreeSet<String>,
+    /// The table or view that it creates in the database itself.
+    created: Option<String>,
+    /// The temporary table or view that it drops by its whole name.
+    shown: Option<String>,
+}
+
+/// The words that end the list of tables after `FROM`.
+const AFTER_FROM: [&str; 11] = [
+    "where",
+    "group",
+    "having",
+    "window",
+    "order",
+    "limit",
+    "union",
+    "except",
+    "intersect",
+    "returning",
+    "set",
+];
+
+impl Names {
+    fn of(statement: &str) -> Self {
+        let tokens: Vec<Token<'_>> = Tokens::new(statement).collect();
+        let (mut names, begin) = (Self::default(), tokens.iter().take(5));
+        let is_first = |word: &str| tokens.first().is_some_and(|token| token.is(word));
+        let makes = |kinds: &[&str]| {
+            is_first("create") && begin.clone().any(|token| kinds.iter().any(|kind| token.is(kind)))
+        };
+        let (creates, has_on) = (makes(&["table", "view"]), makes(&["index", "trigger"]));
+        let is_temporary = tokens.get(1).is_some_and(|token| token.is("temp") || token.is("temporary"));
+        let mut words = TokenCursor::new(statement);
+        // Whether a comma at this depth of parentheses is followed by a table.
+        let (mut lists, mut is_created, mut is_comparison) = (vec![false], false, false);
+        while let Some(token) = words.next() {
+            // `IS DISTINCT FROM` is followed by a value.
+            let is_value = std::mem::replace(&mut is_comparison, token.is("distinct"));
+            if is_value && token.is("from") {
+                continue;
+            }
+            let last = lists.len() - 1;
+            match token {
+                Token::Mark(b'(') => lists.push(false),
+                Token::Mark(b')') if last > 0 => _ = lists.pop(),
+                Token::Mark(b';') => lists = vec![false],
+                _ if AFTER_FROM.iter().any(|word| token.is(word)) => lists[last] = false,
+                _ => {}
+            }
+            let is_object = token.is("table") || token.is("view");
+            let introduces = is_object
+                || ["from", "join", "into", "update"].iter().any(|word| token.is(word))
+                || token.is("on") && has_on
+                || token == Token::Mark(b',') && lists[last];
+            if !introduces {
+                continue;
+            }
+            if token.is("from") || token.is("join") {
+                lists[last] = true;
+            }
+            words.skip_exists();
+            if token.is("update") {
+                if words.skip_if("or") {
+                    words.next();
+                }
+                // The event of a trigger, or `DO UPDATE SET`.
+                if words.is_at(&["on", "of", "set"]) {
+                    continue;
+                }
+            }
+            let Some((database, name)) = qualified(&mut words) else { continue };
+            let is_temp = database.as_deref().is_some_and(|database| database.eq_ignore_ascii_case("temp"));
+            if creates && is_object && !is_created {
+                is_created = true;
+                if !is_temp && !is_temporary {
+                    names.created = Some(name);
+                }
+            } else if is_first("drop") && is_temp {
+                names.shown = Some(name);
+            } else if database.is_none() && !is_common(&tokens, &name) {
+                names.meant.insert(name);
+            }
+        }
+        names
+    }
+}
+
+/// A name in lower case, and the database before it. Nothing is read if no name is next.
+fn qualified(words: &mut TokenCursor<'_>) -> Option<(Option<String>, String)> {
+    let name = words.next_name()?;
+    if words.skip_dot() {
+        return Some((Some(name), words.next_name()?));
+    }
+    Some((None, name))
+}
+
+/// Whether a name is that of a common table expression of the statement.
+fn is_common(tokens: &[Token<'_>], name: &str) -> bool {
+    let is_name = |token: &Token<'_>| token.spelling().is_some_and(|word| word.eq_ignore_ascii_case(name));
+    tokens.iter().any(|token| token.is("with"))
+        && tokens.windows(3).any(|three| {
+            is_name(&three[0])
+                && (three[1].is("as")
+                    && (three[2] == Token::Mark(b'(') || three[2].is("materialized") || three[2].is("not")))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_names_tables_where_sqlite_expects_them() {
+        let rows = [
+            ("ALTER TABLE log ADD COLUMN y", "log"),
+            ("ALTER TABLE main.log ADD COLUMN y", ""),
+            ("ALTER TABLE other ADD COLUMN log TEXT", "other"),
+            (
+                "SELECT log FROM a, (SELECT 1 FROM b) c, [d e] JOIN \"f\"\"g\" ON h = log, i WHERE j IN (k, l)",
+                "a b d e f\"g i",
+            ),
+            ("INSERT OR IGNORE INTO log (a, b) SELECT a, b FROM main.log, s", "log s"),
+            ("UPDATE OR IGNORE log SET a = 1, b = 2 FROM c", "c log"),
+            ("DELETE FROM log WHERE EXISTS (SELECT 1 FROM x)", "log x"),
+            ("CREATE UNIQUE INDEX IF NOT EXISTS i ON log (a, b)", "log"),
+            ("CREATE TRIGGER t AFTER INSERT ON log BEGIN UPDATE x SET a = 1; DELETE FROM y; END", "log x y"),
+            ("CREATE TRIGGER t AFTER UPDATE ON log BEGIN SELECT 1; END", "log"),
+            (
+                "CREATE TRIGGER t AFTER UPDATE OF a ON log BEGIN SELECT 1 WHERE new.a IS DISTINCT FROM b; END",
+                "log",
+            ),
+            ("INSERT INTO a VALUES (1) ON CONFLICT (b) DO UPDATE SET c = 1, d = 2", "a"),
+            ("CREATE TABLE log (a, b)", ""),
+            ("CREATE TABLE IF NOT EXISTS n AS SELECT * FROM log", "log"),
+            ("CREATE TEMP TABLE log AS SELECT * FROM main.log", ""),
+            ("DROP TABLE IF EXISTS log", "log"),
+            ("DROP VIEW temp.log", ""),
+            (
+                "WITH log AS (SELECT 1), b(c) AS NOT MATERIALIZED (SELECT 2) INSERT INTO a SELECT * FROM log",
+                "a",
+            ),
+            ("SELECT 'from log', count(*) FROM a -- from log", "a"),
+        ];
+        for (statement, expected) in rows {
+            let names: Vec<String> = Names::of(statement).meant.into_iter().collect();
+            assert_eq!(names.join(" "), expected, "{statement}");
+        }
+    }
+}

@@ -282,13 +282,16 @@ impl Broken {
                 Remedy::from(format!("give `{parent}` the rows that they need")).or(accept())
             }
         };
-        Fault::new(FaultKind::Other, format!("afterwards {}{why_not_mended}", self.said(["would point"; 2])))
-            .remedy(remedy)
+        Fault::new(
+            FaultKind::Other,
+            format!("afterwards {}{why_not_mended}", self.said(["would reference"; 2])),
+        )
+        .remedy(remedy)
     }
 
     /// The violations in words, in the present tense.
     pub(crate) fn reason(&self) -> String {
-        self.said(["points", "point"])
+        self.said(["references", "reference"])
     }
 
     /// The violations in words, with the verb for one row and the verb for several rows.
@@ -296,12 +299,12 @@ impl Broken {
         let unchecked = self
             .unchecked
             .iter()
-            .map(|child| format!("the rows of `{child}` point to columns that are not there or not unique"));
+            .map(|child| format!("the rows of `{child}` reference columns that are not there or not unique"));
         let rows = self.rows.iter().enumerate().map(|(place, (child, parent, count))| {
-            let (rows, point) = if *count == 1 { ("row", verbs[0]) } else { ("rows", verbs[1]) };
+            let (rows, reference) = if *count == 1 { ("row", verbs[0]) } else { ("rows", verbs[1]) };
             match place {
-                0 => format!("{count} {rows} of `{child}` {point} to nothing in `{parent}`"),
-                _ => format!("{count} {rows} of `{child}` in `{parent}`"),
+                0 => format!("{count} {rows} of `{child}` {reference} missing rows of `{parent}`"),
+                _ => format!("{count} {rows} of `{child}` missing rows of `{parent}`"),
             }
         });
         let references = self.references.iter().map(ToString::to_string);

@@ -46,7 +46,7 @@ impl Report {
 pub struct Together {
     /// The ids of the migrations, in the order in which they ran.
     pub steps: Vec<MigrationId>,
-    /// What would have been wrong after the first step: "2 rows of `leg` point to nothing in `trip`".
+    /// What would have been wrong after the first step: "2 rows of `leg` reference missing rows of `trip`".
     pub why: String,
 }
 

@@ -800,7 +800,7 @@ fn what_ships_with_real_programs_can_be_undone() {
 fn a_stored_script_runs_under_the_guards_of_any_migration() {
     let script = "DELETE FROM notes WHERE id = 1";
     for (options, expected) in [
-        ("", "afterwards 1 row of `parts` would point to nothing in `notes`"),
+        ("", "afterwards 1 row of `parts` would reference missing rows of `notes`"),
         ("foreign_keys=on", "its foreign key actions delete a row of `parts`"),
     ] {
         let database = crafted("", options, script);

@@ -112,15 +112,21 @@ fn rows_that_newly_point_nowhere_are_refused_and_counted() {
     let table = [
         (
             "DELETE FROM notebooks WHERE id = 2",
-            "afterwards 1 row of `covers` would point to nothing in `notebooks`",
+            "afterwards 1 row of `covers` would reference missing rows of `notebooks`",
         ),
-        ("DELETE FROM notes", "afterwards 2 rows of `tags` would point to nothing in `notes`"),
-        ("DROP TABLE notes", "afterwards 2 rows of `tags` would point to nothing in `notes`"),
-        ("UPDATE notes SET id = id + 100", "afterwards 2 rows of `tags` would point to nothing in `notes`"),
-        ("INSERT INTO tags VALUES (77, 'z')", "afterwards 1 row of `tags` would point to nothing in `notes`"),
+        ("DELETE FROM notes", "afterwards 2 rows of `tags` would reference missing rows of `notes`"),
+        ("DROP TABLE notes", "afterwards 2 rows of `tags` would reference missing rows of `notes`"),
+        (
+            "UPDATE notes SET id = id + 100",
+            "afterwards 2 rows of `tags` would reference missing rows of `notes`",
+        ),
+        (
+            "INSERT INTO tags VALUES (77, 'z')",
+            "afterwards 1 row of `tags` would reference missing rows of `notes`",
+        ),
         (
             "CREATE TABLE pages (note REFERENCES notes); INSERT INTO pages VALUES (8), (9), (9)",
-            "afterwards 3 rows of `pages` would point to nothing in `notes`",
+            "afterwards 3 rows of `pages` would reference missing rows of `notes`",
         ),
     ];
     for (script, said) in table {
@@ -404,7 +410,7 @@ fn names_that_need_quotes_are_checked_and_named() {
     let delete = "DELETE FROM \"a \"\"parent\"";
     let error = checked(delete).run(&conn).unwrap_err();
     assert!(
-        error.to_string().contains("1 row of `it's [child]` would point to nothing in `a \"parent`"),
+        error.to_string().contains("1 row of `it's [child]` would reference missing rows of `a \"parent`"),
         "{error}"
     );
     let error = MigrationRunner::new([enforced(delete)]).unwrap().run(&conn).unwrap_err();

@@ -87,7 +87,7 @@ fn a_rebuild_that_forgets_the_key_of_the_parent_is_refused() {
     let declared = Migration::sql("1_it", rebuild).allow_destructive();
     let error = MigrationRunner::new([declared]).unwrap().run(&conn).unwrap_err();
     assert!(
-        error.to_string().contains("the rows of `c` point to columns that are not there or not unique"),
+        error.to_string().contains("the rows of `c` reference columns that are not there or not unique"),
         "{error}"
     );
     assert_eq!(rows(&conn, "SELECT id FROM p"), ["1", "2", "3"]);
@@ -109,7 +109,7 @@ fn old_orphans_do_not_hide_new_ones() {
         let conn = with(setup);
         let error = only(script).run(&conn).unwrap_err();
         assert!(
-            error.to_string().contains("1 row of `c` would point to nothing in `users`"),
+            error.to_string().contains("1 row of `c` would reference missing rows of `users`"),
             "{script}: {error}"
         );
     }
@@ -334,7 +334,7 @@ fn old_orphans_stay_known_through_a_rebuild() {
         only(script).run(&conn).unwrap();
         let more = Migration::from_scripts("1_it", format!("{script}; INSERT INTO c VALUES (77, 'new')"), None);
         let error = MigrationRunner::new([more]).unwrap().run(&with(setup)).unwrap_err();
-        assert!(error.to_string().contains("1 row of `c` would point to nothing"), "{script}: {error}");
+        assert!(error.to_string().contains("1 row of `c` would reference missing rows of"), "{script}: {error}");
     }
 }
 
@@ -413,13 +413,13 @@ fn orphans_are_told_apart_by_parent_and_row() {
             CREATE TABLE c (p REFERENCES p (id), q REFERENCES q (id)); INSERT INTO p VALUES (7);
             INSERT INTO c VALUES (7, 7)",
             "DELETE FROM p",
-            "1 row of `c` would point to nothing in `p`",
+            "1 row of `c` would reference missing rows of `p`",
         ),
         (
             "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (rowid TEXT, p REFERENCES p (id));
             INSERT INTO p VALUES (1); INSERT INTO c VALUES ('x', 1), ('y', 8)",
             "DELETE FROM p; DELETE FROM c WHERE p = 8",
-            "1 row of `c` would point to nothing in `p`",
+            "1 row of `c` would reference missing rows of `p`",
         ),
     ] {
         let conn = with(&format!("PRAGMA foreign_keys = OFF; {setup}"));

@@ -85,7 +85,10 @@ fn a_rebuild_over_several_files_is_one_transaction() {
         assert_eq!(report.together.len(), 1, "{report}");
         assert_eq!(report.together[0].steps.len(), together, "{report}");
         assert!(report.to_string().contains("are one transaction, since in between"), "{report}");
-        assert!(report.together[0].why.contains("rows of `leg` point to nothing in `trip`"), "{report}");
+        assert!(
+            report.together[0].why.contains("rows of `leg` reference missing rows of `trip`"),
+            "{report}"
+        );
         assert!(runner(migrations).run(&conn).unwrap().is_up_to_date());
 
         // Without rows, a key still names a table that is missing in between.
@@ -104,24 +107,27 @@ fn a_rebuild_over_several_files_is_one_transaction() {
 #[test]
 fn what_stays_broken_is_refused_by_the_first_step_and_nothing_of_it_is_kept() {
     let twins: [(Vec<Migration>, &str); 6] = [
-        (set([COPY, DROP]), "point to nothing in `trip`, and 1 row of `photo` in `trip`; nothing"),
-        (set([COPY, DROP, "SELECT 1"]), "in `trip`, and the step after it does not fix that; nothing"),
+        (
+            set([COPY, DROP]),
+            "reference missing rows of `trip`, and 1 row of `photo` missing rows of `trip`; nothing",
+        ),
+        (set([COPY, DROP, "SELECT 1"]), "of `trip`, and the step after it does not fix that; nothing"),
         (
             set([COPY, DROP, "SELECT 1", "SELECT 2"]),
-            "in `trip`, and the 2 steps after it do not fix that; nothing",
+            "of `trip`, and the 2 steps after it do not fix that; nothing",
         ),
         (
             set([COPY, "DELETE FROM trip_new WHERE id = 2; DROP TABLE trip", RENAME]),
-            "1 row of `leg` would point to nothing in `trip`, and the step after it does not fix that",
+            "1 row of `leg` would reference missing rows of `trip`, and the step after it does not fix that",
         ),
         (
             set([COPY, DROP, "VACUUM", RENAME]),
-            "in `trip`, and `3_it` cannot be in one transaction with it; nothing",
+            "of `trip`, and `3_it` cannot be in one transaction with it; nothing",
         ),
         (
             [set([COPY, DROP]), vec![Migration::sql("3_it", RENAME).foreign_keys(ForeignKeys::Unchecked)]]
                 .concat(),
-            "in `trip`, and `3_it` cannot be in one transaction with it; nothing",
+            "of `trip`, and `3_it` cannot be in one transaction with it; nothing",
         ),
     ];
     for (migrations, said) in twins {
@@ -214,7 +220,7 @@ fn a_run_with_one_step_pending_may_not_leave_it_half_done() {
     let conn = customer();
     let migrations = || runner(set([COPY, DROP, RENAME]));
     let error = migrations().run_to(&conn, Target::Steps(2)).unwrap_err();
-    assert!(error.to_string().contains("1 row of `photo` in `trip`"), "{error}");
+    assert!(error.to_string().contains("1 row of `photo` missing rows of `trip`"), "{error}");
     assert_eq!(migrations().run(&conn).unwrap().together.len(), 1);
 }
 
@@ -231,8 +237,8 @@ fn a_plan_and_a_validation_foresee_it() {
     together.run_to(&conn, Target::Steps(1)).unwrap();
     conn.execute_batch(customers_rows).unwrap();
     let plan = together.plan(&conn, Target::Latest).unwrap();
-    let said = "note, together: `2_it` will be one transaction with the 2 steps after it, since in between 2 rows of `leg` point to nothing \
-                in `trip`, and 1 row of `photo` in `trip` until `4_it` is done";
+    let said = "note, together: `2_it` will be one transaction with the 2 steps after it, since in between 2 rows of `leg` reference missing rows \
+                of `trip`, and 1 row of `photo` missing rows of `trip` until `4_it` is done";
     assert!(plan.to_string().contains(said), "{plan}");
     let found = together.validate(&conn).unwrap();
     assert!(found.iter().any(|problem| problem.kind == ProblemKind::Together), "{found:#?}");
@@ -243,7 +249,7 @@ fn a_plan_and_a_validation_foresee_it() {
         let plan = runner(broken.clone()).plan(&conn, Target::Latest).unwrap();
         let problem = &plan.problems()[0];
         assert_eq!((problem.kind, problem.migration.as_str()), (ProblemKind::Fails, "2_it"), "{plan}");
-        assert!(problem.finding.contains("2 rows of `leg` would point to nothing in `trip`"), "{plan}");
+        assert!(problem.finding.contains("2 rows of `leg` would reference missing rows of `trip`"), "{plan}");
         let found = runner(broken.clone()).validate(&conn).unwrap();
         assert!(found.iter().any(|problem| problem.verdict == Verdict::Deny), "{found:#?}");
         // The run fails as predicted.
@@ -287,7 +293,7 @@ fn a_row_that_goes_by_the_side_door_is_missed() {
         let error = runner([declared]).run(&conn).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Step, "{script}: {error}");
         assert!(
-            error.to_string().contains("1 row of `c` would point to nothing in `p`"),
+            error.to_string().contains("1 row of `c` would reference missing rows of `p`"),
             "{script}: {error}"
         );
         assert_eq!(rows(&conn, "SELECT count(*), min(u) FROM p"), ["2|a"], "{script}");
@@ -301,7 +307,7 @@ fn a_row_that_goes_by_the_side_door_is_missed() {
     .unwrap();
     let error = runner(set(["DROP INDEX p_u"])).run(&conn).unwrap_err();
     assert!(
-        error.to_string().contains("the rows of `c` point to columns that are not there or not unique"),
+        error.to_string().contains("the rows of `c` reference columns that are not there or not unique"),
         "{error}"
     );
     // A statement that makes the key of a parent unique makes its children checkable.
@@ -311,7 +317,7 @@ fn a_row_that_goes_by_the_side_door_is_missed() {
     )
     .unwrap();
     let error = runner(set(["CREATE UNIQUE INDEX p_u ON p (u)"])).run(&conn).unwrap_err();
-    assert!(error.to_string().contains("1 row of `c` would point to nothing in `p`"), "{error}");
+    assert!(error.to_string().contains("1 row of `c` would reference missing rows of `p`"), "{error}");
 }
 
 /// `ROLLBACK` does not detach a database, so the corrected script would fail because the database is in use.

@@ -248,7 +248,7 @@ fn a_view_that_is_created_again_keeps_its_triggers() {
         Case(
             view,
             "DROP VIEW v; CREATE VIEW v AS SELECT x, 1 AS y FROM a",
-            "~ replaces the view `v` and does not create again the trigger `vi`; create it in the script after the view `v`",
+            "~ replaces the view `v` and does not recreate the trigger `vi`; create it in the script after the view `v`",
             triggers,
             "0",
         ),
@@ -498,7 +498,7 @@ fn a_replaced_table_has_its_keys_and_numbers() {
         Case(
             leg,
             rebuild("id INTEGER PRIMARY KEY, p, q", "*", ""),
-            "~ does not create again the foreign key of `p` to `p` and the foreign key of `q` to `q`",
+            "~ does not recreate the foreign key of `p` to `p` and the foreign key of `q` to `q`",
             count,
             one,
         ),
@@ -520,7 +520,7 @@ fn a_replaced_table_has_its_keys_and_numbers() {
         Case(
             numbered,
             rebuild("id INTEGER PRIMARY KEY, m, z", "id, m, 1", ""),
-            "~ again AUTOINCREMENT of `id`",
+            "~ recreate AUTOINCREMENT of `id`",
             count,
             one,
         ),
@@ -535,7 +535,7 @@ fn a_replaced_table_has_its_keys_and_numbers() {
         Case(
             unique,
             rebuild("id INTEGER PRIMARY KEY, m TEXT NOT NULL", "*", "CREATE INDEX u ON t(m)"),
-            "~ does not create again the index `u` as a UNIQUE one",
+            "~ does not recreate the index `u` as a UNIQUE one",
             count,
             one,
         ),
@@ -556,18 +556,18 @@ fn a_replaced_table_has_its_keys_and_numbers() {
         Case(
             plain,
             rebuild("id INTEGER PRIMARY KEY DESC, a", "*", ""),
-            "~ again the numbering of rows by `id` (`id` INTEGER PRIMARY KEY)",
+            "~ recreate the numbering of rows by `id` (`id` INTEGER PRIMARY KEY)",
             count,
             one,
         ),
         Case(plain, rebuild("id INTEGER, a, PRIMARY KEY (id)", "*", ""), "", count, one),
         // What mentions a column that went is not missed; the rest is.
         Case(gone, rebuild("id INTEGER PRIMARY KEY, CHECK (id > 0)", "id", ""), "", count, one),
-        Case(gone, rebuild("id INTEGER PRIMARY KEY", "id", ""), "~ again a CHECK constraint", count, one),
+        Case(gone, rebuild("id INTEGER PRIMARY KEY", "id", ""), "~ recreate a CHECK constraint", count, one),
         Case(
             gone,
             rebuild("id INTEGER PRIMARY KEY, mail TEXT, CHECK (id > 0)", "id, mail", ""),
-            "~ does not create again the index `e`;",
+            "~ does not recreate the index `e`;",
             count,
             one,
         ),

@@ -29,7 +29,7 @@ pub(super) fn findings(
             if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
         findings.push(StepFinding::new(
             ProblemKind::LostInRebuild,
-            format!("replaces `{table}` and does not create again {objects}"),
+            format!("replaces `{table}` and does not recreate {objects}"),
             format!("create them in the script after `{table}` has its name again, unless they may go"),
         ));
     }

@@ -45,7 +45,7 @@ impl Views {
                 let them = if gone.len() == 1 { "it" } else { "them" };
                 let finding = StepFinding::new(
                     ProblemKind::LostInRebuild,
-                    format!("replaces the view `{name}` and does not create again {}", gone.join(" and ")),
+                    format!("replaces the view `{name}` and does not recreate {}", gone.join(" and ")),
                     format!(
                         "create {them} in the script after the view `{name}`, unless nobody writes to the view"
                     ),

@@ -604,7 +604,7 @@ fn a_key_names_a_table_that_is_there() {
         Case(
             "CREATE TABLE trip(u TEXT); CREATE UNIQUE INDEX trip_u ON trip(u); CREATE TABLE leg(trip REFERENCES trip(u))",
             "DROP INDEX trip_u",
-            "! to columns that are not there or not unique",
+            "! references columns that are not there or not unique",
             KEYS,
             "trip",
         ),

@@ -47,9 +47,9 @@ pub struct TableChange {
     /// What became of the table.
     pub fate: Fate,
     /// The number of rows before the step, if it was counted.
-    pub before: Option<u64>,
+    pub rows_before: Option<u64>,
     /// The number of rows after the step, if it was counted.
-    pub after: Option<u64>,
+    pub rows_after: Option<u64>,
     /// The number of rows that plain `INSERT` statements inserted under this name.
     pub inserted: u64,
     /// The number of rows that its statements deleted under this name.
@@ -59,7 +59,7 @@ pub struct TableChange {
     /// The number of rows that are gone although no statement names the table to delete them.
     pub lost: u64,
     /// Up to five keys of rows that were lost, if they could be read.
-    pub missing: Vec<String>,
+    pub missing_keys: Vec<String>,
     /// The statement that took the rows.
     pub(crate) by: Option<StatementPlace>,
 }
@@ -85,13 +85,13 @@ impl TableChange {
         Self {
             table,
             fate,
-            before: None,
-            after: None,
+            rows_before: None,
+            rows_after: None,
             inserted: 0,
             deleted: 0,
             renamed_to: None,
             lost: 0,
-            missing: Vec::new(),
+            missing_keys: Vec::new(),
             by: None,
         }
     }
@@ -114,11 +114,11 @@ impl TableChange {
     /// The finding about the lost rows, if there are any.
     pub(crate) fn finding(&self) -> Option<StepFinding> {
         let lost = self.lost;
-        let (before, after) = (self.before?, self.after?);
+        let (before, after) = (self.rows_before?, self.rows_after?);
         if lost == 0 {
             return None;
         }
-        let missing = match &*self.missing {
+        let missing = match &*self.missing_keys {
             [] => String::new(),
             keys => {
                 let more = if lost > keys.len() as u64 { ", ..." } else { "" };
@@ -157,7 +157,7 @@ impl TableChange {
 /// What happened to a table, in the past tense; empty if rows were only added.
 impl fmt::Display for TableChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { table, fate, before, after, deleted, .. } = self;
+        let Self { table, fate, rows_before: before, rows_after: after, deleted, .. } = self;
         match (fate, before, after) {
             (Fate::Dropped, Some(before), _) => write!(f, "dropped `{table}`, which had {}", Rows(*before)),
             (Fate::Dropped, ..) => write!(f, "dropped `{table}`"),
@@ -205,7 +205,7 @@ impl Account {
     /// The tables that were dropped by one step and replaced by a later one, and were not counted since.
     pub(crate) fn uncounted(&mut self) -> impl Iterator<Item = &mut TableChange> {
         let is_meant = |table: &&mut TableChange| {
-            table.fate == Fate::Replaced && table.before > Some(0) && table.after.is_none()
+            table.fate == Fate::Replaced && table.rows_before > Some(0) && table.rows_after.is_none()
         };
         self.tables.iter_mut().filter(is_meant)
     }
@@ -227,7 +227,7 @@ impl Account {
             let deleted = heir.map(|heir| heir.deleted);
             if known.fate == Fate::Dropped && (is_created || deleted.is_some()) {
                 let known = &mut self.tables[place];
-                (known.fate, known.after) = (Fate::Replaced, None);
+                (known.fate, known.rows_after) = (Fate::Replaced, None);
                 // The statement that dropped it is in another script.
                 known.by = None;
                 known.deleted += deleted.unwrap_or_default();
@@ -245,13 +245,13 @@ impl TableChange {
             (before, Fate::Kept) => before,
             (_, fate) => fate,
         };
-        self.before = self.before.or(later.before);
-        self.after = later.after;
+        self.rows_before = self.rows_before.or(later.rows_before);
+        self.rows_after = later.rows_after;
         self.lost += later.lost;
         self.renamed_to = later.renamed_to.clone().or_else(|| self.renamed_to.take());
         self.inserted += later.inserted;
         self.deleted += later.deleted;
-        self.missing.extend(later.missing.iter().cloned());
+        self.missing_keys.extend(later.missing_keys.iter().cloned());
         self.by = self.by.take().or_else(|| later.by.clone());
     }
 }

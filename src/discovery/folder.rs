@@ -8,9 +8,11 @@ use super::layout::Entry;
 use super::stale::is_script_or_metadata;
 use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
+#[cfg(any(feature = "directory", feature = "build"))]
 use crate::migration::right_name;
 
 /// The scripts and metadata in a folder, and files that are probably scripts with a misspelled name, unordered.
+#[cfg(any(feature = "directory", feature = "build"))]
 pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {
     let probably_script = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -122,9 +122,10 @@ impl<B: Backend> Executor<'_, B> {
             account.extend(&execution.account);
             let mut replaced = Vec::new();
             for table in account.uncounted() {
-                table.after = B::count_rows(conn, &table.table);
-                let kept = table.after.map(|after| after + table.deleted);
-                table.lost = table.before.zip(kept).map_or(0, |(before, kept)| before.saturating_sub(kept));
+                table.rows_after = B::count_rows(conn, &table.table);
+                let kept = table.rows_after.map(|after| after + table.deleted);
+                table.lost =
+                    table.rows_before.zip(kept).map_or(0, |(before, kept)| before.saturating_sub(kept));
                 replaced.push(table.clone());
             }
             let judged = self.judged(work, &execution, &replaced, Atomicity::Transaction);

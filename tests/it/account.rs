@@ -959,7 +959,7 @@ fn what_belongs_to_a_table_is_created_again() {
         Case(
             table,
             rebuild(whole, ""),
-            "~ replaces `t` and does not recreate the index `t_b`, the index `t_c` and the trigger `t_ai`; create them in the script",
+            "~ replaces `t` and does not recreate the index `t_b`, the index `t_c` and the trigger `t_ai`; recreate what is still needed",
             after,
             one,
         ),
@@ -1077,13 +1077,13 @@ fn a_declared_loss_is_reported_and_not_refused() {
     let tables: Vec<_> = account
         .tables
         .iter()
-        .map(|it| (&*it.table, it.fate, it.before, it.after, it.lost, it.deleted))
+        .map(|it| (&*it.table, it.fate, it.rows_before, it.rows_after, it.lost, it.deleted))
         .collect();
     assert_eq!(
         tables,
         [("person", Fate::Replaced, Some(2), Some(1), 1, 0), ("pet", Fate::Kept, None, None, 0, 1)]
     );
-    assert_eq!(account.tables[0].missing, ["id = 2"]);
+    assert_eq!(account.tables[0].missing_keys, ["id = 2"]);
     assert_eq!(account.created, [SchemaObject::new("index", "person_name")]);
     assert_eq!(account.dropped, []);
     assert!(

@@ -267,7 +267,7 @@ pub(super) fn refuse(conn: &Connection, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether a value switches a setting on. SQLite knows more spellings, such as `2` but not `256` (`sqlite3GetBoolean` in pragma.c).
+/// Whether a value switches a setting on. SQLite knows more spellings, such as `2` (`sqlite3GetBoolean` in pragma.c).
 fn is_on(value: &str) -> bool {
     ["1", "on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
@@ -361,7 +361,6 @@ mod tests {
             ("1", true),
             ("0", false),
             ("00", false),
-            ("256", false),
             ("off", false),
             ("no", false),
             ("full", false),

@@ -65,9 +65,12 @@ const SCALAR: [&str; 38] = [
 ];
 
 /// Other functions of SQLite.
-const OTHER_OWN: [&str; 18] = [
+const OTHER_OWN: [&str; 21] = [
     "avg",
     "count",
+    "current_date",
+    "current_time",
+    "current_timestamp",
     "dense_rank",
     "first_value",
     "group_concat",

@@ -28,7 +28,9 @@ pub(super) fn finding(
     for (select, is_star) in selects {
         // The statement itself was prepared, so this fails only if its words were misread.
         let Ok(select) = conn.prepare(&select) else { continue };
-        let given: Vec<String> = select.column_names().iter().map(|name| name.to_ascii_lowercase()).collect();
+        let names = (0..select.column_count()).map(|place| select.column_name(place));
+        let given: Vec<String> =
+            names.map(|name| name.map(str::to_ascii_lowercase)).collect::<rusqlite::Result<_>>()?;
         let own = |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
         let is_same = given.iter().collect::<BTreeSet<_>>().len() == columns.len()
             && given.iter().all(|name| own(name).is_some());

@@ -1,4 +1,4 @@
-//! [`Definition`]: what belongs to a table, and what a table that replaces it lacks.
+//! [`Definition`]: what belongs to a table, and what a table that replaces it lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,9 +50,9 @@ struct Index {
     names: BTreeSet<String>,
 }
 
-/// What a table that replaces another one lacks.
+/// What a table that replaces another one lost.
 #[derive(Debug, Default)]
-pub(super) struct Lacks {
+pub(super) struct Lost {
     /// Indexes, triggers, constraints and defaults, in words.
     pub(super) objects: Vec<String>,
     /// Foreign keys, in words, and their parent tables.
@@ -225,11 +225,11 @@ impl Definition {
         checks
     }
 
-    /// What `new`, which has replaced this table, lacks.
+    /// What `new`, which has replaced this table, lost.
     ///
     /// What mentions a column that went is meant to go with it. NOT NULL is not compared: to drop it is the usual reason for a rebuild.
-    pub(super) fn lacks(&self, new: &Self) -> Lacks {
-        let mut lacks = Lacks::default();
+    pub(super) fn lost_in(&self, new: &Self) -> Lost {
+        let mut lost = Lost::default();
         let kept_columns = |columns: &[String]| columns.iter().all(|column| new.has(column));
         let gone: Vec<String> = self
             .columns
@@ -244,18 +244,18 @@ impl Definition {
                 continue;
             }
             match new.indexes.iter().find(has_name) {
-                None => lacks.objects.push(format!("the index `{}`", index.name)),
+                None => lost.objects.push(format!("the index `{}`", index.name)),
                 Some(other) => {
                     let key: BTreeSet<String> = index.columns.iter().cloned().collect();
                     if index.is_unique && !other.is_unique && !new.unique.contains(&key) {
-                        lacks.objects.push(format!("the index `{}` as a UNIQUE one", index.name));
+                        lost.objects.push(format!("the index `{}` as a UNIQUE one", index.name));
                     }
                 }
             }
         }
         for trigger in &self.triggers {
             if !new.triggers.iter().any(|other| other.eq_ignore_ascii_case(trigger)) {
-                lacks.objects.push(format!("the trigger `{trigger}`"));
+                lost.objects.push(format!("the trigger `{trigger}`"));
             }
         }
         let is_of_index = |key: &BTreeSet<String>| {
@@ -266,42 +266,42 @@ impl Definition {
             if kept_columns(&columns) && !is_of_index(key) {
                 let is_primary = *key == self.primary();
                 let what = if is_primary { "the primary key" } else { "the UNIQUE constraint" };
-                lacks.objects.push(format!("{what} on `{}`", columns.join("`, `")));
+                lost.objects.push(format!("{what} on `{}`", columns.join("`, `")));
             }
         }
         if self.numbers_rows() && !new.numbers_rows() && self.primary() == new.primary() {
-            lacks.objects.push(format!(
+            lost.objects.push(format!(
                 "the numbering of rows by `{0}` (`{0}` INTEGER PRIMARY KEY)",
                 self.first_key()
             ));
         } else if self.has_sequence() && !new.has_sequence() && new.has(self.first_key()) {
-            lacks.objects.push(format!("AUTOINCREMENT of `{}`", self.first_key()));
+            lost.objects.push(format!("AUTOINCREMENT of `{}`", self.first_key()));
         }
         for key in &self.keys {
             let columns: Vec<String> = key.columns.iter().cloned().collect();
             if kept_columns(&columns) && !new.keys.iter().any(|other| other.columns == key.columns) {
                 let what = format!("the foreign key of `{}` to `{}`", columns.join("`, `"), key.parent);
-                lacks.keys.push((what, key.parent.clone()));
+                lost.keys.push((what, key.parent.clone()));
             }
         }
         for column in self.columns.iter().filter(|column| column.default.is_some()) {
             let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
             if other.is_some_and(|other| other.default.is_none()) {
-                lacks.objects.push(format!("the default of `{}`", column.name));
+                lost.objects.push(format!("the default of `{}`", column.name));
             }
         }
         if self.checks().iter().filter(|names| is_kept(names)).count() > new.checks().len() {
-            lacks.objects.push("a CHECK constraint".to_owned());
+            lost.objects.push("a CHECK constraint".to_owned());
         }
         for column in self.columns.iter().filter(|column| column.has_texts) {
             let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
             let is_numeric =
                 |other: &&Column| affinity(&other.declared, new.is_strict()) == Affinity::Numeric;
             if let Some(other) = other.filter(is_numeric) {
-                lacks.numbers.push((other.name.clone(), column.declared.clone(), other.declared.clone()));
+                lost.numbers.push((other.name.clone(), column.declared.clone(), other.declared.clone()));
             }
         }
-        lacks
+        lost
     }
 
     fn primary(&self) -> BTreeSet<String> {
@@ -406,7 +406,7 @@ mod tests {
             let key = if table.starts_with("t(a INTEGER") { "a INTEGER PRIMARY KEY" } else { "a" };
             conn.execute_batch(&format!("DROP TABLE t; CREATE TABLE t({key}, b); {then}")).unwrap();
             let new = Definition::of(&conn, "t").unwrap();
-            assert_eq!(old.lacks(&new).objects.join(", "), expected, "{table} {with}");
+            assert_eq!(old.lost_in(&new).objects.join(", "), expected, "{table} {with}");
         }
     }
 

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::ask::count;
-use super::heir::Heir;
 use super::rows::Rows;
+use super::successor::Successor;
 use crate::account::{Fate, TableChange};
 use crate::sql::mentions;
 
@@ -12,21 +12,26 @@ impl Rows {
     /// What would be lost if a table was dropped now, given the rest of the script.
     pub(super) fn lost_by_drop(&mut self, conn: &Connection, name: &str, rest: &str) -> Option<TableChange> {
         let old = self.names.get(name).copied().filter(|&old| !self.tables[old].is_new)?;
-        let (after, lost) = match self.heir(old, rest) {
-            Heir::None => return None,
-            Heir::Table(new) => {
+        let (after, lost) = match self.find_successor(old, rest) {
+            Successor::None => return None,
+            Successor::Table(new) => {
                 let after = self.tables[new].current.as_deref().and_then(|name| count(conn, name))?;
                 (after, self.lost_to(conn, old, new, after))
             }
-            Heir::Later => {
+            Successor::Later => {
                 let copied = self.copied_elsewhere(conn, old, None);
                 (copied, self.tables[old].rows?.saturating_sub(copied))
             }
         };
         let table = &self.tables[old];
         let missing = table.comparison.as_ref().map(|found| found.missing.clone()).unwrap_or_default();
-        let change =
-            TableChange { fate: Fate::Replaced, after: Some(after), lost, missing, ..table.change.clone() };
+        let change = TableChange {
+            fate: Fate::Replaced,
+            rows_after: Some(after),
+            lost,
+            missing_keys: missing,
+            ..table.change.clone()
+        };
         (lost > 0).then_some(change)
     }
 

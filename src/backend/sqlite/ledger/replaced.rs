@@ -16,24 +16,24 @@ pub(super) fn findings(
     old: &Definition,
 ) -> rusqlite::Result<Vec<StepFinding>> {
     let new = Definition::read(conn, table)?;
-    let mut lacks = old.lacks(&new);
+    let mut lost = old.lost_in(&new);
     // Without its parent, a key must go.
-    for (key, parent) in lacks.keys.drain(..) {
+    for (key, parent) in lost.keys.drain(..) {
         if conn.prepare("SELECT 1 FROM pragma_table_info(?1, 'main')")?.exists([parent])? {
-            lacks.objects.push(key);
+            lost.objects.push(key);
         }
     }
     let mut findings = Vec::new();
-    if let Some((last, others)) = lacks.objects.split_last() {
+    if let Some((last, others)) = lost.objects.split_last() {
         let objects =
             if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
         findings.push(StepFinding::new(
             ProblemKind::LostInRebuild,
             format!("replaces `{table}` and does not recreate {objects}"),
-            format!("create them in the script after `{table}` has its name again, unless they may go"),
+            format!("recreate what is still needed, after the new table has the name `{table}`"),
         ));
     }
-    for (column, was, is) in lacks.numbers.iter().filter(|_| change.before.unwrap_or_default() > 0) {
+    for (column, was, is) in lost.numbers.iter().filter(|_| change.rows_before.unwrap_or_default() > 0) {
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM main.{} WHERE typeof({}) IN ('integer', 'real'))",
             quote(table),

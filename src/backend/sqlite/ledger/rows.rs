@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::act::{Act, Name};
 use super::ask::{count, ordinary, replaces, unique_keys};
 use super::definition::Definition;
-use super::heir::{Comparison, Heir};
 use super::place::Place;
+use super::successor::{Comparison, Successor};
 use super::table::Table;
-use super::{heir, replaced};
+use super::{replaced, successor};
 use crate::account::{Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
@@ -70,9 +70,9 @@ impl Rows {
         if table.rows.is_none() {
             table.rows = count(conn, name);
         }
-        if table.change.before.is_none() && !table.is_new {
+        if table.change.rows_before.is_none() && !table.is_new {
             let rows = table.rows.map(|rows| rows + table.change.deleted);
-            table.change.before = rows.map(|rows| rows.saturating_sub(table.change.inserted));
+            table.change.rows_before = rows.map(|rows| rows.saturating_sub(table.change.inserted));
         }
         place
     }
@@ -91,14 +91,15 @@ impl Rows {
         let place = self.counted(conn, &spelling);
         name.clone_into(&mut self.tables[place].last);
         self.tables[place].by = Some(at.kept());
-        let heir = self.heir(place, at.rest);
-        if heir == Heir::None {
+        let successor = self.find_successor(place, at.rest);
+        if successor == Successor::None {
             return Ok(());
         }
         let definition = Definition::of(conn, name)?;
-        if let Heir::Table(new) = heir {
+        if let Successor::Table(new) = successor {
             if let Some(current) = self.tables[new].current.clone() {
-                let found = heir::compare(conn, [name, &current], &definition.key(), self.tables[place].rows);
+                let found =
+                    successor::compare(conn, [name, &current], &definition.key(), self.tables[place].rows);
                 self.tables[place].comparison =
                     found.map(|found| Comparison { new, writes: self.tables[new].writes, ..found });
             }
@@ -108,34 +109,34 @@ impl Rows {
     }
 
     /// The table that takes the name of another one, given the rest of the script.
-    pub(super) fn heir(&mut self, old: usize, rest: &str) -> Heir {
+    pub(super) fn find_successor(&mut self, old: usize, rest: &str) -> Successor {
         let original = self.tables[old].change.table.to_ascii_lowercase();
         let wanted = [self.tables[old].last.clone(), original];
-        let mut owners: BTreeMap<String, Heir> =
-            self.names.iter().map(|(name, &place)| (name.clone(), Heir::Table(place))).collect();
-        owners.retain(|_, heir| *heir != Heir::Table(old));
+        let mut owners: BTreeMap<String, Successor> =
+            self.names.iter().map(|(name, &place)| (name.clone(), Successor::Table(place))).collect();
+        owners.retain(|_, successor| *successor != Successor::Table(old));
         if wanted.iter().any(|name| mentions(rest, name)) {
             for (_, own) in crate::sql::statements(rest) {
                 match Act::of(own) {
                     Act::Renames { table, to } => {
                         let key = table.key();
-                        let heir =
-                            owners.remove(&key).unwrap_or_else(|| Heir::Table(self.place(&table.name)));
-                        owners.insert(to.to_ascii_lowercase(), heir);
+                        let successor =
+                            owners.remove(&key).unwrap_or_else(|| Successor::Table(self.place(&table.name)));
+                        owners.insert(to.to_ascii_lowercase(), successor);
                     }
                     Act::Creates { kind: "table", name, .. } if !name.is_in("temp") => {
-                        owners.insert(name.key(), Heir::Later);
+                        owners.insert(name.key(), Successor::Later);
                     }
                     Act::Drops { kind: "table", name } => _ = owners.remove(&name.key()),
                     _ => {}
                 }
             }
         }
-        wanted.iter().find_map(|name| owners.get(name).copied()).unwrap_or(Heir::None)
+        wanted.iter().find_map(|name| owners.get(name).copied()).unwrap_or(Successor::None)
     }
 
     /// The table that has taken the name of a dropped one.
-    fn successor(&self, old: usize) -> Option<usize> {
+    fn current_successor(&self, old: usize) -> Option<usize> {
         let table = &self.tables[old];
         let original = table.change.table.to_ascii_lowercase();
         [&table.last, &original]
@@ -280,7 +281,7 @@ impl Rows {
     pub(super) fn lost(&self, at_risk: &[usize]) -> Option<TableChange> {
         let mut tables = at_risk.iter().map(|&place| &self.tables[place]);
         tables.find(|table| table.taken > 0).map(|table| TableChange {
-            after: table.rows,
+            rows_after: table.rows,
             lost: table.taken,
             ..table.change.clone()
         })
@@ -329,7 +330,7 @@ impl Rows {
             let table = &self.tables[old];
             let last = table.definition.as_ref().filter(|_| table.current.is_none() && !table.is_continued);
             let Some(last) = last.and_then(|definition| definition.sequence) else { continue };
-            let Some(new) = self.successor(old) else { continue };
+            let Some(new) = self.current_successor(old) else { continue };
             let Some(name) = self.tables[new].current.clone() else { continue };
             let is_set = |own: &String| mentions(own, &name) || !mentions(own, "name");
             if !self.sets_sequence.iter().any(is_set) {
@@ -350,7 +351,7 @@ impl Rows {
         let olds: Vec<usize> =
             self.tables.iter().enumerate().filter(dropped).map(|(place, _)| place).collect();
         let pairs: BTreeMap<usize, usize> =
-            olds.into_iter().filter_map(|old| Some((old, self.successor(old)?))).collect();
+            olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
         for (&old, &new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
             let measured = self.tables[old].comparison.as_ref();
@@ -362,9 +363,9 @@ impl Rows {
             let lost = after.map_or(0, |after| self.lost_to(conn, old, new, after));
             let deleted = self.tables[new].change.deleted;
             let Table { change, definition, by, .. } = &mut self.tables[old];
-            (change.fate, change.after, change.lost) = (Fate::Replaced, after, lost);
+            (change.fate, change.rows_after, change.lost) = (Fate::Replaced, after, lost);
             change.deleted += deleted;
-            change.missing = if lost > 0 { missing } else { Vec::new() };
+            change.missing_keys = if lost > 0 { missing } else { Vec::new() };
             if let Some(definition) = definition {
                 let found = replaced::findings(conn, change, &name, definition)?;
                 findings.extend(found.into_iter().map(|found| match by {
@@ -387,12 +388,12 @@ impl Rows {
                 None if change.fate != Fate::Replaced => change.fate = Fate::Dropped,
                 None => {}
                 Some(_) => {
-                    change.after = change.before.and(table.rows);
+                    change.rows_after = change.rows_before.and(table.rows);
                     change.lost = table.taken.saturating_sub(table.put_back);
                 }
             }
             let is_successor = pairs.values().any(|&new| new == place);
-            let is_changed = change.before.is_some() || change.inserted + change.deleted > 0;
+            let is_changed = change.rows_before.is_some() || change.inserted + change.deleted > 0;
             if !is_successor && (is_changed || change.renamed_to.is_some() || change.fate != Fate::Kept) {
                 changes.push(change);
             }

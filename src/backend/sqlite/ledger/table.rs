@@ -1,7 +1,7 @@
 //! [`Table`]: a table that a script concerns.
 
 use super::definition::Definition;
-use super::heir::Comparison;
+use super::successor::Comparison;
 use crate::account::{Fate, StatementPlace, TableChange};
 
 /// A table that a script concerns.

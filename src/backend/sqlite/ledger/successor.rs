@@ -10,7 +10,7 @@ const SHOWN_KEYS: u64 = 5;
 
 /// The table that takes the name of a dropped one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heir {
+pub(super) enum Successor {
     None,
     /// A table that exists, by its place.
     Table(usize),
@@ -102,7 +102,7 @@ fn difference([left, right]: [&str; 2], key: &[String]) -> String {
     format!("SELECT {columns} FROM main.{} EXCEPT SELECT {columns} FROM main.{}", quote(left), quote(right))
 }
 
-/// The number of keys of the first table that the second one lacks.
+/// The number of keys of the first table that the second one lost.
 fn lacking(conn: &Connection, tables: [&str; 2], key: &[String]) -> Option<u64> {
     let sql = format!("SELECT count(*) FROM ({})", difference(tables, key));
     conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)

@@ -3,6 +3,7 @@
 use crate::sql::{Token, Tokens, statement_start};
 
 /// The tokens of a statement, with methods that skip the next one.
+#[derive(Clone)]
 pub(super) struct TokenCursor<'a>(Tokens<'a>);
 
 impl<'a> TokenCursor<'a> {

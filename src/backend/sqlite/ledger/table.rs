@@ -22,6 +22,8 @@ pub(super) struct Table {
     pub(super) is_continued: bool,
     /// Whether statements of an earlier run deleted rows of it, an unknown number.
     pub(super) has_unknown_deletions: bool,
+    /// Whether a plain `INSERT` may replace rows.
+    pub(super) may_replace: bool,
     /// The number of rows at present, if it is known.
     pub(super) rows: Option<u64>,
     /// The number of statements that wrote to it.
@@ -50,6 +52,7 @@ impl Table {
             comparison: None,
             is_continued: false,
             has_unknown_deletions: false,
+            may_replace: false,
             rows: None,
             writes: 0,
             copies: Vec::new(),

@@ -491,6 +491,21 @@ fn triggers_and_replace_take_no_rows_unnoticed() {
         ),
         // The rows that a trigger took are named afterwards.
         Case(ITEM, "DELETE FROM item; DELETE FROM attach", "", COUNT_ATTACH, "0"),
+        // A later statement that changes a row puts none back, and REPLACE in a definition can take two rows for one.
+        Case(
+            "CREATE TABLE s(k INTEGER PRIMARY KEY, v UNIQUE); INSERT INTO s VALUES (1,'a'),(2,'b')",
+            "UPDATE OR REPLACE s SET v = 'a' WHERE k = 2; INSERT INTO s VALUES (2,'c') ON CONFLICT (k) DO UPDATE SET v = excluded.v",
+            "! it deletes 1 row of `s`",
+            "SELECT count(*) FROM s",
+            "2",
+        ),
+        Case(
+            "CREATE TABLE s(k INTEGER PRIMARY KEY ON CONFLICT REPLACE, v UNIQUE ON CONFLICT REPLACE); INSERT INTO s VALUES (1,'a'),(2,'b')",
+            "INSERT INTO s VALUES (1,'b')",
+            "! it deletes 1 row of `s`",
+            "SELECT count(*) FROM s",
+            "2",
+        ),
         // Two rows change places.
         Case(
             "CREATE TABLE st(id INTEGER PRIMARY KEY, k UNIQUE, label); INSERT INTO st VALUES (1,'open','o'),(2,'closed','c')",

@@ -225,14 +225,17 @@ impl Rows {
             match verb {
                 Verb::Inserts => {
                     table.change.inserted += own;
-                    table.rows = table.rows.filter(|_| !table.may_replace).map(|rows| rows + own);
+                    table.rows = table
+                        .rows
+                        .filter(|_| !table.may_replace || table.taken > 0 || at_risk.contains(&place))
+                        .map(|rows| rows + own);
                 }
                 Verb::Deletes => {
                     table.change.deleted += own;
                     table.rows = table.rows.map(|rows| rows.saturating_sub(own));
                 }
                 // It may have added some.
-                Verb::Replaces if !at_risk.contains(&place) => table.rows = None,
+                Verb::Replaces if !at_risk.contains(&place) && table.taken == 0 => table.rows = None,
                 Verb::Replaces | Verb::Updates | Verb::Drops => {}
             }
         }
@@ -261,7 +264,15 @@ impl Rows {
             adds && self.tables[*place].taken > 0 && (verb == Verb::Inserts || !at_risk.contains(place))
         });
         if let Some(place) = put_back {
-            self.tables[place].put_back += own;
+            let table = &mut self.tables[place];
+            if verb == Verb::Inserts && (!table.may_replace || at_risk.contains(&place)) {
+                table.put_back += own;
+            } else {
+                // It may have changed rows instead of adding some.
+                let now = table.current.as_deref().and_then(|name| count(conn, name));
+                table.put_back += now.zip(table.rows).map_or(0, |(now, before)| now.saturating_sub(before));
+                table.rows = now;
+            }
         }
     }
 

@@ -114,8 +114,7 @@ fn a_replaced_table_keeps_its_rows() {
             "",
             "SELECT count(*) FROM person_old",
             "2",
-        )
-        ,
+        ),
         // Through a temporary table and back.
         Case(
             PERSON,
@@ -241,8 +240,7 @@ fn a_replaced_table_keeps_its_rows() {
             "! `role`, which had 3 rows, with a table of 3 rows",
             "SELECT count(name) FROM role",
             "2",
-        )
-        ,
+        ),
         Case(
             "CREATE TABLE role(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO role VALUES (1,'Admin'),(3,'User')",
             "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT NOT NULL); INSERT OR IGNORE INTO n SELECT * FROM role; INSERT INTO n(name) VALUES ('Guest');

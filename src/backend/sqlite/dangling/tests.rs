@@ -104,20 +104,22 @@ fn statement() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A new database with these tables, in a transaction.
+fn open(schema: &str) -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+    conn.execute_batch(schema).unwrap();
+    conn.execute_batch("BEGIN").unwrap();
+    conn
+}
+
 /// Runs the statements that can run, and compares the results. Returns whether anything was new, and whether the narrow check found
 /// nothing.
 fn compare(schema: &str, statements: &[String]) -> (bool, bool) {
-    let open = || {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
-        conn.execute_batch(schema).unwrap();
-        conn.execute_batch("BEGIN").unwrap();
-        conn
-    };
-    let trial = open();
+    let trial = open(schema);
     let works = |text: &&String| trial.execute_batch(text).is_ok();
     let text: Vec<&str> = statements.iter().filter(works).map(String::as_str).collect();
-    let owned = open();
+    let owned = open(schema);
     let mut conn = &owned;
     let before = of(conn, &Touched::anything(), ForeignKeys::Checked).unwrap();
     let execution = executed(&mut conn, &text.join(";\n"));
@@ -155,18 +157,11 @@ fn counts(conn: &Connection) -> Vec<i64> {
 
 /// Compares the lost rows of the account with a count of all tables, and returns whether there are any.
 fn compare_rows(schema: &str, statements: &[String]) -> bool {
-    let open = || {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
-        conn.execute_batch(schema).unwrap();
-        conn.execute_batch("BEGIN").unwrap();
-        conn
-    };
     let keeps_tables = |text: &&String| {
         !["DROP TABLE", "CREATE TABLE", "PRAGMA"].iter().any(|start| text.starts_with(start))
             && !text.contains("RENAME")
     };
-    let trial = open();
+    let trial = open(schema);
     let before = counts(&trial);
     // The rows that each table has at least after the statements that name it.
     let (mut expected, mut text) = (before.clone(), Vec::new());
@@ -191,7 +186,7 @@ fn compare_rows(schema: &str, statements: &[String]) -> bool {
     }
     let lost: Vec<i64> =
         expected.iter().zip(counts(&trial)).map(|(expected, after)| (expected - after).max(0)).collect();
-    let owned = open();
+    let owned = open(schema);
     let mut conn = &owned;
     let execution = executed(&mut conn, &text.join(";\n"));
     let found: Vec<i64> = TABLES

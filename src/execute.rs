@@ -85,7 +85,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         let plan = plan.into_plan();
         let works = self.works(plan.steps(), history)?;
         let hidden = self.hidden_tables(conn, &works)?;
-        self.note(hidden, report);
+        self.note(&hidden, report);
         let mut state = TableState::of(tracking, history);
         let mode = plan.mode();
         let mut left = &*works;

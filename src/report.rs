@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::direction::Direction;
 use crate::id::MigrationId;
-use crate::problem::Problem;
+use crate::problem::{Problem, Verdict};
 
 /// The result of a run. Its Display is for people.
 ///
@@ -29,7 +29,8 @@ pub struct Report {
     pub already: usize,
     /// Steps that were committed together though each could be committed by itself.
     pub together: Vec<Together>,
-    /// The findings about the plan that the policy reports. A run that finds everything applied does not plan and has none.
+    /// The findings about the plan and about what the steps did that the policy reports. A run that finds everything applied does not
+    /// plan, and reports only scripts with misspelled names.
     pub notes: Vec<Problem>,
 }
 
@@ -38,9 +39,19 @@ impl Report {
     pub fn is_up_to_date(&self) -> bool {
         self.applied.is_empty()
     }
+
+    /// Adds the warnings among these, each once, and calls `announce` for each.
+    pub(crate) fn warn(&mut self, problems: &[Problem], announce: impl Fn(&Problem)) {
+        for problem in problems.iter().filter(|problem| problem.verdict == Verdict::Warn) {
+            if !self.notes.contains(problem) {
+                announce(problem);
+                self.notes.push(problem.clone());
+            }
+        }
+    }
 }
 
-/// Steps that were committed together, because otherwise rows would have referenced missing rows in between.
+/// Steps that were committed together, because in between something would have referred to what is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Together {

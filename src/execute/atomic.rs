@@ -72,7 +72,7 @@ impl<B: Backend> Executor<'_, B> {
                     let count = attempt.done.len();
                     report.applied.append(&mut attempt.done);
                     report.together.extend(attempt.together);
-                    self.note(attempt.notes, report);
+                    self.note(&attempt.notes, report);
                     return Ok(count);
                 }
                 Err(AttemptError::MayBeOld(mut touched)) => {

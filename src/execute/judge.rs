@@ -43,13 +43,8 @@ impl<B: Backend> Executor<'_, B> {
     }
 
     /// Reports findings that the policy does not refuse, once their steps are committed.
-    pub(super) fn note(&self, notes: Vec<Problem>, report: &mut Report) {
-        for problem in notes {
-            if !report.notes.contains(&problem) {
-                self.notify(&Event::Warning { problem: &problem });
-                report.notes.push(problem);
-            }
-        }
+    pub(super) fn note(&self, notes: &[Problem], report: &mut Report) {
+        report.warn(notes, |problem| self.notify(&Event::Warning { problem }));
     }
 
     /// Whether a step may take rows that it does not name.

@@ -77,7 +77,7 @@ impl<B: Backend> Executor<'_, B> {
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {
                 report.applied.push(applied);
-                self.note(notes, report);
+                self.note(&notes, report);
                 Ok(())
             }
             (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {

@@ -103,9 +103,9 @@ impl Plan {
             // The copy does not have what code creates, so a script after code may fail only on the copy.
             let is_opaque = is_code || (follows_code && is_unexplained);
             follows_code |= is_code;
-            let is_missing = is_unexplained && !is_opaque && !step.is_stored;
             // A script that is certain to fail takes nothing away.
-            let is_missing = is_missing && forecast.certain_failure().is_none();
+            let may_work = forecast.certain_failure().is_none();
+            let is_missing = is_unexplained && !is_opaque && !step.is_stored && may_work;
             if let Some(fault) = forecast.failure.as_ref().filter(|_| is_missing) {
                 let why = format!("a statement could not be tried out: {fault}");
                 forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::SchemaCopy));

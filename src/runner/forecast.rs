@@ -51,21 +51,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let plan = plan(self.set.graph(), &history, &target, self.setting())?;
-        let plan = self.with_forecast(conn, self.explained(plan, &history), &history)?;
-        let is_tried = plan.is_stored() || self.tries_in_blank();
-        if is_tried || !self.is_blank(conn)? { Ok(plan) } else { self.with_failures(conn, plan, &history) }
-    }
-
-    /// Whether a run tries its scripts even in an empty database, which has nothing to lose.
-    fn tries_in_blank(&self) -> bool {
-        self.policy.verdict(ProblemKind::QuotedString, Direction::Up) == Verdict::Deny
-    }
-
-    /// A plan for an empty database with what is wrong with its scripts.
-    fn with_failures(&self, conn: &mut B::Conn<'_>, plan: Plan, history: &History) -> Result<Plan> {
-        let forecasts = self.forecasts(conn, &plan, history, Sample::Small)?;
-        let step_forecasts = self.step_forecasts(&plan, forecasts);
-        Ok(plan.with_failures(&step_forecasts, &self.policy))
+        self.tried_out(conn, self.explained(plan, &history), &history, true)
     }
 
     fn is_blank(&self, conn: &mut B::Conn<'_>) -> Result<bool> {
@@ -113,16 +99,32 @@ impl<B: Backend> MigrationRunner<B> {
         plan: Plan,
         history: &History,
     ) -> Result<Plan> {
-        if self.is_blank(conn)? && !plan.is_stored() {
-            // Nothing can be destroyed in it.
-            let plan = plan.without_effects();
-            return if self.tries_in_blank() { self.with_failures(conn, plan, history) } else { Ok(plan) };
+        let tries_in_blank = self.policy.verdict(ProblemKind::QuotedString, Direction::Up) == Verdict::Deny;
+        self.tried_out(conn, plan, history, tries_in_blank)
+    }
+
+    /// A plan with the expected effects of its scripts. In an empty database, which has nothing to lose, they are tried out only to find
+    /// what is wrong with them, and only if `tries_in_blank`.
+    fn tried_out(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: Plan,
+        history: &History,
+        tries_in_blank: bool,
+    ) -> Result<Plan> {
+        let is_blank = self.is_blank(conn)? && !plan.is_stored();
+        if is_blank && !tries_in_blank {
+            return Ok(plan.without_effects());
         }
         // The scripts after a stored script that cannot be used would only seem to fail.
         if plan.is_stored() && plan.refuse_if(|_| true).is_err() {
             return Ok(plan);
         }
         let forecasts = self.forecasts(conn, &plan, history, Sample::Small)?;
+        if is_blank {
+            let step_forecasts = self.step_forecasts(&plan, forecasts);
+            return Ok(plan.without_effects().with_failures(&step_forecasts, &self.policy));
+        }
         Ok(self.with_forecasts(plan, forecasts, &self.policy))
     }
 
@@ -174,20 +176,21 @@ impl<B: Backend> MigrationRunner<B> {
             let rest = step.from.zip(text(step)).and_then(|(from, text)| B::offset_of(text, from));
             rest.unwrap_or_default()
         };
-        let planned = |step: &Step| {
+        let begins: Vec<usize> = plan.steps().iter().map(begin).collect();
+        let planned = |(step, &begin): (&Step, &usize)| {
             let found = self.find_with(&stored, step);
             let foreign_keys = found.map_or_else(Default::default, |(meta, _)| meta.foreign_keys);
             let trust = if step.is_stored { Trust::Database } else { Trust::Program };
-            let rest = text(step).and_then(|text| text.get(begin(step)..));
+            let rest = text(step).and_then(|text| text.get(begin..));
             PlannedScript::new(rest, trust).under(foreign_keys).running(step.atomicity)
         };
-        let scripts: Vec<PlannedScript<'_>> = plan.steps().iter().map(planned).collect();
+        let scripts: Vec<PlannedScript<'_>> = plan.steps().iter().zip(&begins).map(planned).collect();
         let tables = [self.table.clone(), self.table.log()];
         let prepare = self.prepare.as_deref();
         let request = ForecastRequest { scripts: &scripts, tables: &tables, prepare, sample };
         let failed = |fault| self.database("try out the migrations", fault);
         let forecasts = patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)?;
-        Ok(plan.steps().iter().zip(forecasts).map(|(step, forecast)| forecast.after(begin(step))).collect())
+        Ok(forecasts.into_iter().zip(begins).map(|(forecast, begin)| forecast.after(begin)).collect())
     }
 
     /// Adds the changed lines of scripts that changed, if both texts are known.

@@ -58,11 +58,6 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     fn warn_of(&self, problems: &[Problem], report: &mut Report) {
-        for problem in problems.iter().filter(|problem| problem.verdict == Verdict::Warn) {
-            if !report.notes.contains(problem) {
-                self.notify(&Event::Warning { problem });
-                report.notes.push(problem.clone());
-            }
-        }
+        report.warn(problems, |problem| self.notify(&Event::Warning { problem }));
     }
 }

@@ -68,8 +68,8 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Returns what the author should know about the set before shipping it: names that break the convention, missing down scripts,
-    /// unused files, dependencies that cannot be satisfied here, words in double quotes that are no names, and the first migration whose script fails when the whole set is
-    /// replayed in an empty database in memory. None of the lints prevents the set from running.
+    /// unused files, dependencies that cannot be satisfied here, words in double quotes that are no names, and the first migration whose
+    /// script fails when the whole set is replayed in an empty database in memory. None of the lints prevents the set from running.
     ///
     /// The replay also runs migrations in code, but no hooks.
     ///

@@ -31,17 +31,17 @@ use crate::fault::{Fault, FaultKind};
 
 /// What a setting is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum Extent {
     /// The whole connection. A schema in the pragma means nothing.
-    Connection,
+    Whole,
     /// One database of the connection: `main` without a schema.
     Database,
     /// One database, or without a schema all of them and those that are attached later.
     Databases,
 }
-use Reach::{Connection as Whole, Database, Databases};
+use Extent::{Database, Databases, Whole};
 
-const SETTINGS: [(&str, Reach); 36] = [
+const SETTINGS: [(&str, Extent); 36] = [
     ("analysis_limit", Whole),
     ("automatic_index", Whole),
     ("busy_timeout", Whole),
@@ -110,18 +110,18 @@ impl Changed {
     /// prepares the statement, so this comes before that.
     pub(super) fn note(&mut self, conn: &Connection, text: &str, patience: Duration) -> Result<(), Fault> {
         let Some(pragma) = Pragma::that_sets(text) else { return Ok(()) };
-        let Some((name, reach)) = SETTINGS.into_iter().find(|(name, _)| pragma.is(name)) else {
+        let Some((name, extent)) = SETTINGS.into_iter().find(|(name, _)| pragma.is(name)) else {
             return Ok(());
         };
         let mut read = |schema: Option<&str>, name| self.add(conn, schema, name, patience);
-        match (reach, pragma.schema) {
-            (Reach::Connection, _) => read(None, name),
-            (Reach::Databases, None) => {
+        match (extent, pragma.schema) {
+            (Whole, _) => read(None, name),
+            (Databases, None) => {
                 let all = patiently(patience, || attached::databases(conn).map_err(fault))?;
                 read(None, name)?;
                 all.iter().try_for_each(|database| read(Some(database), name))
             }
-            (Reach::Database, schema) if name.starts_with("cache_") => {
+            (Database, schema) if name.starts_with("cache_") => {
                 // The limit for spilling is read as at least the size of the cache, so it depends on the size.
                 let schema = Some(schema.unwrap_or("main"));
                 read(schema, "cache_size")?;

@@ -16,6 +16,7 @@ pub(crate) mod postgres;
 pub(crate) mod transactions;
 
 use std::fmt;
+use std::ops::Range;
 
 /// A position in a text: line and column, both counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +92,29 @@ impl<'a> Tokens<'a> {
     /// The byte offset up to which the text has been read.
     pub(crate) const fn offset(&self) -> usize {
         self.at
+    }
+
+    /// The next token, and where it is in the text, with its quotes.
+    pub(crate) fn next_placed(&mut self) -> Option<(Token<'a>, Range<usize>)> {
+        self.at += blank_len(&self.text[self.at..]);
+        let start = self.at;
+        self.next().map(|token| (token, start..self.at))
+    }
+
+    /// The next token as a name, as SQLite reads it; a mark is not read.
+    pub(crate) fn next_name(&mut self) -> Option<String> {
+        let mut ahead = self.clone();
+        let name = match ahead.next()? {
+            Token::Word(name) => name.to_owned(),
+            // A quote in a quoted name is doubled.
+            Token::Quoted(name) => {
+                let quote = self.text[..ahead.at].chars().next_back()?;
+                name.replace(&format!("{quote}{quote}"), &quote.to_string())
+            }
+            Token::Mark(_) => return None,
+        };
+        *self = ahead;
+        Some(name)
     }
 
     fn quoted(&mut self, close: u8) -> Token<'a> {

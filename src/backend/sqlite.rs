@@ -6,6 +6,7 @@ use crate::dialect::{TableName, qualified};
 mod afterwards;
 mod attached;
 mod catalog;
+mod columns;
 mod cursor;
 mod dangling;
 mod driver;

@@ -49,19 +49,18 @@ impl<'a> TokenCursor<'a> {
         is_next
     }
 
-    /// The name that is the next token, as SQLite reads it and in lower case. A mark is not read.
+    /// The next token as a name, as SQLite reads it; a mark is not read.
     pub(super) fn next_name(&mut self) -> Option<String> {
-        let name = match self.0.clone().next()? {
-            Token::Word(name) => name.to_ascii_lowercase(),
-            // A quote in a quoted name is doubled.
-            Token::Quoted(name) => {
-                let name = name.to_ascii_lowercase();
-                ["\"\"", "''", "``"].iter().fold(name, |name, two| name.replace(two, &two[..1]))
-            }
-            Token::Mark(_) => return None,
-        };
-        self.0.next();
-        Some(name)
+        self.0.next_name()
+    }
+
+    /// A name as SQLite reads it, and the database that is written before it.
+    pub(super) fn full_name(&mut self) -> Option<(Option<String>, String)> {
+        let name = self.next_name()?;
+        if self.skip_dot() {
+            return Some((Some(name), self.next_name()?));
+        }
+        Some((None, name))
     }
 
     /// A name, without its schema.

@@ -11,6 +11,12 @@ use crate::dialect::quote;
 use crate::step::ForeignKeys;
 use crate::touched::{Touch, Touched};
 
+mod full_text;
+mod reason;
+mod references;
+#[cfg(test)]
+mod tests;
+
 /// The foreign key violations in the touched tables and in the tables that reference them, and the views and triggers that a step
 /// broke.
 pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rusqlite::Result<Dangling> {
@@ -131,9 +137,3 @@ fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<S
 fn values_of(key: &mut Statement<'_>, rowid: i64) -> rusqlite::Result<KeyValues> {
     key.query_row([rowid], |row| row.get(0)).optional()
 }
-
-mod full_text;
-mod reason;
-mod references;
-#[cfg(test)]
-mod tests;

@@ -5,10 +5,14 @@ use rusqlite::Connection;
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::remedy::Remedy;
-use crate::sql::{Token, Tokens, blank_len};
+use crate::sql::{Token, Tokens};
 
 /// SQLite's message when rows violate a UNIQUE or PRIMARY KEY constraint, or a unique index.
 const NOT_UNIQUE: &str = "UNIQUE constraint failed: ";
+
+/// The beginnings of SQLite's messages about what an application registers on its connections.
+pub(super) const OF_APPLICATIONS: [&str; 5] =
+    ["no such function", "no such collation", "no such module", "no such tokenizer", "unknown tokenizer"];
 
 /// What to do about an error with this message.
 pub(super) fn remedy(message: &str) -> Option<Remedy> {
@@ -56,13 +60,6 @@ pub(super) fn remedy(message: &str) -> Option<Remedy> {
             "rebuild the table: create a new table without the column, copy the rows, drop the old one, rename the new one",
         ),
         ("cannot drop column ", "drop the table if nothing of it is needed"),
-    ];
-    const OF_APPLICATIONS: [&str; 5] = [
-        "no such function: ",
-        "no such collation sequence: ",
-        "no such module: ",
-        "no such tokenizer: ",
-        "unknown tokenizer: ",
     ];
     if OF_APPLICATIONS.iter().any(|beginning| message.starts_with(beginning)) {
         return Some(Remedy::Register.or("correct its name"));
@@ -246,12 +243,12 @@ struct Piece<'a> {
 fn pieces(statement: &str) -> Vec<Piece<'_>> {
     let mut tokens = Tokens::new(statement);
     let mut pieces = Vec::new();
-    loop {
-        let end = tokens.offset();
-        let start = end + blank_len(&statement[end..]);
-        let Some(token) = tokens.next() else { return pieces };
-        pieces.push(Piece { token, text: &statement[start..tokens.offset()], is_apart: start > end });
+    let mut end = 0;
+    while let Some((token, at)) = tokens.next_placed() {
+        pieces.push(Piece { token, text: &statement[at.clone()], is_apart: at.start > end });
+        end = at.end;
     }
+    pieces
 }
 
 /// The text on one line, without comments.

@@ -120,7 +120,8 @@ impl Names {
                     continue;
                 }
             }
-            let Some((database, name)) = qualified(&mut words) else { continue };
+            let Some((database, name)) = words.full_name() else { continue };
+            let name = name.to_ascii_lowercase();
             let is_temp = database.as_deref().is_some_and(|database| database.eq_ignore_ascii_case("temp"));
             if creates && is_object && !is_created {
                 is_created = true;
@@ -135,15 +136,6 @@ impl Names {
         }
         names
     }
-}
-
-/// A name in lower case, and the database before it. Nothing is read if no name is next.
-fn qualified(words: &mut TokenCursor<'_>) -> Option<(Option<String>, String)> {
-    let name = words.next_name()?;
-    if words.skip_dot() {
-        return Some((Some(name), words.next_name()?));
-    }
-    Some((None, name))
 }
 
 /// Whether a name is that of a common table expression of the statement.

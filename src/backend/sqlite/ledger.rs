@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use self::act::{Act, Name};
 pub(super) use self::ask::count;
+use self::ask::exists;
 pub(super) use self::place::Place;
 use self::rows::{AtRisk, Rows};
 use self::schema_edits::SchemaEdits;
@@ -172,7 +173,7 @@ impl Ledger {
                 }
             }
             Act::OpensSchema => self.schema_edits.begin(conn)?,
-            Act::Writes { table, verb, head } if self.is_main(table) => {
+            Act::Writes { table, verb, head, .. } if self.is_main(table) => {
                 if table.is_schema() {
                     self.schema_edits.before_edit(conn)?;
                 }
@@ -256,12 +257,12 @@ impl Ledger {
     ) -> rusqlite::Result<()> {
         let changed = conn.total_changes() - foreseen.changes;
         match &foreseen.act {
-            Act::Writes { table, verb, .. } => {
+            Act::Writes { table, verb, names_all, .. } => {
                 let copied = foreseen.copied.clone().filter(|_| changed > 0);
                 self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
                 if self.is_main(table) {
                     let counts = [changed, conn.changes()];
-                    self.state.rows.wrote(conn, (table, *verb), counts, &foreseen.at_risk, place);
+                    self.state.rows.wrote(conn, (table, *verb, *names_all), counts, &foreseen.at_risk, place);
                 }
                 return Ok(());
             }
@@ -406,16 +407,4 @@ fn refusal(lost: &TableChange) -> Fault {
         _ => "drop the trigger by hand before the script continues",
     };
     Fault::new(FaultKind::Other, format!("it {what}")).remedy(Remedy::from(keep).or(lost.allowed()))
-}
-
-/// Whether `main` has an object of a kind and a name.
-fn exists(conn: &Connection, kind: &str, name: &str) -> rusqlite::Result<bool> {
-    // SQLite finds a table and an index by their names, and the others only by reading the whole schema.
-    let sql = match kind {
-        "table" => "SELECT 1 FROM pragma_table_info(?1, 'main')",
-        "index" => "SELECT 1 FROM pragma_index_xinfo(?1, 'main')",
-        "view" => "SELECT 1 FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE",
-        _ => "SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND name = ?1 COLLATE NOCASE",
-    };
-    conn.prepare(sql)?.exists([name])
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, ErrorCode};
 
 use super::reason::{fails, reason};
+use crate::backend::sqlite::columns;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
 use crate::sql::{Token, Tokens};
@@ -50,13 +51,7 @@ fn cannot_read(
     content: &str,
     number: &str,
 ) -> rusqlite::Result<Option<String>> {
-    let columns = || -> rusqlite::Result<Vec<String>> {
-        let mut columns =
-            conn.prepare("SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0 ORDER BY cid")?;
-        let columns = columns.query_map([name], |row| row.get(0))?;
-        columns.collect()
-    };
-    let columns = match columns() {
+    let columns = match columns::of(conn, "main", name) {
         Ok(columns) => columns,
         Err(error) => return reason(error),
     };

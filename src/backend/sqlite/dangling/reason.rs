@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::backend::sqlite::explain::OF_APPLICATIONS;
 use crate::backend::sqlite::message;
 
 /// Why SQLite cannot prepare a statement, if the reason is in the schema and not in what this connection lacks.
@@ -11,21 +12,13 @@ pub(super) fn fails(conn: &Connection, sql: &str) -> rusqlite::Result<Option<Str
 
 /// The message of an error, if its reason is in the schema and not in what this connection lacks.
 pub(super) fn reason(error: rusqlite::Error) -> rusqlite::Result<Option<String>> {
-    let lacking = [
-        "no such function",
-        "no such collation",
-        "no such module",
-        "no such tokenizer",
-        "unknown tokenizer",
-        "error in tokenizer constructor",
-        "foreign key mismatch",
-        "unsafe use of",
-    ];
+    let others = ["error in tokenizer constructor", "foreign key mismatch", "unsafe use of"];
     match error.sqlite_error_code() {
         Some(ErrorCode::AuthorizationForStatementDenied) => Ok(None),
         code if code == Some(ErrorCode::Unknown) || is_at_offset(&error) => {
             let why = message(&error);
-            Ok((!lacking.iter().any(|lacking| why.starts_with(lacking))).then_some(why))
+            Ok((!OF_APPLICATIONS.iter().chain(&others).any(|lacking| why.starts_with(lacking)))
+                .then_some(why))
         }
         _ => Err(error),
     }

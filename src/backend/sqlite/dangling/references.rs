@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::full_text::{self, FullText};
 use super::reason::fails;
+use crate::backend::sqlite::columns;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
 use crate::sql::{Token, Tokens};
@@ -36,6 +37,12 @@ impl Program {
 
     fn has_same_table(&self, other: &Self) -> bool {
         self.table.eq_ignore_ascii_case(&other.table) && self.database == other.database
+    }
+
+    /// Whether it mentions one of these names.
+    fn mentions(&self, names: &BTreeSet<String>) -> bool {
+        let is_meant = |name: &str| names.contains(&name.replace("\"\"", "\"").to_ascii_lowercase());
+        Tokens::new(&self.sql).filter_map(Token::spelling).any(is_meant)
     }
 }
 
@@ -100,14 +107,6 @@ fn programs(conn: &Connection) -> rusqlite::Result<(Vec<Program>, Vec<FullText>)
     Ok((programs, full_texts))
 }
 
-impl Program {
-    /// Whether it mentions one of these names.
-    fn mentions(&self, names: &BTreeSet<String>) -> bool {
-        let is_meant = |name: &str| names.contains(&name.replace("\"\"", "\"").to_ascii_lowercase());
-        Tokens::new(&self.sql).filter_map(Token::spelling).any(is_meant)
-    }
-}
-
 /// Adds the views that mention one of these names, and so on.
 fn extend(names: &mut BTreeSet<String>, programs: &[Program]) {
     loop {
@@ -134,14 +133,9 @@ fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Dangling
             "insert" => format!("INSERT INTO {database}.{table} DEFAULT VALUES"),
             "delete" => format!("DELETE FROM {database}.{table}"),
             _ => {
-                let sql = "SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0";
-                let mut columns = conn.prepare(sql)?;
-                let set = |row: &rusqlite::Row<'_>| {
-                    row.get(0).map(|name: String| format!("{0} = {0}", quote(&name)))
-                };
-                let columns: rusqlite::Result<Vec<String>> =
-                    columns.query_map([&trigger.table, database], set)?.collect();
-                format!("UPDATE {database}.{table} SET {}", columns?.join(", "))
+                let columns = columns::of(conn, database, &trigger.table)?;
+                let set: Vec<String> = columns.iter().map(|name| format!("{0} = {0}", quote(name))).collect();
+                format!("UPDATE {database}.{table} SET {}", set.join(", "))
             }
         };
         if let Some(why) = fails(conn, &firing)? {

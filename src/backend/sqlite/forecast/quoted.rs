@@ -124,11 +124,10 @@ fn missing_column(conn: &Connection, own: &str) -> Option<(String, Option<usize>
 fn words(own: &str) -> Vec<QuotedWord> {
     let mut tokens = Tokens::new(own);
     let mut words = Vec::new();
-    while let Some(token) = tokens.next() {
+    while let Some((token, at)) = tokens.next_placed() {
         let Token::Quoted(spelling) = token else { continue };
-        let start = tokens.offset().checked_sub(spelling.len() + 2);
-        if let Some(start) = start.filter(|start| own.as_bytes().get(*start) == Some(&b'"')) {
-            words.push((spelling.replace("\"\"", "\""), start));
+        if own[at.clone()].starts_with('"') {
+            words.push((spelling.replace("\"\"", "\""), at.start));
         }
     }
     words

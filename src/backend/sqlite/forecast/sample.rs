@@ -13,7 +13,7 @@ use super::access::{Access, TableKey};
 use super::copy::{Copy, without_triggers};
 use super::watch::is_internal;
 use crate::backend::ForecastRequest;
-use crate::backend::sqlite::Sqlite;
+use crate::backend::sqlite::{Sqlite, columns};
 use crate::dialect::quote;
 use crate::effect::Sample;
 
@@ -252,10 +252,7 @@ fn copy_sequence(live: &Connection, copy: &Connection) -> rusqlite::Result<()> {
 
 /// Copies the first rows of a table, and returns whether these are all.
 fn fill(live: &Connection, copy: &Connection, name: &str, limits: &mut Limits) -> rusqlite::Result<bool> {
-    // A generated column has no value of its own.
-    let columns = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0 ORDER BY cid";
-    let mut names: Vec<String> =
-        live.prepare(columns)?.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut names = columns::of(live, "main", name)?;
     let table = quote(name);
     // A statement can read the rowid too. A table without one has none of these names.
     let rowid = ["_rowid_", "rowid", "oid"].into_iter().find(|rowid| {

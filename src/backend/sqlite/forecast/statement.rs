@@ -5,6 +5,7 @@ use rusqlite::{Connection, ErrorCode, Statement};
 use super::copy::Lacking;
 use super::watch::INFORMATIONAL;
 use crate::backend::sqlite::cursor::Pragma;
+use crate::backend::sqlite::explain::OF_APPLICATIONS;
 use crate::dialect::quote;
 use crate::effect::{Effect, EffectKind};
 use crate::fault::Fault;
@@ -12,16 +13,8 @@ use crate::sql::{Token, Tokens, mentions};
 
 /// Whether a message is about something that an application registers on its connections.
 pub(super) fn is_foreign(message: &str) -> bool {
-    let foreign = [
-        "no such function",
-        "no such module",
-        "no such collation",
-        "no such tokenizer",
-        "unknown function",
-        "unknown tokenizer",
-        "wrong number of arguments to function",
-    ];
-    foreign.iter().any(|what| message.contains(what))
+    let others = ["unknown function", "wrong number of arguments to function"];
+    OF_APPLICATIONS.iter().chain(&others).any(|what| message.contains(what))
 }
 
 /// Names the part of the schema that the copy lacks, if that may be why a statement failed.

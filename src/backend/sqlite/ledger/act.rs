@@ -2,7 +2,6 @@
 
 use super::super::cursor::TokenCursor;
 use super::super::target::{Target, Verb, target};
-use crate::sql::Token;
 
 /// What a statement does to the schema or to rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +27,8 @@ pub(super) enum Act<'a> {
         table: Name,
         verb: Verb,
         head: &'a str,
+        /// Whether it deletes all rows, since it has no WHERE.
+        names_all: bool,
     },
     /// It sets a savepoint, or begins a transaction.
     Begins(String),
@@ -72,32 +73,32 @@ impl<'a> Act<'a> {
     }
 
     fn read(own: &'a str) -> Option<Self> {
-        let mut words = Words::new(own);
-        let first = words.cursor.next()?;
+        let mut words = TokenCursor::new(own);
+        let first = words.next()?;
         if first.is("create") {
-            let is_temp = words.cursor.skip_if("temp") || words.cursor.skip_if("temporary");
-            _ = words.cursor.skip_if("unique") || words.cursor.skip_if("virtual");
+            let is_temp = words.skip_if("temp") || words.skip_if("temporary");
+            _ = words.skip_if("unique") || words.skip_if("virtual");
             let kind = kind(&mut words)?;
-            let may_exist = words.cursor.skip_exists();
+            let may_exist = words.skip_exists();
             let mut name = name(&mut words)?;
             if is_temp {
                 name.database = Some("temp".to_owned());
             }
             let has_table = kind == "index" || kind == "trigger";
             let on = if has_table {
-                words.cursor.find(|token| token.is("on")).and_then(|_| self::name(&mut words))
+                words.find(|token| token.is("on")).and_then(|_| self::name(&mut words))
             } else {
                 None
             };
             Some(Self::Creates { kind, name, may_exist, on })
         } else if first.is("drop") {
             let kind = kind(&mut words)?;
-            words.cursor.skip_exists();
+            words.skip_exists();
             Some(Self::Drops { kind, name: name(&mut words)? })
         } else if first.is("alter") {
             kind(&mut words)?;
             let table = name(&mut words)?;
-            if words.cursor.skip_if("rename") && words.cursor.skip_if("to") {
+            if words.skip_if("rename") && words.skip_if("to") {
                 return Some(Self::Renames { table, to: name(&mut words)?.name });
             }
             Some(Self::Alters(table))
@@ -106,82 +107,57 @@ impl<'a> Act<'a> {
         } else if first.is("begin") {
             Some(Self::Begins(String::new()))
         } else if first.is("release") {
-            words.cursor.skip_if("savepoint");
+            words.skip_if("savepoint");
             Some(Self::Keeps(name(&mut words)?.key()))
         } else if first.is("commit") || first.is("end") {
             Some(Self::Keeps(String::new()))
         } else if first.is("rollback") {
-            words.cursor.skip_if("transaction");
-            if !words.cursor.skip_if("to") {
+            words.skip_if("transaction");
+            if !words.skip_if("to") {
                 return Some(Self::Undoes(String::new()));
             }
-            words.cursor.skip_if("savepoint");
+            words.skip_if("savepoint");
             Some(Self::Undoes(name(&mut words)?.key()))
         } else if first.is("pragma") {
             let mut name = name(&mut words)?.name;
             name.make_ascii_lowercase();
-            let is_set = words.cursor.next().is_some();
+            let is_set = words.next().is_some();
             (name == "writable_schema" && is_set).then_some(Self::OpensSchema)
         } else {
-            let Target { verb, head, .. } = target(own).filter(|target| target.verb != Verb::Drops)?;
-            Some(Self::Writes { table: last_name(head)?, verb, head })
+            let Target { verb, names_all, head, .. } =
+                target(own).filter(|target| target.verb != Verb::Drops)?;
+            Some(Self::Writes { table: last_name(head)?, verb, head, names_all })
         }
     }
 }
 
-fn kind(words: &mut Words<'_>) -> Option<&'static str> {
-    KINDS.into_iter().find(|kind| words.cursor.skip_if(kind))
+fn kind(words: &mut TokenCursor<'_>) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| words.skip_if(kind))
 }
 
-fn name(words: &mut Words<'_>) -> Option<Name> {
-    let name = words.unquoted()?;
-    if words.cursor.skip_dot() {
-        return Some(Name { database: Some(name), name: words.unquoted()? });
-    }
-    Some(Name { database: None, name })
+fn name(words: &mut TokenCursor<'_>) -> Option<Name> {
+    words.full_name().map(|(database, name)| Name { database, name })
 }
 
 /// The name that ends a text.
 fn last_name(head: &str) -> Option<Name> {
-    let mut words = Words::new(head);
+    let mut words = TokenCursor::new(head);
     let mut names = Vec::new();
     loop {
-        let is_dot = words.cursor.skip_dot();
-        if words.cursor.offset() >= head.len() {
+        let is_dot = words.skip_dot();
+        if words.offset() >= head.len() {
             break;
         }
-        match words.unquoted() {
-            Some(name) => names.push((is_dot, name)),
-            None => names.clear(),
+        if let Some(name) = words.next_name() {
+            names.push((is_dot, name));
+        } else {
+            words.next();
+            names.clear();
         }
     }
     match names.pop()? {
         (true, name) => Some(Name { database: Some(names.pop()?.1), name }),
         (false, name) => Some(Name { database: None, name }),
-    }
-}
-
-/// The words of a statement, with the quotes around them.
-struct Words<'a> {
-    text: &'a str,
-    cursor: TokenCursor<'a>,
-}
-
-impl<'a> Words<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { text, cursor: TokenCursor::new(text) }
-    }
-
-    /// The next word as a name. A quote in a quoted name is doubled.
-    fn unquoted(&mut self) -> Option<String> {
-        match self.cursor.next()? {
-            Token::Word(name) => Some(name.to_owned()),
-            Token::Quoted(name) => {
-                let quote = self.text[..self.cursor.offset()].chars().next_back()?;
-                Some(name.replace(&format!("{quote}{quote}"), &quote.to_string()))
-            }
-            Token::Mark(_) => None,
-        }
     }
 }
 

@@ -21,9 +21,15 @@ pub(super) fn ordinary(conn: &Connection, table: &str) -> rusqlite::Result<Optio
     conn.query_row(sql, [table], |row| row.get(0)).optional()
 }
 
-/// Whether `main` has a view of this name.
-pub(super) fn is_view(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
+/// Whether `main` has an object of a kind and a name.
+pub(super) fn exists(conn: &Connection, kind: &str, name: &str) -> rusqlite::Result<bool> {
+    // SQLite finds a table and an index by their names, and the others only by reading the whole schema.
+    let sql = match kind {
+        "table" => "SELECT 1 FROM pragma_table_info(?1, 'main')",
+        "index" => "SELECT 1 FROM pragma_index_xinfo(?1, 'main')",
+        "view" => "SELECT 1 FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE",
+        _ => "SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND name = ?1 COLLATE NOCASE",
+    };
     conn.prepare(sql)?.exists([name])
 }
 

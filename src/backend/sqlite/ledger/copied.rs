@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use crate::account::StepFinding;
+use crate::backend::sqlite::columns;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, blank_len, mentions};
+use crate::sql::{Token, Tokens, mentions};
 
 /// The finding about an `INSERT` that copies by position, if the result of a `SELECT` and the table have the same columns in another
 /// order. For a `*` one column that is elsewhere is enough; a list of columns must be all columns of the table, in another order. An
@@ -21,10 +22,7 @@ pub(super) fn finding(
     if selects.is_empty() {
         return Ok(None);
     }
-    let mut columns =
-        conn.prepare("SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0 ORDER BY cid")?;
-    let columns: Vec<String> =
-        columns.query_map([table, database], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let columns = columns::of(conn, database, table)?;
     for (select, is_star) in selects {
         // A table that is copied onto itself, such as edges in the other direction, is meant so.
         if mentions(&select, table) {
@@ -119,25 +117,23 @@ fn read(own: &str) -> Option<Vec<(String, bool)>> {
 
 /// The tokens outside of parentheses. What is in parentheses is one token: the closing one.
 fn top(own: &str) -> Vec<Placed<'_>> {
-    let (mut tokens, mut depth, mut end) = (Tokens::new(own), 0, 0);
+    let (mut tokens, mut depth) = (Tokens::new(own), 0);
     let (mut placed, mut opened) = (Vec::new(), 0);
-    while let Some(token) = tokens.next() {
-        let begin = end + blank_len(&own[end..]);
-        end = tokens.offset();
+    while let Some((token, at)) = tokens.next_placed() {
         match token {
             Token::Mark(b'(') => {
                 if depth == 0 {
-                    opened = begin;
+                    opened = at.start;
                 }
                 depth += 1;
             }
             Token::Mark(b')') => {
                 depth -= 1;
                 if depth == 0 {
-                    placed.push((token, opened, end));
+                    placed.push((token, opened, at.end));
                 }
             }
-            _ if depth == 0 => placed.push((token, begin, end)),
+            _ if depth == 0 => placed.push((token, at.start, at.end)),
             _ => {}
         }
     }

@@ -126,11 +126,7 @@ impl Definition {
             })
             .map(|(_, _, parts)| names(parts).into_iter().collect())
             .collect();
-        let primary: BTreeSet<String> = columns
-            .iter()
-            .filter(|column| column.key > 0)
-            .map(|column| column.name.to_ascii_lowercase())
-            .collect();
+        let primary = primary(&columns);
         if !primary.is_empty() {
             unique.insert(primary);
         }
@@ -146,14 +142,13 @@ impl Definition {
                 triggers.push(name);
             } else {
                 let columns = keyed.get(&name).map(|(_, _, parts)| names(parts)).unwrap_or_default();
-                let is_unique = Tokens::new(&sql).nth(1).is_some_and(|token| token.is("unique"));
+                let is_unique = is_unique(&sql);
                 let names = Tokens::new(&sql).skip_while(|token| !token.is("on")).skip(2);
                 let names = names.filter_map(Token::spelling).map(str::to_ascii_lowercase).collect();
                 indexes.push(Index { signature: signature(&sql), name, columns, is_unique, names });
             }
         }
-        let has_sequence = Tokens::new(&sql).any(|token| token.is("autoincrement"));
-        let sequence = if has_sequence {
+        let sequence = if has_autoincrement(&sql) {
             conn.query_row(
                 "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE",
                 [table],
@@ -168,7 +163,7 @@ impl Definition {
 
     /// Whether `AUTOINCREMENT` numbers its rows.
     fn has_sequence(&self) -> bool {
-        Tokens::new(&self.sql).any(|token| token.is("autoincrement"))
+        has_autoincrement(&self.sql)
     }
 
     /// The columns of its primary key, or else of one of its unique keys, quoted.
@@ -305,11 +300,7 @@ impl Definition {
     }
 
     fn primary(&self) -> BTreeSet<String> {
-        self.columns
-            .iter()
-            .filter(|column| column.key > 0)
-            .map(|column| column.name.to_ascii_lowercase())
-            .collect()
+        primary(&self.columns)
     }
 
     fn first_key(&self) -> &str {
@@ -323,12 +314,27 @@ fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<String> {
     Ok(conn.query_row(sql, [table], |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
+/// The columns of the primary key, in lower case.
+fn primary(columns: &[Column]) -> BTreeSet<String> {
+    let key = columns.iter().filter(|column| column.key > 0);
+    key.map(|column| column.name.to_ascii_lowercase()).collect()
+}
+
+/// Whether the definition of a table has `AUTOINCREMENT`.
+pub(super) fn has_autoincrement(sql: &str) -> bool {
+    Tokens::new(sql).any(|token| token.is("autoincrement"))
+}
+
+/// Whether the definition of an index begins with `CREATE UNIQUE`.
+fn is_unique(sql: &str) -> bool {
+    Tokens::new(sql).nth(1).is_some_and(|token| token.is("unique"))
+}
+
 /// The text of an index after the name of its table, without regard to case and white space, and whether it is unique.
 fn signature(sql: &str) -> String {
-    let mut tokens = Tokens::new(sql).skip_while(|token| !token.is("on")).skip(2);
-    let is_unique = Tokens::new(sql).nth(1).is_some_and(|token| token.is("unique"));
-    let mut signature = if is_unique { "unique ".to_owned() } else { String::new() };
-    tokens.by_ref().for_each(|token| match token {
+    let tokens = Tokens::new(sql).skip_while(|token| !token.is("on")).skip(2);
+    let mut signature = if is_unique(sql) { "unique ".to_owned() } else { String::new() };
+    tokens.for_each(|token| match token {
         Token::Mark(mark) => signature.push(char::from(mark)),
         Token::Word(word) | Token::Quoted(word) => {
             signature.push_str(&word.to_ascii_lowercase());

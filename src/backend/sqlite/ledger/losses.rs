@@ -48,9 +48,7 @@ impl Rows {
         let deleted = new_table.change.deleted + between.sum::<u64>();
         let elsewhere = self.copied_elsewhere(conn, old, Some(new)) + deleted;
         let by_count = rows.saturating_sub(after);
-        let by_key =
-            old_table.comparison.as_ref().filter(|it| it.new == new && it.writes == new_table.writes);
-        let by_key = by_key.map_or(0, |comparison| comparison.lost);
+        let by_key = self.comparison(old, new).map_or(0, |comparison| comparison.lost);
         // If each statement that filled the new table names the old one, the rows that they copied can be compared.
         let copies = || new_table.copies.iter();
         let is_copy =

@@ -2,11 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::definition::Definition;
+use super::definition::{Definition, has_autoincrement};
 use crate::account::{StepFinding, TableChange};
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
-use crate::sql::Tokens;
 
 /// The findings about a replaced table, besides lost rows, given the name of the new one.
 pub(super) fn findings(
@@ -60,7 +59,7 @@ pub(super) fn continue_sequence(conn: &Connection, table: &str, last: i64) -> ru
     let definition =
         conn.query_row(sql, [table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
     let Some((name, sql)) = definition.optional()? else { return Ok(()) };
-    if !Tokens::new(&sql).any(|token| token.is("autoincrement")) {
+    if !has_autoincrement(&sql) {
         return Ok(());
     }
     let sql =

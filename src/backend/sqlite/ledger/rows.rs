@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::act::{Act, Name};
-use super::ask::{count, is_view, ordinary, replaces, unique_keys};
+use super::ask::{count, exists, ordinary, replaces, unique_keys};
 use super::definition::Definition;
 use super::place::Place;
 use super::successor::{Comparison, Successor};
@@ -14,7 +14,7 @@ use super::{replaced, successor};
 use crate::account::{Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::sql::{Tokens, mentions};
+use crate::sql::{Token, Tokens, mentions, statements};
 use crate::step::Atomicity;
 
 /// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
@@ -116,7 +116,7 @@ impl Rows {
             self.names.iter().map(|(name, &place)| (name.clone(), Successor::Table(place))).collect();
         owners.retain(|_, successor| *successor != Successor::Table(old));
         if wanted.iter().any(|name| mentions(rest, name)) {
-            for (_, own) in crate::sql::statements(rest) {
+            for (_, own) in statements(rest) {
                 match Act::of(own) {
                     Act::Renames { table, to } => {
                         let key = table.key();
@@ -143,6 +143,12 @@ impl Rows {
             .into_iter()
             .find_map(|name| self.names.get(name).copied())
             .filter(|&new| new != old)
+    }
+
+    /// How a dropped table compared with its successor, if no statement has written to that since.
+    pub(super) fn comparison(&self, old: usize, new: usize) -> Option<&Comparison> {
+        let writes = self.tables[new].writes;
+        self.tables[old].comparison.as_ref().filter(|found| found.new == new && found.writes == writes)
     }
 
     /// What a statement can write, and the tables from which its triggers and foreign key actions can take rows.
@@ -179,7 +185,7 @@ impl Rows {
         }
         let reach = explain(conn)?;
         let mut at_risk = self.reach(conn, &reach)?;
-        if verb == Verb::Deletes && !at_risk.is_empty() && is_view(conn, &table)? {
+        if verb == Verb::Deletes && !at_risk.is_empty() && exists(conn, "view", &table)? {
             // What the triggers of a view delete is what the statement names.
             at_risk.clear();
         }
@@ -207,73 +213,79 @@ impl Rows {
     pub(super) fn wrote(
         &mut self,
         conn: &Connection,
-        (name, verb): (&Name, Verb),
+        (name, verb, names_all): (&Name, Verb, bool),
         [changed, own]: [u64; 2],
         at_risk: &[usize],
         at: Place<'_>,
     ) {
-        let key = name.key();
-        let names_all = verb == Verb::Deletes && !Tokens::new(at.own).any(|token| token.is("where"));
         if changed > 0 || !at_risk.is_empty() {
             let place = self.place(&name.name);
-            let table = &mut self.tables[place];
-            table.writes += 1;
-            let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
-            if adds && Tokens::new(at.own).any(|token| token.is("select")) {
-                table.copies.push((Some(own), at.own.to_owned()));
-            }
-            match verb {
-                Verb::Inserts => {
-                    table.change.inserted += own;
-                    table.rows = table
-                        .rows
-                        .filter(|_| !table.may_replace || table.taken > 0 || at_risk.contains(&place))
-                        .map(|rows| rows + own);
-                }
-                Verb::Deletes => {
-                    table.change.deleted += own;
-                    table.rows = table.rows.map(|rows| rows.saturating_sub(own));
-                }
-                // It may have added some.
-                Verb::Replaces if !at_risk.contains(&place) && table.taken == 0 => table.rows = None,
-                Verb::Replaces | Verb::Updates | Verb::Drops => {}
-            }
+            self.wrote_own(place, verb, own, at_risk.contains(&place), at);
         }
+        let named = self.names.get(&name.key()).copied();
         for &place in at_risk {
-            let table = &mut self.tables[place];
-            let is_own = table.current.as_deref() == Some(&*key);
+            let is_own = named == Some(place);
             if is_own && names_all {
-                table.rows = Some(0);
+                self.tables[place].rows = Some(0);
             } else if is_own || changed > own {
-                let before = table.rows;
+                let before = self.tables[place].rows;
                 self.look(conn, place, at);
                 let table = &mut self.tables[place];
                 if is_own && verb == Verb::Replaces && table.taken > 0 {
-                    let added = table.rows.zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
-                    table.put_back += added;
+                    table.put_back += more(table.rows, before);
                 }
             }
         }
-        if let Some(&place) = self.names.get(&key).filter(|_| names_all) {
+        let Some(place) = named else { return };
+        let is_at_risk = at_risk.contains(&place);
+        match verb {
             // Rows that are gone already are among those that it names.
-            self.tables[place].taken = 0;
-        }
-        // What REPLACE adds is in the number of rows that it leaves.
-        let adds = verb == Verb::Inserts || verb == Verb::Replaces;
-        let put_back = self.names.get(&key).copied().filter(|place| {
-            adds && self.tables[*place].taken > 0 && (verb == Verb::Inserts || !at_risk.contains(place))
-        });
-        if let Some(place) = put_back {
-            let table = &mut self.tables[place];
-            if verb == Verb::Inserts && (!table.may_replace || at_risk.contains(&place)) {
-                table.put_back += own;
-            } else {
-                // It may have changed rows instead of adding some.
-                let now = table.current.as_deref().and_then(|name| count(conn, name));
-                table.put_back += now.zip(table.rows).map_or(0, |(now, before)| now.saturating_sub(before));
-                table.rows = now;
+            Verb::Deletes if names_all => self.tables[place].taken = 0,
+            Verb::Inserts => {
+                let is_plain = !self.tables[place].may_replace || is_at_risk;
+                self.put_back(conn, place, is_plain.then_some(own));
             }
+            Verb::Replaces if !is_at_risk => self.put_back(conn, place, None),
+            _ => {}
         }
+    }
+
+    /// Notes the rows of the table that a statement names.
+    fn wrote_own(&mut self, place: usize, verb: Verb, own: u64, is_at_risk: bool, at: Place<'_>) {
+        let table = &mut self.tables[place];
+        table.writes += 1;
+        let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
+        if adds && Tokens::new(at.own).any(|token| token.is("select")) {
+            table.copies.push((Some(own), at.own.to_owned()));
+        }
+        match verb {
+            Verb::Inserts => {
+                table.change.inserted += own;
+                let is_known = !table.may_replace || table.taken > 0 || is_at_risk;
+                table.rows = table.rows.filter(|_| is_known).map(|rows| rows + own);
+            }
+            Verb::Deletes => {
+                table.change.deleted += own;
+                table.rows = table.rows.map(|rows| rows.saturating_sub(own));
+            }
+            // It may have added some.
+            Verb::Replaces if !is_at_risk && table.taken == 0 => table.rows = None,
+            Verb::Replaces | Verb::Updates | Verb::Drops => {}
+        }
+    }
+
+    /// Notes rows that were added to a table after rows of it were taken. If it is not known how many, since a statement may have changed
+    /// rows instead of adding some, the table is counted.
+    fn put_back(&mut self, conn: &Connection, place: usize, added: Option<u64>) {
+        let table = &mut self.tables[place];
+        if table.taken == 0 {
+            return;
+        }
+        table.put_back += added.unwrap_or_else(|| {
+            let before = table.rows;
+            table.rows = table.current.as_deref().and_then(|name| count(conn, name));
+            more(table.rows, before)
+        });
     }
 
     /// Notes that a statement of an earlier run wrote to a table. The number of rows is not known.
@@ -302,7 +314,7 @@ impl Rows {
             return;
         }
         let now = count(conn, current);
-        let lost = table.rows.zip(now).map_or(0, |(expected, now)| expected.saturating_sub(now));
+        let lost = more(table.rows, now);
         if lost > 0 {
             table.taken += lost;
             table.by.get_or_insert_with(|| at.kept());
@@ -387,9 +399,7 @@ impl Rows {
             olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
         for (&old, &new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
-            let measured = self.tables[old].comparison.as_ref();
-            let measured = measured.filter(|it| it.new == new && it.writes == self.tables[new].writes);
-            let (after, missing) = match measured {
+            let (after, missing) = match self.comparison(old, new) {
                 Some(it) => (Some(it.after), it.missing.clone()),
                 None => (count(conn, &name), Vec::new()),
             };
@@ -411,7 +421,7 @@ impl Rows {
         for (place, mut table) in self.tables.into_iter().enumerate() {
             if let Some(current) = table.current.as_deref().filter(|_| table.must_look || table.taken > 0) {
                 let now = count(conn, current);
-                table.taken += table.rows.zip(now).map_or(0, |(expected, now)| expected.saturating_sub(now));
+                table.taken += more(table.rows, now);
                 table.rows = now;
             }
             let mut change = table.change;
@@ -435,6 +445,11 @@ impl Rows {
     }
 }
 
+/// By how much one number of rows is more than another; 0 if one of them is not known.
+fn more(rows: Option<u64>, than: Option<u64>) -> u64 {
+    rows.zip(than).map_or(0, |(rows, than)| rows.saturating_sub(than))
+}
+
 /// What decides which programs a statement runs: its beginning, and for an update the columns that it sets.
 fn form(own: &str, verb: Verb, head: &str) -> String {
     let is_upsert = verb == Verb::Replaces && Tokens::new(own).any(|token| token.is("conflict"));
@@ -445,9 +460,9 @@ fn form(own: &str, verb: Verb, head: &str) -> String {
     let mut columns = String::new();
     for token in Tokens::new(own.get(head.len()..).unwrap_or_default()) {
         match token {
-            crate::sql::Token::Mark(b'(') => depth += 1,
-            crate::sql::Token::Mark(b')') => depth -= 1,
-            crate::sql::Token::Mark(b'=') if depth == 0 => {
+            Token::Mark(b'(') => depth += 1,
+            Token::Mark(b')') => depth -= 1,
+            Token::Mark(b'=') if depth == 0 => {
                 columns.push(' ');
                 columns.push_str(previous.unwrap_or(")"));
             }

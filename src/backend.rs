@@ -73,6 +73,7 @@ pub use crate::effect::{FailureCause, Forecast, PlannedScript, QuotedText, Sampl
 pub use crate::fault::Fault;
 pub use crate::foreign::{Cell, Definition, ForeignTable};
 pub use crate::history::Head;
+pub use crate::notice::Notices;
 pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::touched::{Touch, Touched};
 pub use crate::transaction_fit::{TransactionConflict, TransactionFit};

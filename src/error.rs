@@ -6,6 +6,7 @@ use crate::dialect::InvalidTableName;
 use crate::fault::FaultKind;
 use crate::id::MigrationId;
 use crate::location::Location;
+use crate::notice::Notice;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Worded, for_programmers};
 use crate::report::Report;
@@ -233,6 +234,14 @@ impl MigrationError {
         }
     }
 
+    /// What the server said about the statements of the failed step, before the one that failed.
+    pub fn notices(&self) -> &[Notice] {
+        match &self.0.failure {
+            Failure::Step(step) => &step.notices,
+            _ => &[],
+        }
+    }
+
     /// The steps that were carried out and committed before the error.
     pub fn report(&self) -> &Report {
         &self.0.report
@@ -300,6 +309,14 @@ impl MigrationError {
             &mut self.0.failure
         {
             *remains = Remains::Perhaps;
+        }
+        self
+    }
+
+    /// With what the server said while the step ran.
+    pub(crate) fn with_notices(mut self, notices: Vec<Notice>) -> Self {
+        if let Failure::Step(step) = &mut self.0.failure {
+            step.notices = notices;
         }
         self
     }

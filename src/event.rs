@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::MigrationError;
+use crate::notice::Notice;
 use crate::problem::Problem;
 use crate::step::Step;
 
@@ -30,6 +31,13 @@ pub enum Event<'a> {
         number: usize,
         /// The number of steps.
         of: usize,
+    },
+    /// The server said something about a statement of a step, which may fail later.
+    Notice {
+        /// The step.
+        step: &'a Step,
+        /// What it said.
+        notice: &'a Notice,
     },
     /// A step is done. In a batch it is committed later, with all the others.
     Finished {

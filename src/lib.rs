@@ -71,6 +71,7 @@ mod foreign;
 mod history;
 mod location;
 mod log_entry;
+mod notice;
 #[cfg(feature = "adopt")]
 mod objection;
 mod problem;
@@ -152,6 +153,7 @@ pub use crate::location::Location;
 pub use crate::lock::Lock;
 pub use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 pub use crate::migration::{Meta, Migration, Origin, Unread};
+pub use crate::notice::{Notice, Severity};
 #[cfg(feature = "adopt")]
 pub use crate::objection::Objection;
 pub use crate::plan::{Plan, TransactionMode};

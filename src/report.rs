@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::direction::Direction;
 use crate::id::MigrationId;
+use crate::notice::{Notice, Severity};
 use crate::problem::{Problem, Verdict};
 
 /// The result of a run. Its Display is for people.
@@ -84,6 +85,8 @@ pub struct Applied {
     pub duration: Duration,
     /// What it did to rows and to the schema.
     pub account: Account,
+    /// What the server said about its statements, in order. SQLite says nothing.
+    pub notices: Vec<Notice>,
 }
 
 /// `1 migration`, `2 migrations`
@@ -117,6 +120,8 @@ impl fmt::Display for Report {
                 if !account.is_empty() {
                     write!(f, ": {account}")?;
                 }
+                let mut warnings = step.notices.iter().filter(|notice| notice.severity >= Severity::Warning);
+                warnings.try_for_each(|warning| write!(f, "\n    note: {warning}"))?;
             }
         }
         self.together.iter().try_for_each(|together| write!(f, "\n  {together}"))?;

@@ -99,6 +99,7 @@ impl Failure {
         }
         map.insert("statement".into(), json!(error.statement()));
         map.insert("problems".into(), error.problems().iter().map(json::problem).collect());
+        map.insert("notices".into(), error.notices().iter().map(json::notice).collect());
         if error.kind() == ErrorKind::Adoption {
             let objections = error.objections().iter().map(|it| json::objection(it, false));
             map.insert("objections".into(), objections.collect());

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use switchy_schema::{
     Account, Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Fate, Location, LogEntry,
-    Objection, Plan, Problem, Proof, Report, SchemaObject, Step, TableChange, Together,
+    Notice, Objection, Plan, Problem, Proof, Report, SchemaObject, Severity, Step, TableChange, Together,
 };
 
 use crate::remedy::in_shell;
@@ -136,7 +136,21 @@ fn applied(step: &Applied) -> Value {
         "direction": step.direction.to_string(),
         "duration_ms": u64::try_from(step.duration.as_millis()).unwrap_or(u64::MAX),
         "account": account(&step.account),
+        "notices": step.notices.iter().map(notice).collect::<Vec<_>>(),
     })
+}
+
+/// What the server said about a statement.
+pub(crate) fn notice(notice: &Notice) -> Value {
+    let mut map = Map::new();
+    let severity = if notice.severity >= Severity::Warning { "warning" } else { "notice" };
+    map.insert("severity".into(), json!(severity));
+    map.insert("code".into(), json!(notice.code));
+    map.insert("message".into(), json!(notice.message));
+    if let Some(at) = &notice.at {
+        map.extend(location(at));
+    }
+    Value::Object(map)
 }
 
 /// What a step did to rows and to the schema.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use switchy_schema::{Direction, Event};
+use switchy_schema::{Direction, Event, Severity};
 
 use crate::output::Output;
 use crate::text;
@@ -50,6 +50,13 @@ impl Progress {
                     None => self.output.say(&format!("{number}/{of} {verb} {}", step.id)),
                 }
             }
+            Event::Notice { notice, .. } => self.above_bar(|| {
+                let said = text::printable(&notice.to_string());
+                match notice.severity {
+                    Severity::Warning => self.output.note(&said),
+                    _ => self.output.detail(&said),
+                }
+            }),
             Event::Finished { .. } => self.bar.iter().for_each(|bar| bar.inc(1)),
             _ => {}
         }

@@ -18,6 +18,7 @@ mod settings;
 mod single_statement;
 mod table;
 mod transactions;
+mod warnings;
 
 /// MySQL and MariaDB, through `&mut mysql::Conn`.
 ///

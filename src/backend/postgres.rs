@@ -8,6 +8,7 @@ mod foreign;
 mod locks;
 mod log;
 mod non_transactional;
+mod notices;
 mod outcome;
 mod query;
 mod quiet;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::session::Session;
 use crate::effect::Trust;
+use crate::notice::Notices;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
 /// The conditions under which a step runs.
@@ -46,6 +47,8 @@ pub struct Script<'a> {
     pub data_loss: DataLoss,
     /// Where the script comes from.
     pub trust: Trust,
+    /// Collects what the server says about the statements that succeed.
+    pub notices: &'a Notices,
     /// What the backend knows of the session, if only scripts of this run have used it.
     pub session: Option<&'a Session>,
 }

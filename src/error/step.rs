@@ -6,6 +6,7 @@ use crate::direction::Direction;
 use crate::fault::Fault;
 use crate::id::MigrationId;
 use crate::location::Location;
+use crate::notice::Notice;
 use crate::problem::Problem;
 use crate::remedy::Remedy;
 use crate::step::Atomicity;
@@ -23,6 +24,8 @@ pub(crate) struct StepFailure {
     pub(crate) undone_before: Vec<MigrationId>,
     /// What it did that the policy does not allow.
     pub(crate) problems: Vec<Problem>,
+    /// What the server said about the statements before the one that failed.
+    pub(crate) notices: Vec<Notice>,
 }
 
 impl StepFailure {

@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::history::{Head, Record};
 use crate::log_entry::LogEntry;
 use crate::migration::Action;
+use crate::notice::Notices;
 use crate::report::Applied;
 use crate::sql::mentions;
 use crate::step::Atomicity;
@@ -36,7 +37,17 @@ impl<B: Backend> Executor<'_, B> {
         if !was_reported {
             self.notify(&Event::Started { step: work.step, number: work.number, of: work.of });
         }
-        match self.run(conn, work, atomicity, head, progress) {
+        let notices = Notices::default();
+        let outcome = self.run(conn, work, atomicity, head, &notices, progress);
+        let mut notices = notices.take();
+        for notice in &mut notices {
+            let at = |offset| work.meta.located(work.step.direction, work.action.text(), Some(offset));
+            notice.at = notice.offset.map(at);
+            if !was_reported {
+                self.notify(&Event::Notice { step: work.step, notice });
+            }
+        }
+        match outcome {
             Ok((duration, execution)) => {
                 if !was_reported {
                     self.notify(&Event::Finished { step: work.step, duration });
@@ -46,6 +57,7 @@ impl<B: Backend> Executor<'_, B> {
                     direction: work.step.direction,
                     duration,
                     account: execution.account.clone(),
+                    notices,
                 };
                 Ok((applied, execution))
             }
@@ -60,7 +72,7 @@ impl<B: Backend> Executor<'_, B> {
                 }
                 // If the connection is lost, the first error has the reason.
                 let was_open = B::in_transaction(conn).unwrap_or(false);
-                let error = self.failed(conn, work, error);
+                let error = self.failed(conn, work, error.with_notices(notices));
                 let is_lost = atomicity == Atomicity::Transaction
                     && was_open
                     && !B::in_transaction(conn).unwrap_or(true);
@@ -75,6 +87,7 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
         head: Head,
+        notices: &Notices,
         progress: &mut Progress<'_, B>,
     ) -> Result<(Duration, Execution), MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
@@ -99,6 +112,7 @@ impl<B: Backend> Executor<'_, B> {
                     cascade: work.meta.cascade,
                     data_loss: self.data_loss(work),
                     trust: if work.step.is_stored { Trust::Database } else { Trust::Program },
+                    notices,
                     session: self.session.as_ref().filter(|_| self.is_script(work)),
                 };
                 B::run_script(conn, &script, progress)

@@ -74,6 +74,7 @@ impl<B: Backend> Work<'_, '_, B> {
             applied_before: 0,
             undone_before: Vec::new(),
             problems,
+            notices: Vec::new(),
         })
         .into()
     }

@@ -199,6 +199,7 @@ impl<B: Backend> MigrationRunner<B> {
             applied_before: 0,
             undone_before: Vec::new(),
             problems: Vec::new(),
+            notices: Vec::new(),
         };
         fails("on a copy of this database's schema", &Failure::Step(failure).into())
     }

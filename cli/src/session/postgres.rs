@@ -29,7 +29,8 @@ impl Database for Postgres {
                 format!("{address} is no PostgreSQL database, and these migrations are for PostgreSQL");
             return Err(Failure::usage(what));
         };
-        let (config, tls) = config(server)?;
+        let (mut config, tls) = config(server)?;
+        config.notice_callback(Postgres::notice);
         let client = config.connect(tls.clone()).map_err(|error| unreachable(address, server, &error))?;
         Ok(Opened { session: Session { client, tls }, note: None })
     }

@@ -6,7 +6,7 @@ use mysql::{Conn, Row};
 use super::non_transactional::{ScriptRun, Statement, StatementClass};
 use super::outcome::{self, LookupState};
 use super::query::{self, code, fault, get};
-use super::{Mysql, settings, transactions};
+use super::{Mysql, settings, transactions, warnings};
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Begin, Commit, Plain, Repeatable, Rollback};
@@ -17,6 +17,7 @@ use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
 use crate::backend::server_transactions::{chains, distributed};
 use crate::backend::session::Session;
 use crate::fault::{Fault, FaultKind};
+use crate::notice::Notices;
 use crate::sql::mysql::{
     Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,
 };
@@ -90,6 +91,8 @@ fn run_statements(
     {
         script_run.record_begin(conn, script.from)?;
     }
+    // Asking for the warnings would change the count that the script asks for.
+    let notices = (!pieces.iter().any(|piece| asks_for_counts(piece.text))).then_some(script.notices);
     let skipped = transactions::skipped(pieces, script.atomicity);
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
@@ -102,8 +105,10 @@ fn run_statements(
                 let statement = Statement { number, class, mark: String::new() };
                 script_run.run_statement(conn, statement, &mut |_| Ok(()))
             }
-            Atomicity::Transaction => run_in_transaction(conn, piece),
-            Atomicity::NonTransactional => non_transactional(conn, &mut script_run, lookup, number, piece),
+            Atomicity::Transaction => run_in_transaction(conn, piece, notices),
+            Atomicity::NonTransactional => {
+                non_transactional(conn, &mut script_run, lookup, number, piece, notices)
+            }
         }
         .map_err(|fault| located(fault, number.max(script.from), piece));
         if outcome.is_err() {
@@ -151,10 +156,10 @@ fn run_again(
     match resolved_kind(conn, piece.text)? {
         _ if computes_variable(piece.text) => Err(lost_with_session(number)),
         Kind::Temporary => Err(lost_with_session(number)),
-        Kind::Setting => send(conn, piece),
+        Kind::Setting => send(conn, piece, None),
         kind @ (Kind::Chains | Kind::Unchains) => {
             script_run.resume_autocommit(kind == Kind::Unchains);
-            send(conn, piece)
+            send(conn, piece, None)
         }
         Kind::Commits if number + 1 == from && chains(piece.text) && !script_run.is_chained() => {
             script_run.resume_open();
@@ -165,14 +170,14 @@ fn run_again(
 }
 
 /// Runs a statement in the transaction of the engine.
-fn run_in_transaction(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
+fn run_in_transaction(conn: &mut Conn, piece: &Piece<'_>, notices: Option<&Notices>) -> Result<(), Fault> {
     let what = match kind(piece.text) {
         Kind::Begins | Kind::Chains => "it begins a transaction, and it already runs in one",
         Kind::Commits | Kind::RollsBack | Kind::Unchains => "it would end the transaction that it runs in",
         Kind::ReadsClient => return Err(reads_client()),
         Kind::Distributed => return Err(distributed()),
         _ => {
-            return send(conn, piece)
+            return send(conn, piece, notices)
                 .map_err(|fault| if is_rolled_back(conn) { fault } else { fault.lost_transaction() });
         }
     };
@@ -195,6 +200,7 @@ fn non_transactional(
     lookup: &mut LookupState,
     number: u32,
     piece: &Piece<'_>,
+    notices: Option<&Notices>,
 ) -> Result<(), Fault> {
     let kind = resolved_kind(conn, piece.text)?;
     let survives = LookupState::survives(&kind);
@@ -237,7 +243,7 @@ fn non_transactional(
     let statement = Statement { number, class, mark };
     let done = script_run.run_statement(conn, statement, &mut |conn| {
         // A statement that the server could not parse, or refused as read-only, has done nothing.
-        send(conn, piece).map_err(|fault| {
+        send(conn, piece, notices).map_err(|fault| {
             let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);
             let leaves = (is_partial && !did_nothing) || (is_rows && !is_rolled_back(conn));
             if leaves { fault.partial() } else { fault }
@@ -268,7 +274,8 @@ fn reads_client() -> Fault {
         .remedy("write the rows as INSERT statements, or load them in code")
 }
 
-fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
+/// Runs a statement, and collects the warnings about it.
+fn send(conn: &mut Conn, piece: &Piece<'_>, notices: Option<&Notices>) -> Result<(), Fault> {
     query::read_all(conn, piece.text).map_err(|error| {
         let place = syntax_error_at(piece.text, &error);
         let fault = fault(error);
@@ -276,7 +283,8 @@ fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
             Some(place) => fault.at(piece.offset + place),
             None => fault,
         }
-    })
+    })?;
+    notices.map_or(Ok(()), |notices| warnings::collect(conn, notices, piece.offset))
 }
 
 /// The position of a syntax error. The server reports the text that it did not expect, and the line:

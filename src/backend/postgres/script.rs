@@ -4,6 +4,7 @@ use postgres::Client;
 use postgres::error::ErrorPosition;
 
 use super::non_transactional::{self, StatementClass, is_setting, prepares_transaction};
+use super::notices::heard;
 use super::settings::{self, Settings};
 use super::{Postgres, fault, transactions};
 use crate::backend::driver::{Driver, Progress};
@@ -99,7 +100,8 @@ fn run_again(
 
 fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(), Fault> {
     let Piece { offset, text } = *piece;
-    let Err(error) = conn.batch_execute(text) else { return Ok(()) };
+    let sent = heard(script.notices, offset, || conn.batch_execute(text));
+    let Err(error) = sent else { return Ok(()) };
     let place = match error.as_db_error().and_then(|server_error| server_error.position()) {
         // The position is counted in characters, from 1.
         Some(ErrorPosition::Original(place)) => Some(byte_of(text, *place as usize)),

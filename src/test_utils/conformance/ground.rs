@@ -15,6 +15,7 @@ use crate::history::{Dirty, History};
 use crate::id::MigrationId;
 use crate::log_entry::{LogEntry, Signature};
 use crate::migration::Migration;
+use crate::notice::Notices;
 use crate::recovery::Recovery;
 use crate::report::{Applied, Report};
 use crate::runner::MigrationRunner;
@@ -188,10 +189,10 @@ impl<'b, B: Backend, T: Testbed<B>> Ground<'b, B, T> {
 pub(super) fn perform<B: Backend>(conn: &mut B::Conn<'_>, text: &str) -> Result<(), Fault> {
     let is_open = B::in_transaction(conn)?;
     let atomicity = if is_open { Atomicity::Transaction } else { Atomicity::NonTransactional };
-    B::run_script(conn, &script(text, atomicity), &mut |_, _| Ok(())).map(drop)
+    B::run_script(conn, &script(text, atomicity, &Notices::default()), &mut |_, _| Ok(())).map(drop)
 }
 
-pub(super) fn script(text: &str, atomicity: Atomicity) -> Script<'_> {
+pub(super) fn script<'a>(text: &'a str, atomicity: Atomicity, notices: &'a Notices) -> Script<'a> {
     Script {
         text,
         from: 1,
@@ -201,6 +202,7 @@ pub(super) fn script(text: &str, atomicity: Atomicity) -> Script<'_> {
         cascade: Cascade::Refused,
         data_loss: DataLoss::Undeclared,
         trust: Trust::Program,
+        notices,
         session: None,
     }
 }

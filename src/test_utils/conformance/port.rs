@@ -9,6 +9,7 @@ use crate::backend::{Backend, Scope};
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Record;
+use crate::notice::Notices;
 use crate::progress::ScriptProgress;
 use crate::step::{Atomicity, ForeignKeys};
 
@@ -121,7 +122,8 @@ fn run_script<B: Backend, T: Testbed<B>>(
         if is_vetoed { Err(fault("on purpose")) } else { Ok(()) }
     };
     let scope = Scope::new(ForeignKeys::Checked, PATIENCE);
-    let script = script(text, atomicity);
+    let notices = Notices::default();
+    let script = script(text, atomicity, &notices);
     let outcome = it.with(|conn| match atomicity {
         Atomicity::Transaction => {
             B::transaction(conn, &scope, |conn| B::run_script(conn, &script, &mut progress))

@@ -117,6 +117,7 @@ fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
             Event::Started { step, number, of } => format!("{number}/{of} {} {}", step.direction, step.id),
             Event::Finished { step, .. } => format!("finished {}", step.id),
             Event::Failed { step, error } => format!("failed {} {:?}", step.id, error.kind()),
+            Event::Notice { notice, .. } => format!("said {notice}"),
             Event::Waiting { .. } => "waits".to_owned(),
         });
     });

@@ -10,6 +10,7 @@ use crate::account::Execution;
 use crate::backend::Script;
 use crate::backend::sqlite::{Sqlite, script};
 use crate::effect::Trust;
+use crate::notice::Notices;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
 const TABLES: [&str; 5] = ["a", "b", "\"C c\"", "d", "e"];
@@ -142,6 +143,7 @@ fn executed(conn: &mut &Connection, text: &str) -> Execution {
         cascade: Cascade::Refused,
         data_loss: DataLoss::Undeclared,
         trust: Trust::Program,
+        notices: &Notices::default(),
         session: None,
     };
     let mut progress = |_: &mut <Sqlite as crate::backend::Driver>::Conn<'_>, _| Ok(());

@@ -10,6 +10,7 @@ mod conformance;
 mod crashes;
 mod fuzz;
 mod mysql;
+mod notices;
 mod overlays;
 mod postgres;
 mod remote;

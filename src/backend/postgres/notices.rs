@@ -1,0 +1,65 @@
+//! What the server says while a script runs: its notices and warnings.
+//!
+//! The driver passes them to a function that is set before it connects, and calls it on the thread that waits for the server. So a
+//! statement collects what this thread hears while it runs.
+
+use std::cell::RefCell;
+
+use postgres::error::{DbError, Severity as DriverSeverity};
+
+use super::Postgres;
+use crate::notice::{Notice, Notices, Severity};
+
+thread_local! {
+    /// What was heard since the running statement began; `None` if no statement of a script runs on this thread.
+    static HEARD: RefCell<Option<Vec<DbError>>> = const { RefCell::new(None) };
+}
+
+impl Postgres {
+    /// Passes what the server says about the statements of migrations to the [report](crate::Applied::notices) and to
+    /// [observers](crate::Event::Notice). The driver must be told before it connects:
+    ///
+    /// ```no_run
+    /// use switchy_schema::Postgres;
+    ///
+    /// let mut config: postgres::Config = "host=localhost user=app".parse()?;
+    /// let client = config.notice_callback(Postgres::notice).connect(postgres::NoTls)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// What the server says while no script runs is dropped.
+    pub fn notice(notice: DbError) {
+        HEARD.with_borrow_mut(|heard| heard.as_mut().map(|heard| heard.push(notice)));
+    }
+}
+
+/// Runs a statement, and collects what the server says about it.
+pub(super) fn heard<R>(notices: &Notices, offset: usize, run: impl FnOnce() -> R) -> R {
+    /// Stops listening, also if the thread unwinds.
+    struct Listening;
+    impl Drop for Listening {
+        fn drop(&mut self) {
+            HEARD.set(None);
+        }
+    }
+
+    HEARD.set(Some(Vec::new()));
+    let listening = Listening;
+    let outcome = run();
+    for heard in HEARD.take().unwrap_or_default() {
+        notices.add(notice(&heard, offset));
+    }
+    drop(listening);
+    outcome
+}
+
+fn notice(heard: &DbError, offset: usize) -> Notice {
+    let severity = match heard.parsed_severity() {
+        Some(DriverSeverity::Debug | DriverSeverity::Info | DriverSeverity::Log | DriverSeverity::Notice) => {
+            Severity::Notice
+        }
+        _ => Severity::Warning,
+    };
+    let detail = heard.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    Notice::new(severity, heard.code().code(), &format!("{}{detail}", heard.message()), offset)
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
 use crate::touched::Touched;
@@ -9,7 +10,7 @@ use crate::touched::Touched;
 /// What a step did, as far as its script shows it. Rows are counted only where they can be lost: in a table that it drops or replaces, and
 /// in a table from which its triggers, foreign key actions or `REPLACE` can delete.
 ///
-/// The account of a migration in code is empty, and so is that of every migration on PostgreSQL and MySQL.
+/// The account of a migration in code is empty. On PostgreSQL and MySQL it has less: `docs/servers.md` says what.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
@@ -109,6 +110,21 @@ impl TableChange {
             _ => "[\"cascade\"]",
         };
         Remedy::metadata("allow", allowed).only_if("the rows may go")
+    }
+
+    /// The fault of a statement that would take rows which cannot be brought back.
+    pub(crate) fn refusal(&self) -> Fault {
+        self.refusal_with(match self.fate {
+            Fate::Replaced => "copy the missing rows by hand, since the old table is still there",
+            _ => "drop the trigger by hand before the script continues",
+        })
+    }
+
+    /// The same fault, with what to do to keep the rows.
+    pub(crate) fn refusal_with(&self, keep: impl Into<Remedy>) -> Fault {
+        let what =
+            self.finding().map_or_else(|| format!("takes rows of `{}`", self.table), |finding| finding.what);
+        Fault::new(FaultKind::Other, format!("it {what}")).remedy(keep.into().or(self.allowed()))
     }
 
     /// The finding about the lost rows, if there are any.

@@ -6,6 +6,8 @@
     allow(dead_code, reason = "mainly the guards of the SQLite backend use it")
 )]
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) mod act;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

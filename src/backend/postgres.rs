@@ -3,10 +3,12 @@
 use super::Schemas;
 
 mod catalog;
+mod dangling;
 mod driver;
 mod foreign;
 mod locks;
 mod log;
+mod losses;
 mod non_transactional;
 mod notices;
 mod outcome;

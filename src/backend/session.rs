@@ -6,22 +6,25 @@ use std::cell::RefCell;
 /// What a backend knows of the session between the scripts of a run, so that it does not query the database again for each script. A run
 /// has a session as long as only scripts run on the connection, and clears it when anything else runs.
 #[derive(Default)]
-pub struct Session(RefCell<Option<Box<dyn Any>>>);
+pub struct Session(RefCell<Vec<Box<dyn Any>>>);
 
 impl Session {
-    /// Removes the kept value, and returns it if it has this type. A script that changes the session does not keep it again.
+    /// Removes the kept value of this type, and returns it. A script that changes the session does not keep it again.
     pub fn take<T: 'static>(&self) -> Option<T> {
-        self.0.take().and_then(|kept| kept.downcast().ok()).map(|kept| *kept)
+        let mut kept = self.0.borrow_mut();
+        let place = kept.iter().position(|value| value.is::<T>())?;
+        kept.swap_remove(place).downcast().ok().map(|value| *value)
     }
 
-    /// Keeps this value for the next script. It replaces the previous one.
+    /// Keeps this value for the next script. It replaces the previous one of this type.
     pub fn keep<T: 'static>(&self, known: T) {
-        self.0.replace(Some(Box::new(known)));
+        self.take::<T>();
+        self.0.borrow_mut().push(Box::new(known));
     }
 
-    /// Drops the kept value.
+    /// Drops what is kept.
     pub(crate) fn forget(&self) {
-        self.0.replace(None);
+        self.0.borrow_mut().clear();
     }
 }
 

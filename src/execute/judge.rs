@@ -55,6 +55,13 @@ impl<B: Backend> Executor<'_, B> {
         }
     }
 
+    /// Findings about a step that are reported, even if the policy would refuse them.
+    pub(super) fn noted(&self, work: &Work<'_, '_, B>, findings: &[StepFinding]) -> Vec<Problem> {
+        let direction = work.step.direction;
+        let judged = self.policy.judge(findings.iter().map(|finding| problem(work, finding)), direction);
+        judged.into_iter().map(|problem| problem.judged(Verdict::Warn)).collect()
+    }
+
     /// Judges findings about a step.
     ///
     /// # Errors
@@ -66,11 +73,7 @@ impl<B: Backend> Executor<'_, B> {
         atomicity: Atomicity,
     ) -> Result<Vec<Problem>, MigrationError> {
         let direction = work.step.direction;
-        let problem = |finding: &StepFinding| {
-            let offset = finding.by.as_ref().map(|by| by.offset);
-            let at = work.meta.located(direction, work.action.text(), offset);
-            Problem::new(finding.kind, &work.step.id, finding.what.clone(), finding.remedy.clone()).at(at)
-        };
+        let problem = |finding: &StepFinding| problem(work, finding);
         let is_denied = |kind| self.policy.verdict(kind, direction) == Verdict::Deny;
         let Some(first) = findings.iter().find(|finding| is_denied(finding.kind)) else {
             return Ok(self.policy.judge(findings.iter().map(problem), direction));
@@ -111,6 +114,13 @@ impl<B: Backend> Executor<'_, B> {
     pub(super) fn hidden_by_code(conn: &mut B::Conn<'_>, script: &str) -> Result<Vec<StepFinding>, Fault> {
         Ok(B::hidden_tables(conn, &[script])?.iter().map(|(_, object)| hidden(object)).collect())
     }
+}
+
+/// A finding about a step as a problem with its place.
+fn problem<B: Backend>(work: &Work<'_, '_, B>, finding: &StepFinding) -> Problem {
+    let offset = finding.by.as_ref().map(|by| by.offset);
+    let at = work.meta.located(work.step.direction, work.action.text(), offset);
+    Problem::new(finding.kind, &work.step.id, finding.what.clone(), finding.remedy.clone()).at(at)
 }
 
 fn hidden(SchemaObject { kind, name }: &SchemaObject) -> StepFinding {

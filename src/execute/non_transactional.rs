@@ -58,8 +58,14 @@ impl<B: Backend> Executor<'_, B> {
                 let mut touched = execution.touched;
                 touched.touch_anything();
                 let broken = self.dangling(conn, &touched, keys)?.since(&before);
-                let judged = self.judge(work, &broken.references(), Atomicity::NonTransactional);
-                notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
+                let references = broken.references();
+                if B::DDL_IS_TRANSACTIONAL {
+                    let judged = self.judge(work, &references, Atomicity::NonTransactional);
+                    notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
+                } else {
+                    // No step can be undone for its sake, and none can be in one transaction with the step that repairs it.
+                    notes.extend(self.noted(work, &references));
+                }
                 let broken = broken.without_references();
                 if !broken.is_nothing() {
                     return Err(broken.fault("", Atomicity::NonTransactional).into());

@@ -14,6 +14,12 @@ use self::lexer::Lexer;
 use super::Token;
 use super::pieces::{Extent, Piece, Refused};
 
+/// The tokens of a statement. Quoted tokens include their quotes.
+pub(crate) fn tokens(statement: &str) -> Vec<Token<'_>> {
+    let mut lexer = Lexer::new(statement);
+    std::iter::from_fn(|| lexer.next(false)).map(|(_, token)| token).collect()
+}
+
 /// The statements of a script in order, or the part of it that is only for `psql`.
 pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
     let mut reader = Reader {

@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 7] = [
     &["id", "checksum", "dialect", "direction", "doubt", "sql", "diff"],
     &[
         "location",
+        "notice",
         "script_options",
         "history",
         "dangling",

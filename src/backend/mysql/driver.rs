@@ -3,15 +3,17 @@
 use mysql::Conn;
 
 use super::query::{self, code, column, fault, run};
-use super::{Mysql, outcome, script, transactions};
+use super::{Mysql, dangling, outcome, script, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed_unless_known};
 use crate::backend::script::{Scope, Script};
+use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
 use crate::sql::mysql::statements;
 use crate::sql::pieces;
+use crate::step::ForeignKeys;
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -86,11 +88,19 @@ impl Driver for Mysql {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<Execution, Fault> {
-        script::run(conn, script, progress).map(|()| Touched::anything().into())
+        script::run(conn, script, progress)
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {
         pieces::offset_of(&statements(script).ok()?, script, statement)
+    }
+
+    fn may_touch(script: &str) -> Touched {
+        script::may_touch(script)
+    }
+
+    fn dangling(conn: &mut &mut Conn, touched: &Touched, _keys: ForeignKeys) -> Result<Dangling, Fault> {
+        if touched.redefines_anything() { dangling::dangling(conn) } else { Ok(Dangling::default()) }
     }
 
     fn statement_outcome(

@@ -13,6 +13,11 @@ use crate::fault::{Fault, FaultKind};
 pub(super) const UNKNOWN_COLUMN: u16 = 1054;
 pub(super) const SYNTAX: u16 = 1064;
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
+/// `Table 't' was not locked with LOCK TABLES`
+pub(super) const NOT_LOCKED: u16 = 1100;
+pub(super) const NO_RIGHT_TO_TABLE: u16 = 1142;
+/// `View 'v' references invalid table(s)`
+pub(super) const NOT_A_TABLE: u16 = 1356;
 pub(super) const UNKNOWN_VARIABLE: u16 = 1193;
 pub(super) const NO_SUCH_ROUTINE_OR_SAVEPOINT: u16 = 1305;
 pub(super) const GLOBAL_VARIABLE: u16 = 1229;

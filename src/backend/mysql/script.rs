@@ -7,6 +7,7 @@ use super::non_transactional::{ScriptRun, Statement, StatementClass};
 use super::outcome::{self, LookupState};
 use super::query::{self, code, fault, get};
 use super::{Mysql, settings, transactions, warnings};
+use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Begin, Commit, Plain, Repeatable, Rollback};
@@ -14,21 +15,39 @@ use crate::backend::retry::patiently;
 use crate::backend::row_count::asks_for_row_count;
 use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
+use crate::backend::server_ledger::{Ledger, may_break};
 use crate::backend::server_transactions::{chains, distributed};
 use crate::backend::session::Session;
+use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
 use crate::notice::Notices;
+use crate::sql::act::{Act, Name, Spelling};
 use crate::sql::mysql::{
-    Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,
+    Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements, tokens,
 };
 use crate::sql::pieces::Piece;
 use crate::step::Atomicity;
+use crate::touched::Touched;
+
+/// How the server reads names.
+const SPELLING: Spelling = Spelling { quote: '`', folds: false, stays_in_schema: false };
+
+/// The errors of a table that is not there, is not locked while others are, or may not be read.
+const UNREADABLE: [u16; 4] =
+    [query::NO_SUCH_TABLE, query::NOT_LOCKED, query::NO_RIGHT_TO_TABLE, query::NOT_A_TABLE];
+
+/// What a script may touch: nothing if no statement of it can break what refers to something.
+pub(super) fn may_touch(script: &str) -> Touched {
+    let Ok(pieces) = statements(script) else { return Touched::anything() };
+    let acts: Vec<Act> = pieces.iter().map(|piece| Act::of(&tokens(piece.text), SPELLING)).collect();
+    if may_break(&acts) { Touched::anything() } else { Touched::nothing() }
+}
 
 pub(super) fn run(
     conn: &mut &mut Conn,
     script: &Script<'_>,
     progress: &mut Progress<'_, Mysql>,
-) -> Result<(), Fault> {
+) -> Result<Execution, Fault> {
     refuse_backslashes(conn, script.text)?;
     let pieces = statements(script.text)?;
     // Definitions and rows leave the session unchanged.
@@ -36,11 +55,11 @@ pub(super) fn run(
     let known = script.session.and_then(Session::take);
     if pieces.iter().all(is_quiet) {
         let mut lookup: LookupState = known.unwrap_or_default();
-        run_statements(conn, script, &pieces, &mut lookup, progress)?;
+        let execution = run_statements(conn, script, &pieces, &mut lookup, progress)?;
         if let Some(session) = script.session {
             session.keep(lookup);
         }
-        return Ok(());
+        return Ok(execution);
     }
     let mut lookup = LookupState::default();
     let before = settings::read(conn, script.text)?;
@@ -52,7 +71,8 @@ pub(super) fn run(
         }
     };
     let restored = settings::restore(conn, &before);
-    outcome.and(restored)
+    let execution = outcome?;
+    restored.map(|()| execution)
 }
 
 /// Scripts are split with backslashes as escape characters, as in every mode but one. In that mode, a quote after a backslash ends the
@@ -77,7 +97,7 @@ fn run_statements(
     pieces: &[Piece<'_>],
     lookup: &mut LookupState,
     progress: &mut Progress<'_, Mysql>,
-) -> Result<(), Fault> {
+) -> Result<Execution, Fault> {
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
     let mut script_run = ScriptRun::new(progress, of, script.patience);
     if script.from > 1 {
@@ -93,6 +113,7 @@ fn run_statements(
     }
     // Asking for the warnings would change the count that the script asks for.
     let notices = (!pieces.iter().any(|piece| asks_for_counts(piece.text))).then_some(script.notices);
+    let mut watch = Watch { ledger: Ledger::new(pieces, script, tokens, SPELLING), notices };
     let skipped = transactions::skipped(pieces, script.atomicity);
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
@@ -105,9 +126,9 @@ fn run_statements(
                 let statement = Statement { number, class, mark: String::new() };
                 script_run.run_statement(conn, statement, &mut |_| Ok(()))
             }
-            Atomicity::Transaction => run_in_transaction(conn, piece, notices),
+            Atomicity::Transaction => run_in_transaction(conn, number, piece, &mut watch),
             Atomicity::NonTransactional => {
-                non_transactional(conn, &mut script_run, lookup, number, piece, notices)
+                non_transactional(conn, &mut script_run, lookup, number, piece, &mut watch)
             }
         }
         .map_err(|fault| located(fault, number.max(script.from), piece));
@@ -124,7 +145,40 @@ fn run_statements(
     if script_run.has_locks() {
         outcome = outcome.and(query::run(conn, "UNLOCK TABLES"));
     }
-    outcome
+    outcome?;
+    let account = watch.ledger.finish(&mut |table| rows_of(conn, table))?;
+    Ok(Execution { account, ..watch.ledger.touched().into() })
+}
+
+/// What is recorded while a script runs.
+struct Watch<'s> {
+    ledger: Ledger<'s>,
+    /// Collects the warnings of the server, if it can be asked for them.
+    notices: Option<&'s Notices>,
+}
+
+impl Watch<'_> {
+    /// Runs a statement.
+    fn run(&mut self, conn: &mut Conn, number: u32, piece: &Piece<'_>) -> Result<(), Fault> {
+        send(conn, piece)?;
+        if self.ledger.counts(number) {
+            self.ledger.count(number, conn.affected_rows());
+        }
+        self.notices.map_or(Ok(()), |notices| warnings::collect(conn, notices, piece.offset))
+    }
+}
+
+/// The number of rows of a table; `None` if there is no such table, or if it cannot be read now.
+fn rows_of(conn: &mut Conn, table: &Name) -> Result<Option<u64>, Fault> {
+    let name = match &table.schema {
+        Some(schema) => format!("{}.{}", quote_in(schema, '`'), quote_in(&table.name, '`')),
+        None => quote_in(&table.name, '`'),
+    };
+    match query::column::<u64>(conn, &format!("SELECT COUNT(*) FROM {name}")) {
+        Ok(rows) => Ok(rows),
+        Err(error) if code(&error).is_some_and(|code| UNREADABLE.contains(&code)) => Ok(None),
+        Err(error) => Err(fault(error)),
+    }
 }
 
 fn located(fault: Fault, number: u32, piece: &Piece<'_>) -> Fault {
@@ -156,10 +210,10 @@ fn run_again(
     match resolved_kind(conn, piece.text)? {
         _ if computes_variable(piece.text) => Err(lost_with_session(number)),
         Kind::Temporary => Err(lost_with_session(number)),
-        Kind::Setting => send(conn, piece, None),
+        Kind::Setting => send(conn, piece),
         kind @ (Kind::Chains | Kind::Unchains) => {
             script_run.resume_autocommit(kind == Kind::Unchains);
-            send(conn, piece, None)
+            send(conn, piece)
         }
         Kind::Commits if number + 1 == from && chains(piece.text) && !script_run.is_chained() => {
             script_run.resume_open();
@@ -170,14 +224,20 @@ fn run_again(
 }
 
 /// Runs a statement in the transaction of the engine.
-fn run_in_transaction(conn: &mut Conn, piece: &Piece<'_>, notices: Option<&Notices>) -> Result<(), Fault> {
+fn run_in_transaction(
+    conn: &mut Conn,
+    number: u32,
+    piece: &Piece<'_>,
+    watch: &mut Watch<'_>,
+) -> Result<(), Fault> {
     let what = match kind(piece.text) {
         Kind::Begins | Kind::Chains => "it begins a transaction, and it already runs in one",
         Kind::Commits | Kind::RollsBack | Kind::Unchains => "it would end the transaction that it runs in",
         Kind::ReadsClient => return Err(reads_client()),
         Kind::Distributed => return Err(distributed()),
         _ => {
-            return send(conn, piece, notices)
+            return watch
+                .run(conn, number, piece)
                 .map_err(|fault| if is_rolled_back(conn) { fault } else { fault.lost_transaction() });
         }
     };
@@ -200,7 +260,7 @@ fn non_transactional(
     lookup: &mut LookupState,
     number: u32,
     piece: &Piece<'_>,
-    notices: Option<&Notices>,
+    watch: &mut Watch<'_>,
 ) -> Result<(), Fault> {
     let kind = resolved_kind(conn, piece.text)?;
     let survives = LookupState::survives(&kind);
@@ -242,8 +302,9 @@ fn non_transactional(
     };
     let statement = Statement { number, class, mark };
     let done = script_run.run_statement(conn, statement, &mut |conn| {
+        watch.ledger.before(number, &mut |table| rows_of(conn, table))?;
         // A statement that the server could not parse, or refused as read-only, has done nothing.
-        send(conn, piece, notices).map_err(|fault| {
+        watch.run(conn, number, piece).map_err(|fault| {
             let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);
             let leaves = (is_partial && !did_nothing) || (is_rows && !is_rolled_back(conn));
             if leaves { fault.partial() } else { fault }
@@ -274,8 +335,7 @@ fn reads_client() -> Fault {
         .remedy("write the rows as INSERT statements, or load them in code")
 }
 
-/// Runs a statement, and collects the warnings about it.
-fn send(conn: &mut Conn, piece: &Piece<'_>, notices: Option<&Notices>) -> Result<(), Fault> {
+fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
     query::read_all(conn, piece.text).map_err(|error| {
         let place = syntax_error_at(piece.text, &error);
         let fault = fault(error);
@@ -283,8 +343,7 @@ fn send(conn: &mut Conn, piece: &Piece<'_>, notices: Option<&Notices>) -> Result
             Some(place) => fault.at(piece.offset + place),
             None => fault,
         }
-    })?;
-    notices.map_or(Ok(()), |notices| warnings::collect(conn, notices, piece.offset))
+    })
 }
 
 /// The position of a syntax error. The server reports the text that it did not expect, and the line:

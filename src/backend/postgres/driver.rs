@@ -3,16 +3,17 @@
 use postgres::Client;
 use postgres::error::SqlState;
 
-use super::{Postgres, fault, outcome, script, settings, transactions};
+use super::{Postgres, dangling, fault, outcome, script, settings, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::script::Script;
+use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::progress::StatementOutcome;
 use crate::sql::pieces;
 use crate::sql::postgres::statements;
-use crate::step::Atomicity;
+use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -70,17 +71,25 @@ impl Driver for Postgres {
             let outcome =
                 closed::<Self, _, _>(conn, |conn| script::run(conn, script, before.as_ref(), progress));
             let restored = settings::restore(conn, before, script.session);
-            outcome.and(restored)?;
+            let execution = outcome?;
+            restored.map(|()| execution)
         } else {
             // In a failed transaction no setting can be changed, and its end restores all settings.
-            script::run(conn, script, before.as_ref(), progress)?;
-            settings::restore(conn, before, script.session)?;
+            let execution = script::run(conn, script, before.as_ref(), progress)?;
+            settings::restore(conn, before, script.session).map(|()| execution)
         }
-        Ok(Touched::anything().into())
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {
         pieces::offset_of(&statements(script).ok()?, script, statement)
+    }
+
+    fn may_touch(script: &str) -> Touched {
+        script::may_touch(script)
+    }
+
+    fn dangling(conn: &mut &mut Client, touched: &Touched, _keys: ForeignKeys) -> Result<Dangling, Fault> {
+        if touched.redefines_anything() { dangling::dangling(conn) } else { Ok(Dangling::default()) }
     }
 
     fn statement_outcome(

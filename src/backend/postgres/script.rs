@@ -1,31 +1,48 @@
 //! Runs a script, statement by statement.
 
-use postgres::Client;
 use postgres::error::ErrorPosition;
+use postgres::{Client, SimpleQueryMessage};
 
+use super::losses::Watched;
 use super::non_transactional::{self, StatementClass, is_setting, prepares_transaction};
 use super::notices::heard;
 use super::settings::{self, Settings};
-use super::{Postgres, fault, transactions};
+use super::{Postgres, fault, query, transactions};
+use crate::account::{Execution, StepFinding};
 use crate::backend::driver::{Driver, Progress};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Commit, Repeatable};
 use crate::backend::non_transactional::{ScriptRun, TransactionState};
 use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
+use crate::backend::server_ledger::{Ledger, may_break};
 use crate::backend::server_transactions::chains;
+use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
+use crate::problem::ProblemKind;
+use crate::sql::act::{Act, Name, Spelling};
 use crate::sql::pieces::Piece;
-use crate::sql::postgres::statements;
+use crate::sql::postgres::{statements, tokens};
 use crate::sql::{Token, Tokens};
 use crate::step::Atomicity;
+use crate::touched::Touched;
+
+/// How the server reads names.
+const SPELLING: Spelling = Spelling { quote: '"', folds: true, stays_in_schema: true };
+
+/// What a script may touch: nothing if no statement of it can break what refers to something.
+pub(super) fn may_touch(script: &str) -> Touched {
+    let Ok(pieces) = statements(script) else { return Touched::anything() };
+    let acts: Vec<Act> = pieces.iter().map(|piece| Act::of(&tokens(piece.text), SPELLING)).collect();
+    if may_break(&acts) { Touched::anything() } else { Touched::nothing() }
+}
 
 pub(super) fn run(
     conn: &mut &mut Client,
     script: &Script<'_>,
     before: Option<&Settings>,
     progress: &mut Progress<'_, Postgres>,
-) -> Result<(), Fault> {
+) -> Result<Execution, Fault> {
     let changes_identity =
         script.atomicity == Atomicity::NonTransactional && settings::changes_identity(script.text);
     let before = before.filter(|_| changes_identity);
@@ -35,6 +52,8 @@ pub(super) fn run(
     };
     let pieces = statements(script.text)?;
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+    let mut ledger = Ledger::new(&pieces, script, tokens, SPELLING);
+    let watched = Watched::before(conn, script, &ledger)?;
     let mut script_run = ScriptRun::<Postgres>::new(progress, of, script.patience);
     let rest = pieces.iter().skip(script.from as usize - 1);
     if script.from > 1 && asks_for_last_row(rest.map(|piece| piece.text)) {
@@ -54,15 +73,95 @@ pub(super) fn run(
             Atomicity::NonTransactional if is_skipped => {
                 script_run.run_statement(conn, number, Repeatable, &mut |_| Ok(()))
             }
-            Atomicity::Transaction => refuse_control(piece.text).and_then(|()| send(conn, script, piece)),
+            Atomicity::Transaction => {
+                refuse_control(piece.text).and_then(|()| observed(conn, script, &mut ledger, number, piece))
+            }
             Atomicity::NonTransactional => {
-                let mut run = |conn: &mut &mut Client| send(conn, script, piece);
+                let mut run = |conn: &mut &mut Client| observed(conn, script, &mut ledger, number, piece);
                 non_transactional::run_statement(conn, &mut script_run, number, piece.text, &mut run)
             }
         };
         outcome.map_err(located)?;
     }
-    Ok(())
+    let mut account = ledger.finish(&mut |table| rows_of(conn, table))?;
+    if let Some(watched) = watched {
+        watched.add_to(conn, script, &ledger, &mut account)?;
+    }
+    let mut findings = Vec::new();
+    if script.atomicity == Atomicity::NonTransactional {
+        findings = invalid_indexes(conn, ledger.created("index"))?;
+    }
+    Ok(Execution { account, findings, touched: ledger.touched() })
+}
+
+/// The findings about indexes of the script that are not valid, because building one of them failed before: `CREATE INDEX CONCURRENTLY IF
+/// NOT EXISTS` leaves such an index as it is.
+fn invalid_indexes<'n>(
+    conn: &mut Client,
+    names: impl Iterator<Item = &'n Name>,
+) -> Result<Vec<StepFinding>, Fault> {
+    let names: Vec<String> = names.map(|name| name.name.to_lowercase()).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql =
+        "SELECT c.relname::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+        WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1";
+    let invalid = query(conn, sql, &[]).map_err(fault)?;
+    let invalid = invalid.iter().map(|row| row.get::<_, String>(0));
+    let own = invalid.filter(|name| names.contains(&name.to_lowercase()));
+    let finding = |name: String| {
+        StepFinding::new(
+            ProblemKind::BrokenReference,
+            format!("leaves the index `{name}` invalid, so the server does not use it"),
+            "drop it and create it again by hand, since building it had failed",
+        )
+    };
+    Ok(own.map(finding).collect())
+}
+
+/// Runs a statement, and records in the ledger what it does.
+fn observed(
+    conn: &mut Client,
+    script: &Script<'_>,
+    ledger: &mut Ledger<'_>,
+    number: u32,
+    piece: &Piece<'_>,
+) -> Result<(), Fault> {
+    ledger.before(number, &mut |table| rows_of(conn, table))?;
+    if ledger.counts(number) {
+        let rows = send(conn, script, piece, counting)?;
+        ledger.count(number, rows);
+        return Ok(());
+    }
+    send(conn, script, piece, Client::batch_execute)
+}
+
+/// Runs a statement, and returns the number of rows that it changed or copied.
+fn counting(conn: &mut Client, statement: &str) -> Result<u64, postgres::Error> {
+    let messages = conn.simple_query(statement)?;
+    Ok(messages
+        .iter()
+        .map(|message| match message {
+            SimpleQueryMessage::CommandComplete(rows) => *rows,
+            _ => 0,
+        })
+        .sum())
+}
+
+/// The number of rows of a table; `None` if there is no such table.
+fn rows_of(conn: &mut Client, table: &Name) -> Result<Option<u64>, Fault> {
+    let name = match &table.schema {
+        Some(schema) => format!("{}.{}", quote(schema), quote(&table.name)),
+        None => quote(&table.name),
+    };
+    let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relkind IN ('r', 'p'))";
+    let has = query(conn, sql, &[Some(&name)]).map_err(fault)?;
+    if !has.first().is_some_and(|row| row.get(0)) {
+        return Ok(None);
+    }
+    let rows = query(conn, &format!("SELECT count(*) FROM {name}"), &[]).map_err(fault)?;
+    Ok(rows.first().map(|row| row.get::<_, i64>(0).unsigned_abs()))
 }
 
 /// Repeats a statement that is done, if it changed the session, which has ended since, or began a transaction that is not committed.
@@ -92,16 +191,25 @@ fn run_again(
         return Ok(());
     }
     if is_setting(piece.text) || first.is("prepare") || first.is("discard") {
-        send(conn, script, piece)
+        send(conn, script, piece, Client::batch_execute)
     } else {
         Ok(())
     }
 }
 
-fn send(conn: &mut Client, script: &Script<'_>, piece: &Piece<'_>) -> Result<(), Fault> {
+/// Runs a statement in this way, and collects what the server says.
+fn send<R>(
+    conn: &mut Client,
+    script: &Script<'_>,
+    piece: &Piece<'_>,
+    run: impl FnOnce(&mut Client, &str) -> Result<R, postgres::Error>,
+) -> Result<R, Fault> {
     let Piece { offset, text } = *piece;
-    let sent = heard(script.notices, offset, || conn.batch_execute(text));
-    let Err(error) = sent else { return Ok(()) };
+    let sent = heard(script.notices, offset, || run(conn, text));
+    let error = match sent {
+        Ok(sent) => return Ok(sent),
+        Err(error) => error,
+    };
     let place = match error.as_db_error().and_then(|server_error| server_error.position()) {
         // The position is counted in characters, from 1.
         Some(ErrorPosition::Original(place)) => Some(byte_of(text, *place as usize)),

@@ -20,10 +20,9 @@ use self::views::Views;
 use super::fault;
 use super::reach::Reach;
 use super::target::Verb;
-use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding, TableChange};
+use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding};
 use crate::backend::script::Script;
-use crate::fault::{Fault, FaultKind};
-use crate::remedy::Remedy;
+use crate::fault::Fault;
 use crate::sql::{mentions, statements};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
@@ -138,7 +137,7 @@ impl Ledger {
         self.look(conn, place, &mut foreseen).map_err(fault)?;
         if let (Act::Drops { kind: "table", name }, true) = (&foreseen.act, self.must_refuse()) {
             if let Some(lost) = self.state.rows.lost_by_drop(conn, &name.key(), place.rest) {
-                return Err(refusal(&lost));
+                return Err(lost.refusal());
             }
         }
         Ok(foreseen)
@@ -244,7 +243,7 @@ impl Ledger {
             return Ok(());
         }
         match self.state.rows.lost(&foreseen.at_risk) {
-            Some(lost) => Err(refusal(&lost)),
+            Some(lost) => Err(lost.refusal()),
             None => Ok(()),
         }
     }
@@ -396,15 +395,4 @@ impl Ledger {
         };
         finish().map_err(fault)
     }
-}
-
-/// The fault of a statement that would take rows which cannot be brought back.
-fn refusal(lost: &TableChange) -> Fault {
-    let what =
-        lost.finding().map_or_else(|| format!("takes rows of `{}`", lost.table), |finding| finding.what);
-    let keep = match lost.fate {
-        Fate::Replaced => "copy the missing rows by hand, since the old table is still there",
-        _ => "drop the trigger by hand before the script continues",
-    };
-    Fault::new(FaultKind::Other, format!("it {what}")).remedy(Remedy::from(keep).or(lost.allowed()))
 }

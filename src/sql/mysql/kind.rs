@@ -62,6 +62,11 @@ impl Kind<'_> {
     }
 }
 
+/// The tokens of a statement, including those inside `/*! ... */`. Quoted tokens include their quotes.
+pub(crate) fn tokens(statement: &str) -> Vec<Token<'_>> {
+    Words::new(statement).collect()
+}
+
 /// The kind of a statement.
 pub(crate) fn kind(statement: &str) -> Kind<'_> {
     let mut words = Words::new(statement);

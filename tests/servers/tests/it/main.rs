@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests panic on failure")]
 
+mod account;
 mod adoption;
 mod allocations;
 #[path = "../../../it/children.rs"]
@@ -13,6 +14,7 @@ mod mysql;
 mod notices;
 mod overlays;
 mod postgres;
+mod references;
 mod remote;
 #[cfg(unix)]
 mod round_trips;

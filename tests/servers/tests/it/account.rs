@@ -1,0 +1,486 @@
+//! No row is lost by mistake on servers either: a replaced table is counted before it is dropped.
+
+use switchy_schema::{
+    Backend, Migration, MigrationRunner, Mysql, Postgres, Recovery, Signature, TransactionMode,
+};
+
+use crate::{mysql, postgres};
+
+/// What the table `p` is like before each script.
+const BEFORE: &str =
+    "CREATE TABLE p (id INT PRIMARY KEY, n INT); INSERT INTO p VALUES (1, 1), (2, 2), (3, NULL)";
+
+/// A script, what is said about it, and the query that shows what is there afterwards, with its result.
+struct Row {
+    script: &'static str,
+    /// The account of a step that is carried out; the beginning of the finding about one that is refused.
+    said: Said,
+    rows: &'static str,
+    /// The result where a refused step is rolled back, and where it stops before the drop.
+    left: [&'static str; 2],
+}
+
+#[derive(Clone, Copy)]
+enum Said {
+    Does(&'static str),
+    Refused(&'static str),
+}
+use Said::{Does, Refused};
+
+const fn row(script: &'static str, said: Said, rows: &'static str, left: [&'static str; 2]) -> Row {
+    Row { script, said, rows, left }
+}
+
+const IDS: &str = "SELECT count(*) FROM p";
+
+/// Scripts that each server understands.
+const ROWS: [Row; 19] = [
+    row(
+        "CREATE TABLE p2 (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO p2 SELECT id, n FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE p2 (id INT PRIMARY KEY, n INT); INSERT INTO p2 SELECT id, n FROM p; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Does("replaced `p`: 3 rows before, 3 after"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "ALTER TABLE p RENAME TO p_old; CREATE TABLE p (id INT); INSERT INTO p SELECT id FROM p_old WHERE id > 1; DROP TABLE p_old",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "2"],
+    ),
+    row(
+        "ALTER TABLE p RENAME TO p_old; CREATE TABLE p (id INT); INSERT INTO p SELECT id FROM p_old; DROP TABLE p_old",
+        Does("replaced `p`: 3 rows before, 3 after"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "DROP TABLE p; CREATE TABLE p (id INT)",
+        Refused("replaces `p`, which had 3 rows, with a table of 0 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "DROP TABLE IF EXISTS p; CREATE TABLE IF NOT EXISTS p (id INT); INSERT INTO p VALUES (1)",
+        // Where nothing can be undone, the step ends before it is known what the table gets.
+        Refused("replaces `p`, which had 3 rows, with a table of "),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "DELETE FROM p; DROP TABLE p; CREATE TABLE p (id INT)",
+        Does("replaced `p`: 0 rows before, 0 after"),
+        IDS,
+        ["0", "0"],
+    ),
+    row("DROP TABLE IF EXISTS q; CREATE TABLE q (id INT)", Does("replaced `q`"), IDS, ["3", "3"]),
+    row("DROP TABLE p", Does("dropped `p`"), "SELECT 1", ["1", "1"]),
+    row(
+        "CREATE TABLE p2 (id INT, n INT); INSERT INTO p2 SELECT id, n FROM p; DELETE FROM p2 WHERE n IS NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Does("replaced `p`: 3 rows before, 2 after"),
+        IDS,
+        ["2", "2"],
+    ),
+    row(
+        "CREATE TABLE b AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b; DROP TABLE b",
+        Does("replaced `p`: 3 rows before, 3 after"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE b AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b WHERE id < 3",
+        // The copy stays, and with it all rows.
+        Does("replaced `p`: 3 rows before, 2 after"),
+        "SELECT count(*) FROM b",
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE a1 (id INT); INSERT INTO a1 SELECT id FROM p; DROP TABLE p; ALTER TABLE a1 RENAME TO p; CREATE TABLE a2 (id INT); INSERT INTO a2 SELECT id FROM p WHERE id <> 2; DROP TABLE p; ALTER TABLE a2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row("ALTER TABLE p RENAME TO s; CREATE TABLE p (id INT)", Does(""), "SELECT count(*) FROM s", ["3", "3"]),
+    row(
+        "CREATE TABLE staging (id INT); INSERT INTO staging SELECT id FROM p; DROP TABLE staging",
+        Does(""),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE archive AS SELECT * FROM p WHERE id = 1; CREATE TABLE p2 (id INT, n INT); INSERT INTO p2 SELECT * FROM p WHERE id <> 1; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Does("replaced `p`: 3 rows before, 2 after"),
+        IDS,
+        ["2", "2"],
+    ),
+    row(
+        "CREATE TABLE archive (id INT); INSERT INTO archive SELECT id FROM p WHERE id = 1; CREATE TABLE p2 (id INT, n INT); INSERT INTO p2 SELECT * FROM p WHERE id = 2; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE backup AS SELECT * FROM p; CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE id > 1; DROP TABLE p; ALTER TABLE p2 RENAME TO p; DROP TABLE backup",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE b AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b WHERE id < 3; DROP TABLE b",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        // Where nothing can be undone, the copy is not dropped.
+        ["3", "2"],
+    ),
+];
+
+/// Runs a script as a migration, and compares what is said and what is left.
+fn check<B: Backend>(
+    row: &Row,
+    conn: &mut B::Conn<'_>,
+    is_outside: bool,
+    query: impl Fn(&mut B::Conn<'_>, &str) -> Vec<String>,
+) {
+    let migration = || Migration::<B>::from_scripts("1_it", row.script, None);
+    let step = if is_outside { migration().outside_transaction() } else { migration() };
+    let outcome = MigrationRunner::for_backend(vec![step]).unwrap().run(B::lend(conn));
+    let keeps_all = matches!((B::DDL_IS_TRANSACTIONAL, is_outside), (true, false));
+    match (row.said, outcome) {
+        (Does(account), Ok(report)) => {
+            assert_eq!(report.applied[0].account.to_string(), account, "{}", row.script);
+        }
+        (Refused(finding), Err(error)) => {
+            let said = error.to_string();
+            assert!(said.contains(finding), "{}\n{said}", row.script);
+            assert!(said.contains("[\"destructive\"]"), "{said}");
+        }
+        (Does(_), Err(error)) => panic!("{}\n{error}", row.script),
+        (Refused(_), Ok(report)) => panic!("{}\nis not refused: {report}", row.script),
+    }
+    assert_eq!(query(conn, row.rows).join("|"), row.left[usize::from(!keeps_all)], "{}", row.script);
+}
+
+fn on_postgres(rows: &[Row], is_outside: bool) {
+    for row in rows {
+        postgres::with(|_, client| {
+            client.batch_execute(BEFORE).unwrap();
+            check::<Postgres>(row, &mut { client }, is_outside, |client, sql| postgres::rows(client, sql));
+        });
+    }
+}
+
+fn on_mysql(rows: &[Row]) {
+    for row in rows {
+        mysql::with(|_, conn| {
+            for statement in BEFORE.split("; ") {
+                mysql::rows(conn, statement);
+            }
+            check::<Mysql>(row, &mut { conn }, false, |conn, sql| mysql::rows(conn, sql));
+        });
+    }
+}
+
+#[test]
+fn postgres_rolls_a_step_back_that_loses_rows() {
+    on_postgres(&ROWS, false);
+}
+
+#[test]
+fn postgres_drops_no_table_whose_rows_would_be_lost_outside_a_transaction() {
+    on_postgres(&ROWS, true);
+}
+
+#[test]
+fn mysql_drops_no_table_whose_rows_would_be_lost() {
+    on_mysql(&ROWS);
+}
+
+#[test]
+fn postgres_has_names_and_bodies_of_its_own() {
+    let rows = [
+        row(
+            "CREATE TABLE \"P2\" (id INT); INSERT INTO \"P2\" SELECT id FROM P WHERE id = 1; DROP TABLE \"p\" CASCADE; ALTER TABLE IF EXISTS \"P2\" RENAME TO P",
+            Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE SCHEMA s; CREATE TABLE s.t (id INT); INSERT INTO s.t VALUES (1); ALTER TABLE s.t RENAME TO t2; CREATE TABLE s.t (id INT); DROP TABLE s.t2",
+            // It made them itself.
+            Does(""),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TABLE public.p2 (id INT); INSERT INTO public.p2 SELECT id FROM public.p; DROP TABLE public.p; ALTER TABLE public.p2 RENAME TO p",
+            Does("replaced `public.p`: 3 rows before, 3 after"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; DO $$ BEGIN DELETE FROM p2 WHERE id = 1; END $$; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+            // What a body deletes by the name of the table is meant.
+            Does("replaced `p`"),
+            IDS,
+            ["2", "2"],
+        ),
+        row(
+            "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; WITH gone AS (DELETE FROM p2 WHERE id = 1 RETURNING id) SELECT * FROM gone; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+            Does("replaced `p`"),
+            IDS,
+            ["2", "2"],
+        ),
+        row(
+            "CREATE TEMP TABLE b ON COMMIT PRESERVE ROWS AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b; DROP TABLE b",
+            Does("replaced `p`: 3 rows before, 3 after"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "ALTER TABLE p RENAME n TO m; ALTER TABLE p RENAME CONSTRAINT p_pkey TO p_key; CREATE VIEW v AS SELECT id FROM p; DROP VIEW v",
+            Does(""),
+            IDS,
+            ["3", "3"],
+        ),
+    ];
+    on_postgres(&rows, false);
+    on_postgres(&rows, true);
+}
+
+#[test]
+fn mysql_has_statements_of_its_own() {
+    let rows = [
+        row(
+            "CREATE TABLE `p2` (id INT); INSERT INTO p2 SELECT id FROM p WHERE id < 3; RENAME TABLE p TO `p_old`, p2 TO p; DROP TABLE p_old",
+            Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+            "SELECT count(*) FROM p_old",
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TABLE p2 LIKE p; INSERT INTO p2 SELECT * FROM p; RENAME TABLE p TO p_old, p2 TO p; DROP TABLE p_old",
+            Does("replaced `p`: 3 rows before, 3 after"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "INSERT INTO p VALUES (4, 4); CREATE OR REPLACE TABLE p (id INT PRIMARY KEY)",
+            Refused("replaces `p`, which had 4 rows, with a table of 0 rows"),
+            IDS,
+            ["4", "4"],
+        ),
+        row(
+            "/*!40000 DROP TABLE IF EXISTS `p` */; CREATE TABLE `p` (id INT); LOCK TABLES `p` WRITE; INSERT INTO `p` VALUES (1),(2); UNLOCK TABLES",
+            Refused("replaces `p`, which had 3 rows, with a table of 0 rows"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TABLE p2 (id INT UNIQUE); INSERT IGNORE INTO p2 SELECT 1 FROM p; DROP TABLE p; ALTER TABLE p2 ADD COLUMN m INT, RENAME p",
+            Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; DELETE p2 FROM p2 JOIN p ON p.id = p2.id WHERE p.n IS NULL; DROP TABLE p; RENAME TABLE p2 TO p",
+            Does("replaced `p`"),
+            IDS,
+            ["2", "2"],
+        ),
+        row(
+            "CREATE TEMPORARY TABLE b AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b; DROP TEMPORARY TABLE b",
+            Does("replaced `p`: 3 rows before, 3 after"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "ALTER TABLE p ADD INDEX i (n); ALTER TABLE p RENAME COLUMN n TO m; ALTER TABLE p RENAME INDEX i TO j",
+            Does(""),
+            IDS,
+            ["3", "3"],
+        ),
+    ];
+    on_mysql(&rows);
+}
+
+/// What is refused is carried out if its author allows it.
+#[test]
+fn a_declared_loss_is_carried_out_and_reported() {
+    let lossy = "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE id = 1; DROP TABLE p; ALTER TABLE p2 RENAME TO p";
+    let said = "replaced `p`: 3 rows before, 1 after";
+    postgres::with(|_, client| {
+        client.batch_execute(BEFORE).unwrap();
+        for (table, is_outside) in [("a", false), ("b", true)] {
+            let step = Migration::<Postgres>::from_scripts("1_it", lossy, None).allow_destructive();
+            let step = if is_outside { step.outside_transaction() } else { step };
+            let runner = MigrationRunner::for_backend(vec![step]).unwrap().table_name(table).unwrap();
+            assert_eq!(runner.run(client).unwrap().applied[0].account.to_string(), said);
+            client.batch_execute("INSERT INTO p VALUES (2), (3)").unwrap();
+        }
+    });
+    mysql::with(|_, conn| {
+        for statement in BEFORE.split("; ") {
+            mysql::rows(conn, statement);
+        }
+        let step = Migration::<Mysql>::from_scripts("1_it", lossy, None).allow_destructive();
+        let runner = MigrationRunner::for_backend(vec![step]).unwrap();
+        assert_eq!(runner.run(conn).unwrap().applied[0].account.to_string(), said);
+    });
+}
+
+/// A step that was stopped before a drop goes on once the missing rows are there.
+#[test]
+fn a_refused_drop_goes_on_when_the_rows_are_copied() {
+    mysql::with(|_, conn| {
+        for statement in BEFORE.split("; ") {
+            mysql::rows(conn, statement);
+        }
+        let runner = MigrationRunner::for_backend(vec![Migration::<Mysql>::from_scripts(
+            "1_it",
+            ROWS[0].script,
+            None,
+        )])
+        .unwrap();
+        let error = runner.run(conn).unwrap_err().to_string();
+        assert!(
+            error.contains("copy the missing rows by hand, since the old table is still there"),
+            "{error}"
+        );
+        mysql::rows(conn, "INSERT INTO p2 VALUES (3, 0)");
+        runner.recover(&mut *conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+        runner.run(conn).unwrap();
+        assert_eq!(mysql::rows(conn, IDS), ["3"]);
+    });
+}
+
+/// Tables with a foreign key action, a trigger, partitions and a child.
+const REACHABLE: &str = "CREATE TABLE p (id INT PRIMARY KEY, n INT); INSERT INTO p VALUES (1, 1), (2, 2), (3, 3);
+    CREATE TABLE c (id INT, p INT REFERENCES p ON DELETE CASCADE); INSERT INTO c VALUES (1, 1), (2, 1), (3, 2);
+    CREATE TABLE log (id INT, at INT); INSERT INTO log VALUES (1, 1);
+    CREATE FUNCTION clean() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM log WHERE id = NEW.id; RETURN NEW; END';
+    CREATE TRIGGER cleans AFTER UPDATE ON p FOR EACH ROW EXECUTE FUNCTION clean();
+    CREATE TABLE parts (id INT, at INT) PARTITION BY LIST (at);
+    CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1); CREATE TABLE part2 PARTITION OF parts FOR VALUES IN (2);
+    INSERT INTO parts VALUES (1, 1), (2, 1);
+    CREATE TABLE old (id INT); CREATE TABLE older () INHERITS (old); INSERT INTO older VALUES (1);
+    CREATE MATERIALIZED VIEW m AS SELECT id FROM p; CREATE UNIQUE INDEX ON m (id)";
+
+/// Statements that delete rows of tables that they name, and of others.
+const REACHING: [Row; 12] = [
+    row(
+        "DELETE FROM p WHERE id = 1",
+        Refused(
+            "deletes 2 rows of `c` through a trigger, a foreign key action or REPLACE; it had 3 and has 1",
+        ),
+        "SELECT count(*) FROM c",
+        ["3", ""],
+    ),
+    row(
+        "DELETE FROM c; DELETE FROM p WHERE id = 1",
+        Does("deleted 3 rows of `c`, deleted 1 row of `p`"),
+        "SELECT count(*) FROM c",
+        ["0", ""],
+    ),
+    row("DELETE FROM p WHERE id = 3", Does("deleted 1 row of `p`"), "SELECT count(*) FROM p", ["2", ""]),
+    row(
+        "UPDATE p SET n = 0",
+        Refused("deletes 1 row of `log` through a trigger"),
+        "SELECT count(*) FROM log",
+        ["1", ""],
+    ),
+    row("UPDATE p SET n = 0 WHERE id = 2", Does(""), "SELECT count(*) FROM log", ["1", ""]),
+    row(
+        "ALTER TABLE p DISABLE TRIGGER cleans; UPDATE p SET n = 0; ALTER TABLE p ENABLE TRIGGER cleans",
+        Does(""),
+        "SELECT count(*) FROM log",
+        ["1", ""],
+    ),
+    row(
+        "UPDATE parts SET at = 2",
+        Does("deleted 2 rows of `part1`"),
+        "SELECT count(*) FROM parts",
+        ["2", ""],
+    ),
+    row(
+        "DELETE FROM parts WHERE id = 1; DELETE FROM old",
+        Does("deleted 1 row of `older`, deleted 1 row of `part1`"),
+        "SELECT count(*) FROM parts",
+        ["1", ""],
+    ),
+    row(
+        "INSERT INTO p VALUES (4, 4); REFRESH MATERIALIZED VIEW CONCURRENTLY m",
+        Does(""),
+        "SELECT count(*) FROM m",
+        ["4", ""],
+    ),
+    row(
+        "CREATE TEMP TABLE t AS SELECT 1 AS id; DELETE FROM t; DROP TABLE t; UPDATE c SET id = 9",
+        Does(""),
+        "SELECT count(*) FROM c",
+        ["3", ""],
+    ),
+    row(
+        "DO $$ BEGIN DELETE FROM p; END $$",
+        Does("deleted 3 rows of `c`, deleted 3 rows of `p`"),
+        "SELECT count(*) FROM c",
+        ["0", ""],
+    ),
+    row(
+        "CREATE RULE r AS ON INSERT TO old DO ALSO DELETE FROM log; INSERT INTO old VALUES (1)",
+        Refused("deletes 1 row of `log`"),
+        "SELECT count(*) FROM log",
+        ["1", ""],
+    ),
+];
+
+/// Rows that a statement deletes from a table that it does not name.
+#[test]
+fn postgres_reports_and_refuses_rows_that_triggers_and_actions_delete() {
+    for row in &REACHING {
+        postgres::with(|_, client| {
+            client.batch_execute(REACHABLE).unwrap();
+            let allowed = |step: Migration<Postgres>| MigrationRunner::for_backend(vec![step]).unwrap();
+            let step = || Migration::<Postgres>::from_scripts("1_it", row.script, None);
+            match (row.said, allowed(step()).run(client)) {
+                (Does(account), Ok(report)) => {
+                    assert_eq!(report.applied[0].account.to_string(), account, "{}", row.script);
+                }
+                (Refused(finding), Err(error)) => {
+                    let said = error.to_string();
+                    assert!(
+                        said.contains(finding) && said.contains("allow = [\"cascade\"]"),
+                        "{}\n{said}",
+                        row.script
+                    );
+                }
+                (_, outcome) => panic!("{}\n{outcome:?}", row.script),
+            }
+            assert_eq!(postgres::rows(client, row.rows).join("|"), row.left[0], "{}", row.script);
+            if let Refused(_) = row.said {
+                let report = allowed(step().allow_cascade()).run(client).unwrap();
+                assert!(report.applied[0].account.to_string().starts_with("deleted "), "{report}");
+            }
+        });
+    }
+}
+
+/// A step is blamed only for what it deletes itself, also in one transaction with others.
+#[test]
+fn postgres_tells_the_steps_of_a_batch_apart() {
+    postgres::with(|_, client| {
+        client.batch_execute("CREATE TABLE p (id INT PRIMARY KEY); INSERT INTO p VALUES (1), (2); CREATE TABLE c (p INT REFERENCES p ON DELETE CASCADE); INSERT INTO c VALUES (1), (2)").unwrap();
+        let set = vec![
+            Migration::<Postgres>::from_scripts("1_cascade", "DELETE FROM p WHERE id = 1", None)
+                .allow_cascade(),
+            Migration::from_scripts("2_plain", "UPDATE p SET id = 3 WHERE id = 4", None),
+        ];
+        let runner = MigrationRunner::for_backend(set).unwrap().transaction(TransactionMode::Batch);
+        let report = runner.run(client).unwrap();
+        let said: Vec<String> = report.applied.iter().map(|step| step.account.to_string()).collect();
+        assert_eq!(said, ["deleted 1 row of `c`, deleted 1 row of `p`", ""]);
+    });
+}

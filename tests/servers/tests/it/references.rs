@@ -1,0 +1,124 @@
+//! What a step leaves unusable on a server: functions and indexes on PostgreSQL, views and foreign keys on MySQL.
+
+use ::mysql::prelude::Queryable;
+use switchy_schema::{Migration, MigrationRunner, Mysql, Postgres, ProblemKind, Recovery, Signature};
+
+use crate::{mysql, postgres};
+
+fn on_postgres(scripts: &[&str]) -> MigrationRunner<Postgres> {
+    let step = |(number, script): (i32, &&str)| {
+        Migration::from_scripts(format!("{number}_it"), (*script).to_owned(), None)
+    };
+    MigrationRunner::for_backend((1..).zip(scripts).map(step).collect::<Vec<_>>()).unwrap()
+}
+
+fn on_mysql(script: &str) -> MigrationRunner<Mysql> {
+    MigrationRunner::for_backend(vec![Migration::from_scripts("1_it", script.to_owned(), None)]).unwrap()
+}
+
+const WITH_FUNCTION: &str = "CREATE TABLE p (id INT, n INT); CREATE TABLE q (id INT);
+    CREATE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(n) FROM p WHERE n > above';
+    CREATE FUNCTION body() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(n) FROM p); END';
+    SET check_function_bodies = off;
+    CREATE FUNCTION broken() RETURNS int LANGUAGE sql AS 'SELECT nothing FROM nowhere';
+    RESET check_function_bodies";
+
+#[test]
+fn postgres_refuses_a_step_that_leaves_a_function_unusable() {
+    let unusable = "it leaves the function `total(integer)` unusable: column \"n\" does not exist";
+    let gone = "it leaves the function `total(integer)` unusable: relation \"p\" does not exist";
+    let again =
+        "CREATE OR REPLACE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(m) FROM p'";
+    let repaired = format!("ALTER TABLE p RENAME n TO m; {again}");
+    let rows: [(&[&str], &str); 9] = [
+        (&["ALTER TABLE p DROP COLUMN n"], unusable),
+        (&["ALTER TABLE p RENAME n TO m"], unusable),
+        (&["DROP TABLE p"], gone),
+        (&["ALTER TABLE p RENAME TO p2"], gone),
+        (&["DO $$ BEGIN DROP TABLE p; END $$"], gone),
+        (&["ALTER TABLE p ALTER n TYPE bigint; ALTER TABLE q RENAME id TO key; DROP TABLE q"], ""),
+        (&[&repaired], ""),
+        (&["ALTER TABLE p RENAME n TO m", again], ""),
+        (&["DROP FUNCTION total(int); DROP TABLE p"], ""),
+    ];
+    for (scripts, refused) in rows {
+        postgres::with(|_, client| {
+            client.batch_execute(WITH_FUNCTION).unwrap();
+            match on_postgres(scripts).run(client) {
+                Ok(report) => {
+                    assert_eq!(refused, "", "{scripts:?} is not refused");
+                    assert_eq!(report.together.len(), scripts.len() - 1, "{report}");
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(!refused.is_empty() && said.contains(refused), "{scripts:?}\n{said}");
+                    assert!(said.contains("nothing of it was kept"), "{said}");
+                    assert_eq!(error.problems()[0].kind, ProblemKind::BrokenReference);
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn postgres_does_not_take_an_invalid_index_for_a_new_one() {
+    postgres::with(|_, client| {
+        client.batch_execute("CREATE TABLE p (n INT); INSERT INTO p VALUES (1), (1)").unwrap();
+        let build = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS once ON p (n)";
+        client.batch_execute(build).unwrap_err();
+        let runner = |script: &str| {
+            let step = Migration::<Postgres>::from_scripts("1_it", script.to_owned(), None);
+            MigrationRunner::for_backend(vec![step.outside_transaction()]).unwrap()
+        };
+        // An index that the script does not name is not its fault.
+        let other = runner("CREATE INDEX CONCURRENTLY other ON p (n)").table_name("others").unwrap();
+        other.run(client).unwrap();
+        let error = runner(build).run(client).unwrap_err().to_string();
+        assert!(
+            error.contains("it leaves the index `once` invalid, so the server does not use it"),
+            "{error}"
+        );
+        assert!(error.contains("drop it and create it again by hand"), "{error}");
+        client.batch_execute("DROP INDEX once; DELETE FROM p; CREATE UNIQUE INDEX once ON p (n)").unwrap();
+        runner(build).recover(client, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+        runner(build).run(client).unwrap();
+        assert!(runner(build).run(client).unwrap().is_up_to_date());
+    });
+}
+
+#[test]
+fn mysql_reports_views_and_keys_that_a_step_leaves_unusable() {
+    let schema = [
+        "CREATE TABLE p (id INT PRIMARY KEY, n INT)",
+        "CREATE TABLE c (p INT, FOREIGN KEY (p) REFERENCES p (id))",
+        "CREATE TABLE q (id INT)",
+        "CREATE VIEW v AS SELECT n FROM p",
+        "CREATE VIEW broken AS SELECT id FROM q",
+        "DROP TABLE q",
+    ];
+    let view = "leaves the view `v` unusable: ";
+    let key =
+        "leaves a foreign key of `c` that references the missing table `p`, so no row can be added to `c`";
+    let rows: [(&str, &[&str]); 7] = [
+        ("ALTER TABLE p DROP COLUMN n", &[view]),
+        ("ALTER TABLE p RENAME COLUMN n TO m", &[view]),
+        ("SET foreign_key_checks = 0; DROP TABLE p", &[key, view]),
+        ("ALTER TABLE p DROP COLUMN n; CREATE OR REPLACE VIEW v AS SELECT id FROM p", &[]),
+        ("DROP VIEW v; ALTER TABLE p DROP COLUMN n", &[]),
+        ("ALTER TABLE p ADD COLUMN m INT; CREATE TABLE r (id INT)", &[]),
+        ("DROP TABLE c", &[]),
+    ];
+    for (script, expected) in rows {
+        mysql::with(|_, conn| {
+            for statement in schema {
+                conn.query_drop(statement).unwrap();
+            }
+            let report = on_mysql(script).run(conn).unwrap();
+            let found: Vec<&str> = report.notes.iter().map(|note| &*note.finding).collect();
+            assert_eq!(found.len(), expected.len(), "{script}\n{found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.starts_with(expected), "{script}\n{found}");
+            }
+        });
+    }
+}

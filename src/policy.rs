@@ -28,6 +28,8 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
+/// On MySQL, where the step cannot be undone, a `BrokenReference` is reported even if it is denied.
+///
 /// No policy can allow a plan that cannot be carried out or that would leave an unknown schema: these are the findings in the last
 /// line and, when rolling back, also `Irreversible` and `DatabaseAhead`.
 ///

@@ -69,8 +69,9 @@ pub enum ProblemKind {
     /// foreign key action or `REPLACE` deletes them. Its metadata can allow it (`allow = ["destructive"]`; for triggers, actions and
     /// `REPLACE`, `"cascade"` is enough).
     RowsLost,
-    /// After it, a view, a trigger, a foreign key or a full-text table refers to something that is not there, or the index of a full-text
-    /// table no longer matches its content. Views and triggers that only this connection has are included.
+    /// After it, a view, a trigger, a foreign key, a full-text table or a function in SQL refers to something that is not there, the index
+    /// of a full-text table no longer matches its content, or an index is not valid. Views and triggers that only this connection has are
+    /// included.
     BrokenReference,
     /// It replaces a table or a view and does not recreate what belonged to it: an index, a trigger, a constraint other than `NOT NULL`, a
     /// foreign key, `AUTOINCREMENT` or a default. Its metadata can allow it (`allow = ["rebuild"]`).

@@ -108,6 +108,36 @@ fn the_main_path_on_mariadb() {
     shell.assert("mariadb");
 }
 
+/// A step that says something, one that would lose rows, and one that says something before it fails.
+fn what_is_said(shell: &mut Shell, says: &str) {
+    shell.migration("2025-01-02-000000_email", says, None);
+    shell.run("migrate -v");
+    let rebuild = "DROP TABLE users;\nCREATE TABLE users (name VARCHAR(40));\n";
+    shell.migration("2025-01-03-000000_rebuild", rebuild, None);
+    shell.run("migrate");
+    shell.remove("migrations/2025-01-03-000000_rebuild");
+    shell.migration("2025-01-04-000000_fails", &format!("{says}\nSELECT nothing;"), None);
+    shell.run("migrate --json");
+}
+
+#[test]
+fn what_postgres_says_is_shown() {
+    let Some(database) = servers::postgres() else { return };
+    let mut shell = of_server(&postgres_url(&database));
+    let says = "CREATE TABLE IF NOT EXISTS users (a INT);\n\nDO $$ BEGIN RAISE WARNING 'three rows were skipped'; END $$;";
+    what_is_said(&mut shell, says);
+    shell.assert("postgres_says");
+}
+
+#[test]
+fn what_mariadb_warns_of_is_shown() {
+    let Some(database) = servers::mysql() else { return };
+    let mut shell = of_server(&mysql_url(&database));
+    let says = "SET sql_mode = '';\nCREATE TABLE IF NOT EXISTS users (a INT);\nINSERT INTO users VALUES (REPEAT('long ', 9));";
+    what_is_said(&mut shell, says);
+    shell.assert("mariadb_says");
+}
+
 /// A runner whose migration waits until the test ends it.
 fn holding<B: Backend>() -> (MigrationRunner<B>, std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<()>) {
     let (begun, has_begun) = channel();

@@ -18,6 +18,7 @@ mod script;
 mod settings;
 mod single_statement;
 mod table;
+mod tables;
 mod transactions;
 mod warnings;
 

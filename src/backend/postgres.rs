@@ -18,6 +18,7 @@ mod records;
 mod script;
 mod settings;
 mod table;
+mod tables;
 mod transactions;
 
 use self::query::{execute, fault, query};

@@ -14,8 +14,29 @@ use crate::touched::Touched;
 
 use super::script::Script;
 
-/// Returns the number of rows of a table; `None` if there is no such table.
-pub(super) type Count<'c> = dyn FnMut(&Name) -> Result<Option<u64>, Fault> + 'c;
+/// The number of keys of lost rows that are shown.
+pub(super) const SHOWN_KEYS: usize = 5;
+
+/// What the ledger asks about the tables of a server.
+pub(super) trait Tables {
+    /// The number of rows of a table; `None` if there is no such table, or if it cannot be read now.
+    fn rows(&mut self, table: &Name) -> Result<Option<u64>, Fault>;
+
+    /// Some keys of rows of the first table that the second one lacks, as [`key`] words them; none if the second has not the columns of
+    /// the key.
+    fn missing(&mut self, tables: [&Name; 2]) -> Result<Vec<String>, Fault>;
+}
+
+/// A key in words: `id = 2`. A long value is cut.
+pub(super) fn key(columns: &[String], value: impl Fn(usize) -> Option<String>) -> String {
+    let pair = |(place, column): (usize, &String)| {
+        let value = value(place).unwrap_or_default();
+        let short: String = value.chars().take(60).collect();
+        let more = if short.len() < value.len() { "..." } else { "" };
+        format!("{column} = {short}{more}")
+    };
+    columns.iter().enumerate().map(pair).collect::<Vec<_>>().join(", ")
+}
 
 /// The account of a script that is running.
 pub(super) struct Ledger<'s> {
@@ -41,6 +62,8 @@ struct Replaced {
     /// The other tables to which its rows are copied, and which the script drops.
     copies: Vec<Name>,
     rows_before: Option<u64>,
+    /// Some keys that the new table lacked when this one was dropped.
+    missing: Vec<String>,
 }
 
 impl<'s> Ledger<'s> {
@@ -81,7 +104,14 @@ impl<'s> Ledger<'s> {
                     dropped.push(to.clone());
                 }
             }
-            Replaced { names, may_be_copied, elsewhere, copies: dropped, rows_before: None }
+            Replaced {
+                names,
+                may_be_copied,
+                elsewhere,
+                copies: dropped,
+                rows_before: None,
+                missing: Vec::new(),
+            }
         });
         let replaced = replaced.collect();
         Self {
@@ -126,36 +156,38 @@ impl<'s> Ledger<'s> {
     ///
     /// # Errors
     /// Outside a transaction, its rows would be lost.
-    pub(super) fn before(&mut self, number: u32, count: &mut Count<'_>) -> Result<(), Fault> {
+    pub(super) fn before(&mut self, number: u32, server: &mut dyn Tables) -> Result<(), Fault> {
         let place = place(number);
         let dropped = (0..self.replaced.len()).filter(|table| self.replaced[*table].names.by == place);
         for table in dropped.collect::<Vec<_>>() {
-            let rows = count(&self.replaced[table].names.old)?;
+            let rows = server.rows(&self.replaced[table].names.old)?;
             self.replaced[table].rows_before = rows;
-            if !self.must_refuse || rows.is_none_or(|rows| rows == 0) {
-                continue;
-            }
-            let replaced = &self.replaced[table];
-            let after = match &replaced.names.new {
-                Some(new) => count(new)?,
-                None => None,
+            let Replacement { old, new, .. } = &self.replaced[table].names;
+            let Some(rows @ 1..) = rows else { continue };
+            let after = new.as_ref().map(|new| server.rows(new)).transpose()?.flatten();
+            // A row that is missing now may be added later.
+            let missing = match (new, after) {
+                (Some(new), Some(after)) if after < rows => server.missing([old, new])?,
+                _ => Vec::new(),
             };
+            self.replaced[table].missing = missing;
+            let replaced = &self.replaced[table];
             // Rows that were copied elsewhere may be copied back into a table that is created later.
             let after = if replaced.may_be_copied { after } else { after.or(Some(0)) };
             let change = after.map(|after| self.change(replaced, after));
-            if let Some(change) = change.filter(|change| change.lost > 0) {
+            if let Some(change) = change.filter(|change| self.must_refuse && change.lost > 0) {
                 return Err(change.refusal());
             }
         }
-        self.before_copy(place, count)
+        self.before_copy(place, server)
     }
 
     /// Compares a table and the one that replaced it before a statement drops a copy of its rows.
-    fn before_copy(&self, place: usize, count: &mut Count<'_>) -> Result<(), Fault> {
+    fn before_copy(&self, place: usize, server: &mut dyn Tables) -> Result<(), Fault> {
         let Some(Act::Drops { kind: "table", names, .. }) = self.acts.get(place) else { return Ok(()) };
         for table in self.replaced.iter().filter(|table| self.must_refuse && table.rows_before > Some(0)) {
             let Some(copy) = table.copies.iter().find(|copy| names.contains(copy)) else { continue };
-            let after = count(&table.names.home)?.unwrap_or_default();
+            let after = server.rows(&table.names.home)?.unwrap_or_default();
             let change = self.change(table, after);
             if change.lost > 0 {
                 let keep = format!("copy the missing rows from `{copy}` by hand, since it is still there");
@@ -190,11 +222,11 @@ impl<'s> Ledger<'s> {
     }
 
     /// What the script did, after its last statement.
-    pub(super) fn finish(&self, count: &mut Count<'_>) -> Result<Account, Fault> {
+    pub(super) fn finish(&self, server: &mut dyn Tables) -> Result<Account, Fault> {
         let mut account = Account::default();
         for table in &self.replaced {
             let after = match table.rows_before {
-                Some(_) => count(&table.names.home)?,
+                Some(_) => server.rows(&table.names.home)?,
                 None => None,
             };
             account.tables.push(match after {
@@ -253,6 +285,7 @@ impl<'s> Ledger<'s> {
         let (deleted, elsewhere) = (sum(&table.names.deletions), sum(&table.elsewhere));
         let is_known = table.counting().all(|place| *place >= self.first);
         let before = table.rows_before.unwrap_or_default();
+        let lost = if is_known { before.saturating_sub(after + deleted + elsewhere) } else { 0 };
         let piece = self.pieces.get(table.names.by);
         let by = piece.zip(u32::try_from(table.names.by + 1).ok()).map(|(piece, number)| StatementPlace {
             number,
@@ -263,7 +296,8 @@ impl<'s> Ledger<'s> {
             rows_before: table.rows_before,
             rows_after: Some(after),
             deleted,
-            lost: if is_known { before.saturating_sub(after + deleted + elsewhere) } else { 0 },
+            missing_keys: if lost > 0 { table.missing.clone() } else { Vec::new() },
+            lost,
             by,
             ..TableChange::new(table.names.home.to_string(), Fate::Replaced)
         }

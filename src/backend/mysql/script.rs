@@ -18,10 +18,9 @@ use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
 use crate::backend::server_ledger::{Ledger, may_break};
 use crate::backend::server_transactions::{chains, distributed};
 use crate::backend::session::Session;
-use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
 use crate::notice::Notices;
-use crate::sql::act::{Act, Name, Spelling};
+use crate::sql::act::{Act, Spelling};
 use crate::sql::mysql::{
     Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements, tokens,
 };
@@ -31,10 +30,6 @@ use crate::touched::Touched;
 
 /// How the server reads names.
 const SPELLING: Spelling = Spelling { quote: '`', folds: false, stays_in_schema: false };
-
-/// The errors of a table that is not there, is not locked while others are, or may not be read.
-const UNREADABLE: [u16; 4] =
-    [query::NO_SUCH_TABLE, query::NOT_LOCKED, query::NO_RIGHT_TO_TABLE, query::NOT_A_TABLE];
 
 /// What a script may touch: nothing if no statement of it can break what refers to something.
 pub(super) fn may_touch(script: &str) -> Touched {
@@ -146,7 +141,7 @@ fn run_statements(
         outcome = outcome.and(query::run(conn, "UNLOCK TABLES"));
     }
     outcome?;
-    let account = watch.ledger.finish(&mut |table| rows_of(conn, table))?;
+    let account = watch.ledger.finish(*conn)?;
     Ok(Execution { account, ..watch.ledger.touched().into() })
 }
 
@@ -165,19 +160,6 @@ impl Watch<'_> {
             self.ledger.count(number, conn.affected_rows());
         }
         self.notices.map_or(Ok(()), |notices| warnings::collect(conn, notices, piece.offset))
-    }
-}
-
-/// The number of rows of a table; `None` if there is no such table, or if it cannot be read now.
-fn rows_of(conn: &mut Conn, table: &Name) -> Result<Option<u64>, Fault> {
-    let name = match &table.schema {
-        Some(schema) => format!("{}.{}", quote_in(schema, '`'), quote_in(&table.name, '`')),
-        None => quote_in(&table.name, '`'),
-    };
-    match query::column::<u64>(conn, &format!("SELECT COUNT(*) FROM {name}")) {
-        Ok(rows) => Ok(rows),
-        Err(error) if code(&error).is_some_and(|code| UNREADABLE.contains(&code)) => Ok(None),
-        Err(error) => Err(fault(error)),
     }
 }
 
@@ -302,7 +284,7 @@ fn non_transactional(
     };
     let statement = Statement { number, class, mark };
     let done = script_run.run_statement(conn, statement, &mut |conn| {
-        watch.ledger.before(number, &mut |table| rows_of(conn, table))?;
+        watch.ledger.before(number, *conn)?;
         // A statement that the server could not parse, or refused as read-only, has done nothing.
         watch.run(conn, number, piece).map_err(|fault| {
             let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);

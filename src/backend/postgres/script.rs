@@ -17,7 +17,6 @@ use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
 use crate::backend::server_ledger::{Ledger, may_break};
 use crate::backend::server_transactions::chains;
-use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
 use crate::sql::act::{Act, Name, Spelling};
@@ -83,7 +82,7 @@ pub(super) fn run(
         };
         outcome.map_err(located)?;
     }
-    let mut account = ledger.finish(&mut |table| rows_of(conn, table))?;
+    let mut account = ledger.finish(*conn)?;
     if let Some(watched) = watched {
         watched.add_to(conn, script, &ledger, &mut account)?;
     }
@@ -128,7 +127,7 @@ fn observed(
     number: u32,
     piece: &Piece<'_>,
 ) -> Result<(), Fault> {
-    ledger.before(number, &mut |table| rows_of(conn, table))?;
+    ledger.before(number, conn)?;
     if ledger.counts(number) {
         let rows = send(conn, script, piece, counting)?;
         ledger.count(number, rows);
@@ -147,21 +146,6 @@ fn counting(conn: &mut Client, statement: &str) -> Result<u64, postgres::Error> 
             _ => 0,
         })
         .sum())
-}
-
-/// The number of rows of a table; `None` if there is no such table.
-fn rows_of(conn: &mut Client, table: &Name) -> Result<Option<u64>, Fault> {
-    let name = match &table.schema {
-        Some(schema) => format!("{}.{}", quote(schema), quote(&table.name)),
-        None => quote(&table.name),
-    };
-    let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relkind IN ('r', 'p'))";
-    let has = query(conn, sql, &[Some(&name)]).map_err(fault)?;
-    if !has.first().is_some_and(|row| row.get(0)) {
-        return Ok(None);
-    }
-    let rows = query(conn, &format!("SELECT count(*) FROM {name}"), &[]).map_err(fault)?;
-    Ok(rows.first().map(|row| row.get::<_, i64>(0).unsigned_abs()))
 }
 
 /// Repeats a statement that is done, if it changed the session, which has ended since, or began a transaction that is not committed.

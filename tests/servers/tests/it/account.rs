@@ -37,7 +37,7 @@ const IDS: &str = "SELECT count(*) FROM p";
 const ROWS: [Row; 19] = [
     row(
         "CREATE TABLE p2 (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO p2 SELECT id, n FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
-        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows; id = 3 is missing"),
         IDS,
         ["3", "3"],
     ),

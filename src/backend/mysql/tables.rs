@@ -1,9 +1,9 @@
 //! The tables that a script replaces.
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Error, Row, Value};
+use mysql::{Conn, Error, Row};
 
-use super::query::{self, code, column, fault, get};
+use super::query::{self, code, column, fault, get, text};
 use crate::backend::server_ledger::{SHOWN_KEYS, Tables, key};
 use crate::dialect::quote_in;
 use crate::fault::Fault;
@@ -35,9 +35,8 @@ impl Tables for Conn {
 
     fn missing(&mut self, [old, new]: [&Name; 2]) -> Result<Vec<String>, Fault> {
         let at = |table: &Name| {
-            let text = |text: &str| Value::from(text).as_sql(true);
-            let schema = table.schema.as_deref().map_or_else(|| "DATABASE()".to_owned(), text);
-            [schema, text(&table.name)]
+            let schema = table.schema.as_deref().map(|schema| text(Some(schema)));
+            [schema.unwrap_or_else(|| "DATABASE()".to_owned()), text(Some(&table.name))]
         };
         let ([old_schema, old_name], [new_schema, new_name]) = (at(old), at(new));
         let sql = format!(

@@ -13,23 +13,22 @@ use crate::backend::server_ledger::Ledger;
 use crate::backend::session::Session;
 use crate::fault::Fault;
 use crate::sql::Tokens;
-use crate::step::{Atomicity, Cascade, DataLoss};
+use crate::step::Atomicity;
 
-/// The rows that a transaction deleted and inserted before the script, by the number of the table.
-pub(super) struct Watched(BTreeMap<String, [i64; 2]>);
+/// The rows that a transaction deleted before the script, by the number of the table.
+pub(super) struct Watched(BTreeMap<String, i64>);
 
 /// Whether rows of one table can be deleted by a statement about another one.
 struct ReachesOthers(bool);
 
-/// How many rows of a table were deleted and inserted.
-struct Changed {
+/// How many rows of a table were deleted.
+struct Deleted {
     oid: String,
     /// The name as a statement finds it.
     name: String,
     /// The names of the table and of those that it is a part of, without schemas.
     names: Vec<String>,
-    /// The rows that were deleted, and those that were inserted.
-    counts: [i64; 2],
+    rows: i64,
 }
 
 impl Watched {
@@ -61,21 +60,18 @@ impl Watched {
             return Ok(None);
         }
         let before = counted(conn)?;
-        Ok(Some(Self(before.into_iter().map(|table| (table.oid, table.counts)).collect())))
+        Ok(Some(Self(before.into_iter().map(|table| (table.oid, table.rows)).collect())))
     }
 
-    /// Adds to the account what was deleted since.
+    /// Adds to the account what was deleted since. The schema says that these rows go, and its author wrote it, so the step is not refused.
     pub(super) fn add_to(
         &self,
         conn: &mut Client,
-        script: &Script<'_>,
         ledger: &Ledger<'_>,
         account: &mut Account,
     ) -> Result<(), Fault> {
-        let is_allowed = script.cascade == Cascade::Allowed || script.data_loss == DataLoss::Declared;
         for table in counted(conn)? {
-            let before = self.0.get(&table.oid).copied().unwrap_or_default();
-            let [rows, inserted] = [0, 1].map(|count| table.counts[count] - before[count]);
+            let rows = table.rows - self.0.get(&table.oid).copied().unwrap_or_default();
             let is_counted = account.tables.iter().any(|known| known.table == table.name);
             let Some(deleted) = u64::try_from(rows).ok().filter(|rows| *rows > 0 && !is_counted) else {
                 continue;
@@ -85,13 +81,6 @@ impl Watched {
                 change.deleted = deleted;
             } else {
                 change.lost = deleted;
-                if !is_allowed {
-                    let after =
-                        query(conn, &format!("SELECT count(*) FROM {}", table.name), &[]).map_err(fault)?;
-                    let after = after.first().map_or(0, |row| row.get::<_, i64>(0));
-                    change.rows_after = u64::try_from(after).ok();
-                    change.rows_before = u64::try_from(after + rows - inserted).ok();
-                }
             }
             account.tables.push(change);
         }
@@ -108,26 +97,26 @@ fn reaches_others(conn: &mut Client) -> Result<bool, Fault> {
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
-/// The rows that the transaction deleted and inserted so far, for each table that is not temporary. A materialized view can be filled
+/// The rows that the transaction deleted so far, for each table that is not temporary. A materialized view can be filled
 /// again. The server may also count those of earlier transactions of the session, so two of these must be compared.
-fn counted(conn: &mut Client) -> Result<Vec<Changed>, Fault> {
+fn counted(conn: &mut Client) -> Result<Vec<Deleted>, Fault> {
     let sql = "WITH RECURSIVE changed AS (
-            SELECT s.relid, s.n_tup_del, s.n_tup_ins FROM pg_catalog.pg_stat_xact_user_tables s
+            SELECT s.relid, s.n_tup_del FROM pg_catalog.pg_stat_xact_user_tables s
             JOIN pg_catalog.pg_class c ON c.oid = s.relid
-            WHERE (s.n_tup_del > 0 OR s.n_tup_ins > 0) AND c.relpersistence <> 't' AND c.relkind <> 'm'
+            WHERE s.n_tup_del > 0 AND c.relpersistence <> 't' AND c.relkind <> 'm'
         ), family AS (
             SELECT relid AS part, relid AS whole FROM changed
             UNION SELECT family.part, i.inhparent FROM family JOIN pg_catalog.pg_inherits i ON i.inhrelid = family.whole
         )
-        SELECT relid::text, relid::regclass::text, n_tup_del, n_tup_ins,
+        SELECT relid::text, relid::regclass::text, n_tup_del,
             (SELECT string_agg(c.relname, E'\\n') FROM family JOIN pg_catalog.pg_class c ON c.oid = whole WHERE part = relid)
         FROM changed ORDER BY 2";
     let rows = query(conn, sql, &[]).map_err(fault)?;
-    let table = |row: &postgres::Row| Changed {
+    let table = |row: &postgres::Row| Deleted {
         oid: row.get(0),
         name: row.get(1),
-        counts: [row.get(2), row.get(3)],
-        names: row.get::<_, String>(4).lines().map(str::to_owned).collect(),
+        rows: row.get(2),
+        names: row.get::<_, String>(3).lines().map(str::to_owned).collect(),
     };
     Ok(rows.iter().map(table).collect())
 }

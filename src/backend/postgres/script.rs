@@ -84,7 +84,7 @@ pub(super) fn run(
     }
     let mut account = ledger.finish(*conn)?;
     if let Some(watched) = watched {
-        watched.add_to(conn, script, &ledger, &mut account)?;
+        watched.add_to(conn, &ledger, &mut account)?;
     }
     let mut findings = Vec::new();
     if script.atomicity == Atomicity::NonTransactional {

@@ -183,32 +183,36 @@ enum Reference {
 impl Reference {
     /// A clause about a step: "leaves ..."
     fn finding(&self) -> StepFinding {
+        let leave = || Remedy::metadata_for("foreign_keys", "\"off\"", "to leave it so");
         let (what, remedy) = match self {
             Self::ToColumns { child } => (
                 format!(
                     "leaves a foreign key of `{child}` that references columns that are not there or not unique, so no row can be added to `{child}`"
                 ),
-                UNIQUE_PARENT.to_owned(),
+                Remedy::from(UNIQUE_PARENT).or(leave()),
             ),
             Self::ToTable { child, parent } => (
                 format!(
                     "leaves a foreign key of `{child}` that references the missing table `{parent}`, so no row can be added to `{child}`"
                 ),
-                "create the new table under another name, copy the rows, drop the old table, and rename the new one; or remove that key".to_owned(),
+                Remedy::from("create the new table under another name, copy the rows, drop the old table, and rename the new one")
+                    .or("remove that key")
+                    .or(leave()),
             ),
             Self::Of { kind, name, why } if is_temporary(kind) => (
                 format!("leaves the {kind} `{name}` of this connection unusable: {why}"),
-                "drop it before the migrations run, and create it again afterwards, adapted to the new schema".to_owned(),
+                "drop it before the migrations run, and create it again afterwards, adapted to the new schema".into(),
             ),
             Self::Of { kind, name, why } => (
                 format!("leaves the {kind} `{name}` unusable: {why}"),
-                "drop it before the change, and create it again after it, adapted to the new schema".to_owned(),
+                "drop it before the change, and create it again after it, adapted to the new schema".into(),
             ),
             Self::Stale { name, content } => (
                 format!(
                     "leaves the full-text table `{name}` with wrong results: its index does not match the rows of `{content}`"
                 ),
-                format!("rebuild its index in the script: INSERT INTO {0} ({0}) VALUES ('rebuild')", quote_in(name, '`')),
+                format!("rebuild its index in the script: INSERT INTO {0} ({0}) VALUES ('rebuild')", quote_in(name, '`'))
+                    .into(),
             ),
         };
         StepFinding::new(ProblemKind::BrokenReference, what, remedy)

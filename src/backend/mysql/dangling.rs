@@ -9,6 +9,7 @@ use crate::backend::driver::Driver;
 use crate::dangling::Dangling;
 use crate::dialect::quote_in;
 use crate::fault::Fault;
+use crate::step::ForeignKeys;
 
 const TABLES: &str =
     "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
@@ -21,7 +22,7 @@ const PARENTS: &str =
 
 /// What refers to something that is missing in the current database. In a transaction no definition can have changed, and looking at views
 /// would commit it.
-pub(super) fn dangling(conn: &mut &mut Conn) -> Result<Dangling, Fault> {
+pub(super) fn dangling(conn: &mut &mut Conn, keys: ForeignKeys) -> Result<Dangling, Fault> {
     if Mysql::in_transaction(conn)? {
         return Ok(Dangling::default());
     }
@@ -46,7 +47,12 @@ pub(super) fn dangling(conn: &mut &mut Conn) -> Result<Dangling, Fault> {
             dangling.add_unresolved("view", name, &text(row, 3));
         }
     }
-    for row in conn.query::<Row, _>(PARENTS).map_err(fault)? {
+    let parents = if keys == ForeignKeys::Unchecked {
+        Vec::new()
+    } else {
+        conn.query::<Row, _>(PARENTS).map_err(fault)?
+    };
+    for row in parents {
         dangling.add_missing_parent(&text(&row, 0), &text(&row, 1));
     }
     Ok(dangling)

@@ -99,8 +99,8 @@ impl Driver for Mysql {
         script::may_touch(script)
     }
 
-    fn dangling(conn: &mut &mut Conn, touched: &Touched, _keys: ForeignKeys) -> Result<Dangling, Fault> {
-        if touched.redefines_anything() { dangling::dangling(conn) } else { Ok(Dangling::default()) }
+    fn dangling(conn: &mut &mut Conn, touched: &Touched, keys: ForeignKeys) -> Result<Dangling, Fault> {
+        if touched.redefines_anything() { dangling::dangling(conn, keys) } else { Ok(Dangling::default()) }
     }
 
     fn statement_outcome(

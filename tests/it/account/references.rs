@@ -1,7 +1,7 @@
 //! What refers to a table, and what belongs to it: full-text tables, keys, temporary objects of the application, and constraints.
 
 use switchy_schema::test_utils::rows;
-use switchy_schema::{Migration, MigrationRunner, SchemaObject};
+use switchy_schema::{ForeignKeys, Migration, MigrationRunner, SchemaObject};
 
 use super::{Case, check, migrated};
 use crate::execution::applied;
@@ -667,5 +667,19 @@ fn a_later_step_can_make_the_columns_of_a_key_unique() {
         assert!(plan.failing_step().is_none(), "{plan}");
         let report = runner.run(&conn).unwrap();
         assert_eq!(report.together[0].steps, ["1_trip", "2_index"]);
+    }
+}
+
+/// A reference to a missing table is a step's declared result if its foreign keys are not to be looked at.
+#[test]
+fn a_key_to_a_missing_table_is_left_where_keys_are_not_checked() {
+    let schema = "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (id REFERENCES parent (id))";
+    for script in ["DROP TABLE parent", "DROP TABLE parent; CREATE TABLE parent (id)"] {
+        let conn = migrated(schema);
+        let step = || Migration::sql("1_it", script);
+        let run = |step| MigrationRunner::new([step]).unwrap().run(&conn);
+        let error = run(step()).unwrap_err().to_string();
+        assert!(error.contains("or set foreign_keys = \"off\" in its metadata to leave it so"), "{error}");
+        run(step().foreign_keys(ForeignKeys::Unchecked)).unwrap();
     }
 }

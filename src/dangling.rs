@@ -8,6 +8,7 @@ use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
+use crate::sql::{folded, same_name};
 use crate::step::Atomicity;
 
 /// The values of a row's keys. A rebuild of the table keeps them, but not the row number. `None` if they cannot be determined.
@@ -39,23 +40,23 @@ struct Pair {
 impl Dangling {
     /// Records that a table exists.
     pub fn add_table(&mut self, name: &str) {
-        self.tables.insert(name.to_ascii_lowercase(), name.to_owned());
+        self.tables.insert(folded(name), name.to_owned());
     }
 
     /// Records a row of `child` that references a missing row of `parent`.
     pub fn add_row(&mut self, child: &str, parent: &str, values: KeyValues) {
-        let pair = Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() };
+        let pair = Pair { child: folded(child), parent: parent.to_owned() };
         *self.rows.entry(pair).or_default().entry(values).or_default() += 1;
     }
 
     /// Records that a key of `child` cannot be checked.
     pub fn add_unchecked(&mut self, child: &str, has_rows: bool) {
-        self.unchecked.insert(child.to_ascii_lowercase(), has_rows);
+        self.unchecked.insert(folded(child), has_rows);
     }
 
     /// Records that a key of `child` names a table that does not exist.
     pub fn add_missing_parent(&mut self, child: &str, parent: &str) {
-        self.missing_parents.insert(Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() });
+        self.missing_parents.insert(Pair { child: folded(child), parent: parent.to_owned() });
     }
 
     /// Records that a view, a trigger or a full-text table cannot be used, and why. The kind of an object that only this connection has
@@ -71,7 +72,7 @@ impl Dangling {
 
     /// Whether a key of `child` names a table that does not exist.
     pub fn lacks_parent(&self, child: &str) -> bool {
-        self.missing_parents.iter().any(|pair| pair.child.eq_ignore_ascii_case(child))
+        self.missing_parents.iter().any(|pair| same_name(&pair.child, child))
     }
 
     /// Whether nothing refers to something that is missing.
@@ -104,10 +105,8 @@ impl Dangling {
         for Pair { child, parent } in self.missing_parents.difference(&before.missing_parents) {
             // A new table may reference a table that is created later.
             let existed = before.has(child) || before.has(parent);
-            let has_rows = broken
-                .rows
-                .iter()
-                .any(|(rows_of, of, _)| rows_of.eq_ignore_ascii_case(child) && of == parent);
+            let has_rows =
+                broken.rows.iter().any(|(rows_of, of, _)| same_name(rows_of, child) && of == parent);
             if existed && !has_rows {
                 let child = self.spelling(child).to_owned();
                 broken.references.push(Reference::ToTable { child, parent: parent.clone() });
@@ -131,7 +130,7 @@ impl Dangling {
         let is_new_table = !before.tables.contains_key(&pair.child);
         let is_new_parent = !before.has(&pair.parent);
         let is_same = |old: &Pair| {
-            let same_parent = old.parent.eq_ignore_ascii_case(&pair.parent);
+            let same_parent = same_name(&old.parent, &pair.parent);
             (is_new_table || old.child == pair.child)
                 && (same_parent || is_new_parent || !self.has(&old.parent))
         };
@@ -149,7 +148,7 @@ impl Dangling {
 
     /// Whether a table exists.
     pub(crate) fn has(&self, table: &str) -> bool {
-        self.tables.contains_key(&table.to_ascii_lowercase())
+        self.tables.contains_key(&folded(table))
     }
 
     /// A table as the schema writes it.

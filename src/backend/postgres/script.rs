@@ -80,8 +80,8 @@ fn run_again(
     let mut tokens = Tokens::new(piece.text);
     let Some(first) = tokens.next() else { return Ok(()) };
     let temporary = ["temp", "temporary", "pg_temp"];
-    let makes_temporary = (first.is("create") || first.is("select"))
-        && tokens.any(|token| temporary.iter().any(|word| token.is(word)));
+    let makes_temporary =
+        (first.is("create") || first.is("select")) && tokens.any(|token| token.is_any(&temporary));
     if makes_temporary {
         return Err(lost_with_session(number));
     }
@@ -120,7 +120,7 @@ fn byte_of(text: &str, character: usize) -> usize {
 fn refuse_control(text: &str) -> Result<(), Fault> {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();
-    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
     let rest: Vec<Token<'_>> = tokens.take(3).collect();
     let what = if is(&["begin", "start"]) {
         "it begins a transaction, and it already runs in one"

@@ -8,6 +8,7 @@ use crate::dialect::TableName;
 use crate::effect::Forecast;
 use crate::fault::Fault;
 use crate::foreign::{Definition, ForeignTable};
+use crate::sql::same_name;
 
 impl Catalog for Sqlite {
     fn has_triggers_on(conn: &mut &Connection, table: &TableName) -> Result<bool, Fault> {
@@ -42,7 +43,7 @@ impl Catalog for Sqlite {
             let mut names = statement.query([])?;
             while let Some(row) = names.next()? {
                 let name: String = row.get(0)?;
-                if !tables.iter().any(|table| table.as_str().eq_ignore_ascii_case(&name)) {
+                if !tables.iter().any(|table| same_name(table.as_str(), &name)) {
                     return Ok(false);
                 }
             }

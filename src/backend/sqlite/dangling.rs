@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Statement};
 use super::message;
 use crate::dangling::{Dangling, KeyValues};
 use crate::dialect::quote;
+use crate::sql::same_name;
 use crate::step::ForeignKeys;
 use crate::touched::{Touch, Touched};
 
@@ -75,7 +76,7 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusql
         "SELECT name, instr(lower(sql), 'references') > 0 FROM main.sqlite_master WHERE type = 'table'",
     )?;
     let mut parents = conn.prepare("SELECT \"table\" FROM pragma_foreign_key_list(?1, 'main')")?;
-    let is_touched = |name: &str| touched.tables().any(|(table, _)| table.eq_ignore_ascii_case(name));
+    let is_touched = |name: &str| touched.tables().any(|(table, _)| same_name(table, name));
     let (mut rows, mut children, mut all_parents) = (tables.query([])?, Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;

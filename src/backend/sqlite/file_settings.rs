@@ -17,7 +17,7 @@ use super::cursor::{Pragma, TokenCursor};
 use super::{fault, settings};
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
-use crate::sql::statements;
+use crate::sql::{folded, statements};
 use crate::step::Atomicity;
 
 const NAMES: [&str; 3] = ["auto_vacuum", "page_size", "encoding"];
@@ -120,7 +120,7 @@ impl FileSettings {
 impl Wanted {
     fn of(own: &str) -> Option<Self> {
         let pragma = Pragma::of(own)?;
-        let schema = pragma.schema.unwrap_or("main").to_ascii_lowercase();
+        let schema = folded(pragma.schema.unwrap_or("main"));
         Some(Self { schema, name: known(&pragma)?, value: pragma.value?.to_owned() })
     }
 
@@ -157,7 +157,7 @@ fn means(name: &str, written: &str, actual: &str) -> bool {
     let plain = |text: &str| text.to_ascii_uppercase().replace('-', "");
     match name {
         "auto_vacuum" => {
-            let mode = match &*written.to_ascii_lowercase() {
+            let mode = match &*folded(written) {
                 "full" => "1",
                 "incremental" => "2",
                 other if ["1", "2"].contains(&other) => written,
@@ -193,7 +193,7 @@ impl Vacuum {
         let mut schema = "main".to_owned();
         if !into {
             if let Some(name) = cursor.name() {
-                schema = name.to_ascii_lowercase();
+                schema = folded(name);
                 into = cursor.skip_if("into");
             }
         }

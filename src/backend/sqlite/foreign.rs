@@ -8,7 +8,7 @@ use super::{fault, in_main, message};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, Definition, ForeignTable};
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, folded, same_name};
 
 /// Reads a table of `main`. It reads no view, and no object that only looks like a table and runs code when it is read.
 pub(super) fn table(
@@ -77,7 +77,7 @@ pub(super) fn user_version(conn: &Connection) -> Result<Option<i64>, Fault> {
 
 /// The definitions of everything in `main`, except SQLite's own objects, these tables, and what belongs to them.
 pub(super) fn definitions(conn: &Connection, without: &[&str]) -> Result<Vec<Definition>, Fault> {
-    let is_left_out = |name: &str| without.iter().any(|without| without.eq_ignore_ascii_case(name));
+    let is_left_out = |name: &str| without.iter().any(|without| same_name(without, name));
     let read = || -> rusqlite::Result<Vec<Definition>> {
         let sql = "SELECT type, name, tbl_name, sql FROM main.sqlite_master
             WHERE sql IS NOT NULL AND substr(name, 1, 7) <> 'sqlite_'";
@@ -106,13 +106,13 @@ fn essence(sql: &str) -> String {
     let mut words = Vec::new();
     while let Some(token) = tokens.next() {
         words.push(match token {
-            Token::Word(word) => word.to_ascii_lowercase(),
+            Token::Word(word) => folded(word),
             // SQLite would not store a statement with an unclosed quote.
             Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
                 format!("'{text}'")
             }
-            Token::Quoted(name) if !is_word(name) => format!("\"{}\"", name.to_ascii_lowercase()),
-            Token::Quoted(name) => name.to_ascii_lowercase(),
+            Token::Quoted(name) if !is_word(name) => format!("\"{}\"", folded(name)),
+            Token::Quoted(name) => folded(name),
             Token::Mark(mark) => char::from(mark).to_string(),
         });
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::cursor::TokenCursor;
 use crate::account::SchemaObject;
-use crate::sql::{Token, Tokens, statements};
+use crate::sql::{Token, Tokens, folded, same_name, statements};
 
 /// The temporary tables and views that hide a table or view which one of these scripts names without its database, each with the place
 /// of the first such script.
@@ -20,7 +20,7 @@ pub(super) fn named(conn: &Connection, scripts: &[&str]) -> rusqlite::Result<Vec
     while let Some(row) = rows.next()? {
         let (is_view, name, is_in_main): (bool, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let kind = if is_view { "view" } else { "table" };
-        temporary.insert(name.to_ascii_lowercase(), (SchemaObject::new(kind, name), is_in_main));
+        temporary.insert(folded(&name), (SchemaObject::new(kind, name), is_in_main));
     }
     let mut found = Vec::new();
     for (place, script) in scripts.iter().enumerate() {
@@ -77,9 +77,7 @@ impl Names {
         let tokens: Vec<Token<'_>> = Tokens::new(statement).collect();
         let (mut names, begin) = (Self::default(), tokens.iter().take(5));
         let is_first = |word: &str| tokens.first().is_some_and(|token| token.is(word));
-        let makes = |kinds: &[&str]| {
-            is_first("create") && begin.clone().any(|token| kinds.iter().any(|kind| token.is(kind)))
-        };
+        let makes = |kinds: &[&str]| is_first("create") && begin.clone().any(|token| token.is_any(kinds));
         let (creates, has_on) = (makes(&["table", "view"]), makes(&["index", "trigger"]));
         let is_temporary = tokens.get(1).is_some_and(|token| token.is("temp") || token.is("temporary"));
         let mut words = TokenCursor::new(statement);
@@ -96,12 +94,12 @@ impl Names {
                 Token::Mark(b'(') => lists.push(false),
                 Token::Mark(b')') if last > 0 => _ = lists.pop(),
                 Token::Mark(b';') => lists = vec![false],
-                _ if AFTER_FROM.iter().any(|word| token.is(word)) => lists[last] = false,
+                _ if token.is_any(&AFTER_FROM) => lists[last] = false,
                 _ => {}
             }
             let is_object = token.is("table") || token.is("view");
             let introduces = is_object
-                || ["from", "join", "into", "update"].iter().any(|word| token.is(word))
+                || token.is_any(&["from", "join", "into", "update"])
                 || token.is("on") && has_on
                 || token == Token::Mark(b',') && lists[last];
             if !introduces {
@@ -121,8 +119,8 @@ impl Names {
                 }
             }
             let Some((database, name)) = words.full_name() else { continue };
-            let name = name.to_ascii_lowercase();
-            let is_temp = database.as_deref().is_some_and(|database| database.eq_ignore_ascii_case("temp"));
+            let name = folded(&name);
+            let is_temp = database.as_deref().is_some_and(|database| same_name(database, "temp"));
             if creates && is_object && !is_created {
                 is_created = true;
                 if !is_temp && !is_temporary {
@@ -140,7 +138,7 @@ impl Names {
 
 /// Whether a name is that of a common table expression of the statement.
 fn is_common(tokens: &[Token<'_>], name: &str) -> bool {
-    let is_name = |token: &Token<'_>| token.spelling().is_some_and(|word| word.eq_ignore_ascii_case(name));
+    let is_name = |token: &Token<'_>| token.spelling().is_some_and(|word| same_name(word, name));
     tokens.iter().any(|token| token.is("with"))
         && tokens.windows(3).any(|three| {
             is_name(&three[0])

@@ -28,6 +28,7 @@ use super::{attached, fault, keys, message};
 use crate::backend::retry::patiently;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
+use crate::sql::{folded, same_name};
 
 /// What a setting is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Changed {
         name: &'static str,
         patience: Duration,
     ) -> Result<(), Fault> {
-        let schema = schema.map(str::to_ascii_lowercase);
+        let schema = schema.map(folded);
         if self.0.iter().any(|old| old.name == name && old.schema == schema) {
             return Ok(());
         }
@@ -269,7 +270,7 @@ pub(super) fn refuse(conn: &Connection, text: &str) -> Result<(), Fault> {
 
 /// Whether a value switches a setting on. SQLite knows more spellings, such as `2` (`sqlite3GetBoolean` in pragma.c).
 fn is_on(value: &str) -> bool {
-    ["1", "on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word))
+    ["1", "on", "yes", "true"].iter().any(|word| same_name(value, word))
 }
 
 #[cfg(test)]

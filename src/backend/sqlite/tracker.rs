@@ -14,7 +14,7 @@ use super::fault;
 use super::reach::Reach;
 use super::target::{Target, Verb, target};
 use crate::fault::Fault;
-use crate::sql::{Tokens, statements};
+use crate::sql::{Tokens, folded, same_name, statements};
 use crate::touched::{Touch, Touched};
 
 /// Tracks a script, statement by statement.
@@ -89,7 +89,7 @@ impl Tracker {
             self.explained.clear();
         }
         match &prediction.does {
-            Does::Creates { table, has_keys: false } => _ = self.plain.insert(table.to_ascii_lowercase()),
+            Does::Creates { table, has_keys: false } => _ = self.plain.insert(folded(table)),
             Does::Creates { table, has_keys: true } => self.touched.touch(table, Touch::Filled),
             Does::Touches(tables) => {
                 for (table, touch) in tables {
@@ -102,7 +102,7 @@ impl Tracker {
                 self.write(table, *touch);
                 // Rows that are deleted by a `REPLACE` in the definition of the table are not counted.
                 let is_seen = changed == conn.changes()
-                    && (*touch == Touch::Changed || self.plain.contains(&table.to_ascii_lowercase()));
+                    && (*touch == Touch::Changed || self.plain.contains(&folded(table)));
                 let is_known = |head: &str| self.explained.contains(head);
                 if !is_seen && !head.is_some_and(is_known) {
                     match reach {
@@ -123,9 +123,9 @@ impl Tracker {
     }
 
     fn write(&mut self, table: &str, touch: Touch) {
-        if ["sqlite_master", "sqlite_schema"].iter().any(|schema| table.eq_ignore_ascii_case(schema)) {
+        if ["sqlite_master", "sqlite_schema"].iter().any(|schema| same_name(table, schema)) {
             self.touched.touch_anything();
-        } else if touch == Touch::Changed || !self.plain.contains(&table.to_ascii_lowercase()) {
+        } else if touch == Touch::Changed || !self.plain.contains(&folded(table)) {
             self.touched.touch(table, touch);
         }
     }
@@ -163,9 +163,9 @@ pub(super) fn may_touch(script: &str) -> Touched {
     let is_harmless = |own| match does(own) {
         Does::Creates { has_keys: false, .. } => true,
         // A view or a trigger may refer to something that is missing.
-        Does::Nothing => !TokenCursor::new(own)
-            .next()
-            .is_some_and(|first| ["create", "drop", "alter"].iter().any(|word| first.is(word))),
+        Does::Nothing => {
+            !TokenCursor::new(own).next().is_some_and(|first| first.is_any(&["create", "drop", "alter"]))
+        }
         _ => false,
     };
     if statements(script).all(|(_, own)| is_harmless(own)) {
@@ -202,7 +202,7 @@ const WRITING: [&str; 4] = ["insert", "replace", "update", "delete"];
 fn does(own: &str) -> Does<'_> {
     let mut words = TokenCursor::new(own);
     let Some(first) = words.next() else { return Does::Nothing };
-    let is = |names: &[&str]| names.iter().any(|name| first.is(name));
+    let is = |names: &[&str]| first.is_any(names);
     let harmless = [
         "select",
         "values",
@@ -243,9 +243,7 @@ fn does(own: &str) -> Does<'_> {
         // Which triggers fire depends on the words that follow.
         Some(Target { table, .. }) => Does::Writes { table, touch: Touch::Changed, head: None },
         // `WITH ... SELECT`
-        None if is(&["with"]) && !words.any(|token| WRITING.iter().any(|word| token.is(word))) => {
-            Does::Nothing
-        }
+        None if is(&["with"]) && !words.any(|token| token.is_any(&WRITING)) => Does::Nothing,
         None => Does::Anything,
     }
 }

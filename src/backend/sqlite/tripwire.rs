@@ -16,6 +16,7 @@ use crate::backend::patiently;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
+use crate::sql::same_name;
 
 /// Runs a statement. If it changed rows that it does not name, it is undone and refused.
 pub(super) fn around(
@@ -57,7 +58,7 @@ fn watched(
     let after = dependents(conn).map_err(fault)?;
     let changed = before.iter().find_map(|(table, before)| {
         let after = after.get(table).copied().unwrap_or_default();
-        let is_target = table.eq_ignore_ascii_case(target.table);
+        let is_target = same_name(table, target.table);
         let expected = match target.verb {
             _ if !is_target => before.rows,
             Verb::Drops => 0,

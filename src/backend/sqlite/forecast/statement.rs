@@ -9,7 +9,7 @@ use crate::backend::sqlite::explain::OF_APPLICATIONS;
 use crate::dialect::quote;
 use crate::effect::{Effect, EffectKind};
 use crate::fault::Fault;
-use crate::sql::{Token, Tokens, mentions};
+use crate::sql::{Token, Tokens, mentions, same_name};
 
 /// Whether a message is about something that an application registers on its connections.
 pub(super) fn is_foreign(message: &str) -> bool {
@@ -35,7 +35,7 @@ pub(super) fn attached(own: &str) -> Option<Lacking> {
 }
 
 pub(super) fn begins_with(own: &str, words: &[&str]) -> bool {
-    Tokens::new(own).next().is_some_and(|first| words.iter().any(|word| first.is(word)))
+    Tokens::new(own).next().is_some_and(|first| first.is_any(words))
 }
 
 /// The first words of statements that read or write rows.
@@ -77,7 +77,7 @@ const HARMLESS: [&str; 22] = [
 pub(super) fn sets_something(own: &str) -> bool {
     match Pragma::of(own) {
         Some(Pragma { name, value: Some(_), .. }) => {
-            !HARMLESS.iter().chain(&INFORMATIONAL).any(|harmless| name.eq_ignore_ascii_case(harmless))
+            !HARMLESS.iter().chain(&INFORMATIONAL).any(|harmless| same_name(name, harmless))
         }
         _ => false,
     }

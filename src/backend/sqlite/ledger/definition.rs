@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, folded, has_word, same_name};
 
 /// A table as the schema defines it, with its indexes and triggers.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ impl Definition {
             key.2.push(row.get(3)?);
         }
         let names = |parts: &[Option<String>]| -> Vec<String> {
-            parts.iter().flatten().map(|name| name.to_ascii_lowercase()).collect()
+            parts.iter().flatten().map(|name| folded(name)).collect()
         };
         let mut unique: BTreeSet<BTreeSet<String>> = keyed
             .values()
@@ -144,7 +144,7 @@ impl Definition {
                 let columns = keyed.get(&name).map(|(_, _, parts)| names(parts)).unwrap_or_default();
                 let is_unique = is_unique(&sql);
                 let names = Tokens::new(&sql).skip_while(|token| !token.is("on")).skip(2);
-                let names = names.filter_map(Token::spelling).map(str::to_ascii_lowercase).collect();
+                let names = names.filter_map(Token::spelling).map(folded).collect();
                 indexes.push(Index { signature: signature(&sql), name, columns, is_unique, names });
             }
         }
@@ -182,14 +182,14 @@ impl Definition {
 
     /// Whether the table has a column.
     fn has(&self, name: &str) -> bool {
-        self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns.iter().any(|column| same_name(&column.name, name))
     }
 
     /// Whether a column is the row number, so that a new row gets one.
     fn numbers_rows(&self) -> bool {
         let mut key = self.columns.iter().filter(|column| column.key > 0);
         let first = key.next();
-        first.is_some_and(|column| column.declared.eq_ignore_ascii_case("integer"))
+        first.is_some_and(|column| same_name(&column.declared, "integer"))
             && key.next().is_none()
             && !self.has_key_index
     }
@@ -209,7 +209,7 @@ impl Definition {
                 match token {
                     Token::Mark(b'(') => depth += 1,
                     Token::Mark(b')') => depth -= 1,
-                    _ => names.extend(token.spelling().map(str::to_ascii_lowercase)),
+                    _ => names.extend(token.spelling().map(folded)),
                 }
                 if depth <= 0 {
                     break;
@@ -230,11 +230,11 @@ impl Definition {
             .columns
             .iter()
             .filter(|column| !new.has(&column.name))
-            .map(|column| column.name.to_ascii_lowercase())
+            .map(|column| folded(&column.name))
             .collect();
         let is_kept = |names: &BTreeSet<String>| !gone.iter().any(|column| names.contains(column));
         for index in self.indexes.iter().filter(|index| is_kept(&index.names)) {
-            let has_name = |other: &&Index| other.name.eq_ignore_ascii_case(&index.name);
+            let has_name = |other: &&Index| same_name(&other.name, &index.name);
             if new.indexes.iter().any(|other| other.signature == index.signature) {
                 continue;
             }
@@ -249,7 +249,7 @@ impl Definition {
             }
         }
         for trigger in &self.triggers {
-            if !new.triggers.iter().any(|other| other.eq_ignore_ascii_case(trigger)) {
+            if !new.triggers.iter().any(|other| same_name(other, trigger)) {
                 lost.objects.push(format!("the trigger `{trigger}`"));
             }
         }
@@ -280,7 +280,7 @@ impl Definition {
             }
         }
         for column in self.columns.iter().filter(|column| column.default.is_some()) {
-            let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
+            let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
             if other.is_some_and(|other| other.default.is_none()) {
                 lost.objects.push(format!("the default of `{}`", column.name));
             }
@@ -289,7 +289,7 @@ impl Definition {
             lost.objects.push("a CHECK constraint".to_owned());
         }
         for column in self.columns.iter().filter(|column| column.has_texts) {
-            let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
+            let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
             let is_numeric =
                 |other: &&Column| affinity(&other.declared, new.is_strict()) == Affinity::Numeric;
             if let Some(other) = other.filter(is_numeric) {
@@ -317,12 +317,12 @@ fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<String> {
 /// The columns of the primary key, in lower case.
 fn primary(columns: &[Column]) -> BTreeSet<String> {
     let key = columns.iter().filter(|column| column.key > 0);
-    key.map(|column| column.name.to_ascii_lowercase()).collect()
+    key.map(|column| folded(&column.name)).collect()
 }
 
 /// Whether the definition of a table has `AUTOINCREMENT`.
 pub(super) fn has_autoincrement(sql: &str) -> bool {
-    Tokens::new(sql).any(|token| token.is("autoincrement"))
+    has_word(sql, "autoincrement")
 }
 
 /// Whether the definition of an index begins with `CREATE UNIQUE`.
@@ -337,7 +337,7 @@ fn signature(sql: &str) -> String {
     tokens.for_each(|token| match token {
         Token::Mark(mark) => signature.push(char::from(mark)),
         Token::Word(word) | Token::Quoted(word) => {
-            signature.push_str(&word.to_ascii_lowercase());
+            signature.push_str(&folded(word));
             signature.push(' ');
         }
     });
@@ -356,7 +356,7 @@ fn foreign_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignK
             keys.push(ForeignKey { columns: BTreeSet::new(), parent });
         }
         last = Some(id);
-        keys.last_mut().map(|key| key.columns.insert(column.to_ascii_lowercase()));
+        keys.last_mut().map(|key| key.columns.insert(folded(&column)));
     }
     Ok(keys)
 }

@@ -14,7 +14,7 @@ use super::{replaced, successor};
 use crate::account::{Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::sql::{Token, Tokens, mentions, statements};
+use crate::sql::{Token, Tokens, folded, has_word, mentions, statements};
 use crate::step::Atomicity;
 
 /// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
@@ -46,14 +46,14 @@ impl Rows {
 
     /// The place of a table by its current name. A table that is not known yet was there before.
     fn place(&mut self, name: &str) -> usize {
-        match self.names.get(&name.to_ascii_lowercase()) {
+        match self.names.get(&folded(name)) {
             Some(&place) => place,
             None => self.add(name, Fate::Kept),
         }
     }
 
     fn add(&mut self, name: &str, fate: Fate) -> usize {
-        let key = name.to_ascii_lowercase();
+        let key = folded(name);
         self.tables.push(Table::new(name, fate));
         self.names.insert(key, self.tables.len() - 1);
         self.tables.len() - 1
@@ -110,7 +110,7 @@ impl Rows {
 
     /// The table that takes the name of another one, given the rest of the script.
     pub(super) fn find_successor(&mut self, old: usize, rest: &str) -> Successor {
-        let original = self.tables[old].change.table.to_ascii_lowercase();
+        let original = folded(&self.tables[old].change.table);
         let wanted = [self.tables[old].last.clone(), original];
         let mut owners: BTreeMap<String, Successor> =
             self.names.iter().map(|(name, &place)| (name.clone(), Successor::Table(place))).collect();
@@ -122,7 +122,7 @@ impl Rows {
                         let key = table.key();
                         let successor =
                             owners.remove(&key).unwrap_or_else(|| Successor::Table(self.place(&table.name)));
-                        owners.insert(to.to_ascii_lowercase(), successor);
+                        owners.insert(folded(&to), successor);
                     }
                     Act::Creates { kind: "table", name, .. } if !name.is_in("temp") => {
                         owners.insert(name.key(), Successor::Later);
@@ -138,7 +138,7 @@ impl Rows {
     /// The table that has taken the name of a dropped one.
     fn current_successor(&self, old: usize) -> Option<usize> {
         let table = &self.tables[old];
-        let original = table.change.table.to_ascii_lowercase();
+        let original = folded(&table.change.table);
         [&table.last, &original]
             .into_iter()
             .find_map(|name| self.names.get(name).copied())
@@ -255,7 +255,7 @@ impl Rows {
         let table = &mut self.tables[place];
         table.writes += 1;
         let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
-        if adds && Tokens::new(at.own).any(|token| token.is("select")) {
+        if adds && has_word(at.own, "select") {
             table.copies.push((Some(own), at.own.to_owned()));
         }
         match verb {
@@ -293,7 +293,7 @@ impl Rows {
         let place = self.place(&name.name);
         let table = &mut self.tables[place];
         table.has_unknown_deletions |= verb == Verb::Deletes;
-        if table.is_new && Tokens::new(own).any(|token| token.is("select")) {
+        if table.is_new && has_word(own, "select") {
             table.copies.push((None, own.to_owned()));
         }
     }
@@ -344,7 +344,7 @@ impl Rows {
     /// Notes a new table, which its statement may have filled.
     pub(super) fn create(&mut self, name: &str, own: &str) {
         let place = self.add(name, Fate::Created);
-        if Tokens::new(own).any(|token| token.is("select")) {
+        if has_word(own, "select") {
             self.tables[place].copies.push((None, own.to_owned()));
         }
     }
@@ -359,9 +359,9 @@ impl Rows {
     pub(super) fn rename(&mut self, from: &Name, to: &str) {
         let place = self.place(&from.name);
         self.names.remove(&from.key());
-        self.names.insert(to.to_ascii_lowercase(), place);
+        self.names.insert(folded(to), place);
         let table = &mut self.tables[place];
-        table.current = Some(to.to_ascii_lowercase());
+        table.current = Some(folded(to));
         if table.is_new {
             to.clone_into(&mut table.change.table);
         } else {
@@ -452,7 +452,7 @@ fn more(rows: Option<u64>, than: Option<u64>) -> u64 {
 
 /// What decides which programs a statement runs: its beginning, and for an update the columns that it sets.
 fn form(own: &str, verb: Verb, head: &str) -> String {
-    let is_upsert = verb == Verb::Replaces && Tokens::new(own).any(|token| token.is("conflict"));
+    let is_upsert = verb == Verb::Replaces && has_word(own, "conflict");
     if verb != Verb::Updates && !is_upsert {
         return head.to_owned();
     }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::ask::count;
 use crate::dialect::quote;
+use crate::sql::folded;
 
 /// The number of keys of lost rows that are shown.
 const SHOWN_KEYS: u64 = 5;
@@ -66,12 +67,10 @@ pub(super) fn compare(
 fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
     let read = || -> rusqlite::Result<Vec<String>> {
         let mut columns = conn.prepare("SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0")?;
-        columns.query_map([table], |row| Ok(quote(&row.get::<_, String>(0)?).to_ascii_lowercase()))?.collect()
+        columns.query_map([table], |row| Ok(folded(&quote(&row.get::<_, String>(0)?))))?.collect()
     };
-    let (mut columns, mut key) = (
-        read().unwrap_or_default(),
-        key.iter().map(|column| column.to_ascii_lowercase()).collect::<Vec<_>>(),
-    );
+    let (mut columns, mut key) =
+        (read().unwrap_or_default(), key.iter().map(|column| folded(column)).collect::<Vec<_>>());
     columns.sort_unstable();
     key.sort_unstable();
     columns == key

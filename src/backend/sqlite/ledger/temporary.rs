@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use crate::account::StepFinding;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
+use crate::sql::folded;
 
 /// The temporary objects of a connection, as far as a script concerns them.
 #[derive(Clone, Default)]
@@ -31,25 +32,25 @@ impl Temporary {
     /// Notes an object that the script created. Only tables and views hide others.
     pub(super) fn add(&mut self, kind: &str, name: &str) {
         if hides(kind) {
-            self.own.insert(name.to_ascii_lowercase());
+            self.own.insert(folded(name));
         }
     }
 
     pub(super) fn remove(&mut self, kind: &str, name: &str) {
         if hides(kind) {
-            self.own.remove(&name.to_ascii_lowercase());
+            self.own.remove(&folded(name));
         }
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) {
-        if self.own.remove(&from.to_ascii_lowercase()) {
-            self.own.insert(to.to_ascii_lowercase());
+        if self.own.remove(&folded(from)) {
+            self.own.insert(folded(to));
         }
     }
 
     /// Whether the script created a temporary table or view of this name.
     pub(super) fn has(&self, name: &str) -> bool {
-        !self.own.is_empty() && self.own.contains(&name.to_ascii_lowercase())
+        !self.own.is_empty() && self.own.contains(&folded(name))
     }
 
     /// Drops what the script created and left.

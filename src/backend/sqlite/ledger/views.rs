@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::place::Place;
 use crate::account::{StatementPlace, StepFinding};
 use crate::problem::ProblemKind;
+use crate::sql::{folded, same_name};
 
 /// The views that a script dropped and that had triggers.
 #[derive(Clone, Default)]
@@ -22,7 +23,7 @@ impl Views {
     ) -> rusqlite::Result<()> {
         let triggers = triggers(conn, view)?;
         if !triggers.is_empty() {
-            self.0.entry(view.to_ascii_lowercase()).or_insert_with(|| (at.kept(), triggers));
+            self.0.entry(folded(view)).or_insert_with(|| (at.kept(), triggers));
         }
         Ok(())
     }
@@ -37,8 +38,7 @@ impl Views {
             let mut rows = view.query([name])?;
             let Some(row) = rows.next()? else { continue };
             let (name, now): (String, _) = (row.get(0)?, triggers(conn, name)?);
-            let is_gone =
-                |trigger: &&String| !now.iter().any(|other| other.eq_ignore_ascii_case(trigger.as_str()));
+            let is_gone = |trigger: &&String| !now.iter().any(|other| same_name(other, trigger.as_str()));
             let gone: Vec<String> =
                 before.iter().filter(is_gone).map(|trigger| format!("the trigger `{trigger}`")).collect();
             if !gone.is_empty() {

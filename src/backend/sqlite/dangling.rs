@@ -1,8 +1,5 @@
 //! Finds references to something that is missing, among the tables that a step touched and what refers to them.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::message;
@@ -106,13 +103,15 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusql
 fn look_at(conn: &Connection, child: &str, found: &mut Dangling) -> rusqlite::Result<()> {
     let mut check = conn.prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')")?;
     let mut rows = check.query([child])?;
-    let mut keys = BTreeMap::new();
+    let mut keys = Vec::<(i64, Statement<'_>)>::new();
     while let Some(row) = rows.next()? {
         let (rowid, parent, key): (Option<i64>, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let values = match (rowid, keys.entry(key)) {
-            (None, _) => None,
-            (Some(rowid), Entry::Occupied(mut key)) => values_of(key.get_mut(), rowid)?,
-            (Some(rowid), Entry::Vacant(slot)) => values_of(slot.insert(key_of(conn, child, key)?), rowid)?,
+        if rowid.is_some() && !keys.iter().any(|(known, _)| *known == key) {
+            keys.push((key, key_of(conn, child, key)?));
+        }
+        let values = match (rowid, keys.iter_mut().find(|(known, _)| *known == key)) {
+            (Some(rowid), Some((_, values))) => values_of(values, rowid)?,
+            _ => None,
         };
         found.add_row(child, &parent, values);
     }

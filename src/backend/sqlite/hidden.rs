@@ -1,7 +1,7 @@
 //! The tables that a script names and that temporary tables and views of the connection hide: SQLite finds a name in the temporary
 //! schema first (<https://www.sqlite.org/lang_naming.html>).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
@@ -14,13 +14,13 @@ use crate::sql::{Token, Tokens, folded, same_name, statements};
 pub(super) fn named(conn: &Connection, scripts: &[&str]) -> rusqlite::Result<Vec<(usize, SchemaObject)>> {
     let sql = "SELECT type = 'view', name, EXISTS (SELECT 1 FROM main.sqlite_master AS other WHERE other.type IN ('table', 'view') AND other.name = own.name COLLATE NOCASE)
         FROM temp.sqlite_master AS own WHERE type IN ('table', 'view')";
-    let mut temporary = BTreeMap::new();
+    let mut temporary = Vec::new();
     let mut objects = conn.prepare(sql)?;
     let mut rows = objects.query([])?;
     while let Some(row) = rows.next()? {
         let (is_view, name, is_in_main): (bool, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let kind = if is_view { "view" } else { "table" };
-        temporary.insert(folded(&name), (SchemaObject::new(kind, name), is_in_main));
+        temporary.push((folded(&name), SchemaObject::new(kind, name), is_in_main));
     }
     let mut found = Vec::new();
     for (place, script) in scripts.iter().enumerate() {
@@ -29,18 +29,18 @@ pub(super) fn named(conn: &Connection, scripts: &[&str]) -> rusqlite::Result<Vec
         }
         for (_, statement) in statements(script) {
             let names = Names::of(statement);
-            for name in names.meant {
-                if temporary.get(&name).is_some_and(|(_, is_in_main)| *is_in_main) {
-                    found.extend(temporary.remove(&name).map(|(object, _)| (place, object)));
+            for meant in &names.meant {
+                if let Some(hiding) =
+                    temporary.iter().position(|(name, _, is_in_main)| name == meant && *is_in_main)
+                {
+                    found.push((place, temporary.remove(hiding).1));
                 }
             }
             // From now on there is a table of this name that can be hidden, or the script has dropped the one that hides it.
-            if let Some((_, is_in_main)) = names.created.and_then(|name| temporary.get_mut(&name)) {
-                *is_in_main = true;
+            for (name, _, is_in_main) in &mut temporary {
+                *is_in_main |= names.created.as_ref() == Some(name);
             }
-            if let Some(name) = names.shown {
-                temporary.remove(&name);
-            }
+            temporary.retain(|(name, ..)| names.shown.as_ref() != Some(name));
         }
     }
     Ok(found)

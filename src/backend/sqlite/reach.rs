@@ -1,6 +1,6 @@
 //! [`Reach`]: the tables that a statement, its triggers and its foreign key actions can write, as `EXPLAIN` shows them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -33,7 +33,7 @@ impl Reach {
         let mut rows = explain.query([])?;
         let mut reach = Self::default();
         // The first `Init` begins the statement, and each other one a program, which has its own cursors.
-        let (mut programs, mut cursors) = (0, BTreeMap::new());
+        let (mut programs, mut cursors) = (0, Vec::new());
         while let Some(row) = rows.next()? {
             let numbers: (Option<i64>, Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?, row.get(4)?);
             match (row.get_ref(1)?.as_str().unwrap_or_default(), numbers) {
@@ -42,7 +42,7 @@ impl Reach {
                     cursors.clear();
                 }
                 ("OpenWrite", (Some(cursor), Some(root), Some(0))) => {
-                    cursors.insert(cursor, root);
+                    cursors.push((cursor, root));
                     reach.roots.insert(root);
                 }
                 ("Clear", (Some(root), Some(0), _)) => {
@@ -50,7 +50,8 @@ impl Reach {
                     reach.delete(programs > 1, Some(root));
                 }
                 ("Delete", (Some(cursor), flags, _)) if flags.unwrap_or_default() & IS_UPDATE == 0 => {
-                    reach.delete(programs > 1, cursors.get(&cursor).copied());
+                    let open = cursors.iter().rfind(|(open, _)| *open == cursor);
+                    reach.delete(programs > 1, open.map(|(_, root)| *root));
                 }
                 ("Program", _) => reach.runs_program = true,
                 ("VUpdate", _) => reach.is_virtual = true,

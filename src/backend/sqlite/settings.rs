@@ -153,12 +153,12 @@ impl Changed {
     /// Sets back what can be set back now, all of it, and returns what needs to wait for the end of the transaction, and the first
     /// failure.
     pub(super) fn set_back(&mut self, conn: &Connection) -> (Vec<Old>, Result<(), Fault>) {
-        let mut all = std::mem::take(&mut self.0);
+        let all = std::mem::take(&mut self.0).into_iter();
         // A setting of all databases first, then what one of them had.
-        all.sort_by_key(|old| old.schema.is_some());
+        let (of_all, of_one): (Vec<_>, Vec<_>) = all.partition(|old| old.schema.is_none());
         let is_open = !conn.is_autocommit();
         let (later, now): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|old| is_open && OUTSIDE.contains(&old.name));
+            of_all.into_iter().chain(of_one).partition(|old| is_open && OUTSIDE.contains(&old.name));
         let mut outcome = Ok(());
         for old in now {
             outcome = outcome.and(old.set_back(conn));

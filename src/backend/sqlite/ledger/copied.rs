@@ -1,7 +1,5 @@
 //! Finds an `INSERT` without a list of columns that puts values into columns of other names.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 
 use crate::account::StepFinding;
@@ -33,9 +31,8 @@ pub(super) fn finding(
         let names = (0..select.column_count()).map(|place| select.column_name(place));
         let given: Vec<String> = names.map(|name| name.map(folded)).collect::<rusqlite::Result<_>>()?;
         let own = |name: &str| columns.iter().position(|column| same_name(column, name));
-        let is_same = given.iter().collect::<BTreeSet<_>>().len() == columns.len()
-            && given.iter().all(|name| own(name).is_some());
-        if given.len() != columns.len() || !is_star && !is_same {
+        let is_given = |column: &String| given.iter().any(|name| same_name(name, column));
+        if given.len() != columns.len() || !is_star && !columns.iter().all(is_given) {
             continue;
         }
         // A column that is given twice may be copied to another one too.

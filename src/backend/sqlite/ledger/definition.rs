@@ -1,6 +1,6 @@
 //! [`Definition`]: what belongs to a table, and what a table that replaces it lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -12,8 +12,8 @@ use crate::sql::{Token, Tokens, folded, has_word, same_name};
 pub(super) struct Definition {
     sql: String,
     columns: Vec<Column>,
-    /// The columns of each unique constraint and unique index, in lower case. A key with an expression is left out.
-    unique: BTreeSet<BTreeSet<String>>,
+    /// The columns of each unique constraint and unique index, in lower case, sorted. A key with an expression is left out.
+    unique: Vec<BTreeSet<String>>,
     /// The named indexes, each with the text after the name of its table, and its columns.
     indexes: Vec<Index>,
     triggers: Vec<String>,
@@ -48,6 +48,14 @@ struct Index {
     is_unique: bool,
     /// The names that it mentions, in lower case.
     names: BTreeSet<String>,
+}
+
+/// The columns of an index, in lower case.
+struct KeyIndex {
+    name: String,
+    columns: Vec<String>,
+    /// Whether no two rows have the same values in them. An index with an expression or a condition is no key.
+    is_key: bool,
 }
 
 /// What a table that replaces another one lost.
@@ -104,7 +112,7 @@ impl Definition {
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;
-        let mut keyed = BTreeMap::<String, (bool, bool, Vec<Option<String>>)>::new();
+        let mut keyed = Vec::<KeyIndex>::new();
         let mut has_key_index = false;
         let mut members = conn.prepare(
             "SELECT l.name, l.\"unique\", l.partial, k.name, l.origin = 'pk' FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS k
@@ -113,22 +121,26 @@ impl Definition {
         let mut rows = members.query([table])?;
         while let Some(row) = rows.next()? {
             has_key_index |= row.get::<_, bool>(4)?;
-            let key = keyed.entry(row.get(0)?).or_insert((row.get(1)?, row.get(2)?, Vec::new()));
-            key.2.push(row.get(3)?);
+            let name: String = row.get(0)?;
+            if keyed.last().is_none_or(|index| index.name != name) {
+                keyed.push(KeyIndex {
+                    name,
+                    is_key: row.get::<_, bool>(1)? && !row.get::<_, bool>(2)?,
+                    columns: Vec::new(),
+                });
+            }
+            let Some(index) = keyed.last_mut() else { continue };
+            match row.get::<_, Option<String>>(3)? {
+                Some(column) => index.columns.push(folded(&column)),
+                None => index.is_key = false,
+            }
         }
-        let names = |parts: &[Option<String>]| -> Vec<String> {
-            parts.iter().flatten().map(|name| folded(name)).collect()
-        };
-        let mut unique: BTreeSet<BTreeSet<String>> = keyed
-            .values()
-            .filter(|(is_unique, is_partial, parts)| {
-                *is_unique && !is_partial && parts.iter().all(Option::is_some)
-            })
-            .map(|(_, _, parts)| names(parts).into_iter().collect())
-            .collect();
-        let primary = primary(&columns);
-        if !primary.is_empty() {
-            unique.insert(primary);
+        let keys = keyed.iter().filter(|index| index.is_key).map(|index| as_set(&index.columns));
+        let mut unique = Vec::new();
+        for key in keys.chain([primary(&columns)]).filter(|key| !key.is_empty()) {
+            if let Err(place) = unique.binary_search(&key) {
+                unique.insert(place, key);
+            }
         }
         let mut others = conn.prepare(
             "SELECT type, name, sql FROM main.sqlite_master
@@ -141,7 +153,8 @@ impl Definition {
             if kind == "trigger" {
                 triggers.push(name);
             } else {
-                let columns = keyed.get(&name).map(|(_, _, parts)| names(parts)).unwrap_or_default();
+                let key = keyed.iter().find(|index| index.name == name);
+                let columns = key.map(|index| index.columns.clone()).unwrap_or_default();
                 let is_unique = is_unique(&sql);
                 let names = Tokens::new(&sql).skip_while(|token| !token.is("on")).skip(2);
                 let names = names.filter_map(Token::spelling).map(folded).collect();
@@ -168,16 +181,12 @@ impl Definition {
 
     /// The columns of its primary key, or else of one of its unique keys, quoted.
     pub(super) fn key(&self) -> Vec<String> {
-        let mut primary: Vec<&Column> = self.columns.iter().filter(|column| column.key > 0).collect();
-        primary.sort_by_key(|column| column.key);
-        if primary.is_empty() {
-            return self
-                .unique
-                .first()
-                .map(|key| key.iter().map(|name| quote(name)).collect())
-                .unwrap_or_default();
+        let primary = (1..).map_while(|place| self.columns.iter().find(|column| column.key == place));
+        let primary: Vec<String> = primary.map(|column| quote(&column.name)).collect();
+        if !primary.is_empty() {
+            return primary;
         }
-        primary.iter().map(|column| quote(&column.name)).collect()
+        self.unique.first().into_iter().flatten().map(|name| quote(name)).collect()
     }
 
     /// Whether the table has a column.
@@ -241,8 +250,8 @@ impl Definition {
             match new.indexes.iter().find(has_name) {
                 None => lost.objects.push(format!("the index `{}`", index.name)),
                 Some(other) => {
-                    let key: BTreeSet<String> = index.columns.iter().cloned().collect();
-                    if index.is_unique && !other.is_unique && !new.unique.contains(&key) {
+                    let is_key = || new.unique.contains(&as_set(&index.columns));
+                    if index.is_unique && !other.is_unique && !is_key() {
                         lost.objects.push(format!("the index `{}` as a UNIQUE one", index.name));
                     }
                 }
@@ -253,10 +262,9 @@ impl Definition {
                 lost.objects.push(format!("the trigger `{trigger}`"));
             }
         }
-        let is_of_index = |key: &BTreeSet<String>| {
-            self.indexes.iter().any(|index| index.columns.iter().cloned().collect::<BTreeSet<_>>() == *key)
-        };
-        for key in self.unique.difference(&new.unique) {
+        let is_of_index =
+            |key: &BTreeSet<String>| self.indexes.iter().any(|index| as_set(&index.columns) == *key);
+        for key in self.unique.iter().filter(|key| !new.unique.contains(key)) {
             let columns: Vec<String> = key.iter().cloned().collect();
             if kept_columns(&columns) && !is_of_index(key) {
                 let is_primary = *key == self.primary();
@@ -318,6 +326,10 @@ fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<String> {
 fn primary(columns: &[Column]) -> BTreeSet<String> {
     let key = columns.iter().filter(|column| column.key > 0);
     key.map(|column| folded(&column.name)).collect()
+}
+
+fn as_set(names: &[String]) -> BTreeSet<String> {
+    names.iter().cloned().collect()
 }
 
 /// Whether the definition of a table has `AUTOINCREMENT`.

@@ -1,6 +1,6 @@
 //! [`Rows`]: the tables that a script concerns, and the rows that it takes from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
@@ -112,27 +112,37 @@ impl Rows {
     pub(super) fn find_successor(&mut self, old: usize, rest: &str) -> Successor {
         let original = folded(&self.tables[old].change.table);
         let wanted = [self.tables[old].last.clone(), original];
-        let mut owners: BTreeMap<String, Successor> =
-            self.names.iter().map(|(name, &place)| (name.clone(), Successor::Table(place))).collect();
-        owners.retain(|_, successor| *successor != Successor::Table(old));
+        let (mut owners, mut later) = (self.names.clone(), BTreeSet::new());
+        owners.retain(|_, place| *place != old);
         if wanted.iter().any(|name| mentions(rest, name)) {
             for (_, own) in statements(rest) {
                 match Act::of(own) {
                     Act::Renames { table, to } => {
                         let key = table.key();
-                        let successor =
-                            owners.remove(&key).unwrap_or_else(|| Successor::Table(self.place(&table.name)));
-                        owners.insert(folded(&to), successor);
+                        if later.remove(&key) {
+                            later.insert(folded(&to));
+                        } else {
+                            let place = owners.remove(&key).unwrap_or_else(|| self.place(&table.name));
+                            owners.insert(folded(&to), place);
+                        }
                     }
                     Act::Creates { kind: "table", name, .. } if !name.is_in("temp") => {
-                        owners.insert(name.key(), Successor::Later);
+                        owners.remove(&name.key());
+                        later.insert(name.key());
                     }
-                    Act::Drops { kind: "table", name } => _ = owners.remove(&name.key()),
+                    Act::Drops { kind: "table", name } => {
+                        owners.remove(&name.key());
+                        later.remove(&name.key());
+                    }
                     _ => {}
                 }
             }
         }
-        wanted.iter().find_map(|name| owners.get(name).copied()).unwrap_or(Successor::None)
+        let successor = |name: &String| match owners.get(name) {
+            Some(&place) => Some(Successor::Table(place)),
+            None => later.contains(name).then_some(Successor::Later),
+        };
+        wanted.iter().find_map(successor).unwrap_or(Successor::None)
     }
 
     /// The table that has taken the name of a dropped one.
@@ -395,9 +405,9 @@ impl Rows {
         let dropped = |(_, table): &(usize, &Table)| !table.is_new && table.current.is_none();
         let olds: Vec<usize> =
             self.tables.iter().enumerate().filter(dropped).map(|(place, _)| place).collect();
-        let pairs: BTreeMap<usize, usize> =
+        let pairs: Vec<(usize, usize)> =
             olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
-        for (&old, &new) in &pairs {
+        for &(old, new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
             let (after, missing) = match self.comparison(old, new) {
                 Some(it) => (Some(it.after), it.missing.clone()),
@@ -435,7 +445,7 @@ impl Rows {
                     change.lost = table.taken.saturating_sub(table.put_back);
                 }
             }
-            let is_successor = pairs.values().any(|&new| new == place);
+            let is_successor = pairs.iter().any(|&(_, new)| new == place);
             let is_changed = change.rows_before.is_some() || change.inserted + change.deleted > 0;
             if !is_successor && (is_changed || change.renamed_to.is_some() || change.fate != Fate::Kept) {
                 changes.push(change);

@@ -1,5 +1,7 @@
 //! The table that takes the name of a dropped one, and the rows of the dropped one that it does not have.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::ask::count;
@@ -65,15 +67,12 @@ pub(super) fn compare(
 
 /// Whether these columns, quoted, are the primary key of a table.
 fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
-    let read = || -> rusqlite::Result<Vec<String>> {
+    let read = || -> rusqlite::Result<BTreeSet<String>> {
         let mut columns = conn.prepare("SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0")?;
         columns.query_map([table], |row| Ok(folded(&quote(&row.get::<_, String>(0)?))))?.collect()
     };
-    let (mut columns, mut key) =
-        (read().unwrap_or_default(), key.iter().map(|column| folded(column)).collect::<Vec<_>>());
-    columns.sort_unstable();
-    key.sort_unstable();
-    columns == key
+    let key: BTreeSet<String> = key.iter().map(|column| folded(column)).collect();
+    read().unwrap_or_default() == key
 }
 
 fn difference([left, right]: [&str; 2], key: &[String]) -> String {

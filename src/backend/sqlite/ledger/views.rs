@@ -1,7 +1,5 @@
 //! [`Views`]: the triggers of views that a script drops.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 
 use super::place::Place;
@@ -9,9 +7,17 @@ use crate::account::{StatementPlace, StepFinding};
 use crate::problem::ProblemKind;
 use crate::sql::{folded, same_name};
 
-/// The views that a script dropped and that had triggers.
+/// The views that a script dropped and that had triggers, sorted by name.
 #[derive(Clone, Default)]
-pub(super) struct Views(BTreeMap<String, (StatementPlace, Vec<String>)>);
+pub(super) struct Views(Vec<DroppedView>);
+
+#[derive(Clone)]
+struct DroppedView {
+    /// In lower case.
+    name: String,
+    triggers: Vec<String>,
+    by: StatementPlace,
+}
 
 impl Views {
     /// Reads the triggers of a view that is about to be dropped.
@@ -22,8 +28,10 @@ impl Views {
         at: Place<'_>,
     ) -> rusqlite::Result<()> {
         let triggers = triggers(conn, view)?;
-        if !triggers.is_empty() {
-            self.0.entry(folded(view)).or_insert_with(|| (at.kept(), triggers));
+        let name = folded(view);
+        let place = self.0.binary_search_by(|known| known.name.cmp(&name));
+        if let (Err(place), false) = (place, triggers.is_empty()) {
+            self.0.insert(place, DroppedView { name, triggers, by: at.kept() });
         }
         Ok(())
     }
@@ -34,7 +42,7 @@ impl Views {
         let mut view = conn.prepare(
             "SELECT name FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE",
         )?;
-        for (name, (by, before)) in &self.0 {
+        for DroppedView { name, triggers: before, by } in &self.0 {
             let mut rows = view.query([name])?;
             let Some(row) = rows.next()? else { continue };
             let (name, now): (String, _) = (row.get(0)?, triggers(conn, name)?);

@@ -81,6 +81,7 @@ impl Graph {
     }
 
     /// The place of a migration in the order.
+    #[inline(never)]
     pub(crate) fn place(&self, id: &MigrationId) -> Option<usize> {
         self.places.get(id).copied()
     }
@@ -97,7 +98,7 @@ impl Graph {
 
     /// The id in the set with the most similar spelling.
     pub(crate) fn nearest(&self, id: &MigrationId) -> Option<MigrationId> {
-        nearest(id, self.metas.iter().map(|meta| &meta.id))
+        nearest(id, &mut self.metas.iter().map(|meta| &meta.id))
     }
 }
 
@@ -130,8 +131,9 @@ fn resolve(metas: &[&Meta], wrong: &mut Vec<Problem>) -> Vec<Vec<usize>> {
                 found.push(index);
                 continue;
             }
-            let ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
-            let hint = nearest(id, ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
+            let mut ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
+            let hint =
+                nearest(id, &mut ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
             wrong.push(Problem::new(
                 ProblemKind::MissingDependency,
                 &meta.id,
@@ -246,7 +248,7 @@ fn in_words(metas: &[&Meta], cycle: &[usize]) -> Problem {
     Problem::new(ProblemKind::Cycle, &id, finding, "remove one depends_on of these")
 }
 
-fn nearest<'a>(id: &MigrationId, ids: impl Iterator<Item = &'a MigrationId>) -> Option<MigrationId> {
+fn nearest(id: &MigrationId, ids: &mut dyn Iterator<Item = &MigrationId>) -> Option<MigrationId> {
     let likeness = |other: &MigrationId| {
         let whole = strsim::normalized_damerau_levenshtein(id.as_str(), other.as_str());
         let named = !id.name().is_empty() && id.name() == other.name();

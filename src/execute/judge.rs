@@ -73,7 +73,7 @@ impl<B: Backend> Executor<'_, B> {
         };
         let is_denied = |kind| self.policy.verdict(kind, direction) == Verdict::Deny;
         let Some(first) = findings.iter().find(|finding| is_denied(finding.kind)) else {
-            return Ok(self.policy.judge(findings.iter().map(problem), direction));
+            return Ok(self.policy.judge(findings.iter().map(problem).collect(), direction));
         };
         let denied = || findings.iter().filter(|finding| is_denied(finding.kind));
         let what: Vec<String> = denied().map(|finding| format!("it {}", finding.what)).collect();
@@ -81,7 +81,7 @@ impl<B: Backend> Executor<'_, B> {
         if let Some(by) = &first.by {
             fault = fault.at(by.offset).in_statement(by.number, by.text.clone());
         }
-        let problems = self.policy.judge(denied().map(problem), direction);
+        let problems = self.policy.judge(denied().map(problem).collect(), direction);
         Err(work.refused(fault, problems, atomicity))
     }
 

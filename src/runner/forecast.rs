@@ -81,7 +81,7 @@ impl<B: Backend> MigrationRunner<B> {
         history: &History,
         goal: Goal<'_, B>,
     ) -> Result<Plan> {
-        let plan = plan(self.set.graph(), history, goal.target, self.setting())?;
+        let plan = (goal.planner)(self.set.graph(), history, goal.target, self.setting())?;
         let plan = self.explained(plan, history);
         let needs_confirmation =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();

@@ -48,7 +48,7 @@ pub(crate) fn fails(place: &str, error: &MigrationError) -> Option<Problem> {
         let finding = format!("fails {place}: {}", error.finding());
         return Some(Problem::new(ProblemKind::Fails, id, finding, remedy));
     };
-    let statement = match &step.fault.statement {
+    let statement = match &step.fault.details.statement {
         Some((_, text)) => format!(" in `{}`", crate::error::Abridged(text)),
         None => String::new(),
     };

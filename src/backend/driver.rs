@@ -142,7 +142,7 @@ pub trait Driver: Sized + 'static {
             (1..).zip(statements).filter(|(number, _)| *number >= script.from)
         {
             let located = |fault: Fault| {
-                let at = offset + fault.offset.unwrap_or_default();
+                let at = offset + fault.details.offset.unwrap_or_default();
                 fault.at(at).in_statement(number, statement)
             };
             if script.atomicity == Atomicity::Transaction {

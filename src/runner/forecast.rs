@@ -147,7 +147,7 @@ impl<B: Backend> MigrationRunner<B> {
                 None => Location::file(step.origin.clone()),
             };
             StepForecast {
-                failure_at: at(forecast.failure.as_ref().and_then(|fault| fault.offset)),
+                failure_at: at(forecast.failure.as_ref().and_then(|fault| fault.details.offset)),
                 quoted_at: forecast.quoted.iter().map(|quoted| at(Some(quoted.offset))).collect(),
                 foreign_keys: found.map_or(ForeignKeys::Unchecked, |(meta, _)| meta.foreign_keys),
                 forecast,

@@ -44,7 +44,7 @@ pub(super) fn run(
         let is_skipped = skipped.is_some_and(|ends| ends.has(number));
         let located = |fault: Fault| {
             // A fault without a position in the statement is about the whole statement.
-            let at = fault.offset.unwrap_or(piece.offset);
+            let at = fault.details.offset.unwrap_or(piece.offset);
             fault.at(at).in_statement(number.max(script.from), piece.text)
         };
         let outcome = match script.atomicity {
@@ -136,8 +136,8 @@ fn refuse_control(text: &str) -> Result<(), Fault> {
 }
 
 fn explained(fault: Fault, script: &Script<'_>) -> Fault {
-    let needs_outside = fault.message.contains("cannot run inside a transaction block")
-        || fault.message.contains("unsafe use of new value");
+    let needs_outside = fault.details.message.contains("cannot run inside a transaction block")
+        || fault.details.message.contains("unsafe use of new value");
     if needs_outside && script.atomicity == Atomicity::Transaction {
         fault.remedy(outside_transaction())
     } else {

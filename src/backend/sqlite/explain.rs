@@ -94,7 +94,7 @@ fn in_object(message: &str) -> Option<Remedy> {
 
 /// The fault of a statement, with the query that shows the rows that violate a constraint, if there is a short one.
 pub(super) fn with_rows(conn: &Connection, fault: Fault, statement: &str) -> Fault {
-    let Some(columns) = fault.message.strip_prefix(NOT_UNIQUE) else { return fault };
+    let Some(columns) = fault.details.message.strip_prefix(NOT_UNIQUE) else { return fault };
     let pieces = pieces(statement);
     let (what, query) = if let Some(index) = UniqueIndex::of(&pieces) {
         ("rows that are already in the table are the cause", index.duplicates())

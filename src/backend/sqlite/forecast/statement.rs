@@ -18,11 +18,12 @@ pub(super) fn is_foreign(message: &str) -> bool {
 }
 
 /// Names the part of the schema that the copy lacks, if that may be why a statement failed.
-pub(super) fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
+pub(super) fn explained(mut failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
     let Some(Lacking { name, why }) = lacking.iter().find(|lacking| mentions(own, &lacking.name)) else {
         return failure;
     };
-    Fault { message: format!("{failure}; the copy of the schema lacks `{name}`: {why}").into(), ..failure }
+    failure.details.message = format!("{failure}; the copy of the schema lacks `{name}`: {why}").into();
+    failure
 }
 
 /// The database that a statement attaches. It is not attached to the copy.

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::query::value;
 use super::{Sqlite, fault, forecast, foreign, scratch};
 use crate::backend::catalog::{Catalog, ForecastRequest, Prepare};
 use crate::dialect::TableName;
@@ -18,7 +19,7 @@ impl Catalog for Sqlite {
             SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1)))";
         // However a name is quoted, its parts without quote characters appear in the text unchanged.
         let longest = table.as_str().split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len());
-        conn.query_row(sql, [longest.unwrap_or_default()], |row| row.get(0)).map_err(fault)
+        value(conn, sql, &[longest.unwrap_or_default()]).map_err(fault)
     }
 
     fn scratch<R>(
@@ -36,7 +37,7 @@ impl Catalog for Sqlite {
             // It is unknown which program the objects of an attached database belong to.
             let attached =
                 "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
-            if conn.query_row(attached, [], |row| row.get(0))? {
+            if value(conn, attached, &[])? {
                 return Ok(false);
             }
             let mut statement = conn.prepare(sql)?;

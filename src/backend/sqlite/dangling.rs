@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::message;
+use super::query::{texts, value};
 use crate::dangling::{Dangling, KeyValues};
 use crate::dialect::quote;
 use crate::sql::same_name;
@@ -42,7 +43,7 @@ pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rus
             // The schema is valid, but every later write to the table will fail.
             Err(error) if message(&error).starts_with("foreign key mismatch") => {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(&child));
-                let has_rows = conn.query_row(&sql, [], |row| row.get(0))?;
+                let has_rows = value(conn, &sql, &[])?;
                 if has_rows || touched.redefines_anything() || touched.redefined().next().is_some() {
                     found.add_unchecked(&child, has_rows);
                 }
@@ -121,10 +122,9 @@ fn look_at(conn: &Connection, child: &str, found: &mut Dangling) -> rusqlite::Re
 /// The statement that reads the values of one key of a row. It reads them as text, since a rebuild may change their type, and finds the
 /// row by `_rowid_`, since `rowid` may be a column.
 fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<Statement<'c>> {
-    let mut list =
-        conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;
-    let columns: Vec<String> =
-        list.query_map((child, key), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let sql =
+        format!("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {key} ORDER BY seq");
+    let columns = texts(conn, &sql, &[child])?;
     let values: Vec<String> =
         columns.iter().map(|column| format!("quote(CAST({} AS TEXT))", quote(column))).collect();
     conn.prepare(&format!(

@@ -14,6 +14,7 @@
 use rusqlite::Connection;
 
 use super::cursor::{Pragma, TokenCursor};
+use super::query::value;
 use super::{fault, settings};
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
@@ -127,7 +128,7 @@ impl Wanted {
     /// The value of the file, if it is another one than this.
     fn actual(&self, conn: &Connection) -> Result<Option<String>, Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE AND file <> '')";
-        let is_file: bool = conn.query_row(sql, [&self.schema], |row| row.get(0)).map_err(fault)?;
+        let is_file: bool = value(conn, sql, &[&self.schema]).map_err(fault)?;
         // SQLite reads the encoding of the main database only; the others must have the same.
         let schema = Some(&*self.schema).filter(|_| self.name != "encoding");
         let actual = if is_file { settings::read(conn, schema, self.name).map_err(fault)? } else { None };

@@ -3,6 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::query::value;
 use super::table::columns;
 use super::{fault, in_main, message};
 use crate::dialect::{TableName, quote};
@@ -28,9 +29,7 @@ pub(super) fn table(
     }
     // SQLite has generated columns from 3.31 on.
     let computed = "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 0)";
-    if rusqlite::version_number() >= 3_031_000
-        && conn.query_row(computed, [table.as_str()], |row| row.get(0)).map_err(fault)?
-    {
+    if rusqlite::version_number() >= 3_031_000 && value(conn, computed, &[table.as_str()]).map_err(fault)? {
         let what = format!("`{table}` has columns that are computed, which no tool keeps its history in");
         return Err(Fault::new(FaultKind::Other, what).remedy("look where they come from, and remove them"));
     }
@@ -72,7 +71,7 @@ fn cell(value: ValueRef<'_>) -> Cell {
 }
 
 pub(super) fn user_version(conn: &Connection) -> Result<Option<i64>, Fault> {
-    conn.query_row("PRAGMA main.user_version", [], |row| row.get(0)).map(Some).map_err(fault)
+    value(conn, "PRAGMA main.user_version", &[]).map(Some).map_err(fault)
 }
 
 /// The definitions of everything in `main`, except SQLite's own objects, these tables, and what belongs to them.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::query::texts;
 use crate::sql::mentions;
 
 /// What a statement can write. `EXPLAIN` lists the root pages that the statement and its programs open
@@ -66,12 +67,10 @@ impl Reach {
     pub(super) fn guessed(conn: &Connection, table: &str, enforces: bool) -> rusqlite::Result<Self> {
         let sql = "SELECT sql FROM main.sqlite_master WHERE type = 'trigger' UNION ALL
             SELECT sql FROM temp.sqlite_master WHERE type = 'trigger'";
-        let triggers: Vec<String> =
-            conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let triggers = texts(conn, sql, &[])?;
         let fires = enforces || triggers.iter().any(|trigger| mentions(trigger, table));
         let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0";
-        let tables: Vec<String> =
-            conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let tables = texts(conn, sql, &[])?;
         let is_reached = |name: &String| enforces || triggers.iter().any(|trigger| mentions(trigger, name));
         Ok(Self {
             guessed: Some(tables.into_iter().filter(|name| fires && is_reached(name)).collect()),

@@ -11,6 +11,7 @@ use super::cursor::Pragma;
 use super::explain::with_rows;
 use super::ledger::{Ledger, Place};
 use super::pragmas::Pragmas;
+use super::query::value;
 use super::tracker::Tracker;
 use super::{Sqlite, attached, fault, keys, message, transactions, tripwire};
 use crate::account::Execution;
@@ -362,7 +363,7 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
         Some(Pragma { name, value: Some(wanted), .. })
             if in_transaction && same_name(name, "journal_mode") =>
         {
-            let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(fault)?;
+            let mode: String = value(conn, "PRAGMA journal_mode", &[]).map_err(fault)?;
             if same_name(&mode, wanted) {
                 return Ok(());
             }

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::cursor::{TokenCursor, is_plain};
 use super::fault;
+use super::query::{texts, value};
 use super::reach::Reach;
 use super::target::{Target, Verb, target};
 use crate::fault::Fault;
@@ -65,9 +66,7 @@ impl Tracker {
             let sql =
                 "SELECT tbl_name FROM main.sqlite_master WHERE type = 'index' AND name = ?1 COLLATE NOCASE
                 AND instr(lower(sql), 'create unique') = 1";
-            let table: Option<String> =
-                conn.query_row(sql, [index], |row| row.get(0)).optional().map_err(fault)?;
-            if let Some(table) = table {
+            for table in texts(conn, sql, &[index]).map_err(fault)? {
                 self.touched.touch(&table, Touch::Changed);
             }
         }
@@ -139,7 +138,7 @@ impl Tracker {
             // The module of the table writes to tables that may have triggers.
             let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'
                 AND substr(lower(tbl_name), 1, length(?1) + 1) = lower(?1) || '_')";
-            if conn.query_row(sql, [table], |row| row.get(0))? {
+            if value(conn, sql, &[table])? {
                 self.touched.touch_anything();
             }
         }

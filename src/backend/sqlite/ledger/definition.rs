@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
 use crate::sql::{Token, Tokens, folded, has_word, same_name};
 
@@ -162,11 +163,9 @@ impl Definition {
             }
         }
         let sequence = if has_autoincrement(&sql) {
-            conn.query_row(
-                "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE",
-                [table],
-                |row| row.get::<_, Option<i64>>(0),
-            )?
+            let sql =
+                "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
+            value(conn, sql, &[table])?
         } else {
             None
         };
@@ -319,7 +318,7 @@ impl Definition {
 fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<String> {
     let sql =
         "SELECT coalesce(sql, '') FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
-    Ok(conn.query_row(sql, [table], |row| row.get(0)).optional()?.unwrap_or_default())
+    Ok(value(conn, sql, &[table]).optional()?.unwrap_or_default())
 }
 
 /// The columns of the primary key, in lower case.

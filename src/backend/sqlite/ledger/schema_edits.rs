@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use crate::backend::sqlite::message;
+use crate::backend::sqlite::query::{texts, value};
 use crate::fault::{Fault, FaultKind};
 use crate::step::Atomicity;
 
@@ -70,12 +71,12 @@ impl SchemaEdits {
 /// The rows of the schema, each as one text.
 fn objects(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
     let sql = "SELECT quote(type) || quote(name) || quote(tbl_name) || quote(rootpage) || quote(sql) FROM main.sqlite_master";
-    conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+    Ok(texts(conn, sql, &[])?.into_iter().collect())
 }
 
 /// The first fault of the database, or why it cannot be checked.
 fn damage(conn: &Connection) -> Option<String> {
-    let found = conn.query_row("PRAGMA main.integrity_check(1)", [], |row| row.get(0));
+    let found = value(conn, "PRAGMA main.integrity_check(1)", &[]);
     let found: String = found.unwrap_or_else(|error| message(&error));
     // The first line may be `*** in database main ***`.
     found.lines().find(|line| !line.starts_with("***") && *line != "ok").map(str::to_owned)

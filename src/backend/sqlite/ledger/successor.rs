@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::ask::count;
+use crate::backend::sqlite::query::{texts, value};
 use crate::dialect::quote;
 use crate::sql::folded;
 
@@ -67,12 +68,10 @@ pub(super) fn compare(
 
 /// Whether these columns, quoted, are the primary key of a table.
 fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
-    let read = || -> rusqlite::Result<BTreeSet<String>> {
-        let mut columns = conn.prepare("SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0")?;
-        columns.query_map([table], |row| Ok(folded(&quote(&row.get::<_, String>(0)?))))?.collect()
-    };
-    let key: BTreeSet<String> = key.iter().map(|column| folded(column)).collect();
-    read().unwrap_or_default() == key
+    let columns = texts(conn, "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[table]);
+    let columns: Vec<String> = columns.unwrap_or_default().iter().map(|column| quote(column)).collect();
+    let set = |names: &[String]| -> BTreeSet<String> { names.iter().map(|name| folded(name)).collect() };
+    set(&columns) == set(key)
 }
 
 fn difference([left, right]: [&str; 2], key: &[String]) -> String {
@@ -83,7 +82,7 @@ fn difference([left, right]: [&str; 2], key: &[String]) -> String {
 /// The number of keys of the first table that the second one lost.
 fn lacking(conn: &Connection, tables: [&str; 2], key: &[String]) -> Option<u64> {
     let sql = format!("SELECT count(*) FROM ({})", difference(tables, key));
-    conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+    value(conn, &sql, &[]).ok().map(i64::unsigned_abs)
 }
 
 /// Some of these keys, in words. A key that cannot be read is left out.

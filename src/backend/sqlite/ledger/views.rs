@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::place::Place;
 use crate::account::{StatementPlace, StepFinding};
+use crate::backend::sqlite::query::texts;
 use crate::problem::ProblemKind;
 use crate::sql::{folded, same_name};
 
@@ -67,5 +68,5 @@ impl Views {
 
 fn triggers(conn: &Connection, view: &str) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name";
-    conn.prepare(sql)?.query_map([view], |row| row.get(0))?.collect()
+    texts(conn, sql, &[view])
 }

@@ -1,7 +1,5 @@
 //! [`Reach`]: the tables that a statement, its triggers and its foreign key actions can write, as `EXPLAIN` shows them.
 
-use std::collections::BTreeSet;
-
 use rusqlite::{Connection, OptionalExtension};
 
 use super::query::texts;
@@ -13,10 +11,10 @@ use crate::sql::mentions;
 pub(super) struct Reach {
     /// The tables that it may write, if it was not explained.
     guessed: Option<Vec<String>>,
-    /// The root pages in `main` that it writes, with those of its programs.
-    roots: BTreeSet<i64>,
-    /// The root pages from which its programs may delete.
-    emptied: BTreeSet<i64>,
+    /// The root pages in `main` that it writes, with those of its programs, sorted.
+    roots: Vec<i64>,
+    /// The root pages from which its programs may delete, sorted.
+    emptied: Vec<i64>,
     /// Whether a trigger or a foreign key action runs.
     pub(super) runs_program: bool,
     /// Whether the statement itself may delete rows; for an `INSERT`, those that `REPLACE` removes.
@@ -44,10 +42,10 @@ impl Reach {
                 }
                 ("OpenWrite", (Some(cursor), Some(root), Some(0))) => {
                     cursors.push((cursor, root));
-                    reach.roots.insert(root);
+                    insert(&mut reach.roots, Some(root));
                 }
                 ("Clear", (Some(root), Some(0), _)) => {
-                    reach.roots.insert(root);
+                    insert(&mut reach.roots, Some(root));
                     reach.delete(programs > 1, Some(root));
                 }
                 ("Delete", (Some(cursor), flags, _)) if flags.unwrap_or_default() & IS_UPDATE == 0 => {
@@ -83,7 +81,7 @@ impl Reach {
 
     fn delete(&mut self, is_program: bool, root: Option<i64>) {
         if is_program {
-            self.emptied.extend(root);
+            insert(&mut self.emptied, root);
         } else {
             self.deletes = true;
         }
@@ -106,8 +104,17 @@ impl Reach {
     }
 }
 
+/// Adds a root page to a sorted list, unless the list has it.
+fn insert(roots: &mut Vec<i64>, root: Option<i64>) {
+    if let Some(root) = root {
+        if let Err(place) = roots.binary_search(&root) {
+            roots.insert(place, root);
+        }
+    }
+}
+
 /// The tables at these root pages. The root page of an index belongs to none.
-fn named(conn: &Connection, roots: &BTreeSet<i64>) -> rusqlite::Result<Vec<String>> {
+fn named(conn: &Connection, roots: &[i64]) -> rusqlite::Result<Vec<String>> {
     if roots.is_empty() {
         return Ok(Vec::new());
     }

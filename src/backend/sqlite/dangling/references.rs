@@ -126,7 +126,7 @@ fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Dangling
     for trigger in triggers {
         let table = quote(&trigger.table);
         let (Some(event), Some(database)) = (event(&trigger.sql), &trigger.database) else { continue };
-        if !seen.insert((database, folded(&trigger.table), event)) {
+        if !seen.insert(format!("{event} {database} {}", folded(&trigger.table))) {
             continue;
         }
         let firing = match event {

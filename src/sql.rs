@@ -15,6 +15,7 @@ pub(crate) mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) mod transactions;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -195,6 +196,15 @@ pub(crate) fn same_name(one: &str, other: &str) -> bool {
 #[inline(never)]
 pub(crate) fn folded(name: &str) -> String {
     name.to_ascii_lowercase()
+}
+
+/// Names in lower case, as a set. They are few, so they are added one by one, which needs no code to sort them.
+pub(crate) fn folded_set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let mut set = BTreeSet::new();
+    for name in names {
+        set.insert(folded(name));
+    }
+    set
 }
 
 /// Whether a keyword occurs in a text, outside of quotes and comments.

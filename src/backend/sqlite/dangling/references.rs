@@ -11,7 +11,7 @@ use super::reason::fails;
 use crate::backend::sqlite::columns;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens, folded, same_name};
+use crate::sql::{Token, Tokens, folded, folded_set, same_name};
 use crate::touched::{Touch, Touched};
 
 /// A view or a trigger.
@@ -48,9 +48,9 @@ impl Program {
 
 /// Checks the views, triggers and full-text tables that a step may have broken, and those that it created.
 pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusqlite::Result<()> {
-    let mut changed: BTreeSet<String> = touched.redefined().map(str::to_owned).collect();
+    let mut changed = folded_set(touched.redefined());
     let replaced = touched.tables().filter(|(_, touch)| *touch == Touch::Replaced);
-    let mut replaced: BTreeSet<String> = replaced.map(|(table, _)| table.to_owned()).collect();
+    let mut replaced = folded_set(replaced.map(|(table, _)| table));
     if changed.is_empty() && replaced.is_empty() && !touched.redefines_anything() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens, folded, has_word, same_name};
+use crate::sql::{Token, Tokens, folded, folded_set, has_word, same_name};
 
 /// A table as the schema defines it, with its indexes and triggers.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl Definition {
                 let columns = key.map(|index| index.columns.clone()).unwrap_or_default();
                 let is_unique = is_unique(&sql);
                 let names = Tokens::new(&sql).skip_while(|token| !token.is("on")).skip(2);
-                let names = names.filter_map(Token::spelling).map(folded).collect();
+                let names = folded_set(names.filter_map(Token::spelling));
                 indexes.push(Index { signature: signature(&sql), name, columns, is_unique, names });
             }
         }
@@ -324,11 +324,11 @@ fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<String> {
 /// The columns of the primary key, in lower case.
 fn primary(columns: &[Column]) -> BTreeSet<String> {
     let key = columns.iter().filter(|column| column.key > 0);
-    key.map(|column| folded(&column.name)).collect()
+    folded_set(key.map(|column| column.name.as_str()))
 }
 
 fn as_set(names: &[String]) -> BTreeSet<String> {
-    names.iter().cloned().collect()
+    folded_set(names.iter().map(String::as_str))
 }
 
 /// Whether the definition of a table has `AUTOINCREMENT`.

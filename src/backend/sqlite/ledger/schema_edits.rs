@@ -1,7 +1,5 @@
 //! [`SchemaEdits`]: what a script writes to the table of the schema by hand.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 
 use crate::backend::sqlite::message;
@@ -12,7 +10,7 @@ use crate::step::Atomicity;
 /// The schema before the first statement that allows it to be written by hand.
 #[derive(Default)]
 pub(super) struct SchemaEdits {
-    before: Option<BTreeSet<String>>,
+    before: Option<Vec<String>>,
     /// What SQLite found wrong in the database before the first edit, if anything.
     damage: Option<String>,
     is_edited: bool,
@@ -68,10 +66,10 @@ impl SchemaEdits {
     }
 }
 
-/// The rows of the schema, each as one text.
-fn objects(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let sql = "SELECT quote(type) || quote(name) || quote(tbl_name) || quote(rootpage) || quote(sql) FROM main.sqlite_master";
-    Ok(texts(conn, sql, &[])?.into_iter().collect())
+/// The rows of the schema, each as one text, sorted.
+fn objects(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT quote(type) || quote(name) || quote(tbl_name) || quote(rootpage) || quote(sql) FROM main.sqlite_master ORDER BY 1";
+    texts(conn, sql, &[])
 }
 
 /// The first fault of the database, or why it cannot be checked.

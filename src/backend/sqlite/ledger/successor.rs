@@ -1,13 +1,11 @@
 //! The table that takes the name of a dropped one, and the rows of the dropped one that it does not have.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 
 use super::ask::count;
 use crate::backend::sqlite::query::{texts, value};
 use crate::dialect::quote;
-use crate::sql::folded;
+use crate::sql::folded_set;
 
 /// The number of keys of lost rows that are shown.
 const SHOWN_KEYS: u64 = 5;
@@ -70,8 +68,7 @@ pub(super) fn compare(
 fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
     let columns = texts(conn, "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[table]);
     let columns: Vec<String> = columns.unwrap_or_default().iter().map(|column| quote(column)).collect();
-    let set = |names: &[String]| -> BTreeSet<String> { names.iter().map(|name| folded(name)).collect() };
-    set(&columns) == set(key)
+    folded_set(columns.iter().map(String::as_str)) == folded_set(key.iter().map(String::as_str))
 }
 
 fn difference([left, right]: [&str; 2], key: &[String]) -> String {

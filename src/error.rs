@@ -353,6 +353,7 @@ impl MigrationError {
 }
 
 impl From<Failure> for MigrationError {
+    #[inline(never)]
     fn from(failure: Failure) -> Self {
         Self(Box::new(Inner { failure, report: Report::default() }))
     }

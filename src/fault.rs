@@ -58,9 +58,14 @@ pub enum FaultKind {
 impl Fault {
     /// Creates a fault from a message: one line, lower case, no full stop.
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::saying(kind, message.into())
+    }
+
+    #[inline(never)]
+    fn saying(kind: FaultKind, message: Cow<'static, str>) -> Self {
         let details = Details {
             kind,
-            message: message.into(),
+            message,
             remedy: None,
             offset: None,
             statement: None,

@@ -184,7 +184,7 @@ pub(crate) fn blank_len(text: &str) -> usize {
     }
 }
 
-// The next three functions have dozens of callers. Inlined, they are a tenth of the size of a program that only migrates.
+// Functions with dozens of callers are not inlined: see `DESIGN.md`.
 
 /// Whether two names are the same, ignoring ASCII case.
 #[inline(never)]

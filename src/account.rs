@@ -5,6 +5,7 @@ use std::fmt;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
+use crate::sql::same_name;
 use crate::touched::Touched;
 
 /// What a step did, as far as its script shows it. Rows are counted only where they can be lost: in a table that it drops or replaces, and
@@ -100,7 +101,7 @@ impl TableChange {
     /// Whether this is a table of this name that was replaced.
     #[cfg(feature = "sqlite")]
     pub(crate) fn is_replaced(&self, name: &str) -> bool {
-        self.fate == Fate::Replaced && self.table.eq_ignore_ascii_case(name)
+        self.fate == Fate::Replaced && same_name(&self.table, name)
     }
 
     /// How the author allows the loss.
@@ -229,7 +230,7 @@ impl Account {
     /// The account of these steps and one more: a table that one drops and a later one creates is replaced.
     pub(crate) fn extend(&mut self, later: &Self) {
         for change in &later.tables {
-            let same = |known: &&mut TableChange| known.table.eq_ignore_ascii_case(&change.table);
+            let same = |known: &&mut TableChange| same_name(&known.table, &change.table);
             match self.tables.iter_mut().find(same) {
                 Some(known) => known.extend(change),
                 None => self.tables.push(change.clone()),
@@ -237,7 +238,7 @@ impl Account {
         }
         for place in 0..self.tables.len() {
             let known = &self.tables[place];
-            let is_it = |name: &str| name.eq_ignore_ascii_case(&known.table);
+            let is_it = |name: &str| same_name(name, &known.table);
             let is_created = later.created.iter().any(|object| object.kind == "table" && is_it(&object.name));
             let heir = self.tables.iter().find(|change| change.renamed_to.as_deref().is_some_and(is_it));
             let deleted = heir.map(|heir| heir.deleted);

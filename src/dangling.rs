@@ -8,6 +8,7 @@ use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
+use crate::sql::{folded, same_name};
 use crate::step::Atomicity;
 
 /// The values of a row's keys. A rebuild of the table keeps them, but not the row number. `None` if they cannot be determined.
@@ -18,15 +19,48 @@ pub type KeyValues = Option<String>;
 pub struct Dangling {
     /// All tables, from the name in lower case to the name as the schema writes it.
     tables: BTreeMap<String, String>,
-    rows: BTreeMap<Pair, BTreeMap<KeyValues, u64>>,
+    rows: Sorted<Pair, BTreeMap<KeyValues, u64>>,
     /// Tables with a key that cannot be checked because the columns it references are not there or not unique, and whether they have rows.
-    unchecked: BTreeMap<String, bool>,
+    unchecked: Sorted<String, bool>,
     /// Foreign keys whose parent table does not exist.
-    missing_parents: BTreeSet<Pair>,
+    missing_parents: Sorted<Pair, ()>,
     /// Views, triggers and full-text tables that cannot be used: the kind and the name, and why.
-    unresolved: BTreeMap<(&'static str, String), String>,
+    unresolved: Sorted<(&'static str, String), String>,
     /// Full-text tables whose index does not match the rows of their content table: the name, and that of the content table.
-    stale: BTreeMap<String, String>,
+    stale: Sorted<String, String>,
+}
+
+/// A map with few entries, sorted by key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sorted<K, V>(Vec<(K, V)>);
+
+impl<K: Ord, V: Default> Sorted<K, V> {
+    /// The value of a key, which is added if it is not there.
+    fn value(&mut self, key: K) -> &mut V {
+        let place = self.place(&key).unwrap_or_else(|place| {
+            self.0.insert(place, (key, V::default()));
+            place
+        });
+        &mut self.0[place].1
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        *self.value(key) = value;
+    }
+
+    fn has(&self, key: &K) -> bool {
+        self.place(key).is_ok()
+    }
+
+    fn place(&self, key: &K) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.cmp(key))
+    }
+}
+
+impl<K, V> Default for Sorted<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
 /// A child table and a parent table.
@@ -39,23 +73,23 @@ struct Pair {
 impl Dangling {
     /// Records that a table exists.
     pub fn add_table(&mut self, name: &str) {
-        self.tables.insert(name.to_ascii_lowercase(), name.to_owned());
+        self.tables.insert(folded(name), name.to_owned());
     }
 
     /// Records a row of `child` that references a missing row of `parent`.
     pub fn add_row(&mut self, child: &str, parent: &str, values: KeyValues) {
-        let pair = Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() };
-        *self.rows.entry(pair).or_default().entry(values).or_default() += 1;
+        let pair = Pair { child: folded(child), parent: parent.to_owned() };
+        *self.rows.value(pair).entry(values).or_default() += 1;
     }
 
     /// Records that a key of `child` cannot be checked.
     pub fn add_unchecked(&mut self, child: &str, has_rows: bool) {
-        self.unchecked.insert(child.to_ascii_lowercase(), has_rows);
+        self.unchecked.insert(folded(child), has_rows);
     }
 
     /// Records that a key of `child` names a table that does not exist.
     pub fn add_missing_parent(&mut self, child: &str, parent: &str) {
-        self.missing_parents.insert(Pair { child: child.to_ascii_lowercase(), parent: parent.to_owned() });
+        self.missing_parents.insert(Pair { child: folded(child), parent: parent.to_owned() }, ());
     }
 
     /// Records that a view, a trigger or a full-text table cannot be used, and why. The kind of an object that only this connection has
@@ -71,23 +105,23 @@ impl Dangling {
 
     /// Whether a key of `child` names a table that does not exist.
     pub fn lacks_parent(&self, child: &str) -> bool {
-        self.missing_parents.iter().any(|pair| pair.child.eq_ignore_ascii_case(child))
+        self.missing_parents.0.iter().any(|(pair, ())| same_name(&pair.child, child))
     }
 
     /// Whether nothing refers to something that is missing.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-            && self.unchecked.is_empty()
-            && self.missing_parents.is_empty()
-            && self.unresolved.is_empty()
-            && self.stale.is_empty()
+        self.rows.0.is_empty()
+            && self.unchecked.0.is_empty()
+            && self.missing_parents.0.is_empty()
+            && self.unresolved.0.is_empty()
+            && self.stale.0.is_empty()
     }
 
     /// What dangles now and did not before.
     pub(crate) fn since(&self, before: &Self) -> Broken {
         let mut broken = Broken::default();
-        for (child, has_rows) in &self.unchecked {
-            let is_new = before.tables.contains_key(child) && !before.unchecked.contains_key(child);
+        for (child, has_rows) in &self.unchecked.0 {
+            let is_new = before.tables.contains_key(child) && !before.unchecked.has(child);
             let child = self.spelling(child).to_owned();
             match (is_new, has_rows) {
                 (true, true) => _ = broken.unchecked.insert(child),
@@ -95,31 +129,28 @@ impl Dangling {
                 (false, _) => {}
             }
         }
-        for (pair, rows) in &self.rows {
+        for (pair, rows) in &self.rows.0 {
             let count = self.new_rows(pair, rows, before);
             if count > 0 {
                 broken.rows.push((self.spelling(&pair.child).to_owned(), pair.parent.clone(), count));
             }
         }
-        for Pair { child, parent } in self.missing_parents.difference(&before.missing_parents) {
+        let is_new = |(pair, ()): &&(Pair, ())| !before.missing_parents.has(pair);
+        for (Pair { child, parent }, ()) in self.missing_parents.0.iter().filter(is_new) {
             // A new table may reference a table that is created later.
             let existed = before.has(child) || before.has(parent);
-            let has_rows = broken
-                .rows
-                .iter()
-                .any(|(rows_of, of, _)| rows_of.eq_ignore_ascii_case(child) && of == parent);
+            let has_rows =
+                broken.rows.iter().any(|(rows_of, of, _)| same_name(rows_of, child) && of == parent);
             if existed && !has_rows {
                 let child = self.spelling(child).to_owned();
                 broken.references.push(Reference::ToTable { child, parent: parent.clone() });
             }
         }
-        for ((kind, name), why) in &self.unresolved {
-            if !before.unresolved.contains_key(&(*kind, name.clone())) {
-                let (name, why) = (name.clone(), why.clone());
-                broken.references.push(Reference::Of { kind, name, why });
-            }
+        for (object, why) in self.unresolved.0.iter().filter(|(object, _)| !before.unresolved.has(object)) {
+            let ((kind, name), why) = (object.clone(), why.clone());
+            broken.references.push(Reference::Of { kind, name, why });
         }
-        for (name, content) in self.stale.iter().filter(|(name, _)| !before.stale.contains_key(*name)) {
+        for (name, content) in self.stale.0.iter().filter(|(name, _)| !before.stale.has(name)) {
             broken.references.push(Reference::Stale { name: name.clone(), content: content.clone() });
         }
         broken
@@ -131,11 +162,11 @@ impl Dangling {
         let is_new_table = !before.tables.contains_key(&pair.child);
         let is_new_parent = !before.has(&pair.parent);
         let is_same = |old: &Pair| {
-            let same_parent = old.parent.eq_ignore_ascii_case(&pair.parent);
+            let same_parent = same_name(&old.parent, &pair.parent);
             (is_new_table || old.child == pair.child)
                 && (same_parent || is_new_parent || !self.has(&old.parent))
         };
-        let old = || before.rows.iter().filter(|(old, _)| is_same(old));
+        let old = || before.rows.0.iter().filter(|(old, _)| is_same(old));
         // Rows without key values cannot be told apart, so only their number is compared.
         let is_counted = rows.contains_key(&None) || old().any(|(_, rows)| rows.contains_key(&None));
         if is_counted {
@@ -149,7 +180,7 @@ impl Dangling {
 
     /// Whether a table exists.
     pub(crate) fn has(&self, table: &str) -> bool {
-        self.tables.contains_key(&table.to_ascii_lowercase())
+        self.tables.contains_key(&folded(table))
     }
 
     /// A table as the schema writes it.

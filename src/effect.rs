@@ -194,7 +194,7 @@ impl Forecast {
 
     /// With positions in a script of which only the part from `begin` on was tried.
     pub(crate) fn after(mut self, begin: usize) -> Self {
-        if let Some(offset) = self.failure.as_mut().and_then(|failure| failure.offset.as_mut()) {
+        if let Some(offset) = self.failure.as_mut().and_then(|failure| failure.details.offset.as_mut()) {
             *offset += begin;
         }
         self.quoted.iter_mut().for_each(|quoted| quoted.offset += begin);

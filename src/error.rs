@@ -219,7 +219,7 @@ impl MigrationError {
     /// The complete statement that failed.
     pub fn statement(&self) -> Option<&str> {
         match &self.0.failure {
-            Failure::Step(step) => step.fault.statement.as_ref().map(|(_, text)| &**text),
+            Failure::Step(step) => step.fault.details.statement.as_ref().map(|(_, text)| &**text),
             _ => None,
         }
     }
@@ -257,7 +257,7 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(StepFailure { fault, .. })
             | Failure::Session { fault, .. }
-            | Failure::Database { fault, .. } => Some(fault.kind),
+            | Failure::Database { fault, .. } => Some(fault.details.kind),
             _ => None,
         }
     }
@@ -277,7 +277,7 @@ impl MigrationError {
             Failure::Step(StepFailure { fault, .. })
             | Failure::Hook { fault, .. }
             | Failure::Session { fault, .. }
-            | Failure::Database { fault, .. } => fault.cause.as_deref(),
+            | Failure::Database { fault, .. } => fault.details.cause.as_deref(),
             Failure::Unreadable { cause, .. } | Failure::LockFile { cause, .. } => Some(cause),
             #[cfg(feature = "remote")]
             Failure::Remote { cause: Some(cause), .. } => Some(cause),
@@ -341,7 +341,7 @@ impl MigrationError {
 
     /// Whether the record of the step now belongs to another run.
     pub(crate) fn is_taken_over(&self) -> bool {
-        matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.is_taken_over)
+        matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_taken_over)
     }
 
     /// Whether nothing remains of the failed step.
@@ -370,6 +370,7 @@ impl MigrationError {
 }
 
 impl From<Failure> for MigrationError {
+    #[inline(never)]
     fn from(failure: Failure) -> Self {
         Self(Box::new(Inner { failure, report: Report::default() }))
     }

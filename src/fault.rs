@@ -11,9 +11,16 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// The error that a [`Backend`](crate::Backend) returns when its database fails.
 ///
 /// [`Fault::of`] converts any driver's error. A backend that knows more details passes them to [`Fault::new`] and the methods.
+///
+/// It is one word, since every function that talks to a database returns it.
+#[derive(Debug)]
+pub struct Fault {
+    pub(crate) details: Box<Details>,
+}
+
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "the flags are independent")]
-pub struct Fault {
+pub(crate) struct Details {
     pub(crate) kind: FaultKind,
     pub(crate) message: Cow<'static, str>,
     pub(crate) remedy: Option<Box<Remedy>>,
@@ -51,8 +58,12 @@ pub enum FaultKind {
 impl Fault {
     /// Creates a fault from a message: one line, lower case, no full stop.
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
-        let message = message.into();
-        Self {
+        Self::saying(kind, message.into())
+    }
+
+    #[inline(never)]
+    fn saying(kind: FaultKind, message: Cow<'static, str>) -> Self {
+        let details = Details {
             kind,
             message,
             remedy: None,
@@ -63,7 +74,8 @@ impl Fault {
             is_partial: false,
             is_in_doubt: false,
             is_taken_over: false,
-        }
+        };
+        Self { details: Box::new(details) }
     }
 
     /// Creates a fault from an error without further details.
@@ -74,43 +86,43 @@ impl Fault {
 
     /// Sets what a person should do about it, instead of the default of its kind. A text is a [`Remedy`] too.
     pub fn remedy(mut self, remedy: impl Into<Remedy>) -> Self {
-        self.remedy = Some(Box::new(remedy.into()));
+        self.details.remedy = Some(Box::new(remedy.into()));
         self
     }
 
     /// Sets the position in the script, as a byte offset.
     pub fn at(mut self, offset: usize) -> Self {
-        self.offset = Some(offset);
+        self.details.offset = Some(offset);
         self
     }
 
     /// Sets the number of the failed statement in the script, from 1, and its text.
     pub fn in_statement(mut self, number: u32, text: impl Into<String>) -> Self {
-        self.statement = Some((number, text.into()));
+        self.details.statement = Some((number, text.into()));
         self
     }
 
     /// Sets the driver's own error, which [`MigrationError::cause`](crate::MigrationError::cause) returns.
     pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
-        self.cause = Some(cause.into());
+        self.details.cause = Some(cause.into());
         self
     }
 
     /// Records that the code in the engine's transaction ended it, so that its changes may have been committed.
     pub fn lost_transaction(mut self) -> Self {
-        self.has_lost_transaction = true;
+        self.details.has_lost_transaction = true;
         self
     }
 
     /// Records that the failing statement left some of its work behind, although it failed (on SQLite: `OR FAIL`).
     pub fn partial(mut self) -> Self {
-        self.is_partial = true;
+        self.details.is_partial = true;
         self
     }
 
     /// Records that the connection was lost during the commit.
     pub fn in_doubt(mut self) -> Self {
-        self.is_in_doubt = true;
+        self.details.is_in_doubt = true;
         self
     }
 
@@ -118,29 +130,31 @@ impl Fault {
     pub(crate) fn taken_over() -> Self {
         let what =
             "its record changed during this run: another run continued it, or a person changed the record";
-        let fault = Self::new(FaultKind::Other, what).remedy("let the other run finish, then run again");
-        Self { is_taken_over: true, ..fault }
+        let mut fault = Self::new(FaultKind::Other, what).remedy("let the other run finish, then run again");
+        fault.details.is_taken_over = true;
+        fault
     }
 
     /// The fault of a transaction of several steps, if it is unknown which of them caused it.
     pub(crate) fn of_all(mut self, steps: usize) -> Self {
-        self.message = format!("after all {steps} steps of the batch: {}", self.message).into();
+        self.details.message =
+            format!("after all {steps} steps of the batch: {}", self.details.message).into();
         self
     }
 
     /// The kind of the fault.
     pub fn kind(&self) -> FaultKind {
-        self.kind
+        self.details.kind
     }
 
     /// The remedy that was set for this fault.
     pub(crate) fn own_remedy(&self) -> Option<Remedy> {
-        self.remedy.as_deref().cloned()
+        self.details.remedy.as_deref().cloned()
     }
 
     /// What to do about it, at least by its kind.
     pub(crate) fn advice(&self) -> Option<Remedy> {
-        self.own_remedy().or(match self.kind {
+        self.own_remedy().or(match self.details.kind {
             FaultKind::Busy => Some("try again when the other connection has finished".into()),
             FaultKind::ReadOnly => {
                 Some("make the file and its folder writable, or open it for writing".into())
@@ -157,6 +171,6 @@ impl Fault {
 /// The message; the error that wraps the fault has the remedy.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.details.message)
     }
 }

@@ -1,5 +1,7 @@
 //! What a database contains besides the engine's tables: the table of another tool, and the definitions of a schema.
 
+use crate::sql::same_name;
+
 /// A value in a table of another tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,7 +37,7 @@ impl ForeignTable {
 
     /// Whether the table has a column, ignoring ASCII case.
     pub fn has(&self, name: &str) -> bool {
-        self.columns.iter().any(|column| column.eq_ignore_ascii_case(name))
+        self.columns.iter().any(|column| same_name(column, name))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use crate::dialect::Dialect;
 use crate::error::{Failure, Result, defined_twice};
 use crate::history::HistoryDigest;
-use crate::id::MigrationId;
+use crate::id::{MigrationId, likeness};
 use crate::migration::Meta;
 use crate::problem::{Problem, ProblemKind};
 
@@ -81,6 +81,7 @@ impl Graph {
     }
 
     /// The place of a migration in the order.
+    #[inline(never)]
     pub(crate) fn place(&self, id: &MigrationId) -> Option<usize> {
         self.places.get(id).copied()
     }
@@ -97,7 +98,7 @@ impl Graph {
 
     /// The id in the set with the most similar spelling.
     pub(crate) fn nearest(&self, id: &MigrationId) -> Option<MigrationId> {
-        nearest(id, self.metas.iter().map(|meta| &meta.id))
+        nearest(id, &mut self.metas.iter().map(|meta| &meta.id))
     }
 }
 
@@ -130,8 +131,9 @@ fn resolve(metas: &[&Meta], wrong: &mut Vec<Problem>) -> Vec<Vec<usize>> {
                 found.push(index);
                 continue;
             }
-            let ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
-            let hint = nearest(id, ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
+            let mut ids = metas.iter().map(|meta| &meta.id).filter(|other| **other != meta.id);
+            let hint =
+                nearest(id, &mut ids).map_or_else(String::new, |id| format!(", the nearest is `{id}`"));
             wrong.push(Problem::new(
                 ProblemKind::MissingDependency,
                 &meta.id,
@@ -217,22 +219,22 @@ fn settle_independents(needs: &[Vec<usize>], is_settled: &mut [bool]) {
 
 /// A breadth-first search from `start` back to `start`.
 fn cycle_through(needs: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
-    let mut came_from = HashMap::new();
+    let mut came_from = vec![None; needs.len()];
     let mut queue = VecDeque::from([start]);
     while let Some(index) = queue.pop_front() {
         for &need in &needs[index] {
             if need == start {
                 let mut cycle = vec![index];
-                while let Some(&before) = came_from.get(&cycle[cycle.len() - 1]) {
+                while let Some(before) = came_from[cycle[cycle.len() - 1]] {
                     cycle.push(before);
                 }
                 cycle.reverse();
                 return Some(cycle);
             }
-            came_from.entry(need).or_insert_with(|| {
+            if came_from[need].is_none() {
+                came_from[need] = Some(index);
                 queue.push_back(need);
-                index
-            });
+            }
         }
     }
     None
@@ -246,13 +248,13 @@ fn in_words(metas: &[&Meta], cycle: &[usize]) -> Problem {
     Problem::new(ProblemKind::Cycle, &id, finding, "remove one depends_on of these")
 }
 
-fn nearest<'a>(id: &MigrationId, ids: impl Iterator<Item = &'a MigrationId>) -> Option<MigrationId> {
-    let likeness = |other: &MigrationId| {
-        let whole = strsim::normalized_damerau_levenshtein(id.as_str(), other.as_str());
+fn nearest(id: &MigrationId, ids: &mut dyn Iterator<Item = &MigrationId>) -> Option<MigrationId> {
+    let likeness_to = |other: &MigrationId| {
+        let whole = likeness(id.as_str(), other.as_str());
         let named = !id.name().is_empty() && id.name() == other.name();
         if named { whole.max(0.9) } else { whole }
     };
-    ids.map(|other| (likeness(other), other))
+    ids.map(|other| (likeness_to(other), other))
         .filter(|(likeness, _)| *likeness >= 0.5)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, other)| other.clone())

@@ -76,6 +76,12 @@ impl MigrationId {
     }
 }
 
+/// How alike two names are, from 0 to 1.
+#[inline(never)]
+pub(crate) fn likeness(one: &str, other: &str) -> f64 {
+    strsim::normalized_damerau_levenshtein(one, other)
+}
+
 /// The part of an id that is compared first.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Version<'a> {

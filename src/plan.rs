@@ -57,6 +57,24 @@ pub struct Plan {
 }
 
 impl Plan {
+    fn of(
+        history: &History,
+        target: &Target,
+        setting: Setting<'_>,
+        (steps, problems): (Vec<Step>, Vec<Problem>),
+        direction: Direction,
+    ) -> Self {
+        Self {
+            digest: history.digest(),
+            already: history.count(),
+            steps,
+            problems: setting.policy.judge(problems, direction),
+            mode: setting.mode,
+            target: target.clone(),
+            failing: None,
+        }
+    }
+
     /// The digest of the history that the plan was made for.
     pub fn digest(&self) -> HistoryDigest {
         self.digest
@@ -119,7 +137,11 @@ impl Plan {
     }
 }
 
-/// Decides which steps reach a target, and finds their problems.
+/// Decides which steps reach a target, and finds their problems. It is a function type, so a program that only applies migrations does
+/// not link the functions that undo them.
+pub(crate) type Planner = fn(&Graph, &History, &Target, Setting<'_>) -> Result<Plan>;
+
+/// Plans for any target.
 ///
 /// # Errors
 /// The target names a migration that the set does not have.
@@ -127,13 +149,9 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
     if let Some(id) = target.migration().filter(|id| graph.place(id).is_none()) {
         return Err(Failure::Unknown { id: id.clone(), nearest: graph.nearest(id) }.into());
     }
-    let (steps, mut problems, direction) = match target {
+    let (steps, problems) = match target {
         Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_) => {
-            let places = up::select(graph, history, target, setting);
-            let steps: Vec<Step> =
-                places.iter().map(|&place| step(graph, history, place, Direction::Up, setting)).collect();
-            let problems = check::up(graph, history, &places, &steps, setting);
-            (steps, problems, Direction::Up)
+            return plan_up(graph, history, target, setting);
         }
         Target::Back(_) | Target::BackTo(_) | Target::Empty | Target::Redo => {
             let records = down::select(graph, history, target);
@@ -149,19 +167,32 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
                 })
                 .collect();
             let problems = check::down(graph, history, &records, &steps, setting);
-            (steps, problems, Direction::Down)
+            (steps, problems)
         }
-        Target::Known => {
-            let (steps, problems) = stored::plan(graph, history, setting);
-            (steps, problems, Direction::Down)
-        }
+        Target::Known => stored::plan(graph, history, setting),
     };
-    problems = setting.policy.judge(problems, direction);
+    let mut plan = Plan::of(history, target, setting, (steps, problems), Direction::Down);
     // A redo is one transaction if possible, so that no one sees the migration undone in between.
-    let is_atomic = steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
-    let mode = if *target == Target::Redo && is_atomic { TransactionMode::Batch } else { setting.mode };
-    let (digest, already) = (history.digest(), history.count());
-    Ok(Plan { digest, already, steps, problems, mode, target: target.clone(), failing: None })
+    let is_atomic = plan.steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
+    if *target == Target::Redo && is_atomic {
+        plan.mode = TransactionMode::Batch;
+    }
+    Ok(plan)
+}
+
+/// Plans for a target that applies migrations and is in the set.
+#[allow(clippy::unnecessary_wraps, reason = "it is a `Planner`")]
+pub(crate) fn plan_up(
+    graph: &Graph,
+    history: &History,
+    target: &Target,
+    setting: Setting<'_>,
+) -> Result<Plan> {
+    let places = up::select(graph, history, target, setting);
+    let steps: Vec<Step> =
+        places.iter().map(|&place| step(graph, history, place, Direction::Up, setting)).collect();
+    let problems = check::up(graph, history, &places, &steps, setting);
+    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up))
 }
 
 fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {

@@ -240,12 +240,6 @@ impl Problem {
         self.at = Some(at);
         self
     }
-
-    /// With its verdict.
-    pub(crate) fn judged(mut self, verdict: Verdict) -> Self {
-        self.verdict = verdict;
-        self
-    }
 }
 
 impl Problem {

@@ -17,6 +17,7 @@ pub(crate) mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub(crate) mod transactions;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -67,7 +68,13 @@ pub(crate) enum Token<'a> {
 
 impl<'a> Token<'a> {
     pub(crate) fn is(self, keyword: &str) -> bool {
-        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+        matches!(self, Self::Word(word) if same_name(word, keyword))
+    }
+
+    /// Whether it is one of these keywords.
+    #[inline(never)]
+    pub(crate) fn is_any(self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is(keyword))
     }
 
     /// The name or value of the token, quoted or not.
@@ -179,6 +186,35 @@ pub(crate) fn blank_len(text: &str) -> usize {
     }
 }
 
+// Functions with dozens of callers are not inlined: see `DESIGN.md`.
+
+/// Whether two names are the same, ignoring ASCII case.
+#[inline(never)]
+pub(crate) fn same_name(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// A name in lower case, as the key of a map or a set.
+#[inline(never)]
+pub(crate) fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// Names in lower case, as a set. They are few, so they are added one by one, which needs no code to sort them.
+pub(crate) fn folded_set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let mut set = BTreeSet::new();
+    for name in names {
+        set.insert(folded(name));
+    }
+    set
+}
+
+/// Whether a keyword occurs in a text, outside of quotes and comments.
+#[inline(never)]
+pub(crate) fn has_word(text: &str, keyword: &str) -> bool {
+    Tokens::new(text).any(|token| token.is(keyword))
+}
+
 /// Whether a text contains another one, ignoring ASCII case.
 fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
@@ -200,7 +236,7 @@ pub(crate) fn mentions(text: &str, name: &str) -> bool {
     let name = plain(name);
     Tokens::new(text)
         .filter_map(Token::spelling)
-        .any(|spelling| spelling.len() >= name.len() && plain(spelling).eq_ignore_ascii_case(&name))
+        .any(|spelling| spelling.len() >= name.len() && same_name(&plain(spelling), &name))
 }
 
 /// The offset where the first statement at or after `from` begins, after white space and empty statements.
@@ -235,7 +271,7 @@ pub(crate) fn statement_end(text: &str, start: usize) -> usize {
 
 fn creates_trigger(tokens: Tokens<'_>) -> bool {
     let before = ["explain", "query", "plan", "create", "temp", "temporary"];
-    let mut rest = tokens.skip_while(|token| before.iter().any(|word| token.is(word)));
+    let mut rest = tokens.skip_while(|token| token.is_any(&before));
     rest.next().is_some_and(|token| token.is("trigger"))
 }
 

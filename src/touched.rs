@@ -1,5 +1,6 @@
 //! [`Touched`]: the tables that a step wrote to or changed.
 
+use crate::sql::folded;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables that a step wrote to or changed. They must be checked after the step; all other tables are unchanged.
@@ -39,14 +40,14 @@ impl Touched {
 
     /// Records what was done to a table.
     pub fn touch(&mut self, table: &str, touch: Touch) {
-        let known = self.tables.entry(table.to_ascii_lowercase()).or_insert(touch);
+        let known = self.tables.entry(folded(table)).or_insert(touch);
         *known = touch.max(*known);
     }
 
     /// Records that the step created, changed, renamed or dropped this view or trigger, or changed, renamed or dropped this table, so that
     /// what refers to it must be read again.
     pub fn redefine(&mut self, name: &str) {
-        self.redefined.insert(name.to_ascii_lowercase());
+        self.redefined.insert(folded(name));
     }
 
     /// Records that any table may have been touched.
@@ -61,7 +62,7 @@ impl Touched {
 
     /// Whether the definition of a table, view or trigger may have changed.
     pub fn may_redefine(&self, name: &str) -> bool {
-        self.redefines_anything || self.redefined.contains(&name.to_ascii_lowercase())
+        self.redefines_anything || self.redefined.contains(&folded(name))
     }
 
     /// Whether any definition may have changed.
@@ -81,7 +82,7 @@ impl Touched {
 
     /// Whether a table may have been touched.
     pub fn may_have(&self, table: &str) -> bool {
-        self.is_anything || self.tables.contains_key(&table.to_ascii_lowercase())
+        self.is_anything || self.tables.contains_key(&folded(table))
     }
 
     /// Whether no table was touched.

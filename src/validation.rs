@@ -48,7 +48,7 @@ pub(crate) fn fails(place: &str, error: &MigrationError) -> Option<Problem> {
         let finding = format!("fails {place}: {}", error.finding());
         return Some(Problem::new(ProblemKind::Fails, id, finding, remedy));
     };
-    let statement = match &step.fault.statement {
+    let statement = match &step.fault.details.statement {
         Some((_, text)) => format!(" in `{}`", crate::error::Abridged(text)),
         None => String::new(),
     };
@@ -91,7 +91,7 @@ pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
 /// The findings as a validation returns them: each once, with the verdict that a run would give it, including those that are
 /// allowed. The default location of a finding is where its migration is defined.
 pub(crate) fn judged<'m>(
-    found: impl IntoIterator<Item = Problem>,
+    found: Vec<Problem>,
     policy: &Policy,
     metas: impl IntoIterator<Item = &'m Meta>,
 ) -> Vec<Problem> {

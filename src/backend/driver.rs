@@ -1,6 +1,7 @@
 //! [`Driver`]: a connection, its transactions, and the scripts that run on it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::faults::ended_transaction;
 use super::retry::patiently;
@@ -141,7 +142,7 @@ pub trait Driver: Sized + 'static {
             (1..).zip(statements).filter(|(number, _)| *number >= script.from)
         {
             let located = |fault: Fault| {
-                let at = offset + fault.offset.unwrap_or_default();
+                let at = offset + fault.details.offset.unwrap_or_default();
                 fault.at(at).in_statement(number, statement)
             };
             if script.atomicity == Atomicity::Transaction {
@@ -241,38 +242,47 @@ pub fn atomically<B: Driver, R, E: From<Fault>>(
     scope: &Scope,
     body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, E>,
 ) -> Result<R, E> {
-    struct Open<'a, 'c, B: Driver> {
-        conn: &'a mut B::Conn<'c>,
-        committed: bool,
-    }
-    impl<B: Driver> Drop for Open<'_, '_, B> {
-        fn drop(&mut self) {
-            if !self.committed {
-                // The error that is being returned says more than the error of a failed rollback, and closing the connection rolls the
-                // transaction back in any case.
-                let _ = B::rollback(self.conn);
-            }
-        }
+    let open = Open::<B>::begin(conn, scope.patience)?;
+    let done = body(open.conn)?;
+    open.commit(scope.patience)?;
+    Ok(done)
+}
+
+/// An open transaction, which is rolled back when this is dropped.
+struct Open<'a, 'c, B: Driver> {
+    conn: &'a mut B::Conn<'c>,
+    committed: bool,
+}
+
+impl<'a, 'c, B: Driver> Open<'a, 'c, B> {
+    fn begin(conn: &'a mut B::Conn<'c>, patience: Duration) -> Result<Self, Fault> {
+        patiently(patience, || B::begin(conn))?;
+        Ok(Self { conn, committed: false })
     }
 
-    patiently(scope.patience, || B::begin(conn))?;
-    let mut open = Open::<B> { conn, committed: false };
-    let done = body(open.conn)?;
-    let mut is_open = true;
-    patiently(scope.patience, || match B::commit(open.conn) {
-        Err(fault) => match B::in_transaction(open.conn) {
-            // The database has rolled back, so a second commit would commit nothing.
-            Ok(false) if fault.kind() == FaultKind::Busy => {
-                is_open = false;
-                Ok(Err(fault))
-            }
-            Ok(_) => Err(fault),
-            Err(_) => Err(fault.in_doubt()),
-        },
-        Ok(()) => Ok(Ok(())),
-    })??;
-    open.committed = is_open;
-    Ok(done)
+    fn commit(mut self, patience: Duration) -> Result<(), Fault> {
+        patiently(patience, || match B::commit(self.conn) {
+            Err(fault) => match B::in_transaction(self.conn) {
+                // The database has rolled back, so a second commit would commit nothing.
+                Ok(false) if fault.kind() == FaultKind::Busy => Ok(Err(fault)),
+                Ok(_) => Err(fault),
+                Err(_) => Err(fault.in_doubt()),
+            },
+            Ok(()) => Ok(Ok(())),
+        })??;
+        self.committed = true;
+        Ok(())
+    }
+}
+
+impl<B: Driver> Drop for Open<'_, '_, B> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // The error that is being returned says more than the error of a failed rollback, and closing the connection rolls the
+            // transaction back in any case.
+            let _ = B::rollback(self.conn);
+        }
+    }
 }
 
 /// Runs `body`. If it leaves a transaction open, the transaction is rolled back and an error is returned.

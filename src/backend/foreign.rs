@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};
+use crate::sql::same_name;
 
 /// How the values of a column are read.
 pub(super) trait Form {
@@ -19,7 +20,7 @@ pub(super) fn table<F: Form>(
     name: &str,
     fetch: impl FnOnce(&str) -> Result<Vec<Vec<Option<String>>>, Fault>,
 ) -> Result<ForeignTable, Fault> {
-    let found = |wanted: &&str| columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let found = |wanted: &&str| columns.iter().find(|(name, _)| same_name(name, wanted));
     let forms: Vec<Option<&(String, F)>> = wanted.iter().map(found).collect();
     let mut rows = Vec::new();
     if !wanted.is_empty() {

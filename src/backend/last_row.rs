@@ -7,7 +7,7 @@ use crate::sql::Tokens;
 pub(super) fn asks_for_last_row<'t>(statements: impl Iterator<Item = &'t str>) -> bool {
     let asks = ["last_insert_id", "last_insert_rowid", "identity", "lastval", "currval"];
     for statement in statements {
-        if Tokens::new(statement).any(|token| asks.iter().any(|word| token.is(word))) {
+        if Tokens::new(statement).any(|token| token.is_any(&asks)) {
             return true;
         }
         let first = Tokens::new(statement).next();

@@ -9,15 +9,31 @@ pub(crate) fn patiently<R>(
     patience: Duration,
     mut attempt: impl FnMut() -> Result<R, Fault>,
 ) -> Result<R, Fault> {
-    let began = Instant::now();
-    let mut pause = Duration::from_millis(1);
+    let mut wait = Wait { began: Instant::now(), patience, pause: Duration::from_millis(1) };
     loop {
         match attempt() {
-            Err(fault) if fault.kind() == FaultKind::Busy && began.elapsed() < patience => {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(50));
-            }
+            Err(fault) if wait.sleep(&fault) => {}
             outcome => return outcome,
         }
+    }
+}
+
+/// The time that is left for retries.
+struct Wait {
+    began: Instant,
+    patience: Duration,
+    pause: Duration,
+}
+
+impl Wait {
+    /// Sleeps before another attempt, and returns whether there should be one.
+    #[inline(never)]
+    fn sleep(&mut self, fault: &Fault) -> bool {
+        let is_over = fault.kind() != FaultKind::Busy || self.began.elapsed() >= self.patience;
+        if !is_over {
+            std::thread::sleep(self.pause);
+            self.pause = (self.pause * 2).min(Duration::from_millis(50));
+        }
+        !is_over
     }
 }

@@ -20,6 +20,7 @@ mod keys;
 mod ledger;
 mod log;
 mod pragmas;
+mod query;
 mod reach;
 mod records;
 mod scratch;

@@ -10,6 +10,7 @@ use crate::direction::Direction;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, Record};
 use crate::id::MigrationId;
+use crate::sql::same_name;
 use crate::stored::{StoredDown, StoredScript};
 
 /// The current columns. Only the first two are required; `docs/format.md` explains each.
@@ -71,11 +72,10 @@ pub(super) struct TableLayout {
 
 /// Recognises a table by the set of its columns, never by the text of its definition. `None` if it is not a tracking table.
 fn recognise(columns: &[String]) -> Option<TableLayout> {
-    let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let has = |name: &str| columns.iter().any(|column| same_name(column, name));
     let column = |name: &'static str| has(name).then_some(name);
-    let known = |list: &[&str]| {
-        columns.iter().all(|column| list.iter().any(|known| column.eq_ignore_ascii_case(known)))
-    };
+    let known =
+        |list: &[&str]| columns.iter().all(|column| list.iter().any(|known| same_name(column, known)));
     let whole = COLUMNS.iter().all(|name| has(name));
     let is_renamed = !has("name") && COLUMNS[1..].iter().chain(&LEGACY).all(|name| has(name));
     if !has("run_on") {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Effect, EffectKind, Evidence};
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, same_name};
 
 /// The effects that the text names, in the order of the text, each effect once. The text may be of any dialect; what is not understood is
 /// ignored.
@@ -49,7 +49,7 @@ fn dollar_quoted(text: &str) -> Option<usize> {
 fn nesting(statement: &[Token<'_>], depth: usize) -> usize {
     let (Some(last), before) = (statement.last(), statement.iter().rev().nth(1)) else { return depth };
     let is_after_end = before.is_some_and(|token| token.is("end"));
-    let is = |words: &[&str]| words.iter().any(|word| last.is(word));
+    let is = |words: &[&str]| last.is_any(words);
     if last.is("end") {
         depth.saturating_sub(1)
     } else if last.is("begin") || (is_after_end && is(&["if", "loop", "while", "repeat"])) {
@@ -65,10 +65,7 @@ fn is_routine(statement: &[Token<'_>]) -> bool {
     let made = ["trigger", "function", "procedure", "event"];
     let mut words = statement.iter().skip_while(|token| !token.is("create")).take(12);
     // `CREATE TABLE t (event TEXT)` is not a routine.
-    words
-        .by_ref()
-        .take_while(|token| **token != Token::Mark(b'('))
-        .any(|token| made.iter().any(|word| token.is(word)))
+    words.by_ref().take_while(|token| **token != Token::Mark(b'(')).any(|token| token.is_any(&made))
 }
 
 /// The words of a statement that are not read yet.
@@ -85,7 +82,7 @@ impl<'a> Words<'_, 'a> {
 
     /// Skips one of these words.
     fn skip(&mut self, words: &[&str]) -> bool {
-        let found = self.rest.first().is_some_and(|token| words.iter().any(|word| token.is(word)));
+        let found = self.rest.first().is_some_and(|token| token.is_any(words));
         if found {
             self.next();
         }
@@ -180,9 +177,8 @@ impl Reader {
     /// Records that a table has this name from now on. If a table of the same name was dropped before, it was replaced.
     fn appears(&mut self, name: &str, before: Option<String>) {
         self.tables.insert(name.to_lowercase(), before);
-        let gone = |effect: &&mut Effect| {
-            effect.kind == EffectKind::DropsTable && effect.object.eq_ignore_ascii_case(name)
-        };
+        let gone =
+            |effect: &&mut Effect| effect.kind == EffectKind::DropsTable && same_name(&effect.object, name);
         if let Some(effect) = self.effects.iter_mut().find(gone) {
             effect.kind = EffectKind::ReplacesTable;
         }

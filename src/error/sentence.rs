@@ -175,7 +175,7 @@ impl Failure {
 }
 
 fn of_step(step: &StepFailure) -> Sentence {
-    let statement = step.fault.statement.as_ref();
+    let statement = step.fault.details.statement.as_ref();
     let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
     Sentence::new(step.what())
         .at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())))

@@ -85,10 +85,10 @@ pub(crate) enum Remains {
 impl Remains {
     pub(crate) fn of(atomicity: Atomicity, fault: &Fault) -> Self {
         match atomicity {
-            _ if fault.is_taken_over => Self::Theirs,
+            _ if fault.details.is_taken_over => Self::Theirs,
             Atomicity::NonTransactional => Self::Dirty,
-            Atomicity::Transaction if fault.has_lost_transaction => Self::Perhaps,
-            Atomicity::Transaction if fault.is_in_doubt => Self::InDoubt,
+            Atomicity::Transaction if fault.details.has_lost_transaction => Self::Perhaps,
+            Atomicity::Transaction if fault.details.is_in_doubt => Self::InDoubt,
             Atomicity::Transaction => Self::Nothing,
         }
     }

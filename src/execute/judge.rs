@@ -58,8 +58,12 @@ impl<B: Backend> Executor<'_, B> {
     /// Findings about a step that are reported, even if the policy would refuse them.
     pub(super) fn noted(&self, work: &Work<'_, '_, B>, findings: &[StepFinding]) -> Vec<Problem> {
         let direction = work.step.direction;
-        let judged = self.policy.judge(findings.iter().map(|finding| problem(work, finding)), direction);
-        judged.into_iter().map(|problem| problem.judged(Verdict::Warn)).collect()
+        let found = findings.iter().map(|finding| problem(work, finding)).collect();
+        let mut noted = self.policy.judge(found, direction);
+        for problem in &mut noted {
+            problem.verdict = Verdict::Warn;
+        }
+        noted
     }
 
     /// Judges findings about a step.
@@ -76,7 +80,7 @@ impl<B: Backend> Executor<'_, B> {
         let problem = |finding: &StepFinding| problem(work, finding);
         let is_denied = |kind| self.policy.verdict(kind, direction) == Verdict::Deny;
         let Some(first) = findings.iter().find(|finding| is_denied(finding.kind)) else {
-            return Ok(self.policy.judge(findings.iter().map(problem), direction));
+            return Ok(self.policy.judge(findings.iter().map(problem).collect(), direction));
         };
         let denied = || findings.iter().filter(|finding| is_denied(finding.kind));
         let what: Vec<String> = denied().map(|finding| format!("it {}", finding.what)).collect();
@@ -84,7 +88,7 @@ impl<B: Backend> Executor<'_, B> {
         if let Some(by) = &first.by {
             fault = fault.at(by.offset).in_statement(by.number, by.text.clone());
         }
-        let problems = self.policy.judge(denied().map(problem), direction);
+        let problems = self.policy.judge(denied().map(problem).collect(), direction);
         Err(work.refused(fault, problems, atomicity))
     }
 

@@ -86,10 +86,10 @@ impl<B: Backend> Executor<'_, B> {
                 self.note(&notes, report);
                 Ok(())
             }
-            (Ok(_), Err(Stop::Fault(fault))) if fault.is_in_doubt => {
+            (Ok(_), Err(Stop::Fault(fault))) if fault.details.is_in_doubt => {
                 Err(self.as_failure(conn, work, Stop::Fault(fault), Atomicity::Transaction))
             }
-            (Err(_), Err(Stop::Fault(fault))) if fault.is_taken_over => {
+            (Err(_), Err(Stop::Fault(fault))) if fault.details.is_taken_over => {
                 Err(Stop::Failed(work.failed(fault, Atomicity::NonTransactional)))
             }
             (Ok(_), Err(stop)) => Err(self.as_failure(conn, work, stop, Atomicity::NonTransactional)),
@@ -234,9 +234,11 @@ impl LastProgress {
 /// The record of a failed step: it adds the reason. The progress is already recorded.
 fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &MigrationError) -> Dirty {
     let (statement, failure, is_partial) = match error.failure() {
-        Failure::Step(StepFailure { fault, .. }) => {
-            (fault.statement.as_ref().map(|(number, _)| *number), fault.to_string(), fault.is_partial)
-        }
+        Failure::Step(StepFailure { fault, .. }) => (
+            fault.details.statement.as_ref().map(|(number, _)| *number),
+            fault.to_string(),
+            fault.details.is_partial,
+        ),
         _ => (None, error.finding(), true),
     };
     if statement.is_some() {

@@ -18,7 +18,7 @@ impl Stop {
         match self {
             Self::Moved => true,
             Self::Failed(_) => false,
-            Self::Fault(fault) => fault.kind() == FaultKind::Busy && !fault.is_in_doubt,
+            Self::Fault(fault) => fault.kind() == FaultKind::Busy && !fault.details.is_in_doubt,
         }
     }
 }

@@ -55,11 +55,11 @@ impl<B: Backend> Work<'_, '_, B> {
         atomicity: Atomicity,
     ) -> MigrationError {
         // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction.
-        let is_first = fault.statement.as_ref().is_some_and(|(number, _)| *number == self.first())
-            && !fault.is_partial
+        let is_first = fault.details.statement.as_ref().is_some_and(|(number, _)| *number == self.first())
+            && !fault.details.is_partial
             && problems.is_empty();
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
-        let at = self.meta.located(self.step.direction, self.action.text(), fault.offset);
+        let at = self.meta.located(self.step.direction, self.action.text(), fault.details.offset);
         let (migration, direction) = (self.step.id.clone(), self.step.direction);
         let remains = match Remains::of(atomicity, &fault) {
             Remains::Nothing if self.first() > 1 => Remains::Before,

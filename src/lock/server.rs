@@ -38,14 +38,14 @@ pub(super) fn acquire<B: Backend>(
 /// Why a lock could not be acquired, or why the work under it failed.
 #[derive(Debug)]
 pub(crate) enum LockError {
-    Fault { doing: &'static str, fault: Box<Fault> },
+    Fault { doing: &'static str, fault: Fault },
     Failed(MigrationError),
 }
 
 impl LockError {
     /// Wraps a fault of the database with the operation that failed.
     pub(super) fn while_trying_to(doing: &'static str) -> impl Fn(Fault) -> Self {
-        move |fault| Self::Fault { doing, fault: Box::new(fault) }
+        move |fault| Self::Fault { doing, fault }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::checksum::Checksum;
 use crate::graph::Graph;
 use crate::history::{History, Record};
-use crate::id::MigrationId;
+use crate::id::{self, MigrationId};
 use crate::migration::Meta;
 
 /// A pending migration that is probably the applied one under another name.
@@ -59,7 +59,7 @@ fn are_nearly_equal(a: &MigrationId, b: &MigrationId) -> bool {
         let whole = if id.name().is_empty() { id.as_str() } else { id.name() };
         whole.to_lowercase()
     };
-    digits(a) == digits(b) && strsim::normalized_damerau_levenshtein(&name(a), &name(b)) >= 0.8
+    digits(a) == digits(b) && id::likeness(&name(a), &name(b)) >= 0.8
 }
 
 #[cfg(test)]

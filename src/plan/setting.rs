@@ -1,7 +1,5 @@
 //! [`Setting`]: the inputs of a plan besides the set and the history.
 
-use std::fmt;
-
 use crate::dialect::Dialect;
 use crate::direction::Direction;
 use crate::graph::Graph;
@@ -23,7 +21,7 @@ pub enum TransactionMode {
 }
 
 /// What a plan must know of the scripts of a set, which the plan does not contain.
-pub(crate) trait Scripts: fmt::Debug {
+pub(crate) trait Scripts {
     /// Whether the migration at a place fits into a transaction in a direction.
     fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit;
 
@@ -35,7 +33,7 @@ pub(crate) trait Scripts: fmt::Debug {
 }
 
 /// The inputs of a plan besides the set and the history.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Setting<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) environment: Option<&'a str>,

@@ -143,7 +143,7 @@ fn fails(step: &Step, forecast: &Forecast, fault: &Fault, at: &Location) -> Prob
         ),
         _ => ("fails on a copy of this database's schema", "correct it and run again"),
     };
-    let statement = in_statement(fault.statement.as_ref().map(|(_, text)| text.as_str()));
+    let statement = in_statement(fault.details.statement.as_ref().map(|(_, text)| text.as_str()));
     let finding = format!("{why}, at {at}{statement}: {fault}");
     let remedy = fault.advice().unwrap_or_else(|| remedy.into());
     Problem::new(ProblemKind::Fails, &step.id, finding, remedy).at(at.clone())
@@ -174,7 +174,7 @@ fn opaque(step: &Step, is_code: bool) -> Problem {
 
 fn untrusted(step: &Step, forecast: &Forecast) -> Option<Problem> {
     let fault = forecast.failure.as_ref()?;
-    let place = match &fault.statement {
+    let place = match &fault.details.statement {
         Some((number, text)) => format!(", in its statement {number}, `{}`", crate::error::Abridged(text)),
         None => String::new(),
     };

@@ -55,11 +55,7 @@ impl<B: Backend> MigrationRunner<B> {
         if history.digest() != plan.digest() {
             return Err(Failure::Stale(0).into());
         }
-        let fresh = self.checked_plan(
-            conn,
-            history,
-            Goal { target: plan.target(), forecaster: Some(Self::with_forecast) },
-        )?;
+        let fresh = self.checked_plan(conn, history, Goal::to(plan.target()))?;
         fresh.refuse_if(|_| true)?;
         let (steps, planned) = (fresh.steps(), plan.steps());
         let differs = |(step, planned): &(&Step, &Step)| !step.is_same(planned);

@@ -81,7 +81,7 @@ impl<B: Backend> MigrationRunner<B> {
         history: &History,
         goal: Goal<'_, B>,
     ) -> Result<Plan> {
-        let plan = plan(self.set.graph(), history, goal.target, self.setting())?;
+        let plan = (goal.planner)(self.set.graph(), history, goal.target, self.setting())?;
         let plan = self.explained(plan, history);
         let needs_confirmation =
             plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
@@ -147,7 +147,7 @@ impl<B: Backend> MigrationRunner<B> {
                 None => Location::file(step.origin.clone()),
             };
             StepForecast {
-                failure_at: at(forecast.failure.as_ref().and_then(|fault| fault.offset)),
+                failure_at: at(forecast.failure.as_ref().and_then(|fault| fault.details.offset)),
                 quoted_at: forecast.quoted.iter().map(|quoted| at(Some(quoted.offset))).collect(),
                 foreign_keys: found.map_or(ForeignKeys::Unchecked, |(meta, _)| meta.foreign_keys),
                 forecast,

@@ -1,13 +1,27 @@
 //! [`Goal`]: the target of a run.
 
-use super::Forecaster;
+use super::{Forecaster, MigrationRunner};
 use crate::backend::Backend;
+use crate::plan::{Planner, plan, plan_up};
 use crate::target::Target;
 
-/// Where a run should end, and how its plan determines what the steps destroy.
+/// Where a run should end, how it is planned, and how its plan determines what the steps destroy.
 pub(super) struct Goal<'t, B: Backend> {
     pub(super) target: &'t Target,
+    pub(super) planner: Planner,
     pub(super) forecaster: Option<Forecaster<B>>,
+}
+
+impl<B: Backend> Goal<'_, B> {
+    /// Everything is applied.
+    pub(super) const LATEST: Self = Self { target: &Target::Latest, planner: plan_up, forecaster: None };
+}
+
+impl<'t, B: Backend> Goal<'t, B> {
+    /// Any target is reached.
+    pub(super) fn to(target: &'t Target) -> Self {
+        Self { target, planner: plan, forecaster: Some(MigrationRunner::with_forecast) }
+    }
 }
 
 impl<B: Backend> Clone for Goal<'_, B> {

@@ -31,7 +31,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     pub(super) fn lock_failure(&self, error: LockError) -> MigrationError {
         match error {
-            LockError::Fault { doing, fault } => self.database(doing, *fault),
+            LockError::Fault { doing, fault } => self.database(doing, fault),
             LockError::Failed(error) => error,
         }
     }

@@ -48,7 +48,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Adds them to the report of a start at which nothing is pending: it could seem to have applied them.
     pub(super) fn warn_of_misspelled(&self, report: &mut Report) {
-        let found = self.set.misspelled().filter_map(unread);
+        let found = self.set.misspelled().filter_map(unread).collect();
         self.warn_of(&self.policy.judge(found, Direction::Up), report);
     }
 

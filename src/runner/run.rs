@@ -15,7 +15,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// Any [`ErrorKind`](crate::ErrorKind) except those of creating a runner. What was committed before the error is in its
     /// [`report`](crate::MigrationError::report).
     pub fn run(&self, conn: B::Conn<'_>) -> Result<Report> {
-        self.migrate_to(conn, Goal { target: &Target::Latest, forecaster: None })
+        self.migrate_to(conn, Goal::LATEST)
     }
 
     /// Undoes this many of the applied migrations, newest first, or all if there are fewer. Two programs that do so at the same
@@ -108,6 +108,6 @@ impl<B: Backend> MigrationRunner<B> {
     /// the set does not have.
     #[allow(clippy::needless_pass_by_value)]
     pub fn run_to(&self, conn: B::Conn<'_>, target: Target) -> Result<Report> {
-        self.migrate_to(conn, Goal { target: &target, forecaster: Some(Self::with_forecast) })
+        self.migrate_to(conn, Goal::to(&target))
     }
 }

@@ -184,18 +184,16 @@ impl<B: Backend> MigrationRunner<B> {
     fn failing(&self, step: &Step, forecast: &Forecast) -> Option<Problem> {
         let fault = forecast.failure.as_ref()?;
         let (meta, body) = self.find(step)?;
-        let at = meta.located(step.direction, body.up.text(), fault.offset);
-        let fault = Fault {
-            statement: fault.statement.clone(),
-            remedy: fault.remedy.clone(),
-            ..Fault::new(fault.kind, fault.message.clone())
-        };
+        let at = meta.located(step.direction, body.up.text(), fault.details.offset);
+        let mut shown = Fault::new(fault.kind(), fault.details.message.clone());
+        shown.details.statement.clone_from(&fault.details.statement);
+        shown.details.remedy.clone_from(&fault.details.remedy);
         let failure = StepFailure {
             migration: step.id.clone(),
             direction: step.direction,
             remains: Remains::Nothing,
             at,
-            fault,
+            fault: shown,
             applied_before: 0,
             undone_before: Vec::new(),
             problems: Vec::new(),

@@ -71,7 +71,7 @@ pub(super) fn mark(
 
 /// Whether the error comes from the server, which would return it again.
 fn is_refused(fault: &Fault) -> bool {
-    let cause = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
+    let cause = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
     fault.kind() == FaultKind::Other && cause.is_some_and(|error| code(error).is_some())
 }
 

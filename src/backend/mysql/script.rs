@@ -164,7 +164,7 @@ impl Watch<'_> {
 }
 
 fn located(fault: Fault, number: u32, piece: &Piece<'_>) -> Fault {
-    let at = fault.offset.unwrap_or(piece.offset);
+    let at = fault.details.offset.unwrap_or(piece.offset);
     fault.at(at).in_statement(number, piece.text)
 }
 
@@ -308,7 +308,7 @@ fn resolved_kind<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> 
 }
 
 fn is_syntax(fault: &Fault) -> bool {
-    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
+    let error = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
     error.and_then(code) == Some(query::SYNTAX)
 }
 

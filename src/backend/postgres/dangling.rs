@@ -30,7 +30,7 @@ pub(super) fn dangling(conn: &mut &mut Client) -> Result<Dangling, Fault> {
     }
     for (number, name) in &functions {
         if let Some(why) = check(conn, is_open, number)? {
-            dangling.add_unresolved("function", name, &why.message);
+            dangling.add_unresolved("function", name, &why.to_string());
         }
     }
     Ok(dangling)

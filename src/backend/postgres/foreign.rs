@@ -7,6 +7,7 @@ use crate::backend::foreign;
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, ForeignTable};
+use crate::sql::same_name;
 
 /// Reads a table, found by its schema or by the search path. It reads no view, since reading a view can run any code.
 pub(super) fn table(
@@ -26,7 +27,7 @@ pub(super) fn table(
     let columns: Vec<(String, Form)> = found.iter().map(|row| (row.get(0), Form::of(row.get(1)))).collect();
     // The cast of any other type may be a user-defined function.
     let is_own = |(row, (name, _)): &(&postgres::Row, &(String, Form))| {
-        !row.get::<_, bool>(2) && wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
+        !row.get::<_, bool>(2) && wanted.iter().any(|wanted| same_name(name, wanted))
     };
     if let Some((_, (name, _))) = found.iter().zip(&columns).find(is_own) {
         let what = format!("the column `{name}` of `{table}` has a type that is not PostgreSQL's own");

@@ -29,7 +29,7 @@ pub(super) fn classify(text: &str) -> StatementClass {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();
     let rest: Vec<Token<'_>> = tokens.take(6).collect();
-    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
     let second = |word| rest.first().is_some_and(|token| token.is(word));
     if is(&["begin"]) || (is(&["start"]) && second("transaction")) {
         StatementClass::Common(Begin)
@@ -52,7 +52,7 @@ pub(super) fn classify(text: &str) -> StatementClass {
 pub(super) fn is_setting(text: &str) -> bool {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();
-    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
     is(&["set", "reset", "load"]) || (is(&["select"]) && tokens.take(3).any(|token| token.is("set_config")))
 }
 

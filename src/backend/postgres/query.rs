@@ -69,7 +69,7 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
 
 /// Whether the server returned this SQLSTATE.
 pub(super) fn refused_as(fault: &Fault, state: &SqlState) -> bool {
-    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<postgres::Error>());
+    let error = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<postgres::Error>());
     error.and_then(postgres::Error::code) == Some(state)
 }
 

@@ -5,7 +5,7 @@ use postgres::Client;
 use super::{fault, query};
 use crate::fault::Fault;
 use crate::sql::postgres::statements;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, folded};
 
 /// Whether a script only defines tables and similar objects, reads and writes rows, and names no function that changes settings. Then
 /// only functions that it does not name can change settings, which [`is_inert`] checks.
@@ -19,9 +19,7 @@ fn is_plain_statement(text: &str) -> bool {
     const OBJECTS: [&str; 5] = ["table", "index", "view", "sequence", "type"];
     let mut words = Tokens::new(text);
     let Some(first) = words.next() else { return true };
-    let is = |word: Option<Token<'_>>, list: &[&str]| {
-        word.is_some_and(|word| list.iter().any(|item| word.is(item)))
-    };
+    let is = |word: Option<Token<'_>>, list: &[&str]| word.is_some_and(|word| word.is_any(list));
     let defines = is(Some(first), &["create", "alter", "drop"]);
     let object = words.find(|word| !is(Some(*word), &["unique", "or", "replace", "temp", "temporary"]));
     let is_known = if defines { is(object, &OBJECTS) } else { is(Some(first), &ROWS) };
@@ -33,7 +31,7 @@ fn is_plain_statement(text: &str) -> bool {
 /// Whether a name is that of a built-in function that changes settings, or that runs a text or a query that may change them:
 /// `set_config`, `query_to_xml`, `ts_stat`. `CREATE TABLE ... AS EXECUTE` runs a statement that was prepared elsewhere.
 fn sets(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = folded(name);
     ["set_config", "ts_stat", "ts_rewrite", "execute"].contains(&&*name) || name.contains("_to_xml")
 }
 

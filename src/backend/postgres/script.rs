@@ -63,7 +63,7 @@ pub(super) fn run(
         let is_skipped = skipped.is_some_and(|ends| ends.has(number));
         let located = |fault: Fault| {
             // A fault without a position in the statement is about the whole statement.
-            let at = fault.offset.unwrap_or(piece.offset);
+            let at = fault.details.offset.unwrap_or(piece.offset);
             fault.at(at).in_statement(number.max(script.from), piece.text)
         };
         let outcome = match script.atomicity {
@@ -164,8 +164,8 @@ fn run_again(
     let mut tokens = Tokens::new(piece.text);
     let Some(first) = tokens.next() else { return Ok(()) };
     let temporary = ["temp", "temporary", "pg_temp"];
-    let makes_temporary = (first.is("create") || first.is("select"))
-        && tokens.any(|token| temporary.iter().any(|word| token.is(word)));
+    let makes_temporary =
+        (first.is("create") || first.is("select")) && tokens.any(|token| token.is_any(&temporary));
     if makes_temporary {
         return Err(lost_with_session(number));
     }
@@ -214,7 +214,7 @@ fn byte_of(text: &str, character: usize) -> usize {
 fn refuse_control(text: &str) -> Result<(), Fault> {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();
-    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
     let rest: Vec<Token<'_>> = tokens.take(3).collect();
     let what = if is(&["begin", "start"]) {
         "it begins a transaction, and it already runs in one"
@@ -230,8 +230,8 @@ fn refuse_control(text: &str) -> Result<(), Fault> {
 }
 
 fn explained(fault: Fault, script: &Script<'_>) -> Fault {
-    let needs_outside = fault.message.contains("cannot run inside a transaction block")
-        || fault.message.contains("unsafe use of new value");
+    let needs_outside = fault.details.message.contains("cannot run inside a transaction block")
+        || fault.details.message.contains("unsafe use of new value");
     if needs_outside && script.atomicity == Atomicity::Transaction {
         fault.remedy(outside_transaction())
     } else {

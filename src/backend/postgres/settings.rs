@@ -11,7 +11,7 @@ use crate::backend::script::Scope;
 use crate::backend::session::Session;
 use crate::dialect::quote;
 use crate::fault::Fault;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, same_name};
 use crate::step::ForeignKeys;
 
 /// The settings of the session that are not the server's defaults, with their values, and those that the server does not list: the user
@@ -75,7 +75,7 @@ pub(super) fn changes_identity(script: &str) -> bool {
     let words = ["role", "authorization", "session_authorization", "client_encoding", "names", "discard"];
     let mut spellings =
         Tokens::new(script).filter_map(Token::spelling).map(|name| name.trim_matches(['"', '\'']));
-    spellings.any(|name| words.iter().any(|word| name.eq_ignore_ascii_case(word)))
+    spellings.any(|name| words.iter().any(|word| same_name(name, word)))
 }
 
 /// Whether the open transaction is read-only and has changed nothing.

@@ -31,10 +31,10 @@ pub(super) fn control(text: &str) -> Control {
     let mut tokens = Tokens::new(text);
     let first = tokens.next();
     let rest: Vec<Token<'_>> = tokens.take(16).collect();
-    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
-    let second = |words: &[&str]| rest.first().is_some_and(|token| words.iter().any(|word| token.is(word)));
+    let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
+    let second = |words: &[&str]| rest.first().is_some_and(|token| token.is_any(words));
     let has = |word: &str| rest.iter().any(|token| token.is(word));
-    let only = |words: &[&str]| rest.iter().all(|token| words.iter().any(|word| token.is(word)));
+    let only = |words: &[&str]| rest.iter().all(|token| token.is_any(words));
     if is(&["begin"]) || (is(&["start"]) && second(&["transaction"])) {
         // The transactions of the engine are READ COMMITTED and may write.
         if only(&["work", "transaction", "read", "write"]) { Control::Begins } else { Control::BeginsOwn }
@@ -65,9 +65,7 @@ pub(super) fn control(text: &str) -> Control {
 /// `REFRESH MATERIALIZED VIEW CONCURRENTLY`.
 fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
     let is = |word: &str| first.is_some_and(|first| first.is(word));
-    let at = |place: usize, words: &[&str]| {
-        rest.get(place).is_some_and(|token| words.iter().any(|word| token.is(word)))
-    };
+    let at = |place: usize, words: &[&str]| rest.get(place).is_some_and(|token| token.is_any(words));
     let has = |word: &str| rest.iter().any(|token| token.is(word));
     let is_index = at(0, &["index"]) || (at(0, &["unique"]) && at(1, &["index"]));
     match () {

@@ -29,27 +29,35 @@ pub(super) fn around<R, E: From<Fault>>(
     conn: &mut &Connection,
     body: impl FnOnce(&mut &Connection) -> Result<R, E>,
 ) -> Result<R, E> {
-    struct Step<'c> {
-        conn: &'c Connection,
-        has_failed: bool,
-    }
-    impl Drop for Step<'_> {
-        fn drop(&mut self) {
-            let Some(mut left) = STEPS.with_borrow_mut(Vec::pop) else { return };
-            // The step is committed, or its own error says more.
-            let _ = left.settings.set_back(self.conn);
-            if let (true, Some(before)) = (self.has_failed, left.attached) {
-                attached::detach_others(self.conn, &before);
-            }
-        }
-    }
-
-    let left = Left { conn: *conn, settings: Changed::default(), attached: None };
-    STEPS.with_borrow_mut(|steps| steps.push(left));
-    let mut step = Step { conn, has_failed: true };
+    let mut step = Step::begin(conn);
     let outcome = body(conn);
     step.has_failed = outcome.is_err();
     outcome
+}
+
+/// A step that runs. What was left to do is done when it is dropped.
+struct Step<'c> {
+    conn: &'c Connection,
+    has_failed: bool,
+}
+
+impl<'c> Step<'c> {
+    fn begin(conn: &'c Connection) -> Self {
+        let left = Left { conn, settings: Changed::default(), attached: None };
+        STEPS.with_borrow_mut(|steps| steps.push(left));
+        Self { conn, has_failed: true }
+    }
+}
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        let Some(mut left) = STEPS.with_borrow_mut(Vec::pop) else { return };
+        // The step is committed, or its own error says more.
+        let _ = left.settings.set_back(self.conn);
+        if let (true, Some(before)) = (self.has_failed, left.attached) {
+            attached::detach_others(self.conn, &before);
+        }
+    }
 }
 
 /// Sets this back when the transaction has ended.

@@ -2,12 +2,14 @@
 
 use rusqlite::Connection;
 
+use super::query::value;
 use super::{Sqlite, fault, forecast, foreign, scratch};
 use crate::backend::catalog::{Catalog, ForecastRequest, Prepare};
 use crate::dialect::TableName;
 use crate::effect::Forecast;
 use crate::fault::Fault;
 use crate::foreign::{Definition, ForeignTable};
+use crate::sql::same_name;
 
 impl Catalog for Sqlite {
     fn has_triggers_on(conn: &mut &Connection, table: &TableName) -> Result<bool, Fault> {
@@ -17,7 +19,7 @@ impl Catalog for Sqlite {
             SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1)))";
         // However a name is quoted, its parts without quote characters appear in the text unchanged.
         let longest = table.as_str().split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len());
-        conn.query_row(sql, [longest.unwrap_or_default()], |row| row.get(0)).map_err(fault)
+        value(conn, sql, &[longest.unwrap_or_default()]).map_err(fault)
     }
 
     fn scratch<R>(
@@ -35,14 +37,14 @@ impl Catalog for Sqlite {
             // It is unknown which program the objects of an attached database belong to.
             let attached =
                 "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp'))";
-            if conn.query_row(attached, [], |row| row.get(0))? {
+            if value(conn, attached, &[])? {
                 return Ok(false);
             }
             let mut statement = conn.prepare(sql)?;
             let mut names = statement.query([])?;
             while let Some(row) = names.next()? {
                 let name: String = row.get(0)?;
-                if !tables.iter().any(|table| table.as_str().eq_ignore_ascii_case(&name)) {
+                if !tables.iter().any(|table| same_name(table.as_str(), &name)) {
                     return Ok(false);
                 }
             }

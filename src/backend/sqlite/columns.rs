@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 
+use super::query::texts;
+
 /// The columns that have a value of their own, in order: all but generated and hidden ones.
 pub(super) fn of(conn: &Connection, database: &str, table: &str) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0 ORDER BY cid";
-    conn.prepare(sql)?.query_map([table, database], |row| row.get(0))?.collect()
+    texts(conn, sql, &[table, database])
 }

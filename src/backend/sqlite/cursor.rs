@@ -1,6 +1,6 @@
 //! [`TokenCursor`]: reads a statement word by word; and [`Pragma`], which it reads.
 
-use crate::sql::{Token, Tokens, statement_start};
+use crate::sql::{Token, Tokens, same_name, statement_start};
 
 /// The tokens of a statement, with methods that skip the next one.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl<'a> TokenCursor<'a> {
 
     /// Whether one of these words is the next token.
     pub(super) fn is_at(&self, words: &[&str]) -> bool {
-        self.0.clone().next().is_some_and(|token| words.iter().any(|word| token.is(word)))
+        self.0.clone().next().is_some_and(|token| token.is_any(words))
     }
 
     fn skip(&mut self, is_meant: impl FnOnce(Token<'a>) -> bool) -> bool {
@@ -133,6 +133,6 @@ impl<'a> Pragma<'a> {
     }
 
     pub(super) fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
+        same_name(self.name, name)
     }
 }

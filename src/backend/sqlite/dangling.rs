@@ -1,13 +1,12 @@
 //! Finds references to something that is missing, among the tables that a step touched and what refers to them.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::message;
+use super::query::{texts, value};
 use crate::dangling::{Dangling, KeyValues};
 use crate::dialect::quote;
+use crate::sql::same_name;
 use crate::step::ForeignKeys;
 use crate::touched::{Touch, Touched};
 
@@ -44,7 +43,7 @@ pub(super) fn of(conn: &Connection, touched: &Touched, keys: ForeignKeys) -> rus
             // The schema is valid, but every later write to the table will fail.
             Err(error) if message(&error).starts_with("foreign key mismatch") => {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quote(&child));
-                let has_rows = conn.query_row(&sql, [], |row| row.get(0))?;
+                let has_rows = value(conn, &sql, &[])?;
                 if has_rows || touched.redefines_anything() || touched.redefined().next().is_some() {
                     found.add_unchecked(&child, has_rows);
                 }
@@ -75,7 +74,7 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusql
         "SELECT name, instr(lower(sql), 'references') > 0 FROM main.sqlite_master WHERE type = 'table'",
     )?;
     let mut parents = conn.prepare("SELECT \"table\" FROM pragma_foreign_key_list(?1, 'main')")?;
-    let is_touched = |name: &str| touched.tables().any(|(table, _)| table.eq_ignore_ascii_case(name));
+    let is_touched = |name: &str| touched.tables().any(|(table, _)| same_name(table, name));
     let (mut rows, mut children, mut all_parents) = (tables.query([])?, Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
@@ -105,13 +104,15 @@ fn children(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusql
 fn look_at(conn: &Connection, child: &str, found: &mut Dangling) -> rusqlite::Result<()> {
     let mut check = conn.prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')")?;
     let mut rows = check.query([child])?;
-    let mut keys = BTreeMap::new();
+    let mut keys = Vec::<(i64, Statement<'_>)>::new();
     while let Some(row) = rows.next()? {
         let (rowid, parent, key): (Option<i64>, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let values = match (rowid, keys.entry(key)) {
-            (None, _) => None,
-            (Some(rowid), Entry::Occupied(mut key)) => values_of(key.get_mut(), rowid)?,
-            (Some(rowid), Entry::Vacant(slot)) => values_of(slot.insert(key_of(conn, child, key)?), rowid)?,
+        if rowid.is_some() && !keys.iter().any(|(known, _)| *known == key) {
+            keys.push((key, key_of(conn, child, key)?));
+        }
+        let values = match (rowid, keys.iter_mut().find(|(known, _)| *known == key)) {
+            (Some(rowid), Some((_, values))) => values_of(values, rowid)?,
+            _ => None,
         };
         found.add_row(child, &parent, values);
     }
@@ -121,10 +122,9 @@ fn look_at(conn: &Connection, child: &str, found: &mut Dangling) -> rusqlite::Re
 /// The statement that reads the values of one key of a row. It reads them as text, since a rebuild may change their type, and finds the
 /// row by `_rowid_`, since `rowid` may be a column.
 fn key_of<'c>(conn: &'c Connection, child: &str, key: i64) -> rusqlite::Result<Statement<'c>> {
-    let mut list =
-        conn.prepare("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = ?2 ORDER BY seq")?;
-    let columns: Vec<String> =
-        list.query_map((child, key), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let sql =
+        format!("SELECT \"from\" FROM pragma_foreign_key_list(?1, 'main') WHERE id = {key} ORDER BY seq");
+    let columns = texts(conn, &sql, &[child])?;
     let values: Vec<String> =
         columns.iter().map(|column| format!("quote(CAST({} AS TEXT))", quote(column))).collect();
     conn.prepare(&format!(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
+use super::query::value;
 use super::{Sqlite, afterwards, attached, dangling, hidden, keys, ledger, script, tracker, transactions};
 use crate::account::{Execution, SchemaObject};
 use crate::backend::driver::{Driver, Progress, atomically, closed};
@@ -156,5 +157,5 @@ impl Driver for Sqlite {
 
 /// Counters that change when a row or the schema changes.
 fn counters(conn: &Connection) -> rusqlite::Result<(u64, i64)> {
-    Ok((conn.total_changes(), conn.query_row("PRAGMA main.schema_version", [], |row| row.get(0))?))
+    Ok((conn.total_changes(), value(conn, "PRAGMA main.schema_version", &[])?))
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::query::{texts, value};
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::remedy::Remedy;
@@ -94,7 +95,7 @@ fn in_object(message: &str) -> Option<Remedy> {
 
 /// The fault of a statement, with the query that shows the rows that violate a constraint, if there is a short one.
 pub(super) fn with_rows(conn: &Connection, fault: Fault, statement: &str) -> Fault {
-    let Some(columns) = fault.message.strip_prefix(NOT_UNIQUE) else { return fault };
+    let Some(columns) = fault.details.message.strip_prefix(NOT_UNIQUE) else { return fault };
     let pieces = pieces(statement);
     let (what, query) = if let Some(index) = UniqueIndex::of(&pieces) {
         ("rows that are already in the table are the cause", index.duplicates())
@@ -104,7 +105,7 @@ pub(super) fn with_rows(conn: &Connection, fault: Fault, statement: &str) -> Fau
         return fault;
     };
     // The failure stays the same if the query fails, for example because SQLite has ended the transaction.
-    let count = conn.query_row(&format!("SELECT count(*) FROM ({query})"), [], |row| row.get::<_, i64>(0));
+    let count = value::<i64>(conn, &format!("SELECT count(*) FROM ({query})"), &[]);
     let times = match count.ok() {
         Some(1) => "1 value is in several rows".to_owned(),
         Some(count) if count > 1 => format!("{count} values are in several rows"),
@@ -148,9 +149,8 @@ impl Copy {
             let columns = pieces[name + 2..end].iter().filter(|piece| piece.token != Token::Mark(b','));
             (columns.map(|piece| piece.text.to_owned()).collect(), end + 1)
         } else {
-            let mut columns = conn.prepare("SELECT name FROM pragma_table_info(?1)").ok()?;
-            let columns = columns.query_map([table], |row| row.get::<_, String>(0)).ok()?;
-            (columns.map(|column| Some(named(&column.ok()?))).collect::<Option<_>>()?, name + 1)
+            let columns = texts(conn, "SELECT name FROM pragma_table_info(?1)", &[table]).ok()?;
+            (columns.iter().map(|column| named(column)).collect(), name + 1)
         };
         let rest = pieces[start..].split(|piece| piece.token == Token::Mark(b';')).next()?;
         let ends_otherwise =

@@ -26,7 +26,7 @@ pub(super) fn message(error: &rusqlite::Error) -> String {
 
 /// The fault for an error of SQLite that code returned. Any other fault is unchanged.
 pub(super) fn reclassified(mut given: Fault) -> Fault {
-    let Some(cause) = given.cause.take() else { return given };
+    let Some(cause) = given.details.cause.take() else { return given };
     match cause.downcast::<rusqlite::Error>() {
         Ok(error) => fault(*error),
         Err(cause) => given.caused_by(cause),
@@ -35,7 +35,7 @@ pub(super) fn reclassified(mut given: Fault) -> Fault {
 
 /// Whether SQLite itself rolls the transaction back on such an error (<https://www.sqlite.org/lang_transaction.html>, 2.1).
 pub(super) fn ended_by_sqlite(fault: &Fault) -> bool {
-    let error = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    let error = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
     matches!(
         error.and_then(rusqlite::Error::sqlite_error_code),
         Some(
@@ -89,7 +89,7 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
         Some(ErrorCode::NotADatabase) => fault.remedy(
             "check the path; if the file is encrypted, the key is wrong or was not set; only if it is neither, restore it from a backup",
         ),
-        _ => match explain::remedy(&fault.message) {
+        _ => match explain::remedy(&fault.details.message) {
             Some(remedy) => fault.remedy(remedy),
             None => fault,
         },

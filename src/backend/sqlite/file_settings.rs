@@ -14,10 +14,11 @@
 use rusqlite::Connection;
 
 use super::cursor::{Pragma, TokenCursor};
+use super::query::value;
 use super::{fault, settings};
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
-use crate::sql::statements;
+use crate::sql::{folded, statements};
 use crate::step::Atomicity;
 
 const NAMES: [&str; 3] = ["auto_vacuum", "page_size", "encoding"];
@@ -120,14 +121,14 @@ impl FileSettings {
 impl Wanted {
     fn of(own: &str) -> Option<Self> {
         let pragma = Pragma::of(own)?;
-        let schema = pragma.schema.unwrap_or("main").to_ascii_lowercase();
+        let schema = folded(pragma.schema.unwrap_or("main"));
         Some(Self { schema, name: known(&pragma)?, value: pragma.value?.to_owned() })
     }
 
     /// The value of the file, if it is another one than this.
     fn actual(&self, conn: &Connection) -> Result<Option<String>, Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE AND file <> '')";
-        let is_file: bool = conn.query_row(sql, [&self.schema], |row| row.get(0)).map_err(fault)?;
+        let is_file: bool = value(conn, sql, &[&self.schema]).map_err(fault)?;
         // SQLite reads the encoding of the main database only; the others must have the same.
         let schema = Some(&*self.schema).filter(|_| self.name != "encoding");
         let actual = if is_file { settings::read(conn, schema, self.name).map_err(fault)? } else { None };
@@ -157,7 +158,7 @@ fn means(name: &str, written: &str, actual: &str) -> bool {
     let plain = |text: &str| text.to_ascii_uppercase().replace('-', "");
     match name {
         "auto_vacuum" => {
-            let mode = match &*written.to_ascii_lowercase() {
+            let mode = match &*folded(written) {
                 "full" => "1",
                 "incremental" => "2",
                 other if ["1", "2"].contains(&other) => written,
@@ -193,7 +194,7 @@ impl Vacuum {
         let mut schema = "main".to_owned();
         if !into {
             if let Some(name) = cursor.name() {
-                schema = name.to_ascii_lowercase();
+                schema = folded(name);
                 into = cursor.skip_if("into");
             }
         }

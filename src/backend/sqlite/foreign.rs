@@ -3,12 +3,13 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::query::value;
 use super::table::columns;
 use super::{fault, in_main, message};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
 use crate::foreign::{Cell, Definition, ForeignTable};
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, folded, same_name};
 
 /// Reads a table of `main`. It reads no view, and no object that only looks like a table and runs code when it is read.
 pub(super) fn table(
@@ -28,9 +29,7 @@ pub(super) fn table(
     }
     // SQLite has generated columns from 3.31 on.
     let computed = "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 0)";
-    if rusqlite::version_number() >= 3_031_000
-        && conn.query_row(computed, [table.as_str()], |row| row.get(0)).map_err(fault)?
-    {
+    if rusqlite::version_number() >= 3_031_000 && value(conn, computed, &[table.as_str()]).map_err(fault)? {
         let what = format!("`{table}` has columns that are computed, which no tool keeps its history in");
         return Err(Fault::new(FaultKind::Other, what).remedy("look where they come from, and remove them"));
     }
@@ -72,12 +71,12 @@ fn cell(value: ValueRef<'_>) -> Cell {
 }
 
 pub(super) fn user_version(conn: &Connection) -> Result<Option<i64>, Fault> {
-    conn.query_row("PRAGMA main.user_version", [], |row| row.get(0)).map(Some).map_err(fault)
+    value(conn, "PRAGMA main.user_version", &[]).map(Some).map_err(fault)
 }
 
 /// The definitions of everything in `main`, except SQLite's own objects, these tables, and what belongs to them.
 pub(super) fn definitions(conn: &Connection, without: &[&str]) -> Result<Vec<Definition>, Fault> {
-    let is_left_out = |name: &str| without.iter().any(|without| without.eq_ignore_ascii_case(name));
+    let is_left_out = |name: &str| without.iter().any(|without| same_name(without, name));
     let read = || -> rusqlite::Result<Vec<Definition>> {
         let sql = "SELECT type, name, tbl_name, sql FROM main.sqlite_master
             WHERE sql IS NOT NULL AND substr(name, 1, 7) <> 'sqlite_'";
@@ -106,13 +105,13 @@ fn essence(sql: &str) -> String {
     let mut words = Vec::new();
     while let Some(token) = tokens.next() {
         words.push(match token {
-            Token::Word(word) => word.to_ascii_lowercase(),
+            Token::Word(word) => folded(word),
             // SQLite would not store a statement with an unclosed quote.
             Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
                 format!("'{text}'")
             }
-            Token::Quoted(name) if !is_word(name) => format!("\"{}\"", name.to_ascii_lowercase()),
-            Token::Quoted(name) => name.to_ascii_lowercase(),
+            Token::Quoted(name) if !is_word(name) => format!("\"{}\"", folded(name)),
+            Token::Quoted(name) => folded(name),
             Token::Mark(mark) => char::from(mark).to_string(),
         });
     }

@@ -1,26 +1,26 @@
 //! The tables that a script names and that temporary tables and views of the connection hide: SQLite finds a name in the temporary
 //! schema first (<https://www.sqlite.org/lang_naming.html>).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
 use super::cursor::TokenCursor;
 use crate::account::SchemaObject;
-use crate::sql::{Token, Tokens, statements};
+use crate::sql::{Token, Tokens, folded, same_name, statements};
 
 /// The temporary tables and views that hide a table or view which one of these scripts names without its database, each with the place
 /// of the first such script.
 pub(super) fn named(conn: &Connection, scripts: &[&str]) -> rusqlite::Result<Vec<(usize, SchemaObject)>> {
     let sql = "SELECT type = 'view', name, EXISTS (SELECT 1 FROM main.sqlite_master AS other WHERE other.type IN ('table', 'view') AND other.name = own.name COLLATE NOCASE)
         FROM temp.sqlite_master AS own WHERE type IN ('table', 'view')";
-    let mut temporary = BTreeMap::new();
+    let mut temporary = Vec::new();
     let mut objects = conn.prepare(sql)?;
     let mut rows = objects.query([])?;
     while let Some(row) = rows.next()? {
         let (is_view, name, is_in_main): (bool, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let kind = if is_view { "view" } else { "table" };
-        temporary.insert(name.to_ascii_lowercase(), (SchemaObject::new(kind, name), is_in_main));
+        temporary.push((folded(&name), SchemaObject::new(kind, name), is_in_main));
     }
     let mut found = Vec::new();
     for (place, script) in scripts.iter().enumerate() {
@@ -29,18 +29,18 @@ pub(super) fn named(conn: &Connection, scripts: &[&str]) -> rusqlite::Result<Vec
         }
         for (_, statement) in statements(script) {
             let names = Names::of(statement);
-            for name in names.meant {
-                if temporary.get(&name).is_some_and(|(_, is_in_main)| *is_in_main) {
-                    found.extend(temporary.remove(&name).map(|(object, _)| (place, object)));
+            for meant in &names.meant {
+                if let Some(hiding) =
+                    temporary.iter().position(|(name, _, is_in_main)| name == meant && *is_in_main)
+                {
+                    found.push((place, temporary.remove(hiding).1));
                 }
             }
             // From now on there is a table of this name that can be hidden, or the script has dropped the one that hides it.
-            if let Some((_, is_in_main)) = names.created.and_then(|name| temporary.get_mut(&name)) {
-                *is_in_main = true;
+            for (name, _, is_in_main) in &mut temporary {
+                *is_in_main |= names.created.as_ref() == Some(name);
             }
-            if let Some(name) = names.shown {
-                temporary.remove(&name);
-            }
+            temporary.retain(|(name, ..)| names.shown.as_ref() != Some(name));
         }
     }
     Ok(found)
@@ -77,9 +77,7 @@ impl Names {
         let tokens: Vec<Token<'_>> = Tokens::new(statement).collect();
         let (mut names, begin) = (Self::default(), tokens.iter().take(5));
         let is_first = |word: &str| tokens.first().is_some_and(|token| token.is(word));
-        let makes = |kinds: &[&str]| {
-            is_first("create") && begin.clone().any(|token| kinds.iter().any(|kind| token.is(kind)))
-        };
+        let makes = |kinds: &[&str]| is_first("create") && begin.clone().any(|token| token.is_any(kinds));
         let (creates, has_on) = (makes(&["table", "view"]), makes(&["index", "trigger"]));
         let is_temporary = tokens.get(1).is_some_and(|token| token.is("temp") || token.is("temporary"));
         let mut words = TokenCursor::new(statement);
@@ -96,12 +94,12 @@ impl Names {
                 Token::Mark(b'(') => lists.push(false),
                 Token::Mark(b')') if last > 0 => _ = lists.pop(),
                 Token::Mark(b';') => lists = vec![false],
-                _ if AFTER_FROM.iter().any(|word| token.is(word)) => lists[last] = false,
+                _ if token.is_any(&AFTER_FROM) => lists[last] = false,
                 _ => {}
             }
             let is_object = token.is("table") || token.is("view");
             let introduces = is_object
-                || ["from", "join", "into", "update"].iter().any(|word| token.is(word))
+                || token.is_any(&["from", "join", "into", "update"])
                 || token.is("on") && has_on
                 || token == Token::Mark(b',') && lists[last];
             if !introduces {
@@ -121,8 +119,8 @@ impl Names {
                 }
             }
             let Some((database, name)) = words.full_name() else { continue };
-            let name = name.to_ascii_lowercase();
-            let is_temp = database.as_deref().is_some_and(|database| database.eq_ignore_ascii_case("temp"));
+            let name = folded(&name);
+            let is_temp = database.as_deref().is_some_and(|database| same_name(database, "temp"));
             if creates && is_object && !is_created {
                 is_created = true;
                 if !is_temp && !is_temporary {
@@ -140,7 +138,7 @@ impl Names {
 
 /// Whether a name is that of a common table expression of the statement.
 fn is_common(tokens: &[Token<'_>], name: &str) -> bool {
-    let is_name = |token: &Token<'_>| token.spelling().is_some_and(|word| word.eq_ignore_ascii_case(name));
+    let is_name = |token: &Token<'_>| token.spelling().is_some_and(|word| same_name(word, name));
     tokens.iter().any(|token| token.is("with"))
         && tokens.windows(3).any(|three| {
             is_name(&three[0])

@@ -17,30 +17,35 @@ pub(super) fn with_enforcement<R, E: From<Fault>>(
     wanted: ForeignKeys,
     body: impl FnOnce(&mut &Connection) -> Result<R, E>,
 ) -> Result<R, E> {
-    struct Restored<'c>(&'c Connection, bool);
-    impl Drop for Restored<'_> {
-        fn drop(&mut self) {
-            // A panic of code outside the engine's transaction may leave a transaction open, in which the pragma does nothing.
-            if !self.0.is_autocommit() {
-                let _ = self.0.execute_batch("ROLLBACK");
-            }
-            let _ = enforce(self.0, self.1);
-        }
-    }
-
-    let before = is_enforced(conn).map_err(fault)?;
-    let _restored = Restored(conn, before);
-    let wanted = wanted == ForeignKeys::Enforced;
-    enforce(conn, wanted).map_err(fault)?;
-    if is_enforced(conn).map_err(fault)? != wanted {
-        return Err(Fault::new(
-            FaultKind::Other,
-            "SQLite does not let the enforcement of foreign keys be changed on this connection",
-        )
-        .remedy("open a connection for the migrations, with nothing else going on")
-        .into());
-    }
+    let _restored = Restored::after_setting(conn, wanted)?;
     body(conn)
+}
+
+/// The caller's setting, which is restored when this is dropped.
+struct Restored<'c>(&'c Connection, bool);
+
+impl<'c> Restored<'c> {
+    fn after_setting(conn: &'c Connection, wanted: ForeignKeys) -> Result<Self, Fault> {
+        let restored = Self(conn, is_enforced(conn).map_err(fault)?);
+        let wanted = wanted == ForeignKeys::Enforced;
+        enforce(conn, wanted).map_err(fault)?;
+        if is_enforced(conn).map_err(fault)? == wanted {
+            return Ok(restored);
+        }
+        let what = "SQLite does not let the enforcement of foreign keys be changed on this connection";
+        Err(Fault::new(FaultKind::Other, what)
+            .remedy("open a connection for the migrations, with nothing else going on"))
+    }
+}
+
+impl Drop for Restored<'_> {
+    fn drop(&mut self) {
+        // A panic of code outside the engine's transaction may leave a transaction open, in which the pragma does nothing.
+        if !self.0.is_autocommit() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+        let _ = enforce(self.0, self.1);
+    }
 }
 
 /// Restores the enforcement that a step runs under, after a pragma of its script outside a transaction.

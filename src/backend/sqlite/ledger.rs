@@ -23,7 +23,7 @@ use super::target::Verb;
 use crate::account::{Account, Execution, Fate, SchemaObject, StepFinding};
 use crate::backend::script::Script;
 use crate::fault::Fault;
-use crate::sql::{mentions, statements};
+use crate::sql::{folded, mentions, same_name, statements};
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 use crate::touched::{Touch, Touched};
 
@@ -290,8 +290,8 @@ impl Ledger {
                 }
             }
             Act::Renames { table, to } if self.is_main(table) => {
-                self.redefined.extend([table.key(), to.to_ascii_lowercase()]);
-                self.replaced.extend([table.key(), to.to_ascii_lowercase()]);
+                self.redefined.extend([table.key(), folded(to)]);
+                self.replaced.extend([table.key(), folded(to)]);
                 self.rename(table, to);
             }
             Act::Renames { table, to } if self.is_temporary(table) => {
@@ -334,8 +334,7 @@ impl Ledger {
     }
 
     fn drop(&mut self, kind: &'static str, name: &Name) {
-        let is_it =
-            |object: &SchemaObject| object.kind == kind && object.name.eq_ignore_ascii_case(&name.name);
+        let is_it = |object: &SchemaObject| object.kind == kind && same_name(&object.name, &name.name);
         match self.state.created.iter().position(is_it) {
             Some(place) => _ = self.state.created.remove(place),
             None => self.state.dropped.push(SchemaObject::new(kind, name.name.clone())),
@@ -346,9 +345,8 @@ impl Ledger {
     }
 
     fn rename(&mut self, table: &Name, to: &str) {
-        let is_it = |object: &&mut SchemaObject| {
-            object.kind == "table" && object.name.eq_ignore_ascii_case(&table.name)
-        };
+        let is_it =
+            |object: &&mut SchemaObject| object.kind == "table" && same_name(&object.name, &table.name);
         self.state.created.iter_mut().filter(is_it).for_each(|object| to.clone_into(&mut object.name));
         self.state.rows.rename(table, to);
     }
@@ -374,9 +372,8 @@ impl Ledger {
             self.state.dropped.retain(|object| !is_replaced(object));
             // What the script drops and creates again is neither new nor gone.
             let again = |object: &SchemaObject, others: &[SchemaObject]| {
-                let is_it = |other: &SchemaObject| {
-                    other.kind == object.kind && other.name.eq_ignore_ascii_case(&object.name)
-                };
+                let is_it =
+                    |other: &SchemaObject| other.kind == object.kind && same_name(&other.name, &object.name);
                 object.kind != "table" && others.iter().any(is_it)
             };
             let dropped = self.state.dropped.clone();

@@ -8,6 +8,7 @@ use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::log_entry::{LogEntry, LogEntryKind};
+use crate::sql::same_name;
 
 pub(super) fn write(conn: &Connection, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
     let name = in_main(log);
@@ -65,6 +66,6 @@ pub(super) fn read(conn: &Connection, log: &TableName) -> Result<Vec<LogEntry>, 
 }
 
 fn refuse_foreign(log: &TableName, found: &[String]) -> Result<(), Fault> {
-    let has = |name: &&str| found.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let has = |name: &&str| found.iter().any(|column| same_name(column, name));
     if LOG_COLUMNS.iter().all(has) { Ok(()) } else { Err(foreign_log(log, found)) }
 }

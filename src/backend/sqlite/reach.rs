@@ -1,9 +1,8 @@
 //! [`Reach`]: the tables that a statement, its triggers and its foreign key actions can write, as `EXPLAIN` shows them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rusqlite::{Connection, OptionalExtension};
 
+use super::query::texts;
 use crate::sql::mentions;
 
 /// What a statement can write. `EXPLAIN` lists the root pages that the statement and its programs open
@@ -12,10 +11,10 @@ use crate::sql::mentions;
 pub(super) struct Reach {
     /// The tables that it may write, if it was not explained.
     guessed: Option<Vec<String>>,
-    /// The root pages in `main` that it writes, with those of its programs.
-    roots: BTreeSet<i64>,
-    /// The root pages from which its programs may delete.
-    emptied: BTreeSet<i64>,
+    /// The root pages in `main` that it writes, with those of its programs, sorted.
+    roots: Vec<i64>,
+    /// The root pages from which its programs may delete, sorted.
+    emptied: Vec<i64>,
     /// Whether a trigger or a foreign key action runs.
     pub(super) runs_program: bool,
     /// Whether the statement itself may delete rows; for an `INSERT`, those that `REPLACE` removes.
@@ -33,7 +32,7 @@ impl Reach {
         let mut rows = explain.query([])?;
         let mut reach = Self::default();
         // The first `Init` begins the statement, and each other one a program, which has its own cursors.
-        let (mut programs, mut cursors) = (0, BTreeMap::new());
+        let (mut programs, mut cursors) = (0, Vec::new());
         while let Some(row) = rows.next()? {
             let numbers: (Option<i64>, Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?, row.get(4)?);
             match (row.get_ref(1)?.as_str().unwrap_or_default(), numbers) {
@@ -42,15 +41,16 @@ impl Reach {
                     cursors.clear();
                 }
                 ("OpenWrite", (Some(cursor), Some(root), Some(0))) => {
-                    cursors.insert(cursor, root);
-                    reach.roots.insert(root);
+                    cursors.push((cursor, root));
+                    insert(&mut reach.roots, Some(root));
                 }
                 ("Clear", (Some(root), Some(0), _)) => {
-                    reach.roots.insert(root);
+                    insert(&mut reach.roots, Some(root));
                     reach.delete(programs > 1, Some(root));
                 }
                 ("Delete", (Some(cursor), flags, _)) if flags.unwrap_or_default() & IS_UPDATE == 0 => {
-                    reach.delete(programs > 1, cursors.get(&cursor).copied());
+                    let open = cursors.iter().rfind(|(open, _)| *open == cursor);
+                    reach.delete(programs > 1, open.map(|(_, root)| *root));
                 }
                 ("Program", _) => reach.runs_program = true,
                 ("VUpdate", _) => reach.is_virtual = true,
@@ -65,12 +65,10 @@ impl Reach {
     pub(super) fn guessed(conn: &Connection, table: &str, enforces: bool) -> rusqlite::Result<Self> {
         let sql = "SELECT sql FROM main.sqlite_master WHERE type = 'trigger' UNION ALL
             SELECT sql FROM temp.sqlite_master WHERE type = 'trigger'";
-        let triggers: Vec<String> =
-            conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let triggers = texts(conn, sql, &[])?;
         let fires = enforces || triggers.iter().any(|trigger| mentions(trigger, table));
         let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0";
-        let tables: Vec<String> =
-            conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let tables = texts(conn, sql, &[])?;
         let is_reached = |name: &String| enforces || triggers.iter().any(|trigger| mentions(trigger, name));
         Ok(Self {
             guessed: Some(tables.into_iter().filter(|name| fires && is_reached(name)).collect()),
@@ -83,7 +81,7 @@ impl Reach {
 
     fn delete(&mut self, is_program: bool, root: Option<i64>) {
         if is_program {
-            self.emptied.extend(root);
+            insert(&mut self.emptied, root);
         } else {
             self.deletes = true;
         }
@@ -106,8 +104,17 @@ impl Reach {
     }
 }
 
+/// Adds a root page to a sorted list, unless the list has it.
+fn insert(roots: &mut Vec<i64>, root: Option<i64>) {
+    if let Some(root) = root {
+        if let Err(place) = roots.binary_search(&root) {
+            roots.insert(place, root);
+        }
+    }
+}
+
 /// The tables at these root pages. The root page of an index belongs to none.
-fn named(conn: &Connection, roots: &BTreeSet<i64>) -> rusqlite::Result<Vec<String>> {
+fn named(conn: &Connection, roots: &[i64]) -> rusqlite::Result<Vec<String>> {
     if roots.is_empty() {
         return Ok(Vec::new());
     }

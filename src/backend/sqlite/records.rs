@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::query::value;
 use super::table::{columns, head, index_dirty, inserting, is_missing, records, write};
 use super::{Sqlite, log};
 use super::{fault, in_main, message};
@@ -52,7 +53,7 @@ impl Records for Sqlite {
     }
 
     fn data_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
-        conn.query_row("PRAGMA data_version", [], |row| row.get(0)).map(Some).map_err(fault)
+        value(conn, "PRAGMA data_version", &[]).map(Some).map_err(fault)
     }
 
     fn read(conn: &mut &Connection, table: &TableName) -> Result<TrackingTable, Fault> {

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use super::fault;
+use super::query::texts;
 use crate::backend::Prepare;
 use crate::dialect::quote;
 use crate::fault::Fault;
@@ -22,9 +23,7 @@ pub(super) fn open(prepare: Option<&Prepare<super::Sqlite>>) -> Result<Connectio
 /// Replaces each database that the program attached, which is a file, with an empty database of the same name.
 fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
     let sql = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
-    let names =
-        conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    for name in names {
+    for name in texts(conn, sql, &[])? {
         conn.execute_batch(&format!("DETACH {0}; ATTACH ':memory:' AS {0}", quote(&name)))?;
     }
     Ok(())

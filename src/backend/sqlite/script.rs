@@ -11,6 +11,7 @@ use super::cursor::Pragma;
 use super::explain::with_rows;
 use super::ledger::{Ledger, Place};
 use super::pragmas::Pragmas;
+use super::query::value;
 use super::tracker::Tracker;
 use super::{Sqlite, attached, fault, keys, message, transactions, tripwire};
 use crate::account::Execution;
@@ -24,7 +25,9 @@ use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
 use crate::fault::{Fault, FaultKind};
 use crate::sql::transactions::Control;
-use crate::sql::{Token, Tokens, statement_at, statement_count, statement_end, statement_start};
+use crate::sql::{
+    Token, Tokens, folded, same_name, statement_at, statement_count, statement_end, statement_start,
+};
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::touched::Touched;
 
@@ -145,12 +148,10 @@ fn prepare_session(
         let located = |fault: Fault| fault.at(start).in_statement(script.from, own);
         let mut tokens = Tokens::new(own);
         let (first, second) = (tokens.next(), tokens.next());
-        let is = |token: Option<Token<'_>>, words: &[&str]| {
-            token.is_some_and(|token| words.iter().any(|word| token.is(word)))
-        };
+        let is = |token: Option<Token<'_>>, words: &[&str]| token.is_some_and(|token| token.is_any(words));
         let in_temp = own
             .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-            .any(|word| word.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("temp.")));
+            .any(|word| word.get(..5).is_some_and(|start| same_name(start, "temp.")));
         if is(first, &["create"]) && (is(second, &["temp", "temporary"]) || in_temp) {
             return Err(located(lost_with_session(number)));
         }
@@ -183,7 +184,7 @@ fn asks_for_changes(own: &str) -> bool {
 fn classify(own: &str, savepoints: &mut Savepoints, script_transaction_open: bool) -> StatementClass {
     let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
     let first = tokens.next();
-    let is = |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
+    let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
     if is(&["pragma", "vacuum", "attach", "detach"]) {
         StatementClass::Repeatable
     } else if is(&["begin"]) {
@@ -209,7 +210,7 @@ fn classify(own: &str, savepoints: &mut Savepoints, script_transaction_open: boo
 /// The savepoint in a statement, which is its last word.
 fn name_of(own: &str) -> String {
     let name = Tokens::new(own).filter_map(Token::spelling).last().unwrap_or_default();
-    name.trim_matches(['"', '\'', '`', '[', ']']).to_ascii_lowercase()
+    folded(name.trim_matches(['"', '\'', '`', '[', ']']))
 }
 
 /// The open savepoints of the script's transaction, the outermost first.
@@ -314,11 +315,11 @@ fn finish(
     // Outside a transaction SQLite returns the current mode, whatever mode was requested.
     let is_file = conn.path().is_some_and(|path| !path.is_empty());
     match (Pragma::of(own), first) {
-        (Some(Pragma { name, .. }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
+        (Some(Pragma { name, .. }), _) if same_name(name, "foreign_keys") => {
             keys::reset(conn, script.foreign_keys).map_err(fault)
         }
         (Some(Pragma { name, value: Some(wanted), .. }), Some(mode))
-            if name.eq_ignore_ascii_case("journal_mode") && is_file && !mode.eq_ignore_ascii_case(wanted) =>
+            if same_name(name, "journal_mode") && is_file && !same_name(&mode, wanted) =>
         {
             Err(Fault::new(FaultKind::Other, format!("the journal mode is still `{mode}`, not `{wanted}`"))
                 .remedy("close other connections to the file, and check that its file system can do this"))
@@ -345,11 +346,11 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
 
 /// Refuses a statement that would end the engine's transaction, and one that SQLite would silently ignore.
 fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault> {
-    let off = |value: &str| ["off", "0", "false", "no"].iter().any(|off| value.eq_ignore_ascii_case(off));
+    let off = |value: &str| ["off", "0", "false", "no"].iter().any(|off| same_name(value, off));
     let in_transaction = script.atomicity == Atomicity::Transaction;
     match Pragma::of(own) {
         Some(Pragma { name, value: Some(value), .. })
-            if name.eq_ignore_ascii_case("foreign_keys")
+            if same_name(name, "foreign_keys")
                 && script.foreign_keys == ForeignKeys::Enforced
                 && off(value) =>
         {
@@ -360,10 +361,10 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
             .remedy("remove the pragma, or remove foreign_keys = \"on\" from its metadata"))
         }
         Some(Pragma { name, value: Some(wanted), .. })
-            if in_transaction && name.eq_ignore_ascii_case("journal_mode") =>
+            if in_transaction && same_name(name, "journal_mode") =>
         {
-            let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(fault)?;
-            if mode.eq_ignore_ascii_case(wanted) {
+            let mode: String = value(conn, "PRAGMA journal_mode", &[]).map_err(fault)?;
+            if same_name(&mode, wanted) {
                 return Ok(());
             }
             let what = format!("the journal mode cannot change from `{mode}` to `{wanted}` in a transaction");

@@ -28,6 +28,7 @@ use super::{attached, fault, keys, message};
 use crate::backend::retry::patiently;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
+use crate::sql::{folded, same_name};
 
 /// What a setting is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Changed {
         name: &'static str,
         patience: Duration,
     ) -> Result<(), Fault> {
-        let schema = schema.map(str::to_ascii_lowercase);
+        let schema = schema.map(folded);
         if self.0.iter().any(|old| old.name == name && old.schema == schema) {
             return Ok(());
         }
@@ -152,12 +153,12 @@ impl Changed {
     /// Sets back what can be set back now, all of it, and returns what needs to wait for the end of the transaction, and the first
     /// failure.
     pub(super) fn set_back(&mut self, conn: &Connection) -> (Vec<Old>, Result<(), Fault>) {
-        let mut all = std::mem::take(&mut self.0);
+        let all = std::mem::take(&mut self.0).into_iter();
         // A setting of all databases first, then what one of them had.
-        all.sort_by_key(|old| old.schema.is_some());
+        let (of_all, of_one): (Vec<_>, Vec<_>) = all.partition(|old| old.schema.is_none());
         let is_open = !conn.is_autocommit();
         let (later, now): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|old| is_open && OUTSIDE.contains(&old.name));
+            of_all.into_iter().chain(of_one).partition(|old| is_open && OUTSIDE.contains(&old.name));
         let mut outcome = Ok(());
         for old in now {
             outcome = outcome.and(old.set_back(conn));
@@ -269,7 +270,7 @@ pub(super) fn refuse(conn: &Connection, text: &str) -> Result<(), Fault> {
 
 /// Whether a value switches a setting on. SQLite knows more spellings, such as `2` (`sqlite3GetBoolean` in pragma.c).
 fn is_on(value: &str) -> bool {
-    ["1", "on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word))
+    ["1", "on", "yes", "true"].iter().any(|word| same_name(value, word))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::fault::begins;
+use super::query::value;
 use super::{fault, in_main, message};
 use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
 use crate::dialect::{TableName, quote};
@@ -126,7 +127,7 @@ pub(super) fn records(
 pub(super) fn index_dirty(conn: &Connection, table: &TableName) -> rusqlite::Result<()> {
     let name = format!("{}_dirty", table.as_str());
     let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE)";
-    if conn.query_row(sql, [&name], |row| row.get(0))? {
+    if value(conn, sql, &[&name])? {
         return Ok(());
     }
     let index = quote(&name);

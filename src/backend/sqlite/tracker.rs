@@ -7,14 +7,15 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::cursor::{TokenCursor, is_plain};
 use super::fault;
+use super::query::{texts, value};
 use super::reach::Reach;
 use super::target::{Target, Verb, target};
 use crate::fault::Fault;
-use crate::sql::{Tokens, statements};
+use crate::sql::{Tokens, folded, same_name, statements};
 use crate::touched::{Touch, Touched};
 
 /// Tracks a script, statement by statement.
@@ -65,9 +66,7 @@ impl Tracker {
             let sql =
                 "SELECT tbl_name FROM main.sqlite_master WHERE type = 'index' AND name = ?1 COLLATE NOCASE
                 AND instr(lower(sql), 'create unique') = 1";
-            let table: Option<String> =
-                conn.query_row(sql, [index], |row| row.get(0)).optional().map_err(fault)?;
-            if let Some(table) = table {
+            for table in texts(conn, sql, &[index]).map_err(fault)? {
                 self.touched.touch(&table, Touch::Changed);
             }
         }
@@ -89,7 +88,7 @@ impl Tracker {
             self.explained.clear();
         }
         match &prediction.does {
-            Does::Creates { table, has_keys: false } => _ = self.plain.insert(table.to_ascii_lowercase()),
+            Does::Creates { table, has_keys: false } => _ = self.plain.insert(folded(table)),
             Does::Creates { table, has_keys: true } => self.touched.touch(table, Touch::Filled),
             Does::Touches(tables) => {
                 for (table, touch) in tables {
@@ -102,7 +101,7 @@ impl Tracker {
                 self.write(table, *touch);
                 // Rows that are deleted by a `REPLACE` in the definition of the table are not counted.
                 let is_seen = changed == conn.changes()
-                    && (*touch == Touch::Changed || self.plain.contains(&table.to_ascii_lowercase()));
+                    && (*touch == Touch::Changed || self.plain.contains(&folded(table)));
                 let is_known = |head: &str| self.explained.contains(head);
                 if !is_seen && !head.is_some_and(is_known) {
                     match reach {
@@ -123,9 +122,9 @@ impl Tracker {
     }
 
     fn write(&mut self, table: &str, touch: Touch) {
-        if ["sqlite_master", "sqlite_schema"].iter().any(|schema| table.eq_ignore_ascii_case(schema)) {
+        if ["sqlite_master", "sqlite_schema"].iter().any(|schema| same_name(table, schema)) {
             self.touched.touch_anything();
-        } else if touch == Touch::Changed || !self.plain.contains(&table.to_ascii_lowercase()) {
+        } else if touch == Touch::Changed || !self.plain.contains(&folded(table)) {
             self.touched.touch(table, touch);
         }
     }
@@ -139,7 +138,7 @@ impl Tracker {
             // The module of the table writes to tables that may have triggers.
             let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'
                 AND substr(lower(tbl_name), 1, length(?1) + 1) = lower(?1) || '_')";
-            if conn.query_row(sql, [table], |row| row.get(0))? {
+            if value(conn, sql, &[table])? {
                 self.touched.touch_anything();
             }
         }
@@ -163,9 +162,9 @@ pub(super) fn may_touch(script: &str) -> Touched {
     let is_harmless = |own| match does(own) {
         Does::Creates { has_keys: false, .. } => true,
         // A view or a trigger may refer to something that is missing.
-        Does::Nothing => !TokenCursor::new(own)
-            .next()
-            .is_some_and(|first| ["create", "drop", "alter"].iter().any(|word| first.is(word))),
+        Does::Nothing => {
+            !TokenCursor::new(own).next().is_some_and(|first| first.is_any(&["create", "drop", "alter"]))
+        }
         _ => false,
     };
     if statements(script).all(|(_, own)| is_harmless(own)) {
@@ -202,7 +201,7 @@ const WRITING: [&str; 4] = ["insert", "replace", "update", "delete"];
 fn does(own: &str) -> Does<'_> {
     let mut words = TokenCursor::new(own);
     let Some(first) = words.next() else { return Does::Nothing };
-    let is = |names: &[&str]| names.iter().any(|name| first.is(name));
+    let is = |names: &[&str]| first.is_any(names);
     let harmless = [
         "select",
         "values",
@@ -243,9 +242,7 @@ fn does(own: &str) -> Does<'_> {
         // Which triggers fire depends on the words that follow.
         Some(Target { table, .. }) => Does::Writes { table, touch: Touch::Changed, head: None },
         // `WITH ... SELECT`
-        None if is(&["with"]) && !words.any(|token| WRITING.iter().any(|word| token.is(word))) => {
-            Does::Nothing
-        }
+        None if is(&["with"]) && !words.any(|token| token.is_any(&WRITING)) => Does::Nothing,
         None => Does::Anything,
     }
 }

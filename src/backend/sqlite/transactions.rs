@@ -5,7 +5,7 @@ use super::cursor::Pragma;
 use crate::backend::transaction_fit::{skipped_ends, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::transactions::{Control, Ends};
-use crate::sql::{Token, Tokens, statements};
+use crate::sql::{Token, Tokens, same_name, statements};
 use crate::step::Atomicity;
 use crate::transaction_fit::TransactionFit;
 
@@ -32,7 +32,7 @@ fn controls(script: &str) -> Vec<(Control, usize)> {
 pub(super) fn control(statement: &str) -> Control {
     let mut tokens = Tokens::new(statement);
     let Some(first) = tokens.next() else { return Control::Other };
-    let is = |words: &[&str]| words.iter().any(|word| first.is(word));
+    let is = |words: &[&str]| first.is_any(words);
     // SQLite refuses anything longer than `BEGIN IMMEDIATE TRANSACTION name`.
     let is_whole = tokens.clone().filter(|token| *token != Token::Mark(b';')).count() <= 3;
     if is(&["begin"]) && is_whole {
@@ -56,7 +56,7 @@ pub(super) fn control(statement: &str) -> Control {
 /// may be set, and a checkpoint does nothing without a WAL.
 fn pragma(statement: &str) -> Control {
     let Some(Pragma { name, value, .. }) = Pragma::of(statement) else { return Control::Other };
-    let is = |word: &str| name.eq_ignore_ascii_case(word);
+    let is = |word: &str| same_name(name, word);
     match value {
         Some(_) if is("synchronous") => Control::SetsOnlyOutside,
         Some(_) if is("journal_mode") || is("temp_store") => Control::SetsOutside,

@@ -3,7 +3,6 @@
 //! `total_changes()` counts those rows, and the rows that triggers change; `changes()` counts the statement's own rows. If
 //! the two differ, the tables that have such actions are compared with their state before the statement.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use crate::backend::patiently;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
+use crate::sql::same_name;
 
 /// Runs a statement. If it changed rows that it does not name, it is undone and refused.
 pub(super) fn around(
@@ -44,7 +44,7 @@ pub(super) fn around(
 fn watched(
     conn: &Connection,
     target: &Target<'_>,
-    before: &BTreeMap<String, Keys>,
+    before: &[(String, Keys)],
     run: impl FnOnce(&Connection) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let total = conn.total_changes();
@@ -56,8 +56,8 @@ fn watched(
     }
     let after = dependents(conn).map_err(fault)?;
     let changed = before.iter().find_map(|(table, before)| {
-        let after = after.get(table).copied().unwrap_or_default();
-        let is_target = table.eq_ignore_ascii_case(target.table);
+        let after = after.iter().find(|(name, _)| name == table).map(|(_, keys)| *keys).unwrap_or_default();
+        let is_target = same_name(table, target.table);
         let expected = match target.verb {
             _ if !is_target => before.rows,
             Verb::Drops => 0,
@@ -92,18 +92,23 @@ struct Keys {
     fingerprint: u64,
 }
 
-/// The tables with a key that has an action, and the values of these keys.
-fn dependents(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Keys>> {
-    let mut columns = BTreeMap::<String, Vec<String>>::new();
+/// The tables with a key that has an action, sorted by name, and the values of these keys.
+fn dependents(conn: &Connection) -> rusqlite::Result<Vec<(String, Keys)>> {
+    let mut tables = Vec::<(String, Vec<String>)>::new();
     let mut statement = conn.prepare(
         "SELECT t.name, k.\"from\" FROM main.sqlite_master AS t, pragma_foreign_key_list(t.name, 'main') AS k
         WHERE t.type = 'table'
         AND (k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
-          OR k.on_update IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))",
+          OR k.on_update IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))
+        ORDER BY t.name",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        columns.entry(row.get(0)?).or_default().push(quote(&row.get::<_, String>(1)?));
+        let (table, column): (String, String) = (row.get(0)?, row.get(1)?);
+        match tables.last_mut() {
+            Some((last, columns)) if *last == table => columns.push(quote(&column)),
+            _ => tables.push((table, vec![quote(&column)])),
+        }
     }
     let keys = |table: &str, columns: &[String]| -> rusqlite::Result<Keys> {
         let mut statement =
@@ -125,5 +130,5 @@ fn dependents(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Keys>> {
         }
         Ok(keys)
     };
-    columns.into_iter().map(|(table, columns)| keys(&table, &columns).map(|keys| (table, keys))).collect()
+    tables.into_iter().map(|(table, columns)| keys(&table, &columns).map(|keys| (table, keys))).collect()
 }

@@ -176,17 +176,19 @@ fn a_fault_has_its_place<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Ou
         let Err(fault) = outcome else { return holds("a statement that fails is a fault", false) };
         let reported = if atomicity == Atomicity::NonTransactional { &[2][..] } else { &[] };
         equal("the statements that were told", &*numbers, reported)?;
-        let number = fault.statement.as_ref().map(|(number, _)| *number);
+        let number = fault.details.statement.as_ref().map(|(number, _)| *number);
         equal("the number of the statement that failed", &number, &Some(2))?;
-        let failed = fault.statement.as_ref().map_or("", |(_, text)| text);
+        let failed = fault.details.statement.as_ref().map_or("", |(_, text)| text);
         holds(
             &format!("{failed:?} is the statement that failed, {fails:?}"),
             failed.contains(fails.trim_end_matches(';')),
         )?;
         let start = text.find(&fails).unwrap_or_default();
-        let offset = fault.offset.unwrap_or(usize::MAX);
-        let what =
-            format!("the place of the fault, {:?}, is in its statement, from {start} on", fault.offset);
+        let offset = fault.details.offset.unwrap_or(usize::MAX);
+        let what = format!(
+            "the place of the fault, {:?}, is in its statement, from {start} on",
+            fault.details.offset
+        );
         holds(&what, (start..start + fails.len()).contains(&offset))?;
     }
     Ok(())

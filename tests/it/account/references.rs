@@ -673,7 +673,8 @@ fn a_later_step_can_make_the_columns_of_a_key_unique() {
 /// A reference to a missing table is a step's declared result if its foreign keys are not to be looked at.
 #[test]
 fn a_key_to_a_missing_table_is_left_where_keys_are_not_checked() {
-    let schema = "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (id REFERENCES parent (id))";
+    let schema =
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (id REFERENCES parent (id))";
     for script in ["DROP TABLE parent", "DROP TABLE parent; CREATE TABLE parent (id)"] {
         let conn = migrated(schema);
         let step = || Migration::sql("1_it", script);

@@ -8,7 +8,7 @@ use super::reason::{fails, reason};
 use crate::backend::sqlite::columns;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, folded, has_word};
 
 /// A table that may be a full-text table.
 pub(super) struct FullText {
@@ -27,7 +27,7 @@ pub(super) fn check(
 ) -> rusqlite::Result<()> {
     for FullText { name, sql } in tables {
         let Some(content) = option(sql, "content").filter(|content| !content.is_empty()) else { continue };
-        let (key, is_fts5) = (content.to_ascii_lowercase(), Tokens::new(sql).any(|token| token.is("fts5")));
+        let (key, is_fts5) = (folded(&content), has_word(sql, "fts5"));
         if may_differ(&key) {
             let number = option(sql, "content_rowid").filter(|_| is_fts5);
             let number = number.unwrap_or_else(|| "rowid".to_owned());

@@ -11,7 +11,7 @@ use super::reason::fails;
 use crate::backend::sqlite::columns;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, folded, folded_set, same_name};
 use crate::touched::{Touch, Touched};
 
 /// A view or a trigger.
@@ -36,28 +36,28 @@ impl Program {
     }
 
     fn has_same_table(&self, other: &Self) -> bool {
-        self.table.eq_ignore_ascii_case(&other.table) && self.database == other.database
+        same_name(&self.table, &other.table) && self.database == other.database
     }
 
     /// Whether it mentions one of these names.
     fn mentions(&self, names: &BTreeSet<String>) -> bool {
-        let is_meant = |name: &str| names.contains(&name.replace("\"\"", "\"").to_ascii_lowercase());
+        let is_meant = |name: &str| names.contains(&folded(&name.replace("\"\"", "\"")));
         Tokens::new(&self.sql).filter_map(Token::spelling).any(is_meant)
     }
 }
 
 /// Checks the views, triggers and full-text tables that a step may have broken, and those that it created.
 pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Dangling) -> rusqlite::Result<()> {
-    let mut changed: BTreeSet<String> = touched.redefined().map(str::to_owned).collect();
+    let mut changed = folded_set(touched.redefined());
     let replaced = touched.tables().filter(|(_, touch)| *touch == Touch::Replaced);
-    let mut replaced: BTreeSet<String> = replaced.map(|(table, _)| table.to_owned()).collect();
+    let mut replaced = folded_set(replaced.map(|(table, _)| table));
     if changed.is_empty() && replaced.is_empty() && !touched.redefines_anything() {
         return Ok(());
     }
     let (programs, full_texts) = programs(conn)?;
     // A view that was created again may have other rows.
     let views = programs.iter().filter(|program| program.is_view);
-    replaced.extend(views.map(|view| view.name.to_ascii_lowercase()).filter(|name| changed.contains(name)));
+    replaced.extend(views.map(|view| folded(&view.name)).filter(|name| changed.contains(name)));
     extend(&mut replaced, &programs);
     extend(&mut changed, &programs);
     let is_of_step = |program: &&Program| touched.redefines_anything() || program.mentions(&changed);
@@ -111,7 +111,7 @@ fn programs(conn: &Connection) -> rusqlite::Result<(Vec<Program>, Vec<FullText>)
 fn extend(names: &mut BTreeSet<String>, programs: &[Program]) {
     loop {
         let views = programs.iter().filter(|program| program.is_view && program.mentions(names));
-        let views: Vec<String> = views.map(|view| view.name.to_ascii_lowercase()).collect();
+        let views: Vec<String> = views.map(|view| folded(&view.name)).collect();
         let known = names.len();
         names.extend(views);
         if names.len() == known {
@@ -126,7 +126,7 @@ fn check_triggers(conn: &Connection, triggers: &[&Program], found: &mut Dangling
     for trigger in triggers {
         let table = quote(&trigger.table);
         let (Some(event), Some(database)) = (event(&trigger.sql), &trigger.database) else { continue };
-        if !seen.insert((database, trigger.table.to_ascii_lowercase(), event)) {
+        if !seen.insert(format!("{event} {database} {}", folded(&trigger.table))) {
             continue;
         }
         let firing = match event {

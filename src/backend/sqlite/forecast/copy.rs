@@ -15,7 +15,7 @@ use crate::backend::sqlite::{Sqlite, fault, message};
 use crate::backend::{ForecastRequest, Prepare};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, same_name};
 
 /// The maximum size of the copy in pages of 4 KiB, since a script may fill tables.
 const MAX_PAGES: u32 = 65_536;
@@ -225,7 +225,7 @@ impl Kind {
             return Self::Unknown;
         }
         let qualifiers = ["unique", "temp", "temporary"];
-        let made = tokens.find(|token| !qualifiers.iter().any(|word| token.is(word)));
+        let made = tokens.find(|token| !token.is_any(&qualifiers));
         let kinds = [
             ("virtual", Self::Virtual),
             ("table", Self::Table),
@@ -359,7 +359,7 @@ fn detach(conn: &Connection) -> rusqlite::Result<Vec<Lacking>> {
 
 /// Creates SQLite's internal tables, if the live database has them.
 fn internal_tables(conn: &Connection, names: &[String]) -> rusqlite::Result<()> {
-    let has = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    let has = |name: &str| names.iter().any(|other| same_name(other, name));
     if has("sqlite_sequence") {
         let name = quote("__switchy_sequence");
         conn.execute_batch(&format!(

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::watch::is_internal;
 use crate::dialect::TableName;
 use crate::effect::{Effect, EffectKind, Evidence};
-use crate::sql::mentions;
+use crate::sql::{mentions, same_name};
 
 /// A row of `sqlite_master` in the copy.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
+        same_name(&self.name, name)
     }
 
     pub(super) fn is_trigger_about(&self, table: &TableName) -> bool {
@@ -108,7 +108,7 @@ impl Table {
     /// The table that replaces it, with these columns.
     fn replaced_by(&self, entry: &Entry, names: Vec<String>) -> Self {
         let live = |name: &str| {
-            let same = self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+            let same = self.columns.iter().find(|column| same_name(&column.name, name));
             same.and_then(|column| column.live.clone())
         };
         Self {
@@ -180,10 +180,7 @@ impl Objects {
 
     /// The name in the live database of the table that has this name now.
     pub(super) fn live(&self, name: &str) -> Option<&str> {
-        self.tables
-            .iter()
-            .find(|table| table.name.eq_ignore_ascii_case(name))
-            .map(|table| table.live.as_str())
+        self.tables.iter().find(|table| same_name(&table.name, name)).map(|table| table.live.as_str())
     }
 
     /// Records that the statement deletes from the table that has this name now. The modules of virtual tables may prepare statements on
@@ -193,7 +190,7 @@ impl Objects {
             Some(owner) if mentions(statement, name) => owner,
             _ => name,
         };
-        if let Some(table) = self.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name)) {
+        if let Some(table) = self.tables.iter().find(|table| same_name(&table.name, name)) {
             self.emptied.insert(table.live.clone());
         }
     }
@@ -202,7 +199,7 @@ impl Objects {
     pub(super) fn resolve(&self, conn: &Connection, effects: Vec<Effect>) -> Vec<Effect> {
         let made = if effects.is_empty() { BTreeSet::new() } else { tables(conn).unwrap_or_default() };
         let resolve = |mut effect: Effect| {
-            let is_same = |name: &str| effect.object.eq_ignore_ascii_case(name);
+            let is_same = |name: &str| same_name(&effect.object, name);
             let of_table = [EffectKind::DropsTable, EffectKind::DropsColumn, EffectKind::DeletesRows];
             if of_table.contains(&effect.kind) {
                 match self.tables.iter().find(|table| is_same(&table.name)) {
@@ -228,7 +225,7 @@ impl Objects {
         let roots: BTreeMap<i64, &Entry> =
             entries.iter().filter(|entry| entry.is_table()).map(|entry| (entry.root, entry)).collect();
         for mut table in std::mem::take(&mut self.tables) {
-            let is_renamed = altered.is_some_and(|name| table.name.eq_ignore_ascii_case(name));
+            let is_renamed = altered.is_some_and(|name| same_name(&table.name, name));
             let entry = match table.root {
                 0 if virtuals.contains(&table.name) => entries.iter().find(|entry| entry.name == table.name),
                 0 if is_renamed => entries.iter().find(|entry| Some(&entry.name) == appeared),
@@ -305,8 +302,7 @@ impl Objects {
 
 /// The columns of the live table that are not in `names`.
 fn missing(table: &Table, names: &[String]) -> Vec<(String, String)> {
-    let is_missing =
-        |name: &str| !names.is_empty() && !names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    let is_missing = |name: &str| !names.is_empty() && !names.iter().any(|other| same_name(other, name));
     let lost = table.columns.iter().filter(|column| is_missing(&column.name));
     lost.filter_map(|column| Some((table.live.clone(), column.live.clone()?))).collect()
 }

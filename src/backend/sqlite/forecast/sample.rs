@@ -16,6 +16,7 @@ use crate::backend::ForecastRequest;
 use crate::backend::sqlite::{Sqlite, columns};
 use crate::dialect::quote;
 use crate::effect::Sample;
+use crate::sql::same_name;
 
 /// The tables whose content does not depend on the database.
 const PURE: [&str; 3] = ["generate_series", "json_each", "json_tree"];
@@ -82,8 +83,7 @@ impl Rows {
         (rows.roots, rows.views) = tables(&copy.conn)?;
         let checks = "PRAGMA ignore_check_constraints";
         let before: i64 = copy.conn.query_row(checks, [], |row| row.get(0))?;
-        let is_engines =
-            |name: &str| request.tables.iter().any(|table| table.as_str().eq_ignore_ascii_case(name));
+        let is_engines = |name: &str| request.tables.iter().any(|table| same_name(table.as_str(), name));
         without_triggers(&copy.conn, |conn| {
             conn.execute_batch(&format!("BEGIN; {checks} = ON"))?;
             for ((database, name), &root) in &rows.roots {
@@ -256,7 +256,7 @@ fn fill(live: &Connection, copy: &Connection, name: &str, limits: &mut Limits) -
     let table = quote(name);
     // A statement can read the rowid too. A table without one has none of these names.
     let rowid = ["_rowid_", "rowid", "oid"].into_iter().find(|rowid| {
-        let is_free = !names.iter().any(|column| column.eq_ignore_ascii_case(rowid));
+        let is_free = !names.iter().any(|column| same_name(column, rowid));
         is_free && live.prepare(&format!("SELECT {table}.{rowid} FROM main.{table}")).is_ok()
     });
     names.extend(rowid.map(str::to_owned));

@@ -9,7 +9,7 @@ use crate::backend::sqlite::explain::OF_APPLICATIONS;
 use crate::dialect::quote;
 use crate::effect::{Effect, EffectKind};
 use crate::fault::Fault;
-use crate::sql::{Token, Tokens, mentions};
+use crate::sql::{Token, Tokens, mentions, same_name};
 
 /// Whether a message is about something that an application registers on its connections.
 pub(super) fn is_foreign(message: &str) -> bool {
@@ -18,11 +18,12 @@ pub(super) fn is_foreign(message: &str) -> bool {
 }
 
 /// Names the part of the schema that the copy lacks, if that may be why a statement failed.
-pub(super) fn explained(failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
+pub(super) fn explained(mut failure: Fault, lacking: &[Lacking], own: &str) -> Fault {
     let Some(Lacking { name, why }) = lacking.iter().find(|lacking| mentions(own, &lacking.name)) else {
         return failure;
     };
-    Fault { message: format!("{failure}; the copy of the schema lacks `{name}`: {why}").into(), ..failure }
+    failure.details.message = format!("{failure}; the copy of the schema lacks `{name}`: {why}").into();
+    failure
 }
 
 /// The database that a statement attaches. It is not attached to the copy.
@@ -35,7 +36,7 @@ pub(super) fn attached(own: &str) -> Option<Lacking> {
 }
 
 pub(super) fn begins_with(own: &str, words: &[&str]) -> bool {
-    Tokens::new(own).next().is_some_and(|first| words.iter().any(|word| first.is(word)))
+    Tokens::new(own).next().is_some_and(|first| first.is_any(words))
 }
 
 /// The first words of statements that read or write rows.
@@ -77,7 +78,7 @@ const HARMLESS: [&str; 22] = [
 pub(super) fn sets_something(own: &str) -> bool {
     match Pragma::of(own) {
         Some(Pragma { name, value: Some(_), .. }) => {
-            !HARMLESS.iter().chain(&INFORMATIONAL).any(|harmless| name.eq_ignore_ascii_case(harmless))
+            !HARMLESS.iter().chain(&INFORMATIONAL).any(|harmless| same_name(name, harmless))
         }
         _ => false,
     }

@@ -41,9 +41,9 @@ fn forecasts(
 fn in_words(forecast: &Forecast) -> String {
     let effects = forecast.effects.iter().map(ToString::to_string);
     let failure = forecast.failure.as_ref().map(|fault| {
-        let place = fault.offset.map(|offset| format!(" at {offset}")).unwrap_or_default();
+        let place = fault.details.offset.map(|offset| format!(" at {offset}")).unwrap_or_default();
         let statement =
-            fault.statement.as_ref().map(|(number, _)| format!(" in {number}")).unwrap_or_default();
+            fault.details.statement.as_ref().map(|(number, _)| format!(" in {number}")).unwrap_or_default();
         format!("FAILS {fault}{place}{statement}")
     });
     effects.chain(failure).collect::<Vec<_>>().join("; ")

@@ -7,6 +7,7 @@ use rusqlite::{Connection, ffi};
 
 use super::access::Access;
 use crate::dialect::TableName;
+use crate::sql::same_name;
 
 /// The number of steps of SQLite's virtual machine that a script may take: some seconds.
 const PATIENCE: u64 = 50_000_000;
@@ -293,7 +294,7 @@ const MODULES: [&str; 8] = ["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopo
 const EXTERNAL: [&str; 2] = ["load_extension", "fts3_tokenizer"];
 
 fn among(names: &[&str], name: &str) -> bool {
-    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    names.iter().any(|known| same_name(known, name))
 }
 
 /// A script of the program may do anything, but during the trial, what would reach outside the copy has no effect. Ignoring it keeps the
@@ -335,7 +336,7 @@ fn is_copying(action: &AuthAction<'_>, is_preparing: bool) -> bool {
 }
 
 fn among_all(names: &[String], name: &str) -> bool {
-    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    names.iter().any(|known| same_name(known, name))
 }
 
 /// The reason to deny a temporary table with the name of a table that the connection has.
@@ -394,7 +395,7 @@ fn forbidden(action: &AuthAction<'_>, is_preparing: bool) -> Option<String> {
         }
         AuthAction::Transaction { .. } if is_preparing => "ends or begins a transaction".to_owned(),
         AuthAction::Savepoint { .. } if is_preparing => "sets or ends a savepoint".to_owned(),
-        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
+        AuthAction::Function { function_name } if same_name(function_name, "load_extension") => {
             "loads an extension".to_owned()
         }
         AuthAction::Function { function_name } if among(&EXTERNAL, function_name) => {
@@ -483,7 +484,7 @@ fn pragma(name: &str, value: Option<&str>) -> Option<String> {
     let is_allowed = match value {
         _ if among(&INFORMATIONAL, name) || among(&ANY_VALUE, name) => true,
         None => among(&WITHOUT_VALUE, name),
-        Some(value) => name.eq_ignore_ascii_case("journal_mode") && is_mode(value),
+        Some(value) => same_name(name, "journal_mode") && is_mode(value),
     };
     let verb = if value.is_some() { "changes" } else { "uses" };
     (!is_allowed).then(|| format!("it {verb} the pragma `{name}`"))

@@ -2,6 +2,7 @@
 
 use super::super::cursor::TokenCursor;
 use super::super::target::{Target, Verb, target};
+use crate::sql::{folded, same_name};
 
 /// What a statement does to the schema or to rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,17 +52,17 @@ pub(super) struct Name {
 
 impl Name {
     pub(super) fn is_in(&self, database: &str) -> bool {
-        self.database.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(database))
+        self.database.as_deref().is_some_and(|own| same_name(own, database))
     }
 
     /// Whether it is the table of the schema.
     pub(super) fn is_schema(&self) -> bool {
-        ["sqlite_master", "sqlite_schema"].iter().any(|schema| self.name.eq_ignore_ascii_case(schema))
+        ["sqlite_master", "sqlite_schema"].iter().any(|schema| same_name(&self.name, schema))
     }
 
     /// The name in lower case.
     pub(super) fn key(&self) -> String {
-        self.name.to_ascii_lowercase()
+        folded(&self.name)
     }
 }
 

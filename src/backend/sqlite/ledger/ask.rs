@@ -2,15 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::backend::sqlite::query::{has_row, value};
 use crate::dialect::quote;
-use crate::sql::Tokens;
+use crate::sql::has_word;
 
 /// The number of rows of a table; `None` if it cannot be counted, for example without a collation of the application.
 pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> Option<u64> {
     let table = quote(table);
-    let read = |hint: &str| {
-        conn.query_row(&format!("SELECT count(*) FROM main.{table}{hint}"), [], |row| row.get(0))
-    };
+    let read = |hint: &str| value(conn, &format!("SELECT count(*) FROM main.{table}{hint}"), &[]);
     // SQLite counts the smallest index, which may need that collation.
     read("").or_else(|_| read(" NOT INDEXED")).ok().map(i64::unsigned_abs)
 }
@@ -18,7 +17,7 @@ pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> Optio
 /// An ordinary table of this name in `main`, as the schema spells it. A virtual table has no rows of its own.
 pub(super) fn ordinary(conn: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
-    conn.query_row(sql, [table], |row| row.get(0)).optional()
+    value(conn, sql, &[table]).optional()
 }
 
 /// Whether `main` has an object of a kind and a name.
@@ -30,18 +29,18 @@ pub(super) fn exists(conn: &Connection, kind: &str, name: &str) -> rusqlite::Res
         "view" => "SELECT 1 FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE",
         _ => "SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND name = ?1 COLLATE NOCASE",
     };
-    conn.prepare(sql)?.exists([name])
+    has_row(conn, sql, &[name])
 }
 
 /// Whether a statement, or the definition of its table, replaces rows.
 pub(super) fn replaces(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<bool> {
-    if Tokens::new(own).any(|token| token.is("replace")) {
+    if has_word(own, "replace") {
         return Ok(true);
     }
     let sql =
         "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE
         AND instr(lower(sql), 'replace') > 0)";
-    conn.query_row(sql, [table], |row| row.get(0))
+    value(conn, sql, &[table])
 }
 
 /// The number of unique keys of a table: unique indexes, and the row number if it is a column.
@@ -49,5 +48,5 @@ pub(super) fn unique_keys(conn: &Connection, table: &str) -> rusqlite::Result<u6
     let sql = "SELECT (SELECT count(*) FROM pragma_index_list(?1, 'main') WHERE \"unique\")
         + (NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')
            AND EXISTS (SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0))";
-    conn.query_row(sql, [table], |row| row.get(0)).map(|keys: i64| u64::try_from(keys).unwrap_or_default())
+    value(conn, sql, &[table]).map(|keys: i64| u64::try_from(keys).unwrap_or_default())
 }

@@ -1,13 +1,11 @@
 //! Finds an `INSERT` without a list of columns that puts values into columns of other names.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, mentions};
+use crate::sql::{Token, Tokens, folded, mentions, same_name};
 
 /// The finding about an `INSERT` that copies by position, if the result of a `SELECT` and the table have the same columns in another
 /// order. For a `*` one column that is elsewhere is enough; a list of columns must be all columns of the table, in another order. An
@@ -31,12 +29,10 @@ pub(super) fn finding(
         // The statement itself was prepared, so this fails only if its words were misread.
         let Ok(select) = conn.prepare(&select) else { continue };
         let names = (0..select.column_count()).map(|place| select.column_name(place));
-        let given: Vec<String> =
-            names.map(|name| name.map(str::to_ascii_lowercase)).collect::<rusqlite::Result<_>>()?;
-        let own = |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-        let is_same = given.iter().collect::<BTreeSet<_>>().len() == columns.len()
-            && given.iter().all(|name| own(name).is_some());
-        if given.len() != columns.len() || !is_star && !is_same {
+        let given: Vec<String> = names.map(|name| name.map(folded)).collect::<rusqlite::Result<_>>()?;
+        let own = |name: &str| columns.iter().position(|column| same_name(column, name));
+        let is_given = |column: &String| given.iter().any(|name| same_name(name, column));
+        if given.len() != columns.len() || !is_star && !columns.iter().all(is_given) {
             continue;
         }
         // A column that is given twice may be copied to another one too.
@@ -99,8 +95,7 @@ fn read(own: &str) -> Option<Vec<(String, bool)>> {
             || token.is("on") && is_next("conflict")
     };
     let end = (0..rest.len()).find(|&at| ends(at)).unwrap_or(rest.len());
-    let is_union =
-        |(token, ..): &Placed<'_>| ["union", "except", "intersect"].iter().any(|word| token.is(word));
+    let is_union = |(token, ..): &Placed<'_>| token.is_any(&["union", "except", "intersect"]);
     let arms = rest[..end].split(is_union).filter_map(|arm| {
         let is_all = arm.first()?.0.is("all");
         let arm = if is_all { &arm[1..] } else { arm };

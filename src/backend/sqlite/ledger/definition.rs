@@ -1,19 +1,20 @@
 //! [`Definition`]: what belongs to a table, and what a table that replaces it lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, folded, folded_set, has_word, same_name};
 
 /// A table as the schema defines it, with its indexes and triggers.
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     sql: String,
     columns: Vec<Column>,
-    /// The columns of each unique constraint and unique index, in lower case. A key with an expression is left out.
-    unique: BTreeSet<BTreeSet<String>>,
+    /// The columns of each unique constraint and unique index, in lower case, sorted. A key with an expression is left out.
+    unique: Vec<BTreeSet<String>>,
     /// The named indexes, each with the text after the name of its table, and its columns.
     indexes: Vec<Index>,
     triggers: Vec<String>,
@@ -48,6 +49,14 @@ struct Index {
     is_unique: bool,
     /// The names that it mentions, in lower case.
     names: BTreeSet<String>,
+}
+
+/// The columns of an index, in lower case.
+struct KeyIndex {
+    name: String,
+    columns: Vec<String>,
+    /// Whether no two rows have the same values in them. An index with an expression or a condition is no key.
+    is_key: bool,
 }
 
 /// What a table that replaces another one lost.
@@ -104,7 +113,7 @@ impl Definition {
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;
-        let mut keyed = BTreeMap::<String, (bool, bool, Vec<Option<String>>)>::new();
+        let mut keyed = Vec::<KeyIndex>::new();
         let mut has_key_index = false;
         let mut members = conn.prepare(
             "SELECT l.name, l.\"unique\", l.partial, k.name, l.origin = 'pk' FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS k
@@ -113,22 +122,26 @@ impl Definition {
         let mut rows = members.query([table])?;
         while let Some(row) = rows.next()? {
             has_key_index |= row.get::<_, bool>(4)?;
-            let key = keyed.entry(row.get(0)?).or_insert((row.get(1)?, row.get(2)?, Vec::new()));
-            key.2.push(row.get(3)?);
+            let name: String = row.get(0)?;
+            if keyed.last().is_none_or(|index| index.name != name) {
+                keyed.push(KeyIndex {
+                    name,
+                    is_key: row.get::<_, bool>(1)? && !row.get::<_, bool>(2)?,
+                    columns: Vec::new(),
+                });
+            }
+            let Some(index) = keyed.last_mut() else { continue };
+            match row.get::<_, Option<String>>(3)? {
+                Some(column) => index.columns.push(folded(&column)),
+                None => index.is_key = false,
+            }
         }
-        let names = |parts: &[Option<String>]| -> Vec<String> {
-            parts.iter().flatten().map(|name| name.to_ascii_lowercase()).collect()
-        };
-        let mut unique: BTreeSet<BTreeSet<String>> = keyed
-            .values()
-            .filter(|(is_unique, is_partial, parts)| {
-                *is_unique && !is_partial && parts.iter().all(Option::is_some)
-            })
-            .map(|(_, _, parts)| names(parts).into_iter().collect())
-            .collect();
-        let primary = primary(&columns);
-        if !primary.is_empty() {
-            unique.insert(primary);
+        let keys = keyed.iter().filter(|index| index.is_key).map(|index| as_set(&index.columns));
+        let mut unique = Vec::new();
+        for key in keys.chain([primary(&columns)]).filter(|key| !key.is_empty()) {
+            if let Err(place) = unique.binary_search(&key) {
+                unique.insert(place, key);
+            }
         }
         let mut others = conn.prepare(
             "SELECT type, name, sql FROM main.sqlite_master
@@ -141,19 +154,18 @@ impl Definition {
             if kind == "trigger" {
                 triggers.push(name);
             } else {
-                let columns = keyed.get(&name).map(|(_, _, parts)| names(parts)).unwrap_or_default();
+                let key = keyed.iter().find(|index| index.name == name);
+                let columns = key.map(|index| index.columns.clone()).unwrap_or_default();
                 let is_unique = is_unique(&sql);
                 let names = Tokens::new(&sql).skip_while(|token| !token.is("on")).skip(2);
-                let names = names.filter_map(Token::spelling).map(str::to_ascii_lowercase).collect();
+                let names = folded_set(names.filter_map(Token::spelling));
                 indexes.push(Index { signature: signature(&sql), name, columns, is_unique, names });
             }
         }
         let sequence = if has_autoincrement(&sql) {
-            conn.query_row(
-                "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE",
-                [table],
-                |row| row.get::<_, Option<i64>>(0),
-            )?
+            let sql =
+                "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
+            value(conn, sql, &[table])?
         } else {
             None
         };
@@ -168,28 +180,24 @@ impl Definition {
 
     /// The columns of its primary key, or else of one of its unique keys, quoted.
     pub(super) fn key(&self) -> Vec<String> {
-        let mut primary: Vec<&Column> = self.columns.iter().filter(|column| column.key > 0).collect();
-        primary.sort_by_key(|column| column.key);
-        if primary.is_empty() {
-            return self
-                .unique
-                .first()
-                .map(|key| key.iter().map(|name| quote(name)).collect())
-                .unwrap_or_default();
+        let primary = (1..).map_while(|place| self.columns.iter().find(|column| column.key == place));
+        let primary: Vec<String> = primary.map(|column| quote(&column.name)).collect();
+        if !primary.is_empty() {
+            return primary;
         }
-        primary.iter().map(|column| quote(&column.name)).collect()
+        self.unique.first().into_iter().flatten().map(|name| quote(name)).collect()
     }
 
     /// Whether the table has a column.
     fn has(&self, name: &str) -> bool {
-        self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns.iter().any(|column| same_name(&column.name, name))
     }
 
     /// Whether a column is the row number, so that a new row gets one.
     fn numbers_rows(&self) -> bool {
         let mut key = self.columns.iter().filter(|column| column.key > 0);
         let first = key.next();
-        first.is_some_and(|column| column.declared.eq_ignore_ascii_case("integer"))
+        first.is_some_and(|column| same_name(&column.declared, "integer"))
             && key.next().is_none()
             && !self.has_key_index
     }
@@ -209,7 +217,7 @@ impl Definition {
                 match token {
                     Token::Mark(b'(') => depth += 1,
                     Token::Mark(b')') => depth -= 1,
-                    _ => names.extend(token.spelling().map(str::to_ascii_lowercase)),
+                    _ => names.extend(token.spelling().map(folded)),
                 }
                 if depth <= 0 {
                     break;
@@ -230,33 +238,32 @@ impl Definition {
             .columns
             .iter()
             .filter(|column| !new.has(&column.name))
-            .map(|column| column.name.to_ascii_lowercase())
+            .map(|column| folded(&column.name))
             .collect();
         let is_kept = |names: &BTreeSet<String>| !gone.iter().any(|column| names.contains(column));
         for index in self.indexes.iter().filter(|index| is_kept(&index.names)) {
-            let has_name = |other: &&Index| other.name.eq_ignore_ascii_case(&index.name);
+            let has_name = |other: &&Index| same_name(&other.name, &index.name);
             if new.indexes.iter().any(|other| other.signature == index.signature) {
                 continue;
             }
             match new.indexes.iter().find(has_name) {
                 None => lost.objects.push(format!("the index `{}`", index.name)),
                 Some(other) => {
-                    let key: BTreeSet<String> = index.columns.iter().cloned().collect();
-                    if index.is_unique && !other.is_unique && !new.unique.contains(&key) {
+                    let is_key = || new.unique.contains(&as_set(&index.columns));
+                    if index.is_unique && !other.is_unique && !is_key() {
                         lost.objects.push(format!("the index `{}` as a UNIQUE one", index.name));
                     }
                 }
             }
         }
         for trigger in &self.triggers {
-            if !new.triggers.iter().any(|other| other.eq_ignore_ascii_case(trigger)) {
+            if !new.triggers.iter().any(|other| same_name(other, trigger)) {
                 lost.objects.push(format!("the trigger `{trigger}`"));
             }
         }
-        let is_of_index = |key: &BTreeSet<String>| {
-            self.indexes.iter().any(|index| index.columns.iter().cloned().collect::<BTreeSet<_>>() == *key)
-        };
-        for key in self.unique.difference(&new.unique) {
+        let is_of_index =
+            |key: &BTreeSet<String>| self.indexes.iter().any(|index| as_set(&index.columns) == *key);
+        for key in self.unique.iter().filter(|key| !new.unique.contains(key)) {
             let columns: Vec<String> = key.iter().cloned().collect();
             if kept_columns(&columns) && !is_of_index(key) {
                 let is_primary = *key == self.primary();
@@ -280,7 +287,7 @@ impl Definition {
             }
         }
         for column in self.columns.iter().filter(|column| column.default.is_some()) {
-            let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
+            let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
             if other.is_some_and(|other| other.default.is_none()) {
                 lost.objects.push(format!("the default of `{}`", column.name));
             }
@@ -289,7 +296,7 @@ impl Definition {
             lost.objects.push("a CHECK constraint".to_owned());
         }
         for column in self.columns.iter().filter(|column| column.has_texts) {
-            let other = new.columns.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name));
+            let other = new.columns.iter().find(|other| same_name(&other.name, &column.name));
             let is_numeric =
                 |other: &&Column| affinity(&other.declared, new.is_strict()) == Affinity::Numeric;
             if let Some(other) = other.filter(is_numeric) {
@@ -311,18 +318,22 @@ impl Definition {
 fn sql_of(conn: &Connection, table: &str) -> rusqlite::Result<String> {
     let sql =
         "SELECT coalesce(sql, '') FROM main.sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
-    Ok(conn.query_row(sql, [table], |row| row.get(0)).optional()?.unwrap_or_default())
+    Ok(value(conn, sql, &[table]).optional()?.unwrap_or_default())
 }
 
 /// The columns of the primary key, in lower case.
 fn primary(columns: &[Column]) -> BTreeSet<String> {
     let key = columns.iter().filter(|column| column.key > 0);
-    key.map(|column| column.name.to_ascii_lowercase()).collect()
+    folded_set(key.map(|column| column.name.as_str()))
+}
+
+fn as_set(names: &[String]) -> BTreeSet<String> {
+    folded_set(names.iter().map(String::as_str))
 }
 
 /// Whether the definition of a table has `AUTOINCREMENT`.
 pub(super) fn has_autoincrement(sql: &str) -> bool {
-    Tokens::new(sql).any(|token| token.is("autoincrement"))
+    has_word(sql, "autoincrement")
 }
 
 /// Whether the definition of an index begins with `CREATE UNIQUE`.
@@ -337,7 +348,7 @@ fn signature(sql: &str) -> String {
     tokens.for_each(|token| match token {
         Token::Mark(mark) => signature.push(char::from(mark)),
         Token::Word(word) | Token::Quoted(word) => {
-            signature.push_str(&word.to_ascii_lowercase());
+            signature.push_str(&folded(word));
             signature.push(' ');
         }
     });
@@ -356,7 +367,7 @@ fn foreign_keys(conn: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignK
             keys.push(ForeignKey { columns: BTreeSet::new(), parent });
         }
         last = Some(id);
-        keys.last_mut().map(|key| key.columns.insert(column.to_ascii_lowercase()));
+        keys.last_mut().map(|key| key.columns.insert(folded(&column)));
     }
     Ok(keys)
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::definition::{Definition, has_autoincrement};
 use crate::account::{StepFinding, TableChange};
+use crate::backend::sqlite::query::{has_row, value};
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
 
@@ -18,7 +19,7 @@ pub(super) fn findings(
     let mut lost = old.lost_in(&new);
     // Without its parent, a key must go.
     for (key, parent) in lost.keys.drain(..) {
-        if conn.prepare("SELECT 1 FROM pragma_table_info(?1, 'main')")?.exists([parent])? {
+        if has_row(conn, "SELECT 1 FROM pragma_table_info(?1, 'main')", &[&parent])? {
             lost.objects.push(key);
         }
     }
@@ -38,7 +39,7 @@ pub(super) fn findings(
             quote(table),
             quote(column)
         );
-        if conn.query_row(&sql, [], |row| row.get(0))? {
+        if value(conn, &sql, &[])? {
             let was = if was.is_empty() { "had no type" } else { &format!("was {was}") };
             findings.push(StepFinding::new(
                 ProblemKind::ValuesChanged,

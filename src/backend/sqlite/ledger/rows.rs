@@ -1,6 +1,6 @@
 //! [`Rows`]: the tables that a script concerns, and the rows that it takes from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use super::{replaced, successor};
 use crate::account::{Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::sql::{Token, Tokens, mentions, statements};
+use crate::sql::{Token, Tokens, folded, has_word, mentions, statements};
 use crate::step::Atomicity;
 
 /// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
@@ -46,14 +46,14 @@ impl Rows {
 
     /// The place of a table by its current name. A table that is not known yet was there before.
     fn place(&mut self, name: &str) -> usize {
-        match self.names.get(&name.to_ascii_lowercase()) {
+        match self.names.get(&folded(name)) {
             Some(&place) => place,
             None => self.add(name, Fate::Kept),
         }
     }
 
     fn add(&mut self, name: &str, fate: Fate) -> usize {
-        let key = name.to_ascii_lowercase();
+        let key = folded(name);
         self.tables.push(Table::new(name, fate));
         self.names.insert(key, self.tables.len() - 1);
         self.tables.len() - 1
@@ -110,35 +110,45 @@ impl Rows {
 
     /// The table that takes the name of another one, given the rest of the script.
     pub(super) fn find_successor(&mut self, old: usize, rest: &str) -> Successor {
-        let original = self.tables[old].change.table.to_ascii_lowercase();
+        let original = folded(&self.tables[old].change.table);
         let wanted = [self.tables[old].last.clone(), original];
-        let mut owners: BTreeMap<String, Successor> =
-            self.names.iter().map(|(name, &place)| (name.clone(), Successor::Table(place))).collect();
-        owners.retain(|_, successor| *successor != Successor::Table(old));
+        let (mut owners, mut later) = (self.names.clone(), BTreeSet::new());
+        owners.retain(|_, place| *place != old);
         if wanted.iter().any(|name| mentions(rest, name)) {
             for (_, own) in statements(rest) {
                 match Act::of(own) {
                     Act::Renames { table, to } => {
                         let key = table.key();
-                        let successor =
-                            owners.remove(&key).unwrap_or_else(|| Successor::Table(self.place(&table.name)));
-                        owners.insert(to.to_ascii_lowercase(), successor);
+                        if later.remove(&key) {
+                            later.insert(folded(&to));
+                        } else {
+                            let place = owners.remove(&key).unwrap_or_else(|| self.place(&table.name));
+                            owners.insert(folded(&to), place);
+                        }
                     }
                     Act::Creates { kind: "table", name, .. } if !name.is_in("temp") => {
-                        owners.insert(name.key(), Successor::Later);
+                        owners.remove(&name.key());
+                        later.insert(name.key());
                     }
-                    Act::Drops { kind: "table", name } => _ = owners.remove(&name.key()),
+                    Act::Drops { kind: "table", name } => {
+                        owners.remove(&name.key());
+                        later.remove(&name.key());
+                    }
                     _ => {}
                 }
             }
         }
-        wanted.iter().find_map(|name| owners.get(name).copied()).unwrap_or(Successor::None)
+        let successor = |name: &String| match owners.get(name) {
+            Some(&place) => Some(Successor::Table(place)),
+            None => later.contains(name).then_some(Successor::Later),
+        };
+        wanted.iter().find_map(successor).unwrap_or(Successor::None)
     }
 
     /// The table that has taken the name of a dropped one.
     fn current_successor(&self, old: usize) -> Option<usize> {
         let table = &self.tables[old];
-        let original = table.change.table.to_ascii_lowercase();
+        let original = folded(&table.change.table);
         [&table.last, &original]
             .into_iter()
             .find_map(|name| self.names.get(name).copied())
@@ -255,7 +265,7 @@ impl Rows {
         let table = &mut self.tables[place];
         table.writes += 1;
         let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
-        if adds && Tokens::new(at.own).any(|token| token.is("select")) {
+        if adds && has_word(at.own, "select") {
             table.copies.push((Some(own), at.own.to_owned()));
         }
         match verb {
@@ -293,7 +303,7 @@ impl Rows {
         let place = self.place(&name.name);
         let table = &mut self.tables[place];
         table.has_unknown_deletions |= verb == Verb::Deletes;
-        if table.is_new && Tokens::new(own).any(|token| token.is("select")) {
+        if table.is_new && has_word(own, "select") {
             table.copies.push((None, own.to_owned()));
         }
     }
@@ -344,7 +354,7 @@ impl Rows {
     /// Notes a new table, which its statement may have filled.
     pub(super) fn create(&mut self, name: &str, own: &str) {
         let place = self.add(name, Fate::Created);
-        if Tokens::new(own).any(|token| token.is("select")) {
+        if has_word(own, "select") {
             self.tables[place].copies.push((None, own.to_owned()));
         }
     }
@@ -359,9 +369,9 @@ impl Rows {
     pub(super) fn rename(&mut self, from: &Name, to: &str) {
         let place = self.place(&from.name);
         self.names.remove(&from.key());
-        self.names.insert(to.to_ascii_lowercase(), place);
+        self.names.insert(folded(to), place);
         let table = &mut self.tables[place];
-        table.current = Some(to.to_ascii_lowercase());
+        table.current = Some(folded(to));
         if table.is_new {
             to.clone_into(&mut table.change.table);
         } else {
@@ -395,9 +405,9 @@ impl Rows {
         let dropped = |(_, table): &(usize, &Table)| !table.is_new && table.current.is_none();
         let olds: Vec<usize> =
             self.tables.iter().enumerate().filter(dropped).map(|(place, _)| place).collect();
-        let pairs: BTreeMap<usize, usize> =
+        let pairs: Vec<(usize, usize)> =
             olds.into_iter().filter_map(|old| Some((old, self.current_successor(old)?))).collect();
-        for (&old, &new) in &pairs {
+        for &(old, new) in &pairs {
             let Some(name) = self.tables[new].current.clone() else { continue };
             let (after, missing) = match self.comparison(old, new) {
                 Some(it) => (Some(it.after), it.missing.clone()),
@@ -435,7 +445,7 @@ impl Rows {
                     change.lost = table.taken.saturating_sub(table.put_back);
                 }
             }
-            let is_successor = pairs.values().any(|&new| new == place);
+            let is_successor = pairs.iter().any(|&(_, new)| new == place);
             let is_changed = change.rows_before.is_some() || change.inserted + change.deleted > 0;
             if !is_successor && (is_changed || change.renamed_to.is_some() || change.fate != Fate::Kept) {
                 changes.push(change);
@@ -452,7 +462,7 @@ fn more(rows: Option<u64>, than: Option<u64>) -> u64 {
 
 /// What decides which programs a statement runs: its beginning, and for an update the columns that it sets.
 fn form(own: &str, verb: Verb, head: &str) -> String {
-    let is_upsert = verb == Verb::Replaces && Tokens::new(own).any(|token| token.is("conflict"));
+    let is_upsert = verb == Verb::Replaces && has_word(own, "conflict");
     if verb != Verb::Updates && !is_upsert {
         return head.to_owned();
     }

@@ -1,17 +1,16 @@
 //! [`SchemaEdits`]: what a script writes to the table of the schema by hand.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 
 use crate::backend::sqlite::message;
+use crate::backend::sqlite::query::{texts, value};
 use crate::fault::{Fault, FaultKind};
 use crate::step::Atomicity;
 
 /// The schema before the first statement that allows it to be written by hand.
 #[derive(Default)]
 pub(super) struct SchemaEdits {
-    before: Option<BTreeSet<String>>,
+    before: Option<Vec<String>>,
     /// What SQLite found wrong in the database before the first edit, if anything.
     damage: Option<String>,
     is_edited: bool,
@@ -67,15 +66,15 @@ impl SchemaEdits {
     }
 }
 
-/// The rows of the schema, each as one text.
-fn objects(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let sql = "SELECT quote(type) || quote(name) || quote(tbl_name) || quote(rootpage) || quote(sql) FROM main.sqlite_master";
-    conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+/// The rows of the schema, each as one text, sorted.
+fn objects(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT quote(type) || quote(name) || quote(tbl_name) || quote(rootpage) || quote(sql) FROM main.sqlite_master ORDER BY 1";
+    texts(conn, sql, &[])
 }
 
 /// The first fault of the database, or why it cannot be checked.
 fn damage(conn: &Connection) -> Option<String> {
-    let found = conn.query_row("PRAGMA main.integrity_check(1)", [], |row| row.get(0));
+    let found = value(conn, "PRAGMA main.integrity_check(1)", &[]);
     let found: String = found.unwrap_or_else(|error| message(&error));
     // The first line may be `*** in database main ***`.
     found.lines().find(|line| !line.starts_with("***") && *line != "ok").map(str::to_owned)

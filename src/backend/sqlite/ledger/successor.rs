@@ -3,7 +3,9 @@
 use rusqlite::Connection;
 
 use super::ask::count;
+use crate::backend::sqlite::query::{texts, value};
 use crate::dialect::quote;
+use crate::sql::folded_set;
 
 /// The number of keys of lost rows that are shown.
 const SHOWN_KEYS: u64 = 5;
@@ -64,17 +66,9 @@ pub(super) fn compare(
 
 /// Whether these columns, quoted, are the primary key of a table.
 fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
-    let read = || -> rusqlite::Result<Vec<String>> {
-        let mut columns = conn.prepare("SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0")?;
-        columns.query_map([table], |row| Ok(quote(&row.get::<_, String>(0)?).to_ascii_lowercase()))?.collect()
-    };
-    let (mut columns, mut key) = (
-        read().unwrap_or_default(),
-        key.iter().map(|column| column.to_ascii_lowercase()).collect::<Vec<_>>(),
-    );
-    columns.sort_unstable();
-    key.sort_unstable();
-    columns == key
+    let columns = texts(conn, "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[table]);
+    let columns: Vec<String> = columns.unwrap_or_default().iter().map(|column| quote(column)).collect();
+    folded_set(columns.iter().map(String::as_str)) == folded_set(key.iter().map(String::as_str))
 }
 
 fn difference([left, right]: [&str; 2], key: &[String]) -> String {
@@ -85,7 +79,7 @@ fn difference([left, right]: [&str; 2], key: &[String]) -> String {
 /// The number of keys of the first table that the second one lost.
 fn lacking(conn: &Connection, tables: [&str; 2], key: &[String]) -> Option<u64> {
     let sql = format!("SELECT count(*) FROM ({})", difference(tables, key));
-    conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+    value(conn, &sql, &[]).ok().map(i64::unsigned_abs)
 }
 
 /// Some of these keys, in words. A key that cannot be read is left out.

@@ -3,6 +3,7 @@
 use super::definition::Definition;
 use super::successor::Comparison;
 use crate::account::{Fate, StatementPlace, TableChange};
+use crate::sql::folded;
 
 /// A table that a script concerns.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(name: &str, fate: Fate) -> Self {
-        let key = name.to_ascii_lowercase();
+        let key = folded(name);
         Self {
             change: TableChange::new(name, fate),
             is_new: fate == Fate::Created,

@@ -7,16 +7,17 @@ use rusqlite::Connection;
 use crate::account::StepFinding;
 use crate::dialect::quote;
 use crate::problem::ProblemKind;
+use crate::sql::folded;
 
 /// The temporary objects of a connection, as far as a script concerns them.
 #[derive(Clone, Default)]
 pub(super) struct Temporary {
     /// What was there before the script created its first temporary object.
-    before: Option<BTreeSet<(String, String)>>,
+    before: Option<Vec<(String, String)>>,
     /// The names of the tables and views that the script created, in lower case.
     own: BTreeSet<String>,
     /// The triggers that were there before the script dropped its first table or view.
-    triggers: Option<BTreeSet<String>>,
+    triggers: Option<Vec<String>>,
 }
 
 impl Temporary {
@@ -31,25 +32,25 @@ impl Temporary {
     /// Notes an object that the script created. Only tables and views hide others.
     pub(super) fn add(&mut self, kind: &str, name: &str) {
         if hides(kind) {
-            self.own.insert(name.to_ascii_lowercase());
+            self.own.insert(folded(name));
         }
     }
 
     pub(super) fn remove(&mut self, kind: &str, name: &str) {
         if hides(kind) {
-            self.own.remove(&name.to_ascii_lowercase());
+            self.own.remove(&folded(name));
         }
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) {
-        if self.own.remove(&from.to_ascii_lowercase()) {
-            self.own.insert(to.to_ascii_lowercase());
+        if self.own.remove(&folded(from)) {
+            self.own.insert(folded(to));
         }
     }
 
     /// Whether the script created a temporary table or view of this name.
     pub(super) fn has(&self, name: &str) -> bool {
-        !self.own.is_empty() && self.own.contains(&name.to_ascii_lowercase())
+        !self.own.is_empty() && self.own.contains(&folded(name))
     }
 
     /// Drops what the script created and left.
@@ -80,7 +81,8 @@ impl Temporary {
             return Ok(None);
         };
         let now = triggers(conn)?;
-        let lost: Vec<String> = before.difference(&now).map(|name| format!("`{name}`")).collect();
+        let lost = before.iter().filter(|name| !now.contains(name));
+        let lost: Vec<String> = lost.map(|name| format!("`{name}`")).collect();
         Ok((!lost.is_empty()).then(|| {
             let (them, are) = if lost.len() == 1 { ("it", "trigger") } else { ("them", "triggers") };
             StepFinding::new(
@@ -99,11 +101,12 @@ fn hides(kind: &str) -> bool {
     kind == "table" || kind == "view"
 }
 
-fn objects(conn: &Connection) -> rusqlite::Result<BTreeSet<(String, String)>> {
-    let sql = "SELECT type, name FROM temp.sqlite_master WHERE type <> 'index' AND name NOT LIKE 'sqlite@_%' ESCAPE '@'";
+/// The kinds and names of the temporary objects, sorted.
+fn objects(conn: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT type, name FROM temp.sqlite_master WHERE type <> 'index' AND name NOT LIKE 'sqlite@_%' ESCAPE '@' ORDER BY type, name";
     conn.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-fn triggers(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+fn triggers(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(objects(conn)?.into_iter().filter(|(kind, _)| kind == "trigger").map(|(_, name)| name).collect())
 }

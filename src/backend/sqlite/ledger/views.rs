@@ -1,16 +1,24 @@
 //! [`Views`]: the triggers of views that a script drops.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 
 use super::place::Place;
 use crate::account::{StatementPlace, StepFinding};
+use crate::backend::sqlite::query::texts;
 use crate::problem::ProblemKind;
+use crate::sql::{folded, same_name};
 
-/// The views that a script dropped and that had triggers.
+/// The views that a script dropped and that had triggers, sorted by name.
 #[derive(Clone, Default)]
-pub(super) struct Views(BTreeMap<String, (StatementPlace, Vec<String>)>);
+pub(super) struct Views(Vec<DroppedView>);
+
+#[derive(Clone)]
+struct DroppedView {
+    /// In lower case.
+    name: String,
+    triggers: Vec<String>,
+    by: StatementPlace,
+}
 
 impl Views {
     /// Reads the triggers of a view that is about to be dropped.
@@ -21,8 +29,10 @@ impl Views {
         at: Place<'_>,
     ) -> rusqlite::Result<()> {
         let triggers = triggers(conn, view)?;
-        if !triggers.is_empty() {
-            self.0.entry(view.to_ascii_lowercase()).or_insert_with(|| (at.kept(), triggers));
+        let name = folded(view);
+        let place = self.0.binary_search_by(|known| known.name.cmp(&name));
+        if let (Err(place), false) = (place, triggers.is_empty()) {
+            self.0.insert(place, DroppedView { name, triggers, by: at.kept() });
         }
         Ok(())
     }
@@ -33,12 +43,11 @@ impl Views {
         let mut view = conn.prepare(
             "SELECT name FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE",
         )?;
-        for (name, (by, before)) in &self.0 {
+        for DroppedView { name, triggers: before, by } in &self.0 {
             let mut rows = view.query([name])?;
             let Some(row) = rows.next()? else { continue };
             let (name, now): (String, _) = (row.get(0)?, triggers(conn, name)?);
-            let is_gone =
-                |trigger: &&String| !now.iter().any(|other| other.eq_ignore_ascii_case(trigger.as_str()));
+            let is_gone = |trigger: &&String| !now.iter().any(|other| same_name(other, trigger.as_str()));
             let gone: Vec<String> =
                 before.iter().filter(is_gone).map(|trigger| format!("the trigger `{trigger}`")).collect();
             if !gone.is_empty() {
@@ -59,5 +68,5 @@ impl Views {
 
 fn triggers(conn: &Connection, view: &str) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name";
-    conn.prepare(sql)?.query_map([view], |row| row.get(0))?.collect()
+    texts(conn, sql, &[view])
 }

@@ -143,7 +143,7 @@ impl<'a> Iterator for Tokens<'a> {
         self.at += blank_len(&self.text[self.at..]);
         let bytes = self.text.as_bytes();
         let is_word =
-            |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || *byte >= 0x80;
+            |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'$' | 0x80..);
         match *bytes.get(self.at)? {
             quote @ (b'\'' | b'"' | b'`') => Some(self.quoted(quote)),
             b'[' => Some(self.quoted(b']')),
@@ -163,27 +163,29 @@ impl<'a> Iterator for Tokens<'a> {
 /// The length in bytes of the white space and comments at the start of a text. An unclosed `/*` extends to the end, as
 /// in SQLite.
 pub(crate) fn blank_len(text: &str) -> usize {
-    let mut rest = text;
+    let bytes = text.as_bytes();
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c');
+    let mut at = 0;
     loop {
-        // SQLite treats a byte order mark as white space wherever a token can begin.
-        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', '\u{feff}']);
-        rest = if rest.starts_with("--") {
-            rest.find('\n').map_or("", |newline| &rest[newline..])
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.find("*/").map_or("", |end| &comment[end + 2..])
-        } else {
-            return text.len() - rest.len();
+        at += bytes[at..].iter().take_while(is_blank).count();
+        at += match bytes[at..] {
+            // SQLite treats a byte order mark as white space wherever a token can begin.
+            [0xef, 0xbb, 0xbf, ..] => 3,
+            [b'-', b'-', ..] => text[at..].find('\n').unwrap_or(text.len() - at),
+            [b'/', b'*', ..] => text[at + 2..].find("*/").map_or(text.len() - at, |end| end + 4),
+            _ => return at,
         };
     }
 }
 
 /// Whether a text contains another one, ignoring ASCII case.
-fn contains(text: &str, part: &str) -> bool {
+pub(crate) fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
     let Some(first) = part.first() else { return true };
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
     let is_here =
         |at: usize| text[at..].get(..part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part));
-    text.iter().enumerate().any(|(at, byte)| byte.eq_ignore_ascii_case(first) && is_here(at))
+    text.iter().enumerate().any(|(at, byte)| (*byte == lower || *byte == upper) && is_here(at))
 }
 
 /// Whether a name occurs in a text, quoted or not, ignoring ASCII case.

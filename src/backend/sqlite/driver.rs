@@ -58,17 +58,12 @@ impl Driver for Sqlite {
         scope: &Scope,
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
-        let attached = attached::databases(conn).map_err(fault)?;
         // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
-        let outcome = afterwards::around(conn, |conn| {
+        afterwards::around(conn, |conn| {
             keys::with_enforcement(conn, scope.foreign_keys, |conn| {
                 atomically::<Self, R, E>(conn, scope, body)
             })
-        });
-        if outcome.is_err() {
-            attached::detach_others(conn, &attached);
-        }
-        outcome
+        })
     }
 
     fn outside_transaction<R, E: From<Fault>>(
@@ -107,6 +102,7 @@ impl Driver for Sqlite {
         if atomicity == Atomicity::NonTransactional {
             return keys::preserving(conn, body).map(|done| (done, Touched::anything()));
         }
+        afterwards::detach(conn).map_err(fault)?;
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
         let before = counters(conn).map_err(fault)?;
         let outcome = body(conn).map_err(reclassified).and_then(|done| {

@@ -30,9 +30,7 @@ impl<'c> Pragmas<'c> {
     pub(super) fn before(&mut self, text: &str) -> Result<(), Fault> {
         settings::refuse(self.conn, text)?;
         self.changed.note(self.conn, text, self.patience)?;
-        // In a transaction of the engine, the transaction does this for scripts and code.
-        let is_outside = self.atomicity == Atomicity::NonTransactional;
-        if is_outside && Tokens::new(text).next().is_some_and(|first| first.is("attach")) {
+        if Tokens::new(text).next().is_some_and(|first| first.is("attach")) {
             afterwards::detach(self.conn).map_err(fault)?;
         }
         self.file.before(self.conn, text)

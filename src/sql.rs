@@ -142,14 +142,12 @@ impl<'a> Iterator for Tokens<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         self.at += blank_len(&self.text[self.at..]);
         let bytes = self.text.as_bytes();
-        let is_word =
-            |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'$' | 0x80..);
         match *bytes.get(self.at)? {
             quote @ (b'\'' | b'"' | b'`') => Some(self.quoted(quote)),
             b'[' => Some(self.quoted(b']')),
-            byte if is_word(&byte) => {
+            byte if is_in_word(byte) => {
                 let start = self.at;
-                self.at += bytes[start..].iter().take_while(|byte| is_word(byte)).count();
+                self.at += bytes[start..].iter().take_while(|byte| is_in_word(**byte)).count();
                 Some(Token::Word(&self.text[start..self.at]))
             }
             mark => {
@@ -160,22 +158,40 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
+/// The bytes that are part of a word. It is a table because the scanner asks for nearly every byte of a script.
+static WORD: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], u8::MAX);
+    loop {
+        table[byte as usize] = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'$' | 0x80..);
+        if byte == 0 {
+            break table;
+        }
+        byte -= 1;
+    }
+};
+
+fn is_in_word(byte: u8) -> bool {
+    WORD[usize::from(byte)]
+}
+
 /// The length in bytes of the white space and comments at the start of a text. An unclosed `/*` extends to the end, as
 /// in SQLite.
 pub(crate) fn blank_len(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c');
     let mut at = 0;
-    loop {
-        at += bytes[at..].iter().take_while(is_blank).count();
-        at += match bytes[at..] {
+    while let Some(byte) = bytes.get(at) {
+        at += match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => 1,
             // SQLite treats a byte order mark as white space wherever a token can begin.
-            [0xef, 0xbb, 0xbf, ..] => 3,
-            [b'-', b'-', ..] => text[at..].find('\n').unwrap_or(text.len() - at),
-            [b'/', b'*', ..] => text[at + 2..].find("*/").map_or(text.len() - at, |end| end + 4),
-            _ => return at,
+            0xef if text[at..].starts_with('\u{feff}') => 3,
+            b'-' if bytes[at..].starts_with(b"--") => text[at..].find('\n').unwrap_or(text.len() - at),
+            b'/' if bytes[at..].starts_with(b"/*") => {
+                text[at + 2..].find("*/").map_or(text.len() - at, |end| end + 4)
+            }
+            _ => break,
         };
     }
+    at
 }
 
 /// Whether a text contains another one, ignoring ASCII case.
@@ -186,6 +202,12 @@ pub(crate) fn contains(text: &str, part: &str) -> bool {
     let is_here =
         |at: usize| text[at..].get(..part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part));
     text.iter().enumerate().any(|(at, byte)| (*byte == lower || *byte == upper) && is_here(at))
+}
+
+/// Whether a text has one of these words, which is not quoted. Most texts do not contain it at all.
+pub(crate) fn has_word(text: &str, words: &[&str]) -> bool {
+    let is_one = |token: Token<'_>| words.iter().any(|word| token.is(word));
+    words.iter().any(|word| contains(text, word)) && Tokens::new(text).any(is_one)
 }
 
 /// Whether a name occurs in a text, quoted or not, ignoring ASCII case.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::dialect::quote;
-use crate::sql::Tokens;
+use crate::sql::has_word;
 
 /// The number of rows of a table; `None` if it cannot be counted, for example without a collation of the application.
 pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> Option<u64> {
@@ -35,7 +35,7 @@ pub(super) fn exists(conn: &Connection, kind: &str, name: &str) -> rusqlite::Res
 
 /// Whether a statement, or the definition of its table, replaces rows.
 pub(super) fn replaces(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<bool> {
-    if Tokens::new(own).any(|token| token.is("replace")) {
+    if has_word(own, &["replace"]) {
         return Ok(true);
     }
     let sql =

@@ -14,7 +14,7 @@ use super::{replaced, successor};
 use crate::account::{Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::sql::{Token, Tokens, mentions, statements};
+use crate::sql::{Token, Tokens, has_word, mentions, statements};
 use crate::step::Atomicity;
 
 /// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
@@ -255,7 +255,7 @@ impl Rows {
         let table = &mut self.tables[place];
         table.writes += 1;
         let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
-        if adds && Tokens::new(at.own).any(|token| token.is("select")) {
+        if adds && has_word(at.own, &["select"]) {
             table.copies.push((Some(own), at.own.to_owned()));
         }
         match verb {
@@ -293,7 +293,7 @@ impl Rows {
         let place = self.place(&name.name);
         let table = &mut self.tables[place];
         table.has_unknown_deletions |= verb == Verb::Deletes;
-        if table.is_new && Tokens::new(own).any(|token| token.is("select")) {
+        if table.is_new && has_word(own, &["select"]) {
             table.copies.push((None, own.to_owned()));
         }
     }
@@ -344,7 +344,7 @@ impl Rows {
     /// Notes a new table, which its statement may have filled.
     pub(super) fn create(&mut self, name: &str, own: &str) {
         let place = self.add(name, Fate::Created);
-        if Tokens::new(own).any(|token| token.is("select")) {
+        if has_word(own, &["select"]) {
             self.tables[place].copies.push((None, own.to_owned()));
         }
     }
@@ -452,7 +452,7 @@ fn more(rows: Option<u64>, than: Option<u64>) -> u64 {
 
 /// What decides which programs a statement runs: its beginning, and for an update the columns that it sets.
 fn form(own: &str, verb: Verb, head: &str) -> String {
-    let is_upsert = verb == Verb::Replaces && Tokens::new(own).any(|token| token.is("conflict"));
+    let is_upsert = verb == Verb::Replaces && has_word(own, &["conflict"]);
     if verb != Verb::Updates && !is_upsert {
         return head.to_owned();
     }

@@ -312,13 +312,15 @@ fn finish(
         Ok(first)
     })?;
     // Outside a transaction SQLite returns the current mode, whatever mode was requested.
-    let is_file = conn.path().is_some_and(|path| !path.is_empty());
+    let is_file = || conn.path().is_some_and(|path| !path.is_empty());
     match (Pragma::of(own), first) {
         (Some(Pragma { name, .. }), _) if name.eq_ignore_ascii_case("foreign_keys") => {
             keys::reset(conn, script.foreign_keys).map_err(fault)
         }
         (Some(Pragma { name, value: Some(wanted), .. }), Some(mode))
-            if name.eq_ignore_ascii_case("journal_mode") && is_file && !mode.eq_ignore_ascii_case(wanted) =>
+            if name.eq_ignore_ascii_case("journal_mode")
+                && is_file()
+                && !mode.eq_ignore_ascii_case(wanted) =>
         {
             Err(Fault::new(FaultKind::Other, format!("the journal mode is still `{mode}`, not `{wanted}`"))
                 .remedy("close other connections to the file, and check that its file system can do this"))

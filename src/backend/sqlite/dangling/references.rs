@@ -41,8 +41,11 @@ impl Program {
 
     /// Whether it mentions one of these names.
     fn mentions(&self, names: &BTreeSet<String>) -> bool {
-        let is_meant = |name: &str| names.contains(&name.replace("\"\"", "\"").to_ascii_lowercase());
-        Tokens::new(&self.sql).filter_map(Token::spelling).any(is_meant)
+        let mut words = Tokens::new(&self.sql).filter_map(Token::spelling);
+        words.any(|word| {
+            let word = word.to_ascii_lowercase();
+            names.contains(&word) || word.contains('"') && names.contains(&word.replace("\"\"", "\""))
+        })
     }
 }
 
@@ -76,9 +79,9 @@ pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Dangling) 
 
 /// The views and triggers, and the full-text tables, each with its definition.
 fn programs(conn: &Connection) -> rusqlite::Result<(Vec<Program>, Vec<FullText>)> {
-    let sql = "SELECT type, 0, name, tbl_name, sql FROM main.sqlite_master
-        WHERE type IN ('view', 'trigger') OR type = 'table' AND rootpage = 0 UNION ALL
-        SELECT type, 1, name, tbl_name, sql FROM temp.sqlite_master WHERE type IN ('view', 'trigger')";
+    // Only views, triggers and virtual tables have no page.
+    let sql = "SELECT type, 0, name, tbl_name, sql FROM main.sqlite_master WHERE rootpage = 0 UNION ALL
+        SELECT type, 1, name, tbl_name, sql FROM temp.sqlite_master WHERE rootpage = 0";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;
     let (mut programs, mut full_texts) = (Vec::new(), Vec::new());
@@ -88,7 +91,7 @@ fn programs(conn: &Connection) -> rusqlite::Result<(Vec<Program>, Vec<FullText>)
         if kind != "table" {
             let database = if is_temporary { database_of(conn, &table)? } else { Some("main".to_owned()) };
             programs.push(Program { is_view: kind == "view", is_temporary, name, table, database, sql });
-        } else if contains(&sql, "fts") {
+        } else if !is_temporary && contains(&sql, "fts") {
             full_texts.push(FullText { name, sql });
         }
     }

@@ -117,6 +117,22 @@ impl<'a> Tokens<'a> {
         Some(name)
     }
 
+    /// Skips everything up to a mark, and the mark.
+    fn skip_past(&mut self, mark: u8) {
+        while let Some(&byte) = self.text.as_bytes().get(self.at) {
+            match byte {
+                b'\'' | b'"' | b'`' => _ = self.quoted(byte),
+                b'[' => _ = self.quoted(b']'),
+                // It may begin a comment.
+                b'-' | b'/' => self.at += blank_len(&self.text[self.at..]).max(1),
+                _ => self.at += 1,
+            }
+            if byte == mark {
+                break;
+            }
+        }
+    }
+
     fn quoted(&mut self, close: u8) -> Token<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
@@ -197,11 +213,12 @@ pub(crate) fn blank_len(text: &str) -> usize {
 /// Whether a text contains another one, ignoring ASCII case.
 pub(crate) fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
-    let Some(first) = part.first() else { return true };
-    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
-    let is_here =
-        |at: usize| text[at..].get(..part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part));
-    text.iter().enumerate().any(|(at, byte)| (*byte == lower || *byte == upper) && is_here(at))
+    let Some(&last) = part.last() else { return true };
+    // The bit in which the two cases of a letter differ. Comparing one byte of each place first takes half the time.
+    let case = if last.is_ascii_alphabetic() { 0x20 } else { 0 };
+    let is_part =
+        |found: &[u8]| (found[part.len() - 1] | case) == (last | case) && found.eq_ignore_ascii_case(part);
+    text.windows(part.len()).any(is_part)
 }
 
 /// Whether a text has one of these words, which is not quoted. Most texts do not contain it at all.
@@ -241,15 +258,18 @@ pub(crate) fn statement_start(text: &str, from: usize) -> usize {
 /// its statement.
 pub(crate) fn statement_end(text: &str, start: usize) -> usize {
     let mut tokens = Tokens::new(&text[start..]);
-    let is_trigger = creates_trigger(tokens.clone());
+    if !creates_trigger(tokens.clone()) {
+        tokens.skip_past(b';');
+        return start + tokens.offset();
+    }
     let semicolon = Token::Mark(b';');
     // The `END` of a trigger follows a semicolon, the `END` of a `CASE` does not.
-    let (mut previous, mut after_end) = (semicolon, !is_trigger);
+    let (mut previous, mut after_end) = (semicolon, false);
     for token in tokens.by_ref() {
         if token == semicolon && after_end {
             break;
         }
-        after_end = !is_trigger || (token.is("end") && previous == semicolon);
+        after_end = token.is("end") && previous == semicolon;
         previous = token;
     }
     start + tokens.offset()
@@ -317,6 +337,9 @@ mod tests {
             (trigger, trigger),
             (by_case, by_case),
             ("SELECT 'open; x", "SELECT 'open; x"),
+            ("SELECT 1 - 2 / 3 /* ; */, 'ä', ü; x", "SELECT 1 - 2 / 3 /* ; */, 'ä', ü;"),
+            ("SELECT 1 -- ;", "SELECT 1 -- ;"),
+            ("SELECT 1 /* ;", "SELECT 1 /* ;"),
         ];
         for (text, statement) in rows {
             assert_eq!(&text[..statement_end(text, 0)], statement);

@@ -58,8 +58,12 @@ impl Driver for Sqlite {
         scope: &Scope,
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
-        // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
         afterwards::around(conn, |conn| {
+            // A script does this before it attaches a database. Code and hooks may attach one at any time.
+            if !scope.is_script {
+                afterwards::detach(conn).map_err(fault)?;
+            }
+            // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
             keys::with_enforcement(conn, scope.foreign_keys, |conn| {
                 atomically::<Self, R, E>(conn, scope, body)
             })
@@ -102,7 +106,6 @@ impl Driver for Sqlite {
         if atomicity == Atomicity::NonTransactional {
             return keys::preserving(conn, body).map(|done| (done, Touched::anything()));
         }
-        afterwards::detach(conn).map_err(fault)?;
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
         let before = counters(conn).map_err(fault)?;
         let outcome = body(conn).map_err(reclassified).and_then(|done| {

@@ -88,6 +88,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         self.note(&hidden, report);
         let mut state = TableState::of(tracking, history);
         let mode = plan.mode();
+        let only_scripts = self.hooks.on_error.is_empty() && works.iter().all(|work| self.is_script(work));
         let mut left = &*works;
         while let Some(work) = left.first() {
             self.check_stopped()?;
@@ -102,11 +103,11 @@ impl<'r, B: Backend> Executor<'r, B> {
                             && other.meta.foreign_keys == work.meta.foreign_keys
                     };
                     let (joining, behind) = left.split_at(left.iter().take_while(may_join).count());
-                    let group = Group { works: joining, mode, blocked_by: behind.first() };
+                    let group = Group { works: joining, mode, blocked_by: behind.first(), only_scripts };
                     self.atomic(conn, &group, &mut state, report)?
                 }
                 (TransactionMode::Batch, _) => {
-                    let group = Group { works: left, mode, blocked_by: None };
+                    let group = Group { works: left, mode, blocked_by: None, only_scripts };
                     self.atomic(conn, &group, &mut state, report)?
                 }
             };
@@ -159,8 +160,9 @@ impl<'r, B: Backend> Executor<'r, B> {
         (1..).zip(steps).map(work).collect()
     }
 
+    /// The scope of a transaction that only writes records.
     fn record_scope(&self) -> Scope {
-        Scope::new(ForeignKeys::Unchecked, self.patience)
+        Scope { is_script: true, ..Scope::new(ForeignKeys::Unchecked, self.patience) }
     }
 
     /// Whether the transaction was rolled back because another program's committed first, as between the nodes of a cluster, where

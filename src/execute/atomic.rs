@@ -55,7 +55,8 @@ impl<B: Backend> Executor<'_, B> {
         report: &mut Report,
     ) -> Result<usize, Stop> {
         let (Some(opening), Some(last)) = (group.works.first(), group.works.last()) else { return Ok(0) };
-        let scope = Scope::new(opening.meta.foreign_keys, self.patience);
+        let scope =
+            Scope { is_script: group.only_scripts, ..Scope::new(opening.meta.foreign_keys, self.patience) };
         self.prepare_log(conn, group.works.iter().any(|work| work.step.direction == Direction::Down))?;
         let mut to_compare: Option<Touched> = None;
         loop {

@@ -86,6 +86,8 @@ pub(super) struct Group<'w, 'p, 'r, B: Backend> {
     pub(super) mode: TransactionMode,
     /// The step after them, which cannot be in their transaction.
     pub(super) blocked_by: Option<&'w Work<'p, 'r, B>>,
+    /// Whether the run has only scripts: no code and no hooks.
+    pub(super) only_scripts: bool,
 }
 
 impl<B: Backend> Group<'_, '_, '_, B> {

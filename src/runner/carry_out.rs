@@ -46,9 +46,17 @@ impl<B: Backend> MigrationRunner<B> {
         let mut last = None;
         loop {
             let before = before.take();
-            let head = before.as_ref().map(|_| self.clean_head(conn)).transpose()?;
-            let is_same = |planned: &Planned| {
-                head.is_some_and(|head| head.digest.is_some() && head == planned.tracking.head)
+            // Before a plan without problems, nothing is reported until the first transaction, and that compares the head.
+            let is_compared = |planned: &&Planned| {
+                planned.plan.problems().is_empty()
+                    && planned.tracking.head.digest.is_some()
+                    && !self.lock.is_per_transaction()
+            };
+            let to_compare = before.as_ref().filter(|planned| !is_compared(planned));
+            let head = to_compare.map(|_| self.clean_head(conn)).transpose()?;
+            let is_same = |planned: &Planned| match head {
+                Some(head) => head.digest.is_some() && head == planned.tracking.head,
+                None => true,
             };
             let planned = if let Some(before) = before.filter(is_same) {
                 before

@@ -165,6 +165,16 @@ fn what_on_error_writes_is_undone_with_the_step() {
     assert_eq!(schema(&conn), Vec::<String>::new());
 }
 
+#[test]
+fn what_on_error_attaches_is_detached_with_the_step() {
+    let hooks = Hooks::new().on_error(|_, _, conn| conn.execute_batch("ATTACH ':memory:' AS log").unwrap());
+    let (conn, set) = (memory(), set([("1_a", "CREATE TABLE a (b); SELEKT")]).hooks(hooks));
+    for _ in 0..2 {
+        set.run(&conn).unwrap_err();
+        assert_eq!(rows(&conn, "SELECT name FROM pragma_database_list WHERE name <> 'temp'"), ["main"]);
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Veto(u8);
 

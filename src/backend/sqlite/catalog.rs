@@ -9,17 +9,26 @@ use crate::dialect::TableName;
 use crate::effect::Forecast;
 use crate::fault::Fault;
 use crate::foreign::{Definition, ForeignTable};
-use crate::sql::same_name;
+use crate::sql::{contains, same_name};
 
 impl Catalog for Sqlite {
     fn has_triggers_on(conn: &mut &Connection, table: &TableName) -> Result<bool, Fault> {
-        let sql = "SELECT EXISTS (
-            SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1))
-            UNION ALL
-            SELECT 1 FROM sqlite_temp_master WHERE type = 'trigger' AND instr(lower(sql), lower(?1)))";
+        let sql = "SELECT sql FROM main.sqlite_master WHERE type = 'trigger' UNION ALL
+            SELECT sql FROM temp.sqlite_master WHERE type = 'trigger'";
         // However a name is quoted, its parts without quote characters appear in the text unchanged.
         let longest = table.as_str().split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len());
-        value(conn, sql, &[longest.unwrap_or_default()]).map_err(fault)
+        let read = || -> rusqlite::Result<bool> {
+            let mut statement = conn.prepare(sql)?;
+            let mut triggers = statement.query([])?;
+            while let Some(trigger) = triggers.next()? {
+                let text = String::from_utf8_lossy(trigger.get_ref(0)?.as_bytes().unwrap_or_default());
+                if contains(&text, longest.unwrap_or_default()) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        read().map_err(fault)
     }
 
     fn scratch<R>(

@@ -59,17 +59,16 @@ impl Driver for Sqlite {
         scope: &Scope,
         body: impl FnOnce(&mut &Connection) -> Result<R, E>,
     ) -> Result<R, E> {
-        let attached = attached::databases(conn).map_err(fault)?;
-        // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
-        let outcome = afterwards::around(conn, |conn| {
+        afterwards::around(conn, |conn| {
+            // A script does this before it attaches a database. Code and hooks may attach one at any time.
+            if !scope.is_script {
+                afterwards::detach(conn).map_err(fault)?;
+            }
+            // Inside a transaction the pragma is a no-op (https://www.sqlite.org/pragma.html#pragma_foreign_keys).
             keys::with_enforcement(conn, scope.foreign_keys, |conn| {
                 atomically::<Self, R, E>(conn, scope, body)
             })
-        });
-        if outcome.is_err() {
-            attached::detach_others(conn, &attached);
-        }
-        outcome
+        })
     }
 
     fn outside_transaction<R, E: From<Fault>>(

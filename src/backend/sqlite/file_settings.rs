@@ -40,9 +40,14 @@ pub(super) struct FileSettings {
 }
 
 impl FileSettings {
-    /// Looks at a statement before it is prepared.
-    pub(super) fn before(&mut self, conn: &Connection, text: &str) -> Result<(), Fault> {
-        let name = Pragma::that_sets(text).and_then(|pragma| known(&pragma));
+    /// Looks at a statement before it is prepared, which may be a pragma that sets something.
+    pub(super) fn before(
+        &mut self,
+        conn: &Connection,
+        text: &str,
+        pragma: Option<&Pragma<'_>>,
+    ) -> Result<(), Fault> {
+        let name = pragma.and_then(known);
         self.remembered.extend(name.filter(|name| *name != "encoding"));
         let Some(Vacuum { schema, into: false }) = Vacuum::of(text) else { return Ok(()) };
         let is_awaited = self.awaited.iter().any(|it| it.schema == schema && it.name == "page_size");

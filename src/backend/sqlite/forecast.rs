@@ -22,6 +22,7 @@ use self::statement::{ROWS, attached, begins_with, explained, finish, reaches, r
 use self::step::Step;
 use self::surroundings::{has_temporary_triggers, outside};
 use self::watch::{Rule, Seen};
+use super::cursor::Pragma;
 use super::script::{input_offset, own_text};
 use super::settings::Changed;
 use super::{Sqlite, fault, settings, transactions};
@@ -296,9 +297,10 @@ impl Stage<'_> {
             // rusqlite's error copies its whole input, so after the first failure the statements are passed one by one.
             let given = if forecast.failure.is_some() { whole() } else { &terminated[start..] };
             let refused = self.copy.watch.as_engine(|| {
+                let Some(pragma) = Pragma::that_sets(&text[start..]) else { return Ok(()) };
                 // If it cannot be read, the statement itself fails and says why.
-                let _ = self.changed.note(&self.copy.conn, &text[start..], Duration::ZERO);
-                settings::refuse(&self.copy.conn, &text[start..])
+                let _ = self.changed.note(&self.copy.conn, &pragma, Duration::ZERO);
+                settings::refuse(&self.copy.conn, &pragma)
             });
             if let Err(refused) = refused {
                 let own = whole();
@@ -431,7 +433,7 @@ impl Stage<'_> {
         if !begins_with(stripped, &["explain"]) {
             seen.deletes.iter().for_each(|table| self.objects.delete(table, stripped));
         }
-        if begins_with(stripped, &["vacuum"]) && has_word(stripped, "into") && is_strict {
+        if begins_with(stripped, &["vacuum"]) && has_word(stripped, &["into"]) && is_strict {
             let what = "it writes the database to another file";
             return Ok(step.failed(Fault::new(FaultKind::Other, what), 0, true));
         }

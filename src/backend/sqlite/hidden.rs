@@ -12,14 +12,16 @@ use crate::sql::{Token, Tokens, folded, same_name, statements};
 /// The temporary tables and views that hide a table or view which one of these scripts names without its database, each with the place
 /// of the first such script.
 pub(super) fn named(conn: &Connection, scripts: &[&str]) -> rusqlite::Result<Vec<(usize, SchemaObject)>> {
-    let sql = "SELECT type = 'view', name, EXISTS (SELECT 1 FROM main.sqlite_master AS other WHERE other.type IN ('table', 'view') AND other.name = own.name COLLATE NOCASE)
-        FROM temp.sqlite_master AS own WHERE type IN ('table', 'view')";
+    // Most connections have no temporary objects, so the statement is one that is prepared quickly.
+    let mut objects = conn.prepare("SELECT type, name FROM temp.sqlite_master")?;
     let mut temporary = Vec::new();
-    let mut objects = conn.prepare(sql)?;
     let mut rows = objects.query([])?;
     while let Some(row) = rows.next()? {
-        let (is_view, name, is_in_main): (bool, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let kind = if is_view { "view" } else { "table" };
+        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let Some(kind) = ["table", "view"].into_iter().find(|known| *known == kind) else { continue };
+        let sql =
+            "SELECT 1 FROM main.sqlite_master WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
+        let is_in_main = conn.prepare(sql)?.exists([&name])?;
         temporary.push((folded(&name), SchemaObject::new(kind, name), is_in_main));
     }
     let mut found = Vec::new();

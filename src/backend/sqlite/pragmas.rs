@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::cursor::Pragma;
 use super::file_settings::FileSettings;
 use super::settings::Changed;
 use super::{afterwards, fault, settings};
@@ -28,14 +29,15 @@ impl<'c> Pragmas<'c> {
 
     /// Looks at the statement that a text begins with, before it is prepared.
     pub(super) fn before(&mut self, text: &str) -> Result<(), Fault> {
-        settings::refuse(self.conn, text)?;
-        self.changed.note(self.conn, text, self.patience)?;
-        // In a transaction of the engine, the transaction does this for scripts and code.
-        let is_outside = self.atomicity == Atomicity::NonTransactional;
-        if is_outside && Tokens::new(text).next().is_some_and(|first| first.is("attach")) {
+        let pragma = Pragma::that_sets(text);
+        if let Some(pragma) = &pragma {
+            settings::refuse(self.conn, pragma)?;
+            self.changed.note(self.conn, pragma, self.patience)?;
+        }
+        if Tokens::new(text).next().is_some_and(|first| first.is("attach")) {
             afterwards::detach(self.conn).map_err(fault)?;
         }
-        self.file.before(self.conn, text)
+        self.file.before(self.conn, text, pragma.as_ref())
     }
 
     /// Looks at a statement that has run, of a script with this rest.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::query::value;
-use super::table::{columns, head, index_dirty, inserting, is_missing, records, write};
+use super::table::{self, columns, head, index_dirty, is_missing, records};
 use super::{Sqlite, log};
 use super::{fault, in_main, message};
 use crate::backend::records::Records;
@@ -49,7 +49,7 @@ impl Records for Sqlite {
         record: &Record,
         digest: HistoryDigest,
     ) -> Result<(), Fault> {
-        write(conn, &inserting(table, &format!("'{digest}'")), record)
+        table::insert(conn, table, record, Some(digest))
     }
 
     fn data_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
@@ -106,20 +106,11 @@ impl Records for Sqlite {
     }
 
     fn insert(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
-        write(conn, &inserting(table, "NULL"), record)
+        table::insert(conn, table, record, None)
     }
 
     fn update(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
-        write(
-            conn,
-            &format!(
-                "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
-                statement = ?6, statements = ?7, mark = ?8, failure = ?9, up_sql = ?10, down_sql = ?11,
-                down_options = ?12, down_checksum = ?13 WHERE name = ?1",
-                in_main(table)
-            ),
-            record,
-        )
+        table::update(conn, table, record)
     }
 
     fn advance(

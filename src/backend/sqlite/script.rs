@@ -313,13 +313,13 @@ fn finish(
         Ok(first)
     })?;
     // Outside a transaction SQLite returns the current mode, whatever mode was requested.
-    let is_file = conn.path().is_some_and(|path| !path.is_empty());
+    let is_file = || conn.path().is_some_and(|path| !path.is_empty());
     match (Pragma::of(own), first) {
         (Some(Pragma { name, .. }), _) if same_name(name, "foreign_keys") => {
             keys::reset(conn, script.foreign_keys).map_err(fault)
         }
         (Some(Pragma { name, value: Some(wanted), .. }), Some(mode))
-            if same_name(name, "journal_mode") && is_file && !same_name(&mode, wanted) =>
+            if same_name(name, "journal_mode") && is_file() && !same_name(&mode, wanted) =>
         {
             Err(Fault::new(FaultKind::Other, format!("the journal mode is still `{mode}`, not `{wanted}`"))
                 .remedy("close other connections to the file, and check that its file system can do this"))

@@ -107,10 +107,14 @@ pub(super) struct Old {
 pub(super) struct Changed(Vec<Old>);
 
 impl Changed {
-    /// Reads the old value of the setting that the first statement of a text is about to change. SQLite changes most settings when it
-    /// prepares the statement, so this comes before that.
-    pub(super) fn note(&mut self, conn: &Connection, text: &str, patience: Duration) -> Result<(), Fault> {
-        let Some(pragma) = Pragma::that_sets(text) else { return Ok(()) };
+    /// Reads the old value of the setting that a statement is about to change. SQLite changes most settings when it prepares the
+    /// statement, so this comes before that.
+    pub(super) fn note(
+        &mut self,
+        conn: &Connection,
+        pragma: &Pragma<'_>,
+        patience: Duration,
+    ) -> Result<(), Fault> {
         let Some((name, extent)) = SETTINGS.into_iter().find(|(name, _)| pragma.is(name)) else {
             return Ok(());
         };
@@ -241,8 +245,7 @@ pub(super) fn read(conn: &Connection, schema: Option<&str>, name: &str) -> rusql
 
 /// Refuses what could not be set back: a statement that lowers the memory limit of the process, and one that makes SQLite forget rows
 /// without a parent.
-pub(super) fn refuse(conn: &Connection, text: &str) -> Result<(), Fault> {
-    let Some(pragma) = Pragma::that_sets(text) else { return Ok(()) };
+pub(super) fn refuse(conn: &Connection, pragma: &Pragma<'_>) -> Result<(), Fault> {
     if pragma.is("hard_heap_limit") {
         let now = read(conn, None, "hard_heap_limit").map_err(fault)?;
         if now.is_none() || pragma.value.is_none_or(|value| value == "0" || now.as_deref() == Some(value)) {

@@ -1,6 +1,7 @@
 //! The tracking table in SQL: its definition, and reading and writing its rows.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::{ToSqlOutput, Value};
+use rusqlite::{Connection, ToSql, params};
 
 use super::fault::begins;
 use super::query::value;
@@ -8,7 +9,7 @@ use super::{fault, in_main, message};
 use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
 use crate::dialect::{TableName, quote};
 use crate::fault::Fault;
-use crate::history::{Head, Record};
+use crate::history::{Head, HistoryDigest, Record};
 
 /// The digest on the newest record, unless a record is dirty, and the number of records.
 pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<Head, Fault> {
@@ -29,16 +30,51 @@ pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<He
     }
 }
 
-pub(super) fn inserting(table: &TableName, digest: &str) -> String {
-    format!(
-        "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
-        down_options, down_checksum, basis)
-        VALUES (?1, coalesce(?2, strftime('%Y-%m-%dT%H:%M:%f', 'now')), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, {digest})",
-        in_main(table)
-    )
+/// Adds a record, with this digest on it. What the record does not have is left out, since preparing the statement takes time in
+/// proportion to its columns.
+pub(super) fn insert(
+    conn: &Connection,
+    table: &TableName,
+    record: &Record,
+    digest: Option<HistoryDigest>,
+) -> Result<(), Fault> {
+    let values = Values::from(record);
+    let digest = digest.map(|digest| digest.to_string());
+    let all: [(&str, &dyn ToSql); 14] = [
+        ("run_on", &values.run_on),
+        ("name", &values.name),
+        ("checksum", &values.checksum),
+        ("dirty", &values.dirty),
+        ("duration_ms", &values.duration_ms),
+        ("statement", &values.statement),
+        ("statements", &values.statements),
+        ("mark", &values.mark),
+        ("failure", &values.failure),
+        ("up_sql", &values.up_sql),
+        ("down_sql", &values.down_sql),
+        ("down_options", &values.down_options),
+        ("down_checksum", &values.down_checksum),
+        ("basis", &digest),
+    ];
+    let has_value = |value: &dyn ToSql| !matches!(value.to_sql(), Ok(ToSqlOutput::Owned(Value::Null)));
+    let (mut columns, mut places) = (String::with_capacity(160), String::with_capacity(80));
+    let mut given = Vec::with_capacity(all.len());
+    if values.run_on.is_none() {
+        columns.push_str("run_on, ");
+        places.push_str("strftime('%Y-%m-%dT%H:%M:%f', 'now'), ");
+    }
+    for (column, value) in all.into_iter().filter(|(_, value)| has_value(*value)) {
+        let comma = if given.is_empty() { "" } else { ", " };
+        columns.extend([comma, column]);
+        places.extend([comma, "?"]);
+        given.push(value);
+    }
+    let sql = format!("INSERT INTO {} ({columns}) VALUES ({places})", in_main(table));
+    exactly_one(conn.execute(&sql, &*given).map_err(fault)?, &record.id)
 }
 
-pub(super) fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(), Fault> {
+/// Replaces everything about a record except its name and the digest on it.
+pub(super) fn update(conn: &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {
     let values = Values::from(record);
     let params = params![
         values.name,
@@ -55,7 +91,13 @@ pub(super) fn write(conn: &Connection, sql: &str, record: &Record) -> Result<(),
         values.down_options,
         values.down_checksum
     ];
-    exactly_one(conn.execute(sql, params).map_err(fault)?, &record.id)
+    let sql = format!(
+        "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
+        statement = ?6, statements = ?7, mark = ?8, failure = ?9, up_sql = ?10, down_sql = ?11,
+        down_options = ?12, down_checksum = ?13 WHERE name = ?1",
+        in_main(table)
+    );
+    exactly_one(conn.execute(&sql, params).map_err(fault)?, &record.id)
 }
 
 pub(super) fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<String>> {

@@ -1,7 +1,7 @@
 //! [`target`]: the table that a statement writes to, read from its words.
 
 use super::cursor::TokenCursor;
-use crate::sql::{Token, statement_start};
+use crate::sql::{Token, has_word, statement_start};
 
 /// The table a statement writes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,9 +63,10 @@ pub(super) fn target(own: &str) -> Option<Target<'_>> {
         table = tokens.next()?.spelling()?;
     }
     let end = tokens.offset();
-    let names_all = verb == Verb::Deletes && !tokens.clone().any(|token| token.is("where"));
+    let rest = &own[end..];
+    let names_all = verb == Verb::Deletes && !has_word(rest, &["where"]);
     let verb = match verb {
-        Verb::Inserts if is_replacing || tokens.any(|token| token.is("conflict")) => Verb::Replaces,
+        Verb::Inserts if is_replacing || has_word(rest, &["conflict"]) => Verb::Replaces,
         verb => verb,
     };
     Some(Target { table, verb, names_all, head: &own[..end] })

@@ -15,7 +15,7 @@ use super::query::{texts, value};
 use super::reach::Reach;
 use super::target::{Target, Verb, target};
 use crate::fault::Fault;
-use crate::sql::{Tokens, folded, same_name, statements};
+use crate::sql::{folded, has_word, same_name, statements};
 use crate::touched::{Touch, Touched};
 
 /// Tracks a script, statement by statement.
@@ -257,7 +257,7 @@ fn creates<'a>(own: &'a str, mut words: TokenCursor<'a>) -> Does<'a> {
         return Does::Nothing;
     }
     // A table that deletes its own rows when rows are added is not plain either.
-    let has_keys = Tokens::new(own).any(|token| token.is("references") || token.is("replace"));
+    let has_keys = has_word(own, &["references", "replace"]);
     let (may_exist, table) = (words.skip_exists(), words.qualified());
     match table {
         // Another table of that name may exist.

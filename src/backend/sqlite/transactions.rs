@@ -5,7 +5,7 @@ use super::cursor::Pragma;
 use crate::backend::transaction_fit::{skipped_ends, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;
 use crate::sql::transactions::{Control, Ends};
-use crate::sql::{Token, Tokens, same_name, statements};
+use crate::sql::{Token, Tokens, contains, same_name, statements};
 use crate::step::Atomicity;
 use crate::transaction_fit::TransactionFit;
 
@@ -20,6 +20,10 @@ pub(super) fn fits(script: &str) -> TransactionFit {
 
 /// The numbers of the two statements of a script that are skipped when it runs with this atomicity.
 pub(super) fn skipped(script: &str, atomicity: Atomicity) -> Option<Ends> {
+    // Most scripts begin no transaction.
+    if !contains(script, "begin") {
+        return None;
+    }
     let controls: Vec<Control> = controls(script).into_iter().map(|(control, _)| control).collect();
     skipped_ends(&controls, atomicity)
 }
@@ -34,10 +38,10 @@ pub(super) fn control(statement: &str) -> Control {
     let Some(first) = tokens.next() else { return Control::Other };
     let is = |words: &[&str]| first.is_any(words);
     // SQLite refuses anything longer than `BEGIN IMMEDIATE TRANSACTION name`.
-    let is_whole = tokens.clone().filter(|token| *token != Token::Mark(b';')).count() <= 3;
-    if is(&["begin"]) && is_whole {
+    let is_whole = || tokens.clone().filter(|token| *token != Token::Mark(b';')).count() <= 3;
+    if is(&["begin"]) && is_whole() {
         Control::Begins
-    } else if is(&["commit", "end"]) && is_whole {
+    } else if is(&["commit", "end"]) && is_whole() {
         Control::Commits
     } else if is(&["rollback"]) {
         if tokens.any(|token| token.is("to")) { Control::Other } else { Control::Ends }

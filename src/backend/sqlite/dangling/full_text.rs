@@ -27,7 +27,7 @@ pub(super) fn check(
 ) -> rusqlite::Result<()> {
     for FullText { name, sql } in tables {
         let Some(content) = option(sql, "content").filter(|content| !content.is_empty()) else { continue };
-        let (key, is_fts5) = (folded(&content), has_word(sql, "fts5"));
+        let (key, is_fts5) = (folded(&content), has_word(sql, &["fts5"]));
         if may_differ(&key) {
             let number = option(sql, "content_rowid").filter(|_| is_fts5);
             let number = number.unwrap_or_else(|| "rowid".to_owned());

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::full_text::{self, FullText};
 use super::reason::fails;
 use crate::backend::sqlite::columns;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens, folded, folded_set, same_name};
+use crate::sql::{Token, Tokens, contains, folded, folded_set, same_name};
 use crate::touched::{Touch, Touched};
 
 /// A view or a trigger.
@@ -41,8 +41,11 @@ impl Program {
 
     /// Whether it mentions one of these names.
     fn mentions(&self, names: &BTreeSet<String>) -> bool {
-        let is_meant = |name: &str| names.contains(&folded(&name.replace("\"\"", "\"")));
-        Tokens::new(&self.sql).filter_map(Token::spelling).any(is_meant)
+        let mut words = Tokens::new(&self.sql).filter_map(Token::spelling);
+        words.any(|word| {
+            let word = folded(word);
+            names.contains(&word) || word.contains('"') && names.contains(&word.replace("\"\"", "\""))
+        })
     }
 }
 
@@ -76,35 +79,33 @@ pub(super) fn check(conn: &Connection, touched: &Touched, found: &mut Dangling) 
 
 /// The views and triggers, and the full-text tables, each with its definition.
 fn programs(conn: &Connection) -> rusqlite::Result<(Vec<Program>, Vec<FullText>)> {
-    let sql =
-        "SELECT type, 0, name, tbl_name, 'main', sql FROM main.sqlite_master
-        WHERE type IN ('view', 'trigger') OR type = 'table' AND rootpage = 0 AND sql LIKE '%fts%'
-        UNION ALL
-        SELECT type, 1, name, tbl_name, (
-            SELECT 'temp' FROM temp.sqlite_master WHERE type IN ('table', 'view') AND name = own.tbl_name COLLATE NOCASE
-            UNION ALL
-            SELECT 'main' FROM main.sqlite_master WHERE type IN ('table', 'view') AND name = own.tbl_name COLLATE NOCASE
-            LIMIT 1
-        ), sql FROM temp.sqlite_master AS own WHERE type IN ('view', 'trigger')";
+    // Only views, triggers and virtual tables have no page.
+    let sql = "SELECT type, 0, name, tbl_name, sql FROM main.sqlite_master WHERE rootpage = 0 UNION ALL
+        SELECT type, 1, name, tbl_name, sql FROM temp.sqlite_master WHERE rootpage = 0";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;
     let (mut programs, mut full_texts) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(2)?, row.get(5)?);
-        if kind == "table" {
+        let (kind, is_temporary): (String, bool) = (row.get(0)?, row.get(1)?);
+        let (name, table, sql): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        if kind != "table" {
+            let database = if is_temporary { database_of(conn, &table)? } else { Some("main".to_owned()) };
+            programs.push(Program { is_view: kind == "view", is_temporary, name, table, database, sql });
+        } else if !is_temporary && contains(&sql, "fts") {
             full_texts.push(FullText { name, sql });
-        } else {
-            programs.push(Program {
-                is_view: kind == "view",
-                is_temporary: row.get(1)?,
-                name,
-                table: row.get(3)?,
-                database: row.get(4)?,
-                sql,
-            });
         }
     }
     Ok((programs, full_texts))
+}
+
+/// The database where a temporary trigger finds its table.
+fn database_of(conn: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
+    let sql =
+        "SELECT 'temp' FROM temp.sqlite_master WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE
+        UNION ALL
+        SELECT 'main' FROM main.sqlite_master WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE
+        LIMIT 1";
+    conn.query_row(sql, [table], |row| row.get(0)).optional()
 }
 
 /// Adds the views that mention one of these names, and so on.

@@ -28,7 +28,7 @@ pub(super) fn word(conn: &Connection, own: &str) -> Option<QuotedWord> {
         let mut meant: Vec<&QuotedWord> = words.iter().filter(|(word, _)| *word == missing).collect();
         meant.sort_by_key(|(_, at)| Some(*at) != offset);
         // A definition without a `SELECT` uses no view and fires no trigger. In an index, single quotes would mean a name too.
-        let is_alone = begins_with(own, &["create"]) && !has_word(own, "select");
+        let is_alone = begins_with(own, &["create"]) && !has_word(own, &["select"]);
         // With the right word in single quotes, the error is gone or is another one.
         let is_it = |at: usize| {
             if is_alone {

@@ -34,7 +34,7 @@ pub(super) fn exists(conn: &Connection, kind: &str, name: &str) -> rusqlite::Res
 
 /// Whether a statement, or the definition of its table, replaces rows.
 pub(super) fn replaces(conn: &Connection, own: &str, table: &str) -> rusqlite::Result<bool> {
-    if has_word(own, "replace") {
+    if has_word(own, &["replace"]) {
         return Ok(true);
     }
     let sql =

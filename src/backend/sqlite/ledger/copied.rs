@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, folded, mentions, same_name};
+use crate::sql::{Token, Tokens, folded, has_word, mentions, same_name};
 
 /// The finding about an `INSERT` that copies by position, if the result of a `SELECT` and the table have the same columns in another
 /// order. For a `*` one column that is elsewhere is enough; a list of columns must be all columns of the table, in another order. An
@@ -64,6 +64,9 @@ fn selects(own: &str) -> Vec<(String, bool)> {
 }
 
 fn read(own: &str) -> Option<Vec<(String, bool)>> {
+    if !has_word(own, &["select"]) {
+        return None;
+    }
     let tokens = top(own);
     let insert = tokens.iter().position(|(token, ..)| token.is("insert") || token.is("replace"))?;
     let outer = &own[..tokens[insert].1];

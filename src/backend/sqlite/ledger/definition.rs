@@ -333,7 +333,7 @@ fn as_set(names: &[String]) -> BTreeSet<String> {
 
 /// Whether the definition of a table has `AUTOINCREMENT`.
 pub(super) fn has_autoincrement(sql: &str) -> bool {
-    has_word(sql, "autoincrement")
+    has_word(sql, &["autoincrement"])
 }
 
 /// Whether the definition of an index begins with `CREATE UNIQUE`.

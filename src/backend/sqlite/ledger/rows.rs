@@ -265,7 +265,7 @@ impl Rows {
         let table = &mut self.tables[place];
         table.writes += 1;
         let adds = matches!(verb, Verb::Inserts | Verb::Replaces);
-        if adds && has_word(at.own, "select") {
+        if adds && has_word(at.own, &["select"]) {
             table.copies.push((Some(own), at.own.to_owned()));
         }
         match verb {
@@ -303,7 +303,7 @@ impl Rows {
         let place = self.place(&name.name);
         let table = &mut self.tables[place];
         table.has_unknown_deletions |= verb == Verb::Deletes;
-        if table.is_new && has_word(own, "select") {
+        if table.is_new && has_word(own, &["select"]) {
             table.copies.push((None, own.to_owned()));
         }
     }
@@ -354,7 +354,7 @@ impl Rows {
     /// Notes a new table, which its statement may have filled.
     pub(super) fn create(&mut self, name: &str, own: &str) {
         let place = self.add(name, Fate::Created);
-        if has_word(own, "select") {
+        if has_word(own, &["select"]) {
             self.tables[place].copies.push((None, own.to_owned()));
         }
     }
@@ -462,7 +462,7 @@ fn more(rows: Option<u64>, than: Option<u64>) -> u64 {
 
 /// What decides which programs a statement runs: its beginning, and for an update the columns that it sets.
 fn form(own: &str, verb: Verb, head: &str) -> String {
-    let is_upsert = verb == Verb::Replaces && has_word(own, "conflict");
+    let is_upsert = verb == Verb::Replaces && has_word(own, &["conflict"]);
     if verb != Verb::Updates && !is_upsert {
         return head.to_owned();
     }

@@ -40,6 +40,9 @@ impl Views {
     /// The findings about views that were created again without their triggers.
     pub(super) fn findings(&self, conn: &Connection) -> rusqlite::Result<Vec<StepFinding>> {
         let mut findings = Vec::new();
+        if self.0.is_empty() {
+            return Ok(findings);
+        }
         let mut view = conn.prepare(
             "SELECT name FROM main.sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE",
         )?;

@@ -26,6 +26,8 @@ pub struct Dangling {
     missing_parents: Sorted<Pair, ()>,
     /// Views, triggers and full-text tables that cannot be used: the kind and the name, and why.
     unresolved: Sorted<(&'static str, String), String>,
+    /// The functions that were looked at.
+    functions: BTreeSet<String>,
     /// Full-text tables whose index does not match the rows of their content table: the name, and that of the content table.
     stale: Sorted<String, String>,
 }
@@ -98,6 +100,11 @@ impl Dangling {
         self.unresolved.insert((kind, name.to_owned()), why.to_owned());
     }
 
+    /// Records that a function was looked at. One that was not there before is not what a step broke.
+    pub fn add_function(&mut self, name: &str) {
+        self.functions.insert(name.to_owned());
+    }
+
     /// Records that the index of a full-text table does not match the rows of its content table.
     pub fn add_stale(&mut self, name: &str, content: &str) {
         self.stale.insert(name.to_owned(), content.to_owned());
@@ -146,7 +153,10 @@ impl Dangling {
                 broken.references.push(Reference::ToTable { child, parent: parent.clone() });
             }
         }
-        for (object, why) in self.unresolved.0.iter().filter(|(object, _)| !before.unresolved.has(object)) {
+        let is_new_function =
+            |(kind, name): &(&str, String)| *kind == "function" && !before.functions.contains(name);
+        let unresolved = self.unresolved.0.iter().filter(|(object, _)| !is_new_function(object));
+        for (object, why) in unresolved.filter(|(object, _)| !before.unresolved.has(object)) {
             let ((kind, name), why) = (object.clone(), why.clone());
             broken.references.push(Reference::Of { kind, name, why });
         }

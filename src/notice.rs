@@ -81,6 +81,14 @@ impl Notices {
         self.0.borrow_mut().others += count;
     }
 
+    /// Adds those of another collection.
+    #[allow(dead_code, reason = "not every database collects them apart")]
+    pub(crate) fn append(&self, other: Self) {
+        let Collected { notices, others } = other.0.into_inner();
+        notices.into_iter().for_each(|notice| self.add(notice));
+        self.add_unread(others);
+    }
+
     /// Whether no more messages are kept, so that they need not be read.
     pub fn is_full(&self) -> bool {
         self.0.borrow().notices.len() >= Self::KEPT

@@ -48,6 +48,11 @@ pub trait Driver: Sized + 'static {
     /// Whether a transaction stays open when a table is created. If not, as on MySQL, the engine creates its tables before it begins one.
     const DDL_IS_TRANSACTIONAL: bool = true;
 
+    /// Whether [`dangling`](Self::dangling) is called before each step that [may break](Self::may_touch) something, and not only after one
+    /// left something dangling. Then a step is not repeated to find out what dangled before. For a backend that only looks at what refers
+    /// to the touched objects.
+    const LOOKS_BEFORE: bool = false;
+
     /// The connection, borrowed for a shorter time.
     fn lend<'s>(conn: &'s mut Self::Conn<'_>) -> Self::Conn<'s>;
 

@@ -58,14 +58,15 @@ impl<B: Backend> Executor<'_, B> {
         let scope =
             Scope { is_script: group.only_scripts, ..Scope::new(opening.meta.foreign_keys, self.patience) };
         self.prepare_log(conn, group.works.iter().any(|work| work.step.direction == Direction::Down))?;
-        let mut to_compare: Option<Touched> = None;
+        let mut to_compare = B::LOOKS_BEFORE.then(|| self.may_touch_first(group));
         loop {
             let mut attempt = Attempt { state: *state, done: Vec::new(), together: None, notes: Vec::new() };
             let outcome = B::transaction(conn, &scope, |conn| {
                 let keys = opening.meta.foreign_keys;
                 let before =
                     to_compare.as_ref().map(|touched| self.dangling(conn, touched, keys)).transpose()?;
-                self.attempt(conn, group, before.as_ref(), &mut attempt)
+                let before = before.as_ref().zip(to_compare.as_ref());
+                self.attempt(conn, group, before, &mut attempt)
             });
             let stop = match outcome {
                 Ok(()) => {
@@ -105,7 +106,7 @@ impl<B: Backend> Executor<'_, B> {
         &self,
         conn: &mut B::Conn<'_>,
         group: &Group<'_, '_, '_, B>,
-        before: Option<&Dangling>,
+        before: Option<(&Dangling, &Touched)>,
         attempt: &mut Attempt<'_>,
     ) -> Result<(), AttemptError> {
         self.reconcile(conn, &mut attempt.state)?;
@@ -142,6 +143,11 @@ impl<B: Backend> Executor<'_, B> {
                 continue;
             }
             broken = self.broken(conn, work.meta.foreign_keys, &touched, before)?;
+            let is_narrow = before.is_some_and(|(_, looked_at)| !looked_at.is_anything());
+            if is_narrow && !broken.is_nothing() && group.works.len() > 1 {
+                // A later step may repair it, and what that step touches was not looked at.
+                return Err(AttemptError::MayBeOld(touched));
+            }
             // A reference that the policy does not refuse is no reason to wait for the steps after this one.
             if self.policy.verdict(ProblemKind::BrokenReference, work.step.direction) != Verdict::Deny {
                 let judged =
@@ -178,17 +184,27 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         foreign_keys: ForeignKeys,
         touched: &Touched,
-        before: Option<&Dangling>,
+        before: Option<(&Dangling, &Touched)>,
     ) -> Result<Broken, AttemptError> {
         match before {
-            Some(before) => {
+            Some((before, looked_at)) => {
                 let mut all = touched.clone();
-                all.touch_anything();
+                all.extend(looked_at.clone());
                 Ok(self.dangling(conn, &all, foreign_keys)?.since(before))
             }
             None if self.dangling(conn, touched, foreign_keys)?.is_empty() => Ok(Broken::default()),
             None => Err(AttemptError::MayBeOld(touched.clone())),
         }
+    }
+
+    /// What the first step of a group may touch; all steps of a batch.
+    fn may_touch_first(&self, group: &Group<'_, '_, '_, B>) -> Touched {
+        let first = if group.mode == TransactionMode::Batch { group.works.len() } else { 1 };
+        let mut touched = Touched::nothing();
+        for work in group.works.iter().take(first) {
+            touched.extend(self.may_touch(work));
+        }
+        touched
     }
 
     pub(super) fn dangling(

@@ -56,7 +56,10 @@ impl<B: Backend> Executor<'_, B> {
             notes = judged.map_err(|error| self.failed(conn, work, error))?;
             if let Some(before) = before {
                 let mut touched = execution.touched;
-                touched.touch_anything();
+                touched.extend(may_touch);
+                if !B::LOOKS_BEFORE {
+                    touched.touch_anything();
+                }
                 let broken = self.dangling(conn, &touched, keys)?.since(&before);
                 let references = broken.references();
                 if B::DDL_IS_TRANSACTIONAL {
@@ -158,7 +161,7 @@ impl<B: Backend> Executor<'_, B> {
     }
 
     /// What a step may touch: nothing if it can break no reference.
-    fn may_touch(&self, work: &Work<'_, '_, B>) -> Touched {
+    pub(super) fn may_touch(&self, work: &Work<'_, '_, B>) -> Touched {
         work.action.text().filter(|_| self.is_script(work)).map_or_else(Touched::anything, B::may_touch)
     }
 

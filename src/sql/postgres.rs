@@ -12,10 +12,14 @@ mod tests;
 
 use self::lexer::Lexer;
 use super::Token;
+use super::act::Grammar;
 use super::pieces::{Extent, Piece, Refused};
 
+/// How the server reads a statement.
+pub(crate) const GRAMMAR: Grammar = Grammar { tokens, quotes: &['"'], folds: true, stays_in_schema: true };
+
 /// The tokens of a statement. Quoted tokens include their quotes.
-pub(crate) fn tokens(statement: &str) -> Vec<Token<'_>> {
+fn tokens(statement: &str) -> Vec<Token<'_>> {
     let mut lexer = Lexer::new(statement);
     std::iter::from_fn(|| lexer.next(false)).map(|(_, token)| token).collect()
 }

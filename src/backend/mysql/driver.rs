@@ -21,6 +21,7 @@ impl Driver for Mysql {
     type Conn<'c> = &'c mut Conn;
     const DIALECT: Dialect = Dialect::Mysql;
     const STATEMENTS_ARE_ATOMIC: bool = true;
+    const LOOKS_BEFORE: bool = true;
     const CODE_CAN_BE_ATOMIC: bool = false;
     const DDL_IS_TRANSACTIONAL: bool = false;
 
@@ -100,7 +101,7 @@ impl Driver for Mysql {
     }
 
     fn dangling(conn: &mut &mut Conn, touched: &Touched, keys: ForeignKeys) -> Result<Dangling, Fault> {
-        if touched.redefines_anything() { dangling::dangling(conn, keys) } else { Ok(Dangling::default()) }
+        dangling::dangling(conn, touched, keys)
     }
 
     fn statement_outcome(

@@ -15,27 +15,22 @@ use crate::backend::retry::patiently;
 use crate::backend::row_count::asks_for_row_count;
 use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
-use crate::backend::server_ledger::{Ledger, may_break};
+use crate::backend::server_ledger::{self, Ledger};
 use crate::backend::server_transactions::{chains, distributed};
 use crate::backend::session::Session;
 use crate::fault::{Fault, FaultKind};
 use crate::notice::Notices;
-use crate::sql::act::{Act, Spelling};
 use crate::sql::mysql::{
-    Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements, tokens,
+    GRAMMAR, Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,
 };
 use crate::sql::pieces::Piece;
 use crate::step::Atomicity;
 use crate::touched::Touched;
 
-/// How the server reads names.
-const SPELLING: Spelling = Spelling { quote: '`', folds: false, stays_in_schema: false };
-
-/// What a script may touch: nothing if no statement of it can break what refers to something.
+/// What a script may touch.
 pub(super) fn may_touch(script: &str) -> Touched {
-    let Ok(pieces) = statements(script) else { return Touched::anything() };
-    let acts: Vec<Act> = pieces.iter().map(|piece| Act::of(&tokens(piece.text), SPELLING)).collect();
-    if may_break(&acts) { Touched::anything() } else { Touched::nothing() }
+    statements(script)
+        .map_or_else(|_| Touched::anything(), |pieces| server_ledger::may_touch(&pieces, &GRAMMAR))
 }
 
 pub(super) fn run(
@@ -108,7 +103,7 @@ fn run_statements(
     }
     // Asking for the warnings would change the count that the script asks for.
     let notices = (!pieces.iter().any(|piece| asks_for_counts(piece.text))).then_some(script.notices);
-    let mut watch = Watch { ledger: Ledger::new(pieces, script, tokens, SPELLING), notices };
+    let mut watch = Watch { ledger: Ledger::new(pieces, script, &GRAMMAR, *conn)?, notices };
     let skipped = transactions::skipped(pieces, script.atomicity);
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {

@@ -7,13 +7,13 @@ use super::query::{self, code, column, fault, get, text};
 use crate::backend::server_ledger::{SHOWN_KEYS, Tables, key};
 use crate::dialect::quote_in;
 use crate::fault::Fault;
-use crate::sql::act::Name;
+use crate::sql::act::ObjectName;
 
 /// The errors of a table that is not there, is not locked while others are, or may not be read.
 const UNREADABLE: [u16; 4] =
     [query::NO_SUCH_TABLE, query::NOT_LOCKED, query::NO_RIGHT_TO_TABLE, query::NOT_A_TABLE];
 
-fn quoted(table: &Name) -> String {
+fn quoted(table: &ObjectName) -> String {
     let name = quote_in(&table.name, '`');
     table.schema.as_ref().map_or(name.clone(), |schema| format!("{}.{name}", quote_in(schema, '`')))
 }
@@ -28,13 +28,17 @@ fn readable<T>(read: Result<T, Error>) -> Result<Option<T>, Fault> {
 }
 
 impl Tables for Conn {
-    fn rows(&mut self, table: &Name) -> Result<Option<u64>, Fault> {
+    fn current_schema(&mut self) -> Result<Option<String>, Fault> {
+        column(self, "SELECT DATABASE()").map_err(fault)
+    }
+
+    fn rows(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault> {
         let rows = column::<u64>(self, &format!("SELECT COUNT(*) FROM {}", quoted(table)));
         readable(rows).map(Option::flatten)
     }
 
-    fn missing(&mut self, [old, new]: [&Name; 2]) -> Result<Vec<String>, Fault> {
-        let at = |table: &Name| {
+    fn missing(&mut self, [old, new]: [&ObjectName; 2]) -> Result<Vec<String>, Fault> {
+        let at = |table: &ObjectName| {
             let schema = table.schema.as_deref().map(|schema| text(Some(schema)));
             [schema.unwrap_or_else(|| "DATABASE()".to_owned()), text(Some(&table.name))]
         };

@@ -21,6 +21,7 @@ impl Driver for Postgres {
     type Conn<'c> = &'c mut Client;
     const DIALECT: Dialect = Dialect::Postgres;
     const STATEMENTS_ARE_ATOMIC: bool = true;
+    const LOOKS_BEFORE: bool = true;
 
     fn lend<'s>(conn: &'s mut &mut Client) -> &'s mut Client {
         conn
@@ -89,7 +90,7 @@ impl Driver for Postgres {
     }
 
     fn dangling(conn: &mut &mut Client, touched: &Touched, _keys: ForeignKeys) -> Result<Dangling, Fault> {
-        if touched.redefines_anything() { dangling::dangling(conn) } else { Ok(Dangling::default()) }
+        dangling::dangling(conn, touched)
     }
 
     fn statement_outcome(

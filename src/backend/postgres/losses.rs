@@ -1,4 +1,4 @@
-//! The rows that a script in a transaction deletes from tables that it does not name: through triggers, foreign key actions and rules.
+//! The rows that a script in a transaction deletes, also through triggers, foreign key actions and rules.
 //!
 //! The server counts for each transaction how many rows it deleted from each table (`pg_stat_xact_user_tables`), so no table is read.
 
@@ -26,8 +26,6 @@ struct Deleted {
     oid: String,
     /// The name as a statement finds it.
     name: String,
-    /// The names of the table and of those that it is a part of, without schemas.
-    names: Vec<String>,
     rows: i64,
 }
 
@@ -39,9 +37,9 @@ impl Watched {
         ledger: &Ledger<'_>,
     ) -> Result<Option<Self>, Fault> {
         let makes = ["trigger", "rule", "cascade", "function", "procedure", "extension"];
-        let may_reach = Tokens::new(script.text).any(|token| makes.iter().any(|word| token.is(word)));
+        let may_reach = ledger.calls() || Tokens::new(script.text).any(|token| token.is_any(&makes));
         let known = script.session.and_then(Session::take::<ReachesOthers>);
-        if script.atomicity == Atomicity::NonTransactional || !ledger.writes_rows() {
+        if script.atomicity == Atomicity::NonTransactional || !ledger.writes_rows() || ledger.undoes() {
             if let (Some(session), Some(known), false) = (script.session, known, may_reach) {
                 session.keep(known);
             }
@@ -64,25 +62,14 @@ impl Watched {
     }
 
     /// Adds to the account what was deleted since. The schema says that these rows go, and its author wrote it, so the step is not refused.
-    pub(super) fn add_to(
-        &self,
-        conn: &mut Client,
-        ledger: &Ledger<'_>,
-        account: &mut Account,
-    ) -> Result<(), Fault> {
+    pub(super) fn add_to(&self, conn: &mut Client, account: &mut Account) -> Result<(), Fault> {
         for table in counted(conn)? {
             let rows = table.rows - self.0.get(&table.oid).copied().unwrap_or_default();
             let is_counted = account.tables.iter().any(|known| known.table == table.name);
             let Some(deleted) = u64::try_from(rows).ok().filter(|rows| *rows > 0 && !is_counted) else {
                 continue;
             };
-            let mut change = TableChange::new(&table.name, Fate::Kept);
-            if ledger.names_target(&table.names) {
-                change.deleted = deleted;
-            } else {
-                change.lost = deleted;
-            }
-            account.tables.push(change);
+            account.tables.push(TableChange { deleted, ..TableChange::new(&table.name, Fate::Kept) });
         }
         Ok(())
     }
@@ -100,23 +87,10 @@ fn reaches_others(conn: &mut Client) -> Result<bool, Fault> {
 /// The rows that the transaction deleted so far, for each table that is not temporary. A materialized view can be filled
 /// again. The server may also count those of earlier transactions of the session, so two of these must be compared.
 fn counted(conn: &mut Client) -> Result<Vec<Deleted>, Fault> {
-    let sql = "WITH RECURSIVE changed AS (
-            SELECT s.relid, s.n_tup_del FROM pg_catalog.pg_stat_xact_user_tables s
-            JOIN pg_catalog.pg_class c ON c.oid = s.relid
-            WHERE s.n_tup_del > 0 AND c.relpersistence <> 't' AND c.relkind <> 'm'
-        ), family AS (
-            SELECT relid AS part, relid AS whole FROM changed
-            UNION SELECT family.part, i.inhparent FROM family JOIN pg_catalog.pg_inherits i ON i.inhrelid = family.whole
-        )
-        SELECT relid::text, relid::regclass::text, n_tup_del,
-            (SELECT string_agg(c.relname, E'\\n') FROM family JOIN pg_catalog.pg_class c ON c.oid = whole WHERE part = relid)
-        FROM changed ORDER BY 2";
+    let sql = "SELECT s.relid::text, s.relid::regclass::text, s.n_tup_del FROM pg_catalog.pg_stat_xact_user_tables s
+        JOIN pg_catalog.pg_class c ON c.oid = s.relid
+        WHERE s.n_tup_del > 0 AND c.relpersistence <> 't' AND c.relkind <> 'm' ORDER BY 2";
     let rows = query(conn, sql, &[]).map_err(fault)?;
-    let table = |row: &postgres::Row| Deleted {
-        oid: row.get(0),
-        name: row.get(1),
-        rows: row.get(2),
-        names: row.get::<_, String>(3).lines().map(str::to_owned).collect(),
-    };
+    let table = |row: &postgres::Row| Deleted { oid: row.get(0), name: row.get(1), rows: row.get(2) };
     Ok(rows.iter().map(table).collect())
 }

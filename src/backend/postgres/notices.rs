@@ -11,8 +11,14 @@ use super::Postgres;
 use crate::notice::{Notice, Notices, Severity};
 
 thread_local! {
-    /// What was heard since the running statement began; `None` if no statement of a script runs on this thread.
-    static HEARD: RefCell<Option<Vec<DbError>>> = const { RefCell::new(None) };
+    /// Collects what was heard since the running statement began; `None` if no statement of a script runs on this thread.
+    static HEARD: RefCell<Option<Heard>> = const { RefCell::new(None) };
+}
+
+struct Heard {
+    notices: Notices,
+    /// The offset of the statement in its script.
+    offset: usize,
 }
 
 impl Postgres {
@@ -29,7 +35,9 @@ impl Postgres {
     ///
     /// What the server says while no script runs is dropped.
     pub fn notice(notice: DbError) {
-        HEARD.with_borrow_mut(|heard| heard.as_mut().map(|heard| heard.push(notice)));
+        HEARD.with_borrow_mut(|heard| {
+            heard.as_mut().map(|heard| heard.notices.add(as_notice(&notice, heard.offset)))
+        });
     }
 }
 
@@ -43,17 +51,17 @@ pub(super) fn heard<R>(notices: &Notices, offset: usize, run: impl FnOnce() -> R
         }
     }
 
-    HEARD.set(Some(Vec::new()));
+    HEARD.set(Some(Heard { notices: Notices::default(), offset }));
     let listening = Listening;
     let outcome = run();
-    for heard in HEARD.take().unwrap_or_default() {
-        notices.add(notice(&heard, offset));
+    if let Some(heard) = HEARD.take() {
+        notices.append(heard.notices);
     }
     drop(listening);
     outcome
 }
 
-fn notice(heard: &DbError, offset: usize) -> Notice {
+fn as_notice(heard: &DbError, offset: usize) -> Notice {
     let severity = match heard.parsed_severity() {
         Some(DriverSeverity::Debug | DriverSeverity::Info | DriverSeverity::Log | DriverSeverity::Notice) => {
             Severity::Notice

@@ -15,25 +15,21 @@ use crate::backend::non_transactional::StatementClass::{Commit, Repeatable};
 use crate::backend::non_transactional::{ScriptRun, TransactionState};
 use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
-use crate::backend::server_ledger::{Ledger, may_break};
+use crate::backend::server_ledger::{self, Ledger};
 use crate::backend::server_transactions::chains;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
-use crate::sql::act::{Act, Name, Spelling};
+use crate::sql::act::ObjectName;
 use crate::sql::pieces::Piece;
-use crate::sql::postgres::{statements, tokens};
-use crate::sql::{Token, Tokens};
+use crate::sql::postgres::{GRAMMAR, statements};
+use crate::sql::{Token, Tokens, mentions};
 use crate::step::Atomicity;
 use crate::touched::Touched;
 
-/// How the server reads names.
-const SPELLING: Spelling = Spelling { quote: '"', folds: true, stays_in_schema: true };
-
-/// What a script may touch: nothing if no statement of it can break what refers to something.
+/// What a script may touch.
 pub(super) fn may_touch(script: &str) -> Touched {
-    let Ok(pieces) = statements(script) else { return Touched::anything() };
-    let acts: Vec<Act> = pieces.iter().map(|piece| Act::of(&tokens(piece.text), SPELLING)).collect();
-    if may_break(&acts) { Touched::anything() } else { Touched::nothing() }
+    statements(script)
+        .map_or_else(|_| Touched::anything(), |pieces| server_ledger::may_touch(&pieces, &GRAMMAR))
 }
 
 pub(super) fn run(
@@ -51,7 +47,7 @@ pub(super) fn run(
     };
     let pieces = statements(script.text)?;
     let of = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
-    let mut ledger = Ledger::new(&pieces, script, tokens, SPELLING);
+    let mut ledger = Ledger::new(&pieces, script, &GRAMMAR, *conn)?;
     let watched = Watched::before(conn, script, &ledger)?;
     let mut script_run = ScriptRun::<Postgres>::new(progress, of, script.patience);
     let rest = pieces.iter().skip(script.from as usize - 1);
@@ -84,11 +80,11 @@ pub(super) fn run(
     }
     let mut account = ledger.finish(*conn)?;
     if let Some(watched) = watched {
-        watched.add_to(conn, &ledger, &mut account)?;
+        watched.add_to(conn, &mut account)?;
     }
     let mut findings = Vec::new();
     if script.atomicity == Atomicity::NonTransactional {
-        findings = invalid_indexes(conn, ledger.created("index"))?;
+        findings = invalid_indexes(conn, script.text, ledger.created("index"))?;
     }
     Ok(Execution { account, findings, touched: ledger.touched() })
 }
@@ -97,22 +93,26 @@ pub(super) fn run(
 /// NOT EXISTS` leaves such an index as it is.
 fn invalid_indexes<'n>(
     conn: &mut Client,
-    names: impl Iterator<Item = &'n Name>,
+    script: &str,
+    names: impl Iterator<Item = &'n ObjectName>,
 ) -> Result<Vec<StepFinding>, Fault> {
-    let names: Vec<String> = names.map(|name| name.name.to_lowercase()).collect();
+    let names: Vec<&str> = names.map(|name| &*name.name).collect();
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let sql =
-        "SELECT c.relname::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    let sql = "SELECT c.relname::text, n.nspname::text, pg_catalog.pg_table_is_visible(i.indrelid)
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1";
     let invalid = query(conn, sql, &[]).map_err(fault)?;
-    let invalid = invalid.iter().map(|row| row.get::<_, String>(0));
-    let own = invalid.filter(|name| names.contains(&name.to_lowercase()));
-    let finding = |name: String| {
+    let own = invalid.iter().filter(|row| {
+        let is_meant = row.get::<_, bool>(2) || mentions(script, row.get(1));
+        is_meant && names.contains(&row.get(0))
+    });
+    let finding = |row: &postgres::Row| {
         StepFinding::new(
             ProblemKind::BrokenReference,
-            format!("leaves the index `{name}` invalid, so the server does not use it"),
+            format!("leaves the index `{}` invalid, so the server does not use it", row.get::<_, String>(0)),
             "drop it and create it again by hand, since building it had failed",
         )
     };

@@ -1,33 +1,84 @@
 //! The tables that a script replaces.
 
-use postgres::Client;
+use postgres::error::SqlState;
+use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::{fault, query};
 use crate::backend::server_ledger::{SHOWN_KEYS, Tables, key};
 use crate::dialect::quote;
-use crate::fault::Fault;
-use crate::sql::act::Name;
+use crate::fault::{Fault, FaultKind};
+use crate::remedy::Remedy;
+use crate::sql::act::ObjectName;
 
-fn quoted(table: &Name) -> String {
+fn quoted(table: &ObjectName) -> String {
     match &table.schema {
         Some(schema) => format!("{}.{}", quote(schema), quote(&table.name)),
         None => quote(&table.name),
     }
 }
 
-impl Tables for Client {
-    fn rows(&mut self, table: &Name) -> Result<Option<u64>, Fault> {
-        let name = quoted(table);
-        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass($1) AND relkind IN ('r', 'p'))";
-        let has = query(self, sql, &[Some(&name)]).map_err(fault)?;
-        if !has.first().is_some_and(|row| row.get(0)) {
-            return Ok(None);
+/// Runs a query apart from the settings of the script: without a limit of its time. If it fails, an open transaction goes on.
+fn rows_apart(client: &mut Client, sql: &str) -> Result<Vec<SimpleQueryRow>, Fault> {
+    const BACK: &str = "ROLLBACK TO SAVEPOINT __switchy_apart; RELEASE SAVEPOINT __switchy_apart";
+    let unlimited = format!("SET LOCAL statement_timeout = 0; {sql}");
+    let messages = match client.simple_query(&format!("SAVEPOINT __switchy_apart; {unlimited}; {BACK}")) {
+        Err(error) if error.code() == Some(&SqlState::NO_ACTIVE_SQL_TRANSACTION) => {
+            client.simple_query(&unlimited)
         }
-        let rows = query(self, &format!("SELECT count(*) FROM {name}"), &[]).map_err(fault)?;
-        Ok(rows.first().map(|row| row.get::<_, i64>(0).unsigned_abs()))
+        Err(error)
+            if error.as_db_error().is_some()
+                && error.code() != Some(&SqlState::IN_FAILED_SQL_TRANSACTION) =>
+        {
+            client.batch_execute(BACK).map_err(fault)?;
+            Err(error)
+        }
+        outcome => outcome,
+    };
+    let row = |message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    };
+    Ok(messages.map_err(fault)?.into_iter().filter_map(row).collect())
+}
+
+fn value(row: &SimpleQueryRow, column: usize) -> Option<String> {
+    row.try_get(column).ok().flatten().map(str::to_owned)
+}
+
+impl Tables for Client {
+    fn current_schema(&mut self) -> Result<Option<String>, Fault> {
+        let schema = query(self, "SELECT current_schema()::text", &[]).map_err(fault)?;
+        Ok(schema.first().and_then(|row| row.get(0)))
     }
 
-    fn missing(&mut self, [old, new]: [&Name; 2]) -> Result<Vec<String>, Fault> {
+    /// # Errors
+    /// The role sees only some of the rows.
+    fn rows(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault> {
+        let name = quoted(table);
+        let sql =
+            "SELECT has_table_privilege(oid, 'SELECT'), row_security_active(oid) FROM pg_catalog.pg_class
+            WHERE oid = to_regclass($1) AND relkind IN ('r', 'p')";
+        let found = query(self, sql, &[Some(&name)]).map_err(fault)?;
+        let Some((may_read, is_filtered)) =
+            found.first().map(|row| (row.get::<_, bool>(0), row.get::<_, bool>(1)))
+        else {
+            return Ok(None);
+        };
+        if !may_read {
+            return Ok(None);
+        }
+        if is_filtered {
+            let what =
+                format!("row level security hides rows of `{table}` from this role, so they would be lost");
+            let remedy = Remedy::from("run it as a role with BYPASSRLS, or as one that no policy applies to");
+            let allowed = Remedy::metadata("allow", "[\"destructive\"]").only_if("the rows may go");
+            return Err(Fault::new(FaultKind::Other, what).remedy(remedy.or(allowed)));
+        }
+        let rows = rows_apart(self, &format!("SELECT count(*) FROM {name}"))?;
+        Ok(rows.first().and_then(|row| value(row, 0)?.parse().ok()))
+    }
+
+    fn missing(&mut self, [old, new]: [&ObjectName; 2]) -> Result<Vec<String>, Fault> {
         let [old, new] = [old, new].map(quoted);
         // The columns of the primary key, and whether the new table has each of them.
         let sql = "SELECT a.attname::text, EXISTS (
@@ -49,7 +100,7 @@ impl Tables for Client {
             columns.iter().map(|column| text("o", column)).collect::<Vec<_>>().join(", "),
             same.collect::<Vec<_>>().join(" AND ")
         );
-        let rows = query(self, &sql, &[]).map_err(fault)?;
-        Ok(rows.iter().map(|row| key(&columns, |place| row.get(place))).collect())
+        let rows = rows_apart(self, &sql)?;
+        Ok(rows.iter().map(|row| key(&columns, |place| value(row, place))).collect())
     }
 }

@@ -1,14 +1,16 @@
 //! Which table takes the place of which, determined from the statements of a script.
 
-use crate::sql::act::{Act, Name};
+use std::collections::HashMap;
+
+use crate::sql::act::{Act, ObjectName};
 
 /// The tables of a script, with all their names.
 #[derive(Default)]
 pub(super) struct Lineage {
     tables: Vec<Table>,
     drops: Vec<Drop>,
-    /// The statements that delete rows of one table, and that table.
-    deletions: Vec<(usize, usize)>,
+    /// The tables that have or had a name, by its key, in the order in which they got it.
+    by_name: HashMap<String, Vec<usize>>,
 }
 
 struct Table {
@@ -16,32 +18,30 @@ struct Table {
     is_new: bool,
     is_temporary: bool,
     /// Its names, each with the first statement that finds it under that name. `None` if it is dropped.
-    names: Vec<(usize, Option<Name>)>,
+    names: Vec<(usize, Option<ObjectName>)>,
     /// The name that is replaced if this table is dropped and another one gets it.
-    home: Option<Name>,
+    home: Option<ObjectName>,
 }
 
 struct Drop {
     table: usize,
     by: usize,
-    name: Name,
+    name: ObjectName,
 }
 
 /// A table that a script drops, and whose name another table has at its end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Replacement {
     /// The name that both tables have, the old one first.
-    pub(super) home: Name,
+    pub(super) home: ObjectName,
     /// The place of the statement that drops the old table.
     pub(super) by: usize,
     /// The name of the old table at that statement.
-    pub(super) old: Name,
+    pub(super) old: ObjectName,
     /// The name of the new table at that statement; `None` if it is created later.
-    pub(super) new: Option<Name>,
-    /// The statements that delete rows of the new table.
-    pub(super) deletions: Vec<usize>,
-    /// All names of both tables.
-    pub(super) names: Vec<Name>,
+    pub(super) new: Option<ObjectName>,
+    /// The names of the tables that take the place of the old one.
+    pub(super) heirs: Vec<ObjectName>,
 }
 
 impl Lineage {
@@ -61,16 +61,12 @@ impl Lineage {
                 if *replaces {
                     let table = known.unwrap_or_else(|| self.find(name));
                     self.drop(table, place, name);
-                } else if *may_exist && (known.is_some() || !self.was_held(name)) {
+                } else if *may_exist && (known.is_some() || !self.by_name.contains_key(&name.key())) {
                     self.find(name);
                     return;
                 }
-                self.tables.push(Table {
-                    is_new: true,
-                    is_temporary: *is_temporary,
-                    names: vec![(place + 1, Some(name.clone()))],
-                    home: None,
-                });
+                let names = vec![(place + 1, Some(name.clone()))];
+                self.add(name, Table { is_new: true, is_temporary: *is_temporary, names, home: None });
             }
             Act::Drops { kind: "table", names, .. } => {
                 for name in names {
@@ -82,34 +78,39 @@ impl Lineage {
                 for (from, to) in pairs {
                     let table = self.find(from);
                     self.tables[table].names.push((place + 1, Some(to.clone())));
+                    self.by_name.entry(to.key()).or_default().push(table);
                 }
             }
-            Act::Deletes(name) => {
-                let table = self.find(name);
-                self.deletions.push((place, table));
-            }
+            Act::Deletes(name) => _ = self.find(name),
             _ => {}
         }
     }
 
+    fn add(&mut self, name: &ObjectName, table: Table) -> usize {
+        self.tables.push(table);
+        self.by_name.entry(name.key()).or_default().push(self.tables.len() - 1);
+        self.tables.len() - 1
+    }
+
     /// The table that has a name now. Without one, the script has not named it before.
-    fn find(&mut self, name: &Name) -> usize {
+    fn find(&mut self, name: &ObjectName) -> usize {
         self.holder(name).unwrap_or_else(|| {
-            let names = vec![(0, Some(name.clone()))];
-            self.tables.push(Table { is_new: false, is_temporary: false, names, home: Some(name.clone()) });
-            self.tables.len() - 1
+            let (names, home) = (vec![(0, Some(name.clone()))], Some(name.clone()));
+            self.add(name, Table { is_new: false, is_temporary: false, names, home })
         })
     }
 
-    fn holder(&self, name: &Name) -> Option<usize> {
-        self.tables.iter().rposition(|table| table.now() == Some(name))
+    /// The tables that have or had a name.
+    fn holders(&self, name: &ObjectName) -> &[usize] {
+        self.by_name.get(&name.key()).map_or(&[], |tables| tables)
     }
 
-    fn was_held(&self, name: &Name) -> bool {
-        self.tables.iter().any(|table| table.had(name))
+    /// The table that has a name at the end of what was followed.
+    fn holder(&self, name: &ObjectName) -> Option<usize> {
+        self.holders(name).iter().rev().copied().find(|table| self.tables[*table].now() == Some(name))
     }
 
-    fn drop(&mut self, table: usize, by: usize, name: &Name) {
+    fn drop(&mut self, table: usize, by: usize, name: &ObjectName) {
         self.tables[table].names.push((by + 1, None));
         self.drops.push(Drop { table, by, name: name.clone() });
     }
@@ -122,29 +123,23 @@ impl Lineage {
             let old = name.clone();
             let Some(home) = self.tables[table].home.clone() else { continue };
             let is_left = self.holder(&home).is_some();
-            let Some(heir) = self.heir(table, by, &home).filter(|_| is_left) else { continue };
+            let Some(heir) = self.heir(table, by, &home).filter(|heir| is_left && !self.is_rotated(*heir))
+            else {
+                continue;
+            };
             // It is replaced itself if it is dropped too.
             self.tables[heir].home.get_or_insert_with(|| home.clone());
             let new = self.tables[heir].name_before(by);
-            let family: Vec<usize> =
-                (0..self.tables.len()).filter(|other| self.tables[*other].had(&home)).collect();
-            let is_heir = |of: usize| of != table && family.contains(&of);
-            let deletions = self.deletions.iter().filter(|(_, of)| is_heir(*of));
-            replacements.push(Replacement {
-                by,
-                old,
-                new,
-                deletions: deletions.map(|(statement, _)| *statement).collect(),
-                names: family.iter().flat_map(|table| self.tables[*table].names()).collect(),
-                home,
-            });
+            let heirs = self.holders(&home).iter().filter(|other| **other != table);
+            let heirs = heirs.flat_map(|heir| self.tables[*heir].names()).collect();
+            replacements.push(Replacement { home, by, old, new, heirs });
         }
         replacements
     }
 
     /// The table that has a name when another one that had it is dropped, or else the first one that gets it afterwards.
-    fn heir(&self, dropped: usize, by: usize, home: &Name) -> Option<usize> {
-        let others = || (0..self.tables.len()).filter(|other| *other != dropped);
+    fn heir(&self, dropped: usize, by: usize, home: &ObjectName) -> Option<usize> {
+        let others = || self.holders(home).iter().copied().filter(|other| *other != dropped);
         let has_it = |table: &usize| self.tables[*table].name_before(by).as_ref() == Some(home);
         others().find(has_it).or_else(|| {
             let gets_it = |table: usize| {
@@ -155,8 +150,16 @@ impl Lineage {
         })
     }
 
+    /// Whether a table was there before and the script creates a new one in its place, as when logs are rotated: then it takes the name of
+    /// the dropped one without being a copy of it.
+    fn is_rotated(&self, table: usize) -> bool {
+        let first = self.tables[table].names.first().and_then(|(_, name)| name.as_ref());
+        let new = first.and_then(|name| self.holder(name));
+        !self.tables[table].is_new && new.is_some_and(|new| new != table && self.tables[new].is_new)
+    }
+
     /// The tables that were there before and have another name afterwards: the old and the new name.
-    pub(super) fn renamed(&self) -> impl Iterator<Item = (&Name, &Name)> {
+    pub(super) fn renamed(&self) -> impl Iterator<Item = (&ObjectName, &ObjectName)> {
         let old = self.tables.iter().filter(|table| !table.is_new);
         old.filter_map(|table| {
             let (before, now) = (table.names.first()?.1.as_ref()?, table.now()?);
@@ -165,38 +168,34 @@ impl Lineage {
     }
 
     /// Whether the script drops no table that has this name at some point.
-    pub(super) fn keeps(&self, name: &Name) -> bool {
-        self.tables.iter().filter(|table| table.had(name)).all(|table| table.now().is_some())
+    pub(super) fn keeps(&self, name: &ObjectName) -> bool {
+        self.holders(name).iter().all(|table| self.tables[*table].now().is_some())
     }
 
     /// The tables that the script creates and leaves.
-    pub(super) fn created(&self) -> impl Iterator<Item = &Name> {
+    pub(super) fn created(&self) -> impl Iterator<Item = &ObjectName> {
         let new = self.tables.iter().filter(|table| table.is_new && !table.is_temporary);
         new.filter_map(Table::now)
     }
 
     /// Whether a statement drops a table of this name that was there before the script.
-    pub(super) fn drops(&self, by: usize, name: &Name) -> bool {
+    pub(super) fn drops(&self, by: usize, name: &ObjectName) -> bool {
         let mut drops = self.drops.iter().filter(|drop| drop.by == by && drop.name == *name);
         drops.any(|drop| !self.tables[drop.table].is_new)
     }
 }
 
 impl Table {
-    fn now(&self) -> Option<&Name> {
+    fn now(&self) -> Option<&ObjectName> {
         self.names.last().and_then(|(_, name)| name.as_ref())
     }
 
-    fn had(&self, name: &Name) -> bool {
-        self.names.iter().any(|(_, had)| had.as_ref() == Some(name))
-    }
-
-    fn names(&self) -> impl Iterator<Item = Name> {
+    fn names(&self) -> impl Iterator<Item = ObjectName> {
         self.names.iter().filter_map(|(_, name)| name.clone())
     }
 
     /// Its name before a statement; `None` if the statement or a later one creates it.
-    fn name_before(&self, statement: usize) -> Option<Name> {
+    fn name_before(&self, statement: usize) -> Option<ObjectName> {
         let before = self.names.iter().take_while(|(from, _)| *from <= statement);
         before.last().and_then(|(_, name)| name.clone())
     }

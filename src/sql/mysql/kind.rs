@@ -63,7 +63,7 @@ impl Kind<'_> {
 }
 
 /// The tokens of a statement, including those inside `/*! ... */`. Quoted tokens include their quotes.
-pub(crate) fn tokens(statement: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(statement: &str) -> Vec<Token<'_>> {
     Words::new(statement).collect()
 }
 

@@ -34,7 +34,7 @@ const fn row(script: &'static str, said: Said, rows: &'static str, left: [&'stat
 const IDS: &str = "SELECT count(*) FROM p";
 
 /// Scripts that each server understands.
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 23] = [
     row(
         "CREATE TABLE p2 (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO p2 SELECT id, n FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
         Refused("replaces `p`, which had 3 rows, with a table of 2 rows; id = 3 is missing"),
@@ -137,6 +137,31 @@ const ROWS: [Row; 19] = [
         // Where nothing can be undone, the copy is not dropped.
         ["3", "2"],
     ),
+    row(
+        "CREATE TABLE contact (id INT); INSERT INTO contact SELECT id FROM p; CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        // A part of each row is no copy of it.
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE p2 (id INT); INSERT INTO p2 VALUES (7); TRUNCATE TABLE p2; INSERT INTO p2 VALUES (8); DELETE FROM p2; INSERT INTO p2 SELECT id FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE IF NOT EXISTS p2 (id INT); TRUNCATE TABLE p2; INSERT INTO p2 SELECT id FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE l (id INT); CREATE TABLE l_old (id INT); INSERT INTO l_old VALUES (1); DROP TABLE l_old; ALTER TABLE l RENAME TO l_old; CREATE TABLE l (id INT)",
+        Does(""),
+        IDS,
+        ["3", "3"],
+    ),
 ];
 
 /// Runs a script as a migration, and compares what is said and what is left.
@@ -200,61 +225,160 @@ fn mysql_drops_no_table_whose_rows_would_be_lost() {
     on_mysql(&ROWS);
 }
 
+/// Scripts for PostgreSQL.
+const ON_POSTGRES: [Row; 18] = [
+    row(
+        "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM public.p WHERE n IS NOT NULL; DROP TABLE public.p; ALTER TABLE p2 RENAME TO p",
+        Refused("replaces `public.p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE \"p2\" (id INT); INSERT INTO \"p2\" SELECT id FROM \"p\" WHERE n IS NOT NULL; DROP TABLE \"public\".\"p\" CASCADE; ALTER TABLE \"public\".\"p2\" RENAME TO \"p\"",
+        Refused("replaces `public.p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "DROP TABLE IF EXISTS public.p; CREATE TABLE p (id INT)",
+        Refused("replaces `public.p`, which had 3 rows, with a table of 0 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE SCHEMA a; CREATE TABLE a.p2 (id INT); INSERT INTO a.p2 SELECT id FROM p WHERE id = 1; ALTER TABLE p SET SCHEMA a; SET search_path = a; DROP TABLE p; ALTER TABLE p2 RENAME TO p; ALTER TABLE p SET SCHEMA public",
+        Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
+        "SELECT count(*) FROM pg_tables WHERE tablename = 'p'",
+        ["1", "1"],
+    ),
+    row(
+        "CREATE SCHEMA a; CREATE TABLE a.p (id INT); SET search_path = a; DROP TABLE p; SET search_path = public; ALTER TABLE p ADD x INT",
+        Does(""),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE \"P\" (id INT); DROP TABLE p; CREATE TABLE p (id INT)",
+        Refused("replaces `p`, which had 3 rows, with a table of 0 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE Ärzte2 AS SELECT id FROM p WHERE id = 1; ALTER TABLE p RENAME TO Ärzte; DROP TABLE Ärzte; ALTER TABLE Ärzte2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
+        "SELECT count(*) FROM pg_tables WHERE tablename IN ('p', 'Ärzte')",
+        ["1", "1"],
+    ),
+    row(
+        "ALTER TABLE p RENAME TO p_old; SELECT id INTO p FROM p_old WHERE id = 1; DROP TABLE p_old",
+        Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
+        "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'p%' AND schemaname = 'public'",
+        ["1", "2"],
+    ),
+    row(
+        "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE n IS NOT NULL; WITH gone AS (DELETE FROM p2 WHERE id NOT IN (SELECT id FROM p)) SELECT 1; DO $$ BEGIN DELETE FROM p_sessions; EXCEPTION WHEN undefined_table THEN NULL; END $$; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        // It is the first of them that names the new table.
+        Does("replaced `p`"),
+        IDS,
+        ["2", "2"],
+    ),
+    row(
+        "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE n IS NOT NULL; DO $$ BEGIN DELETE FROM p_sessions; EXCEPTION WHEN undefined_table THEN NULL; END $$; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE m (LIKE p) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); CREATE TABLE m2 PARTITION OF m FOR VALUES IN (2); INSERT INTO m1 SELECT * FROM p WHERE id = 1; INSERT INTO m2 SELECT * FROM p WHERE id = 2; DROP TABLE p; ALTER TABLE m RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE \"P2\" (id INT); INSERT INTO \"P2\" SELECT id FROM P WHERE id = 1; DROP TABLE \"p\" CASCADE; ALTER TABLE IF EXISTS \"P2\" RENAME TO P",
+        Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE SCHEMA s; CREATE TABLE s.t (id INT); INSERT INTO s.t VALUES (1); ALTER TABLE s.t RENAME TO t2; CREATE TABLE s.t (id INT); DROP TABLE s.t2",
+        // It made them itself.
+        Does(""),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE public.p2 (id INT); INSERT INTO public.p2 SELECT id FROM public.p; DROP TABLE public.p; ALTER TABLE public.p2 RENAME TO p",
+        Does("replaced `public.p`: 3 rows before, 3 after"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; DO $$ BEGIN DELETE FROM p2 WHERE id = 1; END $$; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        // What a body deletes by the name of the table is meant.
+        Does("replaced `p`"),
+        IDS,
+        ["2", "2"],
+    ),
+    row(
+        "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; WITH gone AS (DELETE FROM p2 WHERE id = 1 RETURNING id) SELECT * FROM gone; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Does("replaced `p`"),
+        IDS,
+        ["2", "2"],
+    ),
+    row(
+        "CREATE TEMP TABLE b ON COMMIT PRESERVE ROWS AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b; DROP TABLE b",
+        Does("replaced `p`: 3 rows before, 3 after"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "ALTER TABLE p RENAME n TO m; ALTER TABLE p RENAME CONSTRAINT p_pkey TO p_key; CREATE VIEW v AS SELECT id FROM p; DROP VIEW v",
+        Does(""),
+        IDS,
+        ["3", "3"],
+    ),
+];
+
 #[test]
 fn postgres_has_names_and_bodies_of_its_own() {
-    let rows = [
-        row(
-            "CREATE TABLE \"P2\" (id INT); INSERT INTO \"P2\" SELECT id FROM P WHERE id = 1; DROP TABLE \"p\" CASCADE; ALTER TABLE IF EXISTS \"P2\" RENAME TO P",
-            Refused("replaces `p`, which had 3 rows, with a table of 1 row"),
-            IDS,
-            ["3", "3"],
-        ),
-        row(
-            "CREATE SCHEMA s; CREATE TABLE s.t (id INT); INSERT INTO s.t VALUES (1); ALTER TABLE s.t RENAME TO t2; CREATE TABLE s.t (id INT); DROP TABLE s.t2",
-            // It made them itself.
-            Does(""),
-            IDS,
-            ["3", "3"],
-        ),
-        row(
-            "CREATE TABLE public.p2 (id INT); INSERT INTO public.p2 SELECT id FROM public.p; DROP TABLE public.p; ALTER TABLE public.p2 RENAME TO p",
-            Does("replaced `public.p`: 3 rows before, 3 after"),
-            IDS,
-            ["3", "3"],
-        ),
-        row(
-            "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; DO $$ BEGIN DELETE FROM p2 WHERE id = 1; END $$; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
-            // What a body deletes by the name of the table is meant.
-            Does("replaced `p`"),
-            IDS,
-            ["2", "2"],
-        ),
-        row(
-            "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; WITH gone AS (DELETE FROM p2 WHERE id = 1 RETURNING id) SELECT * FROM gone; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
-            Does("replaced `p`"),
-            IDS,
-            ["2", "2"],
-        ),
-        row(
-            "CREATE TEMP TABLE b ON COMMIT PRESERVE ROWS AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b; DROP TABLE b",
-            Does("replaced `p`: 3 rows before, 3 after"),
-            IDS,
-            ["3", "3"],
-        ),
-        row(
-            "ALTER TABLE p RENAME n TO m; ALTER TABLE p RENAME CONSTRAINT p_pkey TO p_key; CREATE VIEW v AS SELECT id FROM p; DROP VIEW v",
-            Does(""),
-            IDS,
-            ["3", "3"],
-        ),
-    ];
-    on_postgres(&rows, false);
-    on_postgres(&rows, true);
+    on_postgres(&ON_POSTGRES, false);
+    on_postgres(&ON_POSTGRES, true);
 }
 
 #[test]
 fn mysql_has_statements_of_its_own() {
     let rows = [
+        row(
+            "SET sql_mode = 'ANSI_QUOTES'; DROP TABLE \"p\"; CREATE TABLE \"p\" (id INT)",
+            Refused("replaces `p`, which had 3 rows, with a table of 0 rows"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "DROP TABLES IF EXISTS p; CREATE TABLE p (id INT)",
+            Refused("replaces `p`, which had 3 rows, with a table of 0 rows"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TEMPORARY TABLE p (id INT); DROP TEMPORARY TABLE p; DROP TABLE p; CREATE TABLE p (id INT)",
+            Refused("replaces `p`, which had 3 rows, with a table of 0 rows"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE id < 3; CREATE TABLE s (id INT); DELETE s FROM s LEFT JOIN p u ON u.id = s.id WHERE u.id IS NULL; DROP TABLE p; RENAME TABLE p2 TO p",
+            Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+            IDS,
+            ["3", "3"],
+        ),
+        row(
+            "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; DELETE x FROM p2 AS x WHERE x.id = 3; DROP TABLE p; RENAME TABLE p2 TO p",
+            Does("replaced `p`"),
+            IDS,
+            ["2", "2"],
+        ),
         row(
             "CREATE TABLE `p2` (id INT); INSERT INTO p2 SELECT id FROM p WHERE id < 3; RENAME TABLE p TO `p_old`, p2 TO p; DROP TABLE p_old",
             Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
@@ -311,7 +435,8 @@ fn mysql_has_statements_of_its_own() {
 #[test]
 fn a_declared_loss_is_carried_out_and_reported() {
     let lossy = "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE id = 1; DROP TABLE p; ALTER TABLE p2 RENAME TO p";
-    let said = "replaced `p`: 3 rows before, 1 after";
+    // The tables are not counted.
+    let said = "replaced `p`";
     postgres::with(|_, client| {
         client.batch_execute(BEFORE).unwrap();
         for (table, is_outside) in [("a", false), ("b", true)] {
@@ -369,14 +494,13 @@ const REACHABLE: &str = "CREATE TABLE p (id INT PRIMARY KEY, n INT); INSERT INTO
     CREATE TABLE old (id INT); CREATE TABLE older () INHERITS (old); INSERT INTO older VALUES (1);
     CREATE MATERIALIZED VIEW m AS SELECT id FROM p; CREATE UNIQUE INDEX ON m (id)";
 
-/// Statements that delete rows of tables that they name, and of others. At the end of each: the rows that are left, and the table whose rows
-/// no statement names.
+/// Statements that delete rows of tables that they name, and of others.
 const REACHING: [Row; 12] = [
     row(
         "DELETE FROM p WHERE id = 1",
         Does("deleted 2 rows of `c`, deleted 1 row of `p`"),
         "SELECT count(*) FROM c",
-        ["1", "c 2"],
+        ["1", ""],
     ),
     row(
         "DELETE FROM c; DELETE FROM p WHERE id = 1",
@@ -385,7 +509,7 @@ const REACHING: [Row; 12] = [
         ["0", ""],
     ),
     row("DELETE FROM p WHERE id = 3", Does("deleted 1 row of `p`"), "SELECT count(*) FROM p", ["2", ""]),
-    row("UPDATE p SET n = 0", Does("deleted 1 row of `log`"), "SELECT count(*) FROM log", ["0", "log 1"]),
+    row("UPDATE p SET n = 0", Does("deleted 1 row of `log`"), "SELECT count(*) FROM log", ["0", ""]),
     row("UPDATE p SET n = 0 WHERE id = 2", Does(""), "SELECT count(*) FROM log", ["1", ""]),
     row(
         "ALTER TABLE p DISABLE TRIGGER cleans; UPDATE p SET n = 0; ALTER TABLE p ENABLE TRIGGER cleans",
@@ -427,11 +551,11 @@ const REACHING: [Row; 12] = [
         "CREATE RULE r AS ON INSERT TO old DO ALSO DELETE FROM log; INSERT INTO old VALUES (1)",
         Does("deleted 1 row of `log`"),
         "SELECT count(*) FROM log",
-        ["0", "log 1"],
+        ["0", ""],
     ),
 ];
 
-/// Rows that a statement deletes from a table that it does not name are reported: the schema says that they go.
+/// Rows that a statement deletes from a table that it does not name are reported, since the schema says that they go.
 #[test]
 fn postgres_reports_rows_that_triggers_and_actions_delete() {
     for row in &REACHING {
@@ -439,17 +563,9 @@ fn postgres_reports_rows_that_triggers_and_actions_delete() {
             client.batch_execute(REACHABLE).unwrap();
             let step = Migration::<Postgres>::from_scripts("1_it", row.script, None);
             let report = MigrationRunner::for_backend(vec![step]).unwrap().run(client).unwrap();
-            let account = &report.applied[0].account;
-            let lost: Vec<String> =
-                account.lost().map(|table| format!("{} {}", table.table, table.lost)).collect();
             let Does(expected) = row.said else { panic!("{}", row.script) };
-            assert_eq!(account.to_string(), expected, "{}", row.script);
-            assert_eq!(
-                [&*postgres::rows(client, row.rows).join("|"), &*lost.join(", ")],
-                row.left,
-                "{}",
-                row.script
-            );
+            assert_eq!(report.applied[0].account.to_string(), expected, "{}", row.script);
+            assert_eq!(postgres::rows(client, row.rows).join("|"), row.left[0], "{}", row.script);
         });
     }
 }
@@ -467,5 +583,72 @@ fn postgres_tells_the_steps_of_a_batch_apart() {
         let report = runner.run(client).unwrap();
         let said: Vec<String> = report.applied.iter().map(|step| step.account.to_string()).collect();
         assert_eq!(said, ["deleted 1 row of `c`, deleted 1 row of `p`", ""]);
+    });
+}
+
+/// A step that continues does not know what it deleted before, so it does not take rows that are missing for deleted ones.
+#[test]
+fn a_retry_does_not_drop_what_the_first_run_kept() {
+    for script in [
+        "CREATE TABLE p2 (id INT, n INT); INSERT INTO p2 SELECT * FROM p WHERE id < 3; DELETE FROM p2 WHERE n IS NULL; DROP TABLE p; RENAME TABLE p2 TO p",
+        "CREATE TABLE archive LIKE p; INSERT INTO archive SELECT * FROM p WHERE id = 1; CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p WHERE id = 2; DROP TABLE p; RENAME TABLE p2 TO p",
+        "CREATE TABLE b AS SELECT * FROM p; DROP TABLE p; CREATE TABLE p (id INT, n INT); INSERT INTO p SELECT * FROM b WHERE id < 3; DROP TABLE b",
+    ] {
+        mysql::with(|_, conn| {
+            for statement in BEFORE.split("; ") {
+                mysql::rows(conn, statement);
+            }
+            let runner = || {
+                let step = Migration::<Mysql>::from_scripts("1_it", script, None);
+                MigrationRunner::for_backend(vec![step]).unwrap()
+            };
+            let refused = |conn: &mut ::mysql::Conn| {
+                let error = runner().run(conn).unwrap_err().to_string();
+                assert!(error.contains("replaces `p`, which had 3 rows"), "{script}\n{error}");
+            };
+            refused(conn);
+            runner().recover(&mut *conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+            refused(conn);
+            let kept = if script.ends_with('b') { "b" } else { "p" };
+            assert_eq!(mysql::rows(conn, &format!("SELECT count(*) FROM {kept}")), ["3"]);
+            let step = Migration::<Mysql>::from_scripts("1_it", script, None).allow_destructive();
+            MigrationRunner::for_backend(vec![step]).unwrap().run(conn).unwrap();
+        });
+    }
+}
+
+/// Rows that a policy hides from the role would be lost without anybody seeing it.
+#[test]
+fn postgres_does_not_replace_a_table_whose_rows_are_hidden_from_the_role() {
+    postgres::with(|_, client| {
+        client.batch_execute(BEFORE).unwrap();
+        let role = format!("keeper{}", std::process::id());
+        client
+            .batch_execute(&format!(
+                "DROP ROLE IF EXISTS {role}; CREATE ROLE {role}; GRANT ALL ON SCHEMA public TO {role}; ALTER TABLE p OWNER TO {role};
+                ALTER TABLE p ENABLE ROW LEVEL SECURITY; ALTER TABLE p FORCE ROW LEVEL SECURITY;
+                CREATE POLICY own ON p USING (id = 1)"
+            ))
+            .unwrap();
+        let script = format!(
+            "SET LOCAL ROLE {role}; CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM p; DROP TABLE p; ALTER TABLE p2 RENAME TO p"
+        );
+        let step = Migration::<Postgres>::from_scripts("1_it", script, None);
+        let error = MigrationRunner::for_backend(vec![step]).unwrap().run(client).unwrap_err().to_string();
+        assert!(error.contains("row level security hides rows of `p` from this role"), "{error}");
+        assert_eq!(postgres::rows(client, IDS), ["3"]);
+        client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
+    });
+}
+
+/// A limit of the script's own is for its statements.
+#[test]
+fn postgres_counts_without_the_time_limit_of_the_script() {
+    postgres::with(|_, client| {
+        client.batch_execute("CREATE TABLE p AS SELECT generate_series(1, 300000) AS id; CREATE TABLE p2 AS SELECT * FROM p").unwrap();
+        let script = "SET statement_timeout = '10ms'; DROP TABLE p; ALTER TABLE p2 RENAME TO p";
+        let step = Migration::<Postgres>::from_scripts("1_it", script, None);
+        let report = MigrationRunner::for_backend(vec![step]).unwrap().run(client).unwrap();
+        assert_eq!(report.applied[0].account.to_string(), "replaced `p`: 300000 rows before, 300000 after");
     });
 }

@@ -122,3 +122,73 @@ fn mysql_reports_views_and_keys_that_a_step_leaves_unusable() {
         });
     }
 }
+
+/// What a function means is not known without its own settings, and a new one may wait for its tables.
+#[test]
+fn postgres_judges_only_functions_that_it_can_check() {
+    let schema = "CREATE SCHEMA aps; CREATE TABLE aps.p (id INT, n INT); CREATE TABLE q (n INT);
+        CREATE FUNCTION total() RETURNS bigint LANGUAGE sql SET search_path = aps AS 'SELECT sum(n) FROM p';
+        CREATE FUNCTION mine() RETURNS bigint LANGUAGE sql AS 'SELECT sum(n) FROM q'";
+    for (script, is_refused) in [
+        ("ALTER TABLE aps.p ADD m INT; ALTER TABLE aps.p DROP COLUMN id", false),
+        ("ALTER TABLE q DROP COLUMN n", true),
+        ("REVOKE ALL ON FUNCTION mine() FROM PUBLIC; ALTER TABLE q RENAME n TO m", true),
+        (
+            "SET check_function_bodies = off; ALTER TABLE q ADD m INT; CREATE OR REPLACE FUNCTION later() RETURNS INT LANGUAGE sql AS 'SELECT m FROM uploaded'",
+            false,
+        ),
+        ("DROP TABLE q; CREATE TABLE q (n INT)", false),
+    ] {
+        postgres::with(|_, client| {
+            client.batch_execute(schema).unwrap();
+            let outcome = on_postgres(&[script]).run(client);
+            assert_eq!(outcome.is_err(), is_refused, "{script}\n{outcome:?}");
+        });
+    }
+}
+
+/// A function that was unusable before is looked at before the step, so that the step runs once.
+#[test]
+fn postgres_runs_a_step_once_beside_a_function_that_was_unusable_before() {
+    postgres::with(|_, client| {
+        client
+            .batch_execute(
+                "CREATE TABLE p (id INT, n INT); CREATE SEQUENCE runs; SET check_function_bodies = off;
+                CREATE FUNCTION broken() RETURNS INT LANGUAGE sql AS 'SELECT nothing FROM p'; RESET check_function_bodies",
+            )
+            .unwrap();
+        on_postgres(&["SELECT nextval('runs'); ALTER TABLE p DROP COLUMN n"]).run(client).unwrap();
+        assert_eq!(postgres::rows(client, "SELECT last_value FROM runs"), ["1"]);
+    });
+}
+
+/// The check of a function does not wait for a table that another session has locked.
+#[test]
+fn postgres_does_not_wait_for_tables_that_the_step_does_not_touch() {
+    postgres::with(|database, client| {
+        client
+            .batch_execute(
+                "CREATE TABLE p (id INT, n INT); CREATE TABLE busy (n INT);
+                CREATE FUNCTION both_tables() RETURNS bigint LANGUAGE sql AS 'SELECT sum(busy.n) FROM busy, p'",
+            )
+            .unwrap();
+        let mut other = database.connect();
+        other.batch_execute("BEGIN; LOCK TABLE busy").unwrap();
+        on_postgres(&["ALTER TABLE p DROP COLUMN n"]).run(client).unwrap();
+    });
+}
+
+#[test]
+fn postgres_blames_no_index_of_another_schema() {
+    postgres::with(|_, client| {
+        client
+            .batch_execute("CREATE SCHEMA one; CREATE TABLE one.p (n INT); INSERT INTO one.p VALUES (1), (1); CREATE SCHEMA two; CREATE TABLE two.p (n INT)")
+            .unwrap();
+        client.batch_execute("CREATE UNIQUE INDEX CONCURRENTLY once ON one.p (n)").unwrap_err();
+        let runner = |script: &str| {
+            let step = Migration::<Postgres>::from_scripts("1_it", script.to_owned(), None);
+            MigrationRunner::for_backend(vec![step.outside_transaction()]).unwrap()
+        };
+        runner("CREATE UNIQUE INDEX CONCURRENTLY once ON two.p (n)").run(client).unwrap();
+    });
+}

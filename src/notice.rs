@@ -85,7 +85,9 @@ impl Notices {
     #[allow(dead_code, reason = "not every database collects them apart")]
     pub(crate) fn append(&self, other: Self) {
         let Collected { notices, others } = other.0.into_inner();
-        notices.into_iter().for_each(|notice| self.add(notice));
+        for notice in notices {
+            self.add(notice);
+        }
         self.add_unread(others);
     }
 

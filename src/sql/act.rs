@@ -1,6 +1,5 @@
 //! [`Act`]: what a statement for a server does to tables and other objects, read from its words.
 
-use self::words::Words;
 use super::Token;
 
 #[cfg(test)]
@@ -60,7 +59,7 @@ pub(crate) struct ObjectName {
 }
 
 impl ObjectName {
-    fn new(schema: Option<String>, name: String, grammar: &Grammar) -> Self {
+    pub(super) fn new(schema: Option<String>, name: String, grammar: &Grammar) -> Self {
         let shown = schema.as_ref().map_or_else(|| name.clone(), |schema| format!("{schema}.{name}"));
         Self { schema, name, shown, ignores_case: !grammar.folds }
     }
@@ -97,28 +96,4 @@ pub(crate) struct Grammar {
     pub(crate) folds: bool,
     /// Whether a table that `ALTER TABLE` renames stays in its schema; else, it moves to the current one.
     pub(crate) stays_in_schema: bool,
-}
-
-/// The objects that have a definition.
-const KINDS: [&str; 13] = [
-    "table",
-    "index",
-    "view",
-    "trigger",
-    "function",
-    "procedure",
-    "sequence",
-    "type",
-    "domain",
-    "schema",
-    "database",
-    "extension",
-    "event",
-];
-
-impl Act {
-    /// What a statement does, by its tokens.
-    pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Self {
-        Words::new(tokens, grammar).act().unwrap_or(Self::Other)
-    }
 }

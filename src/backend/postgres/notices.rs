@@ -34,6 +34,7 @@ impl Postgres {
     /// ```
     ///
     /// What the server says while no script runs is dropped.
+    #[allow(clippy::needless_pass_by_value, reason = "the driver calls it with a value")]
     pub fn notice(notice: DbError) {
         HEARD.with_borrow_mut(|heard| {
             heard.as_mut().map(|heard| heard.notices.add(as_notice(&notice, heard.offset)))

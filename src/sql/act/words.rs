@@ -1,21 +1,41 @@
 //! Reads what a statement does, word by word.
 
-use super::{Act, Grammar, KINDS, ObjectName};
+use super::{Act, Grammar, ObjectName};
 use crate::sql::Token;
+
+/// The objects that have a definition.
+const KINDS: [&str; 13] = [
+    "table",
+    "index",
+    "view",
+    "trigger",
+    "function",
+    "procedure",
+    "sequence",
+    "type",
+    "domain",
+    "schema",
+    "database",
+    "extension",
+    "event",
+];
+
+impl Act {
+    /// What a statement does, by its tokens.
+    pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Self {
+        Words { rest: tokens, grammar }.act().unwrap_or(Self::Other)
+    }
+}
 
 /// The tokens of a statement that are not read yet.
 #[derive(Clone, Copy)]
-pub(super) struct Words<'t, 'a, 'g> {
+struct Words<'t, 'a, 'g> {
     rest: &'t [Token<'a>],
     grammar: &'g Grammar,
 }
 
-impl<'t, 'a, 'g> Words<'t, 'a, 'g> {
-    pub(super) fn new(rest: &'t [Token<'a>], grammar: &'g Grammar) -> Self {
-        Self { rest, grammar }
-    }
-
-    pub(super) fn act(&mut self) -> Option<Act> {
+impl<'a> Words<'_, 'a, '_> {
+    fn act(&mut self) -> Option<Act> {
         let all = *self;
         let first = self.next()?;
         let Token::Word(first) = first else { return Some(Act::Copies(None)) };

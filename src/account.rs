@@ -114,6 +114,7 @@ impl TableChange {
     }
 
     /// The fault of a statement that would take rows which cannot be brought back.
+    #[allow(dead_code, reason = "not every backend uses it")]
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal_with(match self.fate {
             Fate::Replaced => "copy the missing rows by hand, since the old table is still there",
@@ -122,6 +123,7 @@ impl TableChange {
     }
 
     /// The same fault, with what to do to keep the rows.
+    #[allow(dead_code, reason = "not every backend uses it")]
     pub(crate) fn refusal_with(&self, keep: impl Into<Remedy>) -> Fault {
         let what =
             self.finding().map_or_else(|| format!("takes rows of `{}`", self.table), |finding| finding.what);

@@ -134,6 +134,7 @@ impl<'s> Ledger<'s> {
     }
 
     /// Whether a statement writes rows, so that rows of other tables may be deleted too.
+    #[allow(dead_code, reason = "not every backend uses it")]
     pub(super) fn writes_rows(&self) -> bool {
         let writes = |act: &Act| {
             matches!(act, Act::Copies(_) | Act::Updates | Act::Deletes(_) | Act::Empties(_) | Act::Calls)
@@ -142,11 +143,13 @@ impl<'s> Ledger<'s> {
     }
 
     /// Whether a statement calls a routine.
+    #[allow(dead_code, reason = "not every backend uses it")]
     pub(super) fn calls(&self) -> bool {
         self.acts.contains(&Act::Calls)
     }
 
     /// Whether a statement undoes others.
+    #[allow(dead_code, reason = "not every backend uses it")]
     pub(super) fn undoes(&self) -> bool {
         self.acts.contains(&Act::Undoes)
     }
@@ -233,6 +236,7 @@ impl<'s> Ledger<'s> {
     }
 
     /// The objects of this kind that the script creates.
+    #[allow(dead_code, reason = "not every backend uses it")]
     pub(super) fn created(&self, of: &str) -> impl Iterator<Item = &ObjectName> {
         self.acts.iter().filter_map(move |act| match act {
             Act::Creates { kind, name, .. } if *kind == of => Some(name),

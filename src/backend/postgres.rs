@@ -4,11 +4,11 @@ use super::Schemas;
 
 mod catalog;
 mod dangling;
+mod deletions;
 mod driver;
 mod foreign;
 mod locks;
 mod log;
-mod losses;
 mod non_transactional;
 mod notices;
 mod outcome;

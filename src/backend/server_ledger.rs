@@ -156,7 +156,8 @@ impl<'s> Ledger<'s> {
 
     /// Whether the number of rows that a statement deletes or copies must be known. Statements are numbered from 1.
     pub(super) fn counts(&self, number: u32) -> bool {
-        self.looks() && self.counting.contains(&place(number))
+        let place = place(number);
+        self.counting.contains(&place) || matches!(self.acts.get(place), Some(Act::Deletes(_)))
     }
 
     /// Records how many rows a statement deleted or copied.
@@ -258,6 +259,7 @@ impl<'s> Ledger<'s> {
         for table in &self.replaced {
             account.tables.push(self.outcome(table, server)?);
         }
+        self.note_deleted(&mut account);
         for (before, now) in self.lineage.renamed() {
             let renamed_to = Some(now.to_string());
             account
@@ -294,6 +296,23 @@ impl<'s> Ledger<'s> {
             _ => server.rows(&table.names.home)?,
         };
         Ok(after.map_or_else(unknown, |after| self.change(table, before, after)))
+    }
+
+    /// Adds the rows that statements delete from tables that stay.
+    fn note_deleted(&self, account: &mut Account) {
+        for (place, rows) in self.counted.iter().filter(|(_, rows)| *rows > 0) {
+            let Some(Act::Deletes(name)) = self.acts.get(*place) else { continue };
+            let (table, is_new) = (name.to_string(), self.lineage.creates(name));
+            match account.tables.iter_mut().find(|known| known.table == table) {
+                Some(known) if known.fate == Fate::Kept => known.deleted += rows,
+                None if !is_new => {
+                    account
+                        .tables
+                        .push(TableChange { deleted: *rows, ..TableChange::new(table, Fate::Kept) });
+                }
+                _ => {}
+            }
+        }
     }
 
     fn note_drop(&self, account: &mut Account, place: usize, kind: &'static str, name: &ObjectName) {

@@ -3,7 +3,7 @@
 use postgres::error::ErrorPosition;
 use postgres::{Client, SimpleQueryMessage};
 
-use super::losses::Watched;
+use super::deletions::Watched;
 use super::non_transactional::{self, StatementClass, is_setting, prepares_transaction};
 use super::notices::heard;
 use super::settings::{self, Settings};

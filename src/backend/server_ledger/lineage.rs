@@ -172,6 +172,11 @@ impl Lineage {
         self.holders(name).iter().all(|table| self.tables[*table].now().is_some())
     }
 
+    /// Whether a table with this name is the script's own.
+    pub(super) fn creates(&self, name: &ObjectName) -> bool {
+        self.holders(name).iter().any(|table| self.tables[*table].is_new)
+    }
+
     /// The tables that the script creates and leaves.
     pub(super) fn created(&self) -> impl Iterator<Item = &ObjectName> {
         let new = self.tables.iter().filter(|table| table.is_new && !table.is_temporary);

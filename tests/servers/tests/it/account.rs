@@ -34,7 +34,7 @@ const fn row(script: &'static str, said: Said, rows: &'static str, left: [&'stat
 const IDS: &str = "SELECT count(*) FROM p";
 
 /// Scripts that each server understands.
-const ROWS: [Row; 23] = [
+const ROWS: [Row; 25] = [
     row(
         "CREATE TABLE p2 (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO p2 SELECT id, n FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
         Refused("replaces `p`, which had 3 rows, with a table of 2 rows; id = 3 is missing"),
@@ -161,6 +161,13 @@ const ROWS: [Row; 23] = [
         Does(""),
         IDS,
         ["3", "3"],
+    ),
+    row("DELETE FROM p WHERE id > 1", Does("deleted 2 rows of `p`"), IDS, ["1", "1"]),
+    row(
+        "CREATE TABLE q (id INT); INSERT INTO q VALUES (1); DELETE FROM q; DELETE FROM p WHERE id = 1; DELETE FROM p WHERE id = 9",
+        Does("deleted 1 row of `p`"),
+        IDS,
+        ["2", "2"],
     ),
 ];
 

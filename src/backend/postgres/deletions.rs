@@ -61,15 +61,16 @@ impl Watched {
         Ok(Some(Self(before.into_iter().map(|table| (table.oid, table.rows)).collect())))
     }
 
-    /// Adds to the account what was deleted since. The schema says that these rows go, and its author wrote it, so the step is not refused.
+    /// Puts into the account what was deleted since, in place of what the statements say. The schema says that these rows go, and its author
+    /// wrote it, so the step is not refused.
     pub(super) fn add_to(&self, conn: &mut Client, account: &mut Account) -> Result<(), Fault> {
+        account.tables.retain(|table| table.fate != Fate::Kept || table.renamed_to.is_some());
         for table in counted(conn)? {
             let rows = table.rows - self.0.get(&table.oid).copied().unwrap_or_default();
-            let is_counted = account.tables.iter().any(|known| known.table == table.name);
-            let Some(deleted) = u64::try_from(rows).ok().filter(|rows| *rows > 0 && !is_counted) else {
-                continue;
-            };
-            account.tables.push(TableChange { deleted, ..TableChange::new(&table.name, Fate::Kept) });
+            let is_known = account.tables.iter().any(|known| known.table == table.name);
+            if let Some(deleted) = u64::try_from(rows).ok().filter(|rows| *rows > 0 && !is_known) {
+                account.tables.push(TableChange { deleted, ..TableChange::new(&table.name, Fate::Kept) });
+            }
         }
         Ok(())
     }

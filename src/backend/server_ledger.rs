@@ -63,6 +63,8 @@ struct Replaced {
     names: Replacement,
     copies: Copies,
     rows_before: Option<u64>,
+    /// Whether there was no such table to drop.
+    is_missing: bool,
     /// The rows of the new table when this one was dropped, and some keys that it lacked.
     new: Option<(u64, Vec<String>)>,
 }
@@ -118,8 +120,13 @@ impl<'s> Ledger<'s> {
         let replaced = replacements.into_iter().zip(copies);
         // What a statement deletes in a way that cannot be counted is meant.
         let replaced = replaced.filter(|(_, copies)| !copies.is_emptied);
-        let replaced =
-            replaced.map(|(names, copies)| Replaced { names, copies, rows_before: None, new: None });
+        let replaced = replaced.map(|(names, copies)| Replaced {
+            names,
+            copies,
+            rows_before: None,
+            is_missing: false,
+            new: None,
+        });
         let replaced: Vec<Replaced> = replaced.collect();
         Ok(Self {
             pieces,
@@ -195,6 +202,7 @@ impl<'s> Ledger<'s> {
     fn before_drop(&mut self, table: usize, server: &mut dyn Tables) -> Result<(), Fault> {
         let rows = server.rows(&self.replaced[table].names.old)?;
         self.replaced[table].rows_before = rows;
+        self.replaced[table].is_missing = rows.is_none();
         let Some(rows @ 1..) = rows else { return Ok(()) };
         let Replacement { old, new, .. } = &self.replaced[table].names;
         if let Some(new) = new
@@ -256,7 +264,7 @@ impl<'s> Ledger<'s> {
     /// What the script did, after its last statement.
     pub(super) fn finish(&self, server: &mut dyn Tables) -> Result<Account, Fault> {
         let mut account = Account::default();
-        for table in &self.replaced {
+        for table in self.replaced.iter().filter(|table| !table.is_missing) {
             account.tables.push(self.outcome(table, server)?);
         }
         self.note_deleted(&mut account);

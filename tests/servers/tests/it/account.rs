@@ -78,7 +78,7 @@ const ROWS: [Row; 25] = [
         IDS,
         ["0", "0"],
     ),
-    row("DROP TABLE IF EXISTS q; CREATE TABLE q (id INT)", Does("replaced `q`"), IDS, ["3", "3"]),
+    row("DROP TABLE IF EXISTS q; CREATE TABLE q (id INT)", Does(""), IDS, ["3", "3"]),
     row("DROP TABLE p", Does("dropped `p`"), "SELECT 1", ["1", "1"]),
     row(
         "CREATE TABLE p2 (id INT, n INT); INSERT INTO p2 SELECT id, n FROM p; DELETE FROM p2 WHERE n IS NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",

@@ -11,7 +11,8 @@ use crate::touched::Touched;
 /// What a step did, as far as its script shows it. Rows are counted only where they can be lost: in a table that it drops or replaces, and
 /// in a table from which its triggers, foreign key actions or `REPLACE` can delete.
 ///
-/// The account of a migration in code is empty. On PostgreSQL and MySQL it has less: `docs/servers.md` says what.
+/// The account of a migration in code is empty. On PostgreSQL and MySQL only replaced tables and deleted rows are counted:
+/// [what a step did](https://github.com/MoosicBox/switchy_schema/blob/main/docs/servers.md#what-a-step-did).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
@@ -23,11 +24,12 @@ pub struct Account {
     pub dropped: Vec<SchemaObject>,
 }
 
-/// A table, an index, a view or a trigger.
+/// A table, an index, a view or a trigger; on a server also a function, a procedure, a sequence, a type, a domain, a schema, a database, an
+/// extension or an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemaObject {
-    /// "table", "index", "view" or "trigger".
+    /// The word of its `CREATE` statement: "table", "index", ...
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -48,13 +50,14 @@ pub struct TableChange {
     pub table: String,
     /// What became of the table.
     pub fate: Fate,
-    /// The number of rows before the step, if it was counted.
+    /// The number of rows before the step, if it was counted; on a server, before the statement that drops the table.
     pub rows_before: Option<u64>,
     /// The number of rows after the step, if it was counted.
     pub rows_after: Option<u64>,
     /// The number of rows that plain `INSERT` statements inserted under this name.
     pub inserted: u64,
-    /// The number of rows that its statements deleted under this name.
+    /// The number of rows that its statements deleted under this name. On PostgreSQL it includes rows that triggers, rules and foreign key
+    /// actions deleted, and rows that moved to another partition.
     pub deleted: u64,
     /// Its new name, if it was there before and was renamed.
     pub renamed_to: Option<String>,

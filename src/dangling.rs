@@ -24,7 +24,7 @@ pub struct Dangling {
     unchecked: Sorted<String, bool>,
     /// Foreign keys whose parent table does not exist.
     missing_parents: Sorted<Pair, ()>,
-    /// Views, triggers and full-text tables that cannot be used: the kind and the name, and why.
+    /// Views, triggers, full-text tables and functions that cannot be used: the kind and the name, and why.
     unresolved: Sorted<(&'static str, String), String>,
     /// The functions that were looked at.
     functions: BTreeSet<String>,

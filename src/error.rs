@@ -234,7 +234,7 @@ impl MigrationError {
         }
     }
 
-    /// What the server said about the statements of the failed step, before the one that failed.
+    /// What the server said while the failed step ran; on PostgreSQL also about the statement that failed.
     pub fn notices(&self) -> &[Notice] {
         match &self.0.failure {
             Failure::Step(step) => &step.notices,

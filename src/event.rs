@@ -32,7 +32,7 @@ pub enum Event<'a> {
         /// The number of steps.
         of: usize,
     },
-    /// The server said something about a statement of a step, which may fail later.
+    /// What the server said about a statement of a step. Sent when its script has ended, before the step is reported as finished or failed.
     Notice {
         /// The step.
         step: &'a Step,

@@ -12,7 +12,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 ///
 /// [`Fault::of`] converts any driver's error. A backend that knows more details passes them to [`Fault::new`] and the methods.
 ///
-/// It is one word, since every function that talks to a database returns it.
+/// It is the size of one pointer, because every function that talks to a database returns it.
 #[derive(Debug)]
 pub struct Fault {
     pub(crate) details: Box<Details>,

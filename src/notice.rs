@@ -18,7 +18,7 @@ pub struct Notice {
     pub code: String,
     /// The message, on one line.
     pub message: String,
-    /// Where the statement is.
+    /// Where the statement is. `None` for the last notice of a step that got more than fifty: it says how many others there were.
     pub at: Option<Location>,
     /// The offset of the statement in the script, in bytes.
     pub(crate) offset: Option<usize>,

@@ -69,7 +69,7 @@ pub enum ProblemKind {
     /// foreign key action or `REPLACE` deletes them. Its metadata can allow it (`allow = ["destructive"]`; for triggers, actions and
     /// `REPLACE`, `"cascade"` is enough).
     RowsLost,
-    /// After it, a view, a trigger, a foreign key, a full-text table or a function in SQL refers to something that is not there, the index
+    /// After it, a view, a trigger, a foreign key, a full-text table or an SQL function refers to something that is not there, the index
     /// of a full-text table no longer matches its content, or an index is not valid. Views and triggers that only this connection has are
     /// included.
     BrokenReference,

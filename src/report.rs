@@ -85,7 +85,7 @@ pub struct Applied {
     pub duration: Duration,
     /// What it did to rows and to the schema.
     pub account: Account,
-    /// What the server said about its statements, in order. SQLite says nothing.
+    /// What the server said about its statements, in order: at most fifty notices, and then how many others there were. SQLite says nothing.
     pub notices: Vec<Notice>,
 }
 

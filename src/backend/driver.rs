@@ -48,9 +48,9 @@ pub trait Driver: Sized + 'static {
     /// Whether a transaction stays open when a table is created. If not, as on MySQL, the engine creates its tables before it begins one.
     const DDL_IS_TRANSACTIONAL: bool = true;
 
-    /// Whether [`dangling`](Self::dangling) is called before each step that [may break](Self::may_touch) something, and not only after one
-    /// left something dangling. Then a step is not repeated to find out what dangled before. For a backend that only looks at what refers
-    /// to the touched objects.
+    /// Whether [`dangling`](Self::dangling) is called before a step that [may break](Self::may_touch) something, and not only after a step
+    /// that left something dangling. A step is then repeated only if it broke something that a later step may repair. For a backend that only
+    /// looks at what refers to the touched objects.
     const LOOKS_BEFORE: bool = false;
 
     /// The connection, borrowed for a shorter time.
@@ -194,7 +194,7 @@ pub trait Driver: Sized + 'static {
 
     /// References to something that is missing, among the touched tables and what refers to them: rows that reference a missing row
     /// (only under [`ForeignKeys::Checked`]), foreign keys to a missing table or to columns that are not unique (not under
-    /// [`ForeignKeys::Unchecked`]), and views, triggers and full-text tables that cannot be used.
+    /// [`ForeignKeys::Unchecked`]), and views, triggers, full-text tables and functions that cannot be used.
     fn dangling(
         _conn: &mut Self::Conn<'_>,
         _touched: &Touched,

@@ -47,7 +47,7 @@ pub struct Script<'a> {
     pub data_loss: DataLoss,
     /// Where the script comes from.
     pub trust: Trust,
-    /// Collects what the server says about the statements that succeed.
+    /// Collects what the server says about the statements.
     pub notices: &'a Notices,
     /// What the backend knows of the session, if only scripts of this run have used it.
     pub session: Option<&'a Session>,

@@ -27,7 +27,15 @@ pub(super) trait Tables {
     /// The number of rows of a table; `None` if there is no such table, or if it may not be read.
     fn rows(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault>;
 
-    /// Some keys of rows of the first table that the second one lacks, as [`key`] words them; none if the second has not the columns of
+    /// The same for a table that is about to be dropped.
+    ///
+    /// # Errors
+    /// The server may hide some of its rows.
+    fn rows_to_lose(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault> {
+        self.rows(table)
+    }
+
+    /// Some keys of rows of the first table that the second one lacks, as [`key`] words them; none if the second table lacks a column of
     /// the key.
     fn missing(&mut self, tables: [&ObjectName; 2]) -> Result<Vec<String>, Fault>;
 }
@@ -49,10 +57,9 @@ pub(super) struct Ledger<'s> {
     acts: Vec<Act>,
     lineage: Lineage,
     replaced: Vec<Replaced>,
-    /// The statements whose numbers of rows count.
+    /// The statements whose row counts are needed.
     counting: BTreeSet<usize>,
-    /// Statements whose numbers of rows count, and these numbers. The statements of an earlier run are not among them, so their rows are
-    /// taken to be lost.
+    /// The row counts of statements that ran in this run. Rows of an earlier run are taken to be lost.
     counted: Vec<(usize, u64)>,
     data_loss: DataLoss,
     atomicity: Atomicity,
@@ -65,7 +72,7 @@ struct Replaced {
     rows_before: Option<u64>,
     /// Whether there was no such table to drop.
     is_missing: bool,
-    /// The rows of the new table when this one was dropped, and some keys that it lacked.
+    /// The number of rows of the new table when this one was dropped, and some keys that the new one lacked.
     new: Option<(u64, Vec<String>)>,
 }
 
@@ -144,7 +151,10 @@ impl<'s> Ledger<'s> {
     #[allow(dead_code, reason = "not every backend uses it")]
     pub(super) fn writes_rows(&self) -> bool {
         let writes = |act: &Act| {
-            matches!(act, Act::Copies(_) | Act::Updates | Act::Deletes(_) | Act::Empties(_) | Act::Calls)
+            matches!(
+                act,
+                Act::AddsRows(_) | Act::Updates | Act::Deletes(_) | Act::DeletesUncounted(_) | Act::Calls
+            )
         };
         self.acts.iter().any(writes)
     }
@@ -173,13 +183,13 @@ impl<'s> Ledger<'s> {
     }
 
     /// Whether replaced tables are counted: not if their rows may go.
-    fn looks(&self) -> bool {
+    fn compares_rows(&self) -> bool {
         self.data_loss == DataLoss::Undeclared
     }
 
     /// Whether a table that would lose rows must not be dropped, since it could not be brought back.
     fn must_refuse(&self) -> bool {
-        self.looks() && self.atomicity == Atomicity::NonTransactional
+        self.compares_rows() && self.atomicity == Atomicity::NonTransactional
     }
 
     /// Counts the table that a statement is about to drop, if it is replaced or if it has a copy of the rows of one.
@@ -188,7 +198,7 @@ impl<'s> Ledger<'s> {
     /// Outside a transaction, its rows would be lost.
     pub(super) fn before(&mut self, number: u32, server: &mut dyn Tables) -> Result<(), Fault> {
         let place = place(number);
-        if !self.looks() {
+        if !self.compares_rows() {
             return Ok(());
         }
         for table in 0..self.replaced.len() {
@@ -196,11 +206,11 @@ impl<'s> Ledger<'s> {
                 self.before_drop(table, server)?;
             }
         }
-        self.before_copy(place, server)
+        self.before_dropping_copy(place, server)
     }
 
     fn before_drop(&mut self, table: usize, server: &mut dyn Tables) -> Result<(), Fault> {
-        let rows = server.rows(&self.replaced[table].names.old)?;
+        let rows = server.rows_to_lose(&self.replaced[table].names.old)?;
         self.replaced[table].rows_before = rows;
         self.replaced[table].is_missing = rows.is_none();
         let Some(rows @ 1..) = rows else { return Ok(()) };
@@ -218,13 +228,16 @@ impl<'s> Ledger<'s> {
         let after = if replaced.copies.may_be_copied { after } else { after.or(Some(0)) };
         let change = after.map(|after| self.change(replaced, rows, after));
         match change.filter(|change| self.must_refuse() && change.lost > 0) {
+            Some(change) if replaced.new.is_none() => Err(change.refusal_with(
+                "create the new table under another name, copy every row, drop the old table, and rename the new one",
+            )),
             Some(change) => Err(change.refusal()),
             None => Ok(()),
         }
     }
 
     /// Compares a table and the one that replaced it before a statement drops a copy of its rows.
-    fn before_copy(&self, place: usize, server: &mut dyn Tables) -> Result<(), Fault> {
+    fn before_dropping_copy(&self, place: usize, server: &mut dyn Tables) -> Result<(), Fault> {
         let Some(Act::Drops { kind: "table", names, .. }) = self.acts.get(place) else { return Ok(()) };
         for table in self.replaced.iter().filter(|table| self.must_refuse() && table.names.by < place) {
             let Some(copy) = table.copies.dropped.iter().find(|copy| names.contains(copy)) else { continue };
@@ -279,12 +292,12 @@ impl<'s> Ledger<'s> {
         for (place, act) in self.acts.iter().enumerate() {
             match act {
                 // Whether there was an object is not known after `IF [NOT] EXISTS`.
-                Act::Creates { kind, name, may_exist: false, is_temporary: false, .. }
+                Act::Creates { kind, name, if_not_exists: false, is_temporary: false, .. }
                     if *kind != "table" =>
                 {
                     account.created.push(SchemaObject::new(kind, name.to_string()));
                 }
-                Act::Drops { kind, names, may_lack: false } => {
+                Act::Drops { kind, names, if_exists: false } => {
                     for name in names {
                         self.note_drop(&mut account, place, kind, name);
                     }

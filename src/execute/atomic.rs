@@ -27,9 +27,9 @@ struct Attempt<'l> {
 /// Why an attempt ended.
 enum AttemptError {
     Stop(Stop),
-    /// Something refers to what is missing, after this was touched. To find out whether it did before, everything is repeated after a
-    /// check.
-    MayBeOld(Touched),
+    /// Something refers to what is missing, after this was touched. The steps are repeated after a full check, which shows whether it did
+    /// before, and which later steps can be compared with.
+    RepeatAfterCheck(Touched),
 }
 
 impl From<Stop> for AttemptError {
@@ -45,8 +45,8 @@ impl From<Fault> for AttemptError {
 }
 
 impl<B: Backend> Executor<'_, B> {
-    /// Carries out the steps of a batch; or else the first step and as many of the following ones as are needed until no row newly
-    /// references a missing row. Returns how many were carried out.
+    /// Carries out the steps of a batch; or else the first step and as many of the following ones as are needed until nothing newly
+    /// refers to something that is missing. Returns how many were carried out.
     pub(super) fn atomic(
         &self,
         conn: &mut B::Conn<'_>,
@@ -77,7 +77,7 @@ impl<B: Backend> Executor<'_, B> {
                     self.note(&attempt.notes, report);
                     return Ok(count);
                 }
-                Err(AttemptError::MayBeOld(mut touched)) => {
+                Err(AttemptError::RepeatAfterCheck(mut touched)) => {
                     // Repeated steps are not reported a second time.
                     group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
                     touched.touch_anything();
@@ -146,7 +146,7 @@ impl<B: Backend> Executor<'_, B> {
             let is_narrow = before.is_some_and(|(_, looked_at)| !looked_at.is_anything());
             if is_narrow && !broken.is_nothing() && group.works.len() > 1 {
                 // A later step may repair it, and what that step touches was not looked at.
-                return Err(AttemptError::MayBeOld(touched));
+                return Err(AttemptError::RepeatAfterCheck(touched));
             }
             // A reference that the policy does not refuse is no reason to wait for the steps after this one.
             if self.policy.verdict(ProblemKind::BrokenReference, work.step.direction) != Verdict::Deny {
@@ -193,7 +193,7 @@ impl<B: Backend> Executor<'_, B> {
                 Ok(self.dangling(conn, &all, foreign_keys)?.since(before))
             }
             None if self.dangling(conn, touched, foreign_keys)?.is_empty() => Ok(Broken::default()),
-            None => Err(AttemptError::MayBeOld(touched.clone())),
+            None => Err(AttemptError::RepeatAfterCheck(touched.clone())),
         }
     }
 

@@ -66,7 +66,7 @@ impl<B: Backend> Executor<'_, B> {
                     let judged = self.judge(work, &references, Atomicity::NonTransactional);
                     notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
                 } else {
-                    // No step can be undone for its sake, and none can be in one transaction with the step that repairs it.
+                    // The step cannot be undone, and cannot share a transaction with a later step that repairs it.
                     notes.extend(self.noted(work, &references));
                 }
                 let broken = broken.without_references();

@@ -17,14 +17,14 @@ pub(crate) enum Act {
         /// `OR REPLACE`: an object of that name is dropped first.
         replaces: bool,
         /// `IF NOT EXISTS`: it does nothing if there is an object of that name.
-        may_exist: bool,
+        if_not_exists: bool,
     },
     /// It drops objects.
     Drops {
         kind: &'static str,
         names: Vec<ObjectName>,
         /// `IF EXISTS`: it does nothing for a name without an object.
-        may_lack: bool,
+        if_exists: bool,
     },
     /// It renames tables, one after the other.
     Renames(Vec<(ObjectName, ObjectName)>),
@@ -35,13 +35,13 @@ pub(crate) enum Act {
     /// It deletes rows of one table.
     Deletes(ObjectName),
     /// It deletes rows of these tables, in a way that cannot be counted.
-    Empties(Vec<ObjectName>),
+    DeletesUncounted(Vec<ObjectName>),
     /// It adds rows, perhaps those of another table, to this table if it is known.
-    Copies(Option<ObjectName>),
+    AddsRows(Option<ObjectName>),
     /// It calls a routine, which may do anything.
     Calls,
     /// Names without a schema are in this schema from now on.
-    Enters(String),
+    SetsSchema(String),
     /// It undoes statements since a savepoint.
     Undoes,
     /// It does none of these.
@@ -95,5 +95,5 @@ pub(crate) struct Grammar {
     /// Whether a name without quotes is in lower case, however it is written. If not, the case of names is ignored.
     pub(crate) folds: bool,
     /// Whether a table that `ALTER TABLE` renames stays in its schema; else, it moves to the current one.
-    pub(crate) stays_in_schema: bool,
+    pub(crate) rename_keeps_schema: bool,
 }

@@ -25,7 +25,7 @@ use super::pieces::{Extent, Piece, Refused};
 
 /// How the server reads a statement. Double quotes are those of a name under `ANSI_QUOTES`; elsewhere no text stands where a name does.
 pub(crate) const GRAMMAR: Grammar =
-    Grammar { tokens: kind::tokens, quotes: &['`', '"'], folds: false, stays_in_schema: false };
+    Grammar { tokens: kind::tokens, quotes: &['`', '"'], folds: false, rename_keeps_schema: false };
 
 /// The statements of a script in order, or the part of it that is only for the client.
 pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {

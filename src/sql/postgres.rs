@@ -16,7 +16,8 @@ use super::act::Grammar;
 use super::pieces::{Extent, Piece, Refused};
 
 /// How the server reads a statement.
-pub(crate) const GRAMMAR: Grammar = Grammar { tokens, quotes: &['"'], folds: true, stays_in_schema: true };
+pub(crate) const GRAMMAR: Grammar =
+    Grammar { tokens, quotes: &['"'], folds: true, rename_keeps_schema: true };
 
 /// The tokens of a statement. Quoted tokens include their quotes.
 fn tokens(statement: &str) -> Vec<Token<'_>> {

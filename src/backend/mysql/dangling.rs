@@ -25,8 +25,8 @@ const PARENTS: &str =
     ON t.TABLE_SCHEMA = r.UNIQUE_CONSTRAINT_SCHEMA AND t.TABLE_NAME = r.REFERENCED_TABLE_NAME
     WHERE r.CONSTRAINT_SCHEMA = DATABASE() AND t.TABLE_NAME IS NULL";
 
-/// What refers to something that is missing in the current database, among what mentions an object whose definition changed. In a
-/// transaction no definition can have changed, and looking at views would commit it.
+/// What refers to something that is missing in the current database: foreign keys, and views that mention an object whose definition
+/// changed. In a transaction no definition can have changed, and looking at views would commit it.
 pub(super) fn dangling(
     conn: &mut &mut Conn,
     touched: &Touched,
@@ -43,7 +43,7 @@ pub(super) fn dangling(
     let views = concerned(&rows(conn, VIEWS)?, touched);
     if !views.is_empty() {
         let quoted: Vec<String> = views.iter().map(|view| quote_in(view, '`')).collect();
-        // A view whose table another session has locked is not waited for.
+        // If another session has locked a table of a view, MariaDB waits for a second, and what cannot be looked at is not reported.
         let check = format!("CHECK TABLE {}", quoted.join(", "));
         let checked = match waiting_rows(conn, Duration::ZERO, &check) {
             Ok(None) => conn.query(&check).ok(),

@@ -11,8 +11,8 @@ use crate::notice::{Notice, Notices, Severity};
 const READ: u16 = 5;
 
 /// Collects the warnings about the statement that ran last. The server sends their number with its answer, so it is asked only if there
-/// are any. A fault matters: on a cluster it can be the only sign that another node has ended the transaction. The statement was carried
-/// out all the same.
+/// are any. An error here is not ignored: on a cluster it can be the only sign that another node has ended the transaction. It is
+/// partial, since the statement itself was carried out.
 pub(super) fn collect(conn: &mut Conn, notices: &Notices, offset: usize) -> Result<(), Fault> {
     let count = conn.warnings();
     if count == 0 {

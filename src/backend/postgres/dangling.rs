@@ -1,5 +1,5 @@
-//! What refers to something that is missing: functions in SQL, whose bodies the server reads only when they run. It refuses a change that
-//! would break a view or a foreign key by itself.
+//! What refers to something that is missing: SQL functions (`LANGUAGE sql`), whose bodies the server reads only when they run. A change that
+//! would break a view or a foreign key is refused by the server itself.
 
 use postgres::Client;
 use postgres::error::SqlState;
@@ -10,8 +10,8 @@ use crate::dangling::Dangling;
 use crate::fault::Fault;
 use crate::touched::Touched;
 
-/// The functions in SQL of the application that mention one of some words: their numbers, and their names with the types of their parameters.
-/// A function with settings of its own is left out, since it is checked without them.
+/// The SQL functions of the application that mention one of some words: their OIDs, and their names with the types of their parameters. A
+/// function with settings of its own is left out, since it would be checked without them.
 const FUNCTIONS: &str = "SELECT p.oid::text, p.oid::regprocedure::text FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE l.lanname = 'sql' AND p.oid >= 16384 AND p.proconfig IS NULL
@@ -19,8 +19,8 @@ const FUNCTIONS: &str = "SELECT p.oid::text, p.oid::regprocedure::text FROM pg_c
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
             WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')";
 
-/// The functions whose bodies cannot be read, among those that mention an object whose definition changed. The function that the server
-/// checks a body with when it is created checks it again.
+/// The functions whose bodies cannot be read, among those that mention an object whose definition changed. The check is
+/// `fmgr_sql_validator`, which the server also runs when a function is created.
 pub(super) fn dangling(conn: &mut &mut Client, touched: &Touched) -> Result<Dangling, Fault> {
     let mut dangling = Dangling::default();
     let words = touched.redefined().collect::<Vec<_>>().join("\n");
@@ -37,19 +37,20 @@ pub(super) fn dangling(conn: &mut &mut Client, touched: &Touched) -> Result<Dang
         dangling.add_function(name);
     }
     let is_open = Postgres::in_transaction(conn)?;
-    let numbers: Vec<&str> = functions.iter().map(|(number, _)| &**number).collect();
-    if check(conn, is_open, &numbers.join(", "))?.is_none() {
+    let oids: Vec<&str> = functions.iter().map(|(oid, _)| &**oid).collect();
+    if check(conn, is_open, &oids.join(", "))?.is_none() {
         return Ok(dangling);
     }
-    for (number, name) in &functions {
-        if let Some(why) = check(conn, is_open, number)? {
-            dangling.add_unresolved("function", name, &why.to_string());
+    for (oid, name) in &functions {
+        let why = check(conn, is_open, oid)?;
+        if let Some(why) = why.filter(|error| !error.code().is_some_and(|code| UNRELATED.contains(code))) {
+            dangling.add_unresolved("function", name, &fault(why).to_string());
         }
     }
     Ok(dangling)
 }
 
-/// The errors that say nothing about a function: a lock that another session holds, and a missing right.
+/// The errors that say nothing about a function: another session holds a lock, or the role lacks a right.
 const UNRELATED: [SqlState; 4] = [
     SqlState::LOCK_NOT_AVAILABLE,
     SqlState::T_R_DEADLOCK_DETECTED,
@@ -57,10 +58,10 @@ const UNRELATED: [SqlState; 4] = [
     SqlState::INSUFFICIENT_PRIVILEGE,
 ];
 
-/// Checks functions, and returns why one of them cannot be read.
-fn check(conn: &mut Client, is_open: bool, functions: &str) -> Result<Option<Fault>, Fault> {
-    // The check waits for tables that another session has locked, and holds those of the step.
+/// Checks functions, and returns the error about the first that cannot be read.
+fn check(conn: &mut Client, is_open: bool, functions: &str) -> Result<Option<postgres::Error>, Fault> {
     const BACK: &str = "ROLLBACK TO SAVEPOINT __switchy_function; RELEASE SAVEPOINT __switchy_function";
+    // The check takes locks, so it waits only for a short time, and the end of the savepoint releases them.
     let checked = format!(
         "SET LOCAL lock_timeout = '100ms'; SELECT pg_catalog.fmgr_sql_validator(oid) FROM pg_catalog.pg_proc WHERE oid IN ({functions})"
     );
@@ -72,6 +73,5 @@ fn check(conn: &mut Client, is_open: bool, functions: &str) -> Result<Option<Fau
     if is_open {
         conn.batch_execute(BACK).map_err(fault)?;
     }
-    let is_unrelated = error.code().is_some_and(|code| UNRELATED.contains(code));
-    Ok((!is_unrelated).then(|| fault(error)))
+    Ok(Some(error))
 }

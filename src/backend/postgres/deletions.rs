@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::sql::Tokens;
 use crate::step::Atomicity;
 
-/// The rows that a transaction deleted before the script, by the number of the table.
+/// The rows that a transaction deleted before the script, by the OID of the table.
 pub(super) struct Watched(BTreeMap<String, i64>);
 
 /// Whether rows of one table can be deleted by a statement about another one.
@@ -30,7 +30,7 @@ struct Deleted {
 }
 
 impl Watched {
-    /// What was deleted before a script; `None` if the script cannot delete rows that it does not name.
+    /// What was deleted before a script; `None` if that need not, or cannot, be counted.
     pub(super) fn before(
         conn: &mut Client,
         script: &Script<'_>,
@@ -64,6 +64,7 @@ impl Watched {
     /// Puts into the account what was deleted since, in place of what the statements say. The schema says that these rows go, and its author
     /// wrote it, so the step is not refused.
     pub(super) fn add_to(&self, conn: &mut Client, account: &mut Account) -> Result<(), Fault> {
+        // A renamed table is in the account for its name.
         account.tables.retain(|table| table.fate != Fate::Kept || table.renamed_to.is_some());
         for table in counted(conn)? {
             let rows = table.rows - self.0.get(&table.oid).copied().unwrap_or_default();
@@ -76,7 +77,7 @@ impl Watched {
     }
 }
 
-/// Whether the database has a trigger, a rule or a foreign key action that can delete rows.
+/// Whether the database has a trigger, a rule or an `ON DELETE CASCADE`.
 fn reaches_others(conn: &mut Client) -> Result<bool, Fault> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE NOT tgisinternal)
         OR EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confdeltype = 'c')

@@ -23,7 +23,7 @@ struct Heard {
 
 impl Postgres {
     /// Passes what the server says about the statements of migrations to the [report](crate::Applied::notices) and to
-    /// [observers](crate::Event::Notice). The driver must be told before it connects:
+    /// [observers](crate::Event::Notice). Set it as the callback of the driver before it connects:
     ///
     /// ```no_run
     /// use switchy_schema::Postgres;

@@ -17,11 +17,11 @@ fn quoted(table: &ObjectName) -> String {
     }
 }
 
-/// Runs a query apart from the settings of the script: without a limit of its time. If it fails, an open transaction goes on.
-fn rows_apart(client: &mut Client, sql: &str) -> Result<Vec<SimpleQueryRow>, Fault> {
-    const BACK: &str = "ROLLBACK TO SAVEPOINT __switchy_apart; RELEASE SAVEPOINT __switchy_apart";
+/// Runs a query without the script's `statement_timeout`. If it fails, an open transaction goes on.
+fn rows_without_timeout(client: &mut Client, sql: &str) -> Result<Vec<SimpleQueryRow>, Fault> {
+    const BACK: &str = "ROLLBACK TO SAVEPOINT __switchy_count; RELEASE SAVEPOINT __switchy_count";
     let unlimited = format!("SET LOCAL statement_timeout = 0; {sql}");
-    let messages = match client.simple_query(&format!("SAVEPOINT __switchy_apart; {unlimited}; {BACK}")) {
+    let messages = match client.simple_query(&format!("SAVEPOINT __switchy_count; {unlimited}; {BACK}")) {
         Err(error) if error.code() == Some(&SqlState::NO_ACTIVE_SQL_TRANSACTION) => {
             client.simple_query(&unlimited)
         }
@@ -45,37 +45,57 @@ fn value(row: &SimpleQueryRow, column: usize) -> Option<String> {
     row.try_get(column).ok().flatten().map(str::to_owned)
 }
 
+/// Which rows of a table the role may read.
+enum Access {
+    All,
+    Filtered,
+    None,
+}
+
+/// `None` if there is no such table.
+fn access(client: &mut Client, table: &ObjectName) -> Result<Option<Access>, Fault> {
+    let sql = "SELECT has_table_privilege(oid, 'SELECT'), row_security_active(oid) FROM pg_catalog.pg_class
+        WHERE oid = to_regclass($1) AND relkind IN ('r', 'p')";
+    let found = query(client, sql, &[Some(&quoted(table))]).map_err(fault)?;
+    Ok(found.first().map(|row| match (row.get(0), row.get(1)) {
+        (false, _) => Access::None,
+        (true, true) => Access::Filtered,
+        (true, false) => Access::All,
+    }))
+}
+
+fn count(client: &mut Client, table: &ObjectName) -> Result<Option<u64>, Fault> {
+    let rows = rows_without_timeout(client, &format!("SELECT count(*) FROM {}", quoted(table)))?;
+    Ok(rows.first().and_then(|row| value(row, 0)?.parse().ok()))
+}
+
 impl Tables for Client {
     fn current_schema(&mut self) -> Result<Option<String>, Fault> {
         let schema = query(self, "SELECT current_schema()::text", &[]).map_err(fault)?;
         Ok(schema.first().and_then(|row| row.get(0)))
     }
 
-    /// # Errors
-    /// The role sees only some of the rows.
     fn rows(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault> {
-        let name = quoted(table);
-        let sql =
-            "SELECT has_table_privilege(oid, 'SELECT'), row_security_active(oid) FROM pg_catalog.pg_class
-            WHERE oid = to_regclass($1) AND relkind IN ('r', 'p')";
-        let found = query(self, sql, &[Some(&name)]).map_err(fault)?;
-        let Some((may_read, is_filtered)) =
-            found.first().map(|row| (row.get::<_, bool>(0), row.get::<_, bool>(1)))
-        else {
-            return Ok(None);
-        };
-        if !may_read {
-            return Ok(None);
+        match access(self, table)? {
+            Some(Access::All) => count(self, table),
+            _ => Ok(None),
         }
-        if is_filtered {
-            let what =
-                format!("row level security hides rows of `{table}` from this role, so they would be lost");
-            let remedy = Remedy::from("run it as a role with BYPASSRLS, or as one that no policy applies to");
-            let allowed = Remedy::metadata("allow", "[\"destructive\"]").only_if("the rows may go");
-            return Err(Fault::new(FaultKind::Other, what).remedy(remedy.or(allowed)));
+    }
+
+    fn rows_to_lose(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault> {
+        match access(self, table)? {
+            Some(Access::All) => count(self, table),
+            Some(Access::Filtered) => {
+                let what = format!(
+                    "row level security applies to `{table}` for this role, so rows that it hides would be lost"
+                );
+                let remedy =
+                    Remedy::from("run it as a role with BYPASSRLS, or as one that no policy applies to");
+                let allowed = Remedy::metadata("allow", "[\"destructive\"]").only_if("the rows may go");
+                Err(Fault::new(FaultKind::Other, what).remedy(remedy.or(allowed)))
+            }
+            Some(Access::None) | None => Ok(None),
         }
-        let rows = rows_apart(self, &format!("SELECT count(*) FROM {name}"))?;
-        Ok(rows.first().and_then(|row| value(row, 0)?.parse().ok()))
     }
 
     fn missing(&mut self, [old, new]: [&ObjectName; 2]) -> Result<Vec<String>, Fault> {
@@ -100,7 +120,7 @@ impl Tables for Client {
             columns.iter().map(|column| text("o", column)).collect::<Vec<_>>().join(", "),
             same.collect::<Vec<_>>().join(" AND ")
         );
-        let rows = rows_apart(self, &sql)?;
+        let rows = rows_without_timeout(self, &sql)?;
         Ok(rows.iter().map(|row| key(&columns, |place| value(row, place))).collect())
     }
 }

@@ -25,13 +25,13 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// The statements whose numbers of rows count.
+    /// The statements whose row counts are needed.
     pub(super) fn counting(&self) -> impl Iterator<Item = usize> {
         self.deletions.iter().chain(&self.elsewhere).copied()
     }
 }
 
-/// Finds them for each replaced table.
+/// The copies of each replaced table.
 pub(super) fn find(
     replacements: &[Replacement],
     pieces: &[Piece<'_>],
@@ -54,7 +54,7 @@ fn copies(replacement: &Replacement, acts: &[Act], lineage: &Lineage, words: &Wo
     let mut first_copy = None;
     for place in words.statements([old, home].into_iter().chain(heirs)) {
         match &acts[place] {
-            Act::Copies(Some(to)) if is_heir(to) => {
+            Act::AddsRows(Some(to)) if is_heir(to) => {
                 if words.copies_rows(place) {
                     first_copy.get_or_insert(place);
                 }
@@ -67,7 +67,7 @@ fn copies(replacement: &Replacement, acts: &[Act], lineage: &Lineage, words: &Wo
         }
         let reads = place < *by && words.reads(place, &old_names);
         match &acts[place] {
-            Act::Copies(Some(to)) | Act::Creates { kind: "table", name: to, .. } if reads => {
+            Act::AddsRows(Some(to)) | Act::Creates { kind: "table", name: to, .. } if reads => {
                 if !words.copies_rows(place) {
                     continue;
                 }
@@ -82,13 +82,15 @@ fn copies(replacement: &Replacement, acts: &[Act], lineage: &Lineage, words: &Wo
                     copies.elsewhere.push(place);
                 }
             }
-            Act::Copies(None) | Act::Calls if reads => copies.may_be_copied = true,
+            Act::AddsRows(None) | Act::Calls if reads => copies.may_be_copied = true,
             // What is deleted before the table gets the rows of the old one is not missing.
             Act::Deletes(from) if is_heir(from) && first_copy.is_some() => {
                 copies.deletions.push(place);
                 copies.is_complete &= place < *by;
             }
-            Act::Empties(from) if from.iter().any(is_heir) => copies.is_emptied |= first_copy.is_some(),
+            Act::DeletesUncounted(from) if from.iter().any(is_heir) => {
+                copies.is_emptied |= first_copy.is_some();
+            }
             _ => {}
         }
     }

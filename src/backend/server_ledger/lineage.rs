@@ -32,7 +32,7 @@ struct Drop {
 /// A table that a script drops, and whose name another table has at its end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Replacement {
-    /// The name that both tables have, the old one first.
+    /// The name that the old table has at first, and the new one at the end.
     pub(super) home: ObjectName,
     /// The place of the statement that drops the old table.
     pub(super) by: usize,
@@ -56,13 +56,13 @@ impl Lineage {
 
     fn follow(&mut self, place: usize, act: &Act) {
         match act {
-            Act::Creates { kind: "table", name, is_temporary, replaces, may_exist } => {
+            Act::Creates { kind: "table", name, is_temporary, replaces, if_not_exists } => {
                 let known = self.holder(name);
                 if *replaces {
-                    let table = known.unwrap_or_else(|| self.find(name));
+                    let table = known.unwrap_or_else(|| self.find_or_add(name));
                     self.drop(table, place, name);
-                } else if *may_exist && (known.is_some() || !self.by_name.contains_key(&name.key())) {
-                    self.find(name);
+                } else if *if_not_exists && (known.is_some() || !self.by_name.contains_key(&name.key())) {
+                    self.find_or_add(name);
                     return;
                 }
                 let names = vec![(place + 1, Some(name.clone()))];
@@ -70,18 +70,18 @@ impl Lineage {
             }
             Act::Drops { kind: "table", names, .. } => {
                 for name in names {
-                    let table = self.find(name);
+                    let table = self.find_or_add(name);
                     self.drop(table, place, name);
                 }
             }
             Act::Renames(pairs) => {
                 for (from, to) in pairs {
-                    let table = self.find(from);
+                    let table = self.find_or_add(from);
                     self.tables[table].names.push((place + 1, Some(to.clone())));
                     self.by_name.entry(to.key()).or_default().push(table);
                 }
             }
-            Act::Deletes(name) => _ = self.find(name),
+            Act::Deletes(name) => _ = self.find_or_add(name),
             _ => {}
         }
     }
@@ -92,8 +92,8 @@ impl Lineage {
         self.tables.len() - 1
     }
 
-    /// The table that has a name now. Without one, the script has not named it before.
-    fn find(&mut self, name: &ObjectName) -> usize {
+    /// The table that has a name now. If there is none, one from before the script is added.
+    fn find_or_add(&mut self, name: &ObjectName) -> usize {
         self.holder(name).unwrap_or_else(|| {
             let (names, home) = (vec![(0, Some(name.clone()))], Some(name.clone()));
             self.add(name, Table { is_new: false, is_temporary: false, names, home })

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use crate::fault::Fault;
 use crate::sql::act::{Act, ObjectName};
 
-/// Adds to each name of a table the schema that a name without one is in at that statement, if the script writes a schema or enters one;
-/// else, all names are in the same. A temporary table is in none.
+/// Gives each table name without a schema the current schema, if the script writes a schema or changes the current one; otherwise all names
+/// are in the same one. A temporary table is in none.
 pub(super) fn resolve(
     acts: &mut [Act],
     current: &mut dyn FnMut() -> Result<Option<String>, Fault>,
 ) -> Result<(), Fault> {
     let has_schema = |act: &mut Act| {
-        matches!(act, Act::Enters(_)) || names(act).into_iter().any(|name| name.schema.is_some())
+        matches!(act, Act::SetsSchema(_)) || names(act).into_iter().any(|name| name.schema.is_some())
     };
     if !acts.iter_mut().any(has_schema) {
         return Ok(());
@@ -21,7 +21,7 @@ pub(super) fn resolve(
     let mut temporary = BTreeSet::new();
     for act in acts {
         match act {
-            Act::Enters(schema) => current = Some(schema.clone()),
+            Act::SetsSchema(schema) => current = Some(schema.clone()),
             Act::Creates { kind: "table", name, is_temporary: true, .. } => {
                 temporary.insert(name.key());
             }
@@ -46,8 +46,8 @@ fn names(act: &mut Act) -> Vec<&mut ObjectName> {
         Act::Creates { kind: "table", name, .. }
         | Act::Alters(Some(name))
         | Act::Deletes(name)
-        | Act::Copies(Some(name)) => vec![name],
-        Act::Drops { kind: "table", names, .. } | Act::Empties(names) => names.iter_mut().collect(),
+        | Act::AddsRows(Some(name)) => vec![name],
+        Act::Drops { kind: "table", names, .. } | Act::DeletesUncounted(names) => names.iter_mut().collect(),
         Act::Renames(pairs) => pairs.iter_mut().flat_map(|(from, to)| [from, to]).collect(),
         _ => Vec::new(),
     }

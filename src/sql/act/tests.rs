@@ -6,13 +6,13 @@ use super::*;
 fn said(act: &Act) -> String {
     let list = |names: &[ObjectName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     match act {
-        Act::Creates { kind, name, is_temporary, replaces, may_exist } => {
-            let marks = [(*is_temporary, " temporary"), (*replaces, " replaces"), (*may_exist, " may")];
+        Act::Creates { kind, name, is_temporary, replaces, if_not_exists } => {
+            let marks = [(*is_temporary, " temporary"), (*replaces, " replaces"), (*if_not_exists, " may")];
             let marks: String = marks.iter().filter(|(has, _)| *has).map(|(_, mark)| *mark).collect();
             format!("creates {kind} {name}{marks}")
         }
-        Act::Drops { kind, names, may_lack } => {
-            format!("drops {kind} {}{}", list(names), if *may_lack { " may" } else { "" })
+        Act::Drops { kind, names, if_exists } => {
+            format!("drops {kind} {}{}", list(names), if *if_exists { " may" } else { "" })
         }
         Act::Renames(pairs) => {
             let pairs = pairs.iter().map(|(from, to)| format!("{from} to {to}"));
@@ -22,11 +22,11 @@ fn said(act: &Act) -> String {
         Act::Alters(None) => "alters".to_owned(),
         Act::Updates => "updates".to_owned(),
         Act::Deletes(table) => format!("deletes {table}"),
-        Act::Empties(tables) => format!("empties {}", list(tables)),
-        Act::Enters(schema) => format!("enters {schema}"),
+        Act::DeletesUncounted(tables) => format!("empties {}", list(tables)),
+        Act::SetsSchema(schema) => format!("enters {schema}"),
         Act::Undoes => "undoes".to_owned(),
-        Act::Copies(Some(to)) => format!("copies to {to}"),
-        Act::Copies(None) => "copies".to_owned(),
+        Act::AddsRows(Some(to)) => format!("copies to {to}"),
+        Act::AddsRows(None) => "copies".to_owned(),
         Act::Calls => "calls".to_owned(),
         Act::Other => String::new(),
     }

@@ -38,7 +38,8 @@ impl<'a> Words<'_, 'a, '_> {
     fn act(&mut self) -> Option<Act> {
         let all = *self;
         let first = self.next()?;
-        let Token::Word(first) = first else { return Some(Act::Copies(None)) };
+        // `(SELECT ...)`
+        let Token::Word(first) = first else { return Some(Act::AddsRows(None)) };
         match first.to_ascii_lowercase().as_str() {
             "create" => self.creation(),
             "drop" => self.dropping(),
@@ -47,15 +48,15 @@ impl<'a> Words<'_, 'a, '_> {
                 self.skip(&["table", "tables"]).then_some(())?;
                 self.renames()
             }
-            "delete" => Some(self.deletion().unwrap_or_else(|| Act::Empties(all.emptied()))),
-            "truncate" => Some(Act::Empties(all.emptied())),
+            "delete" => Some(self.deletion().unwrap_or_else(|| Act::DeletesUncounted(all.emptied()))),
+            "truncate" => Some(Act::DeletesUncounted(all.emptied())),
             "insert" | "replace" => {
                 while self.skip(&["low_priority", "delayed", "high_priority", "ignore", "into"]) {}
-                Some(Act::Copies(self.name()))
+                Some(Act::AddsRows(self.name()))
             }
-            "copy" | "table" | "values" => Some(Act::Copies(None)),
+            "copy" | "table" | "values" => Some(Act::AddsRows(None)),
             "update" => Some(Act::Updates),
-            "use" => Some(Act::Enters(self.part()?)),
+            "use" => Some(Act::SetsSchema(self.part()?)),
             "set" => self.setting(),
             "rollback" => self.rest.iter().any(|token| token.is("to")).then_some(Act::Undoes),
             "select" => Some(self.selection(all)),
@@ -67,7 +68,7 @@ impl<'a> Words<'_, 'a, '_> {
     /// A statement that does more than its first words say.
     fn opaque(self) -> Act {
         let emptied = self.emptied();
-        if emptied.is_empty() { Act::Calls } else { Act::Empties(emptied) }
+        if emptied.is_empty() { Act::Calls } else { Act::DeletesUncounted(emptied) }
     }
 
     /// A query, after its first word. It may create a table (`SELECT a INTO b`), enter a schema, or call a routine.
@@ -84,7 +85,7 @@ impl<'a> Words<'_, 'a, '_> {
                         name,
                         is_temporary,
                         replaces: false,
-                        may_exist: false,
+                        if_not_exists: false,
                     };
                 }
             }
@@ -94,9 +95,9 @@ impl<'a> Words<'_, 'a, '_> {
             && let Some(path) = self.rest.iter().position(|token| token.spelling() == Some("'search_path'"))
             && let Some(schema) = self.rest.get(path + 2).and_then(|token| token.spelling())
         {
-            return Act::Enters(schema.trim_matches('\'').to_owned());
+            return Act::SetsSchema(schema.trim_matches('\'').to_owned());
         }
-        if calls_routine(all.rest) { all.opaque() } else { Act::Copies(None) }
+        if calls_routine(all.rest) { all.opaque() } else { Act::AddsRows(None) }
     }
 
     /// `SET search_path = a, b`, `SET SCHEMA 'a'`, after the first word.
@@ -108,9 +109,9 @@ impl<'a> Words<'_, 'a, '_> {
         self.skip_mark(b'=');
         match self.rest.first()? {
             Token::Quoted(text) if text.starts_with('\'') => {
-                Some(Act::Enters(text.trim_matches('\'').to_owned()))
+                Some(Act::SetsSchema(text.trim_matches('\'').to_owned()))
             }
-            _ => Some(Act::Enters(self.part()?)),
+            _ => Some(Act::SetsSchema(self.part()?)),
         }
     }
 
@@ -190,7 +191,7 @@ impl<'a> Words<'_, 'a, '_> {
         names
     }
 
-    /// A change of a definition that is no renaming of a table.
+    /// An `ALTER` that does not rename a table.
     fn other_alteration(mut self) -> Act {
         let breaks = ["drop", "rename", "type", "change", "modify", "schema", "replace"];
         if !self.rest.iter().any(|token| breaks.iter().any(|word| token.is(word))) {
@@ -302,19 +303,19 @@ impl<'a> Words<'_, 'a, '_> {
             return None;
         }
         self.skip(&["concurrently"]);
-        let may_exist = self.skip_exists();
+        let if_not_exists = self.skip_exists();
         // `CREATE INDEX ON t`, `CREATE SCHEMA AUTHORIZATION a`
         if self.is_at(&["on", "authorization"]) {
             return None;
         }
-        Some(Act::Creates { kind, name: self.name()?, is_temporary, replaces, may_exist })
+        Some(Act::Creates { kind, name: self.name()?, is_temporary, replaces, if_not_exists })
     }
 
     fn dropping(&mut self) -> Option<Act> {
         self.skip(&["temporary", "materialized", "foreign"]);
         let kind = self.kind()?;
         self.skip(&["concurrently"]);
-        let may_lack = self.skip_exists();
+        let if_exists = self.skip_exists();
         let mut names = vec![self.name()?];
         loop {
             // `DROP FUNCTION f(INT), g`
@@ -324,7 +325,7 @@ impl<'a> Words<'_, 'a, '_> {
                 }
             }
             if !self.skip_mark(b',') {
-                return Some(Act::Drops { kind, names, may_lack });
+                return Some(Act::Drops { kind, names, if_exists });
             }
             names.push(self.name()?);
         }
@@ -349,7 +350,7 @@ impl<'a> Words<'_, 'a, '_> {
                     }
                     let is_explicit = self.skip(&["to", "as"]) || self.skip_mark(b'=');
                     let mut to = self.name()?;
-                    if self.grammar.stays_in_schema && from.schema.is_some() {
+                    if self.grammar.rename_keeps_schema && from.schema.is_some() {
                         to = ObjectName::new(from.schema.clone(), to.name, self.grammar);
                     }
                     // `RENAME a TO b` is about a column.

@@ -642,7 +642,7 @@ fn postgres_does_not_replace_a_table_whose_rows_are_hidden_from_the_role() {
         );
         let step = Migration::<Postgres>::from_scripts("1_it", script, None);
         let error = MigrationRunner::for_backend(vec![step]).unwrap().run(client).unwrap_err().to_string();
-        assert!(error.contains("row level security hides rows of `p` from this role"), "{error}");
+        assert!(error.contains("row level security applies to `p` for this role"), "{error}");
         assert_eq!(postgres::rows(client, IDS), ["3"]);
         client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
     });

@@ -49,8 +49,9 @@ pub trait Driver: Sized + 'static {
     const DDL_IS_TRANSACTIONAL: bool = true;
 
     /// Whether [`dangling`](Self::dangling) is called before a step that [may break](Self::may_touch) something, and not only after a step
-    /// that left something dangling. A step is then repeated only if it broke something that a later step may repair. For a backend that only
-    /// looks at what refers to the touched objects.
+    /// that left something dangling. A step is then repeated only if it broke something that a later step may repair. Outside a
+    /// transaction, what a step broke is then reported and not refused, since a later step may repair it. For a backend that only looks at what
+    /// refers to the touched objects.
     const LOOKS_BEFORE: bool = false;
 
     /// The connection, borrowed for a shorter time.

@@ -21,8 +21,14 @@ pub(super) const SHOWN_KEYS: usize = 5;
 
 /// What the ledger asks a server.
 pub(super) trait Tables {
-    /// The schema in which a name without one is found first.
+    /// The schema that a new table without one is in.
     fn current_schema(&mut self) -> Result<Option<String>, Fault>;
+
+    /// The first of these schemas that has a table, or of those that the session searches if none are given. `None` if each name without a
+    /// schema is in the current one.
+    fn schema_of(&mut self, _table: &ObjectName, _path: Option<&[String]>) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
 
     /// The number of rows of a table; `None` if there is no such table, or if it may not be read.
     fn rows(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault>;
@@ -93,12 +99,15 @@ fn redefine(acts: &[Act], touched: &mut Touched) {
     for act in acts {
         match act {
             Act::Drops { kind, .. } if ["index", "trigger", "event"].contains(kind) => {}
-            Act::Drops { names, .. } => names.iter().for_each(|name| touched.redefine(&name.name)),
+            Act::Drops { names, cascades: false, .. } => {
+                names.iter().for_each(|name| touched.redefine(&name.name))
+            }
             Act::Creates { replaces: true, name, .. } | Act::Alters(Some(name)) => {
                 touched.redefine(&name.name);
             }
             Act::Renames(pairs) => pairs.iter().for_each(|(from, _)| touched.redefine(&from.name)),
-            Act::Alters(None) | Act::Calls => touched.touch_anything(),
+            // What else they change or drop is not known by name.
+            Act::Drops { .. } | Act::Alters(None) | Act::Calls => touched.touch_anything(),
             _ => {}
         }
     }
@@ -119,7 +128,7 @@ impl<'s> Ledger<'s> {
             )
         });
         if drops {
-            schemas::resolve(&mut acts, &mut || server.current_schema())?;
+            schemas::resolve(&mut acts, server)?;
         }
         let mut lineage = Lineage::of(&acts);
         let replacements = lineage.replacements();
@@ -137,7 +146,7 @@ impl<'s> Ledger<'s> {
         let replaced: Vec<Replaced> = replaced.collect();
         Ok(Self {
             pieces,
-            counting: replaced.iter().flat_map(|table| table.copies.counting()).collect(),
+            counting: replaced.iter().flat_map(|table| table.copies.deletions.iter().copied()).collect(),
             replaced,
             acts,
             lineage,
@@ -171,13 +180,13 @@ impl<'s> Ledger<'s> {
         self.acts.contains(&Act::Undoes)
     }
 
-    /// Whether the number of rows that a statement deletes or copies must be known. Statements are numbered from 1.
+    /// Whether the number of rows that a statement deletes must be known. Statements are numbered from 1.
     pub(super) fn counts(&self, number: u32) -> bool {
         let place = place(number);
         self.counting.contains(&place) || matches!(self.acts.get(place), Some(Act::Deletes(_)))
     }
 
-    /// Records how many rows a statement deleted or copied.
+    /// Records how many rows a statement deleted.
     pub(super) fn count(&mut self, number: u32, rows: u64) {
         self.counted.push((place(number), rows));
     }
@@ -215,11 +224,11 @@ impl<'s> Ledger<'s> {
         self.replaced[table].is_missing = rows.is_none();
         let Some(rows @ 1..) = rows else { return Ok(()) };
         let Replacement { old, new, .. } = &self.replaced[table].names;
-        if let Some(new) = new
-            && let Some(after) = server.rows(new)?
-        {
+        let after = new.as_ref().map(|new| server.rows(new)).transpose()?.flatten();
+        if let (Some(new), Some(after)) = (new, after) {
             // A row that is missing now may be added later.
-            let missing = if after < rows { server.missing([old, new])? } else { Vec::new() };
+            let is_lost = after + self.deleted(&self.replaced[table]) < rows;
+            let missing = if is_lost { server.missing([old, new])? } else { Vec::new() };
             self.replaced[table].new = Some((after, missing));
         }
         let replaced = &self.replaced[table];
@@ -297,7 +306,7 @@ impl<'s> Ledger<'s> {
                 {
                     account.created.push(SchemaObject::new(kind, name.to_string()));
                 }
-                Act::Drops { kind, names, if_exists: false } => {
+                Act::Drops { kind, names, if_exists: false, .. } => {
                     for name in names {
                         self.note_drop(&mut account, place, kind, name);
                     }
@@ -352,12 +361,15 @@ impl<'s> Ledger<'s> {
         }
     }
 
+    /// The rows that statements deleted from the new table.
+    fn deleted(&self, table: &Replaced) -> u64 {
+        let of_it = self.counted.iter().filter(|(place, _)| table.copies.deletions.contains(place));
+        of_it.map(|(_, rows)| rows).sum()
+    }
+
     fn change(&self, table: &Replaced, before: u64, after: u64) -> TableChange {
-        let sum = |places: &[usize]| -> u64 {
-            self.counted.iter().filter(|(place, _)| places.contains(place)).map(|(_, rows)| rows).sum()
-        };
-        let (deleted, elsewhere) = (sum(&table.copies.deletions), sum(&table.copies.elsewhere));
-        let lost = before.saturating_sub(after + deleted + elsewhere);
+        let deleted = self.deleted(table);
+        let lost = before.saturating_sub(after + deleted);
         let missing = table.new.as_ref().filter(|_| lost > 0).map(|(_, missing)| missing.clone());
         let piece = self.pieces.get(table.names.by);
         let by = piece.zip(u32::try_from(table.names.by + 1).ok()).map(|(piece, number)| StatementPlace {

@@ -62,12 +62,12 @@ impl<B: Backend> Executor<'_, B> {
                 }
                 let broken = self.dangling(conn, &touched, keys)?.since(&before);
                 let references = broken.references();
-                if B::DDL_IS_TRANSACTIONAL {
-                    let judged = self.judge(work, &references, Atomicity::NonTransactional);
-                    notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
-                } else {
+                if B::LOOKS_BEFORE {
                     // The step cannot be undone, and cannot share a transaction with a later step that repairs it.
                     notes.extend(self.noted(work, &references));
+                } else {
+                    let judged = self.judge(work, &references, Atomicity::NonTransactional);
+                    notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
                 }
                 let broken = broken.without_references();
                 if !broken.is_nothing() {

@@ -25,6 +25,8 @@ pub(crate) enum Act {
         names: Vec<ObjectName>,
         /// `IF EXISTS`: it does nothing for a name without an object.
         if_exists: bool,
+        /// `CASCADE`: it drops what depends on them too.
+        cascades: bool,
     },
     /// It renames tables, one after the other.
     Renames(Vec<(ObjectName, ObjectName)>),
@@ -40,9 +42,9 @@ pub(crate) enum Act {
     AddsRows(Option<ObjectName>),
     /// It calls a routine, which may do anything.
     Calls,
-    /// Names without a schema are in this schema from now on.
-    SetsSchema(String),
-    /// It undoes statements since a savepoint.
+    /// Names without a schema are searched in these schemas from now on; new objects are in the first.
+    SetsSchema(Vec<String>),
+    /// It undoes statements, since a savepoint or since the beginning of a transaction.
     Undoes,
     /// It does none of these.
     Other,

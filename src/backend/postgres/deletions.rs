@@ -64,13 +64,20 @@ impl Watched {
     /// Puts into the account what was deleted since, in place of what the statements say. The schema says that these rows go, and its author
     /// wrote it, so the step is not refused.
     pub(super) fn add_to(&self, conn: &mut Client, account: &mut Account) -> Result<(), Fault> {
-        // A renamed table is in the account for its name.
-        account.tables.retain(|table| table.fate != Fate::Kept || table.renamed_to.is_some());
-        for table in counted(conn)? {
+        let now = counted(conn)?;
+        // Without `track_counts` the server counts nothing.
+        if !now.is_empty() {
+            // A renamed table is in the account for its name.
+            account.tables.retain(|table| table.fate != Fate::Kept || table.renamed_to.is_some());
+        }
+        for table in now {
             let rows = table.rows - self.0.get(&table.oid).copied().unwrap_or_default();
-            let is_known = account.tables.iter().any(|known| known.table == table.name);
+            let is_known = account.tables.iter().any(|known| known.table == table.name.trim_matches('"'));
             if let Some(deleted) = u64::try_from(rows).ok().filter(|rows| *rows > 0 && !is_known) {
-                account.tables.push(TableChange { deleted, ..TableChange::new(&table.name, Fate::Kept) });
+                account.tables.push(TableChange {
+                    deleted,
+                    ..TableChange::new(table.name.trim_matches('"'), Fate::Kept)
+                });
             }
         }
         Ok(())

@@ -40,8 +40,8 @@ pub(super) struct Replacement {
     pub(super) old: ObjectName,
     /// The name of the new table at that statement; `None` if it is created later.
     pub(super) new: Option<ObjectName>,
-    /// The names of the tables that take the place of the old one.
-    pub(super) heirs: Vec<ObjectName>,
+    /// The tables that take the place of the old one.
+    pub(super) heirs: Vec<usize>,
 }
 
 impl Lineage {
@@ -130,11 +130,26 @@ impl Lineage {
             // It is replaced itself if it is dropped too.
             self.tables[heir].home.get_or_insert_with(|| home.clone());
             let new = self.tables[heir].name_before(by);
-            let heirs = self.holders(&home).iter().filter(|other| **other != table);
-            let heirs = heirs.flat_map(|heir| self.tables[*heir].names()).collect();
+            let heirs = self.holders(&home).iter().copied().filter(|other| *other != table).collect();
             replacements.push(Replacement { home, by, old, new, heirs });
         }
         replacements
+    }
+
+    /// The names of a table.
+    pub(super) fn names_of(&self, table: usize) -> impl Iterator<Item = &ObjectName> {
+        self.tables[table].names.iter().filter_map(|(_, name)| name.as_ref())
+    }
+
+    /// The table that has a name at a statement.
+    pub(super) fn holder_at(&self, name: &ObjectName, statement: usize) -> Option<usize> {
+        let mut holders = self.holders(name).iter().rev().copied();
+        holders.find(|table| self.tables[*table].name_before(statement).as_ref() == Some(name))
+    }
+
+    /// The table that a statement creates under a name.
+    pub(super) fn created_at(&self, name: &ObjectName, statement: usize) -> Option<usize> {
+        self.holder_at(name, statement + 1)
     }
 
     /// The table that has a name when another one that had it is dropped, or else the first one that gets it afterwards.
@@ -193,10 +208,6 @@ impl Lineage {
 impl Table {
     fn now(&self) -> Option<&ObjectName> {
         self.names.last().and_then(|(_, name)| name.as_ref())
-    }
-
-    fn names(&self) -> impl Iterator<Item = ObjectName> {
-        self.names.iter().filter_map(|(_, name)| name.clone())
     }
 
     /// Its name before a statement; `None` if the statement or a later one creates it.

@@ -11,7 +11,7 @@ fn said(act: &Act) -> String {
             let marks: String = marks.iter().filter(|(has, _)| *has).map(|(_, mark)| *mark).collect();
             format!("creates {kind} {name}{marks}")
         }
-        Act::Drops { kind, names, if_exists } => {
+        Act::Drops { kind, names, if_exists, .. } => {
             format!("drops {kind} {}{}", list(names), if *if_exists { " may" } else { "" })
         }
         Act::Renames(pairs) => {
@@ -23,7 +23,7 @@ fn said(act: &Act) -> String {
         Act::Updates => "updates".to_owned(),
         Act::Deletes(table) => format!("deletes {table}"),
         Act::DeletesUncounted(tables) => format!("empties {}", list(tables)),
-        Act::SetsSchema(schema) => format!("enters {schema}"),
+        Act::SetsSchema(path) => format!("enters {}", path.join(" ")),
         Act::Undoes => "undoes".to_owned(),
         Act::AddsRows(Some(to)) => format!("copies to {to}"),
         Act::AddsRows(None) => "copies".to_owned(),
@@ -63,7 +63,8 @@ fn standard_statements_do_what_their_words_say() {
         ("UPDATE ONLY a SET b = 1", "updates"),
         ("TRUNCATE a, b", "empties a b"),
         ("SELECT * INTO a FROM b", "creates table a"),
-        ("SET search_path TO a, public", "enters a"),
+        ("SET search_path TO a, public", "enters a public"),
+        ("DROP TABLE U&\"a\"", ""),
         ("SELECT pg_catalog.set_config('search_path', '', false)", "enters "),
         ("ROLLBACK TO SAVEPOINT a", "undoes"),
         ("INSERT INTO a SELECT * FROM b", "copies to a"),

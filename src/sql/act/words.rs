@@ -20,6 +20,12 @@ const KINDS: [&str; 13] = [
     "event",
 ];
 
+/// The words after `ON DELETE`, and after the event of a trigger.
+const AFTER_ON_DELETE: [&str; 6] = ["cascade", "set", "restrict", "no", "on", "or"];
+
+/// How many texts within texts are read.
+const DEPTH: usize = 8;
+
 impl Act {
     /// What a statement does, by its tokens.
     pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Self {
@@ -56,9 +62,9 @@ impl<'a> Words<'_, 'a, '_> {
             }
             "copy" | "table" | "values" => Some(Act::AddsRows(None)),
             "update" => Some(Act::Updates),
-            "use" => Some(Act::SetsSchema(self.part()?)),
+            "use" => Some(Act::SetsSchema(vec![self.part()?])),
             "set" => self.setting(),
-            "rollback" => self.rest.iter().any(|token| token.is("to")).then_some(Act::Undoes),
+            "rollback" => Some(Act::Undoes),
             "select" => Some(self.selection(all)),
             "with" | "do" | "call" | "merge" | "execute" | "begin" | "explain" => Some(all.opaque()),
             _ => None,
@@ -90,14 +96,20 @@ impl<'a> Words<'_, 'a, '_> {
                 }
             }
         }
-        if let [Token::Word(_), ..] = self.rest
-            && self.rest.iter().any(|token| token.is("set_config"))
-            && let Some(path) = self.rest.iter().position(|token| token.spelling() == Some("'search_path'"))
-            && let Some(schema) = self.rest.get(path + 2).and_then(|token| token.spelling())
-        {
-            return Act::SetsSchema(schema.trim_matches('\'').to_owned());
+        if let Some(schema) = self.set_schema() {
+            return Act::SetsSchema(schema);
         }
         if calls_routine(all.rest) { all.opaque() } else { Act::AddsRows(None) }
+    }
+
+    /// The schema that a query sets: `set_config('search_path', 'a', false)`.
+    fn set_schema(&self) -> Option<Vec<String>> {
+        let place = self.rest.iter().position(|token| token.is("set_config"))?;
+        let [_, Token::Quoted("'search_path'"), _, Token::Quoted(schema), ..] = self.rest.get(place + 1..)?
+        else {
+            return None;
+        };
+        Some(schema.trim_matches('\'').split(',').map(|schema| schema.trim().to_owned()).collect())
     }
 
     /// `SET search_path = a, b`, `SET SCHEMA 'a'`, after the first word.
@@ -109,14 +121,24 @@ impl<'a> Words<'_, 'a, '_> {
         self.skip_mark(b'=');
         match self.rest.first()? {
             Token::Quoted(text) if text.starts_with('\'') => {
-                Some(Act::SetsSchema(text.trim_matches('\'').to_owned()))
+                Some(Act::SetsSchema(vec![text.trim_matches('\'').to_owned()]))
             }
-            _ => Some(Act::SetsSchema(self.part()?)),
+            _ => {
+                let mut path = vec![self.part()?];
+                while self.skip_mark(b',') {
+                    path.push(self.part()?);
+                }
+                Some(Act::SetsSchema(path))
+            }
         }
     }
 
     /// The tables that the statement deletes rows of, also in texts that it has the server execute.
     fn emptied(self) -> Vec<ObjectName> {
+        self.emptied_within(DEPTH)
+    }
+
+    fn emptied_within(self, depth: usize) -> Vec<ObjectName> {
         let mut found = Vec::new();
         let mut words = self;
         while let Some(token) = words.next() {
@@ -124,7 +146,7 @@ impl<'a> Words<'_, 'a, '_> {
             if token.is("delete") && ahead.skip(&["from"]) || token.is("truncate") {
                 ahead.skip(&["table"]);
                 found.extend(ahead.list());
-            } else if token.is("delete") {
+            } else if token.is("delete") && !ahead.is_at(&AFTER_ON_DELETE) {
                 // `DELETE a FROM b AS a`
                 while ahead.skip(&["low_priority", "quick", "ignore"]) {}
                 let named = ahead.list();
@@ -145,9 +167,9 @@ impl<'a> Words<'_, 'a, '_> {
                         .map(|(body, _)| body),
                     None => inner.strip_prefix('\'').and_then(|body| body.strip_suffix('\'')),
                 };
-                if let Some(inner) = inner.filter(|inner| inner.contains(' ')) {
+                if let Some(inner) = inner.filter(|inner| depth > 0 && inner.contains(' ')) {
                     let tokens = (self.grammar.tokens)(inner);
-                    found.extend(Words { rest: &tokens, grammar: self.grammar }.emptied());
+                    found.extend(Words { rest: &tokens, grammar: self.grammar }.emptied_within(depth - 1));
                 }
             }
         }
@@ -262,6 +284,8 @@ impl<'a> Words<'_, 'a, '_> {
 
     fn part(&mut self) -> Option<String> {
         match self.next()? {
+            // `U&"a\0062"`
+            Token::Word("u" | "U") if self.rest.first() == Some(&Token::Mark(b'&')) => None,
             Token::Word(name) if self.grammar.folds => Some(name.to_ascii_lowercase()),
             Token::Word(name) => Some(name.to_owned()),
             Token::Quoted(quoted) => {
@@ -325,7 +349,8 @@ impl<'a> Words<'_, 'a, '_> {
                 }
             }
             if !self.skip_mark(b',') {
-                return Some(Act::Drops { kind, names, if_exists });
+                let cascades = self.rest.iter().any(|token| token.is("cascade"));
+                return Some(Act::Drops { kind, names, if_exists, cascades });
             }
             names.push(self.name()?);
         }

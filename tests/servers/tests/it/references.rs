@@ -192,3 +192,40 @@ fn postgres_blames_no_index_of_another_schema() {
         runner("CREATE UNIQUE INDEX CONCURRENTLY once ON two.p (n)").run(client).unwrap();
     });
 }
+
+/// A function that the role may not run, or whose tables are locked, does not hide the others.
+#[test]
+fn postgres_finds_an_unusable_function_beside_one_that_cannot_be_checked() {
+    postgres::with(|database, client| {
+        client
+            .batch_execute(
+                "CREATE TABLE p (id INT, n INT); CREATE TABLE busy (n INT);
+                CREATE FUNCTION a_first() RETURNS bigint LANGUAGE sql AS 'SELECT sum(busy.n) FROM busy, p';
+                CREATE FUNCTION b_second() RETURNS bigint LANGUAGE sql AS 'SELECT sum(n) FROM p'",
+            )
+            .unwrap();
+        let mut other = database.connect();
+        other.batch_execute("BEGIN; LOCK TABLE busy").unwrap();
+        let error = on_postgres(&["ALTER TABLE p DROP COLUMN n"]).run(client).unwrap_err().to_string();
+        assert!(error.contains("leaves the function `b_second()` unusable"), "{error}");
+    });
+}
+
+/// Outside a transaction nothing can be undone, and the next step may repair it.
+#[test]
+fn postgres_reports_what_a_step_outside_a_transaction_leaves_unusable() {
+    postgres::with(|_, client| {
+        client.batch_execute(WITH_FUNCTION).unwrap();
+        let again = "CREATE OR REPLACE FUNCTION total(above INT) RETURNS bigint LANGUAGE sql AS 'SELECT sum(m) FROM p'";
+        let set = vec![
+            Migration::<Postgres>::from_scripts("1_it", "ALTER TABLE p RENAME n TO m", None)
+                .outside_transaction(),
+            Migration::from_scripts("2_it", again, None),
+        ];
+        let report = MigrationRunner::for_backend(set).unwrap().run(client).unwrap();
+        assert!(
+            report.notes[0].finding.contains("leaves the function `total(integer)` unusable"),
+            "{report}"
+        );
+    });
+}

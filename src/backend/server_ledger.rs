@@ -100,7 +100,9 @@ fn redefine(acts: &[Act], touched: &mut Touched) {
         match act {
             Act::Drops { kind, .. } if ["index", "trigger", "event"].contains(kind) => {}
             Act::Drops { names, cascades: false, .. } => {
-                names.iter().for_each(|name| touched.redefine(&name.name))
+                for name in names {
+                    touched.redefine(&name.name);
+                }
             }
             Act::Creates { replaces: true, name, .. } | Act::Alters(Some(name)) => {
                 touched.redefine(&name.name);

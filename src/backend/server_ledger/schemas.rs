@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Tables;
+use super::tables::Tables;
 use crate::fault::Fault;
 use crate::sql::act::{Act, ObjectName};
 

@@ -20,7 +20,8 @@ pub(super) fn resolve(acts: &mut [Act], server: &mut dyn Tables) -> Result<(), F
     let (mut temporary, mut new) = (BTreeSet::new(), BTreeSet::new());
     for act in acts {
         if let Act::SetsSchema(schemas) = act {
-            current = schemas.first().cloned();
+            // A schema of the user's own name seldom exists.
+            current = schemas.iter().find(|schema| *schema != "$user").cloned();
             path = Some(schemas.clone());
             continue;
         }

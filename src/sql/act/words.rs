@@ -77,12 +77,11 @@ impl<'a> Words<'_, 'a, '_> {
         if emptied.is_empty() { Act::Calls } else { Act::DeletesUncounted(emptied) }
     }
 
-    /// A query, after its first word. It may create a table (`SELECT a INTO b`), enter a schema, or call a routine.
+    /// A query, after its first word. It may create a table (`SELECT a INTO b`, which elsewhere sets variables), set the schema, or call a routine.
     fn selection(&mut self, all: Self) -> Act {
         let mut words = *self;
         while let Some(token) = words.next() {
-            let is_into = token.is("into") && self.grammar.folds;
-            if is_into {
+            if token.is("into") && self.grammar.folds {
                 let is_temporary = words.skip(&["temp", "temporary"]);
                 words.skip(&["unlogged", "table"]);
                 if let Some(name) = words.name() {
@@ -159,15 +158,7 @@ impl<'a> Words<'_, 'a, '_> {
             {
                 found.extend(ahead.list());
             } else if let Token::Quoted(text) = token {
-                let inner = text.trim_start_matches(|c| c != '\'' && c != '$');
-                let inner = match inner.strip_prefix('$').and_then(|rest| rest.split_once('$')) {
-                    Some((_, body)) => body
-                        .rsplit_once('$')
-                        .and_then(|(body, _)| body.rsplit_once('$'))
-                        .map(|(body, _)| body),
-                    None => inner.strip_prefix('\'').and_then(|body| body.strip_suffix('\'')),
-                };
-                if let Some(inner) = inner.filter(|inner| depth > 0 && inner.contains(' ')) {
+                if let Some(inner) = text_inside(text).filter(|inner| depth > 0 && inner.contains(' ')) {
                     let tokens = (self.grammar.tokens)(inner);
                     found.extend(Words { rest: &tokens, grammar: self.grammar }.emptied_within(depth - 1));
                 }
@@ -419,6 +410,15 @@ impl<'a> Words<'_, 'a, '_> {
         // `DELETE FROM a, b USING ...`, `DELETE FROM a.* USING ...`
         let is_one = !self.skip_mark(b',') && !self.skip_mark(b'.');
         is_one.then_some(Act::Deletes(table))
+    }
+}
+
+/// The text between quotes, or between dollar quotes: `$tag$ ... $tag$`.
+fn text_inside(quoted: &str) -> Option<&str> {
+    let quoted = quoted.trim_start_matches(|c| c != '\'' && c != '$');
+    match quoted.strip_prefix('$').and_then(|rest| rest.split_once('$')) {
+        Some((_, body)) => body.rsplit_once('$')?.0.rsplit_once('$').map(|(body, _)| body),
+        None => quoted.strip_prefix('\'')?.strip_suffix('\''),
     }
 }
 

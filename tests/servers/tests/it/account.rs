@@ -263,7 +263,7 @@ fn mysql_drops_no_table_whose_rows_would_be_lost() {
 }
 
 /// Scripts for PostgreSQL.
-const ON_POSTGRES: [Row; 21] = [
+const ON_POSTGRES: [Row; 23] = [
     row(
         "CREATE TABLE p2 (id INT); INSERT INTO p2 SELECT id FROM public.p WHERE n IS NOT NULL; DROP TABLE public.p; ALTER TABLE p2 RENAME TO p",
         Refused("replaces `public.p`, which had 3 rows, with a table of 2 rows"),
@@ -391,6 +391,18 @@ const ON_POSTGRES: [Row; 21] = [
     row(
         "CREATE TABLE p2 AS SELECT * FROM p WHERE n IS NOT NULL; WITH d AS (DELETE FROM p WHERE id = 99 RETURNING id) SELECT * FROM d; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
         Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "SET search_path = \"$user\", public; CREATE TABLE p2 AS SELECT * FROM p WHERE n IS NOT NULL; DROP TABLE p; ALTER TABLE p2 RENAME TO p",
+        Refused("replaces `p`, which had 3 rows, with a table of 2 rows"),
+        IDS,
+        ["3", "3"],
+    ),
+    row(
+        "SELECT pg_catalog.set_config('search_path', '', false); CREATE TABLE public.p2 AS SELECT * FROM public.p; DROP TABLE public.p; ALTER TABLE public.p2 RENAME TO p",
+        Does("replaced `public.p`: 3 rows before, 3 after"),
         IDS,
         ["3", "3"],
     ),

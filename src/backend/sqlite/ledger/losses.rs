@@ -5,8 +5,9 @@ use rusqlite::Connection;
 use super::ask::count;
 use super::rows::Rows;
 use super::successor::Successor;
+use super::table::Table;
 use crate::account::{Fate, TableChange};
-use crate::sql::mentions;
+use crate::sql::{Token, Tokens, mentions};
 
 impl Rows {
     /// What would be lost if a table was dropped now, given the rest of the script.
@@ -19,7 +20,7 @@ impl Rows {
                 (after, self.lost_to(conn, old, new, after))
             }
             Successor::Later => {
-                let copied = self.copied_elsewhere(conn, old, None);
+                let copied = self.copied(conn, old);
                 (copied, self.tables[old].rows?.saturating_sub(copied))
             }
         };
@@ -46,7 +47,13 @@ impl Rows {
         let between = self.tables.iter().filter(|table| table.is_new && table.current.is_none());
         let between = between.filter(|table| table.last == old_table.last).map(|table| table.change.deleted);
         let deleted = new_table.change.deleted + between.sum::<u64>();
-        let elsewhere = self.copied_elsewhere(conn, old, Some(new)) + deleted;
+        let compared = old_table.comparison.as_ref().filter(|found| found.new == new);
+        let elsewhere = match compared.map(|found| &found.elsewhere) {
+            Some((rows, others)) if others.iter().all(|other| self.keeps(*other)) => *rows,
+            Some(_) => 0,
+            None => self.backed_up(conn, old, new),
+        };
+        let elsewhere = elsewhere + deleted;
         let by_count = rows.saturating_sub(after);
         let by_key = self.comparison(old, new).map_or(0, |comparison| comparison.lost);
         // If each statement that filled the new table names the old one, the rows that they copied can be compared.
@@ -63,10 +70,34 @@ impl Rows {
         mentions(text, &table.last) || mentions(text, &table.change.table)
     }
 
-    /// The rows that other tables, which stay, got from a table.
-    fn copied_elsewhere(&self, conn: &Connection, old: usize, except: Option<usize>) -> u64 {
-        let others =
-            self.tables.iter().enumerate().filter(|(place, _)| Some(*place) != except && *place != old);
+    /// The other tables that got rows of a table and are still there, by their places.
+    pub(super) fn copies_of(&self, old: usize, new: usize) -> Vec<usize> {
+        let got = |table: &Table| table.copies.iter().any(|(_, text)| self.names_it(text, old));
+        let others = (0..self.tables.len()).filter(|place| *place != old && *place != new);
+        others.filter(|place| self.keeps(*place) && got(&self.tables[*place])).collect()
+    }
+
+    /// Whether a table is still there, with all rows that it got.
+    fn keeps(&self, place: usize) -> bool {
+        let table = &self.tables[place];
+        table.current.is_some() && table.change.deleted == 0 && !table.has_unknown_deletions
+    }
+
+    /// All rows of a table, if one that stays got all of them whole: then they are not lost when they are copied back in part.
+    fn backed_up(&self, conn: &Connection, old: usize, new: usize) -> u64 {
+        let Some(rows) = self.tables[old].rows else { return 0 };
+        let others = self.tables.iter().enumerate().filter(|(place, _)| *place != old && *place != new);
+        let has_all = others.map(|(_, table)| table).any(|table| {
+            let is_whole = |text: &str| copies_all_columns(text) && self.names_it(text, old);
+            table.copies.iter().any(|(_, text)| is_whole(text))
+                && table.current.as_deref().and_then(|name| count(conn, name)) >= Some(rows)
+        });
+        if has_all { rows } else { 0 }
+    }
+
+    /// The rows that other tables got from a table, from which they may be copied back.
+    fn copied(&self, conn: &Connection, old: usize) -> u64 {
+        let others = self.tables.iter().enumerate().filter(|(place, _)| *place != old);
         let copied = others.filter_map(|(_, table)| {
             let current = table.current.as_deref()?;
             let mut copies = table.copies.iter().filter(|(_, text)| self.names_it(text, old)).peekable();
@@ -76,4 +107,10 @@ impl Rows {
         });
         copied.sum()
     }
+}
+
+/// Whether a statement copies all columns: `SELECT *`.
+fn copies_all_columns(text: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::new(text).collect();
+    tokens.windows(2).any(|pair| pair[0].is("select") && pair[1] == Token::Mark(b'*'))
 }

@@ -100,8 +100,17 @@ impl Rows {
             if let Some(current) = self.tables[new].current.clone() {
                 let found =
                     successor::compare(conn, [name, &current], &definition.key(), self.tables[place].rows);
+                let is_less =
+                    |found: &Comparison| found.lost > 0 || self.tables[place].rows > Some(found.after);
+                let others =
+                    if found.as_ref().is_some_and(is_less) { self.copies_of(place, new) } else { Vec::new() };
+                let names: Vec<&str> =
+                    others.iter().filter_map(|other| self.tables[*other].current.as_deref()).collect();
+                let rows = successor::elsewhere(conn, [name, &current], &names, &definition.key());
+                let elsewhere = (rows, others);
+                let writes = self.tables[new].writes;
                 self.tables[place].comparison =
-                    found.map(|found| Comparison { new, writes: self.tables[new].writes, ..found });
+                    found.map(|found| Comparison { new, writes, elsewhere, ..found });
             }
         }
         self.tables[place].definition = Some(definition);

@@ -3,9 +3,10 @@
 use rusqlite::Connection;
 
 use super::ask::count;
+use crate::backend::sqlite::columns;
 use crate::backend::sqlite::query::{texts, value};
 use crate::dialect::quote;
-use crate::sql::folded_set;
+use crate::sql::{folded_set, same_name};
 
 /// The number of keys of lost rows that are shown.
 const SHOWN_KEYS: u64 = 5;
@@ -31,6 +32,8 @@ pub(super) struct Comparison {
     /// The keys of the old table that the new one lacks, if it has no others.
     pub(super) lost: u64,
     pub(super) missing: Vec<String>,
+    /// The number of rows that the new table lacks and that other tables have whole, and the places of those.
+    pub(super) elsewhere: (u64, Vec<usize>),
 }
 
 /// Compares a table with the one that will take its name, by number and, if both have the columns of its key, by key. `None` if the new
@@ -41,14 +44,15 @@ pub(super) fn compare(
     key: &[String],
     rows: Option<u64>,
 ) -> Option<Comparison> {
-    let mut comparison =
-        Comparison { new: 0, writes: 0, after: count(conn, new)?, lost: 0, missing: Vec::new() };
-    let has_key = |table: &str| {
-        let table = quote(table);
-        let columns: Vec<String> = key.iter().map(|column| format!("{table}.{column}")).collect();
-        conn.prepare(&format!("SELECT {} FROM main.{table}", columns.join(", "))).is_ok()
+    let mut comparison = Comparison {
+        new: 0,
+        writes: 0,
+        after: count(conn, new)?,
+        lost: 0,
+        missing: Vec::new(),
+        elsewhere: (0, Vec::new()),
     };
-    if key.is_empty() || !has_key(old) || !has_key(new) {
+    if key.is_empty() || !has_columns(conn, old, key) || !has_columns(conn, new, key) {
         return Some(comparison);
     }
     // With as many rows, and a key that no two of them share, the new table lacks as many keys as it adds.
@@ -62,6 +66,34 @@ pub(super) fn compare(
         comparison.missing = missing(conn, [old, new], key);
     }
     Some(comparison)
+}
+
+/// Whether a table has these columns, quoted.
+fn has_columns(conn: &Connection, table: &str, columns: &[String]) -> bool {
+    let table = quote(table);
+    let columns: Vec<String> = columns.iter().map(|column| format!("{table}.{column}")).collect();
+    conn.prepare(&format!("SELECT {} FROM main.{table}", columns.join(", "))).is_ok()
+}
+
+/// How many keys that the new table lacks are in other tables, which have all columns that the new table kept. 0 if that cannot be
+/// determined.
+pub(super) fn elsewhere(conn: &Connection, tables: [&str; 2], others: &[&str], key: &[String]) -> u64 {
+    if others.is_empty() || key.is_empty() {
+        return 0;
+    }
+    let [old, new] = tables.map(|table| columns::of(conn, "main", table).unwrap_or_default());
+    let kept = old.iter().filter(|column| new.iter().any(|other| same_name(other, column)));
+    let columns: Vec<String> = kept.map(|column| quote(column)).collect();
+    let whole = others.iter().filter(|other| !columns.is_empty() && has_columns(conn, other, &columns));
+    let without: Vec<String> =
+        whole.map(|other| format!(" EXCEPT SELECT {} FROM main.{}", key.join(", "), quote(other))).collect();
+    if without.is_empty() {
+        return 0;
+    }
+    let left = format!("SELECT count(*) FROM ({}{})", difference(tables, key), without.concat());
+    let left: Option<i64> = value(conn, &left, &[]).ok();
+    let all = lacking(conn, tables, key);
+    all.zip(left).map_or(0, |(all, left)| all.saturating_sub(left.unsigned_abs()))
 }
 
 /// Whether these columns, quoted, are the primary key of a table.

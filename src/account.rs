@@ -11,8 +11,8 @@ use crate::touched::Touched;
 /// What a step did, as far as its script shows it. Rows are counted only where they can be lost: in a table that it drops or replaces, and
 /// in a table from which its triggers, foreign key actions or `REPLACE` can delete.
 ///
-/// The account of a migration in code is empty. On PostgreSQL and MySQL only replaced tables and deleted rows are counted:
-/// [what a step did](https://github.com/MoosicBox/switchy_schema/blob/main/docs/servers.md#what-a-step-did).
+/// The account of a migration in code is empty. On PostgreSQL and MySQL only replaced tables and deleted rows are counted: see "What a
+/// step did" in `docs/servers.md`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {

@@ -13,8 +13,9 @@ pub(super) use self::tables::{SHOWN_KEYS, Tables, key};
 use super::script::Script;
 use crate::account::{Account, Fate, SchemaObject, StatementPlace, TableChange};
 use crate::fault::Fault;
+use crate::sql::Token;
 use crate::sql::act::{Act, Grammar, ObjectName};
-use crate::sql::pieces::Piece;
+use crate::sql::pieces::{Piece, Refused};
 use crate::step::{Atomicity, DataLoss};
 use crate::touched::Touched;
 
@@ -43,15 +44,22 @@ struct Replaced {
     new: Option<(u64, Vec<String>)>,
 }
 
-/// What the statements of a script do.
-fn acts(pieces: &[Piece<'_>], grammar: &Grammar) -> Vec<Act> {
-    pieces.iter().map(|piece| Act::of(&(grammar.tokens)(piece.text), grammar)).collect()
+/// The words of each statement of a script.
+fn words<'s>(pieces: &[Piece<'s>], grammar: &Grammar) -> Vec<Vec<Token<'s>>> {
+    pieces.iter().map(|piece| (grammar.tokens)(piece.text)).collect()
 }
 
-/// What a script may touch: nothing if no statement of it can break what refers to something.
-pub(super) fn may_touch(pieces: &[Piece<'_>], grammar: &Grammar) -> Touched {
+/// What the statements of a script do.
+fn acts(words: &[Vec<Token<'_>>], grammar: &Grammar) -> Vec<Act> {
+    words.iter().map(|words| Act::of(words, grammar)).collect()
+}
+
+/// What the statements of a script may touch: nothing if none of them can break what refers to something. The script may be one that cannot
+/// be split.
+pub(super) fn may_touch(pieces: Result<Vec<Piece<'_>>, Refused>, grammar: &Grammar) -> Touched {
+    let Ok(pieces) = pieces else { return Touched::anything() };
     let mut touched = Touched::nothing();
-    redefine(&acts(pieces, grammar), &mut touched);
+    redefine(&acts(&words(&pieces, grammar), grammar), &mut touched);
     touched
 }
 
@@ -83,7 +91,8 @@ impl<'s> Ledger<'s> {
         grammar: &Grammar,
         server: &mut dyn Tables,
     ) -> Result<Self, Fault> {
-        let mut acts = acts(pieces, grammar);
+        let words = words(pieces, grammar);
+        let mut acts = acts(&words, grammar);
         let drops = acts.iter().any(|act| {
             matches!(
                 act,
@@ -95,7 +104,7 @@ impl<'s> Ledger<'s> {
         }
         let mut lineage = Lineage::of(&acts);
         let replacements = lineage.replacements();
-        let copies = find(&replacements, pieces, &acts, &lineage, grammar);
+        let copies = find(&replacements, words, &acts, &lineage);
         let replaced = replacements.into_iter().zip(copies);
         // What a statement deletes in a way that cannot be counted is meant.
         let replaced = replaced.filter(|(_, copies)| !copies.is_emptied);
@@ -195,7 +204,6 @@ impl<'s> Ledger<'s> {
             self.replaced[table].new = Some((after, missing));
         }
         let replaced = &self.replaced[table];
-        let after = replaced.new.as_ref().map(|(after, _)| *after);
         // Rows that were copied elsewhere may be copied back into a table that is created later.
         let after = if replaced.copies.may_be_copied { after } else { after.or(Some(0)) };
         let change = after.map(|after| self.change(replaced, rows, after));

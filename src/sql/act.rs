@@ -1,6 +1,7 @@
 //! [`Act`]: what a statement for a server does to tables and other objects, read from its words.
 
 use super::Token;
+use crate::dialect::quote_in;
 
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,15 @@ impl ObjectName {
     pub(super) fn new(schema: Option<String>, name: String, grammar: &Grammar) -> Self {
         let shown = schema.as_ref().map_or_else(|| name.clone(), |schema| format!("{schema}.{name}"));
         Self { schema, name, shown, ignores_case: !grammar.folds }
+    }
+
+    /// The name with its schema, quoted with this character.
+    pub(crate) fn quoted_in(&self, mark: char) -> String {
+        let name = quote_in(&self.name, mark);
+        match &self.schema {
+            Some(schema) => format!("{}.{name}", quote_in(schema, mark)),
+            None => name,
+        }
     }
 
     /// What two spellings of one name have in common.

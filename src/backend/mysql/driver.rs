@@ -7,11 +7,12 @@ use super::{Mysql, dangling, outcome, script, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed_unless_known};
 use crate::backend::script::{Scope, Script};
+use crate::backend::server_ledger;
 use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
-use crate::sql::mysql::statements;
+use crate::sql::mysql::{GRAMMAR, statements};
 use crate::sql::pieces;
 use crate::step::ForeignKeys;
 use crate::touched::Touched;
@@ -97,7 +98,7 @@ impl Driver for Mysql {
     }
 
     fn may_touch(script: &str) -> Touched {
-        script::may_touch(script)
+        server_ledger::may_touch(statements(script), &GRAMMAR)
     }
 
     fn dangling(conn: &mut &mut Conn, touched: &Touched, keys: ForeignKeys) -> Result<Dangling, Fault> {

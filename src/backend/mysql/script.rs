@@ -15,7 +15,7 @@ use crate::backend::retry::patiently;
 use crate::backend::row_count::asks_for_row_count;
 use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session};
-use crate::backend::server_ledger::{self, Ledger};
+use crate::backend::server_ledger::Ledger;
 use crate::backend::server_transactions::{chains, distributed};
 use crate::backend::session::Session;
 use crate::fault::{Fault, FaultKind};
@@ -25,13 +25,6 @@ use crate::sql::mysql::{
 };
 use crate::sql::pieces::Piece;
 use crate::step::Atomicity;
-use crate::touched::Touched;
-
-/// What a script may touch.
-pub(super) fn may_touch(script: &str) -> Touched {
-    statements(script)
-        .map_or_else(|_| Touched::anything(), |pieces| server_ledger::may_touch(&pieces, &GRAMMAR))
-}
 
 pub(super) fn run(
     conn: &mut &mut Conn,

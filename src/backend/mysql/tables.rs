@@ -13,11 +13,6 @@ use crate::sql::act::ObjectName;
 const UNREADABLE: [u16; 4] =
     [query::NO_SUCH_TABLE, query::NOT_LOCKED, query::NO_RIGHT_TO_TABLE, query::NOT_A_TABLE];
 
-fn quoted(table: &ObjectName) -> String {
-    let name = quote_in(&table.name, '`');
-    table.schema.as_ref().map_or(name.clone(), |schema| format!("{}.{name}", quote_in(schema, '`')))
-}
-
 /// `None` if a table cannot be read.
 fn readable<T>(read: Result<T, Error>) -> Result<Option<T>, Fault> {
     match read {
@@ -33,7 +28,7 @@ impl Tables for Conn {
     }
 
     fn rows(&mut self, table: &ObjectName) -> Result<Option<u64>, Fault> {
-        let sql = format!("SELECT COUNT(*) FROM {}", quoted(table));
+        let sql = format!("SELECT COUNT(*) FROM {}", table.quoted_in('`'));
         // The limits of the script are for its own statements.
         let counted = match rows_under(self, "max_statement_time = 0, sql_big_selects = 1", &sql) {
             Ok(None) => first(self, &sql),
@@ -61,7 +56,7 @@ impl Tables for Conn {
             return Ok(Vec::new());
         }
         let columns: Vec<String> = columns.into_iter().map(|(column, _)| column).collect();
-        let [old, new] = [old, new].map(quoted);
+        let [old, new] = [old, new].map(|table| table.quoted_in('`'));
         let of = |table: &str, column: &String| format!("{table}.{}", quote_in(column, '`'));
         let same = columns.iter().map(|column| format!("{} = {}", of("n", column), of("o", column)));
         let texts = columns.iter().map(|column| format!("CAST({} AS CHAR)", of("o", column)));

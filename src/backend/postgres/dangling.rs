@@ -4,8 +4,8 @@
 use postgres::Client;
 use postgres::error::SqlState;
 
-use super::{Postgres, fault, query};
-use crate::backend::driver::Driver;
+use super::query::apart;
+use super::{fault, query};
 use crate::dangling::Dangling;
 use crate::fault::Fault;
 use crate::touched::Touched;
@@ -21,7 +21,7 @@ const FUNCTIONS: &str = "SELECT p.oid::text, p.oid::regprocedure::text FROM pg_c
 
 /// The functions whose bodies cannot be read, among those that mention an object whose definition changed. The check is
 /// `fmgr_sql_validator`, which the server also runs when a function is created.
-pub(super) fn dangling(conn: &mut &mut Client, touched: &Touched) -> Result<Dangling, Fault> {
+pub(super) fn dangling(conn: &mut Client, touched: &Touched) -> Result<Dangling, Fault> {
     let mut dangling = Dangling::default();
     let words = touched.redefined().collect::<Vec<_>>().join("\n");
     if words.is_empty() && !touched.redefines_anything() {
@@ -36,13 +36,12 @@ pub(super) fn dangling(conn: &mut &mut Client, touched: &Touched) -> Result<Dang
     for (_, name) in &functions {
         dangling.add_function(name);
     }
-    let is_open = Postgres::in_transaction(conn)?;
     let oids: Vec<&str> = functions.iter().map(|(oid, _)| &**oid).collect();
-    if check(conn, is_open, &oids.join(", "))?.is_none() {
+    if check(conn, &oids.join(", "))?.is_none() {
         return Ok(dangling);
     }
     for (oid, name) in &functions {
-        let why = check(conn, is_open, oid)?;
+        let why = check(conn, oid)?;
         if let Some(why) = why.filter(|error| !error.code().is_some_and(|code| UNRELATED.contains(code))) {
             dangling.add_unresolved("function", name, &fault(why).to_string());
         }
@@ -59,19 +58,15 @@ const UNRELATED: [SqlState; 4] = [
 ];
 
 /// Checks functions, and returns the error about the first that cannot be read.
-fn check(conn: &mut Client, is_open: bool, functions: &str) -> Result<Option<postgres::Error>, Fault> {
-    const BACK: &str = "ROLLBACK TO SAVEPOINT __switchy_function; RELEASE SAVEPOINT __switchy_function";
-    // The check takes locks, so it waits only for a short time, and the end of the savepoint releases them.
+fn check(conn: &mut Client, functions: &str) -> Result<Option<postgres::Error>, Fault> {
+    // The check takes locks, so it waits only for a short time.
     let checked = format!(
         "SET LOCAL lock_timeout = '100ms'; SELECT pg_catalog.fmgr_sql_validator(oid) FROM pg_catalog.pg_proc WHERE oid IN ({functions})"
     );
-    let sql = if is_open { format!("SAVEPOINT __switchy_function; {checked}; {BACK}") } else { checked };
-    let Err(error) = conn.batch_execute(&sql) else { return Ok(None) };
-    if error.as_db_error().is_none() {
-        return Err(fault(error));
+    match apart(conn, &checked) {
+        Ok(_) => Ok(None),
+        Err(error) if error.as_db_error().is_none() => Err(fault(error)),
+        Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => Err(fault(error)),
+        Err(error) => Ok(Some(error)),
     }
-    if is_open {
-        conn.batch_execute(BACK).map_err(fault)?;
-    }
-    Ok(Some(error))
 }

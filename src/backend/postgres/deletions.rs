@@ -24,7 +24,7 @@ struct ReachesOthers(bool);
 /// How many rows of a table were deleted.
 struct Deleted {
     oid: String,
-    /// The name as a statement finds it.
+    /// The name, with its schema if a statement needs that.
     name: String,
     rows: i64,
 }
@@ -38,23 +38,13 @@ impl Watched {
     ) -> Result<Option<Self>, Fault> {
         let makes = ["trigger", "rule", "cascade", "function", "procedure", "extension"];
         let may_reach = ledger.calls() || Tokens::new(script.text).any(|token| token.is_any(&makes));
-        let known = script.session.and_then(Session::take::<ReachesOthers>);
+        if let (Some(session), true) = (script.session, may_reach) {
+            session.take::<ReachesOthers>();
+        }
         if script.atomicity == Atomicity::NonTransactional || !ledger.writes_rows() || ledger.undoes() {
-            if let (Some(session), Some(known), false) = (script.session, known, may_reach) {
-                session.keep(known);
-            }
             return Ok(None);
         }
-        let reaches = match known {
-            _ if may_reach => ReachesOthers(true),
-            Some(known) => known,
-            None => ReachesOthers(reaches_others(conn)?),
-        };
-        let is_watched = reaches.0;
-        if let (Some(session), false) = (script.session, may_reach) {
-            session.keep(reaches);
-        }
-        if !is_watched {
+        if !may_reach && !reaches_others(conn, script.session)? {
             return Ok(None);
         }
         let before = counted(conn)?;
@@ -72,25 +62,31 @@ impl Watched {
         }
         for table in now {
             let rows = table.rows - self.0.get(&table.oid).copied().unwrap_or_default();
-            let is_known = account.tables.iter().any(|known| known.table == table.name.trim_matches('"'));
+            let is_known = account.tables.iter().any(|known| known.table == table.name);
             if let Some(deleted) = u64::try_from(rows).ok().filter(|rows| *rows > 0 && !is_known) {
-                account.tables.push(TableChange {
-                    deleted,
-                    ..TableChange::new(table.name.trim_matches('"'), Fate::Kept)
-                });
+                account.tables.push(TableChange { deleted, ..TableChange::new(table.name, Fate::Kept) });
             }
         }
         Ok(())
     }
 }
 
-/// Whether the database has a trigger, a rule or an `ON DELETE CASCADE`.
-fn reaches_others(conn: &mut Client) -> Result<bool, Fault> {
+/// Whether the database has a trigger, a rule or an `ON DELETE CASCADE`. It is asked once a session, until a script may create one.
+fn reaches_others(conn: &mut Client, session: Option<&Session>) -> Result<bool, Fault> {
+    let known = session.and_then(Session::take::<ReachesOthers>);
+    let ReachesOthers(reaches) = known.map_or_else(|| ask_reach(conn), Ok)?;
+    if let Some(session) = session {
+        session.keep(ReachesOthers(reaches));
+    }
+    Ok(reaches)
+}
+
+fn ask_reach(conn: &mut Client) -> Result<ReachesOthers, Fault> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE NOT tgisinternal)
         OR EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confdeltype = 'c')
         OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN' AND oid >= 16384)";
     let rows = query(conn, sql, &[]).map_err(fault)?;
-    Ok(rows.first().is_some_and(|row| row.get(0)))
+    Ok(ReachesOthers(rows.first().is_some_and(|row| row.get(0))))
 }
 
 /// The rows that the transaction deleted so far, for each table that is not temporary. A materialized view can be filled
@@ -100,6 +96,10 @@ fn counted(conn: &mut Client) -> Result<Vec<Deleted>, Fault> {
         JOIN pg_catalog.pg_class c ON c.oid = s.relid
         WHERE s.n_tup_del > 0 AND c.relpersistence <> 't' AND c.relkind <> 'm' ORDER BY 2";
     let rows = query(conn, sql, &[]).map_err(fault)?;
-    let table = |row: &postgres::Row| Deleted { oid: row.get(0), name: row.get(1), rows: row.get(2) };
+    let table = |row: &postgres::Row| Deleted {
+        oid: row.get(0),
+        name: row.get::<_, String>(1).trim_matches('"').to_owned(),
+        rows: row.get(2),
+    };
     Ok(rows.iter().map(table).collect())
 }

@@ -7,12 +7,13 @@ use super::{Postgres, dangling, fault, outcome, script, settings, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::script::Script;
+use crate::backend::server_ledger;
 use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::progress::StatementOutcome;
 use crate::sql::pieces;
-use crate::sql::postgres::statements;
+use crate::sql::postgres::{GRAMMAR, statements};
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
@@ -86,7 +87,7 @@ impl Driver for Postgres {
     }
 
     fn may_touch(script: &str) -> Touched {
-        script::may_touch(script)
+        server_ledger::may_touch(statements(script), &GRAMMAR)
     }
 
     fn dangling(conn: &mut &mut Client, touched: &Touched, _keys: ForeignKeys) -> Result<Dangling, Fault> {

@@ -2,9 +2,9 @@
 
 use std::error::Error as _;
 
-use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
+use postgres::{Client, SimpleQueryMessage};
 
 use crate::fault::{Fault, FaultKind};
 
@@ -25,6 +25,21 @@ pub(super) fn execute(conn: &mut Client, sql: &str, values: &[Option<&str>]) -> 
 
 fn typed<'v>(values: &'v [Option<&str>]) -> Vec<(&'v (dyn ToSql + Sync), Type)> {
     values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)).collect()
+}
+
+/// Runs statements with settings of their own (`SET LOCAL`). In a transaction they run in a savepoint that is rolled back, so the settings
+/// and locks end, and the transaction goes on if they fail.
+pub(super) fn apart(conn: &mut Client, sql: &str) -> Result<Vec<SimpleQueryMessage>, postgres::Error> {
+    const BACK: &str = "ROLLBACK TO SAVEPOINT __switchy_apart; RELEASE SAVEPOINT __switchy_apart";
+    let outcome = conn.simple_query(&format!("SAVEPOINT __switchy_apart; {sql}; {BACK}"));
+    let Err(error) = outcome else { return outcome };
+    if error.code() == Some(&SqlState::NO_ACTIVE_SQL_TRANSACTION) {
+        return conn.simple_query(sql);
+    }
+    if error.as_db_error().is_some() && error.code() != Some(&SqlState::IN_FAILED_SQL_TRANSACTION) {
+        conn.batch_execute(BACK)?;
+    }
+    Err(error)
 }
 
 /// The fault for an error of the server, with its detail and hint.

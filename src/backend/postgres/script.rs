@@ -15,7 +15,7 @@ use crate::backend::non_transactional::StatementClass::{Commit, Repeatable};
 use crate::backend::non_transactional::{ScriptRun, TransactionState};
 use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
-use crate::backend::server_ledger::{self, Ledger};
+use crate::backend::server_ledger::Ledger;
 use crate::backend::server_transactions::chains;
 use crate::fault::{Fault, FaultKind};
 use crate::problem::ProblemKind;
@@ -24,13 +24,6 @@ use crate::sql::pieces::Piece;
 use crate::sql::postgres::{GRAMMAR, statements};
 use crate::sql::{Token, Tokens, mentions};
 use crate::step::Atomicity;
-use crate::touched::Touched;
-
-/// What a script may touch.
-pub(super) fn may_touch(script: &str) -> Touched {
-    statements(script)
-        .map_or_else(|_| Touched::anything(), |pieces| server_ledger::may_touch(&pieces, &GRAMMAR))
-}
 
 pub(super) fn run(
     conn: &mut &mut Client,

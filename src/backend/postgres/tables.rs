@@ -1,8 +1,8 @@
 //! The tables that a script replaces.
 
-use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::query::apart;
 use super::{fault, query};
 use crate::backend::server_ledger::{SHOWN_KEYS, Tables, key};
 use crate::dialect::quote;
@@ -10,35 +10,15 @@ use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 use crate::sql::act::ObjectName;
 
-fn quoted(table: &ObjectName) -> String {
-    match &table.schema {
-        Some(schema) => format!("{}.{}", quote(schema), quote(&table.name)),
-        None => quote(&table.name),
-    }
-}
-
-/// Runs a query with this time limit instead of the script's. If it fails, an open transaction goes on.
+/// The rows of a query with this time limit instead of the script's.
 fn rows_within(client: &mut Client, limit: &str, sql: &str) -> Result<Vec<SimpleQueryRow>, Fault> {
-    const BACK: &str = "ROLLBACK TO SAVEPOINT __switchy_count; RELEASE SAVEPOINT __switchy_count";
-    let unlimited = format!("SET LOCAL statement_timeout = '{limit}'; {sql}");
-    let messages = match client.simple_query(&format!("SAVEPOINT __switchy_count; {unlimited}; {BACK}")) {
-        Err(error) if error.code() == Some(&SqlState::NO_ACTIVE_SQL_TRANSACTION) => {
-            client.simple_query(&unlimited)
-        }
-        Err(error)
-            if error.as_db_error().is_some()
-                && error.code() != Some(&SqlState::IN_FAILED_SQL_TRANSACTION) =>
-        {
-            client.batch_execute(BACK).map_err(fault)?;
-            Err(error)
-        }
-        outcome => outcome,
-    };
+    let messages =
+        apart(client, &format!("SET LOCAL statement_timeout = '{limit}'; {sql}")).map_err(fault)?;
     let row = |message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     };
-    Ok(messages.map_err(fault)?.into_iter().filter_map(row).collect())
+    Ok(messages.into_iter().filter_map(row).collect())
 }
 
 fn value(row: &SimpleQueryRow, column: usize) -> Option<String> {
@@ -56,7 +36,7 @@ enum Access {
 fn access(client: &mut Client, table: &ObjectName) -> Result<Option<Access>, Fault> {
     let sql = "SELECT has_table_privilege(oid, 'SELECT'), row_security_active(oid) FROM pg_catalog.pg_class
         WHERE oid = to_regclass($1) AND relkind IN ('r', 'p')";
-    let found = query(client, sql, &[Some(&quoted(table))]).map_err(fault)?;
+    let found = query(client, sql, &[Some(&table.quoted_in('"'))]).map_err(fault)?;
     Ok(found.first().map(|row| match (row.get(0), row.get(1)) {
         (false, _) => Access::None,
         (true, true) => Access::Filtered,
@@ -65,7 +45,7 @@ fn access(client: &mut Client, table: &ObjectName) -> Result<Option<Access>, Fau
 }
 
 fn count(client: &mut Client, table: &ObjectName) -> Result<Option<u64>, Fault> {
-    let rows = rows_within(client, "0", &format!("SELECT count(*) FROM {}", quoted(table)))?;
+    let rows = rows_within(client, "0", &format!("SELECT count(*) FROM {}", table.quoted_in('"')))?;
     Ok(rows.first().and_then(|row| value(row, 0)?.parse().ok()))
 }
 
@@ -116,7 +96,7 @@ impl Tables for Client {
     }
 
     fn missing(&mut self, [old, new]: [&ObjectName; 2]) -> Result<Vec<String>, Fault> {
-        let [old, new] = [old, new].map(quoted);
+        let [old, new] = [old, new].map(|table| table.quoted_in('"'));
         // The columns of the primary key, and whether the new table has each of them.
         let sql = "SELECT a.attname::text, EXISTS (
                 SELECT FROM pg_catalog.pg_attribute b

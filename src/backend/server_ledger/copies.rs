@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::lineage::{Lineage, Replacement};
 use crate::sql::Token;
-use crate::sql::act::{Act, Grammar, ObjectName};
-use crate::sql::pieces::Piece;
+use crate::sql::act::{Act, ObjectName};
 
 /// What the statements of a script do with the rows of a replaced table.
 #[derive(Default)]
@@ -25,15 +24,14 @@ pub(super) struct Copies {
 /// The copies of each replaced table.
 pub(super) fn find(
     replacements: &[Replacement],
-    pieces: &[Piece<'_>],
+    words: Vec<Vec<Token<'_>>>,
     acts: &[Act],
     lineage: &Lineage,
-    grammar: &Grammar,
 ) -> Vec<Copies> {
     if replacements.is_empty() {
         return Vec::new();
     }
-    let words = Words::of(pieces, grammar);
+    let words = Words::of(words);
     replacements.iter().map(|replacement| copies(replacement, acts, lineage, &words)).collect()
 }
 
@@ -103,9 +101,7 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn of(pieces: &[Piece<'a>], grammar: &Grammar) -> Self {
-        let statements: Vec<Vec<Token<'a>>> =
-            pieces.iter().map(|piece| (grammar.tokens)(piece.text)).collect();
+    fn of(statements: Vec<Vec<Token<'a>>>) -> Self {
         let (mut places, mut texts) = (HashMap::<String, Vec<usize>>::new(), Vec::new());
         for (place, statement) in statements.iter().enumerate() {
             for token in statement {

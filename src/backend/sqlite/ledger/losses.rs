@@ -53,7 +53,6 @@ impl Rows {
             Some(_) => 0,
             None => self.backed_up(conn, old, new),
         };
-        let elsewhere = elsewhere + deleted;
         let by_count = rows.saturating_sub(after);
         let by_key = self.comparison(old, new).map_or(0, |comparison| comparison.lost);
         // If each statement that filled the new table names the old one, the rows that they copied can be compared.
@@ -62,7 +61,7 @@ impl Rows {
             new_table.is_new && copies().count() > 0 && copies().all(|(_, text)| self.names_it(text, old));
         let given: Option<u64> = copies().map(|(rows, _)| *rows).sum();
         let by_copy = given.filter(|_| is_copy).map_or(0, |given| rows.saturating_sub(given));
-        by_count.max(by_key).max(by_copy).saturating_sub(elsewhere)
+        by_count.max(by_key).max(by_copy).saturating_sub(elsewhere + deleted)
     }
 
     fn names_it(&self, text: &str, old: usize) -> bool {

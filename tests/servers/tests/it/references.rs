@@ -12,6 +12,11 @@ fn on_postgres(scripts: &[&str]) -> MigrationRunner<Postgres> {
     MigrationRunner::for_backend((1..).zip(scripts).map(step).collect::<Vec<_>>()).unwrap()
 }
 
+fn outside(script: &str) -> MigrationRunner<Postgres> {
+    let step = Migration::from_scripts("1_it", script.to_owned(), None);
+    MigrationRunner::for_backend(vec![step.outside_transaction()]).unwrap()
+}
+
 fn on_mysql(script: &str) -> MigrationRunner<Mysql> {
     MigrationRunner::for_backend(vec![Migration::from_scripts("1_it", script.to_owned(), None)]).unwrap()
 }
@@ -66,23 +71,19 @@ fn postgres_does_not_take_an_invalid_index_for_a_new_one() {
         client.batch_execute("CREATE TABLE p (n INT); INSERT INTO p VALUES (1), (1)").unwrap();
         let build = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS once ON p (n)";
         client.batch_execute(build).unwrap_err();
-        let runner = |script: &str| {
-            let step = Migration::<Postgres>::from_scripts("1_it", script.to_owned(), None);
-            MigrationRunner::for_backend(vec![step.outside_transaction()]).unwrap()
-        };
         // An index that the script does not name is not its fault.
-        let other = runner("CREATE INDEX CONCURRENTLY other ON p (n)").table_name("others").unwrap();
+        let other = outside("CREATE INDEX CONCURRENTLY other ON p (n)").table_name("others").unwrap();
         other.run(client).unwrap();
-        let error = runner(build).run(client).unwrap_err().to_string();
+        let error = outside(build).run(client).unwrap_err().to_string();
         assert!(
             error.contains("it leaves the index `once` invalid, so the server does not use it"),
             "{error}"
         );
         assert!(error.contains("drop it and create it again by hand"), "{error}");
         client.batch_execute("DROP INDEX once; DELETE FROM p; CREATE UNIQUE INDEX once ON p (n)").unwrap();
-        runner(build).recover(client, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
-        runner(build).run(client).unwrap();
-        assert!(runner(build).run(client).unwrap().is_up_to_date());
+        outside(build).recover(client, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+        outside(build).run(client).unwrap();
+        assert!(outside(build).run(client).unwrap().is_up_to_date());
     });
 }
 
@@ -185,11 +186,7 @@ fn postgres_blames_no_index_of_another_schema() {
             .batch_execute("CREATE SCHEMA one; CREATE TABLE one.p (n INT); INSERT INTO one.p VALUES (1), (1); CREATE SCHEMA two; CREATE TABLE two.p (n INT)")
             .unwrap();
         client.batch_execute("CREATE UNIQUE INDEX CONCURRENTLY once ON one.p (n)").unwrap_err();
-        let runner = |script: &str| {
-            let step = Migration::<Postgres>::from_scripts("1_it", script.to_owned(), None);
-            MigrationRunner::for_backend(vec![step.outside_transaction()]).unwrap()
-        };
-        runner("CREATE UNIQUE INDEX CONCURRENTLY once ON two.p (n)").run(client).unwrap();
+        outside("CREATE UNIQUE INDEX CONCURRENTLY once ON two.p (n)").run(client).unwrap();
     });
 }
 

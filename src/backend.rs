@@ -73,10 +73,11 @@ pub use crate::account::{Execution, StepFinding};
 pub use crate::dangling::{Dangling, KeyValues};
 pub use crate::effect::{FailureCause, Forecast, PlannedScript, QuotedText, Sample, Trust, Unparented};
 pub use crate::fault::Fault;
-pub use crate::foreign::{Cell, Definition, ForeignTable};
+pub use crate::foreign::{Cell, ForeignTable};
 pub use crate::history::Head;
 pub use crate::notice::Notices;
 pub use crate::progress::{ScriptProgress, StatementOutcome};
+pub use crate::schema::{Definition, Schema};
 pub use crate::touched::{Touch, Touched};
 pub use crate::transaction_fit::{TransactionConflict, TransactionFit};
 

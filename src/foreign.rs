@@ -1,4 +1,4 @@
-//! What a database contains besides the engine's tables: the table of another tool, and the definitions of a schema.
+//! The table of another tool.
 
 use crate::sql::same_name;
 
@@ -38,25 +38,5 @@ impl ForeignTable {
     /// Whether the table has a column, ignoring ASCII case.
     pub fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| same_name(column, name))
-    }
-}
-
-/// The definition of an object in a schema, in a form that can be compared between two databases.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Definition {
-    /// `table`, `index`, `view` or `trigger`.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-    /// Its normalised SQL text: without comments and white space, and regardless of the case of words and the quotes of
-    /// names.
-    pub text: String,
-}
-
-impl Definition {
-    /// A definition with this kind, name and text.
-    pub fn new(kind: impl Into<String>, name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { kind: kind.into(), name: name.into(), text: text.into() }
     }
 }

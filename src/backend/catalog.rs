@@ -4,8 +4,9 @@ use super::driver::Driver;
 use crate::dialect::TableName;
 use crate::effect::{Forecast, PlannedScript, Sample, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
-use crate::foreign::{Definition, ForeignTable};
+use crate::foreign::ForeignTable;
 use crate::remedy::Remedy;
+use crate::schema::Schema;
 
 /// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
 ///
@@ -14,7 +15,8 @@ use crate::remedy::Remedy;
 /// * [`has_triggers_on`](Self::has_triggers_on): return `false` if only scripts and code can change a table. The engine then compares less.
 /// * [`is_blank`](Self::is_blank): an empty database has nothing to lose, so nobody is asked.
 /// * [`scratch`](Self::scratch) and [`forecast`](Self::forecast): for `validate`, and for plans that show what a script removes.
-/// * [`foreign_table`](Self::foreign_table), [`user_version`](Self::user_version) and [`definitions`](Self::definitions): for adoption.
+/// * [`foreign_table`](Self::foreign_table), [`user_version`](Self::user_version) and [`schema`](Self::schema): for adoption; the last also for
+///   `dump_schema` and `drift`.
 ///
 /// # Errors
 /// Every method returns the error of its database as a [`Fault`].
@@ -55,8 +57,9 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
-    /// The definitions of everything in the schema except these tables, sorted; `None` if definitions cannot be compared.
-    fn definitions(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Vec<Definition>>, Fault> {
+    /// The definitions of everything in the schema except these tables, what belongs to them, and what the database makes by itself; `None` if
+    /// they cannot be read.
+    fn schema(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Schema>, Fault> {
         Ok(None)
     }
 

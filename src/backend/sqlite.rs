@@ -23,6 +23,7 @@ mod pragmas;
 mod query;
 mod reach;
 mod records;
+mod schema;
 mod scratch;
 mod script;
 mod settings;

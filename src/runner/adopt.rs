@@ -11,7 +11,7 @@ use crate::backend::{Backend, TableForm, TrackingTable, patiently};
 use crate::error::{Failure, Result};
 use crate::execute::Stop;
 use crate::fault::Fault;
-use crate::foreign::{Cell, Definition, ForeignTable};
+use crate::foreign::{Cell, ForeignTable};
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::lock::Lock;
@@ -19,6 +19,7 @@ use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 use crate::migration::{Action, Meta, Migration};
 use crate::recovery::{Amendment, Change};
 use crate::remedy::Remedy;
+use crate::schema::{Definition, Schema};
 
 impl<B: Backend> MigrationRunner<B> {
     /// Plans the adoption of the history that another tool has kept in this database: which migrations of the set its rows are, how
@@ -213,7 +214,7 @@ impl<B: Backend> MigrationRunner<B> {
         let (own, foreign) =
             ([self.table.as_str(), log.as_str()], [chosen.table.as_str(), foreign_log.as_str()]);
         without.extend(own.iter().chain(&foreign));
-        let live = patiently(self.lock_timeout, || B::definitions(conn, &without)).map_err(self.reading())?;
+        let live = patiently(self.lock_timeout, || B::schema(conn, &without)).map_err(self.reading())?;
         let Some(live) = live else { return Ok((Proof::Impossible, None)) };
         let recorded = history.records().iter().map(|record| &record.id);
         let new = adoption.to_record().filter_map(|entry| entry.migration.as_ref());
@@ -232,7 +233,7 @@ impl<B: Backend> MigrationRunner<B> {
             })
             .collect();
         let count = subset.len();
-        let replay = |conn: &mut B::Conn<'_>| -> Result<Option<Vec<Definition>>> {
+        let replay = |conn: &mut B::Conn<'_>| -> Result<Option<Schema>> {
             let mut runner = Self::for_backend(subset)?
                 .table_name(self.table.as_str())?
                 .lock(Lock::Off)
@@ -241,7 +242,7 @@ impl<B: Backend> MigrationRunner<B> {
                 runner = runner.environment(environment);
             }
             runner.run(B::lend(conn))?;
-            B::definitions(conn, &without).map_err(self.reading())
+            B::schema(conn, &without).map_err(self.reading())
         };
         let proof = match B::scratch(self.prepare.as_deref(), replay) {
             Ok(None | Some(Ok(None))) => Proof::Impossible,
@@ -303,10 +304,10 @@ fn undone(log_entries: &[LogEntry]) -> HashSet<MigrationId> {
 }
 
 /// The differences between two schemas, in words. The database of a Django project also has the tables of other applications.
-fn differences(live: &[Definition], made: &[Definition], tool: Tool) -> Vec<String> {
-    let keyed = |definitions: &[Definition]| -> BTreeMap<(String, String), String> {
+fn differences(live: &Schema, made: &Schema, tool: Tool) -> Vec<String> {
+    let keyed = |schema: &Schema| -> BTreeMap<(String, String), String> {
         let key = |it: &Definition| ((it.kind.clone(), it.name.to_lowercase()), it.text.clone());
-        definitions.iter().map(key).collect()
+        schema.definitions().iter().map(key).collect()
     };
     let (live, made) = (keyed(live), keyed(made));
     let mut words = Vec::new();

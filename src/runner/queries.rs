@@ -4,9 +4,12 @@ use super::MigrationRunner;
 use crate::backend::{Backend, patiently};
 use crate::direction::Direction;
 use crate::error::{Failure, Result};
+use crate::fault::{Fault, FaultKind};
 use crate::history::History;
 use crate::id::MigrationId;
 use crate::migration::{Action, Meta};
+use crate::remedy::Remedy;
+use crate::schema::Schema;
 use crate::status::{Entry, State, Status, status};
 
 impl<B: Backend> MigrationRunner<B> {
@@ -64,6 +67,30 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
         self.lock.holder::<B>(conn, &self.table).map_err(|error| self.lock_failure(error))
+    }
+
+    /// Returns the definitions of everything in the database, apart from the engine's tables. Its Display is the schema as a file.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or if the backend cannot read definitions.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn dump_schema(&self, mut conn: B::Conn<'_>) -> Result<Schema> {
+        let conn = &mut conn;
+        self.run_session_sql(conn)?;
+        let schema = self.read_schema(conn)?;
+        schema.ok_or_else(|| {
+            let what = format!("{} has no way to read the definitions of a schema", B::DIALECT);
+            let remedy = Remedy::program("read them", "`Catalog::schema`");
+            self.database("read the schema", Fault::new(FaultKind::Other, what).remedy(remedy))
+        })
+    }
+
+    /// The schema without the engine's tables.
+    pub(super) fn read_schema(&self, conn: &mut B::Conn<'_>) -> Result<Option<Schema>> {
+        let log = self.table.log();
+        let without = [self.table.as_str(), log.as_str()];
+        let read = patiently(self.lock_timeout, || B::schema(conn, &without));
+        read.map_err(|fault| self.database("read the schema", fault))
     }
 
     /// Returns the script that a migration of the set runs in a direction; `None` if it has none or runs code.

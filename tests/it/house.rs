@@ -33,6 +33,7 @@ const FLOORS: [&[&str]; 7] = [
         "fault",
         "transaction_fit",
         "foreign",
+        "schema",
         "error",
     ],
     &["backend"],

@@ -3,12 +3,13 @@
 use rusqlite::Connection;
 
 use super::query::value;
-use super::{Sqlite, fault, forecast, foreign, scratch};
+use super::{Sqlite, fault, forecast, foreign, schema, scratch};
 use crate::backend::catalog::{Catalog, ForecastRequest, Prepare};
 use crate::dialect::TableName;
 use crate::effect::Forecast;
 use crate::fault::Fault;
-use crate::foreign::{Definition, ForeignTable};
+use crate::foreign::ForeignTable;
+use crate::schema::Schema;
 use crate::sql::{contains, same_name};
 
 impl Catalog for Sqlite {
@@ -74,8 +75,8 @@ impl Catalog for Sqlite {
         foreign::user_version(conn)
     }
 
-    fn definitions(conn: &mut &Connection, without: &[&str]) -> Result<Option<Vec<Definition>>, Fault> {
-        foreign::definitions(conn, without).map(Some)
+    fn schema(conn: &mut &Connection, without: &[&str]) -> Result<Option<Schema>, Fault> {
+        schema::schema(conn, without).map(Some)
     }
 
     fn forecast(conn: &mut &Connection, request: &ForecastRequest<'_, Self>) -> Result<Vec<Forecast>, Fault> {

@@ -1,4 +1,4 @@
-//! Reading objects that are not the engine's: tables of other tools, and the schema as a whole.
+//! Reading the tables of other tools.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -8,8 +8,8 @@ use super::table::columns;
 use super::{fault, in_main, message};
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
-use crate::foreign::{Cell, Definition, ForeignTable};
-use crate::sql::{Token, Tokens, folded, same_name};
+use crate::foreign::{Cell, ForeignTable};
+use crate::sql::Tokens;
 
 /// Reads a table of `main`. It reads no view, and no object that only looks like a table and runs code when it is read.
 pub(super) fn table(
@@ -72,73 +72,4 @@ fn cell(value: ValueRef<'_>) -> Cell {
 
 pub(super) fn user_version(conn: &Connection) -> Result<Option<i64>, Fault> {
     value(conn, "PRAGMA main.user_version", &[]).map(Some).map_err(fault)
-}
-
-/// The definitions of everything in `main`, except SQLite's own objects, these tables, and what belongs to them.
-pub(super) fn definitions(conn: &Connection, without: &[&str]) -> Result<Vec<Definition>, Fault> {
-    let is_left_out = |name: &str| without.iter().any(|without| same_name(without, name));
-    let read = || -> rusqlite::Result<Vec<Definition>> {
-        let sql = "SELECT type, name, tbl_name, sql FROM main.sqlite_master
-            WHERE sql IS NOT NULL AND substr(name, 1, 7) <> 'sqlite_'";
-        let mut statement = conn.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let text =
-                |column| row.get_ref(column).map(|value| value.as_bytes().map(String::from_utf8_lossy));
-            let (kind, name, table, sql) =
-                (text(0)?.unwrap_or_default(), text(1)?.unwrap_or_default(), text(2)?, text(3)?);
-            if !is_left_out(&name) && !is_left_out(&table.unwrap_or_default()) {
-                found.push(Definition::new(kind, name, essence(&sql.unwrap_or_default())));
-            }
-        }
-        found.sort();
-        Ok(found)
-    };
-    read().map_err(fault)
-}
-
-/// A statement without insignificant differences. Texts in single quotes are unchanged; names lose their quotes and their case.
-fn essence(sql: &str) -> String {
-    let is_word = |name: &str| Tokens::new(name).eq([Token::Word(name)]);
-    let mut tokens = Tokens::new(sql);
-    let mut words = Vec::new();
-    while let Some(token) = tokens.next() {
-        words.push(match token {
-            Token::Word(word) => folded(word),
-            // SQLite would not store a statement with an unclosed quote.
-            Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
-                format!("'{text}'")
-            }
-            Token::Quoted(name) if !is_word(name) => format!("\"{}\"", folded(name)),
-            Token::Quoted(name) => folded(name),
-            Token::Mark(mark) => char::from(mark).to_string(),
-        });
-    }
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_matters_tells_two_definitions_apart() {
-        let same = [
-            ("CREATE TABLE a (b TEXT)", "create table \"a\"(\n  b text -- the b\n)"),
-            ("CREATE INDEX i ON a([b])", "CREATE INDEX `i` ON a (b)"),
-        ];
-        for (one, other) in same {
-            assert_eq!(essence(one), essence(other));
-        }
-        let different = [
-            ("CREATE TABLE a (b TEXT)", "CREATE TABLE a (b TEXT NOT NULL)"),
-            ("CREATE TABLE a (b c)", "CREATE TABLE a (\"b c\")"),
-            ("CREATE TABLE a (b DEFAULT 'X')", "CREATE TABLE a (b DEFAULT 'x')"),
-            ("CREATE TABLE a (b CHECK (b > 1))", "CREATE TABLE a (b CHECK (b > 11))"),
-        ];
-        for (one, other) in different {
-            assert_ne!(essence(one), essence(other));
-        }
-    }
 }

@@ -1,0 +1,207 @@
+//! [`Schema`]: the definitions of everything in a database, and how two of them differ.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::diff::lines;
+
+/// The definition of an object in a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Definition {
+    /// `table`, `index`, `view` or `trigger`; on a server also `function`, `type`, ...
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The table that it belongs to: for an index and a trigger another object than itself.
+    pub table: String,
+    /// The statement that creates it, as the database has it, without a semicolon at its end.
+    pub sql: String,
+    /// The same statement in a form in which equal definitions are equal, however they were written: without comments and insignificant
+    /// white space, and regardless of the case of words and the quotes of names.
+    pub text: String,
+}
+
+impl Definition {
+    /// A definition that belongs to itself and is compared by its statement as it is.
+    pub fn new(kind: impl Into<String>, name: impl Into<String>, sql: impl Into<String>) -> Self {
+        let (name, sql) = (name.into(), sql.into());
+        Self { kind: kind.into(), table: name.clone(), name, text: sql.clone(), sql }
+    }
+
+    /// The same definition of an object that belongs to a table.
+    pub fn of_table(self, table: impl Into<String>) -> Self {
+        Self { table: table.into(), ..self }
+    }
+
+    /// The same definition, compared by another text.
+    pub fn compared_by(self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..self }
+    }
+
+    /// Its place in a schema: tables, each with its indexes and triggers, then views with their triggers, then everything else.
+    fn place(&self, views: &[String]) -> (bool, String, u8, &str) {
+        let rank = match &*self.kind {
+            "table" | "view" => 0,
+            "index" => 1,
+            "trigger" => 2,
+            _ => 3,
+        };
+        let table = self.table.to_lowercase();
+        (views.contains(&table), table, rank, &self.name)
+    }
+}
+
+/// The definitions of everything in a database, apart from the engine's tables and what the database makes by itself.
+///
+/// Its Display is a script of SQL statements that depends only on the definitions: tables by name, each with its indexes and triggers, then
+/// views. Two databases have the same text if their objects were created by the same statements.
+///
+/// ```
+/// use rusqlite::Connection;
+/// use switchy_schema::{Migration, MigrationRunner};
+///
+/// let conn = Connection::open_in_memory()?;
+/// let runner = MigrationRunner::new([Migration::sql("1_notes", "CREATE TABLE notes (text); CREATE INDEX i ON notes (text)")])?;
+/// runner.run(&conn)?;
+/// let schema = runner.dump_schema(&conn)?;
+/// assert_eq!(schema.to_string(), "CREATE TABLE notes (text);\n\nCREATE INDEX i ON notes (text);\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Schema {
+    definitions: Vec<Definition>,
+}
+
+impl Schema {
+    /// A schema with these definitions, in whatever order.
+    pub fn new(mut definitions: Vec<Definition>) -> Self {
+        let is_view = |definition: &&Definition| definition.kind == "view";
+        let views: Vec<String> =
+            definitions.iter().filter(is_view).map(|view| view.table.to_lowercase()).collect();
+        definitions.sort_by(|one, other| one.place(&views).cmp(&other.place(&views)));
+        Self { definitions }
+    }
+
+    /// The definitions, in the order of the Display.
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    /// What has to be created, dropped or changed so that this schema becomes another one; empty if they are the same.
+    pub fn changes_to(&self, after: &Self) -> Vec<SchemaChange> {
+        let (before, after) = (self.keyed(), after.keyed());
+        let sql = |definition: Option<&&Definition>| definition.map(|definition| definition.sql.clone());
+        let changed = before.iter().filter_map(|(key, old)| {
+            let new = after.get(key);
+            (new.map(|new| &new.text) != Some(&old.text)).then(|| SchemaChange {
+                kind: old.kind.clone(),
+                name: old.name.clone(),
+                before: Some(old.sql.clone()),
+                after: sql(new),
+            })
+        });
+        let created =
+            after.iter().filter(|(key, _)| !before.contains_key(*key)).map(|(_, new)| SchemaChange {
+                kind: new.kind.clone(),
+                name: new.name.clone(),
+                before: None,
+                after: Some(new.sql.clone()),
+            });
+        changed.chain(created).collect()
+    }
+
+    /// The definitions by kind and name.
+    fn keyed(&self) -> BTreeMap<(&str, String), &Definition> {
+        self.definitions.iter().map(|it| ((&*it.kind, it.name.to_lowercase()), it)).collect()
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, definition) in self.definitions.iter().enumerate() {
+            let before = if number == 0 { "" } else { "\n" };
+            writeln!(f, "{before}{};", definition.sql.replace("\r\n", "\n").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// The difference of one object between two schemas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemaChange {
+    /// `table`, `index`, `view` or `trigger`; on a server also `function`, `type`, ...
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The statement that creates it in the first schema; `None` if it is not there.
+    pub before: Option<String>,
+    /// The statement that creates it in the second schema; `None` if it is not there.
+    pub after: Option<String>,
+}
+
+impl SchemaChange {
+    /// The lines of its statement: `-` marks one that is only in the first schema, `+` one that is only in the second. Of a changed object only
+    /// the changed lines with a few around them; without the feature `diff` all lines of both.
+    pub fn diff(&self) -> String {
+        let all = |sql: &Option<String>, mark: char| -> Vec<String> {
+            sql.iter().flat_map(|sql| sql.lines()).map(|line| format!("{mark}{line}")).collect()
+        };
+        let both = self.before.as_deref().zip(self.after.as_deref());
+        both.and_then(|(before, after)| lines(before, after))
+            .filter(|diff| !diff.is_empty())
+            .unwrap_or_else(|| [all(&self.before, '-'), all(&self.after, '+')].concat().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(definitions: &[(&str, &str, &str, &str)]) -> Schema {
+        let definition = |&(kind, name, table, sql): &(&str, &str, &str, &str)| {
+            Definition::new(kind, name, sql).of_table(table)
+        };
+        Schema::new(definitions.iter().map(definition).collect())
+    }
+
+    #[test]
+    fn the_order_of_the_text_does_not_depend_on_the_order_of_creation() {
+        let objects = [
+            ("view", "a_view", "a_view", "v"),
+            ("trigger", "on_view", "A_view", "vt"),
+            ("table", "b", "b", "b"),
+            ("trigger", "t", "B", "bt"),
+            ("index", "z", "b", "bi"),
+            ("table", "a", "a", "a"),
+        ];
+        let mut turned = objects;
+        turned.reverse();
+        assert_eq!(schema(&objects).to_string(), "a;\n\nb;\n\nbi;\n\nbt;\n\nv;\n\nvt;\n");
+        assert_eq!(schema(&turned), schema(&objects));
+    }
+
+    #[test]
+    fn each_change_has_both_statements() {
+        let before =
+            schema(&[("table", "a", "a", "a1"), ("index", "i", "a", "i"), ("table", "Same", "Same", "s")]);
+        let after =
+            schema(&[("table", "A", "A", "a2"), ("view", "i", "i", "v"), ("table", "same", "same", "s")]);
+        let changes = before.changes_to(&after);
+        let short =
+            |it: &SchemaChange| (it.kind.clone(), it.name.clone(), it.before.clone(), it.after.clone());
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            changes.iter().map(short).collect::<Vec<_>>(),
+            [
+                ("index".into(), "i".into(), some("i"), None),
+                ("table".into(), "a".into(), some("a1"), some("a2")),
+                ("view".into(), "i".into(), None, some("v")),
+            ]
+        );
+        assert_eq!(changes[1].diff().lines().last(), Some("+a2"));
+        assert_eq!(changes[0].diff(), "-i");
+        assert!(before.changes_to(&before.clone()).is_empty());
+    }
+}

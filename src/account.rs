@@ -56,6 +56,8 @@ pub struct TableChange {
     pub rows_after: Option<u64>,
     /// The number of rows that plain `INSERT` statements inserted under this name.
     pub inserted: u64,
+    /// The number of rows that plain `UPDATE` statements changed under this name. On a server, 0.
+    pub updated: u64,
     /// The number of rows that its statements deleted under this name. On PostgreSQL it includes rows that triggers, rules and foreign key
     /// actions deleted, and rows that moved to another partition.
     pub deleted: u64,
@@ -65,6 +67,8 @@ pub struct TableChange {
     pub lost: u64,
     /// Up to five keys of rows that were lost, if they could be read.
     pub missing_keys: Vec<String>,
+    /// The number of rows that `REPLACE` and `INSERT ... ON CONFLICT` inserted or changed under this name. On a server, 0.
+    pub(crate) upserted: u64,
     /// The statement that took the rows.
     pub(crate) by: Option<StatementPlace>,
 }
@@ -93,6 +97,8 @@ impl TableChange {
             rows_before: None,
             rows_after: None,
             inserted: 0,
+            updated: 0,
+            upserted: 0,
             deleted: 0,
             renamed_to: None,
             lost: 0,
@@ -272,6 +278,8 @@ impl TableChange {
         self.lost += later.lost;
         self.renamed_to = later.renamed_to.clone().or_else(|| self.renamed_to.take());
         self.inserted += later.inserted;
+        self.updated += later.updated;
+        self.upserted += later.upserted;
         self.deleted += later.deleted;
         self.missing_keys.extend(later.missing_keys.iter().cloned());
         self.by = self.by.take().or_else(|| later.by.clone());

@@ -51,7 +51,7 @@ mod script;
 mod session;
 mod tracking_table;
 
-pub use self::catalog::{Catalog, ForecastRequest, Prepare};
+pub use self::catalog::{Catalog, ForecastRequest, Measure, Prepare, RehearsalRequest, Rehearsed, Source};
 #[cfg(feature = "test-utils")]
 pub(crate) use self::clock::utc;
 pub use self::clock::utc_now;
@@ -75,6 +75,7 @@ pub use crate::effect::{FailureCause, Forecast, PlannedScript, QuotedText, Sampl
 pub use crate::fault::Fault;
 pub use crate::foreign::{Cell, ForeignTable};
 pub use crate::history::Head;
+pub use crate::impact::{DataState, Measured};
 pub use crate::notice::Notices;
 pub use crate::progress::{ScriptProgress, StatementOutcome};
 pub use crate::schema::{Definition, Schema};

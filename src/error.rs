@@ -15,6 +15,7 @@ mod display;
 mod failure;
 mod sentence;
 mod step;
+mod trial;
 
 pub(crate) use display::{Abridged, Printable};
 use failure::Inner;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::approval::Approved;
-use crate::backend::{Backend, Scope, Session, TrackingTable};
+use crate::backend::{Backend, Driver, Scope, Session, TrackingTable};
 use crate::dialect::TableName;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
@@ -16,7 +16,7 @@ use crate::lock::Lock;
 use crate::migration::{Body, Meta};
 use crate::plan::TransactionMode;
 use crate::policy::Policy;
-use crate::report::Report;
+use crate::report::{Applied, Report};
 use crate::step::{Atomicity, ForeignKeys, Step};
 
 pub(crate) use self::stop::Stop;
@@ -60,7 +60,12 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) session: Option<Session>,
     /// Called when a step begins, to inform waiting runs.
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
+    /// Called after each commit, with the steps that it committed.
+    pub(crate) committed: Option<Committed<'r, B>>,
 }
+
+/// Is given the steps that were just committed.
+pub(crate) type Committed<'r, B> = Box<dyn Fn(&mut <B as Driver>::Conn<'_>, &[Applied]) + 'r>;
 
 /// Returns whether a run should end before its next step.
 pub(crate) type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
@@ -92,6 +97,7 @@ impl<'r, B: Backend> Executor<'r, B> {
         let mut left = &*works;
         while let Some(work) = left.first() {
             self.check_stopped()?;
+            let before = report.applied.len();
             let done = match (mode, work.step.atomicity) {
                 (TransactionMode::PerMigration, Atomicity::NonTransactional) => {
                     self.non_transactional(conn, work, &mut state, report)?;
@@ -111,6 +117,9 @@ impl<'r, B: Backend> Executor<'r, B> {
                     self.atomic(conn, &group, &mut state, report)?
                 }
             };
+            if let Some(committed) = &self.committed {
+                committed(conn, report.applied.get(before..).unwrap_or_default());
+            }
             left = &left[done..];
         }
         Ok(())

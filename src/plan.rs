@@ -116,6 +116,11 @@ impl Plan {
             && pairs.all(|(own, others)| own.is_same(others) && own.has_same_effects(others))
     }
 
+    /// The same plan, with a commit after each step.
+    pub(crate) fn one_by_one(self) -> Self {
+        Self { mode: TransactionMode::PerMigration, ..self }
+    }
+
     /// Whether it runs scripts that are stored in the database.
     pub(crate) fn is_stored(&self) -> bool {
         self.steps.iter().any(|step| step.is_stored)

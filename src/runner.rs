@@ -35,6 +35,7 @@ mod locked;
 mod migrate;
 mod queries;
 mod recover;
+mod rehearse;
 mod reporting;
 mod run;
 mod set;

@@ -40,23 +40,6 @@ pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
     found
 }
 
-/// The finding that a migration failed in a trial.
-pub(crate) fn fails(place: &str, error: &MigrationError) -> Option<Problem> {
-    let id = error.migration()?;
-    let Failure::Step(step) = error.failure() else {
-        let remedy = error.remedy().unwrap_or_else(|| "correct it".into());
-        let finding = format!("fails {place}: {}", error.finding());
-        return Some(Problem::new(ProblemKind::Fails, id, finding, remedy));
-    };
-    let statement = match &step.fault.details.statement {
-        Some((_, text)) => format!(" in `{}`", crate::error::Abridged(text)),
-        None => String::new(),
-    };
-    let finding = format!("fails {place}, at {}{statement}: {}", step.at, step.fault);
-    let remedy = step.fault.advice().unwrap_or_else(|| "correct it before anybody has it".into());
-    Some(Problem::new(ProblemKind::Fails, id, finding, remedy).at(step.at.clone()))
-}
-
 /// Converts an error about a source or a set into findings, each with its location.
 pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
     let unreadable = |origin: &str, finding: String, remedy: Remedy| {

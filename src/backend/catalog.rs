@@ -1,11 +1,15 @@
 //! [`Catalog`]: what a database holds besides the records.
 
+use std::time::Duration;
+
 use super::driver::Driver;
 use crate::dialect::TableName;
 use crate::effect::{Forecast, PlannedScript, Sample, Trust, scan};
 use crate::fault::{BoxError, Fault, FaultKind};
 use crate::foreign::ForeignTable;
+use crate::impact::{DataState, Measured};
 use crate::remedy::Remedy;
+use crate::report::Applied;
 use crate::schema::Schema;
 
 /// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
@@ -57,6 +61,21 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
+    /// Runs `body` on a place where the steps of a run can do no harm: a copy of the database with all its rows. `None` if the backend has
+    /// none.
+    fn rehearsal<R>(
+        _conn: &mut Self::Conn<'_>,
+        _request: &RehearsalRequest<'_, Self>,
+        _body: impl FnOnce(&mut Self::Conn<'_>, &mut Rehearsed<'_, Self>) -> R,
+    ) -> Result<Option<R>, Fault> {
+        Ok(None)
+    }
+
+    /// The state of the data, to find out whether anybody has written to the database.
+    fn data_state(_conn: &mut Self::Conn<'_>) -> Result<DataState, Fault> {
+        Ok(DataState::default())
+    }
+
     /// The definitions of everything in the schema except these tables, what belongs to them, and what the database makes by itself; `None` if
     /// they cannot be read.
     fn schema(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Schema>, Fault> {
@@ -105,4 +124,59 @@ impl<B: Driver> std::fmt::Debug for ForecastRequest<'_, B> {
             .field("tables", &self.tables)
             .finish_non_exhaustive()
     }
+}
+
+/// What [`Catalog::rehearsal`] needs.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct RehearsalRequest<'a, B: Driver> {
+    /// The tables of the engine, which are not measured.
+    pub tables: &'a [TableName],
+    /// Prepares the connection to the copy.
+    pub prepare: Option<&'a Prepare<B>>,
+    /// How long to retry while the database is busy.
+    pub patience: Duration,
+}
+
+impl<B: Driver> std::fmt::Debug for RehearsalRequest<'_, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RehearsalRequest").field("tables", &self.tables).finish_non_exhaustive()
+    }
+}
+
+/// The place of a rehearsal.
+pub struct Rehearsed<'a, B: Driver> {
+    /// What the copy lacks, in words.
+    pub lacks: Vec<String>,
+    /// The size of the copy, in bytes.
+    pub bytes: u64,
+    /// How long copying took.
+    pub copied_in: Duration,
+    /// Measures what the steps did that were committed last, on the connection to the copy. Whether they ran code or hooks is the
+    /// last argument.
+    pub measure: &'a mut Measure<'a, B>,
+}
+
+impl<B: Driver> std::fmt::Debug for Rehearsed<'_, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rehearsed")
+            .field("lacks", &self.lacks)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Measures what steps did that were just committed.
+pub type Measure<'a, B> =
+    dyn FnMut(&mut <B as Driver>::Conn<'_>, &[Applied], Source) -> Result<Measured, Fault> + 'a;
+
+/// What ran in a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Scripts only, whose statements the account lists.
+    Scripts,
+    /// Scripts that undo a part of what they did, with `ROLLBACK TO`.
+    ScriptsThatUndo,
+    /// Code or hooks too.
+    Code,
 }

@@ -19,7 +19,17 @@ impl<B: Backend> MigrationRunner<B> {
     /// As [`run`](Self::run); [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the database has changed, or if the plan was made
     /// with other migrations.
     #[allow(clippy::needless_pass_by_value, reason = "a plan is applied only once")]
-    pub fn apply(&self, mut conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
+    pub fn apply(&self, conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
+        self.apply_if(conn, &plan, |_| Ok(()))
+    }
+
+    /// Applies a plan, if `check` accepts the database under the lock.
+    pub(super) fn apply_if(
+        &self,
+        mut conn: B::Conn<'_>,
+        plan: &Plan,
+        check: impl FnOnce(&mut B::Conn<'_>) -> Result<()>,
+    ) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
         self.run_session_sql(conn)?;
@@ -31,13 +41,14 @@ impl<B: Backend> MigrationRunner<B> {
         }
         plan.refuse_if(|_| true)?;
         if plan.steps().is_empty() {
-            return Ok(self.report(&plan));
+            return Ok(self.report(plan));
         }
-        self.refuse_foreign_log(conn, &plan)?;
-        let consent = self.confirmed(&plan)?;
+        self.refuse_foreign_log(conn, plan)?;
+        let consent = self.confirmed(plan)?;
         self.locked(conn, |conn, holding| {
+            check(conn)?;
             let (tracking, history) = self.read_table(conn)?;
-            let fresh = self.same(conn, &history, &plan)?;
+            let fresh = self.same(conn, &history, plan)?;
             if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
                 return Err(Failure::Stale(0).into());
             }

@@ -22,7 +22,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::report::Report;
 use crate::step::Step;
 use crate::target::Target;
-use crate::validation::{fails, findings, judged, lints};
+use crate::validation::{findings, judged, lints};
 
 impl<B: Backend> MigrationRunner<B> {
     /// Returns everything that is wrong with a database, its history and the set: what a run would find, what
@@ -136,7 +136,7 @@ impl<B: Backend> MigrationRunner<B> {
         found.extend(plan.problems().iter().cloned());
         found.extend(self.quoted(&plan));
         if let Some(error) = self.replayed(plan) {
-            found.extend(fails("when the set is replayed in an empty database", &error));
+            found.extend(error.failed_in_trial("when the set is replayed in an empty database"));
         }
         Ok(found)
     }
@@ -199,6 +199,6 @@ impl<B: Backend> MigrationRunner<B> {
             problems: Vec::new(),
             notices: Vec::new(),
         };
-        fails("on a copy of this database's schema", &Failure::Step(failure).into())
+        MigrationError::from(Failure::Step(failure)).failed_in_trial("on a copy of this database's schema")
     }
 }

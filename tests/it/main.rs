@@ -26,6 +26,7 @@ mod processes;
 mod properties;
 mod recovery;
 mod regressions;
+mod rehearsals;
 mod rollback;
 mod safety;
 mod sample_set;

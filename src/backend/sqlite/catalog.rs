@@ -3,12 +3,13 @@
 use rusqlite::Connection;
 
 use super::query::value;
-use super::{Sqlite, fault, forecast, foreign, schema, scratch};
-use crate::backend::catalog::{Catalog, ForecastRequest, Prepare};
+use super::{Sqlite, fault, forecast, foreign, rehearsal, schema, scratch};
+use crate::backend::catalog::{Catalog, ForecastRequest, Prepare, RehearsalRequest, Rehearsed};
 use crate::dialect::TableName;
 use crate::effect::Forecast;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
+use crate::impact::DataState;
 use crate::schema::Schema;
 use crate::sql::{contains, same_name};
 
@@ -73,6 +74,18 @@ impl Catalog for Sqlite {
 
     fn user_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
         foreign::user_version(conn)
+    }
+
+    fn rehearsal<R>(
+        conn: &mut &Connection,
+        request: &RehearsalRequest<'_, Self>,
+        body: impl FnOnce(&mut &Connection, &mut Rehearsed<'_, Self>) -> R,
+    ) -> Result<Option<R>, Fault> {
+        rehearsal::on_copy(conn, request, body).map(Some)
+    }
+
+    fn data_state(conn: &mut &Connection) -> Result<DataState, Fault> {
+        rehearsal::data_state(conn).map_err(fault)
     }
 
     fn schema(conn: &mut &Connection, without: &[&str]) -> Result<Option<Schema>, Fault> {

@@ -21,7 +21,7 @@ pub(super) fn open(prepare: Option<&Prepare<super::Sqlite>>) -> Result<Connectio
 }
 
 /// Replaces each database that the program attached, which is a file, with an empty database of the same name.
-fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
     let sql = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
     for name in texts(conn, sql, &[])? {
         conn.execute_batch(&format!("DETACH {0}; ATTACH ':memory:' AS {0}", quote(&name)))?;
@@ -33,7 +33,7 @@ fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
 /// `Result` from 0.41 on.
 #[allow(clippy::let_unit_value, reason = "it is `()` in some versions")]
 #[allow(clippy::let_underscore_untyped, reason = "its type differs between versions")]
-fn forbid_files(conn: &mut Connection) {
+pub(super) fn forbid_files(conn: &mut Connection) {
     let judge = |context: AuthContext<'_>| match context.action {
         AuthAction::Attach { filename: "" | ":memory:" } => Authorization::Allow,
         // SQLite reports the file only if its name is written as a plain string.

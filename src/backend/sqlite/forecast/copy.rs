@@ -11,10 +11,10 @@ use rusqlite::{Batch, Connection};
 
 use super::objects;
 use super::watch::{Rule, Watch, is_internal};
-use crate::backend::sqlite::{Sqlite, fault, message};
+use crate::backend::sqlite::{Sqlite, fault, likeness, message};
 use crate::backend::{ForecastRequest, Prepare};
 use crate::dialect::{TableName, quote};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::sql::{Token, Tokens, same_name};
 
 /// The maximum size of the copy in pages of 4 KiB, since a script may fill tables.
@@ -203,7 +203,7 @@ impl Copy {
 
     /// The temporary objects in words. A script from the database must not leave one behind.
     pub(super) fn temporary(&self) -> Result<Vec<String>, Fault> {
-        temporary(&self.conn).map_err(fault)
+        likeness::temporary(&self.conn).map_err(fault)
     }
 }
 
@@ -277,45 +277,14 @@ fn configure(
 ) -> Result<Vec<Lacking>, Fault> {
     // Setting this after the hook would delete the temporary tables of the hook.
     conn.execute_batch("PRAGMA temp_store = MEMORY").map_err(fault)?;
-    if let Some(prepare) = prepare {
-        prepare(conn).map_err(|error| {
-            let what = format!("the function given to `prepare_connection` failed: {error}");
-            Fault::new(FaultKind::Other, what).caused_by(error)
-        })?;
-    }
-    if !conn.is_autocommit() {
-        conn.execute_batch("COMMIT").map_err(fault)?;
-    }
-    if let Some(object) = temporary(conn).map_err(fault)?.first() {
-        let what = format!(
-            "the function given to `prepare_connection` leaves {object}, which would hide an object of the database"
-        );
-        return Err(Fault::new(FaultKind::Other, what)
-            .remedy("register functions, collations and modules in it only"));
-    }
+    likeness::prepare(conn, prepare)?;
     let lacking = detach(conn).map_err(fault)?;
     conn.execute_batch(&format!(
         "PRAGMA foreign_keys = OFF; PRAGMA auto_vacuum = NONE; PRAGMA writable_schema = OFF; PRAGMA query_only = OFF;
         PRAGMA main.max_page_count = {MAX_PAGES}; PRAGMA temp.max_page_count = {MAX_PAGES}"
     ))
     .map_err(fault)?;
-    // How names and triggers are interpreted.
-    for config in [
-        DbConfig::SQLITE_DBCONFIG_DQS_DDL,
-        DbConfig::SQLITE_DBCONFIG_DQS_DML,
-        DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
-        DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
-    ] {
-        if let Ok(value) = live.db_config(config) {
-            conn.set_db_config(config, value).map_err(fault)?;
-        }
-    }
-    for pragma in ["ignore_check_constraints", "legacy_alter_table", "recursive_triggers", "trusted_schema"] {
-        // An older SQLite does not know the pragma and returns no row.
-        if let Ok(value) = live.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)) {
-            conn.execute_batch(&format!("PRAGMA {pragma} = {value}")).map_err(fault)?;
-        }
-    }
+    likeness::imitate(live, conn)?;
     Ok(lacking)
 }
 
@@ -333,15 +302,6 @@ pub(super) fn without_triggers(
     conn.set_db_config(config, triggers)?;
     conn.execute_batch(&format!("PRAGMA foreign_keys = {keys}"))?;
     outcome
-}
-
-/// The temporary objects on a connection, in words.
-fn temporary(conn: &Connection) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT type, name FROM sqlite_temp_master WHERE type <> 'index' ORDER BY rowid";
-    let in_words = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
-        Ok(format!("the temporary {} `{}`", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    };
-    conn.prepare(sql)?.query_map([], in_words)?.collect()
 }
 
 /// Detaches the databases that the hook attached: they are files, and the trial must not write to them.

@@ -287,9 +287,15 @@ impl Rows {
                 table.change.deleted += own;
                 table.rows = table.rows.map(|rows| rows.saturating_sub(own));
             }
-            // It may have added some.
-            Verb::Replaces if !is_at_risk && table.taken == 0 => table.rows = None,
-            Verb::Replaces | Verb::Updates | Verb::Drops => {}
+            Verb::Replaces => {
+                table.change.upserted += own;
+                if !is_at_risk && table.taken == 0 {
+                    // It may have added some.
+                    table.rows = None;
+                }
+            }
+            Verb::Updates => table.change.updated += own,
+            Verb::Drops => {}
         }
     }
 
@@ -455,7 +461,8 @@ impl Rows {
                 }
             }
             let is_successor = pairs.iter().any(|&(_, new)| new == place);
-            let is_changed = change.rows_before.is_some() || change.inserted + change.deleted > 0;
+            let written = change.inserted + change.updated + change.upserted + change.deleted;
+            let is_changed = change.rows_before.is_some() || written > 0;
             if !is_successor && (is_changed || change.renamed_to.is_some() || change.fate != Fate::Kept) {
                 changes.push(change);
             }

@@ -1,0 +1,137 @@
+//! A copy of the database with all its rows, on which a run is rehearsed and measured.
+
+use std::fs::metadata;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ffi};
+
+use self::gauge::Gauge;
+use self::written::Written;
+use super::query::{texts, value};
+use super::{Sqlite, fault, likeness, scratch};
+use crate::backend::{Prepare, RehearsalRequest, Rehearsed, patiently};
+use crate::fault::Fault;
+use crate::impact::DataState;
+
+mod comparison;
+mod gauge;
+mod written;
+
+/// A larger database is copied to a temporary file, which SQLite deletes when it closes it.
+const MOST_IN_MEMORY: u64 = 64 * 1024 * 1024;
+
+/// Runs `body` on a copy of the main database of `live`.
+pub(super) fn on_copy<R>(
+    live: &mut &Connection,
+    request: &RehearsalRequest<'_, Sqlite>,
+    body: impl FnOnce(&mut &Connection, &mut Rehearsed<'_, Sqlite>) -> R,
+) -> Result<R, Fault> {
+    let lacks = lacks(live).map_err(fault)?;
+    let began = Instant::now();
+    let (copy, written) = copy(live, request)?;
+    let before = Before::of(&copy, request)?;
+    let copied_in = began.elapsed();
+    let without: Vec<&str> = request.tables.iter().map(crate::dialect::TableName::as_str).collect();
+    let mut gauge = Gauge::new(&copy, before.0, &written, without)?;
+    let mut measure = |conn: &mut &Connection, steps: &[_], source| gauge.measure(conn, steps, source);
+    let mut rehearsed =
+        Rehearsed { lacks, bytes: bytes(&copy).map_err(fault)?, copied_in, measure: &mut measure };
+    Ok(body(&mut &copy, &mut rehearsed))
+}
+
+/// A second copy, which keeps the rows of before a step.
+struct Before(Connection);
+
+impl Before {
+    fn of(copy: &Connection, request: &RehearsalRequest<'_, Sqlite>) -> Result<Self, Fault> {
+        let mut before = open(copy, request.prepare)?;
+        copy_into(copy, &mut before, request.patience)?;
+        before.execute_batch("PRAGMA foreign_keys = OFF").map_err(fault)?;
+        Ok(Self(before))
+    }
+}
+
+/// The copy on which the steps run, and what they write to it.
+fn copy(
+    live: &Connection,
+    request: &RehearsalRequest<'_, Sqlite>,
+) -> Result<(Connection, Arc<Mutex<Written>>), Fault> {
+    let mut copy = open(live, request.prepare)?;
+    copy_into(live, &mut copy, request.patience)?;
+    likeness::imitate(live, &copy)?;
+    scratch::empty_attached(&copy).map_err(fault)?;
+    scratch::forbid_files(&mut copy);
+    let written = Written::by(&mut copy);
+    Ok((copy, written))
+}
+
+/// Opens an empty database for a copy. SQLite keeps it in memory, or in a temporary file if it is large. What is encrypted stays in memory.
+fn open(of: &Connection, prepare: Option<&Prepare<Sqlite>>) -> Result<Connection, Fault> {
+    let is_large = bytes(of).map_err(fault)? > MOST_IN_MEMORY;
+    let place = if is_large && !is_encrypted(of) { "" } else { ":memory:" };
+    let conn = Connection::open(place).map_err(fault)?;
+    likeness::prepare(&conn, prepare)?;
+    // A copy in memory cannot change the size of its pages.
+    let page_size: i64 = value(of, "PRAGMA main.page_size", &[]).map_err(fault)?;
+    conn.execute_batch(&format!("PRAGMA page_size = {page_size}")).map_err(fault)?;
+    Ok(conn)
+}
+
+/// Copies the main database of a connection into that of another one, as it is at one moment.
+fn copy_into(from: &Connection, to: &mut Connection, patience: Duration) -> Result<(), Fault> {
+    let backup = Backup::new(from, to).map_err(fault)?;
+    patiently(patience, || {
+        let busy = |code| fault(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        match backup.step(-1).map_err(fault)? {
+            StepResult::Busy => Err(busy(ffi::SQLITE_BUSY)),
+            StepResult::Locked => Err(busy(ffi::SQLITE_LOCKED)),
+            _ => Ok(()),
+        }
+    })
+}
+
+/// The size of the main database.
+fn bytes(conn: &Connection) -> rusqlite::Result<u64> {
+    let size = |pragma| value::<i64>(conn, pragma, &[]).map(i64::unsigned_abs);
+    Ok(size("PRAGMA main.page_count")? * size("PRAGMA main.page_size")?)
+}
+
+/// Whether the file cannot be read without a key. The pragma of the extensions that encrypt returns a row, and SQLite itself none.
+fn is_encrypted(conn: &Connection) -> bool {
+    value::<String>(conn, "PRAGMA cipher_version", &[]).is_ok()
+}
+
+/// What the connection has and the copy has not, in words.
+fn lacks(live: &Connection) -> rusqlite::Result<Vec<String>> {
+    let attached = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
+    let named = |name: String| format!("the attached database `{name}`");
+    let mut lacks: Vec<String> = texts(live, attached, &[])?.into_iter().map(named).collect();
+    lacks.extend(likeness::temporary(live)?);
+    Ok(lacks)
+}
+
+/// The state of the main database. SQLite's own counters belong to a connection: what others commit changes `data_version`, what the
+/// connection itself changes is in `total_changes`. The sizes and times of the files recognise another connection.
+pub(super) fn data_state(conn: &Connection) -> rusqlite::Result<DataState> {
+    let mut numbers = vec![conn.total_changes()];
+    for pragma in ["PRAGMA main.data_version", "PRAGMA main.schema_version"] {
+        numbers.push(value::<i64>(conn, pragma, &[])?.unsigned_abs());
+    }
+    let file: String = value(conn, "SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
+    if !file.is_empty() {
+        numbers.extend(stamp(file.as_ref()));
+        numbers.extend(stamp(format!("{file}-wal").as_ref()));
+    }
+    Ok(DataState::new(numbers))
+}
+
+/// The size and the time of the last change of a file; zeros if there is none.
+fn stamp(path: &Path) -> [u64; 2] {
+    let Ok(file) = metadata(path) else { return [0, 0] };
+    let since = file.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let nanoseconds = since.map(|since| since.as_nanos()).unwrap_or_default();
+    [file.len(), u64::try_from(nanoseconds).unwrap_or(u64::MAX)]
+}

@@ -1,0 +1,342 @@
+//! [`Gauge`]: measures what a step did, by comparing the copy with the rows of before the step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+
+use super::comparison::{Comparison, Key, columns, compare, renew};
+use super::written::{Counts, Written};
+use super::{bytes, fault};
+use crate::account::{Account, Fate, TableChange};
+use crate::backend::Source;
+use crate::backend::sqlite::ledger::count;
+use crate::backend::sqlite::query::texts;
+use crate::backend::sqlite::schema::schema;
+use crate::dialect::quote;
+use crate::fault::Fault;
+use crate::impact::{ColumnImpact, Measured, RowCounts, TableImpact};
+use crate::report::Applied;
+use crate::schema::{Definition, Schema};
+use crate::sql::{folded, same_name};
+
+/// Measures the steps on a copy, one after the other.
+pub(super) struct Gauge<'w> {
+    /// The rows as they were before the step.
+    before: Connection,
+    /// The rows of virtual tables, whose data is in other tables.
+    counted: BTreeMap<String, u64>,
+    schema: Schema,
+    written: &'w Arc<Mutex<Written>>,
+    /// The tables of the engine.
+    without: Vec<&'w str>,
+}
+
+/// How the rows of a table are compared.
+#[derive(Debug, Clone, Copy)]
+enum Method {
+    /// By the rows that SQLite reports as written, since nothing was undone and the table is the same.
+    Reported(Counts),
+    /// By the rows before and after, whatever happened in between.
+    Net,
+}
+
+impl<'w> Gauge<'w> {
+    pub(super) fn new(
+        copy: &Connection,
+        before: Connection,
+        written: &'w Arc<Mutex<Written>>,
+        without: Vec<&'w str>,
+    ) -> Result<Self, Fault> {
+        let schema = schema(copy, &without)?;
+        let mut counted = BTreeMap::new();
+        for name in virtual_tables(&schema) {
+            if let Some(rows) = count(copy, name) {
+                counted.insert(folded(name), rows);
+            }
+        }
+        Ok(Self { before, counted, schema, written, without })
+    }
+
+    /// Measures what these steps did, and keeps the rows as they are now for the next ones.
+    pub(super) fn measure(
+        &mut self,
+        copy: &Connection,
+        steps: &[Applied],
+        source: Source,
+    ) -> Result<Measured, Fault> {
+        let written = Written::take(self.written);
+        let after = schema(copy, &self.without)?;
+        let mut account = Account::default();
+        for step in steps {
+            account.extend(&step.account);
+        }
+        let changes = self.schema.changes_to(&after);
+        let (mut tables, mut renewed) = (Vec::new(), Vec::new());
+        for (change, is_virtual) in self.concerned(copy, &account, &after, &written, source).map_err(fault)? {
+            let measured = if is_virtual {
+                self.virtual_table(copy, &change)
+            } else {
+                self.table(copy, &after, &change, &written, source).map_err(fault)?
+            };
+            let has_changed = |table: &TableImpact| {
+                table.fate != Fate::Kept
+                    || table.renamed_to.is_some()
+                    || !table.rows().is_zero()
+                    || !table.columns.is_empty()
+            };
+            if has_changed(&measured) {
+                if !is_virtual {
+                    renewed.push([change.table, measured.name_after().to_owned()]);
+                }
+                tables.push(measured);
+            }
+        }
+        renew(&self.before, copy, &renewed).map_err(fault)?;
+        self.schema = after;
+        tables.sort_by_key(|table| folded(&table.table));
+        Ok(Measured { tables, schema: changes, bytes: bytes(copy).map_err(fault)? })
+    }
+
+    /// The tables that the steps may have changed, with what the account says of them, and whether they are virtual.
+    fn concerned(
+        &self,
+        copy: &Connection,
+        account: &Account,
+        after: &Schema,
+        written: &BTreeMap<String, Counts>,
+        source: Source,
+    ) -> rusqlite::Result<Vec<(TableChange, bool)>> {
+        let (old, new) = (tables(&self.schema), tables(after));
+        let mut found: Vec<TableChange> = account.tables.clone();
+        for object in account.created.iter().filter(|object| object.kind == "table") {
+            add(&mut found, &object.name, Fate::Created);
+        }
+        for object in account.dropped.iter().filter(|object| object.kind == "table") {
+            add(&mut found, &object.name, Fate::Dropped);
+        }
+        let mut names: BTreeSet<String> = written.keys().cloned().collect();
+        for change in self.schema.changes_to(after).iter().filter(|change| change.kind == "table") {
+            names.insert(folded(&change.name));
+        }
+        match source {
+            Source::Code => names.extend(old.iter().chain(&new).cloned()),
+            _ if !account.tables.is_empty() || !written.is_empty() => {
+                // SQLite does not report what is written to these.
+                names.extend(without_row_number(copy)?);
+            }
+            _ => {}
+        }
+        for name in names {
+            let is_known = found.iter().any(|change| {
+                same_name(&change.table, &name)
+                    || change.renamed_to.as_deref().is_some_and(|renamed| same_name(renamed, &name))
+            });
+            match (old.contains(&name), new.contains(&name)) {
+                _ if is_known => {}
+                (true, true) => add(&mut found, &name, Fate::Kept),
+                (true, false) => add(&mut found, &name, Fate::Dropped),
+                (false, true) => add(&mut found, &name, Fate::Created),
+                // It is the engine's, or was there only for a while.
+                (false, false) => {}
+            }
+        }
+        let is_of_application = |change: &TableChange| {
+            let name = change.renamed_to.as_ref().unwrap_or(&change.table);
+            old.contains(&folded(&change.table)) || new.contains(&folded(name))
+        };
+        found.retain(is_of_application);
+        let virtuals: BTreeSet<String> =
+            virtual_tables(&self.schema).chain(virtual_tables(after)).map(folded).collect();
+        let mark = |mut change: TableChange| {
+            // As the schema spells it.
+            let spelled = self.schema.definitions().iter().chain(after.definitions());
+            let mut spelled = spelled.filter(|it| it.kind == "table" && same_name(&it.name, &change.table));
+            if let Some(definition) = spelled.next() {
+                change.table.clone_from(&definition.name);
+            }
+            let is_virtual = virtuals.contains(&folded(&change.table));
+            (change, is_virtual)
+        };
+        Ok(found.into_iter().map(mark).collect())
+    }
+
+    /// A virtual table, of which only the rows are counted.
+    fn virtual_table(&mut self, copy: &Connection, change: &TableChange) -> TableImpact {
+        let name = change.renamed_to.clone().unwrap_or_else(|| change.table.clone());
+        let before = self.counted.remove(&folded(&change.table));
+        let after = if change.fate == Fate::Dropped { None } else { count(copy, &name) };
+        if let Some(after) = after {
+            self.counted.insert(folded(&name), after);
+        }
+        let (was, is) = (before.unwrap_or_default(), after.unwrap_or_default());
+        let mut impact = TableImpact {
+            renamed_to: change.renamed_to.clone(),
+            rows_before: before,
+            rows_after: after,
+            ..TableImpact::new(&change.table, change.fate)
+        };
+        if change.fate != Fate::Dropped {
+            impact.by_statements = RowCounts::new(is.saturating_sub(was), 0, was.saturating_sub(is));
+        }
+        impact
+    }
+
+    fn table(
+        &self,
+        copy: &Connection,
+        schema: &Schema,
+        change: &TableChange,
+        written: &BTreeMap<String, Counts>,
+        source: Source,
+    ) -> rusqlite::Result<TableImpact> {
+        let name = change.renamed_to.as_deref().unwrap_or(&change.table);
+        let mut impact = TableImpact {
+            renamed_to: change.renamed_to.clone(),
+            ..TableImpact::new(&change.table, change.fate)
+        };
+        if change.fate != Fate::Created {
+            impact.rows_before = count(&self.before, &change.table);
+        }
+        if change.fate != Fate::Dropped {
+            impact.rows_after = count(copy, name);
+        }
+        let of = |name: &str| written.get(&folded(name)).copied().unwrap_or_default();
+        match (change.fate, impact.rows_before, impact.rows_after) {
+            (Fate::Created, _, Some(after)) => impact.by_statements.inserted = after,
+            (Fate::Kept | Fate::Replaced, Some(before), Some(after)) => {
+                let has_same_text = self.has_same_text(schema, &change.table);
+                // Code may have rebuilt it.
+                let is_same = change.fate == Fate::Kept && (source != Source::Code || has_same_text);
+                let key = if is_same { Key::RowNumber } else { Key::Primary };
+                let counts =
+                    if change.renamed_to.is_some() { of(&change.table).and(of(name)) } else { of(name) };
+                let is_reported = is_same && source == Source::Scripts && has_row_number(copy, name)?;
+                let method = if is_reported { Method::Reported(counts) } else { Method::Net };
+                let only_adds_or_deletes = counts.updated + change.upserted == 0 && has_same_text;
+                let compared = if is_reported && only_adds_or_deletes {
+                    Comparison::default()
+                } else {
+                    compare(&self.before, copy, [&change.table, name], key)?
+                };
+                impact.columns.clone_from(&compared.columns);
+                let columns = columns(&self.before, &change.table)?;
+                impact.columns.extend(self.dropped_columns(copy, change, name, &columns)?);
+                impact.columns.retain(|column| !column.is_unchanged());
+                impact
+                    .columns
+                    .sort_by_key(|it| columns.iter().position(|column| same_name(column, &it.column)));
+                (impact.by_statements, impact.by_side_effects) =
+                    attributed(change, [before, after], &compared, method, source);
+            }
+            _ => {}
+        }
+        Ok(impact)
+    }
+
+    /// Whether the definition of a table is the same after a step.
+    fn has_same_text(&self, after: &Schema, table: &str) -> bool {
+        let of = |schema: &Schema| {
+            let is_it = |it: &&Definition| it.kind == "table" && same_name(&it.name, table);
+            schema.definitions().iter().find(is_it).map(|it| it.text.clone())
+        };
+        of(&self.schema) == of(after)
+    }
+
+    /// The columns that a table has no longer, each with the number of its values.
+    fn dropped_columns(
+        &self,
+        copy: &Connection,
+        change: &TableChange,
+        name: &str,
+        before: &[String],
+    ) -> rusqlite::Result<Vec<ColumnImpact>> {
+        let after = columns(copy, name)?;
+        // With the same number of columns, those that are missing were renamed.
+        if change.fate == Fate::Kept && before.len() == after.len() {
+            return Ok(Vec::new());
+        }
+        let gone = before.iter().filter(|column| !after.iter().any(|other| same_name(other, column)));
+        let values = |column: &String| -> rusqlite::Result<ColumnImpact> {
+            let sql = format!("SELECT count({}) FROM main.{}", quote(column), quote(&change.table));
+            let values: i64 = self.before.query_row(&sql, [], |row| row.get(0))?;
+            Ok(ColumnImpact { dropped: Some(values.unsigned_abs()), ..ColumnImpact::new(column) })
+        };
+        gone.map(values).collect()
+    }
+}
+
+impl Counts {
+    fn and(self, other: Self) -> Self {
+        Self { inserted: self.inserted + other.inserted, updated: self.updated + other.updated }
+    }
+}
+
+/// The rows that the statements of a step wrote, and those that something else wrote.
+fn attributed(
+    change: &TableChange,
+    [before, after]: [u64; 2],
+    compared: &Comparison,
+    method: Method,
+    source: Source,
+) -> (RowCounts, RowCounts) {
+    let all = match method {
+        Method::Reported(counts) => {
+            let deleted = (before + counts.inserted).saturating_sub(after);
+            RowCounts::new(counts.inserted, counts.updated, deleted)
+        }
+        Method::Net => compared.rows([before, after]),
+    };
+    if source == Source::Code {
+        return (all, RowCounts::default());
+    }
+    let named = if change.fate == Fate::Replaced {
+        // What a rebuild keeps or adds, its statements name.
+        RowCounts::new(all.inserted, all.updated, all.deleted.min(change.deleted))
+    } else {
+        let inserted = all.inserted.min(change.inserted);
+        let upserted = change.upserted.min(all.inserted - inserted);
+        RowCounts::new(
+            inserted + upserted,
+            all.updated.min(change.updated + change.upserted - upserted),
+            all.deleted.min(change.deleted),
+        )
+    };
+    let others = RowCounts::new(
+        all.inserted - named.inserted,
+        all.updated - named.updated,
+        all.deleted - named.deleted,
+    );
+    (named, others)
+}
+
+/// Adds a table that is not known yet.
+fn add(found: &mut Vec<TableChange>, name: &str, fate: Fate) {
+    if !found.iter().any(|change| same_name(&change.table, name)) {
+        found.push(TableChange::new(name, fate));
+    }
+}
+
+/// The names of the tables of a schema in lower case.
+fn tables(schema: &Schema) -> BTreeSet<String> {
+    let is_table = |definition: &&Definition| definition.kind == "table";
+    schema.definitions().iter().filter(is_table).map(|table| folded(&table.name)).collect()
+}
+
+fn virtual_tables(schema: &Schema) -> impl Iterator<Item = &str> {
+    let is_virtual = |definition: &&Definition| definition.text.starts_with("create virtual table");
+    schema.definitions().iter().filter(is_virtual).map(|table| &*table.name)
+}
+
+/// The tables `WITHOUT ROWID`, in lower case.
+fn without_row_number(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND instr(lower(sql), 'rowid') > 0";
+    let mut names = texts(conn, sql, &[])?;
+    names.retain(|name| !has_row_number(conn, name).unwrap_or(true));
+    Ok(names.iter().map(|name| folded(name)).collect())
+}
+
+/// Whether the rows of a table have a number, by which they can be found again.
+fn has_row_number(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
+    Key::row_number(conn, table).map(|name| name.is_some())
+}

@@ -1,0 +1,125 @@
+//! What a step does, in words.
+
+use std::fmt;
+
+use super::{ColumnImpact, RowCounts, StepImpact, TableImpact};
+use crate::account::Fate;
+
+impl fmt::Display for StepImpact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<&str> = self.ids.iter().map(AsRef::as_ref).collect();
+        write!(f, "  {:4} {} ({:.1} ms", self.direction, ids.join(" + "), self.duration.as_secs_f64() * 1e3)?;
+        match self.growth {
+            0 => f.write_str(")")?,
+            1.. => write!(f, ", +{})", Bytes(self.growth.unsigned_abs()))?,
+            _ => write!(f, ", -{})", Bytes(self.growth.unsigned_abs()))?,
+        }
+        for table in &self.tables {
+            write!(f, "\n    {table}")?;
+        }
+        let is_told = |kind: &str, name: &str| {
+            let is_it = |table: &&TableImpact| table.table == name && table.fate != Fate::Kept;
+            kind == "table" && self.tables.iter().any(|table| is_it(&table))
+        };
+        for change in self.schema.iter().filter(|change| !is_told(&change.kind, &change.name)) {
+            let verb = match (&change.before, &change.after) {
+                (None, _) => "creates",
+                (_, None) => "drops",
+                _ => "changes",
+            };
+            write!(f, "\n    {verb} the {} `{}`", change.kind, change.name)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TableImpact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, rows_before: before, rows_after: after, .. } = self;
+        let of = |rows: Option<u64>| rows.map_or("an unknown number of rows".to_owned(), in_words);
+        match self.fate {
+            Fate::Created => write!(f, "creates `{table}` with {}", of(*after))?,
+            Fate::Dropped => write!(f, "drops `{table}` with {}", of(*before))?,
+            fate => {
+                if fate == Fate::Replaced {
+                    f.write_str("replaces ")?;
+                }
+                write!(f, "`{table}`")?;
+                self.renamed_to.iter().try_for_each(|name| write!(f, ", renamed to `{name}`"))?;
+                write!(f, ": {}", Rows(self.rows()))?;
+                if let (Some(before), Some(after)) = (before, after) {
+                    write!(f, "; {before} before, {after} after")?;
+                }
+            }
+        }
+        if !self.by_side_effects.is_zero() {
+            let others = Rows(self.by_side_effects);
+            let by = match self.fate {
+                Fate::Replaced => "left out of the new table, or by triggers and foreign key actions",
+                _ => "by triggers, foreign key actions or REPLACE",
+            };
+            write!(f, "\n      of these {by}: {others}")?;
+        }
+        self.columns.iter().try_for_each(|column| write!(f, "\n      {column}"))
+    }
+}
+
+impl fmt::Display for ColumnImpact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if let Some(values) = self.dropped {
+            let are = if values == 1 { "1 value" } else { &format!("{values} values") };
+            parts.push(format!("dropped with {are}"));
+        }
+        if self.became_null > 0 {
+            let become_null = if self.became_null == 1 {
+                "1 value becomes"
+            } else {
+                &format!("{} values become", self.became_null)
+            };
+            parts.push(format!("{become_null} NULL"));
+        }
+        if self.changed_type > 0 {
+            let change = if self.changed_type == 1 {
+                "1 value changes its"
+            } else {
+                &format!("{} values change their", self.changed_type)
+            };
+            parts.push(format!("{change} type"));
+        }
+        write!(f, "column `{}`: {}", self.column, parts.join(", "))
+    }
+}
+
+/// "2 rows deleted, 1 updated", or that no rows are changed.
+pub(crate) struct Rows(pub(crate) RowCounts);
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RowCounts { inserted, updated, deleted } = self.0;
+        let parts = [(deleted, "deleted"), (updated, "updated"), (inserted, "inserted")];
+        let mut parts = parts.into_iter().filter(|(rows, _)| *rows > 0);
+        let Some((rows, what)) = parts.next() else { return f.write_str("no rows changed") };
+        write!(f, "{} {what}", in_words(rows))?;
+        parts.try_for_each(|(rows, what)| write!(f, ", {rows} {what}"))
+    }
+}
+
+/// `1 row`, `2 rows`
+fn in_words(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
+
+/// A size in the largest unit of which there is at least one.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    #[allow(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match units.into_iter().find(|(size, _)| self.0 >= *size) {
+            Some((size, unit)) => write!(f, "{:.1} {unit}", self.0 as f64 / size as f64),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}

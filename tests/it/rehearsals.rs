@@ -1,0 +1,434 @@
+//! Rehearsals: what a run does to a database, measured on a copy.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use switchy_schema::{
+    ErrorKind, ForeignKeys, Hooks, Impact, Migration, MigrationRunner, Policy, ProblemKind, Rehearsal,
+    StepImpact, Target, TransactionMode, Verdict,
+};
+
+/// Eight people, of whom three have two pets each; a log that triggers can write to.
+const BEFORE: &str = "
+    CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT NOT NULL, age, email TEXT UNIQUE);
+    CREATE TABLE pet (id INTEGER PRIMARY KEY, owner INTEGER REFERENCES person ON DELETE CASCADE, name TEXT);
+    CREATE TABLE log (id INTEGER PRIMARY KEY, text);
+    CREATE TABLE setting (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    CREATE TABLE bag (thing);
+    CREATE INDEX pet_owner ON pet (owner);
+    WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
+        INSERT INTO person SELECT i, 'p' || i, CASE WHEN i % 2 THEN i * 10 ELSE 'old' END, i || '@x' FROM n;
+    INSERT INTO pet (owner, name) SELECT id, 'a' FROM person WHERE id <= 3 UNION ALL SELECT id, 'b' FROM person WHERE id <= 3;
+    INSERT INTO log (text) VALUES ('one'), ('two'), ('three'), ('four');
+    INSERT INTO setting VALUES ('a', 1), ('b', 2), ('c', NULL);
+    INSERT INTO bag VALUES (1), (1), (2);
+";
+
+fn before() -> Migration {
+    Migration::sql("1_before", BEFORE)
+}
+
+/// A database with the rows of [`BEFORE`].
+fn database() -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    MigrationRunner::new([before()]).unwrap().run(&conn).unwrap();
+    conn
+}
+
+/// What a step does in one line: `person 8>6 -2 (-1) ~3 +1; age null 2, type 1; create index i`. The numbers in parentheses are those of side
+/// effects.
+fn line(step: &StepImpact) -> String {
+    let mut parts = Vec::new();
+    for table in &step.tables {
+        let number = |rows: Option<u64>| rows.map_or("?".to_owned(), |rows| rows.to_string());
+        let mut text = format!("{} {:?}", table.table, table.fate).to_lowercase();
+        if let Some(name) = &table.renamed_to {
+            write!(text, " to {name}").unwrap();
+        }
+        write!(text, " {}>{}", number(table.rows_before), number(table.rows_after)).unwrap();
+        for (rows, ends) in [(table.by_statements, ["", ""]), (table.by_side_effects, ["(", ")"])] {
+            for (sign, count) in [('-', rows.deleted), ('~', rows.updated), ('+', rows.inserted)] {
+                if count > 0 {
+                    write!(text, " {}{sign}{count}{}", ends[0], ends[1]).unwrap();
+                }
+            }
+        }
+        for column in &table.columns {
+            write!(text, ", {}", column.column).unwrap();
+            for (what, count) in [("null", column.became_null), ("type", column.changed_type)] {
+                if count > 0 {
+                    write!(text, " {what} {count}").unwrap();
+                }
+            }
+            if let Some(values) = column.dropped {
+                write!(text, " dropped {values}").unwrap();
+            }
+        }
+        parts.push(text);
+    }
+    for change in &step.schema {
+        let verb = match (&change.before, &change.after) {
+            (None, _) => "+",
+            (_, None) => "-",
+            _ => "~",
+        };
+        parts.push(format!("{verb}{} {}", change.kind, change.name));
+    }
+    parts.join("; ")
+}
+
+fn rehearse(conn: &Connection, migration: Migration) -> Impact {
+    MigrationRunner::new([before(), migration]).unwrap().rehearse(conn, Target::Latest).unwrap()
+}
+
+#[test]
+fn the_measured_impact_is_the_known_one() {
+    let rebuild = |columns: &str, select: &str| {
+        format!(
+            "CREATE TABLE new (id INTEGER PRIMARY KEY, {columns}); INSERT INTO new {select};
+             DROP TABLE person; ALTER TABLE new RENAME TO person;"
+        )
+    };
+    let all = "name TEXT NOT NULL, age, email TEXT UNIQUE";
+    let rows: Vec<(String, &str)> = vec![
+        // Rows.
+        ("DELETE FROM log WHERE id > 1".into(), "log kept 4>1 -3"),
+        ("DELETE FROM log".into(), "log kept 4>0 -4"),
+        ("UPDATE person SET name = upper(name) WHERE id <= 5".into(), "person kept 8>8 ~5"),
+        ("UPDATE person SET email = NULL WHERE id > 5".into(), "person kept 8>8 ~3, email null 3"),
+        ("UPDATE person SET age = CAST(age AS INTEGER)".into(), "person kept 8>8 ~8, age type 4"),
+        ("UPDATE person SET age = NULL WHERE id = 1; UPDATE person SET age = 'x' WHERE id = 1".into(), "person kept 8>8 ~2, age type 1"),
+        ("INSERT INTO log (text) VALUES ('five'), ('six')".into(), "log kept 4>6 +2"),
+        ("INSERT INTO log SELECT id + 100, text FROM log; DELETE FROM log WHERE id < 3".into(), "log kept 4>6 -2 +4"),
+        ("REPLACE INTO log VALUES (1, 'new'), (9, 'new')".into(), "log kept 4>5 +2 (-1)"),
+        ("INSERT INTO log VALUES (1, 'a'), (9, NULL) ON CONFLICT (id) DO UPDATE SET text = NULL".into(), "log kept 4>5 ~1 +1, text null 1"),
+        ("INSERT OR IGNORE INTO log VALUES (1, 'a'), (9, 'b')".into(), "log kept 4>5 +1"),
+        // A REPLACE on another key takes a row that the statement does not name.
+        ("REPLACE INTO person VALUES (9, 'new', 1, '8@x')".into(), "person kept 8>8 +1 (-1)"),
+        // Tables without row numbers, and without a key.
+        ("UPDATE setting SET value = NULL WHERE key < 'c'; DELETE FROM setting WHERE key = 'c'".into(), "setting kept 3>2 -1 ~2, value null 2"),
+        ("DELETE FROM bag WHERE thing = 1; INSERT INTO bag VALUES (7)".into(), "bag kept 3>2 -2 +1"),
+        // Side effects.
+        ("DELETE FROM person WHERE id = 1".into(), "person kept 8>7 -1; pet kept 6>4 (-2)"),
+        ("UPDATE log SET id = id + 10 WHERE id > 2".into(), "log kept 4>4 ~2"),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM setting WHERE key = new.text; INSERT INTO setting VALUES ('z', 1); END;
+             INSERT INTO log (text) VALUES ('a'); DROP TRIGGER t".into(),
+            "log kept 4>5 +1; setting kept 3>3 (-1) (+1)",
+        ),
+        (
+            "CREATE TRIGGER t AFTER DELETE ON log BEGIN DELETE FROM bag; END; DELETE FROM log WHERE id = 1; DROP TRIGGER t".into(),
+            "bag kept 3>0 (-3); log kept 4>3 -1",
+        ),
+        (
+            "CREATE TRIGGER t AFTER UPDATE ON person BEGIN INSERT INTO log (text) VALUES (new.name); UPDATE pet SET name = 'z' WHERE owner = new.id; END;
+             UPDATE person SET age = 1 WHERE id IN (1, 8); DROP TRIGGER t".into(),
+            "log kept 4>6 (+2); person kept 8>8 ~2, age type 1; pet kept 6>6 (~2)",
+        ),
+        // A rebuild.
+        (rebuild(all, "SELECT * FROM person"), "person replaced 8>8"),
+        (rebuild("name TEXT NOT NULL, email TEXT UNIQUE", "SELECT id, name, email FROM person"), "person replaced 8>8, age dropped 8; ~table person"),
+        (rebuild("name TEXT NOT NULL, age INTEGER, email TEXT", "SELECT id, name, CAST(age AS INTEGER), NULL FROM person"), "person replaced 8>8 ~8, age type 4, email null 8; ~table person"),
+        (
+            rebuild(all, "SELECT DISTINCT person.* FROM person JOIN pet ON pet.owner = person.id"),
+            "person replaced 8>3 (-5)",
+        ),
+        (rebuild(all, "SELECT * FROM person WHERE id <> 8") + "DELETE FROM pet;", "person replaced 8>7 (-1); pet kept 6>0 -6"),
+        // Columns and names.
+        ("ALTER TABLE pet DROP COLUMN name".into(), "pet kept 6>6, name dropped 6; ~table pet"),
+        ("ALTER TABLE pet RENAME COLUMN name TO called; UPDATE pet SET called = NULL WHERE id < 3".into(), "pet kept 6>6 ~2, name null 2; ~table pet"),
+        ("ALTER TABLE pet ADD COLUMN age DEFAULT 3".into(), "~table pet"),
+        ("ALTER TABLE log RENAME TO diary; INSERT INTO diary (text) VALUES ('five')".into(), "log kept to diary 4>5 +1; -table log; +table diary"),
+        ("ALTER TABLE log RENAME TO x; ALTER TABLE bag RENAME TO log; ALTER TABLE x RENAME TO bag".into(), "bag kept to log 3>3; log kept to bag 4>4; ~table bag; ~table log"),
+        // The schema.
+        ("DROP TABLE log".into(), "log dropped 4>?; -table log"),
+        ("DROP TABLE log; CREATE TABLE log (x)".into(), "log replaced 4>0 (-4), id dropped 4, text dropped 4; ~table log"),
+        ("CREATE TABLE copy AS SELECT * FROM person WHERE id > 3".into(), "copy created ?>5 +5; +table copy"),
+        ("CREATE VIEW v AS SELECT name FROM person; CREATE INDEX i ON person (age); DROP INDEX pet_owner".into(), "-index pet_owner; +index i; +view v"),
+        (
+            "CREATE VIRTUAL TABLE found USING fts5(name, content='person', content_rowid='id');
+             INSERT INTO found (rowid, name) SELECT id, name FROM person".into(),
+            "found created ?>8 +8; +table found",
+        ),
+        // What is undone did not happen.
+        ("SAVEPOINT s; UPDATE log SET text = 'x'; ROLLBACK TO s; RELEASE s; UPDATE log SET text = 'y' WHERE id = 1".into(), "log kept 4>4 ~1"),
+        ("CREATE TEMP TABLE t AS SELECT 1; UPDATE log SET text = 'x' WHERE id = 2".into(), "log kept 4>4 ~1"),
+        ("".into(), ""),
+    ];
+    let mut wrong = Vec::new();
+    for (script, expected) in rows {
+        let conn = database();
+        let wanted =
+            Migration::from_scripts("2_step", script.clone(), None).allow_destructive().allow_cascade();
+        let enforced = script.contains("person WHERE id = 1") && !script.contains("CREATE");
+        let keys = if enforced { ForeignKeys::Enforced } else { ForeignKeys::Checked };
+        let impact = rehearse(&conn, wanted.foreign_keys(keys));
+        assert!(impact.problems.iter().all(|problem| problem.verdict == Verdict::Warn), "{impact}");
+        let found = impact.steps.iter().map(line).collect::<Vec<_>>().join(" | ");
+        if found != expected {
+            wrong.push(format!("{script}\n   {found}\n   {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn lines(impact: &Impact) -> Vec<String> {
+    impact.steps.iter().map(line).collect()
+}
+
+#[test]
+fn code_and_hooks_run_on_the_copy() {
+    let conn = database();
+    let code = Migration::code("2_code", |conn| {
+        conn.execute_batch("DELETE FROM log; UPDATE person SET email = NULL WHERE id = 1; CREATE TABLE made (x); INSERT INTO made VALUES (1)")
+    });
+    let runner = MigrationRunner::new([before(), code]).unwrap();
+    let runner = runner.hooks(Hooks::new().before(|_, conn| Ok(conn.execute_batch("DELETE FROM bag")?)));
+    let by_code = "log kept 4>0 -4; made created ?>1 +1; person kept 8>8 ~1, email null 1; +table made";
+    assert_eq!(lines(&runner.rehearse(&conn, Target::Latest).unwrap()), [by_code]);
+    let with_hooks = runner.rehearse(&conn, Rehearsal::to(Target::Latest).with_hooks()).unwrap();
+    assert_eq!(lines(&with_hooks), [format!("bag kept 3>0 -3; {by_code}")]);
+}
+
+#[test]
+fn each_step_is_measured_from_the_one_before() {
+    let conn = database();
+    let set = || {
+        [
+            before(),
+            Migration::sql("2_a", "UPDATE person SET name = 'x' WHERE id < 4; CREATE TABLE extra (y)"),
+            Migration::reversible(
+                "3_b",
+                "INSERT INTO extra VALUES (1), (2); UPDATE person SET email = NULL",
+                "DELETE FROM extra",
+            ),
+            Migration::sql("4_c", "DELETE FROM extra WHERE y = 1; ALTER TABLE extra RENAME TO more")
+                .allow_destructive(),
+            Migration::sql("5_d", "DROP TABLE more"),
+        ]
+    };
+    let expected = [
+        "extra created ?>0; person kept 8>8 ~3; +table extra",
+        "extra kept 0>2 +2; person kept 8>8 ~8, email null 8",
+        "extra kept to more 2>1 -1; -table extra; +table more",
+        "more dropped 1>?; -table more",
+    ];
+    for mode in [TransactionMode::PerMigration, TransactionMode::Batch] {
+        let runner = MigrationRunner::new(set()).unwrap().transaction(mode);
+        let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+        assert_eq!(lines(&impact), expected);
+        // A table that is there only in between is no change of the run.
+        let all = impact.tables();
+        assert_eq!(all.iter().map(|table| table.table.as_str()).collect::<Vec<_>>(), ["person"]);
+        assert_eq!((all[0].rows().updated, all[0].columns[0].became_null), (11, 8));
+    }
+    let runner = MigrationRunner::new(set()).unwrap();
+    runner.run_to(&conn, Target::Through("3_b".into())).unwrap();
+    let back = runner.rehearse(&conn, Target::Back(1)).unwrap();
+    assert_eq!(lines(&back), ["extra kept 2>0 -2"]);
+    assert!(back.is_destructive());
+}
+
+#[test]
+fn what_the_policy_denies_is_measured_and_not_applied() {
+    let conn = database();
+    let join = "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT NOT NULL, age, email TEXT UNIQUE);
+        INSERT INTO new SELECT DISTINCT person.* FROM person JOIN pet ON pet.owner = person.id; DROP TABLE person; ALTER TABLE new RENAME TO person;";
+    let runner = MigrationRunner::new([before(), Migration::sql("2_join", join)]).unwrap();
+    let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+    assert_eq!(lines(&impact), ["person replaced 8>3 (-5)"]);
+    let problem = &impact.problems[0];
+    assert_eq!((problem.kind, problem.verdict), (ProblemKind::RowsLost, Verdict::Deny), "{impact}");
+    assert!(
+        impact
+            .to_string()
+            .contains("refused: `2_join` replaces `person`, which had 8 rows, with a table of 3 rows"),
+        "{impact}"
+    );
+    let error = runner.apply_rehearsed(&conn, impact).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(conn.query_row("SELECT count(*) FROM person", [], |row| row.get(0)), Ok(8));
+
+    // What the policy only reports is applied.
+    let lenient = MigrationRunner::new([before(), Migration::sql("2_join", join)]).unwrap();
+    let lenient = lenient.policy(Policy::default().with(ProblemKind::RowsLost, Verdict::Warn));
+    let impact = lenient.rehearse(&conn, Target::Latest).unwrap();
+    assert_eq!(lenient.apply_rehearsed(&conn, impact).unwrap().applied.len(), 1);
+}
+
+#[test]
+fn a_step_that_fails_ends_the_rehearsal() {
+    let conn = database();
+    let set = [
+        before(),
+        Migration::sql("2_fine", "DELETE FROM log"),
+        Migration::sql("3_fails", "ALTER TABLE person ADD COLUMN x NOT NULL"),
+        Migration::sql("4_after", "DELETE FROM bag"),
+    ];
+    let runner = MigrationRunner::new(set).unwrap();
+    let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+    assert_eq!(lines(&impact), ["log kept 4>0 -4"]);
+    let failing = impact.problems.last().unwrap();
+    assert_eq!((failing.kind, failing.migration.as_str()), (ProblemKind::Fails, "3_fails"));
+    assert!(impact.to_string().contains("Cannot add a NOT NULL column with default value NULL"), "{impact}");
+    assert_eq!(runner.apply_rehearsed(&conn, impact).unwrap_err().kind(), ErrorKind::Refused);
+}
+
+#[test]
+fn an_impact_is_read_in_ten_seconds() {
+    let conn = database();
+    let script = "CREATE TRIGGER t AFTER UPDATE ON person BEGIN INSERT INTO log (text) VALUES (new.name); END;
+        UPDATE person SET email = NULL WHERE id < 4; DROP TRIGGER t; DROP INDEX pet_owner; DROP TABLE bag; CREATE TABLE stay (x)";
+    let steps = [before(), Migration::sql("2_step", script), Migration::sql("3_next", "DELETE FROM log")];
+    let text = MigrationRunner::new(steps).unwrap().rehearse(&conn, Target::Latest).unwrap().to_string();
+    // Times and sizes differ.
+    let shown: Vec<String> = text.lines().map(|line| line.split(" (").next().unwrap().to_owned()).collect();
+    assert!(
+        shown[0].starts_with("2 steps rehearsed on a copy of ")
+            && shown[0].ends_with("; the database itself was not touched"),
+        "{text}"
+    );
+    assert_eq!(
+        shown[1..],
+        [
+            "  up   2_step",
+            "    drops `bag` with 3 rows",
+            "    `log`: 3 rows inserted; 4 before, 7 after",
+            "      of these by triggers, foreign key actions or REPLACE: 3 rows inserted",
+            "    `person`: 3 rows updated; 8 before, 8 after",
+            "      column `email`: 3 values become NULL",
+            "    creates `stay` with 0 rows",
+            "    drops the index `pet_owner`",
+            "  up   3_next",
+            "    `log`: 7 rows deleted; 7 before, 0 after",
+            "in all: 7 rows deleted, 3 updated, 3 inserted",
+        ],
+        "{text}"
+    );
+}
+
+/// The bytes of a database and its WAL.
+fn bytes(path: &Path) -> [Option<Vec<u8>>; 2] {
+    [path.to_owned(), format!("{}-wal", path.display()).into()].map(|path: PathBuf| fs::read(path).ok())
+}
+
+#[test]
+fn a_rehearsal_changes_nothing_and_others_go_on() {
+    for journal in ["WAL", "DELETE"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(&format!("PRAGMA journal_mode = {journal}")).unwrap();
+        MigrationRunner::new([before()]).unwrap().run(&conn).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("CREATE TEMP TABLE seen (n)").unwrap();
+        let is_watching = Arc::new(AtomicBool::new(true));
+        let code = {
+            let (path, is_watching) = (path.clone(), Arc::clone(&is_watching));
+            // It runs while the copy is migrated.
+            Migration::code("2_code", move |copy| {
+                let other = Connection::open(&path)?;
+                assert_eq!(other.query_row("SELECT count(*) FROM log", [], |row| row.get::<_, i64>(0))?, 4);
+                if is_watching.load(Ordering::Relaxed) {
+                    return copy.execute_batch("DELETE FROM log");
+                }
+                other.execute_batch("INSERT INTO bag VALUES ('meanwhile')")?;
+                copy.execute_batch("DELETE FROM log; DROP TABLE bag")
+            })
+        };
+        let runner = MigrationRunner::new([before(), code]).unwrap();
+        let state = |conn: &Connection| {
+            let schema: i64 = conn.query_row("PRAGMA schema_version", [], |row| row.get(0)).unwrap();
+            (conn.total_changes(), schema, conn.is_autocommit())
+        };
+        let (was, counters) = (bytes(&path), state(&conn));
+        let files = || fs::read_dir(folder.path()).unwrap().count();
+        let count = files();
+        let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+        assert_eq!(lines(&impact), ["log kept 4>0 -4"]);
+        assert_eq!((bytes(&path), state(&conn), files()), (was, counters, count), "{journal}");
+
+        // Nobody wrote, so what was rehearsed is done: but not twice, and not after somebody wrote.
+        is_watching.store(false, Ordering::Relaxed);
+        let meanwhile = runner.rehearse(&conn, Target::Latest).unwrap();
+        assert_eq!(
+            runner.apply_rehearsed(&conn, meanwhile).unwrap_err().kind(),
+            ErrorKind::Stale,
+            "{journal}"
+        );
+        assert_eq!(runner.apply_rehearsed(&conn, impact).unwrap_err().kind(), ErrorKind::Stale, "{journal}");
+        is_watching.store(true, Ordering::Relaxed);
+        let own = runner.rehearse(&conn, Target::Latest).unwrap();
+        conn.execute_batch("UPDATE person SET age = 1 WHERE id = 1").unwrap();
+        assert_eq!(runner.apply_rehearsed(&conn, own).unwrap_err().kind(), ErrorKind::Stale, "{journal}");
+        let schema = runner.rehearse(&conn, Target::Latest).unwrap();
+        conn.execute_batch("CREATE TABLE by_hand (x)").unwrap();
+        assert_eq!(runner.apply_rehearsed(&conn, schema).unwrap_err().kind(), ErrorKind::Stale, "{journal}");
+        let elsewhere = runner.rehearse(&conn, Target::Latest).unwrap();
+        other.execute_batch("UPDATE person SET age = 2 WHERE id = 1").unwrap();
+        let reopened = Connection::open(&path).unwrap();
+        assert_eq!(
+            runner.apply_rehearsed(&reopened, elsewhere).unwrap_err().kind(),
+            ErrorKind::Stale,
+            "{journal}"
+        );
+        let fresh = runner.rehearse(&conn, Target::Latest).unwrap();
+        assert_eq!(runner.apply_rehearsed(&conn, fresh).unwrap().applied.len(), 1, "{journal}");
+        assert!(runner.rehearse(&conn, Target::Latest).unwrap().to_string().starts_with("nothing to do"));
+    }
+}
+
+#[test]
+fn what_the_copy_lacks_is_said() {
+    let conn = database();
+    conn.execute_batch("ATTACH ':memory:' AS stock; CREATE TABLE stock.x (y); CREATE TEMP TABLE t (z)")
+        .unwrap();
+    let impact = rehearse(&conn, Migration::sql("2_step", "INSERT INTO stock.x VALUES (1)"));
+    assert_eq!(impact.lacks, ["the attached database `stock`", "the temporary table `t`"]);
+    assert!(impact.to_string().contains("the copy lacks the attached database `stock`"), "{impact}");
+    assert!(impact.problems.last().unwrap().finding.contains("no such table: stock.x"), "{impact}");
+    // The function of the program makes it.
+    let runner =
+        MigrationRunner::new([before(), Migration::sql("2_step", "UPDATE log SET text = twice(text)")])
+            .unwrap();
+    let twice = |conn: &Connection| {
+        conn.create_scalar_function("twice", 1, FunctionFlags::SQLITE_UTF8, |context| {
+            context.get::<String>(0).map(|text| text.repeat(2))
+        })
+    };
+    let conn = database();
+    twice(&conn).unwrap();
+    let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+    assert!(impact.problems[0].finding.contains("no such function: twice"), "{impact}");
+    let runner = runner.prepare_connection(move |conn| Ok(twice(conn)?));
+    assert_eq!(lines(&runner.rehearse(&conn, Target::Latest).unwrap()), ["log kept 4>4 ~4"]);
+}
+
+#[test]
+fn a_large_database_is_rehearsed_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = Connection::open(folder.path().join("large.db")).unwrap();
+    let first = Migration::sql("1_first", "CREATE TABLE blob (id INTEGER PRIMARY KEY, data)");
+    MigrationRunner::new([first.clone()]).unwrap().run(&conn).unwrap();
+    conn.execute_batch(
+        "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70) INSERT INTO blob SELECT i, zeroblob(1024 * 1024) FROM n",
+    )
+    .unwrap();
+    let runner = MigrationRunner::new([
+        first,
+        Migration::sql("2_less", "DELETE FROM blob WHERE id > 35; VACUUM").outside_transaction(),
+    ])
+    .unwrap();
+    let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+    assert_eq!(lines(&impact), ["blob kept 70>35 -35"]);
+    assert!(impact.bytes_before > 70 << 20 && impact.bytes_after < 40 << 20, "{impact}");
+    assert_eq!(
+        impact.steps[0].growth,
+        i64::try_from(impact.bytes_after).unwrap() - i64::try_from(impact.bytes_before).unwrap()
+    );
+}

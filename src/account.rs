@@ -113,6 +113,12 @@ impl TableChange {
         self.fate == Fate::Replaced && same_name(&self.table, name)
     }
 
+    /// Whether its statements wrote rows of it.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn is_written(&self) -> bool {
+        self.inserted + self.updated + self.upserted + self.deleted > 0
+    }
+
     /// How the author allows the loss.
     pub(crate) fn allowed(&self) -> Remedy {
         let allowed = match self.fate {

@@ -15,6 +15,7 @@ use crate::error::{MigrationError, refuse_nul};
 use crate::fault::BoxError;
 use crate::history::Record;
 use crate::id::MigrationId;
+use crate::sql::has_statement;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 use crate::stored::{StoredDown, StoredScript};
 use crate::transaction_fit::TransactionFit;
@@ -226,6 +227,17 @@ impl<B: Backend> Migration<B> {
         let is_inline = matches!(self.meta.origin, Origin::Code(_));
         let scripts = [self.up_sql(), self.down_sql()];
         scripts.into_iter().flatten().try_for_each(|text| refuse_nul(&self.meta.origin, is_inline, text))
+    }
+
+    /// The same migration without a down script that has no statement, such as an unused template: there is no way back. If the up script
+    /// has none either, there is nothing to undo.
+    pub(crate) fn without_empty_down(mut self) -> Self {
+        let changes = self.body.up.text().is_none_or(has_statement);
+        if changes && self.down_sql().is_some_and(|down| !has_statement(down)) {
+            self.body.down = None;
+            self.meta.is_reversible = false;
+        }
+        self
     }
 
     /// Adds the checksum of its script, if it has a script.

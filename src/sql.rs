@@ -286,6 +286,12 @@ pub(crate) fn statement_start(text: &str, from: usize) -> usize {
     }
 }
 
+/// Whether a script has a statement, and not only comments and white space. MySQL runs what is in a comment that begins with `/*!`.
+pub(crate) fn has_statement(script: &str) -> bool {
+    let script = script.trim_start_matches('\u{feff}');
+    statement_start(script, 0) < script.len() || script.contains("/*!")
+}
+
 /// The offset where the statement that begins at `start` ends, after its semicolon. The body of a trigger is part of
 /// its statement.
 pub(crate) fn statement_end(text: &str, start: usize) -> usize {

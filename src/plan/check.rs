@@ -404,7 +404,7 @@ fn irreversible(graph: &Graph, record: &Record, setting: Setting<'_>) -> Option<
         &meta.id,
         finding,
         match meta.origin {
-            Origin::File(_) => Remedy::from("write one (an empty file says that there is nothing to undo)"),
+            Origin::File(_) => Remedy::from("write one (`SELECT 1;` says that there is nothing to undo)"),
             Origin::Code(_) => Remedy::program("give it one", "`Migration::reversible` or `undo`"),
         }
         .or("go back less far"),

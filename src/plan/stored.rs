@@ -9,6 +9,7 @@ use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::Remedy;
 use crate::script_options::ScriptOptions;
+use crate::sql::has_statement;
 use crate::step::Step;
 use crate::stored::StoredDown;
 
@@ -52,6 +53,11 @@ fn step(record: &Record, options: ScriptOptions) -> Step {
     }
 }
 
+/// Whether the down script is an unused template of a migration that did something. Long up scripts are not stored.
+fn is_template(record: &Record, down: &str) -> bool {
+    !has_statement(down) && record.up_sql.as_deref().is_some_and(has_statement)
+}
+
 /// How the stored script of a migration runs, or why it cannot run.
 fn options(record: &Record) -> Result<ScriptOptions, Box<Problem>> {
     let (kind, finding) = match &record.down {
@@ -65,6 +71,10 @@ fn options(record: &Record) -> Result<ScriptOptions, Box<Problem>> {
         Some(StoredDown::Script(script)) if script.text.contains('\0') => {
             (ProblemKind::Untrusted, "has a stored script with a NUL in it, where SQL would end".to_owned())
         }
+        Some(StoredDown::Script(script)) if is_template(record, &script.text) => (
+            ProblemKind::Irreversible,
+            "has a stored script without a statement, which undoes nothing".to_owned(),
+        ),
         Some(StoredDown::Script(script)) => match script.parsed_options() {
             Ok(options) => return Ok(options),
             Err(word) => (

@@ -620,7 +620,7 @@ fn the_dry_run_lists_steps_and_findings() {
         "1 step, with 1 migration applied before:\n  \
          1. down a (1.sql)\n  \
          refused, irreversible: `a` has nothing that undoes it; \
-         write one (an empty file says that there is nothing to undo), or go back less far"
+         write one (`SELECT 1;` says that there is nothing to undo), or go back less far"
     );
 }
 

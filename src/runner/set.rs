@@ -40,7 +40,7 @@ impl<B: Backend> Set<B> {
         let migrations = source.migrations()?;
         migrations.iter().try_for_each(Migration::refuse_nul)?;
         let parts = migrations.into_iter().map(|migration| {
-            let migration = migration.hashed();
+            let migration = migration.without_empty_down().hashed();
             (migration.meta, migration.body)
         });
         let (graph, bodies) = Graph::build(parts.collect())?;
@@ -79,8 +79,8 @@ impl<B: Backend> Set<B> {
     fn loaded(&self) -> &Loaded<B> {
         self.loaded.get_or_init(|| {
             let (migrations, needs) = self.compiled.map(CompiledMigrations::ordered).unwrap_or_default();
-            let parts = migrations.into_iter().map(Migration::from).map(|one| (one.meta, one.body));
-            let (metas, bodies) = parts.unzip();
+            let migrations = migrations.into_iter().map(Migration::from).map(Migration::without_empty_down);
+            let (metas, bodies) = migrations.map(|one| (one.meta, one.body)).unzip();
             Loaded::new(Graph::ordered(metas, needs), bodies)
         })
     }

@@ -1224,8 +1224,10 @@ fn one_error_has_all_findings_of_a_step() {
     let script = "CREATE TABLE n(zip INTEGER, id INTEGER PRIMARY KEY); INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t";
     let kinds = [ProblemKind::LostInRebuild, ProblemKind::ValuesChanged, ProblemKind::ValuesChanged];
     let runner = || {
-        MigrationRunner::new([Migration::reversible("2026-11-29-120000_it", script, "").allow_destructive()])
-            .unwrap()
+        MigrationRunner::new([
+            Migration::reversible("2026-11-29-120000_it", script, "SELECT 1").allow_destructive()
+        ])
+        .unwrap()
     };
     let mut found: Vec<_> =
         runner().run(&migrated(before)).unwrap().notes.iter().map(|note| note.kind).collect();
@@ -1345,7 +1347,7 @@ fn a_later_step_can_repair_a_view_and_then_both_are_one_transaction() {
 fn what_a_rebuild_leaves_out_can_be_declared() {
     let before = "CREATE TABLE t(id INTEGER PRIMARY KEY, zip TEXT UNIQUE); INSERT INTO t VALUES (1, '01')";
     let script = "CREATE TABLE n(id INTEGER PRIMARY KEY, zip INTEGER); INSERT INTO n SELECT * FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t";
-    let migration = || Migration::reversible("2026-11-29-120000_it", script, "").allow_destructive();
+    let migration = || Migration::reversible("2026-11-29-120000_it", script, "SELECT 1").allow_destructive();
     let run =
         |migration| MigrationRunner::new([migration]).unwrap().policy(Policy::STRICT).run(&migrated(before));
     assert_eq!(run(migration()).unwrap_err().problems().len(), 2);

@@ -1072,7 +1072,7 @@ fn going_back_runs_the_script_and_removes_the_record_together() {
     let builder = TestMigrationBuilder::new()
         .reversible("1_a", "CREATE TABLE a (b)", "DROP TABLE a")
         .reversible("2_b", "CREATE TABLE b (c)", "DROP TABLE b;\nDROP TABLE missing")
-        .reversible("3_c", "CREATE TABLE c (d)", "");
+        .reversible("3_c", "CREATE TABLE c (d)", "SELECT 1");
     let database = TestDatabase::new();
     let conn = database.connect();
     builder.runner().run(&conn).unwrap();

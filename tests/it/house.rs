@@ -39,19 +39,8 @@ const FLOORS: [&[&str]; 7] = [
     ],
     &["backend"],
     &["migration", "discovery"],
-    &[
-        "graph",
-        "target",
-        "plan",
-        "policy",
-        "approval",
-        "recovery",
-        "rehearsal",
-        "adopt",
-        "status",
-        "validation",
-    ],
-    &["lock", "event", "hooks", "execute"],
+    &["graph", "target", "plan", "policy", "approval", "recovery", "adopt", "status", "validation"],
+    &["lock", "event", "hooks", "execute", "rehearsal"],
     &["build", "runner", "test_utils"],
 ];
 

@@ -529,7 +529,8 @@ fn a_recovery_changes_no_other_record() {
 fn a_recovery_whose_line_is_not_written_is_not_done() {
     let conn = memory();
     let runner =
-        MigrationRunner::new(["1_a", "2_b"].map(|id| Migration::reversible(id, "SELECT 1", ""))).unwrap();
+        MigrationRunner::new(["1_a", "2_b"].map(|id| Migration::reversible(id, "SELECT 1", "SELECT 1")))
+            .unwrap();
     runner.run(&conn).unwrap();
     runner.rollback(&conn, 1).unwrap();
     conn.execute_batch(

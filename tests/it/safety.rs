@@ -618,7 +618,7 @@ fn each_warning_is_told_once_and_stands_in_the_report() {
             let keep = Arc::clone(&told);
             let code = Migration::code("z_code", |_| Ok::<_, BoxError>(()));
             let it = runner([
-                Migration::reversible("2025-01-01-000000_late", "DROP TABLE log", ""),
+                Migration::reversible("2025-01-01-000000_late", "DROP TABLE log", "SELECT 1"),
                 base(),
                 code,
                 Migration::sql("z_else", "").only_on([Dialect::Mysql]),

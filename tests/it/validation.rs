@@ -236,7 +236,7 @@ fn lints_and_a_script_that_fails_come_together() {
     let folder = TestMigrationBuilder::new()
         .migration(A, "CREATE TABLE a (b);")
         .file(format!("{A}/later.sql"), "")
-        .reversible("x", "SELECT 1;\nDROP TABLE nothing", "")
+        .reversible("x", "SELECT 1;\nDROP TABLE nothing", "SELECT 1")
         .reversible(B, "", "")
         .metadata(B, "databases = [\"postgres\"]")
         .reversible(C, "", "")
@@ -269,7 +269,7 @@ fn lints_and_a_script_that_fails_come_together() {
 fn troubled() -> (TestDatabase, Connection, Vec<Migration>) {
     let database = TestDatabase::new();
     let conn = database.connect();
-    let it = |id, up| Migration::reversible(id, up, "");
+    let it = |id, up| Migration::reversible(id, up, "SELECT 1");
     let applied = [
         it("2025-01-01-000000_changed", "CREATE TABLE a (x);\nCREATE TABLE b (x)"),
         it("2025-01-03-000000_dirty", "CREATE TABLE c (x)"),

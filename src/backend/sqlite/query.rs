@@ -17,3 +17,9 @@ pub(super) fn texts(conn: &Connection, sql: &str, of: &[&str]) -> rusqlite::Resu
 pub(super) fn has_row(conn: &Connection, sql: &str, of: &[&str]) -> rusqlite::Result<bool> {
     conn.prepare(sql)?.exists(params_from_iter(of))
 }
+
+/// The size of the main database, in bytes.
+pub(super) fn size(conn: &Connection) -> rusqlite::Result<u64> {
+    let number = |pragma| value::<i64>(conn, pragma, &[]).map(i64::unsigned_abs);
+    Ok(number("PRAGMA main.page_count")? * number("PRAGMA main.page_size")?)
+}

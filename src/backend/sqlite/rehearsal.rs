@@ -10,7 +10,7 @@ use rusqlite::{Connection, ffi};
 
 use self::gauge::Gauge;
 use self::written::Written;
-use super::query::{texts, value};
+use super::query::{size, texts, value};
 use super::{Sqlite, fault, likeness, scratch};
 use crate::backend::{Prepare, RehearsalRequest, Rehearsed, patiently};
 use crate::fault::Fault;
@@ -38,7 +38,7 @@ pub(super) fn on_copy<R>(
     let mut gauge = Gauge::new(&copy, before.0, &written, without)?;
     let mut measure = |conn: &mut &Connection, steps: &[_], source| gauge.measure(conn, steps, source);
     let mut rehearsed =
-        Rehearsed { lacks, bytes: bytes(&copy).map_err(fault)?, copied_in, measure: &mut measure };
+        Rehearsed { lacks, bytes: size(&copy).map_err(fault)?, copied_in, measure: &mut measure };
     Ok(body(&mut &copy, &mut rehearsed))
 }
 
@@ -70,7 +70,7 @@ fn copy(
 
 /// Opens an empty database for a copy. SQLite keeps it in memory, or in a temporary file if it is large. What is encrypted stays in memory.
 fn open(of: &Connection, prepare: Option<&Prepare<Sqlite>>) -> Result<Connection, Fault> {
-    let is_large = bytes(of).map_err(fault)? > MOST_IN_MEMORY;
+    let is_large = size(of).map_err(fault)? > MOST_IN_MEMORY;
     let place = if is_large && !is_encrypted(of) { "" } else { ":memory:" };
     let conn = Connection::open(place).map_err(fault)?;
     likeness::prepare(&conn, prepare)?;
@@ -91,12 +91,6 @@ fn copy_into(from: &Connection, to: &mut Connection, patience: Duration) -> Resu
             _ => Ok(()),
         }
     })
-}
-
-/// The size of the main database.
-fn bytes(conn: &Connection) -> rusqlite::Result<u64> {
-    let size = |pragma| value::<i64>(conn, pragma, &[]).map(i64::unsigned_abs);
-    Ok(size("PRAGMA main.page_count")? * size("PRAGMA main.page_size")?)
 }
 
 /// Whether the file cannot be read without a key. The pragma of the extensions that encrypt returns a row, and SQLite itself none.

@@ -461,8 +461,7 @@ impl Rows {
                 }
             }
             let is_successor = pairs.iter().any(|&(_, new)| new == place);
-            let written = change.inserted + change.updated + change.upserted + change.deleted;
-            let is_changed = change.rows_before.is_some() || written > 0;
+            let is_changed = change.rows_before.is_some() || change.is_written();
             if !is_successor && (is_changed || change.renamed_to.is_some() || change.fate != Fate::Kept) {
                 changes.push(change);
             }

@@ -7,11 +7,11 @@ use rusqlite::Connection;
 
 use super::comparison::{Comparison, Key, columns, compare, renew};
 use super::written::{Counts, Written};
-use super::{bytes, fault};
 use crate::account::{Account, Fate, TableChange};
 use crate::backend::Source;
+use crate::backend::sqlite::fault;
 use crate::backend::sqlite::ledger::count;
-use crate::backend::sqlite::query::texts;
+use crate::backend::sqlite::query::{size, texts};
 use crate::backend::sqlite::schema::schema;
 use crate::dialect::quote;
 use crate::fault::Fault;
@@ -95,7 +95,7 @@ impl<'w> Gauge<'w> {
         renew(&self.before, copy, &renewed).map_err(fault)?;
         self.schema = after;
         tables.sort_by_key(|table| folded(&table.table));
-        Ok(Measured { tables, schema: changes, bytes: bytes(copy).map_err(fault)? })
+        Ok(Measured { tables, schema: changes, bytes: size(copy).map_err(fault)? })
     }
 
     /// The tables that the steps may have changed, with what the account says of them, and whether they are virtual.

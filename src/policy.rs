@@ -26,6 +26,8 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`LostInRebuild`](ProblemKind::LostInRebuild) | warn | deny | warn |
 /// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
+/// | [`DownFails`](ProblemKind::DownFails), [`DownLeavesBehind`](ProblemKind::DownLeavesBehind) | warn | deny | warn |
+/// | [`RowsNotBack`](ProblemKind::RowsNotBack) | allow | warn | allow |
 /// | everything else | deny | deny | deny |
 ///
 /// On MySQL, where the step cannot be undone, a `BrokenReference` is reported even if it is denied.
@@ -71,7 +73,10 @@ impl Policy {
         .with(ProblemKind::SimilarIds, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn)
         .with(ProblemKind::LostInRebuild, Verdict::Warn)
-        .with(ProblemKind::ValuesChanged, Verdict::Warn);
+        .with(ProblemKind::ValuesChanged, Verdict::Warn)
+        .with(ProblemKind::DownFails, Verdict::Warn)
+        .with(ProblemKind::DownLeavesBehind, Verdict::Warn)
+        .with(ProblemKind::RowsNotBack, Verdict::Allow);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
@@ -86,7 +91,10 @@ impl Policy {
         .with(ProblemKind::SimilarIds, Verdict::Deny)
         .with(ProblemKind::UnusedFile, Verdict::Deny)
         .with(ProblemKind::LostInRebuild, Verdict::Deny)
-        .with(ProblemKind::ValuesChanged, Verdict::Deny);
+        .with(ProblemKind::ValuesChanged, Verdict::Deny)
+        .with(ProblemKind::DownFails, Verdict::Deny)
+        .with(ProblemKind::DownLeavesBehind, Verdict::Deny)
+        .with(ProblemKind::RowsNotBack, Verdict::Warn);
 
     /// For a developer's own database, where branches are switched and a script is written in several attempts.
     pub const DEVELOPMENT: Self = Self::DEFAULT
@@ -134,6 +142,9 @@ impl Policy {
                 | ProblemKind::BrokenReference
                 | ProblemKind::LostInRebuild
                 | ProblemKind::ValuesChanged
+                | ProblemKind::DownFails
+                | ProblemKind::DownLeavesBehind
+                | ProblemKind::RowsNotBack
                 | ProblemKind::HiddenTable,
                 _,
             ) => self.verdicts[kind as usize],
@@ -205,6 +216,9 @@ mod tests {
             (Kind::ValuesChanged, "ww dd ww"),
             (Kind::HiddenTable, "dd dd dd"),
             (Kind::Fails, "dd dd dd"),
+            (Kind::DownFails, "ww dd ww"),
+            (Kind::DownLeavesBehind, "ww dd ww"),
+            (Kind::RowsNotBack, "aa ww aa"),
         ];
         assert_eq!(rows.map(|(kind, _)| kind), Kind::ALL);
         for (kind, expected) in rows {

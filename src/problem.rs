@@ -84,11 +84,17 @@ pub enum ProblemKind {
     /// Its script fails when the whole set is replayed in an empty database, on a copy of this database's schema, or because of rows of
     /// this database; or its result cannot be committed.
     Fails,
+    /// Its down script fails on a copy, after the migration was applied there.
+    DownFails,
+    /// After its down script, the schema is not the one before the migration; or it cannot be applied again, or gives another schema then.
+    DownLeavesBehind,
+    /// Rows or values that were there before are not there again after its down script, or after it is applied again.
+    RowsNotBack,
 }
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -121,6 +127,9 @@ impl ProblemKind {
         Self::ValuesChanged,
         Self::HiddenTable,
         Self::Fails,
+        Self::DownFails,
+        Self::DownLeavesBehind,
+        Self::RowsNotBack,
     ];
 
     /// The name of the kind: a few words.
@@ -158,6 +167,9 @@ impl ProblemKind {
             Self::ValuesChanged => "values changed",
             Self::HiddenTable => "hidden table",
             Self::Fails => "fails",
+            Self::DownFails => "down fails",
+            Self::DownLeavesBehind => "down leaves behind",
+            Self::RowsNotBack => "rows not back",
         }
     }
 }

@@ -37,6 +37,8 @@ mod queries;
 mod recover;
 mod rehearse;
 mod reporting;
+#[cfg(feature = "validation")]
+mod reversible;
 mod run;
 mod set;
 mod stored;

@@ -27,6 +27,7 @@ mod properties;
 mod recovery;
 mod regressions;
 mod rehearsals;
+mod reversible;
 mod rollback;
 mod safety;
 mod sample_set;

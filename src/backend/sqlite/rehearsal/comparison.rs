@@ -1,9 +1,12 @@
 //! Comparing the rows of a table before and after a step.
 
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::backend::sqlite::query::texts;
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, Row, params_from_iter};
+
+use crate::backend::sqlite::query::{has_row, texts};
 use crate::dialect::quote;
 use crate::impact::{ColumnImpact, RowCounts};
 use crate::sql::same_name;
@@ -96,11 +99,15 @@ pub(super) fn compare(
         format!("SELECT {} FROM main.{} WHERE {}", list.join(", "), quote(names[1]), matches.join(" AND "));
     let (mut all, mut one) = (before.prepare(&all)?, after.prepare(&one)?);
     let (mut kept, mut changed) = (0, 0);
+    let mut gone: HashMap<u64, u64> = HashMap::new();
     let mut rows = all.query([])?;
     while let Some(old) = rows.next()? {
         let values: Vec<Value> = (0..old_key.len()).map(|at| old.get(at)).collect::<rusqlite::Result<_>>()?;
         let mut found_rows = one.query(params_from_iter(values))?;
-        let Some(new) = found_rows.next()? else { continue };
+        let Some(new) = found_rows.next()? else {
+            *gone.entry(hash(old, old_key.len())?).or_default() += 1;
+            continue;
+        };
         kept += 1;
         let mut differs = false;
         for (place, column) in found.columns.iter_mut().enumerate() {
@@ -118,8 +125,42 @@ pub(super) fn compare(
         }
         changed += u64::from(differs);
     }
+    // Without a primary key, the number of a row means nothing: a row with the same values is the same row.
+    let has_meaning =
+        || has_row(after, "SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[names[1]]);
+    if !gone.is_empty() && !has_meaning()? {
+        let columns: Vec<String> = pairs.iter().map(|(_, new)| quote(new)).collect();
+        let sql =
+            format!("SELECT {}, {} FROM main.{}", new_key.join(", "), columns.join(", "), quote(names[1]));
+        let was_there = format!("SELECT 1 FROM main.{} WHERE {} = ?1", quote(names[0]), old_key.join(", "));
+        let (mut new_rows, mut was_there) = (after.prepare(&sql)?, before.prepare(&was_there)?);
+        let mut rows = new_rows.query([])?;
+        while let Some(new) = rows.next()? {
+            if !was_there.exists([new.get::<_, Value>(0)?])? {
+                if let Some(same) = gone.get_mut(&hash(new, 1)?).filter(|same| **same > 0) {
+                    *same -= 1;
+                    kept += 1;
+                }
+            }
+        }
+    }
     found.kept = Some([kept, changed]);
     Ok(found)
+}
+
+/// A hash of the values of a row from a column on.
+fn hash(row: &Row<'_>, from: usize) -> rusqlite::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    for column in from..row.as_ref().column_count() {
+        match row.get_ref(column)? {
+            ValueRef::Null => 0_u8.hash(&mut hasher),
+            ValueRef::Integer(number) => (1_u8, number).hash(&mut hasher),
+            ValueRef::Real(number) => (2_u8, number.to_bits()).hash(&mut hasher),
+            ValueRef::Text(bytes) => (3_u8, bytes).hash(&mut hasher),
+            ValueRef::Blob(bytes) => (4_u8, bytes).hash(&mut hasher),
+        }
+    }
+    Ok(hasher.finish())
 }
 
 /// The columns of a table, without those that SQLite computes.

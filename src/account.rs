@@ -75,6 +75,7 @@ pub struct TableChange {
 
 /// What became of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Fate {
     /// It is the same table, perhaps with another name.

@@ -9,24 +9,31 @@ use crate::schema::SchemaChange;
 use crate::sql::same_name;
 
 mod display;
+#[cfg(feature = "serde")]
+pub(crate) mod serialize;
 
 pub(crate) use display::{Bytes, Rows};
 
 /// What a step does, or several steps that are one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StepImpact {
     /// The ids of the migrations: one, or those that are committed together.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize::texts"))]
     pub ids: Vec<MigrationId>,
     /// The direction.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize::text"))]
     pub direction: Direction,
     /// How long the step took on the copy, with its commit.
+    #[cfg_attr(feature = "serde", serde(rename = "duration_ms", serialize_with = "serialize::milliseconds"))]
     pub duration: Duration,
     /// The tables whose rows or columns it changes, by name.
     pub tables: Vec<TableImpact>,
     /// What it creates, drops and changes in the schema.
     pub schema: Vec<SchemaChange>,
     /// What its script says that it does ([`Report`](crate::Report) has the same after a run).
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub account: Account,
     /// By how many bytes the database grows; negative if it shrinks.
     pub growth: i64,
@@ -34,6 +41,7 @@ pub struct StepImpact {
 
 /// What a step does to the rows of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TableImpact {
     /// The name of the table before the step; of a new table, after it.
@@ -57,6 +65,7 @@ pub struct TableImpact {
 
 /// Numbers of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RowCounts {
     /// Rows that are inserted.
@@ -87,6 +96,7 @@ impl RowCounts {
 
 /// What a step does to the values of a column, in rows that are there before and after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ColumnImpact {
     /// The name of the column before the step.

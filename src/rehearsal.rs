@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::account::Fate;
+#[cfg(feature = "serde")]
+use crate::impact::serialize;
 use crate::impact::{Bytes, ColumnImpact, DataState, RowCounts, Rows, StepImpact, TableImpact};
 use crate::plan::Plan;
 use crate::problem::{Problem, Verdict};
@@ -40,11 +42,13 @@ impl From<Target> for Rehearsal {
 ///
 /// Its Display is for people: a line for each step, what it does to the rows of each table, and a sum at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Impact {
     /// The steps that ran, in order. Steps that are one transaction are one entry.
     pub steps: Vec<StepImpact>,
     /// What the run found: the step at which it fails, and what its steps do that the policy reports or denies.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "serialize::texts"))]
     pub problems: Vec<Problem>,
     /// What the copy lacks, in words: "the attached database `stock`". A failure on the copy may come from that.
     pub lacks: Vec<String>,
@@ -53,8 +57,14 @@ pub struct Impact {
     /// The size of the copy after the last step, in bytes.
     pub bytes_after: u64,
     /// How long copying the database took.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "copied_in_ms", serialize_with = "serialize::milliseconds")
+    )]
     pub copied_in: Duration,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) plan: Plan,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) state: DataState,
 }
 

@@ -129,6 +129,7 @@ impl fmt::Display for Schema {
 
 /// The difference of one object between two schemas.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SchemaChange {
     /// `table`, `index`, `view` or `trigger`; on a server also `function`, `type`, ...

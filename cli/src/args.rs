@@ -113,6 +113,8 @@ pub(crate) enum Command {
     },
     /// Show what a run would do, and what it would delete
     Plan(Plan),
+    /// Run the pending migrations on a copy of the database, and show what they do to its rows
+    Rehearse(Rehearse),
     /// Apply the pending migrations
     Migrate(Migrate),
     /// Undo the migrations that were applied last
@@ -135,6 +137,9 @@ pub(crate) enum Command {
         /// Also refuse what an author can still correct: for continuous integration
         #[arg(long)]
         strict: bool,
+        /// Also run each migration up, down and up again on a copy, and report what its down script does not undo
+        #[arg(long)]
+        down: bool,
     },
     /// Correct the tracking table, where only a person can know what is right
     #[command(subcommand)]
@@ -193,9 +198,26 @@ pub(crate) struct Import {
     pub(crate) dry_run: DryRun,
 }
 
-/// The target of a plan, in either direction.
+/// What to plan.
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) either: EitherWay,
+    /// Print the scripts too
+    #[arg(long)]
+    pub(crate) sql: bool,
+}
+
+/// What to rehearse.
+#[derive(Debug, Args)]
+pub(crate) struct Rehearse {
+    #[command(flatten)]
+    pub(crate) either: EitherWay,
+}
+
+/// The target of a plan, in either direction.
+#[derive(Debug, Args)]
+pub(crate) struct EitherWay {
     #[command(flatten)]
     forth: Forth,
     /// Undo this many migrations
@@ -204,9 +226,6 @@ pub(crate) struct Plan {
     /// Undo everything after this migration, which stays applied
     #[arg(long, value_name = "ID", group = "target")]
     back_to: Option<String>,
-    /// Print the scripts too
-    #[arg(long)]
-    pub(crate) sql: bool,
 }
 
 /// The target of a run that applies migrations.
@@ -234,7 +253,7 @@ impl Forth {
     }
 }
 
-impl Plan {
+impl EitherWay {
     pub(crate) fn target(&self) -> Target {
         match (&self.back_to, self.back) {
             (Some(id), _) => Target::BackTo(id.as_str().into()),
@@ -315,6 +334,7 @@ impl Command {
             Self::List => "list",
             Self::Manifest { .. } => "manifest",
             Self::Plan(_) => "plan",
+            Self::Rehearse(_) => "rehearse",
             Self::Migrate(_) => "migrate",
             Self::Rollback(_) => "rollback",
             Self::Redo(_) => "redo",

@@ -23,6 +23,7 @@ mod init;
 mod list;
 mod manifest;
 mod plan;
+mod rehearse;
 mod repair;
 mod run;
 mod shell;
@@ -95,7 +96,8 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
     match command {
         Command::List => Ok(list::list(&work)),
         Command::Status { exit_code } => status::status(&work, *exit_code),
-        Command::Plan(plan) => plan::plan(&work, plan.target(), plan.sql),
+        Command::Plan(plan) => plan::plan(&work, plan.either.target(), plan.sql),
+        Command::Rehearse(rehearse) => rehearse::rehearse(&work, rehearse.either.target()),
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),
         Command::Redo(dry_run) => run::redo(work, *dry_run),
@@ -103,7 +105,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
         Command::Adopt(adopt) => adopt::adopt(&work, adopt),
         Command::Repair(repair) => repair::repair(&work, repair),
-        Command::Validate { strict } => validate::validate(work, *strict),
+        Command::Validate { strict, down } => validate::validate(work, *strict, *down),
         Command::History => history::history(&work),
         Command::Graph { format } => graph::graph(&work, *format),
         Command::Unlock => unlock::unlock(&work),

@@ -65,7 +65,7 @@ pub(super) fn write(
     let mut files = vec![(up_file, up)];
     if down == Down::With {
         let text = format!(
-            "-- {name}: write here what undoes up.sql. As long as nothing is written, undoing it does nothing.\n"
+            "-- {name}: write here what undoes up.sql. As long as nothing is written, there is no way back.\n"
         );
         files.push((down_file, text));
     }

@@ -1,10 +1,9 @@
 //! `migrate`, `rollback`, `redo`, `downgrade`
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
-use switchy_schema::{Direction, Event, MigrationId, Plan, Report, Target, TransactionMode};
+use switchy_schema::{Plan, Report, Target, TransactionMode};
 
 use super::{Work, plan};
 use crate::args::{DryRun, Migrate, Rollback};
@@ -69,18 +68,11 @@ fn run<B: Database>(
     let interrupt = Interrupt::listen(B::interrupter(&mut session), work.output());
     let progress = Arc::new(Progress::new(work.output()));
     let (listening, showing, asked) = (interrupt.clone(), Arc::clone(&progress), interrupt.clone());
-    let (empty_downs, output) = (empty_downs(&work), work.output().clone());
     work.runner = work
         .runner
         .observe(move |event| {
             listening.observe(event);
             showing.observe(event);
-            if let Event::Finished { step, .. } = event
-                && step.direction == Direction::Down
-                && empty_downs.contains(&step.id)
-            {
-                output.note(&format!("`{}` has a script to undo it that does nothing", step.id));
-            }
         })
         .stop_when(move || asked.is_requested());
     let result = match approved {
@@ -96,16 +88,6 @@ fn run<B: Database>(
             Err(if interrupt.is_requested() { failure.after_interrupt() } else { failure })
         }
     }
-}
-
-/// The migrations whose down script does nothing although their up script does something: most likely nobody wrote the down script.
-fn empty_downs<B: Database>(work: &Work<'_, B>) -> HashSet<MigrationId> {
-    let script = |id: &MigrationId, way| work.runner.script(id.clone(), way);
-    let has_empty_down = |id: &&MigrationId| {
-        script(id, Direction::Down).is_some_and(text::is_blank)
-            && !script(id, Direction::Up).is_some_and(text::is_blank)
-    };
-    work.runner.list().iter().map(|meta| &meta.id).filter(has_empty_down).cloned().collect()
 }
 
 /// Asks for confirmation, and returns the confirmed plan; `None` if the plan has no steps, or if the engine refuses it in any case.

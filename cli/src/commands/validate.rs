@@ -1,7 +1,7 @@
 //! `validate`
 
 use serde_json::json;
-use switchy_schema::{Dialect, Policy, Problem, Verdict};
+use switchy_schema::{Dialect, MigrationId, Policy, Problem, ProblemKind, Verdict};
 
 use super::Work;
 use crate::dialect::{Detected, display_name};
@@ -13,13 +13,21 @@ use crate::session::{Access, Database};
 use crate::{json, text};
 
 /// Reports everything that is wrong with the set, and with the database if one is named.
-pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> Result<Outcome> {
+pub(super) fn validate<B: Database>(
+    mut work: Work<'_, B>,
+    is_strict: bool,
+    tries_down: bool,
+) -> Result<Outcome> {
     if is_strict {
         work.runner = work.runner.policy(Policy::STRICT);
     }
     let found = if work.context.settings.database.is_some() {
         let mut session = work.open(Access::Read)?;
-        work.runner.validate(B::conn(&mut session))?
+        let mut found = work.runner.validate(B::conn(&mut session))?;
+        if tries_down {
+            extend(&mut found, work.runner.prove_reversible(B::conn(&mut session))?);
+        }
+        found
     } else {
         work.output().say("no database is named, so the migrations are looked at by themselves");
         work.detected.iter().for_each(|detected| work.output().say(&detected.remark()));
@@ -29,7 +37,11 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
                 "their scripts are not run, since that takes a {name} server; name one to try them"
             ));
         }
-        work.runner.validate_source()
+        let mut found = work.runner.validate_source();
+        if tries_down {
+            extend(&mut found, work.runner.prove_source_reversible()?);
+        }
+        found
     };
     let text = found.iter().map(line).collect::<Vec<_>>().join("\n");
     let refused = found.iter().filter(|problem| problem.verdict == Verdict::Deny).count();
@@ -47,6 +59,14 @@ pub(super) fn validate<B: Database>(mut work: Work<'_, B>, is_strict: bool) -> R
         exit => exit,
     };
     Ok(Outcome::new(text, json).remarking(remark).exiting(exit))
+}
+
+/// Adds what the way back shows. That a migration fails is known already.
+fn extend(found: &mut Vec<Problem>, more: Vec<Problem>) {
+    let fails = |problem: &Problem| problem.kind == ProblemKind::Fails;
+    let failing: Vec<MigrationId> =
+        found.iter().filter(|problem| fails(problem)).map(|problem| problem.migration.clone()).collect();
+    found.extend(more.into_iter().filter(|problem| !fails(problem) || !failing.contains(&problem.migration)));
 }
 
 fn line(problem: &Problem) -> String {

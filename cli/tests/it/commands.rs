@@ -178,7 +178,7 @@ fn rollback_undoes() {
 
 /// `create` writes a down script that does nothing, and it is easy to forget to complete it.
 #[test]
-fn a_down_script_that_was_never_written_is_reported() {
+fn a_down_script_that_was_never_written_is_no_way_back() {
     let mut shell = Shell::with_set();
     shell.migration(
         "2025-01-04-000000_hasty",
@@ -456,4 +456,33 @@ fn another_table_is_another_history() {
     let mut shell = Shell::with_set();
     shell.runs(&["migrate -q", "status -q --table mine", "status -q --table ''", "migrate --table sqlite_x"]);
     shell.assert("table");
+}
+
+#[test]
+fn a_rehearsal_shows_what_a_run_does_to_the_rows() {
+    let mut shell = Shell::with_set();
+    shell.run("migrate");
+    shell.sql("INSERT INTO users VALUES ('ada', 'a@x'), ('bob', NULL); INSERT INTO notes VALUES ('one')");
+    shell.migration(
+        "2025-01-04-000000_clear",
+        "DELETE FROM notes; UPDATE users SET email = NULL",
+        Some("-- undo"),
+    );
+    shell.migration(
+        "2025-01-05-000000_wrong",
+        "CREATE TABLE x (y);\nINSERT INTO z VALUES (1);",
+        Some("DROP TABLE y"),
+    );
+    shell.runs(&[
+        "rehearse --steps 1",
+        "rehearse --steps 1 --json",
+        "rehearse",
+        "rehearse --back 2",
+        "validate --down",
+    ]);
+    shell.write("migrations/2025-01-05-000000_wrong/up.sql", "CREATE TABLE x (y);");
+    shell.runs(&["rehearse -q", "validate --down", "migrate", "rehearse"]);
+    shell.remove("switchy-schema.toml");
+    shell.run("validate --down");
+    shell.assert("rehearse");
 }

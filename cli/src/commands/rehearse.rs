@@ -1,0 +1,25 @@
+//! `rehearse`
+
+use serde_json::{Value, json};
+use switchy_schema::Target;
+
+use super::Work;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::json;
+use crate::output::Outcome;
+use crate::remedy::in_shell;
+use crate::session::{Access, Database};
+
+/// What a run does to a copy of the database.
+pub(super) fn rehearse<B: Database>(work: &Work<'_, B>, target: Target) -> Result<Outcome> {
+    let mut session = work.open(Access::Read)?;
+    let impact = work.runner.rehearse(B::conn(&mut session), target)?;
+    let mut json = serde_json::to_value(&impact).unwrap_or_default();
+    if let Value::Object(map) = &mut json {
+        map.insert("tables".into(), json!(impact.tables()));
+        map.insert("rows".into(), json!(impact.rows()));
+        map.insert("problems".into(), impact.problems.iter().map(json::problem).collect());
+    }
+    Ok(Outcome::new(impact.worded(&in_shell).to_string(), json).exiting(Exit::of_problems(&impact.problems)))
+}

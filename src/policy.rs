@@ -26,6 +26,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`LostInRebuild`](ProblemKind::LostInRebuild) | warn | deny | warn |
 /// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
+/// | [`Drift`](ProblemKind::Drift), in a validation | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
 /// On MySQL, where the step cannot be undone, a `BrokenReference` is reported even if it is denied.
@@ -71,7 +72,8 @@ impl Policy {
         .with(ProblemKind::SimilarIds, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn)
         .with(ProblemKind::LostInRebuild, Verdict::Warn)
-        .with(ProblemKind::ValuesChanged, Verdict::Warn);
+        .with(ProblemKind::ValuesChanged, Verdict::Warn)
+        .with(ProblemKind::Drift, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
@@ -86,7 +88,8 @@ impl Policy {
         .with(ProblemKind::SimilarIds, Verdict::Deny)
         .with(ProblemKind::UnusedFile, Verdict::Deny)
         .with(ProblemKind::LostInRebuild, Verdict::Deny)
-        .with(ProblemKind::ValuesChanged, Verdict::Deny);
+        .with(ProblemKind::ValuesChanged, Verdict::Deny)
+        .with(ProblemKind::Drift, Verdict::Deny);
 
     /// For a developer's own database, where branches are switched and a script is written in several attempts.
     pub const DEVELOPMENT: Self = Self::DEFAULT
@@ -134,7 +137,8 @@ impl Policy {
                 | ProblemKind::BrokenReference
                 | ProblemKind::LostInRebuild
                 | ProblemKind::ValuesChanged
-                | ProblemKind::HiddenTable,
+                | ProblemKind::HiddenTable
+                | ProblemKind::Drift,
                 _,
             ) => self.verdicts[kind as usize],
             _ => Verdict::Deny,
@@ -205,6 +209,7 @@ mod tests {
             (Kind::ValuesChanged, "ww dd ww"),
             (Kind::HiddenTable, "dd dd dd"),
             (Kind::Fails, "dd dd dd"),
+            (Kind::Drift, "ww dd ww"),
         ];
         assert_eq!(rows.map(|(kind, _)| kind), Kind::ALL);
         for (kind, expected) in rows {

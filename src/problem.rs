@@ -84,11 +84,14 @@ pub enum ProblemKind {
     /// Its script fails when the whole set is replayed in an empty database, on a copy of this database's schema, or because of rows of
     /// this database; or its result cannot be committed.
     Fails,
+    /// An object of the schema is not what the applied migrations make, or it is not known what they make. The finding is about the object, and
+    /// only a validation looks for it.
+    Drift,
 }
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -121,6 +124,7 @@ impl ProblemKind {
         Self::ValuesChanged,
         Self::HiddenTable,
         Self::Fails,
+        Self::Drift,
     ];
 
     /// The name of the kind: a few words.
@@ -158,6 +162,7 @@ impl ProblemKind {
             Self::ValuesChanged => "values changed",
             Self::HiddenTable => "hidden table",
             Self::Fails => "fails",
+            Self::Drift => "drift",
         }
     }
 }
@@ -198,7 +203,7 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What happens with the finding.
     pub verdict: Verdict,
-    /// The migration it is about, or the folder if it is about a whole folder.
+    /// The migration it is about, the folder if it is about a whole folder, or the object of the schema if it is about drift.
     pub migration: MigrationId,
     /// The finding, worded to follow the id.
     pub finding: String,

@@ -29,12 +29,14 @@ mod adopt;
 mod apply;
 mod carry_out;
 mod consent;
+mod drift;
 mod forecast;
 mod goal;
 mod locked;
 mod migrate;
 mod queries;
 mod recover;
+mod replay;
 mod reporting;
 mod run;
 mod set;
@@ -93,6 +95,8 @@ pub struct MigrationRunner<
     forecaster: Option<Forecaster<B>>,
     program: Option<String>,
     prepare: Option<Box<Prepare<B>>>,
+    /// The objects that drift leaves out: names, or beginnings of names followed by `*`.
+    ignored: Vec<String>,
     mode: TransactionMode,
     lock: Lock,
     lock_timeout: Duration,
@@ -161,6 +165,7 @@ impl<B: Backend> MigrationRunner<B> {
             forecaster: None,
             program: None,
             prepare: None,
+            ignored: Vec::new(),
             mode: TransactionMode::default(),
             lock: Lock::default(),
             lock_timeout: Duration::from_secs(60),

@@ -37,6 +37,12 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::Accept => "run `repair accept` to accept it only in this database",
         Remedy::AssumeApplied => "run `repair assume` to count a single migration as applied",
         Remedy::Baseline => "run `baseline` with the last migration that is applied",
+        Remedy::RepairDrift => "run `drift --repair`",
+        Remedy::RepairNamed => "name it with `drift --repair NAME`",
+        Remedy::ShowDriftSql => "`drift --sql` prints statements to choose from",
+        Remedy::IgnoreInDrift => {
+            "leave it out with `drift --ignore NAME`, or with `drift-ignore` in switchy.toml"
+        }
         Remedy::AcceptDoubt(Doubt::Lost) => "say yes, on a terminal or with `--yes`",
         Remedy::AcceptDoubt(doubt) => return format!("go on with `--accept {doubt}`"),
         Remedy::NameTool => "name the tool with `--from`",

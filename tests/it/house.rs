@@ -34,6 +34,7 @@ const FLOORS: [&[&str]; 7] = [
         "transaction_fit",
         "foreign",
         "schema",
+        "drift",
         "error",
     ],
     &["backend"],

@@ -1,5 +1,7 @@
 //! The schema of the main database.
 
+use std::ops::Range;
+
 use rusqlite::Connection;
 
 use super::fault;
@@ -7,6 +9,8 @@ use super::query::texts;
 use crate::fault::Fault;
 use crate::schema::{Definition, Schema};
 use crate::sql::{Token, Tokens, folded, same_name};
+
+mod table;
 
 /// The definitions of everything in `main`, except these tables and what belongs to them, SQLite's own objects, and the shadow tables of
 /// virtual tables.
@@ -30,11 +34,12 @@ pub(super) fn schema(conn: &Connection, without: &[&str]) -> Result<Schema, Faul
             };
             let (kind, name, table, sql) = (text(0)?, text(1)?, text(2)?, text(3)?);
             if !is_left_out(&name) && !is_left_out(&table) {
-                let essence = essence(&sql);
-                found.push(Definition::new(kind, name, sql).of_table(table).compared_by(essence));
+                let definition = Definition::new(kind, name, sql).of_table(table);
+                let (text, key) = (essence(&definition.sql), folded(&definition.name));
+                found.push(definition.compared_by(text).known_as(key));
             }
         }
-        Ok(found)
+        Ok(found.into_iter().map(|definition| table::described(conn, definition)).collect())
     };
     read().map(Schema::new).map_err(fault)
 }
@@ -49,22 +54,27 @@ fn shadows(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 
 /// A statement without insignificant differences. Texts in single quotes are unchanged; names lose their quotes and their case.
 fn essence(sql: &str) -> String {
+    let words: Vec<String> = words(sql).into_iter().map(|(word, _)| word).collect();
+    words.join(" ")
+}
+
+/// The words, names, texts and marks of a statement without insignificant differences, and where each is in it.
+fn words(sql: &str) -> Vec<(String, Range<usize>)> {
     let is_word = |name: &str| Tokens::new(name).eq([Token::Word(name)]);
     let mut tokens = Tokens::new(sql);
     let mut words = Vec::new();
-    while let Some(token) = tokens.next() {
-        words.push(match token {
+    while let Some((token, place)) = tokens.next_placed() {
+        let word = match token {
             Token::Word(word) => folded(word),
             // SQLite would not store a statement with an unclosed quote.
-            Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
-                format!("'{text}'")
-            }
+            Token::Quoted(text) if sql.as_bytes().get(place.start) == Some(&b'\'') => format!("'{text}'"),
             Token::Quoted(name) if !is_word(name) => format!("\"{}\"", folded(name)),
             Token::Quoted(name) => folded(name),
             Token::Mark(mark) => char::from(mark).to_string(),
-        });
+        };
+        words.push((word, place));
     }
-    words.join(" ")
+    words
 }
 
 #[cfg(test)]

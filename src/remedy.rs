@@ -267,7 +267,7 @@ impl fmt::Display for Remedy {
             }
             Self::RepairDrift => "call `repair_drift`",
             Self::RepairNamed => "name it with `Drift::including`, and call `repair_drift`",
-            Self::ShowDriftSql => "`Drift::sql` has statements to choose from",
+            Self::ShowDriftSql => "choose among the statements of `Drift::sql`",
             Self::IgnoreInDrift => "leave it out with `ignore_in_drift`",
             Self::AcceptDoubt(Doubt::Lost) => "accept `Doubt::Lost`",
             Self::AcceptDoubt(Doubt::Orphaned) => "accept `Doubt::Orphaned`",

@@ -38,11 +38,9 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::AssumeApplied => "run `repair assume` to count a single migration as applied",
         Remedy::Baseline => "run `baseline` with the last migration that is applied",
         Remedy::RepairDrift => "run `drift --repair`",
-        Remedy::RepairNamed => "name it with `drift --repair NAME`",
-        Remedy::ShowDriftSql => "`drift --sql` prints statements to choose from",
-        Remedy::IgnoreInDrift => {
-            "leave it out with `drift --ignore NAME`, or with `drift-ignore` in switchy.toml"
-        }
+        Remedy::RepairNamed => "run `drift --repair` with its name",
+        Remedy::ShowDriftSql => "choose among the statements that `drift --sql` prints",
+        Remedy::IgnoreInDrift => "leave it out with `drift --ignore`",
         Remedy::AcceptDoubt(Doubt::Lost) => "say yes, on a terminal or with `--yes`",
         Remedy::AcceptDoubt(doubt) => return format!("go on with `--accept {doubt}`"),
         Remedy::NameTool => "name the tool with `--from`",

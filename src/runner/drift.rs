@@ -302,7 +302,7 @@ impl<B: Backend> MigrationRunner<B> {
         }
         let after = B::dangling(conn, &touched(), ForeignKeys::Unchecked).map_err(reading)?;
         if let Some(broken) = after.since(&before).references().into_iter().next() {
-            return Err(inapplicable(format!("it would leave {}", broken.what), Some(Remedy::ShowDriftSql)));
+            return Err(inapplicable(format!("a repair {}", broken.what), Some(Remedy::ShowDriftSql)));
         }
         let live = self.history_and_schema(conn)?.1.unwrap_or_default();
         let is_repaired = |it: &SchemaChange| {

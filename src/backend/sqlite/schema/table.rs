@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{essence, words};
+use super::words::{essence, words};
 use crate::schema::Definition;
 use crate::sql::folded;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::dialect::{Dialect, quote_in};
+use crate::error::Printable;
 use crate::history::HistoryDigest;
 use crate::id::MigrationId;
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
@@ -62,6 +63,9 @@ impl fmt::Display for DriftReason {
         f.write_str(&self.why)
     }
 }
+
+/// The most lines of one object that the Display shows.
+const MOST_LINES: usize = 20;
 
 impl Drift {
     /// Compares two schemas.
@@ -206,9 +210,11 @@ impl Drift {
                 (Some(_), None) => {
                     (format!("is missing: the migrations make this {kind}"), Remedy::RepairDrift)
                 }
-                (None, _) => (format!("is a {kind} that no applied migration makes"), Remedy::RepairNamed),
+                (None, _) => {
+                    (format!("is extra: no applied migration makes this {kind}"), Remedy::RepairNamed)
+                }
                 (Some(_), Some(_)) => {
-                    (format!("is not the {kind} that the migrations make"), Remedy::RepairDrift)
+                    (format!("is changed: the migrations make another {kind}"), Remedy::RepairDrift)
                 }
             };
             let remedy = if change.carries_no_data() { remedy } else { Remedy::ShowDriftSql };
@@ -225,7 +231,8 @@ impl Drift {
     fn advice(&self, wording: Wording<'_>) -> Vec<String> {
         let (mut advice, repaired) = (Vec::new(), self.repaired());
         let mut say = |lead: &str, changes: &[&SchemaChange], remedy: &Remedy| {
-            let names: Vec<String> = changes.iter().map(|change| format!("`{}`", change.name)).collect();
+            let names: Vec<String> =
+                changes.iter().map(|change| format!("`{}`", Printable(&change.name))).collect();
             if !names.is_empty() {
                 advice.push(format!("{lead}{}: {}", names.join(", "), wording(remedy)));
             }
@@ -267,8 +274,13 @@ impl Render for Drift {
         writeln!(f, " from what the applied migrations make (-), as it is here (+):")?;
         for change in &self.changes {
             writeln!(f, "\n{}", headline(change))?;
-            for line in change.diff().lines() {
-                writeln!(f, "    {line}")?;
+            let diff = change.diff();
+            for line in diff.lines().take(MOST_LINES) {
+                writeln!(f, "    {}", Printable(line))?;
+            }
+            let rest = diff.lines().count().saturating_sub(MOST_LINES);
+            if rest > 0 {
+                writeln!(f, "    ... and {rest} more lines")?;
             }
         }
         self.advice(wording).iter().try_for_each(|line| write!(f, "\n{line}"))
@@ -291,9 +303,9 @@ fn headline(change: &SchemaChange) -> String {
     let of = if change.table == change.name || change.table.is_empty() {
         String::new()
     } else {
-        format!(" of `{}`", change.table)
+        format!(" of `{}`", Printable(&change.table))
     };
-    format!("{what} {} `{}`{of}", change.kind, change.name)
+    format!("{what} {} `{}`{of}", change.kind, Printable(&change.name))
 }
 
 /// The statement that drops an object. On SQLite, it drops the one of the main database.

@@ -16,6 +16,7 @@ use crate::settings::Settings;
 mod adopt;
 mod config;
 mod create;
+mod drift;
 mod graph;
 mod history;
 mod import;
@@ -25,6 +26,7 @@ mod manifest;
 mod plan;
 mod repair;
 mod run;
+mod schema;
 mod shell;
 mod status;
 mod unlock;
@@ -102,6 +104,8 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Downgrade(dry_run) => run::downgrade(work, *dry_run),
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
         Command::Adopt(adopt) => adopt::adopt(&work, adopt),
+        Command::Drift(drift) => drift::drift(work, drift),
+        Command::Schema(schema) => schema::schema(&work, schema),
         Command::Repair(repair) => repair::repair(&work, repair),
         Command::Validate { strict } => validate::validate(work, *strict),
         Command::History => history::history(&work),

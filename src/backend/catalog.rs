@@ -57,9 +57,13 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
-    /// The definitions of everything in the schema except these tables, what belongs to them, and what the database makes by itself; `None` if
-    /// they cannot be read.
-    fn schema(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Schema>, Fault> {
+    /// The definitions of everything in a schema of the database except these tables, what belongs to them, and what the database makes by
+    /// itself; `None` if they cannot be read. Without a name, it is the schema in which unqualified names are looked up first.
+    fn schema(
+        _conn: &mut Self::Conn<'_>,
+        _within: Option<&str>,
+        _without: &[&str],
+    ) -> Result<Option<Schema>, Fault> {
         Ok(None)
     }
 

@@ -1,6 +1,7 @@
 //! [`Postgres`]: the backend over the blocking `postgres` driver.
 
 use super::Schemas;
+use crate::dialect::TableName;
 
 mod catalog;
 mod dangling;
@@ -45,7 +46,7 @@ pub enum Postgres {}
 impl Schemas for Postgres {}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
-const LOCKS: &str = "__switchy_locks";
+const LOCKS: &str = TableName::LOCKS;
 
 /// The column with the order in which rows were written.
 const PLACE: &str = "place";

@@ -214,7 +214,8 @@ impl<B: Backend> MigrationRunner<B> {
         let (own, foreign) =
             ([self.table.as_str(), log.as_str()], [chosen.table.as_str(), foreign_log.as_str()]);
         without.extend(own.iter().chain(&foreign));
-        let live = patiently(self.lock_timeout, || B::schema(conn, &without)).map_err(self.reading())?;
+        let live = patiently(self.lock_timeout, || B::schema(conn, self.table.schema(), &without))
+            .map_err(self.reading())?;
         let Some(live) = live else { return Ok((Proof::Impossible, None)) };
         let recorded = history.records().iter().map(|record| &record.id);
         let new = adoption.to_record().filter_map(|entry| entry.migration.as_ref());

@@ -154,7 +154,7 @@ impl<B: Backend> MigrationRunner<B> {
         let entries = patiently(self.lock_timeout, || B::read_log(conn, &log)).map_err(self.reading())?;
         let history = history.with_log(entries);
         let without = self.left_out(&history, log.as_str());
-        let live = patiently(self.lock_timeout, || B::schema(conn, &without));
+        let live = patiently(self.lock_timeout, || B::schema(conn, self.table.schema(), &without));
         let mut live = live.map_err(|fault| self.database("read the schema", fault))?;
         if let Some(live) = &mut live {
             self.drop_ignored(live);

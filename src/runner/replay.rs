@@ -115,7 +115,7 @@ impl<B: Backend> MigrationRunner<B> {
                 self.refuse_untrusted(conn, &id, &text, atomicity)?;
             }
             runner.run(B::lend(conn))?;
-            B::schema(conn, without).map_err(self.reading())
+            B::schema(conn, None, without).map_err(self.reading())
         });
         match replayed {
             Ok(Some(Ok(Some(schema)))) => Replay::Made(schema),

@@ -305,7 +305,7 @@ fn a_validation_reports_drift_and_a_run_does_not_look() {
     assert_eq!(found[0].2, "`by_date` is missing: the migrations make this index; call `repair_drift`");
     assert_eq!(
         found[1].2,
-        "`mine` is a table that no applied migration makes; choose among the statements of `Drift::sql`, or leave it out with `ignore_in_drift`"
+        "`mine` is extra: no applied migration makes this table; choose among the statements of `Drift::sql`, or leave it out with `ignore_in_drift`"
     );
     assert_eq!(found.len(), 2);
     let denied = drift_of(runner().policy(Policy::STRICT));

@@ -75,7 +75,11 @@ impl Catalog for Sqlite {
         foreign::user_version(conn)
     }
 
-    fn schema(conn: &mut &Connection, without: &[&str]) -> Result<Option<Schema>, Fault> {
+    fn schema(
+        conn: &mut &Connection,
+        _within: Option<&str>,
+        without: &[&str],
+    ) -> Result<Option<Schema>, Fault> {
         schema::schema(conn, without).map(Some)
     }
 

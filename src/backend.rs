@@ -51,7 +51,7 @@ mod script;
 mod session;
 mod tracking_table;
 
-pub use self::catalog::{Catalog, ForecastRequest, Prepare};
+pub use self::catalog::{Catalog, ForecastRequest, Prepare, Replayed};
 #[cfg(feature = "test-utils")]
 pub(crate) use self::clock::utc;
 pub use self::clock::utc_now;

@@ -7,6 +7,7 @@ use crate::fault::{BoxError, Fault, FaultKind};
 use crate::foreign::ForeignTable;
 use crate::remedy::Remedy;
 use crate::schema::Schema;
+use crate::sql::Position;
 
 /// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
 ///
@@ -67,6 +68,12 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
+    /// The schema that these scripts of the program make, one after the other in an empty schema beside the live one, of which nothing remains.
+    /// For a server that has no database in memory. It must not touch anything else: a script that might is not run.
+    fn replay(_conn: &mut Self::Conn<'_>, _scripts: &[&str], _without: &[&str]) -> Result<Replayed, Fault> {
+        Ok(Replayed::Impossible(format!("{} has no empty database to run them in", Self::DIALECT)))
+    }
+
     /// What these scripts would do if they ran one after the other. It changes nothing. The default reads the text of the scripts; a
     /// script from the database then counts as failed, since reading the text is not enough to trust it.
     fn forecast(
@@ -83,6 +90,32 @@ pub trait Catalog: Driver {
         };
         Ok(request.scripts.iter().map(forecast).collect())
     }
+}
+
+/// What [`Catalog::replay`] came to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Replayed {
+    /// The scripts make this schema.
+    Made(Schema),
+    /// A script, by its place, is not run, since it might touch something else. The reason is worded to follow the id of its migration.
+    Refused {
+        /// Its place among the scripts, from 0.
+        script: usize,
+        /// Why.
+        why: String,
+    },
+    /// A script, by its place, failed.
+    Failed {
+        /// Its place among the scripts, from 0.
+        script: usize,
+        /// Where the statement that failed is in it.
+        at: Position,
+        /// Its error.
+        fault: Fault,
+    },
+    /// The scripts cannot be run, and why.
+    Impossible(String),
 }
 
 /// Code of the application that prepares a temporary connection like one of its own: SQL functions, collations, modules.

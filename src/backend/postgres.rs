@@ -16,6 +16,8 @@ mod outcome;
 mod query;
 mod quiet;
 mod records;
+mod replay;
+mod schema;
 mod script;
 mod settings;
 mod table;

@@ -222,7 +222,7 @@ impl<B: Backend> MigrationRunner<B> {
         let places = recorded.chain(new).filter_map(|id| self.set.graph().place(id));
         let ran: Vec<Ran<B>> = places.map(|place| self.of_set(place)).collect();
         let count = ran.len();
-        let proof = match self.replay(ran, &without) {
+        let proof = match self.replay(&ran, &without) {
             Replay::Impossible => Proof::Impossible,
             Replay::Failed(error) => return Ok((Proof::Failed(error.finding()), advice(&error))),
             Replay::Made(made) => {

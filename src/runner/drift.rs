@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::MigrationRunner;
 use super::replay::{Ran, Replay, advice};
-use crate::backend::{Backend, patiently};
+use crate::backend::{Backend, Replayed, patiently};
 use crate::drift::{Drift, DriftReason};
 use crate::error::{Failure, MigrationError, Result};
 use crate::execute::Stop;
@@ -106,6 +106,10 @@ impl<B: Backend> MigrationRunner<B> {
         if repaired.is_empty() {
             return Ok(None);
         }
+        if self.table.schema().is_some() {
+            let what = "the schema of this program is not the one in which names are looked up first";
+            return Err(inapplicable(what, Some(Remedy::ShowDriftSql)));
+        }
         if !B::DDL_IS_TRANSACTIONAL {
             let what = "this database cannot repair it in one transaction";
             return Err(inapplicable(what, Some(Remedy::ShowDriftSql)));
@@ -142,7 +146,7 @@ impl<B: Backend> MigrationRunner<B> {
             let (history, live) = self.history_and_schema(conn)?;
             // A migration that was applied in between would seem to be drift.
             if self.read_history(conn)?.digest() == history.digest() {
-                return Ok(self.compared(&history, live));
+                return self.compared(conn, &history, live);
             }
         }
         Err(Failure::Stale(0).into())
@@ -162,13 +166,13 @@ impl<B: Backend> MigrationRunner<B> {
         Ok((history, live))
     }
 
-    fn compared(&self, history: &History, live: Option<Schema>) -> Drift {
+    fn compared(&self, conn: &mut B::Conn<'_>, history: &History, live: Option<Schema>) -> Result<Drift> {
         let digest = history.digest();
         let Some(live) = live else {
             let reason = DriftReason::general(format!("{} has no way to read definitions", B::DIALECT));
-            return Drift::unknown(reason, Schema::default(), digest, B::DIALECT);
+            return Ok(Drift::unknown(reason, Schema::default(), digest, B::DIALECT));
         };
-        match self.made(history, &live) {
+        Ok(match self.made(conn, history, &live)? {
             Err(reason) => Drift::unknown(reason, live, digest, B::DIALECT),
             Ok(mut made) => {
                 self.drop_ignored(&mut made);
@@ -178,34 +182,75 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 drift
             }
-        }
+        })
     }
 
     /// The schema that the applied migrations make, or why it is not known.
-    fn made(&self, history: &History, live: &Schema) -> std::result::Result<Schema, DriftReason> {
+    fn made(
+        &self,
+        conn: &mut B::Conn<'_>,
+        history: &History,
+        live: &Schema,
+    ) -> Result<std::result::Result<Schema, DriftReason>> {
         if history.records().is_empty() && !live.definitions().is_empty() {
             let reason = DriftReason::general("no migration is recorded here, and the database is not empty");
-            return Err(reason.asking(Remedy::Run.or(Remedy::Baseline)));
+            return Ok(Err(reason.asking(Remedy::Run.or(Remedy::Baseline))));
         }
         let mut ran: Vec<Ran<B>> = Vec::new();
         for record in history.records() {
             if let Some(dirty) = &record.dirty {
                 let reason =
                     DriftReason::of(&record.id, "did not finish, so it is not known what it has done");
-                return Err(reason.asking(dirty.remedy()));
+                return Ok(Err(reason.asking(dirty.remedy())));
             }
-            ran.push(self.as_it_ran(record).map_err(|why| {
-                DriftReason::of(&record.id, why).asking(Remedy::from("use the program that applied it"))
-            })?);
+            match self.as_it_ran(record) {
+                Ok(as_it_ran) => ran.push(as_it_ran),
+                Err(why) => {
+                    let remedy = Remedy::from("use the program that applied it");
+                    return Ok(Err(DriftReason::of(&record.id, why).asking(remedy)));
+                }
+            }
         }
         let log = self.table.log();
-        match self.replay(ran, &self.left_out(history, log.as_str())) {
-            Replay::Made(schema) => Ok(schema),
-            Replay::Impossible => {
-                Err(DriftReason::general(format!("{} has no empty database to run them in", B::DIALECT)))
-            }
-            Replay::Failed(error) => Err(unreplayed(&error)),
+        let without = self.left_out(history, log.as_str());
+        match self.replay(&ran, &without) {
+            Replay::Made(schema) => Ok(Ok(schema)),
+            Replay::Failed(error) => Ok(Err(unreplayed(&error))),
+            Replay::Impossible => self.replayed_beside(conn, &ran, &without),
         }
+    }
+
+    /// The schema that migrations make in an empty schema beside the live one, or why it is not known.
+    fn replayed_beside(
+        &self,
+        conn: &mut B::Conn<'_>,
+        ran: &[Ran<B>],
+        without: &[&str],
+    ) -> Result<std::result::Result<Schema, DriftReason>> {
+        let mut scripts = Vec::new();
+        for ran in ran {
+            let Some(script) = ran.script() else {
+                let why =
+                    "is code or a script that only the database has, and neither is run again on a server";
+                return Ok(Err(DriftReason::of(ran.id(), why)));
+            };
+            scripts.push(script);
+        }
+        let replayed =
+            B::replay(conn, &scripts, without).map_err(|fault| self.database("read the schema", fault))?;
+        let id = |script: usize| ran.get(script).map(Ran::id);
+        let of = |script: usize, why: String| match id(script) {
+            Some(id) => DriftReason::of(id, why),
+            None => DriftReason::general(why),
+        };
+        Ok(match replayed {
+            Replayed::Made(schema) => Ok(schema),
+            Replayed::Refused { script, why } => Err(of(script, why)),
+            Replayed::Failed { script, at, fault } => {
+                Err(of(script, format!("fails in an empty schema, at {at}: {fault}")))
+            }
+            Replayed::Impossible(why) => Err(DriftReason::general(why)),
+        })
     }
 
     /// Why a difference may be older than the records.

@@ -24,6 +24,17 @@ pub(super) struct Ran<B: Backend> {
     trust: Trust,
 }
 
+impl<B: Backend> Ran<B> {
+    pub(super) fn id(&self) -> &MigrationId {
+        &self.migration.meta.id
+    }
+
+    /// Its script, if it is one of the program and not from the database.
+    pub(super) fn script(&self) -> Option<&str> {
+        if self.trust == Trust::Program { self.migration.body.up.text() } else { None }
+    }
+}
+
 /// What a replay came to.
 pub(super) enum Replay {
     Made(Schema),
@@ -76,11 +87,11 @@ impl<B: Backend> MigrationRunner<B> {
     /// The schema that migrations make in an empty database in memory, one after the other in this order, without some tables. Only the
     /// schema matters, so rows that are not there are no reason to stop. A script from the database first runs under the restrictions for such
     /// scripts.
-    pub(super) fn replay(&self, ran: Vec<Ran<B>>, without: &[&str]) -> Replay {
+    pub(super) fn replay(&self, ran: &[Ran<B>], without: &[&str]) -> Replay {
         let (mut stored, mut migrations, mut before) = (Vec::new(), Vec::new(), None::<MigrationId>);
-        for Ran { mut migration, trust } in ran {
-            let id = migration.meta.id.clone();
-            if trust == Trust::Database {
+        for Ran { migration, trust } in ran {
+            let (mut migration, id) = (migration.clone(), migration.meta.id.clone());
+            if *trust == Trust::Database {
                 let text = migration.body.up.text().unwrap_or_default().to_owned();
                 stored.push((id.clone(), text, migration.meta.atomicity));
             }

@@ -121,8 +121,10 @@ fn reaches_out(statement: &str, schemas: &[String]) -> Option<String> {
     let first = tokens.first().copied();
     let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
     let kind = || tokens.iter().skip(1).find(|token| !token.is_any(&BEFORE_KIND));
-    let is_plain =
-        is(&["select", "with", "values", "insert", "update", "delete", "merge", "comment", "do", "analyze"]);
+    let is_plain = is(&[
+        "select", "with", "values", "insert", "update", "delete", "merge", "comment", "do", "analyze",
+        "refresh",
+    ]);
     let is_definition = is(&["create", "alter", "drop"]) && kind().is_some_and(|kind| kind.is_any(&KINDS));
     if transactions::control(statement) != Control::Other || !(is_plain || is_definition) {
         let words = tokens.iter().take(2).filter_map(|token| token.spelling()).collect::<Vec<_>>().join(" ");

@@ -51,7 +51,9 @@ mod script;
 mod session;
 mod tracking_table;
 
-pub use self::catalog::{Catalog, ForecastRequest, Measure, Prepare, RehearsalRequest, Rehearsed, Source};
+pub use self::catalog::{
+    Catalog, ForecastRequest, Measure, Prepare, RehearsalRequest, Rehearsed, Replayed, Source,
+};
 #[cfg(feature = "test-utils")]
 pub(crate) use self::clock::utc;
 pub use self::clock::utc_now;

@@ -55,6 +55,9 @@ impl TableName {
     /// The maximum length in bytes: PostgreSQL truncates names to 63 bytes, and the name of the log appends `_log`.
     pub const MAX_BYTES: usize = 59;
 
+    /// The table whose rows are locked under [`Lock::Row`](crate::Lock::Row), beside the tracking table.
+    pub(crate) const LOCKS: &'static str = "__switchy_locks";
+
     /// Creates a table name.
     ///
     /// # Errors

@@ -64,6 +64,7 @@ mod sql;
 // Facts.
 mod account;
 mod dangling;
+mod drift;
 mod effect;
 mod error;
 mod fault;
@@ -145,6 +146,7 @@ pub use crate::discovery::{Combined, CompiledMigrations, MigrationSource};
 #[cfg(feature = "remote")]
 pub use crate::discovery::{Manifest, ManifestFile, RemoteMigrations};
 pub use crate::doubt::Doubt;
+pub use crate::drift::{Drift, DriftReason};
 pub use crate::effect::{Effect, EffectKind, Evidence};
 pub use crate::error::{ErrorKind, MigrationError, Result};
 pub use crate::event::Event;

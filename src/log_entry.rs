@@ -70,6 +70,8 @@ pub enum LogEntryKind {
     Baselined,
     /// It was recorded because another tool had applied it.
     Adopted,
+    /// It was the last one when indexes, triggers or views were put back to what the applied migrations make.
+    Repaired,
     /// An action of a later version.
     Other(String),
 }
@@ -88,6 +90,7 @@ impl LogEntryKind {
             Self::AssumedApplied => "assumed applied",
             Self::Baselined => "baselined",
             Self::Adopted => "adopted",
+            Self::Repaired => "repaired",
             Self::Other(name) => name,
         }
     }
@@ -106,6 +109,7 @@ impl From<&str> for LogEntryKind {
             Self::AssumedApplied,
             Self::Baselined,
             Self::Adopted,
+            Self::Repaired,
         ];
         known.into_iter().find(|kind| kind.name() == name).unwrap_or_else(|| Self::Other(name.to_owned()))
     }

@@ -28,6 +28,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
 /// | [`DownFails`](ProblemKind::DownFails), [`DownLeavesBehind`](ProblemKind::DownLeavesBehind) | warn | deny | warn |
 /// | [`RowsNotBack`](ProblemKind::RowsNotBack) | allow | warn | allow |
+/// | [`Drift`](ProblemKind::Drift), in a validation | warn | deny | warn |
 /// | everything else | deny | deny | deny |
 ///
 /// On MySQL, where the step cannot be undone, a `BrokenReference` is reported even if it is denied.
@@ -76,7 +77,8 @@ impl Policy {
         .with(ProblemKind::ValuesChanged, Verdict::Warn)
         .with(ProblemKind::DownFails, Verdict::Warn)
         .with(ProblemKind::DownLeavesBehind, Verdict::Warn)
-        .with(ProblemKind::RowsNotBack, Verdict::Allow);
+        .with(ProblemKind::RowsNotBack, Verdict::Allow)
+        .with(ProblemKind::Drift, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
@@ -94,7 +96,8 @@ impl Policy {
         .with(ProblemKind::ValuesChanged, Verdict::Deny)
         .with(ProblemKind::DownFails, Verdict::Deny)
         .with(ProblemKind::DownLeavesBehind, Verdict::Deny)
-        .with(ProblemKind::RowsNotBack, Verdict::Warn);
+        .with(ProblemKind::RowsNotBack, Verdict::Warn)
+        .with(ProblemKind::Drift, Verdict::Deny);
 
     /// For a developer's own database, where branches are switched and a script is written in several attempts.
     pub const DEVELOPMENT: Self = Self::DEFAULT
@@ -145,7 +148,8 @@ impl Policy {
                 | ProblemKind::DownFails
                 | ProblemKind::DownLeavesBehind
                 | ProblemKind::RowsNotBack
-                | ProblemKind::HiddenTable,
+                | ProblemKind::HiddenTable
+                | ProblemKind::Drift,
                 _,
             ) => self.verdicts[kind as usize],
             _ => Verdict::Deny,
@@ -219,6 +223,7 @@ mod tests {
             (Kind::DownFails, "ww dd ww"),
             (Kind::DownLeavesBehind, "ww dd ww"),
             (Kind::RowsNotBack, "aa ww aa"),
+            (Kind::Drift, "ww dd ww"),
         ];
         assert_eq!(rows.map(|(kind, _)| kind), Kind::ALL);
         for (kind, expected) in rows {

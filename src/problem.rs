@@ -90,11 +90,14 @@ pub enum ProblemKind {
     DownLeavesBehind,
     /// Rows or values that were there before are not there again after its down script, or after it is applied again.
     RowsNotBack,
+    /// An object of the schema is not what the applied migrations make, or it is not known what they make. The finding is about the object, and
+    /// only a validation looks for it.
+    Drift,
 }
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -130,6 +133,7 @@ impl ProblemKind {
         Self::DownFails,
         Self::DownLeavesBehind,
         Self::RowsNotBack,
+        Self::Drift,
     ];
 
     /// The name of the kind: a few words.
@@ -170,6 +174,7 @@ impl ProblemKind {
             Self::DownFails => "down fails",
             Self::DownLeavesBehind => "down leaves behind",
             Self::RowsNotBack => "rows not back",
+            Self::Drift => "drift",
         }
     }
 }
@@ -210,7 +215,7 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What happens with the finding.
     pub verdict: Verdict,
-    /// The migration it is about, or the folder if it is about a whole folder.
+    /// The migration it is about, the folder if it is about a whole folder, or the object of the schema if it is about drift.
     pub migration: MigrationId,
     /// The finding, worded to follow the id.
     pub finding: String,

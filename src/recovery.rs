@@ -86,7 +86,7 @@ impl Recovery {
     }
 }
 
-/// A change to one record, and its log entry.
+/// A change to at most one record, and its log entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Amendment {
     pub(crate) change: Change,
@@ -97,8 +97,13 @@ pub(crate) struct Amendment {
 #[allow(clippy::large_enum_variant, reason = "a recovery has only a few of them")]
 pub(crate) enum Change {
     Insert(Record),
-    Update { from: Record, to: Record },
+    Update {
+        from: Record,
+        to: Record,
+    },
     Delete(Record),
+    /// No record changes.
+    Nothing,
 }
 
 /// Decides what a recovery changes.

@@ -82,6 +82,15 @@ pub enum Remedy {
     /// [`Recovery::Baseline`](crate::Recovery::Baseline)
     Baseline,
 
+    /// Repair drift: put back indexes, triggers and views.
+    RepairDrift,
+    /// Repair drift in an object by its name.
+    RepairNamed,
+    /// Look at the statements that would remove drift, and decide.
+    ShowDriftSql,
+    /// Leave objects out of drift.
+    IgnoreInDrift,
+
     /// Accept a doubt about the history of another tool.
     AcceptDoubt(Doubt),
     /// Name the tool whose history is to be adopted.
@@ -256,6 +265,10 @@ impl fmt::Display for Remedy {
             Self::Baseline => {
                 "call `recover` with `Recovery::Baseline` and the last migration that is applied"
             }
+            Self::RepairDrift => "call `repair_drift`",
+            Self::RepairNamed => "name it with `Drift::including`, and call `repair_drift`",
+            Self::ShowDriftSql => "choose among the statements of `Drift::sql`",
+            Self::IgnoreInDrift => "leave it out with `ignore_in_drift`",
             Self::AcceptDoubt(Doubt::Lost) => "accept `Doubt::Lost`",
             Self::AcceptDoubt(Doubt::Orphaned) => "accept `Doubt::Orphaned`",
             Self::AcceptDoubt(Doubt::Changed) => "accept `Doubt::Changed`",

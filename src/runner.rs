@@ -29,6 +29,7 @@ mod adopt;
 mod apply;
 mod carry_out;
 mod consent;
+mod drift;
 mod forecast;
 mod goal;
 mod locked;
@@ -36,6 +37,7 @@ mod migrate;
 mod queries;
 mod recover;
 mod rehearse;
+mod replay;
 mod reporting;
 #[cfg(feature = "validation")]
 mod reversible;
@@ -96,6 +98,8 @@ pub struct MigrationRunner<
     forecaster: Option<Forecaster<B>>,
     program: Option<String>,
     prepare: Option<Box<Prepare<B>>>,
+    /// The objects that drift leaves out: names, or beginnings of names followed by `*`.
+    ignored: Vec<String>,
     mode: TransactionMode,
     lock: Lock,
     lock_timeout: Duration,
@@ -164,6 +168,7 @@ impl<B: Backend> MigrationRunner<B> {
             forecaster: None,
             program: None,
             prepare: None,
+            ignored: Vec::new(),
             mode: TransactionMode::default(),
             lock: Lock::default(),
             lock_timeout: Duration::from_secs(60),

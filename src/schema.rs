@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::diff::lines;
+use crate::sql::same_name;
 
 /// The definition of an object in a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +21,28 @@ pub struct Definition {
     /// The same statement in a form in which equal definitions are equal, however they were written: without comments and insignificant
     /// white space, and regardless of the case of words and the quotes of names.
     pub text: String,
+    /// What it means for the database, if that is known besides its text. Two definitions with the same meaning are the same.
+    meaning: Option<String>,
+    /// What tells it apart from others of its kind.
+    key: String,
+    /// The columns of a table, each with its definition, if the text was split into them.
+    columns: Vec<(String, String)>,
 }
 
 impl Definition {
     /// A definition that belongs to itself and is compared by its statement as it is.
     pub fn new(kind: impl Into<String>, name: impl Into<String>, sql: impl Into<String>) -> Self {
         let (name, sql) = (name.into(), sql.into());
-        Self { kind: kind.into(), table: name.clone(), name, text: sql.clone(), sql }
+        Self {
+            kind: kind.into(),
+            table: name.clone(),
+            key: name.clone(),
+            name,
+            text: sql.clone(),
+            sql,
+            meaning: None,
+            columns: Vec::new(),
+        }
     }
 
     /// The same definition of an object that belongs to a table.
@@ -37,6 +53,36 @@ impl Definition {
     /// The same definition, compared by another text.
     pub fn compared_by(self, text: impl Into<String>) -> Self {
         Self { text: text.into(), ..self }
+    }
+
+    /// The same definition of an object that is another one than those of its kind with other keys: its name in lower case where the database
+    /// does not distinguish the case of names, or with its table where each table has names of its own.
+    pub fn known_as(self, key: impl Into<String>) -> Self {
+        Self { key: key.into(), ..self }
+    }
+
+    /// The same definition, which is also the same as another one with this meaning, whatever their texts are.
+    pub fn meaning(self, meaning: impl Into<String>) -> Self {
+        Self { meaning: Some(meaning.into()), ..self }
+    }
+
+    /// The same definition of a table with these columns: the name of each, and its definition.
+    pub fn with_columns(self, columns: Vec<(String, String)>) -> Self {
+        Self { columns, ..self }
+    }
+
+    /// Whether it defines the same, however it is written.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.text == other.text || (self.meaning.is_some() && self.meaning == other.meaning)
+    }
+
+    /// Whether this is its name, in whatever case.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        same_name(&self.name, name)
+    }
+
+    pub(crate) fn columns(&self) -> &[(String, String)] {
+        &self.columns
     }
 
     /// Its place in a schema: tables, each with its indexes and triggers, then views with their triggers, then everything else.
@@ -91,29 +137,40 @@ impl Schema {
     /// What has to be created, dropped or changed so that this schema becomes another one; empty if they are the same.
     pub fn changes_to(&self, after: &Self) -> Vec<SchemaChange> {
         let (before, after) = (self.keyed(), after.keyed());
-        let sql = |definition: Option<&&Definition>| definition.map(|definition| definition.sql.clone());
-        let changed = before.iter().filter_map(|(key, old)| {
-            let new = after.get(key);
-            (new.map(|new| &new.text) != Some(&old.text)).then(|| SchemaChange {
-                kind: old.kind.clone(),
-                name: old.name.clone(),
-                before: Some(old.sql.clone()),
-                after: sql(new),
+        let change = |old: Option<&Definition>, new: Option<&Definition>| {
+            let one = old.or(new)?;
+            Some(SchemaChange {
+                kind: one.kind.clone(),
+                name: one.name.clone(),
+                table: one.table.clone(),
+                before: old.map(|old| old.sql.clone()),
+                after: new.map(|new| new.sql.clone()),
+                key: one.key.clone(),
             })
+        };
+        let changed = before.iter().filter_map(|(key, old)| {
+            let new = after.get(key).copied();
+            let is_same = new.is_some_and(|new| new.is_same(old));
+            if is_same { None } else { change(Some(old), new) }
         });
-        let created =
-            after.iter().filter(|(key, _)| !before.contains_key(*key)).map(|(_, new)| SchemaChange {
-                kind: new.kind.clone(),
-                name: new.name.clone(),
-                before: None,
-                after: Some(new.sql.clone()),
-            });
-        changed.chain(created).collect()
+        let created = after.iter().filter(|(key, _)| !before.contains_key(*key));
+        changed.chain(created.filter_map(|(_, new)| change(None, Some(new)))).collect()
     }
 
-    /// The definitions by kind and name.
-    fn keyed(&self) -> BTreeMap<(&str, String), &Definition> {
-        self.definitions.iter().map(|it| ((&*it.kind, it.name.to_lowercase()), it)).collect()
+    /// The definition of the object that a change is about.
+    pub(crate) fn find(&self, change: &SchemaChange) -> Option<&Definition> {
+        let is_it = |it: &&Definition| it.kind == change.kind && it.key == change.key;
+        self.definitions.iter().find(is_it)
+    }
+
+    /// Without some of the definitions.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Definition) -> bool) {
+        self.definitions.retain(keep);
+    }
+
+    /// The definitions by kind and key.
+    fn keyed(&self) -> BTreeMap<(&str, &str), &Definition> {
+        self.definitions.iter().map(|it| ((&*it.kind, &*it.key), it)).collect()
     }
 }
 
@@ -121,10 +178,17 @@ impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, definition) in self.definitions.iter().enumerate() {
             let before = if number == 0 { "" } else { "\n" };
-            writeln!(f, "{before}{};", definition.sql.replace("\r\n", "\n").trim_end())?;
+            writeln!(f, "{before}{}", ended(&definition.sql.replace("\r\n", "\n")))?;
         }
         Ok(())
     }
+}
+
+/// A statement with its semicolon.
+pub(crate) fn ended(sql: &str) -> String {
+    // A semicolon in a comment would end nothing.
+    let is_comment = sql.trim_end().lines().next_back().is_some_and(|line| line.contains("--"));
+    format!("{}{};", sql.trim_end(), if is_comment { "\n" } else { "" })
 }
 
 /// The difference of one object between two schemas.
@@ -136,13 +200,21 @@ pub struct SchemaChange {
     pub kind: String,
     /// Its name.
     pub name: String,
+    /// The table that it belongs to: for an index and a trigger another object than itself.
+    pub table: String,
     /// The statement that creates it in the first schema; `None` if it is not there.
     pub before: Option<String>,
     /// The statement that creates it in the second schema; `None` if it is not there.
     pub after: Option<String>,
+    key: String,
 }
 
 impl SchemaChange {
+    /// Whether the object can be created again without losing a row: an index, a trigger or a view.
+    pub(crate) fn carries_no_data(&self) -> bool {
+        ["index", "trigger", "view"].contains(&&*self.kind)
+    }
+
     /// The lines of its statement: `-` marks one that is only in the first schema, `+` one that is only in the second. Of a changed object only
     /// the changed lines with a few around them; without the feature `diff` all lines of both.
     pub fn diff(&self) -> String {
@@ -162,7 +234,7 @@ mod tests {
 
     fn schema(definitions: &[(&str, &str, &str, &str)]) -> Schema {
         let definition = |&(kind, name, table, sql): &(&str, &str, &str, &str)| {
-            Definition::new(kind, name, sql).of_table(table)
+            Definition::new(kind, name, sql).of_table(table).known_as(name.to_lowercase())
         };
         Schema::new(definitions.iter().map(definition).collect())
     }

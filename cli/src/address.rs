@@ -77,6 +77,11 @@ impl Address {
         }
     }
 
+    /// Whether it is the address of a file that does not exist.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Sqlite(SqliteFile::At(path)) if !path.exists())
+    }
+
     /// Resolves the path of a file against a folder.
     pub(crate) fn within(self, folder: &Path) -> Self {
         match self {

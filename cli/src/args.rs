@@ -12,9 +12,11 @@ use crate::dialect::Name;
 use crate::import::Tool;
 
 mod adopt;
+mod drift;
 mod repair;
 
 pub(crate) use adopt::Adopt;
+pub(crate) use drift::{Drift, Schema};
 pub(crate) use repair::{Repair, Signing};
 
 /// Migrates the schema of a SQLite, PostgreSQL or MySQL database.
@@ -32,8 +34,8 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done or up to date, 1 failed, 2 usage, 3 pending (status --exit-code), 4 refused by a policy or \
-changed, 5 database newer than the migrations, 6 lock not obtained in time, 7 dirty.
+Exit codes: 0 done or up to date, 1 failed, 2 usage, 3 pending (status --exit-code), 4 refused by a policy, \
+changed or drifted, 5 database newer than the migrations, 6 lock not obtained in time, 7 dirty.
 ";
 
 /// The options that every command accepts.
@@ -141,6 +143,10 @@ pub(crate) enum Command {
         #[arg(long)]
         down: bool,
     },
+    /// Show what differs from the schema that the applied migrations make
+    Drift(Drift),
+    /// Print the schema of the database, or keep it in a file
+    Schema(Schema),
     /// Correct the tracking table, where only a person can know what is right
     #[command(subcommand)]
     Repair(Repair),
@@ -342,6 +348,8 @@ impl Command {
             Self::Baseline { .. } => "baseline",
             Self::Adopt(_) => "adopt",
             Self::Validate { .. } => "validate",
+            Self::Drift(_) => "drift",
+            Self::Schema(_) => "schema",
             Self::Repair(_) => "repair",
             Self::History => "history",
             Self::Graph { .. } => "graph",

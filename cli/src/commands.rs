@@ -16,6 +16,7 @@ use crate::settings::Settings;
 mod adopt;
 mod config;
 mod create;
+mod drift;
 mod graph;
 mod history;
 mod import;
@@ -26,6 +27,7 @@ mod plan;
 mod rehearse;
 mod repair;
 mod run;
+mod schema;
 mod shell;
 mod status;
 mod unlock;
@@ -104,6 +106,8 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Downgrade(dry_run) => run::downgrade(work, *dry_run),
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
         Command::Adopt(adopt) => adopt::adopt(&work, adopt),
+        Command::Drift(drift) => drift::drift(work, drift),
+        Command::Schema(schema) => schema::schema(&work, schema),
         Command::Repair(repair) => repair::repair(&work, repair),
         Command::Validate { strict, down } => validate::validate(work, *strict, *down),
         Command::History => history::history(&work),

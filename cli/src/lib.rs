@@ -110,6 +110,9 @@ fn prepared<B: Database>(
     for sql in settings.session_sql.iter().flat_map(|setting| &setting.value) {
         runner = runner.session_sql(sql.as_str());
     }
+    if let Some(names) = &settings.drift_ignore {
+        runner = runner.ignore_in_drift(names.value.iter().map(String::as_str));
+    }
     if context.global.yes {
         runner = runner.confirm(|_| true);
     } else if output::can_ask() {

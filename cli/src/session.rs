@@ -7,6 +7,7 @@ use switchy_schema::{Backend, DirectoryMigrations, MigrationRunner};
 use crate::address::Address;
 use crate::failure::Result;
 
+mod dump;
 mod mysql;
 mod postgres;
 mod sqlite;
@@ -58,6 +59,16 @@ pub trait Database: Backend + sealed::Sealed {
     /// Returns a function that interrupts the running statement of the session.
     #[doc(hidden)]
     fn interrupter(session: &mut Self::Session) -> Interrupter;
+
+    /// The schema of the database as a script, without the engine's tables.
+    #[doc(hidden)]
+    fn schema_script(
+        runner: &MigrationRunner<Self>,
+        session: &mut Self::Session,
+        _address: &Address,
+    ) -> Result<String> {
+        Ok(runner.dump_schema(Self::conn(session))?.to_string())
+    }
 
     /// The migrations in a folder, for this kind of database.
     #[doc(hidden)]

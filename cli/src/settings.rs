@@ -54,10 +54,15 @@ pub(crate) struct Settings {
     pub(crate) table: Option<Setting<String>>,
     pub(crate) environment: Option<Setting<String>>,
     pub(crate) lock_timeout: Option<Setting<Duration>>,
+    /// The file that has the schema after each run.
+    pub(crate) schema_file: Option<Setting<PathBuf>>,
+    /// What drift leaves out.
+    pub(crate) drift_ignore: Option<Setting<Vec<String>>>,
 }
 
 /// The content of the configuration file.
 #[derive(Debug, Default, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "each is the name of a key")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     database_url: Option<String>,
@@ -67,6 +72,8 @@ struct File {
     table: Option<String>,
     env: Option<String>,
     lock_timeout: Option<f64>,
+    schema_file: Option<PathBuf>,
+    drift_ignore: Option<OneOrMore>,
 }
 
 /// A text, or a list of them.
@@ -75,6 +82,15 @@ struct File {
 enum OneOrMore {
     One(String),
     More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<String> {
+    fn from(texts: OneOrMore) -> Self {
+        match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
 }
 
 impl Settings {
@@ -110,10 +126,10 @@ impl Settings {
             _ if !global.session_sql.is_empty() => {
                 Some(Setting { value: global.session_sql.clone(), source: Source::Flag("session-sql") })
             }
-            Some(OneOrMore::One(sql)) => Some(Setting { value: vec![sql], source: of_file() }),
-            Some(OneOrMore::More(value)) => Some(Setting { value, source: of_file() }),
-            None => None,
+            texts => texts.map(|texts| Setting { value: texts.into(), source: of_file() }),
         };
+        let drift_ignore = file.drift_ignore.map(|names| Setting { value: names.into(), source: of_file() });
+        let schema_file = file.schema_file.map(|file| Setting { value: base.join(file), source: of_file() });
         let dir = global.dir.clone().map(|value| Setting { value, source: Source::Flag("dir") });
         let dir = dir
             .or_else(|| path_of(variable("SWITCHY_MIGRATIONS_DIR")))
@@ -129,7 +145,18 @@ impl Settings {
             global.lock_timeout.map(|value| Setting { value, source: Source::Flag("lock-timeout") });
         let seconds = seconds.or_else(|| file.lock_timeout.map(|value| Setting { value, source: of_file() }));
         let lock_timeout = seconds.map(duration).transpose()?;
-        Ok(Self { file: path, database, dialect, session_sql, dir, table, environment, lock_timeout })
+        Ok(Self {
+            file: path,
+            database,
+            dialect,
+            session_sql,
+            dir,
+            table,
+            environment,
+            lock_timeout,
+            schema_file,
+            drift_ignore,
+        })
     }
 
     /// The address of the database, for a command that needs one.

@@ -11,6 +11,7 @@ use crate::impact::{DataState, Measured};
 use crate::remedy::Remedy;
 use crate::report::Applied;
 use crate::schema::Schema;
+use crate::sql::Position;
 
 /// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
 ///
@@ -76,10 +77,20 @@ pub trait Catalog: Driver {
         Ok(DataState::default())
     }
 
-    /// The definitions of everything in the schema except these tables, what belongs to them, and what the database makes by itself; `None` if
-    /// they cannot be read.
-    fn schema(_conn: &mut Self::Conn<'_>, _without: &[&str]) -> Result<Option<Schema>, Fault> {
+    /// The definitions of everything in a schema of the database except these tables, what belongs to them, and what the database makes by
+    /// itself; `None` if they cannot be read. Without a name, it is the schema in which unqualified names are looked up first.
+    fn schema(
+        _conn: &mut Self::Conn<'_>,
+        _within: Option<&str>,
+        _without: &[&str],
+    ) -> Result<Option<Schema>, Fault> {
         Ok(None)
+    }
+
+    /// The schema that these scripts of the program make, one after the other in an empty schema beside the live one, of which nothing remains.
+    /// For a server that has no database in memory. It must not touch anything else: a script that might is not run.
+    fn replay(_conn: &mut Self::Conn<'_>, _scripts: &[&str], _without: &[&str]) -> Result<Replayed, Fault> {
+        Ok(Replayed::Impossible(format!("{} has no empty database to run them in", Self::DIALECT)))
     }
 
     /// What these scripts would do if they ran one after the other. It changes nothing. The default reads the text of the scripts; a
@@ -98,6 +109,32 @@ pub trait Catalog: Driver {
         };
         Ok(request.scripts.iter().map(forecast).collect())
     }
+}
+
+/// What [`Catalog::replay`] came to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Replayed {
+    /// The scripts make this schema.
+    Made(Schema),
+    /// A script, by its place, is not run, since it might touch something else. The reason is worded to follow the id of its migration.
+    Refused {
+        /// Its place among the scripts, from 0.
+        script: usize,
+        /// Why.
+        why: String,
+    },
+    /// A script, by its place, failed.
+    Failed {
+        /// Its place among the scripts, from 0.
+        script: usize,
+        /// Where the statement that failed is in it.
+        at: Position,
+        /// Its error.
+        fault: Fault,
+    },
+    /// The scripts cannot be run, and why.
+    Impossible(String),
 }
 
 /// Code of the application that prepares a temporary connection like one of its own: SQL functions, collations, modules.

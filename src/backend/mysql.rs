@@ -14,6 +14,7 @@ mod non_transactional;
 mod outcome;
 mod query;
 mod records;
+mod schema;
 mod script;
 mod settings;
 mod single_statement;
@@ -47,7 +48,7 @@ pub enum Mysql {}
 impl Schemas for Mysql {}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
-const LOCKS: &str = "__switchy_locks";
+const LOCKS: &str = TableName::LOCKS;
 
 /// The column with the order in which rows were written.
 const PLACE: &str = "place";

@@ -1,6 +1,7 @@
 //! [`Postgres`]: the backend over the blocking `postgres` driver.
 
 use super::Schemas;
+use crate::dialect::TableName;
 
 mod catalog;
 mod dangling;
@@ -15,6 +16,8 @@ mod outcome;
 mod query;
 mod quiet;
 mod records;
+mod replay;
+mod schema;
 mod script;
 mod settings;
 mod table;
@@ -45,7 +48,7 @@ pub enum Postgres {}
 impl Schemas for Postgres {}
 
 /// The table whose rows [`Lock::Row`](crate::Lock::Row) locks, one for each tracking table.
-const LOCKS: &str = "__switchy_locks";
+const LOCKS: &str = TableName::LOCKS;
 
 /// The column with the order in which rows were written.
 const PLACE: &str = "place";

@@ -12,7 +12,7 @@ use crate::recovery::{Amendment, Change};
 
 impl<B: Backend> Executor<'_, B> {
     /// Changes records in one transaction, and returns the lines that it added to the log. `look` is called inside the transaction,
-    /// before anything is changed, and can stop it.
+    /// before any record is changed, and can stop it.
     pub(crate) fn amend(
         &self,
         conn: &mut B::Conn<'_>,
@@ -52,6 +52,7 @@ impl<B: Backend> Executor<'_, B> {
             *state = state.toggled(record, direction);
         };
         match change {
+            Change::Nothing => {}
             Change::Insert(record) => {
                 B::insert(conn, self.table, record)?;
                 toggle(state, record, Direction::Up);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::MigrationRunner;
+use super::replay::{Ran, Replay, advice};
 use crate::adopt::{
     Adopt, Adopted, Adoption, Chosen, Known, Local, Proof, Seen, Tool, candidates, choose, companions,
     decide, quoted,
@@ -14,9 +15,8 @@ use crate::fault::Fault;
 use crate::foreign::{Cell, ForeignTable};
 use crate::history::{History, Record};
 use crate::id::MigrationId;
-use crate::lock::Lock;
 use crate::log_entry::{LogEntry, LogEntryKind, Signature};
-use crate::migration::{Action, Meta, Migration};
+use crate::migration::Action;
 use crate::recovery::{Amendment, Change};
 use crate::remedy::Remedy;
 use crate::schema::{Definition, Schema};
@@ -214,48 +214,18 @@ impl<B: Backend> MigrationRunner<B> {
         let (own, foreign) =
             ([self.table.as_str(), log.as_str()], [chosen.table.as_str(), foreign_log.as_str()]);
         without.extend(own.iter().chain(&foreign));
-        let live = patiently(self.lock_timeout, || B::schema(conn, &without)).map_err(self.reading())?;
+        let live = patiently(self.lock_timeout, || B::schema(conn, self.table.schema(), &without))
+            .map_err(self.reading())?;
         let Some(live) = live else { return Ok((Proof::Impossible, None)) };
         let recorded = history.records().iter().map(|record| &record.id);
         let new = adoption.to_record().filter_map(|entry| entry.migration.as_ref());
-        let places: Vec<usize> = recorded.chain(new).filter_map(|id| self.set.graph().place(id)).collect();
-        let subset: Vec<Migration<B>> = (0..places.len())
-            .map(|at| {
-                let (place, before) = (places[at], at.checked_sub(1).map(|before| places[before]));
-                let needs = before.map(|before| self.set.graph().metas()[before].id.clone());
-                let meta = Meta {
-                    // In the order in which they were applied, whatever their names and dependencies say.
-                    depends_on: needs.into_iter().collect(),
-                    depends_on_if_present: Vec::new(),
-                    ..self.set.graph().metas()[place].clone()
-                };
-                Migration { meta, body: self.set.bodies()[place].clone() }
-            })
-            .collect();
-        let count = subset.len();
-        let replay = |conn: &mut B::Conn<'_>| -> Result<Option<Schema>> {
-            let mut runner = Self::for_backend(subset)?
-                .table_name(self.table.as_str())?
-                .lock(Lock::Off)
-                .protect::<&str>([]);
-            if let Some(environment) = &self.environment {
-                runner = runner.environment(environment);
-            }
-            runner.run(B::lend(conn))?;
-            B::schema(conn, &without).map_err(self.reading())
-        };
-        let proof = match B::scratch(self.prepare.as_deref(), replay) {
-            Ok(None | Some(Ok(None))) => Proof::Impossible,
-            Ok(Some(Err(error))) => {
-                // A replay leaves nothing behind, so there is nothing to retry.
-                let remedy = match error.failure() {
-                    Failure::Step(step) => step.fault.advice(),
-                    _ => error.remedy(),
-                };
-                return Ok((Proof::Failed(error.finding()), remedy));
-            }
-            Err(fault) => return Ok((Proof::Failed(fault.to_string()), fault.advice())),
-            Ok(Some(Ok(Some(made)))) => {
+        let places = recorded.chain(new).filter_map(|id| self.set.graph().place(id));
+        let ran: Vec<Ran<B>> = places.map(|place| self.of_set(place)).collect();
+        let count = ran.len();
+        let proof = match self.replay(&ran, &without) {
+            Replay::Impossible => Proof::Impossible,
+            Replay::Failed(error) => return Ok((Proof::Failed(error.finding()), advice(&error))),
+            Replay::Made(made) => {
                 let differences = differences(&live, &made, chosen.form.tool);
                 if differences.is_empty() { Proof::Same(count) } else { Proof::Different(differences) }
             }
@@ -305,20 +275,19 @@ fn undone(log_entries: &[LogEntry]) -> HashSet<MigrationId> {
 
 /// The differences between two schemas, in words. The database of a Django project also has the tables of other applications.
 fn differences(live: &Schema, made: &Schema, tool: Tool) -> Vec<String> {
-    let keyed = |schema: &Schema| -> BTreeMap<(String, String), String> {
-        let key = |it: &Definition| ((it.kind.clone(), it.name.to_lowercase()), it.text.clone());
-        schema.definitions().iter().map(key).collect()
-    };
+    fn keyed(schema: &Schema) -> BTreeMap<(&str, String), &Definition> {
+        schema.definitions().iter().map(|it| ((&*it.kind, it.name.to_lowercase()), it)).collect()
+    }
     let (live, made) = (keyed(live), keyed(made));
     let mut words = Vec::new();
-    for (key @ (kind, name), text) in &made {
+    for (key @ (kind, name), it) in &made {
         match live.get(key) {
             None => words.push(format!("the {kind} {} is missing here", quoted(name))),
-            Some(other) if other != text => {
+            Some(other) if !other.is_same(it) => {
                 words.push(format!(
                     "the {kind} {} is another one here{}",
                     quoted(name),
-                    where_it_differs(other, text)
+                    where_it_differs(&other.text, &it.text)
                 ));
             }
             Some(_) => {}

@@ -2,6 +2,7 @@
 
 use super::MigrationRunner;
 use crate::backend::{Backend, patiently};
+use crate::dialect::TableName;
 use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::fault::{Fault, FaultKind};
@@ -69,6 +70,12 @@ impl<B: Backend> MigrationRunner<B> {
         self.lock.holder::<B>(conn, &self.table).map_err(|error| self.lock_failure(error))
     }
 
+    /// Returns the names of the tables that the engine may have in a database: the tracking table, its log, and on a server a table to be locked.
+    /// For programs that copy or dump a database without them.
+    pub fn engine_tables(&self) -> Vec<TableName> {
+        vec![self.table.clone(), self.table.log(), self.table.named(TableName::LOCKS.to_owned())]
+    }
+
     /// Returns the definitions of everything in the database, apart from the engine's tables. Its Display is the schema as a file.
     ///
     /// # Errors
@@ -89,7 +96,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub(super) fn read_schema(&self, conn: &mut B::Conn<'_>) -> Result<Option<Schema>> {
         let log = self.table.log();
         let without = [self.table.as_str(), log.as_str()];
-        let read = patiently(self.lock_timeout, || B::schema(conn, &without));
+        let read = patiently(self.lock_timeout, || B::schema(conn, self.table.schema(), &without));
         read.map_err(|fault| self.database("read the schema", fault))
     }
 

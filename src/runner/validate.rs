@@ -7,26 +7,31 @@ use crate::approval::Consent;
 use crate::backend::{Backend, TrackingTable};
 use crate::direction::Direction;
 use crate::discovery::MigrationSource;
+use crate::drift::DriftReason;
 use crate::effect::{FailureCause, Forecast, Sample};
 use crate::error::{Failure, MigrationError, Remains, Result, StepFailure};
 use crate::execute::Executor;
 use crate::fault::Fault;
 use crate::history::History;
 use crate::hooks::Hooks;
+use crate::id::MigrationId;
 use crate::lock::Holding;
 use crate::migration::Meta;
 use crate::plan::check::conflict;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
+use crate::remedy::Remedy;
 use crate::report::Report;
+use crate::schema::SchemaChange;
 use crate::step::Step;
 use crate::target::Target;
 use crate::validation::{findings, judged, lints};
 
 impl<B: Backend> MigrationRunner<B> {
     /// Returns everything that is wrong with a database, its history and the set: what a run would find, what
-    /// [`validate_source`](Self::validate_source) finds, and the first pending script that fails on a copy of this database.
+    /// [`validate_source`](Self::validate_source) finds, the first pending script that fails on a copy of this database, and what differs from
+    /// the schema that the applied migrations make ([`drift`](Self::drift)).
     ///
     /// The copy has up to 1000 rows of each table, 32 MiB in total, so that a script is found that only an empty database accepts. For a
     /// new unique index, the live table is searched for duplicates.
@@ -64,6 +69,8 @@ impl<B: Backend> MigrationRunner<B> {
             problem.kind == ProblemKind::QuotedString && history.get(&problem.migration).is_some()
         };
         found.extend(self.examined()?.into_iter().filter(|problem| !is_late(problem)));
+        let drifted = self.drifted(conn, &found)?;
+        found.extend(drifted);
         Ok(judged(found, &self.policy, self.set.graph().metas()))
     }
 
@@ -124,6 +131,24 @@ impl<B: Backend> MigrationRunner<B> {
                 judged(found, &Policy::DEFAULT, &metas)
             }
         }
+    }
+
+    /// The drift of the database. Why it is not known is a finding too, unless the migration that is the reason has one.
+    fn drifted(&self, conn: &mut B::Conn<'_>, found: &[Problem]) -> Result<Vec<Problem>> {
+        let drift = self.current_drift(conn)?;
+        if let Some(DriftReason { migration: Some(id), why, remedy }) = &drift.unknown {
+            let finding = format!("{why}, so it is not known what the migrations make");
+            let problem =
+                Problem { remedy: remedy.clone(), ..Problem::note(ProblemKind::Drift, id, finding) };
+            let is_known = found.iter().any(|problem| problem.migration == *id);
+            return Ok(if is_known { Vec::new() } else { vec![problem] });
+        }
+        let problem = |(change, finding, remedy): (&SchemaChange, String, Remedy)| {
+            let name = MigrationId::from(change.name.clone());
+            let detail = Some(change.diff());
+            Problem { detail, ..Problem::new(ProblemKind::Drift, &name, finding, remedy) }
+        };
+        Ok(drift.findings().map(problem).collect())
     }
 
     /// The findings about the set alone.

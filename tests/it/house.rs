@@ -35,6 +35,7 @@ const FLOORS: [&[&str]; 7] = [
         "foreign",
         "schema",
         "impact",
+        "drift",
         "error",
     ],
     &["backend"],

@@ -10,6 +10,7 @@ mod children;
 mod compiled;
 mod conformance;
 mod downgrade;
+mod drift;
 mod errors;
 mod execution;
 mod explanations;

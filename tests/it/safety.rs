@@ -543,6 +543,7 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         ProblemKind::ValuesChanged,
         ProblemKind::HiddenTable,
         ProblemKind::Fails,
+        ProblemKind::Drift,
     ];
     let missing: Vec<ProblemKind> = ProblemKind::ALL
         .into_iter()

@@ -27,6 +27,14 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
                 .as_ref()
                 .map(|setting| shown(setting, |time| time.as_secs_f64().to_string())),
         ),
+        (
+            "schema-file",
+            settings.schema_file.as_ref().map(|setting| shown(setting, |file| file.display().to_string())),
+        ),
+        (
+            "drift-ignore",
+            settings.drift_ignore.as_ref().map(|setting| shown(setting, |names| names.join(", "))),
+        ),
     ];
     let otherwise = |name: &str| match name {
         "table" => "__switchy_migrations",

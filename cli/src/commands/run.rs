@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use switchy_schema::{Plan, Report, Target, TransactionMode};
 
-use super::{Work, plan};
+use super::{Work, plan, schema};
 use crate::args::{DryRun, Migrate, Rollback};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -76,14 +76,26 @@ fn run<B: Database>(
         })
         .stop_when(move || asked.is_requested());
     let result = match approved {
-        Some(plan) => work.runner.confirm(|_| true).apply(B::conn(&mut session), plan),
+        Some(plan) => {
+            work.runner = work.runner.confirm(|_| true);
+            work.runner.apply(B::conn(&mut session), plan)
+        }
         None => work.runner.run_to(B::conn(&mut session), target),
     };
     interrupt.end();
     progress.end();
     match result {
-        Ok(report) => Ok(outcome(work.context.output, &report)),
+        Ok(report) if report.is_up_to_date() => Ok(outcome(work.context.output, &report)),
+        Ok(report) => {
+            let written = schema::keep(&work, &mut session);
+            Ok(schema::told(outcome(work.context.output, &report), written))
+        }
         Err(error) => {
+            if !error.report().applied.is_empty()
+                && let Err(failure) = schema::keep(&work, &mut session)
+            {
+                work.output().note(&schema::unwritten(&failure));
+            }
             let failure = Failure::from(error);
             Err(if interrupt.is_requested() { failure.after_interrupt() } else { failure })
         }

@@ -33,6 +33,10 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::MakeManifest => 27,
         Remedy::Program { .. } => 28,
         Remedy::Register => 29,
+        Remedy::RepairDrift => 30,
+        Remedy::RepairNamed => 31,
+        Remedy::ShowDriftSql => 32,
+        Remedy::IgnoreInDrift => 33,
     }
 }
 
@@ -70,6 +74,10 @@ fn samples() -> Vec<Remedy> {
         Remedy::CreateFolder,
         Remedy::MakeManifest,
         Remedy::Register,
+        Remedy::RepairDrift,
+        Remedy::RepairNamed,
+        Remedy::ShowDriftSql,
+        Remedy::IgnoreInDrift,
         Remedy::Program { what: "wait longer".into(), with: "`RemoteMigrations::timeout`".into() },
     ];
     samples.extend(Doubt::ALL.map(Remedy::AcceptDoubt));
@@ -86,7 +94,7 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=29).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=33).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, SslOpts};
-use switchy_schema::Mysql;
+use switchy_schema::{MigrationRunner, Mysql};
 
-use super::{Access, Database, Interrupter, Opened};
+use super::{Access, Database, Interrupter, Opened, dump};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
 
@@ -38,6 +38,13 @@ impl Database for Mysql {
 
     fn conn(session: &mut Session) -> &mut Conn {
         &mut session.conn
+    }
+
+    fn schema_script(runner: &MigrationRunner<Self>, _: &mut Session, address: &Address) -> Result<String> {
+        match address {
+            Address::Mysql(server) => dump::mysql(server, &runner.engine_tables()),
+            _ => Ok(String::new()),
+        }
     }
 
     fn interrupter(session: &mut Session) -> Interrupter {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use postgres::config::SslMode;
 use postgres::{Client, Config};
-use switchy_schema::Postgres;
+use switchy_schema::{MigrationRunner, Postgres};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls::{self, Check};
-use super::{Access, Database, Interrupter, Opened};
+use super::{Access, Database, Interrupter, Opened, dump};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
 
@@ -37,6 +37,13 @@ impl Database for Postgres {
 
     fn conn(session: &mut Session) -> &mut Client {
         &mut session.client
+    }
+
+    fn schema_script(runner: &MigrationRunner<Self>, _: &mut Session, address: &Address) -> Result<String> {
+        match address {
+            Address::Postgres(server) => dump::postgres(server, &runner.engine_tables()),
+            _ => Ok(String::new()),
+        }
     }
 
     fn interrupter(session: &mut Session) -> Interrupter {

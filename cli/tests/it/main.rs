@@ -11,6 +11,7 @@ mod servers;
 mod adoption;
 mod commands;
 mod dialects;
+mod drift;
 mod encryption;
 mod errors;
 mod help;

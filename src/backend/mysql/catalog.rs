@@ -3,11 +3,12 @@
 use mysql::Conn;
 
 use super::query::{column, fault, text};
-use super::{LOCKS, Mysql, foreign};
-use crate::backend::catalog::Catalog;
+use super::{LOCKS, Mysql, foreign, schema};
+use crate::backend::catalog::{Catalog, Replayed};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
+use crate::schema::Schema;
 
 impl Catalog for Mysql {
     fn has_triggers_on(conn: &mut &mut Conn, table: &TableName) -> Result<bool, Fault> {
@@ -35,5 +36,15 @@ impl Catalog for Mysql {
         columns: &[&str],
     ) -> Result<Option<ForeignTable>, Fault> {
         foreign::table(conn, table, columns)
+    }
+
+    fn schema(conn: &mut &mut Conn, within: Option<&str>, without: &[&str]) -> Result<Option<Schema>, Fault> {
+        schema::schema(conn, within, without)
+    }
+
+    /// Every statement that changes a schema commits, so a replay could not be rolled back.
+    fn replay(_: &mut &mut Conn, _: &[&str], _: &[&str]) -> Result<Replayed, Fault> {
+        let what = "MySQL commits each statement that changes a schema, so the migrations cannot be run again and rolled back";
+        Ok(Replayed::Impossible(what.to_owned()))
     }
 }

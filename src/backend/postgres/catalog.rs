@@ -2,11 +2,12 @@
 
 use postgres::Client;
 
-use super::{LOCKS, Postgres, fault, foreign, query};
-use crate::backend::catalog::Catalog;
+use super::{LOCKS, Postgres, fault, foreign, query, replay, schema};
+use crate::backend::catalog::{Catalog, Replayed};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
+use crate::schema::Schema;
 
 impl Catalog for Postgres {
     /// Triggers and rules run functions, whose text may name a table or compose its name. So this checks whether any exist.
@@ -33,5 +34,17 @@ impl Catalog for Postgres {
         columns: &[&str],
     ) -> Result<Option<ForeignTable>, Fault> {
         foreign::table(conn, table, columns)
+    }
+
+    fn schema(
+        conn: &mut &mut Client,
+        within: Option<&str>,
+        without: &[&str],
+    ) -> Result<Option<Schema>, Fault> {
+        schema::schema(conn, within, without)
+    }
+
+    fn replay(conn: &mut &mut Client, scripts: &[&str], without: &[&str]) -> Result<Replayed, Fault> {
+        replay::replay(conn, scripts, without)
     }
 }

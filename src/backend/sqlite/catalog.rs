@@ -88,7 +88,11 @@ impl Catalog for Sqlite {
         rehearsal::data_state(conn).map_err(fault)
     }
 
-    fn schema(conn: &mut &Connection, without: &[&str]) -> Result<Option<Schema>, Fault> {
+    fn schema(
+        conn: &mut &Connection,
+        _within: Option<&str>,
+        without: &[&str],
+    ) -> Result<Option<Schema>, Fault> {
         schema::schema(conn, without).map(Some)
     }
 

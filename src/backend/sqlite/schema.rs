@@ -6,7 +6,12 @@ use super::fault;
 use super::query::texts;
 use crate::fault::Fault;
 use crate::schema::{Definition, Schema};
-use crate::sql::{Token, Tokens, folded, same_name};
+use crate::sql::{folded, same_name};
+
+mod table;
+mod words;
+
+use words::essence;
 
 /// The definitions of everything in `main`, except these tables and what belongs to them, SQLite's own objects, and the shadow tables of
 /// virtual tables.
@@ -30,11 +35,12 @@ pub(super) fn schema(conn: &Connection, without: &[&str]) -> Result<Schema, Faul
             };
             let (kind, name, table, sql) = (text(0)?, text(1)?, text(2)?, text(3)?);
             if !is_left_out(&name) && !is_left_out(&table) {
-                let essence = essence(&sql);
-                found.push(Definition::new(kind, name, sql).of_table(table).compared_by(essence));
+                let definition = Definition::new(kind, name, sql).of_table(table);
+                let (text, key) = (essence(&definition.sql), folded(&definition.name));
+                found.push(definition.compared_by(text).known_as(key));
             }
         }
-        Ok(found)
+        Ok(found.into_iter().map(|definition| table::described(conn, definition)).collect())
     };
     read().map(Schema::new).map_err(fault)
 }
@@ -45,49 +51,4 @@ fn shadows(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     texts(conn, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'", &[])
-}
-
-/// A statement without insignificant differences. Texts in single quotes are unchanged; names lose their quotes and their case.
-fn essence(sql: &str) -> String {
-    let is_word = |name: &str| Tokens::new(name).eq([Token::Word(name)]);
-    let mut tokens = Tokens::new(sql);
-    let mut words = Vec::new();
-    while let Some(token) = tokens.next() {
-        words.push(match token {
-            Token::Word(word) => folded(word),
-            // SQLite would not store a statement with an unclosed quote.
-            Token::Quoted(text) if sql.as_bytes().get(tokens.offset() - 1) == Some(&b'\'') => {
-                format!("'{text}'")
-            }
-            Token::Quoted(name) if !is_word(name) => format!("\"{}\"", folded(name)),
-            Token::Quoted(name) => folded(name),
-            Token::Mark(mark) => char::from(mark).to_string(),
-        });
-    }
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_matters_tells_two_definitions_apart() {
-        let same = [
-            ("CREATE TABLE a (b TEXT)", "create table \"a\"(\n  b text -- the b\n)"),
-            ("CREATE INDEX i ON a([b])", "CREATE INDEX `i` ON a (b)"),
-        ];
-        for (one, other) in same {
-            assert_eq!(essence(one), essence(other));
-        }
-        let different = [
-            ("CREATE TABLE a (b TEXT)", "CREATE TABLE a (b TEXT NOT NULL)"),
-            ("CREATE TABLE a (b c)", "CREATE TABLE a (\"b c\")"),
-            ("CREATE TABLE a (b DEFAULT 'X')", "CREATE TABLE a (b DEFAULT 'x')"),
-            ("CREATE TABLE a (b CHECK (b > 1))", "CREATE TABLE a (b CHECK (b > 11))"),
-        ];
-        for (one, other) in different {
-            assert_ne!(essence(one), essence(other));
-        }
-    }
 }

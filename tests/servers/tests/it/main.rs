@@ -9,6 +9,7 @@ mod allocations;
 mod children;
 mod conformance;
 mod crashes;
+mod drift;
 mod fuzz;
 mod mysql;
 mod notices;

@@ -52,7 +52,7 @@ mod session;
 mod tracking_table;
 
 pub use self::catalog::{
-    Catalog, ForecastRequest, Measure, Prepare, RehearsalRequest, Rehearsed, Replayed, Source,
+    Catalog, ForecastRequest, Measure, Prepare, RehearsalPlace, RehearsalRequest, Rehearsed, Replayed, Source,
 };
 #[cfg(feature = "test-utils")]
 pub(crate) use self::clock::utc;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::approval::Approved;
-use crate::backend::{Backend, Driver, Scope, Session, TrackingTable};
+use crate::backend::{Backend, Driver, RehearsalPlace, Scope, Session, TrackingTable};
 use crate::dialect::TableName;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
@@ -60,12 +60,18 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) session: Option<Session>,
     /// Called when a step begins, to inform waiting runs.
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
-    /// Called after each commit, with the steps that it committed.
-    pub(crate) committed: Option<Committed<'r, B>>,
+    /// What is done with the steps of a rehearsal.
+    pub(crate) rehearsal: Option<Rehearsing<'r, B>>,
 }
 
-/// Is given the steps that were just committed.
-pub(crate) type Committed<'r, B> = Box<dyn Fn(&mut <B as Driver>::Conn<'_>, &[Applied]) + 'r>;
+/// What is done with the steps of a rehearsal.
+pub(crate) struct Rehearsing<'r, B: Backend> {
+    pub(crate) place: RehearsalPlace,
+    pub(crate) measure: Box<MeasureSteps<'r, B>>,
+}
+
+/// Is given the steps that were just committed, or that will be rolled back.
+pub(crate) type MeasureSteps<'r, B> = dyn Fn(&mut <B as Driver>::Conn<'_>, &[Applied]) + 'r;
 
 /// Returns whether a run should end before its next step.
 pub(crate) type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
@@ -117,12 +123,17 @@ impl<'r, B: Backend> Executor<'r, B> {
                     self.atomic(conn, &group, &mut state, report)?
                 }
             };
-            if let Some(committed) = &self.committed {
-                committed(conn, report.applied.get(before..).unwrap_or_default());
+            if let Some(measure) = self.measures(RehearsalPlace::Copy) {
+                measure(conn, report.applied.get(before..).unwrap_or_default());
             }
             left = &left[done..];
         }
         Ok(())
+    }
+
+    /// Measures the steps of a rehearsal in this place.
+    fn measures(&self, place: RehearsalPlace) -> Option<&MeasureSteps<'r, B>> {
+        self.rehearsal.as_ref().filter(|rehearsal| rehearsal.place == place).map(|it| &*it.measure)
     }
 
     /// Upgrades a table of an older form although nothing is pending.

@@ -116,9 +116,9 @@ impl Plan {
             && pairs.all(|(own, others)| own.is_same(others) && own.has_same_effects(others))
     }
 
-    /// The same plan, with a commit after each step.
-    pub(crate) fn one_by_one(self) -> Self {
-        Self { mode: TransactionMode::PerMigration, ..self }
+    /// The same plan, committed in this way.
+    pub(crate) fn committed(self, mode: TransactionMode) -> Self {
+        Self { mode, ..self }
     }
 
     /// Whether it runs scripts that are stored in the database.

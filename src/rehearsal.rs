@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::account::Fate;
+use crate::backend::RehearsalPlace;
 #[cfg(feature = "serde")]
 use crate::impact::serialize;
 use crate::impact::{Bytes, ColumnImpact, DataState, RowCounts, Rows, StepImpact, TableImpact};
@@ -45,6 +46,8 @@ impl From<Target> for Rehearsal {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Impact {
+    /// Why nothing ran, so that this is the plan only: "MySQL cannot undo a change of the schema". `None` if it was rehearsed.
+    pub not_rehearsed: Option<String>,
     /// The steps that ran, in order. Steps that are one transaction are one entry.
     pub steps: Vec<StepImpact>,
     /// What the run found: the step at which it fails, and what its steps do that the policy reports or denies.
@@ -63,12 +66,30 @@ pub struct Impact {
     )]
     pub copied_in: Duration,
     #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) place: RehearsalPlace,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) plan: Plan,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) state: DataState,
 }
 
 impl Impact {
+    /// A plan that was not rehearsed, for this reason.
+    pub(crate) fn only_planned(plan: Plan, reason: String, state: DataState) -> Self {
+        Self {
+            not_rehearsed: Some(reason),
+            steps: Vec::new(),
+            problems: plan.problems().to_vec(),
+            lacks: Vec::new(),
+            bytes_before: 0,
+            bytes_after: 0,
+            copied_in: Duration::ZERO,
+            place: RehearsalPlace::Copy,
+            plan,
+            state,
+        }
+    }
+
     /// The plan that ran on the copy.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -134,14 +155,20 @@ impl Render for Impact {
         let steps = if count == 1 { "step" } else { "steps" };
         if self.plan.steps().is_empty() {
             f.write_str("nothing to do")?;
+        } else if let Some(reason) = &self.not_rehearsed {
+            writeln!(f, "nothing was rehearsed, since {reason}; this is the plan:")?;
+            return self.plan.render(f, wording);
         } else {
-            write!(
-                f,
-                "{count} {steps} rehearsed on a copy of {} in {}",
-                Bytes(self.bytes_before),
-                Seconds(self)
-            )?;
-            f.write_str("; the database itself was not touched")?;
+            write!(f, "{count} {steps} rehearsed ")?;
+            match self.place {
+                RehearsalPlace::Copy => {
+                    let (size, time) = (Bytes(self.bytes_before), Seconds(self));
+                    write!(f, "on a copy of {size} in {time}; the database itself was not touched")?;
+                }
+                RehearsalPlace::Transaction => {
+                    write!(f, "in {}, in a transaction that was rolled back", Seconds(self))?;
+                }
+            }
         }
         for step in &self.steps {
             write!(f, "\n{step}")?;

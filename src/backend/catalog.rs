@@ -62,8 +62,8 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
-    /// Runs `body` on a place where the steps of a run can do no harm: a copy of the database with all its rows. `None` if the backend has
-    /// none.
+    /// Runs `body` where the steps of a run can do no harm: on a copy of the database with all its rows, or on the database itself if all of
+    /// it can be rolled back. `None` if the backend has neither.
     fn rehearsal<R>(
         _conn: &mut Self::Conn<'_>,
         _request: &RehearsalRequest<'_, Self>,
@@ -181,16 +181,26 @@ impl<B: Driver> std::fmt::Debug for RehearsalRequest<'_, B> {
     }
 }
 
-/// The place of a rehearsal.
+/// Where a rehearsal runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RehearsalPlace {
+    /// On a copy, where each step is committed.
+    Copy,
+    /// In a transaction of the database itself, which is rolled back. Only scripts run there, since code could commit it.
+    Transaction,
+}
+
+/// A rehearsal that is about to run.
 pub struct Rehearsed<'a, B: Driver> {
+    /// Where it runs.
+    pub place: RehearsalPlace,
     /// What the copy lacks, in words.
     pub lacks: Vec<String>,
     /// The size of the copy, in bytes.
     pub bytes: u64,
     /// How long copying took.
     pub copied_in: Duration,
-    /// Measures what the steps did that were committed last, on the connection to the copy. Whether they ran code or hooks is the
-    /// last argument.
+    /// Measures what the steps did that ran last. The last argument is what ran in them.
     pub measure: &'a mut Measure<'a, B>,
 }
 
@@ -203,7 +213,7 @@ impl<B: Driver> std::fmt::Debug for Rehearsed<'_, B> {
     }
 }
 
-/// Measures what steps did that were just committed.
+/// Measures what steps did that just ran.
 pub type Measure<'a, B> =
     dyn FnMut(&mut <B as Driver>::Conn<'_>, &[Applied], Source) -> Result<Measured, Fault> + 'a;
 

@@ -16,6 +16,7 @@ mod outcome;
 mod query;
 mod quiet;
 mod records;
+mod rehearsal;
 mod replay;
 mod schema;
 mod script;

@@ -5,7 +5,7 @@ use super::stop::Stop;
 use super::table_state::TableState;
 use super::work::Group;
 use crate::account::Account;
-use crate::backend::{Backend, Scope, patiently};
+use crate::backend::{Backend, RehearsalPlace, Scope, patiently};
 use crate::dangling::{Broken, Dangling};
 use crate::direction::Direction;
 use crate::fault::Fault;
@@ -30,6 +30,8 @@ enum AttemptError {
     /// Something refers to what is missing, after this was touched. The steps are repeated after a full check, which shows whether it did
     /// before, and which later steps can be compared with.
     RepeatAfterCheck(Touched),
+    /// The steps of a rehearsal are done, and are not kept.
+    Rehearsed,
 }
 
 impl From<Stop> for AttemptError {
@@ -66,10 +68,14 @@ impl<B: Backend> Executor<'_, B> {
                 let before =
                     to_compare.as_ref().map(|touched| self.dangling(conn, touched, keys)).transpose()?;
                 let before = before.as_ref().zip(to_compare.as_ref());
-                self.attempt(conn, group, before, &mut attempt)
+                self.attempt(conn, group, before, &mut attempt)?;
+                match self.measures(RehearsalPlace::Transaction) {
+                    Some(_) => Err(AttemptError::Rehearsed),
+                    None => Ok(()),
+                }
             });
             let stop = match outcome {
-                Ok(()) => {
+                Ok(()) | Err(AttemptError::Rehearsed) => {
                     *state = attempt.state;
                     let count = attempt.done.len();
                     report.applied.append(&mut attempt.done);
@@ -139,6 +145,9 @@ impl<B: Backend> Executor<'_, B> {
             };
             self.keep(conn, work, &record, &mut attempt.state)?;
             attempt.done.push(applied);
+            if let Some(measure) = self.measures(RehearsalPlace::Transaction) {
+                measure(conn, attempt.done.get(place..).unwrap_or_default());
+            }
             if group.mode == TransactionMode::Batch && place + 1 < group.works.len() {
                 continue;
             }

@@ -158,7 +158,7 @@ impl<B: Backend> MigrationRunner<B> {
             is_stopped: self.is_stopped.as_ref(),
             find: Box::new(|step| self.find_with(stored, step)),
             announce: Box::new(|step| holding.announce(&step.id)),
-            committed: None,
+            rehearsal: None,
         }
     }
 }

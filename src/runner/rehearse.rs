@@ -7,21 +7,21 @@ use super::MigrationRunner;
 use super::goal::Goal;
 use crate::account::Account;
 use crate::approval::Consent;
-use crate::backend::{Backend, RehearsalRequest, Rehearsed, Source, patiently};
+use crate::backend::{Backend, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently};
 use crate::direction::Direction;
 use crate::error::{Failure, Result};
-use crate::execute::Executor;
-use crate::fault::{Fault, FaultKind};
+use crate::execute::{Executor, Rehearsing};
 use crate::hooks::Hooks;
+use crate::id::MigrationId;
 use crate::impact::{DataState, StepImpact};
 use crate::lock::{Holding, Lock};
 use crate::migration::Action;
-use crate::plan::Plan;
+use crate::plan::{Plan, TransactionMode};
 use crate::problem::{ProblemKind, Verdict};
 use crate::rehearsal::{Impact, Rehearsal};
-use crate::remedy::Remedy;
 use crate::report::{Applied, Report};
 use crate::sql::has_word;
+use crate::step::{Atomicity, Step};
 
 /// What a step does to rows is measured even if the policy denies it.
 const MEASURED: [ProblemKind; 3] =
@@ -32,7 +32,11 @@ impl<B: Backend> MigrationRunner<B> {
     /// each table, what became `NULL`, the schema, the time. The database itself is only read, and others can use it meanwhile.
     ///
     /// On SQLite the copy is made with the backup API. It is in memory, or in a temporary file if the database has more than 64 MiB, and
-    /// needs room for the database twice. Migrations in code run too, on the copy; hooks run only if the [`Rehearsal`] says so. If a
+    /// needs room for the database twice. On PostgreSQL everything runs in one transaction of the database itself, which is rolled back: others
+    /// wait for the locks that the scripts take, sequences go on, and all rows count as written by statements. If a step is code or cannot run in a
+    /// transaction, and on MySQL, nothing runs, and the impact has the plan only ([`Impact::not_rehearsed`]).
+    ///
+    /// Migrations in code run too, on the copy; hooks run only if the [`Rehearsal`] says so. If a
     /// step fails, the impact has what was measured before it, and the failure in [`Impact::problems`]. What the policy denies is measured
     /// too, and is there as a refused problem. [`apply_rehearsed`](Self::apply_rehearsed) then carries it out.
     ///
@@ -74,12 +78,15 @@ impl<B: Backend> MigrationRunner<B> {
         };
         let impact = B::rehearsal(conn, &request, |copy, rehearsed| {
             self.run_session_sql(copy)?;
-            self.rehearsed(copy, rehearsed, &rehearsal, state)
+            self.rehearsed(copy, rehearsed, &rehearsal, &state)
         });
-        impact.map_err(failed)?.unwrap_or_else(|| {
-            let what = format!("{} has no way to copy a database", B::DIALECT);
-            Err(failed(Fault::new(FaultKind::Other, what).remedy(Remedy::from("look at the plan"))))
-        })
+        if let Some(impact) = impact.map_err(failed)? {
+            return impact;
+        }
+        let plan = self.plan(B::lend(conn), rehearsal.target)?;
+        let reason =
+            format!("{} has neither a copy of a database nor a transaction for all of this", B::DIALECT);
+        Ok(Impact::only_planned(plan, reason, state))
     }
 
     /// Carries out what was rehearsed, if nobody has changed the database since.
@@ -106,11 +113,18 @@ impl<B: Backend> MigrationRunner<B> {
         copy: &mut B::Conn<'_>,
         rehearsed: &mut Rehearsed<'_, B>,
         rehearsal: &Rehearsal,
-        state: DataState,
+        state: &DataState,
     ) -> Result<Impact> {
         let (tracking, history) = self.read_table(copy)?;
         let plan = self.checked_plan(copy, &history, Goal::to(&rehearsal.target))?;
-        let approved = plan.clone().one_by_one().approve(Consent::NotNeeded)?;
+        if let Some(reason) = self.unfit(&plan, rehearsed.place) {
+            return Ok(Impact::only_planned(plan, reason, state.clone()));
+        }
+        let mode = match rehearsed.place {
+            RehearsalPlace::Copy => TransactionMode::PerMigration,
+            RehearsalPlace::Transaction => TransactionMode::Batch,
+        };
+        let approved = plan.clone().committed(mode).approve(Consent::NotNeeded)?;
         let mut policy = self.policy.clone();
         for kind in MEASURED {
             if Direction::BOTH.iter().any(|&direction| policy.verdict(kind, direction) == Verdict::Deny) {
@@ -124,13 +138,15 @@ impl<B: Backend> MigrationRunner<B> {
         let fault = RefCell::new(None);
         let began = Cell::new(Instant::now());
         let size = Cell::new(rehearsed.bytes);
-        let measure = RefCell::new(&mut *rehearsed.measure);
-        let committed = |copy: &mut B::Conn<'_>, applied: &[Applied]| {
+        let gauge = RefCell::new(&mut *rehearsed.measure);
+        let measure = |copy: &mut B::Conn<'_>, applied: &[Applied]| {
             let duration = began.get().elapsed();
             let source = self.source(&plan, applied, rehearsal);
-            match (measure.borrow_mut())(copy, applied, source) {
+            // A step that runs again after a rollback is the same step.
+            steps.borrow_mut().retain(|step: &StepImpact| step.ids != ids(applied));
+            match (gauge.borrow_mut())(copy, applied, source) {
                 Ok(measured) => steps.borrow_mut().push(StepImpact {
-                    ids: applied.iter().map(|step| step.id.clone()).collect(),
+                    ids: ids(applied),
                     direction: applied.first().map_or(Direction::Up, |step| step.direction),
                     duration,
                     tables: measured.tables,
@@ -147,7 +163,7 @@ impl<B: Backend> MigrationRunner<B> {
             policy: &policy,
             observer: None,
             lock: &Lock::Off,
-            committed: Some(Box::new(committed)),
+            rehearsal: Some(Rehearsing { place: rehearsed.place, measure: Box::new(measure) }),
             ..self.executor(&holding, &stored)
         };
         let mut report = Report::default();
@@ -167,15 +183,32 @@ impl<B: Backend> MigrationRunner<B> {
             }
         }
         Ok(Impact {
+            not_rehearsed: None,
             steps: steps.into_inner(),
             problems,
             lacks: std::mem::take(&mut rehearsed.lacks),
             bytes_before: rehearsed.bytes,
             bytes_after: size.get(),
             copied_in: rehearsed.copied_in,
+            place: rehearsed.place,
             plan,
-            state,
+            state: state.clone(),
         })
+    }
+
+    /// Why these steps cannot be rolled back, if they are to run in a transaction of the database itself.
+    fn unfit(&self, plan: &Plan, place: RehearsalPlace) -> Option<String> {
+        let steps = plan.steps().iter().filter(|_| place == RehearsalPlace::Transaction);
+        let reason = |step: &Step| match self.find(step) {
+            _ if step.atomicity == Atomicity::NonTransactional => {
+                Some(format!("`{}` runs outside a transaction and could not be rolled back", step.id))
+            }
+            Some((_, body)) if body.is_code(step.direction) => {
+                Some(format!("`{}` is code, which could commit", step.id))
+            }
+            _ => None,
+        };
+        steps.into_iter().find_map(reason)
     }
 
     /// What ran in these steps.
@@ -192,6 +225,10 @@ impl<B: Backend> MigrationRunner<B> {
         }
         if has_hooks && rehearsal.runs_hooks { Source::Code } else { source }
     }
+}
+
+fn ids(applied: &[Applied]) -> Vec<MigrationId> {
+    applied.iter().map(|step| step.id.clone()).collect()
 }
 
 /// The account of several steps.

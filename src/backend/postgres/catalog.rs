@@ -2,8 +2,8 @@
 
 use postgres::Client;
 
-use super::{LOCKS, Postgres, fault, foreign, query, replay, schema};
-use crate::backend::catalog::{Catalog, Replayed};
+use super::{LOCKS, Postgres, fault, foreign, query, rehearsal, replay, schema};
+use crate::backend::catalog::{Catalog, RehearsalRequest, Rehearsed, Replayed};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
@@ -34,6 +34,14 @@ impl Catalog for Postgres {
         columns: &[&str],
     ) -> Result<Option<ForeignTable>, Fault> {
         foreign::table(conn, table, columns)
+    }
+
+    fn rehearsal<R>(
+        conn: &mut &mut Client,
+        request: &RehearsalRequest<'_, Self>,
+        body: impl FnOnce(&mut &mut Client, &mut Rehearsed<'_, Self>) -> R,
+    ) -> Result<Option<R>, Fault> {
+        rehearsal::in_transaction(conn, request, body).map(Some)
     }
 
     fn schema(

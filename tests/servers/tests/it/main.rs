@@ -16,6 +16,7 @@ mod notices;
 mod overlays;
 mod postgres;
 mod references;
+mod rehearsals;
 mod remote;
 #[cfg(unix)]
 mod round_trips;

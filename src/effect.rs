@@ -161,7 +161,7 @@ pub struct QuotedText {
     pub statement: String,
 }
 
-/// How many rows of the live database a rehearsal uses.
+/// How many rows of the live database a trial uses.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sample {

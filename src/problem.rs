@@ -53,7 +53,7 @@ pub enum ProblemKind {
     /// An unused file: it is beside the script of a migration, or is not a migration ([`Unread`](crate::Unread)).
     UnusedFile,
     /// A word in double quotes is a text for SQLite, since no column has that name. The scripts of a plan and of a validation are checked
-    /// for it; a run whose policy does not refuse it makes no rehearsal and does not report it.
+    /// for it; a run whose policy does not refuse it makes no trial and does not report it.
     QuotedString,
     /// Its id is invalid.
     InvalidId,

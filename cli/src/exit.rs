@@ -31,7 +31,7 @@ impl Exit {
         let exits = denied.map(|problem| match problem.kind {
             ProblemKind::Dirty => Self::Dirty,
             ProblemKind::DatabaseAhead => Self::DatabaseAhead,
-            // A run that makes no rehearsal ends at this step.
+            // A run that makes no trial ends at this step.
             ProblemKind::Fails | ProblemKind::BrokenReference => Self::Failed,
             _ => Self::Refused,
         });

@@ -200,7 +200,7 @@ pub struct Rehearsed<'a, B: Driver> {
     pub bytes: u64,
     /// How long copying took.
     pub copied_in: Duration,
-    /// Measures what the steps did that ran last. The last argument is what ran in them.
+    /// Measures what the steps did that ran last.
     pub measure: &'a mut Measure<'a, B>,
 }
 
@@ -215,7 +215,19 @@ impl<B: Driver> std::fmt::Debug for Rehearsed<'_, B> {
 
 /// Measures what steps did that just ran.
 pub type Measure<'a, B> =
-    dyn FnMut(&mut <B as Driver>::Conn<'_>, &[Applied], Source) -> Result<Measured, Fault> + 'a;
+    dyn FnMut(&mut <B as Driver>::Conn<'_>, &RanSteps<'_>) -> Result<Measured, Fault> + 'a;
+
+/// The steps of a rehearsal that ran since the last measurement.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RanSteps<'a> {
+    /// What they report.
+    pub steps: &'a [Applied],
+    /// What ran in them.
+    pub source: Source,
+    /// How many steps follow; `None` if it is not known.
+    pub remaining: Option<usize>,
+}
 
 /// What ran in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

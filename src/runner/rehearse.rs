@@ -7,7 +7,7 @@ use super::MigrationRunner;
 use super::goal::Goal;
 use crate::account::Account;
 use crate::approval::Consent;
-use crate::backend::{Backend, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently};
+use crate::backend::{Backend, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently};
 use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::execute::{Executor, Rehearsing};
@@ -144,7 +144,11 @@ impl<B: Backend> MigrationRunner<B> {
             let source = self.source(&plan, applied, rehearsal);
             // A step that runs again after a rollback is the same step.
             steps.borrow_mut().retain(|step: &StepImpact| step.ids != ids(applied));
-            match (gauge.borrow_mut())(copy, applied, source) {
+            let left =
+                plan.steps().iter().rposition(|step| applied.iter().any(|applied| applied.id == step.id));
+            let remaining = left.map(|place| plan.steps().len() - 1 - place);
+            let ran = RanSteps { steps: applied, source, remaining };
+            match (gauge.borrow_mut())(copy, &ran) {
                 Ok(measured) => steps.borrow_mut().push(StepImpact {
                     ids: ids(applied),
                     direction: applied.first().map_or(Direction::Up, |step| step.direction),

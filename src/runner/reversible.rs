@@ -2,7 +2,7 @@
 
 use super::MigrationRunner;
 use crate::account::Fate;
-use crate::backend::{Backend, RehearsalRequest, Source};
+use crate::backend::{Backend, RanSteps, RehearsalRequest, Source};
 use crate::error::{ErrorKind, MigrationError, Result};
 use crate::id::MigrationId;
 use crate::impact::{RowCounts, TableImpact};
@@ -84,7 +84,10 @@ impl<B: Backend> MigrationRunner<B> {
             let history = self.read_history(copy)?;
             let is_meant = |id: &MigrationId| way == Way::Forth || history.get(id).is_some();
             let mut measure = |copy: &mut B::Conn<'_>| {
-                let measured = (rehearsed.measure)(copy, &[], Source::Code);
+                let measured = (rehearsed.measure)(
+                    copy,
+                    &RanSteps { steps: &[], source: Source::Code, remaining: None },
+                );
                 measured.map(|measured| measured.tables).map_err(failed)
             };
             let mut trial = Trial { runner: self.detached(is_meant)?, measure: &mut measure };

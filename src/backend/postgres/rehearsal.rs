@@ -10,7 +10,7 @@ use postgres::Client;
 
 use super::{LOCKS, Postgres, fault, query, schema};
 use crate::account::{Account, Fate};
-use crate::backend::{RehearsalPlace, RehearsalRequest, Rehearsed};
+use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::impact::{Measured, RowCounts, TableImpact};
@@ -25,7 +25,7 @@ pub(super) fn in_transaction<R>(
 ) -> Result<R, Fault> {
     let bytes = size(conn)?;
     let mut gauge = Gauge::new(conn, request.tables)?;
-    let mut measure = |conn: &mut &mut Client, steps: &[Applied], _| gauge.measure(conn, steps);
+    let mut measure = |conn: &mut &mut Client, ran: &RanSteps<'_>| gauge.measure(conn, ran.steps);
     let mut rehearsed = Rehearsed {
         place: RehearsalPlace::Transaction,
         lacks: Vec::new(),

@@ -12,7 +12,7 @@ use self::gauge::Gauge;
 use self::written::Written;
 use super::query::{size, texts, value};
 use super::{Sqlite, fault, likeness, scratch};
-use crate::backend::{Prepare, RehearsalPlace, RehearsalRequest, Rehearsed, patiently};
+use crate::backend::{Prepare, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, patiently};
 use crate::fault::Fault;
 use crate::impact::DataState;
 
@@ -36,7 +36,7 @@ pub(super) fn on_copy<R>(
     let copied_in = began.elapsed();
     let without: Vec<&str> = request.tables.iter().map(crate::dialect::TableName::as_str).collect();
     let mut gauge = Gauge::new(&copy, before.0, &written, without)?;
-    let mut measure = |conn: &mut &Connection, steps: &[_], source| gauge.measure(conn, steps, source);
+    let mut measure = |conn: &mut &Connection, ran: &RanSteps<'_>| gauge.measure(conn, ran);
     let place = RehearsalPlace::Copy;
     let mut rehearsed =
         Rehearsed { place, lacks, bytes: size(&copy).map_err(fault)?, copied_in, measure: &mut measure };

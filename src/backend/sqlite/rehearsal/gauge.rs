@@ -8,15 +8,14 @@ use rusqlite::Connection;
 use super::comparison::{Comparison, Key, columns, compare, renew};
 use super::written::{Counts, Written};
 use crate::account::{Account, Fate, TableChange};
-use crate::backend::Source;
 use crate::backend::sqlite::fault;
 use crate::backend::sqlite::ledger::count;
 use crate::backend::sqlite::query::{size, texts};
 use crate::backend::sqlite::schema::schema;
+use crate::backend::{RanSteps, Source};
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::impact::{ColumnImpact, Measured, RowCounts, TableImpact};
-use crate::report::Applied;
 use crate::schema::{Definition, Schema};
 use crate::sql::{folded, same_name};
 
@@ -59,16 +58,12 @@ impl<'w> Gauge<'w> {
     }
 
     /// Measures what these steps did, and keeps the rows as they are now for the next ones.
-    pub(super) fn measure(
-        &mut self,
-        copy: &Connection,
-        steps: &[Applied],
-        source: Source,
-    ) -> Result<Measured, Fault> {
+    pub(super) fn measure(&mut self, copy: &Connection, ran: &RanSteps<'_>) -> Result<Measured, Fault> {
+        let source = ran.source;
         let written = Written::take(self.written);
         let after = schema(copy, &self.without)?;
         let mut account = Account::default();
-        for step in steps {
+        for step in ran.steps {
             account.extend(&step.account);
         }
         let changes = self.schema.changes_to(&after);
@@ -92,7 +87,9 @@ impl<'w> Gauge<'w> {
                 tables.push(measured);
             }
         }
-        renew(&self.before, copy, &renewed).map_err(fault)?;
+        if ran.remaining != Some(0) {
+            renew(&self.before, copy, &renewed).map_err(fault)?;
+        }
         self.schema = after;
         tables.sort_by_key(|table| folded(&table.table));
         Ok(Measured { tables, schema: changes, bytes: size(copy).map_err(fault)? })

@@ -75,7 +75,7 @@ impl Drift {
     }
 
     /// It is not known what the migrations make.
-    pub(crate) fn unknown(
+    pub(crate) fn not_known(
         reason: DriftReason,
         live: Schema,
         digest: HistoryDigest,
@@ -203,6 +203,7 @@ impl Drift {
     }
 
     /// What differs, one finding for each object: the object, the finding worded to follow its name, and the remedy.
+    #[cfg(feature = "validation")]
     pub(crate) fn findings(&self) -> impl Iterator<Item = (&SchemaChange, String, Remedy)> {
         self.changes.iter().map(|change| {
             let kind = &change.kind;

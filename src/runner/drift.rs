@@ -170,10 +170,10 @@ impl<B: Backend> MigrationRunner<B> {
         let digest = history.digest();
         let Some(live) = live else {
             let reason = DriftReason::general(format!("{} has no way to read definitions", B::DIALECT));
-            return Ok(Drift::unknown(reason, Schema::default(), digest, B::DIALECT));
+            return Ok(Drift::not_known(reason, Schema::default(), digest, B::DIALECT));
         };
         Ok(match self.made(conn, history, &live)? {
-            Err(reason) => Drift::unknown(reason, live, digest, B::DIALECT),
+            Err(reason) => Drift::not_known(reason, live, digest, B::DIALECT),
             Ok(mut made) => {
                 self.drop_ignored(&mut made);
                 let mut drift = Drift::between(made, live, digest, B::DIALECT);

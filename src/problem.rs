@@ -84,8 +84,8 @@ pub enum ProblemKind {
     /// Its script fails when the whole set is replayed in an empty database, on a copy of this database's schema, or because of rows of
     /// this database; or its result cannot be committed.
     Fails,
-    /// An object of the schema is not what the applied migrations make, or it is not known what they make. The finding is about the object, and
-    /// only a validation looks for it.
+    /// An object of the schema is not what the applied migrations make. The finding is about the object, and only a validation looks for it. If it
+    /// is not known what the migrations make, that is no finding.
     Drift,
 }
 

@@ -81,6 +81,10 @@ impl Definition {
         same_name(&self.name, name)
     }
 
+    fn key(&self) -> (&str, &str) {
+        (&self.kind, &self.key)
+    }
+
     pub(crate) fn columns(&self) -> &[(String, String)] {
         &self.columns
     }
@@ -134,9 +138,10 @@ impl Schema {
         &self.definitions
     }
 
-    /// What has to be created, dropped or changed so that this schema becomes another one; empty if they are the same.
+    /// What has to be created, dropped or changed so that this schema becomes another one; empty if they are the same. What this schema has comes
+    /// first, in the order of its Display, then what only the other one has.
     pub fn changes_to(&self, after: &Self) -> Vec<SchemaChange> {
-        let (before, after) = (self.keyed(), after.keyed());
+        let (before_by_key, after_by_key) = (self.keyed(), after.keyed());
         let change = |old: Option<&Definition>, new: Option<&Definition>| {
             let one = old.or(new)?;
             Some(SchemaChange {
@@ -148,13 +153,13 @@ impl Schema {
                 key: one.key.clone(),
             })
         };
-        let changed = before.iter().filter_map(|(key, old)| {
-            let new = after.get(key).copied();
+        let changed = self.definitions.iter().filter_map(|old| {
+            let new = after_by_key.get(&old.key()).copied();
             let is_same = new.is_some_and(|new| new.is_same(old));
             if is_same { None } else { change(Some(old), new) }
         });
-        let created = after.iter().filter(|(key, _)| !before.contains_key(*key));
-        changed.chain(created.filter_map(|(_, new)| change(None, Some(new)))).collect()
+        let created = after.definitions.iter().filter(|new| !before_by_key.contains_key(&new.key()));
+        changed.chain(created.filter_map(|new| change(None, Some(new)))).collect()
     }
 
     /// The definition of the object that a change is about.
@@ -170,7 +175,7 @@ impl Schema {
 
     /// The definitions by kind and key.
     fn keyed(&self) -> BTreeMap<(&str, &str), &Definition> {
-        self.definitions.iter().map(|it| ((&*it.kind, &*it.key), it)).collect()
+        self.definitions.iter().map(|it| (it.key(), it)).collect()
     }
 }
 
@@ -267,13 +272,13 @@ mod tests {
         assert_eq!(
             changes.iter().map(short).collect::<Vec<_>>(),
             [
-                ("index".into(), "i".into(), some("i"), None),
                 ("table".into(), "a".into(), some("a1"), some("a2")),
+                ("index".into(), "i".into(), some("i"), None),
                 ("view".into(), "i".into(), None, some("v")),
             ]
         );
-        assert_eq!(changes[1].diff().lines().last(), Some("+a2"));
-        assert_eq!(changes[0].diff(), "-i");
+        assert_eq!(changes[0].diff().lines().last(), Some("+a2"));
+        assert_eq!(changes[1].diff(), "-i");
         assert!(before.changes_to(&before.clone()).is_empty());
     }
 }

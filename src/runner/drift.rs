@@ -256,7 +256,11 @@ impl<B: Backend> MigrationRunner<B> {
     /// Why a difference may be older than the records.
     fn doubts(&self, history: &History) -> Vec<DriftReason> {
         let mut last: Vec<&LogEntry> = Vec::new();
-        for entry in history.log() {
+        // These say nothing about what a migration made.
+        let is_beside = |kind: &LogEntryKind| {
+            matches!(kind, LogEntryKind::Repaired | LogEntryKind::Retried | LogEntryKind::Other(_))
+        };
+        for entry in history.log().iter().filter(|entry| !is_beside(&entry.kind)) {
             last.retain(|known| known.id != entry.id);
             last.push(entry);
         }
@@ -402,7 +406,8 @@ fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)
 }
 
 fn failed(what: &str, fault: &Fault) -> MigrationError {
-    inapplicable(format!("cannot {what}: {fault}"), fault.advice().or(Some(Remedy::ShowDriftSql)))
+    let remedy = fault.advice().unwrap_or_else(|| Remedy::ShowDriftSql.or(Remedy::IgnoreInDrift));
+    inapplicable(format!("cannot {what}: {fault}"), Some(remedy))
 }
 
 fn inapplicable(finding: impl Into<String>, remedy: Option<Remedy>) -> MigrationError {

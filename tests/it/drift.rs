@@ -65,7 +65,9 @@ fn short(drift: &Drift) -> String {
         };
         format!("{sign}{} {}", change.kind, change.name)
     };
-    drift.changes.iter().map(one).collect::<Vec<_>>().join(", ")
+    let mut shown: Vec<String> = drift.changes.iter().map(one).collect();
+    shown.sort_by(|one, other| one[1..].cmp(&other[1..]));
+    shown.join(", ")
 }
 
 /// Every row of every table but the log of the engine.
@@ -97,13 +99,13 @@ fn what_was_done_by_hand_is_found_and_what_carries_no_data_is_put_back() {
         ),
         ("CREATE TRIGGER spy AFTER DELETE ON notes BEGIN SELECT 1; END", "+trigger spy", "extra trigger `spy` of `notes`", "+trigger spy"),
         ("DROP VIEW newest", "-view newest", "missing view `newest`", ""),
-        ("DROP VIEW recent", "-trigger added, -view recent", "put back `added`, `recent`: call `repair_drift`", ""),
+        ("DROP VIEW recent", "-trigger added, -view recent", "put back `recent`, `added`: call `repair_drift`", ""),
         ("DROP VIEW recent; CREATE VIEW recent AS SELECT 1 AS text", "-trigger added, ~view recent", "changed view `recent`", ""),
         (
             "DROP VIEW recent; CREATE VIEW recent AS SELECT text FROM notes;
             CREATE TRIGGER added INSTEAD OF INSERT ON recent BEGIN INSERT INTO notes (text) VALUES (new.text); END;
             CREATE TRIGGER mine INSTEAD OF DELETE ON recent BEGIN SELECT 1; END",
-            "~view recent, +trigger mine",
+            "+trigger mine, ~view recent",
             "keep `mine`: leave it out with `ignore_in_drift`",
             "+trigger mine",
         ),
@@ -327,11 +329,11 @@ fn the_statements_to_look_at_are_comments_where_they_would_lose_something() {
     let sql = runner().drift(&conn).unwrap().sql();
     for part in [
         "-- changed table `notes`\nALTER TABLE \"notes\" ADD COLUMN colour TEXT DEFAULT 'red';\n-- ALTER TABLE \"notes\" DROP COLUMN mine; -- this loses its values\n",
-        "-- extra index `extra` of `notes`\n-- DROP INDEX main.\"extra\"\n",
-        "-- extra table `other`\n-- DROP TABLE main.\"other\" -- this loses its rows\n",
+        "-- extra index `extra` of `notes`\n-- DROP INDEX main.\"extra\";\n",
+        "-- extra table `other`\n-- DROP TABLE main.\"other\"; -- this loses its rows\n",
     ] {
         assert!(sql.contains(part), "{part}\nis not in\n{sql}");
     }
     conn.execute_batch(&sql).unwrap();
-    assert_eq!(short(&runner().drift(&conn).unwrap()), "~table notes, +index extra, +table other");
+    assert_eq!(short(&runner().drift(&conn).unwrap()), "+index extra, ~table notes, +table other");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::diff::lines;
-use crate::sql::same_name;
+use crate::sql::{Tokens, same_name};
 
 /// The definition of an object in a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,10 +183,21 @@ impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, definition) in self.definitions.iter().enumerate() {
             let before = if number == 0 { "" } else { "\n" };
-            writeln!(f, "{before}{}", ended(&definition.sql.replace("\r\n", "\n")))?;
+            writeln!(f, "{before}{}", ended(&with_unix_lines(&definition.sql)))?;
         }
         Ok(())
     }
+}
+
+/// A statement with the line ends of Unix, except in texts and names, where they are part of the value.
+fn with_unix_lines(sql: &str) -> String {
+    let (mut tokens, mut unix, mut end) = (Tokens::new(sql), String::new(), 0);
+    while let Some((_, place)) = tokens.next_placed() {
+        unix.push_str(&sql[end..place.start].replace("\r\n", "\n"));
+        unix.push_str(&sql[place.clone()]);
+        end = place.end;
+    }
+    unix + &sql[end..].replace("\r\n", "\n")
 }
 
 /// A statement with its semicolon.
@@ -214,6 +225,11 @@ pub struct SchemaChange {
 }
 
 impl SchemaChange {
+    /// Whether both are about the same object.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        (&self.kind, &self.key) == (&other.kind, &other.key)
+    }
+
     /// Whether the object can be created again without losing a row: an index, a trigger or a view.
     pub(crate) fn carries_no_data(&self) -> bool {
         ["index", "trigger", "view"].contains(&&*self.kind)
@@ -257,6 +273,17 @@ mod tests {
         turned.reverse();
         assert_eq!(schema(&objects).to_string(), "a;\n\nb;\n\nbi;\n\nbt;\n\nv;\n\nvt;\n");
         assert_eq!(schema(&turned), schema(&objects));
+    }
+
+    #[test]
+    fn line_ends_are_those_of_unix_except_in_values() {
+        for (sql, expected) in [
+            ("a (\r\n b -- it's\r\n)", "a (\n b -- it's\n)"),
+            ("a (b DEFAULT 'x\r\ny')\r\n", "a (b DEFAULT 'x\r\ny')\n"),
+            ("", ""),
+        ] {
+            assert_eq!(with_unix_lines(sql), expected);
+        }
     }
 
     #[test]

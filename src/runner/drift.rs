@@ -354,9 +354,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Err(inapplicable(format!("a repair {}", broken.what), Some(Remedy::ShowDriftSql)));
         }
         let live = self.history_and_schema(conn)?.1.unwrap_or_default();
-        let is_repaired = |it: &SchemaChange| {
-            repaired.iter().any(|change| change.kind == it.kind && change.name == it.name)
-        };
+        let is_repaired = |it: &SchemaChange| repaired.iter().any(|change| change.is_of(it));
         let others = drift.live.changes_to(&live).into_iter().find(|change| !is_repaired(change));
         let left = drift.made.changes_to(&live).into_iter().find(is_repaired);
         match others.or(left) {
@@ -379,8 +377,9 @@ fn tables_of_tools() -> impl Iterator<Item = &'static str> {
 
 /// The statements of a repair in order, each with what it does. Dropping a view drops its triggers, which are created again.
 fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)> {
-    let is_repaired =
-        |kind: &str, name: &str| repaired.iter().any(|change| change.kind == kind && change.name == name);
+    let is_repaired = |kind: &str, name: &str| {
+        repaired.iter().any(|change| change.kind == kind && same_name(&change.name, name))
+    };
     let mut statements = Vec::new();
     for kind in ["trigger", "view", "index"] {
         let dropped = repaired.iter().filter(|change| change.kind == kind && change.after.is_some());

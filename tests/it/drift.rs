@@ -109,6 +109,8 @@ fn what_was_done_by_hand_is_found_and_what_carries_no_data_is_put_back() {
             "keep `mine`: leave it out with `ignore_in_drift`",
             "+trigger mine",
         ),
+        ("DROP INDEX by_date; CREATE INDEX BY_DATE ON NOTES (date DESC)", "~index by_date", "changed index", ""),
+        ("DROP TRIGGER added; CREATE TRIGGER ADDED INSTEAD OF INSERT ON RECENT BEGIN SELECT 1; END; DROP VIEW newest", "~trigger added, -view newest", "", ""),
         ("CREATE VIEW mine AS SELECT 1", "+view mine", "extra view `mine`", "+view mine"),
         ("CREATE TABLE mine (a); CREATE INDEX of_mine ON mine (a)", "+index of_mine, +table mine", "    +CREATE TABLE mine (a)", "+index of_mine, +table mine"),
         ("ALTER TABLE notes ADD COLUMN mine TEXT", "~table notes", "mine TEXT", "~table notes"),
@@ -188,6 +190,10 @@ fn what_is_extra_is_dropped_only_by_its_name() {
     .unwrap();
     let drift = || runner().drift(&conn).unwrap();
     runner().repair_drift(&conn, drift().including("mine"), Signature::of("ada")).unwrap().unwrap();
+    assert_eq!(short(&drift()), "+table rows_of_mine, +view also");
+    conn.execute_batch("CREATE VIEW \"an \"\"odd\"\"; name\" AS SELECT 1").unwrap();
+    let odd = drift().including("an \"odd\"; name");
+    runner().repair_drift(&conn, odd, Signature::of("ada")).unwrap().unwrap();
     assert_eq!(short(&drift()), "+table rows_of_mine, +view also");
     // Neither a table nor what is not there.
     for name in ["rows_of_mine", "mine", "notes"] {

@@ -75,7 +75,7 @@ impl Drift {
     }
 
     /// It is not known what the migrations make.
-    pub(crate) fn unknown(
+    pub(crate) fn not_known(
         reason: DriftReason,
         live: Schema,
         digest: HistoryDigest,
@@ -160,9 +160,9 @@ impl Drift {
             let statements = match (&change.before, &change.after) {
                 (Some(before), None) => vec![ended(before)],
                 (None, _) if change.kind == "table" => {
-                    vec![commented(&format!("{} -- this loses its rows", self.drop_statement(change)))]
+                    vec![commented(&format!("{}; -- this loses its rows", self.drop_statement(change)))]
                 }
-                (None, _) => vec![commented(&self.drop_statement(change))],
+                (None, _) => vec![commented(&format!("{};", self.drop_statement(change)))],
                 (Some(before), Some(_)) if change.carries_no_data() => {
                     vec![format!("{};", self.drop_statement(change)), ended(before)]
                 }
@@ -190,10 +190,7 @@ impl Drift {
             commented(&format!("ALTER TABLE {table} DROP COLUMN {name}; -- this loses its values"))
         });
         let mut statements: Vec<String> = added.chain(dropped).collect();
-        if statements.is_empty() {
-            let whole = format!("the {} has to become:\n{before}", change.kind);
-            statements.push(commented(&whole));
-        }
+        statements.push(commented(&format!("the {} has to become\n{before}", change.kind)));
         statements
     }
 
@@ -203,6 +200,7 @@ impl Drift {
     }
 
     /// What differs, one finding for each object: the object, the finding worded to follow its name, and the remedy.
+    #[cfg(feature = "validation")]
     pub(crate) fn findings(&self) -> impl Iterator<Item = (&SchemaChange, String, Remedy)> {
         self.changes.iter().map(|change| {
             let kind = &change.kind;
@@ -312,7 +310,11 @@ fn headline(change: &SchemaChange) -> String {
 fn drop_statement(dialect: Dialect, kind: &str, name: &str, table: &str) -> String {
     let quote = if dialect == Dialect::Mysql { '`' } else { '"' };
     let place = if dialect == Dialect::Sqlite { "main." } else { "" };
-    let of = if dialect == Dialect::Postgres && kind == "trigger" {
+    if ["function", "procedure", "aggregate"].contains(&kind) && name.ends_with(')') {
+        // The name has the types of the arguments, and the server has written it.
+        return format!("DROP {} {name}", kind.to_uppercase());
+    }
+    let of = if dialect == Dialect::Postgres && ["trigger", "policy"].contains(&kind) {
         format!(" ON {}", quote_in(table, quote))
     } else {
         String::new()

@@ -90,8 +90,8 @@ pub enum ProblemKind {
     DownLeavesBehind,
     /// Rows or values that were there before are not there again after its down script, or after it is applied again.
     RowsNotBack,
-    /// An object of the schema is not what the applied migrations make, or it is not known what they make. The finding is about the object, and
-    /// only a validation looks for it.
+    /// An object of the schema is not what the applied migrations make. The finding is about the object, and only a validation looks for it. If it
+    /// is not known what the migrations make, that is no finding.
     Drift,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::diff::lines;
-use crate::sql::same_name;
+use crate::sql::{Tokens, same_name};
 
 /// The definition of an object in a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,10 @@ impl Definition {
         same_name(&self.name, name)
     }
 
+    fn key(&self) -> (&str, &str) {
+        (&self.kind, &self.key)
+    }
+
     pub(crate) fn columns(&self) -> &[(String, String)] {
         &self.columns
     }
@@ -134,9 +138,10 @@ impl Schema {
         &self.definitions
     }
 
-    /// What has to be created, dropped or changed so that this schema becomes another one; empty if they are the same.
+    /// What has to be created, dropped or changed so that this schema becomes another one; empty if they are the same. What this schema has comes
+    /// first, in the order of its Display, then what only the other one has.
     pub fn changes_to(&self, after: &Self) -> Vec<SchemaChange> {
-        let (before, after) = (self.keyed(), after.keyed());
+        let (before_by_key, after_by_key) = (self.keyed(), after.keyed());
         let change = |old: Option<&Definition>, new: Option<&Definition>| {
             let one = old.or(new)?;
             Some(SchemaChange {
@@ -148,13 +153,13 @@ impl Schema {
                 key: one.key.clone(),
             })
         };
-        let changed = before.iter().filter_map(|(key, old)| {
-            let new = after.get(key).copied();
+        let changed = self.definitions.iter().filter_map(|old| {
+            let new = after_by_key.get(&old.key()).copied();
             let is_same = new.is_some_and(|new| new.is_same(old));
             if is_same { None } else { change(Some(old), new) }
         });
-        let created = after.iter().filter(|(key, _)| !before.contains_key(*key));
-        changed.chain(created.filter_map(|(_, new)| change(None, Some(new)))).collect()
+        let created = after.definitions.iter().filter(|new| !before_by_key.contains_key(&new.key()));
+        changed.chain(created.filter_map(|new| change(None, Some(new)))).collect()
     }
 
     /// The definition of the object that a change is about.
@@ -170,7 +175,7 @@ impl Schema {
 
     /// The definitions by kind and key.
     fn keyed(&self) -> BTreeMap<(&str, &str), &Definition> {
-        self.definitions.iter().map(|it| ((&*it.kind, &*it.key), it)).collect()
+        self.definitions.iter().map(|it| (it.key(), it)).collect()
     }
 }
 
@@ -178,10 +183,21 @@ impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, definition) in self.definitions.iter().enumerate() {
             let before = if number == 0 { "" } else { "\n" };
-            writeln!(f, "{before}{}", ended(&definition.sql.replace("\r\n", "\n")))?;
+            writeln!(f, "{before}{}", ended(&with_unix_lines(&definition.sql)))?;
         }
         Ok(())
     }
+}
+
+/// A statement with the line ends of Unix, except in texts and names, where they are part of the value.
+fn with_unix_lines(sql: &str) -> String {
+    let (mut tokens, mut unix, mut end) = (Tokens::new(sql), String::new(), 0);
+    while let Some((_, place)) = tokens.next_placed() {
+        unix.push_str(&sql[end..place.start].replace("\r\n", "\n"));
+        unix.push_str(&sql[place.clone()]);
+        end = place.end;
+    }
+    unix + &sql[end..].replace("\r\n", "\n")
 }
 
 /// A statement with its semicolon.
@@ -210,6 +226,11 @@ pub struct SchemaChange {
 }
 
 impl SchemaChange {
+    /// Whether both are about the same object.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        (&self.kind, &self.key) == (&other.kind, &other.key)
+    }
+
     /// Whether the object can be created again without losing a row: an index, a trigger or a view.
     pub(crate) fn carries_no_data(&self) -> bool {
         ["index", "trigger", "view"].contains(&&*self.kind)
@@ -256,6 +277,17 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_are_those_of_unix_except_in_values() {
+        for (sql, expected) in [
+            ("a (\r\n b -- it's\r\n)", "a (\n b -- it's\n)"),
+            ("a (b DEFAULT 'x\r\ny')\r\n", "a (b DEFAULT 'x\r\ny')\n"),
+            ("", ""),
+        ] {
+            assert_eq!(with_unix_lines(sql), expected);
+        }
+    }
+
+    #[test]
     fn each_change_has_both_statements() {
         let before =
             schema(&[("table", "a", "a", "a1"), ("index", "i", "a", "i"), ("table", "Same", "Same", "s")]);
@@ -268,13 +300,13 @@ mod tests {
         assert_eq!(
             changes.iter().map(short).collect::<Vec<_>>(),
             [
-                ("index".into(), "i".into(), some("i"), None),
                 ("table".into(), "a".into(), some("a1"), some("a2")),
+                ("index".into(), "i".into(), some("i"), None),
                 ("view".into(), "i".into(), None, some("v")),
             ]
         );
-        assert_eq!(changes[1].diff().lines().last(), Some("+a2"));
-        assert_eq!(changes[0].diff(), "-i");
+        assert_eq!(changes[0].diff().lines().last(), Some("+a2"));
+        assert_eq!(changes[1].diff(), "-i");
         assert!(before.changes_to(&before.clone()).is_empty());
     }
 }

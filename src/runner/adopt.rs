@@ -214,9 +214,6 @@ impl<B: Backend> MigrationRunner<B> {
         let (own, foreign) =
             ([self.table.as_str(), log.as_str()], [chosen.table.as_str(), foreign_log.as_str()]);
         without.extend(own.iter().chain(&foreign));
-        let live = patiently(self.lock_timeout, || B::schema(conn, self.table.schema(), &without))
-            .map_err(self.reading())?;
-        let Some(live) = live else { return Ok((Proof::Impossible, None)) };
         let recorded = history.records().iter().map(|record| &record.id);
         let new = adoption.to_record().filter_map(|entry| entry.migration.as_ref());
         let places = recorded.chain(new).filter_map(|id| self.set.graph().place(id));
@@ -226,6 +223,9 @@ impl<B: Backend> MigrationRunner<B> {
             Replay::Impossible => Proof::Impossible,
             Replay::Failed(error) => return Ok((Proof::Failed(error.finding()), advice(&error))),
             Replay::Made(made) => {
+                let read = || B::schema(conn, self.table.schema(), &without);
+                let live = patiently(self.lock_timeout, read).map_err(self.reading())?;
+                let Some(live) = live else { return Ok((Proof::Impossible, None)) };
                 let differences = differences(&live, &made, chosen.form.tool);
                 if differences.is_empty() { Proof::Same(count) } else { Proof::Different(differences) }
             }

@@ -170,10 +170,10 @@ impl<B: Backend> MigrationRunner<B> {
         let digest = history.digest();
         let Some(live) = live else {
             let reason = DriftReason::general(format!("{} has no way to read definitions", B::DIALECT));
-            return Ok(Drift::unknown(reason, Schema::default(), digest, B::DIALECT));
+            return Ok(Drift::not_known(reason, Schema::default(), digest, B::DIALECT));
         };
         Ok(match self.made(conn, history, &live)? {
-            Err(reason) => Drift::unknown(reason, live, digest, B::DIALECT),
+            Err(reason) => Drift::not_known(reason, live, digest, B::DIALECT),
             Ok(mut made) => {
                 self.drop_ignored(&mut made);
                 let mut drift = Drift::between(made, live, digest, B::DIALECT);
@@ -256,7 +256,11 @@ impl<B: Backend> MigrationRunner<B> {
     /// Why a difference may be older than the records.
     fn doubts(&self, history: &History) -> Vec<DriftReason> {
         let mut last: Vec<&LogEntry> = Vec::new();
-        for entry in history.log() {
+        // These say nothing about what a migration made.
+        let is_beside = |kind: &LogEntryKind| {
+            matches!(kind, LogEntryKind::Repaired | LogEntryKind::Retried | LogEntryKind::Other(_))
+        };
+        for entry in history.log().iter().filter(|entry| !is_beside(&entry.kind)) {
             last.retain(|known| known.id != entry.id);
             last.push(entry);
         }
@@ -350,9 +354,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Err(inapplicable(format!("a repair {}", broken.what), Some(Remedy::ShowDriftSql)));
         }
         let live = self.history_and_schema(conn)?.1.unwrap_or_default();
-        let is_repaired = |it: &SchemaChange| {
-            repaired.iter().any(|change| change.kind == it.kind && change.name == it.name)
-        };
+        let is_repaired = |it: &SchemaChange| repaired.iter().any(|change| change.is_of(it));
         let others = drift.live.changes_to(&live).into_iter().find(|change| !is_repaired(change));
         let left = drift.made.changes_to(&live).into_iter().find(is_repaired);
         match others.or(left) {
@@ -375,8 +377,9 @@ fn tables_of_tools() -> impl Iterator<Item = &'static str> {
 
 /// The statements of a repair in order, each with what it does. Dropping a view drops its triggers, which are created again.
 fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)> {
-    let is_repaired =
-        |kind: &str, name: &str| repaired.iter().any(|change| change.kind == kind && change.name == name);
+    let is_repaired = |kind: &str, name: &str| {
+        repaired.iter().any(|change| change.kind == kind && same_name(&change.name, name))
+    };
     let mut statements = Vec::new();
     for kind in ["trigger", "view", "index"] {
         let dropped = repaired.iter().filter(|change| change.kind == kind && change.after.is_some());
@@ -402,7 +405,8 @@ fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)
 }
 
 fn failed(what: &str, fault: &Fault) -> MigrationError {
-    inapplicable(format!("cannot {what}: {fault}"), fault.advice().or(Some(Remedy::ShowDriftSql)))
+    let remedy = fault.advice().unwrap_or_else(|| Remedy::ShowDriftSql.or(Remedy::IgnoreInDrift));
+    inapplicable(format!("cannot {what}: {fault}"), Some(remedy))
 }
 
 fn inapplicable(finding: impl Into<String>, remedy: Option<Remedy>) -> MigrationError {

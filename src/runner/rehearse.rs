@@ -143,15 +143,20 @@ impl<B: Backend> MigrationRunner<B> {
             let duration = began.get().elapsed();
             let source = self.source(&plan, applied, rehearsal);
             // A step that runs again after a rollback is the same step.
-            steps.borrow_mut().retain(|step: &StepImpact| step.ids != ids(applied));
-            let left =
-                plan.steps().iter().rposition(|step| applied.iter().any(|applied| applied.id == step.id));
+            let direction = applied.first().map_or(Direction::Up, |step| step.direction);
+            let is_other = |step: &StepImpact| (&step.ids, step.direction) != (&ids(applied), direction);
+            steps.borrow_mut().retain(is_other);
+            let is_it = |step: &Step| {
+                let same = |applied: &Applied| (&applied.id, applied.direction) == (&step.id, step.direction);
+                applied.iter().any(same)
+            };
+            let left = plan.steps().iter().rposition(is_it);
             let remaining = left.map(|place| plan.steps().len() - 1 - place);
             let ran = RanSteps { steps: applied, source, remaining };
             match (gauge.borrow_mut())(copy, &ran) {
                 Ok(measured) => steps.borrow_mut().push(StepImpact {
                     ids: ids(applied),
-                    direction: applied.first().map_or(Direction::Up, |step| step.direction),
+                    direction,
                     duration,
                     tables: measured.tables,
                     schema: measured.schema,

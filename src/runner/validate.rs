@@ -7,7 +7,6 @@ use crate::approval::Consent;
 use crate::backend::{Backend, TrackingTable};
 use crate::direction::Direction;
 use crate::discovery::MigrationSource;
-use crate::drift::DriftReason;
 use crate::effect::{FailureCause, Forecast, Sample};
 use crate::error::{Failure, MigrationError, Remains, Result, StepFailure};
 use crate::execute::Executor;
@@ -69,8 +68,7 @@ impl<B: Backend> MigrationRunner<B> {
             problem.kind == ProblemKind::QuotedString && history.get(&problem.migration).is_some()
         };
         found.extend(self.examined()?.into_iter().filter(|problem| !is_late(problem)));
-        let drifted = self.drifted(conn, &found)?;
-        found.extend(drifted);
+        found.extend(self.drifted(conn));
         Ok(judged(found, &self.policy, self.set.graph().metas()))
     }
 
@@ -133,22 +131,16 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// The drift of the database. Why it is not known is a finding too, unless the migration that is the reason has one.
-    fn drifted(&self, conn: &mut B::Conn<'_>, found: &[Problem]) -> Result<Vec<Problem>> {
-        let drift = self.current_drift(conn)?;
-        if let Some(DriftReason { migration: Some(id), why, remedy }) = &drift.unknown {
-            let finding = format!("{why}, so it is not known what the migrations make");
-            let problem =
-                Problem { remedy: remedy.clone(), ..Problem::note(ProblemKind::Drift, id, finding) };
-            let is_known = found.iter().any(|problem| problem.migration == *id);
-            return Ok(if is_known { Vec::new() } else { vec![problem] });
-        }
+    /// The drift of the database. If it is not known what the migrations make, that is no finding about the database.
+    fn drifted(&self, conn: &mut B::Conn<'_>) -> Vec<Problem> {
+        // A server may lack a part of the catalog. `drift` returns that error; the other findings are worth more without it.
+        let Ok(drift) = self.current_drift(conn) else { return Vec::new() };
         let problem = |(change, finding, remedy): (&SchemaChange, String, Remedy)| {
             let name = MigrationId::from(change.name.clone());
             let detail = Some(change.diff());
             Problem { detail, ..Problem::new(ProblemKind::Drift, &name, finding, remedy) }
         };
-        Ok(drift.findings().map(problem).collect())
+        drift.findings().map(problem).collect()
     }
 
     /// The findings about the set alone.

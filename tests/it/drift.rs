@@ -65,7 +65,9 @@ fn short(drift: &Drift) -> String {
         };
         format!("{sign}{} {}", change.kind, change.name)
     };
-    drift.changes.iter().map(one).collect::<Vec<_>>().join(", ")
+    let mut shown: Vec<String> = drift.changes.iter().map(one).collect();
+    shown.sort_by(|one, other| one[1..].cmp(&other[1..]));
+    shown.join(", ")
 }
 
 /// Every row of every table but the log of the engine.
@@ -97,16 +99,18 @@ fn what_was_done_by_hand_is_found_and_what_carries_no_data_is_put_back() {
         ),
         ("CREATE TRIGGER spy AFTER DELETE ON notes BEGIN SELECT 1; END", "+trigger spy", "extra trigger `spy` of `notes`", "+trigger spy"),
         ("DROP VIEW newest", "-view newest", "missing view `newest`", ""),
-        ("DROP VIEW recent", "-trigger added, -view recent", "put back `added`, `recent`: call `repair_drift`", ""),
+        ("DROP VIEW recent", "-trigger added, -view recent", "put back `recent`, `added`: call `repair_drift`", ""),
         ("DROP VIEW recent; CREATE VIEW recent AS SELECT 1 AS text", "-trigger added, ~view recent", "changed view `recent`", ""),
         (
             "DROP VIEW recent; CREATE VIEW recent AS SELECT text FROM notes;
             CREATE TRIGGER added INSTEAD OF INSERT ON recent BEGIN INSERT INTO notes (text) VALUES (new.text); END;
             CREATE TRIGGER mine INSTEAD OF DELETE ON recent BEGIN SELECT 1; END",
-            "~view recent, +trigger mine",
+            "+trigger mine, ~view recent",
             "keep `mine`: leave it out with `ignore_in_drift`",
             "+trigger mine",
         ),
+        ("DROP INDEX by_date; CREATE INDEX BY_DATE ON NOTES (date DESC)", "~index by_date", "changed index", ""),
+        ("DROP TRIGGER added; CREATE TRIGGER ADDED INSTEAD OF INSERT ON RECENT BEGIN SELECT 1; END; DROP VIEW newest", "~trigger added, -view newest", "", ""),
         ("CREATE VIEW mine AS SELECT 1", "+view mine", "extra view `mine`", "+view mine"),
         ("CREATE TABLE mine (a); CREATE INDEX of_mine ON mine (a)", "+index of_mine, +table mine", "    +CREATE TABLE mine (a)", "+index of_mine, +table mine"),
         ("ALTER TABLE notes ADD COLUMN mine TEXT", "~table notes", "mine TEXT", "~table notes"),
@@ -186,6 +190,10 @@ fn what_is_extra_is_dropped_only_by_its_name() {
     .unwrap();
     let drift = || runner().drift(&conn).unwrap();
     runner().repair_drift(&conn, drift().including("mine"), Signature::of("ada")).unwrap().unwrap();
+    assert_eq!(short(&drift()), "+table rows_of_mine, +view also");
+    conn.execute_batch("CREATE VIEW \"an \"\"odd\"\"; name\" AS SELECT 1").unwrap();
+    let odd = drift().including("an \"odd\"; name");
+    runner().repair_drift(&conn, odd, Signature::of("ada")).unwrap().unwrap();
     assert_eq!(short(&drift()), "+table rows_of_mine, +view also");
     // Neither a table nor what is not there.
     for name in ["rows_of_mine", "mine", "notes"] {
@@ -327,11 +335,11 @@ fn the_statements_to_look_at_are_comments_where_they_would_lose_something() {
     let sql = runner().drift(&conn).unwrap().sql();
     for part in [
         "-- changed table `notes`\nALTER TABLE \"notes\" ADD COLUMN colour TEXT DEFAULT 'red';\n-- ALTER TABLE \"notes\" DROP COLUMN mine; -- this loses its values\n",
-        "-- extra index `extra` of `notes`\n-- DROP INDEX main.\"extra\"\n",
-        "-- extra table `other`\n-- DROP TABLE main.\"other\" -- this loses its rows\n",
+        "-- extra index `extra` of `notes`\n-- DROP INDEX main.\"extra\";\n",
+        "-- extra table `other`\n-- DROP TABLE main.\"other\"; -- this loses its rows\n",
     ] {
         assert!(sql.contains(part), "{part}\nis not in\n{sql}");
     }
     conn.execute_batch(&sql).unwrap();
-    assert_eq!(short(&runner().drift(&conn).unwrap()), "~table notes, +index extra, +table other");
+    assert_eq!(short(&runner().drift(&conn).unwrap()), "+index extra, ~table notes, +table other");
 }

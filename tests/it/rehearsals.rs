@@ -231,6 +231,8 @@ fn each_step_is_measured_from_the_one_before() {
     runner.run_to(&conn, Target::Through("3_b".into())).unwrap();
     let back = runner.rehearse(&conn, Target::Back(1)).unwrap();
     assert_eq!(lines(&back), ["extra kept 2>0 -2"]);
+    let redo = runner.rehearse(&conn, Target::Redo).unwrap();
+    assert_eq!(lines(&redo), ["extra kept 2>0 -2", "extra kept 0>2 +2; person kept 8>8 ~8"]);
     assert!(back.is_destructive());
 }
 

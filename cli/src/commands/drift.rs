@@ -33,7 +33,8 @@ pub(super) fn drift<B: Database>(mut work: Work<'_, B>, how: &args::Drift) -> Re
     };
     let done = repaired.iter().filter_map(|entry| entry.why.as_deref());
     let mut lines: Vec<String> = done.map(|why| format!("repaired: {}", text::printable(why))).collect();
-    lines.push(if how.sql { drift.sql() } else { drift.worded(&in_shell).to_string() });
+    let is_sql = how.sql && !drift.changes.is_empty();
+    lines.push(if is_sql { drift.sql() } else { drift.worded(&in_shell).to_string() });
     let json = json!({
         "is_known": drift.unknown.is_none(),
         "unknown": drift.unknown.as_ref().map(reason),

@@ -33,11 +33,13 @@ pub(super) fn schema<B: Database>(work: &Work<'_, B>, how: &Schema) -> Result<Ou
     };
     let name = file.display().to_string();
     let kept = match fs::read_to_string(file) {
-        Ok(kept) => Some(kept.replace("\r\n", "\n")),
+        Ok(kept) => Some(kept),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(Failure::file(format!("cannot read {name}: {error}"))),
     };
-    let is_current = kept.as_ref() == Some(&text);
+    // Version control may have changed the line ends.
+    let unix = |text: &str| text.replace("\r\n", "\n");
+    let is_current = kept.as_deref().map(unix) == Some(unix(&text));
     let diff = kept.as_deref().filter(|_| !is_current).map(|kept| diff(kept, &text));
     let json = json!({ "file": name, "is_current": is_current, "diff": diff, "schema": text });
     if is_current {

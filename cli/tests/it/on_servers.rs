@@ -289,3 +289,85 @@ fn statements_for_the_session_run_before_anything_else() {
         assert!(shell.run("rollback -y").status.success(), "{}", shell.log);
     }
 }
+
+/// What is checked of the schema of a server: it has the objects and not those of the engine, and rows and time do not change it.
+fn schema_of(shell: &mut Shell, fill: &mut dyn FnMut()) {
+    let run = |shell: &Shell, line: &str| {
+        let args: Vec<&str> = line.split(' ').collect();
+        let output = shell.command(&args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    assert_eq!(run(shell, "migrate").0, Some(0));
+    let (code, schema, said) = run(shell, "schema");
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    for part in ["CREATE TABLE", "users", "notes", "CREATE VIEW", "by_name"] {
+        assert!(schema.contains(part), "{part} is not in\n{schema}");
+    }
+    for part in ["__switchy", "restrict", "Dumped", "DEFINER=`", "AUTO_INCREMENT=", "ada"] {
+        assert!(!schema.contains(part), "{part} is in\n{schema}");
+    }
+    assert_eq!(run(shell, "schema --write schema.sql").0, Some(0));
+    fill();
+    let (code, diff, _) = run(shell, "schema --check schema.sql");
+    assert_eq!((code, diff.as_str()), (Some(0), ""));
+    shell.migration("2025-01-04-000000_later", "ALTER TABLE notes ADD later INT;", None);
+    assert_eq!(run(shell, "migrate").0, Some(0));
+    let (code, diff, _) = run(shell, "schema --check schema.sql");
+    assert_eq!(code, Some(4));
+    assert!(diff.contains("later"), "{diff}");
+
+    // A wrong address is an error that shows no password.
+    let url = "://nobody:hunter2secret@127.0.0.1:1/nothing";
+    let url = if schema.contains("ENGINE=") { format!("mysql{url}") } else { format!("postgres{url}") };
+    let output = shell.command(&["schema", "--database-url", &url]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2secret"));
+
+    // Without the program of the server.
+    let empty = shell.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let output = shell.command(&["schema"]).env("PATH", empty).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("which writes the schema, is not installed; install the client programs of"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_schema_of_postgres_is_the_same_until_it_is_changed() {
+    let Some(database) = servers::postgres() else { return };
+    let mut shell = of_server(&postgres_url(&database));
+    let script =
+        "CREATE TABLE notes (id serial PRIMARY KEY, text TEXT); CREATE INDEX by_name ON users (name);
+        CREATE VIEW names AS SELECT name FROM users;";
+    shell.migration("2025-01-03-000000_notes", script, None);
+    let mut fill =
+        || database.connect().batch_execute("INSERT INTO notes (text) VALUES ('a'), ('b')").unwrap();
+    schema_of(&mut shell, &mut fill);
+
+    let output = shell.command(&["drift"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    database.connect().batch_execute("DROP INDEX by_name").unwrap();
+    assert_eq!(shell.command(&["drift"]).output().unwrap().status.code(), Some(4));
+    assert_eq!(shell.command(&["drift", "--repair"]).output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn the_schema_of_mariadb_is_the_same_until_it_is_changed() {
+    use mysql::prelude::Queryable;
+
+    let Some(database) = servers::mysql() else { return };
+    let mut shell = of_server(&mysql_url(&database));
+    let script = "CREATE TABLE notes (id INT AUTO_INCREMENT PRIMARY KEY, text VARCHAR(9)); CREATE INDEX by_name ON users (name);
+        CREATE VIEW names AS SELECT name FROM users;";
+    shell.migration("2025-01-03-000000_notes", script, None);
+    let mut fill = || database.connect().query_drop("INSERT INTO notes (text) VALUES ('a'), ('b')").unwrap();
+    schema_of(&mut shell, &mut fill);
+
+    let output = shell.command(&["drift"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("drift is not known: MySQL commits"));
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::servers;
 use crate::shell::Shell;
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["init"],
     &["create", "x"],
     &["status"],
@@ -18,6 +18,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["downgrade"],
     &["baseline", "1_a"],
     &["validate"],
+    &["drift"],
+    &["schema"],
     &["repair", "retry", "1_a"],
     &["repair", "forget", "1_a"],
     &["history"],

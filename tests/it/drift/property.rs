@@ -109,7 +109,7 @@ proptest! {
         let drift = runner(&set).drift(&conn).unwrap();
         prop_assert_eq!(drift.is_empty(), expected == before);
         let extra: Vec<String> = drift.extra().map(|change| change.name.clone()).collect();
-        let drift = extra.into_iter().fold(drift, |drift, name| drift.including(name));
+        let drift = extra.into_iter().fold(drift, Drift::including);
         match runner(&set).repair_drift(&conn, drift, Signature::of("ada")) {
             Ok(_) => {
                 prop_assert_eq!(schema(&conn), expected);

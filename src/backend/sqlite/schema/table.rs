@@ -23,8 +23,7 @@ pub(super) fn described(conn: &Connection, definition: Definition) -> Definition
 
 /// What SQLite says about a table: columns in order, then keys and foreign keys.
 fn facts(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let columns = "SELECT folded.cid, folded.name, folded.type, folded.\"notnull\", folded.dflt_value, folded.pk, folded.hidden
-        FROM pragma_table_xinfo(?1, 'main') AS folded ORDER BY folded.cid";
+    let columns = "SELECT cid, name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
     let keys = "SELECT l.seq, l.origin, k.name, k.\"desc\", k.coll FROM pragma_index_list(?1, 'main') AS l,
         pragma_index_xinfo(l.name, 'main') AS k WHERE l.origin IN ('u', 'pk') AND k.key ORDER BY l.seq, k.seqno";
     let foreign_keys = "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete, match FROM pragma_foreign_key_list(?1, 'main')
@@ -39,6 +38,9 @@ fn facts(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
 fn rows(conn: &Connection, sql: &str, table: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(sql)?;
     let count = statement.column_count();
+    let names = statement.column_names();
+    let is_written: Vec<usize> =
+        (0..count).filter(|&column| ["type", "dflt_value"].contains(&names[column])).collect();
     let mut rows = statement.query([table])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -46,8 +48,11 @@ fn rows(conn: &Connection, sql: &str, table: &str) -> rusqlite::Result<Vec<Strin
             Ok(match row.get_ref(column)? {
                 ValueRef::Null => "-".to_owned(),
                 ValueRef::Integer(number) => number.to_string(),
-                // A default keeps the case of its texts.
-                ValueRef::Text(text) => essence(&String::from_utf8_lossy(text)),
+                // Types and defaults can be written in several ways; a default keeps the case of its texts.
+                ValueRef::Text(text) if is_written.contains(&column) => {
+                    essence(&String::from_utf8_lossy(text))
+                }
+                ValueRef::Text(text) => folded(&String::from_utf8_lossy(text)),
                 ValueRef::Real(_) | ValueRef::Blob(_) => String::new(),
             })
         };

@@ -58,8 +58,10 @@ fn short(drift: &Drift) -> String {
         (None, _) => '+',
         _ => '~',
     };
-    let shown = drift.changes.iter().map(|it| format!("{}{} {}", sign(it), it.kind, it.name));
-    shown.collect::<Vec<_>>().join(", ")
+    let one = |it: &switchy_schema::SchemaChange| format!("{}{} {}", sign(it), it.kind, it.name);
+    let mut shown: Vec<String> = drift.changes.iter().map(one).collect();
+    shown.sort_by(|one, other| one[1..].cmp(&other[1..]));
+    shown.join(", ")
 }
 
 /// Every schema, and every relation in it.

@@ -11,6 +11,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Worded, for_programmers};
 use crate::report::Report;
 
+mod ahead;
 mod display;
 mod failure;
 mod sentence;
@@ -250,6 +251,31 @@ impl MigrationError {
     /// Whether the database holds migrations that this program does not know: it was migrated by a newer version.
     pub fn is_database_ahead(&self) -> bool {
         self.problems().iter().any(|problem| problem.kind == ProblemKind::DatabaseAhead)
+    }
+
+    /// The program that applied the newest of these migrations, with its version, as
+    /// [`MigrationRunner::program`](crate::MigrationRunner::program) gave it: what the user has to install.
+    ///
+    /// `None` if it is not recorded, or if the migration seems to be renamed or removed: this version of this program or an older one
+    /// applied it.
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner};
+    ///
+    /// const USERS: Migration = Migration::sql("1_users", "CREATE TABLE users (name)");
+    /// const TAGS: Migration = Migration::sql("2_tags", "CREATE TABLE tags (name)");
+    /// let conn = Connection::open_in_memory()?;
+    /// MigrationRunner::new([USERS, TAGS])?.program("notes 2.0").run(&conn)?;
+    ///
+    /// let error = MigrationRunner::new([USERS])?.program("notes 1.4").run(&conn).unwrap_err();
+    /// assert_eq!(error.newer_program(), Some("notes 2.0"));
+    /// assert!(error.to_string().ends_with("; open the database with notes 2.0 or a newer version"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn newer_program(&self) -> Option<&str> {
+        let mut ahead = self.problems().iter().rev().filter(|it| it.kind == ProblemKind::DatabaseAhead);
+        ahead.next()?.program.as_deref()
     }
 
     /// The kind of the database's fault, if the database failed.

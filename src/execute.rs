@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::approval::Approved;
-use crate::backend::{Backend, Scope, Session, TrackingTable};
+use crate::backend::{Backend, Scope, Session, TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
@@ -39,7 +39,7 @@ mod work;
 pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) table: &'r TableName,
     pub(crate) log: TableName,
-    /// The name of the program, for the log.
+    /// The name of the program, for the records and the log.
     pub(crate) program: Option<&'r str>,
     pub(crate) hooks: &'r Hooks<B>,
     /// Judges what a step did.
@@ -87,6 +87,9 @@ impl<'r, B: Backend> Executor<'r, B> {
         let hidden = self.hidden_tables(conn, &works)?;
         self.note(&hidden, report);
         let mut state = TableState::of(tracking, history);
+        if tracking.form == TableForm::Lacking && B::ADDING_COLUMNS_BLOCKS_READERS && !works.is_empty() {
+            B::transaction(conn, &self.record_scope(), |conn| self.reconcile(conn, &mut state))?;
+        }
         let mode = plan.mode();
         let only_scripts = self.hooks.on_error.is_empty() && works.iter().all(|work| self.is_script(work));
         let mut left = &*works;
@@ -144,7 +147,7 @@ impl<'r, B: Backend> Executor<'r, B> {
             let before = history.get(&step.id).filter(is_there).cloned();
             let record = match &before {
                 Some(before) if step.direction == Direction::Down => before.clone(),
-                _ => body.record(meta),
+                _ => body.record(meta).by(self.program),
             };
             Ok(Work {
                 step,

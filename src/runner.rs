@@ -263,7 +263,9 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Sets the name and version of the program for the log, for example `concat!("notes ", env!("CARGO_PKG_VERSION"))`.
+    /// Sets the name and version of the program, for example `concat!("notes ", env!("CARGO_PKG_VERSION"))`. They are stored with each
+    /// migration that it applies, and in the log. An older program that opens the database can then say which version is needed
+    /// ([`newer_program`](crate::MigrationError::newer_program)).
     pub fn program(mut self, program: impl Into<String>) -> Self {
         self.program = Some(program.into());
         self

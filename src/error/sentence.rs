@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::MigrationError;
+use super::ahead::Ahead;
 use super::display::{Abridged, Done, Holder, Listed, Named, Nearest};
 use super::failure::{Failure, HookKind};
 use super::step::StepFailure;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
 
 /// The text of an error, in its parts. Its Display has all parts except the remedy.
@@ -108,6 +109,9 @@ impl Failure {
             Self::Refused(problems, done) => {
                 let sentence = Sentence::new(Done(*done).to_string());
                 match &**problems {
+                    several if is_of_newer_program(several) => {
+                        sentence.since(Ahead(several)).asking(Ahead(several).remedy())
+                    }
                     [problem] => sentence.since(finding_text(problem)).asking(problem.remedy.clone()),
                     several => sentence.since(count(several.len())),
                 }
@@ -174,6 +178,14 @@ impl Failure {
     }
 }
 
+/// Whether several problems are only that a newer program was here, which is one thing to tell.
+fn is_of_newer_program(problems: &[Problem]) -> bool {
+    problems.len() > 1
+        && problems
+            .iter()
+            .all(|problem| problem.kind == ProblemKind::DatabaseAhead && problem.program.is_some())
+}
+
 fn of_step(step: &StepFailure) -> Sentence {
     let statement = step.fault.details.statement.as_ref();
     let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
@@ -195,7 +207,7 @@ impl Render for MigrationError {
         match self.failure() {
             Failure::Several(errors) => Listed(errors).render(f, wording),
             Failure::Set(problems) => Listed(problems).render(f, wording),
-            Failure::Refused(problems, done) => {
+            Failure::Refused(problems, done) if !is_of_newer_program(problems) => {
                 write!(f, "{}: ", Done(*done))?;
                 Listed(problems).render(f, wording)
             }

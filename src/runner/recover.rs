@@ -70,7 +70,7 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         let is_blank = is_blank.map_err(self.reading())?;
-        let record_of = |place: usize| self.set.bodies()[place].record(&self.set.graph().metas()[place]);
+        let record_of = |place: usize| self.record_of(place);
         let known = Facts {
             graph: self.set.graph(),
             // As it will be written.

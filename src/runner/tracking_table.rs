@@ -151,6 +151,10 @@ impl<B: Backend> MigrationRunner<B> {
         if tracking.form == TableForm::Current {
             return Ok(());
         }
+        if tracking.form == TableForm::Lacking {
+            let added = patiently(self.lock_timeout, || B::add_columns(conn, table));
+            return added.map_err(|fault| self.database("add the columns", fault));
+        }
         let history = self.completed(&history);
         let made = match (tracking.form, self.lock.is_exclusive()) {
             (TableForm::Old, false) => Err(Fault::new(
@@ -169,6 +173,11 @@ impl<B: Backend> MigrationRunner<B> {
             _ => patiently(self.lock_timeout, || B::create_table(conn, table, &[])),
         };
         made.map_err(|fault| self.database("make the table", fault))
+    }
+
+    /// The record that the migration at a place gets from this program.
+    pub(super) fn record_of(&self, place: usize) -> Record {
+        self.set.bodies()[place].record(&self.set.graph().metas()[place]).by(self.program.as_deref())
     }
 
     /// The history as it will be written: with the checksums of the scripts where older programs stored none, so that the digest

@@ -54,7 +54,7 @@ pub enum ErrorKind {
     Step,
     /// A hook failed or vetoed.
     Hook,
-    /// The run was asked to stop before its next step.
+    /// The run was asked to stop before its next step, or was cancelled in one.
     Stopped,
     /// Another run holds the lock, and the lock timeout has passed.
     LockTimeout,
@@ -104,6 +104,11 @@ impl MigrationError {
             Failure::Adoption(_) => ErrorKind::Adoption,
             Failure::Stale(_) | Failure::ForeignPlan(_) => ErrorKind::Stale,
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
+            Failure::Step(StepFailure { fault, .. }) | Failure::Hook { fault, .. }
+                if fault.details.is_cancel =>
+            {
+                ErrorKind::Stopped
+            }
             Failure::Step(_) => ErrorKind::Step,
             Failure::Hook { .. } => ErrorKind::Hook,
             Failure::Stopped(_) => ErrorKind::Stopped,

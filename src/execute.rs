@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::approval::Approved;
 use crate::backend::{Backend, Scope, Session, TableForm, TrackingTable};
+use crate::cancel;
 use crate::dialect::TableName;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
@@ -178,6 +179,9 @@ impl<'r, B: Backend> Executor<'r, B> {
 
     /// The error of a transaction that could not lock the tracking table.
     fn entry_error(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
+        if cancel::is_cancelled() {
+            return MigrationError::from(Failure::Stopped(0)).into();
+        }
         if self.has_lost_to_other(conn, &fault) {
             return Stop::Moved;
         }

@@ -6,7 +6,9 @@ use super::MigrationError;
 use super::ahead::Ahead;
 use super::display::{Abridged, Done, Holder, Listed, Named, Nearest};
 use super::failure::{Failure, HookKind};
-use super::step::StepFailure;
+use super::step::{Remains, StepFailure};
+use crate::fault::Fault;
+use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
 
@@ -140,16 +142,7 @@ impl Failure {
             Self::OpenTransaction => Sentence::new("the connection is inside a transaction")
                 .asking(Remedy::from("commit it or roll it back first, each migration needs its own")),
             Self::Step(step) => of_step(step),
-            Self::Hook { kind, migration, remains, fault } => {
-                let kind = match kind {
-                    HookKind::Before => "before",
-                    HookKind::After => "after",
-                };
-                Sentence::new(format!("the `{kind}` hook of migration `{migration}` refused"))
-                    .since(fault)
-                    .leaving(remains)
-                    .asking(fault.advice())
-            }
+            Self::Hook { kind, migration, remains, fault } => of_hook(*kind, migration, *remains, fault),
             Self::Stopped(done) => Sentence::new("the run was stopped")
                 .leaving(Done(*done))
                 .asking(Remedy::from("run again to continue")),
@@ -186,14 +179,32 @@ fn is_of_newer_program(problems: &[Problem]) -> bool {
             .all(|problem| problem.kind == ProblemKind::DatabaseAhead && problem.program.is_some())
 }
 
+fn of_hook(kind: HookKind, migration: &MigrationId, remains: Remains, fault: &Fault) -> Sentence {
+    let kind = match kind {
+        HookKind::Before => "before",
+        HookKind::After => "after",
+    };
+    if fault.details.is_cancel {
+        return Sentence::new(format!(
+            "the run was cancelled in the `{kind}` hook of migration `{migration}`"
+        ))
+        .leaving(remains)
+        .asking(Remedy::from("run again to continue"));
+    }
+    Sentence::new(format!("the `{kind}` hook of migration `{migration}` refused"))
+        .since(fault)
+        .leaving(remains)
+        .asking(fault.advice())
+}
+
 fn of_step(step: &StepFailure) -> Sentence {
     let statement = step.fault.details.statement.as_ref();
     let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
-    Sentence::new(step.what())
-        .at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())))
-        .since(&step.fault)
-        .leaving(step.outcome())
-        .asking(step.remedy())
+    let sentence =
+        Sentence::new(step.what()).at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())));
+    // The fault of a cancelled run says nothing more.
+    let sentence = if step.fault.details.is_cancel { sentence } else { sentence.since(&step.fault) };
+    sentence.leaving(step.outcome()).asking(step.remedy())
 }
 
 /// A finding without its remedy.

@@ -7,6 +7,7 @@ use super::stop::Stop;
 use super::table_state::{Comparison, TableState};
 use super::work::Work;
 use crate::backend::{Backend, Scope};
+use crate::cancel;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
@@ -52,36 +53,40 @@ impl<B: Backend> Executor<'_, B> {
                     progress.advance_to(next);
                     Ok(())
                 })?;
-            let judged = self.judged(work, &execution, &[], Atomicity::NonTransactional);
-            notes = judged.map_err(|error| self.failed(conn, work, error))?;
-            if let Some(before) = before {
-                let mut touched = execution.touched;
-                touched.extend(may_touch);
-                if !B::LOOKS_BEFORE {
-                    touched.touch_anything();
+            // All statements are done, and it would be of no use to leave it dirty.
+            cancel::shielded(|| {
+                let judged = self.judged(work, &execution, &[], Atomicity::NonTransactional);
+                notes = judged.map_err(|error| self.failed(conn, work, error))?;
+                if let Some(before) = before {
+                    let mut touched = execution.touched;
+                    touched.extend(may_touch);
+                    if !B::LOOKS_BEFORE {
+                        touched.touch_anything();
+                    }
+                    let broken = self.dangling(conn, &touched, keys)?.since(&before);
+                    let references = broken.references();
+                    if B::LOOKS_BEFORE {
+                        // The step cannot be undone, and cannot share a transaction with a later step that repairs it.
+                        notes.extend(self.noted(work, &references));
+                    } else {
+                        let judged = self.judge(work, &references, Atomicity::NonTransactional);
+                        notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
+                    }
+                    let broken = broken.without_references();
+                    if !broken.is_nothing() {
+                        return Err(broken.fault("", Atomicity::NonTransactional).into());
+                    }
                 }
-                let broken = self.dangling(conn, &touched, keys)?.since(&before);
-                let references = broken.references();
-                if B::LOOKS_BEFORE {
-                    // The step cannot be undone, and cannot share a transaction with a later step that repairs it.
-                    notes.extend(self.noted(work, &references));
-                } else {
-                    let judged = self.judge(work, &references, Atomicity::NonTransactional);
-                    notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
-                }
-                let broken = broken.without_references();
-                if !broken.is_nothing() {
-                    return Err(broken.fault("", Atomicity::NonTransactional).into());
-                }
-            }
-            Ok(applied)
+                Ok(applied)
+            })
         });
         let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
         let settled = match &outcome {
             // The record belongs to another run and is not changed.
             Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
-            _ => self.end(conn, work, &progress, &outcome, state),
+            // The record is written in any case.
+            _ => cancel::shielded(|| self.end(conn, work, &progress, &outcome, state)),
         };
         match (outcome, settled) {
             (Ok(applied), Ok(())) => {

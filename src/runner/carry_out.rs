@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
 use super::goal::Goal;
+use super::locked::refuse_cancelled;
 use super::stored::Stored;
 use crate::approval::Consent;
 use crate::backend::{Backend, Session, TrackingTable};
@@ -43,8 +44,9 @@ impl<B: Backend> MigrationRunner<B> {
         report: &mut Report,
     ) -> Result<RunState> {
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
-        let mut last = None;
+        let (mut last, mut announced) = (None, None::<Plan>);
         loop {
+            refuse_cancelled()?;
             let before = before.take();
             // Before a plan without problems, nothing is reported until the first transaction, and that compares the head.
             let is_compared = |planned: &&Planned| {
@@ -80,6 +82,10 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 _ => Consent::NotNeeded,
             };
+            if self.observer.is_some() && !announced.as_ref().is_some_and(|it| it.is_same(&planned.plan)) {
+                self.announce(&planned.plan);
+                announced = Some(planned.plan.clone());
+            }
             let started = report.applied.len();
             let again = |report: &Report| goal.target.is_fixed() || report.applied.len() == started;
             let digest = planned.history.digest();
@@ -95,6 +101,13 @@ impl<B: Backend> MigrationRunner<B> {
                 Err(stop) => return Err(self.failure(stop)),
             }
             last = (report.applied.len() > started).then_some(digest);
+        }
+    }
+
+    /// Reports a plan that is about to be carried out.
+    pub(super) fn announce(&self, plan: &Plan) {
+        if !plan.steps().is_empty() {
+            self.notify(&Event::Planned { plan });
         }
     }
 

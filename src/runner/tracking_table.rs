@@ -136,7 +136,14 @@ impl<B: Backend> MigrationRunner<B> {
             }
         });
         match upgraded {
-            Err(error) if matches!(error.kind(), ErrorKind::LockFile | ErrorKind::LockTimeout) => Ok(()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::LockFile | ErrorKind::LockTimeout | ErrorKind::Stopped
+                ) =>
+            {
+                Ok(())
+            }
             Err(error) if error.fault().is_some_and(passes) => Ok(()),
             upgraded => upgraded,
         }

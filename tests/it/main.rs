@@ -6,6 +6,7 @@ mod account;
 #[cfg(feature = "adopt")]
 mod adoption;
 mod broken_backends;
+mod cancel;
 mod children;
 mod compiled;
 mod conformance;

@@ -244,7 +244,8 @@ fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Mi
     let (statement, failure, is_partial) = match error.failure() {
         Failure::Step(StepFailure { fault, .. }) => (
             fault.details.statement.as_ref().map(|(number, _)| *number),
-            fault.to_string(),
+            // Where the cancel met the statement makes no difference.
+            if fault.details.is_cancel { Fault::cancelled().to_string() } else { fault.to_string() },
             fault.details.is_partial,
         ),
         _ => (None, error.finding(), true),

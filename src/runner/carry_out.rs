@@ -82,15 +82,15 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 _ => Consent::NotNeeded,
             };
-            if self.observer.is_some() && !announced.as_ref().is_some_and(|it| it.is_same(&planned.plan)) {
-                self.announce(&planned.plan);
-                announced = Some(planned.plan.clone());
-            }
             let started = report.applied.len();
             let again = |report: &Report| goal.target.is_fixed() || report.applied.len() == started;
             let digest = planned.history.digest();
             report.already = if started == 0 { planned.plan.already() } else { report.already };
             self.warn(&planned.plan, report);
+            if self.observer.is_some() && !announced.as_ref().is_some_and(|it| it.is_same(&planned.plan)) {
+                self.announce(&planned.plan);
+                announced = Some(planned.plan.clone());
+            }
             match self.carry_out(conn, planned, consent, holding, report) {
                 Ok(()) => return Ok(RunState::Finished),
                 // Another program without the lock was faster. A fixed target can be reached from any state.

@@ -186,7 +186,7 @@ fn a_long_statement_outside_a_transaction_changes_nothing() {
     assert!(error.to_string().contains("it is marked dirty"), "{error}");
     assert_eq!(rows(&conn, "SELECT * FROM a"), ["1"]);
     let record = "SELECT dirty, statement, failure FROM __switchy_migrations WHERE name = '2_it'";
-    assert_eq!(rows(&conn, record), ["1|3|interrupted"]);
+    assert_eq!(rows(&conn, record), ["1|3|the run was cancelled"]);
     assert_usable(&conn);
 }
 

@@ -66,9 +66,9 @@ fn run<B: Database>(
         Confirmation::EngineDecides => None,
         Confirmation::Always => confirmed_plan(&work, &mut session, &target)?,
     };
-    let interrupt = Interrupt::listen(B::interrupter(&mut session), work.output());
+    let interrupt = Interrupt::listen(B::own_interrupter(&mut session), work.output());
     let progress = Arc::new(Progress::new(work.output()));
-    let (listening, showing, asked) = (interrupt.clone(), Arc::clone(&progress), interrupt.clone());
+    let (listening, showing) = (interrupt.clone(), Arc::clone(&progress));
     let (empty_downs, output) = (empty_downs(&work), work.output().clone());
     work.runner = work
         .runner
@@ -82,7 +82,7 @@ fn run<B: Database>(
                 output.note(&format!("`{}` has a script to undo it that does nothing", step.id));
             }
         })
-        .stop_when(move || asked.is_requested());
+        .cancel_with(interrupt.token());
     let result = match approved {
         Some(plan) => work.runner.confirm(|_| true).apply(B::conn(&mut session), plan),
         None => work.runner.run_to(B::conn(&mut session), target),

@@ -92,7 +92,10 @@ fn check(shell: &mut Shell, signal: &str, state: &str) {
         "{results}"
     );
     assert!(said.contains("interrupting the step in hand"), "{said}");
-    assert!(said.contains(&format!("error: interrupted: migration `{SLOW}` failed")), "{said}");
+    assert!(
+        said.contains(&format!("error: interrupted: the run was cancelled in migration `{SLOW}`")),
+        "{said}"
+    );
     assert!(said.contains("1 step before it was done and kept"), "{said}");
     assert!(!said.contains("3/3"), "{said}");
 

@@ -370,6 +370,19 @@ impl MigrationError {
         self
     }
 
+    /// Whether it is a script that was cancelled.
+    pub(crate) fn is_cancel_of_step(&self) -> bool {
+        matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_cancel)
+    }
+
+    /// Records that the next run continues the step.
+    pub(crate) fn continues(mut self) -> Self {
+        if let Failure::Step(step) = &mut self.0.failure {
+            step.remains = Remains::Before;
+        }
+        self
+    }
+
     /// Whether the record of the step now belongs to another run.
     pub(crate) fn is_taken_over(&self) -> bool {
         matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_taken_over)

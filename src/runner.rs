@@ -404,7 +404,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// * **MySQL** has no such request without a second login, so the run ends before its next statement.
     ///
     /// A commit is never interrupted: it is done, and the run ends before the next step. If it was the last step, the run succeeds. A step
-    /// outside a transaction keeps the statements that are done, and its record says where it continues. A wait for the lock ends too,
+    /// outside a transaction keeps the statements that are done, and the next run continues it; only if they are not known, as for code, it
+    /// is dirty. A wait for the lock ends too,
     /// and so does a wait for other writers of the database, once its busy timeout has passed. Nothing is
     /// interrupted after the run has returned.
     ///

@@ -59,6 +59,9 @@ impl StepFailure {
             Remains::Dirty if self.fault.details.is_cancel => {
                 Remedy::Retry.or(Remedy::MarkDone { direction: self.direction })
             }
+            Remains::Before if self.fault.details.is_cancel && self.direction == Direction::Down => {
+                Remedy::RollBack
+            }
             Remains::Nothing | Remains::Before if self.fault.details.is_cancel => {
                 "run again to continue".into()
             }

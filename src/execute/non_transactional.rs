@@ -84,12 +84,12 @@ impl<B: Backend> Executor<'_, B> {
         let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
         let settled = match &outcome {
             // The record belongs to another run and is not changed.
-            Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
+            Err(Stop::Failed(error)) if error.is_taken_over() => Ok(Settled::Finally),
             // The record is written in any case.
             _ => cancel::shielded(|| self.end(conn, work, &progress, &outcome, state)),
         };
         match (outcome, settled) {
-            (Ok(applied), Ok(())) => {
+            (Ok(applied), Ok(_)) => {
                 report.applied.push(applied);
                 self.note(&notes, report);
                 Ok(())
@@ -103,6 +103,7 @@ impl<B: Backend> Executor<'_, B> {
             (Ok(_), Err(stop)) => Err(self.as_failure(conn, work, stop, Atomicity::NonTransactional)),
             // The failure is in the record if that could be written. If not, the record is dirty in any case.
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
+            (Err(Stop::Failed(error)), Ok(Settled::ToContinue)) => Err(Stop::Failed(error.continues())),
             (Err(stop), _) => Err(stop),
         }
     }
@@ -141,7 +142,7 @@ impl<B: Backend> Executor<'_, B> {
         progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Settled, Stop> {
         if let (Ok(applied), true) = (outcome, work.adds()) {
             let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
             let finished = work.record(None, Some(applied.duration));
@@ -150,7 +151,7 @@ impl<B: Backend> Executor<'_, B> {
                 match B::finish_if_unchanged(conn, self.table, at, &finished, settled.digest)? {
                     Some(true) => {
                         *state = settled;
-                        return Ok(());
+                        return Ok(Settled::Finally);
                     }
                     Some(false) => {}
                     None => break,
@@ -178,7 +179,7 @@ impl<B: Backend> Executor<'_, B> {
         progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Settled, Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
         let places = [&progress.now, &progress.before];
         let finished;
@@ -191,18 +192,25 @@ impl<B: Backend> Executor<'_, B> {
             // The record as it was before.
             (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
             (Err(Stop::Failed(error)), _) => {
-                return Ok(
-                    self.advance(conn, work, &places, |at| with_failure::<B>(work, at.clone(), error))?
-                );
+                let mut reached = None;
+                self.advance(conn, work, &places, |at| {
+                    reached.insert(with_failure::<B>(work, at.clone(), error)).clone()
+                })?;
+                if let Some(next) = reached.filter(|reached| error.is_cancel_of_step() && is_known(reached)) {
+                    let next = work.record(Some(next.to_resume(next.statement)), None);
+                    B::update(conn, self.table, &next)?;
+                    return Ok(Settled::ToContinue);
+                }
+                return Ok(Settled::Finally);
             }
-            (Err(_), _) => return Ok(()),
+            (Err(_), _) => return Ok(Settled::Finally),
         };
         self.advance(conn, work, &places, Dirty::clone)?;
         let mut settled_state = *state;
         self.replace(conn, work, Some(&dirty), settled, &mut settled_state)?;
         B::stamp(conn, self.table, settled_state.digest)?;
         *state = settled_state;
-        Ok(())
+        Ok(Settled::Finally)
     }
 
     /// Records the progress of the step, if the record is at one of these places and so still belongs to this run.
@@ -211,7 +219,7 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         places: &[&Dirty],
-        to: impl Fn(&Dirty) -> Dirty,
+        mut to: impl FnMut(&Dirty) -> Dirty,
     ) -> Result<(), Fault> {
         for at in places {
             if B::advance(conn, self.table, &work.step.id, at, &to(at))? {
@@ -220,6 +228,19 @@ impl<B: Backend> Executor<'_, B> {
         }
         Err(Fault::taken_over())
     }
+}
+
+/// How the record of a step was left.
+enum Settled {
+    /// As the outcome of the step says.
+    Finally,
+    /// The step was cancelled between two statements, or in one that changed nothing: the next run continues it.
+    ToContinue,
+}
+
+/// Whether it is known which statements are done, so that the next run can continue.
+fn is_known(reached: &Dirty) -> bool {
+    reached.statement.is_some() && reached.mark.is_none()
 }
 
 /// The last progress that a run wrote to the record of its step.

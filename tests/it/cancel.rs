@@ -158,15 +158,12 @@ fn a_cancel_at_any_statement_outside_a_transaction_is_recorded_and_goes_on_there
             assert_eq!(record, Vec::<String>::new(), "nothing was done: {text}");
             assert!(text.contains("; nothing of it was kept, 1 step before it"), "{text}");
         } else {
-            assert_eq!(record, [format!("1|{at}|{COUNT}|NULL|the run was cancelled")], "{text}");
-            assert!(text.contains("what it did before stays and it is marked dirty"), "{text}");
-            assert!(
-                text.contains("call `recover` with `Recovery::Retry` to continue where it stopped"),
-                "{text}"
-            );
-            let again = MigrationRunner::new([first(), it()]).unwrap();
-            again.recover(&conn, Recovery::Retry("2_it".into()), Signature::of("ada")).unwrap();
+            assert_eq!(record, [format!("4|{at}|{COUNT}|NULL|NULL")], "{text}");
+            assert!(text.contains("; what was done before stays, and it will continue here"), "{text}");
         }
+        assert!(text.ends_with("; run again to continue"), "{text}");
+        let again = MigrationRunner::new([first(), it()]).unwrap();
+        assert_eq!(again.pending(&conn).unwrap(), ["2_it"]);
         assert_usable(&conn);
         MigrationRunner::new([first(), it()]).unwrap().run(&conn).unwrap();
         assert_eq!(rows(&conn, "SELECT * FROM a"), ["1|1", "2|2"], "{at}");
@@ -183,11 +180,56 @@ fn a_long_statement_outside_a_transaction_changes_nothing() {
     let runner =
         MigrationRunner::new([first(), it]).unwrap().observe(cancel_at(&token, 3)).cancel_with(&token);
     let error = cancelled(&runner, &conn);
-    assert!(error.to_string().contains("it is marked dirty"), "{error}");
+    assert!(error.to_string().contains("; what was done before stays, and it will continue here"), "{error}");
     assert_eq!(rows(&conn, "SELECT * FROM a"), ["1"]);
     let record = "SELECT dirty, statement, failure FROM __switchy_migrations WHERE name = '2_it'";
-    assert_eq!(rows(&conn, record), ["1|3|the run was cancelled"]);
+    assert_eq!(rows(&conn, record), ["4|3|NULL"]);
     assert_usable(&conn);
+}
+
+/// What code did before it was interrupted is not known, so a person decides.
+#[test]
+fn code_outside_a_transaction_stays_dirty() {
+    let conn = memory();
+    let token = CancelToken::new();
+    let stop = token.clone();
+    let code = Migration::code("2_it", move |conn: &Connection| -> Result<(), BoxError> {
+        conn.execute_batch("CREATE TABLE a (x)")?;
+        let stop = stop.clone();
+        thread::spawn(move || stop.cancel());
+        Ok(conn.execute_batch(ENDLESS)?)
+    });
+    let set = || MigrationRunner::new([first(), code.clone().outside_transaction()]).unwrap();
+    let error = cancelled(&set().cancel_with(&token), &conn);
+    assert!(error.to_string().contains("what it did before stays and it is marked dirty"), "{error}");
+    assert!(error.to_string().contains("call `recover` with `Recovery::Retry`"), "{error}");
+    assert_eq!(set().run(&conn).unwrap_err().kind(), ErrorKind::Refused);
+    set().recover(&conn, Recovery::MarkDone("2_it".into()), Signature::of("ada")).unwrap();
+    assert!(set().run(&conn).unwrap().is_up_to_date());
+}
+
+/// A rollback outside a transaction goes on with the next rollback.
+#[test]
+fn a_rollback_outside_a_transaction_goes_on_where_it_was_cancelled() {
+    let conn = memory();
+    let it = || {
+        let down = "DROP TABLE a; DROP TABLE b; DROP TABLE c".to_owned();
+        let up = "CREATE TABLE a (x); CREATE TABLE b (x); CREATE TABLE c (x)";
+        MigrationRunner::new([Migration::from_scripts("2_it", up, Some(down)).outside_transaction()]).unwrap()
+    };
+    it().run(&conn).unwrap();
+    let token = CancelToken::new();
+    let runner = it().observe(cancel_before(&token, 2)).cancel_with(&token);
+    let error = runner.rollback(&conn, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+    assert!(
+        error.to_string().ends_with("; undo it with `rollback`, `rollback_to` or `downgrade`"),
+        "{error}"
+    );
+    assert_eq!(schema(&conn), ["CREATE TABLE b (x)", "CREATE TABLE c (x)"]);
+    it().rollback(&conn, 1).unwrap();
+    assert_eq!(schema(&conn), Vec::<String>::new());
+    assert_eq!(applied(&conn), Vec::<String>::new());
 }
 
 /// A transaction of the script itself is rolled back as a whole, and its commit is not interrupted.
@@ -213,7 +255,6 @@ fn a_transaction_inside_a_script_is_all_or_nothing() {
         assert_eq!(rows(&conn, "SELECT x FROM a"), expected, "{at}");
         assert_eq!(rows(&conn, "SELECT statement FROM __switchy_migrations"), [statement], "{at}");
         let again = MigrationRunner::new([it]).unwrap();
-        again.recover(&conn, Recovery::Retry("2_it".into()), Signature::of("ada")).unwrap();
         again.run(&conn).unwrap();
         assert_eq!(rows(&conn, "SELECT x FROM a"), ["1", "2", "3"], "{at}");
     }
@@ -358,9 +399,6 @@ fn a_cancel_during_the_record_of_a_step_outside_a_transaction_leaves_a_true_reco
         outcomes.push((outcome.is_ok(), record.join("")));
         assert_usable(&conn);
         let again = MigrationRunner::new([it()]).unwrap();
-        if record.first().is_some_and(|record| record.starts_with('1')) {
-            again.recover(&conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
-        }
         again.run(&conn).unwrap();
         assert_eq!(rows(&conn, "SELECT x FROM a"), ["1", "2"], "{at}");
         assert_eq!(rows(&conn, "SELECT dirty FROM __switchy_migrations"), ["0"], "{at}");
@@ -368,8 +406,8 @@ fn a_cancel_during_the_record_of_a_step_outside_a_transaction_leaves_a_true_reco
     let expected = [
         // The record that it begins, and then each statement with its progress.
         (false, ""),
-        (false, "1|2"),
-        (false, "1|3"),
+        (false, "4|2"),
+        (false, "4|3"),
         // All statements are done, and the end is recorded.
         (true, "0|NULL"),
         (true, "0|NULL"),

@@ -9,8 +9,7 @@ use mysql::prelude::Queryable;
 use postgres::Client;
 use switchy_schema::backend::Backend;
 use switchy_schema::{
-    BoxError, CancelToken, ErrorKind, Event, Lock, Migration, MigrationRunner, Mysql, Postgres, Recovery,
-    Signature,
+    BoxError, CancelToken, ErrorKind, Event, Lock, Migration, MigrationRunner, Mysql, Postgres,
 };
 
 /// Cancels from another thread when the second migration's statement with this number begins.
@@ -121,13 +120,32 @@ mod on_postgres {
             let token = CancelToken::new();
             let error = cancel_at(runner([first(), it()]), &token, 2).run(&mut *client).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
-            assert_eq!(records(client), ["1_first|0|NULL", "2_it|1|2"]);
+            assert_eq!(records(client), ["1_first|0|NULL", "2_it|4|2"]);
             assert_usable(client);
             client.batch_execute("INSERT INTO a VALUES (0)").unwrap();
             let again = runner([first(), it()]);
-            again.recover(&mut *client, Recovery::Retry("2_it".into()), Signature::of("ada")).unwrap();
             again.run(&mut *client).unwrap();
             assert_eq!(rows(client, "SELECT x FROM a ORDER BY 1"), ["0", "1"]);
+        });
+    }
+
+    /// The server leaves an index that it could not finish, so a person decides.
+    #[test]
+    fn an_index_that_is_half_built_leaves_the_step_dirty() {
+        with(|database, client| {
+            let mut other = database.connect();
+            let script = "CREATE TABLE a (x INT); CREATE INDEX CONCURRENTLY i ON a (x)";
+            let it = || runner([first(), Migration::sql("2_it", script).outside_transaction()]);
+            // The index waits for this transaction, which has a snapshot.
+            other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
+            let token = CancelToken::new();
+            let error = cancel_at(it(), &token, 2).run(&mut *client).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+            assert!(error.to_string().contains("it is marked dirty"), "{error}");
+            other.batch_execute("ROLLBACK").unwrap();
+            assert_eq!(records(client), ["1_first|0|NULL", "2_it|1|2"]);
+            assert_eq!(it().run(&mut *client).unwrap_err().kind(), ErrorKind::Refused);
+            assert_usable(client);
         });
     }
 
@@ -231,11 +249,13 @@ mod on_mysql {
             let it = || runner([first(), Migration::sql("2_it", script)]);
             let error = cancel_at(it(), &token, 2).run(&mut *conn).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
-            assert!(error.to_string().contains("it is marked dirty"), "{error}");
+            assert!(
+                error.to_string().contains("; what was done before stays, and it will continue here"),
+                "{error}"
+            );
             let record =
                 "SELECT dirty, statement, statements, failure FROM __switchy_migrations WHERE name = '2_it'";
-            assert_eq!(rows(conn, record), ["1|3|3|the run was cancelled"]);
-            it().recover(&mut *conn, Recovery::Retry("2_it".into()), Signature::of("ada")).unwrap();
+            assert_eq!(rows(conn, record), ["4|3|3|NULL"]);
             it().run(&mut *conn).unwrap();
             assert_eq!(rows(conn, "SELECT COUNT(*) FROM b"), ["0"]);
         });

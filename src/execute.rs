@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::approval::Approved;
-use crate::backend::{Backend, Scope, Session, TableForm, TrackingTable};
+use crate::backend::{Backend, Scope, Session, TableForm, TrackingTable, patiently};
 use crate::cancel;
 use crate::dialect::TableName;
 use crate::direction::Direction;
@@ -85,12 +85,17 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(), Stop> {
         let plan = plan.into_plan();
         let works = self.works(plan.steps(), history)?;
+        let extended;
+        let tracking =
+            if tracking.form == TableForm::Lacking && B::ADDING_COLUMNS_BLOCKS_READERS && !works.is_empty() {
+                extended = self.extend(conn, tracking)?;
+                &extended
+            } else {
+                tracking
+            };
         let hidden = self.hidden_tables(conn, &works)?;
         self.note(&hidden, report);
         let mut state = TableState::of(tracking, history);
-        if tracking.form == TableForm::Lacking && B::ADDING_COLUMNS_BLOCKS_READERS && !works.is_empty() {
-            B::transaction(conn, &self.record_scope(), |conn| self.reconcile(conn, &mut state))?;
-        }
         let mode = plan.mode();
         let only_scripts = self.hooks.on_error.is_empty() && works.iter().all(|work| self.is_script(work));
         let mut left = &*works;
@@ -118,6 +123,14 @@ impl<'r, B: Backend> Executor<'r, B> {
             left = &left[done..];
         }
         Ok(())
+    }
+
+    /// Adds the columns that the table lacks, in a transaction of its own, and returns the table as it is then.
+    fn extend(&self, conn: &mut B::Conn<'_>, tracking: &TrackingTable) -> Result<TrackingTable, Fault> {
+        patiently(self.patience, || {
+            B::transaction(conn, &self.record_scope(), |conn| B::add_columns(conn, self.table))
+        })?;
+        Ok(TrackingTable { form: TableForm::Current, ..tracking.clone() })
     }
 
     /// Upgrades a table of an older form although nothing is pending.
@@ -179,7 +192,8 @@ impl<'r, B: Backend> Executor<'r, B> {
 
     /// The error of a transaction that could not lock the tracking table.
     fn entry_error(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
-        if cancel::is_cancelled() {
+        let fault = cancel::explained(fault);
+        if fault.details.is_cancel {
             return MigrationError::from(Failure::Stopped(0)).into();
         }
         if self.has_lost_to_other(conn, &fault) {

@@ -129,7 +129,8 @@ pub trait Driver: Sized + 'static {
     /// Runs a script from statement [`Script::from`] on, and returns what it did. Settings of the session that the script changes are
     /// set back before the next script runs.
     ///
-    /// Outside a transaction it records how far the script came, so that an interrupted script can continue:
+    /// Before each statement it calls [`Script::begin_statement`], which tells the observer and ends a cancelled run. Outside a transaction
+    /// it records how far the script came, so that an interrupted script can continue:
     ///
     /// * If a statement can share a transaction with its record, it calls `progress` in that transaction.
     /// * If not, it calls `progress` before the statement, with a [mark](ScriptProgress::mark), and again after it.

@@ -27,9 +27,12 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         error: MigrationError,
     ) -> MigrationError {
-        for hook in &self.hooks.on_error {
-            hook(work.step, &error, B::lend(conn));
-        }
+        // A hook may run migrations of its own.
+        cancel::shielded(|| {
+            for hook in &self.hooks.on_error {
+                hook(work.step, &error, B::lend(conn));
+            }
+        });
         self.notify(&Event::Failed { step: work.step, error: &error });
         error
     }

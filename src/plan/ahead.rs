@@ -99,16 +99,38 @@ impl<'a> Author<'a> {
     }
 }
 
-/// A program's name, and the numbers of its version: `notes 1.10.2` is `notes` and 1, 10, 2.
-fn parts(program: &str) -> (&str, Vec<u64>) {
+/// A program's name, and its version, which is the last word if that begins with a digit: `notes 1.10.2`.
+fn parts(program: &str) -> (&str, Option<Version>) {
     let program = program.trim();
     let is_version = |word: &str| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
     match program.rsplit_once(char::is_whitespace) {
-        Some((name, version)) if is_version(version) => {
-            let numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
-            (name.trim_end(), numbers.collect())
+        Some((name, version)) if is_version(version) => (name.trim_end(), Some(Version::of(version))),
+        _ => (program, None),
+    }
+}
+
+/// The version of a program, as far as it can be compared: 2.0 is 2.0.0, and is newer than 2.0.0-beta.2.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    numbers: Vec<u64>,
+    is_release: bool,
+    prerelease: Vec<u64>,
+}
+
+impl Version {
+    fn of(text: &str) -> Self {
+        let numbers = |text: &str| -> Vec<u64> {
+            text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+        };
+        let text = text.split('+').next().unwrap_or_default();
+        let (release, prerelease) =
+            text.split_once('-').map_or((text, None), |(own, rest)| (own, Some(rest)));
+        let mut release = numbers(release);
+        while release.last() == Some(&0) {
+            release.pop();
         }
-        _ => (program, Vec::new()),
+        let prerelease_numbers = prerelease.map(numbers).unwrap_or_default();
+        Self { numbers: release, is_release: prerelease.is_none(), prerelease: prerelease_numbers }
     }
 }
 
@@ -127,6 +149,11 @@ mod tests {
             (Some("notes 2.0"), Some("notes 2.0"), Author::Unknown),
             (Some("notes 1.9"), Some("notes 1.10"), Author::Unknown),
             (Some("notes"), Some("notes"), Author::Unknown),
+            (Some("notes 2.0.0"), Some("notes 2"), Author::Unknown),
+            (Some("notes 2.0-beta.2"), Some("notes 2.0"), Author::Unknown),
+            (Some("notes 2.0"), Some("notes 2.0-beta.2"), Author::Newer("notes 2.0")),
+            (Some("notes 2.0-beta.3"), Some("notes 2.0-beta.2"), Author::Newer("notes 2.0-beta.3")),
+            (Some("notes 2.0+b"), Some("notes 2.0+a"), Author::Unknown),
             (Some("notes"), Some("notes 2.0"), Author::Unknown),
             (Some("api 3.1"), Some("worker 3.0"), Author::Other("api 3.1")),
             (None, Some("notes 2.0"), Author::Unknown),

@@ -719,3 +719,63 @@ fn a_repeated_step_is_told_once() {
         log.iter().filter(|line| line.starts_with("2_b ") || line.ends_with(" 2_b")).collect();
     assert_eq!(of_second, ["start 2_b", "2_b 1/3", "2_b 2/3", "2_b 3/3", "end 2_b"]);
 }
+
+/// A hook that is told of the failure can still work, and migrate another database.
+#[test]
+fn a_hook_that_is_told_of_a_cancel_is_not_cancelled() {
+    let conn = memory();
+    let token = CancelToken::new();
+    let inner = Arc::new(AtomicUsize::new(0));
+    let done = Arc::clone(&inner);
+    let hooks = Hooks::new().on_error(move |_, _, conn| {
+        assert_usable(conn);
+        let log = MigrationRunner::new([Migration::sql("9_log", "CREATE TABLE log (x)")]).unwrap();
+        let applied = log.run(&Connection::open_in_memory().unwrap()).unwrap().applied;
+        done.store(applied.len(), Ordering::SeqCst);
+    });
+    let it = Migration::from_scripts("2_it", format!("CREATE TABLE a AS {ENDLESS}"), None);
+    let runner = MigrationRunner::new([it]).unwrap().hooks(hooks);
+    cancelled(&runner.observe(cancel_at(&token, 1)).cancel_with(&token), &conn);
+    assert_eq!(inner.load(Ordering::SeqCst), 1);
+}
+
+/// The check for rows without a parent can take long, and is ended too. The rows are checked again by the next run.
+#[test]
+fn a_check_after_the_script_is_interrupted() {
+    let conn = memory();
+    let many =
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 300000) SELECT n FROM n";
+    conn.execute_batch(&format!(
+        "CREATE TABLE p (x INTEGER PRIMARY KEY); CREATE TABLE c (x REFERENCES p);
+        INSERT INTO p {many}; INSERT INTO c {many}"
+    ))
+    .unwrap();
+    let mut ended = 0;
+    for pause in 0..40 {
+        let token = CancelToken::new();
+        let stop = token.clone();
+        let it = Migration::sql("1_it", "UPDATE p SET x = x WHERE x = 1");
+        let runner = MigrationRunner::new([it]).unwrap().cancel_with(&token).observe(move |event| {
+            if let Event::Finished { .. } = event {
+                let stop = stop.clone();
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_micros(pause * 100));
+                    stop.cancel();
+                });
+            }
+        });
+        match runner.run(&conn) {
+            Ok(_) => {
+                runner.history(&conn).unwrap();
+                conn.execute_batch("DELETE FROM __switchy_migrations").unwrap();
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+                assert!(error.to_string().contains("nothing of it was kept"), "{error}");
+                ended += 1;
+            }
+        }
+        assert_usable(&conn);
+    }
+    assert!(ended > 0);
+}

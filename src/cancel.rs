@@ -259,11 +259,11 @@ mod tests {
 
     use super::*;
 
-    fn counting(count: &Arc<AtomicU32>) -> Option<Interrupter> {
+    fn counting(count: &Arc<AtomicU32>) -> Interrupter {
         let count = Arc::clone(count);
-        Some(Interrupter::new(Duration::from_millis(1), move || {
+        Interrupter::new(Duration::from_millis(1), move || {
             count.fetch_add(1, Ordering::SeqCst);
-        }))
+        })
     }
 
     /// The loop in which a statement begins late would never end if there were one interrupt only.
@@ -272,7 +272,7 @@ mod tests {
         let (token, count) = (CancelToken::new(), Arc::new(AtomicU32::new(0)));
         let run: Arc<dyn Cancel> = Arc::new(token.clone());
         within(Some(&run), || {
-            let window = open(|| counting(&count)).unwrap().unwrap();
+            let window = open(|| Some(counting(&count))).unwrap().unwrap();
             thread::spawn(move || token.cancel());
             while count.load(Ordering::SeqCst) < 3 {
                 thread::yield_now();
@@ -281,7 +281,7 @@ mod tests {
             let after = count.load(Ordering::SeqCst);
             thread::sleep(Duration::from_millis(20));
             assert_eq!(count.load(Ordering::SeqCst), after);
-            assert!(open(|| counting(&count)).is_err());
+            assert!(open(|| Some(counting(&count))).is_err());
             assert!(check().is_err());
             assert!(shielded(check).is_ok());
         });
@@ -294,7 +294,7 @@ mod tests {
         let run: Arc<dyn Cancel> = Arc::new(token.clone());
         let panicking = || {
             within(Some(&run), || {
-                let _window = open(|| counting(&count)).unwrap();
+                let _window = open(|| Some(counting(&count))).unwrap();
                 panic!("on purpose")
             })
         };

@@ -7,7 +7,7 @@ use super::ahead::Ahead;
 use super::display::{Abridged, Done, Holder, Listed, Named, Nearest};
 use super::failure::{Failure, HookKind};
 use super::step::{Remains, StepFailure};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
@@ -44,6 +44,12 @@ impl Sentence {
 
     fn since(self, reason: impl fmt::Display) -> Self {
         Self { reason: Some(reason.to_string()), ..self }
+    }
+
+    /// With this reason, unless it is only that the run was cancelled. Code may have failed for its own.
+    fn unless_interrupted(self, fault: &Fault) -> Self {
+        let is_known = matches!(fault.kind(), FaultKind::Interrupted | FaultKind::Busy);
+        if fault.details.is_cancel && is_known { self } else { self.since(fault) }
     }
 
     fn leaving(self, outcome: impl fmt::Display) -> Self {
@@ -185,11 +191,9 @@ fn of_hook(kind: HookKind, migration: &MigrationId, remains: Remains, fault: &Fa
         HookKind::After => "after",
     };
     if fault.details.is_cancel {
-        return Sentence::new(format!(
-            "the run was cancelled in the `{kind}` hook of migration `{migration}`"
-        ))
-        .leaving(remains)
-        .asking(Remedy::from("run again to continue"));
+        let what = format!("the run was cancelled in the `{kind}` hook of migration `{migration}`");
+        let remedy = if remains == Remains::Dirty { Remedy::Retry } else { "run again to continue".into() };
+        return Sentence::new(what).unless_interrupted(fault).leaving(remains).asking(remedy);
     }
     Sentence::new(format!("the `{kind}` hook of migration `{migration}` refused"))
         .since(fault)
@@ -202,9 +206,7 @@ fn of_step(step: &StepFailure) -> Sentence {
     let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
     let sentence =
         Sentence::new(step.what()).at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())));
-    // The fault of a cancelled run says nothing more.
-    let sentence = if step.fault.details.is_cancel { sentence } else { sentence.since(&step.fault) };
-    sentence.leaving(step.outcome()).asking(step.remedy())
+    sentence.unless_interrupted(&step.fault).leaving(step.outcome()).asking(step.remedy())
 }
 
 /// A finding without its remedy.

@@ -779,3 +779,26 @@ fn a_check_after_the_script_is_interrupted() {
     }
     assert!(ended > 0);
 }
+
+/// The toy backend has no script runner of its own and nothing that interrupts it.
+#[test]
+fn a_backend_without_interrupts_ends_before_the_next_statement() {
+    use crate::other_backends::toy::{Settings, Toy};
+    let mut settings = Settings::default();
+    let (token, told) = (CancelToken::new(), Arc::new(Mutex::new(Vec::new())));
+    let (stop, log) = (token.clone(), Arc::clone(&told));
+    let it = Migration::<Toy>::sql("1_it", "theme = dark\nsize = 12\nfont = big");
+    let runner =
+        MigrationRunner::<Toy>::for_backend([it]).unwrap().cancel_with(&token).observe(move |event| {
+            if let Event::Statement { number, of, .. } = event {
+                log.lock().unwrap().push((*number, *of));
+                if *number == 2 {
+                    stop.cancel();
+                }
+            }
+        });
+    let error = runner.run(&mut settings).unwrap_err();
+    assert_eq!((error.kind(), error.statement()), (ErrorKind::Stopped, Some("size = 12")), "{error}");
+    assert_eq!(*told.lock().unwrap(), [(1, Some(3)), (2, Some(3))]);
+    assert!(settings.values.is_empty());
+}

@@ -9,6 +9,7 @@ use super::ground::{Behaviour, Ground, PATIENCE, ids, perform};
 use super::records;
 use super::testbed::Testbed;
 use crate::backend::{Backend, TrackingTable};
+use crate::cancel::CancelToken;
 use crate::dialect::TableName;
 use crate::error::ErrorKind;
 use crate::event::Event;
@@ -25,6 +26,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
         ("hooks are called around each step", hooks_are_called),
         ("a hook that fails undoes its step", a_failing_hook),
         ("an observer is told everything in order", an_observer_sees_everything),
+        ("a cancelled run leaves nothing of its step", a_cancelled_run_ends),
         ("runners of different tables do not disturb each other", runners_are_apart),
         ("a tracking table may have any name", tables_have_any_name),
         ("a run waits for the one that is under way", a_run_waits),
@@ -134,6 +136,24 @@ fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
         "failed 3_c Step",
     ];
     equal("what was told", &notes.take(), &expected)
+}
+
+fn a_cancelled_run_ends<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set =
+        || it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")]);
+    let token = CancelToken::new();
+    let stop = token.clone();
+    let run = set()?.cancel_with(&token).observe(move |event| match event {
+        Event::Started { step, .. } if step.id == "2_b" => stop.cancel(),
+        _ => {}
+    });
+    let error = fails("a run that is cancelled in its second step", it.run(&run), ErrorKind::Stopped)?;
+    equal("the report of the error", &*ids(&error.report().applied), &["1_a"])?;
+    it.has(&["thing_a"])?;
+    it.records(&["1_a"])?;
+    fails("a run that is cancelled before it begins", it.run(&run), ErrorKind::Stopped)?;
+    equal("what the next run applies", &*ids(&it.run(&set()?)?.applied), &["2_b", "3_c"])?;
+    it.has(&["thing_a", "thing_b", "thing_c"])
 }
 
 fn runners_are_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {

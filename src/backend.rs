@@ -58,6 +58,7 @@ pub use self::catalog::{
 #[cfg(feature = "test-utils")]
 pub(crate) use self::clock::utc;
 pub use self::clock::utc_now;
+pub(crate) use self::driver::interruptible;
 pub use self::driver::{Driver, Progress, atomically};
 pub use self::locks::{LockAttempt, Locks};
 #[cfg(feature = "mysql")]
@@ -66,6 +67,7 @@ pub use self::mysql::Mysql;
 pub use self::postgres::Postgres;
 pub use self::records::Records;
 pub(crate) use self::retry::patiently;
+pub(crate) use self::script::Listener;
 pub use self::script::{Scope, Script};
 pub use self::session::Session;
 #[cfg(feature = "sqlite")]
@@ -73,6 +75,7 @@ pub use self::sqlite::Sqlite;
 pub use self::tracking_table::{TableForm, TrackingTable};
 
 pub use crate::account::{Execution, StepFinding};
+pub use crate::cancel::Interrupter;
 pub use crate::dangling::{Dangling, KeyValues};
 pub use crate::effect::{FailureCause, Forecast, PlannedScript, QuotedText, Sample, Trust, Unparented};
 pub use crate::fault::Fault;

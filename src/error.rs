@@ -11,6 +11,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Worded, for_programmers};
 use crate::report::Report;
 
+mod ahead;
 mod display;
 mod failure;
 mod sentence;
@@ -54,7 +55,7 @@ pub enum ErrorKind {
     Step,
     /// A hook failed or vetoed.
     Hook,
-    /// The run was asked to stop before its next step.
+    /// The run was asked to stop before its next step, or was cancelled in one.
     Stopped,
     /// Another run holds the lock, and the lock timeout has passed.
     LockTimeout,
@@ -104,6 +105,11 @@ impl MigrationError {
             Failure::Adoption(_) => ErrorKind::Adoption,
             Failure::Stale(_) | Failure::ForeignPlan(_) => ErrorKind::Stale,
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
+            Failure::Step(StepFailure { fault, .. }) | Failure::Hook { fault, .. }
+                if fault.details.is_cancel =>
+            {
+                ErrorKind::Stopped
+            }
             Failure::Step(_) => ErrorKind::Step,
             Failure::Hook { .. } => ErrorKind::Hook,
             Failure::Stopped(_) => ErrorKind::Stopped,
@@ -253,6 +259,31 @@ impl MigrationError {
         self.problems().iter().any(|problem| problem.kind == ProblemKind::DatabaseAhead)
     }
 
+    /// The program that applied the newest of these migrations, with its version, as
+    /// [`MigrationRunner::program`](crate::MigrationRunner::program) gave it: what the user has to install.
+    ///
+    /// `None` if it is not recorded, or if the migration seems to be renamed or removed: this version of this program or an older one
+    /// applied it.
+    ///
+    /// ```
+    /// use rusqlite::Connection;
+    /// use switchy_schema::{Migration, MigrationRunner};
+    ///
+    /// const USERS: Migration = Migration::sql("1_users", "CREATE TABLE users (name)");
+    /// const TAGS: Migration = Migration::sql("2_tags", "CREATE TABLE tags (name)");
+    /// let conn = Connection::open_in_memory()?;
+    /// MigrationRunner::new([USERS, TAGS])?.program("notes 2.0").run(&conn)?;
+    ///
+    /// let error = MigrationRunner::new([USERS])?.program("notes 1.4").run(&conn).unwrap_err();
+    /// assert_eq!(error.newer_program(), Some("notes 2.0"));
+    /// assert!(error.to_string().ends_with("; open the database with notes 2.0 or a newer version"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn newer_program(&self) -> Option<&str> {
+        let mut ahead = self.problems().iter().rev().filter(|it| it.kind == ProblemKind::DatabaseAhead);
+        ahead.next()?.program.as_deref()
+    }
+
     /// The kind of the database's fault, if the database failed.
     pub fn fault(&self) -> Option<FaultKind> {
         match &self.0.failure {
@@ -336,6 +367,19 @@ impl MigrationError {
     pub(crate) fn undoing(mut self, before: Vec<MigrationId>) -> Self {
         if let Failure::Step(step) = &mut self.0.failure {
             step.undone_before = before;
+        }
+        self
+    }
+
+    /// Whether it is a script that was cancelled.
+    pub(crate) fn is_cancel_of_step(&self) -> bool {
+        matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_cancel)
+    }
+
+    /// Records that the next run continues the step.
+    pub(crate) fn continues(mut self) -> Self {
+        if let Failure::Step(step) = &mut self.0.failure {
+            step.remains = Remains::Before;
         }
         self
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::MigrationError;
 use crate::notice::Notice;
+use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::step::Step;
 
@@ -23,6 +24,12 @@ pub enum Event<'a> {
         /// The finding.
         problem: &'a Problem,
     },
+    /// The steps that follow, after they were approved and before the first one. It is reported under the lock, only if there is something
+    /// to do. If another program changes the database meanwhile, the run makes a new plan, which is reported if it has other steps.
+    Planned {
+        /// The plan.
+        plan: &'a Plan,
+    },
     /// A step begins.
     Started {
         /// The step.
@@ -31,6 +38,15 @@ pub enum Event<'a> {
         number: usize,
         /// The number of steps.
         of: usize,
+    },
+    /// A statement of the script of a step begins.
+    Statement {
+        /// The step.
+        step: &'a Step,
+        /// The number of the statement in the script, from 1. The first one of a step that continues has a greater number.
+        number: u32,
+        /// The number of statements; `None` if the backend does not know it.
+        of: Option<u32>,
     },
     /// What the server said about a statement of a step. Sent when its script has ended, before the step is reported as finished or failed.
     Notice {

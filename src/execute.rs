@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::approval::Approved;
-use crate::backend::{Backend, Driver, RehearsalPlace, Scope, Session, TrackingTable};
+use crate::backend::{Backend, Driver, RehearsalPlace, Scope, Session, TableForm, TrackingTable, patiently};
+use crate::cancel;
 use crate::dialect::TableName;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
@@ -39,7 +40,7 @@ mod work;
 pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) table: &'r TableName,
     pub(crate) log: TableName,
-    /// The name of the program, for the log.
+    /// The name of the program, for the records and the log.
     pub(crate) program: Option<&'r str>,
     pub(crate) hooks: &'r Hooks<B>,
     /// Judges what a step did.
@@ -95,6 +96,15 @@ impl<'r, B: Backend> Executor<'r, B> {
     ) -> Result<(), Stop> {
         let plan = plan.into_plan();
         let works = self.works(plan.steps(), history)?;
+        let extended;
+        let is_rolled_back = self.measures(RehearsalPlace::Transaction).is_some();
+        let adds_apart = B::ADDING_COLUMNS_BLOCKS_READERS && !is_rolled_back;
+        let tracking = if tracking.form == TableForm::Lacking && adds_apart && !works.is_empty() {
+            extended = self.extend(conn, tracking)?;
+            &extended
+        } else {
+            tracking
+        };
         let hidden = self.hidden_tables(conn, &works)?;
         self.note(&hidden, report);
         let mut state = TableState::of(tracking, history);
@@ -136,6 +146,14 @@ impl<'r, B: Backend> Executor<'r, B> {
         self.rehearsal.as_ref().filter(|rehearsal| rehearsal.place == place).map(|it| &*it.measure)
     }
 
+    /// Adds the columns that the table lacks, in a transaction of its own, and returns the table as it is then.
+    fn extend(&self, conn: &mut B::Conn<'_>, tracking: &TrackingTable) -> Result<TrackingTable, Fault> {
+        patiently(self.patience, || {
+            B::transaction(conn, &self.record_scope(), |conn| B::add_columns(conn, self.table))
+        })?;
+        Ok(TrackingTable { form: TableForm::Current, ..tracking.clone() })
+    }
+
     /// Upgrades a table of an older form although nothing is pending.
     pub(crate) fn upgrade(
         &self,
@@ -164,7 +182,7 @@ impl<'r, B: Backend> Executor<'r, B> {
             let before = history.get(&step.id).filter(is_there).cloned();
             let record = match &before {
                 Some(before) if step.direction == Direction::Down => before.clone(),
-                _ => body.record(meta),
+                _ => body.record(meta).by(self.program),
             };
             Ok(Work {
                 step,
@@ -195,6 +213,10 @@ impl<'r, B: Backend> Executor<'r, B> {
 
     /// The error of a transaction that could not lock the tracking table.
     fn entry_error(&self, conn: &mut B::Conn<'_>, fault: Fault) -> Stop {
+        let fault = cancel::explained(fault);
+        if fault.details.is_cancel {
+            return MigrationError::from(Failure::Stopped(0)).into();
+        }
         if self.has_lost_to_other(conn, &fault) {
             return Stop::Moved;
         }

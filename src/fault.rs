@@ -33,6 +33,8 @@ pub(crate) struct Details {
     pub(crate) is_in_doubt: bool,
     /// Whether the record of the step now belongs to another run.
     pub(crate) is_taken_over: bool,
+    /// Whether its cause is that the run was cancelled.
+    pub(crate) is_cancel: bool,
 }
 
 /// The kinds of faults that the engine distinguishes.
@@ -74,6 +76,7 @@ impl Fault {
             is_partial: false,
             is_in_doubt: false,
             is_taken_over: false,
+            is_cancel: false,
         };
         Self { details: Box::new(details) }
     }
@@ -133,6 +136,17 @@ impl Fault {
         let mut fault = Self::new(FaultKind::Other, what).remedy("let the other run finish, then run again");
         fault.details.is_taken_over = true;
         fault
+    }
+
+    /// The fault of a run that was cancelled.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(FaultKind::Interrupted, "the run was cancelled").by_cancel()
+    }
+
+    /// Records that the cause is that the run was cancelled.
+    pub(crate) fn by_cancel(mut self) -> Self {
+        self.details.is_cancel = true;
+        self
     }
 
     /// The fault of a transaction of several steps, if it is unknown which of them caused it.

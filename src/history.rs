@@ -32,6 +32,9 @@ pub struct Record {
     pub up_sql: Option<String>,
     /// The down script, stored for programs that do not know this migration.
     pub down: Option<StoredDown>,
+    /// The program that applied it and its version, as [`MigrationRunner::program`](crate::MigrationRunner::program) names them. `None`
+    /// if the program gave no name, or is older than this field.
+    pub program: Option<String>,
 }
 
 /// The state of a step that could not be atomic, began, and did not finish.
@@ -113,7 +116,13 @@ impl Record {
             duration: None,
             up_sql: None,
             down: None,
+            program: None,
         }
+    }
+
+    /// With the program that applies it.
+    pub(crate) fn by(self, program: Option<&str>) -> Self {
+        Self { program: program.map(str::to_owned), ..self }
     }
 
     /// The script that ran in a direction, if it was stored.

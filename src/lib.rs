@@ -63,6 +63,7 @@ mod sql;
 
 // Facts.
 mod account;
+mod cancel;
 mod dangling;
 mod drift;
 mod effect;
@@ -131,6 +132,7 @@ pub use crate::backend::Mysql;
 pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
 pub use crate::backend::Sqlite;
+pub use crate::cancel::CancelToken;
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};
 pub use crate::direction::Direction;

@@ -12,6 +12,7 @@ use crate::report::Migrations;
 use crate::step::{Atomicity, Step};
 use crate::target::Target;
 
+mod ahead;
 pub(crate) mod check;
 mod down;
 mod renamed;

@@ -223,6 +223,9 @@ pub struct Problem {
     pub remedy: Option<Remedy>,
     /// The location in a file, if it is about one.
     pub at: Option<Location>,
+    /// The program that applied the migration, if this one does not know it: see
+    /// [`newer_program`](crate::MigrationError::newer_program).
+    pub program: Option<String>,
     /// Further lines: for a changed script, the lines that changed.
     pub detail: Option<String>,
 }
@@ -248,8 +251,15 @@ impl Problem {
             finding: finding.into(),
             remedy: None,
             at: None,
+            program: None,
             detail: None,
         }
+    }
+
+    /// With the program that applied the migration.
+    pub(crate) fn of_program(mut self, program: &str) -> Self {
+        self.program = Some(program.to_owned());
+        self
     }
 
     /// With its location.

@@ -235,7 +235,10 @@ impl Facts<'_> {
     fn resumed_update(&self, recovery: &Recovery, record: &Record, dirty: Dirty) -> Change {
         let place = self.graph.place(&record.id).filter(|_| matches!(recovery, Recovery::RetryFrom { .. }));
         let kept = match place {
-            Some(place) => Record { run_on: record.run_on.clone(), ..(self.record_of)(place) },
+            Some(place) => {
+                let (run_on, program) = (record.run_on.clone(), record.program.clone());
+                Record { run_on, program, ..(self.record_of)(place) }
+            }
             None => record.clone(),
         };
         let checksum = kept.checksum.or_else(|| self.graph.get(&record.id).and_then(|meta| meta.checksum));
@@ -303,7 +306,8 @@ impl Facts<'_> {
         if !is_changed && !is_down_changed {
             return Err(inapplicable(recovery, id, "it is not changed", "there is nothing to accept"));
         }
-        let to = Record { run_on: record.run_on.clone(), duration: record.duration, ..now };
+        let (run_on, program) = (record.run_on.clone(), record.program.clone());
+        let to = Record { run_on, duration: record.duration, program, ..now };
         let log_entry = record.log_entry(LogEntryKind::Accepted);
         Ok(Amendment { change: Change::Update { from: record.clone(), to }, log_entry })
     }

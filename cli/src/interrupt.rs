@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use switchy_schema::Event;
+use switchy_schema::{CancelToken, Event};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::session::Interrupter;
 
-/// A request to end. Before the first step it ends the process. During a step it interrupts the running statement; the engine then rolls
-/// the step back and starts no other. A second request ends the process.
+/// A request to end. Before the first step it ends the process. During a step it cancels the run: the engine interrupts the running
+/// statement, rolls the step back and starts no other. A second request ends the process.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt(Arc<State>);
 
 #[derive(Default)]
 struct State {
+    token: CancelToken,
     running: AtomicBool,
     requested: AtomicBool,
     /// The step has failed, or the run has ended; the remaining work must not be interrupted.
@@ -44,11 +45,11 @@ const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Interrupt {
-    /// Starts to listen for signals.
-    pub(crate) fn listen(interrupter: Interrupter, output: &Output) -> Self {
+    /// Starts to listen for signals. The engine cannot interrupt every session, and the interrupter is for those.
+    pub(crate) fn listen(interrupter: Option<Interrupter>, output: &Output) -> Self {
         let interrupt = Self::default();
         let (state, output) = (Arc::clone(&interrupt.0), output.clone());
-        let interrupter = Mutex::new(Some(interrupter));
+        let interrupter = Mutex::new(interrupter);
         let on_signal = move || {
             let is_first = !state.requested.swap(true, Ordering::SeqCst);
             if !is_first || !state.running.load(Ordering::SeqCst) {
@@ -57,6 +58,7 @@ impl Interrupt {
                 process::exit(Exit::Failed as i32);
             }
             output.say("interrupting the step in hand; once more ends at once");
+            state.token.cancel();
             let interrupter = interrupter.lock().unwrap_or_else(PoisonError::into_inner).take();
             let state = Arc::clone(&state);
             // In another thread, so that the handler receives the next signal.
@@ -65,6 +67,11 @@ impl Interrupt {
         // If the application has its own handler, that one stays.
         let _ = ctrlc::try_set_handler(on_signal);
         interrupt
+    }
+
+    /// The token that cancels the run.
+    pub(crate) fn token(&self) -> &CancelToken {
+        &self.0.token
     }
 
     /// Whether the process received a request to end.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use switchy_schema::{Direction, Event, Severity};
+use switchy_schema::{Direction, Event, Severity, Step};
 
 use crate::output::Output;
 use crate::text;
@@ -36,10 +36,7 @@ impl Progress {
             Event::Waiting { lock, holder } => self.wait(lock, holder),
             Event::Warning { problem } => self.above_bar(|| self.output.warn(problem)),
             Event::Started { step, number, of } => {
-                let verb = match step.direction {
-                    Direction::Up => "applying",
-                    Direction::Down => "undoing",
-                };
+                let verb = verb(step);
                 match &self.bar {
                     Some(bar) => {
                         bar.set_length(*of as u64);
@@ -48,6 +45,12 @@ impl Progress {
                         bar.enable_steady_tick(Duration::from_millis(100));
                     }
                     None => self.output.say(&format!("{number}/{of} {verb} {}", step.id)),
+                }
+            }
+            // Lines would be too many for a log.
+            Event::Statement { step, number, of: Some(of) } if *of > 1 => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{} {}, statement {number}/{of}", verb(step), step.id));
                 }
             }
             Event::Notice { notice, .. } => self.above_bar(|| {
@@ -85,5 +88,12 @@ impl Progress {
             Some(bar) => bar.suspend(say),
             None => say(),
         }
+    }
+}
+
+fn verb(step: &Step) -> &'static str {
+    match step.direction {
+        Direction::Up => "applying",
+        Direction::Down => "undoing",
     }
 }

@@ -56,9 +56,9 @@ pub trait Database: Backend + sealed::Sealed {
     #[doc(hidden)]
     fn conn(session: &mut Self::Session) -> Self::Conn<'_>;
 
-    /// Returns a function that interrupts the running statement of the session.
+    /// Returns a function that interrupts the running statement of the session, if the engine cannot do that.
     #[doc(hidden)]
-    fn interrupter(session: &mut Self::Session) -> Interrupter;
+    fn own_interrupter(session: &mut Self::Session) -> Option<Interrupter>;
 
     /// The schema of the database as a script, without the engine's tables.
     #[doc(hidden)]

@@ -7,6 +7,7 @@ use super::faults::ended_transaction;
 use super::retry::patiently;
 use super::script::{Scope, Script};
 use crate::account::{Execution, SchemaObject};
+use crate::cancel::{self, Interrupter};
 use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
@@ -128,7 +129,8 @@ pub trait Driver: Sized + 'static {
     /// Runs a script from statement [`Script::from`] on, and returns what it did. Settings of the session that the script changes are
     /// set back before the next script runs.
     ///
-    /// Outside a transaction it records how far the script came, so that an interrupted script can continue:
+    /// Before each statement it calls [`Script::begin_statement`], which tells the observer and ends a cancelled run. Outside a transaction
+    /// it records how far the script came, so that an interrupted script can continue:
     ///
     /// * If a statement can share a transaction with its record, it calls `progress` in that transaction.
     /// * If not, it calls `progress` before the statement, with a [mark](ScriptProgress::mark), and again after it.
@@ -151,15 +153,19 @@ pub trait Driver: Sized + 'static {
                 let at = offset + fault.details.offset.unwrap_or_default();
                 fault.at(at).in_statement(number, statement)
             };
+            script.begin_statement(number, || of).map_err(located)?;
+            let run = |conn: &mut Self::Conn<'_>| {
+                interruptible::<Self, _>(conn, |conn| Self::run_statement(conn, statement))
+            };
             if script.atomicity == Atomicity::Transaction {
-                Self::run_statement(conn, statement).map_err(located)?;
+                run(conn).map_err(located)?;
                 if !Self::in_transaction(conn)? {
                     return Err(located(ended_transaction()));
                 }
                 continue;
             }
             progress(conn, ScriptProgress { statement: number, of, mark: Some(String::new()) })?;
-            Self::run_statement(conn, statement).map_err(located)?;
+            run(conn).map_err(located)?;
             progress(conn, ScriptProgress { statement: number + 1, of, mark: None })
                 .map_err(|fault| located(fault.partial()))?;
         }
@@ -173,12 +179,22 @@ pub trait Driver: Sized + 'static {
         atomicity: Atomicity,
         body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, Fault>,
     ) -> Result<(R, Touched), Fault> {
-        let done = body(conn)?;
+        let done = interruptible::<Self, _>(conn, body)?;
         if atomicity == Atomicity::Transaction && !Self::in_transaction(conn)? {
             return Err(ended_transaction());
         }
         Ok((done, Touched::anything()))
     }
+
+    /// Returns what interrupts the statement that runs on the connection, for a run that is cancelled; `None` if nothing can. The run then
+    /// ends before the next statement.
+    fn interrupter(_conn: &mut Self::Conn<'_>) -> Option<Interrupter> {
+        None
+    }
+
+    /// Makes sure that an interrupt cannot reach a later statement, if the database may receive it late. It is called when work that was
+    /// interrupted has ended, with its fault if it failed.
+    fn after_interrupt(_conn: &mut Self::Conn<'_>, _fault: Option<&Fault>) {}
 
     /// The offset in bytes at which a statement of a script begins. Statements are numbered from 1; the number after the last one returns
     /// the end of the script. `None` if the backend cannot determine it: then an interrupted script that was changed cannot be resumed.
@@ -233,6 +249,23 @@ pub trait Driver: Sized + 'static {
     fn locate(_conn: &mut Self::Conn<'_>) -> Option<PathBuf> {
         None
     }
+}
+
+/// Runs `body`, which ends early if the run is cancelled: its statements are interrupted, if that is possible. It must leave nothing that
+/// has to be set back.
+///
+/// # Errors
+/// The run is cancelled, or what `body` returns.
+pub(crate) fn interruptible<B: Driver, R>(
+    conn: &mut B::Conn<'_>,
+    body: impl FnOnce(&mut B::Conn<'_>) -> Result<R, Fault>,
+) -> Result<R, Fault> {
+    let Some(window) = cancel::open(|| B::interrupter(conn))? else { return body(conn) };
+    let outcome = body(conn);
+    if window.close() {
+        B::after_interrupt(conn, outcome.as_ref().err());
+    }
+    outcome
 }
 
 /// Records how far a script got. The engine passes it to [`Driver::run_script`].

@@ -90,6 +90,16 @@ pub trait Records: Driver {
     /// transaction.
     fn create_table(conn: &mut Self::Conn<'_>, table: &TableName, records: &[Record]) -> Result<(), Fault>;
 
+    /// Adds the columns that a table of the form [`Lacking`](TableForm::Lacking) lacks. It is called inside a transaction, unless creating a
+    /// table commits ([`Driver::DDL_IS_TRANSACTIONAL`]), and does nothing if another program was faster.
+    fn add_columns(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Whether nobody can read the table from [`add_columns`](Self::add_columns) until the end of the transaction. If so, it gets a
+    /// transaction of its own before the first step.
+    const ADDING_COLUMNS_BLOCKS_READERS: bool = false;
+
     /// Adds a record. If it has no date, the database sets the date.
     fn insert(conn: &mut Self::Conn<'_>, table: &TableName, record: &Record) -> Result<(), Fault>;
 

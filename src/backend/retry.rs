@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cancel;
 use crate::fault::{Fault, FaultKind};
 
-/// Retries `attempt` while the database is busy, for at most this long.
+/// Retries `attempt` while the database is busy, for at most this long, and until the run is cancelled.
 pub(crate) fn patiently<R>(
     patience: Duration,
     mut attempt: impl FnMut() -> Result<R, Fault>,
@@ -29,7 +30,9 @@ impl Wait {
     /// Sleeps before another attempt, and returns whether there should be one.
     #[inline(never)]
     fn sleep(&mut self, fault: &Fault) -> bool {
-        let is_over = fault.kind() != FaultKind::Busy || self.began.elapsed() >= self.patience;
+        let is_over = fault.kind() != FaultKind::Busy
+            || self.began.elapsed() >= self.patience
+            || cancel::is_cancelled();
         if !is_over {
             std::thread::sleep(self.pause);
             self.pause = (self.pause * 2).min(Duration::from_millis(50));

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::session::Session;
+use crate::cancel;
 use crate::effect::Trust;
+use crate::fault::Fault;
 use crate::notice::Notices;
 use crate::step::{Atomicity, Cascade, DataLoss, ForeignKeys};
 
@@ -51,4 +53,32 @@ pub struct Script<'a> {
     pub notices: &'a Notices,
     /// What the backend knows of the session, if only scripts of this run have used it.
     pub session: Option<&'a Session>,
+    /// Whom to tell which statement begins.
+    pub(crate) listener: Listener<'a>,
+}
+
+impl Script<'_> {
+    /// Tells the engine that a statement begins, which reports it to the observer. Statements are numbered from 1; `of` counts them if that
+    /// is asked.
+    ///
+    /// # Errors
+    /// The run was cancelled, so the statement must not begin.
+    pub fn begin_statement(&self, number: u32, of: impl FnOnce() -> Option<u32>) -> Result<(), Fault> {
+        cancel::check()?;
+        if let Some(tell) = self.listener.0 {
+            // The engine's own scanner may have counted them, and the database is right.
+            tell(number, of().filter(|of| *of >= number));
+        }
+        Ok(())
+    }
+}
+
+/// Whom to tell which statement of a script begins, and how many there are.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Listener<'a>(pub(crate) Option<&'a dyn Fn(u32, Option<u32>)>);
+
+impl std::fmt::Debug for Listener<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Listener").field(&self.0.is_some()).finish()
+    }
 }

@@ -14,7 +14,7 @@ use crate::sql::same_name;
 use crate::stored::{StoredDown, StoredScript};
 
 /// The current columns. Only the first two are required; `docs/format.md` explains each.
-pub(super) const COLUMNS: [&str; 14] = [
+pub(super) const COLUMNS: [&str; 15] = [
     "name",
     "run_on",
     "checksum",
@@ -29,7 +29,17 @@ pub(super) const COLUMNS: [&str; 14] = [
     "down_sql",
     "down_options",
     "down_checksum",
+    "program",
 ];
+
+/// How many of them the first table of the current form had. The others were added later, and a table without them is used as it is.
+const FIRST_COLUMNS: usize = 14;
+
+/// The columns that a table of the current form lacks.
+pub(super) fn lacking(columns: &[String]) -> impl Iterator<Item = &'static str> + '_ {
+    let is_lacking = |name: &&'static str| !columns.iter().any(|column| same_name(column, name));
+    COLUMNS[FIRST_COLUMNS..].iter().copied().filter(is_lacking)
+}
 
 /// The columns of the log.
 pub(super) const LOG_COLUMNS: [&str; 8] =
@@ -68,6 +78,7 @@ pub(super) struct TableLayout {
     pub(super) down_sql: Option<&'static str>,
     pub(super) down_options: Option<&'static str>,
     pub(super) down_checksum: Option<&'static str>,
+    pub(super) program: Option<&'static str>,
 }
 
 /// Recognises a table by the set of its columns, never by the text of its definition. `None` if it is not a tracking table.
@@ -76,15 +87,19 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
     let column = |name: &'static str| has(name).then_some(name);
     let known =
         |list: &[&str]| columns.iter().all(|column| list.iter().any(|known| same_name(column, known)));
-    let whole = COLUMNS.iter().all(|name| has(name));
-    let is_renamed = !has("name") && COLUMNS[1..].iter().chain(&LEGACY).all(|name| has(name));
+    let is_current = COLUMNS[..FIRST_COLUMNS].iter().all(|name| has(name));
+    let is_renamed = !has("name") && COLUMNS[1..FIRST_COLUMNS].iter().chain(&LEGACY).all(|name| has(name));
     if !has("run_on") {
         return None;
     }
-    // Unknown columns belong to a later version if all current columns exist. Otherwise the table belongs to another program.
-    if has("name") && (whole || known(&COLUMNS)) {
+    // Unknown columns belong to a later version if the table has the current form. Otherwise the table belongs to another program.
+    if has("name") && (is_current || known(&COLUMNS)) {
         Some(TableLayout {
-            form: if whole { TableForm::Current } else { TableForm::Old },
+            form: match lacking(columns).next() {
+                _ if !is_current => TableForm::Old,
+                Some(_) => TableForm::Lacking,
+                None => TableForm::Current,
+            },
             name: "name",
             checksum: column("checksum"),
             dirty: column("dirty"),
@@ -100,6 +115,7 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
             down_sql: column("down_sql"),
             down_options: column("down_options"),
             down_checksum: column("down_checksum"),
+            program: column("program"),
         })
     } else if has("id") && known(&LEGACY) {
         Some(TableLayout {
@@ -119,6 +135,7 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
             down_sql: None,
             down_options: None,
             down_checksum: None,
+            program: None,
         })
     } else if is_renamed && known(&[&COLUMNS[1..], &LEGACY, &[PLACE]].concat()) {
         // switchy_schema 0.5 takes the current table for one of the oldest form: it renames `name`, and adds the columns that are
@@ -141,6 +158,7 @@ fn recognise(columns: &[String]) -> Option<TableLayout> {
             down_sql: Some("down_sql"),
             down_options: Some("down_options"),
             down_checksum: Some("down_checksum"),
+            program: column("program"),
         })
     } else {
         None
@@ -211,6 +229,7 @@ pub(super) struct Row {
     pub(super) down_sql: Option<String>,
     pub(super) down_options: Option<String>,
     pub(super) down_checksum: Option<String>,
+    pub(super) program: Option<String>,
 }
 
 impl From<Row> for Record {
@@ -240,6 +259,7 @@ impl From<Row> for Record {
             duration: row.duration_ms.map(Duration::from_millis),
             up_sql: row.up_sql,
             down: down(row.down_sql, row.down_options, row.down_checksum.as_deref()),
+            program: row.program,
             ..Self::new(row.name, None)
         }
     }
@@ -288,6 +308,7 @@ pub(super) struct Values<'a> {
     pub(super) down_sql: Option<&'a str>,
     pub(super) down_options: Option<&'a str>,
     pub(super) down_checksum: Option<String>,
+    pub(super) program: Option<&'a str>,
 }
 
 impl<'a> From<&'a Record> for Values<'a> {
@@ -316,6 +337,7 @@ impl<'a> From<&'a Record> for Values<'a> {
             down_sql: script.map(|script| &*script.text),
             down_options: Some(options).filter(|options| !options.is_empty()),
             down_checksum: script.and_then(|script| script.checksum).map(|checksum| checksum.to_string()),
+            program: record.program.as_deref(),
         }
     }
 }

@@ -40,6 +40,9 @@ pub enum TableForm {
     Missing,
     /// An older form. The next run that can write replaces it.
     Old,
+    /// The current form without columns that were added later. It is used as it is, and the next run that writes
+    /// [adds them](crate::backend::Records::add_columns).
+    Lacking,
     /// The current form.
     Current,
 }

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use super::MigrationError;
+use super::ahead::Ahead;
 use super::display::{Abridged, Done, Holder, Listed, Named, Nearest};
 use super::failure::{Failure, HookKind};
-use super::step::StepFailure;
-use crate::problem::Problem;
+use super::step::{Remains, StepFailure};
+use crate::fault::{Fault, FaultKind};
+use crate::id::MigrationId;
+use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
 
 /// The text of an error, in its parts. Its Display has all parts except the remedy.
@@ -41,6 +44,12 @@ impl Sentence {
 
     fn since(self, reason: impl fmt::Display) -> Self {
         Self { reason: Some(reason.to_string()), ..self }
+    }
+
+    /// With this reason, unless it is only that the run was cancelled. Code may have failed for its own.
+    fn unless_interrupted(self, fault: &Fault) -> Self {
+        let is_known = matches!(fault.kind(), FaultKind::Interrupted | FaultKind::Busy);
+        if fault.details.is_cancel && is_known { self } else { self.since(fault) }
     }
 
     fn leaving(self, outcome: impl fmt::Display) -> Self {
@@ -108,6 +117,9 @@ impl Failure {
             Self::Refused(problems, done) => {
                 let sentence = Sentence::new(Done(*done).to_string());
                 match &**problems {
+                    several if is_of_newer_program(several) => {
+                        sentence.since(Ahead(several)).asking(Ahead(several).remedy())
+                    }
                     [problem] => sentence.since(finding_text(problem)).asking(problem.remedy.clone()),
                     several => sentence.since(count(several.len())),
                 }
@@ -136,16 +148,7 @@ impl Failure {
             Self::OpenTransaction => Sentence::new("the connection is inside a transaction")
                 .asking(Remedy::from("commit it or roll it back first, each migration needs its own")),
             Self::Step(step) => of_step(step),
-            Self::Hook { kind, migration, remains, fault } => {
-                let kind = match kind {
-                    HookKind::Before => "before",
-                    HookKind::After => "after",
-                };
-                Sentence::new(format!("the `{kind}` hook of migration `{migration}` refused"))
-                    .since(fault)
-                    .leaving(remains)
-                    .asking(fault.advice())
-            }
+            Self::Hook { kind, migration, remains, fault } => of_hook(*kind, migration, *remains, fault),
             Self::Stopped(done) => Sentence::new("the run was stopped")
                 .leaving(Done(*done))
                 .asking(Remedy::from("run again to continue")),
@@ -174,14 +177,36 @@ impl Failure {
     }
 }
 
+/// Whether several problems are only that a newer program was here, which is one thing to tell.
+fn is_of_newer_program(problems: &[Problem]) -> bool {
+    problems.len() > 1
+        && problems
+            .iter()
+            .all(|problem| problem.kind == ProblemKind::DatabaseAhead && problem.program.is_some())
+}
+
+fn of_hook(kind: HookKind, migration: &MigrationId, remains: Remains, fault: &Fault) -> Sentence {
+    let kind = match kind {
+        HookKind::Before => "before",
+        HookKind::After => "after",
+    };
+    if fault.details.is_cancel {
+        let what = format!("the run was cancelled in the `{kind}` hook of migration `{migration}`");
+        let remedy = if remains == Remains::Dirty { Remedy::Retry } else { "run again to continue".into() };
+        return Sentence::new(what).unless_interrupted(fault).leaving(remains).asking(remedy);
+    }
+    Sentence::new(format!("the `{kind}` hook of migration `{migration}` refused"))
+        .since(fault)
+        .leaving(remains)
+        .asking(fault.advice())
+}
+
 fn of_step(step: &StepFailure) -> Sentence {
     let statement = step.fault.details.statement.as_ref();
     let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
-    Sentence::new(step.what())
-        .at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())))
-        .since(&step.fault)
-        .leaving(step.outcome())
-        .asking(step.remedy())
+    let sentence =
+        Sentence::new(step.what()).at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())));
+    sentence.unless_interrupted(&step.fault).leaving(step.outcome()).asking(step.remedy())
 }
 
 /// A finding without its remedy.
@@ -195,7 +220,7 @@ impl Render for MigrationError {
         match self.failure() {
             Failure::Several(errors) => Listed(errors).render(f, wording),
             Failure::Set(problems) => Listed(problems).render(f, wording),
-            Failure::Refused(problems, done) => {
+            Failure::Refused(problems, done) if !is_of_newer_program(problems) => {
                 write!(f, "{}: ", Done(*done))?;
                 Listed(problems).render(f, wording)
             }

@@ -34,6 +34,9 @@ impl StepFailure {
             Direction::Up => "migration",
             Direction::Down => "rollback of",
         };
+        if self.fault.details.is_cancel {
+            return format!("the run was cancelled in {verb} `{}`", self.migration);
+        }
         format!("{verb} `{}` failed", self.migration)
     }
 
@@ -53,6 +56,16 @@ impl StepFailure {
 
     pub(super) fn remedy(&self) -> Remedy {
         match self.remains {
+            Remains::Dirty if self.fault.details.is_cancel => {
+                Remedy::Retry.or(Remedy::MarkDone { direction: self.direction })
+            }
+            Remains::Before if self.fault.details.is_cancel && self.direction == Direction::Down => {
+                Remedy::RollBack
+            }
+            Remains::Nothing | Remains::Before if self.fault.details.is_cancel => {
+                "run again to continue".into()
+            }
+            Remains::Perhaps if self.fault.details.is_cancel => "see what it committed, and run again".into(),
             Remains::Dirty => {
                 let correct = self.fault.own_remedy().unwrap_or_else(|| "correct it".into());
                 if correct.settles() {

@@ -5,7 +5,8 @@ use super::stop::Stop;
 use super::table_state::TableState;
 use super::work::Group;
 use crate::account::Account;
-use crate::backend::{Backend, RehearsalPlace, Scope, patiently};
+use crate::backend::{Backend, RehearsalPlace, Scope, interruptible, patiently};
+use crate::cancel;
 use crate::dangling::{Broken, Dangling};
 use crate::direction::Direction;
 use crate::fault::Fault;
@@ -165,6 +166,7 @@ impl<B: Backend> Executor<'_, B> {
                 broken = broken.without_references();
             }
             if broken.is_nothing() {
+                cancel::check()?;
                 attempt.together = first_broken.map(|first_broken: Broken| {
                     let steps = group.works[..=place].iter().map(|work| work.step.id.clone()).collect();
                     Together { steps, why: first_broken.reason() }
@@ -222,6 +224,9 @@ impl<B: Backend> Executor<'_, B> {
         touched: &Touched,
         keys: ForeignKeys,
     ) -> Result<Dangling, Fault> {
-        patiently(self.patience, || B::dangling(conn, touched, keys))
+        let found =
+            patiently(self.patience, || interruptible::<B, _>(conn, |conn| B::dangling(conn, touched, keys)));
+        // A check that was interrupted may have taken that for a finding.
+        cancel::check().and(found)
     }
 }

@@ -7,6 +7,7 @@ use super::stop::Stop;
 use super::table_state::{Comparison, TableState};
 use super::work::Work;
 use crate::backend::{Backend, Scope};
+use crate::cancel;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
@@ -52,39 +53,43 @@ impl<B: Backend> Executor<'_, B> {
                     progress.advance_to(next);
                     Ok(())
                 })?;
-            let judged = self.judged(work, &execution, &[], Atomicity::NonTransactional);
-            notes = judged.map_err(|error| self.failed(conn, work, error))?;
-            if let Some(before) = before {
-                let mut touched = execution.touched;
-                touched.extend(may_touch);
-                if !B::LOOKS_BEFORE {
-                    touched.touch_anything();
+            // All statements are done, and it would be of no use to leave it dirty.
+            cancel::shielded(|| {
+                let judged = self.judged(work, &execution, &[], Atomicity::NonTransactional);
+                notes = judged.map_err(|error| self.failed(conn, work, error))?;
+                if let Some(before) = before {
+                    let mut touched = execution.touched;
+                    touched.extend(may_touch);
+                    if !B::LOOKS_BEFORE {
+                        touched.touch_anything();
+                    }
+                    let broken = self.dangling(conn, &touched, keys)?.since(&before);
+                    let references = broken.references();
+                    if B::LOOKS_BEFORE {
+                        // The step cannot be undone, and cannot share a transaction with a later step that repairs it.
+                        notes.extend(self.noted(work, &references));
+                    } else {
+                        let judged = self.judge(work, &references, Atomicity::NonTransactional);
+                        notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
+                    }
+                    let broken = broken.without_references();
+                    if !broken.is_nothing() {
+                        return Err(broken.fault("", Atomicity::NonTransactional).into());
+                    }
                 }
-                let broken = self.dangling(conn, &touched, keys)?.since(&before);
-                let references = broken.references();
-                if B::LOOKS_BEFORE {
-                    // The step cannot be undone, and cannot share a transaction with a later step that repairs it.
-                    notes.extend(self.noted(work, &references));
-                } else {
-                    let judged = self.judge(work, &references, Atomicity::NonTransactional);
-                    notes.extend(judged.map_err(|error| self.failed(conn, work, error))?);
-                }
-                let broken = broken.without_references();
-                if !broken.is_nothing() {
-                    return Err(broken.fault("", Atomicity::NonTransactional).into());
-                }
-            }
-            Ok(applied)
+                Ok(applied)
+            })
         });
         let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
         let settled = match &outcome {
             // The record belongs to another run and is not changed.
-            Err(Stop::Failed(error)) if error.is_taken_over() => Ok(()),
-            _ => self.end(conn, work, &progress, &outcome, state),
+            Err(Stop::Failed(error)) if error.is_taken_over() => Ok(Settled::Finally),
+            // The record is written in any case.
+            _ => cancel::shielded(|| self.end(conn, work, &progress, &outcome, state)),
         };
         match (outcome, settled) {
-            (Ok(applied), Ok(())) => {
+            (Ok(applied), Ok(_)) => {
                 report.applied.push(applied);
                 self.note(&notes, report);
                 Ok(())
@@ -98,6 +103,7 @@ impl<B: Backend> Executor<'_, B> {
             (Ok(_), Err(stop)) => Err(self.as_failure(conn, work, stop, Atomicity::NonTransactional)),
             // The failure is in the record if that could be written. If not, the record is dirty in any case.
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
+            (Err(Stop::Failed(error)), Ok(Settled::ToContinue)) => Err(Stop::Failed(error.continues())),
             (Err(stop), _) => Err(stop),
         }
     }
@@ -136,7 +142,7 @@ impl<B: Backend> Executor<'_, B> {
         progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Settled, Stop> {
         if let (Ok(applied), true) = (outcome, work.adds()) {
             let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
             let finished = work.record(None, Some(applied.duration));
@@ -145,7 +151,7 @@ impl<B: Backend> Executor<'_, B> {
                 match B::finish_if_unchanged(conn, self.table, at, &finished, settled.digest)? {
                     Some(true) => {
                         *state = settled;
-                        return Ok(());
+                        return Ok(Settled::Finally);
                     }
                     Some(false) => {}
                     None => break,
@@ -173,7 +179,7 @@ impl<B: Backend> Executor<'_, B> {
         progress: &LastProgress,
         outcome: &Result<Applied, Stop>,
         state: &mut TableState<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Settled, Stop> {
         let dirty = work.record(Some(Dirty::begun(work.step.direction)), None);
         let places = [&progress.now, &progress.before];
         let finished;
@@ -186,18 +192,25 @@ impl<B: Backend> Executor<'_, B> {
             // The record as it was before.
             (Err(Stop::Failed(error)), _) if error.is_undone() => work.before.as_ref(),
             (Err(Stop::Failed(error)), _) => {
-                return Ok(
-                    self.advance(conn, work, &places, |at| with_failure::<B>(work, at.clone(), error))?
-                );
+                let mut reached = None;
+                self.advance(conn, work, &places, |at| {
+                    reached.insert(with_failure::<B>(work, at.clone(), error)).clone()
+                })?;
+                if let Some(next) = reached.filter(|reached| error.is_cancel_of_step() && is_known(reached)) {
+                    let next = work.record(Some(next.to_resume(next.statement)), None);
+                    B::update(conn, self.table, &next)?;
+                    return Ok(Settled::ToContinue);
+                }
+                return Ok(Settled::Finally);
             }
-            (Err(_), _) => return Ok(()),
+            (Err(_), _) => return Ok(Settled::Finally),
         };
         self.advance(conn, work, &places, Dirty::clone)?;
         let mut settled_state = *state;
         self.replace(conn, work, Some(&dirty), settled, &mut settled_state)?;
         B::stamp(conn, self.table, settled_state.digest)?;
         *state = settled_state;
-        Ok(())
+        Ok(Settled::Finally)
     }
 
     /// Records the progress of the step, if the record is at one of these places and so still belongs to this run.
@@ -206,7 +219,7 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         work: &Work<'_, '_, B>,
         places: &[&Dirty],
-        to: impl Fn(&Dirty) -> Dirty,
+        mut to: impl FnMut(&Dirty) -> Dirty,
     ) -> Result<(), Fault> {
         for at in places {
             if B::advance(conn, self.table, &work.step.id, at, &to(at))? {
@@ -215,6 +228,19 @@ impl<B: Backend> Executor<'_, B> {
         }
         Err(Fault::taken_over())
     }
+}
+
+/// How the record of a step was left.
+enum Settled {
+    /// As the outcome of the step says.
+    Finally,
+    /// The step was cancelled between two statements, or in one that changed nothing: the next run continues it.
+    ToContinue,
+}
+
+/// Whether it is known which statements are done, so that the next run can continue.
+fn is_known(reached: &Dirty) -> bool {
+    reached.statement.is_some() && reached.mark.is_none()
 }
 
 /// The last progress that a run wrote to the record of its step.
@@ -239,7 +265,8 @@ fn with_failure<B: Backend>(work: &Work<'_, '_, B>, mut dirty: Dirty, error: &Mi
     let (statement, failure, is_partial) = match error.failure() {
         Failure::Step(StepFailure { fault, .. }) => (
             fault.details.statement.as_ref().map(|(number, _)| *number),
-            fault.to_string(),
+            // Where the cancel met the statement makes no difference.
+            if fault.details.is_cancel { Fault::cancelled().to_string() } else { fault.to_string() },
             fault.details.is_partial,
         ),
         _ => (None, error.finding(), true),

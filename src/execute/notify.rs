@@ -4,15 +4,16 @@ use super::Executor;
 use super::stop::Stop;
 use super::work::Work;
 use crate::backend::Backend;
+use crate::cancel;
 use crate::error::{Failure, MigrationError};
 use crate::event::Event;
 use crate::step::Atomicity;
 
 impl<B: Backend> Executor<'_, B> {
     /// # Errors
-    /// The run was asked to stop before the next step.
+    /// The run was asked to stop before the next step, or was cancelled.
     pub(super) fn check_stopped(&self) -> Result<(), MigrationError> {
-        if self.is_stopped.is_some_and(|is_stopped| is_stopped()) {
+        if cancel::is_cancelled() || self.is_stopped.is_some_and(|is_stopped| is_stopped()) {
             Err(Failure::Stopped(0).into())
         } else {
             Ok(())
@@ -26,9 +27,12 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         error: MigrationError,
     ) -> MigrationError {
-        for hook in &self.hooks.on_error {
-            hook(work.step, &error, B::lend(conn));
-        }
+        // A hook may run migrations of its own.
+        cancel::shielded(|| {
+            for hook in &self.hooks.on_error {
+                hook(work.step, &error, B::lend(conn));
+            }
+        });
         self.notify(&Event::Failed { step: work.step, error: &error });
         error
     }

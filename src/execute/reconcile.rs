@@ -37,7 +37,11 @@ impl<B: Backend> Executor<'_, B> {
         if !is_same {
             return Err(Stop::Moved);
         }
-        if state.form == TableForm::Current {
+        if matches!(state.form, TableForm::Current | TableForm::Lacking) {
+            if state.form == TableForm::Lacking {
+                B::add_columns(conn, self.table)?;
+                state.form = TableForm::Current;
+            }
             // Records to be rewritten, for example with a checksum where there was none.
             let kept: HashMap<_, _> = tracking.records.iter().map(|record| (&record.id, record)).collect();
             let mut changed = history.records().iter().filter(|record| kept.get(&record.id) != Some(record));

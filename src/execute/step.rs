@@ -6,7 +6,8 @@ use super::Executor;
 use super::stop::Stop;
 use super::work::Work;
 use crate::account::{Execution, StepFinding};
-use crate::backend::{Backend, Progress, Script, TableForm, TrackingTable};
+use crate::backend::{Backend, Listener, Progress, Script, TableForm, TrackingTable};
+use crate::cancel;
 use crate::effect::Trust;
 use crate::error::{Failure, HookKind, MigrationError, Remains, StepFailure};
 use crate::event::Event;
@@ -103,6 +104,9 @@ impl<B: Backend> Executor<'_, B> {
         let began = Instant::now();
         let by_step = match work.action {
             Action::Sql(_) => {
+                let tell = |number, of| self.notify(&Event::Statement { step: work.step, number, of });
+                let is_told = self.observer.is_some() && !work.was_reported.get();
+                let listener: Option<&dyn Fn(u32, Option<u32>)> = if is_told { Some(&tell) } else { None };
                 let script = Script {
                     text: work.action.text().unwrap_or_default(),
                     from: work.first(),
@@ -114,10 +118,12 @@ impl<B: Backend> Executor<'_, B> {
                     trust: if work.step.is_stored { Trust::Database } else { Trust::Program },
                     notices,
                     session: self.session.as_ref().filter(|_| self.is_script(work)),
+                    listener: Listener(listener),
                 };
                 B::run_script(conn, &script, progress)
             }
             Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of))
+                .map_err(cancel::explained_of_code)
                 .map(|((), touched)| touched.into()),
         };
         execution.extend(by_step.map_err(fault)?);
@@ -126,6 +132,10 @@ impl<B: Backend> Executor<'_, B> {
         // If the table is missing, no further query is possible in this transaction.
         let has_same_head = !execution.touched.may_have(self.table.as_str())
             || B::head(conn, self.table).map_err(fault)? == head;
+        if atomicity == Atomicity::Transaction {
+            // The interrupted work may have ended before the interrupt, or code may have ignored it.
+            cancel::check().map_err(fault)?;
+        }
         let is_as_before = has_same_head && others(conn)? == before;
         if is_as_before { Ok((duration, execution)) } else { Err(fault(self.touched())) }
     }
@@ -189,7 +199,7 @@ impl<B: Backend> Executor<'_, B> {
             let outcome =
                 B::run_code(conn, atomicity, |conn| hook(work.step, B::lend(conn)).map_err(Fault::of));
             let outcome = outcome.map(|((), by_hook)| execution.extend(by_hook.into()));
-            outcome.map_err(|fault| {
+            outcome.map_err(cancel::explained_of_code).map_err(|fault| {
                 let migration = work.step.id.clone();
                 let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
                 let remains = Remains::of(atomicity, &fault);

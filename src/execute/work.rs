@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::backend::Backend;
+use crate::cancel;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, Remains, StepFailure};
 use crate::fault::Fault;
@@ -54,6 +55,7 @@ impl<B: Backend> Work<'_, '_, B> {
         problems: Vec<Problem>,
         atomicity: Atomicity,
     ) -> MigrationError {
+        let fault = cancel::explained(fault);
         // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction.
         let is_first = fault.details.statement.as_ref().is_some_and(|(number, _)| *number == self.first())
             && !fault.details.is_partial

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fs2::FileExt;
 
+use crate::cancel;
 use crate::error::{Failure, Result};
 
 /// A locked file, unlocked when dropped.
@@ -39,6 +40,9 @@ impl Locked {
                     return Err(unusable(error).into());
                 }
                 Err(_) => {}
+            }
+            if cancel::is_cancelled() {
+                return Err(Failure::Stopped(0).into());
             }
             let (waited, holder) = (began.elapsed(), holder(path));
             if waited >= timeout {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, LockAttempt};
+use crate::cancel;
 use crate::dialect::TableName;
 use crate::error::{Failure, MigrationError};
 use crate::fault::Fault;
@@ -21,6 +22,9 @@ pub(super) fn acquire<B: Backend>(
     let (lock, began) = (format!("of `{table}`"), Instant::now());
     let mut pause = Duration::from_millis(1);
     loop {
+        if cancel::is_cancelled() {
+            return Err(Failure::Stopped(0).into());
+        }
         match B::try_lock(conn, table).map_err(LockError::while_trying_to("take the lock"))? {
             LockAttempt::Unsupported => return Ok(false),
             LockAttempt::Acquired => return Ok(true),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::renamed::{Renamed, renamed};
+use super::ahead::{ahead, at};
 use super::{Setting, TransactionMode};
 use crate::direction::Direction;
 use crate::graph::Graph;
@@ -27,7 +27,9 @@ pub(super) fn up(
     setting: Setting<'_>,
 ) -> Vec<Problem> {
     let mut found = Vec::new();
-    found.extend(history.records().iter().filter_map(|record| ahead(graph, history, record, Direction::Up)));
+    found.extend(
+        history.records().iter().filter_map(|record| ahead(graph, history, record, Direction::Up, setting)),
+    );
     found.extend(unfinished(history, steps));
     found.extend(history.records().iter().filter_map(|record| changed(graph, record)));
     if setting.reports(ProblemKind::ChangedDown) {
@@ -79,7 +81,7 @@ pub(super) fn down(
 ) -> Vec<Problem> {
     let selected = || records.iter().map(|&record| &history.records()[record]);
     let mut found = Vec::new();
-    found.extend(selected().filter_map(|record| ahead(graph, history, record, Direction::Down)));
+    found.extend(selected().filter_map(|record| ahead(graph, history, record, Direction::Down, setting)));
     found.extend(unfinished(history, steps));
     found.extend(selected().filter_map(|record| changed(graph, record)));
     found.extend(selected().filter_map(|record| changed_down(graph, record, setting)));
@@ -88,41 +90,6 @@ pub(super) fn down(
     found.extend(misfits(graph, steps, setting));
     found.extend(batch(&step_options(graph, steps, setting), setting));
     found
-}
-
-/// The remedy if the program does not know how to undo something.
-pub(super) const OLDER_VERSION: &str = "undo it with the version of the program that applied it";
-
-fn ahead(graph: &Graph, history: &History, record: &Record, direction: Direction) -> Option<Problem> {
-    let newer = || Remedy::from("use the newer version of the program that applied it");
-    let applied = format!("was applied to this database{}", at(&record.run_on));
-    let problem = |finding: String, remedy: Remedy| {
-        Some(Problem::new(ProblemKind::DatabaseAhead, &record.id, finding, remedy))
-    };
-    if let Some(meta) = graph.get(&record.id) {
-        let right_name = meta.right_name()?;
-        let finding =
-            format!("{applied} and its script is missing: {} is not named `{right_name}`", meta.origin);
-        return problem(finding, "rename that file".into());
-    }
-    let unknown = format!("{applied} and this program does not know it");
-    let renamed = renamed(graph, history, record).filter(|_| direction == Direction::Up);
-    if let Some(Renamed { now, likeness }) = renamed {
-        let finding = format!("{unknown}, while `{now}` is pending and has {likeness}");
-        let back = format!("give `{now}` its old name back");
-        return problem(finding, Remedy::from(back).only_if("it was renamed").or(newer()));
-    }
-    let newer = || newer().or("put its file back if it was removed");
-    let remedy = match (direction, &record.down) {
-        (Direction::Down, _) => Remedy::Downgrade.or(OLDER_VERSION),
-        (Direction::Up, Some(StoredDown::Script(_))) => newer().or(Remedy::Downgrade),
-        (Direction::Up, _) => newer(),
-    };
-    problem(unknown, remedy)
-}
-
-fn at(run_on: &str) -> String {
-    if run_on.is_empty() { String::new() } else { format!(" at {run_on} UTC") }
 }
 
 /// The steps that began and did not finish, except those that continue in this plan because a person marked them to continue.

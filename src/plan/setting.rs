@@ -40,6 +40,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) mode: TransactionMode,
     pub(crate) policy: &'a Policy,
     pub(crate) scripts: &'a dyn Scripts,
+    /// The program and its version.
+    pub(crate) program: Option<&'a str>,
 }
 
 impl Setting<'_> {

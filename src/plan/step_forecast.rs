@@ -1,6 +1,6 @@
 //! What the steps of a plan destroy, as the planner uses it.
 
-use super::check::OLDER_VERSION;
+use super::ahead::OLDER_VERSION;
 use super::{Plan, together};
 use crate::direction::Direction;
 use crate::effect::{Effect, EffectKind, Evidence, FailureCause, Forecast, QuotedText, losses};

@@ -1,6 +1,6 @@
 //! Undoing migrations that the program does not know, with the scripts that the database stores.
 
-use super::check::OLDER_VERSION;
+use super::ahead::OLDER_VERSION;
 use super::{Setting, check};
 use crate::direction::Direction;
 use crate::graph::Graph;

@@ -80,6 +80,7 @@ fn plan_of(set: &str, history: &str, target: &Target) -> Result<Plan> {
         environment: condition.filter(|condition| !["batch", "strict", "dev"].contains(condition)),
         mode: if condition == Some("batch") { TransactionMode::Batch } else { TransactionMode::PerMigration },
         scripts: &Named(&graph),
+        program: None,
         policy: match condition {
             Some("strict") => &Policy::STRICT,
             Some("dev") => &Policy::DEVELOPMENT,

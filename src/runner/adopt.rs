@@ -236,8 +236,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// The record that an entry becomes, and its log entry.
     fn amendment(&self, adoption: &Adoption, entry: &Adopted, signature: &Signature) -> Option<Amendment> {
         let place = self.set.graph().place(entry.migration.as_ref()?)?;
-        let record = self.set.bodies()[place].record(&self.set.graph().metas()[place]);
-        let record = Record { run_on: entry.applied_on.clone().unwrap_or_default(), ..record };
+        let record = Record { run_on: entry.applied_on.clone().unwrap_or_default(), ..self.record_of(place) };
         let from = format!("{} in {}, {}", adoption.tool, adoption.place, entry.finding);
         let why = if signature.why.is_empty() { from } else { format!("{from}: {}", signature.why) };
         let log_entry = LogEntry {

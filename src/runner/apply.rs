@@ -53,6 +53,7 @@ impl<B: Backend> MigrationRunner<B> {
                 return Err(Failure::Stale(0).into());
             }
             let mut report = self.report(&fresh);
+            self.announce(&fresh);
             let planned = Planned { tracking, history, plan: fresh };
             match self.carry_out(conn, planned, consent, holding, &mut report) {
                 Ok(()) => Ok(report),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
 use super::goal::Goal;
+use super::locked::refuse_cancelled;
 use super::stored::Stored;
 use crate::approval::Consent;
 use crate::backend::{Backend, Session, TrackingTable};
@@ -43,8 +44,9 @@ impl<B: Backend> MigrationRunner<B> {
         report: &mut Report,
     ) -> Result<RunState> {
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
-        let mut last = None;
+        let (mut last, mut announced) = (None, None::<Plan>);
         loop {
+            refuse_cancelled()?;
             let before = before.take();
             // Before a plan without problems, nothing is reported until the first transaction, and that compares the head.
             let is_compared = |planned: &&Planned| {
@@ -85,6 +87,10 @@ impl<B: Backend> MigrationRunner<B> {
             let digest = planned.history.digest();
             report.already = if started == 0 { planned.plan.already() } else { report.already };
             self.warn(&planned.plan, report);
+            if self.observer.is_some() && !announced.as_ref().is_some_and(|it| it.is_same(&planned.plan)) {
+                self.announce(&planned.plan);
+                announced = Some(planned.plan.clone());
+            }
             match self.carry_out(conn, planned, consent, holding, report) {
                 Ok(()) => return Ok(RunState::Finished),
                 // Another program without the lock was faster. A fixed target can be reached from any state.
@@ -95,6 +101,13 @@ impl<B: Backend> MigrationRunner<B> {
                 Err(stop) => return Err(self.failure(stop)),
             }
             last = (report.applied.len() > started).then_some(digest);
+        }
+    }
+
+    /// Reports a plan that is about to be carried out.
+    pub(super) fn announce(&self, plan: &Plan) {
+        if !plan.steps().is_empty() {
+            self.notify(&Event::Planned { plan });
         }
     }
 

@@ -70,6 +70,7 @@ impl<B: Backend> MigrationRunner<B> {
             mode: self.mode,
             policy,
             scripts: self,
+            program: self.program.as_deref(),
         }
     }
 

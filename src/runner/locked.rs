@@ -2,6 +2,7 @@
 
 use super::MigrationRunner;
 use crate::backend::Backend;
+use crate::cancel;
 use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
 use crate::lock::{Holding, LockError};
@@ -20,6 +21,15 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         body: impl FnOnce(&mut B::Conn<'_>, &Holding) -> Result<R>,
     ) -> Result<R> {
+        cancel::within(self.cancel.as_ref(), || self.locked_within(conn, body))
+    }
+
+    fn locked_within<R>(
+        &self,
+        conn: &mut B::Conn<'_>,
+        body: impl FnOnce(&mut B::Conn<'_>, &Holding) -> Result<R>,
+    ) -> Result<R> {
+        refuse_cancelled()?;
         let mut waiting = |lock: &str, holder: &str| self.notify(&Event::Waiting { lock, holder });
         let table = B::resolve(conn, &self.table).map_err(self.reading())?;
         let done = self.lock.held::<B, R>(conn, &table, self.lock_timeout, &mut waiting, |conn, holding| {
@@ -35,4 +45,10 @@ impl<B: Backend> MigrationRunner<B> {
             LockError::Failed(error) => error,
         }
     }
+}
+
+/// # Errors
+/// The run is cancelled.
+pub(super) fn refuse_cancelled() -> Result<()> {
+    if cancel::is_cancelled() { Err(Failure::Stopped(0).into()) } else { Ok(()) }
 }

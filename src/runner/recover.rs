@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
+use super::locked::refuse_cancelled;
 use crate::backend::{Backend, patiently};
 use crate::error::Result;
 use crate::history::History;
@@ -35,6 +36,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.locked(conn, |conn, holding| {
             let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
             loop {
+                refuse_cancelled()?;
                 // No run is working on a step that is dirty now: that run would hold the lock.
                 let (tracking, history) = self.read_table(conn)?;
                 let outcome = match &recovery {
@@ -70,7 +72,7 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let is_blank = patiently(self.lock_timeout, || B::is_blank(conn, &tables));
         let is_blank = is_blank.map_err(self.reading())?;
-        let record_of = |place: usize| self.set.bodies()[place].record(&self.set.graph().metas()[place]);
+        let record_of = |place: usize| self.record_of(place);
         let known = Facts {
             graph: self.set.graph(),
             // As it will be written.

@@ -2,6 +2,7 @@
 
 use super::MigrationRunner;
 use crate::backend::Backend;
+use crate::cancel;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError};
 use crate::event::Event;
@@ -22,6 +23,10 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     pub(super) fn database(&self, doing: &'static str, fault: Fault) -> MigrationError {
+        let fault = cancel::explained(fault);
+        if fault.details.is_cancel {
+            return Failure::Stopped(0).into();
+        }
         Failure::Database { doing, table: self.table.clone(), fault }.into()
     }
 

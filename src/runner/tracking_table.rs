@@ -136,7 +136,14 @@ impl<B: Backend> MigrationRunner<B> {
             }
         });
         match upgraded {
-            Err(error) if matches!(error.kind(), ErrorKind::LockFile | ErrorKind::LockTimeout) => Ok(()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::LockFile | ErrorKind::LockTimeout | ErrorKind::Stopped
+                ) =>
+            {
+                Ok(())
+            }
             Err(error) if error.fault().is_some_and(passes) => Ok(()),
             upgraded => upgraded,
         }
@@ -150,6 +157,10 @@ impl<B: Backend> MigrationRunner<B> {
         let (tracking, history) = self.read_table(conn)?;
         if tracking.form == TableForm::Current {
             return Ok(());
+        }
+        if tracking.form == TableForm::Lacking {
+            let added = patiently(self.lock_timeout, || B::add_columns(conn, table));
+            return added.map_err(|fault| self.database("add the columns", fault));
         }
         let history = self.completed(&history);
         let made = match (tracking.form, self.lock.is_exclusive()) {
@@ -169,6 +180,11 @@ impl<B: Backend> MigrationRunner<B> {
             _ => patiently(self.lock_timeout, || B::create_table(conn, table, &[])),
         };
         made.map_err(|fault| self.database("make the table", fault))
+    }
+
+    /// The record that the migration at a place gets from this program.
+    pub(super) fn record_of(&self, place: usize) -> Record {
+        self.set.bodies()[place].record(&self.set.graph().metas()[place]).by(self.program.as_deref())
     }
 
     /// The history as it will be written: with the checksums of the scripts where older programs stored none, so that the digest

@@ -50,6 +50,7 @@ impl Log {
             });
         runner.hooks(hooks).observe(move |event| {
             seen.note(match event {
+                Event::Planned { .. } | Event::Statement { .. } => return,
                 Event::Started { step, number, of, .. } => format!("started {} {number}/{of}", step.id),
                 Event::Finished { step, .. } => format!("finished {}", step.id),
                 Event::Failed { step, error, .. } => format!("failed {}, {:?}", step.id, error.kind()),

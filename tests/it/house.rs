@@ -31,6 +31,7 @@ const FLOORS: [&[&str]; 7] = [
         "remedy",
         "report",
         "fault",
+        "cancel",
         "transaction_fit",
         "foreign",
         "schema",

@@ -6,6 +6,7 @@ mod account;
 #[cfg(feature = "adopt")]
 mod adoption;
 mod broken_backends;
+mod cancel;
 mod children;
 mod compiled;
 mod conformance;
@@ -22,6 +23,7 @@ mod hooks;
 mod house;
 mod layout;
 mod locking;
+mod newer_program;
 mod other_backends;
 mod processes;
 mod properties;

@@ -31,6 +31,8 @@ struct Happening {
     when: String,
     id: String,
     what: String,
+    /// Whether it is from a record and not from the log.
+    is_record: bool,
     program: Option<String>,
     who: Option<String>,
     why: Option<String>,
@@ -51,6 +53,7 @@ fn happened(history: &History) -> Vec<Happening> {
         when: when.to_owned(),
         id: id.to_string(),
         what: "applied".to_owned(),
+        is_record: true,
         ..Happening::default()
     };
     // The migrations that were recorded without running.
@@ -66,6 +69,7 @@ fn happened(history: &History) -> Vec<Happening> {
             when: trace.logged_on.clone(),
             id: trace.id.to_string(),
             what: trace.kind.name().to_owned(),
+            is_record: false,
             program: trace.program.clone(),
             who: trace.who.clone(),
             why: trace.why.clone(),
@@ -73,7 +77,8 @@ fn happened(history: &History) -> Vec<Happening> {
     }
     for record in history.records().iter().filter(|record| !assumed.contains(&record.id)) {
         let what = if record.dirty.is_some() { "begun, and not finished" } else { "applied" };
-        all.push(Happening { what: what.to_owned(), ..applied(&record.run_on, &record.id) });
+        let program = record.program.clone();
+        all.push(Happening { what: what.to_owned(), program, ..applied(&record.run_on, &record.id) });
     }
     // Of events with the same time, those that undo come before those that apply, as in a redo; entries of the log keep their order.
     let order = |a: &Happening| (a.when.clone(), a.is_applied().then(|| MigrationId::from(a.id.as_str())));
@@ -84,7 +89,7 @@ fn happened(history: &History) -> Vec<Happening> {
 
 impl Happening {
     fn is_applied(&self) -> bool {
-        self.who.is_none() && self.program.is_none() && self.what == "applied"
+        self.is_record && self.what == "applied"
     }
 
     fn row(&self) -> Vec<Field> {

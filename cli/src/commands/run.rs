@@ -65,16 +65,16 @@ fn run<B: Database>(
         Confirmation::EngineDecides => None,
         Confirmation::Always => confirmed_plan(&work, &mut session, &target)?,
     };
-    let interrupt = Interrupt::listen(B::interrupter(&mut session), work.output());
+    let interrupt = Interrupt::listen(B::own_interrupter(&mut session), work.output());
     let progress = Arc::new(Progress::new(work.output()));
-    let (listening, showing, asked) = (interrupt.clone(), Arc::clone(&progress), interrupt.clone());
+    let (listening, showing) = (interrupt.clone(), Arc::clone(&progress));
     work.runner = work
         .runner
         .observe(move |event| {
             listening.observe(event);
             showing.observe(event);
         })
-        .stop_when(move || asked.is_requested());
+        .cancel_with(interrupt.token());
     let result = match approved {
         Some(plan) => {
             work.runner = work.runner.confirm(|_| true);

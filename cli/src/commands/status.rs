@@ -138,6 +138,7 @@ fn as_json(((entry, label), is_late): ((&Entry, &StateLabel), bool)) -> Value {
         "is_out_of_order": is_late,
         "applied_on": record.map(|record| &record.run_on),
         "duration_ms": record.and_then(|record| record.duration).map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        "program": record.and_then(|record| record.program.as_ref()),
         "checksum": record.and_then(|record| record.checksum).map(|checksum| checksum.to_string()),
         "dirty": dirty.map(|dirty| json!({
             "direction": dirty.direction.to_string(),

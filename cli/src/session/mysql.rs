@@ -47,12 +47,12 @@ impl Database for Mysql {
         }
     }
 
-    fn interrupter(session: &mut Session) -> Interrupter {
+    fn own_interrupter(session: &mut Session) -> Option<Interrupter> {
         let (id, opts) = (session.conn.connection_id(), session.opts.clone());
         // If this fails, the statement runs to its end.
-        Box::new(move || {
+        Some(Box::new(move || {
             drop(Conn::new(opts.clone()).and_then(|mut other| other.query_drop(format!("KILL QUERY {id}"))));
-        })
+        }))
     }
 }
 

@@ -17,6 +17,8 @@ use crate::failure::{Failure, Result};
 pub struct Session {
     client: Client,
     tls: MakeRustlsConnect,
+    /// Whether the server is only spoken to over TLS.
+    requires_tls: bool,
 }
 
 #[allow(private_interfaces, reason = "the trait is sealed")]
@@ -32,7 +34,8 @@ impl Database for Postgres {
         let (mut config, tls) = config(server)?;
         config.notice_callback(Postgres::notice);
         let client = config.connect(tls.clone()).map_err(|error| unreachable(address, server, &error))?;
-        Ok(Opened { session: Session { client, tls }, note: None })
+        let requires_tls = config.get_ssl_mode() == SslMode::Require;
+        Ok(Opened { session: Session { client, tls, requires_tls }, note: None })
     }
 
     fn conn(session: &mut Session) -> &mut Client {
@@ -46,10 +49,13 @@ impl Database for Postgres {
         }
     }
 
-    fn interrupter(session: &mut Session) -> Interrupter {
+    /// The engine sends its cancel request without TLS.
+    fn own_interrupter(session: &mut Session) -> Option<Interrupter> {
         let (token, tls) = (session.client.cancel_token(), session.tls.clone());
         // If this fails, the statement runs to its end.
-        Box::new(move || drop(token.cancel_query(tls.clone())))
+        session
+            .requires_tls
+            .then(|| -> Interrupter { Box::new(move || drop(token.cancel_query(tls.clone()))) })
     }
 }
 

@@ -34,9 +34,8 @@ impl Database for Sqlite {
         session
     }
 
-    fn interrupter(session: &mut Connection) -> Interrupter {
-        let handle = session.get_interrupt_handle();
-        Box::new(move || handle.interrupt())
+    fn own_interrupter(_session: &mut Connection) -> Option<Interrupter> {
+        None
     }
 }
 

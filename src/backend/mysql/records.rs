@@ -5,21 +5,23 @@ use std::time::Duration;
 use mysql::Conn;
 use mysql::consts::ColumnType;
 
-use super::query::columns;
-use super::query::{run, text};
+use super::query::{columns, run, text, waiting};
 use super::table::{definition, head, insertion, is_at, matched, number, records, sets};
 use super::{Mysql, exchange, log, single_statement};
 use super::{PLACE, quoted};
 use crate::backend::driver::Driver;
 use crate::backend::records::Records;
 use crate::backend::script::Scope;
-use crate::backend::table::{exactly_one, recognised};
+use crate::backend::table::{exactly_one, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
+
+/// How long to wait for other sessions that use the table. Programs that start meanwhile wait too.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Records for Mysql {
     fn head(conn: &mut &mut Conn, table: &TableName) -> Result<Head, Fault> {
@@ -95,6 +97,24 @@ impl Records for Mysql {
             });
         }
         exchange::exchange(conn, table, records)
+    }
+
+    /// On MySQL this commits. The statement waits for every transaction that has read the table, so the wait has a limit.
+    fn add_columns(conn: &mut &mut Conn, table: &TableName) -> Result<(), Fault> {
+        let names = |conn: &mut Conn| -> Result<Vec<String>, Fault> {
+            Ok(columns(conn, table)?.into_iter().map(|(name, _)| name).collect())
+        };
+        let added: Vec<String> =
+            lacking(&names(conn)?).map(|column| format!("ADD COLUMN {column} TEXT")).collect();
+        if added.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("ALTER TABLE {} {}", quoted(table), added.join(", "));
+        match waiting(conn, PATIENCE, |conn| run(conn, &sql)) {
+            // Another program was faster.
+            Err(fault) if lacking(&names(conn)?).next().is_some() => Err(fault),
+            _ => Ok(()),
+        }
     }
 
     fn insert(conn: &mut &mut Conn, table: &TableName, record: &Record) -> Result<(), Fault> {

@@ -101,6 +101,13 @@ fn run_statements(
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
         let is_skipped = skipped.is_some_and(|ends| ends.has(number));
+        if number >= script.from {
+            outcome =
+                script.begin_statement(number, || Some(of)).map_err(|fault| located(fault, number, piece));
+            if outcome.is_err() {
+                break;
+            }
+        }
         outcome = match script.atomicity {
             _ if number < script.from => run_again(conn, &mut script_run, script.from, number, piece),
             Atomicity::Transaction if is_skipped => Ok(()),

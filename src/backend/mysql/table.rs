@@ -35,7 +35,7 @@ pub(super) fn insertion(table: &TableName, record: &Record, digest: Option<Histo
 /// The columns that are written for a new record.
 pub(super) const INSERTED: &str =
     "name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
-            down_options, down_checksum, basis";
+            down_options, down_checksum, program, basis";
 
 /// The values of these columns.
 pub(super) fn inserted(record: &Record, digest: Option<HistoryDigest>) -> String {
@@ -92,7 +92,8 @@ const COLUMNS: &str = "(
     up_sql MEDIUMTEXT,
     down_sql LONGTEXT,
     down_options TEXT,
-    down_checksum CHAR(64)
+    down_checksum CHAR(64),
+    program TEXT
 )";
 
 pub(super) fn number(value: Option<impl ToString>) -> String {
@@ -105,7 +106,7 @@ fn dated(date: Option<&str>, otherwise: &str) -> String {
 }
 
 /// The columns of a record after its name and date, with their values in SQL.
-fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
+fn rest(values: &Values<'_>) -> [(&'static str, String); 12] {
     [
         ("checksum", text(values.checksum.as_deref())),
         ("dirty", values.dirty.to_string()),
@@ -118,6 +119,7 @@ fn rest(values: &Values<'_>) -> [(&'static str, String); 11] {
         ("down_sql", text(values.down_sql)),
         ("down_options", text(values.down_options)),
         ("down_checksum", text(values.down_checksum.as_deref())),
+        ("program", text(values.program)),
     ]
 }
 
@@ -150,7 +152,7 @@ pub(super) fn records(
     let (measured, finished) = (or_null(reading.duration_ms), or_null(reading.finished_on));
     let duration = format!("COALESCE({measured}, TIMESTAMPDIFF(MICROSECOND, run_on, {finished}) DIV 1000)");
     let sql = format!(
-        "SELECT {}, {}, {}, {}, {}, {duration}, {}, {}, {}, {}, {}, {}, {}, {}, {} FROM {} ORDER BY {}",
+        "SELECT {}, {}, {}, {}, {}, {duration}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {} FROM {} ORDER BY {}",
         reading.name,
         iso(utc),
         or_null(reading.checksum),
@@ -165,6 +167,7 @@ pub(super) fn records(
         or_null(reading.down_options),
         or_null(reading.down_checksum),
         or_null(reading.digest),
+        or_null(reading.program),
         quoted(table),
         if has_places { PLACE } else { "run_on" },
     );
@@ -184,6 +187,7 @@ pub(super) fn records(
             down_sql: query::get(row, 11),
             down_options: query::get(row, 12),
             down_checksum: query::get(row, 13),
+            program: query::get(row, 15),
         })
     };
     let rows: Vec<mysql::Row> = conn.query(sql).map_err(fault)?;

@@ -1,16 +1,19 @@
 //! [`Driver`] for Postgres.
 
-use postgres::Client;
+use std::time::Duration;
+
 use postgres::error::SqlState;
+use postgres::{Client, NoTls};
 
 use super::{Postgres, dangling, fault, outcome, script, settings, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::script::Script;
 use crate::backend::server_ledger;
+use crate::cancel::Interrupter;
 use crate::dangling::Dangling;
 use crate::dialect::Dialect;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
 use crate::sql::pieces;
 use crate::sql::postgres::{GRAMMAR, statements};
@@ -48,9 +51,12 @@ impl Driver for Postgres {
         Self::execute(conn, "BEGIN ISOLATION LEVEL READ COMMITTED")
     }
 
-    /// Without a transaction the server warns and does nothing.
+    /// Without a transaction the server warns and does nothing. A cancel request that was meant for the statement before it may end it.
     fn rollback(conn: &mut &mut Client) -> Result<(), Fault> {
-        Self::execute(conn, "ROLLBACK")
+        match Self::execute(conn, "ROLLBACK") {
+            Err(fault) if fault.kind() == FaultKind::Interrupted => Self::execute(conn, "ROLLBACK"),
+            outcome => outcome,
+        }
     }
 
     fn transaction_fit(script: &str) -> TransactionFit {
@@ -79,6 +85,22 @@ impl Driver for Postgres {
             // In a failed transaction no setting can be changed, and its end restores all settings.
             let execution = script::run(conn, script, before.as_ref(), progress)?;
             settings::restore(conn, before, script.session).map(|()| execution)
+        }
+    }
+
+    /// A server that requires TLS does not get the request, and the statement runs to its end. It is sent again only when the server has had
+    /// time for the one before.
+    fn interrupter(conn: &mut &mut Client) -> Option<Interrupter> {
+        let token = conn.cancel_token();
+        Some(Interrupter::new(Duration::from_secs(1), move || drop(token.cancel_query(NoTls))))
+    }
+
+    /// The server does not tell when it has handled a request. If the statement did not end by it, the request may be on its way. A session
+    /// that waits for its next statement ignores it.
+    fn after_interrupt(_conn: &mut &mut Client, fault: Option<&Fault>) {
+        const ON_ITS_WAY: Duration = Duration::from_millis(300);
+        if fault.is_none_or(|fault| fault.kind() != FaultKind::Interrupted) {
+            std::thread::sleep(ON_ITS_WAY);
         }
     }
 

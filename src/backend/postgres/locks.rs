@@ -129,7 +129,7 @@ impl Locks for Postgres {
 const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
 
 /// Acquires a lock in the open transaction, and waits for at most this long.
-fn waiting(
+pub(super) fn waiting(
     conn: &mut Client,
     patience: Duration,
     lock: impl FnOnce(&mut &mut Client) -> Result<(), Fault>,

@@ -9,7 +9,7 @@ use super::notices::heard;
 use super::settings::{self, Settings};
 use super::{Postgres, fault, query, transactions};
 use crate::account::{Execution, StepFinding};
-use crate::backend::driver::{Driver, Progress};
+use crate::backend::driver::{Driver, Progress, interruptible};
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::StatementClass::{Commit, Repeatable};
 use crate::backend::non_transactional::{ScriptRun, TransactionState};
@@ -22,6 +22,7 @@ use crate::problem::ProblemKind;
 use crate::sql::act::ObjectName;
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::{GRAMMAR, statements};
+use crate::sql::transactions::Control;
 use crate::sql::{Token, Tokens, mentions};
 use crate::step::Atomicity;
 
@@ -55,6 +56,9 @@ pub(super) fn run(
             let at = fault.details.offset.unwrap_or(piece.offset);
             fault.at(at).in_statement(number.max(script.from), piece.text)
         };
+        if number >= script.from {
+            script.begin_statement(number, || Some(of)).map_err(located)?;
+        }
         let outcome = match script.atomicity {
             _ if number < script.from => run_again(conn, &mut script_run, script, number, piece),
             Atomicity::Transaction if is_skipped => Ok(()),
@@ -122,11 +126,20 @@ fn observed(
 ) -> Result<(), Fault> {
     ledger.before(number, conn)?;
     if ledger.counts(number) {
-        let rows = send(conn, script, piece, counting)?;
+        let rows = interruptible::<Postgres, _>(&mut &mut *conn, |conn| send(conn, script, piece, counting))?;
         ledger.count(number, rows);
         return Ok(());
     }
-    send(conn, script, piece, Client::batch_execute)
+    if ends_transaction(piece.text) {
+        // Whether a commit that was interrupted is done would not be known.
+        return send(conn, script, piece, Client::batch_execute);
+    }
+    interruptible::<Postgres, _>(&mut &mut *conn, |conn| send(conn, script, piece, Client::batch_execute))
+}
+
+/// Whether a statement ends a transaction of the script.
+fn ends_transaction(text: &str) -> bool {
+    matches!(transactions::control(text), Control::Commits | Control::Ends)
 }
 
 /// Runs a statement, and returns the number of rows that it changed or copied.

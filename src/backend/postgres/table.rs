@@ -40,9 +40,9 @@ pub(super) fn head_of(messages: &[SimpleQueryMessage]) -> Head {
 pub(super) fn inserting(table: &TableName, digest: &str) -> String {
     format!(
         "INSERT INTO {} (name, run_on, checksum, dirty, duration_ms, statement, statements, mark, failure, up_sql, down_sql,
-        down_options, down_checksum, basis)
+        down_options, down_checksum, program, basis)
         VALUES ($1, coalesce($2::timestamp AT TIME ZONE 'UTC', clock_timestamp()), $3, $4::integer, $5::bigint, $6::integer,
-        $7::integer, $8, $9, $10, $11, $12, $13, {digest})",
+        $7::integer, $8, $9, $10, $11, $12, $13, $14, {digest})",
         table.quoted()
     )
 }
@@ -72,6 +72,7 @@ pub(super) fn write(
         values.down_sql,
         values.down_options,
         values.down_checksum.as_deref(),
+        values.program,
         digest,
     ];
     let values = if digest.is_some() { &values[..] } else { &values[..values.len() - 1] };
@@ -105,7 +106,7 @@ pub(super) fn records(
         "coalesce({measured}::bigint, (extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint)"
     );
     let sql = format!(
-        "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {}, {}::bigint, {}
+        "SELECT {}, {}, {}, {}::bigint, {}, {duration}, {}::bigint, {}, {}, {}, {}, {}, {}, {}::bigint, {}, {}
         FROM {} ORDER BY {}",
         text(Some(reading.name)),
         date("run_on", is_local),
@@ -121,6 +122,7 @@ pub(super) fn records(
         text(reading.digest),
         reading.statements.unwrap_or("NULL"),
         text(reading.mark),
+        text(reading.program),
         table.quoted(),
         if has_places { PLACE } else { "run_on, ctid" },
     );
@@ -141,6 +143,7 @@ pub(super) fn records(
             down_sql: row.get(9),
             down_options: row.get(10),
             down_checksum: row.get(11),
+            program: row.get(15),
         })
     };
     let records = rows.iter().map(record).collect();

@@ -1,16 +1,18 @@
 //! [`Driver`] for Sqlite.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
 use super::query::value;
 use super::{Sqlite, afterwards, attached, dangling, hidden, keys, ledger, script, tracker, transactions};
 use crate::account::{Execution, SchemaObject};
-use crate::backend::driver::{Driver, Progress, atomically, closed};
+use crate::backend::driver::{Driver, Progress, atomically, closed, interruptible};
 use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
+use crate::cancel::Interrupter;
 use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
@@ -105,11 +107,12 @@ impl Driver for Sqlite {
         body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
     ) -> Result<(R, Touched), Fault> {
         if atomicity == Atomicity::NonTransactional {
-            return keys::preserving(conn, body).map(|done| (done, Touched::anything()));
+            let interruptible = |conn: &mut &Connection| interruptible::<Self, _>(conn, body);
+            return keys::preserving(conn, interruptible).map(|done| (done, Touched::anything()));
         }
         Self::execute(conn, "SAVEPOINT __switchy_code")?;
         let before = counters(conn).map_err(fault)?;
-        let outcome = body(conn).map_err(reclassified).and_then(|done| {
+        let outcome = interruptible::<Self, _>(conn, body).map_err(reclassified).and_then(|done| {
             let (changes, schema) = counters(conn).map_err(fault)?;
             let mut touched = Touched::nothing();
             if schema != before.1 {
@@ -126,6 +129,14 @@ impl Driver for Sqlite {
             Err(fault) if !is_same_transaction && !ended_by_sqlite(&fault) => Err(fault.lost_transaction()),
             outcome => outcome,
         }
+    }
+
+    /// SQLite interrupts all statements that are running, also one that the application left open, and then every new one until none is
+    /// running. So nothing is interrupted if the application has left one open.
+    fn interrupter(conn: &mut &Connection) -> Option<Interrupter> {
+        let interrupt =
+            |handle: InterruptHandle| Interrupter::new(Duration::from_millis(5), move || handle.interrupt());
+        (!conn.is_busy()).then(|| interrupt(conn.get_interrupt_handle()))
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

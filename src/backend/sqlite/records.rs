@@ -8,7 +8,7 @@ use super::{Sqlite, log};
 use super::{fault, in_main, message};
 use crate::backend::records::Records;
 use crate::backend::table::exactly_one;
-use crate::backend::table::{recognised, state};
+use crate::backend::table::{lacking, recognised, state};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -97,12 +97,21 @@ impl Records for Sqlite {
                 up_sql TEXT,
                 down_sql TEXT,
                 down_options TEXT,
-                down_checksum TEXT
+                down_checksum TEXT,
+                program TEXT
             )"
         ))
         .map_err(fault)?;
         index_dirty(conn, table).map_err(fault)?;
         records.iter().try_for_each(|record| Self::insert(conn, table, record))
+    }
+
+    fn add_columns(conn: &mut &Connection, table: &TableName) -> Result<(), Fault> {
+        let name = in_main(table);
+        let columns = columns(conn, &name).map_err(fault)?;
+        lacking(&columns).try_for_each(|column| {
+            conn.execute_batch(&format!("ALTER TABLE {name} ADD COLUMN {column} TEXT")).map_err(fault)
+        })
     }
 
     fn insert(conn: &mut &Connection, table: &TableName, record: &Record) -> Result<(), Fault> {

@@ -15,7 +15,7 @@ use super::query::value;
 use super::tracker::Tracker;
 use super::{Sqlite, attached, fault, keys, message, transactions, tripwire};
 use crate::account::Execution;
-use crate::backend::driver::Progress;
+use crate::backend::driver::{Progress, interruptible};
 use crate::backend::faults::ended_transaction;
 use crate::backend::last_row::asks_for_last_row;
 use crate::backend::non_transactional::{ScriptRun, StatementClass};
@@ -23,6 +23,7 @@ use crate::backend::retry::patiently;
 use crate::backend::row_count::asks_for_row_count;
 use crate::backend::script::Script;
 use crate::backend::script_faults::{KEEP_OUT, lost_with_session, outside_transaction};
+use crate::cancel;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::transactions::Control;
 use crate::sql::{
@@ -73,6 +74,7 @@ fn run_statements(
     let skipped = transactions::skipped(text, script.atomicity);
     let mut left_to_skip = if skipped.is_some() { 2 } else { 0 };
     let mut tracker = Tracker::new();
+    let mut of = None;
     loop {
         let start = statement_start(text, end);
         let whole = || &text[start..statement_end(text, start)];
@@ -97,29 +99,42 @@ fn run_statements(
         let is_skipped = skipped.is_some_and(|ends| ends.has(number))
             && matches!(transactions::control(stripped), Control::Begins | Control::Commits);
         left_to_skip -= i32::from(is_skipped);
+        let is_told =
+            script.begin_statement(number, || Some(*of.get_or_insert_with(|| statement_count(text))));
+        is_told.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
+        let class = match &script_run {
+            Some(_) if is_skipped => Some(StatementClass::Repeatable),
+            Some(script_run) if !asks_for_changes(&own) => {
+                Some(classify(&own, &mut savepoints, script_run.script_transaction_open()))
+            }
+            _ => None,
+        };
+        // What ends a transaction of the script must not be interrupted: whether it is done would not be known.
+        let is_interruptible =
+            matches!(class, None | Some(StatementClass::Plain | StatementClass::Repeatable));
         let mut run = |conn: &mut &Connection| {
             if is_skipped {
                 return Ok(());
             }
             let place = Place { number, offset: start, own: stripped, rest: &text[end..] };
-            let foreseen = ledger.foresee(conn, place)?;
+            let foreseen = stoppable(conn, is_interruptible, |conn| ledger.foresee(conn, place))?;
             let prediction = tracker.predict(conn, stripped)?;
-            checked(conn, script, &own, |conn| finish(conn, script, &mut statement, &own))?;
+            checked(conn, script, &own, |conn| {
+                let finish = |conn: &Connection| finish(conn, script, &mut statement, &own);
+                stoppable(conn, is_interruptible, finish)
+            })?;
             pragmas.after(stripped, &text[end..])?;
-            ledger.note(conn, place, &foreseen)?;
+            stoppable(conn, is_interruptible, |conn| ledger.note(conn, place, &foreseen))?;
+            if matches!(class, None | Some(StatementClass::Plain)) {
+                // The ledger takes what it could not count for unknown.
+                cancel::check()?;
+            }
             tracker.record(conn, stripped, &prediction, foreseen.reach(), ledger.may_explain())
         };
-        let outcome = match &mut script_run {
-            None => run(conn),
-            Some(_) if asks_for_changes(&own) => Err(asks_for_row_count()),
-            Some(script_run) => {
-                let class = if is_skipped {
-                    StatementClass::Repeatable
-                } else {
-                    classify(&own, &mut savepoints, script_run.script_transaction_open())
-                };
-                script_run.run_statement(conn, number, class, &mut run)
-            }
+        let outcome = match (&mut script_run, class) {
+            (None, _) => run(conn),
+            (Some(_), None) => Err(asks_for_row_count()),
+            (Some(script_run), Some(class)) => script_run.run_statement(conn, number, class, &mut run),
         };
         outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
         number += 1;
@@ -131,6 +146,15 @@ fn run_statements(
     }
     pragmas.finish()?;
     Ok(tracker.touched())
+}
+
+/// Runs `body`, and interrupts it if the run is cancelled and it may be interrupted.
+fn stoppable<R>(
+    mut conn: &Connection,
+    is_interruptible: bool,
+    body: impl FnOnce(&Connection) -> Result<R, Fault>,
+) -> Result<R, Fault> {
+    if is_interruptible { interruptible::<Sqlite, _>(&mut conn, |conn| body(conn)) } else { body(conn) }
 }
 
 /// Repeats the finished statements that changed the session, which has ended since.

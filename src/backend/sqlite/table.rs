@@ -40,7 +40,7 @@ pub(super) fn insert(
 ) -> Result<(), Fault> {
     let values = Values::from(record);
     let digest = digest.map(|digest| digest.to_string());
-    let all: [(&str, &dyn ToSql); 14] = [
+    let all: [(&str, &dyn ToSql); 15] = [
         ("run_on", &values.run_on),
         ("name", &values.name),
         ("checksum", &values.checksum),
@@ -54,6 +54,7 @@ pub(super) fn insert(
         ("down_sql", &values.down_sql),
         ("down_options", &values.down_options),
         ("down_checksum", &values.down_checksum),
+        ("program", &values.program),
         ("basis", &digest),
     ];
     let has_value = |value: &dyn ToSql| !matches!(value.to_sql(), Ok(ToSqlOutput::Owned(Value::Null)));
@@ -89,12 +90,13 @@ pub(super) fn update(conn: &Connection, table: &TableName, record: &Record) -> R
         values.up_sql,
         values.down_sql,
         values.down_options,
-        values.down_checksum
+        values.down_checksum,
+        values.program
     ];
     let sql = format!(
         "UPDATE {} SET run_on = coalesce(?2, run_on), checksum = ?3, dirty = ?4, duration_ms = ?5,
         statement = ?6, statements = ?7, mark = ?8, failure = ?9, up_sql = ?10, down_sql = ?11,
-        down_options = ?12, down_checksum = ?13 WHERE name = ?1",
+        down_options = ?12, down_checksum = ?13, program = ?14 WHERE name = ?1",
         in_main(table)
     );
     exactly_one(conn.execute(&sql, params).map_err(fault)?, &record.id)
@@ -120,7 +122,7 @@ pub(super) fn records(
         None => measured.to_owned(),
     };
     let sql = format!(
-        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+        "SELECT CAST({} AS TEXT), CAST(run_on AS TEXT), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
         FROM {name} ORDER BY rowid",
         reading.name,
         or_null(reading.checksum),
@@ -136,6 +138,7 @@ pub(super) fn records(
         or_null(reading.down_checksum),
         or_null(reading.statements),
         or_null(reading.mark),
+        or_null(reading.program),
     );
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query([])?;
@@ -158,6 +161,7 @@ pub(super) fn records(
             down_sql: text(10),
             down_options: text(11),
             down_checksum: text(12),
+            program: text(15),
         }));
         digest = text(8);
     }

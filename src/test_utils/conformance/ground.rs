@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::check::{Outcome, Unmet, equal, holds};
 use super::testbed::{Abilities, Testbed};
-use crate::backend::{Backend, Scope, Script, TrackingTable};
+use crate::backend::{Backend, Listener, Scope, Script, TrackingTable};
 use crate::dialect::TableName;
 use crate::effect::Trust;
 use crate::error::Result;
@@ -204,6 +204,7 @@ pub(super) fn script<'a>(text: &'a str, atomicity: Atomicity, notices: &'a Notic
         trust: Trust::Program,
         notices,
         session: None,
+        listener: Listener::default(),
     }
 }
 

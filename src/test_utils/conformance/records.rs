@@ -67,6 +67,7 @@ fn samples() -> Vec<Record> {
             duration: Some(Duration::from_millis(3_000_000_007)),
             up_sql: Some("CREATE TABLE \"it's\" (x);\r\n\t-- 100 % ü \\n \\\\ $1 ?1 🦀\n".to_owned()),
             down: Some(StoredDown::Script(script)),
+            program: Some("it's \"notes\" 1.2 ü \\ 🦀".to_owned()),
             ..Record::new(id, None)
         },
         Record::new("3_bare", None),
@@ -79,6 +80,7 @@ fn samples() -> Vec<Record> {
         },
         Record {
             dirty: dirty(Direction::Down, Some(1), None, false),
+            program: Some("notes 1.2".to_owned()),
             ..Record::new("2_undone", checksum(""))
         },
         Record { dirty: dirty(Direction::Down, None, None, true), ..Record::new("9_again", checksum("9")) },

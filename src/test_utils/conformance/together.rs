@@ -9,6 +9,7 @@ use super::ground::{Behaviour, Ground, PATIENCE, ids, perform};
 use super::records;
 use super::testbed::Testbed;
 use crate::backend::{Backend, TrackingTable};
+use crate::cancel::CancelToken;
 use crate::dialect::TableName;
 use crate::error::ErrorKind;
 use crate::event::Event;
@@ -25,6 +26,7 @@ pub(super) fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
         ("hooks are called around each step", hooks_are_called),
         ("a hook that fails undoes its step", a_failing_hook),
         ("an observer is told everything in order", an_observer_sees_everything),
+        ("a cancelled run leaves nothing of its step", a_cancelled_run_ends),
         ("runners of different tables do not disturb each other", runners_are_apart),
         ("a tracking table may have any name", tables_have_any_name),
         ("a run waits for the one that is under way", a_run_waits),
@@ -113,6 +115,9 @@ fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.breaks("3_c", "thing_c")])?;
     let set = set.observe(move |event| {
         log.add(match event {
+            Event::Planned { plan } => format!("{} steps planned", plan.steps().len()),
+            // How many statements it takes to make a thing is the database's affair.
+            Event::Statement { .. } => return,
             Event::Warning { problem } => format!("{} {}", problem.kind, problem.migration),
             Event::Started { step, number, of } => format!("{number}/{of} {} {}", step.direction, step.id),
             Event::Finished { step, .. } => format!("finished {}", step.id),
@@ -122,8 +127,33 @@ fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
         });
     });
     fails("the run", it.run(&set), ErrorKind::Step)?;
-    let expected = ["out of order 1_a", "1/2 up 1_a", "finished 1_a", "2/2 up 3_c", "failed 3_c Step"];
+    let expected = [
+        "out of order 1_a",
+        "2 steps planned",
+        "1/2 up 1_a",
+        "finished 1_a",
+        "2/2 up 3_c",
+        "failed 3_c Step",
+    ];
     equal("what was told", &notes.take(), &expected)
+}
+
+fn a_cancelled_run_ends<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
+    let set =
+        || it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.makes("3_c", "thing_c")]);
+    let token = CancelToken::new();
+    let stop = token.clone();
+    let run = set()?.cancel_with(&token).observe(move |event| match event {
+        Event::Started { step, .. } if step.id == "2_b" => stop.cancel(),
+        _ => {}
+    });
+    let error = fails("a run that is cancelled in its second step", it.run(&run), ErrorKind::Stopped)?;
+    equal("the report of the error", &*ids(&error.report().applied), &["1_a"])?;
+    it.has(&["thing_a"])?;
+    it.records(&["1_a"])?;
+    fails("a run that is cancelled before it begins", it.run(&run), ErrorKind::Stopped)?;
+    equal("what the next run applies", &*ids(&it.run(&set()?)?.applied), &["2_b", "3_c"])?;
+    it.has(&["thing_a", "thing_b", "thing_c"])
 }
 
 fn runners_are_apart<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {

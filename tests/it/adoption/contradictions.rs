@@ -188,7 +188,7 @@ fn our_own_older_form_is_brought_up_to_date() {
         &conn,
         "SELECT count(*) FROM pragma_table_info('__switchy_migrations')",
     );
-    assert_eq!(columns, ["14"]);
+    assert_eq!(columns, ["15"]);
     assert_eq!(runner.run(&conn).unwrap().applied.len(), 2);
 }
 

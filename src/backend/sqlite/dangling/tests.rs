@@ -145,6 +145,7 @@ fn executed(conn: &mut &Connection, text: &str) -> Execution {
         trust: Trust::Program,
         notices: &Notices::default(),
         session: None,
+        listener: crate::backend::Listener::default(),
     };
     let mut progress = |_: &mut <Sqlite as crate::backend::Driver>::Conn<'_>, _| Ok(());
     script::run(conn, &script, &mut progress).unwrap()

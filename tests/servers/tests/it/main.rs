@@ -5,6 +5,7 @@
 mod account;
 mod adoption;
 mod allocations;
+mod cancel;
 #[path = "../../../it/children.rs"]
 mod children;
 mod conformance;

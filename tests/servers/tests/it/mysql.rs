@@ -437,3 +437,41 @@ fn a_transaction_of_the_caller_is_refused() {
         assert_eq!(runner([users()]).run(&mut *conn).unwrap().applied.len(), 1);
     });
 }
+
+#[test]
+fn the_record_has_the_program_and_an_older_one_is_told_which_it_needs() {
+    with(|_, conn| {
+        runner([users()]).program("notes 1.0").run(&mut *conn).unwrap();
+        runner([users(), email()]).program("notes 1.1").run(&mut *conn).unwrap();
+        assert_eq!(
+            rows(conn, "SELECT name, program FROM __switchy_migrations ORDER BY place"),
+            ["1_users|notes 1.0", "2_email|notes 1.1"]
+        );
+        let error = runner([users()]).program("notes 1.0").run(&mut *conn).unwrap_err();
+        assert_eq!(error.newer_program(), Some("notes 1.1"), "{error}");
+    });
+}
+
+/// A program without the column made the table. It is read as it is, and the next run that writes adds the column.
+#[test]
+fn a_table_without_the_column_of_the_program_gets_it() {
+    for lock in [Lock::default(), Lock::Row, Lock::Off] {
+        with(|_, conn| {
+            let first = || runner([users()]).lock(lock.clone());
+            first().run(&mut *conn).unwrap();
+            rows(conn, "ALTER TABLE __switchy_migrations DROP COLUMN program");
+            let has_column = "SELECT count(*) FROM information_schema.columns
+                WHERE table_name = '__switchy_migrations' AND column_name = 'program' AND table_schema = DATABASE()";
+            assert!(first().run(&mut *conn).unwrap().is_up_to_date());
+            assert_eq!(first().history(&mut *conn).unwrap().records()[0].program, None);
+            assert_eq!(rows(conn, has_column), ["0"]);
+            let both = runner([users(), email()]).program("notes 1.1").lock(lock.clone());
+            assert_eq!(both.run(&mut *conn).unwrap().applied.len(), 1, "{lock:?}");
+            assert_eq!(
+                rows(conn, "SELECT name, program FROM __switchy_migrations ORDER BY place"),
+                ["1_users|NULL", "2_email|notes 1.1"]
+            );
+            assert!(both.run(&mut *conn).unwrap().is_up_to_date());
+        });
+    }
+}

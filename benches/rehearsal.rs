@@ -32,7 +32,7 @@ fn main() {
     conn.execute(fill, [rows]).unwrap();
     conn.execute_batch("INSERT INTO small VALUES (1), (2)").unwrap();
     drop(conn);
-    println!("{:.0} MiB", fs::metadata(&path).unwrap().len() as f64 / f64::from(1 << 20));
+    println!("{} MiB", fs::metadata(&path).unwrap().len() >> 20);
     println!(
         "{:>40} {:>10} {:>10} {:>10} {:>8} {:>8}",
         "step", "copy file", "run", "rehearse", "/ copy", "/ run"

@@ -158,7 +158,7 @@ fn the_measured_impact_is_the_known_one() {
         // What is undone did not happen.
         ("SAVEPOINT s; UPDATE log SET text = 'x'; ROLLBACK TO s; RELEASE s; UPDATE log SET text = 'y' WHERE id = 1".into(), "log kept 4>4 ~1"),
         ("CREATE TEMP TABLE t AS SELECT 1; UPDATE log SET text = 'x' WHERE id = 2".into(), "log kept 4>4 ~1"),
-        ("".into(), ""),
+        (String::new(), ""),
     ];
     let mut wrong = Vec::new();
     for (script, expected) in rows {

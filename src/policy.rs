@@ -26,6 +26,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`LostInRebuild`](ProblemKind::LostInRebuild) | warn | deny | warn |
 /// | [`ValuesChanged`](ProblemKind::ValuesChanged) | warn | deny | warn |
 /// | [`QuotedString`](ProblemKind::QuotedString) | warn | deny | warn |
+/// | [`NoSnapshot`](ProblemKind::NoSnapshot) | warn | warn | warn |
 /// | everything else | deny | deny | deny |
 ///
 /// On MySQL, where the step cannot be undone, a `BrokenReference` is reported even if it is denied.
@@ -71,7 +72,8 @@ impl Policy {
         .with(ProblemKind::SimilarIds, Verdict::Allow)
         .with(ProblemKind::UnusedFile, Verdict::Warn)
         .with(ProblemKind::LostInRebuild, Verdict::Warn)
-        .with(ProblemKind::ValuesChanged, Verdict::Warn);
+        .with(ProblemKind::ValuesChanged, Verdict::Warn)
+        .with(ProblemKind::NoSnapshot, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
@@ -134,6 +136,7 @@ impl Policy {
                 | ProblemKind::BrokenReference
                 | ProblemKind::LostInRebuild
                 | ProblemKind::ValuesChanged
+                | ProblemKind::NoSnapshot
                 | ProblemKind::HiddenTable,
                 _,
             ) => self.verdicts[kind as usize],
@@ -203,6 +206,7 @@ mod tests {
             (Kind::BrokenReference, "dw dw dw"),
             (Kind::LostInRebuild, "ww dd ww"),
             (Kind::ValuesChanged, "ww dd ww"),
+            (Kind::NoSnapshot, "ww ww ww"),
             (Kind::HiddenTable, "dd dd dd"),
             (Kind::Fails, "dd dd dd"),
         ];

@@ -21,6 +21,7 @@ use crate::lock::Lock;
 use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
+use crate::snapshot::SnapshotSettings;
 use crate::sql::statement_end;
 use crate::transaction_fit::TransactionFit;
 
@@ -31,6 +32,8 @@ mod carry_out;
 mod consent;
 mod forecast;
 mod goal;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite has snapshots"))]
+mod keeper;
 mod locked;
 mod migrate;
 mod queries;
@@ -38,11 +41,14 @@ mod recover;
 mod reporting;
 mod run;
 mod set;
+#[cfg(feature = "sqlite")]
+mod snapshot;
 mod stored;
 mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
 
+use keeper::Keeper;
 use set::Set;
 
 /// Accepts or rejects a plan.
@@ -100,6 +106,9 @@ pub struct MigrationRunner<
     session_sql: Vec<String>,
     observer: Option<Observer>,
     is_stopped: Option<Stopped>,
+    /// Keeps a snapshot of the database before the first step of a run.
+    keeper: Option<Box<dyn Keeper<B>>>,
+    snapshot_settings: Option<SnapshotSettings>,
 }
 
 #[cfg(feature = "sqlite")]
@@ -168,6 +177,8 @@ impl<B: Backend> MigrationRunner<B> {
             session_sql: Vec::new(),
             observer: None,
             is_stopped: None,
+            keeper: None,
+            snapshot_settings: None,
         };
         runner.recompute();
         Ok(runner)
@@ -269,9 +280,10 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Prepares the engine's own connections like the application's: registers its SQL functions, collations and modules. These
-    /// connections are to databases in memory in which scripts are tried, also by [`plan`](Self::plan). The registered functions
-    /// are called there too, so they should do nothing outside the database.
+    /// Prepares the engine's own connections like the application's: registers its SQL functions, collations and modules, and sets the
+    /// key of an encrypted database. These connections are to databases in memory in which scripts are tried, also by
+    /// [`plan`](Self::plan), to the files of snapshots, and to the database itself while a snapshot is restored. The registered
+    /// functions are called there too, so they should do nothing outside the database.
     pub fn prepare_connection(
         mut self,
         prepare: impl for<'c> Fn(B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,
@@ -418,6 +430,7 @@ impl<B: Backend> fmt::Debug for MigrationRunner<B> {
             .field("mode", &self.mode)
             .field("lock", &self.lock)
             .field("lock_timeout", &self.lock_timeout)
+            .field("snapshot", &self.snapshot_settings)
             .field("hooks", &self.hooks)
             .finish_non_exhaustive()
     }

@@ -3,10 +3,11 @@
 use super::MigrationRunner;
 use super::carry_out::Planned;
 use super::goal::Goal;
+use super::keeper::Run;
 use crate::approval::Consent;
 use crate::backend::{Backend, patiently};
 use crate::direction::Direction;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -29,25 +30,39 @@ impl<B: Backend> MigrationRunner<B> {
         if let Some(step) = plan.steps().iter().find(is_foreign) {
             return Err(Failure::ForeignPlan(step.id.clone()).into());
         }
+        let mut run = Run::default();
+        if self.has_unfinished(conn, &plan) && self.locked(conn, |conn, _| self.settle(conn, &mut run))? {
+            return Err(MigrationError::from(Failure::Stale(0)).after(run.report));
+        }
         plan.refuse_if(|_| true)?;
         if plan.steps().is_empty() {
             return Ok(self.report(&plan));
         }
         self.refuse_foreign_log(conn, &plan)?;
         let consent = self.confirmed(&plan)?;
-        self.locked(conn, |conn, holding| {
+        let applied = self.locked(conn, |conn, holding| {
+            self.settle(conn, &mut run)?;
             let (tracking, history) = self.read_table(conn)?;
             let fresh = self.same(conn, &history, &plan)?;
             if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
                 return Err(Failure::Stale(0).into());
             }
-            let mut report = self.report(&fresh);
+            run.report.already = fresh.already();
+            self.warn(&fresh, &mut run.report);
+            self.begin(conn, &fresh, &mut run)?;
             let planned = Planned { tracking, history, plan: fresh };
-            match self.carry_out(conn, planned, consent, holding, &mut report) {
-                Ok(()) => Ok(report),
-                Err(stop) => Err(self.failure(stop).after(report)),
+            match self.carry_out(conn, planned, consent, holding, &mut run.report) {
+                Ok(()) => {
+                    self.succeed(conn, &mut run);
+                    Ok(())
+                }
+                Err(stop) => Err(self.fail(conn, &mut run, self.failure(stop))),
             }
-        })
+        });
+        match applied {
+            Ok(()) => Ok(run.report),
+            Err(error) => Err(error.after(run.report)),
+        }
     }
 
     /// The plan as this runner makes it now, if that is the same plan.

@@ -5,16 +5,19 @@ use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
 use super::goal::Goal;
+use super::keeper::{Run, Site};
 use super::stored::Stored;
 use crate::approval::Consent;
 use crate::backend::{Backend, Session, TrackingTable};
-use crate::error::{Failure, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::event::Event;
 use crate::execute::{Executor, Stop};
 use crate::history::{History, Record};
 use crate::lock::Holding;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::snapshot::intent::Trace;
+use crate::step::{Atomicity, Step};
 
 /// A plan, and the history it was made for.
 pub(super) struct Planned {
@@ -40,8 +43,11 @@ impl<B: Backend> MigrationRunner<B> {
         mut before: Option<Planned>,
         asked: Option<&(Plan, Consent<'_>)>,
         holding: &Holding,
-        report: &mut Report,
+        run: &mut Run,
     ) -> Result<RunState> {
+        if self.settle(conn, run)? {
+            before = None;
+        }
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let mut last = None;
         loop {
@@ -80,21 +86,76 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 _ => Consent::NotNeeded,
             };
-            let started = report.applied.len();
+            let started = run.report.applied.len();
             let again = |report: &Report| goal.target.is_fixed() || report.applied.len() == started;
             let digest = planned.history.digest();
-            report.already = if started == 0 { planned.plan.already() } else { report.already };
-            self.warn(&planned.plan, report);
-            match self.carry_out(conn, planned, consent, holding, report) {
-                Ok(()) => return Ok(RunState::Finished),
+            if started == 0 {
+                run.report.already = planned.plan.already();
+            }
+            self.warn(&planned.plan, &mut run.report);
+            self.begin(conn, &planned.plan, run)?;
+            match self.carry_out(conn, planned, consent, holding, &mut run.report) {
+                Ok(()) => {
+                    self.succeed(conn, run);
+                    return Ok(RunState::Finished);
+                }
                 // Another program without the lock was faster. A fixed target can be reached from any state.
-                Err(Stop::Moved) if again(report) && !self.lock.is_per_transaction() => {}
-                Err(Stop::Moved) if again(report) && began.elapsed() < self.lock_timeout => {
+                Err(Stop::Moved) if again(&run.report) && !self.lock.is_per_transaction() => {}
+                Err(Stop::Moved) if again(&run.report) && began.elapsed() < self.lock_timeout => {
                     std::thread::sleep(pause);
                 }
-                Err(stop) => return Err(self.failure(stop)),
+                Err(stop) => return Err(self.fail(conn, run, self.failure(stop))),
             }
-            last = (report.applied.len() > started).then_some(digest);
+            last = (run.report.applied.len() > started).then_some(digest);
+        }
+    }
+
+    /// What keeping a snapshot needs of the runner.
+    pub(super) fn site(&self) -> Site<'_, B> {
+        Site {
+            table: &self.table,
+            prepare: self.prepare.as_deref(),
+            patience: self.lock_timeout,
+            policy: &self.policy,
+            is_exclusive: self.lock.is_exclusive(),
+        }
+    }
+
+    /// Settles an unfinished run that has a snapshot, and returns whether that changed the database.
+    pub(super) fn settle(&self, conn: &mut B::Conn<'_>, run: &mut Run) -> Result<bool> {
+        match &self.keeper {
+            Some(keeper) => keeper.settle(conn, &self.site(), run),
+            None => Ok(false),
+        }
+    }
+
+    /// Keeps the snapshot of a run.
+    pub(super) fn begin(&self, conn: &mut B::Conn<'_>, plan: &Plan, run: &mut Run) -> Result<()> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let has_hooks =
+            !(self.hooks.before.is_empty() && self.hooks.after.is_empty() && self.hooks.on_error.is_empty());
+        let is_script = |step: &Step| {
+            step.atomicity == Atomicity::Transaction
+                && (step.is_stored || self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction)))
+        };
+        let is_recorded = !has_hooks && plan.steps().iter().all(is_script);
+        let trace = if is_recorded { Trace::Recorded } else { Trace::Unknown };
+        keeper.begin(conn, &self.site(), plan, trace, run)
+    }
+
+    pub(super) fn succeed(&self, conn: &mut B::Conn<'_>, run: &mut Run) {
+        self.keeper.iter().for_each(|keeper| keeper.succeed(conn, &self.site(), run));
+    }
+
+    pub(super) fn fail(
+        &self,
+        conn: &mut B::Conn<'_>,
+        run: &mut Run,
+        error: MigrationError,
+    ) -> MigrationError {
+        match &self.keeper {
+            Some(keeper) => keeper.fail(conn, &self.site(), run, error),
+            None => error,
         }
     }
 

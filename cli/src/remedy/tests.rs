@@ -33,6 +33,8 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::MakeManifest => 27,
         Remedy::Program { .. } => 28,
         Remedy::Register => 29,
+        Remedy::SnapshotFolder => 30,
+        Remedy::NoSnapshot => 31,
     }
 }
 

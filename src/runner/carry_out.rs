@@ -57,6 +57,8 @@ impl<B: Backend> MigrationRunner<B> {
                 planned.plan.problems().is_empty()
                     && planned.tracking.head.digest.is_some()
                     && !self.lock.is_per_transaction()
+                    // A snapshot is made before the first transaction.
+                    && self.keeper.is_none()
             };
             let to_compare = before.as_ref().filter(|planned| !is_compared(planned));
             let head = to_compare.map(|_| self.clean_head(conn)).transpose()?;

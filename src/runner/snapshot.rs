@@ -5,20 +5,21 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::MigrationRunner;
-use super::keeper::Site;
-use crate::backend::snapshot::{Copier, Overwrite, Places, RestoreOutcome, delete_partial, durable};
-use crate::backend::{Driver, Sqlite};
+use crate::backend::Sqlite;
+use crate::backend::snapshot::{Copier, Overwrite, durable};
 use crate::error::{Failure, Result, SnapshotAct};
 use crate::fault::{Fault, FaultKind};
-use crate::snapshot::{Restored, Snapshot, SnapshotContent, SnapshotInfo, SnapshotKind, SnapshotSettings};
+use crate::snapshot::{Restored, Snapshot, SnapshotContent, SnapshotInfo, SnapshotSettings};
 
 mod files;
 mod keep;
 mod keeping;
+mod restoring;
 mod settle;
 
 use files::Files;
 use keeping::Snapshots;
+use restoring::{copier, restore};
 
 impl MigrationRunner<Sqlite> {
     /// Keeps a complete copy of the database before the first step of a run, beside the database or in a folder.
@@ -158,25 +159,5 @@ impl MigrationRunner<Sqlite> {
 
     fn copier(&self) -> Copier<'_> {
         copier(&self.site())
-    }
-}
-
-fn copier<'r>(site: &Site<'r, Sqlite>) -> Copier<'r> {
-    Copier { prepare: site.prepare, table: site.table, patience: site.patience }
-}
-
-/// Restores a snapshot; `None` if others wrote what it must not overwrite.
-fn restore(
-    copier: &Copier<'_>,
-    conn: &Connection,
-    files: &Files,
-    snapshot: &Path,
-    overwrite: Overwrite,
-) -> Result<Option<Restored>, Fault> {
-    let (_, set_aside) = files.new_path(SnapshotKind::BeforeRestore);
-    let places = Places { live: &files.live, snapshot, set_aside: &set_aside };
-    match copier.restore(conn, places, overwrite)? {
-        RestoreOutcome::Written => Ok(None),
-        RestoreOutcome::Done => Ok(Some(Restored { snapshot: snapshot.to_owned(), set_aside })),
     }
 }

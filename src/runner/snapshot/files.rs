@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{Driver, Failure, Fault, FaultKind, Result, SnapshotAct, SnapshotKind, Sqlite, durable};
-use crate::backend::utc_now;
+use crate::backend::snapshot::durable;
+use crate::backend::{Driver, Sqlite, utc_now};
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
-use crate::error::MigrationError;
+use crate::error::{Failure, MigrationError, Result, SnapshotAct};
+use crate::fault::{Fault, FaultKind};
+use crate::snapshot::SnapshotKind;
 use crate::snapshot::file_name::FileName;
 use crate::snapshot::intent::Intent;
 

@@ -7,12 +7,14 @@ use rusqlite::Connection;
 use super::super::keeper::{Kept, Run, Site};
 use super::files::Files;
 use super::keeping::Snapshots;
+use super::restoring::{copier, restore};
 use super::settle::{Applied, applied};
-use super::{Overwrite, SnapshotKind, Sqlite, copier, delete_partial, durable, restore};
+use crate::backend::Sqlite;
+use crate::backend::snapshot::{Overwrite, delete_partial, durable};
 use crate::error::{Failure, MigrationError, Result, SnapshotAct};
 use crate::plan::Plan;
 use crate::snapshot::intent::{IntendedStep, Intent, Reached, RunState, Trace};
-use crate::snapshot::{AfterFailure, PlannedSnapshot};
+use crate::snapshot::{AfterFailure, PlannedSnapshot, Restored, SnapshotKind};
 
 impl Snapshots {
     /// Makes the snapshot if the plan needs one and the run has none, and writes the note about the run.
@@ -148,7 +150,7 @@ impl Snapshots {
 enum Undo {
     /// It did nothing.
     Needless,
-    Done(crate::snapshot::Restored),
+    Done(Restored),
     /// It was not, for this reason.
     Impossible(String),
 }

@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use super::super::keeper::{Keeper, Run, Site};
 use super::files::Files;
-use super::{Sqlite, copier};
-use crate::backend::{Catalog, patiently};
+use super::restoring::copier;
+use crate::backend::{Catalog, Sqlite, patiently};
 use crate::error::{Failure, MigrationError, Result, SnapshotAct};
 use crate::plan::Plan;
 use crate::problem::{Problem, ProblemKind};

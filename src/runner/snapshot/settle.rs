@@ -3,12 +3,15 @@
 use rusqlite::Connection;
 
 use super::super::keeper::{Kept, Run, Site};
-use super::files::Files;
+use super::files::{self, Files};
 use super::keeping::Snapshots;
-use super::{Fault, FaultKind, Overwrite, SnapshotKind, Sqlite, copier, durable, files, restore};
-use crate::backend::{Records, patiently};
+use super::restoring::{copier, restore};
+use crate::backend::snapshot::{Overwrite, durable};
+use crate::backend::{Records, Sqlite, patiently};
 use crate::error::{Failure, Result, SnapshotAct};
+use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
+use crate::snapshot::SnapshotKind;
 use crate::snapshot::intent::{Course, Ids, Now, RunState};
 
 /// What is applied now.

@@ -7,10 +7,11 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::query::value;
-use super::compare::{refuse_damaged, refuse_different, refuse_other_history};
+use super::compare::{Contents, refuse_damaged, refuse_damaged_live};
 use super::durable;
 use super::take::folder_of;
-use super::{Copier, data_version, refuse_exclusive, refuse_shortage};
+use super::{Copier, Sqlite, data_version, refuse_exclusive, refuse_shortage};
+use crate::backend::records::Records;
 use crate::backend::retry::patiently;
 use crate::backend::sqlite::copying::{ALL, copy, step};
 use crate::backend::sqlite::fault;
@@ -55,7 +56,7 @@ impl Copier<'_> {
         refuse_exclusive(conn)?;
         refuse_same_file(places)?;
         let source = self.open_copy(places.snapshot)?;
-        refuse_damaged(&source)?;
+        refuse_damaged(&source, places.snapshot, conn)?;
         if self.size(&source)? == 0 {
             return Err(Fault::new(FaultKind::NotADatabase, "it is empty"));
         }
@@ -76,7 +77,7 @@ impl Copier<'_> {
             self.through_journal(conn, &source, &mut own, places, overwrite)
         };
         if matches!(outcome, Ok(RestoreOutcome::Done)) {
-            refuse_damaged(&own).map_err(|fault| not_verified(&fault, places))?;
+            refuse_damaged_live(&own).map_err(|fault| not_verified(&fault, places))?;
         }
         outcome
     }
@@ -94,7 +95,7 @@ impl Copier<'_> {
         let secrecy = self.secrecy_of_live(places.live)?;
         let began = Instant::now();
         loop {
-            let version = self.copy_into(conn, places.live, places.set_aside, secrecy)?;
+            let version = self.copy_into(conn, conn, places.live, places.set_aside, secrecy)?;
             let set_aside = SetAside { path: places.set_aside, is_kept: false };
             if matches!(overwrite, Overwrite::OnlyOwn(known) if known != version) {
                 return Ok(RestoreOutcome::Written);
@@ -114,7 +115,12 @@ impl Copier<'_> {
                 ));
             }
         }
-        refuse_other_history(source, own, self.table).map_err(|fault| not_verified(&fault, places))?;
+        // Others may have written rows since, but under the lock of the runs no migration.
+        let history = |mut conn: &Connection| Sqlite::head(&mut conn, self.table);
+        if history(own)? != history(source)? {
+            let found = Fault::new(FaultKind::Other, "its migrations are not those of the snapshot");
+            return Err(not_verified(&found, places));
+        }
         Ok(RestoreOutcome::Done)
     }
 
@@ -142,10 +148,13 @@ impl Copier<'_> {
         if before.is_some_and(|before| data_version(own).ok() != Some(before)) {
             return Ok(RestoreOutcome::Written);
         }
-        self.copy_into(own, places.live, places.set_aside, secrecy)?;
+        self.copy_into(own, conn, places.live, places.set_aside, secrecy)?;
         let set_aside = SetAside { path: places.set_aside, is_kept: false };
         set_aside.keep_unless_undone(copy(source, own).map_err(fault))?;
-        refuse_different(source, own, self.table).map_err(|fault| not_verified(&fault, places))?;
+        let contents = Contents::of(source, self.table)?;
+        let restored =
+            Contents::of(own, self.table).and_then(|restored| contents.refuse_different(&restored));
+        restored.map_err(|fault| not_verified(&fault, places))?;
         // The next statement releases the lock, and deletes the journal.
         own.execute_batch("PRAGMA main.locking_mode = NORMAL; SELECT count(*) FROM main.sqlite_master")
             .map_err(fault)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::clear::{Secrecy, refuse_clear};
-use super::compare::{refuse_damaged, refuse_different};
+use super::compare::{Contents, refuse_damaged};
 use super::durable::{self, Partial};
 use super::{Copier, data_version, refuse_exclusive, refuse_shortage};
 use crate::backend::retry::patiently;
@@ -21,13 +21,14 @@ impl Copier<'_> {
         refuse_exclusive(conn)?;
         refuse_shortage(folder_of(to), self.size(conn)?)?;
         let secrecy = self.secrecy_of_live(live)?;
-        self.copy_into(conn, live, to, secrecy)
+        self.copy_into(conn, conn, live, to, secrecy)
     }
 
-    /// Does the work of `take`.
+    /// Does the work of `take`, with the connection that reads the database and the one of the application.
     pub(super) fn copy_into(
         &self,
         conn: &Connection,
+        application: &Connection,
         live: &Path,
         to: &Path,
         secrecy: Secrecy,
@@ -43,10 +44,10 @@ impl Copier<'_> {
             let reading = Reading::begin(conn, self)?;
             self.fill(reading.0, partial.path())?;
             let copied = self.open_copy(partial.path())?;
-            refuse_damaged(&copied)?;
-            refuse_different(reading.0, &copied, self.table)?;
+            Contents::of(reading.0, self.table)?.refuse_different(&Contents::of(&copied, self.table)?)?;
             data_version(reading.0).map_err(fault)?
         };
+        refuse_damaged(&self.open_copy(partial.path())?, partial.path(), application)?;
         if secrecy == Secrecy::Encrypted {
             refuse_clear(partial.path())?;
         }

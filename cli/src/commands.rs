@@ -26,6 +26,7 @@ mod plan;
 mod repair;
 mod run;
 mod shell;
+mod snapshots;
 mod status;
 mod unlock;
 mod validate;
@@ -95,11 +96,16 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
     match command {
         Command::List => Ok(list::list(&work)),
         Command::Status { exit_code } => status::status(&work, *exit_code),
-        Command::Plan(plan) => plan::plan(&work, plan.target(), plan.sql),
+        Command::Plan(plan) => {
+            let work = snapshots::keeping(work, &plan.snapshots)?;
+            plan::plan(&work, plan.target(), plan.sql)
+        }
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),
-        Command::Redo(dry_run) => run::redo(work, *dry_run),
-        Command::Downgrade(dry_run) => run::downgrade(work, *dry_run),
+        Command::Redo(way) => run::redo(work, way),
+        Command::Downgrade(way) => run::downgrade(work, way),
+        Command::Snapshots(place) => snapshots::snapshots(work, place),
+        Command::Restore(restore) => snapshots::restore(work, restore),
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
         Command::Adopt(adopt) => adopt::adopt(&work, adopt),
         Command::Repair(repair) => repair::repair(&work, repair),

@@ -127,7 +127,8 @@ impl MigrationRunner<Sqlite> {
     /// that of a database in WAL mode. The database is then unchanged.
     /// [`ErrorKind::OpenTransaction`](crate::ErrorKind::OpenTransaction) inside a transaction. Any error of taking the lock.
     pub fn restore(&self, conn: &Connection, snapshot: impl AsRef<Path>) -> Result<Restored> {
-        let snapshot = snapshot.as_ref();
+        // The result names it for a time when the working directory may be another one.
+        let snapshot = &std::path::absolute(&snapshot).unwrap_or_else(|_| snapshot.as_ref().to_owned());
         let mut lent = conn;
         self.refuse_open_transaction(&mut lent)?;
         self.run_session_sql(&mut lent)?;

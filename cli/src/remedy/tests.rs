@@ -72,6 +72,8 @@ fn samples() -> Vec<Remedy> {
         Remedy::CreateFolder,
         Remedy::MakeManifest,
         Remedy::Register,
+        Remedy::SnapshotFolder,
+        Remedy::NoSnapshot,
         Remedy::Program { what: "wait longer".into(), with: "`RemoteMigrations::timeout`".into() },
     ];
     samples.extend(Doubt::ALL.map(Remedy::AcceptDoubt));
@@ -88,7 +90,7 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=29).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=31).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');

@@ -1,7 +1,7 @@
 //! Applying a plan that was reviewed.
 
 use super::MigrationRunner;
-use super::carry_out::Planned;
+use super::carry_out::{Planned, RunState};
 use super::goal::Goal;
 use super::keeper::Run;
 use crate::approval::Consent;
@@ -9,6 +9,7 @@ use crate::backend::{Backend, patiently};
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, Result};
 use crate::history::History;
+use crate::lock::Holding;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::step::Step;
@@ -41,28 +42,35 @@ impl<B: Backend> MigrationRunner<B> {
         self.refuse_foreign_log(conn, &plan)?;
         let consent = self.confirmed(&plan)?;
         let applied = self.locked(conn, |conn, holding| {
-            self.settle(conn, &mut run)?;
-            let (tracking, history) = self.read_table(conn)?;
-            let fresh = self.same(conn, &history, &plan)?;
-            if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
-                return Err(Failure::Stale(0).into());
-            }
-            run.report.already = fresh.already();
-            self.warn(&fresh, &mut run.report);
-            self.begin(conn, &fresh, &mut run)?;
-            let planned = Planned { tracking, history, plan: fresh };
-            match self.carry_out(conn, planned, consent, holding, &mut run.report) {
-                Ok(()) => {
-                    self.succeed(conn, &mut run);
-                    Ok(())
-                }
-                Err(stop) => Err(self.fail(conn, &mut run, self.failure(stop))),
-            }
+            let state = self.apply_locked(conn, &plan, consent, holding, &mut run);
+            self.end(conn, state, &mut run)
         });
         match applied {
-            Ok(()) => Ok(run.report),
+            Ok(_) => Ok(run.report),
             Err(error) => Err(error.after(run.report)),
         }
+    }
+
+    fn apply_locked(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: &Plan,
+        consent: Consent<'_>,
+        holding: &Holding,
+        run: &mut Run,
+    ) -> Result<RunState> {
+        self.settle(conn, run)?;
+        let (tracking, history) = self.read_table(conn)?;
+        let fresh = self.same(conn, &history, plan)?;
+        if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
+            return Err(Failure::Stale(0).into());
+        }
+        run.report.already = fresh.already();
+        self.warn(&fresh, &mut run.report);
+        self.begin(conn, &fresh, run)?;
+        let planned = Planned { tracking, history, plan: fresh };
+        let done = self.carry_out(conn, planned, consent, holding, &mut run.report);
+        done.map(|()| RunState::Finished).map_err(|stop| self.failure(stop))
     }
 
     /// The plan as this runner makes it now, if that is the same plan.

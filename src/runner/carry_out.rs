@@ -9,7 +9,7 @@ use super::keeper::{Run, Site};
 use super::stored::Stored;
 use crate::approval::Consent;
 use crate::backend::{Backend, Session, TrackingTable};
-use crate::error::{Failure, MigrationError, Result};
+use crate::error::{Failure, Result};
 use crate::event::Event;
 use crate::execute::{Executor, Stop};
 use crate::history::{History, Record};
@@ -37,6 +37,20 @@ impl<B: Backend> MigrationRunner<B> {
     /// Migrates to a target under the lock, until confirmation is needed. It uses the plan that was made before the lock if the
     /// head has not changed since.
     pub(super) fn run_locked(
+        &self,
+        conn: &mut B::Conn<'_>,
+        goal: Goal<'_, B>,
+        before: Option<Planned>,
+        asked: Option<&(Plan, Consent<'_>)>,
+        holding: &Holding,
+        run: &mut Run,
+    ) -> Result<RunState> {
+        let state = self.attempt(conn, goal, before, asked, holding, run);
+        self.end(conn, state, run)
+    }
+
+    /// Does the work of `run_locked`.
+    fn attempt(
         &self,
         conn: &mut B::Conn<'_>,
         goal: Goal<'_, B>,
@@ -97,16 +111,13 @@ impl<B: Backend> MigrationRunner<B> {
             self.warn(&planned.plan, &mut run.report);
             self.begin(conn, &planned.plan, run)?;
             match self.carry_out(conn, planned, consent, holding, &mut run.report) {
-                Ok(()) => {
-                    self.succeed(conn, run);
-                    return Ok(RunState::Finished);
-                }
+                Ok(()) => return Ok(RunState::Finished),
                 // Another program without the lock was faster. A fixed target can be reached from any state.
                 Err(Stop::Moved) if again(&run.report) && !self.lock.is_per_transaction() => {}
                 Err(Stop::Moved) if again(&run.report) && began.elapsed() < self.lock_timeout => {
                     std::thread::sleep(pause);
                 }
-                Err(stop) => return Err(self.fail(conn, run, self.failure(stop))),
+                Err(stop) => return Err(self.failure(stop)),
             }
             last = (run.report.applied.len() > started).then_some(digest);
         }
@@ -137,28 +148,29 @@ impl<B: Backend> MigrationRunner<B> {
         let has_hooks =
             !(self.hooks.before.is_empty() && self.hooks.after.is_empty() && self.hooks.on_error.is_empty());
         let is_script = |step: &Step| {
-            step.atomicity == Atomicity::Transaction
-                && (step.is_stored || self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction)))
+            step.is_stored || self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction))
         };
-        let is_recorded = !has_hooks && plan.steps().iter().all(is_script);
+        // A step outside a transaction has a record before it does anything. Code inside one could end it.
+        let is_recorded = |step: &Step| step.atomicity == Atomicity::NonTransactional || is_script(step);
+        let is_recorded = !has_hooks && plan.steps().iter().all(is_recorded);
         let trace = if is_recorded { Trace::Recorded } else { Trace::Unknown };
         keeper.begin(conn, &self.site(), plan, trace, run)
     }
 
-    pub(super) fn succeed(&self, conn: &mut B::Conn<'_>, run: &mut Run) {
-        self.keeper.iter().for_each(|keeper| keeper.succeed(conn, &self.site(), run));
-    }
-
-    pub(super) fn fail(
+    /// Ends what was done under the lock, as far as the snapshot of the run is concerned.
+    pub(super) fn end(
         &self,
         conn: &mut B::Conn<'_>,
+        state: Result<RunState>,
         run: &mut Run,
-        error: MigrationError,
-    ) -> MigrationError {
-        match &self.keeper {
-            Some(keeper) => keeper.fail(conn, &self.site(), run, error),
-            None => error,
+    ) -> Result<RunState> {
+        let Some(keeper) = self.keeper.as_ref().filter(|_| run.kept.is_some()) else { return state };
+        match &state {
+            Ok(RunState::Finished) => keeper.succeed(conn, &self.site(), run),
+            Ok(RunState::NeedsConsent(_)) => keeper.pause(conn, &self.site(), run),
+            Err(_) => {}
         }
+        state.map_err(|error| keeper.fail(conn, &self.site(), run, error))
     }
 
     pub(super) fn carry_out(

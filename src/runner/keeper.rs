@@ -1,5 +1,6 @@
 //! [`Keeper`]: what a run calls to keep a snapshot of the database.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ pub(super) trait Keeper<B: Backend>: Send + Sync {
         run: &mut Run,
     ) -> Result<()>;
 
+    /// Notes that the run waits for an answer without the lock.
+    fn pause(&self, conn: &mut B::Conn<'_>, site: &Site<'_, B>, run: &mut Run);
+
     /// Notes that the run is finished, and deletes older snapshots.
     fn succeed(&self, conn: &mut B::Conn<'_>, site: &Site<'_, B>, run: &mut Run);
 
@@ -55,7 +59,7 @@ pub(super) struct Site<'r, B: Backend> {
     pub(super) prepare: Option<&'r Prepare<B>>,
     pub(super) patience: Duration,
     pub(super) policy: &'r Policy,
-    /// Whether only one run at a time has the lock.
+    /// Whether only one run at a time has the lock, so that a note about a run that is still running cannot be found.
     pub(super) is_exclusive: bool,
 }
 
@@ -69,7 +73,6 @@ pub(super) struct Run {
 }
 
 /// The snapshot of a run.
-#[derive(Debug)]
 pub(super) struct Kept {
     pub(super) path: PathBuf,
     pub(super) intent: Intent,
@@ -77,4 +80,20 @@ pub(super) struct Kept {
     pub(super) done_before: Vec<IntendedStep>,
     /// The data version of the connection at the moment of the snapshot; `None` if that is longer ago than this run.
     pub(super) version: Option<i64>,
+    /// Called if the run panics: the program may continue, so this run was not killed.
+    pub(super) abandon: Box<dyn Fn(&Intent)>,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("path", &self.path).field("intent", &self.intent).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.abandon)(&self.intent);
+        }
+    }
 }

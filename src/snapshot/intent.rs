@@ -45,9 +45,9 @@ pub(crate) enum RunState {
 /// Whether everything that the steps do to the database is in the tracking table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trace {
-    /// The steps are scripts in transactions, so a step without its record has done nothing.
+    /// A step without a record has done nothing.
     Recorded,
-    /// Code and hooks could commit something that is not recorded.
+    /// Code that ends its transaction, or a hook, could commit something that is not recorded.
     Unknown,
 }
 

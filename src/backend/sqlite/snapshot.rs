@@ -64,7 +64,9 @@ impl Copier<'_> {
         if let Some(prepare) = self.prepare {
             prepare(&conn).map_err(|error| {
                 let what = format!("the function given to `prepare_connection` failed: {error}");
-                Fault::new(FaultKind::Other, what).caused_by(error)
+                Fault::new(FaultKind::Other, what)
+                    .remedy("set the key in it and register functions, collations and modules only, since a snapshot is opened to read it")
+                    .caused_by(error)
             })?;
         }
         if !conn.is_autocommit() {

@@ -15,7 +15,7 @@ use crate::error::{Failure, MigrationError, Result, SnapshotAct};
 use crate::fault::{Fault, FaultKind};
 use crate::snapshot::SnapshotKind;
 use crate::snapshot::file_name::FileName;
-use crate::snapshot::intent::Intent;
+use crate::snapshot::intent::{Intent, RunState};
 
 /// The ending of a note about an unfinished run, after the path of the database.
 const INTENT: &str = "-migrate-intent";
@@ -144,6 +144,26 @@ impl Files {
     pub(super) fn write_intent(&self, intent: &Intent) -> Result<()> {
         let written = durable::write(&self.intent, &intent.to_text(), &self.live);
         written.map_err(|error| note(&self.intent, durable::fault(error)))
+    }
+
+    /// Notes that the process knows how its run ended. Without that, a later start could restore what the program went on with, so
+    /// if the note cannot be changed, it is deleted.
+    pub(super) fn note_end(&self, intent: &mut Intent, state: RunState) {
+        intent.state = state;
+        if self.write_intent(intent).is_err() {
+            let _ = durable::remove(&self.intent);
+        }
+    }
+
+    /// What notes that a run panicked.
+    pub(super) fn abandon(&self) -> Box<dyn Fn(&Intent)> {
+        let (note, live) = (self.intent.clone(), self.live.clone());
+        Box::new(move |intent| {
+            let failed = Intent { state: RunState::Failed, ..intent.clone() };
+            if durable::write(&note, &failed.to_text(), &live).is_err() {
+                let _ = durable::remove(&note);
+            }
+        })
     }
 
     /// The notes about unfinished runs of all tracking tables.

@@ -54,7 +54,7 @@ impl Snapshots {
         }
         run.report.snapshot = Some(kept.path.clone());
         // From here on the note names the new snapshot, and these have nothing that it does not have.
-        for path in run.replaces.drain(..).filter(|path| *path != kept.path) {
+        for path in run.replaces.drain(..).filter(|path| site.is_exclusive && *path != kept.path) {
             let _ = durable::remove(&path);
         }
         Ok(())
@@ -81,7 +81,8 @@ impl Snapshots {
             before,
             steps: Vec::new(),
         };
-        Ok(Kept { path, intent, done_before: Vec::new(), version: Some(version) })
+        let abandon = files.abandon();
+        Ok(Kept { path, intent, done_before: Vec::new(), version: Some(version), abandon })
     }
 
     /// Deletes the note about a run that has succeeded, and then older snapshots.
@@ -124,13 +125,13 @@ impl Snapshots {
         error: MigrationError,
     ) -> MigrationError {
         let Some(kept) = &mut run.kept else { return error };
-        kept.intent.state = RunState::Failed;
-        let mut error = error;
+        let (mut error, mut state) = (error, RunState::Failed);
         if self.settings.after_failure == AfterFailure::Restore {
             match undo(conn, site, files, kept) {
                 Undo::Needless => {}
                 Undo::Impossible(why) => run.report.not_restored = Some(why),
                 Undo::Done(restored) => {
+                    state = RunState::Restored;
                     run.report.applied.clear();
                     run.report.together.clear();
                     run.report.restored = Some(restored);
@@ -138,10 +139,7 @@ impl Snapshots {
                 }
             }
         }
-        // Without this line a later start could restore what the program went on with.
-        if files.write_intent(&kept.intent).is_err() {
-            let _ = durable::remove(&files.intent);
-        }
+        files.note_end(&mut kept.intent, state);
         error
     }
 }
@@ -174,7 +172,6 @@ fn undo(conn: &Connection, site: &Site<'_, Sqlite>, files: &Files, kept: &mut Ke
     }
     match restore(&copier(site), conn, files, &kept.path, Overwrite::OnlyOwn(version)) {
         Ok(Some(restored)) => {
-            kept.intent.state = RunState::Restored;
             kept.intent.set_aside = files.made_on(&restored.set_aside);
             Undo::Done(restored)
         }

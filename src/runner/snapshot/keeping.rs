@@ -9,7 +9,7 @@ use crate::backend::{Catalog, Sqlite, patiently};
 use crate::error::{Failure, MigrationError, Result, SnapshotAct};
 use crate::plan::Plan;
 use crate::problem::{Problem, ProblemKind};
-use crate::snapshot::intent::Trace;
+use crate::snapshot::intent::{RunState, Trace};
 use crate::snapshot::{Bytes, PlannedSnapshot, Snapshot, SnapshotSettings};
 
 /// Keeps snapshots with these settings.
@@ -99,6 +99,12 @@ impl Keeper<Sqlite> for Snapshots {
         match self.files(conn, site)? {
             Some(files) => self.begin_run(conn, site, &files, (plan, trace), run),
             None => Ok(()),
+        }
+    }
+
+    fn pause(&self, conn: &mut &Connection, site: &Site<'_, Sqlite>, run: &mut Run) {
+        if let (Ok(Some(files)), Some(kept)) = (self.files(conn, site), &mut run.kept) {
+            files.note_end(&mut kept.intent, RunState::Failed);
         }
     }
 

@@ -11,8 +11,8 @@ use crate::backend::{Records, Sqlite, patiently};
 use crate::error::{Failure, Result, SnapshotAct};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
-use crate::snapshot::SnapshotKind;
 use crate::snapshot::intent::{Course, Ids, Now, RunState};
+use crate::snapshot::{AfterFailure, SnapshotKind};
 
 /// What is applied now.
 #[derive(Debug)]
@@ -49,7 +49,9 @@ impl Snapshots {
         let now = applied(conn, site).map_err(failed)?;
         let path = files.path_of(&intent, SnapshotKind::BeforeRun, &intent.snapshot);
         let is_there = path.is_file();
-        match intent.course(intent.reached(now.now()), self.settings.after_failure) {
+        // Without a lock, the run may still be running.
+        let after_failure = if site.is_exclusive { self.settings.after_failure } else { AfterFailure::Keep };
+        match intent.course(intent.reached(now.now()), after_failure) {
             Course::Replace => {
                 let aside = intent.set_aside.as_deref();
                 run.replaces = aside
@@ -62,7 +64,7 @@ impl Snapshots {
             Course::Continue(done) if is_there => {
                 let done_before = intent.steps.iter().take(done).cloned().collect();
                 run.report.snapshot = Some(path.clone());
-                run.kept = Some(Kept { path, intent, done_before, version: None });
+                run.kept = Some(Kept { path, intent, done_before, version: None, abandon: files.abandon() });
                 Ok(false)
             }
             // Without its snapshot, the next run is a new one with its own.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::functions::FunctionFlags;
-use switchy_schema::{Event, test_utils};
+use switchy_schema::{Event, Lock, test_utils};
 
 use super::*;
 use crate::children::{say, wait_for};
@@ -220,6 +220,18 @@ fn a_killed_run_that_keeps_what_it_did_is_continued_with_its_snapshot() {
             assert_eq!(content_of(path), before, "{context}");
         }
     }
+}
+
+/// Without a lock, the run that a note is about may still be running.
+#[test]
+fn a_run_without_a_lock_does_not_undo_what_another_one_may_be_doing() {
+    let [_, after] = before_and_after("wal");
+    let database = database("wal");
+    assert!(kill_at("right restore", &database, "started 4"));
+    let mut conn = database.connect();
+    let report = dying("right", "restore", &mut conn, "never 0").lock(Lock::Off).run(&conn).unwrap();
+    assert_eq!((report.applied.len(), report.restored), (1, None));
+    assert_eq!(content(&conn), after);
 }
 
 /// Kills a process at a moment that the clock decides, many times: most hit the copy or the restore.

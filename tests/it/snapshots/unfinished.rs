@@ -233,3 +233,35 @@ fn an_unfinished_run_of_another_table_keeps_its_snapshot() {
     theirs("SELECT 1").run(&database.connect()).unwrap();
     assert_eq!(files(&database), Vec::<String>::new());
 }
+
+/// A program that survives a panic goes on with what the run left, and a later start must not undo that.
+#[test]
+fn a_run_that_panics_is_not_taken_for_one_that_was_killed() {
+    let database = database("wal");
+    let conn = database.connect();
+    let panics = Migration::code("3_panics", |_| -> Result<(), rusqlite::Error> { panic!("a defect") });
+    let run = || set(vec![add_title(), panics.clone()], AfterFailure::Restore).run(&conn);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+    assert_eq!(applied(&conn), ["1_notes", "2_title"]);
+    conn.execute_batch("INSERT INTO notes (id, text) VALUES (9000, 'after the panic')").unwrap();
+
+    let right = vec![add_title(), Migration::sql("3_panics", "SELECT 1")];
+    let report = set(right, AfterFailure::Restore).run(&conn).unwrap();
+    assert!(report.restored.is_none());
+    assert_eq!(rows(&conn, "SELECT text FROM notes WHERE id = 9000"), ["after the panic"]);
+    assert_eq!(applied(&conn).len(), 3);
+}
+
+/// A step outside a transaction that fails before it did anything leaves no old snapshot for the next attempt.
+#[test]
+fn a_step_outside_a_transaction_that_did_nothing_is_tried_with_a_new_snapshot() {
+    let database = database("wal");
+    let conn = database.connect();
+    let step = |script: &'static str| vec![Migration::sql("2_it", script).outside_transaction()];
+    let first = set(step("SELECT missing"), AfterFailure::Keep).run(&conn).unwrap_err();
+    conn.execute_batch("INSERT INTO notes (id, text) VALUES (9000, 'between')").unwrap();
+    let report = set(step("VACUUM"), AfterFailure::Keep).run(&conn).unwrap();
+    assert!(!first.report().snapshot.as_ref().unwrap().exists());
+    let copy = Connection::open(report.snapshot.unwrap()).unwrap();
+    assert_eq!(rows(&copy, "SELECT text FROM notes WHERE id = 9000"), ["between"]);
+}

@@ -142,8 +142,12 @@ impl Copier<'_> {
             },
         };
         // With `TRUNCATE` the commit is as safe as with `DELETE`, and exclusive locking does not change how the journal ends.
-        let lock = "PRAGMA main.journal_mode = TRUNCATE; PRAGMA main.locking_mode = EXCLUSIVE";
-        own.execute_batch(lock).map_err(fault)?;
+        let mode: String = value(own, "PRAGMA main.journal_mode = TRUNCATE", &[]).map_err(fault)?;
+        if !mode.eq_ignore_ascii_case("truncate") {
+            let what = format!("the database has `journal_mode = {mode}` now");
+            return Err(Fault::new(FaultKind::Other, what).remedy("restore again when nobody changes that"));
+        }
+        own.execute_batch("PRAGMA main.locking_mode = EXCLUSIVE").map_err(fault)?;
         patiently(self.patience, || own.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(fault))?;
         if before.is_some_and(|before| data_version(own).ok() != Some(before)) {
             return Ok(RestoreOutcome::Written);

@@ -188,6 +188,9 @@ fn of_snapshot(act: SnapshotAct, path: &Path, fault: &Fault) -> Sentence {
         SnapshotAct::List => ("list the snapshots in", "nothing was done"),
     };
     let remedy = fault.own_remedy().or_else(|| match (act, fault.kind()) {
+        (SnapshotAct::Take, FaultKind::Full) => {
+            Some(Remedy::from("make room on the disk").or(Remedy::SnapshotFolder).or(Remedy::NoSnapshot))
+        }
         (SnapshotAct::Take, _) => Some(Remedy::SnapshotFolder.or(Remedy::NoSnapshot)),
         (_, FaultKind::Other) => Some("check the file and its folder".into()),
         _ => fault.advice(),

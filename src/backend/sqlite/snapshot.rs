@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 use super::query::value;
@@ -38,12 +39,8 @@ pub(crate) struct Copier<'a> {
 impl Copier<'_> {
     /// The size of the database of a connection in bytes.
     pub(crate) fn size(&self, conn: &Connection) -> Result<u64, Fault> {
-        let pragma = |name: &str| -> Result<u64, Fault> {
-            let number: i64 =
-                patiently(self.patience, || value(conn, &format!("PRAGMA main.{name}"), &[]).map_err(fault))?;
-            Ok(u64::try_from(number).unwrap_or_default())
-        };
-        Ok(pragma("page_count")?.saturating_mul(pragma("page_size")?))
+        let number = |name: &str| patiently(self.patience, || number(conn, name).map_err(fault));
+        Ok(number("page_count")?.saturating_mul(number("page_size")?))
     }
 
     /// The records in a copy.
@@ -77,6 +74,16 @@ impl Copier<'_> {
     }
 }
 
+/// The number that a pragma of the database returns. `SQLCipher` returns the size of a page as text.
+fn number(conn: &Connection, pragma: &str) -> rusqlite::Result<u64> {
+    let number: Value = value(conn, &format!("PRAGMA main.{pragma}"), &[])?;
+    Ok(match number {
+        Value::Integer(number) => u64::try_from(number).unwrap_or_default(),
+        Value::Text(number) => number.parse().unwrap_or_default(),
+        _ => 0,
+    })
+}
+
 /// A number that changes when another connection commits.
 pub(crate) fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
     value(conn, "PRAGMA main.data_version", &[])
@@ -100,9 +107,7 @@ fn refuse_shortage(folder: &Path, needed: u64) -> Result<(), Fault> {
     if free < needed {
         let what =
             format!("{} are needed in {}, and {} are free", Bytes(needed), folder.display(), Bytes(free));
-        return Err(
-            Fault::new(FaultKind::Full, what).remedy(crate::remedy::Remedy::from("make room on the disk"))
-        );
+        return Err(Fault::new(FaultKind::Full, what));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::super::query::value;
 use super::compare::{Contents, refuse_damaged, refuse_damaged_live};
 use super::durable;
 use super::take::folder_of;
-use super::{Copier, Sqlite, data_version, refuse_exclusive, refuse_shortage};
+use super::{Copier, Sqlite, data_version, number, refuse_exclusive, refuse_shortage};
 use crate::backend::records::Records;
 use crate::backend::retry::patiently;
 use crate::backend::sqlite::copying::{ALL, copy, step};
@@ -92,7 +92,7 @@ impl Copier<'_> {
         places: Places<'_>,
         overwrite: Overwrite,
     ) -> Result<RestoreOutcome, Fault> {
-        let secrecy = self.secrecy_of_live(places.live)?;
+        let secrecy = self.secrecy_of(places.live)?;
         let began = Instant::now();
         loop {
             let version = self.copy_into(conn, conn, places.live, places.set_aside, secrecy)?;
@@ -133,7 +133,7 @@ impl Copier<'_> {
         places: Places<'_>,
         overwrite: Overwrite,
     ) -> Result<RestoreOutcome, Fault> {
-        let secrecy = self.secrecy_of_live(places.live)?;
+        let secrecy = self.secrecy_of(places.live)?;
         let before = match overwrite {
             Overwrite::Anything => None,
             Overwrite::OnlyOwn(known) => match self.version_at(conn, own, known)? {
@@ -242,7 +242,7 @@ fn is_linked(_: Places<'_>) -> bool {
 
 /// SQLite cannot change the page size of a database in WAL mode.
 fn refuse_other_page_size(source: &Connection, own: &Connection) -> Result<(), Fault> {
-    let size = |conn| value::<i64>(conn, "PRAGMA main.page_size", &[]).map_err(fault);
+    let size = |conn| number(conn, "page_size").map_err(fault);
     let (snapshot, live) = (size(source)?, size(own)?);
     if snapshot == live {
         return Ok(());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::clear::{Secrecy, refuse_clear};
+use super::clear::Secrecy;
 use super::compare::{Contents, refuse_damaged};
 use super::durable::{self, Partial};
 use super::{Copier, data_version, refuse_exclusive, refuse_shortage};
@@ -20,7 +20,7 @@ impl Copier<'_> {
     pub(crate) fn take(&self, conn: &Connection, live: &Path, to: &Path) -> Result<i64, Fault> {
         refuse_exclusive(conn)?;
         refuse_shortage(folder_of(to), self.size(conn)?)?;
-        let secrecy = self.secrecy_of_live(live)?;
+        let secrecy = self.secrecy_of(live)?;
         self.copy_into(conn, conn, live, to, secrecy)
     }
 
@@ -49,7 +49,7 @@ impl Copier<'_> {
         };
         refuse_damaged(&self.open_copy(partial.path())?, partial.path(), application)?;
         if secrecy == Secrecy::Encrypted {
-            refuse_clear(partial.path())?;
+            self.refuse_clear(partial.path())?;
         }
         partial.finish(to).map_err(durable::fault)?;
         Ok(version)

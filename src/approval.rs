@@ -73,9 +73,10 @@ impl Plan {
                 "run again and accept the plan if that is intended".into(),
             ),
         };
+        let kept = self.snapshot().map_or_else(String::new, |snapshot| format!(" ({snapshot})"));
         let problem = |step: &crate::step::Step| {
             let reason = step.confirmation_reason()?;
-            let finding = format!("{reason}, `{environment}` is protected and {what}");
+            let finding = format!("{reason}, `{environment}` is protected and {what}{kept}");
             Some(Problem::new(ProblemKind::Unconfirmed, &step.id, finding, remedy.clone()))
         };
         self.steps().iter().filter_map(problem).collect()

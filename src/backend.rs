@@ -72,6 +72,8 @@ pub use self::script::{Scope, Script};
 pub use self::session::Session;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
+#[cfg(feature = "sqlite")]
+pub(crate) use self::sqlite::snapshot;
 pub use self::tracking_table::{TableForm, TrackingTable};
 
 pub use crate::account::{Execution, StepFinding};

@@ -21,6 +21,8 @@ mod trial;
 pub(crate) use display::{Abridged, Printable};
 use failure::Inner;
 pub use failure::MigrationError;
+#[cfg(feature = "sqlite")]
+pub(crate) use failure::SnapshotAct;
 pub(crate) use failure::{Failure, HookKind};
 pub(crate) use step::{Remains, StepFailure};
 
@@ -61,6 +63,8 @@ pub enum ErrorKind {
     LockTimeout,
     /// The lock file, or the selected kind of lock, cannot be used.
     LockFile,
+    /// A snapshot could not be taken, read or restored, or an unfinished run could not be settled. The database is as it was before.
+    Snapshot,
     /// The database could not be read, the tracking table could not be written, or a session statement failed.
     Database,
 }
@@ -115,6 +119,7 @@ impl MigrationError {
             Failure::Stopped(_) => ErrorKind::Stopped,
             Failure::LockTimeout { .. } => ErrorKind::LockTimeout,
             Failure::LockFile { .. } | Failure::NoSuchLock(_) => ErrorKind::LockFile,
+            Failure::Snapshot { .. } => ErrorKind::Snapshot,
             Failure::Session { .. } | Failure::Database { .. } => ErrorKind::Database,
         }
     }
@@ -151,18 +156,18 @@ impl MigrationError {
     /// What happened, without the location, the reason and the remedy: "migration `1_a` failed". For several errors or findings it
     /// is their number; [`errors`](Self::errors), [`problems`](Self::problems) and `objections` return each.
     pub fn what(&self) -> String {
-        self.0.failure.sentence().what
+        self.sentence().what
     }
 
     /// Why it happened, if that is known and not part of [`what`](Self::what): the error of the database, or what is wrong at the
     /// [`location`](Self::location).
     pub fn reason(&self) -> Option<String> {
-        self.0.failure.sentence().reason
+        self.sentence().reason
     }
 
     /// What remains of the failed operation, if that is known: "nothing of it was kept".
     pub fn outcome(&self) -> Option<String> {
-        self.0.failure.sentence().outcome
+        self.sentence().outcome
     }
 
     /// What to do about it. If there are several errors or findings, each has its own remedy.
@@ -183,7 +188,7 @@ impl MigrationError {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn remedy(&self) -> Option<Remedy> {
-        self.0.failure.sentence().remedy
+        self.sentence().remedy
     }
 
     /// The sentence, with the remedy in your words. The `Display` of this error words it for a programmer.
@@ -288,6 +293,7 @@ impl MigrationError {
     pub fn fault(&self) -> Option<FaultKind> {
         match &self.0.failure {
             Failure::Step(StepFailure { fault, .. })
+            | Failure::Snapshot { fault, .. }
             | Failure::Session { fault, .. }
             | Failure::Database { fault, .. } => Some(fault.details.kind),
             _ => None,
@@ -308,6 +314,7 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(StepFailure { fault, .. })
             | Failure::Hook { fault, .. }
+            | Failure::Snapshot { fault, .. }
             | Failure::Session { fault, .. }
             | Failure::Database { fault, .. } => fault.details.cause.as_deref(),
             Failure::Unreadable { cause, .. } | Failure::LockFile { cause, .. } => Some(cause),
@@ -333,6 +340,20 @@ impl MigrationError {
 
     pub(crate) fn failure(&self) -> &Failure {
         &self.0.failure
+    }
+
+    /// Records that what the run did was undone, since the database has the content of the snapshot again.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn undone_by_restore(mut self) -> Self {
+        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
+            &mut self.0.failure
+        {
+            *remains = Remains::Nothing;
+        }
+        if let Failure::Step(step) = &mut self.0.failure {
+            step.undone_before.clear();
+        }
+        self
     }
 
     /// Records that the code of the step ended its transaction.

@@ -29,6 +29,7 @@
 //! * Rolling back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting the tracking table: [`Recovery`].
 //! * What went wrong: [`MigrationError`], [`Problem`]. What to do then: [`Remedy`], `RECOVERY.md`.
+//! * A copy of the database from before a run, and putting it back: `Snapshot`.
 //! * Migrating from another tool: `docs/adopt.md`.
 //! * Other databases: [`Backend`]. Servers: `docs/servers.md`.
 //!
@@ -83,6 +84,8 @@ mod remedy;
 mod report;
 mod schema;
 mod script_options;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite has snapshots"))]
+mod snapshot;
 mod step;
 mod stored;
 mod touched;
@@ -174,6 +177,10 @@ pub use crate::report::{Applied, Report, Together};
 pub use crate::runner::MigrationRunner;
 pub use crate::schema::{Definition, Schema, SchemaChange};
 pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
+pub use crate::snapshot::{
+    AfterFailure, PlannedSnapshot, Restored, Snapshot, SnapshotContent, SnapshotInfo, SnapshotKind,
+    SnapshotSettings,
+};
 pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
 pub use crate::step::Step;

@@ -9,6 +9,7 @@ use crate::history::{History, HistoryDigest};
 use crate::problem::Problem;
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
+use crate::snapshot::PlannedSnapshot;
 use crate::step::{Atomicity, Step};
 use crate::target::Target;
 
@@ -55,6 +56,7 @@ pub struct Plan {
     target: Target,
     /// The place of the first step that is certain to fail.
     failing: Option<usize>,
+    snapshot: Option<PlannedSnapshot>,
 }
 
 impl Plan {
@@ -73,6 +75,7 @@ impl Plan {
             mode: setting.mode,
             target: target.clone(),
             failing: None,
+            snapshot: None,
         }
     }
 
@@ -99,6 +102,25 @@ impl Plan {
     /// The step that is certain to fail, if there is one. The steps after it are not reached.
     pub fn failing_step(&self) -> Option<&Step> {
         self.steps.get(self.failing?)
+    }
+
+    /// What a run keeps before the first step; `None` if the runner has no `snapshot` setting, or nothing is to be done.
+    pub fn snapshot(&self) -> Option<&PlannedSnapshot> {
+        self.snapshot.as_ref()
+    }
+
+    /// With what a run keeps before the first step.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn with_snapshot(self, snapshot: PlannedSnapshot) -> Self {
+        Self { snapshot: Some(snapshot), ..self }
+    }
+
+    /// With one more finding.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn with_problem(mut self, problem: Problem, policy: &crate::policy::Policy) -> Self {
+        let direction = self.direction();
+        self.problems.extend(policy.judge(vec![problem], direction));
+        self
     }
 
     /// The dry run, with the remedy of each finding in your words. The `Display` of a plan words them for a programmer.
@@ -253,6 +275,7 @@ impl Render for Plan {
                 _ => {}
             }
         }
+        self.snapshot.iter().try_for_each(|snapshot| write!(f, "\n  {snapshot}"))?;
         for problem in &self.problems {
             write!(f, "\n  {}, {}: ", problem.verdict, problem.kind)?;
             problem.render(f, wording)?;

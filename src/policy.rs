@@ -29,6 +29,7 @@ use crate::problem::{Problem, ProblemKind, Verdict};
 /// | [`DownFails`](ProblemKind::DownFails), [`DownLeavesBehind`](ProblemKind::DownLeavesBehind) | warn | deny | warn |
 /// | [`RowsNotBack`](ProblemKind::RowsNotBack) | allow | warn | allow |
 /// | [`Drift`](ProblemKind::Drift), in a validation | warn | deny | warn |
+/// | [`NoSnapshot`](ProblemKind::NoSnapshot) | warn | warn | warn |
 /// | everything else | deny | deny | deny |
 ///
 /// On MySQL, where the step cannot be undone, a `BrokenReference` is reported even if it is denied.
@@ -78,7 +79,8 @@ impl Policy {
         .with(ProblemKind::DownFails, Verdict::Warn)
         .with(ProblemKind::DownLeavesBehind, Verdict::Warn)
         .with(ProblemKind::RowsNotBack, Verdict::Allow)
-        .with(ProblemKind::Drift, Verdict::Warn);
+        .with(ProblemKind::Drift, Verdict::Warn)
+        .with(ProblemKind::NoSnapshot, Verdict::Warn);
 
     /// For continuous integration: everything that an author can still correct is refused.
     pub const STRICT: Self = Self::DEFAULT
@@ -148,6 +150,7 @@ impl Policy {
                 | ProblemKind::DownFails
                 | ProblemKind::DownLeavesBehind
                 | ProblemKind::RowsNotBack
+                | ProblemKind::NoSnapshot
                 | ProblemKind::HiddenTable
                 | ProblemKind::Drift,
                 _,
@@ -218,6 +221,7 @@ mod tests {
             (Kind::BrokenReference, "dw dw dw"),
             (Kind::LostInRebuild, "ww dd ww"),
             (Kind::ValuesChanged, "ww dd ww"),
+            (Kind::NoSnapshot, "ww ww ww"),
             (Kind::HiddenTable, "dd dd dd"),
             (Kind::Fails, "dd dd dd"),
             (Kind::DownFails, "ww dd ww"),

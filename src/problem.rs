@@ -79,6 +79,8 @@ pub enum ProblemKind {
     /// It copies values into columns of other names, or into a column whose type changes them. Its metadata can allow it (`allow =
     /// ["rebuild"]`).
     ValuesChanged,
+    /// It is the first step of a run that is to keep a snapshot and cannot, because the database is not a file.
+    NoSnapshot,
     /// It names a table or view that a temporary one of the connection hides, so it would use the wrong one.
     HiddenTable,
     /// Its script fails when the whole set is replayed in an empty database, on a copy of this database's schema, or because of rows of
@@ -97,7 +99,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::DatabaseAhead,
         Self::Changed,
         Self::ChangedDown,
@@ -128,6 +130,7 @@ impl ProblemKind {
         Self::BrokenReference,
         Self::LostInRebuild,
         Self::ValuesChanged,
+        Self::NoSnapshot,
         Self::HiddenTable,
         Self::Fails,
         Self::DownFails,
@@ -169,6 +172,7 @@ impl ProblemKind {
             Self::BrokenReference => "broken reference",
             Self::LostInRebuild => "lost in rebuild",
             Self::ValuesChanged => "values changed",
+            Self::NoSnapshot => "no snapshot",
             Self::HiddenTable => "hidden table",
             Self::Fails => "fails",
             Self::DownFails => "down fails",

@@ -106,6 +106,10 @@ pub enum Remedy {
     UseTable,
     /// Put the lock file somewhere else.
     ChooseLockFile,
+    /// Keep the snapshots in another folder.
+    SnapshotFolder,
+    /// Keep no snapshot.
+    NoSnapshot,
     /// Register a function, collation or module of the application on the connections on which scripts run.
     Register,
     /// Set a key in the metadata of the migration.
@@ -279,6 +283,8 @@ impl fmt::Display for Remedy {
             Self::ChooseTable => "choose another name with `table_name`, under which nothing is applied yet",
             Self::UseTable => "read that table itself with `table_name`, which says what to do about it",
             Self::ChooseLockFile => "choose another place with `lock(Lock::File(path))`",
+            Self::SnapshotFolder => "choose another folder with `SnapshotSettings::in_folder`",
+            Self::NoSnapshot => "run with `Snapshot::Never`",
             Self::Register => {
                 "if the application defines it, register it on the connection, and with `prepare_connection` on those that try scripts out"
             }

@@ -1,6 +1,7 @@
 //! [`Report`]: what a run did.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::account::Account;
@@ -8,6 +9,7 @@ use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::notice::{Notice, Severity};
 use crate::problem::{Problem, Verdict};
+use crate::snapshot::Restored;
 
 /// The result of a run. Its Display is for people.
 ///
@@ -33,12 +35,30 @@ pub struct Report {
     /// The findings about the plan and about what the steps did that the policy reports. A run that finds everything applied does not
     /// plan, and reports only scripts with misspelled names.
     pub notes: Vec<Problem>,
+    /// The snapshot from before the first step, if the run kept one. A run that continues an unfinished one has the snapshot of that.
+    pub snapshot: Option<PathBuf>,
+    /// The restore that undid this run after a failure, or an unfinished run before this one. If it undid this run, `applied` is empty.
+    pub restored: Option<Restored>,
+    /// Why the snapshot was not restored after a failure, although the settings ask for it.
+    pub not_restored: Option<String>,
 }
 
 impl Report {
     /// Whether nothing was pending.
     pub fn is_up_to_date(&self) -> bool {
         self.applied.is_empty()
+    }
+
+    /// Where the snapshot of the run is, and whether it was restored: a clause for an error.
+    pub(crate) fn aftermath(&self) -> Option<String> {
+        if let Some(restored) = &self.restored {
+            return Some(restored.to_string());
+        }
+        let snapshot = self.snapshot.as_ref()?.display();
+        Some(match &self.not_restored {
+            Some(why) => format!("the snapshot {snapshot} from before the run was not restored, since {why}"),
+            None => format!("the snapshot from before the run is {snapshot}"),
+        })
     }
 
     /// Adds the warnings among these, each once, and calls `announce` for each.
@@ -125,6 +145,10 @@ impl fmt::Display for Report {
             }
         }
         self.together.iter().try_for_each(|together| write!(f, "\n  {together}"))?;
+        self.restored.iter().try_for_each(|restored| write!(f, "\n  {restored}"))?;
+        self.snapshot
+            .iter()
+            .try_for_each(|path| write!(f, "\n  the snapshot from before the run is {}", path.display()))?;
         self.notes.iter().try_for_each(|note| write!(f, "\n  note: {note}"))
     }
 }

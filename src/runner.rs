@@ -22,6 +22,7 @@ use crate::lock::Lock;
 use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
+use crate::snapshot::SnapshotSettings;
 use crate::sql::statement_end;
 use crate::transaction_fit::TransactionFit;
 
@@ -33,6 +34,8 @@ mod consent;
 mod drift;
 mod forecast;
 mod goal;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite has snapshots"))]
+mod keeper;
 mod locked;
 mod migrate;
 mod queries;
@@ -44,11 +47,14 @@ mod reporting;
 mod reversible;
 mod run;
 mod set;
+#[cfg(feature = "sqlite")]
+mod snapshot;
 mod stored;
 mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
 
+use keeper::Keeper;
 use set::Set;
 
 /// Accepts or rejects a plan.
@@ -109,6 +115,9 @@ pub struct MigrationRunner<
     observer: Option<Observer>,
     is_stopped: Option<Stopped>,
     cancel: Option<Arc<dyn Cancel>>,
+    /// Keeps a snapshot of the database before the first step of a run.
+    keeper: Option<Box<dyn Keeper<B>>>,
+    snapshot_settings: Option<SnapshotSettings>,
 }
 
 #[cfg(feature = "sqlite")]
@@ -179,6 +188,8 @@ impl<B: Backend> MigrationRunner<B> {
             observer: None,
             is_stopped: None,
             cancel: None,
+            keeper: None,
+            snapshot_settings: None,
         };
         runner.recompute();
         Ok(runner)
@@ -282,9 +293,10 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Prepares the engine's own connections like the application's: registers its SQL functions, collations and modules. These
-    /// connections are to databases in memory in which scripts are tried, also by [`plan`](Self::plan). The registered functions
-    /// are called there too, so they should do nothing outside the database.
+    /// Prepares the engine's own connections like the application's: registers its SQL functions, collations and modules, and sets the
+    /// key of an encrypted database. These connections are to databases in memory in which scripts are tried, also by
+    /// [`plan`](Self::plan), to the files of snapshots, and to the database itself while a snapshot is restored. The registered
+    /// functions are called there too, so they should do nothing outside the database.
     pub fn prepare_connection(
         mut self,
         prepare: impl for<'c> Fn(B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,
@@ -475,6 +487,7 @@ impl<B: Backend> fmt::Debug for MigrationRunner<B> {
             .field("mode", &self.mode)
             .field("lock", &self.lock)
             .field("lock_timeout", &self.lock_timeout)
+            .field("snapshot", &self.snapshot_settings)
             .field("hooks", &self.hooks)
             .finish_non_exhaustive()
     }

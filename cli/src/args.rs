@@ -14,10 +14,12 @@ use crate::import::Tool;
 mod adopt;
 mod drift;
 mod repair;
+mod snapshot;
 
 pub(crate) use adopt::Adopt;
 pub(crate) use drift::{Drift, Schema};
 pub(crate) use repair::{Repair, Signing};
+pub(crate) use snapshot::{After, SnapshotFolder, SnapshotOptions, When};
 
 /// Migrates the schema of a SQLite, PostgreSQL or MySQL database.
 ///
@@ -122,9 +124,13 @@ pub(crate) enum Command {
     /// Undo the migrations that were applied last
     Rollback(Rollback),
     /// Undo the newest migration and apply it again
-    Redo(DryRun),
+    Redo(Way),
     /// Undo the migrations that the database has and the folder does not, with the scripts stored in the database
-    Downgrade(DryRun),
+    Downgrade(Way),
+    /// List the snapshots of a SQLite database, newest first
+    Snapshots(SnapshotFolder),
+    /// Replace the content of a SQLite database with that of a snapshot
+    Restore(Restore),
     /// Record that a database has all migrations up to and including one, without running anything
     Baseline {
         /// The last migration that the database has
@@ -212,6 +218,8 @@ pub(crate) struct Plan {
     /// Print the scripts too
     #[arg(long)]
     pub(crate) sql: bool,
+    #[command(flatten)]
+    pub(crate) snapshots: SnapshotOptions,
 }
 
 /// What to rehearse.
@@ -275,7 +283,7 @@ pub(crate) struct Migrate {
     #[command(flatten)]
     forth: Forth,
     #[command(flatten)]
-    pub(crate) dry_run: DryRun,
+    pub(crate) way: Way,
     /// Apply all migrations in one transaction
     #[arg(long)]
     pub(crate) batch: bool,
@@ -300,7 +308,7 @@ pub(crate) struct Rollback {
     #[arg(long, group = "target")]
     all: bool,
     #[command(flatten)]
-    pub(crate) dry_run: DryRun,
+    pub(crate) way: Way,
 }
 
 impl Rollback {
@@ -319,6 +327,24 @@ pub(crate) struct DryRun {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// How a run goes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Way {
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+    #[command(flatten)]
+    pub(crate) snapshots: SnapshotOptions,
+}
+
+/// The snapshot to restore.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The file: a path, or a name that `snapshots` lists
+    pub(crate) snapshot: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: SnapshotFolder,
 }
 
 /// The output format of `graph`.
@@ -345,6 +371,8 @@ impl Command {
             Self::Rollback(_) => "rollback",
             Self::Redo(_) => "redo",
             Self::Downgrade(_) => "downgrade",
+            Self::Snapshots(_) => "snapshots",
+            Self::Restore(_) => "restore",
             Self::Baseline { .. } => "baseline",
             Self::Adopt(_) => "adopt",
             Self::Validate { .. } => "validate",

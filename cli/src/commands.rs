@@ -29,6 +29,7 @@ mod repair;
 mod run;
 mod schema;
 mod shell;
+mod snapshots;
 mod status;
 mod unlock;
 mod validate;
@@ -98,12 +99,17 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
     match command {
         Command::List => Ok(list::list(&work)),
         Command::Status { exit_code } => status::status(&work, *exit_code),
-        Command::Plan(plan) => plan::plan(&work, plan.either.target(), plan.sql),
+        Command::Plan(plan) => {
+            let work = snapshots::keeping(work, &plan.snapshots)?;
+            plan::plan(&work, plan.either.target(), plan.sql)
+        }
         Command::Rehearse(rehearse) => rehearse::rehearse(&work, rehearse.either.target()),
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),
-        Command::Redo(dry_run) => run::redo(work, *dry_run),
-        Command::Downgrade(dry_run) => run::downgrade(work, *dry_run),
+        Command::Redo(way) => run::redo(work, way),
+        Command::Downgrade(way) => run::downgrade(work, way),
+        Command::Snapshots(place) => snapshots::snapshots(work, place),
+        Command::Restore(restore) => snapshots::restore(work, restore),
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
         Command::Adopt(adopt) => adopt::adopt(&work, adopt),
         Command::Drift(drift) => drift::drift(work, drift),

@@ -147,6 +147,7 @@ fn kind(kind: ErrorKind) -> &'static str {
         ErrorKind::Stopped => "stopped",
         ErrorKind::LockTimeout => "lock_timeout",
         ErrorKind::LockFile => "lock_file",
+        ErrorKind::Snapshot => "snapshot",
         ErrorKind::Database => "database",
         _ => "other",
     }

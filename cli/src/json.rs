@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use switchy_schema::{
     Account, Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Fate, Location, LogEntry,
-    Notice, Objection, Plan, Problem, Proof, Report, SchemaObject, Severity, Step, TableChange, Together,
+    Notice, Objection, Plan, PlannedSnapshot, Problem, Proof, Report, SchemaObject, Severity, Step,
+    TableChange, Together,
 };
 
 use crate::remedy::in_shell;
@@ -37,6 +38,15 @@ pub(crate) fn plan(plan: &Plan) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("already".into(), json!(plan.already()));
     map.insert("steps".into(), plan.steps().iter().map(step).collect());
+    map.insert(
+        "snapshot".into(),
+        match plan.snapshot() {
+            Some(PlannedSnapshot::Kept { folder, bytes }) => {
+                json!({ "folder": folder.display().to_string(), "bytes": bytes })
+            }
+            _ => Value::Null,
+        },
+    );
     map.insert("failing".into(), json!(plan.failing_step().map(|step| step.id.to_string())));
     map.insert("problems".into(), plan.problems().iter().map(problem).collect());
     map
@@ -123,6 +133,16 @@ pub(crate) fn report(report: &Report) -> Map<String, Value> {
     map.insert("done".into(), report.applied.iter().map(applied).collect());
     map.insert("together".into(), report.together.iter().map(together).collect());
     map.insert("notes".into(), report.notes.iter().map(problem).collect());
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    map.insert("snapshot".into(), json!(report.snapshot.as_ref().map(path)));
+    let restored = report.restored.as_ref();
+    map.insert(
+        "restored".into(),
+        json!(restored.map(|restored| {
+            json!({ "snapshot": path(&restored.snapshot), "set_aside": path(&restored.set_aside) })
+        })),
+    );
+    map.insert("not_restored".into(), json!(report.not_restored));
     map
 }
 

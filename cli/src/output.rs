@@ -117,14 +117,15 @@ impl Output {
 
     fn fail(&self, failure: &Failure) -> Exit {
         let report = failure.error.as_ref().map(|error| error.report());
-        let done = report.filter(|report| !report.applied.is_empty());
+        let done = report.filter(|report| !report.applied.is_empty() || report.snapshot.is_some());
         if self.is_json {
             let mut json = done.map(json::report).unwrap_or_default();
             json.insert("error".into(), Value::Object(failure.to_json()));
             self.object(failure.exit, json);
             return failure.exit;
         }
-        if let Some(report) = done {
+        // The error says where the snapshot is.
+        if let Some(report) = done.filter(|report| !report.applied.is_empty()) {
             result_text(&text::done(report));
         }
         error_line(&format!("{ERROR}error{ERROR:#}: {}", failure.to_text()));

@@ -49,6 +49,8 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::ChooseTable => "choose another name with `--table`, under which nothing is applied yet",
         Remedy::UseTable => "read that table itself with `--table`, which says what to do about it",
         Remedy::ChooseLockFile => "run as a user that may write there",
+        Remedy::SnapshotFolder => "choose another folder with `--snapshot-dir`",
+        Remedy::NoSnapshot => "run with `--snapshot` set to never",
         Remedy::Register => {
             "if it belongs to an application, which this command line cannot load, use a binary of that application with these commands, as cli/README.md describes"
         }

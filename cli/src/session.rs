@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use switchy_schema::{Backend, DirectoryMigrations, MigrationRunner};
+use switchy_schema::{
+    Backend, DirectoryMigrations, MigrationRunner, Restored, SnapshotInfo, SnapshotSettings,
+};
 
 use crate::address::Address;
 use crate::failure::Result;
@@ -68,6 +70,35 @@ pub trait Database: Backend + sealed::Sealed {
         _address: &Address,
     ) -> Result<String> {
         Ok(runner.dump_schema(Self::conn(session))?.to_string())
+    }
+
+    /// Whether this kind of database has snapshots.
+    #[doc(hidden)]
+    const HAS_SNAPSHOTS: bool = false;
+
+    /// The runner with these settings, if this kind of database has snapshots.
+    #[doc(hidden)]
+    fn with_snapshots(runner: MigrationRunner<Self>, _settings: SnapshotSettings) -> MigrationRunner<Self> {
+        runner
+    }
+
+    /// The snapshots of the database.
+    #[doc(hidden)]
+    fn snapshots(
+        _runner: &MigrationRunner<Self>,
+        _session: &mut Self::Session,
+    ) -> switchy_schema::Result<Vec<SnapshotInfo>> {
+        Ok(Vec::new())
+    }
+
+    /// Restores a snapshot; `None` if this kind of database has none.
+    #[doc(hidden)]
+    fn restore(
+        _runner: &MigrationRunner<Self>,
+        _session: &mut Self::Session,
+        _snapshot: &std::path::Path,
+    ) -> switchy_schema::Result<Option<Restored>> {
+        Ok(None)
     }
 
     /// The migrations in a folder, for this kind of database.

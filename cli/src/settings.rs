@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::address::Address;
-use crate::args::Global;
+use crate::args::{After, Global, When};
 use crate::dialect::Name;
 use crate::failure::{Failure, Result};
 
@@ -58,6 +58,10 @@ pub(crate) struct Settings {
     pub(crate) schema_file: Option<Setting<PathBuf>>,
     /// What drift leaves out.
     pub(crate) drift_ignore: Option<Setting<Vec<String>>>,
+    pub(crate) snapshot: Option<Setting<When>>,
+    pub(crate) snapshot_dir: Option<Setting<PathBuf>>,
+    pub(crate) keep_snapshots: Option<Setting<usize>>,
+    pub(crate) after_failure: Option<Setting<After>>,
 }
 
 /// The content of the configuration file.
@@ -74,6 +78,10 @@ struct File {
     lock_timeout: Option<f64>,
     schema_file: Option<PathBuf>,
     drift_ignore: Option<OneOrMore>,
+    snapshot: Option<When>,
+    snapshot_dir: Option<PathBuf>,
+    keep_snapshots: Option<usize>,
+    after_failure: Option<After>,
 }
 
 /// A text, or a list of them.
@@ -145,6 +153,11 @@ impl Settings {
             global.lock_timeout.map(|value| Setting { value, source: Source::Flag("lock-timeout") });
         let seconds = seconds.or_else(|| file.lock_timeout.map(|value| Setting { value, source: of_file() }));
         let lock_timeout = seconds.map(duration).transpose()?;
+        // The commands that keep a snapshot have flags of their own for these.
+        let snapshot = file.snapshot.map(|value| Setting { value, source: of_file() });
+        let snapshot_dir = file.snapshot_dir.map(|dir| Setting { value: base.join(dir), source: of_file() });
+        let keep_snapshots = file.keep_snapshots.map(|value| Setting { value, source: of_file() });
+        let after_failure = file.after_failure.map(|value| Setting { value, source: of_file() });
         Ok(Self {
             file: path,
             database,
@@ -156,6 +169,10 @@ impl Settings {
             lock_timeout,
             schema_file,
             drift_ignore,
+            snapshot,
+            snapshot_dir,
+            keep_snapshots,
+            after_failure,
         })
     }
 

@@ -30,7 +30,12 @@ pub(crate) fn done(report: &Report) -> String {
         format!("{verb} {} ({:.1} ms){account}", step.id, step.duration.as_secs_f64() * 1e3)
     };
     let together = report.together.iter().map(ToString::to_string);
-    report.applied.iter().map(line).chain(together).collect::<Vec<_>>().join("\n")
+    let restored = report.restored.iter().map(|restored| printable(&restored.to_string()));
+    let snapshot = report.snapshot.iter().map(|path| {
+        format!("the snapshot from before the run is {}", printable(&path.display().to_string()))
+    });
+    let lines = report.applied.iter().map(line).chain(together);
+    lines.chain(restored).chain(snapshot).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether each line of a script is empty or a `--` comment.

@@ -51,6 +51,18 @@ pub(crate) enum HookKind {
     After,
 }
 
+/// What was being done with a snapshot.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite has snapshots"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SnapshotAct {
+    Take,
+    Restore,
+    /// To read or write the file about an unfinished run.
+    Note,
+    /// To list the snapshots of a folder.
+    List,
+}
+
 /// Every kind of failure and its details; [`Sentence`](super::sentence::Sentence) has the texts.
 #[cfg_attr(
     not(any(feature = "directory", feature = "remote", feature = "build")),
@@ -118,6 +130,13 @@ pub(crate) enum Failure {
     LockFile {
         path: PathBuf,
         cause: std::io::Error,
+    },
+    /// A snapshot, or the file about an unfinished run.
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite has snapshots"))]
+    Snapshot {
+        act: SnapshotAct,
+        path: PathBuf,
+        fault: Fault,
     },
     Session {
         sql: String,

@@ -1,11 +1,12 @@
 //! [`Sentence`]: the text of an error, in its parts.
 
 use std::fmt;
+use std::path::Path;
 
 use super::MigrationError;
 use super::ahead::Ahead;
 use super::display::{Abridged, Done, Holder, Listed, Named, Nearest};
-use super::failure::{Failure, HookKind};
+use super::failure::{Failure, HookKind, SnapshotAct};
 use super::step::{Remains, StepFailure};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
@@ -164,6 +165,7 @@ impl Failure {
                     .since(cause)
                     .asking(Remedy::from("make its folder writable").or(Remedy::ChooseLockFile))
             }
+            Self::Snapshot { act, path, fault } => of_snapshot(*act, path, fault),
             Self::Session { sql, fault } => {
                 Sentence::new(format!("the session statement `{}` failed", Abridged(sql)))
                     .since(fault)
@@ -201,12 +203,46 @@ fn of_hook(kind: HookKind, migration: &MigrationId, remains: Remains, fault: &Fa
         .asking(fault.advice())
 }
 
+fn of_snapshot(act: SnapshotAct, path: &Path, fault: &Fault) -> Sentence {
+    let (what, outcome) = match act {
+        SnapshotAct::Take => ("keep the snapshot", "nothing was done"),
+        SnapshotAct::Restore if fault.details.is_partial => {
+            ("restore", "whether the database was changed is not known")
+        }
+        SnapshotAct::Restore => ("restore", "the database was not changed"),
+        SnapshotAct::Note => ("use", "nothing was done"),
+        SnapshotAct::List => ("list the snapshots in", "nothing was done"),
+    };
+    let remedy = fault.own_remedy().or_else(|| match (act, fault.kind()) {
+        (SnapshotAct::Take, FaultKind::Full) => {
+            Some(Remedy::from("make room on the disk").or(Remedy::SnapshotFolder).or(Remedy::NoSnapshot))
+        }
+        (SnapshotAct::Take, _) => Some(Remedy::SnapshotFolder.or(Remedy::NoSnapshot)),
+        (_, FaultKind::Other) => Some("check the file and its folder".into()),
+        _ => fault.advice(),
+    });
+    Sentence::new(format!("cannot {what} {}", path.display())).since(fault).leaving(outcome).asking(remedy)
+}
+
 fn of_step(step: &StepFailure) -> Sentence {
     let statement = step.fault.details.statement.as_ref();
     let statement = statement.map(|(_, text)| format!(" in `{}`", Abridged(text)));
     let sentence =
         Sentence::new(step.what()).at(Place::After(format!("{}{}", step.at, statement.unwrap_or_default())));
     sentence.unless_interrupted(&step.fault).leaving(step.outcome()).asking(step.remedy())
+}
+
+impl MigrationError {
+    /// The parts of its text, with what is left of a run that kept a snapshot.
+    pub(super) fn sentence(&self) -> Sentence {
+        let mut sentence = self.failure().sentence();
+        if let Some(aftermath) = self.report().aftermath() {
+            let outcome = sentence.outcome.take();
+            sentence.outcome =
+                Some(outcome.map_or_else(|| aftermath.clone(), |own| format!("{own}; {aftermath}")));
+        }
+        sentence
+    }
 }
 
 /// A finding without its remedy.
@@ -229,8 +265,8 @@ impl Render for MigrationError {
                 f.write_str("nothing was adopted: ")?;
                 Listed(objections).render(f, wording)
             }
-            failure => {
-                let sentence = failure.sentence();
+            _ => {
+                let sentence = self.sentence();
                 write!(f, "{sentence}")?;
                 append_remedy(f, sentence.remedy.as_ref(), wording)
             }

@@ -1,13 +1,15 @@
 //! Applying a plan that was reviewed.
 
 use super::MigrationRunner;
-use super::carry_out::Planned;
+use super::carry_out::{Planned, RunState};
 use super::goal::Goal;
+use super::keeper::Run;
 use crate::approval::Consent;
 use crate::backend::{Backend, patiently};
 use crate::direction::Direction;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::history::History;
+use crate::lock::Holding;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::step::Step;
@@ -39,27 +41,49 @@ impl<B: Backend> MigrationRunner<B> {
         if let Some(step) = plan.steps().iter().find(is_foreign) {
             return Err(Failure::ForeignPlan(step.id.clone()).into());
         }
+        let mut run = Run::default();
+        if self.has_unfinished(conn, plan) && self.locked(conn, |conn, _| self.settle(conn, &mut run))? {
+            return Err(MigrationError::from(Failure::Stale(0)).after(run.report));
+        }
         plan.refuse_if(|_| true)?;
         if plan.steps().is_empty() {
             return Ok(self.report(plan));
         }
         self.refuse_foreign_log(conn, plan)?;
         let consent = self.confirmed(plan)?;
-        self.locked(conn, |conn, holding| {
-            check(conn)?;
-            let (tracking, history) = self.read_table(conn)?;
-            let fresh = self.same(conn, &history, plan)?;
-            if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
-                return Err(Failure::Stale(0).into());
-            }
-            let mut report = self.report(&fresh);
-            self.announce(&fresh);
-            let planned = Planned { tracking, history, plan: fresh };
-            match self.carry_out(conn, planned, consent, holding, &mut report) {
-                Ok(()) => Ok(report),
-                Err(stop) => Err(self.failure(stop).after(report)),
-            }
-        })
+        let applied = self.locked(conn, |conn, holding| {
+            let state = self.apply_locked(conn, plan, check, consent, holding, &mut run);
+            self.end(conn, state, &mut run)
+        });
+        match applied {
+            Ok(_) => Ok(run.report),
+            Err(error) => Err(error.after(run.report)),
+        }
+    }
+
+    fn apply_locked(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: &Plan,
+        check: impl FnOnce(&mut B::Conn<'_>) -> Result<()>,
+        consent: Consent<'_>,
+        holding: &Holding,
+        run: &mut Run,
+    ) -> Result<RunState> {
+        self.settle(conn, run)?;
+        check(conn)?;
+        let (tracking, history) = self.read_table(conn)?;
+        let fresh = self.same(conn, &history, plan)?;
+        if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
+            return Err(Failure::Stale(0).into());
+        }
+        run.report.already = fresh.already();
+        self.warn(&fresh, &mut run.report);
+        self.announce(&fresh);
+        self.begin(conn, &fresh, run)?;
+        let planned = Planned { tracking, history, plan: fresh };
+        let done = self.carry_out(conn, planned, consent, holding, &mut run.report);
+        done.map(|()| RunState::Finished).map_err(|stop| self.failure(stop))
     }
 
     /// The plan as this runner makes it now, if that is the same plan.

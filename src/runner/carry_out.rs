@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::MigrationRunner;
 use super::goal::Goal;
+use super::keeper::{Run, Site};
 use super::locked::refuse_cancelled;
 use super::stored::Stored;
 use crate::approval::Consent;
@@ -16,6 +17,8 @@ use crate::history::{History, Record};
 use crate::lock::Holding;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::snapshot::intent::Trace;
+use crate::step::{Atomicity, Step};
 
 /// A plan, and the history it was made for.
 pub(super) struct Planned {
@@ -38,11 +41,28 @@ impl<B: Backend> MigrationRunner<B> {
         &self,
         conn: &mut B::Conn<'_>,
         goal: Goal<'_, B>,
+        before: Option<Planned>,
+        asked: Option<&(Plan, Consent<'_>)>,
+        holding: &Holding,
+        run: &mut Run,
+    ) -> Result<RunState> {
+        let state = self.attempt(conn, goal, before, asked, holding, run);
+        self.end(conn, state, run)
+    }
+
+    /// Does the work of `run_locked`.
+    fn attempt(
+        &self,
+        conn: &mut B::Conn<'_>,
+        goal: Goal<'_, B>,
         mut before: Option<Planned>,
         asked: Option<&(Plan, Consent<'_>)>,
         holding: &Holding,
-        report: &mut Report,
+        run: &mut Run,
     ) -> Result<RunState> {
+        if self.settle(conn, run)? {
+            before = None;
+        }
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let (mut last, mut announced) = (None, None::<Plan>);
         loop {
@@ -53,6 +73,8 @@ impl<B: Backend> MigrationRunner<B> {
                 planned.plan.problems().is_empty()
                     && planned.tracking.head.digest.is_some()
                     && !self.lock.is_per_transaction()
+                    // A snapshot is made before the first transaction.
+                    && self.keeper.is_none()
             };
             let to_compare = before.as_ref().filter(|planned| !is_compared(planned));
             let head = to_compare.map(|_| self.clean_head(conn)).transpose()?;
@@ -82,25 +104,28 @@ impl<B: Backend> MigrationRunner<B> {
                 }
                 _ => Consent::NotNeeded,
             };
-            let started = report.applied.len();
+            let started = run.report.applied.len();
             let again = |report: &Report| goal.target.is_fixed() || report.applied.len() == started;
             let digest = planned.history.digest();
-            report.already = if started == 0 { planned.plan.already() } else { report.already };
-            self.warn(&planned.plan, report);
+            if started == 0 {
+                run.report.already = planned.plan.already();
+            }
+            self.warn(&planned.plan, &mut run.report);
             if self.observer.is_some() && !announced.as_ref().is_some_and(|it| it.is_same(&planned.plan)) {
                 self.announce(&planned.plan);
                 announced = Some(planned.plan.clone());
             }
-            match self.carry_out(conn, planned, consent, holding, report) {
+            self.begin(conn, &planned.plan, run)?;
+            match self.carry_out(conn, planned, consent, holding, &mut run.report) {
                 Ok(()) => return Ok(RunState::Finished),
                 // Another program without the lock was faster. A fixed target can be reached from any state.
-                Err(Stop::Moved) if again(report) && !self.lock.is_per_transaction() => {}
-                Err(Stop::Moved) if again(report) && began.elapsed() < self.lock_timeout => {
+                Err(Stop::Moved) if again(&run.report) && !self.lock.is_per_transaction() => {}
+                Err(Stop::Moved) if again(&run.report) && began.elapsed() < self.lock_timeout => {
                     std::thread::sleep(pause);
                 }
                 Err(stop) => return Err(self.failure(stop)),
             }
-            last = (report.applied.len() > started).then_some(digest);
+            last = (run.report.applied.len() > started).then_some(digest);
         }
     }
 
@@ -109,6 +134,56 @@ impl<B: Backend> MigrationRunner<B> {
         if !plan.steps().is_empty() {
             self.notify(&Event::Planned { plan });
         }
+    }
+
+    /// What keeping a snapshot needs of the runner.
+    pub(super) fn site(&self) -> Site<'_, B> {
+        Site {
+            table: &self.table,
+            prepare: self.prepare.as_deref(),
+            patience: self.lock_timeout,
+            policy: &self.policy,
+            is_exclusive: self.lock.is_exclusive(),
+        }
+    }
+
+    /// Settles an unfinished run that has a snapshot, and returns whether that changed the database.
+    pub(super) fn settle(&self, conn: &mut B::Conn<'_>, run: &mut Run) -> Result<bool> {
+        match &self.keeper {
+            Some(keeper) => keeper.settle(conn, &self.site(), run),
+            None => Ok(false),
+        }
+    }
+
+    /// Keeps the snapshot of a run.
+    pub(super) fn begin(&self, conn: &mut B::Conn<'_>, plan: &Plan, run: &mut Run) -> Result<()> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let has_hooks =
+            !(self.hooks.before.is_empty() && self.hooks.after.is_empty() && self.hooks.on_error.is_empty());
+        let is_script = |step: &Step| {
+            step.is_stored || self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction))
+        };
+        // A step outside a transaction has a record before it does anything. Code inside one could end it.
+        let is_recorded = |step: &Step| step.atomicity == Atomicity::NonTransactional || is_script(step);
+        let is_recorded = !has_hooks && plan.steps().iter().all(is_recorded);
+        let trace = if is_recorded { Trace::Recorded } else { Trace::Unknown };
+        keeper.begin(conn, &self.site(), plan, trace, run)
+    }
+
+    /// Ends what was done under the lock, as far as the snapshot of the run is concerned.
+    pub(super) fn end(
+        &self,
+        conn: &mut B::Conn<'_>,
+        state: Result<RunState>,
+        run: &mut Run,
+    ) -> Result<RunState> {
+        let Some(keeper) = self.keeper.as_ref().filter(|_| run.kept.is_some()) else { return state };
+        match &state {
+            Ok(RunState::Finished) => keeper.succeed(conn, &self.site(), run),
+            Ok(RunState::NeedsConsent(_)) => keeper.pause(conn, &self.site(), run),
+            Err(_) => {}
+        }
+        state.map_err(|error| keeper.fail(conn, &self.site(), run, error))
     }
 
     pub(super) fn carry_out(

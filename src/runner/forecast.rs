@@ -51,7 +51,8 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let plan = plan(self.set.graph(), &history, &target, self.setting())?;
-        self.tried_out(conn, self.explained(plan, &history), &history, true)
+        let plan = self.tried_out(conn, self.explained(plan, &history), &history, true)?;
+        self.with_snapshot(conn, plan)
     }
 
     fn is_blank(&self, conn: &mut B::Conn<'_>) -> Result<bool> {
@@ -84,13 +85,24 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Plan> {
         let plan = (goal.planner)(self.set.graph(), history, goal.target, self.setting())?;
         let plan = self.explained(plan, history);
-        let needs_confirmation =
-            plan.is_stored() || self.policy.wants_effects(&plan) || self.protected_environment().is_some();
-        match self.forecaster.or(goal.forecaster) {
-            Some(forecaster) if needs_confirmation && !plan.steps().is_empty() => {
-                forecaster(self, conn, plan, history)
+        let needs_effects = plan.is_stored()
+            || self.policy.wants_effects(&plan)
+            || self.protected_environment().is_some()
+            || self.keeper.as_ref().is_some_and(|keeper| keeper.wants_effects());
+        let plan = match self.forecaster.or(goal.forecaster) {
+            Some(forecaster) if needs_effects && !plan.steps().is_empty() => {
+                forecaster(self, conn, plan, history)?
             }
-            _ => Ok(plan),
+            _ => plan,
+        };
+        self.with_snapshot(conn, plan)
+    }
+
+    /// The plan with the snapshot that a run keeps.
+    fn with_snapshot(&self, conn: &mut B::Conn<'_>, plan: Plan) -> Result<Plan> {
+        match &self.keeper {
+            Some(keeper) => keeper.planned(conn, &self.site(), plan),
+            None => Ok(plan),
         }
     }
 

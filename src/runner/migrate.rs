@@ -3,8 +3,11 @@
 use super::MigrationRunner;
 use super::carry_out::{Planned, RunState};
 use super::goal::Goal;
+use super::keeper::Run;
 use crate::backend::{Backend, TableForm};
 use crate::error::Result;
+use crate::history::Head;
+use crate::plan::Plan;
 use crate::problem::ProblemKind;
 use crate::report::Report;
 use crate::target::Target;
@@ -27,22 +30,41 @@ impl<B: Backend> MigrationRunner<B> {
         } else {
             self.refuse_open_transaction(conn)?;
         }
-        let (tracking, history) = self.load(conn, goal.target, seen)?;
-        let plan = self.checked_plan(conn, &history, goal)?;
+        let mut run = Run::default();
+        match self.migrate(conn, goal, seen, &mut run) {
+            Ok(()) => Ok(run.report),
+            Err(error) => Err(error.after(run.report)),
+        }
+    }
+
+    /// Migrates to a target when something may be pending.
+    fn migrate(
+        &self,
+        conn: &mut B::Conn<'_>,
+        goal: Goal<'_, B>,
+        seen: Option<Head>,
+        run: &mut Run,
+    ) -> Result<()> {
+        let (mut tracking, mut history) = self.load(conn, goal.target, seen)?;
+        let mut plan = self.checked_plan(conn, &history, goal)?;
+        if self.has_unfinished(conn, &plan) && self.locked(conn, |conn, _| self.settle(conn, run))? {
+            (tracking, history) = self.load(conn, goal.target, None)?;
+            plan = self.checked_plan(conn, &history, goal)?;
+        }
         // A migration may be dirty only because another run is executing it. That is certain only under the lock. Everything else
         // that can be refused is refused before anyone must wait.
         plan.refuse_if(|kind| kind != ProblemKind::Dirty)?;
         let is_dirty = plan.problems().iter().any(|problem| problem.kind == ProblemKind::Dirty);
         if plan.steps().is_empty() && !is_dirty {
-            let report = self.report(&plan);
+            run.report.already = plan.already();
+            self.warn(&plan, &mut run.report);
             if tracking.form == TableForm::Old {
                 self.upgrade(conn)?;
             }
-            return Ok(report);
+            return Ok(());
         }
         self.refuse_foreign_log(conn, &plan)?;
         let mut asked = if is_dirty { None } else { Some((plan.clone(), self.confirmed(&plan)?)) };
-        let mut report = Report::default();
         let first = plan.steps().first().map(|step| step.id.clone());
         // What the steps destroy may have changed by the time the lock is held, so such a plan is made again.
         let has_forecast = plan.steps().iter().any(|step| step.effects.is_some());
@@ -56,18 +78,25 @@ impl<B: Backend> MigrationRunner<B> {
                 if let Some(first) = &first {
                     holding.announce(first);
                 }
-                self.run_locked(conn, goal, before.take(), asked.as_ref(), holding, &mut report)
+                self.run_locked(conn, goal, before.take(), asked.as_ref(), holding, run)
             });
             // A person takes minutes to answer, and no other run should wait that long.
             let answered = state.and_then(|state| match state {
                 RunState::Finished => Ok(None),
                 RunState::NeedsConsent(plan) => self.confirmed(&plan).map(|consent| Some((plan, consent))),
             });
-            asked = match answered {
-                Ok(None) => return Ok(report),
-                Ok(answered) => answered,
-                Err(error) => return Err(error.after(report)),
+            asked = match answered? {
+                None => return Ok(()),
+                answered => answered,
             };
         }
+    }
+
+    /// Whether a plan with something to do finds a run that did not finish. The plan of a run that is only half done may be refused for what
+    /// is settled first.
+    pub(super) fn has_unfinished(&self, conn: &mut B::Conn<'_>, plan: &Plan) -> bool {
+        let Some(keeper) = &self.keeper else { return false };
+        let is_pending = !plan.steps().is_empty() || plan.refuse_if(|_| true).is_err();
+        is_pending && keeper.has_unfinished(conn, &self.site())
     }
 }

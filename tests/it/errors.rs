@@ -222,6 +222,26 @@ fn lock_file() -> MigrationError {
     set([("1_a", "")]).run(&database.connect()).unwrap_err()
 }
 
+/// A database with a table, and a migration that is pending.
+fn pending_on_a_file() -> (TestDatabase, MigrationRunner) {
+    let database = TestDatabase::new();
+    database.connect().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    (database, set([("1_a", "")]))
+}
+
+fn snapshot_note() -> MigrationError {
+    let (database, runner) = pending_on_a_file();
+    std::fs::write(database.path().with_file_name("test.db-migrate-intent"), "a letter").unwrap();
+    runner.snapshot(switchy_schema::Snapshot::Always).run(&database.connect()).unwrap_err()
+}
+
+fn snapshot_of_an_exclusive_connection() -> MigrationError {
+    let (database, runner) = pending_on_a_file();
+    let conn = database.connect();
+    conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE").unwrap();
+    runner.snapshot(switchy_schema::Snapshot::Always).run(&conn).unwrap_err()
+}
+
 fn table_name(name: &str) -> MigrationError {
     set([]).table_name(name).unwrap_err()
 }
@@ -254,7 +274,7 @@ fn adoption(sql: &str) -> MigrationError {
 #[rustfmt::skip]
 #[allow(clippy::too_many_lines, reason = "it is a table")]
 fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
-    use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Source, Stale, Step, Stopped, TableName, UnknownMigration};
+    use ErrorKind::{Database, Hook, LockFile, LockTimeout, OpenTransaction, Refused, Set, Snapshot, Source, Stale, Step, Stopped, TableName, UnknownMigration};
     let non_transactional = "run_in_transaction = false";
     let (on, no) = ("foreign_keys = \"on\"", || -> BoxError { "no, never".into() });
     #[allow(unused_mut)]
@@ -437,6 +457,12 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "the `after` hook of migration `1_it` refused: no, never; it runs outside a transaction, so what it did before stays and it is marked dirty"),
         (hook(Hooks::new().after(|_, conn| Ok(conn.execute_batch("COMMIT")?)), false), Hook,
             "the `after` hook of migration `1_it` refused: it ended the transaction that it runs in; it is not recorded, but what it committed by itself stays; leave BEGIN, COMMIT and ROLLBACK to the engine, since each migration already is one transaction"),
+        (snapshot_note(), Snapshot,
+            "cannot use FOLDER/test.db-migrate-intent: it is damaged, of a newer version, or not a note about an unfinished run; nothing was done; move the file away if the database is as it should be, or restore a snapshot first; then run again"),
+        (snapshot_of_an_exclusive_connection(), Snapshot,
+            "cannot keep the snapshot FOLDER/test.db-snapshot-DATE: the connection has `locking_mode = EXCLUSIVE`, so no other connection can open the database; nothing was done; set `locking_mode = NORMAL` and read once before the run, and EXCLUSIVE after it"),
+        (set([]).restore(&memory(), "/a/snapshot").unwrap_err(), Snapshot,
+            "cannot restore /a/snapshot: the database of the connection is not a file; the database was not changed; open the file of the database"),
         (set([("1_a", "")]).stop_when(|| true).run(&memory()).unwrap_err(), Stopped,
             "the run was stopped; nothing was done; run again to continue"),
         (locked(None), LockTimeout,
@@ -488,9 +514,9 @@ fn normal(text: &str) -> String {
         } else if hex == 64 {
             out.push_str("HASH");
             rest = &rest[hex..];
-        } else if date == 23 {
+        } else if date >= 23 && rest[4..].starts_with('-') && rest[10..].starts_with('T') {
             out.push_str("DATE");
-            rest = &rest[date..];
+            rest = &rest[23..];
         } else {
             out.push(first);
             rest = &rest[first.len_utf8()..];
@@ -566,7 +592,7 @@ fn every_kind_of_error_is_in_the_table() {
     let mut kinds: Vec<String> = all.iter().map(|(_, kind, _)| format!("{kind:?}")).collect();
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds.len(), 13 + usize::from(cfg!(feature = "adopt")), "{kinds:?}");
+    assert_eq!(kinds.len(), 14 + usize::from(cfg!(feature = "adopt")), "{kinds:?}");
 }
 
 #[test]

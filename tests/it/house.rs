@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 7] = [
         "touched",
         "account",
         "stored",
+        "snapshot",
         "log_entry",
         "objection",
         "effect",

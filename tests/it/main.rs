@@ -37,6 +37,7 @@ mod sample_set;
 mod script_transactions;
 mod sentences;
 mod settings;
+mod snapshots;
 mod start;
 mod together;
 mod tracking_table;

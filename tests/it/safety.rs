@@ -529,7 +529,8 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         assert_eq!(differing(&before, &after), Vec::<String>::new(), "{kind}");
         seen.push(kind);
     }
-    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan; or they concern what a step did.
+    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan; or they concern what a step did, or a
+    // database in memory.
     let of_sources = [
         ProblemKind::OddVersion,
         ProblemKind::InvalidId,
@@ -541,6 +542,7 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         ProblemKind::BrokenReference,
         ProblemKind::LostInRebuild,
         ProblemKind::ValuesChanged,
+        ProblemKind::NoSnapshot,
         ProblemKind::HiddenTable,
         ProblemKind::Fails,
         ProblemKind::Drift,

@@ -35,10 +35,23 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
             "drift-ignore",
             settings.drift_ignore.as_ref().map(|setting| shown(setting, |names| names.join(", "))),
         ),
+        ("snapshot", settings.snapshot.as_ref().map(|setting| shown(setting, ToString::to_string))),
+        (
+            "snapshot-dir",
+            settings.snapshot_dir.as_ref().map(|setting| shown(setting, |dir| dir.display().to_string())),
+        ),
+        (
+            "keep-snapshots",
+            settings.keep_snapshots.as_ref().map(|setting| shown(setting, ToString::to_string)),
+        ),
+        ("after-failure", settings.after_failure.as_ref().map(|setting| shown(setting, ToString::to_string))),
     ];
     let otherwise = |name: &str| match name {
         "table" => "__switchy_migrations",
         "lock-timeout" => "60",
+        "snapshot" => "never",
+        "keep-snapshots" => "3",
+        "after-failure" => "keep",
         _ => "",
     };
     let (mut rows, mut json): (Vec<Vec<Field>>, Map<String, Value>) = (Vec::new(), Map::new());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use switchy_schema::{Plan, Report, Target, TransactionMode};
 
+use super::snapshots::keeping;
 use super::{Work, plan, schema};
-use crate::args::{DryRun, Migrate, Rollback};
+use crate::args::{Migrate, Rollback, Way};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
@@ -21,7 +22,7 @@ pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> 
     if migrate.batch {
         work.runner = work.runner.transaction(TransactionMode::Batch);
     }
-    run(work, migrate.target(), Access::Make, migrate.dry_run, Confirmation::EngineDecides)
+    run(work, migrate.target(), Access::Make, &migrate.way, Confirmation::EngineDecides)
 }
 
 /// Undoes the migrations that were applied last.
@@ -29,17 +30,17 @@ pub(super) fn rollback<B: Database>(work: Work<'_, B>, rollback: &Rollback) -> R
     let target = rollback.target();
     let confirmation =
         if target == Target::Empty { Confirmation::Always } else { Confirmation::EngineDecides };
-    run(work, target, Access::Change, rollback.dry_run, confirmation)
+    run(work, target, Access::Change, &rollback.way, confirmation)
 }
 
 /// Undoes the newest migration and applies it again.
-pub(super) fn redo<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Outcome> {
-    run(work, Target::Redo, Access::Change, dry_run, Confirmation::EngineDecides)
+pub(super) fn redo<B: Database>(work: Work<'_, B>, way: &Way) -> Result<Outcome> {
+    run(work, Target::Redo, Access::Change, way, Confirmation::EngineDecides)
 }
 
 /// Undoes the migrations that the set does not have.
-pub(super) fn downgrade<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Outcome> {
-    run(work, Target::Known, Access::Change, dry_run, Confirmation::Always)
+pub(super) fn downgrade<B: Database>(work: Work<'_, B>, way: &Way) -> Result<Outcome> {
+    run(work, Target::Known, Access::Change, way, Confirmation::Always)
 }
 
 /// Whether the run asks for confirmation.
@@ -51,13 +52,14 @@ enum Confirmation {
 }
 
 fn run<B: Database>(
-    mut work: Work<'_, B>,
+    work: Work<'_, B>,
     target: Target,
     access: Access,
-    dry_run: DryRun,
+    way: &Way,
     confirmation: Confirmation,
 ) -> Result<Outcome> {
-    if dry_run.dry_run {
+    let mut work = keeping(work, &way.snapshots)?;
+    if way.dry_run.dry_run {
         return plan::plan(&work, target, false);
     }
     let mut session = work.open(access)?;

@@ -37,6 +37,8 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::RepairNamed => 31,
         Remedy::ShowDriftSql => 32,
         Remedy::IgnoreInDrift => 33,
+        Remedy::SnapshotFolder => 34,
+        Remedy::NoSnapshot => 35,
     }
 }
 
@@ -78,6 +80,8 @@ fn samples() -> Vec<Remedy> {
         Remedy::RepairNamed,
         Remedy::ShowDriftSql,
         Remedy::IgnoreInDrift,
+        Remedy::SnapshotFolder,
+        Remedy::NoSnapshot,
         Remedy::Program { what: "wait longer".into(), with: "`RemoteMigrations::timeout`".into() },
     ];
     samples.extend(Doubt::ALL.map(Remedy::AcceptDoubt));
@@ -94,7 +98,7 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=33).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=35).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use switchy_schema::Sqlite;
+use switchy_schema::{MigrationRunner, Restored, SnapshotInfo, SnapshotSettings, Sqlite};
 
 use super::{Access, Database, Interrupter, Opened};
 use crate::address::{Address, SqliteFile};
@@ -36,6 +36,27 @@ impl Database for Sqlite {
 
     fn own_interrupter(_session: &mut Connection) -> Option<Interrupter> {
         None
+    }
+
+    const HAS_SNAPSHOTS: bool = true;
+
+    fn with_snapshots(runner: MigrationRunner, settings: SnapshotSettings) -> MigrationRunner {
+        runner.snapshot(settings)
+    }
+
+    fn snapshots(
+        runner: &MigrationRunner,
+        session: &mut Connection,
+    ) -> switchy_schema::Result<Vec<SnapshotInfo>> {
+        runner.snapshots(session)
+    }
+
+    fn restore(
+        runner: &MigrationRunner,
+        session: &mut Connection,
+        snapshot: &Path,
+    ) -> switchy_schema::Result<Option<Restored>> {
+        runner.restore(session, snapshot).map(Some)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
     "init",
     "create",
     "import",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 21] = [
     "rollback",
     "redo",
     "downgrade",
+    "snapshots",
+    "restore",
     "baseline",
     "adopt",
     "validate",

@@ -25,6 +25,7 @@ mod on_servers;
 mod own_binary;
 mod passwords;
 mod reading;
+mod snapshot_files;
 #[cfg(unix)]
 mod terminals;
 #[cfg(unix)]

@@ -1,0 +1,113 @@
+//! [`Copier`]: complete, verified copies of a database, and restoring them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+
+use super::query::value;
+use super::{Sqlite, fault};
+use crate::backend::catalog::Prepare;
+use crate::backend::records::Records;
+use crate::backend::retry::patiently;
+use crate::dialect::TableName;
+use crate::fault::{Fault, FaultKind};
+use crate::history::Record;
+use crate::snapshot::Bytes;
+
+mod clear;
+mod compare;
+pub(crate) mod durable;
+mod restore;
+mod take;
+
+pub(crate) use restore::{Overwrite, Places, RestoreOutcome};
+pub(crate) use take::delete_partial;
+
+/// Copies databases and restores the copies.
+#[derive(Clone, Copy)]
+pub(crate) struct Copier<'a> {
+    /// Prepares each connection that is opened, for a database that can only be read like that.
+    pub(crate) prepare: Option<&'a Prepare<Sqlite>>,
+    /// The tracking table.
+    pub(crate) table: &'a TableName,
+    /// How long to wait for other connections.
+    pub(crate) patience: Duration,
+}
+
+impl Copier<'_> {
+    /// The size of the database of a connection in bytes.
+    pub(crate) fn size(&self, conn: &Connection) -> Result<u64, Fault> {
+        let number = |name: &str| patiently(self.patience, || number(conn, name).map_err(fault));
+        Ok(number("page_count")?.saturating_mul(number("page_size")?))
+    }
+
+    /// The records in a copy.
+    pub(crate) fn records(&self, path: &Path) -> Result<Vec<Record>, Fault> {
+        let conn = self.open_copy(path)?;
+        patiently(self.patience, || Sqlite::read(&mut &conn, self.table)).map(|tracking| tracking.records)
+    }
+
+    /// Opens a copy to read it. SQLite creates no file beside it, since a copy has no WAL.
+    fn open_copy(&self, path: &Path) -> Result<Connection, Fault> {
+        self.open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// Opens a file and prepares the connection. It is not in a transaction, and does not wait inside SQLite.
+    fn open(&self, path: &Path, access: OpenFlags) -> Result<Connection, Fault> {
+        let conn =
+            Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
+        if let Some(prepare) = self.prepare {
+            prepare(&conn).map_err(|error| {
+                let what = format!("the function given to `prepare_connection` failed: {error}");
+                Fault::new(FaultKind::Other, what)
+                    .remedy("set the key in it and register functions, collations and modules only, since a snapshot is opened to read it")
+                    .caused_by(error)
+            })?;
+        }
+        if !conn.is_autocommit() {
+            conn.execute_batch("ROLLBACK").map_err(fault)?;
+        }
+        conn.busy_timeout(Duration::ZERO).map_err(fault)?;
+        Ok(conn)
+    }
+}
+
+/// The number that a pragma of the database returns. `SQLCipher` returns the size of a page as text.
+fn number(conn: &Connection, pragma: &str) -> rusqlite::Result<u64> {
+    let number: Value = value(conn, &format!("PRAGMA main.{pragma}"), &[])?;
+    Ok(match number {
+        Value::Integer(number) => u64::try_from(number).unwrap_or_default(),
+        Value::Text(number) => number.parse().unwrap_or_default(),
+        _ => 0,
+    })
+}
+
+/// A number that changes when another connection commits.
+pub(crate) fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    value(conn, "PRAGMA main.data_version", &[])
+}
+
+/// Refuses a connection that does not let another connection read the database.
+fn refuse_exclusive(conn: &Connection) -> Result<(), Fault> {
+    let mode: String = value(conn, "PRAGMA main.locking_mode", &[]).map_err(fault)?;
+    if mode.eq_ignore_ascii_case("exclusive") {
+        let what =
+            "the connection has `locking_mode = EXCLUSIVE`, so no other connection can open the database";
+        return Err(Fault::new(FaultKind::Other, what)
+            .remedy("set `locking_mode = NORMAL` and read once before the run, and EXCLUSIVE after it"));
+    }
+    Ok(())
+}
+
+/// Refuses what does not fit on the disk of a folder.
+fn refuse_shortage(folder: &Path, needed: u64) -> Result<(), Fault> {
+    let free = fs2::available_space(folder).map_err(durable::fault)?;
+    if free < needed {
+        let what =
+            format!("{} are needed in {}, and {} are free", Bytes(needed), folder.display(), Bytes(free));
+        return Err(Fault::new(FaultKind::Full, what));
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Whether a copy is sound and has what the original has.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::super::query::{texts, value};
+use super::super::{Sqlite, fault};
+use crate::backend::records::Records;
+use crate::dialect::{TableName, qualified};
+use crate::fault::{Fault, FaultKind};
+use crate::history::Head;
+use crate::remedy::Remedy;
+
+/// What a copy must have like its original: the history, the tables, and the number of rows in each.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contents {
+    head: Head,
+    rows: Vec<(String, i64)>,
+}
+
+impl Contents {
+    pub(super) fn of(conn: &Connection, table: &TableName) -> Result<Self, Fault> {
+        // The rows of a virtual table are in others.
+        let sql = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0 ORDER BY name";
+        let count = |name: String| {
+            let from = format!("SELECT count(*) FROM {}", qualified("main", &name));
+            // SQLite counts in the smallest index, for which it may need a function or collation of the application.
+            let counted =
+                value(conn, &from, &[]).or_else(|_| value(conn, &format!("{from} NOT INDEXED"), &[]));
+            counted.map(|rows| (name, rows))
+        };
+        let rows = texts(conn, sql, &[]).map_err(fault)?.into_iter().map(count).collect::<Result<_, _>>();
+        Ok(Self { head: Sqlite::head(&mut &*conn, table)?, rows: rows.map_err(fault)? })
+    }
+
+    /// Refuses a copy that is different.
+    pub(super) fn refuse_different(&self, copy: &Self) -> Result<(), Fault> {
+        let what = if self.head != copy.head {
+            "its migrations are not those of the database".to_owned()
+        } else if let Some(((name, rows), (_, copied))) =
+            self.rows.iter().zip(&copy.rows).find(|(own, copied)| own.0 == copied.0 && own.1 != copied.1)
+        {
+            format!("`{name}` has {rows} rows, and {copied} in the copy")
+        } else if self.rows != copy.rows {
+            "its tables are not those of the database".to_owned()
+        } else {
+            return Ok(());
+        };
+        let fault = Fault::new(FaultKind::Other, what);
+        Err(fault.remedy("check the disk, and the database with `PRAGMA integrity_check`"))
+    }
+}
+
+/// Refuses a copy with a damaged structure. If the check needs a function or a collation that `copy`, a connection of the engine, does not
+/// have, the application's connection makes it.
+pub(super) fn refuse_damaged(copy: &Connection, path: &Path, application: &Connection) -> Result<(), Fault> {
+    match quick_check(copy, "main") {
+        Err(fault) if lacks_name(&fault) => {
+            attached(application, path, || quick_check(application, ATTACHED))
+        }
+        checked => checked,
+    }
+}
+
+/// Refuses a database with a damaged structure, as far as the connection can check it.
+pub(super) fn refuse_damaged_live(own: &Connection) -> Result<(), Fault> {
+    match quick_check(own, "main") {
+        Err(fault) if lacks_name(&fault) => Ok(()),
+        checked => checked,
+    }
+}
+
+/// Rows that violate a constraint are no damage.
+fn quick_check(conn: &Connection, schema: &str) -> Result<(), Fault> {
+    let setting: i64 = value(conn, "PRAGMA ignore_check_constraints", &[]).map_err(fault)?;
+    conn.execute_batch("PRAGMA ignore_check_constraints = ON").map_err(fault)?;
+    let found = texts(conn, &format!("PRAGMA {schema}.quick_check(1)"), &[]);
+    conn.execute_batch(&format!("PRAGMA ignore_check_constraints = {setting}")).map_err(fault)?;
+    match found.map_err(fault)?.first().map(String::as_str) {
+        Some("ok") => Ok(()),
+        found => {
+            let found = found.unwrap_or_default().trim().replace('\n', " ");
+            let what = format!("`PRAGMA quick_check` says \"{found}\"");
+            Err(Fault::new(FaultKind::NotADatabase, what)
+                .remedy("check the database with `PRAGMA integrity_check`, and repair it first"))
+        }
+    }
+}
+
+/// Whether a statement failed for want of a function, a collation or a module.
+fn lacks_name(fault: &Fault) -> bool {
+    fault.own_remedy().is_some_and(|remedy| remedy.singles().contains(&&Remedy::Register))
+}
+
+const ATTACHED: &str = "__switchy_copy";
+
+/// Runs `body` while a file is attached.
+fn attached<R>(conn: &Connection, path: &Path, body: impl FnOnce() -> Result<R, Fault>) -> Result<R, Fault> {
+    let path = path.to_str().ok_or_else(|| Fault::new(FaultKind::Other, "its path is not text"))?;
+    conn.execute(&format!("ATTACH ?1 AS {ATTACHED}"), [path]).map_err(fault)?;
+    let done = body();
+    conn.execute_batch(&format!("DETACH {ATTACHED}")).map_err(fault)?;
+    done
+}

@@ -1,0 +1,255 @@
+//! Copying a snapshot back into the live database.
+
+use std::path::Path;
+use std::time::Instant;
+
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, OpenFlags};
+
+use super::super::query::value;
+use super::compare::{Contents, refuse_damaged, refuse_damaged_live};
+use super::durable;
+use super::take::folder_of;
+use super::{Copier, Sqlite, data_version, number, refuse_exclusive, refuse_shortage};
+use crate::backend::records::Records;
+use crate::backend::retry::patiently;
+use crate::backend::sqlite::copying::{ALL, copy, step};
+use crate::backend::sqlite::fault;
+use crate::fault::{Fault, FaultKind};
+
+/// How a restore ended without a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestoreOutcome {
+    Done,
+    /// Another connection has written to the database, so it was left as it is.
+    Written,
+}
+
+/// Whether a restore may overwrite what other connections wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overwrite {
+    /// Yes. It is set aside.
+    Anything,
+    /// Only if the data version of the application's connection is still this one.
+    OnlyOwn(i64),
+}
+
+/// The files of a restore.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) live: &'a Path,
+    pub(crate) snapshot: &'a Path,
+    /// The file into which the present content is copied.
+    pub(crate) set_aside: &'a Path,
+}
+
+impl Copier<'_> {
+    /// Sets the present content of the database aside, and replaces it with that of a snapshot in one transaction. A connection of the
+    /// engine's own does it, through SQLite, so that all other connections and the WAL stay valid. Exactly what is replaced is set aside:
+    /// nobody can write in between.
+    pub(crate) fn restore(
+        &self,
+        conn: &Connection,
+        places: Places<'_>,
+        overwrite: Overwrite,
+    ) -> Result<RestoreOutcome, Fault> {
+        refuse_exclusive(conn)?;
+        refuse_same_file(places)?;
+        let source = self.open_copy(places.snapshot)?;
+        refuse_damaged(&source, places.snapshot, conn)?;
+        if self.size(&source)? == 0 {
+            return Err(Fault::new(FaultKind::NotADatabase, "it is empty"));
+        }
+        let mut own = self.open(places.live, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        own.execute_batch("PRAGMA query_only = OFF; PRAGMA synchronous = FULL").map_err(fault)?;
+        let mode: String =
+            patiently(self.patience, || value(&own, "PRAGMA main.journal_mode", &[]).map_err(fault))?;
+        let (size, restored) = (self.size(conn)?, self.size(&source)?);
+        // The journal has the old pages, or the WAL the new ones.
+        let journal = size.max(restored);
+        let (aside, beside) = (folder_of(places.set_aside), folder_of(places.live));
+        refuse_shortage(aside, size.saturating_add(if aside == beside { journal } else { 0 }))?;
+        refuse_shortage(beside, journal)?;
+        let outcome = if mode.eq_ignore_ascii_case("wal") {
+            refuse_other_page_size(&source, &own)?;
+            self.through_wal(conn, &source, &mut own, places, overwrite)
+        } else {
+            self.through_journal(conn, &source, &mut own, places, overwrite)
+        };
+        if matches!(outcome, Ok(RestoreOutcome::Done)) {
+            refuse_damaged_live(&own).map_err(|fault| not_verified(&fault, places))?;
+        }
+        outcome
+    }
+
+    /// In WAL mode a backup takes the lock of writers when it begins, and everyone still reads. The data version of the application's
+    /// connection then shows whether the content that was set aside is the last one.
+    fn through_wal(
+        &self,
+        conn: &Connection,
+        source: &Connection,
+        own: &mut Connection,
+        places: Places<'_>,
+        overwrite: Overwrite,
+    ) -> Result<RestoreOutcome, Fault> {
+        let secrecy = self.secrecy_of(places.live)?;
+        let began = Instant::now();
+        loop {
+            let version = self.copy_into(conn, conn, places.live, places.set_aside, secrecy)?;
+            let set_aside = SetAside { path: places.set_aside, is_kept: false };
+            if matches!(overwrite, Overwrite::OnlyOwn(known) if known != version) {
+                return Ok(RestoreOutcome::Written);
+            }
+            {
+                let backup = Backup::new(source, own).map_err(fault)?;
+                patiently(self.patience, || step(&backup, 0).map_err(fault))?;
+                if data_version(conn).map_err(fault)? == version {
+                    set_aside.keep_unless_undone(step(&backup, ALL).map_err(fault))?;
+                    break;
+                }
+            }
+            if began.elapsed() >= self.patience {
+                return Err(Fault::new(
+                    FaultKind::Busy,
+                    "other connections write to the database all the time",
+                ));
+            }
+        }
+        // Others may have written rows since, but under the lock of the runs no migration.
+        let history = |mut conn: &Connection| Sqlite::head(&mut conn, self.table);
+        if history(own)? != history(source)? {
+            let found = Fault::new(FaultKind::Other, "its migrations are not those of the snapshot");
+            return Err(not_verified(&found, places));
+        }
+        Ok(RestoreOutcome::Done)
+    }
+
+    /// With a rollback journal, a connection in exclusive locking mode keeps its lock between transactions.
+    fn through_journal(
+        &self,
+        conn: &Connection,
+        source: &Connection,
+        own: &mut Connection,
+        places: Places<'_>,
+        overwrite: Overwrite,
+    ) -> Result<RestoreOutcome, Fault> {
+        let secrecy = self.secrecy_of(places.live)?;
+        let before = match overwrite {
+            Overwrite::Anything => None,
+            Overwrite::OnlyOwn(known) => match self.version_at(conn, own, known)? {
+                None => return Ok(RestoreOutcome::Written),
+                version => version,
+            },
+        };
+        // With `TRUNCATE` the commit is as safe as with `DELETE`, and exclusive locking does not change how the journal ends.
+        let mode: String = value(own, "PRAGMA main.journal_mode = TRUNCATE", &[]).map_err(fault)?;
+        if !mode.eq_ignore_ascii_case("truncate") {
+            let what = format!("the database has `journal_mode = {mode}` now");
+            return Err(Fault::new(FaultKind::Other, what).remedy("restore again when nobody changes that"));
+        }
+        own.execute_batch("PRAGMA main.locking_mode = EXCLUSIVE").map_err(fault)?;
+        patiently(self.patience, || own.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(fault))?;
+        if before.is_some_and(|before| data_version(own).ok() != Some(before)) {
+            return Ok(RestoreOutcome::Written);
+        }
+        self.copy_into(own, conn, places.live, places.set_aside, secrecy)?;
+        let set_aside = SetAside { path: places.set_aside, is_kept: false };
+        set_aside.keep_unless_undone(copy(source, own).map_err(fault))?;
+        let contents = Contents::of(source, self.table)?;
+        let restored =
+            Contents::of(own, self.table).and_then(|restored| contents.refuse_different(&restored));
+        restored.map_err(|fault| not_verified(&fault, places))?;
+        // The next statement releases the lock, and deletes the journal.
+        own.execute_batch("PRAGMA main.locking_mode = NORMAL; SELECT count(*) FROM main.sqlite_master")
+            .map_err(fault)?;
+        let _ = own.execute_batch("PRAGMA main.journal_mode = DELETE");
+        Ok(RestoreOutcome::Done)
+    }
+
+    /// The data version of the engine's own connection at a moment at which that of the application's connection is known to be unchanged;
+    /// `None` if it changed.
+    fn version_at(&self, conn: &Connection, own: &Connection, known: i64) -> Result<Option<i64>, Fault> {
+        // Nobody else can write until it ends.
+        patiently(self.patience, || conn.execute_batch("BEGIN IMMEDIATE").map_err(fault))?;
+        let versions = || -> rusqlite::Result<Option<i64>> {
+            if data_version(conn)? != known {
+                return Ok(None);
+            }
+            own.query_row("SELECT count(*) FROM main.sqlite_master", [], |_| Ok(()))?;
+            data_version(own).map(Some)
+        };
+        let versions = versions().map_err(fault);
+        conn.execute_batch("ROLLBACK").map_err(fault)?;
+        versions
+    }
+}
+
+/// A file that is deleted unless what it has was overwritten.
+struct SetAside<'a> {
+    path: &'a Path,
+    is_kept: bool,
+}
+
+impl SetAside<'_> {
+    /// Keeps it if the database was overwritten, or may have been.
+    fn keep_unless_undone(mut self, overwritten: Result<(), Fault>) -> Result<(), Fault> {
+        self.is_kept = match &overwritten {
+            Ok(()) => true,
+            Err(fault) => !matches!(fault.kind(), FaultKind::Busy | FaultKind::Full),
+        };
+        if self.is_kept {
+            let kept = format!("check the disk; what the database contained is in {}", self.path.display());
+            return overwritten.map_err(|fault| fault.remedy(kept).partial());
+        }
+        overwritten
+    }
+}
+
+impl Drop for SetAside<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = durable::remove(self.path);
+        }
+    }
+}
+
+fn not_verified(found: &Fault, places: Places<'_>) -> Fault {
+    let what = format!("the database was restored, and it is not as it should be: {found}");
+    let remedy = format!("check the disk; what the database contained is in {}", places.set_aside.display());
+    Fault::new(found.kind(), what).remedy(remedy).partial()
+}
+
+/// A snapshot that is the database itself, under this or another name, would lock itself out.
+fn refuse_same_file(places: Places<'_>) -> Result<(), Fault> {
+    let real = |path: &Path| path.canonicalize().map_err(durable::fault);
+    if real(places.live)? == real(places.snapshot)? || is_linked(places) {
+        return Err(Fault::new(FaultKind::Other, "it is the database itself").remedy("name a snapshot of it"));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_linked(places: Places<'_>) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let file = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    file(places.live).is_some_and(|live| file(places.snapshot) == Some(live))
+}
+
+#[cfg(not(unix))]
+fn is_linked(_: Places<'_>) -> bool {
+    false
+}
+
+/// SQLite cannot change the page size of a database in WAL mode.
+fn refuse_other_page_size(source: &Connection, own: &Connection) -> Result<(), Fault> {
+    let size = |conn| number(conn, "page_size").map_err(fault);
+    let (snapshot, live) = (size(source)?, size(own)?);
+    if snapshot == live {
+        return Ok(());
+    }
+    let what = format!(
+        "its pages have {snapshot} bytes and those of the database {live}, which SQLite cannot change in WAL mode"
+    );
+    Err(Fault::new(FaultKind::Other, what)
+        .remedy("close all other connections, set `PRAGMA journal_mode = DELETE`, and restore again"))
+}

@@ -42,7 +42,8 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// The migrations that the database has recorded run again in an empty database in memory, in the order in which they were applied: those
     /// of the set, and from the scripts stored in the database where the set has another script or does not know the migration. Hooks do not
-    /// run. Where that is impossible, [`Drift::unknown`] says which migration is the reason. The database is only read.
+    /// run. On PostgreSQL, which has no database in memory, they run in an empty schema, in a transaction that is rolled back; on MySQL drift is
+    /// not known (`docs/servers.md`). Where a replay is impossible, [`Drift::unknown`] says which migration is the reason. The database is only read.
     ///
     /// SQLite's own tables, the tables in which virtual tables keep their data, and the engine's tables are left out, and so is what
     /// [`ignore_in_drift`](Self::ignore_in_drift) names.

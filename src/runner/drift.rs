@@ -383,7 +383,9 @@ fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)
     };
     let mut statements = Vec::new();
     for kind in ["trigger", "view", "index"] {
-        let dropped = repaired.iter().filter(|change| change.kind == kind && change.after.is_some());
+        let dropped = repaired.iter().filter(|change| {
+            change.kind == kind && change.after.is_some() && drift.replacement(change).is_none()
+        });
         statements.extend(
             dropped
                 .map(|change| (format!("drop the {kind} `{}`", change.name), drift.drop_statement(change))),
@@ -392,12 +394,16 @@ fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)
     for kind in ["view", "index", "trigger"] {
         let created = repaired.iter().filter(|change| change.kind == kind);
         statements.extend(created.filter_map(|change| {
-            Some((format!("create the {kind} `{}`", change.name), change.before.clone()?))
+            let statement = drift.replacement(change).or_else(|| change.before.clone())?;
+            Some((format!("create the {kind} `{}`", change.name), statement))
         }));
     }
     let replaced = |name: &str| {
         let is_it = |change: &&&SchemaChange| change.kind == "view" && same_name(&change.name, name);
-        repaired.iter().find(is_it).is_some_and(|change| change.before.is_some() && change.after.is_some())
+        let is_replaced = |change: &&SchemaChange| {
+            change.before.is_some() && change.after.is_some() && drift.replacement(change).is_none()
+        };
+        repaired.iter().find(is_it).is_some_and(is_replaced)
     };
     let triggers = drift.live.definitions().iter().filter(|it| it.kind == "trigger" && replaced(&it.table));
     let kept = triggers.filter(|it| !is_repaired("trigger", &it.name));

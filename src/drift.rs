@@ -163,9 +163,10 @@ impl Drift {
                     vec![commented(&format!("{}; -- this loses its rows", self.drop_statement(change)))]
                 }
                 (None, _) => vec![commented(&format!("{};", self.drop_statement(change)))],
-                (Some(before), Some(_)) if change.carries_no_data() => {
-                    vec![format!("{};", self.drop_statement(change)), ended(before)]
-                }
+                (Some(before), Some(_)) if change.carries_no_data() => match self.replacement(change) {
+                    Some(statement) => vec![ended(&statement)],
+                    None => vec![format!("{};", self.drop_statement(change)), ended(before)],
+                },
                 (Some(before), Some(_)) => self.alterations(change, before),
             };
             script.push(format!("-- {}\n{}\n", headline(change), statements.join("\n")));
@@ -192,6 +193,15 @@ impl Drift {
         let mut statements: Vec<String> = added.chain(dropped).collect();
         statements.push(commented(&format!("the {} has to become\n{before}", change.kind)));
         statements
+    }
+
+    /// The statement that replaces a changed object without dropping it, where there is one. On PostgreSQL, the rights to a view and its
+    /// comment would be dropped with it.
+    pub(crate) fn replacement(&self, change: &SchemaChange) -> Option<String> {
+        let before = change.before.as_deref().filter(|_| change.after.is_some())?;
+        let is_view = self.dialect == Dialect::Postgres && change.kind == "view";
+        let rest = before.strip_prefix("CREATE VIEW ").filter(|_| is_view)?;
+        Some(format!("CREATE OR REPLACE VIEW {rest}"))
     }
 
     /// The statement that drops an object.

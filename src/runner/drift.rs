@@ -42,7 +42,8 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// The migrations that the database has recorded run again in an empty database in memory, in the order in which they were applied: those
     /// of the set, and from the scripts stored in the database where the set has another script or does not know the migration. Hooks do not
-    /// run. Where that is impossible, [`Drift::unknown`] says which migration is the reason. The database is only read.
+    /// run. On PostgreSQL, which has no database in memory, they run in an empty schema, in a transaction that is rolled back; on MySQL drift is
+    /// not known (`docs/servers.md`). Where a replay is impossible, [`Drift::unknown`] says which migration is the reason. The database is only read.
     ///
     /// SQLite's own tables, the tables in which virtual tables keep their data, and the engine's tables are left out, and so is what
     /// [`ignore_in_drift`](Self::ignore_in_drift) names.
@@ -382,7 +383,9 @@ fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)
     };
     let mut statements = Vec::new();
     for kind in ["trigger", "view", "index"] {
-        let dropped = repaired.iter().filter(|change| change.kind == kind && change.after.is_some());
+        let dropped = repaired.iter().filter(|change| {
+            change.kind == kind && change.after.is_some() && drift.replacement(change).is_none()
+        });
         statements.extend(
             dropped
                 .map(|change| (format!("drop the {kind} `{}`", change.name), drift.drop_statement(change))),
@@ -391,12 +394,16 @@ fn statements(drift: &Drift, repaired: &[&SchemaChange]) -> Vec<(String, String)
     for kind in ["view", "index", "trigger"] {
         let created = repaired.iter().filter(|change| change.kind == kind);
         statements.extend(created.filter_map(|change| {
-            Some((format!("create the {kind} `{}`", change.name), change.before.clone()?))
+            let statement = drift.replacement(change).or_else(|| change.before.clone())?;
+            Some((format!("create the {kind} `{}`", change.name), statement))
         }));
     }
     let replaced = |name: &str| {
         let is_it = |change: &&&SchemaChange| change.kind == "view" && same_name(&change.name, name);
-        repaired.iter().find(is_it).is_some_and(|change| change.before.is_some() && change.after.is_some())
+        let is_replaced = |change: &&SchemaChange| {
+            change.before.is_some() && change.after.is_some() && drift.replacement(change).is_none()
+        };
+        repaired.iter().find(is_it).is_some_and(is_replaced)
     };
     let triggers = drift.live.definitions().iter().filter(|it| it.kind == "trigger" && replaced(&it.table));
     let kept = triggers.filter(|it| !is_repaired("trigger", &it.name));

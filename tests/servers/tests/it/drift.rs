@@ -142,6 +142,40 @@ fn postgres_finds_drift_in_every_kind_of_object() {
     }
 }
 
+/// `DROP VIEW` would take the rights to the view with it.
+#[test]
+fn postgres_keeps_the_rights_to_a_view_that_is_put_back() {
+    postgres::with(|_, client| {
+        let script = "CREATE TABLE a (b int, c int); CREATE VIEW v AS SELECT b FROM a; CREATE VIEW on_v AS SELECT b FROM v;
+            CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+            CREATE TRIGGER t INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION f()";
+        let runner = || runner::<Postgres>(&[script]);
+        runner().run(client).unwrap();
+        client
+            .batch_execute("GRANT SELECT ON v TO public; CREATE OR REPLACE VIEW v AS SELECT c AS b FROM a")
+            .unwrap();
+        let rights = "SELECT relacl::text FROM pg_class WHERE relname = 'v'";
+        let before: String = client.query_one(rights, &[]).unwrap().get(0);
+        let drift = runner().drift(client).unwrap();
+        assert_eq!(short(&drift), "~view v");
+        assert!(drift.sql().contains("CREATE OR REPLACE VIEW v AS"), "{}", drift.sql());
+        runner().repair_drift(client, drift, Signature::of("ada")).unwrap().unwrap();
+        assert_eq!(short(&runner().drift(client).unwrap()), "");
+        let after: String = client.query_one(rights, &[]).unwrap().get(0);
+        assert_eq!(after, before);
+
+        // With another column it cannot be replaced without being dropped.
+        client.batch_execute("CREATE OR REPLACE VIEW v AS SELECT b, c FROM a").unwrap();
+        let drift = runner().drift(client).unwrap();
+        let error = runner().repair_drift(client, drift, Signature::of("ada")).unwrap_err();
+        assert!(
+            error.to_string().contains("cannot create the view `v`: cannot drop columns from view"),
+            "{error}"
+        );
+        assert_eq!(short(&runner().drift(client).unwrap()), "~view v");
+    });
+}
+
 #[test]
 fn postgres_says_why_drift_is_not_known_and_touches_nothing() {
     let rows: [(&[&str], &str); 9] = [

@@ -12,7 +12,7 @@ mod display;
 #[cfg(feature = "serde")]
 pub(crate) mod serialize;
 
-pub(crate) use display::{Bytes, Rows};
+pub(crate) use display::Rows;
 
 /// What a step does, or several steps that are one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,10 +7,11 @@ use crate::account::Fate;
 use crate::backend::RehearsalPlace;
 #[cfg(feature = "serde")]
 use crate::impact::serialize;
-use crate::impact::{Bytes, ColumnImpact, DataState, RowCounts, Rows, StepImpact, TableImpact};
+use crate::impact::{ColumnImpact, DataState, RowCounts, Rows, StepImpact, TableImpact};
 use crate::plan::Plan;
 use crate::problem::{Problem, Verdict};
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
+use crate::snapshot::Bytes;
 use crate::sql::same_name;
 use crate::target::Target;
 

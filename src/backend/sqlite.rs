@@ -29,6 +29,7 @@ mod rehearsal;
 mod schema;
 mod scratch;
 mod script;
+mod secrecy;
 mod settings;
 pub(crate) mod snapshot;
 mod table;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{ColumnImpact, RowCounts, StepImpact, TableImpact};
 use crate::account::Fate;
+use crate::snapshot::Bytes;
 
 impl fmt::Display for StepImpact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,18 +109,4 @@ impl fmt::Display for Rows {
 /// `1 row`, `2 rows`
 fn in_words(rows: u64) -> String {
     if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
-}
-
-/// A size in the largest unit of which there is at least one.
-pub(crate) struct Bytes(pub(crate) u64);
-
-impl fmt::Display for Bytes {
-    #[allow(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        match units.into_iter().find(|(size, _)| self.0 >= *size) {
-            Some((size, unit)) => write!(f, "{:.1} {unit}", self.0 as f64 / size as f64),
-            None => write!(f, "{} bytes", self.0),
-        }
-    }
 }

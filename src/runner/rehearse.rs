@@ -17,7 +17,7 @@ use crate::impact::{DataState, StepImpact};
 use crate::lock::{Holding, Lock};
 use crate::migration::Action;
 use crate::plan::{Plan, TransactionMode};
-use crate::problem::{ProblemKind, Verdict};
+use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::rehearsal::{Impact, Rehearsal};
 use crate::report::{Applied, Report};
 use crate::sql::has_word;
@@ -182,7 +182,9 @@ impl<B: Backend> MigrationRunner<B> {
         if let Some(fault) = fault.into_inner() {
             return Err(self.database("rehearse the migrations", fault));
         }
-        let mut problems: Vec<_> = plan.problems().to_vec();
+        // The copy is no file, so nothing can be kept of it.
+        let is_of_copy = |problem: &&Problem| problem.kind == ProblemKind::NoSnapshot;
+        let mut problems: Vec<_> = plan.problems().iter().filter(|it| !is_of_copy(it)).cloned().collect();
         problems.extend(self.policy.judge(report.notes, plan.direction()));
         if let Err(stop) = outcome {
             let error = self.failure(stop);

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ffi};
+use rusqlite::Connection;
 
 use self::gauge::Gauge;
 use self::written::Written;
 use super::query::{size, texts, value};
-use super::{Sqlite, fault, likeness, scratch};
-use crate::backend::{Prepare, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, patiently};
+use super::secrecy::{Secrecy, secrecy_of};
+use super::{Sqlite, copying, fault, likeness, scratch};
+use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, patiently};
 use crate::fault::Fault;
 use crate::impact::DataState;
 
@@ -31,11 +31,14 @@ pub(super) fn on_copy<R>(
 ) -> Result<R, Fault> {
     let lacks = lacks(live).map_err(fault)?;
     let began = Instant::now();
-    let (copy, written) = copy(live, request)?;
-    let before = Before::of(&copy, request)?;
+    let place = place_for(live, request.patience)?;
+    let (copy, written) = copy(live, request, place)?;
+    // A second copy keeps the rows of before a step.
+    let before = copied(&copy, request, place)?;
+    before.execute_batch("PRAGMA foreign_keys = OFF").map_err(fault)?;
     let copied_in = began.elapsed();
     let without: Vec<&str> = request.tables.iter().map(crate::dialect::TableName::as_str).collect();
-    let mut gauge = Gauge::new(&copy, before.0, &written, without)?;
+    let mut gauge = Gauge::new(&copy, before, &written, without)?;
     let mut measure = |conn: &mut &Connection, ran: &RanSteps<'_>| gauge.measure(conn, ran);
     let place = RehearsalPlace::Copy;
     let mut rehearsed =
@@ -43,25 +46,13 @@ pub(super) fn on_copy<R>(
     Ok(body(&mut &copy, &mut rehearsed))
 }
 
-/// A second copy, which keeps the rows of before a step.
-struct Before(Connection);
-
-impl Before {
-    fn of(copy: &Connection, request: &RehearsalRequest<'_, Sqlite>) -> Result<Self, Fault> {
-        let mut before = open(copy, request.prepare)?;
-        copy_into(copy, &mut before, request.patience)?;
-        before.execute_batch("PRAGMA foreign_keys = OFF").map_err(fault)?;
-        Ok(Self(before))
-    }
-}
-
 /// The copy on which the steps run, and what they write to it.
 fn copy(
     live: &Connection,
     request: &RehearsalRequest<'_, Sqlite>,
+    place: &str,
 ) -> Result<(Connection, Arc<Mutex<Written>>), Fault> {
-    let mut copy = open(live, request.prepare)?;
-    copy_into(live, &mut copy, request.patience)?;
+    let mut copy = copied(live, request, place)?;
     likeness::imitate(live, &copy)?;
     scratch::empty_attached(&copy).map_err(fault)?;
     scratch::forbid_files(&mut copy);
@@ -69,34 +60,36 @@ fn copy(
     Ok((copy, written))
 }
 
-/// Opens an empty database for a copy. SQLite keeps it in memory, or in a temporary file if it is large. What is encrypted stays in memory.
-fn open(of: &Connection, prepare: Option<&Prepare<Sqlite>>) -> Result<Connection, Fault> {
-    let is_large = size(of).map_err(fault)? > MOST_IN_MEMORY;
-    let place = if is_large && !is_encrypted(of) { "" } else { ":memory:" };
-    let conn = Connection::open(place).map_err(fault)?;
-    likeness::prepare(&conn, prepare)?;
+/// A copy of the main database of a connection.
+fn copied(
+    from: &Connection,
+    request: &RehearsalRequest<'_, Sqlite>,
+    place: &str,
+) -> Result<Connection, Fault> {
+    let mut conn = Connection::open(place).map_err(fault)?;
+    likeness::prepare(&conn, request.prepare)?;
     // A copy in memory cannot change the size of its pages.
-    let page_size: i64 = value(of, "PRAGMA main.page_size", &[]).map_err(fault)?;
+    let page_size: i64 = value(from, "PRAGMA main.page_size", &[]).map_err(fault)?;
     conn.execute_batch(&format!("PRAGMA page_size = {page_size}")).map_err(fault)?;
+    patiently(request.patience, || copying::copy(from, &mut conn).map_err(fault))?;
     Ok(conn)
 }
 
-/// Copies the main database of a connection into that of another one, as it is at one moment.
-fn copy_into(from: &Connection, to: &mut Connection, patience: Duration) -> Result<(), Fault> {
-    let backup = Backup::new(from, to).map_err(fault)?;
-    patiently(patience, || {
-        let busy = |code| fault(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-        match backup.step(-1).map_err(fault)? {
-            StepResult::Busy => Err(busy(ffi::SQLITE_BUSY)),
-            StepResult::Locked => Err(busy(ffi::SQLITE_LOCKED)),
-            _ => Ok(()),
-        }
-    })
+/// Where SQLite keeps a copy: in memory, or in a temporary file without a name if it is large. What is encrypted stays in memory.
+fn place_for(live: &Connection, patience: Duration) -> Result<&'static str, Fault> {
+    const MEMORY: &str = ":memory:";
+    const FILE: &str = "";
+    if size(live).map_err(fault)? <= MOST_IN_MEMORY {
+        return Ok(MEMORY);
+    }
+    let file = file_of(live).map_err(fault)?;
+    let is_clear = file.is_empty() || secrecy_of(file.as_ref(), patience)? == Secrecy::Clear;
+    Ok(if is_clear { FILE } else { MEMORY })
 }
 
-/// Whether the file cannot be read without a key. The pragma of the extensions that encrypt returns a row, and SQLite itself none.
-fn is_encrypted(conn: &Connection) -> bool {
-    value::<String>(conn, "PRAGMA cipher_version", &[]).is_ok()
+/// The file of the main database; empty if it has none.
+fn file_of(conn: &Connection) -> rusqlite::Result<String> {
+    value(conn, "SELECT file FROM pragma_database_list WHERE name = 'main'", &[])
 }
 
 /// What the connection has and the copy has not, in words.
@@ -115,7 +108,7 @@ pub(super) fn data_state(conn: &Connection) -> rusqlite::Result<DataState> {
     for pragma in ["PRAGMA main.data_version", "PRAGMA main.schema_version"] {
         numbers.push(value::<i64>(conn, pragma, &[])?.unsigned_abs());
     }
-    let file: String = value(conn, "SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
+    let file = file_of(conn)?;
     if !file.is_empty() {
         numbers.extend(stamp(file.as_ref()));
         numbers.extend(stamp(format!("{file}-wal").as_ref()));

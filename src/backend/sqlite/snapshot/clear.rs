@@ -1,34 +1,19 @@
-//! Whether a database can be read without a key. A copy of an encrypted database must be encrypted too.
+//! A copy of an encrypted database must be encrypted too.
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 
 use super::durable::{self, Partial};
 use super::{Copier, fault};
-use crate::backend::retry::patiently;
+pub(super) use crate::backend::sqlite::secrecy::Secrecy;
+use crate::backend::sqlite::secrecy::secrecy_of;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 
-/// Whether a database is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Secrecy {
-    Clear,
-    Encrypted,
-}
-
 impl Copier<'_> {
-    /// Whether a database is encrypted. SQLite itself reads it, on a connection without a key: closing a file descriptor of the live
-    /// database would drop SQLite's own locks of the whole process.
     pub(super) fn secrecy_of(&self, path: &Path) -> Result<Secrecy, Fault> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags).map_err(fault)?;
-        let read = || conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(fault);
-        match patiently(self.patience, read) {
-            Ok(()) => Ok(Secrecy::Clear),
-            Err(fault) if fault.kind() == FaultKind::NotADatabase => Ok(Secrecy::Encrypted),
-            Err(fault) => Err(fault),
-        }
+        secrecy_of(path, self.patience)
     }
 
     /// Refuses to copy an encrypted database if a connection of the engine writes in clear. This is tried on an empty file, so nothing of

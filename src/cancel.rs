@@ -163,6 +163,7 @@ thread_local! {
     static RUNS: RefCell<Vec<Option<Arc<dyn Cancel>>>> = const { RefCell::new(Vec::new()) };
 }
 
+#[inline(never)]
 fn current() -> Option<Arc<dyn Cancel>> {
     RUNS.with_borrow(|runs| runs.last().cloned().flatten())
 }
@@ -181,18 +182,30 @@ pub(crate) fn shielded<R>(body: impl FnOnce() -> R) -> R {
 }
 
 fn under<R>(token: Option<Arc<dyn Cancel>>, body: impl FnOnce() -> R) -> R {
-    struct Entered;
-    impl Drop for Entered {
-        fn drop(&mut self) {
-            RUNS.with_borrow_mut(Vec::pop);
-        }
-    }
-    RUNS.with_borrow_mut(|runs| runs.push(token));
-    let _entered = Entered;
+    let _entered = Entered::new(token);
     body()
 }
 
+/// The time during which a token is that of the thread.
+struct Entered;
+
+impl Entered {
+    #[inline(never)]
+    fn new(token: Option<Arc<dyn Cancel>>) -> Self {
+        RUNS.with_borrow_mut(|runs| runs.push(token));
+        Self
+    }
+}
+
+impl Drop for Entered {
+    #[inline(never)]
+    fn drop(&mut self) {
+        RUNS.with_borrow_mut(Vec::pop);
+    }
+}
+
 /// Whether the run on this thread is cancelled.
+#[inline(never)]
 pub(crate) fn is_cancelled() -> bool {
     RUNS.with_borrow(|runs| runs.last().is_some_and(|run| run.as_ref().is_some_and(|run| run.is_cancelled())))
 }
@@ -201,11 +214,13 @@ pub(crate) fn is_cancelled() -> bool {
 ///
 /// # Errors
 /// It is.
+#[inline(never)]
 pub(crate) fn check() -> Result<(), Fault> {
     if is_cancelled() { Err(Fault::cancelled()) } else { Ok(()) }
 }
 
 /// A fault of a cancelled run, marked as such if the cancel is its cause: an interrupted statement, or a wait that was given up.
+#[inline(never)]
 pub(crate) fn explained(fault: Fault) -> Fault {
     let is_cause = matches!(fault.kind(), FaultKind::Interrupted | FaultKind::Busy);
     if is_cause && is_cancelled() { fault.by_cancel() } else { fault }
@@ -223,7 +238,12 @@ pub(crate) fn explained_of_code(fault: Fault) -> Fault {
 /// The run is cancelled.
 pub(crate) fn open(interrupter: impl FnOnce() -> Option<Interrupter>) -> Result<Option<OpenWindow>, Fault> {
     let Some(token) = current() else { return Ok(None) };
-    let Some(interrupter) = interrupter() else { return check().map(|()| None) };
+    open_with(token, interrupter())
+}
+
+#[inline(never)]
+fn open_with(token: Arc<dyn Cancel>, interrupter: Option<Interrupter>) -> Result<Option<OpenWindow>, Fault> {
+    let Some(interrupter) = interrupter else { return check().map(|()| None) };
     match token.open(interrupter) {
         Some(number) => Ok(Some(OpenWindow { token, number, is_closed: false })),
         None => Err(Fault::cancelled()),
@@ -246,6 +266,7 @@ impl OpenWindow {
 }
 
 impl Drop for OpenWindow {
+    #[inline(never)]
     fn drop(&mut self) {
         if !self.is_closed {
             self.token.close(self.number);

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::MigrationRunner;
 use crate::backend::Sqlite;
-use crate::backend::snapshot::{Copier, Overwrite, durable};
+use crate::backend::snapshot::{Copier, Overwrite};
 use crate::error::{Failure, Result, SnapshotAct};
 use crate::fault::{Fault, FaultKind};
 use crate::snapshot::{Restored, Snapshot, SnapshotContent, SnapshotInfo, SnapshotSettings};
@@ -141,13 +141,10 @@ impl MigrationRunner<Sqlite> {
             )
         })?;
         self.locked(&mut lent, |conn, _| {
-            let unfinished = files.intents()?;
             let restored =
                 restore(&self.copier(), conn, &files, snapshot, Overwrite::Anything).map_err(failed)?;
             // The content is that of another time, so no run has to be continued.
-            for path in unfinished.into_keys() {
-                durable::remove(&path).map_err(|error| files::note(&path, durable::fault(error)))?;
-            }
+            files.delete_intents()?;
             // Without a limit on what others wrote, it is always done.
             restored.ok_or_else(|| failed(Fault::new(FaultKind::Busy, "another connection writes")).into())
         })

@@ -1,6 +1,5 @@
 //! [`Files`]: where the snapshots of a database and the notes about unfinished runs are.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -167,7 +166,23 @@ impl Files {
     }
 
     /// The notes about unfinished runs of all tracking tables.
-    pub(super) fn intents(&self) -> Result<BTreeMap<PathBuf, Intent>> {
+    ///
+    /// # Errors
+    /// The folder or one of them cannot be read.
+    pub(super) fn intents(&self) -> Result<Vec<Intent>> {
+        let all = self.intent_paths()?.into_iter().map(|path| read(&path));
+        Ok(all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    /// Deletes the notes about unfinished runs of all tracking tables. What is not such a note stays.
+    pub(super) fn delete_intents(&self) -> Result<()> {
+        for path in self.intent_paths()?.into_iter().filter(|path| matches!(read(path), Ok(Some(_)))) {
+            durable::remove(&path).map_err(|error| note(&path, durable::fault(error)))?;
+        }
+        Ok(())
+    }
+
+    fn intent_paths(&self) -> Result<Vec<PathBuf>> {
         let mut prefix = self.live.file_name().unwrap_or_default().to_owned();
         prefix.push(INTENT);
         let folder = self.live.parent().unwrap_or(Path::new(""));
@@ -175,14 +190,7 @@ impl Files {
             let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
             rest.is_some_and(|rest| rest.is_empty() || (rest.len() == 9 && rest[0] == b'-'))
         };
-        let mut all = BTreeMap::new();
-        for name in names_in(folder)?.into_iter().filter(is_intent) {
-            let path = folder.join(name);
-            if let Some(intent) = read(&path)? {
-                all.insert(path, intent);
-            }
-        }
-        Ok(all)
+        Ok(names_in(folder)?.into_iter().filter(is_intent).map(|name| folder.join(name)).collect())
     }
 }
 

@@ -100,7 +100,7 @@ impl Snapshots {
     fn rotate(&self, files: &Files, own: &Path) -> Result<()> {
         let needed: Vec<PathBuf> = files
             .intents()?
-            .values()
+            .iter()
             .map(|intent| files.path_of(intent, SnapshotKind::BeforeRun, &intent.snapshot))
             .collect();
         let found = files.found_in_folder()?.into_iter();
@@ -175,7 +175,11 @@ fn undo(conn: &Connection, site: &Site<'_, Sqlite>, files: &Files, kept: &mut Ke
             kept.intent.set_aside = files.made_on(&restored.set_aside);
             Undo::Done(restored)
         }
-        Ok(None) => Undo::Impossible("another connection has written to the database since then".to_owned()),
+        // A change of the mode changes the data version too.
+        Ok(None) => Undo::Impossible(
+            "another connection has written to the database since then, or a step changed its journal mode"
+                .to_owned(),
+        ),
         Err(fault) => Undo::Impossible(format!("that failed: {fault}")),
     }
 }

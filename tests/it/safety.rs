@@ -529,8 +529,8 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         assert_eq!(differing(&before, &after), Vec::<String>::new(), "{kind}");
         seen.push(kind);
     }
-    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan; or they concern what a step did, or a
-    // database in memory.
+    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan; or they concern what a step did, a
+    // database in memory, or the way back.
     let of_sources = [
         ProblemKind::OddVersion,
         ProblemKind::InvalidId,
@@ -545,6 +545,9 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         ProblemKind::NoSnapshot,
         ProblemKind::HiddenTable,
         ProblemKind::Fails,
+        ProblemKind::DownFails,
+        ProblemKind::DownLeavesBehind,
+        ProblemKind::RowsNotBack,
         ProblemKind::Drift,
     ];
     let missing: Vec<ProblemKind> = ProblemKind::ALL

@@ -17,6 +17,9 @@
 //! }
 //! ```
 
+// An offset may be of another text. `text::part` takes any.
+#![cfg_attr(not(test), warn(clippy::string_slice))]
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,10 +1,17 @@
 //! Texts for a terminal.
 
+use std::slice::SliceIndex;
+
 use switchy_schema::{Direction, Meta, Report, Unread};
 
 /// A text without control characters, which a terminal could interpret. The text may come from a database.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// A part of a text, empty where there is no such part: an offset that is not in the text is never a panic.
+pub(crate) fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &str {
+    text.get(range).unwrap_or_default()
 }
 
 /// A time as the tracking table stores it, without the fraction of a second.

@@ -21,6 +21,7 @@ mod hooks;
 mod house;
 mod layout;
 mod locking;
+mod odd_scripts;
 mod other_backends;
 mod processes;
 mod properties;

@@ -5,6 +5,7 @@ use rusqlite::ErrorCode;
 use super::explain;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
+use crate::sql::part;
 
 /// Whether the error has this message of SQLite. rusqlite may append the SQL and a position to it.
 pub(super) fn begins(error: &rusqlite::Error, message: &str) -> bool {
@@ -19,7 +20,7 @@ pub(super) fn message(error: &rusqlite::Error) -> String {
         other => {
             let text = other.to_string();
             let end = if text.contains(" at offset ") { text.find(" in ") } else { None };
-            text[..end.unwrap_or(text.len())].to_owned()
+            part(&text, ..end.unwrap_or(text.len())).to_owned()
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::effect::{
     Unparented, scan,
 };
 use crate::fault::{Fault, FaultKind};
-use crate::sql::{Token, Tokens, has_word, mentions, statement_end, statement_start};
+use crate::sql::{Token, Tokens, has_word, mentions, part, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
 
 mod access;
@@ -290,14 +290,14 @@ impl Stage<'_> {
                 (number, start) = (number + 1, statement_start(text, statement_end(text, start)));
                 continue;
             }
-            let whole = || &text[start..statement_end(text, start)];
+            let whole = || part(text, start..statement_end(text, start));
             if self.is_like_live && self.leaves_copy(whole()) {
                 self.doubt()?;
             }
             // rusqlite's error copies its whole input, so after the first failure the statements are passed one by one.
-            let given = if forecast.failure.is_some() { whole() } else { &terminated[start..] };
+            let given = if forecast.failure.is_some() { whole() } else { part(&terminated, start..) };
             let refused = self.copy.watch.as_engine(|| {
-                let Some(pragma) = Pragma::that_sets(&text[start..]) else { return Ok(()) };
+                let Some(pragma) = Pragma::that_sets(part(text, start..)) else { return Ok(()) };
                 // If it cannot be read, the statement itself fails and says why.
                 let _ = self.changed.note(&self.copy.conn, &pragma, Duration::ZERO);
                 settings::refuse(&self.copy.conn, &pragma)
@@ -312,9 +312,9 @@ impl Stage<'_> {
                 (number, start) = (number + 1, statement_start(text, start + own.len()));
                 continue;
             }
-            let mut step = self.step(given, rule)?;
+            let mut step = self.step(given, whole(), rule)?;
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
-            let own = &text[start..end];
+            let own = part(text, start..end);
             if step.failure.is_none() && begins_with(own, &["drop"]) && !step.seen.is_schema {
                 step = self.found_nothing(step, own, rule, &mut forecast);
             }
@@ -401,8 +401,9 @@ impl Stage<'_> {
         step
     }
 
-    /// Prepares the first statement of a text, which begins with it, and runs the statement if that shows more.
-    fn step(&mut self, given: &str, rule: Rule) -> Result<Step, Fault> {
+    /// Prepares the first statement of a text, which begins with it, and runs the statement if that shows more. `whole` is the statement as
+    /// the engine's scanner splits it.
+    fn step(&mut self, given: &str, whole: &str, rule: Rule) -> Result<Step, Fault> {
         let Copy { conn, watch, .. } = &self.copy;
         let is_strict = rule == Rule::Database;
         let mut step = Step::default();
@@ -420,11 +421,13 @@ impl Stage<'_> {
         step.seen = seen.clone();
         let own = match own_text(&statement) {
             Ok(own) => own,
-            Err(fault) if is_strict => return Ok(step.failed(fault, 0, true)),
-            // The statement has a parameter, so SQLite does not return its text, and the engine's scanner finds its end.
-            Err(_) => given[..statement_end(given, 0)].to_owned(),
+            // It has a parameter, which a run refuses too.
+            Err(fault) => {
+                (step.cause, step.len) = (FailureCause::Schema, Some(whole.len()));
+                return Ok(step.failed(fault, 0, is_strict));
+            }
         };
-        let stripped = &own[statement_start(&own, 0)..];
+        let stripped = part(&own, statement_start(&own, 0)..);
         step.len = given.starts_with(stripped).then_some(stripped.len());
         if !begins_with(stripped, &["explain"]) && !seen.may_remove {
             let live = seen.writes.iter().filter_map(|table| self.objects.live(table));

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::backend::sqlite::cursor::TokenCursor;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, part};
 
 /// The new unique index that a statement has just created on the copy.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ fn condition(own: &str) -> Option<String> {
             Token::Mark(b'(') => depth += 1,
             Token::Mark(b')') => depth -= 1,
             _ if depth == 0 && token.is("where") => {
-                return Some(own[tokens.offset()..].trim_end().trim_end_matches(';').to_owned());
+                return Some(part(own, tokens.offset()..).trim_end().trim_end_matches(';').to_owned());
             }
             _ => {}
         }

@@ -118,6 +118,7 @@ pub(crate) enum Failure {
     LockFile {
         path: PathBuf,
         cause: std::io::Error,
+        remedy: Remedy,
     },
     Session {
         sql: String,

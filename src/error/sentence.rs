@@ -156,10 +156,10 @@ impl Failure {
             }
             Self::NoSuchLock(dialect) => Sentence::new(format!("{dialect} has no row to be locked"))
                 .asking(Remedy::program("choose another lock than this", "`lock`")),
-            Self::LockFile { path, cause } => {
+            Self::LockFile { path, cause, remedy } => {
                 Sentence::new(format!("cannot use the lock file {}", path.display()))
                     .since(cause)
-                    .asking(Remedy::from("make its folder writable").or(Remedy::ChooseLockFile))
+                    .asking(remedy.clone())
             }
             Self::Session { sql, fault } => {
                 Sentence::new(format!("the session statement `{}` failed", Abridged(sql)))

@@ -26,11 +26,13 @@ impl Records for Sqlite {
     }
 
     /// The partial index that [`create_table`](Self::create_table) creates is nearly always empty, so this takes little longer than the
-    /// head.
+    /// head. A damaged page can disagree with it. Reading every row to find that out takes time in proportion to them, so only the newest row,
+    /// which is read anyway, is asked itself.
     fn clean_head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
         let name = in_main(table);
         let sql = format!(
-            "SELECT basis, (SELECT count(*) FROM {name}), EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) FROM {name} \
+            "SELECT basis, (SELECT count(*) FROM {name}), \
+             dirty <> 0 OR EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) FROM {name} \
              ORDER BY rowid DESC LIMIT 1"
         );
         head(conn, table, &sql)

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ToSql, params};
 use super::fault::begins;
 use super::query::value;
 use super::{fault, in_main, message};
-use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
+use crate::backend::table::{CLEAN, Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
 use crate::dialect::{TableName, quote};
 use crate::fault::Fault;
 use crate::history::{Head, HistoryDigest, Record};
@@ -18,7 +18,8 @@ pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<He
         let asks_for_dirty = statement.column_count() > 2;
         let mut rows = statement.query([])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let is_dirty = asks_for_dirty && row.get(2)?;
+        // A comparison with `NULL` is neither true nor false.
+        let is_dirty = asks_for_dirty && row.get::<_, Option<bool>>(2)?.unwrap_or(false);
         let digest = row.get_ref(0)?.as_str().ok().filter(|_| !is_dirty).and_then(|text| text.parse().ok());
         Ok(Some(Head { digest, count: usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default() }))
     };
@@ -147,7 +148,7 @@ pub(super) fn records(
             name: text(0).unwrap_or_default(),
             run_on: text(1).unwrap_or_default(),
             checksum: text(2),
-            dirty: row.get(3).unwrap_or(UP_BEGAN),
+            dirty: row.get(3).map_or(UP_BEGAN, |dirty: Option<i64>| dirty.unwrap_or(CLEAN)),
             status: text(4),
             duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
             statement: row.get(6).ok(),

@@ -16,7 +16,8 @@ mod failure;
 mod sentence;
 mod step;
 
-pub(crate) use display::{Abridged, Printable};
+use crate::printable::Printable;
+pub(crate) use display::Abridged;
 use failure::Inner;
 pub use failure::MigrationError;
 pub(crate) use failure::{Failure, HookKind};
@@ -400,11 +401,16 @@ impl fmt::Display for MigrationError {
             // Tabs are kept, so that the caret is under its character.
             let indent: String =
                 line.chars().take(position.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-            write!(f, "\n{margin}--> {at}\n{margin} |\n{number} | {line}\n{margin} | {indent}^")?;
+            write!(
+                f,
+                "\n{margin}--> {at}\n{margin} |\n{number} | {}\n{margin} | {indent}^",
+                Printable(line)
+            )?;
         }
         for problem in self.problems() {
             if let (true, Some(detail)) = (f.alternate(), &problem.detail) {
-                write!(f, "\n`{}` as it was applied (-) and as it is (+):\n{detail}", problem.migration)?;
+                write!(f, "\n`{}` as it was applied (-) and as it is (+):", problem.migration)?;
+                detail.lines().try_for_each(|line| write!(f, "\n{}", Printable(line)))?;
             }
         }
         Ok(())

@@ -61,6 +61,7 @@ mod diff;
 mod direction;
 mod doubt;
 mod id;
+mod printable;
 mod sql;
 
 // Facts.
@@ -160,6 +161,7 @@ pub use crate::notice::{Notice, Severity};
 pub use crate::objection::Objection;
 pub use crate::plan::{Plan, TransactionMode};
 pub use crate::policy::Policy;
+pub use crate::printable::Printable;
 pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::recovery::Recovery;
 pub use crate::remedy::Remedy;

@@ -1,12 +1,13 @@
 //! [`Report`]: what a run did.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::account::Account;
 use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::notice::{Notice, Severity};
+use crate::printable::Escaped;
 use crate::problem::{Problem, Verdict};
 
 /// The result of a run. Its Display is for people.
@@ -64,6 +65,7 @@ pub struct Together {
 
 impl fmt::Display for Together {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else { return Ok(()) };
         let others = match self.steps.len() {
             2 => format!("`{first}` and `{last}`"),

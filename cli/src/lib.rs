@@ -171,7 +171,7 @@ fn usage_error(error: &clap::Error, args: &[OsString]) -> Exit {
         let global = args::Global::for_usage_errors();
         return Output::new(&global, "").finish(Err(Failure::usage(text)));
     }
-    anstream::eprint!("{}", without_addresses(&error.render().ansi().to_string(), args));
+    anstream::eprint!("{}", text::for_terminal(&without_addresses(&error.render().ansi().to_string(), args)));
     Exit::Usage
 }
 

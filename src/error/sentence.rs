@@ -1,11 +1,12 @@
 //! [`Sentence`]: the text of an error, in its parts.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::MigrationError;
 use super::display::{Abridged, Done, Holder, Listed, Named, Nearest};
 use super::failure::{Failure, HookKind};
 use super::step::StepFailure;
+use crate::printable::Escaped;
 use crate::problem::Problem;
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
 
@@ -54,6 +55,7 @@ impl Sentence {
 
 impl fmt::Display for Sentence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Escaped(f);
         match &self.place {
             Place::None => f.write_str(&self.what)?,
             Place::BeforeReason(place) => f.write_str(place)?,

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use super::settings::Limits;
 use crate::checksum::{Checksum, without_bom};
 use crate::discovery::folder;
-use crate::error::{Failure, MigrationError, Printable, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
+use crate::printable::Printable;
 use crate::remedy::Remedy;
 use crate::sql::part;
 

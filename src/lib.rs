@@ -84,6 +84,7 @@ mod report;
 mod script_options;
 mod step;
 mod stored;
+mod stored_limits;
 mod touched;
 mod transaction_fit;
 
@@ -172,6 +173,7 @@ pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
 pub use crate::step::Step;
 pub use crate::stored::{StoredDown, StoredScript};
+pub use crate::stored_limits::StoredLimits;
 pub use crate::target::Target;
 
 #[cfg(feature = "mysql")]

@@ -96,6 +96,8 @@ pub enum Remedy {
     ChooseTable,
     /// Use this table, which is a tracking table of this crate, as the tracking table.
     UseTable,
+    /// Raise a limit of scripts that are stored in the database.
+    RaiseStoredLimits,
     /// Put the lock file somewhere else.
     ChooseLockFile,
     /// Register a function, collation or module of the application on the connections on which scripts run.
@@ -266,6 +268,7 @@ impl fmt::Display for Remedy {
             Self::NameApp => "name the application whose migrations the set has with `Adopt::app`",
             Self::ChooseTable => "choose another name with `table_name`, under which nothing is applied yet",
             Self::UseTable => "read that table itself with `table_name`, which says what to do about it",
+            Self::RaiseStoredLimits => "raise the limit with `stored_limits`",
             Self::ChooseLockFile => "choose another place with `lock(Lock::File(path))`",
             Self::Register => {
                 "if the application defines it, register it on the connection, and with `prepare_connection` on those that try scripts out"

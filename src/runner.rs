@@ -43,6 +43,7 @@ mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
 
+use crate::stored_limits::StoredLimits;
 use set::Set;
 
 /// Accepts or rejects a plan.
@@ -96,6 +97,7 @@ pub struct MigrationRunner<
     mode: TransactionMode,
     lock: Lock,
     lock_timeout: Duration,
+    stored_limits: StoredLimits,
     hooks: Hooks<B>,
     session_sql: Vec<String>,
     observer: Option<Observer>,
@@ -164,6 +166,7 @@ impl<B: Backend> MigrationRunner<B> {
             mode: TransactionMode::default(),
             lock: Lock::default(),
             lock_timeout: Duration::from_secs(60),
+            stored_limits: StoredLimits::default(),
             hooks: Hooks::for_backend(),
             session_sql: Vec::new(),
             observer: None,

@@ -3,10 +3,11 @@
 #![allow(clippy::doc_markdown, reason = "these comments are printed as help texts")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use switchy_schema::Target;
+use switchy_schema::{StoredLimits, Target};
 
 use crate::dialect::Name;
 use crate::import::Tool;
@@ -120,7 +121,7 @@ pub(crate) enum Command {
     /// Undo the newest migration and apply it again
     Redo(DryRun),
     /// Undo the migrations that the database has and the folder does not, with the scripts stored in the database
-    Downgrade(DryRun),
+    Downgrade(Downgrade),
     /// Record that a database has all migrations up to and including one, without running anything
     Baseline {
         /// The last migration that the database has
@@ -285,6 +286,34 @@ impl Rollback {
             (Some(id), _) => Target::BackTo(id.as_str().into()),
             (None, steps) => Target::Back(steps.unwrap_or(1)),
         }
+    }
+}
+
+/// Whether to show the plan only, and the limits of the stored scripts.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Downgrade {
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+    /// How long each stored script may run [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_time: Option<u64>,
+    /// How many rows each stored script may add, change and delete [default: 10000000]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_rows: Option<u64>,
+    /// By how many MiB each stored script may make the database larger [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_growth: Option<u64>,
+}
+
+impl Downgrade {
+    /// The limits of the stored scripts.
+    pub(crate) fn limits(&self) -> StoredLimits {
+        let limits = StoredLimits::default();
+        let bytes = self.max_growth.map(|mib| mib.saturating_mul(1 << 20));
+        limits
+            .time(self.max_time.map_or(limits.time, Duration::from_secs))
+            .rows(self.max_rows.unwrap_or(limits.rows))
+            .bytes(bytes.unwrap_or(limits.bytes))
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),
         Command::Redo(dry_run) => run::redo(work, *dry_run),
-        Command::Downgrade(dry_run) => run::downgrade(work, *dry_run),
+        Command::Downgrade(downgrade) => run::downgrade(work, *downgrade),
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),
         Command::Adopt(adopt) => adopt::adopt(&work, adopt),
         Command::Repair(repair) => repair::repair(&work, repair),

@@ -44,6 +44,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::NameApp => "name the application whose migrations the set has with `--app`",
         Remedy::ChooseTable => "choose another name with `--table`, under which nothing is applied yet",
         Remedy::UseTable => "read that table itself with `--table`, which says what to do about it",
+        Remedy::RaiseStoredLimits => "raise the limit with `--max-time`, `--max-rows` or `--max-growth`",
         Remedy::ChooseLockFile => "run as a user that may write there",
         Remedy::Register => {
             "if it belongs to an application, which this command line cannot load, use a binary of that application with these commands, as cli/README.md describes"

@@ -43,7 +43,7 @@ impl<B: Backend> MigrationRunner<B> {
             }
             let mut report = self.report(&fresh);
             let planned = Planned { tracking, history, plan: fresh };
-            match self.carry_out(conn, planned, consent, holding, &mut report) {
+            match self.carry_out(conn, planned, consent, (holding, Some(B::run_stored_script)), &mut report) {
                 Ok(()) => Ok(report),
                 Err(stop) => Err(self.failure(stop).after(report)),
             }

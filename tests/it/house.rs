@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 7] = [
         "touched",
         "account",
         "stored",
+        "stored_limits",
         "log_entry",
         "objection",
         "effect",

@@ -7,7 +7,7 @@ use serde_json::Value;
 use switchy_schema::{Direction, Event, MigrationId, Plan, Report, Target, TransactionMode};
 
 use super::{Work, plan};
-use crate::args::{DryRun, Migrate, Rollback};
+use crate::args::{Downgrade, DryRun, Migrate, Rollback};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
@@ -39,8 +39,9 @@ pub(super) fn redo<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Ou
 }
 
 /// Undoes the migrations that the set does not have.
-pub(super) fn downgrade<B: Database>(work: Work<'_, B>, dry_run: DryRun) -> Result<Outcome> {
-    run(work, Target::Known, Access::Change, dry_run, Confirmation::Always)
+pub(super) fn downgrade<B: Database>(mut work: Work<'_, B>, downgrade: Downgrade) -> Result<Outcome> {
+    work.runner = work.runner.stored_limits(downgrade.limits());
+    run(work, Target::Known, Access::Change, downgrade.dry_run, Confirmation::Always)
 }
 
 /// Whether the run asks for confirmation.

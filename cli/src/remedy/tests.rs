@@ -33,6 +33,7 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::MakeManifest => 27,
         Remedy::Program { .. } => 28,
         Remedy::Register => 29,
+        Remedy::RaiseStoredLimits => 30,
     }
 }
 
@@ -65,6 +66,7 @@ fn samples() -> Vec<Remedy> {
         Remedy::ChooseTable,
         Remedy::UseTable,
         Remedy::ChooseLockFile,
+        Remedy::RaiseStoredLimits,
         Remedy::SetMetadata { key: "run_in_transaction", value: "false".into(), purpose: None },
         Remedy::SetMetadata { key: "foreign_keys", value: "\"off\"".into(), purpose: Some("to keep them") },
         Remedy::CreateFolder,
@@ -86,7 +88,7 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=29).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=30).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');

@@ -1,8 +1,9 @@
 //! Runs a script that is stored in the database within limits. On the copy of the schema it had no rows to run over.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode};
@@ -25,16 +26,17 @@ pub(super) fn run(
     let owner = *conn;
     let before = owner.total_changes();
     let size = Size::limit(owner, limits.bytes, script.text.len())?;
-    let watchdog = Watchdog::start(owner, limits.time)?;
+    let watchdog = Watchdog::start(owner, limits)?;
     let outcome = script::run(conn, script, progress);
-    let is_late = watchdog.end();
+    let stopped = watchdog.end();
     drop(size);
     let bytes = limits.bytes;
     match outcome {
-        Ok(_) if is_late => Err(exceeded(None, late(limits.time))),
-        Err(fault) if is_late && fault.kind() == FaultKind::Interrupted => {
-            Err(exceeded(Some(fault), late(limits.time)))
-        }
+        outcome if stopped.is_some() => match (outcome, stopped) {
+            (Err(fault), _) if fault.kind() != FaultKind::Interrupted => Err(fault),
+            (outcome, Some(what)) => Err(exceeded(outcome.err(), what)),
+            (outcome, None) => outcome,
+        },
         Err(fault) if fault.kind() == FaultKind::Full => {
             let what = format!(
                 "it makes the database more than {bytes} bytes larger, the limit of a stored script, or the disk is full"
@@ -53,10 +55,6 @@ pub(super) fn run(
     }
 }
 
-fn late(time: Duration) -> String {
-    format!("it runs for more than {time:?}, the limit of a stored script")
-}
-
 /// The fault of a script that exceeded a limit, at the place where SQLite stopped it.
 fn exceeded(stopped: Option<Fault>, what: String) -> Fault {
     let mut fault = stopped.unwrap_or_else(|| Fault::new(FaultKind::Interrupted, ""));
@@ -69,28 +67,42 @@ fn is_too_big(fault: &Fault) -> bool {
     cause.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::TooBig)
 }
 
-/// Interrupts a connection when its time is over.
+/// Interrupts a connection when its time is over, or when the disk becomes full of what SQLite sorts and keeps aside: nothing of SQLite limits
+/// these files.
 struct Watchdog {
     /// Dropped to end the thread.
     running: Sender<()>,
-    /// Returns whether it interrupted the connection.
-    thread: JoinHandle<bool>,
+    /// Returns why it interrupted the connection, if it did.
+    thread: JoinHandle<Option<String>>,
 }
 
 impl Watchdog {
-    fn start(conn: &Connection, time: Duration) -> Result<Self, Fault> {
-        /// An interrupt between two statements stops neither of them, so it is repeated.
+    fn start(conn: &Connection, limits: StoredLimits) -> Result<Self, Fault> {
+        /// Between two looks at the disk. An interrupt between two statements stops neither of them, so it is repeated too.
         const AGAIN: Duration = Duration::from_millis(20);
         let (running, ended) = mpsc::channel();
         let handle = conn.get_interrupt_handle();
+        let began = Instant::now();
+        let space = Space::of(conn, limits.bytes);
         let watch = move || {
-            let mut wait = time;
-            let mut is_late = false;
-            while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                handle.interrupt();
-                (wait, is_late) = (AGAIN, true);
+            let mut why = None;
+            loop {
+                let left = limits.time.saturating_sub(began.elapsed());
+                let wait = if why.is_some() { AGAIN } else { left.min(AGAIN) };
+                if ended.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                    return why;
+                }
+                if why.is_none() && began.elapsed() >= limits.time {
+                    why = Some(format!(
+                        "it runs for more than {:?}, the limit of a stored script",
+                        limits.time
+                    ));
+                }
+                why = why.or_else(|| space.taken());
+                if why.is_some() {
+                    handle.interrupt();
+                }
             }
-            is_late
         };
         let thread = thread::Builder::new().spawn(watch).map_err(|error| {
             let what = format!("no thread can be started to watch the script: {error}");
@@ -99,10 +111,39 @@ impl Watchdog {
         Ok(Self { running, thread })
     }
 
-    /// Ends the watch, and returns whether the time was over. After that nothing is interrupted any more.
-    fn end(self) -> bool {
+    /// Ends the watch, and returns why it interrupted the connection, if it did. After that nothing is interrupted any more.
+    fn end(self) -> Option<String> {
         drop(self.running);
-        self.thread.join().unwrap_or(true)
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// The free space of the disks with the database and with SQLite's temporary files.
+struct Space {
+    free: Vec<(PathBuf, u64)>,
+    most: u64,
+}
+
+impl Space {
+    fn of(conn: &Connection, bytes: u64) -> Self {
+        /// Other programs take space too, so a small limit is not a sign of anything.
+        const LEAST: u64 = 1 << 30;
+        let beside = conn.path().and_then(|path| Path::new(path).parent()).map(Path::to_owned);
+        let folders = [beside, Some(std::env::temp_dir()), Some(PathBuf::from("/var/tmp"))];
+        let free = |folder: PathBuf| fs2::available_space(&folder).ok().map(|free| (folder, free));
+        Self { free: folders.into_iter().flatten().filter_map(free).collect(), most: bytes.max(LEAST) }
+    }
+
+    /// Says that space was taken, if it was too much.
+    fn taken(&self) -> Option<String> {
+        let is_taken = |(folder, before): &&(PathBuf, u64)| {
+            fs2::available_space(folder).is_ok_and(|now| now.saturating_add(self.most) < *before)
+        };
+        let (folder, _) = self.free.iter().find(is_taken)?;
+        let (most, folder) = (self.most, folder.display());
+        Some(format!(
+            "while it ran, more than {most} bytes were taken of the disk of {folder}, the limit of a stored script"
+        ))
     }
 }
 

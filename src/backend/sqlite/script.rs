@@ -340,6 +340,15 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
         || attached::is_in_use(own, &message);
     match script.atomicity {
         Atomicity::Transaction if is_refused => fault.remedy(outside_transaction()),
+        // A connection in WAL mode keeps its lock of the file until it is closed, also one of a run that waits for the lock file.
+        Atomicity::NonTransactional
+            if fault.kind() == FaultKind::Busy
+                && Pragma::of(own).is_some_and(|pragma| pragma.is("journal_mode")) =>
+        {
+            fault.remedy(
+                "close the other connections to the file, also those of programs that wait for this run to start: in WAL mode each holds the file until it is closed",
+            )
+        }
         _ => fault,
     }
 }

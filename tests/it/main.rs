@@ -13,6 +13,7 @@ mod downgrade;
 mod errors;
 mod execution;
 mod explanations;
+mod faults_of_the_system;
 mod findings;
 mod forecasts;
 mod foreign_keys;

@@ -67,7 +67,7 @@ pub(super) fn forecast<'c>(
     // An attached database may be unreadable, and no script need use it.
     let outside = outside(live, request.tables).ok();
     let is_like_live = is_like_live && outside.is_some();
-    let rows = if is_like_live { Rows::of(live, &copy, request) } else { Rows::default() };
+    let rows = if is_like_live { Rows::of(live, &copy, request)? } else { Rows::default() };
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
     if request.scripts.iter().any(|script| script.trust == Trust::Database) {
         copy.create_missing_tables(request.tables)?;
@@ -172,7 +172,7 @@ impl Stage<'_> {
         effects.append(&mut forecast.effects);
         forecast.effects = in_order(effects);
         for effect in &mut forecast.effects {
-            effect.rows = rows(self.live, effect);
+            effect.rows = rows(self.live, effect)?;
             if effect.kind == EffectKind::ReplacesTable {
                 self.replaced.insert(effect.object.to_lowercase());
             }
@@ -378,11 +378,13 @@ impl Stage<'_> {
     }
 
     /// Why the live database will not accept a new unique index, if its rows are known to be still those that they are now.
-    fn duplicates(&self, own: &str) -> Option<Fault> {
-        let index = UniqueIndex::of(&self.copy.conn, own)?;
-        let live = self.objects.live(&index.table)?;
-        let is_unchanged = !self.parents.has_written(live) && !self.replaced.contains(&live.to_lowercase());
-        is_unchanged.then(|| index.refused(self.live, live)).flatten()
+    fn duplicates(&self, own: &str) -> Result<Option<Fault>, Fault> {
+        let Some(index) = UniqueIndex::of(&self.copy.conn, own) else { return Ok(None) };
+        let Some(live) = self.objects.live(&index.table) else { return Ok(None) };
+        if self.parents.has_written(live) || self.replaced.contains(&live.to_lowercase()) {
+            return Ok(None);
+        }
+        index.refused(self.live, live)
     }
 
     /// Handles a `DROP ... IF EXISTS` that found nothing on the copy. On the live connection it drops what it finds.
@@ -454,7 +456,7 @@ impl Stage<'_> {
         };
         drop(statement);
         let is_large = self.is_like_live && self.sample == Sample::Large && problem.is_none();
-        let duplicates = if is_large { watch.as_engine(|| self.duplicates(stripped)) } else { None };
+        let duplicates = if is_large { watch.as_engine(|| self.duplicates(stripped))? } else { None };
         if duplicates.is_some() {
             step.cause = FailureCause::Rows;
         }

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, params};
 
 use super::query::value;
-use super::table::{self, columns, head, index_dirty, is_missing, records};
+use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records};
 use super::{Sqlite, log};
 use super::{fault, in_main, message};
 use crate::backend::records::Records;
 use crate::backend::table::exactly_one;
-use crate::backend::table::{recognised, state};
+use crate::backend::table::state;
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -41,7 +41,7 @@ impl Records for Sqlite {
     fn form(conn: &mut &Connection, table: &TableName) -> Result<TableForm, Fault> {
         match columns(conn, &in_main(table)) {
             Err(error) if is_missing(&error, table) => Ok(TableForm::Missing),
-            columns => Ok(recognised(&columns.map_err(fault)?)?.form),
+            columns => recognised_table(conn, table, &columns.map_err(fault)?).map(|layout| layout.form),
         }
     }
 
@@ -65,7 +65,7 @@ impl Records for Sqlite {
                 Err(error) if is_missing(&error, table) => return Ok(TrackingTable::MISSING),
                 found => found.map_err(fault)?,
             };
-            let reading = recognised(&found)?;
+            let reading = recognised_table(conn, table, &found)?;
             let (records, digest) = match records(conn, &name, &reading) {
                 // Another program has upgraded the table between the two statements.
                 Err(error)

@@ -138,6 +138,8 @@ pub use crate::direction::Direction;
 pub use crate::discovery::DirectoryMigrations;
 #[cfg(feature = "embedded")]
 pub use crate::discovery::EmbeddedMigrations;
+#[cfg(any(feature = "directory", feature = "build", feature = "remote"))]
+pub use crate::discovery::Links;
 #[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
 pub use crate::discovery::layout;
 #[cfg(feature = "code")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use switchy_schema::{StoredLimits, Target};
+use switchy_schema::{Links, StoredLimits, Target};
 
 use crate::dialect::Name;
 use crate::import::Tool;
@@ -55,6 +55,9 @@ pub(crate) struct Global {
     /// The folder of migrations [env: SWITCHY_MIGRATIONS_DIR] [default: migrations]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Refuse symbolic links out of the folder of migrations, for a folder that somebody else made
+    #[arg(long, global = true)]
+    pub(crate) no_follow: bool,
     /// The tracking table [env: SWITCHY_MIGRATION_TABLE] [default: __switchy_migrations]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) table: Option<String>,
@@ -363,6 +366,11 @@ impl Command {
 }
 
 impl Global {
+    /// What happens with symbolic links in the folder of migrations.
+    pub(crate) fn links(&self) -> Links {
+        if self.no_follow { Links::StayInside } else { Links::Follow }
+    }
+
     /// The options for an error in arguments that ask for JSON.
     pub(crate) fn for_usage_errors() -> Self {
         Self {
@@ -370,6 +378,7 @@ impl Global {
             dialect: None,
             session_sql: Vec::new(),
             dir: None,
+            no_follow: false,
             table: None,
             env: None,
             lock_timeout: None,

@@ -123,7 +123,9 @@ pub(crate) fn of(context: &Context<'_>) -> Result<Detected> {
             Ok(Detected { dialect: said.value.dialect(), by: DetectedBy::Setting(said.source.clone()) })
         }
         // The command reads the folder again and reports its errors.
-        (None, None) => Ok(Sqlite::folder(&settings.dir.value).map_or(ASSUMED, |set| guess(&set))),
+        (None, None) => {
+            Ok(Sqlite::folder(&settings.dir.value, context.global.links()).map_or(ASSUMED, |set| guess(&set)))
+        }
     }
 }
 

@@ -85,7 +85,8 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
 }
 
 fn of_folder<B: Database>(context: &Context<'_>, command: &Command, detected: Detected) -> Result<Outcome> {
-    let runner = B::folder(&context.settings.dir.value).map(|runner| runner.program(PROGRAM));
+    let runner =
+        B::folder(&context.settings.dir.value, context.global.links()).map(|runner| runner.program(PROGRAM));
     commands::with_set(
         Work { context, runner: prepared(context, runner)?, detected: Some(detected) },
         command,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchy_schema::{Backend, DirectoryMigrations, MigrationRunner};
+use switchy_schema::{Backend, DirectoryMigrations, Links, MigrationRunner};
 
 use crate::address::Address;
 use crate::failure::Result;
@@ -61,7 +61,7 @@ pub trait Database: Backend + sealed::Sealed {
 
     /// The migrations in a folder, for this kind of database.
     #[doc(hidden)]
-    fn folder(dir: &std::path::Path) -> switchy_schema::Result<MigrationRunner<Self>> {
-        MigrationRunner::for_backend(DirectoryMigrations::from_path(dir))
+    fn folder(dir: &std::path::Path, links: Links) -> switchy_schema::Result<MigrationRunner<Self>> {
+        MigrationRunner::for_backend(DirectoryMigrations::from_path(dir).links(links))
     }
 }

@@ -119,7 +119,8 @@ fn obeyed(seen: &str) -> Vec<&'static str> {
 #[test]
 fn nothing_from_outside_reaches_the_terminal_raw() {
     let mut shell = Shell::new();
-    let toml = |text: &str| text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<String>();
+    let toml =
+        |text: &str| text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
     let quoted = |mark: char| format!("{mark}{HOSTILE}{mark}");
     let folder = HOSTILE.replace('/', "");
     shell.write(

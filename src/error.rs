@@ -149,7 +149,8 @@ impl MigrationError {
     }
 
     /// Why it happened, if that is known and not part of [`what`](Self::what): the error of the database, or what is wrong at the
-    /// [`location`](Self::location).
+    /// [`location`](Self::location). It may have text from the database; [`Printable`](crate::Printable) makes it safe for a terminal, as the `Display` of the
+    /// error is.
     pub fn reason(&self) -> Option<String> {
         self.0.failure.sentence().reason
     }

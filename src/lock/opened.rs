@@ -90,14 +90,17 @@ pub(super) fn text(mut file: &File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether a file is empty or has the text that a run writes to its lock file, perhaps cut short. After a power failure a file may have zeros
-/// for its text.
+/// Whether a file is empty or has the text that a run writes to its lock file. After a power failure a file may have zeros for its text.
 pub(super) fn is_ours(file: &File) -> bool {
     let Ok(text) = text(file) else { return false };
-    let mut lines = text.trim_end_matches('\0').split('\n');
-    let mut next = || lines.next().unwrap_or_default();
-    let begins = |line: &str, word: &str| line.starts_with(word) || word.starts_with(line);
-    next().bytes().all(|byte| byte.is_ascii_digit()) && begins(next(), "pid ") && begins(next(), "applying `")
+    let mut lines = text.trim_end_matches('\0').lines();
+    match (lines.next(), lines.next(), lines.next()) {
+        (None, ..) => true,
+        (Some(since), Some(who), Some(what)) => {
+            since.parse::<u64>().is_ok() && who.starts_with("pid ") && what.starts_with("applying `")
+        }
+        _ => false,
+    }
 }
 
 /// What to do about an error of these functions.

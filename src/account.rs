@@ -1,8 +1,9 @@
 //! [`Account`]: what a step did to the tables and to the schema.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::fault::{Fault, FaultKind};
+use crate::printable::Escaped;
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
 use crate::sql::same_name;
@@ -192,6 +193,7 @@ impl TableChange {
 /// What happened to a table, in the past tense; empty if rows were only added.
 impl fmt::Display for TableChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         let Self { table, fate, rows_before: before, rows_after: after, deleted, .. } = self;
         match (fate, before, after) {
             (Fate::Dropped, Some(before), _) => write!(f, "dropped `{table}`, which had {}", Rows(*before)),
@@ -224,6 +226,7 @@ impl fmt::Display for Rows {
 /// What was taken away, in the past tense and separated by commas; empty if nothing was.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         let tables = self.tables.iter().map(ToString::to_string).filter(|table| !table.is_empty());
         let others = self.dropped.iter().filter(|object| object.kind != "table");
         let others = others.map(|object| format!("dropped the {} `{}`", object.kind, object.name));

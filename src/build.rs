@@ -136,7 +136,7 @@ impl Embed {
 
     /// The Rust code, and warnings about files that are not read because their names are misspelled.
     fn read(&self) -> Result<(String, Vec<String>)> {
-        let entries = folder::entries(&self.folder)?;
+        let entries = folder::entries(&self.folder, folder::Links::Follow)?;
         let root = std::path::absolute(&self.folder)
             .map_err(|cause| Failure::Unreadable { path: self.folder.clone(), cause })?;
         // Sorted, because the file system lists files in no fixed order and a build must be reproducible.

@@ -1,11 +1,12 @@
 //! [`Dangling`]: references to something that is missing, and which of them a step caused.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::account::StepFinding;
 use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
+use crate::printable::Escaped;
 use crate::problem::ProblemKind;
 use crate::remedy::Remedy;
 use crate::sql::{folded, same_name};
@@ -270,6 +271,7 @@ fn is_temporary(kind: &str) -> bool {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         match self {
             Self::ToColumns { child } => {
                 write!(f, "a foreign key of `{child}` references columns that are not there or not unique")

@@ -27,6 +27,8 @@ pub use compiled::CompiledMigrations;
 pub use directory::DirectoryMigrations;
 #[cfg(feature = "embedded")]
 pub use embedded::EmbeddedMigrations;
+#[cfg(any(feature = "directory", feature = "build", feature = "remote"))]
+pub use folder::Links;
 #[cfg(feature = "remote")]
 pub use remote::{Manifest, ManifestFile, RemoteMigrations};
 pub use source::{Combined, MigrationSource};

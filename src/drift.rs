@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::dialect::{Dialect, quote_in};
-use crate::error::Printable;
 use crate::history::HistoryDigest;
 use crate::id::MigrationId;
+use crate::printable::Printable;
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::schema::{Definition, Schema, SchemaChange, ended};
 

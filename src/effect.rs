@@ -1,9 +1,10 @@
 //! [`Effect`]: what a step removes, as far as that is known before it runs.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::account::StepFinding;
 use crate::fault::Fault;
+use crate::printable::Escaped;
 use crate::script_options::{Atomicity, ForeignKeys};
 
 mod scan;
@@ -80,6 +81,7 @@ impl Effect {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         let Self { kind, object, column, rows, evidence } = self;
         match kind {
             EffectKind::DropsTable => write!(f, "drops the table `{object}`")?,

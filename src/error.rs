@@ -18,7 +18,8 @@ mod sentence;
 mod step;
 mod trial;
 
-pub(crate) use display::{Abridged, Printable};
+use crate::printable::Printable;
+pub(crate) use display::Abridged;
 use failure::Inner;
 pub use failure::MigrationError;
 #[cfg(feature = "sqlite")]
@@ -160,7 +161,8 @@ impl MigrationError {
     }
 
     /// Why it happened, if that is known and not part of [`what`](Self::what): the error of the database, or what is wrong at the
-    /// [`location`](Self::location).
+    /// [`location`](Self::location). It may have text from the database; [`Printable`](crate::Printable) makes it safe for a terminal, as the `Display` of the
+    /// error is.
     pub fn reason(&self) -> Option<String> {
         self.sentence().reason
     }
@@ -466,11 +468,16 @@ impl fmt::Display for MigrationError {
             // Tabs are kept, so that the caret is under its character.
             let indent: String =
                 line.chars().take(position.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-            write!(f, "\n{margin}--> {at}\n{margin} |\n{number} | {line}\n{margin} | {indent}^")?;
+            write!(
+                f,
+                "\n{margin}--> {at}\n{margin} |\n{number} | {}\n{margin} | {indent}^",
+                Printable(line)
+            )?;
         }
         for problem in self.problems() {
             if let (true, Some(detail)) = (f.alternate(), &problem.detail) {
-                write!(f, "\n`{}` as it was applied (-) and as it is (+):\n{detail}", problem.migration)?;
+                write!(f, "\n`{}` as it was applied (-) and as it is (+):", problem.migration)?;
+                detail.lines().try_for_each(|line| write!(f, "\n{}", Printable(line)))?;
             }
         }
         Ok(())

@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use crate::account::Execution;
 use crate::approval::Approved;
-use crate::backend::{Backend, Driver, RehearsalPlace, Scope, Session, TableForm, TrackingTable, patiently};
+use crate::backend::{
+    Backend, Driver, Progress, RehearsalPlace, Scope, Script, Session, TableForm, TrackingTable, patiently,
+};
 use crate::cancel;
 use crate::dialect::TableName;
 use crate::direction::Direction;
@@ -23,6 +26,7 @@ use crate::step::{Atomicity, ForeignKeys, Step};
 pub(crate) use self::stop::Stop;
 use self::table_state::TableState;
 use self::work::{Group, Work};
+use crate::stored_limits::StoredLimits;
 
 mod amend;
 mod atomic;
@@ -59,6 +63,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) ran_code: Cell<bool>,
     /// The state of the session between scripts, if the whole run uses one session.
     pub(crate) session: Option<Session>,
+    /// Runs a script that is stored in the database, and its limits. Only a run that undoes what it does not know has one.
+    pub(crate) run_stored: Option<(RunStored<B>, StoredLimits)>,
     /// Called when a step begins, to inform waiting runs.
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
     /// What is done with the steps of a rehearsal.
@@ -73,6 +79,14 @@ pub(crate) struct Rehearsing<'r, B: Backend> {
 
 /// Is given the steps that were just committed, or that will be rolled back.
 pub(crate) type MeasureSteps<'r, B> = dyn Fn(&mut <B as Driver>::Conn<'_>, &[Applied]) + 'r;
+
+/// Runs a script that is stored in the database. It is a function type, so a program that runs none does not link it.
+pub(crate) type RunStored<B> = fn(
+    &mut <B as Driver>::Conn<'_>,
+    &Script<'_>,
+    &mut Progress<'_, B>,
+    StoredLimits,
+) -> Result<Execution, Fault>;
 
 /// Returns whether a run should end before its next step.
 pub(crate) type Stopped = Box<dyn Fn() -> bool + Send + Sync>;

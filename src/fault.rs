@@ -1,8 +1,9 @@
 //! [`Fault`]: an error of the database, before its meaning for a migration is known.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
+use crate::printable::Escaped;
 use crate::remedy::Remedy;
 
 /// Any error of a driver, a hook or a migration written in code.
@@ -185,6 +186,7 @@ impl Fault {
 /// The message; the error that wraps the fault has the remedy.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         f.write_str(&self.details.message)
     }
 }

@@ -1,5 +1,6 @@
 //! [`MigrationId`]: the name of a migration, and the total order of names.
 
+use crate::printable::Printable;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -135,21 +136,10 @@ impl PartialOrd for MigrationId {
     }
 }
 
-/// Writes the id with control characters escaped, so that a message stays on one line. No id in a set may have them.
+/// Writes the id as [`Printable`] does. No id in a set may have control characters, but a record of a database may.
 impl fmt::Display for MigrationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.contains(char::is_control) {
-            return f.pad(&self.0);
-        }
-        let mut escaped = String::new();
-        for character in self.0.chars() {
-            if character.is_control() {
-                escaped.extend(character.escape_debug());
-            } else {
-                escaped.push(character);
-            }
-        }
-        f.pad(&escaped)
+        f.pad(&Printable(&self.0.replace('\t', "\\t")).to_string())
     }
 }
 

@@ -52,6 +52,8 @@
 //! | `test-utils` | | `test_utils`, databases and folders for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// An offset may be of another text, or out of a driver's error. `sql::part` takes any.
+#![cfg_attr(not(test), warn(clippy::string_slice))]
 
 // Vocabulary.
 mod checksum;
@@ -60,6 +62,7 @@ mod diff;
 mod direction;
 mod doubt;
 mod id;
+mod printable;
 mod sql;
 
 // Facts.
@@ -88,6 +91,7 @@ mod script_options;
 mod snapshot;
 mod step;
 mod stored;
+mod stored_limits;
 mod touched;
 mod transaction_fit;
 
@@ -143,6 +147,8 @@ pub use crate::direction::Direction;
 pub use crate::discovery::DirectoryMigrations;
 #[cfg(feature = "embedded")]
 pub use crate::discovery::EmbeddedMigrations;
+#[cfg(any(feature = "directory", feature = "build", feature = "remote"))]
+pub use crate::discovery::Links;
 #[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
 pub use crate::discovery::layout;
 #[cfg(feature = "code")]
@@ -169,6 +175,7 @@ pub use crate::notice::{Notice, Severity};
 pub use crate::objection::Objection;
 pub use crate::plan::{Plan, TransactionMode};
 pub use crate::policy::Policy;
+pub use crate::printable::Printable;
 pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::recovery::Recovery;
 pub use crate::rehearsal::{Impact, Rehearsal};
@@ -185,6 +192,7 @@ pub use crate::sql::Position;
 pub use crate::status::{Entry, State, Status};
 pub use crate::step::Step;
 pub use crate::stored::{StoredDown, StoredScript};
+pub use crate::stored_limits::StoredLimits;
 pub use crate::target::Target;
 
 #[cfg(feature = "mysql")]

@@ -1,7 +1,8 @@
 //! [`Location`]: where a script or a metadata file is wrong.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use crate::printable::Escaped;
 use crate::sql::Position;
 
 /// Where a script or a metadata file is wrong.
@@ -37,6 +38,7 @@ impl Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         match self.position {
             None => f.write_str(&self.origin),
             Some(position) if self.is_inline => write!(f, "{}, in its script at {position}", self.origin),

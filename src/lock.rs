@@ -11,6 +11,7 @@ use crate::history::Head;
 
 mod file;
 mod holding;
+mod opened;
 mod server;
 
 pub(crate) use self::holding::Holding;

@@ -1,9 +1,10 @@
 //! [`LogEntry`]: changes to the records of a database, other than applying migrations.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::checksum::Checksum;
 use crate::id::MigrationId;
+use crate::printable::Escaped;
 
 /// One entry in the log of a database: a migration was rolled back, or a person corrected its record.
 ///
@@ -124,6 +125,7 @@ impl fmt::Display for LogEntryKind {
 /// One line: what was done to which migration, when, by which program, by whom and why.
 impl fmt::Display for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         write!(f, "`{}` was {}", self.id, self.kind)?;
         if !self.logged_on.is_empty() {
             write!(f, " at {} UTC", self.logged_on)?;

@@ -1,9 +1,10 @@
 //! [`Notice`]: what a server said about a statement that it carried out.
 
 use std::cell::RefCell;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::location::Location;
+use crate::printable::Escaped;
 
 /// What a server said about a statement that it carried out: PostgreSQL's notices and warnings (`RAISE NOTICE`, `relation "t" already
 /// exists, skipping`), the warnings of MySQL and MariaDB (`Data truncated for column 's' at row 1`).
@@ -44,6 +45,7 @@ impl Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         if let Some(at) = &self.at {
             write!(f, "{at}: ")?;
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::doubt::Doubt;
+use crate::printable::Printable;
 use crate::remedy::{Remedy, Render, Worded, Wording, append_remedy, for_programmers};
 
 /// A reason not to adopt the history of another tool. Its `Display` is one line: the finding, then the remedy.
@@ -39,7 +40,7 @@ impl Objection {
 
 impl Render for Objection {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
-        f.write_str(&self.finding)?;
+        write!(f, "{}", Printable(&self.finding))?;
         append_remedy(f, Some(&self.remedy), wording)
     }
 }

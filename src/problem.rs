@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::id::MigrationId;
 use crate::location::Location;
+use crate::printable::Printable;
 use crate::remedy::{Remedy, Render, Worded, Wording, append_remedy, for_programmers};
 
 /// The kind of a finding.
@@ -282,7 +283,7 @@ impl Problem {
 
 impl Render for Problem {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.migration, self.finding)?;
+        write!(f, "`{}` {}", self.migration, Printable(&self.finding))?;
         append_remedy(f, self.remedy.as_ref(), wording)
     }
 }
@@ -291,7 +292,9 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.render(f, &for_programmers)?;
         match &self.detail {
-            Some(detail) if f.alternate() => write!(f, "\n{detail}"),
+            Some(detail) if f.alternate() => {
+                detail.lines().try_for_each(|line| write!(f, "\n{}", Printable(line)))
+            }
             _ => Ok(()),
         }
     }

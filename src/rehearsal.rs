@@ -9,6 +9,7 @@ use crate::backend::RehearsalPlace;
 use crate::impact::serialize;
 use crate::impact::{ColumnImpact, DataState, RowCounts, Rows, StepImpact, TableImpact};
 use crate::plan::Plan;
+use crate::printable::Printable;
 use crate::problem::{Problem, Verdict};
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::snapshot::Bytes;
@@ -157,7 +158,7 @@ impl Render for Impact {
         if self.plan.steps().is_empty() {
             f.write_str("nothing to do")?;
         } else if let Some(reason) = &self.not_rehearsed {
-            writeln!(f, "nothing was rehearsed, since {reason}; this is the plan:")?;
+            writeln!(f, "nothing was rehearsed, since {}; this is the plan:", Printable(reason))?;
             return self.plan.render(f, wording);
         } else {
             write!(f, "{count} {steps} rehearsed ")?;
@@ -178,7 +179,7 @@ impl Render for Impact {
             write!(f, "\nin all: {}", Rows(self.rows()))?;
         }
         for what in &self.lacks {
-            write!(f, "\nthe copy lacks {what}")?;
+            write!(f, "\nthe copy lacks {}", Printable(what))?;
         }
         for problem in &self.problems {
             let word = if problem.verdict == Verdict::Deny { "refused" } else { "note" };

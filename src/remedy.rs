@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::direction::Direction;
 use crate::doubt::Doubt;
+use crate::printable::Printable;
 
 /// What to do about an error or a finding, as a value: a program can offer it as a button and word it for its users.
 ///
@@ -104,6 +105,8 @@ pub enum Remedy {
     ChooseTable,
     /// Use this table, which is a tracking table of this crate, as the tracking table.
     UseTable,
+    /// Raise a limit of scripts that are stored in the database.
+    RaiseStoredLimits,
     /// Put the lock file somewhere else.
     ChooseLockFile,
     /// Keep the snapshots in another folder.
@@ -282,6 +285,7 @@ impl fmt::Display for Remedy {
             Self::NameApp => "name the application whose migrations the set has with `Adopt::app`",
             Self::ChooseTable => "choose another name with `table_name`, under which nothing is applied yet",
             Self::UseTable => "read that table itself with `table_name`, which says what to do about it",
+            Self::RaiseStoredLimits => "raise the limit with `stored_limits`",
             Self::ChooseLockFile => "choose another place with `lock(Lock::File(path))`",
             Self::SnapshotFolder => "choose another folder with `SnapshotSettings::in_folder`",
             Self::NoSnapshot => "run with `Snapshot::Never`",
@@ -349,5 +353,5 @@ pub(crate) fn append_remedy(
     remedy: Option<&Remedy>,
     wording: Wording<'_>,
 ) -> fmt::Result {
-    remedy.iter().try_for_each(|remedy| write!(f, "; {}", wording(remedy)))
+    remedy.iter().try_for_each(|remedy| write!(f, "; {}", Printable(&wording(remedy))))
 }

@@ -1,6 +1,6 @@
 //! [`Report`]: what a run did.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use crate::account::Account;
 use crate::direction::Direction;
 use crate::id::MigrationId;
 use crate::notice::{Notice, Severity};
+use crate::printable::Escaped;
 use crate::problem::{Problem, Verdict};
 use crate::snapshot::Restored;
 
@@ -84,6 +85,7 @@ pub struct Together {
 
 impl fmt::Display for Together {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
         let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else { return Ok(()) };
         let others = match self.steps.len() {
             2 => format!("`{first}` and `{last}`"),

@@ -54,6 +54,7 @@ mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
 
+use crate::stored_limits::StoredLimits;
 use keeper::Keeper;
 use set::Set;
 
@@ -110,6 +111,7 @@ pub struct MigrationRunner<
     mode: TransactionMode,
     lock: Lock,
     lock_timeout: Duration,
+    stored_limits: StoredLimits,
     hooks: Hooks<B>,
     session_sql: Vec<String>,
     observer: Option<Observer>,
@@ -183,6 +185,7 @@ impl<B: Backend> MigrationRunner<B> {
             mode: TransactionMode::default(),
             lock: Lock::default(),
             lock_timeout: Duration::from_secs(60),
+            stored_limits: StoredLimits::default(),
             hooks: Hooks::for_backend(),
             session_sql: Vec::new(),
             observer: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::diff::lines;
-use crate::sql::{Tokens, same_name};
+use crate::sql::{Tokens, part, same_name};
 
 /// The definition of an object in a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,11 +193,11 @@ impl fmt::Display for Schema {
 fn with_unix_lines(sql: &str) -> String {
     let (mut tokens, mut unix, mut end) = (Tokens::new(sql), String::new(), 0);
     while let Some((_, place)) = tokens.next_placed() {
-        unix.push_str(&sql[end..place.start].replace("\r\n", "\n"));
-        unix.push_str(&sql[place.clone()]);
+        unix.push_str(&part(sql, end..place.start).replace("\r\n", "\n"));
+        unix.push_str(part(sql, place.clone()));
         end = place.end;
     }
-    unix + &sql[end..].replace("\r\n", "\n")
+    unix + &part(sql, end..).replace("\r\n", "\n")
 }
 
 /// A statement with its semicolon.

@@ -20,6 +20,7 @@ pub(crate) mod transactions;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::slice::SliceIndex;
 
 /// A position in a text: line and column, both counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +39,7 @@ impl Position {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self {
             line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            column: part(before, line_start..).chars().count() + 1,
         }
     }
 }
@@ -49,11 +50,18 @@ impl fmt::Display for Position {
     }
 }
 
+/// A part of a text, empty where there is no such part: an offset that is behind the end or inside a character is never a panic. All code that
+/// slices texts by offsets does it here, which a lint checks (`clippy::string_slice` in `lib.rs`).
+#[inline]
+pub(crate) fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &str {
+    text.get(range).unwrap_or_default()
+}
+
 /// The line that contains a byte offset, without its line end.
 pub(crate) fn line_at(text: &str, offset: usize) -> &str {
     let offset = offset.min(text.len());
     let start = text.as_bytes()[..offset].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    text[start..].lines().next().unwrap_or_default()
+    part(text, start..).lines().next().unwrap_or_default()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +113,7 @@ impl<'a> Tokens<'a> {
 
     /// The next token, and where it is in the text, with its quotes.
     pub(crate) fn next_placed(&mut self) -> Option<(Token<'a>, Range<usize>)> {
-        self.at += blank_len(&self.text[self.at..]);
+        self.at += blank_len(part(self.text, self.at..));
         let start = self.at;
         self.next().map(|token| (token, start..self.at))
     }
@@ -117,7 +125,7 @@ impl<'a> Tokens<'a> {
             Token::Word(name) => name.to_owned(),
             // A quote in a quoted name is doubled.
             Token::Quoted(name) => {
-                let quote = self.text[..ahead.at].chars().next_back()?;
+                let quote = part(self.text, ..ahead.at).chars().next_back()?;
                 name.replace(&format!("{quote}{quote}"), &quote.to_string())
             }
             Token::Mark(_) => return None,
@@ -133,7 +141,7 @@ impl<'a> Tokens<'a> {
                 b'\'' | b'"' | b'`' => _ = self.quoted(byte),
                 b'[' => _ = self.quoted(b']'),
                 // It may begin a comment.
-                b'-' | b'/' => self.at += blank_len(&self.text[self.at..]).max(1),
+                b'-' | b'/' => self.at += blank_len(part(self.text, self.at..)).max(1),
                 _ => self.at += 1,
             }
             if byte == mark {
@@ -157,7 +165,7 @@ impl<'a> Tokens<'a> {
         }
         let end = end.min(bytes.len());
         self.at = (end + 1).min(bytes.len());
-        Token::Quoted(&self.text[start..end])
+        Token::Quoted(part(self.text, start..end))
     }
 }
 
@@ -165,7 +173,7 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
-        self.at += blank_len(&self.text[self.at..]);
+        self.at += blank_len(part(self.text, self.at..));
         let bytes = self.text.as_bytes();
         match *bytes.get(self.at)? {
             quote @ (b'\'' | b'"' | b'`') => Some(self.quoted(quote)),
@@ -173,7 +181,7 @@ impl<'a> Iterator for Tokens<'a> {
             byte if is_in_word(byte) => {
                 let start = self.at;
                 self.at += bytes[start..].iter().take_while(|byte| is_in_word(**byte)).count();
-                Some(Token::Word(&self.text[start..self.at]))
+                Some(Token::Word(part(self.text, start..self.at)))
             }
             mark => {
                 self.at += 1;
@@ -208,10 +216,10 @@ pub(crate) fn blank_len(text: &str) -> usize {
         at += match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' => 1,
             // SQLite treats a byte order mark as white space wherever a token can begin.
-            0xef if text[at..].starts_with('\u{feff}') => 3,
-            b'-' if bytes[at..].starts_with(b"--") => text[at..].find('\n').unwrap_or(text.len() - at),
+            0xef if part(text, at..).starts_with('\u{feff}') => 3,
+            b'-' if bytes[at..].starts_with(b"--") => part(text, at..).find('\n').unwrap_or(text.len() - at),
             b'/' if bytes[at..].starts_with(b"/*") => {
-                text[at + 2..].find("*/").map_or(text.len() - at, |end| end + 4)
+                part(text, at + 2..).find("*/").map_or(text.len() - at, |end| end + 4)
             }
             _ => break,
         };
@@ -276,9 +284,9 @@ pub(crate) fn mentions(text: &str, name: &str) -> bool {
 
 /// The offset where the first statement at or after `from` begins, after white space and empty statements.
 pub(crate) fn statement_start(text: &str, from: usize) -> usize {
-    let mut at = from;
+    let mut at = from.min(text.len());
     loop {
-        at += blank_len(&text[at..]);
+        at += blank_len(part(text, at..));
         if text.as_bytes().get(at) != Some(&b';') {
             return at;
         }
@@ -295,7 +303,8 @@ pub(crate) fn has_statement(script: &str) -> bool {
 /// The offset where the statement that begins at `start` ends, after its semicolon. The body of a trigger is part of
 /// its statement.
 pub(crate) fn statement_end(text: &str, start: usize) -> usize {
-    let mut tokens = Tokens::new(&text[start..]);
+    let start = start.min(text.len());
+    let mut tokens = Tokens::new(part(text, start..));
     if !creates_trigger(tokens.clone()) {
         tokens.skip_past(b';');
         return start + tokens.offset();
@@ -343,7 +352,7 @@ pub(crate) fn statements(text: &str) -> impl Iterator<Item = (usize, &str)> {
     std::iter::from_fn(move || {
         let start = statement_start(text, end);
         end = statement_end(text, start);
-        (start < text.len()).then(|| (start, &text[start..end]))
+        (start < text.len()).then(|| (start, part(text, start..end)))
     })
 }
 

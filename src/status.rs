@@ -6,6 +6,7 @@ use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::plan::Setting;
+use crate::printable::Printable;
 use crate::problem::ProblemKind;
 
 /// The set compared with the history: the migrations of the set in order, then those that only the database knows. Its Display has
@@ -112,7 +113,7 @@ impl fmt::Display for Status {
             let end = if number == 0 { "" } else { "\n" };
             write!(f, "{end}{:width$}  {word}", entry.id)?;
             if !when.is_empty() {
-                write!(f, " {when}")?;
+                write!(f, " {}", Printable(when))?;
             }
         }
         Ok(())

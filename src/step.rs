@@ -7,6 +7,7 @@ use crate::dialect::Dialect;
 use crate::direction::Direction;
 use crate::effect::{Effect, losses};
 use crate::id::MigrationId;
+use crate::printable::Printable;
 
 pub(crate) use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
 
@@ -70,7 +71,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.direction, self.id)?;
         if let Some(description) = &self.description {
-            write!(f, ": {description}")?;
+            write!(f, ": {}", Printable(description))?;
         }
         list(f, "needs", &self.needs)?;
         list(f, "only on", &self.databases)?;
@@ -81,7 +82,7 @@ impl fmt::Display for Step {
         if let Some(statement) = self.from {
             write!(f, "; continues at statement {statement}")?;
         }
-        write!(f, " ({})", self.origin)?;
+        write!(f, " ({})", Printable(&self.origin))?;
         self.effects.iter().flatten().try_for_each(|effect| write!(f, "\n     {effect}"))
     }
 }
@@ -90,8 +91,8 @@ impl fmt::Display for Step {
 fn list(f: &mut fmt::Formatter<'_>, what: &str, names: &[impl fmt::Display]) -> fmt::Result {
     for (place, name) in names.iter().enumerate() {
         match place {
-            0 => write!(f, "; {what} {name}")?,
-            _ => write!(f, ", {name}")?,
+            0 => write!(f, "; {what} {}", Printable(&name.to_string()))?,
+            _ => write!(f, ", {}", Printable(&name.to_string()))?,
         }
     }
     Ok(())

@@ -3,10 +3,11 @@
 #![allow(clippy::doc_markdown, reason = "these comments are printed as help texts")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use switchy_schema::Target;
+use switchy_schema::{Links, StoredLimits, Target};
 
 use crate::dialect::Name;
 use crate::import::Tool;
@@ -58,6 +59,9 @@ pub(crate) struct Global {
     /// The folder of migrations [env: SWITCHY_MIGRATIONS_DIR] [default: migrations]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Refuse symbolic links out of the folder of migrations, for a folder that somebody else made
+    #[arg(long, global = true)]
+    pub(crate) no_follow: bool,
     /// The tracking table [env: SWITCHY_MIGRATION_TABLE] [default: __switchy_migrations]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) table: Option<String>,
@@ -126,7 +130,7 @@ pub(crate) enum Command {
     /// Undo the newest migration and apply it again
     Redo(Way),
     /// Undo the migrations that the database has and the folder does not, with the scripts stored in the database
-    Downgrade(Way),
+    Downgrade(Downgrade),
     /// List the snapshots of a SQLite database, newest first
     Snapshots(SnapshotFolder),
     /// Replace the content of a SQLite database with that of a snapshot
@@ -321,6 +325,34 @@ impl Rollback {
     }
 }
 
+/// Whether to show the plan only, and the limits of the stored scripts.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Downgrade {
+    #[command(flatten)]
+    pub(crate) way: Way,
+    /// How long each stored script may run [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_time: Option<u64>,
+    /// How many rows each stored script may add, change and delete [default: 10000000]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_rows: Option<u64>,
+    /// By how many MiB each stored script may make the database larger [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_growth: Option<u64>,
+}
+
+impl Downgrade {
+    /// The limits of the stored scripts.
+    pub(crate) fn limits(&self) -> StoredLimits {
+        let limits = StoredLimits::default();
+        let bytes = self.max_growth.map(|mib| mib.saturating_mul(1 << 20));
+        limits
+            .time(self.max_time.map_or(limits.time, Duration::from_secs))
+            .rows(self.max_rows.unwrap_or(limits.rows))
+            .bytes(bytes.unwrap_or(limits.bytes))
+    }
+}
+
 /// Whether to show the plan only.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct DryRun {
@@ -390,6 +422,11 @@ impl Command {
 }
 
 impl Global {
+    /// What happens with symbolic links in the folder of migrations.
+    pub(crate) fn links(&self) -> Links {
+        if self.no_follow { Links::StayInside } else { Links::Follow }
+    }
+
     /// The options for an error in arguments that ask for JSON.
     pub(crate) fn for_usage_errors() -> Self {
         Self {
@@ -397,6 +434,7 @@ impl Global {
             dialect: None,
             session_sql: Vec::new(),
             dir: None,
+            no_follow: false,
             table: None,
             env: None,
             lock_timeout: None,

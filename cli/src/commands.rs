@@ -107,7 +107,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),
         Command::Redo(way) => run::redo(work, way),
-        Command::Downgrade(way) => run::downgrade(work, way),
+        Command::Downgrade(downgrade) => run::downgrade(work, downgrade),
         Command::Snapshots(place) => snapshots::snapshots(work, place),
         Command::Restore(restore) => snapshots::restore(work, restore),
         Command::Baseline { id, signing } => repair::baseline(&work, id, signing),

@@ -11,6 +11,7 @@ use crate::commands::Context;
 use crate::failure::{Failure, Result};
 use crate::session::Database;
 use crate::settings::Source;
+use crate::text::part;
 
 /// A kind of database: the values of `--dialect` and of `dialect` in the configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -122,7 +123,9 @@ pub(crate) fn of(context: &Context<'_>) -> Result<Detected> {
             Ok(Detected { dialect: said.value.dialect(), by: DetectedBy::Setting(said.source.clone()) })
         }
         // The command reads the folder again and reports its errors.
-        (None, None) => Ok(Sqlite::folder(&settings.dir.value).map_or(ASSUMED, |set| guess(&set))),
+        (None, None) => {
+            Ok(Sqlite::folder(&settings.dir.value, context.global.links()).map_or(ASSUMED, |set| guess(&set)))
+        }
     }
 }
 
@@ -246,9 +249,9 @@ fn contains_words(text: &str, words: &str) -> bool {
     let is_in_word = |c: char| c.is_alphanumeric() || c == '_';
     let ends_in_word = words.ends_with(is_in_word);
     text.match_indices(words).any(|(start, _)| {
-        let behind = &text[start + words.len()..];
+        let behind = part(text, start + words.len()..);
         let goes_on = ends_in_word && behind.starts_with(|c| is_in_word(c) || c == '(');
-        !goes_on && !text[..start].ends_with(is_in_word)
+        !goes_on && !part(text, ..start).ends_with(is_in_word)
     })
 }
 
@@ -257,8 +260,9 @@ fn normalized(script: &str) -> String {
     let mut bare = String::with_capacity(script.len());
     let mut rest = script;
     while let Some(first) = rest.chars().next() {
-        let until =
-            |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
+        let until = |end: &str, from: usize| {
+            part(rest, from..).find(end).map_or(rest.len(), |at| from + at + end.len())
+        };
         let (length, is_kept) = match first {
             '-' if rest.starts_with("--") => (until("\n", 2), false),
             '/' if rest.starts_with("/*") => (until("*/", 2), false),
@@ -270,7 +274,7 @@ fn normalized(script: &str) -> String {
         } else if !bare.ends_with(' ') {
             bare.push(' ');
         }
-        rest = &rest[length..];
+        rest = part(rest, length..);
     }
     bare
 }

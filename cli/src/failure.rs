@@ -3,11 +3,11 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
-use switchy_schema::{ErrorKind, MigrationError};
+use switchy_schema::{ErrorKind, MigrationError, MigrationId};
 
 use crate::exit::Exit;
 use crate::remedy::in_shell;
-use crate::{json, snippet};
+use crate::{json, snippet, text};
 
 /// Why a command failed: a message, a kind for programs, and an exit code.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ impl Failure {
         let findings = findings(error);
         if findings.len() > 1 {
             let heading = error.reason().map_or(error.what(), |reason| format!("{}: {reason}", error.what()));
+            let heading = text::printable(&heading);
             return format!("{}{heading}:\n  - {}", self.lead, findings.join("\n  - "));
         }
         // The reason of a finding names the migration.
@@ -81,7 +82,7 @@ impl Failure {
             Some(snippet) => {
                 let parts = [Some(error.what()), error.outcome(), error.remedy().as_ref().map(in_shell)];
                 let parts: Vec<String> = parts.into_iter().flatten().collect();
-                format!("{}{}\n{snippet}", self.lead, parts.join("; "))
+                format!("{}{}\n{snippet}", self.lead, text::printable(&parts.join("; ")))
             }
             None => snippet("here").map_or(self.to_string(), |snippet| format!("{self}\n{snippet}")),
         }
@@ -93,7 +94,7 @@ impl Failure {
         map.insert("kind".into(), json!(self.kind));
         map.insert("message".into(), json!(self.to_string()));
         let Some(error) = &self.error else { return map };
-        map.insert("migration".into(), json!(error.migration().map(ToString::to_string)));
+        map.insert("migration".into(), json!(error.migration().map(MigrationId::as_str)));
         if let Some(at) = error.location() {
             map.extend(json::location(at));
         }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use switchy_schema::{
     Account, Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Fate, Location, LogEntry,
-    Notice, Objection, Plan, PlannedSnapshot, Problem, Proof, Report, SchemaObject, Severity, Step,
-    TableChange, Together,
+    MigrationId, Notice, Objection, Plan, PlannedSnapshot, Problem, Proof, Report, SchemaObject, Severity,
+    Step, TableChange, Together,
 };
 
 use crate::remedy::in_shell;
@@ -23,7 +23,7 @@ pub(crate) fn problem(problem: &Problem) -> Value {
     let mut map = Map::new();
     map.insert("kind".into(), json!(problem.kind.name().replace(' ', "_")));
     map.insert("verdict".into(), json!(problem.verdict.to_string()));
-    map.insert("migration".into(), json!(problem.migration.to_string()));
+    map.insert("migration".into(), json!(problem.migration.as_str()));
     map.insert("finding".into(), json!(problem.finding));
     map.insert("remedy".into(), json!(problem.remedy.as_ref().map(in_shell)));
     if let Some(at) = &problem.at {
@@ -47,19 +47,19 @@ pub(crate) fn plan(plan: &Plan) -> Map<String, Value> {
             _ => Value::Null,
         },
     );
-    map.insert("failing".into(), json!(plan.failing_step().map(|step| step.id.to_string())));
+    map.insert("failing".into(), json!(plan.failing_step().map(|step| step.id.as_str())));
     map.insert("problems".into(), plan.problems().iter().map(problem).collect());
     map
 }
 
 fn step(step: &Step) -> Value {
     json!({
-        "id": step.id.to_string(),
+        "id": step.id.as_str(),
         "direction": step.direction.to_string(),
         "description": step.description,
         "in_transaction": step.atomicity == Atomicity::Transaction,
         "from_statement": step.from,
-        "needs": step.needs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "needs": step.needs.iter().map(MigrationId::as_str).collect::<Vec<_>>(),
         "file": step.origin,
         "is_stored": step.is_stored,
         "effects": step.effects.as_ref().map(|effects| effects.iter().map(effect).collect::<Vec<_>>()),
@@ -100,7 +100,7 @@ pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
     let entries = adoption.entries.iter().map(|entry| {
         json!({
             "name": entry.name,
-            "id": entry.migration.as_ref().map(ToString::to_string),
+            "id": entry.migration.as_ref().map(MigrationId::as_str),
             "finding": entry.finding.to_string(),
             "applied_on": entry.applied_on,
             "is_recorded": entry.is_recorded,
@@ -111,7 +111,7 @@ pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
     map.insert("tool".into(), json!(adoption.tool.name()));
     map.insert("place".into(), json!(adoption.place));
     map.insert("entries".into(), entries.collect());
-    map.insert("pending".into(), adoption.pending.iter().map(ToString::to_string).collect());
+    map.insert("pending".into(), adoption.pending.iter().map(MigrationId::as_str).collect());
     map.insert(
         "proof".into(),
         json!(match adoption.proof {
@@ -147,12 +147,12 @@ pub(crate) fn report(report: &Report) -> Map<String, Value> {
 }
 
 fn together(together: &Together) -> Value {
-    json!({ "ids": together.steps.iter().map(ToString::to_string).collect::<Vec<_>>(), "why": together.why })
+    json!({ "ids": together.steps.iter().map(MigrationId::as_str).collect::<Vec<_>>(), "why": together.why })
 }
 
 fn applied(step: &Applied) -> Value {
     json!({
-        "id": step.id.to_string(),
+        "id": step.id.as_str(),
         "direction": step.direction.to_string(),
         "duration_ms": u64::try_from(step.duration.as_millis()).unwrap_or(u64::MAX),
         "account": account(&step.account),
@@ -204,7 +204,7 @@ fn account(account: &Account) -> Value {
 pub(crate) fn trace(trace: &LogEntry) -> Value {
     json!({
         "when": trace.logged_on,
-        "id": trace.id.to_string(),
+        "id": trace.id.as_str(),
         "event": trace.kind.name(),
         "applied_on": trace.applied_on,
         "program": trace.program,

@@ -17,6 +17,9 @@
 //! }
 //! ```
 
+// An offset may be of another text. `text::part` takes any.
+#![cfg_attr(not(test), warn(clippy::string_slice))]
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -82,7 +85,8 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
 }
 
 fn of_folder<B: Database>(context: &Context<'_>, command: &Command, detected: Detected) -> Result<Outcome> {
-    let runner = B::folder(&context.settings.dir.value).map(|runner| runner.program(PROGRAM));
+    let runner =
+        B::folder(&context.settings.dir.value, context.global.links()).map(|runner| runner.program(PROGRAM));
     commands::with_set(
         Work { context, runner: prepared(context, runner)?, detected: Some(detected) },
         command,
@@ -171,7 +175,7 @@ fn usage_error(error: &clap::Error, args: &[OsString]) -> Exit {
         let global = args::Global::for_usage_errors();
         return Output::new(&global, "").finish(Err(Failure::usage(text)));
     }
-    anstream::eprint!("{}", without_addresses(&error.render().ansi().to_string(), args));
+    anstream::eprint!("{}", text::for_terminal(&without_addresses(&error.render().ansi().to_string(), args)));
     Exit::Usage
 }
 

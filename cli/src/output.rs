@@ -148,7 +148,7 @@ impl Output {
         object.insert("command".into(), json!(self.command));
         object.insert("exit_code".into(), json!(exit as u8));
         object.extend(rest);
-        result_text(&serde_json::to_string_pretty(&object).unwrap_or_default());
+        result_text(&text::json_for_terminal(&serde_json::to_string_pretty(&object).unwrap_or_default()));
     }
 }
 
@@ -162,7 +162,7 @@ pub(crate) fn ask(question: &str) -> bool {
     let mut err = anstream::stderr();
     let mut answer = String::new();
     // Written in one piece, so that typed characters do not appear inside it.
-    let question = format!("{question} [y/N] ");
+    let question = format!("{} [y/N] ", text::for_terminal(question));
     let asked = err.write_all(question.as_bytes()).and_then(|()| err.flush());
     asked.and_then(|()| io::stdin().read_line(&mut answer)).is_ok()
         && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
@@ -172,11 +172,12 @@ pub(crate) fn ask(question: &str) -> bool {
 fn result_text(text: &str) {
     if !text.is_empty() {
         let end = if text.ends_with('\n') { "" } else { "\n" };
+        let text = text::for_terminal(text);
         let mut out = anstream::stdout();
         let _ = write!(out, "{text}{end}").and_then(|()| out.flush());
     }
 }
 
 fn error_line(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", text::for_terminal(text));
 }

@@ -75,8 +75,7 @@ impl Progress {
         let who = holder.split(", for ").next().unwrap_or_default().to_owned();
         let mut last = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         let said = if who.is_empty() { "who does not say who it is" } else { &who };
-        let said =
-            format!("waiting for the lock {lock}, which another run holds ({})", text::printable(said));
+        let said = text::printable(&format!("waiting for the lock {lock}, which another run holds ({said})"));
         if *last != said {
             self.above_bar(|| self.output.say(&said));
             *last = said;

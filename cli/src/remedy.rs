@@ -48,6 +48,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::NameApp => "name the application whose migrations the set has with `--app`",
         Remedy::ChooseTable => "choose another name with `--table`, under which nothing is applied yet",
         Remedy::UseTable => "read that table itself with `--table`, which says what to do about it",
+        Remedy::RaiseStoredLimits => "raise the limit with `--max-time`, `--max-rows` or `--max-growth`",
         Remedy::ChooseLockFile => "run as a user that may write there",
         Remedy::SnapshotFolder => "choose another folder with `--snapshot-dir`",
         Remedy::NoSnapshot => "run with `--snapshot` set to never",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchy_schema::{
-    Backend, DirectoryMigrations, MigrationRunner, Restored, SnapshotInfo, SnapshotSettings,
+    Backend, DirectoryMigrations, Links, MigrationRunner, Restored, SnapshotInfo, SnapshotSettings,
 };
 
 use crate::address::Address;
@@ -103,7 +103,7 @@ pub trait Database: Backend + sealed::Sealed {
 
     /// The migrations in a folder, for this kind of database.
     #[doc(hidden)]
-    fn folder(dir: &std::path::Path) -> switchy_schema::Result<MigrationRunner<Self>> {
-        MigrationRunner::for_backend(DirectoryMigrations::from_path(dir))
+    fn folder(dir: &std::path::Path, links: Links) -> switchy_schema::Result<MigrationRunner<Self>> {
+        MigrationRunner::for_backend(DirectoryMigrations::from_path(dir).links(links))
     }
 }

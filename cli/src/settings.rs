@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::args::{After, Global, When};
 use crate::dialect::Name;
 use crate::failure::{Failure, Result};
+use crate::text::part;
 
 /// The name of the configuration file.
 pub(crate) const FILE: &str = "switchy-schema.toml";
@@ -221,7 +222,8 @@ fn read(path: &Path) -> Result<File> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     toml::from_str(&text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line =
+            error.span().map(|span| part(&text, ..span.start.min(text.len())).matches('\n').count() + 1);
         let line = line.map_or_else(String::new, |line| format!(":{line}"));
         // The line itself is not shown, because the address of a database may contain a password.
         Failure::usage(format!("{}{line}: {}", path.display(), error.message()))

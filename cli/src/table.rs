@@ -5,6 +5,8 @@ use std::env;
 use anstream::ColorChoice;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 
+use crate::text;
+
 /// A table with these headings, without the columns that are empty in all rows.
 pub(crate) fn table(heads: &[&str], rows: Vec<Vec<Field>>) -> String {
     let is_filled = |column: &usize| rows.iter().any(|row| !row[*column].text.is_empty());
@@ -58,12 +60,13 @@ pub(crate) struct Field {
 
 impl Field {
     pub(crate) fn colored(text: impl Into<String>, color: Color) -> Self {
-        Self { text: text.into(), color: Some(color) }
+        Self { color: Some(color), ..Self::from(text) }
     }
 }
 
 impl<T: Into<String>> From<T> for Field {
+    /// A cell is one line, with a text from anywhere.
     fn from(text: T) -> Self {
-        Self { text: text.into(), color: None }
+        Self { text: text::printable(&text.into()), color: None }
     }
 }

@@ -1,10 +1,62 @@
 //! Texts for a terminal.
 
-use switchy_schema::{Direction, Meta, Report, Unread};
+use std::fmt::Write;
+use std::slice::SliceIndex;
 
-/// A text without control characters, which a terminal could interpret. The text may come from a database.
+use switchy_schema::{Direction, Meta, Printable, Report, Unread};
+
+/// A text of others, such as a name in a database, on one line and without characters that a terminal would obey.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    Printable(text).to_string()
+}
+
+/// A whole output for a terminal: everything that is printed goes through this. Line ends and the colors of this program are kept; what the
+/// parts should have escaped and did not is escaped.
+pub(crate) fn for_terminal(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(place) = rest.find(['\n', '\u{1b}']) {
+        let (before, behind) = rest.split_at(place);
+        safe.push_str(&printable(before));
+        let kept = color_len(behind).unwrap_or(1);
+        safe.push_str(&if kept > 1 || behind.starts_with('\n') {
+            part(behind, ..kept).to_owned()
+        } else {
+            printable("\u{1b}")
+        });
+        rest = part(behind, kept..);
+    }
+    safe + &printable(rest)
+}
+
+/// The length of the sequence that sets a color, if a text begins with one.
+fn color_len(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\u{1b}[")?;
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    part(numbers, end..).starts_with('m').then_some(end + 3)
+}
+
+/// JSON with escapes for the characters that JSON may leave as they are and a terminal obeys. They are only inside its strings.
+pub(crate) fn json_for_terminal(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for line in json.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        for c in line.chars() {
+            if printable(c.encode_utf8(&mut [0; 4])).starts_with('\\') && c != '\\' {
+                // All of them are in the first plane.
+                let _ = write!(safe, "\\u{:04x}", u32::from(c));
+            } else {
+                safe.push(c);
+            }
+        }
+        safe.push_str(end);
+    }
+    safe
+}
+
+/// A part of a text, empty where there is no such part: an offset that is not in the text is never a panic.
+pub(crate) fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &str {
+    text.get(range).unwrap_or_default()
 }
 
 /// A time as the tracking table stores it, without the fraction of a second.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::adoption::{Adopted, Adoption, Finding, Proof};
 use super::tool_history::quoted;
+use crate::printable::Printable;
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
 
@@ -24,7 +25,7 @@ impl fmt::Display for Adoption {
 impl Render for Adoption {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         let new = self.to_record().count();
-        write!(f, "{} in `{}`: {} to be recorded", self.tool, self.place, Migrations(new))?;
+        write!(f, "{} in `{}`: {} to be recorded", self.tool, Printable(&self.place), Migrations(new))?;
         let recorded = self.entries.iter().filter(|entry| entry.is_recorded).count();
         if recorded > 0 {
             write!(f, ", {recorded} recorded already")?;
@@ -60,7 +61,7 @@ impl fmt::Display for Adopted {
         }
         match (&self.applied_on, self.finding) {
             (_, Finding::Assumed) => f.write_str(", nobody knows when"),
-            (Some(applied_on), _) => write!(f, ", applied at {applied_on} UTC"),
+            (Some(applied_on), _) => write!(f, ", applied at {} UTC", Printable(applied_on)),
             (None, _) => Ok(()),
         }
     }

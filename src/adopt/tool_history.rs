@@ -2,8 +2,8 @@
 
 use super::adoption::Finding;
 use super::sums::Sum;
-use crate::error::Printable;
 use crate::objection::Objection;
+use crate::printable::Printable;
 use crate::remedy::Remedy;
 
 /// A migration that is applied according to the tool.

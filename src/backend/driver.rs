@@ -13,6 +13,7 @@ use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
 use crate::progress::{ScriptProgress, StatementOutcome};
 use crate::step::{Atomicity, ForeignKeys};
+use crate::stored_limits::StoredLimits;
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -170,6 +171,16 @@ pub trait Driver: Sized + 'static {
                 .map_err(|fault| located(fault.partial()))?;
         }
         Ok(Touched::anything().into())
+    }
+
+    /// Runs a script that is stored in the database, within limits if the backend can. By default it runs as any script.
+    fn run_stored_script(
+        conn: &mut Self::Conn<'_>,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+        _limits: StoredLimits,
+    ) -> Result<Execution, Fault> {
+        Self::run_script(conn, script, progress)
     }
 
     /// Runs `body`, which is code of a migration, in the step's transaction, and returns an error if the code ended it. Returns what the

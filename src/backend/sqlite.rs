@@ -5,6 +5,7 @@ use crate::dialect::{TableName, qualified};
 
 mod afterwards;
 mod attached;
+mod bounded;
 mod catalog;
 mod columns;
 mod copying;

@@ -52,8 +52,8 @@ const LEGACY: [&str; 7] =
 /// The column with the order of application, for a database that does not keep that order itself.
 const PLACE: &str = "place";
 
-/// The values of the column `dirty`.
-const CLEAN: i64 = 0;
+/// The values of the column `dirty`. `NULL` is clean: the engine writes none, so it is from somebody who does not know the column.
+pub(super) const CLEAN: i64 = 0;
 pub(super) const UP_BEGAN: i64 = 1;
 const DOWN_BEGAN: i64 = 2;
 const DOWN_AGAIN: i64 = 3;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::folder::Links;
 use super::layout::migrations;
 use super::{MigrationSource, folder};
 use crate::backend::Backend;
@@ -21,18 +22,26 @@ use crate::migration::Migration;
 #[derive(Debug, Clone)]
 pub struct DirectoryMigrations {
     root: PathBuf,
+    links: Links,
 }
 
 impl DirectoryMigrations {
     /// Creates a source from a folder. The folder is read when the migrations are requested, and symbolic links are
     /// followed.
     pub fn from_path(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), links: Links::Follow }
+    }
+
+    /// Sets what happens with symbolic links. For a folder that the author of the program did not make, [`Links::StayInside`] keeps it from
+    /// naming other files.
+    pub fn links(mut self, links: Links) -> Self {
+        self.links = links;
+        self
     }
 }
 
 impl<B: Backend> MigrationSource<B> for DirectoryMigrations {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
-        migrations(&self.root.to_string_lossy(), folder::entries(&self.root)?)
+        migrations(&self.root.to_string_lossy(), folder::entries(&self.root, self.links)?)
     }
 }

@@ -1,6 +1,6 @@
 //! The files of a folder: [`entries`]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
@@ -13,22 +13,51 @@ use crate::migration::right_name;
 
 /// The scripts and metadata in a folder, and files that are probably scripts with a misspelled name, unordered.
 #[cfg(any(feature = "directory", feature = "build"))]
-pub(crate) fn entries(root: &Path) -> Result<Vec<Entry>> {
+pub(crate) fn entries(root: &Path, links: Links) -> Result<Vec<Entry>> {
     let probably_script = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         right_name(name, true).or_else(|| right_name(name, false)).is_some()
     };
-    find(root, |path| is_script_or_metadata(path) || probably_script(path))
+    find(root, links, |path| is_script_or_metadata(path) || probably_script(path))
 }
 
 /// The scripts and metadata in a folder, unordered.
 #[cfg(feature = "remote")]
 pub(crate) fn scripts(root: &Path) -> Result<Vec<Entry>> {
-    find(root, is_script_or_metadata)
+    find(root, Links::Follow, is_script_or_metadata)
 }
 
 /// The files in a folder, unordered. Symbolic links are followed, hidden names are skipped.
-fn find(root: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Entry>> {
+/// What happens with symbolic links in a folder of migrations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Links {
+    /// They are followed.
+    #[default]
+    Follow,
+    /// They are followed inside the folder. A link out of it is an error: in a set that somebody else made, it could name any file of this user,
+    /// whose lines would run, be stored or appear in an error.
+    StayInside,
+}
+
+/// Refuses a link that leaves the folder.
+fn refuse_outside(root: &Path, entry: &walkdir::DirEntry) -> Result<()> {
+    let real = |path: &Path| -> Result<PathBuf> {
+        let real = path.canonicalize();
+        Ok(real.map_err(|cause| Failure::Unreadable { path: path.to_owned(), cause })?)
+    };
+    if !entry.path_is_symlink() || real(entry.path())?.starts_with(real(root)?) {
+        return Ok(());
+    }
+    Err(Failure::Malformed {
+        at: Location::file(entry.path().to_string_lossy()),
+        what: "it is a link to something outside of the folder, which is not followed".to_owned(),
+        remedy: "replace it with the file itself if that is meant".into(),
+    }
+    .into())
+}
+
+fn find(root: &Path, links: Links, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Entry>> {
     if !root.is_dir() {
         return Err(match std::fs::metadata(root) {
             Ok(_) => Failure::MissingRoot(root.to_owned()),
@@ -51,6 +80,9 @@ fn find(root: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Entry>> {
             }
             Err(error) => return Err(unreadable(root, error)),
         };
+        if links == Links::StayInside {
+            refuse_outside(root, &entry)?;
+        }
         let path = entry.path();
         if entry.file_type().is_file() && is_wanted(path) {
             // Any other file is only reported by its name.

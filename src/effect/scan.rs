@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Effect, EffectKind, Evidence};
-use crate::sql::{Token, Tokens, same_name};
+use crate::sql::{Token, Tokens, part, same_name};
 
 /// The effects that the text names, in the order of the text, each effect once. The text may be of any dialect; what is not understood is
 /// ignored.
@@ -26,8 +26,8 @@ fn statements(text: &str) -> Vec<Vec<Token<'_>>> {
             Token::Word(word) if word.starts_with('$') => {
                 let end = base + tokens.offset();
                 let start = end - word.len();
-                base = dollar_quoted(&text[start..]).map_or(end, |len| start + len);
-                tokens = Tokens::new(&text[base..]);
+                base = dollar_quoted(part(text, start..)).map_or(end, |len| start + len);
+                tokens = Tokens::new(part(text, base..));
             }
             token => {
                 statement.push(token);
@@ -41,8 +41,8 @@ fn statements(text: &str) -> Vec<Vec<Token<'_>>> {
 
 /// The length of a text in dollar quotes, including the quotes: `$tag$ ... $tag$`.
 fn dollar_quoted(text: &str) -> Option<usize> {
-    let tag = &text[..text[1..].find('$')? + 2];
-    text[tag.len()..].find(tag).map(|at| at + 2 * tag.len())
+    let tag = part(text, ..part(text, 1..).find('$')? + 2);
+    part(text, tag.len()..).find(tag).map(|at| at + 2 * tag.len())
 }
 
 /// The number of blocks of a body that are open after the last token.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::id::MigrationId;
+use crate::printable::Printable;
 use crate::remedy::{Render, Wording};
 
 /// The number of steps that remain done.
@@ -15,19 +16,6 @@ impl fmt::Display for Done {
             1 => f.write_str("1 step was done and kept"),
             steps => write!(f, "{steps} steps were done and kept"),
         }
-    }
-}
-
-/// A text with its control characters escaped.
-pub(crate) struct Printable<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| match character {
-            '\t' => f.write_str("\t"),
-            control if control.is_control() => write!(f, "{}", control.escape_debug()),
-            character => write!(f, "{character}"),
-        })
     }
 }
 

@@ -130,6 +130,7 @@ pub(crate) enum Failure {
     LockFile {
         path: PathBuf,
         cause: std::io::Error,
+        remedy: Remedy,
     },
     /// A snapshot, or the file about an unfinished run.
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite has snapshots"))]

@@ -1,6 +1,6 @@
 //! [`Sentence`]: the text of an error, in its parts.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::MigrationError;
@@ -10,6 +10,7 @@ use super::failure::{Failure, HookKind, SnapshotAct};
 use super::step::{Remains, StepFailure};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
+use crate::printable::Escaped;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
 
@@ -64,6 +65,7 @@ impl Sentence {
 
 impl fmt::Display for Sentence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Escaped(f);
         match &self.place {
             Place::None => f.write_str(&self.what)?,
             Place::BeforeReason(place) => f.write_str(place)?,
@@ -160,10 +162,10 @@ impl Failure {
             }
             Self::NoSuchLock(dialect) => Sentence::new(format!("{dialect} has no row to be locked"))
                 .asking(Remedy::program("choose another lock than this", "`lock`")),
-            Self::LockFile { path, cause } => {
+            Self::LockFile { path, cause, remedy } => {
                 Sentence::new(format!("cannot use the lock file {}", path.display()))
                     .since(cause)
-                    .asking(Remedy::from("make its folder writable").or(Remedy::ChooseLockFile))
+                    .asking(remedy.clone())
             }
             Self::Snapshot { act, path, fault } => of_snapshot(*act, path, fault),
             Self::Session { sql, fault } => {

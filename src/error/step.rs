@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::direction::Direction;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
 use crate::location::Location;
 use crate::notice::Notice;
@@ -67,7 +67,11 @@ impl StepFailure {
             }
             Remains::Perhaps if self.fault.details.is_cancel => "see what it committed, and run again".into(),
             Remains::Dirty => {
-                let correct = self.fault.own_remedy().unwrap_or_else(|| "correct it".into());
+                let correct = self.fault.own_remedy().unwrap_or_else(|| match self.fault.kind() {
+                    FaultKind::Full => "make room on the disk".into(),
+                    FaultKind::ReadOnly => "make the file and its folder writable".into(),
+                    _ => "correct it".into(),
+                });
                 if correct.settles() {
                     return correct.towards(self.direction);
                 }

@@ -120,7 +120,10 @@ impl<B: Backend> Executor<'_, B> {
                     session: self.session.as_ref().filter(|_| self.is_script(work)),
                     listener: Listener(listener),
                 };
-                B::run_script(conn, &script, progress)
+                match self.run_stored {
+                    Some((run, limits)) if work.step.is_stored => run(conn, &script, progress, limits),
+                    _ => B::run_script(conn, &script, progress),
+                }
             }
             Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of))
                 .map_err(cancel::explained_of_code)

@@ -4,11 +4,12 @@ use std::fmt;
 
 use super::{ColumnImpact, RowCounts, StepImpact, TableImpact};
 use crate::account::Fate;
+use crate::printable::Printable;
 use crate::snapshot::Bytes;
 
 impl fmt::Display for StepImpact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<&str> = self.ids.iter().map(AsRef::as_ref).collect();
+        let ids: Vec<String> = self.ids.iter().map(|id| Printable(id.as_str()).to_string()).collect();
         write!(f, "  {:4} {} ({:.1} ms", self.direction, ids.join(" + "), self.duration.as_secs_f64() * 1e3)?;
         match self.growth {
             0 => f.write_str(")")?,
@@ -28,7 +29,7 @@ impl fmt::Display for StepImpact {
                 (_, None) => "drops",
                 _ => "changes",
             };
-            write!(f, "\n    {verb} the {} `{}`", change.kind, change.name)?;
+            write!(f, "\n    {verb} the {} `{}`", change.kind, Printable(&change.name))?;
         }
         Ok(())
     }
@@ -36,7 +37,8 @@ impl fmt::Display for StepImpact {
 
 impl fmt::Display for TableImpact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { table, rows_before: before, rows_after: after, .. } = self;
+        let Self { rows_before: before, rows_after: after, .. } = self;
+        let table = Printable(&self.table);
         let of = |rows: Option<u64>| rows.map_or("an unknown number of rows".to_owned(), in_words);
         match self.fate {
             Fate::Created => write!(f, "creates `{table}` with {}", of(*after))?,
@@ -46,7 +48,9 @@ impl fmt::Display for TableImpact {
                     f.write_str("replaces ")?;
                 }
                 write!(f, "`{table}`")?;
-                self.renamed_to.iter().try_for_each(|name| write!(f, ", renamed to `{name}`"))?;
+                self.renamed_to
+                    .iter()
+                    .try_for_each(|name| write!(f, ", renamed to `{}`", Printable(name)))?;
                 write!(f, ": {}", Rows(self.rows()))?;
                 if let (Some(before), Some(after)) = (before, after) {
                     write!(f, "; {before} before, {after} after")?;
@@ -88,7 +92,7 @@ impl fmt::Display for ColumnImpact {
             };
             parts.push(format!("{change} type"));
         }
-        write!(f, "column `{}`: {}", self.column, parts.join(", "))
+        write!(f, "column `{}`: {}", Printable(&self.column), parts.join(", "))
     }
 }
 

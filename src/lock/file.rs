@@ -1,8 +1,8 @@
 //! A lock file. Only the operating system knows whether it is locked; its text is for messages.
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Seek, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fs2::FileExt;
 
+use super::opened::{self, Access};
 use crate::cancel;
 use crate::error::{Failure, Result};
 
@@ -17,6 +18,8 @@ use crate::error::{Failure, Result};
 #[derive(Debug)]
 pub(super) struct Locked {
     file: File,
+    /// Whether its text may be replaced. A file with another content is locked like any other, and is not written.
+    is_ours: bool,
     since: u64,
     /// When the holder was last written to the file.
     announced: Cell<Option<Instant>>,
@@ -28,13 +31,16 @@ impl Locked {
         timeout: Duration,
         waiting: &mut dyn FnMut(&str, &str),
     ) -> Result<Self> {
-        let unusable = |cause| Failure::LockFile { path: path.to_owned(), cause };
-        let file = open(path).map_err(unusable)?;
+        let unusable = |cause| unusable(path, cause);
+        let file = opened::or_created(path).map_err(unusable)?;
         let began = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
             match file.try_lock_exclusive() {
-                Ok(()) => return Ok(Self { file, since: unix_now(), announced: Cell::new(None) }),
+                Ok(()) => {
+                    let is_ours = opened::is_ours(&file);
+                    return Ok(Self { file, is_ours, since: unix_now(), announced: Cell::new(None) });
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.raw_os_error() != fs2::lock_contended_error().raw_os_error() => {
                     return Err(unusable(error).into());
@@ -44,7 +50,7 @@ impl Locked {
             if cancel::is_cancelled() {
                 return Err(Failure::Stopped(0).into());
             }
-            let (waited, holder) = (began.elapsed(), holder(path));
+            let (waited, holder) = (began.elapsed(), holder(&file));
             if waited >= timeout {
                 let lock = path.display().to_string();
                 return Err(Failure::LockTimeout { lock, holder, waited: timeout }.into());
@@ -59,21 +65,24 @@ impl Locked {
     /// are not all written.
     pub(super) fn announce(&self, migration: impl std::fmt::Display) {
         const OFTEN: Duration = Duration::from_millis(100);
-        if self.announced.get().is_some_and(|last| last.elapsed() < OFTEN) {
+        if !self.is_ours || self.announced.get().is_some_and(|last| last.elapsed() < OFTEN) {
             return;
         }
         self.announced.set(Some(Instant::now()));
         let host = hostname().map_or_else(String::new, |host| format!(" on {host}"));
         let text = format!("{}\npid {}{host}\napplying `{migration}`\n", self.since, std::process::id());
-        // Only the first lines are read, so leftovers after them do no harm.
+        // A reader sees the old text or the new one, and for a moment leftovers after it.
         let mut file = &self.file;
-        let _ = file.rewind().and_then(|()| file.write_all(text.as_bytes()));
+        let written = file.rewind().and_then(|()| file.write_all(text.as_bytes()));
+        let _ = written.and_then(|()| self.file.set_len(text.len() as u64));
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        let _ = self.file.set_len(0);
+        if self.is_ours {
+            let _ = self.file.set_len(0);
+        }
         // Closing the file would release it too.
         let _ = FileExt::unlock(&self.file);
     }
@@ -81,8 +90,8 @@ impl Drop for Locked {
 
 /// Returns the holder of a lock file, if the file is locked. It does not create the file.
 pub(super) fn current_holder(path: &Path) -> Result<Option<String>> {
-    let unusable = |cause| Failure::LockFile { path: path.to_owned(), cause };
-    let file = match File::open(path) {
+    let unusable = |cause| unusable(path, cause);
+    let file = match opened::existing(path, Access::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(error).into()),
@@ -91,29 +100,21 @@ pub(super) fn current_holder(path: &Path) -> Result<Option<String>> {
     match FileExt::try_lock_shared(&file) {
         Ok(()) => Ok(None),
         Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-            Ok(Some(holder(path)))
+            Ok(Some(holder(&file)))
         }
         Err(error) => Err(unusable(error).into()),
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    match opened {
-        // Another user's lock file: it can still be locked.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied && path.is_file() => {
-            File::open(path).map_err(|_| error)
-        }
-        opened => opened,
-    }
+fn unusable(path: &Path, cause: std::io::Error) -> Failure {
+    Failure::LockFile { path: path.to_owned(), remedy: opened::remedy(&cause), cause }
 }
 
 /// The holder of the lock according to the file: "pid 4711 on desk, for 12 s, applying `x`".
-fn holder(path: &Path) -> String {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(1024).read_to_string(&mut text));
+fn holder(file: &File) -> String {
+    let text = opened::text(file).unwrap_or_default();
     let mut lines = text.lines();
-    let (Ok(_), Some(since), Some(who), Some(what)) = (read, lines.next(), lines.next(), lines.next()) else {
+    let (Some(since), Some(who), Some(what)) = (lines.next(), lines.next(), lines.next()) else {
         return String::new();
     };
     match since.parse::<u64>() {

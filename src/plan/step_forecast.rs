@@ -153,7 +153,7 @@ fn quoted(step: &Step, quoted: &QuotedText, at: &Location) -> Problem {
     let statement = in_statement(Some(&quoted.statement));
     let finding = format!(
         "has the word \"{0}\" in double quotes, at {at}{statement}: no column has this name, so SQLite takes it as the text '{0}'",
-        crate::error::Printable(&quoted.text)
+        crate::printable::Printable(&quoted.text)
     );
     let remedy = "put a text into single quotes, or write the right name of the column";
     Problem::new(ProblemKind::QuotedString, &step.id, finding, remedy).at(at.clone())

@@ -82,7 +82,8 @@ impl<B: Backend> MigrationRunner<B> {
         self.announce(&fresh);
         self.begin(conn, &fresh, run)?;
         let planned = Planned { tracking, history, plan: fresh };
-        let done = self.carry_out(conn, planned, consent, holding, &mut run.report);
+        let done =
+            self.carry_out(conn, planned, consent, (holding, Some(B::run_stored_script)), &mut run.report);
         done.map(|()| RunState::Finished).map_err(|stop| self.failure(stop))
     }
 

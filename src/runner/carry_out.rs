@@ -12,6 +12,7 @@ use crate::approval::Consent;
 use crate::backend::{Backend, Session, TrackingTable};
 use crate::error::{Failure, Result};
 use crate::event::Event;
+use crate::execute::RunStored;
 use crate::execute::{Executor, Stop};
 use crate::history::{History, Record};
 use crate::lock::Holding;
@@ -116,7 +117,7 @@ impl<B: Backend> MigrationRunner<B> {
                 announced = Some(planned.plan.clone());
             }
             self.begin(conn, &planned.plan, run)?;
-            match self.carry_out(conn, planned, consent, holding, &mut run.report) {
+            match self.carry_out(conn, planned, consent, (holding, goal.run_stored), &mut run.report) {
                 Ok(()) => return Ok(RunState::Finished),
                 // Another program without the lock was faster. A fixed target can be reached from any state.
                 Err(Stop::Moved) if again(&run.report) && !self.lock.is_per_transaction() => {}
@@ -191,13 +192,14 @@ impl<B: Backend> MigrationRunner<B> {
         conn: &mut B::Conn<'_>,
         planned: Planned,
         consent: Consent<'_>,
-        holding: &Holding,
+        (holding, run_stored): (&Holding, Option<RunStored<B>>),
         report: &mut Report,
     ) -> Result<(), Stop> {
         let Planned { tracking, history, plan } = planned;
         let stored = Self::stored(&plan, &history);
         let approved = plan.approve(consent)?;
-        let executor = self.executor(holding, &stored);
+        let run_stored = run_stored.map(|run| (run, self.stored_limits));
+        let executor = Executor { run_stored, ..self.executor(holding, &stored) };
         executor.execute(conn, approved, &tracking, &self.completed(&history), report)
     }
 
@@ -245,6 +247,7 @@ impl<B: Backend> MigrationRunner<B> {
             session: self.lock.has_one_session().then(Session::default),
             is_stopped: self.is_stopped.as_ref(),
             find: Box::new(|step| self.find_with(stored, step)),
+            run_stored: None,
             announce: Box::new(|step| holding.announce(&step.id)),
             rehearsal: None,
         }

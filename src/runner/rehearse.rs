@@ -172,6 +172,7 @@ impl<B: Backend> MigrationRunner<B> {
             policy: &policy,
             observer: None,
             lock: &Lock::Off,
+            run_stored: Some((B::run_stored_script, self.stored_limits)),
             rehearsal: Some(Rehearsing { place: rehearsed.place, measure: Box::new(measure) }),
             ..self.executor(&holding, &stored)
         };

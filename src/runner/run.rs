@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::error::Result;
 use crate::id::MigrationId;
 use crate::report::Report;
+use crate::stored_limits::StoredLimits;
 use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
@@ -75,7 +76,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// It does nothing unless every unknown migration has an undamaged script. A database file can come from anywhere, so each
     /// script is first run on a copy of the schema, where SQLite refuses everything that does not concern the application's own
-    /// tables.
+    /// tables. Then it runs within [`stored_limits`](Self::stored_limits): for 5 minutes at most, for example.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -99,6 +100,12 @@ impl<B: Backend> MigrationRunner<B> {
     /// script is not the one that was stored, or if it fails on the copy.
     pub fn downgrade(&self, conn: B::Conn<'_>) -> Result<Report> {
         self.run_to(conn, Target::Known)
+    }
+
+    /// Sets how much each script that is stored in the database may do when [`downgrade`](Self::downgrade) runs it.
+    pub fn stored_limits(mut self, limits: StoredLimits) -> Self {
+        self.stored_limits = limits;
+        self
     }
 
     /// Migrates to a target.

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::SnapshotKind;
+use crate::sql::part;
 
 /// The ending of a snapshot that is not complete.
 pub(crate) const PARTIAL: &str = ".partial";
@@ -40,7 +41,7 @@ impl FileName {
             let time = rest.strip_prefix(infix(kind))?;
             let is_time =
                 time.len() == FORM.len() && time.bytes().zip(FORM.bytes()).all(|(c, form)| fits(c, form));
-            is_time.then(|| (kind, format!("{}{}", &time[..10], time[10..].replace('-', ":"))))
+            is_time.then(|| (kind, format!("{}{}", part(time, ..10), part(time, 10..).replace('-', ":"))))
         })
     }
 

@@ -1,5 +1,7 @@
 //! The result of splitting a script: its statements, or why it cannot be split.
 
+use crate::sql::part;
+
 /// One statement of a script, from its first token to its last, without its semicolon and without comments around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece<'a> {
@@ -48,7 +50,7 @@ impl Extent {
 
     /// The statement, unless it is empty.
     pub(super) fn piece(self, text: &str) -> Option<Piece<'_>> {
-        self.first.map(|offset| Piece { offset, text: &text[offset..self.end] })
+        self.first.map(|offset| Piece { offset, text: part(text, offset..self.end) })
     }
 }
 

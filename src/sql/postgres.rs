@@ -14,6 +14,7 @@ use self::lexer::Lexer;
 use super::Token;
 use super::act::Grammar;
 use super::pieces::{Extent, Piece, Refused};
+use crate::sql::part;
 
 /// How the server reads a statement.
 pub(crate) const GRAMMAR: Grammar =
@@ -130,7 +131,7 @@ impl<'a> Statement<'a> {
 
 /// The server accepts no backslash outside quotes, so each one is a command of `psql`, including `\;` and `\gset`.
 fn meta_command(text: &str, offset: usize) -> Refused {
-    let command: String = text[offset..].chars().take_while(|c| !c.is_whitespace()).take(20).collect();
+    let command: String = part(text, offset..).chars().take_while(|c| !c.is_whitespace()).take(20).collect();
     Refused {
         offset,
         what: format!("`{command}` is a command of psql and not SQL"),

@@ -2,6 +2,7 @@
 
 use crate::id::{MigrationId, Version};
 use crate::problem::{Problem, ProblemKind};
+use crate::sql::part;
 
 /// The distance from which versions count as far apart: years between two dates, or the factor between two numbers.
 const FAR: u32 = 10;
@@ -66,7 +67,7 @@ fn are_far_apart(a: &MigrationId, b: &MigrationId) -> bool {
 fn year(version: &str) -> Option<u32> {
     let digits: String = version.chars().filter(|&c| c != '-').collect();
     let is_date = digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_date.then(|| digits[..4].parse().ok()).flatten()
+    is_date.then(|| part(&digits, ..4).parse().ok()).flatten()
 }
 
 /// The finding about a date whose month, day or time lacks a leading zero, if that changes its place. The ids are sorted.

@@ -967,3 +967,95 @@ fn a_process_killed_while_it_downgrades_leaves_each_migration_whole_or_undone() 
         assert_eq!(rows(&conn, "SELECT count(*) FROM lines"), ["6"], "{context}");
     }
 }
+
+/// What a stored script does to rows is not seen on the copy, which has none: a join of a table with itself ran for ever, and a blob filled
+/// the disk.
+#[test]
+fn a_stored_script_that_exceeds_a_limit_is_undone_and_the_limit_is_named() {
+    use switchy_schema::{FaultKind, StoredLimits};
+
+    let limits = StoredLimits::default;
+    let endless =
+        "WITH n (i) AS (SELECT x FROM rows UNION ALL SELECT i + 1 FROM n) SELECT i, randomblob(9) FROM n";
+    let join = "SELECT count(*) FROM rows a, rows b, rows c, rows d WHERE a.x + b.x + c.x = d.x";
+    let rows_of = [
+        (join.to_owned(), limits().time(Duration::from_millis(60)), "it runs for more than 60ms"),
+        (format!("UPDATE rows SET y = 2; {join}"), limits().time(Duration::from_millis(60)), "it runs for more than 60ms"),
+        (format!("INSERT INTO rows {endless}"), limits().time(Duration::from_millis(60)), "it runs for more than 60ms"),
+        ("UPDATE rows SET y = 1".to_owned(), limits().rows(1_999), "it changes more than 1999 rows"),
+        ("DELETE FROM rows; SELECT 1".to_owned(), limits().rows(1_999), "it changes more than 1999 rows"),
+        (
+            "INSERT INTO rows SELECT x, zeroblob(900) FROM rows".to_owned(),
+            limits().bytes(1_000_000),
+            "it makes the database more than 1000000 bytes larger",
+        ),
+        (
+            "CREATE TEMP TABLE x AS SELECT x, zeroblob(1000) FROM rows; INSERT INTO x SELECT * FROM x; DROP TABLE x".to_owned(),
+            limits().bytes(1_000_000),
+            "it makes the database more than 1000000 bytes larger",
+        ),
+        (
+            "UPDATE rows SET y = zeroblob(x + 2000000) WHERE x = 1".to_owned(),
+            limits().bytes(1_000_000),
+            "it makes a value of more than 1000000 bytes",
+        ),
+    ];
+    for mode in ["DELETE", "WAL"] {
+        for (script, limits, what) in &rows_of {
+            let database = TestDatabase::new();
+            let conn = database.connect();
+            conn.pragma_update(None, "journal_mode", mode).unwrap();
+            let fill = "CREATE TABLE rows (x, y); WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                INSERT INTO rows SELECT i, NULL FROM n";
+            let newer = Migration::from_scripts("2_it", fill, Some(script.clone()));
+            MigrationRunner::new([users(), newer]).unwrap().run(&conn).unwrap();
+            let settings = |conn: &Connection| {
+                ["PRAGMA main.max_page_count", "PRAGMA temp.max_page_count"].map(|sql| rows(conn, sql))
+            };
+            let state = |conn: &Connection| {
+                let counted = rows(conn, "SELECT count(*), count(y) FROM rows");
+                (schema(conn), counted, applied(conn), settings(conn))
+            };
+            let before = state(&conn);
+            let older = MigrationRunner::new([users()]).unwrap();
+            let error = older.stored_limits(*limits).downgrade(&conn).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(what) && text.contains("the limit of a stored script"), "{script}: {text}");
+            assert!(text.contains("nothing of it was kept"), "{script}: {text}");
+            let remedy = "raise the limit with `stored_limits` if the script can be trusted";
+            assert!(text.ends_with(remedy), "{script}: {text}");
+            assert!(matches!(
+                error.fault(),
+                Some(FaultKind::Interrupted | FaultKind::Full | FaultKind::Other)
+            ));
+            assert_eq!(state(&conn), before, "{script}");
+            assert!(conn.is_autocommit());
+            // A value that the script could not make can be made again.
+            conn.query_row("SELECT length(zeroblob(3000000))", [], |_| Ok(())).unwrap();
+        }
+    }
+}
+
+/// Scripts within the limits run, and the limits are each script's own.
+#[test]
+fn the_limits_do_not_reach_other_scripts() {
+    use switchy_schema::StoredLimits;
+
+    let fill = |n: &str| {
+        format!(
+            "CREATE TABLE {n} (x); WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO {n} SELECT i FROM n"
+        )
+    };
+    let newer = |id: &'static str, n: &str| {
+        Migration::from_scripts(id, fill(n), Some(format!("DELETE FROM {n}; DROP TABLE {n}")))
+    };
+    let conn = memory();
+    let all = [users(), newer("2_a", "a"), newer("3_b", "b"), newer("4_c", "c")];
+    MigrationRunner::new(all).unwrap().run(&conn).unwrap();
+    let limits = StoredLimits::default().rows(1_000).bytes(100_000);
+    let more = Migration::from_scripts("5_d", fill("d") + "; INSERT INTO d SELECT * FROM d", None);
+    let older = MigrationRunner::new([users()]).unwrap().stored_limits(limits);
+    assert_eq!(older.downgrade(&conn).unwrap().applied.len(), 3);
+    let own = MigrationRunner::new([users(), more]).unwrap().stored_limits(limits.rows(1).bytes(1));
+    assert_eq!(own.run(&conn).unwrap().applied.len(), 1);
+}

@@ -470,7 +470,7 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
         (locked(Some("")), LockTimeout,
             "another run holds the lock FOLDER/test.db-migrate (the holder is unknown); waited 20ms; start again when it has finished, or wait longer with `lock_timeout`"),
         (lock_file(), LockFile,
-            "cannot use the lock file FOLDER/test.db-migrate: Is a directory (os error 21); make its folder writable, or choose another place with `lock(Lock::File(path))`"),
+            "cannot use the lock file FOLDER/test.db-migrate: it is a folder; move away what is there, and run again"),
         (unreadable(&[b'x'; 4096], ""), Database,
             "cannot read the migrations of `__switchy_migrations`: file is not a database; check the path; if the file is encrypted, the key is wrong or was not set; only if it is neither, restore it from a backup"),
         (unreadable(b"", "CREATE TABLE a (b); BEGIN EXCLUSIVE"), Database,

@@ -2,7 +2,7 @@
 
 use inputs::{Numbers, named, replay};
 
-mod inputs;
+pub(crate) mod inputs;
 
 #[path = "../../fuzz/src/layout.rs"]
 #[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]

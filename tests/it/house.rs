@@ -12,7 +12,7 @@ mod words;
 
 /// The floors of `DESIGN.md`, the lowest first. A module may use its own floor and those below.
 const FLOORS: [&[&str]; 7] = [
-    &["id", "checksum", "dialect", "direction", "doubt", "sql", "diff"],
+    &["id", "checksum", "dialect", "direction", "doubt", "printable", "sql", "diff"],
     &[
         "location",
         "notice",
@@ -24,6 +24,7 @@ const FLOORS: [&[&str]; 7] = [
         "account",
         "stored",
         "snapshot",
+        "stored_limits",
         "log_entry",
         "objection",
         "effect",

@@ -883,3 +883,48 @@ fn a_registry_that_has_an_id_twice_is_an_error_that_names_both_lines() {
     let error = MigrationRunner::new_code(registry).unwrap_err().to_string();
     assert!(error.starts_with("3 problems: (1) `1_a` is defined twice, in "), "{error}");
 }
+
+/// A set that somebody else made can link to any file of this user. Its lines were read as a script and printed in the error.
+#[cfg(unix)]
+#[test]
+fn links_that_leave_the_folder_can_be_refused() {
+    use std::os::unix::fs::symlink;
+
+    use switchy_schema::{DirectoryMigrations, Links};
+
+    type Make<'a> = &'a dyn Fn(&std::path::Path);
+
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret.sql");
+    std::fs::write(&secret, "SECRET of a user").unwrap();
+    std::fs::create_dir(outside.path().join("1_a")).unwrap();
+    std::fs::write(outside.path().join("1_a/up.sql"), "SECRET").unwrap();
+    let rows: [(Make<'_>, bool); 5] = [
+        (&|root| symlink(&secret, root.join("2_b/up.sql")).unwrap(), true),
+        (&|root| symlink(&secret, root.join("2_b/metadata.toml")).unwrap(), true),
+        (&|root| symlink(outside.path().join("1_a"), root.join("1_a")).unwrap(), true),
+        (&|root| symlink("../../../../../../../../../etc/passwd", root.join("2_b/down.sql")).unwrap(), true),
+        (&|root| symlink("../up.sql", root.join("2_b/up.sql")).unwrap(), false),
+    ];
+    for (place, (make, leaves)) in rows.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        // The root may be a link itself.
+        let root = folder.path().join("link");
+        std::fs::create_dir_all(folder.path().join("real/2_b")).unwrap();
+        symlink("real", &root).unwrap();
+        std::fs::write(root.join("up.sql"), "SELECT 1").unwrap();
+        make(&root);
+        let source = DirectoryMigrations::from_path(&root).links(Links::StayInside);
+        match MigrationRunner::new(source) {
+            Ok(_) => assert!(!leaves, "{place}"),
+            Err(error) => {
+                let text = format!("{error:#}");
+                assert!(
+                    text.contains("it is a link to something outside of the folder") == leaves,
+                    "{place}: {text}"
+                );
+                assert!(!text.contains("SECRET") && !text.contains("root:"), "{text}");
+            }
+        }
+    }
+}

@@ -325,6 +325,53 @@ fn a_lock_file_that_cannot_be_had_is_named_with_the_way_out() {
     }
 }
 
+/// What a run found at the path of its lock file, it once emptied: a link there pointed it at any file of the user.
+#[cfg(unix)]
+#[test]
+fn what_is_not_a_lock_file_is_neither_followed_nor_emptied() {
+    use std::os::unix::fs::symlink;
+
+    type Make<'a> = &'a dyn Fn(&Path, &Path);
+    let pipe = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    };
+    let rows: [(Make<'_>, &str); 7] = [
+        (&|lock, victim| symlink(victim, lock).unwrap(), "it is a link"),
+        (&|lock, victim| symlink(victim.with_file_name("missing"), lock).unwrap(), "it is a link"),
+        (&|lock, _| symlink(lock, lock).unwrap(), "it is a link"),
+        (&|lock, _| symlink("/dev/null", lock).unwrap(), "it is a link"),
+        (&|lock, _| symlink(std::env::temp_dir(), lock).unwrap(), "it is a link"),
+        (&|lock, _| pipe(lock), "it is a pipe or a device"),
+        (&|lock, _| fs::create_dir(lock).unwrap(), "it is a folder"),
+    ];
+    for (make, what) in rows {
+        let database = TestDatabase::new();
+        let lock = sidecar(&database.path());
+        let victim = database.path().with_file_name("victim");
+        fs::write(&victim, "precious").unwrap();
+        make(&lock, &victim);
+        let runner = impatient();
+        let error = runner.run(&database.connect()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LockFile);
+        let text = error.to_string();
+        assert!(text.contains(lock.to_str().unwrap()) && text.contains(what), "{text}");
+        assert!(text.ends_with("; move away what is there, and run again"), "{text}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(!victim.with_file_name("missing").exists());
+        assert_eq!(applied(&database.connect()), Vec::<String>::new());
+        // Nor does it wait for the other end of a pipe to ask who holds the lock.
+        let asked = runner.lock_holder(&database.connect());
+        assert!(asked.map_or(true, |holder| holder.is_none()));
+        if lock.is_dir() && !lock.is_symlink() { fs::remove_dir(&lock) } else { fs::remove_file(&lock) }
+            .unwrap();
+        // A second name of a file is not told from the file, but its content is.
+        fs::hard_link(&victim, &lock).unwrap();
+        runner.run(&database.connect()).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+}
+
 #[test]
 fn a_database_without_a_file_has_no_lock_file() {
     let shared = OpenFlags::default() | OpenFlags::SQLITE_OPEN_URI;
@@ -347,18 +394,28 @@ fn a_database_without_a_file_has_no_lock_file() {
 /// If a lock *row* or the existence of a file were the lock, a crash would lock the program out for ever.
 #[test]
 fn what_a_dead_process_left_behind_is_no_lock() {
-    let texts: [&[u8]; 5] = [
+    let ours: [&[u8]; 4] = [
         b"",
         b"1700000000\npid 999999 on desk\napplying `1_slow`\n",
+        b"17\npid 1\napplying `a\nb`\nlg `x`\n",
+        &[0; 60],
+    ];
+    // What no run has written is somebody's, and stays: a file with a process id, for example.
+    let other: [&[u8]; 8] = [
+        b"1",
+        b"4711\n",
+        b"1790000000\npid 12",
         b"99999999999999999999999\n\n\n\n",
         b"\xff\xfe\0\0",
         &vec![b'x'; 100_000],
+        b"17\nprecious",
+        b"17\npid 1\nprecious",
     ];
-    for text in texts {
+    for (text, left) in ours.map(|text| (text, &b""[..])).into_iter().chain(other.map(|text| (text, text))) {
         let database = TestDatabase::new();
         fs::write(sidecar(&database.path()), text).unwrap();
         assert_eq!(impatient().run(&database.connect()).unwrap().applied.len(), 1);
-        assert_eq!(fs::read(sidecar(&database.path())).unwrap(), b"");
+        assert_eq!(fs::read(sidecar(&database.path())).unwrap(), left);
     }
 }
 

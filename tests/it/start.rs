@@ -351,3 +351,70 @@ fn nothing_pending_does_not_wait_for_a_run_elsewhere() {
     let busy = with_lock(MigrationRunner::new([meanwhile]).unwrap());
     assert_eq!(busy.run(&first.connect()).unwrap().applied.len(), 1);
 }
+
+/// The start asks one statement, and the plan reads every record. What the plan refuses as dirty, the start must not pass over.
+#[test]
+fn a_start_sees_the_dirty_record_that_a_plan_sees() {
+    type Edit<'a> = &'a dyn Fn(&Connection);
+
+    let by_hand = |value: &'static str, which: &'static str| {
+        move |conn: &Connection| {
+            conn.execute_batch(&format!("UPDATE __switchy_migrations SET dirty = {value} {which}")).unwrap();
+        }
+    };
+    // As a page of the table that was damaged: the index of dirty records does not know of it.
+    let past_the_index = |which: &'static str| {
+        move |conn: &Connection| {
+            let index = "name = '__switchy_migrations_dirty'";
+            conn.execute_batch(&format!(
+                "PRAGMA writable_schema = ON;
+                CREATE TEMP TABLE kept AS SELECT * FROM sqlite_master WHERE {index};
+                DELETE FROM sqlite_master WHERE {index};
+                PRAGMA writable_schema = RESET;
+                UPDATE __switchy_migrations SET dirty = 1 {which};
+                PRAGMA writable_schema = ON;
+                INSERT INTO sqlite_master SELECT * FROM kept;
+                DROP TABLE kept;
+                PRAGMA writable_schema = RESET"
+            ))
+            .unwrap();
+        }
+    };
+    // A table that another program made.
+    let unindexed = |conn: &Connection| {
+        conn.execute_batch(
+            "ALTER TABLE __switchy_migrations RENAME TO old;
+            CREATE TABLE __switchy_migrations AS SELECT * FROM old ORDER BY rowid;
+            DROP TABLE old;
+            UPDATE __switchy_migrations SET dirty = 1 WHERE rowid = 2",
+        )
+        .unwrap();
+    };
+    let unknown = |conn: &Connection| {
+        unindexed(conn);
+        conn.execute_batch("UPDATE __switchy_migrations SET dirty = NULL").unwrap();
+    };
+    let (newest, first) = ("WHERE rowid = 3", "WHERE rowid = 1");
+    let rows: [(Edit<'_>, bool); 10] = [
+        (&by_hand("1", newest), true),
+        (&by_hand("1", first), true),
+        (&by_hand("2", first), true),
+        (&by_hand("'yes'", first), true),
+        (&by_hand("x'00'", newest), true),
+        (&by_hand("0.5", first), true),
+        (&by_hand("'0'", first), false),
+        (&past_the_index(newest), true),
+        (&unindexed, true),
+        (&unknown, false),
+    ];
+    for (place, (edit, is_dirty)) in rows.into_iter().enumerate() {
+        let database = TestDatabase::new();
+        numbered(3).run(&database.connect()).unwrap();
+        edit(&database.connect());
+        let conn = database.connect();
+        let plan = numbered(3).plan(&conn, Target::Latest).unwrap();
+        assert_eq!(!plan.problems().is_empty(), is_dirty, "{place}: {plan}");
+        let outcome = numbered(3).run(&conn);
+        assert_eq!(outcome.is_err(), is_dirty, "{place}: {outcome:?}");
+    }
+}

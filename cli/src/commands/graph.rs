@@ -66,7 +66,7 @@ impl Graph {
             needs.sort_unstable();
             needs.dedup();
             let state = states.get(&meta.id).map(|state| StateLabel::of(state, false).word);
-            Node { id: meta.id.to_string(), state, needs }
+            Node { id: meta.id.as_str().to_owned(), state, needs }
         });
         Self { nodes: nodes.collect() }
     }

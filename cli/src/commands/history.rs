@@ -51,7 +51,7 @@ fn happened(history: &History) -> Vec<Happening> {
     };
     let applied = |when: &str, id: &MigrationId| Happening {
         when: when.to_owned(),
-        id: id.to_string(),
+        id: id.as_str().to_owned(),
         what: "applied".to_owned(),
         is_record: true,
         ..Happening::default()
@@ -67,7 +67,7 @@ fn happened(history: &History) -> Vec<Happening> {
         }
         all.push(Happening {
             when: trace.logged_on.clone(),
-            id: trace.id.to_string(),
+            id: trace.id.as_str().to_owned(),
             what: trace.kind.name().to_owned(),
             is_record: false,
             program: trace.program.clone(),

@@ -133,6 +133,16 @@ fn files(source: &Path) -> Result<Vec<File>> {
             let loops = || io::Error::other("it is a link back to a folder that it is in");
             create::cannot("read", &path, &error.into_io_error().unwrap_or_else(loops))
         })?;
+        let leaves =
+            || -> io::Result<bool> { Ok(!entry.path().canonicalize()?.starts_with(source.canonicalize()?)) };
+        if entry.path_is_symlink()
+            && leaves().map_err(|error| create::cannot("read", entry.path(), &error))?
+        {
+            let shown = text::printable(&entry.path().display().to_string());
+            return Err(Failure::import(format!(
+                "{shown}: it is a link to something outside of the folder, which is not followed; replace it with the file itself if that is meant"
+            )));
+        }
         if !entry.file_type().is_file() {
             continue;
         }

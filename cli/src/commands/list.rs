@@ -32,9 +32,10 @@ fn row(meta: &Meta) -> Vec<Field> {
 }
 
 fn as_json(meta: &Meta) -> Value {
-    let ids = |ids: &[switchy_schema::MigrationId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let ids =
+        |ids: &[switchy_schema::MigrationId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
     json!({
-        "id": meta.id.to_string(),
+        "id": meta.id.as_str(),
         "description": meta.description,
         "is_reversible": meta.is_reversible,
         "depends_on": ids(&meta.depends_on),

@@ -7,7 +7,7 @@ use switchy_schema::{Plan, Report, Target, TransactionMode};
 
 use super::snapshots::keeping;
 use super::{Work, plan, schema};
-use crate::args::{Migrate, Rollback, Way};
+use crate::args::{Downgrade, Migrate, Rollback, Way};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
@@ -39,8 +39,9 @@ pub(super) fn redo<B: Database>(work: Work<'_, B>, way: &Way) -> Result<Outcome>
 }
 
 /// Undoes the migrations that the set does not have.
-pub(super) fn downgrade<B: Database>(work: Work<'_, B>, way: &Way) -> Result<Outcome> {
-    run(work, Target::Known, Access::Change, way, Confirmation::Always)
+pub(super) fn downgrade<B: Database>(mut work: Work<'_, B>, downgrade: &Downgrade) -> Result<Outcome> {
+    work.runner = work.runner.stored_limits(downgrade.limits());
+    run(work, Target::Known, Access::Change, &downgrade.way, Confirmation::Always)
 }
 
 /// Whether the run asks for confirmation.

@@ -132,7 +132,7 @@ fn as_json(((entry, label), is_late): ((&Entry, &StateLabel), bool)) -> Value {
         _ => label.word,
     };
     json!({
-        "id": entry.id.to_string(),
+        "id": entry.id.as_str(),
         "description": entry.description,
         "state": state,
         "is_out_of_order": is_late,

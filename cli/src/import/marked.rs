@@ -1,6 +1,7 @@
 //! Up and down scripts in one file, separated by comments: goose and dbmate.
 
 use super::{TransactionUse, is_ended, is_idle, without_bom};
+use crate::text::part;
 
 /// The sections of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ fn annotation(line: &str) -> Option<String> {
 
 /// Adds a missing semicolon: goose sends the text between the annotations, so it need not end with one.
 fn end_statement(script: &mut String, from: usize) {
-    let statement = script[from..].trim_end();
+    let statement = part(script, from..).trim_end();
     if !statement.is_empty() && !is_ended(statement) {
         script.push_str(";\n");
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::marked::{self, Misplaced, Sections};
 use super::{Draft, File, Found, Order, Tool, TransactionUse, is_idle, split};
+use crate::text::part;
 
 /// The meaning of a file name.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,13 +94,13 @@ fn golang_migrate(path: &str) -> Named {
     let up = path.rfind(".up.").map(|at| (at, at + ".up.".len()));
     let down = path.rfind(".down.").map(|at| (at, at + ".down.".len()));
     let Some((at, behind)) = up.max(down) else { return Named::Skipped(NO_MIGRATION) };
-    if &path[behind..] != "sql" {
+    if part(path, behind..) != "sql" {
         return Named::Wrong(
             "its extension is not `sql`, so it may be for another kind of database; rename it",
         );
     }
     let version = Version::number(version);
-    if up > down { Named::Up(version, path[..at].to_owned()) } else { Named::Down(version) }
+    if up > down { Named::Up(version, part(path, ..at).to_owned()) } else { Named::Down(version) }
 }
 
 /// A number, `_`, and `.sql` or `.go` at the end (<https://pressly.github.io/goose/documentation/annotations>).

@@ -39,6 +39,7 @@ fn number(remedy: &Remedy) -> usize {
         Remedy::IgnoreInDrift => 33,
         Remedy::SnapshotFolder => 34,
         Remedy::NoSnapshot => 35,
+        Remedy::RaiseStoredLimits => 36,
     }
 }
 
@@ -71,6 +72,7 @@ fn samples() -> Vec<Remedy> {
         Remedy::ChooseTable,
         Remedy::UseTable,
         Remedy::ChooseLockFile,
+        Remedy::RaiseStoredLimits,
         Remedy::SetMetadata { key: "run_in_transaction", value: "false".into(), purpose: None },
         Remedy::SetMetadata { key: "foreign_keys", value: "\"off\"".into(), purpose: Some("to keep them") },
         Remedy::CreateFolder,
@@ -98,7 +100,7 @@ fn every_remedy_has_words_in_both_languages() {
     let mut numbers: Vec<usize> = samples().iter().map(number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (0..=35).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..=36).collect::<Vec<_>>());
     for remedy in samples() {
         for text in [in_shell(&remedy), remedy.to_string()] {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('.');

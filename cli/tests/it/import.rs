@@ -374,3 +374,32 @@ fn what_other_tools_send_in_pieces_runs_on_servers() {
         check(&mysql_url(&database), "mysql", body);
     }
 }
+
+/// Files of another tool may come from anybody, and a link among them may name any file of this user.
+#[cfg(unix)]
+#[test]
+fn links_out_of_the_folder_are_not_followed() {
+    let shell = Shell::with_set();
+    shell.write("secret.sql", "SECRET");
+    shell.write("old/V1__a.sql", "SELECT 1;");
+    let link = |at: &str| std::os::unix::fs::symlink("../secret.sql", shell.path().join(at)).unwrap();
+    link("old/V2__b.sql");
+    std::fs::create_dir(shell.path().join("migrations/2025-02-01-000000_c")).unwrap();
+    std::os::unix::fs::symlink(
+        "../../secret.sql",
+        shell.path().join("migrations/2025-02-01-000000_c/up.sql"),
+    )
+    .unwrap();
+    for line in [
+        &["import", "--from", "flyway", "old", "--dir", "new"][..],
+        &["list", "--no-follow"],
+        &["migrate", "--no-follow"],
+    ] {
+        let output = shell.command(line).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{line:?}: {said}");
+        assert!(said.contains("it is a link to something outside of the folder"), "{line:?}: {said}");
+        assert!(!said.contains("SECRET") && !shell.path().join("new").exists(), "{said}");
+    }
+    assert!(shell.command(&["list"]).output().unwrap().status.success());
+}

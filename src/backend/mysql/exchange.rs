@@ -16,6 +16,7 @@ use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{History, Record};
+use crate::sql::part;
 
 /// How long to wait for other sessions. Programs that start meanwhile wait too.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -23,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Replaces the older table with a table that has these records, in one statement.
 pub(super) fn exchange(conn: &mut &mut Conn, table: &TableName, records: &[Record]) -> Result<(), Fault> {
     // Names that no other table has.
-    let hash = &Checksum::of(&table.to_string()).to_string()[..12];
+    let hash = Checksum::of(&table.to_string()).to_string();
+    let hash = part(&hash, ..12);
     let [new, old] = ["new", "old"].map(|which| table.named(format!("__switchy_{which}_{hash}")));
     let [here, new_here, old_here] = [table, &new, &old].map(quoted);
     run(conn, &format!("DROP TABLE IF EXISTS {new_here}, {old_here}"))?;

@@ -13,6 +13,7 @@ use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Head;
+use crate::sql::part;
 
 impl Locks for Mysql {
     fn resolve(conn: &mut &mut Conn, table: &TableName) -> Result<TableName, Fault> {
@@ -99,5 +100,5 @@ impl Locks for Mysql {
 
 /// The name of the lock. It has at most 64 characters, and all databases of a server share lock names.
 fn lock_key(table: &TableName) -> String {
-    format!("switchy_schema {}", &Checksum::of(&table.to_string()).to_string()[..32])
+    format!("switchy_schema {}", part(&Checksum::of(&table.to_string()).to_string(), ..32))
 }

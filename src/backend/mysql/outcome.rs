@@ -11,8 +11,8 @@ use crate::checksum::Checksum;
 use crate::dialect::quote_in;
 use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
-use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, Subject, creates, kind, statements};
+use crate::sql::{Tokens, part};
 
 /// The session state that is needed to read definitions. It does not change while statements only define objects and write rows.
 #[derive(Default)]
@@ -169,7 +169,7 @@ const MISSING: &str = "-";
 
 fn word(definition: Option<&str>) -> String {
     let Some(definition) = definition else { return MISSING.to_owned() };
-    Checksum::of(definition).to_string()[..16].to_owned()
+    part(&Checksum::of(definition).to_string(), ..16).to_owned()
 }
 
 /// The statement that returns a definition.

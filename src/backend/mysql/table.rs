@@ -156,7 +156,7 @@ pub(super) fn records(
         reading.name,
         iso(utc),
         or_null(reading.checksum),
-        reading.dirty.unwrap_or("0"),
+        format_args!("coalesce({}, 0)", reading.dirty.unwrap_or("0")),
         or_null(reading.status),
         or_null(reading.statement),
         or_null(reading.statements),

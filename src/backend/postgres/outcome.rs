@@ -12,7 +12,7 @@ use crate::history::Dirty;
 use crate::id::MigrationId;
 use crate::progress::StatementOutcome;
 use crate::sql::postgres::statements;
-use crate::sql::{Token, Tokens, blank_len};
+use crate::sql::{Token, Tokens, blank_len, part};
 
 /// A name as the text spells it, with or without its schema.
 type Name<'a> = &'a str;
@@ -53,12 +53,12 @@ fn named<'a>(text: &'a str, tokens: &mut Tokens<'a>, first: &str, last: &str) ->
     if tokens.clone().next()?.is(first) {
         tokens.find(|token| token.is(last))?;
     }
-    let start = tokens.offset() + blank_len(&text[tokens.offset()..]);
+    let start = tokens.offset() + blank_len(part(text, tokens.offset()..));
     tokens.next().filter(|token| matches!(token, Token::Word(_) | Token::Quoted(_)))?;
     while tokens.clone().next() == Some(Token::Mark(b'.')) {
         tokens.nth(1)?;
     }
-    Some(&text[start..tokens.offset()])
+    Some(part(text, start..tokens.offset()))
 }
 
 /// The state before a statement, in two words: the OID of its index, 0 if that does not exist, or the OIDs of all indexes of its table if

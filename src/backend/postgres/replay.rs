@@ -13,6 +13,7 @@ use crate::backend::catalog::Replayed;
 use crate::backend::driver::Driver;
 use crate::dialect::quote;
 use crate::fault::Fault;
+use crate::sql::part;
 use crate::sql::pieces::Piece;
 use crate::sql::postgres::{GRAMMAR, statements};
 use crate::sql::transactions::Control;
@@ -180,8 +181,8 @@ fn names_schema(text: &str, schema: &str) -> bool {
     }
     let is_in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     text.match_indices(schema).any(|(start, _)| {
-        let behind = text[start + schema.len()..].trim_start_matches('"').trim_start();
-        behind.starts_with('.') && !text[..start].ends_with(is_in_word)
+        let behind = part(text, start + schema.len()..).trim_start_matches('"').trim_start();
+        behind.starts_with('.') && !part(text, ..start).ends_with(is_in_word)
     })
 }
 

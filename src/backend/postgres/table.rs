@@ -4,7 +4,7 @@ use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
 use super::{PLACE, execute, fault, query};
-use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
+use crate::backend::table::{CLEAN, Row, TableLayout, UNKNOWN_HEAD, Values, exactly_one};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::history::{Head, Record};
@@ -132,7 +132,7 @@ pub(super) fn records(
             name: row.get(0),
             run_on: row.get::<_, Option<String>>(1).unwrap_or_default(),
             checksum: row.get(2),
-            dirty: row.get::<_, Option<i64>>(3).unwrap_or(UP_BEGAN),
+            dirty: row.get::<_, Option<i64>>(3).unwrap_or(CLEAN),
             status: row.get(4),
             duration_ms: row.get::<_, Option<i64>>(5).and_then(|ms| u64::try_from(ms).ok()),
             statement: row.get::<_, Option<i64>>(6).and_then(|number| u32::try_from(number).ok()),

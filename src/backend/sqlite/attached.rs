@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::message;
 use crate::dialect::quote;
-use crate::sql::{Tokens, statement_start};
+use crate::sql::{Tokens, part, statement_start};
 
 /// The names of these databases, including the database itself.
 pub(super) fn databases(conn: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -30,6 +30,6 @@ pub(super) fn is_already(error: &rusqlite::Error) -> bool {
 
 /// Whether a statement failed because it is a `DETACH` of a database that the open transaction uses.
 pub(super) fn is_in_use(own: &str, message: &str) -> bool {
-    Tokens::new(&own[statement_start(own, 0)..]).next().is_some_and(|first| first.is("detach"))
+    Tokens::new(part(own, statement_start(own, 0)..)).next().is_some_and(|first| first.is("detach"))
         && message.ends_with(" is locked")
 }

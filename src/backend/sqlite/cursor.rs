@@ -1,6 +1,6 @@
 //! [`TokenCursor`]: reads a statement word by word; and [`Pragma`], which it reads.
 
-use crate::sql::{Token, Tokens, same_name, statement_start};
+use crate::sql::{Token, Tokens, part, same_name, statement_start};
 
 /// The tokens of a statement, with methods that skip the next one.
 #[derive(Clone)]
@@ -103,14 +103,14 @@ pub(super) struct Pragma<'a> {
 
 impl<'a> Pragma<'a> {
     pub(super) fn of(own: &'a str) -> Option<Self> {
-        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
+        let mut tokens = Tokens::new(part(own, statement_start(own, 0)..));
         tokens.next().filter(|first| first.is("pragma"))?;
         Self::after_keyword(tokens)
     }
 
     /// A pragma with a value, also in an `EXPLAIN`: SQLite sets most settings when it prepares a statement, and prepares this one too.
     pub(super) fn that_sets(own: &'a str) -> Option<Self> {
-        let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
+        let mut tokens = Tokens::new(part(own, statement_start(own, 0)..));
         let mut first = tokens.next()?;
         if first.is("explain") {
             first = tokens.find(|token| !token.is("query") && !token.is("plan"))?;

@@ -7,7 +7,9 @@ use rusqlite::{Connection, InterruptHandle};
 
 use super::fault::{ended_by_sqlite, fault, reclassified};
 use super::query::value;
-use super::{Sqlite, afterwards, attached, dangling, hidden, keys, ledger, script, tracker, transactions};
+use super::{
+    Sqlite, afterwards, attached, bounded, dangling, hidden, keys, ledger, script, tracker, transactions,
+};
 use crate::account::{Execution, SchemaObject};
 use crate::backend::driver::{Driver, Progress, atomically, closed, interruptible};
 use crate::backend::faults::ended_transaction;
@@ -18,6 +20,7 @@ use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::sql::{statement_at, statements};
 use crate::step::{Atomicity, ForeignKeys};
+use crate::stored_limits::StoredLimits;
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -97,6 +100,15 @@ impl Driver for Sqlite {
         progress: &mut Progress<'_, Self>,
     ) -> Result<Execution, Fault> {
         script::run(conn, script, progress)
+    }
+
+    fn run_stored_script(
+        conn: &mut &Connection,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+        limits: StoredLimits,
+    ) -> Result<Execution, Fault> {
+        bounded::run(conn, script, progress, limits)
     }
 
     /// The savepoint shows whether the transaction is the one that the engine began, or another one that the code began after ending the

@@ -6,7 +6,7 @@ use super::query::{texts, value};
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::remedy::Remedy;
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, part};
 
 /// SQLite's message when rows violate a UNIQUE or PRIMARY KEY constraint, or a unique index.
 const NOT_UNIQUE: &str = "UNIQUE constraint failed: ";
@@ -245,7 +245,7 @@ fn pieces(statement: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut end = 0;
     while let Some((token, at)) = tokens.next_placed() {
-        pieces.push(Piece { token, text: &statement[at.clone()], is_apart: at.start > end });
+        pieces.push(Piece { token, text: part(statement, at.clone()), is_apart: at.start > end });
         end = at.end;
     }
     pieces

@@ -5,6 +5,7 @@ use rusqlite::ErrorCode;
 use super::explain;
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
+use crate::sql::part;
 
 /// Whether the error has this message of SQLite. rusqlite may append the SQL and a position to it.
 pub(super) fn begins(error: &rusqlite::Error, message: &str) -> bool {
@@ -19,7 +20,7 @@ pub(super) fn message(error: &rusqlite::Error) -> String {
         other => {
             let text = other.to_string();
             let end = if text.contains(" at offset ") { text.find(" in ") } else { None };
-            text[..end.unwrap_or(text.len())].to_owned()
+            part(&text, ..end.unwrap_or(text.len())).to_owned()
         }
     }
 }
@@ -55,6 +56,30 @@ const LOCKED_SHAREDCACHE: i32 = 262;
 /// (<https://www.sqlite.org/rescode.html#readonly_directory>).
 const READONLY_FOLDER: [i32; 2] = [1544, 1288];
 
+/// `SQLITE_IOERR_NOMEM` (<https://www.sqlite.org/rescode.html#ioerr_nomem>).
+const IOERR_NOMEM: i32 = 3082;
+const MEMORY: &str = "close other programs, since memory is short; the script is not the cause";
+
+fn is_out_of_memory(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == IOERR_NOMEM)
+}
+
+/// Whether an error is about the system or the file, and not about the statement.
+pub(super) fn is_of_system(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DiskFull
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::OperationInterrupted
+        )
+    )
+}
+
 pub(super) fn fault(error: rusqlite::Error) -> Fault {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => FaultKind::Busy,
@@ -89,6 +114,17 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
         Some(ErrorCode::NotADatabase) => fault.remedy(
             "check the path; if the file is encrypted, the key is wrong or was not set; only if it is neither, restore it from a backup",
         ),
+        Some(ErrorCode::CannotOpen) => fault.remedy(
+            "check that the file and its folder exist and that this user may write to them, since SQLite creates files beside it, in WAL mode even to read",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            fault.remedy("restore the file from a backup, since it is damaged; the script is not the cause")
+        }
+        Some(ErrorCode::SystemIoFailure) if is_out_of_memory(&error) => fault.remedy(MEMORY),
+        Some(ErrorCode::OutOfMemory) => fault.remedy(MEMORY),
+        Some(ErrorCode::SystemIoFailure) => {
+            fault.remedy("check the disk and its file system; the script is not the cause")
+        }
         _ => match explain::remedy(&fault.details.message) {
             Some(remedy) => fault.remedy(remedy),
             None => fault,

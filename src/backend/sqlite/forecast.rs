@@ -33,7 +33,7 @@ use crate::effect::{
     Unparented, scan,
 };
 use crate::fault::{Fault, FaultKind};
-use crate::sql::{Token, Tokens, has_word, mentions, statement_end, statement_start};
+use crate::sql::{Token, Tokens, has_word, mentions, part, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
 
 mod access;
@@ -67,7 +67,7 @@ pub(super) fn forecast<'c>(
     // An attached database may be unreadable, and no script need use it.
     let outside = outside(live, request.tables).ok();
     let is_like_live = is_like_live && outside.is_some();
-    let rows = if is_like_live { Rows::of(live, &copy, request) } else { Rows::default() };
+    let rows = if is_like_live { Rows::of(live, &copy, request)? } else { Rows::default() };
     let objects = Objects::of(&copy.conn, copy.shadows.clone()).map_err(fault)?;
     if request.scripts.iter().any(|script| script.trust == Trust::Database) {
         copy.create_missing_tables(request.tables)?;
@@ -172,7 +172,7 @@ impl Stage<'_> {
         effects.append(&mut forecast.effects);
         forecast.effects = in_order(effects);
         for effect in &mut forecast.effects {
-            effect.rows = rows(self.live, effect);
+            effect.rows = rows(self.live, effect)?;
             if effect.kind == EffectKind::ReplacesTable {
                 self.replaced.insert(effect.object.to_lowercase());
             }
@@ -290,14 +290,14 @@ impl Stage<'_> {
                 (number, start) = (number + 1, statement_start(text, statement_end(text, start)));
                 continue;
             }
-            let whole = || &text[start..statement_end(text, start)];
+            let whole = || part(text, start..statement_end(text, start));
             if self.is_like_live && self.leaves_copy(whole()) {
                 self.doubt()?;
             }
             // rusqlite's error copies its whole input, so after the first failure the statements are passed one by one.
-            let given = if forecast.failure.is_some() { whole() } else { &terminated[start..] };
+            let given = if forecast.failure.is_some() { whole() } else { part(&terminated, start..) };
             let refused = self.copy.watch.as_engine(|| {
-                let Some(pragma) = Pragma::that_sets(&text[start..]) else { return Ok(()) };
+                let Some(pragma) = Pragma::that_sets(part(text, start..)) else { return Ok(()) };
                 // If it cannot be read, the statement itself fails and says why.
                 let _ = self.changed.note(&self.copy.conn, &pragma, Duration::ZERO);
                 settings::refuse(&self.copy.conn, &pragma)
@@ -312,9 +312,9 @@ impl Stage<'_> {
                 (number, start) = (number + 1, statement_start(text, start + own.len()));
                 continue;
             }
-            let mut step = self.step(given, rule)?;
+            let mut step = self.step(given, whole(), rule)?;
             let end = step.len.map_or_else(|| statement_end(text, start), |len| start + len);
-            let own = &text[start..end];
+            let own = part(text, start..end);
             if step.failure.is_none() && begins_with(own, &["drop"]) && !step.seen.is_schema {
                 step = self.found_nothing(step, own, rule, &mut forecast);
             }
@@ -378,11 +378,13 @@ impl Stage<'_> {
     }
 
     /// Why the live database will not accept a new unique index, if its rows are known to be still those that they are now.
-    fn duplicates(&self, own: &str) -> Option<Fault> {
-        let index = UniqueIndex::of(&self.copy.conn, own)?;
-        let live = self.objects.live(&index.table)?;
-        let is_unchanged = !self.parents.has_written(live) && !self.replaced.contains(&live.to_lowercase());
-        is_unchanged.then(|| index.refused(self.live, live)).flatten()
+    fn duplicates(&self, own: &str) -> Result<Option<Fault>, Fault> {
+        let Some(index) = UniqueIndex::of(&self.copy.conn, own) else { return Ok(None) };
+        let Some(live) = self.objects.live(&index.table) else { return Ok(None) };
+        if self.parents.has_written(live) || self.replaced.contains(&live.to_lowercase()) {
+            return Ok(None);
+        }
+        index.refused(self.live, live)
     }
 
     /// Handles a `DROP ... IF EXISTS` that found nothing on the copy. On the live connection it drops what it finds.
@@ -401,8 +403,9 @@ impl Stage<'_> {
         step
     }
 
-    /// Prepares the first statement of a text, which begins with it, and runs the statement if that shows more.
-    fn step(&mut self, given: &str, rule: Rule) -> Result<Step, Fault> {
+    /// Prepares the first statement of a text, which begins with it, and runs the statement if that shows more. `whole` is the statement as
+    /// the engine's scanner splits it.
+    fn step(&mut self, given: &str, whole: &str, rule: Rule) -> Result<Step, Fault> {
         let Copy { conn, watch, .. } = &self.copy;
         let is_strict = rule == Rule::Database;
         let mut step = Step::default();
@@ -420,11 +423,13 @@ impl Stage<'_> {
         step.seen = seen.clone();
         let own = match own_text(&statement) {
             Ok(own) => own,
-            Err(fault) if is_strict => return Ok(step.failed(fault, 0, true)),
-            // The statement has a parameter, so SQLite does not return its text, and the engine's scanner finds its end.
-            Err(_) => given[..statement_end(given, 0)].to_owned(),
+            // It has a parameter, which a run refuses too.
+            Err(fault) => {
+                (step.cause, step.len) = (FailureCause::Schema, Some(whole.len()));
+                return Ok(step.failed(fault, 0, is_strict));
+            }
         };
-        let stripped = &own[statement_start(&own, 0)..];
+        let stripped = part(&own, statement_start(&own, 0)..);
         step.len = given.starts_with(stripped).then_some(stripped.len());
         if !begins_with(stripped, &["explain"]) && !seen.may_remove {
             let live = seen.writes.iter().filter_map(|table| self.objects.live(table));
@@ -451,7 +456,7 @@ impl Stage<'_> {
         };
         drop(statement);
         let is_large = self.is_like_live && self.sample == Sample::Large && problem.is_none();
-        let duplicates = if is_large { watch.as_engine(|| self.duplicates(stripped)) } else { None };
+        let duplicates = if is_large { watch.as_engine(|| self.duplicates(stripped))? } else { None };
         if duplicates.is_some() {
             step.cause = FailureCause::Rows;
         }

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, params};
 
 use super::query::value;
-use super::table::{self, columns, head, index_dirty, is_missing, records};
+use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records};
 use super::{Sqlite, log};
 use super::{fault, in_main, message};
 use crate::backend::records::Records;
 use crate::backend::table::exactly_one;
-use crate::backend::table::{lacking, recognised, state};
+use crate::backend::table::{lacking, state};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -26,11 +26,13 @@ impl Records for Sqlite {
     }
 
     /// The partial index that [`create_table`](Self::create_table) creates is nearly always empty, so this takes little longer than the
-    /// head.
+    /// head. A damaged page can disagree with it. Reading every row to find that out takes time in proportion to them, so only the newest row,
+    /// which is read anyway, is asked itself.
     fn clean_head(conn: &mut &Connection, table: &TableName) -> Result<Head, Fault> {
         let name = in_main(table);
         let sql = format!(
-            "SELECT basis, (SELECT count(*) FROM {name}), EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) FROM {name} \
+            "SELECT basis, (SELECT count(*) FROM {name}), \
+             dirty <> 0 OR EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) FROM {name} \
              ORDER BY rowid DESC LIMIT 1"
         );
         head(conn, table, &sql)
@@ -39,7 +41,7 @@ impl Records for Sqlite {
     fn form(conn: &mut &Connection, table: &TableName) -> Result<TableForm, Fault> {
         match columns(conn, &in_main(table)) {
             Err(error) if is_missing(&error, table) => Ok(TableForm::Missing),
-            columns => Ok(recognised(&columns.map_err(fault)?)?.form),
+            columns => recognised_table(conn, table, &columns.map_err(fault)?).map(|layout| layout.form),
         }
     }
 
@@ -63,7 +65,7 @@ impl Records for Sqlite {
                 Err(error) if is_missing(&error, table) => return Ok(TrackingTable::MISSING),
                 found => found.map_err(fault)?,
             };
-            let reading = recognised(&found)?;
+            let reading = recognised_table(conn, table, &found)?;
             let (records, digest) = match records(conn, &name, &reading) {
                 // Another program has upgraded the table between the two statements.
                 Err(error)

@@ -27,7 +27,7 @@ use crate::cancel;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::transactions::Control;
 use crate::sql::{
-    Token, Tokens, folded, same_name, statement_at, statement_count, statement_end, statement_start,
+    Token, Tokens, folded, part, same_name, statement_at, statement_count, statement_end, statement_start,
 };
 use crate::step::{Atomicity, Cascade, ForeignKeys};
 use crate::touched::Touched;
@@ -57,16 +57,16 @@ fn run_statements(
 ) -> Result<Touched, Fault> {
     let text = script.text;
     let begin = statement_at(text, script.from).unwrap_or(text.len());
-    if script.from > 1 && asks_for_last_row([&text[begin..]].into_iter()) {
+    if script.from > 1 && asks_for_last_row([part(text, begin..)].into_iter()) {
         return Err(lost_with_session(script.from - 1).at(begin));
     }
     let mut pragmas = Pragmas::of(conn, script.atomicity, patience(script));
     prepare_session(conn, script, begin, &mut pragmas)?;
-    ledger.resume(&text[..begin]);
+    ledger.resume(part(text, ..begin));
     // SQLite copies the rest of the text for each statement, unless it ends in a NUL (`sqlite3Prepare` in prepare.c). With a NUL, the
     // time for a long script is proportional to its length and not to the square of its length.
     let terminated = format!("{text}\0");
-    let mut batch = Batch::new(conn, &terminated[begin..]);
+    let mut batch = Batch::new(conn, part(&terminated, begin..));
     let (mut number, mut end) = (script.from, begin);
     let mut script_run = (script.atomicity == Atomicity::NonTransactional)
         .then(|| ScriptRun::<Sqlite>::new(progress, statement_count(text), script.patience));
@@ -77,8 +77,8 @@ fn run_statements(
     let mut of = None;
     loop {
         let start = statement_start(text, end);
-        let whole = || &text[start..statement_end(text, start)];
-        let noted = pragmas.before(&text[start..]);
+        let whole = || part(text, start..statement_end(text, start));
+        let noted = pragmas.before(part(text, start..));
         noted.map_err(|fault| fault.at(start).in_statement(number, whole()))?;
         let next = patiently(patience(script), || {
             batch.next().map_err(|error| {
@@ -90,8 +90,8 @@ fn run_statements(
             break;
         };
         let own = own_text(&statement).map_err(|fault| fault.at(start).in_statement(number, whole()))?;
-        let stripped = &own[statement_start(&own, 0)..];
-        end = if text[start..].starts_with(stripped) {
+        let stripped = part(&own, statement_start(&own, 0)..);
+        end = if part(text, start..).starts_with(stripped) {
             start + stripped.len()
         } else {
             statement_end(text, start)
@@ -101,7 +101,7 @@ fn run_statements(
         left_to_skip -= i32::from(is_skipped);
         let is_told =
             script.begin_statement(number, || Some(*of.get_or_insert_with(|| statement_count(text))));
-        is_told.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
+        is_told.map_err(|fault| fault.at(start).in_statement(number, part(text, start..end)))?;
         let class = match &script_run {
             Some(_) if is_skipped => Some(StatementClass::Repeatable),
             Some(script_run) if !asks_for_changes(&own) => {
@@ -116,14 +116,14 @@ fn run_statements(
             if is_skipped {
                 return Ok(());
             }
-            let place = Place { number, offset: start, own: stripped, rest: &text[end..] };
+            let place = Place { number, offset: start, own: stripped, rest: part(text, end..) };
             let foreseen = stoppable(conn, is_interruptible, |conn| ledger.foresee(conn, place))?;
             let prediction = tracker.predict(conn, stripped)?;
             checked(conn, script, &own, |conn| {
                 let finish = |conn: &Connection| finish(conn, script, &mut statement, &own);
                 stoppable(conn, is_interruptible, finish)
             })?;
-            pragmas.after(stripped, &text[end..])?;
+            pragmas.after(stripped, part(text, end..))?;
             stoppable(conn, is_interruptible, |conn| ledger.note(conn, place, &foreseen))?;
             if matches!(class, None | Some(StatementClass::Plain)) {
                 // The ledger takes what it could not count for unknown.
@@ -136,7 +136,7 @@ fn run_statements(
             (Some(_), None) => Err(asks_for_row_count()),
             (Some(script_run), Some(class)) => script_run.run_statement(conn, number, class, &mut run),
         };
-        outcome.map_err(|fault| fault.at(start).in_statement(number, &text[start..end]))?;
+        outcome.map_err(|fault| fault.at(start).in_statement(number, part(text, start..end)))?;
         number += 1;
     }
     // SQLite and the engine split the script differently, so one of the two statements to skip is elsewhere.
@@ -168,7 +168,7 @@ fn prepare_session(
     let (mut number, mut start) = (1, statement_start(text, 0));
     while start < begin {
         let end = statement_end(text, start);
-        let own = &text[start..end];
+        let own = part(text, start..end);
         let located = |fault: Fault| fault.at(start).in_statement(script.from, own);
         let mut tokens = Tokens::new(own);
         let (first, second) = (tokens.next(), tokens.next());
@@ -206,7 +206,7 @@ fn asks_for_changes(own: &str) -> bool {
 /// The class of a statement that runs outside the engine's transaction. Pragmas and `VACUUM` refuse to run in a transaction, and may run
 /// again without harm.
 fn classify(own: &str, savepoints: &mut Savepoints, script_transaction_open: bool) -> StatementClass {
-    let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
+    let mut tokens = Tokens::new(part(own, statement_start(own, 0)..));
     let first = tokens.next();
     let is = |words: &[&str]| first.is_some_and(|first| first.is_any(words));
     if is(&["pragma", "vacuum", "attach", "detach"]) {
@@ -364,6 +364,15 @@ fn explained(error: rusqlite::Error, script: &Script<'_>, own: &str) -> Fault {
         || attached::is_in_use(own, &message);
     match script.atomicity {
         Atomicity::Transaction if is_refused => fault.remedy(outside_transaction()),
+        // A connection in WAL mode keeps its lock of the file until it is closed, also one of a run that waits for the lock file.
+        Atomicity::NonTransactional
+            if fault.kind() == FaultKind::Busy
+                && Pragma::of(own).is_some_and(|pragma| pragma.is("journal_mode")) =>
+        {
+            fault.remedy(
+                "close the other connections to the file, also those of programs that wait for this run to start: in WAL mode each holds the file until it is closed",
+            )
+        }
         _ => fault,
     }
 }
@@ -404,7 +413,7 @@ fn refuse(conn: &Connection, script: &Script<'_>, own: &str) -> Result<(), Fault
 
 /// `BEGIN`, `COMMIT`, `END` or `ROLLBACK`, but not `ROLLBACK TO` a savepoint.
 fn transaction_control(own: &str) -> Option<&'static str> {
-    let mut tokens = Tokens::new(&own[statement_start(own, 0)..]);
+    let mut tokens = Tokens::new(part(own, statement_start(own, 0)..));
     let first = tokens.next()?;
     let word = ["BEGIN", "COMMIT", "END", "ROLLBACK"].into_iter().find(|word| first.is(word))?;
     (word != "ROLLBACK" || !tokens.any(|token| token.is("to"))).then_some(word)

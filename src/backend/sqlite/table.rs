@@ -6,10 +6,14 @@ use rusqlite::{Connection, ToSql, params};
 use super::fault::begins;
 use super::query::value;
 use super::{fault, in_main, message};
-use crate::backend::table::{Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one};
+use crate::backend::TableForm;
+use crate::backend::table::{
+    CLEAN, Row, TableLayout, UNKNOWN_HEAD, UP_BEGAN, Values, exactly_one, recognised,
+};
 use crate::dialect::{TableName, quote};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::history::{Head, HistoryDigest, Record};
+use crate::sql::Tokens;
 
 /// The digest on the newest record, unless a record is dirty, and the number of records.
 pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<Head, Fault> {
@@ -18,7 +22,8 @@ pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<He
         let asks_for_dirty = statement.column_count() > 2;
         let mut rows = statement.query([])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let is_dirty = asks_for_dirty && row.get(2)?;
+        // A comparison with `NULL` is neither true nor false.
+        let is_dirty = asks_for_dirty && row.get::<_, Option<bool>>(2)?.unwrap_or(false);
         let digest = row.get_ref(0)?.as_str().ok().filter(|_| !is_dirty).and_then(|text| text.parse().ok());
         Ok(Some(Head { digest, count: usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default() }))
     };
@@ -150,7 +155,7 @@ pub(super) fn records(
             name: text(0).unwrap_or_default(),
             run_on: text(1).unwrap_or_default(),
             checksum: text(2),
-            dirty: row.get(3).unwrap_or(UP_BEGAN),
+            dirty: row.get(3).map_or(UP_BEGAN, |dirty: Option<i64>| dirty.unwrap_or(CLEAN)),
             status: text(4),
             duration_ms: row.get::<_, i64>(5).ok().and_then(|ms| u64::try_from(ms).ok()),
             statement: row.get(6).ok(),
@@ -178,6 +183,28 @@ pub(super) fn index_dirty(conn: &Connection, table: &TableName) -> rusqlite::Res
     }
     let index = quote(&name);
     conn.execute_batch(&format!("CREATE INDEX main.{index} ON {} (dirty) WHERE dirty <> 0", table.quoted()))
+}
+
+/// The layout of a table with these columns. A table of an older form is replaced, which drops it, so it must be a plain table: a virtual
+/// table may have such columns too.
+pub(super) fn recognised_table(
+    conn: &Connection,
+    table: &TableName,
+    columns: &[String],
+) -> Result<TableLayout, Fault> {
+    let layout = recognised(columns)?;
+    if layout.form == TableForm::Current {
+        return Ok(layout);
+    }
+    let sql = "SELECT coalesce(sql, type) FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
+    let made: String = value(conn, sql, &[table.as_str()]).map_err(fault)?;
+    let kind = match Tokens::new(&made).nth(1) {
+        Some(token) if token.is("virtual") => "a virtual table",
+        Some(token) if token.is("view") => "a view",
+        _ => return Ok(layout),
+    };
+    let what = format!("it is {kind} and not a tracking table; it stays as it is");
+    Err(Fault::new(FaultKind::ForeignTable, what))
 }
 
 pub(super) fn is_missing(error: &rusqlite::Error, table: &TableName) -> bool {

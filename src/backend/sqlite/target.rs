@@ -1,7 +1,7 @@
 //! [`target`]: the table that a statement writes to, read from its words.
 
 use super::cursor::TokenCursor;
-use crate::sql::{Token, has_word, statement_start};
+use crate::sql::{Token, has_word, part, statement_start};
 
 /// The table a statement writes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Verb {
 
 /// `None` for a statement that neither writes rows nor drops a table.
 pub(super) fn target(own: &str) -> Option<Target<'_>> {
-    let own = &own[statement_start(own, 0)..];
+    let own = part(own, statement_start(own, 0)..);
     let mut tokens = TokenCursor::new(own);
     let mut depth = 0;
     let verb = loop {
@@ -63,13 +63,13 @@ pub(super) fn target(own: &str) -> Option<Target<'_>> {
         table = tokens.next()?.spelling()?;
     }
     let end = tokens.offset();
-    let rest = &own[end..];
+    let rest = part(own, end..);
     let names_all = verb == Verb::Deletes && !has_word(rest, &["where"]);
     let verb = match verb {
         Verb::Inserts if is_replacing || has_word(rest, &["conflict"]) => Verb::Replaces,
         verb => verb,
     };
-    Some(Target { table, verb, names_all, head: &own[..end] })
+    Some(Target { table, verb, names_all, head: part(own, ..end) })
 }
 
 #[cfg(test)]

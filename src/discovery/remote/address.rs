@@ -1,5 +1,6 @@
 //! [`Address`]: the parts of a URL that are needed to fetch files.
 
+use crate::sql::part;
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -50,7 +51,7 @@ impl Address {
     /// The target of a redirect from this address.
     pub(super) fn join(&self, location: &str) -> Result<Self, &'static str> {
         let scheme = location.find(':').filter(|&end| {
-            location[..end].chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) && end > 0
+            part(location, ..end).chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) && end > 0
         });
         if scheme.is_some() {
             return Self::parse(location);
@@ -117,7 +118,7 @@ impl Address {
 
     /// The path of the folder, including its last slash.
     fn folder(&self) -> &str {
-        self.path.rfind('/').map_or("/", |end| &self.path[..=end])
+        self.path.rfind('/').map_or("/", |end| part(&self.path, ..=end))
     }
 }
 

@@ -111,8 +111,8 @@ fn make_private(folder: &Path) -> io::Result<()> {
 
 /// Reads a file of at most `most` bytes. A file that cannot be read counts as missing.
 fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
-    // Reading a pipe would block.
-    if !fs::metadata(path).ok()?.is_file() {
+    // Reading a pipe would block, and a link is not from this program.
+    if !fs::symlink_metadata(path).ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();

@@ -10,9 +10,11 @@ use serde::Deserialize;
 use super::settings::Limits;
 use crate::checksum::{Checksum, without_bom};
 use crate::discovery::folder;
-use crate::error::{Failure, MigrationError, Printable, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
+use crate::printable::Printable;
 use crate::remedy::Remedy;
+use crate::sql::part;
 
 /// The version of the format that is written and read.
 const VERSION: u32 = 1;
@@ -317,7 +319,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 200;
         let end = self.0.char_indices().nth(LONGEST).map_or(self.0.len(), |(end, _)| end);
-        write!(f, "{}", Printable(&self.0[..end].replace('\t', "\\t")))?;
+        write!(f, "{}", Printable(&part(self.0, ..end).replace('\t', "\\t")))?;
         f.write_str(if end < self.0.len() { "..." } else { "" })
     }
 }

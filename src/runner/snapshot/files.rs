@@ -237,5 +237,5 @@ fn found_in(folder: &Path, names: &FileName) -> Result<Vec<Found>> {
 
 /// Eight hexadecimal digits for a text.
 fn number(text: &[u8]) -> String {
-    Checksum::of_bytes(text).to_string()[..8].to_owned()
+    Checksum::of_bytes(text).to_string().chars().take(8).collect()
 }

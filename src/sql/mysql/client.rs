@@ -1,6 +1,7 @@
 //! The commands of the client: which are refused, and how `DELIMITER` is read.
 
 use super::comments::blank_len;
+use crate::sql::part;
 use crate::sql::pieces::Refused;
 
 /// The commands of the MySQL and MariaDB clients that begin no statement of any server. `help` and `use` do, so they
@@ -43,7 +44,7 @@ pub(super) fn command(word: &str, offset: usize) -> Option<Refused> {
 
 /// The refusal of `\. file`, `\G` and similar commands: outside quotes, a server accepts no backslash except in `\N`.
 pub(super) fn short_command(text: &str, offset: usize) -> Refused {
-    let command: String = text[offset..].chars().take(2).filter(|c| !c.is_whitespace()).collect();
+    let command: String = part(text, offset..).chars().take(2).filter(|c| !c.is_whitespace()).collect();
     refused(&command, offset)
 }
 
@@ -73,7 +74,7 @@ pub(super) fn delimiter(after_word: &str) -> Result<(&str, usize), &'static str>
     if start == 0 {
         return Err("write a blank between DELIMITER and the delimiter");
     }
-    let (delimiter, rest) = argument(&line[start..])?;
+    let (delimiter, rest) = argument(part(line, start..))?;
     if delimiter.is_empty() || delimiter.starts_with(char::is_whitespace) || delimiter.contains('\\') {
         return Err("write a delimiter without backslashes and blanks, such as DELIMITER //");
     }
@@ -97,7 +98,7 @@ fn delimiter_below(after_word: &str) -> Result<(&str, usize), &'static str> {
 fn argument(line: &str) -> Result<(&str, &str), &'static str> {
     let quote = line.chars().next().filter(|first| "'\"`".contains(*first));
     match quote {
-        Some(quote) => line[1..].split_once(quote).ok_or("close the quote of the delimiter"),
+        Some(quote) => part(line, 1..).split_once(quote).ok_or("close the quote of the delimiter"),
         None => Ok(line.split_at(line.find(char::is_whitespace).unwrap_or(line.len()))),
     }
 }

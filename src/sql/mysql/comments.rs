@@ -1,5 +1,6 @@
 //! White space and comments, and comments whose content a server executes.
 
+use crate::sql::part;
 use crate::sql::pieces::trim_blanks;
 
 /// The length in bytes of the white space and comments at the start of a text.
@@ -9,7 +10,7 @@ pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
         rest = trim_blanks(rest, is_at_start);
         match comment_len(rest, is_at_start) {
             0 => return text.len() - rest.len(),
-            len => rest = &rest[len..],
+            len => rest = part(rest, len..),
         }
     }
 }
@@ -21,7 +22,7 @@ pub(super) fn comment_len(text: &str, is_at_start: bool) -> usize {
     if is_line {
         text.find('\n').unwrap_or(text.len())
     } else if text.starts_with("/*") && version_len(text).is_none() {
-        text[2..].find("*/").map_or(0, |end| end + 4)
+        part(text, 2..).find("*/").map_or(0, |end| end + 4)
     } else {
         0
     }
@@ -37,5 +38,5 @@ fn is_apart(text: &str) -> bool {
 pub(super) fn version_len(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("/*!").or_else(|| text.strip_prefix("/*M!"))?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    (&rest[..digits] != "999999").then_some(text.len() - rest.len() + digits)
+    (part(rest, ..digits) != "999999").then_some(text.len() - rest.len() + digits)
 }

@@ -1,7 +1,7 @@
 //! The kind of a MySQL or MariaDB statement: whether it causes an implicit commit, and what it changes.
 
 use super::lexer::{Lexeme, Lexer};
-use crate::sql::Token;
+use crate::sql::{Token, part};
 
 /// The kind of a statement, as far as it matters for determining whether the statement took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -320,7 +320,7 @@ impl<'a> Words<'a> {
             self.next()?;
             end = self.lexer.offset();
         }
-        Some(&self.lexer.text()[start..end])
+        Some(part(self.lexer.text(), start..end))
     }
 
     fn placed(&mut self) -> Option<(usize, Token<'a>)> {

@@ -2,8 +2,8 @@
 
 use super::client;
 use super::comments::{comment_len, version_len};
-use crate::sql::Token;
 use crate::sql::pieces::{Refused, trim_blanks};
+use crate::sql::{Token, part};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lexeme<'a> {
@@ -50,11 +50,8 @@ impl<'a> Lexer<'a> {
     pub(super) fn read_delimiter(&mut self, start: usize) -> Result<(), Refused> {
         let what = "DELIMITER is not followed by a delimiter alone".to_owned();
         let after_word = start + "delimiter".len();
-        let (delimiter, len) = client::delimiter(&self.text[after_word..]).map_err(|remedy| Refused {
-            offset: start,
-            what,
-            remedy,
-        })?;
+        let (delimiter, len) = client::delimiter(part(self.text, after_word..))
+            .map_err(|remedy| Refused { offset: start, what, remedy })?;
         self.delimiter = delimiter;
         self.at = after_word + len;
         Ok(())
@@ -64,7 +61,7 @@ impl<'a> Lexer<'a> {
     pub(super) fn next(&mut self, is_at_start: bool) -> Option<(usize, Lexeme<'a>)> {
         self.skip_blanks(is_at_start);
         let start = self.at;
-        let rest = &self.text[start..];
+        let rest = part(self.text, start..);
         let first = *rest.as_bytes().first()?;
         let (lexeme, len) = if self.is_at_delimiter(start) {
             (Lexeme::Delimiter, self.delimiter.len())
@@ -86,9 +83,9 @@ impl<'a> Lexer<'a> {
     /// `DELIMITER #`, and mysqlbinlog writes `DELIMITER /*!*/;`.
     fn skip_blanks(&mut self, is_at_start: bool) {
         loop {
-            let rest = &self.text[self.at..];
+            let rest = part(self.text, self.at..);
             self.at += rest.len() - trim_blanks(rest, is_at_start).len();
-            let len = comment_len(&self.text[self.at..], is_at_start);
+            let len = comment_len(part(self.text, self.at..), is_at_start);
             if len == 0 || self.is_at_delimiter(self.at) {
                 return;
             }
@@ -97,18 +94,18 @@ impl<'a> Lexer<'a> {
     }
 
     fn is_at_delimiter(&self, at: usize) -> bool {
-        self.versions == 0 && self.has_own_delimiter() && self.text[at..].starts_with(self.delimiter)
+        self.versions == 0 && self.has_own_delimiter() && part(self.text, at..).starts_with(self.delimiter)
     }
 
     fn token(&self, rest: &'a str, first: u8) -> (Token<'a>, usize) {
         if let Some(len) = quoted_len(rest) {
-            (Token::Quoted(&rest[..len]), len)
+            (Token::Quoted(part(rest, ..len)), len)
         } else if is_word(first) {
             let len = self.word_len(rest);
-            (Token::Word(&rest[..len]), len)
+            (Token::Word(part(rest, ..len)), len)
         } else if rest.starts_with("\\N") {
             // `\N` is NULL.
-            (Token::Quoted(&rest[..2]), 2)
+            (Token::Quoted(part(rest, ..2)), 2)
         } else {
             (Token::Mark(first), 1)
         }

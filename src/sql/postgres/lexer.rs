@@ -1,7 +1,7 @@
 //! PostgreSQL tokens, as far as splitting needs them, by the rules of `src/backend/parser/scan.l`.
 
-use crate::sql::Token;
 use crate::sql::pieces::trim_blanks;
+use crate::sql::{Token, part};
 
 /// The tokens of a text, each with its offset. Quoted tokens include their quotes.
 pub(super) struct Lexer<'a> {
@@ -30,15 +30,15 @@ impl<'a> Lexer<'a> {
     }
 
     pub(super) fn next(&mut self, is_at_start: bool) -> Option<(usize, Token<'a>)> {
-        self.at += blank_len(&self.text[self.at..], is_at_start);
+        self.at += blank_len(part(self.text, self.at..), is_at_start);
         let start = self.at;
-        let rest = &self.text[start..];
+        let rest = part(self.text, start..);
         let first = *rest.as_bytes().first()?;
         let (token, len) = match quoted_len(rest, self.backslashes) {
-            Some(len) => (Token::Quoted(&rest[..len]), len),
+            Some(len) => (Token::Quoted(part(rest, ..len)), len),
             None if is_word(first) && first != b'$' => {
                 let len = word_len(rest);
-                (Token::Word(&rest[..len]), len)
+                (Token::Word(part(rest, ..len)), len)
             }
             None => (Token::Mark(first), 1),
         };
@@ -67,11 +67,11 @@ pub(super) fn blank_len(text: &str, is_at_start: bool) -> usize {
     loop {
         rest = trim_blanks(rest, is_at_start);
         if rest.starts_with("--") {
-            rest = rest.find(['\n', '\r']).map_or("", |end| &rest[end..]);
+            rest = rest.find(['\n', '\r']).map_or("", |end| part(rest, end..));
         } else if let Some(len) = comment_len(rest) {
-            rest = &rest[len..];
+            rest = part(rest, len..);
         } else if is_at_start && is_restriction(rest) {
-            rest = rest.find('\n').map_or("", |end| &rest[end..]);
+            rest = rest.find('\n').map_or("", |end| part(rest, end..));
         } else {
             return text.len() - rest.len();
         }
@@ -120,7 +120,7 @@ fn quoted_len(text: &str, backslashes: bool) -> Option<usize> {
         b'\'' => Some(string_len(text, 0, backslashes)),
         b'e' | b'E' if second_is_quote => Some(string_len(text, 1, true)),
         b'b' | b'B' | b'x' | b'X' if second_is_quote => Some(string_len(text, 1, false)),
-        b'u' | b'U' if text[1..].starts_with("&'") => Some(string_len(text, 2, false)),
+        b'u' | b'U' if part(text, 1..).starts_with("&'") => Some(string_len(text, 2, false)),
         b'"' => Some(name_len(text)),
         b'$' => dollar_len(text),
         b'/' if text.starts_with("/*") => Some(text.len()),
@@ -135,7 +135,7 @@ fn string_len(text: &str, open: usize, backslashes: bool) -> usize {
     while let Some(byte) = text.as_bytes().get(at) {
         at += match byte {
             b'\\' if backslashes => 2,
-            b'\'' => match continuation_len(&text[at + 1..]) {
+            b'\'' => match continuation_len(part(text, at + 1..)) {
                 Some(len) => 1 + len,
                 None => return at + 1,
             },
@@ -150,9 +150,9 @@ fn string_len(text: &str, open: usize, backslashes: bool) -> usize {
 fn continuation_len(text: &str) -> Option<usize> {
     let mut rest = trim_blanks(text, false);
     while rest.starts_with("--") {
-        rest = trim_blanks(&rest[rest.find(['\n', '\r'])?..], false);
+        rest = trim_blanks(part(rest, rest.find(['\n', '\r'])?..), false);
     }
-    let between = &text[..text.len() - rest.len()];
+    let between = part(text, ..text.len() - rest.len());
     let continues = between.is_empty() || between.contains(['\n', '\r']);
     (continues && rest.starts_with('\'')).then_some(between.len() + 1)
 }
@@ -160,9 +160,9 @@ fn continuation_len(text: &str) -> Option<usize> {
 /// The length of a name in double quotes. Two double quotes inside are one.
 fn name_len(text: &str) -> usize {
     let mut at = 1;
-    while let Some(len) = text[at..].find('"') {
+    while let Some(len) = part(text, at..).find('"') {
         at += len + 1;
-        if !text[at..].starts_with('"') {
+        if !part(text, at..).starts_with('"') {
             return at;
         }
         at += 1;
@@ -172,9 +172,9 @@ fn name_len(text: &str) -> usize {
 
 /// The length of a text in dollar quotes: `$tag$ ... $tag$`. Nothing between them has a meaning.
 fn dollar_len(text: &str) -> Option<usize> {
-    let name = text[1..].bytes().take_while(|&byte| is_word(byte) && byte != b'$').count();
+    let name = part(text, 1..).bytes().take_while(|&byte| is_word(byte) && byte != b'$').count();
     // `$1` is a parameter.
-    let is_tag = text[name + 1..].starts_with('$') && !text.as_bytes()[1].is_ascii_digit();
-    let tag = is_tag.then(|| &text[..name + 2])?;
-    Some(text[tag.len()..].find(tag).map_or(text.len(), |at| at + 2 * tag.len()))
+    let is_tag = part(text, name + 1..).starts_with('$') && !text.as_bytes()[1].is_ascii_digit();
+    let tag = is_tag.then(|| part(text, ..name + 2))?;
+    Some(part(text, tag.len()..).find(tag).map_or(text.len(), |at| at + 2 * tag.len()))
 }

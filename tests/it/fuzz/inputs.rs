@@ -22,7 +22,7 @@ pub(super) fn replay(target: &str, check: fn(&[u8])) {
 }
 
 /// Runs a target, and prints the input on which it failed.
-pub(super) fn named(name: &str, input: &[u8], check: fn(&[u8])) {
+pub(crate) fn named(name: &str, input: &[u8], check: fn(&[u8])) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(input))) {
         eprintln!("on {name}: {:?}", String::from_utf8_lossy(input));
         resume_unwind(panic);
@@ -30,16 +30,16 @@ pub(super) fn named(name: &str, input: &[u8], check: fn(&[u8])) {
 }
 
 /// A linear congruential generator, that of Knuth's MMIX, which gives the same inputs on every machine.
-pub(super) struct Numbers(pub(super) u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % end
     }
 
     /// A text of at most this many of the pieces.
-    pub(super) fn text(&mut self, pieces: &[&str], most: usize) -> Vec<u8> {
+    pub(crate) fn text(&mut self, pieces: &[&str], most: usize) -> Vec<u8> {
         (0..self.below(most)).flat_map(|_| pieces[self.below(pieces.len())].bytes()).collect()
     }
 }

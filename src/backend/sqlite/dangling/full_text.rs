@@ -8,7 +8,7 @@ use super::reason::{fails, reason};
 use crate::backend::sqlite::columns;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens, folded, has_word};
+use crate::sql::{Token, Tokens, folded, has_word, part};
 
 /// A table that may be a full-text table.
 pub(super) struct FullText {
@@ -92,5 +92,5 @@ fn option(sql: &str, name: &str) -> Option<String> {
     let tokens: Vec<Token<'_>> = Tokens::new(sql).collect();
     let is_it = |three: &&[Token<'_>]| three[0].is(name) && three[1] == Token::Mark(b'=');
     let value = tokens.windows(3).find(is_it)?[2].spelling()?;
-    Some(["\"\"", "''", "``"].iter().fold(value.to_owned(), |value, two| value.replace(two, &two[..1])))
+    Some(["\"\"", "''", "``"].iter().fold(value.to_owned(), |value, two| value.replace(two, part(two, ..1))))
 }

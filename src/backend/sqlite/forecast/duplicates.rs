@@ -3,9 +3,10 @@
 use rusqlite::Connection;
 
 use crate::backend::sqlite::cursor::TokenCursor;
+use crate::backend::sqlite::fault::{fault, is_of_system};
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
-use crate::sql::{Token, Tokens};
+use crate::sql::{Token, Tokens, part};
 
 /// The new unique index that a statement has just created on the copy.
 #[derive(Debug)]
@@ -39,7 +40,10 @@ impl UniqueIndex {
     }
 
     /// The error that the live database will have because of its rows.
-    pub(super) fn refused(&self, live: &Connection, table: &str) -> Option<Fault> {
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) fn refused(&self, live: &Connection, table: &str) -> Result<Option<Fault>, Fault> {
         let name = |(column, _): &(String, String)| format!("{}.{}", quote(table), quote(column));
         let present = self.columns.iter().map(|column| format!("{} IS NOT NULL", name(column)));
         let conditions = present.chain(self.condition.iter().map(|condition| format!("({condition})")));
@@ -52,10 +56,14 @@ impl UniqueIndex {
             quote(table)
         );
         // A column that the live table does not have yet is an error here.
-        let has_some = live.query_row(&sql, [], |row| row.get(0)).unwrap_or(false);
+        let has_some = match live.query_row(&sql, [], |row| row.get(0)) {
+            Err(error) if is_of_system(&error) => return Err(fault(error)),
+            found => found.unwrap_or(false),
+        };
         let columns = self.columns.iter().map(|(column, _)| format!("{}.{column}", self.table));
         let columns = columns.collect::<Vec<_>>().join(", ");
-        has_some.then(|| Fault::new(FaultKind::Other, format!("UNIQUE constraint failed: {columns}")))
+        let refused = || Fault::new(FaultKind::Other, format!("UNIQUE constraint failed: {columns}"));
+        Ok(has_some.then(refused))
     }
 }
 
@@ -68,7 +76,7 @@ fn condition(own: &str) -> Option<String> {
             Token::Mark(b'(') => depth += 1,
             Token::Mark(b')') => depth -= 1,
             _ if depth == 0 && token.is("where") => {
-                return Some(own[tokens.offset()..].trim_end().trim_end_matches(';').to_owned());
+                return Some(part(own, tokens.offset()..).trim_end().trim_end_matches(';').to_owned());
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use crate::backend::sqlite::cursor::TokenCursor;
 use crate::backend::sqlite::message;
 use crate::backend::sqlite::script::input_offset;
 use crate::dialect::quote;
-use crate::sql::{Token, Tokens, has_word};
+use crate::sql::{Token, Tokens, has_word, part};
 
 /// The settings under which SQLite does so.
 const SETTINGS: [DbConfig; 2] = [DbConfig::SQLITE_DBCONFIG_DQS_DML, DbConfig::SQLITE_DBCONFIG_DQS_DDL];
@@ -36,7 +36,7 @@ pub(super) fn word(conn: &Connection, own: &str) -> Option<QuotedWord> {
             }
             let end = at + quote(&missing).len();
             let text = format!("'{}'", missing.replace('\'', "''"));
-            let corrected = format!("{}{text}{}", &own[..at], &own[end..]);
+            let corrected = format!("{}{text}{}", part(own, ..at), part(own, end..));
             let left = missing_column(conn, &corrected);
             left.is_none_or(|left| left.0 != missing || meant.len() > 1)
         };
@@ -126,7 +126,7 @@ fn words(own: &str) -> Vec<QuotedWord> {
     let mut words = Vec::new();
     while let Some((token, at)) = tokens.next_placed() {
         let Token::Quoted(spelling) = token else { continue };
-        if own[at.clone()].starts_with('"') {
+        if part(own, at.clone()).starts_with('"') {
             words.push((spelling.replace("\"\"", "\""), at.start));
         }
     }

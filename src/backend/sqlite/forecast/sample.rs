@@ -13,9 +13,11 @@ use super::access::{Access, TableKey};
 use super::copy::{Copy, without_triggers};
 use super::watch::is_internal;
 use crate::backend::ForecastRequest;
+use crate::backend::sqlite::fault::{fault, is_of_system};
 use crate::backend::sqlite::{Sqlite, columns};
 use crate::dialect::quote;
 use crate::effect::Sample;
+use crate::fault::Fault;
 use crate::sql::same_name;
 
 /// The tables whose content does not depend on the database.
@@ -63,12 +65,19 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Copies rows of every table. If that fails, there are none, and statements over rows do not run.
-    pub(super) fn of(live: &Connection, copy: &Copy, request: &ForecastRequest<'_, Sqlite>) -> Self {
+    ///
+    /// # Errors
+    /// The database cannot be read, or there is no memory for the copy.
+    pub(super) fn of(
+        live: &Connection,
+        copy: &Copy,
+        request: &ForecastRequest<'_, Sqlite>,
+    ) -> Result<Self, Fault> {
         copy.watch.as_engine(|| {
-            Self::copied(live, copy, request).unwrap_or_else(|_| {
+            Self::copied(live, copy, request).or_else(|error| {
                 // SQLite may have ended the transaction itself.
                 let _ = copy.conn.execute_batch("ROLLBACK");
-                Self::default()
+                if is_of_system(&error) { Err(fault(error)) } else { Ok(Self::default()) }
             })
         })
     }
@@ -93,8 +102,10 @@ impl Rows {
                 }
                 let key = (database.clone(), root);
                 // A row that cannot be read or copied is left out, and the table then does not have all its rows.
-                if fill(live, conn, name, &mut limits).unwrap_or(false) {
-                    rows.whole.insert(key.clone());
+                match fill(live, conn, name, &mut limits) {
+                    Ok(true) => _ = rows.whole.insert(key.clone()),
+                    Err(error) if is_of_system(&error) => return Err(error),
+                    Ok(false) | Err(_) => {}
                 }
                 rows.filled.insert(key);
             }

@@ -6,6 +6,7 @@ use super::copy::Lacking;
 use super::watch::INFORMATIONAL;
 use crate::backend::sqlite::cursor::Pragma;
 use crate::backend::sqlite::explain::OF_APPLICATIONS;
+use crate::backend::sqlite::fault::{fault, is_of_system};
 use crate::dialect::quote;
 use crate::effect::{Effect, EffectKind};
 use crate::fault::Fault;
@@ -96,15 +97,21 @@ pub(super) fn is_violation(error: &rusqlite::Error) -> bool {
 }
 
 /// The number of rows that an effect concerns in the live database.
-pub(super) fn rows(live: &Connection, effect: &Effect) -> Option<u64> {
+///
+/// # Errors
+/// The database cannot be read. If it only does not have that table or column yet, the number is unknown.
+pub(super) fn rows(live: &Connection, effect: &Effect) -> Result<Option<u64>, Fault> {
     let table = quote(&effect.object);
     let counted = match (effect.kind, &effect.column) {
         (EffectKind::DropsTable | EffectKind::ReplacesTable | EffectKind::DeletesRows, _) => "*".to_owned(),
         // The name is qualified, since SQLite treats an unknown name in double quotes as a string.
         (EffectKind::DropsColumn, Some(column)) => format!("{table}.{}", quote(column)),
-        _ => return None,
+        _ => return Ok(None),
     };
     let sql = format!("SELECT count({counted}) FROM main.{table}");
-    let count: i64 = live.query_row(&sql, [], |row| row.get(0)).ok()?;
-    u64::try_from(count).ok()
+    match live.query_row(&sql, [], |row| row.get::<_, i64>(0)) {
+        Ok(count) => Ok(u64::try_from(count).ok()),
+        Err(error) if is_of_system(&error) => Err(fault(error)),
+        Err(_) => Ok(None),
+    }
 }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
 use crate::problem::ProblemKind;
-use crate::sql::{Token, Tokens, folded, has_word, mentions, same_name};
+use crate::sql::{Token, Tokens, folded, has_word, mentions, part, same_name};
 
 /// The finding about an `INSERT` that copies by position, if the result of a `SELECT` and the table have the same columns in another
 /// order. For a `*` one column that is elsewhere is enough; a list of columns must be all columns of the table, in another order. An
@@ -69,7 +69,7 @@ fn read(own: &str) -> Option<Vec<(String, bool)>> {
     }
     let tokens = top(own);
     let insert = tokens.iter().position(|(token, ..)| token.is("insert") || token.is("replace"))?;
-    let outer = &own[..tokens[insert].1];
+    let outer = part(own, ..tokens[insert].1);
     let into = insert + tokens[insert..].iter().position(|(token, ..)| token.is("into"))?;
     // The name of the table, with that of its database, and the name that the statement gives it.
     let mut rest = tokens.get(into + 2..)?;
@@ -83,7 +83,7 @@ fn read(own: &str) -> Option<Vec<(String, bool)>> {
     let mut inner = "";
     if begin.0.is("with") {
         let select = rest.iter().position(|(token, ..)| token.is("select") || token.is("values"))?;
-        inner = &own[begin.1..rest[select].1];
+        inner = part(own, begin.1..rest[select].1);
         rest = &rest[select..];
     } else if !begin.0.is("select") && !begin.0.is("values") {
         return None;
@@ -103,7 +103,7 @@ fn read(own: &str) -> Option<Vec<(String, bool)>> {
         let is_all = arm.first()?.0.is("all");
         let arm = if is_all { &arm[1..] } else { arm };
         let is_star = stars(arm)?;
-        let text = &own[arm.first()?.1..arm.last()?.2];
+        let text = part(own, arm.first()?.1..arm.last()?.2);
         let select = match (outer.is_empty(), inner.is_empty()) {
             (false, false) => format!("{outer} SELECT * FROM ({inner} {text})"),
             _ => format!("{outer} {inner} {text}"),

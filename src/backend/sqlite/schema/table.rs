@@ -38,9 +38,10 @@ fn facts(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
 fn rows(conn: &Connection, sql: &str, table: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(sql)?;
     let count = statement.column_count();
-    let names = statement.column_names();
-    let is_written: Vec<usize> =
-        (0..count).filter(|&column| ["type", "dflt_value"].contains(&names[column])).collect();
+    let is_name = |column: &usize| {
+        statement.column_name(*column).is_ok_and(|name| ["type", "dflt_value"].contains(&name))
+    };
+    let is_written: Vec<usize> = (0..count).filter(is_name).collect();
     let mut rows = statement.query([table])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

@@ -1,0 +1,75 @@
+//! [`Printable`]: text that others wrote, for a terminal.
+
+use std::fmt::{self, Write};
+
+/// A text from outside the program, safe to be printed on a terminal: on one line, and with escapes for what a terminal would obey or reorder.
+///
+/// A name in a database, an error message or a path may have any characters. Control characters move the cursor or change the terminal,
+/// bidirectional ones show a text in another order than it has, and line separators make one entry look like two. The `Display` of this
+/// crate's errors, plans and reports escapes them already; their fields are as they are stored.
+///
+/// ```
+/// use switchy_schema::Printable;
+///
+/// assert_eq!(Printable("notes").to_string(), "notes");
+/// assert_eq!(Printable("a\u{1b}[2Jb\nc").to_string(), "a\\u{1b}[2Jb\\nc");
+/// assert_eq!(Printable("\u{202e}gnp.exe").to_string(), "\\u{202e}gnp.exe");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Printable<'a>(pub &'a str);
+
+/// Whether a terminal would do something else with a character than print it. A tab only leaves room.
+fn is_obeyed(character: char) -> bool {
+    let is_bidirectional = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    let is_separator = matches!(character, '\u{2028}' | '\u{2029}');
+    (character.is_control() && character != '\t') || is_bidirectional || is_separator
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped(f).write_str(self.0)
+    }
+}
+
+/// A formatter that escapes what is written to it, for the `Display` of one line that is made of several texts. Escaping twice is the same as
+/// escaping once.
+pub(crate) struct Escaped<'a, 'f>(pub(crate) &'a mut fmt::Formatter<'f>);
+
+impl Write for Escaped<'_, '_> {
+    #[inline(never)]
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once(is_obeyed) {
+            self.0.write_str(before)?;
+            let obeyed = rest.strip_prefix(before).and_then(|rest| rest.chars().next());
+            obeyed.into_iter().try_for_each(|obeyed| write!(self.0, "{}", obeyed.escape_default()))?;
+            rest = behind;
+        }
+        self.0.write_str(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_and_nothing_else() {
+        for (text, shown) in [
+            ("", ""),
+            ("`a` näme 名前 🙂 \\ \"x\"\t.", "`a` näme 名前 🙂 \\ \"x\"\t."),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("\u{9b}31m\u{7f}\u{8}", "\\u{9b}31m\\u{7f}\\u{8}"),
+            ("a\r\nb\u{2028}c\u{2029}d\u{85}", "a\\r\\nb\\u{2028}c\\u{2029}d\\u{85}"),
+            ("\u{202a}\u{202e}\u{2066}\u{2069}", "\\u{202a}\\u{202e}\\u{2066}\\u{2069}"),
+            ("\u{200e}\u{200f}\u{61c}", "\\u{200e}\\u{200f}\\u{61c}"),
+            ("\u{1b}", "\\u{1b}"),
+        ] {
+            assert_eq!(Printable(text).to_string(), shown);
+            assert_eq!(Printable(shown).to_string(), shown, "twice");
+        }
+    }
+}

@@ -117,11 +117,14 @@ impl Copier<'_> {
         }
         // Others may have written rows since, but under the lock of the runs no migration.
         let history = |mut conn: &Connection| Sqlite::head(&mut conn, self.table);
-        if history(own)? != history(source)? {
-            let found = Fault::new(FaultKind::Other, "its migrations are not those of the snapshot");
-            return Err(not_verified(&found, places));
-        }
-        Ok(RestoreOutcome::Done)
+        let same = history(source).and_then(|expected| {
+            if history(own)? == expected {
+                Ok(())
+            } else {
+                Err(Fault::new(FaultKind::Other, "its migrations are not those of the snapshot"))
+            }
+        });
+        same.map(|()| RestoreOutcome::Done).map_err(|fault| not_verified(&fault, places))
     }
 
     /// With a rollback journal, a connection in exclusive locking mode keeps its lock between transactions.
@@ -152,17 +155,17 @@ impl Copier<'_> {
         if before.is_some_and(|before| data_version(own).ok() != Some(before)) {
             return Ok(RestoreOutcome::Written);
         }
+        let contents = Contents::of(source, self.table)?;
         self.copy_into(own, conn, places.live, places.set_aside, secrecy)?;
         let set_aside = SetAside { path: places.set_aside, is_kept: false };
         set_aside.keep_unless_undone(copy(source, own).map_err(fault))?;
-        let contents = Contents::of(source, self.table)?;
         let restored =
             Contents::of(own, self.table).and_then(|restored| contents.refuse_different(&restored));
         restored.map_err(|fault| not_verified(&fault, places))?;
-        // The next statement releases the lock, and deletes the journal.
-        own.execute_batch("PRAGMA main.locking_mode = NORMAL; SELECT count(*) FROM main.sqlite_master")
-            .map_err(fault)?;
-        let _ = own.execute_batch("PRAGMA main.journal_mode = DELETE");
+        // This releases the lock, and deletes the journal. Closing the connection would release it too.
+        let _ = own.execute_batch(
+            "PRAGMA main.locking_mode = NORMAL; SELECT count(*) FROM main.sqlite_master; PRAGMA main.journal_mode = DELETE",
+        );
         Ok(RestoreOutcome::Done)
     }
 
@@ -198,8 +201,11 @@ impl SetAside<'_> {
             Err(fault) => !matches!(fault.kind(), FaultKind::Busy | FaultKind::Full),
         };
         if self.is_kept {
-            let kept = format!("check the disk; what the database contained is in {}", self.path.display());
-            return overwritten.map_err(|fault| fault.remedy(kept).partial());
+            let kept = self.path.display();
+            return overwritten.map_err(|fault| {
+                let what = format!("{fault}; what the database contained is in {kept}");
+                Fault::new(fault.kind(), what).remedy("check the disk and the database").partial()
+            });
         }
         overwritten
     }
@@ -214,9 +220,11 @@ impl Drop for SetAside<'_> {
 }
 
 fn not_verified(found: &Fault, places: Places<'_>) -> Fault {
-    let what = format!("the database was restored, and it is not as it should be: {found}");
-    let remedy = format!("check the disk; what the database contained is in {}", places.set_aside.display());
-    Fault::new(found.kind(), what).remedy(remedy).partial()
+    let what = format!(
+        "the database was restored, and it is not as it should be: {found}; what it contained before that is in {}",
+        places.set_aside.display()
+    );
+    Fault::new(found.kind(), what).remedy("check the disk and the database").partial()
 }
 
 /// A snapshot that is the database itself, under this or another name, would lock itself out.

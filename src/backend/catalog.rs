@@ -62,8 +62,8 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
-    /// Runs `body` where the steps of a run can do no harm: on a copy of the database with all its rows, or on the database itself if all of
-    /// it can be rolled back. `None` if the backend has neither.
+    /// Runs `body` in one of the places that the request accepts: on a copy of the database with all its rows, or on the database itself.
+    /// There it opens no transaction: `body` must run everything in one and roll it back. `None` if the backend has no such place.
     fn rehearsal<R>(
         _conn: &mut Self::Conn<'_>,
         _request: &RehearsalRequest<'_, Self>,
@@ -169,6 +169,8 @@ impl<B: Driver> std::fmt::Debug for ForecastRequest<'_, B> {
 pub struct RehearsalRequest<'a, B: Driver> {
     /// The tables of the engine, which are not measured.
     pub tables: &'a [TableName],
+    /// Where it may run.
+    pub places: &'a [RehearsalPlace],
     /// Prepares the connection to the copy.
     pub prepare: Option<&'a Prepare<B>>,
     /// How long to retry while the database is busy.

@@ -73,6 +73,7 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let request = RehearsalRequest {
             tables: &tables,
+            places: &[RehearsalPlace::Copy, RehearsalPlace::Transaction],
             prepare: self.prepare.as_deref(),
             patience: self.lock_timeout,
         };

@@ -2,8 +2,9 @@
 
 use super::MigrationRunner;
 use crate::account::Fate;
-use crate::backend::{Backend, RanSteps, RehearsalRequest, Source};
+use crate::backend::{Backend, RanSteps, RehearsalPlace, RehearsalRequest, Source};
 use crate::error::{ErrorKind, MigrationError, Result};
+use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
 use crate::impact::{RowCounts, TableImpact};
 use crate::lock::Lock;
@@ -20,8 +21,9 @@ impl<B: Backend> MigrationRunner<B> {
     /// difference), and rows that do not come back ([`ProblemKind::RowsNotBack`]).
     ///
     /// The whole set runs in an empty database. Then the migrations of this database run on a copy of it with all its rows: the applied ones
-    /// down and up, from the newest to the first that has no way back, and the pending ones up, down and up. The database itself is only
-    /// read. Migrations in code run too, on the copy; hooks do not.
+    /// down and up, from the newest to the first that is irreversible, and the pending ones up, down and up. The database itself is only
+    /// read. Migrations in code run too, on the copy; hooks do not. Only SQLite has an empty database and a copy: on PostgreSQL and MySQL this is an
+    /// error.
     ///
     /// ```
     /// use rusqlite::Connection;
@@ -39,7 +41,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// ```
     ///
     /// # Errors
-    /// If the database cannot be read, or cannot be copied.
+    /// If the database cannot be read or copied, or if the backend has no copies.
     #[allow(clippy::needless_pass_by_value)]
     pub fn prove_reversible(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
         let conn = &mut conn;
@@ -71,14 +73,17 @@ impl<B: Backend> MigrationRunner<B> {
             Trial { runner: self.detached(|_| true)?, measure: &mut |_| Ok(Vec::new()) }.forth(conn)
         };
         let tried = B::scratch(self.prepare.as_deref(), trial);
-        tried.map_err(|fault| self.database("try the migrations", fault))?.unwrap_or_else(|| Ok(Vec::new()))
+        let tried = tried.map_err(|fault| self.database("try the down scripts", fault))?;
+        tried.unwrap_or_else(|| Err(self.without_copy()))
     }
 
     fn tried_on_copy(&self, conn: &mut B::Conn<'_>, way: Way) -> Result<Vec<Problem>> {
         let failed = |fault| self.database("rehearse the migrations", fault);
         let tables = [self.table.clone(), self.table.log()];
         let (prepare, patience) = (self.prepare.as_deref(), self.lock_timeout);
-        let request = RehearsalRequest { tables: &tables, prepare, patience };
+        // Each step is committed, so a transaction of the live database is not a place for it.
+        let places = [RehearsalPlace::Copy];
+        let request = RehearsalRequest { tables: &tables, places: &places, prepare, patience };
         let tried = B::rehearsal(conn, &request, |copy, rehearsed| {
             self.run_session_sql(copy)?;
             let history = self.read_history(copy)?;
@@ -96,7 +101,13 @@ impl<B: Backend> MigrationRunner<B> {
                 Way::Forth => trial.forth(copy),
             }
         });
-        tried.map_err(failed)?.unwrap_or_else(|| Ok(Vec::new()))
+        tried.map_err(failed)?.unwrap_or_else(|| Err(self.without_copy()))
+    }
+
+    fn without_copy(&self) -> MigrationError {
+        let what = format!("{} has neither an empty database nor a copy to run them on", B::DIALECT);
+        let remedy = "try the set on SQLite, or on a server that may be lost";
+        self.database("try the down scripts", Fault::new(FaultKind::Other, what).remedy(remedy))
     }
 
     /// A runner of these migrations of the set, for a database of the engine's own.

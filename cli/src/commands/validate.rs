@@ -6,7 +6,7 @@ use switchy_schema::{Dialect, MigrationId, Policy, Problem, ProblemKind, Verdict
 use super::Work;
 use crate::dialect::{Detected, display_name};
 use crate::exit::Exit;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::Outcome;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
@@ -18,6 +18,11 @@ pub(super) fn validate<B: Database>(
     is_strict: bool,
     tries_down: bool,
 ) -> Result<Outcome> {
+    if tries_down && B::DIALECT != Dialect::Sqlite {
+        let what =
+            "`--down` runs the down scripts on a copy of the database, which only SQLite has; leave it out";
+        return Err(Failure::usage(what));
+    }
     if is_strict {
         work.runner = work.runner.policy(Policy::STRICT);
     }

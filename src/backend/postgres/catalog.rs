@@ -3,7 +3,7 @@
 use postgres::Client;
 
 use super::{LOCKS, Postgres, fault, foreign, query, rehearsal, replay, schema};
-use crate::backend::catalog::{Catalog, RehearsalRequest, Rehearsed, Replayed};
+use crate::backend::catalog::{Catalog, RehearsalPlace, RehearsalRequest, Rehearsed, Replayed};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
@@ -41,6 +41,9 @@ impl Catalog for Postgres {
         request: &RehearsalRequest<'_, Self>,
         body: impl FnOnce(&mut &mut Client, &mut Rehearsed<'_, Self>) -> R,
     ) -> Result<Option<R>, Fault> {
+        if !request.places.contains(&RehearsalPlace::Transaction) {
+            return Ok(None);
+        }
         rehearsal::in_transaction(conn, request, body).map(Some)
     }
 

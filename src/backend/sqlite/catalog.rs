@@ -4,7 +4,9 @@ use rusqlite::Connection;
 
 use super::query::value;
 use super::{Sqlite, fault, forecast, foreign, rehearsal, schema, scratch};
-use crate::backend::catalog::{Catalog, ForecastRequest, Prepare, RehearsalRequest, Rehearsed};
+use crate::backend::catalog::{
+    Catalog, ForecastRequest, Prepare, RehearsalPlace, RehearsalRequest, Rehearsed,
+};
 use crate::dialect::TableName;
 use crate::effect::Forecast;
 use crate::fault::Fault;
@@ -81,6 +83,9 @@ impl Catalog for Sqlite {
         request: &RehearsalRequest<'_, Self>,
         body: impl FnOnce(&mut &Connection, &mut Rehearsed<'_, Self>) -> R,
     ) -> Result<Option<R>, Fault> {
+        if !request.places.contains(&RehearsalPlace::Copy) {
+            return Ok(None);
+        }
         rehearsal::on_copy(conn, request, body).map(Some)
     }
 

@@ -114,3 +114,27 @@ fn mysql_has_only_the_plan() {
     assert!(impact.to_string().contains("1. up 1_a"), "{impact}");
     assert_eq!(runner.apply_rehearsed(&mut conn, impact).unwrap().applied.len(), 1);
 }
+
+/// The way back is tried only where there is a copy: on a server, the rollbacks would happen in the database itself.
+#[test]
+fn the_way_back_is_not_tried_on_a_server() {
+    if let Some(server) = servers::postgres() {
+        let mut conn = server.connect();
+        let set = [Migration::reversible("1_a", "CREATE TABLE way_back (b INT)", "DROP TABLE way_back")];
+        let runner = MigrationRunner::<Postgres>::for_backend(set).unwrap();
+        runner.run(&mut conn).unwrap();
+        conn.batch_execute("INSERT INTO way_back VALUES (1)").unwrap();
+        let error = runner.prove_reversible(&mut conn).unwrap_err();
+        assert!(error.to_string().contains("neither an empty database nor a copy"), "{error}");
+        let rows: i64 = conn.query_one("SELECT count(*) FROM way_back", &[]).unwrap().get(0);
+        assert_eq!(rows, 1);
+    }
+    if let Some(server) = servers::mysql() {
+        let mut conn = server.connect();
+        let set = [Migration::reversible("1_a", "CREATE TABLE way_back (b INT)", "DROP TABLE way_back")];
+        let runner = MigrationRunner::<Mysql>::for_backend(set).unwrap();
+        runner.run(&mut conn).unwrap();
+        assert!(runner.prove_reversible(&mut conn).is_err());
+        assert!(runner.is_applied(&mut conn, "1_a").unwrap());
+    }
+}

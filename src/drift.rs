@@ -1,4 +1,4 @@
-//! [`Drift`]: how the schema of a database differs from what its applied migrations make.
+//! [`Drift`]: how the schema of a database differs from what its applied migrations produce.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::printable::Printable;
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::schema::{Definition, Schema, SchemaChange, ended};
 
-/// How the schema of a database differs from what its applied migrations make, as
+/// How the schema of a database differs from what its applied migrations produce, as
 /// [`MigrationRunner::drift`](crate::MigrationRunner::drift) finds it.
 ///
 /// Its Display says in a few lines what is missing, extra or changed, each with the lines that differ, and what to do about it. A table whose
@@ -17,9 +17,9 @@ use crate::schema::{Definition, Schema, SchemaChange, ended};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drift {
-    /// The objects that differ. `before` is the statement as the migrations make it, `after` as the database has it.
+    /// The objects that differ. `before` is the statement as the migrations produce it, `after` as the database has it.
     pub changes: Vec<SchemaChange>,
-    /// Why it is not known what the migrations make, if it is not. Then there are no `changes`.
+    /// Why it is not known what the migrations produce, if it is not. Then there are no `changes`.
     pub unknown: Option<DriftReason>,
     /// Why a difference may have been there before the records: migrations that are recorded here and whose scripts did not run here. They
     /// are listed only if there are `changes`.
@@ -74,7 +74,7 @@ impl Drift {
         Self { changes, unknown: None, doubts: Vec::new(), made, live, digest, dialect, named: Vec::new() }
     }
 
-    /// It is not known what the migrations make.
+    /// It is not known what the migrations produce.
     pub(crate) fn not_known(
         reason: DriftReason,
         live: Schema,
@@ -93,7 +93,7 @@ impl Drift {
         self.unknown.is_none() && self.changes.is_empty()
     }
 
-    /// The objects that the migrations make and the database does not have.
+    /// The objects that the migrations produce and the database does not have.
     pub fn missing(&self) -> impl Iterator<Item = &SchemaChange> {
         self.changes.iter().filter(|change| change.after.is_none())
     }
@@ -174,7 +174,7 @@ impl Drift {
         script.join("\n")
     }
 
-    /// The statements that make a table what the migrations make.
+    /// The statements that turn a table into what the migrations produce.
     fn alterations(&self, change: &SchemaChange, before: &str) -> Vec<String> {
         let columns =
             |schema: &'_ Schema| schema.find(change).map(Definition::columns).unwrap_or_default().to_vec();
@@ -216,14 +216,15 @@ impl Drift {
             let kind = &change.kind;
             let (finding, remedy) = match (&change.before, &change.after) {
                 (Some(_), None) => {
-                    (format!("is missing: the migrations make this {kind}"), Remedy::RepairDrift)
+                    (format!("is missing: the applied migrations create this {kind}"), Remedy::RepairDrift)
                 }
                 (None, _) => {
-                    (format!("is extra: no applied migration makes this {kind}"), Remedy::RepairNamed)
+                    (format!("is extra: no applied migration creates this {kind}"), Remedy::RepairNamed)
                 }
-                (Some(_), Some(_)) => {
-                    (format!("is changed: the migrations make another {kind}"), Remedy::RepairDrift)
-                }
+                (Some(_), Some(_)) => (
+                    format!("is changed: the applied migrations define this differently: {kind}"),
+                    Remedy::RepairDrift,
+                ),
             };
             let remedy = if change.carries_no_data() { remedy } else { Remedy::ShowDriftSql };
             let remedy = if change.before.is_none() { remedy.or(Remedy::IgnoreInDrift) } else { remedy };
@@ -256,13 +257,15 @@ impl Drift {
         };
         let data: Vec<_> = self.changes.iter().filter(|change| !change.carries_no_data()).collect();
         let extra: Vec<_> = self.extra().collect();
-        say("put back ", &repaired, &Remedy::RepairDrift);
-        say("put back ", &left(false), &Remedy::RepairNamed);
-        say("drop ", &left(true), &Remedy::RepairNamed);
-        say("correct by hand ", &data, &Remedy::ShowDriftSql);
-        say("keep ", &extra, &Remedy::IgnoreInDrift);
-        let doubts =
-            self.doubts.iter().map(|doubt| format!("note: {doubt}, so it may have been different before"));
+        say("to recreate ", &repaired, &Remedy::RepairDrift);
+        say("to recreate ", &left(false), &Remedy::RepairNamed);
+        say("to drop ", &left(true), &Remedy::RepairNamed);
+        say("to correct ", &data, &Remedy::ShowDriftSql);
+        say("to keep ", &extra, &Remedy::IgnoreInDrift);
+        let doubts = self
+            .doubts
+            .iter()
+            .map(|doubt| format!("note: {doubt}, so the difference may be older than the records"));
         advice.splice(0..0, doubts);
         advice
     }
@@ -271,15 +274,15 @@ impl Drift {
 impl Render for Drift {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         if let Some(reason) = &self.unknown {
-            write!(f, "drift is not known: {reason}")?;
+            write!(f, "drift cannot be determined: {reason}")?;
             return reason.remedy.iter().try_for_each(|remedy| write!(f, "; {}", wording(remedy)));
         }
         match self.changes.len() {
-            0 => return f.write_str("no drift: the schema is what the applied migrations make"),
+            0 => return f.write_str("no drift: the schema is the one that the applied migrations produce"),
             1 => write!(f, "1 object differs")?,
             count => write!(f, "{count} objects differ")?,
         }
-        writeln!(f, " from what the applied migrations make (-), as it is here (+):")?;
+        writeln!(f, " between the schema that the applied migrations produce (-) and this database (+):")?;
         for change in &self.changes {
             writeln!(f, "\n{}", headline(change))?;
             let diff = change.diff();

@@ -64,7 +64,7 @@ pub enum ErrorKind {
     LockTimeout,
     /// The lock file, or the selected kind of lock, cannot be used.
     LockFile,
-    /// A snapshot could not be taken, read or restored, or an unfinished run could not be settled. The database is as it was before.
+    /// A snapshot could not be taken, read or restored, or an unfinished run could not be settled. The database is unchanged, unless [`outcome`](MigrationError::outcome) says otherwise.
     Snapshot,
     /// The database could not be read, the tracking table could not be written, or a session statement failed.
     Database,

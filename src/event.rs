@@ -24,8 +24,8 @@ pub enum Event<'a> {
         /// The finding.
         problem: &'a Problem,
     },
-    /// The steps that follow, after they were approved and before the first one. It is reported under the lock, only if there is something
-    /// to do. If another program changes the database meanwhile, the run makes a new plan, which is reported if it has other steps.
+    /// The plan was approved, and its first step is about to begin. Reported under the lock, only if the plan has steps. If another program
+    /// changes the database meanwhile, the run makes a new plan, and reports it if its steps differ.
     Planned {
         /// The plan.
         plan: &'a Plan,

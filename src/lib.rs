@@ -29,7 +29,8 @@
 //! * Rolling back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting the tracking table: [`Recovery`].
 //! * What went wrong: [`MigrationError`], [`Problem`]. What to do then: [`Remedy`], `RECOVERY.md`.
-//! * A copy of the database from before a run, and putting it back: `Snapshot`.
+//! * Trying a run on a copy: [`MigrationRunner::rehearse`]. A copy from before a run, and restoring it: `Snapshot`.
+//! * Comparing the schema: [`MigrationRunner::drift`]. Ending a run from another thread: [`CancelToken`].
 //! * Migrating from another tool: `docs/adopt.md`.
 //! * Other databases: [`Backend`]. Servers: `docs/servers.md`.
 //!
@@ -48,7 +49,8 @@
 //! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
 //! | `mysql` | | the MySQL and MariaDB backend, over the blocking `mysql` driver |
 //! | `adopt` | | adopting databases that another tool migrated: `MigrationRunner::plan_adoption` |
-//! | `validation` | | `MigrationRunner::validate`, `validate_source` and `examine` |
+//! | `validation` | | `MigrationRunner::validate`, `validate_source`, `examine` and `prove_reversible` |
+//! | `serde` | | `serde::Serialize` for [`Impact`] and what it contains |
 //! | `test-utils` | | `test_utils`, databases and folders for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -110,7 +112,6 @@ mod graph;
 mod plan;
 mod policy;
 mod recovery;
-mod rehearsal;
 mod status;
 mod target;
 #[cfg(feature = "validation")]
@@ -121,6 +122,7 @@ mod event;
 mod execute;
 mod hooks;
 mod lock;
+mod rehearsal;
 
 // Front.
 #[cfg(feature = "build")]

@@ -71,7 +71,7 @@ pub enum LogEntryKind {
     Baselined,
     /// It was recorded because another tool had applied it.
     Adopted,
-    /// It was the last one when indexes, triggers or views were put back to what the applied migrations make.
+    /// It was the last one when indexes, triggers or views were recreated as the applied migrations produce.
     Repaired,
     /// An action of a later version.
     Other(String),

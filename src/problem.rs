@@ -19,7 +19,7 @@ pub enum ProblemKind {
     Changed,
     /// The down script differs from the one that was stored when it was applied.
     ChangedDown,
-    /// It could not be atomic, began, and did not finish.
+    /// It runs outside a transaction, began, and did not finish.
     Dirty,
     /// It is pending although later ones are applied. It will run.
     OutOfOrder,
@@ -53,7 +53,7 @@ pub enum ProblemKind {
     SimilarIds,
     /// An unused file: it is beside the script of a migration, or is not a migration ([`Unread`](crate::Unread)).
     UnusedFile,
-    /// A word in double quotes is a text for SQLite, since no column has that name. The scripts of a plan and of a validation are checked
+    /// SQLite reads a word in double quotes as a string literal, since no column has that name. The scripts of a plan and of a validation are checked
     /// for it; a run whose policy does not refuse it makes no trial and does not report it.
     QuotedString,
     /// Its id is invalid.
@@ -80,7 +80,7 @@ pub enum ProblemKind {
     /// It copies values into columns of other names, or into a column whose type changes them. Its metadata can allow it (`allow =
     /// ["rebuild"]`).
     ValuesChanged,
-    /// It is the first step of a run that is to keep a snapshot and cannot, because the database is not a file.
+    /// The run should keep a snapshot, but the database is not a file. The problem is reported for the first step.
     NoSnapshot,
     /// It names a table or view that a temporary one of the connection hides, so it would use the wrong one.
     HiddenTable,
@@ -89,12 +89,13 @@ pub enum ProblemKind {
     Fails,
     /// Its down script fails on a copy, after the migration was applied there.
     DownFails,
-    /// After its down script, the schema is not the one before the migration; or it cannot be applied again, or gives another schema then.
+    /// After its down script the schema differs from the one before the migration; or the migration cannot be applied again, or then produces a
+    /// different schema.
     DownLeavesBehind,
-    /// Rows or values that were there before are not there again after its down script, or after it is applied again.
+    /// Rows or values that existed before are missing or different after its down script, or after it is applied again.
     RowsNotBack,
-    /// An object of the schema is not what the applied migrations make. The finding is about the object, and only a validation looks for it. If it
-    /// is not known what the migrations make, that is no finding.
+    /// An object of the schema is not what the applied migrations produce. The finding is about the object, and only a validation looks for it. If it
+    /// is not known what the migrations produce, that is no finding.
     Drift,
 }
 

@@ -48,7 +48,7 @@ impl From<Target> for Rehearsal {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Impact {
-    /// Why nothing ran, so that this is the plan only: "MySQL cannot undo a change of the schema". `None` if it was rehearsed.
+    /// Why nothing ran, so that this is the plan only: "mysql can neither copy the database nor roll back the whole run". `None` if it was rehearsed.
     pub not_rehearsed: Option<String>,
     /// The steps that ran, in order. Steps that are one transaction are one entry.
     pub steps: Vec<StepImpact>,

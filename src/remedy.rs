@@ -297,7 +297,7 @@ impl fmt::Display for Remedy {
                 return purpose.iter().try_for_each(|purpose| write!(f, " {purpose}"));
             }
             Self::CreateFolder => "create it",
-            Self::MakeManifest => "make the manifest with `Manifest::write`, docs/format.md has the format",
+            Self::MakeManifest => "write the manifest with `Manifest::write`; docs/format.md describes the format",
             Self::Program { what, with } => return write!(f, "{what} with {with}"),
         })
     }

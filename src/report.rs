@@ -36,7 +36,7 @@ pub struct Report {
     /// The findings about the plan and about what the steps did that the policy reports. A run that finds everything applied does not
     /// plan, and reports only scripts with misspelled names.
     pub notes: Vec<Problem>,
-    /// The snapshot from before the first step, if the run kept one. A run that continues an unfinished one has the snapshot of that.
+    /// The snapshot from before the first step, if the run kept one. A run that continues an unfinished run keeps that run's snapshot.
     pub snapshot: Option<PathBuf>,
     /// The restore that undid this run after a failure, or an unfinished run before this one. If it undid this run, `applied` is empty.
     pub restored: Option<Restored>,

@@ -416,12 +416,12 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Sets a token with which another thread ends a run: the step in hand is ended and rolled back, no further one begins, and the run ends
+    /// Sets a token with which another thread ends a run: the current step is interrupted and rolled back, no further one begins, and the run ends
     /// with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). The committed steps are in the error's
     /// [`report`](crate::MigrationError::report), and the next run continues after them. A token that is cancelled before the
     /// run ends it before its first step; a start with nothing pending succeeds.
     ///
-    /// * **SQLite** interrupts the statement in hand, in a script, in code and in a hook. If the application has left a statement open on the
+    /// * **SQLite** interrupts the current statement, in a script, in code and in a hook. If the application has left a statement open on the
     ///   connection, that one would be interrupted too, so the run ends before its next statement instead.
     /// * **PostgreSQL** sends a cancel request without TLS. If the connection requires TLS, the run ends before its next statement.
     /// * **MySQL** has no such request without a second login, so the run ends before its next statement.

@@ -38,7 +38,7 @@ pub enum Snapshot {
     /// Never.
     #[default]
     Never,
-    /// Before a run with a step that drops or deletes something, as far as a rehearsal on a copy of the schema shows. A step that undoes
+    /// Before a run with a step that drops or deletes something, as far as a trial on a copy of the schema shows. A step that undoes
     /// a migration counts, and so does code, whose effects are unknown.
     IfDestructive,
     /// Before every run with a step.
@@ -48,7 +48,7 @@ pub enum Snapshot {
 }
 
 impl Snapshot {
-    /// Sets how many snapshots of the database stay after a run that succeeded, the newest ones: see [`SnapshotSettings::keep`].
+    /// Sets how many snapshots of the database are kept after a run that succeeded, the newest ones: see [`SnapshotSettings::keep`].
     pub fn keep(self, count: usize) -> SnapshotSettings {
         SnapshotSettings::from(self).keep(count)
     }
@@ -74,8 +74,9 @@ pub enum AfterFailure {
     /// It gets the content of the snapshot back, so it has the content from before the run or the content after all of it. What it
     /// contained is first set aside as a second file. After a failure this happens at once, but only if no other connection has written
     /// to the database since the snapshot and no step changed the journal mode; otherwise the database stays as it is, and the error says so. After a kill it happens at the
-    /// next start with something pending, unless that has [`Lock::Off`](crate::Lock::Off) and so cannot know whether the run still
-    /// works.
+    /// next start with something pending, also if other connections have written since: their rows are then only in the file that is set
+    /// aside. With [`Lock::Off`](crate::Lock::Off) the next start does not restore, because it cannot know whether the run is still in
+    /// progress.
     Restore,
 }
 
@@ -85,7 +86,7 @@ pub enum AfterFailure {
 pub struct SnapshotSettings {
     /// When a run keeps a snapshot.
     pub when: Snapshot,
-    /// How many snapshots stay after a run that succeeded.
+    /// How many snapshots are kept after a run that succeeded.
     pub keep: usize,
     /// The folder of the snapshots; `None` if they are beside the database.
     pub folder: Option<PathBuf>,
@@ -94,8 +95,9 @@ pub struct SnapshotSettings {
 }
 
 impl SnapshotSettings {
-    /// Sets how many snapshots of the database stay after a run that succeeded, the newest ones. The default is 3. With 0, the snapshot of
-    /// a run is deleted when the run has succeeded. Files that a restore set aside are not deleted, since nothing else may have their rows.
+    /// Sets how many snapshots of the database are kept after a run that succeeded, the newest ones. The default is 3. With 0, the snapshot of
+    /// a run is deleted when the run has succeeded. Files that `restore` set aside are never deleted. A file that was set aside when a failed
+    /// run was undone is deleted when the next snapshot replaces that of the failed run.
     pub fn keep(self, count: usize) -> Self {
         Self { keep: count, ..self }
     }
@@ -118,7 +120,7 @@ impl From<Snapshot> for SnapshotSettings {
     }
 }
 
-/// What a plan will keep before its first step. Its `Display` is a clause.
+/// Whether a run of the plan keeps a snapshot, and where. Its `Display` is a clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlannedSnapshot {

@@ -153,7 +153,7 @@ pub(crate) enum Command {
         #[arg(long)]
         down: bool,
     },
-    /// Show what differs from the schema that the applied migrations make
+    /// Show what differs from the schema that the applied migrations produce
     Drift(Drift),
     /// Print the schema of the database, or keep it in a file
     Schema(Schema),

@@ -53,11 +53,11 @@ impl Interrupt {
         let on_signal = move || {
             let is_first = !state.requested.swap(true, Ordering::SeqCst);
             if !is_first || !state.running.load(Ordering::SeqCst) {
-                let done = if is_first { "nothing was done" } else { "the step in hand was broken off" };
+                let done = if is_first { "nothing was done" } else { "the current step was cut off" };
                 output.finish(Err(Failure::interrupted(format!("interrupted: {done}"))));
                 process::exit(Exit::Failed as i32);
             }
-            output.say("interrupting the step in hand; once more ends at once");
+            output.say("cancelling the current step; press Ctrl-C again to end the process at once");
             state.token.cancel();
             let interrupter = interrupter.lock().unwrap_or_else(PoisonError::into_inner).take();
             let state = Arc::clone(&state);

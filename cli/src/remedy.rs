@@ -51,7 +51,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
         Remedy::RaiseStoredLimits => "raise the limit with `--max-time`, `--max-rows` or `--max-growth`",
         Remedy::ChooseLockFile => "run as a user that may write there",
         Remedy::SnapshotFolder => "choose another folder with `--snapshot-dir`",
-        Remedy::NoSnapshot => "run with `--snapshot` set to never",
+        Remedy::NoSnapshot => "run with `--snapshot=never`",
         Remedy::Register => {
             "if it belongs to an application, which this command line cannot load, use a binary of that application with these commands, as cli/README.md describes"
         }
@@ -60,7 +60,7 @@ pub(crate) fn in_shell(remedy: &Remedy) -> String {
             return format!("set {key} = {value} in its metadata{purpose}");
         }
         Remedy::CreateFolder => "make one with `init`",
-        Remedy::MakeManifest => "make the manifest anew with `manifest`",
+        Remedy::MakeManifest => "write the manifest again with `manifest`",
         Remedy::Program { what, with: _ } => return format!("have the program {what}"),
     };
     text.to_owned()

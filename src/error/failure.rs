@@ -145,7 +145,8 @@ pub(crate) enum Failure {
     },
     Database {
         doing: &'static str,
-        table: TableName,
+        /// The tracking table, if it is about that.
+        table: Option<TableName>,
         fault: Fault,
     },
 }

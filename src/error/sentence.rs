@@ -115,7 +115,7 @@ impl Failure {
             Self::Unknown { id, nearest } => {
                 Sentence::new(format!("there is no migration `{id}`{}", Nearest(nearest)))
                     .leaving(NOTHING_DONE)
-                    .asking(Remedy::from("`list` names those there are"))
+                    .asking(Remedy::from("`list` returns the known ids"))
             }
             Self::Refused(problems, done) => {
                 let sentence = Sentence::new(Done(*done).to_string());
@@ -148,8 +148,11 @@ impl Failure {
                 let what = format!("the migrations of this runner are not those of the plan (`{id}`)");
                 Sentence::new(what).leaving(NOTHING_DONE).asking(Remedy::PlanAgain)
             }
-            Self::OpenTransaction => Sentence::new("the connection is inside a transaction")
-                .asking(Remedy::from("commit it or roll it back first, each migration needs its own")),
+            Self::OpenTransaction => {
+                Sentence::new("the connection is inside a transaction").asking(Remedy::from(
+                    "commit or roll back first, because each migration needs a transaction of its own",
+                ))
+            }
             Self::Step(step) => of_step(step),
             Self::Hook { kind, migration, remains, fault } => of_hook(*kind, migration, *remains, fault),
             Self::Stopped(done) => Sentence::new("the run was stopped")
@@ -161,7 +164,7 @@ impl Failure {
                     .asking(Remedy::from("start again when it has finished").or(Remedy::WaitLonger))
             }
             Self::NoSuchLock(dialect) => Sentence::new(format!("{dialect} has no row to be locked"))
-                .asking(Remedy::program("choose another lock than this", "`lock`")),
+                .asking(Remedy::program("choose a different lock", "`lock`")),
             Self::LockFile { path, cause, remedy } => {
                 Sentence::new(format!("cannot use the lock file {}", path.display()))
                     .since(cause)
@@ -175,7 +178,8 @@ impl Failure {
                     .asking(fault.advice())
             }
             Self::Database { doing, table, fault } => {
-                Sentence::new(format!("cannot {doing} of `{table}`")).since(fault).asking(fault.advice())
+                let of = table.as_ref().map(|table| format!(" of `{table}`")).unwrap_or_default();
+                Sentence::new(format!("cannot {doing}{of}")).since(fault).asking(fault.advice())
             }
         }
     }
@@ -207,7 +211,7 @@ fn of_hook(kind: HookKind, migration: &MigrationId, remains: Remains, fault: &Fa
 
 fn of_snapshot(act: SnapshotAct, path: &Path, fault: &Fault) -> Sentence {
     let (what, outcome) = match act {
-        SnapshotAct::Take => ("keep the snapshot", "nothing was done"),
+        SnapshotAct::Take => ("make the snapshot", "nothing was done"),
         SnapshotAct::Restore if fault.details.is_partial => {
             ("restore", "whether the database was changed is not known")
         }

@@ -77,7 +77,7 @@ impl StepFailure {
                 }
                 correct.then(Remedy::Retry.or(Remedy::MarkDone { direction: self.direction }))
             }
-            Remains::InDoubt => "run again, which finds out".into(),
+            Remains::InDoubt => "run again; the next run finds out".into(),
             _ => self.fault.advice().unwrap_or_else(|| "correct it and run again".into()),
         }
     }

@@ -60,10 +60,10 @@ impl fmt::Display for TableImpact {
         if !self.by_side_effects.is_zero() {
             let others = Rows(self.by_side_effects);
             let by = match self.fate {
-                Fate::Replaced => "left out of the new table, or by triggers and foreign key actions",
+                Fate::Replaced => "by the rebuild, triggers or foreign key actions",
                 _ => "by triggers, foreign key actions or REPLACE",
             };
-            write!(f, "\n      of these {by}: {others}")?;
+            write!(f, "\n      of these, {others} {by}")?;
         }
         self.columns.iter().try_for_each(|column| write!(f, "\n      {column}"))
     }

@@ -1,4 +1,4 @@
-//! Drift: comparing the schema with what the applied migrations make, and putting back what carries no data.
+//! Drift: comparing the schema with what the applied migrations produce, and recreating what carries no data.
 
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ impl<B: Backend> MigrationRunner<B> {
         self
     }
 
-    /// Compares the schema of a database with what its applied migrations make: which objects are missing, extra or changed.
+    /// Compares the schema of a database with what its applied migrations produce: which objects are missing, extra or changed.
     ///
     /// The migrations that the database has recorded run again in an empty database in memory, in the order in which they were applied: those
     /// of the set, and from the scripts stored in the database where the set has another script or does not know the migration. Hooks do not
@@ -112,7 +112,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Err(inapplicable(what, Some(Remedy::ShowDriftSql)));
         }
         if !B::DDL_IS_TRANSACTIONAL {
-            let what = "this database cannot repair it in one transaction";
+            let what = "this database cannot change its schema in a transaction";
             return Err(inapplicable(what, Some(Remedy::ShowDriftSql)));
         }
         self.locked(conn, |conn, holding| {
@@ -160,7 +160,8 @@ impl<B: Backend> MigrationRunner<B> {
         let history = history.with_log(entries);
         let without = self.left_out(&history, log.as_str());
         let live = patiently(self.lock_timeout, || B::schema(conn, self.table.schema(), &without));
-        let mut live = live.map_err(|fault| self.database("read the schema", fault))?;
+        let mut live =
+            live.map_err(|fault| Self::whole_database("read the schema of the database", fault))?;
         if let Some(live) = &mut live {
             self.drop_ignored(live);
         }
@@ -170,7 +171,10 @@ impl<B: Backend> MigrationRunner<B> {
     fn compared(&self, conn: &mut B::Conn<'_>, history: &History, live: Option<Schema>) -> Result<Drift> {
         let digest = history.digest();
         let Some(live) = live else {
-            let reason = DriftReason::general(format!("{} has no way to read definitions", B::DIALECT));
+            let reason = DriftReason::general(format!(
+                "{} backend cannot read the definitions of a schema",
+                B::DIALECT
+            ));
             return Ok(Drift::not_known(reason, Schema::default(), digest, B::DIALECT));
         };
         Ok(match self.made(conn, history, &live)? {
@@ -186,7 +190,7 @@ impl<B: Backend> MigrationRunner<B> {
         })
     }
 
-    /// The schema that the applied migrations make, or why it is not known.
+    /// The schema that the applied migrations produce, or why it is not known.
     fn made(
         &self,
         conn: &mut B::Conn<'_>,
@@ -217,13 +221,12 @@ impl<B: Backend> MigrationRunner<B> {
         match self.replay(&ran, &without) {
             Replay::Made(schema) => Ok(Ok(schema)),
             Replay::Failed(error) => Ok(Err(unreplayed(&error))),
-            Replay::Impossible => self.replayed_beside(conn, &ran, &without),
+            Replay::Impossible => Self::replayed_beside(conn, &ran, &without),
         }
     }
 
-    /// The schema that migrations make in an empty schema beside the live one, or why it is not known.
+    /// The schema that migrations produce in an empty schema beside the live one, or why it is not known.
     fn replayed_beside(
-        &self,
         conn: &mut B::Conn<'_>,
         ran: &[Ran<B>],
         without: &[&str],
@@ -237,8 +240,8 @@ impl<B: Backend> MigrationRunner<B> {
             };
             scripts.push(script);
         }
-        let replayed =
-            B::replay(conn, &scripts, without).map_err(|fault| self.database("read the schema", fault))?;
+        let replayed = B::replay(conn, &scripts, without)
+            .map_err(|fault| Self::whole_database("read the schema of the database", fault))?;
         let id = |script: usize| ran.get(script).map(Ran::id);
         let of = |script: usize, why: String| match id(script) {
             Some(id) => DriftReason::of(id, why),
@@ -287,7 +290,7 @@ impl<B: Backend> MigrationRunner<B> {
         };
         let mut doubts: Vec<DriftReason> = last.iter().filter_map(doubt).collect();
         if !self.hooks.before.is_empty() || !self.hooks.after.is_empty() {
-            doubts.push(DriftReason::general("the hooks of this program did not run in the comparison"));
+            doubts.push(DriftReason::general("this program has hooks, which the replay does not run"));
         }
         doubts
     }
@@ -345,7 +348,7 @@ impl<B: Backend> MigrationRunner<B> {
             }
             touched
         };
-        let reading = |fault| self.database("repair the drift", fault);
+        let reading = |fault| Self::whole_database("repair the drift", fault);
         let before = B::dangling(conn, &touched(), ForeignKeys::Unchecked).map_err(reading)?;
         for (what, statement) in statements(drift, repaired) {
             B::execute(conn, &statement).map_err(|fault| failed(&what, &fault))?;

@@ -201,7 +201,7 @@ impl<B: Backend> MigrationRunner<B> {
         let tables = [self.table.clone(), self.table.log()];
         let prepare = self.prepare.as_deref();
         let request = ForecastRequest { scripts: &scripts, tables: &tables, prepare, sample };
-        let failed = |fault| self.database("try out the migrations", fault);
+        let failed = |fault| Self::whole_database("try out the migrations", fault);
         let forecasts = patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)?;
         Ok(forecasts.into_iter().zip(begins).map(|(forecast, begin)| forecast.after(begin)).collect())
     }

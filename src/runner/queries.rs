@@ -88,7 +88,10 @@ impl<B: Backend> MigrationRunner<B> {
         schema.ok_or_else(|| {
             let what = format!("{} has no way to read the definitions of a schema", B::DIALECT);
             let remedy = Remedy::program("read them", "`Catalog::schema`");
-            self.database("read the schema", Fault::new(FaultKind::Other, what).remedy(remedy))
+            Self::whole_database(
+                "read the schema of the database",
+                Fault::new(FaultKind::Other, what).remedy(remedy),
+            )
         })
     }
 
@@ -97,7 +100,7 @@ impl<B: Backend> MigrationRunner<B> {
         let log = self.table.log();
         let without = [self.table.as_str(), log.as_str()];
         let read = patiently(self.lock_timeout, || B::schema(conn, self.table.schema(), &without));
-        read.map_err(|fault| self.database("read the schema", fault))
+        read.map_err(|fault| Self::whole_database("read the schema of the database", fault))
     }
 
     /// Returns the script that a migration of the set runs in a direction; `None` if it has none or runs code.

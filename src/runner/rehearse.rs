@@ -32,8 +32,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// each table, what became `NULL`, the schema, the time. The database itself is only read, and others can use it meanwhile.
     ///
     /// On SQLite the copy is made with the backup API. It is in memory, or in a temporary file if the database has more than 64 MiB, and
-    /// needs room for the database twice. On PostgreSQL everything runs in one transaction of the database itself, which is rolled back: others
-    /// wait for the locks that the scripts take, sequences go on, and all rows count as written by statements. If a step is code or cannot run in a
+    /// a second copy is needed to compare with. On PostgreSQL everything runs in one transaction of the database itself, which is rolled back: others
+    /// wait for the locks that the scripts take, sequence values are not rolled back, and all rows are counted in `by_statements`. If a step is code or cannot run in a
     /// transaction, and on MySQL, nothing runs, and the impact has the plan only ([`Impact::not_rehearsed`]).
     ///
     /// Migrations in code run too, on the copy; hooks run only if the [`Rehearsal`] says so. If a
@@ -68,7 +68,7 @@ impl<B: Backend> MigrationRunner<B> {
         let (conn, rehearsal) = (&mut conn, rehearsal.into());
         self.refuse_open_transaction(conn)?;
         self.run_session_sql(conn)?;
-        let failed = |fault| self.database("rehearse the migrations", fault);
+        let failed = |fault| Self::whole_database("rehearse the migrations", fault);
         let state = patiently(self.lock_timeout, || B::data_state(conn)).map_err(failed)?;
         let tables = [self.table.clone(), self.table.log()];
         let request = RehearsalRequest {
@@ -85,12 +85,11 @@ impl<B: Backend> MigrationRunner<B> {
             return impact;
         }
         let plan = self.plan(B::lend(conn), rehearsal.target)?;
-        let reason =
-            format!("{} has neither a copy of a database nor a transaction for all of this", B::DIALECT);
+        let reason = format!("{} can neither copy the database nor roll back the whole run", B::DIALECT);
         Ok(Impact::only_planned(plan, reason, state))
     }
 
-    /// Carries out what was rehearsed, if nobody has changed the database since.
+    /// Carries out what was rehearsed, if nobody has changed the database since. On a server only the history is compared, not the data.
     ///
     /// # Errors
     /// As [`apply`](Self::apply). [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the data, the schema or the history have changed, or if
@@ -182,7 +181,7 @@ impl<B: Backend> MigrationRunner<B> {
         let outcome = executor.execute(copy, approved, &tracking, &self.completed(&history), &mut report);
         drop(executor);
         if let Some(fault) = fault.into_inner() {
-            return Err(self.database("rehearse the migrations", fault));
+            return Err(Self::whole_database("rehearse the migrations", fault));
         }
         // The copy is no file, so nothing can be kept of it.
         let is_of_copy = |problem: &&Problem| problem.kind == ProblemKind::NoSnapshot;

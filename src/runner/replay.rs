@@ -84,7 +84,7 @@ impl<B: Backend> MigrationRunner<B> {
         })
     }
 
-    /// The schema that migrations make in an empty database in memory, one after the other in this order, without some tables. Only the
+    /// The schema that migrations produce in an empty database in memory, one after the other in this order, without some tables. Only the
     /// schema matters, so rows that are not there are no reason to stop. A script from the database first runs under the restrictions for such
     /// scripts.
     pub(super) fn replay(&self, ran: &[Ran<B>], without: &[&str]) -> Replay {
@@ -132,7 +132,7 @@ impl<B: Backend> MigrationRunner<B> {
             Ok(Some(Ok(Some(schema)))) => Replay::Made(schema),
             Ok(None | Some(Ok(None))) => Replay::Impossible,
             Ok(Some(Err(error))) => Replay::Failed(error),
-            Err(fault) => Replay::Failed(self.database("replay the migrations", fault)),
+            Err(fault) => Replay::Failed(Self::whole_database("replay the migrations", fault)),
         }
     }
 

@@ -27,7 +27,12 @@ impl<B: Backend> MigrationRunner<B> {
         if fault.details.is_cancel {
             return Failure::Stopped(0).into();
         }
-        Failure::Database { doing, table: self.table.clone(), fault }.into()
+        Failure::Database { doing, table: Some(self.table.clone()), fault }.into()
+    }
+
+    /// The same for what does not concern the tracking table alone.
+    pub(super) fn whole_database(doing: &'static str, fault: Fault) -> MigrationError {
+        Failure::Database { doing, table: None, fault }.into()
     }
 
     pub(super) fn failure(&self, stop: Stop) -> MigrationError {

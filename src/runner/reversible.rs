@@ -73,12 +73,12 @@ impl<B: Backend> MigrationRunner<B> {
             Trial { runner: self.detached(|_| true)?, measure: &mut |_| Ok(Vec::new()) }.forth(conn)
         };
         let tried = B::scratch(self.prepare.as_deref(), trial);
-        let tried = tried.map_err(|fault| self.database("try the down scripts", fault))?;
-        tried.unwrap_or_else(|| Err(self.without_copy()))
+        let tried = tried.map_err(|fault| Self::whole_database("try the down scripts", fault))?;
+        tried.unwrap_or_else(|| Err(Self::without_copy()))
     }
 
     fn tried_on_copy(&self, conn: &mut B::Conn<'_>, way: Way) -> Result<Vec<Problem>> {
-        let failed = |fault| self.database("rehearse the migrations", fault);
+        let failed = |fault| Self::whole_database("rehearse the migrations", fault);
         let tables = [self.table.clone(), self.table.log()];
         let (prepare, patience) = (self.prepare.as_deref(), self.lock_timeout);
         // Each step is committed, so a transaction of the live database is not a place for it.
@@ -101,13 +101,13 @@ impl<B: Backend> MigrationRunner<B> {
                 Way::Forth => trial.forth(copy),
             }
         });
-        tried.map_err(failed)?.unwrap_or_else(|| Err(self.without_copy()))
+        tried.map_err(failed)?.unwrap_or_else(|| Err(Self::without_copy()))
     }
 
-    fn without_copy(&self) -> MigrationError {
+    fn without_copy() -> MigrationError {
         let what = format!("{} has neither an empty database nor a copy to run them on", B::DIALECT);
         let remedy = "try the set on SQLite, or on a server that may be lost";
-        self.database("try the down scripts", Fault::new(FaultKind::Other, what).remedy(remedy))
+        Self::whole_database("try the down scripts", Fault::new(FaultKind::Other, what).remedy(remedy))
     }
 
     /// A runner of these migrations of the set, for a database of the engine's own.

@@ -30,7 +30,7 @@ use crate::validation::{findings, judged, lints};
 impl<B: Backend> MigrationRunner<B> {
     /// Returns everything that is wrong with a database, its history and the set: what a run would find, what
     /// [`validate_source`](Self::validate_source) finds, the first pending script that fails on a copy of this database, and what differs from
-    /// the schema that the applied migrations make ([`drift`](Self::drift)).
+    /// the schema that the applied migrations produce ([`drift`](Self::drift)).
     ///
     /// The copy has up to 1000 rows of each table, 32 MiB in total, so that a script is found that only an empty database accepts. For a
     /// new unique index, the live table is searched for duplicates.
@@ -131,7 +131,7 @@ impl<B: Backend> MigrationRunner<B> {
         }
     }
 
-    /// The drift of the database. If it is not known what the migrations make, that is no finding about the database.
+    /// The drift of the database. If it is not known what the migrations produce, that is no finding about the database.
     fn drifted(&self, conn: &mut B::Conn<'_>) -> Vec<Problem> {
         // A server may lack a part of the catalog. `drift` returns that error; the other findings are worth more without it.
         let Ok(drift) = self.current_drift(conn) else { return Vec::new() };
@@ -193,7 +193,7 @@ impl<B: Backend> MigrationRunner<B> {
         match replayed {
             Ok(None | Some(Ok(()))) => None,
             Ok(Some(Err(stop))) => Some(self.failure(stop)),
-            Err(fault) => Some(self.database("replay the migrations", fault)),
+            Err(fault) => Some(Self::whole_database("replay the migrations", fault)),
         }
     }
 

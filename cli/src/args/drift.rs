@@ -12,10 +12,10 @@ pub(crate) struct Drift {
     /// Put back indexes, triggers and views that are missing or changed; tables and columns are never touched
     #[arg(long)]
     pub(crate) repair: bool,
-    /// With --repair: drop these extra indexes, triggers and views too, or repair these although it is in doubt
+    /// With --repair: also drop these extra indexes, triggers and views, and repair these objects even if the drift is in doubt
     #[arg(value_name = "NAME", requires = "repair")]
     pub(crate) names: Vec<String>,
-    /// Leave out objects of this name, or whose names begin so: cache_*; can be repeated [also drift-ignore in the configuration file]
+    /// Ignore objects with this name or prefix, such as cache_*; can be repeated [also drift-ignore in the configuration file]
     #[arg(long, value_name = "NAME")]
     pub(crate) ignore: Vec<String>,
     /// Print the statements that would remove the drift, to choose from

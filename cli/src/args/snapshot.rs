@@ -18,7 +18,7 @@ pub(crate) struct SnapshotOptions {
     pub(crate) snapshot: Option<When>,
     #[command(flatten)]
     pub(crate) place: SnapshotFolder,
-    /// How many snapshots stay after a run that succeeded [default: 3]
+    /// How many snapshots to keep after a run that succeeded [default: 3]
     #[arg(long, value_name = "N")]
     pub(crate) keep_snapshots: Option<usize>,
     /// What happens to the database if the run fails: keep what was done, or restore the snapshot [default: keep]

@@ -13,7 +13,7 @@ use crate::remedy::in_shell;
 use crate::session::{Access, Database};
 use crate::text;
 
-/// Shows what differs from the schema that the applied migrations make, and puts back what carries no data.
+/// Shows what differs from the schema that the applied migrations produce, and recreates what carries no data.
 pub(super) fn drift<B: Database>(mut work: Work<'_, B>, how: &args::Drift) -> Result<Outcome> {
     work.runner = work.runner.ignore_in_drift(how.ignore.iter().map(String::as_str));
     let mut session = work.open(if how.repair { Access::Change } else { Access::Read })?;

@@ -70,7 +70,7 @@ fn number_tags(conn: &Connection, trouble: Trouble) -> rusqlite::Result<()> {
 /// Brings the file of a user up to date. It shows what that does to the rows, keeps a copy, and shows a progress bar.
 ///
 /// # Errors
-/// If the file cannot be brought up to date. It is as it was before; [`explain`] has the words for the user.
+/// If the update fails. [`explain`] has the words for the user, and says whether the file was restored.
 pub fn update(conn: &Connection, version: Version, trouble: Trouble) -> Result<Report, MigrationError> {
     let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg}");
     let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -108,6 +108,9 @@ pub fn explain(error: &MigrationError) -> String {
             let copy = restored.snapshot.display();
             format!("The update failed, and your notes are as they were before. A copy is in {copy}.")
         }
-        None => "The update failed, and your notes are as they were before.".to_owned(),
+        None if error.report().applied.is_empty() => {
+            "The update failed, and your notes are as they were before.".to_owned()
+        }
+        None => "The update failed half-way, and a part of it was kept. Please contact us.".to_owned(),
     }
 }

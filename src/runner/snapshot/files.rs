@@ -204,7 +204,7 @@ fn read(path: &Path) -> Result<Option<Intent>> {
         Err(error) => return Err(note(path, durable::fault(error))),
     };
     let damaged = || {
-        let what = "it is damaged, of a newer version, or not a note about an unfinished run";
+        let what = "it is damaged, was written by a newer version, or is not an intent file";
         note(path, Fault::new(FaultKind::Other, what).remedy(INTENT_REMEDY))
     };
     Intent::parse(&text).map(Some).ok_or_else(damaged)

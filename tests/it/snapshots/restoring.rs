@@ -6,6 +6,15 @@ use std::time::Duration;
 
 use super::*;
 
+/// Tells the other thread to end, also when the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A database whose second migration dropped its rows, and the snapshot from before that.
 fn without_notes(mode: &str) -> (TestDatabase, MigrationRunner, PathBuf, Vec<String>) {
     let database = database(mode);
@@ -156,15 +165,18 @@ fn no_row_of_a_writer_is_lost_while_a_database_is_copied_and_restored() {
                     if conn.execute_batch(&insert).is_ok() {
                         committed.insert(number);
                     }
+                    // Without a pause, a busy machine never lets anybody else have the lock.
+                    std::thread::sleep(Duration::from_millis(1));
                 }
                 committed
             });
+            let over = Over(&is_over);
             let runner = runner([add_title()]).snapshot(Snapshot::Always);
             let conn = Connection::open(&path).unwrap();
             let snapshot = runner.run(&conn).unwrap().snapshot.unwrap();
             let restored: Vec<PathBuf> =
                 (0..5).map(|_| runner.restore(&conn, &snapshot).unwrap().set_aside).collect();
-            is_over.store(true, Ordering::Relaxed);
+            drop(over);
             let committed = writer.join().unwrap();
             let ids = |conn: &Connection| -> BTreeSet<i64> {
                 let ids = rows(conn, "SELECT id FROM notes WHERE id > 10000");
@@ -206,13 +218,14 @@ fn readers_see_the_one_or_the_other() {
                     }
                 }
             });
+            let over = Over(&is_over);
             let conn = Connection::open(&path).unwrap();
             for _ in 0..5 {
                 let set_aside = runner.restore(&conn, &snapshot).unwrap().set_aside;
                 runner.restore(&conn, set_aside).unwrap();
             }
             runner.restore(&conn, &snapshot).unwrap();
-            is_over.store(true, Ordering::Relaxed);
+            drop(over);
             let seen = reader.join().unwrap();
             assert!(seen.contains("1 1"), "{mode}: {seen:?}");
             assert!(seen.iter().all(|seen| seen == "1 1" || seen == "0 2"), "{mode}: {seen:?}");

@@ -29,6 +29,9 @@ pub enum Event<'a> {
     Planned {
         /// The plan.
         plan: &'a Plan,
+        /// How long the steps took in the rehearsal, if [`apply_rehearsed`](crate::MigrationRunner::apply_rehearsed) carries out what was
+        /// rehearsed: an estimate for the steps, to which a snapshot adds its own time. `None` otherwise.
+        expected: Option<Duration>,
     },
     /// A step begins.
     Started {

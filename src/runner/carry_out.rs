@@ -25,6 +25,8 @@ pub(super) struct Planned {
     pub(super) tracking: TrackingTable,
     pub(super) history: History,
     pub(super) plan: Plan,
+    /// The version of the database that it was made for, if the run must not begin with another one.
+    pub(super) version: Option<i64>,
 }
 
 /// How far a run got under the lock.
@@ -91,7 +93,7 @@ impl<B: Backend> MigrationRunner<B> {
                     return Err(Failure::Stale(0).into());
                 }
                 let plan = self.checked_plan(conn, &history, goal)?;
-                Planned { tracking, history, plan }
+                Planned { tracking, history, plan, version: None }
             };
             if self.lock.is_per_transaction() && self.wait_for_step(&planned.history, began, &mut pause) {
                 continue;
@@ -112,7 +114,7 @@ impl<B: Backend> MigrationRunner<B> {
             }
             self.warn(&planned.plan, &mut run.report);
             if self.observer.is_some() && !announced.as_ref().is_some_and(|it| it.is_same(&planned.plan)) {
-                self.announce(&planned.plan);
+                self.announce(&planned.plan, None);
                 announced = Some(planned.plan.clone());
             }
             self.begin(conn, &planned.plan, run)?;
@@ -130,9 +132,9 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Reports a plan that is about to be carried out.
-    pub(super) fn announce(&self, plan: &Plan) {
+    pub(super) fn announce(&self, plan: &Plan, expected: Option<Duration>) {
         if !plan.steps().is_empty() {
-            self.notify(&Event::Planned { plan });
+            self.notify(&Event::Planned { plan, expected });
         }
     }
 
@@ -194,10 +196,10 @@ impl<B: Backend> MigrationRunner<B> {
         holding: &Holding,
         report: &mut Report,
     ) -> Result<(), Stop> {
-        let Planned { tracking, history, plan } = planned;
+        let Planned { tracking, history, plan, version } = planned;
         let stored = Self::stored(&plan, &history);
         let approved = plan.approve(consent)?;
-        let executor = self.executor(holding, &stored);
+        let executor = Executor { version, ..self.executor(holding, &stored) };
         executor.execute(conn, approved, &tracking, &self.completed(&history), report)
     }
 
@@ -240,6 +242,7 @@ impl<B: Backend> MigrationRunner<B> {
             patience: self.lock_timeout,
             policy: &self.policy,
             lock: &self.lock,
+            version: None,
             is_watched: Cell::new(None),
             ran_code: Cell::new(false),
             session: self.lock.has_one_session().then(Session::default),

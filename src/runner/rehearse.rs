@@ -101,10 +101,14 @@ impl<B: Backend> MigrationRunner<B> {
         if !refused.is_empty() {
             return Err(Failure::Refused(refused, 0).into());
         }
+        let rehearsed: usize = impact.steps.iter().map(|step| step.ids.len()).sum();
+        let expected = (rehearsed > 0 && rehearsed == impact.plan.steps().len()).then(|| impact.duration());
         let Impact { plan, state, .. } = impact;
-        self.apply_if(conn, &plan, |conn| {
+        self.apply_if(conn, &plan, expected, |conn| {
+            // Others can write while a snapshot is made, so the first transaction looks at this number again.
+            let version = patiently(self.lock_timeout, || B::data_version(conn)).map_err(self.reading())?;
             let now = patiently(self.lock_timeout, || B::data_state(conn)).map_err(self.reading())?;
-            if now == state { Ok(()) } else { Err(Failure::Stale(0).into()) }
+            if now == state { Ok(version) } else { Err(Failure::Stale(0).into()) }
         })
     }
 

@@ -145,6 +145,7 @@ impl<B: Backend> MigrationRunner<B> {
             prepare: self.prepare.as_deref(),
             patience: self.lock_timeout,
             policy: &self.policy,
+            observer: self.observer.as_ref(),
             is_exclusive: self.lock.is_exclusive(),
         }
     }

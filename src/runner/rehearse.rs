@@ -7,9 +7,11 @@ use super::MigrationRunner;
 use super::goal::Goal;
 use crate::account::Account;
 use crate::approval::Consent;
-use crate::backend::{Backend, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently};
+use crate::backend::{
+    Backend, CopyObserver, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently,
+};
 use crate::direction::Direction;
-use crate::error::{Failure, Result};
+use crate::error::{ErrorKind, Failure, Result};
 use crate::execute::{Executor, Rehearsing};
 use crate::hooks::Hooks;
 use crate::id::MigrationId;
@@ -65,7 +67,11 @@ impl<B: Backend> MigrationRunner<B> {
     /// there is no room.
     #[allow(clippy::needless_pass_by_value)]
     pub fn rehearse(&self, mut conn: B::Conn<'_>, rehearsal: impl Into<Rehearsal>) -> Result<Impact> {
-        let (conn, rehearsal) = (&mut conn, rehearsal.into());
+        let rehearsal = rehearsal.into();
+        self.cancellable(|| self.rehearse_within(&mut conn, &rehearsal))
+    }
+
+    fn rehearse_within(&self, conn: &mut B::Conn<'_>, rehearsal: &Rehearsal) -> Result<Impact> {
         self.refuse_open_transaction(conn)?;
         self.run_session_sql(conn)?;
         let failed = |fault| self.database("rehearse the migrations", fault);
@@ -75,15 +81,16 @@ impl<B: Backend> MigrationRunner<B> {
             tables: &tables,
             prepare: self.prepare.as_deref(),
             patience: self.lock_timeout,
+            observer: self.observer.as_ref().map(|observer| observer as &dyn CopyObserver),
         };
         let impact = B::rehearsal(conn, &request, |copy, rehearsed| {
             self.run_session_sql(copy)?;
-            self.rehearsed(copy, rehearsed, &rehearsal, &state)
+            self.rehearsed(copy, rehearsed, rehearsal, &state)
         });
         if let Some(impact) = impact.map_err(failed)? {
             return impact;
         }
-        let plan = self.plan(B::lend(conn), rehearsal.target)?;
+        let plan = self.plan(B::lend(conn), rehearsal.target.clone())?;
         let reason =
             format!("{} has neither a copy of a database nor a transaction for all of this", B::DIALECT);
         Ok(Impact::only_planned(plan, reason, state))
@@ -192,6 +199,9 @@ impl<B: Backend> MigrationRunner<B> {
         problems.extend(self.policy.judge(report.notes, plan.direction()));
         if let Err(stop) = outcome {
             let error = self.failure(stop);
+            if error.kind() == ErrorKind::Stopped {
+                return Err(error);
+            }
             match error.failed_in_trial("on a copy of this database") {
                 Some(problem) => problems.push(problem),
                 None => return Err(error),

@@ -79,6 +79,11 @@ pub fn update(conn: &Connection, version: Version, trouble: Trouble) -> Result<R
         .program(version.name())
         .snapshot(Snapshot::IfDestructive.keep(3).after_failure(AfterFailure::Restore))
         .observe(move |event| match event {
+            Event::Copying { done, of } => {
+                showing.set_message("copying your notes");
+                showing.set_length(*of);
+                showing.set_position(*done);
+            }
             Event::Planned { plan, expected } => {
                 if let Some(expected) = expected {
                     showing.println(format!("This takes about {:.1} s.", expected.as_secs_f64()));

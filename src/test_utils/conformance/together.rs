@@ -118,6 +118,7 @@ fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
             Event::Planned { plan, .. } => format!("{} steps planned", plan.steps().len()),
             // How many statements it takes to make a thing is the database's affair.
             Event::Statement { .. } => return,
+            Event::Copying { .. } => "copies".to_owned(),
             Event::Warning { problem } => format!("{} {}", problem.kind, problem.migration),
             Event::Started { step, number, of } => format!("{number}/{of} {} {}", step.direction, step.id),
             Event::Finished { step, .. } => format!("finished {}", step.id),

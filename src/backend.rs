@@ -52,8 +52,8 @@ mod session;
 mod tracking_table;
 
 pub use self::catalog::{
-    Catalog, ForecastRequest, Measure, Prepare, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed,
-    Replayed, Source,
+    Catalog, CopyObserver, ForecastRequest, Measure, Prepare, RanSteps, RehearsalPlace, RehearsalRequest,
+    Rehearsed, Replayed, Source,
 };
 #[cfg(feature = "test-utils")]
 pub(crate) use self::clock::utc;

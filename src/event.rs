@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backend::CopyObserver;
 use crate::error::MigrationError;
 use crate::notice::Notice;
 use crate::plan::Plan;
@@ -29,6 +30,18 @@ pub enum Event<'a> {
     Planned {
         /// The plan.
         plan: &'a Plan,
+        /// How long the steps took in the rehearsal, if [`apply_rehearsed`](crate::MigrationRunner::apply_rehearsed) carries out what was
+        /// rehearsed: an estimate for the steps, to which a snapshot adds its own time. `None` otherwise.
+        expected: Option<Duration>,
+    },
+    /// The engine copies a database: for a snapshot, for a restore or for a rehearsal. Reported every 1000 pages and at the end of the
+    /// copy. A restore makes two copies, first of what it sets aside, and so does a rehearsal. A copy for which others must be waited
+    /// for begins anew.
+    Copying {
+        /// The pages that are copied.
+        done: u64,
+        /// The pages of the database.
+        of: u64,
     },
     /// A step begins.
     Started {
@@ -73,3 +86,9 @@ pub enum Event<'a> {
 
 /// A function that receives the events of a run.
 pub(crate) type Observer = Box<dyn Fn(&Event<'_>) + Send + Sync>;
+
+impl CopyObserver for Observer {
+    fn copied(&self, done: u64, of: u64) {
+        self(&Event::Copying { done, of });
+    }
+}

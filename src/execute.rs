@@ -57,6 +57,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) is_stopped: Option<&'r Stopped>,
     /// Finds the migration of a step.
     pub(crate) find: Find<'r, B>,
+    /// The version of the database that the first transaction must find; `None` if it may be any.
+    pub(crate) version: Option<i64>,
     /// Whether all records are compared around each step; `None` until that is determined.
     pub(crate) is_watched: Cell<Option<bool>>,
     /// Whether code or a hook ran, which may have created temporary tables.

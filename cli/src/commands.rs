@@ -33,6 +33,7 @@ mod snapshots;
 mod status;
 mod unlock;
 mod validate;
+mod watch;
 
 pub(crate) use run::confirm_plan;
 
@@ -103,7 +104,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
             let work = snapshots::keeping(work, &plan.snapshots)?;
             plan::plan(&work, plan.either.target(), plan.sql)
         }
-        Command::Rehearse(rehearse) => rehearse::rehearse(&work, rehearse.either.target()),
+        Command::Rehearse(rehearse) => rehearse::rehearse(work, rehearse.either.target()),
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),
         Command::Redo(way) => run::redo(work, way),

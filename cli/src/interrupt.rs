@@ -14,14 +14,17 @@ use crate::output::Output;
 use crate::session::Interrupter;
 
 /// A request to end. Before the first step it ends the process. During a step it cancels the run: the engine interrupts the running
-/// statement, rolls the step back and starts no other. A second request ends the process.
+/// statement, rolls the step back and starts no other. While the database is copied, it cancels the copy. A second request ends the process.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt(Arc<State>);
 
 #[derive(Default)]
 struct State {
     token: CancelToken,
+    /// A step has begun.
     running: AtomicBool,
+    /// The database is copied, or was.
+    copying: AtomicBool,
     requested: AtomicBool,
     /// The step has failed, or the run has ended; the remaining work must not be interrupted.
     over: AtomicBool,
@@ -52,12 +55,18 @@ impl Interrupt {
         let interrupter = Mutex::new(interrupter);
         let on_signal = move || {
             let is_first = !state.requested.swap(true, Ordering::SeqCst);
-            if !is_first || !state.running.load(Ordering::SeqCst) {
-                let done = if is_first { "nothing was done" } else { "the current step was cut off" };
+            let step = state.running.load(Ordering::SeqCst).then_some("the current step");
+            let copy = state.copying.load(Ordering::SeqCst).then_some("the current copy");
+            let in_hand = step.or(copy);
+            let Some(in_hand) = in_hand.filter(|_| is_first) else {
+                let done = match in_hand {
+                    Some(in_hand) => format!("{in_hand} was cut off"),
+                    None => "nothing was done".to_owned(),
+                };
                 output.finish(Err(Failure::interrupted(format!("interrupted: {done}"))));
                 process::exit(Exit::Failed as i32);
-            }
-            output.say("cancelling the current step; press Ctrl-C again to end the process at once");
+            };
+            output.say(&format!("cancelling {in_hand}; press Ctrl-C again to end the process at once"));
             state.token.cancel();
             let interrupter = interrupter.lock().unwrap_or_else(PoisonError::into_inner).take();
             let state = Arc::clone(&state);
@@ -83,6 +92,7 @@ impl Interrupt {
     pub(crate) fn observe(&self, event: &Event<'_>) {
         match event {
             Event::Started { .. } => self.0.running.store(true, Ordering::SeqCst),
+            Event::Copying { .. } => self.0.copying.store(true, Ordering::SeqCst),
             Event::Failed { .. } => self.0.over.store(true, Ordering::SeqCst),
             _ => {}
         }

@@ -47,7 +47,14 @@ impl Progress {
                     None => self.output.say(&format!("{number}/{of} {verb} {}", step.id)),
                 }
             }
-            // Lines would be too many for a log.
+            // Lines would be too many for a log, here and for statements.
+            Event::Copying { done, of } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*of);
+                    bar.set_position(*done);
+                    bar.set_message("pages of the database copied");
+                }
+            }
             Event::Statement { step, number, of: Some(of) } if *of > 1 => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!("{} {}, statement {number}/{of}", verb(step), step.id));

@@ -175,12 +175,20 @@ pub struct RehearsalRequest<'a, B: Driver> {
     pub prepare: Option<&'a Prepare<B>>,
     /// How long to retry while the database is busy.
     pub patience: Duration,
+    /// Is told how far a copy of the database got.
+    pub observer: Option<&'a dyn CopyObserver>,
 }
 
 impl<B: Driver> std::fmt::Debug for RehearsalRequest<'_, B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RehearsalRequest").field("tables", &self.tables).finish_non_exhaustive()
     }
+}
+
+/// Is told how far a copy of a database got.
+pub trait CopyObserver {
+    /// So many pages are copied. A backend calls it once every thousand pages or so, and at the end.
+    fn copied(&self, done: u64, of: u64);
 }
 
 /// Where a rehearsal runs.

@@ -1,5 +1,7 @@
 //! Applying a plan that was reviewed.
 
+use std::time::Duration;
+
 use super::MigrationRunner;
 use super::carry_out::{Planned, RunState};
 use super::goal::Goal;
@@ -22,15 +24,16 @@ impl<B: Backend> MigrationRunner<B> {
     /// with other migrations.
     #[allow(clippy::needless_pass_by_value, reason = "a plan is applied only once")]
     pub fn apply(&self, conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
-        self.apply_if(conn, &plan, |_| Ok(()))
+        self.apply_if(conn, &plan, None, |_| Ok(None))
     }
 
-    /// Applies a plan, if `check` accepts the database under the lock.
+    /// Applies a plan, if `check` accepts the database under the lock. The first transaction must then find the version that `check` returns.
     pub(super) fn apply_if(
         &self,
         mut conn: B::Conn<'_>,
         plan: &Plan,
-        check: impl FnOnce(&mut B::Conn<'_>) -> Result<()>,
+        expected: Option<Duration>,
+        check: impl FnOnce(&mut B::Conn<'_>) -> Result<Option<i64>>,
     ) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
@@ -52,7 +55,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.refuse_foreign_log(conn, plan)?;
         let consent = self.confirmed(plan)?;
         let applied = self.locked(conn, |conn, holding| {
-            let state = self.apply_locked(conn, plan, check, consent, holding, &mut run);
+            let state = self.apply_locked(conn, (plan, expected), check, consent, holding, &mut run);
             self.end(conn, state, &mut run)
         });
         match applied {
@@ -64,14 +67,14 @@ impl<B: Backend> MigrationRunner<B> {
     fn apply_locked(
         &self,
         conn: &mut B::Conn<'_>,
-        plan: &Plan,
-        check: impl FnOnce(&mut B::Conn<'_>) -> Result<()>,
+        (plan, expected): (&Plan, Option<Duration>),
+        check: impl FnOnce(&mut B::Conn<'_>) -> Result<Option<i64>>,
         consent: Consent<'_>,
         holding: &Holding,
         run: &mut Run,
     ) -> Result<RunState> {
         self.settle(conn, run)?;
-        check(conn)?;
+        let version = check(conn)?;
         let (tracking, history) = self.read_table(conn)?;
         let fresh = self.same(conn, &history, plan)?;
         if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
@@ -79,9 +82,9 @@ impl<B: Backend> MigrationRunner<B> {
         }
         run.report.already = fresh.already();
         self.warn(&fresh, &mut run.report);
-        self.announce(&fresh);
+        self.announce(&fresh, expected);
         self.begin(conn, &fresh, run)?;
-        let planned = Planned { tracking, history, plan: fresh };
+        let planned = Planned { tracking, history, plan: fresh, version };
         let done =
             self.carry_out(conn, planned, consent, (holding, Some(B::run_stored_script)), &mut run.report);
         done.map(|()| RunState::Finished).map_err(|stop| self.failure(stop))

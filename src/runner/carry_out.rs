@@ -26,6 +26,8 @@ pub(super) struct Planned {
     pub(super) tracking: TrackingTable,
     pub(super) history: History,
     pub(super) plan: Plan,
+    /// The version of the database that it was made for, if the run must not begin with another one.
+    pub(super) version: Option<i64>,
 }
 
 /// How far a run got under the lock.
@@ -92,7 +94,7 @@ impl<B: Backend> MigrationRunner<B> {
                     return Err(Failure::Stale(0).into());
                 }
                 let plan = self.checked_plan(conn, &history, goal)?;
-                Planned { tracking, history, plan }
+                Planned { tracking, history, plan, version: None }
             };
             if self.lock.is_per_transaction() && self.wait_for_step(&planned.history, began, &mut pause) {
                 continue;
@@ -113,7 +115,7 @@ impl<B: Backend> MigrationRunner<B> {
             }
             self.warn(&planned.plan, &mut run.report);
             if self.observer.is_some() && !announced.as_ref().is_some_and(|it| it.is_same(&planned.plan)) {
-                self.announce(&planned.plan);
+                self.announce(&planned.plan, None);
                 announced = Some(planned.plan.clone());
             }
             self.begin(conn, &planned.plan, run)?;
@@ -131,9 +133,9 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Reports a plan that is about to be carried out.
-    pub(super) fn announce(&self, plan: &Plan) {
+    pub(super) fn announce(&self, plan: &Plan, expected: Option<Duration>) {
         if !plan.steps().is_empty() {
-            self.notify(&Event::Planned { plan });
+            self.notify(&Event::Planned { plan, expected });
         }
     }
 
@@ -144,6 +146,7 @@ impl<B: Backend> MigrationRunner<B> {
             prepare: self.prepare.as_deref(),
             patience: self.lock_timeout,
             policy: &self.policy,
+            observer: self.observer.as_ref(),
             is_exclusive: self.lock.is_exclusive(),
         }
     }
@@ -195,11 +198,11 @@ impl<B: Backend> MigrationRunner<B> {
         (holding, run_stored): (&Holding, Option<RunStored<B>>),
         report: &mut Report,
     ) -> Result<(), Stop> {
-        let Planned { tracking, history, plan } = planned;
+        let Planned { tracking, history, plan, version } = planned;
         let stored = Self::stored(&plan, &history);
         let approved = plan.approve(consent)?;
         let run_stored = run_stored.map(|run| (run, self.stored_limits));
-        let executor = Executor { run_stored, ..self.executor(holding, &stored) };
+        let executor = Executor { version, run_stored, ..self.executor(holding, &stored) };
         executor.execute(conn, approved, &tracking, &self.completed(&history), report)
     }
 
@@ -242,6 +245,7 @@ impl<B: Backend> MigrationRunner<B> {
             patience: self.lock_timeout,
             policy: &self.policy,
             lock: &self.lock,
+            version: None,
             is_watched: Cell::new(None),
             ran_code: Cell::new(false),
             session: self.lock.has_one_session().then(Session::default),

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::MigrationRunner;
+use super::locked::refuse_cancelled;
 use super::replay::{Ran, Replay, advice};
-use crate::backend::{Backend, Replayed, patiently};
+use crate::backend::{Backend, Replayed, interruptible, patiently};
+use crate::cancel::is_cancelled;
 use crate::drift::{Drift, DriftReason};
 use crate::error::{Failure, MigrationError, Result};
 use crate::execute::Stop;
@@ -73,7 +75,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn drift(&self, mut conn: B::Conn<'_>) -> Result<Drift> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
-        self.current_drift(conn)
+        self.cancellable(|| self.current_drift(conn))
     }
 
     /// Puts back what carries no data, in one transaction: creates missing indexes, triggers and views, and replaces changed ones. What is
@@ -147,7 +149,9 @@ impl<B: Backend> MigrationRunner<B> {
             let (history, live) = self.history_and_schema(conn)?;
             // A migration that was applied in between would seem to be drift.
             if self.read_history(conn)?.digest() == history.digest() {
-                return self.compared(conn, &history, live);
+                let drift = self.compared(conn, &history, live)?;
+                // A migration that was interrupted makes no schema.
+                return refuse_cancelled().map(|()| drift);
             }
         }
         Err(Failure::Stale(0).into())
@@ -351,7 +355,8 @@ impl<B: Backend> MigrationRunner<B> {
         let reading = |fault| Self::whole_database("repair the drift", fault);
         let before = B::dangling(conn, &touched(), ForeignKeys::Unchecked).map_err(reading)?;
         for (what, statement) in statements(drift, repaired) {
-            B::execute(conn, &statement).map_err(|fault| failed(&what, &fault))?;
+            let executed = interruptible::<B, _>(conn, |conn| B::execute(conn, &statement));
+            executed.map_err(|fault| if is_cancelled() { reading(fault) } else { failed(&what, &fault) })?;
         }
         let after = B::dangling(conn, &touched(), ForeignKeys::Unchecked).map_err(reading)?;
         if let Some(broken) = after.since(&before).references().into_iter().next() {

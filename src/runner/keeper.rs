@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::backend::{Backend, Prepare};
 use crate::dialect::TableName;
 use crate::error::{MigrationError, Result};
+use crate::event::Observer;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::report::Report;
@@ -59,6 +60,7 @@ pub(super) struct Site<'r, B: Backend> {
     pub(super) prepare: Option<&'r Prepare<B>>,
     pub(super) patience: Duration,
     pub(super) policy: &'r Policy,
+    pub(super) observer: Option<&'r Observer>,
     /// Whether only one run at a time has the lock, so that a note about a run that is still running cannot be found.
     pub(super) is_exclusive: bool,
 }

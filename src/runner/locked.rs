@@ -24,6 +24,16 @@ impl<B: Backend> MigrationRunner<B> {
         cancel::within(self.cancel.as_ref(), || self.locked_within(conn, body))
     }
 
+    /// Runs `body`, which only reads, as a run that can be cancelled. What a cancelled one found is not returned: it may be about statements
+    /// that were interrupted.
+    pub(super) fn cancellable<R>(&self, body: impl FnOnce() -> Result<R>) -> Result<R> {
+        cancel::within(self.cancel.as_ref(), || {
+            refuse_cancelled()?;
+            let found = body();
+            refuse_cancelled().and(found)
+        })
+    }
+
     fn locked_within<R>(
         &self,
         conn: &mut B::Conn<'_>,

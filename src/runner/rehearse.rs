@@ -7,9 +7,11 @@ use super::MigrationRunner;
 use super::goal::Goal;
 use crate::account::Account;
 use crate::approval::Consent;
-use crate::backend::{Backend, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently};
+use crate::backend::{
+    Backend, CopyObserver, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently,
+};
 use crate::direction::Direction;
-use crate::error::{Failure, Result};
+use crate::error::{ErrorKind, Failure, Result};
 use crate::execute::{Executor, Rehearsing};
 use crate::hooks::Hooks;
 use crate::id::MigrationId;
@@ -65,7 +67,11 @@ impl<B: Backend> MigrationRunner<B> {
     /// there is no room.
     #[allow(clippy::needless_pass_by_value)]
     pub fn rehearse(&self, mut conn: B::Conn<'_>, rehearsal: impl Into<Rehearsal>) -> Result<Impact> {
-        let (conn, rehearsal) = (&mut conn, rehearsal.into());
+        let rehearsal = rehearsal.into();
+        self.cancellable(|| self.rehearse_within(&mut conn, &rehearsal))
+    }
+
+    fn rehearse_within(&self, conn: &mut B::Conn<'_>, rehearsal: &Rehearsal) -> Result<Impact> {
         self.refuse_open_transaction(conn)?;
         self.run_session_sql(conn)?;
         let failed = |fault| Self::whole_database("rehearse the migrations", fault);
@@ -76,15 +82,16 @@ impl<B: Backend> MigrationRunner<B> {
             places: &[RehearsalPlace::Copy, RehearsalPlace::Transaction],
             prepare: self.prepare.as_deref(),
             patience: self.lock_timeout,
+            observer: self.observer.as_ref().map(|observer| observer as &dyn CopyObserver),
         };
         let impact = B::rehearsal(conn, &request, |copy, rehearsed| {
             self.run_session_sql(copy)?;
-            self.rehearsed(copy, rehearsed, &rehearsal, &state)
+            self.rehearsed(copy, rehearsed, rehearsal, &state)
         });
         if let Some(impact) = impact.map_err(failed)? {
             return impact;
         }
-        let plan = self.plan(B::lend(conn), rehearsal.target)?;
+        let plan = self.plan(B::lend(conn), rehearsal.target.clone())?;
         let reason = format!("{} can neither copy the database nor roll back the whole run", B::DIALECT);
         Ok(Impact::only_planned(plan, reason, state))
     }
@@ -101,10 +108,14 @@ impl<B: Backend> MigrationRunner<B> {
         if !refused.is_empty() {
             return Err(Failure::Refused(refused, 0).into());
         }
+        let rehearsed: usize = impact.steps.iter().map(|step| step.ids.len()).sum();
+        let expected = (rehearsed > 0 && rehearsed == impact.plan.steps().len()).then(|| impact.duration());
         let Impact { plan, state, .. } = impact;
-        self.apply_if(conn, &plan, |conn| {
+        self.apply_if(conn, &plan, expected, |conn| {
+            // Others can write while a snapshot is made, so the first transaction looks at this number again.
+            let version = patiently(self.lock_timeout, || B::data_version(conn)).map_err(self.reading())?;
             let now = patiently(self.lock_timeout, || B::data_state(conn)).map_err(self.reading())?;
-            if now == state { Ok(()) } else { Err(Failure::Stale(0).into()) }
+            if now == state { Ok(version) } else { Err(Failure::Stale(0).into()) }
         })
     }
 
@@ -189,6 +200,9 @@ impl<B: Backend> MigrationRunner<B> {
         problems.extend(self.policy.judge(report.notes, plan.direction()));
         if let Err(stop) = outcome {
             let error = self.failure(stop);
+            if error.kind() == ErrorKind::Stopped {
+                return Err(error);
+            }
             match error.failed_in_trial("on a copy of this database") {
                 Some(problem) => problems.push(problem),
                 None => return Err(error),

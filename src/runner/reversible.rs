@@ -2,7 +2,7 @@
 
 use super::MigrationRunner;
 use crate::account::Fate;
-use crate::backend::{Backend, RanSteps, RehearsalPlace, RehearsalRequest, Source};
+use crate::backend::{Backend, CopyObserver, RanSteps, RehearsalPlace, RehearsalRequest, Source};
 use crate::error::{ErrorKind, MigrationError, Result};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
@@ -44,7 +44,10 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read or copied, or if the backend has no copies.
     #[allow(clippy::needless_pass_by_value)]
     pub fn prove_reversible(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
-        let conn = &mut conn;
+        self.cancellable(|| self.prove_within(&mut conn))
+    }
+
+    fn prove_within(&self, conn: &mut B::Conn<'_>) -> Result<Vec<Problem>> {
         self.run_session_sql(conn)?;
         let mut found = self.irreversible_scripts()?;
         let mut with_rows = self.tried_on_copy(conn, Way::Back)?;
@@ -63,7 +66,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// # Errors
     /// If the empty database cannot be created.
     pub fn prove_source_reversible(&self) -> Result<Vec<Problem>> {
-        Ok(judged(self.irreversible_scripts()?, &self.policy, self.set.graph().metas()))
+        let found = self.cancellable(|| self.irreversible_scripts())?;
+        Ok(judged(found, &self.policy, self.set.graph().metas()))
     }
 
     fn irreversible_scripts(&self) -> Result<Vec<Problem>> {
@@ -81,9 +85,10 @@ impl<B: Backend> MigrationRunner<B> {
         let failed = |fault| Self::whole_database("rehearse the migrations", fault);
         let tables = [self.table.clone(), self.table.log()];
         let (prepare, patience) = (self.prepare.as_deref(), self.lock_timeout);
+        let observer = self.observer.as_ref().map(|observer| observer as &dyn CopyObserver);
         // Each step is committed, so a transaction of the live database is not a place for it.
         let places = [RehearsalPlace::Copy];
-        let request = RehearsalRequest { tables: &tables, places: &places, prepare, patience };
+        let request = RehearsalRequest { tables: &tables, places: &places, prepare, patience, observer };
         let tried = B::rehearsal(conn, &request, |copy, rehearsed| {
             self.run_session_sql(copy)?;
             let history = self.read_history(copy)?;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::MigrationRunner;
 use crate::backend::Sqlite;
 use crate::backend::snapshot::{Copier, Overwrite};
-use crate::error::{Failure, Result, SnapshotAct};
+use crate::error::{Result, SnapshotAct};
 use crate::fault::{Fault, FaultKind};
 use crate::snapshot::{Restored, Snapshot, SnapshotContent, SnapshotInfo, SnapshotSettings};
 
@@ -132,8 +132,7 @@ impl MigrationRunner<Sqlite> {
         let mut lent = conn;
         self.refuse_open_transaction(&mut lent)?;
         self.run_session_sql(&mut lent)?;
-        let failed =
-            |fault| Failure::Snapshot { act: SnapshotAct::Restore, path: snapshot.to_owned(), fault };
+        let failed = |fault| files::failed(SnapshotAct::Restore, snapshot, fault);
         let files = self.files(conn)?.ok_or_else(|| {
             failed(
                 Fault::new(FaultKind::Other, "the database of the connection is not a file")
@@ -146,7 +145,7 @@ impl MigrationRunner<Sqlite> {
             // The content is that of another time, so no run has to be continued.
             files.delete_intents()?;
             // Without a limit on what others wrote, it is always done.
-            restored.ok_or_else(|| failed(Fault::new(FaultKind::Busy, "another connection writes")).into())
+            restored.ok_or_else(|| failed(Fault::new(FaultKind::Busy, "another connection writes")))
         })
     }
 

@@ -41,7 +41,10 @@ impl<B: Backend> MigrationRunner<B> {
     /// If the database cannot be read, or cannot be copied.
     #[allow(clippy::needless_pass_by_value)]
     pub fn validate(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
-        let conn = &mut conn;
+        self.cancellable(|| self.validate_within(&mut conn))
+    }
+
+    fn validate_within(&self, conn: &mut B::Conn<'_>) -> Result<Vec<Problem>> {
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let policy = self.policy.reporting_allowed();

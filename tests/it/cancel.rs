@@ -623,7 +623,7 @@ fn events(runner: MigrationRunner) -> (MigrationRunner, Arc<Mutex<Vec<String>>>)
     let told = Arc::clone(&log);
     let runner = runner.observe(move |event| {
         let line = match event {
-            Event::Planned { plan } => {
+            Event::Planned { plan, .. } => {
                 let ids: Vec<&str> = plan.steps().iter().map(|step| step.id.as_str()).collect();
                 format!("plan {}", ids.join(" "))
             }
@@ -689,7 +689,7 @@ fn a_plan_is_told_after_it_was_confirmed() {
                 accepts
             })
             .observe(move |event| {
-                if let Event::Planned { plan } = event {
+                if let Event::Planned { plan, .. } = event {
                     told.lock().unwrap().push((asked.load(Ordering::SeqCst), plan.steps().len()));
                 }
             });

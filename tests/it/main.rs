@@ -10,6 +10,7 @@ mod cancel;
 mod children;
 mod compiled;
 mod conformance;
+mod copying;
 mod downgrade;
 mod drift;
 mod errors;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use switchy_schema::Target;
 
 use super::Work;
+use super::watch::watched;
 use crate::exit::Exit;
 use crate::failure::Result;
 use crate::json;
@@ -12,9 +13,12 @@ use crate::remedy::in_shell;
 use crate::session::{Access, Database};
 
 /// What a run does to a copy of the database.
-pub(super) fn rehearse<B: Database>(work: &Work<'_, B>, target: Target) -> Result<Outcome> {
+pub(super) fn rehearse<B: Database>(work: Work<'_, B>, target: Target) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
-    let impact = work.runner.rehearse(B::conn(&mut session), target)?;
+    let (work, watch) = watched(work, &mut session);
+    let impact = work.runner.rehearse(B::conn(&mut session), target);
+    watch.end();
+    let impact = impact.map_err(|error| watch.explain(error))?;
     let mut json = serde_json::to_value(&impact).unwrap_or_default();
     if let Value::Object(map) = &mut json {
         map.insert("tables".into(), json!(impact.tables()));

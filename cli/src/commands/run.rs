@@ -1,18 +1,15 @@
 //! `migrate`, `rollback`, `redo`, `downgrade`
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use switchy_schema::{Plan, Report, Target, TransactionMode};
 
 use super::snapshots::keeping;
+use super::watch::watched;
 use super::{Work, plan, schema};
 use crate::args::{Downgrade, Migrate, Rollback, Way};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::interrupt::Interrupt;
 use crate::output::{self, Outcome};
-use crate::progress::Progress;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
 use crate::{json, text};
@@ -59,7 +56,7 @@ fn run<B: Database>(
     way: &Way,
     confirmation: Confirmation,
 ) -> Result<Outcome> {
-    let mut work = keeping(work, &way.snapshots)?;
+    let work = keeping(work, &way.snapshots)?;
     if way.dry_run.dry_run {
         return plan::plan(&work, target, false);
     }
@@ -68,16 +65,7 @@ fn run<B: Database>(
         Confirmation::EngineDecides => None,
         Confirmation::Always => confirmed_plan(&work, &mut session, &target)?,
     };
-    let interrupt = Interrupt::listen(B::own_interrupter(&mut session), work.output());
-    let progress = Arc::new(Progress::new(work.output()));
-    let (listening, showing) = (interrupt.clone(), Arc::clone(&progress));
-    work.runner = work
-        .runner
-        .observe(move |event| {
-            listening.observe(event);
-            showing.observe(event);
-        })
-        .cancel_with(interrupt.token());
+    let (mut work, watch) = watched(work, &mut session);
     let result = match approved {
         Some(plan) => {
             work.runner = work.runner.confirm(|_| true);
@@ -85,8 +73,7 @@ fn run<B: Database>(
         }
         None => work.runner.run_to(B::conn(&mut session), target),
     };
-    interrupt.end();
-    progress.end();
+    watch.end();
     match result {
         Ok(report) if report.is_up_to_date() => Ok(outcome(work.context.output, &report)),
         Ok(report) => {
@@ -99,8 +86,7 @@ fn run<B: Database>(
             {
                 work.output().note(&schema::unwritten(&failure));
             }
-            let failure = Failure::from(error);
-            Err(if interrupt.is_requested() { failure.after_interrupt() } else { failure })
+            Err(watch.explain(error))
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use switchy_schema::{Snapshot, SnapshotInfo, SnapshotKind, SnapshotSettings};
 
 use super::Work;
+use super::watch::watched;
 use crate::args::{Restore, SnapshotFolder, SnapshotOptions};
 use crate::failure::{Failure, Result};
 use crate::output::{self, Outcome};
@@ -95,7 +96,10 @@ pub(super) fn restore<B: Database>(work: Work<'_, B>, restore: &Restore) -> Resu
             return Err(Failure::unconfirmed("nothing was done: the answer was no"));
         }
     }
-    let restored = B::restore(&work.runner, &mut session, &path)?.ok_or_else(unsupported::<B>)?;
+    let (work, watch) = watched(work, &mut session);
+    let restored = B::restore(&work.runner, &mut session, &path);
+    watch.end();
+    let restored = restored.map_err(|error| watch.explain(error))?.ok_or_else(unsupported::<B>)?;
     let json = json!({
         "snapshot": restored.snapshot.display().to_string(),
         "set_aside": restored.set_aside.display().to_string(),

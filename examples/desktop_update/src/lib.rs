@@ -79,8 +79,23 @@ pub fn update(conn: &Connection, version: Version, trouble: Trouble) -> Result<R
         .program(version.name())
         .snapshot(Snapshot::IfDestructive.keep(3).after_failure(AfterFailure::Restore))
         .observe(move |event| match event {
-            Event::Planned { plan, .. } => showing.set_length(plan.steps().len() as u64),
-            Event::Started { step, .. } => showing.set_message(step.id.to_string()),
+            Event::Copying { done, of } => {
+                showing.set_message("copying your notes");
+                showing.set_length(*of);
+                showing.set_position(*done);
+            }
+            Event::Planned { plan, expected } => {
+                if let Some(expected) = expected {
+                    showing.println(format!("This takes about {:.1} s.", expected.as_secs_f64()));
+                }
+                showing.set_length(plan.steps().len() as u64);
+                showing.set_position(0);
+            }
+            Event::Started { step, number, of } => {
+                showing.set_message(step.id.to_string());
+                showing.set_length(*of as u64);
+                showing.set_position(*number as u64 - 1);
+            }
             Event::Finished { .. } => showing.inc(1),
             _ => {}
         });

@@ -71,7 +71,7 @@ fn copied(
     // A copy in memory cannot change the size of its pages.
     let page_size: i64 = value(from, "PRAGMA main.page_size", &[]).map_err(fault)?;
     conn.execute_batch(&format!("PRAGMA page_size = {page_size}")).map_err(fault)?;
-    patiently(request.patience, || copying::copy(from, &mut conn).map_err(fault))?;
+    patiently(request.patience, || copying::copy(from, &mut conn, request.observer))?;
     Ok(conn)
 }
 

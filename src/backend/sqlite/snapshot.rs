@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::query::value;
 use super::{Sqlite, fault};
-use crate::backend::catalog::Prepare;
+use crate::backend::catalog::{CopyObserver, Prepare};
 use crate::backend::records::Records;
 use crate::backend::retry::patiently;
 use crate::dialect::TableName;
@@ -34,6 +34,8 @@ pub(crate) struct Copier<'a> {
     pub(crate) table: &'a TableName,
     /// How long to wait for other connections.
     pub(crate) patience: Duration,
+    /// Is told how far a copy got.
+    pub(crate) told: Option<&'a dyn CopyObserver>,
 }
 
 impl Copier<'_> {

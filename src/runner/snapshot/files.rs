@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use crate::backend::snapshot::durable;
 use crate::backend::{Driver, Sqlite, utc_now};
+use crate::cancel;
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
 use crate::error::{Failure, MigrationError, Result, SnapshotAct};
@@ -212,7 +213,16 @@ fn read(path: &Path) -> Result<Option<Intent>> {
 
 /// The error about a note.
 pub(super) fn note(path: &Path, fault: Fault) -> MigrationError {
-    Failure::Snapshot { act: SnapshotAct::Note, path: path.to_owned(), fault }.into()
+    failed(SnapshotAct::Note, path, fault)
+}
+
+/// The error about a file. If the run was cancelled, that is the error.
+pub(super) fn failed(act: SnapshotAct, path: &Path, fault: Fault) -> MigrationError {
+    let fault = cancel::explained(fault);
+    if fault.details.is_cancel {
+        return Failure::Stopped(0).into();
+    }
+    Failure::Snapshot { act, path: path.to_owned(), fault }.into()
 }
 
 fn names_in(folder: &Path) -> Result<Vec<OsString>> {

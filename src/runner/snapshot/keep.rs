@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::super::keeper::{Kept, Run, Site};
-use super::files::Files;
+use super::files::{self, Files};
 use super::keeping::Snapshots;
 use super::restoring::{copier, restore};
 use super::settle::{Applied, applied};
 use crate::backend::Sqlite;
 use crate::backend::snapshot::{Overwrite, delete_partial, durable};
-use crate::error::{Failure, MigrationError, Result, SnapshotAct};
+use crate::cancel;
+use crate::error::{MigrationError, Result, SnapshotAct};
 use crate::plan::Plan;
 use crate::snapshot::intent::{IntendedStep, Intent, Reached, RunState, Trace};
 use crate::snapshot::{AfterFailure, PlannedSnapshot, Restored, SnapshotKind};
@@ -65,11 +66,13 @@ impl Snapshots {
             delete_partial(&files.folder, files.is_partial());
         }
         let (made_on, path) = files.new_path(SnapshotKind::BeforeRun);
-        let failed = |fault| {
-            MigrationError::from(Failure::Snapshot { act: SnapshotAct::Take, path: path.clone(), fault })
-        };
+        let failed = |fault| files::failed(SnapshotAct::Take, &path, fault);
         let version = copier(site).take(conn, &files.live, &path).map_err(failed)?;
-        let before = applied(conn, site).map_err(failed)?.ids;
+        let before = applied(conn, site).map(|applied| applied.ids).map_err(|fault| {
+            // The run does not begin, so nothing needs it.
+            let _ = durable::remove(&path);
+            failed(fault)
+        })?;
         let intent = Intent {
             table: site.table.as_str().to_owned(),
             state: RunState::Running,
@@ -127,7 +130,8 @@ impl Snapshots {
         let Some(kept) = &mut run.kept else { return error };
         let (mut error, mut state) = (error, RunState::Failed);
         if self.settings.after_failure == AfterFailure::Restore {
-            match undo(conn, site, files, kept) {
+            // Also a run that was cancelled is undone.
+            match cancel::shielded(|| undo(conn, site, files, kept)) {
                 Undo::Needless => {}
                 Undo::Impossible(why) => run.report.not_restored = Some(why),
                 Undo::Done(restored) => {

@@ -3,10 +3,10 @@
 use rusqlite::Connection;
 
 use super::super::keeper::{Keeper, Run, Site};
-use super::files::Files;
+use super::files::{self, Files};
 use super::restoring::copier;
 use crate::backend::{Catalog, Sqlite, patiently};
-use crate::error::{Failure, MigrationError, Result, SnapshotAct};
+use crate::error::{MigrationError, Result, SnapshotAct};
 use crate::plan::Plan;
 use crate::problem::{Problem, ProblemKind};
 use crate::snapshot::intent::{RunState, Trace};
@@ -46,10 +46,8 @@ impl Keeper<Sqlite> for Snapshots {
 
     fn planned(&self, conn: &mut &Connection, site: &Site<'_, Sqlite>, plan: Plan) -> Result<Plan> {
         let Some(first) = plan.steps().first() else { return Ok(plan) };
-        let failed = |fault| {
-            let path = conn.path().unwrap_or_default().into();
-            MigrationError::from(Failure::Snapshot { act: SnapshotAct::Take, path, fault })
-        };
+        let failed =
+            |fault| files::failed(SnapshotAct::Take, conn.path().unwrap_or_default().as_ref(), fault);
         let tables = [site.table.clone(), site.table.log()];
         let is_blank =
             patiently(site.patience, || Sqlite::is_blank(&mut &**conn, &tables)).map_err(failed)?;

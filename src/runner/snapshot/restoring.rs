@@ -6,14 +6,15 @@ use rusqlite::Connection;
 
 use super::super::keeper::Site;
 use super::files::Files;
-use crate::backend::Sqlite;
 use crate::backend::snapshot::{Copier, Overwrite, Places, RestoreOutcome};
+use crate::backend::{CopyObserver, Sqlite};
 use crate::fault::Fault;
 use crate::snapshot::{Restored, SnapshotKind};
 
 /// What copies and restores databases for a runner.
 pub(super) fn copier<'r>(site: &Site<'r, Sqlite>) -> Copier<'r> {
-    Copier { prepare: site.prepare, table: site.table, patience: site.patience }
+    let told = site.observer.map(|observer| observer as &dyn CopyObserver);
+    Copier { prepare: site.prepare, table: site.table, patience: site.patience, told }
 }
 
 /// Restores a snapshot; `None` if others wrote what it must not overwrite.

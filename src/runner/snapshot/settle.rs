@@ -8,7 +8,7 @@ use super::keeping::Snapshots;
 use super::restoring::{copier, restore};
 use crate::backend::snapshot::{Overwrite, durable};
 use crate::backend::{Records, Sqlite, patiently};
-use crate::error::{Failure, Result, SnapshotAct};
+use crate::error::{Result, SnapshotAct};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
 use crate::snapshot::intent::{Course, Ids, Now, RunState};
@@ -79,8 +79,7 @@ impl Snapshots {
                 )))
             }
             Course::Restore => {
-                let failed =
-                    |fault| Failure::Snapshot { act: SnapshotAct::Restore, path: path.clone(), fault };
+                let failed = |fault| files::failed(SnapshotAct::Restore, &path, fault);
                 let restored =
                     restore(&copier(site), conn, files, &path, Overwrite::Anything).map_err(failed)?;
                 // Others can write from now on, so the next run makes a snapshot of its own, which replaces this one.

@@ -115,9 +115,10 @@ fn an_observer_sees_everything<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>)
         it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b"), it.breaks("3_c", "thing_c")])?;
     let set = set.observe(move |event| {
         log.add(match event {
-            Event::Planned { plan } => format!("{} steps planned", plan.steps().len()),
+            Event::Planned { plan, .. } => format!("{} steps planned", plan.steps().len()),
             // How many statements it takes to make a thing is the database's affair.
             Event::Statement { .. } => return,
+            Event::Copying { .. } => "copies".to_owned(),
             Event::Warning { problem } => format!("{} {}", problem.kind, problem.migration),
             Event::Started { step, number, of } => format!("{number}/{of} {} {}", step.direction, step.id),
             Event::Finished { step, .. } => format!("finished {}", step.id),

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::super::query::{texts, value};
 use super::super::{Sqlite, fault};
+use crate::backend::driver::interruptible;
 use crate::backend::records::Records;
 use crate::dialect::{TableName, qualified};
 use crate::fault::{Fault, FaultKind};
@@ -26,12 +27,13 @@ impl Contents {
         let count = |name: String| {
             let from = format!("SELECT count(*) FROM {}", qualified("main", &name));
             // SQLite counts in the smallest index, for which it may need a function or collation of the application.
-            let counted =
-                value(conn, &from, &[]).or_else(|_| value(conn, &format!("{from} NOT INDEXED"), &[]));
+            let counted = cancellable(conn, |conn| {
+                value(conn, &from, &[]).or_else(|_| value(conn, &format!("{from} NOT INDEXED"), &[]))
+            });
             counted.map(|rows| (name, rows))
         };
-        let rows = texts(conn, sql, &[]).map_err(fault)?.into_iter().map(count).collect::<Result<_, _>>();
-        Ok(Self { head: Sqlite::head(&mut &*conn, table)?, rows: rows.map_err(fault)? })
+        let rows = texts(conn, sql, &[]).map_err(fault)?.into_iter().map(count).collect::<Result<_, _>>()?;
+        Ok(Self { head: Sqlite::head(&mut &*conn, table)?, rows })
     }
 
     /// Refuses a copy that is different.
@@ -75,9 +77,9 @@ pub(super) fn refuse_damaged_live(own: &Connection) -> Result<(), Fault> {
 fn quick_check(conn: &Connection, schema: &str) -> Result<(), Fault> {
     let setting: i64 = value(conn, "PRAGMA ignore_check_constraints", &[]).map_err(fault)?;
     conn.execute_batch("PRAGMA ignore_check_constraints = ON").map_err(fault)?;
-    let found = texts(conn, &format!("PRAGMA {schema}.quick_check(1)"), &[]);
+    let found = cancellable(conn, |conn| texts(conn, &format!("PRAGMA {schema}.quick_check(1)"), &[]));
     conn.execute_batch(&format!("PRAGMA ignore_check_constraints = {setting}")).map_err(fault)?;
-    match found.map_err(fault)?.first().map(String::as_str) {
+    match found?.first().map(String::as_str) {
         Some("ok") => Ok(()),
         found => {
             let found = found.unwrap_or_default().trim().replace('\n', " ");
@@ -86,6 +88,14 @@ fn quick_check(conn: &Connection, schema: &str) -> Result<(), Fault> {
                 .remedy("check the database with `PRAGMA integrity_check`, and repair it first"))
         }
     }
+}
+
+/// Runs a query that may take long, which a cancel of the run interrupts.
+fn cancellable<R>(
+    conn: &Connection,
+    query: impl FnOnce(&Connection) -> rusqlite::Result<R>,
+) -> Result<R, Fault> {
+    interruptible::<Sqlite, _>(&mut &*conn, |conn| query(conn).map_err(fault))
 }
 
 /// Whether a statement failed for want of a function, a collation or a module.

@@ -13,8 +13,9 @@ use super::take::folder_of;
 use super::{Copier, Sqlite, data_version, number, refuse_exclusive, refuse_shortage};
 use crate::backend::records::Records;
 use crate::backend::retry::patiently;
-use crate::backend::sqlite::copying::{ALL, copy, step};
+use crate::backend::sqlite::copying::{Reading, finish, step, tell};
 use crate::backend::sqlite::fault;
+use crate::cancel;
 use crate::fault::{Fault, FaultKind};
 
 /// How a restore ended without a fault.
@@ -77,7 +78,9 @@ impl Copier<'_> {
             self.through_journal(conn, &source, &mut own, places, overwrite)
         };
         if matches!(outcome, Ok(RestoreOutcome::Done)) {
-            refuse_damaged_live(&own).map_err(|fault| not_verified(&fault, places))?;
+            // It is done, so a cancel comes too late.
+            let checked = cancel::shielded(|| refuse_damaged_live(&own));
+            checked.map_err(|fault| not_verified(&fault, places))?;
         }
         outcome
     }
@@ -94,6 +97,7 @@ impl Copier<'_> {
     ) -> Result<RestoreOutcome, Fault> {
         let secrecy = self.secrecy_of(places.live)?;
         let began = Instant::now();
+        let _reading = Reading::begin(source, self.patience)?;
         loop {
             let version = self.copy_into(conn, conn, places.live, places.set_aside, secrecy)?;
             let set_aside = SetAside { path: places.set_aside, is_kept: false };
@@ -102,9 +106,10 @@ impl Copier<'_> {
             }
             {
                 let backup = Backup::new(source, own).map_err(fault)?;
-                patiently(self.patience, || step(&backup, 0).map_err(fault))?;
+                patiently(self.patience, || step(&backup, 0).map(drop).map_err(fault))?;
                 if data_version(conn).map_err(fault)? == version {
-                    set_aside.keep_unless_undone(step(&backup, ALL).map_err(fault))?;
+                    let pages = set_aside.keep_unless_undone(finish(&backup, self.told))?;
+                    tell(self.told, pages);
                     break;
                 }
             }
@@ -158,10 +163,16 @@ impl Copier<'_> {
         let contents = Contents::of(source, self.table)?;
         self.copy_into(own, conn, places.live, places.set_aside, secrecy)?;
         let set_aside = SetAside { path: places.set_aside, is_kept: false };
-        set_aside.keep_unless_undone(copy(source, own).map_err(fault))?;
-        let restored =
-            Contents::of(own, self.table).and_then(|restored| contents.refuse_different(&restored));
-        restored.map_err(|fault| not_verified(&fault, places))?;
+        let _reading = Reading::begin(source, self.patience)?;
+        let pages = {
+            let backup = Backup::new(source, own).map_err(fault)?;
+            set_aside.keep_unless_undone(finish(&backup, self.told))?
+        };
+        tell(self.told, pages);
+        let compared =
+            || Contents::of(own, self.table).and_then(|restored| contents.refuse_different(&restored));
+        // It is done, so a cancel comes too late.
+        cancel::shielded(compared).map_err(|fault| not_verified(&fault, places))?;
         // This releases the lock, and deletes the journal. Closing the connection would release it too.
         let _ = own.execute_batch(
             "PRAGMA main.locking_mode = NORMAL; SELECT count(*) FROM main.sqlite_master; PRAGMA main.journal_mode = DELETE",
@@ -195,10 +206,13 @@ struct SetAside<'a> {
 
 impl SetAside<'_> {
     /// Keeps it if the database was overwritten, or may have been.
-    fn keep_unless_undone(mut self, overwritten: Result<(), Fault>) -> Result<(), Fault> {
+    fn keep_unless_undone<R>(mut self, overwritten: Result<R, Fault>) -> Result<R, Fault> {
         self.is_kept = match &overwritten {
-            Ok(()) => true,
-            Err(fault) => !matches!(fault.kind(), FaultKind::Busy | FaultKind::Full),
+            Ok(_) => true,
+            // A copy is cancelled before it is complete.
+            Err(fault) => {
+                !fault.details.is_cancel && !matches!(fault.kind(), FaultKind::Busy | FaultKind::Full)
+            }
         };
         if self.is_kept {
             let kept = self.path.display();

@@ -9,7 +9,7 @@ use super::compare::{Contents, refuse_damaged};
 use super::durable::{self, Partial};
 use super::{Copier, data_version, refuse_exclusive, refuse_shortage};
 use crate::backend::retry::patiently;
-use crate::backend::sqlite::copying::copy;
+use crate::backend::sqlite::copying::{Reading, copy};
 use crate::backend::sqlite::fault;
 use crate::fault::Fault;
 use crate::snapshot::file_name::PARTIAL;
@@ -41,11 +41,11 @@ impl Copier<'_> {
         let partial = Partial::create(name, live).map_err(durable::fault)?;
         let version = {
             // The copy and the comparison are of one moment.
-            let reading = Reading::begin(conn, self)?;
-            self.fill(reading.0, partial.path())?;
+            let _reading = Reading::begin(conn, self.patience)?;
+            self.fill(conn, partial.path())?;
             let copied = self.open_copy(partial.path())?;
-            Contents::of(reading.0, self.table)?.refuse_different(&Contents::of(&copied, self.table)?)?;
-            data_version(reading.0).map_err(fault)?
+            Contents::of(conn, self.table)?.refuse_different(&Contents::of(&copied, self.table)?)?;
+            data_version(conn).map_err(fault)?
         };
         refuse_damaged(&self.open_copy(partial.path())?, partial.path(), application)?;
         if secrecy == Secrecy::Encrypted {
@@ -60,7 +60,7 @@ impl Copier<'_> {
         // A partial copy is of no use, so it needs no journal, and it is synchronized when it is complete.
         let settings = "PRAGMA query_only = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF";
         copied.execute_batch(settings).map_err(fault)?;
-        patiently(self.patience, || copy(conn, &mut copied).map_err(fault))?;
+        patiently(self.patience, || copy(conn, &mut copied, self.told))?;
         // The copy of a database in WAL mode is in that mode too, and could be read only with files beside it.
         copied.execute_batch("PRAGMA main.journal_mode = DELETE").map_err(fault)
     }
@@ -70,29 +70,6 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    }
-}
-
-/// A read transaction on the application's connection.
-struct Reading<'c>(&'c Connection);
-
-impl<'c> Reading<'c> {
-    fn begin(conn: &'c Connection, copier: &Copier<'_>) -> Result<Self, Fault> {
-        conn.execute_batch("BEGIN").map_err(fault)?;
-        let reading = Self(conn);
-        // The first read begins the transaction of the database.
-        let read =
-            || conn.query_row("SELECT count(*) FROM main.sqlite_master", [], |_| Ok(())).map_err(fault);
-        patiently(copier.patience, read)?;
-        Ok(reading)
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        if !self.0.is_autocommit() {
-            let _ = self.0.execute_batch("ROLLBACK");
-        }
     }
 }
 

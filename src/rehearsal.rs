@@ -43,7 +43,8 @@ impl From<Target> for Rehearsal {
 
 /// What a run does to a database, measured by running it on a copy: see [`MigrationRunner::rehearse`](crate::MigrationRunner::rehearse).
 ///
-/// Its Display is for people: a line for each step, what it does to the rows of each table, and a sum at the end.
+/// Its Display is for people: a line for each step, what it does to the rows of each table, and a sum at the end. The alternate form `{:#}` adds
+/// the changed lines of the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -173,7 +174,8 @@ impl Render for Impact {
             }
         }
         for step in &self.steps {
-            write!(f, "\n{step}")?;
+            f.write_str("\n")?;
+            fmt::Display::fmt(step, f)?;
         }
         if count > 1 {
             write!(f, "\nin all: {}", Rows(self.rows()))?;

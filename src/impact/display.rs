@@ -5,6 +5,7 @@ use std::fmt;
 use super::{ColumnImpact, RowCounts, StepImpact, TableImpact};
 use crate::account::Fate;
 use crate::printable::Printable;
+use crate::schema::SchemaChange;
 use crate::snapshot::Bytes;
 
 impl fmt::Display for StepImpact {
@@ -30,6 +31,12 @@ impl fmt::Display for StepImpact {
                 _ => "changes",
             };
             write!(f, "\n    {verb} the {} `{}`", change.kind, Printable(&change.name))?;
+        }
+        if f.alternate() {
+            let diffs = self.schema.iter().map(SchemaChange::diff);
+            for line in diffs.flat_map(|diff| diff.lines().map(str::to_owned).collect::<Vec<_>>()) {
+                write!(f, "\n      {}", Printable(&line))?;
+            }
         }
         Ok(())
     }

@@ -89,7 +89,7 @@ fn what_was_done_by_hand_is_found_and_what_carries_no_data_is_put_back() {
     let table = [
         ("DROP INDEX by_date", "-index by_date", "    -CREATE INDEX by_date ON notes (date)", ""),
         ("DROP INDEX by_text; CREATE INDEX by_text ON notes (text)", "~index by_text", "    +CREATE INDEX by_text ON notes (text)", ""),
-        ("CREATE INDEX slow ON notes (colour)", "+index slow", "drop `slow`: name it with", "+index slow"),
+        ("CREATE INDEX slow ON notes (colour)", "+index slow", "to drop `slow`: name it with", "+index slow"),
         ("DROP TRIGGER logged", "-trigger logged", "missing trigger `logged` of `notes`", ""),
         (
             "DROP TRIGGER logged; CREATE TRIGGER logged AFTER INSERT ON notes BEGIN SELECT 1; END",
@@ -99,14 +99,14 @@ fn what_was_done_by_hand_is_found_and_what_carries_no_data_is_put_back() {
         ),
         ("CREATE TRIGGER spy AFTER DELETE ON notes BEGIN SELECT 1; END", "+trigger spy", "extra trigger `spy` of `notes`", "+trigger spy"),
         ("DROP VIEW newest", "-view newest", "missing view `newest`", ""),
-        ("DROP VIEW recent", "-trigger added, -view recent", "put back `recent`, `added`: call `repair_drift`", ""),
+        ("DROP VIEW recent", "-trigger added, -view recent", "to recreate `recent`, `added`: call `repair_drift`", ""),
         ("DROP VIEW recent; CREATE VIEW recent AS SELECT 1 AS text", "-trigger added, ~view recent", "changed view `recent`", ""),
         (
             "DROP VIEW recent; CREATE VIEW recent AS SELECT text FROM notes;
             CREATE TRIGGER added INSTEAD OF INSERT ON recent BEGIN INSERT INTO notes (text) VALUES (new.text); END;
             CREATE TRIGGER mine INSTEAD OF DELETE ON recent BEGIN SELECT 1; END",
             "+trigger mine, ~view recent",
-            "keep `mine`: leave it out with `ignore_in_drift`",
+            "to keep `mine`: leave it out with `ignore_in_drift`",
             "+trigger mine",
         ),
         ("DROP INDEX by_date; CREATE INDEX BY_DATE ON NOTES (date DESC)", "~index by_date", "changed index", ""),
@@ -114,7 +114,7 @@ fn what_was_done_by_hand_is_found_and_what_carries_no_data_is_put_back() {
         ("CREATE VIEW mine AS SELECT 1", "+view mine", "extra view `mine`", "+view mine"),
         ("CREATE TABLE mine (a); CREATE INDEX of_mine ON mine (a)", "+index of_mine, +table mine", "    +CREATE TABLE mine (a)", "+index of_mine, +table mine"),
         ("ALTER TABLE notes ADD COLUMN mine TEXT", "~table notes", "mine TEXT", "~table notes"),
-        ("ALTER TABLE notes DROP COLUMN colour", "~table notes", "correct by hand `notes`: choose among", "~table notes"),
+        ("ALTER TABLE notes DROP COLUMN colour", "~table notes", "to correct `notes`: choose among", "~table notes"),
         (
             "DROP TABLE tags; CREATE TABLE tags (note INTEGER, label TEXT, PRIMARY KEY (note, label)) WITHOUT ROWID",
             "~table tags",
@@ -131,7 +131,7 @@ fn what_was_done_by_hand_is_found_and_what_carries_no_data_is_put_back() {
         ("DROP TABLE places", "-table places", "missing table `places`", "-table places"),
         ("CREATE VIRTUAL TABLE words USING fts4(a)", "+table words", "    +CREATE VIRTUAL TABLE words USING fts4(a)", "+table words"),
         // An index of a table that is not there cannot be put back.
-        ("DROP TABLE tags; DROP INDEX by_date", "-index by_date, -table tags", "put back `by_date`: call", "-table tags"),
+        ("DROP TABLE tags; DROP INDEX by_date", "-index by_date, -table tags", "to recreate `by_date`: call", "-table tags"),
         // What a database does for itself is no drift.
         ("ANALYZE", "", "no drift", ""),
         ("VACUUM", "", "no drift", ""),
@@ -310,10 +310,13 @@ fn a_validation_reports_drift_and_a_run_does_not_look() {
     };
     let found = drift_of(runner());
     assert_eq!((&*found[0].0, found[0].1), ("by_date", Verdict::Warn));
-    assert_eq!(found[0].2, "`by_date` is missing: the migrations make this index; call `repair_drift`");
+    assert_eq!(
+        found[0].2,
+        "`by_date` is missing: the applied migrations create this index; call `repair_drift`"
+    );
     assert_eq!(
         found[1].2,
-        "`mine` is extra: no applied migration makes this table; choose among the statements of `Drift::sql`, or leave it out with `ignore_in_drift`"
+        "`mine` is extra: no applied migration creates this table; choose among the statements of `Drift::sql`, or leave it out with `ignore_in_drift`"
     );
     assert_eq!(found.len(), 2);
     let denied = drift_of(runner().policy(Policy::STRICT));

@@ -25,5 +25,9 @@ pub(super) fn rehearse<B: Database>(work: Work<'_, B>, target: Target) -> Result
         map.insert("rows".into(), json!(impact.rows()));
         map.insert("problems".into(), impact.problems.iter().map(json::problem).collect());
     }
-    Ok(Outcome::new(impact.worded(&in_shell).to_string(), json).exiting(Exit::of_problems(&impact.problems)))
+    let text = match work.context.global.verbose {
+        0 => impact.worded(&in_shell).to_string(),
+        _ => format!("{:#}", impact.worded(&in_shell)),
+    };
+    Ok(Outcome::new(text, json).exiting(Exit::of_problems(&impact.problems)))
 }

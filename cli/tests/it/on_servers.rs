@@ -369,5 +369,5 @@ fn the_schema_of_mariadb_is_the_same_until_it_is_changed() {
 
     let output = shell.command(&["drift"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("drift is not known: MySQL commits"));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("drift cannot be determined: MySQL commits"));
 }

@@ -77,20 +77,20 @@ fn code_and_functions_of_the_application_run_in_memory() {
     assert!(!drift.is_empty() && drift.changes.is_empty());
     assert!(
         said.starts_with(
-            "drift is not known: `1_a` fails in an empty database in memory, at tests/it/drift/replays.rs"
+            "drift cannot be determined: `1_a` fails in an empty database in memory, at tests/it/drift/replays.rs"
         ),
         "{said}"
     );
     assert!(said.contains("no such function: shout; if the application defines it, register it"), "{said}");
     let error = runner().repair_drift(&conn, drift, Signature::of("ada")).unwrap_err();
     assert!(
-        error.to_string().starts_with("cannot repair the drift: drift is not known: `1_a` fails"),
+        error.to_string().starts_with("cannot repair the drift: drift cannot be determined: `1_a` fails"),
         "{error}"
     );
     // A program without the code.
     assert_eq!(
         super::replays::said(&set([]), &conn),
-        "drift is not known: `2_code` is not in the set, and the database has no copy of its script; use the program that applied it"
+        "drift cannot be determined: `2_code` is not in the set, and the database has no copy of its script; use the program that applied it"
     );
 }
 
@@ -101,10 +101,13 @@ fn why_drift_is_not_known_is_said_with_the_migration() {
         |text: String| MigrationRunner::new([Migration::from_scripts("1_long", text, None)]).unwrap();
     let conn = memory();
     with_long(long()).run(&conn).unwrap();
-    assert_eq!(said(&with_long(long()), &conn), "no drift: the schema is what the applied migrations make");
+    assert_eq!(
+        said(&with_long(long()), &conn),
+        "no drift: the schema is the one that the applied migrations produce"
+    );
     assert_eq!(
         said(&with_long(long() + "y"), &conn),
-        "drift is not known: `1_long` was changed since it ran here, and the database has no copy of the script that ran; use the program that applied it"
+        "drift cannot be determined: `1_long` was changed since it ran here, and the database has no copy of the script that ran; use the program that applied it"
     );
     assert!(said(&set([]), &conn).contains("`1_long` is not in the set, and the database has no copy"));
 
@@ -126,15 +129,14 @@ fn why_drift_is_not_known_is_said_with_the_migration() {
     half.run(&conn).unwrap_err();
     assert_eq!(
         said(&half, &conn),
-        "drift is not known: `1_it` did not finish, so it is not known what it has done; call `recover` with `Recovery::Retry` to continue where it stopped"
+        "drift cannot be determined: `1_it` did not finish, so it is not known what it has done; call `recover` with `Recovery::Retry` to continue where it stopped"
     );
 
     let conn = memory();
     conn.execute_batch("CREATE TABLE a (b)").unwrap();
-    assert!(
-        said(&set([FIRST]), &conn)
-            .starts_with("drift is not known: no migration is recorded here, and the database is not empty")
-    );
+    assert!(said(&set([FIRST]), &conn).starts_with(
+        "drift cannot be determined: no migration is recorded here, and the database is not empty"
+    ));
     assert_eq!(short(&set([FIRST]).drift(&memory()).unwrap()), "", "an empty database has no drift");
 
     // Rows that only the live database had.
@@ -150,7 +152,8 @@ fn why_drift_is_not_known_is_said_with_the_migration() {
     conn.execute_batch("INSERT INTO a VALUES (1)").unwrap();
     needy.run(&conn).unwrap();
     assert!(
-        said(&needy, &conn).starts_with("drift is not known: `2_need` fails in an empty database in memory"),
+        said(&needy, &conn)
+            .starts_with("drift cannot be determined: `2_need` fails in an empty database in memory"),
         "{}",
         said(&needy, &conn)
     );
@@ -174,7 +177,8 @@ fn a_stored_script_may_not_do_what_only_the_program_may() {
             .unwrap();
         let said = said(&set([FIRST]), &conn);
         assert!(
-            said.starts_with("drift is not known: `2_evil` has a stored script") && said.contains(part),
+            said.starts_with("drift cannot be determined: `2_evil` has a stored script")
+                && said.contains(part),
             "{said}"
         );
         assert!(!file.exists());
@@ -196,9 +200,9 @@ fn what_did_not_run_here_is_doubted_and_repaired_only_by_name() {
     conn.execute_batch("DROP INDEX by_date; DROP VIEW newest").unwrap();
     let drift = || runner().drift(&conn).unwrap();
     let text = drift().to_string();
-    assert!(text.contains("note: `1_notes` was baselined, so its script did not run here, so it may have been different before"), "{text}");
+    assert!(text.contains("note: `1_notes` was baselined, so its script did not run here, so the difference may be older than the records"), "{text}");
     assert!(text.contains("note: `3_renamed` was assumed applied"), "{text}");
-    assert!(text.contains("put back `by_date`, `newest`: name it with `Drift::including`"), "{text}");
+    assert!(text.contains("to recreate `by_date`, `newest`: name it with `Drift::including`"), "{text}");
     assert_eq!(runner().repair_drift(&conn, drift(), Signature::of("ada")).unwrap(), None);
     runner().repair_drift(&conn, drift().including("by_date"), Signature::of("ada")).unwrap().unwrap();
     assert_eq!(short(&drift()), "-view newest");
@@ -234,7 +238,7 @@ fn hooks_that_could_have_made_the_difference_are_mentioned() {
     set([FIRST]).hooks(hooks()).run(&conn).unwrap();
     let drift = set([FIRST]).hooks(hooks()).drift(&conn).unwrap();
     assert_eq!(short(&drift), "+table by_hook");
-    assert!(drift.to_string().contains("the hooks of this program did not run in the comparison"));
+    assert!(drift.to_string().contains("this program has hooks, which the replay does not run"));
 }
 
 #[cfg(feature = "adopt")]

@@ -343,7 +343,7 @@ fn a_disk_that_becomes_full_during_the_copy_is_an_error_and_leaves_nothing_behin
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let context =
                 format!("{mode}, {blocks} blocks: {said}{}", String::from_utf8_lossy(&output.stderr));
-            assert!(said.contains("error: cannot keep the snapshot "), "{context}");
+            assert!(said.contains("error: cannot make the snapshot "), "{context}");
             assert!(said.contains("; nothing was done; "), "{context}");
             assert_eq!(content(&conn), before, "{context}");
             assert_eq!(files(&database), Vec::<String>::new(), "{context}");

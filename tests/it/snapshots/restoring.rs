@@ -1,7 +1,7 @@
 //! Restoring a snapshot into the live database.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -151,7 +151,7 @@ fn a_page_size_that_differs_is_restored_or_refused_before_anything_is_changed() 
 fn no_row_of_a_writer_is_lost_while_a_database_is_copied_and_restored() {
     for mode in MODES {
         let database = database(mode);
-        let is_over = AtomicBool::new(false);
+        let (is_over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
         let path = database.path();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
@@ -161,9 +161,11 @@ fn no_row_of_a_writer_is_lost_while_a_database_is_copied_and_restored() {
                 let mut number = 10_000;
                 while !is_over.load(Ordering::Relaxed) {
                     number += 1;
-                    let insert = format!("INSERT INTO notes VALUES ({number}, 'live')");
+                    // With the columns, since a connection may still have the schema of before a restore.
+                    let insert = format!("INSERT INTO notes (id, text) VALUES ({number}, 'live')");
                     if conn.execute_batch(&insert).is_ok() {
                         committed.insert(number);
+                        count.fetch_add(1, Ordering::Relaxed);
                     }
                     // Without a pause, a busy machine never lets anybody else have the lock.
                     std::thread::sleep(Duration::from_millis(1));
@@ -174,8 +176,10 @@ fn no_row_of_a_writer_is_lost_while_a_database_is_copied_and_restored() {
             let runner = runner([add_title()]).snapshot(Snapshot::Always);
             let conn = Connection::open(&path).unwrap();
             let snapshot = runner.run(&conn).unwrap().snapshot.unwrap();
-            let restored: Vec<PathBuf> =
-                (0..5).map(|_| runner.restore(&conn, &snapshot).unwrap().set_aside).collect();
+            let mut restored: Vec<PathBuf> = Vec::new();
+            while restored.len() < 5 || count.load(Ordering::Relaxed) <= 5 {
+                restored.push(runner.restore(&conn, &snapshot).unwrap().set_aside);
+            }
             drop(over);
             let committed = writer.join().unwrap();
             let ids = |conn: &Connection| -> BTreeSet<i64> {

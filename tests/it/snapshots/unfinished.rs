@@ -208,9 +208,9 @@ fn a_run_that_is_continued_has_the_first_snapshot() {
 #[test]
 fn a_note_that_is_not_ours_is_an_error_and_stays() {
     for (text, said) in [
-        ("a letter", "it is damaged, of a newer version, or not a note about an unfinished run"),
+        ("a letter", "it is damaged, was written by a newer version, or is not an intent file"),
         ("", "it is damaged"),
-        ("switchy_schema intent 2\nend x\n", "of a newer version"),
+        ("switchy_schema intent 2\nend x\n", "written by a newer version"),
     ] {
         let database = database("wal");
         let note = database.path().with_file_name("test.db-migrate-intent");

@@ -79,7 +79,7 @@ impl Copier<'_> {
         };
         if matches!(outcome, Ok(RestoreOutcome::Done)) {
             // It is done, so a cancel comes too late.
-            let checked = cancel::shielded(|| refuse_damaged_live(&own));
+            let checked = cancel::shielded(|| patiently(self.patience, || refuse_damaged_live(&own)));
             checked.map_err(|fault| not_verified(&fault, places))?;
         }
         outcome
@@ -150,7 +150,8 @@ impl Copier<'_> {
             },
         };
         // With `TRUNCATE` the commit is as safe as with `DELETE`, and exclusive locking does not change how the journal ends.
-        let mode: String = value(own, "PRAGMA main.journal_mode = TRUNCATE", &[]).map_err(fault)?;
+        let truncate = || value(own, "PRAGMA main.journal_mode = TRUNCATE", &[]).map_err(fault);
+        let mode: String = patiently(self.patience, truncate)?;
         if !mode.eq_ignore_ascii_case("truncate") {
             let what = format!("the database has `journal_mode = {mode}` now");
             return Err(Fault::new(FaultKind::Other, what).remedy("restore again when nobody changes that"));

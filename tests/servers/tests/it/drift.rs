@@ -222,7 +222,10 @@ fn postgres_says_why_drift_is_not_known_and_touches_nothing() {
             }
             let before = everything(client);
             let drift = runner().drift(client).unwrap();
-            assert!(drift.to_string().starts_with(&format!("drift is not known: {expected}")), "{drift}");
+            assert!(
+                drift.to_string().starts_with(&format!("drift cannot be determined: {expected}")),
+                "{drift}"
+            );
             assert_eq!(everything(client), before);
             let error = runner().repair_drift(client, drift, Signature::of("ada")).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Recovery);
@@ -246,7 +249,7 @@ fn postgres_says_that_its_role_may_not_make_a_schema() {
         client.batch_execute(&format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
         assert!(
             said.starts_with(
-                "drift is not known: no empty schema can be made beside it: permission denied for database"
+                "drift cannot be determined: no empty schema can be made beside it: permission denied for database"
             ),
             "{said}"
         );
@@ -283,7 +286,7 @@ fn a_validation_on_postgres_reports_drift() {
         let found = runner().validate(client).unwrap();
         let drift: Vec<_> =
             found.iter().filter(|it| it.kind == ProblemKind::Drift).map(ToString::to_string).collect();
-        assert_eq!(drift, ["`i` is missing: the migrations make this index; call `repair_drift`"]);
+        assert_eq!(drift, ["`i` is missing: the applied migrations create this index; call `repair_drift`"]);
     });
 }
 
@@ -351,9 +354,9 @@ fn mysql_says_that_drift_is_not_known_there() {
         let databases = |conn: &mut ::mysql::Conn| -> Vec<String> { conn.query("SHOW DATABASES").unwrap() };
         let before = databases(conn);
         assert!(
-            drift
-                .to_string()
-                .starts_with("drift is not known: MySQL commits each statement that changes a schema"),
+            drift.to_string().starts_with(
+                "drift cannot be determined: MySQL commits each statement that changes a schema"
+            ),
             "{drift}"
         );
         assert_eq!(databases(conn), before);

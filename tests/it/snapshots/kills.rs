@@ -223,6 +223,46 @@ fn a_killed_run_that_keeps_what_it_did_is_continued_with_its_snapshot() {
 }
 
 /// Without a lock, the run that a note is about may still be running.
+/// An old table gets its new column in the first transaction of a run, and the snapshot from before does not have it.
+#[test]
+fn a_run_on_an_old_tracking_table_that_is_killed_is_as_if_it_had_not_begun() {
+    for mode in MODES {
+        let [before, after] = before_and_after(mode);
+        for moment in ["tick 1", "commit 1", "commit 2", "commit 3", "started 3", "finished 3", "prepare 3"] {
+            let database = database(mode);
+            database.connect().execute_batch("ALTER TABLE __switchy_migrations DROP COLUMN program").unwrap();
+            assert!(kill_at("right restore", &database, moment), "{mode}, {moment}");
+            let report = next("right", "restore", &database)
+                .unwrap_or_else(|error| panic!("{mode}, {moment}: {error}"));
+            assert!(content(&database.connect()) == after, "{mode}, {moment}");
+            let snapshot = report.snapshot.unwrap();
+            assert!(content_of(&snapshot) == before, "{mode}, {moment}");
+            // It can be read and restored by a program that knows the column.
+            runner([]).restore(&database.connect(), &snapshot).unwrap();
+            assert!(content(&database.connect()) == before, "{mode}, {moment}");
+            assert!(runner([]).drift(&database.connect()).unwrap().is_empty(), "{mode}, {moment}");
+            next("right", "restore", &database).unwrap();
+            assert!(content(&database.connect()) == after, "{mode}, {moment}");
+        }
+    }
+}
+
+/// Another program with a table of its own went on in the same database. What it did is not undone.
+#[test]
+fn a_killed_run_is_not_undone_over_the_run_of_another_table() {
+    for mode in MODES {
+        let database = database(mode);
+        assert!(kill_at("right restore", &database, "started 3"), "{mode}");
+        let theirs = Migration::sql("theirs", "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
+        let other = switchy_schema::MigrationRunner::new([theirs]).unwrap().table_name("other").unwrap();
+        other.snapshot(Snapshot::IfDestructive).run(&database.connect()).unwrap();
+        let report = next("right", "restore", &database).unwrap();
+        assert!(report.restored.is_none(), "{mode}");
+        assert_eq!(database.rows("SELECT a FROM theirs"), ["1"], "{mode}");
+        assert_eq!(applied(&database.connect()).len(), 5, "{mode}");
+    }
+}
+
 #[test]
 fn a_run_without_a_lock_does_not_undo_what_another_one_may_be_doing() {
     let [_, after] = before_and_after("wal");

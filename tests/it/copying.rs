@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};
 use switchy_schema::{
-    AfterFailure, CancelToken, ErrorKind, Event, Migration, MigrationError, MigrationRunner, Signature,
-    Snapshot, SnapshotKind, Target,
+    AfterFailure, CancelToken, ErrorKind, Event, Migration, MigrationError, MigrationRunner, PlannedSnapshot,
+    Policy, ProblemKind, Signature, Snapshot, SnapshotKind, Target, Verdict,
 };
 
 use crate::execution::{applied, memory};
@@ -364,6 +364,29 @@ fn what_tries_scripts_out_ends_with_the_token() {
             assert_eq!(error.kind(), ErrorKind::Stopped, "{verb}: {error}");
         }
     }
+}
+
+/// The copy is no file, but the database is.
+#[test]
+fn a_rehearsal_says_which_snapshot_the_run_keeps() {
+    let strict = Policy::DEFAULT.with(ProblemKind::NoSnapshot, Verdict::Deny);
+    let set = || runner([second()]).snapshot(Snapshot::Always).policy(strict.clone());
+    let database = database("wal");
+    let conn = database.connect();
+    let impact = set().rehearse(&conn, Target::Latest).unwrap();
+    assert!(matches!(impact.plan().snapshot(), Some(PlannedSnapshot::Kept { .. })), "{}", impact.plan());
+    assert!(impact.problems.is_empty(), "{impact}");
+    assert!(set().apply_rehearsed(&conn, impact).unwrap().snapshot.is_some());
+
+    let conn = memory();
+    runner([]).run(&conn).unwrap();
+    let impact = set().rehearse(&conn, Target::Latest).unwrap();
+    assert_eq!(
+        impact.problems.iter().map(|it| (it.kind, it.verdict)).collect::<Vec<_>>(),
+        [(ProblemKind::NoSnapshot, Verdict::Deny)]
+    );
+    assert_eq!(set().apply_rehearsed(&conn, impact).unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(applied(&conn), ["1_notes"]);
 }
 
 #[test]

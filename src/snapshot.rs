@@ -75,7 +75,8 @@ pub enum AfterFailure {
     /// contained, also what hooks wrote, is first set aside as a second file. After a failure this happens at once, but only if no other connection has written
     /// to the database since the snapshot and no step changed the journal mode; otherwise the database stays as it is, and the error says so. After a kill it happens at the
     /// next start with something pending, unless that has [`Lock::Off`](crate::Lock::Off) and so cannot know whether the run still
-    /// works.
+    /// works, or a person has corrected the records or the schema since ([`recover`](crate::MigrationRunner::recover),
+    /// [`repair_drift`](crate::MigrationRunner::repair_drift)).
     Restore,
 }
 

@@ -247,6 +247,46 @@ fn a_run_on_an_old_tracking_table_that_is_killed_is_as_if_it_had_not_begun() {
     }
 }
 
+/// A person finished the step of a killed run by hand, or repaired the schema. The next start does not undo that.
+#[test]
+fn what_a_person_did_after_a_kill_is_not_undone() {
+    use switchy_schema::{Recovery, Signature};
+    for mode in MODES {
+        for by_hand in ["a recovery", "a repair", "nothing"] {
+            let database = database(mode);
+            let moment = if by_hand == "a repair" { "commit 2" } else { "tick 4" };
+            assert!(kill_at("right restore", &database, moment), "{mode}");
+            let conn = database.connect();
+            match by_hand {
+                "a recovery" => {
+                    conn.execute_batch("CREATE TABLE IF NOT EXISTS made (a); INSERT INTO made VALUES (77)")
+                        .unwrap();
+                    runner(steps("right"))
+                        .recover(&conn, Recovery::MarkDone("3_outside".into()), Signature::of("ada"))
+                        .unwrap();
+                }
+                "a repair" => {
+                    conn.execute_batch("DROP INDEX by_text").unwrap();
+                    conn.create_scalar_function("tick", 0, FunctionFlags::SQLITE_UTF8, |_| Ok(1)).unwrap();
+                    let runner = prepared(runner(steps("right")), "never 0");
+                    let drift = runner.drift(&conn).unwrap();
+                    runner.repair_drift(&conn, drift, Signature::of("ada")).unwrap().unwrap();
+                }
+                _ => {}
+            }
+            let report = next("right", "restore", &database)
+                .unwrap_or_else(|error| panic!("{mode}, {by_hand}: {error}"));
+            assert_eq!(report.restored.is_some(), by_hand == "nothing", "{mode}, {by_hand}");
+            let logged = switchy_schema::MigrationRunner::new(steps("right"))
+                .unwrap()
+                .history(&database.connect())
+                .unwrap();
+            assert_eq!(logged.log().len(), usize::from(by_hand != "nothing"), "{mode}, {by_hand}");
+            assert_eq!(applied(&database.connect()).len(), 5, "{mode}, {by_hand}");
+        }
+    }
+}
+
 /// Another program with a table of its own went on in the same database. What it did is not undone.
 #[test]
 fn a_killed_run_is_not_undone_over_the_run_of_another_table() {

@@ -206,8 +206,11 @@ fn a_copy_in_pieces_is_of_one_moment() {
         let conn = database.connect();
         let path = database.path();
         let before = content(&conn);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
         let observed = runner([second()]).observe(move |event| {
             if let Event::Copying { done: 1000, .. } = event {
+                count.fetch_add(1, Ordering::SeqCst);
                 let theirs = Connection::open(&path).unwrap();
                 // While a restore writes, nobody else can.
                 let _ = theirs.execute_batch("UPDATE notes SET text = 'theirs'");
@@ -225,6 +228,8 @@ fn a_copy_in_pieces_is_of_one_moment() {
             "a rehearsal" => {
                 done.unwrap();
                 assert_eq!(theirs, ["3000"]);
+                // Neither of the copies began anew because of what was written.
+                assert_eq!(begun.load(Ordering::SeqCst), 2);
             }
             _ => {
                 // The first content that was set aside was not the last one, so it was set aside again.

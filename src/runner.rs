@@ -428,9 +428,9 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// A commit is never interrupted: it is done, and the run ends before the next step. If it was the last step, the run succeeds. A step
     /// outside a transaction keeps the statements that are done, and the next run continues it; only if they are not known, as for code, it
-    /// is dirty. A wait for the lock ends too,
-    /// and so does a wait for other writers of the database, once its busy timeout has passed. Nothing is
-    /// interrupted after the run has returned.
+    /// is dirty. A wait for the lock ends too, and so does a wait for other writers of the database, once its busy timeout has passed. A
+    /// snapshot or a restore that is being copied ends and leaves nothing, but a restore after a failure is done. Nothing is interrupted
+    /// after the run has returned. What tries migrations out (`rehearse`, `drift`, `validate`, `prove_reversible`) ends like a run.
     ///
     /// ```
     /// use rusqlite::Connection;

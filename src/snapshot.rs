@@ -72,11 +72,12 @@ pub enum AfterFailure {
     #[default]
     Keep,
     /// It gets the content of the snapshot back, so it has the content from before the run or the content after all of it. What it
-    /// contained is first set aside as a second file. After a failure this happens at once, but only if no other connection has written
+    /// contained, also what hooks wrote, is first set aside as a second file. After a failure this happens at once, but only if no other connection has written
     /// to the database since the snapshot and no step changed the journal mode; otherwise the database stays as it is, and the error says so. After a kill it happens at the
     /// next start with something pending, also if other connections have written since: their rows are then only in the file that is set
     /// aside. With [`Lock::Off`](crate::Lock::Off) the next start does not restore, because it cannot know whether the run is still in
-    /// progress.
+    /// progress; nor if a person has corrected the records or the schema since ([`recover`](crate::MigrationRunner::recover),
+    /// [`repair_drift`](crate::MigrationRunner::repair_drift)).
     Restore,
 }
 

@@ -96,7 +96,7 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Option<LogEntry>> {
         let conn = &mut conn;
         if let Some(reason) = &drift.unknown {
-            return Err(inapplicable(format!("drift is not known: {reason}"), reason.remedy.clone()));
+            return Err(inapplicable(format!("drift cannot be determined: {reason}"), reason.remedy.clone()));
         }
         let repaired = drift.repaired();
         let is_repaired = |name: &&String| repaired.iter().any(|change| change.name == **name);

@@ -83,23 +83,33 @@ impl<B: Backend> MigrationRunner<B> {
         history: &History,
         goal: Goal<'_, B>,
     ) -> Result<Plan> {
+        let plan = self.plan_without_snapshot(conn, history, goal)?;
+        self.with_snapshot(conn, plan)
+    }
+
+    /// Does the work of `checked_plan`, for a database of which no snapshot is made.
+    pub(super) fn plan_without_snapshot(
+        &self,
+        conn: &mut B::Conn<'_>,
+        history: &History,
+        goal: Goal<'_, B>,
+    ) -> Result<Plan> {
         let plan = (goal.planner)(self.set.graph(), history, goal.target, self.setting())?;
         let plan = self.explained(plan, history);
         let needs_effects = plan.is_stored()
             || self.policy.wants_effects(&plan)
             || self.protected_environment().is_some()
             || self.keeper.as_ref().is_some_and(|keeper| keeper.wants_effects());
-        let plan = match self.forecaster.or(goal.forecaster) {
+        match self.forecaster.or(goal.forecaster) {
             Some(forecaster) if needs_effects && !plan.steps().is_empty() => {
-                forecaster(self, conn, plan, history)?
+                forecaster(self, conn, plan, history)
             }
-            _ => plan,
-        };
-        self.with_snapshot(conn, plan)
+            _ => Ok(plan),
+        }
     }
 
     /// The plan with the snapshot that a run keeps.
-    fn with_snapshot(&self, conn: &mut B::Conn<'_>, plan: Plan) -> Result<Plan> {
+    pub(super) fn with_snapshot(&self, conn: &mut B::Conn<'_>, plan: Plan) -> Result<Plan> {
         match &self.keeper {
             Some(keeper) => keeper.planned(conn, &self.site(), plan),
             None => Ok(plan),

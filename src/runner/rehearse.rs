@@ -19,7 +19,7 @@ use crate::impact::{DataState, StepImpact};
 use crate::lock::{Holding, Lock};
 use crate::migration::Action;
 use crate::plan::{Plan, TransactionMode};
-use crate::problem::{Problem, ProblemKind, Verdict};
+use crate::problem::{ProblemKind, Verdict};
 use crate::rehearsal::{Impact, Rehearsal};
 use crate::report::{Applied, Report};
 use crate::sql::has_word;
@@ -89,7 +89,7 @@ impl<B: Backend> MigrationRunner<B> {
             self.rehearsed(copy, rehearsed, rehearsal, &state)
         });
         if let Some(impact) = impact.map_err(failed)? {
-            return impact;
+            return self.with_snapshot_of(conn, impact?);
         }
         let plan = self.plan(B::lend(conn), rehearsal.target.clone())?;
         let reason = format!("{} can neither copy the database nor roll back the whole run", B::DIALECT);
@@ -127,7 +127,7 @@ impl<B: Backend> MigrationRunner<B> {
         state: &DataState,
     ) -> Result<Impact> {
         let (tracking, history) = self.read_table(copy)?;
-        let plan = self.checked_plan(copy, &history, Goal::to(&rehearsal.target))?;
+        let plan = self.plan_without_snapshot(copy, &history, Goal::to(&rehearsal.target))?;
         if let Some(reason) = self.unfit(&plan, rehearsed.place) {
             return Ok(Impact::only_planned(plan, reason, state.clone()));
         }
@@ -194,9 +194,7 @@ impl<B: Backend> MigrationRunner<B> {
         if let Some(fault) = fault.into_inner() {
             return Err(Self::whole_database("rehearse the migrations", fault));
         }
-        // The copy is no file, so nothing can be kept of it.
-        let is_of_copy = |problem: &&Problem| problem.kind == ProblemKind::NoSnapshot;
-        let mut problems: Vec<_> = plan.problems().iter().filter(|it| !is_of_copy(it)).cloned().collect();
+        let mut problems = plan.problems().to_vec();
         problems.extend(self.policy.judge(report.notes, plan.direction()));
         if let Err(stop) = outcome {
             let error = self.failure(stop);
@@ -220,6 +218,15 @@ impl<B: Backend> MigrationRunner<B> {
             plan,
             state: state.clone(),
         })
+    }
+
+    /// The impact with the snapshot that a run keeps of the database itself, or with why it keeps none.
+    fn with_snapshot_of(&self, conn: &mut B::Conn<'_>, mut impact: Impact) -> Result<Impact> {
+        let known = impact.plan.problems().len();
+        impact.plan = self.with_snapshot(conn, impact.plan)?;
+        let added = impact.plan.problems().iter().skip(known).cloned();
+        impact.problems.extend(added);
+        Ok(impact)
     }
 
     /// Why these steps cannot be rolled back, if they are to run in a transaction of the database itself.

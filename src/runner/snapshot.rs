@@ -123,8 +123,8 @@ impl MigrationRunner<Sqlite> {
     ///
     /// # Errors
     /// [`ErrorKind::Snapshot`](crate::ErrorKind::Snapshot) if the file is not a sound database, if there is no room for the copy, if other
-    /// connections hold the database for longer than [`lock_timeout`](Self::lock_timeout), or if its page size differs from
-    /// that of a database in WAL mode. The database is then unchanged.
+    /// connections hold the database for longer than [`lock_timeout`](Self::lock_timeout), if the connection has a statement that is not
+    /// finished, or if its page size differs from that of a database in WAL mode. The database is then unchanged.
     /// [`ErrorKind::OpenTransaction`](crate::ErrorKind::OpenTransaction) inside a transaction. Any error of taking the lock.
     pub fn restore(&self, conn: &Connection, snapshot: impl AsRef<Path>) -> Result<Restored> {
         // The result names it for a time when the working directory may be another one.

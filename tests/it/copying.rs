@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};
 use switchy_schema::{
-    AfterFailure, CancelToken, ErrorKind, Event, Migration, MigrationError, MigrationRunner, Signature,
-    Snapshot, SnapshotKind, Target,
+    AfterFailure, CancelToken, ErrorKind, Event, Migration, MigrationError, MigrationRunner, PlannedSnapshot,
+    Policy, ProblemKind, Signature, Snapshot, SnapshotKind, Target, Verdict,
 };
 
 use crate::execution::{applied, memory};
@@ -108,8 +108,7 @@ fn each_copy_is_told_from_its_first_thousand_pages_to_its_last_page() {
             for copy in all {
                 let (&(last, of), parts) = copy.split_last().unwrap();
                 assert!(last == of && of.abs_diff(pages) < 100, "{verb}, {mode}: {copy:?} of {pages}");
-                let expected: Vec<(u64, u64)> =
-                    (1..of).map(|n| (n * 1000, of)).take_while(|(n, _)| *n < of).collect();
+                let expected: Vec<(u64, u64)> = (1..of.div_ceil(1000)).map(|n| (n * 1000, of)).collect();
                 assert_eq!(parts, expected, "{verb}, {mode}");
             }
         }
@@ -207,8 +206,11 @@ fn a_copy_in_pieces_is_of_one_moment() {
         let conn = database.connect();
         let path = database.path();
         let before = content(&conn);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
         let observed = runner([second()]).observe(move |event| {
             if let Event::Copying { done: 1000, .. } = event {
+                count.fetch_add(1, Ordering::SeqCst);
                 let theirs = Connection::open(&path).unwrap();
                 // While a restore writes, nobody else can.
                 let _ = theirs.execute_batch("UPDATE notes SET text = 'theirs'");
@@ -226,6 +228,8 @@ fn a_copy_in_pieces_is_of_one_moment() {
             "a rehearsal" => {
                 done.unwrap();
                 assert_eq!(theirs, ["3000"]);
+                // Neither of the copies began anew because of what was written.
+                assert_eq!(begun.load(Ordering::SeqCst), 2);
             }
             _ => {
                 // The first content that was set aside was not the last one, so it was set aside again.
@@ -364,6 +368,29 @@ fn what_tries_scripts_out_ends_with_the_token() {
             assert_eq!(error.kind(), ErrorKind::Stopped, "{verb}: {error}");
         }
     }
+}
+
+/// The copy is no file, but the database is.
+#[test]
+fn a_rehearsal_says_which_snapshot_the_run_keeps() {
+    let strict = Policy::DEFAULT.with(ProblemKind::NoSnapshot, Verdict::Deny);
+    let set = || runner([second()]).snapshot(Snapshot::Always).policy(strict.clone());
+    let database = database("wal");
+    let conn = database.connect();
+    let impact = set().rehearse(&conn, Target::Latest).unwrap();
+    assert!(matches!(impact.plan().snapshot(), Some(PlannedSnapshot::Kept { .. })), "{}", impact.plan());
+    assert!(impact.problems.is_empty(), "{impact}");
+    assert!(set().apply_rehearsed(&conn, impact).unwrap().snapshot.is_some());
+
+    let conn = memory();
+    runner([]).run(&conn).unwrap();
+    let impact = set().rehearse(&conn, Target::Latest).unwrap();
+    assert_eq!(
+        impact.problems.iter().map(|it| (it.kind, it.verdict)).collect::<Vec<_>>(),
+        [(ProblemKind::NoSnapshot, Verdict::Deny)]
+    );
+    assert_eq!(set().apply_rehearsed(&conn, impact).unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(applied(&conn), ["1_notes"]);
 }
 
 #[test]

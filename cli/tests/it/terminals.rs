@@ -71,6 +71,25 @@ fn a_terminal_has_colors_and_no_lines_of_progress() {
     assert!(!seen.contains("\u{1b}["), "{seen}");
 }
 
+#[test]
+fn a_terminal_shows_how_far_a_copy_is() {
+    let mut shell = Shell::with_set();
+    shell.run("migrate -q --steps 2");
+    let Some((seen, code)) = typed(&shell, "rehearse", "") else { return };
+    assert_eq!(code, 0, "{seen}");
+    assert!(seen.contains("pages of the database copied"), "{seen}");
+    let (seen, _) = typed(&shell, "migrate --snapshot=always", "").unwrap();
+    assert!(seen.contains("pages of the database copied"), "{seen}");
+    let names = std::fs::read_dir(shell.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let snapshot =
+        names.map(|name| name.into_string().unwrap()).find(|name| name.contains("-snapshot-")).unwrap();
+    let (seen, _) = typed(&shell, &format!("restore {snapshot} --yes"), "").unwrap();
+    assert!(seen.contains("pages of the database copied") && seen.contains("was restored from"), "{seen}");
+    // Elsewhere nothing is shown.
+    let said = String::from_utf8(shell.run("rehearse").stderr).unwrap();
+    assert!(!said.contains("copied"), "{said}");
+}
+
 /// What another tool does not store is assumed only after a confirmation.
 #[test]
 fn somebody_is_asked_what_to_believe() {

@@ -12,7 +12,7 @@ use self::written::Written;
 use super::query::{size, texts, value};
 use super::secrecy::{Secrecy, secrecy_of};
 use super::{Sqlite, copying, fault, likeness, scratch};
-use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, patiently};
+use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, interruptible, patiently};
 use crate::fault::Fault;
 use crate::impact::DataState;
 
@@ -39,7 +39,10 @@ pub(super) fn on_copy<R>(
     let copied_in = began.elapsed();
     let without: Vec<&str> = request.tables.iter().map(crate::dialect::TableName::as_str).collect();
     let mut gauge = Gauge::new(&copy, before, &written, without)?;
-    let mut measure = |conn: &mut &Connection, ran: &RanSteps<'_>| gauge.measure(conn, ran);
+    // Comparing large tables takes as long as the step did.
+    let mut measure = |conn: &mut &Connection, ran: &RanSteps<'_>| {
+        interruptible::<Sqlite, _>(conn, |conn| gauge.measure(conn, ran))
+    };
     let place = RehearsalPlace::Copy;
     let mut rehearsed =
         Rehearsed { place, lacks, bytes: size(&copy).map_err(fault)?, copied_in, measure: &mut measure };

@@ -14,6 +14,7 @@ use crate::backend::retry::patiently;
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Record;
+use crate::log_entry::LogEntry;
 use crate::snapshot::Bytes;
 
 mod clear;
@@ -49,6 +50,12 @@ impl Copier<'_> {
     pub(crate) fn records(&self, path: &Path) -> Result<Vec<Record>, Fault> {
         let conn = self.open_copy(path)?;
         patiently(self.patience, || Sqlite::read(&mut &conn, self.table)).map(|tracking| tracking.records)
+    }
+
+    /// The log in a copy.
+    pub(crate) fn log(&self, path: &Path) -> Result<Vec<LogEntry>, Fault> {
+        let conn = self.open_copy(path)?;
+        patiently(self.patience, || Sqlite::read_log(&mut &conn, &self.table.log()))
     }
 
     /// Opens a copy to read it. SQLite creates no file beside it, since a copy has no WAL.

@@ -175,6 +175,21 @@ impl Files {
         Ok(all.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
+    /// Notes that a run of this table goes on with what killed runs of other tables left, so they are not undone. The caller holds the lock of
+    /// the runs, so none of them is running.
+    pub(super) fn supersede_others(&self) -> Result<()> {
+        for path in self.intent_paths()?.into_iter().filter(|path| *path != self.intent) {
+            // What is not such a note, or is damaged, is an error for its own program.
+            let Ok(Some(intent)) = read(&path) else { continue };
+            if intent.state == RunState::Running {
+                let failed = Intent { state: RunState::Failed, ..intent };
+                let written = durable::write(&path, &failed.to_text(), &self.live);
+                written.map_err(|error| note(&path, durable::fault(error)))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes the notes about unfinished runs of all tracking tables. What is not such a note stays.
     pub(super) fn delete_intents(&self) -> Result<()> {
         for path in self.intent_paths()?.into_iter().filter(|path| matches!(read(path), Ok(Some(_)))) {

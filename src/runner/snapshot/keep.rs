@@ -27,6 +27,9 @@ impl Snapshots {
         (plan, trace): (&Plan, Trace),
         run: &mut Run,
     ) -> Result<()> {
+        if site.is_exclusive && !plan.steps().is_empty() {
+            files.supersede_others()?;
+        }
         let is_due = matches!(plan.snapshot(), Some(PlannedSnapshot::Kept { .. }));
         let is_new = run.kept.is_none() && is_due;
         if is_new {

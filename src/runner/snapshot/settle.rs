@@ -1,5 +1,7 @@
 //! Settling a run that did not end.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::super::keeper::{Kept, Run, Site};
@@ -11,6 +13,7 @@ use crate::backend::{Records, Sqlite, patiently};
 use crate::error::{Result, SnapshotAct};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
+use crate::log_entry::LogEntryKind;
 use crate::snapshot::intent::{Course, Ids, Now, RunState};
 use crate::snapshot::{AfterFailure, SnapshotKind};
 
@@ -34,6 +37,14 @@ pub(super) fn applied(mut conn: &Connection, site: &Site<'_, Sqlite>) -> Result<
     Ok(Applied { ids: Ids::of(records.iter().map(|record| &record.id)), dirty })
 }
 
+/// Whether a person has corrected the records or the schema since a snapshot. The log says so, and a restore would undo it.
+fn was_corrected(mut conn: &Connection, site: &Site<'_, Sqlite>, snapshot: &Path) -> Result<bool, Fault> {
+    let before = copier(site).log(snapshot)?.len();
+    let log = patiently(site.patience, || Sqlite::read_log(&mut conn, &site.table.log()))?;
+    let is_of_run = |kind: &LogEntryKind| matches!(kind, LogEntryKind::RolledBack | LogEntryKind::Downgraded);
+    Ok(log.iter().skip(before).any(|entry| !is_of_run(&entry.kind)))
+}
+
 impl Snapshots {
     /// Settles an unfinished run, and returns whether that changed the database.
     pub(super) fn settle_run(
@@ -51,7 +62,12 @@ impl Snapshots {
         let is_there = path.is_file();
         // Without a lock, the run may still be running.
         let after_failure = if site.is_exclusive { self.settings.after_failure } else { AfterFailure::Keep };
-        match intent.course(intent.reached(now.now()), after_failure) {
+        let reached = intent.reached(now.now());
+        let mut course = intent.course(reached, after_failure);
+        if course == Course::Restore && is_there && was_corrected(conn, site, &path).map_err(failed)? {
+            course = intent.course(reached, AfterFailure::Keep);
+        }
+        match course {
             Course::Replace => {
                 let aside = intent.set_aside.as_deref();
                 run.replaces = aside

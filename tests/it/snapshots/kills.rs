@@ -57,7 +57,12 @@ fn the_job_of_a_process_that_another_test_started() {
         },
         "restore" => {
             let snapshot = runner([]).snapshots(&conn).unwrap().pop().unwrap();
-            let runner = prepared(runner([]), &moment);
+            let copying = dying_at(&moment, "copying");
+            let runner = prepared(runner([]), &moment).observe(move |event| {
+                if let Event::Copying { .. } = event {
+                    copying();
+                }
+            });
             say("restoring");
             runner.restore(&conn, snapshot).unwrap();
         }
@@ -99,6 +104,7 @@ fn steps(set: &str) -> Vec<Migration> {
 fn dying(set: &str, after: &str, conn: &mut Connection, moment: &str) -> MigrationRunner {
     let at = |which: &str| dying_at(moment, which);
     let (tick, commit, started, finished) = (at("tick"), at("commit"), at("started"), at("finished"));
+    let copying = at("copying");
     conn.create_scalar_function("tick", 0, FunctionFlags::SQLITE_UTF8, move |_| {
         tick();
         Ok(1)
@@ -114,6 +120,7 @@ fn dying(set: &str, after: &str, conn: &mut Connection, moment: &str) -> Migrati
     prepared(runner, moment).observe(move |event| match event {
         Event::Started { .. } => started(),
         Event::Finished { .. } => finished(),
+        Event::Copying { .. } => copying(),
         _ => {}
     })
 }
@@ -223,6 +230,179 @@ fn a_killed_run_that_keeps_what_it_did_is_continued_with_its_snapshot() {
 }
 
 /// Without a lock, the run that a note is about may still be running.
+/// An old table gets its new column in the first transaction of a run, and the snapshot from before does not have it.
+#[test]
+fn a_run_on_an_old_tracking_table_that_is_killed_is_as_if_it_had_not_begun() {
+    for mode in MODES {
+        let [before, after] = before_and_after(mode);
+        for moment in ["tick 1", "commit 1", "commit 2", "commit 3", "started 3", "finished 3", "prepare 3"] {
+            let database = database(mode);
+            database.connect().execute_batch("ALTER TABLE __switchy_migrations DROP COLUMN program").unwrap();
+            assert!(kill_at("right restore", &database, moment), "{mode}, {moment}");
+            let report = next("right", "restore", &database)
+                .unwrap_or_else(|error| panic!("{mode}, {moment}: {error}"));
+            assert!(content(&database.connect()) == after, "{mode}, {moment}");
+            let snapshot = report.snapshot.unwrap();
+            assert!(content_of(&snapshot) == before, "{mode}, {moment}");
+            // It can be read and restored by a program that knows the column.
+            runner([]).restore(&database.connect(), &snapshot).unwrap();
+            assert!(content(&database.connect()) == before, "{mode}, {moment}");
+            assert!(runner([]).drift(&database.connect()).unwrap().is_empty(), "{mode}, {moment}");
+            next("right", "restore", &database).unwrap();
+            assert!(content(&database.connect()) == after, "{mode}, {moment}");
+        }
+    }
+}
+
+/// A database that is copied in several pieces.
+fn large_database(mode: &str) -> TestDatabase {
+    let database = database(mode);
+    let more = "WITH RECURSIVE n (i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+        INSERT INTO notes SELECT i, hex(zeroblob(1500)) || i FROM n";
+    database.connect().execute_batch(more).unwrap();
+    database
+}
+
+#[test]
+fn a_process_killed_between_two_pieces_of_a_copy_leaves_the_old_or_the_new_content() {
+    for mode in MODES {
+        for (restoring, least) in [(false, 3), (true, 5)] {
+            let mut reached = 0;
+            for n in 1.. {
+                let database = large_database(mode);
+                let before = content(&database.connect());
+                let job = if restoring { "restore" } else { "right restore" };
+                if restoring {
+                    runner([drop_notes()]).snapshot(Snapshot::Always).run(&database.connect()).unwrap();
+                    let more = "CREATE TABLE more (a); INSERT INTO more VALUES (hex(zeroblob(6000000)))";
+                    database.connect().execute_batch(more).unwrap();
+                }
+                let now = content(&database.connect());
+                if !kill_at(job, &database, &format!("copying {n}")) {
+                    break;
+                }
+                reached = n;
+                let left = content(&database.connect());
+                assert_eq!(database.rows("PRAGMA integrity_check"), ["ok"], "{mode}, {n}");
+                if !restoring {
+                    assert!(left == before, "{mode}, {n}");
+                } else if left != now {
+                    assert!(left == before, "{mode}, {n}");
+                    let aside = snapshot_paths(&database, SnapshotKind::BeforeRestore);
+                    assert_eq!(content_of(&aside[0]), now, "{mode}, {n}");
+                }
+                // The next run with a snapshot deletes what is not complete.
+                let last = Migration::sql("9_last", "CREATE TABLE last (a)");
+                let next =
+                    if left == now && restoring { runner([drop_notes(), last]) } else { runner([last]) };
+                next.snapshot(Snapshot::Always).run(&database.connect()).unwrap();
+                count(&database);
+            }
+            assert!(reached >= least, "{mode}, {restoring}: {reached}");
+        }
+    }
+}
+
+/// The next start undoes a killed run, and the user cancels that, or it is killed too. The one after it does so.
+#[test]
+fn undoing_a_killed_run_can_be_ended_and_is_done_by_the_start_after() {
+    let after = {
+        let database = large_database("wal");
+        next("right", "keep", &database).unwrap();
+        content(&database.connect())
+    };
+    for mode in MODES {
+        for n in [1, 3] {
+            for is_killed in [false, true] {
+                let database = large_database(mode);
+                assert!(kill_at("right restore", &database, "started 3"), "{mode}");
+                if is_killed {
+                    assert!(kill_at("right restore", &database, &format!("copying {n}")), "{mode}, {n}");
+                } else {
+                    let left = content(&database.connect());
+                    let token = switchy_schema::CancelToken::new();
+                    let (button, count) = (token.clone(), std::sync::atomic::AtomicUsize::new(0));
+                    let mut conn = database.connect();
+                    let runner = dying("right", "restore", &mut conn, "never 0").cancel_with(&token);
+                    let runner = runner.observe(move |event| {
+                        let is_it = matches!(event, Event::Copying { .. });
+                        if is_it && count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == n {
+                            button.cancel();
+                        }
+                    });
+                    let error = runner.run(&conn).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Stopped, "{mode}, {n}: {error}");
+                    if error.report().restored.is_none() {
+                        assert!(content(&database.connect()) == left, "{mode}, {n}: {error}");
+                        assert!(
+                            !files(&database).iter().any(|name| name.contains("set-aside")),
+                            "{mode}, {n}"
+                        );
+                    }
+                }
+                next("right", "restore", &database).unwrap_or_else(|error| panic!("{mode}, {n}: {error}"));
+                assert!(content(&database.connect()) == after, "{mode}, {n}, {is_killed}");
+            }
+        }
+    }
+}
+
+/// A person finished the step of a killed run by hand, or repaired the schema. The next start does not undo that.
+#[test]
+fn what_a_person_did_after_a_kill_is_not_undone() {
+    use switchy_schema::{Recovery, Signature};
+    for mode in MODES {
+        for by_hand in ["a recovery", "a repair", "nothing"] {
+            let database = database(mode);
+            let moment = if by_hand == "a repair" { "commit 2" } else { "tick 4" };
+            assert!(kill_at("right restore", &database, moment), "{mode}");
+            let conn = database.connect();
+            match by_hand {
+                "a recovery" => {
+                    conn.execute_batch("CREATE TABLE IF NOT EXISTS made (a); INSERT INTO made VALUES (77)")
+                        .unwrap();
+                    runner(steps("right"))
+                        .recover(&conn, Recovery::MarkDone("3_outside".into()), Signature::of("ada"))
+                        .unwrap();
+                }
+                "a repair" => {
+                    conn.execute_batch("DROP INDEX by_text").unwrap();
+                    conn.create_scalar_function("tick", 0, FunctionFlags::SQLITE_UTF8, |_| Ok(1)).unwrap();
+                    let runner = prepared(runner(steps("right")), "never 0");
+                    let drift = runner.drift(&conn).unwrap();
+                    runner.repair_drift(&conn, drift, Signature::of("ada")).unwrap().unwrap();
+                }
+                _ => {}
+            }
+            let report = next("right", "restore", &database)
+                .unwrap_or_else(|error| panic!("{mode}, {by_hand}: {error}"));
+            assert_eq!(report.restored.is_some(), by_hand == "nothing", "{mode}, {by_hand}");
+            let logged = switchy_schema::MigrationRunner::new(steps("right"))
+                .unwrap()
+                .history(&database.connect())
+                .unwrap();
+            assert_eq!(logged.log().len(), usize::from(by_hand != "nothing"), "{mode}, {by_hand}");
+            assert_eq!(applied(&database.connect()).len(), 5, "{mode}, {by_hand}");
+        }
+    }
+}
+
+/// Another program with a table of its own went on in the same database. What it did is not undone.
+#[test]
+fn a_killed_run_is_not_undone_over_the_run_of_another_table() {
+    for mode in MODES {
+        let database = database(mode);
+        assert!(kill_at("right restore", &database, "started 3"), "{mode}");
+        let theirs = Migration::sql("theirs", "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
+        let other = switchy_schema::MigrationRunner::new([theirs]).unwrap().table_name("other").unwrap();
+        other.snapshot(Snapshot::IfDestructive).run(&database.connect()).unwrap();
+        let report = next("right", "restore", &database).unwrap();
+        assert!(report.restored.is_none(), "{mode}");
+        assert_eq!(database.rows("SELECT a FROM theirs"), ["1"], "{mode}");
+        assert_eq!(applied(&database.connect()).len(), 5, "{mode}");
+    }
+}
+
 #[test]
 fn a_run_without_a_lock_does_not_undo_what_another_one_may_be_doing() {
     let [_, after] = before_and_after("wal");

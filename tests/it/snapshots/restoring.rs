@@ -56,6 +56,36 @@ fn a_restored_database_has_what_it_had_and_nothing_is_lost() {
     }
 }
 
+/// In WAL mode a statement that is not finished holds its connection at an old moment: what another connection had written since was
+/// replaced, and the file that was set aside did not have it either.
+#[test]
+fn a_connection_that_may_see_an_older_content_restores_nothing() {
+    for mode in MODES {
+        let (database, runner, snapshot, _) = without_notes(mode);
+        let conn = database.connect();
+        let mut statement = conn.prepare("SELECT name FROM sqlite_master").unwrap();
+        let mut open = statement.query([]).unwrap();
+        open.next().unwrap().unwrap();
+        if mode == "wal" {
+            database
+                .connect()
+                .execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)")
+                .unwrap();
+        }
+        let before = content(&database.connect());
+        let error = runner.restore(&conn, &snapshot).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Snapshot, "{mode}: {error}");
+        assert!(error.to_string().contains("a statement that is not finished"), "{mode}: {error}");
+        crate::sentences::is_one_sentence(&error.to_string());
+        assert_eq!(content(&database.connect()), before, "{mode}");
+        assert_eq!(count(&database).1, 0, "{mode}");
+        drop(open);
+        drop(statement);
+        let restored = runner.restore(&conn, &snapshot).unwrap();
+        assert_eq!(content_of(&restored.set_aside), before, "{mode}");
+    }
+}
+
 #[test]
 fn the_next_run_after_a_restore_is_a_new_one() {
     let (database, runner, snapshot, before) = without_notes("wal");

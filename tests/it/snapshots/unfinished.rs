@@ -137,6 +137,33 @@ fn a_restore_that_is_impossible_leaves_everything_and_says_why() {
     assert_eq!(database.rows("SELECT count(*) FROM notes"), ["999"]);
 }
 
+/// The same for a run that fails while the application has such a statement.
+#[test]
+fn a_run_that_fails_under_an_unfinished_statement_is_not_undone_over_the_rows_of_others() {
+    let database = database("wal");
+    let conn = database.connect();
+    let mut statement = conn.prepare("SELECT id FROM notes").unwrap();
+    let mut open = statement.query([]).unwrap();
+    open.next().unwrap().unwrap();
+    let path = database.path();
+    let set = set(vec![add_title(), wrong()], AfterFailure::Restore).observe(move |event| {
+        if let switchy_schema::Event::Failed { .. } = event {
+            let path = path.clone();
+            // The step is rolled back when this ends.
+            std::thread::spawn(move || {
+                let theirs = Connection::open(path).unwrap();
+                theirs.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                theirs.execute_batch("INSERT INTO notes (id, text) VALUES (7000, 'theirs')").unwrap();
+            });
+        }
+    });
+    let error = set.run(&conn).unwrap_err();
+    assert!(error.report().restored.is_none(), "{error}");
+    assert!(error.to_string().contains("a statement that is not finished"), "{error}");
+    crate::sentences::is_one_sentence(&error.to_string());
+    assert_eq!(applied(&database.connect()), ["1_notes", "2_title"]);
+}
+
 /// A start that fails again and again must not fill the disk.
 #[test]
 fn repeated_failures_leave_a_bounded_number_of_files() {

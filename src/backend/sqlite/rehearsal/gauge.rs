@@ -13,6 +13,7 @@ use crate::backend::sqlite::ledger::count;
 use crate::backend::sqlite::query::{size, texts};
 use crate::backend::sqlite::schema::schema;
 use crate::backend::{RanSteps, Source};
+use crate::cancel;
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::impact::{ColumnImpact, Measured, RowCounts, TableImpact};
@@ -69,6 +70,7 @@ impl<'w> Gauge<'w> {
         let changes = self.schema.changes_to(&after);
         let (mut tables, mut renewed) = (Vec::new(), Vec::new());
         for (change, is_virtual) in self.concerned(copy, &account, &after, &written, source).map_err(fault)? {
+            cancel::check()?;
             let measured = if is_virtual {
                 self.virtual_table(copy, &change)
             } else {

@@ -55,6 +55,7 @@ impl Copier<'_> {
         overwrite: Overwrite,
     ) -> Result<RestoreOutcome, Fault> {
         refuse_exclusive(conn)?;
+        refuse_unfinished_statement(conn)?;
         refuse_same_file(places)?;
         let source = self.open_copy(places.snapshot)?;
         refuse_damaged(&source, places.snapshot, conn)?;
@@ -240,6 +241,16 @@ fn not_verified(found: &Fault, places: Places<'_>) -> Fault {
         places.set_aside.display()
     );
     Fault::new(found.kind(), what).remedy("check the disk and the database").partial()
+}
+
+/// In WAL mode a statement that is not finished holds its connection at an old moment. What others wrote since would be replaced without being
+/// set aside.
+fn refuse_unfinished_statement(conn: &Connection) -> Result<(), Fault> {
+    if !conn.is_busy() {
+        return Ok(());
+    }
+    let what = "the connection has a statement that is not finished, so it may see an older content";
+    Err(Fault::new(FaultKind::Other, what).remedy("read all of its rows or drop it, and restore again"))
 }
 
 /// A snapshot that is the database itself, under this or another name, would lock itself out.

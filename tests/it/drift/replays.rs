@@ -84,7 +84,7 @@ fn code_and_functions_of_the_application_run_in_memory() {
     assert!(said.contains("no such function: shout; if the application defines it, register it"), "{said}");
     let error = runner().repair_drift(&conn, drift, Signature::of("ada")).unwrap_err();
     assert!(
-        error.to_string().starts_with("cannot repair the drift: drift is not known: `1_a` fails"),
+        error.to_string().starts_with("cannot repair the drift: drift cannot be determined: `1_a` fails"),
         "{error}"
     );
     // A program without the code.

@@ -257,9 +257,9 @@ fn a_run_on_an_old_tracking_table_that_is_killed_is_as_if_it_had_not_begun() {
 /// A database that is copied in several pieces.
 fn large_database(mode: &str) -> TestDatabase {
     let database = database(mode);
-    let more = "WITH RECURSIVE n (i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+    let further = "WITH RECURSIVE n (i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
         INSERT INTO notes SELECT i, hex(zeroblob(1500)) || i FROM n";
-    database.connect().execute_batch(more).unwrap();
+    database.connect().execute_batch(further).unwrap();
     database
 }
 

@@ -63,6 +63,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
     /// What is done with the steps of a rehearsal.
     pub(crate) rehearsal: Option<Rehearsing<'r, B>>,
+    /// The version of the data that the first transaction must find; `None` for any.
+    pub(crate) version: Option<i64>,
 }
 
 /// What is done with the steps of a rehearsal.

@@ -18,6 +18,9 @@ impl<B: Backend> Executor<'_, B> {
         let version = B::data_version(conn)?;
         let has_moved = version.is_none() || version != state.version;
         state.version = version;
+        if is_first && self.version.is_some() && version != self.version {
+            return Err(Stop::Moved);
+        }
         let comparison = std::mem::replace(&mut state.comparison, Comparison::Head);
         let Comparison::Whole { tracking, history } = comparison else {
             let is_same = match seen {

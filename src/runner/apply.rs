@@ -22,15 +22,16 @@ impl<B: Backend> MigrationRunner<B> {
     /// with other migrations.
     #[allow(clippy::needless_pass_by_value, reason = "a plan is applied only once")]
     pub fn apply(&self, conn: B::Conn<'_>, plan: Plan) -> Result<Report> {
-        self.apply_if(conn, &plan, |_| Ok(()))
+        self.apply_if(conn, &plan, |_| Ok(None))
     }
 
-    /// Applies a plan, if `check` accepts the database under the lock.
+    /// Applies a plan, if `check` accepts the database under the lock. It may return the version of the data that the first transaction must
+    /// find, since other programs that write do not take the lock.
     pub(super) fn apply_if(
         &self,
         mut conn: B::Conn<'_>,
         plan: &Plan,
-        check: impl FnOnce(&mut B::Conn<'_>) -> Result<()>,
+        check: impl FnOnce(&mut B::Conn<'_>) -> Result<Option<i64>>,
     ) -> Result<Report> {
         let conn = &mut conn;
         self.refuse_open_transaction(conn)?;
@@ -65,13 +66,13 @@ impl<B: Backend> MigrationRunner<B> {
         &self,
         conn: &mut B::Conn<'_>,
         plan: &Plan,
-        check: impl FnOnce(&mut B::Conn<'_>) -> Result<()>,
+        check: impl FnOnce(&mut B::Conn<'_>) -> Result<Option<i64>>,
         consent: Consent<'_>,
         holding: &Holding,
         run: &mut Run,
     ) -> Result<RunState> {
         self.settle(conn, run)?;
-        check(conn)?;
+        let version = check(conn)?;
         let (tracking, history) = self.read_table(conn)?;
         let fresh = self.same(conn, &history, plan)?;
         if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {
@@ -81,7 +82,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.warn(&fresh, &mut run.report);
         self.announce(&fresh);
         self.begin(conn, &fresh, run)?;
-        let planned = Planned { tracking, history, plan: fresh };
+        let planned = Planned { tracking, history, plan: fresh, version };
         let done = self.carry_out(conn, planned, consent, holding, &mut run.report);
         done.map(|()| RunState::Finished).map_err(|stop| self.failure(stop))
     }

@@ -25,6 +25,8 @@ pub(super) struct Planned {
     pub(super) tracking: TrackingTable,
     pub(super) history: History,
     pub(super) plan: Plan,
+    /// The version of the data that the first transaction must find; `None` for any.
+    pub(super) version: Option<i64>,
 }
 
 /// How far a run got under the lock.
@@ -91,7 +93,7 @@ impl<B: Backend> MigrationRunner<B> {
                     return Err(Failure::Stale(0).into());
                 }
                 let plan = self.checked_plan(conn, &history, goal)?;
-                Planned { tracking, history, plan }
+                Planned { tracking, history, plan, version: None }
             };
             if self.lock.is_per_transaction() && self.wait_for_step(&planned.history, began, &mut pause) {
                 continue;
@@ -194,10 +196,10 @@ impl<B: Backend> MigrationRunner<B> {
         holding: &Holding,
         report: &mut Report,
     ) -> Result<(), Stop> {
-        let Planned { tracking, history, plan } = planned;
+        let Planned { tracking, history, plan, version } = planned;
         let stored = Self::stored(&plan, &history);
         let approved = plan.approve(consent)?;
-        let executor = self.executor(holding, &stored);
+        let executor = Executor { version, ..self.executor(holding, &stored) };
         executor.execute(conn, approved, &tracking, &self.completed(&history), report)
     }
 
@@ -247,6 +249,7 @@ impl<B: Backend> MigrationRunner<B> {
             find: Box::new(|step| self.find_with(stored, step)),
             announce: Box::new(|step| holding.announce(&step.id)),
             rehearsal: None,
+            version: None,
         }
     }
 }

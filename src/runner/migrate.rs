@@ -72,6 +72,7 @@ impl<B: Backend> MigrationRunner<B> {
             tracking,
             history,
             plan,
+            version: None,
         });
         loop {
             let state = self.locked(conn, |conn, holding| {

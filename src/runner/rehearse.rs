@@ -5,22 +5,22 @@ use std::time::Instant;
 
 use super::MigrationRunner;
 use super::goal::Goal;
+use super::stored::Stored;
 use crate::account::Account;
 use crate::approval::Consent;
 use crate::backend::{Backend, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently};
 use crate::direction::Direction;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, MigrationError, Result};
 use crate::execute::{Executor, Rehearsing};
+use crate::fault::{Fault, FaultKind};
 use crate::hooks::Hooks;
 use crate::id::MigrationId;
 use crate::impact::{DataState, StepImpact};
 use crate::lock::{Holding, Lock};
-use crate::migration::Action;
 use crate::plan::{Plan, TransactionMode};
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::rehearsal::{Impact, Rehearsal};
 use crate::report::{Applied, Report};
-use crate::sql::has_word;
 use crate::step::{Atomicity, Step};
 
 /// What a step does to rows is measured even if the policy denies it.
@@ -103,8 +103,9 @@ impl<B: Backend> MigrationRunner<B> {
         }
         let Impact { plan, state, .. } = impact;
         self.apply_if(conn, &plan, |conn| {
+            let version = patiently(self.lock_timeout, || B::data_version(conn)).map_err(self.reading())?;
             let now = patiently(self.lock_timeout, || B::data_state(conn)).map_err(self.reading())?;
-            if now == state { Ok(()) } else { Err(Failure::Stale(0).into()) }
+            if now == state { Ok(version) } else { Err(Failure::Stale(0).into()) }
         })
     }
 
@@ -117,8 +118,17 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Impact> {
         let (tracking, history) = self.read_table(copy)?;
         let plan = self.checked_plan(copy, &history, Goal::to(&rehearsal.target))?;
-        if let Some(reason) = self.unfit(&plan, rehearsed.place) {
-            return Ok(Impact::only_planned(plan, reason, state.clone()));
+        let stored = Self::stored(&plan, &history);
+        if rehearsed.place == RehearsalPlace::Transaction {
+            if let Some(reason) = self.unfit(&plan, &stored, rehearsal) {
+                return Ok(Impact::only_planned(plan, reason, state.clone()));
+            }
+            let may_undo = |step: &Step| self.text(&stored, step).is_some_and(undoes);
+            if plan.steps().iter().any(may_undo) {
+                let nothing = RanSteps { steps: &[], source: Source::ScriptsThatUndo, remaining: None };
+                (rehearsed.measure)(copy, &nothing)
+                    .map_err(|fault| self.database("rehearse the migrations", fault))?;
+            }
         }
         let mode = match rehearsed.place {
             RehearsalPlace::Copy => TransactionMode::PerMigration,
@@ -132,7 +142,6 @@ impl<B: Backend> MigrationRunner<B> {
             }
         }
         let no_hooks = Hooks::for_backend();
-        let stored = Self::stored(&plan, &history);
         let holding = Holding::of(&self.table);
         let steps = RefCell::new(Vec::new());
         let fault = RefCell::new(None);
@@ -141,7 +150,7 @@ impl<B: Backend> MigrationRunner<B> {
         let gauge = RefCell::new(&mut *rehearsed.measure);
         let measure = |copy: &mut B::Conn<'_>, applied: &[Applied]| {
             let duration = began.get().elapsed();
-            let source = self.source(&plan, applied, rehearsal);
+            let source = self.source(&plan, &stored, applied, rehearsal);
             // A step that runs again after a rollback is the same step.
             let direction = applied.first().map_or(Direction::Up, |step| step.direction);
             let is_other = |step: &StepImpact| (&step.ids, step.direction) != (&ids(applied), direction);
@@ -179,15 +188,22 @@ impl<B: Backend> MigrationRunner<B> {
         began.set(Instant::now());
         let outcome = executor.execute(copy, approved, &tracking, &self.completed(&history), &mut report);
         drop(executor);
-        if let Some(fault) = fault.into_inner() {
+        let failed = fault.into_inner();
+        let is_full = |fault: &Fault| fault.kind() == FaultKind::Full;
+        let stopped = outcome.err().map(|stop| self.failure(stop));
+        if failed.as_ref().or(stopped.as_ref().and_then(MigrationError::step_fault)).is_some_and(is_full) {
+            if let Some(no_room) = rehearsed.no_room.take() {
+                return Err(self.database("rehearse the migrations", no_room));
+            }
+        }
+        if let Some(fault) = failed {
             return Err(self.database("rehearse the migrations", fault));
         }
         // The copy is no file, so nothing can be kept of it.
         let is_of_copy = |problem: &&Problem| problem.kind == ProblemKind::NoSnapshot;
         let mut problems: Vec<_> = plan.problems().iter().filter(|it| !is_of_copy(it)).cloned().collect();
         problems.extend(self.policy.judge(report.notes, plan.direction()));
-        if let Err(stop) = outcome {
-            let error = self.failure(stop);
+        if let Some(error) = stopped {
             match error.failed_in_trial("on a copy of this database") {
                 Some(problem) => problems.push(problem),
                 None => return Err(error),
@@ -208,34 +224,52 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     /// Why these steps cannot be rolled back, if they are to run in a transaction of the database itself.
-    fn unfit(&self, plan: &Plan, place: RehearsalPlace) -> Option<String> {
-        let steps = plan.steps().iter().filter(|_| place == RehearsalPlace::Transaction);
-        let reason = |step: &Step| match self.find(step) {
-            _ if step.atomicity == Atomicity::NonTransactional => {
-                Some(format!("`{}` runs outside a transaction and could not be rolled back", step.id))
+    fn unfit(&self, plan: &Plan, stored: &Stored<B>, rehearsal: &Rehearsal) -> Option<String> {
+        if rehearsal.runs_hooks && self.has_hooks() {
+            return Some("hooks are code, which could commit".to_owned());
+        }
+        let reason = |step: &Step| {
+            if step.atomicity == Atomicity::NonTransactional {
+                return Some(format!(
+                    "`{}` runs outside a transaction and could not be rolled back",
+                    step.id
+                ));
             }
-            Some((_, body)) if body.is_code(step.direction) => {
-                Some(format!("`{}` is code, which could commit", step.id))
+            match self.text(stored, step) {
+                None => Some(format!("`{}` is code, which could commit", step.id)),
+                Some(text) => B::outlasts_rollback(text).map(|what| format!("`{}` {what}", step.id)),
             }
-            _ => None,
         };
-        steps.into_iter().find_map(reason)
+        plan.steps().iter().find_map(reason)
+    }
+
+    /// The script of a step; `None` if it is code.
+    fn text<'s>(&'s self, stored: &'s Stored<B>, step: &Step) -> Option<&'s str> {
+        self.find_with(stored, step)?.1.action(step.direction)?.text()
+    }
+
+    fn has_hooks(&self) -> bool {
+        !(self.hooks.before.is_empty() && self.hooks.after.is_empty() && self.hooks.on_error.is_empty())
     }
 
     /// What ran in these steps.
-    fn source(&self, plan: &Plan, applied: &[Applied], rehearsal: &Rehearsal) -> Source {
-        let has_hooks = !self.hooks.before.is_empty() || !self.hooks.after.is_empty();
+    fn source(&self, plan: &Plan, stored: &Stored<B>, applied: &[Applied], rehearsal: &Rehearsal) -> Source {
         let mut source = Source::Scripts;
         for step in plan.steps().iter().filter(|step| applied.iter().any(|applied| applied.id == step.id)) {
-            let action = self.find(step).filter(|_| !step.is_stored);
-            match action.and_then(|(_, body)| body.action(step.direction)).map(Action::text) {
-                Some(None) => return Source::Code,
-                Some(Some(text)) if has_word(text, &["rollback"]) => source = Source::ScriptsThatUndo,
-                _ => {}
+            match self.text(stored, step) {
+                None => return Source::Code,
+                Some(text) if undoes(text) => source = Source::ScriptsThatUndo,
+                Some(_) => {}
             }
         }
-        if has_hooks && rehearsal.runs_hooks { Source::Code } else { source }
+        if rehearsal.runs_hooks && self.has_hooks() { Source::Code } else { source }
     }
+}
+
+/// Whether a script may undo a part of what it did, or deletes rows that are not counted. A block is a text, so texts are read too.
+fn undoes(script: &str) -> bool {
+    let lower = script.to_lowercase();
+    ["rollback", "exception", "truncate"].iter().any(|word| lower.contains(word))
 }
 
 fn ids(applied: &[Applied]) -> Vec<MigrationId> {

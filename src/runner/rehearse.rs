@@ -33,8 +33,9 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// On SQLite the copy is made with the backup API. It is in memory, or in a temporary file if the database has more than 64 MiB, and
     /// needs room for the database twice. On PostgreSQL everything runs in one transaction of the database itself, which is rolled back: others
-    /// wait for the locks that the scripts take, sequences go on, and all rows count as written by statements. If a step is code or cannot run in a
-    /// transaction, and on MySQL, nothing runs, and the impact has the plan only ([`Impact::not_rehearsed`]).
+    /// wait for the locks that the scripts take, sequences go on, and all rows count as written by statements. If a step is code, cannot run in a
+    /// transaction, or does what a rollback does not undo, such as `dblink` (only its own text is read, not the functions that it calls), if
+    /// hooks are to run, and on MySQL, nothing runs, and the impact has the plan only ([`Impact::not_rehearsed`]).
     ///
     /// Migrations in code run too, on the copy; hooks run only if the [`Rehearsal`] says so. If a
     /// step fails, the impact has what was measured before it, and the failure in [`Impact::problems`]. What the policy denies is measured
@@ -93,7 +94,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// # Errors
     /// As [`apply`](Self::apply). [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the data, the schema or the history have changed, or if
-    /// this is another connection. [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the rehearsal failed, or did what the policy
+    /// this is another connection. A server has no number that changes with every write, so there only the history is compared. [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the rehearsal failed, or did what the policy
     /// denies. In these cases nothing is done.
     pub fn apply_rehearsed(&self, conn: B::Conn<'_>, impact: Impact) -> Result<Report> {
         let refused: Vec<_> =

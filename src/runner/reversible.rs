@@ -2,8 +2,9 @@
 
 use super::MigrationRunner;
 use crate::account::Fate;
-use crate::backend::{Backend, RanSteps, RehearsalRequest, Source};
+use crate::backend::{Backend, RanSteps, RehearsalPlace, RehearsalRequest, Source};
 use crate::error::{ErrorKind, MigrationError, Result};
+use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
 use crate::impact::{RowCounts, TableImpact};
 use crate::lock::Lock;
@@ -39,7 +40,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// ```
     ///
     /// # Errors
-    /// If the database cannot be read, or cannot be copied.
+    /// If the database cannot be read, or cannot be copied, as on a server, where nothing is run.
     #[allow(clippy::needless_pass_by_value)]
     pub fn prove_reversible(&self, mut conn: B::Conn<'_>) -> Result<Vec<Problem>> {
         let conn = &mut conn;
@@ -59,7 +60,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// What [`prove_reversible`](Self::prove_reversible) finds without a database: the whole set runs in an empty one in memory.
     ///
     /// # Errors
-    /// If the empty database cannot be created.
+    /// If the empty database cannot be created, as on a server.
     pub fn prove_source_reversible(&self) -> Result<Vec<Problem>> {
         Ok(judged(self.irreversible_scripts()?, &self.policy, self.set.graph().metas()))
     }
@@ -71,7 +72,9 @@ impl<B: Backend> MigrationRunner<B> {
             Trial { runner: self.detached(|_| true)?, measure: &mut |_| Ok(Vec::new()) }.forth(conn)
         };
         let tried = B::scratch(self.prepare.as_deref(), trial);
-        tried.map_err(|fault| self.database("try the migrations", fault))?.unwrap_or_else(|| Ok(Vec::new()))
+        tried
+            .map_err(|fault| self.database("try the migrations", fault))?
+            .unwrap_or_else(|| Err(self.no_copy()))
     }
 
     fn tried_on_copy(&self, conn: &mut B::Conn<'_>, way: Way) -> Result<Vec<Problem>> {
@@ -80,6 +83,10 @@ impl<B: Backend> MigrationRunner<B> {
         let (prepare, patience) = (self.prepare.as_deref(), self.lock_timeout);
         let request = RehearsalRequest { tables: &tables, prepare, patience };
         let tried = B::rehearsal(conn, &request, |copy, rehearsed| {
+            // Whatever runs there is committed.
+            if rehearsed.place != RehearsalPlace::Copy {
+                return Err(self.no_copy());
+            }
             self.run_session_sql(copy)?;
             let history = self.read_history(copy)?;
             let is_meant = |id: &MigrationId| way == Way::Forth || history.get(id).is_some();
@@ -96,7 +103,14 @@ impl<B: Backend> MigrationRunner<B> {
                 Way::Forth => trial.forth(copy),
             }
         });
-        tried.map_err(failed)?.unwrap_or_else(|| Ok(Vec::new()))
+        tried.map_err(failed)?.unwrap_or_else(|| Err(self.no_copy()))
+    }
+
+    fn no_copy(&self) -> MigrationError {
+        let what = format!("{} has no copy on which the way back could be tried", B::DIALECT);
+        let fault = Fault::new(FaultKind::Other, what)
+            .remedy("make a copy of the database yourself, and roll back and apply the migrations there");
+        self.database("try the migrations", fault)
     }
 
     /// A runner of these migrations of the set, for a database of the engine's own.

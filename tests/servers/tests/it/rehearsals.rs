@@ -137,6 +137,27 @@ fn what_fails_or_could_commit_is_said() {
     assert_eq!(found, 0);
 }
 
+/// The way back was once proved on the live database of a server, which has no copy: its rows were gone.
+#[test]
+fn the_way_back_is_not_proved_on_the_live_database() {
+    let Some(server) = servers::postgres() else { return };
+    let mut conn = server.connect();
+    let steps = || {
+        [
+            Migration::reversible("1_a", "CREATE TABLE a (b INT)", "DROP TABLE a"),
+            Migration::reversible("2_c", "CREATE TABLE c (d INT)", "DROP TABLE c"),
+        ]
+    };
+    let runner = MigrationRunner::<Postgres>::for_backend(steps()).unwrap();
+    runner.run_to(&mut conn, Target::Through("1_a".into())).unwrap();
+    conn.batch_execute("INSERT INTO a VALUES (1)").unwrap();
+    let error = runner.prove_reversible(&mut conn).unwrap_err();
+    assert!(error.to_string().contains("has no copy on which the way back could be tried"), "{error}");
+    assert!(runner.prove_source_reversible().is_err());
+    assert_eq!(conn.query_one("SELECT count(*) FROM a", &[]).unwrap().get::<_, i64>(0), 1);
+    assert_eq!(runner.pending(&mut conn).unwrap().len(), 1);
+}
+
 #[test]
 fn mysql_has_only_the_plan() {
     let Some(server) = servers::mysql() else { return };

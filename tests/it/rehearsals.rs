@@ -218,6 +218,34 @@ fn code_and_hooks_run_on_the_copy() {
 }
 
 #[test]
+fn the_rows_of_virtual_tables_are_counted_whatever_writes_them() {
+    let conn = database();
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE found USING fts5(name);
+         INSERT INTO found (rowid, name) SELECT id, name FROM person;
+         CREATE VIRTUAL TABLE place USING rtree(id, low, high);
+         INSERT INTO place SELECT id, id, id + 1 FROM person;
+         CREATE TRIGGER gone AFTER DELETE ON person BEGIN DELETE FROM found WHERE rowid = old.id; DELETE FROM place WHERE id = old.id; END",
+    )
+    .unwrap();
+    let rows = [
+        ("DELETE FROM person WHERE id > 6", "found kept 8>6 (-2); person kept 8>6 -2; place kept 8>6 (-2)"),
+        (
+            "DELETE FROM found WHERE rowid < 4; INSERT INTO found (rowid, name) VALUES (20, 'x'), (21, 'y'), (22, 'z'), (23, 'u')",
+            "found kept 8>9 +1",
+        ),
+        ("DELETE FROM place", "place kept 8>0 -8"),
+        ("ALTER TABLE found RENAME TO seek", "found kept to seek 8>8; -table found; ~trigger gone; +table seek"),
+        ("DROP TABLE place", "place dropped 8>?; -table place"),
+        ("UPDATE log SET text = 'x'", "log kept 4>4 ~4"),
+    ];
+    for (script, expected) in rows {
+        let step = Migration::sql("2_step", script).allow_destructive().allow_cascade();
+        assert_eq!(lines(&rehearse(&conn, step)), [expected], "{script}");
+    }
+}
+
+#[test]
 fn code_changes_columns() {
     let rows = [
         (

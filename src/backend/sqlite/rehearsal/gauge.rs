@@ -80,7 +80,7 @@ impl<'w> Gauge<'w> {
         let after_step = AfterStep { account: &account, schema: &after, written: &written, source };
         for (change, is_virtual) in self.concerned(copy, &after_step).map_err(fault)? {
             let measured = if is_virtual {
-                self.virtual_table(copy, &change)
+                self.virtual_table(copy, &change, &after_step)
             } else {
                 self.table(copy, &change, &after_step).map_err(fault)?
             };
@@ -140,6 +140,7 @@ impl<'w> Gauge<'w> {
             _ if !account.tables.is_empty() || written.tables().next().is_some() => {
                 // SQLite does not report what is written to these.
                 names.extend(without_row_number(copy)?);
+                names.extend(virtual_tables(after).map(folded));
             }
             _ => {}
         }
@@ -178,7 +179,12 @@ impl<'w> Gauge<'w> {
     }
 
     /// A virtual table, of which only the rows are counted.
-    fn virtual_table(&mut self, copy: &Connection, change: &TableChange) -> TableImpact {
+    fn virtual_table(
+        &mut self,
+        copy: &Connection,
+        change: &TableChange,
+        after_step: &AfterStep<'_>,
+    ) -> TableImpact {
         let name = change.renamed_to.clone().unwrap_or_else(|| change.table.clone());
         let before = self.counted.remove(&folded(&change.table));
         let after = if change.fate == Fate::Dropped { None } else { count(copy, &name) };
@@ -193,7 +199,13 @@ impl<'w> Gauge<'w> {
             ..TableImpact::new(&change.table, change.fate)
         };
         if change.fate != Fate::Dropped {
-            impact.by_statements = RowCounts::new(is.saturating_sub(was), 0, was.saturating_sub(is));
+            let rows = RowCounts::new(is.saturating_sub(was), 0, was.saturating_sub(is));
+            let is_named = change.is_written() || change.fate == Fate::Created;
+            if is_named || after_step.source == Source::Code {
+                impact.by_statements = rows;
+            } else {
+                impact.by_side_effects = rows;
+            }
         }
         impact
     }

@@ -235,8 +235,11 @@ fn the_rows_of_virtual_tables_are_counted_whatever_writes_them() {
             "found kept 8>9 +1",
         ),
         ("DELETE FROM place", "place kept 8>0 -8"),
-        ("ALTER TABLE found RENAME TO seek", "found kept to seek 8>8; -table found; ~trigger gone; +table seek"),
-        ("DROP TABLE place", "place dropped 8>?; -table place"),
+        (
+            "ALTER TABLE found RENAME TO seek",
+            "found kept to seek 8>8; -table found; ~trigger gone; +table seek",
+        ),
+        ("DROP TRIGGER gone; DROP TABLE place", "place dropped 8>?; -trigger gone; -table place"),
         ("UPDATE log SET text = 'x'", "log kept 4>4 ~4"),
     ];
     for (script, expected) in rows {
@@ -304,6 +307,38 @@ fn each_step_is_measured_from_the_one_before() {
     let redo = runner.rehearse(&conn, Target::Redo).unwrap();
     assert_eq!(lines(&redo), ["extra kept 2>0 -2", "extra kept 0>2 +2; person kept 8>8 ~8"]);
     assert!(back.is_destructive());
+}
+
+/// A renamed column is compared under its new name in the next step, and steps that are valid only together replace a table.
+#[test]
+fn what_one_step_renames_or_drops_the_next_one_can_use() {
+    let scripts: [(&[&str], &[&str]); 2] = [
+        (
+            &["ALTER TABLE bag RENAME COLUMN thing TO item", "UPDATE bag SET item = NULL WHERE item = 2"],
+            &["~table bag", "bag kept 3>3 ~1, item null 1"],
+        ),
+        (
+            &[
+                "CREATE TABLE new (id INTEGER PRIMARY KEY, name, age, email)",
+                "INSERT INTO new SELECT * FROM person WHERE id > 3; DELETE FROM pet; DROP TABLE person",
+                "ALTER TABLE new RENAME TO person",
+                "UPDATE person SET age = NULL WHERE id = 8",
+            ],
+            &[
+                "new created ?>0; +table new",
+                "person replaced 8>5 (-3); pet kept 6>0 -6; -table new; ~table person",
+                "person kept 5>5 ~1, age null 1",
+            ],
+        ),
+    ];
+    for (scripts, expected) in scripts {
+        let steps = scripts.iter().enumerate().map(|(number, script)| {
+            let id = format!("{}_step", number + 2);
+            Migration::from_scripts(id, (*script).to_owned(), None).allow_destructive()
+        });
+        let runner = MigrationRunner::new([before()].into_iter().chain(steps).collect::<Vec<_>>()).unwrap();
+        assert_eq!(lines(&runner.rehearse(&database(), Target::Latest).unwrap()), expected);
+    }
 }
 
 #[test]

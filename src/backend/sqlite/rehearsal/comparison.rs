@@ -132,9 +132,9 @@ pub(super) fn compare(
     let has_meaning =
         || has_row(after, "SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[names[1]]);
     if !gone.is_empty() && !has_meaning()? {
-        let columns: Vec<String> = pairs.iter().map(|(_, new)| quote(new)).collect();
-        let sql =
-            format!("SELECT {}, {} FROM main.{}", new_key.join(", "), columns.join(", "), quote(names[1]));
+        let mut list = new_key.clone();
+        list.extend(pairs.iter().map(|(_, new)| quote(new)));
+        let sql = format!("SELECT {} FROM main.{}", list.join(", "), quote(names[1]));
         let was_there = format!("SELECT 1 FROM main.{} WHERE {} = ?1", quote(names[0]), old_key.join(", "));
         let (mut new_rows, mut was_there) = (after.prepare(&sql)?, before.prepare(&was_there)?);
         let mut rows = new_rows.query([])?;

@@ -90,10 +90,12 @@ impl<'w> Gauge<'w> {
                     || !table.rows().is_zero()
                     || !table.columns.is_empty()
             };
-            if has_changed(&measured) {
-                if !is_virtual {
-                    renewed.push([change.table, measured.name_after().to_owned()]);
-                }
+            let is_changed = has_changed(&measured);
+            // The next step may change a column that has another name now.
+            if !is_virtual && (is_changed || !self.has_same_text(&after, &change.table)) {
+                renewed.push([change.table, measured.name_after().to_owned()]);
+            }
+            if is_changed {
                 tables.push(measured);
             }
         }
@@ -120,6 +122,23 @@ impl<'w> Gauge<'w> {
             let is_there =
                 |name: &String| new.contains(&folded(name)) && fate != Fate::Dropped && name != first;
             change.renamed_to = change.renamed_to.take().filter(is_there);
+        }
+        // What takes the name of a dropped table is told with that.
+        let heirs: Vec<String> = found
+            .iter()
+            .filter(|change| change.fate == Fate::Replaced)
+            .map(|change| folded(name_now(change)))
+            .collect();
+        found.retain(|change| change.fate != Fate::Kept || !heirs.contains(&folded(name_now(change))));
+        // One of these steps created a table that a later one changed.
+        let (known, made): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|change| change.fate == Fate::Created || old.contains(&folded(&change.table)));
+        found = known;
+        for change in made.iter().filter(|change| change.fate == Fate::Kept) {
+            if !found.iter().any(|known| is_now(known, name_now(change))) {
+                found.push(TableChange::new(name_now(change), Fate::Created));
+            }
         }
         for object in account.created.iter().filter(|object| object.kind == "table") {
             if !found.iter().any(|change| is_now(change, &object.name)) {

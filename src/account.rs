@@ -310,14 +310,13 @@ impl Account {
         let is_meant = |change: &&ColumnChange| {
             same_name(&change.table, &table.table) && (!change.is_new || table.fate == Fate::Replaced)
         };
-        let changes = self.columns.iter().filter(is_meant);
-        changes.fold(Some(column.to_owned()), |name, change| {
-            if name.as_deref().is_some_and(|name| same_name(name, &change.column)) {
-                change.to.clone()
-            } else {
-                name
+        let mut name = column;
+        for change in self.columns.iter().filter(is_meant) {
+            if same_name(name, &change.column) {
+                name = change.to.as_deref()?;
             }
-        })
+        }
+        Some(name.to_owned())
     }
 }
 

@@ -158,8 +158,7 @@ impl TableImpact {
         }
         self.fate = match (self.fate, later.fate) {
             (Fate::Created, Fate::Kept | Fate::Replaced) => Fate::Created,
-            (Fate::Replaced, Fate::Kept) => Fate::Replaced,
-            (Fate::Dropped, Fate::Created) => Fate::Replaced,
+            (Fate::Replaced, Fate::Kept) | (Fate::Dropped, Fate::Created) => Fate::Replaced,
             (_, fate) => fate,
         };
         self.renamed_to = later.renamed_to.clone().or_else(|| self.renamed_to.take());

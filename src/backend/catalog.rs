@@ -229,7 +229,7 @@ pub type Measure<'a, B> =
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RanSteps<'a> {
-    /// What they report.
+    /// What they report; nothing if all steps follow, and the rows of before are to be counted.
     pub steps: &'a [Applied],
     /// What ran in them.
     pub source: Source,

@@ -124,12 +124,7 @@ impl<B: Backend> MigrationRunner<B> {
             if let Some(reason) = self.unfit(&plan, &stored, rehearsal) {
                 return Ok(Impact::only_planned(plan, reason, state.clone()));
             }
-            let may_undo = |step: &Step| self.text(&stored, step).is_some_and(undoes);
-            if plan.steps().iter().any(may_undo) {
-                let nothing = RanSteps { steps: &[], source: Source::ScriptsThatUndo, remaining: None };
-                (rehearsed.measure)(copy, &nothing)
-                    .map_err(|fault| self.database("rehearse the migrations", fault))?;
-            }
+            self.count_before(copy, rehearsed, &plan, &stored)?;
         }
         let mode = match rehearsed.place {
             RehearsalPlace::Copy => TransactionMode::PerMigration,
@@ -222,6 +217,23 @@ impl<B: Backend> MigrationRunner<B> {
             plan,
             state: state.clone(),
         })
+    }
+
+    /// Lets the backend count the rows before the first step, if it does not count all that a step deletes.
+    fn count_before(
+        &self,
+        conn: &mut B::Conn<'_>,
+        rehearsed: &mut Rehearsed<'_, B>,
+        plan: &Plan,
+        stored: &Stored<B>,
+    ) -> Result<()> {
+        let may_undo = |step: &Step| self.text(stored, step).is_some_and(undoes);
+        if plan.steps().iter().any(may_undo) {
+            let nothing = RanSteps { steps: &[], source: Source::ScriptsThatUndo, remaining: None };
+            let counted = (rehearsed.measure)(conn, &nothing);
+            counted.map_err(|fault| self.database("rehearse the migrations", fault))?;
+        }
+        Ok(())
     }
 
     /// Why these steps cannot be rolled back, if they are to run in a transaction of the database itself.

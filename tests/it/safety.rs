@@ -546,6 +546,9 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         ProblemKind::HiddenTable,
         ProblemKind::Fails,
         ProblemKind::Drift,
+        ProblemKind::DownFails,
+        ProblemKind::DownLeavesBehind,
+        ProblemKind::RowsNotBack,
     ];
     let missing: Vec<ProblemKind> = ProblemKind::ALL
         .into_iter()

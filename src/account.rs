@@ -23,6 +23,8 @@ pub struct Account {
     pub created: Vec<SchemaObject>,
     /// What it dropped that was there before, in order. A table that it replaced is in [`tables`](Self::tables).
     pub dropped: Vec<SchemaObject>,
+    /// The columns that statements renamed or dropped, in this order. On a server, empty.
+    pub(crate) columns: Vec<ColumnChange>,
 }
 
 /// A table, an index, a view or a trigger; on a server also a function, a procedure, a sequence, a type, a domain, a schema, a database, an
@@ -72,6 +74,19 @@ pub struct TableChange {
     pub(crate) upserted: u64,
     /// The statement that took the rows.
     pub(crate) by: Option<StatementPlace>,
+}
+
+/// A column that a statement renamed or dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ColumnChange {
+    /// The name of its table before the step; of a new table, its name at that moment.
+    pub(crate) table: String,
+    /// Whether the table is new.
+    pub(crate) is_new: bool,
+    /// Its name before the statement.
+    pub(crate) column: String,
+    /// Its new name; `None` if it was dropped.
+    pub(crate) to: Option<String>,
 }
 
 /// What became of a table.
@@ -250,10 +265,18 @@ impl Account {
 
     /// The account of these steps and one more: a table that one drops and a later one creates is replaced.
     pub(crate) fn extend(&mut self, later: &Self) {
+        // A table that is gone has no successor yet but one of its name; any other has the name that it got last.
+        let name = |known: &TableChange| match known.fate {
+            Fate::Dropped => (known.table.clone(), true),
+            _ => (known.renamed_to.as_ref().unwrap_or(&known.table).clone(), false),
+        };
+        let names: Vec<(String, bool)> = self.tables.iter().map(name).collect();
         for change in &later.tables {
-            let same = |known: &&mut TableChange| same_name(&known.table, &change.table);
-            match self.tables.iter_mut().find(same) {
-                Some(known) => known.extend(change),
+            let is_new = change.fate == Fate::Created;
+            let is_it =
+                |(name, is_gone): &(String, bool)| *is_gone == is_new && same_name(name, &change.table);
+            match names.iter().position(is_it) {
+                Some(place) => self.tables[place].extend(change),
                 None => self.tables.push(change.clone()),
             }
         }
@@ -273,6 +296,30 @@ impl Account {
         }
         self.created.extend(later.created.iter().cloned());
         self.dropped.extend(later.dropped.iter().cloned());
+        self.columns.extend(later.columns.iter().cloned());
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Account {
+    /// Whether statements renamed a table that was there before.
+    pub(crate) fn renames(&self, table: &str) -> bool {
+        self.tables.iter().any(|change| same_name(&change.table, table) && change.renamed_to.is_some())
+    }
+
+    /// The name that a column of a table has now; `None` if statements dropped it.
+    pub(crate) fn column(&self, table: &TableChange, column: &str) -> Option<String> {
+        // A new table with the name of a dropped one takes its place.
+        let is_meant = |change: &&ColumnChange| {
+            same_name(&change.table, &table.table) && (!change.is_new || table.fate == Fate::Replaced)
+        };
+        let mut name = column;
+        for change in self.columns.iter().filter(is_meant) {
+            if same_name(name, &change.column) {
+                name = change.to.as_deref()?;
+            }
+        }
+        Some(name.to_owned())
     }
 }
 

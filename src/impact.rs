@@ -150,9 +150,15 @@ impl TableImpact {
 
     /// Adds what a later step does to the same table.
     pub(crate) fn extend(&mut self, later: &Self) {
+        if (self.fate, later.fate) == (Fate::Dropped, Fate::Created) {
+            // No statement deletes the rows that a table has when it is dropped.
+            let RowCounts { inserted, deleted, .. } = self.rows();
+            let left = (self.rows_before.unwrap_or_default() + inserted).saturating_sub(deleted);
+            self.by_side_effects.deleted += left;
+        }
         self.fate = match (self.fate, later.fate) {
-            (Fate::Created | Fate::Replaced, Fate::Kept) => self.fate,
-            (Fate::Dropped, Fate::Created) => Fate::Replaced,
+            (Fate::Created, Fate::Kept | Fate::Replaced) => Fate::Created,
+            (Fate::Replaced, Fate::Kept) | (Fate::Dropped, Fate::Created) => Fate::Replaced,
             (_, fate) => fate,
         };
         self.renamed_to = later.renamed_to.clone().or_else(|| self.renamed_to.take());

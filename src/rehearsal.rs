@@ -101,10 +101,18 @@ impl Impact {
     /// What the whole run does to each table: the sums of its steps, and the numbers of rows before the first and after the last.
     pub fn tables(&self) -> Vec<TableImpact> {
         let mut all: Vec<TableImpact> = Vec::new();
-        for table in self.steps.iter().flat_map(|step| &step.tables) {
-            match all.iter_mut().find(|known| same_name(known.name_after(), &table.table)) {
-                Some(known) => known.extend(table),
-                None => all.push(table.clone()),
+        for step in &self.steps {
+            // The tables of a step may exchange their names.
+            let names: Vec<String> = all.iter().map(|known| known.name_after().to_owned()).collect();
+            for table in &step.tables {
+                let is_new = table.fate == Fate::Created;
+                let is_it = |place: &usize| {
+                    same_name(&names[*place], &table.table) && (all[*place].fate == Fate::Dropped) == is_new
+                };
+                match (0..names.len()).find(is_it) {
+                    Some(place) => all[place].extend(table),
+                    None => all.push(table.clone()),
+                }
             }
         }
         // What one step creates and a later one drops was never there.

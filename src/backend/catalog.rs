@@ -72,6 +72,12 @@ pub trait Catalog: Driver {
         Ok(None)
     }
 
+    /// What a script does that rolling back its transaction does not undo, worded to follow the id of its migration. A
+    /// [`rehearsal`](Self::rehearsal) on the database itself does not run such a script.
+    fn outlasts_rollback(_script: &str) -> Option<String> {
+        None
+    }
+
     /// The state of the data, to find out whether anybody has written to the database.
     fn data_state(_conn: &mut Self::Conn<'_>) -> Result<DataState, Fault> {
         Ok(DataState::default())
@@ -210,6 +216,8 @@ pub struct Rehearsed<'a, B: Driver> {
     pub bytes: u64,
     /// How long copying took.
     pub copied_in: Duration,
+    /// The error if there is no room for the copy; `None` if the steps run on the database itself.
+    pub no_room: Option<Fault>,
     /// Measures what the steps did that ran last.
     pub measure: &'a mut Measure<'a, B>,
 }
@@ -231,7 +239,7 @@ pub type Measure<'a, B> =
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RanSteps<'a> {
-    /// What they report.
+    /// What they report; nothing if all steps follow, and the rows of before are to be counted.
     pub steps: &'a [Applied],
     /// What ran in them.
     pub source: Source,

@@ -3,9 +3,18 @@
 use super::MigrationError;
 use super::display::Abridged;
 use super::failure::Failure;
+use crate::fault::Fault;
 use crate::problem::{Problem, ProblemKind};
 
 impl MigrationError {
+    /// The fault with which a step failed.
+    pub(crate) fn step_fault(&self) -> Option<&Fault> {
+        match self.failure() {
+            Failure::Step(step) => Some(&step.fault),
+            _ => None,
+        }
+    }
+
     /// The finding that a migration failed at a place: "on a copy of this database". `None` if the error is not about a migration.
     pub(crate) fn failed_in_trial(&self, place: &str) -> Option<Problem> {
         let id = self.migration()?;

@@ -5,24 +5,25 @@ use std::time::Instant;
 
 use super::MigrationRunner;
 use super::goal::Goal;
+use super::stored::Stored;
 use crate::account::Account;
 use crate::approval::Consent;
 use crate::backend::{
     Backend, CopyObserver, RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source, patiently,
 };
 use crate::direction::Direction;
-use crate::error::{ErrorKind, Failure, Result};
+use crate::error::{ErrorKind, Failure, MigrationError, Result};
 use crate::execute::{Executor, Rehearsing};
+use crate::fault::{Fault, FaultKind};
 use crate::hooks::Hooks;
 use crate::id::MigrationId;
 use crate::impact::{DataState, StepImpact};
 use crate::lock::{Holding, Lock};
-use crate::migration::Action;
 use crate::plan::{Plan, TransactionMode};
+use crate::policy::Policy;
 use crate::problem::{ProblemKind, Verdict};
 use crate::rehearsal::{Impact, Rehearsal};
 use crate::report::{Applied, Report};
-use crate::sql::has_word;
 use crate::step::{Atomicity, Step};
 
 /// What a step does to rows is measured even if the policy denies it.
@@ -35,8 +36,9 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// On SQLite the copy is made with the backup API. It is in memory, or in a temporary file if the database has more than 64 MiB, and
     /// a second copy is needed to compare with. On PostgreSQL everything runs in one transaction of the database itself, which is rolled back: others
-    /// wait for the locks that the scripts take, sequence values are not rolled back, and all rows are counted in `by_statements`. If a step is code or cannot run in a
-    /// transaction, and on MySQL, nothing runs, and the impact has the plan only ([`Impact::not_rehearsed`]).
+    /// wait for the locks that the scripts take, sequence values are not rolled back, and all rows are counted in `by_statements`. If a step is code, cannot
+    /// run in a transaction, or does what a rollback does not undo, such as `dblink` (only its own text is read, not the functions that it calls), if
+    /// hooks are to run, and on MySQL, nothing runs, and the impact has the plan only ([`Impact::not_rehearsed`]).
     ///
     /// Migrations in code run too, on the copy; hooks run only if the [`Rehearsal`] says so. If a
     /// step fails, the impact has what was measured before it, and the failure in [`Impact::problems`]. What the policy denies is measured
@@ -100,7 +102,7 @@ impl<B: Backend> MigrationRunner<B> {
     ///
     /// # Errors
     /// As [`apply`](Self::apply). [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the data, the schema or the history have changed, or if
-    /// this is another connection. [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the rehearsal failed, or did what the policy
+    /// this is another connection. A server has no number that changes with every write, so there only the history is compared. [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the rehearsal failed, or did what the policy
     /// denies. In these cases nothing is done.
     pub fn apply_rehearsed(&self, conn: B::Conn<'_>, impact: Impact) -> Result<Report> {
         let refused: Vec<_> =
@@ -128,22 +130,20 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<Impact> {
         let (tracking, history) = self.read_table(copy)?;
         let plan = self.plan_without_snapshot(copy, &history, Goal::to(&rehearsal.target))?;
-        if let Some(reason) = self.unfit(&plan, rehearsed.place) {
-            return Ok(Impact::only_planned(plan, reason, state.clone()));
+        let stored = Self::stored(&plan, &history);
+        if rehearsed.place == RehearsalPlace::Transaction {
+            if let Some(reason) = self.unfit(&plan, &stored, rehearsal) {
+                return Ok(Impact::only_planned(plan, reason, state.clone()));
+            }
+            self.count_before(copy, rehearsed, &plan, &stored)?;
         }
         let mode = match rehearsed.place {
             RehearsalPlace::Copy => TransactionMode::PerMigration,
             RehearsalPlace::Transaction => TransactionMode::Batch,
         };
         let approved = plan.clone().committed(mode).approve(Consent::NotNeeded)?;
-        let mut policy = self.policy.clone();
-        for kind in MEASURED {
-            if Direction::BOTH.iter().any(|&direction| policy.verdict(kind, direction) == Verdict::Deny) {
-                policy = policy.with(kind, Verdict::Warn);
-            }
-        }
+        let policy = self.measuring_policy();
         let no_hooks = Hooks::for_backend();
-        let stored = Self::stored(&plan, &history);
         let holding = Holding::of(&self.table);
         let steps = RefCell::new(Vec::new());
         let fault = RefCell::new(None);
@@ -152,7 +152,7 @@ impl<B: Backend> MigrationRunner<B> {
         let gauge = RefCell::new(&mut *rehearsed.measure);
         let measure = |copy: &mut B::Conn<'_>, applied: &[Applied]| {
             let duration = began.get().elapsed();
-            let source = self.source(&plan, applied, rehearsal);
+            let source = self.source(&plan, &stored, applied, rehearsal);
             // A step that runs again after a rollback is the same step.
             let direction = applied.first().map_or(Direction::Up, |step| step.direction);
             let is_other = |step: &StepImpact| (&step.ids, step.direction) != (&ids(applied), direction);
@@ -191,13 +191,20 @@ impl<B: Backend> MigrationRunner<B> {
         began.set(Instant::now());
         let outcome = executor.execute(copy, approved, &tracking, &self.completed(&history), &mut report);
         drop(executor);
-        if let Some(fault) = fault.into_inner() {
+        let failed = fault.into_inner();
+        let is_full = |fault: &Fault| fault.kind() == FaultKind::Full;
+        let stopped = outcome.err().map(|stop| self.failure(stop));
+        if failed.as_ref().or(stopped.as_ref().and_then(MigrationError::step_fault)).is_some_and(is_full) {
+            if let Some(no_room) = rehearsed.no_room.take() {
+                return Err(Self::whole_database("rehearse the migrations", no_room));
+            }
+        }
+        if let Some(fault) = failed {
             return Err(Self::whole_database("rehearse the migrations", fault));
         }
         let mut problems = plan.problems().to_vec();
         problems.extend(self.policy.judge(report.notes, plan.direction()));
-        if let Err(stop) = outcome {
-            let error = self.failure(stop);
+        if let Some(error) = stopped {
             if error.kind() == ErrorKind::Stopped {
                 return Err(error);
             }
@@ -220,6 +227,16 @@ impl<B: Backend> MigrationRunner<B> {
         })
     }
 
+    /// The policy of a rehearsal, which denies nothing that can be measured.
+    fn measuring_policy(&self) -> Policy {
+        let is_denied = |policy: &Policy, kind| {
+            Direction::BOTH.iter().any(|&direction| policy.verdict(kind, direction) == Verdict::Deny)
+        };
+        MEASURED.into_iter().fold(self.policy.clone(), |policy, kind| {
+            if is_denied(&policy, kind) { policy.with(kind, Verdict::Warn) } else { policy }
+        })
+    }
+
     /// The impact with the snapshot that a run keeps of the database itself, or with why it keeps none.
     fn with_snapshot_of(&self, conn: &mut B::Conn<'_>, mut impact: Impact) -> Result<Impact> {
         let known = impact.plan.problems().len();
@@ -229,35 +246,70 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(impact)
     }
 
+    /// Lets the backend count the rows before the first step, if it does not count all that a step deletes.
+    fn count_before(
+        &self,
+        conn: &mut B::Conn<'_>,
+        rehearsed: &mut Rehearsed<'_, B>,
+        plan: &Plan,
+        stored: &Stored<B>,
+    ) -> Result<()> {
+        let may_undo = |step: &Step| self.text(stored, step).is_some_and(undoes);
+        if plan.steps().iter().any(may_undo) {
+            let nothing = RanSteps { steps: &[], source: Source::ScriptsThatUndo, remaining: None };
+            let counted = (rehearsed.measure)(conn, &nothing);
+            counted.map_err(|fault| self.database("rehearse the migrations", fault))?;
+        }
+        Ok(())
+    }
+
     /// Why these steps cannot be rolled back, if they are to run in a transaction of the database itself.
-    fn unfit(&self, plan: &Plan, place: RehearsalPlace) -> Option<String> {
-        let steps = plan.steps().iter().filter(|_| place == RehearsalPlace::Transaction);
-        let reason = |step: &Step| match self.find(step) {
-            _ if step.atomicity == Atomicity::NonTransactional => {
-                Some(format!("`{}` runs outside a transaction and could not be rolled back", step.id))
+    fn unfit(&self, plan: &Plan, stored: &Stored<B>, rehearsal: &Rehearsal) -> Option<String> {
+        if rehearsal.runs_hooks && self.has_hooks() {
+            return Some("hooks are code, which could commit".to_owned());
+        }
+        let reason = |step: &Step| {
+            if step.atomicity == Atomicity::NonTransactional {
+                return Some(format!(
+                    "`{}` runs outside a transaction and could not be rolled back",
+                    step.id
+                ));
             }
-            Some((_, body)) if body.is_code(step.direction) => {
-                Some(format!("`{}` is code, which could commit", step.id))
+            match self.text(stored, step) {
+                None => Some(format!("`{}` is code, which could commit", step.id)),
+                Some(text) => B::outlasts_rollback(text).map(|what| format!("`{}` {what}", step.id)),
             }
-            _ => None,
         };
-        steps.into_iter().find_map(reason)
+        plan.steps().iter().find_map(reason)
+    }
+
+    /// The script of a step; `None` if it is code.
+    fn text<'s>(&'s self, stored: &'s Stored<B>, step: &Step) -> Option<&'s str> {
+        self.find_with(stored, step)?.1.action(step.direction)?.text()
+    }
+
+    fn has_hooks(&self) -> bool {
+        !(self.hooks.before.is_empty() && self.hooks.after.is_empty() && self.hooks.on_error.is_empty())
     }
 
     /// What ran in these steps.
-    fn source(&self, plan: &Plan, applied: &[Applied], rehearsal: &Rehearsal) -> Source {
-        let has_hooks = !self.hooks.before.is_empty() || !self.hooks.after.is_empty();
+    fn source(&self, plan: &Plan, stored: &Stored<B>, applied: &[Applied], rehearsal: &Rehearsal) -> Source {
         let mut source = Source::Scripts;
         for step in plan.steps().iter().filter(|step| applied.iter().any(|applied| applied.id == step.id)) {
-            let action = self.find(step).filter(|_| !step.is_stored);
-            match action.and_then(|(_, body)| body.action(step.direction)).map(Action::text) {
-                Some(None) => return Source::Code,
-                Some(Some(text)) if has_word(text, &["rollback"]) => source = Source::ScriptsThatUndo,
-                _ => {}
+            match self.text(stored, step) {
+                None => return Source::Code,
+                Some(text) if undoes(text) => source = Source::ScriptsThatUndo,
+                Some(_) => {}
             }
         }
-        if has_hooks && rehearsal.runs_hooks { Source::Code } else { source }
+        if rehearsal.runs_hooks && self.has_hooks() { Source::Code } else { source }
     }
+}
+
+/// Whether a script may undo a part of what it did, or deletes rows that are not counted. A block is a text, so texts are read too.
+fn undoes(script: &str) -> bool {
+    let lower = script.to_lowercase();
+    ["rollback", "exception", "truncate"].iter().any(|word| lower.contains(word))
 }
 
 fn ids(applied: &[Applied]) -> Vec<MigrationId> {

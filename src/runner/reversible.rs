@@ -64,7 +64,7 @@ impl<B: Backend> MigrationRunner<B> {
     /// What [`prove_reversible`](Self::prove_reversible) finds without a database: the whole set runs in an empty one in memory.
     ///
     /// # Errors
-    /// If the empty database cannot be created.
+    /// If the empty database cannot be created, as on a server.
     pub fn prove_source_reversible(&self) -> Result<Vec<Problem>> {
         let found = self.cancellable(|| self.irreversible_scripts())?;
         Ok(judged(found, &self.policy, self.set.graph().metas()))

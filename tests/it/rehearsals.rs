@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use switchy_schema::{
-    ErrorKind, ForeignKeys, Hooks, Impact, Migration, MigrationRunner, Policy, ProblemKind, Rehearsal,
+    ErrorKind, Event, ForeignKeys, Hooks, Impact, Migration, MigrationRunner, Policy, ProblemKind, Rehearsal,
     StepImpact, Target, TransactionMode, Verdict,
 };
 
@@ -110,6 +112,7 @@ fn the_measured_impact_is_the_known_one() {
         ("INSERT OR IGNORE INTO log VALUES (1, 'a'), (9, 'b')".into(), "log kept 4>5 +1"),
         // A REPLACE on another key takes a row that the statement does not name.
         ("REPLACE INTO person VALUES (9, 'new', 1, '8@x')".into(), "person kept 8>8 +1 (-1)"),
+        ("DELETE FROM log WHERE id = 1; INSERT INTO log VALUES (1, NULL)".into(), "log kept 4>4 -1 +1, text null 1"),
         // Tables without row numbers, and without a key.
         ("UPDATE setting SET value = NULL WHERE key < 'c'; DELETE FROM setting WHERE key = 'c'".into(), "setting kept 3>2 -1 ~2, value null 2"),
         ("DELETE FROM bag WHERE thing = 1; INSERT INTO bag VALUES (7)".into(), "bag kept 3>2 -2 +1"),
@@ -145,6 +148,25 @@ fn the_measured_impact_is_the_known_one() {
         ("ALTER TABLE pet ADD COLUMN age DEFAULT 3".into(), "~table pet"),
         ("ALTER TABLE log RENAME TO diary; INSERT INTO diary (text) VALUES ('five')".into(), "log kept to diary 4>5 +1; -table log; +table diary"),
         ("ALTER TABLE log RENAME TO x; ALTER TABLE bag RENAME TO log; ALTER TABLE x RENAME TO bag".into(), "bag kept to log 3>3; log kept to bag 4>4; ~table bag; ~table log"),
+        ("ALTER TABLE log RENAME TO x; INSERT INTO x (text) VALUES ('five'); ALTER TABLE bag RENAME TO log; ALTER TABLE x RENAME TO bag".into(), "bag kept to log 3>3; log kept to bag 4>5 +1; ~table bag; ~table log"),
+        ("ALTER TABLE log RENAME TO x; UPDATE x SET text = NULL WHERE id = 1; ALTER TABLE x RENAME TO log".into(), "log kept 4>4 ~1, text null 1"),
+        ("ALTER TABLE log RENAME TO diary; CREATE TABLE log (x)".into(), "log kept to diary 4>4; log created ?>0; ~table log; +table diary"),
+        // One column goes and another comes, or takes its name.
+        ("ALTER TABLE pet DROP COLUMN name; ALTER TABLE pet ADD COLUMN called".into(), "pet kept 6>6, name dropped 6; ~table pet"),
+        ("ALTER TABLE pet DROP COLUMN name; ALTER TABLE pet ADD COLUMN name".into(), "pet kept 6>6, name dropped 6; ~table pet"),
+        ("ALTER TABLE pet RENAME COLUMN name TO called; ALTER TABLE pet ADD COLUMN age".into(), "~table pet"),
+        ("ALTER TABLE person RENAME age TO x; ALTER TABLE person RENAME name TO age; ALTER TABLE person RENAME x TO \"name\"".into(), "~table person"),
+        ("ALTER TABLE setting RENAME COLUMN key TO name; UPDATE setting SET value = 3 WHERE name = 'a'".into(), "setting kept 3>3 ~1; ~table setting"),
+        // Other ways to replace a table.
+        (
+            "ALTER TABLE log RENAME TO old; CREATE TABLE log (id INTEGER PRIMARY KEY, text); INSERT INTO log SELECT * FROM old WHERE id > 1; DROP TABLE old".into(),
+            "log replaced 4>3 (-1)",
+        ),
+        (
+            "CREATE TABLE new (id INTEGER PRIMARY KEY, text); INSERT INTO new SELECT * FROM log; ALTER TABLE log RENAME TO old; DROP TABLE old; ALTER TABLE new RENAME TO log; ALTER TABLE log RENAME text TO said".into(),
+            "log replaced 4>4; ~table log",
+        ),
+        (rebuild(all, "SELECT * FROM person") + "ALTER TABLE person RENAME COLUMN age TO years;", "person replaced 8>8; ~table person"),
         // The schema.
         ("DROP TABLE log".into(), "log dropped 4>?; -table log"),
         ("DROP TABLE log; CREATE TABLE log (x)".into(), "log replaced 4>0 (-4), id dropped 4, text dropped 4; ~table log"),
@@ -196,6 +218,57 @@ fn code_and_hooks_run_on_the_copy() {
 }
 
 #[test]
+fn the_rows_of_virtual_tables_are_counted_whatever_writes_them() {
+    let conn = database();
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE found USING fts5(name);
+         INSERT INTO found (rowid, name) SELECT id, name FROM person;
+         CREATE VIRTUAL TABLE place USING rtree(id, low, high);
+         INSERT INTO place SELECT id, id, id + 1 FROM person;
+         CREATE TRIGGER gone AFTER DELETE ON person BEGIN DELETE FROM found WHERE rowid = old.id; DELETE FROM place WHERE id = old.id; END",
+    )
+    .unwrap();
+    let rows = [
+        ("DELETE FROM person WHERE id > 6", "found kept 8>6 (-2); person kept 8>6 -2; place kept 8>6 (-2)"),
+        (
+            "DELETE FROM found WHERE rowid < 4; INSERT INTO found (rowid, name) VALUES (20, 'x'), (21, 'y'), (22, 'z'), (23, 'u')",
+            "found kept 8>9 +1",
+        ),
+        ("DELETE FROM place", "place kept 8>0 -8"),
+        (
+            "ALTER TABLE found RENAME TO seek",
+            "found kept to seek 8>8; -table found; ~trigger gone; +table seek",
+        ),
+        ("DROP TRIGGER gone; DROP TABLE place", "place dropped 8>?; -trigger gone; -table place"),
+        ("UPDATE log SET text = 'x'", "log kept 4>4 ~4"),
+    ];
+    for (script, expected) in rows {
+        let step = Migration::sql("2_step", script).allow_destructive().allow_cascade();
+        assert_eq!(lines(&rehearse(&conn, step)), [expected], "{script}");
+    }
+}
+
+#[test]
+fn code_changes_columns() {
+    let rows = [
+        (
+            "ALTER TABLE pet DROP COLUMN name; ALTER TABLE pet ADD COLUMN age",
+            "pet kept 6>6, name dropped 6; ~table pet",
+        ),
+        ("ALTER TABLE pet RENAME COLUMN name TO called; ALTER TABLE pet ADD COLUMN age", "~table pet"),
+        // Its rows have no key but their number.
+        (
+            "ALTER TABLE bag ADD COLUMN size; UPDATE bag SET thing = NULL WHERE thing = 2",
+            "bag kept 3>3 ~1, thing null 1; ~table bag",
+        ),
+    ];
+    for (script, expected) in rows {
+        let code = Migration::code("2_code", move |conn| conn.execute_batch(script));
+        assert_eq!(lines(&rehearse(&database(), code)), [expected], "{script}");
+    }
+}
+
+#[test]
 fn each_step_is_measured_from_the_one_before() {
     let conn = database();
     let set = || {
@@ -234,6 +307,150 @@ fn each_step_is_measured_from_the_one_before() {
     let redo = runner.rehearse(&conn, Target::Redo).unwrap();
     assert_eq!(lines(&redo), ["extra kept 2>0 -2", "extra kept 0>2 +2; person kept 8>8 ~8"]);
     assert!(back.is_destructive());
+}
+
+/// A renamed column is compared under its new name in the next step, and steps that are valid only together replace a table.
+#[test]
+fn what_one_step_renames_or_drops_the_next_one_can_use() {
+    let scripts: [(&[&str], &[&str]); 2] = [
+        (
+            &["ALTER TABLE bag RENAME COLUMN thing TO item", "UPDATE bag SET item = NULL WHERE item = 2"],
+            &["~table bag", "bag kept 3>3 ~1, item null 1"],
+        ),
+        (
+            &[
+                "CREATE TABLE new (id INTEGER PRIMARY KEY, name, age, email)",
+                "INSERT INTO new SELECT * FROM person WHERE id > 3; DELETE FROM pet; DROP TABLE person",
+                "ALTER TABLE new RENAME TO person",
+                "UPDATE person SET age = NULL WHERE id = 8",
+            ],
+            &[
+                "new created ?>0; +table new",
+                "person replaced 8>5 (-3); pet kept 6>0 -6; -table new; ~table person",
+                "person kept 5>5 ~1, age null 1",
+            ],
+        ),
+    ];
+    for (scripts, expected) in scripts {
+        let steps = scripts.iter().enumerate().map(|(number, script)| {
+            let id = format!("{}_step", number + 2);
+            Migration::from_scripts(id, (*script).to_owned(), None).allow_destructive()
+        });
+        let runner = MigrationRunner::new([before()].into_iter().chain(steps).collect::<Vec<_>>()).unwrap();
+        assert_eq!(lines(&runner.rehearse(&database(), Target::Latest).unwrap()), expected);
+    }
+}
+
+#[test]
+fn the_impact_of_a_run_is_the_sum_of_its_steps() {
+    let conn = database();
+    let sum = |scripts: &[&str]| {
+        let steps = scripts.iter().enumerate().map(|(number, script)| {
+            Migration::from_scripts(format!("{}_step", number + 2), (*script).to_owned(), None)
+                .allow_destructive()
+        });
+        let runner = MigrationRunner::new([before()].into_iter().chain(steps).collect::<Vec<_>>()).unwrap();
+        let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+        assert_eq!(impact.steps.len(), scripts.len(), "{impact}");
+        let parts = impact.tables().into_iter().map(|table| {
+            let number = |rows: Option<u64>| rows.map_or("?".to_owned(), |rows| rows.to_string());
+            let (rows, before, after) = (table.rows(), number(table.rows_before), number(table.rows_after));
+            format!(
+                "{} {:?} {before}>{after} -{} +{}",
+                table.renamed_to.as_ref().unwrap_or(&table.table),
+                table.fate,
+                rows.deleted,
+                rows.inserted
+            )
+        });
+        parts.collect::<Vec<_>>().join("; ")
+    };
+    let swap = "ALTER TABLE log RENAME TO x; ALTER TABLE bag RENAME TO log; ALTER TABLE x RENAME TO bag";
+    assert_eq!(sum(&["DELETE FROM log WHERE id = 1", swap]), "bag Kept 4>3 -1 +0; log Kept 3>3 -0 +0");
+    assert_eq!(
+        sum(&[
+            "DELETE FROM log WHERE id = 1",
+            "DROP TABLE log",
+            "CREATE TABLE log (x); INSERT INTO log VALUES (1)"
+        ]),
+        "log Replaced 4>1 -4 +1"
+    );
+    assert_eq!(
+        sum(&["ALTER TABLE log RENAME TO diary", "CREATE TABLE log (x)"]),
+        "diary Kept 4>4 -0 +0; log Created ?>0 -0 +0"
+    );
+    let rebuild = "CREATE TABLE new (x); INSERT INTO new SELECT x FROM made; DROP TABLE made; ALTER TABLE new RENAME TO made";
+    assert_eq!(
+        sum(&["CREATE TABLE made (x); INSERT INTO made VALUES (1)", rebuild]),
+        "made Created ?>1 -0 +1"
+    );
+}
+
+/// The job of a process that may not write large files, as on a full disk.
+#[test]
+fn the_rehearsal_of_a_process_that_another_test_started() {
+    let Some(path) = std::env::var_os(LARGE) else { return };
+    let conn = Connection::open(path).unwrap();
+    let script = std::env::var(SCRIPT).unwrap();
+    let runner = MigrationRunner::new([large(), Migration::from_scripts("2_step", script, None)]).unwrap();
+    match runner.rehearse(&conn, Target::Latest) {
+        Ok(impact) => println!("impact: {impact}"),
+        Err(error) => println!("error: {error}"),
+    }
+}
+
+const LARGE: &str = "SWITCHY_SCHEMA_REHEARSAL_OF";
+const SCRIPT: &str = "SWITCHY_SCHEMA_REHEARSAL_SCRIPT";
+
+fn large() -> Migration {
+    Migration::sql("1_first", "CREATE TABLE blob (id INTEGER PRIMARY KEY, data)")
+}
+
+/// A database of this many MiB.
+fn large_database(path: &Path, size: u32) -> Connection {
+    let conn = Connection::open(path).unwrap();
+    MigrationRunner::new([large()]).unwrap().run(&conn).unwrap();
+    let fill = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) INSERT INTO blob SELECT i, zeroblob(1024 * 1024) FROM n";
+    conn.execute(fill, [size]).unwrap();
+    conn
+}
+
+/// The copies do not fit, or a step needs more room than there is.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_an_error_that_says_what_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.db");
+    let conn = large_database(&path, 70);
+    let was = bytes(&path);
+    let grow = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) INSERT INTO blob SELECT NULL, zeroblob(1024 * 1024) FROM n";
+    // The limit is in blocks of 512 bytes, or of 1024 in some shells.
+    for (mebibytes, script) in [(1, "SELECT 1"), (20, "SELECT 1"), (45, grow)] {
+        let blocks = mebibytes * 2048;
+        let temporary = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""));
+        shell.arg(std::env::current_exe().unwrap());
+        shell.args([
+            "--exact",
+            "rehearsals::the_rehearsal_of_a_process_that_another_test_started",
+            "--nocapture",
+        ]);
+        shell.env(LARGE, &path).env(SCRIPT, script).env("SQLITE_TMPDIR", temporary.path());
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let expected = "error: cannot rehearse the migrations of `__switchy_migrations`: two copies of the database, of 73.5 MB each, do not fit into the folder of temporary files: ";
+        assert!(said.contains(expected), "{mebibytes} {said}");
+        assert!(
+            said.contains(
+                "; make room there, or name another folder in the environment variable SQLITE_TMPDIR"
+            ),
+            "{said}"
+        );
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+        assert!(bytes(&path) == was, "{mebibytes}");
+    }
+    assert_eq!(conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)), Ok("ok".to_owned()));
 }
 
 #[test]
@@ -390,6 +607,32 @@ fn a_rehearsal_changes_nothing_and_others_go_on() {
     }
 }
 
+/// Other programs that write do not take the lock of a run, so somebody can write after it has looked.
+#[test]
+fn what_is_written_just_before_the_transaction_is_noticed() {
+    for journal in ["WAL", "DELETE"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(&format!("PRAGMA journal_mode = {journal}")).unwrap();
+        MigrationRunner::new([before()]).unwrap().run(&conn).unwrap();
+        let steps = || [before(), Migration::sql("2_step", "DELETE FROM log")];
+        let observed = path.clone();
+        let runner = MigrationRunner::new(steps()).unwrap().observe(move |event| {
+            if let Event::Planned { .. } = event {
+                let other = Connection::open(&observed).unwrap();
+                other.execute_batch("INSERT INTO log (text) VALUES ('precious')").unwrap();
+            }
+        });
+        let impact = runner.rehearse(&conn, Target::Latest).unwrap();
+        assert_eq!(runner.apply_rehearsed(&conn, impact).unwrap_err().kind(), ErrorKind::Stale, "{journal}");
+        assert_eq!(conn.query_row("SELECT count(*) FROM log", [], |row| row.get(0)), Ok(5), "{journal}");
+        let calm = MigrationRunner::new(steps()).unwrap();
+        let impact = calm.rehearse(&conn, Target::Latest).unwrap();
+        assert_eq!(calm.apply_rehearsed(&conn, impact).unwrap().applied.len(), 1, "{journal}");
+    }
+}
+
 #[test]
 fn what_the_copy_lacks_is_said() {
     let conn = database();
@@ -419,15 +662,9 @@ fn what_the_copy_lacks_is_said() {
 #[test]
 fn a_large_database_is_rehearsed_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let conn = Connection::open(folder.path().join("large.db")).unwrap();
-    let first = Migration::sql("1_first", "CREATE TABLE blob (id INTEGER PRIMARY KEY, data)");
-    MigrationRunner::new([first.clone()]).unwrap().run(&conn).unwrap();
-    conn.execute_batch(
-        "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70) INSERT INTO blob SELECT i, zeroblob(1024 * 1024) FROM n",
-    )
-    .unwrap();
+    let conn = large_database(&folder.path().join("large.db"), 70);
     let runner = MigrationRunner::new([
-        first,
+        large(),
         Migration::sql("2_less", "DELETE FROM blob WHERE id > 35; VACUUM").outside_transaction(),
     ])
     .unwrap();

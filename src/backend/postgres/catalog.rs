@@ -47,6 +47,10 @@ impl Catalog for Postgres {
         rehearsal::in_transaction(conn, request, body).map(Some)
     }
 
+    fn outlasts_rollback(script: &str) -> Option<String> {
+        rehearsal::outlasts(script)
+    }
+
     fn schema(
         conn: &mut &mut Client,
         within: Option<&str>,

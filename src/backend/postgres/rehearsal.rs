@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use postgres::Client;
 
-use super::{LOCKS, Postgres, fault, query, schema};
+use super::{LOCKS, Postgres, fault, query, replay, schema};
 use crate::account::{Account, Fate};
-use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed};
+use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, Source};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::impact::{Measured, RowCounts, TableImpact};
-use crate::report::Applied;
 use crate::schema::Schema;
+use crate::sql::pieces::Piece;
+use crate::sql::postgres::{GRAMMAR, statements};
 
 /// Runs `body` on the database itself; its transaction must be rolled back.
 pub(super) fn in_transaction<R>(
@@ -25,20 +26,71 @@ pub(super) fn in_transaction<R>(
 ) -> Result<R, Fault> {
     let bytes = size(conn)?;
     let mut gauge = Gauge::new(conn, request.tables)?;
-    let mut measure = |conn: &mut &mut Client, ran: &RanSteps<'_>| gauge.measure(conn, ran.steps);
+    let mut measure = |conn: &mut &mut Client, ran: &RanSteps<'_>| gauge.measure(conn, ran);
     let mut rehearsed = Rehearsed {
         place: RehearsalPlace::Transaction,
         lacks: Vec::new(),
         bytes,
         copied_in: Duration::ZERO,
+        no_room: None,
         measure: &mut measure,
     };
     Ok(body(conn, &mut rehearsed))
 }
 
+/// What a script does that a rollback does not undo, in words. Functions and triggers of the database, which it may call, are not read.
+pub(super) fn outlasts(script: &str) -> Option<String> {
+    // Bodies of functions and blocks are texts.
+    let lower = script.to_lowercase();
+    let words = replay::words_of(&lower);
+    let acts_elsewhere = |word: &&&str| {
+        OTHER_SESSIONS.iter().any(|prefix| word.starts_with(prefix)) && !word.starts_with("pg_advisory_xact")
+    };
+    if let Some(word) = words.iter().find(acts_elsewhere) {
+        return Some(format!("has `{word}`, which acts outside the transaction"));
+    }
+    let Ok(pieces) = statements(script) else { return None };
+    let of_session = |piece: &Piece<'_>| {
+        let tokens = (GRAMMAR.tokens)(piece.text);
+        let first = tokens.first()?;
+        let has = |words: &[&str]| tokens.iter().any(|token| token.is_any(words));
+        let writes_file = first.is("copy") && (has(&["program"]) || (has(&["to"]) && !has(&["stdout"])));
+        let is_kept = first.is_any(&["prepare", "deallocate", "discard", "load"]) || writes_file;
+        is_kept.then(|| first.spelling().map(str::to_uppercase)).flatten()
+    };
+    let found = pieces.iter().find_map(of_session)?;
+    Some(format!("has `{found}`, which a rollback does not undo"))
+}
+
+/// How the names of functions begin that act on other sessions, on files, or on the session itself whatever becomes of the transaction.
+const OTHER_SESSIONS: [&str; 19] = [
+    "dblink",
+    "lo_export",
+    "pg_advisory_",
+    "pg_background",
+    "pg_cancel_backend",
+    "pg_copy_",
+    "pg_create_",
+    "pg_drop_replication",
+    "pg_file_",
+    "pg_logical_",
+    "pg_promote",
+    "pg_reload_conf",
+    "pg_replication_",
+    "pg_rotate_logfile",
+    "pg_stat_reset",
+    "pg_switch_wal",
+    "pg_terminate_backend",
+    "pg_try_advisory_lock",
+    // With it, a text may end where the engine does not see it.
+    "standard_conforming_strings",
+];
+
 struct Gauge<'a> {
     /// The rows that the transaction wrote before, by the OID of the table.
     before: BTreeMap<String, RowCounts>,
+    /// The rows and the file of each table, by its OID, if a step may delete rows that the server does not count.
+    counted: BTreeMap<String, (u64, String)>,
     schema: Schema,
     /// The tables of the engine.
     tables: &'a [TableName],
@@ -49,18 +101,33 @@ struct Written {
     oid: String,
     /// The name, with its schema if a statement needs that.
     name: String,
+    /// The same name as a statement spells it.
+    spelled: String,
+    /// Its file, which TRUNCATE replaces.
+    file: String,
     rows: RowCounts,
 }
 
 impl<'a> Gauge<'a> {
     fn new(conn: &mut Client, tables: &'a [TableName]) -> Result<Self, Fault> {
         let before = written(conn)?.into_iter().map(|table| (table.oid, table.rows)).collect();
-        Ok(Self { before, schema: definitions(conn, tables)?, tables })
+        Ok(Self { before, counted: BTreeMap::new(), schema: definitions(conn, tables)?, tables })
     }
 
-    fn measure(&mut self, conn: &mut Client, steps: &[Applied]) -> Result<Measured, Fault> {
+    /// Counts all tables before the first step.
+    fn count_all(&mut self, conn: &mut Client) -> Result<(), Fault> {
+        for table in written(conn)? {
+            self.counted.insert(table.oid, (count(conn, &table.spelled)?, table.file));
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, conn: &mut Client, ran: &RanSteps<'_>) -> Result<Measured, Fault> {
+        if ran.steps.is_empty() {
+            self.count_all(conn)?;
+        }
         let mut account = Account::default();
-        for step in steps {
+        for step in ran.steps {
             account.extend(&step.account);
         }
         let created = account.created.iter().filter(|object| object.kind == "table");
@@ -85,12 +152,20 @@ impl<'a> Gauge<'a> {
         let now = written(conn)?;
         for table in &now {
             let before = self.before.get(&table.oid).copied().unwrap_or_default();
-            let rows = RowCounts::new(
+            let mut rows = RowCounts::new(
                 table.rows.inserted.saturating_sub(before.inserted),
                 table.rows.updated.saturating_sub(before.updated),
                 table.rows.deleted.saturating_sub(before.deleted),
             );
-            if rows.is_zero() || self.is_own(&table.name) {
+            if self.is_own(&table.name) {
+                continue;
+            }
+            if let Some((was, _)) = self.counted.get(&table.oid).filter(|(_, file)| *file != table.file) {
+                // It was truncated, or only written anew.
+                let is = count(conn, &table.spelled)?;
+                rows.deleted = rows.deleted.max((was + rows.inserted).saturating_sub(is));
+            }
+            if rows.is_zero() {
                 continue;
             }
             match tables.iter_mut().find(|known| known.name_after() == table.name) {
@@ -99,14 +174,22 @@ impl<'a> Gauge<'a> {
                     .push(TableImpact { by_statements: rows, ..TableImpact::new(&table.name, Fate::Kept) }),
             }
         }
-        self.before = now.into_iter().map(|table| (table.oid, table.rows)).collect();
         for table in tables.iter_mut().filter(|table| table.fate != Fate::Dropped) {
-            let after = count(conn, table.name_after())?;
+            let Some(known) = now.iter().find(|known| known.name == table.name_after()) else { continue };
+            let after = count(conn, &known.spelled)?;
             table.rows_after = Some(after);
             let rows = table.by_statements;
-            if table.fate == Fate::Kept {
+            // The server also counts what was undone, and does not count what TRUNCATE deletes.
+            if let Some((rows, _)) = self.counted.get(&known.oid) {
+                table.rows_before = Some(*rows);
+            } else if table.fate == Fate::Kept && ran.source == Source::Scripts {
                 table.rows_before = Some((after + rows.deleted).saturating_sub(rows.inserted));
             }
+        }
+        self.before = now.into_iter().map(|table| (table.oid, table.rows)).collect();
+        if !self.counted.is_empty() && ran.remaining != Some(0) {
+            self.counted.clear();
+            self.count_all(conn)?;
         }
         tables.sort_by(|one, other| one.table.cmp(&other.table));
         let after = definitions(conn, self.tables)?;
@@ -116,7 +199,7 @@ impl<'a> Gauge<'a> {
     }
 
     fn is_own(&self, name: &str) -> bool {
-        let name = name.rsplit('.').next().unwrap_or(name).trim_matches('"');
+        let name = name.rsplit('.').next().unwrap_or(name);
         name == LOCKS || self.tables.iter().any(|table| table.as_str() == name)
     }
 }
@@ -124,14 +207,18 @@ impl<'a> Gauge<'a> {
 /// What the transaction wrote so far to each table that is neither temporary nor a materialized view. The server may also count what earlier
 /// transactions of the session wrote, so two of these must be compared.
 fn written(conn: &mut Client) -> Result<Vec<Written>, Fault> {
-    let sql = "SELECT s.relid::text, s.relid::regclass::text, s.n_tup_ins, s.n_tup_upd, s.n_tup_del
+    let sql = "SELECT s.relid::text, s.relid::regclass::text, s.n_tup_ins, s.n_tup_upd, s.n_tup_del,
+            CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN '' ELSE s.schemaname || '.' END || s.relname,
+            c.relfilenode::text
         FROM pg_catalog.pg_stat_xact_user_tables s JOIN pg_catalog.pg_class c ON c.oid = s.relid
         WHERE c.relpersistence <> 't' AND c.relkind <> 'm' ORDER BY 2";
     let rows = query(conn, sql, &[]).map_err(fault)?;
     let number = |row: &postgres::Row, column| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
     let table = |row: &postgres::Row| Written {
         oid: row.get(0),
-        name: row.get::<_, String>(1).trim_matches('"').to_owned(),
+        name: row.get(5),
+        spelled: row.get(1),
+        file: row.get(6),
         rows: RowCounts::new(number(row, 2), number(row, 3), number(row, 4)),
     };
     Ok(rows.iter().map(table).collect())
@@ -143,10 +230,9 @@ fn definitions(conn: &mut Client, tables: &[TableName]) -> Result<Schema, Fault>
     Ok(schema::schema(conn, within, &without)?.unwrap_or_default())
 }
 
-/// The number of rows of a table; its name is one that the server or the script spelled.
+/// The number of rows of a table, whose name is as the server spells it.
 fn count(conn: &mut Client, table: &str) -> Result<u64, Fault> {
-    let name = if table.contains('.') { table.to_owned() } else { crate::dialect::quote(table) };
-    let rows = query(conn, &format!("SELECT count(*) FROM {name}"), &[]).map_err(fault)?;
+    let rows = query(conn, &format!("SELECT count(*) FROM {table}"), &[]).map_err(fault)?;
     Ok(rows.first().map(|row| row.get::<_, i64>(0)).map(i64::unsigned_abs).unwrap_or_default())
 }
 

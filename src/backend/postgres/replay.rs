@@ -186,7 +186,8 @@ fn names_schema(text: &str, schema: &str) -> bool {
     })
 }
 
-fn words_of(text: &str) -> Vec<&str> {
+/// The words of a text, also those inside its strings and comments.
+pub(super) fn words_of(text: &str) -> Vec<&str> {
     let is_in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     text.split(|c: char| !is_in_word(c))
         .map(|word| word.trim_matches('$'))

@@ -297,6 +297,10 @@ impl Ledger {
             Act::Renames { table, to } if self.is_temporary(table) => {
                 self.state.temporary.rename(&table.name, to);
             }
+            Act::ChangesColumn { table, column, to } if self.is_main(table) => {
+                self.redefined.insert(table.key());
+                self.state.rows.change_column(table, column, to.as_deref());
+            }
             Act::Alters(table) if self.is_main(table) => _ = self.redefined.insert(table.key()),
             Act::Begins(name) => self.savepoints.push((name.clone(), self.state.clone())),
             Act::Keeps(name) => _ = self.savepoint(name).map(|place| self.savepoints.truncate(place)),
@@ -362,6 +366,7 @@ impl Ledger {
         let was_edited = self.schema_edits.end(conn, self.atomicity)?;
         let finish = || -> rusqlite::Result<Execution> {
             self.state.temporary.end(conn)?;
+            let columns = std::mem::take(&mut self.state.rows.columns);
             let tables = self.state.rows.close(conn, &mut self.state.findings)?;
             self.state.findings.extend(self.state.temporary.lost_triggers(conn)?);
             self.state.findings.extend(self.state.views.findings(conn)?);
@@ -387,7 +392,8 @@ impl Ledger {
             if was_edited {
                 touched.touch_anything();
             }
-            let account = Account { tables, created: self.state.created, dropped: self.state.dropped };
+            let account =
+                Account { tables, created: self.state.created, dropped: self.state.dropped, columns };
             Ok(Execution { touched, account, findings: self.state.findings })
         };
         finish().map_err(fault)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use self::gauge::Gauge;
 use self::written::Written;
@@ -13,8 +13,9 @@ use super::query::{size, texts, value};
 use super::secrecy::{Secrecy, secrecy_of};
 use super::{Sqlite, copying, fault, likeness, scratch};
 use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, interruptible, patiently};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::impact::DataState;
+use crate::snapshot::Bytes;
 
 mod comparison;
 mod gauge;
@@ -22,6 +23,11 @@ mod written;
 
 /// A larger database is copied to a temporary file, which SQLite deletes when it closes it.
 const MOST_IN_MEMORY: u64 = 64 * 1024 * 1024;
+
+const MEMORY: &str = ":memory:";
+
+/// A temporary file without a name.
+const FILE: &str = "";
 
 /// Runs `body` on a copy of the main database of `live`.
 pub(super) fn on_copy<R>(
@@ -32,20 +38,30 @@ pub(super) fn on_copy<R>(
     let lacks = lacks(live).map_err(fault)?;
     let began = Instant::now();
     let place = place_for(live, request.patience)?;
-    let (copy, written) = copy(live, request, place)?;
+    let bytes = size(live).map_err(fault)?;
+    let written = |fault: Fault| {
+        if place == FILE && is_no_room(&fault) { no_room(bytes, &fault.to_string()) } else { fault }
+    };
+    let (copy, written_rows) = copy(live, request, place).map_err(written)?;
     // A second copy keeps the rows of before a step.
-    let before = copied(&copy, request, place)?;
+    let before = copied(&copy, request, place).map_err(written)?;
     before.execute_batch("PRAGMA foreign_keys = OFF").map_err(fault)?;
     let copied_in = began.elapsed();
     let without: Vec<&str> = request.tables.iter().map(crate::dialect::TableName::as_str).collect();
-    let mut gauge = Gauge::new(&copy, before, &written, without)?;
+    let mut gauge = Gauge::new(&copy, before, &written_rows, without)?;
     // Comparing large tables takes as long as the step did.
     let mut measure = |conn: &mut &Connection, ran: &RanSteps<'_>| {
         interruptible::<Sqlite, _>(conn, |conn| gauge.measure(conn, ran))
     };
     let place = RehearsalPlace::Copy;
-    let mut rehearsed =
-        Rehearsed { place, lacks, bytes: size(&copy).map_err(fault)?, copied_in, measure: &mut measure };
+    let mut rehearsed = Rehearsed {
+        place,
+        lacks,
+        bytes: size(&copy).map_err(fault)?,
+        copied_in,
+        no_room: Some(no_room(bytes, "it becomes full")),
+        measure: &mut measure,
+    };
     Ok(body(&mut &copy, &mut rehearsed))
 }
 
@@ -58,7 +74,6 @@ fn copy(
     let mut copy = copied(live, request, place)?;
     likeness::imitate(live, &copy)?;
     scratch::empty_attached(&copy).map_err(fault)?;
-    scratch::forbid_files(&mut copy);
     let written = Written::by(&mut copy);
     Ok((copy, written))
 }
@@ -78,16 +93,31 @@ fn copied(
     Ok(conn)
 }
 
-/// Where SQLite keeps a copy: in memory, or in a temporary file without a name if it is large. What is encrypted stays in memory.
+/// Where SQLite keeps a copy: in memory, or in a temporary file if it is large. What is encrypted stays in memory.
 fn place_for(live: &Connection, patience: Duration) -> Result<&'static str, Fault> {
-    const MEMORY: &str = ":memory:";
-    const FILE: &str = "";
     if size(live).map_err(fault)? <= MOST_IN_MEMORY {
         return Ok(MEMORY);
     }
     let file = file_of(live).map_err(fault)?;
     let is_clear = file.is_empty() || secrecy_of(file.as_ref(), patience)? == Secrecy::Clear;
     Ok(if is_clear { FILE } else { MEMORY })
+}
+
+/// Whether a copy could not be written. A quota or a limit of the process is an error of the disk for SQLite.
+fn is_no_room(fault: &Fault) -> bool {
+    let error = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    let code = error.and_then(rusqlite::Error::sqlite_error).map(|error| error.extended_code);
+    fault.kind() == FaultKind::Full || code == Some(ffi::SQLITE_IOERR_WRITE)
+}
+
+/// The error if there is no room for the copies.
+fn no_room(bytes: u64, why: &str) -> Fault {
+    let what = format!(
+        "two copies of the database, of {} each, do not fit into the folder of temporary files: {why}",
+        Bytes(bytes)
+    );
+    Fault::new(FaultKind::Full, what)
+        .remedy("make room there, or name another folder in the environment variable SQLITE_TMPDIR")
 }
 
 /// The file of the main database; empty if it has none.

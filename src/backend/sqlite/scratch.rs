@@ -16,7 +16,7 @@ pub(super) fn open(prepare: Option<&Prepare<super::Sqlite>>) -> Result<Connectio
         prepare(&conn).map_err(Fault::of)?;
     }
     empty_attached(&conn).map_err(fault)?;
-    forbid_files(&mut conn);
+    forbid_files(&mut conn, |_| {});
     Ok(conn)
 }
 
@@ -29,18 +29,21 @@ pub(super) fn empty_attached(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// `ATTACH` and `VACUUM INTO` open files, and `VACUUM` opens an unnamed file. `authorizer` returns nothing up to rusqlite 0.40 and a
+/// `ATTACH` and `VACUUM INTO` open files, and `VACUUM` opens an unnamed file. `watch` is given whatever a statement is about to do. `authorizer` returns nothing up to rusqlite 0.40 and a
 /// `Result` from 0.41 on.
 #[allow(clippy::let_unit_value, reason = "it is `()` in some versions")]
 #[allow(clippy::let_underscore_untyped, reason = "its type differs between versions")]
-pub(super) fn forbid_files(conn: &mut Connection) {
-    let judge = |context: AuthContext<'_>| match context.action {
-        AuthAction::Attach { filename: "" | ":memory:" } => Authorization::Allow,
-        // SQLite reports the file only if its name is written as a plain string.
-        AuthAction::Attach { .. } | AuthAction::Unknown { code: rusqlite::ffi::SQLITE_ATTACH, .. } => {
-            Authorization::Deny
+pub(super) fn forbid_files(conn: &mut Connection, watch: impl Fn(&AuthAction<'_>) + Send + 'static) {
+    let judge = move |context: AuthContext<'_>| {
+        watch(&context.action);
+        match context.action {
+            AuthAction::Attach { filename: "" | ":memory:" } => Authorization::Allow,
+            // SQLite reports the file only if its name is written as a plain string.
+            AuthAction::Attach { .. } | AuthAction::Unknown { code: rusqlite::ffi::SQLITE_ATTACH, .. } => {
+                Authorization::Deny
+            }
+            _ => Authorization::Allow,
         }
-        _ => Authorization::Allow,
     };
     // It fails only on a connection that is not the engine's own.
     let _ = conn.authorizer(Some(judge));

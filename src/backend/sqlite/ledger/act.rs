@@ -2,7 +2,7 @@
 
 use super::super::cursor::TokenCursor;
 use super::super::target::{Target, Verb, target};
-use crate::sql::{folded, same_name};
+use crate::sql::{Token, Tokens, folded, has_word, same_name};
 
 /// What a statement does to the schema or to rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +22,14 @@ pub(super) enum Act<'a> {
         table: Name,
         to: String,
     },
-    /// It adds, renames or drops a column.
+    /// It renames a column, or drops it.
+    ChangesColumn {
+        table: Name,
+        column: String,
+        /// Its new name; `None` if it is dropped.
+        to: Option<String>,
+    },
+    /// It adds a column.
     Alters(Name),
     Writes {
         table: Name,
@@ -99,8 +106,17 @@ impl<'a> Act<'a> {
         } else if first.is("alter") {
             kind(&mut words)?;
             let table = name(&mut words)?;
-            if words.skip_if("rename") && words.skip_if("to") {
-                return Some(Self::Renames { table, to: name(&mut words)?.name });
+            if words.skip_if("rename") {
+                if words.skip_if("to") {
+                    return Some(Self::Renames { table, to: name(&mut words)?.name });
+                }
+                let column = column(&mut words)?;
+                words.skip_if("to");
+                let to = Some(words.next_name()?);
+                return Some(Self::ChangesColumn { table, column, to });
+            }
+            if words.skip_if("drop") {
+                return Some(Self::ChangesColumn { table, column: column(&mut words)?, to: None });
             }
             Some(Self::Alters(table))
         } else if first.is("savepoint") {
@@ -136,6 +152,12 @@ fn kind(words: &mut TokenCursor<'_>) -> Option<&'static str> {
     KINDS.into_iter().find(|kind| words.skip_if(kind))
 }
 
+/// The name of a column, after the word COLUMN or without it.
+fn column(words: &mut TokenCursor<'_>) -> Option<String> {
+    words.skip_if("column");
+    words.next_name()
+}
+
 fn name(words: &mut TokenCursor<'_>) -> Option<Name> {
     words.full_name().map(|(database, name)| Name { database, name })
 }
@@ -162,6 +184,30 @@ fn last_name(head: &str) -> Option<Name> {
     }
 }
 
+/// What decides which programs a statement runs: its beginning, and for an update the columns that it sets.
+pub(super) fn form(own: &str, verb: Verb, head: &str) -> String {
+    let is_upsert = verb == Verb::Replaces && has_word(own, &["conflict"]);
+    if verb != Verb::Updates && !is_upsert {
+        return head.to_owned();
+    }
+    let (mut depth, mut previous) = (0_i32, None);
+    let mut columns = String::new();
+    for token in Tokens::new(own.get(head.len()..).unwrap_or_default()) {
+        match token {
+            Token::Mark(b'(') => depth += 1,
+            Token::Mark(b')') => depth -= 1,
+            Token::Mark(b'=') if depth == 0 => {
+                columns.push(' ');
+                columns.push_str(previous.unwrap_or(")"));
+            }
+            _ if depth == 0 && token.is("where") && !is_upsert => break,
+            _ => {}
+        }
+        previous = token.spelling();
+    }
+    format!("{head}{columns}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +223,11 @@ mod tests {
             name: name(text),
             may_exist,
             on: (!on.is_empty()).then(|| name(on)),
+        };
+        let column = |column: &str, to: Option<&str>| Act::ChangesColumn {
+            table: name("a"),
+            column: column.to_owned(),
+            to: to.map(str::to_owned),
         };
         let drops = |kind, text| Act::Drops { kind, name: name(text) };
         let rows = [
@@ -197,7 +248,11 @@ mod tests {
             ("DROP TABLE 'a''b'", drops("table", "a'b")),
             ("drop index main.i", drops("index", "main.i")),
             ("ALTER TABLE a RENAME TO 'b c'", Act::Renames { table: name("a"), to: "b c".to_owned() }),
-            ("ALTER TABLE a RENAME COLUMN b TO c", Act::Alters(name("a"))),
+            ("ALTER TABLE a RENAME COLUMN b TO c", column("b", Some("c"))),
+            ("ALTER TABLE a RENAME \"to\" TO [c d]", column("to", Some("c d"))),
+            ("ALTER TABLE a DROP COLUMN \"b\"\"c\"", column("b\"c", None)),
+            ("alter table a drop b", column("b", None)),
+            ("ALTER TABLE a ADD COLUMN b", Act::Alters(name("a"))),
             ("ALTER TABLE x.a ADD b", Act::Alters(name("x.a"))),
             ("PRAGMA writable_schema = ON", Act::OpensSchema),
             ("PRAGMA writable_schema", Act::Other),

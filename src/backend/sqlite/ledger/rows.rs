@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::act::{Act, Name};
+use super::act::{Act, Name, form};
 use super::ask::{count, exists, ordinary, replaces, unique_keys};
 use super::definition::Definition;
 use super::place::Place;
 use super::successor::{Comparison, Successor};
 use super::table::Table;
 use super::{replaced, successor};
-use crate::account::{Fate, StepFinding, TableChange};
+use crate::account::{ColumnChange, Fate, StepFinding, TableChange};
 use crate::backend::sqlite::reach::Reach;
 use crate::backend::sqlite::target::Verb;
-use crate::sql::{Token, Tokens, folded, has_word, mentions, statements};
+use crate::sql::{folded, has_word, mentions, statements};
 use crate::step::Atomicity;
 
 /// After this many counts of a table, it is counted once more at the end, and not after each statement that may have deleted its rows.
@@ -29,6 +29,8 @@ pub(super) struct Rows {
     pub(super) tables: Vec<Table>,
     /// The tables by their current names, in lower case.
     pub(super) names: BTreeMap<String, usize>,
+    /// The columns that the script renamed or dropped.
+    pub(super) columns: Vec<ColumnChange>,
     /// The beginnings of statements whose reach is known.
     known: BTreeMap<String, AtRisk>,
     /// Whether the script created a trigger, so that a new table may have one.
@@ -394,6 +396,15 @@ impl Rows {
         }
     }
 
+    /// Notes a column that was renamed or dropped.
+    pub(super) fn change_column(&mut self, table: &Name, column: &str, to: Option<&str>) {
+        let place = self.place(&table.name);
+        let Table { change, is_new, .. } = &self.tables[place];
+        let (table, is_new) = (change.table.clone(), *is_new);
+        let (column, to) = (column.to_owned(), to.map(str::to_owned));
+        self.columns.push(ColumnChange { table, is_new, column, to });
+    }
+
     /// Lets each table that took the name of a dropped one go on with its numbers of `AUTOINCREMENT`.
     pub(super) fn continue_sequences(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         for old in 0..self.tables.len() {
@@ -473,28 +484,4 @@ impl Rows {
 /// By how much one number of rows is more than another; 0 if one of them is not known.
 fn more(rows: Option<u64>, than: Option<u64>) -> u64 {
     rows.zip(than).map_or(0, |(rows, than)| rows.saturating_sub(than))
-}
-
-/// What decides which programs a statement runs: its beginning, and for an update the columns that it sets.
-fn form(own: &str, verb: Verb, head: &str) -> String {
-    let is_upsert = verb == Verb::Replaces && has_word(own, &["conflict"]);
-    if verb != Verb::Updates && !is_upsert {
-        return head.to_owned();
-    }
-    let (mut depth, mut previous) = (0_i32, None);
-    let mut columns = String::new();
-    for token in Tokens::new(own.get(head.len()..).unwrap_or_default()) {
-        match token {
-            Token::Mark(b'(') => depth += 1,
-            Token::Mark(b')') => depth -= 1,
-            Token::Mark(b'=') if depth == 0 => {
-                columns.push(' ');
-                columns.push_str(previous.unwrap_or(")"));
-            }
-            _ if depth == 0 && token.is("where") && !is_upsert => break,
-            _ => {}
-        }
-        previous = token.spelling();
-    }
-    format!("{head}{columns}")
 }

@@ -36,6 +36,7 @@ impl Key {
         before: &Connection,
         after: &Connection,
         names: [&str; 2],
+        pairs: &[(String, String)],
     ) -> rusqlite::Result<Option<[Vec<String>; 2]>> {
         if self == Self::RowNumber {
             let [old, new] = [Self::row_number(before, names[0])?, Self::row_number(after, names[1])?];
@@ -44,15 +45,15 @@ impl Key {
             }
         }
         let sql = "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0 ORDER BY pk";
-        let key = texts(after, sql, &[names[1]])?;
-        let old = columns(before, names[0])?;
-        let is_old = |column: &String| old.iter().any(|other| same_name(other, column));
-        let key: Vec<String> = if key.iter().all(is_old) {
-            key.iter().map(|column| quote(column)).collect()
-        } else {
-            Vec::new()
-        };
-        Ok((!key.is_empty()).then(|| [key.clone(), key]))
+        let mut keys = [Vec::new(), Vec::new()];
+        for column in texts(after, sql, &[names[1]])? {
+            let Some((old, new)) = pairs.iter().find(|(_, new)| same_name(new, &column)) else {
+                return Ok(None);
+            };
+            keys[0].push(quote(old));
+            keys[1].push(quote(new));
+        }
+        Ok((!keys[0].is_empty()).then_some(keys))
     }
 }
 
@@ -70,6 +71,8 @@ impl Comparison {
     pub(super) fn rows(&self, [before, after]: [u64; 2]) -> RowCounts {
         match self.kept {
             Some([kept, changed]) => {
+                // Keys that differed before may be equal in the new table, which has another collation.
+                let kept = kept.min(after);
                 RowCounts::new(after.saturating_sub(kept), changed, before.saturating_sub(kept))
             }
             None => RowCounts::new(after.saturating_sub(before), 0, before.saturating_sub(after)),
@@ -82,12 +85,12 @@ pub(super) fn compare(
     before: &Connection,
     after: &Connection,
     names: [&str; 2],
+    pairs: &[(String, String)],
     key: Key,
 ) -> rusqlite::Result<Comparison> {
-    let pairs = pairs(&columns(before, names[0])?, &columns(after, names[1])?);
     let mut found =
         Comparison { kept: None, columns: pairs.iter().map(|(old, _)| ColumnImpact::new(old)).collect() };
-    let Some([old_key, new_key]) = key.columns(before, after, names)? else { return Ok(found) };
+    let Some([old_key, new_key]) = key.columns(before, after, names, pairs)? else { return Ok(found) };
     let mut list = old_key.clone();
     list.extend(pairs.iter().map(|(old, _)| quote(old)));
     let all = format!("SELECT {} FROM main.{}", list.join(", "), quote(names[0]));
@@ -129,9 +132,9 @@ pub(super) fn compare(
     let has_meaning =
         || has_row(after, "SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[names[1]]);
     if !gone.is_empty() && !has_meaning()? {
-        let columns: Vec<String> = pairs.iter().map(|(_, new)| quote(new)).collect();
-        let sql =
-            format!("SELECT {}, {} FROM main.{}", new_key.join(", "), columns.join(", "), quote(names[1]));
+        let mut list = new_key.clone();
+        list.extend(pairs.iter().map(|(_, new)| quote(new)));
+        let sql = format!("SELECT {} FROM main.{}", list.join(", "), quote(names[1]));
         let was_there = format!("SELECT 1 FROM main.{} WHERE {} = ?1", quote(names[0]), old_key.join(", "));
         let (mut new_rows, mut was_there) = (after.prepare(&sql)?, before.prepare(&was_there)?);
         let mut rows = new_rows.query([])?;
@@ -166,17 +169,6 @@ fn hash(row: &Row<'_>, from: usize) -> rusqlite::Result<u64> {
 /// The columns of a table, without those that SQLite computes.
 pub(super) fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     texts(conn, "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0", &[table])
-}
-
-/// The columns that are in both tables, by their names. With the same number of columns, one that has another name was renamed.
-fn pairs(old: &[String], new: &[String]) -> Vec<(String, String)> {
-    let find = |column: &String| new.iter().find(|other| same_name(other, column));
-    let is_old = |column: &String| old.iter().any(|other| same_name(other, column));
-    let pair = |(place, column): (usize, &String)| {
-        let renamed = || new.get(place).filter(|other| old.len() == new.len() && !is_old(other));
-        find(column).or_else(renamed).map(|other| (column.clone(), other.clone()))
-    };
-    old.iter().enumerate().filter_map(pair).collect()
 }
 
 /// Keeps the rows of tables as they are now, in place of those of before. Each table has its old and its new name.

@@ -32,6 +32,15 @@ pub(super) struct Gauge<'w> {
     without: Vec<&'w str>,
 }
 
+/// What is known after the steps.
+#[derive(Clone, Copy)]
+struct AfterStep<'a> {
+    account: &'a Account,
+    schema: &'a Schema,
+    written: &'a Written,
+    source: Source,
+}
+
 /// How the rows of a table are compared.
 #[derive(Debug, Clone, Copy)]
 enum Method {
@@ -69,12 +78,13 @@ impl<'w> Gauge<'w> {
         }
         let changes = self.schema.changes_to(&after);
         let (mut tables, mut renewed) = (Vec::new(), Vec::new());
-        for (change, is_virtual) in self.concerned(copy, &account, &after, &written, source).map_err(fault)? {
+        let after_step = AfterStep { account: &account, schema: &after, written: &written, source };
+        for (change, is_virtual) in self.concerned(copy, &after_step).map_err(fault)? {
             cancel::check()?;
             let measured = if is_virtual {
-                self.virtual_table(copy, &change)
+                self.virtual_table(copy, &change, &after_step)
             } else {
-                self.table(copy, &after, &change, &written, source).map_err(fault)?
+                self.table(copy, &change, &after_step).map_err(fault)?
             };
             let has_changed = |table: &TableImpact| {
                 table.fate != Fate::Kept
@@ -82,10 +92,12 @@ impl<'w> Gauge<'w> {
                     || !table.rows().is_zero()
                     || !table.columns.is_empty()
             };
-            if has_changed(&measured) {
-                if !is_virtual {
-                    renewed.push([change.table, measured.name_after().to_owned()]);
-                }
+            let is_changed = has_changed(&measured);
+            // The next step may change a column that has another name now.
+            if !is_virtual && (is_changed || !self.has_same_text(&after, &change.table)) {
+                renewed.push([change.table, measured.name_after().to_owned()]);
+            }
+            if is_changed {
                 tables.push(measured);
             }
         }
@@ -101,48 +113,75 @@ impl<'w> Gauge<'w> {
     fn concerned(
         &self,
         copy: &Connection,
-        account: &Account,
-        after: &Schema,
-        written: &BTreeMap<String, Counts>,
-        source: Source,
+        after_step: &AfterStep<'_>,
     ) -> rusqlite::Result<Vec<(TableChange, bool)>> {
+        let AfterStep { account, schema: after, written, source } = *after_step;
         let (old, new) = (tables(&self.schema), tables(after));
         let mut found: Vec<TableChange> = account.tables.clone();
+        for change in &mut found {
+            // A replaced table may have been renamed before, and its successor have the first name.
+            let (fate, first) = (change.fate, &change.table);
+            let is_there =
+                |name: &String| new.contains(&folded(name)) && fate != Fate::Dropped && name != first;
+            change.renamed_to = change.renamed_to.take().filter(is_there);
+        }
+        // What takes the name of a dropped table is told with that.
+        let heirs: Vec<String> = found
+            .iter()
+            .filter(|change| change.fate == Fate::Replaced)
+            .map(|change| folded(name_now(change)))
+            .collect();
+        found.retain(|change| change.fate != Fate::Kept || !heirs.contains(&folded(name_now(change))));
+        // One of these steps created a table that a later one changed.
+        let (known, made): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|change| change.fate == Fate::Created || old.contains(&folded(&change.table)));
+        found = known;
+        for change in made.iter().filter(|change| change.fate == Fate::Kept) {
+            if !found.iter().any(|known| is_now(known, name_now(change))) {
+                found.push(TableChange::new(name_now(change), Fate::Created));
+            }
+        }
         for object in account.created.iter().filter(|object| object.kind == "table") {
-            add(&mut found, &object.name, Fate::Created);
+            if !found.iter().any(|change| is_now(change, &object.name)) {
+                found.push(TableChange::new(&object.name, Fate::Created));
+            }
         }
         for object in account.dropped.iter().filter(|object| object.kind == "table") {
-            add(&mut found, &object.name, Fate::Dropped);
+            if !found.iter().any(|change| was(change, &object.name)) {
+                found.push(TableChange::new(&object.name, Fate::Dropped));
+            }
         }
-        let mut names: BTreeSet<String> = written.keys().cloned().collect();
+        let mut names: BTreeSet<String> = written.tables().cloned().collect();
         for change in self.schema.changes_to(after).iter().filter(|change| change.kind == "table") {
             names.insert(folded(&change.name));
         }
         match source {
             Source::Code => names.extend(old.iter().chain(&new).cloned()),
-            _ if !account.tables.is_empty() || !written.is_empty() => {
+            _ if !account.tables.is_empty() || written.tables().next().is_some() => {
                 // SQLite does not report what is written to these.
                 names.extend(without_row_number(copy)?);
+                names.extend(virtual_tables(after).map(folded));
             }
             _ => {}
         }
+        let replaces = found.iter().any(|change| change.fate == Fate::Replaced);
         for name in names {
-            let is_known = found.iter().any(|change| {
-                same_name(&change.table, &name)
-                    || change.renamed_to.as_deref().is_some_and(|renamed| same_name(renamed, &name))
-            });
+            let is_known = found.iter().any(|change| was(change, &name) || is_now(change, &name));
             match (old.contains(&name), new.contains(&name)) {
                 _ if is_known => {}
-                (true, true) => add(&mut found, &name, Fate::Kept),
-                (true, false) => add(&mut found, &name, Fate::Dropped),
-                (false, true) => add(&mut found, &name, Fate::Created),
+                (true, true) => found.push(TableChange::new(&name, Fate::Kept)),
+                // A script that does not drop it gave it the name of a table that it dropped.
+                (true, false) if source != Source::Code && replaces => {}
+                (true, false) => found.push(TableChange::new(&name, Fate::Dropped)),
+                (false, true) => found.push(TableChange::new(&name, Fate::Created)),
                 // It is the engine's, or was there only for a while.
                 (false, false) => {}
             }
         }
         let is_of_application = |change: &TableChange| {
-            let name = change.renamed_to.as_ref().unwrap_or(&change.table);
-            old.contains(&folded(&change.table)) || new.contains(&folded(name))
+            (change.fate != Fate::Created && old.contains(&folded(&change.table)))
+                || (change.fate != Fate::Dropped && new.contains(&folded(name_now(change))))
         };
         found.retain(is_of_application);
         let virtuals: BTreeSet<String> =
@@ -161,7 +200,12 @@ impl<'w> Gauge<'w> {
     }
 
     /// A virtual table, of which only the rows are counted.
-    fn virtual_table(&mut self, copy: &Connection, change: &TableChange) -> TableImpact {
+    fn virtual_table(
+        &mut self,
+        copy: &Connection,
+        change: &TableChange,
+        after_step: &AfterStep<'_>,
+    ) -> TableImpact {
         let name = change.renamed_to.clone().unwrap_or_else(|| change.table.clone());
         let before = self.counted.remove(&folded(&change.table));
         let after = if change.fate == Fate::Dropped { None } else { count(copy, &name) };
@@ -176,7 +220,13 @@ impl<'w> Gauge<'w> {
             ..TableImpact::new(&change.table, change.fate)
         };
         if change.fate != Fate::Dropped {
-            impact.by_statements = RowCounts::new(is.saturating_sub(was), 0, was.saturating_sub(is));
+            let rows = RowCounts::new(is.saturating_sub(was), 0, was.saturating_sub(is));
+            let is_named = change.is_written() || change.fate == Fate::Created;
+            if is_named || after_step.source == Source::Code {
+                impact.by_statements = rows;
+            } else {
+                impact.by_side_effects = rows;
+            }
         }
         impact
     }
@@ -184,11 +234,10 @@ impl<'w> Gauge<'w> {
     fn table(
         &self,
         copy: &Connection,
-        schema: &Schema,
         change: &TableChange,
-        written: &BTreeMap<String, Counts>,
-        source: Source,
+        after_step: &AfterStep<'_>,
     ) -> rusqlite::Result<TableImpact> {
+        let AfterStep { written, source, .. } = *after_step;
         let name = change.renamed_to.as_deref().unwrap_or(&change.table);
         let mut impact = TableImpact {
             renamed_to: change.renamed_to.clone(),
@@ -200,27 +249,33 @@ impl<'w> Gauge<'w> {
         if change.fate != Fate::Dropped {
             impact.rows_after = count(copy, name);
         }
-        let of = |name: &str| written.get(&folded(name)).copied().unwrap_or_default();
         match (change.fate, impact.rows_before, impact.rows_after) {
             (Fate::Created, _, Some(after)) => impact.by_statements.inserted = after,
             (Fate::Kept | Fate::Replaced, Some(before), Some(after)) => {
-                let has_same_text = self.has_same_text(schema, &change.table);
+                let has_same_text = self.has_same_text(after_step.schema, &change.table);
                 // Code may have rebuilt it.
-                let is_same = change.fate == Fate::Kept && (source != Source::Code || has_same_text);
+                let is_same = change.fate == Fate::Kept
+                    && (source != Source::Code || has_same_text || !written.drops_tables);
                 let key = if is_same { Key::RowNumber } else { Key::Primary };
-                let counts =
-                    if change.renamed_to.is_some() { of(&change.table).and(of(name)) } else { of(name) };
-                let is_reported = is_same && source == Source::Scripts && has_row_number(copy, name)?;
+                // SQLite reports rows under the name that a table has at that moment.
+                let is_reported = is_same
+                    && source == Source::Scripts
+                    && !after_step.account.renames(&change.table)
+                    && has_row_number(copy, name)?;
+                let counts = written.of(name);
                 let method = if is_reported { Method::Reported(counts) } else { Method::Net };
-                let only_adds_or_deletes = counts.updated + change.upserted == 0 && has_same_text;
-                let compared = if is_reported && only_adds_or_deletes {
+                let columns = columns(&self.before, &change.table)?;
+                let pairs = pairs(change, after_step, &columns, &self::columns(copy, name)?);
+                let deletes = before + counts.inserted > after;
+                let only_adds_or_deletes = counts.updated == 0 && (counts.inserted == 0 || !deletes);
+                let compared = if is_reported && only_adds_or_deletes && has_same_text {
                     Comparison::default()
                 } else {
-                    compare(&self.before, copy, [&change.table, name], key)?
+                    compare(&self.before, copy, [&change.table, name], &pairs, key)?
                 };
                 impact.columns.clone_from(&compared.columns);
-                let columns = columns(&self.before, &change.table)?;
-                impact.columns.extend(self.dropped_columns(copy, change, name, &columns)?);
+                let is_gone = |column: &&String| !pairs.iter().any(|(old, _)| old == *column);
+                impact.columns.extend(self.dropped(&change.table, columns.iter().filter(is_gone))?);
                 impact.columns.retain(|column| !column.is_unchanged());
                 impact
                     .columns
@@ -242,32 +297,18 @@ impl<'w> Gauge<'w> {
         of(&self.schema) == of(after)
     }
 
-    /// The columns that a table has no longer, each with the number of its values.
-    fn dropped_columns(
+    /// The values that go with these columns.
+    fn dropped<'c>(
         &self,
-        copy: &Connection,
-        change: &TableChange,
-        name: &str,
-        before: &[String],
+        table: &str,
+        gone: impl Iterator<Item = &'c String>,
     ) -> rusqlite::Result<Vec<ColumnImpact>> {
-        let after = columns(copy, name)?;
-        // With the same number of columns, those that are missing were renamed.
-        if change.fate == Fate::Kept && before.len() == after.len() {
-            return Ok(Vec::new());
-        }
-        let gone = before.iter().filter(|column| !after.iter().any(|other| same_name(other, column)));
         let values = |column: &String| -> rusqlite::Result<ColumnImpact> {
-            let sql = format!("SELECT count({}) FROM main.{}", quote(column), quote(&change.table));
+            let sql = format!("SELECT count({}) FROM main.{}", quote(column), quote(table));
             let values: i64 = self.before.query_row(&sql, [], |row| row.get(0))?;
             Ok(ColumnImpact { dropped: Some(values.unsigned_abs()), ..ColumnImpact::new(column) })
         };
         gone.map(values).collect()
-    }
-}
-
-impl Counts {
-    fn and(self, other: Self) -> Self {
-        Self { inserted: self.inserted + other.inserted, updated: self.updated + other.updated }
     }
 }
 
@@ -309,11 +350,42 @@ fn attributed(
     (named, others)
 }
 
-/// Adds a table that is not known yet.
-fn add(found: &mut Vec<TableChange>, name: &str, fate: Fate) {
-    if !found.iter().any(|change| same_name(&change.table, name)) {
-        found.push(TableChange::new(name, fate));
-    }
+/// The columns that a table has before and after the steps, with both names.
+fn pairs(
+    change: &TableChange,
+    after_step: &AfterStep<'_>,
+    old: &[String],
+    new: &[String],
+) -> Vec<(String, String)> {
+    let AfterStep { account, written, source, .. } = *after_step;
+    // Columns keep their order, and new ones are added at the end.
+    let keeps_places = written.renames_columns && !written.drops_columns && !written.drops_tables;
+    let now = |(place, column): (usize, &String)| match source {
+        Source::Code if keeps_places => new.get(place).cloned(),
+        Source::Code => Some(column.clone()),
+        _ => account.column(change, column),
+    };
+    let pair = |(place, column): (usize, &String)| {
+        let name = now((place, column))?;
+        let found = new.iter().find(|other| same_name(other, &name))?;
+        Some((column.clone(), found.clone()))
+    };
+    old.iter().enumerate().filter_map(pair).collect()
+}
+
+/// The name of a table after the step.
+fn name_now(change: &TableChange) -> &str {
+    change.renamed_to.as_deref().unwrap_or(&change.table)
+}
+
+/// Whether this is the name of a table after the step.
+fn is_now(change: &TableChange, name: &str) -> bool {
+    change.fate != Fate::Dropped && same_name(name_now(change), name)
+}
+
+/// Whether this was the name of a table before the step.
+fn was(change: &TableChange, name: &str) -> bool {
+    change.fate != Fate::Created && same_name(&change.table, name)
 }
 
 /// The names of the tables of a schema in lower case.

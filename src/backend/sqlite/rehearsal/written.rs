@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
-use rusqlite::hooks::Action;
+use rusqlite::hooks::{Action, AuthAction};
 
+use crate::backend::sqlite::scratch;
 use crate::sql::folded;
 
 /// The numbers of rows that were inserted and updated since the last look, by the name of their table in lower case. SQLite reports neither
 /// each deleted row nor the rows of tables `WITHOUT ROWID`.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    pub(super) rows: BTreeMap<String, Counts>,
+    rows: BTreeMap<String, Counts>,
+    /// Whether a statement renamed a column.
+    pub(super) renames_columns: bool,
+    /// Whether a statement dropped a column.
+    pub(super) drops_columns: bool,
+    /// Whether a statement dropped a table.
+    pub(super) drops_tables: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +40,8 @@ impl Written {
             }
         };
         let undone = Arc::clone(&written);
+        let altered = Arc::clone(&written);
+        scratch::forbid_files(conn, move |action| locked(&altered).watch(action));
         // They fail only on a connection that is not the engine's own.
         let _ = conn.update_hook(Some(count));
         let _ = conn.rollback_hook(Some(move || *locked(&undone) = Self::default()));
@@ -51,15 +60,35 @@ impl Written {
         }
     }
 
-    /// What was written since the last look, with folded names.
-    pub(super) fn take(written: &Mutex<Self>) -> BTreeMap<String, Counts> {
-        let mut all: BTreeMap<String, Counts> = BTreeMap::new();
-        for (table, counts) in std::mem::take(&mut *locked(written)).rows {
-            let sum = all.entry(folded(&table)).or_default();
+    /// `ALTER TABLE` calls a function of SQLite's own to change the text of the schema.
+    fn watch(&mut self, action: &AuthAction<'_>) {
+        match action {
+            AuthAction::Function { function_name: "sqlite_rename_column" } => self.renames_columns = true,
+            AuthAction::Function { function_name: "sqlite_drop_column" } => self.drops_columns = true,
+            AuthAction::DropTable { .. } => self.drops_tables = true,
+            _ => {}
+        }
+    }
+
+    /// What was written since the last look.
+    pub(super) fn take(written: &Mutex<Self>) -> Self {
+        let mut taken = std::mem::take(&mut *locked(written));
+        for (table, counts) in std::mem::take(&mut taken.rows) {
+            let sum = taken.rows.entry(folded(&table)).or_default();
             sum.inserted += counts.inserted;
             sum.updated += counts.updated;
         }
-        all
+        taken
+    }
+
+    /// The tables whose rows were written, in lower case.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &String> {
+        self.rows.keys()
+    }
+
+    /// The rows of a table that were written.
+    pub(super) fn of(&self, table: &str) -> Counts {
+        self.rows.get(&folded(table)).copied().unwrap_or_default()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Rehearsals on servers: PostgreSQL rolls them back, and MySQL only plans.
 
 use switchy_schema::{
-    ErrorKind, Fate, Impact, Migration, MigrationRunner, Mysql, Postgres, ProblemKind, Target,
+    ErrorKind, Fate, Hooks, Impact, Migration, MigrationRunner, Mysql, Postgres, ProblemKind, Rehearsal,
+    Target,
 };
 
 use crate::servers;
@@ -55,6 +56,18 @@ fn postgresql_rolls_a_rehearsal_back() {
         ("DROP TABLE pet", "pet dropped ?>? +0 ~0 -0; -table pet"),
         ("ALTER TABLE person DROP COLUMN email", "~table person"),
         ("SELECT 1", ""),
+        // The server does not count what TRUNCATE deletes, and counts what is undone.
+        ("TRUNCATE pet", "pet 6>0 +0 ~0 -6"),
+        ("TRUNCATE person CASCADE", "person 8>0 +0 ~0 -8; pet 6>0 +0 ~0 -6"),
+        ("DO $$ BEGIN EXECUTE 'TRUNCATE pet'; INSERT INTO pet VALUES (1, 1); END $$", "pet 6>1 +1 ~0 -6"),
+        (
+            "SAVEPOINT s; DELETE FROM pet; ROLLBACK TO s; UPDATE pet SET owner = 1 WHERE id = 1",
+            "pet 6>6 +0 ~1 -6",
+        ),
+        (
+            "CREATE TABLE \"odd \"\"name\" (x INT); INSERT INTO \"odd \"\"name\" VALUES (1); CREATE TABLE \"a.b\" (x INT); INSERT INTO \"a.b\" VALUES (1)",
+            "a.b created ?>1 +1 ~0 -0; odd \"name created ?>1 +1 ~0 -0; +table a.b; +table odd \"name",
+        ),
     ];
     for (script, expected) in rows {
         let mut conn = server.connect();
@@ -93,14 +106,56 @@ fn what_fails_or_could_commit_is_said() {
     for (steps, reason) in [
         (Migration::function("1_code", commit), "`1_code` is code, which could commit"),
         (Migration::sql("1_vacuum", "VACUUM"), "`1_vacuum` runs outside a transaction"),
+        (
+            Migration::sql("1_link", "DO $$ BEGIN PERFORM dblink_exec('x', 'y'); END $$"),
+            "`1_link` has `dblink_exec`, which acts outside the transaction",
+        ),
+        (Migration::sql("1_lock", "SELECT pg_advisory_lock(1)"), "`1_lock` has `pg_advisory_lock`"),
+        (
+            Migration::sql("1_kept", "PREPARE q AS SELECT 1"),
+            "`1_kept` has `PREPARE`, which a rollback does not undo",
+        ),
+        (Migration::sql("1_file", "COPY (SELECT 1) TO '/tmp/x'"), "`1_file` has `COPY`"),
+        (
+            Migration::sql(
+                "1_text",
+                "SET standard_conforming_strings = off; CREATE TABLE t (x INT); SELECT 'a\\'' ; COMMIT; SELECT ' '",
+            ),
+            "`1_text` has `standard_conforming_strings`",
+        ),
     ] {
         let impact = runner(vec![steps]).rehearse(&mut conn, Target::Latest).unwrap();
         assert!(impact.not_rehearsed.as_deref().unwrap().starts_with(reason), "{impact}");
         assert!(impact.to_string().starts_with("nothing was rehearsed, since"), "{impact}");
     }
+    let hooks = Hooks::<Postgres>::for_backend().before(|_, conn| Ok(conn.batch_execute("COMMIT")?));
+    let with_hooks = runner(vec![Migration::sql("1_t", "CREATE TABLE t (x INT)")]).hooks(hooks);
+    let impact = with_hooks.rehearse(&mut conn, Rehearsal::to(Target::Latest).with_hooks()).unwrap();
+    assert_eq!(impact.not_rehearsed.as_deref(), Some("hooks are code, which could commit"));
     let found: i64 =
         conn.query_one("SELECT count(*) FROM pg_tables WHERE tablename = 't'", &[]).unwrap().get(0);
     assert_eq!(found, 0);
+}
+
+/// The way back was once proved on the live database of a server, which has no copy: its rows were gone.
+#[test]
+fn the_way_back_is_not_proved_on_the_live_database() {
+    let Some(server) = servers::postgres() else { return };
+    let mut conn = server.connect();
+    let steps = || {
+        [
+            Migration::reversible("1_a", "CREATE TABLE a (b INT)", "DROP TABLE a"),
+            Migration::reversible("2_c", "CREATE TABLE c (d INT)", "DROP TABLE c"),
+        ]
+    };
+    let runner = MigrationRunner::<Postgres>::for_backend(steps()).unwrap();
+    runner.run_to(&mut conn, Target::Through("1_a".into())).unwrap();
+    conn.batch_execute("INSERT INTO a VALUES (1)").unwrap();
+    let error = runner.prove_reversible(&mut conn).unwrap_err();
+    assert!(error.to_string().contains("has no copy on which the way back could be tried"), "{error}");
+    assert!(runner.prove_source_reversible().is_err());
+    assert_eq!(conn.query_one("SELECT count(*) FROM a", &[]).unwrap().get::<_, i64>(0), 1);
+    assert_eq!(runner.pending(&mut conn).unwrap().len(), 1);
 }
 
 #[test]

@@ -529,7 +529,7 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         assert_eq!(differing(&before, &after), Vec::<String>::new(), "{kind}");
         seen.push(kind);
     }
-    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan; or they concern what a step did, or a
+    // The other kinds concern sources: they prevent the creation of a runner, or do not occur in a plan; or they concern what a step did, the way back, or a
     // database in memory.
     let of_sources = [
         ProblemKind::OddVersion,
@@ -546,6 +546,9 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         ProblemKind::HiddenTable,
         ProblemKind::Fails,
         ProblemKind::Drift,
+        ProblemKind::DownFails,
+        ProblemKind::DownLeavesBehind,
+        ProblemKind::RowsNotBack,
     ];
     let missing: Vec<ProblemKind> = ProblemKind::ALL
         .into_iter()

@@ -549,9 +549,6 @@ fn whatever_refuses_a_plan_no_byte_is_written() {
         ProblemKind::DownLeavesBehind,
         ProblemKind::RowsNotBack,
         ProblemKind::Drift,
-        ProblemKind::DownFails,
-        ProblemKind::DownLeavesBehind,
-        ProblemKind::RowsNotBack,
     ];
     let missing: Vec<ProblemKind> = ProblemKind::ALL
         .into_iter()

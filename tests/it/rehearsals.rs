@@ -439,7 +439,7 @@ fn a_full_disk_is_an_error_that_says_what_is_full() {
         shell.env(LARGE, &path).env(SCRIPT, script).env("SQLITE_TMPDIR", temporary.path());
         let output = shell.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let expected = "error: cannot rehearse the migrations of `__switchy_migrations`: two copies of the database, of 73.5 MB each, do not fit into the folder of temporary files: ";
+        let expected = "error: cannot rehearse the migrations: two copies of the database, of 73.5 MB each, do not fit into the folder of temporary files: ";
         assert!(said.contains(expected), "{mebibytes} {said}");
         assert!(
             said.contains(

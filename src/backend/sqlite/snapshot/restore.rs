@@ -63,7 +63,9 @@ impl Copier<'_> {
             return Err(Fault::new(FaultKind::NotADatabase, "it is empty"));
         }
         let mut own = self.open(places.live, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        own.execute_batch("PRAGMA query_only = OFF; PRAGMA synchronous = FULL").map_err(fault)?;
+        // The second one reads the schema.
+        let settings = "PRAGMA query_only = OFF; PRAGMA synchronous = FULL";
+        patiently(self.patience, || own.execute_batch(settings).map_err(fault))?;
         let mode: String =
             patiently(self.patience, || value(&own, "PRAGMA main.journal_mode", &[]).map_err(fault))?;
         let (size, restored) = (self.size(conn)?, self.size(&source)?);
@@ -157,8 +159,9 @@ impl Copier<'_> {
             let what = format!("the database has `journal_mode = {mode}` now");
             return Err(Fault::new(FaultKind::Other, what).remedy("restore again when nobody changes that"));
         }
-        own.execute_batch("PRAGMA main.locking_mode = EXCLUSIVE").map_err(fault)?;
-        patiently(self.patience, || own.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(fault))?;
+        // Before it has the lock, the connection must release what an attempt took: a writer that is about to commit waits for that.
+        patiently(self.patience, || own.execute_batch("BEGIN EXCLUSIVE").map_err(fault))?;
+        own.execute_batch("PRAGMA main.locking_mode = EXCLUSIVE; COMMIT").map_err(fault)?;
         if before.is_some_and(|before| data_version(own).ok() != Some(before)) {
             return Ok(RestoreOutcome::Written);
         }

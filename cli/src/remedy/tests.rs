@@ -129,6 +129,7 @@ fn the_shell_hears_nothing_of_functions() {
                     command = next.unwrap_or(command);
                     continue;
                 };
+                let option = option.split('=').next().unwrap_or_default();
                 assert!(has_option(command, option), "{text}: --{option}");
             }
         }

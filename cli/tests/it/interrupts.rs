@@ -91,7 +91,7 @@ fn check(shell: &mut Shell, signal: &str, state: &str) {
         results.starts_with("applied 2025-01-01-000000_first (") && results.lines().count() == 1,
         "{results}"
     );
-    assert!(said.contains("interrupting the step in hand"), "{said}");
+    assert!(said.contains("cancelling the current step"), "{said}");
     assert!(
         said.contains(&format!("error: interrupted: the run was cancelled in migration `{SLOW}`")),
         "{said}"
@@ -187,12 +187,12 @@ fn who_insists_ends_the_process() {
     let mut run = Run::start(&shell, &["migrate"]);
     run.until(&format!("2/3 applying {SLOW}"));
     run.signal("INT");
-    run.until("once more ends at once");
+    run.until("press Ctrl-C again to end the process at once");
     assert_eq!(run.child.try_wait().unwrap(), None, "it is deaf");
     run.signal("INT");
     let (code, _, said) = run.end();
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("error: interrupted: the step in hand was broken off"), "{said}");
+    assert!(said.contains("error: interrupted: the current step was cut off"), "{said}");
     shell.migration(SLOW, "CREATE TABLE n (a INT);", None);
     assert!(shell.run("migrate").status.success(), "{}", shell.log);
     assert_eq!(shell.run("status --exit-code").status.code(), Some(0), "{}", shell.log);

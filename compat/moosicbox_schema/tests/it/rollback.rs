@@ -4,7 +4,7 @@ use moosicbox_schema::{
     SQLITE_CONFIG_MIGRATIONS, SQLITE_LIBRARY_MIGRATIONS, migrate_config, migrate_library,
 };
 use rusqlite::Connection;
-use switchy_schema::{ErrorKind, Recovery, Signature, Target};
+use switchy_schema::{ErrorKind, ProblemKind, Recovery, Signature, Target};
 
 use crate::content::{content, names};
 
@@ -18,12 +18,30 @@ const BROKEN: [&str; 6] = [
     "2023-12-19-200823_add_format_to_tracks",
 ];
 
+/// What undoes these is only a comment.
+const EMPTY: [&str; 5] = [
+    "2025-05-31-110603_update_api_source_id_structure",
+    "2024-01-26-222300_dedup_albums",
+    "2024-01-09-162744_dedup_albums",
+    "2024-01-05-232638_add_source_to_tracks_unique_constraint",
+    "2023-12-19-041015_fix_unique_constraint_to_track_sizes",
+];
+
 #[test]
 fn a_rollback_stops_at_each_script_that_does_not_work_and_says_so() {
     let conn = Connection::open_in_memory().unwrap();
     migrate_library(&conn).unwrap();
     conn.execute_batch("INSERT INTO artists (title) VALUES ('Ada')").unwrap();
     let runner = SQLITE_LIBRARY_MIGRATIONS.runner().unwrap();
+    // A script without a statement is no way back, so nothing is done before a person decides.
+    let refused = runner.run_to(&conn, Target::Empty).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+    assert!(refused.problems().iter().all(|problem| problem.kind == ProblemKind::Irreversible), "{refused}");
+    let empty: Vec<String> = refused.problems().iter().map(|problem| problem.migration.to_string()).collect();
+    assert_eq!(empty, EMPTY);
+    for id in EMPTY {
+        runner.recover(&conn, Recovery::Forget(id.into()), Signature::of("the test")).unwrap();
+    }
     let mut broken = Vec::new();
     loop {
         let (before, records) = (content(&conn), names(&conn));

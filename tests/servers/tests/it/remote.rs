@@ -193,7 +193,7 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
             of("C:1_a.sql"),
             ": its file `C:1_a.sql` has an absolute path; give the path from the manifest's folder",
         ),
-        (of("1_a\0.sql"), ": its file `1_a\\0.sql` has a control character in its path; rename it"),
+        (of("1_a\0.sql"), ": its file `1_a\\u{0}.sql` has a control character in its path; rename it"),
         (of("1_a\n.sql"), ": its file `1_a\\n.sql` has a control character in its path; rename it"),
         (of("1_a//up.sql"), ": its file `1_a//up.sql` has an empty part in its path; rename it"),
         (
@@ -206,11 +206,11 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
         (files(&format!("{twice}, {twice}")), ": its file `1_a.sql` is listed twice; list it once"),
         (
             files(&format!("{twice}, {}", twice.replace("1_a", "2_b").replace(": 1,", ": 2,"))),
-            ": its file `2_b.sql` has the hash of another file and not its size; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ": its file `2_b.sql` has the hash of another file and not its size; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             listing("1_a.sql", "1", "abc"),
-            ": the sha256 of its file `1_a.sql` is not 64 hexadecimal digits; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ": the sha256 of its file `1_a.sql` is not 64 hexadecimal digits; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             listing("1_a.sql", "10737418240", &hash),
@@ -222,11 +222,11 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
         ),
         (
             listing("1_a.sql", "18446744073709551616", &hash),
-            ":1:73: it is no manifest: invalid type: floating point `1.8446744073709552e+19`, expected u64; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:73: it is no manifest: invalid type: floating point `1.8446744073709552e+19`, expected u64; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             listing("1_a.sql", "-1", &hash),
-            ":1:55: it is no manifest: invalid value: integer `-1`, expected u64; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:55: it is no manifest: invalid value: integer `-1`, expected u64; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             of("1_a/metadata.toml"),
@@ -246,31 +246,31 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
         ),
         (
             "{\n  \"version\": 1,\n  \"file\": []\n}".into(),
-            ":3:8: it is no manifest: unknown field `file`, expected `version` or `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":3:8: it is no manifest: unknown field `file`, expected `version` or `files`; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             r#"{"version": 1}"#.into(),
-            ":1:14: it is no manifest: missing field `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:14: it is no manifest: missing field `files`; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             r#"{"files": []}"#.into(),
-            ":1:13: it is no manifest: missing field `version`; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:13: it is no manifest: missing field `version`; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             r#"{"version": 1, "files": [], "files": []}"#.into(),
-            ":1:35: it is no manifest: duplicate field `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:35: it is no manifest: duplicate field `files`; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             "\"\u{1b}[2J".into(),
-            ":1:2: it is no manifest: control character (\\u0000-\\u001F) found while parsing a string; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:2: it is no manifest: control character (\\u0000-\\u001F) found while parsing a string; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             r#"{"version": 1, "\u001b[2J": 1, "files": []}"#.into(),
-            ":1:26: it is no manifest: unknown field `\\u{1b}[2J`, expected `version` or `files`; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:26: it is no manifest: unknown field `\\u{1b}[2J`, expected `version` or `files`; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             String::new(),
-            ":1:1: it is no manifest: EOF while parsing a value; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:1: it is no manifest: EOF while parsing a value; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             "\n <!doctype html><title>Log in</title>".into(),
@@ -278,11 +278,11 @@ fn a_manifest_is_checked_before_any_file_is_asked_for() {
         ),
         (
             "[".repeat(100_000),
-            ":1:1: it is no manifest: invalid type: sequence, expected u32; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:1: it is no manifest: invalid type: sequence, expected u32; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
         (
             format!("{{\"version\": 1, \"deep\": {}", "[".repeat(300)),
-            ":1:323: it is no manifest: EOF while parsing a list; make the manifest with `Manifest::write`, docs/format.md has the format",
+            ":1:323: it is no manifest: EOF while parsing a list; write the manifest with `Manifest::write`; docs/format.md describes the format",
         ),
     ];
     let mut wrong = Vec::new();
@@ -351,8 +351,8 @@ fn every_failure_of_a_server_is_a_sentence() {
     let table: Vec<(&str, Reply, ErrorKind, String)> = vec![
         ("", Reply::new(401, ""), Source, "the server wants credentials (401); give some with `bearer`, `basic_auth` or `header`".into()),
         ("", Reply::new(403, ""), Source, "the server does not let these credentials read it (403); check what they may read, or give others".into()),
-        ("", Reply::new(404, ""), Source, "it is not there (404); check the address, or make the manifest with `Manifest::write`, docs/format.md has the format".into()),
-        ("", Reply::new(410, ""), Source, "it is not there (410); check the address, or make the manifest with `Manifest::write`, docs/format.md has the format".into()),
+        ("", Reply::new(404, ""), Source, "it is not there (404); check the address, or write the manifest with `Manifest::write`; docs/format.md describes the format".into()),
+        ("", Reply::new(410, ""), Source, "it is not there (410); check the address, or write the manifest with `Manifest::write`; docs/format.md describes the format".into()),
         ("", Reply::new(204, ""), Source, "the server answers 204 where a file was expected; check the address".into()),
         ("", Reply::new(304, ""), Source, "the server answers 304 where a file was expected; check the address".into()),
         ("", Reply::new(400, ""), Source, "the server answers 400 where a file was expected; check the address".into()),
@@ -369,7 +369,7 @@ fn every_failure_of_a_server_is_a_sentence() {
         ("", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), Source, "what answers does not speak HTTP as it should: http parse fail: invalid HTTP version; check the address, and that nothing on the way answers in its place".into()),
         ("", Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"), Source, "what answers does not speak HTTP as it should: content-length header not a number; check the address, and that nothing on the way answers in its place".into()),
         ("", Reply::ok("x").header("content-encoding", "gzip"), Source, "it comes compressed (`gzip`), which nobody asked for; have the server send files as they are".into()),
-        ("1_users/up.sql", Reply::new(404, ""), Source, "it is not there (404); publish it beside the manifest, which lists it, or make the manifest with `Manifest::write`, docs/format.md has the format".into()),
+        ("1_users/up.sql", Reply::new(404, ""), Source, "it is not there (404); publish it beside the manifest, which lists it, or write the manifest with `Manifest::write`; docs/format.md describes the format".into()),
         ("1_users/up.sql", Reply::ok(USERS.1.replace("name", "nome")), Source, format!("its SHA-256 is HASH, and the manifest says HASH; {together}")),
         ("1_users/up.sql", Reply::ok("CREATE"), Source, format!("it has 6 bytes, and the manifest says 30; {together}")),
         ("1_users/up.sql", Reply::ok(USERS.1).framed(Framing::Close).cut(6), Source, format!("it has 6 bytes, and the manifest says 30; {together}")),

@@ -30,13 +30,13 @@ impl<B: Backend> MigrationRunner<B> {
     /// use switchy_schema::{Migration, MigrationRunner, ProblemKind};
     ///
     /// let runner = MigrationRunner::new([
-    ///     Migration::reversible("1_a", "CREATE TABLE a (b); CREATE TABLE c (d)", "DROP TABLE a"),
-    ///     Migration::reversible("2_e", "CREATE TABLE e (f)", "DROP TABLE f"),
+    ///     Migration::reversible("1_a", "CREATE TABLE a (b)", "DROP TABLE b"),
+    ///     Migration::reversible("2_c", "CREATE TABLE c (d); CREATE TABLE e (f)", "DROP TABLE c"),
     /// ])?;
     /// let found = runner.prove_reversible(&Connection::open_in_memory()?)?;
-    /// assert_eq!(found[0].kind, ProblemKind::DownLeavesBehind);
-    /// assert_eq!(found[0].finding, "leaves the table `c` behind when it is undone");
-    /// assert_eq!(found[1].kind, ProblemKind::DownFails);
+    /// assert_eq!((found[0].migration.as_str(), found[0].kind), ("1_a", ProblemKind::DownFails));
+    /// assert_eq!((found[1].migration.as_str(), found[1].kind), ("2_c", ProblemKind::DownLeavesBehind));
+    /// assert_eq!(found[1].finding, "leaves the table `e` behind when it is undone");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -60,6 +60,7 @@ pub(crate) use self::clock::utc;
 pub use self::clock::utc_now;
 pub(crate) use self::driver::interruptible;
 pub use self::driver::{Driver, Progress, atomically};
+pub(crate) use self::faults::changes_tracking_table;
 pub use self::locks::{LockAttempt, Locks};
 #[cfg(feature = "mysql")]
 pub use self::mysql::Mysql;

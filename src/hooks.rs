@@ -59,6 +59,16 @@ impl<B: Backend> Hooks<B> {
         Self { before: Vec::new(), after: Vec::new(), on_error: Vec::new() }
     }
 
+    /// Whether no hook runs before or after a step.
+    pub(crate) fn is_empty_around_steps(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
+    }
+
+    /// Whether there is no hook at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty_around_steps() && self.on_error.is_empty()
+    }
+
     /// Adds a hook that is called before a step's script.
     pub fn before(
         mut self,

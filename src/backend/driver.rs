@@ -50,6 +50,11 @@ pub trait Driver: Sized + 'static {
     /// Whether a transaction stays open when a table is created. If not, as on MySQL, the engine creates its tables before it begins one.
     const DDL_IS_TRANSACTIONAL: bool = true;
 
+    /// Whether the [`Touched`] of a script names every table that it wrote, also those that only its triggers wrote. If so, a step in a
+    /// transaction is done a second time, and compared, if its script turns out to have written to the tracking table;
+    /// [`has_triggers_on`](crate::backend::Catalog::has_triggers_on) is asked for other steps only.
+    const TOUCHED_IS_COMPLETE: bool = false;
+
     /// Whether [`dangling`](Self::dangling) is called before a step that [may break](Self::may_touch) something, and not only after a step
     /// that left something dangling. A step is then repeated only if it broke something that a later step may repair. Outside a
     /// transaction, what a step broke is then reported and not refused, since a later step may repair it. For a backend that only looks at what

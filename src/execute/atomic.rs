@@ -31,13 +31,18 @@ enum AttemptError {
     /// Something refers to what is missing, after this was touched. The steps are repeated after a full check, which shows whether it did
     /// before, and which later steps can be compared with.
     RepeatAfterCheck(Touched),
+    /// A script wrote to the tracking table. The steps are repeated, and all records are compared.
+    RepeatWatched,
     /// The steps of a rehearsal are done, and are not kept.
     Rehearsed,
 }
 
 impl From<Stop> for AttemptError {
     fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
+        match stop {
+            Stop::Unwatched => Self::RepeatWatched,
+            stop => Self::Stop(stop),
+        }
     }
 }
 
@@ -89,6 +94,12 @@ impl<B: Backend> Executor<'_, B> {
                     group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
                     touched.touch_anything();
                     to_compare = Some(touched);
+                    continue;
+                }
+                Err(AttemptError::RepeatWatched) => {
+                    // Repeated steps are not reported a second time.
+                    group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
+                    self.is_watched.set(Some(true));
                     continue;
                 }
                 Err(AttemptError::Stop(stop)) => stop,

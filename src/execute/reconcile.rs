@@ -47,8 +47,11 @@ impl<B: Backend> Executor<'_, B> {
             }
             // Records to be rewritten, for example with a checksum where there was none.
             let kept: HashMap<_, _> = tracking.records.iter().map(|record| (&record.id, record)).collect();
-            let mut changed = history.records().iter().filter(|record| kept.get(&record.id) != Some(record));
-            changed.try_for_each(|record| B::update(conn, self.table, record))?;
+            for record in history.records().iter().filter(|record| kept.get(&record.id) != Some(record)) {
+                // A trigger on the table may change others.
+                self.is_watched.set(Some(true));
+                B::update(conn, self.table, record)?;
+            }
             return Ok(());
         }
         B::create_table(conn, self.table, history.records())?;

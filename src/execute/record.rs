@@ -4,9 +4,9 @@ use super::Executor;
 use super::stop::Stop;
 use super::table_state::TableState;
 use super::work::Work;
-use crate::backend::{Backend, patiently};
+use crate::backend::{Backend, changes_tracking_table, patiently};
 use crate::direction::Direction;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::history::{History, Record};
 use crate::log_entry::{LogEntry, LogEntryKind};
 
@@ -76,7 +76,6 @@ impl<B: Backend> Executor<'_, B> {
 
     /// The fault of a step that wrote to the tracking table.
     pub(super) fn touched(&self) -> Fault {
-        Fault::new(FaultKind::Other, format!("it changes the tracking table `{}`", self.table))
-            .remedy("leave that table to the engine, and run again")
+        changes_tracking_table(self.table)
     }
 }

@@ -53,6 +53,10 @@ impl<B: Backend> Executor<'_, B> {
                 if !was_reported {
                     self.notify(&Event::Finished { step: work.step, duration });
                 }
+                if self.is_watched.get().is_none() && execution.touched.may_have(self.table.as_str()) {
+                    work.was_reported.set(true);
+                    return Err(Stop::Unwatched);
+                }
                 let applied = Applied {
                     id: work.step.id.clone(),
                     direction: work.step.direction,
@@ -92,7 +96,7 @@ impl<B: Backend> Executor<'_, B> {
         progress: &mut Progress<'_, B>,
     ) -> Result<(Duration, Execution), MigrationError> {
         let fault = |fault| work.failed(fault, atomicity);
-        let is_watched = self.watches(conn, work).map_err(fault)?;
+        let is_watched = self.watches(conn, work, atomicity).map_err(fault)?;
         if let Some(session) = self.session.as_ref().filter(|_| !self.is_script(work)) {
             session.forget();
         }
@@ -164,14 +168,22 @@ impl<B: Backend> Executor<'_, B> {
     }
 
     /// Whether a step might change the records of others: if it is code, is stored in the database, has hooks or names the table,
-    /// or if a trigger does. Such a step may also have created a trigger.
-    fn watches(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> Result<bool, Fault> {
+    /// or if a trigger does. Such a step may also have created a trigger. If [`TOUCHED_IS_COMPLETE`](crate::backend::Driver), what
+    /// triggers do is known after the script.
+    fn watches(
+        &self,
+        conn: &mut B::Conn<'_>,
+        work: &Work<'_, '_, B>,
+        atomicity: Atomicity,
+    ) -> Result<bool, Fault> {
+        let is_seen_later = B::TOUCHED_IS_COMPLETE && atomicity == Atomicity::Transaction && work.adds();
         let hooks = self.hooks.before.len() + self.hooks.after.len();
         let names_table = |text| mentions(text, self.table.as_str());
         let is_watched = match self.is_watched.get() {
             Some(true) => true,
             _ if hooks > 0 || work.step.is_stored || work.action.text().is_none_or(names_table) => true,
             Some(false) => false,
+            None if is_seen_later => return Ok(false),
             None => B::has_triggers_on(conn, self.table)?,
         };
         self.is_watched.set(Some(is_watched));

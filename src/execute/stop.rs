@@ -7,6 +7,8 @@ use crate::fault::{Fault, FaultKind};
 pub(crate) enum Stop {
     /// The database is not as it was when the plan was made.
     Moved,
+    /// A script wrote to the tracking table, and the step must be repeated with a comparison of all records.
+    Unwatched,
     Failed(MigrationError),
     /// A fault that is not yet assigned to a step.
     Fault(Fault),
@@ -17,7 +19,7 @@ impl Stop {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Moved => true,
-            Self::Failed(_) => false,
+            Self::Unwatched | Self::Failed(_) => false,
             Self::Fault(fault) => fault.kind() == FaultKind::Busy && !fault.details.is_in_doubt,
         }
     }

@@ -80,23 +80,13 @@ impl fmt::Display for ColumnImpact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if let Some(values) = self.dropped {
-            let are = if values == 1 { "1 value" } else { &format!("{values} values") };
-            parts.push(format!("dropped with {are}"));
+            parts.push(format!("dropped with {}", counted(values, "value", "values")));
         }
         if self.became_null > 0 {
-            let become_null = if self.became_null == 1 {
-                "1 value becomes"
-            } else {
-                &format!("{} values become", self.became_null)
-            };
-            parts.push(format!("{become_null} NULL"));
+            parts.push(format!("{} NULL", counted(self.became_null, "value becomes", "values become")));
         }
         if self.changed_type > 0 {
-            let change = if self.changed_type == 1 {
-                "1 value changes its"
-            } else {
-                &format!("{} values change their", self.changed_type)
-            };
+            let change = counted(self.changed_type, "value changes its", "values change their");
             parts.push(format!("{change} type"));
         }
         write!(f, "column `{}`: {}", Printable(&self.column), parts.join(", "))
@@ -119,5 +109,9 @@ impl fmt::Display for Rows {
 
 /// `1 row`, `2 rows`
 fn in_words(rows: u64) -> String {
-    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+    counted(rows, "row", "rows")
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

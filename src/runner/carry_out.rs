@@ -162,14 +162,12 @@ impl<B: Backend> MigrationRunner<B> {
     /// Keeps the snapshot of a run.
     pub(super) fn begin(&self, conn: &mut B::Conn<'_>, plan: &Plan, run: &mut Run) -> Result<()> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
-        let has_hooks =
-            !(self.hooks.before.is_empty() && self.hooks.after.is_empty() && self.hooks.on_error.is_empty());
         let is_script = |step: &Step| {
             step.is_stored || self.find(step).is_some_and(|(_, body)| !body.is_code(step.direction))
         };
         // A step outside a transaction has a record before it does anything. Code inside one could end it.
         let is_recorded = |step: &Step| step.atomicity == Atomicity::NonTransactional || is_script(step);
-        let is_recorded = !has_hooks && plan.steps().iter().all(is_recorded);
+        let is_recorded = self.hooks.is_empty() && plan.steps().iter().all(is_recorded);
         let trace = if is_recorded { Trace::Recorded } else { Trace::Unknown };
         keeper.begin(conn, &self.site(), plan, trace, run)
     }

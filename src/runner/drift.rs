@@ -78,7 +78,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.cancellable(|| self.current_drift(conn))
     }
 
-    /// Puts back what carries no data, in one transaction: creates missing indexes, triggers and views, and replaces changed ones. What is
+    /// Repairs indexes, triggers and views, which hold no data, in one transaction: creates missing ones and replaces changed ones. What is
     /// extra is dropped only if it is named with [`Drift::including`]. If the drift is in doubt ([`Drift::doubts`]), only what is named is
     /// repaired. Tables and columns are never changed: [`Drift::sql`] has statements to look at. It adds an entry to the log and returns it;
     /// if nothing can be repaired, it does nothing and returns `None`.
@@ -101,7 +101,8 @@ impl<B: Backend> MigrationRunner<B> {
         let repaired = drift.repaired();
         let is_repaired = |name: &&String| repaired.iter().any(|change| change.name == **name);
         if let Some(name) = drift.named().iter().find(|name| !is_repaired(name)) {
-            let what = format!("`{name}` is no index, trigger or view that differs and whose table is there");
+            let what =
+                format!("`{name}` is not an index, trigger or view that differs and whose table exists");
             return Err(inapplicable(what, Some("look at the drift again".into())));
         }
         self.refuse_open_transaction(conn)?;
@@ -176,7 +177,7 @@ impl<B: Backend> MigrationRunner<B> {
         let digest = history.digest();
         let Some(live) = live else {
             let reason = DriftReason::general(format!(
-                "{} backend cannot read the definitions of a schema",
+                "the {} backend cannot read the definitions of a schema",
                 B::DIALECT
             ));
             return Ok(Drift::not_known(reason, Schema::default(), digest, B::DIALECT));
@@ -293,7 +294,7 @@ impl<B: Backend> MigrationRunner<B> {
             Some(DriftReason::of(&entry.id, why))
         };
         let mut doubts: Vec<DriftReason> = last.iter().filter_map(doubt).collect();
-        if !self.hooks.before.is_empty() || !self.hooks.after.is_empty() {
+        if !self.hooks.is_empty_around_steps() {
             doubts.push(DriftReason::general("this program has hooks, which the replay does not run"));
         }
         doubts

@@ -157,7 +157,7 @@ impl<B: Backend> MigrationRunner<B> {
     }
 
     pub(super) fn step_forecasts(&self, plan: &Plan, forecasts: Vec<Forecast>) -> Vec<StepForecast> {
-        let has_hooks = !self.hooks.before.is_empty() || !self.hooks.after.is_empty();
+        let has_hooks = !self.hooks.is_empty_around_steps();
         let step_forecast = |(step, mut forecast): (&Step, Forecast)| {
             let found = self.find(step).filter(|_| !step.is_stored);
             if has_hooks {

@@ -98,11 +98,12 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(Impact::only_planned(plan, reason, state))
     }
 
-    /// Carries out what was rehearsed, if nobody has changed the database since. On a server only the history is compared, not the data.
+    /// Carries out what was rehearsed, if nobody has changed the database since. A server has no number that changes with every write, so
+    /// there only the history is compared, not the data.
     ///
     /// # Errors
     /// As [`apply`](Self::apply). [`ErrorKind::Stale`](crate::ErrorKind::Stale) if the data, the schema or the history have changed, or if
-    /// this is another connection. A server has no number that changes with every write, so there only the history is compared. [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the rehearsal failed, or did what the policy
+    /// this is another connection. [`ErrorKind::Refused`](crate::ErrorKind::Refused) if the rehearsal failed, or did what the policy
     /// denies. In these cases nothing is done.
     pub fn apply_rehearsed(&self, conn: B::Conn<'_>, impact: Impact) -> Result<Report> {
         let refused: Vec<_> =
@@ -258,14 +259,14 @@ impl<B: Backend> MigrationRunner<B> {
         if plan.steps().iter().any(may_undo) {
             let nothing = RanSteps { steps: &[], source: Source::ScriptsThatUndo, remaining: None };
             let counted = (rehearsed.measure)(conn, &nothing);
-            counted.map_err(|fault| self.database("rehearse the migrations", fault))?;
+            counted.map_err(|fault| Self::whole_database("rehearse the migrations", fault))?;
         }
         Ok(())
     }
 
     /// Why these steps cannot be rolled back, if they are to run in a transaction of the database itself.
     fn unfit(&self, plan: &Plan, stored: &Stored<B>, rehearsal: &Rehearsal) -> Option<String> {
-        if rehearsal.runs_hooks && self.has_hooks() {
+        if rehearsal.runs_hooks && !self.hooks.is_empty() {
             return Some("hooks are code, which could commit".to_owned());
         }
         let reason = |step: &Step| {
@@ -288,10 +289,6 @@ impl<B: Backend> MigrationRunner<B> {
         self.find_with(stored, step)?.1.action(step.direction)?.text()
     }
 
-    fn has_hooks(&self) -> bool {
-        !(self.hooks.before.is_empty() && self.hooks.after.is_empty() && self.hooks.on_error.is_empty())
-    }
-
     /// What ran in these steps.
     fn source(&self, plan: &Plan, stored: &Stored<B>, applied: &[Applied], rehearsal: &Rehearsal) -> Source {
         let mut source = Source::Scripts;
@@ -302,7 +299,7 @@ impl<B: Backend> MigrationRunner<B> {
                 Some(_) => {}
             }
         }
-        if rehearsal.runs_hooks && self.has_hooks() { Source::Code } else { source }
+        if rehearsal.runs_hooks && !self.hooks.is_empty() { Source::Code } else { source }
     }
 }
 

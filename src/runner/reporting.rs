@@ -37,7 +37,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     pub(super) fn failure(&self, stop: Stop) -> MigrationError {
         match stop {
-            Stop::Moved => Failure::Stale(0).into(),
+            Stop::Moved | Stop::Unwatched => Failure::Stale(0).into(),
             Stop::Failed(error) => error,
             Stop::Fault(fault) => self.database("write the migrations", fault),
         }

@@ -202,7 +202,7 @@ fn what_is_extra_is_dropped_only_by_its_name() {
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Recovery);
         assert!(
-            error.to_string().contains(&format!("`{name}` is no index, trigger or view that differs")),
+            error.to_string().contains(&format!("`{name}` is not an index, trigger or view that differs")),
             "{error}"
         );
         crate::sentences::is_one_sentence(&error.to_string());

@@ -290,6 +290,71 @@ fn a_trigger_on_the_tracking_table_is_noticed_at_once() {
     assert_eq!(rows(&conn, "SELECT name FROM sqlite_master WHERE type = 'trigger'"), NOTHING);
 }
 
+/// Whether a trigger wrote to the records is known only after the script, which does not name them and may drop the trigger.
+#[test]
+fn a_trigger_on_another_table_that_changes_a_record_is_noticed() {
+    let other = "UPDATE __switchy_migrations SET checksum = NULL WHERE name = '0_z'";
+    let dirty = "UPDATE __switchy_migrations SET dirty = 1 WHERE name = '0_z'";
+    let same = "UPDATE __switchy_migrations SET name = name";
+    let log = "INSERT INTO log VALUES ('a row')";
+    let fired = "INSERT INTO z VALUES (1)";
+    let dropped = "INSERT INTO z VALUES (1); DROP TRIGGER t";
+    let unfired = "CREATE TABLE y (a)";
+    for (database, does, script, is_refused) in [
+        ("main", other, fired, true),
+        ("main", other, dropped, true),
+        ("main", dirty, fired, true),
+        ("temp", other, fired, true),
+        ("main", same, fired, false),
+        ("main", log, fired, false),
+        ("main", other, unfired, false),
+    ] {
+        for mode in [TransactionMode::PerMigration, TransactionMode::Batch] {
+            let conn = memory();
+            conn.execute_batch("CREATE TABLE log (what)").unwrap();
+            let first = Migration::sql("0_z", "CREATE TABLE z (a)");
+            MigrationRunner::new([first.clone(), Migration::sql("1_it", "SELECT 1")])
+                .unwrap()
+                .run(&conn)
+                .unwrap();
+            let trigger = format!("CREATE TRIGGER {database}.t AFTER INSERT ON z BEGIN {does}; END");
+            conn.execute_batch(&trigger).unwrap();
+            let before = rows(&conn, "SELECT * FROM __switchy_migrations ORDER BY rowid");
+            let seen = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&seen);
+            let runner = MigrationRunner::new([
+                first,
+                Migration::sql("1_it", "SELECT 1"),
+                Migration::from_scripts("2_more", script, None),
+                Migration::sql("3_last", "SELECT 2"),
+            ]);
+            let runner = runner.unwrap().transaction(mode).observe(move |event| {
+                counter.fetch_add(usize::from(matches!(event, Event::Started { .. })), Ordering::Relaxed);
+            });
+            let outcome = runner.run(&conn);
+            let what = format!("{trigger}: {script}");
+            if is_refused {
+                let error = outcome.unwrap_err();
+                assert!(error.to_string().contains("it changes the tracking table"), "{what}: {error}");
+                assert_eq!(
+                    rows(&conn, "SELECT * FROM __switchy_migrations ORDER BY rowid"),
+                    before,
+                    "{what}"
+                );
+                assert_eq!(rows(&conn, "SELECT * FROM z"), NOTHING, "{what}");
+            } else {
+                assert_eq!(
+                    outcome.unwrap_or_else(|error| panic!("{what}: {error}")).applied.len(),
+                    2,
+                    "{what}"
+                );
+                // A step that is repeated is reported once.
+                assert_eq!(seen.load(Ordering::Relaxed), 2, "{what}");
+            }
+        }
+    }
+}
+
 /// An interrupt inside code was reported as work that the code had committed by itself.
 #[test]
 fn an_interrupt_inside_code_is_no_commit() {

@@ -28,6 +28,7 @@ impl Driver for Sqlite {
     type Conn<'c> = &'c Connection;
     const DIALECT: Dialect = Dialect::Sqlite;
     const STATEMENTS_ARE_ATOMIC: bool = true;
+    const TOUCHED_IS_COMPLETE: bool = true;
 
     fn lend<'s>(conn: &'s mut &Connection) -> &'s Connection {
         conn

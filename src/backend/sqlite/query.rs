@@ -1,6 +1,6 @@
 //! Queries with one column, whose parameters are texts.
 
-use rusqlite::types::FromSql;
+use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, params_from_iter};
 
 /// The value in the only row.
@@ -20,6 +20,15 @@ pub(super) fn has_row(conn: &Connection, sql: &str, of: &[&str]) -> rusqlite::Re
 
 /// The size of the main database, in bytes.
 pub(super) fn size(conn: &Connection) -> rusqlite::Result<u64> {
-    let number = |pragma| value::<i64>(conn, pragma, &[]).map(i64::unsigned_abs);
-    Ok(number("PRAGMA main.page_count")? * number("PRAGMA main.page_size")?)
+    Ok(number(conn, "page_count")?.saturating_mul(number(conn, "page_size")?))
+}
+
+/// The number that a pragma of the main database returns. `SQLCipher` returns the size of a page as text.
+pub(super) fn number(conn: &Connection, pragma: &str) -> rusqlite::Result<u64> {
+    let number: Value = value(conn, &format!("PRAGMA main.{pragma}"), &[])?;
+    Ok(match number {
+        Value::Integer(number) => u64::try_from(number).unwrap_or_default(),
+        Value::Text(number) => number.parse().unwrap_or_default(),
+        _ => 0,
+    })
 }

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-use super::query::value;
+use super::query::{size, value};
 use super::{Sqlite, fault};
 use crate::backend::catalog::{CopyObserver, Prepare};
 use crate::backend::records::Records;
@@ -42,8 +41,7 @@ pub(crate) struct Copier<'a> {
 impl Copier<'_> {
     /// The size of the database of a connection in bytes.
     pub(crate) fn size(&self, conn: &Connection) -> Result<u64, Fault> {
-        let number = |name: &str| patiently(self.patience, || number(conn, name).map_err(fault));
-        Ok(number("page_count")?.saturating_mul(number("page_size")?))
+        patiently(self.patience, || size(conn).map_err(fault))
     }
 
     /// The records in a copy.
@@ -81,16 +79,6 @@ impl Copier<'_> {
         conn.busy_timeout(Duration::ZERO).map_err(fault)?;
         Ok(conn)
     }
-}
-
-/// The number that a pragma of the database returns. `SQLCipher` returns the size of a page as text.
-fn number(conn: &Connection, pragma: &str) -> rusqlite::Result<u64> {
-    let number: Value = value(conn, &format!("PRAGMA main.{pragma}"), &[])?;
-    Ok(match number {
-        Value::Integer(number) => u64::try_from(number).unwrap_or_default(),
-        Value::Text(number) => number.parse().unwrap_or_default(),
-        _ => 0,
-    })
 }
 
 /// A number that changes when another connection commits.

@@ -107,8 +107,11 @@ pub(super) fn update(conn: &Connection, table: &TableName, record: &Record) -> R
     exactly_one(conn.execute(&sql, params).map_err(fault)?, &record.id)
 }
 
+/// The columns of the table as it is now. The statement is run, because preparing it does not notice a schema that was rolled back after
+/// `PRAGMA writable_schema = RESET`.
 pub(super) fn columns(conn: &Connection, name: &str) -> rusqlite::Result<Vec<String>> {
-    let statement = conn.prepare(&format!("SELECT * FROM {name} LIMIT 0"))?;
+    let mut statement = conn.prepare(&format!("SELECT * FROM {name} LIMIT 0"))?;
+    statement.query([])?.next()?;
     (0..statement.column_count()).map(|column| statement.column_name(column).map(str::to_owned)).collect()
 }
 

@@ -102,7 +102,7 @@ impl Snapshots {
         }
     }
 
-    /// Deletes all but the newest snapshots. Those of unfinished runs stay. If a note cannot be read, everything stays.
+    /// Deletes all but the newest snapshots. Those of unfinished runs stay. If an intent file cannot be read, everything stays.
     fn rotate(&self, files: &Files, own: &Path) -> Result<()> {
         let needed: Vec<PathBuf> = files
             .intents()?

@@ -206,7 +206,7 @@ impl<'w> Gauge<'w> {
         change: &TableChange,
         after_step: &AfterStep<'_>,
     ) -> TableImpact {
-        let name = change.renamed_to.clone().unwrap_or_else(|| change.table.clone());
+        let name = name_now(change).to_owned();
         let before = self.counted.remove(&folded(&change.table));
         let after = if change.fate == Fate::Dropped { None } else { count(copy, &name) };
         if let Some(after) = after {

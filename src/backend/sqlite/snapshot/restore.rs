@@ -6,11 +6,11 @@ use std::time::Instant;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
-use super::super::query::value;
+use super::super::query::{number, value};
 use super::compare::{Contents, refuse_damaged, refuse_damaged_live};
 use super::durable;
 use super::take::folder_of;
-use super::{Copier, Sqlite, data_version, number, refuse_exclusive, refuse_shortage};
+use super::{Copier, Sqlite, data_version, refuse_exclusive, refuse_shortage};
 use crate::backend::records::Records;
 use crate::backend::retry::patiently;
 use crate::backend::sqlite::copying::{Reading, finish, step, tell};

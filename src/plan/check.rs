@@ -96,7 +96,9 @@ pub(super) fn down(
 pub(super) fn unfinished(history: &History, steps: &[Step]) -> Vec<Problem> {
     let continues = |record: &Record| {
         let resumes = |direction| record.dirty.as_ref().is_some_and(|dirty| dirty.resumes(direction));
-        steps.iter().any(|step| step.id == record.id && resumes(step.direction))
+        // A redo begins with the down script, which is for a whole migration.
+        let first = steps.iter().find(|step| step.id == record.id);
+        first.is_some_and(|step| resumes(step.direction))
     };
     history.records().iter().filter(|record| !continues(record)).filter_map(dirty).collect()
 }

@@ -25,6 +25,7 @@ mod hooks;
 mod house;
 mod layout;
 mod locking;
+mod model;
 mod newer_program;
 mod odd_scripts;
 mod other_backends;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ffi};
 use self::gauge::Gauge;
 use self::written::Written;
 use super::query::{size, texts, value};
-use super::secrecy::{Secrecy, secrecy_of};
+use super::secrecy::{Secrecy, secrecy_of_live};
 use super::{Sqlite, copying, fault, likeness, scratch};
 use crate::backend::{RanSteps, RehearsalPlace, RehearsalRequest, Rehearsed, interruptible, patiently};
 use crate::fault::{Fault, FaultKind};
@@ -99,7 +99,7 @@ fn place_for(live: &Connection, patience: Duration) -> Result<&'static str, Faul
         return Ok(MEMORY);
     }
     let file = file_of(live).map_err(fault)?;
-    let is_clear = file.is_empty() || secrecy_of(file.as_ref(), patience)? == Secrecy::Clear;
+    let is_clear = file.is_empty() || secrecy_of_live(live, file.as_ref(), patience)? == Secrecy::Clear;
     Ok(if is_clear { FILE } else { MEMORY })
 }
 

@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::OpenFlags;
+use rusqlite::{Connection, OpenFlags};
 
 use super::durable::{self, Partial};
 use super::{Copier, fault};
 pub(super) use crate::backend::sqlite::secrecy::Secrecy;
-use crate::backend::sqlite::secrecy::secrecy_of;
+use crate::backend::sqlite::secrecy::{secrecy_of, secrecy_of_live};
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 
 impl Copier<'_> {
-    pub(super) fn secrecy_of(&self, path: &Path) -> Result<Secrecy, Fault> {
-        secrecy_of(path, self.patience)
+    pub(super) fn secrecy_of_live(&self, conn: &Connection, live: &Path) -> Result<Secrecy, Fault> {
+        secrecy_of_live(conn, live, self.patience)
     }
 
     /// Refuses to copy an encrypted database if a connection of the engine writes in clear. This is tried on an empty file, so nothing of
@@ -28,7 +28,7 @@ impl Copier<'_> {
 
     /// Refuses a copy that is not encrypted.
     pub(super) fn refuse_clear(&self, copy: &Path) -> Result<(), Fault> {
-        if self.secrecy_of(copy)? == Secrecy::Encrypted {
+        if secrecy_of(copy, self.patience)? == Secrecy::Encrypted {
             return Ok(());
         }
         let what = "the database is encrypted, and a copy of it would not be";

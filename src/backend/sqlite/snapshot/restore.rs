@@ -98,7 +98,7 @@ impl Copier<'_> {
         places: Places<'_>,
         overwrite: Overwrite,
     ) -> Result<RestoreOutcome, Fault> {
-        let secrecy = self.secrecy_of(places.live)?;
+        let secrecy = self.secrecy_of_live(conn, places.live)?;
         let began = Instant::now();
         let _reading = Reading::begin(source, self.patience)?;
         loop {
@@ -144,7 +144,7 @@ impl Copier<'_> {
         places: Places<'_>,
         overwrite: Overwrite,
     ) -> Result<RestoreOutcome, Fault> {
-        let secrecy = self.secrecy_of(places.live)?;
+        let secrecy = self.secrecy_of_live(conn, places.live)?;
         let before = match overwrite {
             Overwrite::Anything => None,
             Overwrite::OnlyOwn(known) => match self.version_at(conn, own, known)? {

@@ -20,7 +20,7 @@ impl Copier<'_> {
     pub(crate) fn take(&self, conn: &Connection, live: &Path, to: &Path) -> Result<i64, Fault> {
         refuse_exclusive(conn)?;
         refuse_shortage(folder_of(to), self.size(conn)?)?;
-        let secrecy = self.secrecy_of(live)?;
+        let secrecy = self.secrecy_of_live(conn, live)?;
         self.copy_into(conn, conn, live, to, secrecy)
     }
 

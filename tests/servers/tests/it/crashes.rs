@@ -4,6 +4,8 @@
 
 mod cluster;
 mod crowd;
+#[cfg(unix)]
+mod cuts;
 mod kills;
 mod mysql;
 mod pooler;

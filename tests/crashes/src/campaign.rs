@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::fault::Fault;
 use crate::oracle::Oracle;
+use crate::snapshots::{Act, SnapshotTrial};
 use crate::trial::{Bench, Mode, Point, Synchronous, Trial};
 use crate::workload::Workload;
 
@@ -24,6 +26,37 @@ pub struct Campaign {
     pub stride: u64,
     /// How many trials run at the same time.
     pub threads: usize,
+}
+
+/// Snapshots and restores.
+pub struct SnapshotCampaign {
+    /// This program, which is started for each interruption.
+    pub program: PathBuf,
+    /// What is interrupted.
+    pub acts: Vec<Act>,
+    /// In which journal modes.
+    pub modes: Vec<Mode>,
+    /// By what.
+    pub faults: Vec<Fault>,
+    /// Each how many calls.
+    pub stride: u64,
+}
+
+impl SnapshotCampaign {
+    /// Interrupts everything.
+    pub fn run(&self) -> Tally {
+        let mut tally = Tally::default();
+        for act in &self.acts {
+            for mode in &self.modes {
+                let trial = SnapshotTrial::new(self.program.clone(), *act, *mode);
+                for fault in &self.faults {
+                    let interrupt = |at| trial.interrupt(*fault, at);
+                    tally.add(at_each_point(act.name(), *mode, *fault, self.stride, interrupt));
+                }
+            }
+        }
+        tally
+    }
 }
 
 /// A broken promise, and how to repeat it.
@@ -64,7 +97,8 @@ impl Campaign {
                     {
                         let trial = Trial::new(&bench, workload, oracle, *mode, self.synchronous);
                         for fault in &self.faults {
-                            let found = self.interrupt(&trial, workload, *mode, *fault);
+                            let interrupt = |at| trial.interrupt(*fault, at);
+                            let found = at_each_point(workload.name, *mode, *fault, self.stride, interrupt);
                             tally.lock().unwrap_or_else(PoisonError::into_inner).add(found);
                         }
                     }
@@ -73,25 +107,31 @@ impl Campaign {
         });
         tally.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Interrupts a trial at all of its points.
-    fn interrupt(&self, trial: &Trial<'_>, workload: &Workload, mode: Mode, fault: Fault) -> Tally {
-        let mut tally = Tally::default();
-        // Different faults and modes begin at different calls, so that a stride meets all kinds of calls.
-        let first = 1 + (fault as u64 * 3 + mode as u64) % self.stride;
-        for at in (first..).step_by(usize::try_from(self.stride).unwrap_or(1)) {
-            match trial.interrupt(fault, at) {
-                Point::NotReached => break,
-                Point::Sound => {}
-                Point::Violation(what) => {
-                    let point = format!("{}/{mode}/{fault}/{at}", workload.name);
-                    tally.violations.push(Violation { point, what });
-                }
+/// Interrupts a trial at all of its points.
+fn at_each_point(
+    workload: &str,
+    mode: Mode,
+    fault: Fault,
+    stride: u64,
+    interrupt: impl Fn(u64) -> Point,
+) -> Tally {
+    let mut tally = Tally::default();
+    // Different faults and modes begin at different calls, so that a stride meets all kinds of calls.
+    let first = 1 + (fault as u64 * 3 + mode as u64) % stride;
+    for at in (first..).step_by(usize::try_from(stride).unwrap_or(1)) {
+        match interrupt(at) {
+            Point::NotReached => break,
+            Point::Sound => {}
+            Point::Violation(what) => {
+                let point = format!("{workload}/{mode}/{fault}/{at}");
+                tally.violations.push(Violation { point, what });
             }
-            tally.points.entry((workload.name.to_owned(), fault)).or_default()[mode as usize] += 1;
         }
-        tally
+        tally.points.entry((workload.to_owned(), fault)).or_default()[mode as usize] += 1;
     }
+    tally
 }
 
 impl Tally {
@@ -100,7 +140,8 @@ impl Tally {
         self.points.values().flatten().sum()
     }
 
-    fn add(&mut self, other: Self) {
+    /// Adds what another campaign found.
+    pub fn add(&mut self, other: Self) {
         for (row, counts) in other.points {
             let own = self.points.entry(row).or_default();
             own.iter_mut().zip(counts).for_each(|(own, count)| *own += count);

@@ -14,16 +14,19 @@
 mod campaign;
 mod disk;
 mod fault;
+mod folder;
 mod library;
 mod machine;
 mod oracle;
 mod random;
+mod snapshots;
 mod trial;
 mod vfs;
 mod workload;
 
-pub use campaign::{Campaign, Tally, Violation};
+pub use campaign::{Campaign, SnapshotCampaign, Tally, Violation};
 pub use fault::Fault;
 pub use oracle::Oracle;
+pub use snapshots::{Act, FAULTS as SNAPSHOT_FAULTS, SnapshotTrial, interrupt_this_process};
 pub use trial::{Bench, Mode, Point, Synchronous, Trial};
 pub use workload::Workload;

@@ -190,7 +190,8 @@ fn count_books(conn: &Connection) -> rusqlite::Result<()> {
 
 /// The tables through [`FILLED`] as a program without migrations would make them.
 pub(crate) fn tables_by_hand() -> String {
-    SCRIPTS[..3].iter().flat_map(|scripts| scripts.up).map(|sql| format!("{sql};\n")).collect()
+    let statements: Vec<&str> = SCRIPTS[..3].iter().flat_map(|scripts| scripts.up).copied().collect();
+    statements.join(";\n")
 }
 
 /// What the user wrote into the tables through [`FILLED`].

@@ -62,7 +62,6 @@ struct Open<F> {
     deleted_on_close: Option<String>,
 }
 
-#[derive(Clone)]
 enum Content<F> {
     Named(F),
     Temporary(Vec<u8>),
@@ -94,11 +93,18 @@ struct ShmLock {
     shared: Vec<HandleId>,
 }
 
+/// Whether a file is created when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Creation {
+    Never,
+    IfMissing,
+    Always,
+}
+
 /// How a file is opened.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening {
-    pub(crate) may_create: bool,
-    pub(crate) must_create: bool,
+    pub(crate) creation: Creation,
     pub(crate) is_journal: bool,
     pub(crate) is_deleted_on_close: bool,
 }
@@ -177,7 +183,8 @@ impl<S: Storage> Machine<S> {
             return Ok(self.opened(Content::Temporary(Vec::new()), false, None));
         };
         let exists = self.storage.exists(name);
-        if (exists && opening.must_create) || !(exists || opening.may_create) {
+        let is_wrong = if exists { Creation::Always } else { Creation::Never };
+        if opening.creation == is_wrong {
             return Err(ffi::SQLITE_CANTOPEN);
         }
         let call = if exists { Call::Open } else { Call::Create };
@@ -245,17 +252,9 @@ impl<S: Storage> Machine<S> {
     }
 
     pub(crate) fn write(&mut self, handle: HandleId, offset: u64, data: &[u8]) -> Outcome {
-        let file = match self.content(handle).clone() {
-            Content::Named(file) => file,
-            Content::Temporary(mut bytes) => {
-                self.admit(Call::TemporaryWrite)?;
-                if bytes.len() < index(offset) + data.len() {
-                    self.refuse_growth()?;
-                }
-                put(&mut bytes, index(offset), data);
-                self.set_temporary(handle, bytes);
-                return Ok(());
-            }
+        let file = match self.content(handle) {
+            Content::Named(file) => file.clone(),
+            Content::Temporary(_) => return self.write_temporary(handle, offset, data),
         };
         let failed = |_| Call::Write.io_error();
         if let Err(code) = self.admit(Call::Write) {
@@ -272,32 +271,42 @@ impl<S: Storage> Machine<S> {
         self.storage.write(&file, offset, data).map_err(failed)
     }
 
+    fn write_temporary(&mut self, handle: HandleId, offset: u64, data: &[u8]) -> Outcome {
+        self.admit(Call::TemporaryWrite)?;
+        if index(offset) + data.len() > self.temporary(handle).map_or(0, |bytes| bytes.len()) {
+            self.refuse_growth()?;
+        }
+        if let Some(bytes) = self.temporary(handle) {
+            put(bytes, index(offset), data);
+        }
+        Ok(())
+    }
+
+    fn temporary(&mut self, handle: HandleId) -> Option<&mut Vec<u8>> {
+        match self.open.get_mut(&handle).map(|open| &mut open.content) {
+            Some(Content::Temporary(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
     fn refuse_growth(&self) -> Outcome {
         if self.is_full { Err(ffi::SQLITE_FULL) } else { Ok(()) }
     }
 
     pub(crate) fn truncate(&mut self, handle: HandleId, size: u64) -> Outcome {
-        match self.content(handle).clone() {
-            Content::Named(file) => {
-                self.admit(Call::Truncate)?;
-                self.storage.truncate(&file, size).map_err(|_| Call::Truncate.io_error())
+        let file = match self.content(handle) {
+            Content::Named(file) => file.clone(),
+            Content::Temporary(_) => {
+                self.temporary(handle).into_iter().for_each(|bytes| bytes.truncate(index(size)));
+                return Ok(());
             }
-            Content::Temporary(mut bytes) => {
-                bytes.truncate(index(size));
-                self.set_temporary(handle, bytes);
-                Ok(())
-            }
-        }
-    }
-
-    fn set_temporary(&mut self, handle: HandleId, bytes: Vec<u8>) {
-        if let Some(open) = self.open.get_mut(&handle) {
-            open.content = Content::Temporary(bytes);
-        }
+        };
+        self.admit(Call::Truncate)?;
+        self.storage.truncate(&file, size).map_err(|_| Call::Truncate.io_error())
     }
 
     pub(crate) fn sync(&mut self, handle: HandleId) -> Outcome {
-        let Content::Named(file) = self.content(handle).clone() else { return Ok(()) };
+        let Ok(file) = self.named(handle) else { return Ok(()) };
         self.admit(Call::Sync)?;
         self.storage.sync(&file).map_err(|_| Call::Sync.io_error())?;
         if let Some(open) = self.open.get_mut(&handle).filter(|open| open.syncs_name) {

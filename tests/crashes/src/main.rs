@@ -5,9 +5,13 @@
 //! cargo run --release -p crashes -- --only update/wal/power/17
 //! ```
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crashes::{Bench, Campaign, Fault, Mode, Oracle, Point, Synchronous, Trial, Workload};
+use crashes::{
+    Act, Bench, Campaign, Fault, Mode, Oracle, Point, SNAPSHOT_FAULTS, SnapshotCampaign, SnapshotTrial,
+    Synchronous, Trial, Workload, interrupt_this_process,
+};
 
 const USAGE: &str = "usage: crashes [--stride N] [--threads N] [--only WORKLOAD[/MODE[/FAULT[/K]]]]";
 
@@ -24,6 +28,10 @@ fn main() -> ExitCode {
 
 /// Returns whether all promises were kept.
 fn run() -> Result<bool, String> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("--interrupt", rest)) = arguments.split_first().map(|(first, rest)| (&**first, rest)) {
+        std::process::exit(interrupt_this_process(rest)?);
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut campaign = Campaign {
         workloads: Workload::all(),
@@ -33,10 +41,10 @@ fn run() -> Result<bool, String> {
         stride: 1,
         threads,
     };
-    let mut only = None;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut only = String::new();
+    for pair in arguments.chunks(2) {
+        let [name, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
         let number = || {
             value
                 .parse::<u64>()
@@ -44,44 +52,57 @@ fn run() -> Result<bool, String> {
                 .filter(|number| *number > 0)
                 .ok_or_else(|| format!("{value} is not a number"))
         };
-        match &*name {
+        match &**name {
             "--stride" => campaign.stride = number()?,
             "--threads" => {
-                campaign.threads = usize::try_from(number()?).map_err(|error| error.to_string())?
+                campaign.threads = usize::try_from(number()?).unwrap_or(threads);
             }
-            "--only" => only = Some(value),
+            "--only" => only.clone_from(value),
             _ => return Err(format!("{name} is unknown")),
         }
     }
-    let only = only.unwrap_or_default();
     let mut parts = only.split('/').filter(|part| !part.is_empty());
-    keep(&mut campaign.workloads, parts.next(), |workload| workload.name.to_owned())?;
+    let name = parts.next();
+    let mut acts = Act::ALL.to_vec();
+    acts.retain(|act| name.is_none_or(|name| act.name() == name));
+    if acts.is_empty() || name.is_none() {
+        keep(&mut campaign.workloads, name, |workload| workload.name.to_owned())?;
+    } else {
+        campaign.workloads.clear();
+    }
     keep(&mut campaign.modes, parts.next(), Mode::to_string)?;
     keep(&mut campaign.faults, parts.next(), Fault::to_string)?;
     if let Some(at) = parts.next() {
         let at = at.parse().map_err(|_| format!("{at} is not a number"))?;
-        let bench = Bench::new();
-        let workload = &campaign.workloads[0];
-        let oracle = Oracle::of(workload);
-        let trial = Trial::new(&bench, workload, &oracle, campaign.modes[0], Synchronous::Full);
-        return Ok(match trial.interrupt(campaign.faults[0], at) {
-            Point::NotReached => {
-                println!("the workload ends before that");
-                true
-            }
-            Point::Sound => {
-                println!("everything is as it must be");
-                true
-            }
-            Point::Violation(what) => {
-                println!("VIOLATION {what}");
-                false
-            }
-        });
+        return Ok(repeat(&campaign, program, acts.first().copied(), at));
     }
-    let tally = campaign.run();
+    let faults = SNAPSHOT_FAULTS.into_iter().filter(|fault| campaign.faults.contains(fault)).collect();
+    let (modes, stride) = (campaign.modes.clone(), campaign.stride);
+    let mut tally = campaign.run();
+    tally.add(SnapshotCampaign { program, acts, modes, faults, stride }.run());
     println!("{tally}\n{} points, {} violations", tally.points(), tally.violations.len());
     Ok(tally.violations.is_empty())
+}
+
+/// Interrupts one workload once, and returns whether all promises were kept.
+fn repeat(campaign: &Campaign, program: PathBuf, act: Option<Act>, at: u64) -> bool {
+    let (mode, fault) = (campaign.modes[0], campaign.faults[0]);
+    let point = if let (Some(act), true) = (act, campaign.workloads.is_empty()) {
+        SnapshotTrial::new(program, act, mode).interrupt(fault, at)
+    } else {
+        let (bench, workload) = (Bench::new(), &campaign.workloads[0]);
+        let oracle = Oracle::of(workload);
+        Trial::new(&bench, workload, &oracle, mode, campaign.synchronous).interrupt(fault, at)
+    };
+    match point {
+        Point::NotReached => println!("the workload ends before that"),
+        Point::Sound => println!("everything is as it must be"),
+        Point::Violation(what) => {
+            println!("VIOLATION {what}");
+            return false;
+        }
+    }
+    true
 }
 
 /// Keeps what has this name.

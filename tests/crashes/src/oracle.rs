@@ -39,7 +39,9 @@ impl Oracle {
         };
         // A step outside a transaction may be dirty from the beginning, so its statements are looked at in a run from before it.
         if workload.program != Program::Legacy {
-            workload::up_and_down().iter().for_each(|whole| oracle.walk(whole));
+            for whole in &workload::up_and_down() {
+                oracle.walk(whole);
+            }
             oracle.complete.clear();
         }
         oracle.walk(workload);
@@ -201,7 +203,7 @@ fn content(conn: &Connection) -> rusqlite::Result<Content> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, name, sql): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        text.push_str(&format!("{kind} {name}: {}\n", sql.unwrap_or_default()));
+        text.extend([&*kind, " ", &*name, ": ", &*sql.unwrap_or_default(), "\n"]);
         if kind == "table" {
             tables.push(name);
         }
@@ -217,7 +219,8 @@ fn content(conn: &Connection) -> rusqlite::Result<Content> {
                 match row.get_ref(column)? {
                     ValueRef::Text(bytes) => text.push_str(&String::from_utf8_lossy(bytes)),
                     ValueRef::Integer(number) => text.push_str(&number.to_string()),
-                    other => text.push_str(&format!("{other:?}")),
+                    ValueRef::Null => text.push_str("NULL"),
+                    other => panic!("the library has no {other:?}"),
                 }
             }
             text.push('\n');

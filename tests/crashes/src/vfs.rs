@@ -9,6 +9,12 @@
 //! * A machine is behind a mutex. No function is called while it is locked, so nothing waits for itself.
 
 #![allow(unsafe_code, reason = "SQLite calls the file system through function pointers")]
+#![allow(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "SQLite's sizes and offsets are signed, never negative, and those of small files"
+)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null_mut;
@@ -16,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use switchy_schema::rusqlite::ffi;
 
-use crate::machine::{HandleId, Level, Machine, Opening, Outcome, Storage, barrier};
+use crate::machine::{Creation, HandleId, Level, Machine, Opening, Outcome, Storage, barrier};
 
 /// A machine that is shared by its connections.
 pub(crate) type Shared<S> = Arc<Mutex<Machine<S>>>;
@@ -145,8 +151,11 @@ unsafe extern "C" fn open<S: Storage>(
 ) -> c_int {
     let has = |flag: c_int| flags & flag != 0;
     let opening = Opening {
-        may_create: has(ffi::SQLITE_OPEN_CREATE),
-        must_create: has(ffi::SQLITE_OPEN_EXCLUSIVE),
+        creation: match (has(ffi::SQLITE_OPEN_CREATE), has(ffi::SQLITE_OPEN_EXCLUSIVE)) {
+            (false, _) => Creation::Never,
+            (true, false) => Creation::IfMissing,
+            (true, true) => Creation::Always,
+        },
         is_journal: has(ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_WAL),
         is_deleted_on_close: has(ffi::SQLITE_OPEN_DELETEONCLOSE),
     };

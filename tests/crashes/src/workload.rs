@@ -8,12 +8,15 @@ use switchy_schema::{
 
 use crate::library::{self, COUNTED, FILLED, SHELVED};
 
+/// Makes a database.
+type Prepare = fn(&Connection);
+
 /// What is done to a database while it is interrupted.
 pub struct Workload {
     /// The name in the table and on the command line.
     pub name: &'static str,
     /// Makes the database before it.
-    pub(crate) prepare: fn(&Connection),
+    pub(crate) prepare: Prepare,
     /// The program that does it.
     pub(crate) program: Program,
     pub(crate) verbs: &'static [Verb],
@@ -77,6 +80,14 @@ impl Workload {
             verbs: &[Verb::Run],
         }));
         all
+    }
+
+    /// The workload of this name.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn named(name: &str) -> Self {
+        Self::all().into_iter().find(|workload| workload.name == name).expect("a workload of this name")
     }
 
     /// An engine that writes the record of a migration after its transaction, which must be found.
@@ -150,7 +161,7 @@ macro_rules! legacy {
 }
 
 /// Databases as older engines left them.
-const LEGACY: [(&str, fn(&Connection)); 8] =
+const LEGACY: [(&str, Prepare); 8] =
     legacy!("name", "id", "status", "checksums", "upgraded", "duplicates", "attempts", "renamed");
 
 const LEGACY_SET: [(&str, &str); 5] = [
@@ -255,12 +266,11 @@ impl Verb {
         let has = |id: &str| history.get(&id.into()).is_some();
         let is_logged = |kind: &LogEntryKind| history.log().iter().any(|entry| entry.kind == *kind);
         let is_done = match self {
-            Self::Baseline(id) => has(id),
+            Self::Baseline(id) | Self::AssumeApplied(id) => has(id),
             Self::Retry(id) => history
                 .get(&id.into())
                 .is_none_or(|record| record.dirty.as_ref().is_none_or(|dirty| dirty.is_to_resume)),
             Self::Forget(_) => is_logged(&LogEntryKind::Forgotten),
-            Self::AssumeApplied(id) => has(id),
             _ => false,
         };
         let is_half_undone = history

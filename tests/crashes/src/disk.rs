@@ -21,6 +21,8 @@ pub(crate) struct Disk {
     synced_names: BTreeMap<String, FileId>,
     /// The changes to the names since the folder was synced.
     unsynced_names: Vec<NameChange>,
+    /// How many changes to the names were synced so far.
+    synced_name_changes: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -33,8 +35,15 @@ struct File {
 
 #[derive(Debug, Clone)]
 enum Change {
-    Write { offset: usize, data: Vec<u8> },
-    Truncate(usize),
+    Write {
+        offset: usize,
+        data: Vec<u8>,
+    },
+    Truncate {
+        size: usize,
+        /// How many changes to the names there were before it.
+        name_changes: usize,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -82,7 +91,8 @@ impl Storage for Disk {
     }
 
     fn truncate(&mut self, file: &FileId, size: u64) -> io::Result<()> {
-        self.change(*file, Change::Truncate(index(size)));
+        let name_changes = self.synced_name_changes + self.unsynced_names.len();
+        self.change(*file, Change::Truncate { size: index(size), name_changes });
         Ok(())
     }
 
@@ -94,6 +104,7 @@ impl Storage for Disk {
     fn sync_names(&mut self) -> io::Result<()> {
         if !self.unsynced_names.is_empty() {
             self.synced_names.clone_from(&self.names);
+            self.synced_name_changes += self.unsynced_names.len();
             self.unsynced_names.clear();
         }
         Ok(())
@@ -138,17 +149,20 @@ impl Disk {
     }
 
     /// Loses what was not synced, except for the changes that `survives` keeps. It is asked about each sector of each write, since a
-    /// disk does not keep their order.
+    /// disk does not keep their order. Names and sizes change in the order in which they were changed, as in the journals of ext4, APFS and NTFS.
+    /// SQLite relies on that: `VACUUM` shortens the file after it has deleted the rollback journal.
     fn lose_power(&mut self, mut survives: impl FnMut() -> bool) {
+        let kept = self.unsynced_names.iter().take_while(|_| survives()).count();
+        let name_changes = self.synced_name_changes + kept;
         for file in &mut self.files {
             file.bytes.clone_from(&file.synced);
             for change in file.unsynced.drain(..) {
-                change.apply_some(&mut file.bytes, &mut survives);
+                change.apply_some(&mut file.bytes, name_changes, &mut survives);
             }
             file.synced.clone_from(&file.bytes);
         }
         self.names.clone_from(&self.synced_names);
-        for change in self.unsynced_names.drain(..).filter(|_| survives()) {
+        for change in self.unsynced_names.drain(..).take(kept) {
             match change {
                 NameChange::Created(name, file) => self.names.insert(name, file),
                 NameChange::Deleted(name) => self.names.remove(&name),
@@ -162,16 +176,20 @@ impl Change {
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Write { offset, data } => put(bytes, *offset, data),
-            Self::Truncate(size) => bytes.truncate(*size),
+            Self::Truncate { size, .. } => bytes.truncate(*size),
         }
     }
 
-    fn apply_some(&self, bytes: &mut Vec<u8>, survives: &mut impl FnMut() -> bool) {
-        let Self::Write { offset, data } = self else {
-            if survives() {
-                self.apply(bytes);
+    /// Applies what survives, if so many changes to the names did.
+    fn apply_some(&self, bytes: &mut Vec<u8>, name_changes: usize, survives: &mut impl FnMut() -> bool) {
+        let (offset, data) = match self {
+            Self::Write { offset, data } => (offset, data),
+            Self::Truncate { name_changes: before, .. } => {
+                if *before <= name_changes && survives() {
+                    self.apply(bytes);
+                }
+                return;
             }
-            return;
         };
         let mut at = *offset;
         let mut rest = &data[..];

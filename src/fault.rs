@@ -124,7 +124,7 @@ impl Fault {
         self
     }
 
-    /// Records that the connection was lost during the commit.
+    /// Records that the commit failed, and that it is not known whether it was done: the connection was lost, or the disk failed.
     pub fn in_doubt(mut self) -> Self {
         self.details.is_in_doubt = true;
         self

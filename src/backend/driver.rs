@@ -238,8 +238,8 @@ pub trait Driver: Sized + 'static {
 
     /// The number of rows of a table; `None` if it cannot be counted. The engine calls it for a table that one step dropped and a later
     /// step in the same transaction created again.
-    fn count_rows(_conn: &mut Self::Conn<'_>, _table: &str) -> Option<u64> {
-        None
+    fn count_rows(_conn: &mut Self::Conn<'_>, _table: &str) -> Result<Option<u64>, Fault> {
+        Ok(None)
     }
 
     /// The tables and views that scripts name and cannot reach, since a temporary table or view of the connection has the same name:

@@ -70,6 +70,7 @@ impl StepFailure {
                 let correct = self.fault.own_remedy().unwrap_or_else(|| match self.fault.kind() {
                     FaultKind::Full => "make room on the disk".into(),
                     FaultKind::ReadOnly => "make the file and its folder writable".into(),
+                    FaultKind::Busy => "wait until the other connection has finished".into(),
                     _ => "correct it".into(),
                 });
                 if correct.settles() {
@@ -77,7 +78,10 @@ impl StepFailure {
                 }
                 correct.then(Remedy::Retry.or(Remedy::MarkDone { direction: self.direction }))
             }
-            Remains::InDoubt => "run again; the next run finds out".into(),
+            Remains::InDoubt => {
+                let again = "run again; the next run finds out";
+                self.fault.own_remedy().map_or(again.into(), |cause| cause.then(again))
+            }
             _ => self.fault.advice().unwrap_or_else(|| "correct it and run again".into()),
         }
     }
@@ -120,9 +124,7 @@ impl fmt::Display for Remains {
                 "it runs outside a transaction, so what it did before stays and it is marked dirty"
             }
             Self::Perhaps => "it is not recorded, but what it committed by itself stays",
-            Self::InDoubt => {
-                "the connection was lost during a commit, and whether that was done is not known"
-            }
+            Self::InDoubt => "it failed during a commit, and whether that was done is not known",
             Self::Theirs => "this run does nothing more",
         })
     }

@@ -142,7 +142,7 @@ impl<B: Backend> Executor<'_, B> {
             account.extend(&execution.account);
             let mut replaced = Vec::new();
             for table in account.uncounted() {
-                table.rows_after = B::count_rows(conn, &table.table);
+                table.rows_after = B::count_rows(conn, &table.table)?;
                 let kept = table.rows_after.map(|after| after + table.deleted);
                 table.lost =
                     table.rows_before.zip(kept).map_or(0, |(before, kept)| before.saturating_sub(kept));

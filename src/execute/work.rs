@@ -59,6 +59,7 @@ impl<B: Backend> Work<'_, '_, B> {
         // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction.
         let is_first = fault.details.statement.as_ref().is_some_and(|(number, _)| *number == self.first())
             && !fault.details.is_partial
+            && !fault.details.is_in_doubt
             && problems.is_empty();
         let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
         let at = self.meta.located(self.step.direction, self.action.text(), fault.details.offset);

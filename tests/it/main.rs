@@ -17,6 +17,7 @@ mod errors;
 mod execution;
 mod explanations;
 mod faults_of_the_system;
+mod faulty_backend;
 mod findings;
 mod forecasts;
 mod foreign_keys;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle};
 
-use super::fault::{ended_by_sqlite, fault, reclassified};
+use super::fault::{ended_by_sqlite, fault, is_io_error, reclassified, unless_rolled_back};
 use super::query::value;
 use super::{
     Sqlite, afterwards, attached, bounded, dangling, hidden, keys, ledger, script, tracker, transactions,
@@ -53,6 +53,15 @@ impl Driver for Sqlite {
     /// With `IMMEDIATE`, what is read afterwards is still current when the transaction writes.
     fn begin(conn: &mut &Connection) -> Result<(), Fault> {
         Self::execute(conn, "BEGIN IMMEDIATE")
+    }
+
+    /// The commit has happened when the journal is deleted or the WAL is written, and an I/O error may follow that.
+    fn commit(conn: &mut &Connection) -> Result<(), Fault> {
+        conn.execute_batch("COMMIT").map_err(|error| {
+            let may_be_done = is_io_error(&error) && conn.is_autocommit();
+            let fault = fault(error);
+            if may_be_done { fault.in_doubt() } else { fault }
+        })
     }
 
     fn rollback(conn: &mut &Connection) -> Result<(), Fault> {
@@ -161,11 +170,11 @@ impl Driver for Sqlite {
     }
 
     fn dangling(conn: &mut &Connection, touched: &Touched, keys: ForeignKeys) -> Result<Dangling, Fault> {
-        dangling::of(conn, touched, keys).map_err(fault)
+        unless_rolled_back(conn, |conn| dangling::of(conn, touched, keys).map_err(fault))
     }
 
-    fn count_rows(conn: &mut &Connection, table: &str) -> Option<u64> {
-        ledger::count(conn, table)
+    fn count_rows(conn: &mut &Connection, table: &str) -> Result<Option<u64>, Fault> {
+        unless_rolled_back(conn, |conn| Ok(ledger::count(conn, table)))
     }
 
     fn hidden_tables(conn: &mut &Connection, scripts: &[&str]) -> Result<Vec<(usize, SchemaObject)>, Fault> {

@@ -1,6 +1,6 @@
 //! Faults, from the errors of `rusqlite`.
 
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 
 use super::explain;
 use crate::fault::{Fault, FaultKind};
@@ -49,6 +49,25 @@ pub(super) fn ended_by_sqlite(fault: &Fault) -> bool {
     )
 }
 
+/// Runs checks around a statement. A check may take what it cannot read for unknown, but SQLite rolls the transaction back if it cannot read
+/// because of the disk or the memory, and everything that ran after that would be committed by itself.
+///
+/// # Errors
+/// That of `checks`, or the transaction that was open has ended.
+pub(super) fn unless_rolled_back<R>(
+    conn: &Connection,
+    checks: impl FnOnce(&Connection) -> Result<R, Fault>,
+) -> Result<R, Fault> {
+    let was_open = !conn.is_autocommit();
+    let found = checks(conn)?;
+    if was_open && conn.is_autocommit() {
+        let what = "SQLite rolled the transaction back, since it could not read the database";
+        return Err(Fault::new(FaultKind::Other, what)
+            .remedy("check the disk, its file system and the free memory; the script is not the cause"));
+    }
+    Ok(found)
+}
+
 /// <https://www.sqlite.org/rescode.html#locked_sharedcache>
 const LOCKED_SHAREDCACHE: i32 = 262;
 
@@ -62,6 +81,10 @@ const MEMORY: &str = "close other programs, since memory is short; the script is
 
 fn is_out_of_memory(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == IOERR_NOMEM)
+}
+
+pub(super) fn is_io_error(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory))
 }
 
 /// Whether an error is about the system or the file, and not about the statement.

@@ -9,6 +9,7 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
 use super::cursor::Pragma;
 use super::explain::with_rows;
+use super::fault::unless_rolled_back;
 use super::ledger::{Ledger, Place};
 use super::pragmas::Pragmas;
 use super::query::value;
@@ -39,7 +40,7 @@ pub(super) fn run(
 ) -> Result<Execution, Fault> {
     let mut ledger = Ledger::new(script);
     match run_statements(conn, script, progress, &mut ledger) {
-        Ok(touched) => ledger.close(conn, touched),
+        Ok(touched) => unless_rolled_back(conn, |conn| ledger.close(conn, touched)),
         Err(fault) => {
             if script.atomicity == Atomicity::NonTransactional {
                 ledger.abandon(conn);
@@ -117,19 +118,23 @@ fn run_statements(
                 return Ok(());
             }
             let place = Place { number, offset: start, own: stripped, rest: part(text, end..) };
-            let foreseen = stoppable(conn, is_interruptible, |conn| ledger.foresee(conn, place))?;
-            let prediction = tracker.predict(conn, stripped)?;
+            let (foreseen, prediction) = unless_rolled_back(conn, |conn| {
+                let foreseen = stoppable(conn, is_interruptible, |conn| ledger.foresee(conn, place))?;
+                Ok((foreseen, tracker.predict(conn, stripped)?))
+            })?;
             checked(conn, script, &own, |conn| {
                 let finish = |conn: &Connection| finish(conn, script, &mut statement, &own);
                 stoppable(conn, is_interruptible, finish)
             })?;
-            pragmas.after(stripped, part(text, end..))?;
-            stoppable(conn, is_interruptible, |conn| ledger.note(conn, place, &foreseen))?;
-            if matches!(class, None | Some(StatementClass::Plain)) {
-                // The ledger takes what it could not count for unknown.
-                cancel::check()?;
-            }
-            tracker.record(conn, stripped, &prediction, foreseen.reach(), ledger.may_explain())
+            unless_rolled_back(conn, |conn| {
+                pragmas.after(stripped, part(text, end..))?;
+                stoppable(conn, is_interruptible, |conn| ledger.note(conn, place, &foreseen))?;
+                if matches!(class, None | Some(StatementClass::Plain)) {
+                    // The ledger takes what it could not count for unknown.
+                    cancel::check()?;
+                }
+                tracker.record(conn, stripped, &prediction, foreseen.reach(), ledger.may_explain())
+            })
         };
         let outcome = match (&mut script_run, class) {
             (None, _) => run(conn),

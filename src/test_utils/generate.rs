@@ -41,7 +41,7 @@ const TRIES: usize = 200;
 /// conn.execute_batch(
 ///     "CREATE TABLE authors (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 ///     CREATE TABLE books (author INTEGER NOT NULL REFERENCES authors, state TEXT CHECK (state IN ('lent', 'here')));
-///     CREATE TABLE impossible (number INTEGER CHECK (number > number))",
+///     CREATE TABLE impossible (number INTEGER NOT NULL CHECK (number > number))",
 /// )
 /// .unwrap();
 ///
@@ -50,7 +50,7 @@ const TRIES: usize = 200;
 /// assert_eq!(
 ///     filled.to_string(),
 ///     "`authors`: 3 rows\n`books`: 3 rows\n\
-///     `impossible`: 1 of 3 rows: CHECK constraint failed: number > number"
+///     `impossible`: 0 of 3 rows: CHECK constraint failed: number > number"
 /// );
 /// ```
 ///

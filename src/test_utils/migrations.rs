@@ -90,7 +90,9 @@ impl TestMigrations {
         self
     }
 
-    /// Lets [`run`](Self::run) undo what it has applied, newest first. The schema must then be as it was before.
+    /// Lets [`run`](Self::run) undo what it has applied, newest first, and lets
+    /// [`verify_each_step_on_data`](Self::verify_each_step_on_data) undo each step that has a way back, and apply it again. The schema
+    /// must then be as it was before.
     pub fn roll_back(mut self) -> Self {
         self.trial.goes_back = true;
         self
@@ -153,7 +155,7 @@ impl TestMigrations {
     }
 
     /// Applies the set in a new database one step at a time, each on rows: before each step, seeds run and [rows](super::fill) are
-    /// generated in every table. A step that has a way back is undone and applied again on these rows. After each step the database must be intact
+    /// generated in every table. After each step the database must be intact
     /// (`PRAGMA integrity_check` and `foreign_key_check`), and a step may not lose rows by mistake, as in any run.
     ///
     /// Generated rows have values that an author forgets: one in three has `NULL` wherever the schema allows it.

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filled {
-    /// One for each table, in the order in which they were filled.
+    /// One for each table, by name.
     pub tables: Vec<FilledTable>,
 }
 
@@ -24,6 +24,8 @@ pub struct FilledTable {
     pub problem: Option<String>,
     /// Whether the table has no rows at all.
     pub is_empty: bool,
+    /// The columns that are NULL in every row: a `CHECK` accepts nothing that was tried, or there is no row to reference.
+    pub null_columns: Vec<String>,
 }
 
 impl Filled {
@@ -48,10 +50,11 @@ impl fmt::Display for Filled {
 
 impl fmt::Display for FilledTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { table, rows, wanted, problem, .. } = self;
+        let Self { table, rows, wanted, problem, null_columns, .. } = self;
         match problem {
-            Some(problem) => write!(f, "`{table}`: {rows} of {wanted} rows: {problem}"),
-            None => write!(f, "`{table}`: {rows} rows"),
+            Some(problem) => write!(f, "`{table}`: {rows} of {wanted} rows: {problem}")?,
+            None => write!(f, "`{table}`: {rows} rows")?,
         }
+        null_columns.iter().try_for_each(|column| write!(f, "; `{column}` is always NULL"))
     }
 }

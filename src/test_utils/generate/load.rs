@@ -37,19 +37,21 @@ pub(in crate::test_utils) fn load(
     let deferred = |is: bool| conn.pragma_update(None, "defer_foreign_keys", is);
     let was_deferred: bool = conn.pragma_query_value(None, "defer_foreign_keys", |row| row.get(0))?;
     let mut load = Load { conn, tables, promised: vec![Vec::new(); tables.len()] };
-    let filled = within(conn, || {
+    let mut filled = within(conn, || {
         // Tables that reference each other are consistent only when all of them are filled.
         deferred(true)?;
         let mut filled = Vec::new();
         for members in components(tables) {
-            filled.extend(load.component(&members, rows)?);
+            let tables = load.component(&members, rows)?;
+            filled.extend(members.into_iter().zip(tables));
         }
         Ok((filled, End::Keep))
     })?;
     if !conn.is_autocommit() {
         deferred(was_deferred)?;
     }
-    Ok(Filled { tables: filled })
+    filled.sort_by_key(|(place, _)| *place);
+    Ok(Filled { tables: filled.into_iter().map(|(_, table)| table).collect() })
 }
 
 struct Load<'a> {
@@ -90,6 +92,7 @@ impl Load<'_> {
             for table in &mut filled {
                 table.is_empty |= table.rows > 0;
                 table.rows = 0;
+                table.null_columns.clear();
                 let problem = || "its rows would reference missing rows".to_owned();
                 table.problem = Some(table.problem.take().unwrap_or_else(problem));
             }
@@ -114,8 +117,9 @@ impl Load<'_> {
         if inserted < wanted && problem.is_none() {
             problem = Some("rows that were inserted are not there".to_owned());
         }
+        let null_columns = if after == 0 { Vec::new() } else { self.null_columns(table)? };
         let name = table.name.clone();
-        Ok(FilledTable { table: name, rows: inserted, wanted, problem, is_empty: after == 0 })
+        Ok(FilledTable { table: name, rows: inserted, wanted, problem, is_empty: after == 0, null_columns })
     }
 
     /// Inserts a row, and returns why it could not.
@@ -282,6 +286,26 @@ impl Load<'_> {
         let sql = format!("SELECT count(*) FROM main.{}", quote(&table.name));
         let count: i64 = self.conn.query_row(&sql, [], |row| row.get(0))?;
         Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// The columns that are NULL in every row.
+    fn null_columns(&self, table: &Table) -> rusqlite::Result<Vec<String>> {
+        let counts: Vec<String> =
+            table.columns.iter().map(|column| format!("count({})", quote(&column.name))).collect();
+        if counts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT {} FROM main.{}", counts.join(", "), quote(&table.name));
+        self.conn.query_row(&sql, [], |row| {
+            let is_null = |place: usize| row.get::<_, i64>(place).map(|count| count == 0);
+            let mut names = Vec::new();
+            for (place, column) in table.columns.iter().enumerate() {
+                if is_null(place)? {
+                    names.push(column.name.clone());
+                }
+            }
+            Ok(names)
+        })
     }
 
     /// How many rows of these tables reference a missing row.

@@ -125,9 +125,9 @@ impl Table {
 }
 
 fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
-    // Generated columns and those that a virtual table hides cannot be inserted.
+    // Generated columns and those that a virtual table hides cannot be inserted. A primary key that is the rowid has no index.
     let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk > 0,
-        pk > 0 AND sum(pk > 0) OVER () = 1 AND lower(type) = 'integer', hidden
+        pk > 0 AND lower(type) = 'integer' AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'), hidden
         FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
     let mut statement = conn.prepare(sql)?;
     let columns = statement.query_map([table], |row| {

@@ -23,7 +23,7 @@ pub(super) fn verify(trial: &Trial) -> Outcome {
         let ids = trial.step_up(conn)?;
         let after_step = |error| format!("after `{next}`, {error}");
         refuse_damage(conn).map_err(after_step)?;
-        if ids.iter().all(|id| is_reversible(trial, id)) {
+        if trial.goes_back && ids.iter().all(|id| is_reversible(trial, id)) {
             trial.run_to(conn, Target::Back(ids.len()))?;
             refuse_damage(conn).map_err(|error| format!("after `{next}` was undone, {error}"))?;
             if let Some(difference) = differences(&before, &trial.schema(conn)?) {

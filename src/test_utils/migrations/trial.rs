@@ -65,6 +65,8 @@ impl Trial {
     /// Opens a database like the application does.
     pub(super) fn open(&self, database: &TestDatabase) -> Outcome<Connection> {
         let conn = database.connect();
+        // A database that is thrown away need not survive a loss of power, and every commit would wait for the disk.
+        conn.pragma_update(None, "synchronous", "OFF").map_err(|error| error.to_string())?;
         self.runner.prepare(&conn).map_err(|error| format!("`prepare_connection` failed: {error}"))?;
         Ok(conn)
     }

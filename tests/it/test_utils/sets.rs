@@ -295,7 +295,7 @@ fn a_step_that_works_only_on_empty_tables_is_found() {
     ] {
         let step = Migration::sql("2_x", script);
         let step = if down.is_empty() { step } else { Migration::reversible("2_x", script, down) };
-        let set = TestMigrations::of([USERS, step]);
+        let set = TestMigrations::of([USERS, step]).roll_back();
         if expected.is_empty() {
             set.verify_each_step_on_data();
         } else {
@@ -303,6 +303,22 @@ fn a_step_that_works_only_on_empty_tables_is_found() {
             assert!(shown.contains(expected), "{script}: {shown}");
         }
     }
+}
+
+#[test]
+fn the_way_back_is_tried_on_rows_if_the_test_asks_for_it() {
+    let set = || {
+        let down = "DROP TABLE notes; DELETE FROM users WHERE name IS NULL";
+        TestMigrations::of([
+            USERS,
+            Migration::reversible("2_notes", "CREATE TABLE notes (a); CREATE TABLE b (c)", down),
+        ])
+    };
+    set().verify_each_step_on_data();
+    assert_eq!(
+        message(|| set().roll_back().verify_each_step_on_data()),
+        "undoing `2_notes` does not restore the schema:\nextra table `b`:\n+CREATE TABLE b (c)"
+    );
 }
 
 #[test]

@@ -23,16 +23,16 @@ pub(super) fn components(tables: &[Table]) -> Vec<Vec<usize>> {
             None => components.push(vec![table]),
         }
     }
-    components.into_iter().map(|members| least_bound_first(tables, members)).collect()
+    components
 }
 
 pub(super) fn place(tables: &[Table], name: &str) -> Option<usize> {
     tables.iter().position(|table| same_name(&table.name, name))
 }
 
-/// The tables that a table references, directly or through others. Itself is among them only if it references itself.
+/// A table, and those that it references directly or through others.
 fn reachable(parents: &[Vec<usize>], start: usize) -> Vec<usize> {
-    let (mut found, mut open) = (Vec::new(), parents[start].clone());
+    let (mut found, mut open) = (Vec::new(), vec![start]);
     while let Some(next) = open.pop() {
         if !found.contains(&next) {
             found.push(next);
@@ -40,22 +40,4 @@ fn reachable(parents: &[Vec<usize>], start: usize) -> Vec<usize> {
         }
     }
     found
-}
-
-/// Tables that reference each other, so that as few rows as possible need a parent that is not there yet.
-fn least_bound_first(tables: &[Table], mut members: Vec<usize>) -> Vec<usize> {
-    let mut ordered = Vec::new();
-    while !members.is_empty() {
-        let is_bound = |member: &usize| {
-            let table = &tables[*member];
-            table.references.iter().any(|reference| {
-                let parent = place(tables, &reference.parent);
-                let is_there = parent.is_none_or(|parent| parent == *member || !members.contains(&parent));
-                !is_there && reference.nullable(table).next().is_none()
-            })
-        };
-        let next = members.iter().position(|member| !is_bound(member)).unwrap_or(0);
-        ordered.push(members.remove(next));
-    }
-    ordered
 }

@@ -109,6 +109,7 @@ fn foreign_keys_are_followed() {
             CREATE TABLE b (t NOT NULL, u NOT NULL, v NOT NULL, FOREIGN KEY (t, u) REFERENCES a, FOREIGN KEY (t, v) REFERENCES a)",
         "CREATE TABLE a (id INTEGER PRIMARY KEY, up INT REFERENCES a)",
         "CREATE TABLE a (id INTEGER PRIMARY KEY, up INT NOT NULL REFERENCES a)",
+        "CREATE TABLE a (up INT NOT NULL REFERENCES tree); CREATE TABLE tree (id INTEGER PRIMARY KEY, up INT REFERENCES tree)",
         "CREATE TABLE a (name TEXT PRIMARY KEY NOT NULL, up TEXT NOT NULL REFERENCES a (name))",
         "CREATE TABLE a (id INTEGER PRIMARY KEY, b INT REFERENCES b); CREATE TABLE b (id INTEGER PRIMARY KEY, a INT NOT NULL REFERENCES a)",
         "CREATE TABLE a (id INTEGER PRIMARY KEY, b INT NOT NULL REFERENCES b DEFERRABLE INITIALLY DEFERRED);
@@ -143,6 +144,10 @@ fn what_cannot_be_filled_is_said() {
         ("CREATE TABLE a (b INT CHECK (b > b), c)", "`a`: 3 rows; `b` is always NULL"),
         ("CREATE TABLE a (b INT NOT NULL CHECK (b > b))", "`a`: 0 of 3 rows: CHECK constraint failed: b > b"),
         ("CREATE TABLE a (b INT NOT NULL CHECK (b IN (0, 1)) UNIQUE)", "`a`: 2 of 3 rows: UNIQUE constraint failed: a.b"),
+        (
+            "CREATE TABLE a (b INT NOT NULL CHECK (b IN (0, 1)) UNIQUE ON CONFLICT REPLACE)",
+            "`a`: 2 of 3 rows: UNIQUE constraint failed: a.b",
+        ),
         ("CREATE TABLE a (b NOT NULL REFERENCES gone (x))", "`a`: 0 of 3 rows: references `gone`: no such table: main.gone"),
         (
             "CREATE TABLE a (b INT NOT NULL CHECK (b <> b)); CREATE TABLE c (d NOT NULL REFERENCES a (b), UNIQUE (d));

@@ -43,6 +43,6 @@ fn drawn(column: &Column, number: usize, draw: &mut Draw) -> Cell {
         1..=4 if column.role == Role::Rowid => Cell::Default,
         _ if column.role == Role::Reference => Cell::Parent(draw.below(1000)),
         3..=5 => Cell::Value(column.value(number + draw.below(100))),
-        _ => Cell::Value(column.value(draw.below(column.pool.len()))),
+        _ => Cell::Value(column.unusual(draw.below(column.pool.len()))),
     }
 }

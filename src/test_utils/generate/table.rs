@@ -52,13 +52,15 @@ pub(super) struct Reference {
 }
 
 impl Column {
-    /// A value for the row with this number: another one for each row, as far as there are enough.
-    pub(in crate::test_utils) fn value(&self, number: usize) -> Value {
-        match self.pool.get(number) {
-            Some(value) => value.clone(),
-            None if !self.is_checked => pool::ordinary(self.kind, &self.name, number),
-            None => self.pool.get(number % self.pool.len().max(1)).cloned().unwrap_or(Value::Null),
-        }
+    /// A value for the row with this number: another one for each row, unless a check leaves too few.
+    pub(super) fn value(&self, number: usize) -> Value {
+        if self.is_checked { self.unusual(number) } else { pool::ordinary(self.kind, &self.name, number) }
+    }
+
+    /// A value of the pool, counted around.
+    pub(super) fn unusual(&self, number: usize) -> Value {
+        // A pool is never empty.
+        self.pool.get(number % self.pool.len().max(1)).cloned().unwrap_or(Value::Null)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::test_utils::query::{rows, try_rows};
 /// How many rows a message shows at most.
 const SHOWN: usize = 10;
 
-/// Asserts that a query gives exactly these rows in this order, each written as by [`rows`](super::rows): values separated by `|`, `NULL`
+/// Asserts that a query gives exactly these rows in this order, each written as by [`rows`](crate::test_utils::rows()): values separated by `|`, `NULL`
 /// for NULL.
 ///
 /// ```

@@ -31,7 +31,7 @@
 //! * What went wrong: [`MigrationError`], [`Problem`]. What to do then: [`Remedy`], `RECOVERY.md`.
 //! * Trying a run on a copy: [`MigrationRunner::rehearse`]. A copy from before a run, and restoring it: `Snapshot`.
 //! * Comparing the schema: [`MigrationRunner::drift`]. Ending a run from another thread: [`CancelToken`].
-//! * Migrating from another tool: `docs/adopt.md`.
+//! * Migrating from another tool: `docs/adopt.md`. Testing your migrations: `docs/testing.md`.
 //! * Other databases: [`Backend`]. Servers: `docs/servers.md`.
 //!
 //! # Features
@@ -51,7 +51,8 @@
 //! | `adopt` | | adopting databases that another tool migrated: `MigrationRunner::plan_adoption` |
 //! | `validation` | | `MigrationRunner::validate`, `validate_source`, `examine` and `prove_reversible` |
 //! | `serde` | | `serde::Serialize` for [`Impact`] and what it contains |
-//! | `test-utils` | | `test_utils`, databases and folders for tests |
+//! | `test-utils` | | `test_utils`, with which applications test their migrations |
+//! | `proptest` | | `test_utils::strategies`, rows for property tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // An offset may be of another text, or out of a driver's error. `sql::part` takes any.
@@ -222,6 +223,10 @@ struct Readme;
 #[cfg(all(doctest, feature = "remote"))]
 #[doc = include_str!("../RECOVERY.md")]
 struct RecoveryGuide;
+
+#[cfg(all(doctest, feature = "test-utils"))]
+#[doc = include_str!("../docs/testing.md")]
+struct TestingGuide;
 
 #[cfg(all(doctest, feature = "adopt"))]
 #[doc = include_str!("../docs/adopt.md")]

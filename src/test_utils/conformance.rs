@@ -45,10 +45,10 @@
 //! conformance::<Sqlite>(&Files);
 //! ```
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::backend::Backend;
+use crate::test_utils::panics::message_of;
 
 use ground::{Behaviour, Ground};
 
@@ -102,12 +102,7 @@ fn unmet<B: Backend, T: Testbed<B>>(bed: &T, (name, behaviour): Behaviour<B, T>)
     let what = match outcome {
         Ok(Ok(())) => return None,
         Ok(Err(unmet)) => unmet.to_string(),
-        Err(panic) => format!("it panicked: {}", panic_message(&*panic)),
+        Err(panic) => format!("it panicked: {}", message_of(&*panic)),
     };
     Some(format!("`{name}`: {what}"))
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }

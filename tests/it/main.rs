@@ -44,6 +44,7 @@ mod sentences;
 mod settings;
 mod snapshots;
 mod start;
+mod test_utils;
 mod together;
 mod tracking_table;
 mod update;

@@ -37,7 +37,7 @@ impl Version {
     }
 
     /// The migrations that this version has.
-    fn migrations(self, trouble: Trouble) -> Vec<Migration> {
+    pub fn migrations(self, trouble: Trouble) -> Vec<Migration> {
         const NOTES: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL, tag TEXT);
             INSERT INTO note (text, tag) VALUES ('milk', 'shop'), ('bread', 'shop'), ('', NULL), ('call Ada', 'people')";
         const TAGS: &str = "CREATE TABLE tag (name TEXT PRIMARY KEY);

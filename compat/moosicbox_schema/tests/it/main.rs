@@ -12,6 +12,7 @@
 #[path = "../../../../tests/servers/tests/it/servers.rs"]
 mod servers;
 
+mod api_sources;
 mod content;
 mod environment;
 mod legacy;

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests panic on failure")]
 
+mod migrations;
+
 use desktop_update::{Trouble, Version, explain, update};
 use switchy_schema::rusqlite::Connection;
 

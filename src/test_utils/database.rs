@@ -1,0 +1,139 @@
+//! [`TestDatabase`]: a database of a test's own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::query::{rows, schema};
+
+/// A database of a test's own: a file in a temporary folder, or a database in memory. It is removed when the value is dropped.
+///
+/// ```
+/// use switchy_schema::test_utils::TestDatabase;
+///
+/// let database = TestDatabase::in_memory();
+/// database.connect().execute_batch("CREATE TABLE users (name); INSERT INTO users VALUES ('Ada')").unwrap();
+/// assert_eq!(database.rows("SELECT * FROM users"), ["Ada"]);
+/// ```
+#[derive(Debug)]
+pub struct TestDatabase {
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(TempDir),
+    Memory {
+        uri: String,
+        /// A database in memory ends with its last connection.
+        _keeper: Mutex<Connection>,
+    },
+}
+
+impl TestDatabase {
+    /// Creates a folder for a database file that does not exist yet.
+    ///
+    /// # Panics
+    /// If the temporary folder cannot be created.
+    #[allow(clippy::new_without_default, reason = "it makes a folder")]
+    pub fn new() -> Self {
+        Self { place: Place::Folder(tempfile::tempdir().expect("a temporary folder")) }
+    }
+
+    /// Creates an empty database in memory. All its connections see the same data, and they lock each other out as on a file. It has no
+    /// file, so the engine takes no lock file and keeps no snapshot, and `PRAGMA journal_mode = WAL` has no effect.
+    ///
+    /// # Panics
+    /// If SQLite is older than 3.36, which does not have such databases.
+    pub fn in_memory() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // https://sqlite.org/src/file/src/memdb.c (2026): a name that begins with a slash is shared by the connections of a process.
+        let uri = format!("file:/switchy-schema-test-{number}?vfs=memdb");
+        let keeper = Connection::open(&uri).expect("a database in memory, which SQLite has from 3.36 on");
+        Self { place: Place::Memory { uri, _keeper: Mutex::new(keeper) } }
+    }
+
+    /// Creates a copy of a database that the test may change: of a database file, with its journal if it has one, or of what a file
+    /// whose name ends with `.sql` creates.
+    ///
+    /// ```
+    /// use switchy_schema::test_utils::TestDatabase;
+    ///
+    /// let fixture = TestDatabase::new();
+    /// fixture.connect().execute_batch("CREATE TABLE users (name); INSERT INTO users VALUES ('Ada')").unwrap();
+    ///
+    /// let copy = TestDatabase::copy_of(fixture.path());
+    /// copy.connect().execute_batch("DELETE FROM users").unwrap();
+    /// assert_eq!(fixture.rows("SELECT * FROM users"), ["Ada"]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the file cannot be read or copied, or if its script fails.
+    #[track_caller]
+    pub fn copy_of(fixture: impl AsRef<Path>) -> Self {
+        let fixture = fixture.as_ref();
+        let copy = Self::new();
+        if let Err(error) = fill_from(fixture, &copy) {
+            panic!("the fixture {} cannot be copied: {error}", fixture.display());
+        }
+        copy
+    }
+
+    /// The path of the database file. For a database in memory, it is a URI, which [`Connection::open`] accepts too.
+    pub fn path(&self) -> PathBuf {
+        match &self.place {
+            Place::Folder(folder) => folder.path().join("test.db"),
+            Place::Memory { uri, .. } => PathBuf::from(uri),
+        }
+    }
+
+    /// Opens a new connection to the database.
+    ///
+    /// # Panics
+    /// If the database cannot be opened.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.path()).expect("a database of the test")
+    }
+
+    /// The definitions of everything in the database except the tables of the engine and of SQLite, sorted.
+    ///
+    /// # Panics
+    /// If the database cannot be read.
+    pub fn schema(&self) -> Vec<String> {
+        schema(&self.connect())
+    }
+
+    /// The result of a query: one string for each row, with the values separated by `|`.
+    ///
+    /// # Panics
+    /// If the query fails.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        rows(&self.connect(), sql)
+    }
+}
+
+/// Makes an empty database the copy of a fixture. The fixture is not opened, since SQLite might write to it.
+fn fill_from(fixture: &Path, copy: &TestDatabase) -> Result<(), Box<dyn std::error::Error>> {
+    if fixture.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")) {
+        return Ok(copy.connect().execute_batch(&fs::read_to_string(fixture)?)?);
+    }
+    for end in ["", "-wal", "-journal"] {
+        let with_end = |path: &Path| {
+            let mut path = path.as_os_str().to_owned();
+            path.push(end);
+            PathBuf::from(path)
+        };
+        let from = with_end(fixture);
+        if end.is_empty() || from.exists() {
+            fs::copy(from, with_end(&copy.path()))?;
+        }
+    }
+    // A text file or a damaged fixture is an error here, and not in the middle of the test.
+    copy.connect().query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    Ok(())
+}

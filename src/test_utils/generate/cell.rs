@@ -1,0 +1,48 @@
+//! [`Cell`]: what a generated row has in a column.
+
+use rusqlite::types::Value;
+
+use super::draw::Draw;
+use super::table::{Column, Role, Table};
+
+/// What a generated row has in a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::test_utils) enum Cell {
+    Null,
+    /// It is left out of the `INSERT`.
+    Default,
+    Value(Value),
+    /// The key of a row of the referenced table: the row with this number, counted around.
+    Parent(usize),
+}
+
+/// The cells of a row: ordinary values first, and with each attempt others.
+pub(super) fn cells(table: &Table, number: usize, attempt: usize) -> Vec<Cell> {
+    let mut draw = Draw::new(&table.name, number, attempt);
+    let cell = |column: &Column| {
+        if attempt == 0 { ordinary(column, number) } else { drawn(column, number, &mut draw) }
+    };
+    table.columns.iter().map(cell).collect()
+}
+
+/// Of three rows, the second has defaults and the third `NULL`, where that is possible.
+fn ordinary(column: &Column, number: usize) -> Cell {
+    match number % 3 {
+        _ if column.role == Role::Rowid => Cell::Default,
+        2 if column.is_nullable => Cell::Null,
+        _ if column.role == Role::Reference => Cell::Parent(number),
+        1 if column.has_default => Cell::Default,
+        _ => Cell::Value(column.value(number)),
+    }
+}
+
+fn drawn(column: &Column, number: usize, draw: &mut Draw) -> Cell {
+    match draw.below(8) {
+        0 if column.is_nullable => Cell::Null,
+        1 | 2 if column.has_default => Cell::Default,
+        1..=4 if column.role == Role::Rowid => Cell::Default,
+        _ if column.role == Role::Reference => Cell::Parent(draw.below(1000)),
+        3..=5 => Cell::Value(column.value(number + draw.below(100))),
+        _ => Cell::Value(column.unusual(draw.below(column.pool.len()))),
+    }
+}

@@ -1,0 +1,60 @@
+//! [`Filled`]: what rows were inserted.
+
+use std::fmt;
+
+/// Which rows were inserted into which table. Its Display has a line for each table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Filled {
+    /// One for each table, by name.
+    pub tables: Vec<FilledTable>,
+}
+
+/// Which rows were inserted into a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FilledTable {
+    /// The name of the table.
+    pub table: String,
+    /// How many rows were inserted.
+    pub rows: usize,
+    /// How many should have been.
+    pub wanted: usize,
+    /// Why there are not more: what SQLite says about the last row that it refused.
+    pub problem: Option<String>,
+    /// Whether the table has no rows at all.
+    pub is_empty: bool,
+    /// The columns that are NULL in every row: a `CHECK` accepts nothing that was tried, or there is no row to reference.
+    pub null_columns: Vec<String>,
+}
+
+impl Filled {
+    /// Asserts that all rows were inserted.
+    ///
+    /// # Panics
+    /// If some were not. The message has the tables with the reasons.
+    #[track_caller]
+    pub fn assert_complete(&self) {
+        let incomplete: Vec<String> =
+            self.tables.iter().filter(|it| it.problem.is_some()).map(ToString::to_string).collect();
+        assert!(incomplete.is_empty(), "rows are missing:\n{}", incomplete.join("\n"));
+    }
+}
+
+impl fmt::Display for Filled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.tables.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Display for FilledTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, rows, wanted, problem, null_columns, .. } = self;
+        match problem {
+            Some(problem) => write!(f, "`{table}`: {rows} of {wanted} rows: {problem}")?,
+            None => write!(f, "`{table}`: {rows} rows")?,
+        }
+        null_columns.iter().try_for_each(|column| write!(f, "; `{column}` is always NULL"))
+    }
+}

@@ -1,0 +1,56 @@
+//! A schema compared with a file.
+
+use std::path::Path;
+use std::{env, fs};
+
+use rusqlite::Connection;
+
+use crate::diff::lines;
+
+use super::query::definitions;
+
+/// Has the file written instead of compared.
+const UPDATE: &str = "SWITCHY_UPDATE_GOLDEN";
+
+/// Asserts that the schema of a database, apart from the tables of the engine, is the one in a file: the text that `switchy-schema schema` and
+/// [`dump_schema`](crate::MigrationRunner::dump_schema) give. With the environment variable `SWITCHY_UPDATE_GOLDEN=1`, it writes the file
+/// instead. A relative path starts at the folder of the package, where `cargo test` runs.
+///
+/// ```
+/// use switchy_schema::rusqlite::Connection;
+/// use switchy_schema::test_utils::{TestMigrationBuilder, assert_schema_file};
+///
+/// let folder = TestMigrationBuilder::new().file("schema.sql", "CREATE TABLE users (name TEXT);\n");
+/// let conn = Connection::open_in_memory().unwrap();
+/// conn.execute_batch("CREATE TABLE users (name TEXT)").unwrap();
+/// assert_schema_file(&conn, folder.path().join("schema.sql"));
+/// ```
+///
+/// # Panics
+/// If the texts differ, apart from line ends, with the difference. If the file cannot be read or written.
+#[track_caller]
+pub fn assert_schema_file(conn: &Connection, path: impl AsRef<Path>) {
+    let schema = definitions(conn).expect("a database");
+    if let Err(message) = compare(path.as_ref(), &schema.to_string()) {
+        panic!("{message}");
+    }
+}
+
+/// Compares a text with a file, or writes the file if the environment asks for it.
+///
+/// # Errors
+/// What to show to the author.
+pub(super) fn compare(path: &Path, found: &str) -> Result<(), String> {
+    let shown = path.display();
+    if env::var(UPDATE).is_ok_and(|value| value == "1") {
+        return fs::write(path, found).map_err(|error| format!("{shown} cannot be written: {error}"));
+    }
+    let hint = format!("to write it, run the test with {UPDATE}=1");
+    let expected =
+        fs::read_to_string(path).map_err(|error| format!("{shown} cannot be read: {error}; {hint}"))?;
+    if expected.replace("\r\n", "\n") == found {
+        return Ok(());
+    }
+    let difference = lines(&expected, found).unwrap_or_default();
+    Err(format!("the schema is not the one in {shown}; {hint}\n{difference}"))
+}

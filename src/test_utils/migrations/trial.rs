@@ -1,0 +1,223 @@
+//! [`Trial`]: a set, and what a test does on the way.
+
+use std::fmt;
+
+use rusqlite::Connection;
+
+use crate::error::MigrationError;
+use crate::id::MigrationId;
+use crate::runner::MigrationRunner;
+use crate::schema::{Schema, SchemaChange};
+use crate::status::State;
+use crate::target::Target;
+use crate::test_utils::database::TestDatabase;
+
+/// A message for the person who reads the failure.
+pub(super) type Outcome<T = ()> = Result<T, String>;
+
+/// How many migrations at most are applied as one step, if they are valid only together.
+const MOST_TOGETHER: usize = 8;
+
+pub(super) struct Trial {
+    pub(super) runner: MigrationRunner,
+    pub(super) stops: Vec<Stop>,
+    pub(super) end: Target,
+    pub(super) goes_back: bool,
+    /// How many rows are generated for each table.
+    pub(super) rows: usize,
+    /// The tables for which none are generated.
+    pub(super) exempt: Vec<String>,
+}
+
+type Action = dyn Fn(&Connection) -> rusqlite::Result<()>;
+
+/// Something to do before or after a migration.
+pub(super) struct Stop {
+    pub(super) id: MigrationId,
+    pub(super) moment: Moment,
+    pub(super) action: Box<Action>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Before,
+    After,
+    Undone,
+}
+
+impl Moment {
+    /// The method that adds a stop.
+    fn method(self) -> &'static str {
+        match self {
+            Self::Before => "seed_before",
+            Self::After => "check_after",
+            Self::Undone => "check_undone",
+        }
+    }
+}
+
+impl Trial {
+    pub(super) fn new(runner: MigrationRunner) -> Self {
+        let (stops, exempt) = (Vec::new(), Vec::new());
+        Self { runner, stops, end: Target::Latest, goes_back: false, rows: 3, exempt }
+    }
+
+    /// Opens a database like the application does.
+    pub(super) fn open(&self, database: &TestDatabase) -> Outcome<Connection> {
+        let conn = database.connect();
+        // A database that is thrown away need not survive a loss of power, and every commit would wait for the disk.
+        conn.pragma_update(None, "synchronous", "OFF").map_err(|error| error.to_string())?;
+        self.runner.prepare(&conn).map_err(|error| format!("`prepare_connection` failed: {error}"))?;
+        Ok(conn)
+    }
+
+    pub(super) fn run(&self, conn: &Connection) -> Outcome {
+        let planned = self.planned(conn)?;
+        self.refuse_misplaced_stops(conn, &planned)?;
+        let before = self.schema(conn)?;
+        // Between two stops it runs as the application does, so migrations that are valid only together are run together.
+        for id in &planned {
+            if self.has_stop(id, Moment::Before) {
+                self.run_to(conn, Target::Before(id.clone()))?;
+                self.act(conn, id, Moment::Before)?;
+            }
+            if self.has_stop(id, Moment::After) {
+                self.run_to(conn, Target::Through(id.clone()))?;
+                self.act(conn, id, Moment::After)?;
+            }
+        }
+        self.run_to(conn, self.end.clone())?;
+        if !self.goes_back {
+            return Ok(());
+        }
+        let mut steps = 0;
+        for id in planned.iter().rev() {
+            steps += 1;
+            if self.has_stop(id, Moment::Undone) {
+                self.run_to(conn, Target::Back(steps))?;
+                self.act(conn, id, Moment::Undone)?;
+                steps = 0;
+            }
+        }
+        self.run_to(conn, Target::Back(steps))?;
+        match differences(&before, &self.schema(conn)?) {
+            Some(difference) => Err(format!("the rollback does not restore the schema:\n{difference}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The migrations that a run would apply, in order.
+    pub(super) fn planned(&self, conn: &Connection) -> Outcome<Vec<MigrationId>> {
+        let plan = self.runner.plan(conn, self.end.clone()).map_err(worded)?;
+        Ok(plan.steps().iter().map(|step| step.id.clone()).collect())
+    }
+
+    /// Refuses a stop that would never be made, since a check that does not run proves nothing.
+    pub(super) fn refuse_misplaced_stops(&self, conn: &Connection, planned: &[MigrationId]) -> Outcome {
+        let Some(stop) = self.stops.iter().find(|stop| !planned.contains(&stop.id)) else { return Ok(()) };
+        let method = stop.moment.method();
+        let unknown = |error| format!("`{method}` cannot run: {error}");
+        self.runner.is_applied(conn, stop.id.clone()).map_err(unknown)?;
+        let status = self.runner.status(conn).map_err(worded)?;
+        let entry = status.entries.into_iter().find(|entry| entry.id == stop.id);
+        let why = match entry.map(|entry| entry.state) {
+            Some(State::Pending) => "comes after the end of the run",
+            Some(State::OtherDatabase) => "is for another database",
+            Some(State::OtherEnvironment) => "is for another environment",
+            Some(State::Unread) => "is not read",
+            _ => "is already applied",
+        };
+        Err(format!("`{method}` cannot run: `{}` {why}", stop.id))
+    }
+
+    /// Applies the next migration, and as many after it as are valid only together with it. Returns none if nothing is left.
+    pub(super) fn step_up(&self, conn: &Connection) -> Outcome<Vec<MigrationId>> {
+        let planned = self.planned(conn)?;
+        let mut first_error = None;
+        for count in 1..=planned.len().min(MOST_TOGETHER) {
+            match self.runner.run_to(conn, Target::Steps(count)) {
+                Ok(report) => {
+                    let applied: Vec<MigrationId> = report.applied.into_iter().map(|step| step.id).collect();
+                    if let Some(id) = applied.iter().skip(1).find(|id| self.has_stop(id, Moment::Before)) {
+                        return Err(format!(
+                            "`seed_before` cannot run: `{id}` is valid only together with `{}`; seed before that one",
+                            applied[0]
+                        ));
+                    }
+                    return Ok(applied);
+                }
+                Err(error) => _ = first_error.get_or_insert(error),
+            }
+        }
+        first_error.map_or_else(|| Ok(Vec::new()), |error| Err(worded(error)))
+    }
+
+    pub(super) fn run_to(&self, conn: &Connection, target: Target) -> Outcome {
+        self.runner.run_to(conn, target).map(drop).map_err(worded)
+    }
+
+    pub(super) fn has_stop(&self, id: &MigrationId, moment: Moment) -> bool {
+        self.stops.iter().any(|stop| stop.moment == moment && stop.id == *id)
+    }
+
+    /// Does what the test does at a moment.
+    pub(super) fn act(&self, conn: &Connection, id: &MigrationId, moment: Moment) -> Outcome {
+        for stop in self.stops.iter().filter(|stop| stop.moment == moment && stop.id == *id) {
+            let failed = |error| format!("`{}` of `{id}` failed: {error}", moment.method());
+            (stop.action)(conn).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn schema(&self, conn: &Connection) -> Outcome<Schema> {
+        self.runner.dump_schema(conn).map_err(worded)
+    }
+
+    pub(super) fn schema_of_new_database(&self) -> Outcome<Schema> {
+        let database = TestDatabase::new();
+        let conn = self.open(&database)?;
+        self.run_to(&conn, self.end.clone())?;
+        self.schema(&conn)
+    }
+}
+
+impl fmt::Debug for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stops: Vec<_> = self.stops.iter().map(|stop| (stop.moment, &stop.id)).collect();
+        f.debug_struct("Trial")
+            .field("runner", &self.runner)
+            .field("stops", &stops)
+            .field("end", &self.end)
+            .field("goes_back", &self.goes_back)
+            .finish_non_exhaustive()
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+pub(super) fn worded(error: MigrationError) -> String {
+    error.to_string()
+}
+
+/// How a schema differs from the expected one; `None` if they are the same.
+pub(super) fn differences(expected: &Schema, found: &Schema) -> Option<String> {
+    let one = |change: &SchemaChange| {
+        let what = match (&change.before, &change.after) {
+            (_, None) => "missing",
+            (None, _) => "extra",
+            _ => "changed",
+        };
+        format!("{what} {} `{}`:\n{}", change.kind, change.name, change.diff())
+    };
+    let changes: Vec<String> = expected.changes_to(found).iter().map(one).collect();
+    (!changes.is_empty()).then(|| changes.join("\n"))
+}
+
+/// What is wrong with the content of a database.
+pub(super) fn refuse_damage(conn: &Connection) -> Outcome {
+    let failed = |error: rusqlite::Error| format!("the database cannot be checked: {error}");
+    let found = crate::test_utils::query::try_rows(conn, "PRAGMA integrity_check").map_err(failed)?;
+    if found != ["ok"] {
+        return Err(format!("the database is not intact: {}", found.join("; ")));
+    }
+    crate::test_utils::assertions::dangling_rows(conn).map_err(failed)?.map_or(Ok(()), Err)
+}

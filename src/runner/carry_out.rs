@@ -37,6 +37,10 @@ pub(super) enum RunState {
     NeedsConsent(Plan),
 }
 
+/// How often a plan is made again although the table that it is made from has not changed. The table may have been written to meanwhile,
+/// but a table that reads differently each time must not keep a run busy forever.
+const MOST_IN_VAIN: u32 = 100;
+
 impl<B: Backend> MigrationRunner<B> {
     /// Migrates to a target under the lock, until confirmation is needed. It uses the plan that was made before the lock if the
     /// head has not changed since.
@@ -68,6 +72,7 @@ impl<B: Backend> MigrationRunner<B> {
         }
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let (mut last, mut announced) = (None, None::<Plan>);
+        let (mut previous, mut in_vain) = (None, 0);
         loop {
             refuse_cancelled()?;
             let before = before.take();
@@ -122,13 +127,19 @@ impl<B: Backend> MigrationRunner<B> {
             match self.carry_out(conn, planned, consent, (holding, goal.run_stored), &mut run.report) {
                 Ok(()) => return Ok(RunState::Finished),
                 // Another program without the lock was faster. A fixed target can be reached from any state.
-                Err(Stop::Moved) if again(&run.report) && !self.lock.is_per_transaction() => {}
+                Err(Stop::Moved) if again(&run.report) && !self.lock.is_per_transaction() => {
+                    if in_vain == MOST_IN_VAIN {
+                        return Err(self.failure(Stop::Moved));
+                    }
+                }
                 Err(Stop::Moved) if again(&run.report) && began.elapsed() < self.lock_timeout => {
                     std::thread::sleep(pause);
                 }
                 Err(stop) => return Err(self.failure(stop)),
             }
             last = (run.report.applied.len() > started).then_some(digest);
+            in_vain = if previous == Some(digest) { in_vain + 1 } else { 0 };
+            previous = Some(digest);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::panic::catch_unwind;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use switchy_schema::backend::{
     Catalog, Driver, Execution, Fault, Head, Locks, Progress, Records, Scope, Script, ScriptProgress,
@@ -10,7 +11,8 @@ use switchy_schema::backend::{
 };
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
 use switchy_schema::{
-    Atomicity, Dialect, Dirty, FaultKind, HistoryDigest, LogEntry, MigrationId, Record, StoredDown, TableName,
+    Atomicity, Dialect, Dirty, ErrorKind, FaultKind, HistoryDigest, Lock, LogEntry, Migration, MigrationId,
+    MigrationRunner, Record, StoredDown, TableName,
 };
 
 use crate::other_backends::toy::{Settings, Toy, Toys};
@@ -28,6 +30,7 @@ enum Defect {
     LetsCodeEndTheTransaction,
     MakesATableByReading,
     ReadsBackwards,
+    ReadsAnotherDateEachTime,
     SortsByName,
     ForgetsRecordsOfANewTable,
     ForgetsDirt,
@@ -70,6 +73,8 @@ enum Defect {
     RepeatsWhatIsDone,
     PlacesWrong,
 }
+
+static READS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static DEFECT: Cell<Option<Defect>> = const { Cell::new(None) };
@@ -255,6 +260,10 @@ impl Records for Broken {
                 Toy::create_table(conn, &table(name), &[])?;
             }
             Some(Defect::ReadsBackwards) => tracking.records.reverse(),
+            Some(Defect::ReadsAnotherDateEachTime) => {
+                let reads = READS.fetch_add(1, Ordering::Relaxed);
+                tracking.records.iter_mut().for_each(|record| record.run_on = format!("date {reads}"));
+            }
             Some(Defect::SortsByName) => tracking.records.sort_by(|one, other| one.id.cmp(&other.id)),
             _ => {}
         }
@@ -427,6 +436,7 @@ fn what_is_broken_is_named() {
         (Defect::CommitsWhatUnwinds, "a panic in code leaves what it must"),
         (Defect::LetsCodeEndTheTransaction, "code that ends its transaction is an error"),
         (Defect::MakesATableByReading, "looking creates nothing"),
+        (Defect::ReadsAnotherDateEachTime, "a record comes back as it was written, oldest first"),
         (Defect::ReadsBackwards, "what is undone is gone, newest first, with a line in the log"),
         (Defect::SortsByName, "a late migration runs, and is the newest"),
         (Defect::ForgetsRecordsOfANewTable, "a record comes back as it was written, oldest first"),
@@ -478,4 +488,23 @@ fn what_is_broken_is_named() {
         let line = format!("\n`{name}`: ");
         assert!(told.contains(&line), "{defect:?}: {told}");
     }
+}
+
+/// A table that reads differently each time was taken for one that another program had just changed, without end.
+#[test]
+fn a_table_that_reads_differently_each_time_keeps_no_run_busy_forever() {
+    let database = <Toys as Testbed<Broken>>::create(&Toys);
+    let made =
+        |id: &'static str| Migration::from_scripts(id, <Toys as Testbed<Broken>>::make(&Toys, id), None);
+    let run = |migrations: Vec<Migration<Broken>>| {
+        let runner = MigrationRunner::<Broken>::for_backend(migrations).unwrap().lock(Lock::Off);
+        <Toys as Testbed<Broken>>::connect(&Toys, &database, |settings| runner.run(settings))
+    };
+    run(vec![made("2_b")]).unwrap();
+    DEFECT.set(Some(Defect::ReadsAnotherDateEachTime));
+    // The records are read, because the new migration comes before an applied one.
+    let outcome = run(vec![made("1_a"), made("2_b")]);
+    DEFECT.set(None);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Stale);
+    assert_eq!(run(vec![made("1_a"), made("2_b")]).unwrap().applied.len(), 1);
 }

@@ -461,13 +461,14 @@ impl fmt::Display for MigrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.render(f, &for_programmers)?;
         if let (true, Some(at @ Location { position: Some(position), line: Some(line), .. })) =
-            (f.alternate(), self.location())
+            (f.alternate(), self.location().filter(|at| at.is_short()))
         {
             let number = position.line.to_string();
             let margin = " ".repeat(number.len());
             // Tabs are kept, so that the caret is under its character.
+            let before: String = line.chars().take(position.column - 1).collect();
             let indent: String =
-                line.chars().take(position.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+                Printable(&before).to_string().chars().map(|c| if c == '\t' { c } else { ' ' }).collect();
             write!(
                 f,
                 "\n{margin}--> {at}\n{margin} |\n{number} | {}\n{margin} | {indent}^",

@@ -8,6 +8,7 @@ use crate::error::{Failure, Result, defined_twice};
 use crate::history::HistoryDigest;
 use crate::id::{MigrationId, likeness};
 use crate::migration::Meta;
+use crate::printable::is_obeyed;
 use crate::problem::{Problem, ProblemKind};
 
 /// A set of migrations in order: each after the migrations it needs, and of those that could be next, the one with the smallest id.
@@ -109,6 +110,10 @@ fn unusable(metas: &[&Meta]) -> Vec<Problem> {
         let (finding, remedy) = match meta.id.as_str() {
             id if id.trim().is_empty() => ("is no id", "name it"),
             id if id.chars().any(char::is_control) => ("holds a control character", "rename it"),
+            // Such a name looks like another one.
+            id if id.chars().any(is_obeyed) => {
+                ("holds a character that reorders or splits a line of text", "rename it")
+            }
             _ => continue,
         };
         let finding = format!("{finding}, in {}", meta.origin);

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::printable::Escaped;
+use crate::printable::{Escaped, LONGEST};
 use crate::sql::Position;
 
 /// Where a script or a metadata file is wrong.
@@ -28,6 +28,11 @@ impl Location {
             line: Some(crate::sql::line_at(text, offset).to_owned()),
             is_inline: false,
         }
+    }
+
+    /// Whether its line can be shown: it is not a statement of megabytes.
+    pub(crate) fn is_short(&self) -> bool {
+        self.line.as_ref().is_none_or(|line| line.len() <= LONGEST)
     }
 
     /// A file, without a position.

@@ -19,7 +19,7 @@ use std::fmt::{self, Write};
 pub struct Printable<'a>(pub &'a str);
 
 /// Whether a terminal would do something else with a character than print it. A tab only leaves room.
-fn is_obeyed(character: char) -> bool {
+pub(crate) fn is_obeyed(character: char) -> bool {
     let is_bidirectional = matches!(
         character,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
@@ -52,6 +52,32 @@ impl Write for Escaped<'_, '_> {
     }
 }
 
+/// The bytes of a part of a message that are shown. A message of five parts has less than 4 KB.
+pub(crate) const LONGEST: usize = 640;
+
+/// A part of a message for a person: [`Printable`], and without its middle if it is long. A name in a database or a key in a file can have
+/// millions of characters.
+pub(crate) fn shortened(text: &str) -> String {
+    const END: usize = LONGEST / 4;
+    const START: usize = LONGEST - END;
+
+    let shown = |c: char| Printable(c.encode_utf8(&mut [0; 4])).to_string();
+    let mut rest = text.chars();
+    let mut start = String::new();
+    while start.len() < START {
+        let Some(c) = rest.next() else { return start };
+        start += &shown(c);
+    }
+    let (mut end, mut len) = (Vec::new(), 0);
+    while let Some(c) = (len < END).then(|| rest.next_back()).flatten() {
+        end.push(shown(c));
+        len += end.last().map_or(0, String::len);
+    }
+    end.extend(rest.next().map(|_| " ... ".to_owned()));
+    end.reverse();
+    start + &end.concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +97,22 @@ mod tests {
             assert_eq!(Printable(text).to_string(), shown);
             assert_eq!(Printable(shown).to_string(), shown, "twice");
         }
+    }
+
+    #[test]
+    fn a_long_text_loses_its_middle() {
+        for (text, length) in [("a", 1000), ("ä", 1000), ("\u{1b}", 500), ("\u{202e}", 1_000_000)] {
+            let text = format!("first {} last", text.repeat(length));
+            let shown = shortened(&text);
+            assert!(
+                shown.starts_with("first ") && shown.ends_with(" last") && shown.contains(" ... "),
+                "{shown}"
+            );
+            assert!((600..700).contains(&shown.len()), "{}", shown.len());
+        }
+        for whole in ["", "a\tb", &"a".repeat(640)] {
+            assert_eq!(shortened(whole), whole);
+        }
+        assert_eq!(shortened("\u{1b}"), "\\u{1b}");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::id::MigrationId;
 use crate::location::Location;
-use crate::printable::Printable;
+use crate::printable::{Printable, shortened};
 use crate::remedy::{Remedy, Render, Worded, Wording, append_remedy, for_programmers};
 
 /// The kind of a finding.
@@ -284,7 +284,8 @@ impl Problem {
 
 impl Render for Problem {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.migration, Printable(&self.finding))?;
+        let id = self.migration.to_string();
+        write!(f, "`{}` {}", shortened(&id), shortened(&self.finding))?;
         append_remedy(f, self.remedy.as_ref(), wording)
     }
 }

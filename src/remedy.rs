@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::direction::Direction;
 use crate::doubt::Doubt;
-use crate::printable::Printable;
+use crate::printable::shortened;
 
 /// What to do about an error or a finding, as a value: a program can offer it as a button and word it for its users.
 ///
@@ -353,5 +353,5 @@ pub(crate) fn append_remedy(
     remedy: Option<&Remedy>,
     wording: Wording<'_>,
 ) -> fmt::Result {
-    remedy.iter().try_for_each(|remedy| write!(f, "; {}", Printable(&wording(remedy))))
+    remedy.iter().try_for_each(|remedy| write!(f, "; {}", shortened(&wording(remedy))))
 }

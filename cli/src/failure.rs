@@ -73,7 +73,12 @@ impl Failure {
         if findings.len() > 1 {
             let heading = error.reason().map_or(error.what(), |reason| format!("{}: {reason}", error.what()));
             let heading = text::printable(&heading);
-            return format!("{}{heading}:\n  - {}", self.lead, findings.join("\n  - "));
+            let shown = text::enough(&findings);
+            let more = match findings.len() - shown.len() {
+                0 => String::new(),
+                more => format!("\n  and {more} more, which --json lists"),
+            };
+            return format!("{}{heading}:\n  - {}{more}", self.lead, shown.join("\n  - "));
         }
         // The reason of a finding names the migration.
         let reason = error.reason().filter(|_| findings.is_empty());

@@ -8,9 +8,16 @@ use switchy_schema::Location;
 
 use crate::text;
 
+/// The longest line in bytes that is shown.
+const LONGEST: usize = 640;
+
 /// Renders the line at a location, with a mark under the word there and a message.
 pub(crate) fn render(at: &Location, message: &str) -> Option<String> {
     let (position, line) = (at.position?, at.line.as_deref()?);
+    // The middle of a statement of megabytes tells nobody anything.
+    if line.len() > LONGEST {
+        return None;
+    }
     let line = text::printable(line);
     // Empty lines before it give it the right line number.
     let before = position.line - 1;

@@ -43,7 +43,7 @@ pub(crate) fn table(heads: &[&str], rows: Vec<Vec<Field>>) -> String {
     });
     // The first column identifies the row, so it is not wrapped if it takes at most half of the width.
     let first = table.column_max_content_widths().first().copied().unwrap_or_default();
-    if table.width().is_some_and(|width| first * 2 <= width)
+    if table.width().is_some_and(|width| first <= width / 2)
         && let Some(column) = table.column_mut(0)
     {
         column.set_constraint(ColumnConstraint::ContentWidth);
@@ -67,6 +67,6 @@ impl Field {
 impl<T: Into<String>> From<T> for Field {
     /// A cell is one line, with a text from anywhere.
     fn from(text: T) -> Self {
-        Self { text: text::printable(&text.into()), color: None }
+        Self { text: text::shortened(&text.into()), color: None }
     }
 }

@@ -10,6 +10,16 @@ pub(crate) fn printable(text: &str) -> String {
     Printable(text).to_string()
 }
 
+/// The same without its end if it is long: a name in a database can have millions of characters. JSON has all of them.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => printable(part(text, ..end)) + " ...",
+        None => printable(text),
+    }
+}
+
 /// A whole output for a terminal: everything that is printed goes through this. Line ends and the colors of this program are kept; what the
 /// parts should have escaped and did not is escaped.
 pub(crate) fn for_terminal(text: &str) -> String {
@@ -63,6 +73,21 @@ pub(crate) fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &st
 pub(crate) fn time(text: &str) -> String {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
     printable(&whole.replace('T', " "))
+}
+
+/// The first of several findings, as many as a person reads.
+pub(crate) fn enough(findings: &[String]) -> &[String] {
+    /// In bytes.
+    const ENOUGH: usize = 2048;
+
+    let mut before = 0;
+    let is_enough = |finding: &String| {
+        let is_enough = before > ENOUGH;
+        before += finding.len();
+        is_enough
+    };
+    let end = findings.iter().position(is_enough).unwrap_or(findings.len());
+    findings.split_at(end).0
 }
 
 /// `1 migration`, `2 migrations`

@@ -4,7 +4,7 @@ use switchy_schema::Backend;
 use switchy_schema::backend::TransactionFit;
 
 /// The largest size in bytes. Larger scripts are slow, because each statement is searched repeatedly.
-const MOST: usize = 4096;
+pub const MOST: usize = 4096;
 
 /// The offsets at which the statements of a script begin, and the end of the script; `None` if the script is refused.
 ///

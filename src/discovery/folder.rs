@@ -49,24 +49,19 @@ fn refuse_outside(root: &Path, entry: &walkdir::DirEntry) -> Result<()> {
     if !entry.path_is_symlink() || real(entry.path())?.starts_with(real(root)?) {
         return Ok(());
     }
-    Err(Failure::Malformed {
-        at: Location::file(entry.path().to_string_lossy()),
-        what: "it is a link to something outside of the folder, which is not followed".to_owned(),
-        remedy: "replace it with the file itself if that is meant".into(),
-    }
-    .into())
+    let what = "it is a link to something outside of the folder, which is not followed";
+    Err(malformed(entry.path(), what, "replace it with the file itself if that is meant"))
 }
 
 fn find(root: &Path, links: Links, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Entry>> {
-    if !root.is_dir() {
-        return Err(match std::fs::metadata(root) {
-            Ok(_) => Failure::MissingRoot(root.to_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Failure::MissingRoot(root.to_owned())
-            }
-            Err(cause) => Failure::Unreadable { path: root.to_owned(), cause },
+    match std::fs::metadata(root) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(malformed(root, "it is not a folder", "check the path")),
+        Err(cause) if root.is_symlink() => return Err(broken_link(root, &cause)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Failure::MissingRoot(root.to_owned()).into());
         }
-        .into());
+        Err(cause) => return Err(Failure::Unreadable { path: root.to_owned(), cause }.into()),
     }
     let visible = |name: &std::ffi::OsStr| !name.as_encoded_bytes().starts_with(b".");
     let mut entries = Vec::new();
@@ -84,6 +79,13 @@ fn find(root: &Path, links: Links, is_wanted: impl Fn(&Path) -> bool) -> Result<
             refuse_outside(root, &entry)?;
         }
         let path = entry.path();
+        // A script that does not run must not go unnoticed, and reading a pipe or a device may never end.
+        let is_odd = if entry.file_type().is_dir() { is_part(path) } else { !entry.file_type().is_file() };
+        if is_odd && is_script_or_metadata(path) {
+            let what = if entry.file_type().is_dir() { "a folder" } else { "a pipe, a socket or a device" };
+            let what = format!("it has the name of a script or of metadata, and is {what}");
+            return Err(malformed(path, what, "replace it with a file, or remove it"));
+        }
         if entry.file_type().is_file() && is_wanted(path) {
             // Any other file is only reported by its name.
             let bytes = if is_script_or_metadata(path) { std::fs::read(path) } else { Ok(Vec::new()) };
@@ -98,20 +100,36 @@ fn relative(root: &Path, path: &Path) -> Result<String> {
     let relative = path.strip_prefix(root).unwrap_or(path);
     match relative.to_str() {
         Some(relative) => Ok(relative.replace(std::path::MAIN_SEPARATOR, "/")),
-        None => Err(Failure::Malformed {
-            at: Location::file(path.to_string_lossy()),
-            what: "its name is not Unicode, and an id must be".to_owned(),
-            remedy: "rename it".into(),
-        }
-        .into()),
+        None => Err(malformed(path, "its name is not Unicode, and an id must be", "rename it")),
     }
+}
+
+/// Whether a path has a name that only a part of a migration has. A folder `1_users.sql` may be a migration.
+fn is_part(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    ["up.sql", "down.sql", "metadata.toml"].iter().any(|part| name.eq_ignore_ascii_case(part))
+}
+
+fn malformed(path: &Path, what: impl Into<String>, remedy: &'static str) -> MigrationError {
+    let at = Location::file(path.to_string_lossy());
+    Failure::Malformed { at, what: what.into(), remedy: remedy.into() }.into()
+}
+
+/// The error about a link whose target is missing or cannot be reached.
+fn broken_link(path: &Path, cause: &std::io::Error) -> MigrationError {
+    let target = std::fs::read_link(path).unwrap_or_default();
+    let what = format!("it is a link to {}, which cannot be followed: {cause}", target.display());
+    malformed(path, what, "correct the link, or remove it")
 }
 
 fn unreadable(root: &Path, error: walkdir::Error) -> MigrationError {
     let path = error.path().unwrap_or(root).to_owned();
-    let cause = match error.loop_ancestor() {
-        Some(ancestor) => std::io::Error::other(format!("it is a link back to {}", ancestor.display())),
-        None => error.into_io_error().unwrap_or_else(|| std::io::Error::other("it cannot be walked")),
-    };
+    if let (true, Some(cause)) = (path.is_symlink(), error.io_error()) {
+        return broken_link(&path, cause);
+    }
+    if let Some(ancestor) = error.loop_ancestor() {
+        return malformed(&path, format!("it is a link back to {}", ancestor.display()), "remove the link");
+    }
+    let cause = error.into_io_error().unwrap_or_else(|| std::io::Error::other("it cannot be walked"));
     Failure::Unreadable { path, cause }.into()
 }

@@ -24,7 +24,8 @@ struct Metadata {
     #[serde(default)]
     depends_on_if_present: Vec<String>,
     run_in_transaction: Option<bool>,
-    foreign_keys: Option<Keys>,
+    // An enumeration would also accept a table with the word as its key, and the error for a number would ask for one.
+    foreign_keys: Option<Spanned<String>>,
     #[serde(default)]
     environments: Vec<String>,
     #[serde(default)]
@@ -32,23 +33,7 @@ struct Metadata {
     #[serde(default)]
     accepted: Vec<Spanned<String>>,
     #[serde(default)]
-    allow: Vec<Allowed>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Keys {
-    Checked,
-    On,
-    Off,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Allowed {
-    Cascade,
-    Destructive,
-    Rebuild,
+    allow: Vec<Spanned<String>>,
 }
 
 /// Adds the content of a metadata file to the metadata of its migration.
@@ -62,6 +47,17 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
     };
     let file: Metadata =
         toml::from_str(text).map_err(|error| wrong(error.message().replace('\n', ", "), error.span()))?;
+    let unknown = |word: &Spanned<String>, known: &str| {
+        wrong(format!("unknown variant `{}`, expected one of {known}", word.as_ref()), Some(word.span()))
+    };
+    if let Some(word) = &file.foreign_keys {
+        meta.foreign_keys = match &**word.as_ref() {
+            "checked" => ForeignKeys::Checked,
+            "on" => ForeignKeys::Enforced,
+            "off" => ForeignKeys::Unchecked,
+            _ => return Err(unknown(word, "`checked`, `on`, `off`")),
+        };
+    }
     for name in file.databases {
         let found = dialect(own, name.as_ref());
         meta.databases.push(found.ok_or_else(|| {
@@ -80,16 +76,12 @@ pub(super) fn apply(own: Dialect, origin: &str, text: &str, meta: &mut Meta) -> 
         Some(false) => Atomicity::NonTransactional,
         Some(true) | None => Atomicity::Transaction,
     };
-    meta.foreign_keys = match file.foreign_keys {
-        None | Some(Keys::Checked) => ForeignKeys::Checked,
-        Some(Keys::On) => ForeignKeys::Enforced,
-        Some(Keys::Off) => ForeignKeys::Unchecked,
-    };
-    for allowed in file.allow {
-        match allowed {
-            Allowed::Cascade => meta.cascade = Cascade::Allowed,
-            Allowed::Destructive => meta.data_loss = DataLoss::Declared,
-            Allowed::Rebuild => meta.rebuild_loss = RebuildLoss::Declared,
+    for word in &file.allow {
+        match &**word.as_ref() {
+            "cascade" => meta.cascade = Cascade::Allowed,
+            "destructive" => meta.data_loss = DataLoss::Declared,
+            "rebuild" => meta.rebuild_loss = RebuildLoss::Declared,
+            _ => return Err(unknown(word, "`cascade`, `destructive`, `rebuild`")),
         }
     }
     Ok(())

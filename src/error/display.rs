@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::id::MigrationId;
 use crate::printable::Printable;
-use crate::remedy::{Render, Wording};
+use crate::remedy::{Render, Worded, Wording};
 
 /// The number of steps that remain done.
 pub(super) struct Done(pub(super) usize);
@@ -29,7 +29,8 @@ impl fmt::Display for Abridged<'_> {
         for (place, word) in self.0.split_whitespace().enumerate() {
             let length = word.chars().count() + 1;
             if length > room {
-                return f.write_str(" ...");
+                let start: String = word.chars().take(if place == 0 { LONGEST } else { 0 }).collect();
+                return write!(f, "{} ...", Printable(&start));
             }
             room -= length;
             f.write_str(if place == 0 { "" } else { " " })?;
@@ -40,18 +41,25 @@ impl fmt::Display for Abridged<'_> {
     }
 }
 
-/// A single item, or the number of items and each with its number.
+/// A single item, or the number of items and the first ones with their numbers.
 pub(super) struct Listed<'a, T>(pub(super) &'a [T]);
 
 impl<T: Render> Render for Listed<'_, T> {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
+        /// In bytes. Nobody reads more, and [`MigrationError`](super::MigrationError) has the others.
+        const ENOUGH: usize = 2048;
+
+        let mut written = 0;
         for (place, it) in self.0.iter().enumerate() {
             match (place, self.0.len()) {
                 (0, 1) => {}
                 (0, count) => write!(f, "{count} problems: (1) ")?,
+                (place, count) if written > ENOUGH => return write!(f, "; and {} more", count - place),
                 (place, _) => write!(f, "; ({}) ", place + 1)?,
             }
-            it.render(f, wording)?;
+            let text = Worded(it, wording).to_string();
+            written += text.len();
+            f.write_str(&text)?;
         }
         Ok(())
     }

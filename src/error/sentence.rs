@@ -10,7 +10,7 @@ use super::failure::{Failure, HookKind, SnapshotAct};
 use super::step::{Remains, StepFailure};
 use crate::fault::{Fault, FaultKind};
 use crate::id::MigrationId;
-use crate::printable::Escaped;
+use crate::printable::{Escaped, LONGEST, shortened};
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Wording, append_remedy};
 
@@ -68,8 +68,8 @@ impl fmt::Display for Sentence {
         let mut f = Escaped(f);
         match &self.place {
             Place::None => f.write_str(&self.what)?,
-            Place::BeforeReason(place) => f.write_str(place)?,
-            Place::After(place) => write!(f, "{} at {place}", self.what)?,
+            Place::BeforeReason(place) => f.write_str(&shortened(place))?,
+            Place::After(place) => write!(f, "{} at {}", self.what, shortened(place))?,
         }
         self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
         self.outcome.iter().try_for_each(|outcome| write!(f, "; {outcome}"))
@@ -242,6 +242,10 @@ impl MigrationError {
     /// The parts of its text, with what is left of a run that kept a snapshot.
     pub(super) fn sentence(&self) -> Sentence {
         let mut sentence = self.failure().sentence();
+        let parts = [Some(&mut sentence.what), sentence.reason.as_mut(), sentence.outcome.as_mut()];
+        for part in parts.into_iter().flatten().filter(|part| part.len() > LONGEST) {
+            *part = shortened(part);
+        }
         if let Some(aftermath) = self.report().aftermath() {
             let outcome = sentence.outcome.take();
             sentence.outcome =

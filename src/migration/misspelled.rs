@@ -10,18 +10,23 @@ const EXTENSIONS: [&str; 8] = ["sq", "slq", "qsl", "sqll", "ssql", "sqql", "sql.
 ///
 /// A name in a folder that is a migration is compared with `up.sql` and `down.sql`; any other name only with the extension.
 pub(crate) fn right_name(file: &str, is_in_migration: bool) -> Option<String> {
-    let lower = file.to_lowercase();
+    // A space at its end is not seen.
+    let lower = file.trim_end().to_lowercase();
     let (stem, extension) = lower.split_once('.').unwrap_or((&lower, ""));
     let is_script = extension == "sql";
+    let is_padded = lower.len() < file.to_lowercase().len();
     let is_misspelled =
         EXTENSIONS.iter().any(|wrong| extension == *wrong || extension.ends_with(&format!(".{wrong}")));
+    if is_padded && is_script && !is_in_migration {
+        return Some(file.trim_end().to_owned());
+    }
     if !is_in_migration {
         let wrong = EXTENSIONS.iter().find(|wrong| lower.ends_with(&format!(".{wrong}")))?;
         let stem = file.get(..file.len().checked_sub(wrong.len() + 1)?)?;
         return Some(format!("{stem}.sql"));
     }
     let word = nearest_word(stem)?;
-    let is_right = word == stem && is_script;
+    let is_right = word == stem && is_script && !is_padded;
     let could_be_script = is_script || is_misspelled || matches!(extension, "" | "txt");
     (could_be_script && !is_right).then(|| format!("{word}.sql"))
 }
@@ -52,6 +57,8 @@ mod tests {
             ("up.txt", Some("up.sql"), None),
             ("dwon.sql", Some("down.sql"), None),
             ("migrations.sql", Some("migration.sql"), None),
+            ("up.sql ", Some("up.sql"), Some("up.sql")),
+            ("1_users.sql ", None, Some("1_users.sql")),
             ("1_users.sq", None, Some("1_users.sql")),
             ("1_users.sql.txt", None, Some("1_users.sql")),
         ] {

@@ -4,12 +4,33 @@ use inputs::{Numbers, named, replay};
 
 pub(crate) mod inputs;
 
+#[path = "../../fuzz/src/database.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod database;
+#[path = "../../fuzz/src/effects.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod effects;
 #[path = "../../fuzz/src/layout.rs"]
 #[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
 pub(crate) mod layout;
+#[path = "../../fuzz/src/metadata.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod metadata;
 #[path = "../../fuzz/src/ordering.rs"]
 #[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
 pub(crate) mod ordering;
+#[path = "../../fuzz/src/scripts.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod scripts;
+#[path = "../../fuzz/src/sqlite.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod sqlite;
+#[path = "../../fuzz/src/stored.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod stored;
+#[path = "../../fuzz/src/tracking.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod tracking;
 
 #[test]
 fn every_seed_of_the_order_holds() {
@@ -19,6 +40,31 @@ fn every_seed_of_the_order_holds() {
 #[test]
 fn every_seed_of_the_layout_holds() {
     replay("layout", layout::check);
+}
+
+#[test]
+fn every_seed_of_the_metadata_holds() {
+    replay("metadata", metadata::check);
+}
+
+#[test]
+fn every_seed_of_sqlite_scripts_holds() {
+    replay("sqlite", sqlite::check);
+}
+
+#[test]
+fn every_seed_of_the_effects_holds() {
+    replay("effects", effects::check);
+}
+
+#[test]
+fn every_seed_of_the_tracking_table_holds() {
+    replay("tracking", tracking::check);
+}
+
+#[test]
+fn every_seed_of_the_stored_scripts_holds() {
+    replay("stored", stored::check);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod account;
 #[cfg(feature = "adopt")]
 mod adoption;
+#[cfg(unix)]
+mod bad_input;
 mod broken_backends;
 mod cancel;
 mod children;

@@ -906,3 +906,21 @@ fn an_error_behind_committed_steps_says_what_is_done() {
         assert_eq!(rows(&conn, "SELECT x FROM old"), ["1"]);
     }
 }
+
+/// A script that edited the schema by hand and was rolled back left the edited schema in the memory of the connection: the tables were
+/// missing there, although the file had them, and the next run found no history and began from the first migration.
+#[test]
+fn a_schema_that_was_edited_and_rolled_back_is_forgotten() {
+    for end in ["", "; PRAGMA writable_schema = RESET; SELECT 1 FROM missing"] {
+        let conn = memory();
+        let first = || Migration::sql("1_a", "CREATE TABLE a (b); INSERT INTO a VALUES (1)");
+        MigrationRunner::new([first()]).unwrap().run(&conn).unwrap();
+        let edit = format!("PRAGMA writable_schema = ON; DELETE FROM sqlite_schema{end}");
+        let runner = MigrationRunner::new([first(), Migration::from_scripts("2_b", edit, None)]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(runner.run(&conn).unwrap_err().migration().unwrap(), &"2_b", "{end}");
+            assert_eq!(rows(&conn, "SELECT b FROM a"), ["1"], "{end}");
+            assert_eq!(applied(&conn), ["1_a"], "{end}");
+        }
+    }
+}

@@ -107,14 +107,17 @@ const C: &str = "2025-01-03-000000_c";
 #[test]
 fn a_folder_that_is_not_there_is_a_finding() {
     let folder = TestMigrationBuilder::new().file("file", "");
-    for name in ["missing", "file"] {
+    for (name, finding, remedy) in [
+        ("missing", "is not an existing folder", "check the path, or create it"),
+        ("file", "is malformed: it is not a folder", "check the path"),
+    ] {
         let path = folder.path().join(name);
         let found = examine(&path);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].kind, found[0].verdict), (ProblemKind::Unreadable, Verdict::Deny));
         assert_eq!(found[0].migration.as_str(), path.to_str().unwrap());
-        assert_eq!(found[0].finding, "is not an existing folder");
-        assert_eq!(found[0].remedy.as_ref().unwrap().to_string(), "check the path, or create it");
+        assert_eq!(found[0].finding, finding);
+        assert_eq!(found[0].remedy.as_ref().unwrap().to_string(), remedy);
     }
 }
 

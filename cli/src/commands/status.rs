@@ -114,8 +114,11 @@ fn remarks(entries: &[Entry], states: &[StateLabel]) -> Vec<String> {
             _ => String::new(),
         };
         let why =
-            dirty.failure.as_deref().map_or_else(String::new, |why| format!(": {}", text::printable(why)));
-        remarks.push(format!("`{}` began to be {doing} and stopped{place}{why}", entry.id));
+            dirty.failure.as_deref().map_or_else(String::new, |why| format!(": {}", text::shortened(why)));
+        remarks.push(format!(
+            "`{}` began to be {doing} and stopped{place}{why}",
+            text::shortened(entry.id.as_str())
+        ));
     }
     remarks
 }

@@ -9,6 +9,8 @@ mod shell;
 mod servers;
 
 mod adoption;
+#[cfg(unix)]
+mod bad_input;
 mod commands;
 mod dialects;
 mod drift;

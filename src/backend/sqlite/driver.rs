@@ -162,7 +162,8 @@ impl Driver for Sqlite {
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {
-        statement_at(script, statement)
+        // Statements are numbered from 1, but the number may be out of a damaged record.
+        if statement == 0 { None } else { statement_at(script, statement) }
     }
 
     fn may_touch(script: &str) -> Touched {

@@ -18,7 +18,11 @@ pub(super) const OF_APPLICATIONS: [&str; 5] =
 /// What to do about an error with this message.
 pub(super) fn remedy(message: &str) -> Option<Remedy> {
     // The messages that do not begin with a name, and what to do about each.
-    const BEGINNINGS: [(&str, &str); 12] = [
+    const BEGINNINGS: [(&str, &str); 13] = [
+        (
+            "unsupported file format",
+            "open it with a newer version of SQLite if one wrote it, or restore it from a backup",
+        ),
         (
             NOT_UNIQUE,
             "the rows are the cause: several of them have the same values there, so merge or change them first",

@@ -103,6 +103,26 @@ pub(super) fn is_of_system(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// The fault of a statement that reads the engine's tables. If the file is the cause, it is named.
+pub(super) fn in_file(conn: &Connection) -> impl Fn(rusqlite::Error) -> Fault {
+    |error| {
+        let is_of_file = matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::NotADatabase
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::SystemIoFailure
+            )
+        );
+        let mut fault = fault(error);
+        if let Some(path) = conn.path().filter(|path| is_of_file && !path.is_empty()) {
+            fault.details.message = format!("{}: {path}", fault.details.message).into();
+        }
+        fault
+    }
+}
+
 pub(super) fn fault(error: rusqlite::Error) -> Fault {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => FaultKind::Busy,

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::fault::in_file;
 use super::query::value;
 use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records};
 use super::{Sqlite, log};
@@ -68,7 +69,7 @@ impl Records for Sqlite {
         loop {
             let found = match columns(conn, &name) {
                 Err(error) if is_missing(&error, table) => return Ok(TrackingTable::MISSING),
-                found => found.map_err(fault)?,
+                found => found.map_err(in_file(conn))?,
             };
             let reading = recognised_table(conn, table, &found)?;
             let (records, digest) = match records(conn, &name, &reading) {
@@ -79,7 +80,7 @@ impl Records for Sqlite {
                 {
                     continue;
                 }
-                records => records.map_err(fault)?,
+                records => records.map_err(in_file(conn))?,
             };
             let head = reading.head(records.len(), digest.as_deref());
             return Ok(TrackingTable::with_head(reading.form, head, records));

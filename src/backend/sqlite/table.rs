@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, ToSql, params};
 
-use super::fault::begins;
+use super::fault::{begins, in_file};
 use super::query::value;
 use super::{fault, in_main, message};
 use crate::backend::TableForm;
@@ -31,7 +31,7 @@ pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<He
         Ok(head) => Ok(head.unwrap_or(Head::EMPTY)),
         Err(error) if is_missing(&error, table) => Ok(Head::EMPTY),
         Err(error) if message(&error).starts_with("no such column: ") => Ok(UNKNOWN_HEAD),
-        Err(error) => Err(fault(error)),
+        Err(error) => Err(in_file(conn)(error)),
     }
 }
 

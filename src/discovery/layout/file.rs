@@ -91,16 +91,38 @@ impl File {
 
     pub(super) fn text(self) -> Result<Text> {
         let Self { bytes, origin, .. } = self;
+        if is_utf16(&bytes) {
+            return Err(malformed(&origin, "it is UTF-16 text", "save it as UTF-8"));
+        }
         let text = match bytes {
-            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
-            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| error.utf8_error()),
+            Cow::Borrowed(bytes) => {
+                std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| (error, bytes.into()))
+            }
+            Cow::Owned(bytes) => String::from_utf8(bytes)
+                .map(Cow::Owned)
+                .map_err(|error| (error.utf8_error(), error.into_bytes())),
         };
-        let text = text.map_err(|error| {
-            let what = format!("it is not UTF-8 text from byte {} on", error.valid_up_to());
-            malformed(&origin, what, "save it as UTF-8")
+        let text = text.map_err(|(error, bytes): (_, Vec<u8>)| {
+            let at = error.valid_up_to();
+            let line = match bytes.iter().take(at).filter(|byte| **byte == b'\n').count() {
+                0 => String::new(),
+                before => format!(", in line {}", before + 1),
+            };
+            malformed(&origin, format!("it is not UTF-8 text from byte {at} on{line}"), "save it as UTF-8")
         })?;
         refuse_nul(&origin, false, &text)?;
         Ok(Text { origin, text })
+    }
+}
+
+/// Whether a text is UTF-16, as Windows writes it: it has a mark, or begins with an ASCII character in two bytes.
+fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [first, 0, second, 0, ..] | [0, first, 0, second, ..] => {
+            first.is_ascii() && *first > 0 && second.is_ascii() && *second > 0
+        }
+        _ => false,
     }
 }
 

@@ -31,6 +31,10 @@ impl SchemaEdits {
             self.is_edited = true;
             // What was so before is not the fault of the script.
             self.damage = damage(conn);
+            // After a rollback SQLite would keep the edited schema in memory, since an edit by hand does not change this number, and take
+            // tables for missing that are there (<https://www.sqlite.org/pragma.html#pragma_schema_version>).
+            let version: i32 = value(conn, "PRAGMA main.schema_version", &[])?;
+            conn.execute_batch(&format!("PRAGMA main.schema_version = {}", version.wrapping_add(1)))?;
         }
         Ok(())
     }

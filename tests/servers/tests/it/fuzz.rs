@@ -4,6 +4,9 @@ use inputs::{Numbers, named, replay};
 
 #[path = "../../../it/fuzz/inputs.rs"]
 mod inputs;
+#[path = "../../../../fuzz/src/manifest.rs"]
+#[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
+pub(crate) mod manifest;
 #[path = "../../../../fuzz/src/mysql.rs"]
 #[allow(unreachable_pub, reason = "it is public in the package of the fuzz targets")]
 pub(crate) mod mysql;
@@ -18,6 +21,11 @@ pub(crate) mod scripts;
 fn every_seed_of_the_scripts_holds() {
     replay("postgres", postgres::check);
     replay("mysql", mysql::check);
+}
+
+#[test]
+fn every_seed_of_the_manifest_holds() {
+    replay("manifest", manifest::check);
 }
 
 #[test]

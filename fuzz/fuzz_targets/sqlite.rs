@@ -1,0 +1,10 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../src/scripts.rs"]
+mod scripts;
+#[path = "../src/sqlite.rs"]
+mod sqlite;
+
+fuzz_target!(|data: &[u8]| sqlite::check(data));

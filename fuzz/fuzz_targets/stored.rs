@@ -1,0 +1,10 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../src/database.rs"]
+mod database;
+#[path = "../src/stored.rs"]
+mod stored;
+
+fuzz_target!(|data: &[u8]| stored::check(data));

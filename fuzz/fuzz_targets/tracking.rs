@@ -1,0 +1,10 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../src/database.rs"]
+mod database;
+#[path = "../src/tracking.rs"]
+mod tracking;
+
+fuzz_target!(|data: &[u8]| tracking::check(data));

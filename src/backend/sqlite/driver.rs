@@ -60,7 +60,7 @@ impl Driver for Sqlite {
         conn.execute_batch("COMMIT").map_err(|error| {
             let may_be_done = is_io_error(&error) && conn.is_autocommit();
             let fault = fault(error);
-            if may_be_done { fault.in_doubt() } else { fault }
+            if may_be_done { fault.remedy("check the disk").in_doubt() } else { fault }
         })
     }
 

@@ -4,6 +4,8 @@
 // Explicit paths, so that the tests of the command line can include this file.
 #[path = "servers/galera.rs"]
 mod galera;
+#[path = "servers/installed.rs"]
+mod installed;
 #[path = "servers/mysql.rs"]
 mod mysql;
 #[path = "servers/pgbouncer.rs"]
@@ -201,14 +203,16 @@ fn fresh_name() -> String {
     format!("test_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The started server. If it is missing, the test prints this and does nothing; it fails if the environment requires all servers.
+/// The started server. If it is not installed, the test prints this and does nothing. The test fails if an installed server cannot be
+/// started, and if the environment requires all servers.
 fn or_say<T>(started: Result<T, impl std::fmt::Display>) -> Option<T> {
     let is_required = env::var("SWITCHY_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
     match started {
         Ok(started) => Some(started),
-        Err(missing) if is_required => panic!("{missing}"),
-        Err(missing) => {
-            eprintln!("not run: {missing}");
+        Err(error) => {
+            let why = error.to_string();
+            assert!(!is_required && installed::not_installed().contains(&&*why), "{why}");
+            eprintln!("not run: {why}");
             None
         }
     }
@@ -229,11 +233,4 @@ pub(crate) fn patiently<T>(
         }
     }
     unreachable!("the numbers do not end")
-}
-
-/// The path of a program. Those of servers are often not in `PATH`.
-fn program(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = ["/usr/sbin", "/usr/bin", "/usr/libexec"].map(PathBuf::from).into_iter();
-    folders.chain(env::split_paths(&path)).map(|folder| folder.join(name)).find(|program| program.is_file())
 }

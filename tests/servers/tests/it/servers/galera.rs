@@ -1,11 +1,11 @@
 //! Galera: three nodes of MariaDB, each of which accepts writes for the cluster.
 
 use std::net::TcpListener;
-use std::path::Path;
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
+use super::installed::{self, NO_GALERA};
 use super::mysql::{address, database, install, run, within};
 use super::{Guard, MysqlDatabase, OwnServer, or_say};
 
@@ -46,12 +46,8 @@ impl Cluster {
     }
 }
 
-/// The paths of the library, on Debian and on Fedora.
-const PROVIDERS: [&str; 2] = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib64/galera/libgalera_smm.so"];
-
 fn start() -> Result<Cluster, String> {
-    let provider = PROVIDERS.into_iter().find(|path| Path::new(path).exists());
-    let provider = provider.ok_or("there is no Galera; install the package `galera-4`")?;
+    let provider = installed::galera().ok_or(NO_GALERA)?;
     let run = run()?;
     let ports = free_ports()?;
     let mut nodes = Vec::new();

@@ -5,9 +5,8 @@ use std::sync::OnceLock;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::{
-    Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program, to_database,
-};
+use super::installed::{NO_MARIADB, program};
+use super::{Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, to_database};
 
 /// A new database on the MariaDB server of the tests; if there is no server, prints this and returns `None`.
 pub(crate) fn mysql() -> Option<MysqlDatabase> {
@@ -105,8 +104,7 @@ const OPTIONS: &str = "--datadir=\"$folder/data\" --tmpdir=\"$folder\" --max-con
      --innodb-buffer-pool-size=16M --skip-innodb-buffer-pool-dump-at-shutdown";
 
 fn found(name: &str) -> Result<String, String> {
-    let missing = "there is no MariaDB server; install the package `mariadb-server`";
-    Ok(format!("'{}'", program(name).ok_or(missing)?.display()))
+    Ok(format!("'{}'", program(name).ok_or(NO_MARIADB)?.display()))
 }
 
 pub(super) fn address(guard: &Guard) -> String {

@@ -1,7 +1,8 @@
 //! `PgBouncer`, which assigns each of its few connections to PostgreSQL to a client for one transaction at a time.
 use postgres::config::{Config, Host};
 
-use super::{Guard, OwnServer, PostgresDatabase, or_say, program};
+use super::installed::{NO_PGBOUNCER, program};
+use super::{Guard, OwnServer, PostgresDatabase, or_say};
 
 /// The number of connections to the database that the clients share.
 pub(crate) const POOL_SIZE: usize = 2;
@@ -12,7 +13,7 @@ pub(crate) fn pgbouncer(database: &PostgresDatabase) -> Option<OwnServer<Postgre
 }
 
 fn start(database: &PostgresDatabase) -> Result<OwnServer<PostgresDatabase>, String> {
-    let program = program("pgbouncer").ok_or("there is no PgBouncer; install the package `pgbouncer`")?;
+    let program = program("pgbouncer").ok_or(NO_PGBOUNCER)?;
     let mut guard = Guard::new()?;
     guard.write(
         "pgbouncer.ini",

@@ -1,14 +1,11 @@
 //! PostgreSQL.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use postgres::{Client, NoTls};
 
-use super::{
-    Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, program, to_database,
-};
+use super::installed::{NO_POSTGRES, postgres_programs};
+use super::{Database, Guard, OwnServer, SharedServer, free_port, fresh_name, given_or, or_say, to_database};
 
 /// A new database on the PostgreSQL server of the tests; if there is no server, prints this and returns `None`.
 pub(crate) fn postgres() -> Option<PostgresDatabase> {
@@ -75,7 +72,7 @@ fn start_with(
     options: &str,
     prepare: impl FnOnce(&mut Guard) -> Result<(), String>,
 ) -> Result<OwnServer<PostgresDatabase>, String> {
-    let bin = programs().ok_or("there is no PostgreSQL server; install the package `postgresql`")?;
+    let bin = postgres_programs().ok_or(NO_POSTGRES)?;
     let bin = bin.display();
     let mut guard = Guard::new()?;
     guard.order(&format!("'{bin}/initdb' -D data -U app -A trust -E UTF8 --locale=C --no-sync"))?;
@@ -88,16 +85,4 @@ fn start_with(
     let port = options.split("port=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("5432");
     let url = format!("host={} port={port} user=app dbname=postgres", guard.folder.display());
     OwnServer::start(guard, run, PostgresDatabase { url })
-}
-
-/// The folder of the newest programs that Debian installed, or of those in `PATH`.
-fn programs() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .filter(|bin| bin.join("postgres").exists())
-        .collect();
-    versions.sort();
-    versions.pop().or_else(|| Some(program("postgres")?.parent()?.to_owned()))
 }

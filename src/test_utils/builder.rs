@@ -69,8 +69,9 @@ impl TestMigrationBuilder {
     ///
     /// # Panics
     /// If the content is not a valid set of migrations.
+    #[track_caller]
     pub fn runner(&self) -> MigrationRunner {
-        MigrationRunner::new_directory(self.path()).expect("a set of migrations")
+        MigrationRunner::new_directory(self.path()).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -30,7 +30,7 @@ const UPDATE: &str = "SWITCHY_UPDATE_GOLDEN";
 /// If the texts differ, apart from line ends, with the difference. If the file cannot be read or written.
 #[track_caller]
 pub fn assert_schema_file(conn: &Connection, path: impl AsRef<Path>) {
-    let schema = definitions(conn).expect("a database");
+    let schema = definitions(conn);
     if let Err(message) = compare(path.as_ref(), &schema.to_string()) {
         panic!("{message}");
     }
@@ -43,7 +43,9 @@ pub fn assert_schema_file(conn: &Connection, path: impl AsRef<Path>) {
 pub(super) fn compare(path: &Path, found: &str) -> Result<(), String> {
     let shown = path.display();
     if env::var(UPDATE).is_ok_and(|value| value == "1") {
-        return fs::write(path, found).map_err(|error| format!("{shown} cannot be written: {error}"));
+        let folder = path.parent().unwrap_or(path);
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, found));
+        return written.map_err(|error| format!("{shown} cannot be written: {error}"));
     }
     let hint = format!("to write it, run the test with {UPDATE}=1");
     let expected =

@@ -57,8 +57,10 @@ pub struct Data {
 /// If the database cannot be read.
 #[track_caller]
 pub fn data(conn: &Connection, rows: impl Into<SizeRange>) -> BoxedStrategy<Data> {
-    let schema = definitions(conn).expect("the schema");
-    let tables = Arc::new(of_schema(conn, &schema).expect("the tables"));
+    let schema = definitions(conn);
+    let tables =
+        of_schema(conn, &schema).unwrap_or_else(|error| panic!("the tables cannot be read: {error}"));
+    let tables = Arc::new(tables);
     let size = rows.into();
     let of_table = |table: &Table| {
         let row: Vec<BoxedStrategy<Cell>> = table.columns.iter().map(cell).collect();

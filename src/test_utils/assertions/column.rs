@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::objects::{read, table_exists};
-use super::text::{difference, missing, tokens};
+use super::text::{difference, missing, tokens_of_column as tokens};
 use crate::dialect::quote;
 use crate::sql::same_name;
 

@@ -160,7 +160,7 @@ pub fn assert_view_not_exists(conn: &Connection, view: &str) {
 /// If nothing has this name, or its definition differs.
 #[track_caller]
 pub fn assert_definition(conn: &Connection, name: &str, sql: &str) {
-    let schema = definitions(conn).expect("the schema");
+    let schema = definitions(conn);
     let named: Vec<_> = schema.definitions().iter().filter(|it| it.is_named(name)).collect();
     let Some(first) = named.first() else {
         let all: Vec<String> = schema.definitions().iter().map(|it| it.name.clone()).collect();
@@ -190,7 +190,7 @@ fn without_noise(sql: &str) -> Vec<String> {
 #[track_caller]
 pub(super) fn exists(conn: &Connection, kind: Kind, name: &str) {
     let names = names(conn, kind);
-    assert!(names.iter().any(|known| same_name(known, name)), "{}", missing(kind.0, kind.1, name, &names));
+    assert!(is_there(conn, kind, name), "{}", missing(kind.0, kind.1, name, &names));
 }
 
 #[track_caller]
@@ -201,19 +201,22 @@ pub(super) fn table_exists(conn: &Connection, table: &str) {
 #[track_caller]
 fn not_exists(conn: &Connection, kind: Kind, name: &str) {
     let names = names(conn, kind);
-    assert!(
-        !names.iter().any(|known| same_name(known, name)),
-        "the {} `{name}` exists\nthe {}: {}",
-        kind.0,
-        kind.1,
-        quoted(&names)
-    );
+    let others =
+        if names.is_empty() { String::new() } else { format!("\nthe {}: {}", kind.1, quoted(&names)) };
+    assert!(!is_there(conn, kind, name), "the {} `{name}` exists{others}", kind.0);
+}
+
+/// Whether an object exists, whoever made it: the application, the engine or SQLite.
+#[track_caller]
+fn is_there(conn: &Connection, kind: Kind, name: &str) -> bool {
+    let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = ?1 AND name = ?2 COLLATE NOCASE)";
+    read(conn.query_row(sql, [kind.0, name], |row| row.get(0)))
 }
 
 /// The names of the objects of a kind, except the engine's and SQLite's.
 #[track_caller]
 fn names(conn: &Connection, kind: Kind) -> Vec<String> {
-    let schema = definitions(conn).expect("the schema");
+    let schema = definitions(conn);
     schema.definitions().iter().filter(|it| it.kind == kind.0).map(|it| it.name.clone()).collect()
 }
 

@@ -97,7 +97,8 @@ impl TestDatabase {
     /// # Panics
     /// If the database cannot be opened.
     pub fn connect(&self) -> Connection {
-        Connection::open(self.path()).expect("a database of the test")
+        Connection::open(self.path())
+            .unwrap_or_else(|error| panic!("the database of the test cannot be opened: {error}"))
     }
 
     /// The definitions of everything in the database except the tables of the engine and of SQLite, sorted.
@@ -108,7 +109,7 @@ impl TestDatabase {
         schema(&self.connect())
     }
 
-    /// The result of a query: one string for each row, with the values separated by `|`.
+    /// The result of a query: one string for each row, with the values separated by `|`, as [`rows`](super::rows()) writes them.
     ///
     /// # Panics
     /// If the query fails.
@@ -120,7 +121,14 @@ impl TestDatabase {
 /// Makes an empty database the copy of a fixture. The fixture is not opened, since SQLite might write to it.
 fn fill_from(fixture: &Path, copy: &TestDatabase) -> Result<(), Box<dyn std::error::Error>> {
     if fixture.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")) {
-        return Ok(copy.connect().execute_batch(&fs::read_to_string(fixture)?)?);
+        let conn = copy.connect();
+        conn.execute_batch(&fs::read_to_string(fixture)?)?;
+        if !conn.is_autocommit() {
+            let what =
+                "the script ends inside a transaction, so nothing of it would be kept; is its end missing?";
+            return Err(what.into());
+        }
+        return Ok(());
     }
     for end in ["", "-wal", "-journal"] {
         let with_end = |path: &Path| {
@@ -130,7 +138,8 @@ fn fill_from(fixture: &Path, copy: &TestDatabase) -> Result<(), Box<dyn std::err
         };
         let from = with_end(fixture);
         if end.is_empty() || from.exists() {
-            fs::copy(from, with_end(&copy.path()))?;
+            // `fs::copy` would copy the permissions too, and a fixture may be read-only.
+            fs::write(with_end(&copy.path()), fs::read(from)?)?;
         }
     }
     // A text file or a damaged fixture is an error here, and not in the middle of the test.

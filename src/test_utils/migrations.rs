@@ -13,6 +13,7 @@ use trial::{Moment, Outcome, Stop, Trial};
 mod cycle;
 mod data;
 mod fixtures;
+mod row_counts;
 mod trial;
 
 /// Runs a set of migrations as a test needs it: with data before a migration, checks after it, back again, step by step on generated rows,

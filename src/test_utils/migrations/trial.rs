@@ -8,9 +8,12 @@ use crate::error::MigrationError;
 use crate::id::MigrationId;
 use crate::runner::MigrationRunner;
 use crate::schema::{Schema, SchemaChange};
+use crate::sql::same_name;
 use crate::status::State;
 use crate::target::Target;
 use crate::test_utils::database::TestDatabase;
+
+use super::row_counts::RowCounts;
 
 /// A message for the person who reads the failure.
 pub(super) type Outcome<T = ()> = Result<T, String>;
@@ -112,6 +115,43 @@ impl Trial {
         Ok(plan.steps().iter().map(|step| step.id.clone()).collect())
     }
 
+    /// The migrations that a new database gets. There must be some, and every stop must belong to one of them.
+    pub(super) fn planned_from_nothing(&self, conn: &Connection) -> Outcome<Vec<MigrationId>> {
+        let planned = self.planned(conn)?;
+        if planned.is_empty() {
+            return Err("the set has no migration that a new database gets, so there is nothing to test; \
+                are the folder and the environment the right ones?"
+                .to_owned());
+        }
+        self.refuse_misplaced_stops(conn, &planned)?;
+        Ok(planned)
+    }
+
+    /// Whether the test wants no generated rows in a table, and answers for its rows.
+    pub(super) fn is_exempt(&self, table: &str) -> bool {
+        self.exempt.iter().any(|exempt| same_name(exempt, table))
+    }
+
+    /// Undoes the newest migrations, which were applied as one step, and compares with what was there before that step.
+    pub(super) fn undo(
+        &self,
+        conn: &Connection,
+        ids: &[MigrationId],
+        schema: &Schema,
+        rows: &RowCounts,
+    ) -> Outcome {
+        let above = RowCounts::read(self, conn)?;
+        self.run_to(conn, Target::Back(ids.len()))?;
+        let names = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+        if let Some(difference) = differences(schema, &self.schema(conn)?) {
+            return Err(format!("undoing {names} does not restore the schema:\n{difference}"));
+        }
+        match rows.losses(&above, &RowCounts::read(self, conn)?, &names) {
+            Some(losses) => Err(format!("undoing {names} loses rows:\n{losses}")),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses a stop that would never be made, since a check that does not run proves nothing.
     pub(super) fn refuse_misplaced_stops(&self, conn: &Connection, planned: &[MigrationId]) -> Outcome {
         let Some(stop) = self.stops.iter().find(|stop| !planned.contains(&stop.id)) else { return Ok(()) };
@@ -176,6 +216,7 @@ impl Trial {
     pub(super) fn schema_of_new_database(&self) -> Outcome<Schema> {
         let database = TestDatabase::new();
         let conn = self.open(&database)?;
+        self.planned_from_nothing(&conn)?;
         self.run_to(&conn, self.end.clone())?;
         self.schema(&conn)
     }

@@ -39,7 +39,7 @@ pub(super) fn verify(trial: &Trial, bottom: Option<&MigrationId>) -> Outcome {
     while let Some(next) = planned.get(done) {
         let before = trial.schema(conn)?;
         trial.act(conn, next, Moment::Before)?;
-        let rows = RowCounts::read(trial, conn)?;
+        let rows = trial.count_rows(conn)?;
         let ids = trial.step_up(conn)?;
         ids.iter().try_for_each(|id| trial.act(conn, id, Moment::After))?;
         if done >= base {

@@ -8,7 +8,6 @@ use crate::target::Target;
 use crate::test_utils::database::TestDatabase;
 use crate::test_utils::generate::fill_tables;
 
-use super::row_counts::RowCounts;
 use super::trial::{Moment, Outcome, Trial, refuse_damage};
 
 pub(super) fn verify(trial: &Trial) -> Outcome {
@@ -24,7 +23,7 @@ pub(super) fn verify(trial: &Trial) -> Outcome {
     while let Some(next) = planned.get(done) {
         trial.act(conn, next, Moment::Before)?;
         seen.extend(fill(trial, conn, next)?);
-        let (before, rows) = (trial.schema(conn)?, RowCounts::read(trial, conn)?);
+        let (before, rows) = (trial.schema(conn)?, trial.count_rows(conn)?);
         let ids = trial.step_up(conn)?;
         let after_step = |error| format!("after `{next}`, {error}");
         refuse_damage(conn).map_err(after_step)?;

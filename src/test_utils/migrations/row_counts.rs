@@ -3,30 +3,29 @@
 use rusqlite::Connection;
 
 use crate::dialect::quote;
+use crate::schema::Schema;
 
-use super::trial::{Outcome, Trial};
-
-/// How many rows each table has, except those for which the test answers itself.
+/// How many rows each table has.
 pub(super) struct RowCounts(Vec<(String, i64)>);
 
 impl RowCounts {
-    pub(super) fn read(trial: &Trial, conn: &Connection) -> Outcome<Self> {
-        let schema = trial.schema(conn)?;
-        let tables =
-            schema.definitions().iter().filter(|it| it.kind == "table" && !trial.is_exempt(&it.name));
+    /// Counts the rows of the tables of a schema that `is_meant` accepts.
+    pub(super) fn read(conn: &Connection, schema: &Schema, is_meant: impl Fn(&str) -> bool) -> Self {
+        let tables = schema.definitions().iter().filter(|it| it.kind == "table" && is_meant(&it.name));
         let count = |name: &String| {
             let sql = format!("SELECT count(*) FROM main.{}", quote(name));
             // A virtual table whose module is missing cannot be read, and no migration can change its rows.
             conn.query_row(&sql, [], |row| row.get(0)).ok().map(|count| (name.clone(), count))
         };
-        Ok(Self(tables.filter_map(|table| count(&table.name)).collect()))
+        Self(tables.filter_map(|table| count(&table.name)).collect())
     }
 
     fn of(&self, table: &str) -> Option<i64> {
         self.0.iter().find(|(name, _)| name == table).map(|(_, count)| *count)
     }
 
-    /// The tables from which the way back took rows: rows that were there before the way up (`self`), and still there `above`.
+    /// The tables that have lost rows because a step was undone. `self` was counted before the step was applied, `above` before it was
+    /// undone, and `below` after it was undone.
     pub(super) fn losses(&self, above: &Self, below: &Self, step: &str) -> Option<String> {
         let loss = |(table, before): &(String, i64)| {
             let (above, below) = (above.of(table)?, below.of(table)?);

@@ -127,9 +127,13 @@ impl Trial {
         Ok(planned)
     }
 
-    /// Whether the test wants no generated rows in a table, and answers for its rows.
+    /// Whether a table is named by `without_generated_rows`.
     pub(super) fn is_exempt(&self, table: &str) -> bool {
         self.exempt.iter().any(|exempt| same_name(exempt, table))
+    }
+
+    pub(super) fn count_rows(&self, conn: &Connection) -> Outcome<RowCounts> {
+        Ok(RowCounts::read(conn, &self.schema(conn)?, |table| !self.is_exempt(table)))
     }
 
     /// Undoes the newest migrations, which were applied as one step, and compares with what was there before that step.
@@ -140,13 +144,13 @@ impl Trial {
         schema: &Schema,
         rows: &RowCounts,
     ) -> Outcome {
-        let above = RowCounts::read(self, conn)?;
+        let above = self.count_rows(conn)?;
         self.run_to(conn, Target::Back(ids.len()))?;
         let names = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
         if let Some(difference) = differences(schema, &self.schema(conn)?) {
             return Err(format!("undoing {names} does not restore the schema:\n{difference}"));
         }
-        match rows.losses(&above, &RowCounts::read(self, conn)?, &names) {
+        match rows.losses(&above, &self.count_rows(conn)?, &names) {
             Some(losses) => Err(format!("undoing {names} loses rows:\n{losses}")),
             None => Ok(()),
         }
@@ -178,18 +182,34 @@ impl Trial {
             match self.runner.run_to(conn, Target::Steps(count)) {
                 Ok(report) => {
                     let applied: Vec<MigrationId> = report.applied.into_iter().map(|step| step.id).collect();
-                    if let Some(id) = applied.iter().skip(1).find(|id| self.has_stop(id, Moment::Before)) {
-                        return Err(format!(
-                            "`seed_before` cannot run: `{id}` is valid only together with `{}`; seed before that one",
-                            applied[0]
-                        ));
-                    }
+                    self.refuse_stops_within(&applied)?;
                     return Ok(applied);
                 }
                 Err(error) => _ = first_error.get_or_insert(error),
             }
         }
         first_error.map_or_else(|| Ok(Vec::new()), |error| Err(worded(error)))
+    }
+
+    /// Refuses a stop between migrations that are applied as one step.
+    fn refuse_stops_within(&self, step: &[MigrationId]) -> Outcome {
+        let [first, .., last] = step else { return Ok(()) };
+        for id in step {
+            let (moment, other) = if id != first && self.has_stop(id, Moment::Before) {
+                (Moment::Before, first)
+            } else if id != last && self.has_stop(id, Moment::After) {
+                (Moment::After, last)
+            } else if id != first && self.has_stop(id, Moment::Undone) {
+                (Moment::Undone, first)
+            } else {
+                continue;
+            };
+            let method = moment.method();
+            return Err(format!(
+                "`{method}` cannot run: `{id}` is valid only together with `{other}`; use `{method}` with `{other}`"
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn run_to(&self, conn: &Connection, target: Target) -> Outcome {

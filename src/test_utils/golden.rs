@@ -9,12 +9,15 @@ use crate::diff::lines;
 
 use super::query::definitions;
 
-/// Has the file written instead of compared.
+/// The environment variable with which the file is written and not compared.
 const UPDATE: &str = "SWITCHY_UPDATE_GOLDEN";
 
-/// Asserts that the schema of a database, apart from the tables of the engine, is the one in a file: the text that `switchy-schema schema` and
-/// [`dump_schema`](crate::MigrationRunner::dump_schema) give. With the environment variable `SWITCHY_UPDATE_GOLDEN=1`, it writes the file
-/// instead. A relative path starts at the folder of the package, where `cargo test` runs.
+/// Asserts that the schema of a database is the same as the text in a file. The tables of the engine are left out. The command
+/// `switchy-schema schema` and [`dump_schema`](crate::MigrationRunner::dump_schema) write the same text.
+///
+/// If the environment variable `SWITCHY_UPDATE_GOLDEN` is `1`, this function compares nothing and writes the file. Do not set it where
+/// the tests must find mistakes, such as in continuous integration. A relative path starts at the folder of the package, where
+/// `cargo test` runs.
 ///
 /// ```
 /// use switchy_schema::rusqlite::Connection;
@@ -27,7 +30,8 @@ const UPDATE: &str = "SWITCHY_UPDATE_GOLDEN";
 /// ```
 ///
 /// # Panics
-/// If the texts differ, apart from line ends, with the difference. If the file cannot be read or written.
+/// If the texts differ. The message shows the difference. Line ends are not compared. If the file does not exist, cannot be read, or cannot
+/// be written.
 #[track_caller]
 pub fn assert_schema_file(conn: &Connection, path: impl AsRef<Path>) {
     let schema = definitions(conn);

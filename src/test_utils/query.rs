@@ -1,4 +1,4 @@
-//! What a database contains, as texts that a test can compare.
+//! The content of a database, as texts that a test can compare.
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -8,7 +8,7 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::schema::Schema;
 
-/// The definitions of everything in a database except the tables of the engine and of SQLite, sorted.
+/// The definitions of all tables, indexes, triggers and views, sorted. The tables of the engine and of SQLite are left out.
 ///
 /// # Panics
 /// If the database cannot be read.

@@ -17,7 +17,7 @@ const VIEW: Kind = ("view", "views");
 /// Asserts that a table exists.
 ///
 /// # Panics
-/// If it does not. The message has the nearest name and all tables.
+/// If it does not exist. The message has the most similar name and all tables of the application.
 #[track_caller]
 pub fn assert_table_exists(conn: &Connection, table: &str) {
     exists(conn, TABLE, table);
@@ -26,14 +26,15 @@ pub fn assert_table_exists(conn: &Connection, table: &str) {
 /// Asserts that no table has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the table exists.
 #[track_caller]
 pub fn assert_table_not_exists(conn: &Connection, table: &str) {
     not_exists(conn, TABLE, table);
 }
 
-/// Asserts that an index has exactly these columns of a table, in this order; one that is sorted downwards is given as `"date DESC"`. What
-/// else an index has (`UNIQUE`, `WHERE`, expressions, collations) is compared by [`assert_definition`].
+/// Asserts that an index has exactly these columns of a table, in this order. For a column in descending order, write `"date DESC"`.
+///
+/// `UNIQUE`, `WHERE`, expressions and collations are not compared. [`assert_definition`] compares the whole index.
 ///
 /// ```
 /// # use switchy_schema::rusqlite::Connection;
@@ -45,7 +46,7 @@ pub fn assert_table_not_exists(conn: &Connection, table: &str) {
 /// ```
 ///
 /// # Panics
-/// If it does not exist or is over other columns.
+/// If the index does not exist, or has another table or other columns.
 #[track_caller]
 pub fn assert_index(conn: &Connection, index: &str, table: &str, columns: &[&str]) {
     exists(conn, INDEX, index);
@@ -67,17 +68,19 @@ pub fn assert_index(conn: &Connection, index: &str, table: &str, columns: &[&str
 /// Asserts that no index has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the index exists.
 #[track_caller]
 pub fn assert_index_not_exists(conn: &Connection, index: &str) {
     not_exists(conn, INDEX, index);
 }
 
-/// Asserts that the values of these columns together are unique in a table: because of a primary key, `UNIQUE`, or a unique index over
-/// exactly these columns, in any order, and all rows.
+/// Asserts that SQLite refuses a second row with the same values in these columns. The table must have a primary key, a `UNIQUE`
+/// constraint or a unique index of exactly these columns. Their order does not matter. A unique index with `WHERE` does not count.
+///
+/// SQLite accepts any number of rows with NULL in one of these columns, unless the column is `NOT NULL`.
 ///
 /// # Panics
-/// If nothing makes them unique. The message lists what is unique.
+/// If the columns are not unique. The message lists the columns that are.
 #[track_caller]
 pub fn assert_unique(conn: &Connection, table: &str, columns: &[&str]) {
     exists(conn, TABLE, table);
@@ -101,7 +104,7 @@ pub fn assert_unique(conn: &Connection, table: &str, columns: &[&str]) {
 /// Asserts that a trigger exists and belongs to this table or view.
 ///
 /// # Panics
-/// If it does not exist, or belongs to another table.
+/// If the trigger does not exist, or belongs to another table.
 #[track_caller]
 pub fn assert_trigger(conn: &Connection, trigger: &str, table: &str) {
     exists(conn, TRIGGER, trigger);
@@ -116,16 +119,16 @@ pub fn assert_trigger(conn: &Connection, trigger: &str, table: &str) {
 /// Asserts that no trigger has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the trigger exists.
 #[track_caller]
 pub fn assert_trigger_not_exists(conn: &Connection, trigger: &str) {
     not_exists(conn, TRIGGER, trigger);
 }
 
-/// Asserts that a view exists and can be read: SQLite accepts a view of a table that is gone until somebody uses it.
+/// Asserts that a view exists and can be read. A view can exist after its table was dropped, and then a query of it fails.
 ///
 /// # Panics
-/// If it does not exist or cannot be read.
+/// If the view does not exist or cannot be read.
 #[track_caller]
 pub fn assert_view(conn: &Connection, view: &str) {
     exists(conn, VIEW, view);
@@ -138,14 +141,14 @@ pub fn assert_view(conn: &Connection, view: &str) {
 /// Asserts that no view has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the view exists.
 #[track_caller]
 pub fn assert_view_not_exists(conn: &Connection, view: &str) {
     not_exists(conn, VIEW, view);
 }
 
-/// Asserts that a table, index, trigger or view has exactly this definition, apart from comments, white space, the case of words and the
-/// quotes of names.
+/// Asserts that a table, index, trigger or view has exactly this definition. Comments, white space, the case of words and the quotes of
+/// names are not compared.
 ///
 /// ```
 /// # use switchy_schema::rusqlite::Connection;

@@ -1,13 +1,12 @@
-//! Databases and folders of migrations for tests, and what a test of your migrations needs: running them with data, assertions, and rows.
-//! Everything here panics on failure. `docs/testing.md` is a guide.
+//! Tools for the tests of your migrations. A test fails with a panic. `docs/testing.md` is a guide.
 //!
-//! * [`TestDatabase`]: a temporary file, a database in memory, or a copy of a fixture.
-//! * [`TestMigrations`]: runs your set, with data before a migration and checks after it; [`verify_full_cycle`],
-//!   [`verify_each_step_on_data`], [`assert_every_released_version_upgrades`].
-//! * [`TestMigrationBuilder`]: a set that the test writes itself.
-//! * [`assert_rows`], [`assert_column`] and similar functions: what a database contains, with a diff on failure.
-//! * [`fill`]: rows in every table. With the feature `proptest`, [`strategies`] has them for property tests.
-//! * [`conformance`]: the tests for a backend of your own.
+//! * [`TestMigrations`] runs your migrations. The test inserts rows before a migration and checks the result after it. See also
+//!   [`verify_full_cycle`], [`verify_each_step_on_data`] and [`assert_every_released_version_upgrades`].
+//! * [`TestDatabase`] is a database in a temporary file or in memory, or a copy of a database file.
+//! * [`TestMigrationBuilder`] is a temporary folder of migrations that the test writes.
+//! * [`assert_rows`], [`assert_column`] and similar functions compare the content of a database. A failure shows the difference.
+//! * [`fill`] inserts rows into every table. With the feature `proptest`, [`strategies`] makes rows for property tests.
+//! * [`conformance`] tests a backend that you write.
 //!
 //! # A migration keeps the rows
 //!

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::migration::Migration;
 use crate::runner::MigrationRunner;
 
-/// Builds a folder of migrations, file by file.
+/// A temporary folder of migrations that a test writes. The folder is removed when this value is dropped.
 #[derive(Debug)]
 pub struct TestMigrationBuilder {
     folder: TempDir,
@@ -25,7 +25,7 @@ impl TestMigrationBuilder {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// Adds a file, at a path inside the folder.
+    /// Writes a file. The path is relative to the folder.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -36,7 +36,7 @@ impl TestMigrationBuilder {
         self
     }
 
-    /// Adds a migration without a down script.
+    /// Writes a migration without a down script.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -44,7 +44,7 @@ impl TestMigrationBuilder {
         self.file(format!("{id}/up.sql"), up)
     }
 
-    /// Adds a migration with a down script.
+    /// Writes a migration with a down script.
     ///
     /// # Panics
     /// If a file cannot be written.
@@ -52,7 +52,7 @@ impl TestMigrationBuilder {
         self.migration(id, up).file(format!("{id}/down.sql"), down)
     }
 
-    /// Adds the `metadata.toml` of a migration.
+    /// Writes the `metadata.toml` of a migration.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -69,8 +69,9 @@ impl TestMigrationBuilder {
     ///
     /// # Panics
     /// If the content is not a valid set of migrations.
+    #[track_caller]
     pub fn runner(&self) -> MigrationRunner {
-        MigrationRunner::new_directory(self.path()).expect("a set of migrations")
+        MigrationRunner::new_directory(self.path()).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`TestDatabase`]: a database of a test's own.
+//! [`TestDatabase`]: a database that one test uses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,11 @@ use tempfile::TempDir;
 
 use super::query::{rows, schema};
 
-/// A database of a test's own: a file in a temporary folder, or a database in memory. It is removed when the value is dropped.
+/// A database that one test uses: a file in a temporary folder, or a database in memory. It is removed when this value is dropped.
+///
+/// Its connections have the settings that `rusqlite` gives to every connection. If your application sets others, such as
+/// `PRAGMA foreign_keys` or `PRAGMA journal_mode`, set them in [`prepare_connection`](crate::MigrationRunner::prepare_connection), and test
+/// the runner with [`TestMigrations::new`](super::TestMigrations::new).
 ///
 /// ```
 /// use switchy_schema::test_utils::TestDatabase;
@@ -35,7 +39,7 @@ enum Place {
 }
 
 impl TestDatabase {
-    /// Creates a folder for a database file that does not exist yet.
+    /// Creates a temporary folder for a database file. The first connection creates the file.
     ///
     /// # Panics
     /// If the temporary folder cannot be created.
@@ -44,8 +48,8 @@ impl TestDatabase {
         Self { place: Place::Folder(tempfile::tempdir().expect("a temporary folder")) }
     }
 
-    /// Creates an empty database in memory. All its connections see the same data, and they lock each other out as on a file. It has no
-    /// file, so the engine takes no lock file and keeps no snapshot, and `PRAGMA journal_mode = WAL` has no effect.
+    /// Creates an empty database in memory. All its connections see the same data. One of them can write at a time, as with a file. The
+    /// database has no file, so the engine uses no lock file and no snapshot, and `PRAGMA journal_mode = WAL` has no effect.
     ///
     /// # Panics
     /// If SQLite is older than 3.36, which does not have such databases.
@@ -58,8 +62,10 @@ impl TestDatabase {
         Self { place: Place::Memory { uri, _keeper: Mutex::new(keeper) } }
     }
 
-    /// Creates a copy of a database that the test may change: of a database file, with its journal if it has one, or of what a file
-    /// whose name ends with `.sql` creates.
+    /// Creates a copy of a database. The test can change the copy, and the original stays as it is.
+    ///
+    /// The original is a database file. If it has a journal or a write-ahead log, that is copied too. If the name ends with `.sql`, the file is
+    /// a script, and the copy is the database that the script creates.
     ///
     /// ```
     /// use switchy_schema::test_utils::TestDatabase;
@@ -73,7 +79,7 @@ impl TestDatabase {
     /// ```
     ///
     /// # Panics
-    /// If the file cannot be read or copied, or if its script fails.
+    /// If the file cannot be read or copied. If the script fails, or ends inside a transaction.
     #[track_caller]
     pub fn copy_of(fixture: impl AsRef<Path>) -> Self {
         let fixture = fixture.as_ref();
@@ -84,7 +90,7 @@ impl TestDatabase {
         copy
     }
 
-    /// The path of the database file. For a database in memory, it is a URI, which [`Connection::open`] accepts too.
+    /// The path of the database file. For a database in memory, it is a URI. [`Connection::open`] accepts both.
     pub fn path(&self) -> PathBuf {
         match &self.place {
             Place::Folder(folder) => folder.path().join("test.db"),
@@ -97,10 +103,11 @@ impl TestDatabase {
     /// # Panics
     /// If the database cannot be opened.
     pub fn connect(&self) -> Connection {
-        Connection::open(self.path()).expect("a database of the test")
+        Connection::open(self.path())
+            .unwrap_or_else(|error| panic!("the database of the test cannot be opened: {error}"))
     }
 
-    /// The definitions of everything in the database except the tables of the engine and of SQLite, sorted.
+    /// The definitions of all tables, indexes, triggers and views, sorted. The tables of the engine and of SQLite are left out.
     ///
     /// # Panics
     /// If the database cannot be read.
@@ -108,7 +115,7 @@ impl TestDatabase {
         schema(&self.connect())
     }
 
-    /// The result of a query: one string for each row, with the values separated by `|`.
+    /// The result of a query: one string for each row, with the values separated by `|`, as [`rows`](super::rows()) writes them.
     ///
     /// # Panics
     /// If the query fails.
@@ -120,7 +127,14 @@ impl TestDatabase {
 /// Makes an empty database the copy of a fixture. The fixture is not opened, since SQLite might write to it.
 fn fill_from(fixture: &Path, copy: &TestDatabase) -> Result<(), Box<dyn std::error::Error>> {
     if fixture.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")) {
-        return Ok(copy.connect().execute_batch(&fs::read_to_string(fixture)?)?);
+        let conn = copy.connect();
+        conn.execute_batch(&fs::read_to_string(fixture)?)?;
+        if !conn.is_autocommit() {
+            let what =
+                "the script ends inside a transaction, so nothing of it would be kept; is its end missing?";
+            return Err(what.into());
+        }
+        return Ok(());
     }
     for end in ["", "-wal", "-journal"] {
         let with_end = |path: &Path| {
@@ -130,7 +144,8 @@ fn fill_from(fixture: &Path, copy: &TestDatabase) -> Result<(), Box<dyn std::err
         };
         let from = with_end(fixture);
         if end.is_empty() || from.exists() {
-            fs::copy(from, with_end(&copy.path()))?;
+            // `fs::copy` would copy the permissions too, and a fixture may be read-only.
+            fs::write(with_end(&copy.path()), fs::read(from)?)?;
         }
     }
     // A text file or a damaged fixture is an error here, and not in the middle of the test.

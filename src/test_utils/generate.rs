@@ -21,17 +21,23 @@ pub(super) mod table;
 
 pub use filled::{Filled, FilledTable};
 
-/// How many rows are tried until one is accepted.
+/// How many times other values are tried for a row.
 const TRIES: usize = 200;
 
-/// Inserts `rows` rows into every table of the application, the same ones every time, and says which tables it could not fill.
+/// Inserts `rows` rows into every table. The rows are the same every time. The result says which tables could not be filled;
+/// [`Filled::assert_complete`] fails if there is one.
 ///
-/// The rows respect what SQLite enforces: types and `STRICT`, `NOT NULL`, primary keys and `UNIQUE`, foreign keys, also to the same table
-/// and in cycles, and generated columns. A `CHECK` is not understood: values are tried, among them the literals in it, until SQLite
-/// accepts one. In one row of three, columns are `NULL` where they may be; in another one, columns have their default.
+/// The rows respect the types, `STRICT`, `NOT NULL`, primary keys, `UNIQUE`, generated columns and foreign keys. Foreign keys can
+/// reference the same table or form a cycle. This function does not understand a `CHECK`: it tries values, among them the literals in the
+/// `CHECK`, until SQLite accepts one.
 ///
-/// Rows are added to those that are there. Triggers run. All of it is one savepoint. Rows of a full-text table that takes its content from
-/// another table come from triggers, so they are not inserted.
+/// Of three rows, the second has the defaults of its columns, and the third has `NULL` in each column that accepts it. If SQLite refuses
+/// that third row, `NULL` is left out of one column, and then of more. A column that a foreign key references has no `NULL`, so that it
+/// can be referenced.
+///
+/// The rows that are already in a table stay. Triggers run. If the database cannot be written, no row is inserted. A full-text
+/// table whose content is another table gets no rows, because triggers insert them. If your runner has a
+/// [`table_name`](crate::MigrationRunner::table_name), this function does not know it, and inserts rows into that table too.
 ///
 /// ```
 /// use switchy_schema::rusqlite::Connection;
@@ -58,7 +64,7 @@ const TRIES: usize = 200;
 /// If the database cannot be read or written, or if a trigger ends the transaction.
 #[track_caller]
 pub fn fill(conn: &Connection, rows: usize) -> Filled {
-    let schema = definitions(conn).expect("the schema");
+    let schema = definitions(conn);
     fill_tables(conn, &schema, rows, &|_| true).unwrap_or_else(|error| panic!("{error}"))
 }
 

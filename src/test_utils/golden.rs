@@ -9,12 +9,15 @@ use crate::diff::lines;
 
 use super::query::definitions;
 
-/// Has the file written instead of compared.
+/// The environment variable with which the file is written and not compared.
 const UPDATE: &str = "SWITCHY_UPDATE_GOLDEN";
 
-/// Asserts that the schema of a database, apart from the tables of the engine, is the one in a file: the text that `switchy-schema schema` and
-/// [`dump_schema`](crate::MigrationRunner::dump_schema) give. With the environment variable `SWITCHY_UPDATE_GOLDEN=1`, it writes the file
-/// instead. A relative path starts at the folder of the package, where `cargo test` runs.
+/// Asserts that the schema of a database is the same as the text in a file. The tables of the engine are left out. The command
+/// `switchy-schema schema` and [`dump_schema`](crate::MigrationRunner::dump_schema) write the same text.
+///
+/// If the environment variable `SWITCHY_UPDATE_GOLDEN` is `1`, this function compares nothing and writes the file. Do not set it where
+/// the tests must find mistakes, such as in continuous integration. A relative path starts at the folder of the package, where
+/// `cargo test` runs.
 ///
 /// ```
 /// use switchy_schema::rusqlite::Connection;
@@ -27,10 +30,11 @@ const UPDATE: &str = "SWITCHY_UPDATE_GOLDEN";
 /// ```
 ///
 /// # Panics
-/// If the texts differ, apart from line ends, with the difference. If the file cannot be read or written.
+/// If the texts differ. The message shows the difference. Line ends are not compared. If the file does not exist, cannot be read, or cannot
+/// be written.
 #[track_caller]
 pub fn assert_schema_file(conn: &Connection, path: impl AsRef<Path>) {
-    let schema = definitions(conn).expect("a database");
+    let schema = definitions(conn);
     if let Err(message) = compare(path.as_ref(), &schema.to_string()) {
         panic!("{message}");
     }
@@ -43,7 +47,9 @@ pub fn assert_schema_file(conn: &Connection, path: impl AsRef<Path>) {
 pub(super) fn compare(path: &Path, found: &str) -> Result<(), String> {
     let shown = path.display();
     if env::var(UPDATE).is_ok_and(|value| value == "1") {
-        return fs::write(path, found).map_err(|error| format!("{shown} cannot be written: {error}"));
+        let folder = path.parent().unwrap_or(path);
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, found));
+        return written.map_err(|error| format!("{shown} cannot be written: {error}"));
     }
     let hint = format!("to write it, run the test with {UPDATE}=1");
     let expected =

@@ -1,4 +1,4 @@
-//! [`TestMigrations`]: runs a set as a test needs it.
+//! [`TestMigrations`]: runs the migrations of an application in a test.
 
 use std::path::Path;
 
@@ -13,12 +13,19 @@ use trial::{Moment, Outcome, Stop, Trial};
 mod cycle;
 mod data;
 mod fixtures;
+mod row_counts;
 mod trial;
 
-/// Runs a set of migrations as a test needs it: with data before a migration, checks after it, back again, step by step on generated rows,
-/// or on the databases that released versions left.
+/// Runs your migrations in a test. The test names the migrations before which it inserts rows, and the migrations after which it checks
+/// the result. Then it calls one of these methods:
 ///
-/// # Rows survive a split of a column
+/// * [`run`](Self::run) applies the migrations to a database of the test.
+/// * [`verify_each_step_on_data`](Self::verify_each_step_on_data) applies each migration to generated rows.
+/// * [`verify_full_cycle`](Self::verify_full_cycle) applies and undoes all migrations.
+/// * [`assert_every_released_version_upgrades`](Self::assert_every_released_version_upgrades) upgrades the databases of released versions.
+/// * [`assert_schema_file`](Self::assert_schema_file) compares the schema with a file.
+///
+/// # Example: a column is split, and no row is lost
 ///
 /// ```
 /// use switchy_schema::test_utils::{TestDatabase, TestMigrations, assert_rows};
@@ -45,11 +52,11 @@ pub struct TestMigrations {
 }
 
 impl TestMigrations {
-    /// Tests the migrations of a source: an embedded folder, a folder on disk, a registry of code, an array, or a
+    /// Tests the migrations of a source. This is an embedded folder, a folder on disk, a registry of code, an array, or a
     /// [`TestMigrationBuilder`](super::TestMigrationBuilder).
     ///
     /// # Panics
-    /// If the source cannot be read, or its migrations do not fit together.
+    /// If the source cannot be read, or is not a valid set of migrations.
     #[track_caller]
     pub fn of(source: impl MigrationSource) -> Self {
         match MigrationRunner::new(source) {
@@ -58,14 +65,14 @@ impl TestMigrations {
         }
     }
 
-    /// Tests the migrations of a runner as the application configured it: with its table, policy, hooks, environment, and what
-    /// [`prepare_connection`](MigrationRunner::prepare_connection) registers.
+    /// Tests the migrations of a runner, with the configuration of your application: its table, policy, hooks, environment, and
+    /// [`prepare_connection`](MigrationRunner::prepare_connection).
     pub fn new(runner: MigrationRunner) -> Self {
         Self { trial: Trial::new(runner) }
     }
 
-    /// Runs a function before a migration, when everything before it is applied: usually to insert rows as an older version of the
-    /// application left them. The functions for one migration run in the order in which they were added.
+    /// Runs `seed` immediately before a migration. Usually it inserts rows like those of an older version of the application. Several
+    /// functions for one migration run in the order in which they were added.
     pub fn seed_before(
         self,
         id: impl Into<MigrationId>,
@@ -74,58 +81,62 @@ impl TestMigrations {
         self.stop(id.into(), Moment::Before, seed)
     }
 
-    /// Runs a function after a migration, before the next one: usually assertions.
+    /// Runs `check` immediately after a migration. Usually it has assertions.
     pub fn check_after(self, id: impl Into<MigrationId>, check: impl Fn(&Connection) + 'static) -> Self {
         self.stop(id.into(), Moment::After, checking(check))
     }
 
-    /// Runs a function after a migration was undone. It implies [`roll_back`](Self::roll_back).
+    /// Runs `check` immediately after a migration was undone. It also has the effect of [`roll_back`](Self::roll_back).
     pub fn check_undone(self, id: impl Into<MigrationId>, check: impl Fn(&Connection) + 'static) -> Self {
         self.stop(id.into(), Moment::Undone, checking(check)).roll_back()
     }
 
-    /// Ends every run after this migration instead of at the latest one.
+    /// Applies the migrations up to this one, and none after it.
     pub fn up_to(mut self, id: impl Into<MigrationId>) -> Self {
         self.trial.end = Target::Through(id.into());
         self
     }
 
-    /// Lets [`run`](Self::run) undo what it has applied, newest first, and lets
-    /// [`verify_each_step_on_data`](Self::verify_each_step_on_data) undo each step that has a way back, and apply it again. The schema
-    /// must then be as it was before.
+    /// Undoes the migrations too. [`run`](Self::run) then undoes everything that it has applied, newest first.
+    /// [`verify_each_step_on_data`](Self::verify_each_step_on_data) then undoes each migration that has a down script, and applies it again.
+    /// The schema must then be as it was before.
     pub fn roll_back(mut self) -> Self {
         self.trial.goes_back = true;
         self
     }
 
     /// Sets how many rows [`verify_each_step_on_data`](Self::verify_each_step_on_data) generates for each table before each step. The
-    /// default is 3.
+    /// default is 3. With fewer rows, the first steps have no row with `NULL`.
     pub fn rows_per_table(mut self, rows: usize) -> Self {
         self.trial.rows = rows;
         self
     }
 
-    /// Generates no rows for a table, which may then be empty in
-    /// [`verify_each_step_on_data`](Self::verify_each_step_on_data): because its rows cannot be generated, or because generated rows are
-    /// not those of the application, so that a migration rightly fails on them.
+    /// Lets [`verify_each_step_on_data`](Self::verify_each_step_on_data) generate no rows for this table, and accept that it is empty. It
+    /// is for a table whose rows cannot be generated, or whose generated rows differ from those of the application so much that a
+    /// correct migration fails on them. The rows of this table are also not counted after a migration was undone.
     pub fn without_generated_rows(mut self, table: impl Into<String>) -> Self {
         self.trial.exempt.push(table.into());
         self
     }
 
-    /// Applies what is pending, and runs the seeds and checks on the way.
+    /// Applies the pending migrations, and runs the seeds and checks between them.
     ///
     /// # Panics
-    /// If a migration or a seed fails, or if a check panics. If a seed or a check names a migration that the run does not apply, before
-    /// anything runs. With [`roll_back`](Self::roll_back), also if a migration cannot be undone, or if the schema is then not as before.
+    /// If a migration or a seed fails, or if a check panics. If a seed or a check names a migration that is not applied by this run; then
+    /// nothing runs. With [`roll_back`](Self::roll_back), also if a migration cannot be undone, or if the schema is then not as before.
     #[track_caller]
     pub fn run(&self, conn: &Connection) {
         passed(self.trial.run(conn));
     }
 
-    /// Applies everything in a new database, undoes it step by step, and applies it again. After each step back the schema must be the
-    /// one from before that step, and at the end the one of the first time. Seeds and checks run on the first way up, and
-    /// [`check_undone`](Self::check_undone) on the way back.
+    /// Applies all migrations to a new database, undoes them one by one, and applies them again. After a migration was undone, the schema must
+    /// be as it was before that migration. At the end, the schema must be as it was after the first time.
+    ///
+    /// The database has only the rows that your seeds and migrations insert. Undoing a migration must not delete rows that were in the same table
+    /// before that migration. The values in the rows are not compared: use [`check_undone`](Self::check_undone).
+    ///
+    /// Seeds and checks run when the migrations are applied for the first time.
     ///
     /// ```should_panic
     /// use switchy_schema::test_utils::{TestMigrationBuilder, TestMigrations};
@@ -137,28 +148,31 @@ impl TestMigrations {
     /// ```
     ///
     /// # Panics
-    /// If a step fails or a schema differs; the message has the difference. If a migration has no way back: see
-    /// [`verify_cycle_after`](Self::verify_cycle_after).
+    /// If a migration fails, if the schema differs, or if rows are lost. The message has the difference. If the set is empty. If a migration has no
+    /// down script: see [`verify_cycle_after`](Self::verify_cycle_after).
     #[track_caller]
     pub fn verify_full_cycle(&self) {
         passed(cycle::verify(&self.trial, None));
     }
 
-    /// The same as [`verify_full_cycle`](Self::verify_full_cycle), but goes back only to this migration, which stays applied. It is for sets whose older
-    /// migrations have no way back.
+    /// Does the same as [`verify_full_cycle`](Self::verify_full_cycle), but undoes only the migrations after this one. Use it if older
+    /// migrations have no down script.
     ///
     /// # Panics
-    /// As [`verify_full_cycle`](Self::verify_full_cycle), or if the run does not apply this migration.
+    /// As [`verify_full_cycle`](Self::verify_full_cycle). Also if this migration is not in the set, or is the last one.
     #[track_caller]
     pub fn verify_cycle_after(&self, id: impl Into<MigrationId>) {
         passed(cycle::verify(&self.trial, Some(&id.into())));
     }
 
-    /// Applies the set in a new database one step at a time, each on rows: before each step, seeds run and [rows](super::fill) are
-    /// generated in every table. After each step the database must be intact
-    /// (`PRAGMA integrity_check` and `foreign_key_check`), and a step may not lose rows by mistake, as in any run.
+    /// Applies the migrations to a new database one by one, each to rows. Before each migration, its seeds run, and every table gets
+    /// [generated rows](super::fill). After each migration, `PRAGMA integrity_check` and `PRAGMA foreign_key_check` must find nothing. The engine
+    /// refuses a migration that loses rows by mistake, as in any run. Migrations that are valid only together are applied together.
     ///
-    /// Generated rows have values that an author forgets: one in three has `NULL` wherever the schema allows it.
+    /// With [`roll_back`](Self::roll_back), each migration that has a down script is also undone and applied again. Undoing it must restore
+    /// the schema, and must not delete rows that were in the same table before that migration.
+    ///
+    /// Of three generated rows, one has `NULL` in each column that accepts it. A migration that works only without `NULL` fails here.
     ///
     /// ```should_panic
     /// use switchy_schema::test_utils::{TestMigrationBuilder, TestMigrations};
@@ -174,19 +188,23 @@ impl TestMigrations {
     /// ```
     ///
     /// # Panics
-    /// If a step fails or the database is not intact. If a table has no rows before a step, since neither the generator nor a seed could insert one:
-    /// the message says why, and [`without_generated_rows`](Self::without_generated_rows) accepts it.
+    /// If a migration fails, or damages the database. If a table has no rows before a migration, because neither a seed nor the generator inserted
+    /// one. The message says why; [`without_generated_rows`](Self::without_generated_rows) accepts the empty table. If
+    /// [`without_generated_rows`](Self::without_generated_rows) names a table that never exists. If the set is empty.
     #[track_caller]
     pub fn verify_each_step_on_data(&self) {
         passed(data::verify(&self.trial));
     }
 
-    /// Upgrades a copy of every fixture in a folder: the databases that released versions of the application left. Afterwards each must be
-    /// intact and have the schema of a new database. The checks of the migrations that a fixture lacks run; seeds
-    /// do not, since a fixture has rows.
+    /// Upgrades a copy of every fixture in a folder. A fixture is a database of a released version of your application. After the upgrade,
+    /// `PRAGMA integrity_check` and `PRAGMA foreign_key_check` must find nothing, and the schema must be the same as that of a new database.
     ///
-    /// Every file in the folder is a fixture: a database, or a script that creates one, whose name ends with `.sql`. Left out are files
-    /// whose name ends with `-wal`, `-shm`, `-journal`, `-migrate` or `.md`, or begins with a dot. The fixtures are not changed.
+    /// Every file in the folder and its subfolders is a fixture. If its name ends with `.sql`, it is a script that creates the database.
+    /// Files whose name ends with `-wal`, `-shm`, `-journal`, `-migrate` or `.md`, and files and folders whose name begins with a dot, are left
+    /// out. The fixtures are not changed.
+    ///
+    /// A check runs if the fixture does not have the migration yet. The rows are not compared otherwise. Seeds and
+    /// [`check_undone`](Self::check_undone) do not run.
     ///
     /// ```
     /// use switchy_schema::Migration;
@@ -202,17 +220,18 @@ impl TestMigrations {
     /// ```
     ///
     /// # Panics
-    /// If the folder has no fixture, or an upgrade fails, or its result is not as described. The message names the fixture; all
-    /// fixtures are tried first.
+    /// If the folder has no fixture, or a fixture has no table. If an upgrade fails, or its result is not as described. All fixtures are tried,
+    /// and the message names each one that failed. If a seed or a check names a migration that a new database does not get.
     #[track_caller]
     pub fn assert_every_released_version_upgrades(&self, folder: impl AsRef<Path>) {
         passed(fixtures::verify(&self.trial, folder.as_ref()));
     }
 
-    /// Compares the schema that the set makes in a new database with a file, as [`assert_schema_file`](super::assert_schema_file) does.
+    /// Applies the migrations to a new database, and compares its schema with a file, as
+    /// [`assert_schema_file`](super::assert_schema_file) does. Seeds and checks do not run.
     ///
     /// # Panics
-    /// If a migration fails or the schema is another one.
+    /// If a migration fails, if the schema differs, or if the set is empty.
     #[track_caller]
     pub fn assert_schema_file(&self, path: impl AsRef<Path>) {
         let schema = passed(self.trial.schema_of_new_database());

@@ -1,4 +1,4 @@
-//! What a database contains, as texts that a test can compare.
+//! The content of a database, as texts that a test can compare.
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -8,7 +8,7 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::schema::Schema;
 
-/// The definitions of everything in a database except the tables of the engine and of SQLite, sorted.
+/// The definitions of all tables, indexes, triggers and views, sorted. The tables of the engine and of SQLite are left out.
 ///
 /// # Panics
 /// If the database cannot be read.
@@ -21,6 +21,9 @@ pub fn schema(conn: &Connection) -> Vec<String> {
 }
 
 /// The result of a query: one string for each row, with the values separated by `|`.
+///
+/// An integer is written as `1`, a real number as `1.0`, a blob as `x'00FF'`, and NULL as `NULL`. A text is written without quotes, so
+/// the text `1` looks like the integer 1. If the difference matters, query `quote(column)` or `typeof(column)`.
 ///
 /// # Panics
 /// If the query fails.
@@ -39,9 +42,10 @@ pub(super) fn try_rows(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<Str
             Ok(match row.get_ref(column)? {
                 ValueRef::Null => "NULL".to_owned(),
                 ValueRef::Integer(value) => value.to_string(),
-                ValueRef::Real(value) => value.to_string(),
+                // SQLite writes `1.0` too, so an integer that became a real is seen.
+                ValueRef::Real(value) => format!("{value:?}"),
                 ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                ValueRef::Blob(bytes) => format!("{} bytes", bytes.len()),
+                ValueRef::Blob(bytes) => literal(bytes),
             })
         };
         texts.push((0..columns).map(value).collect::<rusqlite::Result<Vec<_>>>()?.join("|"));
@@ -49,8 +53,22 @@ pub(super) fn try_rows(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<Str
     Ok(texts)
 }
 
+/// A blob as a literal of SQL.
+fn literal(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("x'{}'", digits.concat())
+}
+
 /// The schema of a database without the tables that the engine has by default.
-pub(super) fn definitions(conn: &Connection) -> Result<Schema, Fault> {
+///
+/// # Panics
+/// If the schema cannot be read.
+#[track_caller]
+pub(super) fn definitions(conn: &Connection) -> Schema {
+    try_definitions(conn).unwrap_or_else(|fault| panic!("the schema cannot be read: {fault}"))
+}
+
+fn try_definitions(conn: &Connection) -> Result<Schema, Fault> {
     let table = TableName::default();
     let without = [table.as_str(), table.log().as_str()].map(str::to_owned);
     let mut conn = conn;

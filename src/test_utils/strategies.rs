@@ -41,7 +41,7 @@ use super::generate::pool::Kind;
 use super::generate::table::{Column, Role, Table, of_schema};
 use super::query::definitions;
 
-/// Rows for all tables of a schema. Its Debug shows them, so a failed property test does too.
+/// Rows for all tables of a schema. Its Debug shows the rows, so a property test that fails shows them too.
 #[derive(Clone)]
 pub struct Data {
     tables: Arc<Vec<Table>>,
@@ -49,16 +49,19 @@ pub struct Data {
     rows: Vec<Vec<Vec<Cell>>>,
 }
 
-/// Rows for all tables of the application in a database, which is only read: for each table as many as `rows` says. Values are arbitrary ones of the
-/// declared type, unusual ones, `NULL` and defaults; where a `CHECK` restricts a column, values that it accepts. Foreign keys
-/// reference any row of the parent.
+/// A strategy that makes rows for every table of a database. The database is only read. `rows` is the number of rows for each table.
+///
+/// A value is an arbitrary one of the declared type, an unusual one, `NULL`, or the default. If a `CHECK` restricts one column, only values
+/// that it accepts are made. A foreign key references any row of the parent.
 ///
 /// # Panics
 /// If the database cannot be read.
 #[track_caller]
 pub fn data(conn: &Connection, rows: impl Into<SizeRange>) -> BoxedStrategy<Data> {
-    let schema = definitions(conn).expect("the schema");
-    let tables = Arc::new(of_schema(conn, &schema).expect("the tables"));
+    let schema = definitions(conn);
+    let tables =
+        of_schema(conn, &schema).unwrap_or_else(|error| panic!("the tables cannot be read: {error}"));
+    let tables = Arc::new(tables);
     let size = rows.into();
     let of_table = |table: &Table| {
         let row: Vec<BoxedStrategy<Cell>> = table.columns.iter().map(cell).collect();
@@ -69,8 +72,8 @@ pub fn data(conn: &Connection, rows: impl Into<SizeRange>) -> BoxedStrategy<Data
 }
 
 impl Data {
-    /// Inserts the rows into a database with the same schema, and says how many of them SQLite accepted: rows that violate a constraint, such as
-    /// `UNIQUE` or a `CHECK` of several columns, are left out.
+    /// Inserts the rows into a database with the same schema. The result says how many of them SQLite accepted. A row that violates a
+    /// constraint, such as `UNIQUE` or a `CHECK` of several columns, is left out.
     ///
     /// # Panics
     /// If the database cannot be written, or if a trigger ends the transaction.

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 mod assertions;
 mod databases;
+mod empty_proofs;
 mod generated;
 mod golden;
 mod property;

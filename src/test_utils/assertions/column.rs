@@ -3,13 +3,15 @@
 use rusqlite::Connection;
 
 use super::objects::{read, table_exists};
-use super::text::{difference, missing, tokens};
+use super::text::{difference, missing, tokens_of_column as tokens};
 use crate::dialect::quote;
 use crate::sql::same_name;
 
-/// Asserts that a column has exactly this type, nullability and default: what follows its name in `CREATE TABLE`, such as
-/// `"TEXT NOT NULL DEFAULT ''"`. `PRIMARY KEY` must be given for a column of the primary key. Anything else, such as `CHECK` or `REFERENCES`, is compared by
-/// [`assert_definition`](super::assert_definition).
+/// Asserts the type, `NOT NULL`, `DEFAULT` and `PRIMARY KEY` of a column. Write them as in `CREATE TABLE`, such as
+/// `"TEXT NOT NULL DEFAULT ''"`. A column that is part of the primary key needs `PRIMARY KEY`.
+///
+/// `CHECK`, `COLLATE`, `REFERENCES`, `UNIQUE` and everything else is not compared. [`assert_definition`](super::assert_definition) compares the
+/// whole table.
 ///
 /// ```
 /// # use switchy_schema::rusqlite::Connection;
@@ -22,7 +24,7 @@ use crate::sql::same_name;
 /// ```
 ///
 /// # Panics
-/// If the table or the column does not exist or differs. If the definition is not one that can be compared.
+/// If the table or the column does not exist, or the column differs. If `definition` has something that is not compared.
 #[track_caller]
 pub fn assert_column(conn: &Connection, table: &str, column: &str, definition: &str) {
     let found = existing(conn, table, column);
@@ -37,16 +39,16 @@ pub fn assert_column(conn: &Connection, table: &str, column: &str, definition: &
 /// Asserts that a table has a column.
 ///
 /// # Panics
-/// If it has not. The message has the nearest name and all columns.
+/// If the table or the column does not exist. The message has the most similar name and all columns.
 #[track_caller]
 pub fn assert_column_exists(conn: &Connection, table: &str, column: &str) {
     existing(conn, table, column);
 }
 
-/// Asserts that a table, which must exist, has no such column.
+/// Asserts that a table exists and does not have this column.
 ///
 /// # Panics
-/// If it has.
+/// If the table does not exist, or has the column.
 #[track_caller]
 pub fn assert_column_not_exists(conn: &Connection, table: &str, column: &str) {
     table_exists(conn, table);

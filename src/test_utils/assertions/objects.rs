@@ -17,7 +17,7 @@ const VIEW: Kind = ("view", "views");
 /// Asserts that a table exists.
 ///
 /// # Panics
-/// If it does not. The message has the nearest name and all tables.
+/// If it does not exist. The message has the most similar name and all tables of the application.
 #[track_caller]
 pub fn assert_table_exists(conn: &Connection, table: &str) {
     exists(conn, TABLE, table);
@@ -26,14 +26,15 @@ pub fn assert_table_exists(conn: &Connection, table: &str) {
 /// Asserts that no table has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the table exists.
 #[track_caller]
 pub fn assert_table_not_exists(conn: &Connection, table: &str) {
     not_exists(conn, TABLE, table);
 }
 
-/// Asserts that an index has exactly these columns of a table, in this order; one that is sorted downwards is given as `"date DESC"`. What
-/// else an index has (`UNIQUE`, `WHERE`, expressions, collations) is compared by [`assert_definition`].
+/// Asserts that an index has exactly these columns of a table, in this order. For a column in descending order, write `"date DESC"`.
+///
+/// `UNIQUE`, `WHERE`, expressions and collations are not compared. [`assert_definition`] compares the whole index.
 ///
 /// ```
 /// # use switchy_schema::rusqlite::Connection;
@@ -45,7 +46,7 @@ pub fn assert_table_not_exists(conn: &Connection, table: &str) {
 /// ```
 ///
 /// # Panics
-/// If it does not exist or is over other columns.
+/// If the index does not exist, or has another table or other columns.
 #[track_caller]
 pub fn assert_index(conn: &Connection, index: &str, table: &str, columns: &[&str]) {
     exists(conn, INDEX, index);
@@ -67,17 +68,19 @@ pub fn assert_index(conn: &Connection, index: &str, table: &str, columns: &[&str
 /// Asserts that no index has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the index exists.
 #[track_caller]
 pub fn assert_index_not_exists(conn: &Connection, index: &str) {
     not_exists(conn, INDEX, index);
 }
 
-/// Asserts that the values of these columns together are unique in a table: because of a primary key, `UNIQUE`, or a unique index over
-/// exactly these columns, in any order, and all rows.
+/// Asserts that SQLite refuses a second row with the same values in these columns. The table must have a primary key, a `UNIQUE`
+/// constraint or a unique index of exactly these columns. Their order does not matter. A unique index with `WHERE` does not count.
+///
+/// SQLite accepts any number of rows with NULL in one of these columns, unless the column is `NOT NULL`.
 ///
 /// # Panics
-/// If nothing makes them unique. The message lists what is unique.
+/// If the columns are not unique. The message lists the columns that are.
 #[track_caller]
 pub fn assert_unique(conn: &Connection, table: &str, columns: &[&str]) {
     exists(conn, TABLE, table);
@@ -101,7 +104,7 @@ pub fn assert_unique(conn: &Connection, table: &str, columns: &[&str]) {
 /// Asserts that a trigger exists and belongs to this table or view.
 ///
 /// # Panics
-/// If it does not exist, or belongs to another table.
+/// If the trigger does not exist, or belongs to another table.
 #[track_caller]
 pub fn assert_trigger(conn: &Connection, trigger: &str, table: &str) {
     exists(conn, TRIGGER, trigger);
@@ -116,16 +119,16 @@ pub fn assert_trigger(conn: &Connection, trigger: &str, table: &str) {
 /// Asserts that no trigger has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the trigger exists.
 #[track_caller]
 pub fn assert_trigger_not_exists(conn: &Connection, trigger: &str) {
     not_exists(conn, TRIGGER, trigger);
 }
 
-/// Asserts that a view exists and can be read: SQLite accepts a view of a table that is gone until somebody uses it.
+/// Asserts that a view exists and can be read. A view can exist after its table was dropped, and then a query of it fails.
 ///
 /// # Panics
-/// If it does not exist or cannot be read.
+/// If the view does not exist or cannot be read.
 #[track_caller]
 pub fn assert_view(conn: &Connection, view: &str) {
     exists(conn, VIEW, view);
@@ -138,14 +141,14 @@ pub fn assert_view(conn: &Connection, view: &str) {
 /// Asserts that no view has this name.
 ///
 /// # Panics
-/// If one has.
+/// If the view exists.
 #[track_caller]
 pub fn assert_view_not_exists(conn: &Connection, view: &str) {
     not_exists(conn, VIEW, view);
 }
 
-/// Asserts that a table, index, trigger or view has exactly this definition, apart from comments, white space, the case of words and the
-/// quotes of names.
+/// Asserts that a table, index, trigger or view has exactly this definition. Comments, white space, the case of words and the quotes of
+/// names are not compared.
 ///
 /// ```
 /// # use switchy_schema::rusqlite::Connection;
@@ -160,7 +163,7 @@ pub fn assert_view_not_exists(conn: &Connection, view: &str) {
 /// If nothing has this name, or its definition differs.
 #[track_caller]
 pub fn assert_definition(conn: &Connection, name: &str, sql: &str) {
-    let schema = definitions(conn).expect("the schema");
+    let schema = definitions(conn);
     let named: Vec<_> = schema.definitions().iter().filter(|it| it.is_named(name)).collect();
     let Some(first) = named.first() else {
         let all: Vec<String> = schema.definitions().iter().map(|it| it.name.clone()).collect();
@@ -190,7 +193,7 @@ fn without_noise(sql: &str) -> Vec<String> {
 #[track_caller]
 pub(super) fn exists(conn: &Connection, kind: Kind, name: &str) {
     let names = names(conn, kind);
-    assert!(names.iter().any(|known| same_name(known, name)), "{}", missing(kind.0, kind.1, name, &names));
+    assert!(is_there(conn, kind, name), "{}", missing(kind.0, kind.1, name, &names));
 }
 
 #[track_caller]
@@ -201,19 +204,22 @@ pub(super) fn table_exists(conn: &Connection, table: &str) {
 #[track_caller]
 fn not_exists(conn: &Connection, kind: Kind, name: &str) {
     let names = names(conn, kind);
-    assert!(
-        !names.iter().any(|known| same_name(known, name)),
-        "the {} `{name}` exists\nthe {}: {}",
-        kind.0,
-        kind.1,
-        quoted(&names)
-    );
+    let others =
+        if names.is_empty() { String::new() } else { format!("\nthe {}: {}", kind.1, quoted(&names)) };
+    assert!(!is_there(conn, kind, name), "the {} `{name}` exists{others}", kind.0);
+}
+
+/// Whether an object exists, whoever made it: the application, the engine or SQLite.
+#[track_caller]
+fn is_there(conn: &Connection, kind: Kind, name: &str) -> bool {
+    let sql = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = ?1 AND name = ?2 COLLATE NOCASE)";
+    read(conn.query_row(sql, [kind.0, name], |row| row.get(0)))
 }
 
 /// The names of the objects of a kind, except the engine's and SQLite's.
 #[track_caller]
 fn names(conn: &Connection, kind: Kind) -> Vec<String> {
-    let schema = definitions(conn).expect("the schema");
+    let schema = definitions(conn);
     schema.definitions().iter().filter(|it| it.kind == kind.0).map(|it| it.name.clone()).collect()
 }
 

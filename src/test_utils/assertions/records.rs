@@ -1,4 +1,4 @@
-//! What is applied.
+//! The state of migrations.
 
 use rusqlite::Connection;
 
@@ -21,7 +21,7 @@ use crate::status::{Entry, State};
 /// ```
 ///
 /// # Panics
-/// If one is not, or if neither the set nor the database knows it. The message has the state of each.
+/// If one of them has another state, or if neither the set nor the database has it. The message has the state of each.
 #[track_caller]
 pub fn assert_applied(runner: &MigrationRunner, conn: &Connection, ids: &[&str]) {
     all(runner, conn, ids, "applied", |state| {
@@ -38,7 +38,7 @@ pub fn assert_pending(runner: &MigrationRunner, conn: &Connection, ids: &[&str])
     all(runner, conn, ids, "pending", |state| *state == State::Pending);
 }
 
-/// Asserts that the database has no record of these migrations: they are pending, or not for this database or environment.
+/// Asserts that the database has no record of these migrations. They are pending, or they are for another database or environment.
 ///
 /// # Panics
 /// As [`assert_applied`].

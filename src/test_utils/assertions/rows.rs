@@ -10,8 +10,8 @@ use crate::test_utils::query::{rows, try_rows};
 /// How many rows a message shows at most.
 const SHOWN: usize = 10;
 
-/// Asserts that a query gives exactly these rows in this order, each written as by [`rows`](crate::test_utils::rows()): values separated by `|`, `NULL`
-/// for NULL.
+/// Asserts that a query gives exactly these rows, in this order. Write the values of a row with `|` between them, as
+/// [`rows`](crate::test_utils::rows()) does: `1` for an integer, `1.0` for a real number, `x'00FF'` for a blob, `NULL` for NULL.
 ///
 /// ```
 /// # use switchy_schema::rusqlite::Connection;
@@ -37,7 +37,7 @@ pub fn assert_rows(conn: &Connection, sql: &str, expected: &[&str]) {
 /// Asserts that a table has this many rows.
 ///
 /// # Panics
-/// If it has another number. The message shows the first rows.
+/// If the number is another one. The message shows the first rows.
 #[track_caller]
 pub fn assert_row_count(conn: &Connection, table: &str, expected: usize) {
     let (found, shown) = counted(conn, table);
@@ -47,17 +47,17 @@ pub fn assert_row_count(conn: &Connection, table: &str, expected: usize) {
 /// Asserts that a table has at least this many rows.
 ///
 /// # Panics
-/// If it has fewer. The message shows the first rows.
+/// If the table has fewer rows. The message shows them.
 #[track_caller]
 pub fn assert_row_count_at_least(conn: &Connection, table: &str, expected: usize) {
     let (found, shown) = counted(conn, table);
     assert!(found >= expected, "`{table}` has {found} rows, not at least {expected}{shown}");
 }
 
-/// Asserts that no row references a missing parent, whether or not the connection enforces foreign keys.
+/// Asserts that every foreign key references a row that exists. It does not matter whether the connection enforces foreign keys.
 ///
 /// # Panics
-/// If one does. The message names the table and the row.
+/// If the referenced row of a foreign key is missing. The message has the table and the row.
 #[track_caller]
 pub fn assert_foreign_keys_intact(conn: &Connection) {
     match dangling_rows(conn) {

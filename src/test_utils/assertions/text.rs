@@ -30,11 +30,20 @@ pub(super) fn quoted(names: &[String]) -> String {
 
 /// The tokens of a definition in a form in which equal ones are equal, however they are written.
 pub(super) fn tokens(sql: &str) -> Vec<String> {
+    tokens_with(sql, str::to_lowercase)
+}
+
+/// The same for a definition without names, where double quotes are around a text.
+pub(super) fn tokens_of_column(sql: &str) -> Vec<String> {
+    tokens_with(sql, |text| format!("\"{text}\""))
+}
+
+fn tokens_with(sql: &str, quoted: impl Fn(&str) -> String) -> Vec<String> {
     let (mut tokens, mut found) = (Tokens::new(sql), Vec::new());
     while let Some((token, place)) = tokens.next_placed() {
         let written = part(sql, place);
         found.push(match token {
-            Token::Quoted(name) if !written.starts_with('\'') => name.to_lowercase(),
+            Token::Quoted(name) if !written.starts_with('\'') => quoted(name),
             Token::Word(word) => word.to_lowercase(),
             _ => written.to_owned(),
         });

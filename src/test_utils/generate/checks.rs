@@ -29,6 +29,14 @@ pub(super) fn checks(sql: &str) -> Vec<&str> {
     found
 }
 
+fn names_in_double_quotes(sql: &str) -> impl Iterator<Item = &str> {
+    let mut tokens = Tokens::new(sql);
+    std::iter::from_fn(move || tokens.next_placed()).filter_map(|(token, place)| match token {
+        Token::Quoted(name) if part(sql, place).starts_with('"') => Some(name),
+        _ => None,
+    })
+}
+
 /// Whether the checks that use no other column accept a value of this one.
 pub(super) fn accepted<'c>(
     conn: &'c Connection,
@@ -38,6 +46,10 @@ pub(super) fn accepted<'c>(
     let names_it =
         |check: &&&str| Tokens::new(check).filter_map(Token::spelling).any(|name| same_name(name, column));
     let alone = |check: &&str| {
+        // SQLite reads the name of a column in double quotes as a text if it does not know the column.
+        if names_in_double_quotes(check).any(|name| !same_name(name, column)) {
+            return None;
+        }
         let sql = format!("SELECT ({check}) IS NOT FALSE FROM (SELECT ?1 AS {})", quote(column));
         // It does not compile if the check uses another column.
         conn.prepare(&sql).is_ok().then_some(sql)

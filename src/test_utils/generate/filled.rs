@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Which rows were inserted into which table. Its Display has a line for each table.
+/// What [`fill`](super::fill) inserted. Its Display has one line for each table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filled {
@@ -10,7 +10,7 @@ pub struct Filled {
     pub tables: Vec<FilledTable>,
 }
 
-/// Which rows were inserted into a table.
+/// What [`fill`](super::fill) inserted into one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilledTable {
@@ -18,13 +18,13 @@ pub struct FilledTable {
     pub table: String,
     /// How many rows were inserted.
     pub rows: usize,
-    /// How many should have been.
+    /// How many rows were wanted.
     pub wanted: usize,
-    /// Why there are not more: what SQLite says about the last row that it refused.
+    /// Why fewer rows were inserted than wanted: the error of the last row that SQLite refused. `None` if all were inserted.
     pub problem: Option<String>,
-    /// Whether the table has no rows at all.
+    /// Whether the table has no rows, new or old.
     pub is_empty: bool,
-    /// The columns that are NULL in every row: a `CHECK` accepts nothing that was tried, or there is no row to reference.
+    /// The columns that are NULL in every row. Either a `CHECK` refused every value that was tried, or there was no row to reference.
     pub null_columns: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Filled {
     /// Asserts that all rows were inserted.
     ///
     /// # Panics
-    /// If some were not. The message has the tables with the reasons.
+    /// If a row was not inserted. The message has each such table and the reason.
     #[track_caller]
     pub fn assert_complete(&self) {
         let incomplete: Vec<String> =

@@ -81,20 +81,23 @@ impl Load<'_> {
     fn component(&mut self, members: &[usize], rows: &dyn Rows) -> rusqlite::Result<Vec<FilledTable>> {
         let conn = self.conn;
         within(conn, || {
-            let before = self.dangling(members);
+            let before = self.dangling(members).unwrap_or_default();
             let mut filled = Vec::new();
             for (at, &table) in members.iter().enumerate() {
                 filled.push(self.table(table, &members[at + 1..], rows)?);
             }
-            if self.dangling(members) <= before {
-                return Ok((filled, End::Keep));
-            }
+            let missing = || "its rows would reference missing rows".to_owned();
+            let problem = match self.dangling(members) {
+                Ok(after) if after <= before => return Ok((filled, End::Keep)),
+                Ok(_) => missing(),
+                // The parent has no such key. A connection that does not enforce foreign keys accepts the rows.
+                Err(error) => error.to_string(),
+            };
             for table in &mut filled {
                 table.is_empty |= table.rows > 0;
                 table.rows = 0;
                 table.null_columns.clear();
-                let problem = || "its rows would reference missing rows".to_owned();
-                table.problem = Some(table.problem.take().unwrap_or_else(problem));
+                table.problem.get_or_insert_with(|| problem.clone());
             }
             Ok((filled, End::Undo))
         })
@@ -309,13 +312,15 @@ impl Load<'_> {
     }
 
     /// How many rows of these tables reference a missing row.
-    fn dangling(&self, members: &[usize]) -> i64 {
-        let count = |member: &usize| {
-            let sql = "SELECT count(*) FROM pragma_foreign_key_check(?1, 'main')";
-            // If the parent has no such key, this is an error, and so is every insert that names the reason.
-            self.conn.query_row(sql, [&self.tables[*member].name], |row| row.get(0)).unwrap_or(0)
-        };
-        members.iter().map(count).sum()
+    ///
+    /// # Errors
+    /// A foreign key references columns that are no key of the parent.
+    fn dangling(&self, members: &[usize]) -> rusqlite::Result<i64> {
+        let sql = "SELECT count(*) FROM pragma_foreign_key_check(?1, 'main')";
+        members
+            .iter()
+            .map(|member| self.conn.query_row(sql, [&self.tables[*member].name], |row| row.get::<_, i64>(0)))
+            .sum()
     }
 }
 

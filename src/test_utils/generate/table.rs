@@ -109,6 +109,8 @@ impl Table {
             column.pool = pool::candidates(column.kind, &column.name, &checks);
             column.pool.extend(objects.iter().filter(|_| column.kind.has_texts()).cloned());
             let is_accepted = accepted(conn, &column.name, &checks);
+            // Otherwise every row with NULL wherever it may be would be refused, and other columns would get no NULL either.
+            column.is_nullable &= is_accepted(&Value::Null);
             let pool: Vec<Value> = column.pool.iter().filter(|value| is_accepted(value)).cloned().collect();
             // A check that nothing satisfies may mean more than this column.
             if !pool.is_empty() {
@@ -174,5 +176,9 @@ fn has_foreign_content(sql: &str) -> bool {
     let mut tokens = Tokens::new(sql);
     let is_virtual = tokens.nth(1).is_some_and(|token| token.is("virtual"));
     let tokens: Vec<Token<'_>> = tokens.collect();
-    is_virtual && tokens.windows(2).any(|pair| pair[0].is("content") && pair[1] == Token::Mark(b'='))
+    // `content = ''` is a table that stores no content, and that one accepts rows.
+    is_virtual
+        && tokens.windows(3).any(|option| {
+            option[0].is("content") && option[1] == Token::Mark(b'=') && option[2] != Token::Quoted("")
+        })
 }

@@ -2,23 +2,23 @@
 
 use crate::id::MigrationId;
 use crate::schema::Schema;
-use crate::target::Target;
 use crate::test_utils::database::TestDatabase;
 
+use super::row_counts::RowCounts;
 use super::trial::{Moment, Outcome, Trial, differences};
 
 /// What was applied as one step, and the schema before it.
 struct Climbed {
     ids: Vec<MigrationId>,
     before: Schema,
+    rows: RowCounts,
 }
 
 /// Verifies the cycle down to the empty database, or to a migration that stays applied.
 pub(super) fn verify(trial: &Trial, bottom: Option<&MigrationId>) -> Outcome {
     let database = TestDatabase::new();
     let conn = &trial.open(&database)?;
-    let planned = trial.planned(conn)?;
-    trial.refuse_misplaced_stops(conn, &planned)?;
+    let planned = trial.planned_from_nothing(conn)?;
     let base = match bottom {
         None => 0,
         Some(bottom) => {
@@ -27,27 +27,30 @@ pub(super) fn verify(trial: &Trial, bottom: Option<&MigrationId>) -> Outcome {
                 + 1
         }
     };
+    if let (Some(bottom), true) = (bottom, base == planned.len()) {
+        return Err(format!("no migration follows `{bottom}`, so the cycle would undo nothing"));
+    }
+    if let Some(id) = planned[..base].iter().find(|id| trial.has_stop(id, Moment::Undone)) {
+        return Err(format!("`check_undone` cannot run: the cycle does not undo `{id}`"));
+    }
     refuse_irreversible(trial, &planned[base..])?;
 
     let (mut climbed, mut done): (Vec<Climbed>, usize) = (Vec::new(), 0);
     while let Some(next) = planned.get(done) {
         let before = trial.schema(conn)?;
         trial.act(conn, next, Moment::Before)?;
+        let rows = trial.count_rows(conn)?;
         let ids = trial.step_up(conn)?;
         ids.iter().try_for_each(|id| trial.act(conn, id, Moment::After))?;
         if done >= base {
-            climbed.push(Climbed { ids: ids.clone(), before });
+            climbed.push(Climbed { ids: ids.clone(), before, rows });
         }
         done += ids.len();
     }
     let top = trial.schema(conn)?;
 
-    for Climbed { ids, before } in climbed.iter().rev() {
-        trial.run_to(conn, Target::Back(ids.len()))?;
-        if let Some(difference) = differences(before, &trial.schema(conn)?) {
-            let ids: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
-            return Err(format!("undoing {} does not restore the schema:\n{difference}", ids.join(", ")));
-        }
+    for Climbed { ids, before, rows } in climbed.iter().rev() {
+        trial.undo(conn, ids, before, rows)?;
         ids.iter().rev().try_for_each(|id| trial.act(conn, id, Moment::Undone))?;
     }
 

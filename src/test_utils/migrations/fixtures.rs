@@ -41,13 +41,20 @@ pub(super) fn verify(trial: &Trial, folder: &Path) -> Outcome {
     ))
 }
 
+/// The fixtures in a folder and in its subfolders.
 fn fixtures(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut fixtures = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_beside = ["-wal", "-shm", "-journal", "-migrate", ".md"].iter().any(|end| name.ends_with(end));
-        if path.is_file() && !is_beside && !name.starts_with('.') {
+        if is_beside || name.starts_with('.') {
+            continue;
+        }
+        // A link to nothing is no folder, and cannot be copied: it is an error, and not a release that nobody tests.
+        if path.is_dir() {
+            fixtures.extend(self::fixtures(&path)?);
+        } else {
             fixtures.push(path);
         }
     }
@@ -58,6 +65,10 @@ fn fixtures(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 fn upgrade(trial: &Trial, fixture: &Path, expected: &Schema) -> Outcome {
     let database = TestDatabase::copy_of(fixture);
     let conn = &trial.open(&database)?;
+    let is_empty = conn.query_row("SELECT count(*) = 0 FROM sqlite_master", [], |row| row.get(0));
+    if is_empty.map_err(|error| format!("the schema cannot be read: {error}"))? {
+        return Err("the fixture has no table, so no released version left it".to_owned());
+    }
     refuse_damage(conn).map_err(|error| format!("before the upgrade, {error}"))?;
     for id in trial.planned(conn)? {
         if trial.has_stop(&id, Moment::After) {

@@ -8,9 +8,12 @@ use crate::error::MigrationError;
 use crate::id::MigrationId;
 use crate::runner::MigrationRunner;
 use crate::schema::{Schema, SchemaChange};
+use crate::sql::same_name;
 use crate::status::State;
 use crate::target::Target;
 use crate::test_utils::database::TestDatabase;
+
+use super::row_counts::RowCounts;
 
 /// A message for the person who reads the failure.
 pub(super) type Outcome<T = ()> = Result<T, String>;
@@ -112,6 +115,47 @@ impl Trial {
         Ok(plan.steps().iter().map(|step| step.id.clone()).collect())
     }
 
+    /// The migrations that a new database gets. There must be some, and every stop must belong to one of them.
+    pub(super) fn planned_from_nothing(&self, conn: &Connection) -> Outcome<Vec<MigrationId>> {
+        let planned = self.planned(conn)?;
+        if planned.is_empty() {
+            return Err("the set has no migration that a new database gets, so there is nothing to test; \
+                are the folder and the environment the right ones?"
+                .to_owned());
+        }
+        self.refuse_misplaced_stops(conn, &planned)?;
+        Ok(planned)
+    }
+
+    /// Whether a table is named by `without_generated_rows`.
+    pub(super) fn is_exempt(&self, table: &str) -> bool {
+        self.exempt.iter().any(|exempt| same_name(exempt, table))
+    }
+
+    pub(super) fn count_rows(&self, conn: &Connection) -> Outcome<RowCounts> {
+        Ok(RowCounts::read(conn, &self.schema(conn)?, |table| !self.is_exempt(table)))
+    }
+
+    /// Undoes the newest migrations, which were applied as one step, and compares with what was there before that step.
+    pub(super) fn undo(
+        &self,
+        conn: &Connection,
+        ids: &[MigrationId],
+        schema: &Schema,
+        rows: &RowCounts,
+    ) -> Outcome {
+        let above = self.count_rows(conn)?;
+        self.run_to(conn, Target::Back(ids.len()))?;
+        let names = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+        if let Some(difference) = differences(schema, &self.schema(conn)?) {
+            return Err(format!("undoing {names} does not restore the schema:\n{difference}"));
+        }
+        match rows.losses(&above, &self.count_rows(conn)?, &names) {
+            Some(losses) => Err(format!("undoing {names} loses rows:\n{losses}")),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses a stop that would never be made, since a check that does not run proves nothing.
     pub(super) fn refuse_misplaced_stops(&self, conn: &Connection, planned: &[MigrationId]) -> Outcome {
         let Some(stop) = self.stops.iter().find(|stop| !planned.contains(&stop.id)) else { return Ok(()) };
@@ -138,18 +182,34 @@ impl Trial {
             match self.runner.run_to(conn, Target::Steps(count)) {
                 Ok(report) => {
                     let applied: Vec<MigrationId> = report.applied.into_iter().map(|step| step.id).collect();
-                    if let Some(id) = applied.iter().skip(1).find(|id| self.has_stop(id, Moment::Before)) {
-                        return Err(format!(
-                            "`seed_before` cannot run: `{id}` is valid only together with `{}`; seed before that one",
-                            applied[0]
-                        ));
-                    }
+                    self.refuse_stops_within(&applied)?;
                     return Ok(applied);
                 }
                 Err(error) => _ = first_error.get_or_insert(error),
             }
         }
         first_error.map_or_else(|| Ok(Vec::new()), |error| Err(worded(error)))
+    }
+
+    /// Refuses a stop between migrations that are applied as one step.
+    fn refuse_stops_within(&self, step: &[MigrationId]) -> Outcome {
+        let [first, .., last] = step else { return Ok(()) };
+        for id in step {
+            let (moment, other) = if id != first && self.has_stop(id, Moment::Before) {
+                (Moment::Before, first)
+            } else if id != last && self.has_stop(id, Moment::After) {
+                (Moment::After, last)
+            } else if id != first && self.has_stop(id, Moment::Undone) {
+                (Moment::Undone, first)
+            } else {
+                continue;
+            };
+            let method = moment.method();
+            return Err(format!(
+                "`{method}` cannot run: `{id}` is valid only together with `{other}`; use `{method}` with `{other}`"
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn run_to(&self, conn: &Connection, target: Target) -> Outcome {
@@ -176,6 +236,7 @@ impl Trial {
     pub(super) fn schema_of_new_database(&self) -> Outcome<Schema> {
         let database = TestDatabase::new();
         let conn = self.open(&database)?;
+        self.planned_from_nothing(&conn)?;
         self.run_to(&conn, self.end.clone())?;
         self.schema(&conn)
     }

@@ -266,3 +266,52 @@ fn the_state_of_migrations_is_asserted_and_shown() {
     let older = MigrationRunner::new([Migration::sql("0_z", "")]).unwrap();
     assert_applied(&older, &conn, &["1_a"]);
 }
+
+#[test]
+fn values_of_different_kinds_are_different_rows() {
+    let conn =
+        made("CREATE TABLE a (b); INSERT INTO a VALUES (1), (1.0), (x'00ff'), (x''), (1e300), ('x|y')");
+    assert_rows(&conn, "SELECT b FROM a", &["1", "1.0", "x'00FF'", "x''", "1e300", "x|y"]);
+    let shown = message(|| assert_rows(&conn, "SELECT x'0102'", &["x'0103'"]));
+    assert_eq!(shown, "`SELECT x'0102'` gives other rows:\n@@ -1 +1 @@\n-x'0103'\n+x'0102'");
+}
+
+#[test]
+fn a_default_that_is_a_text_is_not_the_word() {
+    let conn = made("CREATE TABLE a (b TEXT DEFAULT \"CURRENT_TIMESTAMP\", c TEXT DEFAULT \"Ada\")");
+    assert_column(&conn, "a", "c", "TEXT DEFAULT \"Ada\"");
+    for (column, expected) in [("b", "TEXT DEFAULT CURRENT_TIMESTAMP"), ("c", "TEXT DEFAULT \"ada\"")] {
+        let shown = message(|| assert_column(&conn, "a", column, expected));
+        assert!(shown.starts_with(&format!("the column `{column}` of `a` is another one")), "{shown}");
+    }
+}
+
+#[test]
+fn the_tables_of_the_engine_and_the_indexes_of_sqlite_exist() {
+    let conn = made("CREATE TABLE a (b UNIQUE); CREATE TABLE __switchy_migrations (c)");
+    assert_table_exists(&conn, "__switchy_migrations");
+    assert_index(&conn, "sqlite_autoindex_a_1", "a", &["b"]);
+    assert_eq!(
+        message(|| assert_table_not_exists(&conn, "__switchy_migrations")),
+        "the table `__switchy_migrations` exists\nthe tables: `a`"
+    );
+}
+
+#[test]
+fn a_message_about_a_file_that_is_no_database_has_words_only() {
+    let folder = TestMigrationBuilder::new().file("a/text.sql", "x".repeat(200)).file("b/c/d", "");
+    let conn = Connection::open(folder.path().join("a/text.sql")).unwrap();
+    for shown in [
+        message(|| assert_table_exists(&conn, "a")),
+        message(|| assert_table_not_exists(&conn, "a")),
+        message(|| assert_definition(&conn, "a", "CREATE TABLE a (b)")),
+        message(|| switchy_schema::test_utils::assert_schema_file(&conn, "schema.sql")),
+        message(|| drop(switchy_schema::test_utils::fill(&conn, 1))),
+        message(|| drop(switchy_schema::test_utils::strategies::data(&conn, 1))),
+    ] {
+        assert!(shown.starts_with("the schema cannot be read: file is not a database"), "{shown}");
+    }
+    let twice = TestMigrationBuilder::new().migration("1_a", "").file("1_a.sql", "");
+    let shown = message(|| drop(twice.runner()));
+    assert!(shown.contains("1_a") && !shown.contains("{ "), "{shown}");
+}

@@ -83,3 +83,14 @@ fn what_is_no_fixture_is_refused_at_once() {
         assert!(shown.starts_with(&begins), "{shown}");
     }
 }
+
+#[test]
+fn a_copy_of_a_file_that_is_read_only_can_be_changed() {
+    let fixture = TestDatabase::new();
+    fixture.connect().execute_batch("CREATE TABLE a (b)").unwrap();
+    let mut permissions = fs::metadata(fixture.path()).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(fixture.path(), permissions).unwrap();
+    let copy = TestDatabase::copy_of(fixture.path());
+    assert!(!fs::metadata(copy.path()).unwrap().permissions().readonly());
+}

@@ -116,6 +116,8 @@ fn foreign_keys_are_followed() {
             CREATE TABLE b (id INTEGER PRIMARY KEY, c INT NOT NULL REFERENCES c DEFERRABLE INITIALLY DEFERRED);
             CREATE TABLE c (k TEXT NOT NULL, id INTEGER PRIMARY KEY, a INT NOT NULL REFERENCES a)",
         "CREATE TABLE zz (a REFERENCES b, u REFERENCES users); CREATE TABLE b (id TEXT PRIMARY KEY)",
+        "CREATE TABLE \"p\"\"q\" (\"i\"\"d\" TEXT PRIMARY KEY CHECK (\"i\"\"d\" > 'b'));
+            CREATE TABLE a (b NOT NULL REFERENCES \"p\"\"q\" (\"i\"\"d\"))",
     ] {
         let (conn, filled) = filled(&format!("{USERS}{schema}"));
         filled.assert_complete();
@@ -211,4 +213,61 @@ fn the_rows_are_the_same_every_time() {
         )
     };
     assert_eq!(all(), all());
+}
+
+#[test]
+fn a_check_against_null_leaves_the_other_columns_null() {
+    for (columns, nullable) in [
+        ("b TEXT, c TEXT CHECK (typeof(c) = 'text')", "b"),
+        ("b TEXT, c TEXT CHECK (c IS NOT NULL), d INT CHECK (typeof(d) IN ('integer'))", "b"),
+        ("b TEXT, c INT, d INT, CHECK ((\"c\" IS NULL) = (\"d\" IS NULL))", "c"),
+        ("b INT, c INT UNIQUE CHECK (c IN (1, 2, 3, 4, 5, 6) AND c IS NOT NULL)", "b"),
+        ("b INT, c INT, d INT, e INT, f INT, CHECK (c IS NOT NULL OR d IS NOT NULL)", "coalesce(b, e, f)"),
+    ] {
+        let conn = made(&format!("CREATE TABLE a ({columns})"));
+        fill(&conn, 3).assert_complete();
+        let found = rows(&conn, &format!("SELECT count(*) - count({nullable}) FROM a"));
+        assert_eq!(found, ["1"], "{columns}: {:?}", rows(&conn, "SELECT * FROM a"));
+    }
+}
+
+#[test]
+fn a_full_text_table_without_content_is_filled() {
+    let conn = made("CREATE VIRTUAL TABLE a USING fts5(b, content = '')");
+    fill(&conn, 3).assert_complete();
+    assert_eq!(rows(&conn, "SELECT count(*) FROM a"), ["3"]);
+}
+
+#[test]
+fn a_foreign_key_without_a_key_is_a_problem_under_both_settings() {
+    for schema in [
+        "CREATE TABLE p (x); CREATE TABLE a (b NOT NULL REFERENCES p)",
+        "CREATE TABLE p (x); CREATE TABLE a (b NOT NULL REFERENCES p (y))",
+        "CREATE TABLE p (x); CREATE TABLE a (b NOT NULL REFERENCES p (x))",
+    ] {
+        for enforced in ["ON", "OFF"] {
+            let conn = made(&format!("PRAGMA foreign_keys = {enforced}; {schema}"));
+            let filled = fill(&conn, 3);
+            let of_a = filled.tables.iter().find(|table| table.table == "a").unwrap();
+            assert!(of_a.rows == 0 && of_a.problem.is_some(), "{schema}: {filled}");
+            assert!(filled.to_string().contains("foreign key mismatch"), "{schema}: {filled}");
+        }
+    }
+}
+
+#[test]
+fn a_row_with_null_has_null_in_all_columns_but_one_if_all_are_refused() {
+    // The name of a table decides which values are drawn.
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let conn = made(&format!(
+            "CREATE TABLE {name} (x INT, y INT, z INT, u INT, v INT, CHECK (y IS NOT NULL OR z IS NOT NULL));
+            CREATE TABLE {name}2 (x INT, y INT, z INT, u INT, v INT);
+            CREATE TRIGGER t BEFORE INSERT ON {name}2 WHEN new.y IS NULL BEGIN SELECT raise(ABORT, 'no'); END"
+        ));
+        fill(&conn, 3).assert_complete();
+        for table in [name.to_owned(), format!("{name}2")] {
+            let nulls = "(x IS NULL) + (y IS NULL) + (z IS NULL) + (u IS NULL) + (v IS NULL)";
+            assert_eq!(rows(&conn, &format!("SELECT max({nulls}) FROM {table}")), ["4"], "{table}");
+        }
+    }
 }

@@ -60,7 +60,7 @@ fn the_file_is_written_when_the_author_asks() {
     }
     let folder = TestMigrationBuilder::new();
     let written = |value: &str| {
-        let path = folder.path().join(format!("{value}.sql"));
+        let path = folder.path().join(format!("new/{value}.sql"));
         let mut test = Command::new(env::current_exe().unwrap());
         test.arg("test_utils::golden::the_file_is_written_when_the_author_asks");
         let run = test.env(WRITE_TO, &path).env("SWITCHY_UPDATE_GOLDEN", value).output().unwrap();

@@ -365,10 +365,19 @@ fn migrations_that_are_valid_only_together_are_one_step() {
         ])
     };
     set().verify_each_step_on_data();
-    assert_eq!(
-        message(|| set().seed_before("3_back", |_| Ok(())).verify_each_step_on_data()),
-        "`seed_before` cannot run: `3_back` is valid only together with `2_gone`; seed before that one"
-    );
+    for (shown, expected) in [
+        (
+            message(|| set().seed_before("3_back", |_| Ok(())).verify_each_step_on_data()),
+            "`seed_before` cannot run: `3_back` is valid only together with `2_gone`; use `seed_before` with `2_gone`",
+        ),
+        (
+            message(|| set().check_after("2_gone", |_| {}).verify_each_step_on_data()),
+            "`check_after` cannot run: `2_gone` is valid only together with `3_back`; use `check_after` with `3_back`",
+        ),
+    ] {
+        assert_eq!(shown, expected);
+    }
+    set().seed_before("2_gone", |_| Ok(())).check_after("3_back", |_| {}).verify_each_step_on_data();
 }
 
 /// A folder of fixtures: version 1 as a database, version 2 as a script.

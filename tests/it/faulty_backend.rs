@@ -338,7 +338,9 @@ impl Truth {
         }
         let between = |targets: &[Target], statements: &[&str]| {
             let conn = database();
-            targets.iter().for_each(|target| drop(runner.run_to(&conn, target.clone()).unwrap()));
+            for target in targets {
+                drop(runner.run_to(&conn, target.clone()).unwrap());
+            }
             conn.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
             let before = content(&conn);
             let after = statements.iter().map(|statement| {

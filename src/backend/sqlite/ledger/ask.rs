@@ -2,16 +2,17 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::{has_row, value};
 use crate::dialect::quote;
 use crate::sql::has_word;
 
 /// The number of rows of a table; `None` if it cannot be counted, for example without a collation of the application.
-pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> Option<u64> {
+pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> rusqlite::Result<Option<u64>> {
     let table = quote(table);
     let read = |hint: &str| value(conn, &format!("SELECT count(*) FROM main.{table}{hint}"), &[]);
     // SQLite counts the smallest index, which may need that collation.
-    read("").or_else(|_| read(" NOT INDEXED")).ok().map(i64::unsigned_abs)
+    Ok(known(read("").or_else(|_| read(" NOT INDEXED")))?.map(i64::unsigned_abs))
 }
 
 /// An ordinary table of this name in `main`, as the schema spells it. A virtual table has no rows of its own.

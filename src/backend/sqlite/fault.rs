@@ -181,3 +181,31 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
     }
     .caused_by(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::known;
+
+    #[test]
+    fn what_the_system_prevents_is_not_taken_for_unknown() {
+        let answer = |code| known::<()>(Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)));
+        let system = [
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_NOTADB,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_INTERRUPT,
+        ];
+        for code in system {
+            assert!(answer(code).is_err(), "{code}");
+        }
+        for code in [ffi::SQLITE_ERROR, ffi::SQLITE_AUTH, super::CORRUPT_VTAB] {
+            assert!(matches!(answer(code), Ok(None)), "{code}");
+        }
+    }
+}

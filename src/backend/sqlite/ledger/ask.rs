@@ -51,3 +51,39 @@ pub(super) fn unique_keys(conn: &Connection, table: &str) -> rusqlite::Result<u6
            AND EXISTS (SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0))";
     value(conn, sql, &[table]).map(|keys: i64| u64::try_from(keys).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::super::successor::{compare, elsewhere};
+    use super::count;
+
+    /// Nonsense instead of the page of `old`.
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_what_cannot_be_known_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("damaged.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(
+            "PRAGMA page_size = 4096; CREATE TABLE old (id INTEGER PRIMARY KEY); CREATE TABLE new (id INTEGER PRIMARY KEY);
+            CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO old VALUES (1), (2); INSERT INTO new VALUES (1)",
+        )
+        .unwrap();
+        let key = ["id".to_owned()];
+        assert_eq!(compare(&conn, ["old", "new"], &key, Some(2)).unwrap().unwrap().lost, 1);
+        drop(conn);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[4096..8192].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+
+        let conn = Connection::open(&path).unwrap();
+        assert!(count(&conn, "old").is_err());
+        assert!(compare(&conn, ["old", "new"], &key, Some(2)).is_err());
+        assert!(elsewhere(&conn, ["old", "new"], &["other"], &key).is_err());
+        assert_eq!(count(&conn, "new").unwrap(), Some(1));
+        assert_eq!(count(&conn, "missing").unwrap(), None);
+        assert!(compare(&conn, ["new", "missing"], &key, Some(1)).unwrap().is_none());
+        assert_eq!(elsewhere(&conn, ["new", "missing"], &["other"], &key).unwrap(), 0);
+    }
+}

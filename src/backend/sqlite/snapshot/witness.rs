@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::query::value;
 use super::super::{Sqlite, fault};
+use super::restore::refuse_unfinished_statement;
 use super::{Copier, data_version, open};
 use crate::backend::catalog::Prepare;
 use crate::backend::records::Witness;
@@ -84,6 +85,7 @@ impl Copier<'_> {
         conn: &Connection,
         witness: &dyn Witness,
     ) -> Result<Option<i64>, Fault> {
+        refuse_unfinished_statement(conn)?;
         // Nobody else can write until it ends. If a rollback is not complete, SQLite completes it here.
         patiently(self.patience, || conn.execute_batch("BEGIN IMMEDIATE").map_err(fault))?;
         let version = data_version(conn).map_err(fault);

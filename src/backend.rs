@@ -67,6 +67,7 @@ pub use self::mysql::Mysql;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 pub use self::records::Records;
+pub(crate) use self::records::Witness;
 pub(crate) use self::retry::patiently;
 pub(crate) use self::script::Listener;
 pub use self::script::{Scope, Script};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::account::Execution;
 use crate::approval::Approved;
 use crate::backend::{
-    Backend, Driver, Progress, RehearsalPlace, Scope, Script, Session, TableForm, TrackingTable, patiently,
+    Backend, Driver, Progress, RehearsalPlace, Scope, Script, Session, TableForm, TrackingTable, Witness,
+    patiently,
 };
 use crate::cancel;
 use crate::dialect::TableName;
@@ -69,6 +70,8 @@ pub(crate) struct Executor<'r, B: Backend> {
     pub(crate) run_stored: Option<(RunStored<B>, StoredLimits)>,
     /// Called when a step begins, to inform waiting runs.
     pub(crate) announce: Box<dyn Fn(&Step) + 'r>,
+    /// Is asked in each transaction whether others have written since the snapshot of the run.
+    pub(crate) witness: Option<&'r dyn Witness>,
     /// What is done with the steps of a rehearsal.
     pub(crate) rehearsal: Option<Rehearsing<'r, B>>,
 }

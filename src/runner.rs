@@ -105,7 +105,7 @@ pub struct MigrationRunner<
     /// Set together with a policy or an environment, which may need it.
     forecaster: Option<Forecaster<B>>,
     program: Option<String>,
-    prepare: Option<Box<Prepare<B>>>,
+    prepare: Option<Arc<Prepare<B>>>,
     /// The objects that drift leaves out: names, or beginnings of names followed by `*`.
     ignored: Vec<String>,
     mode: TransactionMode,
@@ -298,13 +298,13 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Prepares the engine's own connections like the application's: registers its SQL functions, collations and modules, and sets the
     /// key of an encrypted database. These connections are to databases in memory in which scripts are tried, also by
-    /// [`plan`](Self::plan), to the files of snapshots, and to the database itself while a snapshot is restored. The registered
+    /// [`plan`](Self::plan), to the files of snapshots, and to the database itself while a snapshot is restored or a run may have to be undone. The registered
     /// functions are called there too, so they should do nothing outside the database.
     pub fn prepare_connection(
         mut self,
         prepare: impl for<'c> Fn(B::Conn<'c>) -> Result<(), BoxError> + Send + Sync + 'static,
     ) -> Self {
-        self.prepare = Some(Box::new(prepare));
+        self.prepare = Some(Arc::new(prepare));
         self
     }
 

@@ -134,3 +134,13 @@ pub trait Records: Driver {
     /// All entries of the log, oldest first. A missing table is an empty log. Reading never creates it.
     fn read_log(conn: &mut Self::Conn<'_>, log: &TableName) -> Result<Vec<LogEntry>, Fault>;
 }
+
+/// Knows whether other connections have committed since the snapshot of a run, also after an error of the system.
+pub(crate) trait Witness {
+    /// Is given the data version of the run's connection inside a transaction that keeps other writers out and has written nothing. Returns
+    /// whether nobody else has committed since the snapshot; `false` also if that is not known.
+    fn look(&self, version: i64) -> bool;
+
+    /// Lets go of the database. What the run itself commits until the next look may then be taken for a commit of others.
+    fn rest(&self);
+}

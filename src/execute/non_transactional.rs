@@ -32,6 +32,10 @@ impl<B: Backend> Executor<'_, B> {
             Stop::Fault(fault) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
             stop => self.as_failure(conn, work, stop, Atomicity::Transaction),
         })?;
+        // A step may change the journal mode, for which its connection must be the only one.
+        if let Some(witness) = self.witness {
+            witness.rest();
+        }
 
         let scope =
             Scope { is_script: self.is_script(work), ..Scope::new(work.meta.foreign_keys, self.patience) };

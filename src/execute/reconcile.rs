@@ -16,6 +16,9 @@ impl<B: Backend> Executor<'_, B> {
         let seen = self.lock.enter::<B>(conn, self.table, self.patience, is_first);
         let seen = seen.map_err(|fault| self.entry_error(conn, fault))?;
         let version = B::data_version(conn)?;
+        if let (Some(witness), Some(version)) = (self.witness, version) {
+            witness.look(version);
+        }
         if is_first && self.version.is_some() && version != self.version {
             return Err(Stop::Moved);
         }

@@ -85,8 +85,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.announce(&fresh, expected);
         self.begin(conn, &fresh, run)?;
         let planned = Planned { tracking, history, plan: fresh, version };
-        let done =
-            self.carry_out(conn, planned, consent, (holding, Some(B::run_stored_script)), &mut run.report);
+        let done = self.carry_out(conn, planned, consent, (holding, Some(B::run_stored_script)), run);
         done.map(|()| RunState::Finished).map_err(|stop| self.failure(stop))
     }
 

@@ -124,7 +124,7 @@ impl<B: Backend> MigrationRunner<B> {
                 announced = Some(planned.plan.clone());
             }
             self.begin(conn, &planned.plan, run)?;
-            match self.carry_out(conn, planned, consent, (holding, goal.run_stored), &mut run.report) {
+            match self.carry_out(conn, planned, consent, (holding, goal.run_stored), run) {
                 Ok(()) => return Ok(RunState::Finished),
                 // Another program without the lock was faster. A fixed target can be reached from any state.
                 Err(Stop::Moved) if again(&run.report) && !self.lock.is_per_transaction() => {
@@ -154,7 +154,7 @@ impl<B: Backend> MigrationRunner<B> {
     pub(super) fn site(&self) -> Site<'_, B> {
         Site {
             table: &self.table,
-            prepare: self.prepare.as_deref(),
+            prepare: self.prepare.as_ref(),
             patience: self.lock_timeout,
             policy: &self.policy,
             observer: self.observer.as_ref(),
@@ -205,14 +205,15 @@ impl<B: Backend> MigrationRunner<B> {
         planned: Planned,
         consent: Consent<'_>,
         (holding, run_stored): (&Holding, Option<RunStored<B>>),
-        report: &mut Report,
+        run: &mut Run,
     ) -> Result<(), Stop> {
         let Planned { tracking, history, plan, version } = planned;
         let stored = Self::stored(&plan, &history);
         let approved = plan.approve(consent)?;
         let run_stored = run_stored.map(|run| (run, self.stored_limits));
-        let executor = Executor { version, run_stored, ..self.executor(holding, &stored) };
-        executor.execute(conn, approved, &tracking, &self.completed(&history), report)
+        let witness = run.kept.as_ref().and_then(|kept| kept.witness.as_deref());
+        let executor = Executor { version, run_stored, witness, ..self.executor(holding, &stored) };
+        executor.execute(conn, approved, &tracking, &self.completed(&history), &mut run.report)
     }
 
     /// Waits briefly if another run may be executing a step, and returns whether it did. If only a row is locked, the record of
@@ -263,6 +264,7 @@ impl<B: Backend> MigrationRunner<B> {
             run_stored: None,
             announce: Box::new(|step| holding.announce(&step.id)),
             rehearsal: None,
+            witness: None,
         }
     }
 }

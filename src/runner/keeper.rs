@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::{Backend, Prepare};
+use crate::backend::{Backend, Prepare, Witness};
 use crate::dialect::TableName;
 use crate::error::{MigrationError, Result};
 use crate::event::Observer;
@@ -57,7 +58,7 @@ pub(super) trait Keeper<B: Backend>: Send + Sync {
 /// What a keeper needs of the runner.
 pub(super) struct Site<'r, B: Backend> {
     pub(super) table: &'r TableName,
-    pub(super) prepare: Option<&'r Prepare<B>>,
+    pub(super) prepare: Option<&'r Arc<Prepare<B>>>,
     pub(super) patience: Duration,
     pub(super) policy: &'r Policy,
     pub(super) observer: Option<&'r Observer>,
@@ -80,8 +81,8 @@ pub(super) struct Kept {
     pub(super) intent: Intent,
     /// The steps that an unfinished run before this one did, if this run has its snapshot.
     pub(super) done_before: Vec<IntendedStep>,
-    /// The data version of the connection at the moment of the snapshot; `None` if that is longer ago than this run.
-    pub(super) version: Option<i64>,
+    /// Whether others write after the moment of the snapshot; `None` if that is longer ago than this run, or if nothing is to be undone.
+    pub(super) witness: Option<Box<dyn Witness>>,
     /// Called if the run panics: the program may continue, so this run was not killed.
     pub(super) abandon: Box<dyn Fn(&Intent)>,
 }

@@ -132,3 +132,23 @@ fn a_switch_of_the_journal_says_who_is_in_the_way() {
     drop(waiting);
     runner.run(&conn).unwrap();
 }
+
+/// What this connection cannot count is unknown, which is no failure.
+#[test]
+fn a_check_that_lacks_something_of_the_application_fails_no_step() {
+    let make = "CREATE TABLE a (b TEXT PRIMARY KEY COLLATE own) WITHOUT ROWID; CREATE TABLE e (f); INSERT INTO e VALUES (1)";
+    for is_outside in [false, true] {
+        let database = TestDatabase::new();
+        let conn = database.connect();
+        conn.create_collation("own", Ord::cmp).unwrap();
+        let first = Migration::sql("1_a", make);
+        MigrationRunner::new([first.clone()]).unwrap().run(&conn).unwrap();
+        let other = database.connect();
+        assert!(other.query_row("SELECT count(*) FROM a", [], |_| Ok(())).is_err());
+        let drop = Migration::sql("2_a", "DROP TABLE a; ALTER TABLE e RENAME TO a");
+        let drop = if is_outside { drop.outside_transaction() } else { drop };
+        let report = MigrationRunner::new([first, drop]).unwrap().run(&other);
+        assert_eq!(report.unwrap_or_else(|error| panic!("{error}")).applied.len(), 1);
+        assert_eq!(database.rows("SELECT f FROM a"), ["1"]);
+    }
+}

@@ -12,6 +12,7 @@ use switchy_schema::{
 use crate::execution::applied;
 use crate::start::statements;
 
+mod full_disk;
 mod kills;
 mod restoring;
 mod unfinished;

@@ -175,7 +175,7 @@ impl Driver for Sqlite {
     }
 
     fn count_rows(conn: &mut &Connection, table: &str) -> Result<Option<u64>, Fault> {
-        unless_rolled_back(conn, |conn| Ok(ledger::count(conn, table)))
+        unless_rolled_back(conn, |conn| ledger::count(conn, table).map_err(fault))
     }
 
     fn hidden_tables(conn: &mut &Connection, scripts: &[&str]) -> Result<Vec<(usize, SchemaObject)>, Fault> {

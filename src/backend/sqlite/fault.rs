@@ -49,8 +49,8 @@ pub(super) fn ended_by_sqlite(fault: &Fault) -> bool {
     )
 }
 
-/// Runs checks around a statement. A check may take what it cannot read for unknown, but SQLite rolls the transaction back if it cannot read
-/// because of the disk or the memory, and everything that ran after that would be committed by itself.
+/// Runs checks around a statement. SQLite may roll the transaction back if it cannot read because of the disk or the memory, and everything that
+/// ran after that would be committed by itself.
 ///
 /// # Errors
 /// That of `checks`, or the transaction that was open has ended.
@@ -123,6 +123,32 @@ pub(super) fn in_file(conn: &Connection) -> impl Fn(rusqlite::Error) -> Fault {
     }
 }
 
+/// An index of a virtual table does not match it (<https://www.sqlite.org/rescode.html#corrupt_vtab>).
+const CORRUPT_VTAB: i32 = 267;
+
+/// What a check asked; `None` if it cannot be known on this connection, such as without a function or a module of the application, or if what
+/// it asks for is not there.
+///
+/// # Errors
+/// The disk, the memory or the file prevents the answer. The step must not go on as if there was none.
+pub(super) fn known<T>(answer: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    let is_of_virtual_table = |error: &rusqlite::Error| {
+        error.sqlite_error().is_some_and(|error| error.extended_code == CORRUPT_VTAB)
+    };
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        // A step may be what repairs it.
+        Err(error) if is_of_system(&error) && !is_of_virtual_table(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether an error is about the system alone, and does not say that the file is damaged.
+pub(super) fn is_not_of_file(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    is_of_system(error) && !matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
 pub(super) fn fault(error: rusqlite::Error) -> Fault {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) => FaultKind::Busy,
@@ -174,4 +200,32 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
         },
     }
     .caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::known;
+
+    #[test]
+    fn what_the_system_prevents_is_not_taken_for_unknown() {
+        let answer = |code| known::<()>(Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)));
+        let system = [
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_NOTADB,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_INTERRUPT,
+        ];
+        for code in system {
+            assert!(answer(code).is_err(), "{code}");
+        }
+        for code in [ffi::SQLITE_ERROR, ffi::SQLITE_AUTH, super::CORRUPT_VTAB] {
+            assert!(matches!(answer(code), Ok(None)), "{code}");
+        }
+    }
 }

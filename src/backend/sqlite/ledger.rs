@@ -136,7 +136,7 @@ impl Ledger {
         };
         self.look(conn, place, &mut foreseen).map_err(fault)?;
         if let (Act::Drops { kind: "table", name }, true) = (&foreseen.act, self.must_refuse()) {
-            if let Some(lost) = self.state.rows.lost_by_drop(conn, &name.key(), place.rest) {
+            if let Some(lost) = self.state.rows.lost_by_drop(conn, &name.key(), place.rest).map_err(fault)? {
                 return Err(lost.refusal());
             }
         }
@@ -261,7 +261,13 @@ impl Ledger {
                 self.state.findings.extend(copied.map(|copied| copied.by(place.kept())));
                 if self.is_main(table) {
                     let counts = [changed, conn.changes()];
-                    self.state.rows.wrote(conn, (table, *verb, *names_all), counts, &foreseen.at_risk, place);
+                    self.state.rows.wrote(
+                        conn,
+                        (table, *verb, *names_all),
+                        counts,
+                        &foreseen.at_risk,
+                        place,
+                    )?;
                 }
                 return Ok(());
             }
@@ -286,7 +292,7 @@ impl Ledger {
                 self.replaced.extend((*kind == "table").then(|| name.key()));
                 self.drop(kind, name);
                 if changed > 0 {
-                    self.state.rows.suspect(conn, &foreseen.at_risk, place);
+                    self.state.rows.suspect(conn, &foreseen.at_risk, place)?;
                 }
             }
             Act::Renames { table, to } if self.is_main(table) => {

@@ -21,9 +21,11 @@ mod compare;
 pub(crate) mod durable;
 mod restore;
 mod take;
+mod witness;
 
 pub(crate) use restore::{Overwrite, Places, RestoreOutcome};
 pub(crate) use take::delete_partial;
+pub(crate) use witness::SecondConnection;
 
 /// Copies databases and restores the copies.
 #[derive(Clone, Copy)]
@@ -61,24 +63,27 @@ impl Copier<'_> {
         self.open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
-    /// Opens a file and prepares the connection. It is not in a transaction, and does not wait inside SQLite.
     fn open(&self, path: &Path, access: OpenFlags) -> Result<Connection, Fault> {
-        let conn =
-            Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
-        if let Some(prepare) = self.prepare {
-            prepare(&conn).map_err(|error| {
-                let what = format!("the function given to `prepare_connection` failed: {error}");
-                Fault::new(FaultKind::Other, what)
-                    .remedy("set the key in it and register functions, collations and modules only, since a snapshot is opened to read it")
-                    .caused_by(error)
-            })?;
-        }
-        if !conn.is_autocommit() {
-            conn.execute_batch("ROLLBACK").map_err(fault)?;
-        }
-        conn.busy_timeout(Duration::ZERO).map_err(fault)?;
-        Ok(conn)
+        open(path, access, self.prepare)
     }
+}
+
+/// Opens a file and prepares the connection. It is not in a transaction, and does not wait inside SQLite.
+fn open(path: &Path, access: OpenFlags, prepare: Option<&Prepare<Sqlite>>) -> Result<Connection, Fault> {
+    let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
+    if let Some(prepare) = prepare {
+        prepare(&conn).map_err(|error| {
+            let what = format!("the function given to `prepare_connection` failed: {error}");
+            Fault::new(FaultKind::Other, what)
+                .remedy("set the key in it and register functions, collations and modules only, since a snapshot is opened to read it")
+                .caused_by(error)
+        })?;
+    }
+    if !conn.is_autocommit() {
+        conn.execute_batch("ROLLBACK").map_err(fault)?;
+    }
+    conn.busy_timeout(Duration::ZERO).map_err(fault)?;
+    Ok(conn)
 }
 
 /// A number that changes when another connection commits.

@@ -9,8 +9,8 @@ use super::files::{self, Files};
 use super::keeping::Snapshots;
 use super::restoring::{copier, restore};
 use super::settle::{Applied, applied};
-use crate::backend::Sqlite;
-use crate::backend::snapshot::{Overwrite, delete_partial, durable};
+use crate::backend::snapshot::{Overwrite, SecondConnection, delete_partial, durable};
+use crate::backend::{Sqlite, Witness};
 use crate::cancel;
 use crate::error::{MigrationError, Result, SnapshotAct};
 use crate::plan::Plan;
@@ -44,7 +44,7 @@ impl Snapshots {
         if trace == Trace::Unknown {
             kept.intent.trace = trace;
         }
-        if kept.version.is_none() {
+        if kept.witness.is_none() {
             // The snapshot is older than this run, so the database may have rows that it does not have.
             kept.intent.after_failure = AfterFailure::Keep;
         }
@@ -76,6 +76,10 @@ impl Snapshots {
             let _ = durable::remove(&path);
             failed(fault)
         })?;
+        let witness = (self.settings.after_failure == AfterFailure::Restore).then(|| {
+            let prepare = site.prepare.cloned();
+            Box::new(SecondConnection::new(&files.live, prepare, version)) as Box<dyn Witness>
+        });
         let intent = Intent {
             table: site.table.as_str().to_owned(),
             state: RunState::Running,
@@ -88,7 +92,7 @@ impl Snapshots {
             steps: Vec::new(),
         };
         let abandon = files.abandon();
-        Ok(Kept { path, intent, done_before: Vec::new(), version: Some(version), abandon })
+        Ok(Kept { path, intent, done_before: Vec::new(), witness, abandon })
     }
 
     /// Deletes the note about a run that has succeeded, and then older snapshots.
@@ -171,20 +175,25 @@ fn undo(conn: &Connection, site: &Site<'_, Sqlite>, files: &Files, kept: &mut Ke
         Reached::Elsewhere => return Undo::Impossible("something else changed the migrations".to_owned()),
         Reached::Nothing | Reached::Part(_) => {}
     }
-    let Some(version) = kept.version else {
+    let Some(witness) = &kept.witness else {
         return Undo::Impossible("it is older than this run, which continued an unfinished one".to_owned());
     };
     if !conn.is_autocommit() {
         return Undo::Impossible("the connection is inside a transaction".to_owned());
     }
-    match restore(&copier(site), conn, files, &kept.path, Overwrite::OnlyOwn(version)) {
+    let restored = copier(site).version_if_alone(conn, &**witness).and_then(|version| match version {
+        Some(version) => restore(&copier(site), conn, files, &kept.path, Overwrite::OnlyOwn(version)),
+        None => Ok(None),
+    });
+    match restored {
         Ok(Some(restored)) => {
             kept.intent.set_aside = files.made_on(&restored.set_aside);
             Undo::Done(restored)
         }
-        // A change of the mode changes the data version too.
+        // A change of the mode and some errors of the system change the numbers too.
         Ok(None) => Undo::Impossible(
-            "another connection has written to the database since then, or a step changed its journal mode"
+            "another connection has written to the database since then, or a step changed its journal mode, \
+             or an error of the disk or the memory made that impossible to know"
                 .to_owned(),
         ),
         Err(fault) => Undo::Impossible(format!("that failed: {fault}")),

@@ -103,6 +103,10 @@ impl Keeper<Sqlite> for Snapshots {
     fn pause(&self, conn: &mut &Connection, site: &Site<'_, Sqlite>, run: &mut Run) {
         if let (Ok(Some(files)), Some(kept)) = (self.files(conn, site), &mut run.kept) {
             files.note_end(&mut kept.intent, RunState::Failed);
+            // Others do what they want until the answer.
+            if let Some(witness) = &kept.witness {
+                witness.rest();
+            }
         }
     }
 

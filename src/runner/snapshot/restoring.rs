@@ -14,7 +14,12 @@ use crate::snapshot::{Restored, SnapshotKind};
 /// What copies and restores databases for a runner.
 pub(super) fn copier<'r>(site: &Site<'r, Sqlite>) -> Copier<'r> {
     let told = site.observer.map(|observer| observer as &dyn CopyObserver);
-    Copier { prepare: site.prepare, table: site.table, patience: site.patience, told }
+    Copier {
+        prepare: site.prepare.map(|prepare| &**prepare),
+        table: site.table,
+        patience: site.patience,
+        told,
+    }
 }
 
 /// Restores a snapshot; `None` if others wrote what it must not overwrite.

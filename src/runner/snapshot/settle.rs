@@ -80,7 +80,7 @@ impl Snapshots {
             Course::Continue(done) if is_there => {
                 let done_before = intent.steps.iter().take(done).cloned().collect();
                 run.report.snapshot = Some(path.clone());
-                run.kept = Some(Kept { path, intent, done_before, version: None, abandon: files.abandon() });
+                run.kept = Some(Kept { path, intent, done_before, witness: None, abandon: files.abandon() });
                 Ok(false)
             }
             // Without its snapshot, the next run is a new one with its own.

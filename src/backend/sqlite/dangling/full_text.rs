@@ -6,6 +6,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::reason::{fails, reason};
 use crate::backend::sqlite::columns;
+use crate::backend::sqlite::fault::is_of_system;
 use crate::dangling::Dangling;
 use crate::dialect::quote;
 use crate::sql::{Token, Tokens, folded, has_word, part};
@@ -81,6 +82,7 @@ fn compare(
                 found.add_unresolved("full-text table", name, &why);
             }
         }
+        _ if is_of_system(&error) => return Err(error),
         // It is about this connection, and not about the index.
         _ => {}
     }

@@ -2,16 +2,17 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::{has_row, value};
 use crate::dialect::quote;
 use crate::sql::has_word;
 
 /// The number of rows of a table; `None` if it cannot be counted, for example without a collation of the application.
-pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> Option<u64> {
+pub(in crate::backend::sqlite) fn count(conn: &Connection, table: &str) -> rusqlite::Result<Option<u64>> {
     let table = quote(table);
     let read = |hint: &str| value(conn, &format!("SELECT count(*) FROM main.{table}{hint}"), &[]);
     // SQLite counts the smallest index, which may need that collation.
-    read("").or_else(|_| read(" NOT INDEXED")).ok().map(i64::unsigned_abs)
+    Ok(known(read("").or_else(|_| read(" NOT INDEXED")))?.map(i64::unsigned_abs))
 }
 
 /// An ordinary table of this name in `main`, as the schema spells it. A virtual table has no rows of its own.
@@ -49,4 +50,40 @@ pub(super) fn unique_keys(conn: &Connection, table: &str) -> rusqlite::Result<u6
         + (NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')
            AND EXISTS (SELECT 1 FROM pragma_table_info(?1, 'main') WHERE pk > 0))";
     value(conn, sql, &[table]).map(|keys: i64| u64::try_from(keys).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::super::successor::{compare, elsewhere};
+    use super::count;
+
+    /// Nonsense instead of the page of `old`.
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_what_cannot_be_known_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("damaged.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(
+            "PRAGMA page_size = 4096; CREATE TABLE old (id INTEGER PRIMARY KEY); CREATE TABLE new (id INTEGER PRIMARY KEY);
+            CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO old VALUES (1), (2); INSERT INTO new VALUES (1)",
+        )
+        .unwrap();
+        let key = ["id".to_owned()];
+        assert_eq!(compare(&conn, ["old", "new"], &key, Some(2)).unwrap().unwrap().lost, 1);
+        drop(conn);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[4096..8192].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+
+        let conn = Connection::open(&path).unwrap();
+        assert!(count(&conn, "old").is_err());
+        assert!(compare(&conn, ["old", "new"], &key, Some(2)).is_err());
+        assert!(elsewhere(&conn, ["old", "new"], &["other"], &key).is_err());
+        assert_eq!(count(&conn, "new").unwrap(), Some(1));
+        assert_eq!(count(&conn, "missing").unwrap(), None);
+        assert!(compare(&conn, ["new", "missing"], &key, Some(1)).unwrap().is_none());
+        assert_eq!(elsewhere(&conn, ["new", "missing"], &["other"], &key).unwrap(), 0);
+    }
 }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::account::StepFinding;
 use crate::backend::sqlite::columns;
+use crate::backend::sqlite::fault::known;
 use crate::problem::ProblemKind;
 use crate::sql::{Token, Tokens, folded, has_word, mentions, part, same_name};
 
@@ -27,7 +28,7 @@ pub(super) fn finding(
             continue;
         }
         // The statement itself was prepared, so this fails only if its words were misread.
-        let Ok(select) = conn.prepare(&select) else { continue };
+        let Some(select) = known(conn.prepare(&select))? else { continue };
         let names = (0..select.column_count()).map(|place| select.column_name(place));
         let given: Vec<String> = names.map(|name| name.map(folded)).collect::<rusqlite::Result<_>>()?;
         let own = |name: &str| columns.iter().position(|column| same_name(column, name));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::value;
 use crate::dialect::quote;
 use crate::sql::{Token, Tokens, folded, folded_set, has_word, same_name};
@@ -86,9 +87,9 @@ impl Definition {
                     );
                     let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{table} WHERE {looks_like_number})");
                     // This connection may lack a function of a generated column.
-                    match conn.prepare(&sql) {
-                        Ok(mut statement) => statement.query_row([], |row| row.get(0))?,
-                        Err(_) => false,
+                    match known(conn.prepare(&sql))? {
+                        Some(mut statement) => statement.query_row([], |row| row.get(0))?,
+                        None => false,
                     }
                 }
             };

@@ -2,7 +2,6 @@
 
 use rusqlite::Connection;
 
-use super::ask::count;
 use super::rows::Rows;
 use super::successor::Successor;
 use super::table::Table;
@@ -11,17 +10,25 @@ use crate::sql::{Token, Tokens, mentions};
 
 impl Rows {
     /// What would be lost if a table was dropped now, given the rest of the script.
-    pub(super) fn lost_by_drop(&mut self, conn: &Connection, name: &str, rest: &str) -> Option<TableChange> {
-        let old = self.names.get(name).copied().filter(|&old| !self.tables[old].is_new)?;
+    pub(super) fn lost_by_drop(
+        &mut self,
+        conn: &Connection,
+        name: &str,
+        rest: &str,
+    ) -> rusqlite::Result<Option<TableChange>> {
+        let Some(old) = self.names.get(name).copied().filter(|&old| !self.tables[old].is_new) else {
+            return Ok(None);
+        };
         let (after, lost) = match self.find_successor(old, rest) {
-            Successor::None => return None,
+            Successor::None => return Ok(None),
             Successor::Table(new) => {
-                let after = self.tables[new].current.as_deref().and_then(|name| count(conn, name))?;
-                (after, self.lost_to(conn, old, new, after))
+                let Some(after) = self.tables[new].count(conn)? else { return Ok(None) };
+                (after, self.lost_to(conn, old, new, after)?)
             }
             Successor::Later => {
-                let copied = self.copied(conn, old);
-                (copied, self.tables[old].rows?.saturating_sub(copied))
+                let copied = self.copied(conn, old)?;
+                let Some(rows) = self.tables[old].rows else { return Ok(None) };
+                (copied, rows.saturating_sub(copied))
             }
         };
         let table = &self.tables[old];
@@ -33,15 +40,21 @@ impl Rows {
             missing_keys: missing,
             ..table.change.clone()
         };
-        (lost > 0).then_some(change)
+        Ok((lost > 0).then_some(change))
     }
 
     /// The rows of a dropped table that its successor does not have, and no other new table.
-    pub(super) fn lost_to(&self, conn: &Connection, old: usize, new: usize, after: u64) -> u64 {
+    pub(super) fn lost_to(
+        &self,
+        conn: &Connection,
+        old: usize,
+        new: usize,
+        after: u64,
+    ) -> rusqlite::Result<u64> {
         let (old_table, new_table) = (&self.tables[old], &self.tables[new]);
-        let Some(rows) = old_table.rows else { return 0 };
+        let Some(rows) = old_table.rows else { return Ok(0) };
         if old_table.has_unknown_deletions || new_table.has_unknown_deletions {
-            return 0;
+            return Ok(0);
         }
         // A table that took the name in between was replaced itself.
         let between = self.tables.iter().filter(|table| table.is_new && table.current.is_none());
@@ -51,7 +64,7 @@ impl Rows {
         let elsewhere = match compared.map(|found| &found.elsewhere) {
             Some((rows, others)) if others.iter().all(|other| self.keeps(*other)) => *rows,
             Some(_) => 0,
-            None => self.backed_up(conn, old, new),
+            None => self.backed_up(conn, old, new)?,
         };
         let by_count = rows.saturating_sub(after);
         let by_key = self.comparison(old, new).map_or(0, |comparison| comparison.lost);
@@ -61,7 +74,7 @@ impl Rows {
             new_table.is_new && copies().count() > 0 && copies().all(|(_, text)| self.names_it(text, old));
         let given: Option<u64> = copies().map(|(rows, _)| *rows).sum();
         let by_copy = given.filter(|_| is_copy).map_or(0, |given| rows.saturating_sub(given));
-        by_count.max(by_key).max(by_copy).saturating_sub(elsewhere + deleted)
+        Ok(by_count.max(by_key).max(by_copy).saturating_sub(elsewhere + deleted))
     }
 
     fn names_it(&self, text: &str, old: usize) -> bool {
@@ -83,28 +96,34 @@ impl Rows {
     }
 
     /// All rows of a table, if one that stays got all of them whole: then they are not lost when they are copied back in part.
-    fn backed_up(&self, conn: &Connection, old: usize, new: usize) -> u64 {
-        let Some(rows) = self.tables[old].rows else { return 0 };
+    fn backed_up(&self, conn: &Connection, old: usize, new: usize) -> rusqlite::Result<u64> {
+        let Some(rows) = self.tables[old].rows else { return Ok(0) };
         let others = self.tables.iter().enumerate().filter(|(place, _)| *place != old && *place != new);
-        let has_all = others.map(|(_, table)| table).any(|table| {
-            let is_whole = |text: &str| copies_all_columns(text) && self.names_it(text, old);
-            table.copies.iter().any(|(_, text)| is_whole(text))
-                && table.current.as_deref().and_then(|name| count(conn, name)) >= Some(rows)
-        });
-        if has_all { rows } else { 0 }
+        let is_whole = |text: &str| copies_all_columns(text) && self.names_it(text, old);
+        for (_, table) in others {
+            if table.copies.iter().any(|(_, text)| is_whole(text)) && table.count(conn)? >= Some(rows) {
+                return Ok(rows);
+            }
+        }
+        Ok(0)
     }
 
     /// The rows that other tables got from a table, from which they may be copied back.
-    fn copied(&self, conn: &Connection, old: usize) -> u64 {
-        let others = self.tables.iter().enumerate().filter(|(place, _)| *place != old);
-        let copied = others.filter_map(|(_, table)| {
-            let current = table.current.as_deref()?;
+    fn copied(&self, conn: &Connection, old: usize) -> rusqlite::Result<u64> {
+        let mut all = 0;
+        for (_, table) in self.tables.iter().enumerate().filter(|(place, _)| *place != old) {
             let mut copies = table.copies.iter().filter(|(_, text)| self.names_it(text, old)).peekable();
-            copies.peek()?;
+            if table.current.is_none() || copies.peek().is_none() {
+                continue;
+            }
             let known: Option<u64> = copies.map(|(rows, _)| *rows).sum();
-            known.or_else(|| table.is_new.then(|| count(conn, current)).flatten())
-        });
-        copied.sum()
+            all += match known {
+                None if table.is_new => table.count(conn)?,
+                known => known,
+            }
+            .unwrap_or_default();
+        }
+        Ok(all)
     }
 }
 

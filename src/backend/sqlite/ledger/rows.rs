@@ -66,17 +66,17 @@ impl Rows {
     }
 
     /// The place of a table whose rows are known, unless they cannot be counted.
-    fn counted(&mut self, conn: &Connection, name: &str) -> usize {
+    fn counted(&mut self, conn: &Connection, name: &str) -> rusqlite::Result<usize> {
         let place = self.place(name);
         let table = &mut self.tables[place];
         if table.rows.is_none() {
-            table.rows = count(conn, name);
+            table.rows = count(conn, name)?;
         }
         if table.change.rows_before.is_none() && !table.is_new {
             let rows = table.rows.map(|rows| rows + table.change.deleted);
             table.change.rows_before = rows.map(|rows| rows.saturating_sub(table.change.inserted));
         }
-        place
+        Ok(place)
     }
 
     /// Counts a table that is about to be dropped, and compares it with the one that will take its name.
@@ -90,7 +90,7 @@ impl Rows {
             return Ok(());
         }
         let Some(spelling) = ordinary(conn, name)? else { return Ok(()) };
-        let place = self.counted(conn, &spelling);
+        let place = self.counted(conn, &spelling)?;
         name.clone_into(&mut self.tables[place].last);
         self.tables[place].by = Some(at.kept());
         let successor = self.find_successor(place, at.rest);
@@ -101,14 +101,14 @@ impl Rows {
         if let Successor::Table(new) = successor {
             if let Some(current) = self.tables[new].current.clone() {
                 let found =
-                    successor::compare(conn, [name, &current], &definition.key(), self.tables[place].rows);
+                    successor::compare(conn, [name, &current], &definition.key(), self.tables[place].rows)?;
                 let is_less =
                     |found: &Comparison| found.lost > 0 || self.tables[place].rows > Some(found.after);
                 let others =
                     if found.as_ref().is_some_and(is_less) { self.copies_of(place, new) } else { Vec::new() };
                 let names: Vec<&str> =
                     others.iter().filter_map(|other| self.tables[*other].current.as_deref()).collect();
-                let rows = successor::elsewhere(conn, [name, &current], &names, &definition.key());
+                let rows = successor::elsewhere(conn, [name, &current], &names, &definition.key())?;
                 let elsewhere = (rows, others);
                 let writes = self.tables[new].writes;
                 self.tables[place].comparison =
@@ -175,7 +175,7 @@ impl Rows {
     /// What a statement can write, and the tables from which its triggers and foreign key actions can take rows.
     pub(super) fn reach(&mut self, conn: &Connection, reach: &Reach) -> rusqlite::Result<AtRisk> {
         let tables = if reach.runs_program { reach.emptied(conn)? } else { Vec::new() };
-        Ok(tables.iter().map(|table| self.counted(conn, table)).collect())
+        tables.iter().map(|table| self.counted(conn, table)).collect()
     }
 
     /// The tables from which a statement can take rows that it does not name, and its reach; `None` if that is known already or does not
@@ -200,7 +200,7 @@ impl Rows {
             let names: Vec<String> =
                 at_risk.iter().filter_map(|&place| self.tables[place].current.clone()).collect();
             for name in &names {
-                self.counted(conn, name);
+                self.counted(conn, name)?;
             }
             return Ok((None, at_risk));
         }
@@ -224,7 +224,7 @@ impl Rows {
                 }
             };
         if takes_own {
-            at_risk.push(self.counted(conn, &name.name));
+            at_risk.push(self.counted(conn, &name.name)?);
         }
         self.known.insert(key, at_risk.clone());
         Ok((Some(reach), at_risk))
@@ -238,7 +238,7 @@ impl Rows {
         [changed, own]: [u64; 2],
         at_risk: &[usize],
         at: Place<'_>,
-    ) {
+    ) -> rusqlite::Result<()> {
         if changed > 0 || !at_risk.is_empty() {
             let place = self.place(&name.name);
             self.wrote_own(place, verb, own, at_risk.contains(&place), at);
@@ -250,25 +250,26 @@ impl Rows {
                 self.tables[place].rows = Some(0);
             } else if is_own || changed > own {
                 let before = self.tables[place].rows;
-                self.look(conn, place, at);
+                self.look(conn, place, at)?;
                 let table = &mut self.tables[place];
                 if is_own && verb == Verb::Replaces && table.taken > 0 {
                     table.put_back += more(table.rows, before);
                 }
             }
         }
-        let Some(place) = named else { return };
+        let Some(place) = named else { return Ok(()) };
         let is_at_risk = at_risk.contains(&place);
         match verb {
             // Rows that are gone already are among those that it names.
             Verb::Deletes if names_all => self.tables[place].taken = 0,
             Verb::Inserts => {
                 let is_plain = !self.tables[place].may_replace || is_at_risk;
-                self.put_back(conn, place, is_plain.then_some(own));
+                self.put_back(conn, place, is_plain.then_some(own))?;
             }
-            Verb::Replaces if !is_at_risk => self.put_back(conn, place, None),
+            Verb::Replaces if !is_at_risk => self.put_back(conn, place, None)?,
             _ => {}
         }
+        Ok(())
     }
 
     /// Notes the rows of the table that a statement names.
@@ -303,16 +304,18 @@ impl Rows {
 
     /// Notes rows that were added to a table after rows of it were taken. If it is not known how many, since a statement may have changed
     /// rows instead of adding some, the table is counted.
-    fn put_back(&mut self, conn: &Connection, place: usize, added: Option<u64>) {
+    fn put_back(&mut self, conn: &Connection, place: usize, added: Option<u64>) -> rusqlite::Result<()> {
         let table = &mut self.tables[place];
         if table.taken == 0 {
-            return;
+            return Ok(());
         }
-        table.put_back += added.unwrap_or_else(|| {
-            let before = table.rows;
-            table.rows = table.current.as_deref().and_then(|name| count(conn, name));
-            more(table.rows, before)
-        });
+        table.put_back += if let Some(added) = added {
+            added
+        } else {
+            let now = table.count(conn)?;
+            more(now, std::mem::replace(&mut table.rows, now))
+        };
+        Ok(())
     }
 
     /// Notes that a statement of an earlier run wrote to a table. The number of rows is not known.
@@ -326,27 +329,31 @@ impl Rows {
     }
 
     /// Counts tables again, since rows of them may be gone.
-    pub(super) fn suspect(&mut self, conn: &Connection, at_risk: &[usize], at: Place<'_>) {
-        for &place in at_risk {
-            self.look(conn, place, at);
-        }
+    pub(super) fn suspect(
+        &mut self,
+        conn: &Connection,
+        at_risk: &[usize],
+        at: Place<'_>,
+    ) -> rusqlite::Result<()> {
+        at_risk.iter().try_for_each(|&place| self.look(conn, place, at))
     }
 
-    fn look(&mut self, conn: &Connection, place: usize, at: Place<'_>) {
+    fn look(&mut self, conn: &Connection, place: usize, at: Place<'_>) -> rusqlite::Result<()> {
         let table = &mut self.tables[place];
-        let Some(current) = &table.current else { return };
+        let Some(current) = &table.current else { return Ok(()) };
         table.looks += 1;
         if table.looks > MEASURED && !self.counts_each {
             table.must_look = true;
-            return;
+            return Ok(());
         }
-        let now = count(conn, current);
+        let now = count(conn, current)?;
         let lost = more(table.rows, now);
         if lost > 0 {
             table.taken += lost;
             table.by.get_or_insert_with(|| at.kept());
         }
         table.rows = now;
+        Ok(())
     }
 
     /// A table that lost rows so far, among these.
@@ -437,9 +444,9 @@ impl Rows {
             let Some(name) = self.tables[new].current.clone() else { continue };
             let (after, missing) = match self.comparison(old, new) {
                 Some(it) => (Some(it.after), it.missing.clone()),
-                None => (count(conn, &name), Vec::new()),
+                None => (count(conn, &name)?, Vec::new()),
             };
-            let lost = after.map_or(0, |after| self.lost_to(conn, old, new, after));
+            let lost = after.map_or(Ok(0), |after| self.lost_to(conn, old, new, after))?;
             let deleted = self.tables[new].change.deleted;
             let Table { change, definition, by, .. } = &mut self.tables[old];
             (change.fate, change.rows_after, change.lost) = (Fate::Replaced, after, lost);
@@ -456,7 +463,7 @@ impl Rows {
         let mut changes = Vec::new();
         for (place, mut table) in self.tables.into_iter().enumerate() {
             if let Some(current) = table.current.as_deref().filter(|_| table.must_look || table.taken > 0) {
-                let now = count(conn, current);
+                let now = count(conn, current)?;
                 table.taken += more(table.rows, now);
                 table.rows = now;
             }

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::backend::sqlite::fault::{fault, is_not_of_file};
 use crate::backend::sqlite::message;
 use crate::backend::sqlite::query::{texts, value};
 use crate::fault::{Fault, FaultKind};
@@ -30,7 +31,7 @@ impl SchemaEdits {
         if !self.is_edited {
             self.is_edited = true;
             // What was so before is not the fault of the script.
-            self.damage = damage(conn);
+            self.damage = damage(conn)?;
             // After a rollback SQLite would keep the edited schema in memory, since an edit by hand does not change this number, and take
             // tables for missing that are there (<https://www.sqlite.org/pragma.html#pragma_schema_version>).
             let version: i32 = value(conn, "PRAGMA main.schema_version", &[])?;
@@ -50,17 +51,20 @@ impl SchemaEdits {
             }
             Atomicity::NonTransactional => "restore the file from a backup",
         };
-        let unreadable = |error: &rusqlite::Error| {
-            let what = format!("it leaves a schema that SQLite cannot read: {}", message(error));
+        let unreadable = |error: rusqlite::Error| {
+            if is_not_of_file(&error) {
+                return fault(error);
+            }
+            let what = format!("it leaves a schema that SQLite cannot read: {}", message(&error));
             Fault::new(FaultKind::Other, what).remedy(remedy())
         };
         // RESET makes SQLite read the schema again at the next statement.
-        conn.execute_batch("PRAGMA writable_schema = RESET").map_err(|error| unreadable(&error))?;
-        let now = objects(conn).map_err(|error| unreadable(&error))?;
+        conn.execute_batch("PRAGMA writable_schema = RESET").map_err(unreadable)?;
+        let now = objects(conn).map_err(unreadable)?;
         if !self.is_edited || now == *before {
             return Ok(true);
         }
-        match damage(conn) {
+        match damage(conn).map_err(fault)? {
             Some(found) if self.damage.as_ref() != Some(&found) => {
                 let what = format!("it edits the schema by hand, and the database does not fit it: {found}");
                 Err(Fault::new(FaultKind::Other, what).remedy(remedy()))
@@ -76,10 +80,12 @@ fn objects(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     texts(conn, sql, &[])
 }
 
-/// The first fault of the database, or why it cannot be checked.
-fn damage(conn: &Connection) -> Option<String> {
-    let found = value(conn, "PRAGMA main.integrity_check(1)", &[]);
-    let found: String = found.unwrap_or_else(|error| message(&error));
+/// The first fault of the database, or why its content cannot be checked.
+fn damage(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    let found: String = match value(conn, "PRAGMA main.integrity_check(1)", &[]) {
+        Err(error) if is_not_of_file(&error) => return Err(error),
+        found => found.unwrap_or_else(|error| message(&error)),
+    };
     // The first line may be `*** in database main ***`.
-    found.lines().find(|line| !line.starts_with("***") && *line != "ok").map(str::to_owned)
+    Ok(found.lines().find(|line| !line.starts_with("***") && *line != "ok").map(str::to_owned))
 }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::ask::count;
 use crate::backend::sqlite::columns;
+use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::{texts, value};
 use crate::dialect::quote;
 use crate::sql::{folded_set, same_name};
@@ -43,64 +44,71 @@ pub(super) fn compare(
     [old, new]: [&str; 2],
     key: &[String],
     rows: Option<u64>,
-) -> Option<Comparison> {
-    let mut comparison = Comparison {
-        new: 0,
-        writes: 0,
-        after: count(conn, new)?,
-        lost: 0,
-        missing: Vec::new(),
-        elsewhere: (0, Vec::new()),
-    };
-    if key.is_empty() || !has_columns(conn, old, key) || !has_columns(conn, new, key) {
-        return Some(comparison);
+) -> rusqlite::Result<Option<Comparison>> {
+    let Some(after) = count(conn, new)? else { return Ok(None) };
+    let mut comparison =
+        Comparison { new: 0, writes: 0, after, lost: 0, missing: Vec::new(), elsewhere: (0, Vec::new()) };
+    if key.is_empty() || !has_columns(conn, old, key)? || !has_columns(conn, new, key)? {
+        return Ok(Some(comparison));
     }
     // With as many rows, and a key that no two of them share, the new table lacks as many keys as it adds.
-    if rows == Some(comparison.after) && is_primary(conn, new, key) {
-        return Some(comparison);
+    if rows == Some(comparison.after) && is_primary(conn, new, key)? {
+        return Ok(Some(comparison));
     }
     // If a key cannot be compared, the number of rows decides.
     // New keys are other values of the old ones, so the old ones are not lost.
-    if let (Some(lacking), Some(0)) = (lacking(conn, [old, new], key), lacking(conn, [new, old], key)) {
+    if let (Some(lacking), Some(0)) = (lacking(conn, [old, new], key)?, lacking(conn, [new, old], key)?) {
         comparison.lost = lacking;
-        comparison.missing = missing(conn, [old, new], key);
+        comparison.missing = missing(conn, [old, new], key)?;
     }
-    Some(comparison)
+    Ok(Some(comparison))
 }
 
 /// Whether a table has these columns, quoted.
-fn has_columns(conn: &Connection, table: &str, columns: &[String]) -> bool {
+fn has_columns(conn: &Connection, table: &str, columns: &[String]) -> rusqlite::Result<bool> {
     let table = quote(table);
     let columns: Vec<String> = columns.iter().map(|column| format!("{table}.{column}")).collect();
-    conn.prepare(&format!("SELECT {} FROM main.{table}", columns.join(", "))).is_ok()
+    let read = conn.prepare(&format!("SELECT {} FROM main.{table}", columns.join(", ")));
+    Ok(known(read)?.is_some())
 }
 
 /// How many keys that the new table lacks are in other tables, which have all columns that the new table kept. 0 if that cannot be
 /// determined.
-pub(super) fn elsewhere(conn: &Connection, tables: [&str; 2], others: &[&str], key: &[String]) -> u64 {
+pub(super) fn elsewhere(
+    conn: &Connection,
+    tables: [&str; 2],
+    others: &[&str],
+    key: &[String],
+) -> rusqlite::Result<u64> {
     if others.is_empty() || key.is_empty() {
-        return 0;
+        return Ok(0);
     }
-    let [old, new] = tables.map(|table| columns::of(conn, "main", table).unwrap_or_default());
+    let of = |table| Ok(known(columns::of(conn, "main", table))?.unwrap_or_default());
+    let [old, new]: [rusqlite::Result<Vec<String>>; 2] = tables.map(of);
+    let (old, new) = (old?, new?);
     let kept = old.iter().filter(|column| new.iter().any(|other| same_name(other, column)));
     let columns: Vec<String> = kept.map(|column| quote(column)).collect();
-    let whole = others.iter().filter(|other| !columns.is_empty() && has_columns(conn, other, &columns));
-    let without: Vec<String> =
-        whole.map(|other| format!(" EXCEPT SELECT {} FROM main.{}", key.join(", "), quote(other))).collect();
-    if without.is_empty() {
-        return 0;
+    let mut without = String::new();
+    for other in others {
+        if !columns.is_empty() && has_columns(conn, other, &columns)? {
+            without.extend([" EXCEPT SELECT ", &key.join(", "), " FROM main.", &quote(other)]);
+        }
     }
-    let left = format!("SELECT count(*) FROM ({}{})", difference(tables, key), without.concat());
-    let left: Option<i64> = value(conn, &left, &[]).ok();
-    let all = lacking(conn, tables, key);
-    all.zip(left).map_or(0, |(all, left)| all.saturating_sub(left.unsigned_abs()))
+    if without.is_empty() {
+        return Ok(0);
+    }
+    let left = format!("SELECT count(*) FROM ({}{})", difference(tables, key), without);
+    let left: Option<i64> = known(value(conn, &left, &[]))?;
+    let all = lacking(conn, tables, key)?;
+    Ok(all.zip(left).map_or(0, |(all, left)| all.saturating_sub(left.unsigned_abs())))
 }
 
 /// Whether these columns, quoted, are the primary key of a table.
-fn is_primary(conn: &Connection, table: &str, key: &[String]) -> bool {
+fn is_primary(conn: &Connection, table: &str, key: &[String]) -> rusqlite::Result<bool> {
     let columns = texts(conn, "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0", &[table]);
-    let columns: Vec<String> = columns.unwrap_or_default().iter().map(|column| quote(column)).collect();
-    folded_set(columns.iter().map(String::as_str)) == folded_set(key.iter().map(String::as_str))
+    let columns: Vec<String> =
+        known(columns)?.unwrap_or_default().iter().map(|column| quote(column)).collect();
+    Ok(folded_set(columns.iter().map(String::as_str)) == folded_set(key.iter().map(String::as_str)))
 }
 
 fn difference([left, right]: [&str; 2], key: &[String]) -> String {
@@ -109,13 +117,13 @@ fn difference([left, right]: [&str; 2], key: &[String]) -> String {
 }
 
 /// The number of keys of the first table that the second one lost.
-fn lacking(conn: &Connection, tables: [&str; 2], key: &[String]) -> Option<u64> {
+fn lacking(conn: &Connection, tables: [&str; 2], key: &[String]) -> rusqlite::Result<Option<u64>> {
     let sql = format!("SELECT count(*) FROM ({})", difference(tables, key));
-    value(conn, &sql, &[]).ok().map(i64::unsigned_abs)
+    Ok(known(value(conn, &sql, &[]))?.map(i64::unsigned_abs))
 }
 
 /// Some of these keys, in words. A key that cannot be read is left out.
-fn missing(conn: &Connection, tables: [&str; 2], key: &[String]) -> Vec<String> {
+fn missing(conn: &Connection, tables: [&str; 2], key: &[String]) -> rusqlite::Result<Vec<String>> {
     let values: Vec<String> = key.iter().map(|column| format!("quote({column})")).collect();
     let sql = format!(
         "SELECT {} FROM ({}) LIMIT {SHOWN_KEYS}",
@@ -131,7 +139,7 @@ fn missing(conn: &Connection, tables: [&str; 2], key: &[String]) -> Vec<String> 
         })?;
         keys.collect()
     };
-    read().unwrap_or_default()
+    Ok(known(read())?.unwrap_or_default())
 }
 
 /// A key in words, which may be long.

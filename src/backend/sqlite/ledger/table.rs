@@ -1,5 +1,8 @@
 //! [`Table`]: a table that a script concerns.
 
+use rusqlite::Connection;
+
+use super::ask::count;
 use super::definition::Definition;
 use super::successor::Comparison;
 use crate::account::{Fate, StatementPlace, TableChange};
@@ -63,5 +66,10 @@ impl Table {
             must_look: false,
             by: None,
         }
+    }
+
+    /// The number of its rows now; `None` if it was dropped or cannot be counted.
+    pub(super) fn count(&self, conn: &Connection) -> rusqlite::Result<Option<u64>> {
+        self.current.as_deref().map_or(Ok(None), |name| count(conn, name))
     }
 }

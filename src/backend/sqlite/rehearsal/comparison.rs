@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 
+use crate::backend::sqlite::fault::known;
 use crate::backend::sqlite::query::{has_row, texts};
 use crate::dialect::quote;
 use crate::impact::{ColumnImpact, RowCounts};
@@ -27,7 +28,7 @@ impl Key {
         let is_free = |name: &&str| !columns.iter().any(|column| same_name(column, name));
         let Some(name) = ["rowid", "_rowid_", "oid"].into_iter().find(is_free) else { return Ok(None) };
         let sql = format!("SELECT {name} FROM main.{} LIMIT 0", quote(table));
-        Ok(conn.prepare(&sql).is_ok().then_some(name))
+        Ok(known(conn.prepare(&sql))?.map(|_| name))
     }
 
     /// The columns of the key as SQL names them, in the old and in the new table; `None` if there is none.

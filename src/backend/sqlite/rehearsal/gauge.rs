@@ -60,7 +60,7 @@ impl<'w> Gauge<'w> {
         let schema = schema(copy, &without)?;
         let mut counted = BTreeMap::new();
         for name in virtual_tables(&schema) {
-            if let Some(rows) = count(copy, name) {
+            if let Some(rows) = count(copy, name).map_err(fault)? {
                 counted.insert(folded(name), rows);
             }
         }
@@ -84,8 +84,9 @@ impl<'w> Gauge<'w> {
             let measured = if is_virtual {
                 self.virtual_table(copy, &change, &after_step)
             } else {
-                self.table(copy, &change, &after_step).map_err(fault)?
-            };
+                self.table(copy, &change, &after_step)
+            }
+            .map_err(fault)?;
             let has_changed = |table: &TableImpact| {
                 table.fate != Fate::Kept
                     || table.renamed_to.is_some()
@@ -205,10 +206,10 @@ impl<'w> Gauge<'w> {
         copy: &Connection,
         change: &TableChange,
         after_step: &AfterStep<'_>,
-    ) -> TableImpact {
+    ) -> rusqlite::Result<TableImpact> {
         let name = name_now(change).to_owned();
         let before = self.counted.remove(&folded(&change.table));
-        let after = if change.fate == Fate::Dropped { None } else { count(copy, &name) };
+        let after = if change.fate == Fate::Dropped { None } else { count(copy, &name)? };
         if let Some(after) = after {
             self.counted.insert(folded(&name), after);
         }
@@ -228,7 +229,7 @@ impl<'w> Gauge<'w> {
                 impact.by_side_effects = rows;
             }
         }
-        impact
+        Ok(impact)
     }
 
     fn table(
@@ -244,10 +245,10 @@ impl<'w> Gauge<'w> {
             ..TableImpact::new(&change.table, change.fate)
         };
         if change.fate != Fate::Created {
-            impact.rows_before = count(&self.before, &change.table);
+            impact.rows_before = count(&self.before, &change.table)?;
         }
         if change.fate != Fate::Dropped {
-            impact.rows_after = count(copy, name);
+            impact.rows_after = count(copy, name)?;
         }
         match (change.fate, impact.rows_before, impact.rows_after) {
             (Fate::Created, _, Some(after)) => impact.by_statements.inserted = after,

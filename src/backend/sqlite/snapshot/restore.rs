@@ -248,7 +248,7 @@ fn not_verified(found: &Fault, places: Places<'_>) -> Fault {
 
 /// In WAL mode a statement that is not finished holds its connection at an old moment. What others wrote since would be replaced without being
 /// set aside.
-fn refuse_unfinished_statement(conn: &Connection) -> Result<(), Fault> {
+pub(super) fn refuse_unfinished_statement(conn: &Connection) -> Result<(), Fault> {
     if !conn.is_busy() {
         return Ok(());
     }

@@ -436,7 +436,6 @@ fn what_is_broken_is_named() {
         (Defect::CommitsWhatUnwinds, "a panic in code leaves what it must"),
         (Defect::LetsCodeEndTheTransaction, "code that ends its transaction is an error"),
         (Defect::MakesATableByReading, "looking creates nothing"),
-        (Defect::ReadsAnotherDateEachTime, "a record comes back as it was written, oldest first"),
         (Defect::ReadsBackwards, "what is undone is gone, newest first, with a line in the log"),
         (Defect::SortsByName, "a late migration runs, and is the newest"),
         (Defect::ForgetsRecordsOfANewTable, "a record comes back as it was written, oldest first"),

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use cases::{Place, TABLES};
 
-use crate::shell::BINARY;
+use crate::shell::{BINARY, profile};
 
 #[path = "../../../tests/it/bad_input/cases/mod.rs"]
 #[allow(dead_code, reason = "the library's tests use more of it")]
@@ -21,7 +21,7 @@ const COMMANDS: [&str; 4] = ["status", "plan", "validate", "migrate"];
 fn command(place: &Place, program: &str) -> Command {
     let mut command = Command::new(program);
     command.current_dir(place.path()).env_clear().env("PATH", "/usr/bin:/bin").env("USER", "ada");
-    command.env("TERM", "xterm").env("COLUMNS", "2000").stdin(Stdio::null());
+    command.env("TERM", "xterm").env("COLUMNS", "2000").envs(profile()).stdin(Stdio::null());
     command
 }
 

@@ -1,5 +1,6 @@
 //! [`Shell`]: runs commands in a folder and records their output.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,13 @@ use tempfile::TempDir;
 
 /// The binary.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_switchy-schema");
+
+/// Where a program writes which of its lines ran, if it was built to count them. Without this variable it writes to the current folder.
+pub(crate) fn profile() -> Option<(&'static str, OsString)> {
+    const NAME: &str = "LLVM_PROFILE_FILE";
+
+    std::env::var_os(NAME).map(|file| (NAME, file))
+}
 
 /// A folder, and a transcript of the commands in it: stdout unchanged, stderr with the prefix `! `, and the exit code with the prefix `= `
 /// if it is not 0.
@@ -109,7 +117,13 @@ impl Shell {
 
     /// The command that starts another binary in this folder.
     pub(crate) fn like(&self, mut command: Command, args: &[&str]) -> Command {
-        command.current_dir(self.path()).args(args).env_clear().env("USER", "ada").stdin(Stdio::null());
+        command
+            .current_dir(self.path())
+            .args(args)
+            .env_clear()
+            .env("USER", "ada")
+            .envs(profile())
+            .stdin(Stdio::null());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

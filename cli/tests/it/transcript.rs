@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::shell::BINARY;
+use crate::shell::{BINARY, profile};
 
 /// Runs the lines of a transcript in an empty folder, and returns the new transcript.
 fn replayed(transcript: &str) -> String {
@@ -18,6 +18,7 @@ fn replayed(transcript: &str) -> String {
             .env_clear()
             .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
             .env("USER", "ada")
+            .envs(profile())
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle};
 
-use super::fault::{ended_by_sqlite, fault, is_io_error, reclassified, unless_rolled_back};
+use super::fault::{ended_by_sqlite, fault, may_follow_commit, reclassified, unless_rolled_back};
 use super::query::value;
 use super::{
     Sqlite, afterwards, attached, bounded, dangling, hidden, keys, ledger, script, tracker, transactions,
@@ -58,7 +58,7 @@ impl Driver for Sqlite {
     /// The commit has happened when the journal is deleted or the WAL is written, and an I/O error may follow that.
     fn commit(conn: &mut &Connection) -> Result<(), Fault> {
         conn.execute_batch("COMMIT").map_err(|error| {
-            let may_be_done = is_io_error(&error) && conn.is_autocommit();
+            let may_be_done = may_follow_commit(&error) && conn.is_autocommit();
             let fault = fault(error);
             if may_be_done { fault.remedy("check the disk").in_doubt() } else { fault }
         })

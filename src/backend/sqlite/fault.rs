@@ -83,7 +83,8 @@ fn is_out_of_memory(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == IOERR_NOMEM)
 }
 
-pub(super) fn is_io_error(error: &rusqlite::Error) -> bool {
+/// Whether a `COMMIT` that fails with this error may have happened before: the disk or the memory failed, perhaps only afterwards.
+pub(super) fn may_follow_commit(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory))
 }
 

@@ -154,6 +154,7 @@ impl Copy {
             (columns.map(|piece| piece.text.to_owned()).collect(), end + 1)
         } else {
             let columns = texts(conn, "SELECT name FROM pragma_table_info(?1)", &[table]).ok()?;
+            // Without them the failure stays the same, and has no query.
             (columns.iter().map(|column| named(column)).collect(), name + 1)
         };
         let rest = pieces[start..].split(|piece| piece.token == Token::Mark(b';')).next()?;

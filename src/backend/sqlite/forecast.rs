@@ -23,6 +23,7 @@ use self::step::Step;
 use self::surroundings::{has_temporary_triggers, outside};
 use self::watch::{Rule, Seen};
 use super::cursor::Pragma;
+use super::fault::is_not_of_file;
 use super::script::{input_offset, own_text};
 use super::settings::Changed;
 use super::{Sqlite, fault, settings, transactions};
@@ -64,7 +65,8 @@ pub(super) fn forecast<'c>(
     let is_programs = request.scripts.iter().all(|script| script.trust == Trust::Program);
     let is_sampled = is_programs && request.sample != Sample::None;
     let is_like_live = is_sampled && copy.lacks_nothing() && !has_temporary_triggers(live).map_err(fault)?;
-    // An attached database may be unreadable, and no script need use it.
+    // An attached database may be unreadable, and no script need use it. Without its names the copy is not taken for a likeness of the live
+    // database, so nothing that a script does on it is certain.
     let outside = outside(live, request.tables).ok();
     let is_like_live = is_like_live && outside.is_some();
     let rows = if is_like_live { Rows::of(live, &copy, request)? } else { Rows::default() };
@@ -161,7 +163,7 @@ impl Stage<'_> {
         }
         self.end_transaction()?;
         // The next script finds them as it will on the live connection.
-        let _ = self.changed.set_back(&self.copy.conn);
+        self.changed.set_back(&self.copy.conn).1?;
         self.has_failed = rule == Rule::Database && forecast.failure.is_some();
         let mut effects = if self.may_remove {
             self.objects.update(&self.copy.conn, None).map_err(fault)?;
@@ -242,6 +244,7 @@ impl Stage<'_> {
         let Lacking { name, why } = self.copy.lacking.iter().find(|lacking| mentions(own, &lacking.name))?;
         (!begins_with(own, &["attach", "detach"])).then(|| format!("`{name}` could not be copied, {why}"))
     }
+        // If it cannot be seen, that is the failure of the script.
 
     /// An object that a statement drops, and that the live connection has and the copy does not. On the live connection, SQLite finds it.
     fn only_live(&self, own: &str) -> rusqlite::Result<Option<String>> {
@@ -352,10 +355,8 @@ impl Stage<'_> {
                 self.doubt()?;
                 // A statement that is certain to fail removes nothing.
                 if rule == Rule::Program && cause == FailureCause::Unknown {
-                    let effects = scan(own);
-                    forecast
-                        .effects
-                        .extend(self.copy.watch.as_engine(|| self.objects.resolve(&self.copy.conn, effects)));
+                    let resolve = || self.objects.resolve(&self.copy.conn, scan(own));
+                    forecast.effects.extend(self.copy.watch.as_engine(resolve).map_err(fault)?);
                 }
                 let offset = start + offset.min(end - start);
                 let failure = explained(failure, &self.copy.lacking, own);
@@ -379,7 +380,7 @@ impl Stage<'_> {
 
     /// Why the live database will not accept a new unique index, if its rows are known to be still those that they are now.
     fn duplicates(&self, own: &str) -> Result<Option<Fault>, Fault> {
-        let Some(index) = UniqueIndex::of(&self.copy.conn, own) else { return Ok(None) };
+        let Some(index) = UniqueIndex::of(&self.copy.conn, own).map_err(fault)? else { return Ok(None) };
         let Some(live) = self.objects.live(&index.table) else { return Ok(None) };
         if self.parents.has_written(live) || self.replaced.contains(&live.to_lowercase()) {
             return Ok(None);
@@ -472,9 +473,10 @@ impl Stage<'_> {
         })
     }
 
-    /// Commits a transaction that a script leaves open.
+    /// Commits a transaction that a script leaves open. If a deferred key or the memory prevents that, nothing of it stays.
     fn end_transaction(&self) -> Result<(), Fault> {
         let conn = &self.copy.conn;
+            Some(Err(error)) if is_not_of_file(&error) => return Err(fault(error)),
         if conn.is_autocommit() || conn.execute_batch("COMMIT").is_ok() {
             return Ok(());
         }

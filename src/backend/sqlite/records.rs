@@ -4,7 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::fault::in_file;
 use super::query::value;
-use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records};
+use super::snapshot::write_a_frame;
+use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records, refuse_index};
 use super::{Sqlite, log};
 use super::{fault, in_main, message};
 use crate::backend::faults::changes_tracking_table;
@@ -62,6 +63,10 @@ impl Records for Sqlite {
 
     fn data_version(conn: &mut &Connection) -> Result<Option<i64>, Fault> {
         value(conn, "PRAGMA data_version", &[]).map(Some).map_err(fault)
+    }
+
+    fn begin_writing(conn: &mut &Connection) -> Result<(), Fault> {
+        write_a_frame(conn).map_err(fault)
     }
 
     fn read(conn: &mut &Connection, table: &TableName) -> Result<TrackingTable, Fault> {

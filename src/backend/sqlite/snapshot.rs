@@ -25,7 +25,7 @@ mod witness;
 
 pub(crate) use restore::{Overwrite, Places, RestoreOutcome};
 pub(crate) use take::delete_partial;
-pub(crate) use witness::SecondConnection;
+pub(crate) use witness::{SecondConnection, write_a_frame};
 
 /// Copies databases and restores the copies.
 #[derive(Clone, Copy)]

@@ -8,7 +8,8 @@ use rusqlite::{Connection, InterruptHandle};
 use super::fault::{ended_by_sqlite, fault, may_follow_commit, reclassified, unless_rolled_back};
 use super::query::value;
 use super::{
-    Sqlite, afterwards, attached, bounded, dangling, hidden, keys, ledger, script, tracker, transactions,
+    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, script, tracker,
+    transactions,
 };
 use crate::account::{Execution, SchemaObject};
 use crate::backend::driver::{Driver, Progress, atomically, closed, interruptible};
@@ -52,7 +53,7 @@ impl Driver for Sqlite {
 
     /// With `IMMEDIATE`, what is read afterwards is still current when the transaction writes.
     fn begin(conn: &mut &Connection) -> Result<(), Fault> {
-        Self::execute(conn, "BEGIN IMMEDIATE")
+        Self::execute(conn, "BEGIN IMMEDIATE").map_err(|fault| beside::explained(conn, fault))
     }
 
     /// The commit has happened when the journal is deleted or the WAL is written, and an I/O error may follow that.
@@ -109,7 +110,7 @@ impl Driver for Sqlite {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<Execution, Fault> {
-        script::run(conn, script, progress)
+        script::run(conn, script, progress).map_err(|fault| beside::explained(conn, fault))
     }
 
     fn run_stored_script(
@@ -118,7 +119,7 @@ impl Driver for Sqlite {
         progress: &mut Progress<'_, Self>,
         limits: StoredLimits,
     ) -> Result<Execution, Fault> {
-        bounded::run(conn, script, progress, limits)
+        bounded::run(conn, script, progress, limits).map_err(|fault| beside::explained(conn, fault))
     }
 
     /// The savepoint shows whether the transaction is the one that the engine began, or another one that the code began after ending the

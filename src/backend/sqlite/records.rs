@@ -42,7 +42,7 @@ impl Records for Sqlite {
 
     fn form(conn: &mut &Connection, table: &TableName) -> Result<TableForm, Fault> {
         match columns(conn, &in_main(table)) {
-            Err(error) if is_missing(&error, table) => Ok(TableForm::Missing),
+            Err(error) if is_missing(&error, table) => refuse_index(conn, table).map(|()| TableForm::Missing),
             columns => recognised_table(conn, table, &columns.map_err(fault)?).map(|layout| layout.form),
         }
     }
@@ -73,7 +73,9 @@ impl Records for Sqlite {
         let name = in_main(table);
         loop {
             let found = match columns(conn, &name) {
-                Err(error) if is_missing(&error, table) => return Ok(TrackingTable::MISSING),
+                Err(error) if is_missing(&error, table) => {
+                    return refuse_index(conn, table).map(|()| TrackingTable::MISSING);
+                }
                 found => found.map_err(in_file(conn))?,
             };
             let reading = recognised_table(conn, table, &found)?;

@@ -70,9 +70,11 @@ pub(crate) fn write_a_frame(conn: &Connection) -> rusqlite::Result<()> {
     // The page of the new table is in no use, so SQLite can write it before the commit.
     let make = "CREATE TABLE main.__switchy_frame (a)";
     let written = conn.execute_batch(make).and_then(|()| conn.cache_flush());
-    if !conn.is_autocommit() {
-        conn.execute_batch("ROLLBACK TO __switchy_frame; RELEASE __switchy_frame")?;
+    if conn.is_autocommit() {
+        // SQLite has rolled the transaction back, so whatever the reason, nothing may follow in it.
+        return written;
     }
+    conn.execute_batch("ROLLBACK TO __switchy_frame; RELEASE __switchy_frame")?;
     known(written).map(drop)
 }
 

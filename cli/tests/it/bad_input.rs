@@ -194,7 +194,7 @@ fn a_process_that_may_not_make_files_larger_changes_nothing() {
     let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert_eq!(
         error,
-        "error: migration `2025-01-02-000000_x` failed at migrations/2025-01-02-000000_x/up.sql: disk I/O error; nothing of it was kept; check the disk and its file system; the script is not the cause"
+        "error: migration `2025-01-02-000000_x` failed at migrations/2025-01-02-000000_x/up.sql: disk I/O error; it failed during a commit, and whether that was done is not known; check the disk, then run again; the next run finds out"
     );
     assert!(std::fs::read(place.database()).unwrap() == before, "{said}");
 }

@@ -1,7 +1,7 @@
 //! [`Remedy`]: what to do about an error or a finding.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use crate::direction::Direction;
 use crate::doubt::Doubt;
@@ -137,7 +137,23 @@ pub enum Remedy {
     },
 }
 
+/// The error of a path that is too long, on this system.
+const NAME_TOO_LONG: i32 = match () {
+    () if cfg!(windows) => 206,
+    () if cfg!(any(target_os = "linux", target_os = "android")) => 36,
+    () => 63,
+};
+
 impl Remedy {
+    /// What to do about a file or folder that cannot be read.
+    pub(crate) fn for_unreadable(cause: &io::Error) -> Self {
+        if cause.raw_os_error() == Some(NAME_TOO_LONG) {
+            "remove folders in which it is, or shorten their names".into()
+        } else {
+            "check that it exists and that this user may read it".into()
+        }
+    }
+
     /// The remedies that this one consists of, in order; itself if it is a single remedy.
     pub fn singles(&self) -> Vec<&Self> {
         match self {

@@ -60,7 +60,7 @@ pub(crate) fn findings(error: MigrationError) -> Vec<Problem> {
             unreadable(&path.to_string_lossy(), finding, remedy)
         }
         Failure::Unreadable { path, cause } => {
-            let remedy = "check that it exists and that this user may read it".into();
+            let remedy = Remedy::for_unreadable(&cause);
             unreadable(&path.to_string_lossy(), format!("cannot be read: {cause}"), remedy)
         }
         other => {

@@ -12,6 +12,7 @@ use crate::remedy::Remedy;
 use crate::report::Applied;
 use crate::schema::Schema;
 use crate::sql::Position;
+use crate::stored_limits::StoredLimits;
 
 /// What a database holds besides the records. The default knows nothing, and the engine then assumes the worst.
 ///
@@ -158,6 +159,8 @@ pub struct ForecastRequest<'a, B: Driver> {
     pub prepare: Option<&'a Prepare<B>>,
     /// How many rows to use.
     pub sample: Sample,
+    /// How long a script from the database may be tried.
+    pub limits: StoredLimits,
 }
 
 impl<B: Driver> std::fmt::Debug for ForecastRequest<'_, B> {

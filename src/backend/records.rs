@@ -83,6 +83,12 @@ pub trait Records: Driver {
         Ok(None)
     }
 
+    /// Writes something in a transaction that has written nothing yet, and takes it back. What the first write of a transaction changes for
+    /// other connections without a commit, such as a WAL that begins anew, has then changed. The default does nothing.
+    fn begin_writing(_conn: &mut Self::Conn<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// The tracking table with all its records, oldest first.
     fn read(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TrackingTable, Fault>;
 
@@ -137,8 +143,8 @@ pub trait Records: Driver {
 
 /// Knows whether other connections have committed since the snapshot of a run, also after an error of the system.
 pub(crate) trait Witness {
-    /// Is given the data version of the run's connection inside a transaction that keeps other writers out and has written nothing. Returns
-    /// whether nobody else has committed since the snapshot; `false` also if that is not known.
+    /// Is given the data version of the run's connection inside a transaction that keeps other writers out and has written nothing that
+    /// others can see. Returns whether nobody else has committed since the snapshot; `false` also if that is not known.
     fn look(&self, version: i64) -> bool;
 
     /// Lets go of the database. What the run itself commits until the next look may then be taken for a commit of others.

@@ -5,6 +5,7 @@ use crate::dialect::{TableName, qualified};
 
 mod afterwards;
 mod attached;
+mod beside;
 mod bounded;
 mod catalog;
 mod columns;

@@ -91,7 +91,7 @@ impl Failure {
                 .asking(Remedy::from("check the path").or(Remedy::CreateFolder)),
             Self::Unreadable { path, cause } => Sentence::new(format!("cannot read {}", path.display()))
                 .since(cause)
-                .asking(Remedy::from("check that it exists and that this user may read it")),
+                .asking(Remedy::for_unreadable(cause)),
             Self::BuiltFor { built, own } => {
                 let what = format!("the migrations were built for {built}, and this is {own}");
                 let remedy = Remedy::program(format!("build them for {own}"), "`build::Embed::database`");

@@ -90,15 +90,13 @@ impl<B: Backend> Executor<'_, B> {
                     return Ok(count);
                 }
                 Err(AttemptError::RepeatAfterCheck(mut touched)) => {
-                    // Repeated steps are not reported a second time.
-                    group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
+                    group.note_reported(attempt.done.len());
                     touched.touch_anything();
                     to_compare = Some(touched);
                     continue;
                 }
                 Err(AttemptError::RepeatWatched) => {
-                    // Repeated steps are not reported a second time.
-                    group.works.iter().take(attempt.done.len()).for_each(|work| work.was_reported.set(true));
+                    group.note_reported(attempt.done.len());
                     self.is_watched.set(Some(true));
                     continue;
                 }

@@ -18,6 +18,9 @@ impl<B: Backend> Executor<'_, B> {
         let version = B::data_version(conn)?;
         if let (Some(witness), Some(version)) = (self.witness, version) {
             witness.look(version);
+            // What its own first write changes must not be taken for a commit of others later.
+            B::begin_writing(conn)?;
+            witness.look(version);
         }
         if is_first && self.version.is_some() && version != self.version {
             return Err(Stop::Moved);

@@ -94,6 +94,11 @@ pub(super) struct Group<'w, 'p, 'r, B: Backend> {
 }
 
 impl<B: Backend> Group<'_, '_, '_, B> {
+    /// Notes that so many steps were reported as done. If they are repeated, they are not reported a second time.
+    pub(super) fn note_reported(&self, done: usize) {
+        self.works.iter().take(done).for_each(|work| work.was_reported.set(true));
+    }
+
     /// The reason why rows still reference missing rows at the end.
     pub(super) fn why_still_broken(&self) -> String {
         let behind = match (self.mode, self.works.len()) {

@@ -210,7 +210,8 @@ impl<B: Backend> MigrationRunner<B> {
         let scripts: Vec<PlannedScript<'_>> = plan.steps().iter().zip(&begins).map(planned).collect();
         let tables = [self.table.clone(), self.table.log()];
         let prepare = self.prepare.as_deref();
-        let request = ForecastRequest { scripts: &scripts, tables: &tables, prepare, sample };
+        let limits = self.stored_limits;
+        let request = ForecastRequest { scripts: &scripts, tables: &tables, prepare, sample, limits };
         let failed = |fault| Self::whole_database("try out the migrations", fault);
         let forecasts = patiently(self.lock_timeout, || B::forecast(conn, &request)).map_err(failed)?;
         Ok(forecasts.into_iter().zip(begins).map(|(forecast, begin)| forecast.after(begin)).collect())

@@ -152,6 +152,7 @@ impl<B: Backend> MigrationRunner<B> {
             tables: &tables,
             prepare: self.prepare.as_deref(),
             sample: Sample::Large,
+            limits: self.stored_limits,
         };
         let forecasts = B::forecast(conn, &request).map_err(self.reading())?;
         match forecasts.into_iter().find_map(|forecast| forecast.failure) {

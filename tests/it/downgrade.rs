@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use switchy_schema::test_utils::{TestDatabase, rows, schema};
 use switchy_schema::{
     BoxError, Direction, ErrorKind, Event, ForeignKeys, LogEntryKind, Migration, MigrationRunner, Problem,
-    ProblemKind, Target,
+    ProblemKind, StoredLimits, Target,
 };
 
 use crate::children::wait_for;
@@ -602,6 +602,23 @@ fn a_script_that_does_not_end_is_refused() {
     check_hostile("", "", endless, "it runs too long");
 }
 
+/// The trial on the copy counted only SQLite's steps, so a script that needs no rows ran there for as long as so many steps take: 15 seconds
+/// under a sanitizer, and with long values in each step on any machine.
+#[test]
+fn the_trial_of_a_script_ends_when_its_time_is_over() {
+    let steps = ["x + 1", "x + length(hex(zeroblob(100000)))"];
+    for step in steps {
+        let endless = format!("WITH n(x) AS (SELECT 1 UNION ALL SELECT {step} FROM n) SELECT max(x) FROM n");
+        let database = crafted("", "", &endless);
+        let conn = database.connect();
+        let limits = StoredLimits::default().time(Duration::from_millis(1));
+        let older = runner([app()]).stored_limits(limits);
+        let problems = refused(&database, &conn, &older, &endless);
+        let found = &problems[0].finding;
+        assert!(found.contains("it runs for more than 1ms, the limit of a stored script"), "{found}");
+    }
+}
+
 /// The script itself is harmless, but it fires a trigger in the schema.
 #[test]
 fn a_trap_that_waits_in_the_schema_is_refused() {
@@ -972,7 +989,7 @@ fn a_process_killed_while_it_downgrades_leaves_each_migration_whole_or_undone() 
 /// the disk.
 #[test]
 fn a_stored_script_that_exceeds_a_limit_is_undone_and_the_limit_is_named() {
-    use switchy_schema::{FaultKind, StoredLimits};
+    use switchy_schema::FaultKind;
 
     let limits = StoredLimits::default;
     let endless =

@@ -189,6 +189,7 @@ impl<B: Backend> Records for Faulty<B> {
             digest: HistoryDigest
         ) -> Option<bool>;
         data_version() -> Option<i64>;
+        begin_writing() -> ();
         read(table: &TableName) -> TrackingTable;
         create_table(table: &TableName, records: &[Record]) -> ();
         add_columns(table: &TableName) -> ();

@@ -56,7 +56,7 @@ pub(super) fn run(
 }
 
 /// The fault of a script that exceeded a limit, at the place where SQLite stopped it.
-fn exceeded(stopped: Option<Fault>, what: String) -> Fault {
+pub(super) fn exceeded(stopped: Option<Fault>, what: String) -> Fault {
     let mut fault = stopped.unwrap_or_else(|| Fault::new(FaultKind::Interrupted, ""));
     fault.details.message = what.into();
     fault.remedy(Remedy::RaiseStoredLimits.only_if("the script can be trusted"))
@@ -69,7 +69,7 @@ fn is_too_big(fault: &Fault) -> bool {
 
 /// Interrupts a connection when its time is over, or when the disk becomes full of what SQLite sorts and keeps aside: nothing of SQLite limits
 /// these files.
-struct Watchdog {
+pub(super) struct Watchdog {
     /// Dropped to end the thread.
     running: Sender<()>,
     /// Returns why it interrupted the connection, if it did.
@@ -77,7 +77,7 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn start(conn: &Connection, limits: StoredLimits) -> Result<Self, Fault> {
+    pub(super) fn start(conn: &Connection, limits: StoredLimits) -> Result<Self, Fault> {
         /// Between two looks at the disk. An interrupt between two statements stops neither of them, so it is repeated too.
         const AGAIN: Duration = Duration::from_millis(20);
         let (running, ended) = mpsc::channel();
@@ -112,7 +112,7 @@ impl Watchdog {
     }
 
     /// Ends the watch, and returns why it interrupted the connection, if it did. After that nothing is interrupted any more.
-    fn end(self) -> Option<String> {
+    pub(super) fn end(self) -> Option<String> {
         drop(self.running);
         self.thread.join().unwrap_or_default()
     }

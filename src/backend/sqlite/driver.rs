@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle};
 
-use super::fault::{ended_by_sqlite, fault, is_io_error, reclassified, unless_rolled_back};
+use super::fault::{ended_by_sqlite, fault, may_follow_commit, reclassified, unless_rolled_back};
 use super::query::value;
 use super::{
-    Sqlite, afterwards, attached, bounded, dangling, hidden, keys, ledger, script, tracker, transactions,
+    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, script, tracker,
+    transactions,
 };
 use crate::account::{Execution, SchemaObject};
 use crate::backend::driver::{Driver, Progress, atomically, closed, interruptible};
@@ -52,13 +53,13 @@ impl Driver for Sqlite {
 
     /// With `IMMEDIATE`, what is read afterwards is still current when the transaction writes.
     fn begin(conn: &mut &Connection) -> Result<(), Fault> {
-        Self::execute(conn, "BEGIN IMMEDIATE")
+        Self::execute(conn, "BEGIN IMMEDIATE").map_err(|fault| beside::explained(conn, fault))
     }
 
     /// The commit has happened when the journal is deleted or the WAL is written, and an I/O error may follow that.
     fn commit(conn: &mut &Connection) -> Result<(), Fault> {
         conn.execute_batch("COMMIT").map_err(|error| {
-            let may_be_done = is_io_error(&error) && conn.is_autocommit();
+            let may_be_done = may_follow_commit(&error) && conn.is_autocommit();
             let fault = fault(error);
             if may_be_done { fault.remedy("check the disk").in_doubt() } else { fault }
         })
@@ -109,7 +110,7 @@ impl Driver for Sqlite {
         script: &Script<'_>,
         progress: &mut Progress<'_, Self>,
     ) -> Result<Execution, Fault> {
-        script::run(conn, script, progress)
+        script::run(conn, script, progress).map_err(|fault| beside::explained(conn, fault))
     }
 
     fn run_stored_script(
@@ -118,7 +119,7 @@ impl Driver for Sqlite {
         progress: &mut Progress<'_, Self>,
         limits: StoredLimits,
     ) -> Result<Execution, Fault> {
-        bounded::run(conn, script, progress, limits)
+        bounded::run(conn, script, progress, limits).map_err(|fault| beside::explained(conn, fault))
     }
 
     /// The savepoint shows whether the transaction is the one that the engine began, or another one that the code began after ending the

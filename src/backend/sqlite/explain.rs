@@ -18,11 +18,12 @@ pub(super) const OF_APPLICATIONS: [&str; 5] =
 /// What to do about an error with this message.
 pub(super) fn remedy(message: &str) -> Option<Remedy> {
     // The messages that do not begin with a name, and what to do about each.
-    const BEGINNINGS: [(&str, &str); 13] = [
+    const BEGINNINGS: [(&str, &str); 14] = [
         (
             "unsupported file format",
             "open it with a newer version of SQLite if one wrote it, or restore it from a backup",
         ),
+        ("there is already an index named ", "drop or rename that index first, or use another name"),
         (
             NOT_UNIQUE,
             "the rows are the cause: several of them have the same values there, so merge or change them first",
@@ -153,6 +154,7 @@ impl Copy {
             let columns = pieces[name + 2..end].iter().filter(|piece| piece.token != Token::Mark(b','));
             (columns.map(|piece| piece.text.to_owned()).collect(), end + 1)
         } else {
+            // Without them the failure stays the same, and has no query.
             let columns = texts(conn, "SELECT name FROM pragma_table_info(?1)", &[table]).ok()?;
             (columns.iter().map(|column| named(column)).collect(), name + 1)
         };

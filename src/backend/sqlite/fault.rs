@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::explain;
+use super::{beside, explain};
 use crate::fault::{Fault, FaultKind};
 use crate::remedy::Remedy;
 use crate::sql::part;
@@ -79,11 +79,19 @@ const READONLY_FOLDER: [i32; 2] = [1544, 1288];
 const IOERR_NOMEM: i32 = 3082;
 const MEMORY: &str = "close other programs, since memory is short; the script is not the cause";
 
+/// `SQLITE_IOERR_SHMSIZE`: the shared memory of a WAL, a file, cannot become larger (<https://www.sqlite.org/rescode.html#ioerr_shmsize>).
+const IOERR_SHMSIZE: i32 = 4874;
+
+fn has_no_room_for_shared_memory(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == IOERR_SHMSIZE)
+}
+
 fn is_out_of_memory(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == IOERR_NOMEM)
 }
 
-pub(super) fn is_io_error(error: &rusqlite::Error) -> bool {
+/// Whether a `COMMIT` that fails with this error may have happened before: the disk or the memory failed, perhaps only afterwards.
+pub(super) fn may_follow_commit(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory))
 }
 
@@ -119,7 +127,7 @@ pub(super) fn in_file(conn: &Connection) -> impl Fn(rusqlite::Error) -> Fault {
         if let Some(path) = conn.path().filter(|path| is_of_file && !path.is_empty()) {
             fault.details.message = format!("{}: {path}", fault.details.message).into();
         }
-        fault
+        beside::explained(conn, fault)
     }
 }
 
@@ -160,6 +168,7 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => FaultKind::ReadOnly,
         Some(ErrorCode::DiskFull) => FaultKind::Full,
+        Some(ErrorCode::SystemIoFailure) if has_no_room_for_shared_memory(&error) => FaultKind::Full,
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => FaultKind::NotADatabase,
         Some(ErrorCode::OperationInterrupted) => FaultKind::Interrupted,
         _ => FaultKind::Other,
@@ -190,6 +199,8 @@ pub(super) fn fault(error: rusqlite::Error) -> Fault {
             fault.remedy("restore the file from a backup, since it is damaged; the script is not the cause")
         }
         Some(ErrorCode::SystemIoFailure) if is_out_of_memory(&error) => fault.remedy(MEMORY),
+        // The kind has a remedy.
+        Some(ErrorCode::SystemIoFailure) if kind == FaultKind::Full => fault,
         Some(ErrorCode::OutOfMemory) => fault.remedy(MEMORY),
         Some(ErrorCode::SystemIoFailure) => {
             fault.remedy("check the disk and its file system; the script is not the cause")

@@ -21,8 +21,9 @@ use self::sample::Rows;
 use self::statement::{ROWS, attached, begins_with, explained, finish, reaches, rows, sets_something};
 use self::step::Step;
 use self::surroundings::{has_temporary_triggers, outside};
-use self::watch::{Rule, Seen};
+use self::watch::Rule;
 use super::cursor::Pragma;
+use super::fault::is_not_of_file;
 use super::script::{input_offset, own_text};
 use super::settings::Changed;
 use super::{Sqlite, fault, settings, transactions};
@@ -35,6 +36,7 @@ use crate::effect::{
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, has_word, mentions, part, statement_end, statement_start};
 use crate::step::{Atomicity, ForeignKeys};
+use crate::stored_limits::StoredLimits;
 
 mod access;
 mod copy;
@@ -50,6 +52,7 @@ mod step;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod timed;
 mod watch;
 
 /// The forecast for each script, if they run one after the other.
@@ -64,7 +67,8 @@ pub(super) fn forecast<'c>(
     let is_programs = request.scripts.iter().all(|script| script.trust == Trust::Program);
     let is_sampled = is_programs && request.sample != Sample::None;
     let is_like_live = is_sampled && copy.lacks_nothing() && !has_temporary_triggers(live).map_err(fault)?;
-    // An attached database may be unreadable, and no script need use it.
+    // An attached database may be unreadable, and no script need use it. Without its names the copy is not taken for a likeness of the live
+    // database, so nothing that a script does on it is certain.
     let outside = outside(live, request.tables).ok();
     let is_like_live = is_like_live && outside.is_some();
     let rows = if is_like_live { Rows::of(live, &copy, request)? } else { Rows::default() };
@@ -91,6 +95,7 @@ pub(super) fn forecast<'c>(
         is_like_live,
         rows,
         sample: request.sample,
+        limits: request.limits,
         replaced: BTreeSet::new(),
     };
     request.scripts.iter().map(|script| stage.try_out(script)).collect()
@@ -118,6 +123,8 @@ struct Stage<'c> {
     is_like_live: bool,
     rows: Rows,
     sample: Sample,
+    /// How long a script from the database may run.
+    limits: StoredLimits,
     /// The tables of the live database that were replaced, in lower case. Their rows may be others.
     replaced: BTreeSet<String>,
 }
@@ -154,14 +161,17 @@ impl Stage<'_> {
         };
         self.may_remove = false;
         self.copy.watch.rule(rule);
-        let mut forecast = self.run_script(text, script.atomicity, rule, &before)?;
+        let mut forecast = match rule {
+            Rule::Database => self.run_timed(text, script.atomicity, &before)?,
+            _ => self.run_script(text, script.atomicity, rule, &before)?,
+        };
         self.copy.watch.rule(Rule::Engine);
         if rule == Rule::Database && forecast.failure.is_none() {
             forecast.failure = self.leftover(&before.1, |_| true)?;
         }
         self.end_transaction()?;
         // The next script finds them as it will on the live connection.
-        let _ = self.changed.set_back(&self.copy.conn);
+        self.changed.set_back(&self.copy.conn).1?;
         self.has_failed = rule == Rule::Database && forecast.failure.is_some();
         let mut effects = if self.may_remove {
             self.objects.update(&self.copy.conn, None).map_err(fault)?;
@@ -234,6 +244,7 @@ impl Stage<'_> {
     fn trap(&self, (tracking, temporary): &(Vec<Entry>, Vec<String>)) -> Option<Fault> {
         let is_trap = |object: &str| !object.starts_with("the temporary table");
         let look = || Ok(self.tampered(tracking)?.or(self.leftover(temporary, is_trap)?));
+        // If it cannot be seen, that is the failure of the script.
         self.copy.watch.as_engine(look).unwrap_or_else(Some)
     }
 
@@ -352,10 +363,8 @@ impl Stage<'_> {
                 self.doubt()?;
                 // A statement that is certain to fail removes nothing.
                 if rule == Rule::Program && cause == FailureCause::Unknown {
-                    let effects = scan(own);
-                    forecast
-                        .effects
-                        .extend(self.copy.watch.as_engine(|| self.objects.resolve(&self.copy.conn, effects)));
+                    let resolve = || self.objects.resolve(&self.copy.conn, scan(own));
+                    forecast.effects.extend(self.copy.watch.as_engine(resolve).map_err(fault)?);
                 }
                 let offset = start + offset.min(end - start);
                 let failure = explained(failure, &self.copy.lacking, own);
@@ -379,7 +388,7 @@ impl Stage<'_> {
 
     /// Why the live database will not accept a new unique index, if its rows are known to be still those that they are now.
     fn duplicates(&self, own: &str) -> Result<Option<Fault>, Fault> {
-        let Some(index) = UniqueIndex::of(&self.copy.conn, own) else { return Ok(None) };
+        let Some(index) = UniqueIndex::of(&self.copy.conn, own).map_err(fault)? else { return Ok(None) };
         let Some(live) = self.objects.live(&index.table) else { return Ok(None) };
         if self.parents.has_written(live) || self.replaced.contains(&live.to_lowercase()) {
             return Ok(None);
@@ -415,7 +424,7 @@ impl Stage<'_> {
             Err(error) => {
                 let offset = input_offset(&error, given).unwrap_or_default();
                 step.cause = run::cause(&error);
-                let failure = denied(&watch.seen()).unwrap_or_else(|| fault(error));
+                let failure = watch.seen().denial().unwrap_or_else(|| fault(error));
                 return Ok(step.failed(failure, offset, is_strict));
             }
         };
@@ -444,12 +453,12 @@ impl Stage<'_> {
         }
         let problem = if is_strict {
             let outcome = if reaches(stripped) { Ok(()) } else { finish(&mut statement) };
-            denied(&watch.seen()).or_else(|| outcome.err().map(fault))
+            watch.seen().denial().or_else(|| outcome.err().map(fault))
         } else {
             step.quoted = watch.as_engine(|| quoted::word(conn, stripped));
             let failure = run::run(&self.copy, &mut self.rows, &mut statement, &seen, stripped)?;
             let (failure, cause) = failure.unzip();
-            let failure = failure.map(|failure| denied(&watch.seen()).unwrap_or(failure));
+            let failure = failure.map(|failure| watch.seen().denial().unwrap_or(failure));
             step.cause = cause.unwrap_or_default();
             step.quoted = step.quoted.or_else(|| watch.as_engine(|| quoted::word_of_new(conn, stripped)));
             failure
@@ -467,12 +476,13 @@ impl Stage<'_> {
         let objects = &mut self.objects;
         let update = || objects.update(conn, seen.altered.as_deref());
         Ok(match seen.may_remove.then(|| watch.as_engine(update)) {
+            Some(Err(error)) if is_not_of_file(&error) => return Err(fault(error)),
             Some(Err(error)) if step.failure.is_none() => step.failed(fault(error), 0, true),
             _ => step,
         })
     }
 
-    /// Commits a transaction that a script leaves open.
+    /// Commits a transaction that a script leaves open. If a deferred key or the memory prevents that, nothing of it stays.
     fn end_transaction(&self) -> Result<(), Fault> {
         let conn = &self.copy.conn;
         if conn.is_autocommit() || conn.execute_batch("COMMIT").is_ok() {
@@ -484,8 +494,4 @@ impl Stage<'_> {
 
 fn failed(failure: Fault) -> Forecast {
     Forecast { failure: Some(failure), ..Forecast::new() }
-}
-
-fn denied(seen: &Seen) -> Option<Fault> {
-    seen.denied.clone().map(|denied| Fault::new(FaultKind::Other, denied))
 }

@@ -7,17 +7,24 @@ use super::{Sqlite, fault};
 use crate::backend::Prepare;
 use crate::fault::{Fault, FaultKind};
 
+/// Calls the function of the program that prepares its connections, if there is one.
+///
+/// # Errors
+/// The function fails.
+pub(super) fn call(conn: &Connection, prepare: Option<&Prepare<Sqlite>>) -> Result<(), Fault> {
+    let Some(prepare) = prepare else { return Ok(()) };
+    prepare(conn).map_err(|error| {
+        let what = format!("the function given to `prepare_connection` failed: {error}");
+        Fault::new(FaultKind::Other, what).caused_by(error)
+    })
+}
+
 /// Prepares a connection as the program prepares its own.
 ///
 /// # Errors
 /// The function of the program fails, or leaves temporary objects.
 pub(super) fn prepare(conn: &Connection, prepare: Option<&Prepare<Sqlite>>) -> Result<(), Fault> {
-    if let Some(prepare) = prepare {
-        prepare(conn).map_err(|error| {
-            let what = format!("the function given to `prepare_connection` failed: {error}");
-            Fault::new(FaultKind::Other, what).caused_by(error)
-        })?;
-    }
+    call(conn, prepare)?;
     if !conn.is_autocommit() {
         conn.execute_batch("COMMIT").map_err(fault)?;
     }

@@ -4,7 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::fault::in_file;
 use super::query::value;
-use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records};
+use super::snapshot::write_a_frame;
+use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records, refuse_index};
 use super::{Sqlite, log};
 use super::{fault, in_main, message};
 use crate::backend::faults::changes_tracking_table;
@@ -41,7 +42,7 @@ impl Records for Sqlite {
 
     fn form(conn: &mut &Connection, table: &TableName) -> Result<TableForm, Fault> {
         match columns(conn, &in_main(table)) {
-            Err(error) if is_missing(&error, table) => Ok(TableForm::Missing),
+            Err(error) if is_missing(&error, table) => refuse_index(conn, table).map(|()| TableForm::Missing),
             columns => recognised_table(conn, table, &columns.map_err(fault)?).map(|layout| layout.form),
         }
     }
@@ -64,11 +65,17 @@ impl Records for Sqlite {
         value(conn, "PRAGMA data_version", &[]).map(Some).map_err(fault)
     }
 
+    fn begin_writing(conn: &mut &Connection) -> Result<(), Fault> {
+        write_a_frame(conn).map_err(fault)
+    }
+
     fn read(conn: &mut &Connection, table: &TableName) -> Result<TrackingTable, Fault> {
         let name = in_main(table);
         loop {
             let found = match columns(conn, &name) {
-                Err(error) if is_missing(&error, table) => return Ok(TrackingTable::MISSING),
+                Err(error) if is_missing(&error, table) => {
+                    return refuse_index(conn, table).map(|()| TrackingTable::MISSING);
+                }
                 found => found.map_err(in_file(conn))?,
             };
             let reading = recognised_table(conn, table, &found)?;

@@ -40,7 +40,7 @@ pub(super) fn schema(conn: &Connection, without: &[&str]) -> Result<Schema, Faul
                 found.push(definition.compared_by(text).known_as(key));
             }
         }
-        Ok(found.into_iter().map(|definition| table::described(conn, definition)).collect())
+        found.into_iter().map(|definition| table::described(conn, definition)).collect()
     };
     read().map(Schema::new).map_err(fault)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::query::{size, value};
-use super::{Sqlite, fault};
+use super::{Sqlite, fault, likeness};
 use crate::backend::catalog::{CopyObserver, Prepare};
 use crate::backend::records::Records;
 use crate::backend::retry::patiently;
@@ -25,7 +25,7 @@ mod witness;
 
 pub(crate) use restore::{Overwrite, Places, RestoreOutcome};
 pub(crate) use take::delete_partial;
-pub(crate) use witness::SecondConnection;
+pub(crate) use witness::{SecondConnection, write_a_frame};
 
 /// Copies databases and restores the copies.
 #[derive(Clone, Copy)]
@@ -71,14 +71,9 @@ impl Copier<'_> {
 /// Opens a file and prepares the connection. It is not in a transaction, and does not wait inside SQLite.
 fn open(path: &Path, access: OpenFlags, prepare: Option<&Prepare<Sqlite>>) -> Result<Connection, Fault> {
     let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
-    if let Some(prepare) = prepare {
-        prepare(&conn).map_err(|error| {
-            let what = format!("the function given to `prepare_connection` failed: {error}");
-            Fault::new(FaultKind::Other, what)
-                .remedy("set the key in it and register functions, collations and modules only, since a snapshot is opened to read it")
-                .caused_by(error)
-        })?;
-    }
+    likeness::call(&conn, prepare).map_err(|fault| {
+        fault.remedy("set the key in it and register functions, collations and modules only, since a snapshot is opened to read it")
+    })?;
     if !conn.is_autocommit() {
         conn.execute_batch("ROLLBACK").map_err(fault)?;
     }

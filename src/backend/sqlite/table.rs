@@ -210,6 +210,17 @@ pub(super) fn recognised_table(
     Err(Fault::new(FaultKind::ForeignTable, what))
 }
 
+/// Refuses an index with the name of a tracking table that is missing: no table can have that name.
+pub(super) fn refuse_index(conn: &Connection, table: &TableName) -> Result<(), Fault> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'index' AND name = ?1 COLLATE NOCASE)";
+    if value(conn, sql, &[table.as_str()]).map_err(in_file(conn))? {
+        let what = "it is an index and not a tracking table; it stays as it is";
+        return Err(Fault::new(FaultKind::ForeignTable, what));
+    }
+    Ok(())
+}
+
 pub(super) fn is_missing(error: &rusqlite::Error, table: &TableName) -> bool {
     begins(error, &format!("no such table: main.{table}"))
 }

@@ -226,6 +226,9 @@ impl<'a> Trial<'a> {
         if self.workload.counts_steps() && listed != reached && listed + 1 != reached {
             return Err(format!("the report lists {listed} steps, and {reached} were done"));
         }
+        if self.workload.counts_steps() && listed != reached && text.contains("nothing of it was kept") {
+            return Err(format!("a step is done, and the error denies it: {text}"));
+        }
         Ok(())
     }
 

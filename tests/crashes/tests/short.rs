@@ -58,6 +58,16 @@ fn a_check_that_cannot_read_does_not_let_the_script_go_on() {
     assert!(tally.violations.is_empty(), "{tally}");
 }
 
+/// A commit has happened when the journal is truncated, and the sync of the journal may fail after that. The error said that nothing of the
+/// step was kept, although the step and its record were committed. It is in doubt.
+#[test]
+fn a_commit_that_fails_after_it_happened_is_in_doubt() {
+    let update = vec![Workload::named("legacy-name")];
+    let commits = Campaign { modes: vec![Mode::Truncate], faults: vec![Fault::Io], ..campaign(update, 1) };
+    let tally = commits.run();
+    assert!(tally.violations.is_empty(), "{tally}");
+}
+
 #[test]
 fn the_loss_of_power_without_syncs_is_found() {
     let update = vec![Workload::named("update")];

@@ -126,7 +126,7 @@ fn dying(set: &str, after: &str, conn: &mut Connection, moment: &str) -> Migrati
 }
 
 /// Starts a job and kills it at a moment. Returns whether it reached that.
-fn kill_at(job: &str, database: &TestDatabase, moment: &str) -> bool {
+pub(super) fn kill_at(job: &str, database: &TestDatabase, moment: &str) -> bool {
     let mut child = start(job, database, moment);
     let output = BufReader::new(child.stdout.take().unwrap());
     let is_dying = output.lines().map(Result::unwrap).any(|line| line == "dying");
@@ -144,7 +144,11 @@ fn moments() -> Vec<String> {
 }
 
 /// The next start of a program with this set.
-fn next(set: &str, after: &str, database: &TestDatabase) -> switchy_schema::Result<switchy_schema::Report> {
+pub(super) fn next(
+    set: &str,
+    after: &str,
+    database: &TestDatabase,
+) -> switchy_schema::Result<switchy_schema::Report> {
     let mut conn = database.connect();
     dying(set, after, &mut conn, "never 0").lock_timeout(Duration::from_secs(5)).run(&conn)
 }

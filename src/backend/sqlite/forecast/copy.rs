@@ -125,7 +125,8 @@ impl Copy {
         Ok(())
     }
 
-    /// Runs the first statement of the item's text, as SQLite does when it reads a schema.
+    /// Runs the first statement of the item's text, as SQLite does when it reads a schema. Whatever prevents it, also a lack of memory, the
+    /// copy lacks the item, and then nothing that a script does on it is certain.
     fn execute(&self, item: &Item) -> Result<(), String> {
         let denied = || self.watch.seen().denied;
         let run = || -> rusqlite::Result<()> {

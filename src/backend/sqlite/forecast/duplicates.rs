@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::backend::sqlite::cursor::TokenCursor;
-use crate::backend::sqlite::fault::{fault, is_of_system};
+use crate::backend::sqlite::fault::{fault, is_of_system, known};
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
 use crate::sql::{Token, Tokens, part};
@@ -21,22 +21,28 @@ pub(super) struct UniqueIndex {
 
 impl UniqueIndex {
     /// `None` for any other statement, and for an index on an expression.
-    pub(super) fn of(copy: &Connection, own: &str) -> Option<Self> {
+    pub(super) fn of(copy: &Connection, own: &str) -> rusqlite::Result<Option<Self>> {
+        let Some((index, table)) = Self::names(own) else { return Ok(None) };
+        let sql = "SELECT name, coll FROM pragma_index_xinfo(?1, 'main') WHERE key = 1 ORDER BY seqno";
+        let read = || -> rusqlite::Result<Vec<(Option<String>, String)>> {
+            copy.prepare(sql)?.query_map([index], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        let columns = known(read())?.unwrap_or_default().into_iter();
+        let columns: Option<Vec<_>> = columns.map(|(name, collation)| Some((name?, collation))).collect();
+        let columns = columns.filter(|columns| !columns.is_empty());
+        Ok(columns.map(|columns| Self { table: table.to_owned(), columns, condition: condition(own) }))
+    }
+
+    /// The index and its table, as the statement names them.
+    fn names(own: &str) -> Option<(&str, &str)> {
         let mut cursor = TokenCursor::new(own);
         if !(cursor.skip_if("create") && cursor.skip_if("unique") && cursor.skip_if("index")) {
             return None;
         }
         cursor.skip_exists();
         let (index, _) = cursor.qualified()?;
-        let table = cursor.skip_if("on").then(|| cursor.name())??.to_owned();
-        let read = || -> rusqlite::Result<Vec<(Option<String>, String)>> {
-            let sql = "SELECT name, coll FROM pragma_index_xinfo(?1, 'main') WHERE key = 1 ORDER BY seqno";
-            copy.prepare(sql)?.query_map([index], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        };
-        let columns: Option<Vec<_>> =
-            read().ok()?.into_iter().map(|(name, collation)| Some((name?, collation))).collect();
-        let columns = columns.filter(|columns| !columns.is_empty())?;
-        Some(Self { table, columns, condition: condition(own) })
+        let table = cursor.skip_if("on").then(|| cursor.name())??;
+        Some((index, table))
     }
 
     /// The error that the live database will have because of its rows.

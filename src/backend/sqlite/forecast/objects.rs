@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use super::watch::is_internal;
+use crate::backend::sqlite::fault::known;
 use crate::dialect::TableName;
 use crate::effect::{Effect, EffectKind, Evidence};
 use crate::sql::{mentions, same_name};
@@ -76,13 +77,13 @@ pub(super) fn tables(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
 }
 
 /// The columns of a table or view, in order; empty if they cannot be determined.
-fn columns(conn: &Connection, table: &str) -> Vec<String> {
+fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let read = || -> rusqlite::Result<Vec<String>> {
         // 1 is a hidden column of a virtual table, 2 and 3 are generated columns.
         let sql = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1 ORDER BY cid";
         conn.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()
     };
-    read().unwrap_or_default()
+    Ok(known(read())?.unwrap_or_default())
 }
 
 #[derive(Debug)]
@@ -161,7 +162,7 @@ impl Objects {
             if let Some(kind) = entry.drop_kind() {
                 others.insert((kind, entry.name.to_lowercase()), entry.name);
             } else if entry.is_table() {
-                let columns = columns(conn, &entry.name).into_iter();
+                let columns = columns(conn, &entry.name)?.into_iter();
                 tables.push(Table {
                     live: entry.name.clone(),
                     before: entry.name.clone(),
@@ -196,8 +197,8 @@ impl Objects {
     }
 
     /// Resolves the effects of a statement's text: tables get their live names, and tables that the scripts created are left out.
-    pub(super) fn resolve(&self, conn: &Connection, effects: Vec<Effect>) -> Vec<Effect> {
-        let made = if effects.is_empty() { BTreeSet::new() } else { tables(conn).unwrap_or_default() };
+    pub(super) fn resolve(&self, conn: &Connection, effects: Vec<Effect>) -> rusqlite::Result<Vec<Effect>> {
+        let made = if effects.is_empty() { BTreeSet::new() } else { tables(conn)? };
         let resolve = |mut effect: Effect| {
             let is_same = |name: &str| same_name(&effect.object, name);
             let of_table = [EffectKind::DropsTable, EffectKind::DropsColumn, EffectKind::DeletesRows];
@@ -210,7 +211,7 @@ impl Objects {
             }
             Some(effect)
         };
-        effects.into_iter().filter_map(resolve).collect()
+        Ok(effects.into_iter().filter_map(resolve).collect())
     }
 
     /// Updates every table after a statement that changed the schema.
@@ -239,7 +240,7 @@ impl Objects {
             table.name.clone_from(&entry.name);
             if table.sql != entry.sql {
                 table.sql.clone_from(&entry.sql);
-                let lost = table.update_columns(columns(conn, &table.name));
+                let lost = table.update_columns(columns(conn, &table.name)?);
                 self.lost.extend(lost.map(|column| (table.live.clone(), column)));
             }
             self.tables.push(table);
@@ -266,7 +267,7 @@ impl Objects {
             self.lost.retain(|(live, _)| successor.is_some() || *live != table.live);
             let kind = match successor {
                 Some(successor) => {
-                    let names = columns(conn, &successor.name);
+                    let names = columns(conn, &successor.name)?;
                     self.lost.extend(missing(&table, &names));
                     // An effect of a later script on this table is an effect on the rows that were copied to it.
                     successors.extend(successor.is_table().then(|| table.replaced_by(successor, names)));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::objects::Objects;
+use crate::backend::sqlite::fault::known;
 use crate::dialect::quote;
 use crate::effect::Unparented;
 use crate::sql::Tokens;
@@ -48,7 +49,8 @@ impl Parents {
                 !self.before.contains(&key.pair(child)) && !self.written.contains(&child.to_lowercase())
             };
             let Some(child) = objects.live(&key.child).filter(is_known) else { continue };
-            let rows = rows(live, child, &key.columns).unwrap_or_default();
+            // A table or a column that the live database does not have yet has no rows.
+            let rows = known(rows(live, child, &key.columns))?.unwrap_or_default();
             if rows > 0 {
                 orphans.push(Unparented { child: child.to_owned(), parent: key.parent, rows });
             }

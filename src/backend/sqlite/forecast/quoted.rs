@@ -93,7 +93,8 @@ fn firing(conn: &Connection, mut cursor: TokenCursor<'_>) -> Option<String> {
     })
 }
 
-/// Runs a probe on a connection on which double quotes are for names only. It does nothing if they are so already.
+/// Runs a probe on a connection on which double quotes are for names only. It does nothing if they are so already. What prevents the
+/// probe, also a lack of memory, prevents only a note about the word; the statement itself then runs and fails by itself.
 fn strictly<R>(conn: &Connection, probe: impl FnOnce() -> Option<R>) -> Option<R> {
     let before = SETTINGS.map(|setting| conn.db_config(setting).unwrap_or(false));
     if !before.contains(&true) {

@@ -95,8 +95,9 @@ fn over_rows(
     };
     watch.as_engine(|| rows.clear(conn)).map_err(fault)?;
     let cause = match watch.briefly(|| finish(statement)) {
-        Ok(()) => FailureCause::Rows,
-        Err(_) => FailureCause::Schema,
+        Err(error) if has_plain_code(&error) => FailureCause::Schema,
+        // What the system or a lack of patience prevents says nothing about the schema.
+        Ok(()) | Err(_) => FailureCause::Rows,
     };
     rows.wrote(access, Basis::None);
     watch.as_engine(|| rows.clear(conn)).map_err(fault)?;

@@ -13,7 +13,7 @@ use super::access::{Access, TableKey};
 use super::copy::{Copy, without_triggers};
 use super::watch::is_internal;
 use crate::backend::ForecastRequest;
-use crate::backend::sqlite::fault::{fault, is_of_system};
+use crate::backend::sqlite::fault::{fault, is_of_system, known};
 use crate::backend::sqlite::{Sqlite, columns};
 use crate::dialect::quote;
 use crate::effect::Sample;
@@ -266,11 +266,14 @@ fn fill(live: &Connection, copy: &Connection, name: &str, limits: &mut Limits) -
     let mut names = columns::of(live, "main", name)?;
     let table = quote(name);
     // A statement can read the rowid too. A table without one has none of these names.
-    let rowid = ["_rowid_", "rowid", "oid"].into_iter().find(|rowid| {
+    for rowid in ["_rowid_", "rowid", "oid"] {
         let is_free = !names.iter().any(|column| same_name(column, rowid));
-        is_free && live.prepare(&format!("SELECT {table}.{rowid} FROM main.{table}")).is_ok()
-    });
-    names.extend(rowid.map(str::to_owned));
+        let sql = format!("SELECT {table}.{rowid} FROM main.{table}");
+        if is_free && known(live.prepare(&sql).map(drop))?.is_some() {
+            names.push(rowid.to_owned());
+            break;
+        }
+    }
     let listed = names.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
     let values = vec!["?"; names.len()].join(", ");
     let mut insert = copy.prepare(&format!("INSERT INTO main.{table} ({listed}) VALUES ({values})"))?;
@@ -289,6 +292,7 @@ fn fill(live: &Connection, copy: &Connection, name: &str, limits: &mut Limits) -
             return Ok(false);
         }
         (count, bytes, limits.bytes) = (count + 1, bytes - size, limits.bytes - size);
+        // What the copy does not accept, or has no memory for, is not there. Nothing certain is then said about the table as a whole.
         is_whole &= insert.execute(params_from_iter(values.into_iter().map(ToSqlOutput::Borrowed))).is_ok();
     }
     Ok(is_whole)

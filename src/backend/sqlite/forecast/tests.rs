@@ -7,6 +7,7 @@ use crate::backend::{ForecastRequest, Prepare};
 use crate::dialect::TableName;
 use crate::effect::{Forecast, PlannedScript, Sample, Trust};
 use crate::fault::BoxError;
+use crate::stored_limits::StoredLimits;
 
 const TRACKING: &str = "CREATE TABLE __switchy_migrations (name TEXT NOT NULL UNIQUE, down_sql TEXT)";
 
@@ -29,9 +30,10 @@ fn forecasts(
         (live.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), live.total_changes())
     };
     let before = dump(live);
-    let forecasts =
-        forecast(live, &ForecastRequest { scripts, tables: &tables, prepare, sample: Sample::Small })
-            .unwrap();
+    let (sample, limits) = (Sample::Small, StoredLimits::default());
+    let request: ForecastRequest<'_, Sqlite> =
+        ForecastRequest { scripts, tables: &tables, prepare, sample, limits };
+    let forecasts = forecast(live, &request).unwrap();
     assert_eq!(dump(live), before);
     assert_eq!(forecasts.len(), scripts.len());
     forecasts
@@ -506,6 +508,7 @@ fn the_hook_may_fail_and_may_attach() {
             tables: &tables,
             prepare: Some(failing),
             sample: Sample::Small,
+            limits: StoredLimits::default(),
         },
     );
     assert_eq!(fault.unwrap_err().to_string(), "the function given to `prepare_connection` failed: no key");

@@ -7,6 +7,7 @@ use rusqlite::{Connection, ffi};
 
 use super::access::Access;
 use crate::dialect::TableName;
+use crate::fault::{Fault, FaultKind};
 use crate::sql::same_name;
 
 /// The number of steps of SQLite's virtual machine that a script may take: some seconds.
@@ -50,6 +51,13 @@ pub(super) struct Seen {
     pub(super) access: Access,
     /// What it must not do, as a clause.
     pub(super) denied: Option<String>,
+}
+
+impl Seen {
+    /// The failure of a statement that does what it must not do.
+    pub(super) fn denial(&self) -> Option<Fault> {
+        self.denied.clone().map(|denied| Fault::new(FaultKind::Other, denied))
+    }
 }
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::cancel;
 use crate::dialect::quote;
 use crate::fault::Fault;
 use crate::impact::{ColumnImpact, Measured, RowCounts, TableImpact};
-use crate::schema::{Definition, Schema};
+use crate::schema::{Definition, Schema, SchemaChange};
 use crate::sql::{folded, same_name};
 
 /// Measures the steps on a copy, one after the other.
@@ -37,6 +37,8 @@ pub(super) struct Gauge<'w> {
 struct AfterStep<'a> {
     account: &'a Account,
     schema: &'a Schema,
+    /// What is different in the schema.
+    changes: &'a [SchemaChange],
     written: &'a Written,
     source: Source,
 }
@@ -78,7 +80,8 @@ impl<'w> Gauge<'w> {
         }
         let changes = self.schema.changes_to(&after);
         let (mut tables, mut renewed) = (Vec::new(), Vec::new());
-        let after_step = AfterStep { account: &account, schema: &after, written: &written, source };
+        let after_step =
+            AfterStep { account: &account, schema: &after, changes: &changes, written: &written, source };
         for (change, is_virtual) in self.concerned(copy, &after_step).map_err(fault)? {
             cancel::check()?;
             let measured = if is_virtual {
@@ -116,7 +119,7 @@ impl<'w> Gauge<'w> {
         copy: &Connection,
         after_step: &AfterStep<'_>,
     ) -> rusqlite::Result<Vec<(TableChange, bool)>> {
-        let AfterStep { account, schema: after, written, source } = *after_step;
+        let AfterStep { account, schema: after, changes, written, source } = *after_step;
         let (old, new) = (tables(&self.schema), tables(after));
         let mut found: Vec<TableChange> = account.tables.clone();
         for change in &mut found {
@@ -154,7 +157,7 @@ impl<'w> Gauge<'w> {
             }
         }
         let mut names: BTreeSet<String> = written.tables().cloned().collect();
-        for change in self.schema.changes_to(after).iter().filter(|change| change.kind == "table") {
+        for change in changes.iter().filter(|change| change.kind == "table") {
             names.insert(folded(&change.name));
         }
         match source {

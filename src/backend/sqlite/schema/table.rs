@@ -6,19 +6,23 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::words::{essence, words};
+use crate::backend::sqlite::fault::known;
 use crate::schema::Definition;
 use crate::sql::folded;
 
 /// The definition of a table with its meaning and its columns, if SQLite can say what it means on this connection.
-pub(super) fn described(conn: &Connection, definition: Definition) -> Definition {
+///
+/// # Errors
+/// The disk, the memory or the file prevents the answer.
+pub(super) fn described(conn: &Connection, definition: Definition) -> rusqlite::Result<Definition> {
     if definition.kind != "table" {
-        return definition;
+        return Ok(definition);
     }
-    let Some(written) = Written::of(&definition.sql) else { return definition };
-    // It uses a function or a collation that this connection does not have.
-    let Ok(mut facts) = facts(conn, &definition.name) else { return definition };
+    let Some(written) = Written::of(&definition.sql) else { return Ok(definition) };
+    // It may use a function or a collation that this connection does not have.
+    let Some(mut facts) = known(facts(conn, &definition.name))? else { return Ok(definition) };
     facts.extend(written.facts);
-    definition.meaning(facts.join("\n")).with_columns(written.columns)
+    Ok(definition.meaning(facts.join("\n")).with_columns(written.columns))
 }
 
 /// What SQLite says about a table: columns in order, then keys and foreign keys.

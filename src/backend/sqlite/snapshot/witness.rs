@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::super::fault::known;
 use super::super::query::value;
 use super::super::{Sqlite, fault};
 use super::restore::refuse_unfinished_statement;
@@ -20,7 +21,8 @@ use crate::fault::Fault;
 /// when a transaction of another one is rolled back. So it is noted when a transaction of the run begins: if it is still the same
 /// later, nobody has committed since, and the version of the run's connection has changed by an error.
 ///
-/// In WAL mode a transaction that begins the WAL anew changes it too, even if it is rolled back. It is then taken for a commit.
+/// In WAL mode a transaction that begins the WAL anew changes it too, even if it is rolled back. SQLite does so with the first frame of a
+/// transaction, and with no later one (`walRestartLog` in wal.c), so [`write_a_frame`] comes before the number is noted.
 pub(crate) struct SecondConnection {
     live: PathBuf,
     prepare: Option<Arc<Prepare<Sqlite>>>,
@@ -51,6 +53,29 @@ impl SecondConnection {
         let version = current_version(&conn).ok()?;
         Some(Second { conn, version })
     }
+}
+
+/// Writes a frame into the WAL in a transaction that has written nothing, and takes it back. Nobody sees more of it than that the WAL may
+/// have begun anew. Without a WAL it does nothing.
+///
+/// # Errors
+/// The system prevents it. If anything else does, no frame is written.
+pub(crate) fn write_a_frame(conn: &Connection) -> rusqlite::Result<()> {
+    let mode: String = value(conn, "PRAGMA main.journal_mode", &[])?;
+    // What is undone would end a statement that the application has not finished.
+    if !mode.eq_ignore_ascii_case("wal") || conn.is_busy() {
+        return Ok(());
+    }
+    conn.execute_batch("SAVEPOINT __switchy_frame")?;
+    // The page of the new table is in no use, so SQLite can write it before the commit.
+    let make = "CREATE TABLE main.__switchy_frame (a)";
+    let written = conn.execute_batch(make).and_then(|()| conn.cache_flush());
+    if conn.is_autocommit() {
+        // SQLite has rolled the transaction back, so whatever the reason, nothing may follow in it.
+        return written;
+    }
+    conn.execute_batch("ROLLBACK TO __switchy_frame; RELEASE __switchy_frame")?;
+    known(written).map(drop)
 }
 
 /// The data version after a look at the file.

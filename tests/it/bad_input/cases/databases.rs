@@ -162,6 +162,32 @@ pub(super) fn rows() -> Rows {
         place.link("/dev/zero", "app.db");
     });
     add("a journal that is a folder", |place| place.folder("app.db-journal"));
+    add("a WAL that is a folder", |place| place.folder("app.db-wal"));
+    add("a WAL that is a folder with a file", |place| place.file("app.db-wal/x", ""));
+    add("a shared memory that is a folder", |place| {
+        place.sql("PRAGMA journal_mode = WAL");
+        place.folder("app.db-shm");
+    });
+    add("a journal of noise", |place| place.file("app.db-journal", noise(9000)));
+    add("a journal of zeros", |place| place.file("app.db-journal", [0; 9000]));
+    add("a journal that ends in its header", |place| place.hot_journal(|journal| journal.truncate(20)));
+    add("a hot journal", |place| place.hot_journal(|_| {}));
+    add("a hot journal with noise behind it", |place| {
+        place.hot_journal(|journal| journal.extend(noise(5000)));
+    });
+    add("a WAL of noise", |place| {
+        place.sql("PRAGMA journal_mode = WAL");
+        place.file("app.db-wal", noise(9000));
+    });
+    add("a WAL of noise beside a database without one", |place| place.file("app.db-wal", noise(9000)));
+    add("a WAL with noise in its first frame", |place| {
+        place.wal(|wal| wal.splice(100..200, noise(100)).for_each(drop));
+    });
+    add("a WAL with noise behind it", |place| place.wal(|wal| wal.extend(noise(5000))));
+    add("a WAL and a shared memory of noise", |place| {
+        place.wal(|_| {});
+        place.file("app.db-shm", noise(32768));
+    });
     add("a lock file that is a folder", |place| place.folder("app.db-migrate"));
     add("a lock file that is a pipe", |place| place.pipe("app.db-migrate"));
     add("a lock file that is a socket", |place| place.socket("app.db-migrate"));

@@ -1,9 +1,10 @@
 //! Input that is wrong: a folder of migrations, a database, or what is beside them. The tests of the command line use these cases too.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +19,8 @@ mod encodings;
 mod links;
 mod metadata;
 mod names;
-mod sizes;
+pub(crate) mod sizes;
+mod system;
 mod tables;
 
 /// A row of a table: its name, and what makes one thing wrong.
@@ -26,11 +28,14 @@ pub(crate) type Row = (String, Make);
 pub(crate) type Make = Box<dyn Fn(&Place)>;
 pub(crate) type Rows = Vec<Row>;
 
+/// What is in a folder, by its path.
+pub(crate) type Everything = BTreeMap<PathBuf, String>;
+
 /// A table: its name, and what makes its rows.
 pub(crate) type Table = (&'static str, fn() -> Rows);
 
 /// The tables by their names.
-pub(crate) const TABLES: [Table; 7] = [
+pub(crate) const TABLES: [Table; 8] = [
     ("names", names::rows),
     ("encodings", encodings::rows),
     ("links", links::rows),
@@ -38,6 +43,7 @@ pub(crate) const TABLES: [Table; 7] = [
     ("databases", databases::rows),
     ("tables", tables::rows),
     ("sizes", sizes::rows),
+    ("system", system::rows),
 ];
 
 /// The migration that is applied before anything is wrong.
@@ -46,13 +52,27 @@ pub(crate) const FIRST: &str = "2025-01-01-000000_users";
 /// A folder with a set of one migration, in `migrations`, and a database to which it is applied, `app.db`.
 pub(crate) struct Place {
     folder: TempDir,
+    /// Why the row cannot be tried here.
+    not_tried: RefCell<Option<String>>,
+    /// What gives the folder back to the user.
+    at_end: RefCell<Vec<Box<dyn FnOnce()>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.at_end.take().into_iter().rev().for_each(|end| end());
+    }
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         static DATABASE: OnceLock<Vec<u8>> = OnceLock::new();
 
-        let place = Self { folder: tempfile::tempdir().unwrap() };
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+            not_tried: RefCell::default(),
+            at_end: RefCell::default(),
+        };
         place.file(format!("migrations/{FIRST}/up.sql"), "CREATE TABLE users (name TEXT);\n");
         place.file(format!("migrations/{FIRST}/down.sql"), "DROP TABLE users;\n");
         let bytes = DATABASE.get_or_init(|| {
@@ -67,6 +87,20 @@ impl Place {
         });
         fs::write(place.database(), bytes).unwrap();
         place
+    }
+
+    /// Does this before the folder is removed.
+    fn at_end(&self, end: impl FnOnce() + 'static) {
+        self.at_end.borrow_mut().push(Box::new(end));
+    }
+
+    /// Whether the row can be tried here. If not, it says why.
+    pub(crate) fn is_tried(&self) -> bool {
+        let not_tried = self.not_tried.borrow();
+        if let Some(why) = &*not_tried {
+            eprintln!("not tried: {why}");
+        }
+        not_tried.is_none()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -124,6 +158,38 @@ impl Place {
         Connection::open(self.database()).unwrap().execute_batch(sql).unwrap();
     }
 
+    /// Leaves the files of a process that was killed in the middle of a commit: rows of the table `users` are overwritten, and the journal, of
+    /// which `change` makes something else, has what they were.
+    fn hot_journal(&self, change: impl Fn(&mut Vec<u8>)) {
+        let journal = self.path().join("app.db-journal");
+        let conn = Connection::open(self.database()).unwrap();
+        // SQLite writes pages before the commit, since they do not fit in its cache.
+        let many = "PRAGMA cache_size = 1; BEGIN; UPDATE users SET name = 'Eve';
+            WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) INSERT INTO users SELECT hex(zeroblob(20)) FROM n";
+        conn.execute_batch(many).unwrap();
+        let left = [self.database(), journal].map(|path| (fs::read(&path).unwrap(), path));
+        conn.execute_batch("ROLLBACK").unwrap();
+        drop(conn);
+        let [(database, path), (mut journal, journal_path)] = left;
+        change(&mut journal);
+        fs::write(path, database).unwrap();
+        fs::write(journal_path, journal).unwrap();
+    }
+
+    /// Leaves a WAL that has a row of the table `users`, after `change` has made something else of it.
+    fn wal(&self, change: impl Fn(&mut Vec<u8>)) {
+        self.sql("PRAGMA journal_mode = WAL");
+        let wal = self.path().join("app.db-wal");
+        let conn = Connection::open(self.database()).unwrap();
+        conn.execute_batch("INSERT INTO users VALUES ('Grace')").unwrap();
+        let left = [self.database(), wal].map(|path| (fs::read(&path).unwrap(), path));
+        drop(conn);
+        let [(database, path), (mut wal, wal_path)] = left;
+        change(&mut wal);
+        fs::write(path, database).unwrap();
+        fs::write(wal_path, wal).unwrap();
+    }
+
     /// Writes bytes over those of the database.
     fn patch(&self, at: u64, bytes: &[u8]) {
         let mut file = fs::OpenOptions::new().write(true).open(self.database()).unwrap();
@@ -146,7 +212,7 @@ impl Place {
     }
 
     /// Everything in the folder: the kind of each thing, the target of a link, the size and a hash of a file.
-    pub(crate) fn everything(&self) -> BTreeMap<PathBuf, String> {
+    pub(crate) fn everything(&self) -> Everything {
         let (mut folders, mut found) = (vec![self.path().to_owned()], BTreeMap::new());
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
@@ -154,17 +220,15 @@ impl Place {
                 let (path, kind) = (entry.path(), entry.file_type().unwrap());
                 let what = match () {
                     () if kind.is_dir() => {
-                        folders.push(path.clone());
+                        // No path can name what is deeper.
+                        if path.as_os_str().len() < 4000 {
+                            folders.push(path.clone());
+                        }
                         "folder".to_owned()
                     }
                     () if kind.is_symlink() => format!("link to {}", fs::read_link(&path).unwrap().display()),
                     () if kind.is_fifo() => "pipe".to_owned(),
-                    () if kind.is_file() => {
-                        let (mut hash, mut bytes) = (DefaultHasher::new(), Vec::new());
-                        fs::File::open(&path).unwrap().read_to_end(&mut bytes).unwrap();
-                        hash.write(&bytes);
-                        format!("{} bytes, {:x}", bytes.len(), hash.finish())
-                    }
+                    () if kind.is_file() => content(&path),
                     () => "device".to_owned(),
                 };
                 found.insert(path, what);
@@ -173,10 +237,74 @@ impl Place {
         found
     }
 
+    /// What the database has when SQLite alone has opened and read a copy of it, with its journal and WAL.
+    pub(crate) fn read_by_sqlite_alone(&self) -> Option<String> {
+        let copy = tempfile::tempdir().unwrap();
+        for end in ["", "-journal", "-wal"] {
+            let name = format!("app.db{end}");
+            let path = self.path().join(&name);
+            if fs::symlink_metadata(&path).is_ok_and(|file| file.is_file()) {
+                fs::copy(path, copy.path().join(name)).unwrap();
+            }
+        }
+        let database = copy.path().join("app.db");
+        if !database.exists() {
+            return None;
+        }
+        let _ = Connection::open(&database)
+            .and_then(|conn| conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
+        Some(content(&database))
+    }
+
+    /// Says what SQLite itself did to its files when it opened the database, and sets `after` back in that. It deletes or makes a journal or a
+    /// WAL. To the database it writes what it also writes `alone`.
+    pub(crate) fn recovered(
+        &self,
+        before: &Everything,
+        after: &mut Everything,
+        alone: Option<&String>,
+    ) -> Option<String> {
+        let mut said = Vec::new();
+        for end in ["", "-journal", "-wal", "-shm"] {
+            let path = self.path().join(format!("app.db{end}"));
+            let (was, is) = (before.get(&path), after.get(&path));
+            if was == is || (end.is_empty() && is != alone) {
+                continue;
+            }
+            said.push(match (was, is) {
+                (Some(_), None) => format!("SQLite deleted app.db{end}"),
+                (None, Some(_)) => format!("SQLite made app.db{end}"),
+                _ => format!("SQLite wrote to app.db{end}"),
+            });
+            match was {
+                Some(was) => after.insert(path, was.clone()),
+                None => after.remove(&path),
+            };
+        }
+        (!said.is_empty()).then(|| said.join(", "))
+    }
+
     /// A text without what differs from run to run.
     pub(crate) fn normal(&self, text: &str) -> String {
-        text.replace(&*self.path().to_string_lossy(), "FOLDER")
+        let text = text.replace(&*self.path().to_string_lossy(), "FOLDER");
+        // The holder of a lock.
+        let text =
+            match text.split_once("(pid ").and_then(|(start, rest)| Some((start, rest.split_once(')')?.1))) {
+                Some((start, end)) => format!("{start}(PID){end}"),
+                None => text,
+            };
+        // SQLite before 3.51 reads the brackets to their end.
+        ["Recursion limit", "incomplete input"]
+            .into_iter()
+            .fold(text, |text, said| text.replace(&format!("`SELECT ...`: {said}"), "`SELECT ...`: REFUSED"))
     }
+}
+
+/// The size and a hash of a file.
+fn content(path: &Path) -> String {
+    let (mut hash, bytes) = (DefaultHasher::new(), fs::read(path).unwrap());
+    hash.write(&bytes);
+    format!("{} bytes, {:x}", bytes.len(), hash.finish())
 }
 
 /// A row, for the tables of the modules.

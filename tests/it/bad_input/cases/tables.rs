@@ -47,7 +47,7 @@ pub(super) fn rows() -> Rows {
         ("an empty name", "name = ''"),
         ("an escape sequence as a name", "name = char(27) || '[2J' || char(7)"),
         ("an override of the direction as a name", "name = char(8238) || 'x'"),
-        ("a name of a million letters", "name = printf('%1000000d', 1)"),
+        ("a name of a hundred thousand letters", "name = printf('%100000d', 1)"),
         ("the name of the migration in capitals", "name = upper(name)"),
         ("the name of the migration with a space", "name = name || ' '"),
         ("a time of bytes", "run_on = x'00ff'"),

@@ -21,6 +21,8 @@ mod mysql;
 mod non_transactional;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(all(feature = "test-utils", any(feature = "postgres", feature = "mysql")))]
+mod programs;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod refused;
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
@@ -35,6 +37,8 @@ mod server_transactions;
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod table;
+#[cfg(feature = "test-utils")]
+mod testing;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod transaction_fit;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -76,6 +80,8 @@ pub use self::session::Session;
 pub use self::sqlite::Sqlite;
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::snapshot;
+#[cfg(feature = "test-utils")]
+pub use self::testing::{ServerCommands, TestConnection, TestDriver, TestServer};
 pub use self::tracking_table::{TableForm, TrackingTable};
 
 pub use crate::account::{Execution, StepFinding};

@@ -2,10 +2,11 @@
 //!
 //! * [`TestMigrations`] runs your migrations. The test inserts rows before a migration and checks the result after it. See also
 //!   [`verify_full_cycle`], [`verify_each_step_on_data`] and [`assert_every_released_version_upgrades`].
-//! * [`TestDatabase`] is a database in a temporary file or in memory, or a copy of a database file.
+//! * [`TestDatabase`] is a database in a temporary file or in memory, or a copy of a database file; or a database on a server.
 //! * [`TestMigrationBuilder`] is a temporary folder of migrations that the test writes.
 //! * [`assert_rows`], [`assert_column`] and similar functions compare the content of a database. A failure shows the difference.
 //! * [`fill`] inserts rows into every table. With the feature `proptest`, [`strategies`] makes rows for property tests.
+//! * [`server`] is for PostgreSQL and MySQL. [`TestDatabase::on_server`] creates a database there.
 //! * [`conformance`] tests a backend that you write.
 //!
 //! # A migration keeps the rows
@@ -31,6 +32,7 @@
 #![allow(clippy::expect_used, reason = "tests panic on failure")]
 
 mod assertions;
+mod backend;
 mod builder;
 pub mod conformance;
 mod database;
@@ -38,7 +40,10 @@ mod generate;
 mod golden;
 mod migrations;
 mod panics;
+mod place;
 mod query;
+pub mod server;
+mod sqlite;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
@@ -48,9 +53,11 @@ pub use assertions::{
     assert_row_count, assert_row_count_at_least, assert_rows, assert_table_exists, assert_table_not_exists,
     assert_trigger, assert_trigger_not_exists, assert_unique, assert_view, assert_view_not_exists,
 };
+pub use backend::{Loaded, TestBackend};
 pub use builder::TestMigrationBuilder;
 pub use database::TestDatabase;
 pub use generate::{Filled, FilledTable, fill};
 pub use golden::assert_schema_file;
 pub use migrations::TestMigrations;
+pub use place::Place;
 pub use query::{rows, schema};

@@ -20,6 +20,8 @@ mod settings;
 mod single_statement;
 mod table;
 mod tables;
+#[cfg(feature = "test-utils")]
+mod testing;
 mod transactions;
 mod warnings;
 

@@ -23,6 +23,8 @@ mod script;
 mod settings;
 mod table;
 mod tables;
+#[cfg(feature = "test-utils")]
+mod testing;
 mod transactions;
 
 use self::query::{execute, fault, query};

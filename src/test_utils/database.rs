@@ -1,18 +1,18 @@
 //! [`TestDatabase`]: a database that one test uses.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fmt, fs};
 
-use rusqlite::Connection;
-use tempfile::TempDir;
+use crate::backend::{Sqlite, TestServer};
 
-use super::query::{rows, schema};
+use super::backend::TestBackend;
+use super::place::Place;
+use super::server::{self, ServerDatabase};
 
-/// A database that one test uses: a file in a temporary folder, or a database in memory. It is removed when this value is dropped.
+/// A database that one test uses. It is removed when this value is dropped, also when the test panics. For SQLite it is a file in a
+/// temporary folder, or a database in memory. For PostgreSQL and MySQL it is a new database on a server: see [`on_server`](Self::on_server).
 ///
-/// Its connections have the settings that `rusqlite` gives to every connection. If your application sets others, such as
+/// The connections to SQLite have the settings that `rusqlite` gives to every connection. If your application sets others, such as
 /// `PRAGMA foreign_keys` or `PRAGMA journal_mode`, set them in [`prepare_connection`](crate::MigrationRunner::prepare_connection), and test
 /// the runner with [`TestMigrations::new`](super::TestMigrations::new).
 ///
@@ -23,19 +23,8 @@ use super::query::{rows, schema};
 /// database.connect().execute_batch("CREATE TABLE users (name); INSERT INTO users VALUES ('Ada')").unwrap();
 /// assert_eq!(database.rows("SELECT * FROM users"), ["Ada"]);
 /// ```
-#[derive(Debug)]
-pub struct TestDatabase {
-    place: Place,
-}
-
-#[derive(Debug)]
-enum Place {
-    Folder(TempDir),
-    Memory {
-        uri: String,
-        /// A database in memory ends with its last connection.
-        _keeper: Mutex<Connection>,
-    },
+pub struct TestDatabase<B: TestBackend = Sqlite> {
+    place: B::Place,
 }
 
 impl TestDatabase {
@@ -45,7 +34,7 @@ impl TestDatabase {
     /// If the temporary folder cannot be created.
     #[allow(clippy::new_without_default, reason = "it makes a folder")]
     pub fn new() -> Self {
-        Self { place: Place::Folder(tempfile::tempdir().expect("a temporary folder")) }
+        Self { place: Place::in_folder() }
     }
 
     /// Creates an empty database in memory. All its connections see the same data. One of them can write at a time, as with a file. The
@@ -54,12 +43,7 @@ impl TestDatabase {
     /// # Panics
     /// If SQLite is older than 3.36, which does not have such databases.
     pub fn in_memory() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // https://sqlite.org/src/file/src/memdb.c (2026): a name that begins with a slash is shared by the connections of a process.
-        let uri = format!("file:/switchy-schema-test-{number}?vfs=memdb");
-        let keeper = Connection::open(&uri).expect("a database in memory, which SQLite has from 3.36 on");
-        Self { place: Place::Memory { uri, _keeper: Mutex::new(keeper) } }
+        Self { place: Place::in_memory() }
     }
 
     /// Creates a copy of a database. The test can change the copy, and the original stays as it is.
@@ -90,37 +74,111 @@ impl TestDatabase {
         copy
     }
 
-    /// The path of the database file. For a database in memory, it is a URI. [`Connection::open`] accepts both.
+    /// The path of the database file. For a database in memory, it is a URI. `Connection::open` accepts both.
     pub fn path(&self) -> PathBuf {
-        match &self.place {
-            Place::Folder(folder) => folder.path().join("test.db"),
-            Place::Memory { uri, .. } => PathBuf::from(uri),
-        }
+        self.place.path()
+    }
+}
+
+impl<B: TestServer> TestDatabase<B> {
+    /// Creates an empty database on a server. Its name begins with `switchy_test_`, and no other database has it.
+    ///
+    /// The server is the one at the address in `SWITCHY_TEST_POSTGRES_URL` or `SWITCHY_TEST_MYSQL_URL`. The user of that address must have
+    /// the right to create databases. Without the variable, a server is started from the installed programs (`initdb` and `postgres`, or
+    /// `mariadb-install-db` and `mariadbd`) in a temporary folder. All tests of the process share it, and it is removed when the process
+    /// ends.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")] {
+    /// use switchy_schema::Postgres;
+    /// use switchy_schema::test_utils::TestDatabase;
+    ///
+    /// let database = TestDatabase::<Postgres>::on_server();
+    /// database.connect().batch_execute("CREATE TABLE users (name text); INSERT INTO users VALUES ('Ada')").unwrap();
+    /// assert_eq!(database.rows("SELECT * FROM users"), ["Ada"]);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no server, or if it cannot be used. The message says what to install or to set.
+    #[track_caller]
+    pub fn on_server() -> Self {
+        Self { place: ServerDatabase::shared() }
+    }
+
+    /// Creates an empty database as [`on_server`](Self::on_server) does, or prints that there is no server and returns `None`. A test can
+    /// then end. With `SWITCHY_REQUIRE_SERVERS=1` in the environment it panics instead: set this where all tests must run.
+    ///
+    /// # Panics
+    /// If there is a server that cannot be used, or that is installed and cannot be started.
+    #[track_caller]
+    pub fn if_available() -> Option<Self> {
+        server::is_available::<B>().then(Self::on_server)
+    }
+
+    /// Creates an empty database on the server at this address.
+    ///
+    /// # Panics
+    /// If the server cannot be used.
+    #[track_caller]
+    pub fn on_server_at(address: &str) -> Self {
+        Self { place: ServerDatabase::at(address) }
+    }
+
+    /// The address of the database, for example for a program that the test starts. It contains the password, if the server has one.
+    pub fn address(&self) -> &str {
+        self.place.address()
+    }
+}
+
+impl<B: TestBackend> TestDatabase<B> {
+    /// Creates an empty database: a file for SQLite, or a database on a server.
+    #[track_caller]
+    pub(super) fn fresh() -> Self {
+        Self { place: B::new_place() }
     }
 
     /// Opens a new connection to the database.
     ///
     /// # Panics
     /// If the database cannot be opened.
-    pub fn connect(&self) -> Connection {
-        Connection::open(self.path())
-            .unwrap_or_else(|error| panic!("the database of the test cannot be opened: {error}"))
+    #[track_caller]
+    pub fn connect(&self) -> B::Connection {
+        B::open(&self.place)
     }
 
-    /// The definitions of all tables, indexes, triggers and views, sorted. The tables of the engine and of SQLite are left out.
+    /// Opens a connection to a database whose content need not survive a crash.
+    #[track_caller]
+    pub(super) fn connect_quick(&self) -> B::Connection {
+        B::open_quick(&self.place)
+    }
+
+    /// The definitions of all tables, indexes, triggers and views, and on a server of everything else that has one. Those of the engine
+    /// and of the database itself are left out. They are always in the same order.
     ///
     /// # Panics
     /// If the database cannot be read.
+    #[track_caller]
     pub fn schema(&self) -> Vec<String> {
-        schema(&self.connect())
+        B::schema_lines(&mut self.connect())
     }
 
-    /// The result of a query: one string for each row, with the values separated by `|`, as [`rows`](super::rows()) writes them.
+    /// The result of a query: one string for each row, with the values separated by `|`, as [`rows`](super::rows()) writes them for
+    /// SQLite, and [`server::rows`](super::server::rows()) for a server.
     ///
     /// # Panics
     /// If the query fails.
+    #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<String> {
-        rows(&self.connect(), sql)
+        let mut conn = self.connect();
+        B::rows(&mut B::borrow(&mut conn), sql)
+            .unwrap_or_else(|error| panic!("the query `{sql}` fails: {error}"))
+    }
+}
+
+impl<B: TestBackend> fmt::Debug for TestDatabase<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestDatabase").field("place", &self.place).finish()
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
+use crate::backend::{Sqlite, TestServer};
 use crate::discovery::MigrationSource;
 use crate::id::MigrationId;
 use crate::runner::MigrationRunner;
 use crate::target::Target;
+
+use super::backend::TestBackend;
+use super::database::TestDatabase;
 use trial::{Moment, Outcome, Stop, Trial};
 
 mod cycle;
@@ -24,6 +26,10 @@ mod trial;
 /// * [`verify_full_cycle`](Self::verify_full_cycle) applies and undoes all migrations.
 /// * [`assert_every_released_version_upgrades`](Self::assert_every_released_version_upgrades) upgrades the databases of released versions.
 /// * [`assert_schema_file`](Self::assert_schema_file) compares the schema with a file.
+///
+/// These methods create the databases that they need: for SQLite temporary files, for PostgreSQL and MySQL databases on the server of
+/// [`TestDatabase::on_server`](super::TestDatabase::on_server). `TestMigrations` alone is for SQLite; `TestMigrations::<Postgres>` is for
+/// PostgreSQL.
 ///
 /// # Example: a column is split, and no row is lost
 ///
@@ -47,19 +53,68 @@ mod trial;
 /// .run(&database.connect());
 /// ```
 #[derive(Debug)]
-pub struct TestMigrations {
-    trial: Trial,
+pub struct TestMigrations<B: TestBackend = Sqlite> {
+    trial: Trial<B>,
 }
 
 impl TestMigrations {
-    /// Tests the migrations of a source. This is an embedded folder, a folder on disk, a registry of code, an array, or a
+    /// Tests the migrations of a source on SQLite. This is an embedded folder, a folder on disk, a registry of code, an array, or a
     /// [`TestMigrationBuilder`](super::TestMigrationBuilder).
     ///
     /// # Panics
     /// If the source cannot be read, or is not a valid set of migrations.
     #[track_caller]
     pub fn of(source: impl MigrationSource) -> Self {
-        match MigrationRunner::new(source) {
+        Self::for_backend(source)
+    }
+
+    /// Sets how many rows [`verify_each_step_on_data`](Self::verify_each_step_on_data) generates for each table before each step. The
+    /// default is 3. With fewer rows, the first steps have no row with `NULL`.
+    pub fn rows_per_table(mut self, rows: usize) -> Self {
+        self.trial.rows = rows;
+        self
+    }
+
+    /// Upgrades a copy of every fixture in a folder. A fixture is a database of a released version of your application. After the upgrade,
+    /// `PRAGMA integrity_check` and `PRAGMA foreign_key_check` must find nothing, and the schema must be the same as that of a new database.
+    ///
+    /// Every file in the folder and its subfolders is a fixture. If its name ends with `.sql`, it is a script that creates the database.
+    /// Files whose name ends with `-wal`, `-shm`, `-journal`, `-migrate` or `.md`, and files and folders whose name begins with a dot, are left
+    /// out. The fixtures are not changed.
+    ///
+    /// A check runs if the fixture does not have the migration yet. The rows are not compared otherwise. Seeds and
+    /// [`check_undone`](Self::check_undone) do not run.
+    ///
+    /// ```
+    /// use switchy_schema::Migration;
+    /// use switchy_schema::test_utils::{TestMigrationBuilder, TestMigrations};
+    ///
+    /// const FIRST: Migration = Migration::sql("1_users", "CREATE TABLE users (name TEXT)");
+    /// let folder = TestMigrationBuilder::new(); // or "tests/fixtures"
+    /// let released = switchy_schema::rusqlite::Connection::open(folder.path().join("v1.db")).unwrap();
+    /// TestMigrations::of([FIRST]).run(&released);
+    ///
+    /// let second = Migration::sql("2_email", "ALTER TABLE users ADD COLUMN email TEXT");
+    /// TestMigrations::of([FIRST, second]).assert_every_released_version_upgrades(folder.path());
+    /// ```
+    ///
+    /// # Panics
+    /// If the folder has no fixture, or a fixture has no table. If an upgrade fails, or its result is not as described. All fixtures are tried,
+    /// and the message names each one that failed. If a seed or a check names a migration that a new database does not get.
+    #[track_caller]
+    pub fn assert_every_released_version_upgrades(&self, folder: impl AsRef<Path>) {
+        passed(fixtures::verify(&self.trial, folder.as_ref()));
+    }
+}
+
+impl<B: TestBackend> TestMigrations<B> {
+    /// Tests the migrations of a source on any backend, such as `TestMigrations::<Postgres>::for_backend(set)`.
+    ///
+    /// # Panics
+    /// As [`of`](TestMigrations::of).
+    #[track_caller]
+    pub fn for_backend(source: impl MigrationSource<B>) -> Self {
+        match MigrationRunner::for_backend(source) {
             Ok(runner) => Self::new(runner),
             Err(error) => panic!("{error}"),
         }
@@ -67,7 +122,7 @@ impl TestMigrations {
 
     /// Tests the migrations of a runner, with the configuration of your application: its table, policy, hooks, environment, and
     /// [`prepare_connection`](MigrationRunner::prepare_connection).
-    pub fn new(runner: MigrationRunner) -> Self {
+    pub fn new(runner: MigrationRunner<B>) -> Self {
         Self { trial: Trial::new(runner) }
     }
 
@@ -76,19 +131,19 @@ impl TestMigrations {
     pub fn seed_before(
         self,
         id: impl Into<MigrationId>,
-        seed: impl Fn(&Connection) -> rusqlite::Result<()> + 'static,
+        seed: impl Fn(B::Conn<'_>) -> Result<(), B::Error> + 'static,
     ) -> Self {
         self.stop(id.into(), Moment::Before, seed)
     }
 
     /// Runs `check` immediately after a migration. Usually it has assertions.
-    pub fn check_after(self, id: impl Into<MigrationId>, check: impl Fn(&Connection) + 'static) -> Self {
-        self.stop(id.into(), Moment::After, checking(check))
+    pub fn check_after(self, id: impl Into<MigrationId>, check: impl Fn(B::Conn<'_>) + 'static) -> Self {
+        self.stop(id.into(), Moment::After, checking::<B>(check))
     }
 
     /// Runs `check` immediately after a migration was undone. It also has the effect of [`roll_back`](Self::roll_back).
-    pub fn check_undone(self, id: impl Into<MigrationId>, check: impl Fn(&Connection) + 'static) -> Self {
-        self.stop(id.into(), Moment::Undone, checking(check)).roll_back()
+    pub fn check_undone(self, id: impl Into<MigrationId>, check: impl Fn(B::Conn<'_>) + 'static) -> Self {
+        self.stop(id.into(), Moment::Undone, checking::<B>(check)).roll_back()
     }
 
     /// Applies the migrations up to this one, and none after it.
@@ -102,13 +157,6 @@ impl TestMigrations {
     /// The schema must then be as it was before.
     pub fn roll_back(mut self) -> Self {
         self.trial.goes_back = true;
-        self
-    }
-
-    /// Sets how many rows [`verify_each_step_on_data`](Self::verify_each_step_on_data) generates for each table before each step. The
-    /// default is 3. With fewer rows, the first steps have no row with `NULL`.
-    pub fn rows_per_table(mut self, rows: usize) -> Self {
-        self.trial.rows = rows;
         self
     }
 
@@ -126,8 +174,8 @@ impl TestMigrations {
     /// If a migration or a seed fails, or if a check panics. If a seed or a check names a migration that is not applied by this run; then
     /// nothing runs. With [`roll_back`](Self::roll_back), also if a migration cannot be undone, or if the schema is then not as before.
     #[track_caller]
-    pub fn run(&self, conn: &Connection) {
-        passed(self.trial.run(conn));
+    pub fn run(&self, mut conn: B::Conn<'_>) {
+        passed(self.trial.run(&mut conn));
     }
 
     /// Applies all migrations to a new database, undoes them one by one, and applies them again. After a migration was undone, the schema must
@@ -174,6 +222,9 @@ impl TestMigrations {
     ///
     /// Of three generated rows, one has `NULL` in each column that accepts it. A migration that works only without `NULL` fails here.
     ///
+    /// On a server no rows are generated, so each table needs a row from [`seed_before`](Self::seed_before), or
+    /// [`without_generated_rows`](Self::without_generated_rows). The two `PRAGMA` are for SQLite only.
+    ///
     /// ```should_panic
     /// use switchy_schema::test_utils::{TestMigrationBuilder, TestMigrations};
     ///
@@ -196,37 +247,6 @@ impl TestMigrations {
         passed(data::verify(&self.trial));
     }
 
-    /// Upgrades a copy of every fixture in a folder. A fixture is a database of a released version of your application. After the upgrade,
-    /// `PRAGMA integrity_check` and `PRAGMA foreign_key_check` must find nothing, and the schema must be the same as that of a new database.
-    ///
-    /// Every file in the folder and its subfolders is a fixture. If its name ends with `.sql`, it is a script that creates the database.
-    /// Files whose name ends with `-wal`, `-shm`, `-journal`, `-migrate` or `.md`, and files and folders whose name begins with a dot, are left
-    /// out. The fixtures are not changed.
-    ///
-    /// A check runs if the fixture does not have the migration yet. The rows are not compared otherwise. Seeds and
-    /// [`check_undone`](Self::check_undone) do not run.
-    ///
-    /// ```
-    /// use switchy_schema::Migration;
-    /// use switchy_schema::test_utils::{TestMigrationBuilder, TestMigrations};
-    ///
-    /// const FIRST: Migration = Migration::sql("1_users", "CREATE TABLE users (name TEXT)");
-    /// let folder = TestMigrationBuilder::new(); // or "tests/fixtures"
-    /// let released = switchy_schema::rusqlite::Connection::open(folder.path().join("v1.db")).unwrap();
-    /// TestMigrations::of([FIRST]).run(&released);
-    ///
-    /// let second = Migration::sql("2_email", "ALTER TABLE users ADD COLUMN email TEXT");
-    /// TestMigrations::of([FIRST, second]).assert_every_released_version_upgrades(folder.path());
-    /// ```
-    ///
-    /// # Panics
-    /// If the folder has no fixture, or a fixture has no table. If an upgrade fails, or its result is not as described. All fixtures are tried,
-    /// and the message names each one that failed. If a seed or a check names a migration that a new database does not get.
-    #[track_caller]
-    pub fn assert_every_released_version_upgrades(&self, folder: impl AsRef<Path>) {
-        passed(fixtures::verify(&self.trial, folder.as_ref()));
-    }
-
     /// Applies the migrations to a new database, and compares its schema with a file, as
     /// [`assert_schema_file`](super::assert_schema_file) does. Seeds and checks do not run.
     ///
@@ -242,20 +262,32 @@ impl TestMigrations {
         mut self,
         id: MigrationId,
         moment: Moment,
-        action: impl Fn(&Connection) -> rusqlite::Result<()> + 'static,
+        action: impl Fn(B::Conn<'_>) -> Result<(), B::Error> + 'static,
     ) -> Self {
         self.trial.stops.push(Stop { id, moment, action: Box::new(action) });
         self
     }
 }
 
-impl From<MigrationRunner> for TestMigrations {
-    fn from(runner: MigrationRunner) -> Self {
+impl<B: TestServer> TestMigrations<B> {
+    /// Lets the methods that create databases create them on the server at this address, and not on that of
+    /// [`TestDatabase::on_server`](super::TestDatabase::on_server).
+    pub fn on_server_at(mut self, address: impl Into<String>) -> Self {
+        let address = address.into();
+        self.trial.create = Box::new(move || TestDatabase::on_server_at(&address));
+        self
+    }
+}
+
+impl<B: TestBackend> From<MigrationRunner<B>> for TestMigrations<B> {
+    fn from(runner: MigrationRunner<B>) -> Self {
         Self::new(runner)
     }
 }
 
-fn checking(check: impl Fn(&Connection)) -> impl Fn(&Connection) -> rusqlite::Result<()> {
+fn checking<B: TestBackend>(
+    check: impl Fn(B::Conn<'_>) + 'static,
+) -> impl Fn(B::Conn<'_>) -> Result<(), B::Error> + 'static {
     move |conn| {
         check(conn);
         Ok(())

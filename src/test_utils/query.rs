@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use crate::backend::{Catalog, Sqlite};
+use crate::backend::{Catalog, Sqlite, TestDriver};
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::schema::Schema;
@@ -69,8 +69,25 @@ pub(super) fn definitions(conn: &Connection) -> Schema {
 }
 
 fn try_definitions(conn: &Connection) -> Result<Schema, Fault> {
-    let table = TableName::default();
-    let without = [table.as_str(), table.log().as_str()].map(str::to_owned);
+    let without = engine_tables();
     let mut conn = conn;
     Ok(Sqlite::schema(&mut conn, None, &without.each_ref().map(String::as_str))?.unwrap_or_default())
+}
+
+/// The tables that the engine has by default.
+pub(super) fn engine_tables() -> [String; 2] {
+    let table = TableName::default();
+    [table.as_str(), table.log().as_str()].map(str::to_owned)
+}
+
+/// The definitions of everything in a database that belongs to a test, in all its schemas.
+pub(super) fn whole_schema<B: TestDriver>(
+    conn: &mut B::Conn<'_>,
+    within: Option<&str>,
+    without: &[String],
+) -> Result<Schema, Fault> {
+    let without: Vec<&str> = without.iter().map(String::as_str).collect();
+    let first = B::schema(conn, within, &without)?.unwrap_or_default();
+    let beyond = B::definitions_beyond(conn, within, &without)?;
+    Ok(Schema::new([first.definitions(), &beyond].concat()))
 }

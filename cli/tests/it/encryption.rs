@@ -37,7 +37,7 @@ fn folder() -> Shell {
 fn postgres_is_as_safe_as_the_address_asks_for() {
     let Some((server, port)) = servers::tls_postgres(CERTIFICATE, KEY) else { return };
     let shell = folder();
-    let url = |host: &str, options: &str| format!("postgres://app@{host}:{port}/postgres?{options}");
+    let url = |host: &str, options: &str| format!("postgres://postgres@{host}:{port}/postgres?{options}");
     check(
         &shell,
         &[

@@ -71,7 +71,7 @@ impl Shell {
     pub(crate) fn hide(&mut self, url: &str) {
         let parts = url
             .split(['/', '?', '&', '='])
-            .filter(|part| part.starts_with("test_") || part.starts_with("switchy-"));
+            .filter(|part| part.starts_with("switchy_test_") || part.starts_with("switchy-"));
         self.hidden.extend(parts.map(str::to_owned));
     }
 

@@ -1,12 +1,11 @@
 //! The state of migrations.
 
-use rusqlite::Connection;
-
 use super::text::{difference, quoted};
+use crate::backend::Backend;
 use crate::runner::MigrationRunner;
 use crate::status::{Entry, State};
 
-/// Asserts that these migrations are applied and finished.
+/// Asserts that these migrations are applied and finished. On a server, the connection is `&mut client`.
 ///
 /// ```
 /// # use switchy_schema::rusqlite::Connection;
@@ -23,7 +22,7 @@ use crate::status::{Entry, State};
 /// # Panics
 /// If one of them has another state, or if neither the set nor the database has it. The message has the state of each.
 #[track_caller]
-pub fn assert_applied(runner: &MigrationRunner, conn: &Connection, ids: &[&str]) {
+pub fn assert_applied<B: Backend>(runner: &MigrationRunner<B>, conn: B::Conn<'_>, ids: &[&str]) {
     all(runner, conn, ids, "applied", |state| {
         matches!(state, State::Applied(_) | State::Changed(_) | State::Unknown(_))
     });
@@ -34,7 +33,7 @@ pub fn assert_applied(runner: &MigrationRunner, conn: &Connection, ids: &[&str])
 /// # Panics
 /// As [`assert_applied`].
 #[track_caller]
-pub fn assert_pending(runner: &MigrationRunner, conn: &Connection, ids: &[&str]) {
+pub fn assert_pending<B: Backend>(runner: &MigrationRunner<B>, conn: B::Conn<'_>, ids: &[&str]) {
     all(runner, conn, ids, "pending", |state| *state == State::Pending);
 }
 
@@ -43,16 +42,16 @@ pub fn assert_pending(runner: &MigrationRunner, conn: &Connection, ids: &[&str])
 /// # Panics
 /// As [`assert_applied`].
 #[track_caller]
-pub fn assert_not_applied(runner: &MigrationRunner, conn: &Connection, ids: &[&str]) {
+pub fn assert_not_applied<B: Backend>(runner: &MigrationRunner<B>, conn: B::Conn<'_>, ids: &[&str]) {
     all(runner, conn, ids, "not applied", |state| {
         matches!(state, State::Pending | State::OtherDatabase | State::OtherEnvironment | State::Unread)
     });
 }
 
 #[track_caller]
-fn all(
-    runner: &MigrationRunner,
-    conn: &Connection,
+fn all<B: Backend>(
+    runner: &MigrationRunner<B>,
+    conn: B::Conn<'_>,
     ids: &[&str],
     expected: &str,
     is_it: impl Fn(&State) -> bool,

@@ -5,7 +5,7 @@ use crate::id::likeness;
 use crate::sql::{Token, Tokens, part};
 
 /// What differs, line by line: `-` marks what is expected, `+` what was found.
-pub(super) fn difference(expected: &str, found: &str) -> String {
+pub(crate) fn difference(expected: &str, found: &str) -> String {
     let ended = |text: &str| if text.is_empty() { String::new() } else { format!("{text}\n") };
     diff::lines(&ended(expected), &ended(found)).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use crate::id::MigrationId;
 use crate::schema::Schema;
-use crate::test_utils::database::TestDatabase;
+use crate::test_utils::backend::TestBackend;
 
 use super::row_counts::RowCounts;
 use super::trial::{Moment, Outcome, Trial, differences};
@@ -15,9 +15,10 @@ struct Climbed {
 }
 
 /// Verifies the cycle down to the empty database, or to a migration that stays applied.
-pub(super) fn verify(trial: &Trial, bottom: Option<&MigrationId>) -> Outcome {
-    let database = TestDatabase::new();
-    let conn = &trial.open(&database)?;
+pub(super) fn verify<B: TestBackend>(trial: &Trial<B>, bottom: Option<&MigrationId>) -> Outcome {
+    let database = (trial.create)();
+    let mut owned = trial.open(&database)?;
+    let conn = &mut B::borrow(&mut owned);
     let planned = trial.planned_from_nothing(conn)?;
     let base = match bottom {
         None => 0,
@@ -63,7 +64,7 @@ pub(super) fn verify(trial: &Trial, bottom: Option<&MigrationId>) -> Outcome {
     }
 }
 
-fn refuse_irreversible(trial: &Trial, ids: &[MigrationId]) -> Outcome {
+fn refuse_irreversible<B: TestBackend>(trial: &Trial<B>, ids: &[MigrationId]) -> Outcome {
     let metas = trial.runner.list().iter().filter(|meta| !meta.is_reversible && ids.contains(&meta.id));
     let without: Vec<&MigrationId> = metas.map(|meta| &meta.id).collect();
     let Some(last) = without.last() else { return Ok(()) };

@@ -1,18 +1,16 @@
 //! Each step on generated rows.
 
-use rusqlite::Connection;
-
 use crate::id::MigrationId;
 use crate::sql::same_name;
 use crate::target::Target;
-use crate::test_utils::database::TestDatabase;
-use crate::test_utils::generate::fill_tables;
+use crate::test_utils::backend::TestBackend;
 
 use super::trial::{Moment, Outcome, Trial, refuse_damage};
 
-pub(super) fn verify(trial: &Trial) -> Outcome {
-    let database = TestDatabase::new();
-    let conn = &trial.open(&database)?;
+pub(super) fn verify<B: TestBackend>(trial: &Trial<B>) -> Outcome {
+    let database = (trial.create)();
+    let mut owned = trial.open(&database)?;
+    let conn = &mut B::borrow(&mut owned);
     let planned = trial.planned_from_nothing(conn)?;
     if let Some(id) =
         planned.iter().find(|id| trial.has_stop(id, Moment::Undone) && !is_reversible(trial, id))
@@ -26,13 +24,13 @@ pub(super) fn verify(trial: &Trial) -> Outcome {
         let (before, rows) = (trial.schema(conn)?, trial.count_rows(conn)?);
         let ids = trial.step_up(conn)?;
         let after_step = |error| format!("after `{next}`, {error}");
-        refuse_damage(conn).map_err(after_step)?;
+        refuse_damage::<B>(conn).map_err(after_step)?;
         if trial.goes_back && ids.iter().all(|id| is_reversible(trial, id)) {
             trial.undo(conn, &ids, &before, &rows)?;
-            refuse_damage(conn).map_err(|error| format!("after `{next}` was undone, {error}"))?;
+            refuse_damage::<B>(conn).map_err(|error| format!("after `{next}` was undone, {error}"))?;
             ids.iter().rev().try_for_each(|id| trial.act(conn, id, Moment::Undone))?;
             trial.run_to(conn, Target::Steps(ids.len()))?;
-            refuse_damage(conn).map_err(after_step)?;
+            refuse_damage::<B>(conn).map_err(after_step)?;
         }
         ids.iter().try_for_each(|id| trial.act(conn, id, Moment::After))?;
         done += ids.len();
@@ -45,7 +43,7 @@ pub(super) fn verify(trial: &Trial) -> Outcome {
     }
 }
 
-fn is_reversible(trial: &Trial, id: &MigrationId) -> bool {
+fn is_reversible<B: TestBackend>(trial: &Trial<B>, id: &MigrationId) -> bool {
     trial.runner.list().iter().any(|meta| meta.id == *id && meta.is_reversible)
 }
 
@@ -53,19 +51,22 @@ fn is_reversible(trial: &Trial, id: &MigrationId) -> bool {
 ///
 /// # Errors
 /// A table is still empty.
-fn fill(trial: &Trial, conn: &Connection, next: &MigrationId) -> Outcome<Vec<String>> {
+fn fill<B: TestBackend>(
+    trial: &Trial<B>,
+    conn: &mut B::Conn<'_>,
+    next: &MigrationId,
+) -> Outcome<Vec<String>> {
     let schema = trial.schema(conn)?;
     let is_meant = |table: &str| !trial.is_exempt(table);
-    let filled = fill_tables(conn, &schema, trial.rows, &is_meant)
+    let tables = B::fill(conn, &schema, trial.rows, &is_meant)
         .map_err(|error| format!("no rows can be generated before `{next}`: {error}"))?;
-    let empty: Vec<String> = filled
-        .tables
+    let empty: Vec<String> = tables
         .iter()
-        .filter(|table| table.is_empty && is_meant(&table.table))
-        .map(|table| format!("  {table}"))
+        .filter(|table| is_meant(&table.table))
+        .filter_map(|table| Some(format!("  {}", table.empty.as_ref()?)))
         .collect();
     if empty.is_empty() {
-        return Ok(filled.tables.into_iter().map(|table| table.table).collect());
+        return Ok(tables.into_iter().map(|table| table.table).collect());
     }
     Err(format!(
         "tables are empty before `{next}`, so it would be tried without rows:\n{}\n\

@@ -4,6 +4,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use crate::backend::Sqlite;
 use crate::schema::Schema;
 use crate::target::Target;
 use crate::test_utils::database::TestDatabase;
@@ -11,7 +12,7 @@ use crate::test_utils::panics::message_of;
 
 use super::trial::{Moment, Outcome, Trial, differences, refuse_damage};
 
-pub(super) fn verify(trial: &Trial, folder: &Path) -> Outcome {
+pub(super) fn verify(trial: &Trial<Sqlite>, folder: &Path) -> Outcome {
     let fixtures = fixtures(folder)
         .map_err(|error| format!("the folder of fixtures {} cannot be read: {error}", folder.display()))?;
     if fixtures.is_empty() {
@@ -62,14 +63,15 @@ fn fixtures(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(fixtures)
 }
 
-fn upgrade(trial: &Trial, fixture: &Path, expected: &Schema) -> Outcome {
+fn upgrade(trial: &Trial<Sqlite>, fixture: &Path, expected: &Schema) -> Outcome {
     let database = TestDatabase::copy_of(fixture);
-    let conn = &trial.open(&database)?;
+    let owned = trial.open(&database)?;
+    let conn = &mut &owned;
     let is_empty = conn.query_row("SELECT count(*) = 0 FROM sqlite_master", [], |row| row.get(0));
     if is_empty.map_err(|error| format!("the schema cannot be read: {error}"))? {
         return Err("the fixture has no table, so no released version left it".to_owned());
     }
-    refuse_damage(conn).map_err(|error| format!("before the upgrade, {error}"))?;
+    refuse_damage::<Sqlite>(conn).map_err(|error| format!("before the upgrade, {error}"))?;
     for id in trial.planned(conn)? {
         if trial.has_stop(&id, Moment::After) {
             trial.run_to(conn, Target::Through(id.clone()))?;
@@ -77,7 +79,7 @@ fn upgrade(trial: &Trial, fixture: &Path, expected: &Schema) -> Outcome {
         }
     }
     trial.run_to(conn, trial.end.clone())?;
-    refuse_damage(conn)?;
+    refuse_damage::<Sqlite>(conn)?;
     match differences(expected, &trial.schema(conn)?) {
         Some(difference) => Err(format!("the schema is not that of a new database:\n{difference}")),
         None => Ok(()),

@@ -1,33 +1,31 @@
 //! [`RowCounts`]: how many rows each table has.
 
-use rusqlite::Connection;
-
-use crate::dialect::quote;
+use crate::backend::TestDriver;
 use crate::schema::Schema;
 
 /// How many rows each table has.
-pub(super) struct RowCounts(Vec<(String, i64)>);
+pub(super) struct RowCounts(Vec<(String, u64)>);
 
 impl RowCounts {
     /// Counts the rows of the tables of a schema that `is_meant` accepts.
-    pub(super) fn read(conn: &Connection, schema: &Schema, is_meant: impl Fn(&str) -> bool) -> Self {
+    pub(super) fn read<B: TestDriver>(
+        conn: &mut B::Conn<'_>,
+        schema: &Schema,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Self {
         let tables = schema.definitions().iter().filter(|it| it.kind == "table" && is_meant(&it.name));
-        let count = |name: &String| {
-            let sql = format!("SELECT count(*) FROM main.{}", quote(name));
-            // A virtual table whose module is missing cannot be read, and no migration can change its rows.
-            conn.query_row(&sql, [], |row| row.get(0)).ok().map(|count| (name.clone(), count))
-        };
-        Self(tables.filter_map(|table| count(&table.name)).collect())
+        let counted = tables.filter_map(|table| Some((table.name.clone(), B::count(conn, &table.name)?)));
+        Self(counted.collect())
     }
 
-    fn of(&self, table: &str) -> Option<i64> {
+    fn of(&self, table: &str) -> Option<u64> {
         self.0.iter().find(|(name, _)| name == table).map(|(_, count)| *count)
     }
 
     /// The tables that have lost rows because a step was undone. `self` was counted before the step was applied, `above` before it was
     /// undone, and `below` after it was undone.
     pub(super) fn losses(&self, above: &Self, below: &Self, step: &str) -> Option<String> {
-        let loss = |(table, before): &(String, i64)| {
+        let loss = |(table, before): &(String, u64)| {
             let (above, below) = (above.of(table)?, below.of(table)?);
             let is_lost = below < above.min(*before);
             let had = if above == *before {

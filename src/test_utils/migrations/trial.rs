@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use rusqlite::Connection;
-
+use crate::backend::{Driver, TestDriver};
+use crate::dialect::TableName;
 use crate::error::MigrationError;
 use crate::id::MigrationId;
 use crate::runner::MigrationRunner;
@@ -11,6 +11,7 @@ use crate::schema::{Schema, SchemaChange};
 use crate::sql::same_name;
 use crate::status::State;
 use crate::target::Target;
+use crate::test_utils::backend::TestBackend;
 use crate::test_utils::database::TestDatabase;
 
 use super::row_counts::RowCounts;
@@ -21,24 +22,26 @@ pub(super) type Outcome<T = ()> = Result<T, String>;
 /// How many migrations at most are applied as one step, if they are valid only together.
 const MOST_TOGETHER: usize = 8;
 
-pub(super) struct Trial {
-    pub(super) runner: MigrationRunner,
-    pub(super) stops: Vec<Stop>,
+pub(super) struct Trial<B: TestBackend> {
+    pub(super) runner: MigrationRunner<B>,
+    pub(super) stops: Vec<Stop<B>>,
     pub(super) end: Target,
     pub(super) goes_back: bool,
     /// How many rows are generated for each table.
     pub(super) rows: usize,
     /// The tables for which none are generated.
     pub(super) exempt: Vec<String>,
+    /// Creates a database.
+    pub(super) create: Box<dyn Fn() -> TestDatabase<B>>,
 }
 
-type Action = dyn Fn(&Connection) -> rusqlite::Result<()>;
+type Action<B> = dyn Fn(<B as Driver>::Conn<'_>) -> Result<(), <B as TestDriver>::Error>;
 
 /// Something to do before or after a migration.
-pub(super) struct Stop {
+pub(super) struct Stop<B: TestBackend> {
     pub(super) id: MigrationId,
     pub(super) moment: Moment,
-    pub(super) action: Box<Action>,
+    pub(super) action: Box<Action<B>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,22 +62,22 @@ impl Moment {
     }
 }
 
-impl Trial {
-    pub(super) fn new(runner: MigrationRunner) -> Self {
+impl<B: TestBackend> Trial<B> {
+    pub(super) fn new(runner: MigrationRunner<B>) -> Self {
         let (stops, exempt) = (Vec::new(), Vec::new());
-        Self { runner, stops, end: Target::Latest, goes_back: false, rows: 3, exempt }
+        let create = Box::new(TestDatabase::fresh);
+        Self { runner, stops, end: Target::Latest, goes_back: false, rows: 3, exempt, create }
     }
 
     /// Opens a database like the application does.
-    pub(super) fn open(&self, database: &TestDatabase) -> Outcome<Connection> {
-        let conn = database.connect();
-        // A database that is thrown away need not survive a loss of power, and every commit would wait for the disk.
-        conn.pragma_update(None, "synchronous", "OFF").map_err(|error| error.to_string())?;
-        self.runner.prepare(&conn).map_err(|error| format!("`prepare_connection` failed: {error}"))?;
+    pub(super) fn open(&self, database: &TestDatabase<B>) -> Outcome<B::Connection> {
+        let mut conn = database.connect_quick();
+        let prepared = self.runner.prepare(B::borrow(&mut conn));
+        prepared.map_err(|error| format!("`prepare_connection` failed: {error}"))?;
         Ok(conn)
     }
 
-    pub(super) fn run(&self, conn: &Connection) -> Outcome {
+    pub(super) fn run(&self, conn: &mut B::Conn<'_>) -> Outcome {
         let planned = self.planned(conn)?;
         self.refuse_misplaced_stops(conn, &planned)?;
         let before = self.schema(conn)?;
@@ -110,13 +113,13 @@ impl Trial {
     }
 
     /// The migrations that a run would apply, in order.
-    pub(super) fn planned(&self, conn: &Connection) -> Outcome<Vec<MigrationId>> {
-        let plan = self.runner.plan(conn, self.end.clone()).map_err(worded)?;
+    pub(super) fn planned(&self, conn: &mut B::Conn<'_>) -> Outcome<Vec<MigrationId>> {
+        let plan = self.runner.plan(B::lend(conn), self.end.clone()).map_err(worded)?;
         Ok(plan.steps().iter().map(|step| step.id.clone()).collect())
     }
 
     /// The migrations that a new database gets. There must be some, and every stop must belong to one of them.
-    pub(super) fn planned_from_nothing(&self, conn: &Connection) -> Outcome<Vec<MigrationId>> {
+    pub(super) fn planned_from_nothing(&self, conn: &mut B::Conn<'_>) -> Outcome<Vec<MigrationId>> {
         let planned = self.planned(conn)?;
         if planned.is_empty() {
             return Err("the set has no migration that a new database gets, so there is nothing to test; \
@@ -132,14 +135,15 @@ impl Trial {
         self.exempt.iter().any(|exempt| same_name(exempt, table))
     }
 
-    pub(super) fn count_rows(&self, conn: &Connection) -> Outcome<RowCounts> {
-        Ok(RowCounts::read(conn, &self.schema(conn)?, |table| !self.is_exempt(table)))
+    pub(super) fn count_rows(&self, conn: &mut B::Conn<'_>) -> Outcome<RowCounts> {
+        let schema = self.schema(conn)?;
+        Ok(RowCounts::read::<B>(conn, &schema, |table| !self.is_exempt(table)))
     }
 
     /// Undoes the newest migrations, which were applied as one step, and compares with what was there before that step.
     pub(super) fn undo(
         &self,
-        conn: &Connection,
+        conn: &mut B::Conn<'_>,
         ids: &[MigrationId],
         schema: &Schema,
         rows: &RowCounts,
@@ -157,12 +161,12 @@ impl Trial {
     }
 
     /// Refuses a stop that would never be made, since a check that does not run proves nothing.
-    pub(super) fn refuse_misplaced_stops(&self, conn: &Connection, planned: &[MigrationId]) -> Outcome {
+    pub(super) fn refuse_misplaced_stops(&self, conn: &mut B::Conn<'_>, planned: &[MigrationId]) -> Outcome {
         let Some(stop) = self.stops.iter().find(|stop| !planned.contains(&stop.id)) else { return Ok(()) };
         let method = stop.moment.method();
         let unknown = |error| format!("`{method}` cannot run: {error}");
-        self.runner.is_applied(conn, stop.id.clone()).map_err(unknown)?;
-        let status = self.runner.status(conn).map_err(worded)?;
+        self.runner.is_applied(B::lend(conn), stop.id.clone()).map_err(unknown)?;
+        let status = self.runner.status(B::lend(conn)).map_err(worded)?;
         let entry = status.entries.into_iter().find(|entry| entry.id == stop.id);
         let why = match entry.map(|entry| entry.state) {
             Some(State::Pending) => "comes after the end of the run",
@@ -175,11 +179,11 @@ impl Trial {
     }
 
     /// Applies the next migration, and as many after it as are valid only together with it. Returns none if nothing is left.
-    pub(super) fn step_up(&self, conn: &Connection) -> Outcome<Vec<MigrationId>> {
+    pub(super) fn step_up(&self, conn: &mut B::Conn<'_>) -> Outcome<Vec<MigrationId>> {
         let planned = self.planned(conn)?;
         let mut first_error = None;
         for count in 1..=planned.len().min(MOST_TOGETHER) {
-            match self.runner.run_to(conn, Target::Steps(count)) {
+            match self.runner.run_to(B::lend(conn), Target::Steps(count)) {
                 Ok(report) => {
                     let applied: Vec<MigrationId> = report.applied.into_iter().map(|step| step.id).collect();
                     self.refuse_stops_within(&applied)?;
@@ -212,8 +216,8 @@ impl Trial {
         Ok(())
     }
 
-    pub(super) fn run_to(&self, conn: &Connection, target: Target) -> Outcome {
-        self.runner.run_to(conn, target).map(drop).map_err(worded)
+    pub(super) fn run_to(&self, conn: &mut B::Conn<'_>, target: Target) -> Outcome {
+        self.runner.run_to(B::lend(conn), target).map(drop).map_err(worded)
     }
 
     pub(super) fn has_stop(&self, id: &MigrationId, moment: Moment) -> bool {
@@ -221,28 +225,35 @@ impl Trial {
     }
 
     /// Does what the test does at a moment.
-    pub(super) fn act(&self, conn: &Connection, id: &MigrationId, moment: Moment) -> Outcome {
+    pub(super) fn act(&self, conn: &mut B::Conn<'_>, id: &MigrationId, moment: Moment) -> Outcome {
         for stop in self.stops.iter().filter(|stop| stop.moment == moment && stop.id == *id) {
-            let failed = |error| format!("`{}` of `{id}` failed: {error}", moment.method());
-            (stop.action)(conn).map_err(failed)?;
+            let failed = |error| format!("`{}` of `{id}` failed: {}", moment.method(), B::fault_of(error));
+            (stop.action)(B::lend(conn)).map_err(failed)?;
         }
         Ok(())
     }
 
-    pub(super) fn schema(&self, conn: &Connection) -> Outcome<Schema> {
-        self.runner.dump_schema(conn).map_err(worded)
+    pub(super) fn schema(&self, conn: &mut B::Conn<'_>) -> Outcome<Schema> {
+        let schema = self.runner.dump_schema(B::lend(conn)).map_err(worded)?;
+        let tables = self.runner.engine_tables();
+        let names: Vec<&str> = tables.iter().map(TableName::as_str).collect();
+        let within = tables.first().and_then(TableName::schema);
+        let beyond = B::definitions_beyond(conn, within, &names);
+        let beyond = beyond.map_err(|fault| format!("the schema cannot be read: {fault}"))?;
+        Ok(Schema::new([schema.definitions(), &beyond].concat()))
     }
 
     pub(super) fn schema_of_new_database(&self) -> Outcome<Schema> {
-        let database = TestDatabase::new();
-        let conn = self.open(&database)?;
-        self.planned_from_nothing(&conn)?;
-        self.run_to(&conn, self.end.clone())?;
-        self.schema(&conn)
+        let database = (self.create)();
+        let mut owned = self.open(&database)?;
+        let conn = &mut B::borrow(&mut owned);
+        self.planned_from_nothing(conn)?;
+        self.run_to(conn, self.end.clone())?;
+        self.schema(conn)
     }
 }
 
-impl fmt::Debug for Trial {
+impl<B: TestBackend> fmt::Debug for Trial<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stops: Vec<_> = self.stops.iter().map(|stop| (stop.moment, &stop.id)).collect();
         f.debug_struct("Trial")
@@ -273,12 +284,8 @@ pub(super) fn differences(expected: &Schema, found: &Schema) -> Option<String> {
     (!changes.is_empty()).then(|| changes.join("\n"))
 }
 
-/// What is wrong with the content of a database.
-pub(super) fn refuse_damage(conn: &Connection) -> Outcome {
-    let failed = |error: rusqlite::Error| format!("the database cannot be checked: {error}");
-    let found = crate::test_utils::query::try_rows(conn, "PRAGMA integrity_check").map_err(failed)?;
-    if found != ["ok"] {
-        return Err(format!("the database is not intact: {}", found.join("; ")));
-    }
-    crate::test_utils::assertions::dangling_rows(conn).map_err(failed)?.map_or(Ok(()), Err)
+/// Refuses a database whose content is damaged.
+pub(super) fn refuse_damage<B: TestBackend>(conn: &mut B::Conn<'_>) -> Outcome {
+    let found = B::damage(conn).map_err(|fault| format!("the database cannot be checked: {fault}"))?;
+    found.map_or(Ok(()), Err)
 }

@@ -12,6 +12,7 @@ mod conformance;
 mod crashes;
 mod drift;
 mod fuzz;
+mod kit;
 mod mysql;
 mod notices;
 mod overlays;

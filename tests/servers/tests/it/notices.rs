@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use mysql::prelude::Queryable;
 use switchy_schema::{Backend, Event, Migration, MigrationRunner, Mysql, Notice, Postgres, Severity};
 
+use crate::servers::PostgresDatabase;
 use crate::{mysql as on_mysql, servers};
 
 /// A runner of one migration, and everything that its observer hears of the server.
@@ -41,15 +42,17 @@ const SAID: [&str; 3] = [
     "6:1 notice 00000 table \"nothing\" does not exist, skipping",
 ];
 
-fn postgres() -> Option<postgres::Client> {
+/// A client, and its database.
+fn postgres() -> Option<(PostgresDatabase, postgres::Client)> {
     let database = servers::postgres()?;
     let mut config: postgres::Config = database.url.parse().unwrap();
-    Some(config.notice_callback(Postgres::notice).connect(postgres::NoTls).unwrap())
+    let client = config.notice_callback(Postgres::notice).connect(postgres::NoTls).unwrap();
+    Some((database, client))
 }
 
 #[test]
 fn what_postgres_says_reaches_the_report_and_the_observer() {
-    let Some(mut client) = postgres() else { return };
+    let Some((_database, mut client)) = postgres() else { return };
     for (id, is_outside) in [("1_in", false), ("2_out", true)] {
         client
             .batch_execute("DROP TABLE IF EXISTS t, __switchy_migrations, __switchy_migrations_log")
@@ -68,7 +71,7 @@ fn what_postgres_says_reaches_the_report_and_the_observer() {
 
 #[test]
 fn what_postgres_said_before_an_error_is_in_the_error() {
-    let Some(mut client) = postgres() else { return };
+    let Some((_database, mut client)) = postgres() else { return };
     let (runner, heard) =
         listening::<Postgres>(Migration::from_scripts("1_it", format!("{SAYS}; SELECT 1 / 0"), None));
     let error = runner.run(&mut client).unwrap_err();

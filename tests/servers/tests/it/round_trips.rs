@@ -1,5 +1,6 @@
 //! The queries to servers: one for a start with nothing pending, and a small fixed number for each migration.
 
+use std::any::Any;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -19,11 +20,13 @@ struct Listener {
     trips: Arc<AtomicUsize>,
     /// All bytes from the client.
     said: Arc<Mutex<Vec<u8>>>,
+    /// The database of the client.
+    _database: Box<dyn Any>,
 }
 
 impl Listener {
-    /// Creates a socket with this name in its own folder. It accepts one client.
-    fn before(server: PathBuf, name: &str) -> Self {
+    /// Creates a socket with this name in its own folder. It accepts one client, of this database.
+    fn before(server: PathBuf, name: &str, database: impl Any) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(name)).unwrap();
         let trips = Arc::new(AtomicUsize::new(0));
@@ -43,7 +46,7 @@ impl Listener {
                 }
             });
         });
-        Self { folder, trips, said }
+        Self { folder, trips, said, _database: Box::new(database) }
     }
 
     fn count(&self, work: impl FnOnce()) -> usize {
@@ -78,9 +81,12 @@ fn postgres() -> Option<(Listener, postgres::Client)> {
         eprintln!("not run: the server that was given is not reached by a socket");
         return None;
     };
-    let listener = Listener::before(folder.join(".s.PGSQL.5432"), ".s.PGSQL.5432");
-    let own =
-        format!("host={} user=app dbname={}", listener.folder.path().display(), config.get_dbname().unwrap());
+    let listener = Listener::before(folder.join(".s.PGSQL.5432"), ".s.PGSQL.5432", database);
+    let own = format!(
+        "host={} user=postgres dbname={}",
+        listener.folder.path().display(),
+        config.get_dbname().unwrap()
+    );
     let client = postgres::Client::connect(&own, NoTls).unwrap();
     Some((listener, client))
 }
@@ -92,7 +98,7 @@ fn mysql() -> Option<(Listener, mysql::Conn)> {
         eprintln!("not run: the server that was given is not reached by a socket");
         return None;
     };
-    let listener = Listener::before(PathBuf::from(socket), "socket");
+    let listener = Listener::before(PathBuf::from(socket), "socket", database);
     let place = listener.folder.path().join("socket");
     let options = mysql::OptsBuilder::from_opts(options).socket(place.to_str());
     let conn = mysql::Conn::new(options).unwrap();

@@ -57,7 +57,7 @@ fn at_commit(client: &mut Client, end: &str) {
 /// Makes commits wait for a standby that does not exist, in sessions that enable this.
 fn wait_for_standby(client: &mut Client) {
     for sql in [
-        "ALTER ROLE app SET synchronous_commit = local",
+        "ALTER ROLE postgres SET synchronous_commit = local",
         "ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
         "SELECT pg_reload_conf()",
     ] {
@@ -112,7 +112,7 @@ fn a_recovery_waits_for_a_commit_that_is_under_way() {
     wait_for_standby(&mut client);
     let set = [Script::outside::<Postgres>("1_it", &["row 1", "row 2"], &[])];
     Postgres::prepare(database);
-    let on = PostgresDatabase { url: format!("{} options='-c synchronous_commit=on'", database.url) };
+    let on = PostgresDatabase::at(format!("{} options='-c synchronous_commit=on'", database.url));
     let mut program = Program::start::<Postgres>(&on, &set, Direction::Up, &Lock::Row, "never");
     program.hear("ready").unwrap();
     program.go_on();

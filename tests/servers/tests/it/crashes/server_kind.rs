@@ -102,11 +102,11 @@ impl Kind for Postgres {
         let name = name();
         Self::run(&mut server.connect(), &format!("CREATE DATABASE {name}"));
         let kept = server.url.split(' ').filter(|word| !word.starts_with("dbname="));
-        PostgresDatabase { url: format!("{} dbname={name}", kept.collect::<Vec<_>>().join(" ")) }
+        PostgresDatabase::at(format!("{} dbname={name}", kept.collect::<Vec<_>>().join(" ")))
     }
 
     fn at(url: &str) -> PostgresDatabase {
-        PostgresDatabase { url: url.to_owned() }
+        PostgresDatabase::at(url)
     }
 
     fn url(database: &PostgresDatabase) -> &str {
@@ -242,11 +242,11 @@ impl Kind for Mysql {
         Self::run(&mut server.connect(), &format!("CREATE DATABASE {name}"));
         let (host, options) = server.url.split_once('?').unwrap_or((&server.url, ""));
         let (host, _) = host.rsplit_once('/').unwrap();
-        MysqlDatabase { url: format!("{host}/{name}?{options}") }
+        MysqlDatabase::at(format!("{host}/{name}?{options}"))
     }
 
     fn at(url: &str) -> MysqlDatabase {
-        MysqlDatabase { url: url.to_owned() }
+        MysqlDatabase::at(url)
     }
 
     fn url(database: &MysqlDatabase) -> &str {

@@ -6,8 +6,8 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::installed::{self, NO_GALERA};
-use super::mysql::{address, database, install, run, within};
-use super::{Guard, MysqlDatabase, OwnServer, or_say};
+use super::mysql::{database, install, run, within};
+use super::{Guard, MysqlDatabase, OwnServer, Process, or_say};
 
 /// The number of nodes.
 pub(crate) const NODES: usize = 3;
@@ -32,7 +32,7 @@ impl Cluster {
     /// A database, through this node.
     pub(crate) fn beside(&self, node: usize, database: &MysqlDatabase) -> MysqlDatabase {
         let name = database.url.split('?').next().unwrap().rsplit('/').next().unwrap();
-        MysqlDatabase { url: within(&address(&self.nodes[node].guard.lock().unwrap()), name) }
+        within(&self.nodes[node].folder(), name)
     }
 
     /// A connection to the common database, through this node.
@@ -56,7 +56,7 @@ fn start() -> Result<Cluster, String> {
         guard.write("data/gvwstate.dat", &view(node + 1))?;
         let run = format!("{run} {}", options(provider, &ports, node));
         let database = database(&guard);
-        nodes.push(OwnServer::launch(guard, run, database)?);
+        nodes.push(OwnServer { process: Process::launch(guard, run)?, database });
     }
     for node in &nodes {
         node.wait_until(is_complete)?;
@@ -68,7 +68,7 @@ fn start() -> Result<Cluster, String> {
 fn guards() -> Result<Vec<Guard>, String> {
     let mut guards = vec![Guard::new()?];
     install(&mut guards[0])?;
-    let data = guards[0].folder.join("data");
+    let data = guards[0].folder().join("data");
     for _ in 1..NODES {
         let mut guard = Guard::new()?;
         guard.order(&format!("cp -a '{}' data", data.display()))?;

@@ -1,23 +1,26 @@
 //! Which programs of database servers are installed.
 
+use std::env;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
-pub(crate) const NO_POSTGRES: &str = "there is no PostgreSQL server; install the package `postgresql`";
-pub(crate) const NO_MARIADB: &str = "there is no MariaDB server; install the package `mariadb-server`";
+use switchy_schema::backend::TestServer;
+use switchy_schema::{Mysql, Postgres};
+
 pub(crate) const NO_GALERA: &str = "there is no Galera; install the package `galera-4`";
 pub(crate) const NO_PGBOUNCER: &str = "there is no PgBouncer; install the package `pgbouncer`";
 
 /// What is not installed, and which tests therefore do nothing.
-pub(crate) fn not_installed() -> Vec<&'static str> {
-    let is_given = |variable| env::var_os(variable).is_some();
-    let found = [
-        (NO_POSTGRES, postgres_programs().is_some() || is_given("SWITCHY_TEST_POSTGRES_URL")),
-        (NO_MARIADB, program("mariadbd").is_some() || is_given("SWITCHY_TEST_MYSQL_URL")),
-        (NO_GALERA, galera().is_some()),
-        (NO_PGBOUNCER, program("pgbouncer").is_some()),
-    ];
-    found.into_iter().filter(|(_, is_found)| !is_found).map(|(missing, _)| missing).collect()
+pub(crate) fn not_installed() -> Vec<String> {
+    let programs = [(NO_GALERA, galera().is_some()), (NO_PGBOUNCER, program("pgbouncer").is_some())];
+    let programs =
+        programs.into_iter().filter(|(_, is_found)| !is_found).map(|(missing, _)| missing.to_owned());
+    [no_server::<Postgres>(), no_server::<Mysql>()].into_iter().flatten().chain(programs).collect()
+}
+
+/// What to install for private servers; `None` if it is installed.
+pub(crate) fn no_server<B: TestServer>() -> Option<String> {
+    let what = || format!("there is no {} server; install the package `{}`", B::SERVER, B::PACKAGE);
+    B::commands().is_none().then(what)
 }
 
 /// The path of a program. Those of servers are often not in `PATH`.
@@ -25,18 +28,6 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = ["/usr/sbin", "/usr/bin", "/usr/libexec"].map(PathBuf::from).into_iter();
     folders.chain(env::split_paths(&path)).map(|folder| folder.join(name)).find(|program| program.is_file())
-}
-
-/// The folder of the newest programs that Debian installed, or of those in `PATH`.
-pub(crate) fn postgres_programs() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-        .filter(|bin| bin.join("postgres").exists())
-        .collect();
-    versions.sort();
-    versions.pop().or_else(|| Some(program("postgres")?.parent()?.to_owned()))
 }
 
 /// The path of Galera's library, on Debian or on Fedora.

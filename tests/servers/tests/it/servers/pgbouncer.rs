@@ -21,12 +21,12 @@ fn start(database: &PostgresDatabase) -> Result<OwnServer<PostgresDatabase>, Str
             "[databases]\npooled = {}\n[pgbouncer]\npool_mode = transaction\ndefault_pool_size = {POOL_SIZE}\n\
              auth_type = any\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {}",
             target(&database.url)?,
-            guard.folder.display()
+            guard.folder().display()
         ),
     )?;
     let run = format!("'{}' pgbouncer.ini", program.display());
-    let url = format!("host={} port=6432 user=app dbname=pooled", guard.folder.display());
-    OwnServer::start(guard, run, PostgresDatabase { url })
+    let url = format!("host={} port=6432 user=app dbname=pooled", guard.folder().display());
+    OwnServer::start(guard, run, PostgresDatabase::at(url))
 }
 
 /// A database, in the syntax of the pooler's configuration.

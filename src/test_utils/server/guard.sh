@@ -1,15 +1,20 @@
 # Manages a server of the tests. It creates a folder, prints its name, and then runs each line of its input as a shell command, and prints
 # the exit status. When the input ends, because the process of the tests ended, it removes everything. The first argument is this text:
 # servers refuse to run as root, so as root this script runs itself again as another user.
+# Until the folder exists, an error is printed instead of its name.
+exec 2>&1
 if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups sh -c "$1"
 fi
 # A signal ends the reading, but not the cleanup after it.
 trap : HUP INT PIPE TERM
-folder=$(mktemp -d "${TMPDIR:-/tmp}/switchy-XXXXXX") && cd "$folder" || exit
+folder=$(mktemp -d "${TMPDIR:-/tmp}/switchy-XXXXXX") && cd "$folder" || { echo "$folder"; exit; }
+exec 2>/dev/null
 server=
 
 is_alive() {
+    # Small systems have no ps.
+    command -v ps >/dev/null || { kill -0 "$1"; return; }
     case $(ps -o stat= -p "${1:-0}") in "" | Z*) return 1 ;; esac
 }
 

@@ -178,7 +178,7 @@ fn order(needs: &[Vec<usize>]) -> Vec<usize> {
     order
 }
 
-/// A shortest cycle through each migration in a cycle; no migration is in more than one of them.
+/// A shortest cycle through each migration that is in a cycle, except through those that are in one found before.
 fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
     let mut is_settled = vec![false; needs.len()];
     for &index in ordered {

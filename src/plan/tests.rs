@@ -572,6 +572,8 @@ fn a_cycle_is_an_error_that_lists_it() {
     check("a<?b b<-a", "", Latest, &round("a -> b -> a"));
     check("a<-b b<-a c<-a d", "", Latest, &round("a -> b -> a"));
     check("a<-b b<-c c<-b", "", Latest, &round("b -> c -> b"));
+    let two = format!("2 problems: (1) {}; (2) {}", round("a -> b -> a"), round("c -> b -> c"));
+    check("a<-b b<-a,c c<-b", "", Latest, &two);
     check(
         "a<-b b<-a c<-d d<-c",
         "",

@@ -17,6 +17,7 @@ use crate::target::Target::{Back, Empty, Known, Latest, Redo, Steps};
 use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 mod policies;
+mod step_forecasts;
 
 /// Makes a plan and compares it.
 ///
@@ -382,6 +383,21 @@ fn a_database_with_unknown_migrations_is_ahead() {
     check("a", "y a x", Latest, "database ahead y; database ahead x");
     check("", "x", Latest, "database ahead x");
     check("a", "x", Steps(0), "database ahead x");
+}
+
+#[test]
+fn an_unknown_migration_may_be_a_pending_one_under_its_old_name() {
+    let said = |set: &str, history: &str| plan_of(set, history, &Latest).unwrap().to_string();
+    assert!(said("1_users", "1_user").contains("`1_users` is pending and has nearly the same name"));
+    assert!(!said("1_users", "1_users 1_user").contains("is pending"));
+    assert!(!said("1_users=", "1_user").contains("is pending"));
+}
+
+#[test]
+fn ids_that_differ_only_in_case_are_similar() {
+    let similar =
+        check::similar_ids(&[meta(1, "a"), meta(2, "a"), meta(3, "A"), meta(4, "b"), meta(5, "B=")]);
+    assert_eq!(similar.iter().map(|it| it.migration.as_str()).collect::<Vec<_>>(), ["A"]);
 }
 
 #[test]

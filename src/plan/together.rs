@@ -71,7 +71,7 @@ pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Prob
         let finding =
             format!("will be one transaction with {with}, since in between {why} until `{last}` is done");
         found.push(Problem::note(ProblemKind::Together, &first.step.id, finding));
-        place += repaired_at + 1;
+        place += repaired_at;
     }
     found
 }
@@ -95,7 +95,7 @@ pub(super) fn references(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Pr
         };
         let joining = known[place..].iter().take_while(may_join).count();
         if let Some(repaired_at) = known[place..place + joining].iter().position(|outcome| !broken(outcome)) {
-            place += repaired_at + 1;
+            place += repaired_at;
             continue;
         }
         if place + joining == known.len() && known.len() < steps.len() {
@@ -203,6 +203,7 @@ mod tests {
         check("a! b c! d", ["a with `b`; c with `d`", ""]);
         check("a! b! c d! e", ["a with the 2 steps after it; d with `e`", ""]);
         check("a b! c", ["b with `c`", ""]);
+        check("a b! c! d! e f! g", ["b with the 3 steps after it; f with `g`", ""]);
     }
 
     #[test]
@@ -234,6 +235,7 @@ mod tests {
         check_references("a! b! c", ["", ""]);
         check_references("a! b c!", ["c", "c"]);
         check_references("a! b c! d", ["", ""]);
+        check_references("a b! c! d! e f!", ["f", "f"]);
         check_references("a!~ b", ["a", ""]);
         check_references("a! b~", ["a", ""]);
         check_references("a! b&", ["a", ""]);

@@ -9,6 +9,9 @@ use crate::remedy::Remedy;
 use crate::sql::same_name;
 use crate::touched::Touched;
 
+#[cfg(test)]
+mod tests;
+
 /// What a step did, as far as its script shows it. Rows are counted only where they can be lost: in a table that it drops or replaces, and
 /// in a table from which its triggers, foreign key actions or `REPLACE` can delete.
 ///
@@ -217,10 +220,9 @@ impl fmt::Display for TableChange {
                 write!(f, "replaced `{table}`: {} before, {after} after", Rows(*before))
             }
             (Fate::Replaced, ..) => write!(f, "replaced `{table}`"),
-            (Fate::Kept, ..) if self.lost > 0 => {
+            (Fate::Kept, ..) if self.lost + deleted > 0 => {
                 write!(f, "deleted {} of `{table}`", Rows(self.lost + deleted))
             }
-            (Fate::Kept, ..) if *deleted > 0 => write!(f, "deleted {} of `{table}`", Rows(*deleted)),
             (Fate::Kept | Fate::Created, ..) => Ok(()),
         }
     }

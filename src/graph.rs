@@ -36,7 +36,7 @@ impl Graph {
         let mut wrong = unusable(&metas);
         let needs = resolve(&metas, &mut wrong);
         let order = order(&needs);
-        if order.len() < metas.len() {
+        if order.len() != metas.len() {
             wrong.extend(cycles(&needs, &order).iter().map(|cycle| in_words(&metas, cycle)));
         }
         if !wrong.is_empty() {
@@ -178,13 +178,12 @@ fn order(needs: &[Vec<usize>]) -> Vec<usize> {
     order
 }
 
-/// A shortest cycle through each migration in a cycle; no migration is in more than one of them.
+/// A shortest cycle through each migration that is in a cycle, except through those that are in one found before.
 fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
     let mut is_settled = vec![false; needs.len()];
     for &index in ordered {
         is_settled[index] = true;
     }
-    settle_independents(needs, &mut is_settled);
     let mut cycles = Vec::new();
     for start in 0..needs.len() {
         if is_settled[start] {
@@ -198,28 +197,6 @@ fn cycles(needs: &[Vec<usize>], ordered: &[usize]) -> Vec<Vec<usize>> {
         }
     }
     cycles
-}
-
-/// Marks migrations that are not in a cycle themselves as settled: repeatedly, those that no unsettled migration needs.
-fn settle_independents(needs: &[Vec<usize>], is_settled: &mut [bool]) {
-    let mut needed_by = vec![0_usize; needs.len()];
-    let unsettled = |is_settled: &[bool]| -> Vec<usize> {
-        (0..needs.len()).filter(|&index| !is_settled[index]).collect()
-    };
-    for index in unsettled(is_settled) {
-        needs[index].iter().for_each(|&need| needed_by[need] += 1);
-    }
-    let mut last: Vec<usize> =
-        unsettled(is_settled).into_iter().filter(|&index| needed_by[index] == 0).collect();
-    while let Some(index) = last.pop() {
-        is_settled[index] = true;
-        for &need in &needs[index] {
-            needed_by[need] -= 1;
-            if needed_by[need] == 0 && !is_settled[need] {
-                last.push(need);
-            }
-        }
-    }
 }
 
 /// A breadth-first search from `start` back to `start`.

@@ -1,5 +1,6 @@
 //! [`Plan`]: what a run would do. A pure function of the set, the history and the target decides it.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::direction::Direction;
@@ -265,14 +266,13 @@ impl Render for Plan {
         }
         for (number, step) in (1..).zip(&self.steps) {
             write!(f, "\n  {number}. {step}")?;
-            match self.failing {
-                Some(failing) if number == failing + 1 => {
-                    write!(f, "\n     fails, as the problem below says")?;
+            let failing = self.failing.map(|failing| failing + 1);
+            match failing.map(|failing| (number.cmp(&failing), failing)) {
+                Some((Ordering::Equal, _)) => write!(f, "\n     fails, as the problem below says")?,
+                Some((Ordering::Greater, failing)) => {
+                    write!(f, "\n     is not reached, since step {failing} fails")?;
                 }
-                Some(failing) if number > failing + 1 => {
-                    write!(f, "\n     is not reached, since step {} fails", failing + 1)?;
-                }
-                _ => {}
+                Some((Ordering::Less, _)) | None => {}
             }
         }
         self.snapshot.iter().try_for_each(|snapshot| write!(f, "\n  {snapshot}"))?;

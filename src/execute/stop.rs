@@ -36,3 +36,18 @@ impl From<MigrationError> for Stop {
         Self::Failed(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_only_others_were_in_the_way_of_can_be_retried() {
+        let busy = || Fault::new(FaultKind::Busy, "the database is locked");
+        assert!(Stop::Moved.may_pass());
+        assert!(Stop::from(busy()).may_pass());
+        assert!(!Stop::from(busy().in_doubt()).may_pass(), "it may be done");
+        assert!(!Stop::from(Fault::new(FaultKind::Other, "no such table: t")).may_pass());
+        assert!(!Stop::Unwatched.may_pass());
+    }
+}

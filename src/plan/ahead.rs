@@ -156,6 +156,7 @@ mod tests {
             (Some("notes 2.0+b"), Some("notes 2.0+a"), Author::Unknown),
             (Some("notes"), Some("notes 2.0"), Author::Unknown),
             (Some("api 3.1"), Some("worker 3.0"), Author::Other("api 3.1")),
+            (Some("my notes"), Some("my tasks"), Author::Other("my notes")),
             (None, Some("notes 2.0"), Author::Unknown),
             (None, None, Author::Unknown),
         ];

@@ -17,6 +17,7 @@ use crate::target::Target::{Back, Empty, Known, Latest, Redo, Steps};
 use crate::transaction_fit::{TransactionConflict, TransactionFit};
 
 mod policies;
+mod step_forecasts;
 
 /// Makes a plan and compares it.
 ///
@@ -31,12 +32,14 @@ mod policies;
 /// a=          is not read
 /// ```
 ///
-/// `vacuum` runs outside a transaction, `mixed` has a statement that cannot run in one, and `broken` can run neither way.
+/// `vacuum` runs outside a transaction, `setting` may run either way, `mixed` has a statement that cannot run in one, and `broken` can
+/// run neither way.
 ///
 /// It may begin with `batch:`, for one transaction, `strict:` or `dev:`, for that policy, or `prod:`, for that environment. The
-/// history is a list of ids in the order in which they were applied: `a*` did not finish, `a'` had another text, `a?` has no
-/// checksum; `a^` has a stored script, `a^~` one that runs outside a transaction, `a^!` a damaged one, `a^+` one that runs in a way
-/// of later versions, and `a$` is undone by code.
+/// history is a list of ids in the order in which they were applied: `a*` did not finish, `a>2` is to continue at its second
+/// statement, `a'` had another text, `a?` has no checksum; `a^` has a stored script, `a^~` one that runs outside a transaction,
+/// `a^!` a damaged one, `a^+` one that runs in a way of later versions, `a^0` one with a NUL, `a^-` one that undoes nothing, and `a$` is
+/// undone by code.
 ///
 /// `expected` has the steps, then the problems; or the reason why there is no plan.
 #[track_caller]
@@ -103,6 +106,7 @@ impl Scripts for Named<'_> {
         });
         match self.0.metas()[place].id.as_str() {
             "vacuum" => &TransactionFit::Outside,
+            "setting" => &TransactionFit::Either,
             "mixed" => &MIXED,
             "broken" => &BROKEN,
             _ => &TransactionFit::Inside,
@@ -180,15 +184,16 @@ fn meta(place: usize, word: &str) -> Meta {
 
 /// The record for a word of the history.
 fn record(word: &str) -> Record {
-    let (id, marks) = split(word, &['*', '\'', '?', '^', '~', '!', '+', '$']);
+    let (id, marks) = split(word, &['*', '>', '\'', '?', '^', '~', '!', '+', '$']);
     let checksum = match () {
         () if marks.contains('\'') => Some(earlier(id)),
         () if marks.contains('?') => None,
         () => Some(Checksum::of(id)),
     };
     let atomicity = if marks.contains('~') { Atomicity::NonTransactional } else { Atomicity::Transaction };
+    let text = if marks.contains('0') { "SELECT 1;\0" } else { "" };
     let mut script =
-        StoredScript::new(&id.into(), "", ScriptOptions { atomicity, ..ScriptOptions::default() });
+        StoredScript::new(&id.into(), text, ScriptOptions { atomicity, ..ScriptOptions::default() });
     if marks.contains('!') {
         script.text.push_str("DROP TABLE everything");
     }
@@ -201,8 +206,14 @@ fn record(word: &str) -> Record {
         () if marks.contains('$') => Some(StoredDown::Code),
         () => None,
     };
-    let dirty = marks.contains('*').then_some(Dirty::begun(Direction::Up));
-    Record { dirty, down, ..Record::new(id, checksum) }
+    let begun = Dirty::begun(Direction::Up);
+    let statement = marks.split_once('>').and_then(|(_, rest)| rest.get(..1)?.parse().ok());
+    let dirty = match statement {
+        Some(_) => Some(begun.to_resume(statement)),
+        None => marks.contains('*').then_some(begun),
+    };
+    let up_sql = marks.contains('-').then(|| "CREATE TABLE t (x)".to_owned());
+    Record { dirty, down, up_sql, ..Record::new(id, checksum) }
 }
 
 /// The checksum of the text that a migration had before it was changed.
@@ -375,6 +386,21 @@ fn a_database_with_unknown_migrations_is_ahead() {
 }
 
 #[test]
+fn an_unknown_migration_may_be_a_pending_one_under_its_old_name() {
+    let said = |set: &str, history: &str| plan_of(set, history, &Latest).unwrap().to_string();
+    assert!(said("1_users", "1_user").contains("`1_users` is pending and has nearly the same name"));
+    assert!(!said("1_users", "1_users 1_user").contains("is pending"));
+    assert!(!said("1_users=", "1_user").contains("is pending"));
+}
+
+#[test]
+fn ids_that_differ_only_in_case_are_similar() {
+    let similar =
+        check::similar_ids(&[meta(1, "a"), meta(2, "a"), meta(3, "A"), meta(4, "b"), meta(5, "B=")]);
+    assert_eq!(similar.iter().map(|it| it.migration.as_str()).collect::<Vec<_>>(), ["A"]);
+}
+
+#[test]
 fn a_rollback_is_refused_at_an_unknown_migration_only_if_it_undoes_it() {
     check("a", "a x", Back(1), "database ahead x");
     check("a", "a x", Back(2), "down a; database ahead x");
@@ -393,6 +419,33 @@ fn a_dirty_migration_is_reported_for_every_target() {
     check("a", "a*", Back(1), "down a; dirty a");
     check("a", "x*", Latest, "up a; database ahead x; dirty x");
     check("a", "a*'", Latest, "dirty a; changed a");
+}
+
+#[test]
+fn a_half_applied_migration_continues_where_it_is_marked_to() {
+    check("a b", "a>2", Latest, "up a b");
+    check("a mixed", "a mixed>2", Latest, "up mixed");
+    check("a mixed", "a mixed>1", Latest, "up mixed; not in transaction mixed");
+    let dry_run = |history: &str| plan_of("a b c d", history, &Latest).unwrap().to_string();
+    let late = dry_run("a>2 b c");
+    assert!(late.contains("`a` comes before 2 migrations already applied"), "{late}");
+    let done_part = dry_run("a>2'");
+    assert!(done_part.contains("the part of its script that is done was changed"), "{done_part}");
+    let first = dry_run("a>1'");
+    assert!(first.contains("was changed after it was applied"), "{first}");
+}
+
+#[test]
+fn an_unfinished_step_says_how_far_it_got() {
+    let said = |statement: Option<u32>, of: Option<u32>| {
+        let dirty = Some(Dirty { statement, of, ..Dirty::begun(Direction::Up) });
+        let history = History::new([Record { dirty, ..Record::new("a", None) }]);
+        check::unfinished(&history, &[])[0].finding.to_string()
+    };
+    assert_eq!(said(None, None), "began and did not finish");
+    assert_eq!(said(Some(2), None), "began and did not finish, at statement 2 of its script");
+    assert_eq!(said(Some(2), Some(2)), "began and did not finish, at statement 2 of 2 of its script");
+    assert_eq!(said(Some(3), Some(2)), "began and did not finish, after the last statement of its script");
 }
 
 #[test]
@@ -452,6 +505,7 @@ fn a_dependency_that_does_not_run_here_is_refused() {
 #[test]
 fn a_batch_refuses_what_cannot_share_a_transaction() {
     check("batch: a vacuum", "", Latest, "up a vacuum; not in batch vacuum");
+    check("batch: a setting", "", Latest, "up a setting");
     check("batch: a b", "", Latest, "up a b");
     check("batch: a b~", "", Latest, "up a b; not in batch b");
     check("batch: a~", "", Latest, "up a; not in batch a");
@@ -534,6 +588,8 @@ fn a_cycle_is_an_error_that_lists_it() {
     check("a<?b b<-a", "", Latest, &round("a -> b -> a"));
     check("a<-b b<-a c<-a d", "", Latest, &round("a -> b -> a"));
     check("a<-b b<-c c<-b", "", Latest, &round("b -> c -> b"));
+    let two = format!("2 problems: (1) {}; (2) {}", round("a -> b -> a"), round("c -> b -> c"));
+    check("a<-b b<-a,c c<-b", "", Latest, &two);
     check(
         "a<-b b<-a c<-d d<-c",
         "",
@@ -557,6 +613,12 @@ fn an_id_is_printable_and_defined_once() {
     check("!", "", Latest, "`` is no id, in 1.sql; name it");
     check("\u{a0}", "", Latest, "`\u{a0}` is no id, in 1.sql; name it");
     check("a b\tc", "", Latest, "`b\\tc` holds a control character, in 2.sql; rename it");
+    check(
+        "a b\u{202e}c",
+        "",
+        Latest,
+        "`b\\u{202e}c` holds a character that reorders or splits a line of text, in 2.sql; rename it",
+    );
 }
 
 #[test]
@@ -596,6 +658,37 @@ fn a_plan_knows_the_history_it_was_made_for() {
 }
 
 #[test]
+fn a_plan_is_the_same_only_for_the_same_history_and_the_same_steps() {
+    let is_same = |own: (&str, &str), other: (&str, &str)| {
+        let [own, other] = [own, other].map(|(set, history)| plan_of(set, history, &Latest).unwrap());
+        own.is_same(&other)
+    };
+    assert!(is_same(("a b c", "a"), ("a b c", "a")));
+    assert!(!is_same(("a b c", "a"), ("a b c", "a?")), "another history");
+    assert!(!is_same(("a b", "a"), ("a c", "a")), "another step");
+    assert!(!is_same(("a b", "a"), ("a b c", "a")), "one step more");
+    assert!(!is_same(("a b", "a"), ("batch: a b", "a")), "another way to commit");
+}
+
+#[test]
+fn the_dry_run_marks_the_step_that_fails_and_those_after_it() {
+    let plan = plan_of("a b c d", "", &Latest).unwrap();
+    let plan = Plan { failing: Some(1), ..plan };
+    assert_eq!(plan.failing_step().unwrap().id, "b");
+    assert_eq!(
+        plan.to_string(),
+        "4 steps, with 0 migrations applied before:\n  \
+         1. up a (1.sql)\n  \
+         2. up b (2.sql)\n     \
+         fails, as the problem below says\n  \
+         3. up c (3.sql)\n     \
+         is not reached, since step 2 fails\n  \
+         4. up d (4.sql)\n     \
+         is not reached, since step 2 fails"
+    );
+}
+
+#[test]
 fn the_dry_run_lists_steps_and_findings() {
     let dry_run =
         |set: &str, history: &str, target: Target| plan_of(set, history, &target).unwrap().to_string();
@@ -615,6 +708,11 @@ fn the_dry_run_lists_steps_and_findings() {
          2. up c (3.sql)\n  \
          note, out of order: `a` comes before 1 migration already applied; it runs now\n  \
          note, other environment: `d` is only for prod, test and does not run on sqlite without an environment"
+    );
+    assert_eq!(
+        dry_run("a@mysql", "", Latest),
+        "nothing to do, with 0 migrations applied\n  \
+         note, other database: `a` is only for mysql and does not run on sqlite without an environment"
     );
     assert_eq!(
         dry_run("a!", "a", Back(1)),

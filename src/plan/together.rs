@@ -71,7 +71,7 @@ pub(super) fn findings(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Prob
         let finding =
             format!("will be one transaction with {with}, since in between {why} until `{last}` is done");
         found.push(Problem::note(ProblemKind::Together, &first.step.id, finding));
-        place += repaired_at + 1;
+        place += repaired_at;
     }
     found
 }
@@ -95,7 +95,7 @@ pub(super) fn references(steps: &[Outcome<'_>], mode: TransactionMode) -> Vec<Pr
         };
         let joining = known[place..].iter().take_while(may_join).count();
         if let Some(repaired_at) = known[place..place + joining].iter().position(|outcome| !broken(outcome)) {
-            place += repaired_at + 1;
+            place += repaired_at;
             continue;
         }
         if place + joining == known.len() && known.len() < steps.len() {
@@ -117,4 +117,134 @@ fn fails(outcome: &Outcome<'_>, why_still_broken: &str) -> Problem {
     let finding = format!("will fail here: {fault}");
     Problem { remedy, ..Problem::note(ProblemKind::Fails, &outcome.step.id, finding) }
         .at(Location::file(outcome.step.origin.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction::Direction;
+
+    /// Compares the findings about steps, each a word: `a!` leaves rows or references without what they refer to, `a~` runs outside a
+    /// transaction, `a&` runs under enforced foreign keys, `a?` is code. `expected` has the findings about rows under both modes.
+    #[track_caller]
+    fn check(steps: &str, expected: [&str; 2]) {
+        let found = [TransactionMode::PerMigration, TransactionMode::Batch].map(|mode| {
+            let steps = parsed(steps);
+            let said = |problem: &Problem| match (problem.kind, problem.finding.split_once(", since")) {
+                (ProblemKind::Together, Some((with, _))) => {
+                    format!("{} {}", problem.migration, with.trim_start_matches("will be one transaction "))
+                }
+                _ => format!("{} fails", problem.migration),
+            };
+            let outcomes: Vec<Outcome<'_>> = steps.iter().map(outcome).collect();
+            findings(&outcomes, mode).iter().map(said).collect::<Vec<_>>().join("; ")
+        });
+        assert_eq!(found, expected, "for the steps `{steps}`");
+    }
+
+    /// Compares the step of the findings about references.
+    #[track_caller]
+    fn check_references(steps: &str, expected: [&str; 2]) {
+        let found = [TransactionMode::PerMigration, TransactionMode::Batch].map(|mode| {
+            let steps = parsed(steps);
+            let outcomes: Vec<Outcome<'_>> = steps.iter().map(outcome).collect();
+            references(&outcomes, mode)
+                .iter()
+                .map(|it| it.migration.to_string())
+                .collect::<Vec<_>>()
+                .join("; ")
+        });
+        assert_eq!(found, expected, "for the steps `{steps}`");
+    }
+
+    fn parsed(steps: &str) -> Vec<(Step, &str)> {
+        let step = |word| {
+            let (id, marks) = str::split_at(word, 1);
+            let is_outside = marks.contains('~');
+            let step = Step {
+                id: id.into(),
+                direction: Direction::Up,
+                atomicity: if is_outside { Atomicity::NonTransactional } else { Atomicity::Transaction },
+                from: None,
+                description: None,
+                needs: Vec::new(),
+                databases: Vec::new(),
+                environments: Vec::new(),
+                origin: String::new(),
+                checksum: None,
+                is_stored: false,
+                effects: None,
+            };
+            (step, marks)
+        };
+        steps.split(' ').map(step).collect()
+    }
+
+    fn outcome<'a>((step, marks): &'a (Step, &str)) -> Outcome<'a> {
+        let is_broken = marks.contains('!');
+        let orphan = || Unparented { child: "child".to_owned(), parent: "parent".to_owned(), rows: 2 };
+        let finding = || StepFinding::new(ProblemKind::BrokenReference, "refers to nothing", "correct it");
+        let is_opaque = marks.contains('?');
+        Outcome {
+            step,
+            foreign_keys: if marks.contains('&') { ForeignKeys::Enforced } else { ForeignKeys::Checked },
+            is_opaque,
+            orphans: is_broken.then(orphan).into_iter().collect(),
+            references: (!is_opaque).then(|| is_broken.then(finding).into_iter().collect()),
+        }
+    }
+
+    #[test]
+    fn a_step_that_leaves_rows_without_parents_is_one_transaction_with_the_step_that_repairs_it() {
+        check("a b", ["", ""]);
+        check("a! b", ["a with `b`", ""]);
+        check("a! b! c", ["a with the 2 steps after it", ""]);
+        check("a! b! c d!", ["a with the 2 steps after it; d fails", "d fails"]);
+        check("a! b c! d", ["a with `b`; c with `d`", ""]);
+        check("a! b! c d! e", ["a with the 2 steps after it; d with `e`", ""]);
+        check("a b! c", ["b with `c`", ""]);
+        check("a b! c! d! e f! g", ["b with the 3 steps after it; f with `g`", ""]);
+    }
+
+    #[test]
+    fn a_step_that_none_repairs_fails() {
+        check("a!", ["a fails", "a fails"]);
+        check("a! b!", ["a fails", "b fails"]);
+        check("a! b~", ["a fails", ""]);
+        check("a!~ b", ["a fails", ""]);
+        check("a! b&", ["a fails", ""]);
+        check("a! b! c~ d", ["a fails", ""]);
+    }
+
+    #[test]
+    fn nothing_is_said_about_what_is_not_checked_or_not_known() {
+        check("a!& b", ["", ""]);
+        check("a!&", ["", ""]);
+        check("a! b?", ["", ""]);
+        check("a! b! c? d", ["", ""]);
+        check("a! b~ c?", ["a fails", ""]);
+        check("a? b!", ["", ""]);
+        check("a! b c?", ["a with `b`", ""]);
+    }
+
+    #[test]
+    fn a_broken_reference_is_reported_unless_a_step_of_the_same_transaction_may_repair_it() {
+        check_references("a b", ["", ""]);
+        check_references("a!", ["a", "a"]);
+        check_references("a b! c", ["", ""]);
+        check_references("a! b! c", ["", ""]);
+        check_references("a! b c!", ["c", "c"]);
+        check_references("a! b c! d", ["", ""]);
+        check_references("a b! c! d! e f!", ["f", "f"]);
+        check_references("a!~ b", ["a", ""]);
+        check_references("a! b~", ["a", ""]);
+        check_references("a! b&", ["a", ""]);
+        check_references("a!& b&", ["", ""]);
+        check_references("a!& b!& c", ["a", ""]);
+        check_references("a! b! c!", ["a", "a"]);
+        check_references("a! b?", ["", ""]);
+        check_references("a! b~ c?", ["a", ""]);
+        check_references("a? b!", ["", ""]);
+        check_references("a! b c?", ["", ""]);
+    }
 }

@@ -288,6 +288,7 @@ proptest! {
         prop_assert_eq!(checksum.to_string().parse(), Ok(checksum));
         prop_assert_eq!(checksum.to_string().to_uppercase().parse(), Ok(checksum));
         prop_assert!(checksum.to_string()[1..].parse::<Checksum>().is_err());
+        prop_assert_eq!(format!("{checksum:?}"), format!("Checksum({checksum})"));
     }
 
     #[test]

@@ -108,3 +108,17 @@ fn refuse_shortage(folder: &Path, needed: u64) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_on_the_disk_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        refuse_shortage(folder.path(), 0).unwrap();
+        let fault = refuse_shortage(folder.path(), u64::MAX).unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Full);
+        assert!(fault.to_string().contains("are needed in"), "{fault}");
+    }
+}

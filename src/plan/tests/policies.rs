@@ -92,6 +92,8 @@ fn a_stored_script_that_cannot_be_trusted() {
     judge("", "z^", Known, ["goes"; 3]);
     judge("", "z^!", Known, ["refused; refused untrusted z"; 3]);
     judge("", "z^+", Known, ["refused; refused untrusted z"; 3]);
+    judge("", "z^0", Known, ["refused; refused untrusted z"; 3]);
+    judge("", "z^-", Known, ["refused; refused irreversible z"; 3]);
     judge("", "y^ z^!", Known, ["refused; refused untrusted z"; 3]);
     judge("", "x^! y^ z$", Known, ["refused; refused irreversible z; refused untrusted x"; 3]);
 }
@@ -108,6 +110,8 @@ fn a_migration_for_elsewhere() {
 #[test]
 fn names_and_files() {
     judge("a", "", Latest, ["goes", "refused; refused unconventional a", "goes"]);
+    let similar = "refused; refused unconventional a; refused similar ids a";
+    judge("A a", "A", Latest, ["goes", similar, "goes"]);
     judge("a", "a", Latest, ["goes"; 3]);
     judge("a", "a", Back(1), ["goes"; 3]);
     let noted = format!("goes; note unused file {A}");

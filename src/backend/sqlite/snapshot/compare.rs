@@ -113,3 +113,58 @@ fn attached<R>(conn: &Connection, path: &Path, body: impl FnOnce() -> Result<R, 
     conn.execute_batch(&format!("DETACH {ATTACHED}")).map_err(fault)?;
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::HistoryDigest;
+
+    #[test]
+    fn a_copy_is_refused_for_the_first_difference() {
+        let contents = |count, rows: &[(&str, i64)]| Contents {
+            head: Head { digest: Some(HistoryDigest::EMPTY), count },
+            rows: rows.iter().map(|&(name, rows)| (name.to_owned(), rows)).collect(),
+        };
+        let said = |copy: &Contents| {
+            let own = contents(1, &[("a", 2), ("b", 3)]);
+            own.refuse_different(copy).err().map(|fault| fault.to_string())
+        };
+        let says = |what: &str| Some(what.to_owned());
+        assert_eq!(said(&contents(1, &[("a", 2), ("b", 3)])), None);
+        assert_eq!(said(&contents(2, &[])), says("its migrations are not those of the database"));
+        assert_eq!(said(&contents(1, &[("a", 2), ("b", 4)])), says("`b` has 3 rows, and 4 in the copy"));
+        let tables = says("its tables are not those of the database");
+        assert_eq!(said(&contents(1, &[("a", 2)])), tables);
+        assert_eq!(said(&contents(1, &[("a", 2), ("c", 4)])), tables);
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy.db");
+        let application = Connection::open_in_memory().unwrap();
+        let check = || {
+            let copy = Connection::open(&path).unwrap();
+            let refused = refuse_damaged(&copy, &path, &application).is_err();
+            assert_eq!(refuse_damaged_live(&copy).is_err(), refused);
+            refused
+        };
+        let rows =
+            "WITH n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 999) SELECT randomblob(99) FROM n";
+        Connection::open(&path).unwrap().execute_batch(&format!("CREATE TABLE t AS {rows}")).unwrap();
+        assert!(!check());
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 8192].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        assert!(check());
+    }
+
+    #[test]
+    fn what_is_missing_to_check_a_copy_is_told_from_damage() {
+        let fault = || Fault::new(FaultKind::Other, "no such function: f");
+        assert!(lacks_name(&fault().remedy(Remedy::Register)));
+        assert!(!lacks_name(&fault().remedy("repair it")));
+        assert!(!lacks_name(&fault()));
+    }
+}

@@ -105,3 +105,43 @@ fn private() -> OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_file_system_has_the_kind_of_its_remedy() {
+        let kinds = [
+            (ErrorKind::StorageFull, FaultKind::Full),
+            (ErrorKind::QuotaExceeded, FaultKind::Full),
+            (ErrorKind::FileTooLarge, FaultKind::Full),
+            (ErrorKind::ReadOnlyFilesystem, FaultKind::ReadOnly),
+            (ErrorKind::PermissionDenied, FaultKind::ReadOnly),
+            (ErrorKind::NotFound, FaultKind::Other),
+        ];
+        for (error, expected) in kinds {
+            assert_eq!(fault(error.into()).kind(), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_deleted_and_one_that_cannot_be_deleted_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "text").unwrap();
+        remove(&file).unwrap();
+        assert!(!file.exists());
+        remove(&file).unwrap();
+        assert!(remove(folder.path()).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_of_a_new_name_is_synchronized() {
+        let folder = tempfile::tempdir().unwrap();
+        sync_folder_of(&folder.path().join("file")).unwrap();
+        sync_folder_of(Path::new("file")).unwrap();
+        assert!(sync_folder_of(&folder.path().join("missing").join("file")).is_err());
+    }
+}

@@ -290,3 +290,44 @@ fn refuse_other_page_size(source: &Connection, own: &Connection) -> Result<(), F
     Err(Fault::new(FaultKind::Other, what)
         .remedy("close all other connections, set `PRAGMA journal_mode = DELETE`, and restore again"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_aside_is_kept_if_the_database_may_have_been_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set-aside.db");
+        let ends = |outcome: Result<(), Fault>| {
+            std::fs::write(&path, "content").unwrap();
+            let said = SetAside { path: &path, is_kept: false }.keep_unless_undone(outcome);
+            (path.exists(), said.err().map(|fault| fault.to_string()).unwrap_or_default())
+        };
+        assert_eq!(ends(Ok(())), (true, String::new()));
+        for undone in [
+            Fault::cancelled(),
+            Fault::new(FaultKind::Busy, "the database is locked"),
+            Fault::new(FaultKind::Full, "the disk is full"),
+        ] {
+            let said = undone.to_string();
+            assert_eq!(ends(Err(undone)), (false, said));
+        }
+        let (is_kept, said) = ends(Err(Fault::new(FaultKind::Other, "disk I/O error")));
+        assert!(is_kept && said.starts_with("disk I/O error; what the database contained is in "), "{said}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_snapshot_that_is_the_database_under_another_name_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [live, link, other] = ["live.db", "link.db", "other.db"].map(|name| folder.path().join(name));
+        std::fs::write(&live, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        std::fs::hard_link(&live, &link).unwrap();
+        let refused =
+            |snapshot: &Path| refuse_same_file(Places { live: &live, snapshot, set_aside: &other }).is_err();
+        assert!(refused(&live) && refused(&link));
+        assert!(!refused(&other));
+    }
+}

@@ -82,3 +82,26 @@ pub(crate) fn delete_partial(folder: &Path, is_partial: impl Fn(&std::ffi::OsStr
         let _ = std::fs::remove_file(path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_alone_is_in_the_folder_of_the_process() {
+        assert_eq!(folder_of(Path::new("folder/app.db")), Path::new("folder"));
+        assert_eq!(folder_of(Path::new("app.db")), Path::new("."));
+        assert_eq!(folder_of(Path::new("/")), Path::new("."));
+    }
+
+    #[test]
+    fn only_partial_copies_are_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let [partial, other] = ["a.partial", "a.db"].map(|name| folder.path().join(name));
+        std::fs::write(&partial, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        delete_partial(folder.path(), |name| name.to_string_lossy().ends_with(".partial"));
+        assert!(!partial.exists() && other.exists());
+        delete_partial(&folder.path().join("missing"), |_| true);
+    }
+}

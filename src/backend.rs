@@ -19,6 +19,8 @@ mod last_row;
 mod mysql;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod non_transactional;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod own_tables;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -88,6 +90,7 @@ pub use crate::history::Head;
 pub use crate::impact::{DataState, Measured};
 pub use crate::notice::Notices;
 pub use crate::progress::{ScriptProgress, StatementOutcome};
+pub use crate::refusal::Refusal;
 pub use crate::schema::{Definition, Schema};
 pub use crate::touched::{Touch, Touched};
 pub use crate::transaction_fit::{TransactionConflict, TransactionFit};

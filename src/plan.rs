@@ -6,7 +6,7 @@ use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::history::{History, HistoryDigest};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
 use crate::snapshot::PlannedSnapshot;
@@ -77,6 +77,32 @@ impl Plan {
             failing: None,
             snapshot: None,
         }
+    }
+
+    /// The plan with the place of the first step that a problem says is certain to fail.
+    fn failing_first(mut self) -> Self {
+        let fails = |step: &Step| {
+            self.problems.iter().any(|it| it.kind == ProblemKind::Fails && it.migration == step.id)
+        };
+        self.failing = self.steps.iter().position(fails);
+        self
+    }
+
+    /// Whether a statement is refused only where a certain schema is the current one.
+    pub(crate) fn depends_on_schema(&self, graph: &Graph, setting: Setting<'_>) -> bool {
+        self.steps.iter().any(|step| {
+            let place = graph.place(&step.id).filter(|_| !step.is_stored);
+            let refusals = place.map(|place| setting.scripts.refusals(place, step.direction, step.atomicity));
+            refusals.iter().flatten().any(|refusal| refusal.only_in.is_some())
+        })
+    }
+
+    /// The plan with the statements that are refused where this is the current schema.
+    pub(crate) fn refused_in(mut self, schema: &str, graph: &Graph, setting: Setting<'_>) -> Self {
+        let found = check::refused(graph, &self.steps, setting, Some(schema));
+        let direction = self.direction();
+        self.problems.extend(setting.policy.judge(found, direction));
+        self.failing_first()
     }
 
     /// The digest of the history that the plan was made for.
@@ -199,7 +225,7 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         }
         Target::Known => stored::plan(graph, history, setting),
     };
-    let mut plan = Plan::of(history, target, setting, (steps, problems), Direction::Down);
+    let mut plan = Plan::of(history, target, setting, (steps, problems), Direction::Down).failing_first();
     // A redo is one transaction if possible, so that no one sees the migration undone in between.
     let is_atomic = plan.steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     if *target == Target::Redo && is_atomic {
@@ -220,7 +246,7 @@ pub(crate) fn plan_up(
     let steps: Vec<Step> =
         places.iter().map(|&place| step(graph, history, place, Direction::Up, setting)).collect();
     let problems = check::up(graph, history, &places, &steps, setting);
-    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up))
+    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up).failing_first())
 }
 
 fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {

@@ -46,6 +46,11 @@ pub trait Catalog: Driver {
         Ok(false)
     }
 
+    /// The schema in which names without one are looked up first, or created; `None` if that is unknown.
+    fn current_schema(_conn: &mut Self::Conn<'_>) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
+
     /// A table of another tool. Its rows have a cell for each of `columns`, [`Cell::Null`](crate::backend::Cell::Null) for a column that
     /// does not exist. `None` if there is no such table. It reads at most one row more than [`ForeignTable::MOST_ROWS`].
     fn foreign_table(

@@ -14,6 +14,7 @@ mod non_transactional;
 mod outcome;
 mod query;
 mod records;
+mod refusals;
 mod schema;
 mod script;
 mod settings;

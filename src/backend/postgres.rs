@@ -16,6 +16,7 @@ mod outcome;
 mod query;
 mod quiet;
 mod records;
+mod refusals;
 mod rehearsal;
 mod replay;
 mod schema;

@@ -51,6 +51,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let plan = plan(self.set.graph(), &history, &target, self.setting())?;
+        let plan = self.refused_here(conn, plan, self.setting())?;
         let plan = self.tried_out(conn, self.explained(plan, &history), &history, true)?;
         self.with_snapshot(conn, plan)
     }
@@ -95,6 +96,7 @@ impl<B: Backend> MigrationRunner<B> {
         goal: Goal<'_, B>,
     ) -> Result<Plan> {
         let plan = (goal.planner)(self.set.graph(), history, goal.target, self.setting())?;
+        let plan = self.refused_here(conn, plan, self.setting())?;
         let plan = self.explained(plan, history);
         let needs_effects = plan.is_stored()
             || self.policy.wants_effects(&plan)
@@ -106,6 +108,25 @@ impl<B: Backend> MigrationRunner<B> {
             }
             _ => Ok(plan),
         }
+    }
+
+    /// The plan with the statements that are refused because of the schema that is current here. The database is asked only if a script has
+    /// such a statement.
+    pub(super) fn refused_here(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: Plan,
+        setting: Setting<'_>,
+    ) -> Result<Plan> {
+        let graph = self.set.graph();
+        if !plan.depends_on_schema(graph, setting) {
+            return Ok(plan);
+        }
+        let current = patiently(self.lock_timeout, || B::current_schema(conn)).map_err(self.reading())?;
+        Ok(match current {
+            Some(schema) => plan.refused_in(&schema, graph, setting),
+            None => plan,
+        })
     }
 
     /// The plan with the snapshot that a run keeps.

@@ -5,6 +5,7 @@ use mysql::Conn;
 use super::query::{column, fault, text};
 use super::{LOCKS, Mysql, foreign, schema};
 use crate::backend::catalog::{Catalog, Replayed};
+use crate::backend::server_ledger::Tables;
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
@@ -28,6 +29,10 @@ impl Catalog for Mysql {
             own.join(", ")
         );
         Ok(column::<u64>(conn, &sql).map_err(fault)? == Some(0))
+    }
+
+    fn current_schema(conn: &mut &mut Conn) -> Result<Option<String>, Fault> {
+        Tables::current_schema(*conn)
     }
 
     fn foreign_table(

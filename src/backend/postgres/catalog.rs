@@ -4,6 +4,7 @@ use postgres::Client;
 
 use super::{LOCKS, Postgres, fault, foreign, query, rehearsal, replay, schema};
 use crate::backend::catalog::{Catalog, RehearsalPlace, RehearsalRequest, Rehearsed, Replayed};
+use crate::backend::server_ledger::Tables;
 use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
@@ -26,6 +27,10 @@ impl Catalog for Postgres {
         let rows = query(conn, sql, &[]).map_err(fault)?;
         let is_own = |name: &str| name == LOCKS || tables.iter().any(|table| table.as_str() == name);
         Ok(rows.iter().all(|row| is_own(row.get(0))))
+    }
+
+    fn current_schema(conn: &mut &mut Client) -> Result<Option<String>, Fault> {
+        Tables::current_schema(*conn)
     }
 
     fn foreign_table(

@@ -17,6 +17,7 @@ mod notices;
 mod overlays;
 mod postgres;
 mod references;
+mod refusals;
 mod rehearsals;
 mod remote;
 #[cfg(unix)]

@@ -30,6 +30,8 @@ mod row_count;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod script_faults;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server_forecast;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server_ledger;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server_transactions;

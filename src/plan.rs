@@ -6,7 +6,7 @@ use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::history::{History, HistoryDigest};
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::Problem;
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
 use crate::snapshot::PlannedSnapshot;
@@ -16,6 +16,7 @@ use crate::target::Target;
 mod ahead;
 pub(crate) mod check;
 mod down;
+pub(crate) mod refused;
 mod renamed;
 mod setting;
 mod step_forecast;
@@ -25,6 +26,7 @@ mod tests;
 mod together;
 mod up;
 
+use refused::Refused;
 pub use setting::TransactionMode;
 pub(crate) use setting::{Scripts, Setting};
 pub(crate) use step_forecast::StepForecast;
@@ -56,6 +58,8 @@ pub struct Plan {
     target: Target,
     /// The place of the first step that is certain to fail.
     failing: Option<usize>,
+    /// The statements that are refused if a certain schema is the current one.
+    refused_elsewhere: Vec<Refused>,
     snapshot: Option<PlannedSnapshot>,
 }
 
@@ -75,34 +79,9 @@ impl Plan {
             mode: setting.mode,
             target: target.clone(),
             failing: None,
+            refused_elsewhere: Vec::new(),
             snapshot: None,
         }
-    }
-
-    /// The plan with the place of the first step that a problem says is certain to fail.
-    fn failing_first(mut self) -> Self {
-        let fails = |step: &Step| {
-            self.problems.iter().any(|it| it.kind == ProblemKind::Fails && it.migration == step.id)
-        };
-        self.failing = self.steps.iter().position(fails);
-        self
-    }
-
-    /// Whether a statement is refused only where a certain schema is the current one.
-    pub(crate) fn depends_on_schema(&self, graph: &Graph, setting: Setting<'_>) -> bool {
-        self.steps.iter().any(|step| {
-            let place = graph.place(&step.id).filter(|_| !step.is_stored);
-            let refusals = place.map(|place| setting.scripts.refusals(place, step.direction, step.atomicity));
-            refusals.iter().flatten().any(|refusal| refusal.only_in.is_some())
-        })
-    }
-
-    /// The plan with the statements that are refused where this is the current schema.
-    pub(crate) fn refused_in(mut self, schema: &str, graph: &Graph, setting: Setting<'_>) -> Self {
-        let found = check::refused(graph, &self.steps, setting, Some(schema));
-        let direction = self.direction();
-        self.problems.extend(setting.policy.judge(found, direction));
-        self.failing_first()
     }
 
     /// The digest of the history that the plan was made for.
@@ -225,7 +204,8 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         }
         Target::Known => stored::plan(graph, history, setting),
     };
-    let mut plan = Plan::of(history, target, setting, (steps, problems), Direction::Down).failing_first();
+    let mut plan =
+        Plan::of(history, target, setting, (steps, problems), Direction::Down).with_refusals(graph, setting);
     // A redo is one transaction if possible, so that no one sees the migration undone in between.
     let is_atomic = plan.steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     if *target == Target::Redo && is_atomic {
@@ -246,7 +226,7 @@ pub(crate) fn plan_up(
     let steps: Vec<Step> =
         places.iter().map(|&place| step(graph, history, place, Direction::Up, setting)).collect();
     let problems = check::up(graph, history, &places, &steps, setting);
-    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up).failing_first())
+    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up).with_refusals(graph, setting))
 }
 
 fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {

@@ -1,7 +1,6 @@
 //! [`Refusal`]: a statement that is certain to be refused, as the text of its script shows.
 
 use crate::fault::Fault;
-use crate::sql::same_name;
 
 /// A statement of a script that cannot succeed: the database, its client or the engine refuses it. It is found in the text, before
 /// anything runs.
@@ -24,15 +23,6 @@ impl Refusal {
     pub fn only_in(mut self, schema: impl Into<String>) -> Self {
         self.only_in = Some(schema.into());
         self
-    }
-
-    /// Whether the statement is refused where this is the current schema, if that is known.
-    pub(crate) fn is_in(&self, current: Option<&str>) -> bool {
-        match (&self.only_in, current) {
-            (None, _) => true,
-            (Some(schema), Some(current)) => same_name(schema, current),
-            (Some(_), None) => false,
-        }
     }
 
     /// Whether the statement is one of those from this number on. A script that cannot be split is refused as a whole.

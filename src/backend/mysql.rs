@@ -8,6 +8,7 @@ mod dangling;
 mod driver;
 mod exchange;
 mod foreign;
+mod inventory;
 mod locks;
 mod log;
 mod non_transactional;

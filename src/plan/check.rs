@@ -6,13 +6,11 @@ use std::collections::hash_map::Entry;
 use super::ahead::{ahead, at};
 use super::{Setting, TransactionMode};
 use crate::direction::Direction;
-use crate::fault::Fault;
 use crate::graph::Graph;
 use crate::history::{History, Record};
 use crate::id::MigrationId;
 use crate::migration::{Meta, Origin, Unread, right_name};
 use crate::problem::{Problem, ProblemKind};
-use crate::refusal::Refusal;
 use crate::remedy::Remedy;
 use crate::report::Migrations;
 use crate::script_options::ScriptOptions;
@@ -39,7 +37,6 @@ pub(super) fn up(
     }
     found.extend(places.iter().filter_map(|&place| needs_excluded(graph, history, place, setting)));
     found.extend(misfits(graph, steps, setting));
-    found.extend(refused(graph, steps, setting, None));
     found.extend(batch(&step_options(graph, steps, setting), setting));
     found.extend(out_of_order(graph, history, places));
     found.extend(graph.metas().iter().filter_map(|meta| excluded(history, meta, setting)));
@@ -91,7 +88,6 @@ pub(super) fn down(
     found.extend(selected().filter_map(|record| irreversible(graph, record, setting)));
     found.extend(steps.iter().filter_map(|step| not_reapplied(graph, step, setting)));
     found.extend(misfits(graph, steps, setting));
-    found.extend(refused(graph, steps, setting, None));
     found.extend(batch(&step_options(graph, steps, setting), setting));
     found
 }
@@ -279,52 +275,6 @@ pub(crate) fn conflict(
 fn misfits(graph: &Graph, steps: &[Step], setting: Setting<'_>) -> Vec<Problem> {
     let begin = steps.iter().filter(|step| step.from.is_none_or(|from| from == 1));
     begin.filter_map(|step| conflict(graph, graph.place(&step.id)?, step.direction, setting)).collect()
-}
-
-/// The statements of the steps that are certain to be refused: anywhere, or, if it is known, only where this is the current schema.
-pub(super) fn refused(
-    graph: &Graph,
-    steps: &[Step],
-    setting: Setting<'_>,
-    current: Option<&str>,
-) -> Vec<Problem> {
-    let of_step = |step: &Step| {
-        let place = graph.place(&step.id).filter(|_| !step.is_stored)?;
-        let refusals = setting.scripts.refusals(place, step.direction, step.atomicity);
-        let refusals = refusals.into_iter().filter(|refusal| refusal.is_from(step.from.unwrap_or(1)));
-        Some(refused_of(graph, (place, step.direction), refusals, setting, current))
-    };
-    steps.iter().filter_map(of_step).flatten().collect()
-}
-
-/// The findings about refused statements of a script: each statement once, and each reason once.
-pub(crate) fn refused_of(
-    graph: &Graph,
-    (place, direction): (usize, Direction),
-    refusals: impl IntoIterator<Item = Refusal>,
-    setting: Setting<'_>,
-    current: Option<&str>,
-) -> Vec<Problem> {
-    let mut seen: Vec<Fault> = Vec::new();
-    for refusal in refusals {
-        let is_meant = refusal.only_in.is_some() == current.is_some() && refusal.is_in(current);
-        let is_known = |other: &Fault| {
-            let (one, other) = (&refusal.fault.details, &other.details);
-            one.message == other.message || one.offset == other.offset
-        };
-        if is_meant && !seen.iter().any(is_known) {
-            seen.push(refusal.fault);
-        }
-    }
-    let problem = |fault: Fault| {
-        let details = &fault.details;
-        let (at, found) = setting.scripts.located(place, direction, details.offset.unwrap_or_default());
-        let statement = details.statement.as_ref().map_or(&*found, |(_, statement)| statement);
-        let finding = format!("fails at {at} in `{}`: {fault}", crate::error::Abridged(statement));
-        let remedy = fault.own_remedy().unwrap_or_else(|| "correct it".into());
-        Problem::new(ProblemKind::Fails, &graph.metas()[place].id, finding, remedy).at(at)
-    };
-    seen.into_iter().map(problem).collect()
 }
 
 fn out_of_order(graph: &Graph, history: &History, places: &[usize]) -> Vec<Problem> {

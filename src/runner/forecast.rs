@@ -118,13 +118,12 @@ impl<B: Backend> MigrationRunner<B> {
         plan: Plan,
         setting: Setting<'_>,
     ) -> Result<Plan> {
-        let graph = self.set.graph();
-        if !plan.depends_on_schema(graph, setting) {
+        if !plan.depends_on_schema() {
             return Ok(plan);
         }
         let current = patiently(self.lock_timeout, || B::current_schema(conn)).map_err(self.reading())?;
         Ok(match current {
-            Some(schema) => plan.refused_in(&schema, graph, setting),
+            Some(schema) => plan.refused_in(&schema, setting),
             None => plan,
         })
     }
@@ -157,7 +156,7 @@ impl<B: Backend> MigrationRunner<B> {
         tries_in_blank: bool,
     ) -> Result<Plan> {
         let is_blank = self.is_blank(conn)? && !plan.is_stored();
-        if is_blank && !tries_in_blank {
+        if is_blank && !tries_in_blank && !B::REACHES_BEYOND {
             return Ok(plan.without_effects());
         }
         // The scripts after a stored script that cannot be used would only seem to fail.
@@ -167,7 +166,8 @@ impl<B: Backend> MigrationRunner<B> {
         let forecasts = self.forecasts(conn, &plan, history, Sample::Small)?;
         if is_blank {
             let step_forecasts = self.step_forecasts(&plan, forecasts);
-            return Ok(plan.without_effects().with_failures(&step_forecasts, &self.policy));
+            let plan = plan.with_effects_elsewhere(&step_forecasts, &self.policy);
+            return Ok(plan.with_failures(&step_forecasts, &self.policy));
         }
         Ok(self.with_forecasts(plan, forecasts, &self.policy))
     }

@@ -16,7 +16,8 @@ use crate::hooks::Hooks;
 use crate::id::MigrationId;
 use crate::lock::Holding;
 use crate::migration::Meta;
-use crate::plan::check::{conflict, refused_of};
+use crate::plan::check::conflict;
+use crate::plan::refused::refused;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
@@ -171,8 +172,8 @@ impl<B: Backend> MigrationRunner<B> {
         let graph = self.set.graph();
         let of_script = |place| {
             let atomicity = setting.options(graph, place, Direction::Down).atomicity;
-            let refusals = setting.scripts.refusals(place, Direction::Down, atomicity);
-            let refused = refused_of(graph, (place, Direction::Down), refusals, setting, None);
+            let refused = refused(graph, (place, Direction::Down), (atomicity, 1), setting).into_iter();
+            let refused = refused.filter(|found| found.only_in.is_none()).map(|found| found.problem);
             conflict(graph, place, Direction::Down, setting).into_iter().chain(refused).collect::<Vec<_>>()
         };
         places.flat_map(of_script).collect()

@@ -4,11 +4,13 @@ use super::Token;
 use crate::dialect::quote_in;
 
 mod changed;
+mod loss;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub(crate) use self::changed::Changed;
+pub(crate) use self::loss::{Dropped, Loss};
 
 /// What a statement does to tables and other objects.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,12 +33,12 @@ impl Changed {
     /// What a statement changes, by its tokens. What a routine or a variable contains is not known.
     pub(crate) fn by(tokens: &[Token<'_>], grammar: &Grammar) -> Vec<Self> {
         let Some(first) = tokens.first() else { return Vec::new() };
-        if first.is("prepare") || first.is("execute") {
+        // A text can be run: `PREPARE s FROM 'DROP TABLE a'`, or later, `SET @s = 'DROP TABLE a'`.
+        let is_variable = first.is("set") && tokens.get(1) == Some(&Token::Mark(b'@'));
+        if first.is_any(&["prepare", "execute"]) || is_variable {
             let quoted = tokens.iter().filter(|token| matches!(token, Token::Quoted(_)));
-            return quoted
-                .filter_map(|token| token.spelling())
-                .flat_map(|text| inner(text, grammar))
-                .collect();
+            let texts = quoted.filter_map(|token| token.spelling());
+            return texts.flat_map(|text| inner(text, grammar)).collect();
         }
         // MariaDB: `SET STATEMENT max_statement_time = 1 FOR DROP TABLE a`
         if first.is("set") && tokens.get(1).is_some_and(|second| second.is("statement")) {
@@ -219,7 +219,8 @@ mod tests {
             ("SELECT * FROM a", ""),
             ("LOCK TABLES a WRITE", ""),
             ("CREATE PROCEDURE p() BEGIN DROP TABLE a; END", ""),
-            ("SET @sql = 'DROP TABLE a'", ""),
+            ("SET @sql = 'DROP TABLE a'", "a"),
+            ("SET @sql = 'SELECT 1', @b = NOW()", ""),
         ] {
             assert_eq!(said(statement, &crate::sql::mysql::GRAMMAR), expected, "{statement}");
         }

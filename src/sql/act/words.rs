@@ -139,7 +139,7 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     /// The tables that the statement deletes rows of, also in texts that it has the server execute.
-    fn emptied(self) -> Vec<ObjectName> {
+    pub(super) fn emptied(self) -> Vec<ObjectName> {
         self.emptied_within(DEPTH)
     }
 
@@ -174,7 +174,7 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     /// The tables that have this alias in the statement.
-    fn named_as(self, alias: &ObjectName) -> Vec<ObjectName> {
+    pub(super) fn named_as(self, alias: &ObjectName) -> Vec<ObjectName> {
         const JOINING: [&str; 9] = ["as", "join", "inner", "cross", "left", "right", "outer", "on", "using"];
         let mut found = Vec::new();
         let mut words = self;
@@ -243,7 +243,7 @@ impl<'a> Words<'_, 'a, '_> {
         is_next
     }
 
-    fn skip_mark(&mut self, mark: u8) -> bool {
+    pub(super) fn skip_mark(&mut self, mark: u8) -> bool {
         let is_next = self.rest.first() == Some(&Token::Mark(mark));
         if is_next {
             self.next();

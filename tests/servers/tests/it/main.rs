@@ -11,6 +11,7 @@ mod children;
 mod conformance;
 mod crashes;
 mod drift;
+mod effects;
 mod fuzz;
 mod mysql;
 mod notices;

@@ -1,9 +1,9 @@
 //! `validate`
 
 use serde_json::json;
-use switchy_schema::{Dialect, MigrationId, Policy, Problem, ProblemKind, Verdict};
+use switchy_schema::{Dialect, MigrationId, Mysql, Policy, Postgres, Problem, ProblemKind, Sqlite, Verdict};
 
-use super::Work;
+use super::{Context, Work};
 use crate::dialect::{Detected, display_name};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -43,6 +43,7 @@ pub(super) fn validate<B: Database>(
             ));
         }
         let mut found = work.runner.validate_source();
+        found.extend(elsewhere(&work, &found)?);
         if tries_down {
             extend(&mut found, work.runner.prove_source_reversible()?);
         }
@@ -64,6 +65,49 @@ pub(super) fn validate<B: Database>(
         exit => exit,
     };
     Ok(Outcome::new(text, json).remarking(remark).exiting(exit))
+}
+
+/// What is refused on the other databases that the set is for, as the text of its scripts shows.
+fn elsewhere<B: Database>(work: &Work<'_, B>, found: &[Problem]) -> Result<Vec<Problem>> {
+    // An application's own binary has one backend.
+    if work.detected.is_none() {
+        return Ok(Vec::new());
+    }
+    let is_for = |dialect| work.runner.list().iter().any(|meta| meta.databases.contains(&dialect));
+    let mut more = Vec::new();
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
+        if dialect != B::DIALECT && is_for(dialect) {
+            more.extend(match dialect {
+                Dialect::Postgres => refused_on::<Postgres>(work.context, found)?,
+                Dialect::Mysql => refused_on::<Mysql>(work.context, found)?,
+                _ => refused_on::<Sqlite>(work.context, found)?,
+            });
+        }
+    }
+    Ok(more)
+}
+
+/// What is refused on one of the other databases, and is not found already.
+fn refused_on<B: Database>(context: &Context<'_>, found: &[Problem]) -> Result<Vec<Problem>> {
+    let settings = context.settings;
+    let mut runner = B::folder(&settings.dir.value, context.global.links())?;
+    if let Some(table) = &settings.table {
+        runner = runner.table_name(&table.value)?;
+    }
+    if let Some(environment) = &settings.environment {
+        runner = runner.environment(&environment.value);
+    }
+    let is_new = |problem: &Problem| {
+        let is_same =
+            |known: &Problem| known.migration == problem.migration && known.finding == problem.finding;
+        let is_of_text = matches!(problem.kind, ProblemKind::Fails | ProblemKind::NotInTransaction);
+        is_of_text && problem.verdict == Verdict::Deny && !found.iter().any(is_same)
+    };
+    let on = |mut problem: Problem| {
+        problem.finding = format!("{} (on {})", problem.finding, display_name(B::DIALECT));
+        problem
+    };
+    Ok(runner.validate_source().into_iter().filter(is_new).map(on).collect())
 }
 
 /// Adds what the way back shows. That a migration fails is known already.

@@ -1,7 +1,9 @@
 //! `validate`
 
 use serde_json::json;
-use switchy_schema::{Dialect, MigrationId, Mysql, Policy, Postgres, Problem, ProblemKind, Sqlite, Verdict};
+use switchy_schema::{
+    Dialect, Meta, MigrationId, Mysql, Policy, Postgres, Problem, ProblemKind, Sqlite, Verdict,
+};
 
 use super::{Context, Work};
 use crate::dialect::{Detected, display_name};
@@ -73,29 +75,41 @@ fn elsewhere<B: Database>(work: &Work<'_, B>, found: &[Problem]) -> Result<Vec<P
     if work.detected.is_none() {
         return Ok(Vec::new());
     }
-    let is_for = |dialect| work.runner.list().iter().any(|meta| meta.databases.contains(&dialect));
+    let own = work.runner.list();
     let mut more = Vec::new();
     for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
-        if dialect != B::DIALECT && is_for(dialect) {
-            more.extend(match dialect {
-                Dialect::Postgres => refused_on::<Postgres>(work.context, found)?,
-                Dialect::Mysql => refused_on::<Mysql>(work.context, found)?,
-                _ => refused_on::<Sqlite>(work.context, found)?,
-            });
-        }
+        more.extend(match dialect {
+            same if same == B::DIALECT => Vec::new(),
+            Dialect::Postgres => refused_on::<Postgres>(work.context, own, found)?,
+            Dialect::Mysql => refused_on::<Mysql>(work.context, own, found)?,
+            _ => refused_on::<Sqlite>(work.context, own, found)?,
+        });
     }
     Ok(more)
 }
 
-/// What is refused on one of the other databases, and is not found already.
-fn refused_on<B: Database>(context: &Context<'_>, found: &[Problem]) -> Result<Vec<Problem>> {
+/// What is refused on another database, and is not found already. `own` are the migrations as they are for the database that was looked at.
+fn refused_on<B: Database>(context: &Context<'_>, own: &[Meta], found: &[Problem]) -> Result<Vec<Problem>> {
     let settings = context.settings;
-    let mut runner = B::folder(&settings.dir.value, context.global.links())?;
+    // A set that cannot be read for a database is not for it.
+    let Ok(mut runner) = B::folder(&settings.dir.value, context.global.links()) else {
+        return Ok(Vec::new());
+    };
     if let Some(table) = &settings.table {
         runner = runner.table_name(&table.value)?;
     }
     if let Some(environment) = &settings.environment {
         runner = runner.environment(&environment.value);
+    }
+    // Its metadata names the database, or it has a script of its own for it.
+    let is_for = |meta: &Meta| {
+        let is_other =
+            |known: &&Meta| known.id == meta.id && known.origin.to_string() != meta.origin.to_string();
+        meta.databases.contains(&B::DIALECT)
+            || (meta.databases.is_empty() && own.iter().any(|known| is_other(&known)))
+    };
+    if !runner.list().iter().any(is_for) {
+        return Ok(Vec::new());
     }
     let is_new = |problem: &Problem| {
         let is_same =

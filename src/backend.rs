@@ -19,6 +19,8 @@ mod last_row;
 mod mysql;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod non_transactional;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod own_tables;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(all(feature = "test-utils", any(feature = "postgres", feature = "mysql")))]
@@ -29,6 +31,8 @@ mod refused;
 mod row_count;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod script_faults;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server_forecast;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server_ledger;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -94,6 +98,7 @@ pub use crate::history::Head;
 pub use crate::impact::{DataState, Measured};
 pub use crate::notice::Notices;
 pub use crate::progress::{ScriptProgress, StatementOutcome};
+pub use crate::refusal::Refusal;
 pub use crate::schema::{Definition, Schema};
 pub use crate::touched::{Touch, Touched};
 pub use crate::transaction_fit::{TransactionConflict, TransactionFit};

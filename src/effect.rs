@@ -45,14 +45,29 @@ pub enum EffectKind {
     DropsView,
     /// Rows of a table are deleted: all, some or none.
     DeletesRows,
+    /// Rows of a table are overwritten: all, some or none.
+    OverwritesRows,
+    /// A column gets a type that may not hold its values: they may be cut or rounded.
+    ChangesType,
+    /// A schema is removed with everything in it.
+    DropsSchema,
+    /// A database is removed with everything in it.
+    DropsDatabase,
+    /// Everything that a role owns is removed.
+    DropsOwned,
+    /// What depends on an object is removed with it, and what that is was not determined.
+    DropsDependents,
+    /// A statement runs what its text does not show, such as a routine. `object` is the statement.
+    Unread,
     /// It is unknown whether something is removed: a statement could not be tried out. `object` says why.
     Unknown,
 }
 
 impl EffectKind {
-    /// Whether it removes something that nothing in the database can restore.
+    /// Whether it removes something that nothing in the database can restore, or may do so. Rows that are overwritten do not count, since
+    /// every script that seeds or fills a table does that.
     pub const fn is_destructive(self) -> bool {
-        !matches!(self, Self::DropsIndex)
+        !matches!(self, Self::DropsIndex | Self::OverwritesRows)
     }
 }
 
@@ -62,6 +77,8 @@ impl EffectKind {
 pub enum Evidence {
     /// The database reported it, on a copy of the schema.
     SchemaCopy,
+    /// The text of the script and the catalogue of the database say it. The number of rows is an estimate.
+    Catalog,
     /// The text of the script says it. Names are not resolved, and the effects of triggers and views are not seen.
     Text,
 }
@@ -93,6 +110,17 @@ impl fmt::Display for Effect {
             EffectKind::DropsTrigger => write!(f, "drops the trigger `{object}`")?,
             EffectKind::DropsView => write!(f, "drops the view `{object}`")?,
             EffectKind::DeletesRows => write!(f, "deletes rows of `{object}`")?,
+            EffectKind::OverwritesRows => write!(f, "overwrites rows of `{object}`")?,
+            EffectKind::ChangesType => write!(
+                f,
+                "changes the type of the column `{object}.{}`, which can cut its values",
+                column.as_deref().unwrap_or("?")
+            )?,
+            EffectKind::DropsSchema => write!(f, "drops the schema `{object}` and all in it")?,
+            EffectKind::DropsDatabase => write!(f, "drops the database `{object}` and all in it")?,
+            EffectKind::DropsOwned => write!(f, "drops all that `{object}` owns")?,
+            EffectKind::DropsDependents => write!(f, "drops all that depends on the {object}")?,
+            EffectKind::Unread => return write!(f, "runs `{object}`, and what it does cannot be read"),
             EffectKind::Unknown => return write!(f, "may remove something: {object}"),
         }
         let (one, many) = match kind {
@@ -100,13 +128,14 @@ impl fmt::Display for Effect {
             _ => ("row", "rows"),
         };
         let with = if *kind == EffectKind::DeletesRows { ", which has" } else { " with" };
+        let about = if *evidence == Evidence::Catalog { " about" } else { "" };
         match rows {
             None => {}
-            Some(1) => write!(f, "{with} 1 {one}")?,
-            Some(rows) => write!(f, "{with} {rows} {many}")?,
+            Some(1) => write!(f, "{with}{about} 1 {one}")?,
+            Some(rows) => write!(f, "{with}{about} {rows} {many}")?,
         }
         match evidence {
-            Evidence::SchemaCopy => Ok(()),
+            Evidence::SchemaCopy | Evidence::Catalog => Ok(()),
             Evidence::Text => f.write_str(" (as its text reads)"),
         }
     }

@@ -386,6 +386,16 @@ impl MigrationError {
         self
     }
 
+    /// Records that the tracking table no longer has the record of the step.
+    pub(crate) fn is_without_record(mut self) -> Self {
+        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
+            &mut self.0.failure
+        {
+            *remains = Remains::Unrecorded;
+        }
+        self
+    }
+
     /// Records that the previous steps in the same transaction were undone too.
     pub(crate) fn undoing(mut self, before: Vec<MigrationId>) -> Self {
         if let Failure::Step(step) = &mut self.0.failure {
@@ -410,6 +420,11 @@ impl MigrationError {
     /// Whether the record of the step now belongs to another run.
     pub(crate) fn is_taken_over(&self) -> bool {
         matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_taken_over)
+    }
+
+    /// Whether the record of the step is known to be gone.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        matches!(self.failure(), Failure::Step(StepFailure { remains: Remains::Unrecorded, .. }))
     }
 
     /// Whether nothing remains of the failed step.

@@ -34,6 +34,8 @@ pub(crate) struct Details {
     pub(crate) is_in_doubt: bool,
     /// Whether the record of the step now belongs to another run.
     pub(crate) is_taken_over: bool,
+    /// Whether the tracking table no longer has the record of the step.
+    pub(crate) is_unrecorded: bool,
     /// Whether its cause is that the run was cancelled.
     pub(crate) is_cancel: bool,
 }
@@ -77,6 +79,7 @@ impl Fault {
             is_partial: false,
             is_in_doubt: false,
             is_taken_over: false,
+            is_unrecorded: false,
             is_cancel: false,
         };
         Self { details: Box::new(details) }
@@ -137,6 +140,12 @@ impl Fault {
         let mut fault = Self::new(FaultKind::Other, what).remedy("let the other run finish, then run again");
         fault.details.is_taken_over = true;
         fault
+    }
+
+    /// Records that the tracking table no longer has the record of the step.
+    pub(crate) fn unrecorded(mut self) -> Self {
+        self.details.is_unrecorded = true;
+        self
     }
 
     /// The fault of a run that was cancelled.

@@ -86,6 +86,7 @@ mod notice;
 mod objection;
 mod problem;
 mod progress;
+mod refusal;
 mod remedy;
 mod report;
 mod schema;

@@ -17,6 +17,7 @@ use crate::target::Target;
 mod ahead;
 pub(crate) mod check;
 mod down;
+pub(crate) mod refused;
 mod renamed;
 mod setting;
 mod step_forecast;
@@ -26,6 +27,7 @@ mod tests;
 mod together;
 mod up;
 
+use refused::Refused;
 pub use setting::TransactionMode;
 pub(crate) use setting::{Scripts, Setting};
 pub(crate) use step_forecast::StepForecast;
@@ -57,6 +59,8 @@ pub struct Plan {
     target: Target,
     /// The place of the first step that is certain to fail.
     failing: Option<usize>,
+    /// The statements that are refused if a certain schema is the current one.
+    refused_elsewhere: Vec<Refused>,
     snapshot: Option<PlannedSnapshot>,
 }
 
@@ -76,6 +80,7 @@ impl Plan {
             mode: setting.mode,
             target: target.clone(),
             failing: None,
+            refused_elsewhere: Vec::new(),
             snapshot: None,
         }
     }
@@ -200,7 +205,8 @@ pub(crate) fn plan(graph: &Graph, history: &History, target: &Target, setting: S
         }
         Target::Known => stored::plan(graph, history, setting),
     };
-    let mut plan = Plan::of(history, target, setting, (steps, problems), Direction::Down);
+    let mut plan =
+        Plan::of(history, target, setting, (steps, problems), Direction::Down).with_refusals(graph, setting);
     // A redo is one transaction if possible, so that no one sees the migration undone in between.
     let is_atomic = plan.steps.iter().all(|step| step.atomicity == Atomicity::Transaction);
     if *target == Target::Redo && is_atomic {
@@ -221,7 +227,7 @@ pub(crate) fn plan_up(
     let steps: Vec<Step> =
         places.iter().map(|&place| step(graph, history, place, Direction::Up, setting)).collect();
     let problems = check::up(graph, history, &places, &steps, setting);
-    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up))
+    Ok(Plan::of(history, target, setting, (steps, problems), Direction::Up).with_refusals(graph, setting))
 }
 
 fn step(graph: &Graph, history: &History, place: usize, direction: Direction, setting: Setting<'_>) -> Step {

@@ -35,7 +35,7 @@ pub enum ProblemKind {
     Together,
     /// It destroys something, and its author does not declare that.
     Destructive,
-    /// It is code, whose effects are unknown before it runs.
+    /// It is code, whose effects are unknown before it runs; or a statement of it runs what its text does not show, such as a routine.
     Opaque,
     /// It needs a confirmation in this environment and has none.
     Unconfirmed,

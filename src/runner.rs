@@ -22,6 +22,8 @@ use crate::lock::Lock;
 use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
+use crate::refusal::Refusal;
+use crate::script_options::Atomicity;
 use crate::snapshot::SnapshotSettings;
 use crate::sql::statement_end;
 use crate::transaction_fit::TransactionFit;
@@ -464,6 +466,11 @@ impl<B: Backend> MigrationRunner<B> {
 impl<B: Backend> Scripts for MigrationRunner<B> {
     fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit {
         self.set.transaction_fit(place, direction)
+    }
+
+    fn refusals(&self, place: usize, direction: Direction, atomicity: Atomicity) -> Vec<Refusal> {
+        let script = self.text(place, direction);
+        script.map(|script| B::refusals(script, atomicity, &self.table)).unwrap_or_default()
     }
 
     fn text(&self, place: usize, direction: Direction) -> Option<&str> {

@@ -8,6 +8,8 @@
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) mod act;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) mod column_type;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

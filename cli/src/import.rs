@@ -21,6 +21,7 @@ mod marked;
 mod named;
 #[cfg(test)]
 mod tests;
+mod wrapped;
 
 /// The tool that the files are written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,6 +66,12 @@ impl Tool {
             Self::SeaOrm => "SeaORM",
             Self::Grdb => "GRDB",
         }
+    }
+
+    /// Whether its scripts begin and commit transactions themselves, as its documentation recommends or allows, and it stores no hash of
+    /// their files.
+    const fn leaves_transactions_to_scripts(self) -> bool {
+        matches!(self, Self::GolangMigrate | Self::Goose | Self::Dbmate)
     }
 
     /// The language of the tool's migrations, if it is not SQL.
@@ -270,7 +277,18 @@ impl Found {
 
 impl Draft {
     fn imported(self, tool: Tool, after: Option<&str>) -> Imported {
-        let Self { id, up, down, transaction, from, mut notes, .. } = self;
+        let Self { id, mut up, mut down, transaction, from, mut notes, .. } = self;
+        if tool.leaves_transactions_to_scripts() && transaction == TransactionUse::Inside {
+            let mut unwrap = |script: &mut String| {
+                if let Some(inside) = wrapped::unwrapped(script) {
+                    *script = inside;
+                    const NOTE: &str = "the BEGIN and COMMIT around it are left out, since each migration is one transaction here";
+                    notes.extend((!notes.iter().any(|note| note == NOTE)).then(|| NOTE.to_owned()));
+                }
+            };
+            unwrap(&mut up);
+            down.iter_mut().for_each(unwrap);
+        }
         let mut files = vec![Entry::new(format!("{id}/up.sql"), up.into_bytes())];
         match down {
             Some(down) if is_idle(&down) => {

@@ -76,12 +76,20 @@ fn effect(effect: &Effect) -> Value {
             EffectKind::DropsTrigger => "drops_trigger",
             EffectKind::DropsView => "drops_view",
             EffectKind::DeletesRows => "deletes_rows",
+            EffectKind::OverwritesRows => "overwrites_rows",
+            EffectKind::ChangesType => "changes_type",
+            EffectKind::DropsSchema => "drops_schema",
+            EffectKind::DropsDatabase => "drops_database",
+            EffectKind::DropsOwned => "drops_owned",
+            EffectKind::DropsDependents => "drops_dependents",
+            EffectKind::Unread => "unread",
             _ => "unknown",
         },
         "object": effect.object,
         "column": effect.column,
         "rows": effect.rows,
-        "is_certain": effect.evidence == Evidence::SchemaCopy,
+        "is_certain": effect.evidence != Evidence::Text,
+        "rows_are_estimated": effect.evidence == Evidence::Catalog,
     })
 }
 

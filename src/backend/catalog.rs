@@ -28,6 +28,10 @@ use crate::stored_limits::StoredLimits;
 /// Every method returns the error of its database as a [`Fault`].
 #[allow(clippy::missing_errors_doc, reason = "documented once, on the trait")]
 pub trait Catalog: Driver {
+    /// Whether a script can take something away that [`is_blank`](Self::is_blank) does not look at, such as another database of the server.
+    /// The scripts for an empty database are then forecast too, and what the catalogue says they take away elsewhere counts.
+    const REACHES_BEYOND: bool = false;
+
     /// Whether a trigger or a similar object may write to the tracking table when a script writes to another table. If so, the engine
     /// compares the whole table before and after each step.
     fn has_triggers_on(_conn: &mut Self::Conn<'_>, _table: &TableName) -> Result<bool, Fault> {
@@ -45,6 +49,11 @@ pub trait Catalog: Driver {
     /// Whether the database is known to have no tables except these, so that there is nothing to lose.
     fn is_blank(_conn: &mut Self::Conn<'_>, _tables: &[TableName]) -> Result<bool, Fault> {
         Ok(false)
+    }
+
+    /// The schema in which names without one are looked up first, or created; `None` if that is unknown.
+    fn current_schema(_conn: &mut Self::Conn<'_>) -> Result<Option<String>, Fault> {
+        Ok(None)
     }
 
     /// A table of another tool. Its rows have a cell for each of `columns`, [`Cell::Null`](crate::backend::Cell::Null) for a column that

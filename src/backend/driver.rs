@@ -9,9 +9,10 @@ use super::script::{Scope, Script};
 use crate::account::{Execution, SchemaObject};
 use crate::cancel::{self, Interrupter};
 use crate::dangling::Dangling;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::progress::{ScriptProgress, StatementOutcome};
+use crate::refusal::Refusal;
 use crate::step::{Atomicity, ForeignKeys};
 use crate::stored_limits::StoredLimits;
 use crate::touched::Touched;
@@ -118,6 +119,19 @@ pub trait Driver: Sized + 'static {
     /// what was done before, as statements that change a schema do on MySQL, or if none of its statements can run in a transaction.
     fn transaction_fit(_script: &str) -> TransactionFit {
         TransactionFit::Inside
+    }
+
+    /// The statements of a script that are certain to be refused, judged by its text: commands of a client, what cannot run with this
+    /// atomicity, and what would change the tracking table `table` or another table of the engine. A plan with such a step is not carried
+    /// out.
+    fn refusals(_script: &str, _atomicity: Atomicity, _table: &TableName) -> Vec<Refusal> {
+        Vec::new()
+    }
+
+    /// The numbers of the statements of a script that run what its text does not show, such as a routine. Outside a transaction the engine
+    /// checks after each of them whether the tracking table is as it was.
+    fn unread(_script: &str) -> Vec<u32> {
+        Vec::new()
     }
 
     /// The statements of a script, each with its offset in bytes.

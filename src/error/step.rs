@@ -78,6 +78,9 @@ impl StepFailure {
                 }
                 correct.then(Remedy::Retry.or(Remedy::MarkDone { direction: self.direction }))
             }
+            Remains::Unrecorded => Remedy::from("restore the tracking table from a backup")
+                .or(Remedy::Baseline)
+                .then("take that statement out of the script"),
             Remains::InDoubt => {
                 let again = "run again; the next run finds out";
                 self.fault.own_remedy().map_or(again.into(), |cause| cause.then(again))
@@ -101,12 +104,15 @@ pub(crate) enum Remains {
     InDoubt,
     /// The record belongs to another run.
     Theirs,
+    /// For a step outside a transaction: its effects. Its record is gone, with those of others or alone.
+    Unrecorded,
 }
 
 impl Remains {
     pub(crate) fn of(atomicity: Atomicity, fault: &Fault) -> Self {
         match atomicity {
             _ if fault.details.is_taken_over => Self::Theirs,
+            _ if fault.details.is_unrecorded => Self::Unrecorded,
             Atomicity::NonTransactional => Self::Dirty,
             Atomicity::Transaction if fault.details.has_lost_transaction => Self::Perhaps,
             Atomicity::Transaction if fault.details.is_in_doubt => Self::InDoubt,
@@ -126,6 +132,9 @@ impl fmt::Display for Remains {
             Self::Perhaps => "it is not recorded, but what it committed by itself stays",
             Self::InDoubt => "it failed during a commit, and whether that was done is not known",
             Self::Theirs => "this run does nothing more",
+            Self::Unrecorded => {
+                "it runs outside a transaction, so what it did stays, and the tracking table no longer has its record"
+            }
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::cancel;
 use crate::direction::Direction;
 use crate::error::{Failure, MigrationError, StepFailure};
 use crate::fault::Fault;
-use crate::history::{Dirty, Record};
+use crate::history::{Dirty, Head, Record};
 use crate::report::{Applied, Report};
 use crate::step::Atomicity;
 use crate::touched::Touched;
@@ -42,6 +42,7 @@ impl<B: Backend> Executor<'_, B> {
         let has_begun = Cell::new(false);
         let (mut progress, mut notes) = (LastProgress::at(begun), Vec::new());
         let head = state.head;
+        let unread = work.action.text().map(B::unread).unwrap_or_default();
         let outcome = B::outside_transaction(conn, &scope, |conn| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
             let keys = work.meta.foreign_keys;
@@ -53,6 +54,10 @@ impl<B: Backend> Executor<'_, B> {
                 self.within(conn, work, Atomicity::NonTransactional, head, &mut |conn, reached| {
                     has_begun.set(true);
                     let next = progress.now.reaching(reached);
+                    let (first, end) = (progress.now.statement.unwrap_or(0), next.statement.unwrap_or(0));
+                    if unread.iter().any(|number| (first..end).contains(number)) {
+                        self.check_record(conn, work, head)?;
+                    }
                     self.advance(conn, work, &[&progress.now], |_| next.clone())?;
                     progress.advance_to(next);
                     Ok(())
@@ -88,7 +93,9 @@ impl<B: Backend> Executor<'_, B> {
         let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
         let settled = match &outcome {
             // The record belongs to another run and is not changed.
-            Err(Stop::Failed(error)) if error.is_taken_over() => Ok(Settled::Finally),
+            Err(Stop::Failed(error)) if error.is_taken_over() || error.is_unrecorded() => {
+                Ok(Settled::Finally)
+            }
             // The record is written in any case.
             _ => cancel::shielded(|| self.end(conn, work, &progress, &outcome, state)),
         };
@@ -104,11 +111,37 @@ impl<B: Backend> Executor<'_, B> {
             (Err(_), Err(Stop::Fault(fault))) if fault.details.is_taken_over => {
                 Err(Stop::Failed(work.failed(fault, Atomicity::NonTransactional)))
             }
-            (Ok(_), Err(stop)) => Err(self.as_failure(conn, work, stop, Atomicity::NonTransactional)),
-            // The failure is in the record if that could be written. If not, the record is dirty in any case.
+            (Ok(_), Err(stop)) => match self.as_failure(conn, work, stop, Atomicity::NonTransactional) {
+                Stop::Failed(error) if self.has_lost_record(conn, work) => {
+                    Err(Stop::Failed(error.is_without_record()))
+                }
+                stop => Err(stop),
+            },
+            // The failure is in the record if that could be written. If not, the record is dirty if it is there.
+            (Err(Stop::Failed(error)), Err(_)) if self.has_lost_record(conn, work) => {
+                Err(Stop::Failed(error.is_without_record()))
+            }
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(Stop::Failed(error)), Ok(Settled::ToContinue)) => Err(Stop::Failed(error.continues())),
             (Err(stop), _) => Err(stop),
+        }
+    }
+
+    /// Checks after a statement whose text does not show what it does whether the tracking table has the same records as before.
+    fn check_record(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>, head: Head) -> Result<(), Fault> {
+        match B::head(conn, self.table) {
+            Ok(now) if now == head => Ok(()),
+            _ if self.has_lost_record(conn, work) => Err(self.touched().unrecorded()),
+            Ok(_) => Err(self.touched().partial()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Whether the tracking table no longer has the record of the step, or is gone. If the connection is lost, the record is where it was.
+    fn has_lost_record(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>) -> bool {
+        match B::read(conn, self.table) {
+            Ok(tracking) => !tracking.records.iter().any(|record| record.id == work.step.id),
+            Err(_) => B::in_transaction(conn).is_ok(),
         }
     }
 

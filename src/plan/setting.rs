@@ -7,7 +7,8 @@ use crate::location::Location;
 use crate::migration::Meta;
 use crate::policy::Policy;
 use crate::problem::{ProblemKind, Verdict};
-use crate::script_options::ScriptOptions;
+use crate::refusal::Refusal;
+use crate::script_options::{Atomicity, ScriptOptions};
 use crate::transaction_fit::TransactionFit;
 
 /// How the steps of a run are committed.
@@ -24,6 +25,9 @@ pub enum TransactionMode {
 pub(crate) trait Scripts {
     /// Whether the migration at a place fits into a transaction in a direction.
     fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit;
+
+    /// The statements that are certain to be refused if the script at a place runs with this atomicity.
+    fn refusals(&self, place: usize, direction: Direction, atomicity: Atomicity) -> Vec<Refusal>;
 
     /// The text of the script at a place in a direction, if it is a script.
     fn text(&self, place: usize, direction: Direction) -> Option<&str>;
@@ -51,7 +55,7 @@ impl Setting<'_> {
     }
 
     /// How the migration at a place runs in a direction.
-    pub(super) fn options(&self, graph: &Graph, place: usize, direction: Direction) -> ScriptOptions {
+    pub(crate) fn options(&self, graph: &Graph, place: usize, direction: Direction) -> ScriptOptions {
         let meta = &graph.metas()[place];
         match self.scripts.transaction_fit(place, direction) {
             // A script that does not fit fails as part of one transaction.

@@ -53,6 +53,24 @@ impl Plan {
         self
     }
 
+    /// The plan for a database that has nothing to lose, with what its steps destroy elsewhere: an object that the catalogue has is not in
+    /// this database.
+    pub(crate) fn with_effects_elsewhere(mut self, step_forecasts: &[StepForecast], policy: &Policy) -> Self {
+        let direction = self.direction();
+        let mut found = Vec::new();
+        for (step, step_forecast) in self.steps.iter_mut().zip(step_forecasts) {
+            let of_catalog = |effect: &&Effect| effect.evidence == Evidence::Catalog;
+            let effects: Vec<Effect> =
+                step_forecast.forecast.effects.iter().filter(of_catalog).cloned().collect();
+            if step.direction == Direction::Up {
+                found.extend(destructive(step, &effects, None, step_forecast.data_loss));
+            }
+            step.effects = Some(effects);
+        }
+        self.problems.extend(policy.judge(found, direction));
+        self
+    }
+
     /// The plan with the first step that is certain to fail, and with the words in double quotes that are texts.
     pub(crate) fn with_failures(mut self, step_forecasts: &[StepForecast], policy: &Policy) -> Self {
         let direction = self.direction();
@@ -111,7 +129,8 @@ impl Plan {
                 forecast.effects.push(Effect::new(EffectKind::Unknown, why, Evidence::SchemaCopy));
             }
             if step.direction == Direction::Up {
-                found.extend(destructive(step, &forecast, data_loss));
+                found.extend(destructive(step, &forecast.effects, forecast.failure.as_ref(), data_loss));
+                found.extend(unread(step, &forecast.effects));
                 found.extend(is_opaque.then(|| opaque(step, is_code)));
             }
             if step.is_stored {
@@ -125,11 +144,18 @@ impl Plan {
     }
 }
 
-fn destructive(step: &Step, forecast: &Forecast, data_loss: DataLoss) -> Option<Problem> {
-    let lost = losses(&forecast.effects).filter(|_| data_loss == DataLoss::Undeclared)?;
+fn destructive(
+    step: &Step,
+    effects: &[Effect],
+    failure: Option<&Fault>,
+    data_loss: DataLoss,
+) -> Option<Problem> {
+    let known: Vec<Effect> =
+        effects.iter().filter(|effect| effect.kind != EffectKind::Unread).cloned().collect();
+    let lost = losses(&known).filter(|_| data_loss == DataLoss::Undeclared)?;
     let is_unknown = |effect: &Effect| !effect.kind.is_destructive() || effect.kind == EffectKind::Unknown;
-    let own_remedy = forecast.failure.as_ref().and_then(Fault::own_remedy);
-    let remedy = own_remedy.filter(|_| forecast.effects.iter().all(is_unknown));
+    let own_remedy = failure.and_then(Fault::own_remedy);
+    let remedy = own_remedy.filter(|_| known.iter().all(is_unknown));
     let declare = || Remedy::metadata("allow", "[\"destructive\"]").only_if("that is meant");
     Some(Problem::new(ProblemKind::Destructive, &step.id, lost, remedy.unwrap_or_else(declare)))
 }
@@ -161,6 +187,19 @@ fn quoted(step: &Step, quoted: &QuotedText, at: &Location) -> Problem {
 
 fn in_statement(text: Option<&str>) -> String {
     text.map(|text| format!(" in `{}`", Abridged(text))).unwrap_or_default()
+}
+
+/// The finding about statements that run what their text does not show.
+fn unread(step: &Step, effects: &[Effect]) -> Option<Problem> {
+    let mut statements = effects.iter().filter(|effect| effect.kind == EffectKind::Unread);
+    let first = statements.next()?;
+    let more = match statements.count() {
+        0 => String::new(),
+        1 => " and another such statement".to_owned(),
+        more => format!(" and {more} more such statements"),
+    };
+    let finding = format!("runs `{}`{more}, and what it does cannot be read", first.object);
+    Some(Problem::note(ProblemKind::Opaque, &step.id, finding))
 }
 
 fn opaque(step: &Step, is_code: bool) -> Problem {

@@ -5,11 +5,13 @@ use std::sync::LazyLock;
 use super::*;
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
+use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Record};
 use crate::id::MigrationId;
 use crate::location::Location;
 use crate::migration::{Meta, Migration, Origin, Unread};
 use crate::policy::Policy;
+use crate::refusal::Refusal;
 use crate::script_options::ScriptOptions;
 use crate::step::ForeignKeys;
 use crate::stored::{StoredDown, StoredScript};
@@ -110,6 +112,18 @@ impl Scripts for Named<'_> {
             "mixed" => &MIXED,
             "broken" => &BROKEN,
             _ => &TransactionFit::Inside,
+        }
+    }
+
+    fn refusals(&self, place: usize, _direction: Direction, _atomicity: Atomicity) -> Vec<Refusal> {
+        let is_meant = |name: &str| self.0.metas()[place].id.as_str() == name;
+        let fault = || Fault::new(FaultKind::Other, "it is not SQL").remedy("leave it out").at(0);
+        if is_meant("client") {
+            vec![Refusal::new(fault())]
+        } else if is_meant("dropping") {
+            vec![Refusal::new(fault()).only_in("app")]
+        } else {
+            Vec::new()
         }
     }
 
@@ -235,6 +249,10 @@ fn latest_applies_what_is_pending() {
     check("a b c", "c b a", Latest, "nothing");
     check("a!", "", Latest, "up a");
     check("a~ b&", "", Latest, "up a b");
+    check("a client b", "", Latest, "up a b client; fails client");
+    check("a client dropping", "a client", Latest, "up dropping");
+    check("a client", "client", Steps(1), "up a; out of order a");
+    check("a client", "a client", Back(1), "down client; fails client");
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
         let plan = plan(self.set.graph(), &history, &target, self.setting())?;
+        let plan = self.refused_here(conn, plan, self.setting())?;
         let plan = self.tried_out(conn, self.explained(plan, &history), &history, true)?;
         self.with_snapshot(conn, plan)
     }
@@ -95,6 +96,7 @@ impl<B: Backend> MigrationRunner<B> {
         goal: Goal<'_, B>,
     ) -> Result<Plan> {
         let plan = (goal.planner)(self.set.graph(), history, goal.target, self.setting())?;
+        let plan = self.refused_here(conn, plan, self.setting())?;
         let plan = self.explained(plan, history);
         let needs_effects = plan.is_stored()
             || self.policy.wants_effects(&plan)
@@ -106,6 +108,24 @@ impl<B: Backend> MigrationRunner<B> {
             }
             _ => Ok(plan),
         }
+    }
+
+    /// The plan with the statements that are refused because of the schema that is current here. The database is asked only if a script has
+    /// such a statement.
+    pub(super) fn refused_here(
+        &self,
+        conn: &mut B::Conn<'_>,
+        plan: Plan,
+        setting: Setting<'_>,
+    ) -> Result<Plan> {
+        if !plan.depends_on_schema() {
+            return Ok(plan);
+        }
+        let current = patiently(self.lock_timeout, || B::current_schema(conn)).map_err(self.reading())?;
+        Ok(match current {
+            Some(schema) => plan.refused_in(&schema, setting),
+            None => plan,
+        })
     }
 
     /// The plan with the snapshot that a run keeps.
@@ -136,7 +156,7 @@ impl<B: Backend> MigrationRunner<B> {
         tries_in_blank: bool,
     ) -> Result<Plan> {
         let is_blank = self.is_blank(conn)? && !plan.is_stored();
-        if is_blank && !tries_in_blank {
+        if is_blank && !tries_in_blank && !B::REACHES_BEYOND {
             return Ok(plan.without_effects());
         }
         // The scripts after a stored script that cannot be used would only seem to fail.
@@ -146,7 +166,8 @@ impl<B: Backend> MigrationRunner<B> {
         let forecasts = self.forecasts(conn, &plan, history, Sample::Small)?;
         if is_blank {
             let step_forecasts = self.step_forecasts(&plan, forecasts);
-            return Ok(plan.without_effects().with_failures(&step_forecasts, &self.policy));
+            let plan = plan.with_effects_elsewhere(&step_forecasts, &self.policy);
+            return Ok(plan.with_failures(&step_forecasts, &self.policy));
         }
         Ok(self.with_forecasts(plan, forecasts, &self.policy))
     }

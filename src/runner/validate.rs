@@ -17,6 +17,7 @@ use crate::id::MigrationId;
 use crate::lock::Holding;
 use crate::migration::Meta;
 use crate::plan::check::conflict;
+use crate::plan::refused::refused;
 use crate::plan::{Plan, Setting, TransactionMode, plan};
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
@@ -49,6 +50,7 @@ impl<B: Backend> MigrationRunner<B> {
         let history = self.read_history(conn)?;
         let policy = self.policy.reporting_allowed();
         let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&policy))?;
+        let plan = self.refused_here(conn, plan, self.setting_under(&policy))?;
         let plan = self.explained(plan, &history);
         let forecasts = self.forecasts(conn, &plan, &history, Sample::Large)?;
         let mut found: Vec<Problem> = Vec::new();
@@ -161,12 +163,20 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(found)
     }
 
-    /// The down scripts that do not fit into their transactions. A plan reports those of the up scripts.
+    /// The down scripts that do not fit into their transactions, and their statements that are certain to be refused. A plan reports those
+    /// of the up scripts.
     fn down_misfits(&self) -> Vec<Problem> {
         let setting = self.setting();
         let runs_here = |place: &usize| setting.excludes(&self.set.graph().metas()[*place]).is_none();
         let places = (0..self.set.graph().metas().len()).filter(runs_here);
-        places.filter_map(|place| conflict(self.set.graph(), place, Direction::Down, setting)).collect()
+        let graph = self.set.graph();
+        let of_script = |place| {
+            let atomicity = setting.options(graph, place, Direction::Down).atomicity;
+            let refused = refused(graph, (place, Direction::Down), (atomicity, 1), setting).into_iter();
+            let refused = refused.filter(|found| found.only_in.is_none()).map(|found| found.problem);
+            conflict(graph, place, Direction::Down, setting).into_iter().chain(refused).collect::<Vec<_>>()
+        };
+        places.flat_map(of_script).collect()
     }
 
     /// The words in double quotes that are texts. Each script is checked after those before it have run in an empty database.

@@ -3,9 +3,14 @@
 use super::Token;
 use crate::dialect::quote_in;
 
+mod changed;
+mod loss;
 #[cfg(test)]
 mod tests;
 mod words;
+
+pub(crate) use self::changed::Changed;
+pub(crate) use self::loss::{Dropped, Loss};
 
 /// What a statement does to tables and other objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +63,7 @@ pub(crate) struct ObjectName {
     pub(crate) name: String,
     /// The name as the statement has it, with its schema if that is written.
     shown: String,
-    ignores_case: bool,
+    pub(crate) ignores_case: bool,
 }
 
 impl ObjectName {

@@ -17,6 +17,7 @@ mod tests;
 use self::body::Body;
 pub(crate) use self::kind::{
     Kind, Subject, asks_for_counts, autocommit_variable, computes_variable, creates, is_about_next, kind,
+    runs_unread,
 };
 use self::lexer::{Lexeme, Lexer};
 use super::Token;

@@ -62,8 +62,8 @@ impl<'a> Reader<'a> {
             self.statement.extent.reach(start, self.lexer.offset());
         }
         self.statement.push(token);
-        match self.statement.extent.start() {
-            Some(offset) if self.statement.copies_from_client => Err(copy(offset)),
+        match (self.statement.extent.start(), self.statement.copies) {
+            (Some(offset), Some(copies)) => Err(copy(offset, copies)),
             _ => Ok(()),
         }
     }
@@ -92,7 +92,14 @@ struct Statement<'a> {
     depth: usize,
     /// Whether the last token is between `BEGIN ATOMIC` and its `END`.
     is_in_body: bool,
-    copies_from_client: bool,
+    copies: Option<Copies>,
+}
+
+/// Which way `COPY` moves rows between the server and its client.
+#[derive(Debug, Clone, Copy)]
+enum Copies {
+    FromClient,
+    ToClient,
 }
 
 impl<'a> Statement<'a> {
@@ -110,9 +117,13 @@ impl<'a> Statement<'a> {
             Token::Word(_) if token.is("end") && self.is_in_body => {
                 self.is_in_body = !(self.previous == Some(Token::Mark(b';')) || self.was("atomic"));
             }
-            // The grammar allows both words, and both refer to the client.
-            Token::Word(_) if (token.is("stdin") || token.is("stdout")) && self.was("from") => {
-                self.copies_from_client = self.depth == 0 && self.first.is_some_and(|first| first.is("copy"));
+            // The grammar allows both words after each of the two, and both refer to the client.
+            Token::Word(_)
+                if (token.is("stdin") || token.is("stdout")) && (self.was("from") || self.was("to")) =>
+            {
+                if self.depth == 0 && self.first.is_some_and(|first| first.is("copy")) {
+                    self.copies = Some(if self.was("from") { Copies::FromClient } else { Copies::ToClient });
+                }
             }
             Token::Word(_) if (token.is("function") || token.is("procedure")) && self.len < 4 => {
                 self.creates_routine = self.first.is_some_and(|first| first.is("create"));
@@ -139,10 +150,16 @@ fn meta_command(text: &str, offset: usize) -> Refused {
     }
 }
 
-fn copy(offset: usize) -> Refused {
-    Refused {
-        offset,
-        what: "COPY ... FROM STDIN reads its rows from behind the statement, which only psql does".to_owned(),
-        remedy: "write the rows as INSERT statements (pg_dump --inserts), or load them in code",
-    }
+fn copy(offset: usize, copies: Copies) -> Refused {
+    let (what, remedy) = match copies {
+        Copies::FromClient => (
+            "COPY ... FROM STDIN reads its rows from behind the statement, which only psql does",
+            "write the rows as INSERT statements (pg_dump --inserts), or load them in code",
+        ),
+        Copies::ToClient => (
+            "COPY ... TO STDOUT sends its rows to the client, and a migration shows none",
+            "leave it out, or read the rows in code",
+        ),
+    };
+    Refused { offset, what: what.to_owned(), remedy }
 }

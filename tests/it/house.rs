@@ -30,6 +30,7 @@ const FLOORS: [&[&str]; 7] = [
         "effect",
         "problem",
         "progress",
+        "refusal",
         "remedy",
         "report",
         "fault",

@@ -1,9 +1,11 @@
 //! `validate`
 
 use serde_json::json;
-use switchy_schema::{Dialect, MigrationId, Policy, Problem, ProblemKind, Verdict};
+use switchy_schema::{
+    Dialect, Meta, MigrationId, Mysql, Policy, Postgres, Problem, ProblemKind, Sqlite, Verdict,
+};
 
-use super::Work;
+use super::{Context, Work};
 use crate::dialect::{Detected, display_name};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -43,6 +45,7 @@ pub(super) fn validate<B: Database>(
             ));
         }
         let mut found = work.runner.validate_source();
+        found.extend(elsewhere(&work, &found)?);
         if tries_down {
             extend(&mut found, work.runner.prove_source_reversible()?);
         }
@@ -64,6 +67,61 @@ pub(super) fn validate<B: Database>(
         exit => exit,
     };
     Ok(Outcome::new(text, json).remarking(remark).exiting(exit))
+}
+
+/// What is refused on the other databases that the set is for, as the text of its scripts shows.
+fn elsewhere<B: Database>(work: &Work<'_, B>, found: &[Problem]) -> Result<Vec<Problem>> {
+    // An application's own binary has one backend.
+    if work.detected.is_none() {
+        return Ok(Vec::new());
+    }
+    let own = work.runner.list();
+    let mut more = Vec::new();
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql] {
+        more.extend(match dialect {
+            same if same == B::DIALECT => Vec::new(),
+            Dialect::Postgres => refused_on::<Postgres>(work.context, own, found)?,
+            Dialect::Mysql => refused_on::<Mysql>(work.context, own, found)?,
+            _ => refused_on::<Sqlite>(work.context, own, found)?,
+        });
+    }
+    Ok(more)
+}
+
+/// What is refused on another database, and is not found already. `own` are the migrations as they are for the database that was looked at.
+fn refused_on<B: Database>(context: &Context<'_>, own: &[Meta], found: &[Problem]) -> Result<Vec<Problem>> {
+    let settings = context.settings;
+    // A set that cannot be read for a database is not for it.
+    let Ok(mut runner) = B::folder(&settings.dir.value, context.global.links()) else {
+        return Ok(Vec::new());
+    };
+    if let Some(table) = &settings.table {
+        runner = runner.table_name(&table.value)?;
+    }
+    if let Some(environment) = &settings.environment {
+        runner = runner.environment(&environment.value);
+    }
+    // Its metadata names the database, or it has a script of its own for it.
+    let is_for = |meta: &Meta| {
+        let is_other =
+            |known: &&Meta| known.id == meta.id && known.origin.to_string() != meta.origin.to_string();
+        meta.databases.contains(&B::DIALECT)
+            || (meta.databases.is_empty() && own.iter().any(|known| is_other(&known)))
+    };
+    if !runner.list().iter().any(is_for) {
+        return Ok(Vec::new());
+    }
+    let is_new = |problem: &Problem| {
+        let is_same =
+            |known: &Problem| known.migration == problem.migration && known.finding == problem.finding;
+        let is_of_text = matches!(problem.kind, ProblemKind::Fails | ProblemKind::NotInTransaction);
+        is_of_text && problem.verdict == Verdict::Deny && !found.iter().any(is_same)
+    };
+    let on = |mut problem: Problem| {
+        problem.finding = format!("{} (on {})", problem.finding, display_name(B::DIALECT));
+        problem
+    };
+    Ok(runner.validate_source().into_iter().filter(is_new).map(on).collect())
 }
 
 /// Adds what the way back shows. That a migration fails is known already.

@@ -403,3 +403,32 @@ fn links_out_of_the_folder_are_not_followed() {
     }
     assert!(shell.command(&["list"]).output().unwrap().status.success());
 }
+
+/// golang-migrate advises to write `BEGIN` and `COMMIT` into each file for PostgreSQL.
+#[test]
+fn a_transaction_around_a_script_is_left_out_and_noted() {
+    let mut shell = Shell::new();
+    shell.write("theirs/000001_a.up.sql", "BEGIN;\nCREATE TABLE a (x int);\nCOMMIT;\n");
+    shell.write("theirs/000001_a.down.sql", "BEGIN;\nDROP TABLE a;\nCOMMIT;\n");
+    shell.write("theirs/000002_b.up.sql", "CREATE TABLE b (x int);\n");
+    shell.write("theirs/000002_b.down.sql", "DROP TABLE b;\n");
+    let output = shell.run("import --from golang-migrate theirs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("000001_a: the BEGIN and COMMIT around it are left out"), "{said}");
+    assert!(!said.contains("000002_b"), "{said}");
+    let up = fs::read_to_string(shell.path().join("migrations/000001_a/up.sql")).unwrap();
+    assert_eq!(up, "CREATE TABLE a (x int);\n");
+    let down = fs::read_to_string(shell.path().join("migrations/000001_a/down.sql")).unwrap();
+    assert_eq!(down, "DROP TABLE a;\n");
+    let urls = [
+        Some("sqlite:app.db".to_owned()),
+        servers::postgres().map(|database| postgres_url(&database)),
+        servers::mysql().map(|database| mysql_url(&database)),
+    ];
+    for url in urls.into_iter().flatten() {
+        for line in ["validate", "migrate", "rollback --all -y"] {
+            let output = shell.run(&format!("{line} --database-url {url}"));
+            assert!(output.status.success(), "{}", shell.log);
+        }
+    }
+}

@@ -16,6 +16,7 @@ mod dialects;
 mod drift;
 mod encryption;
 mod errors;
+mod gate;
 mod help;
 mod import;
 #[cfg(unix)]

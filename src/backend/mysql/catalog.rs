@@ -4,13 +4,19 @@ use mysql::Conn;
 
 use super::query::{column, fault, text};
 use super::{LOCKS, Mysql, foreign, schema};
-use crate::backend::catalog::{Catalog, Replayed};
+use crate::backend::catalog::{Catalog, ForecastRequest, Replayed};
+use crate::backend::server_forecast::{self, Reading};
+use crate::backend::server_ledger::Tables;
 use crate::dialect::TableName;
+use crate::effect::Forecast;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
 use crate::schema::Schema;
+use crate::sql::mysql::{GRAMMAR, statements};
 
 impl Catalog for Mysql {
+    const REACHES_BEYOND: bool = true;
+
     fn has_triggers_on(conn: &mut &mut Conn, table: &TableName) -> Result<bool, Fault> {
         let name = text(Some(table.as_str()));
         let sql = format!(
@@ -30,6 +36,10 @@ impl Catalog for Mysql {
         Ok(column::<u64>(conn, &sql).map_err(fault)? == Some(0))
     }
 
+    fn current_schema(conn: &mut &mut Conn) -> Result<Option<String>, Fault> {
+        Tables::current_schema(*conn)
+    }
+
     fn foreign_table(
         conn: &mut &mut Conn,
         table: &TableName,
@@ -46,5 +56,9 @@ impl Catalog for Mysql {
     fn replay(_: &mut &mut Conn, _: &[&str], _: &[&str]) -> Result<Replayed, Fault> {
         let what = "MySQL commits each statement that changes a schema, so the migrations cannot be run again and rolled back";
         Ok(Replayed::Impossible(what.to_owned()))
+    }
+
+    fn forecast(conn: &mut &mut Conn, request: &ForecastRequest<'_, Self>) -> Result<Vec<Forecast>, Fault> {
+        server_forecast::forecasts(*conn, request.scripts, Reading { split: statements, grammar: &GRAMMAR })
     }
 }

@@ -3,18 +3,19 @@
 use mysql::Conn;
 
 use super::query::{self, code, column, fault, run};
-use super::{Mysql, dangling, outcome, script, transactions};
+use super::{Mysql, dangling, outcome, refusals, script, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed_unless_known};
 use crate::backend::script::{Scope, Script};
 use crate::backend::server_ledger;
 use crate::dangling::Dangling;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
+use crate::refusal::Refusal;
 use crate::sql::mysql::{GRAMMAR, statements};
 use crate::sql::pieces;
-use crate::step::ForeignKeys;
+use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
 
@@ -78,6 +79,14 @@ impl Driver for Mysql {
 
     fn transaction_fit(script: &str) -> TransactionFit {
         transactions::fits(script)
+    }
+
+    fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
+        refusals::refusals(script, atomicity, table)
+    }
+
+    fn unread(script: &str) -> Vec<u32> {
+        refusals::unread(script)
     }
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {

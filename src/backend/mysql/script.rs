@@ -6,6 +6,7 @@ use mysql::{Conn, Row};
 use super::non_transactional::{ScriptRun, Statement, StatementClass};
 use super::outcome::{self, LookupState};
 use super::query::{self, code, fault, get};
+use super::refusals::reads_client;
 use super::{Mysql, settings, transactions, warnings};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
@@ -305,11 +306,6 @@ fn resolved_kind<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> 
 fn is_syntax(fault: &Fault) -> bool {
     let error = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
     error.and_then(code) == Some(query::SYNTAX)
-}
-
-fn reads_client() -> Fault {
-    Fault::new(FaultKind::Other, "it reads a file of the client, and a migration has none")
-        .remedy("write the rows as INSERT statements, or load them in code")
 }
 
 fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {

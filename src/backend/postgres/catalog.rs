@@ -3,13 +3,21 @@
 use postgres::Client;
 
 use super::{LOCKS, Postgres, fault, foreign, query, rehearsal, replay, schema};
-use crate::backend::catalog::{Catalog, RehearsalPlace, RehearsalRequest, Rehearsed, Replayed};
+use crate::backend::catalog::{
+    Catalog, ForecastRequest, RehearsalPlace, RehearsalRequest, Rehearsed, Replayed,
+};
+use crate::backend::server_forecast::{self, Reading};
+use crate::backend::server_ledger::Tables;
 use crate::dialect::TableName;
+use crate::effect::Forecast;
 use crate::fault::Fault;
 use crate::foreign::ForeignTable;
 use crate::schema::Schema;
+use crate::sql::postgres::{GRAMMAR, statements};
 
 impl Catalog for Postgres {
+    const REACHES_BEYOND: bool = true;
+
     /// Triggers and rules run functions, whose text may name a table or compose its name. So this checks whether any exist.
     fn has_triggers_on(conn: &mut &mut Client, _: &TableName) -> Result<bool, Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE NOT tgisinternal)
@@ -26,6 +34,10 @@ impl Catalog for Postgres {
         let rows = query(conn, sql, &[]).map_err(fault)?;
         let is_own = |name: &str| name == LOCKS || tables.iter().any(|table| table.as_str() == name);
         Ok(rows.iter().all(|row| is_own(row.get(0))))
+    }
+
+    fn current_schema(conn: &mut &mut Client) -> Result<Option<String>, Fault> {
+        Tables::current_schema(*conn)
     }
 
     fn foreign_table(
@@ -61,5 +73,9 @@ impl Catalog for Postgres {
 
     fn replay(conn: &mut &mut Client, scripts: &[&str], without: &[&str]) -> Result<Replayed, Fault> {
         replay::replay(conn, scripts, without)
+    }
+
+    fn forecast(conn: &mut &mut Client, request: &ForecastRequest<'_, Self>) -> Result<Vec<Forecast>, Fault> {
+        server_forecast::forecasts(*conn, request.scripts, Reading { split: statements, grammar: &GRAMMAR })
     }
 }

@@ -5,16 +5,17 @@ use std::time::Duration;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
-use super::{Postgres, dangling, fault, outcome, script, settings, transactions};
+use super::{Postgres, dangling, fault, outcome, refusals, script, settings, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::script::Script;
 use crate::backend::server_ledger;
 use crate::cancel::Interrupter;
 use crate::dangling::Dangling;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
+use crate::refusal::Refusal;
 use crate::sql::pieces;
 use crate::sql::postgres::{GRAMMAR, statements};
 use crate::step::{Atomicity, ForeignKeys};
@@ -61,6 +62,14 @@ impl Driver for Postgres {
 
     fn transaction_fit(script: &str) -> TransactionFit {
         transactions::fits(script)
+    }
+
+    fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
+        refusals::refusals(script, atomicity, table)
+    }
+
+    fn unread(script: &str) -> Vec<u32> {
+        refusals::unread(script)
     }
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {

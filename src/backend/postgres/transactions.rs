@@ -70,6 +70,9 @@ fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
     let is_index = at(0, &["index"]) || (at(0, &["unique"]) && at(1, &["index"]));
     match () {
         () if is("vacuum") => true,
+        () if is("discard") => at(0, &["all"]),
+        // Unless it makes no slot on the other server.
+        () if is("create") && at(0, &["subscription"]) => !has("create_slot") && !has("connect"),
         () if is("create") => {
             at(0, &["database", "tablespace"])
                 || (is_index && rest.iter().take(3).any(|token| token.is("concurrently")))
@@ -82,6 +85,7 @@ fn refuses(first: Option<Token<'_>>, rest: &[Token<'_>]) -> bool {
             };
             at(0, &["database", "system", "schema"]) || (has("concurrently") && !rest.windows(2).any(is_off))
         }
+        () if is("alter") && at(0, &["database"]) => has("set") && has("tablespace"),
         () if is("alter") => at(0, &["system"]) || (has("detach") && has("concurrently")),
         () => false,
     }
@@ -110,6 +114,12 @@ mod tests {
             ("REINDEX (VERBOSE) TABLE CONCURRENTLY t", "outside"),
             ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", "outside"),
             ("VACUUM (ANALYZE) t", "outside"),
+            ("DISCARD ALL", "outside"),
+            ("DISCARD TEMP", "inside"),
+            ("ALTER DATABASE d SET TABLESPACE t", "outside"),
+            ("ALTER DATABASE d SET work_mem = '1MB'", "inside"),
+            ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p", "outside"),
+            ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (create_slot = false)", "inside"),
             ("CREATE TABLE t (a INT); CREATE INDEX CONCURRENTLY i ON t (a)", "24 has"),
             ("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT", "0 begins"),
             ("BEGIN; SET TRANSACTION READ ONLY; SELECT 1; COMMIT", "0 begins"),

@@ -29,19 +29,25 @@ const DEPTH: usize = 8;
 impl Act {
     /// What a statement does, by its tokens.
     pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Self {
-        Words { rest: tokens, grammar }.act().unwrap_or(Self::Other)
+        Words::new(tokens, grammar).act().unwrap_or(Self::Other)
     }
 }
 
 /// The tokens of a statement that are not read yet.
 #[derive(Clone, Copy)]
-struct Words<'t, 'a, 'g> {
-    rest: &'t [Token<'a>],
-    grammar: &'g Grammar,
+pub(super) struct Words<'t, 'a, 'g> {
+    pub(super) rest: &'t [Token<'a>],
+    pub(super) grammar: &'g Grammar,
+}
+
+impl<'t, 'a, 'g> Words<'t, 'a, 'g> {
+    pub(super) const fn new(rest: &'t [Token<'a>], grammar: &'g Grammar) -> Self {
+        Self { rest, grammar }
+    }
 }
 
 impl<'a> Words<'_, 'a, '_> {
-    fn act(&mut self) -> Option<Act> {
+    pub(super) fn act(&mut self) -> Option<Act> {
         let all = *self;
         let first = self.next()?;
         // `(SELECT ...)`
@@ -133,7 +139,7 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     /// The tables that the statement deletes rows of, also in texts that it has the server execute.
-    fn emptied(self) -> Vec<ObjectName> {
+    pub(super) fn emptied(self) -> Vec<ObjectName> {
         self.emptied_within(DEPTH)
     }
 
@@ -168,7 +174,7 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     /// The tables that have this alias in the statement.
-    fn named_as(self, alias: &ObjectName) -> Vec<ObjectName> {
+    pub(super) fn named_as(self, alias: &ObjectName) -> Vec<ObjectName> {
         const JOINING: [&str; 9] = ["as", "join", "inner", "cross", "left", "right", "outer", "on", "using"];
         let mut found = Vec::new();
         let mut words = self;
@@ -218,18 +224,18 @@ impl<'a> Words<'_, 'a, '_> {
         Act::Alters(if has_kind { self.name() } else { None })
     }
 
-    fn next(&mut self) -> Option<Token<'a>> {
+    pub(super) fn next(&mut self) -> Option<Token<'a>> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
     }
 
-    fn is_at(&self, words: &[&str]) -> bool {
+    pub(super) fn is_at(&self, words: &[&str]) -> bool {
         self.rest.first().is_some_and(|token| token.is_any(words))
     }
 
     /// Skips one of these words, and returns whether it was next.
-    fn skip(&mut self, words: &[&str]) -> bool {
+    pub(super) fn skip(&mut self, words: &[&str]) -> bool {
         let is_next = self.is_at(words);
         if is_next {
             self.next();
@@ -237,7 +243,7 @@ impl<'a> Words<'_, 'a, '_> {
         is_next
     }
 
-    fn skip_mark(&mut self, mark: u8) -> bool {
+    pub(super) fn skip_mark(&mut self, mark: u8) -> bool {
         let is_next = self.rest.first() == Some(&Token::Mark(mark));
         if is_next {
             self.next();
@@ -246,7 +252,7 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     /// Skips `IF EXISTS` or `IF NOT EXISTS`, and returns whether it was next.
-    fn skip_exists(&mut self) -> bool {
+    pub(super) fn skip_exists(&mut self) -> bool {
         let is_next = self.skip(&["if"]);
         if is_next {
             self.skip(&["not"]);
@@ -263,7 +269,7 @@ impl<'a> Words<'_, 'a, '_> {
     }
 
     /// The next name, with its schema. Words that cannot be names here must be skipped before.
-    fn name(&mut self) -> Option<ObjectName> {
+    pub(super) fn name(&mut self) -> Option<ObjectName> {
         let mut parts = vec![self.part()?];
         while self.rest.first() == Some(&Token::Mark(b'.')) && self.rest.get(1) != Some(&Token::Mark(b'*')) {
             self.next();
@@ -273,7 +279,7 @@ impl<'a> Words<'_, 'a, '_> {
         Some(ObjectName::new(parts.pop(), name, self.grammar))
     }
 
-    fn part(&mut self) -> Option<String> {
+    pub(super) fn part(&mut self) -> Option<String> {
         match self.next()? {
             // `U&"a\0062"`
             Token::Word("u" | "U") if self.rest.first() == Some(&Token::Mark(b'&')) => None,

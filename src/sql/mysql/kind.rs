@@ -191,6 +191,25 @@ pub(crate) fn asks_for_counts(statement: &str) -> bool {
     !makes && (asks("row_count") || asks("found_rows"))
 }
 
+/// Whether a statement runs others that its text does not show, or not in full: a routine, a prepared statement, a compound statement.
+pub(crate) fn runs_unread(statement: &str) -> bool {
+    let mut words = Words::new(statement);
+    let Some(mut first) = words.next() else { return false };
+    let second = words.clone().next();
+    if first.is("set") && second.is_some_and(|second| second.is("statement")) {
+        // `SET STATEMENT max_statement_time = 1 FOR CALL p()`
+        let Some(inner) = words.find(|token| token.is("for")).and_then(|_| words.next()) else {
+            return false;
+        };
+        first = inner;
+    }
+    let is_compound = first.is("begin") && second.is_some_and(|second| second.is("not"));
+    is_compound
+        || ["call", "execute", "if", "while", "loop", "for", "repeat", "case"]
+            .iter()
+            .any(|word| first.is(word))
+}
+
 /// Whether a statement sets a user variable to a value that may differ the next time: `SET @x = (SELECT ...)`.
 pub(crate) fn computes_variable(statement: &str) -> bool {
     let tokens: Vec<Token<'_>> = Words::new(statement).collect();
@@ -343,6 +362,23 @@ impl<'a> Iterator for Words<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_runs_what_its_text_shows_or_not() {
+        for statement in [
+            "CALL p()",
+            "execute s",
+            "EXECUTE IMMEDIATE @x",
+            "BEGIN NOT ATOMIC SELECT 1; END",
+            "/*!50000 CALL p() */",
+            "SET STATEMENT max_statement_time = 1 FOR CALL p()",
+        ] {
+            assert!(runs_unread(statement), "{statement}");
+        }
+        for statement in ["SELECT 1", "BEGIN", "PREPARE s FROM 'x'", "SET @a = 'CALL p()'", "DROP TABLE a"] {
+            assert!(!runs_unread(statement), "{statement}");
+        }
+    }
 
     #[test]
     fn statements_are_what_they_begin_with() {

@@ -120,10 +120,10 @@ const ROWS: [(&str, &[&str]); 76] = [
     ("BEGIN; SELECT CASE WHEN a THEN 1 END; END; x", &["BEGIN", "SELECT CASE WHEN a THEN 1 END", "END", "x"]),
     // `COPY` on the server alone.
     (
-        "COPY t FROM '/stdin'; COPY t TO STDOUT; COPY (SELECT * FROM stdin) TO '/f'; SELECT a FROM stdin; x",
+        "COPY t FROM '/stdin'; COPY t TO '/stdout'; COPY (SELECT * FROM stdin) TO '/f'; SELECT a FROM stdin; x",
         &[
             "COPY t FROM '/stdin'",
-            "COPY t TO STDOUT",
+            "COPY t TO '/stdout'",
             "COPY (SELECT * FROM stdin) TO '/f'",
             "SELECT a FROM stdin",
             "x",
@@ -206,6 +206,8 @@ fn psql_commands_are_refused_with_their_position() {
         ("SELECT 1; COPY t (a, b) FROM STDIN;\n1\t'\n\\.\n", "COPY", "FROM STDIN"),
         ("copy binary \"t\" from /* c */ stdin with (format csv)", "copy", "FROM STDIN"),
         ("COPY t FROM STDOUT;", "COPY", "FROM STDIN"),
+        ("SELECT 1; COPY (SELECT 1) TO STDOUT", "COPY", "TO STDOUT"),
+        ("copy t to stdin", "copy", "TO STDOUT"),
     ];
     for (script, at, what) in rows {
         let refused = statements(script).unwrap_err();

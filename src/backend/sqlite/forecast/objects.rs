@@ -317,7 +317,8 @@ pub(super) fn in_order(mut effects: Vec<Effect>) -> Vec<Effect> {
         EffectKind::DropsView => 3,
         EffectKind::DropsTrigger => 4,
         EffectKind::DropsIndex => 5,
-        EffectKind::Unknown => 6,
+        // A trial finds no others.
+        _ => 6,
     };
     let key = |effect: &Effect| {
         let name = |name: &str| name.to_lowercase();

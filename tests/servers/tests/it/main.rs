@@ -11,6 +11,7 @@ mod children;
 mod conformance;
 mod crashes;
 mod drift;
+mod effects;
 mod fuzz;
 mod kit;
 mod mysql;
@@ -18,6 +19,7 @@ mod notices;
 mod overlays;
 mod postgres;
 mod references;
+mod refusals;
 mod rehearsals;
 mod remote;
 #[cfg(unix)]

@@ -1,0 +1,186 @@
+//! What scripts take away on a server: their words say what a statement drops, and the catalogue what that is and what goes with it.
+
+mod inventory;
+mod names;
+
+use std::collections::BTreeSet;
+
+pub(super) use self::inventory::{Inventory, Surroundings};
+use self::names::Names;
+use crate::effect::{Effect, EffectKind, Evidence, Forecast, PlannedScript, Trust};
+use crate::error::Abridged;
+use crate::fault::{Fault, FaultKind};
+use crate::sql::act::{Act, Dropped, Grammar, Loss, ObjectName};
+use crate::sql::pieces::{Piece, Refused};
+
+/// Splits a script into its statements.
+type Split = for<'t> fn(&'t str) -> Result<Vec<Piece<'t>>, Refused>;
+
+/// How a server reads scripts.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) split: Split,
+    pub(super) grammar: &'static Grammar,
+}
+
+/// What each of these scripts takes away, if they run one after the other.
+pub(super) fn forecasts(
+    server: &mut dyn Inventory,
+    scripts: &[PlannedScript<'_>],
+    reading: Reading,
+) -> Result<Vec<Forecast>, Fault> {
+    let current = server.current_schema()?;
+    let mut reader = Reader {
+        server,
+        reading,
+        names: Names::new(current.clone()),
+        current,
+        path: None,
+        created: BTreeSet::new(),
+        is_known: true,
+        effects: Vec::new(),
+    };
+    Ok(scripts.iter().map(|script| reader.forecast(script)).collect())
+}
+
+/// What has been read so far.
+struct Reader<'s> {
+    server: &'s mut dyn Inventory,
+    reading: Reading,
+    /// The tables, by the names that they have at this point.
+    names: Names,
+    current: Option<String>,
+    /// The schemas in which names are looked up, if a script has set them.
+    path: Option<Vec<String>>,
+    /// The objects that the scripts created, by their kinds and names.
+    created: BTreeSet<(&'static str, String)>,
+    /// Whether the catalogue and the scripts say what is there: nothing ran before that cannot be read.
+    is_known: bool,
+    /// The effects of the script that is being read.
+    effects: Vec<Effect>,
+}
+
+impl Reader<'_> {
+    fn forecast(&mut self, script: &PlannedScript<'_>) -> Forecast {
+        self.effects = Vec::new();
+        // The settings of a script end with it.
+        self.path = None;
+        match script.text.map(self.reading.split) {
+            None => self.doubt(),
+            // It is refused.
+            Some(Err(_)) => {}
+            Some(Ok(pieces)) => pieces.iter().for_each(|piece| self.read(piece.text)),
+        }
+        Forecast {
+            effects: std::mem::take(&mut self.effects),
+            failure: (script.trust == Trust::Database)
+                .then(|| Fault::new(FaultKind::Other, "a server has no copy to try it out on")),
+            ..Forecast::new()
+        }
+    }
+
+    fn read(&mut self, text: &str) {
+        let grammar = self.reading.grammar;
+        let tokens = (grammar.tokens)(text);
+        for loss in Loss::of(&tokens, grammar) {
+            self.lose(loss, text);
+        }
+        let act = Act::of(&tokens, grammar);
+        match &act {
+            Act::SetsSchema(path) => {
+                self.path = Some(path.iter().filter(|schema| *schema != "$user").cloned().collect());
+            }
+            Act::Creates { kind, name, .. } => _ = self.created.insert((kind, name.name.to_lowercase())),
+            _ => {}
+        }
+        self.names.follow(&act, self.path.as_deref(), &mut self.effects);
+    }
+
+    fn lose(&mut self, loss: Loss, text: &str) {
+        let is_unread = match &loss {
+            Loss::Unread => true,
+            Loss::Calls(called) => self.calls_unread(called),
+            _ => false,
+        };
+        if is_unread {
+            self.doubt();
+            return self.add([Effect::new(EffectKind::Unread, Abridged(text).to_string(), Evidence::Text)]);
+        }
+        let Some(loss) = self.names.as_before(loss, self.path.as_deref()) else { return };
+        let surroundings = Surroundings { current: self.current.as_deref(), path: self.path.as_deref() };
+        let effects = match self.server.lost(&loss, surroundings) {
+            Ok(Some(effects)) => effects,
+            Ok(None) if self.is_missing(&loss) => Vec::new(),
+            // Without an answer of the catalogue, the text has to do.
+            Ok(None) | Err(_) => as_written(&loss, self.reading.grammar),
+        };
+        self.add(effects);
+    }
+
+    /// From here on it is not known what is there.
+    fn doubt(&mut self) {
+        self.is_known = false;
+        self.names.forget_vacant();
+    }
+
+    fn add(&mut self, effects: impl IntoIterator<Item = Effect>) {
+        for effect in effects {
+            let is_same = |known: &Effect| {
+                (known.kind, &known.object, &known.column) == (effect.kind, &effect.object, &effect.column)
+            };
+            if !self.effects.iter().any(is_same) {
+                self.effects.push(effect);
+            }
+        }
+    }
+
+    /// Whether a query calls a function of which nobody knows what it does.
+    fn calls_unread(&mut self, called: &[ObjectName]) -> bool {
+        let is_created = |name: &ObjectName| self.created.contains(&("function", name.name.to_lowercase()));
+        called.iter().any(is_created) || self.server.has_unread(called).unwrap_or(false)
+    }
+
+    /// Whether what is not there now is not there either when the statement runs, so that nothing is lost.
+    fn is_missing(&self, loss: &Loss) -> bool {
+        let is_created =
+            |kind: &'static str, name: &ObjectName| self.created.contains(&(kind, name.name.to_lowercase()));
+        self.is_known
+            && match loss {
+                Loss::Object(Dropped { kind, name, if_exists, .. }) => *if_exists || is_created(kind, name),
+                Loss::Column { table, if_exists, .. } => *if_exists || is_created("table", table),
+                Loss::Rows { table, .. } | Loss::Overwritten(table) => is_created("table", table),
+                _ => true,
+            }
+    }
+}
+
+/// The effects of a loss without the catalogue.
+fn as_written(loss: &Loss, grammar: &Grammar) -> Vec<Effect> {
+    let effect = |kind, object: String| vec![Effect::new(kind, object, Evidence::Text)];
+    match loss {
+        Loss::Object(Dropped { kind, name, cascades, is_replaced, .. }) => {
+            let shown = name.name.clone();
+            match *kind {
+                "table" if *is_replaced => effect(EffectKind::ReplacesTable, shown),
+                "table" => effect(EffectKind::DropsTable, shown),
+                "view" => effect(EffectKind::DropsView, shown),
+                "index" => effect(EffectKind::DropsIndex, shown),
+                "trigger" => effect(EffectKind::DropsTrigger, shown),
+                "database" => effect(EffectKind::DropsDatabase, shown),
+                // On MySQL, a schema is a database.
+                "schema" if !grammar.folds => effect(EffectKind::DropsDatabase, shown),
+                "schema" if *cascades => effect(EffectKind::DropsSchema, shown),
+                kind if *cascades => effect(EffectKind::DropsDependents, format!("{kind} `{shown}`")),
+                _ => Vec::new(),
+            }
+        }
+        Loss::Column { table, column, .. } => {
+            vec![Effect::new(EffectKind::DropsColumn, table.name.clone(), Evidence::Text).column(column)]
+        }
+        Loss::Rows { table, .. } => effect(EffectKind::DeletesRows, table.name.clone()),
+        Loss::Overwritten(table) => effect(EffectKind::OverwritesRows, table.name.clone()),
+        Loss::Owned(roles) => effect(EffectKind::DropsOwned, roles.join(", ")),
+        // Whether another type can cut values depends on the one before.
+        Loss::Type { .. } | Loss::Calls(_) | Loss::Unread => Vec::new(),
+    }
+}

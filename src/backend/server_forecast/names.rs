@@ -1,0 +1,120 @@
+//! [`Names`]: which table has a name at a point of the scripts.
+
+use std::collections::HashMap;
+
+use crate::effect::{Effect, EffectKind};
+use crate::sql::act::{Act, Dropped, Loss, ObjectName};
+use crate::sql::same_name;
+
+/// The tables that the scripts created, renamed or dropped, by the names that they have now.
+pub(super) struct Names {
+    current: Option<String>,
+    tables: HashMap<String, State>,
+}
+
+/// What has a name now, if that is not what had it before the scripts.
+#[derive(Debug, Clone)]
+enum State {
+    /// A table that the scripts created.
+    Created,
+    /// Nothing.
+    Vacant,
+    /// The table that had this name before the scripts.
+    Before(ObjectName),
+}
+
+impl Names {
+    pub(super) fn new(current: Option<String>) -> Self {
+        Self { current, tables: HashMap::new() }
+    }
+
+    /// Forgets which names have no table: what ran cannot be read and may have created one.
+    pub(super) fn forget_vacant(&mut self) {
+        self.tables.retain(|_, state| !matches!(state, State::Vacant));
+    }
+
+    fn key(&self, name: &ObjectName, path: Option<&[String]>) -> String {
+        let mut name = name.clone();
+        let first = || path.and_then(|path| path.first()).or(self.current.as_ref()).cloned();
+        name.schema = name.schema.or_else(first);
+        name.key()
+    }
+
+    /// The loss with the name that its table had before the scripts; `None` if the scripts created that table, or dropped it before.
+    pub(super) fn as_before(&self, loss: Loss, path: Option<&[String]>) -> Option<Loss> {
+        let before = |name: ObjectName| match self.tables.get(&self.key(&name, path)) {
+            None => Some(name),
+            Some(State::Before(before)) => Some(before.clone()),
+            Some(State::Created | State::Vacant) => None,
+        };
+        Some(match loss {
+            Loss::Object(Dropped { kind: "table", name, on, if_exists, cascades, is_replaced }) => {
+                Loss::Object(Dropped {
+                    kind: "table",
+                    name: before(name)?,
+                    on,
+                    if_exists,
+                    cascades,
+                    is_replaced,
+                })
+            }
+            Loss::Column { table, column, if_exists, cascades } => {
+                Loss::Column { table: before(table)?, column, if_exists, cascades }
+            }
+            Loss::Rows { table, cascades } => Loss::Rows { table: before(table)?, cascades },
+            Loss::Overwritten(table) => Loss::Overwritten(before(table)?),
+            Loss::Type { table, column, to, using } => {
+                Loss::Type { table: before(table)?, column, to, using }
+            }
+            other => other,
+        })
+    }
+
+    /// Follows a statement. If a table gets the name of one that was dropped, that one is replaced.
+    pub(super) fn follow(&mut self, act: &Act, path: Option<&[String]>, effects: &mut [Effect]) {
+        match act {
+            Act::Creates { kind: "table", name, replaces, if_not_exists, .. } => {
+                let key = self.key(name, path);
+                if *replaces || !*if_not_exists || matches!(self.tables.get(&key), Some(State::Vacant)) {
+                    self.tables.insert(key, State::Created);
+                    replaced(name, effects);
+                }
+            }
+            Act::Drops { kind: "table", names, .. } => {
+                for name in names {
+                    let key = self.key(name, path);
+                    let was = self.tables.insert(key, State::Vacant);
+                    // A new table may have had its name already.
+                    if let Some(State::Before(before)) = was {
+                        if matches!(self.tables.get(&self.key(&before, path)), Some(State::Created)) {
+                            replaced(&before, effects);
+                        }
+                    }
+                }
+            }
+            Act::Renames(pairs) => {
+                for (from, to) in pairs {
+                    let key = self.key(from, path);
+                    let was =
+                        self.tables.insert(key, State::Vacant).unwrap_or_else(|| State::Before(from.clone()));
+                    self.tables.insert(self.key(to, path), was);
+                    replaced(to, effects);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Records that a table that was dropped has a successor.
+fn replaced(name: &ObjectName, effects: &mut [Effect]) {
+    let is_it = |effect: &&mut Effect| {
+        let object = effect.object.rsplit('.').next().unwrap_or_default();
+        effect.kind == EffectKind::DropsTable
+            && (same_name(&effect.object, &name.name)
+                || (name.schema.is_some() && same_name(object, &name.name)))
+    };
+    if let Some(effect) = effects.iter_mut().find(is_it) {
+        effect.kind = EffectKind::ReplacesTable;
+    }
+}

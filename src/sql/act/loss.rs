@@ -1,0 +1,163 @@
+//! [`Loss`]: what a statement for a server takes away, by its words.
+
+use super::words::Words;
+use super::{Grammar, ObjectName};
+use crate::sql::Token;
+
+mod reading;
+#[cfg(test)]
+mod tests;
+
+/// Something that a statement takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It drops an object.
+    Object(Dropped),
+    /// It drops a column.
+    Column { table: ObjectName, column: String, if_exists: bool, cascades: bool },
+    /// It deletes rows of a table; `cascades` is whether also those of all tables that reference it.
+    Rows { table: ObjectName, cascades: bool },
+    /// It overwrites rows of a table.
+    Overwritten(ObjectName),
+    /// It gives a column another type. `to` is its text, and `using` the columns and words of the expression that converts the values.
+    Type { table: ObjectName, column: String, to: String, using: Option<Vec<String>> },
+    /// It drops everything that these roles own.
+    Owned(Vec<String>),
+    /// It calls these functions, of which one may do anything.
+    Calls(Vec<ObjectName>),
+    /// It runs what its text does not show.
+    Unread,
+}
+
+/// An object that a statement drops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) kind: &'static str,
+    pub(crate) name: ObjectName,
+    /// The table of a trigger.
+    pub(crate) on: Option<ObjectName>,
+    /// Whether it is no error if there is no such object.
+    pub(crate) if_exists: bool,
+    /// Whether what depends on it is dropped too.
+    pub(crate) cascades: bool,
+    /// Whether the statement creates another object under its name.
+    pub(crate) is_replaced: bool,
+}
+
+/// The words before a statement inside a body.
+const BEFORE_STATEMENT: [&str; 7] = ["begin", "atomic", "then", "else", "do", "loop", "repeat"];
+
+/// The first words of statements that take something away.
+const VERBS: [&str; 12] = [
+    "drop", "alter", "truncate", "delete", "merge", "replace", "update", "create", "call", "execute", "with",
+    "explain",
+];
+
+/// How many texts within texts are read.
+const DEPTH: usize = 4;
+
+impl Loss {
+    /// What a statement takes away, by its tokens.
+    pub(crate) fn of(tokens: &[Token<'_>], grammar: &Grammar) -> Vec<Self> {
+        read(tokens, grammar, DEPTH)
+    }
+}
+
+fn read(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
+    let Some(first) = tokens.first() else { return Vec::new() };
+    let behind = |place: usize| tokens.get(place..).unwrap_or_default();
+    let is_text = |token: &&Token<'_>| matches!(token, Token::Quoted(text) if text.contains(['\'', '$']));
+    let texts = || tokens.iter().filter(is_text).filter_map(|token| token.spelling());
+    let inner = |depth: usize| -> Vec<Loss> {
+        texts().flat_map(|text| body(&(grammar.tokens)(&inside(text)), grammar, depth)).collect()
+    };
+    if depth == 0 {
+        return Vec::new();
+    }
+    let is_compound = first.is("begin") && tokens.get(1).is_some_and(|second| second.is("not"));
+    let is_do = first.is("do") && grammar.folds;
+    match first {
+        // `(SELECT ...)`
+        Token::Mark(b'(') => read(behind(1), grammar, depth - 1),
+        _ if is_do => with_unread(inner(depth - 1)),
+        _ if is_compound
+            || (!grammar.folds && first.is_any(&["if", "while", "loop", "repeat", "for", "case"])) =>
+        {
+            with_unread(body(behind(1), grammar, depth - 1))
+        }
+        _ if first.is("prepare") => {
+            // `PREPARE s AS DELETE FROM a`, `PREPARE s FROM 'DELETE FROM a'`
+            let place = tokens.iter().position(|token| token.is("as")).filter(|_| grammar.folds);
+            place.map_or_else(|| inner(depth - 1), |place| read(behind(place + 1), grammar, depth - 1))
+        }
+        _ if first.is("execute") => {
+            let is_shown = tokens.get(1).is_some_and(|second| second.is("immediate"))
+                && texts().count() == tokens.len() - 2;
+            if is_shown { inner(depth - 1) } else { vec![Loss::Unread] }
+        }
+        _ if first.is("call") => vec![Loss::Unread],
+        _ if first.is("set") && tokens.get(1).is_some_and(|second| second.is("statement")) => {
+            let place = tokens.iter().position(|token| token.is("for"));
+            place.map_or_else(Vec::new, |place| read(behind(place + 1), grammar, depth - 1))
+        }
+        _ if first.is_any(&["explain", "analyze", "describe", "desc"]) => {
+            explained(tokens, grammar, depth - 1)
+        }
+        _ => Words::new(tokens, grammar).losses().unwrap_or_default(),
+    }
+}
+
+fn with_unread(mut losses: Vec<Loss>) -> Vec<Loss> {
+    if !losses.contains(&Loss::Unread) {
+        losses.push(Loss::Unread);
+    }
+    losses
+}
+
+/// The text between quotes or dollar quotes.
+fn inside(quoted: &str) -> String {
+    let quoted = quoted.trim_start_matches(|c| c != '\'' && c != '$');
+    let dollar = quoted.strip_prefix('$').and_then(|rest| rest.split_once('$'));
+    match dollar {
+        Some((_, body)) => {
+            body.rsplit_once('$').and_then(|(body, _)| body.rsplit_once('$')).map(|(body, _)| body)
+        }
+        None => quoted.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')),
+    }
+    .unwrap_or_default()
+    .replace("''", "'")
+}
+
+/// What the statements of a body name.
+fn body(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
+    let mut found = Vec::new();
+    for place in 0..tokens.len() {
+        let before = place.checked_sub(1).and_then(|before| tokens.get(before));
+        let begins =
+            before.is_none_or(|before| *before == Token::Mark(b';') || before.is_any(&BEFORE_STATEMENT));
+        if begins && tokens[place].is_any(&VERBS) {
+            let rest = &tokens[place..];
+            let end = rest.iter().position(|token| *token == Token::Mark(b';')).unwrap_or(rest.len());
+            for loss in read(&rest[..end], grammar, depth) {
+                if !found.contains(&loss) {
+                    found.push(loss);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// `EXPLAIN ANALYZE` executes the statement behind it; on MariaDB `ANALYZE` does.
+fn explained(tokens: &[Token<'_>], grammar: &Grammar, depth: usize) -> Vec<Loss> {
+    let starts = ["select", "insert", "update", "delete", "merge", "replace", "with", "execute", "values"];
+    let Some(place) = tokens.iter().position(|token| token.is_any(&starts)) else { return Vec::new() };
+    let options = &tokens[..place];
+    let analyze = options.iter().position(|token| token.is("analyze"));
+    let is_off =
+        |place: usize| options.get(place + 1).is_some_and(|value| value.is_any(&["false", "off", "0"]));
+    match analyze {
+        Some(analyze) if !is_off(analyze) => read(&tokens[place..], grammar, depth),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,346 @@
+//! What a plan for a server says a script takes away: its words name it, and the catalogue says what that is and what goes with it.
+//!
+//! `DROP SCHEMA ... CASCADE`, `DROP DATABASE`, `CREATE OR REPLACE TABLE` and others passed the question of a protected environment unseen,
+//! since the text alone was read and did not name the tables (as with a goose migration of opentdf).
+
+use mysql::prelude::Queryable;
+use switchy_schema::{
+    Backend, EffectKind, ErrorKind, Evidence, Migration, MigrationRunner, Mysql, Plan, Policy, Postgres,
+    ProblemKind, Target, Verdict,
+};
+
+use crate::servers;
+use crate::{mysql as my, postgres as pg};
+
+fn runner<B: Backend>(script: &str) -> MigrationRunner<B> {
+    let it = Migration::from_scripts("1_it", script.to_owned(), None);
+    let it = if script.contains("DATABASE") && B::DIALECT == switchy_schema::Dialect::Postgres {
+        it.outside_transaction()
+    } else {
+        it
+    };
+    MigrationRunner::for_backend([it]).unwrap()
+}
+
+/// The effects of the plan in words, without the numbers of rows, which are estimates.
+fn effects(plan: &Plan) -> String {
+    let effects = plan.steps()[0].effects.as_deref().unwrap();
+    let words = effects.iter().map(|effect| {
+        let mut effect = effect.clone();
+        effect.rows = None;
+        effect.to_string()
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a protected environment asks before it runs the plan.
+fn asks<B: Backend>(runner: MigrationRunner<B>, conn: B::Conn<'_>) -> bool {
+    let runner = runner.environment("production").policy(Policy::default());
+    match runner.run(conn) {
+        Err(error) if error.kind() == ErrorKind::Refused => {
+            assert!(error.problems().iter().all(|it| it.kind == ProblemKind::Unconfirmed), "{error}");
+            true
+        }
+        // A statement may fail for other reasons.
+        Ok(_) | Err(_) => false,
+    }
+}
+
+const POSTGRES: &str = "CREATE SCHEMA crm; CREATE TABLE crm.c (id int); INSERT INTO crm.c VALUES (1);
+    CREATE TYPE mood AS ENUM ('a'); CREATE DOMAIN mail AS text;
+    CREATE TABLE t (id int PRIMARY KEY, m mood, e mail, short varchar(9), n numeric(10,4));
+    INSERT INTO t SELECT i, 'a', 'x', 'y', 1 FROM generate_series(1, 100) i; ANALYZE t;
+    CREATE TABLE u (id int REFERENCES t); CREATE TABLE w (id int REFERENCES t);
+    CREATE VIEW v AS SELECT c.id, t.m FROM crm.c c, t; CREATE VIEW v2 AS SELECT id FROM v;
+    CREATE FUNCTION f() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'; CREATE VIEW of_f AS SELECT f();
+    CREATE FUNCTION purge() RETURNS void LANGUAGE sql AS 'DELETE FROM u';
+    CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+    CREATE TRIGGER tr BEFORE INSERT ON u FOR EACH ROW EXECUTE FUNCTION g();
+    CREATE PROCEDURE p() LANGUAGE sql AS 'DELETE FROM u';
+    CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1);";
+
+#[test]
+fn postgres_says_what_goes_with_what_a_script_drops() {
+    let asked = [
+        (
+            "DROP SCHEMA crm CASCADE",
+            "drops the schema `crm` and all in it, drops the table `crm.c`, drops the view `v`, drops the view `v2`",
+        ),
+        (
+            "drop schema if exists \"crm\" /* x */ cascade",
+            "drops the schema `crm` and all in it, drops the table `crm.c`, drops the view `v`, drops the view `v2`",
+        ),
+        ("DROP TYPE mood CASCADE", "drops the view `v`, drops the view `v2`, drops the column `t.m`"),
+        ("DROP DOMAIN public.mail CASCADE", "drops the column `t.e`"),
+        ("DROP FUNCTION f() CASCADE", "drops the view `of_f`"),
+        ("DROP FUNCTION g CASCADE", "drops the trigger `tr`"),
+        ("DROP VIEW v CASCADE", "drops the view `v`, drops the view `v2`"),
+        ("DROP TABLE crm.c CASCADE", "drops the table `crm.c`, drops the view `v`, drops the view `v2`"),
+        (
+            "SET search_path = crm; DROP TABLE c CASCADE",
+            "drops the table `crm.c`, drops the view `v`, drops the view `v2`",
+        ),
+        (
+            "ALTER TABLE t DROP COLUMN m CASCADE",
+            "drops the view `v`, drops the view `v2`, drops the column `t.m`",
+        ),
+        ("DROP TABLE parts", "drops the table `part1`, drops the table `parts`"),
+        ("DROP TRIGGER tr ON u", "drops the trigger `tr`"),
+        ("TRUNCATE t CASCADE", "deletes rows of `t`, deletes rows of `u`, deletes rows of `w`"),
+        ("TRUNCATE u", "deletes rows of `u`"),
+        ("MERGE INTO u USING t ON t.id = u.id WHEN MATCHED THEN DELETE", "deletes rows of `u`"),
+        ("EXPLAIN ANALYZE DELETE FROM u", "deletes rows of `u`"),
+        ("explain (costs off, analyze) delete from u", "deletes rows of `u`"),
+        (
+            "PREPARE d AS DELETE FROM u; EXECUTE d",
+            "deletes rows of `u`, runs `EXECUTE d`, and what it does cannot be read",
+        ),
+        (
+            "DO $$ BEGIN PERFORM 1; END $$",
+            "runs `DO $$ BEGIN PERFORM 1; END $$`, and what it does cannot be read",
+        ),
+        (
+            "DO $$ BEGIN DROP TABLE u; END $$",
+            "drops the table `u`, runs `DO $$ BEGIN DROP TABLE u; END $$`, and what it does cannot be read",
+        ),
+        ("CALL p()", "runs `CALL p()`, and what it does cannot be read"),
+        ("SELECT purge()", "runs `SELECT purge()`, and what it does cannot be read"),
+        (
+            "ALTER TABLE t ALTER short TYPE varchar(1)",
+            "changes the type of the column `t.short`, which can cut its values",
+        ),
+        (
+            "ALTER TABLE t ALTER short TYPE text USING ''",
+            "changes the type of the column `t.short`, which can cut its values",
+        ),
+        (
+            "ALTER TABLE t ALTER COLUMN n SET DATA TYPE numeric(10, 2)",
+            "changes the type of the column `t.n`, which can cut its values",
+        ),
+        ("DELETE FROM u", "deletes rows of `u`"),
+        ("CREATE TABLE n (a int); DROP TABLE u; ALTER TABLE n RENAME TO u", "replaces the table `u`"),
+        ("ALTER TABLE u RENAME TO old; CREATE TABLE u (a int); DROP TABLE old", "replaces the table `u`"),
+        ("ALTER TABLE u RENAME TO old; DROP TABLE old", "drops the table `u`"),
+    ];
+    let not_asked = [
+        ("DROP VIEW IF EXISTS nov", ""),
+        ("DROP TABLE IF EXISTS gone, crm.gone CASCADE", ""),
+        (
+            "DROP SCHEMA IF EXISTS gone CASCADE; DROP TYPE IF EXISTS gone CASCADE; DROP EXTENSION IF EXISTS gone CASCADE",
+            "",
+        ),
+        ("DROP TRIGGER IF EXISTS gone ON u; DROP FUNCTION IF EXISTS gone() CASCADE", ""),
+        ("ALTER TABLE u DROP COLUMN IF EXISTS gone", ""),
+        ("ALTER TABLE IF EXISTS gone DROP COLUMN a", ""),
+        ("CREATE SCHEMA s; CREATE TABLE s.x (a int); DROP SCHEMA s CASCADE", ""),
+        ("CREATE TYPE x AS ENUM ('a'); DROP TYPE x CASCADE; CREATE TABLE y (a int); DROP TABLE y", ""),
+        ("EXPLAIN DELETE FROM u", ""),
+        ("SELECT f(), count(*), now() FROM u", ""),
+        ("REASSIGN OWNED BY CURRENT_USER TO CURRENT_USER", ""),
+        ("UPDATE u SET id = 1", "overwrites rows of `u`"),
+        ("MERGE INTO u USING t ON t.id = u.id WHEN MATCHED THEN UPDATE SET id = 1", "overwrites rows of `u`"),
+        ("ALTER TABLE t ALTER short TYPE varchar(99), ALTER n TYPE numeric", ""),
+        ("CREATE OR REPLACE VIEW v2 AS SELECT id FROM v", ""),
+        ("INSERT INTO u SELECT id FROM t ON CONFLICT DO NOTHING; COMMENT ON TABLE u IS 'DROP TABLE u'", ""),
+    ];
+    for (is_asked, rows) in [(true, &asked[..]), (false, &not_asked[..])] {
+        for (script, expected) in rows {
+            pg::with(|_, client| {
+                client.batch_execute(POSTGRES).unwrap();
+                let plan = runner::<Postgres>(script).plan(&mut *client, Target::Latest).unwrap();
+                assert_eq!(effects(&plan), *expected, "{script}");
+                assert_eq!(asks(runner::<Postgres>(script), &mut *client), is_asked, "{script}");
+            });
+        }
+    }
+}
+
+#[test]
+fn the_number_of_rows_is_an_estimate_and_says_so() {
+    pg::with(|_, client| {
+        client.batch_execute(POSTGRES).unwrap();
+        let plan = runner::<Postgres>("DROP TABLE t CASCADE").plan(&mut *client, Target::Latest).unwrap();
+        let dropped = &plan.steps()[0].effects.as_deref().unwrap()[0];
+        assert_eq!(
+            (dropped.kind, dropped.rows, dropped.evidence),
+            (EffectKind::DropsTable, Some(100), Evidence::Catalog)
+        );
+        assert_eq!(dropped.to_string(), "drops the table `t` with about 100 rows");
+    });
+    my::with(|_, conn| {
+        conn.query_drop("CREATE TABLE t (a INT)").unwrap();
+        conn.query_drop("INSERT INTO t VALUES (1), (2)").unwrap();
+        conn.query_drop("ANALYZE TABLE t").unwrap();
+        let plan = runner::<Mysql>("TRUNCATE t").plan(&mut *conn, Target::Latest).unwrap();
+        assert!(plan.to_string().contains("deletes rows of `t`, which has about 2 rows"), "{plan}");
+    });
+}
+
+/// A role, or another database, is outside of what an empty database has to lose.
+#[test]
+fn an_empty_database_can_drop_another() {
+    let Some(database) = servers::postgres() else { return };
+    let mut client = database.connect();
+    let name = format!("victim_{}", std::process::id());
+    client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+    let script = format!("DROP DATABASE {name}");
+    let plan = runner::<Postgres>(&script).plan(&mut client, Target::Latest).unwrap();
+    assert_eq!(effects(&plan), format!("drops the database `{name}` and all in it"));
+    assert!(asks(runner::<Postgres>(&script), &mut client));
+    assert!(!asks(runner::<Postgres>("DROP DATABASE IF EXISTS not_there"), &mut client));
+    client.batch_execute("DROP TABLE __switchy_migrations").unwrap();
+    // A first start is not interrupted.
+    assert!(!asks(runner::<Postgres>("DO $$ BEGIN PERFORM 1; END $$; DROP TABLE IF EXISTS a"), &mut client));
+    client.batch_execute(&format!("DROP DATABASE {name}")).unwrap();
+
+    let Some(database) = servers::mysql() else { return };
+    let mut conn = database.connect();
+    let other = format!("{}_other", my::rows(&mut conn, "SELECT DATABASE()").remove(0));
+    conn.query_drop(format!("CREATE DATABASE {other}")).unwrap();
+    conn.query_drop(format!("CREATE TABLE {other}.t (a INT)")).unwrap();
+    for script in
+        ["DROP DATABASE OTHER", "drop schema if exists `OTHER`", "/*!40000 DROP DATABASE IF EXISTS `OTHER`*/"]
+    {
+        let script = script.replace("OTHER", &other);
+        let plan = runner::<Mysql>(&script).plan(&mut conn, Target::Latest).unwrap();
+        let expected = format!("drops the database `{other}` and all in it, drops the table `{other}.t`");
+        assert_eq!(effects(&plan), expected, "{script}");
+        assert!(asks(runner::<Mysql>(&script), &mut conn), "{script}");
+    }
+    assert!(!asks(runner::<Mysql>("DROP DATABASE IF EXISTS not_there"), &mut conn));
+    conn.query_drop(format!("DROP DATABASE {other}")).unwrap();
+}
+
+#[test]
+fn what_a_role_owns_is_listed() {
+    let Some(database) = servers::postgres() else { return };
+    let mut client = database.connect();
+    let role = format!("own_{}", std::process::id());
+    let before = format!(
+        "CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {role}; CREATE TABLE theirs (a int); RESET ROLE;
+        CREATE TABLE ours (a int); CREATE VIEW of_theirs AS SELECT * FROM theirs"
+    );
+    // A server that the tests did not start may not allow it.
+    if client.batch_execute(&before).is_err() {
+        return;
+    }
+    let script = format!("DROP OWNED BY {role} CASCADE");
+    let plan = runner::<Postgres>(&script).plan(&mut client, Target::Latest).unwrap();
+    let expected =
+        format!("drops all that `{role}` owns, drops the view `of_theirs`, drops the table `theirs`");
+    let mut found: Vec<String> = effects(&plan).split(", ").map(str::to_owned).collect();
+    let mut wanted: Vec<String> = expected.split(", ").map(str::to_owned).collect();
+    found.sort();
+    wanted.sort();
+    assert_eq!(found, wanted);
+    assert!(asks(runner::<Postgres>(&script), &mut client));
+    client.batch_execute(&format!("{script}; DROP ROLE {role}")).unwrap();
+}
+
+#[test]
+fn mysql_says_what_goes_with_what_a_script_drops() {
+    const BEFORE: [&str; 6] = [
+        "CREATE TABLE c (id INT PRIMARY KEY, email VARCHAR(255))",
+        "INSERT INTO c VALUES (1, 'x'), (2, 'y')",
+        "CREATE VIEW v AS SELECT id FROM c",
+        "CREATE TRIGGER tr BEFORE INSERT ON c FOR EACH ROW SET new.email = 'z'",
+        "CREATE PROCEDURE p() DELETE FROM c",
+        "CREATE FUNCTION f() RETURNS INT RETURN 1",
+    ];
+    let asked = [
+        ("CREATE OR REPLACE TABLE c (id INT PRIMARY KEY, n INT)", "replaces the table `c`"),
+        ("CREATE /*!100000 OR REPLACE */ TABLE c (id INT)", "replaces the table `c`"),
+        ("/*!40000 DROP TABLE IF EXISTS `c` */", "drops the table `c`"),
+        ("/*M!100000 DELETE FROM c */", "deletes rows of `c`"),
+        ("SET sql_mode = 'ANSI_QUOTES'; DROP TABLE \"c\"", "drops the table `c`"),
+        ("DELETE x FROM c AS x", "deletes rows of `c`"),
+        ("ANALYZE DELETE FROM c", "deletes rows of `c`"),
+        ("SET STATEMENT max_statement_time = 9 FOR DELETE FROM c", "deletes rows of `c`"),
+        ("DROP VIEW v", "drops the view `v`"),
+        ("DROP TRIGGER tr", "drops the trigger `tr`"),
+        (
+            "ALTER TABLE c MODIFY email VARCHAR(1)",
+            "changes the type of the column `c.email`, which can cut its values",
+        ),
+        (
+            "ALTER TABLE c CHANGE email mail VARCHAR(1), DROP id",
+            "changes the type of the column `c.email`, which can cut its values, drops the column `c.id`",
+        ),
+        ("CALL p()", "runs `CALL p()`, and what it does cannot be read"),
+        ("DO f()", "runs `DO f()`, and what it does cannot be read"),
+        ("SELECT f()", "runs `SELECT f()`, and what it does cannot be read"),
+        (
+            "PREPARE s FROM 'DROP TABLE c'; EXECUTE s",
+            "drops the table `c`, runs `EXECUTE s`, and what it does cannot be read",
+        ),
+        ("EXECUTE IMMEDIATE 'TRUNCATE c'", "deletes rows of `c`"),
+        (
+            "BEGIN NOT ATOMIC DELETE FROM c; END",
+            "deletes rows of `c`, runs `BEGIN NOT ATOMIC DELETE FROM c; END`, and what it does cannot be read",
+        ),
+    ];
+    let not_asked = [
+        (
+            "DROP VIEW IF EXISTS nov; DROP TABLE IF EXISTS gone; DROP TRIGGER IF EXISTS gone; DROP DATABASE IF EXISTS gone",
+            "",
+        ),
+        ("ALTER TABLE c DROP COLUMN IF EXISTS gone", ""),
+        ("CREATE OR REPLACE TABLE n (a INT); DROP TABLE n", ""),
+        ("DROP TEMPORARY TABLE IF EXISTS c", ""),
+        ("REPLACE INTO c VALUES (1, 'a')", "overwrites rows of `c`"),
+        ("UPDATE c SET email = 'a'", "overwrites rows of `c`"),
+        ("UPDATE c SET email = 'a' WHERE id = 1", ""),
+        ("ALTER TABLE c MODIFY email VARCHAR(500), MODIFY id BIGINT", ""),
+        ("SELECT count(*), max(id) FROM c; DO 1", ""),
+    ];
+    for (is_asked, rows) in [(true, &asked[..]), (false, &not_asked[..])] {
+        for (script, expected) in rows {
+            my::with(|_, conn| {
+                BEFORE.iter().for_each(|statement| conn.query_drop(statement).unwrap());
+                let plan = runner::<Mysql>(script).plan(&mut *conn, Target::Latest).unwrap();
+                assert_eq!(effects(&plan), *expected, "{script}");
+                assert_eq!(asks(runner::<Mysql>(script), &mut *conn), is_asked, "{script}");
+            });
+        }
+    }
+}
+
+/// What an earlier script of the plan creates, renames or runs counts for the later ones.
+#[test]
+fn a_plan_is_read_as_a_whole() {
+    pg::with(|_, client| {
+        client.batch_execute("CREATE TABLE a (b int); CREATE TABLE keep (b int)").unwrap();
+        let set = vec![
+            Migration::sql("1_rename", "ALTER TABLE a RENAME TO z; CREATE TABLE fresh (b int)"),
+            Migration::sql("2_drop", "DROP TABLE z; DROP TABLE fresh; DROP TABLE IF EXISTS other"),
+            Migration::sql("3_do", "DO $$ BEGIN PERFORM 1; END $$"),
+            // The block may have created it.
+            Migration::sql("4_drop", "DROP TABLE IF EXISTS other"),
+        ];
+        let runner = MigrationRunner::<Postgres>::for_backend(set).unwrap();
+        let plan = runner.plan(&mut *client, Target::Latest).unwrap();
+        let of = |place: usize| {
+            let effects = plan.steps()[place].effects.as_deref().unwrap();
+            effects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(of(0), "");
+        assert_eq!(of(1), "drops the table `a`");
+        assert_eq!(of(3), "drops the table `other` (as its text reads)");
+    });
+}
+
+/// A statement that cannot be read is a note for an author, like code, and not a loss that has to be declared.
+#[test]
+fn strict_reports_what_cannot_be_read_and_refuses_what_is_dropped() {
+    pg::with(|_, client| {
+        client.batch_execute("CREATE TABLE a (b int)").unwrap();
+        let found = |script: &str, client: &mut postgres::Client| {
+            let found = runner::<Postgres>(script).policy(Policy::STRICT).validate(client).unwrap();
+            let kinds = [ProblemKind::Destructive, ProblemKind::Opaque];
+            let found = found.into_iter().filter(|it| kinds.contains(&it.kind));
+            found.map(|it| (it.kind, it.verdict)).collect::<Vec<_>>()
+        };
+        assert_eq!(found("DO $$ BEGIN PERFORM 1; END $$", client), [(ProblemKind::Opaque, Verdict::Warn)]);
+        assert_eq!(found("TRUNCATE a", client), [(ProblemKind::Destructive, Verdict::Deny)]);
+    });
+}

@@ -11,6 +11,7 @@ mod client;
 mod comments;
 mod kind;
 mod lexer;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub(crate) use self::kind::{
     Kind, Subject, asks_for_counts, autocommit_variable, computes_variable, creates, is_about_next, kind,
 };
 use self::lexer::{Lexeme, Lexer};
+pub(crate) use self::session::only_sets_session;
 use super::Token;
 use super::act::Grammar;
 use super::pieces::{Extent, Piece, Refused};

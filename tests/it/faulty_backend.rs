@@ -106,6 +106,10 @@ impl<B: Backend> Driver for Faulty<B> {
         B::transaction_fit(script)
     }
 
+    fn only_sets_session(statement: &str) -> bool {
+        B::only_sets_session(statement)
+    }
+
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         verb()?;
         B::statements(script)

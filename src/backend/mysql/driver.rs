@@ -12,7 +12,7 @@ use crate::dangling::Dangling;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
-use crate::sql::mysql::{GRAMMAR, statements};
+use crate::sql::mysql::{GRAMMAR, only_sets_session, statements};
 use crate::sql::pieces;
 use crate::step::ForeignKeys;
 use crate::touched::Touched;
@@ -83,6 +83,10 @@ impl Driver for Mysql {
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
+    }
+
+    fn only_sets_session(statement: &str) -> bool {
+        only_sets_session(statement)
     }
 
     fn run_script(

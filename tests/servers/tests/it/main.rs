@@ -29,6 +29,7 @@ mod server_scripts;
 mod server_sessions;
 mod servers;
 mod serving;
+mod session_settings;
 
 /// The folder of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

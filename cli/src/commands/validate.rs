@@ -1,7 +1,7 @@
 //! `validate`
 
 use serde_json::json;
-use switchy_schema::{Dialect, MigrationId, Policy, Problem, ProblemKind, Verdict};
+use switchy_schema::{Dialect, MigrationId, Policy, Printable, Problem, ProblemKind, Verdict};
 
 use super::Work;
 use crate::dialect::{Detected, display_name};
@@ -78,7 +78,7 @@ fn line(problem: &Problem) -> String {
     let mut text = format!("{}, {}: {}", problem.verdict, problem.kind, problem.worded(&in_shell));
     if let Some(detail) = &problem.detail {
         text.push('\n');
-        text.push_str(detail);
+        text.push_str(&Printable(detail).abridged_lines());
     }
     text
 }

@@ -21,6 +21,7 @@ mod import;
 #[cfg(unix)]
 mod interrupts;
 mod json;
+mod long_lines;
 mod manifest;
 mod moves;
 mod on_servers;

@@ -14,6 +14,7 @@ mod non_transactional;
 mod outcome;
 mod query;
 mod records;
+mod rights;
 mod schema;
 mod script;
 mod settings;

@@ -18,6 +18,7 @@ mod quiet;
 mod records;
 mod rehearsal;
 mod replay;
+mod rights;
 mod schema;
 mod script;
 mod settings;

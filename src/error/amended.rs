@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::step::{Remains, StepFailure};
 use crate::id::MigrationId;
 use crate::notice::Notice;
+use crate::remedy::Remedy;
 use crate::report::Report;
 
 impl MigrationError {
@@ -58,6 +59,20 @@ impl MigrationError {
         self
     }
 
+    /// The same, of a step in one transaction with others: a statement that needs another transaction gets it only if each has its own.
+    pub(crate) fn in_batch(mut self) -> Self {
+        if let Failure::Step(StepFailure { fault, .. }) = &mut self.0.failure
+            && let Some(remedy) = fault.details.remedy.as_deref_mut()
+            && matches!(remedy, Remedy::SetMetadata { key: "run_in_transaction", .. })
+        {
+            let alone = std::mem::replace(remedy, Remedy::PerMigration);
+            if !fault.details.needs_commit {
+                *remedy = alone.then(Remedy::PerMigration);
+            }
+        }
+        self
+    }
+
     /// Whether it is a script that was cancelled.
     pub(crate) fn is_cancel_of_step(&self) -> bool {
         matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_cancel)
@@ -91,7 +106,10 @@ impl MigrationError {
         report.applied.append(&mut self.0.report.applied);
         match &mut self.0.failure {
             Failure::Step(step) => step.applied_before = report.applied.len(),
-            Failure::Stale(done) | Failure::Refused(_, done) | Failure::Stopped(done) => {
+            Failure::Stale(done)
+            | Failure::Refused(_, done)
+            | Failure::Stopped(done)
+            | Failure::Database { done: Some(done), .. } => {
                 *done = report.applied.len();
             }
             _ => {}

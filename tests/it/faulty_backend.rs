@@ -174,6 +174,10 @@ impl<B: Backend> Driver for Faulty<B> {
 impl<B: Backend> Records for Faulty<B> {
     const ADDING_COLUMNS_BLOCKS_READERS: bool = B::ADDING_COLUMNS_BLOCKS_READERS;
 
+    fn explained(conn: &mut Self::Conn<'_>, table: &TableName, fault: Fault) -> Fault {
+        B::explained(conn, table, fault)
+    }
+
     verbs! {
         head(table: &TableName) -> Head;
         clean_head(table: &TableName) -> Head;

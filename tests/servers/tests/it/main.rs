@@ -6,6 +6,7 @@ mod account;
 mod adoption;
 mod allocations;
 mod cancel;
+mod causes;
 #[path = "../../../it/children.rs"]
 mod children;
 mod conformance;

@@ -27,6 +27,26 @@ pub(crate) fn own_postgres() -> Option<OwnServer<PostgresDatabase>> {
     or_say(start())
 }
 
+/// A read-only standby of a server, which has what the server has at this moment. `None` if the programs for it are not installed.
+#[allow(dead_code, reason = "only the tests of the engine need it")]
+pub(crate) fn standby(primary: &OwnServer<PostgresDatabase>) -> Option<OwnServer<PostgresDatabase>> {
+    or_say(start_standby(primary))
+}
+
+fn start_standby(primary: &OwnServer<PostgresDatabase>) -> Result<OwnServer<PostgresDatabase>, String> {
+    let bin = postgres_programs().ok_or(NO_POSTGRES)?;
+    let bin = bin.display();
+    let mut guard = Guard::new()?;
+    let from = primary.folder();
+    guard.order(&format!(
+        "'{bin}/pg_basebackup' -h '{}' -U app -D data -R -X stream -c fast --no-sync",
+        from.display()
+    ))?;
+    let run = run(&bin.to_string(), "-c listen_addresses=''");
+    let url = format!("host={} port=5432 user=app dbname=postgres", guard.folder.display());
+    OwnServer::start(guard, run, PostgresDatabase { url })
+}
+
 /// A database for one test.
 pub(crate) struct PostgresDatabase {
     pub(crate) url: String,
@@ -77,12 +97,17 @@ fn start_with(
     let mut guard = Guard::new()?;
     guard.order(&format!("'{bin}/initdb' -D data -U app -A trust -E UTF8 --locale=C --no-sync"))?;
     prepare(&mut guard)?;
-    // The segments of shared memory are files in the folder, so that those of a killed server are removed with it.
-    let run = format!(
-        "'{bin}/postgres' -D data -k \"$folder\" {options} -c fsync=off -c max_connections=200 \
-         -c dynamic_shared_memory_type=mmap"
-    );
+    let run = run(&bin.to_string(), options);
     let port = options.split("port=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("5432");
     let url = format!("host={} port={port} user=app dbname=postgres", guard.folder.display());
     OwnServer::start(guard, run, PostgresDatabase { url })
+}
+
+/// The shell command that runs a server. The segments of shared memory are files in the folder, so that those of a killed server are removed
+/// with it.
+fn run(bin: &str, options: &str) -> String {
+    format!(
+        "'{bin}/postgres' -D data -k \"$folder\" {options} -c fsync=off -c max_connections=200 \
+         -c dynamic_shared_memory_type=mmap"
+    )
 }

@@ -28,6 +28,7 @@ mod on_servers;
 mod own_binary;
 mod passwords;
 mod reading;
+mod server_errors;
 mod snapshot_files;
 #[cfg(unix)]
 mod terminals;

@@ -12,13 +12,14 @@ use crate::remedy::{Remedy, Render, Worded, for_programmers};
 use crate::report::Report;
 
 mod ahead;
+mod amended;
 mod display;
 mod failure;
 mod sentence;
 mod step;
 mod trial;
 
-use crate::printable::Printable;
+use crate::printable::{Printable, shortened};
 pub(crate) use display::Abridged;
 use failure::Inner;
 pub use failure::MigrationError;
@@ -26,6 +27,9 @@ pub use failure::MigrationError;
 pub(crate) use failure::SnapshotAct;
 pub(crate) use failure::{Failure, HookKind};
 pub(crate) use step::{Remains, StepFailure};
+
+/// The bytes of the differences that an error shows.
+const ENOUGH_DETAILS: usize = 1536;
 
 /// A result of this crate.
 pub type Result<T, E = MigrationError> = std::result::Result<T, E>;
@@ -343,113 +347,6 @@ impl MigrationError {
     pub(crate) fn failure(&self) -> &Failure {
         &self.0.failure
     }
-
-    /// Records that what the run did was undone, since the database has the content of the snapshot again.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn undone_by_restore(mut self) -> Self {
-        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
-            &mut self.0.failure
-        {
-            *remains = Remains::Nothing;
-        }
-        if let Failure::Step(step) = &mut self.0.failure {
-            step.undone_before.clear();
-        }
-        self
-    }
-
-    /// Records that the code of the step ended its transaction.
-    pub(crate) fn has_lost_transaction(mut self) -> Self {
-        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
-            &mut self.0.failure
-        {
-            *remains = Remains::Perhaps;
-        }
-        self
-    }
-
-    /// With what the server said while the step ran.
-    pub(crate) fn with_notices(mut self, notices: Vec<Notice>) -> Self {
-        if let Failure::Step(step) = &mut self.0.failure {
-            step.notices = notices;
-        }
-        self
-    }
-
-    /// Records that the record of the step could not be restored.
-    pub(crate) fn stays_dirty(mut self) -> Self {
-        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
-            &mut self.0.failure
-        {
-            *remains = Remains::Dirty;
-        }
-        self
-    }
-
-    /// Records that the tracking table no longer has the record of the step.
-    pub(crate) fn is_without_record(mut self) -> Self {
-        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
-            &mut self.0.failure
-        {
-            *remains = Remains::Unrecorded;
-        }
-        self
-    }
-
-    /// Records that the previous steps in the same transaction were undone too.
-    pub(crate) fn undoing(mut self, before: Vec<MigrationId>) -> Self {
-        if let Failure::Step(step) = &mut self.0.failure {
-            step.undone_before = before;
-        }
-        self
-    }
-
-    /// Whether it is a script that was cancelled.
-    pub(crate) fn is_cancel_of_step(&self) -> bool {
-        matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_cancel)
-    }
-
-    /// Records that the next run continues the step.
-    pub(crate) fn continues(mut self) -> Self {
-        if let Failure::Step(step) = &mut self.0.failure {
-            step.remains = Remains::Before;
-        }
-        self
-    }
-
-    /// Whether the record of the step now belongs to another run.
-    pub(crate) fn is_taken_over(&self) -> bool {
-        matches!(self.failure(), Failure::Step(StepFailure { fault, .. }) if fault.details.is_taken_over)
-    }
-
-    /// Whether the record of the step is known to be gone.
-    pub(crate) fn is_unrecorded(&self) -> bool {
-        matches!(self.failure(), Failure::Step(StepFailure { remains: Remains::Unrecorded, .. }))
-    }
-
-    /// Whether nothing remains of the failed step.
-    pub(crate) fn is_undone(&self) -> bool {
-        match &self.0.failure {
-            Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } => {
-                matches!(remains, Remains::Nothing | Remains::Before)
-            }
-            _ => false,
-        }
-    }
-
-    /// The error with the steps that were done before it, ahead of those it already has.
-    pub(crate) fn after(mut self, mut report: Report) -> Self {
-        report.applied.append(&mut self.0.report.applied);
-        match &mut self.0.failure {
-            Failure::Step(step) => step.applied_before = report.applied.len(),
-            Failure::Stale(done) | Failure::Refused(_, done) | Failure::Stopped(done) => {
-                *done = report.applied.len();
-            }
-            _ => {}
-        }
-        self.0.report = report;
-        self
-    }
 }
 
 impl From<Failure> for MigrationError {
@@ -475,26 +372,28 @@ impl fmt::Debug for MigrationError {
 impl fmt::Display for MigrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.render(f, &for_programmers)?;
-        if let (true, Some(at @ Location { position: Some(position), line: Some(line), .. })) =
-            (f.alternate(), self.location().filter(|at| at.is_short()))
-        {
+        let place = self.location().filter(|_| f.alternate());
+        if let Some((at, position, excerpt)) = place.and_then(|at| Some((at, at.position?, at.excerpt()?))) {
             let number = position.line.to_string();
             let margin = " ".repeat(number.len());
             // Tabs are kept, so that the caret is under its character.
-            let before: String = line.chars().take(position.column - 1).collect();
-            let indent: String =
-                Printable(&before).to_string().chars().map(|c| if c == '\t' { c } else { ' ' }).collect();
-            write!(
-                f,
-                "\n{margin}--> {at}\n{margin} |\n{number} | {}\n{margin} | {indent}^",
-                Printable(line)
-            )?;
+            let before = excerpt.text.chars().take(excerpt.mark);
+            let indent: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+            let (at, text) = (shortened(&at.to_string()), excerpt.text);
+            write!(f, "\n{margin}--> {at}\n{margin} |\n{number} | {text}\n{margin} | {indent}^")?;
         }
-        for problem in self.problems() {
-            if let (true, Some(detail)) = (f.alternate(), &problem.detail) {
-                write!(f, "\n`{}` as it was applied (-) and as it is (+):", problem.migration)?;
-                detail.lines().try_for_each(|line| write!(f, "\n{}", Printable(line)))?;
+        let problems = if f.alternate() { self.problems() } else { &[] };
+        let details =
+            problems.iter().filter_map(|problem| Some((&problem.migration, problem.detail.as_deref()?)));
+        let mut written = 0;
+        for (migration, detail) in details {
+            let detail = Printable(detail).abridged_lines();
+            // The first one says enough.
+            if written > 0 && written + detail.len() > ENOUGH_DETAILS {
+                continue;
             }
+            written += detail.len();
+            write!(f, "\n`{migration}` as it was applied (-) and as it is (+):\n{detail}")?;
         }
         Ok(())
     }

@@ -38,6 +38,10 @@ pub(crate) struct Details {
     pub(crate) is_unrecorded: bool,
     /// Whether its cause is that the run was cancelled.
     pub(crate) is_cancel: bool,
+    /// Whether the statement could run in a transaction if what was done before it were committed.
+    pub(crate) needs_commit: bool,
+    /// What the engine was doing with its own tables, if a statement of its own failed and not one of a script.
+    pub(crate) doing: Option<&'static str>,
 }
 
 /// The kinds of faults that the engine distinguishes.
@@ -54,6 +58,8 @@ pub enum FaultKind {
     NotADatabase,
     /// The statement was interrupted.
     Interrupted,
+    /// The connection to the server was lost, or the server has closed it.
+    Disconnected,
     /// A table with the name of the tracking table exists and is not one.
     ForeignTable,
     /// Anything else.
@@ -81,6 +87,8 @@ impl Fault {
             is_taken_over: false,
             is_unrecorded: false,
             is_cancel: false,
+            needs_commit: false,
+            doing: None,
         };
         Self { details: Box::new(details) }
     }
@@ -130,6 +138,26 @@ impl Fault {
     /// Records that the commit failed, and that it is not known whether it was done: the connection was lost, or the disk failed.
     pub fn in_doubt(mut self) -> Self {
         self.details.is_in_doubt = true;
+        self
+    }
+
+    /// Records that it is a statement of the engine that failed, and what the statement was for: "write the records".
+    pub(crate) fn while_trying_to(mut self, doing: &'static str) -> Self {
+        self.details.doing.get_or_insert(doing);
+        self
+    }
+
+    /// Records that the statement only needs what was done before it to be committed.
+    #[allow(dead_code, reason = "not every database has such statements")]
+    pub(crate) fn needing_commit(mut self) -> Self {
+        self.details.needs_commit = true;
+        self
+    }
+
+    /// Sets the message anew.
+    #[allow(dead_code, reason = "not every database has something to add")]
+    pub(crate) fn reworded(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.details.message = message.into();
         self
     }
 
@@ -186,6 +214,7 @@ impl Fault {
             FaultKind::Full => Some("make room on the disk and run again".into()),
             FaultKind::NotADatabase => Some("check the path, or restore the file from a backup".into()),
             FaultKind::Interrupted => Some("run again when it may take its time".into()),
+            FaultKind::Disconnected => Some("run again when the server can be reached".into()),
             FaultKind::ForeignTable => Some(Remedy::ChooseTable),
             FaultKind::Other => None,
         })

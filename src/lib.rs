@@ -170,7 +170,7 @@ pub use crate::history::{Dirty, History, HistoryDigest, Record};
 pub use crate::hooks::Hooks;
 pub use crate::id::MigrationId;
 pub use crate::impact::{ColumnImpact, RowCounts, StepImpact, TableImpact};
-pub use crate::location::Location;
+pub use crate::location::{Excerpt, Location};
 pub use crate::lock::Lock;
 pub use crate::log_entry::{LogEntry, LogEntryKind, Signature};
 pub use crate::migration::{Meta, Migration, Origin, Unread};

@@ -28,6 +28,53 @@ pub(crate) fn is_obeyed(character: char) -> bool {
     (character.is_control() && character != '\t') || is_bidirectional || is_separator
 }
 
+impl Printable<'_> {
+    /// The text for a person who reads many: [`Printable`], and without its middle if it is long. An error message, a name in a database or a key in a
+    /// file can have millions of characters.
+    ///
+    /// ```
+    /// use switchy_schema::Printable;
+    ///
+    /// assert_eq!(Printable("no such table: a").abridged(), "no such table: a");
+    /// let long = format!("first {} last", "a".repeat(1_000_000));
+    /// let abridged = Printable(&long).abridged();
+    /// assert!(abridged.len() < 700 && abridged.starts_with("first ") && abridged.contains(" ... ") && abridged.ends_with(" last"));
+    /// ```
+    pub fn abridged(&self) -> String {
+        shortened(self.0)
+    }
+
+    /// The same for a text of several lines, such as a [difference](crate::Problem::detail): each is [`Printable`], a long one loses its middle, and
+    /// after some 1 KB the rest is counted.
+    ///
+    /// ```
+    /// use switchy_schema::Printable;
+    ///
+    /// let long = "a\n".repeat(100_000);
+    /// assert!(Printable(&long).abridged_lines().ends_with("a\n... and 99488 more lines"));
+    /// ```
+    pub fn abridged_lines(&self) -> String {
+        /// In bytes.
+        const ENOUGH: usize = 1024;
+        const LINE: usize = 200;
+
+        let mut shown = String::new();
+        let mut lines = self.0.lines();
+        while shown.len() < ENOUGH {
+            let Some(line) = lines.next() else { break };
+            let _ = writeln!(shown, "{}", shortened_to(line, LINE));
+        }
+        match lines.count() {
+            0 => shown.truncate(shown.trim_end_matches('\n').len()),
+            1 => shown.push_str("... and 1 more line"),
+            more => {
+                let _ = write!(shown, "... and {more} more lines");
+            }
+        }
+        shown
+    }
+}
+
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Escaped(f).write_str(self.0)
@@ -58,18 +105,22 @@ pub(crate) const LONGEST: usize = 640;
 /// A part of a message for a person: [`Printable`], and without its middle if it is long. A name in a database or a key in a file can have
 /// millions of characters.
 pub(crate) fn shortened(text: &str) -> String {
-    const END: usize = LONGEST / 4;
-    const START: usize = LONGEST - END;
+    shortened_to(text, LONGEST)
+}
 
+/// The same for a part of at most this many bytes.
+pub(crate) fn shortened_to(text: &str, longest: usize) -> String {
+    let behind = longest / 4;
+    let before = longest - behind;
     let shown = |c: char| Printable(c.encode_utf8(&mut [0; 4])).to_string();
     let mut rest = text.chars();
     let mut start = String::new();
-    while start.len() < START {
+    while start.len() < before {
         let Some(c) = rest.next() else { return start };
         start += &shown(c);
     }
     let (mut end, mut len) = (Vec::new(), 0);
-    while let Some(c) = (len < END).then(|| rest.next_back()).flatten() {
+    while let Some(c) = (len < behind).then(|| rest.next_back()).flatten() {
         end.push(shown(c));
         len += end.last().map_or(0, String::len);
     }

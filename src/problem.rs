@@ -295,7 +295,7 @@ impl fmt::Display for Problem {
         self.render(f, &for_programmers)?;
         match &self.detail {
             Some(detail) if f.alternate() => {
-                detail.lines().try_for_each(|line| write!(f, "\n{}", Printable(line)))
+                write!(f, "\n{}", Printable(detail).abridged_lines())
             }
             _ => Ok(()),
         }

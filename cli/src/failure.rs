@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
-use switchy_schema::{ErrorKind, MigrationError, MigrationId};
+use switchy_schema::{ErrorKind, MigrationError, MigrationId, Printable};
 
 use crate::exit::Exit;
 use crate::remedy::in_shell;
@@ -27,7 +27,12 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { exit, kind, lead: "", message: message.into(), error: None }
+        /// In bytes. What is longer repeats a file of somebody else.
+        const LONGEST: usize = 3072;
+
+        let message = message.into();
+        let message = if message.len() > LONGEST { Printable(&message).abridged_lines() } else { message };
+        Self { exit, kind, lead: "", message, error: None }
     }
 
     /// The command line or the configuration cannot be understood.
@@ -103,7 +108,7 @@ impl Failure {
         if let Some(at) = error.location() {
             map.extend(json::location(at));
         }
-        map.insert("statement".into(), json!(error.statement()));
+        map.insert("statement".into(), json!(error.statement().map(text::ends)));
         map.insert("problems".into(), error.problems().iter().map(json::problem).collect());
         map.insert("notices".into(), error.notices().iter().map(json::notice).collect());
         if error.kind() == ErrorKind::Adoption {
@@ -123,8 +128,8 @@ impl fmt::Display for Failure {
 impl From<MigrationError> for Failure {
     fn from(error: MigrationError) -> Self {
         let message = error.worded(&in_shell).to_string();
-        let failure = Self::new(Exit::of(&error), kind(error.kind()), message);
-        Self { error: Some(Box::new(error)), ..failure }
+        let failure = Self::new(Exit::of(&error), kind(error.kind()), "");
+        Self { message, error: Some(Box::new(error)), ..failure }
     }
 }
 

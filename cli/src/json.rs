@@ -3,11 +3,23 @@
 use serde_json::{Map, Value, json};
 use switchy_schema::{
     Account, Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Fate, Location, LogEntry,
-    MigrationId, Notice, Objection, Plan, PlannedSnapshot, Problem, Proof, Report, SchemaObject, Severity,
-    Step, TableChange, Together,
+    MigrationId, Notice, Objection, Plan, PlannedSnapshot, Printable, Problem, Proof, Report, SchemaObject,
+    Severity, Step, TableChange, Together,
 };
 
 use crate::remedy::in_shell;
+
+/// A text of somebody else, without its middle if it is long: an error has some 4 KB, whatever it is about. What is short is as it is.
+pub(crate) fn abridged(text: &str) -> Value {
+    let is_short = text.len() <= 640;
+    if is_short { json!(text) } else { json!(Printable(text).abridged()) }
+}
+
+/// The same for a text of several lines.
+pub(crate) fn abridged_lines(text: &str) -> Value {
+    let is_short = text.len() <= 1024 && text.lines().all(|line| line.len() <= 200);
+    if is_short { json!(text) } else { json!(Printable(text).abridged_lines()) }
+}
 
 /// A location in a file.
 pub(crate) fn location(at: &Location) -> Map<String, Value> {
@@ -24,12 +36,13 @@ pub(crate) fn problem(problem: &Problem) -> Value {
     map.insert("kind".into(), json!(problem.kind.name().replace(' ', "_")));
     map.insert("verdict".into(), json!(problem.verdict.to_string()));
     map.insert("migration".into(), json!(problem.migration.as_str()));
-    map.insert("finding".into(), json!(problem.finding));
-    map.insert("remedy".into(), json!(problem.remedy.as_ref().map(in_shell)));
+    map.insert("finding".into(), abridged(&problem.finding));
+    let remedy = problem.remedy.as_ref().map(in_shell);
+    map.insert("remedy".into(), json!(remedy.as_deref().map(abridged)));
     if let Some(at) = &problem.at {
         map.extend(location(at));
     }
-    map.insert("detail".into(), json!(problem.detail));
+    map.insert("detail".into(), json!(problem.detail.as_deref().map(abridged_lines)));
     Value::Object(map)
 }
 
@@ -97,8 +110,8 @@ fn effect(effect: &Effect) -> Value {
 pub(crate) fn objection(objection: &Objection, is_accepted: bool) -> Value {
     json!({
         "doubt": objection.doubt.map(Doubt::name),
-        "finding": objection.finding,
-        "remedy": in_shell(&objection.remedy),
+        "finding": abridged(&objection.finding),
+        "remedy": abridged(&in_shell(&objection.remedy)),
         "is_accepted": is_accepted,
     })
 }
@@ -174,7 +187,7 @@ pub(crate) fn notice(notice: &Notice) -> Value {
     let severity = if notice.severity >= Severity::Warning { "warning" } else { "notice" };
     map.insert("severity".into(), json!(severity));
     map.insert("code".into(), json!(notice.code));
-    map.insert("message".into(), json!(notice.message));
+    map.insert("message".into(), abridged(&notice.message));
     if let Some(at) = &notice.at {
         map.extend(location(at));
     }

@@ -5,13 +5,16 @@ use std::io::{self, IsTerminal, Write};
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
-use switchy_schema::Problem;
+use switchy_schema::{Printable, Problem};
 
 use crate::args::{Color, Global};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::remedy::in_shell;
 use crate::{json, text};
+
+/// The bytes of the differences that an error shows.
+const ENOUGH_DETAILS: usize = 1536;
 
 /// The version of the JSON format.
 const JSON_VERSION: u32 = 1;
@@ -130,13 +133,18 @@ impl Output {
         }
         error_line(&format!("{ERROR}error{ERROR:#}: {}", failure.to_text()));
         if let Some(error) = &failure.error {
+            let mut written = 0;
             for problem in error.problems() {
-                if let Some(detail) = &problem.detail {
-                    error_line(&format!(
-                        "`{}` as it was applied (-) and as it is (+):\n{detail}",
-                        problem.migration
-                    ));
+                let Some(detail) = problem.detail.as_deref().map(|it| Printable(it).abridged_lines()) else {
+                    continue;
+                };
+                // The first one says enough.
+                if written > 0 && written + detail.len() > ENOUGH_DETAILS {
+                    continue;
                 }
+                written += detail.len();
+                let id = Printable(problem.migration.as_str()).abridged();
+                error_line(&format!("`{id}` as it was applied (-) and as it is (+):\n{detail}"));
             }
         }
         failure.exit

@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use switchy_schema::{Direction, Event, Severity, Step};
+use switchy_schema::{Direction, Event, Printable, Severity, Step};
 
 use crate::output::Output;
 use crate::text;
@@ -14,8 +14,10 @@ use crate::text;
 pub(crate) struct Progress {
     output: Output,
     bar: Option<ProgressBar>,
-    /// The last message about the lock, which is printed once.
-    holder: Mutex<String>,
+    /// The last holder of the lock that was named. Each is named once.
+    holder: Mutex<Option<String>>,
+    /// When the running script was last spoken of.
+    spoken: Mutex<Instant>,
 }
 
 impl Progress {
@@ -27,7 +29,7 @@ impl Progress {
             }
             bar
         });
-        Self { output: output.clone(), bar, holder: Mutex::default() }
+        Self { output: output.clone(), bar, holder: Mutex::default(), spoken: Mutex::new(Instant::now()) }
     }
 
     /// Handles an event of a run.
@@ -37,17 +39,17 @@ impl Progress {
             Event::Warning { problem } => self.above_bar(|| self.output.warn(problem)),
             Event::Started { step, number, of } => {
                 let verb = verb(step);
-                match &self.bar {
-                    Some(bar) => {
-                        bar.set_length(*of as u64);
-                        bar.set_position(*number as u64 - 1);
-                        bar.set_message(format!("{verb} {}", step.id));
-                        bar.enable_steady_tick(Duration::from_millis(100));
-                    }
-                    None => self.output.say(&format!("{number}/{of} {verb} {}", step.id)),
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*of as u64);
+                    bar.set_position(*number as u64 - 1);
+                    bar.set_message(format!("{verb} {}", step.id));
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                } else {
+                    *self.spoken.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                    self.output.say(&format!("{number}/{of} {verb} {}", step.id));
                 }
             }
-            // Lines would be too many for a log, here and for statements.
+            // Lines would be too many for a log.
             Event::Copying { done, of } => {
                 if let Some(bar) = &self.bar {
                     bar.set_length(*of);
@@ -56,12 +58,14 @@ impl Progress {
                 }
             }
             Event::Statement { step, number, of: Some(of) } if *of > 1 => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(format!("{} {}, statement {number}/{of}", verb(step), step.id));
+                let where_it_is = || format!("{} {}, statement {number}/{of}", verb(step), step.id);
+                match &self.bar {
+                    Some(bar) => bar.set_message(where_it_is()),
+                    None => self.speak_of(where_it_is),
                 }
             }
             Event::Notice { notice, .. } => self.above_bar(|| {
-                let said = text::printable(&notice.to_string());
+                let said = Printable(&notice.to_string()).abridged();
                 match notice.severity {
                     Severity::Warning => self.output.note(&said),
                     _ => self.output.detail(&said),
@@ -78,14 +82,28 @@ impl Progress {
     }
 
     fn wait(&self, lock: &str, holder: &str) {
-        // The time for which the lock has been held is removed, because it changes with each event.
-        let who = holder.split(", for ").next().unwrap_or_default().to_owned();
+        // What the holder does, and since when, may change with each event, so its name tells whether it is still the same.
+        let name = holder.split([',', ';']).next().unwrap_or_default();
         let mut last = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = if who.is_empty() { "who does not say who it is" } else { &who };
-        let said = text::printable(&format!("waiting for the lock {lock}, which another run holds ({said})"));
-        if *last != said {
-            self.above_bar(|| self.output.say(&said));
-            *last = said;
+        // Between two holders there is a moment without one.
+        if last.as_deref().is_some_and(|last| last == name || name.is_empty()) {
+            return;
+        }
+        *last = Some(name.to_owned());
+        // The time for which the lock has been held is that of the first event.
+        let who = holder.split(", for ").next().unwrap_or_default();
+        let who = if who.is_empty() { "who does not say who it is" } else { who };
+        let said = format!("waiting for the lock {lock}, which another run holds ({who})");
+        self.above_bar(|| self.output.say(&text::printable(&said)));
+    }
+
+    /// Says with `--verbose` how far a long script is, now and then.
+    fn speak_of(&self, where_it_is: impl FnOnce() -> String) {
+        const OFTEN: Duration = Duration::from_secs(5);
+        let mut spoken = self.spoken.lock().unwrap_or_else(PoisonError::into_inner);
+        if spoken.elapsed() >= OFTEN {
+            *spoken = Instant::now();
+            self.output.detail(&where_it_is());
         }
     }
 

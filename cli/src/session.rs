@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::failure::Result;
 
 mod dump;
+mod hint;
 mod mysql;
 mod postgres;
 mod sqlite;

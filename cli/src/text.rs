@@ -20,6 +20,20 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// The beginning and the end of a statement, if it is long: it may have all rows of a table.
+pub(crate) fn ends(statement: &str) -> String {
+    const START: usize = 150;
+    const END: usize = 50;
+
+    let at = |place: usize| statement.char_indices().nth(place).map(|(at, _)| at);
+    match (at(START + END), at(START), statement.char_indices().rev().nth(END - 1)) {
+        (Some(_), Some(start), Some((end, _))) => {
+            format!("{} ... {}", part(statement, ..start), part(statement, end..))
+        }
+        _ => statement.to_owned(),
+    }
+}
+
 /// A whole output for a terminal: everything that is printed goes through this. Line ends and the colors of this program are kept; what the
 /// parts should have escaped and did not is escaped.
 pub(crate) fn for_terminal(text: &str) -> String {
@@ -80,13 +94,12 @@ pub(crate) fn enough(findings: &[String]) -> &[String] {
     /// In bytes.
     const ENOUGH: usize = 2048;
 
-    let mut before = 0;
-    let is_enough = |finding: &String| {
-        let is_enough = before > ENOUGH;
-        before += finding.len();
-        is_enough
+    let mut length = 0;
+    let is_too_much = |finding: &String| {
+        length += finding.len();
+        length > ENOUGH && length > finding.len()
     };
-    let end = findings.iter().position(is_enough).unwrap_or(findings.len());
+    let end = findings.iter().position(is_too_much).unwrap_or(findings.len());
     findings.split_at(end).0
 }
 

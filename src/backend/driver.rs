@@ -140,6 +140,12 @@ pub trait Driver: Sized + 'static {
     /// The script cannot be split, with the offset.
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault>;
 
+    /// Whether a statement of a script changes nothing but settings of the session. A step outside a transaction that fails behind such
+    /// statements, in one that did nothing, has done nothing, and is not marked dirty. If in doubt, it is `false`.
+    fn only_sets_session(_statement: &str) -> bool {
+        false
+    }
+
     /// Runs one statement of a script. The offset of a fault is within the statement. By default it is [`execute`](Self::execute);
     /// override it if scripts are written in another language than the statements of the engine.
     fn run_statement(conn: &mut Self::Conn<'_>, statement: &str) -> Result<(), Fault> {

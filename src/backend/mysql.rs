@@ -16,6 +16,7 @@ mod outcome;
 mod query;
 mod records;
 mod refusals;
+mod rights;
 mod schema;
 mod script;
 mod settings;

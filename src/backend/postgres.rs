@@ -21,6 +21,7 @@ mod records;
 mod refusals;
 mod rehearsal;
 mod replay;
+mod rights;
 mod schema;
 mod script;
 mod settings;

@@ -34,6 +34,12 @@ pub trait Records: Driver {
         Ok(if is_dirty { Head { digest: None, ..head } } else { head })
     }
 
+    /// The fault of one of the engine's own statements, with what the database says about its cause: a right that the user lacks, and the
+    /// statement that gives it, or that the server only reads. The transaction of that statement has ended.
+    fn explained(_conn: &mut Self::Conn<'_>, _table: &TableName, fault: Fault) -> Fault {
+        fault
+    }
+
     /// The form of the tracking table.
     fn form(conn: &mut Self::Conn<'_>, table: &TableName) -> Result<TableForm, Fault> {
         Self::read(conn, table).map(|tracking| tracking.form)

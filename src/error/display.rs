@@ -51,13 +51,15 @@ impl<T: Render> Render for Listed<'_, T> {
 
         let mut written = 0;
         for (place, it) in self.0.iter().enumerate() {
+            let text = Worded(it, wording).to_string();
             match (place, self.0.len()) {
                 (0, 1) => {}
                 (0, count) => write!(f, "{count} problems: (1) ")?,
-                (place, count) if written > ENOUGH => return write!(f, "; and {} more", count - place),
+                (place, count) if written + text.len() > ENOUGH => {
+                    return write!(f, "; and {} more", count - place);
+                }
                 (place, _) => write!(f, "; ({}) ", place + 1)?,
             }
-            let text = Worded(it, wording).to_string();
             written += text.len();
             f.write_str(&text)?;
         }

@@ -147,6 +147,8 @@ pub(crate) enum Failure {
         doing: &'static str,
         /// The tracking table, if it is about that.
         table: Option<TableName>,
+        /// How many steps were done before, if it ended a run.
+        done: Option<usize>,
         fault: Fault,
     },
 }

@@ -177,9 +177,12 @@ impl Failure {
                     .leaving(NOTHING_DONE)
                     .asking(fault.advice())
             }
-            Self::Database { doing, table, fault } => {
+            Self::Database { doing, table, done, fault } => {
                 let of = table.as_ref().map(|table| format!(" of `{table}`")).unwrap_or_default();
-                Sentence::new(format!("cannot {doing}{of}")).since(fault).asking(fault.advice())
+                let sentence = Sentence::new(format!("cannot {doing}{of}")).since(fault);
+                let outcome = done.map(|done| Done(done).to_string());
+                let general = done.map(|_| Remedy::from("remove what prevents it and run again"));
+                Sentence { outcome, ..sentence }.asking(fault.advice().or(general))
             }
         }
     }

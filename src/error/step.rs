@@ -66,6 +66,10 @@ impl StepFailure {
                 "run again to continue".into()
             }
             Remains::Perhaps if self.fault.details.is_cancel => "see what it committed, and run again".into(),
+            // There is nothing to correct in the script.
+            Remains::Dirty if self.fault.kind() == FaultKind::Disconnected => {
+                Remedy::Retry.or(Remedy::MarkDone { direction: self.direction })
+            }
             Remains::Dirty => {
                 let correct = self.fault.own_remedy().unwrap_or_else(|| match self.fault.kind() {
                     FaultKind::Full => "make room on the disk".into(),

@@ -105,13 +105,16 @@ impl<B: Backend> Executor<'_, B> {
             return Err(match (stop, group.mode) {
                 (Stop::Fault(fault), _) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
                 // `BEGIN`, `COMMIT` or the check failed: a transaction of several steps ends with the last step.
-                (Stop::Fault(fault), TransactionMode::Batch) => {
+                (Stop::Fault(fault), TransactionMode::Batch) if fault.details.doing.is_none() => {
                     let fault = if group.works.len() > 1 { fault.of_all(group.works.len()) } else { fault };
                     self.as_failure(conn, last, Stop::Fault(fault), Atomicity::Transaction)
                 }
                 (Stop::Failed(error), TransactionMode::PerMigration) => {
                     let before = group.works.iter().take(attempt.done.len());
                     Stop::Failed(error.undoing(before.map(|work| work.step.id.clone()).collect()))
+                }
+                (Stop::Failed(error), TransactionMode::Batch) if group.works.len() > 1 => {
+                    Stop::Failed(error.in_batch())
                 }
                 (stop, _) => self.as_failure(conn, opening, stop, Atomicity::Transaction),
             });

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::Executor;
+use super::reconcile::WRITE;
 use super::stop::Stop;
 use super::table_state::{Comparison, TableState};
 use super::work::Work;
@@ -156,7 +157,8 @@ impl<B: Backend> Executor<'_, B> {
         let is_compared = matches!(state.comparison, Comparison::Head);
         if is_compared && !self.lock.is_per_transaction() && work.adds() {
             let begun = state.toggled(dirty, Direction::Up);
-            match B::append_if_head(conn, self.table, state.head, dirty, begun.digest, self.patience)? {
+            let written = B::append_if_head(conn, self.table, state.head, dirty, begun.digest, self.patience);
+            match written.map_err(|fault| fault.while_trying_to(WRITE))? {
                 Some(true) => return Ok(begun),
                 Some(false) => return Err(Stop::Moved),
                 None => {}
@@ -165,8 +167,10 @@ impl<B: Backend> Executor<'_, B> {
         B::transaction(conn, &self.record_scope(), |conn| {
             let mut state = state;
             self.reconcile(conn, &mut state)?;
-            self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut state)?;
-            B::stamp(conn, self.table, state.digest)?;
+            let written = self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut state);
+            written
+                .and_then(|()| B::stamp(conn, self.table, state.digest))
+                .map_err(|fault| fault.while_trying_to(WRITE))?;
             Ok(state)
         })
     }

@@ -37,7 +37,8 @@ impl<B: Backend> Executor<'_, B> {
         error
     }
 
-    /// Converts a fault into the failure of a step and reports it to hooks and observers.
+    /// Converts a fault into the failure of a step and reports it to hooks and observers. A statement of the engine that failed is no fault of
+    /// the script.
     pub(super) fn as_failure(
         &self,
         conn: &mut B::Conn<'_>,
@@ -46,7 +47,23 @@ impl<B: Backend> Executor<'_, B> {
         atomicity: Atomicity,
     ) -> Stop {
         match stop {
-            Stop::Fault(fault) => Stop::Failed(self.failed(conn, work, work.failed(fault, atomicity))),
+            Stop::Fault(fault) => {
+                let fault = cancel::explained(fault);
+                let details = &fault.details;
+                let error = match details.doing {
+                    Some(doing)
+                        if atomicity == Atomicity::Transaction
+                            && !details.is_cancel
+                            && !details.is_in_doubt =>
+                    {
+                        let fault = B::explained(conn, self.table, fault);
+                        Failure::Database { doing, table: Some(self.table.clone()), done: Some(0), fault }
+                            .into()
+                    }
+                    _ => work.failed(fault, atomicity),
+                };
+                Stop::Failed(self.failed(conn, work, error))
+            }
             stop => stop,
         }
     }

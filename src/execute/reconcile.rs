@@ -8,10 +8,18 @@ use super::table_state::{Comparison, TableState};
 use crate::backend::{Backend, TableForm};
 use crate::history::Head;
 
+/// What statements of the engine are for, as the error of one says it.
+pub(super) const WRITE: &str = "write the records";
+
 impl<B: Backend> Executor<'_, B> {
     /// Checks whether the tracking table is still the one that the plan was made for, and upgrades it to the current form. The
     /// first time, it compares everything, or only the head if the plan was made from the head. After that, it compares the head.
     pub(super) fn reconcile(&self, conn: &mut B::Conn<'_>, state: &mut TableState<'_>) -> Result<(), Stop> {
+        self.compare(conn, state).map_err(|stop| stop.while_trying_to(WRITE))
+    }
+
+    /// Does the work of `reconcile`.
+    fn compare(&self, conn: &mut B::Conn<'_>, state: &mut TableState<'_>) -> Result<(), Stop> {
         let is_first = matches!(state.comparison, Comparison::Whole { .. });
         let seen = self.lock.enter::<B>(conn, self.table, self.patience, is_first);
         let seen = seen.map_err(|fault| self.entry_error(conn, fault))?;
@@ -60,7 +68,8 @@ impl<B: Backend> Executor<'_, B> {
             }
             return Ok(());
         }
-        B::create_table(conn, self.table, history.records())?;
+        let made = B::create_table(conn, self.table, history.records());
+        made.map_err(|fault| fault.while_trying_to("make the table"))?;
         B::stamp(conn, self.table, state.digest)?;
         state.form = TableForm::Current;
         state.head = Head { digest: Some(state.digest), count: state.count };

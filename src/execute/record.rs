@@ -1,6 +1,7 @@
 //! Writing the record of a step.
 
 use super::Executor;
+use super::reconcile::WRITE;
 use super::stop::Stop;
 use super::table_state::TableState;
 use super::work::Work;
@@ -28,14 +29,15 @@ impl<B: Backend> Executor<'_, B> {
         record: &Record,
         state: &mut TableState<'_>,
     ) -> Result<(), Stop> {
-        if work.adds() {
+        let written = if work.adds() {
             *state = state.toggled(record, Direction::Up);
-            B::append(conn, self.table, record, state.digest)?;
+            B::append(conn, self.table, record, state.digest)
         } else {
             let kept = (work.step.direction == Direction::Up).then_some(record);
-            self.replace(conn, work, work.before.as_ref(), kept, state)?;
-            B::stamp(conn, self.table, state.digest)?;
-        }
+            self.replace(conn, work, work.before.as_ref(), kept, state)
+                .and_then(|()| B::stamp(conn, self.table, state.digest))
+        };
+        written.map_err(|fault| fault.while_trying_to(WRITE))?;
         // A trigger on the table has fired by now.
         let is_as_written = self.is_watched.get() != Some(true)
             || History::new(B::read(conn, self.table)?.records).digest() == state.digest;

@@ -136,9 +136,13 @@ impl<B: Backend> Executor<'_, B> {
         execution.extend(by_step.map_err(fault)?);
         let duration = began.elapsed();
         execution.extend(self.call(HookKind::After, conn, work, atomicity)?);
+        let may_differ = execution.touched.may_have(self.table.as_str());
+        // A table that is missing has the head of an empty one.
+        if may_differ && head.count == 0 && B::form(conn, self.table).map_err(fault)? == TableForm::Missing {
+            return Err(fault(self.touched()));
+        }
         // If the table is missing, no further query is possible in this transaction.
-        let has_same_head = !execution.touched.may_have(self.table.as_str())
-            || B::head(conn, self.table).map_err(fault)? == head;
+        let has_same_head = !may_differ || B::head(conn, self.table).map_err(fault)? == head;
         if atomicity == Atomicity::Transaction {
             // The interrupted work may have ended before the interrupt, or code may have ignored it.
             cancel::check().map_err(fault)?;

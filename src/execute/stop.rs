@@ -15,6 +15,14 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// The same, of a statement of the engine that was for this.
+    pub(super) fn while_trying_to(self, doing: &'static str) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(fault.while_trying_to(doing)),
+            stop => stop,
+        }
+    }
+
     /// Whether the same work can be retried, because only other programs were in the way.
     pub(crate) fn may_pass(&self) -> bool {
         match self {

@@ -44,6 +44,18 @@ impl<B: Backend> Work<'_, '_, B> {
         self.before.is_none() && self.step.direction == Direction::Up
     }
 
+    /// Whether the statements that ran before this one changed nothing but the session.
+    fn only_session_before(&self, number: u32) -> bool {
+        let first = self.first();
+        if number <= first {
+            return number == first;
+        }
+        let (skipped, ran) = (first.saturating_sub(1) as usize, (number - first) as usize);
+        let statements = self.action.text().and_then(|text| B::statements(text).ok()).unwrap_or_default();
+        let before: Vec<_> = statements.iter().skip(skipped).take(ran).collect();
+        before.len() == ran && before.iter().all(|(_, statement)| B::only_sets_session(statement))
+    }
+
     pub(super) fn failed(&self, fault: Fault, atomicity: Atomicity) -> MigrationError {
         self.refused(fault, Vec::new(), atomicity)
     }
@@ -56,12 +68,14 @@ impl<B: Backend> Work<'_, '_, B> {
         atomicity: Atomicity,
     ) -> MigrationError {
         let fault = cancel::explained(fault);
-        // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction.
-        let is_first = fault.details.statement.as_ref().is_some_and(|(number, _)| *number == self.first())
+        // If a failing statement changes nothing, a failure in the first one is as harmless as in a transaction. So is one behind
+        // statements that end with the session.
+        let did_nothing = B::STATEMENTS_ARE_ATOMIC
             && !fault.details.is_partial
             && !fault.details.is_in_doubt
-            && problems.is_empty();
-        let atomicity = if is_first && B::STATEMENTS_ARE_ATOMIC { Atomicity::Transaction } else { atomicity };
+            && problems.is_empty()
+            && fault.details.statement.as_ref().is_some_and(|(number, _)| self.only_session_before(*number));
+        let atomicity = if did_nothing { Atomicity::Transaction } else { atomicity };
         let at = self.meta.located(self.step.direction, self.action.text(), fault.details.offset);
         let (migration, direction) = (self.step.id.clone(), self.step.direction);
         let remains = match Remains::of(atomicity, &fault) {

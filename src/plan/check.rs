@@ -134,6 +134,10 @@ fn dirty(record: &Record) -> Option<Problem> {
 
 fn changed(graph: &Graph, record: &Record) -> Option<Problem> {
     let meta = graph.get(&record.id)?;
+    // A step that did not finish is corrected in its script, and a retry goes on with the script as it is then.
+    if record.dirty.as_ref().is_some_and(|dirty| dirty.direction == Direction::Up && !dirty.is_to_resume) {
+        return None;
+    }
     let (was, is) = (record.checksum?, meta.checksum?);
     (was != is && !meta.accepted.contains(&was)).then(|| {
         if record.resumed(Direction::Up).is_some_and(|statement| statement > 1) {

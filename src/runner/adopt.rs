@@ -110,7 +110,7 @@ impl<B: Backend> MigrationRunner<B> {
                 let executor = self.executor(holding, &stored);
                 match executor.amend(conn, &amendments, &tracking, &completed, &mut look) {
                     Err(Stop::Moved) => {}
-                    amended => return amended.map_err(|stop| self.failure(stop)),
+                    amended => return amended.map_err(|stop| self.unwritten(conn, stop)),
                 }
             }
         })

@@ -86,7 +86,7 @@ impl<B: Backend> MigrationRunner<B> {
         self.begin(conn, &fresh, run)?;
         let planned = Planned { tracking, history, plan: fresh, version };
         let done = self.carry_out(conn, planned, consent, (holding, Some(B::run_stored_script)), run);
-        done.map(|()| RunState::Finished).map_err(|stop| self.failure(stop))
+        done.map(|()| RunState::Finished).map_err(|stop| self.unwritten(conn, stop))
     }
 
     /// The plan as this runner makes it now, if that is the same plan.

@@ -135,7 +135,7 @@ impl<B: Backend> MigrationRunner<B> {
                 Err(Stop::Moved) if again(&run.report) && began.elapsed() < self.lock_timeout => {
                     std::thread::sleep(pause);
                 }
-                Err(stop) => return Err(self.failure(stop)),
+                Err(stop) => return Err(self.unwritten(conn, stop)),
             }
             last = (run.report.applied.len() > started).then_some(digest);
             in_vain = if previous == Some(digest) { in_vain + 1 } else { 0 };

@@ -135,7 +135,7 @@ impl<B: Backend> MigrationRunner<B> {
                 match executor.amend(conn, &[amendment], &tracking, &completed, &mut look) {
                     Err(Stop::Moved) => {}
                     amended => {
-                        let entries = amended.map_err(|stop| self.failure(stop))?;
+                        let entries = amended.map_err(|stop| self.unwritten(conn, stop))?;
                         return Ok(entries.into_iter().next());
                     }
                 }

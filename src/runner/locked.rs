@@ -41,12 +41,15 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<R> {
         refuse_cancelled()?;
         let mut waiting = |lock: &str, holder: &str| self.notify(&Event::Waiting { lock, holder });
-        let table = B::resolve(conn, &self.table).map_err(self.reading())?;
+        let table = B::resolve(conn, &self.table).map_err(|fault| self.database("find the place", fault))?;
         let done = self.lock.held::<B, R>(conn, &table, self.lock_timeout, &mut waiting, |conn, holding| {
             self.make_table(conn, &holding.table)?;
             body(conn, holding)
         });
-        done.map_err(|error| self.lock_failure(error))
+        done.map_err(|error| match error {
+            LockError::Fault { doing, fault } => self.database(doing, B::explained(conn, &table, fault)),
+            LockError::Failed(error) => error,
+        })
     }
 
     pub(super) fn lock_failure(&self, error: LockError) -> MigrationError {

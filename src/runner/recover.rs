@@ -55,7 +55,7 @@ impl<B: Backend> MigrationRunner<B> {
                         std::thread::sleep(pause);
                         pause = (pause * 2).min(Duration::from_millis(50));
                     }
-                    amended => return amended.map_err(|stop| self.failure(stop)),
+                    amended => return amended.map_err(|stop| self.unwritten(conn, stop)),
                 }
             }
         })

@@ -22,24 +22,40 @@ impl<B: Backend> MigrationRunner<B> {
         |fault| self.database("read the migrations", fault)
     }
 
+    /// The error of reading the tracking table, with what the database says about the cause.
+    pub(super) fn unread(&self, conn: &mut B::Conn<'_>, fault: Fault) -> MigrationError {
+        self.database("read the migrations", B::explained(conn, &self.table, fault))
+    }
+
     pub(super) fn database(&self, doing: &'static str, fault: Fault) -> MigrationError {
         let fault = cancel::explained(fault);
         if fault.details.is_cancel {
             return Failure::Stopped(0).into();
         }
-        Failure::Database { doing, table: Some(self.table.clone()), fault }.into()
+        Failure::Database { doing, table: Some(self.table.clone()), done: None, fault }.into()
     }
 
     /// The same for what does not concern the tracking table alone.
     pub(super) fn whole_database(doing: &'static str, fault: Fault) -> MigrationError {
-        Failure::Database { doing, table: None, fault }.into()
+        Failure::Database { doing, table: None, done: None, fault }.into()
+    }
+
+    /// The error of what ended a run, with what the database says about the cause. The transaction has ended.
+    pub(super) fn unwritten(&self, conn: &mut B::Conn<'_>, stop: Stop) -> MigrationError {
+        self.failure(match stop {
+            Stop::Fault(fault) => Stop::Fault(B::explained(conn, &self.table, fault)),
+            stop => stop,
+        })
     }
 
     pub(super) fn failure(&self, stop: Stop) -> MigrationError {
         match stop {
             Stop::Moved | Stop::Unwatched => Failure::Stale(0).into(),
             Stop::Failed(error) => error,
-            Stop::Fault(fault) => self.database("write the migrations", fault),
+            Stop::Fault(fault) => {
+                let doing = fault.details.doing.unwrap_or("write the migrations");
+                self.database(doing, fault)
+            }
         }
     }
 

@@ -36,7 +36,8 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The head of the tracking table, without a digest if a record is dirty.
     pub(super) fn clean_head(&self, conn: &mut B::Conn<'_>) -> Result<Head> {
-        patiently(self.lock_timeout, || B::clean_head(conn, &self.table)).map_err(self.reading())
+        let head = patiently(self.lock_timeout, || B::clean_head(conn, &self.table));
+        head.map_err(|fault| self.unread(conn, fault))
     }
 
     /// Reads what is needed to migrate to a target. If the head is the one after the first migrations of the set, the records need
@@ -58,8 +59,8 @@ impl<B: Backend> MigrationRunner<B> {
                 None => self.clean_head(conn)?,
             };
             if head.digest.is_some() && self.beginnings().get(head.count).copied() == head.digest {
-                let form =
-                    patiently(self.lock_timeout, || B::form(conn, &self.table)).map_err(self.reading())?;
+                let form = patiently(self.lock_timeout, || B::form(conn, &self.table));
+                let form = form.map_err(|fault| self.unread(conn, fault))?;
                 if form != TableForm::Old {
                     return Ok((TrackingTable::with_head(form, head, Vec::new()), History::beginning(head)));
                 }
@@ -71,14 +72,16 @@ impl<B: Backend> MigrationRunner<B> {
     /// The tracking table, and its history. Checksums that other programs computed differently from the text that the set has are
     /// replaced by the engine's.
     pub(super) fn read_table(&self, conn: &mut B::Conn<'_>) -> Result<(TrackingTable, History)> {
-        let tracking = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
+        let tracking = patiently(self.lock_timeout, || B::read(conn, &self.table));
+        let tracking = tracking.map_err(|fault| self.unread(conn, fault))?;
         let history = self.history_of(tracking.records.clone());
         Ok((tracking, history))
     }
 
     /// The history alone.
     pub(super) fn read_history(&self, conn: &mut B::Conn<'_>) -> Result<History> {
-        let tracking = patiently(self.lock_timeout, || B::read(conn, &self.table)).map_err(self.reading())?;
+        let tracking = patiently(self.lock_timeout, || B::read(conn, &self.table));
+        let tracking = tracking.map_err(|fault| self.unread(conn, fault))?;
         Ok(self.history_of(tracking.records))
     }
 
@@ -132,7 +135,7 @@ impl<B: Backend> MigrationRunner<B> {
             match outcome {
                 Err(Stop::Moved) => Ok(()),
                 Err(Stop::Fault(fault)) if passes(fault.kind()) => Ok(()),
-                outcome => outcome.map_err(|stop| self.failure(stop)),
+                outcome => outcome.map_err(|stop| self.unwritten(conn, stop)),
             }
         });
         match upgraded {
@@ -160,7 +163,7 @@ impl<B: Backend> MigrationRunner<B> {
         }
         if tracking.form == TableForm::Lacking {
             let added = patiently(self.lock_timeout, || B::add_columns(conn, table));
-            return added.map_err(|fault| self.database("add the columns", fault));
+            return added.map_err(|fault| self.database("add the columns", B::explained(conn, table, fault)));
         }
         let history = self.completed(&history);
         let made = match (tracking.form, self.lock.is_exclusive()) {
@@ -179,7 +182,7 @@ impl<B: Backend> MigrationRunner<B> {
             }),
             _ => patiently(self.lock_timeout, || B::create_table(conn, table, &[])),
         };
-        made.map_err(|fault| self.database("make the table", fault))
+        made.map_err(|fault| self.database("make the table", B::explained(conn, table, fault)))
     }
 
     /// The record that the migration at a place gets from this program.

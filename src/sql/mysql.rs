@@ -11,6 +11,7 @@ mod client;
 mod comments;
 mod kind;
 mod lexer;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub(crate) use self::kind::{
     runs_unread,
 };
 use self::lexer::{Lexeme, Lexer};
+pub(crate) use self::session::only_sets_session;
 use super::Token;
 use super::act::Grammar;
 use super::pieces::{Extent, Piece, Refused};

@@ -106,6 +106,10 @@ impl<B: Backend> Driver for Faulty<B> {
         B::transaction_fit(script)
     }
 
+    fn only_sets_session(statement: &str) -> bool {
+        B::only_sets_session(statement)
+    }
+
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         verb()?;
         B::statements(script)
@@ -169,6 +173,10 @@ impl<B: Backend> Driver for Faulty<B> {
 
 impl<B: Backend> Records for Faulty<B> {
     const ADDING_COLUMNS_BLOCKS_READERS: bool = B::ADDING_COLUMNS_BLOCKS_READERS;
+
+    fn explained(conn: &mut Self::Conn<'_>, table: &TableName, fault: Fault) -> Fault {
+        B::explained(conn, table, fault)
+    }
 
     verbs! {
         head(table: &TableName) -> Head;

@@ -21,6 +21,7 @@ mod explanations;
 mod faults_of_the_system;
 mod faulty_backend;
 mod findings;
+mod first_statements;
 mod forecasts;
 mod foreign_keys;
 mod fuzz;

@@ -69,7 +69,7 @@ fn change(change: &SchemaChange) -> Value {
 fn reason(reason: &DriftReason) -> Value {
     json!({
         "migration": reason.migration.as_ref().map(ToString::to_string),
-        "why": reason.why,
+        "why": json::abridged(&reason.why),
         "remedy": reason.remedy.as_ref().map(in_shell),
     })
 }

@@ -10,7 +10,7 @@ use crate::failure::Result;
 use crate::output::Outcome;
 use crate::session::{Access, Database};
 use crate::table::{Field, table};
-use crate::text;
+use crate::{json, text};
 
 /// The state of each migration of the set and of the database.
 pub(super) fn status<B: Database>(work: &Work<'_, B>, wants_code: bool) -> Result<Outcome> {
@@ -147,7 +147,7 @@ fn as_json(((entry, label), is_late): ((&Entry, &StateLabel), bool)) -> Value {
             "direction": dirty.direction.to_string(),
             "statement": dirty.statement,
             "of": dirty.of,
-            "failure": dirty.failure,
+            "failure": dirty.failure.as_deref().map(json::abridged),
             "is_to_go_on": dirty.is_to_resume,
         })),
     })

@@ -1,6 +1,7 @@
 //! `unlock`
 
 use serde_json::json;
+use switchy_schema::Dialect;
 
 use super::Work;
 use crate::failure::Result;
@@ -22,8 +23,12 @@ pub(super) fn unlock<B: Database>(work: &Work<'_, B>) -> Result<Outcome> {
     Ok(if holder.is_none() {
         outcome
     } else {
-        outcome.remarking(
-            "it is free when that run ends; if it hangs, end its process, and the system frees the lock",
-        )
+        outcome.remarking(match B::DIALECT {
+            Dialect::Sqlite => {
+                "it is free when that run ends; if it hangs, end its process, and the system frees the lock"
+            }
+            // The number is that of a session: there may be a process with this number on this machine.
+            _ => "it is free when that session of the server ends; if it hangs, end it with a statement on the server",
+        })
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use switchy_schema::{
-    Dialect, Meta, MigrationId, Mysql, Policy, Postgres, Problem, ProblemKind, Sqlite, Verdict,
+    Dialect, Meta, MigrationId, Mysql, Policy, Postgres, Printable, Problem, ProblemKind, Sqlite, Verdict,
 };
 
 use super::{Context, Work};
@@ -136,7 +136,7 @@ fn line(problem: &Problem) -> String {
     let mut text = format!("{}, {}: {}", problem.verdict, problem.kind, problem.worded(&in_shell));
     if let Some(detail) = &problem.detail {
         text.push('\n');
-        text.push_str(detail);
+        text.push_str(&Printable(detail).abridged_lines());
     }
     text
 }

@@ -1,13 +1,15 @@
 //! MySQL and MariaDB.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mysql::error::DriverError;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, SslOpts};
-use switchy_schema::{MigrationRunner, Mysql};
+use switchy_schema::{MigrationRunner, Mysql, Printable};
 
-use super::{Access, Database, Interrupter, Opened, dump};
+use super::{Access, Database, Interrupter, Opened, dump, hint};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
 
@@ -28,10 +30,9 @@ impl Database for Mysql {
         };
         let opts = opts(server)?;
         let conn = Conn::new(opts.clone()).map_err(|error| {
-            let text = server.without_password(&said(&error));
-            Failure::connection(format!(
-                "cannot connect to {address}: {text}; check the address, and that the server runs"
-            ))
+            let text = Printable(&server.without_password(&said(&error))).abridged();
+            let hint = hint(&error, &text);
+            Failure::connection(format!("cannot connect to {address}: {text}; {hint}"))
         })?;
         Ok(Opened { session: Session { conn, opts }, note: None })
     }
@@ -103,11 +104,39 @@ fn opts(server: &Server) -> Result<Opts> {
     Ok(opts.ssl_opts(ssl).into())
 }
 
+/// What to do about a connection that could not be made.
+fn hint(error: &mysql::Error, text: &str) -> &'static str {
+    match error {
+        mysql::Error::MySqlError(error) => match error.code {
+            1049 => hint::DATABASE,
+            1045 | 1698 => hint::CREDENTIALS,
+            1044 => {
+                "check the name of the database in the address, and that its user has a right in it (GRANT ... ON DATABASE.* TO ...)"
+            }
+            1040 | 1203 | 1226 => hint::FULL,
+            1130 => "let the server accept this user from this machine, or check the address",
+            1053 => hint::STARTING,
+            _ => "see what the server says",
+        },
+        mysql::Error::TlsError(_) => {
+            "check `ssl-mode` and `ssl-ca` in the address, and the certificate of the server"
+        }
+        _ if hint::is_unknown_host(text) => hint::NO_SUCH_HOST,
+        mysql::Error::DriverError(DriverError::CouldNotConnect(Some((_, _, kind)))) => hint::of_io(*kind),
+        mysql::Error::DriverError(DriverError::ConnectTimeout) => hint::of_io(io::ErrorKind::TimedOut),
+        mysql::Error::IoError(error) => hint::of_io(error.kind()),
+        _ => hint::OTHER,
+    }
+}
+
 /// The message of the driver, without the name of its error type.
 fn said(error: &mysql::Error) -> String {
     match error {
         mysql::Error::DriverError(error) => error.to_string(),
-        mysql::Error::MySqlError(error) => error.to_string(),
+        mysql::Error::MySqlError(error) => error.message.clone(),
+        mysql::Error::CodecError(error) => error.to_string(),
+        mysql::Error::UrlError(error) => error.to_string(),
+        mysql::Error::TlsError(error) => error.to_string(),
         mysql::Error::IoError(error) => error.to_string(),
         other => other.to_string(),
     }

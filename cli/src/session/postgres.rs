@@ -1,15 +1,18 @@
 //! PostgreSQL.
 
+use std::borrow::Cow;
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use postgres::config::SslMode;
+use postgres::error::SqlState;
 use postgres::{Client, Config};
-use switchy_schema::{MigrationRunner, Postgres};
+use switchy_schema::{MigrationRunner, Postgres, Printable};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls::{self, Check};
-use super::{Access, Database, Interrupter, Opened, dump};
+use super::{Access, Database, Interrupter, Opened, dump, hint};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
 
@@ -114,17 +117,53 @@ fn config(server: &Server) -> Result<(Config, MakeRustlsConnect)> {
 }
 
 fn unreachable(address: &Address, server: &Server, error: &postgres::Error) -> Failure {
-    let mut text = error.to_string();
-    let mut source = error.source();
+    let mut text = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
+    let (mut source, mut system) = (error.source(), None);
     while let Some(deeper) = source {
         let deeper_text = deeper.to_string();
-        if !text.contains(&deeper_text) {
+        if error.as_db_error().is_none() && !text.contains(&deeper_text) {
             text = format!("{text}: {deeper_text}");
         }
+        system = system.or(deeper.downcast_ref::<io::Error>().map(io::Error::kind));
         source = deeper.source();
     }
-    let text = server.without_password(&text);
-    Failure::connection(format!(
-        "cannot connect to {address}: {text}; check the address, and that the server runs"
-    ))
+    let text = Printable(&server.without_password(&text)).abridged();
+    let hint = hint(server, error, &text, system);
+    Failure::connection(format!("cannot connect to {address}: {text}; {hint}"))
+}
+
+/// What to do about a connection that could not be made.
+fn hint(
+    server: &Server,
+    error: &postgres::Error,
+    text: &str,
+    system: Option<io::ErrorKind>,
+) -> Cow<'static, str> {
+    let is = |states: &[SqlState]| error.code().is_some_and(|code| states.contains(code));
+    let hint = match () {
+        () if is(&[SqlState::INVALID_CATALOG_NAME]) => hint::DATABASE,
+        () if is(&[SqlState::INVALID_AUTHORIZATION_SPECIFICATION]) && text.contains("pg_hba.conf") => {
+            "let the server accept this user from this machine, or check the address"
+        }
+        () if is(&[SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION]) => {
+            hint::CREDENTIALS
+        }
+        // The driver would need one, and the address has none.
+        () if error.code().is_none() && text.contains("password") => hint::CREDENTIALS,
+        () if is(&[SqlState::TOO_MANY_CONNECTIONS]) => hint::FULL,
+        () if is(&[SqlState::CANNOT_CONNECT_NOW]) => hint::STARTING,
+        () if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) => {
+            let name = |name: Option<&str>| format!("\"{}\"", name.unwrap_or_default().replace('"', "\"\""));
+            let user = name(server.user.as_deref());
+            let database = name(server.database.as_deref().or(server.user.as_deref()));
+            return format!("run `GRANT CONNECT ON DATABASE {database} TO {user}` as its owner").into();
+        }
+        () if error.code().is_some() => "see what the server says",
+        () if text.contains("TLS") => {
+            "check `sslmode` and `sslrootcert` in the address, and the certificate of the server"
+        }
+        () if hint::is_unknown_host(text) => hint::NO_SUCH_HOST,
+        () => system.map_or(hint::OTHER, hint::of_io),
+    };
+    hint.into()
 }

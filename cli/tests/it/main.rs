@@ -22,12 +22,14 @@ mod import;
 #[cfg(unix)]
 mod interrupts;
 mod json;
+mod long_lines;
 mod manifest;
 mod moves;
 mod on_servers;
 mod own_binary;
 mod passwords;
 mod reading;
+mod server_errors;
 mod snapshot_files;
 #[cfg(unix)]
 mod terminals;

@@ -188,7 +188,8 @@ impl Shell {
             (r"\b[0-9a-f]{64}\b", "HASH"),
             (r"pid \d+( on [\w.-]+)?", "pid 1 on HOST"),
             (r", for \d+ s,", ", for 0 s,"),
-            (r"connection \d+ of", "connection 1 of"),
+            (r"session \d+ of the server", "session 1 of the server"),
+            (r"`(SELECT pg_terminate_backend\(|KILL )\d+", "`${1}1"),
         ] {
             settings.add_filter(pattern, normal);
         }

@@ -13,7 +13,7 @@ use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::progress::StatementOutcome;
 use crate::refusal::Refusal;
-use crate::sql::mysql::{GRAMMAR, statements};
+use crate::sql::mysql::{GRAMMAR, only_sets_session, statements};
 use crate::sql::pieces;
 use crate::step::{Atomicity, ForeignKeys};
 use crate::touched::Touched;
@@ -92,6 +92,10 @@ impl Driver for Mysql {
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
+    }
+
+    fn only_sets_session(statement: &str) -> bool {
+        only_sets_session(statement)
     }
 
     fn run_script(

@@ -1,16 +1,19 @@
 //! [`Locks`] for Mysql.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use mysql::Conn;
 
-use super::query::{self, code, column, fault, run, text, waiting};
-use super::{LOCKS, Mysql, quoted, single_statement};
+use super::query::{self, code, column, fault, first, get, run, text, waiting};
+use super::rights::no_database;
+use super::{LOCKS, Mysql, PLACE, quoted, single_statement};
 use crate::backend::driver::Driver;
 use crate::backend::locks::{LockAttempt, Locks};
 use crate::backend::script::Scope;
 use crate::checksum::Checksum;
 use crate::dialect::TableName;
+use crate::error::Abridged;
 use crate::fault::{Fault, FaultKind};
 use crate::history::Head;
 use crate::sql::part;
@@ -22,8 +25,7 @@ impl Locks for Mysql {
         }
         match column::<String>(conn, "SELECT DATABASE()").map_err(fault)? {
             Some(database) => table.clone().in_schema(database).map_err(Fault::of),
-            None => Err(Fault::new(FaultKind::Other, "the connection has chosen no database")
-                .remedy("name one in its options or its address")),
+            None => Err(no_database()),
         }
     }
 
@@ -34,14 +36,12 @@ impl Locks for Mysql {
             Some(_) => {}
             None => return Err(Fault::new(FaultKind::Other, "GET_LOCK failed and does not say why")),
         }
-        // A user without the privilege to see the sessions of other users gets only the number of the connection.
         let sql = format!(
-            "SELECT CONCAT('connection ', l.id, COALESCE(CONCAT(' of ', p.USER, '@', p.HOST, ', ', p.COMMAND, ' since ',
-                DATE_FORMAT(UTC_TIMESTAMP() - INTERVAL p.TIME SECOND, '%Y-%m-%dT%H:%i:%s'), ' UTC'), ''))
+            "SELECT l.id, p.HOST, p.USER, p.INFO, DATE_FORMAT(UTC_TIMESTAMP() - INTERVAL p.TIME SECOND, '%Y-%m-%d %H:%i:%s')
             FROM (SELECT IS_USED_LOCK('{key}') AS id) l LEFT JOIN information_schema.PROCESSLIST p ON p.ID = l.id"
         );
-        let holder = column::<String>(conn, &sql).map_err(fault)?;
-        Ok(LockAttempt::HeldBy(holder.unwrap_or_default()))
+        let holder = first(conn, &sql).map_err(fault)?;
+        Ok(LockAttempt::HeldBy(holder.as_ref().and_then(holder_of).unwrap_or_default()))
     }
 
     fn unlock(conn: &mut &mut Conn, table: &TableName) -> Result<(), Fault> {
@@ -50,8 +50,14 @@ impl Locks for Mysql {
 
     fn lock_table(conn: &mut &mut Conn, table: &TableName, patience: Duration) -> Result<(), Fault> {
         waiting(conn, patience, |conn| {
-            match column::<u64>(conn, &format!("SELECT COUNT(*) FROM {} FOR UPDATE", quoted(table))) {
+            let name = quoted(table);
+            let mode = "CAST(@@read_only AS CHAR) NOT IN ('0', 'OFF')";
+            match first(conn, &format!("SELECT COUNT(*), {mode} FROM {name} FOR UPDATE")) {
                 Err(error) if code(&error) != Some(query::NO_SUCH_TABLE) => Err(fault(error)),
+                // Some users may write nevertheless.
+                Ok(Some(row)) if get(&row, 1) == Some(true) => {
+                    run(conn, &format!("UPDATE {name} SET {PLACE} = {PLACE} WHERE FALSE"))
+                }
                 _ => Ok(()),
             }
         })
@@ -96,6 +102,20 @@ impl Locks for Mysql {
         let sql = format!("UPDATE {} SET turn = turn + 1 WHERE name = {name}", quoted(&table.beside(LOCKS)));
         waiting(conn, patience, |conn| run(conn, &sql))
     }
+}
+
+/// A session that holds the lock: where it comes from, what it does, and the statement that ends it. A user without the privilege to see
+/// the sessions of other users gets only its number.
+fn holder_of(row: &mysql::Row) -> Option<String> {
+    let text = |column: usize| get::<String>(row, column);
+    let session = get::<u64>(row, 0)?;
+    let mut holder = format!("session {session} of the server");
+    if let (Some(host), Some(user), Some(since)) = (text(1), text(2), text(4)) {
+        let does =
+            text(3).map_or("idle".to_owned(), |statement| format!("running `{}`", Abridged(&statement)));
+        let _ = write!(holder, ", from {host} as {user}, {does} since {since} UTC");
+    }
+    Some(holder + &format!("; `KILL {session}` ends it"))
 }
 
 /// The name of the lock. It has at most 64 characters, and all databases of a server share lock names.

@@ -219,7 +219,11 @@ fn worker(conn: &mut Conn, statement: &str, database: Option<&str>) -> Result<Op
         database.is_none_or(|database| get::<Vec<u8>>(row, 1).unwrap_or_default() == database.as_bytes())
             && get::<Vec<u8>>(row, 2).is_some_and(|shown| is_shown_as(statement, &shown))
     };
-    Ok(sessions.iter().find(runs_it).and_then(|row| get::<u64>(row, 0)).map(|id| format!("connection {id}")))
+    Ok(sessions
+        .iter()
+        .find(runs_it)
+        .and_then(|row| get::<u64>(row, 0))
+        .map(|id| format!("session {id} of the server")))
 }
 
 /// Whether the list of sessions shows a statement as `shown`: without the characters that its character set does not have, and cut at the

@@ -1,8 +1,10 @@
 //! Queries to the server, and its errors as faults.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use mysql::consts::ColumnType;
+use mysql::error::DriverError;
 use mysql::prelude::{FromValue, Queryable};
 use mysql::{Conn, Error, Row};
 
@@ -11,11 +13,15 @@ use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 
 pub(super) const UNKNOWN_COLUMN: u16 = 1054;
+pub(super) const NO_DATABASE: u16 = 1046;
 pub(super) const SYNTAX: u16 = 1064;
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 /// `Table 't' was not locked with LOCK TABLES`
 pub(super) const NOT_LOCKED: u16 = 1100;
+pub(super) const NO_RIGHT_TO_DATABASE: u16 = 1044;
 pub(super) const NO_RIGHT_TO_TABLE: u16 = 1142;
+/// `The server is running with the --read-only option`
+pub(super) const PREVENTED_BY_OPTION: u16 = 1290;
 /// `View 'v' references invalid table(s)`
 pub(super) const NOT_A_TABLE: u16 = 1356;
 pub(super) const UNKNOWN_VARIABLE: u16 = 1193;
@@ -32,6 +38,11 @@ pub(super) fn code(error: &Error) -> Option<u16> {
         Error::MySqlError(server_error) => Some(server_error.code),
         _ => None,
     }
+}
+
+/// The error number in a fault.
+pub(super) fn code_of(fault: &Fault) -> Option<u16> {
+    fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<Error>()).and_then(code)
 }
 
 /// Runs a statement, and reads all its results, since a later result can be an error.
@@ -148,23 +159,64 @@ pub(super) fn text(value: Option<&str>) -> String {
     literal
 }
 
+/// Whether the connection has ended, or the server says that it ends it.
+fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::IoError(_) => true,
+        Error::CodecError(error) => error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>),
+        // Shutdown; killed, on MariaDB and on MySQL.
+        Error::MySqlError(server_error) => matches!(server_error.code, 1053 | 1927 | 3169),
+        Error::DriverError(error) => matches!(error, DriverError::Timeout | DriverError::PacketOutOfSync),
+        _ => false,
+    }
+}
+
+/// Whether a statement was too long to be sent.
+pub(super) fn is_too_long(fault: &Fault) -> bool {
+    let error = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<Error>());
+    match error {
+        Some(Error::CodecError(error)) => error.to_string().contains("max_allowed_packet"),
+        // `Got a packet bigger than 'max_allowed_packet' bytes`
+        Some(Error::MySqlError(error)) => error.code == 1153,
+        _ => false,
+    }
+}
+
+/// The message of an error, without the names that the driver has for its kinds.
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::MySqlError(error) => error.message.clone(),
+        Error::IoError(error) => error.to_string(),
+        Error::CodecError(error) => error.to_string(),
+        Error::DriverError(error) => error.to_string(),
+        Error::UrlError(error) => error.to_string(),
+        other => {
+            let text = other.to_string();
+            let inner = text.split_once(" { ").and_then(|(_, inner)| inner.strip_suffix(" }"));
+            inner.unwrap_or(&text).to_owned()
+        }
+    }
+}
+
 /// The fault for an error of the server.
 pub(super) fn fault(error: Error) -> Fault {
     let kind = match code(&error) {
         // Lock wait timeout, deadlock.
         Some(1205 | 1213) => FaultKind::Busy,
         // `--read-only`, a read-only transaction, a read-only InnoDB.
-        Some(1290) if error.to_string().contains("read") => FaultKind::ReadOnly,
+        Some(PREVENTED_BY_OPTION) if error.to_string().contains("read") => FaultKind::ReadOnly,
         Some(READ_ONLY_TRANSACTION | 1836 | 1874) => FaultKind::ReadOnly,
         // Disk full, table full.
         Some(1021 | 1114) => FaultKind::Full,
         // `KILL QUERY`, `max_statement_time`, `max_execution_time`.
         Some(1317 | 1969 | 3024) => FaultKind::Interrupted,
+        _ if is_lost(&error) => FaultKind::Disconnected,
         _ => FaultKind::Other,
     };
-    let message = match &error {
-        Error::MySqlError(server_error) => server_error.message.clone(),
-        other => other.to_string(),
+    let message = in_words(&error);
+    let message = match kind {
+        FaultKind::Disconnected => format!("the connection to the server was lost ({message})"),
+        _ => message,
     };
     let code = code(&error);
     let fault = Fault::new(kind, message.split_whitespace().collect::<Vec<_>>().join(" ")).caused_by(error);

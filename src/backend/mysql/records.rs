@@ -7,7 +7,7 @@ use mysql::consts::ColumnType;
 
 use super::query::{columns, run, text, waiting};
 use super::table::{definition, head, insertion, is_at, matched, number, records, sets};
-use super::{Mysql, exchange, log, single_statement};
+use super::{Mysql, exchange, log, rights, single_statement};
 use super::{PLACE, quoted};
 use crate::backend::driver::Driver;
 use crate::backend::records::Records;
@@ -34,6 +34,10 @@ impl Records for Mysql {
             quoted(table)
         );
         head(conn, table, &unless_dirty)
+    }
+
+    fn explained(conn: &mut &mut Conn, table: &TableName, fault: Fault) -> Fault {
+        rights::explained(conn, table, fault)
     }
 
     fn append(

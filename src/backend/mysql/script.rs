@@ -281,9 +281,10 @@ fn non_transactional(
     let statement = Statement { number, class, mark };
     let done = script_run.run_statement(conn, statement, &mut |conn| {
         watch.ledger.before(number, *conn)?;
-        // A statement that the server could not parse, or refused as read-only, has done nothing.
+        // A statement that the server could not parse, refused as read-only or did not get has done nothing.
         watch.run(conn, number, piece).map_err(|fault| {
-            let did_nothing = fault.kind() == FaultKind::ReadOnly || is_syntax(&fault);
+            let did_nothing =
+                fault.kind() == FaultKind::ReadOnly || is_syntax(&fault) || query::is_too_long(&fault);
             let leaves = (is_partial && !did_nothing) || (is_rows && !is_rolled_back(conn));
             if leaves { fault.partial() } else { fault }
         })
@@ -304,19 +305,30 @@ fn resolved_kind<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> 
 }
 
 fn is_syntax(fault: &Fault) -> bool {
-    let error = fault.details.cause.as_ref().and_then(|cause| cause.downcast_ref::<mysql::Error>());
-    error.and_then(code) == Some(query::SYNTAX)
+    query::code_of(fault) == Some(query::SYNTAX)
 }
 
 fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
     query::read_all(conn, piece.text).map_err(|error| {
         let place = syntax_error_at(piece.text, &error);
-        let fault = fault(error);
+        let fault = explained(conn, fault(error));
         match place {
             Some(place) => fault.at(piece.offset + place),
             None => fault,
         }
     })
+}
+
+/// The fault of a statement that is too long for the server, with the limit.
+fn explained(conn: &mut Conn, fault: Fault) -> Fault {
+    if !query::is_too_long(&fault) {
+        return fault;
+    }
+    let limit = query::column::<u64>(conn, "SELECT @@max_allowed_packet").ok().flatten();
+    let limit = limit.map(|bytes| format!(" of the server, which is {bytes} bytes")).unwrap_or_default();
+    fault
+        .reworded(format!("the statement is longer than `max_allowed_packet`{limit}"))
+        .remedy("split it into several statements, or raise max_allowed_packet on the server")
 }
 
 /// The position of a syntax error. The server reports the text that it did not expect, and the line:

@@ -5,7 +5,9 @@ use std::time::Duration;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
-use super::{Postgres, dangling, fault, outcome, refusals, script, settings, transactions};
+use super::{
+    Postgres, dangling, fault, non_transactional, outcome, refusals, script, settings, transactions,
+};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::script::Script;
@@ -75,6 +77,10 @@ impl Driver for Postgres {
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
+    }
+
+    fn only_sets_session(statement: &str) -> bool {
+        non_transactional::only_sets_session(statement)
     }
 
     fn run_script(

@@ -1,5 +1,6 @@
 //! [`Locks`] for Postgres.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use postgres::Client;
@@ -7,11 +8,12 @@ use postgres::error::SqlState;
 
 use super::query::{execute, fault, query};
 use super::table::{self, columns, heading};
-use super::{LOCKS, Postgres, outcome};
+use super::{LOCKS, Postgres, outcome, rights};
 use crate::backend::driver::Driver;
 use crate::backend::locks::{LockAttempt, Locks};
 use crate::dialect::TableName;
-use crate::fault::Fault;
+use crate::error::Abridged;
+use crate::fault::{Fault, FaultKind};
 use crate::history::Head;
 
 impl Locks for Postgres {
@@ -22,11 +24,12 @@ impl Locks for Postgres {
         }
         let sql = "SELECT coalesce(
             (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-            WHERE pg_class.oid = to_regclass($1)), current_schema())::text";
+            WHERE pg_class.oid = to_regclass($1)), current_schema())::text, current_setting('search_path')";
         let rows = query(conn, sql, &[Some(&table.quoted())]).map_err(fault)?;
-        match rows.first().and_then(|row| row.get::<_, Option<String>>(0)) {
+        let Some(row) = rows.first() else { return Ok(table.clone()) };
+        match row.get::<_, Option<String>>(0) {
             Some(schema) => table.clone().in_schema(schema).map_err(Fault::of),
-            None => Ok(table.clone()),
+            None => Err(no_schema(row.get(1))),
         }
     }
 
@@ -38,15 +41,15 @@ impl Locks for Postgres {
             return Ok(LockAttempt::Acquired);
         }
         let sql = format!(
-            "SELECT format('pid %s%s, since %s', pid, coalesce(' (' || nullif(application_name, '') || ')', ''), query_start)
+            "SELECT pid::text, coalesce(host(client_addr), 'a socket of its machine'), nullif(application_name, ''), state, query,
+            to_char((CASE state WHEN 'active' THEN query_start ELSE state_change END) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
             FROM pg_locks JOIN pg_stat_activity USING (pid)
             WHERE locktype = 'advisory' AND granted AND objsubid = 1
             AND (classid::bigint << 32) | objid::bigint = {KEY}
             AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1"
         );
         let holder = query(conn, &sql, &[Some(&name)]).map_err(fault)?;
-        let holder = holder.first().and_then(|row| row.get::<_, Option<String>>(0));
-        Ok(LockAttempt::HeldBy(holder.unwrap_or_default()))
+        Ok(LockAttempt::HeldBy(holder.first().map(holder_of).unwrap_or_default()))
     }
 
     fn unlock(conn: &mut &mut Client, table: &TableName) -> Result<(), Fault> {
@@ -125,6 +128,34 @@ impl Locks for Postgres {
     }
 }
 
+/// The fault of a session in which a table without a schema can be created nowhere.
+fn no_schema(search_path: &str) -> Fault {
+    let what = if search_path.is_empty() {
+        "the search path of the session is empty, so there is no schema for the tracking table".to_owned()
+    } else {
+        format!(
+            "the search path of the session has no schema that exists and that the role may use: {search_path}"
+        )
+    };
+    Fault::new(FaultKind::Other, what).remedy("create the schema, or set search_path to one that exists")
+}
+
+/// A session that holds the lock: where it comes from, what it does, and the statement that ends it. The server hides the sessions of other
+/// users from a user without the privilege to see them.
+fn holder_of(row: &postgres::Row) -> String {
+    let text = |column: usize| row.get::<_, Option<String>>(column);
+    let session = text(0).unwrap_or_default();
+    let mut holder = format!("session {session} of the server");
+    if let Some(state) = text(3) {
+        let from = text(1).unwrap_or_default();
+        let program = text(2).map(|program| format!(" ({program})")).unwrap_or_default();
+        let (statement, since) = (text(4).unwrap_or_default(), text(5).unwrap_or_default());
+        let does = if state == "active" { "running" } else { "idle after" };
+        let _ = write!(holder, ", from {from}{program}, {does} `{}` since {since} UTC", Abridged(&statement));
+    }
+    holder + &format!("; `SELECT pg_terminate_backend({session})` ends it")
+}
+
 /// The key of the advisory lock: one for each schema and table. Advisory locks are local to a database.
 const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
 
@@ -136,7 +167,11 @@ pub(super) fn waiting(
 ) -> Result<(), Fault> {
     // Zero would mean no limit.
     let limit = patience.as_millis().clamp(1, i32::MAX as u128);
-    let before = query(conn, "SELECT current_setting('lock_timeout')", &[]).map_err(fault)?;
+    let sql = "SELECT current_setting('lock_timeout'), current_setting('transaction_read_only') = 'on'";
+    let before = query(conn, sql, &[]).map_err(fault)?;
+    if before.first().is_some_and(|row| row.get(1)) {
+        return Err(rights::cannot_write());
+    }
     let before: Option<String> = before.first().map(|row| row.get(0));
     conn.batch_execute(&format!("SET LOCAL lock_timeout = {limit}")).map_err(fault)?;
     lock(&mut &mut *conn)?;

@@ -56,6 +56,29 @@ pub(super) fn is_setting(text: &str) -> bool {
     is(&["set", "reset", "load"]) || (is(&["select"]) && tokens.take(3).any(|token| token.is("set_config")))
 }
 
+/// Whether a statement changes nothing but the session for certain: no function that it calls could write.
+pub(super) fn only_sets_session(text: &str) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::new(text).collect();
+    match &*tokens {
+        [first, ..] if first.is_any(&["set", "reset", "begin"]) => true,
+        [first, second, ..] if first.is("start") => second.is("transaction"),
+        // As `pg_dump` writes it.
+        [first, ..] if first.is("select") => {
+            let call = match &*tokens {
+                [_, schema, Token::Mark(b'.'), call @ ..] if schema.is("pg_catalog") => call,
+                [_, call @ ..] => call,
+                [] => return false,
+            };
+            let sets = |end: &[Token<'_>]| end.iter().all(|token| *token == Token::Mark(b';'));
+            matches!(call, [
+                name, Token::Mark(b'('), Token::Quoted(_), Token::Mark(b','), Token::Quoted(_), Token::Mark(b','),
+                Token::Word(_), Token::Mark(b')'), end @ ..
+            ] if name.is("set_config") && sets(end))
+        }
+        _ => false,
+    }
+}
+
 pub(super) fn prepares_transaction(text: &str) -> bool {
     let mut tokens = Tokens::new(text);
     let mut next_is = |word| tokens.next().is_some_and(|token| token.is(word));
@@ -133,6 +156,30 @@ mod tests {
     use super::StatementClass::{Common, Unrecorded, Unrepeatable};
     use super::*;
     use crate::backend::non_transactional::StatementClass::*;
+
+    #[test]
+    fn what_ends_with_the_session_is_told_from_what_stays() {
+        for (text, expected) in [
+            ("SET lock_timeout = '1s'", true),
+            ("SET LOCAL search_path = a", true),
+            ("RESET ALL", true),
+            ("BEGIN", true),
+            ("START TRANSACTION READ ONLY", true),
+            ("SELECT pg_catalog.set_config('search_path', '', false)", true),
+            ("/* so */ select set_config('a.b', 'c', true);", true),
+            ("SELECT set_config('a.b', f(), true)", false),
+            ("SELECT set_config('a.b', 'c', true), f()", false),
+            ("SELECT set_config('a.b', 'c', true) FROM f()", false),
+            ("SELECT mine.set_config('a.b', 'c', true)", false),
+            ("LOAD 'a'", false),
+            ("CREATE TABLE a (b INT)", false),
+            ("COMMIT", false),
+            ("PREPARE TRANSACTION 'a'", false),
+            ("", false),
+        ] {
+            assert_eq!(only_sets_session(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn statements_have_their_class() {

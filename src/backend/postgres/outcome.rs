@@ -5,6 +5,7 @@ use postgres::error::SqlState;
 
 use super::query::refused_as;
 use super::{execute, fault, query};
+use crate::backend::faults::changes_tracking_table;
 use crate::backend::table::state;
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -144,7 +145,7 @@ fn drop_invalid(index: &str) -> String {
 
 /// The session that runs a statement. The server hides the statements of other users from a user without the privilege to see them.
 fn worker(conn: &mut Client, text: &str) -> Result<Option<String>, Fault> {
-    let sql = "SELECT 'pid ' || pid, query FROM pg_stat_activity
+    let sql = "SELECT 'session ' || pid || ' of the server', query FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'";
     let sessions = query(conn, sql, &[]).map_err(fault)?;
     let runs_it = |row: &&postgres::Row| is_shown_as(text, row.get::<_, Option<&str>>(1).unwrap_or_default());
@@ -217,7 +218,11 @@ pub(super) fn advance(
         from_statement.as_deref(),
         from.mark.as_deref(),
     ];
-    Ok(execute(conn, &sql, &values).map_err(fault)? > 0)
+    match execute(conn, &sql, &values) {
+        // The script has dropped it.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Err(changes_tracking_table(table)),
+        outcome => Ok(outcome.map_err(fault)? > 0),
+    }
 }
 
 #[cfg(test)]

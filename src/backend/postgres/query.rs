@@ -58,6 +58,7 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
         Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => FaultKind::ReadOnly,
         Some(code) if *code == SqlState::DISK_FULL => FaultKind::Full,
         Some(code) if *code == SqlState::QUERY_CANCELED => FaultKind::Interrupted,
+        _ if is_lost(&error) => FaultKind::Disconnected,
         _ => FaultKind::Other,
     };
     let message = match error.as_db_error() {
@@ -70,6 +71,10 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
             None => error.to_string(),
         },
     };
+    let message = match kind {
+        FaultKind::Disconnected => format!("the connection to the server was lost ({message})"),
+        _ => message,
+    };
     let hint = error.as_db_error().and_then(|server_error| server_error.hint()).map(lower);
     let fault = Fault::new(kind, one_line(&message)).caused_by(error);
     match hint {
@@ -79,6 +84,23 @@ pub(super) fn fault(error: postgres::Error) -> Fault {
              default_transaction_read_only, whichever it is",
         ),
         None => fault,
+    }
+}
+
+/// Whether the connection has ended, or the server says that it ends it.
+fn is_lost(error: &postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CONNECTION_FAILURE,
+            SqlState::CONNECTION_DOES_NOT_EXIST,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        ]
+        .contains(code),
+        None => {
+            error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use postgres::Client;
 use super::locks::waiting;
 use super::table::{columns, head, heading, inserting, records, write};
 use super::{PLACE, execute, fault};
-use super::{Postgres, log, outcome};
+use super::{Postgres, log, outcome, rights};
 use crate::backend::driver::Driver;
 use crate::backend::records::Records;
 use crate::backend::table::exactly_one;
@@ -34,6 +34,10 @@ impl Records for Postgres {
             table.quoted()
         );
         head(conn, &heading(table, &unless_dirty))
+    }
+
+    fn explained(conn: &mut &mut Client, table: &TableName, fault: Fault) -> Fault {
+        rights::explained(conn, table, fault)
     }
 
     fn form(conn: &mut &mut Client, table: &TableName) -> Result<TableForm, Fault> {

@@ -1,11 +1,12 @@
 //! Runs a script, statement by statement.
 
-use postgres::error::ErrorPosition;
+use postgres::error::{ErrorPosition, SqlState};
 use postgres::{Client, SimpleQueryMessage};
 
 use super::deletions::Watched;
 use super::non_transactional::{self, StatementClass, is_setting, prepares_transaction};
 use super::notices::heard;
+use super::query::refused_as;
 use super::settings::{self, Settings};
 use super::{Postgres, fault, query, transactions};
 use crate::account::{Execution, StepFinding};
@@ -236,11 +237,11 @@ fn refuse_control(text: &str) -> Result<(), Fault> {
 }
 
 fn explained(fault: Fault, script: &Script<'_>) -> Fault {
-    let needs_outside = fault.details.message.contains("cannot run inside a transaction block")
-        || fault.details.message.contains("unsafe use of new value");
-    if needs_outside && script.atomicity == Atomicity::Transaction {
-        fault.remedy(outside_transaction())
-    } else {
-        fault
+    let is_value = refused_as(&fault, &SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE);
+    let needs_outside = is_value || refused_as(&fault, &SqlState::ACTIVE_SQL_TRANSACTION);
+    match () {
+        () if !needs_outside || script.atomicity != Atomicity::Transaction => fault,
+        () if is_value => fault.remedy(outside_transaction()).needing_commit(),
+        () => fault.remedy(outside_transaction()),
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, InterruptHandle};
 use super::fault::{ended_by_sqlite, fault, may_follow_commit, reclassified, unless_rolled_back};
 use super::query::value;
 use super::{
-    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, script, tracker,
+    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, script, settings, tracker,
     transactions,
 };
 use crate::account::{Execution, SchemaObject};
@@ -103,6 +103,10 @@ impl Driver for Sqlite {
 
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         Ok(statements(script).collect())
+    }
+
+    fn only_sets_session(statement: &str) -> bool {
+        settings::only_sets_session(statement)
     }
 
     fn run_script(

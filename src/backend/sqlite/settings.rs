@@ -28,7 +28,7 @@ use super::{attached, fault, keys, message};
 use crate::backend::retry::patiently;
 use crate::dialect::quote;
 use crate::fault::{Fault, FaultKind};
-use crate::sql::{folded, same_name};
+use crate::sql::{Tokens, folded, part, same_name, statement_start};
 
 /// What a setting is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,19 @@ const OUTSIDE: [&str; 7] = [
     "temp_store",
     "temp_store_directory",
 ];
+
+/// Whether a statement changes nothing but the connection: it sets a pragma of the connection, or begins a transaction.
+pub(super) fn only_sets_session(statement: &str) -> bool {
+    let mut tokens = Tokens::new(part(statement, statement_start(statement, 0)..));
+    let Some(first) = tokens.next() else { return false };
+    // The mode `wal` is stored in the file.
+    let is_of_session = |pragma: &Pragma<'_>| {
+        !pragma.is("journal_mode")
+            && (pragma.is("foreign_keys") || SETTINGS.iter().any(|(name, _)| pragma.is(name)))
+    };
+    first.is("begin")
+        || (first.is("pragma") && Pragma::that_sets(statement).as_ref().is_some_and(is_of_session))
+}
 
 /// A setting as it was before a script changed it.
 pub(super) struct Old {

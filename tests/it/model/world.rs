@@ -319,8 +319,14 @@ impl World {
             if selected.iter().any(|record| !is_known(record)) {
                 found.insert(ProblemKind::DatabaseAhead);
             }
-            let is_changed =
-                |record: &&Record| program.get(&record.id.slot).is_some_and(|it| it.edits != record.edits);
+            // A step that failed is corrected in its script.
+            let is_corrected = |record: &Record| {
+                record.unfinished.is_some_and(|it| it.direction == Direction::Up && !it.is_to_resume)
+            };
+            let is_changed = |record: &&Record| {
+                !is_corrected(record)
+                    && program.get(&record.id.slot).is_some_and(|it| it.edits != record.edits)
+            };
             if selected.iter().filter(|record| is_known(record)).any(is_changed) {
                 found.insert(ProblemKind::Changed);
             }

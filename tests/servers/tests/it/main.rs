@@ -6,6 +6,7 @@ mod account;
 mod adoption;
 mod allocations;
 mod cancel;
+mod causes;
 #[path = "../../../it/children.rs"]
 mod children;
 mod conformance;
@@ -32,6 +33,7 @@ mod server_scripts;
 mod server_sessions;
 mod servers;
 mod serving;
+mod session_settings;
 
 /// The folder of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

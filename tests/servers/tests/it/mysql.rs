@@ -350,7 +350,18 @@ fn whoever_waits_for_the_lock_is_told_who_holds_it() {
             }
             let error = it.run(&mut *conn).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LockTimeout);
-            assert!(error.to_string().contains("connection "), "{error}");
+            let session =
+                rows(conn, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(2)'");
+            let said = error.to_string();
+            for part in [
+                &*format!(
+                    "(session {} of the server, from localhost as root, running `DO SLEEP(2)` since ",
+                    session[0]
+                ),
+                &*format!(" UTC; `KILL {}` ends it); waited ", session[0]),
+            ] {
+                assert!(said.contains(part), "{part} is not in {said}");
+            }
             slow.join().unwrap();
         });
         assert!(heard.lock().unwrap()[0].contains("since "), "{heard:?}");

@@ -251,8 +251,20 @@ fn whoever_waits_for_the_lock_is_told_who_holds_it() {
         });
         let error = it.run(&mut database.connect()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockTimeout);
-        assert!(error.to_string().contains("(the other one), since "), "{error}");
-        assert!(heard.lock().unwrap()[0].contains("pid "), "{heard:?}");
+        let session = rows(client, "SELECT pg_backend_pid()").remove(0);
+        let said = error.to_string();
+        for part in [
+            &*format!(
+                "(session {session} of the server, from a socket of its machine (the other one), idle after `SELECT pg_advisory_lock(hash"
+            ),
+            &*format!(" UTC; `SELECT pg_terminate_backend({session})` ends it); waited "),
+        ] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        assert!(
+            heard.lock().unwrap()[0].starts_with(&format!("session {session} of the server, from")),
+            "{heard:?}"
+        );
         client.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
         assert_eq!(it.run(&mut database.connect()).unwrap().applied.len(), 1);
     });

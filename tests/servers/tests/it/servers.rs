@@ -22,6 +22,8 @@ pub(crate) use switchy_schema::test_utils::server::process::{PATIENCE, patiently
 pub(crate) use galera::{NODES, galera};
 pub(crate) use mysql::{MysqlDatabase, mysql, own_mysql};
 pub(crate) use pgbouncer::{POOL_SIZE, pgbouncer};
+#[allow(unused_imports, reason = "only the tests of the engine need it")]
+pub(crate) use postgres::standby;
 pub(crate) use postgres::{PostgresDatabase, own_postgres, postgres};
 #[allow(unused_imports, reason = "the tests of the command line need them")]
 pub(crate) use {mysql::tls_mysql, postgres::tls_postgres};

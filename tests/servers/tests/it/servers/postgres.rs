@@ -19,6 +19,25 @@ pub(crate) fn own_postgres() -> Option<OwnServer<PostgresDatabase>> {
     or_say(start(5432, "", |_| Ok(())))
 }
 
+/// A read-only standby of a server, which has what the server has at this moment. `None` if the programs for it are not installed.
+#[allow(dead_code, reason = "only the tests of the engine need it")]
+pub(crate) fn standby(primary: &OwnServer<PostgresDatabase>) -> Option<OwnServer<PostgresDatabase>> {
+    or_say(start_standby(primary))
+}
+
+fn start_standby(primary: &OwnServer<PostgresDatabase>) -> Result<OwnServer<PostgresDatabase>, String> {
+    let commands = commands::<Postgres>()?;
+    let initdb = commands.install.split(" -D ").next().unwrap_or_default();
+    let mut guard = Guard::new()?;
+    guard.order(&format!(
+        "{} -h '{}' -U postgres -D data -R -X stream -c fast --no-sync",
+        initdb.replace("/initdb'", "/pg_basebackup'"),
+        primary.folder().display()
+    ))?;
+    let address = Postgres::private_address(guard.folder());
+    OwnServer::start(guard, commands.run, PostgresDatabase::at(address))
+}
+
 /// A database for one test.
 pub(crate) struct PostgresDatabase {
     pub(crate) url: String,

@@ -1,0 +1,213 @@
+//! What the command line says when a server refuses something that is no fault of a script.
+
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+
+use crate::on_servers::{mysql_url, postgres_url};
+use crate::servers;
+use crate::shell::Shell;
+
+fn shell(url: &str) -> Shell {
+    let mut shell = Shell::new();
+    shell.hide(url);
+    shell.set("SWITCHY_DATABASE_URL", url);
+    shell.write("migrations/1_t.sql", "CREATE TABLE t (a INT);\n");
+    shell
+}
+
+#[test]
+fn postgres_names_what_is_missing() {
+    let Some(database) = servers::postgres() else { return };
+    let url = postgres_url(&database);
+    let mut shell = shell(&url);
+    let mut client = database.connect();
+    let name: String = client.query_one("SELECT current_database()::text", &[]).unwrap().get(0);
+    client.batch_execute(&format!("CREATE ROLE {name}")).unwrap();
+    let options = format!("{url}&options=-c");
+    let poor = format!("{options}role%3D{name}");
+    shell.run(&format!("migrate --database-url {poor}"));
+    shell.run(&format!("migrate --json --database-url {poor}"));
+    shell.run(&format!("migrate --database-url {options}search_path%3Dnosuch"));
+    shell.run(&format!("migrate --database-url {options}default_transaction_read_only%3Don"));
+    shell.run("migrate");
+    shell.write("migrations/2_u.sql", "CREATE TABLE u (a INT);\n");
+    client.batch_execute(&format!("GRANT SELECT ON __switchy_migrations TO {name}")).unwrap();
+    shell.run(&format!("migrate --database-url {poor}"));
+    shell.run(&format!("migrate --database-url {options}default_transaction_read_only%3Don"));
+    shell.write("migrations/2_u.sql", "DROP SCHEMA public CASCADE;\n");
+    shell.run("migrate");
+    shell.remove("migrations/2_u.sql");
+    shell.write("migrations/2_e.sql", "CREATE TYPE e AS ENUM ('a');\n");
+    shell.write("migrations/3_e.sql", "ALTER TYPE e ADD VALUE 'b';\n");
+    shell.write("migrations/4_e.sql", "CREATE TABLE e_user (x e DEFAULT 'b');\n");
+    shell.runs(&["migrate --batch", "migrate", "status"]);
+    client.batch_execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}")).unwrap();
+    shell.assert("postgres_causes");
+}
+
+#[test]
+fn mariadb_names_what_is_missing() {
+    let Some(database) = servers::mysql() else { return };
+    let url = mysql_url(&database);
+    let mut shell = shell(&url);
+    let mut conn = database.connect();
+    let name: String = conn.query_first("SELECT DATABASE()").unwrap().unwrap();
+    conn.query_drop(format!("CREATE USER {name}; GRANT SELECT ON {name}.* TO {name}")).unwrap();
+    let poor = url.replace("root@", &format!("{name}@"));
+    shell.run(&format!("migrate --database-url {poor}"));
+    shell.run(&format!("migrate --database-url {}", url.replace(&format!("/{name}"), "")));
+    shell.run("migrate");
+    shell.write("migrations/2_u.sql", "CREATE TABLE u (a INT);\n");
+    shell.run(&format!("migrate --database-url {poor}"));
+    shell.write("migrations/2_u.sql", "SET NAMES utf8mb4;\nCREATE TABL u (a INT);\n");
+    shell.runs(&["migrate", "status"]);
+    // A dirty step is corrected in its script, and nothing asks for the old text.
+    shell.write("migrations/2_u.sql", "CREATE TABLE u (a INT);\nCREATE TABL v (a INT);\n");
+    shell.run("migrate");
+    shell.write("migrations/2_u.sql", "CREATE TABLE u (a INT);\nCREATE TABLE v (a INT);\n");
+    shell.runs(&["migrate", "validate", "repair retry 2_u --why corrected", "migrate"]);
+    conn.query_drop(format!("DROP USER {name}")).unwrap();
+    shell.assert("mariadb_causes");
+}
+
+/// What a run says in all, while another session holds the lock for this run of seconds.
+fn while_waiting(shell: &Shell, seconds: u64) -> String {
+    let output = shell.command(&["migrate", "--lock-timeout", &seconds.to_string()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(6));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn who_waits_says_so_once() {
+    let check = |url: &str, slow: &str, running: &str, ends: &str| {
+        let shell = shell(url);
+        shell.write("migrations/1_t.sql", &format!("{slow};\n"));
+        let mut holder =
+            shell.command(&["migrate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let is_held = || {
+            let output = shell.command(&["unlock"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().contains(running)
+        };
+        while !is_held() {
+            thread::sleep(Duration::from_millis(50));
+        }
+        // The time that a server computes for the beginning of a statement differs by a second now and then.
+        let said = while_waiting(&shell, 3);
+        let unlock = shell.command(&["unlock"]).output().unwrap();
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        let waiting: Vec<&str> =
+            said.lines().filter(|line| line.starts_with("waiting for the lock")).collect();
+        assert_eq!(waiting.len(), 1, "{said}");
+        for said in [waiting[0], &*said, &*String::from_utf8(unlock.stdout).unwrap()] {
+            assert!(said.contains("session ") && said.contains(running) && said.contains(ends), "{said}");
+        }
+        for said in [said, String::from_utf8(unlock.stderr).unwrap()] {
+            assert!(!said.contains("process") && !said.contains("pid "), "{said}");
+        }
+    };
+    if let Some(database) = servers::postgres() {
+        check(
+            &postgres_url(&database),
+            "SELECT pg_sleep(60)",
+            "running `SELECT pg_sleep(60)` since ",
+            "`SELECT pg_terminate_backend(",
+        );
+    }
+    if let Some(database) = servers::mysql() {
+        check(&mysql_url(&database), "DO SLEEP(60)", "running `DO SLEEP(60)` since ", "`KILL ");
+    }
+}
+
+/// How far a long script is, in a log that asks for it.
+#[test]
+fn a_long_script_says_how_far_it_is() {
+    let Some(database) = servers::postgres() else { return };
+    let shell = shell(&postgres_url(&database));
+    shell.write("migrations/1_t.sql", &"SELECT pg_sleep(0.6);\n".repeat(12));
+    for (line, expected) in [("migrate -v", 1), ("migrate --table other", 0)] {
+        let output = shell.command(&line.split(' ').collect::<Vec<_>>()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines =
+            said.lines().filter(|line| line.starts_with("applying 1_t, statement ") && line.ends_with("/12"));
+        assert_eq!(lines.count(), expected, "{said}");
+    }
+}
+
+#[test]
+fn the_hint_fits_why_there_is_no_connection() {
+    let mut rows = Vec::new();
+    if let Some(database) = servers::postgres() {
+        let url = postgres_url(&database);
+        let (_, name) = url.split_once(":///").unwrap_or_default();
+        let name = name.split('?').next().unwrap_or_default().to_owned();
+        if !name.is_empty() {
+            let mut client = database.connect();
+            client
+                .batch_execute(&format!(
+                    "CREATE ROLE {name}_app LOGIN; REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"
+                ))
+                .unwrap();
+            let as_user = |user: &str| url.replace("&user=app", &format!("&user={user}"));
+            rows.push((
+                url.replace(&name, "nodb"),
+                "create the database, or check its name in the address".to_owned(),
+            ));
+            rows.push((as_user("nobody_here"), "check the user and the password in the address".to_owned()));
+            rows.push((
+                as_user(&format!("{name}_app")),
+                format!("run `GRANT CONNECT ON DATABASE \"{name}\" TO \"{name}_app\"` as its owner"),
+            ));
+        }
+    }
+    if let Some(database) = servers::mysql() {
+        let url = mysql_url(&database);
+        let mut conn = database.connect();
+        let name: String = conn.query_first("SELECT DATABASE()").unwrap().unwrap();
+        conn.query_drop(format!("CREATE USER {name}_app IDENTIFIED BY 'right'; CREATE USER {name}_full; GRANT ALL ON {name}.* TO {name}_full")).unwrap();
+        conn.query_drop(format!("ALTER USER {name}_full WITH MAX_USER_CONNECTIONS 1")).unwrap();
+        let as_user = |user: &str| url.replace("root@", &format!("{user}@"));
+        rows.push((
+            url.replace(&format!("/{name}?"), "/nodb?"),
+            "create the database, or check its name in the address".to_owned(),
+        ));
+        rows.push((
+            as_user(&format!("{name}_app:wrong")),
+            "check the user and the password in the address".to_owned(),
+        ));
+        rows.push((
+            as_user(&format!("{name}_app:right")),
+            "check the name of the database in the address, and that its user has a right in it (GRANT ... ON DATABASE.* TO ...)".to_owned(),
+        ));
+        let full = as_user(&format!("{name}_full"));
+        let held = mysql::Conn::new(&*full).unwrap();
+        let said = said_of(&full);
+        assert!(
+            said.ends_with("; try again when other connections have ended, or let the server accept more"),
+            "{said}"
+        );
+        drop(held);
+    }
+    for scheme in ["postgres", "mysql"] {
+        rows.push((
+            format!("{scheme}://it@127.0.0.1:1/it"),
+            "check that the server runs, and the host and port in the address".to_owned(),
+        ));
+        rows.push((format!("{scheme}://it@nowhere.invalid/it"), "check the host in the address".to_owned()));
+    }
+    for (url, hint) in rows {
+        let said = said_of(&url);
+        assert!(said.ends_with(&format!("; {hint}")), "{hint}: {said}");
+        assert!(!said.contains("Error {") && !said.contains("FATAL") && !said.contains("right@"), "{said}");
+    }
+}
+
+fn said_of(url: &str) -> String {
+    let shell = shell(url);
+    let output = shell.command(&["migrate"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{url}");
+    String::from_utf8(output.stderr).unwrap().trim_end().to_owned()
+}

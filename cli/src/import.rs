@@ -279,15 +279,17 @@ impl Draft {
     fn imported(self, tool: Tool, after: Option<&str>) -> Imported {
         let Self { id, mut up, mut down, transaction, from, mut notes, .. } = self;
         if tool.leaves_transactions_to_scripts() && transaction == TransactionUse::Inside {
-            let mut unwrap = |script: &mut String| {
+            let mut is_unwrapped = false;
+            for script in [Some(&mut up), down.as_mut()].into_iter().flatten() {
                 if let Some(inside) = wrapped::unwrapped(script) {
                     *script = inside;
-                    const NOTE: &str = "the BEGIN and COMMIT around it are left out, since each migration is one transaction here";
-                    notes.extend((!notes.iter().any(|note| note == NOTE)).then(|| NOTE.to_owned()));
+                    is_unwrapped = true;
                 }
-            };
-            unwrap(&mut up);
-            down.iter_mut().for_each(unwrap);
+            }
+            if is_unwrapped {
+                let note = "the BEGIN and COMMIT around it are left out, since each migration is one transaction here";
+                notes.push(note.to_owned());
+            }
         }
         let mut files = vec![Entry::new(format!("{id}/up.sql"), up.into_bytes())];
         match down {

@@ -52,7 +52,7 @@ impl MigrationError {
     }
 
     /// Records that the tracking table no longer has the record of the step.
-    pub(crate) fn is_without_record(mut self) -> Self {
+    pub(crate) fn loses_record(mut self) -> Self {
         if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
             &mut self.0.failure
         {

@@ -114,13 +114,13 @@ impl<B: Backend> Executor<'_, B> {
             }
             (Ok(_), Err(stop)) => match self.as_failure(conn, work, stop, Atomicity::NonTransactional) {
                 Stop::Failed(error) if self.has_lost_record(conn, work) => {
-                    Err(Stop::Failed(error.is_without_record()))
+                    Err(Stop::Failed(error.loses_record()))
                 }
                 stop => Err(stop),
             },
             // The failure is in the record if that could be written. If not, the record is dirty if it is there.
             (Err(Stop::Failed(error)), Err(_)) if self.has_lost_record(conn, work) => {
-                Err(Stop::Failed(error.is_without_record()))
+                Err(Stop::Failed(error.loses_record()))
             }
             (Err(Stop::Failed(error)), Err(_)) => Err(Stop::Failed(error.stays_dirty())),
             (Err(Stop::Failed(error)), Ok(Settled::ToContinue)) => Err(Stop::Failed(error.continues())),

@@ -43,13 +43,12 @@ pub(crate) fn can_cut(old: &str, new: &str) -> bool {
         (Kind::Exact(old), Kind::Exact(Some((before, behind)))) => {
             old.is_none_or(|old| before < old.0 || behind < old.1)
         }
-        (Kind::Exact(_), Kind::Float(_)) | (Kind::Exact(_) | Kind::Float(_), Kind::Integer { .. }) => true,
-        (Kind::Float(_), Kind::Exact(Some(_))) => true,
-        (Kind::Float(old), Kind::Float(new)) => new < old,
-        (Kind::Moment(_), Kind::Date | Kind::Time) => true,
-        (Kind::Moment(old), Kind::Moment(new)) => new < old,
+        (Kind::Float(old), Kind::Float(new)) | (Kind::Moment(old), Kind::Moment(new)) => new < old,
+        (Kind::Exact(_), Kind::Float(_) | Kind::Integer { .. })
+        | (Kind::Float(_), Kind::Integer { .. } | Kind::Exact(Some(_)))
+        | (Kind::Moment(_), Kind::Date | Kind::Time)
+        | (Kind::Text(_), Kind::Choice(_)) => true,
         (Kind::Choice(old), Kind::Choice(new)) => !old.iter().all(|value| new.contains(value)),
-        (Kind::Text(_), Kind::Choice(_)) => true,
         (Kind::Exact(_) | Kind::Float(_) | Kind::Moment(_) | Kind::Other, Kind::Text(Some(length))) => {
             length < 24
         }
@@ -75,10 +74,8 @@ fn kind(text: &str) -> Kind {
     let is_varying = base.ends_with("varying");
     let integer = |bits| Kind::Integer { bits, is_unsigned };
     match first {
-        "varchar" | "nvarchar" | "citext" => Kind::Text(length),
-        "char" | "character" | "nchar" | "bpchar" if is_varying => Kind::Text(length),
-        "char" | "character" | "nchar" => Kind::Text(length.or(Some(1))),
-        "bpchar" => Kind::Text(length),
+        "varchar" | "nvarchar" | "citext" | "bpchar" => Kind::Text(length),
+        "char" | "character" | "nchar" => Kind::Text(if is_varying { length } else { length.or(Some(1)) }),
         "tinytext" => Kind::Text(Some(255)),
         "text" | "longtext" => Kind::Text(if first == "text" { length } else { None }),
         "mediumtext" => Kind::Text(Some(1 << 24)),

@@ -118,12 +118,8 @@ impl<'a> Statement<'a> {
                 self.is_in_body = !(self.previous == Some(Token::Mark(b';')) || self.was("atomic"));
             }
             // The grammar allows both words after each of the two, and both refer to the client.
-            Token::Word(_)
-                if (token.is("stdin") || token.is("stdout")) && (self.was("from") || self.was("to")) =>
-            {
-                if self.depth == 0 && self.first.is_some_and(|first| first.is("copy")) {
-                    self.copies = Some(if self.was("from") { Copies::FromClient } else { Copies::ToClient });
-                }
+            Token::Word(_) if (token.is("stdin") || token.is("stdout")) && self.is_copied() => {
+                self.copies = Some(if self.was("from") { Copies::FromClient } else { Copies::ToClient });
             }
             Token::Word(_) if (token.is("function") || token.is("procedure")) && self.len < 4 => {
                 self.creates_routine = self.first.is_some_and(|first| first.is("create"));
@@ -133,6 +129,13 @@ impl<'a> Statement<'a> {
         self.first.get_or_insert(token);
         self.len += 1;
         self.previous = Some(token);
+    }
+
+    /// Whether the next word says where `COPY` takes its rows from, or puts them.
+    fn is_copied(&self) -> bool {
+        self.depth == 0
+            && (self.was("from") || self.was("to"))
+            && self.first.is_some_and(|first| first.is("copy"))
     }
 
     fn was(&self, word: &str) -> bool {

@@ -98,10 +98,9 @@ impl Words<'_, '_, '_> {
             Some(Act::Renames(pairs)) => {
                 tables(pairs.into_iter().flat_map(|(from, to)| [from, to]).collect())
             }
-            Some(Act::Deletes(name)) => rows(vec![name]),
+            Some(Act::Deletes(name) | Act::AddsRows(Some(name))) => rows(vec![name]),
             Some(Act::DeletesUncounted(names)) if first.is("truncate") => tables(names),
             Some(Act::DeletesUncounted(names)) => rows(names),
-            Some(Act::AddsRows(Some(name))) => rows(vec![name]),
             _ if first.is("alter") => self.altered(),
             // An index is a part of its table on MySQL.
             _ if (first.is("create") || first.is("drop")) && !grammar.folds => {

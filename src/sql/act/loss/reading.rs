@@ -65,11 +65,11 @@ impl Words<'_, '_, '_> {
                     all.main_of_with().into_iter().flat_map(|main| main.losses().unwrap_or_default()),
                 );
                 let mut distinct = Vec::new();
-                found.into_iter().for_each(|loss| {
+                for loss in found {
                     if !distinct.contains(&loss) {
                         distinct.push(loss);
                     }
-                });
+                }
                 distinct
             }
             // `COPY (DELETE FROM a RETURNING *) TO 'file'`

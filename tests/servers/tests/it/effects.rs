@@ -296,7 +296,9 @@ fn mysql_says_what_goes_with_what_a_script_drops() {
     for (is_asked, rows) in [(true, &asked[..]), (false, &not_asked[..])] {
         for (script, expected) in rows {
             my::with(|_, conn| {
-                BEFORE.iter().for_each(|statement| conn.query_drop(statement).unwrap());
+                for statement in BEFORE {
+                    conn.query_drop(statement).unwrap();
+                }
                 let plan = runner::<Mysql>(script).plan(&mut *conn, Target::Latest).unwrap();
                 assert_eq!(effects(&plan), *expected, "{script}");
                 assert_eq!(asks(runner::<Mysql>(script), &mut *conn), is_asked, "{script}");

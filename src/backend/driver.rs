@@ -222,6 +222,12 @@ pub trait Driver: Sized + 'static {
         Ok((done, Touched::anything()))
     }
 
+    /// The fault of code of a migration, with the error that the code returned as its cause. If the error says that the connection is lost, the
+    /// kind of the fault says so too.
+    fn fault_of_code(fault: Fault) -> Fault {
+        fault
+    }
+
     /// Returns what interrupts the statement that runs on the connection, for a run that is cancelled; `None` if nothing can. The run then
     /// ends before the next statement.
     fn interrupter(_conn: &mut Self::Conn<'_>) -> Option<Interrupter> {

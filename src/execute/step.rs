@@ -130,7 +130,7 @@ impl<B: Backend> Executor<'_, B> {
                 }
             }
             Action::Code(code) => B::run_code(conn, atomicity, |conn| code(B::lend(conn)).map_err(Fault::of))
-                .map_err(cancel::explained_of_code)
+                .map_err(|fault| cancel::explained_of_code(B::fault_of_code(fault)))
                 .map(|((), touched)| touched.into()),
         };
         execution.extend(by_step.map_err(fault)?);
@@ -218,7 +218,7 @@ impl<B: Backend> Executor<'_, B> {
             let outcome =
                 B::run_code(conn, atomicity, |conn| hook(work.step, B::lend(conn)).map_err(Fault::of));
             let outcome = outcome.map(|((), by_hook)| execution.extend(by_hook.into()));
-            outcome.map_err(cancel::explained_of_code).map_err(|fault| {
+            outcome.map_err(|fault| cancel::explained_of_code(B::fault_of_code(fault))).map_err(|fault| {
                 let migration = work.step.id.clone();
                 let atomicity = if kind == HookKind::Before { Atomicity::Transaction } else { atomicity };
                 let remains = Remains::of(atomicity, &fault);

@@ -106,6 +106,10 @@ impl<B: Backend> Driver for Faulty<B> {
         B::transaction_fit(script)
     }
 
+    fn fault_of_code(fault: Fault) -> Fault {
+        B::fault_of_code(fault)
+    }
+
     fn only_sets_session(statement: &str) -> bool {
         B::only_sets_session(statement)
     }

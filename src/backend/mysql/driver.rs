@@ -94,6 +94,10 @@ impl Driver for Mysql {
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
     }
 
+    fn fault_of_code(fault: Fault) -> Fault {
+        query::fault_of_code(fault)
+    }
+
     fn only_sets_session(statement: &str) -> bool {
         only_sets_session(statement)
     }

@@ -159,6 +159,17 @@ pub(super) fn text(value: Option<&str>) -> String {
     literal
 }
 
+/// The fault of code that returned an error of the driver, if that says that the connection is lost.
+pub(super) fn fault_of_code(mut of_code: Fault) -> Fault {
+    match of_code.details.cause.take().map(<dyn std::error::Error + Send + Sync>::downcast::<Error>) {
+        Some(Ok(error)) if is_lost(&error) => return fault(*error),
+        Some(Ok(error)) => of_code.details.cause = Some(error),
+        Some(Err(other)) => of_code.details.cause = Some(other),
+        None => {}
+    }
+    of_code
+}
+
 /// Whether the connection has ended, or the server says that it ends it.
 fn is_lost(error: &Error) -> bool {
     match error {

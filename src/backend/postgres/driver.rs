@@ -6,7 +6,7 @@ use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 use super::{
-    Postgres, dangling, fault, non_transactional, outcome, refusals, script, settings, transactions,
+    Postgres, dangling, fault, non_transactional, outcome, query, refusals, script, settings, transactions,
 };
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
@@ -77,6 +77,10 @@ impl Driver for Postgres {
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
+    }
+
+    fn fault_of_code(fault: Fault) -> Fault {
+        query::fault_of_code(fault)
     }
 
     fn only_sets_session(statement: &str) -> bool {

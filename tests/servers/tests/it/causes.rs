@@ -339,6 +339,17 @@ fn a_lost_connection_is_nothing_to_correct() {
             "{error}"
         );
     });
+    on_postgres::with(|database, _| {
+        let code = Migration::<Postgres>::function("1_it", |client: &mut Client| {
+            client.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        });
+        let error = MigrationRunner::for_backend([code]).unwrap().run(&mut database.connect()).unwrap_err();
+        assert_eq!(error.fault(), Some(FaultKind::Disconnected), "{error}");
+        assert!(
+            error.to_string().ends_with("; nothing of it was kept; run again when the server can be reached"),
+            "{error}"
+        );
+    });
     on_mysql::with(|database, conn| {
         for (script, end) in [
             (

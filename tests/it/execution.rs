@@ -395,6 +395,35 @@ fn a_non_transactional_step_that_failed_is_refused_until_somebody_followed_the_r
 }
 
 #[test]
+fn a_step_that_continues_and_fails_at_once_keeps_what_was_done_before() {
+    let conn = memory();
+    let runner = outside("CREATE TABLE a (b);\nINSERT INTO missing VALUES (1);\nCREATE TABLE c (d)");
+    runner.run(&conn).unwrap_err();
+    runner.recover(&conn, Recovery::Retry("1_it".into()), Signature::of("ada")).unwrap();
+    let error = runner.run(&conn).unwrap_err();
+    assert!(error.to_string().contains("what was done before stays, and it will continue here"), "{error}");
+    conn.execute_batch("CREATE TABLE missing (a)").unwrap();
+    assert_eq!(runner.run(&conn).unwrap().applied.len(), 1);
+    assert_eq!(rows(&conn, "SELECT * FROM missing").len(), 1);
+}
+
+#[test]
+fn the_duration_of_each_step_is_recorded() {
+    let conn = memory();
+    let runner = MigrationRunner::new([
+        Migration::sql("1_a", "CREATE TABLE a (b)"),
+        Migration::sql("2_b", "CREATE TABLE b (b)").outside_transaction(),
+    ]);
+    let runner = runner.unwrap();
+    runner.run(&conn).unwrap();
+    let history = runner.history(&conn).unwrap();
+    assert_eq!(history.records().len(), 2);
+    for record in history.records() {
+        assert!(record.duration.is_some(), "{}", record.id);
+    }
+}
+
+#[test]
 fn a_non_transactional_step_that_failed_before_it_did_anything_is_not_dirty() {
     for script in
         ["INSERT INTO missing VALUES (1); CREATE TABLE a (b)", "SELEKT 1", "-- so\n;; SELECT missing()"]
@@ -515,6 +544,29 @@ fn a_step_that_writes_the_tracking_table_is_undone() {
         }
     }
     assert_eq!(not_noticed, Vec::<String>::new());
+}
+
+#[test]
+fn a_hook_of_a_rollback_that_writes_the_tracking_table_is_undone() {
+    let statement = "DELETE FROM __switchy_migrations WHERE name = '1_before'";
+    for way in ["before hook", "after hook"] {
+        let conn = memory();
+        let runner = |hooks: Hooks| {
+            let migrations = ["1_before", "2_it"]
+                .map(|id| Migration::from_scripts(id, "SELECT 1", Some("SELECT 1".to_owned())));
+            MigrationRunner::new(migrations).unwrap().hooks(hooks)
+        };
+        runner(Hooks::new()).run(&conn).unwrap();
+        let run = |_: &_, conn: &Connection| Ok(conn.execute_batch(statement)?);
+        let hooks = match way {
+            "before hook" => Hooks::new().before(run),
+            _ => Hooks::new().after(run),
+        };
+        let before = rows(&conn, "SELECT * FROM __switchy_migrations");
+        let error = runner(hooks).rollback(&conn, 1).unwrap_err();
+        assert_eq!(error.migration().unwrap(), &"2_it", "{way}: {error}");
+        assert_eq!(rows(&conn, "SELECT * FROM __switchy_migrations"), before, "{way}");
+    }
 }
 
 #[test]

@@ -139,6 +139,28 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy.db");
+        let application = Connection::open_in_memory().unwrap();
+        let check = || {
+            let copy = Connection::open(&path).unwrap();
+            let refused = refuse_damaged(&copy, &path, &application).is_err();
+            assert_eq!(refuse_damaged_live(&copy).is_err(), refused);
+            refused
+        };
+        let rows =
+            "WITH n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 999) SELECT randomblob(99) FROM n";
+        Connection::open(&path).unwrap().execute_batch(&format!("CREATE TABLE t AS {rows}")).unwrap();
+        assert!(!check());
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 8192].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        assert!(check());
+    }
+
+    #[test]
     fn what_is_missing_to_check_a_copy_is_told_from_damage() {
         let fault = || Fault::new(FaultKind::Other, "no such function: f");
         assert!(lacks_name(&fault().remedy(Remedy::Register)));

@@ -1,13 +1,21 @@
 //! [`Address`]: the parsed address of a database.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
-use url::Url;
-
+use crate::environment::Environment;
 use crate::failure::{Failure, Result};
+
+mod completion;
+mod keywords;
+mod password_file;
+mod server;
+mod service_file;
+mod url;
+mod words;
+
+pub(crate) use server::Server;
+pub(crate) use words::known_names;
 
 /// The address of a database. Its `Display` hides passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,24 +32,7 @@ pub(crate) enum SqliteFile {
     At(PathBuf),
 }
 
-/// The address of a database on a server.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Server {
-    scheme: &'static str,
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
-    pub(crate) host: Option<String>,
-    pub(crate) port: Option<u16>,
-    pub(crate) database: Option<String>,
-    pub(crate) options: Vec<(String, String)>,
-}
-
 const FORMS: &str = "use sqlite:PATH, a path that ends in .db, .sqlite or .sqlite3, postgres://HOST/NAME or mysql://HOST/NAME";
-
-/// The host of an address without one, while it is parsed as a URL.
-const PLACEHOLDER_HOST: &str = "switchy-nowhere.invalid";
-
-const ENCODING_HINT: &str = "what is special in a URL must be percent-encoded in its password";
 
 impl Address {
     /// Parses an address.
@@ -49,19 +40,43 @@ impl Address {
     /// # Errors
     /// The text is not an address. The error does not repeat the text, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        if text.is_empty() {
-            return Err(Failure::usage(format!("the address of the database is empty; {FORMS}")));
-        }
+        // A path may begin and end with spaces.
         if let Some(rest) = text.strip_prefix("sqlite:") {
             return Self::sqlite(rest.strip_prefix("//").unwrap_or(rest));
         }
-        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        let (path, text) = (text, text.trim());
+        if text.is_empty() {
+            return Err(Failure::usage(format!("the address of the database is empty; {FORMS}")));
+        }
+        if text.starts_with(['"', '\'', '`', '“', '”', '‘', '’']) {
+            let what = "the address of the database begins with a quote";
+            return Err(Failure::usage(format!(
+                "{what}; leave out the quotes around it, which nothing removed"
+            )));
+        }
+        let parts = text.split_once(':');
+        let scheme = parts.map(|(scheme, _)| scheme);
         match scheme {
-            Some("postgres" | "postgresql") => Ok(Self::Postgres(Server::parse("postgres", text)?)),
-            Some("mysql" | "mariadb") => Ok(Self::Mysql(Server::parse("mysql", text)?)),
-            _ if is_sqlite_file(text) => Self::sqlite(text),
-            Some(scheme) if scheme.len() < 20 && scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
-                Err(Failure::usage(format!("`{scheme}:` is no kind of database that is known; {FORMS}")))
+            Some(scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb"))
+                if parts.is_some_and(|(_, rest)| !rest.starts_with("//")) =>
+            {
+                Err(Failure::usage(format!("the address of a {scheme} database begins with {scheme}://")))
+            }
+            Some("postgres" | "postgresql") => Ok(Self::Postgres(url::parse("postgres", text)?)),
+            Some("mysql" | "mariadb") => Ok(Self::Mysql(url::parse("mysql", text)?)),
+            _ if keywords::are_in(text) => Ok(Self::Postgres(keywords::parse(text)?)),
+            _ if is_sqlite_file(path) => Self::sqlite(path),
+            _ if ["@tcp(", "@unix("].iter().any(|part| text.contains(part)) => Err(url::of_go()),
+            Some(scheme) if is_scheme(scheme) => {
+                let meant = meant(scheme).map_or_else(
+                    || FORMS.to_owned(),
+                    |meant| format!("if the rest is right, it begins with {meant}"),
+                );
+                Err(Failure::usage(format!("`{scheme}:` is no kind of database that is known; {meant}")))
+            }
+            _ if keywords::variable(text).is_some() => {
+                let what = "the address of the database begins with the name of a variable and `=`";
+                Err(Failure::usage(format!("{what}; leave these out; {FORMS}")))
             }
             _ => {
                 Err(Failure::usage(format!("the address of the database is not one that is known; {FORMS}")))
@@ -75,6 +90,39 @@ impl Address {
             "" => Err(Failure::usage(format!("the address of the database names no file; {FORMS}"))),
             path => Ok(Self::Sqlite(SqliteFile::At(path.into()))),
         }
+    }
+
+    /// The address with what it leaves out: from the environment and from the files that the server's own client reads. The remarks are
+    /// about files that are not read.
+    ///
+    /// # Errors
+    /// A variable or a file has a value that is not understood, or the service that the address names is in no file.
+    pub(crate) fn completed(self, environment: &Environment) -> Result<(Self, Vec<String>)> {
+        match self {
+            Self::Sqlite(_) => Ok((self, Vec::new())),
+            Self::Postgres(server) => {
+                let (server, remarks) = completion::postgres(server, environment)?;
+                Ok((Self::Postgres(server), remarks))
+            }
+            Self::Mysql(server) => Ok((Self::Mysql(completion::mysql(server, environment)?), Vec::new())),
+        }
+    }
+
+    /// The address of the server; `None` for SQLite.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(server) | Self::Mysql(server) => Some(server),
+        }
+    }
+
+    /// The same address with another server.
+    pub(crate) fn at(&self, change: impl FnOnce(&mut Server)) -> Self {
+        let mut address = self.clone();
+        if let Self::Postgres(server) | Self::Mysql(server) = &mut address {
+            change(server);
+        }
+        address
     }
 
     /// Whether it is the address of a file that does not exist.
@@ -96,99 +144,21 @@ fn is_sqlite_file(text: &str) -> bool {
     !text.contains("://") && matches!(extension, Some("db" | "sqlite" | "sqlite3"))
 }
 
-impl Server {
-    /// The options whose values are shown.
-    const SHOWN_OPTIONS: [&str; 8] = [
-        "sslmode",
-        "ssl-mode",
-        "sslrootcert",
-        "ssl-ca",
-        "connect_timeout",
-        "application_name",
-        "options",
-        "socket",
-    ];
-
-    fn parse(scheme: &'static str, text: &str) -> Result<Self> {
-        // The part of a password after a `/` would be parsed as the name of the database, and be shown.
-        let after_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
-        if after_host.is_some_and(|(_, rest)| rest.contains('@')) {
-            let what = format!(
-                "the address of the {scheme} database cannot be understood: it has a `@` behind its host"
-            );
-            return Err(Failure::usage(format!("{what}; {ENCODING_HINT}")));
-        }
-        let url = Url::parse(&with_host(text)).map_err(|error| {
-            let what = format!("the address of the {scheme} database cannot be understood: {error}");
-            Failure::usage(format!("{what}; {ENCODING_HINT}"))
-        })?;
-        let decoded = |part: &str| -> Result<String> {
-            let text = percent_decode_str(part).decode_utf8().map_err(|_| {
-                Failure::usage(format!(
-                    "the address of the {scheme} database is not UTF-8 where it is encoded"
-                ))
-            })?;
-            Ok(text.into_owned())
-        };
-        let filled = |part: &str| -> Result<Option<String>> {
-            if part.is_empty() { Ok(None) } else { decoded(part).map(Some) }
-        };
-        let database = filled(url.path().trim_start_matches('/'))?;
-        if url.cannot_be_a_base() {
-            return Err(Failure::usage(format!(
-                "the address of a {scheme} database begins with {scheme}://"
-            )));
-        }
-        let host = match url.host_str().filter(|host| *host != PLACEHOLDER_HOST) {
-            Some(host) => filled(host.trim_start_matches('[').trim_end_matches(']'))?,
-            None => None,
-        };
-        let mut server = Self {
-            scheme,
-            user: filled(url.username())?,
-            password: url.password().map(decoded).transpose()?,
-            host,
-            port: url.port(),
-            database,
-            options: Vec::new(),
-        };
-        for (name, value) in url.query_pairs() {
-            let value = value.into_owned();
-            match &*name {
-                "user" => server.user = Some(value),
-                "password" => server.password = Some(value),
-                "host" => server.host = Some(value),
-                "port" => {
-                    let port =
-                        value.parse().map_err(|_| Failure::usage("`port` in the address is no port"))?;
-                    server.port = Some(port);
-                }
-                "dbname" => server.database = Some(value),
-                _ => server.options.push((name.into_owned(), value)),
-            }
-        }
-        Ok(server)
-    }
-
-    /// Replaces the password in a text of the driver or the server.
-    pub(crate) fn without_password(&self, text: &str) -> String {
-        match self.password.as_deref() {
-            None | Some("") => text.to_owned(),
-            Some(password) => text.replace(password, "***"),
-        }
-    }
+fn is_scheme(text: &str) -> bool {
+    text.len() < 24 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '+')
 }
 
-/// Inserts a placeholder host into an address that has a user or a port but no host: libpq accepts `postgres://user@/name?host=/folder`,
-/// but it is not a valid URL.
-fn with_host(text: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
-    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let (user, host) = authority.rsplit_once('@').map_or(("", authority), |(user, host)| (user, host));
-    if authority.is_empty() || !(host.is_empty() || host.starts_with(':')) {
-        return text.into();
+/// The beginning that is meant by one that names a driver or another program too: `postgresql+asyncpg:`, `jdbc:`.
+fn meant(scheme: &str) -> Option<&'static str> {
+    match scheme.split('+').next()? {
+        "jdbc" => Some("postgres:// or mysql:// without `jdbc:`"),
+        "postgres" | "postgresql" | "pgx" | "pgx4" | "pgx5" | "psql" | "pg" | "pgsql" | "cockroachdb" => {
+            Some("postgres://")
+        }
+        "mysql" | "mysql2" | "mysqlx" | "mariadb" => Some("mysql://"),
+        "sqlite3" | "sqlite" | "file" => Some("sqlite:"),
+        _ => None,
     }
-    format!("{scheme}://{user}@{PLACEHOLDER_HOST}{host}{behind}").into()
 }
 
 impl fmt::Display for Address {
@@ -198,36 +168,6 @@ impl fmt::Display for Address {
             Self::Sqlite(SqliteFile::At(path)) => write!(f, "sqlite:{}", path.display()),
             Self::Postgres(server) | Self::Mysql(server) => server.fmt(f),
         }
-    }
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://", self.scheme)?;
-        if let Some(user) = &self.user {
-            write!(f, "{user}")?;
-        }
-        if self.password.is_some() {
-            f.write_str(":***")?;
-        }
-        if self.user.is_some() || self.password.is_some() {
-            f.write_str("@")?;
-        }
-        f.write_str(self.host.as_deref().unwrap_or_default())?;
-        self.port.iter().try_for_each(|port| write!(f, ":{port}"))?;
-        write!(f, "/{}", self.database.as_deref().unwrap_or_default())?;
-        for (place, (name, value)) in self.options.iter().enumerate() {
-            let value = if Self::SHOWN_OPTIONS.contains(&name.as_str()) { value } else { "***" };
-            write!(f, "{}{name}={value}", if place == 0 { '?' } else { '&' })?;
-        }
-        Ok(())
-    }
-}
-
-/// The same as `Display`, so that no output contains a password.
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
     }
 }
 

@@ -10,15 +10,20 @@ use clap_complete::Shell;
 use switchy_schema::{Links, StoredLimits, Target};
 
 use crate::dialect::Name;
+use crate::environment::EnvFile;
 use crate::import::Tool;
 
 mod adopt;
+mod database;
 mod drift;
+mod joined;
 mod repair;
 mod snapshot;
 
 pub(crate) use adopt::Adopt;
+pub(crate) use database::{DatabaseCommand, Dropping};
 pub(crate) use drift::{Drift, Schema};
+pub(crate) use joined::joined;
 pub(crate) use repair::{Repair, Signing};
 pub(crate) use snapshot::{After, SnapshotFolder, SnapshotOptions, When};
 
@@ -65,12 +70,21 @@ pub(crate) struct Global {
     /// The tracking table [env: SWITCHY_MIGRATION_TABLE] [default: __switchy_migrations]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) table: Option<String>,
+    /// The schema of the tracking table, on PostgreSQL and MySQL [env: SWITCHY_MIGRATION_SCHEMA] [default: that of the connection]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) schema: Option<String>,
     /// The environment: production, staging, ... [env: SWITCHY_ENV]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) env: Option<String>,
     /// How long to wait for the lock while another run holds it [default: 60]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) lock_timeout: Option<f64>,
+    /// Wait until the database server is up [default without a number: 60]
+    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
+    pub(crate) wait: Option<f64>,
+    /// Do not read the file .env, which may set DATABASE_URL, SWITCHY_..., PG... and MYSQL_...
+    #[arg(long, global = true)]
+    pub(crate) no_env_file: bool,
     /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -170,6 +184,14 @@ pub(crate) enum Command {
     },
     /// Show who holds the lock, without taking it from them
     Unlock,
+    /// Create or drop the database itself
+    #[command(subcommand)]
+    Database(DatabaseCommand),
+    /// Wait until the database server is up, and do nothing else
+    Wait {
+        /// How long to wait [default: that of --wait, or 60]
+        seconds: Option<f64>,
+    },
     /// Show the settings in effect, and where they come from
     Config,
     /// Print completions for a shell
@@ -291,6 +313,9 @@ pub(crate) struct Migrate {
     /// Apply all migrations in one transaction
     #[arg(long)]
     pub(crate) batch: bool,
+    /// Create the database first if it does not exist
+    #[arg(long)]
+    pub(crate) create: bool,
 }
 
 impl Migrate {
@@ -388,6 +413,14 @@ pub(crate) enum GraphFormat {
 }
 
 impl Command {
+    /// Whether the command needs the migrations of a folder.
+    pub(crate) fn needs_folder(&self) -> bool {
+        match self {
+            Self::Database(command) => matches!(command, DatabaseCommand::Reset(_)),
+            _ => true,
+        }
+    }
+
     /// The name of the command, for JSON.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -414,6 +447,8 @@ impl Command {
             Self::History => "history",
             Self::Graph { .. } => "graph",
             Self::Unlock => "unlock",
+            Self::Database(_) => "database",
+            Self::Wait { .. } => "wait",
             Self::Config => "config",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
@@ -427,6 +462,11 @@ impl Global {
         if self.no_follow { Links::StayInside } else { Links::Follow }
     }
 
+    /// Whether the file `.env` is read.
+    pub(crate) fn env_file(&self) -> EnvFile {
+        if self.no_env_file { EnvFile::Ignore } else { EnvFile::Read }
+    }
+
     /// The options for an error in arguments that ask for JSON.
     pub(crate) fn for_usage_errors() -> Self {
         Self {
@@ -436,8 +476,11 @@ impl Global {
             dir: None,
             no_follow: false,
             table: None,
+            schema: None,
             env: None,
             lock_timeout: None,
+            wait: None,
+            no_env_file: false,
             json: true,
             color: Color::Auto,
             quiet: false,

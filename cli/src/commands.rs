@@ -6,16 +6,19 @@ use std::time::Duration;
 use clap::Command as Clap;
 use switchy_schema::MigrationRunner;
 
+use crate::address::Address;
 use crate::args::{Command, Global};
 use crate::dialect::Detected;
 use crate::failure::{Failure, Result};
 use crate::output::{Outcome, Output};
+use crate::patience::patiently;
 use crate::session::{Access, Database};
 use crate::settings::Settings;
 
 mod adopt;
 mod config;
 mod create;
+mod database;
 mod drift;
 mod graph;
 mod history;
@@ -33,6 +36,7 @@ mod snapshots;
 mod status;
 mod unlock;
 mod validate;
+mod wait;
 mod watch;
 
 pub(crate) use run::confirm_plan;
@@ -65,7 +69,11 @@ impl<B: Database> Work<'_, B> {
             .lock_timeout
             .as_ref()
             .map_or(Duration::from_secs(60), |setting| setting.value);
-        let mut opened = B::open(address, access, patience)?;
+        for remark in &self.context.settings.remarks {
+            self.output().note(remark);
+        }
+        let open = |address: &Address| B::open(address, access, patience);
+        let mut opened = patiently(self.context.settings.wait(), address, self.output(), open)?;
         // An application's own binary registers the functions that its scripts use.
         let prepared = self.runner.prepare(B::conn(&mut opened.session));
         prepared.map_err(|error| Failure::connection(format!("cannot prepare the connection: {error}")))?;
@@ -88,6 +96,7 @@ pub(crate) fn without_set(context: &Context<'_>, command: &Command, clap: &Clap)
         Command::Import(import) => import::import(context, import),
         Command::Manifest { check: true } => manifest::check(context),
         Command::Manifest { check: false } => manifest::write(context),
+        Command::Wait { seconds } => wait::wait(context, *seconds),
         Command::Config => Ok(config::config(context)),
         Command::Completions { shell } => Ok(shell::completions(*shell, clap)),
         Command::Man { command } => shell::man(command.as_deref(), clap),
@@ -105,6 +114,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
             plan::plan(&work, plan.either.target(), plan.sql)
         }
         Command::Rehearse(rehearse) => rehearse::rehearse(work, rehearse.either.target()),
+        Command::Database(command) => database::database(work, command),
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),
         Command::Redo(way) => run::redo(work, way),
@@ -124,6 +134,7 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         | Command::Create(_)
         | Command::Import(_)
         | Command::Manifest { .. }
+        | Command::Wait { .. }
         | Command::Config
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(Outcome::new("", serde_json::Value::Null)),

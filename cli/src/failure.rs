@@ -18,6 +18,8 @@ pub(crate) struct Failure {
     lead: &'static str,
     /// The message, on one line.
     message: String,
+    /// What the server or the system said, if it says that the server is not up.
+    not_up: Option<String>,
     /// The error of the engine, if the failure comes from the engine.
     pub(crate) error: Option<Box<MigrationError>>,
 }
@@ -32,7 +34,7 @@ impl Failure {
 
         let message = message.into();
         let message = if message.len() > LONGEST { Printable(&message).abridged_lines() } else { message };
-        Self { exit, kind, lead: "", message, error: None }
+        Self { exit, kind, lead: "", message, not_up: None, error: None }
     }
 
     /// The command line or the configuration cannot be understood.
@@ -43,6 +45,30 @@ impl Failure {
     /// The database cannot be reached or opened.
     pub(crate) fn connection(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, "connection", message)
+    }
+
+    /// The same failure, as one that passes when the server is up; with the reason that it gave.
+    pub(crate) fn passing(self, reason: impl Into<String>) -> Self {
+        Self { not_up: Some(reason.into()), ..self }
+    }
+
+    /// Whether it passes when the server is up.
+    pub(crate) fn is_not_up(&self) -> bool {
+        self.not_up.is_some()
+    }
+
+    /// What the server or the system said, or the message.
+    pub(crate) fn reason(&self) -> &str {
+        self.not_up.as_deref().unwrap_or(&self.message)
+    }
+
+    /// The same failure, with a hint.
+    pub(crate) fn hinting(self, hint: &str) -> Self {
+        Self { message: format!("{}; {hint}", self.message), ..self }
+    }
+
+    pub(crate) fn exiting(self, exit: Exit) -> Self {
+        Self { exit, ..self }
     }
 
     /// A file cannot be read or written.

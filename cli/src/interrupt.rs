@@ -47,6 +47,28 @@ impl State {
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What is done at the next signal.
+static HANDLER: Mutex<Option<Box<dyn FnMut() + Send>>> = Mutex::new(None);
+
+/// Sets what is done at a signal. Only one handler can be installed in a process, so it calls the last function that was set.
+fn handle(on_signal: impl FnMut() + Send + 'static) {
+    let current = || HANDLER.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_first = current().replace(Box::new(on_signal)).is_none();
+    if is_first {
+        // If the application has its own handler, that one stays.
+        let _ = ctrlc::try_set_handler(move || current().iter_mut().for_each(|on_signal| on_signal()));
+    }
+}
+
+/// Ends the process at a signal, with this message. In a container, a process without a handler ignores most signals.
+pub(crate) fn end_at_signal(output: &Output, message: &'static str) {
+    let output = output.clone();
+    handle(move || {
+        output.finish(Err(Failure::interrupted(message)));
+        process::exit(Exit::Failed as i32);
+    });
+}
+
 impl Interrupt {
     /// Starts to listen for signals. The engine cannot interrupt every session, and the interrupter is for those.
     pub(crate) fn listen(interrupter: Option<Interrupter>, output: &Output) -> Self {
@@ -73,8 +95,7 @@ impl Interrupt {
             // In another thread, so that the handler receives the next signal.
             thread::spawn(move || interrupter.iter().for_each(|interrupter| state.interrupt(interrupter)));
         };
-        // If the application has its own handler, that one stays.
-        let _ = ctrlc::try_set_handler(on_signal);
+        handle(on_signal);
         interrupt
     }
 

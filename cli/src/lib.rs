@@ -26,18 +26,21 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use switchy_schema::{Dialect, MigrationRunner, Mysql, Postgres, Sqlite};
+use switchy_schema::{Dialect, Migration, MigrationRunner, Mysql, Postgres, Sqlite};
 
 mod address;
 mod args;
 mod commands;
 mod dialect;
+mod environment;
 mod exit;
 mod failure;
 mod import;
 mod interrupt;
 mod json;
 mod output;
+mod patience;
+mod place;
 mod progress;
 mod remedy;
 mod session;
@@ -79,18 +82,20 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
 ) -> ExitCode {
     main(args, |context, command| {
-        let work = Work { context, runner: prepared(context, runner)?, detected: None };
+        let work = Work { context, runner: prepared(context, runner, None)?, detected: None };
         commands::with_set(work, command)
     })
 }
 
 fn of_folder<B: Database>(context: &Context<'_>, command: &Command, detected: Detected) -> Result<Outcome> {
-    let runner =
-        B::folder(&context.settings.dir.value, context.global.links()).map(|runner| runner.program(PROGRAM));
-    commands::with_set(
-        Work { context, runner: prepared(context, runner)?, detected: Some(detected) },
-        command,
-    )
+    let runner = if command.needs_folder() {
+        B::folder(&context.settings.dir.value, context.global.links())
+    } else {
+        MigrationRunner::for_backend(Vec::<Migration<B>>::new())
+    };
+    let runner = runner.map(|runner| runner.program(PROGRAM));
+    let runner = prepared(context, runner, Some(&detected))?;
+    commands::with_set(Work { context, runner, detected: Some(detected) }, command)
 }
 
 /// The name of the program in the log of a database.
@@ -100,10 +105,15 @@ const PROGRAM: &str = concat!("switchy-schema ", env!("CARGO_PKG_VERSION"));
 fn prepared<B: Database>(
     context: &Context<'_>,
     runner: switchy_schema::Result<MigrationRunner<B>>,
+    detected: Option<&Detected>,
 ) -> Result<MigrationRunner<B>> {
     let (mut runner, settings) = (runner?, context.settings);
     if let Some(table) = &settings.table {
+        place::check_table(table)?;
         runner = runner.table_name(&table.value)?;
+    }
+    if let Some(schema) = &settings.schema {
+        runner = place::in_schema(runner, schema, detected)?;
     }
     if let Some(environment) = &settings.environment {
         runner = runner.environment(&environment.value);
@@ -130,7 +140,7 @@ fn main<A: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
     with_set: impl FnOnce(&Context<'_>, &Command) -> Result<Outcome>,
 ) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let args = args::joined(args.into_iter().map(Into::into));
     let mut clap = named(args.first());
     let arguments =
         clap.try_get_matches_from_mut(&args).and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -185,7 +195,8 @@ fn without_addresses(text: &str, args: &[OsString]) -> String {
     for arg in args.iter().map(|arg| arg.to_string_lossy()) {
         let value = arg.split_once('=').filter(|(name, _)| name.starts_with('-')).map(|(_, value)| value);
         for part in [Some(&*arg), value].into_iter().flatten() {
-            if part.contains("://") || part.contains('@') {
+            let has_password = part.contains("password") && part.contains('=');
+            if part.contains("://") || part.contains('@') || has_password {
                 text = text.replace(part, "***");
             }
         }

@@ -176,6 +176,16 @@ pub(crate) fn ask(question: &str) -> bool {
         && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
+/// Asks for a text, and returns it without the spaces around it; it is empty if nothing can be read.
+pub(crate) fn ask_for(question: &str) -> String {
+    let mut err = anstream::stderr();
+    let mut answer = String::new();
+    let question = format!("{} ", text::for_terminal(question));
+    let asked = err.write_all(question.as_bytes()).and_then(|()| err.flush());
+    let _ = asked.and_then(|()| io::stdin().read_line(&mut answer));
+    answer.trim().to_owned()
+}
+
 /// Prints a result. A closed pipe is not an error.
 fn result_text(text: &str) {
     if !text.is_empty() {

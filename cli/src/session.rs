@@ -12,6 +12,7 @@ use crate::failure::Result;
 mod dump;
 mod hint;
 mod mysql;
+mod not_up;
 mod postgres;
 mod sqlite;
 mod tls;
@@ -25,6 +26,21 @@ pub(crate) enum Access {
     Change,
     /// Read and write, and create the file if it does not exist.
     Make,
+}
+
+/// Whether a database existed before it was to be created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existed {
+    Before,
+    No,
+}
+
+/// What happens to the sessions of others in a database that is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// While there are some, the database is not dropped.
+    Respect,
+    End,
 }
 
 /// Interrupts the running statement of a session, from another thread.
@@ -55,6 +71,18 @@ pub trait Database: Backend + sealed::Sealed {
     #[doc(hidden)]
     fn open(address: &Address, access: Access, patience: Duration) -> Result<Opened<Self::Session>>;
 
+    /// Whether the database exists.
+    #[doc(hidden)]
+    fn exists(address: &Address) -> Result<bool>;
+
+    /// Creates the database if it does not exist.
+    #[doc(hidden)]
+    fn create(address: &Address) -> Result<Existed>;
+
+    /// Drops the database.
+    #[doc(hidden)]
+    fn drop(address: &Address, others: Others, patience: Duration) -> Result<()>;
+
     /// The connection as the engine expects it.
     #[doc(hidden)]
     fn conn(session: &mut Self::Session) -> Self::Conn<'_>;
@@ -72,6 +100,13 @@ pub trait Database: Backend + sealed::Sealed {
     ) -> Result<String> {
         Ok(runner.dump_schema(Self::conn(session))?.to_string())
     }
+
+    /// The runner with its tracking table in this schema; `None` if this kind of database has no schemas.
+    #[doc(hidden)]
+    fn in_schema(
+        runner: MigrationRunner<Self>,
+        schema: &str,
+    ) -> Option<switchy_schema::Result<MigrationRunner<Self>>>;
 
     /// Whether this kind of database has snapshots.
     #[doc(hidden)]

@@ -1,6 +1,5 @@
 //! [`Settings`]: the settings in effect, and their sources.
 
-use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use crate::address::Address;
 use crate::args::{After, Global, When};
 use crate::dialect::Name;
+use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::text::part;
 
@@ -28,6 +28,8 @@ pub(crate) struct Setting<T> {
 pub(crate) enum Source {
     Flag(&'static str),
     Variable(&'static str),
+    /// A variable in the file `.env`.
+    EnvFile(&'static str),
     File(PathBuf),
     Default,
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Source {
         match self {
             Self::Flag(name) => write!(f, "--{name}"),
             Self::Variable(name) => f.write_str(name),
+            Self::EnvFile(name) => write!(f, "{name} in .env"),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Default => f.write_str("default"),
         }
@@ -49,12 +52,18 @@ pub(crate) struct Settings {
     /// The path of the configuration file, if there is one.
     pub(crate) file: Option<PathBuf>,
     pub(crate) database: Option<Setting<Address>>,
+    /// Remarks about the address of the database.
+    pub(crate) remarks: Vec<String>,
     pub(crate) dialect: Option<Setting<Name>>,
     pub(crate) session_sql: Option<Setting<Vec<String>>>,
     pub(crate) dir: Setting<PathBuf>,
     pub(crate) table: Option<Setting<String>>,
+    /// The schema of the tracking table.
+    pub(crate) schema: Option<Setting<String>>,
     pub(crate) environment: Option<Setting<String>>,
     pub(crate) lock_timeout: Option<Setting<Duration>>,
+    /// How long to wait until the database is up.
+    pub(crate) wait: Option<Setting<Duration>>,
     /// The file that has the schema after each run.
     pub(crate) schema_file: Option<Setting<PathBuf>>,
     /// What drift leaves out.
@@ -75,8 +84,10 @@ struct File {
     session_sql: Option<OneOrMore>,
     dir: Option<PathBuf>,
     table: Option<String>,
+    schema: Option<String>,
     env: Option<String>,
     lock_timeout: Option<f64>,
+    wait: Option<f64>,
     schema_file: Option<PathBuf>,
     drift_ignore: Option<OneOrMore>,
     snapshot: Option<When>,
@@ -117,17 +128,22 @@ impl Settings {
         let base = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         let base = base.strip_prefix(folder).unwrap_or(base);
 
+        let variables = Environment::gather(folder, global.env_file())?;
+        let variable = |name| variables.get(name);
         let url = flag("database-url", global.database_url.as_ref())
-            .or_else(|| variable("SWITCHY_DATABASE_URL"))
-            .or_else(|| variable("DATABASE_URL"))
+            .or_else(|| variables.first_of(&["SWITCHY_DATABASE_URL", "DATABASE_URL"]))
             .or_else(|| file.database_url.map(|value| Setting { value, source: of_file() }));
-        let database = match url {
-            Some(Setting { value, source }) => {
-                let address = Address::parse(&value)?;
-                let value = if matches!(source, Source::File(_)) { address.within(base) } else { address };
-                Some(Setting { value, source })
-            }
-            None => None,
+        let mut remarks = Vec::new();
+        let database = if let Some(Setting { value, source }) = url {
+            let (address, found) = Address::parse(&value)?.completed(&variables)?;
+            remarks = found;
+            let value = if matches!(source, Source::File(_)) { address.within(base) } else { address };
+            Some(Setting { value, source })
+        } else {
+            let known = [("PGHOST", "postgres://"), ("PGSERVICE", "postgres://"), ("MYSQL_HOST", "mysql://")];
+            let set = known.into_iter().find(|(name, _)| variable(name).is_some());
+            remarks.extend(set.map(|(name, url)| format!("{name} is set, and the address {url} uses it")));
+            None
         };
         let dialect = global.dialect.map(|value| Setting { value, source: Source::Flag("dialect") });
         let dialect = dialect.or_else(|| file.dialect.map(|value| Setting { value, source: of_file() }));
@@ -147,13 +163,19 @@ impl Settings {
         let table = flag("table", global.table.as_ref())
             .or_else(|| variable("SWITCHY_MIGRATION_TABLE"))
             .or_else(|| file.table.map(|value| Setting { value, source: of_file() }));
+        let schema = flag("schema", global.schema.as_ref())
+            .or_else(|| variable("SWITCHY_MIGRATION_SCHEMA"))
+            .or_else(|| file.schema.map(|value| Setting { value, source: of_file() }));
         let environment = flag("env", global.env.as_ref())
             .or_else(|| variable("SWITCHY_ENV"))
             .or_else(|| file.env.map(|value| Setting { value, source: of_file() }));
         let seconds =
             global.lock_timeout.map(|value| Setting { value, source: Source::Flag("lock-timeout") });
         let seconds = seconds.or_else(|| file.lock_timeout.map(|value| Setting { value, source: of_file() }));
-        let lock_timeout = seconds.map(duration).transpose()?;
+        let lock_timeout = seconds.map(|seconds| duration(seconds, "a lock")).transpose()?;
+        let seconds = global.wait.map(|value| Setting { value, source: Source::Flag("wait") });
+        let seconds = seconds.or_else(|| file.wait.map(|value| Setting { value, source: of_file() }));
+        let wait = seconds.map(|seconds| duration(seconds, "a database")).transpose()?;
         // The commands that keep a snapshot have flags of their own for these.
         let snapshot = file.snapshot.map(|value| Setting { value, source: of_file() });
         let snapshot_dir = file.snapshot_dir.map(|dir| Setting { value: base.join(dir), source: of_file() });
@@ -162,12 +184,15 @@ impl Settings {
         Ok(Self {
             file: path,
             database,
+            remarks,
             dialect,
             session_sql,
             dir,
             table,
+            schema,
             environment,
             lock_timeout,
+            wait,
             schema_file,
             drift_ignore,
             snapshot,
@@ -177,6 +202,11 @@ impl Settings {
         })
     }
 
+    /// How long to wait until the database is up; `None` if the first attempt decides.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.wait.as_ref().map(|setting| setting.value)
+    }
+
     /// The address of the database, for a command that needs one.
     ///
     /// # Errors
@@ -184,7 +214,8 @@ impl Settings {
     pub(crate) fn address(&self) -> Result<&Address> {
         self.database.as_ref().map(|setting| &setting.value).ok_or_else(|| {
             let ways = format!("name it with --database-url, with SWITCHY_DATABASE_URL, or in {FILE}");
-            Failure::usage(format!("it is not said which database is meant; {ways}"))
+            let failure = Failure::usage(format!("it is not said which database is meant; {ways}"));
+            self.remarks.iter().fold(failure, |failure, remark| failure.hinting(remark))
         })
     }
 }
@@ -193,22 +224,16 @@ fn flag(name: &'static str, value: Option<&String>) -> Option<Setting<String>> {
     value.cloned().map(|value| Setting { value, source: Source::Flag(name) })
 }
 
-/// An environment variable; `None` if it is empty.
-fn variable(name: &'static str) -> Option<Setting<String>> {
-    let value = env::var(name).ok().filter(|value| !value.is_empty())?;
-    Some(Setting { value, source: Source::Variable(name) })
-}
-
 fn path_of(setting: Option<Setting<String>>) -> Option<Setting<PathBuf>> {
     setting.map(|Setting { value, source }| Setting { value: value.into(), source })
 }
 
-fn duration(seconds: Setting<f64>) -> Result<Setting<Duration>> {
+fn duration(seconds: Setting<f64>, what: &str) -> Result<Setting<Duration>> {
     let Setting { value, source } = seconds;
     match Duration::try_from_secs_f64(value) {
         Ok(value) => Ok(Setting { value, source }),
         Err(_) => Err(Failure::usage(format!(
-            "a lock cannot be waited for {value} seconds; give a number from 0 on"
+            "{what} cannot be waited for {value} seconds; give a number from 0 on"
         ))),
     }
 }

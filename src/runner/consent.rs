@@ -29,7 +29,9 @@ impl<B: Backend> MigrationRunner<B> {
         Ok(consent)
     }
 
-    pub(super) fn protected_environment(&self) -> Option<&str> {
+    /// Returns the environment of this runner if it is protected: there, a plan that destroys something needs
+    /// [`confirm`](Self::confirm). For programs that destroy something themselves.
+    pub fn protected_environment(&self) -> Option<&str> {
         let environment = self.environment.as_deref()?;
         let is_this = |name: &str| name.eq_ignore_ascii_case(environment);
         let is_protected = match &self.protected {

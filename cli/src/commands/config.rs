@@ -19,6 +19,7 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
         ("session-sql", settings.session_sql.as_ref().map(|setting| shown(setting, |sql| sql.join("; ")))),
         ("dir", Some(shown(&settings.dir, |dir| dir.display().to_string()))),
         ("table", settings.table.as_ref().map(|setting| shown(setting, Clone::clone))),
+        ("schema", settings.schema.as_ref().map(|setting| shown(setting, Clone::clone))),
         ("env", settings.environment.as_ref().map(|setting| shown(setting, Clone::clone))),
         (
             "lock-timeout",
@@ -27,6 +28,7 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
                 .as_ref()
                 .map(|setting| shown(setting, |time| time.as_secs_f64().to_string())),
         ),
+        ("wait", settings.wait.as_ref().map(|setting| shown(setting, |time| time.as_secs_f64().to_string()))),
         (
             "schema-file",
             settings.schema_file.as_ref().map(|setting| shown(setting, |file| file.display().to_string())),
@@ -67,7 +69,16 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
         Some(file) => format!("configuration file: {file}"),
         None => "no configuration file".to_owned(),
     });
-    Outcome::new(table(&["SETTING", "VALUE", "FROM"], rows), json!({ "file": file, "settings": json }))
+    let server = settings.database.as_ref().and_then(|setting| setting.value.server());
+    let completed_by = server.map_or(&[][..], |server| &server.completed_by);
+    if !completed_by.is_empty() {
+        context.output.say(&format!("the address is completed by {}", completed_by.join(", ")));
+    }
+    for remark in &settings.remarks {
+        context.output.note(remark);
+    }
+    let json = json!({ "file": file, "settings": json, "completed_by": completed_by });
+    Outcome::new(table(&["SETTING", "VALUE", "FROM"], rows), json)
 }
 
 fn shown<T>(setting: &Setting<T>, show: impl Fn(&T) -> String) -> (String, Source) {

@@ -4,14 +4,14 @@ use serde_json::Value;
 use switchy_schema::{Plan, Report, Target, TransactionMode};
 
 use super::snapshots::keeping;
-use super::watch::watched;
-use super::{Work, plan, schema};
+use super::watch::{Watch, watched};
+use super::{Work, database, plan, schema};
 use crate::args::{Downgrade, Migrate, Rollback, Way};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Outcome};
 use crate::remedy::in_shell;
-use crate::session::{Access, Database};
+use crate::session::{Access, Database, Existed};
 use crate::{json, text};
 
 /// Applies the pending migrations.
@@ -19,7 +19,22 @@ pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> 
     if migrate.batch {
         work.runner = work.runner.transaction(TransactionMode::Batch);
     }
+    if migrate.create && !migrate.way.dry_run.dry_run {
+        let (existed, address) = database::create(&work)?;
+        if existed == Existed::No {
+            work.output().say(&format!("created the database {address}"));
+        }
+    }
     run(work, migrate.target(), Access::Make, &migrate.way, Confirmation::EngineDecides)
+}
+
+/// Applies all migrations to a new database.
+pub(super) fn all<B: Database>(work: Work<'_, B>) -> Result<Outcome> {
+    let mut session = work.open(Access::Make)?;
+    let (work, watch) = watched(work, &mut session);
+    finished(&work, &mut session, &watch, |work, session| {
+        work.runner.run_to(B::conn(session), Target::Latest)
+    })
 }
 
 /// Undoes the migrations that were applied last.
@@ -66,23 +81,33 @@ fn run<B: Database>(
         Confirmation::Always => confirmed_plan(&work, &mut session, &target)?,
     };
     let (mut work, watch) = watched(work, &mut session);
-    let result = match approved {
-        Some(plan) => {
-            work.runner = work.runner.confirm(|_| true);
-            work.runner.apply(B::conn(&mut session), plan)
-        }
-        None => work.runner.run_to(B::conn(&mut session), target),
-    };
+    if approved.is_some() {
+        work.runner = work.runner.confirm(|_| true);
+    }
+    finished(&work, &mut session, &watch, |work, session| match approved {
+        Some(plan) => work.runner.apply(B::conn(session), plan),
+        None => work.runner.run_to(B::conn(session), target),
+    })
+}
+
+/// Does a run, and reports it.
+fn finished<B: Database>(
+    work: &Work<'_, B>,
+    session: &mut B::Session,
+    watch: &Watch,
+    run: impl FnOnce(&Work<'_, B>, &mut B::Session) -> switchy_schema::Result<Report>,
+) -> Result<Outcome> {
+    let result = run(work, session);
     watch.end();
     match result {
         Ok(report) if report.is_up_to_date() => Ok(outcome(work.context.output, &report)),
         Ok(report) => {
-            let written = schema::keep(&work, &mut session);
+            let written = schema::keep(work, session);
             Ok(schema::told(outcome(work.context.output, &report), written))
         }
         Err(error) => {
             if !error.report().applied.is_empty()
-                && let Err(failure) = schema::keep(&work, &mut session)
+                && let Err(failure) = schema::keep(work, session)
             {
                 work.output().note(&schema::unwritten(&failure));
             }

@@ -21,27 +21,31 @@ pub(super) fn postgres(server: &Server, without: &[TableName]) -> Result<String>
             dump.arg(format!("--exclude-table={schema}.{name}"));
         }
     }
-    for name in ["PGSERVICE", "PGSERVICEFILE", "PGHOSTADDR"] {
+    // The address has what these name already.
+    for name in ["PGSERVICE", "PGSERVICEFILE", "PGHOSTADDR", "PGPASSFILE"] {
         dump.env_remove(name);
     }
-    dump.env("PGHOST", server.host.as_deref().unwrap_or("localhost"));
-    dump.env("PGPORT", server.port.unwrap_or(5432).to_string());
-    let user = || std::env::var("USER").unwrap_or_else(|_| "postgres".to_owned());
-    let user = server.user.clone().unwrap_or_else(user);
+    dump.env("PGHOST", server.host.as_deref().or(server.option("hostaddr")).unwrap_or("localhost"));
+    dump.env("PGPORT", server.port.as_deref().unwrap_or("5432"));
+    let user = server.user_or_default();
     dump.env("PGDATABASE", server.database.as_deref().unwrap_or(&user)).env("PGUSER", &user);
     if let Some(password) = &server.password {
         dump.env("PGPASSWORD", password);
     }
-    for (name, value) in &server.options {
-        let variable = match name.as_str() {
-            "sslmode" => "PGSSLMODE",
-            "sslrootcert" => "PGSSLROOTCERT",
-            "connect_timeout" => "PGCONNECT_TIMEOUT",
-            "application_name" => "PGAPPNAME",
-            "options" => "PGOPTIONS",
-            _ => continue,
-        };
-        dump.env(variable, value);
+    for (name, variable) in [
+        ("hostaddr", "PGHOSTADDR"),
+        ("sslmode", "PGSSLMODE"),
+        ("sslrootcert", "PGSSLROOTCERT"),
+        ("connect_timeout", "PGCONNECT_TIMEOUT"),
+        ("application_name", "PGAPPNAME"),
+        ("options", "PGOPTIONS"),
+        ("target_session_attrs", "PGTARGETSESSIONATTRS"),
+        ("channel_binding", "PGCHANNELBINDING"),
+        ("load_balance_hosts", "PGLOADBALANCEHOSTS"),
+    ] {
+        if let Some(value) = server.option(name) {
+            dump.env(variable, value);
+        }
     }
     let install = "install the client programs of PostgreSQL (Debian and Ubuntu: postgresql-client, macOS: brew install libpq)";
     let text = text_of(dump, server, &Address::Postgres(server.clone()), install)?;
@@ -77,12 +81,11 @@ pub(super) fn mysql(server: &Server, without: &[TableName]) -> Result<String> {
     if let Some(user) = &server.user {
         dump.arg(format!("--user={user}"));
     }
-    let socket = server.options.iter().find(|(name, _)| name == "socket");
-    match socket {
-        Some((_, socket)) => dump.arg(format!("--socket={socket}")).arg("--protocol=socket"),
+    match server.option("socket") {
+        Some(socket) => dump.arg(format!("--socket={socket}")).arg("--protocol=socket"),
         None => dump
             .arg(format!("--host={}", server.host.as_deref().unwrap_or("localhost")))
-            .arg(format!("--port={}", server.port.unwrap_or(3306)))
+            .arg(format!("--port={}", server.port.as_deref().unwrap_or("3306")))
             .arg("--protocol=tcp"),
     };
     dump.args(tls(server, version.contains("MariaDB")));
@@ -100,16 +103,12 @@ pub(super) fn mysql(server: &Server, without: &[TableName]) -> Result<String> {
 
 /// The options for TLS, which the two programs name differently.
 fn tls(server: &Server, is_mariadb: bool) -> Vec<String> {
-    let of = |names: [&str; 2]| {
-        server.options.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.clone())
-    };
-    let mode = of(["ssl-mode", "sslmode"]).map(|mode| mode.to_ascii_lowercase().replace('-', "_"));
-    let authority = of(["ssl-ca", "sslrootcert"]).map(|file| format!("--ssl-ca={file}"));
-    let words: &[&str] = match (mode.as_deref(), is_mariadb) {
-        (None | Some("disabled" | "disable"), true) => &["--skip-ssl"],
-        (None | Some("disabled" | "disable"), false) => &["--ssl-mode=DISABLED"],
-        (Some("required" | "require"), true) => &["--ssl", "--skip-ssl-verify-server-cert"],
-        (Some("required" | "require"), false) => &["--ssl-mode=REQUIRED"],
+    let authority = server.option("ssl-ca").map(|file| format!("--ssl-ca={file}"));
+    let words: &[&str] = match (server.option("ssl-mode"), is_mariadb) {
+        (None | Some("disabled"), true) => &["--skip-ssl"],
+        (None | Some("disabled"), false) => &["--ssl-mode=DISABLED"],
+        (Some("required"), true) => &["--ssl", "--skip-ssl-verify-server-cert"],
+        (Some("required"), false) => &["--ssl-mode=REQUIRED"],
         (Some("verify_ca"), false) => &["--ssl-mode=VERIFY_CA"],
         // MariaDB's program checks the host too.
         (Some(_), true) => &["--ssl", "--ssl-verify-server-cert"],

@@ -1,17 +1,19 @@
 //! MySQL and MariaDB.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql::error::DriverError;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Opts, OptsBuilder, SslOpts};
+use mysql::{Conn, Opts};
 use switchy_schema::{MigrationRunner, Mysql, Printable};
 
-use super::{Access, Database, Interrupter, Opened, dump, hint};
-use crate::address::{Address, Server};
+use super::{Access, Database, Existed, Interrupter, Opened, Others, dump, hint, not_up};
+use crate::address::Address;
 use crate::failure::{Failure, Result};
+
+mod opts;
+mod whole;
 
 /// An open connection, and the options to open another one to the same server.
 pub struct Session {
@@ -28,17 +30,38 @@ impl Database for Mysql {
             let what = format!("{address} is no MySQL database, and these migrations are for MySQL");
             return Err(Failure::usage(what));
         };
-        let opts = opts(server)?;
-        let conn = Conn::new(opts.clone()).map_err(|error| {
+        let opts = opts::of(server)?;
+        let mut conn = Conn::new(opts.clone()).map_err(|error| {
             let text = Printable(&server.without_password(&said(&error))).abridged();
             let hint = hint(&error, &text);
-            Failure::connection(format!("cannot connect to {address}: {text}; {hint}"))
+            let failure = Failure::connection(format!("cannot connect to {address}: {text}; {hint}"));
+            if not_up::mysql(&error) { failure.passing(text) } else { failure }
         })?;
+        opts::set_variables(&mut conn, server)?;
         Ok(Opened { session: Session { conn, opts }, note: None })
+    }
+
+    fn exists(address: &Address) -> Result<bool> {
+        whole::exists(address)
+    }
+
+    fn create(address: &Address) -> Result<Existed> {
+        whole::create(address)
+    }
+
+    fn drop(address: &Address, others: Others, patience: Duration) -> Result<()> {
+        whole::drop(address, others, patience)
     }
 
     fn conn(session: &mut Session) -> &mut Conn {
         &mut session.conn
+    }
+
+    fn in_schema(
+        runner: MigrationRunner<Self>,
+        schema: &str,
+    ) -> Option<switchy_schema::Result<MigrationRunner<Self>>> {
+        Some(runner.schema(schema))
     }
 
     fn schema_script(runner: &MigrationRunner<Self>, _: &mut Session, address: &Address) -> Result<String> {
@@ -55,53 +78,6 @@ impl Database for Mysql {
             drop(Conn::new(opts.clone()).and_then(|mut other| other.query_drop(format!("KILL QUERY {id}"))));
         }))
     }
-}
-
-/// The options of the driver for an address.
-fn opts(server: &Server) -> Result<Opts> {
-    let mut opts = OptsBuilder::new()
-        .user(server.user.clone())
-        .pass(server.password.clone())
-        .ip_or_hostname(server.host.clone().or_else(|| Some("localhost".to_owned())))
-        .tcp_port(server.port.unwrap_or(3306))
-        .tcp_connect_timeout(Some(Duration::from_secs(30)))
-        // The driver would otherwise switch to a local socket, which may belong to another server.
-        .prefer_socket(false)
-        .db_name(server.database.clone());
-    let (mut mode, mut roots) = (None, None);
-    for (name, value) in &server.options {
-        match name.as_str() {
-            "socket" => opts = opts.socket(Some(value.clone())),
-            "ssl-mode" | "sslmode" => mode = Some(value.to_ascii_lowercase().replace('-', "_")),
-            "ssl-ca" | "sslrootcert" => roots = Some(PathBuf::from(value)),
-            "connect_timeout" => {
-                let seconds = value.parse().map_err(|_| {
-                    Failure::usage("`connect_timeout` in the address is no number of seconds")
-                })?;
-                opts = opts.tcp_connect_timeout(Some(Duration::from_secs(seconds)));
-            }
-            name => {
-                return Err(Failure::usage(format!(
-                    "`{name}` in the address of the mysql database is not known"
-                )));
-            }
-        }
-    }
-    let ssl = SslOpts::default().with_root_cert_path(roots);
-    let ssl = match mode.as_deref() {
-        None | Some("disabled" | "disable") => None,
-        Some("required" | "require") => {
-            Some(ssl.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
-        }
-        Some("verify_ca") => Some(ssl.with_danger_skip_domain_validation(true)),
-        Some("verify_identity" | "verify_full") => Some(ssl),
-        Some(_) => {
-            let what =
-                "`ssl-mode` in the address is none of disabled, required, verify_ca and verify_identity";
-            return Err(Failure::usage(what));
-        }
-    };
-    Ok(opts.ssl_opts(ssl).into())
 }
 
 /// What to do about a connection that could not be made.

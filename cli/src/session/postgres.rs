@@ -5,16 +5,18 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use postgres::Client;
 use postgres::config::SslMode;
 use postgres::error::SqlState;
-use postgres::{Client, Config};
 use switchy_schema::{MigrationRunner, Postgres, Printable};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::tls::{self, Check};
-use super::{Access, Database, Interrupter, Opened, dump, hint};
+use super::{Access, Database, Existed, Interrupter, Opened, Others, dump, hint, not_up};
 use crate::address::{Address, Server};
 use crate::failure::{Failure, Result};
+
+mod config;
+mod whole;
 
 /// An open connection, and the TLS settings to open another one to the same server.
 pub struct Session {
@@ -34,15 +36,34 @@ impl Database for Postgres {
                 format!("{address} is no PostgreSQL database, and these migrations are for PostgreSQL");
             return Err(Failure::usage(what));
         };
-        let (mut config, tls) = config(server)?;
+        let (mut config, tls) = config::of(server)?;
         config.notice_callback(Postgres::notice);
         let client = config.connect(tls.clone()).map_err(|error| unreachable(address, server, &error))?;
         let requires_tls = config.get_ssl_mode() == SslMode::Require;
         Ok(Opened { session: Session { client, tls, requires_tls }, note: None })
     }
 
+    fn exists(address: &Address) -> Result<bool> {
+        whole::exists(address)
+    }
+
+    fn create(address: &Address) -> Result<Existed> {
+        whole::create(address)
+    }
+
+    fn drop(address: &Address, others: Others, patience: Duration) -> Result<()> {
+        whole::drop(address, others, patience)
+    }
+
     fn conn(session: &mut Session) -> &mut Client {
         &mut session.client
+    }
+
+    fn in_schema(
+        runner: MigrationRunner<Self>,
+        schema: &str,
+    ) -> Option<switchy_schema::Result<MigrationRunner<Self>>> {
+        Some(runner.schema(schema))
     }
 
     fn schema_script(runner: &MigrationRunner<Self>, _: &mut Session, address: &Address) -> Result<String> {
@@ -62,60 +83,6 @@ impl Database for Postgres {
     }
 }
 
-/// The settings of the driver for an address, which is read as `libpq` reads it.
-fn config(server: &Server) -> Result<(Config, MakeRustlsConnect)> {
-    let mut config = Config::new();
-    config.application_name("switchy-schema").connect_timeout(Duration::from_secs(30));
-    config.host(server.host.as_deref().unwrap_or("localhost")).port(server.port.unwrap_or(5432));
-    let user = || std::env::var("USER").unwrap_or_else(|_| "postgres".to_owned());
-    config.user(&server.user.clone().unwrap_or_else(user));
-    if let Some(password) = &server.password {
-        config.password(password);
-    }
-    if let Some(database) = &server.database {
-        config.dbname(database);
-    }
-    let (mut mode, mut check, mut roots) = (SslMode::Prefer, Check::Nothing, None);
-    for (name, value) in &server.options {
-        match name.as_str() {
-            "sslmode" => {
-                (mode, check) = match value.as_str() {
-                    "disable" => (SslMode::Disable, Check::Nothing),
-                    "allow" | "prefer" => (SslMode::Prefer, Check::Nothing),
-                    "require" => (SslMode::Require, Check::Nothing),
-                    "verify-ca" => (SslMode::Require, Check::Signature),
-                    "verify-full" => (SslMode::Require, Check::Host),
-                    _ => {
-                        return Err(Failure::usage(
-                            "`sslmode` in the address is none of disable, prefer, require, verify-ca and verify-full",
-                        ));
-                    }
-                }
-            }
-            "sslrootcert" => roots = Some(value.as_str()),
-            "connect_timeout" => {
-                let seconds = value.parse().map_err(|_| {
-                    Failure::usage("`connect_timeout` in the address is no number of seconds")
-                })?;
-                config.connect_timeout(Duration::from_secs(seconds));
-            }
-            "application_name" => {
-                config.application_name(value);
-            }
-            "options" => {
-                config.options(value);
-            }
-            name => {
-                return Err(Failure::usage(format!(
-                    "`{name}` in the address of the postgres database is not known"
-                )));
-            }
-        }
-    }
-    config.ssl_mode(mode);
-    Ok((config, MakeRustlsConnect::new(tls::config(check, roots)?)))
-}
-
 fn unreachable(address: &Address, server: &Server, error: &postgres::Error) -> Failure {
     let mut text = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
     let (mut source, mut system) = (error.source(), None);
@@ -129,7 +96,8 @@ fn unreachable(address: &Address, server: &Server, error: &postgres::Error) -> F
     }
     let text = Printable(&server.without_password(&text)).abridged();
     let hint = hint(server, error, &text, system);
-    Failure::connection(format!("cannot connect to {address}: {text}; {hint}"))
+    let failure = Failure::connection(format!("cannot connect to {address}: {text}; {hint}"));
+    if not_up::postgres(error) { failure.passing(text) } else { failure }
 }
 
 /// What to do about a connection that could not be made.

@@ -6,9 +6,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use switchy_schema::{MigrationRunner, Restored, SnapshotInfo, SnapshotSettings, Sqlite};
 
-use super::{Access, Database, Interrupter, Opened};
+use super::{Access, Database, Existed, Interrupter, Opened, Others};
 use crate::address::{Address, SqliteFile};
 use crate::failure::{Failure, Result};
+
+mod whole;
 
 #[allow(private_interfaces, reason = "the trait is sealed")]
 impl Database for Sqlite {
@@ -30,11 +32,27 @@ impl Database for Sqlite {
         Ok(opened)
     }
 
+    fn exists(address: &Address) -> Result<bool> {
+        whole::exists(address)
+    }
+
+    fn create(address: &Address) -> Result<Existed> {
+        whole::create(address)
+    }
+
+    fn drop(address: &Address, others: Others, patience: Duration) -> Result<()> {
+        whole::drop(address, others, patience)
+    }
+
     fn conn(session: &mut Connection) -> &Connection {
         session
     }
 
     fn own_interrupter(_session: &mut Connection) -> Option<Interrupter> {
+        None
+    }
+
+    fn in_schema(_: MigrationRunner, _: &str) -> Option<switchy_schema::Result<MigrationRunner>> {
         None
     }
 

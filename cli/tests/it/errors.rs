@@ -40,7 +40,7 @@ fn an_address_that_is_none() {
         "postgres://db/app?nonsense=hunter2",
         "postgres://db/app?sslmode=maybe",
         "postgres://db/app?connect_timeout=x",
-        "mysql://db/app?nonsense=hunter2",
+        "mysql://db/app?nonSense=hunter2",
         "mysql://db/app?ssl-mode=maybe",
         "postgres://u:%ff@db/app",
     ] {

@@ -2,7 +2,7 @@
 
 use crate::shell::Shell;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 25] = [
     "init",
     "create",
     "import",
@@ -23,6 +23,8 @@ const COMMANDS: [&str; 23] = [
     "history",
     "graph",
     "unlock",
+    "database",
+    "wait",
     "config",
     "completions",
     "man",
@@ -37,6 +39,9 @@ fn the_help_names_everything() {
     }
     for how in ["retry", "done", "forget", "accept", "assume"] {
         shell.run(&format!("repair {how} -h"));
+    }
+    for how in ["create", "drop", "reset", "exists"] {
+        shell.run(&format!("database {how} -h"));
     }
     shell.assert("help");
 }

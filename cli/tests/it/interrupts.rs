@@ -197,3 +197,20 @@ fn who_insists_ends_the_process() {
     assert!(shell.run("migrate").status.success(), "{}", shell.log);
     assert_eq!(shell.run("status --exit-code").status.code(), Some(0), "{}", shell.log);
 }
+
+/// In a container, a process that handles no signals would ignore them.
+#[test]
+fn a_wait_ends_at_a_signal() {
+    for name in ["INT", "TERM"] {
+        let shell = Shell::with_set();
+        let mut run = Run::start(
+            &shell,
+            &["migrate", "--wait", "600", "--database-url", "postgres://u@127.0.0.1:1/app"],
+        );
+        run.until("waiting up to 600 s");
+        run.signal(name);
+        let (code, results, said) = run.end();
+        assert_eq!((code, results.as_str()), (Some(1), ""), "{said}");
+        assert!(said.contains("interrupted: nothing was done"), "{said}");
+    }
+}

@@ -8,10 +8,12 @@ mod shell;
 #[path = "../../../tests/servers/tests/it/servers.rs"]
 mod servers;
 
+mod addresses;
 mod adoption;
 #[cfg(unix)]
 mod bad_input;
 mod commands;
+mod databases;
 mod dialects;
 mod drift;
 mod encryption;
@@ -35,3 +37,4 @@ mod snapshot_files;
 mod terminals;
 #[cfg(unix)]
 mod transcript;
+mod waiting;

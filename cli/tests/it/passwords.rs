@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::servers;
 use crate::shell::Shell;
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 25] = [
     &["init"],
     &["create", "x"],
     &["status"],
@@ -25,6 +25,9 @@ const COMMANDS: [&[&str]; 22] = [
     &["history"],
     &["graph"],
     &["unlock"],
+    &["database", "exists"],
+    &["database", "drop", "-y"],
+    &["wait", "0"],
     &["config"],
     &["completions", "bash"],
     &["man"],
@@ -61,6 +64,18 @@ fn urls(password: &str) -> Vec<String> {
         urls.push(format!("{scheme}://127.0.0.1:1/app?password={encoded}&user=u"));
         urls.push(format!("{scheme}://127.0.0.1:1/app?pasword={encoded}"));
     }
+    urls.push(format!("postgres://u:{encoded}@127.0.0.1:1,127.0.0.1:2/app?target_session_attrs=any"));
+    urls.push(format!("postgres://u:{plain}@127.0.0.1:1,127.0.0.1:2/app"));
+    urls.push(format!("postgres://u:{plain}@/app?host=127.0.0.1&port=1"));
+    urls.push(format!("postgres://127.0.0.1:1/app?password={plain}&user=u"));
+    urls.push(format!("mysql://127.0.0.1:1/app?user=u&password={plain}"));
+    urls.push(format!("mysql://u:{encoded}@127.0.0.1:1/app?sql_mode=ANSI"));
+    urls.push(format!("\"postgres://u:{plain}@127.0.0.1:1/app\""));
+    urls.push(format!("mysql://u:{plain}@tcp(127.0.0.1:1)/app"));
+    urls.push(format!("u:{plain}@tcp(127.0.0.1:1)/app"));
+    let quoted = plain.replace('\\', "\\\\").replace('\'', "\\'");
+    urls.push(format!("host=127.0.0.1 port=1 user=u password='{quoted}'"));
+    urls.push(format!("host=127.0.0.1 port=1 user=u password={plain}"));
     urls.push(format!("oracle://u:{encoded}@127.0.0.1/app"));
     urls.push(format!("postgres:u:{plain}@127.0.0.1/app"));
     urls.push(format!("u:{plain}@127.0.0.1/app"));
@@ -100,6 +115,25 @@ fn no_command_tells_a_password_wherever_it_comes_from() {
             of_environment.set("DATABASE_URL", &url);
             check(&of_environment, &[command, extra].concat(), password);
 
+            for variable in ["PGPASSWORD", "MYSQL_PWD"] {
+                for url in ["postgres://u@127.0.0.1:1/app", "mysql://u@127.0.0.1:1/app"] {
+                    let mut of_variable = Shell::new();
+                    of_variable.write("migrations/1_a/up.sql", "SELECT 1");
+                    of_variable.set(variable, password);
+                    of_variable.set("DATABASE_URL", url);
+                    check(&of_variable, &[command, extra].concat(), password);
+                }
+            }
+            let of_env_file = Shell::new();
+            of_env_file.write("migrations/1_a/up.sql", "SELECT 1");
+            of_env_file.write(".env", &format!("DATABASE_URL='{url}'\n"));
+            check(&of_env_file, &[command, extra].concat(), password);
+            of_env_file.write(".env", &format!("DATABASE_URL={password}\n"));
+            check(&of_env_file, &[command, extra].concat(), password);
+            of_env_file.write("s", "[x]\nhost=127.0.0.1\nport=1\npassword=hunter2\nhunter2");
+            of_env_file.write(".env", "DATABASE_URL=postgres://?service=x\nPGSERVICEFILE=s\n");
+            check(&of_env_file, &[command, extra].concat(), password);
+
             let of_file = Shell::new();
             of_file.write("migrations/1_a/up.sql", "SELECT 1");
             of_file.write("switchy-schema.toml", &format!("database-url = \"{url}\"\n"));
@@ -133,6 +167,7 @@ proptest! {
         check(&shell, &["status", url, "--json"], &password);
         check(&shell, &["status", &format!("--nonsense={url}")], &password);
         check(&shell, &["graph", "--format", url], &password);
+        check(&shell, &["database", url], &password);
         check(&shell, &["status", "--lock-timeout", url], &password);
     }
 }

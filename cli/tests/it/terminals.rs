@@ -235,3 +235,26 @@ fn nothing_from_outside_reaches_the_terminal_raw() {
         assert_eq!(last[key], HOSTILE, "as it is stored: {status}");
     }
 }
+
+/// In a protected environment, `y` is not enough: its name says that this database is meant.
+#[test]
+fn somebody_types_the_name_of_a_protected_database() {
+    for (line, answer, code) in [
+        ("database drop --env production", "y\n", 4),
+        ("database drop --env production -y", "\n", 4),
+        ("database drop --env production -y", "other.db\n", 4),
+        ("database drop --env production -y", "app.db\n", 0),
+        ("database drop --env production --confirm app.db", "n\n", 4),
+        ("database drop --env production --confirm app.db", "y\n", 0),
+        ("database drop", "n\n", 4),
+        ("database reset", "y\n", 0),
+    ] {
+        let mut shell = Shell::with_set();
+        shell.run("migrate -q");
+        let Some((seen, ended)) = typed(&shell, line, answer) else { return };
+        assert_eq!(ended, code, "{line} {answer:?}: {seen}");
+        assert!(seen.contains("This drops the database sqlite:app.db with everything in it."), "{seen}");
+        let is_there = shell.path().join("app.db").exists();
+        assert_eq!(is_there, code == 4 || line.contains("reset"), "{line} {answer:?}: {seen}");
+    }
+}

@@ -1,0 +1,124 @@
+//! The settings of the driver for an address, which is read as `libpq` reads it.
+
+use std::time::Duration;
+
+use postgres::Config;
+use postgres::config::{ChannelBinding, LoadBalanceHosts, SslMode, TargetSessionAttrs};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::address::Server;
+use crate::failure::{Failure, Result};
+use crate::session::tls::{self, Check};
+use crate::text::counted;
+
+/// The settings for an address. Its options have been checked.
+pub(super) fn of(server: &Server) -> Result<(Config, MakeRustlsConnect)> {
+    let mut config = Config::new();
+    config.user(&server.user_or_default());
+    if let Some(password) = &server.password {
+        config.password(password);
+    }
+    if let Some(database) = &server.database {
+        config.dbname(database);
+    }
+    hosts(&mut config, server)?;
+    let option = |name: &str| server.option(name);
+    let name = option("application_name").or(option("fallback_application_name"));
+    config.application_name(name.unwrap_or("switchy-schema"));
+    if let Some(options) = option("options") {
+        config.options(options);
+    }
+    let seconds = |name: &str| option(name).and_then(|value| value.trim().parse::<i64>().ok());
+    // Zero stands for no limit.
+    match seconds("connect_timeout") {
+        None => drop(config.connect_timeout(Duration::from_secs(30))),
+        Some(seconds) => {
+            if let Some(seconds) = positive(seconds) {
+                config.connect_timeout(Duration::from_secs(seconds));
+            }
+        }
+    }
+    keepalives(&mut config, seconds);
+    config.target_session_attrs(match option("target_session_attrs") {
+        Some("read-write") => TargetSessionAttrs::ReadWrite,
+        Some("read-only") => TargetSessionAttrs::ReadOnly,
+        _ => TargetSessionAttrs::Any,
+    });
+    config.channel_binding(match option("channel_binding") {
+        Some("disable") => ChannelBinding::Disable,
+        Some("require") => ChannelBinding::Require,
+        _ => ChannelBinding::Prefer,
+    });
+    config.load_balance_hosts(match option("load_balance_hosts") {
+        Some("random") => LoadBalanceHosts::Random,
+        _ => LoadBalanceHosts::Disable,
+    });
+    // `system` stands for the certificates of the system, with the strictest check.
+    let (roots, default) = match option("sslrootcert") {
+        Some("system") => (None, "verify-full"),
+        roots => (roots, "prefer"),
+    };
+    let (mode, check) = match option("sslmode").unwrap_or(default) {
+        "disable" => (SslMode::Disable, Check::Nothing),
+        "require" => (SslMode::Require, Check::Nothing),
+        "verify-ca" => (SslMode::Require, Check::Signature),
+        "verify-full" => (SslMode::Require, Check::Host),
+        _ => (SslMode::Prefer, Check::Nothing),
+    };
+    config.ssl_mode(mode);
+    Ok((config, MakeRustlsConnect::new(tls::config(check, roots)?)))
+}
+
+/// The driver needs a host for each numeric address: it is the name that a certificate is checked for.
+fn hosts(config: &mut Config, server: &Server) -> Result<()> {
+    let addresses: Vec<&str> =
+        server.option("hostaddr").map_or(Vec::new(), |list| list.split(',').map(str::trim).collect());
+    let endpoints = server.endpoints()?;
+    let has_host = server.host.is_some();
+    if has_host && !addresses.is_empty() && addresses.len() != endpoints.len() {
+        return Err(Failure::usage(format!(
+            "the address of the postgres database has {} and {}; give one for each host",
+            counted(endpoints.len(), "host"),
+            counted(addresses.len(), "hostaddr")
+        )));
+    }
+    for number in 0..endpoints.len().max(addresses.len()) {
+        let endpoint = endpoints.get(number).or(endpoints.first());
+        let host = endpoint.and_then(|endpoint| endpoint.host.as_deref());
+        let address = addresses.get(number).filter(|address| !address.is_empty());
+        config.host(host.or(address.copied()).unwrap_or("localhost"));
+        config.port(endpoint.and_then(|endpoint| endpoint.port).unwrap_or(5432));
+        if let Some(address) = address.and_then(|address| address.parse().ok()) {
+            config.hostaddr(address);
+        }
+    }
+    if !config.get_hostaddrs().is_empty() && config.get_hostaddrs().len() != config.get_hosts().len() {
+        return Err(Failure::usage(
+            "some hosts in the address of the postgres database have a numeric address and others do not; give one for each host",
+        ));
+    }
+    Ok(())
+}
+
+fn keepalives(config: &mut Config, number: impl Fn(&str) -> Option<i64>) {
+    if let Some(keepalives) = number("keepalives") {
+        config.keepalives(keepalives != 0);
+    }
+    let positive = |name: &str| number(name).and_then(positive);
+    if let Some(seconds) = positive("keepalives_idle") {
+        config.keepalives_idle(Duration::from_secs(seconds));
+    }
+    if let Some(seconds) = positive("keepalives_interval") {
+        config.keepalives_interval(Duration::from_secs(seconds));
+    }
+    if let Some(count) = positive("keepalives_count").and_then(|count| u32::try_from(count).ok()) {
+        config.keepalives_retries(count);
+    }
+    if let Some(milliseconds) = positive("tcp_user_timeout") {
+        config.tcp_user_timeout(Duration::from_millis(milliseconds));
+    }
+}
+
+fn positive(number: i64) -> Option<u64> {
+    u64::try_from(number).ok().filter(|number| *number > 0)
+}

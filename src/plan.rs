@@ -15,6 +15,7 @@ use crate::target::Target;
 
 mod ahead;
 pub(crate) mod check;
+pub(crate) mod convention;
 mod down;
 mod renamed;
 mod setting;

@@ -22,6 +22,7 @@ use crate::lock::Lock;
 use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
+use crate::problem::{ProblemKind, Verdict};
 use crate::snapshot::SnapshotSettings;
 use crate::sql::statement_end;
 use crate::transaction_fit::TransactionFit;
@@ -30,6 +31,7 @@ use crate::transaction_fit::TransactionFit;
 mod adopt;
 mod apply;
 mod carry_out;
+mod client_script;
 mod consent;
 mod drift;
 mod forecast;
@@ -286,6 +288,12 @@ impl<B: Backend> MigrationRunner<B> {
         self.policy = policy;
         self.forecaster = Some(Self::with_forecast);
         self
+    }
+
+    /// Sets the verdict on one kind of finding, and leaves the others as they are.
+    pub fn verdict(self, kind: ProblemKind, verdict: Verdict) -> Self {
+        let policy = self.policy.clone().with(kind, verdict);
+        self.policy(policy)
     }
 
     /// Sets the name and version of the program, for example `concat!("notes ", env!("CARGO_PKG_VERSION"))`. They are stored with each

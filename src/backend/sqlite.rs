@@ -7,6 +7,7 @@ mod afterwards;
 mod attached;
 mod bounded;
 mod catalog;
+mod client;
 mod columns;
 mod copying;
 mod cursor;

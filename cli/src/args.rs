@@ -16,16 +16,18 @@ mod adopt;
 mod drift;
 mod repair;
 mod snapshot;
+mod verdicts;
 
 pub(crate) use adopt::Adopt;
 pub(crate) use drift::{Drift, Schema};
 pub(crate) use repair::{Repair, Signing};
 pub(crate) use snapshot::{After, SnapshotFolder, SnapshotOptions, When};
+pub(crate) use verdicts::{PolicyName, VerdictFlags, allowable, kind, word};
 
 /// Migrates the schema of a SQLite, PostgreSQL or MySQL database.
 ///
 /// Migrations are SQL scripts in a folder. `init` creates the folder, `create` adds a migration, `migrate` applies the pending
-/// migrations, `status` shows which ones are applied.
+/// migrations, `status` shows which ones are applied. Where a command takes an ID, a unique beginning or end of it is enough.
 #[derive(Debug, Parser)]
 #[command(name = "switchy-schema", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
@@ -48,7 +50,7 @@ changed or drifted, 5 database newer than the migrations, 6 lock not obtained in
 pub(crate) struct Global {
     /// The database: sqlite:PATH, a file ending in .db, .sqlite or .sqlite3, postgres://... or mysql://...
     /// [env: SWITCHY_DATABASE_URL, DATABASE_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(short, long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     /// The kind of database the migrations are for, when no database URL is given
     #[arg(long, global = true, value_name = "NAME", hide_possible_values = false)]
@@ -57,7 +59,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SQL")]
     pub(crate) session_sql: Vec<String>,
     /// The folder of migrations [env: SWITCHY_MIGRATIONS_DIR] [default: migrations]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(short = 'm', long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Refuse symbolic links out of the folder of migrations, for a folder that somebody else made
     #[arg(long, global = true)]
@@ -66,11 +68,13 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) table: Option<String>,
     /// The environment: production, staging, ... [env: SWITCHY_ENV]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) env: Option<String>,
     /// How long to wait for the lock while another run holds it [default: 60]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) lock_timeout: Option<f64>,
+    #[command(flatten)]
+    pub(crate) verdicts: VerdictFlags,
     /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -99,13 +103,15 @@ pub(crate) enum Color {
 /// The command to run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a migrations folder with a first migration, and a configuration file
+    /// Create a migrations folder and a configuration file
     Init,
     /// Add a migration to the folder
+    #[command(visible_alias = "new")]
     Create(Create),
     /// Create a migrations folder from the migrations of another tool
     Import(Import),
     /// Show for each migration whether it is applied
+    #[command(visible_alias = "info")]
     Status {
         /// Exit with 3 if a migration is pending, 4 if a script was changed, 5 if the database is newer, 7 if it is dirty
         #[arg(long)]
@@ -124,10 +130,12 @@ pub(crate) enum Command {
     /// Run the pending migrations on a copy of the database, and show what they do to its rows
     Rehearse(Rehearse),
     /// Apply the pending migrations
+    #[command(visible_alias = "up")]
     Migrate(Migrate),
     /// Undo the migrations that were applied last
+    #[command(visible_alias = "down")]
     Rollback(Rollback),
-    /// Undo the newest migration and apply it again
+    /// Undo the newest migration and apply it again; with --policy development also one that was edited
     Redo(Way),
     /// Undo the migrations that the database has and the folder does not, with the scripts stored in the database
     Downgrade(Downgrade),
@@ -186,6 +194,7 @@ pub(crate) enum Command {
 
 /// How a new migration is laid out.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Create {
     /// What the migration does, in a few words
     #[arg(allow_hyphen_values = true)]
@@ -199,6 +208,15 @@ pub(crate) struct Create {
     /// Create files instead of a folder
     #[arg(long)]
     pub(crate) flat: bool,
+    /// Run it outside a transaction, for statements such as CREATE INDEX CONCURRENTLY
+    #[arg(long)]
+    pub(crate) no_transaction: bool,
+    /// A migration that must be applied before it; can be repeated
+    #[arg(long, value_name = "ID")]
+    pub(crate) needs: Vec<String>,
+    /// What it does, for `list` and `status`
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
 }
 
 /// The migrations to import.
@@ -219,7 +237,7 @@ pub(crate) struct Import {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) either: EitherWay,
-    /// Print the scripts too
+    /// Print a script that sqlite3, psql or mariadb runs instead of this program, with the records of what it applies
     #[arg(long)]
     pub(crate) sql: bool,
     #[command(flatten)]
@@ -256,7 +274,7 @@ struct Forth {
     #[arg(long, value_name = "ID", group = "target")]
     before: Option<String>,
     /// Apply at most this many migrations
-    #[arg(long, value_name = "N", group = "target")]
+    #[arg(short = 'n', long, value_name = "N", group = "target")]
     steps: Option<usize>,
 }
 
@@ -303,7 +321,7 @@ impl Migrate {
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
     /// Undo this many migrations [default: 1]
-    #[arg(long, value_name = "N", group = "target")]
+    #[arg(short = 'n', long, value_name = "N", group = "target")]
     steps: Option<usize>,
     /// Undo everything applied after this migration, which stays applied
     #[arg(long, value_name = "ID", group = "target")]
@@ -438,6 +456,7 @@ impl Global {
             table: None,
             env: None,
             lock_timeout: None,
+            verdicts: VerdictFlags::default(),
             json: true,
             color: Color::Auto,
             quiet: false,

@@ -30,10 +30,13 @@ use switchy_schema::{Dialect, MigrationRunner, Mysql, Postgres, Sqlite};
 
 mod address;
 mod args;
+mod blank;
 mod commands;
 mod dialect;
 mod exit;
 mod failure;
+mod folder;
+mod ids;
 mod import;
 mod interrupt;
 mod json;
@@ -45,6 +48,7 @@ mod settings;
 mod snippet;
 mod table;
 mod text;
+mod verdicts;
 
 use address::without_userinfo;
 use args::{Arguments, Command};
@@ -52,6 +56,7 @@ use commands::{Context, Work};
 use dialect::Detected;
 use exit::Exit;
 use failure::{Failure, Result};
+use folder::Folder;
 use output::{Outcome, Output};
 pub use session::Database;
 use settings::Settings;
@@ -79,7 +84,7 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
 ) -> ExitCode {
     main(args, |context, command| {
-        let work = Work { context, runner: prepared(context, runner)?, detected: None };
+        let work = Work { context, runner: prepared(context, runner)?, detected: None, folder: None };
         commands::with_set(work, command)
     })
 }
@@ -87,10 +92,11 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
 fn of_folder<B: Database>(context: &Context<'_>, command: &Command, detected: Detected) -> Result<Outcome> {
     let runner =
         B::folder(&context.settings.dir.value, context.global.links()).map(|runner| runner.program(PROGRAM));
-    commands::with_set(
-        Work { context, runner: prepared(context, runner)?, detected: Some(detected) },
-        command,
-    )
+    let runner = prepared(context, runner)?;
+    let folder = Folder::look(&context.settings.dir.value, runner.list());
+    folder.say(context.output, command);
+    let work = Work { context, runner, detected: Some(detected), folder: Some(folder) };
+    commands::with_set(work, command)
 }
 
 /// The name of the program in the log of a database.
@@ -111,6 +117,7 @@ fn prepared<B: Database>(
     if let Some(timeout) = &settings.lock_timeout {
         runner = runner.lock_timeout(timeout.value);
     }
+    runner = settings.verdicts.apply(runner);
     for sql in settings.session_sql.iter().flat_map(|setting| &setting.value) {
         runner = runner.session_sql(sql.as_str());
     }

@@ -11,11 +11,13 @@ mod servers;
 mod adoption;
 #[cfg(unix)]
 mod bad_input;
+mod client_scripts;
 mod commands;
 mod dialects;
 mod drift;
 mod encryption;
 mod errors;
+mod folders;
 mod help;
 mod import;
 #[cfg(unix)]

@@ -22,7 +22,6 @@ use crate::lock::Lock;
 use crate::migration::Action;
 use crate::plan::{Plan, Scripts, TransactionMode};
 use crate::policy::Policy;
-use crate::problem::{ProblemKind, Verdict};
 use crate::snapshot::SnapshotSettings;
 use crate::sql::statement_end;
 use crate::transaction_fit::TransactionFit;
@@ -55,6 +54,7 @@ mod stored;
 mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
+mod verdict;
 
 use crate::stored_limits::StoredLimits;
 use keeper::Keeper;
@@ -288,12 +288,6 @@ impl<B: Backend> MigrationRunner<B> {
         self.policy = policy;
         self.forecaster = Some(Self::with_forecast);
         self
-    }
-
-    /// Sets the verdict on one kind of finding, and leaves the others as they are.
-    pub fn verdict(self, kind: ProblemKind, verdict: Verdict) -> Self {
-        let policy = self.policy.clone().with(kind, verdict);
-        self.policy(policy)
     }
 
     /// Sets the name and version of the program, for example `concat!("notes ", env!("CARGO_PKG_VERSION"))`. They are stored with each

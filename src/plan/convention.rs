@@ -83,9 +83,11 @@ impl Form {
             Some(letter) if letter.is_ascii_alphabetic() => Self::Letter(letter.to_ascii_lowercase()),
             _ => match Version::of(stamp) {
                 Version::Sequence(_) => Self::Number,
+                // Without a `_`, the name is part of the version.
                 Version::Text(text) => {
-                    let masked = text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c });
-                    Self::Text(masked.collect())
+                    let digits = text.chars().take_while(|c| !c.is_alphabetic());
+                    let mask: String = digits.map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+                    Self::Text(mask.trim_end_matches(|c| c != '#').to_owned())
                 }
             },
         }

@@ -103,8 +103,8 @@ fn forth_and_back(shell: &Shell, client: &dyn Fn() -> Command, count: u64) {
 
     feed(client(), &script(shell, &["--back", &count.to_string()])).unwrap();
     let status = json(shell, &["status"]);
-    let states = status["migrations"].as_array().unwrap();
-    assert!(states.iter().all(|migration| migration["state"] == "pending"), "{status:#}");
+    let migrations = status["migrations"].as_array().unwrap();
+    assert!(migrations.iter().all(|migration| migration["state"] == "pending"), "{status:#}");
     let history = json(shell, &["history"]);
     let events = history["events"].as_array().unwrap();
     let undone = events.iter().filter(|event| event["event"] == "rolled back").count();

@@ -49,6 +49,7 @@ mod transaction_fit;
 mod transaction_rules;
 
 mod catalog;
+mod client_part;
 mod clock;
 mod driver;
 mod faults;
@@ -63,6 +64,7 @@ pub use self::catalog::{
     Catalog, CopyObserver, ForecastRequest, Measure, Prepare, RanSteps, RehearsalPlace, RehearsalRequest,
     Rehearsed, Replayed, Source,
 };
+pub use self::client_part::ClientPart;
 #[cfg(feature = "test-utils")]
 pub(crate) use self::clock::utc;
 pub use self::clock::utc_now;

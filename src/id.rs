@@ -51,7 +51,6 @@ impl MigrationId {
 
     /// Whether the id begins with a version: a digit, or one letter and a digit, as in `V2__users` or
     /// `m20260105_users`.
-    #[cfg(any(feature = "embedded", feature = "directory", feature = "remote", feature = "build"))]
     pub(crate) fn has_version(&self) -> bool {
         let digits = self.0.strip_prefix(|first: char| first.is_ascii_alphabetic()).unwrap_or(&self.0);
         digits.starts_with(|first: char| first.is_ascii_digit())

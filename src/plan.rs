@@ -16,6 +16,7 @@ use crate::target::Target;
 
 mod ahead;
 pub(crate) mod check;
+pub(crate) mod convention;
 mod down;
 pub(crate) mod refused;
 mod renamed;

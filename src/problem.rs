@@ -45,7 +45,7 @@ pub enum ProblemKind {
     OtherDatabase,
     /// It is for other environments and does not run here.
     OtherEnvironment,
-    /// Its name is not `YYYY-MM-DD-HHMMSS_name`.
+    /// Its name has no version, or is not like those of most of its set. A set may have any convention, and change it.
     Unconventional,
     /// Its version sorts far from the others, or not by the date that it contains.
     OddVersion,

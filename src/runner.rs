@@ -32,6 +32,7 @@ use crate::transaction_fit::TransactionFit;
 mod adopt;
 mod apply;
 mod carry_out;
+mod client_script;
 mod consent;
 mod drift;
 mod forecast;
@@ -55,6 +56,7 @@ mod stored;
 mod tracking_table;
 #[cfg(feature = "validation")]
 mod validate;
+mod verdict;
 
 use crate::stored_limits::StoredLimits;
 use keeper::Keeper;

@@ -7,7 +7,8 @@ use crate::error::{Failure, MigrationError};
 use crate::id::MigrationId;
 use crate::location::Location;
 use crate::migration::{Meta, Origin};
-use crate::plan::check::{similar_ids, unconventional, unread, unused};
+use crate::plan::check::{similar_ids, unread, unused};
+use crate::plan::convention::unconventional;
 use crate::policy::Policy;
 use crate::problem::{Problem, ProblemKind};
 use crate::remedy::Remedy;
@@ -18,12 +19,13 @@ mod versions;
 pub(crate) fn lints(metas: &[Meta]) -> Vec<Problem> {
     let mut found = versions::odd(metas.iter().filter(|meta| meta.unread.is_none()).map(|meta| &meta.id));
     found.extend(similar_ids(metas));
+    let odd_names = unconventional(metas);
     for meta in metas {
         if let Some(unread) = unread(meta) {
             found.push(unread);
             continue;
         }
-        found.extend(unconventional(meta));
+        found.extend(odd_names.iter().filter(|found| found.migration == meta.id).cloned());
         found.extend((!meta.is_reversible).then(|| {
             Problem::new(
                 ProblemKind::Irreversible,

@@ -19,6 +19,7 @@ mod drift;
 mod joined;
 mod repair;
 mod snapshot;
+mod verdicts;
 
 pub(crate) use adopt::Adopt;
 pub(crate) use database::{DatabaseCommand, Dropping};
@@ -26,11 +27,12 @@ pub(crate) use drift::{Drift, Schema};
 pub(crate) use joined::joined;
 pub(crate) use repair::{Repair, Signing};
 pub(crate) use snapshot::{After, SnapshotFolder, SnapshotOptions, When};
+pub(crate) use verdicts::{PolicyName, VerdictFlags, allowable, kind, word};
 
 /// Migrates the schema of a SQLite, PostgreSQL or MySQL database.
 ///
 /// Migrations are SQL scripts in a folder. `init` creates the folder, `create` adds a migration, `migrate` applies the pending
-/// migrations, `status` shows which ones are applied.
+/// migrations, `status` shows which ones are applied. Where a command takes an ID, a unique beginning or end of it is enough.
 #[derive(Debug, Parser)]
 #[command(name = "switchy-schema", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
@@ -53,7 +55,7 @@ changed or drifted, 5 database newer than the migrations, 6 lock not obtained in
 pub(crate) struct Global {
     /// The database: sqlite:PATH, a file ending in .db, .sqlite or .sqlite3, postgres://... or mysql://...
     /// [env: SWITCHY_DATABASE_URL, DATABASE_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(short, long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     /// The kind of database the migrations are for, when no database URL is given
     #[arg(long, global = true, value_name = "NAME", hide_possible_values = false)]
@@ -62,7 +64,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SQL")]
     pub(crate) session_sql: Vec<String>,
     /// The folder of migrations [env: SWITCHY_MIGRATIONS_DIR] [default: migrations]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(short = 'm', long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Refuse symbolic links out of the folder of migrations, for a folder that somebody else made
     #[arg(long, global = true)]
@@ -74,7 +76,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) schema: Option<String>,
     /// The environment: production, staging, ... [env: SWITCHY_ENV]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) env: Option<String>,
     /// How long to wait for the lock while another run holds it [default: 60]
     #[arg(long, global = true, value_name = "SECONDS")]
@@ -85,6 +87,8 @@ pub(crate) struct Global {
     /// Do not read the file .env, which may set DATABASE_URL, SWITCHY_..., PG... and MYSQL_...
     #[arg(long, global = true)]
     pub(crate) no_env_file: bool,
+    #[command(flatten)]
+    pub(crate) verdicts: VerdictFlags,
     /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -113,13 +117,15 @@ pub(crate) enum Color {
 /// The command to run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a migrations folder with a first migration, and a configuration file
+    /// Create a migrations folder and a configuration file
     Init,
     /// Add a migration to the folder
+    #[command(visible_alias = "new")]
     Create(Create),
     /// Create a migrations folder from the migrations of another tool
     Import(Import),
     /// Show for each migration whether it is applied
+    #[command(visible_alias = "info")]
     Status {
         /// Exit with 3 if a migration is pending, 4 if a script was changed, 5 if the database is newer, 7 if it is dirty
         #[arg(long)]
@@ -138,10 +144,12 @@ pub(crate) enum Command {
     /// Run the pending migrations on a copy of the database, and show what they do to its rows
     Rehearse(Rehearse),
     /// Apply the pending migrations
+    #[command(visible_alias = "up")]
     Migrate(Migrate),
     /// Undo the migrations that were applied last
+    #[command(visible_alias = "down")]
     Rollback(Rollback),
-    /// Undo the newest migration and apply it again
+    /// Undo the newest migration and apply it again; with --policy development also one that was edited
     Redo(Way),
     /// Undo the migrations that the database has and the folder does not, with the scripts stored in the database
     Downgrade(Downgrade),
@@ -208,6 +216,7 @@ pub(crate) enum Command {
 
 /// How a new migration is laid out.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Create {
     /// What the migration does, in a few words
     #[arg(allow_hyphen_values = true)]
@@ -221,6 +230,15 @@ pub(crate) struct Create {
     /// Create files instead of a folder
     #[arg(long)]
     pub(crate) flat: bool,
+    /// Run it outside a transaction, for statements such as CREATE INDEX CONCURRENTLY
+    #[arg(long)]
+    pub(crate) no_transaction: bool,
+    /// A migration that must be applied before it; can be repeated
+    #[arg(long, value_name = "ID")]
+    pub(crate) needs: Vec<String>,
+    /// What it does, for `list` and `status`
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
 }
 
 /// The migrations to import.
@@ -241,7 +259,7 @@ pub(crate) struct Import {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) either: EitherWay,
-    /// Print the scripts too
+    /// Print a script that sqlite3, psql or mariadb runs instead of this program, with the records of what it applies
     #[arg(long)]
     pub(crate) sql: bool,
     #[command(flatten)]
@@ -278,7 +296,7 @@ struct Forth {
     #[arg(long, value_name = "ID", group = "target")]
     before: Option<String>,
     /// Apply at most this many migrations
-    #[arg(long, value_name = "N", group = "target")]
+    #[arg(short = 'n', long, value_name = "N", group = "target")]
     steps: Option<usize>,
 }
 
@@ -328,7 +346,7 @@ impl Migrate {
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
     /// Undo this many migrations [default: 1]
-    #[arg(long, value_name = "N", group = "target")]
+    #[arg(short = 'n', long, value_name = "N", group = "target")]
     steps: Option<usize>,
     /// Undo everything applied after this migration, which stays applied
     #[arg(long, value_name = "ID", group = "target")]
@@ -481,6 +499,7 @@ impl Global {
             lock_timeout: None,
             wait: None,
             no_env_file: false,
+            verdicts: VerdictFlags::default(),
             json: true,
             color: Color::Auto,
             quiet: false,

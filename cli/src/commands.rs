@@ -10,12 +10,15 @@ use crate::address::Address;
 use crate::args::{Command, Global};
 use crate::dialect::Detected;
 use crate::failure::{Failure, Result};
+use crate::folder::Folder;
+use crate::ids;
 use crate::output::{Outcome, Output};
 use crate::patience::patiently;
 use crate::session::{Access, Database};
 use crate::settings::Settings;
 
 mod adopt;
+mod client_script;
 mod config;
 mod create;
 mod database;
@@ -27,6 +30,7 @@ mod init;
 mod list;
 mod manifest;
 mod plan;
+mod redone;
 mod rehearse;
 mod repair;
 mod run;
@@ -56,6 +60,8 @@ pub(crate) struct Work<'a, B: Database> {
     pub(crate) runner: MigrationRunner<B>,
     /// The database that the migrations are for; `None` in an application's own binary, which has one backend.
     pub(crate) detected: Option<Detected>,
+    /// The folder that the migrations are from; `None` in an application's own binary.
+    pub(crate) folder: Option<Folder>,
 }
 
 impl<B: Database> Work<'_, B> {
@@ -111,9 +117,13 @@ pub(crate) fn with_set<B: Database>(work: Work<'_, B>, command: &Command) -> Res
         Command::Status { exit_code } => status::status(&work, *exit_code),
         Command::Plan(plan) => {
             let work = snapshots::keeping(work, &plan.snapshots)?;
-            plan::plan(&work, plan.either.target(), plan.sql)
+            let target = ids::target(&work.runner, plan.either.target())?;
+            if plan.sql { client_script::print(&work, target) } else { plan::plan(&work, target) }
         }
-        Command::Rehearse(rehearse) => rehearse::rehearse(work, rehearse.either.target()),
+        Command::Rehearse(rehearse) => {
+            let target = ids::target(&work.runner, rehearse.either.target())?;
+            rehearse::rehearse(work, target)
+        }
         Command::Database(command) => database::database(work, command),
         Command::Migrate(migrate) => run::migrate(work, migrate),
         Command::Rollback(rollback) => run::rollback(work, rollback),

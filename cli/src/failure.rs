@@ -86,6 +86,11 @@ impl Failure {
         Self::new(Exit::Refused, "unconfirmed", message)
     }
 
+    /// The command line refuses to go on.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "refused", message)
+    }
+
     /// The process was interrupted before the first step, or a second time.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, "interrupted", message)

@@ -30,11 +30,14 @@ use switchy_schema::{Dialect, Migration, MigrationRunner, Mysql, Postgres, Sqlit
 
 mod address;
 mod args;
+mod blank;
 mod commands;
 mod dialect;
 mod environment;
 mod exit;
 mod failure;
+mod folder;
+mod ids;
 mod import;
 mod interrupt;
 mod json;
@@ -48,6 +51,7 @@ mod settings;
 mod snippet;
 mod table;
 mod text;
+mod verdicts;
 
 use address::without_userinfo;
 use args::{Arguments, Command};
@@ -55,6 +59,7 @@ use commands::{Context, Work};
 use dialect::Detected;
 use exit::Exit;
 use failure::{Failure, Result};
+use folder::Folder;
 use output::{Outcome, Output};
 pub use session::Database;
 use settings::Settings;
@@ -82,20 +87,24 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
 ) -> ExitCode {
     main(args, |context, command| {
-        let work = Work { context, runner: prepared(context, runner, None)?, detected: None };
+        let work = Work { context, runner: prepared(context, runner, None)?, detected: None, folder: None };
         commands::with_set(work, command)
     })
 }
 
 fn of_folder<B: Database>(context: &Context<'_>, command: &Command, detected: Detected) -> Result<Outcome> {
-    let runner = if command.needs_folder() {
-        B::folder(&context.settings.dir.value, context.global.links())
-    } else {
-        MigrationRunner::for_backend(Vec::<Migration<B>>::new())
-    };
-    let runner = runner.map(|runner| runner.program(PROGRAM));
+    if !command.needs_folder() {
+        let runner =
+            prepared(context, MigrationRunner::for_backend(Vec::<Migration<B>>::new()), Some(&detected))?;
+        return commands::with_set(Work { context, runner, detected: Some(detected), folder: None }, command);
+    }
+    let runner =
+        B::folder(&context.settings.dir.value, context.global.links()).map(|runner| runner.program(PROGRAM));
     let runner = prepared(context, runner, Some(&detected))?;
-    commands::with_set(Work { context, runner, detected: Some(detected) }, command)
+    let folder = Folder::look(&context.settings.dir.value, runner.list());
+    folder.say(context.output, command);
+    let work = Work { context, runner, detected: Some(detected), folder: Some(folder) };
+    commands::with_set(work, command)
 }
 
 /// The name of the program in the log of a database.
@@ -121,6 +130,7 @@ fn prepared<B: Database>(
     if let Some(timeout) = &settings.lock_timeout {
         runner = runner.lock_timeout(timeout.value);
     }
+    runner = settings.verdicts.apply(runner);
     for sql in settings.session_sql.iter().flat_map(|setting| &setting.value) {
         runner = runner.session_sql(sql.as_str());
     }

@@ -29,19 +29,26 @@ pub(crate) struct Outcome {
     pub(crate) json: Map<String, Value>,
     /// Remarks for people, printed after the result on stderr.
     remarks: Vec<String>,
+    /// Whether the text is a file, which is printed as it is unless a terminal shows it.
+    is_file: bool,
 }
 
 impl Outcome {
     /// The outcome of a command that succeeded.
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
         let json = if let Value::Object(map) = json { map } else { Map::new() };
-        Self { exit: Exit::Done, text: text.into(), json, remarks: Vec::new() }
+        Self { exit: Exit::Done, text: text.into(), json, remarks: Vec::new(), is_file: false }
     }
 
     /// Adds a remark.
     pub(crate) fn remarking(mut self, remark: impl Into<String>) -> Self {
         self.remarks.push(remark.into());
         self
+    }
+
+    /// The text is a file for another program.
+    pub(crate) fn raw(self) -> Self {
+        Self { is_file: true, ..self }
     }
 
     pub(crate) fn exiting(self, exit: Exit) -> Self {
@@ -106,6 +113,9 @@ impl Output {
             Ok(outcome) => {
                 if self.is_json {
                     self.object(outcome.exit, outcome.json);
+                } else if outcome.is_file && !io::stdout().is_terminal() {
+                    let mut out = io::stdout();
+                    let _ = out.write_all(outcome.text.as_bytes()).and_then(|()| out.flush());
                 } else {
                     result_text(&outcome.text);
                 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::address::Address;
-use crate::args::{After, Global, When};
+use crate::args::{After, Global, PolicyName, When};
 use crate::dialect::Name;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::text::part;
+use crate::verdicts::Verdicts;
 
 /// The name of the configuration file.
 pub(crate) const FILE: &str = "switchy-schema.toml";
@@ -72,6 +73,7 @@ pub(crate) struct Settings {
     pub(crate) snapshot_dir: Option<Setting<PathBuf>>,
     pub(crate) keep_snapshots: Option<Setting<usize>>,
     pub(crate) after_failure: Option<Setting<After>>,
+    pub(crate) verdicts: Verdicts,
 }
 
 /// The content of the configuration file.
@@ -94,6 +96,9 @@ struct File {
     snapshot_dir: Option<PathBuf>,
     keep_snapshots: Option<usize>,
     after_failure: Option<After>,
+    policy: Option<PolicyName>,
+    allow: Option<OneOrMore>,
+    deny: Option<OneOrMore>,
 }
 
 /// A text, or a list of them.
@@ -176,6 +181,8 @@ impl Settings {
         let seconds = global.wait.map(|value| Setting { value, source: Source::Flag("wait") });
         let seconds = seconds.or_else(|| file.wait.map(|value| Setting { value, source: of_file() }));
         let wait = seconds.map(|seconds| duration(seconds, "a database")).transpose()?;
+        let verdicts = (file.policy, file.allow.map(Into::into), file.deny.map(Into::into));
+        let verdicts = Verdicts::gather(&global.verdicts, verdicts, &of_file)?;
         // The commands that keep a snapshot have flags of their own for these.
         let snapshot = file.snapshot.map(|value| Setting { value, source: of_file() });
         let snapshot_dir = file.snapshot_dir.map(|dir| Setting { value: base.join(dir), source: of_file() });
@@ -199,6 +206,7 @@ impl Settings {
             snapshot_dir,
             keep_snapshots,
             after_failure,
+            verdicts,
         })
     }
 

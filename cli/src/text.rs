@@ -83,6 +83,42 @@ pub(crate) fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &st
     text.get(range).unwrap_or_default()
 }
 
+/// The number of columns that a text takes on a terminal.
+pub(crate) fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+/// A text without its end, with at most this width.
+pub(crate) fn cut(text: &str, limit: usize) -> String {
+    if width(text) <= limit {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if width(&kept) + width(c.encode_utf8(&mut [0; 4])) + 1 > limit {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.trim_end().to_owned() + "…"
+}
+
+/// A path without its middle, with at most this width: its end says most.
+pub(crate) fn without_middle(text: &str, limit: usize) -> String {
+    if width(text) <= limit {
+        return text.to_owned();
+    }
+    let start = cut(text, limit / 3);
+    let mut end = String::new();
+    for c in text.chars().rev() {
+        if width(&start) + width(&end) + width(c.encode_utf8(&mut [0; 4])) > limit {
+            break;
+        }
+        end.insert(0, c);
+    }
+    start + &end
+}
+
 /// A time as the tracking table stores it, without the fraction of a second.
 pub(crate) fn time(text: &str) -> String {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);

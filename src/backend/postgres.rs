@@ -4,6 +4,7 @@ use super::Schemas;
 use crate::dialect::TableName;
 
 mod catalog;
+mod client;
 mod dangling;
 mod deletions;
 mod dependents;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::client_part::ClientPart;
 use super::driver::Driver;
 use super::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
@@ -145,6 +146,17 @@ pub trait Records: Driver {
 
     /// All entries of the log, oldest first. A missing table is an empty log. Reading never creates it.
     fn read_log(conn: &mut Self::Conn<'_>, log: &TableName) -> Result<Vec<LogEntry>, Fault>;
+
+    /// A part of a script that the database's own client runs instead of the engine
+    /// ([`client_script`](crate::MigrationRunner::client_script)). It runs nothing.
+    fn client_part(
+        _conn: &mut Self::Conn<'_>,
+        _table: &TableName,
+        _log: &TableName,
+        _part: ClientPart<'_>,
+    ) -> Result<String, Fault> {
+        Err(Fault::new(FaultKind::Other, "this kind of database has no client that is known here"))
+    }
 }
 
 /// Knows whether other connections have committed since the snapshot of a run, also after an error of the system.

@@ -8,6 +8,7 @@ mod attached;
 mod beside;
 mod bounded;
 mod catalog;
+mod client;
 mod columns;
 mod copying;
 mod cursor;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::ahead::{ahead, at};
+use super::convention::unconventional;
 use super::{Setting, TransactionMode};
 use crate::direction::Direction;
 use crate::graph::Graph;
@@ -50,25 +51,14 @@ pub(super) fn up(
         );
     }
     if setting.reports(ProblemKind::Unconventional) {
-        found.extend(pending().filter_map(unconventional));
+        let is_pending = |id: &MigrationId| pending().any(|meta| meta.id == *id);
+        found.extend(unconventional(graph.metas()).into_iter().filter(|it| is_pending(&it.migration)));
     }
     if setting.reports(ProblemKind::SimilarIds) {
         let is_pending = |id: &MigrationId| pending().any(|meta| meta.id == *id);
         found.extend(similar_ids(graph.metas()).into_iter().filter(|it| is_pending(&it.migration)));
     }
     found
-}
-
-/// A name that does not start with the date of the migration.
-pub(crate) fn unconventional(meta: &Meta) -> Option<Problem> {
-    (!meta.id.is_conventional()).then(|| {
-        Problem::new(
-            ProblemKind::Unconventional,
-            &meta.id,
-            "is not named YYYY-MM-DD-HHMMSS_name",
-            "name new migrations so; keep this name once it is applied anywhere",
-        )
-    })
 }
 
 /// The findings about undoing the migrations of these records.

@@ -68,9 +68,10 @@ impl<B: Backend> MigrationRunner<B> {
         let plan = self.with_forecasts(plan, forecasts, &policy);
         found.extend(plan.problems().iter().cloned());
         found.extend(failing.into_iter().filter(|_| plan.failing_step().is_none()));
-        // The script of an applied migration can no longer be changed.
+        // The script and the name of an applied migration can no longer be changed.
         let is_late = |problem: &Problem| {
-            problem.kind == ProblemKind::QuotedString && history.get(&problem.migration).is_some()
+            matches!(problem.kind, ProblemKind::QuotedString | ProblemKind::Unconventional)
+                && history.get(&problem.migration).is_some()
         };
         found.extend(self.examined()?.into_iter().filter(|problem| !is_late(problem)));
         found.extend(self.drifted(conn));

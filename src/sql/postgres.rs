@@ -41,6 +41,28 @@ pub(crate) fn statements(text: &str) -> Result<Vec<Piece<'_>>, Refused> {
     Ok(reader.pieces)
 }
 
+/// What `psql` reads as a variable outside of quotes: the names behind `:`, without quotes, and `{` for a test whether one is set.
+pub(crate) fn variables(text: &str) -> Vec<String> {
+    let mut lexer = Lexer::new(text);
+    let mut found = Vec::new();
+    while let Some((start, token)) = lexer.next(false) {
+        let is_cast = part(text, ..start).ends_with(':');
+        if token != Token::Mark(b':') || is_cast {
+            continue;
+        }
+        let behind = part(text, start + 1..);
+        let name = behind.trim_start_matches(['\'', '"']);
+        let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
+        let len = name.find(|c| !is_in_name(c)).unwrap_or(name.len());
+        if behind.starts_with("{?") {
+            found.push("{".to_owned());
+        } else if len > 0 {
+            found.push(part(name, ..len).to_owned());
+        }
+    }
+    found
+}
+
 struct Reader<'a> {
     lexer: Lexer<'a>,
     strings: settings::Strings,

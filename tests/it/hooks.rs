@@ -312,3 +312,27 @@ fn a_step_tells_hooks_what_the_plan_says_of_it() {
     assert!(told.starts_with("up Some(\"What it does\") [\"1_a\"] "), "{told}");
     assert!(told.contains("hooks.rs:"), "{told}");
 }
+
+/// A client runs no hooks and no code, so there is no script that does what the run would do.
+#[test]
+fn a_plan_with_hooks_or_code_is_no_script_for_a_client() {
+    let conn = memory();
+    let script = |runner: MigrationRunner| {
+        let plan = runner.plan(&conn, Target::Latest).unwrap();
+        runner.client_script(&conn, &plan).map_err(|error| error.to_string())
+    };
+    let users = || MigrationRunner::new([Migration::sql("1_a", "CREATE TABLE a (b)")]).unwrap();
+    assert!(script(users()).unwrap().contains("CREATE TABLE a (b)"));
+    let with_hooks = script(users().hooks(Hooks::new().after(|_, _| Ok(()))));
+    assert!(with_hooks.unwrap_err().contains("hooks, which no client runs"));
+    let code = Migration::code("1_a", |conn| conn.execute_batch("CREATE TABLE a (b)"));
+    let with_code = script(MigrationRunner::new([code]).unwrap());
+    assert!(with_code.unwrap_err().contains("`1_a`: it is code, which only the program has"));
+
+    // The plan is for the database as it was.
+    let plan = users().plan(&conn, Target::Latest).unwrap();
+    users().run(&conn).unwrap();
+    assert_eq!(users().client_script(&conn, &plan).unwrap_err().kind(), ErrorKind::Stale);
+    let nothing = users().plan(&conn, Target::Latest).unwrap();
+    assert_eq!(users().client_script(&conn, &nothing).unwrap(), "");
+}

@@ -472,7 +472,7 @@ fn refusals() -> Vec<Refusal> {
             "",
             latest(),
         ),
-        (ProblemKind::Unconventional, strict(vec![conventional("1_it", "")]), vec![], "", latest()),
+        (ProblemKind::Unconventional, strict(vec![conventional("it", "")]), vec![], "", latest()),
         (
             ProblemKind::SimilarIds,
             deny(vec![a(), sql("1_A", "CREATE TABLE b (x)")], ProblemKind::SimilarIds),

@@ -6,6 +6,7 @@ use super::Context;
 use crate::output::Outcome;
 use crate::settings::{Setting, Source};
 use crate::table::{Field, table};
+use crate::verdicts::Verdicts;
 
 /// The settings in effect, and their sources. Passwords are hidden.
 pub(super) fn config(context: &Context<'_>) -> Outcome {
@@ -46,6 +47,18 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
             "keep-snapshots",
             settings.keep_snapshots.as_ref().map(|setting| shown(setting, ToString::to_string)),
         ),
+        (
+            "policy",
+            settings.verdicts.policy.as_ref().map(|setting| shown(setting, |name| name.name().to_owned())),
+        ),
+        (
+            "allow",
+            settings.verdicts.allow.as_ref().map(|setting| shown(setting, |kinds| Verdicts::names(kinds))),
+        ),
+        (
+            "deny",
+            settings.verdicts.deny.as_ref().map(|setting| shown(setting, |kinds| Verdicts::names(kinds))),
+        ),
         ("after-failure", settings.after_failure.as_ref().map(|setting| shown(setting, ToString::to_string))),
     ];
     let otherwise = |name: &str| match name {
@@ -54,6 +67,7 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
         "snapshot" => "never",
         "keep-snapshots" => "3",
         "after-failure" => "keep",
+        "policy" => "default",
         _ => "",
     };
     let (mut rows, mut json): (Vec<Vec<Field>>, Map<String, Value>) = (Vec::new(), Map::new());

@@ -5,23 +5,51 @@ use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
+use switchy_schema::{MigrationRunner, Sqlite};
 
 use super::Context;
 use crate::args::Create;
+use crate::blank::UNWRITTEN;
 use crate::failure::{Failure, Result};
 use crate::output::Outcome;
+use crate::session::Database;
+use crate::{ids, text};
 
-/// Creates a migration whose scripts have no statement yet.
+/// Creates a migration whose scripts have no statement yet, and the folder if it is missing.
 pub(super) fn create(context: &Context<'_>, create: &Create) -> Result<Outcome> {
     let dir = &context.settings.dir.value;
-    if !dir.is_dir() {
-        let what = format!("there is no folder {}", dir.display());
-        return Err(Failure::file(format!("{what}; make one with `init`, or check the path")));
-    }
+    let name = safe(&create.name)?;
+    let metadata = metadata(context, create)?;
+    fs::create_dir_all(dir).map_err(|error| cannot("make the folder", dir, &error))?;
     let layout = if create.flat { Layout::Flat } else { Layout::Folder };
     let down = if create.no_down { Down::Without } else { Down::With };
-    let files = write(dir, &safe(&create.name)?, layout, down, "")?;
-    Ok(outcome(&files))
+    Ok(outcome(&write(dir, &name, layout, down, &metadata)?))
+}
+
+/// The text of the metadata; empty if there is none.
+fn metadata(context: &Context<'_>, create: &Create) -> Result<String> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let dir = &context.settings.dir.value;
+    let mut lines = Vec::new();
+    lines.extend(create.description.as_ref().map(|text| format!("description = {}\n", quoted(text))));
+    if !create.needs.is_empty() {
+        let set = if dir.is_dir() { Some(Sqlite::folder(dir, context.global.links())?) } else { None };
+        let known = || set.iter().flat_map(MigrationRunner::list).map(|meta| &meta.id);
+        let mut needs = Vec::new();
+        for given in &create.needs {
+            let id = ids::resolve(given, known())?;
+            if !known().any(|known| *known == *id) {
+                let what = format!("there is no migration `{}` in {}", text::shortened(&id), dir.display());
+                return Err(Failure::usage(format!("{what}; `list` shows them")));
+            }
+            needs.push(quoted(&id));
+        }
+        lines.push(format!("depends_on = [{}]\n", needs.join(", ")));
+    }
+    if create.no_transaction {
+        lines.push("run_in_transaction = false\n".to_owned());
+    }
+    Ok(lines.concat())
 }
 
 /// Whether a migration is a folder, or files with a common prefix.
@@ -50,24 +78,30 @@ pub(super) fn write(
     name: &str,
     layout: Layout,
     down: Down,
-    example: &str,
+    metadata: &str,
 ) -> Result<Vec<PathBuf>> {
     let id = format!("{}_{name}", stamp(dir)?);
-    let (up_file, down_file) = match layout {
+    let (up_file, down_file, metadata_file) = match layout {
         Layout::Folder => {
             let folder = dir.join(&id);
             fs::create_dir(&folder).map_err(|error| cannot("make the folder", &folder, &error))?;
-            (folder.join("up.sql"), folder.join("down.sql"))
+            (folder.join("up.sql"), folder.join("down.sql"), folder.join("metadata.toml"))
         }
-        Layout::Flat => (dir.join(format!("{id}.up.sql")), dir.join(format!("{id}.down.sql"))),
+        Layout::Flat => {
+            let file = |end: &str| dir.join(format!("{id}.{end}"));
+            (file("up.sql"), file("down.sql"), file("toml"))
+        }
     };
-    let up = format!("-- {name}: write here what changes the schema.\n{example}");
+    let up = format!("-- {name}: {UNWRITTEN}\n");
     let mut files = vec![(up_file, up)];
     if down == Down::With {
         let text = format!(
             "-- {name}: write here what undoes up.sql. As long as nothing is written, there is no way back.\n"
         );
         files.push((down_file, text));
+    }
+    if !metadata.is_empty() {
+        files.push((metadata_file, metadata.to_owned()));
     }
     for (file, text) in &files {
         new_file(file, text)?;

@@ -115,6 +115,19 @@ impl Graph {
     }
 }
 
+/// The states that a graph has, in the order of the legend.
+impl Graph {
+    fn states(&self) -> Vec<&'static str> {
+        let mut states: Vec<&'static str> = Vec::new();
+        for state in self.nodes.iter().filter_map(|node| node.state) {
+            if !states.contains(&state) {
+                states.push(state);
+            }
+        }
+        states
+    }
+}
+
 const COLORS: [(&str, &str); 5] = [
     ("applied", "#c8e6c9"),
     ("pending", "#fff9c4"),

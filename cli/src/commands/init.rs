@@ -5,24 +5,19 @@ use std::fs;
 use serde_json::json;
 
 use super::Context;
-use super::create::{self, Down, Layout};
+use super::create;
 use crate::address::Address;
 use crate::failure::Result;
 use crate::output::Outcome;
 use crate::settings::FILE;
 
-/// An example of a statement, as a comment in the first migration.
-const EXAMPLE: &str = "--\n-- CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);\n";
-
-/// Creates a folder with a first migration, and a configuration file. Existing files are not changed.
+/// Creates a folder and a configuration file. Existing files are not changed.
 pub(super) fn init(context: &Context<'_>) -> Result<Outcome> {
     let (settings, mut made) = (context.settings, Vec::new());
     let dir = &settings.dir.value;
     fs::create_dir_all(dir).map_err(|error| create::cannot("make the folder", dir, &error))?;
     let is_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
-    if is_empty {
-        made.extend(create::write(dir, "first", Layout::Folder, Down::With, EXAMPLE)?);
-    } else {
+    if !is_empty {
         context.output.say(&format!("{} has something in it already, and stays as it is", dir.display()));
     }
     if let Some(file) = &settings.file {
@@ -34,6 +29,9 @@ pub(super) fn init(context: &Context<'_>) -> Result<Outcome> {
     let mut outcome = create::outcome(&made);
     let line = format!("println!(\"cargo::rerun-if-changed={}\");", dir.display());
     outcome.json.insert("build_rs".into(), json!(line));
+    if is_empty {
+        context.output.say(&format!("{}/ is ready; add a migration with `create NAME`", dir.display()));
+    }
     let remark = format!("for a program that embeds them, build.rs needs the line\n    {line}");
     Ok(outcome.remarking(remark))
 }

@@ -14,7 +14,9 @@ pub(super) fn list<B: Database>(work: &Work<'_, B>) -> Outcome {
     let metas = work.runner.list();
     let rows = metas.iter().map(row).collect();
     let text = table(&["MIGRATION", "UNDONE BY", "NEEDS", "ONLY FOR", "DESCRIPTION"], rows);
-    Outcome::new(text, json!({ "migrations": metas.iter().map(as_json).collect::<Vec<_>>() }))
+    let not_read = work.folder.as_ref().map(|folder| &folder.skipped);
+    let migrations: Vec<Value> = metas.iter().map(as_json).collect();
+    Outcome::new(text, json!({ "migrations": migrations, "not_read": not_read }))
         .remarking(text::counted(metas.len(), "migration"))
 }
 

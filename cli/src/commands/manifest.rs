@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use switchy_schema::{DirectoryMigrations, Manifest, ManifestFile, MigrationRunner, Mysql, Postgres, Sqlite};
 
 use super::{Context, create};
+use crate::args::Command;
 use crate::exit::Exit;
 use crate::failure::Result;
+use crate::folder::Folder;
 use crate::output::Outcome;
 use crate::table::{Field, table};
 use crate::text;
@@ -19,6 +21,7 @@ use crate::text;
 pub(super) fn write(context: &Context<'_>) -> Result<Outcome> {
     let (folder, file) = places(context)?;
     let manifest = Manifest::write(&folder)?;
+    say_if_empty(context, &folder, manifest.files());
     let remark = format!(
         "{}; a program that trusts nothing else says .pin({:?})",
         text::counted(manifest.files().len(), "file"),
@@ -33,10 +36,18 @@ pub(super) fn write(context: &Context<'_>) -> Result<Outcome> {
     Ok(text::misspelled(&set).fold(Outcome::new(text, json).remarking(remark), Outcome::remarking))
 }
 
+/// A note about a folder without files.
+fn say_if_empty(context: &Context<'_>, folder: &Path, files: &[ManifestFile]) {
+    if files.is_empty() {
+        Folder::look(folder, &[]).say(context.output, &Command::List);
+    }
+}
+
 /// Reports whether the manifest matches the current folder.
 pub(super) fn check(context: &Context<'_>) -> Result<Outcome> {
     let (folder, file) = places(context)?;
     let (now, name) = (Manifest::of_folder(&folder)?, file.display().to_string());
+    say_if_empty(context, &folder, now.files());
     let bytes = match fs::read(&file) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

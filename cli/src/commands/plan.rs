@@ -2,53 +2,43 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, Value, json};
-use switchy_schema::{Direction, Plan, Step, StoredDown, Target, Verdict};
+use serde_json::Value;
+use switchy_schema::{Direction, Plan, Target, Verdict};
 
 use super::Work;
+use crate::blank::Blank;
 use crate::exit::Exit;
 use crate::failure::Result;
+use crate::json;
 use crate::output::Outcome;
 use crate::remedy::in_shell;
 use crate::session::{Access, Database};
-use crate::{json, text};
 
 /// The steps of a run, what they would delete, and the problems.
-pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target, with_sql: bool) -> Result<Outcome> {
+pub(super) fn plan<B: Database>(work: &Work<'_, B>, target: Target) -> Result<Outcome> {
     let mut session = work.open(Access::Read)?;
     let plan = work.runner.plan(B::conn(&mut session), target)?;
-    let mut json = json::plan(&plan);
+    Ok(outcome(work, &plan))
+}
+
+/// A plan, with the scripts in it that have no statement.
+pub(super) fn outcome<B: Database>(work: &Work<'_, B>, plan: &Plan) -> Outcome {
     let mut text = plan.worded(&in_shell).to_string();
-    if with_sql {
-        let mut scripts = Map::new();
-        for step in plan.steps() {
-            let script = script(work, &mut session, step)?;
-            let shown = script.as_deref().unwrap_or("-- code, which is not shown");
-            let _ = write!(text, "\n\n-- {} {}\n{}", step.direction, step.id, shown.trim_end());
-            scripts.insert(step.id.to_string(), json!(script));
-        }
-        json.insert("scripts".into(), Value::Object(scripts));
+    let ups = plan.steps().iter().filter(|step| step.direction == Direction::Up);
+    let blank = Blank::among(&work.runner, &ups.map(|step| &step.id).collect::<Vec<_>>());
+    for blank in &blank {
+        let verdict = if blank.is_unwritten { "refused" } else { "note" };
+        let _ = write!(text, "\n  {verdict}, no statement: {}", blank.finding());
     }
-    Ok(Outcome::new(text, Value::Object(json)).exiting(exit(&plan)))
+    let is_refused = blank.iter().any(|blank| blank.is_unwritten);
+    let mut json = json::plan(plan);
+    json.insert("no_statement".into(), blank.iter().map(Blank::finding).collect());
+    let exit = if is_refused { exit(plan).max(Exit::Refused) } else { exit(plan) };
+    Outcome::new(text, Value::Object(json)).exiting(exit)
 }
 
 /// The exit code of a run that is refused because of this plan.
-fn exit(plan: &Plan) -> Exit {
+pub(super) fn exit(plan: &Plan) -> Exit {
     let denied = plan.problems().iter().filter(|problem| problem.verdict == Verdict::Deny);
     Exit::of_problems(denied)
-}
-
-/// The script of a step: that of the set, or the one stored in the database.
-fn script<B: Database>(work: &Work<'_, B>, session: &mut B::Session, step: &Step) -> Result<Option<String>> {
-    if !step.is_stored {
-        return Ok(work.runner.script(step.id.clone(), step.direction).map(str::to_owned));
-    }
-    let history = work.runner.history(B::conn(session))?;
-    let stored = history.records().iter().find(|record| record.id == step.id);
-    Ok(match (step.direction, stored.and_then(|record| record.down.as_ref())) {
-        (Direction::Down, Some(StoredDown::Script(script))) => {
-            Some(script.text.lines().map(text::printable).collect::<Vec<_>>().join("\n"))
-        }
-        _ => None,
-    })
 }

@@ -1,18 +1,23 @@
 //! `migrate`, `rollback`, `redo`, `downgrade`
 
 use serde_json::Value;
-use switchy_schema::{Plan, Report, Target, TransactionMode};
+use switchy_schema::{
+    Direction, MigrationError, MigrationId, Plan, Problem, ProblemKind, Report, Target, TransactionMode,
+    Verdict,
+};
 
+use super::redone::Redone;
 use super::snapshots::keeping;
 use super::watch::{Watch, watched};
 use super::{Work, database, plan, schema};
 use crate::args::{Downgrade, Migrate, Rollback, Way};
+use crate::blank::Blank;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Outcome};
 use crate::remedy::in_shell;
 use crate::session::{Access, Database, Existed};
-use crate::{json, text};
+use crate::{ids, json, text};
 
 /// Applies the pending migrations.
 pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> Result<Outcome> {
@@ -25,21 +30,22 @@ pub(super) fn migrate<B: Database>(mut work: Work<'_, B>, migrate: &Migrate) -> 
             work.output().say(&format!("created the database {address}"));
         }
     }
-    run(work, migrate.target(), Access::Make, &migrate.way, Confirmation::EngineDecides)
+    let target = ids::target(&work.runner, migrate.target())?;
+    run(work, target, Access::Make, &migrate.way, Confirmation::EngineDecides)
 }
 
 /// Applies all migrations to a new database.
 pub(super) fn all<B: Database>(work: Work<'_, B>) -> Result<Outcome> {
     let mut session = work.open(Access::Make)?;
     let (work, watch) = watched(work, &mut session);
-    finished(&work, &mut session, &watch, |work, session| {
+    finished(&work, &mut session, &watch, None, |work, session| {
         work.runner.run_to(B::conn(session), Target::Latest)
     })
 }
 
 /// Undoes the migrations that were applied last.
 pub(super) fn rollback<B: Database>(work: Work<'_, B>, rollback: &Rollback) -> Result<Outcome> {
-    let target = rollback.target();
+    let target = ids::target(&work.runner, rollback.target())?;
     let confirmation =
         if target == Target::Empty { Confirmation::Always } else { Confirmation::EngineDecides };
     run(work, target, Access::Change, &rollback.way, confirmation)
@@ -73,9 +79,11 @@ fn run<B: Database>(
 ) -> Result<Outcome> {
     let work = keeping(work, &way.snapshots)?;
     if way.dry_run.dry_run {
-        return plan::plan(&work, target, false);
+        return plan::plan(&work, target);
     }
     let mut session = work.open(access)?;
+    refuse_hollow(&work, &mut session, &target)?;
+    let redone = Redone::before(&work, &mut session, &target)?;
     let approved = match confirmation {
         Confirmation::EngineDecides => None,
         Confirmation::Always => confirmed_plan(&work, &mut session, &target)?,
@@ -84,17 +92,18 @@ fn run<B: Database>(
     if approved.is_some() {
         work.runner = work.runner.confirm(|_| true);
     }
-    finished(&work, &mut session, &watch, |work, session| match approved {
+    finished(&work, &mut session, &watch, redone, |work, session| match approved {
         Some(plan) => work.runner.apply(B::conn(session), plan),
         None => work.runner.run_to(B::conn(session), target),
     })
 }
 
-/// Does a run, and reports it.
+/// Does a run, and reports it. `redone` is what a redo runs.
 fn finished<B: Database>(
     work: &Work<'_, B>,
     session: &mut B::Session,
     watch: &Watch,
+    redone: Option<Redone>,
     run: impl FnOnce(&Work<'_, B>, &mut B::Session) -> switchy_schema::Result<Report>,
 ) -> Result<Outcome> {
     let result = run(work, session);
@@ -102,6 +111,9 @@ fn finished<B: Database>(
     match result {
         Ok(report) if report.is_up_to_date() => Ok(outcome(work.context.output, &report)),
         Ok(report) => {
+            if let Some(redone) = redone {
+                work.output().say(&redone.text());
+            }
             let written = schema::keep(work, session);
             Ok(schema::told(outcome(work.context.output, &report), written))
         }
@@ -111,9 +123,53 @@ fn finished<B: Database>(
             {
                 work.output().note(&schema::unwritten(&failure));
             }
+            if redone.is_some() && is_changed(&error) {
+                work.output()
+                    .note("a script that is being written runs again with `redo --policy development`");
+            }
             Err(watch.explain(error))
         }
     }
+}
+
+/// Refuses a run that would do nothing although somebody expects something: the folder is empty where that is an accident, or a script is
+/// as `create` wrote it.
+fn refuse_hollow<B: Database>(work: &Work<'_, B>, session: &mut B::Session, target: &Target) -> Result<()> {
+    let applies = matches!(
+        target,
+        Target::Latest | Target::Through(_) | Target::Before(_) | Target::Steps(_) | Target::Redo
+    );
+    let environment = work.context.settings.environment.as_ref().map(|setting| &*setting.value);
+    let is_protected = environment.is_some_and(|name| name.eq_ignore_ascii_case("production"));
+    let empty = work.folder.as_ref().filter(|folder| folder.is_empty && is_protected);
+    let blank = Blank::all(&work.runner);
+    if !applies || (empty.is_none() && blank.is_empty()) {
+        return Ok(());
+    }
+    let plan = work.runner.plan(B::conn(session), target.clone())?;
+    if Exit::of_problems(plan.problems()) != Exit::Done {
+        // The engine refuses it.
+        return Ok(());
+    }
+    if let (Some(folder), true) = (empty, plan.steps().is_empty()) {
+        let what = format!("nothing was done: {}, and this is a protected environment", folder.emptiness());
+        return Err(Failure::refused(format!("{what}; check the path, or whether the folder is mounted")));
+    }
+    let ups: Vec<&MigrationId> =
+        plan.steps().iter().filter(|step| step.direction == Direction::Up).map(|step| &step.id).collect();
+    let blank = Blank::among(&work.runner, &ups);
+    Blank::refuse_unwritten(&blank)?;
+    for blank in blank {
+        work.output().note(&blank.finding());
+    }
+    Ok(())
+}
+
+/// Whether a run was refused because a script was changed after it was applied.
+fn is_changed(error: &MigrationError) -> bool {
+    let is_changed =
+        |problem: &Problem| problem.kind == ProblemKind::Changed && problem.verdict == Verdict::Deny;
+    error.problems().iter().any(is_changed)
 }
 
 /// Asks for confirmation, and returns the confirmed plan; `None` if the plan has no steps, or if the engine refuses it in any case.

@@ -1,11 +1,12 @@
 //! `validate`
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchy_schema::{
     Dialect, Meta, MigrationId, Mysql, Policy, Postgres, Printable, Problem, ProblemKind, Sqlite, Verdict,
 };
 
 use super::{Context, Work};
+use crate::blank::Blank;
 use crate::dialect::{Detected, display_name};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -26,11 +27,13 @@ pub(super) fn validate<B: Database>(
         return Err(Failure::usage(what));
     }
     if is_strict {
-        work.runner = work.runner.policy(Policy::STRICT);
+        work.runner = work.context.settings.verdicts.apply_kinds(work.runner.policy(Policy::STRICT));
     }
+    let mut pending = None;
     let found = if work.context.settings.database.is_some() {
         let mut session = work.open(Access::Read)?;
         let mut found = work.runner.validate(B::conn(&mut session))?;
+        pending = Some(work.runner.pending(B::conn(&mut session))?);
         if tries_down {
             extend(&mut found, work.runner.prove_reversible(B::conn(&mut session))?);
         }
@@ -51,19 +54,25 @@ pub(super) fn validate<B: Database>(
         }
         found
     };
-    let text = found.iter().map(line).collect::<Vec<_>>().join("\n");
-    let refused = found.iter().filter(|problem| problem.verdict == Verdict::Deny).count();
-    let remark = match found.len() {
+    let own = own_findings(&work, pending.as_deref(), is_strict);
+    let lines: Vec<String> = found.iter().map(line).chain(own.iter().map(OwnFinding::line)).collect();
+    let text = lines.join("\n");
+    let refused =
+        found.iter().map(|problem| problem.verdict).chain(own.iter().map(|finding| finding.verdict));
+    let refused = refused.filter(|verdict| *verdict == Verdict::Deny).count();
+    let remark = match lines.len() {
         0 => "nothing is wrong".to_owned(),
         all => format!("{}, {refused} of them refused", text::counted(all, "finding")),
     };
     let json = json!({
-        "problems": found.iter().map(json::problem).collect::<Vec<_>>(),
+        "problems": found.iter().map(json::problem).chain(own.iter().map(OwnFinding::as_json)).collect::<Vec<_>>(),
+        "not_read": work.folder.as_ref().map(|folder| &folder.skipped),
         "dialect": B::DIALECT.to_string(),
         "dialect_from": work.detected.as_ref().map_or("program", Detected::word),
     });
     let exit = match Exit::of_problems(&found) {
         Exit::Failed => Exit::Refused,
+        Exit::Done if refused > 0 => Exit::Refused,
         exit => exit,
     };
     Ok(Outcome::new(text, json).remarking(remark).exiting(exit))
@@ -122,6 +131,53 @@ fn refused_on<B: Database>(context: &Context<'_>, own: &[Meta], found: &[Problem
         problem
     };
     Ok(runner.validate_source().into_iter().filter(is_new).map(on).collect())
+}
+
+/// A finding of the command line, which only it looks for.
+struct OwnFinding {
+    kind: &'static str,
+    verdict: Verdict,
+    migration: String,
+    finding: String,
+}
+
+impl OwnFinding {
+    fn line(&self) -> String {
+        format!("{}, {}: {}", self.verdict, self.kind.replace('_', " "), self.finding)
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "kind": self.kind,
+            "verdict": self.verdict.to_string(),
+            "migration": self.migration,
+            "finding": self.finding,
+        })
+    }
+}
+
+/// That there is no migration, and the migrations without a statement: of a database, those that are pending.
+fn own_findings<B: Database>(
+    work: &Work<'_, B>,
+    pending: Option<&[MigrationId]>,
+    is_strict: bool,
+) -> Vec<OwnFinding> {
+    let strictly = |denies: bool| if denies { Verdict::Deny } else { Verdict::Warn };
+    let empty = work.folder.as_ref().filter(|folder| folder.is_empty).map(|folder| OwnFinding {
+        kind: "no_migrations",
+        verdict: strictly(is_strict),
+        migration: String::new(),
+        finding: folder.emptiness(),
+    });
+    let mut blank = Blank::all(&work.runner);
+    blank.retain(|blank| pending.is_none_or(|pending| pending.contains(blank.id())));
+    let blank = blank.into_iter().map(|blank| OwnFinding {
+        kind: "no_statement",
+        verdict: strictly(is_strict && blank.is_unwritten),
+        migration: blank.id().to_string(),
+        finding: blank.finding(),
+    });
+    empty.into_iter().chain(blank).collect()
 }
 
 /// Adds what the way back shows. That a migration fails is known already.

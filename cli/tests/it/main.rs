@@ -12,12 +12,14 @@ mod addresses;
 mod adoption;
 #[cfg(unix)]
 mod bad_input;
+mod client_scripts;
 mod commands;
 mod databases;
 mod dialects;
 mod drift;
 mod encryption;
 mod errors;
+mod folders;
 mod gate;
 mod help;
 mod import;

@@ -12,30 +12,33 @@ use crate::dialect::TableName;
 use crate::fault::Fault;
 use crate::log_entry::{LogEntry, LogEntryKind};
 
+/// The statement that creates the log if it is missing.
+pub(super) fn creation(log: &TableName) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (
+    {PLACE} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(700) NOT NULL,
+    event VARCHAR(64) NOT NULL,
+    logged_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    applied_on TEXT,
+    checksum CHAR(64),
+    program TEXT,
+    who TEXT,
+    why TEXT
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        quoted(log)
+    )
+}
+
 pub(super) fn create(conn: &mut Conn, log: &TableName) -> Result<(), Fault> {
     if !found(conn, log)? {
-        run(
-            conn,
-            &format!(
-                "CREATE TABLE IF NOT EXISTS {} (
-                    {PLACE} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-                    name VARCHAR(700) NOT NULL,
-                    event VARCHAR(64) NOT NULL,
-                    logged_on DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
-                    applied_on TEXT,
-                    checksum CHAR(64),
-                    program TEXT,
-                    who TEXT,
-                    why TEXT
-                ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-                quoted(log)
-            ),
-        )?;
+        run(conn, &creation(log))?;
     }
     Ok(())
 }
 
-pub(super) fn write(conn: &mut Conn, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+/// The statement that adds an entry.
+pub(super) fn insertion(log: &TableName, log_entry: &LogEntry) -> String {
     let checksum = log_entry.checksum.map(|checksum| checksum.to_string());
     let values = [
         Some(log_entry.id.as_str()),
@@ -46,12 +49,15 @@ pub(super) fn write(conn: &mut Conn, log: &TableName, log_entry: &LogEntry) -> R
         log_entry.who.as_deref(),
         log_entry.why.as_deref(),
     ];
-    let sql = format!(
+    format!(
         "INSERT INTO {} (name, event, applied_on, checksum, program, who, why, logged_on) VALUES ({}, UTC_TIMESTAMP(3))",
         quoted(log),
         values.map(text).join(", ")
-    );
-    run(conn, &sql)?;
+    )
+}
+
+pub(super) fn write(conn: &mut Conn, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
+    run(conn, &insertion(log, log_entry))?;
     exactly_one(conn.affected_rows(), &log_entry.id)
 }
 

@@ -7,8 +7,9 @@ use mysql::consts::ColumnType;
 
 use super::query::{columns, run, text, waiting};
 use super::table::{definition, head, insertion, is_at, matched, number, records, sets};
-use super::{Mysql, exchange, log, rights, single_statement};
+use super::{Mysql, client, exchange, log, rights, single_statement};
 use super::{PLACE, quoted};
+use crate::backend::client_part::ClientPart;
 use crate::backend::driver::Driver;
 use crate::backend::records::Records;
 use crate::backend::script::Scope;
@@ -175,5 +176,14 @@ impl Records for Mysql {
 
     fn read_log(conn: &mut &mut Conn, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
         log::read(conn, log)
+    }
+
+    fn client_part(
+        conn: &mut &mut Conn,
+        table: &TableName,
+        log: &TableName,
+        part: ClientPart<'_>,
+    ) -> Result<String, Fault> {
+        client::part(conn, table, log, part)
     }
 }

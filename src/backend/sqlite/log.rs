@@ -10,21 +10,21 @@ use crate::fault::Fault;
 use crate::log_entry::{LogEntry, LogEntryKind};
 use crate::sql::same_name;
 
+/// The columns of the log.
+pub(super) const DEFINITION: &str = "(
+    name TEXT NOT NULL,
+    event TEXT NOT NULL,
+    logged_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    applied_on TEXT,
+    checksum TEXT,
+    program TEXT,
+    who TEXT,
+    why TEXT
+)";
+
 pub(super) fn write(conn: &Connection, log: &TableName, log_entry: &LogEntry) -> Result<(), Fault> {
     let name = in_main(log);
-    conn.execute_batch(&format!(
-        "CREATE TABLE IF NOT EXISTS {name} (
-            name TEXT NOT NULL,
-            event TEXT NOT NULL,
-            logged_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
-            applied_on TEXT,
-            checksum TEXT,
-            program TEXT,
-            who TEXT,
-            why TEXT
-        )"
-    ))
-    .map_err(fault)?;
+    conn.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {name} {DEFINITION}")).map_err(fault)?;
     refuse_foreign(log, &columns(conn, &name).map_err(fault)?)?;
     let sql = format!(
         "INSERT INTO {name} (name, event, applied_on, checksum, program, who, why)

@@ -5,9 +5,12 @@ use rusqlite::{Connection, params};
 use super::fault::in_file;
 use super::query::value;
 use super::snapshot::write_a_frame;
-use super::table::{self, columns, head, index_dirty, is_missing, recognised_table, records, refuse_index};
-use super::{Sqlite, log};
+use super::table::{
+    self, DEFINITION, columns, head, index_dirty, is_missing, recognised_table, records, refuse_index,
+};
+use super::{Sqlite, client, log};
 use super::{fault, in_main, message};
+use crate::backend::client_part::ClientPart;
 use crate::backend::faults::changes_tracking_table;
 use crate::backend::records::Records;
 use crate::backend::table::exactly_one;
@@ -96,27 +99,8 @@ impl Records for Sqlite {
 
     fn create_table(conn: &mut &Connection, table: &TableName, records: &[Record]) -> Result<(), Fault> {
         let name = in_main(table);
-        conn.execute_batch(&format!(
-            "DROP TABLE IF EXISTS {name};
-            CREATE TABLE {name} (
-                name TEXT NOT NULL UNIQUE,
-                run_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
-                checksum TEXT,
-                dirty INTEGER NOT NULL DEFAULT 0,
-                duration_ms INTEGER,
-                basis TEXT,
-                statement INTEGER,
-                statements INTEGER,
-                mark TEXT,
-                failure TEXT,
-                up_sql TEXT,
-                down_sql TEXT,
-                down_options TEXT,
-                down_checksum TEXT,
-                program TEXT
-            )"
-        ))
-        .map_err(fault)?;
+        conn.execute_batch(&format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} {DEFINITION}"))
+            .map_err(fault)?;
         index_dirty(conn, table).map_err(fault)?;
         records.iter().try_for_each(|record| Self::insert(conn, table, record))
     }
@@ -171,5 +155,14 @@ impl Records for Sqlite {
 
     fn read_log(conn: &mut &Connection, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
         log::read(conn, log)
+    }
+
+    fn client_part(
+        _conn: &mut &Connection,
+        table: &TableName,
+        log: &TableName,
+        part: ClientPart<'_>,
+    ) -> Result<String, Fault> {
+        client::part(table, log, part)
     }
 }

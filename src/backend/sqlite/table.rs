@@ -15,6 +15,25 @@ use crate::fault::{Fault, FaultKind};
 use crate::history::{Head, HistoryDigest, Record};
 use crate::sql::Tokens;
 
+/// The columns of the table.
+pub(super) const DEFINITION: &str = "(
+    name TEXT NOT NULL UNIQUE,
+    run_on TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    checksum TEXT,
+    dirty INTEGER NOT NULL DEFAULT 0,
+    duration_ms INTEGER,
+    basis TEXT,
+    statement INTEGER,
+    statements INTEGER,
+    mark TEXT,
+    failure TEXT,
+    up_sql TEXT,
+    down_sql TEXT,
+    down_options TEXT,
+    down_checksum TEXT,
+    program TEXT
+)";
+
 /// The digest on the newest record, unless a record is dirty, and the number of records.
 pub(super) fn head(conn: &Connection, table: &TableName, sql: &str) -> Result<Head, Fault> {
     let read = || -> rusqlite::Result<Option<Head>> {

@@ -1,0 +1,278 @@
+//! `plan --sql`, run by the databases' own clients: afterwards the tool knows what they did.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::on_servers::{mysql_url, postgres_url};
+use crate::servers;
+use crate::shell::Shell;
+
+/// Runs a script with a client, and returns what it printed as errors; `Ok` if it succeeded.
+fn feed(mut client: Command, script: &str) -> Result<(), String> {
+    client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = client.spawn().expect("the client is installed");
+    // A client that stops at an error closes its input.
+    let _ = child.stdin.take().unwrap().write_all(script.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Ok(()) } else { Err(errors) }
+}
+
+fn sqlite3(shell: &Shell) -> Command {
+    let mut client = Command::new("sqlite3");
+    client.current_dir(shell.path()).arg("app.db");
+    client
+}
+
+fn psql(url: &str) -> Command {
+    let mut client = Command::new("psql");
+    client.args(["-X", "-q", url]);
+    client
+}
+
+fn mariadb(url: &str) -> Command {
+    let url = url::Url::parse(url).unwrap();
+    let mut client = Command::new("mariadb");
+    client.arg("--no-defaults").arg(format!("--user={}", url.username()));
+    match url.query_pairs().find(|(key, _)| key == "socket") {
+        Some((_, socket)) => client.arg(format!("--socket={socket}")),
+        None => client.args([
+            format!("--host={}", url.host_str().unwrap()),
+            format!("--port={}", url.port().unwrap_or(3306)),
+        ]),
+    };
+    if let Some(password) = url.password() {
+        client.arg(format!("--password={password}"));
+    }
+    client.arg(url.path().trim_start_matches('/'));
+    client
+}
+
+fn script(shell: &Shell, arguments: &[&str]) -> String {
+    let output = shell.command(&[&["plan", "--sql"], arguments].concat()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(shell: &Shell, arguments: &[&str]) -> serde_json::Value {
+    let output = shell.command(&[arguments, &["--json"]].concat()).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn succeeds(shell: &Shell, arguments: &[&str]) {
+    let output = shell.command(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What a run leaves: everything is applied, nothing is wrong, and there is nothing to do.
+fn is_up_to_date(shell: &Shell, count: u64) {
+    let status = json(shell, &["status", "--exit-code"]);
+    assert_eq!(status["exit_code"], 0, "{status:#}");
+    let validated = json(shell, &["validate"]);
+    let is_about_the_run = |it: &&serde_json::Value| {
+        it["verdict"] == "refused" || ["drift", "changed_down_script"].iter().any(|kind| it["kind"] == *kind)
+    };
+    let wrong: Vec<_> = validated["problems"].as_array().unwrap().iter().filter(is_about_the_run).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let migrated = json(shell, &["migrate"]);
+    assert_eq!((&migrated["already"], &migrated["exit_code"]), (&count.into(), &0.into()), "{migrated:#}");
+    assert_eq!(migrated["done"].as_array().unwrap().len(), 0, "{migrated:#}");
+}
+
+/// The records, without what differs from run to run.
+fn records(shell: &Shell) -> serde_json::Value {
+    let mut status = json(shell, &["status"]);
+    for migration in status["migrations"].as_array_mut().unwrap() {
+        let migration = migration.as_object_mut().unwrap();
+        migration.remove("applied_on");
+        migration.remove("duration_ms");
+    }
+    status["migrations"].clone()
+}
+
+/// Forth and back with the client; then with the tool, which leaves the same; and then single steps with the client.
+fn forth_and_back(shell: &Shell, client: &dyn Fn() -> Command, count: u64) {
+    let plan = script(shell, &[]);
+    feed(client(), &plan).unwrap();
+    is_up_to_date(shell, count);
+    let by_client = records(shell);
+    // A script is for one state of the database.
+    assert!(feed(client(), &plan).is_err(), "it ran twice");
+    is_up_to_date(shell, count);
+
+    feed(client(), &script(shell, &["--back", &count.to_string()])).unwrap();
+    let status = json(shell, &["status"]);
+    let migrations = status["migrations"].as_array().unwrap();
+    assert!(migrations.iter().all(|migration| migration["state"] == "pending"), "{status:#}");
+    let history = json(shell, &["history"]);
+    let events = history["events"].as_array().unwrap();
+    let undone = events.iter().filter(|event| event["event"] == "rolled back").count();
+    assert_eq!(u64::try_from(undone).unwrap(), count, "{history:#}");
+
+    succeeds(shell, &["migrate"]);
+    assert_eq!(records(shell), by_client);
+    feed(client(), &script(shell, &["--back", "2"])).unwrap();
+    feed(client(), &script(shell, &["--steps", "1"])).unwrap();
+    feed(client(), &script(shell, &["--steps", "1"])).unwrap();
+    is_up_to_date(shell, count);
+}
+
+#[test]
+fn sqlite3_carries_out_a_plan() {
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", "sqlite:app.db");
+    shell.migration(
+        "2025-01-01-000000_users",
+        "-- it's the first\nCREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);\n\
+         INSERT INTO users VALUES (1, 'Ada;\n-- ''x'' ')",
+        Some("DROP TABLE users -- and no more"),
+    );
+    shell.migration(
+        "2025-01-02-000000_posts",
+        "CREATE TABLE posts (author REFERENCES users);\r\nCREATE TABLE log (x);\r\n\
+         CREATE TRIGGER t AFTER INSERT ON posts BEGIN\r\n  INSERT INTO log VALUES (new.author);\r\n  SELECT 1;\r\nEND;\r\n",
+        Some("DROP TRIGGER t;\r\nDROP TABLE log;\r\nDROP TABLE posts;\r\n"),
+    );
+    shell.migration(
+        "2025-01-03-000000_own",
+        "BEGIN;\nINSERT INTO posts VALUES (1);\nCOMMIT;\n",
+        Some("DELETE FROM posts"),
+    );
+    shell.non_transactional(
+        "2025-01-04-000000_mode",
+        "PRAGMA journal_mode = DELETE;\nINSERT INTO users VALUES (2, 'Bo');",
+    );
+    shell.write("migrations/2025-01-04-000000_mode/down.sql", "DELETE FROM users WHERE id = 2;");
+    forth_and_back(&shell, &|| sqlite3(&shell), 4);
+    // Without the folder, with the down scripts that the client stored.
+    std::fs::remove_dir_all(shell.path().join("migrations")).unwrap();
+    std::fs::create_dir(shell.path().join("migrations")).unwrap();
+    succeeds(&shell, &["downgrade", "--yes"]);
+}
+
+#[test]
+fn sqlite3_undoes_a_step_that_takes_a_parent_or_comes_too_late() {
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", "sqlite:app.db");
+    shell.migration(
+        "2025-01-01-000000_users",
+        "CREATE TABLE users (id INTEGER PRIMARY KEY);\nCREATE TABLE posts (author REFERENCES users);\n\
+         INSERT INTO users VALUES (1);",
+        None,
+    );
+    feed(sqlite3(&shell), &script(&shell, &[])).unwrap();
+    let moves = "INSERT INTO posts SELECT id FROM users;\nDELETE FROM users WHERE id = 7;";
+    shell.migration("2025-01-02-000000_moves", moves, None);
+    let plan = script(&shell, &[]);
+    // Between the plan and the script, the row changes.
+    shell.sql("UPDATE users SET id = 7");
+    let why = feed(sqlite3(&shell), &plan).unwrap_err();
+    assert!(why.contains("no_row_loses_its_parent"), "{why}");
+    assert_eq!(json(&shell, &["status"])["migrations"][1]["state"], "pending");
+    let count: i64 = shell.database().query_row("SELECT count(*) FROM posts", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 0);
+
+    // Another run was faster.
+    shell.sql("UPDATE users SET id = 1");
+    let plan = script(&shell, &[]);
+    succeeds(&shell, &["migrate"]);
+    let why = feed(sqlite3(&shell), &plan).unwrap_err();
+    assert!(why.contains("the_history_is_the_one_of_the_plan"), "{why}");
+}
+
+#[test]
+fn what_the_client_would_misread_is_refused() {
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", "sqlite:app.db");
+    shell.migration("2025-01-01-000000_a", "SELECT 4\n/\n2;", None);
+    shell.run("plan --sql");
+    shell.migration("2025-01-01-000000_a", "SELECT 'a\r\nb';", None);
+    shell.run("plan --sql");
+    // A plan that a run would refuse gives no script.
+    shell.migration("2025-01-01-000000_a", "SELECT nothing;", None);
+    shell.run("plan --sql");
+    shell.migration("2025-01-01-000000_a", "CREATE TABLE a (b);\n", Some("DROP TABLE a;\n"));
+    shell.runs(&["plan --sql", "migrate -q", "plan --sql --back 1", "plan --sql"]);
+    shell.assert("client_script");
+}
+
+#[test]
+fn psql_carries_out_a_plan() {
+    let Some(database) = servers::postgres() else { return };
+    let url = postgres_url(&database);
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", &url);
+    shell.migration(
+        "2025-01-01-000000_users",
+        "-- it's the first\nCREATE TABLE users (id INT PRIMARY KEY, name TEXT);\n\
+         INSERT INTO users VALUES (1, 'Ada\\n;\n-- ''x'' ')",
+        Some("DROP TABLE users -- and no more"),
+    );
+    shell.migration(
+        "2025-01-02-000000_counts",
+        "CREATE FUNCTION counted() RETURNS bigint LANGUAGE plpgsql AS $$\nBEGIN\n  RETURN (SELECT count(*) FROM users);\nEND $$;\n\
+         CREATE TABLE numbers (a INT[]);\nINSERT INTO numbers VALUES (ARRAY[1, 2]);\n\
+         SELECT a[1:2], 'x'::text, ':USER' FROM numbers;",
+        Some("DROP TABLE numbers; DROP FUNCTION counted();"),
+    );
+    shell.migration(
+        "2025-01-03-000000_own",
+        "BEGIN;\nINSERT INTO users VALUES (2, E'\\'');\nCOMMIT;\n",
+        Some("DELETE FROM users WHERE id = 2"),
+    );
+    shell.migration(
+        "2025-01-04-000000_index",
+        "CREATE INDEX CONCURRENTLY by_name ON users (name);",
+        Some("DROP INDEX CONCURRENTLY by_name;"),
+    );
+    forth_and_back(&shell, &|| psql(&url), 4);
+    succeeds(&shell, &["rollback", "--all", "--yes"]);
+}
+
+#[test]
+fn mariadb_carries_out_a_plan() {
+    let Some(database) = servers::mysql() else { return };
+    let url = mysql_url(&database);
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", &url);
+    shell.migration(
+        "2025-01-01-000000_users",
+        "-- it's the first\nCREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(40));\n\
+         INSERT INTO users VALUES (1, 'Ada;\n-- ''x'' ')",
+        Some("DROP TABLE users -- and no more"),
+    );
+    shell.migration(
+        "2025-01-02-000000_rows",
+        "INSERT INTO users VALUES (2, 'Bo $$0');",
+        Some("DELETE FROM users WHERE id = 2;"),
+    );
+    shell.migration(
+        "2025-01-03-000000_adds",
+        "CREATE PROCEDURE adds()\nBEGIN\n  INSERT INTO users VALUES (3, ';');\n  DELETE FROM users WHERE id = 3;\nEND;\nCALL adds();",
+        Some("DELIMITER //\nDROP PROCEDURE adds//\nDELIMITER ;\n"),
+    );
+    forth_and_back(&shell, &|| mariadb(&url), 3);
+    succeeds(&shell, &["rollback", "--all", "--yes"]);
+}
+
+/// Where a change of the schema commits, a script that fails leaves a record that says so.
+#[test]
+fn mariadb_leaves_a_mark_where_it_stops() {
+    let Some(database) = servers::mysql() else { return };
+    let url = mysql_url(&database);
+    let mut shell = Shell::new();
+    shell.set("SWITCHY_DATABASE_URL", &url);
+    shell.migration(
+        "2025-01-01-000000_users",
+        "CREATE TABLE users (id INT PRIMARY KEY);\nINSERT INTO users VALUES (1);\nINSERT INTO users VALUES (1);",
+        None,
+    );
+    feed(mariadb(&url), &script(&shell, &[])).unwrap_err();
+    let status = json(&shell, &["status", "--exit-code"]);
+    assert_eq!(
+        (&status["migrations"][0]["state"], &status["exit_code"]),
+        (&"dirty".into(), &7.into()),
+        "{status:#}"
+    );
+}

@@ -16,6 +16,7 @@ use crate::target::Target;
 mod ahead;
 pub(crate) mod check;
 mod down;
+mod refusals;
 pub(crate) mod refused;
 mod renamed;
 mod setting;

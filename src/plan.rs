@@ -18,6 +18,7 @@ mod ahead;
 pub(crate) mod check;
 pub(crate) mod convention;
 mod down;
+mod refusals;
 pub(crate) mod refused;
 mod renamed;
 mod setting;

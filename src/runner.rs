@@ -9,7 +9,6 @@ use crate::backend::Sqlite;
 use crate::backend::{Backend, Driver, Prepare, Schemas, patiently};
 use crate::cancel::{Cancel, CancelToken};
 use crate::dialect::TableName;
-use crate::direction::Direction;
 use crate::discovery::MigrationSource;
 use crate::error::{Failure, Result};
 use crate::event::{Event, Observer};
@@ -17,16 +16,10 @@ use crate::execute::Stopped;
 use crate::fault::BoxError;
 use crate::history::{Head, History, HistoryDigest};
 use crate::hooks::Hooks;
-use crate::location::Location;
 use crate::lock::Lock;
-use crate::migration::Action;
-use crate::plan::{Plan, Scripts, TransactionMode};
+use crate::plan::{Plan, TransactionMode};
 use crate::policy::Policy;
-use crate::refusal::Refusal;
-use crate::script_options::Atomicity;
 use crate::snapshot::SnapshotSettings;
-use crate::sql::statement_end;
-use crate::transaction_fit::TransactionFit;
 
 #[cfg(feature = "adopt")]
 mod adopt;
@@ -49,6 +42,7 @@ mod reporting;
 #[cfg(feature = "validation")]
 mod reversible;
 mod run;
+mod scripts;
 mod set;
 #[cfg(feature = "sqlite")]
 mod snapshot;
@@ -462,28 +456,6 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn cancel_with(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(Arc::new(token.clone()));
         self
-    }
-}
-
-impl<B: Backend> Scripts for MigrationRunner<B> {
-    fn transaction_fit(&self, place: usize, direction: Direction) -> &TransactionFit {
-        self.set.transaction_fit(place, direction)
-    }
-
-    fn refusals(&self, place: usize, direction: Direction, atomicity: Atomicity) -> Vec<Refusal> {
-        let script = self.text(place, direction);
-        script.map(|script| B::refusals(script, atomicity, &self.table)).unwrap_or_default()
-    }
-
-    fn text(&self, place: usize, direction: Direction) -> Option<&str> {
-        self.set.bodies()[place].action(direction).and_then(Action::text)
-    }
-
-    fn located(&self, place: usize, direction: Direction, offset: usize) -> (Location, String) {
-        let text = self.text(place, direction);
-        let at = self.set.graph().metas()[place].located(direction, text, Some(offset));
-        let statement = text.and_then(|text| text.get(offset..statement_end(text, offset)));
-        (at, statement.unwrap_or_default().to_owned())
     }
 }
 

@@ -9,6 +9,7 @@ mod dangling;
 mod deletions;
 mod dependents;
 mod driver;
+mod estimate;
 mod foreign;
 mod inventory;
 mod locks;

@@ -2,7 +2,7 @@
 
 use postgres::{Client, Row};
 
-use super::inventory::ESTIMATE;
+use super::estimate::ESTIMATE;
 use super::{fault, query};
 use crate::backend::server_forecast::Surroundings;
 use crate::effect::{Effect, EffectKind, Evidence};

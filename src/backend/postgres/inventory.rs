@@ -3,6 +3,7 @@
 use postgres::{Client, Row};
 
 use super::dependents::{Kinds, Root, dependents};
+use super::estimate::ESTIMATE;
 use super::{fault, query};
 use crate::backend::server_forecast::{Inventory, Surroundings};
 use crate::backend::server_ledger::Tables;
@@ -161,10 +162,6 @@ fn object(
         _ => Ok(None),
     }
 }
-
-/// How many rows a table has, as far as that was counted: by `ANALYZE`, or by what was inserted and deleted since the statistics began.
-pub(super) const ESTIMATE: &str = "CASE WHEN c.relkind NOT IN ('r', 'm') THEN NULL WHEN c.reltuples > 0 THEN c.reltuples::bigint
-    WHEN pg_catalog.pg_stat_get_live_tuples(c.oid) > 0 THEN pg_catalog.pg_stat_get_live_tuples(c.oid) END::text";
 
 /// The tables of which rows are deleted, of a table and, with the query of the tables that reference it, of those.
 fn emptied(

@@ -11,26 +11,27 @@ use crate::report::Report;
 impl MigrationError {
     /// Records that what the run did was undone, since the database has the content of the snapshot again.
     #[cfg(feature = "sqlite")]
-    pub(crate) fn undone_by_restore(mut self) -> Self {
+    pub(crate) fn undone_by_restore(self) -> Self {
+        let mut error = self.with(Remains::Nothing);
+        if let Failure::Step(step) = &mut error.0.failure {
+            step.undone_before.clear();
+        }
+        error
+    }
+
+    /// Records what remains of the step.
+    fn with(mut self, left: Remains) -> Self {
         if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
             &mut self.0.failure
         {
-            *remains = Remains::Nothing;
-        }
-        if let Failure::Step(step) = &mut self.0.failure {
-            step.undone_before.clear();
+            *remains = left;
         }
         self
     }
 
     /// Records that the code of the step ended its transaction.
-    pub(crate) fn has_lost_transaction(mut self) -> Self {
-        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
-            &mut self.0.failure
-        {
-            *remains = Remains::Perhaps;
-        }
-        self
+    pub(crate) fn has_lost_transaction(self) -> Self {
+        self.with(Remains::Perhaps)
     }
 
     /// With what the server said while the step ran.
@@ -42,23 +43,13 @@ impl MigrationError {
     }
 
     /// Records that the record of the step could not be restored.
-    pub(crate) fn stays_dirty(mut self) -> Self {
-        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
-            &mut self.0.failure
-        {
-            *remains = Remains::Dirty;
-        }
-        self
+    pub(crate) fn stays_dirty(self) -> Self {
+        self.with(Remains::Dirty)
     }
 
     /// Records that the tracking table no longer has the record of the step.
-    pub(crate) fn loses_record(mut self) -> Self {
-        if let Failure::Step(StepFailure { remains, .. }) | Failure::Hook { remains, .. } =
-            &mut self.0.failure
-        {
-            *remains = Remains::Unrecorded;
-        }
-        self
+    pub(crate) fn loses_record(self) -> Self {
+        self.with(Remains::Unrecorded)
     }
 
     /// Records that the previous steps in the same transaction were undone too.

@@ -227,7 +227,7 @@ fn record(word: &str) -> Record {
         None => marks.contains('*').then_some(begun),
     };
     let up_sql = marks.contains('-').then(|| "CREATE TABLE t (x)".to_owned());
-    Record { dirty, down, up_sql, ..Record::new(id, checksum) }
+    Record { dirty, up_sql, down, ..Record::new(id, checksum) }
 }
 
 /// The checksum of the text that a migration had before it was changed.
@@ -458,7 +458,7 @@ fn an_unfinished_step_says_how_far_it_got() {
     let said = |statement: Option<u32>, of: Option<u32>| {
         let dirty = Some(Dirty { statement, of, ..Dirty::begun(Direction::Up) });
         let history = History::new([Record { dirty, ..Record::new("a", None) }]);
-        check::unfinished(&history, &[])[0].finding.to_string()
+        check::unfinished(&history, &[])[0].finding.clone()
     };
     assert_eq!(said(None, None), "began and did not finish");
     assert_eq!(said(Some(2), None), "began and did not finish, at statement 2 of its script");

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::account::StepFinding;
-use crate::effect::{Effect, EffectKind, Evidence, FailureCause, Forecast};
+use crate::effect::{Effect, EffectKind, Evidence, FailureCause, Forecast, Unparented};
 use crate::fault::{Fault, FaultKind};
 use crate::plan::step_forecast::StepForecast;
 use crate::problem::{ProblemKind, Verdict};
@@ -11,7 +11,7 @@ use crate::script_options::DataLoss;
 /// Adds forecasts to a plan, and compares its findings, with the remedy of those about what is destroyed, and the step that fails.
 ///
 /// Each word is the forecast of a step: `code`, or signs. `!` fails with certainty, `?` may fail on the copy only, `-` drops a table, `i`
-/// drops an index, `^` leaves a broken reference, `+` declares that it is destructive, and `.` is nothing.
+/// drops an index, `^` leaves a broken reference, `o` leaves rows without a parent, `+` declares that it is destructive, and `.` is nothing.
 #[track_caller]
 fn forecast(policy: &Policy, plan: &str, history: &str, forecasts: &str, expected: &str) {
     let target = if plan.is_empty() { Known } else { Latest };
@@ -30,12 +30,14 @@ fn forecast(policy: &Policy, plan: &str, history: &str, forecasts: &str, expecte
 fn step_forecast(word: &str) -> StepForecast {
     let is = |mark: char| word != "code" && word.contains(mark);
     let effect = |kind| Effect::new(kind, "t", Evidence::SchemaCopy);
+    let orphan = || Unparented { child: "child".to_owned(), parent: "parent".to_owned(), rows: 2 };
     let drops = [is('-').then_some(EffectKind::DropsTable), is('i').then_some(EffectKind::DropsIndex)];
     let finding = StepFinding::new(ProblemKind::BrokenReference, "refers to nothing", "correct it");
     let forecast = Forecast {
         effects: drops.into_iter().flatten().map(effect).collect(),
         failure: (is('!') || is('?')).then(|| Fault::new(FaultKind::Other, "no").remedy("help it")),
         cause: if is('!') { FailureCause::Schema } else { FailureCause::Unknown },
+        orphans: is('o').then(orphan).into_iter().collect(),
         references: Some(is('^').then_some(finding).into_iter().collect()),
         ..Forecast::default()
     };
@@ -73,6 +75,15 @@ fn a_broken_reference_ends_the_plan_if_it_is_refused_and_its_step_is_reached() {
     default(". ^!", "fails b; ends at b");
     let lenient = Policy::DEFAULT.with(ProblemKind::BrokenReference, Verdict::Warn);
     forecast(&lenient, "a b", "", "^ ^", "broken reference a");
+}
+
+#[test]
+fn rows_without_a_parent_end_the_plan_if_no_step_gives_them_one() {
+    let default = |forecasts, expected| forecast(&Policy::DEFAULT, "a b c", "", forecasts, expected);
+    default("o . .", "together a");
+    default("o o .", "together a");
+    default("o . o", "together a; fails c; ends at c");
+    default(". o o", "fails b; ends at b");
 }
 
 #[test]

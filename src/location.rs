@@ -38,7 +38,7 @@ impl Location {
     /// use switchy_schema::{Migration, MigrationRunner};
     ///
     /// let script = format!("CREATE TABLE a (b); INSERT INTO a SELECT '{}', oops", "y".repeat(1_000_000));
-    /// let runner = MigrationRunner::new([Migration::sql("1_a", script)])?;
+    /// let runner = MigrationRunner::new([Migration::from_scripts("1_a", script, None)])?;
     /// let error = runner.run(&Connection::open_in_memory()?).unwrap_err();
     ///
     /// let excerpt = error.location().unwrap().excerpt().unwrap();

@@ -132,6 +132,8 @@ impl<B: Backend> Executor<'_, B> {
     fn check_record(&self, conn: &mut B::Conn<'_>, work: &Work<'_, '_, B>, head: Head) -> Result<(), Fault> {
         match B::head(conn, self.table) {
             Ok(now) if now == head => Ok(()),
+            // The statement is in a transaction, which is now rolled back.
+            _ if B::in_transaction(conn).unwrap_or(false) => Err(self.touched()),
             _ if self.has_lost_record(conn, work) => Err(self.touched().unrecorded()),
             Ok(_) => Err(self.touched().partial()),
             Err(fault) => Err(fault),

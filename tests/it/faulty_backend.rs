@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use switchy_schema::backend::{
-    Backend, Catalog, Dangling, DataState, Driver, Execution, Fault, ForeignTable, Head, Interrupter,
-    LockAttempt, Locks, Prepare, Progress, Records, Replayed, Schema, Scope, Script, StatementOutcome,
-    TableForm, Touched, TrackingTable, TransactionFit,
+    Backend, Catalog, ClientPart, Dangling, DataState, Driver, Execution, Fault, ForeignTable, Head,
+    Interrupter, LockAttempt, Locks, Prepare, Progress, Records, Refusal, Replayed, Schema, Scope, Script,
+    StatementOutcome, TableForm, Touched, TrackingTable, TransactionFit,
 };
 use switchy_schema::test_utils::{rows, schema};
 use switchy_schema::{
@@ -110,6 +110,14 @@ impl<B: Backend> Driver for Faulty<B> {
         B::fault_of_code(fault)
     }
 
+    fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
+        B::refusals(script, atomicity, table)
+    }
+
+    fn unread(script: &str) -> Vec<u32> {
+        B::unread(script)
+    }
+
     fn only_sets_session(statement: &str) -> bool {
         B::only_sets_session(statement)
     }
@@ -183,6 +191,7 @@ impl<B: Backend> Records for Faulty<B> {
     }
 
     verbs! {
+        client_part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> String;
         head(table: &TableName) -> Head;
         clean_head(table: &TableName) -> Head;
         form(table: &TableName) -> TableForm;

@@ -420,10 +420,11 @@ fn a_transaction_around_a_script_is_left_out_and_noted() {
     assert_eq!(up, "CREATE TABLE a (x int);\n");
     let down = fs::read_to_string(shell.path().join("migrations/000001_a/down.sql")).unwrap();
     assert_eq!(down, "DROP TABLE a;\n");
+    let (postgres, mysql) = (servers::postgres(), servers::mysql());
     let urls = [
         Some("sqlite:app.db".to_owned()),
-        servers::postgres().map(|database| postgres_url(&database)),
-        servers::mysql().map(|database| mysql_url(&database)),
+        postgres.as_ref().map(postgres_url),
+        mysql.as_ref().map(mysql_url),
     ];
     for url in urls.into_iter().flatten() {
         for line in ["validate", "migrate", "rollback --all -y"] {

@@ -140,8 +140,9 @@ fn a_long_script_says_how_far_it_is() {
 #[test]
 fn the_hint_fits_why_there_is_no_connection() {
     let mut rows = Vec::new();
-    if let Some(database) = servers::postgres() {
-        let url = postgres_url(&database);
+    let (postgres, mysql) = (servers::postgres(), servers::mysql());
+    if let Some(database) = &postgres {
+        let url = postgres_url(database);
         let (_, name) = url.split_once(":///").unwrap_or_default();
         let name = name.split('?').next().unwrap_or_default().to_owned();
         if !name.is_empty() {
@@ -151,7 +152,7 @@ fn the_hint_fits_why_there_is_no_connection() {
                     "CREATE ROLE {name}_app LOGIN; REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"
                 ))
                 .unwrap();
-            let as_user = |user: &str| url.replace("&user=app", &format!("&user={user}"));
+            let as_user = |user: &str| url.replace("&user=postgres", &format!("&user={user}"));
             rows.push((
                 url.replace(&name, "nodb"),
                 "create the database, or check its name in the address".to_owned(),
@@ -163,8 +164,8 @@ fn the_hint_fits_why_there_is_no_connection() {
             ));
         }
     }
-    if let Some(database) = servers::mysql() {
-        let url = mysql_url(&database);
+    if let Some(database) = &mysql {
+        let url = mysql_url(database);
         let mut conn = database.connect();
         let name: String = conn.query_first("SELECT DATABASE()").unwrap().unwrap();
         conn.query_drop(format!("CREATE USER {name}_app IDENTIFIED BY 'right'; CREATE USER {name}_full; GRANT ALL ON {name}.* TO {name}_full")).unwrap();

@@ -207,6 +207,18 @@ fn a_script_that_drops_the_tracking_table_is_told_so() {
                 let set: Vec<_> = (before == 1).then_some(first).into_iter().chain([last]).collect();
                 let it = MigrationRunner::<Postgres>::for_backend(set).unwrap();
                 let error = it.run(&mut *client).unwrap_err();
+                let pending = it.status(&mut *client).unwrap().entries.last().unwrap().state.clone();
+                assert_eq!(pending, State::Pending, "{script}");
+                if !script.starts_with("DO") {
+                    // Its text shows it, so it does not begin.
+                    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+                    let problem = &error.problems()[0];
+                    assert!(
+                        problem.finding.contains("it changes the tracking table `__switchy_migrations`"),
+                        "{problem}"
+                    );
+                    return;
+                }
                 assert_eq!(error.kind(), ErrorKind::Step, "{error}");
                 assert_eq!(
                     error.reason().unwrap(),
@@ -217,11 +229,6 @@ fn a_script_that_drops_the_tracking_table_is_told_so() {
                 assert_eq!(
                     error.remedy().unwrap().to_string(),
                     "leave that table to the engine, and run again"
-                );
-                assert_eq!(
-                    it.status(&mut *client).unwrap().entries.last().unwrap().state,
-                    State::Pending,
-                    "{script}"
                 );
             });
         }

@@ -27,11 +27,13 @@ pub(crate) fn standby(primary: &OwnServer<PostgresDatabase>) -> Option<OwnServer
 
 fn start_standby(primary: &OwnServer<PostgresDatabase>) -> Result<OwnServer<PostgresDatabase>, String> {
     let commands = commands::<Postgres>()?;
-    let initdb = commands.install.split(" -D ").next().unwrap_or_default();
+    // The program beside that one, where a link in a folder of `PATH` points to it.
+    let initdb = commands.install.split(" -D ").next().unwrap_or_default().trim_matches('\'');
+    let initdb = std::fs::canonicalize(initdb).map_err(|error| format!("{initdb}: {error}"))?;
     let mut guard = Guard::new()?;
     guard.order(&format!(
-        "{} -h '{}' -U postgres -D data -R -X stream -c fast --no-sync",
-        initdb.replace("/initdb'", "/pg_basebackup'"),
+        "'{}' -h '{}' -U postgres -D data -R -X stream -c fast --no-sync",
+        initdb.with_file_name("pg_basebackup").display(),
         primary.folder().display()
     ))?;
     let address = Postgres::private_address(guard.folder());

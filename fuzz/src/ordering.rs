@@ -1,6 +1,6 @@
 //! The order of a set, compared with a slow implementation that is obviously correct.
 
-use switchy_schema::{ErrorKind, Migration, MigrationId, MigrationRunner};
+use switchy_schema::{ErrorKind, Migration, MigrationId, MigrationRunner, Printable};
 
 /// The largest number of migrations that the slow implementation can handle.
 const MOST: usize = 60;
@@ -84,7 +84,7 @@ pub fn compare(nodes: &[Node]) {
 pub fn slow_order(nodes: &[Node]) -> Option<Vec<MigrationId>> {
     let is_usable = |node: &Node| {
         let id = node.id.as_str();
-        !id.trim().is_empty() && !id.chars().any(char::is_control)
+        !id.trim().is_empty() && !id.chars().any(char::is_control) && Printable(id).to_string() == id
     };
     let is_repeated = |place: usize| nodes[..place].iter().any(|other| other.id == nodes[place].id);
     if !nodes.iter().all(is_usable) || (0..nodes.len()).any(is_repeated) {

@@ -242,6 +242,7 @@ impl<B: Backend> Catalog for Faulty<B> {
     verbs! {
         has_triggers_on(table: &TableName) -> bool;
         is_blank(tables: &[TableName]) -> bool;
+        current_schema() -> Option<String>;
         foreign_table(table: &TableName, columns: &[&str]) -> Option<ForeignTable>;
         user_version() -> Option<i64>;
         data_state() -> DataState;

@@ -27,11 +27,7 @@ pub(crate) fn patiently<T>(
 ) -> Result<T> {
     let Some(wait) = wait else {
         return attempt(address).map_err(|failure| {
-            if failure.is_not_up() {
-                failure.hinting("if it is starting, use --wait to wait until it is up")
-            } else {
-                failure
-            }
+            if failure.is_not_up() { failure.hinting("to wait for it, use --wait") } else { failure }
         });
     };
     let (began, mut pause) = (Instant::now(), PAUSES.0);

@@ -40,6 +40,10 @@ pub(super) fn mysql(error: &mysql::Error) -> bool {
     const PASSING: [u16; 5] = [1040, 1053, 1077, 1203, 1047];
 
     match error {
+        // `ER_USER_LIMIT_REACHED`: the other limits are for an hour.
+        mysql::Error::MySqlError(error) if error.code == 1226 => {
+            error.message.contains("max_user_connections")
+        }
         mysql::Error::MySqlError(error) => PASSING.contains(&error.code),
         mysql::Error::IoError(error) => io(error.kind(), &error.to_string()),
         mysql::Error::DriverError(DriverError::CouldNotConnect(Some((_, said, kind)))) => io(*kind, said),

@@ -25,7 +25,7 @@ fn a_database_that_is_not_up_is_waited_for() {
         };
         let (code, said) = run("status");
         assert_eq!(code, 1);
-        assert!(said.contains("use --wait to wait until it is up"), "{said}");
+        assert!(said.contains("to wait for it, use --wait"), "{said}");
         for line in ["status --wait 1", "--wait=0.5 status", "wait 1", "wait --wait 0", "status --wait 0"] {
             let (code, said) = run(line);
             assert_eq!(code, 6, "{line}: {said}");

@@ -62,14 +62,16 @@ impl MigrationError {
 
     /// The same, of a step in one transaction with others: a statement that needs another transaction gets it only if each has its own.
     pub(crate) fn in_batch(mut self) -> Self {
-        if let Failure::Step(StepFailure { fault, .. }) = &mut self.0.failure
-            && let Some(remedy) = fault.details.remedy.as_deref_mut()
-            && matches!(remedy, Remedy::SetMetadata { key: "run_in_transaction", .. })
-        {
-            let alone = std::mem::replace(remedy, Remedy::PerMigration);
-            if !fault.details.needs_commit {
-                *remedy = alone.then(Remedy::PerMigration);
+        let Failure::Step(StepFailure { fault, .. }) = &mut self.0.failure else { return self };
+        let needs_commit = fault.details.needs_commit;
+        match fault.details.remedy.as_deref_mut() {
+            Some(remedy @ Remedy::SetMetadata { key: "run_in_transaction", .. }) => {
+                let alone = std::mem::replace(remedy, Remedy::PerMigration);
+                if !needs_commit {
+                    *remedy = alone.then(Remedy::PerMigration);
+                }
             }
+            _ => {}
         }
         self
     }

@@ -13,12 +13,13 @@ pub(super) fn explained(conn: &mut Client, table: &TableName, fault: Fault) -> F
     if fault.kind() == FaultKind::ReadOnly {
         return only_reads(conn, fault);
     }
-    if refused_as(&fault, &SqlState::INSUFFICIENT_PRIVILEGE)
-        && let Ok(Some(remedy)) = lacking(conn, table)
-    {
-        return fault.remedy(remedy);
+    if !refused_as(&fault, &SqlState::INSUFFICIENT_PRIVILEGE) {
+        return fault;
     }
-    fault
+    match lacking(conn, table) {
+        Ok(Some(remedy)) => fault.remedy(remedy),
+        _ => fault,
+    }
 }
 
 /// The fault of a session that may not write.

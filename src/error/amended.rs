@@ -64,14 +64,13 @@ impl MigrationError {
     pub(crate) fn in_batch(mut self) -> Self {
         let Failure::Step(StepFailure { fault, .. }) = &mut self.0.failure else { return self };
         let needs_commit = fault.details.needs_commit;
-        match fault.details.remedy.as_deref_mut() {
-            Some(remedy @ Remedy::SetMetadata { key: "run_in_transaction", .. }) => {
-                let alone = std::mem::replace(remedy, Remedy::PerMigration);
-                if !needs_commit {
-                    *remedy = alone.then(Remedy::PerMigration);
-                }
+        if let Some(remedy @ Remedy::SetMetadata { key: "run_in_transaction", .. }) =
+            fault.details.remedy.as_deref_mut()
+        {
+            let alone = std::mem::replace(remedy, Remedy::PerMigration);
+            if !needs_commit {
+                *remedy = alone.then(Remedy::PerMigration);
             }
-            _ => {}
         }
         self
     }

@@ -50,6 +50,8 @@ mod transaction_rules;
 
 mod catalog;
 mod client_part;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod client_rows;
 mod clock;
 mod driver;
 mod faults;

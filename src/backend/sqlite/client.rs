@@ -3,10 +3,9 @@
 use super::transactions::skipped;
 use super::{in_main, log, table};
 use crate::backend::client_part::ClientPart;
-use crate::backend::table::Values;
+use crate::backend::client_rows::ClientRows;
 use crate::dialect::{TableName, quote};
 use crate::fault::{Fault, FaultKind};
-use crate::history::Record;
 use crate::script_options::{Atomicity, ForeignKeys};
 use crate::sql::{Token, Tokens, statements};
 
@@ -16,6 +15,13 @@ use crate::sql::{Token, Tokens, statements};
 /// message.
 pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> Result<String, Fault> {
     let name = in_main(table);
+    let rows = ClientRows {
+        table: name.clone(),
+        log: in_main(log),
+        place: "rowid",
+        now: "strftime('%Y-%m-%dT%H:%M:%f', 'now')",
+        literal,
+    };
     Ok(match part {
         ClientPart::Opening => format!(
             ".bail on\nCREATE TEMP TABLE {CHECKS} (\n    broken INTEGER,\n    planned INTEGER CONSTRAINT \
@@ -32,8 +38,7 @@ pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> 
         }
         ClientPart::Log => format!("CREATE TABLE IF NOT EXISTS {} {};", in_main(log), log::DEFINITION),
         ClientPart::Expects(head) => {
-            let digest =
-                literal(head.digest.filter(|_| head.count > 0).map(|digest| digest.to_string()).as_deref());
+            let digest = rows.digest(head.digest.filter(|_| head.count > 0));
             format!(
                 "INSERT INTO temp.{CHECKS} (planned) SELECT (SELECT count(*) FROM {name}) = {} AND (SELECT basis FROM \
                  {name} ORDER BY rowid DESC LIMIT 1) IS {digest};",
@@ -52,43 +57,11 @@ pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> 
         ),
         ClientPart::Commit(_) => "COMMIT;".to_owned(),
         ClientPart::Script(text, atomicity) => script(text, atomicity)?,
-        ClientPart::Append(record, digest) => {
-            let digest = literal(Some(&digest.to_string()));
-            let (columns, values): (Vec<_>, Vec<_>) = values(record).into_iter().unzip();
-            format!(
-                "INSERT INTO {name} (run_on, {}, basis) VALUES (strftime('%Y-%m-%dT%H:%M:%f', 'now'), {}, {digest});",
-                columns.join(", "),
-                values.join(", ")
-            )
-        }
-        ClientPart::Update(record) => {
-            let sets: Vec<String> =
-                values(record).into_iter().map(|(column, value)| format!("{column} = {value}")).collect();
-            let id = literal(Some(record.id.as_str()));
-            format!("UPDATE {name} SET {} WHERE name = {id};", sets.join(", "))
-        }
-        ClientPart::Delete(id) => {
-            format!("DELETE FROM {name} WHERE name = {};", literal(Some(id.as_str())))
-        }
-        ClientPart::Stamp(digest) => format!(
-            "UPDATE {name} SET basis = {} WHERE rowid = (SELECT max(rowid) FROM {name});",
-            literal(Some(&digest.to_string()))
-        ),
-        ClientPart::LogEntry(entry) => {
-            let checksum = entry.checksum.map(|checksum| checksum.to_string());
-            let values = [
-                Some(entry.id.as_str()),
-                Some(entry.kind.name()),
-                entry.applied_on.as_deref(),
-                checksum.as_deref(),
-                entry.program.as_deref(),
-            ];
-            format!(
-                "INSERT INTO {} (name, event, applied_on, checksum, program) VALUES ({});",
-                in_main(log),
-                values.map(literal).join(", ")
-            )
-        }
+        ClientPart::Append(record, digest) => rows.append(record, digest),
+        ClientPart::Update(record) => rows.update(record),
+        ClientPart::Delete(id) => rows.delete(id),
+        ClientPart::Stamp(digest) => rows.stamp(digest),
+        ClientPart::LogEntry(entry) => rows.log_entry(entry),
     })
 }
 
@@ -138,27 +111,6 @@ fn ended(text: &str) -> String {
     } else {
         format!("{text}\n;")
     }
-}
-
-/// The columns of a record with their values, except its date and the digest on it.
-fn values(record: &Record) -> [(&'static str, String); 13] {
-    let values = Values::from(record);
-    let number = |value: Option<i64>| value.map_or_else(|| "NULL".to_owned(), |value| value.to_string());
-    [
-        ("name", literal(Some(values.name))),
-        ("checksum", literal(values.checksum.as_deref())),
-        ("dirty", values.dirty.to_string()),
-        ("duration_ms", number(values.duration_ms)),
-        ("statement", number(values.statement.map(i64::from))),
-        ("statements", number(values.statements.map(i64::from))),
-        ("mark", literal(values.mark)),
-        ("failure", literal(values.failure)),
-        ("up_sql", literal(values.up_sql)),
-        ("down_sql", literal(values.down_sql)),
-        ("down_options", literal(values.down_options)),
-        ("down_checksum", literal(values.down_checksum.as_deref())),
-        ("program", literal(values.program)),
-    ]
 }
 
 /// A text as an SQL literal. `sqlite3` leaves out a CR at the end of a line, also inside quotes.

@@ -58,7 +58,7 @@ fn finding(
     }
 }
 
-const RENAME: &str = "name it so if it is not applied anywhere; it keeps its name once it is";
+const RENAME: &str = "rename it if it is not applied anywhere; an applied migration keeps its name";
 
 /// The form of `YYYY-MM-DD-HHMMSS`.
 const HOUSE: &str = "####-##-##-######";

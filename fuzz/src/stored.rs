@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchy_schema::rusqlite::Connection;
-use switchy_schema::{Migration, StoredLimits};
+use switchy_schema::{Migration, Printable, StoredLimits};
 
 use super::database::{content, difference, runner};
 
@@ -43,7 +43,7 @@ pub fn check(data: &[u8]) {
     match outcome {
         Err(error) => {
             let text = error.to_string();
-            assert!(text.len() < 4096 && !text.contains(char::is_control), "{text:?}");
+            assert!(text.len() < 4096 && Printable(&text).to_string() == text, "{text:?}");
             let is_dirty = options.contains("guarded");
             assert!(is_dirty || before == after, "left, although {text}: {:?}", difference(&before, &after));
         }

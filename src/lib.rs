@@ -184,7 +184,7 @@ pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::recovery::Recovery;
 pub use crate::rehearsal::{Impact, Rehearsal};
 pub use crate::remedy::Remedy;
-pub use crate::report::{Applied, Report, Together};
+pub use crate::report::{Applied, Baselined, Report, Together};
 pub use crate::runner::MigrationRunner;
 pub use crate::schema::{Definition, Schema, SchemaChange};
 pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};

@@ -14,16 +14,19 @@ use crate::error::{Failure, Result};
 use crate::event::{Event, Observer};
 use crate::execute::Stopped;
 use crate::fault::BoxError;
-use crate::history::{Head, History, HistoryDigest};
+use crate::history::{Head, History, HistoryDigest, Record};
 use crate::hooks::Hooks;
-use crate::lock::Lock;
+use crate::id::MigrationId;
+use crate::lock::{Holding, Lock};
 use crate::plan::{Plan, TransactionMode};
 use crate::policy::Policy;
+use crate::report::Baselined;
 use crate::snapshot::SnapshotSettings;
 
 #[cfg(feature = "adopt")]
 mod adopt;
 mod apply;
+mod baseline;
 mod carry_out;
 mod client_script;
 mod consent;
@@ -59,8 +62,22 @@ use set::Set;
 /// Accepts or rejects a plan.
 type Confirm = Box<dyn Fn(&Plan) -> bool + Send + Sync>;
 
+/// Recognises the databases of an application that are older than its migrations.
+type Recognise<B> = Box<dyn for<'c> Fn(<B as Driver>::Conn<'c>) -> Result<bool, BoxError> + Send + Sync>;
+
 /// Determines what the steps of a plan destroy. It is a function pointer, so a program that never sets it does not link its code.
 type Forecaster<B> = fn(&MigrationRunner<B>, &mut <B as Driver>::Conn<'_>, Plan, &History) -> Result<Plan>;
+
+/// The setting of [`baseline_if`](MigrationRunner::baseline_if). It has function pointers, so a program that never sets it does not link
+/// their code.
+struct Baseline<B: Backend> {
+    id: MigrationId,
+    recognise: Recognise<B>,
+    /// The records that a run would write; `None` if it would write none.
+    foresee: fn(&MigrationRunner<B>, &mut B::Conn<'_>, &Self) -> Result<Option<Vec<Record>>>,
+    /// Writes them, under the lock.
+    write: fn(&MigrationRunner<B>, &mut B::Conn<'_>, &Self, &Holding) -> Result<Option<Baselined>>,
+}
 
 /// A set of migrations that is ready to be applied. Create it once and use it on any number of connections.
 ///
@@ -103,6 +120,8 @@ pub struct MigrationRunner<
     /// Set together with a policy or an environment, which may need it.
     forecaster: Option<Forecaster<B>>,
     program: Option<String>,
+    /// Recognises a database that is older than its migrations.
+    baseline: Option<Baseline<B>>,
     prepare: Option<Arc<Prepare<B>>>,
     /// The objects that drift leaves out: names, or beginnings of names followed by `*`.
     ignored: Vec<String>,
@@ -178,6 +197,7 @@ impl<B: Backend> MigrationRunner<B> {
             policy: Policy::default(),
             forecaster: None,
             program: None,
+            baseline: None,
             prepare: None,
             ignored: Vec::new(),
             mode: TransactionMode::default(),

@@ -70,6 +70,9 @@ impl<B: Backend> MigrationRunner<B> {
         if self.settle(conn, run)? {
             before = None;
         }
+        if self.take_over(conn, asked.map(|(plan, _)| plan), holding, &mut run.report)? {
+            before = None;
+        }
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
         let (mut last, mut announced) = (None, None::<Plan>);
         let (mut previous, mut in_vain) = (None, 0);

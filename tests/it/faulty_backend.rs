@@ -110,6 +110,14 @@ impl<B: Backend> Driver for Faulty<B> {
         B::fault_of_code(fault)
     }
 
+    fn only_reading<R>(
+        conn: &mut Self::Conn<'_>,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        verb()?;
+        B::only_reading(conn, body)
+    }
+
     fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
         B::refusals(script, atomicity, table)
     }

@@ -7,6 +7,7 @@ mod account;
 mod adoption;
 #[cfg(unix)]
 mod bad_input;
+mod baseline_if;
 mod broken_backends;
 mod cancel;
 mod children;

@@ -25,7 +25,8 @@
 //!
 //! * The migrations folder: [`layout`]. Other sources of migrations: [`MigrationSource`]. A single migration: [`Migration`].
 //! * What a run would do: [`MigrationRunner::plan`]. Where it should end: [`Target`].
-//! * The state of a database: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
+//! * The state of a database: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`]; without its
+//!   migrations: [`MigrationState`].
 //! * Rolling back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting the tracking table: [`Recovery`].
 //! * What went wrong: [`MigrationError`], [`Problem`]. What to do then: [`Remedy`], `RECOVERY.md`.
@@ -130,6 +131,7 @@ mod rehearsal;
 #[cfg(feature = "build")]
 pub mod build;
 mod runner;
+mod state;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
 
@@ -193,6 +195,7 @@ pub use crate::snapshot::{
     SnapshotSettings,
 };
 pub use crate::sql::Position;
+pub use crate::state::MigrationState;
 pub use crate::status::{Entry, State, Status};
 pub use crate::step::Step;
 pub use crate::stored::{StoredDown, StoredScript};

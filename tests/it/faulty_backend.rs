@@ -202,6 +202,7 @@ impl<B: Backend> Records for Faulty<B> {
         client_part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> String;
         head(table: &TableName) -> Head;
         clean_head(table: &TableName) -> Head;
+        is_applied(table: &TableName, id: &MigrationId) -> bool;
         form(table: &TableName) -> TableForm;
         append(table: &TableName, record: &Record, digest: HistoryDigest) -> ();
         append_if_head(

@@ -48,6 +48,7 @@ mod sentences;
 mod settings;
 mod snapshots;
 mod start;
+mod state;
 mod test_utils;
 mod together;
 mod tracking_table;

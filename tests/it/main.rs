@@ -29,6 +29,7 @@ mod fuzz;
 mod hooks;
 mod house;
 mod layout;
+mod listing;
 mod locking;
 mod model;
 mod newer_program;

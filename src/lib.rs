@@ -47,6 +47,7 @@
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
 //! | `remote` | | `RemoteMigrations`, a folder behind a URL, and `Manifest` |
+//! | `all-discovery` | | all sources of migrations: `embedded`, `directory`, `code` and `remote` |
 //! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
 //! | `mysql` | | the MySQL and MariaDB backend, over the blocking `mysql` driver |
 //! | `adopt` | | adopting databases that another tool migrated: `MigrationRunner::plan_adoption` |

@@ -70,12 +70,10 @@ pub enum State {
 
 impl Status {
     /// The state of a database in which nothing is recorded, compared with a history that a run would record first.
-    pub(crate) fn with_baseline(mut self, baseline: Option<MigrationId>) -> Self {
-        if baseline.is_some() {
-            for entry in &mut self.entries {
-                if matches!(entry.state, State::Applied(_)) {
-                    entry.state = State::Baseline;
-                }
+    pub(crate) fn before_baseline(mut self) -> Self {
+        for entry in &mut self.entries {
+            if matches!(entry.state, State::Applied(_)) {
+                entry.state = State::Baseline;
             }
         }
         self

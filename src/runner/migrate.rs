@@ -79,7 +79,7 @@ impl<B: Backend> MigrationRunner<B> {
             // A person takes minutes to answer, and no other run should wait that long.
             let answered = state.and_then(|state| match state {
                 RunState::Finished => Ok(None),
-                RunState::NeedsConsent(plan) => self.confirmed(&plan).map(|consent| Some((plan, consent))),
+                RunState::NeedsConsent(plan) => self.confirmed(&plan).map(|consent| Some((*plan, consent))),
             });
             asked = match answered? {
                 None => return Ok(()),

@@ -23,7 +23,8 @@ impl<B: Backend> MigrationRunner<B> {
         self.run_session_sql(&mut conn)?;
         let history = self.read_history(&mut conn)?;
         let (foreseen, baseline) = self.foreseen(&mut conn, history, &Target::Latest)?;
-        Ok(status(self.set.graph(), &foreseen, self.setting()).with_baseline(baseline))
+        let status = status(self.set.graph(), &foreseen, self.setting());
+        Ok(if baseline.is_some() { status.before_baseline() } else { status })
     }
 
     /// Returns the migrations of the set, in order, without a database.

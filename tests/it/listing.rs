@@ -22,7 +22,10 @@ fn a_folder_is_listed_with_its_metadata_and_without_reading_its_scripts() {
     let folder = TestMigrationBuilder::new()
         .file("1_users/up.sql", b"SELECT '\xff'")
         .file("1_users/down.sql", b"")
-        .file("1_users/metadata.toml", b"description = \"Who writes.\"\nenvironments = [\"test\"]\ndepends_on = [\"2_a\"]")
+        .file(
+            "1_users/metadata.toml",
+            b"description = \"Who writes.\"\nenvironments = [\"test\"]\ndepends_on = [\"2_a\"]",
+        )
         .file("2_a.postgres.sql", b"")
         .file("3_b/up.sq", b"");
     let source = DirectoryMigrations::from_path(folder.path());

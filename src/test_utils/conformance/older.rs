@@ -38,8 +38,8 @@ fn set<B: Backend, T: Testbed<B>>(
     }))
 }
 
-fn here() -> Option<Baselined> {
-    Some(Baselined::Here(vec![MigrationId::from("1_a")]))
+fn here() -> Baselined {
+    Baselined::Here(vec![MigrationId::from("1_a")])
 }
 
 fn recognised<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -49,7 +49,7 @@ fn recognised<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     equal("the baseline of the plan", &plan.baseline(), &Some(&MigrationId::from("1_a")))?;
     it.records(&[])?;
     let report = it.run(&set)?;
-    equal("what was recorded", &report.baseline, &here())?;
+    equal("what was recorded", &report.baseline, &Some(here()))?;
     equal("what was applied", &*ids(&report.applied), &["2_b"])?;
     it.has(&["thing_a", "thing_b"])?;
     it.records(&["1_a", "2_b"])?;
@@ -82,7 +82,7 @@ fn a_failing_function<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outco
         it.records(&[])?;
         it.has(&["thing_a"])?;
     }
-    equal("what is recorded then", &it.run(&set(it, || Ok(true))?)?.baseline, &here())
+    equal("what is recorded then", &it.run(&set(it, || Ok(true))?)?.baseline, &Some(here()))
 }
 
 fn one_records<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
@@ -90,11 +90,11 @@ fn one_records<B: Backend, T: Testbed<B>>(it: &Ground<'_, B, T>) -> Outcome {
     let start = || it.run(&set(it, || Ok(true))?).map_err(Unmet::from);
     let reports: Vec<Outcome<Report>> = thread::scope(|scope| {
         let starts: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
-        let joined = starts.into_iter().map(|start| start.join());
+        let joined = starts.into_iter().map(thread::ScopedJoinHandle::join);
         joined.map(|outcome| outcome.unwrap_or_else(|_| Err(Unmet::new("a run panicked")))).collect()
     });
     let reports = reports.into_iter().collect::<Outcome<Vec<Report>>>()?;
-    let count = reports.iter().filter(|report| report.baseline == here()).count();
+    let count = reports.iter().filter(|report| report.baseline == Some(here())).count();
     equal("how many runs recorded the database", &count, &1)?;
     it.has(&["thing_a", "thing_b"])?;
     it.records(&["1_a", "2_b"]).map(drop)

@@ -60,7 +60,7 @@ pub enum ErrorKind {
     OpenTransaction,
     /// A migration failed.
     Step,
-    /// A hook failed or vetoed.
+    /// A hook failed or vetoed, or the function of [`baseline_if`](crate::MigrationRunner::baseline_if) failed.
     Hook,
     /// The run was asked to stop before its next step, or was cancelled in one.
     Stopped,
@@ -114,13 +114,15 @@ impl MigrationError {
             Failure::Adoption(_) => ErrorKind::Adoption,
             Failure::Stale(_) | Failure::ForeignPlan(_) => ErrorKind::Stale,
             Failure::OpenTransaction => ErrorKind::OpenTransaction,
-            Failure::Step(StepFailure { fault, .. }) | Failure::Hook { fault, .. }
+            Failure::Step(StepFailure { fault, .. })
+            | Failure::Hook { fault, .. }
+            | Failure::BaselineIf { fault, .. }
                 if fault.details.is_cancel =>
             {
                 ErrorKind::Stopped
             }
             Failure::Step(_) => ErrorKind::Step,
-            Failure::Hook { .. } => ErrorKind::Hook,
+            Failure::Hook { .. } | Failure::BaselineIf { .. } => ErrorKind::Hook,
             Failure::Stopped(_) => ErrorKind::Stopped,
             Failure::LockTimeout { .. } => ErrorKind::LockTimeout,
             Failure::LockFile { .. } | Failure::NoSuchLock(_) => ErrorKind::LockFile,
@@ -133,7 +135,7 @@ impl MigrationError {
     pub fn migration(&self) -> Option<&MigrationId> {
         match &self.0.failure {
             Failure::Step(step) => Some(&step.migration),
-            Failure::Hook { migration, .. } => Some(migration),
+            Failure::Hook { migration, .. } | Failure::BaselineIf { id: migration, .. } => Some(migration),
             Failure::Unknown { id, .. } | Failure::ForeignPlan(id) => Some(id),
             Failure::Recovery { id, .. } => id.as_ref(),
             Failure::Set(problems) | Failure::Refused(problems, _) if problems.len() == 1 => {
@@ -299,6 +301,7 @@ impl MigrationError {
     pub fn fault(&self) -> Option<FaultKind> {
         match &self.0.failure {
             Failure::Step(StepFailure { fault, .. })
+            | Failure::BaselineIf { fault, .. }
             | Failure::Snapshot { fault, .. }
             | Failure::Session { fault, .. }
             | Failure::Database { fault, .. } => Some(fault.details.kind),
@@ -320,6 +323,7 @@ impl MigrationError {
         match &self.0.failure {
             Failure::Step(StepFailure { fault, .. })
             | Failure::Hook { fault, .. }
+            | Failure::BaselineIf { fault, .. }
             | Failure::Snapshot { fault, .. }
             | Failure::Session { fault, .. }
             | Failure::Database { fault, .. } => fault.details.cause.as_deref(),

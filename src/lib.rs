@@ -25,7 +25,8 @@
 //!
 //! * The migrations folder: [`layout`]. Other sources of migrations: [`MigrationSource`]. A single migration: [`Migration`].
 //! * What a run would do: [`MigrationRunner::plan`]. Where it should end: [`Target`].
-//! * The state of a database: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`].
+//! * The state of a database: [`MigrationRunner::status`], [`MigrationRunner::pending`], [`MigrationRunner::history`]; without its
+//!   migrations: [`MigrationState`].
 //! * Rolling back: [`MigrationRunner::rollback`], [`MigrationRunner::downgrade`]. What is allowed: [`Policy`],
 //!   [`MigrationRunner::confirm`]. Correcting the tracking table: [`Recovery`].
 //! * What went wrong: [`MigrationError`], [`Problem`]. What to do then: [`Remedy`], `RECOVERY.md`.
@@ -46,6 +47,7 @@
 //! | `directory` | | `DirectoryMigrations`, a folder read at run time |
 //! | `code` | | `CodeMigration` and `CodeMigrations` |
 //! | `remote` | | `RemoteMigrations`, a folder behind a URL, and `Manifest` |
+//! | `all-discovery` | | all sources of migrations: `embedded`, `directory`, `code` and `remote` |
 //! | `postgres` | | the PostgreSQL backend, over the blocking `postgres` driver |
 //! | `mysql` | | the MySQL and MariaDB backend, over the blocking `mysql` driver |
 //! | `adopt` | | adopting databases that another tool migrated: `MigrationRunner::plan_adoption` |
@@ -130,6 +132,7 @@ mod rehearsal;
 #[cfg(feature = "build")]
 pub mod build;
 mod runner;
+mod state;
 #[cfg(feature = "test-utils")]
 pub mod test_utils;
 
@@ -184,7 +187,7 @@ pub use crate::problem::{Problem, ProblemKind, Verdict};
 pub use crate::recovery::Recovery;
 pub use crate::rehearsal::{Impact, Rehearsal};
 pub use crate::remedy::Remedy;
-pub use crate::report::{Applied, Report, Together};
+pub use crate::report::{Applied, Baselined, Report, Together};
 pub use crate::runner::MigrationRunner;
 pub use crate::schema::{Definition, Schema, SchemaChange};
 pub use crate::script_options::{Atomicity, Cascade, DataLoss, ForeignKeys, RebuildLoss};
@@ -193,6 +196,7 @@ pub use crate::snapshot::{
     SnapshotSettings,
 };
 pub use crate::sql::Position;
+pub use crate::state::MigrationState;
 pub use crate::status::{Entry, State, Status};
 pub use crate::step::Step;
 pub use crate::stored::{StoredDown, StoredScript};

@@ -7,6 +7,7 @@ use crate::direction::Direction;
 use crate::error::{Failure, Result};
 use crate::graph::Graph;
 use crate::history::{History, HistoryDigest};
+use crate::id::MigrationId;
 use crate::problem::Problem;
 use crate::remedy::{Remedy, Render, Worded, Wording, for_programmers};
 use crate::report::Migrations;
@@ -64,6 +65,8 @@ pub struct Plan {
     /// The statements that are refused if a certain schema is the current one.
     refused_elsewhere: Vec<Refused>,
     snapshot: Option<PlannedSnapshot>,
+    /// The migration at which a run takes the database to be, if it has to record that first.
+    baseline: Option<MigrationId>,
 }
 
 impl Plan {
@@ -84,6 +87,7 @@ impl Plan {
             failing: None,
             refused_elsewhere: Vec::new(),
             snapshot: None,
+            baseline: None,
         }
     }
 
@@ -115,6 +119,23 @@ impl Plan {
     /// What a run keeps before the first step; `None` if the runner has no `snapshot` setting, or nothing is to be done.
     pub fn snapshot(&self) -> Option<&PlannedSnapshot> {
         self.snapshot.as_ref()
+    }
+
+    /// The migration through which a run records everything as applied before the first step, without running it, since
+    /// [`baseline_if`](crate::MigrationRunner::baseline_if) recognises the database. The digest and the number of applied migrations are those
+    /// after it.
+    pub fn baseline(&self) -> Option<&MigrationId> {
+        self.baseline.as_ref()
+    }
+
+    /// With the migration at which the database is taken to be.
+    pub(crate) fn with_baseline(self, baseline: Option<MigrationId>) -> Self {
+        Self { baseline, ..self }
+    }
+
+    /// Whether a run to this plan writes nothing.
+    pub(crate) fn is_nothing_to_do(&self) -> bool {
+        self.steps.is_empty() && self.baseline.is_none()
     }
 
     /// With what a run keeps before the first step.
@@ -262,6 +283,10 @@ impl fmt::Display for Plan {
 impl Render for Plan {
     fn render(&self, f: &mut fmt::Formatter<'_>, wording: Wording<'_>) -> fmt::Result {
         let already = Migrations(self.already);
+        if let Some(id) = &self.baseline {
+            let recorded = "everything through it is recorded as applied, and not run";
+            writeln!(f, "the database is taken to be at `{id}`: {recorded}")?;
+        }
         match (self.steps.len(), self.mode) {
             (0, _) => write!(f, "nothing to do, with {already} applied")?,
             (1, _) => write!(f, "1 step, with {already} applied before:")?,

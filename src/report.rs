@@ -36,6 +36,9 @@ pub struct Report {
     /// The findings about the plan and about what the steps did that the policy reports. A run that finds everything applied does not
     /// plan, and reports only scripts with misspelled names.
     pub notes: Vec<Problem>,
+    /// What was recorded because of [`baseline_if`](crate::MigrationRunner::baseline_if); `None` if something was recorded before the run, or if
+    /// the database did not exist before its migrations.
+    pub baseline: Option<Baselined>,
     /// The snapshot from before the first step, if the run kept one. A run that continues an unfinished run keeps that run's snapshot.
     pub snapshot: Option<PathBuf>,
     /// The restore that undid this run after a failure, or an unfinished run before this one. If it undid this run, `applied` is empty.
@@ -69,6 +72,31 @@ impl Report {
                 announce(problem);
                 self.notes.push(problem.clone());
             }
+        }
+    }
+}
+
+/// Who recorded a database that existed before its migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Baselined {
+    /// This run recorded these migrations as applied, in order, without running them.
+    Here(Vec<MigrationId>),
+    /// When this run had the lock, another program had recorded migrations already. This run recorded none as applied without running them.
+    ByAnother,
+}
+
+impl fmt::Display for Baselined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaped(f);
+        match self {
+            Self::Here(ids) => {
+                let was = if ids.len() == 1 { "was" } else { "were" };
+                write!(f, "{}", Migrations(ids.len()))?;
+                ids.last().iter().try_for_each(|last| write!(f, " through `{last}`"))?;
+                write!(f, " {was} recorded as applied, since the database existed before")
+            }
+            Self::ByAnother => f.write_str("another program recorded what the database has"),
         }
     }
 }
@@ -146,6 +174,7 @@ impl fmt::Display for Report {
                 warnings.try_for_each(|warning| write!(f, "\n    note: {warning}"))?;
             }
         }
+        self.baseline.iter().try_for_each(|baseline| write!(f, "\n  {baseline}"))?;
         self.together.iter().try_for_each(|together| write!(f, "\n  {together}"))?;
         self.restored.iter().try_for_each(|restored| write!(f, "\n  {restored}"))?;
         self.snapshot

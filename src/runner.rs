@@ -7,27 +7,31 @@ use std::time::Duration;
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
 use crate::backend::{Backend, Driver, Prepare, Schemas, patiently};
-use crate::cancel::{Cancel, CancelToken};
+use crate::cancel::Cancel;
 use crate::dialect::TableName;
 use crate::discovery::MigrationSource;
 use crate::error::{Failure, Result};
 use crate::event::{Event, Observer};
 use crate::execute::Stopped;
 use crate::fault::BoxError;
-use crate::history::{Head, History, HistoryDigest};
+use crate::history::{Head, History, HistoryDigest, Record};
 use crate::hooks::Hooks;
-use crate::lock::Lock;
+use crate::id::MigrationId;
+use crate::lock::{Holding, Lock};
 use crate::plan::{Plan, TransactionMode};
 use crate::policy::Policy;
+use crate::report::Baselined;
 use crate::snapshot::SnapshotSettings;
 
 #[cfg(feature = "adopt")]
 mod adopt;
 mod apply;
+mod baseline;
 mod carry_out;
 mod client_script;
 mod consent;
 mod drift;
+mod ending;
 mod forecast;
 mod goal;
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite has snapshots"))]
@@ -59,8 +63,32 @@ use set::Set;
 /// Accepts or rejects a plan.
 type Confirm = Box<dyn Fn(&Plan) -> bool + Send + Sync>;
 
+/// Recognises the databases of an application that are older than its migrations.
+type Recognise<B> = Box<dyn for<'c> Fn(<B as Driver>::Conn<'c>) -> Result<bool, BoxError> + Send + Sync>;
+
+/// Looks which records a baseline has, or writes them.
+type Foresee<B> =
+    fn(&MigrationRunner<B>, &mut <B as Driver>::Conn<'_>, &Baseline<B>) -> Result<Option<Vec<Record>>>;
+type Write<B> = fn(
+    &MigrationRunner<B>,
+    &mut <B as Driver>::Conn<'_>,
+    &Baseline<B>,
+    &Holding,
+) -> Result<Option<Baselined>>;
+
 /// Determines what the steps of a plan destroy. It is a function pointer, so a program that never sets it does not link its code.
 type Forecaster<B> = fn(&MigrationRunner<B>, &mut <B as Driver>::Conn<'_>, Plan, &History) -> Result<Plan>;
+
+/// The setting of [`baseline_if`](MigrationRunner::baseline_if). It has function pointers, so a program that never sets it does not link
+/// their code.
+struct Baseline<B: Backend> {
+    id: MigrationId,
+    recognise: Recognise<B>,
+    /// The records that a run would write; `None` if it would write none.
+    foresee: Foresee<B>,
+    /// Writes them, under the lock.
+    write: Write<B>,
+}
 
 /// A set of migrations that is ready to be applied. Create it once and use it on any number of connections.
 ///
@@ -103,6 +131,8 @@ pub struct MigrationRunner<
     /// Set together with a policy or an environment, which may need it.
     forecaster: Option<Forecaster<B>>,
     program: Option<String>,
+    /// Recognises a database that is older than its migrations.
+    baseline: Option<Baseline<B>>,
     prepare: Option<Arc<Prepare<B>>>,
     /// The objects that drift leaves out: names, or beginnings of names followed by `*`.
     ignored: Vec<String>,
@@ -178,6 +208,7 @@ impl<B: Backend> MigrationRunner<B> {
             policy: Policy::default(),
             forecaster: None,
             program: None,
+            baseline: None,
             prepare: None,
             ignored: Vec::new(),
             mode: TransactionMode::default(),
@@ -384,77 +415,6 @@ impl<B: Backend> MigrationRunner<B> {
     /// ```
     pub fn observe(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
-        self
-    }
-
-    /// Sets a function that is called before each step. Once it returns `true`, no further step begins, and the run ends with
-    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). It is for a program that is asked to terminate. It does not end the
-    /// current step: for that, see [`cancel_with`](Self::cancel_with).
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::sync::atomic::{AtomicBool, Ordering};
-    ///
-    /// use rusqlite::Connection;
-    /// use switchy_schema::{ErrorKind, Event, Migration, MigrationRunner};
-    ///
-    /// let is_over = Arc::new(AtomicBool::new(false));
-    /// let (tell, ask) = (Arc::clone(&is_over), is_over);
-    /// let runner = MigrationRunner::new([Migration::sql("1_a", ""), Migration::sql("2_b", "")])?
-    ///     .observe(move |event| tell.store(matches!(event, Event::Finished { .. }), Ordering::Relaxed))
-    ///     .stop_when(move || ask.load(Ordering::Relaxed));
-    ///
-    /// let error = runner.run(&Connection::open_in_memory()?).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Stopped);
-    /// assert_eq!(error.report().applied.len(), 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn stop_when(mut self, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.is_stopped = Some(Box::new(is_stopped));
-        self
-    }
-
-    /// Sets a token with which another thread ends a run: the current step is interrupted and rolled back, no further one begins, and the run ends
-    /// with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). The committed steps are in the error's
-    /// [`report`](crate::MigrationError::report), and the next run continues after them. A token that is cancelled before the
-    /// run ends it before its first step; a start with nothing pending succeeds.
-    ///
-    /// * **SQLite** interrupts the current statement, in a script, in code and in a hook. If the application has left a statement open on the
-    ///   connection, that one would be interrupted too, so the run ends before its next statement instead.
-    /// * **PostgreSQL** sends a cancel request without TLS. If the connection requires TLS, the run ends before its next statement.
-    /// * **MySQL** has no such request without a second login, so the run ends before its next statement.
-    ///
-    /// A commit is never interrupted: it is done, and the run ends before the next step. If it was the last step, the run succeeds. A step
-    /// outside a transaction keeps the statements that are done, and the next run continues it; only if they are not known, as for code, it
-    /// is dirty. A wait for the lock ends too, and so does a wait for other writers of the database, once its busy timeout has passed. A
-    /// snapshot or a restore that is being copied ends and leaves nothing, but a restore after a failure is done. Nothing is interrupted
-    /// after the run has returned. What tries migrations out (`rehearse`, `drift`, `validate`, `prove_reversible`) ends like a run.
-    ///
-    /// ```
-    /// use rusqlite::Connection;
-    /// use switchy_schema::{CancelToken, ErrorKind, Event, Migration, MigrationRunner};
-    ///
-    /// let endless = "CREATE TABLE b (n);
-    ///     INSERT INTO b WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT n FROM n";
-    /// let token = CancelToken::new();
-    /// let button = token.clone();
-    /// let runner = MigrationRunner::new([Migration::sql("1_a", "CREATE TABLE a (b)"), Migration::sql("2_b", endless)])?
-    ///     .observe(move |event| {
-    ///         if let Event::Statement { number: 2, .. } = event {
-    ///             let button = button.clone();
-    ///             std::thread::spawn(move || button.cancel());
-    ///         }
-    ///     })
-    ///     .cancel_with(&token);
-    ///
-    /// let error = runner.run(&Connection::open_in_memory()?).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Stopped);
-    /// assert_eq!(error.report().applied.len(), 1);
-    /// assert!(error.to_string().contains("nothing of it was kept"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn cancel_with(mut self, token: &CancelToken) -> Self {
-        self.cancel = Some(Arc::new(token.clone()));
         self
     }
 }

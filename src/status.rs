@@ -51,6 +51,9 @@ pub enum State {
     Applied(Record),
     /// The next run applies it.
     Pending,
+    /// Nothing is recorded, and the next run records it as applied without running it
+    /// ([`baseline_if`](crate::MigrationRunner::baseline_if)).
+    Baseline,
     /// Applied with another script than the set has now.
     Changed(Record),
     /// It began outside a transaction and did not finish.
@@ -63,6 +66,18 @@ pub enum State {
     OtherEnvironment,
     /// Its files are not a migration ([`Meta::unread`](crate::Meta::unread) says why).
     Unread,
+}
+
+impl Status {
+    /// The state of a database in which nothing is recorded, compared with a history that a run would record first.
+    pub(crate) fn before_baseline(mut self) -> Self {
+        for entry in &mut self.entries {
+            if matches!(entry.state, State::Applied(_)) {
+                entry.state = State::Baseline;
+            }
+        }
+        self
+    }
 }
 
 /// Joins the set and the history.
@@ -103,6 +118,7 @@ impl fmt::Display for Status {
             let (word, when) = match &entry.state {
                 State::Applied(record) => ("applied", &*record.run_on),
                 State::Pending => ("pending", ""),
+                State::Baseline => ("to be recorded as applied", ""),
                 State::Changed(record) => ("changed", &*record.run_on),
                 State::Dirty(record) => ("dirty", &*record.run_on),
                 State::Unknown(record) => ("unknown", &*record.run_on),

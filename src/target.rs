@@ -46,6 +46,11 @@ impl Target {
         !matches!(self, Self::Steps(_) | Self::Back(_) | Self::Redo)
     }
 
+    /// Whether a run to it only applies migrations.
+    pub(crate) const fn applies(&self) -> bool {
+        matches!(self, Self::Latest | Self::Through(_) | Self::Before(_) | Self::Steps(_))
+    }
+
     /// The migration it names.
     pub(crate) const fn migration(&self) -> Option<&MigrationId> {
         match self {

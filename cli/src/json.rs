@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 use switchy_schema::{
-    Account, Adoption, Applied, Atomicity, Doubt, Effect, EffectKind, Evidence, Fate, Location, LogEntry,
-    MigrationId, Notice, Objection, Plan, PlannedSnapshot, Printable, Problem, Proof, Report, SchemaObject,
-    Severity, Step, TableChange, Together,
+    Account, Adoption, Applied, Atomicity, Baselined, Doubt, Effect, EffectKind, Evidence, Fate, Location,
+    LogEntry, MigrationId, Notice, Objection, Plan, PlannedSnapshot, Printable, Problem, Proof, Report,
+    SchemaObject, Severity, Step, TableChange, Together,
 };
 
 use crate::remedy::in_shell;
@@ -50,6 +50,7 @@ pub(crate) fn problem(problem: &Problem) -> Value {
 pub(crate) fn plan(plan: &Plan) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("already".into(), json!(plan.already()));
+    map.insert("baseline".into(), json!(plan.baseline().map(MigrationId::as_str)));
     map.insert("steps".into(), plan.steps().iter().map(step).collect());
     map.insert(
         "snapshot".into(),
@@ -147,10 +148,20 @@ pub(crate) fn adoption(adoption: &Adoption) -> Map<String, Value> {
     map
 }
 
+/// Who recorded a database that existed before its migrations.
+fn baseline(baselined: Option<&Baselined>) -> Value {
+    match baselined {
+        Some(Baselined::Here(ids)) => ids.iter().map(MigrationId::as_str).collect(),
+        Some(_) => json!([]),
+        None => Value::Null,
+    }
+}
+
 /// The report of a run.
 pub(crate) fn report(report: &Report) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("already".into(), json!(report.already));
+    map.insert("baseline".into(), baseline(report.baseline.as_ref()));
     map.insert("done".into(), report.applied.iter().map(applied).collect());
     map.insert("together".into(), report.together.iter().map(together).collect());
     map.insert("notes".into(), report.notes.iter().map(problem).collect());

@@ -160,7 +160,8 @@ pub(crate) fn done(report: &Report) -> String {
     let snapshot = report.snapshot.iter().map(|path| {
         format!("the snapshot from before the run is {}", printable(&path.display().to_string()))
     });
-    let lines = report.applied.iter().map(line).chain(together);
+    let baseline = report.baseline.iter().map(ToString::to_string);
+    let lines = baseline.chain(report.applied.iter().map(line)).chain(together);
     lines.chain(restored).chain(snapshot).collect::<Vec<_>>().join("\n")
 }
 

@@ -222,6 +222,15 @@ pub trait Driver: Sized + 'static {
         Ok((done, Touched::anything()))
     }
 
+    /// Runs `body`, which is code of the application that only reads: what it writes is refused or undone, if the database can do that. A
+    /// transaction may be open, and stays open. The default relies on the code.
+    fn only_reading<R>(
+        conn: &mut Self::Conn<'_>,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        body(conn)
+    }
+
     /// The fault of code of a migration, with the error that the code returned as its cause. If the error says that the connection is lost, the
     /// kind of the fault says so too.
     fn fault_of_code(fault: Fault) -> Fault {
@@ -364,6 +373,16 @@ impl<B: Driver> Drop for Open<'_, '_, B> {
             let _ = B::rollback(self.conn);
         }
     }
+}
+
+/// Runs `body` in the transaction that is open, which is then rolled back, also if `body` unwinds.
+#[allow(dead_code, reason = "not every database needs a transaction to refuse writes")]
+pub(super) fn rolled_back<B: Driver, R>(
+    conn: &mut B::Conn<'_>,
+    body: impl FnOnce(&mut B::Conn<'_>) -> R,
+) -> R {
+    let open = Open::<B> { conn, committed: false };
+    body(open.conn)
 }
 
 /// Runs `body`. If it leaves a transaction open, the transaction is rolled back and an error is returned.

@@ -7,7 +7,7 @@ use super::driver::Driver;
 use super::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
-use crate::history::{Dirty, Head, HistoryDigest, Record};
+use crate::history::{Dirty, Head, History, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
 
@@ -33,6 +33,11 @@ pub trait Records: Driver {
         let TrackingTable { head, records, .. } = Self::read(conn, table)?;
         let is_dirty = records.iter().any(|record| record.dirty.is_some());
         Ok(if is_dirty { Head { digest: None, ..head } } else { head })
+    }
+
+    /// Whether a migration has a record that is not dirty. One statement if possible. The default reads the table.
+    fn is_applied(conn: &mut Self::Conn<'_>, table: &TableName, id: &MigrationId) -> Result<bool, Fault> {
+        is_applied_as_read::<Self>(conn, table, id)
     }
 
     /// The fault of one of the engine's own statements, with what the database says about its cause: a right that the user lacks, and the
@@ -157,6 +162,16 @@ pub trait Records: Driver {
     ) -> Result<String, Fault> {
         Err(Fault::new(FaultKind::Other, "this kind of database has no client that is known here"))
     }
+}
+
+/// Whether a migration has a record that is not dirty, as the whole table says. It may be of an older form.
+pub(super) fn is_applied_as_read<B: Records>(
+    conn: &mut B::Conn<'_>,
+    table: &TableName,
+    id: &MigrationId,
+) -> Result<bool, Fault> {
+    let history = History::new(B::read(conn, table)?.records);
+    Ok(history.get(id).is_some_and(|record| record.dirty.is_none()))
 }
 
 /// Knows whether other connections have committed since the snapshot of a run, also after an error of the system.

@@ -26,6 +26,7 @@ mod likeness;
 mod log;
 mod pragmas;
 mod query;
+mod query_only;
 mod reach;
 mod records;
 mod rehearsal;

@@ -186,6 +186,11 @@ pub(super) fn foreign_log(log: &TableName, columns: &[String]) -> Fault {
         .remedy("rename that table, since the migrations keep their log under its name")
 }
 
+/// Whether a record is there that is not dirty, as a statement with its name as the parameter finds out.
+pub(super) fn asking_for_applied(table: &str, name: &str) -> String {
+    format!("SELECT 1 FROM {table} WHERE name = {name} AND dirty = 0")
+}
+
 /// The head of a table of an older form: it is unknown until the table is read.
 pub(super) const UNKNOWN_HEAD: Head = Head { digest: None, count: 0 };
 

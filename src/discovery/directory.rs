@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::folder::Links;
-use super::layout::migrations;
+use super::layout::{listed, migrations};
 use super::{MigrationSource, folder};
 use crate::backend::Backend;
 use crate::error::Result;
-use crate::migration::Migration;
+use crate::migration::{Meta, Migration};
 
 /// The migrations in a folder of SQL files, read when the program runs. [`layout`](super::layout) describes the folder.
 ///
@@ -43,5 +43,9 @@ impl DirectoryMigrations {
 impl<B: Backend> MigrationSource<B> for DirectoryMigrations {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
         migrations(&self.root.to_string_lossy(), folder::entries(&self.root, self.links)?)
+    }
+
+    fn list(&self) -> Result<Vec<Meta>> {
+        listed(B::DIALECT, &self.root.to_string_lossy(), folder::outline(&self.root, self.links)?)
     }
 }

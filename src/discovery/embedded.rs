@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use include_dir::{Dir, DirEntry};
 
-use super::layout::{Entry, definitions};
+use super::layout::{Entry, definitions, listed};
 use super::{MigrationSource, stale};
 use crate::backend::Backend;
 use crate::checksum::Checksum;
 use crate::dialect::Dialect;
 use crate::error::Result;
-use crate::migration::{Migration, ScriptMigration};
+use crate::migration::{Meta, Migration, ScriptMigration};
 
 /// Sets by the address of their folder, and the kind of database.
 type Read = HashMap<(usize, Dialect), Arc<Vec<ScriptMigration>>>;
@@ -57,6 +57,11 @@ impl EmbeddedMigrations {
         self
     }
 
+    /// `include_dir!` keeps the whole path of a folder inside another one; the set begins at this folder.
+    fn root(&self) -> String {
+        self.root.path().to_string_lossy().replace('\\', "/")
+    }
+
     /// The files, with their paths relative to the root of the set.
     fn entries(&self, root: &str) -> Vec<Entry> {
         let mut entries = Vec::new();
@@ -85,14 +90,18 @@ impl EmbeddedMigrations {
 
 impl<B: Backend> MigrationSource<B> for EmbeddedMigrations {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
-        // `include_dir!` keeps the whole path of a folder inside another one; the set begins at this folder.
-        let root = self.root.path().to_string_lossy().replace('\\', "/");
+        let root = self.root();
         if let (Some(folder), true) = (self.compared, cfg!(debug_assertions)) {
             let files = self.entries(&root).into_iter();
             let files = files.filter(|file| stale::is_script_or_metadata(file.path.as_ref()));
             stale::refuse(folder, files.map(|file| (file.path, *Checksum::of_bytes(file.bytes).bytes())))?;
         }
         Ok(self.read(B::DIALECT, &root)?.iter().cloned().map(Migration::from).collect())
+    }
+
+    fn list(&self) -> Result<Vec<Meta>> {
+        let root = self.root();
+        listed(B::DIALECT, &root, self.entries(&root))
     }
 }
 

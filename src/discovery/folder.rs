@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::layout::Entry;
+#[cfg(feature = "directory")]
+use super::layout::is_metadata;
 use super::stale::is_script_or_metadata;
 use crate::error::{Failure, MigrationError, Result};
 use crate::location::Location;
@@ -14,20 +16,30 @@ use crate::migration::right_name;
 /// The scripts and metadata in a folder, and files that are probably scripts with a misspelled name, unordered.
 #[cfg(any(feature = "directory", feature = "build"))]
 pub(crate) fn entries(root: &Path, links: Links) -> Result<Vec<Entry>> {
-    let probably_script = |path: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        right_name(name, true).or_else(|| right_name(name, false)).is_some()
-    };
-    find(root, links, |path| is_script_or_metadata(path) || probably_script(path))
+    // Any other file is only reported by its name.
+    find(root, links, is_wanted, is_script_or_metadata)
+}
+
+/// Whether it is a script, metadata, or probably a script with a misspelled name.
+#[cfg(any(feature = "directory", feature = "build"))]
+fn is_wanted(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    is_script_or_metadata(path) || right_name(name, true).or_else(|| right_name(name, false)).is_some()
+}
+
+/// The same without the contents of scripts.
+#[cfg(feature = "directory")]
+pub(crate) fn outline(root: &Path, links: Links) -> Result<Vec<Entry>> {
+    let is_metadata = |path: &Path| is_metadata(&path.to_string_lossy());
+    find(root, links, is_wanted, is_metadata)
 }
 
 /// The scripts and metadata in a folder, unordered.
 #[cfg(feature = "remote")]
 pub(crate) fn scripts(root: &Path) -> Result<Vec<Entry>> {
-    find(root, Links::Follow, is_script_or_metadata)
+    find(root, Links::Follow, is_script_or_metadata, is_script_or_metadata)
 }
 
-/// The files in a folder, unordered. Symbolic links are followed, hidden names are skipped.
 /// What happens with symbolic links in a folder of migrations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,7 +65,13 @@ fn refuse_outside(root: &Path, entry: &walkdir::DirEntry) -> Result<()> {
     Err(malformed(entry.path(), what, "replace it with the file itself if that is meant"))
 }
 
-fn find(root: &Path, links: Links, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Entry>> {
+/// The files in a folder, unordered, with the contents of those to be read. Hidden names are skipped.
+fn find(
+    root: &Path,
+    links: Links,
+    is_wanted: impl Fn(&Path) -> bool,
+    is_read: impl Fn(&Path) -> bool,
+) -> Result<Vec<Entry>> {
     match std::fs::metadata(root) {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Err(malformed(root, "it is not a folder", "check the path")),
@@ -87,8 +105,7 @@ fn find(root: &Path, links: Links, is_wanted: impl Fn(&Path) -> bool) -> Result<
             return Err(malformed(path, what, "replace it with a file, or remove it"));
         }
         if entry.file_type().is_file() && is_wanted(path) {
-            // Any other file is only reported by its name.
-            let bytes = if is_script_or_metadata(path) { std::fs::read(path) } else { Ok(Vec::new()) };
+            let bytes = if is_read(path) { std::fs::read(path) } else { Ok(Vec::new()) };
             let bytes = bytes.map_err(|cause| Failure::Unreadable { path: path.to_owned(), cause })?;
             entries.push(Entry::new(relative(root, path)?, bytes));
         }

@@ -6,11 +6,12 @@ use ureq::tls::{Certificate, PemItem, parse_pem};
 use self::address::{Address, presentable};
 use self::error::RemoteError;
 use self::fetch::Client;
+use self::gather::Part;
 use self::manifest::Shown;
 use super::source::MigrationSource;
 use crate::backend::Backend;
 use crate::error::Result;
-use crate::migration::Migration;
+use crate::migration::{Meta, Migration};
 use crate::remedy::Remedy;
 
 mod address;
@@ -101,7 +102,13 @@ impl RemoteMigrations {
 
 impl<B: Backend> MigrationSource<B> for RemoteMigrations {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
-        self.gather()
+        Ok(self.gather(B::DIALECT, Part::Everything)?.into_iter().map(Migration::from).collect())
+    }
+
+    /// The manifest has the names of the files, and only metadata is fetched.
+    fn list(&self) -> Result<Vec<Meta>> {
+        let listed = self.gather(B::DIALECT, Part::Metadata)?;
+        Ok(listed.into_iter().map(|migration| migration.meta).collect())
     }
 }
 

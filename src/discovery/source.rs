@@ -5,7 +5,7 @@ use crate::backend::Backend;
 #[cfg(feature = "sqlite")]
 use crate::backend::Sqlite;
 use crate::error::Result;
-use crate::migration::Migration;
+use crate::migration::{Meta, Migration};
 
 /// A source of migrations: a folder, a registry, a list, or anything else that can return [`Migration`]s.
 ///
@@ -37,6 +37,29 @@ pub trait MigrationSource<
     /// The source cannot be read, or something in it is malformed. The error names the place.
     fn migrations(&self) -> Result<Vec<Migration<B>>>;
 
+    /// What the source has, without a database: ids, descriptions, where each migration is defined, and for which databases and environments it
+    /// is. Files that are reported and never run are included ([`Meta::unread`]). The order is not that in which they run; for that, see
+    /// [`MigrationRunner::list`](crate::MigrationRunner::list), which also refuses a set whose migrations do not fit together.
+    ///
+    /// A folder, on disk or behind a URL, is listed without its scripts: only names and metadata are read, so a checksum is `None`, and
+    /// a script that cannot be read is no error.
+    ///
+    /// ```
+    /// use switchy_schema::{DirectoryMigrations, MigrationSource, Sqlite};
+    ///
+    /// let source = DirectoryMigrations::from_path("migrations");
+    /// for meta in MigrationSource::<Sqlite>::list(&source)? {
+    ///     println!("{}: {} ({})", meta.id, meta.description.unwrap_or_default(), meta.origin);
+    /// }
+    /// # Ok::<(), switchy_schema::MigrationError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The source cannot be reached, or its names or metadata are malformed.
+    fn list(&self) -> Result<Vec<Meta>> {
+        Ok(self.migrations()?.into_iter().map(|migration| migration.meta).collect())
+    }
+
     /// The set, if a build script has ordered and hashed it.
     #[doc(hidden)]
     fn compiled(&self) -> Option<CompiledMigrations> {
@@ -61,6 +84,12 @@ impl<B: Backend, S: MigrationSource<B>, T: MigrationSource<B>> MigrationSource<B
         let mut migrations = self.0.migrations()?;
         migrations.append(&mut self.1.migrations()?);
         Ok(migrations)
+    }
+
+    fn list(&self) -> Result<Vec<Meta>> {
+        let mut metas = self.0.list()?;
+        metas.append(&mut self.1.list()?);
+        Ok(metas)
     }
 }
 
@@ -87,6 +116,10 @@ impl<B: Backend, S: MigrationSource<B> + ?Sized> MigrationSource<B> for &S {
         (**self).migrations()
     }
 
+    fn list(&self) -> Result<Vec<Meta>> {
+        (**self).list()
+    }
+
     fn compiled(&self) -> Option<CompiledMigrations> {
         (**self).compiled()
     }
@@ -95,6 +128,10 @@ impl<B: Backend, S: MigrationSource<B> + ?Sized> MigrationSource<B> for &S {
 impl<B: Backend, S: MigrationSource<B> + ?Sized> MigrationSource<B> for Box<S> {
     fn migrations(&self) -> Result<Vec<Migration<B>>> {
         (**self).migrations()
+    }
+
+    fn list(&self) -> Result<Vec<Meta>> {
+        (**self).list()
     }
 
     fn compiled(&self) -> Option<CompiledMigrations> {

@@ -120,6 +120,11 @@ pub(crate) enum Failure {
         remains: Remains,
         fault: Fault,
     },
+    /// The function that recognises databases that are older than their migrations failed.
+    BaselineIf {
+        id: MigrationId,
+        fault: Fault,
+    },
     Stopped(usize),
     LockTimeout {
         lock: String,

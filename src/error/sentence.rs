@@ -155,6 +155,7 @@ impl Failure {
             }
             Self::Step(step) => of_step(step),
             Self::Hook { kind, migration, remains, fault } => of_hook(*kind, migration, *remains, fault),
+            Self::BaselineIf { id, fault } => of_baseline_if(id, fault),
             Self::Stopped(done) => Sentence::new("the run was stopped")
                 .leaving(Done(*done))
                 .asking(Remedy::from("run again to continue")),
@@ -210,6 +211,19 @@ fn of_hook(kind: HookKind, migration: &MigrationId, remains: Remains, fault: &Fa
         .since(fault)
         .leaving(remains)
         .asking(fault.advice())
+}
+
+fn of_baseline_if(migration: &MigrationId, fault: &Fault) -> Sentence {
+    if fault.details.is_cancel {
+        let what = format!("the run was cancelled while the function of `baseline_if` for `{migration}` ran");
+        return Sentence::new(what).unless_interrupted(fault).asking(Remedy::from("run again to continue"));
+    }
+    let remedy: Remedy = fault
+        .advice()
+        .unwrap_or_else(|| "let it only read, and return `false` if what it looks for is missing".into());
+    Sentence::new(format!("the function of `baseline_if` for migration `{migration}` failed"))
+        .since(fault)
+        .asking(remedy)
 }
 
 fn of_snapshot(act: SnapshotAct, path: &Path, fault: &Fault) -> Sentence {

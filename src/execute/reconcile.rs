@@ -64,7 +64,15 @@ impl<B: Backend> Executor<'_, B> {
             for record in history.records().iter().filter(|record| kept.get(&record.id) != Some(record)) {
                 // A trigger on the table may change others.
                 self.is_watched.set(Some(true));
-                B::update(conn, self.table, record)?;
+                match kept.get(&record.id) {
+                    Some(_) => B::update(conn, self.table, record)?,
+                    // A rehearsal begins with the records that a run would write before it.
+                    None => B::insert(conn, self.table, record)?,
+                }
+            }
+            if history.count() > kept.len() && history.first_of_set().is_none() {
+                B::stamp(conn, self.table, state.digest)?;
+                state.head = Head { digest: Some(state.digest), count: state.count };
             }
             return Ok(());
         }

@@ -9,6 +9,8 @@ pub(crate) enum Stop {
     Moved,
     /// A script wrote to the tracking table, and the step must be repeated with a comparison of all records.
     Unwatched,
+    /// Nothing is to be written after all.
+    Declined,
     Failed(MigrationError),
     /// A fault that is not yet assigned to a step.
     Fault(Fault),
@@ -27,7 +29,7 @@ impl Stop {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Moved => true,
-            Self::Unwatched | Self::Failed(_) => false,
+            Self::Unwatched | Self::Declined | Self::Failed(_) => false,
             Self::Fault(fault) => fault.kind() == FaultKind::Busy && !fault.details.is_in_doubt,
         }
     }

@@ -49,7 +49,7 @@ impl<B: Backend> MigrationRunner<B> {
             return Err(MigrationError::from(Failure::Stale(0)).after(run.report));
         }
         plan.refuse_if(|_| true)?;
-        if plan.steps().is_empty() {
+        if plan.is_nothing_to_do() {
             return Ok(self.report(plan));
         }
         self.refuse_foreign_log(conn, plan)?;
@@ -75,6 +75,7 @@ impl<B: Backend> MigrationRunner<B> {
     ) -> Result<RunState> {
         self.settle(conn, run)?;
         let version = check(conn)?;
+        self.take_over(conn, Some(plan).filter(|plan| plan.baseline().is_some()), holding, &mut run.report)?;
         let (tracking, history) = self.read_table(conn)?;
         let fresh = self.same(conn, &history, plan)?;
         if consent == Consent::NotNeeded && self.needs_confirmation(&fresh) {

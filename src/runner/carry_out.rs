@@ -34,7 +34,7 @@ pub(super) struct Planned {
 pub(super) enum RunState {
     Finished,
     /// This plan needs confirmation before the run continues.
-    NeedsConsent(Plan),
+    NeedsConsent(Box<Plan>),
 }
 
 /// How often a plan is made again although the table that it is made from has not changed. The table may have been written to meanwhile,
@@ -68,6 +68,9 @@ impl<B: Backend> MigrationRunner<B> {
         run: &mut Run,
     ) -> Result<RunState> {
         if self.settle(conn, run)? {
+            before = None;
+        }
+        if self.take_over(conn, asked.map(|(plan, _)| plan), holding, &mut run.report)? {
             before = None;
         }
         let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
@@ -108,7 +111,7 @@ impl<B: Backend> MigrationRunner<B> {
             let consent = match asked {
                 Some((asked, consent @ Consent::Given)) if asked.is_same(&planned.plan) => *consent,
                 _ if self.needs_confirmation(&planned.plan) => {
-                    return Ok(RunState::NeedsConsent(planned.plan));
+                    return Ok(RunState::NeedsConsent(Box::new(planned.plan)));
                 }
                 _ => Consent::NotNeeded,
             };

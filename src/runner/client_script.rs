@@ -46,6 +46,10 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
         let (tracking, history) = self.read_table(conn)?;
+        if plan.baseline().is_some() {
+            let what = "the plan takes the database to be at a migration that is not recorded, and only a run records that";
+            return Err(refusal(None, what, Remedy::Baseline));
+        }
         if plan.steps().is_empty() {
             return Ok(String::new());
         }

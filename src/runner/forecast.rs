@@ -50,13 +50,14 @@ impl<B: Backend> MigrationRunner<B> {
         let conn = &mut conn;
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
-        let plan = plan(self.set.graph(), &history, &target, self.setting())?;
+        let (history, baseline) = self.foreseen(conn, history, &target)?;
+        let plan = plan(self.set.graph(), &history, &target, self.setting())?.with_baseline(baseline);
         let plan = self.refused_here(conn, plan, self.setting())?;
         let plan = self.tried_out(conn, self.explained(plan, &history), &history, true)?;
         self.with_snapshot(conn, plan)
     }
 
-    fn is_blank(&self, conn: &mut B::Conn<'_>) -> Result<bool> {
+    pub(super) fn is_blank(&self, conn: &mut B::Conn<'_>) -> Result<bool> {
         let tables = [self.table.clone(), self.table.log()];
         patiently(self.lock_timeout, || B::is_blank(conn, &tables)).map_err(self.reading())
     }

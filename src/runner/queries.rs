@@ -12,6 +12,7 @@ use crate::migration::{Action, Meta};
 use crate::remedy::Remedy;
 use crate::schema::Schema;
 use crate::status::{Entry, State, Status, status};
+use crate::target::Target;
 
 impl<B: Backend> MigrationRunner<B> {
     /// Compares the set with the history.
@@ -21,7 +22,9 @@ impl<B: Backend> MigrationRunner<B> {
     pub fn status(&self, mut conn: B::Conn<'_>) -> Result<Status> {
         self.run_session_sql(&mut conn)?;
         let history = self.read_history(&mut conn)?;
-        Ok(status(self.set.graph(), &history, self.setting()))
+        let (foreseen, baseline) = self.foreseen(&mut conn, history, &Target::Latest)?;
+        let status = status(self.set.graph(), &foreseen, self.setting());
+        Ok(if baseline.is_some() { status.before_baseline() } else { status })
     }
 
     /// Returns the migrations of the set, in order, without a database.

@@ -7,8 +7,10 @@ use super::MigrationRunner;
 use super::locked::refuse_cancelled;
 use crate::backend::{Backend, patiently};
 use crate::error::Result;
+use crate::execute::Stop;
 use crate::history::History;
 use crate::id::MigrationId;
+use crate::lock::Holding;
 use crate::log_entry::{LogEntry, Signature};
 use crate::progress::StatementOutcome;
 use crate::recovery::{Amendment, Contents, Facts, Recovery, decide};
@@ -34,34 +36,50 @@ impl<B: Backend> MigrationRunner<B> {
         // Whether a statement is done is unknown while another session may be executing it.
         self.amendments(conn, &history, &recovery, &signature, None)?;
         self.locked(conn, |conn, holding| {
-            let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
-            loop {
-                refuse_cancelled()?;
+            let decide = |conn: &mut B::Conn<'_>, history: &History, began| {
                 // No run is working on a step that is dirty now: that run would hold the lock.
-                let (tracking, history) = self.read_table(conn)?;
                 let outcome = match &recovery {
                     Recovery::Retry(id) | Recovery::RetryFrom { migration: id, .. } => {
-                        self.outcome(conn, &history, id, began)?
+                        self.outcome(conn, history, id, began)?
                     }
                     _ => None,
                 };
-                let amendments = self.amendments(conn, &history, &recovery, &signature, outcome)?;
-                let history = self.completed(&history);
-                let stored = HashMap::new();
-                let executor = self.executor(holding, &stored);
-                match executor.amend(conn, &amendments, &tracking, &history, &mut |_| Ok(())) {
-                    // Another run was faster, or is still active. Nothing of this is kept.
-                    Err(stop) if stop.may_pass() && began.elapsed() < self.lock_timeout => {
-                        std::thread::sleep(pause);
-                        pause = (pause * 2).min(Duration::from_millis(50));
-                    }
-                    amended => return amended.map_err(|stop| self.unwritten(conn, stop)),
-                }
-            }
+                self.amendments(conn, history, &recovery, &signature, outcome).map(Some)
+            };
+            let amended = self.amend(conn, holding, decide, &mut |_| Ok(()));
+            amended.map(Option::unwrap_or_default).map_err(|stop| self.unwritten(conn, stop))
         })
     }
 
-    fn amendments(
+    /// Changes the records as `decide` says, in a transaction in which `look` is called first. If another program changes them meanwhile,
+    /// it is decided again. Returns the lines that this adds to the log; `None` if `decide` found nothing to do.
+    pub(super) fn amend(
+        &self,
+        conn: &mut B::Conn<'_>,
+        holding: &Holding,
+        mut decide: impl FnMut(&mut B::Conn<'_>, &History, Instant) -> Result<Option<Vec<Amendment>>>,
+        look: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<(), Stop>,
+    ) -> Result<Option<Vec<LogEntry>>, Stop> {
+        let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+        loop {
+            refuse_cancelled()?;
+            let (tracking, history) = self.read_table(conn)?;
+            let Some(amendments) = decide(conn, &history, began)? else { return Ok(None) };
+            let history = self.completed(&history);
+            let stored = HashMap::new();
+            let executor = self.executor(holding, &stored);
+            match executor.amend(conn, &amendments, &tracking, &history, look) {
+                // Another run was faster, or is still active. Nothing of this is kept.
+                Err(stop) if stop.may_pass() && began.elapsed() < self.lock_timeout => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(50));
+                }
+                amended => return amended.map(Some),
+            }
+        }
+    }
+
+    pub(super) fn amendments(
         &self,
         conn: &mut B::Conn<'_>,
         history: &History,

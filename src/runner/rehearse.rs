@@ -130,7 +130,9 @@ impl<B: Backend> MigrationRunner<B> {
         state: &DataState,
     ) -> Result<Impact> {
         let (tracking, history) = self.read_table(copy)?;
+        let (history, baseline) = self.foreseen(copy, history, &rehearsal.target)?;
         let plan = self.plan_without_snapshot(copy, &history, Goal::to(&rehearsal.target))?;
+        let plan = plan.with_baseline(baseline);
         let stored = Self::stored(&plan, &history);
         if rehearsed.place == RehearsalPlace::Transaction {
             if let Some(reason) = self.unfit(&plan, &stored, rehearsal) {

@@ -9,9 +9,10 @@ use crate::event::Event;
 use crate::execute::Stop;
 use crate::fault::Fault;
 use crate::plan::Plan;
-use crate::plan::check::unread;
+use crate::plan::check;
 use crate::problem::{Problem, ProblemKind, Verdict};
 use crate::report::Report;
+use crate::state::unread;
 
 impl<B: Backend> MigrationRunner<B> {
     pub(super) fn notify(&self, event: &Event<'_>) {
@@ -24,7 +25,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// The error of reading the tracking table, with what the database says about the cause.
     pub(super) fn unread(&self, conn: &mut B::Conn<'_>, fault: Fault) -> MigrationError {
-        self.database("read the migrations", B::explained(conn, &self.table, fault))
+        unread::<B>(conn, &self.table, fault)
     }
 
     pub(super) fn database(&self, doing: &'static str, fault: Fault) -> MigrationError {
@@ -50,7 +51,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     pub(super) fn failure(&self, stop: Stop) -> MigrationError {
         match stop {
-            Stop::Moved | Stop::Unwatched => Failure::Stale(0).into(),
+            Stop::Moved | Stop::Unwatched | Stop::Declined => Failure::Stale(0).into(),
             Stop::Failed(error) => error,
             Stop::Fault(fault) => {
                 let doing = fault.details.doing.unwrap_or("write the migrations");
@@ -74,7 +75,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Adds them to the report of a start at which nothing is pending: it could seem to have applied them.
     pub(super) fn warn_of_misspelled(&self, report: &mut Report) {
-        let found = self.set.misspelled().filter_map(unread).collect();
+        let found = self.set.misspelled().filter_map(check::unread).collect();
         self.warn_of(&self.policy.judge(found, Direction::Up), report);
     }
 

@@ -48,6 +48,7 @@ impl<B: Backend> MigrationRunner<B> {
     fn validate_within(&self, conn: &mut B::Conn<'_>) -> Result<Vec<Problem>> {
         self.run_session_sql(conn)?;
         let history = self.read_history(conn)?;
+        let (history, _) = self.foreseen(conn, history, &Target::Latest)?;
         let policy = self.policy.reporting_allowed();
         let plan = plan(self.set.graph(), &history, &Target::Latest, self.setting_under(&policy))?;
         let plan = self.refused_here(conn, plan, self.setting_under(&policy))?;

@@ -56,6 +56,7 @@ mod back;
 mod check;
 mod forward;
 mod ground;
+mod older;
 mod port;
 mod records;
 mod testbed;
@@ -92,6 +93,7 @@ fn behaviours<B: Backend, T: Testbed<B>>() -> Vec<Behaviour<B, T>> {
         back::behaviours(),
         unfinished::behaviours(),
         together::behaviours(),
+        older::behaviours(),
     ]
     .concat()
 }

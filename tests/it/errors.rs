@@ -27,6 +27,14 @@ fn metadata(text: &str) -> MigrationError {
     source([("1_it/up.sql", b""), ("1_it/metadata.toml", text.as_bytes())])
 }
 
+/// The error of a run on a database with a table, whose `baseline_if` fails like this.
+fn older(no: fn() -> BoxError) -> MigrationError {
+    let conn = memory();
+    conn.execute_batch("CREATE TABLE it (a)").unwrap();
+    let runner = MigrationRunner::new([Migration::sql("1_it", "")]).unwrap();
+    runner.baseline_if("1_it", move |_| Err(no())).run(&conn).unwrap_err()
+}
+
 fn sets(migrations: impl Into<Vec<Migration>>) -> MigrationError {
     MigrationRunner::new(migrations.into()).unwrap_err()
 }
@@ -283,6 +291,8 @@ fn all_errors() -> Vec<(MigrationError, ErrorKind, &'static str)> {
             "there is no folder FOLDER/test.db; check the path, or create it"),
         (MigrationRunner::new_directory(file!()).unwrap_err(), Source,
             "CODE it is not a folder; check the path"),
+        (older(no), Hook,
+            "the function of `baseline_if` for migration `1_it` failed: no, never; let it only read, and return `false` if what it looks for is missing"),
         (source([("1_it/up.sql", b"SELECT '\xff'")]), Source,
             "FOLDER/1_it/up.sql: it is not UTF-8 text from byte 8 on; save it as UTF-8"),
         (source([("1_it/up.sql", b"SELECT\n 1 \0")]), Source,

@@ -110,6 +110,14 @@ impl<B: Backend> Driver for Faulty<B> {
         B::fault_of_code(fault)
     }
 
+    fn only_reading<R>(
+        conn: &mut Self::Conn<'_>,
+        body: impl FnOnce(&mut Self::Conn<'_>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        verb()?;
+        B::only_reading(conn, body)
+    }
+
     fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
         B::refusals(script, atomicity, table)
     }
@@ -194,6 +202,7 @@ impl<B: Backend> Records for Faulty<B> {
         client_part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> String;
         head(table: &TableName) -> Head;
         clean_head(table: &TableName) -> Head;
+        is_applied(table: &TableName, id: &MigrationId) -> bool;
         form(table: &TableName) -> TableForm;
         append(table: &TableName, record: &Record, digest: HistoryDigest) -> ();
         append_if_head(

@@ -46,7 +46,7 @@ const FLOORS: [&[&str]; 7] = [
     &["migration", "discovery"],
     &["graph", "target", "plan", "policy", "approval", "recovery", "adopt", "status", "validation"],
     &["lock", "event", "hooks", "execute", "rehearsal"],
-    &["build", "runner", "test_utils"],
+    &["build", "state", "runner", "test_utils"],
 ];
 
 /// The databases that the crate has an adapter for, as spelled in code.

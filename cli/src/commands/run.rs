@@ -209,7 +209,7 @@ pub(crate) fn confirm_plan(plan: &Plan) -> bool {
 fn outcome(output: &output::Output, report: &Report) -> Outcome {
     let text = if report.is_up_to_date() {
         output.say(&format!("nothing to do, with {} applied", text::counted(report.already, "migration")));
-        String::new()
+        report.baseline.as_ref().map(ToString::to_string).unwrap_or_default()
     } else {
         text::done(report)
     };

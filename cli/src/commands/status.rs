@@ -73,6 +73,7 @@ impl StateLabel {
             State::Applied(_) => ("applied", Color::Green, Exit::Done),
             State::Pending if is_late => ("pending, out of order", Color::Yellow, Exit::Pending),
             State::Pending => ("pending", Color::Yellow, Exit::Pending),
+            State::Baseline => ("to be recorded as applied", Color::Yellow, Exit::Pending),
             State::Changed(_) => ("changed", Color::Red, Exit::Refused),
             State::Dirty(record) if resumes(record) => ("dirty, to go on", Color::Yellow, Exit::Pending),
             State::Dirty(_) => ("dirty", Color::Red, Exit::Dirty),
@@ -129,6 +130,7 @@ fn as_json(((entry, label), is_late): ((&Entry, &StateLabel), bool)) -> Value {
     let state = match &entry.state {
         State::Dirty(_) => "dirty",
         State::Pending => "pending",
+        State::Baseline => "baseline",
         State::OtherDatabase => "other_database",
         State::OtherEnvironment => "other_environment",
         State::Unread => "not_read",

@@ -26,7 +26,7 @@ use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
-use switchy_schema::{ErrorKind, MigrationError, MigrationRunner, Recovery, Signature};
+use switchy_schema::{MigrationError, MigrationRunner};
 
 static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
@@ -97,12 +97,12 @@ impl SqliteState {
         }
         let failed = |source| OpenError::File { path: path.to_owned(), source };
         let conn = Connection::open(path).map_err(failed)?;
-        let runner = MigrationRunner::new_embedded(&MIGRATIONS)?.program("hyperchad_integration");
-        match table(&conn).map_err(failed)? {
-            Table::Missing => {}
-            Table::State => take_over(&runner, &conn)?,
-            Table::Other => return Err(OpenError::NotState { path: path.to_owned() }),
+        if let Table::Other = table(&conn).map_err(failed)? {
+            return Err(OpenError::NotState { path: path.to_owned() });
         }
+        let runner = MigrationRunner::new_embedded(&MIGRATIONS)?.program("hyperchad_integration");
+        // A file that `hyperchad_state` wrote has the table and no migrations.
+        let runner = runner.baseline_if(FIRST, |conn| Ok(matches!(table(conn)?, Table::State)));
         runner.run(&conn)?;
         Ok(Self { conn: Mutex::new(conn) })
     }
@@ -128,19 +128,6 @@ fn table(conn: &Connection) -> rusqlite::Result<Table> {
         ["key", "value"] => Table::State,
         _ => Table::Other,
     })
-}
-
-/// Records the first migration as applied, in a file without migrations. An existing record is not an error.
-fn take_over(runner: &MigrationRunner, conn: &Connection) -> Result<(), MigrationError> {
-    if !runner.history(conn)?.records().is_empty() {
-        return Ok(());
-    }
-    let signature = Signature::of("hyperchad_integration").because("the file was written by hyperchad_state");
-    match runner.recover(conn, Recovery::Baseline(FIRST.into()), signature) {
-        // Another program recorded it at the same time.
-        Err(error) if error.kind() == ErrorKind::Recovery && runner.is_applied(conn, FIRST)? => Ok(()),
-        recovered => recovered.map(drop),
-    }
 }
 
 #[async_trait]

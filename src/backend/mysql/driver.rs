@@ -5,7 +5,7 @@ use mysql::Conn;
 use super::query::{self, code, column, fault, run};
 use super::{Mysql, dangling, outcome, refusals, script, transactions};
 use crate::account::Execution;
-use crate::backend::driver::{Driver, Progress, closed_unless_known};
+use crate::backend::driver::{Driver, Progress, closed_unless_known, rolled_back};
 use crate::backend::script::{Scope, Script};
 use crate::backend::server_ledger;
 use crate::dangling::Dangling;
@@ -92,6 +92,22 @@ impl Driver for Mysql {
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
+    }
+
+    /// Inside a transaction, the server cannot refuse what is written, so a savepoint undoes it.
+    fn only_reading<R>(
+        conn: &mut &mut Conn,
+        body: impl FnOnce(&mut &mut Conn) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        if !Self::in_transaction(conn)? {
+            run(conn, "START TRANSACTION READ ONLY")?;
+            return rolled_back::<Self, _>(conn, body);
+        }
+        run(conn, "SAVEPOINT __switchy_reading")?;
+        let read = body(conn)?;
+        run(conn, "ROLLBACK TO SAVEPOINT __switchy_reading")?;
+        run(conn, "RELEASE SAVEPOINT __switchy_reading")?;
+        Ok(read)
     }
 
     fn fault_of_code(fault: Fault) -> Fault {

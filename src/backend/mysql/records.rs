@@ -5,15 +5,15 @@ use std::time::Duration;
 use mysql::Conn;
 use mysql::consts::ColumnType;
 
-use super::query::{columns, run, text, waiting};
+use super::query::{NO_SUCH_TABLE, UNKNOWN_COLUMN, code, columns, fault, first, run, text, waiting};
 use super::table::{definition, head, insertion, is_at, matched, number, records, sets};
 use super::{Mysql, client, exchange, log, rights, single_statement};
 use super::{PLACE, quoted};
 use crate::backend::client_part::ClientPart;
 use crate::backend::driver::Driver;
-use crate::backend::records::Records;
+use crate::backend::records::{Records, is_applied_as_read};
 use crate::backend::script::Scope;
-use crate::backend::table::{exactly_one, lacking, recognised};
+use crate::backend::table::{asking_for_applied, exactly_one, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -35,6 +35,15 @@ impl Records for Mysql {
             quoted(table)
         );
         head(conn, table, &unless_dirty)
+    }
+
+    fn is_applied(conn: &mut &mut Conn, table: &TableName, id: &MigrationId) -> Result<bool, Fault> {
+        let name = text(Some(id.as_str()));
+        match first(conn, &asking_for_applied(&quoted(table), &name)) {
+            Err(error) if code(&error) == Some(NO_SUCH_TABLE) => Ok(false),
+            Err(error) if code(&error) == Some(UNKNOWN_COLUMN) => is_applied_as_read::<Self>(conn, table, id),
+            found => Ok(found.map_err(fault)?.is_some()),
+        }
     }
 
     fn explained(conn: &mut &mut Conn, table: &TableName, fault: Fault) -> Fault {

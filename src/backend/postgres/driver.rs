@@ -9,7 +9,7 @@ use super::{
     Postgres, dangling, fault, non_transactional, outcome, query, refusals, script, settings, transactions,
 };
 use crate::account::Execution;
-use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::driver::{Driver, Progress, closed, rolled_back};
 use crate::backend::script::Script;
 use crate::backend::server_ledger;
 use crate::cancel::Interrupter;
@@ -77,6 +77,21 @@ impl Driver for Postgres {
     fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
         let pieces = statements(script)?;
         Ok(pieces.into_iter().map(|piece| (piece.offset, piece.text)).collect())
+    }
+
+    /// Inside a transaction, a savepoint sets back what it changes and lets the transaction continue after a statement that failed.
+    fn only_reading<R>(
+        conn: &mut &mut Client,
+        body: impl FnOnce(&mut &mut Client) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        if !Self::in_transaction(conn)? {
+            Self::execute(conn, "BEGIN READ ONLY")?;
+            return rolled_back::<Self, _>(conn, body);
+        }
+        Self::execute(conn, "SAVEPOINT __switchy_reading; SET LOCAL transaction_read_only = on")?;
+        let read = body(conn)?;
+        Self::execute(conn, "ROLLBACK TO SAVEPOINT __switchy_reading; RELEASE SAVEPOINT __switchy_reading")?;
+        Ok(read)
     }
 
     fn fault_of_code(fault: Fault) -> Fault {

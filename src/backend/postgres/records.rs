@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use postgres::Client;
+use postgres::error::SqlState;
 
 use super::locks::waiting;
 use super::table::{DEFINITION, columns, head, heading, inserting, records, write};
@@ -10,14 +11,12 @@ use super::{PLACE, execute, fault};
 use super::{Postgres, client, log, outcome, rights};
 use crate::backend::client_part::ClientPart;
 use crate::backend::driver::Driver;
-use crate::backend::records::Records;
-use crate::backend::table::exactly_one;
-use crate::backend::table::{lacking, recognised};
+use crate::backend::records::{Records, is_applied_as_read};
+use crate::backend::table::{asking_for_applied, exactly_one, lacking, recognised};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
-use crate::history::{Dirty, HistoryDigest};
-use crate::history::{Head, Record};
+use crate::history::{Dirty, Head, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
 
@@ -35,6 +34,16 @@ impl Records for Postgres {
             table.quoted()
         );
         head(conn, &heading(table, &unless_dirty))
+    }
+
+    fn is_applied(conn: &mut &mut Client, table: &TableName, id: &MigrationId) -> Result<bool, Fault> {
+        match conn.query_opt(&asking_for_applied(&table.quoted(), "$1"), &[&id.as_str()]) {
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(false),
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => {
+                is_applied_as_read::<Self>(conn, table, id)
+            }
+            found => Ok(found.map_err(fault)?.is_some()),
+        }
     }
 
     fn explained(conn: &mut &mut Client, table: &TableName, fault: Fault) -> Fault {

@@ -8,8 +8,8 @@ use rusqlite::{Connection, InterruptHandle};
 use super::fault::{ended_by_sqlite, fault, may_follow_commit, reclassified, unless_rolled_back};
 use super::query::value;
 use super::{
-    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, script, settings, tracker,
-    transactions,
+    Sqlite, afterwards, attached, beside, bounded, dangling, hidden, keys, ledger, query_only, script,
+    settings, tracker, transactions,
 };
 use crate::account::{Execution, SchemaObject};
 use crate::backend::driver::{Driver, Progress, atomically, closed, interruptible};
@@ -156,6 +156,13 @@ impl Driver for Sqlite {
             Err(fault) if !is_same_transaction && !ended_by_sqlite(&fault) => Err(fault.lost_transaction()),
             outcome => outcome,
         }
+    }
+
+    fn only_reading<R>(
+        conn: &mut &Connection,
+        body: impl FnOnce(&mut &Connection) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        query_only::during(conn, body).map_err(reclassified)
     }
 
     /// SQLite interrupts all statements that are running, also one that the application left open, and then every new one until none is

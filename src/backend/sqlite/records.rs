@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::fault::in_file;
-use super::query::value;
+use super::query::{has_row, value};
 use super::snapshot::write_a_frame;
 use super::table::{
     self, DEFINITION, columns, head, index_dirty, is_missing, recognised_table, records, refuse_index,
@@ -12,9 +12,8 @@ use super::{Sqlite, client, log};
 use super::{fault, in_main, message};
 use crate::backend::client_part::ClientPart;
 use crate::backend::faults::changes_tracking_table;
-use crate::backend::records::Records;
-use crate::backend::table::exactly_one;
-use crate::backend::table::{lacking, state};
+use crate::backend::records::{Records, is_applied_as_read};
+use crate::backend::table::{asking_for_applied, exactly_one, lacking, state};
 use crate::backend::tracking_table::{TableForm, TrackingTable};
 use crate::dialect::TableName;
 use crate::fault::Fault;
@@ -41,6 +40,17 @@ impl Records for Sqlite {
              ORDER BY rowid DESC LIMIT 1"
         );
         head(conn, table, &sql)
+    }
+
+    fn is_applied(conn: &mut &Connection, table: &TableName, id: &MigrationId) -> Result<bool, Fault> {
+        match has_row(conn, &asking_for_applied(&in_main(table), "?1"), &[id.as_str()]) {
+            Err(error) if is_missing(&error, table) => Ok(false),
+            // The table has an older form, or is another program's.
+            Err(error) if message(&error).starts_with("no such column: ") => {
+                is_applied_as_read::<Self>(conn, table, id)
+            }
+            found => found.map_err(in_file(conn)),
+        }
     }
 
     fn form(conn: &mut &Connection, table: &TableName) -> Result<TableForm, Fault> {

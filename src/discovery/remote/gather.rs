@@ -8,25 +8,33 @@ use super::cache::{Cache, Kept};
 use super::error::RemoteError;
 use super::fetch::{Answer, Client, Wanted};
 use super::{Manifest, ManifestFile, RemoteMigrations};
-use crate::backend::Backend;
 use crate::checksum::Checksum;
+use crate::dialect::Dialect;
 use crate::discovery::layout::{self, Entry};
 use crate::error::{ErrorKind, Failure, MigrationError, Result};
-use crate::migration::Migration;
+use crate::migration::ScriptMigration;
 use crate::remedy::Remedy;
 
+/// What is fetched of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Everything,
+    /// Scripts are empty.
+    Metadata,
+}
+
 impl RemoteMigrations {
-    /// All migrations, from the server or, if allowed, from the cache.
-    pub(super) fn gather<B: Backend>(&self) -> Result<Vec<Migration<B>>> {
+    /// All migrations for a kind of database, from the server or, if allowed, from the cache.
+    pub(super) fn gather(&self, own: Dialect, part: Part) -> Result<Vec<ScriptMigration>> {
         let address = self.address()?;
         let client = self.client(&address)?;
         let cache = self.cache.as_ref().map(|folder| Cache::new(folder, &address));
-        let error = match self.online(&client, &address, cache.as_ref()) {
+        let error = match self.online(&client, &address, cache.as_ref(), (own, part)) {
             Err(error) if error.kind() == ErrorKind::Unreachable => error,
             result => return result,
         };
         let Some(cache) = cache.filter(|_| self.is_offline_allowed) else { return Err(error) };
-        match self.offline(&address, &cache) {
+        match self.offline(&address, &cache, (own, part)) {
             Ok(migrations) => {
                 self.on_offline.iter().for_each(|notify| notify(&error));
                 Ok(migrations)
@@ -64,12 +72,13 @@ impl RemoteMigrations {
     }
 
     /// The migrations that the server has now. A new manifest is stored in the cache.
-    fn online<B: Backend>(
+    fn online(
         &self,
         client: &Client<'_>,
         address: &Address,
         cache: Option<&Cache<'_>>,
-    ) -> Result<Vec<Migration<B>>> {
+        (own, part): (Dialect, Part),
+    ) -> Result<Vec<ScriptMigration>> {
         let most = self.limits.manifest_size();
         let known = cache.and_then(|cache| cache.manifest(most));
         let answer = client.get(&Wanted {
@@ -101,40 +110,47 @@ impl RemoteMigrations {
             }
             Ok(bytes)
         };
-        let migrations = self.assembled(address, &kept.bytes, fetch)?;
-        if let (true, Some(cache)) = (is_new, cache) {
+        let migrations = self.assembled(address, &kept.bytes, (own, part), fetch)?;
+        // Until the cache has all files of a manifest, it keeps the one before, of which it has all.
+        if let (true, Part::Everything, Some(cache)) = (is_new, part, cache) {
             cache.keep_manifest(&kept)?;
         }
         Ok(migrations)
     }
 
     /// The migrations that were used last, if the cache is complete.
-    fn offline<B: Backend>(
+    fn offline(
         &self,
         address: &Address,
         cache: &Cache<'_>,
-    ) -> Result<Vec<Migration<B>>, Offline> {
+        (own, part): (Dialect, Part),
+    ) -> Result<Vec<ScriptMigration>, Offline> {
         let kept = cache.manifest(self.limits.manifest_size()).ok_or(Offline::Incomplete)?;
         let fetch = |wanted: &File<'_>| cache.file(wanted.sha256, wanted.size).ok_or(Offline::Incomplete);
-        self.assembled(address, &kept.bytes, fetch)
+        self.assembled(address, &kept.bytes, (own, part), fetch)
     }
 
     /// The migrations of a manifest whose files `fetch` returns. Everything that can be checked without the files is
     /// checked first.
-    fn assembled<B: Backend, E: From<MigrationError>>(
+    fn assembled<E: From<MigrationError>>(
         &self,
         address: &Address,
         manifest: &[u8],
+        (own, part): (Dialect, Part),
         mut fetch: impl FnMut(&File<'_>) -> Result<Vec<u8>, E>,
-    ) -> Result<Vec<Migration<B>>, E> {
+    ) -> Result<Vec<ScriptMigration>, E> {
         self.check_pin(address, manifest).map_err(MigrationError::from)?;
         let manifest = Manifest::parse_within(&address.to_string(), manifest, &self.limits)?;
         let root = address.root();
         let empty = |file: &ManifestFile| Entry::new(file.path.clone(), Cow::Borrowed(&[][..]));
-        layout::migrations::<B>(&root, manifest.files().iter().map(empty))?;
+        layout::definitions(own, &root, manifest.files().iter().map(empty).collect())?;
         let mut entries = Vec::new();
         let mut fetched = BTreeMap::<Checksum, usize>::new();
         for file in manifest.files() {
+            if part == Part::Metadata && !layout::is_metadata(&file.path) {
+                entries.push(empty(file));
+                continue;
+            }
             // The hash was checked with the manifest.
             let sha256 = file.sha256.parse().unwrap_or(Checksum::from_bytes([0; 32]));
             let bytes = match fetched.get(&sha256).and_then(|&place| entries.get(place)) {
@@ -144,7 +160,7 @@ impl RemoteMigrations {
             fetched.entry(sha256).or_insert(entries.len());
             entries.push(Entry::new(file.path.clone(), bytes));
         }
-        Ok(layout::migrations(&root, entries)?)
+        Ok(layout::definitions(own, &root, entries)?)
     }
 }
 

@@ -80,6 +80,7 @@ fn word(state: &State) -> &'static str {
     match state {
         State::Applied(_) => "applied",
         State::Pending => "pending",
+        State::Baseline => "to be recorded as applied",
         State::Changed(_) => "applied with another script",
         State::Dirty(_) => "dirty",
         State::Unknown(_) => "applied by another program",

@@ -155,6 +155,30 @@ fn the_same_content_is_fetched_once() {
     assert_eq!(server.paths(), "/set/manifest.json /set/1_a.sql");
 }
 
+#[test]
+fn a_list_fetches_metadata_and_no_script_and_leaves_the_cache_usable() {
+    let server = Server::new();
+    let metadata = ("1_users/metadata.toml", "description = \"Who writes.\"");
+    server.publish(&[USERS, metadata]);
+    let listed = |source: &RemoteMigrations| -> Vec<(String, Option<String>)> {
+        let metas = MigrationSource::<switchy_schema::Sqlite>::list(source).unwrap();
+        metas.into_iter().map(|meta| (meta.id.to_string(), meta.description.map(String::from))).collect()
+    };
+    let described = ("1_users".to_owned(), Some("Who writes.".to_owned()));
+    assert_eq!(listed(&remote(&server)), [described.clone()]);
+    assert_eq!(server.paths(), format!("{MANIFEST} /set/1_users/metadata.toml"));
+
+    // A list of a newer set does not take the place of the set that was fetched whole.
+    let (source, _folder) = cached(&server);
+    let source = source.allow_offline().retries(0);
+    assert_eq!(ids(&source).unwrap(), "1_users");
+    server.publish(&[USERS, metadata, POSTS]);
+    assert_eq!(listed(&source), [described, ("2_posts".to_owned(), None)]);
+    server.on(MANIFEST, [Reply::new(503, "")]);
+    assert_eq!(ids(&source).unwrap(), "1_users");
+    assert_eq!(listed(&source).len(), 1);
+}
+
 /// An invalid manifest is refused before any of its files is fetched.
 #[test]
 #[allow(clippy::too_many_lines, reason = "it is a table")]

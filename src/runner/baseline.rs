@@ -37,10 +37,13 @@ impl<B: Backend> MigrationRunner<B> {
     ///         Migration::sql("1_users", "CREATE TABLE users (name TEXT)"),
     ///         Migration::sql("2_email", "ALTER TABLE users ADD COLUMN email TEXT"),
     ///     ])?
-    ///     .baseline_if("1_users", |conn| {
-    ///         let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'users'";
-    ///         Ok(conn.query_row(sql, [], |row| row.get(0))?)
-    ///     })
+    ///     .baseline_if(
+    ///         |conn| {
+    ///             let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'users'";
+    ///             Ok(conn.query_row(sql, [], |row| row.get(0))?)
+    ///         },
+    ///         "1_users",
+    ///     )
     ///     .run(conn)
     /// }
     ///
@@ -65,8 +68,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// it needs, is not for this database or environment; [`ErrorKind::Hook`](crate::ErrorKind::Hook) if the function fails.
     pub fn baseline_if(
         mut self,
-        id: impl Into<MigrationId>,
         recognise: impl for<'c> Fn(B::Conn<'c>) -> Result<bool, BoxError> + Send + Sync + 'static,
+        id: impl Into<MigrationId>,
     ) -> Self {
         self.baseline = Some(Baseline {
             id: id.into(),

@@ -23,7 +23,7 @@ fn has_users(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 fn runner() -> MigrationRunner {
-    MigrationRunner::new([USERS, EMAIL, POSTS]).unwrap().baseline_if("1_users", |conn| Ok(has_users(conn)?))
+    MigrationRunner::new([USERS, EMAIL, POSTS]).unwrap().baseline_if(|conn| Ok(has_users(conn)?), "1_users")
 }
 
 /// A database of a version without migrations.
@@ -65,7 +65,7 @@ fn an_old_database_is_taken_over_with_its_rows_and_a_new_one_gets_everything() {
 #[test]
 fn a_baseline_at_the_last_migration_is_recorded_although_nothing_is_to_be_run() {
     let conn = old();
-    let runner = MigrationRunner::new([USERS]).unwrap().baseline_if("1_users", |conn| Ok(has_users(conn)?));
+    let runner = MigrationRunner::new([USERS]).unwrap().baseline_if(|conn| Ok(has_users(conn)?), "1_users");
     let report = runner.run(&conn).unwrap();
     assert!(report.is_up_to_date());
     assert_eq!(
@@ -85,10 +85,13 @@ fn a_baseline_at_the_last_migration_is_recorded_although_nothing_is_to_be_run() 
 fn the_function_is_called_only_while_nothing_is_recorded_and_not_for_an_empty_database() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let runner = runner().baseline_if("1_users", move |conn| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        Ok(has_users(conn)?)
-    });
+    let runner = runner().baseline_if(
+        move |conn| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(has_users(conn)?)
+        },
+        "1_users",
+    );
     let mut new = memory();
     runner.run(&new).unwrap();
     assert_eq!(calls.take_all(), 0);
@@ -247,7 +250,7 @@ fn a_failure_after_the_baseline_reports_it_and_the_next_run_continues() {
     let broken = Migration::sql("2_email", "ALTER TABLE user ADD email");
     let set = MigrationRunner::new([USERS, broken]).unwrap();
     let conn = old();
-    let error = set.baseline_if("1_users", |conn| Ok(has_users(conn)?)).run(&conn).unwrap_err();
+    let error = set.baseline_if(|conn| Ok(has_users(conn)?), "1_users").run(&conn).unwrap_err();
     assert_eq!((error.kind(), &error.report().baseline), (ErrorKind::Step, &Some(here())));
     assert_eq!(ids(&runner().run(&conn).unwrap()), ["2_email", "3_posts"]);
 }
@@ -256,7 +259,7 @@ fn a_failure_after_the_baseline_reports_it_and_the_next_run_continues() {
 fn a_refused_plan_records_no_baseline() {
     let conn = old();
     let careful = MigrationRunner::new([USERS, Migration::sql("2_no_users", "DROP TABLE users")]).unwrap();
-    let careful = careful.baseline_if("1_users", |conn| Ok(has_users(conn)?)).environment("production");
+    let careful = careful.baseline_if(|conn| Ok(has_users(conn)?), "1_users").environment("production");
     let error = careful.run(&conn).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert_eq!(schema(&conn), ["CREATE TABLE users (name)"]);
@@ -268,18 +271,18 @@ fn a_refused_plan_records_no_baseline() {
 #[test]
 fn an_id_that_cannot_be_a_baseline_is_an_error_of_the_first_run() {
     let set = || MigrationRunner::new([USERS, EMAIL.environments(["test"]), POSTS]).unwrap();
-    let error = set().baseline_if("1_user", |_| Ok(true)).run(&memory()).unwrap_err();
+    let error = set().baseline_if(|_| Ok(true), "1_user").run(&memory()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownMigration);
     assert!(error.to_string().contains("1_users"), "{error}");
 
     let conn = old();
-    let error = set().baseline_if("2_email", |_| Ok(true)).run(&conn).unwrap_err();
+    let error = set().baseline_if(|_| Ok(true), "2_email").run(&conn).unwrap_err();
     assert_eq!((error.kind(), error.migration().unwrap().as_str()), (ErrorKind::Recovery, "2_email"));
     let needs = MigrationRunner::new([
         USERS.environments(["test"]),
         Migration::sql("2_posts", "CREATE TABLE posts (a)").depends_on("1_users"),
     ]);
-    let error = needs.unwrap().baseline_if("2_posts", |_| Ok(true)).run(&conn).unwrap_err();
+    let error = needs.unwrap().baseline_if(|_| Ok(true), "2_posts").run(&conn).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Recovery);
     assert_eq!(schema(&conn), ["CREATE TABLE users (name)"]);
 }
@@ -287,9 +290,10 @@ fn an_id_that_cannot_be_a_baseline_is_an_error_of_the_first_run() {
 #[test]
 fn a_function_that_fails_is_an_error_with_its_cause_and_what_to_do() {
     let conn = old();
-    let failing = runner().baseline_if("1_users", |conn| {
-        Ok(conn.query_row("SELECT version FROM settings", [], |row| row.get(0))?)
-    });
+    let failing = runner().baseline_if(
+        |conn| Ok(conn.query_row("SELECT version FROM settings", [], |row| row.get(0))?),
+        "1_users",
+    );
     let error = failing.run(&conn).unwrap_err();
     assert_eq!((error.kind(), error.migration().unwrap().as_str()), (ErrorKind::Hook, "1_users"));
     assert!(error.cause().unwrap().is::<rusqlite::Error>());
@@ -307,10 +311,13 @@ fn a_function_that_writes_or_ends_the_transaction_is_refused() {
         ["INSERT INTO users VALUES ('Bob')", "CREATE TABLE more (a)", "DROP TABLE users", "BEGIN", "COMMIT"];
     for sql in bad {
         let conn = old();
-        let writing = runner().baseline_if("1_users", move |conn| {
-            conn.execute_batch(sql)?;
-            Ok(true)
-        });
+        let writing = runner().baseline_if(
+            move |conn| {
+                conn.execute_batch(sql)?;
+                Ok(true)
+            },
+            "1_users",
+        );
         let error = writing.run(&conn).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Hook, "{sql}: {error}");
         assert!(conn.is_autocommit(), "{sql}");
@@ -328,7 +335,7 @@ fn a_connection_that_only_reads_stays_so_and_a_panic_sets_it_back() {
     assert_eq!(rows(&conn, "PRAGMA query_only"), ["1"]);
 
     let conn = old();
-    let panicking = runner().baseline_if("1_users", |_| panic!("no"));
+    let panicking = runner().baseline_if(|_| panic!("no"), "1_users");
     let run = std::panic::AssertUnwindSafe(|| panicking.run(&conn));
     assert!(std::panic::catch_unwind(run).is_err());
     assert_eq!(rows(&conn, "PRAGMA query_only"), ["0"]);
@@ -341,15 +348,18 @@ fn a_run_can_be_cancelled_while_the_function_runs() {
     let button = token.clone();
     let endless = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
     let calls = AtomicUsize::new(0);
-    let runner = runner().cancel_with(&token).baseline_if("1_users", move |conn| {
-        // The first call is before the lock, where nothing can be cancelled yet.
-        if calls.fetch_add(1, Ordering::Relaxed) == 0 {
-            return Ok(true);
-        }
-        let button = button.clone();
-        thread::spawn(move || button.cancel());
-        Ok(conn.query_row(endless, [], |row| row.get(0))?)
-    });
+    let runner = runner().cancel_with(&token).baseline_if(
+        move |conn| {
+            // The first call is before the lock, where nothing can be cancelled yet.
+            if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Ok(true);
+            }
+            let button = button.clone();
+            thread::spawn(move || button.cancel());
+            Ok(conn.query_row(endless, [], |row| row.get(0))?)
+        },
+        "1_users",
+    );
     let error = runner.run(&conn).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
     assert!(error.to_string().contains("the function of `baseline_if`"), "{error}");

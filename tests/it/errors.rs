@@ -32,7 +32,7 @@ fn older(no: fn() -> BoxError) -> MigrationError {
     let conn = memory();
     conn.execute_batch("CREATE TABLE it (a)").unwrap();
     let runner = MigrationRunner::new([Migration::sql("1_it", "")]).unwrap();
-    runner.baseline_if("1_it", move |_| Err(no())).run(&conn).unwrap_err()
+    runner.baseline_if(move |_| Err(no()), "1_it").run(&conn).unwrap_err()
 }
 
 fn sets(migrations: impl Into<Vec<Migration>>) -> MigrationError {

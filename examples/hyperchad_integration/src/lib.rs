@@ -102,7 +102,7 @@ impl SqliteState {
         }
         let runner = MigrationRunner::new_embedded(&MIGRATIONS)?.program("hyperchad_integration");
         // A file that `hyperchad_state` wrote has the table and no migrations.
-        let runner = runner.baseline_if(FIRST, |conn| Ok(matches!(table(conn)?, Table::State)));
+        let runner = runner.baseline_if(|conn| Ok(matches!(table(conn)?, Table::State)), FIRST);
         runner.run(&conn)?;
         Ok(Self { conn: Mutex::new(conn) })
     }

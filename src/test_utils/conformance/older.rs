@@ -31,11 +31,14 @@ fn set<B: Backend, T: Testbed<B>>(
     recognise: impl Fn() -> Result<bool, BoxError> + Send + Sync + 'static,
 ) -> Outcome<MigrationRunner<B>> {
     let set = it.runner([it.makes("1_a", "thing_a"), it.makes("2_b", "thing_b")])?;
-    Ok(set.baseline_if("1_a", move |mut conn| {
-        // It can query the database.
-        B::read(&mut conn, &TableName::default()).map_err(|fault| fault.to_string())?;
-        recognise()
-    }))
+    Ok(set.baseline_if(
+        move |mut conn| {
+            // It can query the database.
+            B::read(&mut conn, &TableName::default()).map_err(|fault| fault.to_string())?;
+            recognise()
+        },
+        "1_a",
+    ))
 }
 
 fn here() -> Baselined {

@@ -27,6 +27,8 @@ pub(crate) struct Details {
     pub(crate) remedy: Option<Box<Remedy>>,
     pub(crate) offset: Option<usize>,
     pub(crate) statement: Option<(u32, String)>,
+    /// The first of the statements before the failed one that were undone with it.
+    pub(crate) undone_from: Option<u32>,
     pub(crate) cause: Option<BoxError>,
     pub(crate) has_lost_transaction: bool,
     pub(crate) is_partial: bool,
@@ -80,6 +82,7 @@ impl Fault {
             remedy: None,
             offset: None,
             statement: None,
+            undone_from: None,
             cause: None,
             has_lost_transaction: false,
             is_partial: false,
@@ -114,6 +117,13 @@ impl Fault {
     /// Sets the number of the failed statement in the script, from 1, and its text.
     pub fn in_statement(mut self, number: u32, text: impl Into<String>) -> Self {
         self.details.statement = Some((number, text.into()));
+        self
+    }
+
+    /// Records that the statements from this one on share a transaction with the failed one and were undone with it.
+    #[allow(dead_code, reason = "not every database has such groups")]
+    pub(crate) fn undoing_from(mut self, number: u32) -> Self {
+        self.details.undone_from = Some(number);
         self
     }
 

@@ -104,7 +104,7 @@ pub(crate) fn without_set(context: &Context<'_>, command: &Command, clap: &Clap)
         Command::Manifest { check: false } => manifest::write(context),
         Command::Wait { seconds } => wait::wait(context, *seconds),
         Command::Config => Ok(config::config(context)),
-        Command::Completions { shell } => Ok(shell::completions(*shell, clap)),
+        Command::Completions { shell } => shell::completions(*shell, clap),
         Command::Man { command } => shell::man(command.as_deref(), clap),
         _ => return None,
     })

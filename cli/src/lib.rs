@@ -32,6 +32,7 @@ mod address;
 mod args;
 mod blank;
 mod commands;
+mod completion;
 mod dialect;
 mod environment;
 mod exit;
@@ -54,8 +55,9 @@ mod text;
 mod verdicts;
 
 use address::without_userinfo;
-use args::{Arguments, Command};
+use args::{Arguments, Command, Global};
 use commands::{Context, Work};
+use completion::Named;
 use dialect::Detected;
 use exit::Exit;
 use failure::{Failure, Result};
@@ -67,7 +69,7 @@ use settings::Settings;
 /// Runs the command in the arguments, with the migrations in a folder and the database that the settings name. The first argument is the
 /// name of the program.
 pub fn run_folder<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> ExitCode {
-    main(args, |context, command| {
+    main(args, named_in_folder, |context, command| {
         let detected = dialect::of(context)?;
         match detected.dialect {
             Dialect::Postgres => of_folder::<Postgres>(context, command, detected),
@@ -75,6 +77,27 @@ pub fn run_folder<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) 
             _ => of_folder::<Sqlite>(context, command, detected),
         }
     })
+}
+
+/// The migrations in the folder that these options and the settings name, to complete their ids; none if the folder cannot be read.
+fn named_in_folder(global: &Global) -> Vec<Named> {
+    fn of<B: Database>(context: &Context<'_>) -> Option<Vec<Named>> {
+        let runner = B::folder(&context.settings.dir.value, context.global.links()).ok()?;
+        Some(completion::names(&runner))
+    }
+
+    let found = || {
+        let folder = std::env::current_dir().ok()?;
+        let settings = Settings::gather(global, &folder).ok()?;
+        let output = Output::new(global, "");
+        let context = Context { global, settings: &settings, output: &output, folder };
+        match dialect::of(&context).ok()?.dialect {
+            Dialect::Postgres => of::<Postgres>(&context),
+            Dialect::Mysql => of::<Mysql>(&context),
+            _ => of::<Sqlite>(&context),
+        }
+    };
+    found().unwrap_or_default()
 }
 
 /// Runs the command in the arguments, with the migrations of an application. The first argument is the name of the program.
@@ -86,10 +109,16 @@ pub fn run<B: Database, A: Into<OsString> + Clone>(
     runner: switchy_schema::Result<MigrationRunner<B>>,
     args: impl IntoIterator<Item = A>,
 ) -> ExitCode {
-    main(args, |context, command| {
-        let work = Work { context, runner: prepared(context, runner, None)?, detected: None, folder: None };
-        commands::with_set(work, command)
-    })
+    let named = runner.as_ref().map(completion::names).unwrap_or_default();
+    main(
+        args,
+        move |_| named.clone(),
+        |context, command| {
+            let work =
+                Work { context, runner: prepared(context, runner, None)?, detected: None, folder: None };
+            commands::with_set(work, command)
+        },
+    )
 }
 
 fn of_folder<B: Database>(context: &Context<'_>, command: &Command, detected: Detected) -> Result<Outcome> {
@@ -145,13 +174,18 @@ fn prepared<B: Database>(
     Ok(runner)
 }
 
-/// Parses the arguments and runs the command.
+/// Parses the arguments and runs the command, or completes the line of a shell. `names` returns the migrations whose ids it completes.
 fn main<A: Into<OsString> + Clone>(
     args: impl IntoIterator<Item = A>,
+    names: impl Fn(&Global) -> Vec<Named> + Send + Sync + 'static,
     with_set: impl FnOnce(&Context<'_>, &Command) -> Result<Outcome>,
 ) -> ExitCode {
-    let args = args::joined(args.into_iter().map(Into::into));
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let mut clap = named(args.first());
+    if completion::is_asked() {
+        return completion::answer(args, names, &clap);
+    }
+    let args = args::joined(args.into_iter());
     let arguments =
         clap.try_get_matches_from_mut(&args).and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match arguments {

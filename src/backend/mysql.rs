@@ -18,10 +18,12 @@ mod query;
 mod records;
 mod refusals;
 mod rights;
+mod row_group;
 mod schema;
 mod script;
 mod settings;
 mod single_statement;
+mod statement;
 mod table;
 mod tables;
 #[cfg(feature = "test-utils")]

@@ -50,11 +50,7 @@ impl<'r, 'p, B: TransactionRules> ScriptRun<'r, 'p, B> {
                     self.transaction = next;
                 }
                 Action::RunWithRecord => {
-                    let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
-                    atomically::<B, _, _>(conn, &scope, |conn| {
-                        run(conn)?;
-                        self.record_once(conn, &end)
-                    })?;
+                    self.run_with_record(conn, &mut |conn| run(conn).map(|()| number + 1))?;
                 }
                 Action::RecordEnd => self.record(conn, &end)?,
                 Action::StopIfOpen if B::in_transaction(conn)? => {
@@ -68,6 +64,21 @@ impl<'r, 'p, B: TransactionRules> ScriptRun<'r, 'p, B> {
             }
         }
         Ok(())
+    }
+
+    /// Runs one or several statements and records that they are done, in one transaction. `run` returns the number of the statement after
+    /// them, and so does this.
+    pub(super) fn run_with_record(
+        &mut self,
+        conn: &mut B::Conn<'_>,
+        run: &mut dyn FnMut(&mut B::Conn<'_>) -> Result<u32, Fault>,
+    ) -> Result<u32, Fault> {
+        let scope = Scope::new(ForeignKeys::Unchecked, self.patience);
+        atomically::<B, _, _>(conn, &scope, |conn| {
+            let next = run(conn)?;
+            self.record_once(conn, &self.before_statement(next))?;
+            Ok(next)
+        })
     }
 
     /// Whether the script has a transaction open.

@@ -42,7 +42,15 @@ impl StepFailure {
 
     /// What remains of it and of the previous steps.
     pub(super) fn outcome(&self) -> String {
-        let mut outcome = self.remains.to_string();
+        let mut outcome = match (self.remains, self.undone()) {
+            (Remains::Dirty, Some((first, undone))) => format!(
+                "it runs outside a transaction: {undone} undone with it, what it did before stays and it is marked dirty at statement {first}"
+            ),
+            (Remains::Before, Some((first, _))) => {
+                format!("what was done before stays, and it will continue at statement {first}")
+            }
+            (remains, _) => remains.to_string(),
+        };
         if let Some(first) = self.undone_before.first() {
             let steps = if self.undone_before.len() == 1 { "is" } else { "and those after it are" };
             let _ = write!(outcome, ", `{first}` {steps} one transaction with it and undone too");
@@ -52,6 +60,17 @@ impl StepFailure {
             let _ = write!(outcome, ", {} {steps} before it {were} done and kept", self.applied_before);
         }
         outcome
+    }
+
+    /// The statements before the failed one that were undone with it, if there are any: the first, and all of them as a subject.
+    fn undone(&self) -> Option<(u32, String)> {
+        let first = self.fault.details.undone_from?;
+        let failed = self.fault.details.statement.as_ref().map(|(number, _)| *number)?;
+        match failed.checked_sub(first)? {
+            0 => None,
+            1 => Some((first, format!("statement {first} is"))),
+            _ => Some((first, format!("statements {first} to {} are", failed - 1))),
+        }
     }
 
     pub(super) fn remedy(&self) -> Remedy {

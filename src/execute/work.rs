@@ -74,7 +74,11 @@ impl<B: Backend> Work<'_, '_, B> {
             && !fault.details.is_partial
             && !fault.details.is_in_doubt
             && problems.is_empty()
-            && fault.details.statement.as_ref().is_some_and(|(number, _)| self.only_session_before(*number));
+            && fault
+                .details
+                .undone_from
+                .or(fault.details.statement.as_ref().map(|(number, _)| *number))
+                .is_some_and(|first| self.only_session_before(first));
         let atomicity = if did_nothing { Atomicity::Transaction } else { atomicity };
         let at = self.meta.located(self.step.direction, self.action.text(), fault.details.offset);
         let (migration, direction) = (self.step.id.clone(), self.step.direction);

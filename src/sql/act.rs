@@ -5,12 +5,16 @@ use crate::dialect::quote_in;
 
 mod changed;
 mod loss;
+#[cfg(feature = "mysql")]
+mod rows;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub(crate) use self::changed::Changed;
 pub(crate) use self::loss::{Dropped, Loss};
+#[cfg(feature = "mysql")]
+pub(crate) use self::rows::rows_of;
 
 /// What a statement does to tables and other objects.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,17 +5,17 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use serde_json::json;
 
+use crate::completion;
 use crate::failure::{Failure, Result};
 use crate::output::Outcome;
 
 /// The completions for a shell.
-pub(super) fn completions(shell: Shell, clap: &Clap) -> Outcome {
-    let mut text = Vec::new();
-    let name = clap.get_bin_name().unwrap_or(clap.get_name()).to_owned();
-    clap_complete::generate(shell, &mut clap.clone(), name, &mut text);
-    let text = String::from_utf8_lossy(&text).into_owned();
+pub(super) fn completions(shell: Shell, clap: &Clap) -> Result<Outcome> {
+    let name = clap.get_bin_name().unwrap_or(clap.get_name());
+    let text = completion::script(&shell.to_string(), name)
+        .ok_or_else(|| Failure::usage(format!("there are no completions for {shell}")))?;
     let json = json!({ "text": text });
-    Outcome::new(text, json)
+    Ok(Outcome::new(text, json))
 }
 
 /// The man page of the program, or of a command.

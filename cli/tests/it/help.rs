@@ -52,7 +52,7 @@ fn completions_and_pages_are_made_of_the_same() {
     for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let made = shell.run(&format!("completions {name}"));
         let text = String::from_utf8(made.stdout).unwrap();
-        assert!(text.contains("switchy-schema") && text.contains("rollback"), "{name}: {text}");
+        assert!(text.contains("switchy-schema") && text.contains("SWITCHY_COMPLETE"), "{name}: {text}");
         assert!(made.status.success() && made.stderr.is_empty());
     }
     let page = String::from_utf8(shell.run("man").stdout).unwrap();

@@ -14,6 +14,7 @@ mod adoption;
 mod bad_input;
 mod client_scripts;
 mod commands;
+mod completions;
 mod databases;
 mod dialects;
 mod drift;

@@ -42,3 +42,11 @@ fn it_has_the_same_commands() {
     }
     shell.assert("own_binary");
 }
+
+#[test]
+fn its_own_ids_are_completed() {
+    let shell = Shell::new();
+    let mut command = shell.like(Command::new(binary()), &["--", "it", "migrate", "--to", "lower"]);
+    let output = command.env("SWITCHY_COMPLETE", "fish").output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "2025-01-02-000000_lower_names");
+}

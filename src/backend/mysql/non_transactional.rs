@@ -131,6 +131,33 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
         Ok(())
     }
 
+    /// Whether each statement is a transaction of its own, so that several can share one.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state() == State::Closed
+    }
+
+    /// Runs statements from this one on in one transaction with the record that they are done. `run` returns the number of the statement
+    /// after them, and so does this. If one of them leaves something behind that the rollback did not undo, their outcome is recorded as
+    /// unknown.
+    pub(super) fn run_together(
+        &mut self,
+        conn: &mut &mut Conn,
+        first: u32,
+        run: &mut dyn FnMut(&mut &mut Conn) -> Result<u32, Fault>,
+    ) -> Result<u32, Fault> {
+        self.record_deferred(conn)?;
+        let outcome = self.common.run_with_record(conn, run);
+        outcome.map_err(|fault| {
+            if !fault.details.is_partial {
+                return fault.undoing_from(first);
+            }
+            let unknown = ScriptProgress { mark: Some(String::new()), ..self.common.before_statement(first) };
+            // The fault of the statement says more. If this fails, the connection is lost.
+            let _ = self.common.record(conn, &unknown);
+            fault
+        })
+    }
+
     fn state(&self) -> State {
         match self.common.transaction {
             _ if self.has_locks => State::Locked { is_chained: self.is_chained },

@@ -35,7 +35,7 @@ impl LookupState {
     }
 
     /// The selected database, empty if none is selected.
-    fn database(&mut self, conn: &mut Conn) -> Result<String, Fault> {
+    pub(super) fn database(&mut self, conn: &mut Conn) -> Result<String, Fault> {
         if let Some(database) = &self.database {
             return Ok(database.clone());
         }

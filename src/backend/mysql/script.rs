@@ -1,13 +1,14 @@
 //! Runs a script, statement by statement.
 
-use mysql::prelude::Queryable;
-use mysql::{Conn, Row};
+use mysql::Conn;
 
 use super::non_transactional::{ScriptRun, Statement, StatementClass};
 use super::outcome::{self, LookupState};
-use super::query::{self, code, fault, get};
+use super::query::{self, fault};
 use super::refusals::reads_client;
-use super::{Mysql, settings, transactions, warnings};
+use super::row_group::{Extent, RowGroups};
+use super::statement::{Watch, is_rolled_back, is_syntax, located, send};
+use super::{Mysql, settings, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::last_row::asks_for_last_row;
@@ -20,11 +21,11 @@ use crate::backend::server_ledger::Ledger;
 use crate::backend::server_transactions::{chains, distributed};
 use crate::backend::session::Session;
 use crate::fault::{Fault, FaultKind};
-use crate::notice::Notices;
 use crate::sql::mysql::{
     GRAMMAR, Kind, asks_for_counts, autocommit_variable, computes_variable, is_about_next, kind, statements,
 };
 use crate::sql::pieces::Piece;
+use crate::sql::transactions::Ends;
 use crate::step::Atomicity;
 
 pub(super) fn run(
@@ -97,37 +98,20 @@ fn run_statements(
     }
     // Asking for the warnings would change the count that the script asks for.
     let notices = (!pieces.iter().any(|piece| asks_for_counts(piece.text))).then_some(script.notices);
-    let mut watch = Watch { ledger: Ledger::new(pieces, script, &GRAMMAR, *conn)?, notices };
+    let watch = Watch { ledger: Ledger::new(pieces, script, &GRAMMAR, *conn)?, notices };
     let skipped = transactions::skipped(pieces, script.atomicity);
+    let groups = RowGroups::default();
+    let mut running = Running { script, pieces, of, skipped, script_run, lookup, groups, watch };
     let mut outcome = Ok(());
-    for (number, piece) in (1..).zip(pieces) {
-        let is_skipped = skipped.is_some_and(|ends| ends.has(number));
-        if number >= script.from {
-            outcome =
-                script.begin_statement(number, || Some(of)).map_err(|fault| located(fault, number, piece));
-            if outcome.is_err() {
-                break;
-            }
-        }
-        outcome = match script.atomicity {
-            _ if number < script.from => run_again(conn, &mut script_run, script.from, number, piece),
-            Atomicity::Transaction if is_skipped => Ok(()),
-            Atomicity::NonTransactional if is_skipped => {
-                let class = StatementClass::Common(Repeatable);
-                let statement = Statement { number, class, mark: String::new() };
-                script_run.run_statement(conn, statement, &mut |_| Ok(()))
-            }
-            Atomicity::Transaction => run_in_transaction(conn, number, piece, &mut watch),
-            Atomicity::NonTransactional => {
-                non_transactional(conn, &mut script_run, lookup, number, piece, &mut watch)
-            }
-        }
-        .map_err(|fault| located(fault, number.max(script.from), piece));
-        if outcome.is_err() {
-            break;
+    let mut number = 1;
+    while let (Ok(()), Some(piece)) = (&outcome, running.piece(number)) {
+        match running.run(conn, number, piece) {
+            Ok(next) => number = next,
+            Err(fault) => outcome = Err(fault),
         }
     }
     // The fault of the statement says more than the fault of its record.
+    let Running { mut script_run, watch, .. } = running;
     let recorded = script_run.record_deferred(conn);
     outcome = outcome.and(match pieces.last() {
         Some(last) => recorded.map_err(|fault| located(fault, of, last)),
@@ -141,27 +125,156 @@ fn run_statements(
     Ok(Execution { account, ..watch.ledger.touched().into() })
 }
 
-/// What is recorded while a script runs.
-struct Watch<'s> {
-    ledger: Ledger<'s>,
-    /// Collects the warnings of the server, if it can be asked for them.
-    notices: Option<&'s Notices>,
+/// A script that is running.
+struct Running<'s, 'r, 'p> {
+    script: &'s Script<'s>,
+    pieces: &'s [Piece<'s>],
+    /// The number of statements.
+    of: u32,
+    skipped: Option<Ends>,
+    script_run: ScriptRun<'r, 'p>,
+    lookup: &'s mut LookupState,
+    groups: RowGroups,
+    watch: Watch<'s>,
 }
 
-impl Watch<'_> {
-    /// Runs a statement.
-    fn run(&mut self, conn: &mut Conn, number: u32, piece: &Piece<'_>) -> Result<(), Fault> {
-        send(conn, piece)?;
-        if self.ledger.counts(number) {
-            self.ledger.count(number, conn.affected_rows());
-        }
-        self.notices.map_or(Ok(()), |notices| warnings::collect(conn, notices, piece.offset))
+impl<'s> Running<'s, '_, '_> {
+    /// The statement with this number, from 1.
+    fn piece(&self, number: u32) -> Option<&'s Piece<'s>> {
+        self.pieces.get((number as usize).checked_sub(1)?)
     }
-}
 
-fn located(fault: Fault, number: u32, piece: &Piece<'_>) -> Fault {
-    let at = fault.details.offset.unwrap_or(piece.offset);
-    fault.at(at).in_statement(number, piece.text)
+    /// Runs a statement, or several that share a transaction, and returns the number of the next one.
+    fn run(&mut self, conn: &mut &mut Conn, number: u32, piece: &Piece<'_>) -> Result<u32, Fault> {
+        let from = self.script.from;
+        if number < from {
+            let again = run_again(conn, &mut self.script_run, from, number, piece);
+            return again.map(|()| number + 1).map_err(|fault| located(fault, from, piece));
+        }
+        let size = self.group_size(conn, number).map_err(|fault| located(fault, number, piece))?;
+        if size > 1 {
+            return self.run_group(conn, number, size);
+        }
+        self.run_one(conn, number, piece).map_err(|fault| located(fault, number, piece))?;
+        Ok(number + 1)
+    }
+
+    fn run_one(&mut self, conn: &mut &mut Conn, number: u32, piece: &Piece<'_>) -> Result<(), Fault> {
+        self.script.begin_statement(number, || Some(self.of))?;
+        let is_skipped = self.skipped.is_some_and(|ends| ends.has(number));
+        match self.script.atomicity {
+            Atomicity::Transaction if is_skipped => Ok(()),
+            Atomicity::NonTransactional if is_skipped => {
+                let class = StatementClass::Common(Repeatable);
+                let statement = Statement { number, class, mark: String::new() };
+                self.script_run.run_statement(conn, statement, &mut |_| Ok(()))
+            }
+            Atomicity::Transaction => run_in_transaction(conn, number, piece, &mut self.watch),
+            Atomicity::NonTransactional => self.non_transactional(conn, number, piece),
+        }
+    }
+
+    /// The number of statements, from this one on, that share a transaction.
+    fn group_size(&mut self, conn: &mut Conn, number: u32) -> Result<usize, Fault> {
+        // `SET TRANSACTION` is about the transaction of the next statement only.
+        let is_set_apart = self.piece(number - 1).is_some_and(|before| is_about_next(before.text));
+        if self.script.atomicity == Atomicity::Transaction || is_set_apart || !self.script_run.is_closed() {
+            return Ok(1);
+        }
+        let rest = self.pieces.get(number as usize - 1..).unwrap_or_default();
+        self.groups.size(conn, rest, self.lookup)
+    }
+
+    /// Runs statements that only change rows in one transaction with the record that they are done.
+    fn run_group(&mut self, conn: &mut &mut Conn, first: u32, size: usize) -> Result<u32, Fault> {
+        let Self { script, pieces, of, script_run, watch, .. } = self;
+        let group = || (first..).zip(pieces.iter().skip(first as usize - 1).take(size));
+        let mut last = first;
+        let outcome = script_run.run_together(conn, first, &mut |conn| {
+            let mut extent = Extent::new();
+            for (number, piece) in group() {
+                last = number;
+                let run = script.begin_statement(number, || Some(*of)).and_then(|()| {
+                    watch.ledger.before(number, *conn)?;
+                    watch.run_rows(conn, number, piece)
+                });
+                if extent.is_full_with(run.map_err(|fault| located(fault, number, piece))?) {
+                    break;
+                }
+            }
+            Ok(last + 1)
+        });
+        outcome.map_err(|fault| match group().find(|(number, _)| *number == last) {
+            // The record or the commit failed.
+            Some((number, piece)) if fault.details.statement.is_none() => located(fault, number, piece),
+            _ => fault,
+        })
+    }
+
+    /// Runs a statement outside the engine's transaction.
+    fn non_transactional(
+        &mut self,
+        conn: &mut &mut Conn,
+        number: u32,
+        piece: &Piece<'_>,
+    ) -> Result<(), Fault> {
+        let Self { script_run, lookup, watch, .. } = self;
+        let kind = resolved_kind(conn, piece.text)?;
+        let survives = LookupState::survives(&kind);
+        // If a statement drops several objects and one is missing, others may already be dropped.
+        let is_partial = match &kind {
+            Kind::Defines(subjects) => subjects.len() > 1,
+            Kind::Other => true,
+            _ => false,
+        };
+        let is_rows = matches!(kind, Kind::Data | Kind::Temporary);
+        if asks_for_counts(piece.text) {
+            return Err(asks_for_row_count());
+        }
+        let mut mark = String::new();
+        let class = match kind {
+            Kind::Data | Kind::Temporary => StatementClass::Common(Plain),
+            Kind::Setting if is_about_next(piece.text) => StatementClass::Unrecorded,
+            Kind::Setting => StatementClass::Common(Repeatable),
+            Kind::Repeatable => StatementClass::RepeatableMayCommit,
+            Kind::Distributed => return Err(distributed()),
+            Kind::Chains => StatementClass::AutocommitOff,
+            Kind::Unchains => StatementClass::AutocommitOn,
+            Kind::Begins => StatementClass::Common(Begin),
+            Kind::Commits => StatementClass::Common(Commit),
+            Kind::RollsBack => StatementClass::Common(Rollback),
+            Kind::Locks => StatementClass::LockTables,
+            Kind::Unlocks => StatementClass::UnlockTables,
+            Kind::Defines(subjects) => {
+                mark = patiently(script_run.patience(), || outcome::mark(conn, &subjects, lookup))?;
+                let is_verifiable = !mark.is_empty() && outcome::is_conclusive(piece.text, &subjects);
+                if is_verifiable {
+                    StatementClass::VerifiableImplicitCommit
+                } else {
+                    StatementClass::ImplicitCommit
+                }
+            }
+            Kind::Other => StatementClass::MayCommit,
+            Kind::ReadsClient => return Err(reads_client()),
+        };
+        let statement = Statement { number, class, mark };
+        let done = script_run.run_statement(conn, statement, &mut |conn| {
+            watch.ledger.before(number, *conn)?;
+            if is_rows {
+                return watch.run_rows(conn, number, piece).map(drop);
+            }
+            // A statement that the server could not parse, refused as read-only or did not get has done nothing.
+            watch.run(conn, number, piece).map(drop).map_err(|fault| {
+                let did_nothing =
+                    fault.kind() == FaultKind::ReadOnly || is_syntax(&fault) || query::is_too_long(&fault);
+                if is_partial && !did_nothing { fault.partial() } else { fault }
+            })
+        });
+        if !survives {
+            **lookup = LookupState::default();
+        }
+        done
+    }
 }
 
 /// Refuses to resume a script whose remaining statements need something that ended with the session.
@@ -216,83 +329,11 @@ fn run_in_transaction(
         _ => {
             return watch
                 .run(conn, number, piece)
+                .map(drop)
                 .map_err(|fault| if is_rolled_back(conn) { fault } else { fault.lost_transaction() });
         }
     };
     Err(Fault::new(FaultKind::Other, what).remedy(KEEP_OUT))
-}
-
-/// Rolls back, and returns whether everything was rolled back: tables that are not transactional keep their changes.
-fn is_rolled_back(conn: &mut Conn) -> bool {
-    if query::read_all(conn, "ROLLBACK").is_err() || conn.warnings() == 0 {
-        return true;
-    }
-    let codes = conn.query_map("SHOW WARNINGS", |row: Row| get::<u16>(&row, 1));
-    !codes.is_ok_and(|codes| codes.contains(&Some(query::NOT_ROLLED_BACK)))
-}
-
-/// Runs a statement outside the engine's transaction.
-fn non_transactional(
-    conn: &mut &mut Conn,
-    script_run: &mut ScriptRun<'_, '_>,
-    lookup: &mut LookupState,
-    number: u32,
-    piece: &Piece<'_>,
-    watch: &mut Watch<'_>,
-) -> Result<(), Fault> {
-    let kind = resolved_kind(conn, piece.text)?;
-    let survives = LookupState::survives(&kind);
-    // If a statement drops several objects and one is missing, others may already be dropped.
-    let is_partial = match &kind {
-        Kind::Defines(subjects) => subjects.len() > 1,
-        Kind::Other => true,
-        _ => false,
-    };
-    let is_rows = matches!(kind, Kind::Data | Kind::Temporary);
-    if asks_for_counts(piece.text) {
-        return Err(asks_for_row_count());
-    }
-    let mut mark = String::new();
-    let class = match kind {
-        Kind::Data | Kind::Temporary => StatementClass::Common(Plain),
-        Kind::Setting if is_about_next(piece.text) => StatementClass::Unrecorded,
-        Kind::Setting => StatementClass::Common(Repeatable),
-        Kind::Repeatable => StatementClass::RepeatableMayCommit,
-        Kind::Distributed => return Err(distributed()),
-        Kind::Chains => StatementClass::AutocommitOff,
-        Kind::Unchains => StatementClass::AutocommitOn,
-        Kind::Begins => StatementClass::Common(Begin),
-        Kind::Commits => StatementClass::Common(Commit),
-        Kind::RollsBack => StatementClass::Common(Rollback),
-        Kind::Locks => StatementClass::LockTables,
-        Kind::Unlocks => StatementClass::UnlockTables,
-        Kind::Defines(subjects) => {
-            mark = patiently(script_run.patience(), || outcome::mark(conn, &subjects, lookup))?;
-            let is_verifiable = !mark.is_empty() && outcome::is_conclusive(piece.text, &subjects);
-            if is_verifiable {
-                StatementClass::VerifiableImplicitCommit
-            } else {
-                StatementClass::ImplicitCommit
-            }
-        }
-        Kind::Other => StatementClass::MayCommit,
-        Kind::ReadsClient => return Err(reads_client()),
-    };
-    let statement = Statement { number, class, mark };
-    let done = script_run.run_statement(conn, statement, &mut |conn| {
-        watch.ledger.before(number, *conn)?;
-        // A statement that the server could not parse, refused as read-only or did not get has done nothing.
-        watch.run(conn, number, piece).map_err(|fault| {
-            let did_nothing =
-                fault.kind() == FaultKind::ReadOnly || is_syntax(&fault) || query::is_too_long(&fault);
-            let leaves = (is_partial && !did_nothing) || (is_rows && !is_rolled_back(conn));
-            if leaves { fault.partial() } else { fault }
-        })
-    });
-    if !survives {
-        *lookup = LookupState::default();
-    }
-    done
 }
 
 /// The kind of a statement. If the statement sets `autocommit` to a variable, the value of the variable decides:
@@ -302,68 +343,4 @@ fn resolved_kind<'t>(conn: &mut Conn, text: &'t str) -> Result<Kind<'t>, Fault> 
     let sql = format!("SELECT UPPER(CAST(@{variable} AS CHAR)) IN ('0', 'OFF', 'FALSE')");
     let is_off = query::column::<bool>(conn, &sql).map_err(fault)?;
     Ok(if is_off == Some(true) { Kind::Chains } else { Kind::Unchains })
-}
-
-fn is_syntax(fault: &Fault) -> bool {
-    query::code_of(fault) == Some(query::SYNTAX)
-}
-
-fn send(conn: &mut Conn, piece: &Piece<'_>) -> Result<(), Fault> {
-    query::read_all(conn, piece.text).map_err(|error| {
-        let place = syntax_error_at(piece.text, &error);
-        let fault = explained(conn, fault(error));
-        match place {
-            Some(place) => fault.at(piece.offset + place),
-            None => fault,
-        }
-    })
-}
-
-/// The fault of a statement that is too long for the server, with the limit.
-fn explained(conn: &mut Conn, fault: Fault) -> Fault {
-    if !query::is_too_long(&fault) {
-        return fault;
-    }
-    let limit = query::column::<u64>(conn, "SELECT @@max_allowed_packet").ok().flatten();
-    let limit = limit.map(|bytes| format!(" of the server, which is {bytes} bytes")).unwrap_or_default();
-    fault
-        .reworded(format!("the statement is longer than `max_allowed_packet`{limit}"))
-        .remedy("split it into several statements, or raise max_allowed_packet on the server")
-}
-
-/// The position of a syntax error. The server reports the text that it did not expect, and the line:
-/// `You have an error in your SQL syntax; ... near 'SELEKT 1' at line 2`
-fn syntax_error_at(text: &str, error: &mysql::Error) -> Option<usize> {
-    let mysql::Error::MySqlError(server_error) = error else { return None };
-    let (_, behind) =
-        server_error.message.split_once(" near '").filter(|_| code(error) == Some(query::SYNTAX))?;
-    let (near, line) = behind.rsplit_once("' at line ")?;
-    let line: usize = line.trim().parse().ok()?;
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let found = if near.is_empty() { None } else { text.get(start..)?.find(near) };
-    Some(found.map_or(start, |found| start + found).min(text.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_place_of_a_syntax_error_is_what_the_server_quotes() {
-        let server_error = |message: &str| {
-            let message = format!("You have an error in your SQL syntax; check the manual to use {message}");
-            mysql::Error::MySqlError(mysql::MySqlError { state: "42000".to_owned(), message, code: 1064 })
-        };
-        let text = "CREATE TABLE a (\n  b INT,\n  c IN)";
-        let rows = [
-            ("near 'IN)' at line 3", "IN)"),
-            ("near 'b INT,\n  c IN)' at line 2", "b INT"),
-            ("near '' at line 3", "  c IN)"),
-            ("near 'nowhere' at line 2", "  b INT"),
-        ];
-        for (message, expected) in rows {
-            let place = syntax_error_at(text, &server_error(message)).unwrap();
-            assert!(text[place..].starts_with(expected), "{message}: {}", &text[place..]);
-        }
-    }
 }

@@ -25,6 +25,7 @@ mod rehearsals;
 mod remote;
 #[cfg(unix)]
 mod round_trips;
+mod row_groups;
 mod script_transactions;
 #[path = "../../../it/sentences.rs"]
 mod sentences;

@@ -247,7 +247,7 @@ const DOWN_POSTGRES: [(&str, &str); 13] = [
     ("inside row 22", ""),
 ];
 
-const UP_MYSQL: [(&str, &str); 20] = [
+const UP_MYSQL: [(&str, &str); 23] = [
     ("started 1", ""),
     ("inside row 2", ""),
     ("finished 1", ""),
@@ -268,16 +268,22 @@ const UP_MYSQL: [(&str, &str); 20] = [
     ("inside row 12", "4_dropping 5"),
     ("finished 4", "4_dropping 6"),
     ("finished 5", ""),
+    ("started 6", "6_many 0"),
+    ("inside row 33: UPDATE gate SET", "6_many 2"),
+    ("finished 6", "6_many 7"),
 ];
 
-const DOWN_MYSQL: [(&str, &str); 13] = [
-    ("started 1", ""),
+const DOWN_MYSQL: [(&str, &str); 16] = [
+    ("started 1", "6_many 0"),
+    ("inside row 37: UPDATE gate SET", "6_many 0"),
+    ("inside many: DROP TABLE", "6_many 4?"),
+    ("started 2", ""),
     ("inside row 27", ""),
-    ("started 2", "4_dropping 0"),
+    ("started 3", "4_dropping 0"),
     ("inside row 26", "4_dropping 2"),
-    ("finished 2", "4_dropping 3"),
+    ("finished 3", "4_dropping 3"),
     ("inside row 25", ""),
-    ("started 4", "2_mixed 0"),
+    ("started 5", "2_mixed 0"),
     ("inside row 23", "2_mixed 0"),
     ("inside w: DROP INDEX", "2_mixed 2?"),
     ("inside big: ALTER TABLE", "2_mixed 3?"),

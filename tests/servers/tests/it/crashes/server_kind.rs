@@ -310,6 +310,24 @@ impl Kind for Mysql {
                 &["CREATE TABLE z (n int) => table z", "row 26"],
             ),
             Script::atomic::<Self>("5_rows", &["row 13"], &["row 27"]),
+            // Neighbouring statements that share a transaction.
+            Script::atomic::<Self>(
+                "6_many",
+                &[
+                    "CREATE TABLE many (n int) => table many",
+                    "INSERT INTO trace VALUES (31) => row 31",
+                    "INSERT INTO trace VALUES (32) => row 32",
+                    "UPDATE gate SET n = n WHERE n = 33",
+                    "INSERT INTO trace VALUES (34) => row 34",
+                    "ALTER TABLE many ADD more int => column many.more int(11)",
+                ],
+                &[
+                    "INSERT INTO trace VALUES (36) => row 36",
+                    "UPDATE gate SET n = n WHERE n = 37",
+                    "INSERT INTO trace VALUES (38) => row 38",
+                    "DROP TABLE many => no table many",
+                ],
+            ),
         ]
     }
 

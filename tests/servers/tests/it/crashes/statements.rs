@@ -193,7 +193,22 @@ const OF_POSTGRES: [Case; 6] = [
 
 const UNKNOWN: [&str; 2] = ["it is not known whether statement 2 is done"; 2];
 
-const OF_MYSQL: [Case; 13] = [
+const OF_MYSQL: [Case; 14] = [
+    // Rows before the one that was killed share its transaction.
+    Case {
+        up: &[
+            "CREATE TABLE a (n int) => table a",
+            "INSERT INTO trace VALUES (1) => row 1",
+            "UPDATE gate SET n = n WHERE n = 2",
+            "INSERT INTO trace VALUES (3) => row 3",
+            "DROP TABLE z => no table z",
+            "row 4",
+        ],
+        inside: "row 2: UPDATE gate SET",
+        left: "1_it 2",
+        told: [""; 2],
+        by_hand: [""; 2],
+    },
     Case {
         up: &[
             "row 1",
@@ -410,10 +425,11 @@ fn a_run_right_after_a_kill_waits_and_says_what_is_so_on_postgres() {
 #[test]
 fn a_run_right_after_a_kill_waits_and_says_what_is_so_on_mysql() {
     a_run_right_after_a_kill::<Mysql>(&[
-        ("row 2", Ok(5)),
+        ("row 2", Ok(6)),
         ("row 3", Err("2_mixed 3")),
         ("big: ALTER TABLE", Err("2_mixed 4?")),
-        ("row 9", Ok(3)),
+        ("row 9", Ok(4)),
+        ("row 33: UPDATE gate SET", Err("6_many 2")),
     ]);
 }
 

@@ -142,7 +142,7 @@ pub use crate::backend::Mysql;
 #[cfg(feature = "postgres")]
 pub use crate::backend::Postgres;
 #[cfg(feature = "sqlite")]
-pub use crate::backend::Sqlite;
+pub use crate::backend::{Sqlite, SqliteOver};
 pub use crate::cancel::CancelToken;
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};

@@ -24,6 +24,7 @@ mod keys;
 mod ledger;
 mod likeness;
 mod log;
+mod over;
 mod pragmas;
 mod query;
 mod reach;
@@ -40,6 +41,8 @@ mod target;
 mod tracker;
 mod transactions;
 mod tripwire;
+
+pub use self::over::SqliteOver;
 
 use self::fault::{fault, message};
 

@@ -77,9 +77,9 @@ pub use self::driver::{Driver, Progress, atomically};
 pub(crate) use self::faults::changes_tracking_table;
 pub use self::locks::{LockAttempt, Locks};
 #[cfg(feature = "mysql")]
-pub use self::mysql::Mysql;
+pub use self::mysql::{Mysql, MysqlOver};
 #[cfg(feature = "postgres")]
-pub use self::postgres::Postgres;
+pub use self::postgres::{Postgres, PostgresOver};
 pub use self::records::Records;
 pub(crate) use self::records::Witness;
 pub(crate) use self::retry::patiently;

@@ -22,7 +22,7 @@ impl Wake for Unpark {
 }
 
 /// Polls a future so many times, and drops it if it is not done.
-fn poll<R>(future: impl Future<Output = R>, times: usize) -> Option<R> {
+pub(crate) fn poll<R>(future: impl Future<Output = R>, times: usize) -> Option<R> {
     let _entered = RUNTIME.enter();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);

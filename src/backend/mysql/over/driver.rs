@@ -11,7 +11,7 @@ use crate::backend::statements::{Statements, says, value};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::refusal::Refusal;
-use crate::sql::mysql::statements;
+use crate::sql::mysql::{Kind, kind, statements};
 use crate::step::Atomicity;
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
@@ -103,8 +103,12 @@ impl<S: Statements> Driver for MysqlOver<S> {
         progress: &mut Progress<'_, Self>,
     ) -> Result<Execution, Fault> {
         let pieces = statements(script.text)?;
-        // Most statements that change something else than rows commit.
-        let rules = Rules { skipped: skipped(&pieces, script.atomicity), may_end: |_| true };
+        // A script whose statements commit by what they do is not run in a transaction.
+        let may_end = |statement: &str| {
+            let kind = kind(statement);
+            matches!(kind, Kind::Begins | Kind::Chains | Kind::Commits | Kind::RollsBack | Kind::Unchains)
+        };
+        let rules = Rules { skipped: skipped(&pieces, script.atomicity), may_end };
         settings::around(conn, script, |conn| script::run::<Self>(conn, script, &rules, progress))
     }
 

@@ -73,19 +73,14 @@ pub async fn migrate_library_until(
 
 /// The error about a database for which there are no scripts.
 fn without_scripts(server: Server) -> MigrateError {
-    let (what, remedy) = match server {
-        Server::Sqlite => (
-            "this program was built without the scripts for SQLite",
-            "enable the feature `sqlite` of moosicbox_schema",
-        ),
-        Server::Postgres => (
-            "this program was built without the scripts for PostgreSQL",
-            "enable the feature `postgres` of moosicbox_schema",
-        ),
-        _ => (
-            "MoosicBox has scripts for SQLite and PostgreSQL, and this database is neither",
-            "use one of them",
-        ),
+    let what = match server {
+        Server::Sqlite => {
+            "this program was built without the scripts for SQLite: enable the feature `sqlite` of moosicbox_schema"
+        }
+        Server::Postgres => {
+            "this program was built without the scripts for PostgreSQL: enable the feature `postgres` of moosicbox_schema"
+        }
+        _ => "MoosicBox has scripts for SQLite and PostgreSQL, and this database is neither",
     };
-    MigrateError::Unsuitable(Fault::new(FaultKind::Other, what).remedy(remedy))
+    MigrateError::Unsuitable(Fault::new(FaultKind::Other, what))
 }

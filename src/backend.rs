@@ -40,6 +40,8 @@ mod server_transactions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod statements;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod table;
 #[cfg(feature = "test-utils")]
 mod testing;
@@ -75,9 +77,9 @@ pub use self::driver::{Driver, Progress, atomically};
 pub(crate) use self::faults::changes_tracking_table;
 pub use self::locks::{LockAttempt, Locks};
 #[cfg(feature = "mysql")]
-pub use self::mysql::Mysql;
+pub use self::mysql::{Mysql, MysqlOver};
 #[cfg(feature = "postgres")]
-pub use self::postgres::Postgres;
+pub use self::postgres::{Postgres, PostgresOver};
 pub use self::records::Records;
 pub(crate) use self::records::Witness;
 pub(crate) use self::retry::patiently;
@@ -85,9 +87,11 @@ pub(crate) use self::script::Listener;
 pub use self::script::{Scope, Script};
 pub use self::session::Session;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::Sqlite;
-#[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::snapshot;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{Sqlite, SqliteOver};
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub use self::statements::{Statements, Texts};
 #[cfg(feature = "test-utils")]
 pub use self::testing::{ServerCommands, TestConnection, TestDriver, TestServer};
 pub use self::tracking_table::{TableForm, TrackingTable};

@@ -141,11 +141,11 @@ pub use crate::account::{Account, Fate, SchemaObject, TableChange};
 pub use crate::adopt::{Adopt, Adopted, Adoption, Finding, Proof, Tool, UnknownTool};
 pub use crate::backend::Backend;
 #[cfg(feature = "mysql")]
-pub use crate::backend::Mysql;
+pub use crate::backend::{Mysql, MysqlOver};
 #[cfg(feature = "postgres")]
-pub use crate::backend::Postgres;
+pub use crate::backend::{Postgres, PostgresOver};
 #[cfg(feature = "sqlite")]
-pub use crate::backend::Sqlite;
+pub use crate::backend::{Sqlite, SqliteOver};
 pub use crate::cancel::CancelToken;
 pub use crate::checksum::{Checksum, ParseChecksumError};
 pub use crate::dialect::{Dialect, InvalidTableName, TableName};

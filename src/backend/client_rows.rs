@@ -1,7 +1,7 @@
-//! [`ClientRows`]: the statements with which the database's own client writes records.
+//! [`ClientRows`]: the statements that write records as they stand, for the database's own client and for sessions of other drivers.
 
-use super::table::Values;
-use crate::history::{HistoryDigest, Record};
+use super::table::{Values, state};
+use crate::history::{Dirty, HistoryDigest, Record};
 use crate::id::MigrationId;
 use crate::log_entry::LogEntry;
 
@@ -21,22 +21,66 @@ pub(super) struct ClientRows {
 
 impl ClientRows {
     pub(super) fn append(&self, record: &Record, digest: HistoryDigest) -> String {
+        self.inserted(record, self.now, Some(digest))
+    }
+
+    /// The statement that adds a record with its own date, if it has one. `date` makes the value of the column from a literal.
+    pub(super) fn insert(
+        &self,
+        record: &Record,
+        digest: Option<HistoryDigest>,
+        date: fn(String) -> String,
+    ) -> String {
+        let own = Some(&*record.run_on).filter(|run_on| !run_on.is_empty());
+        let date = own.map_or_else(|| self.now.to_owned(), |own| date((self.literal)(Some(own))));
+        self.inserted(record, &date, digest)
+    }
+
+    fn inserted(&self, record: &Record, date: &str, digest: Option<HistoryDigest>) -> String {
         let (columns, values): (Vec<_>, Vec<_>) = self.values(record).into_iter().unzip();
         format!(
-            "INSERT INTO {} (run_on, {}, basis) VALUES ({}, {}, {});",
+            "INSERT INTO {} (run_on, {}, basis) VALUES ({date}, {}, {});",
             self.table,
             columns.join(", "),
-            self.now,
             values.join(", "),
-            self.digest(Some(digest))
+            self.digest(digest)
         )
     }
 
     pub(super) fn update(&self, record: &Record) -> String {
+        self.updated(record, "")
+    }
+
+    /// The statement that rewrites a record, also its date if the new one has a date.
+    pub(super) fn rewrite(&self, record: &Record, date: fn(String) -> String) -> String {
+        let own = Some(&*record.run_on).filter(|run_on| !run_on.is_empty());
+        let date = own.map(|own| format!("run_on = {}, ", date((self.literal)(Some(own)))));
+        self.updated(record, &date.unwrap_or_default())
+    }
+
+    fn updated(&self, record: &Record, date: &str) -> String {
         let sets: Vec<String> =
             self.values(record).into_iter().map(|(column, value)| format!("{column} = {value}")).collect();
         let id = (self.literal)(Some(record.id.as_str()));
-        format!("UPDATE {} SET {} WHERE name = {id};", self.table, sets.join(", "))
+        format!("UPDATE {} SET {date}{} WHERE name = {id};", self.table, sets.join(", "))
+    }
+
+    /// The statement that writes how far an unfinished step got, if its record is at `from`. `is` compares values that may be `NULL`.
+    pub(super) fn advance(&self, id: &MigrationId, from: &Dirty, to: &Dirty, is: &str) -> String {
+        let text = self.literal;
+        format!(
+            "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {} WHERE name = {} AND dirty = {} AND statement {is} {} \
+             AND mark {is} {};",
+            self.table,
+            number(to.statement.map(i64::from)),
+            number(to.of.map(i64::from)),
+            text(to.mark.as_deref()),
+            text(to.failure.as_deref()),
+            text(Some(id.as_str())),
+            state(from),
+            number(from.statement.map(i64::from)),
+            text(from.mark.as_deref())
+        )
     }
 
     pub(super) fn delete(&self, id: &MigrationId) -> String {
@@ -65,6 +109,25 @@ impl ClientRows {
         )
     }
 
+    /// The statement that adds an entry to the log, with who made it and why.
+    pub(super) fn whole_log_entry(&self, entry: &LogEntry) -> String {
+        let checksum = entry.checksum.map(|checksum| checksum.to_string());
+        let values = [
+            Some(entry.id.as_str()),
+            Some(entry.kind.name()),
+            entry.applied_on.as_deref(),
+            checksum.as_deref(),
+            entry.program.as_deref(),
+            entry.who.as_deref(),
+            entry.why.as_deref(),
+        ];
+        format!(
+            "INSERT INTO {} (name, event, applied_on, checksum, program, who, why) VALUES ({});",
+            self.log,
+            values.map(self.literal).join(", ")
+        )
+    }
+
     /// A digest as a literal.
     pub(super) fn digest(&self, digest: Option<HistoryDigest>) -> String {
         (self.literal)(digest.map(|digest| digest.to_string()).as_deref())
@@ -74,7 +137,6 @@ impl ClientRows {
     fn values(&self, record: &Record) -> [(&'static str, String); 13] {
         let values = Values::from(record);
         let text = self.literal;
-        let number = |value: Option<i64>| value.map_or_else(|| "NULL".to_owned(), |value| value.to_string());
         [
             ("name", text(Some(values.name))),
             ("checksum", text(values.checksum.as_deref())),
@@ -91,4 +153,8 @@ impl ClientRows {
             ("program", text(values.program)),
         ]
     }
+}
+
+fn number(value: Option<i64>) -> String {
+    value.map_or_else(|| "NULL".to_owned(), |value| value.to_string())
 }

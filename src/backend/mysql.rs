@@ -14,6 +14,7 @@ mod locks;
 mod log;
 mod non_transactional;
 mod outcome;
+mod over;
 mod query;
 mod records;
 mod refusals;
@@ -30,6 +31,8 @@ mod tables;
 mod testing;
 mod transactions;
 mod warnings;
+
+pub use self::over::MysqlOver;
 
 /// MySQL and MariaDB, through `&mut mysql::Conn`.
 ///

@@ -17,6 +17,7 @@ mod log;
 mod non_transactional;
 mod notices;
 mod outcome;
+mod over;
 mod query;
 mod quiet;
 mod records;
@@ -32,6 +33,8 @@ mod tables;
 #[cfg(feature = "test-utils")]
 mod testing;
 mod transactions;
+
+pub use self::over::PostgresOver;
 
 use self::query::{execute, fault, query};
 

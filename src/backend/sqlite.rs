@@ -24,6 +24,7 @@ mod keys;
 mod ledger;
 mod likeness;
 mod log;
+mod over;
 mod pragmas;
 mod query;
 mod query_only;
@@ -41,6 +42,8 @@ mod target;
 mod tracker;
 mod transactions;
 mod tripwire;
+
+pub use self::over::SqliteOver;
 
 use self::fault::{fault, message};
 

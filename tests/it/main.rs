@@ -46,6 +46,7 @@ mod safety;
 mod sample_set;
 mod script_transactions;
 mod sentences;
+mod sessions;
 mod settings;
 mod snapshots;
 mod start;

@@ -1,16 +1,15 @@
-//! The migrations of MoosicBox on [`switchy_schema`]: the functions of `moosicbox_schema`, but blocking, with `&rusqlite::Connection` and
-//! `&mut postgres::Client`.
+//! The migrations of MoosicBox on [`switchy_schema`]: the functions of `moosicbox_schema`, with their signatures, on `&dyn Database`; and
+//! [blocking] ones, with `&rusqlite::Connection` and `&mut postgres::Client`.
 //!
 //! ```
-//! use rusqlite::Connection;
-//!
-//! let conn = Connection::open_in_memory()?;
-//! moosicbox_schema::migrate_config(&conn)?;
-//! moosicbox_schema::migrate_library(&conn)?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let db = switchy_database_connection::init_sqlite_sqlx(None).await?;
+//! moosicbox_schema::migrate_config(&*db).await?;
+//! moosicbox_schema::migrate_library(&*db).await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })
 //! ```
 //!
-//! `README.md` lists the differences from `moosicbox_schema`.
+//! `README.md` lists the differences from the published crate.
 //!
 //! # Environment variables
 //!
@@ -21,22 +20,28 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `sqlite` | the functions for SQLite |
-//! | `bundled` | SQLite itself, compiled in |
-//! | `postgres` | the functions for PostgreSQL |
+//! | `sqlite` | the functions for SQLite, and the driver `sqlite-sqlx` |
+//! | `postgres` | the functions for PostgreSQL, and the driver `postgres-raw` |
 //!
-//! All are on by default.
+//! Both are on by default. The application enables other drivers in `switchy_database`.
 
+pub mod blocking;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod either;
 mod environment;
 mod error;
 mod migrations;
 #[cfg(feature = "postgres")]
-pub mod postgres;
+mod postgres;
 #[cfg(feature = "sqlite")]
-pub mod sqlite;
+mod sqlite;
 
+pub use switchy_database;
 pub use switchy_schema;
+pub use switchy_schema_database;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use crate::either::{migrate_config, migrate_library, migrate_library_until};
 pub use crate::error::MigrateError;
 pub use crate::migrations::{Migrations, TABLE};
 #[cfg(feature = "postgres")]

@@ -129,7 +129,7 @@ impl<B: Backend> Migrations<B> {
         self.run_until(conn, None)
     }
 
-    /// Runs the pending migrations before this one, which stays pending. With `None`, or with a name that does not exist, it runs all
+    /// Runs the pending migrations before this one, which stays pending, as 0.1 of `moosicbox_schema` did. With `None`, or with a name that does not exist, it runs all
     /// pending migrations; a name that does not exist also causes a warning in the log.
     ///
     /// # Errors

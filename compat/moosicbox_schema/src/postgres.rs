@@ -1,66 +1,57 @@
-//! MoosicBox on PostgreSQL.
+//! MoosicBox on PostgreSQL, through `&dyn Database`.
 
-use include_dir::{Dir, include_dir};
-use switchy_schema::{Migration, Postgres, postgres::Client};
+use switchy_database::Database;
+use switchy_schema::Migration;
+use switchy_schema_database::{Postgres, with_session};
 
+use crate::blocking::postgres::{CONFIG, LIBRARY};
 use crate::{MigrateError, Migrations};
 
-static CONFIG: Dir<'static> = include_dir!("$MOOSICBOX_SCRIPTS/config/postgres");
-static LIBRARY: Dir<'static> = include_dir!("$MOOSICBOX_SCRIPTS/library/postgres");
-
-/// The migrations of the config.
-pub static POSTGRES_CONFIG_MIGRATIONS: Migrations<Postgres> = Migrations::new(&CONFIG).beside(&LIBRARY);
-
-/// The migrations of the library.
-pub static POSTGRES_LIBRARY_MIGRATIONS: Migrations<Postgres> = Migrations::new(&LIBRARY).beside(&CONFIG);
+static CONFIG_MIGRATIONS: Migrations<Postgres> = Migrations::new(&CONFIG).beside(&LIBRARY);
+static LIBRARY_MIGRATIONS: Migrations<Postgres> = Migrations::new(&LIBRARY).beside(&CONFIG);
 
 /// Migrates the config on PostgreSQL.
 ///
-/// ```no_run
-/// use switchy_schema::postgres::{Client, NoTls};
-///
-/// let mut client = Client::connect("host=localhost user=moosicbox", NoTls)?;
-/// moosicbox_schema::migrate_config_postgres(&mut client)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
 /// # Errors
 /// The same as [`Migrations::run_until`].
-pub fn migrate_config_postgres(client: &mut Client) -> Result<(), MigrateError> {
-    POSTGRES_CONFIG_MIGRATIONS.run(client)
+pub async fn migrate_config_postgres(db: &dyn Database) -> Result<(), MigrateError> {
+    with_session(db, |session| CONFIG_MIGRATIONS.run(session)).await
 }
 
 /// Migrates the library on PostgreSQL.
 ///
 /// # Errors
 /// The same as [`Migrations::run_until`].
-pub fn migrate_library_postgres(client: &mut Client) -> Result<(), MigrateError> {
-    migrate_library_postgres_until(client, None)
+pub async fn migrate_library_postgres(db: &dyn Database) -> Result<(), MigrateError> {
+    migrate_library_postgres_until(db, None).await
 }
 
-/// Migrates the library on PostgreSQL up to but not including a migration.
+/// Migrates the library on PostgreSQL up to but not including a migration: see [`migrate_library_until`](crate::migrate_library_until).
 ///
 /// # Errors
 /// The same as [`Migrations::run_until`].
-pub fn migrate_library_postgres_until(
-    client: &mut Client,
+pub async fn migrate_library_postgres_until(
+    db: &dyn Database,
     migration_name: Option<&str>,
 ) -> Result<(), MigrateError> {
-    POSTGRES_LIBRARY_MIGRATIONS.run_until(client, migration_name)
+    let until = migration_name.map(str::to_owned);
+    with_session(db, move |session| LIBRARY_MIGRATIONS.run_until(session, until.as_deref())).await
 }
 
-/// The migrations of the config on PostgreSQL, in the order in which they run.
+/// The migrations of the config on PostgreSQL, in the order in which they run. It is `async` as it was; nothing is waited for.
 ///
 /// # Errors
 /// The same as [`Migrations::list`].
-pub fn get_postgres_config_migrations() -> Result<Vec<Migration<Postgres>>, MigrateError> {
-    POSTGRES_CONFIG_MIGRATIONS.list()
+#[allow(clippy::unused_async, reason = "callers await it")]
+pub async fn get_postgres_config_migrations() -> Result<Vec<Migration<Postgres>>, MigrateError> {
+    CONFIG_MIGRATIONS.list()
 }
 
-/// The migrations of the library on PostgreSQL, in the order in which they run.
+/// The migrations of the library on PostgreSQL, in the order in which they run. It is `async` as it was; nothing is waited for.
 ///
 /// # Errors
 /// The same as [`Migrations::list`].
-pub fn get_postgres_library_migrations() -> Result<Vec<Migration<Postgres>>, MigrateError> {
-    POSTGRES_LIBRARY_MIGRATIONS.list()
+#[allow(clippy::unused_async, reason = "callers await it")]
+pub async fn get_postgres_library_migrations() -> Result<Vec<Migration<Postgres>>, MigrateError> {
+    LIBRARY_MIGRATIONS.list()
 }

@@ -1,100 +1,57 @@
-//! MoosicBox on SQLite.
+//! MoosicBox on SQLite, through `&dyn Database`.
 
-use include_dir::{Dir, include_dir};
-use switchy_schema::{Migration, Sqlite, rusqlite::Connection};
+use switchy_database::Database;
+use switchy_schema::Migration;
+use switchy_schema_database::{Sqlite, with_session};
 
+use crate::blocking::sqlite::{CONFIG, LIBRARY};
 use crate::{MigrateError, Migrations};
 
-static CONFIG: Dir<'static> = include_dir!("$MOOSICBOX_SCRIPTS/config/sqlite");
-static LIBRARY: Dir<'static> = include_dir!("$MOOSICBOX_SCRIPTS/library/sqlite");
-
-/// The migrations of the config.
-pub static SQLITE_CONFIG_MIGRATIONS: Migrations<Sqlite> = Migrations::new(&CONFIG).beside(&LIBRARY);
-
-/// The migrations of the library.
-pub static SQLITE_LIBRARY_MIGRATIONS: Migrations<Sqlite> = Migrations::new(&LIBRARY).beside(&CONFIG);
-
-/// Migrates the config, as [`migrate_config_sqlite`] does.
-///
-/// # Errors
-/// The same as [`Migrations::run_until`].
-pub fn migrate_config(conn: &Connection) -> Result<(), MigrateError> {
-    migrate_config_sqlite(conn)
-}
-
-/// Migrates the library, as [`migrate_library_sqlite`] does.
-///
-/// # Errors
-/// The same as [`Migrations::run_until`].
-pub fn migrate_library(conn: &Connection) -> Result<(), MigrateError> {
-    migrate_library_sqlite(conn)
-}
-
-/// Migrates the library up to but not including a migration, as [`migrate_library_sqlite_until`] does.
-///
-/// # Errors
-/// The same as [`Migrations::run_until`].
-pub fn migrate_library_until(conn: &Connection, migration_name: Option<&str>) -> Result<(), MigrateError> {
-    migrate_library_sqlite_until(conn, migration_name)
-}
+static CONFIG_MIGRATIONS: Migrations<Sqlite> = Migrations::new(&CONFIG).beside(&LIBRARY);
+static LIBRARY_MIGRATIONS: Migrations<Sqlite> = Migrations::new(&LIBRARY).beside(&CONFIG);
 
 /// Migrates the config on SQLite.
 ///
-/// ```
-/// let conn = rusqlite::Connection::open_in_memory()?;
-/// moosicbox_schema::migrate_config_sqlite(&conn)?;
-/// conn.execute("INSERT INTO profiles (name) VALUES ('master')", [])?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
 /// # Errors
 /// The same as [`Migrations::run_until`].
-pub fn migrate_config_sqlite(conn: &Connection) -> Result<(), MigrateError> {
-    SQLITE_CONFIG_MIGRATIONS.run(conn)
+pub async fn migrate_config_sqlite(db: &dyn Database) -> Result<(), MigrateError> {
+    with_session(db, |session| CONFIG_MIGRATIONS.run(session)).await
 }
 
 /// Migrates the library on SQLite.
 ///
 /// # Errors
 /// The same as [`Migrations::run_until`].
-pub fn migrate_library_sqlite(conn: &Connection) -> Result<(), MigrateError> {
-    migrate_library_sqlite_until(conn, None)
+pub async fn migrate_library_sqlite(db: &dyn Database) -> Result<(), MigrateError> {
+    migrate_library_sqlite_until(db, None).await
 }
 
-/// Migrates the library on SQLite up to but not including a migration.
-///
-/// ```
-/// use moosicbox_schema::{SQLITE_LIBRARY_MIGRATIONS, migrate_library_sqlite_until};
-///
-/// let conn = rusqlite::Connection::open_in_memory()?;
-/// migrate_library_sqlite_until(&conn, Some("2025-05-31-110603_update_api_source_id_structure"))?;
-///
-/// let pending = SQLITE_LIBRARY_MIGRATIONS.runner()?.pending(&conn)?;
-/// assert_eq!(pending[0], "2025-05-31-110603_update_api_source_id_structure");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Migrates the library on SQLite up to but not including a migration: see [`migrate_library_until`](crate::migrate_library_until).
 ///
 /// # Errors
 /// The same as [`Migrations::run_until`].
-pub fn migrate_library_sqlite_until(
-    conn: &Connection,
+pub async fn migrate_library_sqlite_until(
+    db: &dyn Database,
     migration_name: Option<&str>,
 ) -> Result<(), MigrateError> {
-    SQLITE_LIBRARY_MIGRATIONS.run_until(conn, migration_name)
+    let until = migration_name.map(str::to_owned);
+    with_session(db, move |session| LIBRARY_MIGRATIONS.run_until(session, until.as_deref())).await
 }
 
-/// The migrations of the config on SQLite, in the order in which they run.
+/// The migrations of the config on SQLite, in the order in which they run. It is `async` as it was; nothing is waited for.
 ///
 /// # Errors
 /// The same as [`Migrations::list`].
-pub fn get_sqlite_config_migrations() -> Result<Vec<Migration<Sqlite>>, MigrateError> {
-    SQLITE_CONFIG_MIGRATIONS.list()
+#[allow(clippy::unused_async, reason = "callers await it")]
+pub async fn get_sqlite_config_migrations() -> Result<Vec<Migration<Sqlite>>, MigrateError> {
+    CONFIG_MIGRATIONS.list()
 }
 
-/// The migrations of the library on SQLite, in the order in which they run.
+/// The migrations of the library on SQLite, in the order in which they run. It is `async` as it was; nothing is waited for.
 ///
 /// # Errors
 /// The same as [`Migrations::list`].
-pub fn get_sqlite_library_migrations() -> Result<Vec<Migration<Sqlite>>, MigrateError> {
-    SQLITE_LIBRARY_MIGRATIONS.list()
+#[allow(clippy::unused_async, reason = "callers await it")]
+pub async fn get_sqlite_library_migrations() -> Result<Vec<Migration<Sqlite>>, MigrateError> {
+    LIBRARY_MIGRATIONS.list()
 }

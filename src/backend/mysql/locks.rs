@@ -119,6 +119,6 @@ fn holder_of(row: &mysql::Row) -> Option<String> {
 }
 
 /// The name of the lock. It has at most 64 characters, and all databases of a server share lock names.
-fn lock_key(table: &TableName) -> String {
+pub(super) fn lock_key(table: &TableName) -> String {
     format!("switchy_schema {}", part(&Checksum::of(&table.to_string()).to_string(), ..32))
 }

@@ -21,7 +21,7 @@ pub(super) struct Settings {
 }
 
 /// Variables that change by themselves, or with the database.
-const VOLATILE: [&str; 14] = [
+pub(super) const VOLATILE: [&str; 14] = [
     "character_set_database",
     "collation_database",
     "error_count",

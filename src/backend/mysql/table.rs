@@ -72,9 +72,13 @@ pub(super) fn is_at(id: &MigrationId, from: &Dirty) -> String {
 pub(super) fn definition(conn: &mut Conn) -> Result<String, Fault> {
     let sql = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS
         WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')";
-    let collation = column::<String>(conn, sql).map_err(fault)?;
-    let collation = collation.unwrap_or_else(|| "utf8mb4_bin".to_owned());
-    Ok(format!("{COLUMNS} ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}"))
+    Ok(collated(column::<String>(conn, sql).map_err(fault)?.as_deref()))
+}
+
+/// The definition with this collation, if the server has one that compares trailing blanks.
+pub(super) fn collated(collation: Option<&str>) -> String {
+    let collation = collation.unwrap_or("utf8mb4_bin");
+    format!("{COLUMNS} ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}")
 }
 
 const COLUMNS: &str = "(
@@ -136,6 +140,36 @@ pub(super) fn matched(conn: &mut Conn, sql: &str) -> Result<u64, Fault> {
 /// A date in the format of records: UTC, with milliseconds.
 pub(super) fn iso(moment: &str) -> String {
     format!("LEFT(DATE_FORMAT({moment}, '%Y-%m-%dT%H:%i:%s.%f'), 23)")
+}
+
+/// The parts of a record as texts, in the order in which rows of texts are read.
+pub(super) fn selected(reading: &TableLayout, is_stamp: bool) -> [String; 16] {
+    let text = |column: Option<&'static str>| {
+        column.map_or("NULL".to_owned(), |column| format!("CAST({column} AS CHAR)"))
+    };
+    // A `TIMESTAMP` is shown in the time zone of the session.
+    let utc = if is_stamp { "CONVERT_TZ(run_on, @@session.time_zone, '+00:00')" } else { "run_on" };
+    let (measured, finished) = (reading.duration_ms.unwrap_or("NULL"), reading.finished_on.unwrap_or("NULL"));
+    [
+        text(Some(reading.name)),
+        iso(utc),
+        text(reading.checksum),
+        format!("CAST(coalesce({}, 0) AS CHAR)", reading.dirty.unwrap_or("0")),
+        text(reading.status),
+        format!(
+            "CAST(COALESCE({measured}, TIMESTAMPDIFF(MICROSECOND, run_on, {finished}) DIV 1000) AS CHAR)"
+        ),
+        text(reading.statement),
+        text(reading.statements),
+        text(reading.mark),
+        text(reading.failure),
+        text(reading.up_sql),
+        text(reading.down_sql),
+        text(reading.down_options),
+        text(reading.down_checksum),
+        text(reading.digest),
+        text(reading.program),
+    ]
 }
 
 /// The records, oldest first, and the digest on the newest of them.

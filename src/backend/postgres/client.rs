@@ -14,13 +14,7 @@ use crate::sql::postgres::{statements, variables};
 /// A part of a script for `psql`.
 pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> Result<String, Fault> {
     let name = table.quoted();
-    let rows = ClientRows {
-        table: name.clone(),
-        log: log.quoted(),
-        place: PLACE,
-        now: "clock_timestamp()",
-        literal,
-    };
+    let rows = rows(name.clone(), log.quoted());
     Ok(match part {
         ClientPart::Opening => {
             "\\set ON_ERROR_STOP on\n\\set AUTOCOMMIT on\nSET client_encoding = 'UTF8';".to_owned()
@@ -47,6 +41,11 @@ pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> 
         ClientPart::Stamp(digest) => rows.stamp(digest),
         ClientPart::LogEntry(entry) => rows.log_entry(entry),
     })
+}
+
+/// The statements about rows of the tracking table and the log with these quoted names.
+pub(super) fn rows(table: String, log: String) -> ClientRows {
+    ClientRows { table, log, place: PLACE, now: "clock_timestamp()", literal }
 }
 
 /// A script as `psql` reads it. `psql` puts the value of a variable where a script has `:name`, and leaves the text alone if there is no
@@ -79,7 +78,7 @@ fn script(text: &str, atomicity: Atomicity) -> Result<String, Fault> {
 }
 
 /// A text as an SQL literal on one line, which means the same whatever a script has set.
-fn literal(text: Option<&str>) -> String {
+pub(super) fn literal(text: Option<&str>) -> String {
     let Some(text) = text else { return "NULL".to_owned() };
     let escaped = text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n").replace('\r', "\\r");
     format!("E'{escaped}'")

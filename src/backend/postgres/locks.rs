@@ -129,7 +129,7 @@ impl Locks for Postgres {
 }
 
 /// The fault of a session in which a table without a schema can be created nowhere.
-fn no_schema(search_path: &str) -> Fault {
+pub(super) fn no_schema(search_path: &str) -> Fault {
     let what = if search_path.is_empty() {
         "the search path of the session is empty, so there is no schema for the tracking table".to_owned()
     } else {
@@ -157,7 +157,7 @@ fn holder_of(row: &postgres::Row) -> String {
 }
 
 /// The key of the advisory lock: one for each schema and table. Advisory locks are local to a database.
-const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
+pub(super) const KEY: &str = "hashtextextended('switchy_schema ' || $1::text, 0)";
 
 /// Acquires a lock in the open transaction, and waits for at most this long.
 pub(super) fn waiting(

@@ -31,7 +31,9 @@ pub(super) const DEFINITION: &str = "(
 
 pub(super) fn heading(table: &TableName, digest: &str) -> String {
     let name = table.quoted();
-    format!("SELECT {digest}, (SELECT count(*) FROM {name}) FROM {name} ORDER BY {PLACE} DESC LIMIT 1")
+    format!(
+        "SELECT {digest}, (SELECT count(*) FROM {name})::text AS c1 FROM {name} ORDER BY {PLACE} DESC LIMIT 1"
+    )
 }
 
 pub(super) fn head(conn: &mut Client, sql: &str) -> Result<Head, Fault> {
@@ -169,6 +171,35 @@ pub(super) fn records(
     let records = rows.iter().map(record).collect();
     let digest = rows.last().and_then(|row| row.get(12));
     Ok((records, digest))
+}
+
+/// The parts of a record as texts, in the order in which rows of texts are read.
+pub(super) fn selected(reading: &TableLayout, is_local: bool) -> [String; 16] {
+    let text = |column: Option<&'static str>| {
+        column.map_or("NULL::text".to_owned(), |column| format!("({column})::text"))
+    };
+    let finished = reading.finished_on.unwrap_or("NULL");
+    [
+        text(Some(reading.name)),
+        date("run_on", is_local),
+        text(reading.checksum),
+        format!("coalesce(({})::bigint, {CLEAN})::text", reading.dirty.unwrap_or("0")),
+        text(reading.status),
+        format!(
+            "coalesce({}::bigint, (extract(epoch FROM {finished}::timestamp - run_on::timestamp) * 1000)::bigint)::text",
+            reading.duration_ms.unwrap_or("NULL")
+        ),
+        text(reading.statement),
+        text(reading.statements),
+        text(reading.mark),
+        text(reading.failure),
+        text(reading.up_sql),
+        text(reading.down_sql),
+        text(reading.down_options),
+        text(reading.down_checksum),
+        text(reading.digest),
+        text(reading.program),
+    ]
 }
 
 /// The columns of a table, in order; empty if there is no such table.

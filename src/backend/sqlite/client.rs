@@ -15,13 +15,7 @@ use crate::sql::{Token, Tokens, statements};
 /// message.
 pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> Result<String, Fault> {
     let name = in_main(table);
-    let rows = ClientRows {
-        table: name.clone(),
-        log: in_main(log),
-        place: "rowid",
-        now: "strftime('%Y-%m-%dT%H:%M:%f', 'now')",
-        literal,
-    };
+    let rows = rows(name.clone(), in_main(log));
     Ok(match part {
         ClientPart::Opening => format!(
             ".bail on\nCREATE TEMP TABLE {CHECKS} (\n    broken INTEGER,\n    planned INTEGER CONSTRAINT \
@@ -63,6 +57,11 @@ pub(super) fn part(table: &TableName, log: &TableName, part: ClientPart<'_>) -> 
         ClientPart::Stamp(digest) => rows.stamp(digest),
         ClientPart::LogEntry(entry) => rows.log_entry(entry),
     })
+}
+
+/// The statements about rows of the tracking table and the log with these quoted names.
+pub(super) fn rows(table: String, log: String) -> ClientRows {
+    ClientRows { table, log, place: "rowid", now: "strftime('%Y-%m-%dT%H:%M:%f', 'now')", literal }
 }
 
 /// The table with which the script checks what must hold.
@@ -113,11 +112,11 @@ fn ended(text: &str) -> String {
     }
 }
 
-/// A text as an SQL literal. `sqlite3` leaves out a CR at the end of a line, also inside quotes.
-fn literal(text: Option<&str>) -> String {
+/// A text as an SQL literal. `sqlite3` leaves out a CR at the end of a line, also inside quotes, and a statement ends at a NUL.
+pub(super) fn literal(text: Option<&str>) -> String {
     use std::fmt::Write as _;
     let Some(text) = text else { return "NULL".to_owned() };
-    if !text.contains('\r') {
+    if !text.contains(['\r', '\0']) {
         return format!("'{}'", text.replace('\'', "''"));
     }
     let mut literal = "CAST(X'".to_owned();

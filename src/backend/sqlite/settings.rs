@@ -93,6 +93,16 @@ const OUTSIDE: [&str; 7] = [
     "temp_store_directory",
 ];
 
+/// The name of the setting of the connection that a pragma sets, if it sets one.
+pub(super) fn setting(pragma: &Pragma<'_>) -> Option<&'static str> {
+    SETTINGS.iter().map(|(name, _)| *name).find(|name| pragma.is(name))
+}
+
+/// Whether a setting changes only outside a transaction.
+pub(super) fn is_of_outside(name: &str) -> bool {
+    OUTSIDE.contains(&name)
+}
+
 /// Whether a statement changes nothing but the connection: it sets a pragma of the connection, or begins a transaction.
 pub(super) fn only_sets_session(statement: &str) -> bool {
     let mut tokens = Tokens::new(part(statement, statement_start(statement, 0)..));

@@ -195,6 +195,54 @@ pub(super) fn records(
     Ok((records, digest))
 }
 
+/// The parts of a record as texts, in the order in which rows of texts are read. A value of another type than the engine writes is treated
+/// as absent, and such a mark of an unfinished step as a mark.
+pub(super) fn selected(reading: &TableLayout) -> [String; 16] {
+    let of = |kind: &str, column: Option<&'static str>| match column {
+        Some(column) => format!("CASE typeof({column}) WHEN '{kind}' THEN CAST({column} AS TEXT) END"),
+        None => "NULL".to_owned(),
+    };
+    let text = |column| of("text", column);
+    let number = |column| of("integer", column);
+    let dirty = reading.dirty.unwrap_or("0");
+    let duration = match reading.finished_on {
+        Some(finished) => format!(
+            "CAST(coalesce({}, CAST(round((julianday({finished}) - julianday(run_on)) * 86400000) AS INTEGER)) AS TEXT)",
+            reading.duration_ms.unwrap_or("NULL")
+        ),
+        None => number(reading.duration_ms),
+    };
+    [
+        format!("CAST({} AS TEXT)", reading.name),
+        "CAST(run_on AS TEXT)".to_owned(),
+        text(reading.checksum),
+        format!(
+            "CASE typeof({dirty}) WHEN 'integer' THEN CAST({dirty} AS TEXT) WHEN 'null' THEN '{CLEAN}' END"
+        ),
+        text(reading.status),
+        duration,
+        number(reading.statement),
+        number(reading.statements),
+        text(reading.mark),
+        text(reading.failure),
+        text(reading.up_sql),
+        text(reading.down_sql),
+        text(reading.down_options),
+        text(reading.down_checksum),
+        text(reading.digest),
+        text(reading.program),
+    ]
+}
+
+/// The query for the digest on the newest record, unless a record is dirty, and the number of records.
+pub(super) fn heading_of_clean(table: &TableName) -> String {
+    let name = in_main(table);
+    format!(
+        "SELECT CASE WHEN dirty <> 0 OR EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) OR typeof(basis) <> 'text' THEN NULL ELSE basis END \
+         AS c0, CAST((SELECT count(*) FROM {name}) AS TEXT) AS c1 FROM {name} ORDER BY rowid DESC LIMIT 1"
+    )
+}
+
 /// Creates an index of the dirty records alone, so that a start finds them without reading the others. If the application has another
 /// object with that name, no index is created, and the start reads the table.
 pub(super) fn index_dirty(conn: &Connection, table: &TableName) -> rusqlite::Result<()> {

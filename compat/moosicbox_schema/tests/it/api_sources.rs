@@ -2,7 +2,7 @@
 //!
 //! MoosicBox has a test of the same name. This one shows what `test_utils` makes of it.
 
-use moosicbox_schema::{SQLITE_CONFIG_MIGRATIONS, SQLITE_LIBRARY_MIGRATIONS};
+use moosicbox_schema::blocking::{SQLITE_CONFIG_MIGRATIONS, SQLITE_LIBRARY_MIGRATIONS};
 use switchy_schema::test_utils::{
     TestDatabase, TestMigrations, assert_column_exists, assert_column_not_exists, assert_rows,
     assert_table_not_exists, assert_unique,

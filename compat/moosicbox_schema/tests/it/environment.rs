@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use moosicbox_schema::{
-    SQLITE_LIBRARY_MIGRATIONS, TABLE, migrate_config, migrate_library, migrate_library_until,
+use moosicbox_schema::TABLE;
+use moosicbox_schema::blocking::{
+    SQLITE_LIBRARY_MIGRATIONS, migrate_config, migrate_library, migrate_library_until,
 };
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};

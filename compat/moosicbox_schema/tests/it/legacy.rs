@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use moosicbox_schema::{MigrateError, SQLITE_LIBRARY_MIGRATIONS};
+use moosicbox_schema::MigrateError;
+use moosicbox_schema::blocking::SQLITE_LIBRARY_MIGRATIONS;
 use rusqlite::Connection;
 use switchy_schema::test_utils::{TestDatabase, rows};
 use switchy_schema::{ErrorKind, ProblemKind, Recovery, Signature};
@@ -86,7 +87,7 @@ impl Version {
         }
     }
 
-    fn fixture(self, set: Set) -> PathBuf {
+    pub(crate) fn fixture(self, set: Set) -> PathBuf {
         let set = format!("{set:?}").to_lowercase();
         legacy().join("fixtures").join(format!("{}_{set}.sql", self.name()))
     }
@@ -292,7 +293,7 @@ fn the_published_programs_open_what_ours_has_migrated_as_far_as_it_is_said() {
             if is_complete {
                 set.migrate(&conn).unwrap();
             } else {
-                moosicbox_schema::migrate_library_until(&conn, Some(LAST)).unwrap();
+                moosicbox_schema::blocking::migrate_library_until(&conn, Some(LAST)).unwrap();
             }
             let (ours, known) = (content(&conn), records(&conn));
             let expected = copy(database);

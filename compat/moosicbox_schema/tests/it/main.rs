@@ -13,6 +13,7 @@
 mod servers;
 
 mod api_sources;
+mod asynchronous;
 mod content;
 mod environment;
 mod legacy;

@@ -1,9 +1,10 @@
 //! Which migrations there are, and their order.
 
 use include_dir::{Dir, include_dir};
-use moosicbox_schema::{
-    Migrations, get_postgres_config_migrations, get_postgres_library_migrations,
-    get_sqlite_config_migrations, get_sqlite_library_migrations, migrate_library_until,
+use moosicbox_schema::Migrations;
+use moosicbox_schema::blocking::{
+    get_postgres_config_migrations, get_postgres_library_migrations, get_sqlite_config_migrations,
+    get_sqlite_library_migrations, migrate_library_until,
 };
 use rusqlite::Connection;
 use switchy_schema::test_utils::rows;

@@ -1,7 +1,8 @@
 //! The same on PostgreSQL, where there is a server.
 
-use moosicbox_schema::{
-    MigrateError, get_postgres_library_migrations, migrate_config_postgres, migrate_library_postgres,
+use moosicbox_schema::MigrateError;
+use moosicbox_schema::blocking::{
+    get_postgres_library_migrations, migrate_config_postgres, migrate_library_postgres,
     migrate_library_postgres_until,
 };
 use postgres::{Client, SimpleQueryMessage};

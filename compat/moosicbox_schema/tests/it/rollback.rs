@@ -1,6 +1,6 @@
 //! Going back with the published scripts, some of which do not work.
 
-use moosicbox_schema::{
+use moosicbox_schema::blocking::{
     SQLITE_CONFIG_MIGRATIONS, SQLITE_LIBRARY_MIGRATIONS, migrate_config, migrate_library,
 };
 use rusqlite::Connection;

@@ -1,6 +1,6 @@
 //! The published scripts, run as the published programs ran them: one after the other, each as it is, outside a transaction.
 
-use moosicbox_schema::{get_sqlite_config_migrations, get_sqlite_library_migrations};
+use moosicbox_schema::blocking::{get_sqlite_config_migrations, get_sqlite_library_migrations};
 use rusqlite::Connection;
 
 /// The sets that a database may have.
@@ -47,10 +47,10 @@ impl Set {
     /// Brings a database with this set to today's end.
     pub(crate) fn migrate(self, conn: &Connection) -> Result<(), moosicbox_schema::MigrateError> {
         if self != Self::Library {
-            moosicbox_schema::migrate_config(conn)?;
+            moosicbox_schema::blocking::migrate_config(conn)?;
         }
         if self != Self::Config {
-            moosicbox_schema::migrate_library(conn)?;
+            moosicbox_schema::blocking::migrate_library(conn)?;
         }
         Ok(())
     }

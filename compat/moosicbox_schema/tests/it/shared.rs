@@ -1,6 +1,6 @@
 //! The config and the library in one database.
 
-use moosicbox_schema::{SQLITE_CONFIG_MIGRATIONS, migrate_config, migrate_library};
+use moosicbox_schema::blocking::{SQLITE_CONFIG_MIGRATIONS, migrate_config, migrate_library};
 use rusqlite::Connection;
 use switchy_schema::test_utils::rows;
 

@@ -35,6 +35,7 @@ mod server_sessions;
 mod servers;
 mod serving;
 mod session_settings;
+mod sessions;
 
 /// The folder of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

@@ -1,0 +1,157 @@
+//! The functions with the signatures of the published crate, on databases that MoosicBox opens.
+
+use std::path::Path;
+
+use moosicbox_schema::{
+    get_sqlite_config_migrations, get_sqlite_library_migrations, migrate_config, migrate_config_sqlite,
+    migrate_library, migrate_library_sqlite, migrate_library_until,
+};
+use rusqlite::Connection;
+use switchy_database::Database;
+use switchy_database_connection::{init_sqlite_rusqlite, init_sqlite_sqlx};
+use switchy_schema::test_utils::TestDatabase;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::content::{content, names, open, records};
+use crate::legacy::VERSIONS;
+use crate::scripts::{Set, run};
+
+const UNTIL: &str = "2025-05-31-110603_update_api_source_id_structure";
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The ways in which MoosicBox opens a SQLite file, or a database in memory.
+async fn opened(file: Option<&Path>) -> [Box<dyn Database>; 2] {
+    [init_sqlite_rusqlite(file).unwrap(), init_sqlite_sqlx(file).await.unwrap()]
+}
+
+/// What the scripts make, one after the other.
+fn expected(set: Set) -> Vec<String> {
+    let conn = Connection::open_in_memory().unwrap();
+    run(&conn, &set.scripts());
+    content(&conn)
+}
+
+#[test]
+fn both_drivers_migrate_everything_and_then_nothing() {
+    let runtime = runtime();
+    for driver in 0..2 {
+        let database = TestDatabase::new();
+        runtime.block_on(async {
+            for _ in 0..2 {
+                let db = &opened(Some(&database.path())).await[driver];
+                migrate_config(&**db).await.unwrap();
+                migrate_library(&**db).await.unwrap();
+            }
+        });
+        let conn = open(&database);
+        assert_eq!(content(&conn), expected(Set::Both));
+        let before = records(&conn);
+        moosicbox_schema::blocking::migrate_config(&conn).unwrap();
+        moosicbox_schema::blocking::migrate_library(&conn).unwrap();
+        assert_eq!(records(&conn), before, "the blocking functions find nothing to do");
+    }
+}
+
+#[test]
+fn databases_in_memory_are_migrated_through_all_their_connections() {
+    runtime().block_on(async {
+        for db in opened(None).await {
+            migrate_config_sqlite(&*db).await.unwrap();
+            migrate_library_sqlite(&*db).await.unwrap();
+            for _ in 0..6 {
+                assert!(db.table_exists("api_sources").await.unwrap());
+                assert_eq!(db.query_raw("SELECT * FROM artists").await.unwrap(), []);
+            }
+        }
+    });
+}
+
+#[test]
+fn until_stops_before_the_migration_that_it_names() {
+    let runtime = runtime();
+    for driver in 0..2 {
+        let database = TestDatabase::new();
+        runtime.block_on(async {
+            let db = &opened(Some(&database.path())).await[driver];
+            migrate_library_until(&**db, Some(UNTIL)).await.unwrap();
+        });
+        assert_eq!(names(&open(&database)).len(), 43 - 2);
+        assert!(!names(&open(&database)).iter().any(|name| name == UNTIL));
+        runtime.block_on(async {
+            let db = &opened(Some(&database.path())).await[driver];
+            migrate_library_until(&**db, Some("no such migration")).await.unwrap();
+        });
+        assert_eq!(content(&open(&database)), expected(Set::Library));
+    }
+}
+
+#[test]
+fn the_migrations_are_listed_in_their_order() {
+    runtime().block_on(async {
+        for list in [get_sqlite_config_migrations().await, get_sqlite_library_migrations().await] {
+            let ids: Vec<String> = list.unwrap().iter().map(|migration| migration.id().to_string()).collect();
+            assert!(!ids.is_empty() && ids.is_sorted());
+        }
+    });
+}
+
+/// The tables that the published programs left, continued through each driver.
+#[test]
+fn databases_of_the_published_programs_continue() {
+    let runtime = runtime();
+    for version in VERSIONS {
+        for set in [Set::Config, Set::Library, Set::Both] {
+            for driver in 0..2 {
+                let database = TestDatabase::new();
+                let conn = open(&database);
+                run(&conn, &set.scripts());
+                conn.execute_batch(&std::fs::read_to_string(version.fixture(set)).unwrap()).unwrap();
+                let before = names(&conn);
+                drop(conn);
+                runtime.block_on(async {
+                    let db = &opened(Some(&database.path())).await[driver];
+                    if set != Set::Library {
+                        migrate_config(&**db).await.unwrap();
+                    }
+                    if set != Set::Config {
+                        migrate_library(&**db).await.unwrap();
+                    }
+                });
+                let conn = open(&database);
+                assert_eq!(names(&conn), before, "{version:?} {set:?}");
+                assert_eq!(content(&conn), expected(set), "{version:?} {set:?}");
+            }
+        }
+    }
+}
+
+/// A program that has both crates: each tells the truth about what the other did.
+#[test]
+fn the_published_crate_in_the_same_program() {
+    let runtime = runtime();
+    for driver in 0..2 {
+        let database = TestDatabase::new();
+        runtime.block_on(async {
+            let db = &opened(Some(&database.path())).await[driver];
+            published::migrate_library_until(&**db, Some("2024-09-21-130720_set_journal_mode_to_wal")).await.unwrap();
+        });
+        let before = names(&open(&database));
+        assert!(!before.is_empty());
+        runtime.block_on(async {
+            let db = &opened(Some(&database.path())).await[driver];
+            migrate_library(&**db).await.unwrap();
+        });
+        assert_eq!(content(&open(&database)), expected(Set::Library));
+        // The published crate takes the table for one of an older form, renames a column, and finds nothing to do.
+        runtime.block_on(async {
+            let db = &opened(Some(&database.path())).await[driver];
+            published::migrate_library(&**db).await.unwrap();
+            migrate_library(&**db).await.unwrap();
+        });
+        assert_eq!(content(&open(&database)), expected(Set::Library));
+        assert_eq!(names(&open(&database)).len(), 43);
+    }
+}

@@ -1,0 +1,27 @@
+//! [`MysqlOver`]: MySQL and MariaDB through a session that runs statements.
+
+mod catalog;
+mod driver;
+mod exchange;
+mod locks;
+mod records;
+mod settings;
+
+use crate::backend::Schemas;
+use crate::backend::statements::{Over, Statements};
+
+/// MySQL and MariaDB, through a session of another driver: see [`Statements`].
+///
+/// It writes and reads the tables of [`Mysql`](crate::Mysql), and waits for the same lock. What it cannot know, since it has only texts of
+/// the connection:
+///
+/// * What a script takes away is read in its text alone: names are not resolved, and deletions are not counted.
+/// * A script that is interrupted in a statement waits for a person, also if the catalogue could tell whether the statement was done.
+/// * A statement is not interrupted: a run that is cancelled ends before the next one.
+/// * The words of the server tell whether a lock was waited for in vain, in English.
+/// * There is no rehearsal and no drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MysqlOver<S>(Over<S>);
+
+/// In MySQL, a schema is a database.
+impl<S: Statements> Schemas for MysqlOver<S> {}

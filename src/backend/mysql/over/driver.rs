@@ -1,0 +1,122 @@
+//! [`Driver`] for `MysqlOver`.
+
+use super::{MysqlOver, settings};
+use crate::account::Execution;
+use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::mysql::Mysql;
+use crate::backend::mysql::transactions::skipped;
+use crate::backend::script::{Scope, Script};
+use crate::backend::statements::script::{self, Rules};
+use crate::backend::statements::{Statements, says, value};
+use crate::dialect::{Dialect, TableName};
+use crate::fault::{Fault, FaultKind};
+use crate::refusal::Refusal;
+use crate::sql::mysql::{Kind, kind, statements};
+use crate::step::Atomicity;
+use crate::touched::Touched;
+use crate::transaction_fit::TransactionFit;
+
+impl<S: Statements> Driver for MysqlOver<S> {
+    type Conn<'c> = &'c mut S;
+    const DIALECT: Dialect = Dialect::Mysql;
+    const STATEMENTS_ARE_ATOMIC: bool = true;
+    const CODE_CAN_BE_ATOMIC: bool = false;
+    const DDL_IS_TRANSACTIONAL: bool = false;
+
+    fn lend<'s>(conn: &'s mut &mut S) -> &'s mut S {
+        conn
+    }
+
+    /// MariaDB has a variable for this. On MySQL, a savepoint outlives its statement only in a transaction.
+    fn in_transaction(conn: &mut &mut S) -> Result<bool, Fault> {
+        match value(*conn, "SELECT CAST(@@in_transaction AS CHAR) AS c0") {
+            Ok(found) => return Ok(found.as_deref() == Some("1")),
+            Err(fault) if says(&fault, "in_transaction") => {}
+            Err(fault) => return Err(fault),
+        }
+        conn.run("SAVEPOINT __switchy_transaction")?;
+        match conn.run("RELEASE SAVEPOINT __switchy_transaction") {
+            Ok(()) => Ok(true),
+            Err(fault) if says(&fault, "__switchy_transaction") => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Without `autocommit`, every query is part of a transaction that the caller must end.
+    fn is_free(conn: &mut &mut S) -> Result<bool, Fault> {
+        if value(*conn, "SELECT CAST(@@autocommit AS CHAR) AS c0")?.as_deref() == Some("0") {
+            return Err(Fault::new(FaultKind::Other, "autocommit is off on this connection")
+                .remedy("switch it on with SET autocommit = 1"));
+        }
+        Ok(!Self::in_transaction(conn)?)
+    }
+
+    fn execute(conn: &mut &mut S, sql: &str) -> Result<(), Fault> {
+        conn.run(sql)
+    }
+
+    /// The server takes one statement at a time.
+    fn run_session_sql(conn: &mut &mut S, sql: &str) -> Result<(), Fault> {
+        let pieces = statements(sql)?;
+        pieces.iter().try_for_each(|piece| conn.run(piece.text))
+    }
+
+    fn begin(conn: &mut &mut S) -> Result<(), Fault> {
+        conn.run("START TRANSACTION")
+    }
+
+    fn rollback(conn: &mut &mut S) -> Result<(), Fault> {
+        conn.restore("ROLLBACK")
+    }
+
+    fn outside_transaction<R, E: From<Fault>>(
+        conn: &mut &mut S,
+        _scope: &Scope,
+        body: impl FnOnce(&mut &mut S) -> Result<R, E>,
+    ) -> Result<R, E> {
+        closed::<Self, R, E>(conn, body)
+    }
+
+    fn transaction_fit(script: &str) -> TransactionFit {
+        Mysql::transaction_fit(script)
+    }
+
+    fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
+        Mysql::refusals(script, atomicity, table)
+    }
+
+    fn unread(script: &str) -> Vec<u32> {
+        Mysql::unread(script)
+    }
+
+    fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
+        Mysql::statements(script)
+    }
+
+    fn only_sets_session(statement: &str) -> bool {
+        Mysql::only_sets_session(statement)
+    }
+
+    fn run_script(
+        conn: &mut &mut S,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+    ) -> Result<Execution, Fault> {
+        let pieces = statements(script.text)?;
+        // A script whose statements commit by what they do is not run in a transaction.
+        let may_end = |statement: &str| {
+            let kind = kind(statement);
+            matches!(kind, Kind::Begins | Kind::Chains | Kind::Commits | Kind::RollsBack | Kind::Unchains)
+        };
+        let rules = Rules { skipped: skipped(&pieces, script.atomicity), may_end };
+        settings::around(conn, script, |conn| script::run::<Self>(conn, script, &rules, progress))
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        Mysql::offset_of(script, statement)
+    }
+
+    fn may_touch(script: &str) -> Touched {
+        Mysql::may_touch(script)
+    }
+}

@@ -1,0 +1,210 @@
+//! [`Records`] for `MysqlOver`.
+
+use std::time::Duration;
+
+use super::MysqlOver;
+use super::exchange::exchange;
+use super::locks::waiting;
+use crate::backend::driver::Driver;
+use crate::backend::mysql::query::text;
+use crate::backend::mysql::table::{collated, insertion, is_at, iso, number, selected, sets};
+use crate::backend::mysql::{PLACE, log, quoted};
+use crate::backend::records::Records;
+use crate::backend::script::Scope;
+use crate::backend::statements::rows::{log_entries, records, select};
+use crate::backend::statements::{Statements, says, value};
+use crate::backend::table::{LOG_COLUMNS, exactly_one, foreign_log, lacking, recognised};
+use crate::backend::tracking_table::{TableForm, TrackingTable};
+use crate::dialect::TableName;
+use crate::fault::Fault;
+use crate::history::{Dirty, Head, HistoryDigest, Record};
+use crate::id::MigrationId;
+use crate::log_entry::LogEntry;
+
+/// How long to wait for other sessions that use the table. Programs that start meanwhile wait too.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl<S: Statements> Records for MysqlOver<S> {
+    fn clean_head(conn: &mut &mut S, table: &TableName) -> Result<Head, Fault> {
+        match Self::form(conn, table)? {
+            TableForm::Missing => return Ok(Head::EMPTY),
+            TableForm::Old => return Ok(Self::read(conn, table)?.head),
+            _ => {}
+        }
+        let name = quoted(table);
+        let sql = format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) THEN NULL ELSE basis END AS c0,
+            CAST((SELECT COUNT(*) FROM {name}) AS CHAR) AS c1 FROM {name} ORDER BY {PLACE} DESC LIMIT 1"
+        );
+        let row = conn.rows(&sql)?.into_iter().next();
+        let Some([digest, Some(count)]) = row.as_deref() else { return Ok(Head::EMPTY) };
+        Ok(Head {
+            digest: digest.as_deref().and_then(|text| text.parse().ok()),
+            count: count.parse().unwrap_or_default(),
+        })
+    }
+
+    fn form(conn: &mut &mut S, table: &TableName) -> Result<TableForm, Fault> {
+        let names = names(*conn, table)?;
+        if names.is_empty() {
+            return Ok(TableForm::Missing);
+        }
+        let form = recognised(&names)?.form;
+        Ok(if names.iter().any(|name| name == PLACE) { form } else { TableForm::Old })
+    }
+
+    fn append(
+        conn: &mut &mut S,
+        table: &TableName,
+        record: &Record,
+        digest: HistoryDigest,
+    ) -> Result<(), Fault> {
+        exactly_one(conn.change(&insertion(table, record, Some(digest)))?, &record.id)
+    }
+
+    fn read(conn: &mut &mut S, table: &TableName) -> Result<TrackingTable, Fault> {
+        let columns = columns(*conn, table)?;
+        if columns.is_empty() {
+            return Ok(TrackingTable::MISSING);
+        }
+        let layout = recognised(&columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
+        let has_places = columns.iter().any(|(name, _)| name == PLACE);
+        let is_stamp = columns.iter().any(|(name, kind)| name == "run_on" && kind == "timestamp");
+        let order = if has_places { PLACE } else { "run_on" };
+        let sql = select(&selected(&layout, is_stamp), &format!("FROM {} ORDER BY {order}", quoted(table)));
+        let (records, digest) = records(conn.rows(&sql)?);
+        let head = layout.head(records.len(), digest.as_deref());
+        let form = if has_places { layout.form } else { TableForm::Old };
+        Ok(TrackingTable::with_head(form, head, records))
+    }
+
+    /// On MySQL this commits. A table of an older form is replaced in one statement.
+    fn create_table(conn: &mut &mut S, table: &TableName, records: &[Record]) -> Result<(), Fault> {
+        let found = names(*conn, table)?;
+        if [PLACE, "name"].iter().all(|ours| found.iter().any(|name| name == ours)) {
+            // A program without the engine's lock created it after the check.
+            return Ok(());
+        }
+        if !found.is_empty() {
+            return exchange(conn, table, records);
+        }
+        let definition = definition(*conn)?;
+        conn.run(&format!("CREATE TABLE IF NOT EXISTS {} {definition}", quoted(table)))?;
+        Self::transaction(conn, &Scope::immediate(), |conn| {
+            records.iter().try_for_each(|record| Self::insert(conn, table, record))
+        })
+    }
+
+    /// On MySQL this commits. The statement waits for every transaction that has read the table, so the wait has a limit.
+    fn add_columns(conn: &mut &mut S, table: &TableName) -> Result<(), Fault> {
+        let added: Vec<String> =
+            lacking(&names(*conn, table)?).map(|column| format!("ADD COLUMN {column} TEXT")).collect();
+        if added.is_empty() {
+            return Ok(());
+        }
+        match waiting(*conn, PATIENCE, &format!("ALTER TABLE {} {}", quoted(table), added.join(", "))) {
+            // Another program was faster.
+            Err(fault) if lacking(&names(*conn, table)?).next().is_some() => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    fn insert(conn: &mut &mut S, table: &TableName, record: &Record) -> Result<(), Fault> {
+        exactly_one(conn.change(&insertion(table, record, None))?, &record.id)
+    }
+
+    fn update(conn: &mut &mut S, table: &TableName, record: &Record) -> Result<(), Fault> {
+        let (name, sets, id) = (quoted(table), sets(record), text(Some(record.id.as_str())));
+        exactly_one(conn.change(&format!("UPDATE {name} SET {sets} WHERE name = {id}"))?, &record.id)
+    }
+
+    fn advance(
+        conn: &mut &mut S,
+        table: &TableName,
+        id: &MigrationId,
+        from: &Dirty,
+        to: &Dirty,
+    ) -> Result<bool, Fault> {
+        let sql = format!(
+            "UPDATE {} SET statement = {}, statements = {}, mark = {}, failure = {} WHERE {}",
+            quoted(table),
+            number(to.statement),
+            number(to.of),
+            text(to.mark.as_deref()),
+            text(to.failure.as_deref()),
+            is_at(id, from)
+        );
+        Ok(conn.change(&sql)? > 0)
+    }
+
+    fn delete(conn: &mut &mut S, table: &TableName, id: &MigrationId) -> Result<(), Fault> {
+        let sql = format!("DELETE FROM {} WHERE name = {}", quoted(table), text(Some(id.as_str())));
+        exactly_one(conn.change(&sql)?, id)
+    }
+
+    fn stamp(conn: &mut &mut S, table: &TableName, digest: HistoryDigest) -> Result<(), Fault> {
+        let digest = text(Some(&digest.to_string()));
+        conn.run(&format!("UPDATE {} SET basis = {digest} ORDER BY {PLACE} DESC LIMIT 1", quoted(table)))
+    }
+
+    fn create_log(conn: &mut &mut S, log: &TableName) -> Result<(), Fault> {
+        if found(*conn, log)? { Ok(()) } else { conn.run(&log::creation(log)) }
+    }
+
+    fn append_log(conn: &mut &mut S, log: &TableName, entry: &LogEntry) -> Result<(), Fault> {
+        exactly_one(conn.change(&log::insertion(log, entry))?, &entry.id)
+    }
+
+    fn read_log(conn: &mut &mut S, log: &TableName) -> Result<Vec<LogEntry>, Fault> {
+        if !found(*conn, log)? {
+            return Ok(Vec::new());
+        }
+        let texts = LOG_COLUMNS.map(|column| match column {
+            "logged_on" => iso("logged_on"),
+            column => column.to_owned(),
+        });
+        Ok(log_entries(conn.rows(&select(&texts, &format!("FROM {} ORDER BY {PLACE}", quoted(log))))?))
+    }
+}
+
+/// The definition of the table's columns on this server.
+pub(super) fn definition(conn: &mut impl Statements) -> Result<String, Fault> {
+    let sql = "SELECT COLLATION_NAME AS c0 FROM information_schema.COLLATIONS
+        WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')";
+    Ok(collated(value(conn, sql)?.as_deref()))
+}
+
+/// Whether a statement failed because a table does not exist.
+pub(super) fn is_missing(fault: &Fault) -> bool {
+    says(fault, "doesn't exist")
+}
+
+/// The names and types of the columns of a table, in order; empty if there is no such table.
+fn columns(conn: &mut impl Statements, table: &TableName) -> Result<Vec<(String, String)>, Fault> {
+    let schema = table.schema().map_or("DATABASE()".to_owned(), |schema| text(Some(schema)));
+    let sql = format!(
+        "SELECT COLUMN_NAME AS c0, LOWER(DATA_TYPE) AS c1 FROM information_schema.COLUMNS
+        WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+        text(Some(table.as_str()))
+    );
+    let pairs = conn.rows(&sql)?.into_iter().filter_map(|row| match <[_; 2]>::try_from(row) {
+        Ok([Some(name), kind]) => Some((name, kind.unwrap_or_default())),
+        _ => None,
+    });
+    Ok(pairs.collect())
+}
+
+fn names(conn: &mut impl Statements, table: &TableName) -> Result<Vec<String>, Fault> {
+    Ok(columns(conn, table)?.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Whether the log exists.
+fn found(conn: &mut impl Statements, log: &TableName) -> Result<bool, Fault> {
+    let found = names(conn, log)?;
+    let has = |name: &&str| found.iter().any(|column| column == name);
+    if found.is_empty() || LOG_COLUMNS.iter().all(has) {
+        Ok(!found.is_empty())
+    } else {
+        Err(foreign_log(log, &found))
+    }
+}

@@ -1,0 +1,26 @@
+//! [`PostgresOver`]: PostgreSQL through a session that runs statements.
+
+mod catalog;
+mod driver;
+mod locks;
+mod records;
+mod settings;
+
+use crate::backend::Schemas;
+use crate::backend::statements::{Over, Statements};
+
+/// PostgreSQL, through a session of another driver: see [`Statements`].
+///
+/// It writes and reads the tables of [`Postgres`](crate::Postgres), and waits for the same lock. What it cannot know, since it has only
+/// texts of the connection:
+///
+/// * What a script takes away is read in its text alone: names are not resolved, and deletions are not counted.
+/// * Views, triggers and functions that a step leaves unusable are not looked for.
+/// * Outside a transaction, a script that is interrupted in a statement waits for a person.
+/// * A statement is not interrupted: a run that is cancelled ends before the next one.
+/// * The words of the server tell whether a lock was waited for in vain, in English.
+/// * There is no rehearsal, no replay and no drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PostgresOver<S>(Over<S>);
+
+impl<S: Statements> Schemas for PostgresOver<S> {}

@@ -1,0 +1,98 @@
+//! [`Driver`] for `PostgresOver`.
+
+use super::{PostgresOver, settings};
+use crate::account::Execution;
+use crate::backend::driver::{Driver, Progress, closed};
+use crate::backend::postgres::Postgres;
+use crate::backend::postgres::transactions::{control, skipped};
+use crate::backend::script::Script;
+use crate::backend::statements::script::{self, Rules};
+use crate::backend::statements::{Statements, says};
+use crate::dialect::{Dialect, TableName};
+use crate::fault::Fault;
+use crate::refusal::Refusal;
+use crate::sql::postgres::statements;
+use crate::sql::transactions::Control;
+use crate::step::Atomicity;
+use crate::touched::Touched;
+use crate::transaction_fit::TransactionFit;
+
+impl<S: Statements> Driver for PostgresOver<S> {
+    type Conn<'c> = &'c mut S;
+    const DIALECT: Dialect = Dialect::Postgres;
+    const STATEMENTS_ARE_ATOMIC: bool = true;
+
+    fn lend<'s>(conn: &'s mut &mut S) -> &'s mut S {
+        conn
+    }
+
+    /// The server reports this only as the result of a statement that needs a transaction.
+    fn in_transaction(conn: &mut &mut S) -> Result<bool, Fault> {
+        match conn.run("SAVEPOINT __switchy_transaction") {
+            Ok(()) => conn.run("RELEASE SAVEPOINT __switchy_transaction").map(|()| true),
+            Err(fault) if says(&fault, "can only be used in transaction blocks") => Ok(false),
+            Err(fault) if says(&fault, "current transaction is aborted") => Ok(true),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn execute(conn: &mut &mut S, sql: &str) -> Result<(), Fault> {
+        conn.run(sql)
+    }
+
+    /// READ COMMITTED, whatever the session's default is: a snapshot from before a lock was acquired would hide what was committed
+    /// meanwhile.
+    fn begin(conn: &mut &mut S) -> Result<(), Fault> {
+        conn.run("BEGIN ISOLATION LEVEL READ COMMITTED")
+    }
+
+    /// Without a transaction the server warns and does nothing.
+    fn rollback(conn: &mut &mut S) -> Result<(), Fault> {
+        conn.restore("ROLLBACK")
+    }
+
+    fn transaction_fit(script: &str) -> TransactionFit {
+        Postgres::transaction_fit(script)
+    }
+
+    fn refusals(script: &str, atomicity: Atomicity, table: &TableName) -> Vec<Refusal> {
+        Postgres::refusals(script, atomicity, table)
+    }
+
+    fn unread(script: &str) -> Vec<u32> {
+        Postgres::unread(script)
+    }
+
+    fn statements(script: &str) -> Result<Vec<(usize, &str)>, Fault> {
+        Postgres::statements(script)
+    }
+
+    fn only_sets_session(statement: &str) -> bool {
+        Postgres::only_sets_session(statement)
+    }
+
+    fn run_script(
+        conn: &mut &mut S,
+        script: &Script<'_>,
+        progress: &mut Progress<'_, Self>,
+    ) -> Result<Execution, Fault> {
+        let pieces = statements(script.text)?;
+        let may_end = |statement: &str| !matches!(control(statement), Control::Other | Control::Sets);
+        let rules = Rules { skipped: skipped(&pieces, script.atomicity), may_end };
+        settings::around(conn, script, |conn| {
+            let mut run = |conn: &mut &mut S| script::run::<Self>(conn, script, &rules, progress);
+            match script.atomicity {
+                Atomicity::Transaction => run(conn),
+                Atomicity::NonTransactional => closed::<Self, _, _>(conn, run),
+            }
+        })
+    }
+
+    fn offset_of(script: &str, statement: u32) -> Option<usize> {
+        Postgres::offset_of(script, statement)
+    }
+
+    fn may_touch(script: &str) -> Touched {
+        Postgres::may_touch(script)
+    }
+}

@@ -1,0 +1,133 @@
+//! SQLite through a session of which the engine has only texts: the conformance suite, and one database that is used in both ways.
+
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use switchy_schema::backend::{Fault, Statements, Texts};
+use switchy_schema::test_utils::TestDatabase;
+use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
+use switchy_schema::{FaultKind, SqliteOver};
+
+/// A session of a driver that the engine does not know.
+struct Session(Connection);
+
+impl Statements for Session {
+    fn run(&mut self, sql: &str) -> Result<(), Fault> {
+        self.0.execute_batch(sql).map_err(fault)
+    }
+
+    fn change(&mut self, sql: &str) -> Result<u64, Fault> {
+        Ok(self.0.execute(sql, []).map_err(fault)? as u64)
+    }
+
+    fn rows(&mut self, sql: &str) -> Result<Texts, Fault> {
+        let mut statement = self.0.prepare(sql).map_err(fault)?;
+        let columns = statement.column_count();
+        let rows = statement
+            .query_map([], |row| (0..columns).map(|column| Ok(text(row.get(column)?))).collect())
+            .and_then(Iterator::collect);
+        rows.map_err(fault)
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::Null | Value::Blob(_) => None,
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Real(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text),
+    }
+}
+
+fn fault(error: rusqlite::Error) -> Fault {
+    let kind = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => FaultKind::Busy,
+        Some(rusqlite::ErrorCode::ReadOnly) => FaultKind::ReadOnly,
+        _ => FaultKind::Other,
+    };
+    Fault::new(kind, error.to_string()).caused_by(error)
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn things(session: &mut Session) -> Vec<String> {
+    let sql = "SELECT name AS c0 FROM sqlite_master WHERE type = 'table' AND name LIKE 'thing%'";
+    session.rows(sql).unwrap().into_iter().flatten().flatten().collect()
+}
+
+struct Files;
+
+impl Testbed<SqliteOver<Session>> for Files {
+    type Database = TestDatabase;
+
+    fn create(&self) -> TestDatabase {
+        TestDatabase::new()
+    }
+
+    fn connect<R>(&self, database: &TestDatabase, body: impl FnOnce(&mut Session) -> R) -> R {
+        body(&mut Session(database.connect()))
+    }
+
+    fn make(&self, name: &str) -> String {
+        format!("CREATE TABLE {} (x INTEGER)", quoted(name))
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        format!("DROP TABLE {}", quoted(name))
+    }
+
+    fn fails(&self) -> String {
+        "INSERT INTO missing VALUES (1)".to_owned()
+    }
+
+    fn things(&self, session: &mut Session) -> Vec<String> {
+        things(session)
+    }
+}
+
+#[test]
+fn in_a_file() {
+    conformance::<SqliteOver<Session>>(&Files);
+}
+
+struct Memory;
+
+impl Testbed<SqliteOver<Session>> for Memory {
+    type Database = Mutex<Session>;
+
+    fn create(&self) -> Mutex<Session> {
+        Mutex::new(Session(Connection::open_in_memory().unwrap()))
+    }
+
+    fn connect<R>(&self, database: &Mutex<Session>, body: impl FnOnce(&mut Session) -> R) -> R {
+        body(&mut database.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn make(&self, name: &str) -> String {
+        Files.make(name)
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        Files.unmake(name)
+    }
+
+    fn fails(&self) -> String {
+        Files.fails()
+    }
+
+    fn things(&self, session: &mut Session) -> Vec<String> {
+        things(session)
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { connections: false, lock: false, ..Abilities::default() }
+    }
+}
+
+#[test]
+fn in_memory() {
+    conformance::<SqliteOver<Session>>(&Memory);
+}

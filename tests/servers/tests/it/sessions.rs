@@ -1,0 +1,234 @@
+//! Servers through a session of which the engine has only texts: the conformance suite, and one database that is used in both ways.
+
+use ::mysql::Conn;
+use ::mysql::prelude::Queryable;
+use ::postgres::{Client, SimpleQueryMessage};
+use switchy_schema::backend::{Backend, Fault, Statements, Texts};
+use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
+use switchy_schema::{
+    FaultKind, Migration, MigrationRunner, Mysql, MysqlOver, Postgres, PostgresOver, TableName, Target,
+};
+
+use crate::servers::{self, MysqlDatabase, PostgresDatabase};
+
+/// A session of PostgreSQL.
+struct Pg(Client);
+
+fn pg(error: ::postgres::Error) -> Fault {
+    let text = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    let is_busy = ["due to lock timeout", "deadlock detected"].iter().any(|words| text.contains(words));
+    Fault::new(if is_busy { FaultKind::Busy } else { FaultKind::Other }, text).caused_by(error)
+}
+
+impl Statements for Pg {
+    fn run(&mut self, sql: &str) -> Result<(), Fault> {
+        self.0.batch_execute(sql).map_err(pg)
+    }
+
+    fn change(&mut self, sql: &str) -> Result<u64, Fault> {
+        self.0.execute(sql, &[]).map_err(pg)
+    }
+
+    fn rows(&mut self, sql: &str) -> Result<Texts, Fault> {
+        let texts = self.0.simple_query(sql).map_err(pg)?.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
+            }
+            _ => None,
+        });
+        Ok(texts.collect())
+    }
+}
+
+/// A session of MariaDB. Like most drivers, it counts the rows that an update found.
+struct Maria(Conn);
+
+fn maria(error: ::mysql::Error) -> Fault {
+    let text = match &error {
+        ::mysql::Error::MySqlError(error) => error.message.clone(),
+        other => other.to_string(),
+    };
+    let is_busy = ["Lock wait timeout exceeded", "Deadlock found"].iter().any(|words| text.contains(words));
+    Fault::new(if is_busy { FaultKind::Busy } else { FaultKind::Other }, text).caused_by(error)
+}
+
+impl Statements for Maria {
+    fn run(&mut self, sql: &str) -> Result<(), Fault> {
+        self.0.query_iter(sql).map(drop).map_err(maria)
+    }
+
+    fn change(&mut self, sql: &str) -> Result<u64, Fault> {
+        self.run(sql)?;
+        let found = self.0.info_str();
+        let found = found.split(|c: char| !c.is_ascii_digit()).find(|number| !number.is_empty());
+        Ok(found.and_then(|number| number.parse().ok()).unwrap_or_else(|| self.0.affected_rows()))
+    }
+
+    fn rows(&mut self, sql: &str) -> Result<Texts, Fault> {
+        let rows: Vec<::mysql::Row> = self.0.query(sql).map_err(maria)?;
+        let texts = |row: ::mysql::Row| (0..row.len()).map(|column| row.get::<Option<String>, _>(column)?).collect();
+        Ok(rows.into_iter().map(texts).collect())
+    }
+}
+
+fn quoted(name: &str, mark: char) -> String {
+    format!("{mark}{}{mark}", name.replace(mark, &format!("{mark}{mark}")))
+}
+
+const FAILS: &str = "INSERT INTO missing VALUES (1)";
+
+struct PostgresBed;
+
+impl Testbed<PostgresOver<Pg>> for PostgresBed {
+    type Database = PostgresDatabase;
+
+    fn create(&self) -> PostgresDatabase {
+        servers::postgres().unwrap()
+    }
+
+    fn connect<R>(&self, database: &PostgresDatabase, body: impl FnOnce(&mut Pg) -> R) -> R {
+        let mut session = Pg(database.connect());
+        session.run("SET TimeZone = 'Asia/Kathmandu'").unwrap();
+        body(&mut session)
+    }
+
+    fn make(&self, name: &str) -> String {
+        format!("CREATE TABLE {} (x INTEGER)", quoted(name, '"'))
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        format!("DROP TABLE {}", quoted(name, '"'))
+    }
+
+    fn fails(&self) -> String {
+        FAILS.to_owned()
+    }
+
+    fn things(&self, session: &mut Pg) -> Vec<String> {
+        let sql = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relname LIKE 'thing%'";
+        session.rows(sql).unwrap().into_iter().flatten().flatten().collect()
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { forecast: false, ..Abilities::default() }
+    }
+}
+
+#[test]
+fn postgres() {
+    if servers::postgres().is_some() {
+        conformance::<PostgresOver<Pg>>(&PostgresBed);
+    }
+}
+
+struct MariaBed;
+
+impl Testbed<MysqlOver<Maria>> for MariaBed {
+    type Database = MysqlDatabase;
+
+    fn create(&self) -> MysqlDatabase {
+        servers::mysql().unwrap()
+    }
+
+    fn connect<R>(&self, database: &MysqlDatabase, body: impl FnOnce(&mut Maria) -> R) -> R {
+        let mut session = Maria(database.connect());
+        session.run("SET time_zone = '+05:45'").unwrap();
+        body(&mut session)
+    }
+
+    fn make(&self, name: &str) -> String {
+        format!("CREATE TABLE {} (x INT)", quoted(name, '`'))
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        format!("DROP TABLE {}", quoted(name, '`'))
+    }
+
+    fn fails(&self) -> String {
+        FAILS.to_owned()
+    }
+
+    fn things(&self, session: &mut Maria) -> Vec<String> {
+        let sql = "SELECT table_name FROM information_schema.tables
+            WHERE table_schema = DATABASE() AND table_name LIKE 'thing%'";
+        session.rows(sql).unwrap().into_iter().flatten().flatten().collect()
+    }
+
+    fn tampers(&self, table: &TableName) -> Option<String> {
+        Some(format!("DELETE FROM {}", table.quoted_in('`')))
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { rollback: false, forecast: false, ..Abilities::default() }
+    }
+}
+
+#[test]
+fn mariadb() {
+    if servers::mysql().is_some() {
+        conformance::<MysqlOver<Maria>>(&MariaBed);
+    }
+}
+
+fn runner<B: Backend>() -> MigrationRunner<B> {
+    MigrationRunner::for_backend([
+        Migration::reversible("1_a", "CREATE TABLE a (b INT)", "DROP TABLE a"),
+        Migration::reversible("2_b", "INSERT INTO a VALUES (1), (2)", "DELETE FROM a"),
+        Migration::reversible("3_c", "CREATE TABLE c (d INT)", "DROP TABLE c"),
+    ])
+    .unwrap()
+}
+
+/// The records, with everything that both ways must read alike.
+fn history<B: Backend>(conn: B::Conn<'_>) -> Vec<String> {
+    let history = runner::<B>().history(conn).unwrap();
+    history.records().iter().map(|record| format!("{record:?}")).collect()
+}
+
+#[test]
+fn postgres_is_migrated_in_both_ways() {
+    let Some(database) = servers::postgres() else { return };
+    let (mut client, mut session) = (database.connect(), Pg(database.connect()));
+    let (native, over) = (runner::<Postgres>(), runner::<PostgresOver<Pg>>());
+    assert_eq!(over.run_to(&mut session, Target::Steps(1)).unwrap().applied.len(), 1);
+    assert_eq!(native.run_to(&mut client, Target::Steps(1)).unwrap().applied.len(), 1);
+    assert_eq!(over.run(&mut session).unwrap().applied.len(), 1);
+    assert!(native.run(&mut client).unwrap().applied.is_empty());
+    assert_eq!(history::<Postgres>(&mut client), history::<PostgresOver<Pg>>(&mut session));
+    assert_eq!(native.run_to(&mut client, Target::Back(1)).unwrap().applied.len(), 1);
+    assert_eq!(over.run_to(&mut session, Target::Back(1)).unwrap().applied.len(), 1);
+    assert_eq!(history::<Postgres>(&mut client), history::<PostgresOver<Pg>>(&mut session));
+}
+
+#[test]
+fn mariadb_is_migrated_in_both_ways() {
+    let Some(database) = servers::mysql() else { return };
+    let (mut conn, mut session) = (database.connect(), Maria(database.connect()));
+    let (native, over) = (runner::<Mysql>(), runner::<MysqlOver<Maria>>());
+    assert_eq!(over.run_to(&mut session, Target::Steps(1)).unwrap().applied.len(), 1);
+    assert_eq!(native.run_to(&mut conn, Target::Steps(1)).unwrap().applied.len(), 1);
+    assert_eq!(over.run(&mut session).unwrap().applied.len(), 1);
+    assert!(native.run(&mut conn).unwrap().applied.is_empty());
+    assert_eq!(history::<Mysql>(&mut conn), history::<MysqlOver<Maria>>(&mut session));
+    assert_eq!(over.run_to(&mut session, Target::Back(2)).unwrap().applied.len(), 2);
+    assert_eq!(history::<Mysql>(&mut conn), history::<MysqlOver<Maria>>(&mut session));
+}
+
+/// A script that changes settings leaves the session as it was.
+#[test]
+fn settings_are_set_back() {
+    if let Some(database) = servers::postgres() {
+        let mut session = Pg(database.connect());
+        let step = Migration::sql("1_a", "SET search_path = pg_catalog; SET work_mem = '7MB'; SELECT 1");
+        MigrationRunner::<PostgresOver<Pg>>::for_backend([step]).unwrap().run(&mut session).unwrap();
+        let sql = "SELECT current_setting('search_path') || current_setting('work_mem')";
+        assert_eq!(session.rows(sql).unwrap(), [[Some("\"$user\", public4MB".to_owned())]]);
+    }
+    if let Some(database) = servers::mysql() {
+        let mut session = Maria(database.connect());
+        let step = Migration::sql("1_a", "SET sql_mode = ''; SET SESSION max_heap_table_size = 65536; SELECT 1");
+        let before = session.rows("SELECT CONCAT(@@sql_mode, @@max_heap_table_size)").unwrap();
+        MigrationRunner::<MysqlOver<Maria>>::for_backend([step]).unwrap().run(&mut session).unwrap();
+        assert_eq!(session.rows("SELECT CONCAT(@@sql_mode, @@max_heap_table_size)").unwrap(), before);
+    }
+}

@@ -18,7 +18,7 @@ use crate::target::Target;
 impl<B: Backend> MigrationRunner<B> {
     /// Records everything through a migration as applied, without running it, in a database that existed before its migrations. The
     /// function looks at the database and returns whether it is such a database. It only reads: SQLite and PostgreSQL refuse what it
-    /// writes, and MySQL undoes it.
+    /// writes. MySQL undoes what it writes to rows; what it does to the schema is an error, and stays.
     ///
     /// The function is called only while nothing is recorded, and not for an empty database. A run that applies migrations calls it under the lock,
     /// in the transaction that writes the records, so of several programs that start at the same time one does it, and the report of

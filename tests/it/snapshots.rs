@@ -14,6 +14,7 @@ use crate::start::statements;
 
 mod full_disk;
 mod kills;
+mod notes;
 mod power;
 mod restoring;
 mod unfinished;

@@ -6,6 +6,7 @@ use super::query::{self, code, column, fault, run};
 use super::{Mysql, dangling, outcome, refusals, script, transactions};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed_unless_known, rolled_back};
+use crate::backend::faults::ended_transaction;
 use crate::backend::script::{Scope, Script};
 use crate::backend::server_ledger;
 use crate::dangling::Dangling;
@@ -99,6 +100,11 @@ impl Driver for Mysql {
         conn: &mut &mut Conn,
         body: impl FnOnce(&mut &mut Conn) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
+        // MariaDB does not refuse a statement that changes the schema, which commits.
+        let body = |conn: &mut &mut Conn| {
+            let read = body(conn)?;
+            if Self::in_transaction(conn)? { Ok(read) } else { Err(ended_transaction()) }
+        };
         if !Self::in_transaction(conn)? {
             run(conn, "START TRANSACTION READ ONLY")?;
             return rolled_back::<Self, _>(conn, body);

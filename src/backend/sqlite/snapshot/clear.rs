@@ -36,3 +36,30 @@ impl Copier<'_> {
         Err(Fault::new(FaultKind::Other, what).remedy(remedy))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::dialect::TableName;
+
+    /// This SQLite encrypts nothing, so each copy that it makes is clear.
+    #[test]
+    fn a_clear_copy_is_refused_before_anything_is_written_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let live = folder.path().join("live.db");
+        Connection::open(&live).unwrap().execute_batch("CREATE TABLE a (b)").unwrap();
+        let table = TableName::default();
+        let copier = Copier { table: &table, patience: Duration::ZERO, prepare: None, told: None };
+        let copy = folder.path().join("copy.db");
+        let fault = copier.refuse_clear_copy(copy.clone(), &live).unwrap_err();
+        assert!(fault.to_string().contains("a copy of it would not be"), "{fault}");
+        assert!(!copy.exists());
+
+        assert!(copier.refuse_clear(&live).is_err());
+        let encrypted = folder.path().join("encrypted.db");
+        std::fs::write(&encrypted, [0x5a; 4096]).unwrap();
+        copier.refuse_clear(&encrypted).unwrap();
+    }
+}

@@ -17,6 +17,7 @@ mod fuzz;
 mod kit;
 mod mysql;
 mod notices;
+mod older;
 mod overlays;
 mod postgres;
 mod references;

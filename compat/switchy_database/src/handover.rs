@@ -38,7 +38,10 @@ impl Pinned {
             Statement::Run(sql) => connection.exec_raw(&sql).await.map(|()| Answer::Done),
             Statement::Change(sql) => connection.exec_raw_params(&sql, &[]).await.map(Answer::Changed),
             Statement::Rows(sql) => connection.query_raw(&sql).await.map(|rows| Answer::Rows(texts(rows))),
-            Statement::Work(work) => work(&**connection).await.map(|()| Answer::Done),
+            Statement::Work(work) => {
+                work(&**connection).await;
+                Ok(Answer::Done)
+            }
         }
         .map_err(fault)
     }

@@ -5,14 +5,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use futures::channel::mpsc::UnboundedSender;
 use futures::future::BoxFuture;
 use switchy_database::{Database, DatabaseError};
-use switchy_schema::FaultKind;
 use switchy_schema::backend::{Fault, Statements, Texts};
+use switchy_schema::{BoxError, FaultKind};
 
 use crate::handover::Pinned;
 
 /// Code of a migration that uses the connection as a database of `switchy_database`.
-pub(crate) type Work =
-    Box<dyn for<'d> FnOnce(&'d dyn Database) -> BoxFuture<'d, Result<(), DatabaseError>> + Send>;
+pub(crate) type Work = Box<dyn for<'d> FnOnce(&'d dyn Database) -> BoxFuture<'d, ()> + Send>;
 
 /// A statement of the engine.
 pub(crate) enum Statement {
@@ -104,7 +103,7 @@ impl Session {
     ///
     /// # Errors
     /// The error of the code, or that the run was cancelled.
-    pub fn with_database<T, W>(&mut self, work: W) -> Result<T, Fault>
+    pub fn with_database<T, W>(&mut self, work: W) -> Result<T, BoxError>
     where
         T: Send + 'static,
         W: for<'d> FnOnce(&'d dyn Database) -> BoxFuture<'d, Result<T, DatabaseError>> + Send + 'static,
@@ -114,12 +113,11 @@ impl Session {
             let working = work(db);
             Box::pin(async move {
                 // Its receiver waits for the answer first.
-                let _ = keep.send(working.await?);
-                Ok(())
+                let _ = keep.send(working.await);
             })
         });
-        self.send(Statement::Work(work))?;
-        kept.recv().map_err(|_| unexpected())
+        self.send(Statement::Work(work)).map_err(|fault| fault.to_string())?;
+        Ok(kept.recv()??)
     }
 
     fn send(&mut self, statement: Statement) -> Result<Answer, Fault> {

@@ -136,7 +136,9 @@ fn the_published_crate_in_the_same_program() {
         let database = TestDatabase::new();
         runtime.block_on(async {
             let db = &opened(Some(&database.path())).await[driver];
-            published::migrate_library_until(&**db, Some("2024-09-21-130720_set_journal_mode_to_wal")).await.unwrap();
+            published::migrate_library_until(&**db, Some("2024-09-21-130720_set_journal_mode_to_wal"))
+                .await
+                .unwrap();
         });
         let before = names(&open(&database));
         assert!(!before.is_empty());

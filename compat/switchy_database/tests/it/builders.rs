@@ -28,7 +28,9 @@ impl CodeMigration<Sqlite> for Users {
     fn up(&self, session: &mut Session) -> Result<(), BoxError> {
         let made = session.with_database(|db| {
             Box::pin(async move {
-                let users = create_table("users").column(column("id", DataType::BigInt)).column(column("name", DataType::Text));
+                let users = create_table("users")
+                    .column(column("id", DataType::BigInt))
+                    .column(column("name", DataType::Text));
                 users.primary_key("id").execute(db).await?;
                 db.insert("users").value("id", 7).value("name", "Ada").execute(db).await?;
                 let found = db.select("users").where_eq("name", "Ada").execute(db).await?;

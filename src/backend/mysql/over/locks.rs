@@ -11,7 +11,7 @@ use crate::backend::mysql::query::text;
 use crate::backend::mysql::rights::no_database;
 use crate::backend::mysql::{LOCKS, quoted};
 use crate::backend::script::Scope;
-use crate::backend::statements::{Statements, value};
+use crate::backend::statements::{Statements, number, value};
 use crate::dialect::TableName;
 use crate::fault::{Fault, FaultKind};
 
@@ -28,7 +28,10 @@ impl<S: Statements> Locks for MysqlOver<S> {
 
     fn try_lock(conn: &mut &mut S, table: &TableName) -> Result<LockAttempt, Fault> {
         let key = lock_key(table);
-        match value(*conn, &format!("SELECT CAST(GET_LOCK('{key}', 0) AS CHAR) AS c0"))?.as_deref() {
+        let got = value(*conn, &format!("SELECT CAST(GET_LOCK('{key}', 0) AS CHAR) AS c0"));
+        // A statement whose answer was lost may have acquired it. Without the lock, this does nothing.
+        let got = got.inspect_err(|_| drop(Self::unlock(conn, table)))?;
+        match got.as_deref() {
             Some("1") => return Ok(LockAttempt::Acquired),
             Some(_) => {}
             None => return Err(Fault::new(FaultKind::Other, "GET_LOCK failed and does not say why")),
@@ -53,8 +56,9 @@ impl<S: Statements> Locks for MysqlOver<S> {
 
     fn create_lock_row(conn: &mut &mut S, table: &TableName) -> Result<LockAttempt, Fault> {
         let (locks, name) = (quoted(&table.beside(LOCKS)), text(Some(table.as_str())));
-        match value(*conn, &format!("SELECT name AS c0 FROM {locks} WHERE name = {name}")) {
-            Ok(Some(_)) => return Ok(LockAttempt::Acquired),
+        match number(*conn, &format!("SELECT CAST(COUNT(*) AS CHAR) AS c0 FROM {locks} WHERE name = {name}"))
+        {
+            Ok(1) => return Ok(LockAttempt::Acquired),
             Err(fault) if !is_missing(&fault) => return Err(fault),
             _ => {}
         }
@@ -83,8 +87,7 @@ pub(super) fn waiting(conn: &mut impl Statements, patience: Duration, lock: &str
         "SELECT CAST(@@innodb_lock_wait_timeout AS CHAR) AS c0, CAST(@@lock_wait_timeout AS CHAR) AS c1";
     let before = conn.rows(sql)?.into_iter().next();
     let limit = patience.as_secs().max(1);
-    conn.run(&set(limit, limit))?;
-    let locked = conn.run(lock);
+    let locked = conn.run(&set(limit, limit)).and_then(|()| conn.run(lock));
     if let Some([Some(rows), Some(table)]) = before.as_deref() {
         conn.restore(&set(rows, table))?;
     }

@@ -33,8 +33,10 @@ impl<S: Statements> Records for MysqlOver<S> {
         }
         let name = quoted(table);
         let sql = format!(
-            "SELECT CASE WHEN EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) THEN NULL ELSE basis END AS c0,
-            CAST((SELECT COUNT(*) FROM {name}) AS CHAR) AS c1 FROM {name} ORDER BY {PLACE} DESC LIMIT 1"
+            "SELECT {} AS c0, CAST((SELECT COUNT(*) FROM {name}) AS CHAR) AS c1 FROM {name} ORDER BY {PLACE} DESC LIMIT 1",
+            plain(&format!(
+                "CASE WHEN EXISTS (SELECT 1 FROM {name} WHERE dirty <> 0) THEN NULL ELSE basis END"
+            ))
         );
         let row = conn.rows(&sql)?.into_iter().next();
         let Some([digest, Some(count)]) = row.as_deref() else { return Ok(Head::EMPTY) };
@@ -71,7 +73,8 @@ impl<S: Statements> Records for MysqlOver<S> {
         let has_places = columns.iter().any(|(name, _)| name == PLACE);
         let is_stamp = columns.iter().any(|(name, kind)| name == "run_on" && kind == "timestamp");
         let order = if has_places { PLACE } else { "run_on" };
-        let sql = select(&selected(&layout, is_stamp), &format!("FROM {} ORDER BY {order}", quoted(table)));
+        let parts = selected(&layout, is_stamp).map(|part| plain(&part));
+        let sql = select(&parts, &format!("FROM {} ORDER BY {order}", quoted(table)));
         let (records, digest) = records(conn.rows(&sql)?);
         let head = layout.head(records.len(), digest.as_deref());
         let form = if has_places { layout.form } else { TableForm::Old };
@@ -161,10 +164,15 @@ impl<S: Statements> Records for MysqlOver<S> {
         }
         let texts = LOG_COLUMNS.map(|column| match column {
             "logged_on" => iso("logged_on"),
-            column => column.to_owned(),
+            column => plain(column),
         });
         Ok(log_entries(conn.rows(&select(&texts, &format!("FROM {} ORDER BY {PLACE}", quoted(log))))?))
     }
+}
+
+/// A value as a text that a driver does not take for bytes, as some do with a collation that compares bytes.
+fn plain(expression: &str) -> String {
+    format!("CONVERT({expression} USING utf8mb4) COLLATE utf8mb4_general_ci")
 }
 
 /// The definition of the table's columns on this server.

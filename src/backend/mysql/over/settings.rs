@@ -42,21 +42,20 @@ fn read(conn: &mut impl Statements) -> Result<Settings, Fault> {
 }
 
 fn set_back(conn: &mut impl Statements, before: &Settings, script: &str) -> Result<(), Fault> {
-    let now = match read(conn) {
-        Ok(now) => now,
-        // A session whose run was cancelled does not say what they are.
-        Err(_) => Settings { variables: before.variables.clone(), database: None },
+    // A session whose run was cancelled does not say what they are. What the script names is set then.
+    let now = read(conn).ok();
+    let is_other = |name: &str| match &now {
+        Some(now) => now.variables.get(name) != before.variables.get(name),
+        None => contains(script, name),
     };
     if contains(script, "timestamp") {
         conn.restore("SET SESSION timestamp = DEFAULT")?;
     }
-    if let Some(database) = before.database.as_ref().filter(|_| now.database != before.database) {
+    let is_there = now.as_ref().is_some_and(|now| now.database == before.database);
+    if let Some(database) = before.database.as_ref().filter(|_| !is_there) {
         conn.restore(&format!("USE {}", quote_in(database, '`')))?;
     }
-    for (name, value) in &before.variables {
-        if now.variables.get(name) == Some(value) {
-            continue;
-        }
+    for (name, value) in before.variables.iter().filter(|(name, _)| is_other(name)) {
         match conn.restore(&format!("SET {}", assignment(name, value))) {
             // A variable that a session cannot set was not set by the script.
             Err(fault)

@@ -36,7 +36,9 @@ impl<S: Statements> Locks for PostgresOver<S> {
 
     fn try_lock(conn: &mut &mut S, table: &TableName) -> Result<LockAttempt, Fault> {
         let key = key(table);
-        let got = value(*conn, &format!("SELECT pg_try_advisory_lock({key})::text AS c0"))?;
+        let got = value(*conn, &format!("SELECT pg_try_advisory_lock({key})::text AS c0"));
+        // A statement whose answer was lost may have acquired it. Without the lock, this does nothing but warn.
+        let got = got.inspect_err(|_| drop(Self::unlock(conn, table)))?;
         if got.as_deref() == Some("true") {
             return Ok(LockAttempt::Acquired);
         }

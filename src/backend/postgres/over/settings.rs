@@ -22,7 +22,7 @@ pub(super) fn around<S: Statements, R>(
     let before = if is_concerned { Some(read(*conn)?) } else { None };
     let outcome = body(conn);
     let Some(before) = before else { return outcome };
-    let restored = set_back(*conn, &before);
+    let restored = set_back(*conn, &before, script.text);
     // In a failed transaction nothing can be set, and its end sets everything back.
     outcome.and_then(|done| restored.map(|()| done))
 }
@@ -40,15 +40,15 @@ fn read(conn: &mut impl Statements) -> Result<Settings, Fault> {
 }
 
 /// The user first: setting it back also ends the role.
-fn set_back(conn: &mut impl Statements, before: &Settings) -> Result<(), Fault> {
+fn set_back(conn: &mut impl Statements, before: &Settings, script: &str) -> Result<(), Fault> {
     let user = "session_authorization";
     let mut now = read(conn);
     let is_other = |now: &Result<Settings, Fault>, name: &str| match now {
         Ok(now) => now.get(name) != before.get(name),
-        // A session whose run was cancelled does not say what they are.
-        Err(_) => ["role", "search_path"].contains(&name),
+        // A session whose run was cancelled does not say what they are. What the script names is set then.
+        Err(_) => contains(script, name) || (name == "search_path" && contains(script, "schema")),
     };
-    if is_other(&now, user) {
+    if is_other(&now, user) || (now.is_err() && contains(script, "authorization")) {
         conn.restore("RESET SESSION AUTHORIZATION")?;
         now = read(conn);
     }

@@ -66,7 +66,8 @@ impl Statements for Maria {
 
     fn rows(&mut self, sql: &str) -> Result<Texts, Fault> {
         let rows: Vec<::mysql::Row> = self.0.query(sql).map_err(maria)?;
-        let texts = |row: ::mysql::Row| (0..row.len()).map(|column| row.get::<Option<String>, _>(column)?).collect();
+        let texts =
+            |row: ::mysql::Row| (0..row.len()).map(|column| row.get::<Option<String>, _>(column)?).collect();
         Ok(rows.into_iter().map(texts).collect())
     }
 }
@@ -226,7 +227,8 @@ fn settings_are_set_back() {
     }
     if let Some(database) = servers::mysql() {
         let mut session = Maria(database.connect());
-        let step = Migration::sql("1_a", "SET sql_mode = ''; SET SESSION max_heap_table_size = 65536; SELECT 1");
+        let step =
+            Migration::sql("1_a", "SET sql_mode = ''; SET SESSION max_heap_table_size = 65536; SELECT 1");
         let before = session.rows("SELECT CONCAT(@@sql_mode, @@max_heap_table_size)").unwrap();
         MigrationRunner::<MysqlOver<Maria>>::for_backend([step]).unwrap().run(&mut session).unwrap();
         assert_eq!(session.rows("SELECT CONCAT(@@sql_mode, @@max_heap_table_size)").unwrap(), before);

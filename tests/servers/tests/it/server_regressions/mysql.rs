@@ -135,6 +135,24 @@ fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
     }
 }
 
+/// As phpMyAdmin writes dumps. On MySQL a session without `autocommit` was taken to have a transaction open, and the step was left dirty.
+#[test]
+fn a_script_may_leave_autocommit_off() {
+    with(|_, conn| {
+        let it = outside(
+            "SET AUTOCOMMIT = 0; START TRANSACTION; CREATE TABLE t (x INT); INSERT INTO t VALUES (1); COMMIT; SET @a = 1",
+        );
+        assert_eq!(it.run(&mut *conn).unwrap().applied.len(), 1);
+        assert_eq!(rows(conn, "SELECT x, @@autocommit FROM t"), ["1|1"]);
+    });
+    with(|_, conn| {
+        let it = outside("SET AUTOCOMMIT = 0; CREATE TABLE t (x INT); INSERT INTO t VALUES (1)");
+        let error = it.run(&mut *conn).unwrap_err().to_string();
+        assert!(error.contains("it left a transaction open, which was rolled back"), "{error}");
+        assert_eq!(rows(conn, "SELECT x FROM t"), Vec::<String>::new());
+    });
+}
+
 #[test]
 fn autocommit_is_off_again_when_a_script_goes_on() {
     with(|_, conn| {

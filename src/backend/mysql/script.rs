@@ -277,6 +277,9 @@ impl<'s> Running<'s, '_, '_> {
         if !survives {
             **lookup = LookupState::default();
         }
+        if is_rows && done.as_ref().is_err_and(|fault| fault.details.is_partial) {
+            script_run.record_unknown_transaction(conn, self.script.from);
+        }
         done
     }
 }

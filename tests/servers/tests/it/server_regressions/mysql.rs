@@ -269,6 +269,22 @@ fn rows_that_a_failed_statement_left_in_a_table_without_transactions_are_not_wri
     });
 }
 
+/// A transaction of the script was rolled back, which such a table does not do, and a retry wrote its first row a second time.
+#[test]
+fn rows_that_a_transaction_left_in_a_table_without_transactions_are_not_written_twice() {
+    with(|_, conn| {
+        conn.query_drop("CREATE TABLE old (x INT) ENGINE=MyISAM; CREATE TABLE new (x INT PRIMARY KEY)")
+            .unwrap();
+        let it = outside(
+            "CREATE TABLE t (x INT); BEGIN; INSERT INTO old VALUES (1); INSERT INTO new VALUES (1); INSERT INTO new VALUES (1); COMMIT",
+        );
+        it.run(&mut *conn).unwrap_err();
+        assert_eq!(rows(conn, "SELECT x FROM old UNION ALL SELECT x FROM new"), ["1"]);
+        let told = it.recover(&mut *conn, retry(), ada()).unwrap_err().to_string();
+        assert!(told.contains("it is not known whether statement 2 is done"), "{told}");
+    });
+}
+
 #[test]
 fn a_backslash_is_a_backslash_where_the_session_says_so() {
     with(|_, conn| {

@@ -32,7 +32,7 @@ impl Driver for Mysql {
         conn
     }
 
-    /// MariaDB has a variable for this. On MySQL, a savepoint outlives its statement only in a transaction.
+    /// MariaDB has a variable for this. On MySQL, a savepoint outlives its statement only in a transaction or without `autocommit`.
     fn in_transaction(conn: &mut &mut Conn) -> Result<bool, Fault> {
         match column::<u8>(conn, "SELECT @@in_transaction") {
             Ok(value) => return Ok(value == Some(1)),
@@ -41,7 +41,7 @@ impl Driver for Mysql {
         }
         run(conn, "SAVEPOINT __switchy_transaction")?;
         match query::read_all(conn, "RELEASE SAVEPOINT __switchy_transaction") {
-            Ok(()) => Ok(true),
+            Ok(()) => transactions::has_begun(conn),
             Err(error) if code(&error) == Some(query::NO_SUCH_ROUTINE_OR_SAVEPOINT) => Ok(false),
             Err(error) => Err(fault(error)),
         }

@@ -151,11 +151,25 @@ impl<'r, 'p> ScriptRun<'r, 'p> {
             if !fault.details.is_partial {
                 return fault.undoing_from(first);
             }
-            let unknown = ScriptProgress { mark: Some(String::new()), ..self.common.before_statement(first) };
-            // The fault of the statement says more. If this fails, the connection is lost.
-            let _ = self.common.record(conn, &unknown);
+            self.record_unknown(conn, first);
             fault
         })
+    }
+
+    /// Records that the outcome of this statement and those after it is unknown, since a rollback did not undo everything.
+    fn record_unknown(&mut self, conn: &mut &mut Conn, number: u32) {
+        let unknown = ScriptProgress { mark: Some(String::new()), ..self.common.before_statement(number) };
+        // The fault of the statement says more. If this fails, the connection is lost.
+        let _ = self.common.record(conn, &unknown);
+    }
+
+    /// The same for the statements of the script's own transaction, which a failed statement has rolled back. `from` is the statement with which
+    /// this run began.
+    pub(super) fn record_unknown_transaction(&mut self, conn: &mut &mut Conn, from: u32) {
+        if self.common.script_transaction_open() && !self.has_locks {
+            let first = self.common.recorded.as_ref().map_or(from, |recorded| recorded.statement);
+            self.record_unknown(conn, first);
+        }
     }
 
     fn state(&self) -> State {

@@ -29,6 +29,8 @@ pub(super) const NO_SUCH_ROUTINE_OR_SAVEPOINT: u16 = 1305;
 pub(super) const GLOBAL_VARIABLE: u16 = 1229;
 pub(super) const READ_ONLY_VARIABLE: u16 = 1238;
 pub(super) const READ_ONLY_TRANSACTION: u16 = 1792;
+/// `Transaction characteristics can't be changed while a transaction is in progress`
+pub(super) const IN_TRANSACTION: u16 = 1568;
 /// `Some non-transactional changed tables couldn't be rolled back`
 pub(super) const NOT_ROLLED_BACK: u16 = 1196;
 

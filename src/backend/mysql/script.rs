@@ -112,7 +112,11 @@ fn run_statements(
     }
     // The fault of the statement says more than the fault of its record.
     let Running { mut script_run, watch, .. } = running;
-    let recorded = script_run.record_deferred(conn);
+    let recorded = match &outcome {
+        // The record of a step that runs nothing else says it next.
+        Ok(()) if script.session.is_some() => Ok(()),
+        _ => script_run.record_deferred(conn),
+    };
     outcome = outcome.and(match pieces.last() {
         Some(last) => recorded.map_err(|fault| located(fault, of, last)),
         None => recorded,
@@ -272,6 +276,9 @@ impl<'s> Running<'s, '_, '_> {
         });
         if !survives {
             **lookup = LookupState::default();
+        }
+        if is_rows && done.as_ref().is_err_and(|fault| fault.details.is_partial) {
+            script_run.record_unknown_transaction(conn, self.script.from);
         }
         done
     }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use mysql::Conn;
+
 use super::Mysql;
+use super::query::{self, code, fault, first, get};
 use crate::backend::script::Scope;
 use crate::backend::server_transactions::chains;
 use crate::backend::transaction_fit::{skipped_ends, transaction_fit};
 use crate::backend::transaction_rules::TransactionRules;
+use crate::fault::Fault;
 use crate::sql::Tokens;
 use crate::sql::mysql::{Kind, is_about_next, kind, statements};
 use crate::sql::pieces::Piece;
@@ -24,6 +28,20 @@ impl Scope {
     /// A transaction of the engine that does not wait for other sessions.
     pub(super) const fn immediate() -> Self {
         Self::new(ForeignKeys::Unchecked, Duration::ZERO)
+    }
+}
+
+/// Whether a transaction is open in a session of MySQL that can have one. Without `autocommit` the next statement begins one, and until then
+/// there is nothing to commit. The server refuses to change the isolation of a transaction that has begun; setting the same isolation
+/// changes nothing.
+pub(super) fn has_begun(conn: &mut Conn) -> Result<bool, Fault> {
+    let row = first(conn, "SELECT @@autocommit, @@transaction_isolation").map_err(fault)?;
+    let isolation = row.filter(|row| get::<u8>(row, 0) == Some(0)).and_then(|row| get::<String>(&row, 1));
+    let Some(isolation) = isolation else { return Ok(true) };
+    match query::read_all(conn, &format!("SET TRANSACTION ISOLATION LEVEL {}", isolation.replace('-', " "))) {
+        Ok(()) => Ok(false),
+        Err(error) if code(&error) == Some(query::IN_TRANSACTION) => Ok(true),
+        Err(error) => Err(fault(error)),
     }
 }
 

@@ -236,6 +236,19 @@ fn a_migration_costs_eleven_messages_to_mariadb_whatever_came_before_it() {
 }
 
 #[test]
+fn a_table_costs_mariadb_five_messages() {
+    let Some((listener, mut conn)) = mysql() else { return };
+    if conn.server_version() < (10, 0, 0) && conn.server_version() != (5, 5, 5) {
+        return eprintln!("not run: MySQL is asked more");
+    }
+    let said = || messages_to_mysql(&listener.said.lock().unwrap());
+    let script = |n| format!("CREATE TABLE t{n} (x INT)");
+    let costs = costs::<Mysql>(script, |it| drop(it.run(&mut conn).unwrap()), said);
+    // The record; a query and a mark for the definition; the head; the record.
+    assert_eq!(costs, [5; 3]);
+}
+
+#[test]
 fn many_rows_cost_mariadb_one_message_more_than_one_row() {
     let Some((listener, mut conn)) = mysql() else { return };
     if conn.server_version() < (10, 0, 0) && conn.server_version() != (5, 5, 5) {

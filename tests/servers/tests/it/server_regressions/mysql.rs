@@ -135,6 +135,24 @@ fn a_note_that_fails_behind_a_statement_does_not_make_it_undone() {
     }
 }
 
+/// As phpMyAdmin writes dumps. On MySQL a session without `autocommit` was taken to have a transaction open, and the step was left dirty.
+#[test]
+fn a_script_may_leave_autocommit_off() {
+    with(|_, conn| {
+        let it = outside(
+            "SET AUTOCOMMIT = 0; START TRANSACTION; CREATE TABLE t (x INT); INSERT INTO t VALUES (1); COMMIT; SET @a = 1",
+        );
+        assert_eq!(it.run(&mut *conn).unwrap().applied.len(), 1);
+        assert_eq!(rows(conn, "SELECT x, @@autocommit FROM t"), ["1|1"]);
+    });
+    with(|_, conn| {
+        let it = outside("SET AUTOCOMMIT = 0; CREATE TABLE t (x INT); INSERT INTO t VALUES (1)");
+        let error = it.run(&mut *conn).unwrap_err().to_string();
+        assert!(error.contains("it left a transaction open, which was rolled back"), "{error}");
+        assert_eq!(rows(conn, "SELECT x FROM t"), Vec::<String>::new());
+    });
+}
+
 #[test]
 fn autocommit_is_off_again_when_a_script_goes_on() {
     with(|_, conn| {
@@ -248,6 +266,22 @@ fn rows_that_a_failed_statement_left_in_a_table_without_transactions_are_not_wri
         conn.query_drop("DROP INDEX u ON old").unwrap();
         let again = it.run(&mut *conn);
         assert_eq!(rows(conn, "SELECT x FROM old WHERE x = 1"), ["1"], "{again:?}");
+    });
+}
+
+/// A transaction of the script was rolled back, which such a table does not do, and a retry wrote its first row a second time.
+#[test]
+fn rows_that_a_transaction_left_in_a_table_without_transactions_are_not_written_twice() {
+    with(|_, conn| {
+        conn.query_drop("CREATE TABLE old (x INT) ENGINE=MyISAM; CREATE TABLE new (x INT PRIMARY KEY)")
+            .unwrap();
+        let it = outside(
+            "CREATE TABLE t (x INT); BEGIN; INSERT INTO old VALUES (1); INSERT INTO new VALUES (1); INSERT INTO new VALUES (1); COMMIT",
+        );
+        it.run(&mut *conn).unwrap_err();
+        assert_eq!(rows(conn, "SELECT x FROM old UNION ALL SELECT x FROM new"), ["1"]);
+        let told = it.recover(&mut *conn, retry(), ada()).unwrap_err().to_string();
+        assert!(told.contains("it is not known whether statement 2 is done"), "{told}");
     });
 }
 

@@ -3,13 +3,17 @@
 use super::Token;
 use crate::dialect::quote_in;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod changed;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod loss;
 #[cfg(test)]
 mod tests;
 mod words;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use self::changed::Changed;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use self::loss::{Dropped, Loss};
 
 /// What a statement does to tables and other objects.

@@ -33,7 +33,7 @@ mod row_count;
 mod script_faults;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server_forecast;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod server_ledger;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server_transactions;

@@ -29,10 +29,10 @@ impl ClientRows {
         &self,
         record: &Record,
         digest: Option<HistoryDigest>,
-        date: fn(String) -> String,
+        date: fn(&str) -> String,
     ) -> String {
         let own = Some(&*record.run_on).filter(|run_on| !run_on.is_empty());
-        let date = own.map_or_else(|| self.now.to_owned(), |own| date((self.literal)(Some(own))));
+        let date = own.map_or_else(|| self.now.to_owned(), |own| date(&(self.literal)(Some(own))));
         self.inserted(record, &date, digest)
     }
 
@@ -52,9 +52,9 @@ impl ClientRows {
     }
 
     /// The statement that rewrites a record, also its date if the new one has a date.
-    pub(super) fn rewrite(&self, record: &Record, date: fn(String) -> String) -> String {
+    pub(super) fn rewrite(&self, record: &Record, date: fn(&str) -> String) -> String {
         let own = Some(&*record.run_on).filter(|run_on| !run_on.is_empty());
-        let date = own.map(|own| format!("run_on = {}, ", date((self.literal)(Some(own)))));
+        let date = own.map(|own| format!("run_on = {}, ", date(&(self.literal)(Some(own)))));
         self.updated(record, &date.unwrap_or_default())
     }
 

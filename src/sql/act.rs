@@ -3,7 +3,9 @@
 use super::Token;
 use crate::dialect::quote_in;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod changed;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod loss;
 #[cfg(feature = "mysql")]
 mod rows;
@@ -11,7 +13,9 @@ mod rows;
 mod tests;
 mod words;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use self::changed::Changed;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use self::loss::{Dropped, Loss};
 #[cfg(feature = "mysql")]
 pub(crate) use self::rows::rows_of;

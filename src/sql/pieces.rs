@@ -1,5 +1,6 @@
 //! The result of splitting a script: its statements, or why it cannot be split.
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::sql::part;
 
 /// One statement of a script, from its first token to its last, without its semicolon and without comments around it.
@@ -13,12 +14,14 @@ pub(crate) struct Piece<'a> {
 
 /// The offset where a statement begins, by its number from 1. The number after the last statement is the end of the
 /// script.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn offset_of(pieces: &[Piece<'_>], script: &str, statement: u32) -> Option<usize> {
     let place = usize::try_from(statement.checked_sub(1)?).ok()?;
     if place == pieces.len() { Some(script.len()) } else { pieces.get(place).map(|piece| piece.offset) }
 }
 
 /// A command in a script that no server understands, because it is for a command line client.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     /// Its offset in bytes.
@@ -30,12 +33,14 @@ pub(crate) struct Refused {
 }
 
 /// The start and end of the statement that is being read.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extent {
     first: Option<usize>,
     end: usize,
 }
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Extent {
     /// The offset of the first token, if there was one.
     pub(super) const fn start(self) -> Option<usize> {
@@ -57,6 +62,7 @@ impl Extent {
 /// Removes leading white space of both servers, and at the start of a statement the byte order mark: editors write it
 /// at the start of a file, and a script may consist of joined files. The vertical tab is included, which is white space
 /// in PostgreSQL since 16 and an error before.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn trim_blanks(text: &str, is_at_start: bool) -> &str {
     let is_blank =
         |c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c') || (is_at_start && c == '\u{feff}');

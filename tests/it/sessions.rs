@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use switchy_schema::backend::{Fault, Statements, Texts};
 use switchy_schema::test_utils::TestDatabase;
 use switchy_schema::test_utils::conformance::{Abilities, Testbed, conformance};
-use switchy_schema::{FaultKind, SqliteOver};
+use switchy_schema::{FaultKind, Migration, MigrationRunner, SqliteOver};
 
 /// A session of a driver that the engine does not know.
 struct Session(Connection);
@@ -130,4 +130,50 @@ impl Testbed<SqliteOver<Session>> for Memory {
 #[test]
 fn in_memory() {
     conformance::<SqliteOver<Session>>(&Memory);
+}
+
+/// A table that is rebuilt with fewer rows is the mistake that the account of a step is for.
+#[test]
+fn a_rebuild_that_loses_rows_is_refused() {
+    let database = TestDatabase::new();
+    let mut session = Session(database.connect());
+    session
+        .run("CREATE TABLE a (id INTEGER PRIMARY KEY, b); INSERT INTO a VALUES (1, 'x'), (2, NULL), (3, 'z')")
+        .unwrap();
+    let rebuild = |condition: &str| {
+        let script = format!(
+            "CREATE TABLE new_a (id INTEGER PRIMARY KEY, b TEXT NOT NULL);
+            INSERT INTO new_a SELECT id, b FROM a {condition};
+            DROP TABLE a;
+            ALTER TABLE new_a RENAME TO a;"
+        );
+        MigrationRunner::<SqliteOver<Session>>::for_backend([Migration::sql("1_rebuild", script)]).unwrap()
+    };
+    let refused = rebuild("WHERE b IS NOT NULL").run(&mut session).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("replaces `a`, which had 3 rows, with a table of 2 rows; id = 2 is missing"),
+        "{refused}"
+    );
+    assert_eq!(database.rows("SELECT count(*) FROM a"), ["3"]);
+    session.run("UPDATE a SET b = 'y' WHERE b IS NULL").unwrap();
+    rebuild("").run(&mut session).unwrap();
+    assert_eq!(database.rows("SELECT count(*) FROM a"), ["3"]);
+}
+
+/// The connection is the application's: what a script sets with `PRAGMA` is set back, also if it fails.
+#[test]
+fn settings_are_set_back() {
+    for (end, works) in [("SELECT 1", true), ("SELECT missing", false)] {
+        let database = TestDatabase::new();
+        let mut session = Session(database.connect());
+        let script =
+            format!("PRAGMA cache_size = 77; PRAGMA recursive_triggers = ON; CREATE TABLE a (b); {end}");
+        let step = Migration::sql("1_a", script);
+        let runner = MigrationRunner::<SqliteOver<Session>>::for_backend([step]).unwrap();
+        assert_eq!(runner.run(&mut session).is_ok(), works);
+        assert_eq!(session.rows("PRAGMA recursive_triggers").unwrap(), [[Some("0".to_owned())]]);
+        assert_ne!(session.rows("PRAGMA cache_size").unwrap(), [[Some("77".to_owned())]]);
+    }
 }

@@ -6,6 +6,7 @@ mod exchange;
 mod locks;
 mod records;
 mod settings;
+mod tables;
 
 use crate::backend::Schemas;
 use crate::backend::statements::{Over, Statements};
@@ -15,7 +16,8 @@ use crate::backend::statements::{Over, Statements};
 /// It writes and reads the tables of [`Mysql`](crate::Mysql), and waits for the same lock. What it cannot know, since it has only texts of
 /// the connection:
 ///
-/// * What a script takes away is read in its text alone: names are not resolved, and deletions are not counted.
+/// * What a script takes away is forecast from its text alone: names are not resolved. While it runs, a table that it replaces is compared with
+///   the one that takes its place; rows that triggers and foreign key actions delete are not counted.
 /// * A script that is interrupted in a statement waits for a person, also if the catalogue could tell whether the statement was done.
 /// * A statement is not interrupted: a run that is cancelled ends before the next one.
 /// * The words of the server tell whether a lock was waited for in vain, in English.

@@ -5,6 +5,7 @@ mod driver;
 mod locks;
 mod records;
 mod settings;
+mod tables;
 
 use crate::backend::Schemas;
 use crate::backend::statements::{Over, Statements};
@@ -14,7 +15,8 @@ use crate::backend::statements::{Over, Statements};
 /// It writes and reads the tables of [`Postgres`](crate::Postgres), and waits for the same lock. What it cannot know, since it has only
 /// texts of the connection:
 ///
-/// * What a script takes away is read in its text alone: names are not resolved, and deletions are not counted.
+/// * What a script takes away is forecast from its text alone: names are not resolved. While it runs, a table that it replaces is compared with
+///   the one that takes its place; rows that triggers and foreign key actions delete are not counted.
 /// * Views, triggers and functions that a step leaves unusable are not looked for.
 /// * Outside a transaction, a script that is interrupted in a statement waits for a person.
 /// * A statement is not interrupted: a run that is cancelled ends before the next one.

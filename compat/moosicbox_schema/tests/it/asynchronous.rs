@@ -1,6 +1,7 @@
 //! The functions with the signatures of the published crate, on databases that MoosicBox opens.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use moosicbox_schema::{
     get_sqlite_config_migrations, get_sqlite_library_migrations, migrate_config, migrate_config_sqlite,
@@ -15,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::content::{content, names, open, records};
 use crate::legacy::VERSIONS;
 use crate::scripts::{Set, run};
+use crate::servers;
 
 const UNTIL: &str = "2025-05-31-110603_update_api_source_id_structure";
 
@@ -155,5 +157,58 @@ fn the_published_crate_in_the_same_program() {
         });
         assert_eq!(content(&open(&database)), expected(Set::Library));
         assert_eq!(names(&open(&database)).len(), 43);
+    }
+}
+
+/// The ways in which MoosicBox opens a database on PostgreSQL.
+async fn opened_on_server(address: &str) -> [Box<dyn Database>; 2] {
+    let config: tokio_postgres::Config = address.parse().unwrap();
+    let tokio_postgres::config::Host::Unix(folder) = &config.get_hosts()[0] else {
+        panic!("the private server of the tests is not at {address}")
+    };
+    let manager = deadpool_postgres::Manager::new(config.clone(), tokio_postgres::NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager).max_size(5).build().unwrap();
+    let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+        .socket(folder)
+        .port(config.get_ports()[0])
+        .username(config.get_user().unwrap())
+        .database(config.get_dbname().unwrap());
+    let other = sqlx::postgres::PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap();
+    [
+        Box::new(switchy_database::postgres::postgres::PostgresDatabase::new(pool)),
+        Box::new(switchy_database::sqlx::postgres::PostgresSqlxDatabase::new(Arc::new(
+            switchy_async::sync::Mutex::new(other),
+        ))),
+    ]
+}
+
+#[test]
+fn a_server_is_migrated_by_the_same_functions() {
+    for driver in 0..2 {
+        let (Some(database), Some(own)) = (servers::postgres(), servers::postgres()) else { return };
+        let mut own = own.connect();
+        moosicbox_schema::blocking::migrate_library_postgres(&mut own).unwrap();
+        runtime().block_on(async {
+            let db = &opened_on_server(&database.url).await[driver];
+            migrate_library_until(&**db, Some(UNTIL)).await.unwrap();
+            migrate_library(&**db).await.unwrap();
+            migrate_library(&**db).await.unwrap();
+            // The config has a script that no server accepts. The published function put that into the log.
+            let refused = migrate_config(&**db).await.unwrap_err().to_string();
+            assert!(refused.contains("2024-09-18-151352_add_audio_output_id_to_players"), "{refused}");
+        });
+        let content = |client: &mut postgres::Client| {
+            let sql = "SELECT table_name::text || column_name || data_type FROM information_schema.columns
+                WHERE table_schema = 'public' AND table_name NOT IN ('profiles', 'players', 'audio_zones')
+                ORDER BY table_name, ordinal_position";
+            let rows = client.query(sql, &[]).unwrap();
+            rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+        };
+        let library = |all: Vec<String>, known: &[String]| -> Vec<String> {
+            all.into_iter().filter(|column| known.contains(column)).collect()
+        };
+        let known = content(&mut own);
+        assert_eq!(library(content(&mut database.connect()), &known), known);
+        moosicbox_schema::blocking::migrate_library_postgres(&mut database.connect()).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! [`Driver`] for `MysqlOver`.
 
-use super::{MysqlOver, settings};
+use super::{MysqlOver, settings, tables};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::mysql::Mysql;
@@ -11,7 +11,7 @@ use crate::backend::statements::{Statements, says, value};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::{Fault, FaultKind};
 use crate::refusal::Refusal;
-use crate::sql::mysql::{Kind, kind, statements};
+use crate::sql::mysql::{GRAMMAR, Kind, kind, statements};
 use crate::step::Atomicity;
 use crate::touched::Touched;
 use crate::transaction_fit::TransactionFit;
@@ -108,8 +108,9 @@ impl<S: Statements> Driver for MysqlOver<S> {
             let kind = kind(statement);
             matches!(kind, Kind::Begins | Kind::Chains | Kind::Commits | Kind::RollsBack | Kind::Unchains)
         };
-        let rules = Rules { skipped: skipped(&pieces, script.atomicity), may_end };
-        settings::around(conn, script, |conn| script::run::<Self>(conn, script, &rules, progress))
+        let skipped = skipped(&pieces, script.atomicity);
+        let rules = Rules { skipped, may_end, grammar: &GRAMMAR, tables: tables::of };
+        settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! [`Driver`] for `PostgresOver`.
 
-use super::{PostgresOver, settings};
+use super::{PostgresOver, settings, tables};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, closed};
 use crate::backend::postgres::Postgres;
@@ -11,7 +11,7 @@ use crate::backend::statements::{Statements, says};
 use crate::dialect::{Dialect, TableName};
 use crate::fault::Fault;
 use crate::refusal::Refusal;
-use crate::sql::postgres::statements;
+use crate::sql::postgres::{GRAMMAR, statements};
 use crate::sql::transactions::Control;
 use crate::step::Atomicity;
 use crate::touched::Touched;
@@ -78,9 +78,10 @@ impl<S: Statements> Driver for PostgresOver<S> {
     ) -> Result<Execution, Fault> {
         let pieces = statements(script.text)?;
         let may_end = |statement: &str| !matches!(control(statement), Control::Other | Control::Sets);
-        let rules = Rules { skipped: skipped(&pieces, script.atomicity), may_end };
+        let skipped = skipped(&pieces, script.atomicity);
+        let rules = Rules { skipped, may_end, grammar: &GRAMMAR, tables: tables::of };
         settings::around(conn, script, |conn| {
-            let mut run = |conn: &mut &mut S| script::run::<Self>(conn, script, &rules, progress);
+            let mut run = |conn: &mut &mut S| script::run::<S, Self>(conn, script, &rules, progress);
             match script.atomicity {
                 Atomicity::Transaction => run(conn),
                 Atomicity::NonTransactional => closed::<Self, _, _>(conn, run),

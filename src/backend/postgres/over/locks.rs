@@ -25,13 +25,11 @@ impl<S: Statements> Locks for PostgresOver<S> {
             "SELECT coalesce((SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
             WHERE pg_class.oid = to_regclass({name})), current_schema())::text AS c0"
         );
-        match value(*conn, &sql)? {
-            Some(schema) => table.clone().in_schema(schema).map_err(Fault::of),
-            None => {
-                let path = value(*conn, "SELECT current_setting('search_path') AS c0")?;
-                Err(no_schema(&path.unwrap_or_default()))
-            }
+        if let Some(schema) = value(*conn, &sql)? {
+            return table.clone().in_schema(schema).map_err(Fault::of);
         }
+        let path = value(*conn, "SELECT current_setting('search_path') AS c0")?;
+        Err(no_schema(&path.unwrap_or_default()))
     }
 
     fn try_lock(conn: &mut &mut S, table: &TableName) -> Result<LockAttempt, Fault> {

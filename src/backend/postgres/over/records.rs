@@ -168,7 +168,7 @@ fn rows_of(table: &TableName) -> ClientRows {
 }
 
 /// A date as it is stored.
-fn moment(literal: String) -> String {
+fn moment(literal: &str) -> String {
     format!("{literal}::timestamp AT TIME ZONE 'UTC'")
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{SqliteOver, dangling, keys, settings};
+use super::{SqliteOver, dangling, keys, settings, tables};
 use crate::account::Execution;
 use crate::backend::driver::{Driver, Progress, atomically, closed};
 use crate::backend::script::{Scope, Script};
@@ -95,8 +95,9 @@ impl<S: Statements> Driver for SqliteOver<S> {
         progress: &mut Progress<'_, Self>,
     ) -> Result<Execution, Fault> {
         let may_end = |statement: &str| !matches!(control(statement), Control::Other | Control::Sets);
-        let rules = Rules { skipped: skipped(script.text, script.atomicity), may_end };
-        settings::around(conn, script, |conn| script::run::<Self>(conn, script, &rules, progress))
+        let skipped = skipped(script.text, script.atomicity);
+        let rules = Rules { skipped, may_end, grammar: &tables::GRAMMAR, tables: tables::of };
+        settings::around(conn, script, |conn| script::run::<S, Self>(conn, script, &rules, progress))
     }
 
     fn offset_of(script: &str, statement: u32) -> Option<usize> {

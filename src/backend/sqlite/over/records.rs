@@ -149,8 +149,8 @@ fn rows_of(table: &TableName) -> ClientRows {
 }
 
 /// A date as it is stored.
-fn date(literal: String) -> String {
-    literal
+fn date(literal: &str) -> String {
+    literal.to_owned()
 }
 
 /// The condition that an object of the schema has this name.

@@ -234,3 +234,28 @@ fn settings_are_set_back() {
         assert_eq!(session.rows("SELECT CONCAT(@@sql_mode, @@max_heap_table_size)").unwrap(), before);
     }
 }
+
+/// A table that is rebuilt with fewer rows is the mistake that the account of a step is for.
+#[test]
+fn a_rebuild_that_loses_rows_is_refused() {
+    const TABLE: &str = "CREATE TABLE a (id INT PRIMARY KEY, b INT)";
+    const ROWS: &str = "INSERT INTO a VALUES (1, 1), (2, NULL), (3, 3)";
+    const SCRIPT: &str = "CREATE TABLE new_a (id INT PRIMARY KEY, b INT NOT NULL);
+        INSERT INTO new_a SELECT id, b FROM a WHERE b IS NOT NULL;
+        DROP TABLE a;
+        ALTER TABLE new_a RENAME TO a;";
+    fn check<S: Statements, B: for<'c> Backend<Conn<'c> = &'c mut S>>(mut session: S) {
+        session.run(TABLE).unwrap();
+        session.run(ROWS).unwrap();
+        let runner = MigrationRunner::<B>::for_backend([Migration::sql("1_rebuild", SCRIPT)]).unwrap();
+        let refused = runner.run(&mut session).unwrap_err().to_string();
+        assert!(refused.contains("which had 3 rows, with a table of 2 rows; id = 2 is missing"), "{refused}");
+        assert_eq!(session.rows("SELECT id FROM a ORDER BY id").unwrap().len(), 3);
+    }
+    if let Some(database) = servers::postgres() {
+        check::<Pg, PostgresOver<Pg>>(Pg(database.connect()));
+    }
+    if let Some(database) = servers::mysql() {
+        check::<Maria, MysqlOver<Maria>>(Maria(database.connect()));
+    }
+}

@@ -3,12 +3,14 @@
 use super::Executor;
 use super::stop::Stop;
 use super::table_state::TableState;
+use super::tries::Tries;
 use super::work::Group;
 use crate::account::Account;
 use crate::backend::{Backend, RehearsalPlace, Scope, interruptible, patiently};
 use crate::cancel;
 use crate::dangling::{Broken, Dangling};
 use crate::direction::Direction;
+use crate::error::MigrationError;
 use crate::fault::Fault;
 use crate::plan::TransactionMode;
 use crate::problem::{Problem, ProblemKind, Verdict};
@@ -31,6 +33,8 @@ enum AttemptError {
     /// Something refers to what is missing, after this was touched. The steps are repeated after a full check, which shows whether it did
     /// before, and which later steps can be compared with.
     RepeatAfterCheck(Touched),
+    /// Another session was in the way of a step. The steps are repeated after a pause.
+    RepeatLater(MigrationError),
     /// A script wrote to the tracking table. The steps are repeated, and all records are compared.
     RepeatWatched,
     /// The steps of a rehearsal are done, and are not kept.
@@ -41,6 +45,7 @@ impl From<Stop> for AttemptError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Unwatched => Self::RepeatWatched,
+            Stop::Blocked(error) => Self::RepeatLater(error),
             stop => Self::Stop(stop),
         }
     }
@@ -63,9 +68,12 @@ impl<B: Backend> Executor<'_, B> {
         report: &mut Report,
     ) -> Result<usize, Stop> {
         let (Some(opening), Some(last)) = (group.works.first(), group.works.last()) else { return Ok(0) };
-        let scope =
-            Scope { is_script: group.only_scripts, ..Scope::new(opening.meta.foreign_keys, self.patience) };
+        let scope = Scope {
+            is_script: group.only_scripts,
+            ..Scope::new(opening.meta.foreign_keys, self.patience_of(opening))
+        };
         self.prepare_log(conn, group.works.iter().any(|work| work.step.direction == Direction::Down))?;
+        let tries = self.tries();
         let mut to_compare = B::LOOKS_BEFORE.then(|| self.may_touch_first(group));
         loop {
             let mut attempt = Attempt { state: *state, done: Vec::new(), together: None, notes: Vec::new() };
@@ -74,7 +82,7 @@ impl<B: Backend> Executor<'_, B> {
                 let before =
                     to_compare.as_ref().map(|touched| self.dangling(conn, touched, keys)).transpose()?;
                 let before = before.as_ref().zip(to_compare.as_ref());
-                self.attempt(conn, group, before, &mut attempt)?;
+                self.attempt(conn, group, before, &tries, &mut attempt)?;
                 match self.measures(RehearsalPlace::Transaction) {
                     Some(_) => Err(AttemptError::Rehearsed),
                     None => Ok(()),
@@ -98,6 +106,21 @@ impl<B: Backend> Executor<'_, B> {
                 Err(AttemptError::RepeatWatched) => {
                     group.note_reported(attempt.done.len());
                     self.is_watched.set(Some(true));
+                    continue;
+                }
+                Err(AttemptError::RepeatLater(error)) => {
+                    let work = group.works.get(attempt.done.len()).unwrap_or(last);
+                    group.note_reported(attempt.done.len());
+                    self.wait_to_try_again(&tries, work, &error)?;
+                    continue;
+                }
+                // A statement of the engine, or the commit.
+                Err(AttemptError::Stop(Stop::Fault(fault)))
+                    if tries.may_follow(&fault) && self.can_repeat(&group.works[..attempt.done.len()]) =>
+                {
+                    group.note_reported(attempt.done.len());
+                    let error = last.failed(fault, Atomicity::Transaction);
+                    self.wait_to_try_again(&tries, last, &error)?;
                     continue;
                 }
                 Err(AttemptError::Stop(stop)) => stop,
@@ -126,6 +149,7 @@ impl<B: Backend> Executor<'_, B> {
         conn: &mut B::Conn<'_>,
         group: &Group<'_, '_, '_, B>,
         before: Option<(&Dangling, &Touched)>,
+        tries: &Tries,
         attempt: &mut Attempt<'_>,
     ) -> Result<(), AttemptError> {
         self.reconcile(conn, &mut attempt.state)?;
@@ -134,8 +158,9 @@ impl<B: Backend> Executor<'_, B> {
         for (place, work) in group.works.iter().enumerate() {
             self.check_stopped().map_err(Stop::from)?;
             let head = attempt.state.head;
+            let tries = self.can_repeat(&group.works[..=place]).then_some(tries);
             let (applied, execution) =
-                self.within(conn, work, Atomicity::Transaction, head, &mut |_, _| Ok(()))?;
+                self.within(conn, work, Atomicity::Transaction, head, tries, &mut |_, _| Ok(()))?;
             // A batch is several complete steps; otherwise, these steps belong together.
             if group.mode == TransactionMode::Batch {
                 account = Account::default();

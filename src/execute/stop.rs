@@ -9,6 +9,8 @@ pub(crate) enum Stop {
     Moved,
     /// A script wrote to the tracking table, and the step must be repeated with a comparison of all records.
     Unwatched,
+    /// Another session was in the way of a step, and its transaction can be tried again. Nobody was told of a failure yet.
+    Blocked(MigrationError),
     Failed(MigrationError),
     /// A fault that is not yet assigned to a step.
     Fault(Fault),
@@ -27,7 +29,7 @@ impl Stop {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Moved => true,
-            Self::Unwatched | Self::Failed(_) => false,
+            Self::Unwatched | Self::Blocked(_) | Self::Failed(_) => false,
             Self::Fault(fault) => fault.kind() == FaultKind::Busy && !fault.details.is_in_doubt,
         }
     }

@@ -3,8 +3,8 @@
 use super::Executor;
 use super::stop::Stop;
 use super::table_state::TableState;
-use super::tries::Tries;
-use super::work::Group;
+use super::tries::{Begun, Tries};
+use super::work::{Group, Work};
 use crate::account::Account;
 use crate::backend::{Backend, RehearsalPlace, Scope, interruptible, patiently};
 use crate::cancel;
@@ -22,9 +22,27 @@ use crate::touched::Touched;
 struct Attempt<'l> {
     state: TableState<'l>,
     done: Vec<Applied>,
+    /// How many steps have begun.
+    begun: usize,
     together: Option<Together>,
     /// What the policy reports about the steps.
     notes: Vec<Problem>,
+}
+
+impl Attempt<'_> {
+    /// The step that began last, or the first one.
+    fn last_of<'w, 'p, 'r, B: Backend>(&self, group: &Group<'w, 'p, 'r, B>) -> &'w Work<'p, 'r, B> {
+        &group.works[self.begun.saturating_sub(1)]
+    }
+
+    /// The steps that have begun.
+    fn so_far<'w, 'p, 'r, B: Backend>(
+        &self,
+        group: &Group<'w, 'p, 'r, B>,
+        tries: &'w Tries,
+    ) -> Begun<'w, 'p, 'r, B> {
+        Begun { tries, works: &group.works[..self.begun] }
+    }
 }
 
 /// Why an attempt ended.
@@ -76,7 +94,8 @@ impl<B: Backend> Executor<'_, B> {
         let tries = self.tries();
         let mut to_compare = B::LOOKS_BEFORE.then(|| self.may_touch_first(group));
         loop {
-            let mut attempt = Attempt { state: *state, done: Vec::new(), together: None, notes: Vec::new() };
+            let mut attempt =
+                Attempt { state: *state, done: Vec::new(), begun: 0, together: None, notes: Vec::new() };
             let outcome = B::transaction(conn, &scope, |conn| {
                 let keys = opening.meta.foreign_keys;
                 let before =
@@ -109,23 +128,23 @@ impl<B: Backend> Executor<'_, B> {
                     continue;
                 }
                 Err(AttemptError::RepeatLater(error)) => {
-                    let work = group.works.get(attempt.done.len()).unwrap_or(last);
                     group.note_reported(attempt.done.len());
-                    self.wait_to_try_again(&tries, work, &error)?;
+                    self.wait_to_try_again(&tries, attempt.last_of(group), &error)?;
                     continue;
                 }
                 // A statement of the engine, or the commit.
                 Err(AttemptError::Stop(Stop::Fault(fault)))
-                    if tries.may_follow(&fault) && self.can_repeat(&group.works[..attempt.done.len()]) =>
+                    if self.may_try_again(&attempt.so_far(group, &tries), &fault)
+                        && !self.has_lost_to_other(conn, &fault) =>
                 {
                     group.note_reported(attempt.done.len());
-                    let error = last.failed(fault, Atomicity::Transaction);
-                    self.wait_to_try_again(&tries, last, &error)?;
+                    let work = attempt.last_of(group);
+                    self.wait_to_try_again(&tries, work, &work.failed(fault, Atomicity::Transaction))?;
                     continue;
                 }
                 Err(AttemptError::Stop(stop)) => stop,
             };
-            return Err(match (stop, group.mode) {
+            let stop = match (stop, group.mode) {
                 (Stop::Fault(fault), _) if self.has_lost_to_other(conn, &fault) => Stop::Moved,
                 // `BEGIN`, `COMMIT` or the check failed: a transaction of several steps ends with the last step.
                 (Stop::Fault(fault), TransactionMode::Batch) if fault.details.doing.is_none() => {
@@ -140,6 +159,10 @@ impl<B: Backend> Executor<'_, B> {
                     Stop::Failed(error.in_batch())
                 }
                 (stop, _) => self.as_failure(conn, opening, stop, Atomicity::Transaction),
+            };
+            return Err(match stop {
+                Stop::Failed(error) => Stop::Failed(error.after_tries(tries.made())),
+                stop => stop,
             });
         }
     }
@@ -157,10 +180,10 @@ impl<B: Backend> Executor<'_, B> {
         let (mut broken, mut account) = (Broken::default(), Account::default());
         for (place, work) in group.works.iter().enumerate() {
             self.check_stopped().map_err(Stop::from)?;
-            let head = attempt.state.head;
-            let tries = self.can_repeat(&group.works[..=place]).then_some(tries);
+            attempt.begun = place + 1;
+            let (head, begun) = (attempt.state.head, attempt.so_far(group, tries));
             let (applied, execution) =
-                self.within(conn, work, Atomicity::Transaction, head, tries, &mut |_, _| Ok(()))?;
+                self.within(conn, work, Atomicity::Transaction, head, Some(&begun), &mut |_, _| Ok(()))?;
             // A batch is several complete steps; otherwise, these steps belong together.
             if group.mode == TransactionMode::Batch {
                 account = Account::default();

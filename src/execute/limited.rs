@@ -43,8 +43,7 @@ impl<B: Backend> Executor<'_, B> {
         body: impl FnOnce(&mut B::Conn<'_>) -> R,
     ) -> (R, Option<Blocker>) {
         let session = self.watcher.as_ref().filter(|_| !self.changes_sessions(atomicity));
-        // A connection that is lost is an error of the step.
-        let session = session.and_then(|watcher| Some((watcher, B::session(conn).ok().flatten()?)));
+        let session = session.and_then(|watcher| Some((watcher, watcher.session(conn, self.lock)?)));
         let Some((watcher, session)) = session else { return (body(conn), None) };
         let watching = watcher.watch(work.step, session, self.lock_timeout(work));
         let done = body(conn);

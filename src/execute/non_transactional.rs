@@ -46,7 +46,7 @@ impl<B: Backend> Executor<'_, B> {
         let (mut progress, mut notes) = (LastProgress::at(begun), Vec::new());
         let head = state.head;
         let unread = work.action.text().map(B::unread).unwrap_or_default();
-        let step = |conn: &mut B::Conn<'_>| {
+        let work_through = |conn: &mut B::Conn<'_>| {
             // Nothing can be rolled back to see what existed before, so the check comes first.
             let keys = work.meta.foreign_keys;
             let may_touch = self.may_touch(work);
@@ -93,7 +93,7 @@ impl<B: Backend> Executor<'_, B> {
             })
         };
         let outcome = self.limited(conn, work, Atomicity::NonTransactional, |conn| {
-            B::outside_transaction(conn, &scope, step)
+            B::outside_transaction(conn, &scope, work_through)
         });
         let atomicity = if has_begun.get() { Atomicity::NonTransactional } else { Atomicity::Transaction };
         let outcome = outcome.map_err(|stop| self.as_failure(conn, work, stop, atomicity));
@@ -171,7 +171,8 @@ impl<B: Backend> Executor<'_, B> {
                 None => {}
             }
         }
-        B::transaction(conn, &self.record_scope(), |conn| {
+        let scope = Scope { patience: self.patience_of(work), ..self.record_scope() };
+        B::transaction(conn, &scope, |conn| {
             let mut state = state;
             self.reconcile(conn, &mut state)?;
             let written = self.replace(conn, work, work.before.as_ref(), Some(dirty), &mut state);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Executor;
 use super::stop::Stop;
-use super::tries::Tries;
+use super::tries::Begun;
 use super::work::Work;
 use crate::account::{Execution, StepFinding};
 use crate::backend::{Backend, Blocker, Listener, Progress, Script, TableForm, TrackingTable};
@@ -32,7 +32,7 @@ impl<B: Backend> Executor<'_, B> {
         work: &Work<'_, '_, B>,
         atomicity: Atomicity,
         head: Head,
-        tries: Option<&Tries>,
+        begun: Option<&Begun<'_, '_, '_, B>>,
         progress: &mut Progress<'_, B>,
     ) -> Result<(Applied, Execution), Stop> {
         (self.announce)(work.step);
@@ -92,7 +92,7 @@ impl<B: Backend> Executor<'_, B> {
                         return Err(Stop::Moved);
                     }
                     Failure::Step(StepFailure { fault, .. })
-                        if tries.is_some_and(|tries| tries.may_follow(fault)) =>
+                        if begun.is_some_and(|begun| self.may_try_again(begun, fault)) =>
                     {
                         return Err(Stop::Blocked(error.with_notices(notices)));
                     }
@@ -103,7 +103,7 @@ impl<B: Backend> Executor<'_, B> {
                 let error = self.failed(
                     conn,
                     work,
-                    error.with_notices(notices).after_tries(tries.map_or(1, Tries::made)),
+                    error.with_notices(notices).after_tries(begun.map_or(1, |begun| begun.tries.made())),
                 );
                 let is_lost = atomicity == Atomicity::Transaction
                     && was_open

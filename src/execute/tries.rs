@@ -33,7 +33,7 @@ impl Tries {
     }
 
     /// Whether another attempt may follow one that failed with this fault.
-    pub(super) fn may_follow(&self, fault: &Fault) -> bool {
+    fn may_follow(&self, fault: &Fault) -> bool {
         let details = &fault.details;
         details.is_retryable
             && !details.is_in_doubt
@@ -44,16 +44,25 @@ impl Tries {
     }
 }
 
+/// The steps of an attempt that have begun, and the attempts of their transaction.
+pub(super) struct Begun<'w, 'p, 'r, B: Backend> {
+    pub(super) tries: &'w Tries,
+    pub(super) works: &'w [Work<'p, 'r, B>],
+}
+
 impl<B: Backend> Executor<'_, B> {
     /// The attempts that a transaction has.
     pub(super) fn tries(&self) -> Tries {
         Tries::with_retries(self.waits.retries, self.patience)
     }
 
-    /// Whether these steps may run again in another attempt. What code and hooks do outside the database cannot be rolled back, and a
-    /// rehearsal measures each step once.
-    pub(super) fn can_repeat(&self, works: &[Work<'_, '_, B>]) -> bool {
-        self.rehearsal.is_none() && works.iter().all(|work| self.is_script(work))
+    /// Whether an attempt that failed with this fault may be followed by another one. What code and hooks do outside the database cannot be
+    /// rolled back, nor can some statements, and a rehearsal measures each step once.
+    pub(super) fn may_try_again(&self, begun: &Begun<'_, '_, '_, B>, fault: &Fault) -> bool {
+        let is_undone = |work: &Work<'_, '_, B>| {
+            self.is_script(work) && work.action.text().and_then(B::outlasts_rollback).is_none()
+        };
+        begun.tries.may_follow(fault) && self.rehearsal.is_none() && begun.works.iter().all(is_undone)
     }
 
     /// Reports that a transaction is tried again because of this error, and waits before that.
@@ -91,7 +100,7 @@ fn pause_after(attempts: u32) -> Duration {
     const LONGEST: Duration = Duration::from_secs(10);
 
     let full = FIRST.saturating_mul(1 << (attempts.saturating_sub(1)).min(8)).min(LONGEST);
-    // Each of these has keys of its own.
+    // Each state has keys of its own.
     let random = RandomState::new().hash_one(attempts) % 1000;
     full / 2 + full / 2 * u32::try_from(random).unwrap_or_default() / 1000
 }

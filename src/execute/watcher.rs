@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, Blocker, Driver};
 use crate::event::{Event, Observer};
 use crate::fault::BoxError;
+use crate::lock::Lock;
 use crate::step::Step;
 
 /// Opens a connection and passes it to a function.
@@ -24,6 +25,8 @@ pub(crate) struct Watcher<B: Backend> {
     connect: Arc<Connect<B>>,
     observer: Option<Observer>,
     shared: OnceLock<Arc<Shared>>,
+    /// The session of the run, if the whole run uses one.
+    session: OnceLock<Option<String>>,
 }
 
 #[derive(Default)]
@@ -57,12 +60,25 @@ struct Watched {
 
 impl<B: Backend> Watcher<B> {
     pub(crate) fn new(connect: &Arc<Connect<B>>, observer: Option<&Observer>) -> Self {
-        Self { connect: Arc::clone(connect), observer: observer.cloned(), shared: OnceLock::new() }
+        Self {
+            connect: Arc::clone(connect),
+            observer: observer.cloned(),
+            shared: OnceLock::new(),
+            session: OnceLock::new(),
+        }
+    }
+
+    /// The session of a connection. The server is asked once if the whole run uses one session. A connection that is lost has none, and the step
+    /// finds that out.
+    pub(super) fn session(&self, conn: &mut B::Conn<'_>, lock: &Lock) -> Option<String> {
+        let mut ask = || B::session(conn).ok().flatten();
+        if lock.has_one_session() { self.session.get_or_init(ask).clone() } else { ask() }
     }
 
     /// Watches a step in this session until the result is dropped.
     pub(super) fn watch(&self, step: &Step, session: String, limit: Option<Duration>) -> Watching {
-        const SHORTEST: Duration = Duration::from_millis(50);
+        // A server that is asked more often may not renew what it tells.
+        const SHORTEST: Duration = Duration::from_millis(150);
 
         let shared = self.shared.get_or_init(|| self.start());
         let every = limit.map_or(OFTEN, |limit| (limit / 3).clamp(SHORTEST, OFTEN));
@@ -127,13 +143,12 @@ impl Shared {
                 return None;
             }
             let count = state.count;
-            let Some(watched) = &mut state.watched else {
+            let Some(watched) = &state.watched else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let left = watched.next.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                watched.next = Instant::now() + watched.every;
                 return Some((count, watched.session.clone()));
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -148,6 +163,7 @@ impl Shared {
             return;
         }
         let Some(watched) = &mut state.watched else { return };
+        watched.next = Instant::now() + watched.every;
         let since = *watched.since.get_or_insert_with(Instant::now);
         watched.blocker = blocker;
         let Some(Blocker { lock, session, holder }) = &watched.blocker else {

@@ -51,7 +51,8 @@ impl<B: Backend> MigrationRunner<B> {
     /// [`lock_timeout`](Self::lock_timeout) after the first began. An observer gets [`Event::Retrying`](crate::Event::Retrying).
     ///
     /// Each attempt is a new transaction, with all checks that precede a step. Not tried again are steps outside a transaction, whose
-    /// first statements stay, and steps with code or with hooks before or after them, which may have done something outside the database.
+    /// first statements stay, and steps that may have done something that a rollback does not undo: with code, with hooks before or after them, or
+    /// with a script that says so, such as one with `dblink` or `PREPARE`.
     /// On SQLite nothing is tried again: a transaction has the only lock from its beginning.
     pub fn lock_retries(mut self, retries: u32) -> Self {
         self.waits.retries = retries;
@@ -60,7 +61,7 @@ impl<B: Backend> MigrationRunner<B> {
 
     /// Sets how another connection to the same server is opened, on which the run looks who is in its way: the function opens one and passes
     /// it to the function that it is given. It is called on a thread of its own, once in a run, and only if a step has run for a second,
-    /// or for a third of its limit. If it fails, nobody is told.
+    /// or for a third of its limit on waits. If it fails, nobody is told.
     ///
     /// When a statement has waited for a lock for some five seconds, an observer gets [`Event::Blocked`](crate::Event::Blocked); and
     /// if a step fails because of such a wait, its error says who held the lock. Nothing is watched on SQLite, and outside a transaction under

@@ -2,10 +2,13 @@
 
 use mysql::{Conn, Row};
 
-use super::holder::{HOLDER, holder_of};
+use super::holder::{HOLDER, holder_of, session_of};
 use super::query::{code, fault, first, get};
 use crate::backend::locks::Blocker;
 use crate::fault::Fault;
+
+/// What a session does that holds a lock and runs nothing.
+const IDLE: &str = "idle in a transaction";
 
 /// Who is in the way of a session; `None` if it does not wait for a lock.
 pub(super) fn of(conn: &mut Conn, session: &str) -> Result<Option<Blocker>, Fault> {
@@ -18,7 +21,7 @@ pub(super) fn of(conn: &mut Conn, session: &str) -> Result<Option<Blocker>, Faul
         WHERE r.trx_mysql_thread_id = {session} LIMIT 1"
     );
     if let Some(row) = told(conn, &row)? {
-        return Ok(Some(blocker(&row, "")));
+        return Ok(Some(blocker(&row)));
     }
     let state = format!("SELECT STATE FROM information_schema.PROCESSLIST WHERE ID = {session}");
     let state = told(conn, &state)?.and_then(|row| get::<String>(&row, 0)).unwrap_or_default();
@@ -35,18 +38,19 @@ pub(super) fn of(conn: &mut Conn, session: &str) -> Result<Option<Blocker>, Faul
         ORDER BY m.THREAD_ID LIMIT 1"
     );
     if let Some(row) = told(conn, &table)? {
-        return Ok(Some(blocker(&row, "")));
+        return Ok(Some(blocker(&row)));
     }
-    // Without the plugin, the oldest open transaction is the most likely one.
+    // Without the plugin, the oldest open transaction is the most likely one. That is not enough to say how to end it.
     let oldest = format!(
-        "SELECT t.trx_mysql_thread_id, {HOLDER}, NULL FROM information_schema.INNODB_TRX t
+        "SELECT t.trx_mysql_thread_id, {HOLDER} FROM information_schema.INNODB_TRX t
         JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
         WHERE t.trx_mysql_thread_id <> {session} ORDER BY t.trx_started LIMIT 1"
     );
-    Ok(Some(match told(conn, &oldest)? {
-        Some(row) => blocker(&row, "perhaps "),
-        None => Blocker::new("the definition of a table", "", ""),
-    }))
+    let oldest = told(conn, &oldest)?;
+    let guess = oldest.as_ref().and_then(|row| session_of(row, IDLE));
+    let holder = guess.map(|session| format!("a session that the server does not name, perhaps {session}"));
+    let number = oldest.as_ref().map(number_of).unwrap_or_default();
+    Ok(Some(Blocker::new("a lock on the definition of a table", number, holder.unwrap_or_default())))
 }
 
 /// The first row of a query; `None` also if the server has no such table, or does not let the user read it.
@@ -63,14 +67,13 @@ fn told(conn: &mut Conn, sql: &str) -> Result<Option<Row>, Fault> {
 }
 
 /// The session in a row: its number, what is known of it, and the table.
-fn blocker(row: &Row, likelihood: &str) -> Blocker {
-    let lock = match get::<String>(row, 5) {
-        // InnoDB quotes both names.
-        Some(table) => format!("a lock on `{}`", table.replace('`', "")),
-        None => "the definition of a table".to_owned(),
-    };
-    let session = get::<u64>(row, 0).map(|number| number.to_string()).unwrap_or_default();
-    let holder = holder_of(row, "idle in a transaction").unwrap_or_default();
-    let holder = if holder.is_empty() { holder } else { format!("{likelihood}{holder}") };
-    Blocker::new(lock, session, holder)
+fn blocker(row: &Row) -> Blocker {
+    // InnoDB quotes both names.
+    let table = get::<String>(row, 5).map(|table| format!(" on `{}`", table.replace('`', "")));
+    let holder = holder_of(row, IDLE).unwrap_or_default();
+    Blocker::new(format!("a lock{}", table.unwrap_or_default()), number_of(row), holder)
+}
+
+fn number_of(row: &Row) -> String {
+    get::<u64>(row, 0).map(|number| number.to_string()).unwrap_or_default()
 }

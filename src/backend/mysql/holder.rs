@@ -9,15 +9,19 @@ use crate::error::Abridged;
 pub(super) const HOLDER: &str =
     "p.HOST, p.USER, p.INFO, DATE_FORMAT(UTC_TIMESTAMP() - INTERVAL p.TIME SECOND, '%Y-%m-%d %H:%i:%s')";
 
-/// A session that holds the lock: where it comes from, what it does, and the statement that ends it. A user without the privilege to see
-/// the sessions of other users gets only its number.
+/// A session that holds the lock, and the statement that ends it.
 pub(super) fn holder_of(row: &mysql::Row, idle: &str) -> Option<String> {
-    let text = |column: usize| get::<String>(row, column);
     let session = get::<u64>(row, 0)?;
-    let mut holder = format!("session {session} of the server");
+    Some(format!("{}; `KILL {session}` ends it", session_of(row, idle)?))
+}
+
+/// A session: where it comes from, and what it does. A user without the privilege to see the sessions of other users gets only its number.
+pub(super) fn session_of(row: &mysql::Row, idle: &str) -> Option<String> {
+    let text = |column: usize| get::<String>(row, column);
+    let mut holder = format!("session {} of the server", get::<u64>(row, 0)?);
     if let (Some(host), Some(user), Some(since)) = (text(1), text(2), text(4)) {
         let does = text(3).map_or(idle.to_owned(), |statement| format!("running `{}`", Abridged(&statement)));
         let _ = write!(holder, ", from {host} as {user}, {does} since {since} UTC");
     }
-    Some(holder + &format!("; `KILL {session}` ends it"))
+    Some(holder)
 }

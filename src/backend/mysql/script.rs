@@ -1,5 +1,7 @@
 //! Runs a script, statement by statement.
 
+use std::time::Duration;
+
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
@@ -97,7 +99,8 @@ fn run_statements(
     }
     // Asking for the warnings would change the count that the script asks for.
     let notices = (!pieces.iter().any(|piece| asks_for_counts(piece.text))).then_some(script.notices);
-    let mut watch = Watch { ledger: Ledger::new(pieces, script, &GRAMMAR, *conn)?, notices };
+    let limit = script.lock_timeout.unwrap_or(Duration::MAX);
+    let mut watch = Watch { ledger: Ledger::new(pieces, script, &GRAMMAR, *conn)?, notices, limit };
     let skipped = transactions::skipped(pieces, script.atomicity);
     let mut outcome = Ok(());
     for (number, piece) in (1..).zip(pieces) {
@@ -146,6 +149,8 @@ struct Watch<'s> {
     ledger: Ledger<'s>,
     /// Collects the warnings of the server, if it can be asked for them.
     notices: Option<&'s Notices>,
+    /// How long the statements may wait for a lock.
+    limit: Duration,
 }
 
 impl Watch<'_> {
@@ -267,7 +272,9 @@ fn non_transactional(
         Kind::Locks => StatementClass::LockTables,
         Kind::Unlocks => StatementClass::UnlockTables,
         Kind::Defines(subjects) => {
-            mark = patiently(script_run.patience(), || outcome::mark(conn, &subjects, lookup))?;
+            // It reads the definition that the statement changes, and so waits for the same lock.
+            let patience = script_run.patience().min(watch.limit);
+            mark = patiently(patience, || outcome::mark(conn, &subjects, lookup))?;
             let is_verifiable = !mark.is_empty() && outcome::is_conclusive(piece.text, &subjects);
             if is_verifiable {
                 StatementClass::VerifiableImplicitCommit

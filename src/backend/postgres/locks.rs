@@ -41,7 +41,7 @@ impl Locks for Postgres {
             return Ok(LockAttempt::Acquired);
         }
         let sql = format!(
-            "SELECT {HOLDER} FROM pg_locks JOIN pg_stat_activity held USING (pid)
+            "SELECT held.pid::text, {HOLDER} FROM pg_locks JOIN pg_stat_activity held USING (pid)
             WHERE locktype = 'advisory' AND granted AND objsubid = 1
             AND (classid::bigint << 32) | objid::bigint = {KEY}
             AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1"
@@ -134,7 +134,7 @@ impl Locks for Postgres {
     /// tells the table. A prepared transaction is no session, and the server gives it the number 0.
     fn blocker(conn: &mut &mut Client, session: &str) -> Result<Option<Blocker>, Fault> {
         let sql = format!(
-            "SELECT {HOLDER}, blocking.pid::text, (SELECT relation::regclass::text FROM pg_locks
+            "SELECT blocking.pid::text, {HOLDER}, (SELECT relation::regclass::text FROM pg_locks
                 WHERE pg_locks.pid = waiting.pid AND relation IS NOT NULL AND (NOT granted OR locktype = 'tuple')
                 ORDER BY granted LIMIT 1)
             FROM pg_stat_activity waiting CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) blocking(pid)
@@ -143,8 +143,8 @@ impl Locks for Postgres {
         );
         let rows = query(conn, &sql, &[Some(session)]).map_err(fault)?;
         Ok(rows.first().map(|row| {
-            let table = row.get::<_, Option<String>>(7).map(|table| format!(" on `{table}`"));
-            let session: String = row.get(6);
+            let table = row.get::<_, Option<String>>(6).map(|table| format!(" on `{table}`"));
+            let session: String = row.get(0);
             let holder = if session == "0" {
                 "a prepared transaction, which `pg_prepared_xacts` lists".to_owned()
             } else {
@@ -167,8 +167,8 @@ fn no_schema(search_path: &str) -> Fault {
     Fault::new(FaultKind::Other, what).remedy("create the schema, or set search_path to one that exists")
 }
 
-/// The columns about the session `held`.
-const HOLDER: &str = "held.pid::text, coalesce(host(held.client_addr), 'a socket of its machine'),
+/// The columns about the session `held`, after its number.
+const HOLDER: &str = "coalesce(host(held.client_addr), 'a socket of its machine'),
     nullif(held.application_name, ''), held.state, held.query,
     to_char((CASE held.state WHEN 'active' THEN held.query_start ELSE held.state_change END) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')";
 

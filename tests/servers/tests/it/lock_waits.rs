@@ -70,6 +70,7 @@ fn a_step_on_mariadb_does_not_wait_longer_than_it_may() {
         ("UPDATE t SET a = 2", "UPDATE t SET a = 3"),
         ("SELECT * FROM t", "ALTER TABLE t ADD b INT"),
         ("SELECT * FROM t", "SET NAMES utf8mb4; ALTER TABLE t ADD b INT"),
+        ("LOCK TABLES t WRITE", "ALTER TABLE t ADD b INT"),
     ] {
         on_mysql::with(|database, conn| {
             conn.query_drop("CREATE TABLE t (a INT)").unwrap();
@@ -82,6 +83,7 @@ fn a_step_on_mariadb_does_not_wait_longer_than_it_may() {
             let _: Vec<mysql::Row> = other.query(held).unwrap();
             gives_up::<Mysql>(script, &mut &mut *conn, |conn| conn);
             other.query_drop("ROLLBACK").unwrap();
+            other.query_drop("UNLOCK TABLES").unwrap();
             assert_eq!(on_mysql::rows(conn, "SELECT a FROM t"), ["1"]);
             assert_eq!(on_mysql::rows(conn, limits), before);
             let it = runner::<Mysql>(set(&[script])).statement_lock_timeout(SHORT);

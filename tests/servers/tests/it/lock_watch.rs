@@ -38,11 +38,11 @@ fn on_other_conn(script: &str, database: &MysqlDatabase) -> MigrationRunner<Mysq
 /// The runner with an observer that ends the other session when it is told of it, and what it was told.
 fn ending<B: Backend>(
     it: MigrationRunner<B>,
-    mut end: impl FnMut() + Send + 'static,
+    end: impl FnMut() + Send + 'static,
 ) -> (MigrationRunner<B>, Arc<Mutex<Vec<String>>>) {
     let told = Arc::<Mutex<Vec<String>>>::default();
     let log = Arc::clone(&told);
-    let end = Mutex::new(move || end());
+    let end = Mutex::new(end);
     let it = it.observe(move |event| {
         if let Event::Blocked { step, lock, holder } = event {
             log.lock().unwrap().push(format!("{} {lock}: {holder}", step.id));
@@ -125,7 +125,7 @@ fn who_waits_on_mariadb_is_told_what_the_server_knows() {
     let locked = "1_it a lock on `test.t`: session ";
     for (number, (held, script, start)) in [
         ("UPDATE t SET a = 2", "UPDATE t SET a = 3", locked),
-        ("SELECT * FROM t", "ALTER TABLE t ADD b INT", "1_it the definition of a table: perhaps session "),
+        ("SELECT * FROM t", "ALTER TABLE t ADD b INT", "1_it a lock on the definition of a table: a session that the server does not name, perhaps session "),
         ("SELECT * FROM t", "ALTER TABLE t ADD c INT", locked),
     ]
     .into_iter()
@@ -148,7 +148,8 @@ fn who_waits_on_mariadb_is_told_what_the_server_knows() {
         let [one] = &**told else { panic!("{script}: {told:?}") };
         assert!(one.starts_with(&format!("{start}{id} of the server, from ")), "{one}");
         assert!(one.contains(", idle in a transaction since "), "{one}");
-        assert!(one.ends_with(&format!("; `KILL {id}` ends it")), "{one}");
+        // A guess is no reason to end a session.
+        assert_eq!(one.ends_with(&format!("; `KILL {id}` ends it")), number != 1, "{one}");
     }
 }
 
@@ -167,5 +168,5 @@ fn who_waits_on_mariadb_without_privileges_is_told_that_much() {
     let mut conn = Some(conn);
     let (it, told) = ending(on_other_conn("ALTER TABLE t ADD b INT", &app), move || drop(conn.take()));
     assert_eq!(it.run(&mut app.connect()).unwrap().applied.len(), 1);
-    assert_eq!(*told.lock().unwrap(), ["1_it the definition of a table: "]);
+    assert_eq!(*told.lock().unwrap(), ["1_it a lock on the definition of a table: "]);
 }

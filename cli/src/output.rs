@@ -139,7 +139,7 @@ impl Output {
         let done = report.filter(|report| !report.applied.is_empty() || report.snapshot.is_some());
         if self.is_json {
             let mut json = done.map(json::report).unwrap_or_default();
-            json.extend(failure.beside.clone());
+            json.extend(failure.beside());
             json.insert("error".into(), Value::Object(failure.to_json()));
             self.object(failure.exit, json);
             return failure.exit;

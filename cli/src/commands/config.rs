@@ -72,9 +72,8 @@ pub(super) fn config(context: &Context<'_>) -> Outcome {
     let otherwise = |name: &str| match name {
         "table" => "__switchy_migrations",
         "lock-timeout" => "60",
-        "lock-retries" => "3",
         "snapshot" => "never",
-        "keep-snapshots" => "3",
+        "lock-retries" | "keep-snapshots" => "3",
         "after-failure" => "keep",
         "policy" => "default",
         _ => "",

@@ -40,7 +40,10 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn a_lock_that_is_not_obtained_is_exit_code_6() {
     let postgres = servers::postgres();
     let mariadb = servers::mysql();
-    let mut clients = (postgres.as_ref().map(|it| it.connect()), mariadb.as_ref().map(|it| it.connect()));
+    let mut clients = (
+        postgres.as_ref().map(servers::PostgresDatabase::connect),
+        mariadb.as_ref().map(servers::MysqlDatabase::connect),
+    );
     if let Some(client) = &mut clients.0 {
         client.batch_execute("CREATE TABLE accounts (a INT)").unwrap();
         client.batch_execute("BEGIN; SELECT * FROM accounts").unwrap();
